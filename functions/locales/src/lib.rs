@@ -1,0 +1,161 @@
+//! Every text that a person reads, in Indonesian and English.
+//!
+//! The texts are files, `texts/<language>/<area>.json`: flat maps from a key to a text, in which `{name}` stands
+//! for a value that is filled in. A key is written `area.key`, so `sms.first_dose` is the key `first_dose` of
+//! `sms.json`. Tests hold the languages to the same keys and the same values to fill in.
+//!
+//! ```
+//! use bukti_locales::{Locale, text};
+//! assert_ne!(text(Locale::Id, "site.check"), text(Locale::En, "site.check"));
+//! ```
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+
+/// A language that the service speaks. Indonesian is the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Locale {
+    /// Bahasa Indonesia.
+    #[default]
+    Id,
+    /// English.
+    En,
+}
+
+impl Locale {
+    /// Both languages, the default first.
+    pub const ALL: [Locale; 2] = [Locale::Id, Locale::En];
+
+    /// The language tag (BCP 47): `id` or `en`.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Locale::Id => "id",
+            Locale::En => "en",
+        }
+    }
+
+    /// The language of a tag or of an `Accept-Language` header: the first one named that is spoken here, whatever its
+    /// region; Indonesian otherwise.
+    pub fn from_tag(tag: &str) -> Self {
+        tag.split(',')
+            .find_map(|range| {
+                let primary = range.split(['-', '_', ';']).next().unwrap_or_default().trim();
+                Locale::ALL.into_iter().find(|locale| locale.tag().eq_ignore_ascii_case(primary))
+            })
+            .unwrap_or_default()
+    }
+}
+
+type Texts = HashMap<String, String>;
+
+macro_rules! areas {
+    ($($area:literal),* $(,)?) => {
+        /// The areas of the texts, a file each.
+        pub const AREAS: &[&str] = &[$($area),*];
+
+        fn sources(locale: Locale) -> &'static [(&'static str, &'static str)] {
+            match locale {
+                Locale::Id => &[$(($area, include_str!(concat!("../texts/id/", $area, ".json")))),*],
+                Locale::En => &[$(($area, include_str!(concat!("../texts/en/", $area, ".json")))),*],
+            }
+        }
+    };
+}
+
+areas!["site", "sms", "document", "problems", "diagnosis"];
+
+/// All the texts of a language, by `area.key`.
+pub fn texts(locale: Locale) -> &'static HashMap<String, String> {
+    static ID: OnceLock<Texts> = OnceLock::new();
+    static EN: OnceLock<Texts> = OnceLock::new();
+    let cell = match locale {
+        Locale::Id => &ID,
+        Locale::En => &EN,
+    };
+    cell.get_or_init(|| {
+        let mut all = Texts::new();
+        for (area, source) in sources(locale) {
+            // A test reads every file, so a file that is not a flat map does not get this far.
+            let texts: Texts = serde_json::from_str(source).unwrap_or_default();
+            all.extend(texts.into_iter().map(|(key, text)| (format!("{area}.{key}"), text)));
+        }
+        all
+    })
+}
+
+/// The text of a key, as it stands in its file. A key without a text comes back as it is: that is ugly on a screen and
+/// seen at once, where an empty string would not be.
+pub fn text<'key>(locale: Locale, key: &'key str) -> &'key str {
+    texts(locale).get(key).map_or(key, String::as_str)
+}
+
+/// The text of a key with the values filled in: each `{name}` becomes its value.
+///
+/// ```
+/// use bukti_locales::{Locale, fill};
+/// assert_eq!(fill(Locale::Id, "no.such.key {n}", &[("n", "1")]), "no.such.key 1");
+/// ```
+pub fn fill(locale: Locale, key: &str, values: &[(&str, &str)]) -> String {
+    let mut rest = text(locale, key);
+    let mut filled = String::with_capacity(rest.len() + 32);
+    // One pass over the text, so that a value which looks like `{name}` is never filled in itself.
+    while let Some(open) = rest.find('{') {
+        let Some(length) = rest[open..].find('}') else { break };
+        filled.push_str(&rest[..open]);
+        let placeholder = &rest[open..=open + length];
+        match values.iter().find(|(name, _)| *name == &placeholder[1..length]) {
+            Some((_, value)) => filled.push_str(value),
+            None => filled.push_str(placeholder),
+        }
+        rest = &rest[open + length + 1..];
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn placeholders(text: &str) -> BTreeSet<&str> {
+        text.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn every_file_is_a_flat_map() {
+        for locale in Locale::ALL {
+            for (area, source) in sources(locale) {
+                let read: Result<Texts, _> = serde_json::from_str(source);
+                assert!(read.is_ok(), "{}/{area}.json: {read:?}", locale.tag());
+            }
+        }
+    }
+
+    #[test]
+    fn the_languages_have_the_same_keys_and_values_to_fill_in() {
+        let (id, en) = (texts(Locale::Id), texts(Locale::En));
+        let keys = |texts: &Texts| texts.keys().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(keys(id), keys(en));
+        for (key, text) in id {
+            assert!(!text.trim().is_empty(), "{key} is empty");
+            assert_eq!(placeholders(text), placeholders(&en[key]), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_language_is_found_in_a_header() {
+        assert_eq!(Locale::from_tag("en-GB,en;q=0.9,id;q=0.8"), Locale::En);
+        assert_eq!(Locale::from_tag("fr-FR, id-ID;q=0.5"), Locale::Id);
+        assert_eq!(Locale::from_tag(""), Locale::Id);
+    }
+
+    #[test]
+    fn a_value_is_not_filled_in_twice() {
+        assert_eq!(fill(Locale::Id, "{a} {b} {c", &[("a", "{b}"), ("b", "x")]), "{b} x {c");
+    }
+}
