@@ -1,1 +1,31 @@
-//! Placeholder.
+//! What a dose, a person and a certificate are, and how a row of a feed is judged.
+//!
+//! Pure and small: no AWS, no HTTP, no clock (time is passed in), so that it builds for wasm32 as well. The way
+//! through it is the way of the data:
+//!
+//! 1. [`feed`]: a [`FeedRow`] as a facility sent it is judged: rejected, held, incomplete or complete.
+//! 2. [`event`]: the rows of one vaccination event, in any order and any number of times, make one [`History`],
+//!    and the history says which row counts and what each line of a report says.
+//! 3. [`diagnosis`]: a dose and its certificate make one [`Diagnosis`]: what the state is, why, who must act, and
+//!    what to do next. Citizen, helpdesk and reports all read this one state machine.
+//!
+//! Types that exist are valid ([`Nik`], [`PhoneNumber`], …): parse, don't validate. Personal types mask themselves in
+//! `Debug` and have no `Display`.
+
+mod date;
+pub mod diagnosis;
+pub mod event;
+pub mod feed;
+mod identity;
+mod name;
+mod phone;
+mod vaccine;
+
+pub use date::{INDONESIA_WEST, parse_date};
+pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep, diagnose};
+pub use event::{History, Version};
+pub use feed::{Dose, FeedRow, Outcome, Reason, Verdict};
+pub use identity::{Identity, Nik, Passport};
+pub use name::PersonName;
+pub use phone::PhoneNumber;
+pub use vaccine::{Sex, Vaccine, vaccine_named};

@@ -1,0 +1,240 @@
+//! The rows of one vaccination event, in whatever order they come.
+//!
+//! A sender may say an event again, correct it later, and files may overtake each other. [`History`] is what has been
+//! said, ordered by when it was sent, so that the same set of rows gives the same state in any order:
+//!
+//! ```text
+//!   sent_at ──────────────────────────────────────────────►
+//!   t1 batch missing      t2 complete        t3 rejected
+//!   superseded            current ◄───────   rejected
+//!   (batch_missing)       (issued)           (its own reasons)
+//! ```
+//!
+//! The latest row that is not rejected is the current one. A rejected row replaces nothing.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Outcome, Reason, Verdict};
+
+/// How many versions of one event are kept; the oldest go first. An event that is corrected more often is a fault at its
+/// sender, and an item of the table has a size limit.
+const MOST_VERSIONS: usize = 32;
+
+/// One row of an event, without anything personal: digests are keyed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// When the row was sent.
+    pub sent_at: Timestamp,
+    /// Keyed digest of what the row says.
+    pub digest: String,
+    /// What it is by itself.
+    pub verdict: Verdict,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// Keyed hash of its phone number, where that is usable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// Where the row stood when it was first taken in (`job:line`), by which a repetition is told from the first.
+    pub origin: String,
+}
+
+impl Version {
+    fn order(&self) -> (Timestamp, &str) {
+        (self.sent_at, &self.digest)
+    }
+}
+
+/// All that has been said of one event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct History(Vec<Version>);
+
+impl History {
+    /// Adds a row. `false` where it was known: then nothing has changed.
+    pub fn add(&mut self, version: Version) -> bool {
+        match self.0.binary_search_by(|known| known.order().cmp(&version.order())) {
+            Ok(_) => false,
+            Err(at) => {
+                if self.0.len() >= MOST_VERSIONS {
+                    if at == 0 {
+                        return false;
+                    }
+                    self.0.remove(0);
+                    self.0.insert(at - 1, version);
+                } else {
+                    self.0.insert(at, version);
+                }
+                true
+            }
+        }
+    }
+
+    /// The row that counts: the latest that is not rejected, else the latest. Where the same was said again later, the
+    /// first time counts.
+    pub fn current(&self) -> Option<&Version> {
+        self.kept().last().or(self.0.last())
+    }
+
+    /// Whether this digest is what counts now.
+    pub fn is_current(&self, digest: &str) -> bool {
+        self.current().is_some_and(|current| current.digest == digest)
+    }
+
+    /// The rows that could count, in order, repetitions left out.
+    fn kept(&self) -> impl DoubleEndedIterator<Item = &Version> {
+        let mut kept: Vec<&Version> = Vec::with_capacity(self.0.len());
+        for version in self.0.iter().filter(|version| version.verdict != Verdict::Rejected) {
+            if kept.last().is_none_or(|last| last.digest != version.digest) {
+                kept.push(version);
+            }
+        }
+        kept.into_iter()
+    }
+
+    /// What a report says of the row with this time and digest that stood at `origin`.
+    ///
+    /// A function of the set of rows alone, whatever the order they came in and however often the job was interrupted.
+    /// Unknown rows (older than all that is kept of an event corrected very often) are superseded.
+    pub fn report(&self, sent_at: Timestamp, digest: &str, origin: &str) -> (Outcome, Vec<Reason>) {
+        let Some(version) = self.0.iter().find(|known| known.order() == (sent_at, digest)) else {
+            return (Outcome::Superseded, Vec::new());
+        };
+        let reasons = version.reasons.clone();
+        if version.origin != origin {
+            return (Outcome::Duplicate, reasons);
+        }
+        if version.verdict == Verdict::Rejected {
+            let replaced = self.kept().last().is_some_and(|last| last.order() > version.order());
+            let outcome = if replaced { Outcome::Superseded } else { Outcome::Rejected };
+            return (outcome, reasons);
+        }
+        let kept: Vec<&Version> = self.kept().collect();
+        let Some(at) = kept.iter().position(|known| known.order() == version.order()) else {
+            // Left out of the kept ones: the same as the row before it.
+            return (Outcome::Duplicate, reasons);
+        };
+        if at + 1 < kept.len() {
+            return (Outcome::Superseded, reasons);
+        }
+        let mut reasons = reasons;
+        if version.verdict == Verdict::Complete && Self::phone_corrected(&kept) {
+            reasons.push(Reason::PhoneCorrected);
+        }
+        (version.verdict.outcome(), reasons)
+    }
+
+    /// Whether the last of these has another usable phone than the one used before it.
+    fn phone_corrected(kept: &[&Version]) -> bool {
+        let Some((last, earlier)) = kept.split_last() else { return false };
+        let before = earlier.iter().rev().find_map(|version| version.phone.as_ref());
+        matches!((&last.phone, before), (Some(now), Some(before)) if now != before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn version(sent_at: i64, digest: &str, verdict: Verdict, phone: Option<&str>) -> Version {
+        Version {
+            sent_at: Timestamp::from_second(sent_at).unwrap(),
+            digest: digest.to_owned(),
+            verdict,
+            reasons: match verdict {
+                Verdict::Complete => vec![],
+                Verdict::Incomplete => vec![Reason::BatchMissing],
+                Verdict::Held => vec![Reason::NikSexMismatch],
+                Verdict::Rejected => vec![Reason::NikMalformed],
+            },
+            phone: phone.map(str::to_owned),
+            origin: format!("job:{sent_at}"),
+        }
+    }
+
+    fn reports(versions: &[Version]) -> Vec<(Outcome, Vec<Reason>)> {
+        let mut history = History::default();
+        for version in versions {
+            history.add(version.clone());
+        }
+        versions.iter().map(|v| history.report(v.sent_at, &v.digest, &v.origin)).collect()
+    }
+
+    #[test]
+    fn a_completed_row_supersedes_the_incomplete_one() {
+        let rows =
+            [version(1, "a", Verdict::Incomplete, Some("p")), version(2, "b", Verdict::Complete, Some("p"))];
+        let expected = vec![(Outcome::Superseded, vec![Reason::BatchMissing]), (Outcome::Issued, vec![])];
+        assert_eq!(reports(&rows), expected);
+    }
+
+    #[test]
+    fn a_corrected_phone_is_said() {
+        let rows =
+            [version(1, "a", Verdict::Complete, Some("p")), version(2, "b", Verdict::Complete, Some("q"))];
+        let expected = vec![(Outcome::Superseded, vec![]), (Outcome::Issued, vec![Reason::PhoneCorrected])];
+        assert_eq!(reports(&rows), expected);
+    }
+
+    #[test]
+    fn a_rejected_row_replaces_nothing() {
+        let rows = [version(1, "a", Verdict::Complete, None), version(2, "b", Verdict::Rejected, None)];
+        let expected = vec![(Outcome::Issued, vec![]), (Outcome::Rejected, vec![Reason::NikMalformed])];
+        assert_eq!(reports(&rows), expected);
+    }
+
+    #[test]
+    fn the_same_said_again_is_a_duplicate() {
+        let first = version(1, "a", Verdict::Complete, None);
+        let mut again = version(1, "a", Verdict::Complete, None);
+        again.origin = "job:9".to_owned();
+        let later = version(3, "a", Verdict::Complete, None);
+        let expected =
+            vec![(Outcome::Issued, vec![]), (Outcome::Duplicate, vec![]), (Outcome::Duplicate, vec![])];
+        assert_eq!(reports(&[first, again, later]), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_arrival_never_matters(
+            rows in prop::collection::vec((0i64..6, 0usize..4, 0usize..4, 0usize..3), 1..8),
+            seed in any::<u64>(),
+        ) {
+            let verdicts = [Verdict::Complete, Verdict::Incomplete, Verdict::Held, Verdict::Rejected];
+            let mut versions: Vec<Version> = rows
+                .iter()
+                // What a row says decides what it is: the digest names verdict and phone.
+                .map(|&(at, _, verdict, phone)| {
+                    let phone = ["p", "q"].get(phone).copied();
+                    version(at, &format!("{verdict}{phone:?}"), verdicts[verdict], phone)
+                })
+                .collect();
+            versions.dedup_by(|a, b| a.order() == b.order());
+            let forward = reports(&versions);
+            let mut shuffled: Vec<usize> = (0..versions.len()).collect();
+            let mut state = seed | 1;
+            for at in (1..shuffled.len()).rev() {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                shuffled.swap(at, (state >> 33) as usize % (at + 1));
+            }
+            let moved: Vec<Version> = shuffled.iter().map(|&at| versions[at].clone()).collect();
+            let moved = reports(&moved);
+            for (to, &from) in shuffled.iter().enumerate() {
+                prop_assert_eq!(&moved[to], &forward[from]);
+            }
+        }
+
+        #[test]
+        fn at_most_one_row_counts(rows in prop::collection::vec((0i64..40, 0usize..3), 1..60)) {
+            let mut history = History::default();
+            for (at, digest) in rows {
+                history.add(version(at, &digest.to_string(), Verdict::Complete, None));
+            }
+            prop_assert!(history.0.len() <= MOST_VERSIONS);
+            let issued = history.0.iter().filter(|v| history.report(v.sent_at, &v.digest, &v.origin).0 == Outcome::Issued);
+            prop_assert_eq!(issued.count(), 1);
+        }
+    }
+}

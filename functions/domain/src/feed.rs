@@ -1,0 +1,586 @@
+//! A row of a dose feed, and what it is judged to be.
+
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{Identity, Nik, Passport, PersonName, PhoneNumber, Sex, Vaccine, parse_date, vaccine_named};
+
+/// The longest field that a row may have, in characters. Far above any real one.
+const LONGEST_FIELD: usize = 300;
+
+/// How far ahead of our clock a sender's clock may be.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_hours(24);
+
+/// A row as the sender wrote it, field by field, not yet judged. Serialises under the column names of the feed.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedRow {
+    /// One vaccination event at its source.
+    pub event_id: String,
+    /// When this row was sent, RFC 3339. The latest row of an event counts.
+    pub sent_at: String,
+    /// 16-digit national identity number, or empty.
+    pub nik: String,
+    /// Passport number of a foreigner, or empty.
+    pub paspor: String,
+    /// Name as on the identity card.
+    pub nama: String,
+    /// Birth date, `YYYY-MM-DD`.
+    pub tanggal_lahir: String,
+    /// `L` or `P`.
+    pub jenis_kelamin: String,
+    /// Phone as typed at the facility.
+    pub no_hp: String,
+    /// Dose number, 1 to 9.
+    pub dosis_ke: String,
+    /// Vaccine.
+    pub vaksin: String,
+    /// Batch number.
+    pub batch: String,
+    /// Day of the vaccination, `YYYY-MM-DD`.
+    pub tanggal_vaksinasi: String,
+    /// Code of the facility.
+    pub kode_faskes: String,
+    /// Name of the facility.
+    pub nama_faskes: String,
+}
+
+/// The columns of a feed, in the order in which hubs send them.
+pub const COLUMNS: [&str; 14] = [
+    "event_id",
+    "sent_at",
+    "nik",
+    "paspor",
+    "nama",
+    "tanggal_lahir",
+    "jenis_kelamin",
+    "no_hp",
+    "dosis_ke",
+    "vaksin",
+    "batch",
+    "tanggal_vaksinasi",
+    "kode_faskes",
+    "nama_faskes",
+];
+
+/// What has become of a row, as reports say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Complete: there is a certificate.
+    Issued,
+    /// Kept, waiting for a later row of the event.
+    Incomplete,
+    /// Kept, contradicts itself, nothing issued.
+    Held,
+    /// Cannot be kept as a dose.
+    Rejected,
+    /// The same event said again, nothing changed.
+    Duplicate,
+    /// A later row of the same event replaced it.
+    Superseded,
+}
+
+impl Outcome {
+    /// The code in reports.
+    pub fn code(self) -> &'static str {
+        match self {
+            Outcome::Issued => "issued",
+            Outcome::Incomplete => "incomplete",
+            Outcome::Held => "held",
+            Outcome::Rejected => "rejected",
+            Outcome::Duplicate => "duplicate",
+            Outcome::Superseded => "superseded",
+        }
+    }
+}
+
+/// What a row is by itself, before the other rows of its event are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Everything a certificate needs.
+    Complete,
+    /// Something is missing that a later row can bring.
+    Incomplete,
+    /// The data contradict each other.
+    Held,
+    /// No dose can be made of it.
+    Rejected,
+}
+
+impl Verdict {
+    /// The outcome in a report of the row that counts for its event.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Verdict::Complete => Outcome::Issued,
+            Verdict::Incomplete => Outcome::Incomplete,
+            Verdict::Held => Outcome::Held,
+            Verdict::Rejected => Outcome::Rejected,
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal),* $(,)?) => {
+        /// Why a row is what it is: a stable code of reports and answers.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Reason { $($(#[$doc])* #[serde(rename = $code)] $name),* }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &[Reason] = &[$(Reason::$name),*];
+
+            /// The code in reports and answers.
+            pub fn code(self) -> &'static str {
+                match self { $(Reason::$name => $code),* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The row names no event.
+    EventIdMissing = "event_id_missing",
+    /// When the row was sent is no RFC 3339 time.
+    SentAtInvalid = "sent_at_invalid",
+    /// The row says that it was sent after it came: it could never be corrected.
+    SentAtInFuture = "sent_at_in_future",
+    /// A field is longer than any real one.
+    FieldTooLong = "field_too_long",
+    /// Neither identity number nor passport number.
+    IdentityMissing = "identity_missing",
+    /// Not 16 digits.
+    NikMalformed = "nik_malformed",
+    /// No passport number.
+    PassportMalformed = "passport_malformed",
+    /// No name.
+    NameMissing = "name_missing",
+    /// The birth date is no date, or lies ahead or before 1900.
+    BirthDateInvalid = "birth_date_invalid",
+    /// Neither `L` nor `P`.
+    SexInvalid = "sex_invalid",
+    /// No dose number from 1 to 9.
+    DoseNumberInvalid = "dose_number_invalid",
+    /// A vaccine that nobody knows.
+    VaccineUnknown = "vaccine_unknown",
+    /// The vaccination date is no date.
+    VaccinationDateInvalid = "vaccination_date_invalid",
+    /// Vaccinated after the row was sent.
+    VaccinationDateInFuture = "vaccination_date_in_future",
+    /// Vaccinated before birth.
+    VaccinationBeforeBirth = "vaccination_before_birth",
+    /// The identity number has another birth date in it.
+    NikBirthDateMismatch = "nik_birth_date_mismatch",
+    /// The identity number has the other sex in it.
+    NikSexMismatch = "nik_sex_mismatch",
+    /// No batch number.
+    BatchMissing = "batch_missing",
+    /// No vaccine.
+    VaccineMissing = "vaccine_missing",
+    /// No facility.
+    FacilityMissing = "facility_missing",
+    /// No phone: no SMS can reach the person.
+    PhoneMissing = "phone_missing",
+    /// Not an Indonesian mobile number: no SMS can reach the person.
+    PhoneInvalid = "phone_invalid",
+    /// This row replaced an earlier phone number.
+    PhoneCorrected = "phone_corrected",
+}
+
+/// The facility that vaccinated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facility {
+    /// Its code in the national register.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What a row says of a vaccination, read field by field: what cannot be read is `None`.
+#[derive(Clone, Debug)]
+pub struct Dose {
+    /// Who was vaccinated.
+    pub identity: Option<Identity>,
+    /// The person's name.
+    pub name: Option<PersonName>,
+    /// The person's birth date.
+    pub birth_date: Option<Date>,
+    /// The person's sex, where it was registered.
+    pub sex: Option<Sex>,
+    /// Where the SMS goes.
+    pub phone: Option<PhoneNumber>,
+    /// Which dose it was, 1 to 9.
+    pub dose_number: Option<u8>,
+    /// With what.
+    pub vaccine: Option<&'static Vaccine>,
+    /// From which batch.
+    pub batch: Option<String>,
+    /// When.
+    pub vaccination_date: Option<Date>,
+    /// Where.
+    pub facility: Option<Facility>,
+}
+
+/// A row that is [`Verdict::Complete`]: all that a certificate says.
+#[derive(Clone, Debug)]
+pub struct CompleteDose {
+    /// Who was vaccinated.
+    pub identity: Identity,
+    /// The person's name.
+    pub name: PersonName,
+    /// The person's birth date.
+    pub birth_date: Date,
+    /// Which dose it was, 1 to 9.
+    pub dose_number: u8,
+    /// With what.
+    pub vaccine: &'static Vaccine,
+    /// From which batch.
+    pub batch: String,
+    /// When.
+    pub vaccination_date: Date,
+    /// Where.
+    pub facility: Facility,
+}
+
+impl Dose {
+    /// The dose with nothing missing; `None` where something is.
+    pub fn complete(self) -> Option<CompleteDose> {
+        Some(CompleteDose {
+            identity: self.identity?,
+            name: self.name?,
+            birth_date: self.birth_date?,
+            dose_number: self.dose_number?,
+            vaccine: self.vaccine?,
+            batch: self.batch?,
+            vaccination_date: self.vaccination_date?,
+            facility: self.facility?,
+        })
+    }
+}
+
+fn filled(field: &str) -> Option<&str> {
+    let field = field.trim();
+    (!field.is_empty()).then_some(field)
+}
+
+impl FeedRow {
+    fn fields(&self) -> [&str; 14] {
+        [
+            &self.event_id,
+            &self.sent_at,
+            &self.nik,
+            &self.paspor,
+            &self.nama,
+            &self.tanggal_lahir,
+            &self.jenis_kelamin,
+            &self.no_hp,
+            &self.dosis_ke,
+            &self.vaksin,
+            &self.batch,
+            &self.tanggal_vaksinasi,
+            &self.kode_faskes,
+            &self.nama_faskes,
+        ]
+    }
+
+    /// A row from its fields in the order of [`COLUMNS`].
+    pub fn from_fields(fields: [&str; 14]) -> Self {
+        let [
+            event_id,
+            sent_at,
+            nik,
+            paspor,
+            nama,
+            tanggal_lahir,
+            jenis_kelamin,
+            no_hp,
+            dosis_ke,
+            vaksin,
+            batch,
+            tanggal_vaksinasi,
+            kode_faskes,
+            nama_faskes,
+        ] = fields.map(str::to_owned);
+        Self {
+            event_id,
+            sent_at,
+            nik,
+            paspor,
+            nama,
+            tanggal_lahir,
+            jenis_kelamin,
+            no_hp,
+            dosis_ke,
+            vaksin,
+            batch,
+            tanggal_vaksinasi,
+            kode_faskes,
+            nama_faskes,
+        }
+    }
+
+    /// When the row was sent; `None` where that is no RFC 3339 time.
+    pub fn sent(&self) -> Option<Timestamp> {
+        self.sent_at.trim().parse().ok()
+    }
+
+    /// What the row says, as an unambiguous text for a keyed digest: the same for the same event said again, whenever it
+    /// was sent. Personal.
+    pub fn content(&self) -> String {
+        let [event_id, _sent_at, content @ ..] = self.fields();
+        let mut text = event_id.trim().to_owned();
+        for field in content {
+            text.push('\u{1f}');
+            text.push_str(field.trim());
+        }
+        text
+    }
+
+    /// Reads the fields.
+    pub fn dose(&self) -> Dose {
+        let facility = match (filled(&self.kode_faskes), filled(&self.nama_faskes)) {
+            (Some(code), Some(name)) => Some(Facility { code: code.to_owned(), name: name.to_owned() }),
+            (Some(only), None) | (None, Some(only)) => {
+                Some(Facility { code: only.to_owned(), name: only.to_owned() })
+            }
+            (None, None) => None,
+        };
+        Dose {
+            identity: match filled(&self.nik) {
+                Some(nik) => Nik::parse(nik).map(Identity::Nik),
+                None => Passport::parse(&self.paspor).map(Identity::Passport),
+            },
+            name: PersonName::parse(&self.nama),
+            birth_date: parse_date(self.tanggal_lahir.trim()),
+            sex: match self.jenis_kelamin.trim() {
+                "L" | "l" => Some(Sex::Male),
+                "P" | "p" => Some(Sex::Female),
+                _ => None,
+            },
+            phone: PhoneNumber::parse(&self.no_hp),
+            dose_number: self.dosis_ke.trim().parse().ok().filter(|number| (1..=9).contains(number)),
+            vaccine: vaccine_named(&self.vaksin),
+            batch: filled(&self.batch).map(str::to_owned),
+            vaccination_date: parse_date(self.tanggal_vaksinasi.trim()),
+            facility,
+        }
+    }
+
+    /// Judges the row by itself. `now` bounds when it can have been sent.
+    ///
+    /// The reasons are those of the verdict: of a rejected row why it is rejected, of a complete one why no SMS can reach
+    /// its owner.
+    pub fn judge(&self, now: Timestamp) -> (Verdict, Vec<Reason>) {
+        let dose = self.dose();
+        let rejected = self.rejections(&dose, now);
+        if !rejected.is_empty() {
+            return (Verdict::Rejected, rejected);
+        }
+
+        let mut held = Vec::new();
+        if let (Some(Identity::Nik(nik)), Some(birth_date)) = (&dose.identity, dose.birth_date) {
+            if !nik.agrees_on_birth_date(birth_date) {
+                held.push(Reason::NikBirthDateMismatch);
+            }
+            if dose.sex.is_some_and(|sex| sex != nik.sex()) {
+                held.push(Reason::NikSexMismatch);
+            }
+        }
+        if !held.is_empty() {
+            return (Verdict::Held, held);
+        }
+
+        let mut missing = Vec::new();
+        if dose.vaccine.is_none() {
+            missing.push(Reason::VaccineMissing);
+        }
+        if dose.batch.is_none() {
+            missing.push(Reason::BatchMissing);
+        }
+        if dose.facility.is_none() {
+            missing.push(Reason::FacilityMissing);
+        }
+        if !missing.is_empty() {
+            return (Verdict::Incomplete, missing);
+        }
+
+        let unreachable = match (dose.phone, filled(&self.no_hp)) {
+            (Some(_), _) => Vec::new(),
+            (None, None) => vec![Reason::PhoneMissing],
+            (None, Some(_)) => vec![Reason::PhoneInvalid],
+        };
+        (Verdict::Complete, unreachable)
+    }
+
+    fn rejections(&self, dose: &Dose, now: Timestamp) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        if filled(&self.event_id).is_none() {
+            reasons.push(Reason::EventIdMissing);
+        }
+        match self.sent() {
+            None => reasons.push(Reason::SentAtInvalid),
+            Some(sent) if sent > now + CLOCK_SKEW => reasons.push(Reason::SentAtInFuture),
+            Some(_) => {}
+        }
+        if self.fields().iter().any(|field| field.chars().nth(LONGEST_FIELD).is_some()) {
+            reasons.push(Reason::FieldTooLong);
+        }
+        if dose.identity.is_none() {
+            reasons.push(match (filled(&self.nik), filled(&self.paspor)) {
+                (Some(_), _) => Reason::NikMalformed,
+                (None, Some(_)) => Reason::PassportMalformed,
+                (None, None) => Reason::IdentityMissing,
+            });
+        }
+        if dose.name.is_none() {
+            reasons.push(Reason::NameMissing);
+        }
+        // The local day at the sender, from the offset that the time was written with; ours where there is none.
+        let sent_on = self.sent().map(|sent| local_day(&self.sent_at, sent));
+        if !dose
+            .birth_date
+            .is_some_and(|birth| birth.year() >= 1900 && sent_on.is_none_or(|day| birth <= day))
+        {
+            reasons.push(Reason::BirthDateInvalid);
+        }
+        if dose.sex.is_none() && filled(&self.jenis_kelamin).is_some() {
+            reasons.push(Reason::SexInvalid);
+        }
+        if dose.dose_number.is_none() {
+            reasons.push(Reason::DoseNumberInvalid);
+        }
+        if dose.vaccine.is_none() && filled(&self.vaksin).is_some() {
+            reasons.push(Reason::VaccineUnknown);
+        }
+        match dose.vaccination_date {
+            None => reasons.push(Reason::VaccinationDateInvalid),
+            Some(day) if sent_on.is_some_and(|sent_on| day > sent_on) => {
+                reasons.push(Reason::VaccinationDateInFuture);
+            }
+            Some(day) if dose.birth_date.is_some_and(|birth| day < birth) => {
+                reasons.push(Reason::VaccinationBeforeBirth);
+            }
+            Some(_) => {}
+        }
+        reasons
+    }
+}
+
+/// The calendar day at the place whose offset stands at the end of an RFC 3339 time.
+fn local_day(written: &str, at: Timestamp) -> Date {
+    let offset = written
+        .trim()
+        .rsplit_once(['+', '-'])
+        .filter(|(_, offset)| offset.len() == 5)
+        .and_then(|(before, offset)| {
+            let (hours, minutes) = offset.split_once(':')?;
+            let seconds = hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60;
+            let west = written.trim().as_bytes().get(before.len()) == Some(&b'-');
+            Offset::from_seconds(if west { -seconds } else { seconds }).ok()
+        })
+        .unwrap_or(Offset::UTC);
+    offset.to_datetime(at).date()
+}
+
+impl std::fmt::Debug for FeedRow {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("FeedRow(…)")
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn row() -> FeedRow {
+        FeedRow {
+            event_id: "PCARE-1".into(),
+            sent_at: "2021-01-29T08:41:34+07:00".into(),
+            nik: "3171012401896246".into(),
+            nama: "Iwan Ibrahim Purnomo".into(),
+            tanggal_lahir: "1989-01-24".into(),
+            jenis_kelamin: "L".into(),
+            no_hp: "082106690743".into(),
+            dosis_ke: "1".into(),
+            vaksin: "CoronaVac".into(),
+            batch: "AZ56327A".into(),
+            tanggal_vaksinasi: "2021-01-29".into(),
+            kode_faskes: "P3174020101".into(),
+            nama_faskes: "Puskesmas Kebayoran Baru".into(),
+            ..FeedRow::default()
+        }
+    }
+
+    fn judged(change: impl FnOnce(&mut FeedRow)) -> (Verdict, Vec<Reason>) {
+        let mut row = row();
+        change(&mut row);
+        row.judge("2026-01-01T00:00:00Z".parse().unwrap())
+    }
+
+    #[test]
+    fn a_complete_row() {
+        assert_eq!(judged(|_| {}), (Verdict::Complete, vec![]));
+        assert_eq!(judged(|row| row.no_hp = "  ".into()), (Verdict::Complete, vec![Reason::PhoneMissing]));
+        assert_eq!(judged(|row| row.no_hp = "-".into()), (Verdict::Complete, vec![Reason::PhoneInvalid]));
+    }
+
+    #[test]
+    fn what_is_rejected_held_and_incomplete() {
+        use Reason::*;
+        let rejected = |reason| (Verdict::Rejected, vec![reason]);
+        assert_eq!(judged(|row| row.event_id.clear()), rejected(EventIdMissing));
+        assert_eq!(judged(|row| row.sent_at = "yesterday".into()), rejected(SentAtInvalid));
+        assert_eq!(judged(|row| row.sent_at = "2031-01-29T08:41:34+07:00".into()), rejected(SentAtInFuture));
+        assert_eq!(judged(|row| row.nama = "x".repeat(301)), rejected(FieldTooLong));
+        assert_eq!(judged(|row| row.nik = "63710150O7103892".into()), rejected(NikMalformed));
+        assert_eq!(judged(|row| row.nik.clear()), rejected(IdentityMissing));
+        assert_eq!(judged(|row| row.nama = "  ".into()), rejected(NameMissing));
+        assert_eq!(judged(|row| row.jenis_kelamin = "X".into()), rejected(SexInvalid));
+        for number in ["0", "-1", "99", "satu", ""] {
+            assert_eq!(judged(|row| row.dosis_ke = number.into()), rejected(DoseNumberInvalid));
+        }
+        assert_eq!(judged(|row| row.vaksin = "Vitamin C".into()), rejected(VaccineUnknown));
+        for day in ["2021-02-30", "0000-00-00", "14/07/2021x", ""] {
+            assert_eq!(judged(|row| row.tanggal_vaksinasi = day.into()), rejected(VaccinationDateInvalid));
+        }
+        assert_eq!(
+            judged(|row| row.tanggal_vaksinasi = "2031-01-01".into()),
+            rejected(VaccinationDateInFuture)
+        );
+        assert_eq!(
+            judged(|row| row.tanggal_vaksinasi = "1989-01-23".into()),
+            rejected(VaccinationBeforeBirth)
+        );
+        let held = |reason| (Verdict::Held, vec![reason]);
+        assert_eq!(judged(|row| row.tanggal_lahir = "1989-02-24".into()), held(NikBirthDateMismatch));
+        assert_eq!(judged(|row| row.jenis_kelamin = "P".into()), held(NikSexMismatch));
+        assert_eq!(
+            judged(|row| (row.batch, row.vaksin) = (String::new(), String::new())),
+            (Verdict::Incomplete, vec![VaccineMissing, BatchMissing])
+        );
+        let incomplete = (Verdict::Incomplete, vec![FacilityMissing]);
+        assert_eq!(judged(|row| (row.kode_faskes, row.nama_faskes) = Default::default()), incomplete);
+    }
+
+    #[test]
+    fn the_day_of_sending_is_the_senders() {
+        // 00:30 in Jakarta is still the day before in UTC: vaccinated and sent on the same day.
+        let change = |row: &mut FeedRow| {
+            row.sent_at = "2021-01-30T00:30:00+07:00".into();
+            row.tanggal_vaksinasi = "2021-01-30".into();
+        };
+        assert_eq!(judged(change), (Verdict::Complete, vec![]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_row_panics(fields in proptest::array::uniform14("\\PC{0,20}")) {
+            let row = FeedRow::from_fields(fields.each_ref().map(String::as_str));
+            let (verdict, reasons) = row.judge(Timestamp::UNIX_EPOCH);
+            proptest::prop_assert!(verdict == Verdict::Complete || !reasons.is_empty());
+            proptest::prop_assert_eq!(verdict == Verdict::Complete, row.dose().complete().is_some() && reasons.iter().all(|r| matches!(r, Reason::PhoneMissing | Reason::PhoneInvalid)));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Who a person is to the service: the number of an identity card or of a passport.
+
+use std::fmt;
+
+use jiff::civil::Date;
+
+use crate::Sex;
+
+/// A NIK (Nomor Induk Kependudukan): the 16 digits of an Indonesian identity card.
+///
+/// Region 6 digits; then day, month and year of birth, 2 digits each, the day plus 40 for a woman; then a serial of 4
+/// digits. The century of the year is not in it. The digits are not checked against a birth date here: a number that
+/// contradicts one is a number all the same, and [`Nik::agrees_on_birth_date`] tells.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Nik([u8; 16]);
+
+impl Nik {
+    /// Reads 16 digits, with or without spaces, dots or hyphens between them. `None` otherwise.
+    ///
+    /// ```
+    /// use bukti_domain::Nik;
+    /// assert!(Nik::parse("3171 0124 0189 6246").is_some());
+    /// assert!(Nik::parse("63710150O7103892").is_none(), "a letter O is not a zero");
+    /// ```
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut digits = [0; 16];
+        let mut count = 0;
+        for character in text.trim().chars() {
+            match character {
+                '0'..='9' => {
+                    *digits.get_mut(count)? = character as u8;
+                    count += 1;
+                }
+                ' ' | '.' | '-' => {}
+                _ => return None,
+            }
+        }
+        (count == 16).then_some(Self(digits))
+    }
+
+    /// The 16 digits. Personal: for keyed hashes and sealed fields only.
+    pub fn digits(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    fn pair(&self, at: usize) -> i16 {
+        i16::from(self.0[at] - b'0') * 10 + i16::from(self.0[at + 1] - b'0')
+    }
+
+    /// Whether day, month and two-digit year in the number are those of this date.
+    pub fn agrees_on_birth_date(&self, birth_date: Date) -> bool {
+        let day = self.pair(6);
+        let day = if day > 40 { day - 40 } else { day };
+        day == i16::from(birth_date.day())
+            && self.pair(8) == i16::from(birth_date.month())
+            && self.pair(10) == birth_date.year().rem_euclid(100)
+    }
+
+    /// The sex that the number says.
+    pub fn sex(&self) -> Sex {
+        if self.pair(6) > 40 { Sex::Female } else { Sex::Male }
+    }
+}
+
+impl fmt::Debug for Nik {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Nik(…)")
+    }
+}
+
+/// A passport number: 5 to 20 letters and digits (ICAO 9303 part 4 has 9; longer ones exist), upper case.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Passport(String);
+
+impl Passport {
+    /// Reads a passport number in any case, with spaces or hyphens. `None` where it has no digit, another character, or
+    /// another length.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number: String = text
+            .chars()
+            .filter(|character| !matches!(character, ' ' | '-'))
+            .map(|character| character.to_ascii_uppercase())
+            .collect();
+        let valid = (5..=20).contains(&number.len())
+            && number.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && number.bytes().any(|byte| byte.is_ascii_digit());
+        valid.then_some(Self(number))
+    }
+}
+
+impl fmt::Debug for Passport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Passport(…)")
+    }
+}
+
+/// The number by which a person is known here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// Of an Indonesian identity card.
+    Nik(Nik),
+    /// Of a foreigner's passport.
+    Passport(Passport),
+}
+
+impl Identity {
+    /// The number with its kind before it, `nik:…` or `passport:…`. Personal: for keyed hashes only.
+    pub fn tagged(&self) -> String {
+        match self {
+            Identity::Nik(nik) => format!("nik:{}", nik.digits()),
+            Identity::Passport(passport) => format!("passport:{}", passport.0),
+        }
+    }
+
+    /// The number with all but its last four characters hidden (three of a short passport number), as it is printed.
+    ///
+    /// ```
+    /// use bukti_domain::{Identity, Nik};
+    /// let identity = Identity::Nik(Nik::parse("3171012401896246").unwrap());
+    /// assert_eq!(identity.masked(), "••••••••••••6246");
+    /// ```
+    pub fn masked(&self) -> String {
+        let number = match self {
+            Identity::Nik(nik) => nik.digits(),
+            Identity::Passport(passport) => &passport.0,
+        };
+        let shown = if number.len() < 8 { 3 } else { 4 };
+        let hidden = number.len().saturating_sub(shown);
+        number.char_indices().map(|(at, character)| if at < hidden { '•' } else { character }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn a_nik_tells_birth_date_and_sex() {
+        let man = Nik::parse("3171012401896246").unwrap();
+        assert!(man.agrees_on_birth_date(date(1989, 1, 24)));
+        assert!(!man.agrees_on_birth_date(date(1989, 1, 25)));
+        assert_eq!(man.sex(), Sex::Male);
+        let woman = Nik::parse("7371016506829651").unwrap();
+        assert!(woman.agrees_on_birth_date(date(1982, 6, 25)));
+        assert_eq!(woman.sex(), Sex::Female);
+    }
+
+    #[test]
+    fn numbers_never_show_in_debug() {
+        let identity = Identity::Nik(Nik::parse("3171012401896246").unwrap());
+        assert!(!format!("{identity:?}").contains("3171"));
+        let passport = Identity::Passport(Passport::parse("a 1687353").unwrap());
+        assert!(!format!("{passport:?}").contains("1687353"));
+        assert_eq!(passport.tagged(), "passport:A1687353");
+        assert_eq!(passport.masked(), "••••7353");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC{0,24}") {
+            let _ = (Nik::parse(&text), Passport::parse(&text));
+        }
+    }
+}

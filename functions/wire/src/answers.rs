@@ -1,0 +1,233 @@
+//! What the functions answer.
+
+use bukti_domain::{Actor, DiagnosisCode, NextStep, Reason};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// A proof-of-work challenge of the ALTCHA protocol, version 2.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CaptchaChallenge {
+    /// What is to be solved.
+    pub parameters: CaptchaParameters,
+    /// HMAC of the parameters, hexadecimal.
+    pub signature: String,
+}
+
+/// The counter is to be found for which the derived key begins with `keyPrefix`. The key is SHA-256 of salt, nonce and
+/// the counter (32 bits, big endian), hashed again until it was hashed `cost` times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CaptchaParameters {
+    /// `SHA-256`.
+    pub algorithm: String,
+    /// How many times it is hashed.
+    pub cost: u32,
+    /// Unix time in seconds after which no solution counts.
+    pub expires_at: i64,
+    /// Length of the derived key in bytes.
+    pub key_length: usize,
+    /// What the derived key must begin with, hexadecimal.
+    pub key_prefix: String,
+    /// 16 random bytes, hexadecimal.
+    pub nonce: String,
+    /// 16 random bytes, hexadecimal.
+    pub salt: String,
+}
+
+/// The status of a person's doses. Somebody who does not match name and number gets the same answer as for a number that
+/// nobody knows: no dose, and the diagnosis `dose_not_received`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StatusAnswer {
+    /// The doses by number.
+    pub doses: Vec<DoseStatus>,
+    /// Why there is none, where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub none: Option<Diagnosis>,
+}
+
+/// One dose and the state of its certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DoseStatus {
+    /// Which dose, from 1.
+    pub dose_number: Option<u8>,
+    /// The vaccine's name.
+    pub vaccine: Option<String>,
+    /// The day of the vaccination.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Date))]
+    pub vaccination_date: Option<Date>,
+    /// The facility's name.
+    pub facility: Option<String>,
+    /// State, cause, who must act, next steps.
+    pub diagnosis: Diagnosis,
+    /// The day of issue, where there is a certificate.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Date))]
+    pub issued_on: Option<Date>,
+    /// The last two digits of the phone registered with the vaccination, where it is usable.
+    pub phone_hint: Option<String>,
+}
+
+/// What is the matter, who must act, what to do next: codes, whose texts are in the locale files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Diagnosis {
+    /// What is the matter.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "dose_incomplete"))]
+    pub code: DiagnosisCode,
+    /// The fields or contradictions it is about.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>, example = json!(["batch_missing"])))]
+    pub reasons: Vec<Reason>,
+    /// Who must act.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "facility"))]
+    pub actor: Actor,
+    /// What to do next, the most useful first.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>, example = json!(["wait", "ask_facility"])))]
+    pub next_steps: Vec<NextStep>,
+    /// How many days it usually takes, from and to.
+    pub usual_days: Option<UsualDays>,
+}
+
+/// A usual delay in days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UsualDays {
+    /// From.
+    pub from: u8,
+    /// To.
+    pub to: u8,
+}
+
+impl From<bukti_domain::Diagnosis> for Diagnosis {
+    fn from(diagnosis: bukti_domain::Diagnosis) -> Self {
+        Self {
+            code: diagnosis.code,
+            reasons: diagnosis.reasons,
+            actor: diagnosis.actor,
+            next_steps: diagnosis.next_steps.to_vec(),
+            usual_days: diagnosis.usual_days.map(|(from, to)| UsualDays { from, to }),
+        }
+    }
+}
+
+/// A code is on its way. The answer is the same whether the phone has an account or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OtpAnswer {
+    /// Seconds until the code is worth nothing.
+    pub expires_in: u32,
+    /// Seconds until another code can be asked for.
+    pub resend_after: u32,
+}
+
+/// Who is logged in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Session {
+    /// The name given when the account was made, where one was.
+    pub name: Option<String>,
+    /// The last two digits of the phone logged in with.
+    pub phone_hint: String,
+}
+
+/// The people whose vaccination was registered with the phone logged in with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct People {
+    /// By name.
+    pub people: Vec<Person>,
+}
+
+/// A person of the family phone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Person {
+    /// An opaque id, good for the paths of this API.
+    pub id: String,
+    /// The name as it was registered.
+    pub name: String,
+}
+
+/// The doses and certificates of a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Certificates {
+    /// Whose.
+    pub person: Person,
+    /// The doses by number.
+    pub doses: Vec<HolderDose>,
+}
+
+/// A dose as its holder sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HolderDose {
+    /// What anybody with name and number sees.
+    #[serde(flatten)]
+    pub status: DoseStatus,
+    /// Its batch number.
+    pub batch: Option<String>,
+    /// Its certificate, where there is one that this phone may open.
+    pub certificate: Option<Certificate>,
+}
+
+/// A certificate as its holder sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Certificate {
+    /// Its id, in groups that a person can read out.
+    #[cfg_attr(feature = "openapi", schema(example = "7KQ2-M4XD-9TRA-6HVC"))]
+    pub id: String,
+    /// The name on it.
+    pub name: String,
+    /// Which dose, from 1.
+    pub dose_number: u8,
+    /// How many doses the series has.
+    pub doses_in_series: u8,
+    /// The vaccine's name.
+    pub vaccine: String,
+    /// The day of the vaccination.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date))]
+    pub vaccination_date: Date,
+    /// The certificate as a picture: an SVG document.
+    pub picture: String,
+    /// The signed text of its QR, `HC1:…`.
+    pub qr_text: String,
+}
+
+/// Where a document can be fetched, for a short time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Document {
+    /// A presigned address. Whoever has it can fetch the document until it expires.
+    pub url: String,
+    /// Seconds until it expires.
+    pub expires_in: u32,
+    /// The name that the file gets.
+    pub file_name: String,
+}
+
+/// What an SMS's link opens, once the birth date was right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LinkAnswer {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// Its PDF.
+    pub document: Document,
+}
+
+/// How this deployment calls itself: the static file `/settings.json` of the site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteSettings {
+    /// The service's public name.
+    pub service_name: String,
+    /// Who the SMS come from.
+    pub sms_sender: String,
+    /// The helpdesk's phone.
+    pub helpdesk_phone: String,
+    /// The helpdesk's e-mail address.
+    pub helpdesk_email: String,
+}

@@ -1,0 +1,92 @@
+//! The API document, made from the types and the routes.
+
+use utoipa::OpenApi;
+
+use crate::*;
+
+/// Declares the operations: one item an endpoint, in the order of [`ROUTES`].
+macro_rules! operations {
+    ($($name:ident: $method:ident $path:literal, $tag:literal, $summary:literal
+       $(, body $body:ty)? $(, params $params:tt)?, answers $responses:tt;)*) => {
+        $(
+            #[utoipa::path($method, path = $path, tag = $tag, summary = $summary $(, request_body = $body)?
+                $(, params $params)?, responses $responses)]
+            #[expect(dead_code, reason = "only its attribute is read")]
+            fn $name() {}
+        )*
+
+        #[derive(OpenApi)]
+        #[openapi(
+            info(
+                title = "Bukti",
+                description = "Proof of vaccination: status, certificates, links. Every problem is `application/problem+json` with a stable `code`.",
+                license(name = "Apache-2.0", identifier = "Apache-2.0"),
+            ),
+            paths($($name),*),
+            components(schemas(Problem)),
+        )]
+        struct Api;
+    };
+}
+
+operations! {
+    captcha: get "/api/captcha", "captcha", "A proof-of-work challenge",
+        answers ((status = 200, body = CaptchaChallenge), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+    status: post "/api/status", "status", "The doses of a person and why there is a certificate or none",
+        body StatusRequest,
+        answers ((status = 200, body = StatusAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+    openapi: get "/api/openapi.json", "status", "This document",
+        answers ((status = 200, description = "OpenAPI 3.1", content_type = "application/json"));
+    otp: post "/api/otp", "otp", "Send a one-time code by SMS, to log in or to make an account",
+        body OtpRequest,
+        answers ((status = 202, body = OtpAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+    log_in: post "/api/sessions", "sessions", "Open a session with a one-time code; sets the session cookie",
+        body SessionRequest,
+        answers ((status = 201, body = Session), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+    session: get "/api/sessions/current", "sessions", "Who is logged in",
+        answers ((status = 200, body = Session), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+    log_out: delete "/api/sessions/current", "sessions", "End the session",
+        answers ((status = 204), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+    people: get "/api/people", "people", "The people whose vaccination was registered with this phone",
+        answers ((status = 200, body = People), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+    certificates: get "/api/people/{person}/certificates", "certificates", "The doses and certificates of a person",
+        params (("person" = String, Path, description = "Id of a person from `/api/people`")),
+        answers ((status = 200, body = Certificates), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+    document: post "/api/certificates/{certificate}/document", "certificates", "A short-lived address of a certificate's PDF",
+        params (("certificate" = String, Path, description = "Id of a certificate")),
+        answers ((status = 200, body = Document), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+    link: post "/api/links", "links", "Open the link of an SMS with the birth date",
+        body LinkRequest,
+        answers ((status = 200, body = LinkAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+}
+
+/// The document of `/api/openapi.json`, OpenAPI 3.1.
+pub fn openapi_json() -> String {
+    // Serialising plain maps and strings does not fail.
+    Api::openapi().to_pretty_json().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_document_has_every_route_and_no_other() {
+        let document: serde_json::Value = serde_json::from_str(&openapi_json()).unwrap();
+        let mut documented = BTreeSet::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for method in operations.as_object().unwrap().keys() {
+                documented.insert(format!("{} {path}", method.to_uppercase()));
+            }
+        }
+        let routes = ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+        assert_eq!(documented, routes);
+    }
+
+    #[test]
+    fn the_document_is_what_callers_rely_on() {
+        insta::assert_snapshot!("openapi", openapi_json());
+    }
+}

@@ -1,0 +1,100 @@
+//! Problems, RFC 9457 `application/problem+json`, each with a stable code.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! problem_codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal $status:literal),* $(,)?) => {
+        /// What went wrong, as a stable code. Its texts are in the locale files (`problems.<code>`).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum ProblemCode { $($(#[$doc])* #[serde(rename = $code)] $name),* }
+
+        impl ProblemCode {
+            /// Every code.
+            pub const ALL: &[ProblemCode] = &[$(ProblemCode::$name),*];
+
+            /// The code in answers.
+            pub fn code(self) -> &'static str {
+                match self { $(ProblemCode::$name => $code),* }
+            }
+
+            /// The HTTP status it comes with.
+            pub fn status(self) -> u16 {
+                match self { $(ProblemCode::$name => $status),* }
+            }
+        }
+    };
+}
+
+problem_codes! {
+    /// The body is no JSON of the expected form.
+    InvalidJson = "invalid_json" 400,
+    /// The body is longer than any right one.
+    BodyTooLarge = "body_too_large" 413,
+    /// Some fields are missing or wrong: see `errors`.
+    InvalidInput = "invalid_input" 422,
+    /// No such address.
+    NotFound = "not_found" 404,
+    /// The request comes from another site.
+    ForeignOrigin = "foreign_origin" 403,
+    /// The captcha's solution is wrong.
+    CaptchaWrong = "captcha_wrong" 422,
+    /// The captcha's time is over.
+    CaptchaExpired = "captcha_expired" 422,
+    /// The captcha's solution was used before.
+    CaptchaReused = "captcha_reused" 422,
+    /// Nobody is logged in, or the session has ended.
+    NotLoggedIn = "not_logged_in" 401,
+    /// The one-time code is wrong; `tries_left` says how many tries are left.
+    CodeWrong = "code_wrong" 422,
+    /// The one-time code has expired, was used, or was tried too often: ask for another.
+    CodeDead = "code_dead" 410,
+    /// Too many requests; `Retry-After` says when to come again.
+    TooManyRequests = "too_many_requests" 429,
+    /// The birth date is wrong; `tries_left` says how many tries are left.
+    BirthDateWrong = "birth_date_wrong" 422,
+    /// The link is unknown, has expired, or was replaced by another.
+    LinkDead = "link_dead" 410,
+    /// The link was tried too often and is locked.
+    LinkLocked = "link_locked" 403,
+    /// The service cannot answer now; the same request may be sent again.
+    Unavailable = "unavailable" 503,
+    /// A fault of the service.
+    Internal = "internal" 500,
+}
+
+/// A problem as it goes over the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Problem {
+    /// `urn:bukti:problem:` and the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// HTTP status.
+    pub status: u16,
+    /// The stable code.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "invalid_input"))]
+    pub code: ProblemCode,
+    /// What went wrong, in the caller's language.
+    pub title: String,
+    /// How to mend it, in the caller's language.
+    pub detail: String,
+    /// The fields that are wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// How many tries are left, where tries are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tries_left: Option<u32>,
+    /// Seconds until the request can be sent again, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
+}
+
+/// A field that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FieldError {
+    /// The field's name in the request.
+    pub field: String,
+    /// What is wrong with it: `missing` or `invalid`.
+    pub code: String,
+}

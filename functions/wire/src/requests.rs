@@ -1,0 +1,64 @@
+//! What a caller sends.
+
+use serde::{Deserialize, Serialize};
+
+/// Asks for the status of a person's doses. Exactly one of `nik` and `passport`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StatusRequest {
+    /// Full name as on the identity card.
+    #[cfg_attr(feature = "openapi", schema(max_length = 300, example = "Siti Aminah"))]
+    pub name: String,
+    /// 16-digit identity number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "3171016506829651"))]
+    pub nik: Option<String>,
+    /// Passport number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 30))]
+    pub passport: Option<String>,
+    /// The solved captcha: base64 of the JSON `{"challenge": …, "solution": …}`, as ALTCHA's widgets send it.
+    #[cfg_attr(feature = "openapi", schema(max_length = 4000))]
+    pub captcha: String,
+}
+
+/// Asks for a one-time code by SMS, to log in or, with a name, to make an account.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OtpRequest {
+    /// Mobile phone number, as people write it.
+    #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "0812 3456 7890"))]
+    pub phone: String,
+    /// Full name, for a new account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 300))]
+    pub name: Option<String>,
+}
+
+/// Opens a session with the code that came by SMS.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SessionRequest {
+    /// The phone that the code was sent to.
+    #[cfg_attr(feature = "openapi", schema(max_length = 30))]
+    pub phone: String,
+    /// The six digits.
+    #[cfg_attr(feature = "openapi", schema(max_length = 12, example = "123456"))]
+    pub code: String,
+}
+
+/// Opens the link of an SMS.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LinkRequest {
+    /// The last part of the link's address.
+    #[cfg_attr(feature = "openapi", schema(max_length = 64))]
+    pub token: String,
+    /// The birth date of the person whose certificate it is, `YYYY-MM-DD`.
+    #[cfg_attr(feature = "openapi", schema(max_length = 10, example = "1989-01-24"))]
+    pub birth_date: String,
+}

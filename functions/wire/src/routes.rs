@@ -1,0 +1,54 @@
+//! Which function answers which route. The embedded stack mounts the functions by this list, and tests hold the API
+//! document and the deployment template to it.
+
+/// An HTTP function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// Captcha, status, API document.
+    Status,
+    /// One-time codes, accounts, sessions.
+    Otp,
+    /// People, certificates, links.
+    Holder,
+}
+
+impl Function {
+    /// The name of its folder, crate and resource.
+    pub fn name(self) -> &'static str {
+        match self {
+            Function::Status => "status",
+            Function::Otp => "otp",
+            Function::Holder => "holder",
+        }
+    }
+}
+
+/// A route of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// HTTP method.
+    pub method: &'static str,
+    /// Path, parameters in braces.
+    pub path: &'static str,
+    /// Who answers.
+    pub function: Function,
+}
+
+const fn route(method: &'static str, path: &'static str, function: Function) -> Route {
+    Route { method, path, function }
+}
+
+/// Every route of the API.
+pub const ROUTES: &[Route] = &[
+    route("GET", "/api/captcha", Function::Status),
+    route("POST", "/api/status", Function::Status),
+    route("GET", "/api/openapi.json", Function::Status),
+    route("POST", "/api/otp", Function::Otp),
+    route("POST", "/api/sessions", Function::Otp),
+    route("GET", "/api/sessions/current", Function::Otp),
+    route("DELETE", "/api/sessions/current", Function::Otp),
+    route("GET", "/api/people", Function::Holder),
+    route("GET", "/api/people/{person}/certificates", Function::Holder),
+    route("POST", "/api/certificates/{certificate}/document", Function::Holder),
+    route("POST", "/api/links", Function::Holder),
+];
