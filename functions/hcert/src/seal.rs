@@ -1,0 +1,121 @@
+//! From payload to QR text.
+
+use std::io::Write;
+
+use ciborium::Value;
+use coset::{CborSerializable, CoseSign1Builder, HeaderBuilder, TaggedCborSerializable, iana};
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use jiff::Timestamp;
+
+use crate::{SignError, Signer, Vaccination};
+
+/// A signed certificate.
+pub struct Sealed {
+    /// The text of the QR: `HC1:` and base45.
+    pub text: String,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// Why a certificate could not be sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum HcertError {
+    /// The signer failed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The payload could not be written.
+    #[error("the payload could not be encoded")]
+    Encode,
+}
+
+/// Claims of a CWT (RFC 8392) and the one of HCERT.
+const ISSUER: i64 = 1;
+const EXPIRES_AT: i64 = 4;
+const ISSUED_AT: i64 = 6;
+const HCERT: i64 = -260;
+
+/// Signs a vaccination. It is valid from `now` until `expires_at`, but never longer than the signer.
+///
+/// # Errors
+///
+/// [`HcertError`]; a failed signature may be tried again.
+pub async fn seal(
+    vaccination: &Vaccination<'_>,
+    signer: &impl Signer,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<Sealed, HcertError> {
+    let expires_at = expires_at.min(signer.not_after());
+    let integer = |number: i64| Value::Integer(number.into());
+    let claims = Value::Map(vec![
+        (integer(ISSUER), Value::Text("ID".to_owned())),
+        (integer(EXPIRES_AT), integer(expires_at.as_second())),
+        (integer(ISSUED_AT), integer(now.as_second())),
+        (integer(HCERT), Value::Map(vec![(integer(1), vaccination.to_cbor())])),
+    ]);
+    let claims = claims.to_vec().map_err(|_| HcertError::Encode)?;
+
+    let protected =
+        HeaderBuilder::new().algorithm(iana::Algorithm::ES256).key_id(signer.kid().to_vec()).build();
+    let mut message = CoseSign1Builder::new().protected(protected).payload(claims).build();
+    message.signature = signer.sign(&message.tbs_data(&[])).await?;
+    let message = message.to_tagged_vec().map_err(|_| HcertError::Encode)?;
+
+    let mut zlib = ZlibEncoder::new(Vec::with_capacity(message.len()), Compression::best());
+    zlib.write_all(&message).map_err(|_| HcertError::Encode)?;
+    let compressed = zlib.finish().map_err(|_| HcertError::Encode)?;
+    Ok(Sealed { text: format!("HC1:{}", base45::encode(&compressed)), expires_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+    use bukti_domain::FeedRow;
+    use coset::CoseSign1;
+
+    use super::*;
+    use crate::{LocalSigner, SignerKeys, uvci};
+
+    #[tokio::test]
+    async fn what_is_sealed_can_be_read_and_its_signature_holds() {
+        let now: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let keys = SignerKeys::generate("Bukti", now).unwrap();
+        let signer = LocalSigner::new(&keys).unwrap();
+        let row = FeedRow::from_fields([
+            "E1",
+            "2021-01-29T08:41:34+07:00",
+            "3171012401896246",
+            "",
+            "Iwan Ibrahim Purnomo",
+            "1989-01-24",
+            "L",
+            "",
+            "1",
+            "CoronaVac",
+            "AZ1",
+            "2021-01-29",
+            "P1",
+            "Puskesmas",
+        ]);
+        let dose = row.dose().complete().unwrap();
+        let uvci = uvci("ABC123");
+        let vaccination = Vaccination { dose: &dose, issuer: "Bukti", uvci: &uvci };
+        let far = "2099-01-01T00:00:00Z".parse().unwrap();
+        let sealed = seal(&vaccination, &signer, now, far).await.unwrap();
+
+        assert_eq!(sealed.expires_at, keys.signer_not_after, "never longer than the signer");
+        let compressed = base45::decode(sealed.text.strip_prefix("HC1:").unwrap()).unwrap();
+        let mut message = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::ZlibDecoder::new(&compressed[..]), &mut message)
+            .unwrap();
+        let message = CoseSign1::from_tagged_slice(&message).unwrap();
+        let pair = rcgen::KeyPair::from_pem(&keys.signer_key_pem).unwrap();
+        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key_raw());
+        message.verify_signature(&[], |signature, data| public.verify(data, signature)).unwrap();
+        let claims = Value::from_slice(message.payload.as_ref().unwrap()).unwrap();
+        let shown = format!("{claims:?}");
+        assert!(shown.contains("Purnomo") && shown.contains("URN:UVCI:01:ID:ABC123#"));
+        assert!(!shown.contains("3171012401896246"), "the identity number is never in it");
+    }
+}
