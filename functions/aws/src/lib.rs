@@ -1,1 +1,68 @@
-//! Placeholder.
+//! What touches AWS: table, bucket, SMS, secrets.
+//!
+//! One small type per capability ([`Doses`], [`Certificates`], [`Links`], …). A function holds just those that it needs,
+//! which are then also the permissions of its role. All of them speak the AWS SDKs: to AWS, to an emulated account, or
+//! to the embedded stack, by the endpoint of the [`Settings`].
+//!
+//! # The table
+//!
+//! | item | `pk` | `sk` | indexed by |
+//! |---|---|---|---|
+//! | dose, all that was said of one event | `E#` event | `DOSE` | person, phone |
+//! | SMS of a dose, one for each phone it had | `E#` event | `SMS#` phone version | |
+//! | certificate | `C#` certificate id | `CERT` | person |
+//! | link of an SMS | `L#` token | `LINK` | |
+//! | account | `A#` phone | `ACCOUNT` | |
+//! | one-time code | `O#` phone | `OTP` | |
+//! | session | `S#` token | `SESSION` | |
+//! | used captcha | `X#` signature | `CAPTCHA` | |
+//! | job of the intake | `J#` job id | `JOB` | |
+//!
+//! Event, person, phone and tokens are keyed hashes ([`Keys`]), never the values; personal fields are sealed. A dump of
+//! the table shows nobody. Writes that decide something are conditional. Short-lived items carry `expires_at` (the
+//! table's TTL attribute, Unix seconds) and are checked for expiry on read as well.
+
+mod accounts;
+mod captcha;
+mod certificates;
+mod clients;
+mod documents;
+mod doses;
+mod jobs;
+mod keys;
+mod links;
+mod notifications;
+mod otp;
+mod secrets;
+mod settings;
+mod sms;
+mod table;
+
+pub use accounts::{Account, Login, Sessions};
+pub use captcha::UsedCaptchas;
+pub use certificates::{CertificateRecord, Certificates, certificate_id_grouped};
+pub use clients::{Aws, ConnectError};
+pub use documents::{Documents, Feeds};
+pub use doses::{DoseRecord, Doses, Incoming, PersonRecords};
+pub use jobs::{FeedProblem, JobRecord, JobState, Jobs};
+pub use keys::{Keys, OpenError, Token};
+pub use links::{LinkRecord, LinkTry, Links};
+pub use notifications::{Claim, Notifications};
+pub use otp::{CodeTry, Otps, SendDecision};
+pub use secrets::{Secrets, SecretsError};
+pub use settings::{SecretsSource, Settings, SettingsError};
+pub use sms::{Sms, SmsError};
+pub use table::StoreError;
+
+/// Starts the logs of a function: JSON lines on AWS, text elsewhere, the level by `RUST_LOG`.
+pub fn start_logs() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,bukti=info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start (several functions in one test process) is no fault.
+    let _ = if std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_some() {
+        logs.json().without_time().try_init()
+    } else {
+        logs.try_init()
+    };
+}

@@ -1,0 +1,154 @@
+//! The bucket: documents, feeds and their reports.
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::primitives::ByteStream;
+
+use crate::{Aws, StoreError};
+
+/// How long a presigned address is good.
+const PRESIGNED_FOR: Duration = Duration::from_secs(5 * 60);
+
+/// Keeps the certificates' PDFs and hands out short-lived addresses of them.
+#[derive(Clone)]
+pub struct Documents {
+    client: Client,
+    bucket: String,
+}
+
+impl Documents {
+    /// How long an address is good, in seconds.
+    pub const EXPIRES_IN: u32 = PRESIGNED_FOR.as_secs() as u32;
+
+    /// The documents of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self { client: aws.s3.clone(), bucket: aws.settings.bucket.clone() }
+    }
+
+    /// Keeps a PDF.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn keep(&self, key: &str, pdf: Vec<u8>) -> Result<(), StoreError> {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type("application/pdf")
+            .body(ByteStream::from(pdf))
+            .send()
+            .await
+            .map_err(StoreError::from_sdk)?;
+        Ok(())
+    }
+
+    /// Takes a PDF away.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(key);
+        request.send().await.map_err(StoreError::from_sdk)?;
+        Ok(())
+    }
+
+    /// An address at which a PDF can be fetched for five minutes, as a file of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] where no credentials are to be had.
+    pub async fn address(&self, key: &str, file_name: &str) -> Result<String, StoreError> {
+        let presigning = PresigningConfig::expires_in(PRESIGNED_FOR)
+            .map_err(|_| StoreError::Corrupt("a presigned address"))?;
+        let request = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .response_content_type("application/pdf")
+            .response_content_disposition(format!("attachment; filename=\"{file_name}\""))
+            .response_cache_control("private, no-store")
+            .presigned(presigning)
+            .await
+            .map_err(StoreError::from_sdk)?;
+        Ok(request.uri().to_owned())
+    }
+}
+
+/// Reads dropped feeds and keeps their reports.
+#[derive(Clone)]
+pub struct Feeds {
+    client: Client,
+    bucket: String,
+}
+
+impl Feeds {
+    /// Where feeds are dropped.
+    pub const DROP: &str = "intake/feeds/";
+
+    /// The feeds of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self { client: aws.s3.clone(), bucket: aws.settings.bucket.clone() }
+    }
+
+    /// The job of a dropped feed's key, `intake/feeds/<job>.csv`.
+    pub fn job_of(key: &str) -> Option<&str> {
+        let name = key.strip_prefix(Self::DROP)?;
+        let job = name.split('.').next().unwrap_or(name);
+        (!job.is_empty() && !name.contains('/')).then_some(job)
+    }
+
+    /// Where the report of a job is.
+    pub fn report_key(job: &str) -> String {
+        format!("intake/reports/{job}.csv")
+    }
+
+    /// A feed, as a stream with its length in bytes; `None` where there is none (any more).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn open(&self, key: &str) -> Result<Option<(ByteStream, u64)>, StoreError> {
+        match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(object) => {
+                let length = object.content_length.and_then(|length| u64::try_from(length).ok());
+                Ok(Some((object.body, length.unwrap_or_default())))
+            }
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(None),
+            Err(error) => Err(StoreError::from_sdk(error)),
+        }
+    }
+
+    /// Keeps the report of a job.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn keep_report(&self, job: &str, report: Vec<u8>) -> Result<(), StoreError> {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(Self::report_key(job))
+            .content_type("text/csv; charset=utf-8")
+            .body(ByteStream::from(report))
+            .send()
+            .await
+            .map_err(StoreError::from_sdk)?;
+        Ok(())
+    }
+
+    /// Takes a feed away that is worked off: its rows are in the table, sealed, and the file is not.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(key);
+        request.send().await.map_err(StoreError::from_sdk)?;
+        Ok(())
+    }
+}

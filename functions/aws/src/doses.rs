@@ -1,0 +1,434 @@
+//! Doses: all that was said of one vaccination event, and which row of it counts.
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use bukti_domain::feed::CompleteDose;
+use bukti_domain::{Dose, FeedRow, History, Identity, PhoneNumber, Reason, Verdict, Version};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::certificates::CertificateRecord;
+use crate::table::{Table, Written, from_item, n, s, to_item};
+use crate::{Aws, Keys, OpenError, StoreError};
+
+const SK: &str = "DOSE";
+
+/// How often a write is tried again when another row of the same event came between.
+const RACES: usize = 20;
+
+/// A dose as it is kept. What is personal is in `row`, sealed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DoseRecord {
+    /// The event's key.
+    pub pk: String,
+    /// Which write this is, from 1: the condition of the next.
+    pub revision: u32,
+    /// The person's index key, where the identity number could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// The phone's index key, where the phone is usable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// Grows whenever the phone changes: links and SMS belong to one version.
+    pub phone_version: u32,
+    /// What the row that counts was judged to be.
+    pub verdict: Verdict,
+    /// And why.
+    pub reasons: Vec<Reason>,
+    /// Which dose, where that could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dose_number: Option<u8>,
+    /// The id of the certificate that the dose has or is to get; none unless it is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_id: Option<String>,
+    /// Grows whenever what the certificate shows changes.
+    pub certificate_version: u32,
+    /// Keyed digest of what the certificate of that version shows.
+    pub certificate_digest: String,
+    /// All rows of the event.
+    pub history: History,
+    /// When the row that counts came.
+    pub received_at: Timestamp,
+    /// The row that counts, sealed.
+    row: ByteBuf,
+}
+
+/// A row on its way into the table.
+pub struct Incoming {
+    row: FeedRow,
+    event: String,
+    version: Version,
+    person: Option<String>,
+    dose_number: Option<u8>,
+    certificate_digest: String,
+    received_at: Timestamp,
+}
+
+impl Incoming {
+    /// Judges a row that came now, from `origin` (`job:line`). `None` where the row names no event or no time, by which
+    /// it could be kept: then it can only be reported back.
+    pub fn judge(row: FeedRow, origin: String, now: Timestamp, keys: &Keys) -> Option<Self> {
+        let sent_at = row.sent()?;
+        if row.event_id.trim().is_empty() {
+            return None;
+        }
+        let (verdict, reasons) = row.judge(now);
+        let dose = row.dose();
+        let version = Version {
+            sent_at,
+            digest: keys.row_digest(&row),
+            verdict,
+            reasons,
+            phone: dose.phone.as_ref().map(|phone| keys.phone(phone)),
+            origin,
+        };
+        let certificate_digest =
+            dose.clone().complete().map(|dose| keys.certificate_digest(&shown(&dose))).unwrap_or_default();
+        Some(Self {
+            event: keys.event(&row.event_id),
+            version,
+            person: dose.identity.as_ref().map(|identity| keys.person(identity)),
+            dose_number: dose.dose_number,
+            certificate_digest,
+            received_at: now,
+            row,
+        })
+    }
+}
+
+/// The fields that a certificate shows, as an unambiguous text.
+fn shown(dose: &CompleteDose) -> String {
+    [
+        &*dose.identity.tagged(),
+        dose.name.as_written(),
+        &dose.birth_date.to_string(),
+        &dose.dose_number.to_string(),
+        &dose.vaccine.name,
+        &dose.batch,
+        &dose.vaccination_date.to_string(),
+        &dose.facility.code,
+        &dose.facility.name,
+    ]
+    .join("\u{1f}")
+}
+
+impl DoseRecord {
+    /// The record after a row came; `None` where nothing changes, since the row is known.
+    fn after(
+        record: Option<&DoseRecord>,
+        incoming: &Incoming,
+        keys: &Keys,
+    ) -> Result<Option<Self>, StoreError> {
+        let mut history = record.map(|record| record.history.clone()).unwrap_or_default();
+        if !history.add(incoming.version.clone()) {
+            return Ok(None);
+        }
+        let counts = history.current().is_some_and(|current| {
+            current.digest == incoming.version.digest && current.sent_at == incoming.version.sent_at
+        });
+        if let Some(record) = record
+            && !counts
+        {
+            return Ok(Some(Self { history, revision: record.revision + 1, ..record.clone() }));
+        }
+
+        let version = &incoming.version;
+        let complete = version.verdict == Verdict::Complete;
+        let (before_version, before_digest) =
+            record.map_or((0, ""), |record| (record.certificate_version, &*record.certificate_digest));
+        let changed = complete && before_digest != incoming.certificate_digest;
+        let certificate_version = before_version + u32::from(changed);
+        let certificate_digest =
+            if complete { incoming.certificate_digest.clone() } else { before_digest.to_owned() };
+        let phone_version = match record {
+            Some(record) => record.phone_version + u32::from(record.phone != version.phone),
+            None => 1,
+        };
+        let row = keys
+            .seal(&item_key(&incoming.event), &incoming.row)
+            .ok_or(StoreError::Corrupt("a dose cannot be sealed"))?;
+        Ok(Some(Self {
+            pk: incoming.event.clone(),
+            revision: record.map_or(0, |record| record.revision) + 1,
+            person: incoming.person.clone(),
+            phone: version.phone.clone(),
+            phone_version,
+            verdict: version.verdict,
+            reasons: version.reasons.clone(),
+            dose_number: incoming.dose_number,
+            certificate_id: complete.then(|| keys.certificate_id(&incoming.event, certificate_version)),
+            certificate_version,
+            certificate_digest,
+            history,
+            received_at: incoming.received_at,
+            row: ByteBuf::from(row),
+        }))
+    }
+
+    /// The row that counts.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] where its seal does not open.
+    pub fn open(&self, keys: &Keys) -> Result<FeedRow, OpenError> {
+        keys.open(&item_key(&self.pk), &self.row)
+    }
+
+    /// What the row that counts says.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] where its seal does not open.
+    pub fn dose(&self, keys: &Keys) -> Result<Dose, OpenError> {
+        Ok(self.open(keys)?.dose())
+    }
+
+    /// A record from an item of the table or of its stream; `None` where the item is no dose.
+    pub fn from_image(image: serde_dynamo::Item) -> Option<Self> {
+        let is_dose = image.get("sk").is_some_and(|sk| *sk == serde_dynamo::AttributeValue::S(SK.to_owned()));
+        if is_dose { serde_dynamo::from_item(image).ok() } else { None }
+    }
+}
+
+fn item_key(event: &str) -> String {
+    format!("{event} {SK} row")
+}
+
+/// All doses and certificates of a person.
+#[derive(Debug, Default)]
+pub struct PersonRecords {
+    /// The doses, also those of events whose data are not in order.
+    pub doses: Vec<DoseRecord>,
+    /// The certificates, also superseded ones.
+    pub certificates: Vec<CertificateRecord>,
+}
+
+impl PersonRecords {
+    /// The certificate of a dose as it is now.
+    pub fn certificate_of(&self, dose: &DoseRecord) -> Option<&CertificateRecord> {
+        let id = dose.certificate_id.as_ref()?;
+        self.certificates.iter().find(|certificate| certificate.certificate_id() == id)
+    }
+}
+
+/// Reads and keeps doses.
+#[derive(Clone)]
+pub struct Doses {
+    table: Table,
+    keys: Keys,
+}
+
+impl Doses {
+    /// The doses of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self { table: aws.table(), keys: aws.keys.clone() }
+    }
+
+    /// Keeps a row. When this returns, the row is in the table, once, whoever else writes the same event.
+    ///
+    /// The first row of an event costs one write. The condition fails where there is one already, and its answer brings
+    /// the record that the row is then added to.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; the row may then be kept or not, and can be sent again.
+    pub async fn keep(&self, incoming: &Incoming) -> Result<(), StoreError> {
+        let mut known: Option<DoseRecord> = None;
+        for _ in 0..RACES {
+            let Some(next) = DoseRecord::after(known.as_ref(), incoming, &self.keys)? else { return Ok(()) };
+            let item = to_item(&next.pk, SK, &next)?;
+            let written = match &known {
+                None => self.table.put_if(item, "attribute_not_exists(pk)", &[]).await?,
+                Some(known) => {
+                    self.table
+                        .put_if(item, "revision = :revision", &[(":revision", n(known.revision))])
+                        .await?
+                }
+            };
+            known = match written {
+                Written::Done => return Ok(()),
+                Written::Refused(Some(item)) => Some(from_item(item, "dose")?),
+                Written::Refused(None) => self.of_event(&incoming.event).await?,
+            };
+        }
+        Err(StoreError::Unavailable("too many writers of one event".to_owned()))
+    }
+
+    /// The dose of an event's key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn of_event(&self, event: &str) -> Result<Option<DoseRecord>, StoreError> {
+        self.table.get(event, SK).await?.map(|item| from_item(item, "dose")).transpose()
+    }
+
+    /// The histories of many events, at most 100, by the event's key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn histories(&self, events: &[String]) -> Result<Vec<(String, History)>, StoreError> {
+        #[derive(Deserialize)]
+        struct Said {
+            pk: String,
+            history: History,
+        }
+        let mut wanted: Vec<_> = events.to_vec();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut found = Vec::with_capacity(wanted.len());
+        let mut keys: Vec<_> = wanted
+            .iter()
+            .map(|event| [("pk".to_owned(), s(event)), ("sk".to_owned(), s(SK))].into_iter().collect())
+            .collect();
+        while !keys.is_empty() {
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(keys))
+                .consistent_read(true)
+                .projection_expression("pk, history")
+                .build()
+                .map_err(|_| StoreError::Corrupt("a batch of keys"))?;
+            let answer = self
+                .table
+                .client
+                .batch_get_item()
+                .request_items(&self.table.name, request)
+                .send()
+                .await
+                .map_err(StoreError::from_sdk)?;
+            for item in answer.responses.unwrap_or_default().remove(&self.table.name).unwrap_or_default() {
+                let said: Said = from_item(item, "dose")?;
+                found.push((said.pk, said.history));
+            }
+            // What did not fit into one answer is asked for again.
+            keys = answer
+                .unprocessed_keys
+                .unwrap_or_default()
+                .remove(&self.table.name)
+                .map(|rest| rest.keys)
+                .unwrap_or_default();
+        }
+        Ok(found)
+    }
+
+    /// Doses and certificates of the person with this identity number.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn of_person(&self, identity: &Identity) -> Result<PersonRecords, StoreError> {
+        self.of_person_key(&self.keys.person(identity)).await
+    }
+
+    /// Doses and certificates of the person with this index key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn of_person_key(&self, person: &str) -> Result<PersonRecords, StoreError> {
+        let mut records = PersonRecords::default();
+        for item in self.table.query("by_person", "person", person).await? {
+            match item.get("sk").and_then(|sk: &AttributeValue| sk.as_s().ok()).map(String::as_str) {
+                Some(SK) => records.doses.push(from_item(item, "dose")?),
+                Some(crate::certificates::SK) => records.certificates.push(from_item(item, "certificate")?),
+                _ => {}
+            }
+        }
+        records.doses.sort_by(|one, other| (one.dose_number, &one.pk).cmp(&(other.dose_number, &other.pk)));
+        Ok(records)
+    }
+
+    /// The doses that were registered with this phone, by its index key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn of_phone_key(&self, phone: &str) -> Result<Vec<DoseRecord>, StoreError> {
+        let items = self.table.query("by_phone", "phone", phone).await?;
+        items.into_iter().map(|item| from_item(item, "dose")).collect()
+    }
+
+    /// The index key of a phone.
+    pub fn phone_key(&self, phone: &PhoneNumber) -> String {
+        self.keys.phone(phone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Secrets;
+
+    fn keys() -> Keys {
+        Keys::new(&Secrets::generate("Bukti", Timestamp::UNIX_EPOCH).unwrap()).unwrap()
+    }
+
+    fn row(sent_at: &str, phone: &str, batch: &str) -> FeedRow {
+        FeedRow::from_fields([
+            "E1",
+            sent_at,
+            "3171012401896246",
+            "",
+            "Iwan",
+            "1989-01-24",
+            "L",
+            phone,
+            "1",
+            "CoronaVac",
+            batch,
+            "2021-01-29",
+            "P1",
+            "Puskesmas",
+        ])
+    }
+
+    fn keep(record: Option<DoseRecord>, row: FeedRow, keys: &Keys) -> Option<DoseRecord> {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let incoming = Incoming::judge(row, "job:2".to_owned(), now, keys).unwrap();
+        DoseRecord::after(record.as_ref(), &incoming, keys).unwrap()
+    }
+
+    #[test]
+    fn a_corrected_phone_keeps_the_certificate_and_kills_the_link() {
+        let keys = keys();
+        let first = keep(None, row("2021-01-29T10:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
+        assert_eq!((first.certificate_version, first.phone_version), (1, 1));
+        let second =
+            keep(Some(first.clone()), row("2021-01-30T10:00:00+07:00", "081234567891", "B1"), &keys).unwrap();
+        assert_eq!((second.certificate_version, second.phone_version), (1, 2));
+        assert_eq!(second.certificate_id, first.certificate_id);
+        let third =
+            keep(Some(second), row("2021-01-31T10:00:00+07:00", "081234567891", "B2"), &keys).unwrap();
+        assert_eq!((third.certificate_version, third.phone_version), (2, 2));
+        assert_ne!(third.certificate_id, first.certificate_id);
+    }
+
+    #[test]
+    fn a_row_that_comes_late_changes_the_history_only() {
+        let keys = keys();
+        let newer = keep(None, row("2021-01-30T10:00:00+07:00", "081234567891", "B1"), &keys).unwrap();
+        let late =
+            keep(Some(newer.clone()), row("2021-01-29T10:00:00+07:00", "081234567890", ""), &keys).unwrap();
+        assert_eq!(late.verdict, Verdict::Complete);
+        assert_eq!((late.certificate_id, late.phone), (newer.certificate_id, newer.phone));
+        assert_ne!(late.history, newer.history);
+    }
+
+    #[test]
+    fn the_same_row_again_changes_nothing() {
+        let keys = keys();
+        let first = keep(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
+        assert!(keep(Some(first), row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).is_none());
+    }
+
+    #[test]
+    fn a_record_goes_through_an_item_and_its_row_opens() {
+        let keys = keys();
+        let record = keep(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
+        let item = to_item(&record.pk, SK, &record).unwrap();
+        assert!(!format!("{item:?}").contains("Iwan"));
+        let read: DoseRecord = from_item(item, "dose").unwrap();
+        assert_eq!(read.open(&keys).unwrap().nama, "Iwan");
+    }
+}

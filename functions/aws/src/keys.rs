@@ -1,0 +1,209 @@
+//! Keyed hashes and sealed fields: what makes the table show nobody.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::{constant_time, digest, hmac, rand};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bukti_domain::{FeedRow, Identity, PhoneNumber};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Secrets;
+
+/// The first byte of a sealed field: the form below.
+const FORM: u8 = 1;
+
+/// The letters of ids that people read out: Crockford's base 32, no I, L, O, U.
+const READABLE: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// A random token, 132 bits in 22 characters that need no escaping in an address.
+#[derive(Clone)]
+pub struct Token(String);
+
+impl Token {
+    /// A new token. `None` where the system has no randomness.
+    pub fn generate() -> Option<Self> {
+        let mut bytes = [0; 17];
+        rand::fill(&mut bytes).ok()?;
+        let mut text = URL_SAFE_NO_PAD.encode(bytes);
+        text.truncate(22);
+        Some(Self(text))
+    }
+
+    /// The text of the token. Secret: for the SMS or the cookie only.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A sealed field that cannot be opened: damaged, moved from another item, or sealed with a key that is gone.
+#[derive(Debug, thiserror::Error)]
+#[error("a sealed field cannot be opened")]
+pub struct OpenError;
+
+/// The keys in use.
+#[derive(Clone)]
+pub struct Keys(Arc<Inner>);
+
+struct Inner {
+    index: hmac::Key,
+    /// By id; the last one seals.
+    sealing: Vec<(u8, LessSafeKey)>,
+}
+
+impl Keys {
+    /// The keys of these secrets; `None` where one is malformed.
+    pub(crate) fn new(secrets: &Secrets) -> Option<Self> {
+        let index = URL_SAFE_NO_PAD.decode(&secrets.index_key).ok().filter(|key| key.len() >= 32)?;
+        let mut sealing = Vec::new();
+        for key in &secrets.sealing_keys {
+            let bytes = URL_SAFE_NO_PAD.decode(&key.key).ok()?;
+            sealing.push((key.id, LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &bytes).ok()?)));
+        }
+        if sealing.is_empty() {
+            return None;
+        }
+        Some(Self(Arc::new(Inner { index: hmac::Key::new(hmac::HMAC_SHA256, &index), sealing })))
+    }
+
+    fn mac(&self, purpose: &str, value: &str) -> hmac::Tag {
+        // The purpose cannot run into the value: it has no such separator.
+        hmac::sign(&self.0.index, format!("{purpose}\u{1f}{value}").as_bytes())
+    }
+
+    fn hash(&self, prefix: &str, purpose: &str, value: &str) -> String {
+        let tag = self.mac(purpose, value);
+        format!("{prefix}{}", URL_SAFE_NO_PAD.encode(&tag.as_ref()[..18]))
+    }
+
+    /// The key of an event's items.
+    pub fn event(&self, event_id: &str) -> String {
+        self.hash("E#", "event", event_id.trim())
+    }
+
+    /// The index key of a person.
+    pub fn person(&self, identity: &Identity) -> String {
+        self.hash("P#", "person", &identity.tagged())
+    }
+
+    /// The index key of a phone.
+    pub fn phone(&self, phone: &PhoneNumber) -> String {
+        self.hash("T#", "phone", phone.e164())
+    }
+
+    /// A digest of what a row says.
+    pub fn row_digest(&self, row: &FeedRow) -> String {
+        self.hash("", "row", &row.content())
+    }
+
+    /// A digest of the fields that a certificate shows.
+    pub(crate) fn certificate_digest(&self, fields: &str) -> String {
+        self.hash("", "certificate content", fields)
+    }
+
+    /// The id of a certificate: 80 bits that follow from event and version, so that making it again gives the same.
+    pub(crate) fn certificate_id(&self, event: &str, version: u32) -> String {
+        let tag = self.mac("certificate", &format!("{event} {version}"));
+        let bits = tag.as_ref()[..10].iter().fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
+        (0..16).rev().map(|at| char::from(READABLE[(bits >> (at * 5)) as usize & 31])).collect()
+    }
+
+    /// What is stored of a one-time code.
+    pub(crate) fn code(&self, phone: &str, code: &str) -> String {
+        self.hash("", "code", &format!("{phone} {code}"))
+    }
+
+    /// What is stored of a token: no key is needed, a token has more bits than anybody can try.
+    pub(crate) fn token(prefix: &str, token: &str) -> String {
+        let hash = digest::digest(&digest::SHA256, token.as_bytes());
+        format!("{prefix}{}", URL_SAFE_NO_PAD.encode(hash))
+    }
+
+    /// Whether two hashes are the same, in constant time.
+    pub fn same(one: &str, other: &str) -> bool {
+        constant_time::verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
+    }
+
+    /// Seals a value for one item of the table: AES-256-GCM, the item's key as associated data, so that a field moved to
+    /// another item does not open. Layout: form (1 byte), key id (1), nonce (12), ciphertext and tag.
+    pub(crate) fn seal<T: Serialize>(&self, item: &str, value: &T) -> Option<Vec<u8>> {
+        let (id, key) = self.0.sealing.last()?;
+        let mut nonce = [0; NONCE_LEN];
+        rand::fill(&mut nonce).ok()?;
+        let mut data = serde_json::to_vec(value).ok()?;
+        let nonce_used = Nonce::assume_unique_for_key(nonce);
+        key.seal_in_place_append_tag(nonce_used, Aad::from(item.as_bytes()), &mut data).ok()?;
+        let mut sealed = Vec::with_capacity(2 + NONCE_LEN + data.len());
+        sealed.extend([FORM, *id]);
+        sealed.extend(nonce);
+        sealed.extend(data);
+        Some(sealed)
+    }
+
+    /// Opens what [`Keys::seal`] sealed for the same item.
+    pub(crate) fn open<T: DeserializeOwned>(&self, item: &str, sealed: &[u8]) -> Result<T, OpenError> {
+        let [FORM, id, rest @ ..] = sealed else { return Err(OpenError) };
+        let (_, key) = self.0.sealing.iter().find(|(known, _)| known == id).ok_or(OpenError)?;
+        let (nonce, data) = rest.split_first_chunk::<NONCE_LEN>().ok_or(OpenError)?;
+        let mut data = data.to_vec();
+        let plain = key
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(item.as_bytes()), &mut data)
+            .map_err(|_| OpenError)?;
+        serde_json::from_slice(plain).map_err(|_| OpenError)
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Keys(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> Keys {
+        Keys::new(&Secrets::generate("Bukti", jiff::Timestamp::UNIX_EPOCH).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_sealed_field_opens_in_its_item_only() {
+        let keys = keys();
+        let sealed = keys.seal("E#1 DOSE", &"Iwan").unwrap();
+        assert_eq!(keys.open::<String>("E#1 DOSE", &sealed).unwrap(), "Iwan");
+        assert!(keys.open::<String>("E#2 DOSE", &sealed).is_err(), "moved to another item");
+        let mut damaged = sealed.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        assert!(keys.open::<String>("E#1 DOSE", &damaged).is_err());
+        assert!(!String::from_utf8_lossy(&sealed).contains("Iwan"));
+    }
+
+    #[test]
+    fn hashes_differ_by_key_and_purpose() {
+        let (one, other) = (keys(), keys());
+        assert_eq!(one.event("A"), one.event(" A "));
+        assert_ne!(one.event("A"), other.event("A"));
+        assert_ne!(one.hash("", "event", "A"), one.hash("", "phone", "A"));
+    }
+
+    #[test]
+    fn certificate_ids_are_readable_and_repeatable() {
+        let keys = keys();
+        let id = keys.certificate_id("E#1", 1);
+        assert_eq!(id, keys.certificate_id("E#1", 1));
+        assert_ne!(id, keys.certificate_id("E#1", 2));
+        assert_eq!(id.len(), 16);
+        assert!(id.bytes().all(|byte| READABLE.contains(&byte)));
+    }
+
+    #[test]
+    fn tokens_have_more_than_128_bits() {
+        let token = Token::generate().unwrap();
+        assert_eq!(token.secret().len(), 22);
+        assert_ne!(token.secret(), Token::generate().unwrap().secret());
+    }
+}

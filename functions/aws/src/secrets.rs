@@ -1,0 +1,65 @@
+//! The secrets of a deployment: made once, kept in a file or in AWS Secrets Manager.
+
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bukti_hcert::SignerKeys;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Everything secret. Has no `Debug`, so that it gets into no log.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Secrets {
+    /// Of the keyed hashes: 32 random bytes, base64url. Changing it loses every record.
+    pub index_key: String,
+    /// Of the sealed fields. The last one seals, all of them open.
+    pub sealing_keys: Vec<SealingKey>,
+    /// Of the captcha's signature.
+    pub captcha_key: String,
+    /// Root and document signer.
+    pub signer: SignerKeys,
+}
+
+/// A key that seals fields.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SealingKey {
+    /// Its id, which stands in each sealed field.
+    pub id: u8,
+    /// 32 random bytes, base64url.
+    pub key: String,
+}
+
+/// Why there are no secrets.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsError {
+    /// New ones cannot be made.
+    #[error("no keys can be made: the system has no randomness")]
+    CannotMake,
+    /// They cannot be fetched.
+    #[error("the secrets cannot be read: {0}")]
+    Unreadable(String),
+    /// They are not of the expected form.
+    #[error("the secrets are damaged")]
+    Malformed,
+}
+
+impl Secrets {
+    /// New secrets, the signer in the name of this organisation.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretsError::CannotMake`].
+    pub fn generate(organisation: &str, now: Timestamp) -> Result<Self, SecretsError> {
+        let key = || {
+            let mut bytes = [0; 32];
+            rand::fill(&mut bytes).map_err(|_| SecretsError::CannotMake)?;
+            Ok(URL_SAFE_NO_PAD.encode(bytes))
+        };
+        Ok(Self {
+            index_key: key()?,
+            sealing_keys: vec![SealingKey { id: 1, key: key()? }],
+            captcha_key: key()?,
+            signer: SignerKeys::generate(organisation, now).map_err(|_| SecretsError::CannotMake)?,
+        })
+    }
+}

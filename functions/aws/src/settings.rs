@@ -1,0 +1,133 @@
+//! What a deployment sets.
+
+use std::path::PathBuf;
+
+/// Where the secrets are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretsSource {
+    /// A JSON file that only its owner can read.
+    File(PathBuf),
+    /// The ARN or name of a secret of AWS Secrets Manager.
+    SecretsManager(String),
+}
+
+/// The settings of a deployment. On AWS they come from the environment of the functions, which the template sets.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The table's name (`BUKTI_TABLE`).
+    pub table: String,
+    /// The bucket of documents and feeds (`BUKTI_BUCKET`).
+    pub bucket: String,
+    /// Another endpoint than AWS's own, for all services (`AWS_ENDPOINT_URL`).
+    pub endpoint: Option<String>,
+    /// The region (`AWS_REGION`).
+    pub region: String,
+    /// Access key and secret key, where they are not AWS's default chain.
+    pub credentials: Option<(String, String)>,
+    /// Where the secrets are (`BUKTI_SECRETS`): `secretsmanager:NAME` or `file:PATH`.
+    pub secrets: SecretsSource,
+    /// The address of the site, without a slash at its end (`BUKTI_SITE_URL`).
+    pub site_url: String,
+    /// The service's public name (`BUKTI_SERVICE_NAME`).
+    pub service_name: String,
+    /// Who issues the certificates (`BUKTI_ISSUER`), at most 80 characters.
+    pub issuer: String,
+    /// The sender of the SMS (`BUKTI_SMS_SENDER`).
+    pub sms_sender: String,
+    /// The region that SMS are sent from, where it is another (`BUKTI_SMS_REGION`).
+    pub sms_region: Option<String>,
+    /// The helpdesk's phone (`BUKTI_HELPDESK_PHONE`).
+    pub helpdesk_phone: String,
+    /// The helpdesk's e-mail address (`BUKTI_HELPDESK_EMAIL`).
+    pub helpdesk_email: String,
+}
+
+/// A setting that is missing or wrong, by the name of its variable.
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable {0} is missing or wrong")]
+pub struct SettingsError(pub &'static str);
+
+impl Settings {
+    /// Reads the settings from the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] names the first variable that is missing or wrong.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let need = |name: &'static str| get(name).ok_or(SettingsError(name));
+        let secrets = need("BUKTI_SECRETS")?;
+        let secrets = match secrets.split_once(':') {
+            Some(("file", path)) => SecretsSource::File(path.into()),
+            Some(("secretsmanager", name)) => SecretsSource::SecretsManager(name.to_owned()),
+            _ => return Err(SettingsError("BUKTI_SECRETS")),
+        };
+        let defaults = Defaults::default();
+        Ok(Self {
+            table: need("BUKTI_TABLE")?,
+            bucket: need("BUKTI_BUCKET")?,
+            endpoint: get("AWS_ENDPOINT_URL"),
+            region: need("AWS_REGION")?,
+            credentials: None,
+            secrets,
+            site_url: need("BUKTI_SITE_URL")?.trim_end_matches('/').to_owned(),
+            service_name: get("BUKTI_SERVICE_NAME").unwrap_or(defaults.service_name),
+            issuer: get("BUKTI_ISSUER").unwrap_or(defaults.issuer),
+            sms_sender: get("BUKTI_SMS_SENDER").unwrap_or(defaults.sms_sender),
+            sms_region: get("BUKTI_SMS_REGION"),
+            helpdesk_phone: get("BUKTI_HELPDESK_PHONE").unwrap_or(defaults.helpdesk_phone),
+            helpdesk_email: get("BUKTI_HELPDESK_EMAIL").unwrap_or(defaults.helpdesk_email),
+        })
+    }
+
+    /// The settings of the embedded stack at this address.
+    pub fn local(endpoint: &str, access_key: &str, secret_key: &str, secrets: PathBuf) -> Self {
+        let defaults = Defaults::default();
+        Self {
+            table: "bukti".to_owned(),
+            bucket: "bukti-documents".to_owned(),
+            endpoint: Some(endpoint.to_owned()),
+            region: "ap-southeast-3".to_owned(),
+            credentials: Some((access_key.to_owned(), secret_key.to_owned())),
+            secrets: SecretsSource::File(secrets),
+            site_url: endpoint.trim_end_matches('/').to_owned(),
+            service_name: defaults.service_name,
+            issuer: defaults.issuer,
+            sms_sender: defaults.sms_sender,
+            sms_region: None,
+            helpdesk_phone: defaults.helpdesk_phone,
+            helpdesk_email: defaults.helpdesk_email,
+        }
+    }
+
+    /// The site's host, as it stands in the last line of a one-time code's SMS.
+    pub fn site_host(&self) -> &str {
+        let host = self.site_url.split_once("://").map_or(&*self.site_url, |(_, host)| host);
+        host.split(['/', ':']).next().unwrap_or(host)
+    }
+
+    /// Whether the site is served over TLS, so that cookies can demand it.
+    pub fn is_https(&self) -> bool {
+        self.site_url.starts_with("https://")
+    }
+}
+
+struct Defaults {
+    service_name: String,
+    issuer: String,
+    sms_sender: String,
+    helpdesk_phone: String,
+    helpdesk_email: String,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            service_name: "Bukti".to_owned(),
+            issuer: "Bukti".to_owned(),
+            sms_sender: "1199".to_owned(),
+            helpdesk_phone: "119 ext. 9".to_owned(),
+            helpdesk_email: "sertifikat@pedulilindungi.id".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The one table: keys, errors, and what conditional writes come back with.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// An item of the table.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// Why a record could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The service did not answer, or refused: worth another try.
+    #[error("the store did not answer: {0}")]
+    Unavailable(String),
+    /// A record is not of the form that this version writes, or its sealed part does not open.
+    #[error("a record cannot be read: {0}")]
+    Corrupt(&'static str),
+}
+
+impl StoreError {
+    /// Whether the same call may go through later.
+    pub fn retryable(&self) -> bool {
+        match self {
+            StoreError::Unavailable(_) => true,
+            StoreError::Corrupt(_) => false,
+        }
+    }
+
+    /// An error of the SDK. What it says holds codes and request ids, never the values that were sent.
+    pub(crate) fn from_sdk<E, R>(error: SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        match error.as_service_error().and_then(|service| service.code()) {
+            Some(code) => StoreError::Unavailable(code.to_owned()),
+            None => StoreError::Unavailable(DisplayErrorContext(&error).to_string()),
+        }
+    }
+}
+
+/// What a conditional write came to.
+pub(crate) enum Written {
+    /// It was written.
+    Done,
+    /// The condition did not hold; the item as it is, where there is one.
+    Refused(Option<Item>),
+}
+
+/// The table.
+#[derive(Clone)]
+pub(crate) struct Table {
+    pub(crate) client: Client,
+    pub(crate) name: String,
+}
+
+pub(crate) fn s(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(crate) fn n(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// A record as an item, its key with it.
+pub(crate) fn to_item<T: Serialize>(pk: &str, sk: &str, record: &T) -> Result<Item, StoreError> {
+    let mut item: Item =
+        serde_dynamo::to_item(record).map_err(|_| StoreError::Corrupt("a record cannot be written"))?;
+    item.insert("pk".to_owned(), s(pk));
+    item.insert("sk".to_owned(), s(sk));
+    Ok(item)
+}
+
+/// A record of an item.
+pub(crate) fn from_item<T: DeserializeOwned>(item: Item, what: &'static str) -> Result<T, StoreError> {
+    serde_dynamo::from_item(item).map_err(|_| StoreError::Corrupt(what))
+}
+
+impl Table {
+    pub(crate) async fn get(&self, pk: &str, sk: &str) -> Result<Option<Item>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("pk", s(pk))
+            .key("sk", s(sk))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::from_sdk)?;
+        Ok(answer.item)
+    }
+
+    /// Puts an item, whatever was there.
+    pub(crate) async fn put(&self, item: Item) -> Result<(), StoreError> {
+        let request = self.client.put_item().table_name(&self.name).set_item(Some(item));
+        request.send().await.map_err(StoreError::from_sdk)?;
+        Ok(())
+    }
+
+    /// Puts an item where the condition holds. Values of the condition come by name (`:rev`).
+    pub(crate) async fn put_if(
+        &self,
+        item: Item,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<Written, StoreError> {
+        use aws_sdk_dynamodb::operation::put_item::PutItemError;
+        use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
+        let mut request = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .return_values_on_condition_check_failure(AllOld);
+        for (name, value) in values {
+            request = request.expression_attribute_values(*name, value.clone());
+        }
+        match request.send().await {
+            Ok(_) => Ok(Written::Done),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                    Ok(Written::Refused(refused.item.clone().filter(|item| !item.is_empty())))
+                }
+                _ => Err(StoreError::from_sdk(error)),
+            },
+        }
+    }
+
+    /// Updates an item where the condition holds; the item as it is afterwards, `None` where the condition does not hold.
+    pub(crate) async fn update_if(
+        &self,
+        pk: &str,
+        sk: &str,
+        update: &str,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<Option<Item>, StoreError> {
+        use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+        let mut request = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .key("pk", s(pk))
+            .key("sk", s(sk))
+            .update_expression(update)
+            .condition_expression(condition)
+            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew);
+        for (name, value) in values {
+            request = request.expression_attribute_values(*name, value.clone());
+        }
+        match request.send().await {
+            Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                _ => Err(StoreError::from_sdk(error)),
+            },
+        }
+    }
+
+    pub(crate) async fn delete(&self, pk: &str, sk: &str) -> Result<(), StoreError> {
+        self.client
+            .delete_item()
+            .table_name(&self.name)
+            .key("pk", s(pk))
+            .key("sk", s(sk))
+            .send()
+            .await
+            .map_err(StoreError::from_sdk)?;
+        Ok(())
+    }
+
+    /// All items of an index whose hash key has this value.
+    pub(crate) async fn query(&self, index: &str, key: &str, value: &str) -> Result<Vec<Item>, StoreError> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(index)
+            .key_condition_expression("#key = :value")
+            .expression_attribute_names("#key", key)
+            .expression_attribute_values(":value", s(value))
+            .into_paginator()
+            .items()
+            .send();
+        pages.try_collect().await.map_err(StoreError::from_sdk)
+    }
+}
