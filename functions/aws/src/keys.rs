@@ -111,6 +111,11 @@ impl Keys {
         (0..16).rev().map(|at| char::from(READABLE[(bits >> (at * 5)) as usize & 31])).collect()
     }
 
+    /// The name of the document of a QR text: two signatures of one certificate are two documents.
+    pub fn document_name(&self, qr_text: &str) -> String {
+        self.hash("", "document", qr_text)
+    }
+
     /// What is stored of a one-time code.
     pub(crate) fn code(&self, phone: &str, code: &str) -> String {
         self.hash("", "code", &format!("{phone} {code}"))

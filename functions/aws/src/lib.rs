@@ -36,6 +36,7 @@ mod otp;
 mod secrets;
 mod settings;
 mod sms;
+mod stream;
 mod table;
 
 pub use accounts::{Account, Login, Sessions};
@@ -52,6 +53,7 @@ pub use otp::{CodeTry, Otps, SendDecision};
 pub use secrets::{Secrets, SecretsError};
 pub use settings::{SecretsSource, Settings, SettingsError};
 pub use sms::{Sms, SmsError};
+pub use stream::each_record;
 pub use table::StoreError;
 
 /// Starts the logs of a function: JSON lines on AWS, text elsewhere, the level by `RUST_LOG`.

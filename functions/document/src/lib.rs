@@ -1,4 +1,48 @@
-//! A certificate as people keep it.
+//! A certificate as people keep it: a page to print, and a picture for the phone.
+//!
+//! Both show the same person, dose and QR, and both are drawn as vectors: text stays text that can be
+//! selected, searched and read aloud, and the QR is sharp at any size.
+//!
+//! What is shown comes in a [`Certificate`], already masked: no full identity number and no phone of the
+//! person has a field here, so that none can end up on paper by mistake. The words around it are those of
+//! `functions/locales/texts/*/document.json`.
+//!
+//! ```
+//! use bukti_document::{Certificate, pdf, picture};
+//! use bukti_locales::Locale;
+//! use jiff::civil::date;
+//!
+//! let certificate = Certificate {
+//!     id: "7KQ2-M4XD-9TRA-6HVC",
+//!     issuer: "Kementerian Kesehatan Republik Indonesia",
+//!     name: "Siti Rahayu",
+//!     identity: "3171•••••••••246",
+//!     birth_date: date(1987, 3, 14),
+//!     dose_number: 1,
+//!     doses_in_series: 2,
+//!     vaccine: "CoronaVac (Sinovac)",
+//!     batch: "2021011234",
+//!     vaccination_date: date(2021, 1, 29),
+//!     facility: "Puskesmas Kecamatan Menteng",
+//!     issued_on: date(2021, 1, 30),
+//!     qr_text: "HC1:6BFOXN%TS3DH",
+//!     verify_at: "bukti.example.go.id/verify",
+//!     helpdesk_phone: "119 ext. 9",
+//!     helpdesk_email: "bantuan@bukti.example.go.id",
+//! };
+//! assert!(pdf(&certificate)?.starts_with(b"%PDF-1.7"));
+//! assert!(picture(&certificate, Locale::Id)?.contains("Dosis 1 dari 2"));
+//! # Ok::<(), bukti_document::DocumentError>(())
+//! ```
+
+mod a4;
+mod font;
+mod guilloche;
+mod look;
+mod page;
+mod picture;
+mod qr;
+mod words;
 
 use bukti_locales::Locale;
 use jiff::civil::Date;
@@ -16,7 +60,7 @@ pub struct Certificate<'a> {
     pub identity: &'a str,
     /// The birth date.
     pub birth_date: Date,
-    /// Which dose this is, from 1.
+    /// Which dose this is, from 1. Beyond [`doses_in_series`](Self::doses_in_series) it is a booster.
     pub dose_number: u8,
     /// How many doses the series has.
     pub doses_in_series: u8,
@@ -40,14 +84,30 @@ pub struct Certificate<'a> {
     pub helpdesk_email: &'a str,
 }
 
-/// The certificate as a PDF: one A4 page.
-pub fn pdf(_certificate: &Certificate<'_>) -> Result<Vec<u8>, DocumentError> {
-    Err(DocumentError::QrTextTooLong)
+/// The certificate as a PDF: one A4 page, in Indonesian with English beside it.
+///
+/// The same certificate always gives the same bytes. A character that the embedded font lacks (it has Latin
+/// in all its extensions, so Vietnamese too) is shown as `�`.
+///
+/// # Errors
+///
+/// [`DocumentError::QrTextTooLong`] if the QR text is longer than 3391 alphanumeric characters;
+/// [`DocumentError::Font`] and [`DocumentError::Write`] do not happen with the fonts that are built in.
+pub fn pdf(certificate: &Certificate<'_>) -> Result<Vec<u8>, DocumentError> {
+    a4::pdf(certificate)
 }
 
-/// The certificate as a picture for the screen: an SVG document.
-pub fn picture(_certificate: &Certificate<'_>, _locale: Locale) -> Result<String, DocumentError> {
-    Err(DocumentError::QrTextTooLong)
+/// The certificate as a picture for the screen: an SVG document in the proportions of a bank card (ID-1,
+/// 85.60 x 53.98 mm), in one language.
+///
+/// It has no script, no style sheet and no reference to anything outside, so that it can be put into a page
+/// as it is, and it names itself to a screen reader.
+///
+/// # Errors
+///
+/// As [`pdf`].
+pub fn picture(certificate: &Certificate<'_>, locale: Locale) -> Result<String, DocumentError> {
+    picture::picture(certificate, locale)
 }
 
 /// Why a document could not be made.
@@ -56,4 +116,10 @@ pub enum DocumentError {
     /// No QR of level M holds this text.
     #[error("the QR text is too long")]
     QrTextTooLong,
+    /// A font that is built into the program cannot be read: the program was built wrong.
+    #[error("the built-in font cannot be read")]
+    Font,
+    /// The document could not be put together or written out.
+    #[error("the document could not be written")]
+    Write,
 }

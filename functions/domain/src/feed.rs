@@ -141,6 +141,10 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// The row has more or fewer columns than the header.
+    RowMalformed = "row_malformed",
+    /// The row is not UTF-8.
+    NotUtf8 = "not_utf8",
     /// The row names no event.
     EventIdMissing = "event_id_missing",
     /// When the row was sent is no RFC 3339 time.

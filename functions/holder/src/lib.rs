@@ -1,1 +1,185 @@
-//! Placeholder.
+//! HTTP function `holder`: the people of a phone, their certificates, and the links of the SMS.
+
+use std::collections::BTreeMap;
+
+use bukti_aws::{
+    Aws, CertificateRecord, Certificates, Documents, DoseRecord, Doses, LinkTry, Links, Login, Sessions,
+};
+use bukti_domain::feed::CompleteDose;
+use bukti_domain::parse_date;
+use bukti_http::{
+    Answer, Caller, Failure, FailureResult, certificate_view, dose_status, field, json, locale,
+    path_parameter, read_json, require_login, respond,
+};
+use bukti_locales::Locale;
+use bukti_wire::{
+    Certificates as CertificatesAnswer, Document, Function, HolderDose, LinkAnswer, LinkRequest, People,
+    Person, ProblemCode,
+};
+use jiff::Timestamp;
+use lambda_http::Request;
+
+/// The function with what it may do.
+#[derive(Clone)]
+pub struct Holder {
+    aws: Aws,
+    sessions: Sessions,
+    doses: Doses,
+    certificates: Certificates,
+    documents: Documents,
+    links: Links,
+}
+
+impl Holder {
+    /// The function of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self {
+            sessions: Sessions::new(aws),
+            doses: Doses::new(aws),
+            certificates: Certificates::new(aws),
+            documents: Documents::new(aws),
+            links: Links::new(aws),
+            aws: aws.clone(),
+        }
+    }
+
+    /// Answers a request.
+    pub async fn handle(&self, request: Request) -> Answer {
+        let locale = locale(&request);
+        respond(self.answer(&request, locale, Timestamp::now()).await, locale)
+    }
+
+    async fn answer(&self, request: &Request, locale: Locale, now: Timestamp) -> FailureResult {
+        let caller = Caller::of(request, Function::Holder, &self.aws.settings)?;
+        if caller.endpoint() == ("POST", "/api/links") {
+            return self.open_link(request, locale, now).await;
+        }
+        let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
+        let parameter = path_parameter(request, &caller.route);
+        match caller.endpoint() {
+            ("GET", "/api/people") => self.people(&login).await,
+            ("GET", "/api/people/{person}/certificates") => {
+                self.certificates_of(&login, &format!("P#{parameter}"), locale).await
+            }
+            ("POST", "/api/certificates/{certificate}/document") => {
+                self.document_of(&login, &parameter.replace('-', "")).await
+            }
+            _ => Err(Failure::new(ProblemCode::NotFound)),
+        }
+    }
+
+    /// The people whose vaccination was registered with the phone logged in with, by index key.
+    async fn people_of(&self, login: &Login) -> Result<BTreeMap<String, String>, Failure> {
+        let mut people = BTreeMap::new();
+        for record in self.doses.of_phone_key(&login.phone).await? {
+            let name = record.dose(&self.aws.keys)?.name;
+            if let (Some(person), Some(name)) = (record.person, name) {
+                people.insert(person, name.as_written().to_owned());
+            }
+        }
+        Ok(people)
+    }
+
+    async fn people(&self, login: &Login) -> FailureResult {
+        let people = self.people_of(login).await?;
+        let mut people: Vec<Person> =
+            people.into_iter().map(|(person, name)| person_view(&person, name)).collect();
+        people.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
+        Ok(json(200, &People { people }))
+    }
+
+    async fn certificates_of(&self, login: &Login, person: &str, locale: Locale) -> FailureResult {
+        let name = self.people_of(login).await?.remove(person);
+        // Somebody else's person and nobody's are answered alike.
+        let name = name.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
+        let records = self.doses.of_person_key(person).await?;
+        let mut doses = Vec::new();
+        for record in &records.doses {
+            let dose = record.dose(&self.aws.keys)?;
+            let same_phone = record.phone.as_ref() == Some(&login.phone);
+            let certificate = records.certificate_of(record);
+            let status = dose_status(record, &dose, certificate, Some(same_phone));
+            let batch = dose.batch.clone();
+            let view = match (certificate, dose.complete()) {
+                (Some(certificate), Some(dose)) if same_phone && certificate.revoked_at.is_none() => {
+                    Some(self.view(certificate, &dose, locale)?)
+                }
+                _ => None,
+            };
+            doses.push(HolderDose { status, batch, certificate: view });
+        }
+        Ok(json(200, &CertificatesAnswer { person: person_view(person, name), doses }))
+    }
+
+    async fn document_of(&self, login: &Login, certificate_id: &str) -> FailureResult {
+        let missing = || Failure::new(ProblemCode::NotFound);
+        let certificate = self.certificates.of_id(certificate_id).await?.ok_or_else(missing)?;
+        let dose = self.doses.of_event(&certificate.event).await?.ok_or_else(missing)?;
+        let own = dose.phone.as_ref() == Some(&login.phone);
+        if !own || !is_good(&certificate, &dose) {
+            return Err(missing());
+        }
+        Ok(json(200, &self.document(&certificate).await?))
+    }
+
+    async fn open_link(&self, request: &Request, locale: Locale, now: Timestamp) -> FailureResult {
+        let asked: LinkRequest = read_json(request)?;
+        let mut errors = Vec::new();
+        let birth_date = field("birth_date", &asked.birth_date, parse_date, &mut errors);
+        let Some(birth_date) = birth_date else { return Err(Failure::fields(errors)) };
+
+        let dead = || Failure::new(ProblemCode::LinkDead);
+        let link = match self.links.count_try(&asked.token, now).await? {
+            LinkTry::Counted(link) => link,
+            LinkTry::Locked => return Err(Failure::new(ProblemCode::LinkLocked)),
+            LinkTry::Dead => return Err(dead()),
+        };
+        let record = self.doses.of_event(&link.event).await?.ok_or_else(dead)?;
+        if record.phone_version != link.phone_version {
+            // The phone was corrected: this link went to another number.
+            return Err(dead());
+        }
+        let dose = record.dose(&self.aws.keys)?;
+        if dose.birth_date != Some(birth_date) {
+            return Err(match link.tries_left {
+                0 => Failure::new(ProblemCode::LinkLocked),
+                tries => Failure::new(ProblemCode::BirthDateWrong).tries_left(tries),
+            });
+        }
+        self.links.opened(&link).await?;
+
+        let not_ready = || Failure::new(ProblemCode::CertificateNotReady).retry_after(60);
+        let id = record.certificate_id.clone().ok_or_else(not_ready)?;
+        let certificate = self.certificates.of_id(&id).await?.ok_or_else(not_ready)?;
+        if !is_good(&certificate, &record) {
+            return Err(dead());
+        }
+        let dose = dose.complete().ok_or_else(not_ready)?;
+        let view = self.view(&certificate, &dose, locale)?;
+        Ok(json(200, &LinkAnswer { certificate: view, document: self.document(&certificate).await? }))
+    }
+
+    fn view(
+        &self,
+        certificate: &CertificateRecord,
+        dose: &CompleteDose,
+        locale: Locale,
+    ) -> Result<bukti_wire::Certificate, Failure> {
+        certificate_view(certificate, dose, &self.aws.settings, &self.aws.keys, locale)
+    }
+
+    async fn document(&self, certificate: &CertificateRecord) -> Result<Document, Failure> {
+        let file_name = format!("sertifikat-vaksin-dosis-{}.pdf", certificate.dose_number);
+        let url = self.documents.address(&certificate.document, &file_name).await?;
+        Ok(Document { url, expires_in: Documents::EXPIRES_IN, file_name })
+    }
+}
+
+/// Whether a certificate is that of its dose as it is now, and not revoked.
+fn is_good(certificate: &CertificateRecord, dose: &DoseRecord) -> bool {
+    dose.certificate_id.as_deref() == Some(certificate.certificate_id()) && certificate.revoked_at.is_none()
+}
+
+fn person_view(person: &str, name: String) -> Person {
+    Person { id: person.strip_prefix("P#").unwrap_or(person).to_owned(), name }
+}

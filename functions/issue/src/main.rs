@@ -1,2 +1,14 @@
-//! Placeholder.
-fn main() {}
+//! The Lambda function `issue`.
+
+use aws_lambda_events::event::dynamodb::Event;
+use bukti_aws::{Aws, Settings, start_logs};
+use bukti_issue::Issue;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    start_logs();
+    let issue = Issue::new(&Aws::connect(Settings::from_env()?).await?)?;
+    run(service_fn(|event: LambdaEvent<Event>| async { Ok::<_, Error>(issue.handle(event.payload).await) }))
+        .await
+}

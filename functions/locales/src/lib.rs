@@ -88,7 +88,7 @@ pub fn texts(locale: Locale) -> &'static HashMap<String, String> {
 
 /// The text of a key, as it stands in its file. A key without a text comes back as it is: that is ugly on a screen and
 /// seen at once, where an empty string would not be.
-pub fn text<'key>(locale: Locale, key: &'key str) -> &'key str {
+pub fn text(locale: Locale, key: &str) -> &str {
     texts(locale).get(key).map_or(key, String::as_str)
 }
 

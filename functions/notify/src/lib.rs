@@ -1,1 +1,115 @@
-//! Placeholder.
+//! Event function `notify`: the first-dose SMS with its link, exactly once.
+//!
+//! Two things lead to it: the certificate of a first dose is issued, or the phone of such a dose is corrected. Either
+//! way, what counts is the dose as it is now, and whether the SMS to its phone of now was sent ([`Notifications`]).
+
+use aws_lambda_events::event::dynamodb::{Event, EventRecord};
+use aws_lambda_events::event::streams::DynamoDbEventResponse;
+use bukti_aws::{
+    Aws, CertificateRecord, Certificates, Claim, DoseRecord, Doses, Links, Notifications, OpenError, Sms,
+    SmsError, StoreError, Token, each_record,
+};
+use bukti_locales::{Locale, fill};
+use jiff::Timestamp;
+
+#[derive(Debug, thiserror::Error)]
+enum NotifyError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Sms(#[from] SmsError),
+    #[error("the system has no randomness")]
+    NoRandomness,
+    #[error("another is sending this SMS, or died while sending it")]
+    Claimed,
+}
+
+/// The function with what it may do.
+#[derive(Clone)]
+pub struct Notify {
+    aws: Aws,
+    doses: Doses,
+    certificates: Certificates,
+    notifications: Notifications,
+    links: Links,
+    sms: Sms,
+}
+
+impl Notify {
+    /// The function of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self {
+            doses: Doses::new(aws),
+            certificates: Certificates::new(aws),
+            notifications: Notifications::new(aws),
+            links: Links::new(aws),
+            sms: Sms::new(aws),
+            aws: aws.clone(),
+        }
+    }
+
+    /// Sends what a batch of the table's stream asks for. The answer names the records that must come again.
+    pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
+        each_record(event, async |record| self.record(record).await).await
+    }
+
+    async fn record(&self, record: EventRecord) -> Result<(), NotifyError> {
+        if let Some(certificate) = CertificateRecord::from_image(record.change.new_image.clone()) {
+            let dose = self.doses.of_event(&certificate.event).await?;
+            return match dose {
+                Some(dose) if dose.certificate_id.as_deref() == Some(certificate.certificate_id()) => {
+                    self.tell(&dose).await
+                }
+                // Corrected since: the certificate of the correction leads here as well.
+                _ => Ok(()),
+            };
+        }
+        let before = DoseRecord::from_image(record.change.old_image);
+        let after = DoseRecord::from_image(record.change.new_image);
+        let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
+        if before.phone_version == after.phone_version {
+            return Ok(());
+        }
+        let Some(dose) = self.doses.of_event(&after.pk).await? else { return Ok(()) };
+        let Some(id) = &dose.certificate_id else { return Ok(()) };
+        match self.certificates.of_id(id).await? {
+            Some(_) => self.tell(&dose).await,
+            // Its issue leads here as well.
+            None => Ok(()),
+        }
+    }
+
+    /// Sends the SMS of a dose whose certificate is issued, if it is a first dose with a usable phone.
+    async fn tell(&self, record: &DoseRecord) -> Result<(), NotifyError> {
+        let dose = record.dose(&self.aws.keys)?;
+        let (Some(1), Some(phone)) = (dose.dose_number, dose.phone) else { return Ok(()) };
+        match self.notifications.claim(record, Timestamp::now()).await? {
+            Claim::Sent => return Ok(()),
+            Claim::Theirs => return Err(NotifyError::Claimed),
+            Claim::Ours => {}
+        }
+        let token = Token::generate().ok_or(NotifyError::NoRandomness)?;
+        self.links.make(&token, record, Timestamp::now()).await?;
+        let settings = &self.aws.settings;
+        let link = format!("{}/s/{}", settings.site_url, token.secret());
+        let phone_of_helpdesk = short_phone(&settings.helpdesk_phone);
+        let text = fill(Locale::Id, "sms.first_dose", &[("link", &link), ("helpdesk", &phone_of_helpdesk)]);
+        match self.sms.send(&phone, &text).await {
+            Ok(message_id) => {
+                tracing::info!(message_id = %message_id, "a first-dose SMS was accepted");
+                Ok(self.notifications.sent(record, &message_id, Timestamp::now()).await?)
+            }
+            Err(error) => {
+                self.notifications.give_back(record, Timestamp::now()).await?;
+                Err(error.into())
+            }
+        }
+    }
+}
+
+/// A phone number as short as it can be read: `119 ext. 9` becomes `119 ext 9`.
+fn short_phone(phone: &str) -> String {
+    phone.replace(". ", " ")
+}

@@ -1,2 +1,12 @@
-//! Placeholder.
-fn main() {}
+//! The Lambda function `status`.
+
+use bukti_aws::{Aws, Settings, start_logs};
+use bukti_status::Status;
+use lambda_http::{Error, run, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    start_logs();
+    let status = Status::new(&Aws::connect(Settings::from_env()?).await?);
+    run(service_fn(|request| async { Ok::<_, Error>(status.handle(request).await) })).await
+}

@@ -56,6 +56,8 @@ problem_codes! {
     LinkDead = "link_dead" 410,
     /// The link was tried too often and is locked.
     LinkLocked = "link_locked" 403,
+    /// The certificate is being made anew after a correction.
+    CertificateNotReady = "certificate_not_ready" 409,
     /// The service cannot answer now; the same request may be sent again.
     Unavailable = "unavailable" 503,
     /// A fault of the service.

@@ -1,0 +1,34 @@
+//! Batches of the table's stream.
+
+use std::error::Error;
+
+use aws_lambda_events::event::dynamodb::{Event, EventRecord};
+use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use futures::{StreamExt, stream};
+
+/// Records of a batch that are worked on at the same time.
+const AT_ONCE: usize = 4;
+
+/// Works on every record of a batch. The answer names the records that failed and must come again
+/// (`ReportBatchItemFailures`); the others are done.
+pub async fn each_record<E: Error>(
+    event: Event,
+    work: impl AsyncFn(EventRecord) -> Result<(), E>,
+) -> DynamoDbEventResponse {
+    let mut response = DynamoDbEventResponse::default();
+    let mut results = stream::iter(event.records)
+        .map(|record| async {
+            let number = record.change.sequence_number.clone().unwrap_or_default();
+            (number, work(record).await)
+        })
+        .buffered(AT_ONCE);
+    while let Some((number, result)) = results.next().await {
+        if let Err(error) = result {
+            tracing::warn!(sequence_number = %number, error = %error, "a stream record failed");
+            let mut failure = DynamoDbBatchItemFailure::default();
+            failure.item_identifier = Some(number);
+            response.batch_item_failures.push(failure);
+        }
+    }
+    response
+}

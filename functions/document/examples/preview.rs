@@ -1,0 +1,92 @@
+//! Writes a few certificates into a folder to look at, and says how long one takes.
+//!
+//! `cargo run --release -p bukti-document --example preview -- /tmp/preview`
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use bukti_document::{Certificate, pdf, picture};
+use bukti_locales::Locale;
+use jiff::civil::date;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = PathBuf::from(std::env::args().nth(1).ok_or("name a folder to write to")?);
+    std::fs::create_dir_all(&folder)?;
+    let alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:".as_bytes();
+    let base45 = |length: usize| -> String {
+        let mut state = 7_u32;
+        let text = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(alphabet[(state >> 16) as usize % alphabet.len()])
+        });
+        "HC1:".chars().chain(text.take(length - 4)).collect()
+    };
+    let (usual, long) = (base45(537), base45(700));
+    let usual = Certificate {
+        id: "7KQ2-M4XD-9TRA-6HVC",
+        issuer: "Kementerian Kesehatan Republik Indonesia",
+        name: "Siti Rahayu",
+        identity: "3171•••••••••246",
+        birth_date: date(1987, 3, 14),
+        dose_number: 1,
+        doses_in_series: 2,
+        vaccine: "CoronaVac (Sinovac)",
+        batch: "2021011234",
+        vaccination_date: date(2021, 1, 29),
+        facility: "Puskesmas Kecamatan Menteng",
+        issued_on: date(2021, 1, 30),
+        qr_text: &usual,
+        verify_at: "bukti.example.go.id/verify",
+        helpdesk_phone: "119 ext. 9",
+        helpdesk_email: "bantuan@bukti.example.go.id",
+    };
+    let certificates = [
+        ("usual", usual.clone()),
+        (
+            "long",
+            Certificate {
+                id: "B3ZP-8WFN-2CYE-K7TG",
+                name: "I GUSTI AYU AGUNG PUTU NGURAH OKA KARTIKA DEWI PRADNYASWARI LAKSMI",
+                birth_date: date(1964, 9, 30),
+                dose_number: 2,
+                vaccine: "COVID-19 Vaccine AstraZeneca (Vaxzevria), ChAdOx1-S rekombinan",
+                batch: "CTMAV547, kotak 12",
+                vaccination_date: date(2021, 9, 22),
+                facility: "Rumah Sakit Umum Pusat Prof. dr. I.G.N.G. Ngoerah, Denpasar",
+                qr_text: &long,
+                ..usual.clone()
+            },
+        ),
+        (
+            "two-lines",
+            Certificate {
+                name: "Raden Ayu Suryaningrat Kusumadewi",
+                vaccine: "COVID-19 Vaccine AstraZeneca (Vaxzevria), ChAdOx1-S rekombinan",
+                issuer: "Dinas Kesehatan Kabupaten Administrasi Kepulauan Seribu, Provinsi DKI Jakarta",
+                ..usual.clone()
+            },
+        ),
+        ("vietnam", Certificate { name: "Nguyễn Thị Hoa", dose_number: 3, ..usual.clone() }),
+    ];
+    for (name, certificate) in &certificates {
+        std::fs::write(folder.join(format!("{name}.pdf")), pdf(certificate)?)?;
+        for locale in Locale::ALL {
+            let svg = picture(certificate, locale)?;
+            std::fs::write(folder.join(format!("{name}-{}.svg", locale.tag())), svg)?;
+        }
+    }
+    let rounds = 50_u32;
+    let start = Instant::now();
+    let mut bytes = 0;
+    for _ in 0..rounds {
+        bytes = pdf(&usual)?.len();
+    }
+    println!("pdf: {:?}, {bytes} bytes", start.elapsed() / rounds);
+    let start = Instant::now();
+    for _ in 0..rounds {
+        bytes = picture(&usual, Locale::Id)?.len();
+    }
+    println!("picture: {:?}, {bytes} bytes", start.elapsed() / rounds);
+    Ok(())
+}

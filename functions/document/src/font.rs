@@ -1,0 +1,196 @@
+//! The fonts of the PDF, and the measuring of text with them.
+
+use std::sync::OnceLock;
+
+use printpdf::{FontId, ParsedFont, PdfFont};
+
+use crate::DocumentError;
+
+/// What stands for a character that the font lacks: a person sees that something is missing.
+const REPLACEMENT: char = '\u{FFFD}';
+/// The characters below this, all that the font has beside [`REPLACEMENT`], are looked up in a table.
+const TABLE_END: usize = 0x2200;
+/// In the table: the font lacks this character.
+const LACKING: u16 = u16::MAX;
+
+/// Both weights.
+#[derive(Debug)]
+pub(crate) struct Fonts {
+    pub(crate) regular: Face,
+    pub(crate) bold: Face,
+}
+
+/// One weight of the font.
+#[derive(Debug)]
+pub(crate) struct Face {
+    /// The name of the font in a document. PDF wants six capitals before the name of a subset.
+    pub(crate) id: FontId,
+    parsed: ParsedFont,
+    /// Advance widths in font units.
+    advances: Vec<u16>,
+    replacement_advance: u16,
+    units_per_em: f32,
+}
+
+/// The fonts, parsed once in the life of the process.
+pub(crate) fn fonts() -> Result<&'static Fonts, DocumentError> {
+    static FONTS: OnceLock<Option<Fonts>> = OnceLock::new();
+    FONTS
+        .get_or_init(|| {
+            Some(Fonts {
+                regular: Face::parse("BUKTIR", include_bytes!("../fonts/NotoSans-Regular.ttf"))?,
+                bold: Face::parse("BUKTIB", include_bytes!("../fonts/NotoSans-Bold.ttf"))?,
+            })
+        })
+        .as_ref()
+        .ok_or(DocumentError::Font)
+}
+
+impl Face {
+    fn parse(id: &str, bytes: &[u8]) -> Option<Self> {
+        let parsed = ParsedFont::from_bytes(bytes, 0, &mut Vec::new())?;
+        let advance = |character: u32| {
+            let glyph = parsed.lookup_glyph_index(character).filter(|glyph| *glyph != 0)?;
+            Some(parsed.get_horizontal_advance(glyph))
+        };
+        let replacement_advance = advance(u32::from(REPLACEMENT))?;
+        let advances = (0..TABLE_END as u32).map(|character| advance(character).unwrap_or(LACKING)).collect();
+        let units_per_em = f32::from(parsed.pdf_font_metrics.units_per_em);
+        Some(Self { id: FontId(id.to_owned()), parsed, advances, replacement_advance, units_per_em })
+    }
+
+    /// The font as a document takes it.
+    pub(crate) fn embedded(&self) -> PdfFont {
+        PdfFont::new(self.parsed.clone())
+    }
+
+    fn advance(&self, character: char) -> Option<u16> {
+        self.advances.get(character as usize).copied().filter(|advance| *advance != LACKING)
+    }
+
+    /// The text with [`REPLACEMENT`] where the font has nothing to draw.
+    pub(crate) fn drawable(&self, text: &str) -> String {
+        text.chars()
+            .map(|character| if self.advance(character).is_some() { character } else { REPLACEMENT })
+            .collect()
+    }
+
+    /// How wide a text is at size 1.
+    pub(crate) fn width(&self, text: &str) -> f32 {
+        let units: u32 = text
+            .chars()
+            .map(|character| u32::from(self.advance(character).unwrap_or(self.replacement_advance)))
+            .sum();
+        units as f32 / self.units_per_em
+    }
+
+    /// The lines that a text breaks into at size 1 over a width: between words, inside a word only when it
+    /// alone is too wide.
+    pub(crate) fn lines(&self, text: &str, width: f32) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        let mut line = String::new();
+        let mut used = 0.0;
+        let space = self.width(" ");
+        for word in text.split(' ').filter(|word| !word.is_empty()) {
+            let word_width = self.width(word);
+            if !line.is_empty() && used + space + word_width <= width {
+                line.push(' ');
+                line.push_str(word);
+                used += space + word_width;
+                continue;
+            }
+            if !line.is_empty() {
+                lines.push(std::mem::take(&mut line));
+            }
+            used = 0.0;
+            for character in word.chars() {
+                let character_width = self.width(character.encode_utf8(&mut [0; 4]));
+                if !line.is_empty() && used + character_width > width {
+                    lines.push(std::mem::take(&mut line));
+                    used = 0.0;
+                }
+                line.push(character);
+                used += character_width;
+            }
+        }
+        if !line.is_empty() {
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// A text made to fit: at the largest size from `largest` down to `smallest` at which it takes at most so
+    /// many lines; cut with an ellipsis where not even the smallest does.
+    pub(crate) fn fit(
+        &self,
+        text: &str,
+        width: f32,
+        most_lines: usize,
+        largest: f32,
+        smallest: f32,
+    ) -> Fitted {
+        let mut size = largest;
+        loop {
+            let mut lines = self.lines(text, width / size);
+            if lines.len() <= most_lines {
+                return Fitted { size, lines };
+            }
+            if size <= smallest {
+                lines.truncate(most_lines);
+                if let Some(last) = lines.last_mut() {
+                    while !last.is_empty() && (self.width(last) + self.width("…")) * size > width {
+                        last.pop();
+                    }
+                    last.push('…');
+                }
+                return Fitted { size, lines };
+            }
+            size = (size - 0.5).max(smallest);
+        }
+    }
+}
+
+/// A text made to fit, see [`Face::fit`].
+#[derive(Debug, PartialEq)]
+pub(crate) struct Fitted {
+    pub(crate) size: f32,
+    pub(crate) lines: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fonts_have_the_names_of_the_world_in_latin() {
+        let fonts = fonts().unwrap();
+        for face in [&fonts.regular, &fonts.bold] {
+            for text in
+                ["Nguyễn Thị Hoa", "José Ximenes", "Þórður Ægisson", "Łukasz Žižek", "3171•••••••••246…"]
+            {
+                assert_eq!(face.drawable(text), text);
+            }
+            assert_eq!(face.drawable("田A"), "\u{FFFD}A");
+        }
+    }
+
+    #[test]
+    fn a_long_name_shrinks_before_it_is_cut() {
+        let face = &fonts().unwrap().bold;
+        let fitted = face.fit("SRI", 400.0, 2, 22.0, 9.0);
+        assert_eq!(fitted, Fitted { size: 22.0, lines: vec!["SRI".to_owned()] });
+        let name = "I GUSTI AYU AGUNG PUTU NGURAH OKA KARTIKA DEWI PRADNYASWARI LAKSMI";
+        let fitted = face.fit(name, 400.0, 2, 22.0, 9.0);
+        assert_eq!(fitted.lines.len(), 2);
+        assert!(fitted.size < 22.0 && fitted.lines.join(" ") == name, "{fitted:?}");
+        let fitted = face.fit(&"W".repeat(400), 400.0, 2, 22.0, 9.0);
+        assert_eq!((fitted.lines.len(), fitted.size), (2, 9.0));
+        assert!(fitted.lines[1].ends_with('…'));
+        assert!(fitted.lines.iter().all(|line| face.width(line) * 9.0 <= 400.0));
+    }
+
+    #[test]
+    fn nothing_takes_no_lines() {
+        assert!(fonts().unwrap().regular.lines("", 10.0).is_empty());
+    }
+}

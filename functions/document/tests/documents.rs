@@ -1,0 +1,265 @@
+//! Both documents as others see them: rasterised, scanned, searched, parsed.
+
+use bukti_document::{Certificate, DocumentError, pdf, picture};
+use bukti_locales::Locale;
+use hayro::hayro_interpret::InterpreterSettings;
+use hayro::hayro_syntax::Pdf;
+use hayro::vello_cpu::color::palette::css::WHITE;
+use hayro::{PixmapSettings, RenderCache, RenderSettings};
+use jiff::civil::date;
+use proptest::prelude::*;
+
+const BASE45: &[u8; 45] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
+
+/// A text such as a signed certificate has, of this many characters.
+fn qr_text(length: usize, seed: u32) -> String {
+    let mut state = seed;
+    let random = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(BASE45[(state >> 16) as usize % BASE45.len()])
+    });
+    "HC1:".chars().chain(random.take(length - 4)).collect()
+}
+
+fn certificate<'a>(name: &'a str, qr_text: &'a str) -> Certificate<'a> {
+    Certificate {
+        id: "7KQ2-M4XD-9TRA-6HVC",
+        issuer: "Kementerian Kesehatan Republik Indonesia",
+        name,
+        identity: "3171•••••••••246",
+        birth_date: date(1987, 3, 14),
+        dose_number: 1,
+        doses_in_series: 2,
+        vaccine: "CoronaVac (Sinovac)",
+        batch: "2021011234",
+        vaccination_date: date(2021, 1, 29),
+        facility: "Puskesmas Kecamatan Menteng",
+        issued_on: date(2021, 1, 30),
+        qr_text,
+        verify_at: "bukti.example.go.id/verify",
+        helpdesk_phone: "119 ext. 9",
+        helpdesk_email: "bantuan@bukti.example.go.id",
+    }
+}
+
+const HARD_NAMES: [&str; 5] = [
+    "Sri",
+    "Nguyễn Thị Hoa",
+    "José Ximenes",
+    "I GUSTI AYU AGUNG PUTU NGURAH OKA KARTIKA DEWI PRADNYASWARI LAKSMI",
+    "dr. Tirta Kusuma Sp.OG",
+];
+
+/// The texts of all the QRs that a scanner finds on the first page at 150 dpi.
+fn scan(pdf: Vec<u8>) -> Vec<String> {
+    let pdf = Pdf::new(pdf).expect("a PDF");
+    let pages = pdf.pages();
+    assert_eq!(pages.len(), 1);
+    let scale = 150.0 / 72.0;
+    let pixels = hayro::render(
+        &pages[0],
+        &RenderCache::new(),
+        &InterpreterSettings::default(),
+        &RenderSettings::default(),
+        &PixmapSettings { x_scale: scale, y_scale: scale, bg_color: WHITE },
+    );
+    let (width, height) = (usize::from(pixels.width()), usize::from(pixels.height()));
+    let pixels = pixels.data();
+    let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| {
+        let pixel = pixels[y * width + x];
+        ((u16::from(pixel.r) + u16::from(pixel.g) + u16::from(pixel.b)) / 3) as u8
+    });
+    image.detect_grids().iter().filter_map(|grid| grid.decode().ok()).map(|(_, text)| text).collect()
+}
+
+fn extracted(pdf: &[u8]) -> String {
+    lopdf::Document::load_mem(pdf).expect("a PDF").extract_text(&[1]).expect("its text")
+}
+
+#[test]
+fn the_qr_of_the_page_scans() {
+    for (index, name) in HARD_NAMES.iter().enumerate() {
+        let text = qr_text(if index % 2 == 0 { 537 } else { 700 }, index as u32);
+        let pdf = pdf(&certificate(name, &text)).expect("a PDF");
+        assert_eq!(scan(pdf), [text], "{name}");
+    }
+}
+
+#[test]
+fn the_text_of_the_page_can_be_copied() {
+    let text = qr_text(537, 1);
+    for name in HARD_NAMES {
+        let extracted = extracted(&pdf(&certificate(name, &text)).expect("a PDF"));
+        // A name may stand on two lines.
+        let words: String = extracted.split_whitespace().collect::<Vec<_>>().join(" ");
+        for expected in [
+            name,
+            "3171•••••••••246",
+            "14 Maret 1987",
+            "Dosis 1 dari 2",
+            "CoronaVac (Sinovac)",
+            "29 Januari 2021",
+            "29 January 2021",
+            "2021011234",
+            "Puskesmas Kecamatan Menteng",
+            "7KQ2-M4XD-9TRA-6HVC",
+            "bukti.example.go.id/verify",
+            "119 ext. 9",
+        ] {
+            assert!(words.contains(expected), "{expected} in {words}");
+        }
+        let order = ["Bukti", "Sertifikat Vaksinasi", name, "Dosis 1", "2021011234", "7KQ2", "Jangan unggah"];
+        let places: Vec<_> = order.iter().map(|part| words.find(part)).collect();
+        assert!(places.is_sorted(), "{places:?} in {words}");
+    }
+}
+
+#[test]
+fn the_page_is_small_and_the_same_each_time() {
+    let text = qr_text(700, 3);
+    let certificate = certificate(HARD_NAMES[3], &text);
+    let first = pdf(&certificate).expect("a PDF");
+    assert!(first.len() <= 25_000, "{} bytes", first.len());
+    assert_eq!(first, pdf(&certificate).expect("a PDF"));
+}
+
+#[test]
+fn the_page_says_what_it_is_but_not_whose() {
+    let text = qr_text(537, 1);
+    let bytes = pdf(&certificate("Siti Rahayu", &text)).expect("a PDF");
+    let document = lopdf::Document::load_mem(&bytes).expect("a PDF");
+    let catalog = document.catalog().expect("a catalog");
+    assert_eq!(catalog.get(b"Lang").and_then(|lang| lang.as_str()).expect("a language"), b"id");
+    let info = document.trailer.get(b"Info").and_then(|info| info.as_reference()).expect("an info");
+    let info = document.get_dictionary(info).expect("an info");
+    let title = info.get(b"Title").and_then(lopdf::decode_text_string).expect("a title");
+    assert_eq!(title, "Sertifikat Vaksinasi 7KQ2-M4XD-9TRA-6HVC");
+    assert!(!format!("{info:?}").contains("Siti"));
+}
+
+#[test]
+fn what_the_font_lacks_is_seen_to_be_missing() {
+    let text = qr_text(537, 1);
+    let words = extracted(&pdf(&certificate("田中 Hana", &text)).expect("a PDF"));
+    assert!(words.contains("\u{FFFD}\u{FFFD} Hana"), "{words}");
+}
+
+#[test]
+fn a_text_that_no_qr_holds_is_refused() {
+    let text = qr_text(4000, 1);
+    let certificate = certificate("Sri", &text);
+    assert!(matches!(pdf(&certificate), Err(DocumentError::QrTextTooLong)));
+    assert!(matches!(picture(&certificate, Locale::Id), Err(DocumentError::QrTextTooLong)));
+}
+
+/// The texts in an SVG, a line each.
+fn svg_texts(svg: &str) -> Vec<String> {
+    let document = roxmltree::Document::parse(svg).expect("well-formed XML");
+    document
+        .descendants()
+        .filter(|node| node.has_tag_name("text"))
+        .map(|node| node.text().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_picture_shows_what_the_design_asks_for() {
+    let text = qr_text(537, 1);
+    for (locale, dose, day) in
+        [(Locale::Id, "Dosis 1 dari 2", "29 Januari 2021"), (Locale::En, "Dose 1 of 2", "29 January 2021")]
+    {
+        for name in HARD_NAMES {
+            let svg = picture(&certificate(name, &text), locale).expect("a picture");
+            let texts = svg_texts(&svg);
+            assert!(texts.join(" ").contains(name), "{texts:?}");
+            for expected in ["Bukti", dose, day, "CoronaVac (Sinovac)", "3171•••••••••246"]
+            {
+                assert!(texts.iter().any(|text| text == expected), "{expected} in {texts:?}");
+            }
+            let document = roxmltree::Document::parse(&svg).expect("well-formed XML");
+            let root = document.root_element();
+            assert_eq!((root.attribute("role"), root.attribute("lang")), (Some("img"), Some(locale.tag())));
+            let first = root.first_element_child().expect("a child");
+            assert!(first.has_tag_name("title") && first.text().is_some_and(|title| title.contains(name)));
+            for forbidden in ["<script", "<style", "href", "@import", "<image"] {
+                assert!(!svg.contains(forbidden), "{forbidden}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_qr_of_the_picture_scans() {
+    for length in [537, 700] {
+        let text = qr_text(length, 5);
+        let svg = picture(&certificate("Sri", &text), Locale::Id).expect("a picture");
+        let document = roxmltree::Document::parse(&svg).expect("well-formed XML");
+        let path = document
+            .descendants()
+            .find(|node| node.attribute("shape-rendering").is_some())
+            .and_then(|node| node.attribute("d"))
+            .expect("a path");
+        // The path knows three things, all in modules: go to a row's middle, skip light ones, draw dark ones.
+        let (mut x, mut y, mut dark) = (0, 0, std::collections::HashSet::new());
+        for (command, numbers) in path.matches(['M', 'm', 'h']).zip(path.split(['M', 'm', 'h']).skip(1)) {
+            let numbers: Vec<f32> =
+                numbers.split(' ').map(|number| number.parse().expect("a number")).collect();
+            match command {
+                "M" => (x, y) = (numbers[0] as usize, numbers[1] as usize),
+                "m" => x += numbers[0] as usize,
+                _ => {
+                    dark.extend((0..numbers[0] as usize).map(|step| (x + step, y)));
+                    x += numbers[0] as usize;
+                }
+            }
+        }
+        let side = dark.iter().map(|(x, _)| x + 5).max().unwrap_or_default();
+        let mut image = rqrr::PreparedImage::prepare_from_greyscale(side * 4, side * 4, |x, y| {
+            if dark.contains(&(x / 4, y / 4)) { 0 } else { 255 }
+        });
+        let found: Vec<_> = image.detect_grids().iter().filter_map(|grid| grid.decode().ok()).collect();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].1, text);
+    }
+}
+
+#[test]
+fn texts_from_outside_do_not_become_markup() {
+    let text = qr_text(537, 1);
+    let name = "</text><script>alert(1)</script> \"O'Brien\" & Søn";
+    let certificate = Certificate { vaccine: "<b>&amp;</b>", issuer: "A & B", ..certificate(name, &text) };
+    let svg = picture(&certificate, Locale::Id).expect("a picture");
+    assert!(!svg.contains("<script") && !svg.contains("<b>"));
+    let texts = svg_texts(&svg);
+    assert!(texts.join(" ").contains("\"O'Brien\" & Søn"), "{texts:?}");
+    assert!(texts.iter().any(|text| text == "<b>&amp;</b>"), "{texts:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_makes_a_document(
+        name in "\\PC{0,80}|[\\s\\S]{0,40}",
+        facility in any::<String>(),
+        dose in any::<u8>(),
+    ) {
+        let certificate = Certificate {
+            id: &facility,
+            issuer: &name,
+            identity: &facility,
+            vaccine: &name,
+            batch: &name,
+            facility: &facility,
+            dose_number: dose,
+            verify_at: &name,
+            helpdesk_phone: &facility,
+            helpdesk_email: &name,
+            ..certificate(&name, "HC1:6BF")
+        };
+        let bytes = pdf(&certificate).expect("a PDF");
+        prop_assert!(lopdf::Document::load_mem(&bytes).is_ok());
+        let svg = picture(&certificate, Locale::En).expect("a picture");
+        prop_assert!(roxmltree::Document::parse(&svg).is_ok(), "{}", svg);
+    }
+}

@@ -1,0 +1,115 @@
+//! Answers and problems.
+
+use bukti_aws::{OpenError, StoreError};
+use bukti_locales::{Locale, text};
+use bukti_wire::{FieldError, Problem, ProblemCode};
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use lambda_http::{Body, Response};
+use serde::Serialize;
+
+/// An answer as it goes to the caller.
+pub type Answer = Response<Body>;
+
+/// What a handler comes to.
+pub type FailureResult = Result<Answer, Failure>;
+
+/// Why there is no answer: a problem before it has its texts.
+#[derive(Debug)]
+pub struct Failure {
+    code: ProblemCode,
+    errors: Vec<FieldError>,
+    tries_left: Option<u32>,
+    retry_after: Option<u32>,
+}
+
+impl Failure {
+    /// A problem of this code.
+    pub fn new(code: ProblemCode) -> Self {
+        Self { code, errors: Vec::new(), tries_left: None, retry_after: None }
+    }
+
+    /// Fields that are wrong.
+    pub fn fields(errors: Vec<FieldError>) -> Self {
+        Self { errors, ..Self::new(ProblemCode::InvalidInput) }
+    }
+
+    /// Says how many tries are left.
+    pub fn tries_left(self, tries: u32) -> Self {
+        Self { tries_left: Some(tries), ..self }
+    }
+
+    /// Says when to come again, in seconds.
+    pub fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        // The one place where a failure of the store is logged. What it says holds no personal data.
+        tracing::error!(error = %error, "the store failed");
+        if error.retryable() {
+            Self::new(ProblemCode::Unavailable).retry_after(2)
+        } else {
+            Self::new(ProblemCode::Internal)
+        }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        tracing::error!(error = %error, "a record does not open");
+        Self::new(ProblemCode::Internal)
+    }
+}
+
+fn answer(status: u16, content_type: &'static str, body: Vec<u8>) -> Answer {
+    let mut answer = Response::new(Body::Text(String::from_utf8(body).unwrap_or_default()));
+    *answer.status_mut() = lambda_http::http::StatusCode::from_u16(status)
+        .unwrap_or(lambda_http::http::StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    answer
+}
+
+/// An answer with a JSON body.
+pub fn json<T: Serialize>(status: u16, body: &T) -> Answer {
+    // The wire types are structs of strings and numbers: serialising them does not fail.
+    answer(status, "application/json", serde_json::to_vec(body).unwrap_or_default())
+}
+
+/// An answer without a body.
+pub fn no_content() -> Answer {
+    let mut answer = answer(204, "application/json", Vec::new());
+    *answer.body_mut() = Body::Empty;
+    answer.headers_mut().remove(CONTENT_TYPE);
+    answer
+}
+
+/// Turns what a handler came to into an answer, a failure into a problem in the caller's language.
+pub fn respond(result: FailureResult, locale: Locale) -> Answer {
+    let failure = match result {
+        Ok(answer) => return answer,
+        Err(failure) => failure,
+    };
+    let code = failure.code.code();
+    let say = |part: &str| text(locale, &format!("problems.{code}.{part}")).to_owned();
+    let problem = Problem {
+        kind: format!("urn:bukti:problem:{code}"),
+        status: failure.code.status(),
+        code: failure.code,
+        title: say("title"),
+        detail: say("detail"),
+        errors: failure.errors,
+        tries_left: failure.tries_left,
+        retry_after: failure.retry_after,
+    };
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut answer = answer(problem.status, "application/problem+json", body);
+    if let Some(seconds) = failure.retry_after {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    answer
+}

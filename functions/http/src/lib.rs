@@ -1,0 +1,12 @@
+//! What the HTTP functions share: reading requests, answering with answers or problems, the session cookie, and how a
+//! dose is shown.
+
+mod answer;
+mod request;
+mod session;
+mod view;
+
+pub use answer::{Answer, Failure, FailureResult, json, no_content, respond};
+pub use request::{Caller, field, locale, path_parameter, read_json};
+pub use session::{SessionCookie, require_login};
+pub use view::{certificate_view, dose_status, issued_on};

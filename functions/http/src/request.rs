@@ -1,0 +1,129 @@
+//! Reading requests.
+
+use bukti_aws::Settings;
+use bukti_locales::Locale;
+use bukti_wire::{FieldError, Function, ProblemCode, ROUTES, Route};
+use lambda_http::http::Method;
+use lambda_http::http::header::{ACCEPT_LANGUAGE, HOST, ORIGIN};
+use lambda_http::{Body, Request};
+use serde::de::DeserializeOwned;
+
+use crate::Failure;
+
+/// The longest body that any request has, in bytes.
+const LONGEST_BODY: usize = 16 * 1024;
+
+/// A request that one of a function's routes takes.
+pub struct Caller {
+    /// The route.
+    pub route: Route,
+}
+
+impl Caller {
+    /// Finds the route of a request. Requests that change something are refused where a browser says that they come from
+    /// another site.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, `foreign_origin`.
+    pub fn of(request: &Request, function: Function, settings: &Settings) -> Result<Self, Failure> {
+        let path = request.uri().path();
+        let route = ROUTES
+            .iter()
+            .find(|route| {
+                route.function == function
+                    && route.method == request.method().as_str()
+                    && matches_path(route.path, path)
+            })
+            .copied()
+            .ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
+        if request.method() != Method::GET && !is_own_origin(request, settings) {
+            return Err(Failure::new(ProblemCode::ForeignOrigin));
+        }
+        Ok(Self { route })
+    }
+
+    /// Method and path, to match on.
+    pub fn endpoint(&self) -> (&'static str, &'static str) {
+        (self.route.method, self.route.path)
+    }
+}
+
+fn is_own_origin(request: &Request, settings: &Settings) -> bool {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let Some(origin) = header(ORIGIN) else {
+        // No browser, or the same site: browsers send it with every request that changes something elsewhere.
+        return true;
+    };
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    origin == settings.site_url || (authority.is_some() && authority == header(HOST))
+}
+
+fn matches_path(pattern: &str, path: &str) -> bool {
+    let (mut wanted, mut found) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), found.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(found)) if wanted == found => {}
+            (Some(wanted), Some(found)) if wanted.starts_with('{') && !found.is_empty() => {}
+            _ => return false,
+        }
+    }
+}
+
+/// The part of the path that stands in the place of a route's first parameter.
+pub fn path_parameter<'request>(request: &'request Request, route: &Route) -> &'request str {
+    let at = route.path.split('/').position(|part| part.starts_with('{')).unwrap_or(usize::MAX);
+    request.uri().path().split('/').nth(at).unwrap_or_default()
+}
+
+/// The caller's language.
+pub fn locale(request: &Request) -> Locale {
+    let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    Locale::from_tag(header.unwrap_or_default())
+}
+
+/// Reads the JSON body.
+///
+/// # Errors
+///
+/// `body_too_large`, `invalid_json`.
+pub fn read_json<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
+    let body: &[u8] = match request.body() {
+        Body::Text(text) => text.as_bytes(),
+        Body::Binary(bytes) => bytes,
+        _ => &[],
+    };
+    if body.len() > LONGEST_BODY {
+        return Err(Failure::new(ProblemCode::BodyTooLarge));
+    }
+    serde_json::from_slice(body).map_err(|_| Failure::new(ProblemCode::InvalidJson))
+}
+
+/// Reads a field, or notes that it is missing or invalid.
+pub fn field<T>(
+    name: &str,
+    written: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+    errors: &mut Vec<FieldError>,
+) -> Option<T> {
+    let written = written.trim();
+    let parsed = if written.is_empty() { None } else { parse(written) };
+    if parsed.is_none() {
+        let code = if written.is_empty() { "missing" } else { "invalid" };
+        errors.push(FieldError { field: name.to_owned(), code: code.to_owned() });
+    }
+    parsed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_match_their_patterns() {
+        assert!(matches_path("/api/people/{person}/certificates", "/api/people/x/certificates"));
+        assert!(!matches_path("/api/people/{person}/certificates", "/api/people//certificates"));
+        assert!(!matches_path("/api/people", "/api/people/"));
+    }
+}

@@ -1,0 +1,94 @@
+//! How doses and certificates are shown.
+
+use bukti_aws::{CertificateRecord, DoseRecord, Keys, OpenError, Settings, certificate_id_grouped};
+use bukti_domain::feed::CompleteDose;
+use bukti_domain::{CertificateFacts, Dose, INDONESIA_WEST, diagnose};
+use bukti_locales::Locale;
+use bukti_wire::{Certificate, DoseStatus, ProblemCode};
+use jiff::civil::Date;
+
+use crate::Failure;
+
+/// The day of issue, in western Indonesia.
+pub fn issued_on(certificate: &CertificateRecord) -> Date {
+    INDONESIA_WEST.to_datetime(certificate.issued_at).date()
+}
+
+/// A dose and the state of its certificate, as anybody sees it who knows name and number.
+///
+/// `same_phone` is whether the registered phone is the one logged in with; `None` where nobody is logged in.
+pub fn dose_status(
+    record: &DoseRecord,
+    dose: &Dose,
+    certificate: Option<&CertificateRecord>,
+    same_phone: Option<bool>,
+) -> DoseStatus {
+    let facts = match certificate {
+        None => CertificateFacts::None,
+        Some(certificate) if certificate.revoked_at.is_some() => CertificateFacts::Revoked,
+        Some(_) => CertificateFacts::Issued,
+    };
+    DoseStatus {
+        dose_number: dose.dose_number,
+        vaccine: dose.vaccine.map(|vaccine| vaccine.name.clone()),
+        vaccination_date: dose.vaccination_date,
+        facility: dose.facility.as_ref().map(|facility| facility.name.clone()),
+        diagnosis: diagnose(record.verdict, &record.reasons, facts, same_phone).into(),
+        issued_on: certificate.map(issued_on),
+        phone_hint: dose.phone.as_ref().map(|phone| phone.hint().to_owned()),
+    }
+}
+
+/// A certificate as its holder sees it.
+///
+/// # Errors
+///
+/// `internal` where the record does not open or the picture cannot be drawn.
+pub fn certificate_view(
+    certificate: &CertificateRecord,
+    dose: &CompleteDose,
+    settings: &Settings,
+    keys: &Keys,
+    locale: Locale,
+) -> Result<Certificate, Failure> {
+    let qr_text = certificate.qr_text(keys).map_err(|error: OpenError| Failure::from(error))?;
+    let id = certificate_id_grouped(certificate.certificate_id());
+    let identity = dose.identity.masked();
+    let doses_in_series = dose.vaccine.doses_in_series(dose.dose_number);
+    let verify_at = format!("{}/verify", settings.site_host());
+    let picture = bukti_document::picture(
+        &bukti_document::Certificate {
+            id: &id,
+            issuer: &settings.issuer,
+            name: dose.name.as_written(),
+            identity: &identity,
+            birth_date: dose.birth_date,
+            dose_number: dose.dose_number,
+            doses_in_series,
+            vaccine: &dose.vaccine.name,
+            batch: &dose.batch,
+            vaccination_date: dose.vaccination_date,
+            facility: &dose.facility.name,
+            issued_on: issued_on(certificate),
+            qr_text: &qr_text,
+            verify_at: &verify_at,
+            helpdesk_phone: &settings.helpdesk_phone,
+            helpdesk_email: &settings.helpdesk_email,
+        },
+        locale,
+    )
+    .map_err(|error| {
+        tracing::error!(error = %error, "a picture cannot be drawn");
+        Failure::new(ProblemCode::Internal)
+    })?;
+    Ok(Certificate {
+        id,
+        name: dose.name.as_written().to_owned(),
+        dose_number: dose.dose_number,
+        doses_in_series,
+        vaccine: dose.vaccine.name.clone(),
+        vaccination_date: dose.vaccination_date,
+        picture,
+        qr_text,
+    })
+}

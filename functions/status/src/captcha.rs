@@ -1,0 +1,124 @@
+//! The captcha: a proof of work after the ALTCHA protocol, version 2. No third party sees the citizens.
+
+use altcha::{CreateChallengeOptions, Payload, VerifySolutionOptions, create_challenge, verify_solution};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bukti_http::Failure;
+use bukti_wire::{CaptchaChallenge, ProblemCode};
+use jiff::{SignedDuration, Timestamp};
+
+/// How long a challenge can be solved.
+const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
+
+/// Hashes for one try of the solver.
+const COST: u32 = 10;
+
+/// What a derived key must begin with: 12 bits, so 4,096 tries on average. Times the cost, about 41,000 hashes: well under
+/// a second on a cheap phone, and a cost to who asks for a million people.
+const KEY_PREFIX: &str = "000";
+
+/// A challenge that was solved.
+pub struct Solved {
+    /// What makes it this challenge and no other.
+    pub signature: String,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// A new challenge.
+///
+/// # Errors
+///
+/// `unavailable` where no challenge can be made.
+pub fn challenge(key: &str, now: Timestamp) -> Result<CaptchaChallenge, Failure> {
+    let challenge = create_challenge(CreateChallengeOptions {
+        algorithm: "SHA-256".to_owned(),
+        cost: COST,
+        key_prefix: KEY_PREFIX.to_owned(),
+        expires_at: Some((now + LIFETIME).as_second()),
+        hmac_signature_secret: Some(key.to_owned()),
+        ..CreateChallengeOptions::default()
+    })
+    .map_err(|_| Failure::new(ProblemCode::Unavailable))?;
+    // The wire type is ALTCHA's, field by field; a test holds them together.
+    serde_json::to_value(challenge)
+        .and_then(serde_json::from_value)
+        .map_err(|_| Failure::new(ProblemCode::Internal))
+}
+
+/// Checks a solution: that the challenge is ours, has not ended, and is solved. Whether it was used before is for the
+/// caller to decide.
+///
+/// # Errors
+///
+/// `captcha_wrong`, `captcha_expired`.
+pub fn verify(solution: &str, key: &str) -> Result<Solved, Failure> {
+    let wrong = || Failure::new(ProblemCode::CaptchaWrong);
+    let decoded = STANDARD.decode(solution.trim()).map_err(|_| wrong())?;
+    let payload: Payload = serde_json::from_slice(&decoded).map_err(|_| wrong())?;
+    let result = verify_solution(VerifySolutionOptions::new(&payload.challenge, &payload.solution, key))
+        .map_err(|_| wrong())?;
+    if result.expired {
+        return Err(Failure::new(ProblemCode::CaptchaExpired));
+    }
+    let expires_at = payload.challenge.parameters.expires_at.and_then(|at| Timestamp::from_second(at).ok());
+    match (result.verified, payload.challenge.signature, expires_at) {
+        // Hexadecimal in either case means the same challenge.
+        (true, Some(signature), Some(expires_at)) => {
+            Ok(Solved { signature: signature.to_ascii_lowercase(), expires_at })
+        }
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use altcha::{Challenge, SolveChallengeOptions, solve_challenge};
+
+    use super::*;
+
+    fn solve(challenge: &CaptchaChallenge) -> Payload {
+        let challenge: Challenge = serde_json::from_value(serde_json::to_value(challenge).unwrap()).unwrap();
+        let solution = solve_challenge(SolveChallengeOptions::new(&challenge)).unwrap().unwrap();
+        Payload { challenge, solution }
+    }
+
+    fn encode(payload: &Payload) -> String {
+        STANDARD.encode(serde_json::to_vec(payload).unwrap())
+    }
+
+    #[test]
+    fn a_solved_challenge_counts_and_a_changed_one_does_not() {
+        let payload = solve(&challenge("key", Timestamp::now()).unwrap());
+        let solved = verify(&encode(&payload), "key").unwrap_or_else(|_| unreachable!());
+        assert!(verify(&encode(&payload), "another key").is_err());
+
+        let mut easier = payload.clone();
+        easier.challenge.parameters.key_prefix = String::new();
+        assert!(verify(&encode(&easier), "key").is_err());
+        let mut later = payload.clone();
+        later.challenge.parameters.expires_at = Some(i64::MAX);
+        assert!(verify(&encode(&later), "key").is_err());
+
+        let mut upper = payload.clone();
+        upper.challenge.signature = upper.challenge.signature.map(|signature| signature.to_uppercase());
+        if let Ok(again) = verify(&encode(&upper), "key") {
+            assert_eq!(again.signature, solved.signature, "the same challenge in other letters is the same");
+        }
+    }
+
+    #[test]
+    fn an_old_challenge_has_expired() {
+        let payload =
+            solve(&challenge("key", Timestamp::now() - LIFETIME - SignedDuration::from_secs(1)).unwrap());
+        let failure = verify(&encode(&payload), "key").err().unwrap();
+        assert!(format!("{failure:?}").contains("CaptchaExpired"));
+    }
+
+    #[test]
+    fn nonsense_is_wrong() {
+        for text in ["", "x", "e30=", "////"] {
+            assert!(verify(text, "key").is_err(), "{text}");
+        }
+    }
+}
