@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         id: "7KQ2-M4XD-9TRA-6HVC",
         issuer: "Kementerian Kesehatan Republik Indonesia",
         name: "Siti Rahayu",
-        identity: "3171•••••••••246",
+        identity: "••••••••••••6246".to_owned(),
         birth_date: date(1987, 3, 14),
         dose_number: 1,
         doses_in_series: 2,
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         facility: "Puskesmas Kecamatan Menteng",
         issued_on: date(2021, 1, 30),
         qr_text: &usual,
-        verify_at: "bukti.example.go.id/verify",
+        verify_at: "bukti.example.go.id/verify".to_owned(),
         helpdesk_phone: "119 ext. 9",
         helpdesk_email: "bantuan@bukti.example.go.id",
     };

@@ -140,7 +140,7 @@ impl Sheet {
             y += name.size * 1.25;
         }
         y += 28.0 - name.size * 0.55;
-        self.field(MARGIN, y, COLUMN / 2.0 + 8.0, "document.identity", certificate.identity);
+        self.field(MARGIN, y, COLUMN / 2.0 + 8.0, "document.identity", &certificate.identity);
         let right = MARGIN + COLUMN / 2.0 + 24.0;
         self.date_field(right, y, "document.birth_date", certificate.birth_date) - 12.0
     }
@@ -180,7 +180,7 @@ impl Sheet {
 
     /// How one checks it.
     fn verify(&mut self, certificate: &Certificate<'_>, y: f32) -> f32 {
-        let address = shown(certificate.verify_at);
+        let address = shown(&certificate.verify_at);
         let words = |locale| fill(locale, "document.verify", &[("address", &address)]);
         self.note(y, GROUND, BRAND, "document.verify_title", words)
     }
@@ -287,7 +287,7 @@ mod tests {
             facility: &long,
             issued_on: jiff::civil::date(2021, 9, 30),
             qr_text: "HC1:6BF",
-            verify_at: "sertifikat.kesehatan.example.go.id/periksa",
+            verify_at: "sertifikat.kesehatan.example.go.id/periksa".to_owned(),
             helpdesk_phone: "119 ext. 9",
             helpdesk_email: "layanan.sertifikat@kesehatan.example.go.id",
         };

@@ -16,7 +16,7 @@
 //!     id: "7KQ2-M4XD-9TRA-6HVC",
 //!     issuer: "Kementerian Kesehatan Republik Indonesia",
 //!     name: "Siti Rahayu",
-//!     identity: "3171•••••••••246",
+//!     identity: "••••••••••••6246".to_owned(),
 //!     birth_date: date(1987, 3, 14),
 //!     dose_number: 1,
 //!     doses_in_series: 2,
@@ -26,7 +26,7 @@
 //!     facility: "Puskesmas Kecamatan Menteng",
 //!     issued_on: date(2021, 1, 30),
 //!     qr_text: "HC1:6BFOXN%TS3DH",
-//!     verify_at: "bukti.example.go.id/verify",
+//!     verify_at: "bukti.example.go.id/verify".to_owned(),
 //!     helpdesk_phone: "119 ext. 9",
 //!     helpdesk_email: "bantuan@bukti.example.go.id",
 //! };
@@ -44,6 +44,7 @@ mod picture;
 mod qr;
 mod words;
 
+use bukti_domain::feed::CompleteDose;
 use bukti_locales::Locale;
 use jiff::civil::Date;
 
@@ -56,8 +57,8 @@ pub struct Certificate<'a> {
     pub issuer: &'a str,
     /// The name as on the identity card, any Unicode.
     pub name: &'a str,
-    /// The identity number, masked: `3171•••••••••246`.
-    pub identity: &'a str,
+    /// The identity number, masked: `••••••••••••6246`.
+    pub identity: String,
     /// The birth date.
     pub birth_date: Date,
     /// Which dose this is, from 1. Beyond [`doses_in_series`](Self::doses_in_series) it is a booster.
@@ -77,11 +78,54 @@ pub struct Certificate<'a> {
     /// The signed text of the QR, `HC1:…`.
     pub qr_text: &'a str,
     /// Where a verifier checks it, as an address without scheme: `bukti.example.go.id/verify`.
-    pub verify_at: &'a str,
+    pub verify_at: String,
     /// The helpdesk's phone.
     pub helpdesk_phone: &'a str,
     /// The helpdesk's e-mail address.
     pub helpdesk_email: &'a str,
+}
+
+/// What a deployment prints on every certificate.
+#[derive(Clone, Copy, Debug)]
+pub struct Publisher<'a> {
+    /// Who issues the certificates.
+    pub issuer: &'a str,
+    /// The site's host.
+    pub host: &'a str,
+    /// The helpdesk's phone.
+    pub helpdesk_phone: &'a str,
+    /// The helpdesk's e-mail address.
+    pub helpdesk_email: &'a str,
+}
+
+impl<'a> Certificate<'a> {
+    /// What is printed of a dose whose certificate has this id (in groups) and QR text and was issued on this day.
+    pub fn of(
+        dose: &'a CompleteDose,
+        id: &'a str,
+        issued_on: Date,
+        qr_text: &'a str,
+        publisher: Publisher<'a>,
+    ) -> Self {
+        Self {
+            id,
+            issuer: publisher.issuer,
+            name: dose.name.as_written(),
+            identity: dose.identity.masked(),
+            birth_date: dose.birth_date,
+            dose_number: dose.dose_number,
+            doses_in_series: dose.vaccine.primary_doses,
+            vaccine: &dose.vaccine.name,
+            batch: &dose.batch,
+            vaccination_date: dose.vaccination_date,
+            facility: &dose.facility.name,
+            issued_on,
+            qr_text,
+            verify_at: format!("{}/verify", publisher.host),
+            helpdesk_phone: publisher.helpdesk_phone,
+            helpdesk_email: publisher.helpdesk_email,
+        }
+    }
 }
 
 /// The certificate as a PDF: one A4 page, in Indonesian with English beside it.

@@ -51,7 +51,7 @@ impl Svg {
         let name = shown(certificate.name);
         let issuer = shown(certificate.issuer);
         let vaccine = shown(certificate.vaccine);
-        let identity = shown(certificate.identity);
+        let identity = shown(&certificate.identity);
         let (dose, day) = (dose(locale, certificate), date(locale, certificate.vaccination_date));
         let description = fill(
             locale,

@@ -26,7 +26,7 @@ fn certificate<'a>(name: &'a str, qr_text: &'a str) -> Certificate<'a> {
         id: "7KQ2-M4XD-9TRA-6HVC",
         issuer: "Kementerian Kesehatan Republik Indonesia",
         name,
-        identity: "3171•••••••••246",
+        identity: "••••••••••••6246".to_owned(),
         birth_date: date(1987, 3, 14),
         dose_number: 1,
         doses_in_series: 2,
@@ -36,7 +36,7 @@ fn certificate<'a>(name: &'a str, qr_text: &'a str) -> Certificate<'a> {
         facility: "Puskesmas Kecamatan Menteng",
         issued_on: date(2021, 1, 30),
         qr_text,
-        verify_at: "bukti.example.go.id/verify",
+        verify_at: "bukti.example.go.id/verify".to_owned(),
         helpdesk_phone: "119 ext. 9",
         helpdesk_email: "bantuan@bukti.example.go.id",
     }

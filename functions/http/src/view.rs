@@ -1,6 +1,7 @@
 //! How doses and certificates are shown.
 
 use bukti_aws::{CertificateRecord, DoseRecord, Keys, OpenError, Settings, certificate_id_grouped};
+use bukti_document::Publisher;
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{CertificateFacts, Dose, INDONESIA_WEST, diagnose};
 use bukti_locales::Locale;
@@ -53,42 +54,25 @@ pub fn certificate_view(
 ) -> Result<Certificate, Failure> {
     let qr_text = certificate.qr_text(keys).map_err(|error: OpenError| Failure::from(error))?;
     let id = certificate_id_grouped(certificate.certificate_id());
-    let identity = dose.identity.masked();
-    let doses_in_series = dose.vaccine.doses_in_series(dose.dose_number);
-    let verify_at = format!("{}/verify", settings.site_host());
-    let picture = bukti_document::picture(
-        &bukti_document::Certificate {
-            id: &id,
-            issuer: &settings.issuer,
-            name: dose.name.as_written(),
-            identity: &identity,
-            birth_date: dose.birth_date,
-            dose_number: dose.dose_number,
-            doses_in_series,
-            vaccine: &dose.vaccine.name,
-            batch: &dose.batch,
-            vaccination_date: dose.vaccination_date,
-            facility: &dose.facility.name,
-            issued_on: issued_on(certificate),
-            qr_text: &qr_text,
-            verify_at: &verify_at,
-            helpdesk_phone: &settings.helpdesk_phone,
-            helpdesk_email: &settings.helpdesk_email,
-        },
-        locale,
-    )
-    .map_err(|error| {
+    let publisher = Publisher {
+        issuer: &settings.issuer,
+        host: settings.site_host(),
+        helpdesk_phone: &settings.helpdesk_phone,
+        helpdesk_email: &settings.helpdesk_email,
+    };
+    let shown = bukti_document::Certificate::of(dose, &id, issued_on(certificate), &qr_text, publisher);
+    let picture = bukti_document::picture(&shown, locale).map_err(|error| {
         tracing::error!(error = %error, "a picture cannot be drawn");
         Failure::new(ProblemCode::Internal)
     })?;
     Ok(Certificate {
-        id,
-        name: dose.name.as_written().to_owned(),
-        dose_number: dose.dose_number,
-        doses_in_series,
-        vaccine: dose.vaccine.name.clone(),
-        vaccination_date: dose.vaccination_date,
+        name: shown.name.to_owned(),
+        dose_number: shown.dose_number,
+        doses_in_series: shown.doses_in_series,
+        vaccine: shown.vaccine.to_owned(),
+        vaccination_date: shown.vaccination_date,
         picture,
+        id,
         qr_text,
     })
 }

@@ -14,7 +14,7 @@ use bukti_aws::{
     Aws, CertificateRecord, Certificates, Documents, DoseRecord, OpenError, StoreError,
     certificate_id_grouped, each_record,
 };
-use bukti_document::DocumentError;
+use bukti_document::{Certificate, DocumentError, Publisher, pdf};
 use bukti_domain::INDONESIA_WEST;
 use bukti_hcert::{HcertError, LocalSigner, SignError, Vaccination, seal, uvci};
 use jiff::{SignedDuration, Timestamp};
@@ -85,26 +85,14 @@ impl Issue {
         let sealed = seal(&vaccination, &*self.signer, now, now + VALID_FOR).await?;
 
         let grouped = certificate_id_grouped(id);
-        let identity = dose.identity.masked();
-        let verify_at = format!("{}/verify", settings.site_host());
-        let pdf = bukti_document::pdf(&bukti_document::Certificate {
-            id: &grouped,
+        let issued_on = INDONESIA_WEST.to_datetime(now).date();
+        let publisher = Publisher {
             issuer: &settings.issuer,
-            name: dose.name.as_written(),
-            identity: &identity,
-            birth_date: dose.birth_date,
-            dose_number: dose.dose_number,
-            doses_in_series: dose.vaccine.doses_in_series(dose.dose_number),
-            vaccine: &dose.vaccine.name,
-            batch: &dose.batch,
-            vaccination_date: dose.vaccination_date,
-            facility: &dose.facility.name,
-            issued_on: INDONESIA_WEST.to_datetime(now).date(),
-            qr_text: &sealed.text,
-            verify_at: &verify_at,
+            host: settings.site_host(),
             helpdesk_phone: &settings.helpdesk_phone,
             helpdesk_email: &settings.helpdesk_email,
-        })?;
+        };
+        let pdf = pdf(&Certificate::of(&dose, &grouped, issued_on, &sealed.text, publisher))?;
 
         let document = format!("certificates/{id}/{}.pdf", self.aws.keys.document_name(&sealed.text));
         self.documents.keep(&document, pdf).await?;
