@@ -277,7 +277,7 @@ mod tests {
             id: "7KQ2-M4XD-9TRA-6HVC",
             issuer: &long,
             name: &long,
-            identity: &long,
+            identity: long.clone(),
             birth_date: jiff::civil::date(1987, 9, 30),
             dose_number: 255,
             doses_in_series: 255,

@@ -247,12 +247,12 @@ proptest! {
         let certificate = Certificate {
             id: &facility,
             issuer: &name,
-            identity: &facility,
+            identity: facility.clone(),
             vaccine: &name,
             batch: &name,
             facility: &facility,
             dose_number: dose,
-            verify_at: &name,
+            verify_at: name.clone(),
             helpdesk_phone: &facility,
             helpdesk_email: &name,
             ..certificate(&name, "HC1:6BF")
