@@ -1,0 +1,304 @@
+//! Checks and tests everything, in stages, as CI does.
+//!
+//! A stage installs what it lacks. What the stages write is under the target folder; `tests/` itself stays
+//! clean.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
+
+use crate::toolchain::Choice;
+use crate::{Project, run, site, tools};
+
+/// What `bukti-local` prints when it is ready, before its address.
+const READY: &str = "Bukti is running at ";
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// All journeys share one stack, so one file runs after the other. A journey that fails and leaves its
+/// browser open, or waits for good, must not hold up the rest; the limit, in milliseconds, is for a whole
+/// file.
+const NODE_OPTIONS: [&str; 3] = ["--test-concurrency=1", "--test-force-exit", "--test-timeout=900000"];
+
+#[derive(Args)]
+pub struct Options {
+    /// Run only this stage; may be given several times.
+    #[arg(long, value_enum, value_name = "STAGE")]
+    only: Vec<Stage>,
+    /// In the stage `deploy`, also compile all functions for Lambda (about ten minutes the first time).
+    #[arg(long, env = "BUKTI_TEST_DEPLOY", value_parser = FalseyValueParser::new())]
+    deploy: bool,
+    /// Compile the site with this toolchain only, instead of the first that works.
+    #[arg(long, value_enum, value_name = "TOOLCHAIN")]
+    wasm_toolchain: Option<Choice>,
+}
+
+/// The stages, in the order in which they run: the quick ones first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Stage {
+    /// The formatting.
+    Fmt,
+    /// Compiler and clippy, without a warning.
+    Clippy,
+    /// Tests in Rust: of each package and the journeys on the embedded stack.
+    Unit,
+    /// The site compiles to WebAssembly.
+    Site,
+    /// The Python tools that the browser journeys call.
+    Python,
+    /// Journeys in Chromium.
+    Browser,
+    /// The SAM template.
+    Deploy,
+}
+
+impl Stage {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fmt => "fmt",
+            Self::Clippy => "clippy",
+            Self::Unit => "unit",
+            Self::Site => "site",
+            Self::Python => "python",
+            Self::Browser => "browser",
+            Self::Deploy => "deploy",
+        }
+    }
+
+    fn run(self, project: &Project, options: &Options) -> Result<()> {
+        match self {
+            Self::Fmt => run::stream(
+                project.command("cargo").args(["fmt", "--all", "--check"]),
+                "Run `cargo fmt --all` to mend it.",
+            ),
+            Self::Clippy => {
+                let mut clippy = project.command("cargo");
+                clippy.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+                run::stream(&mut clippy, "Clippy's messages above say where.")
+            }
+            Self::Unit => run::stream(
+                project.command("cargo").args(["test", "--workspace"]),
+                "Failures are listed above; `cargo test NAME` runs one test.",
+            ),
+            Self::Site => site::build(project, options.wasm_toolchain).map(drop),
+            Self::Python => python(project).map(drop),
+            Self::Browser => browser(project, options),
+            Self::Deploy => deploy(project, options.deploy),
+        }
+    }
+}
+
+/// Runs the stages up to the first that fails and prints what each took.
+///
+/// # Errors
+/// The first failure.
+pub fn test(project: &Project, options: &Options) -> Result<()> {
+    let chosen: BTreeSet<Stage> = match options.only.as_slice() {
+        [] => Stage::value_variants().iter().copied().collect(),
+        only => only.iter().copied().collect(),
+    };
+    let mut rows = Vec::new();
+    let mut failure = None;
+    for stage in chosen {
+        eprintln!("\n{}", run::paint("1", &format!("== {} ==", stage.name())));
+        let began = Instant::now();
+        let done = stage.run(project, options);
+        let seconds = began.elapsed().as_secs_f32();
+        rows.push((stage, seconds, done.is_ok()));
+        match done {
+            Ok(()) => eprintln!("{}", run::paint("2", &format!("{} passed in {seconds:.0} s", stage.name()))),
+            Err(error) => {
+                let alone = format!("`cargo xtask test --only {}`", stage.name());
+                failure = Some(error.context(format!("stage {} failed (it alone: {alone})", stage.name())));
+                break;
+            }
+        }
+    }
+    eprintln!("\n{:<10}{:>8}", "stage", "seconds");
+    for (stage, seconds, passed) in &rows {
+        eprintln!("{:<10}{seconds:>8.0}  {}", stage.name(), if *passed { "passed" } else { "FAILED" });
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+/// The Python environment of the tests; gives its interpreter.
+fn python(project: &Project) -> Result<PathBuf> {
+    Ok(tools::venv(project, "venv", &project.root.join("tests/requirements.txt"))?.join("python"))
+}
+
+/// The journeys in a browser, against the embedded stack with fresh data.
+fn browser(project: &Project, options: &Options) -> Result<()> {
+    let why = "for the browser tests";
+    let node = tools::program(project, &["node", "nodejs"], &["nodejs", "npm"], why)?;
+    let chromium = match std::env::var_os("CHROMIUM") {
+        Some(path) => path.into(),
+        None => {
+            tools::program(project, &["chromium", "chromium-browser", "google-chrome"], &["chromium"], why)?
+        }
+    };
+    let python = python(project)?;
+    let site = site::build(project, options.wasm_toolchain)?;
+    // With the test targets, so that the packages share features with `cargo test` and nothing is compiled
+    // twice.
+    let mut build = project.command("cargo");
+    build.args(["build", "--workspace", "--bins", "--tests"]);
+    run::stream(&mut build, "The compiler's message above says where.")?;
+
+    // Node looks for packages beside the script that imports them, so the journeys run from a copy.
+    let source = project.root.join("tests/browser");
+    let folder = project.target.join("browser");
+    let work = folder.join("journeys");
+    let journeys = renew_copy(&source, &work)?;
+    if journeys.is_empty() {
+        bail!("{} has no *.test.mjs", project.show(&source));
+    }
+    tools::npm_install(project, &work)?;
+    let artifacts = folder.join("screenshots");
+    let data = folder.join("data");
+    for made_by_last_run in [&artifacts, &data] {
+        if made_by_last_run.exists() {
+            fs::remove_dir_all(made_by_last_run)?;
+        }
+        fs::create_dir_all(made_by_last_run)?;
+    }
+
+    let stack = Stack::start(project, &data, &site, &folder.join("bukti-local.log"))?;
+    run::say(format!("the stack runs at {}", stack.url));
+    let mut tests = project.command(&node);
+    tests.current_dir(&work).arg("--test");
+    // Debian 12's node knows none of these options.
+    let known = run::capture(project.command(&node).arg("--help"), "")?;
+    tests.args(
+        NODE_OPTIONS.iter().filter(|option| known.contains(option.split('=').next().unwrap_or(option))),
+    );
+    tests.args(&journeys);
+    tests.env("BUKTI_URL", &stack.url).env("BUKTI_DATA", &data).env("BUKTI_ROOT", &project.root);
+    tests.env("BUKTI_CLI", project.target.join("debug/bukti"));
+    tests.env("BUKTI_PYTHON", python).env("CHROMIUM", chromium).env("ARTIFACTS", &artifacts);
+    let feed = project.root.join("../shared/data/satudata");
+    match feed.canonicalize() {
+        Ok(feed) => tests.env("BUKTI_FEED", feed),
+        Err(_) => tests.env_remove("BUKTI_FEED"),
+    };
+    let log = project.show(&stack.log).to_string();
+    let pictures = project.show(&artifacts);
+    run::stream(
+        &mut tests,
+        &format!("See the failures above, the stack's log {log} and the pictures in {pictures}."),
+    )
+}
+
+/// Brings a copy of a folder up to date, leaving its `node_modules`, and gives the names of the test files.
+fn renew_copy(source: &Path, copy: &Path) -> Result<Vec<PathBuf>> {
+    if copy.is_dir() {
+        for entry in fs::read_dir(copy)?.flatten().filter(|entry| entry.file_name() != "node_modules") {
+            let path = entry.path();
+            if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
+        }
+    }
+    site::copy_below(source, copy)?;
+    let mut tests: Vec<PathBuf> = fs::read_dir(copy)?
+        .flatten()
+        .map(|entry| PathBuf::from(entry.file_name()))
+        .filter(|name| name.to_string_lossy().ends_with(".test.mjs"))
+        .collect();
+    tests.sort();
+    Ok(tests)
+}
+
+/// The embedded stack as a process, which ends with this value.
+struct Stack {
+    process: Child,
+    url: String,
+    log: PathBuf,
+}
+
+impl Stack {
+    /// Starts it on a free port and waits until it says that it is ready.
+    fn start(project: &Project, data: &Path, site: &Path, log: &Path) -> Result<Self> {
+        let mut command = project.command(project.target.join("debug/bukti-local"));
+        command.args(["--port", "0", "--data"]).arg(data).arg("--site").arg(site);
+        let mut file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file.try_clone()?);
+        let process =
+            command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        let mut stack = Self { process, url: String::new(), log: log.to_owned() };
+        let output = stack.process.stdout.take().context("bukti-local has no output")?;
+        let (send, ready) = mpsc::channel();
+        // Reads on after the ready line, since a full pipe would stop the stack.
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if let Some((_, url)) = line.split_once(READY) {
+                    let url = url.split_whitespace().next().unwrap_or_default().trim_end_matches('/');
+                    let _ = send.send(url.to_owned());
+                }
+                let _ = writeln!(file, "{line}");
+            }
+        });
+        // The sender goes away when the stack ends, so a stack that cannot start is noticed at once.
+        stack.url = ready.recv_timeout(READY_LIMIT).with_context(|| {
+            let log = fs::read_to_string(log).unwrap_or_default();
+            format!("bukti-local did not print `{READY}…`. It said:\n{}\n", log.trim())
+        })?;
+        Ok(stack)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Checks the SAM templates and, if asked to, compiles everything that they deploy.
+fn deploy(project: &Project, compile: bool) -> Result<()> {
+    let bin = tools::venv(project, "venv-sam", &project.root.join("tests/requirements-sam.txt"))?;
+    let infra = project.root.join("infra");
+    let main = infra.join("template.yaml");
+    if !main.is_file() {
+        bail!("{} is not there", project.show(&main));
+    }
+    let mut templates: Vec<PathBuf> = fs::read_dir(&infra)?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter(|path| path.file_stem().is_some_and(|stem| stem.as_encoded_bytes().starts_with(b"template")))
+        .collect();
+    templates.sort();
+    // cargo-lambda and zig are in the environment, and sam calls them by name.
+    let mut path = vec![bin.clone()];
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let path = std::env::join_paths(path)?;
+    // Nothing is asked of AWS here; a region and keys must be set all the same.
+    let sam = |program: &str| {
+        let mut command = project.command(bin.join(program));
+        command.env("PATH", &path).env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "ap-southeast-3");
+        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        command
+    };
+    for template in &templates {
+        let mut validate = sam("sam");
+        validate.args(["validate", "--lint", "--template-file"]).arg(template);
+        run::stream(&mut validate, "The template is wrong where sam says.")?;
+    }
+    let mut lint = sam("cfn-lint");
+    run::stream(lint.arg("--").args(&templates), "The template is wrong where cfn-lint says.")?;
+    if !compile {
+        run::say("deploy: templates validated and linted; functions not compiled for Lambda (--deploy does)");
+        return Ok(());
+    }
+    let mut build = sam("sam");
+    build.args(["build", "--parallel", "--no-cached", "--template-file"]).arg(&main);
+    build.arg("--build-dir").arg(project.target.join("sam"));
+    run::stream(&mut build, "The message above says which function.")?;
+    run::say("deploy: templates validated and linted, and all functions compiled for Lambda");
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! Installing what a task needs and the machine lacks: Debian packages, Python packages, npm packages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{Project, run};
+
+/// Package lists older than this are fetched again before an install.
+const LISTS_KEEP: Duration = Duration::from_secs(24 * 60 * 60);
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// Installs Debian packages, as root or by a `sudo` that asks for no password.
+///
+/// # Errors
+/// Where that is not possible; the message is the command to run by hand.
+pub fn apt_install(project: &Project, packages: &[&str], why: &str) -> Result<()> {
+    let by_hand = format!("apt-get install {}", packages.join(" "));
+    if run::found("apt-get").is_none() {
+        bail!("{} needed {why}, and there is no apt-get here. On Debian: `{by_hand}`", packages.join(", "));
+    }
+    let root = run::capture(project.command("id").arg("-u"), "")?.trim() == "0";
+    let sudo = !root && run::capture(project.command("sudo").args(["-n", "true"]), "").is_ok();
+    if !root && !sudo {
+        bail!("{} needed {why}. Run `sudo {by_hand}` and try again", packages.join(", "));
+    }
+    run::say(format!("installing {} by apt-get, {why}", packages.join(", ")));
+    let apt = |arguments: &[&str]| {
+        let mut command = project.command(if root { "env" } else { "sudo" });
+        if sudo {
+            command.arg("-n");
+        }
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"]).args(arguments);
+        let log = project.target.join("xtask-logs/apt.log");
+        run::quietly(&mut command, &log, LIMIT, &format!("Run `{by_hand}` as root to see why."))
+    };
+    if !lists_are_fresh() {
+        apt(&["update"])?;
+    }
+    // Nothing that is already on the machine may go for it.
+    let mut install = vec!["install", "--yes", "--no-remove", "--no-install-recommends"];
+    install.extend(packages);
+    apt(&install).or_else(|_| {
+        // The lists may name a version that the server no longer has.
+        apt(&["update"])?;
+        apt(&install)
+    })
+}
+
+fn lists_are_fresh() -> bool {
+    let Ok(lists) = fs::read_dir("/var/lib/apt/lists") else { return false };
+    lists.flatten().any(|list| {
+        let of_packages = list.file_name().to_string_lossy().contains("_Packages");
+        let made = list.metadata().and_then(|metadata| metadata.modified());
+        // apt keeps the server's time on a list, so the folder's own time counts as well.
+        let fetched = fs::metadata("/var/lib/apt/lists/partial").and_then(|metadata| metadata.modified());
+        of_packages && [made, fetched].into_iter().flatten().any(|time| younger(time, LISTS_KEEP))
+    })
+}
+
+fn younger(time: SystemTime, age: Duration) -> bool {
+    time.elapsed().map_or(true, |elapsed| elapsed < age)
+}
+
+/// Finds a program, or installs the Debian packages that bring it.
+///
+/// # Errors
+/// As [`apt_install`].
+pub fn program(project: &Project, names: &[&str], packages: &[&str], why: &str) -> Result<PathBuf> {
+    let find = || names.iter().find_map(|name| run::found(name));
+    if let Some(path) = find() {
+        return Ok(path);
+    }
+    apt_install(project, packages, why)?;
+    find().with_context(|| format!("{} did not bring {}", packages.join(", "), names.join(" or ")))
+}
+
+/// A Python environment in the target folder that holds what a requirements file names; installed again only
+/// when that file changed. Gives the environment's `bin` folder.
+///
+/// # Errors
+/// When Python, its venv module or a package cannot be installed.
+pub fn venv(project: &Project, name: &str, requirements: &Path) -> Result<PathBuf> {
+    let wanted = fs::read_to_string(requirements).with_context(|| {
+        format!("cannot read {}, which names the Python packages", project.show(requirements))
+    })?;
+    let folder = project.target.join(name);
+    let bin = folder.join("bin");
+    let stamp = folder.join("requirements.stamp");
+    if fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) && bin.join("python").exists() {
+        run::say(format!("{} holds what {} names", project.show(&folder), project.show(requirements)));
+        return Ok(bin);
+    }
+    let python = program(project, &["python3"], &["python3", "python3-venv"], "for the Python tools")?;
+    // Debian ships Python without ensurepip, which the venv module needs.
+    if run::capture(project.command(&python).args(["-c", "import ensurepip, venv"]), "").is_err() {
+        apt_install(project, &["python3-venv"], "for the Python tools")?;
+    }
+    let log = project.target.join("xtask-logs/pip.log");
+    let mut make = project.command(&python);
+    run::quietly(make.args(["-m", "venv", "--clear"]).arg(&folder), &log, LIMIT, "")?;
+    let mut pip = project.command(bin.join("python"));
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--requirement"]).arg(requirements);
+    run::quietly(&mut pip, &log, LIMIT, "Is PyPI reachable?")?;
+    fs::write(&stamp, wanted)?;
+    Ok(bin)
+}
+
+/// Installs what a `package.json` in `folder` names, unless that was done before.
+///
+/// # Errors
+/// When node, npm or a package cannot be installed.
+pub fn npm_install(project: &Project, folder: &Path) -> Result<()> {
+    let locked = folder.join("package-lock.json").is_file();
+    let list = if locked { "package-lock.json" } else { "package.json" };
+    let wanted = fs::read_to_string(folder.join(list))
+        .with_context(|| format!("cannot read {}", project.show(&folder.join(list))))?;
+    let stamp = folder.join("node_modules/.stamp");
+    if fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) {
+        return Ok(());
+    }
+    let npm = program(project, &["npm"], &["npm"], "for the browser tests")?;
+    let mut install = project.command(npm);
+    install.arg(if locked { "ci" } else { "install" });
+    install.args(["--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(folder).current_dir(folder);
+    let log = project.target.join("xtask-logs/npm.log");
+    run::quietly(&mut install, &log, LIMIT, "Is the npm registry reachable?")?;
+    fs::write(&stamp, wanted)?;
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Runs the whole system on this machine.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::toolchain::Choice;
+use crate::{Project, run, site};
+
+#[derive(Args)]
+pub struct Options {
+    /// Where the site and its API listen, on loopback only; 0 takes a free one.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// The folder of the data, which survive a restart [default: .bukti in the project's root].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Compile the site with this toolchain only, instead of the first that works.
+    #[arg(long, value_enum, value_name = "TOOLCHAIN")]
+    wasm_toolchain: Option<Choice>,
+}
+
+/// Builds everything and becomes the running system, so that Ctrl-C reaches it.
+///
+/// # Errors
+/// Before anything is built, when the port is taken or the data folder cannot be written; then when a build
+/// fails.
+pub fn up(project: &Project, options: &Options) -> Result<()> {
+    let data = match &options.data {
+        Some(data) => std::path::absolute(data)?,
+        None => project.root.join(".bukti"),
+    };
+    check_port(options.port)?;
+    check_data(&data)?;
+    let site = site::build(project, options.wasm_toolchain)?;
+    let mut build = project.command("cargo");
+    build.args(["build", "--package", "bukti-local", "--package", "bukti-cli"]);
+    run::stream(&mut build, "The compiler's message above says where.")?;
+    let mut local = project.command(project.target.join("debug/bukti-local"));
+    local.arg("--port").arg(options.port.to_string()).arg("--data").arg(&data).arg("--site").arg(&site);
+    // Only comes back when it failed.
+    Err(local.exec()).with_context(|| format!("cannot start {}", local.get_program().display()))
+}
+
+fn check_port(port: u16) -> Result<()> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop).with_context(|| {
+        let other = if port == 8080 { 8090 } else { 8080 };
+        format!("port {port} cannot be used: end what listens there, or take another with --port {other}")
+    })
+}
+
+fn check_data(data: &Path) -> Result<()> {
+    let probe = data.join(".writable");
+    let written =
+        fs::create_dir_all(data).and_then(|()| fs::write(&probe, "")).and_then(|()| fs::remove_file(&probe));
+    written
+        .with_context(|| format!("cannot write to {}: take another folder with --data DIR", data.display()))
+}
