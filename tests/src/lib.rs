@@ -1,1 +1,306 @@
-//! Placeholder.
+//! What the journeys have in common: a stack of their own on a free port, feeds, and a caller of its API.
+//!
+//! The real sample feed is read from `../shared/data/satudata` beside the project, where it is there; tests that need it
+//! say so and pass where it is not.
+
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use altcha::{Challenge, Payload, SolveChallengeOptions, solve_challenge};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bukti_domain::FeedRow;
+use bukti_domain::feed::COLUMNS;
+use bukti_local::{Options, Stack};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub mod paper;
+
+/// A stack on a free port with data of its own, and a caller of its API.
+pub struct TestApp {
+    url: String,
+    // In the order in which they go: the stack before its runtime and its data.
+    stack: Option<Stack>,
+    runtime: tokio::runtime::Runtime,
+    /// The folder of its data.
+    pub data: TempDir,
+}
+
+/// An answer of the API.
+#[derive(Debug)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// The body; `null` where there is none.
+    pub body: Value,
+    /// The session cookie that it sets, as it is sent back.
+    pub cookie: Option<String>,
+    /// The whole `Set-Cookie` header.
+    pub set_cookie: Option<String>,
+}
+
+impl Reply {
+    /// The stable code of a problem.
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+}
+
+/// An SMS of the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// E.164.
+    pub to: String,
+    /// The sender's id.
+    pub from: String,
+    /// The text.
+    pub text: String,
+}
+
+impl Message {
+    /// The token of the link in it.
+    pub fn token(&self) -> Option<String> {
+        let (_, rest) = self.text.split_once("/s/")?;
+        rest.split_whitespace().next().map(str::to_owned)
+    }
+}
+
+/// A line of a report: outcome and reasons.
+pub type Report = BTreeMap<u64, (String, String)>;
+
+impl TestApp {
+    /// Starts a stack with empty data.
+    pub fn start() -> Self {
+        let data = TempDir::new().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let options = Options { port: 0, data: data.path().to_owned(), ..Options::default() };
+        let stack = runtime.block_on(Stack::start(options)).unwrap();
+        Self { url: stack.url().to_owned(), stack: Some(stack), runtime, data }
+    }
+
+    /// The address of the stack.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Waits until every record of the stream and every feed is worked off.
+    pub fn settle(&self) {
+        let stack = self.stack.as_ref().unwrap();
+        assert!(
+            self.runtime.block_on(stack.wait_idle(Duration::from_secs(300))),
+            "the stack does not come to rest"
+        );
+    }
+
+    /// Imports rows through the command line, waits until all is done, and returns the report.
+    pub fn import(&self, rows: &[FeedRow]) -> Report {
+        let feed = self.data.path().join("feed-of-the-test.csv");
+        std::fs::write(&feed, csv(rows)).unwrap();
+        let (output, report) = import(&self.url, &feed);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.settle();
+        report
+    }
+
+    /// Calls the API.
+    pub fn call(&self, method: &str, path: &str, cookie: Option<&str>, body: Option<Value>) -> Reply {
+        call(&self.url, method, path, cookie, body)
+    }
+
+    /// Posts to the API, logged in or not.
+    pub fn post(&self, path: &str, body: Value) -> Reply {
+        self.call("POST", path, None, Some(body))
+    }
+
+    /// Asks for the status of a person, with a captcha solved for it.
+    pub fn status(&self, name: &str, nik: &str) -> Reply {
+        self.post("/api/status", json!({"name": name, "nik": nik, "captcha": self.captcha()}))
+    }
+
+    /// A solved captcha.
+    pub fn captcha(&self) -> String {
+        let challenge: Challenge =
+            serde_json::from_value(self.call("GET", "/api/captcha", None, None).body).unwrap();
+        let solution = solve_challenge(SolveChallengeOptions::new(&challenge)).unwrap().unwrap();
+        STANDARD.encode(serde_json::to_vec(&Payload { challenge, solution }).unwrap())
+    }
+
+    /// Logs in with the code of an SMS and returns the cookie.
+    pub fn log_in(&self, phone: &str, name: Option<&str>) -> String {
+        let asked = match name {
+            Some(name) => json!({"phone": phone, "name": name}),
+            None => json!({"phone": phone}),
+        };
+        assert_eq!(self.post("/api/otp", asked).status, 202);
+        let code = self.last_code(phone);
+        let reply = self.post("/api/sessions", json!({"phone": phone, "code": code}));
+        assert_eq!(reply.status, 201, "{reply:?}");
+        reply.cookie.unwrap()
+    }
+
+    /// The code of the last SMS to a phone.
+    pub fn last_code(&self, phone: &str) -> String {
+        let message = self.messages_to(phone).pop().unwrap();
+        message.text.rsplit('#').next().unwrap().trim().to_owned()
+    }
+
+    /// All SMS that were sent, oldest first.
+    pub fn messages(&self) -> Vec<Message> {
+        outbox(&self.url)
+    }
+
+    /// The SMS to a phone, written as people write it.
+    pub fn messages_to(&self, phone: &str) -> Vec<Message> {
+        let to = bukti_domain::PhoneNumber::parse(phone).unwrap();
+        self.messages().into_iter().filter(|message| message.to == to.e164()).collect()
+    }
+
+    /// Fetches what a presigned address holds: status and bytes.
+    pub fn fetch(&self, url: &str) -> (u16, Vec<u8>) {
+        let mut answer = agent().get(url).call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_vec().unwrap())
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if let Some(stack) = self.stack.take() {
+            self.runtime.block_on(stack.stop());
+        }
+    }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(60)))
+        .build()
+        .into()
+}
+
+/// Calls the API of a stack.
+pub fn call(url: &str, method: &str, path: &str, cookie: Option<&str>, body: Option<Value>) -> Reply {
+    let mut request = ureq::http::Request::builder().method(method).uri(format!("{url}{path}"));
+    if let Some(cookie) = cookie {
+        request = request.header("cookie", cookie);
+    }
+    let body = body.map(|body| body.to_string()).unwrap_or_default();
+    let request =
+        request.header("content-type", "application/json").header("origin", url).body(body).unwrap();
+    let mut answer = agent().run(request).unwrap();
+    let set_cookie = answer.headers().get("set-cookie").map(|value| value.to_str().unwrap().to_owned());
+    let text = answer.body_mut().read_to_string().unwrap();
+    Reply {
+        status: answer.status().as_u16(),
+        body: if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() },
+        cookie: set_cookie.as_ref().and_then(|cookie| cookie.split(';').next()).map(str::to_owned),
+        set_cookie,
+    }
+}
+
+/// The SMS that a stack sent.
+pub fn outbox(url: &str) -> Vec<Message> {
+    let messages = call(url, "GET", "/_sms.json", None, None).body;
+    let text = |message: &Value, field: &str| message[field].as_str().unwrap().to_owned();
+    let messages = messages.as_array().unwrap().iter();
+    messages
+        .map(|message| Message {
+            to: text(message, "to"),
+            from: text(message, "from"),
+            text: text(message, "message"),
+        })
+        .collect()
+}
+
+/// Imports a file through the command line, as an admin does, and returns what it said and its report.
+pub fn import(url: &str, feed: &Path) -> (Output, Report) {
+    let report = feed.with_extension("report");
+    let output = Command::new(program("bukti"))
+        .args(["import", "--endpoint", url, "--report"])
+        .args([&report, feed])
+        .output()
+        .unwrap();
+    (output, read_report(&report))
+}
+
+/// Reads a report; empty where there is none.
+pub fn read_report(report: &Path) -> Report {
+    let Ok(mut reader) = csv::Reader::from_path(report) else { return Report::new() };
+    assert_eq!(
+        reader.headers().unwrap().iter().collect::<Vec<_>>(),
+        ["line", "event_id", "outcome", "reasons"]
+    );
+    let rows = reader.records().map(|row| row.unwrap());
+    rows.map(|row| (row[0].parse().unwrap(), (row[2].to_owned(), row[3].to_owned()))).collect()
+}
+
+/// A program of the project, built if need be.
+pub fn program(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = Command::new(cargo)
+            .args(["build", "--quiet", "--package", "bukti-cli", "--package", "bukti-local"])
+            .current_dir(root())
+            .status()
+            .unwrap();
+        assert!(built.success());
+    });
+    // Tests are in `deps` beside the programs.
+    let test = std::env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().join(name)
+}
+
+/// The project's folder.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The folder of the sample feed, where it is there; says so where it is not.
+pub fn sample_feed() -> Option<PathBuf> {
+    let folder = root().join("../shared/data/satudata");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("left out: {} is not there", folder.display());
+    None
+}
+
+/// Rows as a feed.
+pub fn csv(rows: &[FeedRow]) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row).unwrap();
+    }
+    if rows.is_empty() {
+        writer.write_record(COLUMNS).unwrap();
+    }
+    writer.into_inner().unwrap()
+}
+
+/// A complete first dose of a man born on 24 January 1989; tests change what they are about.
+pub fn dose(event_id: &str) -> FeedRow {
+    FeedRow {
+        event_id: event_id.into(),
+        sent_at: "2021-01-29T08:41:34+07:00".into(),
+        nik: "3171012401896246".into(),
+        nama: "Iwan Ibrahim Purnomo".into(),
+        tanggal_lahir: "1989-01-24".into(),
+        jenis_kelamin: "L".into(),
+        no_hp: "0821-0669-0743".into(),
+        dosis_ke: "1".into(),
+        vaksin: "CoronaVac".into(),
+        batch: "AZ56327A".into(),
+        tanggal_vaksinasi: "2021-01-29".into(),
+        kode_faskes: "P3174020101".into(),
+        nama_faskes: "Puskesmas Kebayoran Baru".into(),
+        ..FeedRow::default()
+    }
+}

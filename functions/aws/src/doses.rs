@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use bukti_domain::feed::CompleteDose;
-use bukti_domain::{Dose, FeedRow, History, Identity, PhoneNumber, Reason, Verdict, Version};
+use bukti_domain::{Dose, FeedRow, History, Identity, Origin, PhoneNumber, Reason, Verdict, Version};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -65,9 +65,9 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Judges a row that came now, from `origin` (`job:line`). `None` where the row names no event or no time, by which
+    /// Judges a row that came now, from `origin`. `None` where the row names no event or no time, by which
     /// it could be kept: then it can only be reported back.
-    pub fn judge(row: FeedRow, origin: String, now: Timestamp, keys: &Keys) -> Option<Self> {
+    pub fn judge(row: FeedRow, origin: Origin, now: Timestamp, keys: &Keys) -> Option<Self> {
         let sent_at = row.sent()?;
         if row.event_id.trim().is_empty() {
             return None;
@@ -385,7 +385,8 @@ mod tests {
 
     fn keep(record: Option<DoseRecord>, row: FeedRow, keys: &Keys) -> Option<DoseRecord> {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        let incoming = Incoming::judge(row, "job:2".to_owned(), now, keys).unwrap();
+        let origin = Origin { job: "job".to_owned(), line: 2 };
+        let incoming = Incoming::judge(row, origin, now, keys).unwrap();
         DoseRecord::after(record.as_ref(), &incoming, keys).unwrap()
     }
 

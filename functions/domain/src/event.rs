@@ -35,8 +35,17 @@ pub struct Version {
     /// Keyed hash of its phone number, where that is usable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
-    /// Where the row stood when it was first taken in (`job:line`), by which a repetition is told from the first.
-    pub origin: String,
+    /// Where the row stood when it was first taken in, by which a repetition is told from the first.
+    pub origin: Origin,
+}
+
+/// A line of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The job.
+    pub job: String,
+    /// The line of its file, from 1.
+    pub line: u64,
 }
 
 impl Version {
@@ -54,7 +63,15 @@ impl History {
     /// Adds a row. `false` where it was known: then nothing has changed.
     pub fn add(&mut self, version: Version) -> bool {
         match self.0.binary_search_by(|known| known.order().cmp(&version.order())) {
-            Ok(_) => false,
+            Ok(at) => {
+                // Lines of a job are taken in side by side: whichever comes first, the first line is the original.
+                let known = &mut self.0[at].origin;
+                let earlier = known.job == version.origin.job && version.origin.line < known.line;
+                if earlier {
+                    known.line = version.origin.line;
+                }
+                earlier
+            }
             Err(at) => {
                 if self.0.len() >= MOST_VERSIONS {
                     if at == 0 {
@@ -96,12 +113,12 @@ impl History {
     ///
     /// A function of the set of rows alone, whatever the order they came in and however often the job was interrupted.
     /// Unknown rows (older than all that is kept of an event corrected very often) are superseded.
-    pub fn report(&self, sent_at: Timestamp, digest: &str, origin: &str) -> (Outcome, Vec<Reason>) {
+    pub fn report(&self, sent_at: Timestamp, digest: &str, origin: &Origin) -> (Outcome, Vec<Reason>) {
         let Some(version) = self.0.iter().find(|known| known.order() == (sent_at, digest)) else {
             return (Outcome::Superseded, Vec::new());
         };
         let reasons = version.reasons.clone();
-        if version.origin != origin {
+        if version.origin != *origin {
             return (Outcome::Duplicate, reasons);
         }
         if version.verdict == Verdict::Rejected {
@@ -150,7 +167,7 @@ mod tests {
                 Verdict::Rejected => vec![Reason::NikMalformed],
             },
             phone: phone.map(str::to_owned),
-            origin: format!("job:{sent_at}"),
+            origin: Origin { job: "job".to_owned(), line: sent_at.unsigned_abs() },
         }
     }
 
@@ -186,10 +203,24 @@ mod tests {
     }
 
     #[test]
+    fn of_two_equal_lines_the_second_is_the_duplicate_whichever_is_taken_in_first() {
+        let line = |line| Version {
+            origin: Origin { job: "job".to_owned(), line },
+            ..version(1, "a", Verdict::Complete, None)
+        };
+        for lines in [[2, 3], [3, 2]] {
+            let mut history = History::default();
+            lines.map(|at| history.add(line(at)));
+            let outcome = |at| history.report(line(at).sent_at, "a", &line(at).origin).0;
+            assert_eq!([outcome(2), outcome(3)], [Outcome::Issued, Outcome::Duplicate]);
+        }
+    }
+
+    #[test]
     fn the_same_said_again_is_a_duplicate() {
         let first = version(1, "a", Verdict::Complete, None);
         let mut again = version(1, "a", Verdict::Complete, None);
-        again.origin = "job:9".to_owned();
+        again.origin.line = 9;
         let later = version(3, "a", Verdict::Complete, None);
         let expected =
             vec![(Outcome::Issued, vec![]), (Outcome::Duplicate, vec![]), (Outcome::Duplicate, vec![])];

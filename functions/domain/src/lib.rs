@@ -23,7 +23,7 @@ mod vaccine;
 
 pub use date::{INDONESIA_WEST, parse_date};
 pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep, diagnose};
-pub use event::{History, Version};
+pub use event::{History, Origin, Version};
 pub use feed::{Dose, FeedRow, Outcome, Reason, Verdict};
 pub use identity::{Identity, Nik, Passport};
 pub use name::PersonName;

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 
 use aws_lambda_events::event::s3::S3Event;
 use bukti_aws::{Aws, Doses, FeedProblem, Feeds, Incoming, JobRecord, JobState, Jobs, Keys, StoreError};
-use bukti_domain::{History, Outcome, Reason};
+use bukti_domain::{History, Origin, Outcome, Reason};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
@@ -110,7 +110,7 @@ impl Intake {
                 let now = Timestamp::now();
                 stream::iter(lines)
                     .filter_map(async |line| {
-                        Incoming::judge(line.row.ok()?, format!("{job}:{}", line.line), now, &self.keys)
+                        Incoming::judge(line.row.ok()?, origin(job, line.line), now, &self.keys)
                     })
                     .map(async |incoming| self.doses.keep(&incoming).await)
                     .buffer_unordered(WRITERS)
@@ -158,9 +158,10 @@ impl Intake {
             }
         };
         let event_id = row.event_id.trim().to_owned();
-        let origin = format!("{job}:{}", line.line);
         let (outcome, reasons) = match (row.sent(), histories.get(&self.keys.event(&event_id))) {
-            (Some(sent_at), Some(history)) => history.report(sent_at, &self.keys.row_digest(row), &origin),
+            (Some(sent_at), Some(history)) => {
+                history.report(sent_at, &self.keys.row_digest(row), &origin(job, line.line))
+            }
             // Nothing by which it could be kept.
             _ => (Outcome::Rejected, row.judge(Timestamp::now()).1),
         };
@@ -201,6 +202,10 @@ impl Intake {
         }
         Ok(Some(problem))
     }
+}
+
+fn origin(job: &str, line: u64) -> Origin {
+    Origin { job: job.to_owned(), line }
 }
 
 /// A file with a row that is not UTF-8 is taken in all the same, and told about.

@@ -11,6 +11,8 @@ use bukti_aws::{
 };
 use bukti_locales::{Locale, fill};
 use jiff::Timestamp;
+use std::sync::Arc;
+use tokio::sync::Mutex;
 
 #[derive(Debug, thiserror::Error)]
 enum NotifyError {
@@ -35,6 +37,9 @@ pub struct Notify {
     notifications: Notifications,
     links: Links,
     sms: Sms,
+    /// Held from the SMS service's answer to the record of it, so that a process that dies there has one SMS under way
+    /// at most, which will be sent twice.
+    sending: Arc<Mutex<()>>,
 }
 
 impl Notify {
@@ -46,6 +51,7 @@ impl Notify {
             notifications: Notifications::new(aws),
             links: Links::new(aws),
             sms: Sms::new(aws),
+            sending: Arc::default(),
             aws: aws.clone(),
         }
     }
@@ -96,6 +102,7 @@ impl Notify {
         let link = format!("{}/s/{}", settings.site_url, token.secret());
         let phone_of_helpdesk = short_phone(&settings.helpdesk_phone);
         let text = fill(Locale::Id, "sms.first_dose", &[("link", &link), ("helpdesk", &phone_of_helpdesk)]);
+        let _one_at_a_time = self.sending.lock().await;
         match self.sms.send(&phone, &text).await {
             Ok(message_id) => {
                 tracing::info!(message_id = %message_id, "a first-dose SMS was accepted");

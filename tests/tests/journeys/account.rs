@@ -1,0 +1,139 @@
+//! Register, log in, see and download the certificates of the people of a phone.
+
+use bukti_tests::paper::scan;
+use bukti_tests::{TestApp, dose};
+use serde_json::json;
+
+const PHONE: &str = "0821-0669-0743";
+
+#[test]
+fn from_registering_to_a_scanned_pdf() {
+    let app = TestApp::start();
+    let mut child = dose("E2");
+    (child.nik, child.nama, child.tanggal_lahir) =
+        ("3171016506199651".into(), "Theresia Desi".into(), "2019-06-25".into());
+    (child.jenis_kelamin, child.sent_at, child.tanggal_vaksinasi) =
+        ("P".into(), "2022-01-29T08:41:34+07:00".into(), "2022-01-29".into());
+    let mut second = dose("E3");
+    (second.dosis_ke, second.no_hp) = ("2".into(), "0821-0669-0744".into());
+    app.import(&[dose("E1"), child, second]);
+
+    let cookie = app.log_in(PHONE, Some("Iwan Purnomo"));
+    let session = app.call("GET", "/api/sessions/current", Some(&cookie), None);
+    assert_eq!(session.body, json!({"name": "Iwan Purnomo", "phone_hint": "43"}));
+
+    let people = app.call("GET", "/api/people", Some(&cookie), None).body;
+    let people = people["people"].as_array().unwrap();
+    let names: Vec<_> = people.iter().map(|person| person["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Iwan Ibrahim Purnomo", "Theresia Desi"]);
+
+    let id = people[0]["id"].as_str().unwrap();
+    let answer = app.call("GET", &format!("/api/people/{id}/certificates"), Some(&cookie), None).body;
+    let doses = answer["doses"].as_array().unwrap();
+    assert_eq!(doses.len(), 2);
+    assert_eq!(doses[0]["diagnosis"]["code"], "certificate_issued");
+    assert_eq!(doses[1]["diagnosis"]["code"], "certificate_issued_phone_different");
+    assert!(doses[1]["certificate"].is_null(), "registered with another phone");
+    let certificate = &doses[0]["certificate"];
+    assert!(certificate["picture"].as_str().unwrap().starts_with("<svg"));
+
+    let path = format!("/api/certificates/{}/document", certificate["id"].as_str().unwrap());
+    let document = app.call("POST", &path, Some(&cookie), None);
+    assert_eq!(document.status, 200);
+    let (status, pdf) = app.fetch(document.body["url"].as_str().unwrap());
+    assert_eq!(status, 200);
+    assert_eq!(scan(pdf), [certificate["qr_text"].as_str().unwrap()]);
+
+    let reply = app.call("DELETE", "/api/sessions/current", Some(&cookie), None);
+    assert_eq!(reply.status, 204);
+    assert!(reply.set_cookie.unwrap().contains("Max-Age=0"));
+    assert_eq!(app.call("GET", "/api/people", Some(&cookie), None).code(), "not_logged_in");
+}
+
+#[test]
+fn nobody_sees_what_is_anothers() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let owner = app.log_in(PHONE, None);
+    let people = app.call("GET", "/api/people", Some(&owner), None).body;
+    let person = people["people"][0]["id"].as_str().unwrap();
+    let certificates = format!("/api/people/{person}/certificates");
+    let answer = app.call("GET", &certificates, Some(&owner), None).body;
+    let certificate = answer["doses"][0]["certificate"]["id"].as_str().unwrap();
+    let document = format!("/api/certificates/{certificate}/document");
+
+    let stranger = app.log_in("0812 3456 7890", Some("Stranger"));
+    assert_eq!(app.call("GET", "/api/people", Some(&stranger), None).body, json!({"people": []}));
+    let theirs = app.call("GET", &certificates, Some(&stranger), None);
+    let nobodys = app.call("GET", "/api/people/AAAA/certificates", Some(&stranger), None);
+    assert_eq!((theirs.status, theirs.body), (nobodys.status, nobodys.body));
+    assert_eq!(app.call("POST", &document, Some(&stranger), None).status, 404);
+    for (method, path) in [("GET", "/api/people"), ("GET", &*certificates), ("POST", &*document)] {
+        for cookie in [None, Some("bukti=AAAAAAAAAAAAAAAAAAAAAA")] {
+            assert_eq!(app.call(method, path, cookie, None).code(), "not_logged_in", "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn the_cookie_cannot_be_read_by_scripts_or_sent_by_other_sites() {
+    let app = TestApp::start();
+    app.post("/api/otp", json!({"phone": PHONE}));
+    let code = app.last_code(PHONE);
+    let reply = app.post("/api/sessions", json!({"phone": PHONE, "code": code}));
+    let cookie = reply.set_cookie.unwrap();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+}
+
+#[test]
+fn a_code_bears_five_wrong_tries_and_one_use() {
+    let app = TestApp::start();
+    assert_eq!(app.post("/api/otp", json!({"phone": PHONE})).status, 202);
+    let code = app.last_code(PHONE);
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    let log_in = |code: &str| app.post("/api/sessions", json!({"phone": PHONE, "code": code}));
+    for left in (1..5).rev() {
+        let reply = log_in(wrong);
+        assert_eq!((reply.status, reply.code()), (422, "code_wrong"));
+        assert_eq!(reply.body["tries_left"], left);
+    }
+    assert_eq!(log_in(wrong).code(), "code_dead");
+    assert_eq!(log_in(&code).code(), "code_dead", "also the right one");
+    let soon = app.post("/api/otp", json!({"phone": PHONE}));
+    assert_eq!((soon.status, soon.code()), (429, "too_many_requests"));
+    assert!(soon.body["retry_after"].as_u64().unwrap() <= 60);
+}
+
+#[test]
+fn of_many_right_codes_at_once_one_opens_a_session_and_wrong_ones_are_judged_five_times() {
+    let app = TestApp::start();
+    let race = |phone: &str, code: &str| {
+        std::thread::scope(|scope| {
+            let tries: Vec<_> = (0..100)
+                .map(|_| scope.spawn(|| app.post("/api/sessions", json!({"phone": phone, "code": code}))))
+                .collect();
+            tries.into_iter().map(|reply| reply.join().unwrap()).collect::<Vec<_>>()
+        })
+    };
+    app.post("/api/otp", json!({"phone": PHONE}));
+    let opened = race(PHONE, &app.last_code(PHONE)).into_iter().filter(|reply| reply.status == 201).count();
+    assert_eq!(opened, 1);
+
+    let other = "0812 3456 7890";
+    app.post("/api/otp", json!({"phone": other}));
+    let wrong = if app.last_code(other) == "000000" { "000001" } else { "000000" };
+    let judged = race(other, wrong).into_iter().filter(|reply| reply.code() == "code_wrong").count();
+    // The fifth is judged as well, and answered as dead since no try is left.
+    assert_eq!(judged, 4);
+}
+
+#[test]
+fn the_sms_of_a_code_is_one_part_and_bound_to_the_site() {
+    let app = TestApp::start();
+    app.post("/api/otp", json!({"phone": PHONE}));
+    let message = app.messages_to(PHONE).pop().unwrap();
+    let code = app.last_code(PHONE);
+    insta::assert_snapshot!("otp_sms", message.text.replace(&code, "[code]"));
+    assert!(message.text.chars().count() <= 160);
+    assert_eq!(message.from, "1199");
+}

@@ -1,0 +1,203 @@
+//! A dose feed in: every row judged, nothing twice.
+
+use std::collections::BTreeMap;
+
+use bukti_tests::{Report, TestApp, call, csv, dose, import, sample_feed};
+use serde_json::json;
+
+/// What must come of a line of the sample feed.
+pub struct Expected {
+    pub line: u64,
+    pub outcome: String,
+    pub reasons: String,
+    pub first_dose_sms: bool,
+    pub phone: String,
+}
+
+pub fn expected(folder: &std::path::Path) -> Vec<Expected> {
+    let mut reader = csv::Reader::from_path(folder.join("doses-1.expected.csv")).unwrap();
+    let rows = reader.records().map(|row| row.unwrap());
+    rows.map(|row| Expected {
+        line: row[0].parse().unwrap(),
+        outcome: row[3].to_owned(),
+        reasons: row[4].to_owned(),
+        first_dose_sms: &row[5] == "1",
+        phone: row[6].to_owned(),
+    })
+    .collect()
+}
+
+pub fn assert_report(report: &Report, expected: &[Expected]) {
+    assert_eq!(report.len(), expected.len());
+    for row in expected {
+        assert_eq!(report[&row.line], (row.outcome.clone(), row.reasons.clone()), "line {}", row.line);
+    }
+}
+
+/// Each first dose that is issued has one SMS, and there is no other; a number that was corrected later may have had one.
+/// How many were sent twice is returned.
+pub fn sent_twice(messages: &[bukti_tests::Message], expected: &[Expected]) -> usize {
+    let mut sent: BTreeMap<&str, u32> = BTreeMap::new();
+    for message in messages {
+        assert!(message.text.contains("/s/"), "{}", message.text);
+        *sent.entry(&message.to).or_default() += 1;
+    }
+    let mut twice = 0;
+    for row in expected.iter().filter(|row| row.first_dose_sms) {
+        match (&*row.outcome, sent.remove(&*row.phone)) {
+            ("superseded", None) | (_, Some(1)) => {}
+            (_, Some(2)) => twice += 1,
+            (_, count) => assert_eq!(count, Some(1), "line {}", row.line),
+        }
+    }
+    assert_eq!(sent, BTreeMap::new(), "no other SMS");
+    twice
+}
+
+#[test]
+fn the_sample_feed_is_judged_row_by_row_and_a_second_time_changes_nothing() {
+    let Some(folder) = sample_feed() else { return };
+    let app = TestApp::start();
+    let expected = expected(&folder);
+    let (feed, first) = (app.data.path().join("feed.csv"), app.data.path().join("feed.report"));
+    std::fs::copy(folder.join("doses-1.csv"), &feed).unwrap();
+
+    let (output, report) = import(app.url(), &feed);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_report(&report, &expected);
+    app.settle();
+    let messages = app.messages();
+    assert_eq!(sent_twice(&messages, &expected), 0);
+    let documents = documents(&app);
+    let issued = expected.iter().filter(|row| row.outcome == "issued").count();
+    assert_eq!(documents, issued, "a document for each certificate");
+
+    // The links of numbers that were corrected are dead, whether their SMS went out or not.
+    for row in expected.iter().filter(|row| row.outcome == "superseded" && row.first_dose_sms) {
+        for message in messages.iter().filter(|message| message.to == row.phone) {
+            let asked = json!({"token": message.token(), "birth_date": "1990-01-01"});
+            assert_eq!(app.post("/api/links", asked).code(), "link_dead", "line {}", row.line);
+        }
+    }
+
+    std::fs::remove_file(first).unwrap();
+    let (output, again) = import(app.url(), &feed);
+    assert!(output.status.success());
+    app.settle();
+    for row in &expected {
+        assert_eq!(again[&row.line].0, "duplicate", "line {}", row.line);
+    }
+    assert_eq!(app.messages(), messages);
+    assert_eq!(self::documents(&app), documents);
+}
+
+/// How many certificates' documents there are in the bucket.
+pub fn documents(app: &TestApp) -> usize {
+    documents_in(app.data.path())
+}
+
+pub fn documents_in(data: &std::path::Path) -> usize {
+    fn count(folder: &std::path::Path) -> usize {
+        let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+        entries
+            .map(|entry| entry.unwrap().path())
+            .map(|path| {
+                if path.is_dir() {
+                    count(&path)
+                } else {
+                    usize::from(path.extension().is_some_and(|e| e == "pdf"))
+                }
+            })
+            .sum()
+    }
+    count(&data.join("bucket"))
+}
+
+#[test]
+fn rows_of_one_event_come_to_the_same_in_any_order() {
+    let mut completed = dose("E1");
+    completed.sent_at = "2021-02-01T08:00:00+07:00".into();
+    let mut incomplete = dose("E1");
+    incomplete.batch.clear();
+    for rows in [[incomplete.clone(), completed.clone()], [completed.clone(), incomplete.clone()]] {
+        let app = TestApp::start();
+        let report = app.import(&rows);
+        let mut outcomes: Vec<_> = report.into_values().collect();
+        outcomes.sort();
+        let expected = [("issued", ""), ("superseded", "batch_missing")];
+        assert_eq!(outcomes, expected.map(|(outcome, reason)| (outcome.to_owned(), reason.to_owned())));
+        assert_eq!(app.messages().len(), 1);
+    }
+}
+
+#[test]
+fn a_row_that_completes_a_dose_later_brings_certificate_and_sms() {
+    let app = TestApp::start();
+    let mut row = dose("E1");
+    row.batch.clear();
+    assert_eq!(app.import(&[row.clone()])[&2], ("incomplete".to_owned(), "batch_missing".to_owned()));
+    assert_eq!((app.messages().len(), documents(&app)), (0, 0));
+    (row.batch, row.sent_at) = ("B1".into(), "2021-02-01T08:00:00+07:00".into());
+    assert_eq!(app.import(&[row])[&2], ("issued".to_owned(), String::new()));
+    assert_eq!((app.messages().len(), documents(&app)), (1, 1));
+}
+
+#[test]
+fn a_bad_file_names_the_line_and_what_was_whole_stays() {
+    let app = TestApp::start();
+    let feed = app.data.path().join("feed.csv");
+    let run = |bytes: &[u8]| {
+        std::fs::write(&feed, bytes).unwrap();
+        let (output, report) = import(app.url(), &feed);
+        app.settle();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned(), report)
+    };
+    let whole = csv(&[dose("E1"), dose("E2")]);
+
+    let (code, said, report) = run(&whole[..whole.len() - 40]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("line 3"), "{said}");
+    assert_eq!(report.len(), 1);
+    assert_eq!(app.messages().len(), 1, "what was whole stays");
+
+    let (code, said, _) = run(b"a,b,c\n1,2,3\n");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("line 1") && said.contains("event_id"), "{said}");
+
+    let latin_1: Vec<u8> = csv(&[dose("E3")])[csv(&[]).len()..]
+        .iter()
+        .map(|byte| if *byte == b'I' { 0xe9 } else { *byte })
+        .collect();
+    let (code, said, report) = run(&[&whole[..], &latin_1, &csv(&[dose("E4")])[csv(&[]).len()..]].concat());
+    assert_eq!(code, Some(1));
+    assert!(said.contains("line 4"), "{said}");
+    assert_eq!(report[&4], ("rejected".to_owned(), "not_utf8".to_owned()));
+    assert_eq!(report[&5].0, "issued", "one bad row never stops the others");
+
+    let (code, said, _) = run(b"");
+    assert_eq!(code, Some(1), "{said}");
+}
+
+#[test]
+fn nothing_personal_is_in_the_table_the_bucket_listing_or_the_report() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    app.log_in("0821-0669-0743", Some("Rahasia Sekali"));
+    app.status("Iwan Ibrahim Purnomo", "3171012401896246");
+    let table: Vec<u8> = ["table.sqlite", "table.sqlite-wal"]
+        .iter()
+        .filter_map(|file| std::fs::read(app.data.path().join(file)).ok())
+        .flatten()
+        .collect();
+    assert!(table.len() > 1000);
+    for personal in ["3171012401896246", "Iwan", "Purnomo", "82106690743", "1989-01-24", "Rahasia"] {
+        let found = table.windows(personal.len()).any(|window| window == personal.as_bytes());
+        assert!(!found, "{personal} stands in the table in clear");
+    }
+    let token = app.messages()[0].token().unwrap();
+    assert!(
+        !table.windows(token.len()).any(|window| window == token.as_bytes()),
+        "a token stands in the table"
+    );
+    assert_eq!(call(app.url(), "GET", "/_stack.json", None, None).status, 200);
+}

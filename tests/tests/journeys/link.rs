@@ -1,0 +1,116 @@
+//! The SMS after the first dose and its link.
+
+use bukti_tests::paper::scan;
+use bukti_tests::{TestApp, dose};
+use serde_json::json;
+
+const PHONE: &str = "0821-0669-0743";
+
+fn open(app: &TestApp, token: &str, birth_date: &str) -> bukti_tests::Reply {
+    app.post("/api/links", json!({"token": token, "birth_date": birth_date}))
+}
+
+/// The characters of GSM-7's basic set that an SMS of ours may have.
+fn is_gsm7(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || " \n@#!\"%&'()*+,-./:;<=>?_".contains(c))
+}
+
+#[test]
+fn a_first_dose_gets_one_sms_whose_link_opens_with_the_birth_date() {
+    let app = TestApp::start();
+    let mut second = dose("E2");
+    second.dosis_ke = "2".into();
+    app.import(&[dose("E1"), second]);
+    app.import(&[dose("E1")]);
+
+    let messages = app.messages();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    let message = &messages[0];
+    let token = message.token().unwrap();
+    assert_eq!(token.len(), 22, "132 bits");
+    assert_eq!((&*message.to, &*message.from), ("+6282106690743", "1199"));
+    assert!(is_gsm7(&message.text));
+    let on_aws = message.text.replace(app.url(), "https://bukti.example.go.id");
+    assert!(on_aws.chars().count() <= 160, "{}", on_aws.chars().count());
+    insta::assert_snapshot!("first_dose_sms", on_aws.replace(&token, "[token]"));
+
+    let wrong = open(&app, &token, "1989-01-25");
+    assert_eq!((wrong.code(), &wrong.body["tries_left"]), ("birth_date_wrong", &json!(4)));
+    assert_eq!(open(&app, &token, "24-01-1989").code(), "invalid_input");
+    let right = open(&app, &token, "1989-01-24");
+    assert_eq!(right.status, 200, "{right:?}");
+    assert_eq!(right.body["certificate"]["name"], "Iwan Ibrahim Purnomo");
+    let (status, pdf) = app.fetch(right.body["document"]["url"].as_str().unwrap());
+    assert_eq!(status, 200);
+    assert_eq!(scan(pdf), [right.body["certificate"]["qr_text"].as_str().unwrap()]);
+}
+
+#[test]
+fn five_wrong_birth_dates_lock_a_link() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let token = app.messages()[0].token().unwrap();
+    for left in (1..5).rev() {
+        assert_eq!(open(&app, &token, "2000-01-01").body["tries_left"], left);
+    }
+    assert_eq!(open(&app, &token, "2000-01-01").code(), "link_locked");
+    assert_eq!(open(&app, &token, "1989-01-24").code(), "link_locked", "also for the right one");
+    assert_eq!(open(&app, "AAAAAAAAAAAAAAAAAAAAAA", "1989-01-24").code(), "link_dead");
+}
+
+#[test]
+fn of_many_wrong_birth_dates_at_once_five_are_judged() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let token = app.messages()[0].token().unwrap();
+    let judged = std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..100).map(|_| scope.spawn(|| open(&app, &token, "2000-01-01"))).collect();
+        tries
+            .into_iter()
+            .filter(|_| true)
+            .map(|t| t.join().unwrap())
+            .filter(|t| t.code() == "birth_date_wrong")
+            .count()
+    });
+    // The fifth is judged as well, and answered as locked since no try is left.
+    assert_eq!(judged, 4);
+}
+
+#[test]
+fn a_corrected_phone_kills_the_old_link_and_gets_its_own() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let old = app.messages_to(PHONE)[0].token().unwrap();
+
+    let mut corrected = dose("E1");
+    (corrected.sent_at, corrected.no_hp) = ("2021-02-01T08:00:00+07:00".into(), "0858 7656 1159".into());
+    let report = app.import(&[corrected.clone()]);
+    assert_eq!(report[&2], ("issued".to_owned(), "phone_corrected".to_owned()));
+
+    assert_eq!(open(&app, &old, "1989-01-24").code(), "link_dead");
+    let new = app.messages_to("0858 7656 1159");
+    assert_eq!((new.len(), app.messages().len()), (1, 2));
+    assert_eq!(open(&app, &new[0].token().unwrap(), "1989-01-24").status, 200);
+
+    // And back again: the first number gets a link that works, since its old one is dead.
+    (corrected.sent_at, corrected.no_hp) = ("2021-02-02T08:00:00+07:00".into(), PHONE.into());
+    app.import(&[corrected]);
+    let again = app.messages_to(PHONE);
+    assert_eq!(again.len(), 2);
+    assert_eq!(open(&app, &again[1].token().unwrap(), "1989-01-24").status, 200);
+}
+
+#[test]
+fn a_corrected_name_keeps_the_link_and_opens_the_new_certificate() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let token = app.messages()[0].token().unwrap();
+    let before = open(&app, &token, "1989-01-24").body["certificate"]["id"].clone();
+    let mut corrected = dose("E1");
+    (corrected.sent_at, corrected.nama) = ("2021-02-01T08:00:00+07:00".into(), "Iwan Ibrahim Purnama".into());
+    app.import(&[corrected]);
+    let after = open(&app, &token, "1989-01-24").body["certificate"].clone();
+    assert_eq!(after["name"], "Iwan Ibrahim Purnama");
+    assert_ne!(after["id"], before);
+    assert_eq!(app.messages().len(), 1, "the phone is the same: no second SMS");
+}

@@ -1,0 +1,11 @@
+//! Journeys through the whole system: a feed in, SMS out, certificates fetched and scanned.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod account;
+mod api;
+mod feed;
+mod link;
+mod restart;
+mod status;
+mod verify;
