@@ -19,17 +19,23 @@ const FORM: u8 = 1;
 /// The letters of ids that people read out: Crockford's base 32, no I, L, O, U.
 const READABLE: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// A random token, 132 bits in 22 characters that need no escaping in an address.
+/// A random token, 131 bits: 22 letters and digits. No other character, since phones end a link in an SMS before a
+/// hyphen or underscore that stands last.
 #[derive(Clone)]
 pub struct Token(String);
 
 impl Token {
     /// A new token. `None` where the system has no randomness.
     pub fn generate() -> Option<Self> {
-        let mut bytes = [0; 17];
-        rand::fill(&mut bytes).ok()?;
-        let mut text = URL_SAFE_NO_PAD.encode(bytes);
-        text.truncate(22);
+        const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        let mut text = String::with_capacity(22);
+        while text.len() < 22 {
+            let mut bytes = [0; 32];
+            rand::fill(&mut bytes).ok()?;
+            // Six bits choose among 64: the two that are no letter are thrown away, so that all letters are as likely.
+            let letters = bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte & 63)));
+            text.extend(letters.take(22 - text.len()).map(|letter| char::from(*letter)));
+        }
         Some(Self(text))
     }
 
@@ -209,6 +215,7 @@ mod tests {
     fn tokens_have_more_than_128_bits() {
         let token = Token::generate().unwrap();
         assert_eq!(token.secret().len(), 22);
+        assert!(token.secret().bytes().all(|byte| byte.is_ascii_alphanumeric()));
         assert_ne!(token.secret(), Token::generate().unwrap().secret());
     }
 }

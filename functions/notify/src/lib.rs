@@ -105,7 +105,7 @@ impl Notify {
         let _one_at_a_time = self.sending.lock().await;
         match self.sms.send(&phone, &text).await {
             Ok(message_id) => {
-                tracing::info!(message_id = %message_id, "a first-dose SMS was accepted");
+                tracing::debug!(message_id = %message_id, "a first-dose SMS was accepted");
                 Ok(self.notifications.sent(record, &message_id, Timestamp::now()).await?)
             }
             Err(error) => {

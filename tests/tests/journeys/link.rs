@@ -27,7 +27,7 @@ fn a_first_dose_gets_one_sms_whose_link_opens_with_the_birth_date() {
     assert_eq!(messages.len(), 1, "{messages:?}");
     let message = &messages[0];
     let token = message.token().unwrap();
-    assert_eq!(token.len(), 22, "132 bits");
+    assert_eq!(token.len(), 22, "131 bits");
     assert_eq!((&*message.to, &*message.from), ("+6282106690743", "1199"));
     assert!(is_gsm7(&message.text));
     let on_aws = message.text.replace(app.url(), "https://bukti.example.go.id");
