@@ -1,2 +1,75 @@
-//! Placeholder.
-fn main() {}
+//! `bukti-local`: Bukti on one machine.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bukti_local::{Options, Stack, StartError};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Bukti and the AWS services that it uses, in one process on this machine. Listens on 127.0.0.1 only.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Where to listen; 0 takes a free port.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// The folder of the data, which survive a restart.
+    #[arg(long, value_name = "DIR", default_value = ".bukti")]
+    data: PathBuf,
+    /// The folder of the built site.
+    #[arg(long, value_name = "DIR")]
+    site: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    bukti_aws::start_logs();
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), StartError> {
+    let no_signals = |error: std::io::Error| StartError::Other(error.into());
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let options =
+        Options { port: arguments.port, data: arguments.data, site: arguments.site, ..Options::default() };
+    let stack = tokio::select! {
+        started = Stack::start(options) => started?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    say(&stack);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    // A second Ctrl-C does not wait.
+    tokio::select! {
+        () = stack.stop() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn say(stack: &Stack) {
+    let url = stack.url();
+    let endpoint = if url.ends_with(":8080") { String::new() } else { format!(" --endpoint {url}") };
+    let text = format!(
+        "Bukti is running at {url}\n\n\
+         What to try next:\n  \
+         cargo run -q -p bukti-cli -- import ../shared/data/satudata/doses-1.csv{endpoint}\n  \
+         {url}/_sms shows the SMS that were sent\n"
+    );
+    let mut out = std::io::stdout().lock();
+    // Whoever started it may have closed the pipe; it runs all the same.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

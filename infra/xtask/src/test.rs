@@ -47,12 +47,12 @@ enum Stage {
     Fmt,
     /// Compiler and clippy, without a warning.
     Clippy,
+    /// The Python tools that the journeys call: verifiers that are not ours.
+    Python,
     /// Tests in Rust: of each package and the journeys on the embedded stack.
     Unit,
     /// The site compiles to WebAssembly.
     Site,
-    /// The Python tools that the browser journeys call.
-    Python,
     /// Journeys in Chromium.
     Browser,
     /// The SAM template.
@@ -84,7 +84,7 @@ impl Stage {
                 run::stream(&mut clippy, "Clippy's messages above say where.")
             }
             Self::Unit => run::stream(
-                project.command("cargo").args(["test", "--workspace"]),
+                project.command("cargo").args(["test", "--workspace"]).env("BUKTI_PYTHON", python(project)?),
                 "Failures are listed above; `cargo test NAME` runs one test.",
             ),
             Self::Site => site::build(project, options.wasm_toolchain).map(drop),

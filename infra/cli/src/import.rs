@@ -1,0 +1,329 @@
+//! Taking a file in, and fetching what became of it.
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::primitives::ByteStream;
+use bukti_aws::{Feeds, JobRecord, JobState};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::target::Target;
+
+/// Between two looks at a job.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long looks may fail before that is told: long enough for a restart.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two lines of progress where there is no terminal.
+const LINES: Duration = Duration::from_secs(3);
+/// After which time without a sign of the intake that is told.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Where a report goes.
+#[derive(Clone)]
+pub(crate) enum ReportTo {
+    /// The standard output.
+    Output,
+    /// A file.
+    File(PathBuf),
+}
+
+impl FromStr for ReportTo {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(if text == "-" { Self::Output } else { Self::File(text.into()) })
+    }
+}
+
+/// Looks at the files, so that a slip does not show at the end only.
+///
+/// # Errors
+///
+/// Where the file cannot be read, or the report's folder is not there.
+pub(crate) fn check(file: &Path, report: Option<&ReportTo>) -> Result<()> {
+    let data = File::open(file)
+        .and_then(|file| file.metadata())
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    if !data.is_file() {
+        bail!("cannot read {}: it is no file", file.display());
+    }
+    report.map_or(Ok(()), check_report)
+}
+
+fn check_report(report: &ReportTo) -> Result<()> {
+    if let ReportTo::File(report) = report {
+        let folder =
+            report.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            bail!("cannot write {}: there is no folder {}", report.display(), folder.display());
+        }
+        if report.is_dir() {
+            bail!("cannot write {}: it is a folder", report.display());
+        }
+    }
+    Ok(())
+}
+
+/// Imports a file.
+///
+/// # Errors
+///
+/// Where it cannot be handed over, or its end cannot be learned. A file that was taken in but is bad as such is a code.
+pub(crate) async fn import(target: &mut Target, file: &Path, report: Option<&ReportTo>) -> Result<ExitCode> {
+    let job = format!("{:020x}", rand::random::<u128>() >> 48);
+    let body = ByteStream::read_from().path(file).build().await;
+    let body = body.with_context(|| format!("cannot read {}", file.display()))?;
+    let key = format!("{}{job}.csv", Feeds::DROP);
+    let request = target.s3.put_object().bucket(&target.bucket).key(key).content_type("text/csv");
+    request.body(body).send().await.map_err(|error| {
+        let reason = DisplayErrorContext(&error).to_string();
+        anyhow::anyhow!("{} did not take the file: {reason}", target.name)
+    })?;
+    eprintln!("Import of {} is job {job}.", file.display());
+    let again = target.again();
+    unless_interrupted(&job, &again, finish(target, &job, &file.display().to_string(), report)).await
+}
+
+/// Fetches the report of a job, after waiting for its end.
+///
+/// # Errors
+///
+/// Where there is no such job, or its end cannot be learned.
+pub(crate) async fn report(target: &mut Target, job: &str, report: &ReportTo) -> Result<ExitCode> {
+    check_report(report)?;
+    let known = target.jobs.get(job).await.with_context(|| format!("cannot ask {}", target.name))?;
+    if known.is_none() {
+        bail!("there is no job {job} with {}: it may be of another Bukti, or not begun yet", target.name);
+    }
+    let again = target.again();
+    unless_interrupted(job, &again, finish(target, job, &format!("job {job}"), Some(report))).await
+}
+
+async fn unless_interrupted(
+    job: &str,
+    again: &str,
+    work: impl Future<Output = Result<ExitCode>>,
+) -> Result<ExitCode> {
+    tokio::select! {
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("\nThe import goes on without this command. For its end and its report:");
+            eprintln!("  bukti report {job} --report OUT.csv{again}");
+            // As shells count an end by Ctrl-C.
+            Ok(ExitCode::from(130))
+        }
+    }
+}
+
+async fn finish(target: &mut Target, job: &str, name: &str, to: Option<&ReportTo>) -> Result<ExitCode> {
+    let record = follow(target, job).await?;
+    if let (Some(to), Some(key)) = (to, &record.report) {
+        let object = target.s3.get_object().bucket(&target.bucket).key(key).send().await;
+        let object = object.with_context(|| format!("the report of job {job} cannot be fetched"))?;
+        let report = object.body.collect().await.context("the report broke off")?;
+        write(to, &report.into_bytes())?;
+    }
+    let totals = totals(&record);
+    if matches!(to, Some(ReportTo::Output)) {
+        eprint!("{totals}")
+    } else {
+        print!("{totals}")
+    }
+    if to.is_none() {
+        eprintln!("Each row's outcome: bukti report {job}{}", target.again());
+    }
+    settle(target).await?;
+    if let Some(problem) = &record.problem {
+        let whole = if record.rows > 0 { "; the rows before it were taken in" } else { "" };
+        eprintln!("bukti: {name}, line {}: {} ({}){whole}", problem.line, problem.detail, problem.code);
+        return Ok(ExitCode::FAILURE);
+    }
+    if record.state == JobState::Failed {
+        bail!("job {job} failed and does not say why: the logs of the intake may");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows how far a job is until it is over.
+async fn follow(target: &mut Target, job: &str) -> Result<JobRecord> {
+    let progress = Progress::new();
+    let begun = Instant::now();
+    let mut heard = Instant::now();
+    let mut told_silence = false;
+    loop {
+        match target.jobs.get(job).await {
+            Ok(Some(record)) if record.state != JobState::Running => {
+                progress.end();
+                return Ok(record);
+            }
+            Ok(record) => {
+                heard = Instant::now();
+                if record.is_none() && begun.elapsed() > SILENCE && !told_silence {
+                    told_silence = true;
+                    progress
+                        .note("The intake has not begun. On AWS: is the bucket's notification to it set up?");
+                }
+                let record = record.unwrap_or_default();
+                progress.show(record.bytes_done, record.bytes_total, &format!("{} rows", record.rows));
+            }
+            Err(_) if heard.elapsed() < PATIENCE => {
+                progress.show(0, 0, "waiting for an answer");
+                target.reconnect().await;
+            }
+            Err(error) => {
+                progress.end();
+                return Err(error).with_context(|| {
+                    let again = target.again();
+                    format!(
+                        "{} no longer answers. What it has of the file it keeps, and it goes on when it runs again; then: \
+                         bukti report {job} --report OUT.csv{again}",
+                        target.name
+                    )
+                });
+            }
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Waits until an embedded stack has made the certificates and sent the SMS of what was taken in.
+async fn settle(target: &mut Target) -> Result<()> {
+    let progress = Progress::new();
+    let mut most = 0;
+    let mut heard = Instant::now();
+    loop {
+        match target.backlog().await {
+            Ok(Some(0)) => {
+                progress.end();
+                return Ok(());
+            }
+            Ok(Some(left)) => {
+                heard = Instant::now();
+                // It also grows: a certificate that is made is one more thing to look at.
+                most = most.max(left);
+                progress.show(
+                    most - left,
+                    most,
+                    &format!("making certificates and sending SMS… {left} to do"),
+                );
+            }
+            Ok(None) => {
+                eprintln!("Certificates and SMS follow within minutes.");
+                return Ok(());
+            }
+            Err(_) if heard.elapsed() < PATIENCE => {}
+            Err(error) => {
+                progress.end();
+                return Err(error).with_context(|| {
+                    format!(
+                        "{} no longer answers; certificates and SMS follow when it runs again",
+                        target.name
+                    )
+                });
+            }
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The outcomes with their numbers, one a line.
+fn totals(record: &JobRecord) -> String {
+    let width = record.totals.values().map(|count| count.to_string().len()).max().unwrap_or(0);
+    let mut text = format!("{} rows\n", record.rows);
+    for (outcome, count) in &record.totals {
+        text.push_str(&format!("  {count:>width$} {outcome}\n"));
+    }
+    text
+}
+
+/// Writes a report: the file has all of it or is as it was.
+fn write(to: &ReportTo, report: &[u8]) -> Result<()> {
+    match to {
+        ReportTo::Output => {
+            let mut out = std::io::stdout().lock();
+            out.write_all(report).and_then(|()| out.flush()).context("the report cannot be written")
+        }
+        ReportTo::File(path) => {
+            let mut part = path.clone().into_os_string();
+            part.push(".part");
+            let part = PathBuf::from(part);
+            std::fs::write(&part, report)
+                .and_then(|()| std::fs::rename(&part, path))
+                .inspect_err(|_| {
+                    // Often not there at all.
+                    let _ = std::fs::remove_file(&part);
+                })
+                .with_context(|| format!("cannot write {}", path.display()))
+        }
+    }
+}
+
+/// A bar on a terminal, a line every few seconds elsewhere.
+struct Progress {
+    bar: ProgressBar,
+    last_line: std::cell::Cell<Option<Instant>>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{bar:30} {percent:>3}% {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, last_line: std::cell::Cell::new(Some(Instant::now())) }
+    }
+
+    fn show(&self, done: u64, all: u64, message: &str) {
+        if std::io::stderr().is_terminal() {
+            self.bar.set_length(all.max(1));
+            self.bar.set_position(done.min(all));
+            self.bar.set_message(message.to_owned());
+        } else if self.last_line.get().is_none_or(|last| last.elapsed() >= LINES) {
+            self.last_line.set(Some(Instant::now()));
+            let percent = done.saturating_mul(100).checked_div(all).unwrap_or(0);
+            eprintln!("{percent:>3}% {message}");
+        }
+    }
+
+    fn note(&self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_looked_at_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("doses.csv");
+        assert!(check(&file, None).unwrap_err().to_string().contains("doses.csv"));
+        assert!(check(folder.path(), None).is_err());
+        std::fs::write(&file, "x").unwrap();
+        check(&file, Some(&ReportTo::File("report.csv".into()))).unwrap();
+        check(&file, Some(&ReportTo::Output)).unwrap();
+        let nowhere = ReportTo::File(folder.path().join("no/report.csv"));
+        assert!(check(&file, Some(&nowhere)).unwrap_err().to_string().contains("no folder"));
+    }
+
+    #[test]
+    fn a_report_replaces_the_old_one_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("report.csv");
+        std::fs::write(&file, "old").unwrap();
+        write(&ReportTo::File(file.clone()), b"new").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

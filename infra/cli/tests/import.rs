@@ -1,0 +1,92 @@
+//! The command against a stack of its own.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use bukti_local::{Options, Stack};
+
+const HEADER: &str = "event_id,sent_at,nik,paspor,nama,tanggal_lahir,jenis_kelamin,no_hp,dosis_ke,vaksin,batch,\
+                      tanggal_vaksinasi,kode_faskes,nama_faskes";
+const ROW: &str = "T-1,2021-01-29T08:41:34+07:00,3171012401896246,,Iwan Ibrahim,1989-01-24,L,082106690743,1,Janssen,\
+                   AZ56327A,2021-01-29,P3174020101,Puskesmas";
+
+async fn bukti(folder: &Path, arguments: &[&str]) -> Output {
+    tokio::process::Command::new(env!("CARGO_BIN_EXE_bukti"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("BUKTI_TABLE")
+        .env_remove("BUKTI_BUCKET")
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap()
+}
+
+fn texts(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_imported_reported_and_worked_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join(".bukti");
+    let stack = Stack::start(Options { port: 0, data, ..Default::default() }).await.unwrap();
+    std::fs::write(folder.path().join("doses.csv"), format!("{HEADER}\n{ROW}\nT-2,broken\n")).unwrap();
+
+    // Without --endpoint: by the file in .bukti.
+    let output = bukti(folder.path(), &["import", "doses.csv", "--report", "report.csv"]).await;
+    let (out, err) = texts(&output);
+    assert!(output.status.success(), "{err}");
+    assert!(err.contains(stack.url()), "{err}");
+    assert!(out.starts_with("2 rows\n"), "{out}");
+    let report = std::fs::read_to_string(folder.path().join("report.csv")).unwrap();
+    assert!(report.starts_with("line,event_id,outcome,reasons\n2,T-1,issued,\n3,T-2,rejected,"), "{report}");
+    // The command waited for it.
+    assert!(stack.wait_idle(Duration::ZERO).await);
+    assert_eq!(stack.outbox().len(), 1);
+    assert_eq!(stack.outbox()[0].to, "+6282106690743");
+
+    let job = err.split("is job ").nth(1).unwrap().split('.').next().unwrap();
+    let again = bukti(folder.path(), &["report", job, "--endpoint", stack.url()]).await;
+    assert_eq!(texts(&again).0, report);
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_is_said_clearly() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let stack = Stack::start(Options { port: 0, data, ..Default::default() }).await.unwrap();
+    let import = async |content: &[u8]| {
+        std::fs::write(folder.path().join("doses.csv"), content).unwrap();
+        let output = bukti(folder.path(), &["import", "doses.csv", "--endpoint", stack.url()]).await;
+        (output.status.code(), texts(&output).1)
+    };
+    let (code, err) = import(b"a,b\n1,2\n").await;
+    assert_eq!(code, Some(1));
+    assert!(err.contains("doses.csv, line 1:"), "{err}");
+    let mut not_utf8 = format!("{HEADER}\n{ROW}\n").into_bytes();
+    not_utf8.extend(ROW.replace("T-1", "T-3").bytes().map(|byte| if byte == b'w' { 0xff } else { byte }));
+    not_utf8.push(b'\n');
+    let (code, err) = import(&not_utf8).await;
+    assert_eq!(code, Some(1));
+    assert!(err.contains("doses.csv, line 3:"), "{err}");
+
+    for (arguments, code, text) in [
+        (&["import", "absent.csv"][..], 1, "cannot read absent.csv"),
+        (&["import", "doses.csv", "--report", "no/report.csv"], 1, "there is no folder no"),
+        (&["import", "doses.csv", "--endpoint", "http://127.0.0.1:9"], 1, "cargo xtask up"),
+        (&["report", "0123", "--endpoint", stack.url()], 1, "there is no job 0123"),
+        (&["import"], 2, "Usage"),
+    ] {
+        let output = bukti(folder.path(), arguments).await;
+        let (_, err) = texts(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {err}");
+        assert!(err.contains(text), "{arguments:?}: {err}");
+    }
+    stack.stop().await;
+}

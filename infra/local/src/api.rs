@@ -1,0 +1,326 @@
+//! API Gateway: requests become payloads of format 2.0, as the functions get them on AWS.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bukti_locales::{Locale, text};
+use bukti_wire::{Function, Problem, ProblemCode, ROUTES, Route};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpRequestContext};
+use lambda_http::request::LambdaRequest;
+use percent_encoding::percent_decode_str;
+
+use crate::call::{TIMEOUT, call};
+
+/// The HTTP functions.
+pub type HttpHandler = Arc<
+    dyn Fn(Function, lambda_http::Request) -> BoxFuture<'static, lambda_http::Response<lambda_http::Body>>
+        + Send
+        + Sync,
+>;
+
+/// The longest body that is taken.
+const LONGEST_BODY: usize = 1024 * 1024;
+/// How long a function may take: API Gateway waits 30 s, and the functions are given one less.
+const TIME_LIMIT: Duration = Duration::from_secs(29);
+
+/// The gateway.
+pub(crate) struct Api {
+    handler: HttpHandler,
+    time_limit: Duration,
+}
+
+impl Api {
+    pub(crate) fn new(handler: HttpHandler) -> Self {
+        Self { handler, time_limit: TIME_LIMIT }
+    }
+
+    /// Answers a request under `/api/`.
+    pub(crate) async fn answer(&self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let tags = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|tags| tags.to_str().ok());
+        let locale = Locale::from_tag(tags.unwrap_or_default());
+        let Some((route, path_parameters)) = find(parts.method.as_str(), parts.uri.path()) else {
+            return problem(StatusCode::NOT_FOUND, ProblemCode::NotFound, locale);
+        };
+        let body = match Limited::new(body, LONGEST_BODY).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return problem(StatusCode::PAYLOAD_TOO_LARGE, ProblemCode::BodyTooLarge, locale);
+            }
+            // The caller is gone.
+            Err(_) => return problem(StatusCode::BAD_REQUEST, ProblemCode::InvalidJson, locale),
+        };
+        let handler = Arc::clone(&self.handler);
+        let call = call(self.time_limit, async move {
+            let payload = payload(parts, &body, route, path_parameters);
+            let request: lambda_http::Request = LambdaRequest::ApiGatewayV2(payload).into();
+            handler(route.function, request).await
+        });
+        let answer = match call.await {
+            Ok(answer) => answer,
+            Err(code) => {
+                tracing::error!(function = route.function.name(), code, "the function did not answer");
+                return match code {
+                    TIMEOUT => problem(StatusCode::GATEWAY_TIMEOUT, ProblemCode::Unavailable, locale),
+                    _ => problem(StatusCode::BAD_GATEWAY, ProblemCode::Internal, locale),
+                };
+            }
+        };
+        answer.map(|body| match body {
+            lambda_http::Body::Empty => axum::body::Body::empty(),
+            lambda_http::Body::Text(text) => text.into(),
+            lambda_http::Body::Binary(bytes) => bytes.into(),
+            // There are no others now.
+            _ => axum::body::Body::empty(),
+        })
+    }
+}
+
+/// The route of a request, with the parameters of its path.
+fn find(method: &str, path: &str) -> Option<(&'static Route, HashMap<String, String>)> {
+    ROUTES.iter().filter(|route| route.method == method).find_map(|route| {
+        let (mut wanted, mut found) = (route.path.split('/'), path.split('/'));
+        let mut parameters = HashMap::new();
+        loop {
+            match (wanted.next(), found.next()) {
+                (None, None) => return Some((route, parameters)),
+                (Some(wanted), Some(found)) => {
+                    let name = wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+                    match name {
+                        Some(name) if !found.is_empty() => {
+                            let value = percent_decode_str(found).decode_utf8_lossy().into_owned();
+                            parameters.insert(name.to_owned(), value);
+                        }
+                        None if wanted == found => {}
+                        _ => return None,
+                    }
+                }
+                _ => return None,
+            }
+        }
+    })
+}
+
+fn payload(
+    parts: axum::http::request::Parts,
+    body: &Bytes,
+    route: &Route,
+    path_parameters: HashMap<String, String>,
+) -> ApiGatewayV2httpRequest {
+    let now = jiff::Timestamp::now();
+    let route_key = format!("{} {}", route.method, route.path);
+    let (headers, cookies) = gateway_headers(&parts.headers);
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut payload = ApiGatewayV2httpRequest::default();
+    let mut context = ApiGatewayV2httpRequestContext::default();
+    context.account_id = Some("000000000000".to_owned());
+    context.apiid = Some("local".to_owned());
+    context.domain_name = header(header::HOST.as_str());
+    context.http.method = parts.method;
+    context.http.path = Some(parts.uri.path().to_owned());
+    context.http.protocol = Some("HTTP/1.1".to_owned());
+    context.http.source_ip = Some("127.0.0.1".to_owned());
+    context.http.user_agent = header(header::USER_AGENT.as_str());
+    context.request_id = Some(crate::sns::uuid());
+    context.route_key = Some(route_key.clone());
+    context.stage = Some("$default".to_owned());
+    context.time_epoch = now.as_millisecond();
+    payload.version = Some("2.0".to_owned());
+    payload.route_key = Some(route_key);
+    payload.raw_path = Some(parts.uri.path().to_owned());
+    payload.raw_query_string = Some(parts.uri.query().unwrap_or_default().to_owned());
+    payload.cookies = cookies;
+    payload.path_parameters = path_parameters;
+    payload.request_context = context;
+    if !body.is_empty() {
+        let text = is_text(header(header::CONTENT_TYPE.as_str()).as_deref().unwrap_or_default())
+            .then(|| std::str::from_utf8(body).ok())
+            .flatten();
+        payload.is_base64_encoded = text.is_none();
+        payload.body = Some(text.map_or_else(|| STANDARD.encode(body), str::to_owned));
+    }
+    payload.headers = headers;
+    payload
+}
+
+/// The headers as the gateway hands them on: one value each, cookies apart, and where the request came from by what the
+/// gateway saw, not by what the caller says.
+fn gateway_headers(received: &HeaderMap) -> (HeaderMap, Option<Vec<String>>) {
+    let mut headers = HeaderMap::new();
+    for name in received.keys().filter(|name| **name != header::COOKIE) {
+        let values: Vec<&[u8]> = received.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        if let Ok(value) = HeaderValue::from_bytes(&values.join(&b","[..])) {
+            headers.insert(name.clone(), value);
+        }
+    }
+    headers.remove("forwarded");
+    for (name, value) in
+        [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http"), ("x-forwarded-port", "80")]
+    {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    let cookies: Vec<String> = received
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .map(|cookie| cookie.trim().to_owned())
+        .filter(|cookie| !cookie.is_empty())
+        .collect();
+    (headers, (!cookies.is_empty()).then_some(cookies))
+}
+
+/// Whether the gateway hands a body of this type on as it is. All others come in base 64.
+fn is_text(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind.starts_with("text/")
+        || matches!(&*kind, "application/json" | "application/xml" | "application/javascript")
+}
+
+/// A problem of the gateway itself.
+fn problem(status: StatusCode, code: ProblemCode, locale: Locale) -> Response {
+    let say = |part: &str| text(locale, &format!("problems.{}.{part}", code.code())).to_owned();
+    let problem = Problem {
+        kind: format!("urn:bukti:problem:{}", code.code()),
+        status: status.as_u16(),
+        code,
+        title: say("title"),
+        detail: say("detail"),
+        errors: Vec::new(),
+        tries_left: None,
+        retry_after: None,
+    };
+    // A struct of strings and numbers: serialising it does not fail.
+    let mut response = Response::new(serde_json::to_vec(&problem).unwrap_or_default().into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What is answered while the functions are not there: before the start is done, and once the stop has begun.
+pub(crate) fn unavailable() -> Response {
+    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Unavailable, Locale::default());
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::{Body, RequestExt};
+
+    use super::*;
+
+    /// A function that answers with what it got.
+    fn echo() -> Api {
+        Api::new(Arc::new(|function, request| {
+            Box::pin(async move {
+                let (kind, body) = match request.body() {
+                    Body::Empty => ("empty", String::new()),
+                    Body::Text(text) => ("text", text.clone()),
+                    Body::Binary(bytes) => ("binary", format!("{bytes:?}")),
+                    _ => ("other", String::new()),
+                };
+                let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap());
+                let answer = serde_json::json!({
+                    "function": function.name(),
+                    "method": request.method().as_str(),
+                    "path": request.uri().path(),
+                    "query": request.query_string_parameters_ref().and_then(|all| all.all("q")),
+                    "person": request.path_parameters_ref().and_then(|all| all.first("person")),
+                    "cookie": header("cookie"),
+                    "from": header("x-forwarded-for"),
+                    "body": [kind, &body],
+                });
+                let mut answer = lambda_http::Response::new(Body::Text(answer.to_string()));
+                answer.headers_mut().append("set-cookie", HeaderValue::from_static("a=1"));
+                answer.headers_mut().append("set-cookie", HeaderValue::from_static("b=2"));
+                answer
+            })
+        }))
+    }
+
+    async fn call(api: &Api, request: Request) -> (StatusCode, HeaderMap, serde_json::Value) {
+        let (parts, body) = api.answer(request).await.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (parts.status, parts.headers, serde_json::from_slice(&body).unwrap())
+    }
+
+    fn request(method: &str, uri: &str) -> axum::http::request::Builder {
+        Request::builder().method(method).uri(uri).header("host", "127.0.0.1:8080")
+    }
+
+    #[tokio::test]
+    async fn a_request_goes_the_way_of_the_payload() {
+        let asked = request("GET", "/api/people/P%231/certificates?q=1&q=a%20b")
+            .header("cookie", "session=abc; other=1")
+            .header("x-forwarded-for", "6.6.6.6")
+            .body(axum::body::Body::empty())
+            .unwrap();
+        let (status, headers, answer) = call(&echo(), asked).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(headers.get_all("set-cookie").iter().count(), 2);
+        assert_eq!(
+            answer,
+            serde_json::json!({
+                "function": "holder",
+                "method": "GET",
+                "path": "/api/people/P%231/certificates",
+                "query": ["1", "a b"],
+                "person": "P#1",
+                "cookie": "session=abc; other=1",
+                "from": "127.0.0.1",
+                "body": ["empty", ""],
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn json_bodies_are_text_and_others_binary() {
+        for (kind, expected) in [
+            ("application/json; charset=utf-8", ["text", "{}"]),
+            ("application/octet-stream", ["binary", "[123, 125]"]),
+        ] {
+            let asked =
+                request("POST", "/api/status").header("content-type", kind).body("{}".into()).unwrap();
+            assert_eq!(call(&echo(), asked).await.2["body"], serde_json::json!(expected), "{kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_has_no_route_is_not_found_and_what_is_too_long_refused() {
+        for (method, path) in
+            [("GET", "/api/status"), ("GET", "/api"), ("GET", "/api/people/"), ("OPTIONS", "/api/status")]
+        {
+            let (status, headers, answer) =
+                call(&echo(), request(method, path).body(axum::body::Body::empty()).unwrap()).await;
+            assert_eq!(status, StatusCode::NOT_FOUND, "{method} {path}");
+            assert_eq!(headers["content-type"], "application/problem+json");
+            assert_eq!(answer["code"], "not_found");
+        }
+        let long = request("POST", "/api/status").body(vec![b' '; LONGEST_BODY + 1].into()).unwrap();
+        assert_eq!(call(&echo(), long).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test]
+    async fn a_panic_and_an_endless_function_are_answered_for() {
+        let asked = || request("GET", "/api/captcha").body(axum::body::Body::empty()).unwrap();
+        let panics = Api::new(Arc::new(|_, _| panic!("asked for")));
+        assert_eq!(call(&panics, asked()).await.0, StatusCode::BAD_GATEWAY);
+        let panics = Api::new(Arc::new(|_, _| Box::pin(async { panic!("asked for") })));
+        assert_eq!(call(&panics, asked()).await.0, StatusCode::BAD_GATEWAY);
+        let mut endless = Api::new(Arc::new(|_, _| Box::pin(futures::future::pending())));
+        endless.time_limit = Duration::from_millis(10);
+        assert_eq!(call(&endless, asked()).await.0, StatusCode::GATEWAY_TIMEOUT);
+    }
+}

@@ -1,0 +1,272 @@
+//! The one listener: tells requests apart and hands them on.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::Response;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+
+use crate::StackInfo;
+use crate::api::{self, Api};
+use crate::dynamodb::DynamoDb;
+use crate::feeds::Feeds;
+use crate::outbox::{self, Outbox};
+use crate::s3::S3;
+use crate::site::{self, Site};
+use crate::sns;
+use crate::stack::Backlog;
+
+/// DynamoDB takes bodies up to 16 MB; SNS far shorter ones.
+const LONGEST_CALL: usize = 16 * 1024 * 1024;
+
+/// Everything behind the listener.
+pub(crate) struct Front {
+    pub(crate) info: StackInfo,
+    pub(crate) dynamodb: DynamoDb,
+    pub(crate) s3: S3,
+    pub(crate) outbox: Outbox,
+    pub(crate) site: Site,
+    /// The answer at `/settings.json`.
+    pub(crate) settings: Bytes,
+    /// There once the functions have started.
+    pub(crate) running: OnceLock<Running>,
+    /// Whether the stop has begun: no new work from outside.
+    pub(crate) stop: tokio::sync::watch::Receiver<bool>,
+    /// Counts the requests to the functions that are under way.
+    pub(crate) calls: tokio::sync::watch::Sender<usize>,
+}
+
+/// The functions and their event sources.
+pub(crate) struct Running {
+    pub(crate) api: Api,
+    pub(crate) feeds: Feeds,
+    pub(crate) backlog: Backlog,
+}
+
+/// Which service a call of the SDKs is for.
+#[derive(Debug, PartialEq, Eq)]
+enum Call {
+    DynamoDb(String),
+    Sns,
+    S3,
+    Unknown,
+}
+
+/// Answers a request.
+pub(crate) async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
+    if !is_for_loopback(request.headers(), request.uri()) {
+        // A page elsewhere whose name was made to lead to 127.0.0.1 would otherwise read all of this.
+        return text(StatusCode::MISDIRECTED_REQUEST, "Bukti answers on 127.0.0.1 and localhost only.\n");
+    }
+    if let Some(call) = call(request.method(), request.uri(), request.headers(), &front.info.bucket) {
+        return front.answer_call(call, request).await;
+    }
+    let path = request.uri().path();
+    match path {
+        "/_stack.json" => front.stack_json().await,
+        "/_sms" => {
+            let query = request.uri().query().unwrap_or_default();
+            let only =
+                form_urlencoded::parse(query.as_bytes()).find(|(name, to)| name == "to" && !to.is_empty());
+            let page = outbox::page(&front.outbox.all(), only.as_ref().map(|(_, to)| &**to));
+            own("text/html; charset=utf-8", page)
+        }
+        "/_sms.css" => own("text/css; charset=utf-8", outbox::STYLE),
+        "/_sms.json" => own("application/json", serde_json::to_vec(&front.outbox.all()).unwrap_or_default()),
+        "/settings.json" => {
+            let mut response = own("application/json", front.settings.clone());
+            site::secure(&mut response);
+            response
+        }
+        "/api" => front.answer_api(request).await,
+        _ if path.starts_with("/api/") => front.answer_api(request).await,
+        _ => front.site.answer(request.method(), path, request.headers()).await,
+    }
+}
+
+impl Front {
+    async fn answer_call(&self, call: Call, request: Request) -> Response {
+        if call == Call::S3 {
+            // Checks the signature itself. While no function is there, feeds wait for the look-round at the start.
+            return self.s3.answer(request, self.running.get().map(|running| &running.feeds)).await;
+        }
+        if !is_signed_with(request.headers(), &self.info.access_key) {
+            let message = "The access key is not the one of this stack";
+            return sns::refusal(StatusCode::FORBIDDEN, "InvalidClientTokenId", message);
+        }
+        let Ok(body) = Limited::new(request.into_body(), LONGEST_CALL).collect().await else {
+            return text(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.\n");
+        };
+        match call {
+            Call::DynamoDb(target) => self.dynamodb.answer(&target, body.to_bytes()).await,
+            Call::Sns => sns::answer(&self.outbox, &body.to_bytes()).await,
+            Call::S3 | Call::Unknown => {
+                let message = "The embedded stack has DynamoDB, S3 and SNS only";
+                sns::refusal(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message)
+            }
+        }
+    }
+
+    async fn answer_api(&self, request: Request) -> Response {
+        let Some(running) = self.running.get().filter(|_| !*self.stop.borrow()) else {
+            return api::unavailable();
+        };
+        let _counted = Counted::new(&self.calls);
+        running.api.answer(request).await
+    }
+
+    async fn stack_json(&self) -> Response {
+        let backlog = match self.running.get() {
+            Some(running) => running.backlog.count().await.ok(),
+            None => None,
+        };
+        let Some(backlog) = backlog else { return api::unavailable() };
+        let mut info = serde_json::to_value(&self.info).unwrap_or_default();
+        info["backlog"] = backlog.into();
+        own("application/json", info.to_string())
+    }
+}
+
+struct Counted<'a>(&'a tokio::sync::watch::Sender<usize>);
+
+impl<'a> Counted<'a> {
+    fn new(calls: &'a tokio::sync::watch::Sender<usize>) -> Self {
+        calls.send_modify(|count| *count += 1);
+        Self(calls)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Whether a request names this machine itself as its host, and no other.
+fn is_for_loopback(headers: &HeaderMap, uri: &Uri) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    let is_loopback = |host: &str| {
+        let name = match host.strip_prefix('[') {
+            Some(rest) => rest.split_once(']').map_or(rest, |(name, _)| name),
+            None => host.split_once(':').map_or(host, |(name, _)| name),
+        };
+        name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1" || name == "::1"
+    };
+    host.to_str().is_ok_and(is_loopback)
+        && uri.authority().is_none_or(|authority| is_loopback(authority.as_str()))
+}
+
+/// The service that a request is for; `None` for people and browsers.
+fn call(method: &Method, uri: &Uri, headers: &HeaderMap, bucket: &str) -> Option<Call> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(target) = header("x-amz-target") {
+        return Some(if target.starts_with("DynamoDB") {
+            Call::DynamoDb(target.to_owned())
+        } else {
+            Call::Unknown
+        });
+    }
+    if let Some(scope) = header("authorization").and_then(credential) {
+        return Some(match scope.split('/').nth(3) {
+            Some("s3") => Call::S3,
+            Some("sns") if method == Method::POST => Call::Sns,
+            _ => Call::Unknown,
+        });
+    }
+    let query = uri.query().unwrap_or_default();
+    let presigned = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name.starts_with("X-Amz-"));
+    // Unsigned calls go there, too, and are refused as S3 refuses them.
+    let in_bucket = uri.path().split('/').nth(1) == Some(bucket);
+    (presigned || in_bucket).then_some(Call::S3)
+}
+
+/// The credential scope of an authorization header: `KEY/DATE/REGION/SERVICE/aws4_request`.
+fn credential(authorization: &str) -> Option<&str> {
+    let (_, rest) = authorization.strip_prefix("AWS4-HMAC-SHA256")?.split_once("Credential=")?;
+    rest.split([',', ' ']).next()
+}
+
+fn is_signed_with(headers: &HeaderMap, access_key: &str) -> bool {
+    headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| credential(value.to_str().ok()?)?.split('/').next())
+        .is_some_and(|key| key == access_key)
+}
+
+/// An answer of the stack itself, for this origin only.
+fn own(content_type: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    for (name, value) in [
+        ("content-type", content_type),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-resource-policy", "same-origin"),
+        (
+            "content-security-policy",
+            "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; \
+             frame-ancestors 'none'",
+        ),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn text(status: StatusCode, text: &'static str) -> Response {
+    let mut response = own("text/plain; charset=utf-8", text);
+    *response.status_mut() = status;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn only_loopback_hosts_are_answered() {
+        let uri = Uri::from_static("/");
+        for good in ["127.0.0.1:8080", "127.0.0.1", "localhost:1", "LOCALHOST", "[::1]:8080", "[::1]"] {
+            assert!(is_for_loopback(&headers(&[("host", good)]), &uri), "{good}");
+        }
+        for bad in
+            ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "10.0.0.1", "", "[::2]"]
+        {
+            assert!(!is_for_loopback(&headers(&[("host", bad)]), &uri), "{bad}");
+        }
+        assert!(!is_for_loopback(&HeaderMap::new(), &uri));
+        let elsewhere = Uri::from_static("http://evil.example/");
+        assert!(!is_for_loopback(&headers(&[("host", "127.0.0.1")]), &elsewhere));
+    }
+
+    #[test]
+    fn calls_are_told_apart() {
+        let signed = |service: &str| {
+            let scope =
+                format!("AWS4-HMAC-SHA256 Credential=K/20261123/r/{service}/aws4_request, SignedHeaders=h");
+            headers(&[("authorization", &scope)])
+        };
+        let of = |method: Method, uri: &'static str, headers: &HeaderMap| {
+            call(&method, &Uri::from_static(uri), headers, "bukti-documents")
+        };
+        let target = headers(&[("x-amz-target", "DynamoDB_20120810.PutItem")]);
+        assert_eq!(of(Method::POST, "/", &target), Some(Call::DynamoDb("DynamoDB_20120810.PutItem".into())));
+        assert_eq!(of(Method::POST, "/", &signed("sns")), Some(Call::Sns));
+        assert_eq!(of(Method::GET, "/", &signed("s3")), Some(Call::S3));
+        assert_eq!(of(Method::POST, "/", &signed("sts")), Some(Call::Unknown));
+        let none = HeaderMap::new();
+        assert_eq!(of(Method::GET, "/bukti-documents/a?X-Amz-Signature=1", &none), Some(Call::S3));
+        assert_eq!(of(Method::GET, "/bukti-documents/a", &none), Some(Call::S3));
+        assert_eq!(of(Method::GET, "/api/captcha", &none), None);
+        assert_eq!(of(Method::GET, "/bukti-documentation", &none), None);
+        assert_eq!(of(Method::GET, "/", &headers(&[("authorization", "Bearer x")])), None);
+    }
+}

@@ -1,0 +1,79 @@
+//! The functions, as the stack calls them.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use bukti_aws::Aws;
+use bukti_holder::Holder;
+use bukti_intake::Intake;
+use bukti_issue::Issue;
+use bukti_notify::Notify;
+use bukti_otp::Otp;
+use bukti_status::Status;
+use bukti_wire::Function;
+
+use crate::api::HttpHandler;
+use crate::call::on_own_thread;
+use crate::feeds::FeedHandler;
+use crate::streams::StreamHandler;
+
+/// What stands behind the API and the event sources.
+#[derive(Clone)]
+pub struct Handlers {
+    /// The HTTP functions.
+    pub http: HttpHandler,
+    /// Takes feeds.
+    pub intake: FeedHandler,
+    /// The consumers of the stream, by name. A name keeps its place in the stream over restarts.
+    pub streams: Vec<(&'static str, StreamHandler)>,
+}
+
+impl Handlers {
+    /// Bukti's functions.
+    ///
+    /// # Errors
+    ///
+    /// Where a function cannot start with these secrets.
+    pub fn bukti(aws: &Aws) -> anyhow::Result<Self> {
+        let (status, otp, holder) =
+            (Arc::new(Status::new(aws)), Arc::new(Otp::new(aws)), Arc::new(Holder::new(aws)));
+        let (intake, issue, notify) =
+            (Arc::new(Intake::new(aws)), Arc::new(Issue::new(aws)?), Arc::new(Notify::new(aws)));
+        Ok(Self {
+            http: Arc::new(move |function, request| {
+                let (status, otp, holder) = (Arc::clone(&status), Arc::clone(&otp), Arc::clone(&holder));
+                Box::pin(async move {
+                    match function {
+                        Function::Status => status.handle(request).await,
+                        Function::Otp => otp.handle(request).await,
+                        Function::Holder => holder.handle(request).await,
+                    }
+                })
+            }),
+            intake: Arc::new(move |event| {
+                let intake = Arc::clone(&intake);
+                on_own_thread(move || async move { intake.handle(event).await.map_err(text) })
+            }),
+            streams: vec![
+                (
+                    "issue",
+                    Arc::new(move |event| {
+                        let issue = Arc::clone(&issue);
+                        on_own_thread(move || async move { issue.handle(event).await })
+                    }),
+                ),
+                (
+                    "notify",
+                    Arc::new(move |event| {
+                        let notify = Arc::clone(&notify);
+                        on_own_thread(move || async move { notify.handle(event).await })
+                    }),
+                ),
+            ],
+        })
+    }
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}

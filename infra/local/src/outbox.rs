@@ -1,0 +1,247 @@
+//! The outbox: SMS that were accepted, in an append-only file, shown like a phone.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::files;
+
+/// An SMS as the phone would get it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sms {
+    /// The number it goes to, E.164.
+    pub to: String,
+    /// Who it comes from.
+    pub from: String,
+    /// The text.
+    pub message: String,
+    /// When it was accepted.
+    pub sent_at: Timestamp,
+}
+
+/// A line of the file.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    sms: Sms,
+    /// What its sender calls it: another one of this name is the same message, sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+/// The outbox. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Outbox(Arc<Mutex<Inner>>);
+
+struct Inner {
+    file: File,
+    sms: Vec<Sms>,
+    names: HashSet<String>,
+}
+
+impl Outbox {
+    /// Opens the outbox. A last line that was being written when the process died was never answered for, so it is cut.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = files::append_only(path)?;
+        let content = std::fs::read(path)?;
+        let whole = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        if whole < content.len() {
+            file.set_len(whole as u64)?;
+        }
+        let (mut sms, mut names) = (Vec::new(), HashSet::new());
+        for line in content[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            match serde_json::from_slice::<Entry>(line) {
+                Ok(entry) => {
+                    sms.push(entry.sms);
+                    names.extend(entry.name);
+                }
+                Err(_) => tracing::warn!("a damaged line of the outbox is left out"),
+            }
+        }
+        Ok(Self(Arc::new(Mutex::new(Inner { file, sms, names }))))
+    }
+
+    /// Keeps an SMS, unless there is one of this name. It is on disk when this comes back.
+    pub(crate) async fn keep(&self, sms: Sms, name: Option<String>) -> io::Result<()> {
+        let entry = Entry { sms, name };
+        let mut line = serde_json::to_vec(&entry)?;
+        line.push(b'\n');
+        let inner = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || {
+            let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
+            if entry.name.as_ref().is_some_and(|name| inner.names.contains(name)) {
+                return Ok(());
+            }
+            inner.file.write_all(&line)?;
+            inner.file.sync_data()?;
+            inner.sms.push(entry.sms);
+            inner.names.extend(entry.name);
+            Ok(())
+        })
+        .await
+        .map_err(io::Error::other)?
+    }
+
+    /// Every SMS, oldest first.
+    pub(crate) fn all(&self) -> Vec<Sms> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).sms.clone()
+    }
+}
+
+/// The style sheet of [`page`].
+pub(crate) const STYLE: &str = include_str!("outbox.css");
+
+/// The conversations on a page. More would make a browser slow, and nobody scrolls that far.
+const SHOWN: usize = 100;
+
+/// The page: a phone for each number, the one with the newest message first, its messages newest first.
+pub(crate) fn page(all: &[Sms], only: Option<&str>) -> String {
+    let mut numbers: BTreeMap<&str, Vec<&Sms>> = BTreeMap::new();
+    for sms in all.iter().rev() {
+        if only.is_none_or(|part| sms.to.contains(part.trim())) {
+            numbers.entry(&sms.to).or_default().push(sms);
+        }
+    }
+    let mut phones: Vec<(&str, Vec<&Sms>)> = numbers.into_iter().collect();
+    phones.sort_by_key(|(_, messages)| std::cmp::Reverse(messages.first().map(|sms| sms.sent_at)));
+    let mut html = String::with_capacity(2048 + all.len().min(10 * SHOWN) * 400);
+    html.push_str(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>SMS outbox</title>\n<link rel=\"icon\" href=\"data:,\">\n\
+         <link rel=\"stylesheet\" href=\"/_sms.css\">\n</head>\n<body>\n<header>\n<h1>SMS outbox</h1>\n",
+    );
+    let _ = write!(
+        html,
+        "<p>{} messages to {} numbers, newest first. Nothing leaves this machine.</p>\n\
+         <form action=\"/_sms\"><label for=\"to\">Number</label> \
+         <input id=\"to\" name=\"to\" inputmode=\"tel\" value=\"{}\"> <button>Show</button></form>\n</header>\n<main>\n",
+        phones.iter().map(|(_, messages)| messages.len()).sum::<usize>(),
+        phones.len(),
+        escape(only.unwrap_or_default()),
+    );
+    if phones.is_empty() {
+        html.push_str("<p class=\"empty\">No messages.</p>\n");
+    }
+    for (number, messages) in phones.iter().take(SHOWN) {
+        let _ = write!(
+            html,
+            "<section class=\"phone\" aria-label=\"{0}\">\n<h2>{0}</h2>\n<ol>\n",
+            escape(number)
+        );
+        for sms in messages {
+            let _ = write!(
+                html,
+                "<li>\n<p class=\"from\">{}</p>\n<p class=\"message\" lang=\"id\">{}</p>\n\
+                 <time datetime=\"{2}\">{2:.0}</time>\n</li>\n",
+                escape(&sms.from),
+                linked(&sms.message),
+                sms.sent_at,
+            );
+        }
+        html.push_str("</ol>\n</section>\n");
+    }
+    if phones.len() > SHOWN {
+        let _ = writeln!(
+            html,
+            "<p class=\"empty\">And {} more numbers: name one above.</p>",
+            phones.len() - SHOWN
+        );
+    }
+    html.push_str("</main>\n</body>\n</html>\n");
+    html
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// The text with its addresses as links, as a phone shows them.
+fn linked(text: &str) -> String {
+    let mut html = String::new();
+    for (at, word) in text.split(' ').enumerate() {
+        if at > 0 {
+            html.push(' ');
+        }
+        for (line_at, part) in word.split('\n').enumerate() {
+            if line_at > 0 {
+                html.push('\n');
+            }
+            if part.starts_with("http://") || part.starts_with("https://") {
+                let address = part.trim_end_matches(['.', ',', ')', ';', '!']);
+                let _ = write!(html, "<a href=\"{0}\">{0}</a>", escape(address));
+                html.push_str(&escape(&part[address.len()..]));
+            } else {
+                html.push_str(&escape(part));
+            }
+        }
+    }
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sms(to: &str, message: &str, second: i64) -> Sms {
+        let sent_at = Timestamp::from_second(1_600_000_000 + second).unwrap();
+        Sms { to: to.into(), from: "1199".into(), message: message.into(), sent_at }
+    }
+
+    #[tokio::test]
+    async fn a_torn_last_line_is_cut_and_the_rest_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outbox.jsonl");
+        let outbox = Outbox::open(&path).unwrap();
+        outbox.keep(sms("+628111", "satu", 1), None).await.unwrap();
+        outbox.keep(sms("+628111", "dua", 2), Some("a".into())).await.unwrap();
+        drop(outbox);
+        let mut content = std::fs::read(&path).unwrap();
+        content.extend(br#"{"to":"+628"#);
+        std::fs::write(&path, content).unwrap();
+
+        let outbox = Outbox::open(&path).unwrap();
+        assert_eq!(outbox.all().len(), 2);
+        outbox.keep(sms("+628111", "dua", 3), Some("a".into())).await.unwrap();
+        outbox.keep(sms("+628111", "tiga", 3), Some("b".into())).await.unwrap();
+        let messages: Vec<String> =
+            Outbox::open(&path).unwrap().all().into_iter().map(|sms| sms.message).collect();
+        assert_eq!(messages, ["satu", "dua", "tiga"]);
+    }
+
+    #[test]
+    fn the_page_groups_escapes_and_links() {
+        let all = [
+            sms("+628111", "lama <b>", 1),
+            sms("+628222", "lain", 2),
+            sms("+628111", "Buka http://127.0.0.1:8080/s/AB-c_1. Terima kasih", 3),
+        ];
+        let html = page(&all, None);
+        assert_eq!(html.matches("class=\"phone\"").count(), 2);
+        assert!(html.find("+628111").unwrap() < html.find("+628222").unwrap(), "newest first");
+        assert!(html.find("Buka").unwrap() < html.find("lama").unwrap(), "newest first");
+        assert!(html.contains("lama &lt;b&gt;"));
+        assert!(html.contains(
+            "<a href=\"http://127.0.0.1:8080/s/AB-c_1\">http://127.0.0.1:8080/s/AB-c_1</a>. Terima"
+        ));
+        assert!(!html.contains("<script") && !html.contains("style="));
+        assert!(!page(&all, Some("8222")).contains("lama"));
+    }
+}

@@ -1,0 +1,135 @@
+//! What the template makes on AWS: the table and the bucket, through the same API.
+
+use anyhow::{Context, Result};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
+    TimeToLiveStatus,
+};
+
+use crate::StackInfo;
+use crate::feeds::PREFIX;
+
+/// Clients of the services that need something made.
+pub(crate) struct Provision<'a> {
+    info: &'a StackInfo,
+    dynamodb: aws_sdk_dynamodb::Client,
+    s3: aws_sdk_s3::Client,
+}
+
+impl<'a> Provision<'a> {
+    pub(crate) fn new(info: &'a StackInfo) -> Self {
+        let dynamodb = aws_sdk_dynamodb::Config::builder()
+            .behavior_version_latest()
+            .endpoint_url(&info.endpoint)
+            .region(aws_sdk_dynamodb::config::Region::new(info.region.clone()))
+            .credentials_provider(aws_sdk_dynamodb::config::Credentials::new(
+                &info.access_key,
+                &info.secret_key,
+                None,
+                None,
+                "stack",
+            ))
+            .build();
+        let s3 = aws_sdk_s3::Config::builder()
+            .behavior_version_latest()
+            .endpoint_url(&info.endpoint)
+            .force_path_style(true)
+            .region(aws_sdk_s3::config::Region::new(info.region.clone()))
+            .credentials_provider(aws_sdk_s3::config::Credentials::new(
+                &info.access_key,
+                &info.secret_key,
+                None,
+                None,
+                "stack",
+            ))
+            .build();
+        Self {
+            info,
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+        }
+    }
+
+    /// Makes the table where there is none.
+    pub(crate) async fn table(&self) -> Result<()> {
+        let name = &self.info.table;
+        match self.dynamodb.describe_table().table_name(name).send().await {
+            Ok(_) => {}
+            Err(error)
+                if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) =>
+            {
+                self.create_table().await.context("the table cannot be made")?;
+            }
+            Err(error) => return Err(error).context("the table cannot be looked up"),
+        }
+        // Apart from the table, so also after an end between the two.
+        let expiry = self.dynamodb.describe_time_to_live().table_name(name).send().await?;
+        let status = expiry.time_to_live_description.and_then(|expiry| expiry.time_to_live_status);
+        if !matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
+            let on = TimeToLiveSpecification::builder().attribute_name("expires_at").enabled(true).build()?;
+            let request = self.dynamodb.update_time_to_live().table_name(name);
+            request.time_to_live_specification(on).send().await?;
+        }
+        Ok(())
+    }
+
+    async fn create_table(&self) -> Result<()> {
+        let attribute = |name: &str| {
+            let kind = ScalarAttributeType::S;
+            AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build()
+        };
+        let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+        let index = |name: &str, hash: &str| -> Result<_> {
+            Ok(GlobalSecondaryIndex::builder()
+                .index_name(name)
+                .key_schema(key(hash, KeyType::Hash)?)
+                .key_schema(key("pk", KeyType::Range)?)
+                .projection(Projection::builder().projection_type(ProjectionType::All).build())
+                .build()?)
+        };
+        let stream = StreamSpecification::builder()
+            .stream_enabled(true)
+            .stream_view_type(StreamViewType::NewAndOldImages)
+            .build()?;
+        self.dynamodb
+            .create_table()
+            .table_name(&self.info.table)
+            .attribute_definitions(attribute("pk")?)
+            .attribute_definitions(attribute("sk")?)
+            .attribute_definitions(attribute("person")?)
+            .attribute_definitions(attribute("phone")?)
+            .key_schema(key("pk", KeyType::Hash)?)
+            .key_schema(key("sk", KeyType::Range)?)
+            .billing_mode(BillingMode::PayPerRequest)
+            .global_secondary_indexes(index("by_person", "person")?)
+            .global_secondary_indexes(index("by_phone", "phone")?)
+            .stream_specification(stream)
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Makes the bucket where there is none.
+    pub(crate) async fn bucket(&self) -> Result<()> {
+        let name = &self.info.bucket;
+        if self.s3.head_bucket().bucket(name).send().await.is_err() {
+            self.s3.create_bucket().bucket(name).send().await.context("the bucket cannot be made")?;
+        }
+        Ok(())
+    }
+
+    /// The feeds that are not worked off, with their sizes.
+    pub(crate) async fn feeds(&self) -> Result<Vec<(String, u64)>> {
+        let mut pages =
+            self.s3.list_objects_v2().bucket(&self.info.bucket).prefix(PREFIX).into_paginator().send();
+        let mut feeds = Vec::new();
+        while let Some(page) = pages.next().await {
+            for object in page.context("the feeds cannot be listed")?.contents.unwrap_or_default() {
+                let size = object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+                feeds.extend(object.key.map(|key| (key, size)));
+            }
+        }
+        Ok(feeds)
+    }
+}

@@ -1,0 +1,104 @@
+//! S3 by s3s over a folder: path style, every signature checked.
+//!
+//! Added to it: the `response-*` parameters of a presigned address, which s3s-fs leaves out; the sidecar files that s3s-fs
+//! leaves behind when an object is deleted; and the events of feeds.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::percent_decode_str;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+
+use crate::feeds::Feeds;
+
+/// The bucket service.
+pub(crate) struct S3 {
+    service: S3Service,
+    root: PathBuf,
+}
+
+impl S3 {
+    /// The buckets of a folder.
+    pub(crate) fn open(root: &Path, access_key: &str, secret_key: &str) -> Result<Self> {
+        let files = s3s_fs::FileSystem::new(root).map_err(|error| anyhow::anyhow!("{error:?}"))?;
+        let mut builder = S3ServiceBuilder::new(files);
+        builder.set_auth(SimpleAuth::from_single(access_key, secret_key));
+        Ok(Self { service: builder.build(), root: root.to_owned() })
+    }
+
+    /// Answers a call; tells `feeds` of an object that was put.
+    pub(crate) async fn answer(&self, request: Request, feeds: Option<&Feeds>) -> Response {
+        let method = request.method().clone();
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let path = percent_decode_str(request.uri().path()).decode_utf8_lossy().into_owned();
+        let answered = self.service.call(request.map(s3s::Body::http_body_unsync)).await;
+        let mut response = match answered {
+            Ok(response) => response.map(Body::new),
+            Err(error) => {
+                tracing::warn!(?error, "the bucket failed");
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                return response;
+            }
+        };
+        if !response.status().is_success() {
+            return response;
+        }
+        let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
+        let parameter = |name: &str| form_urlencoded::parse(query.as_bytes()).any(|(found, _)| found == name);
+        match method {
+            Method::GET | Method::HEAD => override_headers(&mut response, &query),
+            // A part of an upload is no object yet; its completion is a POST.
+            Method::PUT if !parameter("uploadId") => self.put(bucket, key, feeds).await,
+            Method::POST if parameter("uploadId") => self.put(bucket, key, feeds).await,
+            Method::DELETE if !key.is_empty() && !parameter("uploadId") => {
+                self.remove_sidecars(bucket, key).await
+            }
+            _ => {}
+        }
+        response
+    }
+
+    async fn put(&self, bucket: &str, key: &str, feeds: Option<&Feeds>) {
+        if let Some(feeds) = feeds.filter(|_| !key.is_empty()) {
+            let size =
+                tokio::fs::metadata(self.root.join(bucket).join(key)).await.map_or(0, |file| file.len());
+            feeds.put(key, size);
+        }
+    }
+
+    async fn remove_sidecars(&self, bucket: &str, key: &str) {
+        let (bucket, key) = (URL_SAFE_NO_PAD.encode(bucket), URL_SAFE_NO_PAD.encode(key));
+        for kind in ["internal", "metadata"] {
+            // Often there is none.
+            let _ =
+                tokio::fs::remove_file(self.root.join(format!(".bucket-{bucket}.object-{key}.{kind}.json")))
+                    .await;
+        }
+    }
+}
+
+/// Sets the headers that the (signed) address asks for.
+fn override_headers(response: &mut Response, query: &str) {
+    const HEADERS: [(&str, HeaderName); 6] = [
+        ("response-content-type", header::CONTENT_TYPE),
+        ("response-content-disposition", header::CONTENT_DISPOSITION),
+        ("response-content-language", header::CONTENT_LANGUAGE),
+        ("response-content-encoding", header::CONTENT_ENCODING),
+        ("response-cache-control", header::CACHE_CONTROL),
+        ("response-expires", header::EXPIRES),
+    ];
+    for (parameter, value) in form_urlencoded::parse(query.as_bytes()) {
+        let wanted = HEADERS.iter().find(|(name, _)| *name == parameter);
+        if let (Some((_, name)), Ok(value)) = (wanted, HeaderValue::from_str(&value)) {
+            response.headers_mut().insert(name.clone(), value);
+        }
+    }
+}

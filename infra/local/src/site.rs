@@ -1,0 +1,279 @@
+//! The static site, as CloudFront serves it.
+
+use std::path::{Path, PathBuf};
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use percent_encoding::percent_decode_str;
+
+/// The headers of every answer of the site.
+const HEADERS: [(&str, &str); 5] = [
+    (
+        "content-security-policy",
+        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; \
+         connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("permissions-policy", "camera=(self)"),
+    ("cross-origin-opener-policy", "same-origin"),
+];
+
+const NO_SITE: &str = "Bukti runs here without its site. `cargo xtask up` builds the site and starts both; \
+    `bukti-local --site DIR` serves one that is built.\n";
+
+/// The site of a folder.
+pub(crate) struct Site {
+    root: Option<PathBuf>,
+}
+
+impl Site {
+    /// The site in this folder; without one, a page that says so.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder is not there.
+    pub(crate) fn open(root: Option<&Path>) -> std::io::Result<Self> {
+        Ok(Self { root: root.map(Path::canonicalize).transpose()? })
+    }
+
+    /// Answers a request for this path of an address.
+    pub(crate) async fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Body> {
+        let mut response = if method != Method::GET && method != Method::HEAD {
+            plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n")
+        } else if let Some(root) = &self.root {
+            serve(root, path, headers).await
+        } else {
+            plain(StatusCode::OK, NO_SITE)
+        };
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        secure(&mut response);
+        response
+    }
+}
+
+/// Sets the site's security headers.
+pub(crate) fn secure<B>(response: &mut Response<B>) {
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+}
+
+async fn serve(root: &Path, path: &str, headers: &HeaderMap) -> Response<Body> {
+    let Some(name) = file_name(path) else { return plain(StatusCode::NOT_FOUND, "Not found.\n") };
+    let mut found = find(root, &name, headers).await;
+    if found.is_none() && !name.contains('.') {
+        // An address of the app, which finds its page by itself.
+        found = find(root, "index.html", headers).await;
+    }
+    let Some(found) = found else { return plain(StatusCode::NOT_FOUND, "Not found.\n") };
+    let tag = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
+    let unchanged = tag.split(',').any(|tag| tag.trim() == found.tag);
+    let content = match tokio::fs::read(&found.path).await {
+        Ok(_) if unchanged => Vec::new(),
+        Ok(content) => content,
+        Err(error) => {
+            tracing::warn!(%error, path = %found.path.display(), "a file of the site cannot be read");
+            return plain(StatusCode::NOT_FOUND, "Not found.\n");
+        }
+    };
+    let mut response = Response::new(Body::from(content));
+    if unchanged {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let hashed = name.starts_with("assets/");
+    let answer = response.headers_mut();
+    answer.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&found.name)));
+    answer.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static(if hashed { "public, max-age=31536000, immutable" } else { "no-cache" }),
+    );
+    answer.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if let Some(encoding) = found.encoding {
+        answer.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
+    if let Ok(tag) = HeaderValue::from_str(&found.tag) {
+        answer.insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// The name of a file under the root: no part of it leads elsewhere or is hidden.
+fn file_name(path: &str) -> Option<String> {
+    let path = percent_decode_str(path).decode_utf8().ok()?;
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let plain = |part: &&str| !part.starts_with('.') && !part.contains(['\\', '\0']);
+    parts.iter().all(plain).then(|| parts.join("/"))
+}
+
+struct Found {
+    path: PathBuf,
+    /// The name without the ending of its encoding.
+    name: String,
+    encoding: Option<&'static str>,
+    tag: String,
+}
+
+/// The file of this name, or the index of the folder of this name, in the best encoding that the browser takes.
+async fn find(root: &Path, name: &str, headers: &HeaderMap) -> Option<Found> {
+    let mut name = name.to_owned();
+    let mut path = root.join(&name);
+    if tokio::fs::metadata(&path).await.ok()?.is_dir() {
+        name = format!("{name}/index.html");
+        path = root.join(name.trim_start_matches('/'));
+    }
+    for (encoding, ending) in [("br", ".br"), ("gzip", ".gz")] {
+        if accepts(headers, encoding) {
+            let mut encoded = path.clone().into_os_string();
+            encoded.push(ending);
+            if let Some((path, tag)) = file(root, encoded.into()).await {
+                return Some(Found { path, name, encoding: Some(encoding), tag });
+            }
+        }
+    }
+    let (path, tag) = file(root, path).await?;
+    Some(Found { path, name, encoding: None, tag })
+}
+
+/// A file that lies under the root, whatever links there are, with its tag.
+async fn file(root: &Path, path: PathBuf) -> Option<(PathBuf, String)> {
+    let path = tokio::fs::canonicalize(path).await.ok().filter(|path| path.starts_with(root))?;
+    let data = tokio::fs::metadata(&path).await.ok().filter(std::fs::Metadata::is_file)?;
+    let changed = data.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis();
+    Some((path, format!("W/\"{changed:x}-{:x}\"", data.len())))
+}
+
+fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
+    headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').any(|choice| {
+            let (name, weight) = choice.split_once(';').unwrap_or((choice, "q=1"));
+            let weight = weight.trim().trim_start_matches("q=").parse().unwrap_or(1.0);
+            name.trim().eq_ignore_ascii_case(encoding) && weight > 0.0
+        })
+    })
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map_or("", |(_, ending)| ending) {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "json" | "map" => "application/json",
+        "webmanifest" => "application/manifest+json",
+        "wasm" => "application/wasm",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "avif" => "image/avif",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "txt" => "text/plain; charset=utf-8",
+        "xml" => "application/xml",
+        "pdf" => "application/pdf",
+        _ => "application/octet-stream",
+    }
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    async fn get(site: &Site, path: &str, accept: &str) -> (StatusCode, HeaderMap, String) {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_ENCODING, accept.parse().unwrap());
+        let (parts, body) = site.answer(&Method::GET, path, &headers).await.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let site = folder.path().join("site");
+        fs::create_dir_all(site.join("assets")).unwrap();
+        fs::write(folder.path().join("secret.txt"), "secret").unwrap();
+        fs::write(site.join("index.html"), "index").unwrap();
+        fs::write(site.join("assets/app-1.wasm"), "plain").unwrap();
+        fs::write(site.join("assets/app-1.wasm.br"), "brotli").unwrap();
+        fs::write(site.join("assets/app-1.wasm.gz"), "gzip").unwrap();
+        fs::write(site.join(".hidden"), "hidden").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("secret.txt"), site.join("link.txt")).unwrap();
+        folder
+    }
+
+    #[tokio::test]
+    async fn assets_come_in_the_best_encoding_and_for_ever() {
+        let folder = folder();
+        let site = Site::open(Some(&folder.path().join("site"))).unwrap();
+        for (accept, encoding, body) in [
+            ("gzip, deflate, br", Some("br"), "brotli"),
+            ("gzip, br;q=0", Some("gzip"), "gzip"),
+            ("identity", None, "plain"),
+        ] {
+            let (status, headers, found) = get(&site, "/assets/app-1.wasm", accept).await;
+            assert_eq!(status, StatusCode::OK);
+            assert_eq!(headers.get("content-encoding").map(|value| value.to_str().unwrap()), encoding);
+            assert_eq!(headers["content-type"], "application/wasm");
+            assert_eq!(headers["cache-control"], "public, max-age=31536000, immutable");
+            assert_eq!(headers["x-content-type-options"], "nosniff");
+            assert_eq!(found, body);
+        }
+    }
+
+    #[tokio::test]
+    async fn addresses_of_the_app_get_the_index_and_missing_files_do_not() {
+        let folder = folder();
+        let site = Site::open(Some(&folder.path().join("site"))).unwrap();
+        for path in ["/", "/s/AbC_-1", "/masuk", "//"] {
+            let (status, headers, body) = get(&site, path, "").await;
+            assert_eq!((status, body.as_str()), (StatusCode::OK, "index"), "{path}");
+            assert_eq!(headers["cache-control"], "no-cache");
+            assert!(headers["content-security-policy"].to_str().unwrap().contains("frame-ancestors 'none'"));
+        }
+        assert_eq!(get(&site, "/assets/app-2.wasm", "").await.0, StatusCode::NOT_FOUND);
+        let (_, headers, _) = get(&site, "/", "").await;
+        let mut again = HeaderMap::new();
+        again.insert(header::IF_NONE_MATCH, headers["etag"].clone());
+        assert_eq!(site.answer(&Method::GET, "/", &again).await.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(site.answer(&Method::POST, "/", &again).await.status(), StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    #[tokio::test]
+    async fn nothing_outside_or_hidden_is_served() {
+        let folder = folder();
+        let site = Site::open(Some(&folder.path().join("site"))).unwrap();
+        for path in [
+            "/../secret.txt",
+            "/%2e%2e/secret.txt",
+            "/assets/..%2f..%2fsecret.txt",
+            "/..%5csecret.txt",
+            "/link.txt",
+            "/.hidden",
+            "/%2Fetc/passwd.txt",
+            "/a%00.txt",
+        ] {
+            let (status, _, body) = get(&site, path, "").await;
+            assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+            assert!(!body.contains("secret") && !body.contains("hidden"), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_site_a_page_says_so() {
+        let site = Site::open(None).unwrap();
+        assert!(get(&site, "/", "").await.2.contains("cargo xtask up"));
+    }
+}

@@ -1,0 +1,381 @@
+//! The stack as a whole: start, stop, and what is still to do.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use bukti_aws::{Aws, Settings};
+use bukti_wire::SiteSettings;
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::api::Api;
+use crate::dead_letters::DeadLetters;
+use crate::dynamodb::{DynamoDb, Position, Stream};
+use crate::feeds::Feeds;
+use crate::folder::Folder;
+use crate::front::{self, Front, Running};
+use crate::outbox::Outbox;
+use crate::provision::Provision;
+use crate::s3::S3;
+use crate::site::Site;
+use crate::streams::{Checkpoint, Consumer};
+use crate::{Handlers, Retry, Sms};
+
+/// How long a stop waits for what is under way.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often what has expired is deleted and the stream trimmed.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// How to start a stack.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// The folder of the data. Made if absent.
+    pub data: PathBuf,
+    /// The folder of the built site.
+    pub site: Option<PathBuf>,
+    /// How records of the stream are tried again.
+    pub stream_retry: Retry,
+    /// How feeds are tried again.
+    pub feed_retry: Retry,
+}
+
+impl Default for Options {
+    /// Port 8080 and `.bukti`; ten retries from the stream and two of a feed, as the template has them.
+    fn default() -> Self {
+        let retry =
+            |retries| Retry { first: Duration::from_millis(100), longest: Duration::from_secs(10), retries };
+        Self { port: 8080, data: ".bukti".into(), site: None, stream_retry: retry(10), feed_retry: retry(2) }
+    }
+}
+
+/// Why a stack does not start. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Something else listens there.
+    #[error(
+        "port {port} cannot be used ({reason}): end what listens there, or take another with --port {other}"
+    )]
+    Port {
+        /// The port.
+        port: u16,
+        /// The system's word.
+        reason: String,
+        /// Another one to try.
+        other: u16,
+    },
+    /// The data folder cannot be made or written.
+    #[error("cannot write to {} ({reason}): take another folder with --data DIR", folder.display())]
+    Unwritable {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's word.
+        reason: String,
+    },
+    /// Another stack holds the data folder.
+    #[error(
+        "another Bukti runs with the data in {}: end that one, or take another folder with --data DIR",
+        folder.display()
+    )]
+    Taken {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The site's folder is not there.
+    #[error("there is no site in {} ({reason}): build it with `cargo xtask site`, or leave --site out", folder.display())]
+    NoSite {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's word.
+        reason: String,
+    },
+    /// Anything else.
+    #[error("Bukti cannot start: {0:#}")]
+    Other(anyhow::Error),
+}
+
+impl From<anyhow::Error> for StartError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Where a stack's services are, and with which keys: what `/_stack.json` tells programs on this machine.
+#[derive(Clone, Serialize)]
+pub struct StackInfo {
+    /// The address of everything.
+    pub endpoint: String,
+    /// The table.
+    pub table: String,
+    /// The bucket.
+    pub bucket: String,
+    /// The region to sign for.
+    pub region: String,
+    /// The access key, new with each start.
+    pub access_key: String,
+    /// The secret key, new with each start.
+    pub secret_key: String,
+}
+
+/// What is still to do.
+pub(crate) struct Backlog {
+    feeds: Feeds,
+    stream: Stream,
+    checkpoints: Vec<Arc<Checkpoint>>,
+}
+
+impl Backlog {
+    /// Feeds and records of the stream that are not worked off, those of each consumer.
+    ///
+    /// Zero means that all is done: feeds are counted first, so that what they wrote counts as records, and a record's
+    /// checkpoint comes after all that its function wrote.
+    pub(crate) async fn count(&self) -> anyhow::Result<u64> {
+        let feeds = self.feeds.pending() as u64;
+        let positions = self.checkpoints.iter().map(|checkpoint| checkpoint.position()).collect();
+        Ok(feeds + self.stream.count_after(positions).await?)
+    }
+}
+
+/// A running stack. It ends with [`Stack::stop`]; dropping it leaves its tasks to the runtime.
+pub struct Stack {
+    front: Arc<Front>,
+    folder: Folder,
+    stop: watch::Sender<bool>,
+    close: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Stack {
+    /// Starts a stack with Bukti's functions, and comes back when it answers.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], in a sentence that says what to do.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        Self::start_with(options, Handlers::bukti).await
+    }
+
+    /// Starts a stack with other functions.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stack::start`].
+    pub async fn start_with(
+        options: Options,
+        handlers: impl FnOnce(&Aws) -> anyhow::Result<Handlers>,
+    ) -> Result<Self, StartError> {
+        let site = Site::open(options.site.as_deref()).map_err(|error| StartError::NoSite {
+            folder: options.site.clone().unwrap_or_default(),
+            reason: error.to_string(),
+        })?;
+        let listener = listen(options.port).await?;
+        let port = listener.local_addr().context("the port cannot be told")?.port();
+        let endpoint = format!("http://127.0.0.1:{port}");
+        let data = std::path::absolute(&options.data).context("the data folder's name is no path")?;
+        let (access_key, secret_key) = (random_hex(10), random_hex(20));
+        let settings = Settings::local(&endpoint, &access_key, &secret_key, data.join("secrets.json"));
+        let folder = Folder::take(&data, &settings.issuer)?;
+
+        let unwritable =
+            |error: io::Error| StartError::Unwritable { folder: data.clone(), reason: error.to_string() };
+        let dead_letters = DeadLetters::open(&folder.dead_letters()).map_err(unwritable)?;
+        let outbox = Outbox::open(&folder.outbox()).map_err(unwritable)?;
+        let dynamodb = DynamoDb::open(&folder.table())?;
+        let s3 = S3::open(&folder.bucket(), &access_key, &secret_key)?;
+        let info = StackInfo {
+            endpoint,
+            table: settings.table.clone(),
+            bucket: settings.bucket.clone(),
+            region: settings.region.clone(),
+            access_key,
+            secret_key,
+        };
+        let (stop, stopped) = watch::channel(false);
+        let (close, closed) = watch::channel(false);
+        let front = Arc::new(Front {
+            info: info.clone(),
+            dynamodb: dynamodb.clone(),
+            s3,
+            outbox,
+            site,
+            settings: site_settings(&settings).context("the settings cannot be written")?.into(),
+            running: OnceLock::new(),
+            stop: stopped.clone(),
+            calls: watch::Sender::new(0),
+        });
+        let server = tokio::spawn(serve(listener, Arc::clone(&front), closed));
+
+        // From here on it goes as on AWS: make the resources, then start the functions with their event sources.
+        let started = async {
+            let provision = Provision::new(&info);
+            provision.table().await?;
+            provision.bucket().await?;
+            let handlers = handlers(&Aws::connect(settings).await?)?;
+            let feeds = Feeds::new(
+                info.bucket.clone(),
+                info.region.clone(),
+                handlers.intake,
+                dead_letters.clone(),
+                options.feed_retry,
+                stopped.clone(),
+            );
+            let stream = dynamodb.stream(&info.table);
+            let mut checkpoints = Vec::new();
+            let mut workers = Vec::new();
+            for (name, handler) in handlers.streams {
+                let checkpoint = Arc::new(Checkpoint::read(folder.checkpoint(name)));
+                checkpoints.push(Arc::clone(&checkpoint));
+                let consumer = Consumer {
+                    name,
+                    stream: stream.clone(),
+                    handler,
+                    checkpoint,
+                    dead_letters: dead_letters.clone(),
+                    retry: options.stream_retry,
+                };
+                workers.push(tokio::spawn(consumer.run(stopped.clone())));
+            }
+            workers.push(tokio::spawn(sweep(dynamodb, stream.clone(), checkpoints.clone(), stopped)));
+            let backlog = Backlog { feeds: feeds.clone(), stream, checkpoints };
+            let running = Running { api: Api::new(handlers.http), feeds: feeds.clone(), backlog };
+            // Set once, here. From now on a feed that is put makes an event by itself.
+            let _ = front.running.set(running);
+            for (key, size) in provision.feeds().await? {
+                feeds.put(&key, size);
+            }
+            anyhow::Ok(workers)
+        };
+        let workers = match started.await {
+            Ok(workers) => workers,
+            Err(error) => {
+                close.send_replace(true);
+                stop.send_replace(true);
+                // So that the port is free again for whoever tries next.
+                let _ = server.await;
+                return Err(error.into());
+            }
+        };
+        folder.announce(&info.endpoint).map_err(unwritable)?;
+        Ok(Self { front, folder, stop, close, server, workers })
+    }
+
+    /// The address, `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        &self.front.info.endpoint
+    }
+
+    /// Where the services are, and with which keys.
+    pub fn info(&self) -> &StackInfo {
+        &self.front.info
+    }
+
+    /// The messages that were sent, oldest first.
+    pub fn outbox(&self) -> Vec<Sms> {
+        self.front.outbox.all()
+    }
+
+    /// Waits until nothing is left to do; `false` where that takes longer.
+    pub async fn wait_idle(&self, timeout: Duration) -> bool {
+        let Some(running) = self.front.running.get() else { return false };
+        let idle = async {
+            while !matches!(running.backlog.count().await, Ok(0)) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(timeout, idle).await.is_ok()
+    }
+
+    /// Stops: takes nothing new, lets what is under way finish for at most five seconds, then closes. What was not
+    /// finished goes on at the next start.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        let mut workers = self.workers;
+        let finished = async {
+            for worker in &mut workers {
+                // One that panicked has nothing to finish.
+                let _ = worker.await;
+            }
+            if let Some(running) = self.front.running.get() {
+                running.feeds.finished().await;
+            }
+            let _ = self.front.calls.subscribe().wait_for(|calls| *calls == 0).await;
+        };
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        if tokio::time::timeout_at(deadline, finished).await.is_err() {
+            tracing::warn!("what was under way goes on at the next start");
+            workers.iter().for_each(JoinHandle::abort);
+            if let Some(running) = self.front.running.get() {
+                running.feeds.abort();
+            }
+        }
+        // The functions needed the services until now.
+        self.close.send_replace(true);
+        let mut server = self.server;
+        // A browser may hold its connection.
+        if tokio::time::timeout(Duration::from_millis(500), &mut server).await.is_err() {
+            server.abort();
+        }
+        self.folder.withdraw();
+    }
+}
+
+async fn listen(port: u16) -> Result<tokio::net::TcpListener, StartError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    tokio::net::TcpListener::bind(address).await.map_err(|error| StartError::Port {
+        port,
+        reason: error.to_string(),
+        other: if port == 8080 { 8090 } else { 8080 },
+    })
+}
+
+async fn serve(listener: tokio::net::TcpListener, front: Arc<Front>, mut closed: watch::Receiver<bool>) {
+    let app = Router::new().fallback(front::answer).with_state(front);
+    let served = axum::serve(listener, app).with_graceful_shutdown(async move {
+        let _ = closed.wait_for(|closed| *closed).await;
+    });
+    if let Err(error) = served.await {
+        tracing::error!(%error, "the server ended");
+    }
+}
+
+async fn sweep(
+    dynamodb: DynamoDb,
+    stream: Stream,
+    checkpoints: Vec<Arc<Checkpoint>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(SWEEP) => {}
+        }
+        if let Err(error) = dynamodb.sweep().await {
+            tracing::warn!(%error, "what has expired cannot be deleted");
+        }
+        let seen = checkpoints.iter().map(|checkpoint| checkpoint.position()).min();
+        if let Err(error) = stream.trim(seen.unwrap_or(Position::default())).await {
+            tracing::warn!(%error, "the stream cannot be trimmed");
+        }
+    }
+}
+
+fn site_settings(settings: &Settings) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&SiteSettings {
+        service_name: settings.service_name.clone(),
+        sms_sender: settings.sms_sender.clone(),
+        helpdesk_phone: settings.helpdesk_phone.clone(),
+        helpdesk_email: settings.helpdesk_email.clone(),
+    })
+}
+
+fn random_hex(bytes: usize) -> String {
+    (0..bytes).map(|_| format!("{:02x}", rand::random::<u8>())).collect()
+}

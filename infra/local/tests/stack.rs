@@ -1,0 +1,338 @@
+//! The stack from outside: the AWS SDKs, plain HTTP, restarts.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use aws_lambda_events::event::streams::DynamoDbEventResponse;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_sns::error::ProvideErrorMetadata;
+use aws_sdk_sns::types::MessageAttributeValue;
+use bukti_local::{Handlers, Options, Stack, StackInfo, StartError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+async fn start(data: &Path) -> Stack {
+    Stack::start(Options { port: 0, data: data.to_owned(), ..Default::default() }).await.unwrap()
+}
+
+/// Functions that note what reaches them.
+#[derive(Clone, Default)]
+struct Noted {
+    records: Arc<AtomicUsize>,
+    feeds: Arc<Mutex<Vec<String>>>,
+}
+
+impl Noted {
+    fn handlers(&self) -> Handlers {
+        let (records, feeds) = (Arc::clone(&self.records), Arc::clone(&self.feeds));
+        Handlers {
+            http: Arc::new(|_, _| Box::pin(async { lambda_http::Response::new("an answer".into()) })),
+            intake: Arc::new(move |event| {
+                let key = event.records[0].s3.object.key.clone().unwrap();
+                feeds.lock().unwrap().push(key);
+                Box::pin(async { Ok(()) })
+            }),
+            streams: vec![(
+                "test",
+                Arc::new(move |event| {
+                    records.fetch_add(event.records.len(), Ordering::SeqCst);
+                    Box::pin(async { DynamoDbEventResponse::default() })
+                }),
+            )],
+        }
+    }
+
+    async fn start(&self, data: &Path) -> Stack {
+        let options = Options { port: 0, data: data.to_owned(), ..Default::default() };
+        Stack::start_with(options, |_| Ok(self.handlers())).await.unwrap()
+    }
+}
+
+macro_rules! client {
+    ($sdk:ident, $info:expr $(, $path_style:ident)?) => {{
+        let info: &StackInfo = $info;
+        let keys = $sdk::config::Credentials::new(&info.access_key, &info.secret_key, None, None, "test");
+        $sdk::Client::from_conf(
+            $sdk::Config::builder()
+                .behavior_version_latest()
+                .endpoint_url(&info.endpoint)
+                .region($sdk::config::Region::new(info.region.clone()))
+                .credentials_provider(keys)
+                $(.$path_style(true))?
+                .build(),
+        )
+    }};
+}
+
+/// A plain request, as anything can send it; status, head and body of the answer.
+async fn send(url: &str, request: &str) -> (u16, String, String) {
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_lowercase(), body.to_owned())
+}
+
+async fn get(url: &str, path: &str) -> (u16, String, String) {
+    let host = url.strip_prefix("http://").unwrap();
+    send(url, &format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).await
+}
+
+#[tokio::test]
+async fn requests_are_told_apart() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = Noted::default().start(data.path()).await;
+    let url = stack.url();
+    let (status, head, body) = get(url, "/_stack.json").await;
+    let info: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, info["endpoint"].as_str(), info["backlog"].as_u64()), (200, Some(url), Some(0)));
+    assert!(head.contains("cross-origin-resource-policy: same-origin"));
+    let (status, _, body) = get(url, "/api/captcha").await;
+    assert_eq!((status, body.as_str()), (200, "an answer"));
+    let (status, head, body) = get(url, "/api/nothing").await;
+    assert_eq!(status, 404);
+    assert!(head.contains("application/problem+json") && body.contains("\"not_found\""));
+    let (_, head, body) = get(url, "/settings.json").await;
+    assert!(head.contains("content-security-policy: default-src 'self'"));
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&body).unwrap()["helpdesk_phone"], "119 ext. 9");
+    assert!(get(url, "/").await.2.contains("without its site"));
+    assert_eq!(get(url, "/_sms").await.0, 200);
+    assert_eq!(get(url, "/_sms.json").await.2, "[]");
+    for host in ["evil.example", "127.0.0.1.evil.example:80"] {
+        let request = format!("GET /_stack.json HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let (status, _, body) = send(url, &request).await;
+        assert_eq!(status, 421, "{host}");
+        assert!(!body.contains("secret_key"));
+    }
+    let strange = "POST / HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: 2\r\n\
+        x-amz-target: DynamoDB_20120810.ListTables\r\n\r\n{}";
+    assert_eq!(send(url, strange).await.0, 403, "a call without the access key");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn sms_lie_in_the_outbox_over_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = Noted::default().start(data.path()).await;
+    let sns = client!(aws_sdk_sns, stack.info());
+    let sender = MessageAttributeValue::builder().data_type("String").string_value("1199").build().unwrap();
+    let sent = sns
+        .publish()
+        .phone_number("+6281234567890")
+        .message("Sertifikat <Anda> & lain: http://127.0.0.1/s/a+b %20")
+        .message_attributes("AWS.SNS.SMS.SenderID", sender)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(sent.message_id.unwrap().len(), 36);
+    let refused = sns.publish().phone_number("081234567890").message("x").send().await.unwrap_err();
+    assert_eq!(refused.into_service_error().code(), Some("InvalidParameter"));
+    stack.stop().await;
+
+    let stack = Noted::default().start(data.path()).await;
+    let sms: serde_json::Value = serde_json::from_str(&get(stack.url(), "/_sms.json").await.2).unwrap();
+    assert_eq!(sms.as_array().unwrap().len(), 1);
+    assert_eq!(sms[0]["to"], "+6281234567890");
+    assert_eq!(sms[0]["from"], "1199");
+    assert_eq!(sms[0]["message"], "Sertifikat <Anda> & lain: http://127.0.0.1/s/a+b %20");
+    assert!(sms[0]["sent_at"].as_str().unwrap().ends_with('Z'));
+    let (_, head, page) = get(stack.url(), "/_sms").await;
+    assert!(head.contains("content-security-policy: default-src 'none'"));
+    assert!(page.contains("&lt;Anda&gt; &amp; lain"));
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn presigned_addresses_are_good_as_they_are_and_for_their_time() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = Noted::default().start(data.path()).await;
+    let s3 = client!(aws_sdk_s3, stack.info(), force_path_style);
+    let bucket = "bukti-documents";
+    let body = ByteStream::from_static(b"%PDF a document");
+    s3.put_object().bucket(bucket).key("documents/a b.pdf").body(body).send().await.unwrap();
+    let presign = async |config: PresigningConfig| {
+        let request = s3
+            .get_object()
+            .bucket(bucket)
+            .key("documents/a b.pdf")
+            .response_content_type("application/pdf")
+            .response_content_disposition("attachment; filename=\"x.pdf\"")
+            .presigned(config)
+            .await
+            .unwrap();
+        request.uri().strip_prefix(stack.url()).unwrap().to_owned()
+    };
+    let good = presign(PresigningConfig::expires_in(Duration::from_secs(300)).unwrap()).await;
+    let (status, head, body) = get(stack.url(), &good).await;
+    assert_eq!((status, body.as_str()), (200, "%PDF a document"));
+    assert!(head.contains("content-type: application/pdf"));
+    assert!(head.contains("content-disposition: attachment; filename=\"x.pdf\""));
+
+    for tampered in [
+        good.replace("x.pdf", "y.pdf"),
+        good.replace("documents/a%20b", "documents/other"),
+        good.replace("X-Amz-Expires=300", "X-Amz-Expires=3000"),
+    ] {
+        assert_ne!(tampered, good);
+        assert_eq!(get(stack.url(), &tampered).await.0, 403, "{tampered}");
+    }
+    let hour = Duration::from_secs(3600);
+    let early = PresigningConfig::builder()
+        .start_time(SystemTime::now() - hour)
+        .expires_in(Duration::from_secs(300))
+        .build()
+        .unwrap();
+    assert_eq!(get(stack.url(), &presign(early).await).await.0, 403, "expired");
+    let (status, _, body) = get(stack.url(), "/bukti-documents/documents/a%20b.pdf").await;
+    assert_eq!(status, 403, "unsigned");
+    assert!(!body.contains("%PDF"));
+    let mut info = stack.info().clone();
+    info.secret_key = "another".to_owned();
+    let stranger = client!(aws_sdk_s3, &info, force_path_style);
+    assert!(stranger.list_objects_v2().bucket(bucket).send().await.is_err());
+
+    s3.delete_object().bucket(bucket).key("documents/a b.pdf").send().await.unwrap();
+    assert_eq!(get(stack.url(), &good).await.0, 404);
+    let left = std::fs::read_dir(data.path().join("bucket")).unwrap().count();
+    assert_eq!(left, 1, "the bucket, and nothing of the object beside it");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn the_table_keeps_its_items_and_the_stream_its_place_over_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let noted = Noted::default();
+    let stack = noted.start(data.path()).await;
+    let s = |text: &str| AttributeValue::S(text.to_owned());
+    let dynamodb = client!(aws_sdk_dynamodb, stack.info());
+    for number in 0..30 {
+        dynamodb
+            .put_item()
+            .table_name("bukti")
+            .item("pk", s(&format!("E#{number}")))
+            .item("sk", s("DOSE"))
+            .item("person", s("P#1"))
+            .send()
+            .await
+            .unwrap();
+    }
+    let again = dynamodb
+        .put_item()
+        .table_name("bukti")
+        .item("pk", s("E#1"))
+        .item("sk", s("DOSE"))
+        .condition_expression("attribute_not_exists(pk)")
+        .send()
+        .await
+        .unwrap_err();
+    assert!(again.into_service_error().is_conditional_check_failed_exception());
+    assert!(stack.wait_idle(Duration::from_secs(20)).await);
+    assert_eq!(noted.records.load(Ordering::SeqCst), 30);
+    stack.stop().await;
+
+    let stack = noted.start(data.path()).await;
+    let dynamodb = client!(aws_sdk_dynamodb, stack.info());
+    let found = dynamodb
+        .query()
+        .table_name("bukti")
+        .index_name("by_person")
+        .key_condition_expression("person = :person")
+        .expression_attribute_values(":person", s("P#1"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(found.count, 30);
+    dynamodb.delete_item().table_name("bukti").key("pk", s("E#1")).key("sk", s("DOSE")).send().await.unwrap();
+    assert!(stack.wait_idle(Duration::from_secs(20)).await);
+    assert_eq!(noted.records.load(Ordering::SeqCst), 31, "none again, one new");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn feeds_make_events_and_what_lies_there_makes_one_at_the_start() {
+    let data = tempfile::tempdir().unwrap();
+    let noted = Noted::default();
+    let stack = noted.start(data.path()).await;
+    let s3 = client!(aws_sdk_s3, stack.info(), force_path_style);
+    for key in ["intake/feeds/a.csv", "intake/reports/a.csv"] {
+        let body = ByteStream::from_static(b"rows");
+        s3.put_object().bucket("bukti-documents").key(key).body(body).send().await.unwrap();
+    }
+    assert!(stack.wait_idle(Duration::from_secs(20)).await);
+    assert_eq!(*noted.feeds.lock().unwrap(), ["intake/feeds/a.csv"]);
+    stack.stop().await;
+
+    let stack = noted.start(data.path()).await;
+    assert!(stack.wait_idle(Duration::from_secs(20)).await);
+    assert_eq!(noted.feeds.lock().unwrap().len(), 2);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_feed_in_parts_makes_one_event() {
+    let data = tempfile::tempdir().unwrap();
+    let noted = Noted::default();
+    let stack = noted.start(data.path()).await;
+    let s3 = client!(aws_sdk_s3, stack.info(), force_path_style);
+    let (bucket, key) = ("bukti-documents", "intake/feeds/b.csv");
+    let upload = s3.create_multipart_upload().bucket(bucket).key(key).send().await.unwrap();
+    let id = upload.upload_id.unwrap();
+    let part = s3
+        .upload_part()
+        .bucket(bucket)
+        .key(key)
+        .upload_id(&id)
+        .part_number(1)
+        .body(ByteStream::from_static(b"rows"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(stack.info().table, "bukti");
+    assert!(noted.feeds.lock().unwrap().is_empty());
+    let part = aws_sdk_s3::types::CompletedPart::builder().part_number(1).set_e_tag(part.e_tag).build();
+    let parts = aws_sdk_s3::types::CompletedMultipartUpload::builder().parts(part).build();
+    let completed = s3.complete_multipart_upload().bucket(bucket).key(key).upload_id(&id);
+    completed.multipart_upload(parts).send().await.unwrap();
+    assert!(stack.wait_idle(Duration::from_secs(20)).await);
+    assert_eq!(*noted.feeds.lock().unwrap(), [key]);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn one_stack_per_folder_and_port() {
+    let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let stack = start(data.path()).await;
+    let announced = data.path().join("endpoint");
+    assert_eq!(std::fs::read_to_string(&announced).unwrap(), stack.url());
+    let second = Stack::start(Options { port: 0, data: data.path().to_owned(), ..Default::default() }).await;
+    assert!(matches!(second, Err(StartError::Taken { .. })));
+    let port = stack.url().rsplit(':').next().unwrap().parse().unwrap();
+    let second = Stack::start(Options { port, data: other.path().to_owned(), ..Default::default() }).await;
+    let Err(error @ StartError::Port { .. }) = second else { panic!("the port is taken") };
+    assert!(error.to_string().contains("--port"), "{error}");
+    // Two at once, each with its own data and keys.
+    let third = start(other.path()).await;
+    assert_ne!(third.info().secret_key, stack.info().secret_key);
+    third.stop().await;
+    stack.stop().await;
+    assert!(!announced.exists());
+}
+
+#[tokio::test]
+async fn the_functions_answer() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = start(data.path()).await;
+    let (status, head, body) = get(stack.url(), "/api/captcha").await;
+    assert_eq!(status, 200, "{body}");
+    assert!(head.contains("application/json"));
+    assert_eq!(get(stack.url(), "/api/sessions/current").await.0, 401);
+    stack.stop().await;
+}
