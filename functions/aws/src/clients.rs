@@ -44,7 +44,9 @@ impl Aws {
             // Emulated accounts have no host per bucket.
             .force_path_style(settings.endpoint.is_some())
             .build();
-        let mut sns = aws_sdk_sns::config::Builder::from(&config);
+        let mut sns = aws_sdk_sns::config::Builder::from(&config)
+            // Longer than for the others: a try that is given up too early may be an SMS that goes out twice.
+            .timeout_config(timeouts(Duration::from_secs(12), Duration::from_secs(14)));
         if let Some(region) = &settings.sms_region {
             sns = sns.region(aws_sdk_sns::config::Region::new(region.clone()));
         }
@@ -73,16 +75,18 @@ impl Aws {
     }
 }
 
+fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(operation)
+        .build()
+}
+
 async fn sdk_config(settings: &Settings) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(settings.region.clone()))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(2))
-                .operation_attempt_timeout(Duration::from_secs(5))
-                .operation_timeout(Duration::from_secs(12))
-                .build(),
-        );
+        .timeout_config(timeouts(Duration::from_secs(5), Duration::from_secs(12)));
     if let Some(endpoint) = &settings.endpoint {
         loader = loader.endpoint_url(endpoint);
     }

@@ -8,8 +8,8 @@ use aws_lc_rs::{constant_time, digest, hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bukti_domain::{FeedRow, Identity, PhoneNumber};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::Secrets;
 
@@ -21,7 +21,7 @@ const READABLE: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// A random token, 131 bits: 22 letters and digits. No other character, since phones end a link in an SMS before a
 /// hyphen or underscore that stands last.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Token(String);
 
 impl Token {

@@ -58,9 +58,14 @@ pub use table::StoreError;
 
 /// Starts the logs of a function: JSON lines on AWS, text elsewhere, the level by `RUST_LOG`.
 pub fn start_logs() {
+    use std::io::IsTerminal;
+
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,bukti=info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     // A second start (several functions in one test process) is no fault.
     let _ = if std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_some() {
         logs.json().without_time().try_init()

@@ -50,7 +50,7 @@ impl Links {
         Self { table: aws.table() }
     }
 
-    /// Keeps a link for the phone that the dose has now.
+    /// Keeps a link for the phone that the dose has now, unless it is there already.
     ///
     /// # Errors
     ///

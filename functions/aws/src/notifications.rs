@@ -6,23 +6,30 @@
 //!                      └──────┘ lease over: its process died; whoever comes next claims it
 //! ```
 //!
-//! An SMS can go out twice only where a process dies between the SMS service's answer and the record of it.
+//! An SMS can go out twice only where a process dies between the SMS service's answer and the record of it. The claim keeps
+//! the link's token, so that whoever goes on says the same again, under the same name, by which an SMS service that can
+//! will leave the second out.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use crate::table::{Table, Written, from_item, n, to_item};
-use crate::{Aws, DoseRecord, StoreError};
+use crate::{Aws, DoseRecord, Keys, StoreError, Token};
 
 /// How long one sender has for one SMS. Longer than the time-outs of all calls that it makes.
-const LEASE: SignedDuration = SignedDuration::from_secs(15);
+const LEASE: SignedDuration = SignedDuration::from_secs(20);
 
 /// What became of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// It is the caller's to send.
-    Ours,
+    /// It is the caller's to send, with this token in its link.
+    Ours {
+        /// Of whoever claimed it first.
+        token: Token,
+        /// The message's name, the same at each try.
+        name: String,
+    },
     /// It was sent.
     Sent,
     /// Another is sending it now, or died while sending: come again later.
@@ -34,6 +41,9 @@ struct NotificationRecord {
     /// Until when the sender has it, Unix milliseconds.
     lease_until: i64,
     claimed_at: Timestamp,
+    /// The token of its link, sealed, until it is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<ByteBuf>,
     /// When the SMS service accepted it, and under which id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sent: Option<Sent>,
@@ -49,6 +59,7 @@ struct Sent {
 #[derive(Clone)]
 pub struct Notifications {
     table: Table,
+    keys: Keys,
 }
 
 fn sort_key(phone_version: u32) -> String {
@@ -58,7 +69,7 @@ fn sort_key(phone_version: u32) -> String {
 impl Notifications {
     /// The notifications of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { table: aws.table() }
+        Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
     /// Claims the first-dose SMS to the phone that the dose has now.
@@ -68,15 +79,32 @@ impl Notifications {
     /// [`StoreError`].
     pub async fn claim(&self, dose: &DoseRecord, now: Timestamp) -> Result<Claim, StoreError> {
         let lease_until = (now + LEASE).as_millisecond();
-        let record = NotificationRecord { lease_until, claimed_at: now, sent: None };
-        let condition = "attribute_not_exists(pk) OR (attribute_not_exists(sent) AND lease_until < :now)";
-        match self.put(dose, &record, condition, &[(":now", n(now.as_millisecond()))]).await? {
-            Written::Done => Ok(Claim::Ours),
-            Written::Refused(Some(item)) => {
-                let known: NotificationRecord = from_item(item, "notification")?;
-                Ok(if known.sent.is_some() { Claim::Sent } else { Claim::Theirs })
+        let name = format!("{} {}", dose.pk, sort_key(dose.phone_version));
+        let token = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
+        let sealed = self.keys.seal(&name, &token).map(ByteBuf::from);
+        let record = NotificationRecord { lease_until, claimed_at: now, token: sealed, sent: None };
+        let known = match self.put(dose, &record, "attribute_not_exists(pk)", &[]).await? {
+            Written::Done => return Ok(Claim::Ours { token, name }),
+            Written::Refused(None) => return Ok(Claim::Theirs),
+            Written::Refused(Some(item)) => from_item::<NotificationRecord>(item, "notification")?,
+        };
+        if known.sent.is_some() {
+            return Ok(Claim::Sent);
+        }
+        if known.lease_until >= now.as_millisecond() {
+            return Ok(Claim::Theirs);
+        }
+        let before = known.lease_until;
+        let record = NotificationRecord { lease_until, ..known };
+        let condition = "attribute_not_exists(sent) AND lease_until = :before";
+        match self.put(dose, &record, condition, &[(":before", n(before))]).await? {
+            Written::Refused(_) => Ok(Claim::Theirs),
+            Written::Done => {
+                let sealed = record.token.ok_or(StoreError::Corrupt("notification"))?;
+                let token =
+                    self.keys.open(&name, &sealed).map_err(|_| StoreError::Corrupt("notification"))?;
+                Ok(Claim::Ours { token, name })
             }
-            Written::Refused(None) => Ok(Claim::Theirs),
         }
     }
 
@@ -87,7 +115,7 @@ impl Notifications {
     /// [`StoreError`].
     pub async fn sent(&self, dose: &DoseRecord, message_id: &str, now: Timestamp) -> Result<(), StoreError> {
         let sent = Some(Sent { at: now, message_id: message_id.to_owned() });
-        let record = NotificationRecord { lease_until: 0, claimed_at: now, sent };
+        let record = NotificationRecord { lease_until: 0, claimed_at: now, token: None, sent };
         self.put(dose, &record, "attribute_exists(pk)", &[]).await?;
         Ok(())
     }
@@ -97,9 +125,11 @@ impl Notifications {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn give_back(&self, dose: &DoseRecord, now: Timestamp) -> Result<(), StoreError> {
-        let record = NotificationRecord { lease_until: 0, claimed_at: now, sent: None };
-        self.put(dose, &record, "attribute_not_exists(sent)", &[]).await?;
+    pub async fn give_back(&self, dose: &DoseRecord) -> Result<(), StoreError> {
+        let (sk, zero) = (sort_key(dose.phone_version), [(":zero", n(0))]);
+        let (update, condition) =
+            ("SET lease_until = :zero", "attribute_exists(pk) AND attribute_not_exists(sent)");
+        self.table.update_if(&dose.pk, &sk, update, condition, &zero).await?;
         Ok(())
     }
 

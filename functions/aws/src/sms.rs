@@ -25,12 +25,13 @@ impl Sms {
         Self { client: aws.sns.clone(), sender: aws.settings.sms_sender.clone() }
     }
 
-    /// Sends a text and returns the id that the service gave it.
+    /// Sends a text and returns the id that the service gave it. A message that may be sent again after a crash has a
+    /// `name`: SNS passes the attribute over, the embedded stack leaves out a second message of the same name.
     ///
     /// # Errors
     ///
     /// [`SmsError`]; the message may have been taken all the same where the answer was lost.
-    pub async fn send(&self, to: &PhoneNumber, text: &str) -> Result<String, SmsError> {
+    pub async fn send(&self, to: &PhoneNumber, text: &str, name: Option<&str>) -> Result<String, SmsError> {
         let attribute = |value: &str| {
             MessageAttributeValue::builder()
                 .data_type("String")
@@ -38,11 +39,14 @@ impl Sms {
                 .build()
                 .map_err(|_| SmsError("attribute".to_owned()))
         };
+        let name = name.map(&attribute).transpose()?;
+        let attributes = name.map(|name| ("Bukti.DeduplicationId".to_owned(), name));
         let answer = self
             .client
             .publish()
             .phone_number(to.e164())
             .message(text)
+            .set_message_attributes(Some(attributes.into_iter().collect()))
             .message_attributes("AWS.SNS.SMS.SenderID", attribute(&self.sender)?)
             .message_attributes("AWS.SNS.SMS.SMSType", attribute("Transactional")?)
             .send()

@@ -7,7 +7,7 @@ use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
     Aws, CertificateRecord, Certificates, Claim, DoseRecord, Doses, Links, Notifications, OpenError, Sms,
-    SmsError, StoreError, Token, each_record,
+    SmsError, StoreError, each_record,
 };
 use bukti_locales::{Locale, fill};
 use jiff::Timestamp;
@@ -22,8 +22,6 @@ enum NotifyError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Sms(#[from] SmsError),
-    #[error("the system has no randomness")]
-    NoRandomness,
     #[error("another is sending this SMS, or died while sending it")]
     Claimed,
 }
@@ -91,25 +89,24 @@ impl Notify {
     async fn tell(&self, record: &DoseRecord) -> Result<(), NotifyError> {
         let dose = record.dose(&self.aws.keys)?;
         let (Some(1), Some(phone)) = (dose.dose_number, dose.phone) else { return Ok(()) };
-        match self.notifications.claim(record, Timestamp::now()).await? {
+        let (token, name) = match self.notifications.claim(record, Timestamp::now()).await? {
             Claim::Sent => return Ok(()),
             Claim::Theirs => return Err(NotifyError::Claimed),
-            Claim::Ours => {}
-        }
-        let token = Token::generate().ok_or(NotifyError::NoRandomness)?;
+            Claim::Ours { token, name } => (token, name),
+        };
         self.links.make(&token, record, Timestamp::now()).await?;
         let settings = &self.aws.settings;
         let link = format!("{}/s/{}", settings.site_url, token.secret());
         let phone_of_helpdesk = short_phone(&settings.helpdesk_phone);
         let text = fill(Locale::Id, "sms.first_dose", &[("link", &link), ("helpdesk", &phone_of_helpdesk)]);
         let _one_at_a_time = self.sending.lock().await;
-        match self.sms.send(&phone, &text).await {
+        match self.sms.send(&phone, &text, Some(&name)).await {
             Ok(message_id) => {
                 tracing::debug!(message_id = %message_id, "a first-dose SMS was accepted");
                 Ok(self.notifications.sent(record, &message_id, Timestamp::now()).await?)
             }
             Err(error) => {
-                self.notifications.give_back(record, Timestamp::now()).await?;
+                self.notifications.give_back(record).await?;
                 Err(error.into())
             }
         }

@@ -62,7 +62,7 @@ impl Otp {
                 let host = self.aws.settings.site_host();
                 let service = &*self.aws.settings.service_name;
                 let text = fill(locale, "sms.otp", &[("code", &code), ("service", service), ("host", host)]);
-                if let Err(error) = self.sms.send(&phone, &text).await {
+                if let Err(error) = self.sms.send(&phone, &text, None).await {
                     tracing::error!(error = %error, "a one-time code was not sent");
                     self.otps.not_sent(&phone, now).await?;
                     return Err(Failure::new(ProblemCode::Unavailable).retry_after(2));

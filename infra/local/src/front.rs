@@ -126,6 +126,7 @@ impl Front {
         let Some(backlog) = backlog else { return api::unavailable() };
         let mut info = serde_json::to_value(&self.info).unwrap_or_default();
         info["backlog"] = backlog.into();
+        info["repeated_sms"] = self.outbox.repeated().into();
         own("application/json", info.to_string())
     }
 }

@@ -43,6 +43,8 @@ struct Inner {
     file: File,
     sms: Vec<Sms>,
     names: HashSet<String>,
+    /// Messages that were left out since the start, since one of their name is there.
+    repeated: u64,
 }
 
 impl Outbox {
@@ -64,7 +66,7 @@ impl Outbox {
                 Err(_) => tracing::warn!("a damaged line of the outbox is left out"),
             }
         }
-        Ok(Self(Arc::new(Mutex::new(Inner { file, sms, names }))))
+        Ok(Self(Arc::new(Mutex::new(Inner { file, sms, names, repeated: 0 }))))
     }
 
     /// Keeps an SMS, unless there is one of this name. It is on disk when this comes back.
@@ -76,6 +78,7 @@ impl Outbox {
         tokio::task::spawn_blocking(move || {
             let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
             if entry.name.as_ref().is_some_and(|name| inner.names.contains(name)) {
+                inner.repeated += 1;
                 return Ok(());
             }
             inner.file.write_all(&line)?;
@@ -86,6 +89,12 @@ impl Outbox {
         })
         .await
         .map_err(io::Error::other)?
+    }
+
+    /// How many messages were left out since the start. More than none means that a sender did not know that its message
+    /// was accepted: it died, or it is wrong.
+    pub(crate) fn repeated(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).repeated
     }
 
     /// Every SMS, oldest first.

@@ -1,0 +1,98 @@
+// What the journeys have in common: a browser, feeds through the command line, the outbox, a scanner.
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { chromium } from "playwright-core";
+
+export const url = process.env.BUKTI_URL;
+export const phone = { width: 360, height: 740 };
+export const desktop = { width: 1280, height: 800 };
+
+const { ARTIFACTS, BUKTI_CLI, BUKTI_DATA, BUKTI_PYTHON, BUKTI_ROOT, CHROMIUM } = process.env;
+const columns =
+  "event_id,sent_at,nik,paspor,nama,tanggal_lahir,jenis_kelamin,no_hp,dosis_ke,vaksin,batch,tanggal_vaksinasi,kode_faskes,nama_faskes".split(",");
+
+/** A complete first dose; journeys change what they are about. */
+export function dose(changes) {
+  return {
+    sent_at: "2021-01-29T08:41:34+07:00",
+    nama: "Siti Nurhaliza",
+    tanggal_lahir: "1989-01-24",
+    dosis_ke: "1",
+    vaksin: "CoronaVac",
+    batch: "AZ56327A",
+    tanggal_vaksinasi: "2021-01-29",
+    kode_faskes: "P3174020101",
+    nama_faskes: "Puskesmas Kebayoran Baru",
+    ...changes,
+  };
+}
+
+/** Sends doses in, as a facility does, and waits until certificates and SMS are made. */
+export function sendDoses(...doses) {
+  const file = join(tmpdir(), `bukti-feed-${process.pid}.csv`);
+  const rows = doses.map((dose) => columns.map((column) => dose[column] ?? "").join(","));
+  writeFileSync(file, [columns.join(","), ...rows, ""].join("\n"));
+  execFileSync(BUKTI_CLI, ["import", "--endpoint", url, file], { stdio: "pipe" });
+}
+
+/** The last SMS to a number in E.164. */
+export async function lastSms(to) {
+  const sent = await (await fetch(`${url}/_sms.json`)).json();
+  return sent.filter((sms) => sms.to === to).at(-1)?.message;
+}
+
+/** Opens a browser with one page. A script error or a breach of the security policy on it fails the journey. */
+export async function openPage(viewport, options = {}) {
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+      "--disable-component-update", "--disable-sync"],
+  });
+  const context = await browser.newContext({ viewport, locale: "id-ID", acceptDownloads: true, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  const faults = [];
+  page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("console", (message) => {
+    // Chromium reports every answer with an error status, also those that a journey is about.
+    const expected = message.text().startsWith("Failed to load resource");
+    if (message.type() === "error" && !expected) faults.push(message.text());
+  });
+  page.on("request", (request) => {
+    const address = request.url();
+    if (!address.startsWith(url) && !address.startsWith("data:") && !address.startsWith("blob:")) {
+      faults.push(`a request to another host: ${address}`);
+    }
+  });
+  return { browser, page, faults };
+}
+
+/** A picture of the page as it is, for people to look at. */
+export async function picture(page, name) {
+  mkdirSync(ARTIFACTS, { recursive: true });
+  await page.screenshot({ path: join(ARTIFACTS, `${name}.png`), fullPage: true });
+}
+
+/** Presses a button that downloads, and returns the file's path. */
+export async function download(page, button) {
+  const [download] = await Promise.all([page.waitForEvent("download"), button.click()]);
+  const path = join(ARTIFACTS, download.suggestedFilename());
+  mkdirSync(ARTIFACTS, { recursive: true });
+  await download.saveAs(path);
+  return path;
+}
+
+/** Scans a PDF's QR and has it verified by implementations that are not ours; returns the payload. */
+export function verifyPdf(path) {
+  const python = (script, args, input) =>
+    execFileSync(BUKTI_PYTHON, [join(BUKTI_ROOT, "tests/verify", script), ...args], { input, encoding: "utf8" });
+  const texts = python("scan.py", [path]).trim().split("\n");
+  const { signer } = JSON.parse(readFileSync(join(BUKTI_DATA, "secrets.json"), "utf8"));
+  const asked = { signer: signer.signer_certificate_pem, root: signer.root_certificate_pem, schema: null, texts };
+  const payloads = JSON.parse(python("hcert.py", [], JSON.stringify(asked)));
+  return payloads[0];
+}
