@@ -1,6 +1,7 @@
 //! `bukti`: the admin's command line.
 
 mod import;
+mod secrets;
 mod target;
 
 use std::path::PathBuf;
@@ -39,6 +40,22 @@ enum Command {
         #[arg(long, value_name = "OUT.csv", default_value = "-")]
         report: ReportTo,
     },
+    /// The keys of a deployment on AWS.
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
+}
+
+#[derive(Subcommand)]
+enum SecretsCommand {
+    /// Makes the keys of a new deployment and puts them into AWS Secrets Manager.
+    Init {
+        /// The secret's name: the template's parameter `Secrets`.
+        #[arg(long, default_value = "bukti")]
+        name: String,
+        /// Who the signer's certificate is issued to.
+        #[arg(long, default_value = "Bukti")]
+        organisation: String,
+    },
 }
 
 #[tokio::main]
@@ -65,6 +82,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Report { job, report } => {
             let mut target = Target::find(&arguments.place).await?;
             import::report(&mut target, &job, &report).await
+        }
+        Command::Secrets(SecretsCommand::Init { name, organisation }) => {
+            secrets::init(&name, &organisation).await?;
+            Ok(ExitCode::SUCCESS)
         }
     }
 }
