@@ -1,0 +1,73 @@
+//! Who is logged in.
+
+use bukti_wire::Session;
+use leptos::prelude::*;
+
+use crate::api;
+use crate::browser;
+
+/// Says that somebody was logged in here, and nothing more. Without it nobody is asked for at the start, which spares
+/// most visits a request and its 401.
+const STORED: &str = "bukti.session";
+
+/// Who is logged in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Who {
+    /// Not known yet.
+    Unknown,
+    /// Nobody.
+    Nobody,
+    /// Somebody.
+    Somebody(Session),
+}
+
+/// Who is logged in, a context of the whole site.
+#[derive(Clone, Copy)]
+pub struct Account(RwSignal<Who>);
+
+impl Account {
+    /// Finds out who is logged in and provides it to all below.
+    pub fn provide() -> Self {
+        let before = browser::stored(STORED).is_some();
+        let account = Self(RwSignal::new(if before { Who::Unknown } else { Who::Nobody }));
+        provide_context(account);
+        if before {
+            account.ask();
+        }
+        account
+    }
+
+    /// Who is logged in.
+    pub fn current() -> Self {
+        use_context().unwrap_or_else(|| Self(RwSignal::new(Who::Nobody)))
+    }
+
+    /// Who it is, tracked.
+    pub fn get(self) -> Who {
+        self.0.get()
+    }
+
+    /// Asks the server who it is.
+    pub fn ask(self) {
+        browser::spawn(Box::pin(async move {
+            match api::get::<Session>("/api/sessions/current").await {
+                Ok(session) => self.entered(session),
+                Err(failure) if failure.is_not_logged_in() => self.left(),
+                // Unknown stays unknown: the pages that need to know ask again.
+                Err(_) => {}
+            }
+        }));
+    }
+
+    /// Somebody has logged in.
+    pub fn entered(self, session: Session) {
+        browser::store(STORED, Some("1"));
+        self.0.set(Who::Somebody(session));
+    }
+
+    /// The session has ended.
+    pub fn left(self) {
+        browser::store(STORED, None);
+        self.0.set(Who::Nobody);
+    }
+}

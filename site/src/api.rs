@@ -1,0 +1,154 @@
+//! Asking the functions: every request has a time-out, and every failure a sentence for the reader.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bukti_locales::{Locale, fill, text};
+use bukti_wire::{Problem, ProblemCode};
+use gloo_net::http::{Method, RequestBuilder};
+use leptos::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::browser;
+use crate::json;
+
+const TIME_OUT: Duration = Duration::from_secs(15);
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failure {
+    /// The server could not be reached.
+    Unreachable,
+    /// No answer came in time.
+    TimedOut,
+    /// An answer came that cannot be read.
+    Unreadable,
+    /// The server said what the problem is.
+    Problem(Box<Problem>),
+}
+
+impl Failure {
+    /// The problem's code, where the server named one.
+    pub fn code(&self) -> Option<ProblemCode> {
+        match self {
+            Failure::Problem(problem) => Some(problem.code),
+            _ => None,
+        }
+    }
+
+    /// Whether nobody is logged in.
+    pub fn is_not_logged_in(&self) -> bool {
+        self.code() == Some(ProblemCode::NotLoggedIn)
+    }
+
+    /// What went wrong, in a few words.
+    pub fn title(&self, locale: Locale) -> String {
+        self.words(locale, "title")
+    }
+
+    /// How to mend it.
+    pub fn detail(&self, locale: Locale) -> String {
+        let mut detail = self.words(locale, "detail");
+        if let Failure::Problem(problem) = self
+            && let Some(seconds) = problem.retry_after
+        {
+            let (key, n) = if seconds <= 90 {
+                ("site.failure.retry_seconds", seconds)
+            } else {
+                ("site.failure.retry_minutes", seconds.div_ceil(60))
+            };
+            detail.push(' ');
+            detail.push_str(&fill(locale, key, &[("n", &n.to_string())]));
+        }
+        detail
+    }
+
+    fn words(&self, locale: Locale, part: &str) -> String {
+        let key = match self {
+            Failure::Unreachable => format!("site.failure.unreachable.{part}"),
+            Failure::TimedOut => format!("site.failure.timed_out.{part}"),
+            Failure::Unreadable => format!("site.failure.unreadable.{part}"),
+            Failure::Problem(problem) => format!("problems.{}.{part}", problem.code.code()),
+        };
+        text(locale, &key).to_owned()
+    }
+}
+
+/// Fetches what is at a path.
+pub async fn get<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
+    read(&send(Method::GET, path, None).await?)
+}
+
+/// Sends a body to a path and reads what comes back.
+pub async fn post<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Result<T, Failure> {
+    let body = serde_json::to_string(body).map_err(|_| Failure::Unreadable)?;
+    read(&send(Method::POST, path, Some(body)).await?)
+}
+
+/// Asks for something at a path that needs no body.
+pub async fn post_nothing<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
+    read(&send(Method::POST, path, None).await?)
+}
+
+/// Deletes what is at a path.
+pub async fn delete(path: &str) -> Result<(), Failure> {
+    send(Method::DELETE, path, None).await.map(drop)
+}
+
+fn read<T: DeserializeOwned>(answer: &str) -> Result<T, Failure> {
+    json::read(answer).map_err(|_| Failure::Unreadable)
+}
+
+type Answer<'path> = Pin<Box<dyn Future<Output = Result<String, Failure>> + 'path>>;
+
+/// Boxed, so that there is one of it and not one in the body of every caller.
+fn send(method: Method, path: &str, body: Option<String>) -> Answer<'_> {
+    Box::pin(send_in_time(method, path, body))
+}
+
+async fn send_in_time(method: Method, path: &str, body: Option<String>) -> Result<String, Failure> {
+    let aborter = web_sys::AbortController::new().map_err(|_| Failure::Unreachable)?;
+    let signal = aborter.signal();
+    let late = Rc::new(Cell::new(false));
+    let timer = {
+        let late = Rc::clone(&late);
+        let time_out = move || {
+            late.set(true);
+            aborter.abort();
+        };
+        set_timeout_with_handle(time_out, TIME_OUT).ok()
+    };
+    let answer = fetch(method, path, body, &signal).await;
+    if let Some(timer) = timer {
+        timer.clear();
+    }
+    let (status, answer) =
+        answer.map_err(|_| if late.get() { Failure::TimedOut } else { Failure::Unreachable })?;
+    if (200..300).contains(&status) {
+        return Ok(answer);
+    }
+    Err(json::read(&answer).map_or(Failure::Unreadable, |problem| Failure::Problem(Box::new(problem))))
+}
+
+async fn fetch(
+    method: Method,
+    path: &str,
+    body: Option<String>,
+    signal: &web_sys::AbortSignal,
+) -> Result<(u16, String), gloo_net::Error> {
+    let request = RequestBuilder::new(path)
+        .method(method)
+        .header("Accept", "application/json")
+        .header("Accept-Language", &browser::page_language())
+        .abort_signal(Some(signal));
+    let request = match body {
+        Some(body) => request.header("Content-Type", "application/json").body(body)?,
+        None => request.build()?,
+    };
+    let response = request.send().await?;
+    // The body counts for the time-out too.
+    Ok((response.status(), response.text().await?))
+}

@@ -1,0 +1,104 @@
+//! What the site asks of the browser beside rendering.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local_scoped_with_cancellation;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+/// A value of the address's query. Only what is no personal datum is ever put there.
+pub fn query(name: &str) -> Option<String> {
+    let search = window().location().search().ok()?;
+    let pairs = search.strip_prefix('?')?.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next()
+}
+
+fn storage() -> Option<web_sys::Storage> {
+    // Private windows may forbid it.
+    window().local_storage().ok().flatten()
+}
+
+/// What was stored under a name.
+pub fn stored(name: &str) -> Option<String> {
+    storage()?.get_item(name).ok().flatten()
+}
+
+/// Stores a value, or removes it. Never personal data: phones are shared.
+pub fn store(name: &str, value: Option<&str>) {
+    if let Some(storage) = storage() {
+        // Where nothing can be stored, the next visit begins anew.
+        let _ = match value {
+            Some(value) => storage.set_item(name, value),
+            None => storage.remove_item(name),
+        };
+    }
+}
+
+/// Tells screen readers and translators the page's language.
+pub fn set_page_language(tag: &str) {
+    if let Some(root) = document().document_element() {
+        let _ = root.set_attribute("lang", tag);
+    }
+}
+
+/// The page's language as it stands on the page.
+pub fn page_language() -> String {
+    document().document_element().and_then(|root| root.get_attribute("lang")).unwrap_or_default()
+}
+
+/// Moves the focus to an element as soon as it is on the page.
+pub fn focus_soon(id: &'static str) {
+    set_timeout(
+        move || {
+            if let Some(element) = document().get_element_by_id(id)
+                && let Ok(element) = element.dyn_into::<web_sys::HtmlElement>()
+            {
+                let _ = element.focus();
+            }
+        },
+        Duration::ZERO,
+    );
+}
+
+/// Opens an address in this window: a file that is sent as an attachment leaves the page where it is.
+pub fn open(address: &str) {
+    let _ = window().location().assign(address);
+}
+
+/// Runs a task that ends with the part of the page that began it.
+///
+/// It takes a box, so that what runs a task is compiled once and not for every task.
+pub fn spawn(task: Pin<Box<dyn Future<Output = ()>>>) {
+    spawn_local_scoped_with_cancellation(task);
+}
+
+/// Runs an effect. It takes a box for the same reason as [`spawn`].
+pub fn effect(run: Box<dyn Fn()>) {
+    Effect::new(run);
+}
+
+/// Lets the browser do what waits, and goes on after this many milliseconds.
+pub async fn pause(milliseconds: i32) {
+    let promise = js_sys::Promise::new(&mut |resolve, _reject| {
+        let _ = window().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds);
+    });
+    let _ = JsFuture::from(promise).await;
+}
+
+/// Milliseconds since some moment: for measuring.
+pub fn clock() -> f64 {
+    window().performance().map_or(0.0, |performance| performance.now())
+}
+
+/// Unix time in seconds.
+pub fn unix_time() -> i64 {
+    (js_sys::Date::now() / 1000.0) as i64
+}
+
+/// An address that holds a picture itself, so that no server is asked for it.
+pub fn picture_address(svg: &str) -> String {
+    let encoded = js_sys::encode_uri_component(svg);
+    format!("data:image/svg+xml,{}", JsValue::from(encoded).as_string().unwrap_or_default())
+}

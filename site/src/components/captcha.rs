@@ -1,0 +1,157 @@
+//! The captcha: a tick-box, and a proof of work that is solved while one types.
+
+use bukti_locales::{Locale, text};
+use bukti_wire::CaptchaChallenge;
+use leptos::prelude::*;
+
+use crate::api::{self, Failure};
+use crate::browser;
+use crate::components::{Icon, Sign};
+use crate::form::{Field, FieldProblem, Form, Wrong};
+use crate::language::{Language, tr};
+use crate::proof::{Progress, Proof};
+
+/// Longest work without letting the browser draw and listen, in milliseconds: less than a frame.
+const SLICE: f64 = 10.0;
+/// A solution that runs out within so many seconds is not sent any more.
+const MARGIN: i64 = 10;
+
+#[derive(Clone)]
+enum Stage {
+    Idle,
+    Working,
+    Solved { payload: String, expires_at: i64 },
+    Failed(Failure),
+}
+
+/// The captcha of a form. Each challenge is used once; the next is fetched by itself.
+#[derive(Clone, Copy)]
+pub struct Captcha {
+    ticked: RwSignal<bool>,
+    stage: RwSignal<Stage>,
+}
+
+impl Captcha {
+    /// A captcha that nobody has begun with.
+    pub fn new() -> Self {
+        Self { ticked: RwSignal::new(false), stage: RwSignal::new(Stage::Idle) }
+    }
+
+    /// Fetches a challenge and solves it, unless that is done or under way.
+    pub fn begin(self) {
+        if !matches!(&*self.stage.read_untracked(), Stage::Idle | Stage::Failed(_)) {
+            return;
+        }
+        self.stage.set(Stage::Working);
+        browser::spawn(Box::pin(async move {
+            let stage = match solve().await {
+                Ok((payload, expires_at)) => Stage::Solved { payload, expires_at },
+                Err(failure) => Stage::Failed(failure),
+            };
+            self.stage.set(stage);
+        }));
+    }
+
+    /// What is wrong with the tick-box.
+    pub fn check(self) -> Option<FieldProblem> {
+        let missing = FieldProblem { field: Field::Captcha, wrong: Wrong::Missing };
+        (!self.ticked.get_untracked()).then_some(missing)
+    }
+
+    /// Waits for a solution that has not expired, and gives it away: it is good for one request.
+    pub async fn solution(self) -> Result<String, Failure> {
+        loop {
+            match self.stage.get_untracked() {
+                Stage::Idle => self.begin(),
+                Stage::Working => browser::pause(50).await,
+                Stage::Solved { payload, expires_at } => {
+                    self.stage.set(Stage::Idle);
+                    if expires_at > browser::unix_time() + MARGIN {
+                        return Ok(payload);
+                    }
+                }
+                Stage::Failed(failure) => {
+                    self.stage.set(Stage::Idle);
+                    return Err(failure);
+                }
+            }
+        }
+    }
+}
+
+async fn solve() -> Result<(String, i64), Failure> {
+    let challenge: CaptchaChallenge = api::get("/api/captcha").await?;
+    let expires_at = challenge.parameters.expires_at;
+    // A dear hash leaves only few tries to a slice, so the number grows from one.
+    let mut tries = 1;
+    let mut proof = Proof::new(challenge).ok_or(Failure::Unreadable)?;
+    loop {
+        let began = browser::clock();
+        match proof.work(tries) {
+            Progress::Solved(payload) => return Ok((payload, expires_at)),
+            Progress::Hopeless => return Err(Failure::Unreadable),
+            Progress::Unsolved => {}
+        }
+        let took = browser::clock() - began;
+        if took < SLICE / 2.0 {
+            tries *= 2;
+        } else if took > SLICE && tries > 1 {
+            tries /= 2;
+        }
+        browser::pause(0).await;
+    }
+}
+
+/// The tick-box with a word on how far its work is.
+#[component]
+pub fn CaptchaBox(
+    /// The captcha.
+    captcha: Captcha,
+    /// The form it is in.
+    form: Form,
+) -> impl IntoView {
+    let language = Language::current();
+    let message = form.message(Field::Captcha);
+    let wrong = move || message.read().is_some();
+    let tick = move |event| {
+        captcha.ticked.set(event_target_checked(&event));
+        captcha.begin();
+    };
+    let done = move || captcha.ticked.get() && matches!(&*captcha.stage.read(), Stage::Solved { .. });
+    let word = move || {
+        let locale: Locale = language.get();
+        if !captcha.ticked.get() {
+            return "";
+        }
+        match &*captcha.stage.read() {
+            Stage::Idle => "",
+            Stage::Working => text(locale, "site.captcha.working"),
+            Stage::Solved { .. } => text(locale, "site.captcha.done"),
+            Stage::Failed(_) => text(locale, "site.captcha.failed"),
+        }
+    };
+    view! {
+        <div class="field" class:wrong=wrong>
+            {move || {
+                message
+                    .get()
+                    .map(|message| view! { <p class="message" id=Field::Captcha.error_id()>{message}</p> })
+            }}
+            <div class="tick">
+                <input
+                    type="checkbox"
+                    id=Field::Captcha.id()
+                    aria-invalid=move || wrong().then_some("true")
+                    aria-describedby=move || wrong().then(|| Field::Captcha.error_id())
+                    prop:checked=captcha.ticked
+                    on:change=tick
+                />
+                <label for=Field::Captcha.id()>{tr("site.captcha.label")}</label>
+                <span class="progress" class:good=done role="status">
+                    {move || done().then(|| view! { <Icon sign=Sign::Good /> })}
+                    {word}
+                </span>
+            </div>
+        </div>
+    }
+}

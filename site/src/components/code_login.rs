@@ -1,0 +1,277 @@
+//! Logging in, or making an account, with a code that comes by SMS.
+
+use std::time::Duration;
+
+use bukti_domain::{PersonName, PhoneNumber};
+use bukti_wire::{OtpAnswer, OtpRequest, ProblemCode, Session, SessionRequest};
+use leptos::prelude::*;
+
+use crate::account::{Account, Who};
+use crate::api;
+use crate::browser;
+use crate::components::{BusyButton, ErrorSummary, FailureNotice, Heading, HelpdeskLinks, TextField};
+use crate::form::{Field, Form, check};
+use crate::language::{Language, tr, tr_with};
+use crate::place::Place;
+use crate::settings::Settings;
+
+/// What the code is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To log in.
+    LogIn,
+    /// To make an account, with a name.
+    Register,
+}
+
+/// A code that was sent.
+#[derive(Clone, Debug)]
+struct Sent {
+    /// To this number, as it was typed.
+    phone: String,
+    /// Minutes until it is worth nothing.
+    minutes: u32,
+    /// Unix time from which another can be asked for.
+    next_at: i64,
+}
+
+#[derive(Clone, Copy)]
+struct Steps {
+    purpose: Purpose,
+    account: Account,
+    form: Form,
+    name: RwSignal<String>,
+    phone: RwSignal<String>,
+    code: RwSignal<String>,
+    sent: RwSignal<Option<Sent>>,
+    /// Seconds until another code can be asked for.
+    wait: RwSignal<i64>,
+}
+
+impl Steps {
+    /// Asks for a code.
+    fn ask(self) {
+        let (name, phone) = (self.name.get_untracked(), self.phone.get_untracked());
+        let with_name = self.purpose == Purpose::Register;
+        let wrong_name = with_name.then(|| check(Field::Name, &name, PersonName::parse(&name))).flatten();
+        let wrong_phone = check(Field::Phone, &phone, PhoneNumber::parse(&phone));
+        self.form.send(wrong_name.into_iter().chain(wrong_phone).collect(), async move {
+            let request = OtpRequest { phone: phone.clone(), name: with_name.then_some(name) };
+            let answer: OtpAnswer = api::post("/api/otp", &request).await?;
+            let next_at = browser::unix_time() + i64::from(answer.resend_after);
+            self.code.set(String::new());
+            self.wait.set(i64::from(answer.resend_after));
+            self.sent.set(Some(Sent { phone, minutes: answer.expires_in.div_ceil(60), next_at }));
+            browser::focus_soon(Field::Code.id());
+            Ok(())
+        });
+    }
+
+    /// Logs in with the code.
+    fn enter(self) {
+        let Some(sent) = self.sent.get_untracked() else { return };
+        let typed = self.code.get_untracked();
+        let code: String = typed.chars().filter(char::is_ascii_digit).collect();
+        let wrong = check(Field::Code, &typed, (code.len() == 6).then_some(()));
+        self.form.send(wrong.into_iter().collect(), async move {
+            let request = SessionRequest { phone: sent.phone, code };
+            let session: Session = api::post("/api/sessions", &request).await?;
+            self.account.entered(session);
+            Ok(())
+        });
+    }
+
+    /// Does again what failed.
+    fn again(self) {
+        if self.sent.with_untracked(Option::is_some) { self.enter() } else { self.ask() }
+    }
+
+    /// Back to the phone number, which stays as it was typed.
+    fn back(self) {
+        self.form.problems.set(Vec::new());
+        self.form.failure.set(None);
+        self.sent.set(None);
+        browser::focus_soon(Field::Phone.id());
+    }
+}
+
+/// Phone number first, then the code, on the same page.
+#[component]
+pub fn CodeLogin(
+    /// What for.
+    purpose: Purpose,
+) -> impl IntoView {
+    let steps = Steps {
+        purpose,
+        account: Account::current(),
+        form: Form::new(),
+        name: RwSignal::new(String::new()),
+        phone: RwSignal::new(String::new()),
+        code: RwSignal::new(String::new()),
+        sent: RwSignal::new(None),
+        wait: RwSignal::new(0),
+    };
+    let place = Place::current();
+    browser::effect(Box::new(move || {
+        if let Who::Somebody(_) = steps.account.get() {
+            place.go_instead("/akun");
+        }
+    }));
+    let tick = move || {
+        if let Some(sent) = &*steps.sent.read_untracked() {
+            steps.wait.set((sent.next_at - browser::unix_time()).max(0));
+        }
+    };
+    if let Ok(interval) = set_interval_with_handle(tick, Duration::from_secs(1)) {
+        on_cleanup(move || interval.clear());
+    }
+    let code_sent = Memo::new(move |_| steps.sent.read().is_some());
+    let key = Signal::derive(move || match purpose {
+        _ if code_sent.get() => "site.code.title",
+        Purpose::LogIn => "site.login.title",
+        Purpose::Register => "site.register.title",
+    });
+    view! {
+        <div class="column">
+            <Heading key=key />
+            {move || {
+                if code_sent.get() {
+                    view! { <CodeStep steps=steps /> }.into_any()
+                } else {
+                    view! { <PhoneStep steps=steps /> }.into_any()
+                }
+            }}
+        </div>
+    }
+}
+
+/// The first step: phone number, and the name for a new account.
+#[component]
+fn PhoneStep(
+    /// The form's state.
+    steps: Steps,
+) -> impl IntoView {
+    let form = steps.form;
+    let submit = move |event: web_sys::SubmitEvent| {
+        event.prevent_default();
+        steps.ask();
+    };
+    let (help, other) = match steps.purpose {
+        Purpose::LogIn => (
+            tr("site.login.help"),
+            view! { <p>{tr("site.login.no_account")} " " <a href="/daftar">{tr("site.register.title")}</a></p> }.into_any(),
+        ),
+        Purpose::Register => (
+            tr("site.register.help"),
+            view! { <p>{tr("site.register.has_account")} " " <a href="/masuk">{tr("site.login.title")}</a></p> }.into_any(),
+        ),
+    };
+    let name = (steps.purpose == Purpose::Register).then(|| {
+        view! {
+            <TextField
+                field=Field::Name
+                form=form
+                label="site.field.name.label"
+                value=steps.name
+                autocomplete="name"
+            />
+        }
+    });
+    view! {
+        <p>{help}</p>
+        <form novalidate on:submit=submit>
+            <ErrorSummary form=form />
+            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| steps.again()) />
+            {name}
+            <TextField
+                field=Field::Phone
+                form=form
+                label="site.field.phone.label"
+                hint="site.field.phone.hint"
+                value=steps.phone
+                inputmode="tel"
+                autocomplete="tel"
+            />
+            <BusyButton label="site.login.send_code" busy_label="site.login.sending_code" busy=form.busy />
+        </form>
+        {other}
+    }
+}
+
+/// The second step: the code, another code, and help where none comes.
+#[component]
+fn CodeStep(
+    /// The form's state.
+    steps: Steps,
+) -> impl IntoView {
+    let form = steps.form;
+    let language = Language::current();
+    let settings = Settings::current();
+    let submit = move |event: web_sys::SubmitEvent| {
+        event.prevent_default();
+        steps.enter();
+    };
+    let sent_to = tr_with("site.code.sent", move |_| {
+        let sent = steps.sent.get();
+        let (phone, minutes) = sent.map(|sent| (sent.phone, sent.minutes)).unwrap_or_default();
+        // The number stays on one line.
+        vec![("phone", phone.replace(' ', "\u{a0}")), ("n", minutes.to_string())]
+    });
+    let waiting = Memo::new(move |_| steps.wait.get() > 0);
+    // A dead code can only be replaced, so there is no waiting for a second one.
+    let dead =
+        move || form.failure.read().as_ref().and_then(api::Failure::code) == Some(ProblemCode::CodeDead);
+    let resend = move |_| {
+        if !waiting.get_untracked() || dead() {
+            steps.ask();
+        }
+    };
+    let (again, again_in) = (
+        tr("site.code.resend"),
+        tr_with("site.code.resend_in", move |_| vec![("n", steps.wait.get().to_string())]),
+    );
+    view! {
+        <p role="status">{sent_to}</p>
+        <form novalidate on:submit=submit>
+            <ErrorSummary form=form />
+            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| steps.again()) />
+            <TextField
+                field=Field::Code
+                form=form
+                label="site.field.code.label"
+                value=steps.code
+                inputmode="numeric"
+                autocomplete="one-time-code"
+            />
+            <BusyButton label="site.code.enter" busy_label="site.code.entering" busy=form.busy />
+            <div class="buttons">
+                <button
+                    type="button"
+                    class="button"
+                    aria-disabled=move || (waiting.get() && !dead()).then_some("true")
+                    on:click=resend
+                >
+                    {move || if waiting.get() && !dead() { again_in() } else { again().to_owned() }}
+                </button>
+                <button type="button" class="button" on:click=move |_| steps.back()>
+                    {tr("site.code.change_phone")}
+                </button>
+            </div>
+        </form>
+        <details>
+            <summary>{tr("site.code.none.title")}</summary>
+            <ul>
+                <li>
+                    {move || {
+                        let sender = settings.get(|settings| &settings.sms_sender);
+                        bukti_locales::fill(language.get(), "site.code.none.wait", &[("sender", &sender)])
+                    }}
+                </li>
+                <li>{tr("site.code.none.number")}</li>
+                <li>{tr("site.code.none.signal")}</li>
+            </ul>
+            <p>{tr("site.code.none.helpdesk")}</p>
+            <HelpdeskLinks />
+        </details>
+    }
+}

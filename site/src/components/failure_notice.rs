@@ -1,0 +1,80 @@
+//! Why there is no answer, and what to do about it.
+
+use bukti_wire::ProblemCode;
+use leptos::prelude::*;
+
+use crate::api::Failure;
+use crate::browser;
+use crate::components::{BusyButton, HelpdeskLinks};
+use crate::language::Language;
+
+/// What a failure leaves to be done.
+fn remedy(failure: &Failure) -> Remedy {
+    match failure.code() {
+        None
+        | Some(
+            ProblemCode::Unavailable
+            | ProblemCode::Internal
+            | ProblemCode::TooManyRequests
+            | ProblemCode::CertificateNotReady,
+        ) => Remedy::Retry,
+        Some(ProblemCode::CodeDead | ProblemCode::NotLoggedIn | ProblemCode::InvalidInput) => Remedy::None,
+        Some(_) => Remedy::Helpdesk,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Remedy {
+    Retry,
+    Helpdesk,
+    None,
+}
+
+/// Says what went wrong and how to mend it, takes the focus, and offers to try again where that can help. What was typed
+/// stays in the form.
+#[component]
+pub fn FailureNotice(
+    /// The failure, where there is one.
+    #[prop(into)]
+    failure: Signal<Option<Failure>>,
+    /// Whether another try is on its way.
+    #[prop(into)]
+    busy: Signal<bool>,
+    /// Tries again.
+    retry: Callback<()>,
+) -> impl IntoView {
+    const ID: &str = "failure";
+    let language = Language::current();
+    browser::effect(Box::new(move || {
+        if failure.read().is_some() {
+            browser::focus_soon(ID);
+        }
+    }));
+    let notice = move |failure: Failure| {
+        let remedy = remedy(&failure);
+        let words = StoredValue::new(failure);
+        view! {
+            <div id=ID class="notice wrong" role="alert" tabindex="-1" aria-labelledby="failure-title">
+                <h2 id="failure-title">{move || words.with_value(|failure| failure.title(language.get()))}</h2>
+                <p>{move || words.with_value(|failure| failure.detail(language.get()))}</p>
+                {match remedy {
+                    Remedy::Retry => {
+                        view! {
+                            <BusyButton
+                                label="site.retry"
+                                busy_label="site.retrying"
+                                busy=busy
+                                class="button"
+                                on_tap=retry
+                            />
+                        }
+                            .into_any()
+                    }
+                    Remedy::Helpdesk => view! { <HelpdeskLinks /> }.into_any(),
+                    Remedy::None => ().into_any(),
+                }}
+            </div>
+        }
+    };
+    move || failure.get().map(notice)
+}

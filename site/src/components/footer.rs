@@ -1,0 +1,17 @@
+//! The bottom of every page.
+
+use leptos::prelude::*;
+
+use crate::components::HelpdeskLine;
+use crate::language::tr;
+
+/// Where help is, and what the site keeps of what one types.
+#[component]
+pub fn Footer() -> impl IntoView {
+    view! {
+        <footer class="bottom">
+            <p>{tr("site.footer.help")} " " <HelpdeskLine /></p>
+            <p>{tr("site.footer.privacy")}</p>
+        </footer>
+    }
+}

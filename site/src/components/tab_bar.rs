@@ -1,0 +1,35 @@
+//! The bar at the bottom of a phone's screen.
+
+use leptos::prelude::*;
+
+use crate::account::{Account, Who};
+use crate::components::{Icon, Sign};
+use crate::language::tr;
+use crate::place::{Page, Place};
+
+/// Home, help and account, in reach of the thumb. Wide screens have the same in the header.
+#[component]
+pub fn TabBar() -> impl IntoView {
+    let account = Account::current();
+    let place = Place::current();
+    let mine = move || match account.get() {
+        Who::Nobody => "/masuk",
+        _ => "/akun",
+    };
+    view! {
+        <nav class="tabs" aria-label=tr("site.nav.main")>
+            <a href="/" aria-current=move || place.is_current(&Page::Home)>
+                <Icon sign=Sign::Home />
+                <span>{tr("site.nav.home")}</span>
+            </a>
+            <a href="/bantuan" aria-current=move || place.is_current(&Page::Help)>
+                <Icon sign=Sign::Help />
+                <span>{tr("site.nav.help")}</span>
+            </a>
+            <a href=mine aria-current=move || place.is_current(&Page::Account).or(place.is_current(&Page::LogIn))>
+                <Icon sign=Sign::Person />
+                <span>{tr("site.nav.account_tab")}</span>
+            </a>
+        </nav>
+    }
+}

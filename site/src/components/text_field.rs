@@ -1,0 +1,87 @@
+//! A field of one line.
+
+use leptos::html;
+use leptos::prelude::*;
+
+use crate::form::{Field, Form};
+use crate::input::group_nik;
+use crate::language::tr;
+
+/// A labelled field with a line of help and its message beside it.
+#[component]
+pub fn TextField(
+    /// Which field.
+    field: Field,
+    /// The form it is in.
+    form: Form,
+    /// Its label, a key of the locale files.
+    label: &'static str,
+    /// A line of help below the label.
+    #[prop(optional)]
+    hint: Option<&'static str>,
+    /// What is typed.
+    value: RwSignal<String>,
+    /// Which keyboard a phone shows.
+    #[prop(default = "text")]
+    inputmode: &'static str,
+    /// What the browser may fill in (HTML autofill tokens).
+    #[prop(default = "off")]
+    autocomplete: &'static str,
+    /// Called when something is typed.
+    #[prop(optional)]
+    on_typed: Option<Callback<()>>,
+) -> impl IntoView {
+    let message = form.message(field);
+    let wrong = move || message.read().is_some();
+    let described_by = move || {
+        let error = wrong().then(|| field.error_id());
+        let ids: Vec<String> = hint.map(|_| field.hint_id()).into_iter().chain(error).collect();
+        (!ids.is_empty()).then(|| ids.join(" "))
+    };
+    let input = NodeRef::<html::Input>::new();
+    let typed = move |_| {
+        let Some(input) = input.get_untracked() else { return };
+        let text = input.value();
+        if field == Field::Nik {
+            let caret = input.selection_start().ok().flatten().unwrap_or_default() as usize;
+            let (grouped, caret) = group_nik(&text, caret);
+            if grouped != text {
+                input.set_value(&grouped);
+                let caret = caret as u32;
+                // Only a field of a kind that has no caret refuses.
+                let _ = input.set_selection_range(caret, caret);
+            }
+            value.set(grouped);
+        } else {
+            value.set(text);
+        }
+        if let Some(on_typed) = on_typed {
+            on_typed.run(());
+        }
+    };
+    let capitals = if field == Field::Name { "words" } else { "off" };
+    view! {
+        <div class="field" class:wrong=wrong>
+            <label for=field.id()>{tr(label)}</label>
+            {hint.map(|hint| view! { <p class="hint" id=field.hint_id()>{tr(hint)}</p> })}
+            {move || {
+                message.get().map(|message| view! { <p class="message" id=field.error_id()>{message}</p> })
+            }}
+            <input
+                node_ref=input
+                id=field.id()
+                class=field.name()
+                name=field.name()
+                type=if field == Field::Phone { "tel" } else { "text" }
+                inputmode=inputmode
+                autocomplete=autocomplete
+                autocapitalize=capitals
+                spellcheck="false"
+                aria-invalid=move || wrong().then_some("true")
+                aria-describedby=described_by
+                prop:value=value
+                on:input=typed
+            />
+        </div>
+    }
+}

@@ -1,0 +1,201 @@
+//! From the codes of an answer to the sentences of the screen.
+
+use bukti_domain::{Actor, DiagnosisCode, NextStep, Reason};
+use bukti_locales::{Locale, fill, text};
+use bukti_wire::{Diagnosis, DoseStatus, UsualDays};
+use jiff::civil::Date;
+
+/// How a state looks: each has its icon and its colours beside its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    /// All is well.
+    Good,
+    /// Something is under way or missing.
+    Waiting,
+    /// Something must be put right.
+    Wrong,
+}
+
+/// How a diagnosis looks.
+pub fn mood(code: DiagnosisCode) -> Mood {
+    match code {
+        DiagnosisCode::CertificateIssued => Mood::Good,
+        DiagnosisCode::DoseNotReceived
+        | DiagnosisCode::DoseIncomplete
+        | DiagnosisCode::CertificateBeingMade
+        | DiagnosisCode::CertificateSuperseded
+        | DiagnosisCode::CertificateIssuedPhoneMissing
+        | DiagnosisCode::CertificateIssuedPhoneInvalid
+        | DiagnosisCode::CertificateIssuedPhoneDifferent => Mood::Waiting,
+        DiagnosisCode::DoseRejected | DiagnosisCode::DoseHeld | DiagnosisCode::CertificateRevoked => {
+            Mood::Wrong
+        }
+    }
+}
+
+/// What is the matter, in a few words.
+pub fn diagnosis_title(locale: Locale, diagnosis: &Diagnosis) -> String {
+    text(locale, &format!("diagnosis.{}.title", diagnosis.code.code())).to_owned()
+}
+
+/// What is the matter, why, and how it goes on.
+pub fn diagnosis_text(locale: Locale, diagnosis: &Diagnosis, dose: Option<&DoseStatus>) -> String {
+    let or = |value: Option<&String>, key| value.map_or_else(|| text(locale, key).to_owned(), String::clone);
+    let facility = or(dose.and_then(|dose| dose.facility.as_ref()), "site.unknown.facility");
+    let vaccine = or(dose.and_then(|dose| dose.vaccine.as_ref()), "site.unknown.vaccine");
+    let hint = or(dose.and_then(|dose| dose.phone_hint.as_ref()), "site.unknown.hint");
+    let n = dose.and_then(|dose| dose.dose_number).map(|n| n.to_string()).unwrap_or_default();
+    let missing = reasons(locale, &diagnosis.reasons);
+    let days = diagnosis.usual_days.unwrap_or(UsualDays { from: 0, to: 0 });
+    let (from, to) = (days.from.to_string(), days.to.to_string());
+    fill(
+        locale,
+        &format!("diagnosis.{}.text", diagnosis.code.code()),
+        &[
+            ("facility", &facility),
+            ("missing", &missing),
+            ("n", &n),
+            ("vaccine", &vaccine),
+            ("from", &from),
+            ("to", &to),
+            ("hint", &hint),
+        ],
+    )
+}
+
+/// The reasons as a list in a sentence. Those about the phone hold no certificate back, so they are left out.
+fn reasons(locale: Locale, reasons: &[Reason]) -> String {
+    let about_phone = [Reason::PhoneMissing, Reason::PhoneInvalid, Reason::PhoneCorrected];
+    let mut nouns: Vec<&str> = Vec::new();
+    for reason in reasons.iter().filter(|reason| !about_phone.contains(reason)) {
+        let key = format!("diagnosis.reason.{}", reason.code());
+        if let Some(noun) = bukti_locales::texts(locale).get(&key)
+            && !nouns.contains(&noun.as_str())
+        {
+            nouns.push(noun);
+        }
+    }
+    match nouns.split_last() {
+        None => text(locale, "site.unknown.data").to_owned(),
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, before)) => {
+            let key = if before.len() == 1 { "site.list_two" } else { "site.list_more" };
+            fill(locale, key, &[("before", &before.join(", ")), ("last", last)])
+        }
+    }
+}
+
+/// Who must act. `None` where nobody must.
+pub fn actor(locale: Locale, actor: Actor) -> Option<String> {
+    (actor != Actor::Nobody).then(|| text(locale, &format!("diagnosis.actor.{}", actor.code())).to_owned())
+}
+
+/// The label of a next step.
+pub fn next_step(locale: Locale, step: NextStep) -> String {
+    text(locale, &format!("diagnosis.next.{}", step.code())).to_owned()
+}
+
+/// How long it usually takes.
+pub fn usual_days(locale: Locale, days: UsualDays) -> String {
+    let key = match (days.from, days.to) {
+        (0, 0 | 1) => "site.usual_days.next_day",
+        (0, _) => "site.usual_days.up_to",
+        _ => "site.usual_days.between",
+    };
+    fill(locale, key, &[("from", &days.from.to_string()), ("to", &days.to.to_string())])
+}
+
+/// Which dose of how many; beyond the series it is a booster.
+pub fn dose(locale: Locale, n: u8, total: u8) -> String {
+    let key = if n > total { "document.dose_booster" } else { "document.dose" };
+    fill(locale, key, &[("number", &n.to_string()), ("total", &total.to_string())])
+}
+
+/// A date as people write it: `29 Januari 2021`.
+pub fn date(locale: Locale, date: Date) -> String {
+    let month = format!("document.month_{}", date.month());
+    fill(
+        locale,
+        "document.date",
+        &[
+            ("day", &date.day().to_string()),
+            ("month", text(locale, &month)),
+            ("year", &date.year().to_string()),
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use bukti_domain::{CertificateFacts, Verdict, diagnose};
+    use bukti_locales::texts;
+    use bukti_wire::ProblemCode;
+    use jiff::civil;
+
+    use super::*;
+
+    fn wire(verdict: Verdict, reasons: &[Reason]) -> Diagnosis {
+        diagnose(verdict, reasons, CertificateFacts::None, None).into()
+    }
+
+    #[test]
+    fn every_code_has_its_texts() {
+        let mut keys = Vec::new();
+        for code in DiagnosisCode::ALL {
+            keys.extend(["title", "text"].map(|part| format!("diagnosis.{}.{part}", code.code())));
+        }
+        keys.extend(Reason::ALL.iter().map(|it| format!("diagnosis.reason.{}", it.code())));
+        keys.extend(Actor::ALL.iter().map(|it| format!("diagnosis.actor.{}", it.code())));
+        keys.extend(NextStep::ALL.iter().map(|it| format!("diagnosis.next.{}", it.code())));
+        for code in ProblemCode::ALL {
+            keys.extend(["title", "detail"].map(|part| format!("problems.{}.{part}", code.code())));
+        }
+        for locale in Locale::ALL {
+            let missing: Vec<_> = keys.iter().filter(|key| !texts(locale).contains_key(*key)).collect();
+            assert!(missing.is_empty(), "{}: {missing:?}", locale.tag());
+        }
+    }
+
+    #[test]
+    fn diagnoses_are_filled_in_whole() {
+        for locale in Locale::ALL {
+            for code in DiagnosisCode::ALL {
+                let mut diagnosis = wire(Verdict::Incomplete, &[]);
+                diagnosis.code = *code;
+                let text = diagnosis_text(locale, &diagnosis, None);
+                assert!(!text.contains(['{', '}']) && !text.contains("site."), "{text}");
+                assert!(!diagnosis_title(locale, &diagnosis).contains(['{', '}']));
+            }
+        }
+    }
+
+    #[test]
+    fn reasons_make_a_list() {
+        let diagnosis = wire(Verdict::Incomplete, &[Reason::BatchMissing, Reason::PhoneMissing]);
+        assert_eq!(reasons(Locale::Id, &diagnosis.reasons), "nomor batch");
+        let three = [Reason::BatchMissing, Reason::VaccineMissing, Reason::FacilityMissing];
+        assert_eq!(reasons(Locale::Id, &three), "nomor batch, nama vaksin, dan nama fasilitas kesehatan");
+        assert_eq!(reasons(Locale::Id, &three[..2]), "nomor batch dan nama vaksin");
+        assert_eq!(reasons(Locale::Id, &[]), text(Locale::Id, "site.unknown.data"));
+    }
+
+    #[test]
+    fn dates_as_people_write_them() {
+        assert_eq!(date(Locale::Id, civil::date(2021, 1, 29)), "29 Januari 2021");
+        assert_eq!(date(Locale::En, civil::date(2021, 1, 29)), "29 January 2021");
+    }
+
+    #[test]
+    fn a_dose_beyond_its_series_is_a_booster() {
+        assert_eq!(dose(Locale::Id, 1, 2), "Dosis 1 dari 2");
+        assert_eq!(dose(Locale::En, 2, 1), "Dose 2 (booster)");
+    }
+
+    #[test]
+    fn delays_as_people_say_them() {
+        let days = |from, to| usual_days(Locale::Id, UsualDays { from, to });
+        assert_eq!(days(3, 7), "3–7 hari");
+        assert_eq!(days(0, 1), "hari ini atau besok");
+        assert_eq!(days(0, 5), "paling lama 5 hari");
+    }
+}

@@ -1,0 +1,277 @@
+//! What forms have in common: wrong fields, failures, and that a request is sent once.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bukti_locales::{Locale, fill, text};
+use bukti_wire::{Problem, ProblemCode};
+use leptos::prelude::*;
+
+use crate::api::Failure;
+use crate::browser;
+use crate::language::Language;
+
+/// A field that people fill in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Full name.
+    Name,
+    /// 16-digit identity number.
+    Nik,
+    /// Passport number.
+    Passport,
+    /// Mobile phone number.
+    Phone,
+    /// One-time code.
+    Code,
+    /// Birth date.
+    BirthDate,
+    /// The tick-box.
+    Captcha,
+}
+
+impl Field {
+    const ALL: [Field; 7] = [
+        Field::Name,
+        Field::Nik,
+        Field::Passport,
+        Field::Phone,
+        Field::Code,
+        Field::BirthDate,
+        Field::Captcha,
+    ];
+
+    /// Its name in requests and locale files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Field::Name => "name",
+            Field::Nik => "nik",
+            Field::Passport => "passport",
+            Field::Phone => "phone",
+            Field::Code => "code",
+            Field::BirthDate => "birth_date",
+            Field::Captcha => "captcha",
+        }
+    }
+
+    /// The id of its element, to which the error summary links.
+    pub fn id(self) -> &'static str {
+        match self {
+            Field::Name => "field-name",
+            Field::Nik => "field-nik",
+            Field::Passport => "field-passport",
+            Field::Phone => "field-phone",
+            Field::Code => "field-code",
+            Field::BirthDate => "field-birth-date",
+            Field::Captcha => "field-captcha",
+        }
+    }
+
+    /// The id of the message beside it.
+    pub fn error_id(self) -> String {
+        format!("{}-error", self.id())
+    }
+
+    /// The id of the line of help below its label.
+    pub fn hint_id(self) -> String {
+        format!("{}-hint", self.id())
+    }
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// It is empty.
+    Missing,
+    /// It is nothing that it could be.
+    Invalid,
+    /// It is not the right one; so many tries are left.
+    Refused(Option<u32>),
+}
+
+/// A field and what is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldProblem {
+    /// Which field.
+    pub field: Field,
+    /// What is wrong.
+    pub wrong: Wrong,
+}
+
+impl FieldProblem {
+    /// The message, the same in the summary and beside the field.
+    pub fn message(self, locale: Locale) -> String {
+        let name = self.field.name();
+        let code = match self.wrong {
+            Wrong::Missing => "missing",
+            Wrong::Invalid => "invalid",
+            Wrong::Refused(_) => "refused",
+        };
+        let mut message = text(locale, &format!("site.field.{name}.{code}")).to_owned();
+        if let Wrong::Refused(Some(tries)) = self.wrong {
+            message.push(' ');
+            message.push_str(&fill(locale, "site.field.tries_left", &[("n", &tries.to_string())]));
+        }
+        message
+    }
+}
+
+/// A field that is missing where it is blank, and invalid where it does not parse.
+pub fn check<T>(field: Field, typed: &str, parsed: Option<T>) -> Option<FieldProblem> {
+    let wrong = match parsed {
+        Some(_) => return None,
+        None if typed.trim().is_empty() => Wrong::Missing,
+        None => Wrong::Invalid,
+    };
+    Some(FieldProblem { field, wrong })
+}
+
+/// The fields that a problem of the server is about, as far as they are known here.
+fn field_problems(problem: &Problem) -> Vec<FieldProblem> {
+    let one = |field, wrong| vec![FieldProblem { field, wrong }];
+    match problem.code {
+        ProblemCode::CodeWrong => one(Field::Code, Wrong::Refused(problem.tries_left)),
+        ProblemCode::BirthDateWrong => one(Field::BirthDate, Wrong::Refused(problem.tries_left)),
+        ProblemCode::CaptchaWrong | ProblemCode::CaptchaExpired | ProblemCode::CaptchaReused => {
+            one(Field::Captcha, Wrong::Invalid)
+        }
+        ProblemCode::InvalidInput => {
+            let known = problem.errors.iter().filter_map(|error| {
+                let field = Field::ALL.into_iter().find(|field| field.name() == error.field)?;
+                let wrong = if error.code == "missing" { Wrong::Missing } else { Wrong::Invalid };
+                Some(FieldProblem { field, wrong })
+            });
+            known.collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The state of a form.
+#[derive(Clone, Copy)]
+pub struct Form {
+    /// The fields that are wrong.
+    pub problems: RwSignal<Vec<FieldProblem>>,
+    /// Why the last request got no answer.
+    pub failure: RwSignal<Option<Failure>>,
+    /// Whether a request is on its way.
+    pub busy: RwSignal<bool>,
+}
+
+impl Form {
+    /// A form that nothing was sent from.
+    pub fn new() -> Self {
+        Self { problems: RwSignal::new(Vec::new()), failure: RwSignal::new(None), busy: RwSignal::new(false) }
+    }
+
+    /// The message beside a field.
+    pub fn message(self, field: Field) -> Signal<Option<String>> {
+        let language = Language::current();
+        Signal::derive(move || {
+            let problems = self.problems.read();
+            let problem = problems.iter().find(|problem| problem.field == field)?;
+            Some(problem.message(language.get()))
+        })
+    }
+
+    /// Sends a request where no field is wrong and no request is on its way; a second tap sends nothing. The task ends
+    /// with the page it belongs to.
+    pub fn send<R>(self, problems: Vec<FieldProblem>, request: R)
+    where
+        R: Future<Output = Result<(), Failure>> + 'static,
+    {
+        self.send_boxed(problems, Box::pin(request));
+    }
+
+    fn send_boxed(
+        self,
+        problems: Vec<FieldProblem>,
+        request: Pin<Box<dyn Future<Output = Result<(), Failure>>>>,
+    ) {
+        if self.busy.get_untracked() {
+            return;
+        }
+        let wrong = !problems.is_empty();
+        self.problems.set(problems);
+        self.failure.set(None);
+        if wrong {
+            return;
+        }
+        self.busy.set(true);
+        browser::spawn(Box::pin(async move {
+            let outcome = request.await;
+            self.busy.set(false);
+            if let Err(failure) = outcome {
+                self.failed(failure);
+            }
+        }));
+    }
+
+    /// Shows a failure: at its field where it is about one, else above the form.
+    fn failed(self, failure: Failure) {
+        let problems = match &failure {
+            Failure::Problem(problem) => field_problems(problem),
+            _ => Vec::new(),
+        };
+        if problems.is_empty() {
+            self.failure.set(Some(failure));
+        } else {
+            self.problems.set(problems);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bukti_wire::FieldError;
+
+    use super::*;
+
+    fn problem(code: ProblemCode) -> Problem {
+        Problem {
+            kind: String::new(),
+            status: code.status(),
+            code,
+            title: String::new(),
+            detail: String::new(),
+            errors: Vec::new(),
+            tries_left: Some(2),
+            retry_after: None,
+        }
+    }
+
+    #[test]
+    fn a_problem_stands_at_its_field() {
+        let wrong = |field, wrong| vec![FieldProblem { field, wrong }];
+        let code = field_problems(&problem(ProblemCode::CodeWrong));
+        assert_eq!(code, wrong(Field::Code, Wrong::Refused(Some(2))));
+        let mut invalid = problem(ProblemCode::InvalidInput);
+        for (field, code) in [("nik", "missing"), ("shoe_size", "invalid")] {
+            invalid.errors.push(FieldError { field: field.into(), code: code.into() });
+        }
+        assert_eq!(field_problems(&invalid), wrong(Field::Nik, Wrong::Missing));
+        assert!(field_problems(&problem(ProblemCode::LinkDead)).is_empty());
+    }
+
+    #[test]
+    fn every_field_has_its_messages() {
+        for locale in Locale::ALL {
+            for field in Field::ALL {
+                for wrong in [Wrong::Missing, Wrong::Invalid] {
+                    assert!(!FieldProblem { field, wrong }.message(locale).starts_with("site."));
+                }
+            }
+            for field in [Field::Code, Field::BirthDate] {
+                let message = FieldProblem { field, wrong: Wrong::Refused(Some(3)) }.message(locale);
+                assert!(message.contains('3') && !message.contains("site."), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn blank_is_missing_and_not_invalid() {
+        assert_eq!(check(Field::Name, " ", None::<()>).map(|it| it.wrong), Some(Wrong::Missing));
+        assert_eq!(check(Field::Name, "-", None::<()>).map(|it| it.wrong), Some(Wrong::Invalid));
+        assert!(check(Field::Name, "Ayu", Some(())).is_none());
+    }
+}

@@ -1,0 +1,88 @@
+//! What people type, as they type it.
+
+use bukti_domain::parse_date;
+use jiff::civil::Date;
+
+/// The digits of what was typed, in groups of four, and where the caret stands in them.
+///
+/// Digits beyond the sixteenth stay, since cutting them off would hide that one was typed twice. A caret between two
+/// groups stands before the space, so that the backspace key takes a digit and not a space that comes back.
+pub fn group_nik(typed: &str, caret: usize) -> (String, usize) {
+    let is_digit = |character: &char| character.is_ascii_digit();
+    let before = typed.chars().take(caret).filter(is_digit).count();
+    let mut grouped = String::with_capacity(20);
+    for (at, digit) in typed.chars().filter(is_digit).enumerate() {
+        if at > 0 && at % 4 == 0 {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    (grouped, before + before.saturating_sub(1) / 4)
+}
+
+/// A birth date typed in three fields, day, month and year. `None` where there is no such day.
+pub fn birth_date(day: &str, month: &str, year: &str) -> Option<Date> {
+    let digits = |text: &str| {
+        let text = text.trim();
+        (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.to_owned())
+    };
+    let (day, month, year) = (digits(day)?, digits(month)?, digits(year)?);
+    parse_date(&format!("{year:0>4}-{month:0>2}-{day:0>2}")).filter(|date| date.year() >= 1900)
+}
+
+/// The address by which a phone dials a number as people write it: `119 ext. 9` becomes `tel:119,9`, where the comma
+/// waits for the answer before the extension is dialled.
+pub fn phone_address(written: &str) -> String {
+    let mut address = String::from("tel:");
+    let mut parts = written.split("ext");
+    let keep = |character: &char| character.is_ascii_digit() || *character == '+';
+    address.extend(parts.next().unwrap_or_default().chars().filter(keep));
+    for extension in parts {
+        address.push(',');
+        address.extend(extension.chars().filter(keep));
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn a_nik_is_grouped_while_it_is_typed() {
+        assert_eq!(group_nik("", 0), (String::new(), 0));
+        assert_eq!(group_nik("3171", 4), ("3171".into(), 4));
+        assert_eq!(group_nik("31710", 5), ("3171 0".into(), 6));
+        assert_eq!(group_nik("3171012401896246", 16), ("3171 0124 0189 6246".into(), 19));
+        assert_eq!(group_nik("3171-0124.0189 6246", 19), ("3171 0124 0189 6246".into(), 19));
+        assert_eq!(group_nik("31710124018962467", 17).0, "3171 0124 0189 6246 7");
+    }
+
+    #[test]
+    fn the_caret_stays_where_it_was() {
+        // A digit put in at the front.
+        assert_eq!(group_nik("93171 012", 1), ("9317 1012".into(), 1));
+        // The space taken away by the backspace key: the caret goes before it.
+        assert_eq!(group_nik("31710124", 4), ("3171 0124".into(), 4));
+        assert_eq!(group_nik("3171 0124", 6), ("3171 0124".into(), 6));
+    }
+
+    #[test]
+    fn a_birth_date_in_three_fields() {
+        assert_eq!(birth_date("24", "1", "1989"), Some(date(1989, 1, 24)));
+        assert_eq!(birth_date(" 05 ", "02", "2004"), Some(date(2004, 2, 5)));
+        assert_eq!(birth_date("30", "2", "1989"), None);
+        assert_eq!(birth_date("24", "1", "89"), None);
+        assert_eq!(birth_date("+4", "1", "1989"), None);
+        assert_eq!(birth_date("", "1", "1989"), None);
+    }
+
+    #[test]
+    fn a_phone_dials_the_extension_too() {
+        assert_eq!(phone_address("119 ext. 9"), "tel:119,9");
+        assert_eq!(phone_address("(021) 500-567"), "tel:021500567");
+        assert_eq!(phone_address("+62 21 500567"), "tel:+6221500567");
+    }
+}

@@ -1,0 +1,310 @@
+//! `/akun`: the certificates of everyone whose vaccination was registered with this phone.
+
+use bukti_wire::{Certificates, Document, HolderDose, People, Person};
+use leptos::prelude::*;
+
+use crate::account;
+use crate::api::{self, Failure};
+use crate::browser;
+use crate::components::{
+    CertificateView, DiagnosisCard, FailureNotice, Heading, HelpdeskLinks, Icon, RowLink, Sign,
+};
+use crate::describe;
+use crate::form::Form;
+use crate::language::{Language, tr, tr_with};
+use crate::place::{Page, Place};
+
+#[derive(Clone, Copy)]
+struct Shelf {
+    account: account::Account,
+    people: RwSignal<Option<Vec<Person>>>,
+    /// The id of the person that is shown.
+    chosen: RwSignal<Option<String>>,
+    certificates: RwSignal<Option<Certificates>>,
+    loading: Form,
+    /// The id of the certificate whose PDF was asked for last.
+    wanted: RwSignal<Option<String>>,
+    downloading: Form,
+}
+
+impl Shelf {
+    /// Loads the people, and the certificates where there is one person only.
+    fn load(self) {
+        self.loading.send(Vec::new(), async move {
+            let People { people } = self.unless_logged_out(api::get("/api/people").await)?;
+            let only = match people.as_slice() {
+                [only] => Some(only.id.clone()),
+                _ => None,
+            };
+            self.people.set(Some(people));
+            match only {
+                Some(id) => self.fetch(id).await,
+                None => Ok(()),
+            }
+        });
+    }
+
+    /// Shows another person.
+    fn choose(self, id: String) {
+        self.loading.send(Vec::new(), async move { self.fetch(id).await });
+    }
+
+    /// Loads again what failed.
+    fn again(self) {
+        match self.chosen.get_untracked() {
+            Some(id) => self.choose(id),
+            None => self.load(),
+        }
+    }
+
+    async fn fetch(self, id: String) -> Result<(), Failure> {
+        let path = format!("/api/people/{id}/certificates");
+        self.chosen.set(Some(id));
+        self.certificates.set(None);
+        let certificates = self.unless_logged_out(api::get(&path).await)?;
+        self.certificates.set(Some(certificates));
+        Ok(())
+    }
+
+    /// Fetches the PDF of a certificate.
+    fn download(self, id: String) {
+        let path = format!("/api/certificates/{id}/document");
+        if !self.downloading.busy.get_untracked() {
+            self.wanted.set(Some(id));
+        }
+        self.downloading.send(Vec::new(), async move {
+            let document: Document = self.unless_logged_out(api::post_nothing(&path).await)?;
+            browser::open(&document.url);
+            Ok(())
+        });
+    }
+
+    /// A session that has ended leads to the log-in.
+    fn unless_logged_out<T>(self, answer: Result<T, Failure>) -> Result<T, Failure> {
+        if answer.as_ref().is_err_and(Failure::is_not_logged_in) {
+            self.account.left();
+        }
+        answer
+    }
+}
+
+/// A menu at the left, the certificates at the right.
+#[component]
+pub fn Account() -> impl IntoView {
+    let account = account::Account::current();
+    let shelf = Shelf {
+        account,
+        people: RwSignal::new(None),
+        chosen: RwSignal::new(None),
+        certificates: RwSignal::new(None),
+        loading: Form::new(),
+        wanted: RwSignal::new(None),
+        downloading: Form::new(),
+    };
+    shelf.load();
+    // Who comes here without being known may have a session all the same: then the first answer tells.
+    let was_here = StoredValue::new(false);
+    let place = Place::current();
+    browser::effect(Box::new(move || match account.get() {
+        account::Who::Nobody => {
+            let refused = shelf.loading.failure.read().as_ref().is_some_and(Failure::is_not_logged_in);
+            if refused || was_here.get_value() {
+                place.go_instead("/masuk");
+            }
+        }
+        _ => was_here.set_value(true),
+    }));
+    // The name in the header, where the browser did not know that somebody is logged in.
+    browser::effect(Box::new(move || {
+        if shelf.people.read().is_some() && account.get() == account::Who::Nobody && !was_here.get_value() {
+            account.ask();
+        }
+    }));
+    view! {
+        <div class="account">
+            <nav class="side" aria-label=tr("site.account.menu")>
+                <ul>
+                    <li>
+                        <a href="/akun" aria-current=move || place.is_current(&Page::Account)>{tr("site.nav.certificates")}</a>
+                    </li>
+                    <li>
+                        <a href="/keluar">{tr("site.nav.log_out")}</a>
+                    </li>
+                </ul>
+            </nav>
+            <div class="shelf">
+                <Heading key="site.account.title" />
+                <Contents shelf=shelf />
+            </div>
+        </div>
+    }
+}
+
+/// The people to choose from, then the doses of the one that is chosen.
+#[component]
+fn Contents(
+    /// What is shown.
+    shelf: Shelf,
+) -> impl IntoView {
+    let loading = tr("site.loading");
+    let failure = Signal::derive(move || {
+        let failure = shelf.loading.failure.get();
+        // The log-in comes instead.
+        failure.filter(|failure| !failure.is_not_logged_in())
+    });
+    view! {
+        <FailureNotice failure=failure busy=shelf.loading.busy retry=Callback::new(move |()| shelf.again()) />
+        {move || {
+            shelf
+                .people
+                .get()
+                .map(|people| {
+                    if people.is_empty() {
+                        view! { <Nobody shelf=shelf /> }.into_any()
+                    } else {
+                        view! { <Choice shelf=shelf people=people /> }.into_any()
+                    }
+                })
+        }}
+        <p role="status">{move || if shelf.loading.busy.get() { loading() } else { "" }}</p>
+        {move || shelf.certificates.get().map(|certificates| view! { <Doses shelf=shelf certificates=certificates /> })}
+    }
+}
+
+/// The people, where there is more than one.
+#[component]
+fn Choice(
+    /// What is shown.
+    shelf: Shelf,
+    /// The people.
+    people: Vec<Person>,
+) -> impl IntoView {
+    if people.len() < 2 {
+        return ().into_any();
+    }
+    let buttons = people
+        .into_iter()
+        .map(|person| {
+            let id = StoredValue::new(person.id);
+            let pressed = move || id.with_value(|id| shelf.chosen.read().as_ref() == Some(id)).to_string();
+            view! {
+                <button
+                    type="button"
+                    class="button"
+                    aria-pressed=pressed
+                    on:click=move |_| shelf.choose(id.get_value())
+                >
+                    {person.name}
+                </button>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="choice" role="group" aria-labelledby="choose">
+            <h2 id="choose">{tr("site.account.choose")}</h2>
+            <div class="buttons">{buttons}</div>
+        </div>
+    }
+    .into_any()
+}
+
+/// Why nobody's vaccination is found with this phone, and what to do.
+#[component]
+fn Nobody(
+    /// What is shown.
+    shelf: Shelf,
+) -> impl IntoView {
+    let hint = move || match shelf.account.get() {
+        account::Who::Somebody(session) => session.phone_hint,
+        _ => "…".to_owned(),
+    };
+    view! {
+        <div class="card">
+            <div class="inside">
+                <h2>{tr("site.account.empty.title")}</h2>
+                <p>{tr_with("site.account.empty.text", move |_| vec![("hint", hint())])}</p>
+                <ul>
+                    <li>{tr("site.account.empty.other_phone")}</li>
+                    <li>{tr("site.account.empty.facility")}</li>
+                    <li>{tr("site.account.empty.status")}</li>
+                </ul>
+                <ul class="rows">
+                    <RowLink href="/" sign=Sign::Home label="site.home.title" />
+                </ul>
+                <HelpdeskLinks />
+            </div>
+        </div>
+    }
+}
+
+/// The doses of a person.
+#[component]
+fn Doses(
+    /// What is shown.
+    shelf: Shelf,
+    /// The person and the doses.
+    certificates: Certificates,
+) -> impl IntoView {
+    let failure = Signal::derive(move || {
+        let failure = shelf.downloading.failure.get();
+        failure.filter(|failure| !failure.is_not_logged_in())
+    });
+    let again = Callback::new(move |()| {
+        if let Some(id) = shelf.wanted.get_untracked() {
+            shelf.download(id);
+        }
+    });
+    let doses =
+        certificates.doses.into_iter().map(|dose| view! { <Dose shelf=shelf dose=dose /> }).collect_view();
+    view! {
+        <h2>{certificates.person.name}</h2>
+        <FailureNotice failure=failure busy=shelf.downloading.busy retry=again />
+        {doses}
+    }
+}
+
+/// A dose: its certificate, or why there is none.
+#[component]
+fn Dose(
+    /// What is shown.
+    shelf: Shelf,
+    /// The dose.
+    dose: HolderDose,
+) -> impl IntoView {
+    let language = Language::current();
+    let Some(certificate) = dose.certificate else {
+        return view! { <DiagnosisCard diagnosis=dose.status.diagnosis.clone() dose=dose.status /> }
+            .into_any();
+    };
+    let id = StoredValue::new(certificate.id.clone());
+    let busy = Signal::derive(move || {
+        shelf.downloading.busy.get() && id.with_value(|id| shelf.wanted.read().as_ref() == Some(id))
+    });
+    let diagnosis = StoredValue::new(dose.status.diagnosis);
+    let title = move || diagnosis.with_value(|it| describe::diagnosis_title(language.get(), it));
+    let n = certificate.dose_number;
+    let total = certificate.doses_in_series;
+    let date = certificate.vaccination_date;
+    let facts = format!("{} · ", certificate.vaccine);
+    let facility = dose.status.facility.map(|facility| format!(" · {facility}"));
+    view! {
+            <article class="card">
+                <h3 class="state good">
+                    <Icon sign=Sign::Good />
+                    <span>
+    <span class="dose">{move || describe::dose(language.get(), n, total)}</span>
+    {title}
+    </span>
+                </h3>
+                <div class="inside">
+                    <p>{facts} {move || describe::date(language.get(), date)} {facility}</p>
+                    <CertificateView
+                        certificate=certificate
+                        busy=busy
+                        download=Callback::new(move |()| shelf.download(id.get_value()))
+                    />
+                </div>
+            </article>
+        }
+    .into_any()
+}

@@ -1,0 +1,22 @@
+//! Any address that is none of the others.
+
+use leptos::prelude::*;
+
+use crate::components::{Heading, RowLink, Sign};
+use crate::language::tr;
+
+/// Says that there is no such page, and where to go from here.
+#[component]
+pub fn NotFound() -> impl IntoView {
+    view! {
+        <div class="column">
+            <Heading key="site.not_found.title" />
+            <p>{tr("site.not_found.text")}</p>
+            <ul class="rows">
+                <RowLink href="/" sign=Sign::Home label="site.home.title" />
+                <RowLink href="/masuk" sign=Sign::Download label="site.rows.download" />
+                <RowLink href="/bantuan" sign=Sign::Help label="site.nav.help" />
+            </ul>
+        </div>
+    }
+}

@@ -1,0 +1,56 @@
+//! How this deployment calls itself and where its helpdesk is reached.
+
+use bukti_wire::SiteSettings;
+use leptos::prelude::*;
+
+use crate::api;
+use crate::browser;
+
+/// The deployment's settings, a context of the whole site.
+#[derive(Clone, Copy)]
+pub struct Settings(RwSignal<SiteSettings>);
+
+impl Settings {
+    /// Provides the defaults to all below and fetches the deployment's own.
+    pub fn provide() -> Self {
+        let settings = Self(RwSignal::new(defaults()));
+        provide_context(settings);
+        browser::spawn(Box::pin(async move {
+            // Where they cannot be had, the defaults stay.
+            if let Ok(own) = api::get("/settings.json").await {
+                settings.0.set(own);
+            }
+        }));
+        settings
+    }
+
+    /// The deployment's settings.
+    pub fn current() -> Self {
+        use_context().unwrap_or_else(|| Self(RwSignal::new(defaults())))
+    }
+
+    /// One of them, tracked.
+    pub fn get(self, which: impl Fn(&SiteSettings) -> &str) -> String {
+        self.0.with(|settings| which(settings).to_owned())
+    }
+}
+
+fn defaults() -> SiteSettings {
+    SiteSettings {
+        service_name: "Bukti".into(),
+        sms_sender: "1199".into(),
+        helpdesk_phone: "119 ext. 9".into(),
+        helpdesk_email: "sertifikat@pedulilindungi.id".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_for_deployments_without_their_own_has_the_defaults() {
+        let file: SiteSettings = serde_json::from_str(include_str!("../public/settings.json")).unwrap();
+        assert_eq!(file, defaults());
+    }
+}
