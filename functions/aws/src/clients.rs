@@ -22,6 +22,32 @@ pub struct Aws {
     pub(crate) sns: aws_sdk_sns::Client,
 }
 
+/// Where an embedded stack or an emulated account is, and with which keys it is called.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoint<'a> {
+    /// The address of all services.
+    pub url: &'a str,
+    /// The region to sign for.
+    pub region: &'a str,
+    /// Access key and secret key.
+    pub credentials: (&'a str, &'a str),
+}
+
+impl Endpoint<'_> {
+    /// Clients of table and bucket, for programs that have no secrets.
+    pub async fn clients(self) -> (aws_sdk_dynamodb::Client, aws_sdk_s3::Client) {
+        let config = sdk_config(Some(self.url), self.region, Some(self.credentials)).await;
+        (aws_sdk_dynamodb::Client::new(&config), s3_client(&config))
+    }
+}
+
+/// A client of S3. An endpoint that is not AWS's own has no host per bucket.
+pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
+    let path_style = config.endpoint_url().is_some();
+    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
 /// Why a process cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -37,13 +63,10 @@ impl Aws {
     ///
     /// [`ConnectError`] where the secrets cannot be read.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
-        let config = sdk_config(&settings).await;
+        let credentials = settings.credentials.as_ref().map(|(access, secret)| (&**access, &**secret));
+        let config = sdk_config(settings.endpoint.as_deref(), &settings.region, credentials).await;
         let secrets = read_secrets(&settings.secrets, &config).await?;
         let keys = Keys::new(&secrets).ok_or(SecretsError::Malformed)?;
-        let s3 = aws_sdk_s3::config::Builder::from(&config)
-            // Emulated accounts have no host per bucket.
-            .force_path_style(settings.endpoint.is_some())
-            .build();
         let mut sns = aws_sdk_sns::config::Builder::from(&config)
             // Longer than for the others: a try that is given up too early may be an SMS that goes out twice.
             .timeout_config(timeouts(Duration::from_secs(12), Duration::from_secs(14)));
@@ -55,7 +78,7 @@ impl Aws {
             keys,
             secrets: Arc::new(secrets),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
-            s3: aws_sdk_s3::Client::from_conf(s3),
+            s3: s3_client(&config),
             sns: aws_sdk_sns::Client::from_conf(sns.build()),
         })
     }
@@ -83,14 +106,14 @@ fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
         .build()
 }
 
-async fn sdk_config(settings: &Settings) -> SdkConfig {
+async fn sdk_config(endpoint: Option<&str>, region: &str, credentials: Option<(&str, &str)>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new(settings.region.clone()))
+        .region(Region::new(region.to_owned()))
         .timeout_config(timeouts(Duration::from_secs(5), Duration::from_secs(12)));
-    if let Some(endpoint) = &settings.endpoint {
+    if let Some(endpoint) = endpoint {
         loader = loader.endpoint_url(endpoint);
     }
-    if let Some((access_key, secret_key)) = &settings.credentials {
+    if let Some((access_key, secret_key)) = credentials {
         loader =
             loader.credentials_provider(Credentials::new(access_key, secret_key, None, None, "settings"));
     }

@@ -8,15 +8,37 @@ use aws_sdk_s3::primitives::ByteStream;
 
 use crate::{Aws, StoreError};
 
+/// The bucket.
+#[derive(Clone)]
+struct Bucket {
+    client: Client,
+    name: String,
+}
+
+impl Bucket {
+    fn new(aws: &Aws) -> Self {
+        Self { client: aws.s3.clone(), name: aws.settings.bucket.clone() }
+    }
+
+    async fn put(&self, key: &str, content_type: &str, body: Vec<u8>) -> Result<(), StoreError> {
+        let request = self.client.put_object().bucket(&self.name).key(key).content_type(content_type);
+        request.body(ByteStream::from(body)).send().await.map_err(StoreError::from_sdk)?;
+        Ok(())
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), StoreError> {
+        let request = self.client.delete_object().bucket(&self.name).key(key);
+        request.send().await.map_err(StoreError::from_sdk)?;
+        Ok(())
+    }
+}
+
 /// How long a presigned address is good.
 const PRESIGNED_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// Keeps the certificates' PDFs and hands out short-lived addresses of them.
 #[derive(Clone)]
-pub struct Documents {
-    client: Client,
-    bucket: String,
-}
+pub struct Documents(Bucket);
 
 impl Documents {
     /// How long an address is good, in seconds.
@@ -24,7 +46,7 @@ impl Documents {
 
     /// The documents of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { client: aws.s3.clone(), bucket: aws.settings.bucket.clone() }
+        Self(Bucket::new(aws))
     }
 
     /// Keeps a PDF.
@@ -33,16 +55,7 @@ impl Documents {
     ///
     /// [`StoreError::Unavailable`].
     pub async fn keep(&self, key: &str, pdf: Vec<u8>) -> Result<(), StoreError> {
-        self.client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .content_type("application/pdf")
-            .body(ByteStream::from(pdf))
-            .send()
-            .await
-            .map_err(StoreError::from_sdk)?;
-        Ok(())
+        self.0.put(key, "application/pdf", pdf).await
     }
 
     /// Takes a PDF away.
@@ -51,9 +64,7 @@ impl Documents {
     ///
     /// [`StoreError::Unavailable`].
     pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
-        let request = self.client.delete_object().bucket(&self.bucket).key(key);
-        request.send().await.map_err(StoreError::from_sdk)?;
-        Ok(())
+        self.0.remove(key).await
     }
 
     /// An address at which a PDF can be fetched for five minutes, as a file of this name.
@@ -65,9 +76,10 @@ impl Documents {
         let presigning = PresigningConfig::expires_in(PRESIGNED_FOR)
             .map_err(|_| StoreError::Corrupt("a presigned address"))?;
         let request = self
+            .0
             .client
             .get_object()
-            .bucket(&self.bucket)
+            .bucket(&self.0.name)
             .key(key)
             .response_content_type("application/pdf")
             .response_content_disposition(format!("attachment; filename=\"{file_name}\""))
@@ -81,10 +93,7 @@ impl Documents {
 
 /// Reads dropped feeds and keeps their reports.
 #[derive(Clone)]
-pub struct Feeds {
-    client: Client,
-    bucket: String,
-}
+pub struct Feeds(Bucket);
 
 impl Feeds {
     /// Where feeds are dropped.
@@ -92,7 +101,7 @@ impl Feeds {
 
     /// The feeds of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { client: aws.s3.clone(), bucket: aws.settings.bucket.clone() }
+        Self(Bucket::new(aws))
     }
 
     /// The job of a dropped feed's key, `intake/feeds/<job>.csv`.
@@ -113,7 +122,7 @@ impl Feeds {
     ///
     /// [`StoreError::Unavailable`].
     pub async fn open(&self, key: &str) -> Result<Option<(ByteStream, u64)>, StoreError> {
-        match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+        match self.0.client.get_object().bucket(&self.0.name).key(key).send().await {
             Ok(object) => {
                 let length = object.content_length.and_then(|length| u64::try_from(length).ok());
                 Ok(Some((object.body, length.unwrap_or_default())))
@@ -129,16 +138,7 @@ impl Feeds {
     ///
     /// [`StoreError::Unavailable`].
     pub async fn keep_report(&self, job: &str, report: Vec<u8>) -> Result<(), StoreError> {
-        self.client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(Self::report_key(job))
-            .content_type("text/csv; charset=utf-8")
-            .body(ByteStream::from(report))
-            .send()
-            .await
-            .map_err(StoreError::from_sdk)?;
-        Ok(())
+        self.0.put(&Self::report_key(job), "text/csv; charset=utf-8", report).await
     }
 
     /// Takes a feed away that is worked off: its rows are in the table, sealed, and the file is not.
@@ -147,8 +147,6 @@ impl Feeds {
     ///
     /// [`StoreError::Unavailable`].
     pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
-        let request = self.client.delete_object().bucket(&self.bucket).key(key);
-        request.send().await.map_err(StoreError::from_sdk)?;
-        Ok(())
+        self.0.remove(key).await
     }
 }

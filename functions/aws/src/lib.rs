@@ -42,7 +42,7 @@ mod table;
 pub use accounts::{Account, Login, Sessions};
 pub use captcha::UsedCaptchas;
 pub use certificates::{CertificateRecord, Certificates, certificate_id_grouped};
-pub use clients::{Aws, ConnectError};
+pub use clients::{Aws, ConnectError, Endpoint, s3_client};
 pub use documents::{Documents, Feeds};
 pub use doses::{DoseRecord, Doses, Incoming, PersonRecords};
 pub use jobs::{FeedProblem, JobRecord, JobState, Jobs};

@@ -76,16 +76,7 @@ impl Links {
     /// [`StoreError`].
     pub async fn count_try(&self, token: &str, now: Timestamp) -> Result<LinkTry, StoreError> {
         let pk = Keys::token("L#", token);
-        let counted = self
-            .table
-            .update_if(
-                &pk,
-                SK,
-                "SET tries_left = tries_left - :one",
-                "tries_left > :zero AND expires_at > :now",
-                &[(":one", n(1)), (":zero", n(0)), (":now", n(now.as_second()))],
-            )
-            .await?;
+        let counted = self.table.count_down(&pk, SK, "expires_at", now).await?;
         if let Some(item) = counted {
             return Ok(LinkTry::Counted(from_item(item, "link")?));
         }

@@ -178,16 +178,7 @@ impl Otps {
         now: Timestamp,
     ) -> Result<CodeTry, StoreError> {
         let pk = self.pk(phone);
-        let counted = self
-            .table
-            .update_if(
-                &pk,
-                SK,
-                "SET tries_left = tries_left - :one",
-                "tries_left > :zero AND code_ends > :now",
-                &[(":one", n(1)), (":zero", n(0)), (":now", n(now.as_second()))],
-            )
-            .await?;
+        let counted = self.table.count_down(&pk, SK, "code_ends", now).await?;
         let Some(item) = counted else { return Ok(CodeTry::Dead) };
         let record: OtpRecord = from_item(item, "one-time code")?;
         let tried = self.keys.code(phone.e164(), code);

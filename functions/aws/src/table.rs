@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -162,6 +163,19 @@ impl Table {
                 _ => Err(StoreError::from_sdk(error)),
             },
         }
+    }
+
+    /// Counts a try down, where one is left and the time in the attribute `ends` is not over; the item as it is then.
+    pub(crate) async fn count_down(
+        &self,
+        pk: &str,
+        sk: &str,
+        ends: &str,
+        now: Timestamp,
+    ) -> Result<Option<Item>, StoreError> {
+        let condition = format!("tries_left > :zero AND {ends} > :now");
+        let values = [(":one", n(1)), (":zero", n(0)), (":now", n(now.as_second()))];
+        self.update_if(pk, sk, "SET tries_left = tries_left - :one", &condition, &values).await
     }
 
     pub(crate) async fn delete(&self, pk: &str, sk: &str) -> Result<(), StoreError> {

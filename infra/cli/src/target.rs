@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use aws_config::BehaviorVersion;
-use bukti_aws::Jobs;
+use bukti_aws::{Endpoint, Jobs, s3_client};
 use bytes::Bytes;
 use clap::Args;
 use http_body_util::{BodyExt, Empty, Limited};
@@ -69,12 +69,12 @@ impl Target {
             let info = stack_info(endpoint).await.with_context(|| {
                 format!("no Bukti answers at {endpoint}: compare with the address that it printed, or start it with `cargo xtask up`")
             })?;
-            return Ok(Self::embedded(info));
+            return Ok(Self::embedded(info).await);
         }
         let here = std::env::current_dir().unwrap_or_default();
         for endpoint in announced(&here).into_iter().chain([DEFAULT.to_owned()]) {
             if let Ok(info) = stack_info(&endpoint).await {
-                return Ok(Self::embedded(info));
+                return Ok(Self::embedded(info).await);
             }
         }
         let (Some(table), Some(bucket)) = (&place.table, &place.bucket) else {
@@ -87,49 +87,23 @@ impl Target {
         let Some(region) = config.region() else {
             bail!("no AWS region is set: set AWS_REGION, or a region in the AWS profile")
         };
-        let s3 = aws_sdk_s3::config::Builder::from(&config)
-            // An emulated account has no host per bucket.
-            .force_path_style(config.endpoint_url().is_some())
-            .build();
         Ok(Self {
             name: format!("table {table} and bucket {bucket} in {region}, by the AWS environment"),
             jobs: Jobs::of_table(aws_sdk_dynamodb::Client::new(&config), table),
-            s3: aws_sdk_s3::Client::from_conf(s3),
+            s3: s3_client(&config),
             bucket: bucket.clone(),
             embedded: None,
         })
     }
 
-    fn embedded(info: StackInfo) -> Self {
-        let dynamodb = aws_sdk_dynamodb::Config::builder()
-            .behavior_version_latest()
-            .endpoint_url(&info.endpoint)
-            .region(aws_sdk_dynamodb::config::Region::new(info.region.clone()))
-            .credentials_provider(aws_sdk_dynamodb::config::Credentials::new(
-                &info.access_key,
-                &info.secret_key,
-                None,
-                None,
-                "stack",
-            ))
-            .build();
-        let s3 = aws_sdk_s3::Config::builder()
-            .behavior_version_latest()
-            .endpoint_url(&info.endpoint)
-            .force_path_style(true)
-            .region(aws_sdk_s3::config::Region::new(info.region))
-            .credentials_provider(aws_sdk_s3::config::Credentials::new(
-                info.access_key,
-                info.secret_key,
-                None,
-                None,
-                "stack",
-            ))
-            .build();
+    async fn embedded(info: StackInfo) -> Self {
+        let credentials = (&*info.access_key, &*info.secret_key);
+        let (dynamodb, s3) =
+            Endpoint { url: &info.endpoint, region: &info.region, credentials }.clients().await;
         Self {
             name: format!("the Bukti at {}", info.endpoint),
-            jobs: Jobs::of_table(aws_sdk_dynamodb::Client::from_conf(dynamodb), info.table),
-            s3: aws_sdk_s3::Client::from_conf(s3),
+            jobs: Jobs::of_table(dynamodb, info.table),
+            s3,
             bucket: info.bucket,
             embedded: Some(info.endpoint),
         }
@@ -148,7 +122,7 @@ impl Target {
         if let Some(endpoint) = &self.embedded
             && let Ok(info) = stack_info(endpoint).await
         {
-            *self = Self::embedded(info);
+            *self = Self::embedded(info).await;
         }
     }
 

@@ -7,6 +7,8 @@ use aws_sdk_dynamodb::types::{
     TimeToLiveStatus,
 };
 
+use bukti_aws::Endpoint;
+
 use crate::StackInfo;
 use crate::feeds::PREFIX;
 
@@ -18,37 +20,11 @@ pub(crate) struct Provision<'a> {
 }
 
 impl<'a> Provision<'a> {
-    pub(crate) fn new(info: &'a StackInfo) -> Self {
-        let dynamodb = aws_sdk_dynamodb::Config::builder()
-            .behavior_version_latest()
-            .endpoint_url(&info.endpoint)
-            .region(aws_sdk_dynamodb::config::Region::new(info.region.clone()))
-            .credentials_provider(aws_sdk_dynamodb::config::Credentials::new(
-                &info.access_key,
-                &info.secret_key,
-                None,
-                None,
-                "stack",
-            ))
-            .build();
-        let s3 = aws_sdk_s3::Config::builder()
-            .behavior_version_latest()
-            .endpoint_url(&info.endpoint)
-            .force_path_style(true)
-            .region(aws_sdk_s3::config::Region::new(info.region.clone()))
-            .credentials_provider(aws_sdk_s3::config::Credentials::new(
-                &info.access_key,
-                &info.secret_key,
-                None,
-                None,
-                "stack",
-            ))
-            .build();
-        Self {
-            info,
-            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
-            s3: aws_sdk_s3::Client::from_conf(s3),
-        }
+    pub(crate) async fn new(info: &'a StackInfo) -> Self {
+        let credentials = (&*info.access_key, &*info.secret_key);
+        let (dynamodb, s3) =
+            Endpoint { url: &info.endpoint, region: &info.region, credentials }.clients().await;
+        Self { info, dynamodb, s3 }
     }
 
     /// Makes the table where there is none.

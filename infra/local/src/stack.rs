@@ -215,7 +215,7 @@ impl Stack {
 
         // From here on it goes as on AWS: make the resources, then start the functions with their event sources.
         let started = async {
-            let provision = Provision::new(&info);
+            let provision = Provision::new(&info).await;
             provision.table().await?;
             provision.bucket().await?;
             let handlers = handlers(&Aws::connect(settings).await?)?;
