@@ -210,7 +210,9 @@ mod tests {
         };
         for lines in [[2, 3], [3, 2]] {
             let mut history = History::default();
-            lines.map(|at| history.add(line(at)));
+            for at in lines {
+                history.add(line(at));
+            }
             let outcome = |at| history.report(line(at).sent_at, "a", &line(at).origin).0;
             assert_eq!([outcome(2), outcome(3)], [Outcome::Issued, Outcome::Duplicate]);
         }
