@@ -4,7 +4,7 @@ use bukti_wire::Session;
 use leptos::prelude::*;
 
 use crate::api;
-use crate::browser;
+use crate::browser::{self, Tasks};
 
 /// Says that somebody was logged in here, and nothing more. Without it nobody is asked for at the start, which spares
 /// most visits a request and its 401.
@@ -23,13 +23,17 @@ pub enum Who {
 
 /// Who is logged in, a context of the whole site.
 #[derive(Clone, Copy)]
-pub struct Account(RwSignal<Who>);
+pub struct Account {
+    who: RwSignal<Who>,
+    tasks: Tasks,
+}
 
 impl Account {
     /// Finds out who is logged in and provides it to all below.
     pub fn provide() -> Self {
         let before = browser::stored(STORED).is_some();
-        let account = Self(RwSignal::new(if before { Who::Unknown } else { Who::Nobody }));
+        let who = if before { Who::Unknown } else { Who::Nobody };
+        let account = Self { who: RwSignal::new(who), tasks: Tasks::here() };
         provide_context(account);
         if before {
             account.ask();
@@ -39,17 +43,17 @@ impl Account {
 
     /// Who is logged in.
     pub fn current() -> Self {
-        use_context().unwrap_or_else(|| Self(RwSignal::new(Who::Nobody)))
+        use_context().unwrap_or_else(|| Self { who: RwSignal::new(Who::Nobody), tasks: Tasks::here() })
     }
 
     /// Who it is, tracked.
     pub fn get(self) -> Who {
-        self.0.get()
+        self.who.get()
     }
 
     /// Asks the server who it is.
     pub fn ask(self) {
-        browser::spawn(Box::pin(async move {
+        self.tasks.run(Box::pin(async move {
             match api::get::<Session>("/api/sessions/current").await {
                 Ok(session) => self.entered(session),
                 Err(failure) if failure.is_not_logged_in() => self.left(),
@@ -62,12 +66,12 @@ impl Account {
     /// Somebody has logged in.
     pub fn entered(self, session: Session) {
         browser::store(STORED, Some("1"));
-        self.0.set(Who::Somebody(session));
+        self.who.set(Who::Somebody(session));
     }
 
     /// The session has ended.
     pub fn left(self) {
         browser::store(STORED, None);
-        self.0.set(Who::Nobody);
+        self.who.set(Who::Nobody);
     }
 }

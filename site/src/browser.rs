@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use leptos::prelude::*;
+use leptos::reactive::owner::WeakOwner;
 use leptos::task::spawn_local_scoped_with_cancellation;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -67,14 +68,29 @@ pub fn open(address: &str) {
     let _ = window().location().assign(address);
 }
 
-/// Runs a task that ends with the part of the page that began it.
+/// The part of the page whose end ends its tasks.
 ///
-/// It takes a box, so that what runs a task is compiled once and not for every task.
-pub fn spawn(task: Pin<Box<dyn Future<Output = ()>>>) {
-    spawn_local_scoped_with_cancellation(task);
+/// Taken where a part is made and not where a task begins: a button may vanish with the very tap that begins a task, as
+/// "try again" does with the failure it stands in, and the task must go on.
+#[derive(Clone, Copy)]
+pub struct Tasks(StoredValue<Option<WeakOwner>>);
+
+impl Tasks {
+    /// Those of the part that is being made.
+    pub fn here() -> Self {
+        Self(StoredValue::new(Owner::current().map(|owner| owner.downgrade())))
+    }
+
+    /// Runs a task. It takes a box, so that what runs a task is compiled once and not for every task.
+    pub fn run(self, task: Pin<Box<dyn Future<Output = ()>>>) {
+        let owner = self.0.try_get_value().flatten().and_then(|owner| owner.upgrade());
+        if let Some(owner) = owner {
+            owner.with(|| spawn_local_scoped_with_cancellation(task));
+        }
+    }
 }
 
-/// Runs an effect. It takes a box for the same reason as [`spawn`].
+/// Runs an effect. It takes a box for the same reason as [`Tasks::run`].
 pub fn effect(run: Box<dyn Fn()>) {
     Effect::new(run);
 }

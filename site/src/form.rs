@@ -8,7 +8,7 @@ use bukti_wire::{Problem, ProblemCode};
 use leptos::prelude::*;
 
 use crate::api::Failure;
-use crate::browser;
+use crate::browser::Tasks;
 use crate::language::Language;
 
 /// A field that people fill in.
@@ -156,12 +156,18 @@ pub struct Form {
     pub failure: RwSignal<Option<Failure>>,
     /// Whether a request is on its way.
     pub busy: RwSignal<bool>,
+    tasks: Tasks,
 }
 
 impl Form {
     /// A form that nothing was sent from.
     pub fn new() -> Self {
-        Self { problems: RwSignal::new(Vec::new()), failure: RwSignal::new(None), busy: RwSignal::new(false) }
+        Self {
+            problems: RwSignal::new(Vec::new()),
+            failure: RwSignal::new(None),
+            busy: RwSignal::new(false),
+            tasks: Tasks::here(),
+        }
     }
 
     /// The message beside a field.
@@ -198,7 +204,7 @@ impl Form {
             return;
         }
         self.busy.set(true);
-        browser::spawn(Box::pin(async move {
+        self.tasks.run(Box::pin(async move {
             let outcome = request.await;
             self.busy.set(false);
             if let Err(failure) = outcome {

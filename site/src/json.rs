@@ -1,7 +1,7 @@
 //! Reading answers: the browser parses the JSON, which it does anyway and well, and serde gets the result.
 //!
-//! A reader for wasm that is downloaded over a slow net: no second parser, and no messages about what was wrong with an
-//! answer, since nobody would see them. With those of `serde_json` and `jiff` the whole site would be a quarter larger.
+//! A reader for wasm that is downloaded over a slow net: no second parser, and none of the messages of `serde_json` and
+//! `jiff` about what is wrong with an answer, since nobody would see them.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Which page is shown.
 //!
-//! The router of this site: seven addresses without nesting need a signal, a match and two listeners, and cost a
-//! citizen's phone some 15 KB less than `leptos_router`.
+//! The router of this site: seven addresses without nesting need a signal, a match and two listeners. `leptos_router`
+//! can do much more, and a phone on a slow net would load all of that.
 
 use leptos::ev;
 use leptos::prelude::*;

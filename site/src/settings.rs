@@ -4,7 +4,7 @@ use bukti_wire::SiteSettings;
 use leptos::prelude::*;
 
 use crate::api;
-use crate::browser;
+use crate::browser::Tasks;
 
 /// The deployment's settings, a context of the whole site.
 #[derive(Clone, Copy)]
@@ -15,7 +15,7 @@ impl Settings {
     pub fn provide() -> Self {
         let settings = Self(RwSignal::new(defaults()));
         provide_context(settings);
-        browser::spawn(Box::pin(async move {
+        Tasks::here().run(Box::pin(async move {
             // Where they cannot be had, the defaults stay.
             if let Ok(own) = api::get("/settings.json").await {
                 settings.0.set(own);

@@ -5,7 +5,7 @@ use bukti_wire::CaptchaChallenge;
 use leptos::prelude::*;
 
 use crate::api::{self, Failure};
-use crate::browser;
+use crate::browser::{self, Tasks};
 use crate::components::{Icon, Sign};
 use crate::form::{Field, FieldProblem, Form, Wrong};
 use crate::language::{Language, tr};
@@ -29,12 +29,13 @@ enum Stage {
 pub struct Captcha {
     ticked: RwSignal<bool>,
     stage: RwSignal<Stage>,
+    tasks: Tasks,
 }
 
 impl Captcha {
     /// A captcha that nobody has begun with.
     pub fn new() -> Self {
-        Self { ticked: RwSignal::new(false), stage: RwSignal::new(Stage::Idle) }
+        Self { ticked: RwSignal::new(false), stage: RwSignal::new(Stage::Idle), tasks: Tasks::here() }
     }
 
     /// Fetches a challenge and solves it, unless that is done or under way.
@@ -43,7 +44,7 @@ impl Captcha {
             return;
         }
         self.stage.set(Stage::Working);
-        browser::spawn(Box::pin(async move {
+        self.tasks.run(Box::pin(async move {
             let stage = match solve().await {
                 Ok((payload, expires_at)) => Stage::Solved { payload, expires_at },
                 Err(failure) => Stage::Failed(failure),
