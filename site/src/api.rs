@@ -13,7 +13,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::browser;
-use crate::json;
 
 const TIME_OUT: Duration = Duration::from_secs(15);
 
@@ -99,7 +98,9 @@ pub async fn delete(path: &str) -> Result<(), Failure> {
 }
 
 fn read<T: DeserializeOwned>(answer: &str) -> Result<T, Failure> {
-    json::read(answer).map_err(|_| Failure::Unreadable)
+    // The browser parses the JSON, which it does anyway and well: a second parser would be downloaded by everybody.
+    let value = js_sys::JSON::parse(answer).map_err(|_| Failure::Unreadable)?;
+    serde_wasm_bindgen::from_value(value).map_err(|_| Failure::Unreadable)
 }
 
 type Answer<'path> = Pin<Box<dyn Future<Output = Result<String, Failure>> + 'path>>;
@@ -130,7 +131,7 @@ async fn send_in_time(method: Method, path: &str, body: Option<String>) -> Resul
     if (200..300).contains(&status) {
         return Ok(answer);
     }
-    Err(json::read(&answer).map_or(Failure::Unreadable, |problem| Failure::Problem(Box::new(problem))))
+    Err(read(&answer).map_or(Failure::Unreadable, |problem| Failure::Problem(Box::new(problem))))
 }
 
 async fn fetch(

@@ -14,7 +14,11 @@ pub struct Language(RwSignal<Locale>);
 impl Language {
     /// Finds out the language and provides it to all below.
     pub fn provide() -> Self {
-        let asked = browser::query("lang").or_else(|| browser::stored(STORED)).unwrap_or_default();
+        let asked = browser::query("lang");
+        if let Some(asked) = &asked {
+            browser::store(STORED, Some(Locale::from_tag(asked).tag()));
+        }
+        let asked = asked.or_else(|| browser::stored(STORED)).unwrap_or_default();
         let language = Self(RwSignal::new(Locale::from_tag(&asked)));
         provide_context(language);
         // The page's language is outside of what is rendered here.

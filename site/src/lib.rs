@@ -12,7 +12,6 @@ mod components;
 mod describe;
 mod form;
 mod input;
-mod json;
 mod language;
 mod pages;
 mod place;
