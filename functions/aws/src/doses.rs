@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use bukti_domain::feed::CompleteDose;
-use bukti_domain::{Dose, FeedRow, History, Identity, Origin, PhoneNumber, Reason, Verdict, Version};
+use bukti_domain::{Dose, FeedRow, History, Identity, Origin, Reason, Verdict, Version};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -347,11 +347,6 @@ impl Doses {
     pub async fn of_phone_key(&self, phone: &str) -> Result<Vec<DoseRecord>, StoreError> {
         let items = self.table.query("by_phone", "phone", phone).await?;
         items.into_iter().map(|item| from_item(item, "dose")).collect()
-    }
-
-    /// The index key of a phone.
-    pub fn phone_key(&self, phone: &PhoneNumber) -> String {
-        self.keys.phone(phone)
     }
 }
 

@@ -93,11 +93,6 @@ impl History {
         self.kept().last().or(self.0.last())
     }
 
-    /// Whether this digest is what counts now.
-    pub fn is_current(&self, digest: &str) -> bool {
-        self.current().is_some_and(|current| current.digest == digest)
-    }
-
     /// The rows that could count, in order, repetitions left out.
     fn kept(&self) -> impl DoubleEndedIterator<Item = &Version> {
         let mut kept: Vec<&Version> = Vec::with_capacity(self.0.len());

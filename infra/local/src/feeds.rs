@@ -21,9 +21,6 @@ use crate::dead_letters::DeadLetters;
 /// The function that takes feeds. An error says what went wrong, without data of persons.
 pub type FeedHandler = Arc<dyn Fn(S3Event) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// Where feeds are dropped.
-pub const PREFIX: &str = "intake/feeds/";
-
 /// How many feeds are taken in at once.
 const AT_ONCE: usize = 4;
 /// How long the intake may take for one event.
@@ -75,7 +72,7 @@ impl Feeds {
 
     /// Delivers the event of an object that was put. Comes back at once.
     pub(crate) fn put(&self, key: &str, size: u64) {
-        if !key.starts_with(PREFIX) || key.ends_with('/') {
+        if !key.starts_with(bukti_aws::Feeds::DROP) || key.ends_with('/') {
             return;
         }
         let mut under_way = self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);

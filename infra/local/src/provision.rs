@@ -10,7 +10,6 @@ use aws_sdk_dynamodb::types::{
 use bukti_aws::Endpoint;
 
 use crate::StackInfo;
-use crate::feeds::PREFIX;
 
 /// Clients of the services that need something made.
 pub(crate) struct Provision<'a> {
@@ -97,8 +96,13 @@ impl<'a> Provision<'a> {
 
     /// The feeds that are not worked off, with their sizes.
     pub(crate) async fn feeds(&self) -> Result<Vec<(String, u64)>> {
-        let mut pages =
-            self.s3.list_objects_v2().bucket(&self.info.bucket).prefix(PREFIX).into_paginator().send();
+        let mut pages = self
+            .s3
+            .list_objects_v2()
+            .bucket(&self.info.bucket)
+            .prefix(bukti_aws::Feeds::DROP)
+            .into_paginator()
+            .send();
         let mut feeds = Vec::new();
         while let Some(page) = pages.next().await {
             for object in page.context("the feeds cannot be listed")?.contents.unwrap_or_default() {
