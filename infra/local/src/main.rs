@@ -1,7 +1,7 @@
 //! `bukti-local`: Bukti on one machine.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bukti_local::{Options, Stack, StartError};
@@ -63,10 +63,13 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
 fn say(stack: &Stack) {
     let url = stack.url();
     let endpoint = if url.ends_with(":8080") { String::new() } else { format!(" --endpoint {url}") };
+    // The sample feed lies beside the project, where it is there.
+    const SAMPLE: &str = "../shared/data/satudata/doses-1.csv";
+    let feed = if Path::new(SAMPLE).is_file() { SAMPLE } else { "FEED.csv" };
     let text = format!(
         "Bukti is running at {url}\n\n\
          What to try next:\n  \
-         cargo run -q -p bukti-cli -- import ../shared/data/satudata/doses-1.csv{endpoint}\n  \
+         cargo run -q -p bukti-cli -- import {feed}{endpoint}\n  \
          {url}/_sms shows the SMS that were sent\n"
     );
     let mut out = std::io::stdout().lock();
