@@ -19,7 +19,7 @@ use crate::table::{Table, Written, from_item, n, to_item};
 use crate::{Aws, DoseRecord, Keys, StoreError, Token};
 
 /// How long one sender has for one SMS. Longer than the time-outs of all calls that it makes.
-const LEASE: SignedDuration = SignedDuration::from_secs(20);
+const LEASE: SignedDuration = SignedDuration::from_secs(Notifications::LEASE_SECONDS);
 
 /// What became of a claim.
 pub enum Claim {
@@ -67,6 +67,9 @@ fn sort_key(phone_version: u32) -> String {
 }
 
 impl Notifications {
+    /// How long a claim holds, in seconds. After so long its process is taken to have died.
+    pub const LEASE_SECONDS: i64 = 20;
+
     /// The notifications of a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone() }

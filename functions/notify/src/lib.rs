@@ -12,6 +12,7 @@ use bukti_aws::{
 use bukti_locales::{Locale, fill};
 use jiff::Timestamp;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +23,7 @@ enum NotifyError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Sms(#[from] SmsError),
-    #[error("another is sending this SMS, or died while sending it")]
+    #[error("another is sending this SMS, and does not come to an end")]
     Claimed,
 }
 
@@ -89,10 +90,16 @@ impl Notify {
     async fn tell(&self, record: &DoseRecord) -> Result<(), NotifyError> {
         let dose = record.dose(&self.aws.keys)?;
         let (Some(1), Some(phone)) = (dose.dose_number, dose.phone) else { return Ok(()) };
-        let (token, name) = match self.notifications.claim(record, Timestamp::now()).await? {
-            Claim::Sent => return Ok(()),
-            Claim::Theirs => return Err(NotifyError::Claimed),
-            Claim::Ours { token, name } => (token, name),
+        let mut patience = Notifications::LEASE_SECONDS + 5;
+        let (token, name) = loop {
+            match self.notifications.claim(record, Timestamp::now()).await? {
+                Claim::Sent => return Ok(()),
+                Claim::Ours { token, name } => break (token, name),
+                // Waited for here and not by coming again: how soon and how often a stream comes again is not ours to say.
+                Claim::Theirs if patience > 0 => tokio::time::sleep(Duration::from_secs(1)).await,
+                Claim::Theirs => return Err(NotifyError::Claimed),
+            }
+            patience -= 1;
         };
         self.links.make(&token, record, Timestamp::now()).await?;
         let settings = &self.aws.settings;
