@@ -84,5 +84,5 @@ fn killed_in_the_middle_of_an_import() {
     // Where the process died between the SMS service's answer and the record of it, the same SMS was sent again.
     let repeated = repeated(&running.url);
     println!("sent again: {repeated} after {} kills", kills.len());
-    assert!(repeated <= 1, "one at most is under way when a process dies");
+    assert!(repeated <= kills.len() as u64, "one at most is under way when a process dies");
 }
