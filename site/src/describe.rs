@@ -3,7 +3,6 @@
 use bukti_domain::{Actor, DiagnosisCode, NextStep, Reason};
 use bukti_locales::{Locale, fill, text};
 use bukti_wire::{Diagnosis, DoseStatus, UsualDays};
-use jiff::civil::Date;
 
 /// How a state looks: each has its icon and its colours beside its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,32 +104,11 @@ pub fn usual_days(locale: Locale, days: UsualDays) -> String {
     fill(locale, key, &[("from", &days.from.to_string()), ("to", &days.to.to_string())])
 }
 
-/// Which dose of how many; beyond the series it is a booster.
-pub fn dose(locale: Locale, n: u8, total: u8) -> String {
-    let key = if n > total { "document.dose_booster" } else { "document.dose" };
-    fill(locale, key, &[("number", &n.to_string()), ("total", &total.to_string())])
-}
-
-/// A date as people write it: `29 Januari 2021`.
-pub fn date(locale: Locale, date: Date) -> String {
-    let month = format!("document.month_{}", date.month());
-    fill(
-        locale,
-        "document.date",
-        &[
-            ("day", &date.day().to_string()),
-            ("month", text(locale, &month)),
-            ("year", &date.year().to_string()),
-        ],
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use bukti_domain::{CertificateFacts, Verdict, diagnose};
     use bukti_locales::texts;
     use bukti_wire::ProblemCode;
-    use jiff::civil;
 
     use super::*;
 
@@ -177,18 +155,6 @@ mod tests {
         assert_eq!(reasons(Locale::Id, &three), "nomor batch, nama vaksin, dan nama fasilitas kesehatan");
         assert_eq!(reasons(Locale::Id, &three[..2]), "nomor batch dan nama vaksin");
         assert_eq!(reasons(Locale::Id, &[]), text(Locale::Id, "site.unknown.data"));
-    }
-
-    #[test]
-    fn dates_as_people_write_them() {
-        assert_eq!(date(Locale::Id, civil::date(2021, 1, 29)), "29 Januari 2021");
-        assert_eq!(date(Locale::En, civil::date(2021, 1, 29)), "29 January 2021");
-    }
-
-    #[test]
-    fn a_dose_beyond_its_series_is_a_booster() {
-        assert_eq!(dose(Locale::Id, 1, 2), "Dosis 1 dari 2");
-        assert_eq!(dose(Locale::En, 2, 1), "Dose 2 (booster)");
     }
 
     #[test]

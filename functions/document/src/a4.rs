@@ -1,6 +1,6 @@
 //! The certificate on paper: one A4 page, in Indonesian with English beside it.
 
-use bukti_locales::{Locale, fill, text};
+use bukti_locales::{Locale, date, dose, fill, text};
 use jiff::civil::Date;
 use printpdf::{DictItem, PdfDocument, PdfSaveOptions};
 
@@ -8,7 +8,7 @@ use crate::font::{Fonts, fonts};
 use crate::look::{BLACK, BRAND, Colour, GROUND, LINE, QUIET, TEXT, WARNING, WARNING_GROUND, WAVES, WHITE};
 use crate::page::{Page, Style, WIDTH};
 use crate::qr::Qr;
-use crate::words::{date, dose, shown};
+use crate::words::shown;
 use crate::{Certificate, DocumentError, guilloche};
 
 /// The margin at the left and right.
@@ -147,8 +147,18 @@ impl Sheet {
 
     /// The dose and what was given when and where, left of the QR.
     fn dose(&mut self, certificate: &Certificate<'_>, y: f32) -> f32 {
-        self.page.text(MARGIN, y, self.bold(19.0, BRAND), &dose(Locale::Id, certificate));
-        self.page.text(MARGIN, y + 17.0, self.regular(11.0, QUIET), &dose(Locale::En, certificate));
+        self.page.text(
+            MARGIN,
+            y,
+            self.bold(19.0, BRAND),
+            &dose(Locale::Id, certificate.dose_number, certificate.doses_in_series),
+        );
+        self.page.text(
+            MARGIN,
+            y + 17.0,
+            self.regular(11.0, QUIET),
+            &dose(Locale::En, certificate.dose_number, certificate.doses_in_series),
+        );
         let y = self.field(MARGIN, y + 46.0, COLUMN, "document.vaccine", certificate.vaccine);
         let y = self.date_field(MARGIN, y, "document.vaccination_date", certificate.vaccination_date);
         let y = self.field(MARGIN, y, COLUMN, "document.batch", certificate.batch);

@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Write};
 
-use bukti_locales::{Locale, fill, text};
+use bukti_locales::{Locale, date, dose, fill, text};
 
 use crate::font::{Face, Fonts, fonts};
 use crate::look::{BLACK, BRAND, Colour, GROUND, LINE, QUIET, TEXT, WAVES, WHITE};
 use crate::qr::{QUIET_ZONE, Qr};
-use crate::words::{date, dose, shown};
+use crate::words::shown;
 use crate::{Certificate, DocumentError, guilloche};
 
 /// Ten to a millimetre of an ID-1 card.
@@ -52,7 +52,10 @@ impl Svg {
         let issuer = shown(certificate.issuer);
         let vaccine = shown(certificate.vaccine);
         let identity = shown(&certificate.identity);
-        let (dose, day) = (dose(locale, certificate), date(locale, certificate.vaccination_date));
+        let (dose, day) = (
+            dose(locale, certificate.dose_number, certificate.doses_in_series),
+            date(locale, certificate.vaccination_date),
+        );
         let description = fill(
             locale,
             "document.picture_description",

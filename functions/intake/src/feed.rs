@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use bukti_aws::FeedProblem;
-use bukti_domain::FeedRow;
-use bukti_domain::Reason;
 use bukti_domain::feed::COLUMNS;
+use bukti_domain::{FeedRow, Reason};
 use csv_core::ReadRecordResult;
 
 /// The longest record, in bytes. A quote that is never closed makes one of all that follows.
@@ -196,14 +195,14 @@ impl FeedReader {
             }
         }
         let row = FeedRow::from_fields(texts);
-        if self.facilities.len() < 10_000 && self.ended_by_newline_or_more(began) {
+        if self.facilities.len() < 10_000 && self.is_followed_by_newline(began) {
             self.facilities.insert(row.kode_faskes.clone(), row.nama_faskes.clone());
         }
         Ok(Some(Line { line: began, row: Ok(row) }))
     }
 
     /// Whether the record that began here was followed by a line break: the last one of a file may not be.
-    fn ended_by_newline_or_more(&self, began: u64) -> bool {
+    fn is_followed_by_newline(&self, began: u64) -> bool {
         self.line > began || self.ended_by_newline
     }
 

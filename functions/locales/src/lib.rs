@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 /// A language that the service speaks. Indonesian is the default.
@@ -116,6 +117,26 @@ pub fn fill(locale: Locale, key: &str, values: &[(&str, &str)]) -> String {
     filled
 }
 
+/// A date as it is written out: `29 Januari 2021`, `29 January 2021`.
+pub fn date(locale: Locale, date: Date) -> String {
+    let month = format!("document.month_{}", date.month());
+    fill(
+        locale,
+        "document.date",
+        &[
+            ("day", &date.day().to_string()),
+            ("month", text(locale, &month)),
+            ("year", &date.year().to_string()),
+        ],
+    )
+}
+
+/// Which dose of how many it is, `Dosis 1 dari 2`; beyond the series it is a booster.
+pub fn dose(locale: Locale, number: u8, total: u8) -> String {
+    let key = if number > total { "document.dose_booster" } else { "document.dose" };
+    fill(locale, key, &[("number", &number.to_string()), ("total", &total.to_string())])
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -157,5 +178,24 @@ mod tests {
     #[test]
     fn a_value_is_not_filled_in_twice() {
         assert_eq!(fill(Locale::Id, "{a} {b} {c", &[("a", "{b}"), ("b", "x")]), "{b} x {c");
+    }
+
+    #[test]
+    fn dates_are_written_out() {
+        let day = jiff::civil::date(2021, 1, 29);
+        assert_eq!(date(Locale::Id, day), "29 Januari 2021");
+        assert_eq!(date(Locale::En, day), "29 January 2021");
+        for month in 1..=12 {
+            for locale in Locale::ALL {
+                let written = date(locale, jiff::civil::date(2021, month, 1));
+                assert!(!written.contains("month"), "{written}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_dose_beyond_its_series_is_a_booster() {
+        assert_eq!(dose(Locale::Id, 1, 2), "Dosis 1 dari 2");
+        assert_eq!(dose(Locale::En, 2, 1), "Dose 2 (booster)");
     }
 }

@@ -7,7 +7,6 @@ use leptos::prelude::*;
 
 use crate::browser;
 use crate::components::{BusyButton, Icon, Sign};
-use crate::describe;
 use crate::language::{Language, tr};
 
 /// A certificate: its picture, which a tap enlarges, the button for the PDF and the warning beside it.
@@ -33,9 +32,9 @@ pub fn CertificateView(
                 "site.certificate.picture",
                 &[
                     ("name", &it.name),
-                    ("dose", &describe::dose(locale, it.dose_number, it.doses_in_series)),
+                    ("dose", &bukti_locales::dose(locale, it.dose_number, it.doses_in_series)),
                     ("vaccine", &it.vaccine),
-                    ("date", &describe::date(locale, it.vaccination_date)),
+                    ("date", &bukti_locales::date(locale, it.vaccination_date)),
                     ("id", &it.id),
                 ],
             )

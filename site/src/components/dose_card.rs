@@ -112,7 +112,7 @@ fn Facts(
             {dose
                 .vaccination_date
                 .map(|date| {
-                    row("site.card.date", (move || describe::date(language.get(), date)).into_any())
+                    row("site.card.date", (move || bukti_locales::date(language.get(), date)).into_any())
                 })}
             {dose.facility.map(|facility| row("site.card.facility", facility.into_any()))}
         </dl>

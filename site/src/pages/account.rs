@@ -292,12 +292,12 @@ fn Dose(
                 <h3 class="state good">
                     <Icon sign=Sign::Good />
                     <span>
-    <span class="dose">{move || describe::dose(language.get(), n, total)}</span>
+    <span class="dose">{move || bukti_locales::dose(language.get(), n, total)}</span>
     {title}
     </span>
                 </h3>
                 <div class="inside">
-                    <p>{facts} {move || describe::date(language.get(), date)} {facility}</p>
+                    <p>{facts} {move || bukti_locales::date(language.get(), date)} {facility}</p>
                     <CertificateView
                         certificate=certificate
                         busy=busy

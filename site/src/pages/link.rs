@@ -7,7 +7,6 @@ use leptos::prelude::*;
 use crate::api;
 use crate::browser;
 use crate::components::{BusyButton, CertificateView, ErrorSummary, FailureNotice, Heading, RowLink, Sign};
-use crate::describe;
 use crate::form::{Field, FieldProblem, Form, Wrong};
 use crate::input;
 use crate::language::{tr, tr_with};
@@ -196,7 +195,7 @@ fn OpenedLink(
         <p>
             {tr_with(
                 "site.link.whose",
-                move |locale| vec![("name", name.clone()), ("dose", describe::dose(locale, n, total))],
+                move |locale| vec![("name", name.clone()), ("dose", bukti_locales::dose(locale, n, total))],
             )}
         </p>
         <FailureNotice
