@@ -236,6 +236,8 @@ pub struct CompleteDose {
     pub name: PersonName,
     /// The person's birth date.
     pub birth_date: Date,
+    /// The person's sex, where it was registered.
+    pub sex: Option<Sex>,
     /// Which dose it was, 1 to 9.
     pub dose_number: u8,
     /// With what.
@@ -255,6 +257,7 @@ impl Dose {
             identity: self.identity?,
             name: self.name?,
             birth_date: self.birth_date?,
+            sex: self.sex,
             dose_number: self.dose_number?,
             vaccine: self.vaccine?,
             batch: self.batch?,

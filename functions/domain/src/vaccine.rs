@@ -14,22 +14,42 @@ pub enum Sex {
     Female,
 }
 
-/// A vaccine that a certificate can be issued for, with its codes of the EU Digital COVID Certificate's value sets
-/// (2022-11). IndoVac and Zifivax have no entry there; the value sets are open, and theirs are this deployment's own.
+/// A vaccine that a certificate can be issued for.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub struct Vaccine {
     /// The name as feeds and people write it.
     pub name: String,
     /// Other names of it.
     pub aliases: Vec<String>,
+    /// What it protects from: the code of a disease of the catalogue.
+    pub disease: String,
     /// Doses of the first series; those above are boosters.
     pub primary_doses: u8,
-    /// Vaccine or prophylaxis (`vp`), SNOMED CT.
-    pub prophylaxis: String,
-    /// Medicinal product (`mp`).
-    pub product: String,
-    /// Marketing authorisation holder or manufacturer (`ma`).
-    pub holder: String,
+    /// Which certificate it gets, with its codes there.
+    #[serde(flatten)]
+    pub codes: Codes,
+}
+
+/// How a certificate names a vaccine.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub enum Codes {
+    /// In the EU Digital COVID Certificate, by its value sets (2022-11). IndoVac and Zifivax have no entry there; the
+    /// value sets are open, and theirs are this deployment's own.
+    #[serde(rename = "dcc")]
+    Dcc {
+        /// Vaccine or prophylaxis, SNOMED CT.
+        vp: String,
+        /// Medicinal product.
+        mp: String,
+        /// Marketing authorisation holder or manufacturer.
+        ma: String,
+    },
+    /// In the WHO's International Certificate of Vaccination or Prophylaxis.
+    #[serde(rename = "icvp")]
+    Icvp {
+        /// The product's id in the WHO's catalogue of prequalified vaccines.
+        vp: String,
+    },
 }
 
 impl Vaccine {

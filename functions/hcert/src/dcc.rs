@@ -1,5 +1,6 @@
 //! The payload: EU Digital COVID Certificate, schema 1.3, one vaccination.
 
+use bukti_domain::Codes;
 use bukti_domain::feed::CompleteDose;
 use ciborium::Value;
 
@@ -35,6 +36,10 @@ impl Vaccination<'_> {
     pub(crate) fn to_cbor(&self) -> Value {
         let dose = self.dose;
         let number = dose.dose_number;
+        let (vp, mp, ma) = match &dose.vaccine.codes {
+            Codes::Dcc { vp, mp, ma } => (&**vp, &**mp, &**ma),
+            Codes::Icvp { vp } => (&**vp, "", ""),
+        };
         map(vec![
             ("ver", text("1.3.3")),
             ("nam", name(&dose.name.without_titles())),
@@ -44,9 +49,9 @@ impl Vaccination<'_> {
                 Value::Array(vec![map(vec![
                     // Disease: COVID-19.
                     ("tg", text("840539006")),
-                    ("vp", text(&*dose.vaccine.prophylaxis)),
-                    ("mp", text(&*dose.vaccine.product)),
-                    ("ma", text(&*dose.vaccine.holder)),
+                    ("vp", text(vp)),
+                    ("mp", text(mp)),
+                    ("ma", text(ma)),
                     ("dn", Value::Integer(number.into())),
                     ("sd", Value::Integer(dose.vaccine.doses_in_series(number).into())),
                     ("dt", text(dose.vaccination_date.to_string())),

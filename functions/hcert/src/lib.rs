@@ -7,14 +7,27 @@
 //! The payload of COVID-19 vaccinations is the EU Digital COVID Certificate, schema 1.3. The identity number is never in
 //! it.
 
+mod check;
+mod content;
 mod dcc;
-mod seal;
-mod signer;
 mod transliterate;
+mod trusted;
 mod uvci;
 
+pub use check::{Checked, RevocationHashes, SignatureFault, Steps, Timing, check};
+pub use content::{Content, Kind};
 pub use dcc::Vaccination;
-pub use seal::{HcertError, Sealed, seal};
-pub use signer::{LocalSigner, SignError, Signer, SignerKeys};
 pub use transliterate::transliterate;
+pub use trusted::{PublicKey, TrustedSigner, UnreadableSigner, Usages};
 pub use uvci::{uvci, uvci_check_character};
+
+// Signing is for servers only: the browser verifies.
+#[cfg(not(target_arch = "wasm32"))]
+mod seal;
+#[cfg(not(target_arch = "wasm32"))]
+mod signer;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use seal::{HcertError, Sealed, seal};
+#[cfg(not(target_arch = "wasm32"))]
+pub use signer::{LocalSigner, SignError, Signer, SignerKeys};

@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use jiff::Timestamp;
 
+use crate::check::signature_hash;
 use crate::{SignError, Signer, Vaccination};
 
 /// A signed certificate.
@@ -16,6 +17,10 @@ pub struct Sealed {
     pub text: String,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// The key id of its signer.
+    pub kid: [u8; 8],
+    /// By which revocation lists name it: [`RevocationHashes::signature`](crate::RevocationHashes::signature).
+    pub signature_hash: [u8; 16],
 }
 
 /// Why a certificate could not be sealed.
@@ -60,12 +65,18 @@ pub async fn seal(
         HeaderBuilder::new().algorithm(iana::Algorithm::ES256).key_id(signer.kid().to_vec()).build();
     let mut message = CoseSign1Builder::new().protected(protected).payload(claims).build();
     message.signature = signer.sign(&message.tbs_data(&[])).await?;
+    let signature_hash = signature_hash(&message.signature);
     let message = message.to_tagged_vec().map_err(|_| HcertError::Encode)?;
 
     let mut zlib = ZlibEncoder::new(Vec::with_capacity(message.len()), Compression::best());
     zlib.write_all(&message).map_err(|_| HcertError::Encode)?;
     let compressed = zlib.finish().map_err(|_| HcertError::Encode)?;
-    Ok(Sealed { text: format!("HC1:{}", base45::encode(&compressed)), expires_at })
+    Ok(Sealed {
+        text: format!("HC1:{}", base45::encode(&compressed)),
+        expires_at,
+        kid: signer.kid(),
+        signature_hash,
+    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,87 @@
+//! `trust/signers.json`: the plain list of signers.
+
+use bukti_hcert::TrustedSigner;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Whether a signer still signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignerStatus {
+    /// New certificates are signed with it.
+    Active,
+    /// It signs no more, but what it signed holds until its certificate ends.
+    Retired,
+    /// Its key is no longer trusted, and nothing that it signed.
+    Revoked,
+}
+
+/// Whose signer it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignerSource {
+    /// Of this deployment.
+    Own,
+    /// Of another issuer, taken in by `bukti trust import`.
+    Imported,
+}
+
+/// A signer of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedSigner {
+    /// The key id, base64.
+    pub kid: String,
+    /// The X.509 certificate, DER in base64; `None` where a trust list gave a bare key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// Where there is no certificate: the subject public key info, DER in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// Whether it still signs.
+    pub status: SignerStatus,
+    /// Whose it is.
+    #[serde(default = "imported")]
+    pub source: SignerSource,
+    /// Of a country's participant of a trust network: its code there, such as `IDN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participant: Option<String>,
+}
+
+fn imported() -> SignerSource {
+    SignerSource::Imported
+}
+
+/// The list as it is published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignerList {
+    /// When it was published.
+    pub issued_at: Timestamp,
+    /// The signers.
+    pub signers: Vec<ListedSigner>,
+}
+
+impl ListedSigner {
+    /// The signer as a verifier holds it; `None` where it cannot be read.
+    pub fn trusted(&self) -> Option<TrustedSigner> {
+        None
+    }
+}
+
+impl SignerList {
+    /// The signers that are trusted: all that are not revoked and can be read.
+    pub fn trusted(&self) -> Vec<TrustedSigner> {
+        self.signers
+            .iter()
+            .filter(|signer| signer.status != SignerStatus::Revoked)
+            .filter_map(ListedSigner::trusted)
+            .collect()
+    }
+
+    /// Our own signers alone: only they sign our revocation lists.
+    pub fn own(&self) -> Vec<TrustedSigner> {
+        let own = self.signers.iter().filter(|signer| signer.source == SignerSource::Own);
+        own.filter(|signer| signer.status != SignerStatus::Revoked)
+            .filter_map(ListedSigner::trusted)
+            .collect()
+    }
+}

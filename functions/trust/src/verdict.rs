@@ -1,0 +1,81 @@
+//! The verdict on a certificate.
+
+use bukti_hcert::{Checked, Content, Steps, TrustedSigner};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Partition, RevocationIndex};
+
+/// What a verifier says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Signed by a trusted issuer, in its time, not revoked.
+    Valid,
+    /// Its time is over.
+    Expired,
+    /// Its time has not begun.
+    NotYetValid,
+    /// Revoked.
+    Revoked,
+    /// A corrected certificate has taken its place.
+    Superseded,
+    /// The issuer is not trusted, or may not sign certificates of this kind.
+    IssuerUnknown,
+    /// A health certificate whose data or signature are not whole: misread, damaged or forged.
+    Damaged,
+    /// Something else than a health certificate.
+    NotACertificate,
+}
+
+/// Whether revocation was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevocationState {
+    /// The lists were looked at, or there is none of the signer.
+    Checked,
+    /// The lists could not be had.
+    Unavailable,
+}
+
+/// The verdict and what it is about. Personal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What each step found.
+    pub steps: Steps,
+    /// The payload.
+    pub payload: Option<serde_json::Value>,
+    /// What the payload says.
+    pub content: Option<Content>,
+    /// Who signed it.
+    pub signer: Option<String>,
+    /// When it was issued.
+    pub issued_at: Option<Timestamp>,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// Whether revocation was looked at.
+    pub revocation: RevocationState,
+}
+
+/// The verdict that follows from what was found. `index` is `None` and `partitions` lacks some where they could not be
+/// had.
+pub fn judge(
+    checked: Checked,
+    signers: &[TrustedSigner],
+    index: Option<&RevocationIndex>,
+    partitions: &[Partition],
+) -> Report {
+    let _ = (signers, index, partitions);
+    Report {
+        verdict: Verdict::NotACertificate,
+        steps: checked.steps,
+        payload: checked.payload,
+        content: checked.content,
+        signer: None,
+        issued_at: checked.issued_at,
+        expires_at: checked.expires_at,
+        revocation: RevocationState::Unavailable,
+    }
+}
