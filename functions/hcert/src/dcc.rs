@@ -114,14 +114,18 @@ pub(crate) fn content(payload: &Json) -> Option<Content> {
     };
     match kind {
         Kind::Vaccination => {
-            let (_, product, _) = (code("vp")?, code("mp")?, code("ma")?);
+            code("vp")?;
+            code("ma")?;
+            let product = code("mp")?;
             let name = vaccine_of_dcc(product).map_or(product, |vaccine| &vaccine.name);
             content.vaccine = Some(name.to_owned());
             content.dose = Some((count(entry.get("dn")?)?, count(entry.get("sd")?)?));
             content.date = date(code("dt")?)?.to_owned();
         }
         Kind::Test => {
-            (code("tt")?, optional("nm")?, optional("tc")?);
+            code("tt")?;
+            optional("nm")?;
+            optional("tc")?;
             if entry.get("ma").is_some() {
                 code("ma")?;
             }
@@ -129,7 +133,8 @@ pub(crate) fn content(payload: &Json) -> Option<Content> {
             content.date = date(code("sc")?)?.to_owned();
         }
         Kind::Recovery => {
-            (date(code("df")?)?, date(code("du")?)?);
+            date(code("df")?)?;
+            date(code("du")?)?;
             content.date = date(code("fr")?)?.to_owned();
         }
         Kind::Icvp => return None,

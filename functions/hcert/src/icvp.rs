@@ -75,7 +75,9 @@ pub(crate) fn content(payload: &Json) -> Option<Content> {
     let (entry, day) = if let Some(entry) = payload.get("vx") {
         filled(payload, "v")?;
         // The product and the batch are needed, and who answers for it.
-        (filled(entry, "vp")?, filled(entry, "bo")?, filled(entry, "cn").or(filled(entry, "is"))?);
+        filled(entry, "vp")?;
+        filled(entry, "bo")?;
+        filled(entry, "cn").or(filled(entry, "is"))?;
         (entry, filled(entry, "dv")?)
     } else {
         let entry = match payload.get("v")? {

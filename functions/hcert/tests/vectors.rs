@@ -1,5 +1,7 @@
 //! The test data of the formats' own authors, read from `../shared/vectors` beside the project where they are there.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
