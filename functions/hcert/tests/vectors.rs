@@ -131,5 +131,5 @@ fn envelope(payload: &Value) -> String {
     ciborium::into_writer(&Cbor::Array(message.into()), &mut bytes).unwrap();
     let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
     zlib.write_all(&bytes).unwrap();
-    format!("HC1:{}", base45::encode(&zlib.finish().unwrap()))
+    format!("HC1:{}", base45::encode(zlib.finish().unwrap()))
 }

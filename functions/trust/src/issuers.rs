@@ -90,15 +90,7 @@ fn percent_decode(fragment: &str) -> String {
 struct DidDocument {
     id: String,
     #[serde(rename = "verificationMethod")]
-    methods: Vec<Method>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Method {
-    Key(Box<Key>),
-    /// A reference to a key that stands elsewhere.
-    Reference(String),
+    methods: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -151,14 +143,20 @@ fn of_did_document(document: DidDocument) -> Result<Vec<ListedSigner>, ImportErr
     let participant = participant(&document.id);
     let mut signers = Vec::new();
     for (at, method) in document.methods.into_iter().enumerate() {
-        let Method::Key(key) = method else { continue };
+        // A reference to a key that stands elsewhere in the document.
+        if method.is_string() {
+            continue;
+        }
+        let unreadable = |kid: &str| ImportError::Key { at: at + 1, kid: kid.to_owned() };
+        let id = method["id"].as_str().unwrap_or_default().to_owned();
+        let key: Key = serde_json::from_value(method).map_err(|_| unreadable(&id))?;
         let kid =
             key.jwk.kid.clone().unwrap_or_else(|| {
                 percent_decode(key.id.rsplit_once('#').map_or("", |(_, fragment)| fragment))
             });
         let signer = of_key(&key.jwk, &kid, participant.clone());
         let readable = signer.filter(|signer| signer.trusted().is_some());
-        signers.push(readable.ok_or(ImportError::Key { at: at + 1, kid })?);
+        signers.push(readable.ok_or_else(|| unreadable(&kid))?);
     }
     Ok(signers)
 }
