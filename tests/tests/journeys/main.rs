@@ -5,6 +5,7 @@
 mod account;
 mod api;
 mod feed;
+mod icvp;
 mod link;
 mod restart;
 mod status;
