@@ -173,7 +173,8 @@ impl Holder {
         certificate: &CertificateRecord,
         dose: &CompleteDose,
     ) -> Result<Document, Failure> {
-        let file_name = format!("sertifikat-vaksin-{}-dosis-{}.pdf", dose.vaccine.disease, dose.dose_number);
+        let file_name =
+            format!("sertifikat-vaksin-{}-dosis-{}.pdf", dose.vaccine.disease, certificate.dose_number);
         let url = self.documents.address(&certificate.document, &file_name).await?;
         Ok(Document { url, expires_in: Documents::EXPIRES_IN, file_name })
     }

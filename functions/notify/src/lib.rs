@@ -1,5 +1,8 @@
 //! Event function `notify`: the first-dose SMS with its link, exactly once.
 //!
+//! Each first dose of a series has its SMS, whatever it protects from. The SMS names no disease: the number may be wrong,
+//! and be a stranger's.
+//!
 //! Two things lead to it: the certificate of a first dose is issued, or the phone of such a dose is corrected. Either
 //! way, what counts is the dose as it is now, and whether the SMS to its phone of now was sent ([`Notifications`]).
 
