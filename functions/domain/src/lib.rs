@@ -28,4 +28,4 @@ pub use feed::{Dose, FeedRow, Outcome, Reason, Verdict};
 pub use identity::{Identity, Nik, Passport};
 pub use name::PersonName;
 pub use phone::PhoneNumber;
-pub use vaccine::{Codes, Sex, Vaccine, vaccine_named};
+pub use vaccine::{Codes, Sex, Vaccine, vaccine_named, vaccine_of_dcc, vaccine_of_icvp};

@@ -67,18 +67,30 @@ impl Vaccine {
 /// assert!(bukti_domain::vaccine_named("Vitamin C").is_none());
 /// ```
 pub fn vaccine_named(name: &str) -> Option<&'static Vaccine> {
-    static CATALOGUE: OnceLock<Vec<Vaccine>> = OnceLock::new();
-    let catalogue = CATALOGUE
-        // A test reads the file, so a catalogue that does not parse does not get this far.
-        .get_or_init(|| serde_json::from_str(include_str!("../vaccines.json")).unwrap_or_default());
     let plain = |text: &str| {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
     };
     let wanted = plain(name);
-    catalogue.iter().find(|vaccine| {
+    catalogue().iter().find(|vaccine| {
         !wanted.is_empty()
             && (plain(&vaccine.name) == wanted || vaccine.aliases.iter().any(|alias| plain(alias) == wanted))
     })
+}
+
+/// The vaccine of a DCC's medicinal product (`mp`).
+pub fn vaccine_of_dcc(product: &str) -> Option<&'static Vaccine> {
+    catalogue().iter().find(|vaccine| matches!(&vaccine.codes, Codes::Dcc { mp, .. } if mp == product))
+}
+
+/// The vaccine of an ICVP's product id (`vp`).
+pub fn vaccine_of_icvp(product: &str) -> Option<&'static Vaccine> {
+    catalogue().iter().find(|vaccine| matches!(&vaccine.codes, Codes::Icvp { vp } if vp == product))
+}
+
+fn catalogue() -> &'static [Vaccine] {
+    static CATALOGUE: OnceLock<Vec<Vaccine>> = OnceLock::new();
+    // A test reads the file, so a catalogue that does not parse does not get this far.
+    CATALOGUE.get_or_init(|| serde_json::from_str(include_str!("../vaccines.json")).unwrap_or_default())
 }
 
 #[cfg(test)]
