@@ -1,5 +1,6 @@
 //! The register of document signers: who signs, who signed, and the private keys, sealed or in AWS KMS.
 
+use aws_lambda_events::event::dynamodb::EventRecord;
 use aws_sdk_dynamodb::Client;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::stream::partition_of;
 use crate::table::{RACES, Table, Written, from_item, hex, s, to_item};
 use crate::{Aws, Keys, OpenError, StoreError};
 
@@ -70,8 +72,7 @@ impl SignerRecord {
     }
 
     fn of_certificate(certificate: Vec<u8>, now: Timestamp) -> Result<Self, SignError> {
-        let trusted =
-            TrustedSigner::from_certificate(&certificate).map_err(|_| SignError::UnreadableKey)?;
+        let trusted = TrustedSigner::from_certificate(&certificate).map_err(|_| SignError::UnreadableKey)?;
         let (kid, _) = kid_and_end(&trusted)?;
         Ok(Self {
             kid: hex(&kid),
@@ -175,6 +176,11 @@ impl Signers {
         Self { table: Table { client, name: table.into() } }
     }
 
+    /// Whether a record of the table's stream says that the register has changed.
+    pub fn changed_by(record: &EventRecord) -> bool {
+        partition_of(record) == Some(PK)
+    }
+
     /// All signers.
     ///
     /// # Errors
@@ -189,7 +195,9 @@ impl Signers {
                 register.signers.push(from_item(item, "signer")?);
             }
         }
-        register.signers.sort_by(|one, other| (one.created_at, &one.kid).cmp(&(other.created_at, &other.kid)));
+        register
+            .signers
+            .sort_by(|one, other| (one.created_at, &one.kid).cmp(&(other.created_at, &other.kid)));
         Ok(register)
     }
 
@@ -252,7 +260,7 @@ impl Signers {
             PK,
             &kid,
             "SET withdrawn_at = :now",
-            "attribute_exists(certificate) AND attribute_not_exists(withdrawn_at)",
+            "attribute_exists(pk) AND attribute_not_exists(withdrawn_at)",
             &[(":now", s(now.to_string()))],
         )?;
         let not_active = self.table.checking(PK, ACTIVE, "kid <> :kid", &[(":kid", s(&kid))])?;

@@ -8,13 +8,12 @@ use aws_lc_rs::rand;
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
-use bukti_hcert::{
-    LocalSigner, NewKey, PublicKey, Root, SignError, Signer, TrustedSigner, kid_and_end,
-};
+use bukti_hcert::{LocalSigner, NewKey, PublicKey, Root, SignError, Signer, TrustedSigner, kid_and_end};
 use jiff::Timestamp;
 use p256::ecdsa::Signature;
 use p256::ecdsa::signature::Verifier;
 
+use crate::clients::kms_client;
 use crate::{Aws, Keys, SignerRecord, Signers, StoreError};
 
 /// How old what is known of the register may be.
@@ -103,7 +102,7 @@ impl KmsSigner {
 pub struct DocumentSigners {
     signers: Signers,
     keys: Keys,
-    kms: aws_sdk_kms::Client,
+    region: String,
     known: Arc<Mutex<Option<(Instant, Arc<DocumentSigner>)>>>,
 }
 
@@ -113,7 +112,7 @@ impl DocumentSigners {
         Self {
             signers: Signers::new(aws),
             keys: aws.keys.clone(),
-            kms: aws.kms.clone(),
+            region: aws.settings.region.clone(),
             known: Arc::default(),
         }
     }
@@ -130,7 +129,7 @@ impl DocumentSigners {
         }
         let read_at = Instant::now();
         let register = self.signers.register().await?;
-        let signer = Arc::new(self.open(register.active().ok_or(SigningError::NoSigner)?)?);
+        let signer = Arc::new(self.open(register.active().ok_or(SigningError::NoSigner)?).await?);
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((read_at, Arc::clone(&signer)));
         Ok(signer)
     }
@@ -140,14 +139,14 @@ impl DocumentSigners {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn open(&self, record: &SignerRecord) -> Result<DocumentSigner, SigningError> {
+    async fn open(&self, record: &SignerRecord) -> Result<DocumentSigner, SigningError> {
         if let Some(private_pem) = record.private_pem(&self.keys) {
             let private_pem = private_pem.map_err(|_| SignError::UnreadableKey)?;
             return Ok(DocumentSigner::Local(LocalSigner::new(&private_pem, record.certificate())?));
         }
         let key = record.kms_key.clone().ok_or(SignError::UnreadableKey)?;
         let (kid, not_after) = kid_and_end(&certificate(record)?)?;
-        Ok(DocumentSigner::Kms(KmsSigner { client: self.kms.clone(), key, kid, not_after }))
+        Ok(DocumentSigner::Kms(KmsSigner { client: kms_client(&self.region).await, key, kid, not_after }))
     }
 
     /// A new signer with a key of its own, certified by the root. It signs once it is
@@ -174,7 +173,8 @@ impl DocumentSigners {
         key: &str,
         now: Timestamp,
     ) -> Result<SignerRecord, SigningError> {
-        let answer = self.kms.get_public_key().key_id(key).send().await;
+        let kms = kms_client(&self.region).await;
+        let answer = kms.get_public_key().key_id(key).send().await;
         let answer = answer.map_err(|error| {
             let said = [error.code(), error.message()].into_iter().flatten().collect::<Vec<_>>().join(": ");
             SigningError::Kms(if said.is_empty() { "AWS KMS does not answer".to_owned() } else { said })
@@ -188,7 +188,7 @@ impl DocumentSigners {
 
         let mut challenge = [0; 32];
         rand::fill(&mut challenge).map_err(|_| SignError::CannotMake)?;
-        let signature = self.open(&record)?.sign(&challenge).await?;
+        let signature = self.open(&record).await?.sign(&challenge).await?;
         let holds = match (certificate(&record)?.key, Signature::from_slice(&signature)) {
             (PublicKey::P256(key), Ok(signature)) => key.verify(&challenge, &signature).is_ok(),
             _ => false,
