@@ -57,6 +57,19 @@ impl PublicKey {
         rsa::PublicKey::from_public_key_der(spki).map(Self::Rsa).map_err(|_| UnreadableSigner)
     }
 
+    /// The key as subject public key info (RFC 5280) in DER.
+    ///
+    /// # Errors
+    ///
+    /// [`UnreadableSigner`].
+    pub fn to_der(&self) -> Result<Vec<u8>, UnreadableSigner> {
+        let document = match self {
+            Self::P256(key) => key.to_public_key_der(),
+            Self::Rsa(key) => key.to_public_key_der(),
+        };
+        Ok(document.map_err(|_| UnreadableSigner)?.into_vec())
+    }
+
     /// Whether a signature of a COSE algorithm (RFC 9053: ES256 is -7, PS256 is -37) holds.
     pub(crate) fn verifies(&self, algorithm: i64, message: &[u8], signature: &[u8]) -> bool {
         match (self, algorithm) {
@@ -147,19 +160,6 @@ impl TrustedSigner {
             not_before: None,
             not_after: None,
         })
-    }
-
-    /// The key as subject public key info in DER.
-    ///
-    /// # Errors
-    ///
-    /// [`UnreadableSigner`].
-    pub fn public_key_der(&self) -> Result<Vec<u8>, UnreadableSigner> {
-        let document = match &self.key {
-            PublicKey::P256(key) => key.to_public_key_der(),
-            PublicKey::Rsa(key) => key.to_public_key_der(),
-        };
-        Ok(document.map_err(|_| UnreadableSigner)?.into_vec())
     }
 
     /// Whether this signer made the signature of a COSE_Sign1 by this algorithm.

@@ -1,5 +1,7 @@
 //! The test data of the formats' own authors, read from `../shared/vectors` beside the project where they are there.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -129,5 +131,5 @@ fn envelope(payload: &Value) -> String {
     ciborium::into_writer(&Cbor::Array(message.into()), &mut bytes).unwrap();
     let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
     zlib.write_all(&bytes).unwrap();
-    format!("HC1:{}", base45::encode(&zlib.finish().unwrap()))
+    format!("HC1:{}", base45::encode(zlib.finish().unwrap()))
 }
