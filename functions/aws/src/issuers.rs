@@ -105,6 +105,6 @@ impl Issuers {
 
 /// By key id and key.
 fn sort_key(signer: &ListedSigner) -> String {
-    let key = signer.trusted().and_then(|trusted| trusted.public_key_der().ok()).unwrap_or_default();
+    let key = signer.trusted().and_then(|trusted| trusted.key.to_der().ok()).unwrap_or_default();
     format!("{}#{}", signer.kid, hex(digest(&SHA256, &key).as_ref()))
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-use crate::signer::pem_to_der;
+use crate::trusted::pem_to_der;
 use crate::{CERTIFICATE_VALID_FOR, SignError};
 
 /// Years that a root is valid.

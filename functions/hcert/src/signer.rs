@@ -4,8 +4,6 @@ use std::future::Future;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 
@@ -79,7 +77,7 @@ impl LocalSigner {
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pair.serialized_der())
             .map_err(|_| SignError::UnreadableKey)?;
         let trusted = TrustedSigner::from_certificate(certificate).map_err(|_| SignError::UnreadableKey)?;
-        let public_key = trusted.public_key_der().map_err(|_| SignError::UnreadableKey)?;
+        let public_key = trusted.key.to_der().map_err(|_| SignError::UnreadableKey)?;
         if public_key != pair.subject_public_key_info() {
             return Err(SignError::UnreadableKey);
         }
@@ -96,12 +94,6 @@ impl LocalSigner {
 pub fn kid_and_end(certificate: &TrustedSigner) -> Result<([u8; 8], Timestamp), SignError> {
     let kid = certificate.kid.as_slice().try_into().map_err(|_| SignError::UnreadableKey)?;
     Ok((kid, certificate.not_after.ok_or(SignError::UnreadableKey)?))
-}
-
-/// The content of the first block of a PEM text.
-pub(crate) fn pem_to_der(pem: &str) -> Option<Vec<u8>> {
-    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
-    STANDARD.decode(body).ok().filter(|der| !der.is_empty())
 }
 
 impl Signer for LocalSigner {
