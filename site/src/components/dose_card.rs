@@ -98,7 +98,7 @@ pub fn DiagnosisCard(
     }
 }
 
-/// Vaccine, date and facility, each where it is known.
+/// Disease, vaccine, date and facility, each where it is known.
 #[component]
 fn Facts(
     /// The dose.
@@ -108,6 +108,12 @@ fn Facts(
     let row = |key: &'static str, value: AnyView| view! { <div><dt>{tr(key)}</dt><dd>{value}</dd></div> };
     view! {
         <dl class="facts">
+            {dose
+                .disease
+                .map(|disease| {
+                    let name = move || disease.name.in_language(language.get().tag()).to_owned();
+                    row("site.card.disease", name.into_any())
+                })}
             {dose.vaccine.map(|vaccine| row("site.card.vaccine", vaccine.into_any()))}
             {dose
                 .vaccination_date
