@@ -3,8 +3,17 @@
 use std::fmt;
 
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
-use crate::Sex;
+/// Sex as registered, `L` (laki-laki) or `P` (perempuan) in Indonesian feeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sex {
+    /// `L`.
+    Male,
+    /// `P`.
+    Female,
+}
 
 /// A NIK (Nomor Induk Kependudukan): the 16 digits of an Indonesian identity card.
 ///

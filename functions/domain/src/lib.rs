@@ -12,6 +12,7 @@
 //! Types that exist are valid ([`Nik`], [`PhoneNumber`], …): parse, don't validate. Personal types mask themselves in
 //! `Debug` and have no `Display`.
 
+mod catalogue;
 mod date;
 pub mod diagnosis;
 pub mod event;
@@ -19,13 +20,15 @@ pub mod feed;
 mod identity;
 mod name;
 mod phone;
-mod vaccine;
 
+pub use catalogue::{
+    CatalogueError, Codes, Disease, DiseaseName, Vaccine, disease, disease_of_dcc, disease_of_icvp,
+    extend_catalogue, vaccine_named, vaccine_of_dcc, vaccine_of_icvp,
+};
 pub use date::{INDONESIA_WEST, parse_date};
 pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep, diagnose};
 pub use event::{History, Origin, Version};
 pub use feed::{Dose, FeedRow, Outcome, Reason, Verdict};
-pub use identity::{Identity, Nik, Passport};
+pub use identity::{Identity, Nik, Passport, Sex};
 pub use name::PersonName;
 pub use phone::PhoneNumber;
-pub use vaccine::{Codes, Sex, Vaccine, vaccine_named};

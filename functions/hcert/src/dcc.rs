@@ -1,67 +1,51 @@
-//! The payload: EU Digital COVID Certificate, schema 1.3, one vaccination.
+//! The payload of COVID-19: EU Digital COVID Certificate, JSON schema 1.3.3.
 
-use bukti_domain::Codes;
-use bukti_domain::feed::CompleteDose;
+use bukti_domain::vaccine_of_dcc;
 use ciborium::Value;
+use serde_json::Value as Json;
 
-use crate::transliterate;
+use crate::cbor::{map, text};
+use crate::json::{date, longer_than, text_of};
+use crate::{Content, Kind, Vaccination, transliterate};
 
-/// The longest name that the schema allows, in characters.
-const LONGEST_NAME: usize = 80;
+/// The key of the claim `hcert`.
+pub(crate) const CLAIM: i64 = 1;
 
-/// A vaccination as the certificate says it.
-pub struct Vaccination<'a> {
-    /// The dose.
-    pub dose: &'a CompleteDose,
-    /// Who issues the certificate, at most 80 characters.
-    pub issuer: &'a str,
-    /// The certificate's UVCI.
-    pub uvci: &'a str,
-}
+/// The longest text of a name or issuer, in characters.
+const LONGEST: usize = 80;
 
-fn text(value: impl Into<String>) -> Value {
-    Value::Text(value.into())
-}
+/// COVID-19, SNOMED CT.
+const TARGET: &str = "840539006";
+/// The result "detected" of a test, SNOMED CT.
+const DETECTED: &str = "260373001";
 
-fn map(entries: Vec<(&str, Value)>) -> Value {
-    Value::Map(entries.into_iter().map(|(key, value)| (text(key), value)).collect())
+/// The payload of a vaccination, with the vaccine's codes.
+pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str, mp: &str, ma: &str) -> Value {
+    let dose = vaccination.dose;
+    let number = dose.dose_number;
+    let entry = map(vec![
+        ("tg", text(TARGET)),
+        ("vp", text(vp)),
+        ("mp", text(mp)),
+        ("ma", text(ma)),
+        ("dn", Value::Integer(number.into())),
+        ("sd", Value::Integer(dose.vaccine.doses_in_series(number).into())),
+        ("dt", text(dose.vaccination_date.to_string())),
+        ("co", text("ID")),
+        ("is", text(shorten(vaccination.issuer))),
+        ("ci", text(vaccination.uvci)),
+    ]);
+    map(vec![
+        ("ver", text("1.3.3")),
+        ("nam", name(&dose.name.without_titles())),
+        ("dob", text(dose.birth_date.to_string())),
+        ("v", Value::Array(vec![entry])),
+    ])
 }
 
 fn shorten(name: &str) -> String {
-    name.chars().take(LONGEST_NAME).collect()
-}
-
-impl Vaccination<'_> {
-    /// The payload as CBOR.
-    pub(crate) fn to_cbor(&self) -> Value {
-        let dose = self.dose;
-        let number = dose.dose_number;
-        let (vp, mp, ma) = match &dose.vaccine.codes {
-            Codes::Dcc { vp, mp, ma } => (&**vp, &**mp, &**ma),
-            Codes::Icvp { vp } => (&**vp, "", ""),
-        };
-        map(vec![
-            ("ver", text("1.3.3")),
-            ("nam", name(&dose.name.without_titles())),
-            ("dob", text(dose.birth_date.to_string())),
-            (
-                "v",
-                Value::Array(vec![map(vec![
-                    // Disease: COVID-19.
-                    ("tg", text("840539006")),
-                    ("vp", text(vp)),
-                    ("mp", text(mp)),
-                    ("ma", text(ma)),
-                    ("dn", Value::Integer(number.into())),
-                    ("sd", Value::Integer(dose.vaccine.doses_in_series(number).into())),
-                    ("dt", text(dose.vaccination_date.to_string())),
-                    ("co", text("ID")),
-                    ("is", text(shorten(self.issuer))),
-                    ("ci", text(self.uvci)),
-                ])]),
-            ),
-        ])
-    }
+    let short: String = name.chars().take(LONGEST).collect();
+    short.trim_end().to_owned()
 }
 
 /// Indonesian names have no family name: the last word stands in its place, as in Indonesian passports, and the only
@@ -69,7 +53,7 @@ impl Vaccination<'_> {
 fn name(full: &str) -> Value {
     let (given, family) = full.rsplit_once(' ').unwrap_or(("", full));
     let zone = |name: &str| {
-        let zone: String = transliterate(name).chars().take(LONGEST_NAME).collect();
+        let zone: String = transliterate(name).chars().take(LONGEST).collect();
         // Nothing that a zone has letters for: ICAO 9303 writes X for what it cannot write.
         if zone.is_empty() { "X".to_owned() } else { zone.trim_end_matches('<').to_owned() }
     };
@@ -79,6 +63,120 @@ fn name(full: &str) -> Value {
         entries.push(("gnt", text(zone(given))));
     }
     map(entries)
+}
+
+/// What a payload says; `None` where it is not as the schema has it: with a vaccination, a test or a recovery, one.
+///
+/// Of the schema's formats dates count, which must be days that there are; times of tests are seen in more forms than
+/// RFC 3339's.
+pub(crate) fn content(payload: &Json) -> Option<Content> {
+    let version = text_of(payload, "ver")?;
+    let mut numbers = version.split('.');
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let semantic = numbers.by_ref().take(3).filter(|part| is_number(part)).count() == 3;
+    if !semantic || numbers.next().is_some() {
+        return None;
+    }
+    let birth_date = text_of(payload, "dob").filter(|date| is_birth_date(date))?;
+    let name = read_name(payload.get("nam")?)?;
+
+    let groups = [("v", Kind::Vaccination), ("t", Kind::Test), ("r", Kind::Recovery)];
+    let mut there = groups.iter().filter_map(|(key, kind)| Some((*kind, payload.get(key)?)));
+    let (kind, entries) = there.next()?;
+    if there.next().is_some() {
+        return None;
+    }
+    let [entry] = entries.as_array()?.as_slice() else { return None };
+
+    let code = |key| text_of(entry, key);
+    let short = |key| code(key).filter(|text| !longer_than(text, LONGEST));
+    // Optional fields too must be texts where they are there.
+    let optional = |key| match entry.get(key) {
+        None => Some(None),
+        Some(_) => short(key).map(Some),
+    };
+    let target = code("tg")?;
+    let mut content = Content {
+        kind,
+        name,
+        birth_date: birth_date.to_owned(),
+        vaccine: None,
+        disease: Some(if target == TARGET { "covid-19".to_owned() } else { target.to_owned() }),
+        date: String::new(),
+        dose: None,
+        batch: None,
+        country: Some(
+            code("co").filter(|code| code.bytes().any(|byte| byte.is_ascii_uppercase()))?.to_owned(),
+        ),
+        issuer: Some(short("is")?.to_owned()),
+        certificate_id: Some(short("ci")?.to_owned()),
+        detected: None,
+    };
+    match kind {
+        Kind::Vaccination => {
+            code("vp")?;
+            code("ma")?;
+            let product = code("mp")?;
+            let name = vaccine_of_dcc(product).map_or(product, |vaccine| &vaccine.name);
+            content.vaccine = Some(name.to_owned());
+            content.dose = Some((count(entry.get("dn")?)?, count(entry.get("sd")?)?));
+            content.date = date(code("dt")?)?.to_owned();
+        }
+        Kind::Test => {
+            code("tt")?;
+            optional("nm")?;
+            optional("tc")?;
+            if entry.get("ma").is_some() {
+                code("ma")?;
+            }
+            content.detected = Some(code("tr")? == DETECTED);
+            content.date = date(code("sc")?)?.to_owned();
+        }
+        Kind::Recovery => {
+            date(code("df")?)?;
+            date(code("du")?)?;
+            content.date = date(code("fr")?)?.to_owned();
+        }
+        Kind::Icvp => return None,
+    }
+    Some(content)
+}
+
+/// A positive integer, also where it was written as a float.
+fn count(value: &Json) -> Option<u64> {
+    let whole = || value.as_f64().filter(|number| number.fract() == 0.0 && *number < 1e9).map(|it| it as u64);
+    value.as_u64().or_else(whole).filter(|count| *count >= 1)
+}
+
+/// `YYYY-MM-DD`, `YYYY-MM`, `YYYY` of the years 1900 to 2099, or empty.
+fn is_birth_date(date: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut parts = date.split('-');
+    let year = parts.next().unwrap_or_default();
+    let in_range = year.len() == 4 && digits(year) && (year.starts_with("19") || year.starts_with("20"));
+    let rest: Vec<_> = parts.collect();
+    date.is_empty() || in_range && rest.len() <= 2 && rest.iter().all(|part| part.len() == 2 && digits(part))
+}
+
+/// The name for people; the zone's letters where there is no other.
+fn read_name(name: &Json) -> Option<String> {
+    name.as_object()?;
+    let mut read = [None; 4];
+    for (found, key) in read.iter_mut().zip(["gn", "fn", "gnt", "fnt"]) {
+        if name.get(key).is_some() {
+            let text = text_of(name, key).filter(|text| !longer_than(text, LONGEST))?;
+            let is_zone = text.bytes().all(|byte| byte == b'<' || byte.is_ascii_uppercase());
+            *found = Some(text).filter(|_| is_zone || !key.ends_with('t'));
+            (*found)?;
+        }
+    }
+    let [given, family, given_zone, family_zone] = read;
+    given_zone.or(family_zone)?;
+    let parts = [(given, given_zone), (family, family_zone)].map(|(readable, zone)| {
+        let readable = readable.filter(|part| !part.trim().is_empty()).map(str::to_owned);
+        readable.or(zone.map(|zone| zone.replace('<', " "))).unwrap_or_default()
+    });
+    Some(parts.join(" ").trim().to_owned())
 }
 
 #[cfg(test)]

@@ -4,22 +4,28 @@
 //! DCC payload ─CBOR─► CWT claims ─COSE_Sign1 (ES256)─► zlib ─► base45 ─► "HC1:…"
 //! ```
 //!
-//! The payload of COVID-19 vaccinations is the EU Digital COVID Certificate, schema 1.3. The identity number is never in
-//! it.
+//! The payload of COVID-19 vaccinations is the EU Digital COVID Certificate (DCC), schema 1.3; that of others the WHO's
+//! International Certificate of Vaccination or Prophylaxis (ICVP). The identity number is never in it.
+//!
+//! [`seal`] goes this way on servers; [`check`] goes it back, everywhere.
 
+mod cbor;
 mod check;
 mod content;
 mod dcc;
+mod icvp;
+mod json;
 mod transliterate;
 mod trusted;
 mod uvci;
+mod vaccination;
 
 pub use check::{Checked, RevocationHashes, SignatureFault, Steps, Timing, check};
 pub use content::{Content, Kind};
-pub use dcc::Vaccination;
 pub use transliterate::transliterate;
 pub use trusted::{PublicKey, TrustedSigner, UnreadableSigner, Usages};
 pub use uvci::{uvci, uvci_check_character};
+pub use vaccination::Vaccination;
 
 // Signing is for servers only: the browser verifies.
 #[cfg(not(target_arch = "wasm32"))]

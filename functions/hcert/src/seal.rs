@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use jiff::Timestamp;
 
-use crate::check::signature_hash;
+use crate::check::{EXPIRES_AT, HCERT, ISSUED_AT, ISSUER, signature_hash};
 use crate::{SignError, Signer, Vaccination};
 
 /// A signed certificate.
@@ -34,12 +34,6 @@ pub enum HcertError {
     Encode,
 }
 
-/// Claims of a CWT (RFC 8392) and the one of HCERT.
-const ISSUER: i64 = 1;
-const EXPIRES_AT: i64 = 4;
-const ISSUED_AT: i64 = 6;
-const HCERT: i64 = -260;
-
 /// Signs a vaccination. It is valid from `now` until `expires_at`, but never longer than the signer.
 ///
 /// # Errors
@@ -57,7 +51,7 @@ pub async fn seal(
         (integer(ISSUER), Value::Text("ID".to_owned())),
         (integer(EXPIRES_AT), integer(expires_at.as_second())),
         (integer(ISSUED_AT), integer(now.as_second())),
-        (integer(HCERT), Value::Map(vec![(integer(1), vaccination.to_cbor())])),
+        (integer(HCERT), vaccination.to_cbor()),
     ]);
     let claims = claims.to_vec().map_err(|_| HcertError::Encode)?;
 

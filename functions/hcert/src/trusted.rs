@@ -1,6 +1,14 @@
 //! The public half of a signer, as a verifier holds it.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use p256::ecdsa::signature::Verifier;
+use p256::pkcs8::{DecodePublicKey, EncodePublicKey};
+use sha2::{Digest, Sha256};
+use x509_cert::Certificate;
+use x509_cert::der::{Decode, Encode};
+use x509_cert::ext::pkix::ExtendedKeyUsage;
 
 /// What a signer may sign, from its certificate's extended key usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +21,25 @@ pub struct Usages {
     pub recovery: bool,
 }
 
+impl Usages {
+    /// A signer whose certificate names none of these may sign all of them.
+    const ALL: Self = Self { test: true, vaccination: true, recovery: true };
+
+    /// The eHealth Network's object identifiers end in 1, 2 and 3 (Technical Specifications for EU DCC, volume 5); the
+    /// form with a 0 in it stands in certificates of the first weeks.
+    fn of(usage: &ExtendedKeyUsage) -> Self {
+        let names = |last: u8| {
+            usage.0.iter().any(|oid| {
+                let oid = oid.to_string();
+                oid == format!("1.3.6.1.4.1.1847.2021.1.{last}")
+                    || oid == format!("1.3.6.1.4.1.0.1847.2021.1.{last}")
+            })
+        };
+        let usages = Self { test: names(1), vaccination: names(2), recovery: names(3) };
+        if usages == (Self { test: false, vaccination: false, recovery: false }) { Self::ALL } else { usages }
+    }
+}
+
 /// A public key that signatures are checked with.
 #[derive(Clone, Debug)]
 pub enum PublicKey {
@@ -20,6 +47,40 @@ pub enum PublicKey {
     P256(p256::ecdsa::VerifyingKey),
     /// For PS256.
     Rsa(rsa::PublicKey),
+}
+
+impl PublicKey {
+    fn from_der(spki: &[u8]) -> Result<Self, UnreadableSigner> {
+        if let Ok(key) = p256::ecdsa::VerifyingKey::from_public_key_der(spki) {
+            return Ok(Self::P256(key));
+        }
+        rsa::PublicKey::from_public_key_der(spki).map(Self::Rsa).map_err(|_| UnreadableSigner)
+    }
+
+    /// The key as subject public key info (RFC 5280) in DER.
+    ///
+    /// # Errors
+    ///
+    /// [`UnreadableSigner`].
+    pub fn to_der(&self) -> Result<Vec<u8>, UnreadableSigner> {
+        let document = match self {
+            Self::P256(key) => key.to_public_key_der(),
+            Self::Rsa(key) => key.to_public_key_der(),
+        };
+        Ok(document.map_err(|_| UnreadableSigner)?.into_vec())
+    }
+
+    /// Whether a signature of a COSE algorithm (RFC 9053: ES256 is -7, PS256 is -37) holds.
+    pub(crate) fn verifies(&self, algorithm: i64, message: &[u8], signature: &[u8]) -> bool {
+        match (self, algorithm) {
+            (Self::P256(key), -7) => p256::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            (Self::Rsa(key), -37) => rsa::pss::Signature::try_from(signature).is_ok_and(|signature| {
+                rsa::pss::VerifyingKey::<Sha256>::new(key.clone()).verify(message, &signature).is_ok()
+            }),
+            _ => false,
+        }
+    }
 }
 
 /// A key or certificate that cannot be read.
@@ -51,8 +112,38 @@ impl TrustedSigner {
     ///
     /// [`UnreadableSigner`] also where the key is neither P-256 nor RSA.
     pub fn from_certificate(pem_or_der: &[u8]) -> Result<Self, UnreadableSigner> {
-        let _ = pem_or_der;
-        Err(UnreadableSigner)
+        let der = match std::str::from_utf8(pem_or_der) {
+            Ok(text) => pem_to_der(text).ok_or(UnreadableSigner)?,
+            Err(_) => pem_or_der.to_vec(),
+        };
+        let certificate = Certificate::from_der(&der).map_err(|_| UnreadableSigner)?;
+        let certificate = certificate.tbs_certificate();
+        let spki = certificate.subject_public_key_info().to_der().map_err(|_| UnreadableSigner)?;
+        let usages = match certificate.get_extension::<ExtendedKeyUsage>() {
+            Ok(None) => Usages::ALL,
+            Ok(Some((_, usage))) => Usages::of(&usage),
+            Err(_) => return Err(UnreadableSigner),
+        };
+        let subject = certificate.subject();
+        let organisation = subject.organization().ok().flatten().or(subject.common_name().ok().flatten());
+        let country = subject.country().ok().flatten();
+        let name = match (organisation, country) {
+            (Some(organisation), Some(country)) => Some(format!("{}, {country}", organisation.value())),
+            (Some(organisation), None) => Some(organisation.value().into_owned()),
+            (None, country) => country.map(|country| country.to_string()),
+        };
+        let validity = certificate.validity();
+        let at = |time: x509_cert::time::Time| {
+            Timestamp::new(i64::try_from(time.to_unix_duration().as_secs()).ok()?, 0).ok()
+        };
+        Ok(Self {
+            kid: Sha256::digest(&der)[..8].to_vec(),
+            key: PublicKey::from_der(&spki)?,
+            name,
+            usages,
+            not_before: at(validity.not_before),
+            not_after: at(validity.not_after),
+        })
     }
 
     /// From a subject public key info (RFC 5280) in DER, under the key id of a trust list.
@@ -61,16 +152,32 @@ impl TrustedSigner {
     ///
     /// [`UnreadableSigner`].
     pub fn from_public_key(kid: &[u8], spki: &[u8]) -> Result<Self, UnreadableSigner> {
-        let _ = (kid, spki);
-        Err(UnreadableSigner)
+        Ok(Self {
+            kid: kid.to_vec(),
+            key: PublicKey::from_der(spki)?,
+            name: None,
+            usages: Usages::ALL,
+            not_before: None,
+            not_after: None,
+        })
     }
 
-    /// The key as subject public key info in DER.
+    /// Whether this signer made the signature of a COSE_Sign1 by this algorithm.
     ///
-    /// # Errors
-    ///
-    /// [`UnreadableSigner`].
-    pub fn public_key_der(&self) -> Result<Vec<u8>, UnreadableSigner> {
-        Err(UnreadableSigner)
+    /// `signed` is the `Sig_structure` of RFC 9052.
+    pub fn verifies(&self, algorithm: i64, signed: &[u8], signature: &[u8]) -> bool {
+        self.key.verifies(algorithm, signed, signature)
     }
+}
+
+/// The bytes of the first PEM block, or of base64 alone; `None` where there are none.
+pub(crate) fn pem_to_der(pem: &str) -> Option<Vec<u8>> {
+    let body: String = pem
+        .lines()
+        .map(str::trim)
+        .skip_while(|line| !line.starts_with("-----BEGIN") && pem.contains("-----BEGIN"))
+        .skip_while(|line| line.starts_with("-----BEGIN"))
+        .take_while(|line| !line.starts_with("-----END"))
+        .collect();
+    STANDARD.decode(body).ok().filter(|der| !der.is_empty())
 }

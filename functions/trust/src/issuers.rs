@@ -1,8 +1,12 @@
 //! Signers as DID documents: ours for others, others' for us.
 
-use serde_json::Value;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use bukti_hcert::{PublicKey, TrustedSigner};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
-use crate::ListedSigner;
+use crate::{ListedSigner, SignerList, SignerSource, SignerStatus};
 
 /// Why a file of issuers cannot be taken in.
 #[derive(Debug, thiserror::Error)]
@@ -22,10 +26,90 @@ pub enum ImportError {
 
 /// Our signers as a DID document of the method `web`, each key a `JsonWebKey2020`, as WHO's GDHCN publishes them.
 ///
-/// `host` is the site's host: the document is at `https://HOST/trust/did.json`, so its id is `did:web:HOST:trust`.
+/// `host` is the site's host: the document is at `https://HOST/trust/did.json`, so its id is `did:web:HOST:trust`. Signers
+/// that are revoked or of others are left out.
 pub fn did_document(host: &str, signers: &[ListedSigner]) -> Value {
-    let _ = (host, signers);
-    Value::Null
+    // A port's colon would be a separator in the id.
+    let id = format!("did:web:{}:trust", host.replace(':', "%3A"));
+    let ours = signers.iter().filter(|signer| signer.source == SignerSource::Own);
+    let ours = ours.filter(|signer| signer.status != SignerStatus::Revoked);
+    let keys: Vec<Value> = ours
+        .filter_map(|signer| {
+            let mut jwk = jwk(&signer.trusted()?.key)?;
+            jwk["kid"] = json!(signer.kid);
+            if let Some(certificate) = &signer.certificate {
+                jwk["x5c"] = json!([certificate]);
+            }
+            let fragment = percent_encode(&signer.kid);
+            Some(json!({
+                "id": format!("{id}#{fragment}"),
+                "type": "JsonWebKey2020",
+                "controller": id,
+                "publicKeyJwk": jwk,
+            }))
+        })
+        .collect();
+    json!({
+        "@context": ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/suites/jws-2020/v1"],
+        "id": id,
+        "controller": id,
+        "assertionMethod": keys.iter().map(|key| key["id"].clone()).collect::<Vec<_>>(),
+        "verificationMethod": keys,
+    })
+}
+
+/// A key as JSON Web Key (RFC 7517, 7518).
+fn jwk(key: &PublicKey) -> Option<Value> {
+    match key {
+        PublicKey::P256(key) => {
+            // Uncompressed: 4, x and y of 32 bytes each (SEC 1).
+            let point = key.to_sec1_point(false);
+            let (x, y) = point.as_bytes().get(1..)?.split_at_checked(32)?;
+            Some(json!({
+                "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig",
+                "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
+            }))
+        }
+        // Our signers have P-256 keys.
+        PublicKey::Rsa(_) => None,
+    }
+}
+
+/// Only what base64 has beside letters and digits.
+fn percent_encode(base64: &str) -> String {
+    base64.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
+}
+
+fn percent_decode(fragment: &str) -> String {
+    let upper = fragment.replace("%2b", "%2B").replace("%2f", "%2F").replace("%3d", "%3D");
+    upper.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")
+}
+
+/// What is read of a DID document.
+#[derive(Deserialize)]
+struct DidDocument {
+    id: String,
+    #[serde(rename = "verificationMethod")]
+    methods: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Key {
+    id: String,
+    #[serde(rename = "publicKeyJwk")]
+    jwk: Jwk,
+}
+
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    kid: Option<String>,
+    #[serde(default)]
+    x5c: Vec<String>,
+    x: Option<String>,
+    y: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
 }
 
 /// Reads the signers of other issuers from a GDHCN DID document or from a plain list (`signers.json`, or an array of
@@ -35,5 +119,105 @@ pub fn did_document(host: &str, signers: &[ListedSigner]) -> Value {
 ///
 /// [`ImportError`]: nothing of a file is taken in where one of its keys cannot be read.
 pub fn read_issuers(text: &str) -> Result<Vec<ListedSigner>, ImportError> {
-    Err(ImportError::Unknown(text.chars().take(0).collect()))
+    let unknown = |error: serde_json::Error| ImportError::Unknown(error.to_string());
+    let value: Value = serde_json::from_str(text).map_err(unknown)?;
+    if value.get("verificationMethod").is_some() {
+        return of_did_document(serde_json::from_value(value).map_err(unknown)?);
+    }
+    let signers: Vec<ListedSigner> = if value.is_array() {
+        serde_json::from_value(value).map_err(unknown)?
+    } else {
+        serde_json::from_value::<SignerList>(value).map_err(unknown)?.signers
+    };
+    let listed = signers.into_iter().enumerate().map(|(at, signer)| {
+        if signer.trusted().is_none() {
+            return Err(ImportError::Key { at: at + 1, kid: signer.kid });
+        }
+        // Whatever the file calls its own: here they are another's.
+        Ok(ListedSigner { source: SignerSource::Imported, ..signer })
+    });
+    listed.collect()
+}
+
+fn of_did_document(document: DidDocument) -> Result<Vec<ListedSigner>, ImportError> {
+    let participant = participant(&document.id);
+    let mut signers = Vec::new();
+    for (at, method) in document.methods.into_iter().enumerate() {
+        // A reference to a key that stands elsewhere in the document.
+        if method.is_string() {
+            continue;
+        }
+        let unreadable = |kid: &str| ImportError::Key { at: at + 1, kid: kid.to_owned() };
+        let id = method["id"].as_str().unwrap_or_default().to_owned();
+        let key: Key = serde_json::from_value(method).map_err(|_| unreadable(&id))?;
+        let kid =
+            key.jwk.kid.clone().unwrap_or_else(|| {
+                percent_decode(key.id.rsplit_once('#').map_or("", |(_, fragment)| fragment))
+            });
+        let signer = of_key(&key.jwk, &kid, participant.clone());
+        let readable = signer.filter(|signer| signer.trusted().is_some());
+        signers.push(readable.ok_or_else(|| unreadable(&kid))?);
+    }
+    Ok(signers)
+}
+
+/// The participant that a document of the GDHCN is of: `did:web:tng-cdn.who.int:v2:trustlist:-:IDN:DSC` is Indonesia's.
+fn participant(did: &str) -> Option<String> {
+    let code = |part: &&str| part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_uppercase());
+    // The kind of key, `DSC` or `SCA`, has three letters too.
+    did.split(':').skip(3).find(|part| code(part) && !["DSC", "SCA"].contains(part)).map(str::to_owned)
+}
+
+fn of_key(jwk: &Jwk, kid: &str, participant: Option<String>) -> Option<ListedSigner> {
+    let certificate = jwk.x5c.first().map(|der| der.split_whitespace().collect::<String>());
+    let public_key = match &certificate {
+        Some(_) => None,
+        None => Some(STANDARD.encode(spki(jwk)?)),
+    };
+    // Key ids are base64 of either alphabet, with or without padding. Where there is none, it follows from the
+    // certificate.
+    let kid = kid.replace('-', "+").replace('_', "/");
+    let kid = STANDARD_NO_PAD.decode(kid.trim_end_matches('=')).ok().filter(|kid| !kid.is_empty());
+    let kid = match (kid, &certificate) {
+        (Some(kid), _) => kid,
+        (None, Some(der)) => TrustedSigner::from_certificate(&STANDARD.decode(der).ok()?).ok()?.kid,
+        (None, None) => return None,
+    };
+    Some(ListedSigner {
+        kid: STANDARD.encode(kid),
+        certificate,
+        public_key,
+        status: SignerStatus::Active,
+        source: SignerSource::Imported,
+        participant,
+    })
+}
+
+/// Subject public key info (RFC 5280, 5480, 8017) of a JSON Web Key, DER.
+fn spki(jwk: &Jwk) -> Option<Vec<u8>> {
+    // Leading zeros occur in coordinates, and are left out of others.
+    let number = |text: &Option<String>| {
+        let bytes = URL_SAFE_NO_PAD.decode(text.as_ref()?.trim_end_matches('=')).ok()?;
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        Some(bytes[zeros..].to_vec())
+    };
+    match &*jwk.kty {
+        "EC" => {
+            let mut point = vec![4];
+            for coordinate in [number(&jwk.x)?, number(&jwk.y)?] {
+                point.extend(vec![0; 32usize.checked_sub(coordinate.len())?]);
+                point.extend(coordinate);
+            }
+            let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?;
+            PublicKey::P256(key).to_der().ok()
+        }
+        "RSA" => {
+            let key = rsa::PublicKey::new(
+                rsa::BoxedUint::from_be_slice_vartime(&number(&jwk.n)?),
+                rsa::BoxedUint::from_be_slice_vartime(&number(&jwk.e)?),
+            );
+            PublicKey::Rsa(key.ok()?).to_der().ok()
+        }
+        _ => None,
+    }
 }

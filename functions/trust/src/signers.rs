@@ -1,5 +1,7 @@
 //! `trust/signers.json`: the plain list of signers.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bukti_hcert::TrustedSigner;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -63,25 +65,41 @@ pub struct SignerList {
 impl ListedSigner {
     /// The signer as a verifier holds it; `None` where it cannot be read.
     pub fn trusted(&self) -> Option<TrustedSigner> {
-        None
+        let kid = STANDARD.decode(&self.kid).ok()?;
+        match (&self.certificate, &self.public_key) {
+            (Some(certificate), _) => {
+                let signer = TrustedSigner::from_certificate(&STANDARD.decode(certificate).ok()?).ok()?;
+                // The list's key id counts: some lists name keys otherwise than by the certificate's hash.
+                Some(TrustedSigner { kid, ..signer })
+            }
+            (None, Some(key)) => TrustedSigner::from_public_key(&kid, &STANDARD.decode(key).ok()?).ok(),
+            (None, None) => None,
+        }
     }
 }
 
 impl SignerList {
+    /// Reads the list as it is published.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not in the form of one.
+    pub fn read(json: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(json)
+    }
+
     /// The signers that are trusted: all that are not revoked and can be read.
     pub fn trusted(&self) -> Vec<TrustedSigner> {
-        self.signers
-            .iter()
-            .filter(|signer| signer.status != SignerStatus::Revoked)
-            .filter_map(ListedSigner::trusted)
-            .collect()
+        self.of(|_| true)
     }
 
     /// Our own signers alone: only they sign our revocation lists.
     pub fn own(&self) -> Vec<TrustedSigner> {
-        let own = self.signers.iter().filter(|signer| signer.source == SignerSource::Own);
-        own.filter(|signer| signer.status != SignerStatus::Revoked)
-            .filter_map(ListedSigner::trusted)
-            .collect()
+        self.of(|signer| signer.source == SignerSource::Own)
+    }
+
+    fn of(&self, which: impl Fn(&ListedSigner) -> bool) -> Vec<TrustedSigner> {
+        let signers = self.signers.iter().filter(|signer| signer.status != SignerStatus::Revoked);
+        signers.filter(|signer| which(signer)).filter_map(ListedSigner::trusted).collect()
     }
 }

@@ -1,10 +1,10 @@
 //! The verdict on a certificate.
 
-use bukti_hcert::{Checked, Content, Steps, TrustedSigner};
+use bukti_hcert::{Checked, Content, SignatureFault, Steps, Timing, TrustedSigner};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Partition, RevocationIndex};
+use crate::{Partition, RevocationIndex, RevokedReason};
 
 /// What a verifier says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,15 +67,41 @@ pub fn judge(
     index: Option<&RevocationIndex>,
     partitions: &[Partition],
 ) -> Report {
-    let _ = (signers, index, partitions);
+    let signer = checked.signer.and_then(|at| signers.get(at));
+    let needed = index.map(|index| index.partitions_for(&checked));
+    let there = |path: &String| partitions.iter().any(|partition| partition.path == *path);
+    let looked_at = needed.is_some_and(|needed| needed.iter().all(there));
+    let reason = partitions.iter().find_map(|partition| partition.reason(&checked));
     Report {
-        verdict: Verdict::NotACertificate,
+        verdict: verdict(&checked, reason),
+        signer: signer.and_then(|signer| signer.name.clone()),
+        revocation: if looked_at { RevocationState::Checked } else { RevocationState::Unavailable },
         steps: checked.steps,
         payload: checked.payload,
         content: checked.content,
-        signer: None,
         issued_at: checked.issued_at,
         expires_at: checked.expires_at,
-        revocation: RevocationState::Unavailable,
+    }
+}
+
+fn verdict(checked: &Checked, reason: Option<RevokedReason>) -> Verdict {
+    let steps = &checked.steps;
+    if steps.prefix != Some(true) {
+        return Verdict::NotACertificate;
+    }
+    if checked.signature_fault == Some(SignatureFault::SignerUnknown) {
+        return Verdict::IssuerUnknown;
+    }
+    if steps.signature != Some(true) {
+        return Verdict::Damaged;
+    }
+    // That it was revoked counts more than that its time is over.
+    match (reason, checked.timing) {
+        (Some(RevokedReason::Revoked), _) => Verdict::Revoked,
+        (Some(RevokedReason::Superseded), _) => Verdict::Superseded,
+        (None, Some(Timing::After)) => Verdict::Expired,
+        (None, Some(Timing::Before)) => Verdict::NotYetValid,
+        (None, _) if steps.key_usage != Some(true) => Verdict::IssuerUnknown,
+        (None, _) => Verdict::Valid,
     }
 }

@@ -1,0 +1,504 @@
+//! The catalogue of diseases and vaccines.
+//!
+//! It is a data file, `vaccines.json`: an object of `diseases` and `vaccines`. A deployment extends it by a file of the
+//! same form ([`extend_catalogue`]), in which an entry replaces the one of the same code or name:
+//!
+//! ```
+//! bukti_domain::extend_catalogue(r#"{
+//!     "diseases": [{"code": "cholera", "name": {"id": "Kolera", "en": "Cholera"}}],
+//!     "vaccines": [{"name": "Shanchol", "aliases": ["OCV"], "disease": "cholera", "primary_doses": 2,
+//!         "icvp": {"vp": "cholerainactivatedoralProductbcc643f5ed406d46ed23bf1e0ff46cd1"}}]
+//! }"#)?;
+//! assert_eq!(bukti_domain::vaccine_named("ocv").unwrap().name, "Shanchol");
+//! # Ok::<(), bukti_domain::CatalogueError>(())
+//! ```
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// The catalogue that every deployment has. Product ids of the WHO's are those of its list of prequalified vaccines
+/// (SMART Product Dataset for Prequalified Vaccines 0.2.0, 2025-07-01); of a product that has one for each size of pack,
+/// one.
+const BUILT_IN: &str = include_str!("../vaccines.json");
+
+/// A disease that vaccines protect from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Disease {
+    /// Its code here: small letters, digits and hyphens.
+    pub code: String,
+    /// Its name for people to read.
+    pub name: DiseaseName,
+    /// Its code in the EU Digital COVID Certificate (`tg`, SNOMED CT), where it has one.
+    #[serde(default)]
+    pub dcc_target: Option<String>,
+    /// How the WHO's product ids of the vaccines against it begin: a verifier then knows what a product protects from that
+    /// is not in the catalogue.
+    #[serde(default)]
+    pub icvp_products: Vec<String>,
+}
+
+/// The name of a disease in each language of the service.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiseaseName {
+    /// In Indonesian.
+    pub id: String,
+    /// In English.
+    pub en: String,
+}
+
+impl DiseaseName {
+    /// The name in the language of this tag (BCP 47, `id` or `en`); in Indonesian for any other.
+    pub fn in_language(&self, tag: &str) -> &str {
+        if tag == "en" { &self.en } else { &self.id }
+    }
+}
+
+/// A vaccine that a certificate can be issued for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vaccine {
+    /// The name as feeds and people write it.
+    pub name: String,
+    /// Other names of it.
+    pub aliases: Vec<String>,
+    /// What it protects from: the code of a disease of the catalogue.
+    pub disease: String,
+    /// Doses of the first series; those above are boosters.
+    pub primary_doses: u8,
+    /// Which certificate it gets, with its codes there.
+    pub codes: Codes,
+}
+
+/// How a certificate names a vaccine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Codes {
+    /// In the EU Digital COVID Certificate, by its value sets (2022-11). IndoVac and Zifivax have no entry there; the
+    /// value sets are open, and theirs are this deployment's own.
+    Dcc {
+        /// Vaccine or prophylaxis, SNOMED CT.
+        vp: String,
+        /// Medicinal product.
+        mp: String,
+        /// Marketing authorisation holder or manufacturer.
+        ma: String,
+    },
+    /// In the WHO's International Certificate of Vaccination or Prophylaxis.
+    Icvp {
+        /// The product's id in the WHO's catalogue of prequalified vaccines.
+        vp: String,
+    },
+}
+
+impl Vaccine {
+    /// How many doses the series has once this dose is in it (`sd`): the first series, or for a booster as many as there
+    /// are, but 1 for vaccines of one dose, as the DCC's examples write it (`3 of 3 Moderna`, `2 of 1 Janssen`).
+    pub fn doses_in_series(&self, dose_number: u8) -> u8 {
+        if self.primary_doses == 1 { 1 } else { self.primary_doses.max(dose_number) }
+    }
+}
+
+/// The vaccine of a name or alias, without regard to case, spaces and punctuation. `None` where nobody knows it.
+///
+/// ```
+/// assert_eq!(bukti_domain::vaccine_named("sputnik v").unwrap().name, "Sputnik-V");
+/// assert!(bukti_domain::vaccine_named("Vitamin C").is_none());
+/// ```
+pub fn vaccine_named(name: &str) -> Option<&'static Vaccine> {
+    let catalogue = catalogue();
+    catalogue.by_name.get(&plain(name)).and_then(|at| catalogue.vaccines.get(*at))
+}
+
+/// The vaccine of a medicinal product of the EU Digital COVID Certificate (`mp`).
+pub fn vaccine_of_dcc(mp: &str) -> Option<&'static Vaccine> {
+    let is = |vaccine: &&Vaccine| matches!(&vaccine.codes, Codes::Dcc { mp: known, .. } if known == mp);
+    catalogue().vaccines.iter().find(is)
+}
+
+/// The vaccine of a product id of the WHO's catalogue (`vp`), whose ids are the same in capital and small letters.
+pub fn vaccine_of_icvp(vp: &str) -> Option<&'static Vaccine> {
+    let is = |vaccine: &&Vaccine| matches!(&vaccine.codes, Codes::Icvp { vp: known } if known.eq_ignore_ascii_case(vp));
+    catalogue().vaccines.iter().find(is)
+}
+
+/// The disease of a code of the catalogue.
+///
+/// ```
+/// assert_eq!(bukti_domain::disease("yellow-fever").unwrap().name.id, "Demam kuning");
+/// ```
+pub fn disease(code: &str) -> Option<&'static Disease> {
+    catalogue().diseases.iter().find(|disease| disease.code == code)
+}
+
+/// The disease of a code of the EU Digital COVID Certificate (`tg`).
+pub fn disease_of_dcc(tg: &str) -> Option<&'static Disease> {
+    catalogue().diseases.iter().find(|disease| disease.dcc_target.as_deref() == Some(tg))
+}
+
+/// The disease that a product of the WHO's catalogue (`vp`) protects from, also where the product itself is not in ours.
+pub fn disease_of_icvp(vp: &str) -> Option<&'static Disease> {
+    if let Some(vaccine) = vaccine_of_icvp(vp) {
+        return disease(&vaccine.disease);
+    }
+    let begins =
+        |start: &String| vp.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
+    catalogue().diseases.iter().find(|disease| disease.icvp_products.iter().any(begins))
+}
+
+/// Adds a deployment's own diseases and vaccines to the catalogue, before it is first used. The same may be said again.
+///
+/// # Errors
+///
+/// [`CatalogueError`] says which entry and which field is wrong and what is allowed; nothing is added then. Also where
+/// the catalogue is in use already without these.
+pub fn extend_catalogue(json: &str) -> Result<(), CatalogueError> {
+    let extended = Catalogue::built_in()?.extended(json)?;
+    match CATALOGUE.set(extended) {
+        Err(extended) if *catalogue() != extended => {
+            Err(CatalogueError("it is in use already and cannot be extended any more".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with a catalogue: which entry, which field, what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogueError(String);
+
+impl fmt::Display for CatalogueError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the vaccine catalogue: {}", self.0)
+    }
+}
+
+impl std::error::Error for CatalogueError {}
+
+static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
+
+fn catalogue() -> &'static Catalogue {
+    // A test reads the file, so a catalogue that does not parse does not get this far.
+    CATALOGUE.get_or_init(|| Catalogue::built_in().unwrap_or_default())
+}
+
+/// A name without what writers differ in: case, spaces and punctuation.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Catalogue {
+    diseases: Vec<Disease>,
+    vaccines: Vec<Vaccine>,
+    /// Where the vaccine of a plain name or alias stands.
+    by_name: HashMap<String, usize>,
+}
+
+/// A file: its entries are read one by one, so that an error can say which it is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    diseases: Vec<Value>,
+    #[serde(default)]
+    vaccines: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VaccineEntry {
+    name: String,
+    #[serde(default)]
+    aliases: Vec<String>,
+    disease: String,
+    primary_doses: u8,
+    dcc: Option<DccCodes>,
+    icvp: Option<IcvpCodes>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DccCodes {
+    vp: String,
+    mp: String,
+    ma: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IcvpCodes {
+    vp: String,
+}
+
+impl Catalogue {
+    fn built_in() -> Result<Self, CatalogueError> {
+        Self::default().extended(BUILT_IN)
+    }
+
+    /// This catalogue with the entries of a file, each in the place of the one with the same code or name.
+    fn extended(mut self, json: &str) -> Result<Self, CatalogueError> {
+        let file: File = serde_json::from_str(json).map_err(|error| {
+            CatalogueError(format!("it is no JSON object of diseases and vaccines: {error}"))
+        })?;
+        for (at, entry) in file.diseases.into_iter().enumerate() {
+            let label = label("diseases", at, &entry, "code");
+            let disease = read(entry).and_then(checked_disease).map_err(|problem| label.of(&problem))?;
+            replace(&mut self.diseases, disease, |one, other| one.code == other.code);
+        }
+        for (at, entry) in file.vaccines.into_iter().enumerate() {
+            let label = label("vaccines", at, &entry, "name");
+            let vaccine = read(entry)
+                .and_then(|entry| self.checked_vaccine(entry))
+                .map_err(|problem| label.of(&problem))?;
+            replace(&mut self.vaccines, vaccine, |one, other| plain(&one.name) == plain(&other.name));
+        }
+        self.index()
+    }
+
+    fn checked_vaccine(&self, entry: VaccineEntry) -> Result<Vaccine, String> {
+        let VaccineEntry { name, aliases, disease, primary_doses, dcc, icvp } = entry;
+        if std::iter::once(&name).chain(&aliases).any(|name| plain(name).is_empty()) {
+            return Err("`name` and `aliases` need a letter or digit each".to_owned());
+        }
+        let Some(known) = self.diseases.iter().find(|known| known.code == disease) else {
+            let codes: Vec<&str> = self.diseases.iter().map(|known| &*known.code).collect();
+            return Err(format!("`disease` is `{disease}`, but must be one of {}", codes.join(", ")));
+        };
+        if !(1..=9).contains(&primary_doses) {
+            return Err(format!("`primary_doses` is {primary_doses}, but must be 1 to 9"));
+        }
+        let codes = match (dcc, icvp) {
+            (Some(_), None) if known.dcc_target.is_none() => {
+                return Err(format!(
+                    "`dcc` needs a `dcc_target` of the disease `{disease}`; without one use `icvp`"
+                ));
+            }
+            (Some(DccCodes { vp, mp, ma }), None) => {
+                filled("dcc", &[("vp", &vp), ("mp", &mp), ("ma", &ma)])?;
+                Codes::Dcc { vp, mp, ma }
+            }
+            (None, Some(IcvpCodes { vp })) => {
+                filled("icvp", &[("vp", &vp)])?;
+                Codes::Icvp { vp }
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                return Err("needs exactly one of `dcc` and `icvp`".to_owned());
+            }
+        };
+        Ok(Vaccine { name, aliases, disease, primary_doses, codes })
+    }
+
+    /// Finds the place of each name, and that no two vaccines share a name or a product.
+    fn index(mut self) -> Result<Self, CatalogueError> {
+        self.by_name.clear();
+        let mut by_product = HashMap::new();
+        for (at, vaccine) in self.vaccines.iter().enumerate() {
+            let name = |at: usize| self.vaccines.get(at).map_or("", |vaccine| &*vaccine.name);
+            for written in std::iter::once(&vaccine.name).chain(&vaccine.aliases) {
+                match self.by_name.insert(plain(written), at) {
+                    Some(other) if other != at => {
+                        let problem =
+                            format!("`{written}` is a name of both {} and {}", name(other), vaccine.name);
+                        return Err(CatalogueError(problem));
+                    }
+                    _ => {}
+                }
+            }
+            let product = match &vaccine.codes {
+                Codes::Dcc { mp, .. } => ("dcc.mp", mp),
+                Codes::Icvp { vp } => ("icvp.vp", vp),
+            };
+            if let Some(other) = by_product.insert((product.0, product.1.to_ascii_lowercase()), at) {
+                let (field, code) = product;
+                let problem =
+                    format!("`{field}` `{code}` is that of both {} and {}", name(other), vaccine.name);
+                return Err(CatalogueError(problem));
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// How an entry is named in an error: its place, from 1, and its code or name where it has one.
+struct Label(String);
+
+fn label(list: &str, at: usize, entry: &Value, key: &str) -> Label {
+    let name = entry.get(key).and_then(Value::as_str).map(|name| format!(" ({name})"));
+    Label(format!("entry {} of `{list}`{}", at + 1, name.unwrap_or_default()))
+}
+
+impl Label {
+    fn of(&self, problem: &str) -> CatalogueError {
+        CatalogueError(format!("{}: {problem}", self.0))
+    }
+}
+
+fn read<T: DeserializeOwned>(entry: Value) -> Result<T, String> {
+    serde_json::from_value(entry).map_err(|error| error.to_string())
+}
+
+fn checked_disease(disease: Disease) -> Result<Disease, String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if disease.code.is_empty() || !disease.code.chars().all(fits) {
+        return Err("`code` must be small letters a to z, digits and hyphens".to_owned());
+    }
+    filled("name", &[("id", &disease.name.id), ("en", &disease.name.en)])?;
+    let products = disease.icvp_products.iter().map(|start| ("icvp_products", start));
+    let targets = disease.dcc_target.iter().map(|target| ("dcc_target", target));
+    match targets.chain(products).find(|(_, code)| code.trim().is_empty()) {
+        Some((field, _)) => Err(format!("`{field}` must not be empty")),
+        None => Ok(disease),
+    }
+}
+
+fn filled(object: &str, fields: &[(&str, &String)]) -> Result<(), String> {
+    match fields.iter().find(|(_, value)| value.trim().is_empty()) {
+        Some((field, _)) => Err(format!("`{object}.{field}` must not be empty")),
+        None => Ok(()),
+    }
+}
+
+fn replace<T>(entries: &mut Vec<T>, entry: T, same: impl Fn(&T, &T) -> bool) {
+    match entries.iter_mut().find(|known| same(known, &entry)) {
+        Some(known) => *known = entry,
+        None => entries.push(entry),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHOLERA: &str = r#"{"code": "cholera", "name": {"id": "Kolera", "en": "Cholera"}}"#;
+
+    fn extended(diseases: &str, vaccines: &str) -> Result<Catalogue, String> {
+        let file = format!(r#"{{"diseases": [{diseases}], "vaccines": [{vaccines}]}}"#);
+        Catalogue::built_in().unwrap().extended(&file).map_err(|error| error.to_string())
+    }
+
+    fn vaccine(fields: &str) -> String {
+        format!(r#"{{"name": "Vero Kolera X", "aliases": ["VKX"], {fields}}}"#)
+    }
+
+    const GOOD: &str = r#""disease": "cholera", "primary_doses": 2, "icvp": {"vp": "choleraX"}"#;
+
+    #[test]
+    fn the_catalogue_reads() {
+        let catalogue = Catalogue::built_in().unwrap();
+        assert!(catalogue.diseases.len() >= 4);
+        assert!(catalogue.vaccines.len() >= 20);
+        for vaccine in &catalogue.vaccines {
+            assert_eq!(vaccine_named(&vaccine.name), Some(vaccine));
+            let disease = disease(&vaccine.disease).unwrap();
+            let by_code = match &vaccine.codes {
+                Codes::Dcc { mp, .. } => (vaccine_of_dcc(mp), disease_of_dcc("840539006")),
+                Codes::Icvp { vp } => (vaccine_of_icvp(vp), disease_of_icvp(vp)),
+            };
+            assert_eq!(by_code, (Some(vaccine), Some(disease)));
+        }
+    }
+
+    #[test]
+    fn what_the_who_prequalified_is_known_by_its_id() {
+        let bopv = "PolioVaccineOralOPVBivalProductdecf3a77facc0b8f1443db5f7a806857";
+        assert_eq!(vaccine_of_icvp(&bopv.to_lowercase()).unwrap().name, "bOPV (Bio Farma)");
+        // Vaccines that the catalogue does not have: from Bharat Biotech, and from Sinovac.
+        for other in ["PolioVaccineOralOPVBivalProduct16e8839", "poliovaccineinactivatedsproduct2050"] {
+            assert!(vaccine_of_icvp(other).is_none());
+            assert_eq!(disease_of_icvp(other).unwrap().code, "polio");
+        }
+        assert!(disease_of_icvp("").is_none());
+        assert!(disease_of_icvp("RabiesProducte3f874e7b89ed3e777f03ede68bb6fe5").is_none());
+    }
+
+    #[test]
+    fn doses_in_series_as_the_examples_have_them() {
+        let moderna = vaccine_named("Moderna").unwrap();
+        assert_eq!([1, 2, 3, 4].map(|dose| moderna.doses_in_series(dose)), [2, 2, 3, 4]);
+        let janssen = vaccine_named("Janssen").unwrap();
+        assert_eq!([1, 2, 3].map(|dose| janssen.doses_in_series(dose)), [1, 1, 1]);
+    }
+
+    #[test]
+    fn a_deployments_own_vaccine_is_added_and_replaced() {
+        let catalogue = extended(CHOLERA, &vaccine(GOOD)).unwrap();
+        let at = catalogue.by_name["vkx"];
+        assert_eq!(catalogue.vaccines[at].name, "Vero Kolera X");
+        assert_eq!(catalogue.by_name["verokolerax"], at);
+
+        let corrected =
+            r#"{"name": "STAMARIL", "disease": "yellow-fever", "primary_doses": 1, "icvp": {"vp": "Own1"}}"#;
+        let catalogue = extended("", corrected).unwrap();
+        let stamaril = &catalogue.vaccines[catalogue.by_name["stamaril"]];
+        assert_eq!(stamaril.codes, Codes::Icvp { vp: "Own1".to_owned() });
+        assert!(!catalogue.by_name.contains_key("stamarilsanofipasteur"), "the aliases are the new entry's");
+        assert_eq!(catalogue.vaccines.len(), Catalogue::built_in().unwrap().vaccines.len());
+    }
+
+    #[test]
+    fn an_error_says_which_entry_and_field_is_wrong_and_what_is_allowed() {
+        let wrong = |diseases: &str, vaccines: &str| {
+            let error = extended(diseases, vaccines).unwrap_err();
+            error.strip_prefix("the vaccine catalogue: ").unwrap().to_owned()
+        };
+        let entry = "entry 1 of `vaccines` (Vero Kolera X): ";
+        let field = |fields: &str| {
+            let error = wrong(CHOLERA, &vaccine(fields));
+            error.strip_prefix(entry).unwrap_or_else(|| unreachable!("{error}")).to_owned()
+        };
+        assert_eq!(
+            field(r#""disease": "colera", "primary_doses": 2, "icvp": {"vp": "X"}"#),
+            "`disease` is `colera`, but must be one of covid-19, polio, yellow-fever, meningococcal, cholera"
+        );
+        let neither_nor = "needs exactly one of `dcc` and `icvp`";
+        assert_eq!(field(r#""disease": "cholera", "primary_doses": 2"#), neither_nor);
+        assert_eq!(
+            field(
+                r#""disease": "cholera", "primary_doses": 2, "icvp": {"vp": "X"}, "dcc": {"vp": "a", "mp": "b", "ma": "c"}"#
+            ),
+            neither_nor
+        );
+        assert_eq!(
+            field(r#""disease": "cholera", "primary_doses": 2, "dcc": {"vp": "a", "mp": "b", "ma": "c"}"#),
+            "`dcc` needs a `dcc_target` of the disease `cholera`; without one use `icvp`"
+        );
+        assert_eq!(
+            field(r#""disease": "covid-19", "primary_doses": 2, "dcc": {"vp": "a", "mp": " ", "ma": "c"}"#),
+            "`dcc.mp` must not be empty"
+        );
+        assert_eq!(
+            field(r#""disease": "cholera", "primary_doses": 2, "icvp": {"vp": ""}"#),
+            "`icvp.vp` must not be empty"
+        );
+        assert_eq!(
+            field(r#""disease": "cholera", "primary_doses": 0, "icvp": {"vp": "X"}"#),
+            "`primary_doses` is 0, but must be 1 to 9"
+        );
+        assert!(
+            field(r#""disease": "cholera", "icvp": {"vp": "X"}"#).contains("missing field `primary_doses`")
+        );
+        assert!(
+            field(r#""disease": "cholera", "doses": 2"#).contains("unknown field `doses`, expected one of")
+        );
+        assert_eq!(
+            wrong("", r#"{"name": "-", "disease": "polio", "primary_doses": 1, "icvp": {"vp": "X"}}"#),
+            "entry 1 of `vaccines` (-): `name` and `aliases` need a letter or digit each"
+        );
+        let alias = r#"{"name": "X", "aliases": ["stamaril"], "disease": "polio", "primary_doses": 1, "icvp": {"vp": "X"}}"#;
+        assert_eq!(wrong("", alias), "`stamaril` is a name of both Stamaril and X");
+        let product = r#"{"name": "X", "disease": "covid-19", "primary_doses": 1, "dcc": {"vp": "x", "mp": "IndoVac", "ma": "x"}}"#;
+        assert_eq!(wrong("", product), "`dcc.mp` `IndoVac` is that of both IndoVac and X");
+        assert_eq!(
+            wrong(r#"{"code": "Kolera!", "name": {"id": "Kolera", "en": "Cholera"}}"#, ""),
+            "entry 1 of `diseases` (Kolera!): `code` must be small letters a to z, digits and hyphens"
+        );
+        assert_eq!(
+            wrong(r#"{"code": "cholera", "name": {"id": "Kolera", "en": ""}}"#, ""),
+            "entry 1 of `diseases` (cholera): `name.en` must not be empty"
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! The payload of other vaccinations: the WHO's digital International Certificate of Vaccination or Prophylaxis.
+//!
+//! Three layouts are in use. The first is ours; a verifier reads all of them.
+//!
+//! | layout | person | vaccination |
+//! |---|---|---|
+//! | 2026-04 | `n dob s nt id dt gn` | object `vx`: `vp dv cn is bo`; `v` is the template's version |
+//! | 0.3.0 | `n dob s ntl nid ndt gn` | array `v` of one: `vp dt cn is bo vls vle` |
+//! | before | as 0.3.0 | object `v`: `vp dt cn is bo vls vle`, also `dn tg ma mp mid` |
+
+use bukti_domain::{Identity, Sex, vaccine_of_icvp};
+use ciborium::Value;
+use serde_json::Value as Json;
+
+use crate::cbor::{map, text};
+use crate::json::{date, longer_than, text_of};
+use crate::{Content, Kind, Vaccination};
+
+/// The key of the claim `hcert`.
+pub(crate) const CLAIM: i64 = -6;
+
+/// The version of the template that the payload follows.
+const TEMPLATE: &str = "1.0.0";
+
+/// The longest text that we write or accept, in characters. The standard sets no limit.
+const LONGEST: usize = 200;
+
+/// The payload of a vaccination, with the product's id in the WHO's catalogue.
+///
+/// Disease and manufacturer follow from the product and are not in it. The identity number is left out.
+pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str) -> Value {
+    let dose = vaccination.dose;
+    let sex = dose.sex.or(match &dose.identity {
+        Identity::Nik(nik) => Some(nik.sex()),
+        Identity::Passport(_) => None,
+    });
+    let mut person = vec![
+        ("n", text(dose.name.without_titles())),
+        ("dob", text(dose.birth_date.to_string())),
+        // The codes of FHIR's administrative gender.
+        (
+            "s",
+            text(match sex {
+                Some(Sex::Male) => "male",
+                Some(Sex::Female) => "female",
+                None => "unknown",
+            }),
+        ),
+    ];
+    // Who has a passport number instead of a NIK is of another country, which the feed does not name.
+    if matches!(dose.identity, Identity::Nik(_)) {
+        person.push(("nt", text("IDN")));
+    }
+    person.push((
+        "vx",
+        map(vec![
+            ("vp", text(vp)),
+            ("dv", text(dose.vaccination_date.to_string())),
+            ("is", text(vaccination.issuer)),
+            ("bo", text(&*dose.batch)),
+        ]),
+    ));
+    person.push(("v", text(TEMPLATE)));
+    map(person)
+}
+
+/// What a payload says; `None` where it has none of the layouts.
+pub(crate) fn content(payload: &Json) -> Option<Content> {
+    let filled = |object, key| {
+        text_of(object, key).filter(|text| !text.trim().is_empty() && !longer_than(text, LONGEST))
+    };
+    let name = filled(payload, "n")?.to_owned();
+    let birth_date = date(text_of(payload, "dob")?)?.to_owned();
+
+    let (entry, day) = if let Some(entry) = payload.get("vx") {
+        filled(payload, "v")?;
+        // The product and the batch are needed, and who answers for it.
+        filled(entry, "vp")?;
+        filled(entry, "bo")?;
+        filled(entry, "cn").or(filled(entry, "is"))?;
+        (entry, filled(entry, "dv")?)
+    } else {
+        let entry = match payload.get("v")? {
+            Json::Array(entries) => match entries.as_slice() {
+                [entry] => entry,
+                _ => return None,
+            },
+            entry => entry,
+        };
+        filled(entry, "vp").or(filled(entry, "mp")).or(filled(entry, "tg"))?;
+        (entry, filled(entry, "dt")?)
+    };
+
+    let product = filled(entry, "vp").or(filled(entry, "mp"));
+    let known = product.and_then(vaccine_of_icvp);
+    let own = |text: Option<&str>| text.map(str::to_owned);
+    Some(Content {
+        kind: Kind::Icvp,
+        name,
+        birth_date,
+        vaccine: known.map(|vaccine| vaccine.name.clone()).or(own(product)),
+        disease: known.map(|vaccine| vaccine.disease.clone()).or(own(filled(entry, "tg"))),
+        date: date(day)?.to_owned(),
+        dose: None,
+        batch: own(filled(entry, "bo")),
+        country: None,
+        issuer: own(filled(entry, "is").or(filled(entry, "cn"))),
+        certificate_id: None,
+        detected: None,
+    })
+}

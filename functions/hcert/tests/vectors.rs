@@ -1,0 +1,135 @@
+//! The test data of the formats' own authors, read from `../shared/vectors` beside the project where they are there.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bukti_hcert::{Steps, TrustedSigner, check};
+use serde_json::Value;
+
+/// The JSON files of a folder of the vectors; none, and a word about it, where the vectors are not there.
+fn vectors(folder: &str) -> Vec<(PathBuf, Value)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors").join(folder);
+    let Ok(files) = fs::read_dir(&folder) else {
+        eprintln!("left out: {} is not there", folder.display());
+        return Vec::new();
+    };
+    let files = files.map(|file| file.unwrap().path());
+    let json = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    json.map(|path| (path.clone(), serde_json::from_slice(&fs::read(&path).unwrap()).unwrap())).collect()
+}
+
+fn steps_of(vector: &Value) -> (Steps, Option<Value>) {
+    let context = &vector["TESTCTX"];
+    let at = context["VALIDATIONCLOCK"].as_str().unwrap().parse().unwrap();
+    let signers = match context["CERTIFICATE"].as_str() {
+        Some(certificate) if !certificate.is_empty() => {
+            vec![TrustedSigner::from_certificate(certificate.as_bytes()).unwrap()]
+        }
+        _ => Vec::new(),
+    };
+    let checked = check(vector["PREFIX"].as_str().unwrap(), &signers, at);
+    (checked.steps, checked.payload)
+}
+
+/// What a picture holds; `None` where no QR can be read.
+fn scan(png: &[u8]) -> Option<String> {
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().ok()?;
+    let mut pixels = vec![0; reader.output_buffer_size()?];
+    let info = reader.next_frame(&mut pixels).ok()?;
+    let (width, height) = (info.width as usize, info.height as usize);
+    let channels = info.line_size / width;
+    let mut picture = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| {
+        pixels[y * info.line_size + x * channels]
+    });
+    let grids = picture.detect_grids();
+    grids.first()?.decode().ok().map(|(_, text)| text)
+}
+
+#[test]
+fn every_vector_gives_what_it_expects() {
+    let mut expectations = 0;
+    for (path, vector) in vectors("dcc-common") {
+        let (steps, payload) = steps_of(&vector);
+        for (name, expected) in vector["EXPECTEDRESULTS"].as_object().unwrap() {
+            let expected = expected.as_bool().unwrap();
+            let found = match name.as_str() {
+                "EXPECTEDUNPREFIX" => steps.prefix,
+                "EXPECTEDB45DECODE" => steps.base45,
+                "EXPECTEDCOMPRESSION" => steps.zlib,
+                "EXPECTEDDECODE" => steps.cbor,
+                "EXPECTEDVALIDJSON" => Some(payload.as_ref() == vector.get("JSON")),
+                "EXPECTEDSCHEMAVALIDATION" => steps.schema,
+                "EXPECTEDVERIFY" => steps.signature,
+                "EXPECTEDEXPIRATIONCHECK" => steps.not_expired,
+                "EXPECTEDKEYUSAGE" => steps.key_usage,
+                "EXPECTEDPICTUREDECODE" => match vector["2DCODE"].as_str() {
+                    Some(picture) => {
+                        let text = scan(&STANDARD.decode(picture).unwrap());
+                        Some(text.as_deref() == vector["PREFIX"].as_str())
+                    }
+                    // No picture, nothing to decode.
+                    None => continue,
+                },
+                other => unreachable!("{other}"),
+            };
+            assert_eq!(found.unwrap_or(false), expected, "{}: {name}, {steps:?}", path.display());
+            // What is said to be wrong is the step that fails, not one before it.
+            if !expected && path.file_stem() != Some("CBO2".as_ref()) && name != "EXPECTEDPICTUREDECODE" {
+                assert!(
+                    name == "EXPECTEDDECODE" || found == Some(false),
+                    "{}: {name}, {steps:?}",
+                    path.display()
+                );
+            }
+            expectations += 1;
+        }
+    }
+    println!("{expectations} expectations");
+}
+
+#[test]
+fn the_schema_s_own_tests_and_examples_are_judged_as_they_say() {
+    for (folder, valid) in [
+        ("dcc-schema/test/valid", true),
+        ("dcc-schema/test/invalid", false),
+        ("dcc-schema/examples/vaccination", true),
+    ] {
+        for (path, payload) in vectors(folder) {
+            let found = is_valid(&payload);
+            assert_eq!(found, valid, "{}", path.display());
+        }
+    }
+}
+
+/// Whether a DCC payload passes the step `schema`, put into an envelope as issuers do.
+fn is_valid(payload: &Value) -> bool {
+    let text = envelope(payload);
+    let steps = check(&text, &[], jiff::Timestamp::UNIX_EPOCH).steps;
+    assert_eq!(steps.cbor, Some(true));
+    steps.schema == Some(true)
+}
+
+/// A QR text around a payload, its signature of nobody.
+fn envelope(payload: &Value) -> String {
+    use std::io::Write;
+
+    use ciborium::Value as Cbor;
+    let payload = Cbor::serialized(payload).unwrap();
+    let hcert = Cbor::Map(vec![(Cbor::Integer(1.into()), payload)]);
+    let claims = Cbor::Map(vec![(Cbor::Integer((-260).into()), hcert)]);
+    let mut bytes = Vec::new();
+    ciborium::into_writer(&claims, &mut bytes).unwrap();
+    let algorithm = Cbor::Map(vec![(Cbor::Integer(1.into()), Cbor::Integer((-7).into()))]);
+    let message = [Cbor::Bytes(vec![]), algorithm, Cbor::Bytes(bytes), Cbor::Bytes(vec![0; 64])];
+    let mut bytes = Vec::new();
+    ciborium::into_writer(&Cbor::Array(message.into()), &mut bytes).unwrap();
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    zlib.write_all(&bytes).unwrap();
+    format!("HC1:{}", base45::encode(zlib.finish().unwrap()))
+}
