@@ -38,6 +38,8 @@ impl Noted {
                 feeds.lock().unwrap().push(key);
                 Box::pin(async { Ok(()) })
             }),
+            publish: Arc::new(|| Box::pin(async { Ok(()) })),
+            to_publish: Arc::default(),
             streams: vec![(
                 "test",
                 Arc::new(move |event| {
@@ -50,7 +52,7 @@ impl Noted {
 
     async fn start(&self, data: &Path) -> Stack {
         let options = Options { port: 0, data: data.to_owned(), ..Default::default() };
-        Stack::start_with(options, |_| Ok(self.handlers())).await.unwrap()
+        Stack::start_with(options, |_| self.handlers()).await.unwrap()
     }
 }
 
