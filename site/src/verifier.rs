@@ -20,10 +20,10 @@ pub struct Lists {
     pub listed_at: Option<String>,
     /// When the revocation lists were published, RFC 3339.
     pub revocation_at: Option<String>,
+    /// Of when the revocation lists are that are kept whole for when there is no net, RFC 3339.
+    pub kept_at: Option<String>,
     /// About how many bytes all revocation lists are.
     pub bytes: f64,
-    /// Whether all of them are kept for when there is no net.
-    pub whole: bool,
 }
 
 /// A certificate that was verified. Personal: it is shown and then forgotten.

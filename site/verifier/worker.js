@@ -74,10 +74,13 @@ async function withLists() {
   return verifier;
 }
 
-async function isWhole(verifier) {
-  const published = verifier.revocation_at();
-  const whole = await (await cache())?.match(WHOLE);
-  return published !== undefined && (await whole?.text()) === published;
+/** Of when the revocation lists are that are kept whole, if any are. */
+async function keptAt(verifier) {
+  const kept = await cache();
+  const whole = await kept?.match(WHOLE);
+  if (!whole) return undefined;
+  const there = new Set((await kept.keys()).map((request) => new URL(request.url).pathname));
+  return verifier.all_partitions().every((path) => there.has(`/${path}`)) ? whole.text() : undefined;
 }
 
 /** Fetches all partitions, for when there is no net. */
@@ -162,7 +165,7 @@ const answers = {
   async lists() {
     const verifier = await withLists();
     const [listed_at, revocation_at] = [verifier.listed_at(), verifier.revocation_at()];
-    return { listed_at, revocation_at, bytes: verifier.total_bytes(), whole: await isWhole(verifier) };
+    return { listed_at, revocation_at, kept_at: await keptAt(verifier), bytes: verifier.total_bytes() };
   },
   async keep(_, say) {
     await keep(await withLists(), say);

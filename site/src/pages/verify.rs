@@ -3,6 +3,7 @@
 //! Camera, picture or pasted text; then the verdict. All of it happens in this browser, also without the net, and of a
 //! certificate nothing is sent, stored or put into an address.
 
+use bukti_locales::{fill, text};
 use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -11,7 +12,7 @@ use web_sys::MediaStream;
 use crate::browser::{self, Tasks};
 use crate::camera::{self, NoCamera};
 use crate::components::{BusyButton, Heading, Icon, Sign, VerdictCard};
-use crate::language::{Language, tr, tr_with};
+use crate::language::{Language, tr};
 use crate::verdict;
 use crate::verifier::{Broken, Lists, Verified, Verifier};
 
@@ -98,10 +99,8 @@ impl Desk {
         desk.tasks.run(Box::pin(async move { desk.page_kept.set(browser::keep_for_offline().await) }));
         desk.tasks.run(Box::pin(async move {
             desk.look_at_lists().await;
-            let few = |lists: &Lists| {
-                !lists.whole && lists.revocation_at.is_some() && lists.bytes <= WITHOUT_ASKING
-            };
-            if desk.lists.get_untracked().is_some_and(|lists| few(&lists)) {
+            let lists = desk.lists.get_untracked().unwrap_or_default();
+            if lists.kept_at != lists.revocation_at && lists.bytes <= WITHOUT_ASKING {
                 desk.keep_lists().await;
             }
         }));
@@ -393,18 +392,20 @@ fn ListsLine(
     desk: Desk,
 ) -> impl IntoView {
     let language = Language::current();
-    let never = tr("site.verify.never");
-    let moment = move |at: &Option<String>| {
-        let local = at.as_deref().and_then(browser::local_time);
-        local.map_or_else(
-            || never().to_owned(),
-            |(date, hour, minute)| verdict::moment(language.get(), date, hour, minute),
-        )
+    let moment = move |at: Option<&str>| {
+        let locale = language.get();
+        match at.and_then(browser::local_time) {
+            Some((date, hour, minute)) => verdict::moment(locale, date, hour, minute),
+            None => text(locale, "site.verify.never").to_owned(),
+        }
     };
-    let ages = tr_with("site.verify.ages", move |_| {
-        let lists = desk.lists.get().unwrap_or_default();
-        vec![("signers", moment(&lists.listed_at)), ("revocation", moment(&lists.revocation_at))]
-    });
+    let ages = move || {
+        let lists = desk.lists.get()?;
+        let (signers, revocation) =
+            (moment(lists.listed_at.as_deref()), moment(lists.revocation_at.as_deref()));
+        let ages = [("signers", signers.as_str()), ("revocation", revocation.as_str())];
+        Some(fill(language.get(), "site.verify.ages", &ages))
+    };
     let warning = move |lists: &Lists| {
         let oldest = [&lists.listed_at, &lists.revocation_at].map(Option::as_deref);
         let (class, key) = match oldest {
@@ -420,31 +421,29 @@ fn ListsLine(
         Some(view! { <p class=class>{tr(key)}</p> })
     };
     let offline = move || {
-        let lists = desk.lists.get()?;
-        let megabytes = (lists.bytes / 1e6).ceil().to_string();
+        let (lists, locale) = (desk.lists.get()?, language.get());
         if let Some(done) = desk.keeping.get() {
-            let percent = move |_| vec![("percent", format!("{:.0}", done * 100.0))];
-            return Some(view! { <p role="status">{tr_with("site.verify.keeping", percent)}</p> }.into_any());
+            let words = fill(locale, "site.verify.keeping", &[("percent", &format!("{:.0}", done * 100.0))]);
+            return Some(view! { <p role="status">{words}</p> }.into_any());
         }
-        if lists.whole {
-            let ready = || view! { <p class="ready"><Icon sign=Sign::Good /> <span>{tr("site.verify.offline")}</span></p> };
-            return desk.page_kept.get().then(|| ready().into_any());
-        }
-        let ask = lists.revocation_at.is_some() && lists.bytes > WITHOUT_ASKING;
-        ask.then(|| {
+        let kept = lists.kept_at.as_deref();
+        // They are published many times a day: those of yesterday are worth megabytes, those of an hour ago are not.
+        let recent = kept.is_some_and(|kept| browser::days_since(kept) < 1.0);
+        if lists.bytes > WITHOUT_ASKING && !recent {
+            let megabytes = (lists.bytes / 1e6).ceil().to_string();
+            let words = fill(locale, "site.verify.keep", &[("megabytes", &megabytes)]);
             let keep = move |_| desk.tasks.run(Box::pin(desk.keep_lists()));
-            view! {
-                <button type="button" class="button" on:click=keep>
-                    {tr_with("site.verify.keep", move |_| vec![("megabytes", megabytes.clone())])}
-                </button>
-            }
-            .into_any()
-        })
+            let button = view! { <button type="button" class="button" on:click=keep>{words}</button> };
+            return Some(button.into_any());
+        }
+        let words = fill(locale, "site.verify.offline", &[("moment", &moment(Some(kept?)))]);
+        let ready = || view! { <p class="ready"><Icon sign=Sign::Good /> <span>{words}</span></p> };
+        desk.page_kept.get().then(|| ready().into_any())
     };
     view! {
         <section class="lists">
             {move || desk.lists.get().and_then(|lists| warning(&lists))}
-            <p>{move || desk.lists.read().is_some().then(&ages)}</p>
+            <p>{ages}</p>
             {offline}
             <p>{tr("site.verify.privacy")}</p>
         </section>
