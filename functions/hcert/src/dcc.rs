@@ -1,6 +1,6 @@
 //! The payload of COVID-19: EU Digital COVID Certificate, JSON schema 1.3.3.
 
-use bukti_domain::vaccine_of_dcc;
+use bukti_domain::{disease, disease_of_dcc, vaccine_of_dcc};
 use ciborium::Value;
 use serde_json::Value as Json;
 
@@ -15,7 +15,7 @@ pub(crate) const CLAIM: i64 = 1;
 const LONGEST: usize = 80;
 
 /// COVID-19, SNOMED CT.
-const TARGET: &str = "840539006";
+const COVID_19: &str = "840539006";
 /// The result "detected" of a test, SNOMED CT.
 const DETECTED: &str = "260373001";
 
@@ -23,8 +23,9 @@ const DETECTED: &str = "260373001";
 pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str, mp: &str, ma: &str) -> Value {
     let dose = vaccination.dose;
     let number = dose.dose_number;
+    let target = disease(&dose.vaccine.disease).and_then(|disease| disease.dcc_target.as_deref());
     let entry = map(vec![
-        ("tg", text(TARGET)),
+        ("tg", text(target.unwrap_or(COVID_19))),
         ("vp", text(vp)),
         ("mp", text(mp)),
         ("ma", text(ma)),
@@ -101,7 +102,7 @@ pub(crate) fn content(payload: &Json) -> Option<Content> {
         name,
         birth_date: birth_date.to_owned(),
         vaccine: None,
-        disease: Some(if target == TARGET { "covid-19".to_owned() } else { target.to_owned() }),
+        disease: Some(disease_of_dcc(target).map_or(target, |disease| &disease.code).to_owned()),
         date: String::new(),
         dose: None,
         batch: None,

@@ -8,7 +8,7 @@
 //! | 0.3.0 | `n dob s ntl nid ndt gn` | array `v` of one: `vp dt cn is bo vls vle` |
 //! | before | as 0.3.0 | object `v`: `vp dt cn is bo vls vle`, also `dn tg ma mp mid` |
 
-use bukti_domain::{Identity, Sex, vaccine_of_icvp};
+use bukti_domain::{Identity, Sex, disease_of_icvp, vaccine_of_icvp};
 use ciborium::Value;
 use serde_json::Value as Json;
 
@@ -99,7 +99,10 @@ pub(crate) fn content(payload: &Json) -> Option<Content> {
         name,
         birth_date,
         vaccine: known.map(|vaccine| vaccine.name.clone()).or(own(product)),
-        disease: known.map(|vaccine| vaccine.disease.clone()).or(own(filled(entry, "tg"))),
+        disease: product
+            .and_then(disease_of_icvp)
+            .map(|disease| disease.code.clone())
+            .or(own(filled(entry, "tg"))),
         date: date(day)?.to_owned(),
         dose: None,
         batch: own(filled(entry, "bo")),

@@ -1,10 +1,10 @@
 //! Names in the letters of a machine-readable zone.
 
-/// Transliterates a name after ICAO 9303 part 3, section 6: upper case letters, `<` for what separates words,
-/// apostrophes left out.
+/// Transliterates a name after ICAO 9303 part 3 (8th edition), section 6: upper case letters, `<` for what separates
+/// words, apostrophes left out.
 ///
-/// Latin letters follow the table of section 6 A; other scripts are romanised. The result is empty where nothing of the
-/// name has a letter.
+/// Latin, Cyrillic and Arabic letters follow the tables of section 6 A, B and C; letters of other scripts are romanised. The
+/// result is empty where nothing of the name has a letter.
 ///
 /// ```
 /// use bukti_hcert::transliterate;
@@ -13,44 +13,46 @@
 /// ```
 pub fn transliterate(name: &str) -> String {
     let mut zone = String::with_capacity(name.len());
+    // Where in it the last letter begins.
+    let mut last = 0;
     // Decomposed writings ("u" with a combining diaeresis) mean the same letters as composed ones.
     let mut characters = name.chars().peekable();
     while let Some(character) = characters.next() {
-        let mark = characters.peek().copied();
-        match (composed(character, mark), character) {
-            (Some(letters), _) => {
-                characters.next();
-                zone.push_str(letters);
-            }
-            (None, '\'' | '’' | '‘' | 'ʼ' | '`' | '´') => {}
-            (None, character) => match special(character) {
-                Some(letters) => zone.push_str(letters),
-                None if character.is_alphabetic() => zone.extend(
-                    deunicode::deunicode_char(character)
-                        .unwrap_or_default()
-                        .chars()
-                        .filter(char::is_ascii_alphabetic)
-                        .map(|letter| letter.to_ascii_uppercase()),
-                ),
-                None if combining(character) => {}
-                None => separate(&mut zone),
-            },
+        if character == SHADDA {
+            let letter = zone[last..].to_owned();
+            // A separator is not doubled.
+            zone.push_str(letter.trim_matches('<'));
+            continue;
+        }
+        if matches!(character, '\'' | '’' | '‘' | 'ʼ' | '`' | '´') || is_mark(character) {
+            continue;
+        }
+        last = zone.len();
+        let next = characters.peek().copied();
+        if let Some(letters) = composed(character, next) {
+            characters.next();
+            zone.push_str(letters);
+        } else if let Some(letters) =
+            latin(character).or_else(|| cyrillic(character)).or_else(|| arabic(character, next))
+        {
+            zone.push_str(letters);
+        } else if character.is_alphabetic() {
+            let letters = deunicode::deunicode_char(character).unwrap_or_default().chars();
+            zone.extend(letters.filter(char::is_ascii_alphabetic).map(|letter| letter.to_ascii_uppercase()));
+        } else if !zone.is_empty() && !zone.ends_with('<') {
+            zone.push('<');
         }
     }
-    while zone.ends_with('<') {
-        zone.pop();
-    }
+    zone.truncate(zone.trim_end_matches('<').len());
     zone
 }
 
-fn separate(zone: &mut String) {
-    if !zone.is_empty() && !zone.ends_with('<') {
-        zone.push('<');
-    }
-}
+/// The Arabic sign that doubles a letter.
+const SHADDA: char = '\u{651}';
 
-fn combining(character: char) -> bool {
-    matches!(character, '\u{300}'..='\u{36f}')
+/// What stands above or below a letter: combining marks of Latin letters, vowel signs and the stretching of Arabic ones.
+fn is_mark(character: char) -> bool {
+    matches!(character, '\u{300}'..='\u{36f}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}')
 }
 
 /// The pairs of letter and combining mark that the table writes with more than the letter alone.
@@ -64,13 +66,12 @@ fn composed(letter: char, mark: Option<char>) -> Option<&'static str> {
     }
 }
 
-/// The letters that the table writes otherwise than without their marks.
-fn special(character: char) -> Option<&'static str> {
+/// Section 6 A: the letters that are written otherwise than without their marks.
+fn latin(character: char) -> Option<&'static str> {
     Some(match character {
         'Ä' | 'ä' | 'Æ' | 'æ' => "AE",
         'Å' | 'å' => "AA",
-        'Ð' | 'ð' => "D",
-        'Đ' | 'đ' => "D",
+        'Ð' | 'ð' | 'Đ' | 'đ' => "D",
         'Ö' | 'ö' | 'Ø' | 'ø' | 'Œ' | 'œ' => "OE",
         'Ü' | 'ü' => "UE",
         'Þ' | 'þ' => "TH",
@@ -79,6 +80,111 @@ fn special(character: char) -> Option<&'static str> {
         'Ŋ' | 'ŋ' => "N",
         'ı' => "I",
         'ĸ' => "Q",
+        _ => return None,
+    })
+}
+
+/// Section 6 B. Where languages differ, the column of most of them counts.
+fn cyrillic(character: char) -> Option<&'static str> {
+    let mut upper = character.to_uppercase();
+    Some(match upper.next()? {
+        'А' => "A",
+        'Б' => "B",
+        'В' => "V",
+        'Г' | 'Ґ' | 'Ѓ' => "G",
+        'Д' | 'Ђ' => "D",
+        'Е' | 'Ё' | 'Э' => "E",
+        'Ж' => "ZH",
+        'З' => "Z",
+        'И' | 'Й' | 'І' | 'Ї' => "I",
+        'Ј' => "J",
+        'К' | 'Ќ' => "K",
+        'Л' => "L",
+        'Љ' => "LJ",
+        'М' => "M",
+        'Н' => "N",
+        'Њ' => "NJ",
+        'О' => "O",
+        'П' => "P",
+        'Р' => "R",
+        'С' => "S",
+        'Т' => "T",
+        'Ћ' => "C",
+        'У' | 'Ў' => "U",
+        'Ф' => "F",
+        'Х' => "KH",
+        'Ц' => "TS",
+        'Ч' => "CH",
+        'Џ' => "DZ",
+        'Ш' => "SH",
+        'Щ' => "SHCH",
+        'Ъ' | 'Є' => "IE",
+        'Ы' => "Y",
+        // The soft sign is left out.
+        'Ь' => "",
+        'Ю' => "IU",
+        'Я' => "IA",
+        'Ѕ' => "DZ",
+        _ => return None,
+    })
+}
+
+/// Section 6 C. `X` begins letters that have no Latin one of their own.
+fn arabic(character: char, next: Option<char>) -> Option<&'static str> {
+    Some(match character {
+        'ء' => "XE",
+        'آ' => "XAA",
+        'أ' => "XAE",
+        'ؤ' => "U",
+        'إ' => "I",
+        'ئ' => "XI",
+        'ا' => "A",
+        'ب' => "B",
+        // At the end of a word it is heard otherwise than within.
+        'ة' if next.is_none_or(|next| !next.is_alphabetic()) => "XAH",
+        'ة' => "XTA",
+        'ت' => "T",
+        'ث' => "XTH",
+        'ج' => "J",
+        'ح' => "XH",
+        'خ' => "XKH",
+        'د' => "D",
+        'ذ' => "XDH",
+        'ر' => "R",
+        'ز' => "Z",
+        'س' => "S",
+        'ش' => "XSH",
+        'ص' => "XSS",
+        'ض' => "XDZ",
+        'ط' => "XTT",
+        'ظ' => "XZZ",
+        'ع' => "E",
+        'غ' => "G",
+        'ف' => "F",
+        'ق' => "Q",
+        'ك' => "K",
+        'ل' => "L",
+        'م' => "M",
+        'ن' => "N",
+        'ه' => "H",
+        'و' => "W",
+        'ى' => "XAY",
+        'ي' => "Y",
+        'ٱ' => "XXA",
+        'ٹ' => "XXT",
+        'پ' => "P",
+        'چ' => "XC",
+        'ڈ' => "XXD",
+        'ڑ' => "XXR",
+        'ژ' => "XJ",
+        'ک' => "XKK",
+        'ڭ' => "XNG",
+        'گ' => "XGG",
+        'ں' => "XNN",
+        'ھ' => "XDO",
+        'ہ' => "XXG",
+        'ی' => "XYA",
+        'ے' => "XYB",
         _ => return None,
     })
 }
@@ -98,6 +204,22 @@ mod tests {
             ("王芳", "WANGFANG"),
             ("", ""),
             ("12 -", ""),
+        ] {
+            assert_eq!(transliterate(name), zone, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_in_other_scripts() {
+        for (name, zone) in [
+            // The example of section 6 C.
+            ("أبو بكر محمد بن زكريا الرازي", "XAEBW<BKR<MXHMD<BN<ZKRYA<ALRAZY"),
+            ("مُحَمَّد", "MXHMMD"),
+            ("فاطمة الزهراء", "FAXTTMXAH<ALZHRAXE"),
+            ("Юлия Щербакова", "IULIIA<SHCHERBAKOVA"),
+            ("Игорь", "IGOR"),
+            ("Þórdís Æsa Øster", "THORDIS<AESA<OESTER"),
+            ("Łukasz Żółć", "LUKASZ<ZOLC"),
         ] {
             assert_eq!(transliterate(name), zone, "{name}");
         }
