@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub mod paper;
+pub mod people;
 
 /// A stack on a free port with data of its own, and a caller of its API.
 pub struct TestApp {
@@ -160,6 +161,14 @@ impl TestApp {
     pub fn messages_to(&self, phone: &str) -> Vec<Message> {
         let to = bukti_domain::PhoneNumber::parse(phone).unwrap();
         self.messages().into_iter().filter(|message| message.to == to.e164()).collect()
+    }
+
+    /// The certificates of the stack's signer and of its root, PEM.
+    pub fn signer(&self) -> (String, String) {
+        let secrets = std::fs::read(self.data.path().join("secrets.json")).unwrap();
+        let signer = &serde_json::from_slice::<Value>(&secrets).unwrap()["signer"];
+        let pem = |name: &str| signer[name].as_str().unwrap().to_owned();
+        (pem("signer_certificate_pem"), pem("root_certificate_pem"))
     }
 
     /// Fetches what a presigned address holds: status and bytes.
