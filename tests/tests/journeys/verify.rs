@@ -44,12 +44,10 @@ fn an_independent_implementation_accepts_the_certificates() {
         let opened = app.post("/api/links", json!({"token": token, "birth_date": "1989-01-24"}));
         texts.push(opened.body["certificate"]["qr_text"].as_str().unwrap().to_owned());
     }
-    let secrets: Value =
-        serde_json::from_slice(&std::fs::read(app.data.path().join("secrets.json")).unwrap()).unwrap();
     let schema = root().join("../shared/vectors/dcc-schema/DCC.combined-schema.json");
     let asked = json!({
-        "signer": secrets["signer"]["signer_certificate_pem"],
-        "root": secrets["signer"]["root_certificate_pem"],
+        "signer": app.bukti_well(&["keys", "export"]),
+        "root": app.bukti_well(&["keys", "export", "--root"]),
         "schema": schema.is_file().then(|| schema.display().to_string()),
         "texts": texts,
     });
