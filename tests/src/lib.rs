@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -53,6 +53,17 @@ impl Reply {
     }
 }
 
+/// What a command said.
+#[derive(Debug)]
+pub struct Said {
+    /// Its exit code.
+    pub code: i32,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub err: String,
+}
+
 /// An SMS of the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -89,6 +100,35 @@ impl TestApp {
     /// The address of the stack.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Runs a command of `bukti` with this stack.
+    pub fn bukti(&self, arguments: &[&str]) -> Said {
+        let output = Command::new(program("bukti"))
+            .args(arguments)
+            .args(["--endpoint", &self.url])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        Said {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// What [`TestApp::bukti`] says where it succeeds.
+    pub fn bukti_well(&self, arguments: &[&str]) -> String {
+        let said = self.bukti(arguments);
+        assert_eq!(said.code, 0, "{arguments:?}: {}", said.err);
+        said.out
+    }
+
+    /// The QR text of the certificate that the last SMS to a phone leads to.
+    pub fn qr_text(&self, phone: &str, birth_date: &str) -> String {
+        let token = self.messages_to(phone).pop().unwrap().token().unwrap();
+        let opened = self.post("/api/links", json!({"token": token, "birth_date": birth_date}));
+        opened.body["certificate"]["qr_text"].as_str().unwrap().to_owned()
     }
 
     /// Waits until every record of the stream and every feed is worked off.
@@ -165,10 +205,7 @@ impl TestApp {
 
     /// The certificates of the stack's signer and of its root, PEM.
     pub fn signer(&self) -> (String, String) {
-        let secrets = std::fs::read(self.data.path().join("secrets.json")).unwrap();
-        let signer = &serde_json::from_slice::<Value>(&secrets).unwrap()["signer"];
-        let pem = |name: &str| signer[name].as_str().unwrap().to_owned();
-        (pem("signer_certificate_pem"), pem("root_certificate_pem"))
+        (self.bukti_well(&["keys", "export"]), self.bukti_well(&["keys", "export", "--root"]))
     }
 
     /// Fetches what a presigned address holds: status and bytes.

@@ -5,7 +5,9 @@
 mod account;
 mod api;
 mod feed;
+mod keys;
 mod link;
 mod restart;
+mod revoke;
 mod status;
 mod verify;
