@@ -122,7 +122,7 @@ pub fn facts(locale: Locale, content: &Content) -> Vec<(&'static str, String)> {
         text(locale, if detected { "site.verify.detected" } else { "site.verify.not_detected" }).to_owned()
     });
     let small = |number: u64| u8::try_from(number).unwrap_or(u8::MAX);
-    let dose = content.dose.map(|(n, total)| bukti_locales::dose(locale, small(n), small(total)));
+    let dose = content.dose.map(|(n, total)| bukti_locales::dose(locale, small(n), Some(small(total))));
     let rows = [
         ("site.verify.name", Some(content.name.clone())),
         ("site.verify.birth_date", Some(date(locale, &content.birth_date))),
