@@ -20,6 +20,7 @@ pub fn mood(code: DiagnosisCode) -> Mood {
     match code {
         DiagnosisCode::CertificateIssued => Mood::Good,
         DiagnosisCode::DoseNotReceived
+        | DiagnosisCode::DoseBeforeIcvp
         | DiagnosisCode::DoseIncomplete
         | DiagnosisCode::CertificateBeingMade
         | DiagnosisCode::CertificateSuperseded

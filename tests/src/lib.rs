@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub mod paper;
+pub mod people;
 
 /// A stack on a free port with data of its own, and a caller of its API.
 pub struct TestApp {
@@ -200,6 +201,11 @@ impl TestApp {
     pub fn messages_to(&self, phone: &str) -> Vec<Message> {
         let to = bukti_domain::PhoneNumber::parse(phone).unwrap();
         self.messages().into_iter().filter(|message| message.to == to.e164()).collect()
+    }
+
+    /// The certificates of the stack's signer and of its root, PEM.
+    pub fn signer(&self) -> (String, String) {
+        (self.bukti_well(&["keys", "export"]), self.bukti_well(&["keys", "export", "--root"]))
     }
 
     /// Fetches what a presigned address holds: status and bytes.

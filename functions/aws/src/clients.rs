@@ -60,15 +60,26 @@ pub enum ConnectError {
     /// The secrets cannot be had.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    /// The deployment's own vaccines cannot be used.
+    #[error("the vaccines of {from} cannot be used: {reason}")]
+    Vaccines {
+        /// The file or the variable.
+        from: String,
+        /// Which entry is wrong, or why the file cannot be read.
+        reason: String,
+    },
 }
 
 impl Aws {
-    /// Makes the clients and reads the secrets.
+    /// Makes the clients, reads the secrets, and adds the deployment's own vaccines to the catalogue.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] where the secrets cannot be read.
+    /// [`ConnectError`] where the secrets cannot be read or the vaccines not be used.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
+        if let Some(vaccines) = &settings.vaccines {
+            extend_vaccines(vaccines).await?;
+        }
         let credentials = settings.credentials.as_ref().map(|(access, secret)| (&**access, &**secret));
         let config = sdk_config(settings.endpoint.as_deref(), &settings.region, credentials).await;
         let secrets = read_secrets(&settings.secrets, &config).await?;
@@ -119,6 +130,15 @@ async fn sdk_config(endpoint: Option<&str>, region: &str, credentials: Option<(&
             loader.credentials_provider(Credentials::new(access_key, secret_key, None, None, "settings"));
     }
     loader.load().await
+}
+
+async fn extend_vaccines(vaccines: &str) -> Result<(), ConnectError> {
+    let (from, json) = match vaccines.strip_prefix("file:") {
+        Some(path) => (path, tokio::fs::read_to_string(path).await.map_err(|error| error.to_string())),
+        None => ("BUKTI_VACCINES", Ok(vaccines.to_owned())),
+    };
+    json.and_then(|json| bukti_domain::extend_catalogue(&json).map_err(|error| error.to_string()))
+        .map_err(|reason| ConnectError::Vaccines { from: from.to_owned(), reason })
 }
 
 async fn read_secrets(source: &SecretsSource, config: &SdkConfig) -> Result<Secrets, SecretsError> {

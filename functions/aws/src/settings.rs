@@ -42,6 +42,9 @@ pub struct Settings {
     pub helpdesk_phone: String,
     /// The helpdesk's e-mail address (`BUKTI_HELPDESK_EMAIL`).
     pub helpdesk_email: String,
+    /// The deployment's own vaccines (`BUKTI_VACCINES`): `file:PATH`, or the JSON itself in the form of
+    /// `functions/domain/vaccines.json`.
+    pub vaccines: Option<String>,
 }
 
 /// A setting that is missing or wrong, by the name of its variable.
@@ -80,6 +83,7 @@ impl Settings {
             sms_region: get("BUKTI_SMS_REGION"),
             helpdesk_phone: get("BUKTI_HELPDESK_PHONE").unwrap_or(defaults.helpdesk_phone),
             helpdesk_email: get("BUKTI_HELPDESK_EMAIL").unwrap_or(defaults.helpdesk_email),
+            vaccines: get("BUKTI_VACCINES"),
         })
     }
 
@@ -101,6 +105,7 @@ impl Settings {
             sms_region: None,
             helpdesk_phone: defaults.helpdesk_phone,
             helpdesk_email: defaults.helpdesk_email,
+            vaccines: None,
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use bukti_document::{Certificate, pdf, picture};
+use bukti_domain::disease;
 use bukti_locales::Locale;
 use jiff::civil::date;
 
@@ -30,7 +31,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         identity: "••••••••••••6246".to_owned(),
         birth_date: date(1987, 3, 14),
         dose_number: 1,
-        doses_in_series: 2,
+        doses_in_series: Some(2),
+        icvp: false,
+        disease: &disease("covid-19").ok_or("no disease")?.name,
         vaccine: "CoronaVac (Sinovac)",
         batch: "2021011234",
         vaccination_date: date(2021, 1, 29),
@@ -64,6 +67,19 @@ fn main() -> Result<(), Box<dyn Error>> {
                 name: "Raden Ayu Suryaningrat Kusumadewi",
                 vaccine: "COVID-19 Vaccine AstraZeneca (Vaxzevria), ChAdOx1-S rekombinan",
                 issuer: "Dinas Kesehatan Kabupaten Administrasi Kepulauan Seribu, Provinsi DKI Jakarta",
+                ..usual.clone()
+            },
+        ),
+        (
+            "icvp",
+            Certificate {
+                doses_in_series: None,
+                icvp: true,
+                disease: &disease("yellow-fever").ok_or("no disease")?.name,
+                vaccine: "Yellow Fever (Institut Pasteur de Dakar)",
+                vaccination_date: date(2025, 11, 3),
+                issued_on: date(2025, 11, 4),
+                facility: "Balai Kekarantinaan Kesehatan Kelas I Soekarno-Hatta",
                 ..usual.clone()
             },
         ),

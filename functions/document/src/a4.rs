@@ -1,5 +1,6 @@
 //! The certificate on paper: one A4 page, in Indonesian with English beside it.
 
+use bukti_domain::DiseaseName;
 use bukti_locales::{Locale, date, dose, fill, text};
 use jiff::civil::Date;
 use printpdf::{DictItem, PdfDocument, PdfSaveOptions};
@@ -32,11 +33,11 @@ pub(crate) fn pdf(certificate: &Certificate<'_>) -> Result<Vec<u8>, DocumentErro
     sheet.draw(certificate, &qr);
 
     // The person's name stays out of title and metadata: those show up in file lists and search indexes.
-    let title = format!("{} {}", text(Locale::Id, "document.title"), certificate.id);
+    let title = format!("{} {}", text(Locale::Id, certificate.title()), certificate.id);
     let mut document = PdfDocument::new(&title);
     document.metadata.info.author = shown(certificate.issuer);
     document.metadata.info.creator = text(Locale::Id, "document.wordmark").to_owned();
-    document.metadata.info.subject = text(Locale::En, "document.title").to_owned();
+    document.metadata.info.subject = text(Locale::En, certificate.title()).to_owned();
     for face in [&fonts.regular, &fonts.bold] {
         document.resources.fonts.map.insert(face.id.clone(), face.embedded());
     }
@@ -120,13 +121,22 @@ impl Sheet {
         }
         self.page.rule(MARGIN, 94.0, MEASURE, LINE);
 
-        self.page.text(MARGIN, 136.0, self.bold(27.0, TEXT), text(Locale::Id, "document.title"));
-        self.page.text(MARGIN, 155.0, self.regular(13.0, QUIET), text(Locale::En, "document.title"));
         let (id, en) = (self.regular(10.5, TEXT), self.regular(9.0, QUIET));
+        let mut room = MEASURE;
         for (locale, style, y) in [(Locale::Id, id, 136.0), (Locale::En, en, 155.0)] {
             let issued =
                 fill(locale, "document.issued_on", &[("date", &date(locale, certificate.issued_on))]);
             self.page.text_to(WIDTH - MARGIN, y, style, &issued);
+            room = room.min(MEASURE - style.width(&issued) - 16.0);
+        }
+        let fonts = self.fonts;
+        let titles =
+            [(Locale::Id, &fonts.bold, 136.0, 27.0, TEXT), (Locale::En, &fonts.regular, 155.0, 13.0, QUIET)];
+        for (locale, face, y, size, colour) in titles {
+            let title = face.fit(text(locale, certificate.title()), room, 1, size, 9.0);
+            for line in &title.lines {
+                self.page.text(MARGIN, y, Style::new(face, title.size, colour), line);
+            }
         }
     }
 
@@ -159,7 +169,12 @@ impl Sheet {
             self.regular(11.0, QUIET),
             &dose(Locale::En, certificate.dose_number, certificate.doses_in_series),
         );
-        let y = self.field(MARGIN, y + 46.0, COLUMN, "document.vaccine", certificate.vaccine);
+        let disease = match certificate.disease {
+            DiseaseName { id, en } if id == en => id.clone(),
+            DiseaseName { id, en } => format!("{id} / {en}"),
+        };
+        let y = self.field(MARGIN, y + 42.0, COLUMN, "document.disease", &disease);
+        let y = self.field(MARGIN, y, COLUMN, "document.vaccine", certificate.vaccine);
         let y = self.date_field(MARGIN, y, "document.vaccination_date", certificate.vaccination_date);
         let y = self.field(MARGIN, y, COLUMN, "document.batch", certificate.batch);
         self.field(MARGIN, y, COLUMN, "document.facility", certificate.facility)
@@ -290,7 +305,9 @@ mod tests {
             identity: long.clone(),
             birth_date: jiff::civil::date(1987, 9, 30),
             dose_number: 255,
-            doses_in_series: 255,
+            doses_in_series: Some(255),
+            icvp: true,
+            disease: &DiseaseName { id: long.clone(), en: long.clone() + "x" },
             vaccine: &long,
             batch: &long,
             vaccination_date: jiff::civil::date(2021, 9, 30),

@@ -19,7 +19,9 @@
 //!     identity: "••••••••••••6246".to_owned(),
 //!     birth_date: date(1987, 3, 14),
 //!     dose_number: 1,
-//!     doses_in_series: 2,
+//!     doses_in_series: Some(2),
+//!     icvp: false,
+//!     disease: &bukti_domain::disease("covid-19").unwrap().name,
 //!     vaccine: "CoronaVac (Sinovac)",
 //!     batch: "2021011234",
 //!     vaccination_date: date(2021, 1, 29),
@@ -44,6 +46,7 @@ mod picture;
 mod qr;
 mod words;
 
+use bukti_domain::DiseaseName;
 use bukti_domain::feed::CompleteDose;
 use bukti_locales::Locale;
 use jiff::civil::Date;
@@ -63,8 +66,12 @@ pub struct Certificate<'a> {
     pub birth_date: Date,
     /// Which dose this is, from 1. Beyond [`doses_in_series`](Self::doses_in_series) it is a booster.
     pub dose_number: u8,
-    /// How many doses the series has.
-    pub doses_in_series: u8,
+    /// How many doses the series has, where they are counted.
+    pub doses_in_series: Option<u8>,
+    /// Whether it is the WHO's International Certificate of Vaccination or Prophylaxis, which stands in its title then.
+    pub icvp: bool,
+    /// What the vaccine protects from.
+    pub disease: &'a DiseaseName,
     /// The vaccine's name as people know it.
     pub vaccine: &'a str,
     /// The batch number.
@@ -114,7 +121,9 @@ impl<'a> Certificate<'a> {
             identity: dose.identity.masked(),
             birth_date: dose.birth_date,
             dose_number: dose.dose_number,
-            doses_in_series: dose.vaccine.primary_doses,
+            doses_in_series: dose.vaccine.counted_series(),
+            icvp: dose.vaccine.is_icvp(),
+            disease: &dose.vaccine.disease_name,
             vaccine: &dose.vaccine.name,
             batch: &dose.batch,
             vaccination_date: dose.vaccination_date,
@@ -125,6 +134,11 @@ impl<'a> Certificate<'a> {
             helpdesk_phone: publisher.helpdesk_phone,
             helpdesk_email: publisher.helpdesk_email,
         }
+    }
+
+    /// The key of its title among the texts.
+    fn title(&self) -> &'static str {
+        if self.icvp { "document.title_icvp" } else { "document.title" }
     }
 }
 

@@ -51,6 +51,7 @@ impl Svg {
         let name = shown(certificate.name);
         let issuer = shown(certificate.issuer);
         let vaccine = shown(certificate.vaccine);
+        let disease = shown(certificate.disease.in_language(locale.tag()));
         let identity = shown(&certificate.identity);
         let (dose, day) = (
             dose(locale, certificate.dose_number, certificate.doses_in_series),
@@ -62,6 +63,7 @@ impl Svg {
             &[
                 ("dose", &dose),
                 ("vaccine", &vaccine),
+                ("disease", &disease),
                 ("date", &day),
                 ("identity", &identity),
                 ("issuer", &issuer),
@@ -79,13 +81,15 @@ impl Svg {
              sans-serif\"><title id=\"{key}-title\">{title}: {name}</title>\
              <desc id=\"{key}-desc\">{description}</desc>",
             tag = locale.tag(),
-            title = Escaped(text(locale, "document.title")),
+            title = Escaped(text(locale, certificate.title())),
             name = Escaped(&name),
             description = Escaped(&description),
         )?;
         self.ground(certificate, &key)?;
         self.head(locale, &issuer)?;
-        self.fields(locale, &name, &dose, &vaccine, &day, &identity)?;
+        let given = format!("{disease} · {vaccine}");
+        self.title(text(locale, certificate.title()))?;
+        self.fields(locale, &name, &dose, &given, &day, &identity)?;
         self.qr(qr)?;
         self.out.push_str("</svg>\n");
         Ok(())
@@ -147,25 +151,32 @@ impl Svg {
         Ok(())
     }
 
-    /// What is beside the QR.
+    fn title(&mut self, title: &str) -> fmt::Result {
+        let fonts = self.fonts;
+        let title = fonts.regular.fit(title, COLUMN, 1, 19.0, 13.0);
+        for line in &title.lines {
+            self.line((MARGIN, 132.0), &fonts.regular, title.size, QUIET, Anchor::Start, line)?;
+        }
+        Ok(())
+    }
+
+    /// What is beside the QR, below the title.
     fn fields(
         &mut self,
         locale: Locale,
         name: &str,
         dose: &str,
-        vaccine: &str,
+        given: &str,
         day: &str,
         identity: &str,
     ) -> fmt::Result {
         let fonts = self.fonts;
-        let title = text(locale, "document.title");
-        self.line((MARGIN, 132.0), &fonts.regular, 19.0, QUIET, Anchor::Start, title)?;
         let y = self.fitted(177.0, &fonts.bold, (38.0, 16.0), TEXT, name)?;
         let y = self.label(y.max(232.0) + 10.0, text(locale, "document.identity"))?;
         self.fitted(y, &fonts.regular, (22.0, 16.0), TEXT, identity)?;
         // The dose stays where it is, whether the name takes one line or two.
         let y = self.fitted(366.0, &fonts.bold, (34.0, 18.0), BRAND, dose)?;
-        let y = self.fitted(y, &fonts.regular, (22.0, 16.0), TEXT, vaccine)?;
+        let y = self.fitted(y, &fonts.regular, (22.0, 16.0), TEXT, given)?;
         self.fitted(y, &fonts.regular, (22.0, 16.0), TEXT, day)?;
         Ok(())
     }

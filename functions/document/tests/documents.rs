@@ -1,6 +1,7 @@
 //! Both documents as others see them: rasterised, scanned, searched, parsed.
 
 use bukti_document::{Certificate, DocumentError, pdf, picture};
+use bukti_domain::{DiseaseName, disease};
 use bukti_locales::Locale;
 use hayro::hayro_interpret::InterpreterSettings;
 use hayro::hayro_syntax::Pdf;
@@ -21,6 +22,10 @@ fn qr_text(length: usize, seed: u32) -> String {
     "HC1:".chars().chain(random.take(length - 4)).collect()
 }
 
+fn name_of(code: &str) -> &'static DiseaseName {
+    &disease(code).expect("a disease of the catalogue").name
+}
+
 fn certificate<'a>(name: &'a str, qr_text: &'a str) -> Certificate<'a> {
     Certificate {
         id: "7KQ2-M4XD-9TRA-6HVC",
@@ -29,7 +34,9 @@ fn certificate<'a>(name: &'a str, qr_text: &'a str) -> Certificate<'a> {
         identity: "••••••••••••6246".to_owned(),
         birth_date: date(1987, 3, 14),
         dose_number: 1,
-        doses_in_series: 2,
+        doses_in_series: Some(2),
+        icvp: false,
+        disease: name_of("covid-19"),
         vaccine: "CoronaVac (Sinovac)",
         batch: "2021011234",
         vaccination_date: date(2021, 1, 29),
@@ -177,7 +184,7 @@ fn the_picture_shows_what_the_design_asks_for() {
             let svg = picture(&certificate(name, &text), locale).expect("a picture");
             let texts = svg_texts(&svg);
             assert!(texts.join(" ").contains(name), "{texts:?}");
-            for expected in ["Bukti", dose, day, "CoronaVac (Sinovac)", "••••••••••••6246"]
+            for expected in ["Bukti", dose, day, "COVID-19 · CoronaVac (Sinovac)", "••••••••••••6246"]
             {
                 assert!(texts.iter().any(|text| text == expected), "{expected} in {texts:?}");
             }
@@ -189,6 +196,37 @@ fn the_picture_shows_what_the_design_asks_for() {
             for forbidden in ["<script", "<style", "href", "@import", "<image"] {
                 assert!(!svg.contains(forbidden), "{forbidden}");
             }
+        }
+    }
+}
+
+#[test]
+fn an_international_certificate_names_itself_and_the_disease() {
+    let text = qr_text(537, 1);
+    let certificate = Certificate {
+        doses_in_series: None,
+        icvp: true,
+        disease: name_of("yellow-fever"),
+        vaccine: "Stamaril",
+        ..certificate("Ayu", &text)
+    };
+    let words = extracted(&pdf(&certificate).expect("a PDF"));
+    for expected in [
+        "Sertifikat Vaksinasi Internasional",
+        "International Certificate of Vaccination or Prophylaxis",
+        "Demam kuning / Yellow fever",
+        "Stamaril",
+    ] {
+        assert!(words.contains(expected), "{expected} in {words}");
+    }
+    assert!(words.contains("Dosis 1") && !words.contains("Dosis 1 dari"), "{words}");
+    for (locale, title, given) in [
+        (Locale::Id, "Sertifikat Vaksinasi Internasional", "Demam kuning · Stamaril"),
+        (Locale::En, "International Certificate of Vaccination or Prophylaxis", "Yellow fever · Stamaril"),
+    ] {
+        let texts = svg_texts(&picture(&certificate, locale).expect("a picture"));
+        for expected in [title, given] {
+            assert!(texts.iter().any(|text| text == expected), "{expected} in {texts:?}");
         }
     }
 }
@@ -237,7 +275,7 @@ fn texts_from_outside_do_not_become_markup() {
     assert!(!svg.contains("<script") && !svg.contains("<b>"));
     let texts = svg_texts(&svg);
     assert!(texts.join(" ").contains("\"O'Brien\" & Søn"), "{texts:?}");
-    assert!(texts.iter().any(|text| text == "<b>&amp;</b>"), "{texts:?}");
+    assert!(texts.iter().any(|text| text == "COVID-19 · <b>&amp;</b>"), "{texts:?}");
 }
 
 proptest! {

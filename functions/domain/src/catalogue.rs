@@ -17,14 +17,19 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::OnceLock;
 
-use serde::Deserialize;
+use jiff::civil::Date;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The catalogue that every deployment has. Product ids of the WHO's are those of its list of prequalified vaccines
 /// (SMART Product Dataset for Prequalified Vaccines 0.2.0, 2025-07-01); of a product that has one for each size of pack,
 /// one.
 const BUILT_IN: &str = include_str!("../vaccines.json");
+
+/// The first day of the vaccinations that the WHO's International Certificate of Vaccination or Prophylaxis carries in
+/// digital form (2026-04-16). Earlier ones stand in the booklet, which stays valid.
+pub(crate) const ICVP_FROM: Date = jiff::civil::date(2025, 9, 19);
 
 /// A disease that vaccines protect from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -44,7 +49,7 @@ pub struct Disease {
 }
 
 /// The name of a disease in each language of the service.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiseaseName {
     /// In Indonesian.
@@ -69,6 +74,8 @@ pub struct Vaccine {
     pub aliases: Vec<String>,
     /// What it protects from: the code of a disease of the catalogue.
     pub disease: String,
+    /// The name of that disease.
+    pub disease_name: DiseaseName,
     /// Doses of the first series; those above are boosters.
     pub primary_doses: u8,
     /// Which certificate it gets, with its codes there.
@@ -100,6 +107,20 @@ impl Vaccine {
     /// are, but 1 for vaccines of one dose, as the DCC's examples write it (`3 of 3 Moderna`, `2 of 1 Janssen`).
     pub fn doses_in_series(&self, dose_number: u8) -> u8 {
         if self.primary_doses == 1 { 1 } else { self.primary_doses.max(dose_number) }
+    }
+
+    /// The doses of the first series where its certificate counts them. An International Certificate of Vaccination does
+    /// not: it is about one dose, and how many a traveller needs is said by the country of destination.
+    pub fn counted_series(&self) -> Option<u8> {
+        match self.codes {
+            Codes::Dcc { .. } => Some(self.primary_doses),
+            Codes::Icvp { .. } => None,
+        }
+    }
+
+    /// Whether its certificate is the WHO's International Certificate of Vaccination or Prophylaxis.
+    pub fn is_icvp(&self) -> bool {
+        matches!(self.codes, Codes::Icvp { .. })
     }
 }
 
@@ -172,7 +193,7 @@ pub struct CatalogueError(String);
 
 impl fmt::Display for CatalogueError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the vaccine catalogue: {}", self.0)
+        formatter.write_str(&self.0)
     }
 }
 
@@ -247,6 +268,9 @@ impl Catalogue {
         for (at, entry) in file.diseases.into_iter().enumerate() {
             let label = label("diseases", at, &entry, "code");
             let disease = read(entry).and_then(checked_disease).map_err(|problem| label.of(&problem))?;
+            for vaccine in self.vaccines.iter_mut().filter(|vaccine| vaccine.disease == disease.code) {
+                vaccine.disease_name = disease.name.clone();
+            }
             replace(&mut self.diseases, disease, |one, other| one.code == other.code);
         }
         for (at, entry) in file.vaccines.into_iter().enumerate() {
@@ -289,7 +313,7 @@ impl Catalogue {
                 return Err("needs exactly one of `dcc` and `icvp`".to_owned());
             }
         };
-        Ok(Vaccine { name, aliases, disease, primary_doses, codes })
+        Ok(Vaccine { name, aliases, disease, disease_name: known.name.clone(), primary_doses, codes })
     }
 
     /// Finds the place of each name, and that no two vaccines share a name or a product.
@@ -441,10 +465,7 @@ mod tests {
 
     #[test]
     fn an_error_says_which_entry_and_field_is_wrong_and_what_is_allowed() {
-        let wrong = |diseases: &str, vaccines: &str| {
-            let error = extended(diseases, vaccines).unwrap_err();
-            error.strip_prefix("the vaccine catalogue: ").unwrap().to_owned()
-        };
+        let wrong = |diseases: &str, vaccines: &str| extended(diseases, vaccines).unwrap_err();
         let entry = "entry 1 of `vaccines` (Vero Kolera X): ";
         let field = |fields: &str| {
             let error = wrong(CHOLERA, &vaccine(fields));

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!                     ┌─ rejected row ──► dose_rejected      (facility sends it again)
+//!                     ├─ before ICVP ───► dose_before_icvp   (nobody: the booklet stays valid)
 //!   nothing received ─┤─ contradiction ─► dose_held          (facility or helpdesk)
 //!   dose_not_received └─ field missing ─► dose_incomplete    (facility completes it)
 //!                          complete
@@ -41,6 +42,8 @@ codes! {
         DoseNotReceived = "dose_not_received",
         /// A dose was received that cannot be kept: its facility must send it again.
         DoseRejected = "dose_rejected",
+        /// A dose was received that was given before its certificate was digital: it stands in the yellow booklet.
+        DoseBeforeIcvp = "dose_before_icvp",
         /// A dose was received but something is missing.
         DoseIncomplete = "dose_incomplete",
         /// The data contradict each other.
@@ -144,6 +147,9 @@ pub fn diagnose(
 ) -> Diagnosis {
     use {DiagnosisCode::*, NextStep::*};
     let (code, actor, next_steps, usual_days): (_, _, &'static [NextStep], _) = match (verdict, certificate) {
+        (Verdict::Rejected, _) if reasons == [Reason::VaccinationBeforeIcvp] => {
+            (DoseBeforeIcvp, Actor::Nobody, &[ContactHelpdesk], None)
+        }
         (Verdict::Rejected, _) => {
             (DoseRejected, Actor::Facility, &[AskFacility, ContactHelpdesk], Some((3, 7)))
         }
@@ -192,6 +198,19 @@ mod tests {
         let issued = CertificateFacts::Issued;
         let cases = [
             (diagnose(Verdict::Rejected, &[], CertificateFacts::None, None), "dose_rejected"),
+            (
+                diagnose(
+                    Verdict::Rejected,
+                    &[Reason::VaccinationBeforeIcvp, Reason::NikMalformed],
+                    CertificateFacts::None,
+                    None,
+                ),
+                "dose_rejected",
+            ),
+            (
+                diagnose(Verdict::Rejected, &[Reason::VaccinationBeforeIcvp], CertificateFacts::None, None),
+                "dose_before_icvp",
+            ),
             (diagnose(Verdict::Held, &[Reason::NikSexMismatch], CertificateFacts::None, None), "dose_held"),
             (diagnose(Verdict::Incomplete, &[Reason::BatchMissing], issued, None), "dose_incomplete"),
             (diagnose(Verdict::Complete, &[], CertificateFacts::None, None), "certificate_being_made"),

@@ -63,6 +63,11 @@ impl History {
     /// Adds a row. `false` where it was known: then nothing has changed.
     pub fn add(&mut self, version: Version) -> bool {
         match self.0.binary_search_by(|known| known.order().cmp(&version.order())) {
+            // The same row said again is no longer rejected: its vaccine has come into the catalogue since.
+            Ok(at) if self.0[at].verdict == Verdict::Rejected && version.verdict != Verdict::Rejected => {
+                self.0[at] = version;
+                true
+            }
             Ok(at) => {
                 // Lines of a job are taken in side by side: whichever comes first, the first line is the original.
                 let known = &mut self.0[at].origin;
@@ -222,6 +227,20 @@ mod tests {
         let expected =
             vec![(Outcome::Issued, vec![]), (Outcome::Duplicate, vec![]), (Outcome::Duplicate, vec![])];
         assert_eq!(reports(&[first, again, later]), expected);
+    }
+
+    #[test]
+    fn a_rejected_row_counts_once_it_is_said_again_and_not_rejected_any_more() {
+        let mut history = History::default();
+        let rejected = version(1, "a", Verdict::Rejected, None);
+        let mut again = version(1, "a", Verdict::Complete, None);
+        again.origin.job = "later".to_owned();
+        assert!(history.add(rejected.clone()));
+        assert!(history.add(again.clone()));
+        let outcome = |history: &History, of: &Version| history.report(of.sent_at, &of.digest, &of.origin).0;
+        assert_eq!(outcome(&history, &again), Outcome::Issued);
+        assert!(!history.add(rejected), "what was good once is not rejected later");
+        assert_eq!(outcome(&history, &again), Outcome::Issued);
     }
 
     proptest! {

@@ -5,6 +5,7 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::ICVP_FROM;
 use crate::{Identity, Nik, Passport, PersonName, PhoneNumber, Sex, Vaccine, parse_date, vaccine_named};
 
 /// The longest field that a row may have, in characters. Far above any real one.
@@ -173,6 +174,8 @@ reasons! {
     VaccinationDateInvalid = "vaccination_date_invalid",
     /// Vaccinated after the row was sent.
     VaccinationDateInFuture = "vaccination_date_in_future",
+    /// Vaccinated before the day from which the vaccine's certificate, the WHO's international one, is digital.
+    VaccinationBeforeIcvp = "vaccination_before_icvp",
     /// Vaccinated before birth.
     VaccinationBeforeBirth = "vaccination_before_birth",
     /// The identity number has another birth date in it.
@@ -469,6 +472,9 @@ impl FeedRow {
             Some(day) if dose.birth_date.is_some_and(|birth| day < birth) => {
                 reasons.push(Reason::VaccinationBeforeBirth);
             }
+            Some(day) if day < ICVP_FROM && dose.vaccine.is_some_and(Vaccine::is_icvp) => {
+                reasons.push(Reason::VaccinationBeforeIcvp);
+            }
             Some(_) => {}
         }
         reasons
@@ -581,7 +587,49 @@ pub(crate) mod tests {
         assert_eq!(judged(change), (Verdict::Complete, vec![]));
     }
 
+    /// A dose against polio, given on this day.
+    fn polio(row: &mut FeedRow, day: &str) {
+        (row.vaksin, row.sent_at) = ("bOPV".into(), "2025-12-01T08:00:00+07:00".into());
+        row.tanggal_vaksinasi = day.into();
+    }
+
+    #[test]
+    fn an_international_certificate_is_for_vaccinations_from_the_19th_of_september_2025_on() {
+        assert_eq!(judged(|row| polio(row, "2025-09-19")), (Verdict::Complete, vec![]));
+        let before = (Verdict::Rejected, vec![Reason::VaccinationBeforeIcvp]);
+        assert_eq!(judged(|row| polio(row, "2025-09-18")), before);
+        assert_eq!(
+            judged(|row| polio(row, "1989-01-23")),
+            (Verdict::Rejected, vec![Reason::VaccinationBeforeBirth])
+        );
+        // A booster of somebody with a name of one word, whose sex nobody wrote down.
+        let booster = |row: &mut FeedRow| {
+            polio(row, "2025-11-03");
+            (row.dosis_ke, row.nama, row.jenis_kelamin) = ("5".into(), "Ayu".into(), String::new());
+        };
+        assert_eq!(judged(booster), (Verdict::Complete, vec![]));
+        let no_batch = |row: &mut FeedRow| {
+            polio(row, "2025-11-03");
+            row.batch.clear();
+        };
+        assert_eq!(judged(no_batch), (Verdict::Incomplete, vec![Reason::BatchMissing]));
+    }
+
     proptest::proptest! {
+        #[test]
+        fn no_international_certificate_is_before_its_time(days in -3000i32..3000, vaccine in 0usize..3) {
+            let day = ICVP_FROM.saturating_add(jiff::Span::new().days(days));
+            let (vaccine, icvp) = [("Stamaril", true), ("menveo", true), ("Moderna", false)][vaccine];
+            let change = |row: &mut FeedRow| {
+                (row.vaksin, row.tanggal_vaksinasi) = (vaccine.into(), day.to_string());
+                row.sent_at = "2035-01-01T00:00:00Z".into();
+            };
+            let mut row = row();
+            change(&mut row);
+            let (verdict, _) = row.judge("2035-01-01T00:00:00Z".parse().unwrap());
+            proptest::prop_assert_eq!(verdict == Verdict::Rejected, icvp && days < 0);
+        }
+
         #[test]
         fn no_row_panics(fields in proptest::array::uniform14("\\PC{0,20}")) {
             let row = FeedRow::from_fields(fields.each_ref().map(String::as_str));

@@ -8,7 +8,7 @@ use bukti_aws::{
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::parse_date;
 use bukti_http::{
-    Answer, Caller, Failure, FailureResult, certificate_view, dose_status, field, json, locale,
+    Answer, Caller, Failure, FailureResult, certificate_view, dose_status, doses_by_day, field, json, locale,
     path_parameter, read_json, require_login, respond,
 };
 use bukti_locales::Locale;
@@ -94,8 +94,7 @@ impl Holder {
         let name = name.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
         let records = self.doses.of_person_key(person).await?;
         let mut doses = Vec::new();
-        for record in &records.doses {
-            let dose = record.dose(&self.aws.keys)?;
+        for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
             let same_phone = record.phone.as_ref() == Some(&login.phone);
             let certificate = records.certificate_of(record);
             let status = dose_status(record, &dose, certificate, Some(same_phone));
@@ -114,12 +113,13 @@ impl Holder {
     async fn document_of(&self, login: &Login, certificate_id: &str) -> FailureResult {
         let missing = || Failure::new(ProblemCode::NotFound);
         let certificate = self.certificates.of_id(certificate_id).await?.ok_or_else(missing)?;
-        let dose = self.doses.of_event(&certificate.event).await?.ok_or_else(missing)?;
-        let own = dose.phone.as_ref() == Some(&login.phone);
-        if !own || !is_good(&certificate, &dose) {
+        let record = self.doses.of_event(&certificate.event).await?.ok_or_else(missing)?;
+        let own = record.phone.as_ref() == Some(&login.phone);
+        if !own || !is_good(&certificate, &record) {
             return Err(missing());
         }
-        Ok(json(200, &self.document(&certificate).await?))
+        let dose = record.dose(&self.aws.keys)?.complete().ok_or_else(missing)?;
+        Ok(json(200, &self.document(&certificate, &dose).await?))
     }
 
     async fn open_link(&self, request: &Request, locale: Locale, now: Timestamp) -> FailureResult {
@@ -156,7 +156,7 @@ impl Holder {
         }
         let dose = dose.complete().ok_or_else(not_ready)?;
         let view = self.view(&certificate, &dose, locale)?;
-        Ok(json(200, &LinkAnswer { certificate: view, document: self.document(&certificate).await? }))
+        Ok(json(200, &LinkAnswer { certificate: view, document: self.document(&certificate, &dose).await? }))
     }
 
     fn view(
@@ -168,8 +168,12 @@ impl Holder {
         certificate_view(certificate, dose, &self.aws.settings, &self.aws.keys, locale)
     }
 
-    async fn document(&self, certificate: &CertificateRecord) -> Result<Document, Failure> {
-        let file_name = format!("sertifikat-vaksin-dosis-{}.pdf", certificate.dose_number);
+    async fn document(
+        &self,
+        certificate: &CertificateRecord,
+        dose: &CompleteDose,
+    ) -> Result<Document, Failure> {
+        let file_name = format!("sertifikat-vaksin-{}-dosis-{}.pdf", dose.vaccine.disease, dose.dose_number);
         let url = self.documents.address(&certificate.document, &file_name).await?;
         Ok(Document { url, expires_in: Documents::EXPIRES_IN, file_name })
     }

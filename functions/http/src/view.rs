@@ -1,6 +1,8 @@
 //! How doses and certificates are shown.
 
-use bukti_aws::{CertificateRecord, DoseRecord, Keys, OpenError, Settings, certificate_id_grouped};
+use bukti_aws::{
+    CertificateRecord, DoseRecord, Keys, OpenError, PersonRecords, Settings, certificate_id_grouped,
+};
 use bukti_document::Publisher;
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{CertificateFacts, Dose, INDONESIA_WEST, diagnose};
@@ -13,6 +15,21 @@ use crate::Failure;
 /// The day of issue, in western Indonesia.
 pub fn issued_on(certificate: &CertificateRecord) -> Date {
     INDONESIA_WEST.to_datetime(certificate.issued_at).date()
+}
+
+/// What the doses of a person say, by the day of the vaccination; at the end those whose day cannot be read.
+///
+/// # Errors
+///
+/// `internal` where a record does not open.
+pub fn doses_by_day<'a>(
+    records: &'a PersonRecords,
+    keys: &Keys,
+) -> Result<Vec<(&'a DoseRecord, Dose)>, Failure> {
+    let open = |record: &'a DoseRecord| Ok((record, record.dose(keys)?));
+    let mut doses = records.doses.iter().map(open).collect::<Result<Vec<_>, OpenError>>()?;
+    doses.sort_by_key(|(_, dose)| (dose.vaccination_date.is_none(), dose.vaccination_date));
+    Ok(doses)
 }
 
 /// A dose and the state of its certificate, as anybody sees it who knows name and number.
@@ -31,6 +48,7 @@ pub fn dose_status(
     };
     DoseStatus {
         dose_number: dose.dose_number,
+        disease: dose.vaccine.map(Into::into),
         vaccine: dose.vaccine.map(|vaccine| vaccine.name.clone()),
         vaccination_date: dose.vaccination_date,
         facility: dose.facility.as_ref().map(|facility| facility.name.clone()),
@@ -69,6 +87,7 @@ pub fn certificate_view(
         name: shown.name.to_owned(),
         dose_number: shown.dose_number,
         doses_in_series: shown.doses_in_series,
+        disease: dose.vaccine.into(),
         vaccine: shown.vaccine.to_owned(),
         vaccination_date: shown.vaccination_date,
         picture,

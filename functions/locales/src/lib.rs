@@ -131,10 +131,16 @@ pub fn date(locale: Locale, date: Date) -> String {
     )
 }
 
-/// Which dose of how many it is, `Dosis 1 dari 2`; beyond the series it is a booster.
-pub fn dose(locale: Locale, number: u8, total: u8) -> String {
-    let key = if number > total { "document.dose_booster" } else { "document.dose" };
-    fill(locale, key, &[("number", &number.to_string()), ("total", &total.to_string())])
+/// Which dose of how many it is, `Dosis 1 dari 2`; beyond the series it is a booster. Where no series is counted, just
+/// which it is.
+pub fn dose(locale: Locale, number: u8, total: Option<u8>) -> String {
+    let key = match total {
+        None => "document.dose_uncounted",
+        Some(total) if number > total => "document.dose_booster",
+        Some(_) => "document.dose",
+    };
+    let total = total.map(|total| total.to_string()).unwrap_or_default();
+    fill(locale, key, &[("number", &number.to_string()), ("total", &total)])
 }
 
 #[cfg(test)]
@@ -195,7 +201,8 @@ mod tests {
 
     #[test]
     fn a_dose_beyond_its_series_is_a_booster() {
-        assert_eq!(dose(Locale::Id, 1, 2), "Dosis 1 dari 2");
-        assert_eq!(dose(Locale::En, 2, 1), "Dose 2 (booster)");
+        assert_eq!(dose(Locale::Id, 1, Some(2)), "Dosis 1 dari 2");
+        assert_eq!(dose(Locale::En, 2, Some(1)), "Dose 2 (booster)");
+        assert_eq!(dose(Locale::En, 5, None), "Dose 5");
     }
 }

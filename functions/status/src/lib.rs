@@ -5,7 +5,8 @@ mod captcha;
 use bukti_aws::{Aws, Doses, UsedCaptchas};
 use bukti_domain::{Identity, Nik, Passport, PersonName, diagnosis};
 use bukti_http::{
-    Answer, Caller, Failure, FailureResult, dose_status, field, json, locale, read_json, respond,
+    Answer, Caller, Failure, FailureResult, dose_status, doses_by_day, field, json, locale, read_json,
+    respond,
 };
 use bukti_wire::{FieldError, Function, ProblemCode, StatusAnswer, StatusRequest, openapi_json};
 use jiff::Timestamp;
@@ -56,8 +57,7 @@ impl Status {
 
         let records = self.doses.of_person(&identity).await?;
         let mut doses = Vec::new();
-        for record in &records.doses {
-            let dose = record.dose(&self.aws.keys)?;
+        for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
             // Doses under this number with another name are another person's, or a mistyped number: not shown.
             if dose.name.as_ref().is_some_and(|registered| registered.matches(&name)) {
                 doses.push(dose_status(record, &dose, records.certificate_of(record), None));

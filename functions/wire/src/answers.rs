@@ -1,6 +1,6 @@
 //! What the functions answer.
 
-use bukti_domain::{Actor, DiagnosisCode, NextStep, Reason};
+use bukti_domain::{Actor, DiagnosisCode, DiseaseName, NextStep, Reason, Vaccine};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,7 @@ pub struct CaptchaParameters {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StatusAnswer {
-    /// The doses by number.
+    /// The doses by day.
     pub doses: Vec<DoseStatus>,
     /// Why there is none, where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,6 +54,8 @@ pub struct StatusAnswer {
 pub struct DoseStatus {
     /// Which dose, from 1.
     pub dose_number: Option<u8>,
+    /// What the vaccine protects from.
+    pub disease: Option<Disease>,
     /// The vaccine's name.
     pub vaccine: Option<String>,
     /// The day of the vaccination.
@@ -68,6 +70,24 @@ pub struct DoseStatus {
     pub issued_on: Option<Date>,
     /// The last two digits of the phone registered with the vaccination, where it is usable.
     pub phone_hint: Option<String>,
+}
+
+/// What a vaccine protects from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Disease {
+    /// Its code.
+    #[cfg_attr(feature = "openapi", schema(example = "yellow-fever"))]
+    pub code: String,
+    /// Its name in each language.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object, example = json!({"id": "Demam kuning", "en": "Yellow fever"})))]
+    pub name: DiseaseName,
+}
+
+impl From<&Vaccine> for Disease {
+    fn from(vaccine: &Vaccine) -> Self {
+        Self { code: vaccine.disease.clone(), name: vaccine.disease_name.clone() }
+    }
 }
 
 /// What is the matter, who must act, what to do next: codes, whose texts are in the locale files.
@@ -156,7 +176,7 @@ pub struct Person {
 pub struct Certificates {
     /// Whose.
     pub person: Person,
-    /// The doses by number.
+    /// The doses by day.
     pub doses: Vec<HolderDose>,
 }
 
@@ -184,8 +204,10 @@ pub struct Certificate {
     pub name: String,
     /// Which dose, from 1.
     pub dose_number: u8,
-    /// How many doses the series has.
-    pub doses_in_series: u8,
+    /// How many doses the series has, where the certificate counts them: an international one (ICVP) does not.
+    pub doses_in_series: Option<u8>,
+    /// What the vaccine protects from.
+    pub disease: Disease,
     /// The vaccine's name.
     pub vaccine: String,
     /// The day of the vaccination.

@@ -21,6 +21,9 @@ struct Arguments {
     /// The folder of the built site.
     #[arg(long, value_name = "DIR")]
     site: Option<PathBuf>,
+    /// A file of vaccines and diseases beside the built-in ones, in the form of functions/domain/vaccines.json.
+    #[arg(long, value_name = "FILE")]
+    vaccines: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -40,8 +43,8 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
     let no_signals = |error: std::io::Error| StartError::Other(error.into());
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-    let options =
-        Options { port: arguments.port, data: arguments.data, site: arguments.site, ..Options::default() };
+    let Arguments { port, data, site, vaccines } = arguments;
+    let options = Options { port, data, site, vaccines, ..Options::default() };
     let stack = tokio::select! {
         started = Stack::start(options) => started?,
         _ = interrupt.recv() => return Ok(()),

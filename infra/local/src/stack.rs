@@ -43,6 +43,8 @@ pub struct Options {
     pub data: PathBuf,
     /// The folder of the built site.
     pub site: Option<PathBuf>,
+    /// A file of the deployment's own vaccines, in the form of `functions/domain/vaccines.json`.
+    pub vaccines: Option<PathBuf>,
     /// How records of the stream are tried again.
     pub stream_retry: Retry,
     /// How feeds are tried again.
@@ -54,7 +56,14 @@ impl Default for Options {
     fn default() -> Self {
         let retry =
             |retries| Retry { first: Duration::from_millis(100), longest: Duration::from_secs(10), retries };
-        Self { port: 8080, data: ".bukti".into(), site: None, stream_retry: retry(10), feed_retry: retry(2) }
+        Self {
+            port: 8080,
+            data: ".bukti".into(),
+            site: None,
+            vaccines: None,
+            stream_retry: retry(10),
+            feed_retry: retry(2),
+        }
     }
 }
 
@@ -189,7 +198,8 @@ impl Stack {
         let endpoint = format!("http://127.0.0.1:{port}");
         let data = std::path::absolute(&options.data).context("the data folder's name is no path")?;
         let (access_key, secret_key) = (random_hex(10), random_hex(20));
-        let settings = Settings::local(&endpoint, &access_key, &secret_key, data.join("secrets.json"));
+        let mut settings = Settings::local(&endpoint, &access_key, &secret_key, data.join("secrets.json"));
+        settings.vaccines = options.vaccines.as_ref().map(|file| format!("file:{}", file.display()));
         let folder = Folder::take(&data, &settings.issuer)?;
 
         let unwritable =

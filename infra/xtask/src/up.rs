@@ -19,6 +19,9 @@ pub struct Options {
     /// The folder of the data, which survive a restart [default: .bukti in the project's root].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// A file of vaccines and diseases beside the built-in ones, in the form of functions/domain/vaccines.json.
+    #[arg(long, value_name = "FILE")]
+    vaccines: Option<PathBuf>,
     /// Compile the site with this toolchain only, instead of the first that works.
     #[arg(long, value_enum, value_name = "TOOLCHAIN")]
     wasm_toolchain: Option<Choice>,
@@ -42,6 +45,9 @@ pub fn up(project: &Project, options: &Options) -> Result<()> {
     run::stream(&mut build, "The compiler's message above says where.")?;
     let mut local = project.command(project.target.join("debug/bukti-local"));
     local.arg("--port").arg(options.port.to_string()).arg("--data").arg(&data).arg("--site").arg(&site);
+    if let Some(vaccines) = &options.vaccines {
+        local.arg("--vaccines").arg(std::path::absolute(vaccines)?);
+    }
     // Only comes back when it failed.
     Err(local.exec()).with_context(|| format!("cannot start {}", local.get_program().display()))
 }

@@ -34,6 +34,7 @@ pub fn CertificateView(
                     ("name", &it.name),
                     ("dose", &bukti_locales::dose(locale, it.dose_number, it.doses_in_series)),
                     ("vaccine", &it.vaccine),
+                    ("disease", it.disease.name.in_language(locale.tag())),
                     ("date", &bukti_locales::date(locale, it.vaccination_date)),
                     ("id", &it.id),
                 ],

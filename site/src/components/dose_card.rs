@@ -8,7 +8,8 @@ use crate::components::{HelpdeskLine, HelpdeskLinks, Icon, Sign};
 use crate::describe::{self, Mood};
 use crate::language::{Language, tr, tr_with};
 
-fn look(mood: Mood) -> (&'static str, Sign) {
+/// The class and the icon of a mood.
+pub fn look(mood: Mood) -> (&'static str, Sign) {
     match mood {
         Mood::Good => ("good", Sign::Good),
         Mood::Waiting => ("waiting", Sign::Waiting),
@@ -98,7 +99,7 @@ pub fn DiagnosisCard(
     }
 }
 
-/// Vaccine, date and facility, each where it is known.
+/// Disease, vaccine, date and facility, each where it is known.
 #[component]
 fn Facts(
     /// The dose.
@@ -108,6 +109,12 @@ fn Facts(
     let row = |key: &'static str, value: AnyView| view! { <div><dt>{tr(key)}</dt><dd>{value}</dd></div> };
     view! {
         <dl class="facts">
+            {dose
+                .disease
+                .map(|disease| {
+                    let name = move || disease.name.in_language(language.get().tag()).to_owned();
+                    row("site.card.disease", name.into_any())
+                })}
             {dose.vaccine.map(|vaccine| row("site.card.vaccine", vaccine.into_any()))}
             {dose
                 .vaccination_date

@@ -285,7 +285,9 @@ fn Dose(
     let n = certificate.dose_number;
     let total = certificate.doses_in_series;
     let date = certificate.vaccination_date;
-    let facts = format!("{} · ", certificate.vaccine);
+    let disease = certificate.disease.name.clone();
+    let disease = move || disease.in_language(language.get().tag()).to_owned();
+    let facts = format!(" · {} · ", certificate.vaccine);
     let facility = dose.status.facility.map(|facility| format!(" · {facility}"));
     view! {
             <article class="card">
@@ -297,7 +299,7 @@ fn Dose(
     </span>
                 </h3>
                 <div class="inside">
-                    <p>{facts} {move || bukti_locales::date(language.get(), date)} {facility}</p>
+                    <p>{disease} {facts} {move || bukti_locales::date(language.get(), date)} {facility}</p>
                     <CertificateView
                         certificate=certificate
                         busy=busy

@@ -190,12 +190,18 @@ fn OpenedLink(
 ) -> impl IntoView {
     let certificate = opened.answer.certificate;
     let (n, total) = (certificate.dose_number, certificate.doses_in_series);
-    let name = certificate.name.clone();
+    let (name, disease) = (certificate.name.clone(), certificate.disease.name.clone());
     view! {
         <p>
             {tr_with(
                 "site.link.whose",
-                move |locale| vec![("name", name.clone()), ("dose", bukti_locales::dose(locale, n, total))],
+                move |locale| {
+                    vec![
+                        ("name", name.clone()),
+                        ("disease", disease.in_language(locale.tag()).to_owned()),
+                        ("dose", bukti_locales::dose(locale, n, total)),
+                    ]
+                },
             )}
         </p>
         <FailureNotice
