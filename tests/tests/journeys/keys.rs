@@ -1,8 +1,14 @@
 //! Document signers: made, rotated, withdrawn, and their private keys nowhere.
 
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use bukti_tests::{TestApp, dose};
+use bukti_tests::{TestApp, call, csv, dose, outbox, program};
 use serde_json::Value;
 
 const PHONE: &str = "082106690743";
@@ -145,4 +151,107 @@ fn private_keys_are_nowhere_but_in_the_root_that_only_its_owner_reads() {
         let mode = std::fs::metadata(app.data.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
+}
+
+/// A process that ends with the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// AWS KMS as ministack has it: signs with real keys, and answers as AWS does.
+fn start_kms(python: &OsStr, folder: &Path) -> (Process, String) {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    let log = File::create(folder.join("ministack.log")).unwrap();
+    let process = Command::new(python)
+        .args(["-m", "ministack"])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .envs([("HOME", folder), ("TMPDIR", folder)])
+        .envs([("BIND_HOST", "127.0.0.1"), ("MINISTACK_HOST", "localhost"), ("AWS_ENDPOINT_URL", &url)])
+        .envs([("GATEWAY_PORT", &*port.to_string()), ("IOT_MTLS_ENABLED", "0"), ("SFTP_ENABLED", "0")])
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let process = Process(process);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < deadline, "{}", std::fs::read_to_string(folder.join("ministack.log")).unwrap());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    (process, url)
+}
+
+fn create_kms_key(url: &str, spec: &str) -> String {
+    let scope = "AWS4-HMAC-SHA256 Credential=test/20261123/ap-southeast-3/kms/aws4_request, \
+                 SignedHeaders=host, Signature=none";
+    let mut answer = ureq::post(url)
+        .header("x-amz-target", "TrentService.CreateKey")
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("authorization", scope)
+        .send(serde_json::json!({"KeySpec": spec, "KeyUsage": "SIGN_VERIFY"}).to_string())
+        .unwrap();
+    let answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+    answer["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_signer_in_kms_signs_certificates_and_lists() {
+    let Some(python) = std::env::var_os("BUKTI_PYTHON") else {
+        eprintln!("left out: BUKTI_PYTHON names no Python with tests/requirements.txt installed; `cargo xtask test` does");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (_kms, kms_url) = start_kms(&python, folder.path());
+    let environment = [
+        ("AWS_ENDPOINT_URL_KMS", &*kms_url),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ];
+    let mut stack = Command::new(program("bukti-local"))
+        .args(["--port", "0", "--data"])
+        .arg(folder.path().join("data"))
+        .envs(environment)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(stack.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let _stack = Process(stack);
+    let url = line.trim().strip_prefix("Bukti is running at ").unwrap();
+    let bukti = |arguments: &[&str]| {
+        let output = Command::new(program("bukti"))
+            .args(arguments)
+            .args(["--endpoint", url])
+            .envs(environment)
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+
+    let (good, _, said) = bukti(&["keys", "rotate", "--kms", &create_kms_key(&kms_url, "ECC_NIST_P384")]);
+    assert!(!good && said.contains("ECC_NIST_P256"), "{said}");
+    let (good, _, said) = bukti(&["keys", "rotate", "--kms", &create_kms_key(&kms_url, "ECC_NIST_P256")]);
+    assert!(good, "{said}");
+    let (_, listed, _) = bukti(&["keys", "list"]);
+    assert!(listed.lines().any(|line| line.contains("kms") && line.contains("active")), "{listed}");
+
+    let feed = folder.path().join("feed.csv");
+    std::fs::write(&feed, csv(&[dose("E1")])).unwrap();
+    let (good, _, said) = bukti(&["import", feed.to_str().unwrap()]);
+    assert!(good, "{said}");
+    let sms = outbox(url).pop().unwrap();
+    let asked = serde_json::json!({"token": sms.token(), "birth_date": BORN});
+    let opened = call(url, "POST", "/api/links", None, Some(asked));
+    let text = opened.body["certificate"]["qr_text"].as_str().unwrap();
+    let (good, said, _) = bukti(&["verify", text]);
+    assert!(good && said.starts_with("Valid\n"), "{said}");
+    assert!(said.contains("revocation   looked at"), "the list is signed in KMS, too: {said}");
 }
