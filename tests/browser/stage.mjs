@@ -38,7 +38,12 @@ export function sendDoses(...doses) {
   const file = join(tmpdir(), `bukti-feed-${process.pid}.csv`);
   const rows = doses.map((dose) => columns.map((column) => dose[column] ?? "").join(","));
   writeFileSync(file, [columns.join(","), ...rows, ""].join("\n"));
-  execFileSync(BUKTI_CLI, ["import", "--endpoint", url, file], { stdio: "pipe" });
+  bukti("import", file);
+}
+
+/** The admin's command line. */
+export function bukti(...command) {
+  execFileSync(BUKTI_CLI, [...command, "--endpoint", url], { stdio: "pipe" });
 }
 
 /** The last SMS to a number in E.164. */

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before } from "node:test";
 
-import { desktop, dose, heading, journey, lastSms, openPage, phone, picture, sendDoses, url } from "./stage.mjs";
+import { bukti, desktop, dose, heading, journey, lastSms, openPage, phone, picture, sendDoses, url } from "./stage.mjs";
 
 const people = {
   good: { event_id: "V1", nik: "3171016401891241", nama: "Siti Nurhaliza", no_hp: "081200000041" },
@@ -133,6 +133,7 @@ before(async () => {
   const published = await revocations();
   // The same event again, later, with another name.
   sendDoses(dose({ ...people.corrected, nama: "Dewi Lestari Putri", sent_at: "2021-02-01T08:00:00+07:00" }));
+  bukti("revoke", certificates.revoked.id, "--reason", "a test");
   while ((await revocations()) === published) await new Promise((soon) => setTimeout(soon, 200));
 });
 
@@ -162,6 +163,9 @@ for (const [size, viewport] of Object.entries({ phone, desktop })) {
     await paste(page, certificates.corrected.qr_text);
     await heading(page, "Sudah diganti");
     await picture(page, `verify-superseded-${size}`);
+    await paste(page, certificates.revoked.qr_text);
+    await heading(page, "Dicabut");
+    await picture(page, `verify-revoked-${size}`);
 
     await page.clock.setFixedTime("2099-01-01T00:00:00Z");
     await paste(page, qr_text);
@@ -203,6 +207,8 @@ verifying("with the net cut the page opens and still tells good from revoked", p
   await paste(page, certificates.good.qr_text);
   await heading(page, "Berlaku");
   await picture(page, "verify-offline-valid-phone");
+  await paste(page, certificates.revoked.qr_text);
+  await heading(page, "Dicabut");
   await paste(page, certificates.corrected.qr_text);
   await heading(page, "Sudah diganti");
 });

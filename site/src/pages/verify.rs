@@ -385,6 +385,11 @@ fn OtherWays(
     }
 }
 
+/// A number as it is written. What writes fractions would be loaded by everybody.
+fn whole_number(number: f64) -> String {
+    (number as u32).to_string()
+}
+
 /// How old the lists are, whether they are kept for when there is no net, and what the page sends.
 #[component]
 fn ListsLine(
@@ -423,14 +428,14 @@ fn ListsLine(
     let offline = move || {
         let (lists, locale) = (desk.lists.get()?, language.get());
         if let Some(done) = desk.keeping.get() {
-            let words = fill(locale, "site.verify.keeping", &[("percent", &format!("{:.0}", done * 100.0))]);
+            let words = fill(locale, "site.verify.keeping", &[("percent", &whole_number(done * 100.0))]);
             return Some(view! { <p role="status">{words}</p> }.into_any());
         }
         let kept = lists.kept_at.as_deref();
         // They are published many times a day: those of yesterday are worth megabytes, those of an hour ago are not.
         let recent = kept.is_some_and(|kept| browser::days_since(kept) < 1.0);
         if lists.bytes > WITHOUT_ASKING && !recent {
-            let megabytes = (lists.bytes / 1e6).ceil().to_string();
+            let megabytes = whole_number((lists.bytes / 1e6).ceil());
             let words = fill(locale, "site.verify.keep", &[("megabytes", &megabytes)]);
             let keep = move |_| desk.tasks.run(Box::pin(desk.keep_lists()));
             let button = view! { <button type="button" class="button" on:click=keep>{words}</button> };
