@@ -36,6 +36,7 @@ fn App() -> impl IntoView {
         Page::Account => view! { <pages::Account /> }.into_any(),
         Page::LogOut => view! { <pages::LogOut /> }.into_any(),
         Page::Help => view! { <pages::Help /> }.into_any(),
+        Page::Verify => view! { <pages::Verify /> }.into_any(),
         Page::Link(token) => view! { <pages::Link token=token /> }.into_any(),
         Page::Unknown => view! { <pages::NotFound /> }.into_any(),
     };
@@ -82,7 +83,7 @@ mod tests {
         let missing: Vec<_> = keys.iter().filter(|key| !there.contains_key(*key)).collect();
         assert!(missing.is_empty(), "no text: {missing:?}");
         // Put together from codes, each with a test of its own.
-        let composed = ["site.help.", "site.field.", "site.failure."];
+        let composed = ["site.help.", "site.field.", "site.failure.", "site.verdict.", "site.disease."];
         let idle: Vec<_> = there
             .keys()
             .filter(|key| key.starts_with("site.") && !composed.iter().any(|begin| key.starts_with(begin)))

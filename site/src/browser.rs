@@ -118,3 +118,33 @@ pub fn picture_address(svg: &str) -> String {
     let encoded = js_sys::encode_uri_component(svg);
     format!("data:image/svg+xml,{}", JsValue::from(encoded).as_string().unwrap_or_default())
 }
+
+/// A moment (RFC 3339) in the browser's own time: the day, the hour, the minute. `None` where it is none.
+pub fn local_time(moment: &str) -> Option<(jiff::civil::Date, u32, u32)> {
+    let local = js_sys::Date::new(&moment.into());
+    let part = |value: u32| i8::try_from(value).ok();
+    let year = i16::try_from(local.get_full_year()).ok()?;
+    // An invalid date has a month of zero, which together with its day is no date.
+    let date = jiff::civil::Date::new(year, part(local.get_month() + 1)?, part(local.get_date())?).ok()?;
+    Some((date, local.get_hours(), local.get_minutes()))
+}
+
+/// How many days ago a moment (RFC 3339) is.
+pub fn days_since(moment: &str) -> f64 {
+    (js_sys::Date::now() - js_sys::Date::parse(moment)) / 86_400_000.0
+}
+
+/// Lets the page of verifiers open without the net, and waits until that is so. `false` where the browser cannot.
+pub async fn keep_for_offline() -> bool {
+    let navigator = window().navigator();
+    // Private windows and pages that are not secure have none.
+    if !js_sys::Reflect::has(&navigator, &"serviceWorker".into()).unwrap_or(false) {
+        return false;
+    }
+    let workers = navigator.service_worker();
+    JsFuture::from(workers.register("/sw.js")).await.is_ok()
+        && match workers.ready() {
+            Ok(ready) => JsFuture::from(ready).await.is_ok(),
+            Err(_) => false,
+        }
+}

@@ -8,6 +8,7 @@ mod log_in;
 mod log_out;
 mod not_found;
 mod register;
+mod verify;
 
 pub use account::Account;
 pub use help::Help;
@@ -17,3 +18,4 @@ pub use log_in::LogIn;
 pub use log_out::LogOut;
 pub use not_found::NotFound;
 pub use register::Register;
+pub use verify::Verify;

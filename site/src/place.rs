@@ -1,6 +1,6 @@
 //! Which page is shown.
 //!
-//! The router of this site: seven addresses without nesting need a signal, a match and two listeners. `leptos_router`
+//! The router of this site: nine addresses without nesting need a signal, a match and two listeners. `leptos_router`
 //! can do much more, and a phone on a slow net would load all of that.
 
 use leptos::ev;
@@ -22,6 +22,8 @@ pub enum Page {
     LogOut,
     /// `/bantuan`
     Help,
+    /// `/verify`, which stands on every certificate, and `/verifikasi`.
+    Verify,
     /// `/s/…`, the link of an SMS, with its token.
     Link(String),
     /// Any other.
@@ -38,6 +40,7 @@ impl Page {
             "akun" => Page::Account,
             "keluar" => Page::LogOut,
             "bantuan" => Page::Help,
+            "verify" | "verifikasi" => Page::Verify,
             other => match other.strip_prefix("s/") {
                 Some(token) if !token.contains('/') => Page::Link(token.to_owned()),
                 _ => Page::Unknown,
@@ -137,6 +140,8 @@ mod tests {
         assert_eq!(Page::at("/s/abc-_D"), Page::Link("abc-_D".into()));
         assert_eq!(Page::at("/s/a/b"), Page::Unknown);
         assert_eq!(Page::at("/s"), Page::Unknown);
-        assert_eq!(Page::at("/verifikasi"), Page::Unknown);
+        assert_eq!(Page::at("/verify"), Page::Verify);
+        assert_eq!(Page::at("/verifikasi/"), Page::Verify);
+        assert_eq!(Page::at("/verify/x"), Page::Unknown);
     }
 }

@@ -1,27 +1,8 @@
 // The journeys of the citizens, in a browser, on a phone and on a desk.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
 
-import { desktop, dose, download, lastSms, openPage, phone, picture, sendDoses, url, verifyPdf } from "./stage.mjs";
-
-/** Runs a journey in a browser of its own. */
-function journey(name, viewport, walk, options) {
-  test(name, async () => {
-    const { browser, page, faults } = await openPage(viewport, options);
-    try {
-      await walk(page);
-      assert.deepEqual(faults, []);
-    } catch (error) {
-      await picture(page, `failed-${name.replace(/\W+/g, "-")}`).catch(() => {});
-      throw error;
-    } finally {
-      await browser.close();
-    }
-  });
-}
-
-const heading = (page, name) => page.getByRole("heading", { name }).first().waitFor();
+import { desktop, dose, download, heading, journey, lastSms, phone, picture, sendDoses, url, verifyPdf } from "./stage.mjs";
 
 async function periksa(page, name, nik) {
   await page.getByLabel("Nama lengkap").fill(name);

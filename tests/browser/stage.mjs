@@ -1,9 +1,11 @@
 // What the journeys have in common: a browser, feeds through the command line, the outbox, a scanner.
 
+import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { test } from "node:test";
 
 import { chromium } from "playwright-core";
 
@@ -36,7 +38,12 @@ export function sendDoses(...doses) {
   const file = join(tmpdir(), `bukti-feed-${process.pid}.csv`);
   const rows = doses.map((dose) => columns.map((column) => dose[column] ?? "").join(","));
   writeFileSync(file, [columns.join(","), ...rows, ""].join("\n"));
-  execFileSync(BUKTI_CLI, ["import", "--endpoint", url, file], { stdio: "pipe" });
+  bukti("import", file);
+}
+
+/** The admin's command line. */
+export function bukti(...command) {
+  execFileSync(BUKTI_CLI, [...command, "--endpoint", url], { stdio: "pipe" });
 }
 
 /** The last SMS to a number in E.164. */
@@ -45,12 +52,15 @@ export async function lastSms(to) {
   return sent.filter((sms) => sms.to === to).at(-1)?.message;
 }
 
-/** Opens a browser with one page. A script error or a breach of the security policy on it fails the journey. */
-export async function openPage(viewport, options = {}) {
+/**
+ * Opens a browser with one page. A script error or a breach of the security policy on it fails the journey, and so does a
+ * request to another host than `at`.
+ */
+export async function openPage(viewport, options = {}, { at = url, args = [] } = {}) {
   const browser = await chromium.launch({
     executablePath: CHROMIUM,
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync"],
+      "--disable-component-update", "--disable-sync", ...args],
   });
   const context = await browser.newContext({ viewport, locale: "id-ID", acceptDownloads: true, ...options });
   const page = await context.newPage();
@@ -62,14 +72,32 @@ export async function openPage(viewport, options = {}) {
     const expected = message.text().startsWith("Failed to load resource");
     if (message.type() === "error" && !expected) faults.push(message.text());
   });
-  page.on("request", (request) => {
+  context.on("request", (request) => {
     const address = request.url();
-    if (!address.startsWith(url) && !address.startsWith("data:") && !address.startsWith("blob:")) {
+    if (!address.startsWith(at) && !address.startsWith("data:") && !address.startsWith("blob:")) {
       faults.push(`a request to another host: ${address}`);
     }
   });
   return { browser, page, faults };
 }
+
+/** Runs a journey in a browser of its own. */
+export function journey(name, viewport, walk, options, launch) {
+  test(name, async () => {
+    const { browser, page, faults } = await openPage(viewport, options, await launch?.());
+    try {
+      await walk(page);
+      assert.deepEqual(faults, []);
+    } catch (error) {
+      await picture(page, `failed-${name.replace(/\W+/g, "-")}`).catch(() => {});
+      throw error;
+    } finally {
+      await browser.close();
+    }
+  });
+}
+
+export const heading = (page, name) => page.getByRole("heading", { name }).first().waitFor();
 
 /** A picture of the page as it is, for people to look at. */
 export async function picture(page, name) {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub mod paper;
+pub mod people;
 
 /// A stack on a free port with data of its own, and a caller of its API.
 pub struct TestApp {
@@ -50,6 +51,17 @@ impl Reply {
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
     }
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub struct Said {
+    /// Its exit code.
+    pub code: i32,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub err: String,
 }
 
 /// An SMS of the outbox.
@@ -88,6 +100,35 @@ impl TestApp {
     /// The address of the stack.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Runs a command of `bukti` with this stack.
+    pub fn bukti(&self, arguments: &[&str]) -> Said {
+        let output = Command::new(program("bukti"))
+            .args(arguments)
+            .args(["--endpoint", &self.url])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        Said {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// What [`TestApp::bukti`] says where it succeeds.
+    pub fn bukti_well(&self, arguments: &[&str]) -> String {
+        let said = self.bukti(arguments);
+        assert_eq!(said.code, 0, "{arguments:?}: {}", said.err);
+        said.out
+    }
+
+    /// The QR text of the certificate that the last SMS to a phone leads to.
+    pub fn qr_text(&self, phone: &str, birth_date: &str) -> String {
+        let token = self.messages_to(phone).pop().unwrap().token().unwrap();
+        let opened = self.post("/api/links", json!({"token": token, "birth_date": birth_date}));
+        opened.body["certificate"]["qr_text"].as_str().unwrap().to_owned()
     }
 
     /// Waits until every record of the stream and every feed is worked off.
@@ -160,6 +201,11 @@ impl TestApp {
     pub fn messages_to(&self, phone: &str) -> Vec<Message> {
         let to = bukti_domain::PhoneNumber::parse(phone).unwrap();
         self.messages().into_iter().filter(|message| message.to == to.e164()).collect()
+    }
+
+    /// The certificates of the stack's signer and of its root, PEM.
+    pub fn signer(&self) -> (String, String) {
+        (self.bukti_well(&["keys", "export"]), self.bukti_well(&["keys", "export", "--root"]))
     }
 
     /// Fetches what a presigned address holds: status and bytes.

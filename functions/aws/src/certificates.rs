@@ -1,10 +1,15 @@
 //! Certificates: issued once, by a conditional write.
 
+use aws_sdk_dynamodb::Client;
+use bukti_hcert::{Sealed, uvci};
+use bukti_trust::{HashKind, RevokedReason};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
+use serde_bytes::{ByteArray, ByteBuf};
 
-use crate::table::{Table, Written, from_item, to_item};
+use crate::keys::READABLE;
+use crate::revocations::RevocationRecord;
+use crate::table::{Table, Written, from_item, s, to_item};
 use crate::{Aws, DoseRecord, Keys, OpenError, StoreError};
 
 pub(crate) const SK: &str = "CERT";
@@ -28,10 +33,48 @@ pub struct CertificateRecord {
     pub valid_until: Timestamp,
     /// Where its PDF is in the bucket.
     pub document: String,
-    /// When it was revoked.
+    /// What its signature is known by in public. None where a Bukti of before issued it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signed: Option<Signed>,
+    /// When it was revoked or superseded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
+    /// Why it was revoked, in the words of who did. For the trail; never published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_reason: Option<String>,
+    /// The id of the corrected certificate that has taken its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<String>,
     qr_text: ByteBuf,
+}
+
+/// Signer and signature of a certificate, as revocation lists name them.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Signed {
+    kid: ByteArray<8>,
+    hash: ByteArray<16>,
+}
+
+/// Why a certificate counts no more.
+#[derive(Clone, Copy)]
+pub enum Revocation<'a> {
+    /// An admin revokes it, for this reason.
+    Revoked(&'a str),
+    /// The corrected certificate of this id takes its place.
+    Superseded(&'a str),
+}
+
+/// What became of a revocation.
+#[derive(Debug)]
+pub enum RevokeOutcome {
+    /// It counts no more from now on.
+    Now,
+    /// It was revoked or superseded before, as its record says.
+    Before(Box<CertificateRecord>),
+    /// There is no such certificate.
+    Unknown,
+    /// A Bukti of before issued it, which kept no signature by which it could be listed.
+    CannotBeListed,
 }
 
 fn partition(certificate_id: &str) -> String {
@@ -53,16 +96,39 @@ pub fn certificate_id_grouped(id: &str) -> String {
     groups.join("-")
 }
 
+/// The certificate id in what people write: the id with or without hyphens, or the UVCI with or without its check
+/// character, which must be right where it is there.
+///
+/// ```
+/// use bukti_aws::parse_certificate_id;
+/// assert_eq!(parse_certificate_id(" 7kq2-m4xd-9tra-6hvc ").as_deref(), Some("7KQ2M4XD9TRA6HVC"));
+/// assert_eq!(parse_certificate_id("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC").as_deref(), Some("7KQ2M4XD9TRA6HVC"));
+/// assert_eq!(parse_certificate_id("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC#!"), None);
+/// ```
+pub fn parse_certificate_id(text: &str) -> Option<String> {
+    let text = text.trim().to_ascii_uppercase();
+    let id = match text.strip_prefix("URN:UVCI:01:ID:") {
+        Some(opaque) => {
+            let (opaque, check) =
+                opaque.split_once('#').map_or((opaque, None), |(opaque, check)| (opaque, Some(check)));
+            if check.is_some() && text != uvci(opaque) {
+                return None;
+            }
+            opaque.to_owned()
+        }
+        None => text.replace('-', ""),
+    };
+    (id.len() == 16 && id.bytes().all(|byte| READABLE.contains(&byte))).then_some(id)
+}
+
 impl CertificateRecord {
     /// The record of a certificate for the dose as it is now; `None` where the dose has none coming or sealing fails.
-    #[expect(clippy::too_many_arguments, reason = "each is one field of the record")]
     pub fn new(
         dose: &DoseRecord,
         dose_number: u8,
         uvci: String,
-        qr_text: &str,
+        sealed: &Sealed,
         issued_at: Timestamp,
-        valid_until: Timestamp,
         document: String,
         keys: &Keys,
     ) -> Option<Self> {
@@ -74,10 +140,16 @@ impl CertificateRecord {
             dose_number,
             uvci,
             issued_at,
-            valid_until,
+            valid_until: sealed.expires_at,
             document,
+            signed: Some(Signed {
+                kid: ByteArray::new(sealed.kid),
+                hash: ByteArray::new(sealed.signature_hash),
+            }),
             revoked_at: None,
-            qr_text: ByteBuf::from(keys.seal(&item_key(id), &qr_text)?),
+            revoked_reason: None,
+            superseded_by: None,
+            qr_text: ByteBuf::from(keys.seal(&item_key(id), &sealed.text)?),
         })
     }
 
@@ -115,6 +187,11 @@ impl Certificates {
         Self { table: aws.table() }
     }
 
+    /// Those of a table, for the command line, which has no secrets.
+    pub fn of_table(client: Client, table: impl Into<String>) -> Self {
+        Self { table: Table { client, name: table.into() } }
+    }
+
     /// The certificate of this id.
     ///
     /// # Errors
@@ -134,5 +211,53 @@ impl Certificates {
         let item = to_item(&record.pk, SK, record)?;
         let written = self.table.put_if(item, "attribute_not_exists(pk)", &[]).await?;
         Ok(matches!(written, Written::Done))
+    }
+
+    /// Revokes a certificate: it says so itself, and it is on the list that is published, both or neither. Of several at
+    /// the same moment one counts.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn revoke(
+        &self,
+        certificate_id: &str,
+        revocation: Revocation<'_>,
+        now: Timestamp,
+    ) -> Result<RevokeOutcome, StoreError> {
+        loop {
+            let Some(certificate) = self.of_id(certificate_id).await? else {
+                return Ok(RevokeOutcome::Unknown);
+            };
+            if certificate.revoked_at.is_some() {
+                return Ok(RevokeOutcome::Before(Box::new(certificate)));
+            }
+            let Some(signed) = certificate.signed else { return Ok(RevokeOutcome::CannotBeListed) };
+            let (attribute, value, reason) = match revocation {
+                Revocation::Revoked(why) => ("revoked_reason", why, RevokedReason::Revoked),
+                Revocation::Superseded(by) => ("superseded_by", by, RevokedReason::Superseded),
+            };
+            let record = RevocationRecord {
+                kid: signed.kid,
+                kind: HashKind::Signature,
+                digest: signed.hash,
+                reason,
+                revoked_at: now,
+                expires_at: certificate.valid_until.as_second(),
+            };
+            let marking = self.table.updating(
+                &certificate.pk,
+                SK,
+                &format!("SET revoked_at = :now, {attribute} = :value"),
+                "attribute_exists(pk) AND attribute_not_exists(revoked_at)",
+                &[(":now", s(now.to_string())), (":value", s(value))],
+            )?;
+            let listed = to_item(&record.partition(), certificate_id, &record)?;
+            let listing = self.table.putting(listed, "attribute_not_exists(pk)", &[])?;
+            if self.table.transact(vec![marking, listing]).await? {
+                return Ok(RevokeOutcome::Now);
+            }
+            // Another has revoked it in the meantime: its record says so now.
+        }
     }
 }

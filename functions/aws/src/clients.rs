@@ -41,6 +41,12 @@ impl Endpoint<'_> {
     }
 }
 
+/// A client of KMS. The embedded stack has none, so endpoint and credentials are those of the environment:
+/// `AWS_ENDPOINT_URL_KMS` leads elsewhere than to AWS.
+pub(crate) async fn kms_client(region: &str) -> aws_sdk_kms::Client {
+    aws_sdk_kms::Client::new(&sdk_config(None, region, None).await)
+}
+
 /// A client of S3. An endpoint that is not AWS's own has no host per bucket.
 pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
     let path_style = config.endpoint_url().is_some();
@@ -101,11 +107,6 @@ impl Aws {
     /// The key of the captcha's signature. Secret.
     pub fn captcha_key(&self) -> &str {
         &self.secrets.captcha_key
-    }
-
-    /// The keys of the document signer. Secret.
-    pub fn signer_keys(&self) -> &bukti_hcert::SignerKeys {
-        &self.secrets.signer
     }
 }
 

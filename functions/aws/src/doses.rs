@@ -8,13 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::certificates::CertificateRecord;
-use crate::table::{Table, Written, from_item, n, s, to_item};
+use crate::table::{RACES, Table, Written, from_item, n, s, to_item};
 use crate::{Aws, Keys, OpenError, StoreError};
 
 const SK: &str = "DOSE";
-
-/// How often a write is tried again when another row of the same event came between.
-const RACES: usize = 20;
 
 /// A dose as it is kept. What is personal is in `row`, sealed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -163,6 +160,18 @@ impl DoseRecord {
             received_at: incoming.received_at,
             row: ByteBuf::from(row),
         }))
+    }
+
+    /// The ids of the certificates that earlier versions of the dose got, whether or not those were issued.
+    pub fn earlier_certificates(&self, keys: &Keys) -> Vec<String> {
+        (1..self.certificate_version).map(|version| keys.certificate_id(&self.pk, version)).collect()
+    }
+
+    /// The id of the certificate of the latest version that was complete, also where the dose is not now; `None` where it
+    /// never was.
+    pub fn latest_certificate(&self, keys: &Keys) -> Option<String> {
+        let version = self.certificate_version;
+        (version > 0).then(|| keys.certificate_id(&self.pk, version))
     }
 
     /// The row that counts.
@@ -356,7 +365,7 @@ mod tests {
     use crate::Secrets;
 
     fn keys() -> Keys {
-        Keys::new(&Secrets::generate("Bukti", Timestamp::UNIX_EPOCH).unwrap()).unwrap()
+        Keys::new(&Secrets::generate().unwrap()).unwrap()
     }
 
     fn row(sent_at: &str, phone: &str, batch: &str) -> FeedRow {

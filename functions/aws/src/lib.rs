@@ -17,6 +17,11 @@
 //! | session | `S#` token | `SESSION` | |
 //! | used captcha | `X#` signature | `CAPTCHA` | |
 //! | job of the intake | `J#` job id | `JOB` | |
+//! | revoked certificate | `R#` first byte of its hash | certificate id | |
+//! | document signer | `K#SIGNERS` | key id | |
+//! | which signer signs | `K#SIGNERS` | `ACTIVE` | |
+//! | signer of another issuer | `K#ISSUERS` | key id and digest of the key | |
+//! | who publishes at the moment | `K#PUBLISHING` | `LEASE` | |
 //!
 //! Event, person, phone and tokens are keyed hashes ([`Keys`]), never the values; personal fields are sealed. A dump of
 //! the table shows nobody. Writes that decide something are conditional. Short-lived items carry `expires_at` (the
@@ -28,30 +33,42 @@ mod certificates;
 mod clients;
 mod documents;
 mod doses;
+mod issuers;
 mod jobs;
 mod keys;
 mod links;
 mod notifications;
 mod otp;
+mod publishing;
+mod revocations;
 mod secrets;
 mod settings;
+mod signers;
+mod signing;
 mod sms;
 mod stream;
 mod table;
 
 pub use accounts::{Account, Login, Sessions};
 pub use captcha::UsedCaptchas;
-pub use certificates::{CertificateRecord, Certificates, certificate_id_grouped};
+pub use certificates::{
+    CertificateRecord, Certificates, Revocation, RevokeOutcome, certificate_id_grouped, parse_certificate_id,
+};
 pub use clients::{Aws, ConnectError, Endpoint, s3_client};
 pub use documents::{Documents, Feeds};
 pub use doses::{DoseRecord, Doses, Incoming, PersonRecords};
+pub use issuers::{Imported, IssuerRecord, Issuers};
 pub use jobs::{FeedProblem, JobRecord, JobState, Jobs};
 pub use keys::{Keys, OpenError, Token};
 pub use links::{LinkRecord, LinkTry, Links};
 pub use notifications::{Claim, Notifications};
 pub use otp::{CodeTry, Otps, SendDecision};
+pub use publishing::{PublicFiles, Publishing, concerns_publishing};
+pub use revocations::Revocations;
 pub use secrets::{Secrets, SecretsError};
 pub use settings::{SecretsSource, Settings, SettingsError};
+pub use signers::{Register, SignerRecord, Signers, Withdrawn};
+pub use signing::{DocumentSigner, DocumentSigners, SigningError};
 pub use sms::{Sms, SmsError};
 pub use stream::each_record;
 pub use table::StoreError;

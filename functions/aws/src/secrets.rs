@@ -3,11 +3,10 @@
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bukti_hcert::SignerKeys;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Everything secret. Has no `Debug`, so that it gets into no log.
+/// Everything secret that the functions need. Whom signers are certified by ([`bukti_hcert::Root`]) is kept apart, where no
+/// function can read it, and the signers' keys are in the table, sealed. Has no `Debug`, so that it gets into no log.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Secrets {
     /// Of the keyed hashes: 32 random bytes, base64url. Changing it loses every record.
@@ -16,8 +15,6 @@ pub struct Secrets {
     pub sealing_keys: Vec<SealingKey>,
     /// Of the captcha's signature.
     pub captcha_key: String,
-    /// Root and document signer.
-    pub signer: SignerKeys,
 }
 
 /// A key that seals fields.
@@ -44,12 +41,12 @@ pub enum SecretsError {
 }
 
 impl Secrets {
-    /// New secrets, the signer in the name of this organisation.
+    /// New secrets.
     ///
     /// # Errors
     ///
     /// [`SecretsError::CannotMake`].
-    pub fn generate(organisation: &str, now: Timestamp) -> Result<Self, SecretsError> {
+    pub fn generate() -> Result<Self, SecretsError> {
         let key = || {
             let mut bytes = [0; 32];
             rand::fill(&mut bytes).map_err(|_| SecretsError::CannotMake)?;
@@ -59,7 +56,6 @@ impl Secrets {
             index_key: key()?,
             sealing_keys: vec![SealingKey { id: 1, key: key()? }],
             captcha_key: key()?,
-            signer: SignerKeys::generate(organisation, now).map_err(|_| SecretsError::CannotMake)?,
         })
     }
 }

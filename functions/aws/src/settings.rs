@@ -18,6 +18,8 @@ pub struct Settings {
     pub table: String,
     /// The bucket of documents and feeds (`BUKTI_BUCKET`).
     pub bucket: String,
+    /// The bucket of the public trust and revocation lists (`BUKTI_PUBLIC_BUCKET`).
+    pub public_bucket: String,
     /// Another endpoint than AWS's own, for all services (`AWS_ENDPOINT_URL`).
     pub endpoint: Option<String>,
     /// The region (`AWS_REGION`).
@@ -69,6 +71,7 @@ impl Settings {
         Ok(Self {
             table: need("BUKTI_TABLE")?,
             bucket: need("BUKTI_BUCKET")?,
+            public_bucket: need("BUKTI_PUBLIC_BUCKET")?,
             endpoint: get("AWS_ENDPOINT_URL"),
             region: need("AWS_REGION")?,
             credentials: None,
@@ -90,6 +93,7 @@ impl Settings {
         Self {
             table: "bukti".to_owned(),
             bucket: "bukti-documents".to_owned(),
+            public_bucket: "bukti-public".to_owned(),
             endpoint: Some(endpoint.to_owned()),
             region: "ap-southeast-3".to_owned(),
             credentials: Some((access_key.to_owned(), secret_key.to_owned())),

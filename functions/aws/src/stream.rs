@@ -32,3 +32,11 @@ pub async fn each_record<E: Error>(
     }
     response
 }
+
+/// The partition key of a record.
+pub(crate) fn partition_of(record: &EventRecord) -> Option<&str> {
+    match record.change.keys.get("pk") {
+        Some(serde_dynamo::AttributeValue::S(pk)) => Some(pk),
+        _ => None,
+    }
+}

@@ -1,13 +1,19 @@
 //! The one table: keys, errors, and what conditional writes come back with.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem, Update};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// How often a write is tried again when another came between.
+pub(crate) const RACES: usize = 50;
+
+const INCOMPLETE: StoreError = StoreError::Corrupt("a transaction lacks something");
 
 /// An item of the table.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -80,6 +86,21 @@ pub(crate) fn to_item<T: Serialize>(pk: &str, sk: &str, record: &T) -> Result<It
 /// A record of an item.
 pub(crate) fn from_item<T: DeserializeOwned>(item: Item, what: &'static str) -> Result<T, StoreError> {
     serde_dynamo::from_item(item).map_err(|_| StoreError::Corrupt(what))
+}
+
+/// Bytes in hexadecimal, lower case.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn named(values: &[(&str, AttributeValue)]) -> Option<Item> {
+    // DynamoDB takes no empty map.
+    let values: Item = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    Some(values).filter(|values| !values.is_empty())
+}
+
+fn key(pk: &str, sk: &str) -> Item {
+    Item::from([("pk".to_owned(), s(pk)), ("sk".to_owned(), s(sk))])
 }
 
 impl Table {
@@ -188,6 +209,87 @@ impl Table {
             .await
             .map_err(StoreError::from_sdk)?;
         Ok(())
+    }
+
+    /// All items of a partition, as they are now.
+    pub(crate) async fn partition(&self, pk: &str) -> Result<Vec<Item>, StoreError> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", s(pk))
+            .into_paginator()
+            .items()
+            .send();
+        pages.try_collect().await.map_err(StoreError::from_sdk)
+    }
+
+    /// Part of a transaction: puts an item where the condition holds.
+    pub(crate) fn putting(
+        &self,
+        item: Item,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder().table_name(&self.name).set_item(Some(item)).condition_expression(condition);
+        let put = put.set_expression_attribute_values(named(values)).build();
+        Ok(TransactWriteItem::builder().put(put.map_err(|_| INCOMPLETE)?).build())
+    }
+
+    /// Part of a transaction: updates an item where the condition holds.
+    pub(crate) fn updating(
+        &self,
+        pk: &str,
+        sk: &str,
+        update: &str,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<TransactWriteItem, StoreError> {
+        let item = Update::builder().table_name(&self.name).set_key(Some(key(pk, sk)));
+        let item = item.update_expression(update).condition_expression(condition);
+        let item = item.set_expression_attribute_values(named(values)).build();
+        Ok(TransactWriteItem::builder().update(item.map_err(|_| INCOMPLETE)?).build())
+    }
+
+    /// Part of a transaction: a condition on an item that is left as it is.
+    pub(crate) fn checking(
+        &self,
+        pk: &str,
+        sk: &str,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<TransactWriteItem, StoreError> {
+        let check = ConditionCheck::builder().table_name(&self.name).set_key(Some(key(pk, sk)));
+        let check = check.condition_expression(condition);
+        let check = check.set_expression_attribute_values(named(values)).build();
+        Ok(TransactWriteItem::builder().condition_check(check.map_err(|_| INCOMPLETE)?).build())
+    }
+
+    /// Writes all or nothing; `false` where a condition does not hold.
+    pub(crate) async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
+        use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+        for race in 0..RACES {
+            let request = self.client.transact_write_items().set_transact_items(Some(items.clone()));
+            let Err(error) = request.send().await else { return Ok(true) };
+            let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
+                error.as_service_error()
+            else {
+                return Err(StoreError::from_sdk(error));
+            };
+            let codes = canceled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+            let codes: Vec<&str> = codes.collect();
+            if codes.contains(&"ConditionalCheckFailed") {
+                return Ok(false);
+            }
+            if !codes.contains(&"TransactionConflict") {
+                return Err(StoreError::from_sdk(error));
+            }
+            // Another transaction is at one of the items: it is over within milliseconds.
+            tokio::time::sleep(Duration::from_millis(2 * race as u64)).await;
+        }
+        Err(StoreError::Unavailable("TransactionConflict".to_owned()))
     }
 
     /// All items of an index whose hash key has this value.

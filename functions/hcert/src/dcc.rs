@@ -44,7 +44,8 @@ pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str, mp: &str, ma: &st
     ])
 }
 
-fn shorten(name: &str) -> String {
+/// As much of a name as the schema allows.
+pub(crate) fn shorten(name: &str) -> String {
     let short: String = name.chars().take(LONGEST).collect();
     short.trim_end().to_owned()
 }

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 
 use crate::cbor::{map, text};
 use crate::json::{date, longer_than, text_of};
-use crate::{Content, Kind, Vaccination};
+use crate::{Content, Kind, Vaccination, dcc};
 
 /// The key of the claim `hcert`.
 pub(crate) const CLAIM: i64 = -6;
@@ -22,8 +22,8 @@ pub(crate) const CLAIM: i64 = -6;
 /// The version of the template that the payload follows.
 const TEMPLATE: &str = "1.0.0";
 
-/// The longest text that we write or accept, in characters. The standard sets no limit.
-const LONGEST: usize = 200;
+/// The longest text that is accepted, in characters, as in a feed. The standard sets no limit.
+const LONGEST: usize = 300;
 
 /// The payload of a vaccination, with the product's id in the WHO's catalogue.
 ///
@@ -35,7 +35,8 @@ pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str) -> Value {
         Identity::Passport(_) => None,
     });
     let mut person = vec![
-        ("n", text(dose.name.without_titles())),
+        // As long as in a DCC at most, so that the QR stays as easy to scan.
+        ("n", text(dcc::shorten(&dose.name.without_titles()))),
         ("dob", text(dose.birth_date.to_string())),
         // The codes of FHIR's administrative gender.
         (
@@ -56,7 +57,7 @@ pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str) -> Value {
         map(vec![
             ("vp", text(vp)),
             ("dv", text(dose.vaccination_date.to_string())),
-            ("is", text(vaccination.issuer)),
+            ("is", text(dcc::shorten(vaccination.issuer))),
             ("bo", text(&*dose.batch)),
         ]),
     ));

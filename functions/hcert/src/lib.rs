@@ -29,11 +29,15 @@ pub use vaccination::Vaccination;
 
 // Signing is for servers only: the browser verifies.
 #[cfg(not(target_arch = "wasm32"))]
+mod root;
+#[cfg(not(target_arch = "wasm32"))]
 mod seal;
 #[cfg(not(target_arch = "wasm32"))]
 mod signer;
 
 #[cfg(not(target_arch = "wasm32"))]
+pub use root::Root;
+#[cfg(not(target_arch = "wasm32"))]
 pub use seal::{HcertError, Sealed, seal};
 #[cfg(not(target_arch = "wasm32"))]
-pub use signer::{LocalSigner, SignError, Signer, SignerKeys};
+pub use signer::{CERTIFICATE_VALID_FOR, LocalSigner, NewKey, SignError, Signer, kid_and_end};

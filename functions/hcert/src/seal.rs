@@ -80,13 +80,14 @@ mod tests {
     use coset::CoseSign1;
 
     use super::*;
-    use crate::{LocalSigner, SignerKeys, uvci};
+    use crate::{LocalSigner, NewKey, Root, uvci};
 
     #[tokio::test]
     async fn what_is_sealed_can_be_read_and_its_signature_holds() {
         let now: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
-        let keys = SignerKeys::generate("Bukti", now).unwrap();
-        let signer = LocalSigner::new(&keys).unwrap();
+        let key = NewKey::generate().unwrap();
+        let certificate = Root::generate("Bukti", now).unwrap().certify(&key.public_key, now).unwrap();
+        let signer = LocalSigner::new(&key.private_pem, &certificate).unwrap();
         let row = FeedRow::from_fields([
             "E1",
             "2021-01-29T08:41:34+07:00",
@@ -109,13 +110,13 @@ mod tests {
         let far = "2099-01-01T00:00:00Z".parse().unwrap();
         let sealed = seal(&vaccination, &signer, now, far).await.unwrap();
 
-        assert_eq!(sealed.expires_at, keys.signer_not_after, "never longer than the signer");
+        assert_eq!(sealed.expires_at, signer.not_after(), "never longer than the signer");
         let compressed = base45::decode(sealed.text.strip_prefix("HC1:").unwrap()).unwrap();
         let mut message = Vec::new();
         std::io::Read::read_to_end(&mut flate2::read::ZlibDecoder::new(&compressed[..]), &mut message)
             .unwrap();
         let message = CoseSign1::from_tagged_slice(&message).unwrap();
-        let pair = rcgen::KeyPair::from_pem(&keys.signer_key_pem).unwrap();
+        let pair = rcgen::KeyPair::from_pem(&key.private_pem).unwrap();
         let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key_raw());
         message.verify_signature(&[], |signature, data| public.verify(data, signature)).unwrap();
         let claims = Value::from_slice(message.payload.as_ref().unwrap()).unwrap();

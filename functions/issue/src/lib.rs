@@ -7,21 +7,33 @@
 //! A certificate's id follows from its event and version, so that the same dose never gets two. The document is kept
 //! before the record: a record always has its document. Of two at the same moment one record is written, and the
 //! document of the other is taken away.
+//!
+//! # Corrections
+//!
+//! A corrected dose gets a new version and with it a new certificate; those of earlier versions are superseded, which
+//! puts them on the revocation list. Each side writes first and looks then, so that in whatever order versions are worked
+//! on, by however many workers, no two stay valid:
+//!
+//! ```text
+//! intake     dose v1 ────────── dose v2
+//! worker A          ┌ put cert 1 ┐          ┌ look at the dose: it is at v2 ─► supersede 1
+//! worker B          └────────────┴ put cert 2 ┴ look for cert 1: it is there ─► supersede 1
+//! ```
+//!
+//! The dose is at v2 before anybody puts certificate 2. Where B looks for certificate 1 before A has put it, A looks at the
+//! dose later than that and finds v2; otherwise B finds certificate 1. Where both find out, one counts. A record that
+//! comes again, after an end in between too, goes all the way again.
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
-    Aws, CertificateRecord, Certificates, Documents, DoseRecord, OpenError, StoreError,
-    certificate_id_grouped, each_record,
+    Aws, CertificateRecord, Certificates, DocumentSigners, Documents, DoseRecord, Doses, OpenError,
+    Revocation, Signers, SigningError, StoreError, certificate_id_grouped, each_record,
 };
 use bukti_document::{Certificate, DocumentError, Publisher, pdf};
 use bukti_domain::INDONESIA_WEST;
-use bukti_hcert::{HcertError, LocalSigner, SignError, Vaccination, seal, uvci};
-use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
-
-/// How long a certificate is valid, as long as its signer is.
-const VALID_FOR: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
+use bukti_hcert::{CERTIFICATE_VALID_FOR, HcertError, Vaccination, seal, uvci};
+use jiff::Timestamp;
 
 #[derive(Debug, thiserror::Error)]
 enum IssueError {
@@ -29,6 +41,8 @@ enum IssueError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    Signing(#[from] SigningError),
     #[error(transparent)]
     Seal(#[from] HcertError),
     #[error(transparent)]
@@ -41,24 +55,22 @@ enum IssueError {
 #[derive(Clone)]
 pub struct Issue {
     aws: Aws,
+    doses: Doses,
     certificates: Certificates,
     documents: Documents,
-    signer: Arc<LocalSigner>,
+    signers: DocumentSigners,
 }
 
 impl Issue {
     /// The function of a deployment.
-    ///
-    /// # Errors
-    ///
-    /// The signer's key or certificate cannot be read.
-    pub fn new(aws: &Aws) -> Result<Self, SignError> {
-        Ok(Self {
+    pub fn new(aws: &Aws) -> Self {
+        Self {
+            doses: Doses::new(aws),
             certificates: Certificates::new(aws),
             documents: Documents::new(aws),
-            signer: Arc::new(LocalSigner::new(aws.signer_keys())?),
+            signers: DocumentSigners::new(aws),
             aws: aws.clone(),
-        })
+        }
     }
 
     /// Issues what a batch of the table's stream brings. The answer names the records that must come again.
@@ -67,14 +79,35 @@ impl Issue {
     }
 
     async fn record(&self, record: EventRecord, now: Timestamp) -> Result<(), IssueError> {
+        if Signers::changed_by(&record) {
+            self.signers.forget();
+            return Ok(());
+        }
         let before = DoseRecord::from_image(record.change.old_image);
         let Some(dose) = DoseRecord::from_image(record.change.new_image) else { return Ok(()) };
         let Some(id) = dose.certificate_id.clone() else { return Ok(()) };
-        let known = before.is_some_and(|before| before.certificate_id.as_ref() == Some(&id));
-        if known || self.certificates.of_id(&id).await?.is_some() {
+        if before.is_some_and(|before| before.certificate_id.as_ref() == Some(&id)) {
             return Ok(());
         }
-        self.issue(&dose, &id, now).await
+        if self.certificates.of_id(&id).await?.is_none() {
+            self.issue(&dose, &id, now).await?;
+        }
+        self.supersede(&dose, &id, now).await
+    }
+
+    /// Leaves one certificate of the event valid, whichever others were issued before or are issued meanwhile.
+    async fn supersede(&self, dose: &DoseRecord, id: &str, now: Timestamp) -> Result<(), IssueError> {
+        let mut superseded = dose.earlier_certificates(&self.aws.keys);
+        let latest = self.doses.of_event(&dose.pk).await?;
+        let latest = latest.and_then(|dose| dose.latest_certificate(&self.aws.keys));
+        let latest = latest.unwrap_or_else(|| id.to_owned());
+        if latest != id {
+            superseded.push(id.to_owned());
+        }
+        for earlier in superseded {
+            self.certificates.revoke(&earlier, Revocation::Superseded(&latest), now).await?;
+        }
+        Ok(())
     }
 
     async fn issue(&self, record: &DoseRecord, id: &str, now: Timestamp) -> Result<(), IssueError> {
@@ -82,7 +115,8 @@ impl Issue {
         let dose = record.dose(&self.aws.keys)?.complete().ok_or(IssueError::Incomplete)?;
         let uvci = uvci(id);
         let vaccination = Vaccination { dose: &dose, issuer: &settings.issuer, uvci: &uvci };
-        let sealed = seal(&vaccination, &*self.signer, now, now + VALID_FOR).await?;
+        let signer = self.signers.active().await?;
+        let sealed = seal(&vaccination, &*signer, now, now + CERTIFICATE_VALID_FOR).await?;
 
         let grouped = certificate_id_grouped(id);
         let issued_on = INDONESIA_WEST.to_datetime(now).date();
@@ -100,9 +134,8 @@ impl Issue {
             record,
             dose.dose_number,
             uvci,
-            &sealed.text,
+            &sealed,
             now,
-            sealed.expires_at,
             document.clone(),
             &self.aws.keys,
         )

@@ -8,7 +8,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     start_logs();
-    let issue = Issue::new(&Aws::connect(Settings::from_env()?).await?)?;
+    let issue = Issue::new(&Aws::connect(Settings::from_env()?).await?);
     run(service_fn(|event: LambdaEvent<Event>| async { Ok::<_, Error>(issue.handle(event.payload).await) }))
         .await
 }

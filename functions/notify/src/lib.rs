@@ -65,6 +65,9 @@ impl Notify {
 
     async fn record(&self, record: EventRecord) -> Result<(), NotifyError> {
         if let Some(certificate) = CertificateRecord::from_image(record.change.new_image.clone()) {
+            if certificate.revoked_at.is_some() {
+                return Ok(());
+            }
             let dose = self.doses.of_event(&certificate.event).await?;
             return match dose {
                 Some(dose) if dose.certificate_id.as_deref() == Some(certificate.certificate_id()) => {

@@ -81,7 +81,7 @@ pub(crate) async fn import(target: &mut Target, file: &Path, report: Option<&Rep
     let body = ByteStream::read_from().path(file).build().await;
     let body = body.with_context(|| format!("cannot read {}", file.display()))?;
     let key = format!("{}{job}.csv", Feeds::DROP);
-    let request = target.s3.put_object().bucket(&target.bucket).key(key).content_type("text/csv");
+    let request = target.s3.put_object().bucket(target.bucket()?).key(key).content_type("text/csv");
     request.body(body).send().await.map_err(|error| {
         let reason = DisplayErrorContext(&error).to_string();
         anyhow::anyhow!("{} did not take the file: {reason}", target.name)
@@ -125,7 +125,7 @@ async fn unless_interrupted(
 async fn finish(target: &mut Target, job: &str, name: &str, to: Option<&ReportTo>) -> Result<ExitCode> {
     let record = follow(target, job).await?;
     if let (Some(to), Some(key)) = (to, &record.report) {
-        let object = target.s3.get_object().bucket(&target.bucket).key(key).send().await;
+        let object = target.s3.get_object().bucket(target.bucket()?).key(key).send().await;
         let object = object.with_context(|| format!("the report of job {job} cannot be fetched"))?;
         let report = object.body.collect().await.context("the report broke off")?;
         write(to, &report.into_bytes())?;

@@ -1,9 +1,14 @@
 //! `bukti`: the admin's command line.
 
+mod fetch;
 mod import;
-mod secrets;
+mod keys;
+mod revoke;
 mod target;
+mod trust;
+mod verify;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -40,22 +45,16 @@ enum Command {
         #[arg(long, value_name = "OUT.csv", default_value = "-")]
         report: ReportTo,
     },
-    /// The keys of a deployment on AWS.
+    /// Secrets, root and document signers.
     #[command(subcommand)]
-    Secrets(SecretsCommand),
-}
-
-#[derive(Subcommand)]
-enum SecretsCommand {
-    /// Makes the keys of a new deployment and puts them into AWS Secrets Manager.
-    Init {
-        /// The secret's name: the template's parameter `Secrets`.
-        #[arg(long, default_value = "bukti")]
-        name: String,
-        /// Who the signer's certificate is issued to.
-        #[arg(long, default_value = "Bukti")]
-        organisation: String,
-    },
+    Keys(keys::Command),
+    /// Revokes certificates: verifiers say so once it is published.
+    Revoke(revoke::Options),
+    /// Trust and revocation lists.
+    #[command(subcommand)]
+    Trust(trust::Command),
+    /// Says whether a certificate is good: exit code 0 where it is, 1 where it is not.
+    Verify(verify::Options),
 }
 
 #[tokio::main]
@@ -71,21 +70,28 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Writes to the standard output. Whoever reads it may have closed it, which is no fault.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let place = &arguments.place;
     match arguments.command {
         Command::Import { file, report } => {
             // Before anything is asked of anybody.
             import::check(&file, report.as_ref())?;
-            let mut target = Target::find(&arguments.place).await?;
+            let mut target = Target::find(place).await?;
             import::import(&mut target, &file, report.as_ref()).await
         }
         Command::Report { job, report } => {
-            let mut target = Target::find(&arguments.place).await?;
+            let mut target = Target::find(place).await?;
             import::report(&mut target, &job, &report).await
         }
-        Command::Secrets(SecretsCommand::Init { name, organisation }) => {
-            secrets::init(&name, &organisation).await?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Keys(command) => keys::run(place, command).await,
+        Command::Revoke(options) => revoke::run(place, &options).await,
+        Command::Trust(command) => trust::run(place, command).await,
+        Command::Verify(options) => verify::run(place, &options).await,
     }
 }

@@ -1,22 +1,18 @@
 //! Which Bukti the commands are for.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use aws_config::BehaviorVersion;
-use bukti_aws::{Endpoint, Jobs, s3_client};
-use bytes::Bytes;
+use aws_config::{BehaviorVersion, SdkConfig};
+use bukti_aws::{Aws, Endpoint, Jobs, PublicFiles, SecretsSource, Settings, s3_client};
+use bukti_hcert::Root;
 use clap::Args;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
+
+use crate::fetch;
 
 /// Where an embedded stack listens unless it is told otherwise.
 const DEFAULT: &str = "http://127.0.0.1:8080";
-/// How long an embedded stack may take to answer. It is on this machine.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the command line says of it.
 #[derive(Args)]
@@ -31,15 +27,52 @@ pub(crate) struct Where {
     /// On AWS: the bucket.
     #[arg(long, global = true, env = "BUKTI_BUCKET", value_name = "NAME")]
     bucket: Option<String>,
+    /// On AWS: the bucket of what is public.
+    #[arg(long, global = true, env = "BUKTI_PUBLIC_BUCKET", value_name = "NAME")]
+    public_bucket: Option<String>,
+    /// On AWS: the site's address, which stands in what is published.
+    #[arg(long, global = true, env = "BUKTI_SITE_URL", value_name = "URL")]
+    site_url: Option<String>,
+    /// On AWS: the name of the secret with the functions' keys, the template's parameter `Secrets`.
+    #[arg(long, global = true, default_value = "bukti", value_name = "NAME")]
+    secrets: String,
+    /// On AWS: the name of the secret with the root, which no function may read.
+    #[arg(long, global = true, default_value = "bukti-root", value_name = "NAME")]
+    root_secret: String,
 }
 
-/// A Bukti, with clients for its table and bucket.
+impl Where {
+    /// The secrets' name on AWS.
+    pub(crate) fn secrets(&self) -> &str {
+        &self.secrets
+    }
+
+    /// The root's name on AWS.
+    pub(crate) fn root(&self) -> &str {
+        &self.root_secret
+    }
+
+    /// Whether a table on AWS is named.
+    pub(crate) fn names_table(&self) -> bool {
+        self.table.is_some()
+    }
+}
+
+/// Where a root is.
+enum RootPlace {
+    File(PathBuf),
+    SecretsManager(String),
+}
+
+/// A Bukti, with clients for its table and buckets.
 pub(crate) struct Target {
     /// How it is called in messages.
     pub(crate) name: String,
     pub(crate) jobs: Jobs,
+    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) s3: aws_sdk_s3::Client,
-    pub(crate) bucket: String,
+    settings: Settings,
+    root: RootPlace,
     /// The address of an embedded stack.
     embedded: Option<String>,
 }
@@ -50,6 +83,9 @@ struct StackInfo {
     endpoint: String,
     table: String,
     bucket: String,
+    public_bucket: String,
+    secrets: PathBuf,
+    root: PathBuf,
     region: String,
     access_key: String,
     secret_key: String,
@@ -59,39 +95,60 @@ struct StackInfo {
 impl Target {
     /// Finds the Bukti that is meant, and says on the standard error which one that is.
     pub(crate) async fn find(place: &Where) -> Result<Self> {
-        let target = Self::look(place).await?;
+        let target = match Self::find_embedded(place).await? {
+            Some(target) => target,
+            None => Self::on_aws(place, &aws_environment().await?)?,
+        };
         eprintln!("With {}.", target.name);
         Ok(target)
     }
 
-    async fn look(place: &Where) -> Result<Self> {
+    /// The embedded stack that is meant; `None` where none answers and none is named.
+    pub(crate) async fn find_embedded(place: &Where) -> Result<Option<Self>> {
         if let Some(endpoint) = &place.endpoint {
             let info = stack_info(endpoint).await.with_context(|| {
                 format!("no Bukti answers at {endpoint}: compare with the address that it printed, or start it with `cargo xtask up`")
             })?;
-            return Ok(Self::embedded(info).await);
+            return Ok(Some(Self::embedded(info).await));
         }
         let here = std::env::current_dir().unwrap_or_default();
         for endpoint in announced(&here).into_iter().chain([DEFAULT.to_owned()]) {
             if let Ok(info) = stack_info(&endpoint).await {
-                return Ok(Self::embedded(info).await);
+                return Ok(Some(Self::embedded(info).await));
             }
         }
-        let (Some(table), Some(bucket)) = (&place.table, &place.bucket) else {
+        Ok(None)
+    }
+
+    /// The Bukti on AWS that is named.
+    pub(crate) fn on_aws(place: &Where, config: &SdkConfig) -> Result<Self> {
+        let Some(table) = &place.table else {
             bail!(
                 "no Bukti was found: start one with `cargo xtask up`, name one with --endpoint URL, or name the table \
-                 and bucket of one on AWS with --table and --bucket (or BUKTI_TABLE and BUKTI_BUCKET)"
+                 and buckets of one on AWS with --table, --bucket and --public-bucket (or BUKTI_TABLE, BUKTI_BUCKET and \
+                 BUKTI_PUBLIC_BUCKET)"
             );
         };
-        let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-        let Some(region) = config.region() else {
-            bail!("no AWS region is set: set AWS_REGION, or a region in the AWS profile")
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let given = |name: &Option<String>| name.clone().unwrap_or_default();
+        let settings = Settings {
+            table: table.clone(),
+            bucket: given(&place.bucket),
+            public_bucket: given(&place.public_bucket),
+            endpoint: None,
+            credentials: None,
+            secrets: SecretsSource::SecretsManager(place.secrets.clone()),
+            region: region.clone(),
+            ..Settings::local(&given(&place.site_url), "", "", PathBuf::new())
         };
+        let dynamodb = aws_sdk_dynamodb::Client::new(config);
         Ok(Self {
-            name: format!("table {table} and bucket {bucket} in {region}, by the AWS environment"),
-            jobs: Jobs::of_table(aws_sdk_dynamodb::Client::new(&config), table),
-            s3: s3_client(&config),
-            bucket: bucket.clone(),
+            name: format!("table {table} in {region}, by the AWS environment"),
+            jobs: Jobs::of_table(dynamodb.clone(), table),
+            dynamodb,
+            s3: s3_client(config),
+            settings,
+            root: RootPlace::SecretsManager(place.root_secret.clone()),
             embedded: None,
         })
     }
@@ -100,13 +157,76 @@ impl Target {
         let credentials = (&*info.access_key, &*info.secret_key);
         let (dynamodb, s3) =
             Endpoint { url: &info.endpoint, region: &info.region, credentials }.clients().await;
+        let settings = Settings {
+            table: info.table,
+            bucket: info.bucket,
+            public_bucket: info.public_bucket,
+            region: info.region,
+            ..Settings::local(&info.endpoint, &info.access_key, &info.secret_key, info.secrets)
+        };
         Self {
             name: format!("the Bukti at {}", info.endpoint),
-            jobs: Jobs::of_table(dynamodb, info.table),
+            jobs: Jobs::of_table(dynamodb.clone(), &settings.table),
+            dynamodb,
             s3,
-            bucket: info.bucket,
+            settings,
+            root: RootPlace::File(info.root),
             embedded: Some(info.endpoint),
         }
+    }
+
+    /// The table's name.
+    pub(crate) fn table(&self) -> &str {
+        &self.settings.table
+    }
+
+    /// The bucket's name.
+    pub(crate) fn bucket(&self) -> Result<&str> {
+        named(&self.settings.bucket, "the bucket", "--bucket")
+    }
+
+    /// The public bucket.
+    pub(crate) fn public_files(&self) -> Result<PublicFiles> {
+        let name = named(&self.settings.public_bucket, "the public bucket", "--public-bucket")?;
+        Ok(PublicFiles::of_bucket(self.s3.clone(), name))
+    }
+
+    /// The address of its site, where it is an embedded stack.
+    pub(crate) fn site(&self) -> Option<&str> {
+        self.embedded.as_deref()
+    }
+
+    /// Everything that its functions have, the secrets too: for who may read those.
+    pub(crate) async fn aws(&self) -> Result<Aws> {
+        Ok(Aws::connect(self.settings.clone()).await?)
+    }
+
+    /// Sees to it that [`Target::aws`] can publish.
+    pub(crate) fn check_can_publish(&self) -> Result<()> {
+        self.public_files()?;
+        named(&self.settings.site_url, "the site's address", "--site-url").map(|_| ())
+    }
+
+    /// The root, for who may read it.
+    pub(crate) async fn root(&self) -> Result<Root> {
+        let (text, place) = match &self.root {
+            RootPlace::File(path) => {
+                let text = std::fs::read_to_string(path);
+                (
+                    text.with_context(|| format!("cannot read the root in {}", path.display()))?,
+                    path.display().to_string(),
+                )
+            }
+            RootPlace::SecretsManager(name) => {
+                let secrets = aws_sdk_secretsmanager::Client::new(&aws_environment().await?);
+                let secret = secrets.get_secret_value().secret_id(name).send().await;
+                let secret = secret.map_err(|error| error.into_service_error());
+                let secret = secret.with_context(|| format!("cannot read the root in the secret {name}"))?;
+                (secret.secret_string.unwrap_or_default(), name.clone())
+            }
+        };
+        // What serde says of it could hold part of the key.
+        serde_json::from_str(&text).map_err(|_| anyhow::anyhow!("the root in {place} is damaged"))
     }
 
     /// What must be added to a command so that it finds this one again.
@@ -139,6 +259,22 @@ impl Target {
     }
 }
 
+fn named<'a>(name: &'a str, what: &str, flag: &str) -> Result<&'a str> {
+    if name.is_empty() {
+        bail!("{what} is not named: name it with {flag}");
+    }
+    Ok(name)
+}
+
+/// The AWS environment: credentials and a region.
+pub(crate) async fn aws_environment() -> Result<SdkConfig> {
+    let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    if config.region().is_none() {
+        bail!("no AWS region is set: set AWS_REGION, or a region in the AWS profile");
+    }
+    Ok(config)
+}
+
 /// The addresses that running stacks wrote into their data folders, `.bukti/endpoint` here or above.
 fn announced(here: &Path) -> Option<String> {
     let files = here.ancestors().map(|folder| folder.join(".bukti/endpoint"));
@@ -148,18 +284,8 @@ fn announced(here: &Path) -> Option<String> {
 
 async fn stack_info(endpoint: &str) -> Result<StackInfo> {
     let address = format!("{}/_stack.json", endpoint.trim_end_matches('/'));
-    let address = address.parse().context("that is no address")?;
-    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-    let fetch = async {
-        let answer = client.get(address).await.context("the connection failed")?;
-        if !answer.status().is_success() {
-            bail!("the answer is {}", answer.status());
-        }
-        let body = Limited::new(answer.into_body(), 64 * 1024).collect().await;
-        let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?;
-        serde_json::from_slice(&body.to_bytes()).context("something else than Bukti answers there")
-    };
-    tokio::time::timeout(PATIENCE, fetch).await.context("it takes too long to answer")?
+    let answer = fetch::local(&address).await?.context("something else than Bukti answers there")?;
+    serde_json::from_slice(&answer).context("something else than Bukti answers there")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The one listener: tells requests apart and hands them on.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
@@ -27,6 +28,8 @@ pub(crate) struct Front {
     pub(crate) info: StackInfo,
     pub(crate) dynamodb: DynamoDb,
     pub(crate) s3: S3,
+    /// The folder of the public bucket.
+    pub(crate) public: PathBuf,
     pub(crate) outbox: Outbox,
     pub(crate) site: Site,
     /// The answer at `/settings.json`.
@@ -83,6 +86,7 @@ pub(crate) async fn answer(State(front): State<Arc<Front>>, request: Request) ->
         }
         "/api" => front.answer_api(request).await,
         _ if path.starts_with("/api/") => front.answer_api(request).await,
+        _ if path.starts_with("/trust/") => site::public_file(&front.public, request.method(), path).await,
         _ => front.site.answer(request.method(), path, request.headers()).await,
     }
 }

@@ -3,18 +3,20 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use bukti_aws::Aws;
+use bukti_aws::{Aws, concerns_publishing};
 use bukti_holder::Holder;
 use bukti_intake::Intake;
 use bukti_issue::Issue;
-use bukti_notify::Notify;
 use bukti_otp::Otp;
+use bukti_publish::Publish;
 use bukti_status::Status;
 use bukti_wire::Function;
+use tokio::sync::Notify;
 
 use crate::api::HttpHandler;
 use crate::call::on_own_thread;
 use crate::feeds::FeedHandler;
+use crate::publishing::PublishHandler;
 use crate::streams::StreamHandler;
 
 /// What stands behind the API and the event sources.
@@ -24,22 +26,25 @@ pub struct Handlers {
     pub http: HttpHandler,
     /// Takes feeds.
     pub intake: FeedHandler,
+    /// Publishes trust and revocation lists.
+    pub publish: PublishHandler,
+    /// Told when something changes that is published.
+    pub to_publish: Arc<Notify>,
     /// The consumers of the stream, by name. A name keeps its place in the stream over restarts.
     pub streams: Vec<(&'static str, StreamHandler)>,
 }
 
 impl Handlers {
     /// Bukti's functions.
-    ///
-    /// # Errors
-    ///
-    /// Where a function cannot start with these secrets.
-    pub fn bukti(aws: &Aws) -> anyhow::Result<Self> {
+    pub fn bukti(aws: &Aws) -> Self {
         let (status, otp, holder) =
             (Arc::new(Status::new(aws)), Arc::new(Otp::new(aws)), Arc::new(Holder::new(aws)));
         let (intake, issue, notify) =
-            (Arc::new(Intake::new(aws)), Arc::new(Issue::new(aws)?), Arc::new(Notify::new(aws)));
-        Ok(Self {
+            (Arc::new(Intake::new(aws)), Arc::new(Issue::new(aws)), Arc::new(bukti_notify::Notify::new(aws)));
+        let publish = Arc::new(Publish::new(aws));
+        let to_publish = Arc::new(Notify::new());
+        let changed = Arc::clone(&to_publish);
+        Self {
             http: Arc::new(move |function, request| {
                 let (status, otp, holder) = (Arc::clone(&status), Arc::clone(&otp), Arc::clone(&holder));
                 Box::pin(async move {
@@ -54,10 +59,18 @@ impl Handlers {
                 let intake = Arc::clone(&intake);
                 on_own_thread(move || async move { intake.handle(event).await.map_err(text) })
             }),
+            publish: Arc::new(move || {
+                let publish = Arc::clone(&publish);
+                on_own_thread(move || async move { publish.publish().await.map(|_| ()).map_err(text) })
+            }),
+            to_publish,
             streams: vec![
                 (
                     "issue",
                     Arc::new(move |event| {
+                        if event.records.iter().any(concerns_publishing) {
+                            changed.notify_one();
+                        }
                         let issue = Arc::clone(&issue);
                         on_own_thread(move || async move { issue.handle(event).await })
                     }),
@@ -70,7 +83,7 @@ impl Handlers {
                     }),
                 ),
             ],
-        })
+        }
     }
 }
 

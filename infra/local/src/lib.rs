@@ -10,7 +10,8 @@
 //! | API Gateway | routes of [`bukti_wire::ROUTES`], payload format 2.0 (module `api`) |
 //! | stream to Lambda | [`streams`]: order per partition key, retries, dead letters |
 //! | S3 to Lambda | [`feeds`]: one event of an object at a time, retries, dead letters |
-//! | CloudFront | the static site with its headers (module `site`) |
+//! | EventBridge Scheduler to Lambda | [`publishing`]: by the clock, and soon after a change |
+//! | CloudFront | the static site and the public lists with their headers (module `site`) |
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), bukti_local::StartError> {
@@ -32,6 +33,7 @@ mod front;
 mod handlers;
 mod outbox;
 mod provision;
+pub mod publishing;
 mod s3;
 mod site;
 mod sns;

@@ -1,4 +1,4 @@
-//! What the template makes on AWS: the table and the bucket, through the same API.
+//! What the template makes on AWS: the table and the buckets, through the same API.
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::{
@@ -85,11 +85,12 @@ impl<'a> Provision<'a> {
         Ok(())
     }
 
-    /// Makes the bucket where there is none.
-    pub(crate) async fn bucket(&self) -> Result<()> {
-        let name = &self.info.bucket;
-        if self.s3.head_bucket().bucket(name).send().await.is_err() {
-            self.s3.create_bucket().bucket(name).send().await.context("the bucket cannot be made")?;
+    /// Makes the buckets where there are none.
+    pub(crate) async fn buckets(&self) -> Result<()> {
+        for name in [&self.info.bucket, &self.info.public_bucket] {
+            if self.s3.head_bucket().bucket(name).send().await.is_err() {
+                self.s3.create_bucket().bucket(name).send().await.context("a bucket cannot be made")?;
+            }
         }
         Ok(())
     }

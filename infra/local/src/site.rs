@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use bukti_aws::PublicFiles;
 use percent_encoding::percent_decode_str;
 
 /// The headers of every answer of the site.
@@ -11,7 +12,7 @@ const HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
         "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; \
-         connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+         connect-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
@@ -52,6 +53,31 @@ impl Site {
         secure(&mut response);
         response
     }
+}
+
+/// Answers with a file of the public bucket: to every origin, and not with a page of the site where there is none.
+pub(crate) async fn public_file(bucket: &Path, method: &Method, path: &str) -> Response<Body> {
+    let found = async {
+        let name = file_name(path)?;
+        let root = tokio::fs::canonicalize(bucket).await.ok()?;
+        let (path, _) = file(&root, root.join(&name)).await?;
+        Some((name, tokio::fs::read(path).await.ok()?))
+    };
+    let mut response = if method != Method::GET && method != Method::HEAD {
+        plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n")
+    } else if let Some((name, content)) = found.await {
+        let mut response = Response::new(Body::from(content));
+        let content_type = HeaderValue::from_static(PublicFiles::content_type(&name));
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        let cache_control = HeaderValue::from_static(PublicFiles::CACHE_CONTROL);
+        response.headers_mut().insert(header::CACHE_CONTROL, cache_control);
+        response
+    } else {
+        plain(StatusCode::NOT_FOUND, "Not found.\n")
+    };
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    secure(&mut response);
+    response
 }
 
 /// Sets the site's security headers.
@@ -268,6 +294,28 @@ mod tests {
             let (status, _, body) = get(&site, path, "").await;
             assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
             assert!(!body.contains("secret") && !body.contains("hidden"), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn public_files_are_for_every_origin_and_missing_ones_are_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("trust/revocation")).unwrap();
+        fs::write(folder.path().join("trust/did.json"), "{}").unwrap();
+        fs::write(folder.path().join("trust/revocation/index.cose"), "x").unwrap();
+        for (path, kind) in [
+            ("/trust/did.json", "application/did+json"),
+            ("/trust/revocation/index.cose", "application/cose"),
+        ] {
+            let response = public_file(folder.path(), &Method::GET, path).await;
+            assert_eq!(response.status(), StatusCode::OK, "{path}");
+            assert_eq!(response.headers()["content-type"], kind);
+            assert_eq!(response.headers()["access-control-allow-origin"], "*");
+            assert_eq!(response.headers()["cache-control"], "public, max-age=300");
+        }
+        for path in ["/trust/revocation", "/trust/signers", "/trust/../trust/did.json", "/trust/%2e%2e/x"] {
+            let response = public_file(folder.path(), &Method::GET, path).await;
+            assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
         }
     }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use bukti_aws::{Aws, Settings};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bukti_aws::{Aws, DocumentSigners, Settings, SignerRecord, Signers};
 use bukti_wire::SiteSettings;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -25,7 +27,7 @@ use crate::provision::Provision;
 use crate::s3::S3;
 use crate::site::Site;
 use crate::streams::{Checkpoint, Consumer};
-use crate::{Handlers, Retry, Sms};
+use crate::{Handlers, Retry, Sms, publishing};
 
 /// How long a stop waits for what is under way.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -125,6 +127,12 @@ pub struct StackInfo {
     pub table: String,
     /// The bucket.
     pub bucket: String,
+    /// The bucket of what is public.
+    pub public_bucket: String,
+    /// The file of the secrets. Who may read it is the system's to say.
+    pub secrets: PathBuf,
+    /// The file of the root, by which signers are certified.
+    pub root: PathBuf,
     /// The region to sign for.
     pub region: String,
     /// The access key, new with each start.
@@ -179,7 +187,7 @@ impl Stack {
     /// As [`Stack::start`].
     pub async fn start_with(
         options: Options,
-        handlers: impl FnOnce(&Aws) -> anyhow::Result<Handlers>,
+        handlers: impl FnOnce(&Aws) -> Handlers,
     ) -> Result<Self, StartError> {
         let site = Site::open(options.site.as_deref()).map_err(|error| StartError::NoSite {
             folder: options.site.clone().unwrap_or_default(),
@@ -204,6 +212,9 @@ impl Stack {
             endpoint,
             table: settings.table.clone(),
             bucket: settings.bucket.clone(),
+            public_bucket: settings.public_bucket.clone(),
+            secrets: folder.secrets(),
+            root: folder.root(),
             region: settings.region.clone(),
             access_key,
             secret_key,
@@ -214,6 +225,7 @@ impl Stack {
             info: info.clone(),
             dynamodb: dynamodb.clone(),
             s3,
+            public: folder.bucket().join(&info.public_bucket),
             outbox,
             site,
             settings: site_settings(&settings).context("the settings cannot be written")?.into(),
@@ -227,8 +239,10 @@ impl Stack {
         let started = async {
             let provision = Provision::new(&info).await;
             provision.table().await?;
-            provision.bucket().await?;
-            let handlers = handlers(&Aws::connect(settings).await?)?;
+            provision.buckets().await?;
+            let aws = Aws::connect(settings).await?;
+            first_signer(&folder, &aws).await.context("the first signer cannot be made")?;
+            let handlers = handlers(&aws);
             let feeds = Feeds::new(
                 info.bucket.clone(),
                 info.region.clone(),
@@ -253,6 +267,8 @@ impl Stack {
                 };
                 workers.push(tokio::spawn(consumer.run(stopped.clone())));
             }
+            let publishing = publishing::run(handlers.publish, handlers.to_publish, stopped.clone());
+            workers.push(tokio::spawn(publishing));
             workers.push(tokio::spawn(sweep(dynamodb, stream.clone(), checkpoints.clone(), stopped)));
             let backlog = Backlog { feeds: feeds.clone(), stream, checkpoints };
             let running = Running { api: Api::new(handlers.http), feeds: feeds.clone(), backlog };
@@ -354,6 +370,23 @@ async fn serve(listener: tokio::net::TcpListener, front: Arc<Front>, mut closed:
     if let Err(error) = served.await {
         tracing::error!(%error, "the server ended");
     }
+}
+
+/// Makes the document signer of a new table; a Bukti of before had one among its secrets, which signs on.
+async fn first_signer(folder: &Folder, aws: &Aws) -> anyhow::Result<()> {
+    let (signers, now) = (Signers::new(aws), jiff::Timestamp::now());
+    if let Some(former) = folder.former_signer()? {
+        let body: String =
+            former.signer_certificate_pem.lines().filter(|line| !line.starts_with("-----")).collect();
+        let record = SignerRecord::local(&former.signer_key_pem, STANDARD.decode(body)?, &aws.keys, now)?;
+        signers.activate_first(&record).await?;
+        folder.forget_former_signer()?;
+    }
+    if signers.register().await?.active().is_none() {
+        let record = DocumentSigners::new(aws).make_local(&folder.read_root()?, now)?;
+        signers.activate_first(&record).await?;
+    }
+    Ok(())
 }
 
 async fn sweep(

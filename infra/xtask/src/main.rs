@@ -4,6 +4,7 @@
 //! Chromium, Python packages) is installed by the task itself, each with a line that says what and why.
 //! Everything it writes is under cargo's target folder, except what `apt-get` installs.
 
+mod fuzz;
 mod run;
 mod site;
 mod test;
@@ -37,6 +38,8 @@ enum Task {
     Up(up::Options),
     /// Check and test everything, stage by stage, installing what is missing.
     Test(test::Options),
+    /// Look for inputs that make the readers of QR texts, trust lists and revocation lists fail.
+    Fuzz(fuzz::Options),
 }
 
 /// Where the project lies and where its build results go.
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Task::Site(options) => site::build(&project, options.wasm_toolchain).map(drop),
         Task::Up(options) => up::up(&project, &options),
         Task::Test(options) => test::test(&project, &options),
+        Task::Fuzz(options) => fuzz::fuzz(&project, &options),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

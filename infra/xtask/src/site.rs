@@ -1,5 +1,7 @@
 //! Builds the web site: WebAssembly, its JavaScript, styles and files, each under a name that changes with
-//! its content, so that browsers and CloudFront may keep them for good; only `index.html` is asked for anew.
+//! its content, so that browsers and CloudFront may keep them for good; only `index.html` and `sw.js` are asked for anew.
+//!
+//! There are two modules: the site, and the verifier, which is loaded only when its page is opened.
 
 use std::fs;
 use std::io::Write;
@@ -14,12 +16,16 @@ use wasm_bindgen_cli_support::Bindgen;
 use crate::toolchain::{self, Choice, Toolchain};
 use crate::{Project, run};
 
-const PACKAGE: &str = "bukti-site";
+/// The packages that are compiled, and what their files are called.
+const MODULES: [(&str, &str); 2] = [("bukti-site", "bukti"), ("bukti-verifier", VERIFIER)];
+const VERIFIER: &str = "verifier";
 
 /// What the site is made from: a change in any of these builds it again.
-const INPUTS: [&str; 7] = [
+const INPUTS: [&str; 9] = [
     "site",
     "functions/domain",
+    "functions/hcert",
+    "functions/trust",
     "functions/wire",
     "functions/locales",
     "infra/xtask/src",
@@ -82,13 +88,25 @@ pub fn build(project: &Project, forced: Option<Choice>) -> Result<PathBuf> {
     check_bindgen_version(project)?;
 
     let toolchain = toolchain::choose(project, forced)?;
-    let (mut cargo, compiled) = toolchain.build(project, PACKAGE);
     run::say(format!("site: compiling with the {} toolchain (minutes the first time)", toolchain.name()));
-    run::stream(&mut cargo, "The compiler's message above says where. The site must compile for wasm32.")?;
     let work = project.target.join("site-bindgen");
     clear(&work)?;
-    bind(&compiled, &work)?;
-    optimise(project, optimiser.as_deref(), &work.join("bukti_bg.wasm"));
+    if optimiser.is_none() {
+        run::say(format!(
+            "site: no wasm-opt of version {WASM_OPT_FROM} or later here; the wasm stays a little larger"
+        ));
+    }
+    for (package, name) in MODULES {
+        let (mut cargo, compiled) = toolchain.build(project, package);
+        run::stream(
+            &mut cargo,
+            "The compiler's message above says where. The site must compile for wasm32.",
+        )?;
+        bind(&compiled, name, &work)?;
+        if let Some(optimiser) = &optimiser {
+            optimise(project, optimiser, &work.join(format!("{name}_bg.wasm")));
+        }
+    }
 
     // Made beside the old one and then put in its place, so that a failure leaves the old site whole.
     let new = project.target.join("site.new");
@@ -145,10 +163,10 @@ fn locked<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')
 }
 
-/// Writes `bukti.js` and `bukti_bg.wasm`, which a browser can load.
-fn bind(compiled: &Path, work: &Path) -> Result<()> {
+/// Writes `NAME.js` and `NAME_bg.wasm`, which a browser can load.
+fn bind(compiled: &Path, name: &str, work: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(compiled).out_name("bukti").web(true)?.typescript(false);
+    bindgen.input_path(compiled).out_name(name).web(true)?.typescript(false);
     bindgen.omit_default_module_path(true).remove_name_section(true).remove_producers_section(true);
     bindgen.generate(work).context("wasm-bindgen cannot read the compiled site")
 }
@@ -162,13 +180,7 @@ fn optimiser(project: &Project) -> Option<PathBuf> {
 }
 
 /// Makes the wasm smaller by some percent, or says in a line why not.
-fn optimise(project: &Project, optimiser: Option<&Path>, wasm: &Path) {
-    let Some(optimiser) = optimiser else {
-        run::say(format!(
-            "site: no wasm-opt of version {WASM_OPT_FROM} or later here; the wasm stays a little larger"
-        ));
-        return;
-    };
+fn optimise(project: &Project, optimiser: &Path, wasm: &Path) {
     let smaller = wasm.with_extension("opt.wasm");
     let mut command = project.command(optimiser);
     command.arg("-Oz").args(WASM_FEATURES).arg(wasm).arg("-o").arg(&smaller);
@@ -193,26 +205,68 @@ fn assemble(project: &Project, work: &Path, new: &Path) -> Result<()> {
     if snippets.is_dir() {
         copy_below(&snippets, &assets.join("snippets"))?;
     }
-    let wasm = put(&assets, "bukti_bg", "wasm", &fs::read(work.join("bukti_bg.wasm"))?)?;
-    let js = put(&assets, "bukti", "js", &fs::read(work.join("bukti.js"))?)?;
+    let module = |name: &str| -> Result<(String, String)> {
+        let wasm =
+            put(&assets, &format!("{name}_bg"), "wasm", &fs::read(work.join(format!("{name}_bg.wasm")))?)?;
+        let js = put(&assets, name, "js", &fs::read(work.join(format!("{name}.js")))?)?;
+        Ok((js, wasm))
+    };
+    let (js, wasm) = module("bukti")?;
+    let (verifier_js, verifier_wasm) = module(VERIFIER)?;
     let css = put(&assets, "bukti", "css", &styles(&source.join("styles"))?)?;
     let start = put(&assets, "start", "js", start_script(&js, &wasm).as_bytes())?;
+    let worker = fill(
+        project,
+        &source.join("verifier/worker.js"),
+        &[("{{js}}", &verifier_js), ("{{wasm}}", &verifier_wasm)],
+    )?;
+    let worker = put(&assets, "verifier_worker", "js", worker.as_bytes())?;
 
+    let address = |name: &str| format!("/assets/{name}");
     let page = source.join("index.html");
-    let mut html =
-        fs::read_to_string(&page).with_context(|| format!("cannot read {}", project.show(&page)))?;
-    for (placeholder, name) in [("{{wasm}}", wasm), ("{{js}}", js), ("{{css}}", css), ("{{start}}", start)] {
-        html = html.replace(placeholder, &format!("/assets/{name}"));
-    }
-    let from_unknown = html.find("{{").map(|at| html[at..].chars().take(20).collect::<String>());
-    if let Some(unknown) = from_unknown {
-        bail!("{}: `{unknown}` is no placeholder; there are js, wasm, css and start", project.show(&page));
-    }
+    let html = fill(
+        project,
+        &page,
+        &[
+            ("{{wasm}}", &address(&wasm)),
+            ("{{js}}", &address(&js)),
+            ("{{css}}", &address(&css)),
+            ("{{start}}", &address(&start)),
+            ("{{verifier}}", &address(&worker)),
+        ],
+    )?;
     if !html.contains("/assets/start-") {
         bail!("{}: needs <script type=\"module\" src=\"{{{{start}}}}\"></script>", project.show(&page));
     }
-    fs::write(new.join("index.html"), html)?;
+    fs::write(new.join("index.html"), &html)?;
+    let assets = [&css, &js, &start, &wasm, &worker, &verifier_js, &verifier_wasm].map(|name| address(name));
+    let files: Vec<&str> = ["/", "/favicon.svg", "/settings.json"]
+        .into_iter()
+        .chain(assets.iter().map(String::as_str))
+        .collect();
+    // Browsers compare the service worker byte by byte: a new version makes them keep the new files.
+    let version = hex(&Sha256::digest(&html));
+    let service_worker = fill(
+        project,
+        &source.join("sw.js"),
+        &[("{{version}}", &version[..12]), ("{{files}}", &serde_json::to_string(&files)?)],
+    )?;
+    fs::write(new.join("sw.js"), service_worker)?;
     Ok(())
+}
+
+/// A file of the site with its placeholders filled in.
+fn fill(project: &Project, path: &Path, values: &[(&str, &str)]) -> Result<String> {
+    let mut text = fs::read_to_string(path).with_context(|| format!("cannot read {}", project.show(path)))?;
+    for (placeholder, value) in values {
+        text = text.replace(placeholder, value);
+    }
+    if let Some(at) = text.find("{{") {
+        let unknown: String = text[at..].chars().take(20).collect();
+        let known: Vec<&str> = values.iter().map(|(placeholder, _)| *placeholder).collect();
+        bail!("{}: `{unknown}` is no placeholder; there are {}", project.show(path), known.join(", "));
+    }
+    Ok(text)
 }
 
 /// A file of its own, since the content security policy forbids scripts in the page. The page may style
@@ -272,19 +326,24 @@ fn compress(folder: &Path) -> Result<()> {
 fn print_sizes(project: &Project, folder: &Path, took: Duration) -> Result<()> {
     run::say(format!("site: {} made in {:.0} s", project.show(folder), took.as_secs_f32()));
     eprintln!("  {:<34}{:>11}{:>13}", "file", "KB", "KB brotli");
-    let mut total = (0, 0);
+    let row = |name: &str, (raw, brotli): (u64, u64)| {
+        eprintln!("  {name:<34}{:>11.1}{:>13.1}", kilobytes(raw), kilobytes(brotli));
+    };
+    let (mut first_load, mut verifier) = ((0, 0), (0, 0));
     for file in files_below(folder)? {
-        let name = file.strip_prefix(folder)?;
-        let first_load = name.starts_with("assets") || name == Path::new("index.html");
-        if !first_load || has_extension(&file, &["br", "gz"]) {
+        let name = file.strip_prefix(folder)?.display().to_string();
+        let listed = name.starts_with("assets") || name == "index.html";
+        if !listed || has_extension(&file, &["br", "gz"]) {
             continue;
         }
         let raw = fs::metadata(&file)?.len();
         let brotli = fs::metadata(format!("{}.br", file.display())).map_or(raw, |metadata| metadata.len());
-        total = (total.0 + raw, total.1 + brotli);
-        eprintln!("  {:<34}{:>11.1}{:>13.1}", name.display(), kilobytes(raw), kilobytes(brotli));
+        let part = if name.contains(VERIFIER) { &mut verifier } else { &mut first_load };
+        *part = (part.0 + raw, part.1 + brotli);
+        row(&name, (raw, brotli));
     }
-    eprintln!("  {:<34}{:>11.1}{:>13.1}", "together", kilobytes(total.0), kilobytes(total.1));
+    row("first visit together", first_load);
+    row("page /verify, in addition", verifier);
     Ok(())
 }
 

@@ -77,6 +77,24 @@ pub fn program(project: &Project, names: &[&str], packages: &[&str], why: &str) 
     find().with_context(|| format!("{} did not bring {}", packages.join(", "), names.join(" or ")))
 }
 
+/// Finds a program of crates.io, or installs it into the target folder.
+///
+/// # Errors
+/// When it cannot be downloaded or does not compile.
+pub fn cargo_install(project: &Project, name: &str, why: &str) -> Result<PathBuf> {
+    let root = project.target.join("tools");
+    let program = root.join("bin").join(name);
+    if let Some(path) = run::found(name).or_else(|| program.is_file().then(|| program.clone())) {
+        return Ok(path);
+    }
+    run::say(format!("installing {name} from crates.io, {why}"));
+    let mut install = project.command("cargo");
+    install.args(["install", "--locked", "--root"]).arg(&root).arg(name);
+    let log = project.target.join(format!("xtask-logs/{name}.log"));
+    run::quietly(&mut install, &log, LIMIT, "Is crates.io reachable?")?;
+    Ok(program)
+}
+
 /// A Python environment in the target folder that holds what a requirements file names; installed again only
 /// when that file changed. Gives the environment's `bin` folder.
 ///

@@ -8,7 +8,8 @@ use crate::components::{HelpdeskLine, HelpdeskLinks, Icon, Sign};
 use crate::describe::{self, Mood};
 use crate::language::{Language, tr, tr_with};
 
-fn look(mood: Mood) -> (&'static str, Sign) {
+/// The class and the icon of a mood.
+pub fn look(mood: Mood) -> (&'static str, Sign) {
     match mood {
         Mood::Good => ("good", Sign::Good),
         Mood::Waiting => ("waiting", Sign::Waiting),

@@ -11,6 +11,9 @@ pub fn Footer() -> impl IntoView {
     view! {
         <footer class="bottom">
             <p>{tr("site.footer.help")} " " <HelpdeskLine /></p>
+            <p>
+                <a href="/verify">{tr("site.rows.verify")}</a>
+            </p>
             <p>{tr("site.footer.privacy")}</p>
         </footer>
     }

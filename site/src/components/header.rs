@@ -32,6 +32,9 @@ pub fn Header() -> impl IntoView {
                     <svg viewBox="0 0 38 38" aria-hidden="true" focusable="false" inner_html=MARK></svg>
                     <span>{move || settings.get(|settings| &settings.service_name)}</span>
                 </a>
+                <a href="/verify" class="wide">
+                    {tr("site.nav.verify")}
+                </a>
                 <a href="/bantuan" class="wide">
                     {tr("site.nav.help")}
                 </a>

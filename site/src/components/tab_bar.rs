@@ -7,7 +7,7 @@ use crate::components::{Icon, Sign};
 use crate::language::tr;
 use crate::place::{Page, Place};
 
-/// Home, help and account, in reach of the thumb. Wide screens have the same in the header.
+/// Home, verifying, help and account, in reach of the thumb. Wide screens have the same in the header.
 #[component]
 pub fn TabBar() -> impl IntoView {
     let account = Account::current();
@@ -21,6 +21,10 @@ pub fn TabBar() -> impl IntoView {
             <a href="/" aria-current=move || place.is_current(&Page::Home)>
                 <Icon sign=Sign::Home />
                 <span>{tr("site.nav.home")}</span>
+            </a>
+            <a href="/verify" aria-current=move || place.is_current(&Page::Verify)>
+                <Icon sign=Sign::Scan />
+                <span>{tr("site.nav.verify")}</span>
             </a>
             <a href="/bantuan" aria-current=move || place.is_current(&Page::Help)>
                 <Icon sign=Sign::Help />

@@ -7,7 +7,7 @@ use crate::components::{Heading, HelpdeskLinks};
 use crate::language::{Language, tr};
 
 /// What people ask beside the diagnoses.
-const OTHER_TOPICS: [&str; 5] = ["no_code", "link_dead", "wrong_data", "no_phone", "keep"];
+const OTHER_TOPICS: [&str; 6] = ["no_code", "link_dead", "wrong_data", "no_phone", "keep", "verify"];
 
 /// The diagnoses that mean no certificate or no SMS, in the order in which a dose meets them.
 const CAUSES: [DiagnosisCode; 10] = [

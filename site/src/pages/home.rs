@@ -94,6 +94,7 @@ pub fn Home() -> impl IntoView {
             <Outcome status=status />
             <ul class="rows">
                 <RowLink href="/masuk" sign=Sign::Download label="site.rows.download" />
+                <RowLink href="/verify" sign=Sign::Scan label="site.rows.verify" />
                 <RowLink href="/bantuan" sign=Sign::Help label="site.rows.help" />
             </ul>
         </div>

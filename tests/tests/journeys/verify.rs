@@ -1,72 +1,197 @@
-//! What a stranger's verifier says: the QR text of real certificates, checked by an implementation that is not ours.
+//! What strangers' verifiers say: the certificates of 200 people, checked by implementations that are not ours.
 
-use std::io::Write;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
-use bukti_tests::{TestApp, dose, root};
+use bukti_tests::{TestApp, people, root};
+use coset::{CoseSign1, TaggedCborSerializable};
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+use p256::ecdsa::signature::Signer;
+use p256::ecdsa::{Signature, SigningKey};
 use serde_json::{Value, json};
 
-/// Names that are hard to carry over.
-const NAMES: [&str; 8] = [
-    "Ayu",
-    "Dr. H. Ahmad Fauzi, S.Pd., M.M.",
-    "Nguyễn Thị Hoa",
-    "José Ximenes",
-    "Anna-Lena Müller",
-    "O'Brien Simanjuntak",
-    "I GUSTI AYU AGUNG PUTU NGURAH OKA KARTIKA DEWI PRADNYASWARI LAKSMI",
-    "M. ILHAM AKBAR S.",
-];
+/// What a deployment issued for these people.
+struct Issued {
+    signer: String,
+    root: String,
+    certificates: Vec<Certificate>,
+}
+
+struct Certificate {
+    name: String,
+    text: String,
+    pdf: Vec<u8>,
+}
+
+static ISSUED: LazyLock<Issued> = LazyLock::new(|| {
+    let app = TestApp::start();
+    let rows = people::doses();
+    app.import(&rows);
+    let mut phones: Vec<&str> = rows.iter().map(|row| &*row.no_hp).collect();
+    phones.dedup();
+    let mut certificates = Vec::new();
+    for phone in phones {
+        let cookie = app.log_in(phone, None);
+        let get = |path: &str| app.call("GET", path, Some(&cookie), None).body;
+        for person in get("/api/people")["people"].as_array().unwrap() {
+            let (id, name) = (person["id"].as_str().unwrap(), person["name"].as_str().unwrap());
+            for dose in get(&format!("/api/people/{id}/certificates"))["doses"].as_array().unwrap() {
+                let certificate = &dose["certificate"];
+                let path = format!("/api/certificates/{}/document", certificate["id"].as_str().unwrap());
+                let document = app.call("POST", &path, Some(&cookie), None).body;
+                certificates.push(Certificate {
+                    name: name.to_owned(),
+                    text: certificate["qr_text"].as_str().unwrap().to_owned(),
+                    pdf: app.fetch(document["url"].as_str().unwrap()).1,
+                });
+            }
+        }
+    }
+    assert_eq!(certificates.len(), rows.len());
+    let (signer, root) = app.signer();
+    Issued { signer, root, certificates }
+});
+
+/// A program that verifies: what runs it, and its script.
+struct Verifier(PathBuf, PathBuf);
+
+/// The verifiers that are installed; says which are not.
+fn verifiers() -> Vec<Verifier> {
+    let python = std::env::var_os("BUKTI_PYTHON");
+    let node = std::env::var_os("BUKTI_NODE_VERIFIER");
+    if python.is_none() || node.is_none() {
+        eprintln!(
+            "left out: BUKTI_PYTHON names no Python with tests/requirements.txt installed, or BUKTI_NODE_VERIFIER no \
+             tests/verify/hcert.mjs beside its packages; `cargo xtask test` sets both"
+        );
+    }
+    let python = python.map(|python| Verifier(python.into(), root().join("tests/verify/hcert.py")));
+    python.into_iter().chain(node.map(|script| Verifier("node".into(), script.into()))).collect()
+}
+
+impl Verifier {
+    /// Its answer on each text: the payload, or why it is refused.
+    fn ask(&self, texts: &[&str]) -> Vec<Result<Value, String>> {
+        let vectors = root().join("../shared/vectors");
+        let there = |path: &str| Some(vectors.join(path)).filter(|path| path.exists());
+        let asked = json!({
+            "signer": ISSUED.signer,
+            "root": ISSUED.root,
+            "schema": there("dcc-schema/DCC.combined-schema.json"),
+            "value_sets": there("dcc-valuesets"),
+            "texts": texts,
+        });
+        let mut verifier =
+            Command::new(&self.0).arg(&self.1).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        verifier.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
+        let output = verifier.wait_with_output().unwrap();
+        assert!(output.status.success(), "{} failed", self.1.display());
+        let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let answer = |answer: Value| match answer["refused"].as_str() {
+            Some(why) => Err(why.to_owned()),
+            None => Ok(answer["payload"].clone()),
+        };
+        answers.into_iter().map(answer).collect()
+    }
+}
 
 #[test]
-fn an_independent_implementation_accepts_the_certificates() {
-    let Some(python) = std::env::var_os("BUKTI_PYTHON") else {
-        eprintln!(
-            "left out: BUKTI_PYTHON names no Python with tests/requirements.txt installed; `cargo xtask test` does"
-        );
+fn independent_implementations_accept_the_certificates_of_200_people() {
+    let verifiers = verifiers();
+    if verifiers.is_empty() {
         return;
-    };
-    let app = TestApp::start();
-    let rows: Vec<_> = NAMES
-        .iter()
-        .enumerate()
-        .map(|(at, name)| {
-            let mut row = dose(&format!("E{at}"));
-            (row.nama, row.nik, row.no_hp) = ((*name).into(), String::new(), format!("0812345678{at:02}"));
-            row.paspor = format!("A00000{at}");
-            row
-        })
-        .collect();
-    app.import(&rows);
-    let mut texts = Vec::new();
-    for at in 0..NAMES.len() {
-        let token = app.messages_to(&format!("0812345678{at:02}"))[0].token().unwrap();
-        let opened = app.post("/api/links", json!({"token": token, "birth_date": "1989-01-24"}));
-        texts.push(opened.body["certificate"]["qr_text"].as_str().unwrap().to_owned());
     }
-    let secrets: Value =
-        serde_json::from_slice(&std::fs::read(app.data.path().join("secrets.json")).unwrap()).unwrap();
-    let schema = root().join("../shared/vectors/dcc-schema/DCC.combined-schema.json");
-    let asked = json!({
-        "signer": secrets["signer"]["signer_certificate_pem"],
-        "root": secrets["signer"]["root_certificate_pem"],
-        "schema": schema.is_file().then(|| schema.display().to_string()),
-        "texts": texts,
+    let texts: Vec<&str> = ISSUED.certificates.iter().map(|certificate| &*certificate.text).collect();
+    let answers = verifiers.iter().map(|verifier| verifier.ask(&texts)).collect::<Vec<_>>();
+    for (at, certificate) in ISSUED.certificates.iter().enumerate() {
+        for (Verifier(_, script), said) in verifiers.iter().zip(&answers) {
+            assert!(said[at].is_ok(), "{}: {}: {:?}", script.display(), certificate.name, said[at]);
+            assert_eq!(said[at], answers[0][at], "they read the same");
+        }
+    }
+    let payloads: Vec<Value> = answers[0].iter().flatten().cloned().collect();
+    // What was fed in came out.
+    let of_feed = people::doses().into_iter().map(|row| (row.tanggal_lahir, row.tanggal_vaksinasi));
+    let read = |payload: &Value, pointer| payload.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let of_payload = |payload: &Value| {
+        let date = read(payload, "/v/0/dt").or(read(payload, "/vx/dv"));
+        (read(payload, "/dob").unwrap(), date.unwrap())
+    };
+    let mut fed: Vec<_> = of_feed.collect();
+    let mut came: Vec<_> = payloads.iter().map(of_payload).collect();
+    fed.sort();
+    came.sort();
+    assert_eq!(came, fed);
+
+    let named = ISSUED.certificates.iter().zip(&payloads);
+    let hard = named.filter(|(certificate, _)| people::NAMES.contains(&&*certificate.name));
+    let names: BTreeMap<&str, &Value> =
+        hard.filter_map(|(certificate, payload)| Some((&*certificate.name, payload.get("nam")?))).collect();
+    insta::assert_json_snapshot!("names", names);
+}
+
+#[test]
+fn a_payload_of_each_kind() {
+    let Some(verifier) = verifiers().into_iter().next() else { return };
+    let texts: Vec<&str> = ISSUED.certificates.iter().map(|certificate| &*certificate.text).collect();
+    let payloads: Vec<Value> = verifier.ask(&texts).into_iter().flatten().collect();
+    let dose = |product: &str, number: u8| {
+        let is = |payload: &&Value| payload["v"][0]["mp"] == product && payload["v"][0]["dn"] == number;
+        payloads.iter().find(is)
+    };
+    let kinds = json!({
+        "first of two": dose("EU/1/20/1507", 1),
+        "booster of two": dose("EU/1/20/1507", 4),
+        "booster of one": dose("EU/1/20/1525", 3),
+        "not against COVID-19": payloads.iter().find(|payload| payload.get("vx").is_some()),
     });
-    let mut verifier = Command::new(python)
-        .arg(root().join("tests/verify/hcert.py"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    verifier.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
-    let output = verifier.wait_with_output().unwrap();
-    assert!(output.status.success(), "the verifier refused: {}", String::from_utf8_lossy(&output.stdout));
-    let payloads: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    insta::assert_json_snapshot!("payloads", payloads, {
-        "[].v[].ci" => insta::dynamic_redaction(|ci, _| {
+    insta::assert_json_snapshot!("payloads", kinds, {
+        ".*.v[].ci" => insta::dynamic_redaction(|ci, _| {
             assert!(ci.as_str().unwrap().starts_with("URN:UVCI:01:ID:"));
             "[uvci]"
         })
     });
+}
+
+#[test]
+fn independent_implementations_refuse_what_is_damaged_or_forged() {
+    let whole = &*ISSUED.certificates[0].text;
+    let damaged = {
+        let (head, tail) = whole.split_at(whole.len() / 2);
+        let other = if tail.starts_with('7') { '8' } else { '7' };
+        format!("{head}{other}{}", &tail[1..])
+    };
+    let changed = reseal(whole, |message| {
+        let payload = message.payload.as_mut().unwrap();
+        let date = payload.windows(5).position(|bytes| bytes == b"2021-").unwrap();
+        payload[date + 3] = b'2';
+    });
+    // The same key id: only the signature tells.
+    let forged = reseal(whole, |message| {
+        let key = SigningKey::from_slice(&[7; 32]).unwrap();
+        let signature: Signature = key.sign(&message.tbs_data(&[]));
+        message.signature = signature.to_bytes().to_vec();
+    });
+    for verifier in verifiers() {
+        let answers = verifier.ask(&[whole, &reseal(whole, |_| ()), &damaged, &changed, &forged]);
+        let accepted: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+        assert_eq!(accepted, [true, true, false, false, false], "{}: {answers:?}", verifier.1.display());
+    }
+}
+
+/// Opens a text, changes its message, and packs it again.
+fn reseal(text: &str, change: impl FnOnce(&mut CoseSign1)) -> String {
+    let compressed = base45::decode(text.strip_prefix("HC1:").unwrap()).unwrap();
+    let mut message = Vec::new();
+    ZlibDecoder::new(&*compressed).read_to_end(&mut message).unwrap();
+    let mut message = CoseSign1::from_tagged_slice(&message).unwrap();
+    change(&mut message);
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
+    zlib.write_all(&message.to_tagged_vec().unwrap()).unwrap();
+    format!("HC1:{}", base45::encode(zlib.finish().unwrap()))
 }

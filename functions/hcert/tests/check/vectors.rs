@@ -1,7 +1,5 @@
 //! The test data of the formats' own authors, read from `../shared/vectors` beside the project where they are there.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bukti_hcert::{Steps, TrustedSigner, check};
 use serde_json::Value;
+
+use crate::envelope::Envelope;
 
 /// The JSON files of a folder of the vectors; none, and a word about it, where the vectors are not there.
 fn vectors(folder: &str) -> Vec<(PathBuf, Value)> {
@@ -109,27 +109,9 @@ fn the_schema_s_own_tests_and_examples_are_judged_as_they_say() {
 
 /// Whether a DCC payload passes the step `schema`, put into an envelope as issuers do.
 fn is_valid(payload: &Value) -> bool {
-    let text = envelope(payload);
+    let (signer, _) = crate::signer();
+    let text = Envelope::around(1, payload, &signer).text(&signer);
     let steps = check(&text, &[], jiff::Timestamp::UNIX_EPOCH).steps;
     assert_eq!(steps.cbor, Some(true));
     steps.schema == Some(true)
-}
-
-/// A QR text around a payload, its signature of nobody.
-fn envelope(payload: &Value) -> String {
-    use std::io::Write;
-
-    use ciborium::Value as Cbor;
-    let payload = Cbor::serialized(payload).unwrap();
-    let hcert = Cbor::Map(vec![(Cbor::Integer(1.into()), payload)]);
-    let claims = Cbor::Map(vec![(Cbor::Integer((-260).into()), hcert)]);
-    let mut bytes = Vec::new();
-    ciborium::into_writer(&claims, &mut bytes).unwrap();
-    let algorithm = Cbor::Map(vec![(Cbor::Integer(1.into()), Cbor::Integer((-7).into()))]);
-    let message = [Cbor::Bytes(vec![]), algorithm, Cbor::Bytes(bytes), Cbor::Bytes(vec![0; 64])];
-    let mut bytes = Vec::new();
-    ciborium::into_writer(&Cbor::Array(message.into()), &mut bytes).unwrap();
-    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-    zlib.write_all(&bytes).unwrap();
-    format!("HC1:{}", base45::encode(zlib.finish().unwrap()))
 }

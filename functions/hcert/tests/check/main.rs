@@ -1,0 +1,335 @@
+//! What is sealed is read again, what issuers do otherwise too, and nothing else.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod envelope;
+mod vectors;
+
+use bukti_domain::FeedRow;
+use bukti_domain::feed::CompleteDose;
+use bukti_hcert::{
+    Checked, Kind, LocalSigner, NewKey, Root, SignatureFault, Signer, Steps, Timing, TrustedSigner,
+    Vaccination, check, seal, uvci, uvci_check_character,
+};
+use ciborium::Value;
+use jiff::{Timestamp, ToSpan};
+
+use crate::envelope::{Envelope, bytes, compressed, integer, map, text_of};
+
+fn now() -> Timestamp {
+    "2026-11-01T08:00:00Z".parse().unwrap()
+}
+
+/// A signer and what a verifier holds of it.
+fn signer() -> (LocalSigner, TrustedSigner) {
+    let key = NewKey::generate().unwrap();
+    let root = Root::generate("Kementerian Kesehatan", now()).unwrap();
+    let certificate = root.certify(&key.public_key, now()).unwrap();
+    let signer = LocalSigner::new(&key.private_pem, &certificate).unwrap();
+    (signer, TrustedSigner::from_certificate(&certificate).unwrap())
+}
+
+fn dose(name: &str, vaccine: &str) -> CompleteDose {
+    let row = FeedRow {
+        event_id: "E1".into(),
+        sent_at: "2026-10-20T08:41:34+07:00".into(),
+        nik: "3171012401896246".into(),
+        nama: name.into(),
+        tanggal_lahir: "1989-01-24".into(),
+        dosis_ke: "3".into(),
+        vaksin: vaccine.into(),
+        batch: "B-17".into(),
+        tanggal_vaksinasi: "2026-10-20".into(),
+        kode_faskes: "P1".into(),
+        nama_faskes: "Puskesmas".into(),
+        ..FeedRow::default()
+    };
+    row.dose().complete().unwrap()
+}
+
+fn sealed(signer: &LocalSigner, name: &str, vaccine: &str) -> String {
+    let uvci = uvci("7KQ2M4XD9TRA6HVC");
+    let dose = dose(name, vaccine);
+    let vaccination = Vaccination { dose: &dose, issuer: "Kementerian Kesehatan", uvci: &uvci };
+    let sealing = seal(&vaccination, signer, now(), now() + 24.hours() * 700);
+    wait(sealing).unwrap().text
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+const ALL_HOLD: Steps = Steps {
+    prefix: Some(true),
+    base45: Some(true),
+    zlib: Some(true),
+    cose: Some(true),
+    cbor: Some(true),
+    schema: Some(true),
+    signature: Some(true),
+    not_expired: Some(true),
+    key_usage: Some(true),
+};
+
+#[test]
+fn a_certificate_of_ours_holds_and_says_what_the_dose_was() {
+    let (signer, trusted) = signer();
+    let text = sealed(&signer, "Dr. Anna-Lena Müller", "Moderna");
+    let checked = check(&format!("\n {text} "), &[trusted], now());
+    assert_eq!(checked.steps, ALL_HOLD);
+    let content = checked.content.unwrap();
+    assert_eq!((content.kind, &*content.name), (Kind::Vaccination, "Anna-Lena Müller"));
+    assert_eq!(content.birth_date, "1989-01-24");
+    assert_eq!(content.vaccine.as_deref(), Some("Moderna"));
+    assert_eq!(content.disease.as_deref(), Some("covid-19"));
+    assert_eq!((content.dose, &*content.date), (Some((3, 3)), "2026-10-20"));
+    let payload = checked.payload.unwrap();
+    assert_eq!(payload["nam"]["fnt"], "MUELLER");
+    assert_eq!(payload["nam"]["gnt"], "ANNA<LENA");
+    assert_eq!(
+        payload["v"][0]["ci"],
+        format!("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC#{}", {
+            uvci_check_character("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC").unwrap()
+        })
+    );
+    assert!(!payload.to_string().contains("3171012401896246"), "the identity number is never in it");
+}
+
+#[test]
+fn a_vaccination_against_polio_is_an_icvp() {
+    let (signer, trusted) = signer();
+    let checked = check(&sealed(&signer, "Ayu", "bOPV Bio Farma"), &[trusted], now());
+    assert_eq!(checked.steps, ALL_HOLD);
+    let expected = serde_json::json!({
+        "n": "Ayu", "dob": "1989-01-24", "s": "male", "nt": "IDN",
+        "vx": {
+            "vp": "PolioVaccineOralOPVBivalProductdecf3a77facc0b8f1443db5f7a806857",
+            "dv": "2026-10-20", "is": "Kementerian Kesehatan", "bo": "B-17",
+        },
+        "v": "1.0.0",
+    });
+    assert_eq!(checked.payload, Some(expected));
+    let content = checked.content.unwrap();
+    assert_eq!((content.kind, content.disease.as_deref()), (Kind::Icvp, Some("polio")));
+    assert_eq!(checked.hashes.unwrap().uci, None);
+}
+
+fn icvp() -> serde_json::Value {
+    serde_json::json!({
+        "n": "Ayu", "dob": "1989-01-24", "v": "1.0.0",
+        "vx": {"vp": "YellowFeverProductd2c75a15ed309658b3968519ddb31690", "dv": "2026-10-20", "cn": "Dr. A", "bo": "17"},
+    })
+}
+
+#[test]
+fn all_three_layouts_of_an_icvp_are_read() {
+    let (signer, trusted) = signer();
+    let vaccination = serde_json::json!({
+        "vp": "YellowFeverProductd2c75a15ed309658b3968519ddb31690", "dt": "2025-10-20", "bo": "17", "is": "KEMKES",
+        "vls": "2025-10-30", "vle": "2035-10-30",
+    });
+    let single = serde_json::json!({"dn": 1, "tg": "1D47", "mp": "Stamaril", "dt": "2025-10-20", "bo": "17"});
+    let older = |vaccination: serde_json::Value| {
+        serde_json::json!({
+            "n": "Ayu", "dob": "1989-01-24", "s": "female", "ntl": "IDN", "nid": "A1", "ndt": "PPN",
+            "v": vaccination,
+        })
+    };
+    for (payload, date, disease) in [
+        (icvp(), "2026-10-20", "yellow-fever"),
+        (older(serde_json::json!([vaccination])), "2025-10-20", "yellow-fever"),
+        (older(vaccination), "2025-10-20", "yellow-fever"),
+        (older(single), "2025-10-20", "1D47"),
+    ] {
+        let text = Envelope::around(-6, &payload, &signer).text(&signer);
+        let checked = check(&text, std::slice::from_ref(&trusted), now());
+        assert_eq!(checked.steps, ALL_HOLD, "{payload}");
+        let content = checked.content.unwrap();
+        assert_eq!((&*content.name, &*content.date), ("Ayu", date));
+        assert_eq!(content.disease.as_deref(), Some(disease));
+        assert_eq!(content.batch.as_deref(), Some("17"));
+    }
+}
+
+#[test]
+fn an_icvp_that_lacks_what_it_needs_is_not_as_its_schema_has_it() {
+    let (signer, _) = signer();
+    for (field, of_vaccination) in
+        [("n", false), ("dob", false), ("v", false), ("vp", true), ("dv", true), ("cn", true), ("bo", true)]
+    {
+        let mut payload = icvp();
+        let object = if of_vaccination { &mut payload["vx"] } else { &mut payload };
+        object.as_object_mut().unwrap().remove(field);
+        let text = Envelope::around(-6, &payload, &signer).text(&signer);
+        assert_eq!(check(&text, &[], now()).steps.schema, Some(false), "without {field}");
+    }
+}
+
+#[test]
+fn what_other_issuers_do_otherwise_is_read_too() {
+    let (signer, trusted) = signer();
+    let trusted = [trusted];
+    let envelope = || Envelope::around(-6, &icvp(), &signer);
+    let holds = |envelope: Envelope, what: &str| {
+        let checked = check(&envelope.text(&signer), &trusted, now());
+        assert_eq!(checked.steps, ALL_HOLD, "{what}");
+        checked
+    };
+    holds(Envelope { tags: vec![], ..envelope() }, "no tag");
+    holds(Envelope { tags: vec![18, 61], ..envelope() }, "a CWT's tag around the other");
+    let kid = || (4, Value::Bytes(signer.kid().to_vec()));
+    let foreign = || (4, Value::Bytes(b"other".to_vec()));
+    let algorithm = || (1, integer(-7));
+    holds(
+        Envelope { protected: vec![algorithm()], unprotected: vec![kid()], ..envelope() },
+        "an unprotected key id",
+    );
+    holds(
+        Envelope { protected: vec![], unprotected: vec![algorithm(), kid()], ..envelope() },
+        "nothing protected",
+    );
+    holds(Envelope { unprotected: vec![foreign()], ..envelope() }, "the protected key id counts");
+    let early = now() - 24.hours();
+    let checked = holds(
+        envelope().with_claim(6, Value::Float(early.as_second() as f64 + 0.25)),
+        "a time of issue that is a float",
+    );
+    assert_eq!(checked.issued_at, Some(early));
+
+    let unprotected_only =
+        Envelope { protected: vec![algorithm(), foreign()], unprotected: vec![kid()], ..envelope() };
+    let checked = check(&unprotected_only.text(&signer), &trusted, now());
+    assert_eq!(checked.signature_fault, Some(SignatureFault::SignerUnknown));
+}
+
+#[test]
+fn of_several_signers_with_one_key_id_each_is_tried() {
+    let (signer, trusted) = signer();
+    let (_, other) = self::signer();
+    let namesake = TrustedSigner { kid: trusted.kid.clone(), ..other };
+    let text = sealed(&signer, "Ayu", "Moderna");
+    let checked = check(&text, &[namesake.clone(), trusted], now());
+    assert_eq!((checked.steps, checked.signer), (ALL_HOLD, Some(1)));
+    let checked = check(&text, &[namesake], now());
+    assert_eq!(checked.signature_fault, Some(SignatureFault::Wrong));
+    assert_eq!(checked.steps.not_expired, None);
+}
+
+#[test]
+fn the_time_is_looked_at_once_the_signature_holds() {
+    let (signer, trusted) = signer();
+    let text = sealed(&signer, "Ayu", "Moderna");
+    let trusted = [trusted];
+    let timing = |at: Timestamp| {
+        let checked = check(&text, &trusted, at);
+        assert_eq!(checked.steps.not_expired, Some(checked.timing == Some(Timing::Within)));
+        checked.timing
+    };
+    assert_eq!(timing(now() - 1.second()), Some(Timing::Before));
+    assert_eq!(timing(now()), Some(Timing::Within));
+    let end = check(&text, &trusted, now()).expires_at.unwrap();
+    assert_eq!(timing(end - 1.second()), Some(Timing::Within));
+    assert_eq!(timing(end), Some(Timing::After));
+    assert_eq!(check(&text, &[], now()).timing, None);
+}
+
+#[test]
+fn a_signer_of_vaccinations_may_sign_nothing_else() {
+    let (signer, trusted) = signer();
+    let recovery = serde_json::json!({
+        "ver": "1.3.3", "nam": {"fnt": "AYU"}, "dob": "1989",
+        "r": [{"tg": "840539006", "fr": "2026-01-01", "co": "ID", "is": "Bukti", "df": "2026-01-11", "du": "2026-07-01",
+               "ci": "URN:UVCI:01:ID:A"}],
+    });
+    let checked = check(&Envelope::around(1, &recovery, &signer).text(&signer), &[trusted], now());
+    assert_eq!(checked.steps, Steps { key_usage: Some(false), ..ALL_HOLD });
+    assert_eq!(checked.content.unwrap().kind, Kind::Recovery);
+}
+
+#[test]
+fn a_text_that_was_changed_anywhere_holds_no_more() {
+    let (signer, trusted) = signer();
+    let text = sealed(&signer, "Ayu", "Moderna");
+    let trusted = [trusted];
+    for at in 0..text.len() {
+        let mut changed = text.clone().into_bytes();
+        changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+        let steps = check(std::str::from_utf8(&changed).unwrap(), &trusted, now()).steps;
+        assert_ne!(steps, ALL_HOLD, "character {at}");
+    }
+    for at in 0..text.len() {
+        assert_ne!(check(&text[..at], &trusted, now()).steps, ALL_HOLD, "cut at {at}");
+    }
+}
+
+#[test]
+fn compression_must_be_one_whole_stream() {
+    let (signer, _) = signer();
+    let message = Envelope::around(-6, &icvp(), &signer).message(&signer);
+    let whole = compressed(&message);
+    let zlib = |bytes: &[u8]| check(&format!("HC1:{}", base45::encode(bytes)), &[], now()).steps.zlib;
+    assert_eq!(zlib(&whole), Some(true));
+    for cut in [1, 4, 5, 20] {
+        assert_eq!(zlib(&whole[..whole.len() - cut]), Some(false), "{cut} bytes less");
+    }
+    assert_eq!(zlib(&[&whole[..], b"x"].concat()), Some(false), "a byte more");
+    let mut damaged = whole;
+    *damaged.last_mut().unwrap() ^= 1;
+    assert_eq!(zlib(&damaged), Some(false), "another checksum");
+    assert_eq!(zlib(&message), Some(false), "not compressed");
+    assert_eq!(zlib(&compressed(&vec![0; 5_000_000])), Some(false), "far larger than it looks");
+    assert_eq!(check(&text_of(&[&message[..], b"x"].concat()), &[], now()).steps.cose, Some(false));
+}
+
+#[test]
+fn other_texts_are_no_certificates() {
+    for text in ["", " ", "HC1", "hc1:6BF", "HC2:6BF", "https://bukti.example.go.id/s/abc", "WIFI:S:x;;"] {
+        let Checked { steps, .. } = check(text, &[], now());
+        assert_eq!(steps, Steps { prefix: Some(false), ..Steps::default() }, "{text}");
+    }
+    assert_eq!(check("HC1:", &[], now()).steps.zlib, Some(false));
+    assert_eq!(check("HC1:äöü", &[], now()).steps.base45, Some(false));
+}
+
+/// Whether a text that is empty stands anywhere in it.
+fn has_empty_text(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(text) => text.is_empty(),
+        serde_json::Value::Array(values) => values.iter().any(has_empty_text),
+        serde_json::Value::Object(fields) => fields.values().any(has_empty_text),
+        _ => false,
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_name_gives_a_payload_as_the_schema_has_it(name in "(\\PC{1,100}|[ \\p{L}'.-]{1,250})") {
+        if bukti_domain::PersonName::parse(&name).is_some() {
+            let (signer, trusted) = signer();
+            for vaccine in ["Moderna", "bOPV"] {
+                let checked = check(&sealed(&signer, &name, vaccine), std::slice::from_ref(&trusted), now());
+                proptest::prop_assert_eq!(checked.steps, ALL_HOLD);
+                proptest::prop_assert!(!has_empty_text(&checked.payload.unwrap()));
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_panics(text in "(HC1:)?\\PC{0,200}") {
+        check(&text, &[], now());
+    }
+
+    #[test]
+    fn no_bytes_in_an_envelope_panic(message in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+        let checked = check(&text_of(&message), &[], now());
+        proptest::prop_assert_eq!(checked.steps.zlib, Some(true));
+        proptest::prop_assert_ne!(checked.steps.signature, Some(true));
+    }
+
+    #[test]
+    fn no_claims_panic(payload in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+        let parts = vec![Value::Bytes(vec![]), map(vec![(1, integer(-7))]), Value::Bytes(payload), Value::Bytes(vec![0; 64])];
+        let checked = check(&text_of(&bytes(&Value::Array(parts))), &[], now());
+        proptest::prop_assert_eq!(checked.steps.cose, Some(true));
+    }
+}

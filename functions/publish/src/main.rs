@@ -1,0 +1,16 @@
+//! The Lambda function `publish`.
+
+use bukti_aws::{Aws, Settings, start_logs};
+use bukti_publish::Publish;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    start_logs();
+    let publish = Publish::new(&Aws::connect(Settings::from_env()?).await?);
+    // The schedule's event says nothing that is needed.
+    run(service_fn(|_: LambdaEvent<serde_json::Value>| async {
+        publish.publish().await.map(|_| ()).map_err(Error::from)
+    }))
+    .await
+}

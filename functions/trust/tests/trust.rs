@@ -1,0 +1,321 @@
+//! Whom a verifier trusts and what is revoked, from files that were published.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bukti_domain::FeedRow;
+use bukti_hcert::{
+    Checked, LocalSigner, NewKey, Root, Signer, TrustedSigner, Vaccination, check, seal, uvci,
+};
+use bukti_trust::{
+    HashKind, ImportError, ListedSigner, Partition, PublicFile, Report, RevocationError, RevocationIndex,
+    RevocationState, Revoked, RevokedReason, SignerList, SignerSource, SignerStatus, Verdict, did_document,
+    judge, read_issuers, revocation_files,
+};
+use jiff::{Timestamp, ToSpan};
+use serde_json::{Value, json};
+
+fn now() -> Timestamp {
+    "2026-11-01T08:00:00Z".parse().unwrap()
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// A signer and how the list names it.
+fn signer() -> (LocalSigner, ListedSigner) {
+    let key = NewKey::generate().unwrap();
+    let certificate = Root::generate("Bukti", now()).unwrap().certify(&key.public_key, now()).unwrap();
+    let signer = LocalSigner::new(&key.private_pem, &certificate).unwrap();
+    let listed = ListedSigner {
+        kid: STANDARD.encode(signer.kid()),
+        certificate: Some(STANDARD.encode(certificate)),
+        public_key: None,
+        status: SignerStatus::Active,
+        source: SignerSource::Own,
+        participant: None,
+    };
+    (signer, listed)
+}
+
+/// A certificate: its text, and as what revocation lists name it.
+fn certificate(signer: &LocalSigner) -> (String, Revoked) {
+    let row = FeedRow {
+        event_id: "E1".into(),
+        sent_at: "2026-10-20T08:41:34+07:00".into(),
+        paspor: "A1234567".into(),
+        nama: "Ayu".into(),
+        tanggal_lahir: "1989-01-24".into(),
+        dosis_ke: "1".into(),
+        vaksin: "Moderna".into(),
+        batch: "17".into(),
+        tanggal_vaksinasi: "2026-10-20".into(),
+        nama_faskes: "Puskesmas".into(),
+        ..FeedRow::default()
+    };
+    let dose = row.dose().complete().unwrap();
+    let uvci = uvci("7KQ2M4XD9TRA6HVC");
+    let vaccination = Vaccination { dose: &dose, issuer: "Bukti", uvci: &uvci };
+    let sealed = wait(seal(&vaccination, signer, now(), now() + 24.hours() * 700)).unwrap();
+    let (kid, hash) = (sealed.kid, sealed.signature_hash);
+    (sealed.text, Revoked { kid, kind: HashKind::Signature, hash, reason: RevokedReason::Revoked })
+}
+
+/// What a verifier does with published files: the index, then only the partitions that the certificate may be in.
+fn verify(text: &str, signers: &SignerList, files: &[PublicFile], at: Timestamp) -> Report {
+    let fetch = |path: &str| files.iter().find(|file| file.path == path).map(|file| &*file.bytes);
+    let (trusted, own) = (signers.trusted(), signers.own());
+    let checked = check(text, &trusted, at);
+    let index = fetch(RevocationIndex::PATH).and_then(|bytes| RevocationIndex::read(bytes, &own).ok());
+    let paths = index.as_ref().map(|index| index.partitions_for(&checked)).unwrap_or_default();
+    let partitions: Vec<_> =
+        paths.iter().filter_map(|path| Some(Partition::read(path, fetch(path)?, &own).unwrap())).collect();
+    judge(checked, &trusted, index.as_ref(), &partitions)
+}
+
+fn list(signers: Vec<ListedSigner>) -> SignerList {
+    let list = SignerList { issued_at: now(), signers };
+    SignerList::read(&serde_json::to_vec(&list).unwrap()).unwrap()
+}
+
+/// Many revoked certificates of a signer, none of which is there.
+fn others(signer: &LocalSigner, count: u64) -> Vec<Revoked> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = || {
+        // SplitMix64.
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    };
+    let other = |random: &mut dyn FnMut() -> u64| {
+        let mut hash = [0; 16];
+        hash[..8].copy_from_slice(&random().to_be_bytes());
+        hash[8..].copy_from_slice(&random().to_be_bytes());
+        hash
+    };
+    (0..count)
+        .map(|at| Revoked {
+            kid: signer.kid(),
+            kind: HashKind::Signature,
+            hash: other(&mut random),
+            reason: if at % 3 == 0 { RevokedReason::Revoked } else { RevokedReason::Superseded },
+        })
+        .collect()
+}
+
+#[test]
+fn every_verdict_has_its_cause() {
+    let (signer, listed) = signer();
+    let (text, revoked) = certificate(&signer);
+    let ours = list(vec![listed.clone()]);
+    let empty = wait(revocation_files(vec![], &signer, now())).unwrap();
+    let verdict = |text: &str, signers: &SignerList, at| verify(text, signers, &empty, at).verdict;
+    assert_eq!(verdict(&text, &ours, now()), Verdict::Valid);
+    assert_eq!(verdict(&text, &ours, now() - 1.hour()), Verdict::NotYetValid);
+    assert_eq!(verdict(&text, &ours, now() + 24.hours() * 701), Verdict::Expired);
+    assert_eq!(verdict(&text, &list(vec![]), now()), Verdict::IssuerUnknown);
+    let withdrawn = list(vec![ListedSigner { status: SignerStatus::Revoked, ..listed.clone() }]);
+    assert_eq!(verdict(&text, &withdrawn, now()), Verdict::IssuerUnknown);
+    let retired = list(vec![ListedSigner { status: SignerStatus::Retired, ..listed }]);
+    assert_eq!(verdict(&text, &retired, now()), Verdict::Valid, "what a retired signer signed holds");
+    assert_eq!(verdict("Bukti", &ours, now()), Verdict::NotACertificate);
+    assert_eq!(verdict(&text[..text.len() - 6], &ours, now()), Verdict::Damaged);
+
+    for (reason, expected) in
+        [(RevokedReason::Revoked, Verdict::Revoked), (RevokedReason::Superseded, Verdict::Superseded)]
+    {
+        let files = wait(revocation_files(vec![Revoked { reason, ..revoked }], &signer, now())).unwrap();
+        for at in [now(), now() + 24.hours() * 701] {
+            assert_eq!(verify(&text, &ours, &files, at).verdict, expected);
+        }
+    }
+}
+
+#[test]
+fn a_report_says_whether_revocation_was_looked_at() {
+    let (signer, listed) = signer();
+    let (text, revoked) = certificate(&signer);
+    let ours = list(vec![listed]);
+    let files = wait(revocation_files(others(&signer, 3), &signer, now())).unwrap();
+    let state = |files: &[PublicFile]| verify(&text, &ours, files, now()).revocation;
+    assert_eq!(state(&files), RevocationState::Checked);
+    assert_eq!(state(&files[1..]), RevocationState::Unavailable, "without its partition");
+    assert_eq!(state(&[]), RevocationState::Unavailable, "without the index");
+    let unlisted = wait(revocation_files(vec![Revoked { kid: [0; 8], ..revoked }], &signer, now())).unwrap();
+    assert_eq!(state(&unlisted), RevocationState::Checked, "no list is of its signer");
+
+    // The index is of today, the partition was kept from yesterday.
+    let yesterday = now() - 24.hours();
+    let mut kept = wait(revocation_files(others(&signer, 3), &signer, yesterday)).unwrap();
+    assert_eq!(verify(&text, &ours, &files, now()).revocation_as_of, Some(now()));
+    kept[1] = files[1].clone();
+    assert_eq!(verify(&text, &ours, &kept, now()).revocation_as_of, Some(yesterday));
+}
+
+#[test]
+fn of_a_million_revoked_one_check_fetches_less_than_50_kb() {
+    let (signer, listed) = signer();
+    let (text, revoked) = certificate(&signer);
+    let mut all = others(&signer, 999_999);
+    all.push(revoked);
+    let files = wait(revocation_files(all.clone(), &signer, now())).unwrap();
+    let own = list(vec![listed.clone()]).own();
+    let size = |path: &str| files.iter().find(|file| file.path == path).unwrap().bytes.len();
+    let index = &files.last().unwrap().bytes;
+    let index = RevocationIndex::read(index, &own).unwrap();
+    let checked = check(&text, &own, now());
+    let fetched = size(RevocationIndex::PATH)
+        + index.partitions_for(&checked).iter().map(|path| size(path)).sum::<usize>();
+    println!("{} files, {fetched} bytes for one check", files.len());
+    assert!(fetched < 50_000, "{fetched} bytes");
+    let largest = files.iter().map(|file| file.bytes.len()).max().unwrap();
+    assert!(largest < 20_000, "even the largest file has {largest} bytes");
+    let ours = list(vec![listed]);
+    assert_eq!(verify(&text, &ours, &files, now()).verdict, Verdict::Revoked);
+    assert_eq!(verify(&certificate(&signer).0, &ours, &files, now()).verdict, Verdict::Valid);
+
+    // Every one of them is found again, where its hash leads to.
+    let total: u64 = index.lists.iter().map(|list| list.count).sum();
+    assert_eq!(total, 1_000_000);
+    let published: usize = files.iter().map(|file| file.bytes.len()).sum();
+    let told = index.total_bytes() as usize;
+    assert!(told.abs_diff(published) < published / 20, "told {told}, published {published}");
+    assert_eq!(index.all_partitions().len(), files.len() - 1);
+}
+
+#[test]
+fn a_list_counts_only_as_it_was_signed_and_where_it_was_put() {
+    let (signer, listed) = signer();
+    let (foreign, foreign_listed) = self::signer();
+    let own = list(vec![listed.clone()]).own();
+    let files = wait(revocation_files(others(&signer, 2000), &signer, now())).unwrap();
+    let [one, other, ..] = &files[..] else { unreachable!() };
+    assert!(Partition::read(&one.path, &one.bytes, &own).is_ok());
+    assert_eq!(Partition::read(&one.path, &other.bytes, &own), Err(RevocationError::Damaged));
+    for at in (0..one.bytes.len()).step_by(7) {
+        let mut changed = one.bytes.clone();
+        changed[at] ^= 1;
+        assert!(Partition::read(&one.path, &changed, &own).is_err(), "byte {at}");
+    }
+    // An issuer that was imported vouches for certificates of its own, not for what of ours is revoked.
+    let imported = ListedSigner { source: SignerSource::Imported, ..foreign_listed };
+    let both = list(vec![listed, imported]);
+    let forged = wait(revocation_files(vec![], &foreign, now())).unwrap();
+    assert_eq!(RevocationIndex::read(&forged[0].bytes, &both.own()), Err(RevocationError::NotTrusted));
+    // A certificate is no list, and a list no certificate.
+    assert_eq!(RevocationIndex::read(certificate(&signer).0.as_bytes(), &own), Err(RevocationError::Damaged));
+}
+
+#[test]
+fn others_read_our_did_document_and_we_theirs() {
+    let (signer, listed) = signer();
+    let (text, _) = certificate(&signer);
+    let withdrawn = ListedSigner { status: SignerStatus::Revoked, ..self::signer().1 };
+    let document = did_document("bukti.example.go.id:8443", &[listed.clone(), withdrawn]);
+    assert_eq!(document["id"], "did:web:bukti.example.go.id%3A8443:trust");
+    let imported = read_issuers(&document.to_string()).unwrap();
+    let expected = ListedSigner { source: SignerSource::Imported, ..listed };
+    assert_eq!(imported, [expected]);
+    let checked = check(&text, &list(imported).trusted(), now());
+    assert_eq!(checked.steps.signature, Some(true));
+}
+
+/// A document of the GDHCN with one key, as these fields of it say.
+fn gdhcn(id: &str, mut jwk: Value) -> String {
+    jwk["kty"] = json!("EC");
+    json!({
+        "@context": ["https://www.w3.org/ns/did/v1"],
+        "id": "did:web:tng-cdn.who.int:v2:trustlist:-:XXA:DSC",
+        "verificationMethod": [
+            "did:web:tng-cdn.who.int:v2:trustlist:-:XXA:DSC#elsewhere",
+            {"id": format!("did:web:tng-cdn.who.int:v2:trustlist:-:XXA:DSC#{id}"), "type": "JsonWebKey2020",
+             "controller": "did:web:tng-cdn.who.int:v2:trustlist:-:XXA:DSC", "publicKeyJwk": jwk},
+        ],
+    })
+    .to_string()
+}
+
+/// The coordinates of a signer's key, 32 bytes each.
+fn coordinates(signer: &TrustedSigner) -> (Vec<u8>, Vec<u8>) {
+    let spki = signer.key.to_der().unwrap();
+    let point = &spki[spki.len() - 64..];
+    (point[..32].to_vec(), point[32..].to_vec())
+}
+
+#[test]
+fn keys_without_certificates_and_with_odd_coordinates_are_taken_in() {
+    // A key whose x begins with a zero, which some write and some leave out.
+    let (signer, listed) = std::iter::repeat_with(signer)
+        .find(|(_, listed)| coordinates(&listed.trusted().unwrap()).0[0] == 0)
+        .unwrap();
+    let (text, _) = certificate(&signer);
+    let (x, y) = coordinates(&listed.trusted().unwrap());
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let kid = STANDARD.encode(signer.kid()).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    for (x, y) in [
+        (encode(&x), encode(&y)),
+        (encode(&[&[0], &x[..]].concat()), encode(&[&[0], &y[..]].concat())),
+        (encode(&x[1..]), encode(&y)),
+    ] {
+        let document = gdhcn(&kid, json!({"crv": "P-256", "x": x, "y": y}));
+        let imported = read_issuers(&document).unwrap();
+        assert_eq!(imported[0].participant.as_deref(), Some("XXA"));
+        assert_eq!(imported[0].kid, listed.kid);
+        let checked = check(&text, &list(imported).trusted(), now());
+        assert_eq!(checked.steps.signature, Some(true));
+    }
+}
+
+#[test]
+fn a_plain_list_may_be_an_array() {
+    let (_, listed) = signer();
+    let array = json!([{"kid": listed.kid, "certificate": listed.certificate, "status": "active"}]);
+    let [imported] = &read_issuers(&array.to_string()).unwrap()[..] else { unreachable!() };
+    assert_eq!((&imported.kid, imported.source), (&listed.kid, SignerSource::Imported));
+    let again = json!({"issued_at": "2026-01-01T00:00:00Z", "signers": [listed]});
+    assert_eq!(read_issuers(&again.to_string()).unwrap()[0].source, SignerSource::Imported);
+}
+
+#[test]
+fn a_file_with_a_key_that_cannot_be_read_is_refused_as_a_whole() {
+    let (_, listed) = signer();
+    let two = json!([listed, {"kid": "AAAAAAAAAAA=", "certificate": "AAAA", "status": "active"}]);
+    let refused = read_issuers(&two.to_string()).unwrap_err();
+    assert!(matches!(&refused, ImportError::Key { at: 2, kid } if kid == "AAAAAAAAAAA="), "{refused}");
+    for jwk in [
+        json!({"crv": "P-256"}),
+        json!({"x": "AQ", "y": "AQ"}),
+        json!({"x": "!", "y": "AQ"}),
+        json!({"x": URL_SAFE_NO_PAD.encode([1; 33]), "y": "AQ"}),
+        json!({"x5c": ["AAAA"]}),
+    ] {
+        let refused = read_issuers(&gdhcn("AAAAAAAAAAA%3D", jwk.clone())).unwrap_err();
+        assert!(matches!(refused, ImportError::Key { at: 2, .. }), "{jwk}");
+    }
+    for text in ["", "{}", "[1]", "null", "HC1:"] {
+        assert!(matches!(read_issuers(text), Err(ImportError::Unknown(_))), "{text}");
+    }
+}
+
+#[test]
+fn what_was_not_read_is_not_on_any_list() {
+    let (signer, listed) = signer();
+    let own = list(vec![listed]).own();
+    let files = wait(revocation_files(others(&signer, 10), &signer, now())).unwrap();
+    let index = RevocationIndex::read(&files.last().unwrap().bytes, &own).unwrap();
+    let checked: Checked = check("HC1:NCF", &own, now());
+    assert!(index.partitions_for(&checked).is_empty());
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_file_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200), text in "\\PC{0,100}") {
+        proptest::prop_assert!(RevocationIndex::read(&bytes, &[]).is_err());
+        proptest::prop_assert!(Partition::read("trust", &bytes, &[]).is_err());
+        proptest::prop_assert!(SignerList::read(&bytes).is_err());
+        let _ = read_issuers(&text);
+    }
+}

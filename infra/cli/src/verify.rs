@@ -1,0 +1,231 @@
+//! `bukti verify`: what a verifier says of a certificate.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use bukti_aws::PublicFiles;
+use bukti_hcert::{Steps, TrustedSigner, check};
+use bukti_trust::{Partition, Report, RevocationIndex, RevocationState, SignerList, Verdict, judge};
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::target::{Target, Where};
+use crate::{fetch, say};
+
+/// No certificate is longer, in bytes.
+const LONGEST: u64 = 1024 * 1024;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Trust this signer alone, by its certificate (PEM or DER); may be given several times. Then nothing is fetched, and
+    /// revocation is not looked at.
+    #[arg(long, value_name = "CERT", value_parser = read_signer)]
+    signer: Vec<TrustedSigner>,
+    /// Trust whom this site, or this folder with `signers.json` and `revocation/`, names.
+    #[arg(long, value_name = "URL|DIR", conflicts_with = "signer")]
+    trust: Option<String>,
+    /// Judge as of this time, such as 2026-11-23T09:00:00Z, instead of now.
+    #[arg(long, value_name = "RFC3339")]
+    at: Option<Timestamp>,
+    /// Verdict, steps and payload as JSON.
+    #[arg(long)]
+    json: bool,
+    /// The certificate: its text, which begins with HC1:, a file with the text, or - for the standard input.
+    #[arg(value_name = "TEXT|FILE|-")]
+    certificate: String,
+}
+
+fn read_signer(path: &str) -> Result<TrustedSigner> {
+    let certificate = std::fs::read(path).with_context(|| format!("cannot read {path}"))?;
+    TrustedSigner::from_certificate(&certificate)
+        .with_context(|| format!("{path} is no signer's certificate"))
+}
+
+/// Whose trust files count.
+enum Source {
+    Site(String),
+    Folder(PathBuf),
+    Bucket(PublicFiles),
+}
+
+impl Source {
+    /// The file of this path, `trust/…`; `None` where there is none.
+    async fn get(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        match self {
+            Self::Site(address) => fetch::site(&format!("{}/{path}", address.trim_end_matches('/'))).await,
+            Self::Folder(folder) => {
+                let path = path.strip_prefix("trust/").unwrap_or(path);
+                match std::fs::read(folder.join(path)) {
+                    Ok(bytes) => Ok(Some(bytes)),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(error).with_context(|| format!("cannot read {path}")),
+                }
+            }
+            Self::Bucket(files) => Ok(files.get(path).await?),
+        }
+    }
+}
+
+/// Whom to trust, and what is revoked.
+struct Trust {
+    signers: Vec<TrustedSigner>,
+    revocations: Option<(Source, Vec<TrustedSigner>)>,
+}
+
+/// Judges a certificate.
+///
+/// # Errors
+///
+/// Where the certificate or the list of signers cannot be read.
+pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
+    let text = read(&options.certificate)?;
+    let at = options.at.unwrap_or_else(Timestamp::now);
+    let trust = trust(place, options).await?;
+    let checked = check(&text, &trust.signers, at);
+
+    let mut index = None;
+    let mut partitions = Vec::new();
+    if let Some((source, own)) = &trust.revocations
+        // Nothing that a list could say changes another verdict.
+        && checked.steps.signature == Some(true)
+    {
+        index = newest_index(source, own).await;
+        for path in index.iter().flat_map(|index| index.partitions_for(&checked)) {
+            match source.get(&path).await {
+                Ok(Some(bytes)) => match Partition::read(&path, &bytes, own) {
+                    Ok(partition) => partitions.push(partition),
+                    Err(error) => eprintln!("{path}: {error}"),
+                },
+                Ok(None) => eprintln!("{path}: there is none"),
+                Err(error) => eprintln!("{path}: {error:#}"),
+            }
+        }
+    }
+    let report = judge(checked, &trust.signers, index.as_ref(), &partitions);
+    if options.json {
+        say(&(serde_json::to_string_pretty(&Answer::of(&report))? + "\n"));
+    } else {
+        say(&in_words(&report, trust.revocations.is_some()));
+    }
+    Ok(if report.verdict == Verdict::Valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn read(certificate: &str) -> Result<String> {
+    let whole = |from: &mut dyn Read| {
+        let mut bytes = Vec::new();
+        from.take(LONGEST).read_to_end(&mut bytes).map(|_| String::from_utf8_lossy(&bytes).into_owned())
+    };
+    if certificate == "-" {
+        return whole(&mut std::io::stdin().lock()).context("the standard input cannot be read");
+    }
+    if certificate.starts_with("HC1:") || !Path::new(certificate).is_file() {
+        return Ok(certificate.to_owned());
+    }
+    let read = std::fs::File::open(certificate).and_then(|mut file| whole(&mut file));
+    read.with_context(|| format!("cannot read {certificate}"))
+}
+
+async fn trust(place: &Where, options: &Options) -> Result<Trust> {
+    if !options.signer.is_empty() {
+        return Ok(Trust { signers: options.signer.clone(), revocations: None });
+    }
+    let source = match &options.trust {
+        Some(address) if address.starts_with("http://") || address.starts_with("https://") => {
+            Source::Site(address.clone())
+        }
+        Some(folder) => Source::Folder(folder.into()),
+        None => {
+            let target = Target::find(place).await?;
+            match target.site() {
+                Some(site) => Source::Site(site.to_owned()),
+                None => Source::Bucket(target.public_files()?),
+            }
+        }
+    };
+    let list = source.get("trust/signers.json").await.context("the list of signers cannot be fetched")?;
+    let list = list.context("there is no list of signers: `bukti trust publish` makes one")?;
+    let list = SignerList::read(&list).context("the list of signers is damaged")?;
+    Ok(Trust { signers: list.trusted(), revocations: Some((source, list.own())) })
+}
+
+async fn newest_index(source: &Source, own: &[TrustedSigner]) -> Option<RevocationIndex> {
+    let read = async {
+        let bytes = source.get(RevocationIndex::PATH).await?.context("there is none")?;
+        Ok::<_, anyhow::Error>(RevocationIndex::read(&bytes, own)?)
+    };
+    read.await.inspect_err(|error| eprintln!("{}: {error:#}", RevocationIndex::PATH)).ok()
+}
+
+/// The answer as JSON.
+#[derive(Serialize)]
+struct Answer<'a> {
+    verdict: Verdict,
+    steps: Steps,
+    payload: &'a Option<serde_json::Value>,
+}
+
+impl<'a> Answer<'a> {
+    fn of(report: &'a Report) -> Self {
+        Self { verdict: report.verdict, steps: report.steps, payload: &report.payload }
+    }
+}
+
+fn in_words(report: &Report, revocation_asked: bool) -> String {
+    let verdict = match report.verdict {
+        Verdict::Valid => "Valid",
+        Verdict::Expired => "Expired",
+        Verdict::NotYetValid => "Not valid yet",
+        Verdict::Revoked => "Revoked",
+        Verdict::Superseded => "Superseded by a corrected certificate",
+        Verdict::IssuerUnknown => "Issuer unknown",
+        Verdict::Damaged => "Damaged or forged",
+        Verdict::NotACertificate => "Not a health certificate",
+    };
+    let mut text = format!("{verdict}\n");
+    let mut line = |name: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            text.push_str(&format!("  {name:<12} {value}\n"));
+        }
+    };
+    if let Some(content) = &report.content {
+        line("name", Some(content.name.clone()));
+        line("born", Some(content.birth_date.clone()));
+        line("vaccine", content.vaccine.clone());
+        line("disease", content.disease.clone());
+        line("date", Some(content.date.clone()));
+        line("dose", content.dose.map(|(dose, of)| format!("{dose} of {of}")));
+        line("certificate", content.certificate_id.clone());
+    }
+    line("signed by", report.signer.clone());
+    line("issued", report.issued_at.map(|time| time.to_string()));
+    line("ends", report.expires_at.map(|time| time.to_string()));
+    let revocation = match (revocation_asked, report.revocation) {
+        (false, _) => "not looked at",
+        (true, RevocationState::Checked) => "looked at",
+        (true, RevocationState::Unavailable) => "lists not available",
+    };
+    line("revocation", report.steps.signature.filter(|holds| *holds).map(|_| revocation.to_owned()));
+    let steps = &report.steps;
+    for (name, step) in [
+        ("prefix", steps.prefix),
+        ("base45", steps.base45),
+        ("zlib", steps.zlib),
+        ("cose", steps.cose),
+        ("cbor", steps.cbor),
+        ("schema", steps.schema),
+        ("signature", steps.signature),
+        ("not expired", steps.not_expired),
+        ("key usage", steps.key_usage),
+    ] {
+        let found = match step {
+            Some(true) => "ok",
+            Some(false) => "failed",
+            None => "-",
+        };
+        line(name, Some(found.to_owned()));
+    }
+    text
+}

@@ -1,0 +1,72 @@
+//! The camera.
+
+use leptos::prelude::*;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{ImageBitmap, MediaStream, MediaStreamConstraints, MediaStreamTrack};
+
+/// Why there is no camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoCamera {
+    /// The visitor or the browser does not allow it.
+    Refused,
+    /// There is none, or another program has it.
+    Absent,
+}
+
+/// The camera that looks away from the visitor where there are two, until [`close`].
+///
+/// # Errors
+///
+/// [`NoCamera`].
+pub async fn open() -> Result<MediaStream, NoCamera> {
+    let wanted = r#"{"facingMode":"environment","width":{"ideal":1280},"height":{"ideal":720}}"#;
+    let constraints = MediaStreamConstraints::new();
+    constraints.set_video(&js_sys::JSON::parse(wanted).unwrap_or(JsValue::TRUE));
+    let devices = window().navigator().media_devices().map_err(|_| NoCamera::Absent)?;
+    // A page that is not secure has no media devices at all.
+    let asked = devices.get_user_media_with_constraints(&constraints).map_err(|_| NoCamera::Absent)?;
+    let stream = JsFuture::from(asked).await.map_err(|error| {
+        let refused = error.dyn_ref::<js_sys::Error>().is_some_and(|error| error.name() == "NotAllowedError");
+        if refused { NoCamera::Refused } else { NoCamera::Absent }
+    })?;
+    stream.dyn_into().map_err(|_| NoCamera::Absent)
+}
+
+/// Turns the camera off.
+pub fn close(stream: &MediaStream) {
+    tracks(stream).for_each(|track| track.stop());
+}
+
+/// Whether the camera has a lamp that can be switched.
+pub fn has_torch(stream: &MediaStream) -> bool {
+    tracks(stream).any(|track| {
+        let get = js_sys::Reflect::get(&track, &"getCapabilities".into()).unwrap_or_default();
+        let capabilities = get.dyn_ref::<js_sys::Function>().and_then(|get| get.call0(&track).ok());
+        let torch = capabilities.and_then(|it| js_sys::Reflect::get(&it, &"torch".into()).ok());
+        torch.is_some_and(|torch| torch.is_truthy())
+    })
+}
+
+/// Switches the camera's lamp.
+pub fn set_torch(stream: &MediaStream, on: bool) {
+    let wanted = js_sys::JSON::parse(&format!(r#"{{"advanced":[{{"torch":{on}}}]}}"#)).unwrap_or_default();
+    for track in tracks(stream) {
+        // A lamp that does not obey stays as it is.
+        let _ = track.apply_constraints_with_constraints(wanted.unchecked_ref());
+    }
+}
+
+fn tracks(stream: &MediaStream) -> impl Iterator<Item = MediaStreamTrack> {
+    stream.get_video_tracks().iter().filter_map(|track| track.dyn_into().ok()).collect::<Vec<_>>().into_iter()
+}
+
+/// What the camera sees now; `None` before its first picture.
+pub async fn frame(video: &web_sys::HtmlVideoElement) -> Option<ImageBitmap> {
+    const HAVE_CURRENT_DATA: u16 = 2;
+    if video.ready_state() < HAVE_CURRENT_DATA {
+        return None;
+    }
+    let frame = window().create_image_bitmap_with_html_video_element(video).ok()?;
+    JsFuture::from(frame).await.ok()?.dyn_into().ok()
+}

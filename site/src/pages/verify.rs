@@ -1,0 +1,456 @@
+//! `/verify`: whether a certificate is valid.
+//!
+//! Camera, picture or pasted text; then the verdict. All of it happens in this browser, also without the net, and of a
+//! certificate nothing is sent, stored or put into an address.
+
+use bukti_locales::{fill, text};
+use leptos::html;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::MediaStream;
+
+use crate::browser::{self, Tasks};
+use crate::camera::{self, NoCamera};
+use crate::components::{BusyButton, Heading, Icon, Sign, VerdictCard};
+use crate::language::{Language, tr};
+use crate::verdict;
+use crate::verifier::{Broken, Lists, Verified, Verifier};
+
+/// Lists older than this many days call for a warning.
+const OLD: f64 = 3.0;
+/// Up to so many bytes, all revocation lists are kept for when there is no net without asking.
+const WITHOUT_ASKING: f64 = 1_000_000.0;
+/// Milliseconds between a frame that was looked at and the next: the phone stays cool.
+const PAUSE: i32 = 60;
+
+/// Why there is nothing to verify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    CameraRefused,
+    CameraAbsent,
+    PictureUnreadable,
+    NoCode,
+    TextMissing,
+    Broken,
+}
+
+impl Trouble {
+    /// Its words, as keys of the locale files.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::CameraRefused => ("site.verify.camera_refused.title", "site.verify.camera_refused.text"),
+            Self::CameraAbsent => ("site.verify.camera_absent.title", "site.verify.camera_absent.text"),
+            Self::PictureUnreadable => ("site.verify.unreadable.title", "site.verify.unreadable.text"),
+            Self::NoCode => ("site.verify.no_code.title", "site.verify.no_code.text"),
+            Self::TextMissing => ("site.verify.text_missing.title", "site.verify.text_missing.text"),
+            Self::Broken => ("site.verify.broken.title", "site.verify.broken.text"),
+        }
+    }
+}
+
+/// What the page is at.
+#[derive(Clone, Copy)]
+struct Desk {
+    tasks: Tasks,
+    verifier: StoredValue<Option<Verifier>, LocalStorage>,
+    /// The camera, from when it is asked for until it is stopped, also while a verdict is looked at.
+    camera: RwSignal<Option<MediaStream>, LocalStorage>,
+    video: NodeRef<html::Video>,
+    /// Whether the camera's lamp is on; `None` where it has none.
+    torch: RwSignal<Option<bool>>,
+    busy: RwSignal<bool>,
+    text: RwSignal<String>,
+    trouble: RwSignal<Option<Trouble>>,
+    verified: RwSignal<Option<Verified>>,
+    lists: RwSignal<Option<Lists>>,
+    /// How much of 1 of the lists has been kept.
+    keeping: RwSignal<Option<f64>>,
+    /// Whether the page itself opens without the net.
+    page_kept: RwSignal<bool>,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let trouble = RwSignal::new(None);
+        let desk = Self {
+            tasks: Tasks::here(),
+            verifier: StoredValue::new_local(Verifier::start(move || trouble.set(Some(Trouble::Broken)))),
+            camera: RwSignal::new_local(None),
+            video: NodeRef::new(),
+            torch: RwSignal::new(None),
+            busy: RwSignal::new(false),
+            text: RwSignal::new(String::new()),
+            trouble,
+            verified: RwSignal::new(None),
+            lists: RwSignal::new(None),
+            keeping: RwSignal::new(None),
+            page_kept: RwSignal::new(false),
+        };
+        // What the page holds of a camera and a certificate ends with it.
+        let (verifier, camera) = (desk.verifier.get_value(), desk.camera);
+        on_cleanup(move || {
+            if let Some(stream) = camera.try_get_untracked().flatten() {
+                camera::close(&stream);
+            }
+            if let Some(verifier) = verifier {
+                verifier.end();
+            }
+        });
+        desk.tasks.run(Box::pin(async move { desk.page_kept.set(browser::keep_for_offline().await) }));
+        desk.tasks.run(Box::pin(async move {
+            desk.look_at_lists().await;
+            let lists = desk.lists.get_untracked().unwrap_or_default();
+            if lists.kept_at != lists.revocation_at && lists.bytes <= WITHOUT_ASKING {
+                desk.keep_lists().await;
+            }
+        }));
+        desk
+    }
+
+    fn verifier(self) -> Result<Verifier, Broken> {
+        self.verifier.try_get_value().flatten().ok_or(Broken)
+    }
+
+    async fn look_at_lists(self) {
+        if let Ok(verifier) = self.verifier()
+            && let Ok(lists) = verifier.lists().await
+        {
+            self.lists.set(Some(lists));
+        }
+    }
+
+    async fn keep_lists(self) {
+        if let Ok(verifier) = self.verifier() {
+            self.keeping.set(Some(0.0));
+            // What is missing then shows in the lists.
+            let _ = verifier.keep(move |done| self.keeping.set(Some(done))).await;
+            self.keeping.set(None);
+            self.look_at_lists().await;
+        }
+    }
+
+    /// Runs what a button begins, one at a time.
+    fn begin(self, work: impl Future<Output = Result<(), Trouble>> + 'static) {
+        if self.busy.get_untracked() {
+            return;
+        }
+        self.busy.set(true);
+        self.trouble.set(None);
+        self.tasks.run(Box::pin(async move {
+            self.trouble.set(work.await.err());
+            self.busy.set(false);
+        }));
+    }
+
+    async fn verify(self, text: &str) -> Result<(), Trouble> {
+        let verified = async { self.verifier()?.verify(text).await }.await;
+        self.verified.set(Some(verified.map_err(|Broken| Trouble::Broken)?));
+        self.look_at_lists().await;
+        Ok(())
+    }
+
+    /// Asks for the camera and looks at what it sees.
+    fn open_camera(self) {
+        self.begin(async move {
+            let stream = camera::open().await.map_err(|no| match no {
+                NoCamera::Refused => Trouble::CameraRefused,
+                NoCamera::Absent => Trouble::CameraAbsent,
+            })?;
+            self.torch.set(camera::has_torch(&stream).then_some(false));
+            self.camera.set(Some(stream));
+            browser::focus_soon(STOP);
+            Ok(())
+        });
+    }
+
+    fn close_camera(self) {
+        if let Some(stream) = self.camera.get_untracked() {
+            camera::close(&stream);
+        }
+        self.camera.set(None);
+    }
+
+    fn switch_torch(self) {
+        if let (Some(stream), Some(on)) = (self.camera.get_untracked(), self.torch.get_untracked()) {
+            camera::set_torch(&stream, !on);
+            self.torch.set(Some(!on));
+        }
+    }
+
+    /// Looks at frame after frame, until a code is found or the camera is stopped.
+    async fn scan(self) -> Result<(), Trouble> {
+        loop {
+            browser::pause(PAUSE).await;
+            let Some(video) = self.video.get_untracked() else { return Ok(()) };
+            let Some(frame) = camera::frame(&video).await else { continue };
+            let read = async { self.verifier()?.read_frame(&frame).await }.await;
+            if let Some(text) = read.map_err(|Broken| Trouble::Broken)? {
+                return self.verify(&text).await;
+            }
+        }
+    }
+
+    /// Reads the code of a picture.
+    fn open_picture(self, file: web_sys::File) {
+        self.begin(async move {
+            let read = async { self.verifier()?.read_picture(&file).await }.await;
+            let text = read.map_err(|Broken| Trouble::PictureUnreadable)?.ok_or(Trouble::NoCode)?;
+            self.verify(&text).await
+        });
+    }
+
+    fn verify_text(self) {
+        let text = self.text.get_untracked();
+        self.begin(async move {
+            if text.trim().is_empty() {
+                return Err(Trouble::TextMissing);
+            }
+            self.verify(&text).await
+        });
+    }
+
+    /// Forgets the certificate; an open camera goes on looking.
+    fn next(self) {
+        self.verified.set(None);
+        self.text.set(String::new());
+        let with_camera = self.camera.with_untracked(Option::is_some);
+        browser::focus_soon(if with_camera { STOP } else { "page-heading" });
+    }
+}
+
+const STOP: &str = "stop-camera";
+
+/// The ways in, the verdict, and how old the lists are.
+#[component]
+pub fn Verify() -> impl IntoView {
+    let desk = Desk::new();
+    let camera_on = move || desk.camera.read().is_some();
+    view! {
+        <div class="column">
+            <Heading key="site.verify.title" />
+            {move || match desk.verified.get() {
+                Some(verified) => {
+                    view! {
+                        <VerdictCard verified=verified />
+                        <div class="buttons">
+                            <button type="button" class="button primary" on:click=move |_| desk.next()>
+                                {tr("site.verify.next")}
+                            </button>
+                        </div>
+                    }
+                        .into_any()
+                }
+                None => {
+                    view! {
+                        <p>{tr("site.verify.help")}</p>
+                        <TroubleNotice trouble=desk.trouble />
+                        {move || {
+                            if camera_on() {
+                                view! { <Viewfinder desk=desk /> }.into_any()
+                            } else {
+                                view! {
+                                    <div class="buttons">
+                                        <BusyButton
+                                            label="site.verify.camera"
+                                            busy_label="site.verify.busy"
+                                            busy=desk.busy
+                                            on_tap=Callback::new(move |()| desk.open_camera())
+                                        />
+                                    </div>
+                                }
+                                    .into_any()
+                            }
+                        }}
+                        <OtherWays desk=desk />
+                    }
+                        .into_any()
+                }
+            }}
+            <ListsLine desk=desk />
+        </div>
+    }
+}
+
+/// Says what went wrong and how to go on.
+#[component]
+fn TroubleNotice(
+    /// What went wrong, where something did.
+    trouble: RwSignal<Option<Trouble>>,
+) -> impl IntoView {
+    const ID: &str = "trouble";
+    let notice = move |trouble: Trouble| {
+        browser::focus_soon(ID);
+        let (title, text) = trouble.words();
+        view! {
+            <div id=ID class="notice wrong" role="alert" tabindex="-1" aria-labelledby="trouble-title">
+                <h2 id="trouble-title">{tr(title)}</h2>
+                <p>{tr(text)}</p>
+            </div>
+        }
+    };
+    move || trouble.get().map(notice)
+}
+
+/// The corners of the frame that a code is held into.
+const CORNERS: &str = r#"<path d="M14 30V14h16M70 14h16v16M86 70v16H70M30 86H14V70"/>"#;
+
+/// What the camera sees, with a frame to hold the code into.
+#[component]
+fn Viewfinder(
+    /// The page's state.
+    desk: Desk,
+) -> impl IntoView {
+    browser::effect(Box::new(move || {
+        let Some(video) = desk.video.get() else { return };
+        video.set_src_object(desk.camera.get_untracked().as_ref());
+        // It plays by itself where this is refused.
+        let _ = video.play();
+    }));
+    // Ends with this part of the page.
+    Tasks::here().run(Box::pin(async move { desk.trouble.set(desk.scan().await.err()) }));
+    let torch = move || {
+        desk.torch.get().map(|on| {
+            view! {
+                <button
+                    type="button"
+                    class="button"
+                    aria-pressed=on.to_string()
+                    on:click=move |_| desk.switch_torch()
+                >
+                    {tr("site.verify.torch")}
+                </button>
+            }
+        })
+    };
+    view! {
+        <div class="viewfinder">
+            <video node_ref=desk.video muted=true autoplay=true playsinline="" aria-label=tr("site.verify.preview")></video>
+            <svg class="corners" viewBox="0 0 100 100" aria-hidden="true" focusable="false" inner_html=CORNERS></svg>
+        </div>
+        <p role="status">{tr("site.verify.aim")}</p>
+        <div class="buttons">
+            <button id=STOP type="button" class="button" on:click=move |_| desk.close_camera()>
+                {tr("site.verify.stop")}
+            </button>
+            {torch}
+        </div>
+    }
+}
+
+/// A picture, or the text of a code.
+#[component]
+fn OtherWays(
+    /// The page's state.
+    desk: Desk,
+) -> impl IntoView {
+    let chosen = move |event: web_sys::Event| {
+        let input = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlInputElement>().ok());
+        let Some(input) = input else { return };
+        if let Some(file) = input.files().and_then(|files| files.get(0)) {
+            desk.open_picture(file);
+        }
+        // So that the same picture can be chosen again.
+        input.set_value("");
+    };
+    let submit = move |event: web_sys::SubmitEvent| {
+        event.prevent_default();
+        desk.verify_text();
+    };
+    view! {
+        <div class="buttons upload">
+            <input id="picture" type="file" accept="image/*" on:change=chosen />
+            <label for="picture" class="button">
+                <Icon sign=Sign::Picture />
+                <span>{tr("site.verify.picture")}</span>
+            </label>
+        </div>
+        <details class="paste">
+            <summary>{tr("site.verify.paste")}</summary>
+            <form novalidate on:submit=submit>
+                <div class="field">
+                    <label for="qr-text">{tr("site.verify.text")}</label>
+                    <textarea
+                        id="qr-text"
+                        rows="4"
+                        spellcheck="false"
+                        autocomplete="off"
+                        autocapitalize="off"
+                        prop:value=desk.text
+                        on:input=move |event| desk.text.set(event_target_value(&event))
+                    ></textarea>
+                </div>
+                <BusyButton label="site.check" busy_label="site.verify.busy" busy=desk.busy class="button" />
+            </form>
+        </details>
+    }
+}
+
+/// A number as it is written. What writes fractions would be loaded by everybody.
+fn whole_number(number: f64) -> String {
+    (number as u32).to_string()
+}
+
+/// How old the lists are, whether they are kept for when there is no net, and what the page sends.
+#[component]
+fn ListsLine(
+    /// The page's state.
+    desk: Desk,
+) -> impl IntoView {
+    let language = Language::current();
+    let moment = move |at: Option<&str>| {
+        let locale = language.get();
+        match at.and_then(browser::local_time) {
+            Some((date, hour, minute)) => verdict::moment(locale, date, hour, minute),
+            None => text(locale, "site.verify.never").to_owned(),
+        }
+    };
+    let ages = move || {
+        let lists = desk.lists.get()?;
+        let (signers, revocation) =
+            (moment(lists.listed_at.as_deref()), moment(lists.revocation_at.as_deref()));
+        let ages = [("signers", signers.as_str()), ("revocation", revocation.as_str())];
+        Some(fill(language.get(), "site.verify.ages", &ages))
+    };
+    let warning = move |lists: &Lists| {
+        let oldest = [&lists.listed_at, &lists.revocation_at].map(Option::as_deref);
+        let (class, key) = match oldest {
+            [None, _] => ("notice wrong", "site.verify.no_lists"),
+            [_, None] => ("notice waiting", "site.verify.no_revocation"),
+            [Some(signers), Some(revocation)]
+                if browser::days_since(signers).max(browser::days_since(revocation)) > OLD =>
+            {
+                ("notice waiting", "site.verify.old_lists")
+            }
+            _ => return None,
+        };
+        Some(view! { <p class=class>{tr(key)}</p> })
+    };
+    let offline = move || {
+        let (lists, locale) = (desk.lists.get()?, language.get());
+        if let Some(done) = desk.keeping.get() {
+            let words = fill(locale, "site.verify.keeping", &[("percent", &whole_number(done * 100.0))]);
+            return Some(view! { <p role="status">{words}</p> }.into_any());
+        }
+        let kept = lists.kept_at.as_deref();
+        // They are published many times a day: those of yesterday are worth megabytes, those of an hour ago are not.
+        let recent = kept.is_some_and(|kept| browser::days_since(kept) < 1.0);
+        if lists.bytes > WITHOUT_ASKING && !recent {
+            let megabytes = whole_number((lists.bytes / 1e6).ceil());
+            let words = fill(locale, "site.verify.keep", &[("megabytes", &megabytes)]);
+            let keep = move |_| desk.tasks.run(Box::pin(desk.keep_lists()));
+            let button = view! { <button type="button" class="button" on:click=keep>{words}</button> };
+            return Some(button.into_any());
+        }
+        let words = fill(locale, "site.verify.offline", &[("moment", &moment(Some(kept?)))]);
+        let ready = || view! { <p class="ready"><Icon sign=Sign::Good /> <span>{words}</span></p> };
+        desk.page_kept.get().then(|| ready().into_any())
+    };
+    view! {
+        <section class="lists">
+            {move || desk.lists.get().and_then(|lists| warning(&lists))}
+            <p>{ages}</p>
+            {offline}
+            <p>{tr("site.verify.privacy")}</p>
+        </section>
+    }
+}

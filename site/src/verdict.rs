@@ -1,0 +1,249 @@
+//! From a verifier's report to the words of the screen.
+
+use bukti_hcert::{Content, Kind};
+use bukti_locales::{Locale, fill, text, texts};
+use bukti_trust::{RevocationState, Verdict};
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use crate::describe::Mood;
+
+/// What the screen needs of [`bukti_trust::Report`]. Times stay text (RFC 3339), which the browser puts into local time.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Report {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What the payload says.
+    pub content: Option<Content>,
+    /// Who signed it.
+    pub signer: Option<String>,
+    /// When it was issued.
+    pub issued_at: Option<String>,
+    /// When it ends.
+    pub expires_at: Option<String>,
+    /// Whether revocation was looked at.
+    pub revocation: RevocationState,
+}
+
+/// What is said of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The verdict.
+    Verdict(Verdict),
+    /// It would be valid, but whether it is revoked could not be looked at.
+    RevocationUnknown,
+    /// There is no trust list yet, so no issuer is known.
+    NoTrustList,
+}
+
+impl Outcome {
+    /// Every outcome.
+    #[cfg(test)]
+    const ALL: [Self; 10] = [
+        Self::Verdict(Verdict::Valid),
+        Self::Verdict(Verdict::Expired),
+        Self::Verdict(Verdict::NotYetValid),
+        Self::Verdict(Verdict::Revoked),
+        Self::Verdict(Verdict::Superseded),
+        Self::Verdict(Verdict::IssuerUnknown),
+        Self::Verdict(Verdict::Damaged),
+        Self::Verdict(Verdict::NotACertificate),
+        Self::RevocationUnknown,
+        Self::NoTrustList,
+    ];
+
+    /// The outcome of a report; `has_signers` is whether the verifier had a trust list.
+    pub fn of(report: &Report, has_signers: bool) -> Self {
+        match (report.verdict, report.revocation) {
+            (Verdict::IssuerUnknown, _) if !has_signers => Self::NoTrustList,
+            (Verdict::Valid, RevocationState::Unavailable) => Self::RevocationUnknown,
+            (verdict, _) => Self::Verdict(verdict),
+        }
+    }
+
+    /// Its name in the locale files.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Verdict(Verdict::Valid) => "valid",
+            Self::Verdict(Verdict::Expired) => "expired",
+            Self::Verdict(Verdict::NotYetValid) => "not_yet_valid",
+            Self::Verdict(Verdict::Revoked) => "revoked",
+            Self::Verdict(Verdict::Superseded) => "superseded",
+            Self::Verdict(Verdict::IssuerUnknown) => "issuer_unknown",
+            Self::Verdict(Verdict::Damaged) => "damaged",
+            Self::Verdict(Verdict::NotACertificate) => "not_a_certificate",
+            Self::RevocationUnknown => "revocation_unknown",
+            Self::NoTrustList => "no_trust_list",
+        }
+    }
+
+    /// The verdict in a few words.
+    pub fn title(self, locale: Locale) -> String {
+        text(locale, &format!("site.verdict.{}.title", self.code())).to_owned()
+    }
+
+    /// What it means and what to do.
+    pub fn text(self, locale: Locale) -> String {
+        text(locale, &format!("site.verdict.{}.text", self.code())).to_owned()
+    }
+
+    /// How it looks: good is to be let in, waiting is genuine but does not hold now, wrong is not to be accepted.
+    pub fn mood(self) -> Mood {
+        match self {
+            Self::Verdict(Verdict::Valid) => Mood::Good,
+            Self::Verdict(Verdict::Expired | Verdict::NotYetValid | Verdict::Superseded)
+            | Self::RevocationUnknown
+            | Self::NoTrustList => Mood::Waiting,
+            Self::Verdict(
+                Verdict::Revoked | Verdict::IssuerUnknown | Verdict::Damaged | Verdict::NotACertificate,
+            ) => Mood::Wrong,
+        }
+    }
+
+    /// Whether what the certificate says was signed by an issuer that is trusted. Nothing else is shown as if it were so.
+    pub fn is_proven(self) -> bool {
+        !matches!(
+            self,
+            Self::Verdict(Verdict::IssuerUnknown | Verdict::Damaged | Verdict::NotACertificate)
+                | Self::NoTrustList
+        )
+    }
+}
+
+/// What a certificate says, as rows of a label's key and words.
+pub fn facts(locale: Locale, content: &Content) -> Vec<(&'static str, String)> {
+    let kind = match content.kind {
+        Kind::Vaccination => None,
+        Kind::Test => Some("site.verify.kind_test"),
+        Kind::Recovery => Some("site.verify.kind_recovery"),
+        Kind::Icvp => Some("site.verify.kind_icvp"),
+    };
+    let detected = content.detected.map(|detected| {
+        text(locale, if detected { "site.verify.detected" } else { "site.verify.not_detected" }).to_owned()
+    });
+    let small = |number: u64| u8::try_from(number).unwrap_or(u8::MAX);
+    let dose = content.dose.map(|(n, total)| bukti_locales::dose(locale, small(n), Some(small(total))));
+    let rows = [
+        ("site.verify.name", Some(content.name.clone())),
+        ("site.verify.birth_date", Some(date(locale, &content.birth_date))),
+        ("site.verify.kind", kind.map(|key| text(locale, key).to_owned())),
+        ("site.card.vaccine", content.vaccine.clone()),
+        ("site.verify.disease", content.disease.as_deref().map(|disease| disease_name(locale, disease))),
+        ("site.verify.dose", dose),
+        ("site.verify.result", detected),
+        ("site.card.date", Some(date(locale, &content.date))),
+        ("site.verify.batch", content.batch.clone()),
+        ("site.verify.issuer", content.issuer.clone()),
+    ];
+    rows.into_iter().filter_map(|(label, words)| Some((label, words.filter(|it| !it.is_empty())?))).collect()
+}
+
+/// A date as it is written out; part of one (`1989`) as it is.
+fn date(locale: Locale, written: &str) -> String {
+    written.parse::<Date>().map_or_else(|_| written.to_owned(), |date| bukti_locales::date(locale, date))
+}
+
+/// A disease by its code; a code that has no name here as it is.
+fn disease_name(locale: Locale, code: &str) -> String {
+    texts(locale).get(&format!("site.disease.{code}")).map_or_else(|| code.to_owned(), String::clone)
+}
+
+/// A moment with minutes, in the verifier's own time.
+pub fn moment(locale: Locale, date: Date, hour: u32, minute: u32) -> String {
+    let (hour, minute) = (format!("{hour:02}"), format!("{minute:02}"));
+    let date = bukti_locales::date(locale, date);
+    fill(locale, "site.verify.moment", &[("date", &date), ("hour", &hour), ("minute", &minute)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content() -> Content {
+        Content {
+            kind: Kind::Vaccination,
+            name: "Siti Nurhaliza".into(),
+            birth_date: "1989-01-24".into(),
+            vaccine: Some("CoronaVac".into()),
+            disease: Some("covid-19".into()),
+            date: "2021-01-29".into(),
+            dose: Some((1, 2)),
+            batch: None,
+            country: Some("ID".into()),
+            issuer: Some("Kementerian Kesehatan".into()),
+            certificate_id: None,
+            detected: None,
+        }
+    }
+
+    fn report(verdict: Verdict, revocation: RevocationState) -> Report {
+        Report { verdict, content: None, signer: None, issued_at: None, expires_at: None, revocation }
+    }
+
+    #[test]
+    fn every_outcome_and_disease_has_its_texts() {
+        for locale in Locale::ALL {
+            for outcome in Outcome::ALL {
+                for words in [outcome.title(locale), outcome.text(locale)] {
+                    assert!(!words.starts_with("site."), "{words}");
+                }
+            }
+        }
+        for code in ["covid-19", "meningococcal", "polio", "yellow-fever"] {
+            let name = &bukti_domain::disease(code).unwrap().name;
+            assert_eq!(disease_name(Locale::Id, code), name.id);
+            assert_eq!(disease_name(Locale::En, code), name.en);
+        }
+    }
+
+    #[test]
+    fn only_what_a_trusted_issuer_signed_is_shown_as_a_fact() {
+        let proven: Vec<_> = Outcome::ALL.iter().filter(|it| it.is_proven()).map(|it| it.code()).collect();
+        let expected = ["valid", "expired", "not_yet_valid", "revoked", "superseded", "revocation_unknown"];
+        assert_eq!(proven, expected);
+    }
+
+    #[test]
+    fn valid_is_said_only_where_revocation_was_looked_at() {
+        let valid = report(Verdict::Valid, RevocationState::Checked);
+        assert_eq!(Outcome::of(&valid, true).mood(), Mood::Good);
+        let unknown = report(Verdict::Valid, RevocationState::Unavailable);
+        assert_eq!(Outcome::of(&unknown, true), Outcome::RevocationUnknown);
+        let good = Outcome::ALL.iter().filter(|it| it.mood() == Mood::Good).count();
+        assert_eq!(good, 1, "nothing else looks like it");
+        let nobody = report(Verdict::IssuerUnknown, RevocationState::Unavailable);
+        assert_eq!(Outcome::of(&nobody, false), Outcome::NoTrustList);
+        assert_eq!(Outcome::of(&nobody, true), Outcome::Verdict(Verdict::IssuerUnknown));
+    }
+
+    #[test]
+    fn facts_are_plain_words() {
+        let rows = facts(Locale::Id, &content());
+        let row = |key| rows.iter().find(|(label, _)| *label == key).map(|(_, words)| words.as_str());
+        assert_eq!(row("site.verify.birth_date"), Some("24 Januari 1989"));
+        assert_eq!(row("site.verify.disease"), Some("COVID-19"));
+        assert_eq!(row("site.verify.dose"), Some("Dosis 1 dari 2"));
+        assert_eq!(row("site.card.date"), Some("29 Januari 2021"));
+        assert_eq!(row("site.verify.batch"), None);
+        let partial = Content { birth_date: "1989".into(), disease: Some("386661006".into()), ..content() };
+        let rows = facts(Locale::En, &partial);
+        assert!(rows.contains(&("site.verify.birth_date", "1989".into())));
+        assert!(rows.contains(&("site.verify.disease", "386661006".into())));
+        let unknown = Content { birth_date: String::new(), ..content() };
+        assert!(facts(Locale::En, &unknown).iter().all(|(label, _)| *label != "site.verify.birth_date"));
+    }
+
+    #[test]
+    fn the_report_of_the_verifier_is_understood() {
+        let checked = bukti_hcert::check("HC1:", &[], jiff::Timestamp::UNIX_EPOCH);
+        let whole = bukti_trust::judge(checked, &[], None, &[]);
+        let whole = bukti_trust::Report {
+            content: Some(content()),
+            expires_at: Some(jiff::Timestamp::UNIX_EPOCH),
+            ..whole
+        };
+        let read: Report = serde_json::from_value(serde_json::to_value(&whole).unwrap()).unwrap();
+        assert_eq!((read.verdict, read.content), (whole.verdict, whole.content));
+        assert_eq!(read.expires_at.as_deref(), Some("1970-01-01T00:00:00Z"));
+    }
+}

@@ -1,0 +1,152 @@
+//! The verifier's worker, as the page sees it: `site/verifier/worker.js` says what it answers.
+
+use std::rc::Rc;
+
+use leptos::prelude::*;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{File, ImageBitmap, MessageChannel, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use crate::verdict::Report;
+
+/// The lists that the verifier holds.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Lists {
+    /// When the trust list was published, RFC 3339.
+    pub listed_at: Option<String>,
+    /// When the revocation lists were published, RFC 3339.
+    pub revocation_at: Option<String>,
+    /// Of when the revocation lists are that are kept whole for when there is no net, RFC 3339.
+    pub kept_at: Option<String>,
+    /// About how many bytes all revocation lists are.
+    pub bytes: f64,
+}
+
+/// A certificate that was verified. Personal: it is shown and then forgotten.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verified {
+    /// What was found.
+    pub report: Report,
+    /// Whether the verifier had a trust list.
+    pub has_signers: bool,
+    /// The whole report as JSON, for experts.
+    pub json: String,
+}
+
+/// The worker did not answer as it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken;
+
+/// Is told how much of 1 is done.
+type Progress = Rc<dyn Fn(f64)>;
+
+fn nobody() -> Progress {
+    Rc::new(|_| {})
+}
+
+/// The worker. It ends with [`Verifier::end`], and what it knew of a certificate with it.
+#[derive(Clone)]
+pub struct Verifier(Worker);
+
+impl Verifier {
+    /// Starts the worker; `failed` is called where it cannot be loaded.
+    pub fn start(failed: impl Fn() + 'static) -> Option<Self> {
+        let meta = document().query_selector("meta[name=bukti-verifier]").ok()??;
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        let worker = Worker::new_with_options(&meta.get_attribute("content")?, &options).ok()?;
+        let failed = Closure::<dyn Fn()>::new(failed);
+        worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
+        // As long as the worker, of which a visit to the page starts one.
+        failed.forget();
+        Some(Self(worker))
+    }
+
+    /// Ends the worker.
+    pub fn end(&self) {
+        self.0.terminate();
+    }
+
+    /// The newest lists that can be had.
+    pub async fn lists(&self) -> Result<Lists, Broken> {
+        read(self.ask("lists", &JsValue::UNDEFINED, None, nobody()).await?)
+    }
+
+    /// Fetches all revocation lists, for when there is no net; `progress` is told how much of 1 is done.
+    pub async fn keep(&self, progress: impl Fn(f64) + 'static) -> Result<(), Broken> {
+        self.ask("keep", &JsValue::UNDEFINED, None, Rc::new(progress)).await.map(drop)
+    }
+
+    /// The text of a QR in a frame of the camera.
+    pub async fn read_frame(&self, frame: &ImageBitmap) -> Result<Option<String>, Broken> {
+        Ok(self.ask("frame", frame, Some(frame), nobody()).await?.as_string())
+    }
+
+    /// The text of a QR in a picture. [`Broken`] also where the file is no picture.
+    pub async fn read_picture(&self, file: &File) -> Result<Option<String>, Broken> {
+        Ok(self.ask("picture", file, None, nobody()).await?.as_string())
+    }
+
+    /// Verifies the text of a QR at the browser's time.
+    pub async fn verify(&self, text: &str) -> Result<Verified, Broken> {
+        let about = object(&[("text", &text.into()), ("at", &js_sys::Date::now().into())]);
+        let answer = self.ask("verify", &about, None, nobody()).await?;
+        let report = property(&answer, "report");
+        let json = js_sys::JSON::stringify_with_replacer_and_space(&report, &JsValue::NULL, &2.into());
+        Ok(Verified {
+            report: read(report)?,
+            has_signers: property(&answer, "has_signers").is_truthy(),
+            json: json.ok().and_then(|json| json.as_string()).unwrap_or_default(),
+        })
+    }
+
+    /// Asks on a port of its own. A `transferred` object leaves the page.
+    async fn ask(
+        &self,
+        ask: &str,
+        about: &JsValue,
+        transferred: Option<&JsValue>,
+        progress: Progress,
+    ) -> Result<JsValue, Broken> {
+        let channel = MessageChannel::new().map_err(|_| Broken)?;
+        let port = channel.port1();
+        let mut listener = None;
+        let answered = js_sys::Promise::new(&mut |resolve, _reject| {
+            let progress = Rc::clone(&progress);
+            let heard = move |event: MessageEvent| match property(&event.data(), "progress").as_f64() {
+                Some(done) => progress(done),
+                None => drop(resolve.call1(&JsValue::NULL, &event.data())),
+            };
+            let heard = listener.insert(Closure::<dyn Fn(MessageEvent)>::new(heard));
+            port.set_onmessage(Some(heard.as_ref().unchecked_ref()));
+        });
+        let mut transfer = js_sys::Array::of1(&channel.port2());
+        transfer.extend(transferred.cloned());
+        let message = object(&[("ask", &ask.into()), ("about", about)]);
+        self.0.post_message_with_transfer(&message, &transfer).map_err(|_| Broken)?;
+        let answer = JsFuture::from(answered).await.map_err(|_| Broken)?;
+        port.close();
+        if property(&answer, "failed").is_truthy() { Err(Broken) } else { Ok(property(&answer, "answer")) }
+    }
+}
+
+fn read<T: DeserializeOwned>(value: JsValue) -> Result<T, Broken> {
+    serde_wasm_bindgen::from_value(value).map_err(|_| Broken)
+}
+
+fn property(of: &JsValue, name: &str) -> JsValue {
+    js_sys::Reflect::get(of, &name.into()).unwrap_or(JsValue::UNDEFINED)
+}
+
+fn object(entries: &[(&str, &JsValue)]) -> JsValue {
+    let object = js_sys::Object::new();
+    for (name, value) in entries {
+        // A plain object takes any property.
+        let _ = js_sys::Reflect::set(&object, &(*name).into(), value);
+    }
+    object.into()
+}

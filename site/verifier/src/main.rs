@@ -1,0 +1,84 @@
+//! What `worker.js` calls.
+
+use bukti_hcert::Checked;
+use jiff::Timestamp;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// The worker calls what is below by itself.
+fn main() {}
+
+/// [`bukti_verifier::read_qr`].
+#[wasm_bindgen]
+pub fn read_qr(rgba: &[u8], width: u32, height: u32) -> Option<String> {
+    bukti_verifier::read_qr(rgba, width, height)
+}
+
+/// What was found of a certificate, until the partitions that its verdict needs are there.
+#[wasm_bindgen]
+pub struct Found(Checked);
+
+/// [`bukti_verifier::Verifier`].
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Verifier(bukti_verifier::Verifier);
+
+#[wasm_bindgen]
+impl Verifier {
+    /// A verifier without lists.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// [`bukti_verifier::Verifier::take_signers`].
+    pub fn take_signers(&mut self, json: &[u8]) -> bool {
+        self.0.take_signers(json)
+    }
+
+    /// [`bukti_verifier::Verifier::take_index`].
+    pub fn take_index(&mut self, bytes: &[u8]) -> bool {
+        self.0.take_index(bytes)
+    }
+
+    /// [`bukti_verifier::Verifier::take_partition`].
+    pub fn take_partition(&mut self, path: &str, bytes: &[u8]) -> bool {
+        self.0.take_partition(path, bytes)
+    }
+
+    /// When the trust list was published, RFC 3339.
+    pub fn listed_at(&self) -> Option<String> {
+        self.0.listed_at().map(|at| at.to_string())
+    }
+
+    /// When the revocation lists were published, RFC 3339.
+    pub fn revocation_at(&self) -> Option<String> {
+        self.0.index().map(|index| index.issued_at.to_string())
+    }
+
+    /// The paths of all partitions.
+    pub fn all_partitions(&self) -> Vec<String> {
+        self.0.index().map(|index| index.all_partitions()).unwrap_or_default()
+    }
+
+    /// About how many bytes all partitions are.
+    pub fn total_bytes(&self) -> f64 {
+        self.0.index().map_or(0.0, |index| index.total_bytes() as f64)
+    }
+
+    /// [`bukti_verifier::Verifier::check`] at a time in milliseconds since 1970.
+    pub fn check(&self, text: &str, at: f64) -> Found {
+        // A clock beyond the years that there are in Timestamp is wrong in any case.
+        Found(self.0.check(text, Timestamp::from_millisecond(at as i64).unwrap_or(Timestamp::UNIX_EPOCH)))
+    }
+
+    /// [`bukti_verifier::Verifier::lacking`].
+    pub fn lacking(&self, found: &Found) -> Vec<String> {
+        self.0.lacking(&found.0)
+    }
+
+    /// [`bukti_verifier::Verifier::judge`], as JSON.
+    pub fn judge(&self, found: Found) -> String {
+        // A report holds nothing that JSON cannot.
+        serde_json::to_string(&self.0.judge(found.0)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,143 @@
+//! Finding and reading a QR in a picture.
+
+use rxing::common::{BitMatrix, DetectorRXingResult, GlobalHistogramBinarizer, HybridBinarizer};
+use rxing::qrcode::cpp_port::{decoder, detector};
+use rxing::{Binarizer, Luma8Source};
+
+/// The text of the first QR in a picture: `rgba` has four bytes a pixel, row by row from the top, as a canvas gives them.
+/// `None` where there is none, or none that can be read; the caller tries other scales and parts of the picture.
+pub fn read_qr(rgba: &[u8], width: u32, height: u32) -> Option<String> {
+    // Green is most of what the eye calls brightness, and black ink is black in it.
+    let luma: Vec<u8> = rgba.as_chunks::<4>().0.iter().map(|[_, green, _, _]| *green).collect();
+    let source = || Luma8Source::new_with_slice(&luma, width, height).ok();
+    // The first looks at the light around each spot and reads in shadow; the second reads smaller modules.
+    let by_surroundings = HybridBinarizer::new(source()?);
+    let read = by_surroundings.get_black_matrix().ok().and_then(read_modules);
+    read.or_else(|| {
+        let by_histogram = GlobalHistogramBinarizer::new(source()?);
+        by_histogram.get_black_matrix().ok().and_then(read_modules)
+    })
+}
+
+fn read_modules(picture: &BitMatrix) -> Option<String> {
+    let mut corners = detector::FindFinderPatterns(picture, false, 0);
+    detector::GenerateFinderPatternSets(&mut corners).iter().find_map(|corners| {
+        let found = detector::SampleQR(picture, corners).ok()?;
+        let read = decoder::Decode(found.getBits()).ok().filter(|read| read.isValid())?;
+        String::from_utf8(read.content().bytes().to_vec()).ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use qrcode::{Color, EcLevel, QrCode};
+
+    use super::*;
+
+    /// As long as that of a one-word name, and of a long one: versions 15 and 17.
+    const LENGTHS: [usize; 2] = [537, 700];
+
+    fn text(length: usize) -> String {
+        const ALPHABET: &[u8; 45] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
+        let mut state = u32::try_from(length).unwrap();
+        let random = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(ALPHABET[(state >> 16) as usize % ALPHABET.len()])
+        });
+        "HC1:".chars().chain(random.take(length - 4)).collect()
+    }
+
+    /// How a QR is photographed.
+    #[derive(Clone, Copy)]
+    struct Photo {
+        /// Pixels of the frame.
+        frame: (usize, usize),
+        /// Pixels of the QR's side, with its quiet zone.
+        side: f64,
+        /// Degrees.
+        turned: f64,
+        /// How much nearer one edge is than the other.
+        tilted: f64,
+        /// Of 1.
+        contrast: f64,
+        /// Passes of a blur over three pixels, each of 0.8 pixels of standard deviation.
+        blurred: usize,
+    }
+
+    const STRAIGHT: Photo =
+        Photo { frame: (1280, 720), side: 427.0, turned: 0.0, tilted: 0.0, contrast: 1.0, blurred: 0 };
+
+    /// Pictures of grey, so that all three colours are the same.
+    fn photograph(text: &str, photo: Photo) -> Vec<u8> {
+        let code = QrCode::with_error_correction_level(text, EcLevel::M).unwrap();
+        let modules = code.width() as f64;
+        let dark = code.to_colors();
+        let whole = modules + 8.0;
+        let (sin, cos) = photo.turned.to_radians().sin_cos();
+        let (width, height) = photo.frame;
+        let brightness = |x: f64, y: f64| {
+            let (x, y) = (x - width as f64 / 2.0, y - height as f64 / 2.0);
+            let (u, v) = ((cos * x + sin * y) / photo.side, (cos * y - sin * x) / photo.side);
+            let nearer = 1.0 + photo.tilted * v;
+            let [column, row] = [u, v].map(|it| (it / nearer + 0.5) * whole - 4.0);
+            let within = |it: f64, margin: f64| (-margin..modules + margin).contains(&it);
+            let printed = within(column, 0.0) && within(row, 0.0);
+            if printed && dark[row as usize * code.width() + column as usize] == Color::Dark {
+                0.0
+            } else if within(column, 4.0) && within(row, 4.0) {
+                1.0
+            } else {
+                0.8
+            }
+        };
+        let places = (0..height).flat_map(|y| (0..width).map(move |x| (x as f64, y as f64)));
+        let mut pixels: Vec<f64> = places
+            .map(|(x, y)| {
+                let thirds = [1.0, 3.0, 5.0].map(|it| it / 6.0);
+                let within_pixel = thirds.iter().flat_map(|dx| thirds.iter().map(move |dy| (dx, dy)));
+                within_pixel.map(|(dx, dy)| brightness(x + dx, y + dy)).sum::<f64>() / 9.0
+            })
+            .collect();
+        for _ in 0..photo.blurred {
+            for step in [1, width] {
+                let sharp = pixels.clone();
+                for at in step..pixels.len() - step {
+                    pixels[at] = (sharp[at - step] + sharp[at] + sharp[at + step]) / 3.0;
+                }
+            }
+        }
+        let seen = |it: &f64| ((0.5 + photo.contrast * (it - 0.5)) * 255.0) as u8;
+        pixels.iter().map(seen).flat_map(|it| [it, it, it, 255]).collect()
+    }
+
+    fn is_read(photo: Photo) -> bool {
+        LENGTHS.iter().all(|length| {
+            let text = text(*length);
+            let (width, height) = photo.frame;
+            read_qr(&photograph(&text, photo), width as u32, height as u32) == Some(text)
+        })
+    }
+
+    #[test]
+    fn a_code_that_fills_a_third_of_a_camera_s_frame_is_read_whichever_way_it_is_held() {
+        for turned in [0.0, 7.0, 45.0, 90.0, 135.0, 180.0, 262.0] {
+            assert!(is_read(Photo { turned, ..STRAIGHT }), "{turned} degrees");
+        }
+    }
+
+    #[test]
+    fn a_print_of_40_mm_at_300_dpi_is_read_turned_blurred_and_pale() {
+        let print = Photo { frame: (700, 700), side: 472.0, turned: 7.0, contrast: 0.6, ..STRAIGHT };
+        for blurred in 1..=3 {
+            assert!(is_read(Photo { blurred, ..print }), "blurred {blurred} times");
+        }
+        assert!(is_read(Photo { tilted: 0.2, blurred: 1, ..print }));
+    }
+
+    #[test]
+    fn a_picture_without_a_code_reads_as_nothing() {
+        assert_eq!(read_qr(&[200; 64 * 48 * 4], 64, 48), None);
+        assert_eq!(read_qr(&[], 0, 0), None);
+        assert_eq!(read_qr(&[0; 4], 1280, 720), None, "fewer bytes than the size says");
+    }
+}

@@ -1,0 +1,76 @@
+//! What a verifier holds between two certificates.
+
+use std::collections::HashMap;
+
+use bukti_hcert::{Checked, TrustedSigner, check};
+use bukti_trust::{Partition, Report, RevocationIndex, SignerList, judge};
+use jiff::Timestamp;
+
+/// The public lists, as far as they were had. Nothing of a certificate stays in it.
+#[derive(Default)]
+pub struct Verifier {
+    listed_at: Option<Timestamp>,
+    signers: Vec<TrustedSigner>,
+    /// Those of this deployment: only they sign its revocation lists.
+    own: Vec<TrustedSigner>,
+    index: Option<RevocationIndex>,
+    partitions: HashMap<String, Partition>,
+}
+
+impl Verifier {
+    /// Takes in `trust/signers.json`. `false` where it cannot be read: then the list stays as it was.
+    pub fn take_signers(&mut self, json: &[u8]) -> bool {
+        let Ok(list) = serde_json::from_slice::<SignerList>(json) else { return false };
+        (self.signers, self.own) = (list.trusted(), list.own());
+        self.listed_at = Some(list.issued_at);
+        true
+    }
+
+    /// Takes in the index of the revocation lists, for which the signers must be there. `false` where it is damaged or not
+    /// signed by one of them: then the index stays as it was. With a newer one, the partitions are forgotten.
+    pub fn take_index(&mut self, bytes: &[u8]) -> bool {
+        let Ok(index) = RevocationIndex::read(bytes, &self.own) else { return false };
+        if self.index.as_ref() != Some(&index) {
+            self.partitions.clear();
+            self.index = Some(index);
+        }
+        true
+    }
+
+    /// Takes in the partition of a path. `false` where it is damaged or not signed for this path.
+    pub fn take_partition(&mut self, path: &str, bytes: &[u8]) -> bool {
+        let Ok(partition) = Partition::read(path, bytes, &self.own) else { return false };
+        self.partitions.insert(path.to_owned(), partition);
+        true
+    }
+
+    /// When the trust list was published; `None` where there is none yet.
+    pub fn listed_at(&self) -> Option<Timestamp> {
+        self.listed_at
+    }
+
+    /// The index of the revocation lists.
+    pub fn index(&self) -> Option<&RevocationIndex> {
+        self.index.as_ref()
+    }
+
+    /// Reads the text of a QR at a time.
+    pub fn check(&self, text: &str, at: Timestamp) -> Checked {
+        check(text, &self.signers, at)
+    }
+
+    /// The paths of the partitions that the verdict needs and that are not there.
+    pub fn lacking(&self, checked: &Checked) -> Vec<String> {
+        let mut paths = self.index.as_ref().map_or_else(Vec::new, |index| index.partitions_for(checked));
+        paths.retain(|path| !self.partitions.contains_key(path));
+        paths
+    }
+
+    /// The verdict.
+    pub fn judge(&self, checked: Checked) -> Report {
+        let needed = self.index.as_ref().map_or_else(Vec::new, |index| index.partitions_for(&checked));
+        let partitions: Vec<Partition> =
+            needed.iter().filter_map(|path| self.partitions.get(path)).cloned().collect();
+        judge(checked, &self.signers, self.index.as_ref(), &partitions)
+    }
+}

@@ -1,0 +1,6 @@
+//! Any text as the text of a QR.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| {
+    bukti_fuzz::check_and_judge(text);
+});

@@ -1,0 +1,29 @@
+//! Any bytes as a file of a revocation list, as they are and rightly signed.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use bukti_fuzz::{SIGNERS, check_and_judge, hc1, signed};
+use bukti_hcert::Checked;
+use bukti_trust::{Partition, RevocationIndex, judge};
+
+/// What is signed with each file, see functions/trust/src/revocation.rs.
+const CONTEXT: &[u8] = b"bukti revocation list 1";
+
+/// A certificate to look up: claims with an empty payload.
+static CHECKED: LazyLock<Checked> =
+    LazyLock::new(|| check_and_judge(&hc1(&signed(&[0xa1, 0x39, 0x01, 0x03, 0xa1, 0x01, 0xa0], &[]))));
+
+libfuzzer_sys::fuzz_target!(|content: &[u8]| {
+    for file in [content, &signed(content, CONTEXT)] {
+        let partition = Partition::read("trust/revocation/00.cose", file, &SIGNERS);
+        if let Ok(partition) = &partition {
+            partition.reason(&CHECKED);
+        }
+        if let Ok(index) = RevocationIndex::read(file, &SIGNERS) {
+            index.partitions_for(&CHECKED);
+            index.total_bytes();
+            judge(CHECKED.clone(), &SIGNERS, Some(&index), &Vec::from_iter(partition));
+        }
+    }
+});

@@ -1,0 +1,103 @@
+//! Two hundred people with all their doses: those of the sample feed with names that are hard to carry over, and some of
+//! kinds that it lacks.
+
+use std::collections::{BTreeMap, HashSet};
+
+use bukti_domain::FeedRow;
+
+use crate::{dose, sample_feed};
+
+/// How many people there are.
+pub const PEOPLE: usize = 200;
+
+/// How many people share a phone.
+const FAMILY: usize = 20;
+
+/// Names of kinds that the sample feed has, for where it is not there, and lacks. Every fourth gets the WHO's certificate,
+/// which has no transliteration.
+pub const NAMES: [&str; 20] = [
+    "Ayu",
+    "Dr. H. Ahmad Fauzi, S.Pd., M.M.",
+    "Nguyễn Thị Hoa",
+    "José Ximenes",
+    "Anna-Lena Müller",
+    // Letters that ICAO 9303 writes with more than one, and a decomposed diacritic.
+    "Þórður Ægir Åsøy Weiß",
+    "Jose\u{301} Mu\u{308}ller",
+    "M. ILHAM AKBAR S.",
+    "Łukasz Đặng Œuvrard",
+    // Longer than the 80 characters of the schema: in all, in its last word, and once transliterated.
+    "I Gusti Ayu Agung Putu Ngurah Oka Kartika Dewi Pradnyaswari Laksmi binti Muhammad Abdurrahman Wahid Hasyim",
+    "Siti Adolphblainecharlesdavidearlfrederickgeraldhubertirvinjohnkennethlloydmartinnerooliverpaul",
+    "O'Brien Simanjuntak",
+    "Wolfeschlegelsteinhausenbergerdorffwelchevoralternwärengewissenhaftschäferswess",
+    "Siti ‘Aisyah D’Souza",
+    // Other scripts.
+    "王 小芳",
+    "Nur'aini Ma'ruf",
+    "محمد الأمين",
+    "Иван Петрович",
+    "Η Μαρία",
+    "I GUSTI AYU AGUNG PUTU NGURAH OKA KARTIKA DEWI PRADNYASWARI LAKSMI",
+];
+
+/// The doses of these people; each has a phone that is shared by a few.
+pub fn doses() -> Vec<FeedRow> {
+    let mut people: Vec<Vec<FeedRow>> = NAMES.iter().enumerate().map(synthetic).collect();
+    people.extend(of_the_sample_feed());
+    people.truncate(PEOPLE);
+    // Where there is no sample feed: the same names again, of others.
+    for at in people.len()..PEOPLE {
+        people.push(synthetic((at, &NAMES[at % NAMES.len()])));
+    }
+    let phone = |at: usize| format!("08123456{:04}", at / FAMILY);
+    let rows = people
+        .into_iter()
+        .enumerate()
+        .flat_map(|(at, rows)| rows.into_iter().map(move |row| FeedRow { no_hp: phone(at), ..row }));
+    rows.collect()
+}
+
+/// A foreigner with one to four doses, of vaccines with one, two and three doses in the first series, or of one that gets
+/// the WHO's certificate.
+fn synthetic((at, name): (usize, &&str)) -> Vec<FeedRow> {
+    let (vaccine, year) = [("Janssen", 2021), ("Moderna", 2021), ("Zifivax", 2021), ("bOPV", 2026)][at % 4];
+    let doses = (1..=at % 5 % 4 + 1).map(|number| FeedRow {
+        nik: String::new(),
+        paspor: format!("X{at:06}"),
+        nama: (*name).into(),
+        tanggal_lahir: format!("{}-0{}-1{}", 1950 + at % 50, at % 9 + 1, at % 10),
+        dosis_ke: number.to_string(),
+        vaksin: vaccine.into(),
+        tanggal_vaksinasi: format!("{year}-0{}-2{}", number * 2, at % 9),
+        sent_at: format!("{year}-10-01T08:00:00+07:00"),
+        ..dose(&format!("SYNTHETIC-{at}-{number}"))
+    });
+    doses.collect()
+}
+
+/// The people of the sample feed that get a certificate, those with the hardest names first.
+fn of_the_sample_feed() -> Vec<Vec<FeedRow>> {
+    let Some(folder) = sample_feed() else { return Vec::new() };
+    let mut feed = csv::Reader::from_path(folder.join("doses-1.csv")).unwrap();
+    let mut expected = csv::Reader::from_path(folder.join("doses-1.expected.csv")).unwrap();
+    let mut people: BTreeMap<String, Vec<FeedRow>> = BTreeMap::new();
+    for (row, expected) in feed.deserialize::<FeedRow>().zip(expected.records()) {
+        let (row, expected) = (row.unwrap(), expected.unwrap());
+        if &expected[3] == "issued" {
+            people.entry(format!("{}{}", row.nik, row.paspor)).or_default().push(row);
+        }
+    }
+    let is_hard = |name: &str| {
+        let words = name.split(' ').count();
+        words == 1 || words > 3 || name.chars().any(|letter| !letter.is_ascii_alphabetic() && letter != ' ')
+    };
+    let mut people: Vec<_> = people.into_values().collect();
+    let mut names = HashSet::new();
+    // Each hard name once, then people as they come.
+    people.sort_by_cached_key(|rows| {
+        let name = rows[0].nama.to_lowercase();
+        std::cmp::Reverse(is_hard(&name) && names.insert(name))
+    });
+    people
+}

@@ -1,0 +1,257 @@
+//! Document signers: made, rotated, withdrawn, and their private keys nowhere.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bukti_tests::{TestApp, call, csv, dose, outbox, program};
+use serde_json::Value;
+
+const PHONE: &str = "082106690743";
+const BORN: &str = "1989-01-24";
+
+fn signers(app: &TestApp) -> Vec<Value> {
+    serde_json::from_str(&app.bukti_well(&["keys", "list", "--json"])).unwrap()
+}
+
+fn active(app: &TestApp) -> String {
+    let signers = signers(app);
+    let active: Vec<&Value> = signers.iter().filter(|signer| signer["status"] == "active").collect();
+    assert_eq!(active.len(), 1, "{signers:?}");
+    active[0]["kid"].as_str().unwrap().to_owned()
+}
+
+/// Exit code and verdict of `bukti verify`.
+pub fn verdict(app: &TestApp, arguments: &[&str]) -> (i32, String) {
+    let said = app.bukti(&[&["verify", "--json"], arguments].concat());
+    let answer: Value =
+        serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}{}", said.out, said.err));
+    (said.code, answer["verdict"].as_str().unwrap().to_owned())
+}
+
+fn valid() -> (i32, String) {
+    (0, "valid".to_owned())
+}
+
+#[test]
+fn a_rotated_signer_signs_new_certificates_and_the_old_ones_stay_good() {
+    let app = TestApp::start();
+    let first = active(&app);
+    app.import(&[dose("E1")]);
+    let old = app.qr_text(PHONE, BORN);
+    let old_signer = app.data.path().join("old.pem");
+    app.bukti_well(&["keys", "export", "-o", old_signer.to_str().unwrap()]);
+
+    let said = app.bukti_well(&["keys", "rotate"]);
+    assert!(said.contains("Published"), "{said}");
+    app.settle();
+    let second = active(&app);
+    assert_ne!(first, second);
+    let mut other = dose("E2");
+    (other.nik, other.paspor, other.no_hp) = (String::new(), "A1234567".into(), "081200000001".into());
+    app.import(&[other]);
+    let new = app.qr_text("081200000001", BORN);
+
+    assert_eq!(verdict(&app, &[&old]), valid());
+    assert_eq!(verdict(&app, &[&new]), valid());
+    let old_signer = old_signer.to_str().unwrap();
+    assert_eq!(verdict(&app, &["--signer", old_signer, &old]), valid());
+    assert_eq!(verdict(&app, &["--signer", old_signer, &new]), (1, "issuer_unknown".to_owned()));
+    let far = ["--at", "2040-01-01T00:00:00Z"];
+    assert_eq!(verdict(&app, &[&far[..], &[&old]].concat()), (1, "expired".to_owned()));
+
+    // The signer that signs is not withdrawn; the one of before is, and all that it signed with it.
+    assert_eq!(app.bukti(&["keys", "withdraw", &second, "--yes"]).code, 1);
+    assert_eq!(app.bukti(&["keys", "withdraw", &first]).code, 1, "only with --yes");
+    app.bukti_well(&["keys", "withdraw", &first, "--yes"]);
+    assert_eq!(verdict(&app, &[&old]), (1, "issuer_unknown".to_owned()));
+    assert_eq!(verdict(&app, &[&new]), valid());
+    let status = |kid: &str| {
+        let listed = signers(&app).into_iter().find(|signer| signer["kid"] == kid).unwrap();
+        listed["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((&*status(&first), &*status(&second)), ("revoked", "active"));
+}
+
+#[test]
+fn of_twenty_rotations_at_once_one_signer_signs_and_none_is_lost() {
+    let app = TestApp::start();
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| app.bukti_well(&["keys", "rotate", "--no-publish"]));
+        }
+    });
+    active(&app);
+    assert_eq!(signers(&app).len(), 21);
+    app.settle();
+    app.import(&[dose("E1")]);
+    app.bukti_well(&["trust", "publish"]);
+    assert_eq!(verdict(&app, &[&app.qr_text(PHONE, BORN)]), valid());
+}
+
+#[test]
+fn wrong_usage_of_verify_is_told_apart_from_a_bad_certificate() {
+    let app = TestApp::start();
+    app.bukti_well(&["trust", "publish"]);
+    for text in ["HC1:", "HC1:NOT BASE45 !", "something else", ""] {
+        let (code, verdict) = verdict(&app, &[text]);
+        assert_eq!(code, 1, "{text}");
+        let expected = if text.starts_with("HC1:") { "damaged" } else { "not_a_certificate" };
+        assert_eq!(verdict, expected, "{text}");
+    }
+    for wrong in [&["--signer", "absent.pem", "HC1:"][..], &["--at", "yesterday", "HC1:"], &[]] {
+        assert_eq!(app.bukti(&[&["verify"], wrong].concat()).code, 2, "{wrong:?}");
+    }
+}
+
+/// All bytes of the files under a folder, with their paths.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else {
+            found.push((path.display().to_string(), std::fs::read(&path).unwrap_or_default()));
+        }
+    }
+    found
+}
+
+#[test]
+fn private_keys_are_nowhere_but_in_the_root_that_only_its_owner_reads() {
+    use std::os::unix::fs::PermissionsExt;
+    let app = TestApp::start();
+    let mut said = Vec::new();
+    for arguments in [
+        &["keys", "init"][..],
+        &["keys", "rotate"],
+        &["keys", "list"],
+        &["keys", "list", "--json"],
+        &["keys", "export"],
+        &["keys", "export", "--root"],
+        &["trust", "publish"],
+    ] {
+        let output = app.bukti(arguments);
+        assert_eq!(output.code, 0, "{arguments:?}: {}", output.err);
+        said.push((format!("{arguments:?}"), [output.out, output.err].concat().into_bytes()));
+    }
+    let holds = |bytes: &[u8], what: &str| bytes.windows(what.len()).any(|window| window == what.as_bytes());
+    let files = contents(app.data.path());
+    assert!(files.iter().any(|(path, _)| path.ends_with("table.sqlite")));
+    assert!(files.iter().any(|(path, _)| path.ends_with("trust/signers.json")));
+    for (name, bytes) in files.iter().chain(&said) {
+        assert_eq!(holds(bytes, "PRIVATE KEY"), name.ends_with("root.json"), "{name}");
+    }
+    for name in ["root.json", "secrets.json"] {
+        let mode = std::fs::metadata(app.data.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+/// A process that ends with the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// AWS KMS as ministack has it: signs with real keys, and answers as AWS does.
+fn start_kms(python: &OsStr, folder: &Path) -> (Process, String) {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    let log = File::create(folder.join("ministack.log")).unwrap();
+    let process = Command::new(python)
+        .args(["-m", "ministack"])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .envs([("HOME", folder), ("TMPDIR", folder)])
+        .envs([("BIND_HOST", "127.0.0.1"), ("MINISTACK_HOST", "localhost"), ("AWS_ENDPOINT_URL", &url)])
+        .envs([("GATEWAY_PORT", &*port.to_string()), ("IOT_MTLS_ENABLED", "0"), ("SFTP_ENABLED", "0")])
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let process = Process(process);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < deadline, "{}", std::fs::read_to_string(folder.join("ministack.log")).unwrap());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    (process, url)
+}
+
+fn create_kms_key(url: &str, spec: &str) -> String {
+    let scope = "AWS4-HMAC-SHA256 Credential=test/20261123/ap-southeast-3/kms/aws4_request, \
+                 SignedHeaders=host, Signature=none";
+    let mut answer = ureq::post(url)
+        .header("x-amz-target", "TrentService.CreateKey")
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("authorization", scope)
+        .send(serde_json::json!({"KeySpec": spec, "KeyUsage": "SIGN_VERIFY"}).to_string())
+        .unwrap();
+    let answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+    answer["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_signer_in_kms_signs_certificates_and_lists() {
+    let Some(python) = std::env::var_os("BUKTI_PYTHON") else {
+        eprintln!("left out: BUKTI_PYTHON names no Python with tests/requirements.txt installed; `cargo xtask test` does");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (_kms, kms_url) = start_kms(&python, folder.path());
+    let environment = [
+        ("AWS_ENDPOINT_URL_KMS", &*kms_url),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ];
+    let mut stack = Command::new(program("bukti-local"))
+        .args(["--port", "0", "--data"])
+        .arg(folder.path().join("data"))
+        .envs(environment)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(stack.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let _stack = Process(stack);
+    let url = line.trim().strip_prefix("Bukti is running at ").unwrap();
+    let bukti = |arguments: &[&str]| {
+        let output = Command::new(program("bukti"))
+            .args(arguments)
+            .args(["--endpoint", url])
+            .envs(environment)
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+
+    let (good, _, said) = bukti(&["keys", "rotate", "--kms", &create_kms_key(&kms_url, "ECC_NIST_P384")]);
+    assert!(!good && said.contains("ECC_NIST_P256"), "{said}");
+    let (good, _, said) = bukti(&["keys", "rotate", "--kms", &create_kms_key(&kms_url, "ECC_NIST_P256")]);
+    assert!(good, "{said}");
+    let (_, listed, _) = bukti(&["keys", "list"]);
+    assert!(listed.lines().any(|line| line.contains("kms") && line.contains("active")), "{listed}");
+
+    let feed = folder.path().join("feed.csv");
+    std::fs::write(&feed, csv(&[dose("E1")])).unwrap();
+    let (good, _, said) = bukti(&["import", feed.to_str().unwrap()]);
+    assert!(good, "{said}");
+    let sms = outbox(url).pop().unwrap();
+    let asked = serde_json::json!({"token": sms.token(), "birth_date": BORN});
+    let opened = call(url, "POST", "/api/links", None, Some(asked));
+    let text = opened.body["certificate"]["qr_text"].as_str().unwrap();
+    let (good, said, _) = bukti(&["verify", text]);
+    assert!(good && said.starts_with("Valid\n"), "{said}");
+    assert!(said.contains("revocation   looked at"), "the list is signed in KMS, too: {said}");
+}

@@ -1,0 +1,138 @@
+//! Certificates that count no more, and other issuers that do.
+
+use std::time::{Duration, Instant};
+
+use bukti_domain::FeedRow;
+use bukti_tests::{TestApp, dose};
+use serde_json::{Value, json};
+
+use crate::keys::verdict;
+
+const PHONE: &str = "082106690743";
+const BORN: &str = "1989-01-24";
+
+/// The UVCI in a QR text.
+fn uvci(app: &TestApp, text: &str) -> String {
+    let said = app.bukti(&["verify", "--json", text]);
+    let answer: Value = serde_json::from_str(&said.out).unwrap();
+    answer["payload"]["v"][0]["ci"].as_str().unwrap().to_owned()
+}
+
+fn of(app: &TestApp, text: &str) -> String {
+    verdict(app, &[text]).1
+}
+
+fn corrected(row: &FeedRow, sent_at: &str, batch: &str) -> FeedRow {
+    FeedRow { sent_at: sent_at.into(), batch: batch.into(), ..row.clone() }
+}
+
+#[test]
+fn a_revoked_certificate_is_revoked_for_verifiers_and_for_its_holder() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    app.bukti_well(&["trust", "publish"]);
+    let text = app.qr_text(PHONE, BORN);
+    assert_eq!(of(&app, &text), "valid");
+    let uvci = uvci(&app, &text);
+
+    let wrong =
+        app.bukti(&["revoke", "0123456789ABCDEF", &uvci, "URN:UVCI:01:ID:X", "--reason", "stolen form"]);
+    assert_eq!(wrong.code, 1, "two are not there");
+    assert!(wrong.err.contains("there is no certificate 0123456789ABCDEF"), "{}", wrong.err);
+    assert!(wrong.out.contains(" revoked\n"), "and the third is revoked: {}", wrong.out);
+    assert_eq!(of(&app, &text), "revoked");
+
+    let bare = uvci.split(['#', ':']).nth(4).unwrap();
+    let grouped: Vec<String> =
+        bare.as_bytes().chunks(4).map(|group| String::from_utf8(group.to_vec()).unwrap()).collect();
+    for same in [bare, &grouped.join("-"), &uvci] {
+        let again = app.bukti_well(&["revoke", same, "--reason", "again", "--no-publish"]);
+        assert_eq!(again, format!("{bare} was revoked before\n"));
+    }
+
+    let status = app.status("Iwan Ibrahim Purnomo", "3171012401896246");
+    assert_eq!(status.body["doses"][0]["diagnosis"]["code"], "certificate_revoked");
+    let token = app.messages_to(PHONE).pop().unwrap().token().unwrap();
+    let opened = app.post("/api/links", json!({"token": token, "birth_date": BORN}));
+    assert_eq!((opened.status, opened.code()), (410, "link_dead"));
+    let cookie = app.log_in(PHONE, Some("Iwan"));
+    let document = app.call("POST", &format!("/api/certificates/{bare}/document"), Some(&cookie), None);
+    assert_eq!(document.status, 404);
+    assert_eq!(app.messages_to(PHONE).iter().filter(|message| message.token().is_some()).count(), 1);
+}
+
+#[test]
+fn a_correction_supersedes_the_certificate_of_before() {
+    let app = TestApp::start();
+    let row = dose("E1");
+    app.import(&[row.clone()]);
+    let first = app.qr_text(PHONE, BORN);
+    app.import(&[corrected(&row, "2021-02-01T08:00:00+07:00", "B2")]);
+    let second = app.qr_text(PHONE, BORN);
+    app.import(&[
+        corrected(&row, "2021-02-02T08:00:00+07:00", "B3"),
+        corrected(&row, "2021-02-03T08:00:00+07:00", "B4"),
+    ]);
+    let last = app.qr_text(PHONE, BORN);
+
+    // The stack publishes by itself, soon after.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while of(&app, &second) != "superseded" {
+        assert!(Instant::now() < deadline, "not published");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(of(&app, &first), "superseded");
+    assert_eq!(of(&app, &last), "valid");
+    let said = app.bukti_well(&["revoke", &uvci(&app, &first), "--reason", "late"]);
+    assert!(said.contains(" was superseded by "), "{said}");
+}
+
+#[test]
+fn many_revocations_of_one_certificate_at_once_are_one() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    app.bukti_well(&["trust", "publish"]);
+    let text = app.qr_text(PHONE, BORN);
+    let uvci = uvci(&app, &text);
+    let outs: Vec<String> = std::thread::scope(|scope| {
+        let revoke = || app.bukti_well(&["revoke", &uvci, "--reason", "at once", "--no-publish"]);
+        let running: Vec<_> = (0..8).map(|_| scope.spawn(revoke)).collect();
+        running.into_iter().map(|running| running.join().unwrap()).collect()
+    });
+    assert_eq!(outs.iter().filter(|out| out.ends_with(" revoked\n")).count(), 1, "{outs:?}");
+    let published = app.bukti_well(&["trust", "publish"]);
+    assert!(published.contains("revoked certificates 1,"), "{published}");
+    assert_eq!(of(&app, &text), "revoked");
+}
+
+#[test]
+fn another_bukti_is_trusted_once_it_is_imported() {
+    let (app, other) = (TestApp::start(), TestApp::start());
+    app.bukti_well(&["trust", "publish"]);
+    other.bukti_well(&["trust", "publish"]);
+    other.import(&[dose("E1")]);
+    let text = other.qr_text(PHONE, BORN);
+    assert_eq!(of(&app, &text), "issuer_unknown");
+
+    let list = other.data.path().join("bucket/bukti-public/trust/signers.json");
+    let list = list.to_str().unwrap();
+    assert!(app.bukti_well(&["trust", "import", list, "--dry-run"]).starts_with("1 new, 0 changed, 0 known"));
+    assert_eq!(of(&app, &text), "issuer_unknown");
+    app.bukti_well(&["trust", "import", list]);
+    assert_eq!(of(&app, &text), "valid");
+    assert!(app.bukti_well(&["trust", "import", list]).starts_with("0 new, 0 changed, 1 known"));
+
+    let listed = app.bukti_well(&["trust", "list"]);
+    let kid = listed.split_whitespace().next().unwrap();
+    app.bukti_well(&["trust", "remove", kid]);
+    assert_eq!(of(&app, &text), "issuer_unknown");
+    assert_eq!(app.bukti(&["trust", "remove", kid]).code, 1);
+
+    let folder = other.data.path().join("bucket/bukti-public/trust");
+    let folder = folder.to_str().unwrap();
+    assert_eq!(verdict(&app, &["--trust", folder, &text]).1, "valid", "by the files in a folder");
+    assert_eq!(verdict(&app, &["--trust", other.url(), &text]).1, "valid", "by another site");
+    let did = other.data.path().join("bucket/bukti-public/trust/did.json");
+    assert!(app.bukti_well(&["trust", "import", did.to_str().unwrap()]).starts_with("1 new"));
+    assert_eq!(of(&app, &text), "valid");
+}
