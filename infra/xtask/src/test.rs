@@ -47,8 +47,8 @@ enum Stage {
     Fmt,
     /// Compiler and clippy, without a warning.
     Clippy,
-    /// The Python tools that the journeys call: verifiers that are not ours.
-    Python,
+    /// Verifiers and decoders that the journeys call and that are not ours, from PyPI and npm.
+    Verifiers,
     /// Tests in Rust: of each package and the journeys on the embedded stack.
     Unit,
     /// The site compiles to WebAssembly.
@@ -66,7 +66,7 @@ impl Stage {
             Self::Clippy => "clippy",
             Self::Unit => "unit",
             Self::Site => "site",
-            Self::Python => "python",
+            Self::Verifiers => "verifiers",
             Self::Browser => "browser",
             Self::Deploy => "deploy",
         }
@@ -83,12 +83,14 @@ impl Stage {
                 clippy.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
                 run::stream(&mut clippy, "Clippy's messages above say where.")
             }
-            Self::Unit => run::stream(
-                project.command("cargo").args(["test", "--workspace"]).env("BUKTI_PYTHON", python(project)?),
-                "Failures are listed above; `cargo test NAME` runs one test.",
-            ),
+            Self::Unit => {
+                let mut tests = project.command("cargo");
+                tests.args(["test", "--workspace"]).env("BUKTI_PYTHON", python(project)?);
+                tests.env("BUKTI_NODE_VERIFIER", node_verifier(project)?);
+                run::stream(&mut tests, "Failures are listed above; `cargo test NAME` runs one test.")
+            }
             Self::Site => site::build(project, options.wasm_toolchain).map(drop),
-            Self::Python => python(project).map(drop),
+            Self::Verifiers => python(project).and(node_verifier(project)).map(drop),
             Self::Browser => browser(project, options),
             Self::Deploy => deploy(project, options.deploy),
         }
@@ -130,7 +132,21 @@ pub fn test(project: &Project, options: &Options) -> Result<()> {
 
 /// The Python environment of the tests; gives its interpreter.
 fn python(project: &Project) -> Result<PathBuf> {
-    Ok(tools::venv(project, "venv", &project.root.join("tests/requirements.txt"))?.join("python"))
+    let python = tools::venv(project, "venv", &project.root.join("tests/requirements.txt"))?.join("python");
+    // The one package that does not bring its library.
+    if run::capture(project.command(&python).args(["-c", "import pyzbar.pyzbar"]), "").is_err() {
+        tools::apt_install(project, &["libzbar0"], "to scan QRs with a second decoder")?;
+    }
+    Ok(python)
+}
+
+/// The verifier on Node, a copy beside its packages; gives its script.
+fn node_verifier(project: &Project) -> Result<PathBuf> {
+    tools::program(project, &["node"], &["nodejs", "npm"], "for the verifier from npm")?;
+    let work = project.target.join("verify");
+    renew_copy(&project.root.join("tests/verify"), &work)?;
+    tools::npm_install(project, &work)?;
+    Ok(work.join("hcert.mjs"))
 }
 
 /// The journeys in a browser, against the embedded stack with fresh data.

@@ -116,6 +116,7 @@ pub fn venv(project: &Project, name: &str, requirements: &Path) -> Result<PathBu
     if run::capture(project.command(&python).args(["-c", "import ensurepip, venv"]), "").is_err() {
         apt_install(project, &["python3-venv"], "for the Python tools")?;
     }
+    run::say(format!("installing what {} names from PyPI", project.show(requirements)));
     let log = project.target.join("xtask-logs/pip.log");
     let mut make = project.command(&python);
     run::quietly(make.args(["-m", "venv", "--clear"]).arg(&folder), &log, LIMIT, "")?;
@@ -139,7 +140,8 @@ pub fn npm_install(project: &Project, folder: &Path) -> Result<()> {
     if fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) {
         return Ok(());
     }
-    let npm = program(project, &["npm"], &["npm"], "for the browser tests")?;
+    let npm = program(project, &["npm"], &["npm"], "for the packages of tests")?;
+    run::say(format!("installing what {} names from npm", project.show(&folder.join(list))));
     let mut install = project.command(npm);
     install.arg(if locked { "ci" } else { "install" });
     install.args(["--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(folder).current_dir(folder);

@@ -14,6 +14,7 @@ use flate2::write::ZlibEncoder;
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// What a deployment issued for these people.
 struct Issued {
@@ -181,6 +182,39 @@ fn independent_implementations_refuse_what_is_damaged_or_forged() {
         let answers = verifier.ask(&[whole, &reseal(whole, |_| ()), &damaged, &changed, &forged]);
         let accepted: Vec<bool> = answers.iter().map(Result::is_ok).collect();
         assert_eq!(accepted, [true, true, false, false, false], "{}: {answers:?}", verifier.1.display());
+    }
+}
+
+#[test]
+fn two_decoders_read_a_printed_qr_of_40_mm_also_from_a_photograph() {
+    let Some(python) = std::env::var_os("BUKTI_PYTHON") else { return drop(verifiers()) };
+    // The shortest, the longest, and others: together more than one version of the QR.
+    let mut certificates: Vec<&Certificate> = ISSUED.certificates.iter().collect();
+    certificates.sort_by_key(|certificate| certificate.text.len());
+    let (step, last) = (certificates.len() / 50, certificates.len() - 1);
+    let chosen = certificates.iter().enumerate().filter(|(at, _)| at % step == 0 || *at == last);
+    let chosen: Vec<&Certificate> = chosen.map(|(_, certificate)| *certificate).collect();
+    assert!(chosen.len() > 50);
+
+    let folder = TempDir::new().unwrap();
+    let paths = chosen.iter().enumerate().map(|(at, certificate)| {
+        let path = folder.path().join(format!("{at}.pdf"));
+        std::fs::write(&path, &certificate.pdf).unwrap();
+        path
+    });
+    let mut scanner = Command::new(python);
+    let output = scanner.arg(root().join("tests/verify/paper.py")).args(paths).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let scans: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(scans.len(), chosen.len());
+    for (certificate, scan) in chosen.iter().zip(&scans) {
+        // The page gives it more than the 40 mm at which it is read here.
+        assert!((54.0..56.0).contains(&scan["side"].as_f64().unwrap()), "{}", scan["side"]);
+        for picture in ["scan", "photo"] {
+            let read = json!({"zxing": [certificate.text], "zbar": [certificate.text]});
+            assert_eq!(scan[picture], read, "{picture}: {}", certificate.name);
+        }
     }
 }
 
