@@ -23,7 +23,8 @@ pub fn VerdictCard(
     let report = verified.report;
     let content = report.content.filter(|_| outcome.is_proven());
     let until = report.expires_at.and_then(|at| browser::local_time(&at));
-    let signer = report.signer;
+    let issuer = content.as_ref().and_then(|content| content.issuer.as_deref());
+    let signer = report.signer.filter(|signer| Some(signer.as_str()) != issuer);
     let row = |label: String, words: String| view! { <div><dt>{label}</dt><dd>{words}</dd></div> };
     let rows = move |content: bukti_hcert::Content| {
         let signer = signer.clone();
