@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use crate::browser;
 use crate::components::{Icon, look};
+use crate::describe::Mood;
 use crate::language::{Language, tr};
 use crate::verdict::{self, Outcome};
 use crate::verifier::Verified;
@@ -37,10 +38,9 @@ pub fn VerdictCard(
                 until.map(|(date, ..)| row(words("site.verify.until"), bukti_locales::date(locale, date)));
             facts.chain(signer).chain(until).collect_view()
         };
+        let compare = || view! { <p><strong>{tr("site.verify.compare")}</strong></p> };
         view! {
-            <p>
-                <strong>{tr("site.verify.compare")}</strong>
-            </p>
+            {(outcome.mood() != Mood::Wrong).then(compare)}
             <dl class="facts">{rows}</dl>
         }
     };
