@@ -51,9 +51,10 @@ pub fn doses() -> Vec<FeedRow> {
         people.push(synthetic((at, &NAMES[at % NAMES.len()])));
     }
     let phone = |at: usize| format!("08123456{:04}", at / FAMILY);
-    let rows = people.into_iter().enumerate().flat_map(|(at, rows)| {
-        rows.into_iter().map(move |row| FeedRow { no_hp: phone(at), ..row })
-    });
+    let rows = people
+        .into_iter()
+        .enumerate()
+        .flat_map(|(at, rows)| rows.into_iter().map(move |row| FeedRow { no_hp: phone(at), ..row }));
     rows.collect()
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::stream::partition_of;
-use crate::table::{RACES, Table, Written, from_item, hex, s, to_item};
+use crate::table::{RACES, Table, from_item, hex, s, to_item};
 use crate::{Aws, Keys, OpenError, StoreError};
 
 /// All in one partition: one read brings the register as a whole.
@@ -236,17 +236,6 @@ impl Signers {
         };
         let new = self.table.putting(new, "attribute_not_exists(pk)", &[])?;
         self.table.transact(vec![new, pointer]).await
-    }
-
-    /// Keeps a signer that signs no more, unless it is known.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn keep_retired(&self, signer: &SignerRecord) -> Result<bool, StoreError> {
-        let item = to_item(PK, &signer.kid, signer)?;
-        let written = self.table.put_if(item, "attribute_not_exists(pk)", &[]).await?;
-        Ok(matches!(written, Written::Done))
     }
 
     /// Withdraws a signer whose key is compromised: nothing that it signed counts any more.

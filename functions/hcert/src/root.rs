@@ -1,7 +1,5 @@
 //! The root of a deployment (the eHealth Network's and ICAO's CSCA): certifies document signers.
 
-use std::fmt;
-
 use aws_lc_rs::rand;
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -29,19 +27,13 @@ const VACCINATIONS: &[u64] = &[1, 3, 6, 1, 4, 1, 1847, 2021, 1, 2];
 /// Subject key identifier (RFC 5280, 4.2.1.2).
 const SUBJECT_KEY_IDENTIFIER: &[u64] = &[2, 5, 29, 14];
 
-/// Key and certificate of a root, P-256. Secret: shows neither in `Debug`.
+/// Key and certificate of a root, P-256. Secret: has no `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Root {
     /// PKCS #8 in PEM.
     key: String,
     /// X.509 in PEM.
     certificate: String,
-}
-
-impl fmt::Debug for Root {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Root(…)")
-    }
 }
 
 /// The public key of a signer that is to be certified.
@@ -169,4 +161,62 @@ fn params(
 
 fn ymd(date: Date) -> time::OffsetDateTime {
     date_time_ymd(date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use p256::ecdsa::{DerSignature, signature::Verifier};
+    use x509_cert::der::Encode;
+    use x509_cert::ext::pkix::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectKeyIdentifier};
+
+    use super::*;
+    use crate::{NewKey, TrustedSigner};
+
+    fn read(pem: &str) -> Certificate {
+        Certificate::from_der(&pem_to_der(pem).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_signer_is_certified_by_the_root_for_vaccinations_and_five_years() {
+        let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
+        let made = Root::generate("Kementerian Kesehatan", now).unwrap();
+        // As it comes back from its file.
+        let root: Root = serde_json::from_str(&serde_json::to_string(&made).unwrap()).unwrap();
+        let key = NewKey::generate().unwrap();
+        let der = root.certify(&key.public_key, now).unwrap();
+        assert_ne!(der, root.certify(&key.public_key, now).unwrap(), "serial numbers are random");
+
+        let (of_root, signer) = (read(root.certificate_pem()), Certificate::from_der(&der).unwrap());
+        let (of_root, body) = (of_root.tbs_certificate(), signer.tbs_certificate());
+        assert_eq!(body.issuer(), of_root.subject());
+        let root_key = of_root.subject_public_key_info().to_der().unwrap();
+        let root_key = VerifyingKey::from_public_key_der(&root_key).unwrap();
+        let signature = DerSignature::from_bytes(signer.signature().raw_bytes()).unwrap();
+        root_key.verify(&body.to_der().unwrap(), &signature).unwrap();
+
+        let (critical, constraints) = of_root.get_extension::<BasicConstraints>().unwrap().unwrap();
+        assert!(critical && constraints.ca && constraints.path_len_constraint == Some(0));
+        let (_, root_usage) = of_root.get_extension::<KeyUsage>().unwrap().unwrap();
+        assert!(root_usage.key_cert_sign() && root_usage.crl_sign() && !root_usage.digital_signature());
+        let (_, usage) = body.get_extension::<KeyUsage>().unwrap().unwrap();
+        assert!(usage.digital_signature() && !usage.key_cert_sign());
+        let (_, authority) = body.get_extension::<AuthorityKeyIdentifier>().unwrap().unwrap();
+        let (_, root_identifier) = of_root.get_extension::<SubjectKeyIdentifier>().unwrap().unwrap();
+        assert_eq!(authority.key_identifier.unwrap(), root_identifier.0);
+        assert!(body.get_extension::<SubjectKeyIdentifier>().unwrap().is_some());
+
+        let trusted = TrustedSigner::from_certificate(&der).unwrap();
+        assert_eq!(trusted.key.to_der().unwrap(), key.public_key);
+        assert!(trusted.usages.vaccination && !trusted.usages.test && !trusted.usages.recovery);
+        assert_eq!(trusted.not_after.unwrap().to_string(), "2031-11-21T00:00:00Z");
+        assert!(trusted.not_before.unwrap() < now);
+    }
+
+    #[test]
+    fn only_keys_of_p256_are_certified() {
+        let now = Timestamp::UNIX_EPOCH;
+        let root = Root::generate("Bukti", now).unwrap();
+        assert!(matches!(root.certify(b"no key", now), Err(SignError::UnreadableKey)));
+        assert!(Root::from_pem("no key".to_owned(), root.certificate_pem().to_owned()).is_err());
+    }
 }

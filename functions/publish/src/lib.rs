@@ -92,7 +92,8 @@ impl Publish {
     ///
     /// [`PublishError`]; it can be tried again, and what was published before stays whole.
     pub async fn publish(&self) -> Result<Published, PublishError> {
-        self.publishing.in_turn(self.publish_now(Timestamp::now())).await?
+        // The time is that of the turn, too: later lists say a later one.
+        self.publishing.in_turn(async { self.publish_now(Timestamp::now()).await }).await?
     }
 
     async fn publish_now(&self, now: Timestamp) -> Result<Published, PublishError> {

@@ -57,6 +57,8 @@ pub struct Report {
     pub expires_at: Option<Timestamp>,
     /// Whether revocation was looked at.
     pub revocation: RevocationState,
+    /// When the oldest of the revocation lists was made that were looked at.
+    pub revocation_as_of: Option<Timestamp>,
 }
 
 /// The verdict that follows from what was found. `index` is `None` and `partitions` lacks some where they could not be
@@ -68,20 +70,29 @@ pub fn judge(
     partitions: &[Partition],
 ) -> Report {
     let signer = checked.signer.and_then(|at| signers.get(at));
-    let needed = index.map(|index| index.partitions_for(&checked));
-    let there = |path: &String| partitions.iter().any(|partition| partition.path == *path);
-    let looked_at = needed.is_some_and(|needed| needed.iter().all(there));
+    let as_of = index.and_then(|index| looked_at(index, partitions, &checked));
     let reason = partitions.iter().find_map(|partition| partition.reason(&checked));
     Report {
         verdict: verdict(&checked, reason),
         signer: signer.and_then(|signer| signer.name.clone()),
-        revocation: if looked_at { RevocationState::Checked } else { RevocationState::Unavailable },
+        revocation: if as_of.is_some() { RevocationState::Checked } else { RevocationState::Unavailable },
+        revocation_as_of: as_of,
         steps: checked.steps,
         payload: checked.payload,
         content: checked.content,
         issued_at: checked.issued_at,
         expires_at: checked.expires_at,
     }
+}
+
+/// When the oldest of the lists was made that the certificate would be on; `None` where one of them is lacking. A partition
+/// that was kept may be older than the index.
+fn looked_at(index: &RevocationIndex, partitions: &[Partition], checked: &Checked) -> Option<Timestamp> {
+    let made = |path: &String| Some(partitions.iter().find(|partition| partition.path == *path)?.issued_at);
+    index
+        .partitions_for(checked)
+        .iter()
+        .try_fold(index.issued_at, |oldest, path| Some(oldest.min(made(path)?)))
 }
 
 fn verdict(checked: &Checked, reason: Option<RevokedReason>) -> Verdict {

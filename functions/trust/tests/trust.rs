@@ -146,6 +146,13 @@ fn a_report_says_whether_revocation_was_looked_at() {
     assert_eq!(state(&[]), RevocationState::Unavailable, "without the index");
     let unlisted = wait(revocation_files(vec![Revoked { kid: [0; 8], ..revoked }], &signer, now())).unwrap();
     assert_eq!(state(&unlisted), RevocationState::Checked, "no list is of its signer");
+
+    // The index is of today, the partition was kept from yesterday.
+    let yesterday = now() - 24.hours();
+    let mut kept = wait(revocation_files(others(&signer, 3), &signer, yesterday)).unwrap();
+    assert_eq!(verify(&text, &ours, &files, now()).revocation_as_of, Some(now()));
+    kept[1] = files[1].clone();
+    assert_eq!(verify(&text, &ours, &kept, now()).revocation_as_of, Some(yesterday));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::target::{Target, Where, aws_environment};
-use crate::trust;
+use crate::{say, trust};
 
 /// How long before its end a signer's rotation is asked for.
 const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -247,28 +247,9 @@ async fn list(place: &Where, json: bool) -> Result<()> {
     let signers: Vec<Listed> =
         register.signers.iter().filter_map(|signer| Listed::of(&register, signer)).collect();
     if json {
-        println!("{}", serde_json::to_string_pretty(&signers)?);
+        say(&(serde_json::to_string_pretty(&signers)? + "\n"));
     } else {
-        println!(
-            "{:<16}  {:<6}  {:<7}  {:<10}  {:<11}  {:<10}",
-            "kid", "form", "status", "from", "signs until", "ends"
-        );
-        let day = |time: Timestamp| time.to_string().chars().take(10).collect::<String>();
-        for signer in &signers {
-            let status = match signer.status {
-                SignerStatus::Active => "active",
-                SignerStatus::Retired => "retired",
-                SignerStatus::Revoked => "revoked",
-            };
-            println!(
-                "{:<16}  {:<6}  {status:<7}  {:<10}  {:<11}  {:<10}",
-                signer.kid,
-                signer.form,
-                day(signer.from),
-                day(signer.signs_until),
-                day(signer.ends)
-            );
-        }
+        say(&table(&signers));
     }
     match signers.iter().find(|signer| signer.status == SignerStatus::Active) {
         None => eprintln!("No signer signs: `bukti keys init` makes one."),
@@ -278,6 +259,24 @@ async fn list(place: &Where, json: bool) -> Result<()> {
         Some(_) => {}
     }
     Ok(())
+}
+
+fn table(signers: &[Listed]) -> String {
+    let day = |time: Timestamp| time.to_string().chars().take(10).collect::<String>();
+    let line = |[kid, form, status, from, signs_until, ends]: [&str; 6]| {
+        format!("{kid:<16}  {form:<6}  {status:<7}  {from:<10}  {signs_until:<11}  {ends}\n")
+    };
+    let mut text = line(["kid", "form", "status", "from", "signs until", "ends"]);
+    for signer in signers {
+        let status = match signer.status {
+            SignerStatus::Active => "active",
+            SignerStatus::Retired => "retired",
+            SignerStatus::Revoked => "revoked",
+        };
+        let [from, signs_until, ends] = [signer.from, signer.signs_until, signer.ends].map(day);
+        text.push_str(&line([&signer.kid, signer.form, status, &from, &signs_until, &ends]));
+    }
+    text
 }
 
 fn pem(certificate: &[u8]) -> String {

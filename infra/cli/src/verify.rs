@@ -12,8 +12,8 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::fetch;
 use crate::target::{Target, Where};
+use crate::{fetch, say};
 
 /// No certificate is longer, in bytes.
 const LONGEST: u64 = 1024 * 1024;
@@ -106,9 +106,9 @@ pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
     }
     let report = judge(checked, &trust.signers, index.as_ref(), &partitions);
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&Answer::of(&report))?);
+        say(&(serde_json::to_string_pretty(&Answer::of(&report))? + "\n"));
     } else {
-        print!("{}", in_words(&report, trust.revocations.is_some()));
+        say(&in_words(&report, trust.revocations.is_some()));
     }
     Ok(if report.verdict == Verdict::Valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

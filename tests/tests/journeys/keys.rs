@@ -28,7 +28,8 @@ fn active(app: &TestApp) -> String {
 /// Exit code and verdict of `bukti verify`.
 pub fn verdict(app: &TestApp, arguments: &[&str]) -> (i32, String) {
     let said = app.bukti(&[&["verify", "--json"], arguments].concat());
-    let answer: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}{}", said.out, said.err));
+    let answer: Value =
+        serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}{}", said.out, said.err));
     (said.code, answer["verdict"].as_str().unwrap().to_owned())
 }
 

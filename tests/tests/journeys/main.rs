@@ -5,6 +5,7 @@
 mod account;
 mod api;
 mod feed;
+mod icvp;
 mod keys;
 mod link;
 mod restart;

@@ -1,5 +1,6 @@
 //! Killed in the middle, started again: the same end state.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,16 +11,17 @@ use bukti_tests::{call, import, outbox, program, sample_feed};
 use crate::feed::{assert_sms, documents_in, expected, repeated};
 
 /// The program of the stack, killed when it is dropped.
-struct Running {
+pub struct Running {
     process: Child,
-    url: String,
+    pub url: String,
 }
 
 impl Running {
-    fn start(data: &Path) -> Self {
+    pub fn start(data: &Path, options: &[&OsStr]) -> Self {
         let mut process = Command::new(program("bukti-local"))
             .args(["--port", "0", "--data"])
             .arg(data)
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -29,7 +31,7 @@ impl Running {
         Self { process, url }
     }
 
-    fn settle(&self) {
+    pub fn settle(&self) {
         let deadline = Instant::now() + Duration::from_secs(300);
         while call(&self.url, "GET", "/_stack.json", None, None).body["backlog"] != 0 {
             assert!(Instant::now() < deadline, "the stack does not come to rest");
@@ -56,7 +58,7 @@ fn killed_in_the_middle_of_an_import() {
 
     let kills = [1500, 4000];
     for after in kills {
-        let running = Running::start(&stack);
+        let running = Running::start(&stack, &[]);
         let mut importing = Command::new(program("bukti"))
             .args(["import", "--endpoint", &running.url])
             .arg(&feed)
@@ -70,7 +72,7 @@ fn killed_in_the_middle_of_an_import() {
         let _ = importing.wait();
     }
 
-    let running = Running::start(&stack);
+    let running = Running::start(&stack, &[]);
     let (output, report) = import(&running.url, &feed);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     running.settle();

@@ -35,7 +35,8 @@ fn a_revoked_certificate_is_revoked_for_verifiers_and_for_its_holder() {
     assert_eq!(of(&app, &text), "valid");
     let uvci = uvci(&app, &text);
 
-    let wrong = app.bukti(&["revoke", "0123456789ABCDEF", &uvci, "URN:UVCI:01:ID:X", "--reason", "stolen form"]);
+    let wrong =
+        app.bukti(&["revoke", "0123456789ABCDEF", &uvci, "URN:UVCI:01:ID:X", "--reason", "stolen form"]);
     assert_eq!(wrong.code, 1, "two are not there");
     assert!(wrong.err.contains("there is no certificate 0123456789ABCDEF"), "{}", wrong.err);
     assert!(wrong.out.contains(" revoked\n"), "and the third is revoked: {}", wrong.out);

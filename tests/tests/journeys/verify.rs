@@ -130,9 +130,8 @@ fn independent_implementations_accept_the_certificates_of_200_people() {
 
     let named = ISSUED.certificates.iter().zip(&payloads);
     let hard = named.filter(|(certificate, _)| people::NAMES.contains(&&*certificate.name));
-    let names: BTreeMap<&str, &Value> = hard
-        .filter_map(|(certificate, payload)| Some((&*certificate.name, payload.get("nam")?)))
-        .collect();
+    let names: BTreeMap<&str, &Value> =
+        hard.filter_map(|(certificate, payload)| Some((&*certificate.name, payload.get("nam")?))).collect();
     insta::assert_json_snapshot!("names", names);
 }
 
