@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{File, ImageBitmap, MessageChannel, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{
+    File, ImageBitmap, MessageChannel, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType,
+};
 
 use crate::verdict::Report;
 
@@ -113,24 +115,35 @@ impl Verifier {
         progress: Progress,
     ) -> Result<JsValue, Broken> {
         let channel = MessageChannel::new().map_err(|_| Broken)?;
-        let port = channel.port1();
-        let mut listener = None;
+        let mut line = Line { port: channel.port1(), heard: None };
         let answered = js_sys::Promise::new(&mut |resolve, _reject| {
             let progress = Rc::clone(&progress);
             let heard = move |event: MessageEvent| match property(&event.data(), "progress").as_f64() {
                 Some(done) => progress(done),
                 None => drop(resolve.call1(&JsValue::NULL, &event.data())),
             };
-            let heard = listener.insert(Closure::<dyn Fn(MessageEvent)>::new(heard));
-            port.set_onmessage(Some(heard.as_ref().unchecked_ref()));
+            let heard = line.heard.insert(Closure::new(heard));
+            line.port.set_onmessage(Some(heard.as_ref().unchecked_ref()));
         });
         let mut transfer = js_sys::Array::of1(&channel.port2());
         transfer.extend(transferred.cloned());
         let message = object(&[("ask", &ask.into()), ("about", about)]);
         self.0.post_message_with_transfer(&message, &transfer).map_err(|_| Broken)?;
         let answer = JsFuture::from(answered).await.map_err(|_| Broken)?;
-        port.close();
         if property(&answer, "failed").is_truthy() { Err(Broken) } else { Ok(property(&answer, "answer")) }
+    }
+}
+
+/// The port of a question. Who asks no more, because the page was left, hears no answer.
+struct Line {
+    port: MessagePort,
+    heard: Option<Closure<dyn Fn(MessageEvent)>>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.port.set_onmessage(None);
+        self.port.close();
     }
 }
 

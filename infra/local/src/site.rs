@@ -232,6 +232,7 @@ mod tests {
         fs::create_dir_all(site.join("assets")).unwrap();
         fs::write(folder.path().join("secret.txt"), "secret").unwrap();
         fs::write(site.join("index.html"), "index").unwrap();
+        fs::write(site.join("sw.js"), "service worker").unwrap();
         fs::write(site.join("assets/app-1.wasm"), "plain").unwrap();
         fs::write(site.join("assets/app-1.wasm.br"), "brotli").unwrap();
         fs::write(site.join("assets/app-1.wasm.gz"), "gzip").unwrap();
@@ -270,6 +271,9 @@ mod tests {
             assert!(headers["content-security-policy"].to_str().unwrap().contains("frame-ancestors 'none'"));
         }
         assert_eq!(get(&site, "/assets/app-2.wasm", "").await.0, StatusCode::NOT_FOUND);
+        let (_, headers, _) = get(&site, "/sw.js", "").await;
+        assert_eq!(headers["content-type"], "text/javascript; charset=utf-8");
+        assert_eq!(headers["cache-control"], "no-cache", "a service worker is asked for anew");
         let (_, headers, _) = get(&site, "/", "").await;
         let mut again = HeaderMap::new();
         again.insert(header::IF_NONE_MATCH, headers["etag"].clone());

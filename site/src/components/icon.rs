@@ -23,7 +23,7 @@ pub enum Sign {
     Home,
     /// A person.
     Person,
-    /// The corners of a frame around the corners of a QR.
+    /// The corners of a frame, and the line that goes over it.
     Scan,
     /// A photograph.
     Picture,
@@ -49,9 +49,7 @@ impl Sign {
             }
             Sign::Home => r#"<path d="m3.5 11 8.5-7 8.5 7M6 9.5V20h12V9.5M10 20v-6h4v6"/>"#,
             Sign::Person => r#"<circle cx="12" cy="8" r="4"/><path d="M4 20.5c.8-4 4-6 8-6s7.2 2 8 6"/>"#,
-            Sign::Scan => {
-                r#"<path d="M4 8V4h4M16 4h4v4M20 16v4h-4M8 20H4v-4"/><path d="M8.5 8.5h2.5v2.5H8.5zM13 8.5h2.5v2.5H13zM8.5 13H11v2.5H8.5zM13.5 13.5v2h2"/>"#
-            }
+            Sign::Scan => r#"<path d="M4 8V4h4M16 4h4v4M20 16v4h-4M8 20H4v-4M4 12h16"/>"#,
             Sign::Picture => {
                 r#"<rect x="3" y="5" width="18" height="14" rx="2"/><path d="m3.5 17 5-5 3.5 3.5 3-3 5.5 5M15.5 9v.1"/>"#
             }

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use crate::browser;
 use crate::components::{Icon, look};
+use crate::describe::Mood;
 use crate::language::{Language, tr};
 use crate::verdict::{self, Outcome};
 use crate::verifier::Verified;
@@ -23,7 +24,8 @@ pub fn VerdictCard(
     let report = verified.report;
     let content = report.content.filter(|_| outcome.is_proven());
     let until = report.expires_at.and_then(|at| browser::local_time(&at));
-    let signer = report.signer;
+    let issuer = content.as_ref().and_then(|content| content.issuer.as_deref());
+    let signer = report.signer.filter(|signer| Some(signer.as_str()) != issuer);
     let row = |label: String, words: String| view! { <div><dt>{label}</dt><dd>{words}</dd></div> };
     let rows = move |content: bukti_hcert::Content| {
         let signer = signer.clone();
@@ -36,10 +38,9 @@ pub fn VerdictCard(
                 until.map(|(date, ..)| row(words("site.verify.until"), bukti_locales::date(locale, date)));
             facts.chain(signer).chain(until).collect_view()
         };
+        let compare = || view! { <p><strong>{tr("site.verify.compare")}</strong></p> };
         view! {
-            <p>
-                <strong>{tr("site.verify.compare")}</strong>
-            </p>
+            {(outcome.mood() != Mood::Wrong).then(compare)}
             <dl class="facts">{rows}</dl>
         }
     };

@@ -177,15 +177,20 @@ impl Desk {
         }
     }
 
-    /// Looks at frame after frame, until a code is found or the camera is stopped.
-    async fn scan(self) -> Result<(), Trouble> {
+    /// Looks at frame after frame until there is a code, and verifies it.
+    async fn scan(self) -> Result<(), Broken> {
         loop {
             browser::pause(PAUSE).await;
+            if self.busy.get_untracked() {
+                continue;
+            }
             let Some(video) = self.video.get_untracked() else { return Ok(()) };
             let Some(frame) = camera::frame(&video).await else { continue };
-            let read = async { self.verifier()?.read_frame(&frame).await }.await;
-            if let Some(text) = read.map_err(|Broken| Trouble::Broken)? {
-                return self.verify(&text).await;
+            if let Some(text) = self.verifier()?.read_frame(&frame).await?
+                && !self.busy.get_untracked()
+            {
+                // The verdict takes the place of what the camera sees, with which this task ends.
+                self.begin(async move { self.verify(&text).await });
             }
         }
     }
@@ -232,7 +237,7 @@ pub fn Verify() -> impl IntoView {
                 Some(verified) => {
                     view! {
                         <VerdictCard verified=verified />
-                        <div class="buttons">
+                        <div class="buttons next">
                             <button type="button" class="button primary" on:click=move |_| desk.next()>
                                 {tr("site.verify.next")}
                             </button>
@@ -307,7 +312,11 @@ fn Viewfinder(
         let _ = video.play();
     }));
     // Ends with this part of the page.
-    Tasks::here().run(Box::pin(async move { desk.trouble.set(desk.scan().await.err()) }));
+    Tasks::here().run(Box::pin(async move {
+        if let Err(Broken) = desk.scan().await {
+            desk.trouble.set(Some(Trouble::Broken));
+        }
+    }));
     let torch = move || {
         desk.torch.get().map(|on| {
             view! {
@@ -441,7 +450,11 @@ fn ListsLine(
             let button = view! { <button type="button" class="button" on:click=keep>{words}</button> };
             return Some(button.into_any());
         }
-        let words = fill(locale, "site.verify.offline", &[("moment", &moment(Some(kept?)))]);
+        let words = if kept? == lists.revocation_at.as_deref()? {
+            text(locale, "site.verify.offline").to_owned()
+        } else {
+            fill(locale, "site.verify.offline_of", &[("moment", &moment(kept))])
+        };
         let ready = || view! { <p class="ready"><Icon sign=Sign::Good /> <span>{words}</span></p> };
         desk.page_kept.get().then(|| ready().into_any())
     };

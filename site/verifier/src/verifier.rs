@@ -74,3 +74,31 @@ impl Verifier {
         judge(checked, &self.signers, self.index.as_ref(), &partitions)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bukti_trust::Verdict;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_refused_and_leaves_what_was_there() {
+        let mut verifier = Verifier::default();
+        assert!(verifier.take_signers(br#"{"issued_at":"2026-11-23T03:15:00Z","signers":[]}"#));
+        let listed_at = verifier.listed_at();
+        // The page of a site that answers every address.
+        assert!(!verifier.take_signers(b"<!doctype html>"));
+        assert_eq!(verifier.listed_at(), listed_at);
+        assert!(!verifier.take_index(b"<!doctype html>"));
+        assert!(!verifier.take_partition("trust/revocation/a.cose", b"<!doctype html>"));
+        assert!(verifier.index().is_none());
+    }
+
+    #[test]
+    fn without_lists_there_is_a_verdict_too() {
+        let verifier = Verifier::default();
+        let found = verifier.check("https://bukti.example.go.id", Timestamp::UNIX_EPOCH);
+        assert!(verifier.lacking(&found).is_empty());
+        assert_eq!(verifier.judge(found).verdict, Verdict::NotACertificate);
+    }
+}
