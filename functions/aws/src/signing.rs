@@ -103,7 +103,14 @@ pub struct DocumentSigners {
     signers: Signers,
     keys: Keys,
     region: String,
-    known: Arc<Mutex<Option<(Instant, Arc<DocumentSigner>)>>>,
+    known: Arc<Mutex<Option<Known>>>,
+}
+
+/// A signer that was opened, and when the register was read for it.
+#[derive(Clone)]
+struct Known {
+    read_at: Instant,
+    signer: Arc<DocumentSigner>,
 }
 
 impl DocumentSigners {
@@ -124,13 +131,14 @@ impl DocumentSigners {
     /// [`SigningError`].
     pub async fn active(&self) -> Result<Arc<DocumentSigner>, SigningError> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, signer)) = known.filter(|(read_at, _)| read_at.elapsed() < KEPT_FOR) {
-            return Ok(signer);
+        if let Some(known) = known.filter(|known| known.read_at.elapsed() < KEPT_FOR) {
+            return Ok(known.signer);
         }
         let read_at = Instant::now();
         let register = self.signers.register().await?;
         let signer = Arc::new(self.open(register.active().ok_or(SigningError::NoSigner)?).await?);
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((read_at, Arc::clone(&signer)));
+        let known = Known { read_at, signer: Arc::clone(&signer) };
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
         Ok(signer)
     }
 

@@ -28,8 +28,8 @@ fn active(app: &TestApp) -> String {
 /// Exit code and verdict of `bukti verify`.
 pub fn verdict(app: &TestApp, arguments: &[&str]) -> (i32, String) {
     let said = app.bukti(&[&["verify", "--json"], arguments].concat());
-    let answer: Value =
-        serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}{}", said.out, said.err));
+    assert!(said.out.starts_with('{'), "{}", said.err);
+    let answer: Value = serde_json::from_str(&said.out).unwrap();
     (said.code, answer["verdict"].as_str().unwrap().to_owned())
 }
 
@@ -182,7 +182,11 @@ fn start_kms(python: &OsStr, folder: &Path) -> (Process, String) {
     let process = Process(process);
     let deadline = Instant::now() + Duration::from_secs(60);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < deadline, "{}", std::fs::read_to_string(folder.join("ministack.log")).unwrap());
+        assert!(
+            Instant::now() < deadline,
+            "{}",
+            std::fs::read_to_string(folder.join("ministack.log")).unwrap()
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
     (process, url)
@@ -204,7 +208,9 @@ fn create_kms_key(url: &str, spec: &str) -> String {
 #[test]
 fn a_signer_in_kms_signs_certificates_and_lists() {
     let Some(python) = std::env::var_os("BUKTI_PYTHON") else {
-        eprintln!("left out: BUKTI_PYTHON names no Python with tests/requirements.txt installed; `cargo xtask test` does");
+        eprintln!(
+            "left out: BUKTI_PYTHON names no Python with tests/requirements.txt installed; `cargo xtask test` does"
+        );
         return;
     };
     let folder = tempfile::tempdir().unwrap();

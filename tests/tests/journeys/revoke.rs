@@ -65,7 +65,7 @@ fn a_revoked_certificate_is_revoked_for_verifiers_and_for_its_holder() {
 fn a_correction_supersedes_the_certificate_of_before() {
     let app = TestApp::start();
     let row = dose("E1");
-    app.import(&[row.clone()]);
+    app.import(std::slice::from_ref(&row));
     let first = app.qr_text(PHONE, BORN);
     app.import(&[corrected(&row, "2021-02-01T08:00:00+07:00", "B2")]);
     let second = app.qr_text(PHONE, BORN);
