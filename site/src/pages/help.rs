@@ -10,11 +10,12 @@ use crate::language::{Language, tr};
 const OTHER_TOPICS: [&str; 6] = ["no_code", "link_dead", "wrong_data", "no_phone", "keep", "verify"];
 
 /// The diagnoses that mean no certificate or no SMS, in the order in which a dose meets them.
-const CAUSES: [DiagnosisCode; 10] = [
+const CAUSES: [DiagnosisCode; 11] = [
     DiagnosisCode::DoseNotReceived,
     DiagnosisCode::DoseIncomplete,
     DiagnosisCode::DoseHeld,
     DiagnosisCode::DoseRejected,
+    DiagnosisCode::DoseBeforeIcvp,
     DiagnosisCode::CertificateBeingMade,
     DiagnosisCode::CertificateIssuedPhoneMissing,
     DiagnosisCode::CertificateIssuedPhoneInvalid,
