@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ export const url = process.env.BUKTI_URL;
 export const phone = { width: 360, height: 740 };
 export const desktop = { width: 1280, height: 800 };
 
-const { ARTIFACTS, BUKTI_CLI, BUKTI_DATA, BUKTI_PYTHON, BUKTI_ROOT, CHROMIUM } = process.env;
+const { ARTIFACTS, BUKTI_CLI, BUKTI_PYTHON, BUKTI_ROOT, CHROMIUM } = process.env;
 const columns =
   "event_id,sent_at,nik,paspor,nama,tanggal_lahir,jenis_kelamin,no_hp,dosis_ke,vaksin,batch,tanggal_vaksinasi,kode_faskes,nama_faskes".split(",");
 
@@ -119,8 +119,10 @@ export function verifyPdf(path) {
   const python = (script, args, input) =>
     execFileSync(BUKTI_PYTHON, [join(BUKTI_ROOT, "tests/verify", script), ...args], { input, encoding: "utf8" });
   const texts = python("scan.py", [path]).trim().split("\n");
-  const { signer } = JSON.parse(readFileSync(join(BUKTI_DATA, "secrets.json"), "utf8"));
-  const asked = { signer: signer.signer_certificate_pem, root: signer.root_certificate_pem, schema: null, texts };
-  const payloads = JSON.parse(python("hcert.py", [], JSON.stringify(asked)));
-  return payloads[0];
+  const exported = (...what) =>
+    execFileSync(BUKTI_CLI, ["keys", "export", ...what, "--endpoint", url], { encoding: "utf8" });
+  const asked = { signer: exported(), root: exported("--root"), schema: null, value_sets: null, texts };
+  const [answer] = JSON.parse(python("hcert.py", [], JSON.stringify(asked)));
+  if (answer.refused) throw new Error(answer.refused);
+  return answer.payload;
 }

@@ -197,7 +197,8 @@ impl RevocationIndex {
 
     /// About how many bytes all partitions are.
     pub fn total_bytes(&self) -> u64 {
-        self.lists.iter().map(|list| (list.count * 16).saturating_add(ENVELOPE << list.bits)).sum()
+        let bytes = |list: &IndexedList| list.count.saturating_mul(16).saturating_add(ENVELOPE << list.bits);
+        self.lists.iter().map(bytes).fold(0, u64::saturating_add)
     }
 }
 

@@ -9,9 +9,9 @@ use bukti_hcert::{
     Checked, LocalSigner, NewKey, Root, Signer, TrustedSigner, Vaccination, check, seal, uvci,
 };
 use bukti_trust::{
-    HashKind, ImportError, ListedSigner, Partition, PublicFile, Report, RevocationError, RevocationIndex,
-    RevocationState, Revoked, RevokedReason, SignerList, SignerSource, SignerStatus, Verdict, did_document,
-    judge, read_issuers, revocation_files,
+    HashKind, ImportError, IndexedList, ListedSigner, Partition, PublicFile, Report, RevocationError,
+    RevocationIndex, RevocationState, Revoked, RevokedReason, SignerList, SignerSource, SignerStatus,
+    Verdict, did_document, judge, read_issuers, revocation_files,
 };
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
@@ -318,4 +318,11 @@ proptest::proptest! {
         proptest::prop_assert!(SignerList::read(&bytes).is_err());
         let _ = read_issuers(&text);
     }
+}
+
+#[test]
+fn an_index_that_counts_without_end_has_a_size_all_the_same() {
+    let list = IndexedList { kid: vec![1; 8], kind: HashKind::Uci, bits: 20, count: u64::MAX };
+    let index = RevocationIndex { issued_at: Timestamp::UNIX_EPOCH, lists: vec![list.clone(), list] };
+    assert_eq!(index.total_bytes(), u64::MAX);
 }
