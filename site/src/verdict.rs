@@ -23,7 +23,12 @@ pub struct Report {
     pub expires_at: Option<String>,
     /// Whether revocation was looked at.
     pub revocation: RevocationState,
+    /// Of when the oldest of the revocation lists is that were looked at.
+    pub revocation_as_of: Option<String>,
 }
+
+/// Lists older than this many days call for a warning.
+pub const OLD: f64 = 3.0;
 
 /// What is said of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,7 +182,15 @@ mod tests {
     }
 
     fn report(verdict: Verdict, revocation: RevocationState) -> Report {
-        Report { verdict, content: None, signer: None, issued_at: None, expires_at: None, revocation }
+        Report {
+            verdict,
+            content: None,
+            signer: None,
+            issued_at: None,
+            expires_at: None,
+            revocation,
+            revocation_as_of: None,
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::keys::READABLE;
 use crate::revocations::RevocationRecord;
-use crate::table::{Table, Written, from_item, s, to_item};
+use crate::table::{RACES, Table, Written, from_item, s, to_item};
 use crate::{Aws, DoseRecord, Keys, OpenError, StoreError};
 
 pub(crate) const SK: &str = "CERT";
@@ -225,7 +225,7 @@ impl Certificates {
         revocation: Revocation<'_>,
         now: Timestamp,
     ) -> Result<RevokeOutcome, StoreError> {
-        loop {
+        for _ in 0..RACES {
             let Some(certificate) = self.of_id(certificate_id).await? else {
                 return Ok(RevokeOutcome::Unknown);
             };
@@ -259,5 +259,6 @@ impl Certificates {
             }
             // Another has revoked it in the meantime: its record says so now.
         }
+        Err(StoreError::Unavailable("too many writers of one certificate".to_owned()))
     }
 }

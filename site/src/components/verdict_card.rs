@@ -26,6 +26,9 @@ pub fn VerdictCard(
     let until = report.expires_at.and_then(|at| browser::local_time(&at));
     let issuer = content.as_ref().and_then(|content| content.issuer.as_deref());
     let signer = report.signer.filter(|signer| Some(signer.as_str()) != issuer);
+    // Lists that were kept can be older than what the page has just fetched.
+    let old = report.revocation_as_of.is_some_and(|at| browser::days_since(&at) > verdict::OLD);
+    let old = old.then(|| view! { <p class="notice waiting">{tr("site.verify.old_lists")}</p> });
     let row = |label: String, words: String| view! { <div><dt>{label}</dt><dd>{words}</dd></div> };
     let rows = move |content: bukti_hcert::Content| {
         let signer = signer.clone();
@@ -52,6 +55,7 @@ pub fn VerdictCard(
             </h2>
             <div class="inside">
                 <p>{move || outcome.text(language.get())}</p>
+                {old}
                 {content.map(rows)}
                 <details>
                     <summary>{tr("site.verify.details")}</summary>

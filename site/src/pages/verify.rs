@@ -16,8 +16,6 @@ use crate::language::{Language, tr};
 use crate::verdict;
 use crate::verifier::{Broken, Lists, Verified, Verifier};
 
-/// Lists older than this many days call for a warning.
-const OLD: f64 = 3.0;
 /// Up to so many bytes, all revocation lists are kept for when there is no net without asking.
 const WITHOUT_ASKING: f64 = 1_000_000.0;
 /// Milliseconds between a frame that was looked at and the next: the phone stays cool.
@@ -426,7 +424,7 @@ fn ListsLine(
             [None, _] => ("notice wrong", "site.verify.no_lists"),
             [_, None] => ("notice waiting", "site.verify.no_revocation"),
             [Some(signers), Some(revocation)]
-                if browser::days_since(signers).max(browser::days_since(revocation)) > OLD =>
+                if browser::days_since(signers).max(browser::days_since(revocation)) > verdict::OLD =>
             {
                 ("notice waiting", "site.verify.old_lists")
             }
