@@ -64,6 +64,13 @@ enum RootPlace {
     SecretsManager(String),
 }
 
+impl Where {
+    /// Whether a Bukti is named, so that no other will do.
+    pub(crate) fn names_one(&self) -> bool {
+        self.endpoint.is_some() || self.table.is_some()
+    }
+}
+
 /// A Bukti, with clients for its table and buckets.
 pub(crate) struct Target {
     /// How it is called in messages.

@@ -137,13 +137,18 @@ async fn trust(place: &Where, options: &Options) -> Result<Trust> {
             Source::Site(address.clone())
         }
         Some(folder) => Source::Folder(folder.into()),
-        None => {
-            let target = Target::find(place).await?;
-            match target.site() {
+        None => match Target::find(place).await {
+            Ok(target) => match target.site() {
                 Some(site) => Source::Site(site.to_owned()),
                 None => Source::Bucket(target.public_files()?),
+            },
+            // All but the signature can be said without a trust list.
+            Err(error) if !place.names_one() => {
+                eprintln!("No issuer is known here, as {error:#}; or name signers with --signer or --trust.");
+                return Ok(Trust { signers: Vec::new(), revocations: None });
             }
-        }
+            Err(error) => return Err(error),
+        },
     };
     let list = source.get("trust/signers.json").await.context("the list of signers cannot be fetched")?;
     let list = list.context("there is no list of signers: `bukti trust publish` makes one")?;
