@@ -171,7 +171,7 @@ for (const [size, viewport] of Object.entries({ phone, desktop })) {
     await page.clock.setFixedTime("2099-01-01T00:00:00Z");
     await paste(page, qr_text);
     await heading(page, "Masa berlaku habis");
-    await page.getByText("sudah lebih dari 3 hari").waitFor();
+    await page.getByText("sudah lebih dari 3 hari").first().waitFor();
     await picture(page, `verify-expired-${size}`);
     await page.clock.setFixedTime("2015-01-01T00:00:00Z");
     await paste(page, qr_text);
