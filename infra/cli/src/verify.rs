@@ -121,7 +121,11 @@ fn read(certificate: &str) -> Result<String> {
     if certificate == "-" {
         return whole(&mut std::io::stdin().lock()).context("the standard input cannot be read");
     }
-    if certificate.starts_with("HC1:") || !Path::new(certificate).is_file() {
+    if certificate.starts_with("HC1:") {
+        return Ok(certificate.to_owned());
+    }
+    if !Path::new(certificate).is_file() {
+        eprintln!("There is no such file, so this is taken as the certificate's text.");
         return Ok(certificate.to_owned());
     }
     let read = std::fs::File::open(certificate).and_then(|mut file| whole(&mut file));
