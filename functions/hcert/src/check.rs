@@ -80,7 +80,7 @@ pub struct RevocationHashes {
 }
 
 /// What was found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Checked {
     /// Step by step.
     pub steps: Steps,
@@ -106,33 +106,6 @@ pub struct Checked {
     pub hashes: Option<RevocationHashes>,
 }
 
-impl Checked {
-    /// As far as nothing was found.
-    const NOTHING: Self = Self {
-        steps: Steps {
-            prefix: None,
-            base45: None,
-            zlib: None,
-            cose: None,
-            cbor: None,
-            schema: None,
-            signature: None,
-            not_expired: None,
-            key_usage: None,
-        },
-        payload: None,
-        content: None,
-        issuer: None,
-        issued_at: None,
-        expires_at: None,
-        kid: None,
-        signature_fault: None,
-        timing: None,
-        signer: None,
-        hashes: None,
-    };
-}
-
 /// The longest text that is looked at, in bytes. The largest QR holds 4296 characters.
 const LONGEST_TEXT: usize = 16 * 1024;
 /// The most bytes that a text may inflate to. Real ones have 300 to 1000.
@@ -145,7 +118,7 @@ const CWT_TAG: u64 = 61;
 /// Reads a QR text and checks it against the signers that are trusted, at a time. White space around the text does not
 /// count. Never panics, and takes no more than a few hundred kilobytes whatever the text is.
 pub fn check(text: &str, signers: &[TrustedSigner], at: Timestamp) -> Checked {
-    let mut checked = Checked::NOTHING;
+    let mut checked = Checked::default();
     // Each step ends the rest where it fails.
     let _ = steps(&mut checked, text.trim(), signers, at);
     checked
