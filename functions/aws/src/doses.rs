@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::certificates::CertificateRecord;
-use crate::table::{RACES, Table, Written, from_item, n, s, to_item};
+use crate::table::{RACES, Table, Written, from_item, key, n, to_item};
 use crate::{Aws, Keys, OpenError, StoreError};
 
 const SK: &str = "DOSE";
@@ -287,10 +287,7 @@ impl Doses {
         wanted.sort_unstable();
         wanted.dedup();
         let mut found = Vec::with_capacity(wanted.len());
-        let mut keys: Vec<_> = wanted
-            .iter()
-            .map(|event| [("pk".to_owned(), s(event)), ("sk".to_owned(), s(SK))].into_iter().collect())
-            .collect();
+        let mut keys: Vec<_> = wanted.iter().map(|event| key(event, SK)).collect();
         while !keys.is_empty() {
             let request = KeysAndAttributes::builder()
                 .set_keys(Some(keys))

@@ -2,11 +2,12 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::Client;
+use bukti_hcert::hex;
 use bukti_trust::ListedSigner;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::table::{Table, from_item, hex, to_item};
+use crate::table::{Table, from_item, to_item};
 use crate::{Aws, StoreError};
 
 pub(crate) const PK: &str = "K#ISSUERS";

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use bukti_hcert::hex;
 use bukti_trust::{HashKind, Revoked, RevokedReason};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
-use crate::table::{Item, Table, from_item, hex, s};
+use crate::table::{Item, Table, from_item, s};
 use crate::{Aws, StoreError};
 
 /// Partitions that are read at the same time.

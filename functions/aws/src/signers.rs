@@ -4,14 +4,14 @@ use aws_lambda_events::event::dynamodb::EventRecord;
 use aws_sdk_dynamodb::Client;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bukti_hcert::{SignError, TrustedSigner, kid_and_end};
+use bukti_hcert::{SignError, TrustedSigner, hex, kid_and_end};
 use bukti_trust::{ListedSigner, SignerSource, SignerStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::stream::partition_of;
-use crate::table::{RACES, Table, from_item, hex, s, to_item};
+use crate::table::{RACES, Table, from_item, s, to_item};
 use crate::{Aws, Keys, OpenError, StoreError};
 
 /// All in one partition: one read brings the register as a whole.

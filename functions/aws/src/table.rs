@@ -88,18 +88,14 @@ pub(crate) fn from_item<T: DeserializeOwned>(item: Item, what: &'static str) -> 
     serde_dynamo::from_item(item).map_err(|_| StoreError::Corrupt(what))
 }
 
-/// Bytes in hexadecimal, lower case.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn named(values: &[(&str, AttributeValue)]) -> Option<Item> {
     // DynamoDB takes no empty map.
     let values: Item = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     Some(values).filter(|values| !values.is_empty())
 }
 
-fn key(pk: &str, sk: &str) -> Item {
+/// The key of an item.
+pub(crate) fn key(pk: &str, sk: &str) -> Item {
     Item::from([("pk".to_owned(), s(pk)), ("sk".to_owned(), s(sk))])
 }
 

@@ -56,6 +56,7 @@ pub(crate) fn to_json(value: &Value) -> Option<serde_json::Value> {
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal, lower case.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

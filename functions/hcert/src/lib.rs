@@ -20,6 +20,7 @@ mod trusted;
 mod uvci;
 mod vaccination;
 
+pub use cbor::hex;
 pub use check::{Checked, RevocationHashes, SignatureFault, Steps, Timing, check};
 pub use content::{Content, Kind};
 pub use transliterate::transliterate;
@@ -38,6 +39,6 @@ mod signer;
 #[cfg(not(target_arch = "wasm32"))]
 pub use root::Root;
 #[cfg(not(target_arch = "wasm32"))]
-pub use seal::{HcertError, Sealed, seal};
+pub use seal::{HcertError, Sealed, cose_sign1, seal};
 #[cfg(not(target_arch = "wasm32"))]
 pub use signer::{CERTIFICATE_VALID_FOR, LocalSigner, NewKey, SignError, Signer, kid_and_end};

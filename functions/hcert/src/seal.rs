@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use ciborium::Value;
-use coset::{CborSerializable, CoseSign1Builder, HeaderBuilder, TaggedCborSerializable, iana};
+use coset::{CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, TaggedCborSerializable, iana};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use jiff::Timestamp;
@@ -34,6 +34,24 @@ pub enum HcertError {
     Encode,
 }
 
+/// A COSE_Sign1 (RFC 9052) of this payload, by ES256, with the signer's key id in its protected header. `external` is signed
+/// with it but not in it.
+///
+/// # Errors
+///
+/// [`SignError`]; it may be tried again.
+pub async fn cose_sign1(
+    payload: Vec<u8>,
+    external: &[u8],
+    signer: &impl Signer,
+) -> Result<CoseSign1, SignError> {
+    let protected =
+        HeaderBuilder::new().algorithm(iana::Algorithm::ES256).key_id(signer.kid().to_vec()).build();
+    let mut message = CoseSign1Builder::new().protected(protected).payload(payload).build();
+    message.signature = signer.sign(&message.tbs_data(external)).await?;
+    Ok(message)
+}
+
 /// Signs a vaccination. It is valid from `now` until `expires_at`, but never longer than the signer.
 ///
 /// # Errors
@@ -55,10 +73,7 @@ pub async fn seal(
     ]);
     let claims = claims.to_vec().map_err(|_| HcertError::Encode)?;
 
-    let protected =
-        HeaderBuilder::new().algorithm(iana::Algorithm::ES256).key_id(signer.kid().to_vec()).build();
-    let mut message = CoseSign1Builder::new().protected(protected).payload(claims).build();
-    message.signature = signer.sign(&message.tbs_data(&[])).await?;
+    let message = cose_sign1(claims, &[], signer).await?;
     let signature_hash = signature_hash(&message.signature);
     let message = message.to_tagged_vec().map_err(|_| HcertError::Encode)?;
 
@@ -77,7 +92,6 @@ pub async fn seal(
 mod tests {
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
     use bukti_domain::FeedRow;
-    use coset::CoseSign1;
 
     use super::*;
     use crate::{LocalSigner, NewKey, Root, uvci};

@@ -12,7 +12,7 @@
 //! | 3 | | hashes of revoked certificates, 16 bytes each, sorted |
 //! | 4 | | hashes of superseded ones, the same |
 
-use bukti_hcert::{Checked, RevocationHashes, TrustedSigner};
+use bukti_hcert::{Checked, RevocationHashes, TrustedSigner, hex};
 use ciborium::Value;
 use coset::{CborSerializable, CoseSign1, RegisteredLabelWithPrivate, TaggedCborSerializable};
 use jiff::Timestamp;
@@ -128,7 +128,7 @@ impl IndexedList {
     /// The path of the partition that has this number. It names the number of bits, so that the partitions of a list
     /// that has grown are other files than those that somebody may still have.
     fn path(&self, number: u32) -> String {
-        let kid: String = self.kid.iter().map(|byte| format!("{byte:02x}")).collect();
+        let kid = hex(&self.kid);
         let (kind, bits) = (self.kind.name(), self.bits);
         format!("trust/revocation/{kid}/{kind}/{bits}/{number:05x}.cose")
     }
@@ -352,12 +352,8 @@ fn bits_for(count: u64) -> u8 {
 #[cfg(not(target_arch = "wasm32"))]
 async fn close(content: Value, signer: &impl bukti_hcert::Signer) -> Result<Vec<u8>, bukti_hcert::SignError> {
     use bukti_hcert::SignError;
-    use coset::{CoseSign1Builder, HeaderBuilder, iana};
 
     let content = content.to_vec().map_err(|_| SignError::Failed)?;
-    let protected =
-        HeaderBuilder::new().algorithm(iana::Algorithm::ES256).key_id(signer.kid().to_vec()).build();
-    let mut message = CoseSign1Builder::new().protected(protected).payload(content).build();
-    message.signature = signer.sign(&message.tbs_data(CONTEXT)).await?;
+    let message = bukti_hcert::cose_sign1(content, CONTEXT, signer).await?;
     message.to_tagged_vec().map_err(|_| SignError::Failed)
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use bukti_aws::{Imported, Issuers};
 use bukti_publish::Publish;
-use bukti_trust::{ListedSigner, SignerSource, read_issuers};
+use bukti_trust::{ListedSigner, read_issuers};
 use clap::Subcommand;
 use jiff::Timestamp;
 
@@ -114,13 +114,9 @@ async fn import(place: &Where, file: &Path, dry_run: bool, no_publish: bool) -> 
     let ended = |signer: &ListedSigner| {
         signer.trusted().and_then(|trusted| trusted.not_after).is_some_and(|ends| ends <= now)
     };
-    let (ended, mut signers): (Vec<_>, Vec<_>) = signers.into_iter().partition(ended);
+    let (ended, signers): (Vec<_>, Vec<_>) = signers.into_iter().partition(ended);
     for signer in &ended {
         eprintln!("refused, its certificate has ended: {}  {}", signer.kid, describe(signer));
-    }
-    for signer in &mut signers {
-        // Whatever the file says: only our own sign our revocation lists.
-        signer.source = SignerSource::Imported;
     }
     let target = Target::find(place).await?;
     if !dry_run && !no_publish {
