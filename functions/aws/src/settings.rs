@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use bukti_domain::Publisher;
+
 /// Where the secrets are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretsSource {
@@ -113,6 +115,16 @@ impl Settings {
     pub fn site_host(&self) -> &str {
         let host = self.site_url.split_once("://").map_or(&*self.site_url, |(_, host)| host);
         host.split(['/', ':']).next().unwrap_or(host)
+    }
+
+    /// Who stands behind the certificates.
+    pub fn publisher(&self) -> Publisher {
+        Publisher {
+            issuer: self.issuer.clone(),
+            host: self.site_host().to_owned(),
+            helpdesk_phone: self.helpdesk_phone.clone(),
+            helpdesk_email: self.helpdesk_email.clone(),
+        }
     }
 
     /// Whether the site is served over TLS, so that cookies can demand it.

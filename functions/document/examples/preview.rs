@@ -6,8 +6,8 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use bukti_document::{Certificate, pdf, picture};
-use bukti_domain::disease;
+use bukti_document::{Certificate, Form, Printer};
+use bukti_domain::{Publisher, disease};
 use bukti_locales::Locale;
 use jiff::civil::date;
 
@@ -26,7 +26,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (usual, long) = (base45(537), base45(700));
     let usual = Certificate {
         id: "7KQ2-M4XD-9TRA-6HVC",
-        issuer: "Kementerian Kesehatan Republik Indonesia",
         name: "Siti Rahayu",
         identity: "••••••••••••6246".to_owned(),
         birth_date: date(1987, 3, 14),
@@ -40,9 +39,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         facility: "Puskesmas Kecamatan Menteng",
         issued_on: date(2021, 1, 30),
         qr_text: &usual,
-        verify_at: "bukti.example.go.id/verify".to_owned(),
-        helpdesk_phone: "119 ext. 9",
-        helpdesk_email: "bantuan@bukti.example.go.id",
     };
     let certificates = [
         ("usual", usual.clone()),
@@ -66,7 +62,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             Certificate {
                 name: "Raden Ayu Suryaningrat Kusumadewi",
                 vaccine: "COVID-19 Vaccine AstraZeneca (Vaxzevria), ChAdOx1-S rekombinan",
-                issuer: "Dinas Kesehatan Kabupaten Administrasi Kepulauan Seribu, Provinsi DKI Jakarta",
                 ..usual.clone()
             },
         ),
@@ -85,10 +80,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         ),
         ("vietnam", Certificate { name: "Nguyễn Thị Hoa", dose_number: 3, ..usual.clone() }),
     ];
+    let printer = Printer::new(Publisher {
+        issuer: "Kementerian Kesehatan Republik Indonesia".to_owned(),
+        host: "bukti.example.go.id".to_owned(),
+        helpdesk_phone: "119 ext. 9".to_owned(),
+        helpdesk_email: "bantuan@bukti.example.go.id".to_owned(),
+    });
     for (name, certificate) in &certificates {
-        std::fs::write(folder.join(format!("{name}.pdf")), pdf(certificate)?)?;
+        std::fs::write(folder.join(format!("{name}.pdf")), printer.pdf(certificate, Form::Complete)?)?;
         for locale in Locale::ALL {
-            let svg = picture(certificate, locale)?;
+            let svg = printer.picture(certificate, locale)?;
             std::fs::write(folder.join(format!("{name}-{}.svg", locale.tag())), svg)?;
         }
     }
@@ -96,12 +97,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let mut bytes = 0;
     for _ in 0..rounds {
-        bytes = pdf(&usual)?.len();
+        bytes = printer.pdf(&usual, Form::Complete)?.len();
     }
     println!("pdf: {:?}, {bytes} bytes", start.elapsed() / rounds);
     let start = Instant::now();
     for _ in 0..rounds {
-        bytes = picture(&usual, Locale::Id)?.len();
+        bytes = printer.picture(&usual, Locale::Id)?.len();
     }
     println!("picture: {:?}, {bytes} bytes", start.elapsed() / rounds);
     Ok(())

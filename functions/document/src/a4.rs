@@ -1,6 +1,6 @@
 //! The certificate on paper: one A4 page, in Indonesian with English beside it.
 
-use bukti_domain::DiseaseName;
+use bukti_domain::{DiseaseName, Publisher};
 use bukti_locales::{Locale, date, dose, fill, text};
 use jiff::civil::Date;
 use printpdf::{DictItem, PdfDocument, PdfSaveOptions};
@@ -26,16 +26,16 @@ const FRAME: f32 = 3.0;
 const COLUMN: f32 = MEASURE - QR_SIDE - 40.0;
 
 /// The page as a PDF.
-pub(crate) fn pdf(certificate: &Certificate<'_>) -> Result<Vec<u8>, DocumentError> {
+pub(crate) fn pdf(certificate: &Certificate<'_>, publisher: &Publisher) -> Result<Vec<u8>, DocumentError> {
     let fonts = fonts()?;
     let qr = Qr::new(certificate.qr_text)?;
-    let mut sheet = Sheet { page: Page::default(), fonts };
+    let mut sheet = Sheet { page: Page::default(), fonts, publisher };
     sheet.draw(certificate, &qr);
 
     // The person's name stays out of title and metadata: those show up in file lists and search indexes.
     let title = format!("{} {}", text(Locale::Id, certificate.title()), certificate.id);
     let mut document = PdfDocument::new(&title);
-    document.metadata.info.author = shown(certificate.issuer);
+    document.metadata.info.author = shown(&publisher.issuer);
     document.metadata.info.creator = text(Locale::Id, "document.wordmark").to_owned();
     document.metadata.info.subject = text(Locale::En, certificate.title()).to_owned();
     for face in [&fonts.regular, &fonts.bold] {
@@ -78,12 +78,13 @@ fn write(document: &PdfDocument, certificate: &Certificate<'_>) -> Result<Vec<u8
 }
 
 /// The page with the fonts at hand. Each part is drawn below a `y` and returns where the next may start.
-struct Sheet {
+struct Sheet<'p> {
     page: Page,
     fonts: &'static Fonts,
+    publisher: &'p Publisher,
 }
 
-impl Sheet {
+impl Sheet<'_> {
     /// Draws everything and returns the last baseline.
     fn draw(&mut self, certificate: &Certificate<'_>, qr: &Qr) -> f32 {
         self.head(certificate);
@@ -91,9 +92,9 @@ impl Sheet {
         self.page.rule(MARGIN, y, MEASURE, LINE);
         let fields_end = self.dose(certificate, y + 34.0);
         let qr_end = self.qr(certificate, qr, y + 18.0);
-        let y = self.verify(certificate, fields_end.max(qr_end) + 6.0);
+        let y = self.verify(fields_end.max(qr_end) + 6.0);
         let y = self.warning(y + 12.0);
-        self.foot(certificate, y + 24.0)
+        self.foot(y + 24.0)
     }
 
     fn regular(&self, size: f32, colour: Colour) -> Style<'static> {
@@ -113,7 +114,7 @@ impl Sheet {
         let tick = [(6.5, 12.5), (10.5, 16.5), (17.5, 8.0)].map(|(x, y)| (MARGIN + x, 54.0 + y));
         self.page.stroke(&tick, WHITE, 2.6);
         self.page.text(MARGIN + 32.0, 73.5, self.bold(21.0, BRAND), text(Locale::Id, "document.wordmark"));
-        let issuer = self.fonts.regular.fit(&shown(certificate.issuer), 300.0, 2, 11.0, 8.0);
+        let issuer = self.fonts.regular.fit(&shown(&self.publisher.issuer), 300.0, 2, 11.0, 8.0);
         let mut y = if issuer.lines.len() > 1 { 64.0 } else { 72.0 };
         for line in &issuer.lines {
             self.page.text_to(WIDTH - MARGIN, y, self.regular(issuer.size, TEXT), line);
@@ -204,8 +205,8 @@ impl Sheet {
     }
 
     /// How one checks it.
-    fn verify(&mut self, certificate: &Certificate<'_>, y: f32) -> f32 {
-        let address = shown(&certificate.verify_at);
+    fn verify(&mut self, y: f32) -> f32 {
+        let address = shown(&format!("{}/verify", self.publisher.host));
         let words = |locale| fill(locale, "document.verify", &[("address", &address)]);
         self.note(y, GROUND, BRAND, "document.verify_title", words)
     }
@@ -243,8 +244,8 @@ impl Sheet {
     }
 
     /// Whom to ask.
-    fn foot(&mut self, certificate: &Certificate<'_>, y: f32) -> f32 {
-        let (phone, email) = (shown(certificate.helpdesk_phone), shown(certificate.helpdesk_email));
+    fn foot(&mut self, y: f32) -> f32 {
+        let (phone, email) = (shown(&self.publisher.helpdesk_phone), shown(&self.publisher.helpdesk_email));
         for (locale, size, colour, y) in [(Locale::Id, 9.5, TEXT, y), (Locale::En, 8.5, QUIET, y + 13.0)] {
             let title = self.bold(size, colour);
             self.page.text(MARGIN, y, title, text(locale, "document.help_title"));
@@ -300,7 +301,6 @@ mod tests {
         let long = "Sarana Pelayanan Kesehatan Masyarakat ".repeat(40);
         let certificate = Certificate {
             id: "7KQ2-M4XD-9TRA-6HVC",
-            issuer: &long,
             name: &long,
             identity: long.clone(),
             birth_date: jiff::civil::date(1987, 9, 30),
@@ -314,12 +314,15 @@ mod tests {
             facility: &long,
             issued_on: jiff::civil::date(2021, 9, 30),
             qr_text: "HC1:6BF",
-            verify_at: "sertifikat.kesehatan.example.go.id/periksa".to_owned(),
-            helpdesk_phone: "119 ext. 9",
-            helpdesk_email: "layanan.sertifikat@kesehatan.example.go.id",
+        };
+        let publisher = Publisher {
+            issuer: long.clone(),
+            host: "sertifikat.kesehatan.example.go.id".to_owned(),
+            helpdesk_phone: "119 ext. 9".to_owned(),
+            helpdesk_email: "layanan.sertifikat@kesehatan.example.go.id".to_owned(),
         };
         let qr = Qr::new(certificate.qr_text).unwrap();
-        let mut sheet = Sheet { page: Page::default(), fonts: fonts().unwrap() };
+        let mut sheet = Sheet { page: Page::default(), fonts: fonts().unwrap(), publisher: &publisher };
         let last = sheet.draw(&certificate, &qr);
         assert!(last < HEIGHT - 24.0, "{last}");
     }

@@ -8,13 +8,13 @@
 //! `functions/locales/texts/*/document.json`.
 //!
 //! ```
-//! use bukti_document::{Certificate, pdf, picture};
+//! use bukti_document::{Certificate, Form, Printer};
+//! use bukti_domain::Publisher;
 //! use bukti_locales::Locale;
 //! use jiff::civil::date;
 //!
 //! let certificate = Certificate {
 //!     id: "7KQ2-M4XD-9TRA-6HVC",
-//!     issuer: "Kementerian Kesehatan Republik Indonesia",
 //!     name: "Siti Rahayu",
 //!     identity: "••••••••••••6246".to_owned(),
 //!     birth_date: date(1987, 3, 14),
@@ -28,12 +28,15 @@
 //!     facility: "Puskesmas Kecamatan Menteng",
 //!     issued_on: date(2021, 1, 30),
 //!     qr_text: "HC1:6BFOXN%TS3DH",
-//!     verify_at: "bukti.example.go.id/verify".to_owned(),
-//!     helpdesk_phone: "119 ext. 9",
-//!     helpdesk_email: "bantuan@bukti.example.go.id",
 //! };
-//! assert!(pdf(&certificate)?.starts_with(b"%PDF-1.7"));
-//! assert!(picture(&certificate, Locale::Id)?.contains("Dosis 1 dari 2"));
+//! let printer = Printer::new(Publisher {
+//!     issuer: "Kementerian Kesehatan Republik Indonesia".to_owned(),
+//!     host: "bukti.example.go.id".to_owned(),
+//!     helpdesk_phone: "119 ext. 9".to_owned(),
+//!     helpdesk_email: "bantuan@bukti.example.go.id".to_owned(),
+//! });
+//! assert!(printer.pdf(&certificate, Form::Complete)?.starts_with(b"%PDF-1.7"));
+//! assert!(printer.picture(&certificate, Locale::Id)?.contains("Dosis 1 dari 2"));
 //! # Ok::<(), bukti_document::DocumentError>(())
 //! ```
 
@@ -46,8 +49,8 @@ mod picture;
 mod qr;
 mod words;
 
-use bukti_domain::DiseaseName;
 use bukti_domain::feed::CompleteDose;
+use bukti_domain::{DiseaseName, Publisher};
 use bukti_locales::Locale;
 use jiff::civil::Date;
 
@@ -56,8 +59,6 @@ use jiff::civil::Date;
 pub struct Certificate<'a> {
     /// The certificate's id, in groups that a person can read out: `7KQ2-M4XD-9TRA-6HVC`.
     pub id: &'a str,
-    /// Who issued it.
-    pub issuer: &'a str,
     /// The name as on the identity card, any Unicode.
     pub name: &'a str,
     /// The identity number, masked: `••••••••••••6246`.
@@ -84,39 +85,13 @@ pub struct Certificate<'a> {
     pub issued_on: Date,
     /// The signed text of the QR, `HC1:…`.
     pub qr_text: &'a str,
-    /// Where a verifier checks it, as an address without scheme: `bukti.example.go.id/verify`.
-    pub verify_at: String,
-    /// The helpdesk's phone.
-    pub helpdesk_phone: &'a str,
-    /// The helpdesk's e-mail address.
-    pub helpdesk_email: &'a str,
-}
-
-/// What a deployment prints on every certificate.
-#[derive(Clone, Copy, Debug)]
-pub struct Publisher<'a> {
-    /// Who issues the certificates.
-    pub issuer: &'a str,
-    /// The site's host.
-    pub host: &'a str,
-    /// The helpdesk's phone.
-    pub helpdesk_phone: &'a str,
-    /// The helpdesk's e-mail address.
-    pub helpdesk_email: &'a str,
 }
 
 impl<'a> Certificate<'a> {
     /// What is printed of a dose whose certificate has this id (in groups) and QR text and was issued on this day.
-    pub fn of(
-        dose: &'a CompleteDose,
-        id: &'a str,
-        issued_on: Date,
-        qr_text: &'a str,
-        publisher: Publisher<'a>,
-    ) -> Self {
+    pub fn of(dose: &'a CompleteDose, id: &'a str, issued_on: Date, qr_text: &'a str) -> Self {
         Self {
             id,
-            issuer: publisher.issuer,
             name: dose.name.as_written(),
             identity: dose.identity.masked(),
             birth_date: dose.birth_date,
@@ -130,9 +105,6 @@ impl<'a> Certificate<'a> {
             facility: &dose.facility.name,
             issued_on,
             qr_text,
-            verify_at: format!("{}/verify", publisher.host),
-            helpdesk_phone: publisher.helpdesk_phone,
-            helpdesk_email: publisher.helpdesk_email,
         }
     }
 
@@ -142,30 +114,55 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// The certificate as a PDF: one A4 page, in Indonesian with English beside it.
-///
-/// The same certificate always gives the same bytes. A character that the embedded font lacks (it has Latin
-/// in all its extensions, so Vietnamese too) is shown as `�`.
-///
-/// # Errors
-///
-/// [`DocumentError::QrTextTooLong`] if the QR text is longer than 3391 alphanumeric characters;
-/// [`DocumentError::Font`] and [`DocumentError::Write`] do not happen with the fonts that are built in.
-pub fn pdf(certificate: &Certificate<'_>) -> Result<Vec<u8>, DocumentError> {
-    a4::pdf(certificate)
+/// The forms in which a certificate comes as a PDF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The A4 page, then front and back of the card: what is kept of every certificate.
+    Complete,
+    /// The A4 page.
+    A4,
+    /// Front and back of the card, two pages of exactly ID-1, 85.60 x 53.98 mm.
+    Card,
+    /// Ten cards on A4 with bleed and crop marks, fronts on one page and backs on the other.
+    CardSheet,
 }
 
-/// The certificate as a picture for the screen: an SVG document in the proportions of a bank card (ID-1,
-/// 85.60 x 53.98 mm), in one language.
-///
-/// It has no script, no style sheet and no reference to anything outside, so that it can be put into a page
-/// as it is, and it names itself to a screen reader.
-///
-/// # Errors
-///
-/// As [`pdf`].
-pub fn picture(certificate: &Certificate<'_>, locale: Locale) -> Result<String, DocumentError> {
-    picture::picture(certificate, locale)
+/// Prints the certificates of a deployment. What they have in common is prepared once, so keep it.
+pub struct Printer {
+    publisher: Publisher,
+}
+
+impl Printer {
+    /// A printer for what this publisher issues.
+    pub fn new(publisher: Publisher) -> Self {
+        Self { publisher }
+    }
+
+    /// A certificate as a PDF, in Indonesian with English beside it.
+    ///
+    /// The same certificate always gives the same bytes. A character that the embedded font lacks (it has Latin
+    /// in all its extensions, so Vietnamese too) is shown as `�`.
+    ///
+    /// # Errors
+    ///
+    /// [`DocumentError::QrTextTooLong`] if the QR text is longer than 3391 alphanumeric characters;
+    /// [`DocumentError::Font`] and [`DocumentError::Write`] do not happen with the fonts that are built in.
+    pub fn pdf(&self, certificate: &Certificate<'_>, _form: Form) -> Result<Vec<u8>, DocumentError> {
+        a4::pdf(certificate, &self.publisher)
+    }
+
+    /// A certificate as a picture for the screen: an SVG document in the proportions of a bank card (ID-1,
+    /// 85.60 x 53.98 mm), in one language.
+    ///
+    /// It has no script, no style sheet and no reference to anything outside, so that it can be put into a page
+    /// as it is, and it names itself to a screen reader.
+    ///
+    /// # Errors
+    ///
+    /// As [`pdf`](Self::pdf).
+    pub fn picture(&self, certificate: &Certificate<'_>, locale: Locale) -> Result<String, DocumentError> {
+        picture::picture(certificate, &self.publisher, locale)
+    }
 }
 
 /// Why a document could not be made.

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use bukti_domain::Publisher;
 use bukti_locales::{Locale, date, dose, fill, text};
 
 use crate::font::{Face, Fonts, fonts};
@@ -33,10 +34,14 @@ const ISSUER: f32 = 540.0;
 const LOOSE: f32 = 0.8;
 
 /// The picture as an SVG document.
-pub(crate) fn picture(certificate: &Certificate<'_>, locale: Locale) -> Result<String, DocumentError> {
+pub(crate) fn picture(
+    certificate: &Certificate<'_>,
+    publisher: &Publisher,
+    locale: Locale,
+) -> Result<String, DocumentError> {
     let qr = Qr::new(certificate.qr_text)?;
     let mut svg = Svg { out: String::with_capacity(24 * 1024), fonts: fonts()? };
-    svg.draw(certificate, locale, &qr).map_err(|_| DocumentError::Write)?;
+    svg.draw(certificate, publisher, locale, &qr).map_err(|_| DocumentError::Write)?;
     Ok(svg.out)
 }
 
@@ -47,9 +52,15 @@ struct Svg {
 }
 
 impl Svg {
-    fn draw(&mut self, certificate: &Certificate<'_>, locale: Locale, qr: &Qr) -> fmt::Result {
+    fn draw(
+        &mut self,
+        certificate: &Certificate<'_>,
+        publisher: &Publisher,
+        locale: Locale,
+        qr: &Qr,
+    ) -> fmt::Result {
         let name = shown(certificate.name);
-        let issuer = shown(certificate.issuer);
+        let issuer = shown(&publisher.issuer);
         let vaccine = shown(certificate.vaccine);
         let disease = shown(certificate.disease.in_language(locale.tag()));
         let identity = shown(&certificate.identity);

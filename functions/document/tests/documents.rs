@@ -1,7 +1,7 @@
 //! Both documents as others see them: rasterised, scanned, searched, parsed.
 
-use bukti_document::{Certificate, DocumentError, pdf, picture};
-use bukti_domain::{DiseaseName, disease};
+use bukti_document::{Certificate, DocumentError, Form, Printer};
+use bukti_domain::{DiseaseName, Publisher, disease};
 use bukti_locales::Locale;
 use hayro::hayro_interpret::InterpreterSettings;
 use hayro::hayro_syntax::Pdf;
@@ -26,10 +26,26 @@ fn name_of(code: &str) -> &'static DiseaseName {
     &disease(code).expect("a disease of the catalogue").name
 }
 
+fn publisher() -> Publisher {
+    Publisher {
+        issuer: "Kementerian Kesehatan Republik Indonesia".to_owned(),
+        host: "bukti.example.go.id".to_owned(),
+        helpdesk_phone: "119 ext. 9".to_owned(),
+        helpdesk_email: "bantuan@bukti.example.go.id".to_owned(),
+    }
+}
+
+fn pdf(certificate: &Certificate<'_>) -> Result<Vec<u8>, DocumentError> {
+    Printer::new(publisher()).pdf(certificate, Form::Complete)
+}
+
+fn picture(certificate: &Certificate<'_>, locale: Locale) -> Result<String, DocumentError> {
+    Printer::new(publisher()).picture(certificate, locale)
+}
+
 fn certificate<'a>(name: &'a str, qr_text: &'a str) -> Certificate<'a> {
     Certificate {
         id: "7KQ2-M4XD-9TRA-6HVC",
-        issuer: "Kementerian Kesehatan Republik Indonesia",
         name,
         identity: "••••••••••••6246".to_owned(),
         birth_date: date(1987, 3, 14),
@@ -43,9 +59,6 @@ fn certificate<'a>(name: &'a str, qr_text: &'a str) -> Certificate<'a> {
         facility: "Puskesmas Kecamatan Menteng",
         issued_on: date(2021, 1, 30),
         qr_text,
-        verify_at: "bukti.example.go.id/verify".to_owned(),
-        helpdesk_phone: "119 ext. 9",
-        helpdesk_email: "bantuan@bukti.example.go.id",
     }
 }
 
@@ -270,7 +283,7 @@ fn the_qr_of_the_picture_scans() {
 fn texts_from_outside_do_not_become_markup() {
     let text = qr_text(537, 1);
     let name = "</text><script>alert(1)</script> \"O'Brien\" & Søn";
-    let certificate = Certificate { vaccine: "<b>&amp;</b>", issuer: "A & B", ..certificate(name, &text) };
+    let certificate = Certificate { vaccine: "<b>&amp;</b>", ..certificate(name, &text) };
     let svg = picture(&certificate, Locale::Id).expect("a picture");
     assert!(!svg.contains("<script") && !svg.contains("<b>"));
     let texts = svg_texts(&svg);
@@ -289,15 +302,11 @@ proptest! {
     ) {
         let certificate = Certificate {
             id: &facility,
-            issuer: &name,
             identity: facility.clone(),
             vaccine: &name,
             batch: &name,
             facility: &facility,
             dose_number: dose,
-            verify_at: name.clone(),
-            helpdesk_phone: &facility,
-            helpdesk_email: &name,
             ..certificate(&name, "HC1:6BF")
         };
         let bytes = pdf(&certificate).expect("a PDF");

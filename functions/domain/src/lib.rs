@@ -20,6 +20,7 @@ pub mod feed;
 mod identity;
 mod name;
 mod phone;
+mod publisher;
 
 pub use catalogue::{
     CatalogueError, Codes, Disease, DiseaseName, Vaccine, disease, disease_of_dcc, disease_of_icvp,
@@ -32,3 +33,4 @@ pub use feed::{Dose, FeedRow, Outcome, Reason, Verdict};
 pub use identity::{Identity, Nik, Passport, Sex};
 pub use name::PersonName;
 pub use phone::PhoneNumber;
+pub use publisher::Publisher;

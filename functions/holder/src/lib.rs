@@ -1,14 +1,17 @@
 //! HTTP function `holder`: the people of a phone, their certificates, and the links of the SMS.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bukti_aws::{
     Aws, CertificateRecord, Certificates, Documents, DoseRecord, Doses, LinkTry, Links, Login, Sessions,
+    certificate_id_grouped,
 };
+use bukti_document::Printer;
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::parse_date;
 use bukti_http::{
-    Answer, Caller, Failure, FailureResult, certificate_view, dose_status, doses_by_day, field, json, locale,
+    Answer, Caller, Failure, FailureResult, dose_status, doses_by_day, field, issued_on, json, locale,
     path_parameter, read_json, require_login, respond,
 };
 use bukti_locales::Locale;
@@ -28,6 +31,7 @@ pub struct Holder {
     certificates: Certificates,
     documents: Documents,
     links: Links,
+    printer: Arc<Printer>,
 }
 
 impl Holder {
@@ -39,6 +43,7 @@ impl Holder {
             certificates: Certificates::new(aws),
             documents: Documents::new(aws),
             links: Links::new(aws),
+            printer: Arc::new(Printer::new(aws.settings.publisher())),
             aws: aws.clone(),
         }
     }
@@ -165,7 +170,24 @@ impl Holder {
         dose: &CompleteDose,
         locale: Locale,
     ) -> Result<bukti_wire::Certificate, Failure> {
-        certificate_view(certificate, dose, &self.aws.settings, &self.aws.keys, locale)
+        let qr_text = certificate.qr_text(&self.aws.keys)?;
+        let id = certificate_id_grouped(certificate.certificate_id());
+        let shown = bukti_document::Certificate::of(dose, &id, issued_on(certificate), &qr_text);
+        let picture = self.printer.picture(&shown, locale).map_err(|error| {
+            tracing::error!(error = %error, "a picture cannot be drawn");
+            Failure::new(ProblemCode::Internal)
+        })?;
+        Ok(bukti_wire::Certificate {
+            name: shown.name.to_owned(),
+            dose_number: shown.dose_number,
+            doses_in_series: shown.doses_in_series,
+            disease: dose.vaccine.into(),
+            vaccine: shown.vaccine.to_owned(),
+            vaccination_date: shown.vaccination_date,
+            picture,
+            id,
+            qr_text,
+        })
     }
 
     async fn document(

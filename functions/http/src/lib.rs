@@ -9,4 +9,4 @@ mod view;
 pub use answer::{Answer, Failure, FailureResult, json, no_content, respond};
 pub use request::{Caller, field, locale, path_parameter, read_json};
 pub use session::{SessionCookie, require_login};
-pub use view::{certificate_view, dose_status, doses_by_day, issued_on};
+pub use view::{dose_status, doses_by_day, issued_on};

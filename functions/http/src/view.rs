@@ -1,13 +1,8 @@
-//! How doses and certificates are shown.
+//! How doses are shown.
 
-use bukti_aws::{
-    CertificateRecord, DoseRecord, Keys, OpenError, PersonRecords, Settings, certificate_id_grouped,
-};
-use bukti_document::Publisher;
-use bukti_domain::feed::CompleteDose;
+use bukti_aws::{CertificateRecord, DoseRecord, Keys, OpenError, PersonRecords};
 use bukti_domain::{CertificateFacts, Dose, INDONESIA_WEST, diagnose};
-use bukti_locales::Locale;
-use bukti_wire::{Certificate, DoseStatus, ProblemCode};
+use bukti_wire::DoseStatus;
 use jiff::civil::Date;
 
 use crate::Failure;
@@ -56,42 +51,4 @@ pub fn dose_status(
         issued_on: certificate.map(issued_on),
         phone_hint: dose.phone.as_ref().map(|phone| phone.hint().to_owned()),
     }
-}
-
-/// A certificate as its holder sees it.
-///
-/// # Errors
-///
-/// `internal` where the record does not open or the picture cannot be drawn.
-pub fn certificate_view(
-    certificate: &CertificateRecord,
-    dose: &CompleteDose,
-    settings: &Settings,
-    keys: &Keys,
-    locale: Locale,
-) -> Result<Certificate, Failure> {
-    let qr_text = certificate.qr_text(keys).map_err(|error: OpenError| Failure::from(error))?;
-    let id = certificate_id_grouped(certificate.certificate_id());
-    let publisher = Publisher {
-        issuer: &settings.issuer,
-        host: settings.site_host(),
-        helpdesk_phone: &settings.helpdesk_phone,
-        helpdesk_email: &settings.helpdesk_email,
-    };
-    let shown = bukti_document::Certificate::of(dose, &id, issued_on(certificate), &qr_text, publisher);
-    let picture = bukti_document::picture(&shown, locale).map_err(|error| {
-        tracing::error!(error = %error, "a picture cannot be drawn");
-        Failure::new(ProblemCode::Internal)
-    })?;
-    Ok(Certificate {
-        name: shown.name.to_owned(),
-        dose_number: shown.dose_number,
-        doses_in_series: shown.doses_in_series,
-        disease: dose.vaccine.into(),
-        vaccine: shown.vaccine.to_owned(),
-        vaccination_date: shown.vaccination_date,
-        picture,
-        id,
-        qr_text,
-    })
 }

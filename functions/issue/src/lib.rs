@@ -30,7 +30,9 @@ use bukti_aws::{
     Aws, CertificateRecord, Certificates, DocumentSigners, Documents, DoseRecord, Doses, OpenError,
     Revocation, Signers, SigningError, StoreError, certificate_id_grouped, each_record,
 };
-use bukti_document::{Certificate, DocumentError, Publisher, pdf};
+use std::sync::Arc;
+
+use bukti_document::{Certificate, DocumentError, Form, Printer};
 use bukti_domain::INDONESIA_WEST;
 use bukti_hcert::{CERTIFICATE_VALID_FOR, HcertError, Vaccination, seal, uvci};
 use jiff::Timestamp;
@@ -59,6 +61,7 @@ pub struct Issue {
     certificates: Certificates,
     documents: Documents,
     signers: DocumentSigners,
+    printer: Arc<Printer>,
 }
 
 impl Issue {
@@ -69,6 +72,7 @@ impl Issue {
             certificates: Certificates::new(aws),
             documents: Documents::new(aws),
             signers: DocumentSigners::new(aws),
+            printer: Arc::new(Printer::new(aws.settings.publisher())),
             aws: aws.clone(),
         }
     }
@@ -120,13 +124,8 @@ impl Issue {
 
         let grouped = certificate_id_grouped(id);
         let issued_on = INDONESIA_WEST.to_datetime(now).date();
-        let publisher = Publisher {
-            issuer: &settings.issuer,
-            host: settings.site_host(),
-            helpdesk_phone: &settings.helpdesk_phone,
-            helpdesk_email: &settings.helpdesk_email,
-        };
-        let pdf = pdf(&Certificate::of(&dose, &grouped, issued_on, &sealed.text, publisher))?;
+        let printed = Certificate::of(&dose, &grouped, issued_on, &sealed.text);
+        let pdf = self.printer.pdf(&printed, Form::Complete)?;
 
         let document = format!("certificates/{id}/{}.pdf", self.aws.keys.document_name(&sealed.text));
         self.documents.keep(&document, pdf).await?;
