@@ -1,10 +1,14 @@
 //! The fonts of the PDF, and the measuring of text with them.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use bukti_domain::transliterate;
 use printpdf::{FontId, ParsedFont, PdfFont};
 
 use crate::DocumentError;
+use crate::canvas::{CAPITALS, LEADING};
 
 /// What stands for a character that the font lacks: a person sees that something is missing.
 const REPLACEMENT: char = '\u{FFFD}';
@@ -28,6 +32,9 @@ pub(crate) struct Face {
     parsed: ParsedFont,
     /// Advance widths in font units.
     advances: Vec<u16>,
+    /// The font's glyphs, 0 where it has none.
+    glyphs: Vec<u16>,
+    replacement: u16,
     replacement_advance: u16,
     units_per_em: f32,
 }
@@ -49,14 +56,24 @@ pub(crate) fn fonts() -> Result<&'static Fonts, DocumentError> {
 impl Face {
     fn parse(id: &str, bytes: &[u8]) -> Option<Self> {
         let parsed = ParsedFont::from_bytes(bytes, 0, &mut Vec::new())?;
-        let advance = |character: u32| {
-            let glyph = parsed.lookup_glyph_index(character).filter(|glyph| *glyph != 0)?;
-            Some(parsed.get_horizontal_advance(glyph))
-        };
-        let replacement_advance = advance(u32::from(REPLACEMENT))?;
-        let advances = (0..TABLE_END as u32).map(|character| advance(character).unwrap_or(LACKING)).collect();
+        let glyphs: Vec<u16> = (0..TABLE_END as u32)
+            .map(|character| parsed.lookup_glyph_index(character).unwrap_or_default())
+            .collect();
+        let advance = |glyph| parsed.get_horizontal_advance(glyph);
+        let advances =
+            glyphs.iter().map(|glyph| if *glyph == 0 { LACKING } else { advance(*glyph) }).collect();
+        let replacement = parsed.lookup_glyph_index(u32::from(REPLACEMENT))?;
+        let replacement_advance = advance(replacement);
         let units_per_em = f32::from(parsed.pdf_font_metrics.units_per_em);
-        Some(Self { id: FontId(id.to_owned()), parsed, advances, replacement_advance, units_per_em })
+        Some(Self {
+            id: FontId(id.to_owned()),
+            parsed,
+            advances,
+            glyphs,
+            replacement,
+            replacement_advance,
+            units_per_em,
+        })
     }
 
     /// The font as a document takes it.
@@ -64,15 +81,52 @@ impl Face {
         PdfFont::new(self.parsed.clone())
     }
 
+    /// The font's glyph of a character; of [`REPLACEMENT`] where it has none.
+    pub(crate) fn glyph(&self, character: char) -> u16 {
+        match self.glyphs.get(character as usize) {
+            Some(glyph) if *glyph != 0 => *glyph,
+            _ => self.replacement,
+        }
+    }
+
+    /// The codes of glyphs in a document whose font has these letters alone, by character; at the end that of
+    /// [`REPLACEMENT`]. printpdf numbers the glyphs that it keeps from 1, in the order of the font.
+    pub(crate) fn codes(&self, letters: &BTreeSet<char>) -> Vec<u16> {
+        let kept: BTreeSet<u16> = letters.iter().map(|letter| self.glyph(*letter)).collect();
+        let code = |glyph: u16| kept.iter().position(|kept| *kept == glyph).map_or(0, |at| at as u16 + 1);
+        let mut codes = vec![code(self.replacement); TABLE_END + 1];
+        for letter in letters {
+            if let Some(place) = codes.get_mut(*letter as usize) {
+                *place = code(self.glyph(*letter));
+            }
+        }
+        codes
+    }
+
     fn advance(&self, character: char) -> Option<u16> {
         self.advances.get(character as usize).copied().filter(|advance| *advance != LACKING)
     }
 
-    /// The text with [`REPLACEMENT`] where the font has nothing to draw.
-    pub(crate) fn drawable(&self, text: &str) -> String {
-        text.chars()
-            .map(|character| if self.advance(character).is_some() { character } else { REPLACEMENT })
-            .collect()
+    /// A text that the font can draw: words that it cannot are written in the letters of a machine-readable zone (ICAO
+    /// 9303), as in a passport. [`REPLACEMENT`] stands for what has no letters either.
+    pub(crate) fn drawable<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let can = |text: &str| text.chars().all(|character| self.advance(character).is_some());
+        if can(text) {
+            return Cow::Borrowed(text);
+        }
+        let words = text.split(' ').map(|word| {
+            if can(word) {
+                return word.to_owned();
+            }
+            let letters = transliterate(word).replace('<', " ");
+            if letters.is_empty() {
+                let shown =
+                    |character| if self.advance(character).is_some() { character } else { REPLACEMENT };
+                return word.chars().map(shown).collect();
+            }
+            letters
+        });
+        Cow::Owned(words.collect::<Vec<_>>().join(" "))
     }
 
     /// How wide a text is at size 1.
@@ -119,24 +173,18 @@ impl Face {
         lines
     }
 
-    /// A text made to fit: at the largest size from `largest` down to `smallest` at which it takes at most so
-    /// many lines; cut with an ellipsis where not even the smallest does.
-    pub(crate) fn fit(
-        &self,
-        text: &str,
-        width: f32,
-        most_lines: usize,
-        largest: f32,
-        smallest: f32,
-    ) -> Fitted {
+    /// A text made to fit into a rectangle: at the largest size from `largest` down to `smallest` at which its lines
+    /// do; cut with an ellipsis where not even the smallest does.
+    pub(crate) fn fit(&self, text: &str, (width, height): (f32, f32), largest: f32, smallest: f32) -> Fitted {
         let mut size = largest;
         loop {
             let mut lines = self.lines(text, width / size);
-            if lines.len() <= most_lines {
+            let most = (((height / size - CAPITALS) / LEADING + 0.01) as usize) + 1;
+            if lines.len() <= most {
                 return Fitted { size, lines };
             }
             if size <= smallest {
-                lines.truncate(most_lines);
+                lines.truncate(most);
                 if let Some(last) = lines.last_mut() {
                     while !last.is_empty() && (self.width(last) + self.width("…")) * size > width {
                         last.pop();
@@ -145,7 +193,7 @@ impl Face {
                 }
                 return Fitted { size, lines };
             }
-            size = (size - 0.5).max(smallest);
+            size = (size * 0.96).max(smallest);
         }
     }
 }
@@ -170,22 +218,24 @@ mod tests {
             {
                 assert_eq!(face.drawable(text), text);
             }
-            assert_eq!(face.drawable("田A"), "\u{FFFD}A");
+            assert_eq!(face.drawable("محمد الأمين 3"), "MUHAMD ALAMIN 3");
+            assert_eq!(face.drawable("A 😀"), "A \u{FFFD}");
         }
     }
 
     #[test]
     fn a_long_name_shrinks_before_it_is_cut() {
         let face = &fonts().unwrap().bold;
-        let fitted = face.fit("SRI", 400.0, 2, 22.0, 9.0);
+        let room = (400.0, 40.0);
+        let fitted = face.fit("SRI", room, 22.0, 9.0);
         assert_eq!(fitted, Fitted { size: 22.0, lines: vec!["SRI".to_owned()] });
         let name = "I GUSTI AYU AGUNG PUTU NGURAH OKA KARTIKA DEWI PRADNYASWARI LAKSMI";
-        let fitted = face.fit(name, 400.0, 2, 22.0, 9.0);
+        let fitted = face.fit(name, room, 22.0, 9.0);
         assert_eq!(fitted.lines.len(), 2);
         assert!(fitted.size < 22.0 && fitted.lines.join(" ") == name, "{fitted:?}");
-        let fitted = face.fit(&"W".repeat(400), 400.0, 2, 22.0, 9.0);
-        assert_eq!((fitted.lines.len(), fitted.size), (2, 9.0));
-        assert!(fitted.lines[1].ends_with('…'));
+        let fitted = face.fit(&"W".repeat(400), room, 22.0, 9.0);
+        assert_eq!((fitted.lines.len(), fitted.size), (4, 9.0));
+        assert!(fitted.lines[3].ends_with('…'));
         assert!(fitted.lines.iter().all(|line| face.width(line) * 9.0 <= 400.0));
     }
 

@@ -1,13 +1,21 @@
 //! The guilloche band: fine waves in the manner of a banknote, a little different on each certificate.
 //!
-//! It is decoration. What proves a certificate is its QR, and nothing reads the band.
+//! Two ribbons of crossing waves lie over each other. The ribbons are the same on all certificates; where they begin, how
+//! far they are stretched and which way they run follows from the certificate's id. It is decoration: what proves a
+//! certificate is its QR, and nothing reads the band.
 
 use std::f32::consts::{PI, TAU};
 
-/// Waves that cross each other.
-const WAVES: usize = 7;
-/// Pieces of Bézier curve in one period of the carrying wave: enough that the eye sees a sine.
-const PIECES_PER_PERIOD: usize = 6;
+/// The height that the ribbons are drawn for; their middle is half of it.
+pub(crate) const HEIGHT: f32 = 27.0;
+/// How far a ribbon runs before it begins anew.
+const PERIODS: [f32; 2] = [84.0, 118.0];
+/// How far it runs in all: it covers an A4 page at any place and stretch.
+const RUN: f32 = 840.0;
+/// Waves of a ribbon.
+const WAVES: usize = 4;
+/// Pieces of Bézier curve in a period: enough that the eye sees a sine.
+const PIECES: usize = 6;
 
 /// A curve: where it starts, and cubic Bézier pieces of two control points and an end, all as `(x, y)`.
 #[derive(Debug)]
@@ -16,40 +24,66 @@ pub(crate) struct Curve {
     pub(crate) pieces: Vec<[(f32, f32); 3]>,
 }
 
-/// The curves of a band over `width` x `height` at the origin, y downwards, drawn from a certificate's id.
-pub(crate) fn band(id: &str, width: f32, height: f32) -> Vec<Curve> {
-    let mut random = Random::new(id);
-    // Periods over the band. Whole numbers differ visibly from one another and the ends still look alike.
-    let carrier = random.between(5.0, 8.0).round();
-    let swell = random.between(2.0, 4.0).round() + 0.5;
-    let (phase, swell_phase) = (random.between(0.0, TAU), random.between(0.0, TAU));
-    let pieces = carrier as usize * PIECES_PER_PERIOD;
-    let step = width / pieces as f32;
-    (0..WAVES)
-        .map(|wave| {
-            // From +1 to -1 over the waves, so that all cross where the carrier is zero: a twisted ribbon.
-            let spread = (PI * (wave as f32 + 0.5) / WAVES as f32).cos();
-            let at = |x: f32| {
-                let (carried, swelled) =
-                    (TAU * carrier * x / width + phase, TAU * swell * x / width + swell_phase);
-                let y = 0.5 + 0.34 * spread * carried.sin() + 0.13 * swelled.sin();
-                let slope = 0.34 * spread * carried.cos() * TAU * carrier / width
-                    + 0.13 * swelled.cos() * TAU * swell / width;
-                (y * height, slope * height)
-            };
-            let (start, _) = at(0.0);
-            let pieces = (0..pieces)
-                .map(|piece| {
-                    let (from, to) = (step * piece as f32, step * (piece + 1) as f32);
-                    let ((y0, slope0), (y1, slope1)) = (at(from), at(to));
-                    // Hermite to Bézier: the control points lie a third of the way along the tangents.
-                    let third = step / 3.0;
-                    [(from + third, y0 + slope0 * third), (to - third, y1 - slope1 * third), (to, y1)]
-                })
-                .collect();
-            Curve { start: (0.0, start), pieces }
+/// Where a ribbon lies: `x` becomes `stretch * x + shift`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Place {
+    pub(crate) stretch: f32,
+    pub(crate) shift: f32,
+}
+
+/// A ribbon: the waves of one period, from `x = 0`, to be repeated.
+pub(crate) struct Ribbon {
+    pub(crate) period: f32,
+    pub(crate) repeats: usize,
+    pub(crate) waves: Vec<Curve>,
+}
+
+/// Both ribbons.
+pub(crate) fn ribbons() -> [Ribbon; 2] {
+    PERIODS.map(|period| Ribbon {
+        period,
+        repeats: repeats(period),
+        waves: (0..WAVES).map(|wave| curve(period, wave)).collect(),
+    })
+}
+
+fn repeats(period: f32) -> usize {
+    (RUN / period).ceil() as usize
+}
+
+fn curve(period: f32, wave: usize) -> Curve {
+    // From +1 to -1 over the waves, so that all cross where the sine is zero: a twisted ribbon.
+    let amplitude = 0.44 * HEIGHT * (PI * (wave as f32 + 0.5) / WAVES as f32).cos();
+    let at = |piece: usize| {
+        let angle = TAU * piece as f32 / PIECES as f32;
+        (HEIGHT / 2.0 + amplitude * angle.sin(), amplitude * angle.cos() * TAU / period)
+    };
+    let step = period / PIECES as f32;
+    let pieces = (0..PIECES)
+        .map(|piece| {
+            let (from, to) = (step * piece as f32, step * (piece + 1) as f32);
+            let ((y0, slope0), (y1, slope1)) = (at(piece), at(piece + 1));
+            // Hermite to Bézier: the control points lie a third of the way along the tangents.
+            let third = step / 3.0;
+            [(from + third, y0 + slope0 * third), (to - third, y1 - slope1 * third), (to, y1)]
         })
-        .collect()
+        .collect();
+    Curve { start: (0.0, HEIGHT / 2.0), pieces }
+}
+
+/// How the ribbons lie on the certificate of this id.
+pub(crate) fn places(id: &str) -> [Place; 2] {
+    let mut random = Random::new(id);
+    PERIODS.map(|period| {
+        let stretch = random.between(0.85, 1.2);
+        let shift = -random.between(0.0, period * stretch);
+        let run = stretch * period * repeats(period) as f32;
+        if random.between(0.0, 1.0) < 0.5 {
+            Place { stretch, shift }
+        } else {
+            Place { stretch: -stretch, shift: shift + run }
+        }
+    })
 }
 
 /// A number that stays the same for the same text (FNV-1a).
@@ -80,21 +114,28 @@ impl Random {
 mod tests {
     use super::*;
 
-    fn points(id: &str) -> Vec<(f32, f32)> {
-        band(id, 600.0, 30.0)
-            .into_iter()
-            .flat_map(|curve| std::iter::once(curve.start).chain(curve.pieces.into_iter().flatten()))
-            .collect()
+    #[test]
+    fn ribbons_stay_in_the_band_and_cover_a_page() {
+        for ribbon in ribbons() {
+            for curve in &ribbon.waves {
+                for (_, y) in curve.pieces.iter().flatten() {
+                    assert!((0.0..=HEIGHT).contains(y), "{y}");
+                }
+            }
+        }
+        for id in ["7KQ2-M4XD-9TRA-6HVC", "7KQ2-M4XD-9TRA-6HVD", "", "x"] {
+            for (ribbon, place) in ribbons().iter().zip(places(id)) {
+                let end = ribbon.period * ribbon.repeats as f32;
+                let ends = [place.shift, place.stretch * end + place.shift];
+                let (low, high) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
+                assert!(low <= 0.0 && high >= 596.0, "{id}: {low} {high}");
+            }
+        }
     }
 
     #[test]
-    fn a_band_stays_inside_and_is_its_own() {
-        for id in ["7KQ2-M4XD-9TRA-6HVC", "7KQ2-M4XD-9TRA-6HVD", ""] {
-            for (x, y) in points(id) {
-                assert!((-0.01..=600.01).contains(&x) && (0.0..=30.0).contains(&y), "{id}: {x} {y}");
-            }
-            assert_eq!(points(id), points(id));
-        }
-        assert_ne!(points("7KQ2-M4XD-9TRA-6HVC"), points("7KQ2-M4XD-9TRA-6HVD"));
+    fn a_band_is_its_own() {
+        assert_eq!(places("7KQ2-M4XD-9TRA-6HVC"), places("7KQ2-M4XD-9TRA-6HVC"));
+        assert_ne!(places("7KQ2-M4XD-9TRA-6HVC"), places("7KQ2-M4XD-9TRA-6HVD"));
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use bukti_document::{Certificate, Form, Printer};
-//! use bukti_domain::Publisher;
+//! use bukti_domain::{Publisher, Sex};
 //! use bukti_locales::Locale;
 //! use jiff::civil::date;
 //!
@@ -18,6 +18,8 @@
 //!     name: "Siti Rahayu",
 //!     identity: "••••••••••••6246".to_owned(),
 //!     birth_date: date(1987, 3, 14),
+//!     sex: Some(Sex::Female),
+//!     nationality: Some("IDN"),
 //!     dose_number: 1,
 //!     doses_in_series: Some(2),
 //!     icvp: false,
@@ -25,6 +27,7 @@
 //!     vaccine: "CoronaVac (Sinovac)",
 //!     batch: "2021011234",
 //!     vaccination_date: date(2021, 1, 29),
+//!     valid_from: None,
 //!     facility: "Puskesmas Kecamatan Menteng",
 //!     issued_on: date(2021, 1, 30),
 //!     qr_text: "HC1:6BFOXN%TS3DH",
@@ -41,18 +44,28 @@
 //! ```
 
 mod a4;
+mod canvas;
+mod card;
+mod field;
 mod font;
 mod guilloche;
 mod look;
-mod page;
-mod picture;
+mod pdf;
 mod qr;
+mod sheet;
+mod svg;
 mod words;
 
+use std::sync::OnceLock;
+
 use bukti_domain::feed::CompleteDose;
-use bukti_domain::{DiseaseName, Publisher};
+use bukti_domain::{DiseaseName, Publisher, Sex, disease};
 use bukti_locales::Locale;
+use jiff::Span;
 use jiff::civil::Date;
+
+use crate::pdf::Template;
+use crate::qr::Qr;
 
 /// What is printed on a certificate.
 #[derive(Clone, Debug)]
@@ -65,6 +78,10 @@ pub struct Certificate<'a> {
     pub identity: String,
     /// The birth date.
     pub birth_date: Date,
+    /// The sex, where it is known.
+    pub sex: Option<Sex>,
+    /// The nationality (ISO 3166-1 alpha-3), where it is known.
+    pub nationality: Option<&'a str>,
     /// Which dose this is, from 1. Beyond [`doses_in_series`](Self::doses_in_series) it is a booster.
     pub dose_number: u8,
     /// How many doses the series has, where they are counted.
@@ -79,6 +96,8 @@ pub struct Certificate<'a> {
     pub batch: &'a str,
     /// The day of the vaccination.
     pub vaccination_date: Date,
+    /// From which day the certificate is valid for life, where the International Health Regulations (annex 7) say so.
+    pub valid_from: Option<Date>,
     /// Name of the facility.
     pub facility: &'a str,
     /// The day of issue.
@@ -90,11 +109,16 @@ pub struct Certificate<'a> {
 impl<'a> Certificate<'a> {
     /// What is printed of a dose whose certificate has this id (in groups) and QR text and was issued on this day.
     pub fn of(dose: &'a CompleteDose, id: &'a str, issued_on: Date, qr_text: &'a str) -> Self {
+        let after = disease(&dose.vaccine.disease).and_then(|disease| disease.valid_for_life_after_days);
+        let valid_from =
+            after.and_then(|days| dose.vaccination_date.checked_add(Span::new().days(days)).ok());
         Self {
             id,
             name: dose.name.as_written(),
             identity: dose.identity.masked(),
             birth_date: dose.birth_date,
+            sex: dose.known_sex(),
+            nationality: dose.nationality(),
             dose_number: dose.dose_number,
             doses_in_series: dose.vaccine.counted_series(),
             icvp: dose.vaccine.is_icvp(),
@@ -102,15 +126,11 @@ impl<'a> Certificate<'a> {
             vaccine: &dose.vaccine.name,
             batch: &dose.batch,
             vaccination_date: dose.vaccination_date,
+            valid_from,
             facility: &dose.facility.name,
             issued_on,
             qr_text,
         }
-    }
-
-    /// The key of its title among the texts.
-    fn title(&self) -> &'static str {
-        if self.icvp { "document.title_icvp" } else { "document.title" }
     }
 }
 
@@ -130,29 +150,46 @@ pub enum Form {
 /// Prints the certificates of a deployment. What they have in common is prepared once, so keep it.
 pub struct Printer {
     publisher: Publisher,
+    /// By form, each for usual and for international certificates; prepared when first asked for.
+    templates: [[OnceLock<Template>; 2]; 4],
 }
 
 impl Printer {
     /// A printer for what this publisher issues.
     pub fn new(publisher: Publisher) -> Self {
-        Self { publisher }
+        Self { publisher, templates: Default::default() }
     }
 
     /// A certificate as a PDF, in Indonesian with English beside it.
     ///
-    /// The same certificate always gives the same bytes. A character that the embedded font lacks (it has Latin
-    /// in all its extensions, so Vietnamese too) is shown as `�`.
+    /// The same certificate always gives the same bytes. Words with letters that the embedded font lacks (it has Latin in
+    /// all its extensions, so Vietnamese too) stand there in the letters of a machine-readable zone, as in a passport. A
+    /// name with letters that are rare in Indonesia takes some milliseconds, since its fonts are its own.
     ///
     /// # Errors
     ///
     /// [`DocumentError::QrTextTooLong`] if the QR text is longer than 3391 alphanumeric characters;
     /// [`DocumentError::Font`] and [`DocumentError::Write`] do not happen with the fonts that are built in.
-    pub fn pdf(&self, certificate: &Certificate<'_>, _form: Form) -> Result<Vec<u8>, DocumentError> {
-        a4::pdf(certificate, &self.publisher)
+    pub fn pdf(&self, certificate: &Certificate<'_>, form: Form) -> Result<Vec<u8>, DocumentError> {
+        let qr = Qr::new(certificate.qr_text)?;
+        let kept = &self.templates[form as usize][usize::from(certificate.icvp)];
+        let template = match kept.get() {
+            Some(template) => template,
+            // Of two that prepare it at once one is kept; both are the same.
+            None => {
+                let template = Template::new(form, &self.publisher, certificate.icvp, &Default::default())?;
+                kept.get_or_init(|| template)
+            }
+        };
+        let texts = template.texts(certificate);
+        let lacks = template.lacks(&texts);
+        if lacks.iter().all(|letters| letters.is_empty()) {
+            return template.fill(certificate, &qr, &texts);
+        }
+        Template::new(form, &self.publisher, certificate.icvp, &lacks)?.fill(certificate, &qr, &texts)
     }
 
-    /// A certificate as a picture for the screen: an SVG document in the proportions of a bank card (ID-1,
-    /// 85.60 x 53.98 mm), in one language.
+    /// A certificate as a picture for the screen: the front of the card as an SVG document, in one language.
     ///
     /// It has no script, no style sheet and no reference to anything outside, so that it can be put into a page
     /// as it is, and it names itself to a screen reader.
@@ -161,7 +198,7 @@ impl Printer {
     ///
     /// As [`pdf`](Self::pdf).
     pub fn picture(&self, certificate: &Certificate<'_>, locale: Locale) -> Result<String, DocumentError> {
-        picture::picture(certificate, &self.publisher, locale)
+        svg::picture(certificate, &self.publisher, locale)
     }
 }
 

@@ -27,6 +27,19 @@ pub(crate) struct Run {
     pub(crate) length: usize,
 }
 
+/// A rectangle of dark modules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    /// Column of the left modules.
+    pub(crate) x: usize,
+    /// Row of the upper modules.
+    pub(crate) y: usize,
+    /// Number of columns.
+    pub(crate) width: usize,
+    /// Number of rows.
+    pub(crate) height: usize,
+}
+
 impl Qr {
     /// The smallest QR of error correction level M that holds the text.
     ///
@@ -52,6 +65,22 @@ impl Qr {
     /// Modules on a side with the quiet zone.
     pub(crate) fn width_with_quiet_zone(&self) -> usize {
         self.width + 2 * QUIET_ZONE
+    }
+
+    /// Rectangles that cover the dark modules, each once: runs, one with those of the same place in the rows below.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
+        let dark = |x: usize, y: usize| self.dark.get(y * self.width + x).copied().unwrap_or_default();
+        // Whether just this run is in a row.
+        let is_run = move |run: Run, y: usize| {
+            y < self.width
+                && (run.x..run.x + run.length).all(|x| dark(x, y))
+                && !(run.x > 0 && dark(run.x - 1, y))
+                && !(run.x + run.length < self.width && dark(run.x + run.length, y))
+        };
+        self.runs().filter(move |run| run.y == 0 || !is_run(*run, run.y - 1)).map(move |run| {
+            let height = (run.y..).take_while(|y| is_run(run, *y)).count();
+            Block { x: run.x, y: run.y, width: run.length, height }
+        })
     }
 
     /// The dark runs, row by row from the top left: half as many shapes as single modules.
@@ -93,6 +122,20 @@ mod tests {
             }
         }
         assert_eq!(dark, qr.dark);
+    }
+
+    #[test]
+    fn blocks_cover_each_dark_module_once() {
+        let qr = Qr::new(&text(537)).unwrap();
+        let mut dark = vec![false; qr.width * qr.width];
+        for block in qr.blocks() {
+            for (x, y) in (0..block.width).flat_map(|x| (0..block.height).map(move |y| (x, y))) {
+                let module = &mut dark[(block.y + y) * qr.width + block.x + x];
+                assert!(!std::mem::replace(module, true));
+            }
+        }
+        assert_eq!(dark, qr.dark);
+        assert!(qr.blocks().count() < qr.runs().count());
     }
 
     #[test]

@@ -46,6 +46,10 @@ pub struct Disease {
     /// is not in the catalogue.
     #[serde(default)]
     pub icvp_products: Vec<String>,
+    /// How many days after the vaccination an international certificate is valid for life, where the International Health
+    /// Regulations (annex 7) say so.
+    #[serde(default)]
+    pub valid_for_life_after_days: Option<u8>,
 }
 
 /// The name of a disease in each language of the service.

@@ -253,6 +253,22 @@ pub struct CompleteDose {
     pub facility: Facility,
 }
 
+impl CompleteDose {
+    /// The sex as it was registered, else as the NIK has it.
+    pub fn known_sex(&self) -> Option<Sex> {
+        self.sex.or(match &self.identity {
+            Identity::Nik(nik) => Some(nik.sex()),
+            Identity::Passport(_) => None,
+        })
+    }
+
+    /// The nationality (ISO 3166-1 alpha-3). Who has a passport number instead of a NIK is of another country, which
+    /// the feed does not name.
+    pub fn nationality(&self) -> Option<&'static str> {
+        matches!(self.identity, Identity::Nik(_)).then_some("IDN")
+    }
+}
+
 impl Dose {
     /// The dose with nothing missing; `None` where something is.
     pub fn complete(self) -> Option<CompleteDose> {

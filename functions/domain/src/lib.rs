@@ -21,6 +21,7 @@ mod identity;
 mod name;
 mod phone;
 mod publisher;
+mod transliterate;
 
 pub use catalogue::{
     CatalogueError, Codes, Disease, DiseaseName, Vaccine, disease, disease_of_dcc, disease_of_icvp,
@@ -34,3 +35,4 @@ pub use identity::{Identity, Nik, Passport, Sex};
 pub use name::PersonName;
 pub use phone::PhoneNumber;
 pub use publisher::Publisher;
+pub use transliterate::transliterate;

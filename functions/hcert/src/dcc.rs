@@ -1,12 +1,12 @@
 //! The payload of COVID-19: EU Digital COVID Certificate, JSON schema 1.3.3.
 
-use bukti_domain::{disease, disease_of_dcc, vaccine_of_dcc};
+use bukti_domain::{disease, disease_of_dcc, transliterate, vaccine_of_dcc};
 use ciborium::Value;
 use serde_json::Value as Json;
 
 use crate::cbor::{map, text};
 use crate::json::{date, longer_than, text_of};
-use crate::{Content, Kind, Vaccination, transliterate};
+use crate::{Content, Kind, Vaccination};
 
 /// The key of the claim `hcert`.
 pub(crate) const CLAIM: i64 = 1;

@@ -8,7 +8,7 @@
 //! | 0.3.0 | `n dob s ntl nid ndt gn` | array `v` of one: `vp dt cn is bo vls vle` |
 //! | before | as 0.3.0 | object `v`: `vp dt cn is bo vls vle`, also `dn tg ma mp mid` |
 
-use bukti_domain::{Identity, Sex, disease_of_icvp, vaccine_of_icvp};
+use bukti_domain::{Sex, disease_of_icvp, vaccine_of_icvp};
 use ciborium::Value;
 use serde_json::Value as Json;
 
@@ -30,10 +30,6 @@ const LONGEST: usize = 300;
 /// Disease and manufacturer follow from the product and are not in it. The identity number is left out.
 pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str) -> Value {
     let dose = vaccination.dose;
-    let sex = dose.sex.or(match &dose.identity {
-        Identity::Nik(nik) => Some(nik.sex()),
-        Identity::Passport(_) => None,
-    });
     let mut person = vec![
         // As long as in a DCC at most, so that the QR stays as easy to scan.
         ("n", text(dcc::shorten(&dose.name.without_titles()))),
@@ -41,16 +37,15 @@ pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str) -> Value {
         // The codes of FHIR's administrative gender.
         (
             "s",
-            text(match sex {
+            text(match dose.known_sex() {
                 Some(Sex::Male) => "male",
                 Some(Sex::Female) => "female",
                 None => "unknown",
             }),
         ),
     ];
-    // Who has a passport number instead of a NIK is of another country, which the feed does not name.
-    if matches!(dose.identity, Identity::Nik(_)) {
-        person.push(("nt", text("IDN")));
+    if let Some(nationality) = dose.nationality() {
+        person.push(("nt", text(nationality)));
     }
     person.push((
         "vx",

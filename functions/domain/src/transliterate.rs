@@ -7,7 +7,7 @@
 /// result is empty where nothing of the name has a letter.
 ///
 /// ```
-/// use bukti_hcert::transliterate;
+/// use bukti_domain::transliterate;
 /// assert_eq!(transliterate("Anna-Lena Müller"), "ANNA<LENA<MUELLER");
 /// assert_eq!(transliterate("O'Brien"), "OBRIEN");
 /// ```

@@ -1,0 +1,289 @@
+//! A page as printpdf takes it, with places kept free for what differs.
+
+use std::collections::BTreeSet;
+
+use bukti_locales::Locale;
+use printpdf::{DictItem, Op, PdfFontHandle, Pt, TextItem, TextMatrix};
+
+use super::stream::operator;
+use crate::canvas::{Align, Canvas, Role, Slot, Style};
+use crate::font::{Fonts, fonts};
+use crate::guilloche::{self, Ribbon};
+use crate::look::{Colour, GROUND, WAVES};
+
+/// The operator that stands where a slot is, with [`SLOT`] as its operand: a marked-content point, which shows nothing.
+const MARK: &str = "MP";
+const SLOT: &str = "Slot";
+/// How the mark reads in the page's stream.
+pub(super) const MARKED: &[u8] = b"/Slot MP";
+
+/// What of a page has a place in the document's structure.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Element {
+    pub(super) role: ElementRole,
+    pub(super) locale: Option<Locale>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ElementRole {
+    Words(Role),
+    /// The QR, in these bounds: left, bottom, right, top.
+    Qr([f32; 4]),
+}
+
+/// A page while it is drawn. Readers and screen readers take the texts in the order in which they are drawn.
+pub(super) struct Draft {
+    fonts: &'static Fonts,
+    height: f32,
+    pub(super) operations: Vec<Op>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) elements: Vec<Element>,
+    /// The words on it, for the fonts to have their letters, regular and bold.
+    pub(super) words: [String; 2],
+    in_artifact: bool,
+}
+
+impl Draft {
+    pub(super) fn new(height: f32) -> Result<Self, crate::DocumentError> {
+        Ok(Self {
+            fonts: fonts()?,
+            height,
+            operations: Vec::new(),
+            slots: Vec::new(),
+            elements: Vec::new(),
+            words: Default::default(),
+            in_artifact: false,
+        })
+    }
+
+    /// Ends what is open.
+    pub(super) fn finish(&mut self) {
+        if std::mem::take(&mut self.in_artifact) {
+            self.operations.push(Op::EndMarkedContent);
+        }
+    }
+
+    /// What follows is decoration, which readers pass over.
+    fn artifact(&mut self) {
+        if !std::mem::replace(&mut self.in_artifact, true) {
+            self.operations.push(Op::BeginMarkedContent { tag: "Artifact".to_owned() });
+        }
+    }
+
+    fn element(&mut self, element: Element) {
+        self.finish();
+        let id = i64::try_from(self.elements.len()).unwrap_or_default();
+        let properties = DictItem::Dict { map: [("MCID".to_owned(), DictItem::Int(id))].into() };
+        let tag = element.tag().to_owned();
+        self.elements.push(element);
+        // As an operator of its own, since printpdf's own for it wants layers.
+        self.operations.push(Op::Unknown {
+            key: "BDC".to_owned(),
+            value: vec![DictItem::Name(tag.into_bytes()), properties],
+        });
+    }
+
+    fn end_element(&mut self) {
+        self.operations.push(Op::EndMarkedContent);
+    }
+
+    /// Space for the fonts' letters in the last stream, after a mark that is not a slot's.
+    pub(super) fn specimen(&mut self, letters: &[BTreeSet<char>; 2]) {
+        self.finish();
+        self.mark();
+        for (face, letters) in [&self.fonts.regular, &self.fonts.bold].into_iter().zip(letters) {
+            self.operations.extend([
+                Op::StartTextSection,
+                Op::SetFont { font: PdfFontHandle::External(face.id.clone()), size: Pt(1.0) },
+                Op::ShowText { items: vec![TextItem::Text(letters.iter().collect())] },
+                Op::EndTextSection,
+            ]);
+        }
+    }
+
+    fn mark(&mut self) {
+        self.operations.push(Op::Unknown {
+            key: MARK.to_owned(),
+            value: vec![DictItem::Name(SLOT.as_bytes().to_vec())],
+        });
+    }
+
+    fn rounded_rectangle(&mut self, (x, y): (f32, f32), (width, height): (f32, f32), radius: f32) {
+        // How far the control points of a Bézier quarter circle lie from its corner.
+        let bend = radius * 0.4477;
+        let (left, right, top, bottom) = (x, x + width, self.height - y, self.height - y - height);
+        if radius == 0.0 {
+            return self.operator("re", &[left, bottom, width, height]);
+        }
+        self.operator("m", &[left + radius, top]);
+        self.operator("l", &[right - radius, top]);
+        self.operator("c", &[right - bend, top, right, top - bend, right, top - radius]);
+        self.operator("l", &[right, bottom + radius]);
+        self.operator("c", &[right, bottom + bend, right - bend, bottom, right - radius, bottom]);
+        self.operator("l", &[left + radius, bottom]);
+        self.operator("c", &[left + bend, bottom, left, bottom + bend, left, bottom + radius]);
+        self.operator("l", &[left, top - radius]);
+        self.operator("c", &[left, top - bend, left + bend, top, left + radius, top]);
+        self.operator("h", &[]);
+    }
+
+    fn fill_colour(&mut self, colour: Colour) {
+        self.operator("rg", &colour.parts());
+    }
+
+    fn line_colour(&mut self, colour: Colour, thickness: f32) {
+        self.operator("RG", &colour.parts());
+        self.operator("w", &[thickness]);
+    }
+
+    /// A form that is drawn into a place: `x` and `y` become `scale * x + at`.
+    pub(super) fn form(&mut self, name: &str, (x, y): (f32, f32), scale: (f32, f32)) {
+        self.operator("q", &[]);
+        self.operator("cm", &[scale.0, 0.0, 0.0, scale.1, x, y]);
+        self.operations.push(Op::Unknown {
+            key: "Do".to_owned(),
+            value: vec![DictItem::Name(name.as_bytes().to_vec())],
+        });
+        self.operator("Q", &[]);
+    }
+
+    /// A card of a print sheet, its upper left corner at a point; or turned by half, its lower right corner there.
+    pub(super) fn card(&mut self, name: &str, (x, y): (f32, f32), turned: bool) {
+        self.artifact();
+        let (width, height) = crate::card::SIZE;
+        if turned {
+            self.form(name, (x + width, self.height - y), (-1.0, -1.0));
+        } else {
+            self.form(name, (x, self.height - y - height), (1.0, 1.0));
+        }
+    }
+
+    // The library's own paths take many operators for a rectangle and know no forms.
+    pub(super) fn operator(&mut self, operator: &str, numbers: &[f32]) {
+        let value = numbers.iter().map(|number| DictItem::Real(rounded(*number))).collect();
+        self.operations.push(Op::Unknown { key: operator.to_owned(), value });
+    }
+}
+
+impl Element {
+    /// The standard structure type (ISO 32000-1, 14.8.4).
+    pub(super) fn tag(&self) -> &'static str {
+        match self.role {
+            ElementRole::Words(Role::Title) => "H1",
+            ElementRole::Words(Role::Heading) => "H2",
+            ElementRole::Words(Role::Text) => "P",
+            ElementRole::Qr(_) => "Figure",
+        }
+    }
+}
+
+impl Canvas for Draft {
+    fn fonts(&self) -> &'static Fonts {
+        self.fonts
+    }
+
+    fn lines(&mut self, (x, y): (f32, f32), style: Style, leading: f32, lines: &[&str]) {
+        let face = self.face(style.weight);
+        self.element(Element { role: ElementRole::Words(style.role), locale: style.locale });
+        self.fill_colour(style.colour);
+        for (at, line) in lines.iter().enumerate() {
+            let text = face.drawable(line);
+            self.words[style.weight as usize].push_str(&text);
+            let x = match style.align {
+                Align::Left => x,
+                Align::Middle => x - self.width(style, &text) / 2.0,
+                Align::Right => x - self.width(style, &text),
+            };
+            let y = self.height - y - at as f32 * leading;
+            self.operations.extend([
+                Op::StartTextSection,
+                Op::SetFont { font: PdfFontHandle::External(face.id.clone()), size: Pt(rounded(style.size)) },
+                Op::SetTextMatrix { matrix: TextMatrix::Translate(Pt(rounded(x)), Pt(rounded(y))) },
+                Op::ShowText { items: vec![TextItem::Text(text.into_owned())] },
+                Op::EndTextSection,
+            ]);
+        }
+        self.end_element();
+    }
+
+    fn slot(&mut self, slot: Slot) {
+        self.element(Element { role: ElementRole::Words(slot.style.role), locale: slot.style.locale });
+        self.fill_colour(slot.style.colour);
+        self.mark();
+        self.slots.push(slot);
+        self.end_element();
+    }
+
+    fn panel(&mut self, at: (f32, f32), size: (f32, f32), radius: f32, fill: Colour) {
+        self.artifact();
+        self.fill_colour(fill);
+        self.rounded_rectangle(at, size, radius);
+        self.operator("f", &[]);
+    }
+
+    fn frame(&mut self, at: (f32, f32), size: (f32, f32), radius: f32, line: Colour) {
+        self.artifact();
+        self.line_colour(line, 0.75);
+        self.rounded_rectangle(at, size, radius);
+        self.operator("S", &[]);
+    }
+
+    fn stroke(&mut self, points: &[(f32, f32)], line: Colour, thickness: f32, dash: f32) {
+        self.artifact();
+        self.operator("q", &[]);
+        self.line_colour(line, thickness);
+        if dash > 0.0 {
+            let dashes = DictItem::Array(vec![DictItem::Real(dash)]);
+            self.operations.push(Op::Unknown { key: "d".to_owned(), value: vec![dashes, DictItem::Int(0)] });
+        } else {
+            self.operator("J", &[1.0]);
+            self.operator("j", &[1.0]);
+        }
+        for (index, (x, y)) in points.iter().enumerate() {
+            self.operator(if index == 0 { "m" } else { "l" }, &[*x, self.height - y]);
+        }
+        self.operator("S", &[]);
+        self.operator("Q", &[]);
+    }
+
+    fn qr(&mut self, (x, y): (f32, f32), side: f32) {
+        let bottom = self.height - y - side;
+        let bounds = [x, bottom, x + side, bottom + side].map(rounded);
+        self.element(Element { role: ElementRole::Qr(bounds), locale: Some(Locale::Id) });
+        self.form(super::QR, (x, bottom), (side, side));
+        self.end_element();
+    }
+
+    fn band(&mut self, (x, y): (f32, f32), (width, height): (f32, f32), scale: f32) {
+        self.artifact();
+        let bottom = self.height - y - height;
+        self.operator("q", &[]);
+        self.operator("re", &[x, bottom, width, height]);
+        self.operator("W", &[]);
+        self.fill_colour(GROUND);
+        self.operator("f", &[]);
+        self.form(super::BAND, (x, bottom + height - guilloche::HEIGHT * scale), (scale, scale));
+        self.operator("Q", &[]);
+    }
+}
+
+/// One period of a ribbon as a stream. To a tenth of a point: a hair's breadth, and shorter in the file.
+pub(super) fn waves(ribbon: &Ribbon) -> Vec<u8> {
+    let mut out = Vec::new();
+    operator(&mut out, "w", &[0.45]);
+    let short = |(x, y): (f32, f32)| [x, y].map(|number| (number * 10.0).round() / 10.0);
+    for (curve, colour) in ribbon.waves.iter().zip(WAVES.iter().cycle()) {
+        operator(&mut out, "RG", &colour.parts());
+        operator(&mut out, "m", &short(curve.start));
+        for piece in &curve.pieces {
+            operator(&mut out, "c", &piece.map(short).concat());
+        }
+        operator(&mut out, "S", &[]);
+    }
+    out
+}
+
+/// To a hundredth of a point, which is far finer than any printer, so that the file does not carry idle digits.
+fn rounded(number: f32) -> f32 {
+    (number * 100.0).round() / 100.0
+}
