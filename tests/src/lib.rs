@@ -20,7 +20,6 @@ use bukti_local::{Options, Stack};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub mod paper;
 pub mod people;
 
 /// A stack on a free port with data of its own, and a caller of its API.

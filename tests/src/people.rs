@@ -43,7 +43,7 @@ pub const NAMES: [&str; 20] = [
 
 /// The doses of these people; each has a phone that is shared by a few.
 pub fn doses() -> Vec<FeedRow> {
-    let mut people: Vec<Vec<FeedRow>> = NAMES.iter().enumerate().map(synthetic).collect();
+    let mut people = of_hard_names();
     people.extend(of_the_sample_feed());
     people.truncate(PEOPLE);
     // Where there is no sample feed: the same names again, of others.
@@ -56,6 +56,11 @@ pub fn doses() -> Vec<FeedRow> {
         .enumerate()
         .flat_map(|(at, rows)| rows.into_iter().map(move |row| FeedRow { no_hp: phone(at), ..row }));
     rows.collect()
+}
+
+/// The doses of a person for each name.
+pub fn of_hard_names() -> Vec<Vec<FeedRow>> {
+    NAMES.iter().enumerate().map(synthetic).collect()
 }
 
 /// A foreigner with one to four doses, of vaccines with one, two and three doses in the first series, or of one that gets

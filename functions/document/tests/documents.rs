@@ -3,10 +3,7 @@
 use bukti_document::{Certificate, DocumentError, Form, Printer};
 use bukti_domain::{DiseaseName, Publisher, disease};
 use bukti_locales::Locale;
-use hayro::hayro_interpret::InterpreterSettings;
-use hayro::hayro_syntax::Pdf;
-use hayro::vello_cpu::color::palette::css::WHITE;
-use hayro::{PixmapSettings, RenderCache, RenderSettings};
+use bukti_paper::{Paper, Picture};
 use jiff::civil::date;
 use proptest::prelude::*;
 
@@ -70,35 +67,8 @@ const HARD_NAMES: [&str; 5] = [
     "dr. Tirta Kusuma Sp.OG",
 ];
 
-/// The texts of all the QRs that a scanner finds on the first page at 150 dpi or more.
-fn scan(pdf: Vec<u8>) -> Vec<String> {
-    let pdf = Pdf::new(pdf).expect("a PDF");
-    let pages = pdf.pages();
-    assert_eq!(pages.len(), 1);
-    // One decoder fails now and then at one resolution, so it looks more than once, as a phone does.
-    let looks = [150.0, 200.0, 300.0].map(|dpi| dpi / 72.0);
-    let mut seen = looks.into_iter().map(|scale| {
-        let pixels = hayro::render(
-            &pages[0],
-            &RenderCache::new(),
-            &InterpreterSettings::default(),
-            &RenderSettings::default(),
-            &PixmapSettings { x_scale: scale, y_scale: scale, bg_color: WHITE },
-        );
-        let (width, height) = (usize::from(pixels.width()), usize::from(pixels.height()));
-        let pixels = pixels.data();
-        let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| {
-            let pixel = pixels[y * width + x];
-            ((u16::from(pixel.r) + u16::from(pixel.g) + u16::from(pixel.b)) / 3) as u8
-        });
-        let codes = image.detect_grids();
-        codes.iter().filter_map(|code| code.decode().ok()).map(|(_, text)| text).collect::<Vec<_>>()
-    });
-    seen.find(|texts| !texts.is_empty()).unwrap_or_default()
-}
-
 fn extracted(pdf: &[u8]) -> String {
-    lopdf::Document::load_mem(pdf).expect("a PDF").extract_text(&[1]).expect("its text")
+    Paper::read(pdf).text(0)
 }
 
 #[test]
@@ -106,7 +76,7 @@ fn the_qr_of_the_page_scans() {
     for (index, name) in HARD_NAMES.iter().enumerate() {
         let text = qr_text(if index % 2 == 0 { 537 } else { 700 }, index as u32);
         let pdf = pdf(&certificate(name, &text)).expect("a PDF");
-        assert_eq!(scan(pdf), [text], "{name}");
+        assert_eq!(Paper::read(pdf).qr_text(0), text, "{name}");
     }
 }
 
@@ -270,12 +240,10 @@ fn the_qr_of_the_picture_scans() {
             }
         }
         let side = dark.iter().map(|(x, _)| x + 5).max().unwrap_or_default();
-        let mut image = rqrr::PreparedImage::prepare_from_greyscale(side * 4, side * 4, |x, y| {
-            if dark.contains(&(x / 4, y / 4)) { 0 } else { 255 }
-        });
-        let found: Vec<_> = image.detect_grids().iter().filter_map(|grid| grid.decode().ok()).collect();
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].1, text);
+        let shades = (0..side * 4).flat_map(|y| (0..side * 4).map(move |x| (x / 4, y / 4)));
+        let shades = shades.map(|module| if dark.contains(&module) { 0 } else { 255 });
+        let found = Picture::new(side * 4, shades.collect(), 300).qrs();
+        assert_eq!(found.iter().map(|qr| &*qr.text).collect::<Vec<_>>(), [text]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The SMS after the first dose and its link.
 
-use bukti_tests::paper::scan;
+use bukti_paper::Paper;
 use bukti_tests::{TestApp, dose};
 use serde_json::json;
 
@@ -42,7 +42,7 @@ fn a_first_dose_gets_one_sms_whose_link_opens_with_the_birth_date() {
     assert_eq!(right.body["certificate"]["name"], "Iwan Ibrahim Purnomo");
     let (status, pdf) = app.fetch(right.body["document"]["url"].as_str().unwrap());
     assert_eq!(status, 200);
-    assert_eq!(scan(pdf), [right.body["certificate"]["qr_text"].as_str().unwrap()]);
+    assert_eq!(Paper::read(pdf).qr_text(0), right.body["certificate"]["qr_text"].as_str().unwrap());
 }
 
 #[test]

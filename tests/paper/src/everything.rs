@@ -1,0 +1,86 @@
+//! What a file holds, whether a page shows it or not.
+
+use lopdf::content::Content;
+use lopdf::{Dictionary, Object, Stream, decode_text_string};
+
+use crate::Paper;
+
+impl Paper {
+    /// All that the file holds, decompressed: its bytes, every string and name as bytes and as text, every stream, and the
+    /// text of all pages. Bytes that are no text stand for the character of that number.
+    pub fn everything(&self) -> String {
+        let mut all = String::new();
+        push(&mut all, &self.bytes);
+        dictionary(&mut all, &self.objects.trailer);
+        for object in self.objects.objects.values() {
+            walk(&mut all, object);
+        }
+        for (page, id) in self.objects.get_pages().into_values().enumerate() {
+            operations(&mut all, &self.objects.get_page_content(id));
+            all.push_str(&self.text(page));
+        }
+        all
+    }
+
+    /// The fonts that the file names without holding them.
+    pub fn missing_fonts(&self) -> Vec<String> {
+        let dictionaries = self.objects.objects.values().filter_map(|object| object.as_dict().ok());
+        let fonts = dictionaries.filter(|dictionary| dictionary.has_type(b"Font"));
+        let missing = fonts.filter(|font| {
+            // Of a composite font the descendants are judged, and type 3 is drawn by the file itself.
+            let kind = font.get(b"Subtype").and_then(Object::as_name).unwrap_or_default();
+            let descriptor = font.get_deref(b"FontDescriptor", &self.objects).and_then(Object::as_dict);
+            let held = descriptor.is_ok_and(|descriptor| {
+                [&b"FontFile"[..], b"FontFile2", b"FontFile3"].iter().any(|key| {
+                    let file = descriptor.get_deref(key, &self.objects).and_then(Object::as_stream);
+                    file.is_ok_and(|file| !file.content.is_empty())
+                })
+            });
+            !held && kind != b"Type0" && kind != b"Type3"
+        });
+        missing.map(|font| format!("{font:?}")).collect()
+    }
+}
+
+fn walk(all: &mut String, object: &Object) {
+    match object {
+        Object::String(bytes, _) => {
+            push(all, bytes);
+            all.push_str(&decode_text_string(object).unwrap_or_default());
+            all.push('\n');
+        }
+        Object::Name(bytes) => push(all, bytes),
+        Object::Array(objects) => objects.iter().for_each(|object| walk(all, object)),
+        Object::Dictionary(entries) => dictionary(all, entries),
+        Object::Stream(found) => stream(all, found),
+        Object::Null | Object::Boolean(_) | Object::Integer(_) | Object::Real(_) | Object::Reference(_) => {}
+    }
+}
+
+fn dictionary(all: &mut String, entries: &Dictionary) {
+    for (key, value) in entries {
+        push(all, key);
+        walk(all, value);
+    }
+}
+
+fn stream(all: &mut String, found: &Stream) {
+    let content = found.get_plain_content().unwrap();
+    dictionary(all, &found.dict);
+    push(all, &content);
+    if found.dict.get(b"Subtype").and_then(Object::as_name).is_ok_and(|kind| kind == b"Form") {
+        operations(all, &content);
+    }
+}
+
+/// The strings between the operators of a page or a form, which may say what is not drawn.
+fn operations(all: &mut String, content: &[u8]) {
+    for operation in Content::decode(content).unwrap().operations {
+        operation.operands.iter().for_each(|operand| walk(all, operand));
+    }
+}
+
+fn push(all: &mut String, bytes: &[u8]) {
+    all.extend(bytes.iter().copied().map(char::from));
+    all.push('\n');
+}

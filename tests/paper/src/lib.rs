@@ -1,0 +1,101 @@
+//! Reads a printed certificate as others do: rasterises its pages, scans their QRs, copies their text, and looks through
+//! everything that the file holds.
+//!
+//! Pages are rasterised by hayro and scanned by rxing's port of zxing-cpp, which is what the page `/verify` does with a
+//! picture. It has no mercy: whatever it cannot read fails the test.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a page that cannot be read fails the test"
+)]
+
+mod everything;
+mod picture;
+
+use hayro::hayro_interpret::InterpreterSettings;
+use hayro::hayro_syntax::Pdf;
+use hayro::vello_cpu::color::palette::css::WHITE;
+use hayro::{PixmapSettings, RenderCache, RenderSettings};
+use lopdf::Document;
+
+pub use picture::{Picture, Qr};
+
+/// Points of PDF in an inch.
+const INCH: f32 = 72.0;
+
+/// A PDF that has been read.
+pub struct Paper {
+    bytes: Vec<u8>,
+    pages: Pdf,
+    objects: Document,
+}
+
+impl Paper {
+    /// Reads a PDF.
+    pub fn read(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        let pages = Pdf::new(bytes.clone()).unwrap();
+        let objects = Document::load_mem(&bytes).unwrap();
+        Self { bytes, pages, objects }
+    }
+
+    /// Width and height of each page as a screen shows it, in points.
+    pub fn sizes(&self) -> Vec<(f32, f32)> {
+        self.pages.pages().iter().map(|page| page.render_dimensions()).collect()
+    }
+
+    /// A page, counted from 0, as a scanner sees it.
+    pub fn picture(&self, page: usize, dpi: u16) -> Picture {
+        let scale = f32::from(dpi) / INCH;
+        let pixels = hayro::render(
+            &self.pages.pages()[page],
+            &RenderCache::new(),
+            &InterpreterSettings::default(),
+            &RenderSettings::default(),
+            &PixmapSettings { x_scale: scale, y_scale: scale, bg_color: WHITE },
+        );
+        let grey = |pixel: &hayro::vello_cpu::color::PremulRgba8| {
+            ((u16::from(pixel.r) + u16::from(pixel.g) + u16::from(pixel.b)) / 3) as u8
+        };
+        Picture::new(pixels.width().into(), pixels.data().iter().map(grey).collect(), dpi)
+    }
+
+    /// The QRs on a page, counted from 0. A decoder fails now and then at one resolution, so it looks at
+    /// 150, 200 and 300 dpi until it finds as many as there are to be, as a phone does that comes nearer.
+    pub fn scan(&self, page: usize, expected: usize) -> Vec<Qr> {
+        let mut best = Vec::new();
+        for dpi in [150, 200, 300] {
+            let found = self.picture(page, dpi).qrs();
+            if found.len() > best.len() {
+                best = found;
+            }
+            if best.len() >= expected {
+                break;
+            }
+        }
+        best
+    }
+
+    /// The text of the one QR on a page, counted from 0.
+    pub fn qr_text(&self, page: usize) -> String {
+        let mut found = self.scan(page, 1);
+        assert_eq!(found.len(), 1, "QRs on page {page}");
+        found.remove(0).text
+    }
+
+    /// The text of a page, counted from 0, in the order of its content.
+    pub fn text(&self, page: usize) -> String {
+        self.objects.extract_text(&[u32::try_from(page + 1).unwrap()]).unwrap()
+    }
+
+    /// The PDF as lopdf has it.
+    pub fn objects(&self) -> &Document {
+        &self.objects
+    }
+
+    /// The file itself.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
