@@ -119,6 +119,7 @@ export function verifyPdf(path) {
   const python = (script, args, input) =>
     execFileSync(BUKTI_PYTHON, [join(BUKTI_ROOT, "tests/verify", script), ...args], { input, encoding: "utf8" });
   const texts = python("scan.py", [path]).trim().split("\n");
+  assert.equal(new Set(texts).size, 1, "page and card have the same QR");
   const exported = (...what) =>
     execFileSync(BUKTI_CLI, ["keys", "export", ...what, "--endpoint", url], { encoding: "utf8" });
   const asked = { signer: exported(), root: exported("--root"), schema: null, value_sets: null, texts };

@@ -1,7 +1,8 @@
 """Scans printed certificates with two decoders that share no code with each other or with Bukti: zxing-cpp and ZBar.
 
-Reads the PDFs named on the command line, and prints for each a line of JSON: the QR's side on paper with its quiet zone, in millimetres,
-and what each decoder reads when the QR is printed with a side of 40 mm, both from a scan at 300 dpi and from a picture like a photograph.
+Reads the PDFs named on the command line, and prints for each a line of JSON: of each page with a QR the QR's side on paper with its quiet
+zone, in millimetres, and what each decoder reads when the QR is printed with a side of 40 mm, both from a scan at 300 dpi and from a picture
+like a photograph.
 """
 
 import json
@@ -18,14 +19,17 @@ SIDE = 40
 QUIET_ZONE = 4
 
 
-def page(path, dpi):
-    pixels = pypdfium2.PdfDocument(path)[0].render(scale=dpi / 72, grayscale=True).to_numpy()
+def raster(page, dpi):
+    pixels = page.render(scale=dpi / 72, grayscale=True).to_numpy()
     return Image.fromarray(pixels.squeeze())
 
 
-def locate(page):
-    """The QR with its quiet zone, in pixels: left, top, right, bottom."""
-    (code,) = zxingcpp.read_barcodes(page, zxingcpp.BarcodeFormat.QRCode)
+def locate(picture):
+    """The only QR with its quiet zone, in pixels: left, top, right, bottom. None where there is no QR."""
+    codes = zxingcpp.read_barcodes(picture, zxingcpp.BarcodeFormat.QRCode)
+    if not codes:
+        return None
+    (code,) = codes
     corners = code.position.top_left, code.position.bottom_right
     modules = 17 + 4 * int(code.extra["Version"])
     margin = (corners[1].x - corners[0].x) * QUIET_ZONE / modules
@@ -49,9 +53,16 @@ def decode(picture):
     return {"zxing": [code.text for code in zxing], "zbar": [code.data.decode() for code in zbar]}
 
 
-for seed, path in enumerate(sys.argv[1:]):
-    left, _, right, _ = locate(page(path, DPI))
-    side = (right - left) / DPI * 25.4
-    printed = page(path, DPI * SIDE / side)
+def scan(page, seed):
+    place = locate(raster(page, DPI))
+    if place is None:
+        return None
+    side = (place[2] - place[0]) / DPI * 25.4
+    printed = raster(page, DPI * SIDE / side)
     qr = printed.crop([round(edge) for edge in locate(printed)])
-    print(json.dumps({"side": side, "scan": decode(qr), "photo": decode(photograph(qr, seed))}))
+    return {"side": side, "scan": decode(qr), "photo": decode(photograph(qr, seed))}
+
+
+for seed, path in enumerate(sys.argv[1:]):
+    scans = (scan(page, seed) for page in pypdfium2.PdfDocument(path))
+    print(json.dumps([found for found in scans if found]))

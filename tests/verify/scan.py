@@ -1,11 +1,11 @@
-"""Scans the QRs on the first page of a PDF with a renderer and a decoder that share no code with Bukti; prints their texts."""
+"""Scans the QRs on all pages of a PDF with a renderer and a decoder that share no code with Bukti; prints their texts."""
 
 import sys
 
 import pypdfium2
 import zxingcpp
 
-page = pypdfium2.PdfDocument(sys.argv[1])[0]
-picture = page.render(scale=150 / 72).to_numpy()
-for code in zxingcpp.read_barcodes(picture):
-    print(code.text)
+for page in pypdfium2.PdfDocument(sys.argv[1]):
+    picture = page.render(scale=150 / 72).to_numpy()
+    for code in zxingcpp.read_barcodes(picture):
+        print(code.text)

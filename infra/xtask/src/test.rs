@@ -87,6 +87,9 @@ impl Stage {
                 let mut tests = project.command("cargo");
                 tests.args(["test", "--workspace"]).env("BUKTI_PYTHON", python(project)?);
                 tests.env("BUKTI_NODE_VERIFIER", node_verifier(project)?);
+                let why = "to check the printed certificates";
+                tests.env("BUKTI_QPDF", tools::program(project, &["qpdf"], &["qpdf"], why)?);
+                tests.env("BUKTI_PDFINFO", tools::program(project, &["pdfinfo"], &["poppler-utils"], why)?);
                 run::stream(&mut tests, "Failures are listed above; `cargo test NAME` runs one test.")
             }
             Self::Site => site::build(project, options.wasm_toolchain).map(drop),

@@ -1,0 +1,360 @@
+//! Every certificate of the sample feed as it is printed, without a stack: each complete row is sealed and printed, and read
+//! off its pages as others read it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::process::Command;
+use std::sync::LazyLock;
+use std::time::Instant;
+
+use bukti_document::{Certificate, Form, Printer};
+use bukti_domain::feed::CompleteDose;
+use bukti_domain::{FeedRow, INDONESIA_WEST, PhoneNumber, Publisher, Verdict};
+use bukti_hcert::{CERTIFICATE_VALID_FOR, LocalSigner, NewKey, Root, Vaccination, seal, uvci};
+use bukti_locales::{Locale, date};
+use bukti_paper::{Paper, Qr};
+use bukti_tests::{people, sample_feed};
+use jiff::Timestamp;
+use tempfile::TempDir;
+use unicode_normalization::UnicodeNormalization;
+
+/// Points in a millimetre.
+const MM: f32 = 72.0 / 25.4;
+const A4: (f32, f32) = (210.0 * MM, 297.0 * MM);
+/// A bank card (ISO/IEC 7810).
+const ID_1: (f32, f32) = (85.6 * MM, 53.98 * MM);
+/// The side of a QR with its quiet zone, in millimetres.
+const QR_SIDE: f32 = 45.2;
+
+/// What a page is to be.
+#[derive(Clone, Copy)]
+struct Page {
+    size: (f32, f32),
+    /// The sides of its QRs with their quiet zones, in millimetres.
+    qrs: &'static [f32],
+}
+
+const A4_PAGE: Page = Page { size: A4, qrs: &[QR_SIDE] };
+const FRONT: Page = Page { size: ID_1, qrs: &[QR_SIDE] };
+const BACK: Page = Page { size: ID_1, qrs: &[] };
+
+/// The pages of each form.
+fn pages(form: Form) -> Vec<Page> {
+    match form {
+        Form::Complete => vec![A4_PAGE, FRONT, BACK],
+        Form::A4 => vec![A4_PAGE],
+        Form::Card => vec![FRONT, BACK],
+        Form::CardSheet => vec![Page { size: A4, qrs: &[QR_SIDE; 10] }, Page { size: A4, qrs: &[] }],
+    }
+}
+
+/// The finest modules that cheap phones read, in millimetres.
+const LEAST_MODULE: f32 = 0.40;
+/// So that a certificate loads on a slow net.
+const MOST_BYTES: usize = 25_000;
+
+/// A certificate and what it was made from.
+struct Printed {
+    row: FeedRow,
+    dose: CompleteDose,
+    id: String,
+    text: String,
+    pdf: Vec<u8>,
+}
+
+static NOW: LazyLock<Timestamp> = LazyLock::new(Timestamp::now);
+
+static PRINTER: LazyLock<Printer> = LazyLock::new(|| {
+    Printer::new(Publisher {
+        issuer: "Kementerian Kesehatan Republik Indonesia".to_owned(),
+        host: "bukti.example.go.id".to_owned(),
+        helpdesk_phone: "119 ext. 9".to_owned(),
+        helpdesk_email: "bantuan@bukti.example.go.id".to_owned(),
+    })
+});
+
+/// The certificates of all complete rows of the sample feed, also of those that say an event again or were corrected
+/// later, and of people with hard names.
+static PRINTED: LazyLock<Vec<Printed>> = LazyLock::new(|| {
+    let began = Instant::now();
+    let complete = |row: &FeedRow| row.judge(*NOW).0 == Verdict::Complete;
+    let mut rows: Vec<FeedRow> = people::of_hard_names().into_iter().flatten().collect();
+    assert!(rows.iter().all(complete));
+    let names = rows.len();
+    if let Some(folder) = sample_feed() {
+        let mut feed = csv::Reader::from_path(folder.join("doses-1.csv")).unwrap();
+        rows.extend(feed.deserialize().map(|row| row.unwrap()).filter(complete));
+    }
+    let distinct: HashSet<String> = rows.iter().skip(names).map(FeedRow::content).collect();
+    let numbered: Vec<_> = (0..).zip(&rows).collect();
+    let key = NewKey::generate().unwrap();
+    let certificate = Root::generate("Bukti", *NOW).unwrap().certify(&key.public_key, *NOW).unwrap();
+    let signer = LocalSigner::new(&key.private_pem, &certificate).unwrap();
+    let printed = each(&numbered, |(number, row)| Printed::new(*number, row, &signer));
+    eprintln!(
+        "{} certificates: {names} of hard names, {} of the sample feed, of which {} differ; made in {:.0} s, the largest of \
+         {} bytes",
+        rows.len(),
+        rows.len() - names,
+        distinct.len(),
+        began.elapsed().as_secs_f32(),
+        printed.iter().map(|printed| printed.pdf.len()).max().unwrap_or_default(),
+    );
+    printed
+});
+
+impl Printed {
+    fn new(number: u64, row: &FeedRow, signer: &LocalSigner) -> Self {
+        let dose = row.dose().complete().unwrap();
+        let id = id(number);
+        let uvci = uvci(&id);
+        let vaccination =
+            Vaccination { dose: &dose, issuer: "Kementerian Kesehatan Republik Indonesia", uvci: &uvci };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let sealed = seal(&vaccination, signer, *NOW, *NOW + CERTIFICATE_VALID_FOR);
+        let text = runtime.block_on(sealed).unwrap().text;
+        let groups: Vec<&str> = (0..4).map(|group| &id[group * 4..group * 4 + 4]).collect();
+        let mut printed = Self { row: row.clone(), id: groups.join("-"), text, pdf: Vec::new(), dose };
+        printed.pdf = printed.print(Form::Complete);
+        printed
+    }
+
+    fn print(&self, form: Form) -> Vec<u8> {
+        let issued_on = INDONESIA_WEST.to_datetime(*NOW).date();
+        PRINTER.pdf(&Certificate::of(&self.dose, &self.id, issued_on, &self.text), form).unwrap()
+    }
+
+    /// Compares pages and QRs with what they are to be; gives the QRs.
+    fn scan(&self, pdf: &[u8], form: Form) -> Result<Vec<Qr>, String> {
+        let paper = Paper::read(pdf);
+        let (sizes, pages) = (paper.sizes(), pages(form));
+        let near = |(a, b): (f32, f32), (c, d): (f32, f32)| (a - c).abs() < 0.01 && (b - d).abs() < 0.01;
+        if sizes.len() != pages.len() || !sizes.iter().zip(&pages).all(|(size, page)| near(*size, page.size))
+        {
+            return Err(format!("pages of {sizes:?} points"));
+        }
+        let mut all = Vec::new();
+        for (number, page) in pages.iter().enumerate() {
+            let qrs = if page.qrs.is_empty() {
+                paper.picture(number, 150).qrs()
+            } else {
+                paper.scan(number, page.qrs.len())
+            };
+            if qrs.len() != page.qrs.len() || qrs.iter().any(|qr| qr.text != self.text) {
+                let texts: Vec<_> = qrs.iter().map(|qr| &qr.text).collect();
+                return Err(format!("page {number} reads {texts:?} instead of {}", self.text));
+            }
+            for (qr, side) in qrs.iter().zip(page.qrs) {
+                let designed = side / (qr.modules as f32 + 8.0);
+                if qr.module_mm < LEAST_MODULE || designed < LEAST_MODULE {
+                    return Err(format!(
+                        "page {number} has modules of {} mm, designed {designed}",
+                        qr.module_mm
+                    ));
+                }
+                if (qr.module_mm / designed - 1.0).abs() > 0.02 {
+                    return Err(format!(
+                        "page {number} has modules of {} mm and not {designed}",
+                        qr.module_mm
+                    ));
+                }
+            }
+            all.extend(qrs);
+        }
+        Ok(all)
+    }
+
+    /// What is wrong with the texts.
+    fn misprints(&self) -> Vec<String> {
+        let paper = Paper::read(&*self.pdf);
+        let texts: Vec<String> = (0..paper.sizes().len()).map(|page| dense(&paper.text(page))).collect();
+        let mut wrong = Vec::new();
+        let dates = [self.dose.birth_date, self.dose.vaccination_date];
+        let dates = dates.iter().flat_map(|day| [Locale::Id, Locale::En].map(|locale| date(locale, *day)));
+        let mut expected: Vec<String> = dates.collect();
+        expected.push(self.dose.identity.masked());
+        expected
+            .extend([&self.dose.batch, &self.dose.vaccine.name, &self.dose.facility.name].map(Clone::clone));
+        if is_latin(self.dose.name.as_written()) {
+            expected.push(self.dose.name.as_written().to_owned());
+        }
+        let (a4, card) = texts.split_first().unwrap();
+        for (place, text) in [("the page", a4), ("the card", &card.concat())] {
+            let missing = expected.iter().filter(|expected| !text.contains(&dense(expected)));
+            wrong.extend(missing.map(|missing| format!("{place} lacks {missing}")));
+            // Its groups may stand apart, each with how it is read out.
+            let groups: Vec<_> = self.id.split('-').map(|group| text.find(group)).collect();
+            if groups.contains(&None) || !groups.is_sorted() {
+                wrong.push(format!("{place} lacks {}", self.id));
+            }
+            if text.contains('\u{FFFD}') {
+                wrong.push(format!("{place} has U+FFFD"));
+            }
+        }
+
+        let everything = paper.everything().to_uppercase();
+        // Also where spaces or hyphens are within a number.
+        let shown: String =
+            texts.concat().to_uppercase().chars().filter(char::is_ascii_alphanumeric).collect();
+        for private in self.private() {
+            if everything.contains(&private) || shown.contains(&private) {
+                wrong.push(format!("{private} is in the file"));
+            }
+        }
+        wrong.extend(paper.missing_fonts().into_iter().map(|font| format!("no file of the font {font}")));
+        if self.pdf.len() > MOST_BYTES {
+            wrong.push(format!("{} bytes", self.pdf.len()));
+        }
+        wrong
+    }
+
+    /// What no certificate may show: the identity number and the phone, as written and in digits alone.
+    fn private(&self) -> Vec<String> {
+        let row = &self.row;
+        let mut private: Vec<String> =
+            [&row.nik, &row.paspor, &row.no_hp].map(|number| number.trim().to_owned()).into();
+        private.extend([&row.nik, &row.paspor].map(|number| number.replace([' ', '-', '.'], "")));
+        // The national number is in every writing: 08…, +62 8…, 62 8….
+        let phone = PhoneNumber::parse(&row.no_hp).map(|phone| phone.e164().replace("+62", ""));
+        private.extend(phone);
+        private.retain(|number| number.chars().filter(char::is_ascii_digit).count() >= 5);
+        private.into_iter().map(|number| number.to_uppercase()).collect()
+    }
+}
+
+/// The opaque id of a certificate: 16 characters that look random.
+fn id(number: u64) -> String {
+    let alphabet = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let mut state = number;
+    let random = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(alphabet[(state >> 59) as usize])
+    });
+    // The first ones of two numbers are alike.
+    random.skip(16).take(16).collect()
+}
+
+/// A text without white space, since a line may break anywhere, and composed, as it is printed.
+fn dense(text: &str) -> String {
+    text.nfc().filter(|character| !character.is_whitespace()).collect()
+}
+
+/// Whether the font has the script of a name. Others are shown in the letters of a passport.
+fn is_latin(name: &str) -> bool {
+    name.chars().all(|character| matches!(character, ..'\u{370}' | '\u{1E00}'..'\u{2200}'))
+}
+
+/// What comes of each item, in order, by as many threads as there are processors.
+fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let shares = items.chunks(items.len().div_ceil(threads).max(1));
+    std::thread::scope(|scope| {
+        let work = &work;
+        let shares: Vec<_> =
+            shares.map(|share| scope.spawn(move || share.iter().map(work).collect::<Vec<_>>())).collect();
+        shares.into_iter().flat_map(|share| share.join().unwrap()).collect()
+    })
+}
+
+/// Fails where something is wrong, with the first few.
+fn assert_none<'a>(wrong: impl Iterator<Item = (&'a Printed, String)>) {
+    let wrong: Vec<String> =
+        wrong.map(|(printed, wrong)| format!("{}: {wrong}", printed.row.event_id)).collect();
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong[..wrong.len().min(20)].join("\n"));
+}
+
+#[test]
+fn the_qr_of_every_page_and_card_is_read() {
+    let certificates = &*PRINTED;
+    let began = Instant::now();
+    let found = each(certificates, |printed| printed.scan(&printed.pdf, Form::Complete));
+    let qrs = || found.iter().flatten().flatten();
+    let mut looks: BTreeMap<u16, usize> = BTreeMap::new();
+    qrs().for_each(|qr| *looks.entry(qr.dpi).or_default() += 1);
+    let least = qrs().map(|qr| qr.module_mm).fold(f32::INFINITY, f32::min);
+    let sides: HashSet<usize> = qrs().map(|qr| qr.modules).collect();
+    eprintln!(
+        "scanned in {:.0} s; QRs by the dpi that they took: {looks:?}; of {sides:?} modules, the least of {least:.3} mm",
+        began.elapsed().as_secs_f32(),
+    );
+    assert_none(certificates.iter().zip(found).filter_map(|(printed, found)| Some((printed, found.err()?))));
+}
+
+#[test]
+fn every_certificate_says_what_was_given_to_whom_and_no_number_of_theirs() {
+    let certificates = &*PRINTED;
+    let began = Instant::now();
+    let wrong = each(certificates, Printed::misprints);
+    eprintln!("read in {:.0} s", began.elapsed().as_secs_f32());
+    let each_wrong = |(printed, wrong): (&'static Printed, Vec<String>)| {
+        wrong.into_iter().map(move |wrong| (printed, wrong))
+    };
+    assert_none(certificates.iter().zip(wrong).flat_map(each_wrong));
+}
+
+#[test]
+fn each_form_has_its_pages_and_ten_cards_of_a_sheet_scan() {
+    // The shortest text, the longest, and others.
+    let mut certificates: Vec<&Printed> = PRINTED.iter().collect();
+    certificates.sort_by_key(|printed| printed.text.len());
+    let step = certificates.len() / 4;
+    let last = certificates.len() - 1;
+    let chosen: Vec<&Printed> = (0..4).map(|at| at * step).chain([last]).map(|at| certificates[at]).collect();
+    let forms = [Form::A4, Form::Card, Form::CardSheet];
+    let wrong = each(&chosen, |printed| {
+        forms.map(|form| {
+            printed.scan(&printed.print(form), form).err().map(|wrong| format!("{form:?}: {wrong}"))
+        })
+    });
+    assert_none(
+        chosen
+            .into_iter()
+            .zip(wrong)
+            .flat_map(|(printed, wrong)| wrong.into_iter().flatten().map(move |wrong| (printed, wrong))),
+    );
+}
+
+#[test]
+fn others_find_no_fault_in_any_file() {
+    let programs: Vec<_> = [("BUKTI_QPDF", &["--check"][..]), ("BUKTI_PDFINFO", &[])]
+        .into_iter()
+        .filter_map(|(variable, arguments)| Some((std::env::var_os(variable)?, arguments)))
+        .collect();
+    if programs.len() < 2 {
+        eprintln!(
+            "left out: BUKTI_QPDF names no qpdf, or BUKTI_PDFINFO no pdfinfo of Poppler; `cargo xtask test` sets both"
+        );
+    }
+    if programs.is_empty() {
+        return;
+    }
+    let certificates = &*PRINTED;
+    let began = Instant::now();
+    let folder = TempDir::new().unwrap();
+    let wrong = each(certificates, |printed| {
+        let path = folder.path().join(format!("{}.pdf", printed.id));
+        std::fs::write(&path, &printed.pdf).unwrap();
+        let said = programs.iter().filter_map(|(program, arguments)| {
+            fault(Command::new(program).args(*arguments).arg(&path), &path)
+        });
+        let said: Vec<String> = said.collect();
+        std::fs::remove_file(path).unwrap();
+        said
+    });
+    eprintln!("{} files checked in {:.0} s", certificates.len(), began.elapsed().as_secs_f32());
+    let each_wrong = |(printed, wrong): (&'static Printed, Vec<String>)| {
+        wrong.into_iter().map(move |wrong| (printed, wrong))
+    };
+    assert_none(certificates.iter().zip(wrong).flat_map(each_wrong));
+}
+
+/// What a checker says where it finds an error or warns.
+fn fault(checker: &mut Command, path: &Path) -> Option<String> {
+    let output = checker.output().unwrap();
+    // qpdf ends with 3 where it warns; Poppler writes to standard error alone.
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr.clone()].concat()).into_owned();
+    let well = output.status.success() && output.stderr.is_empty();
+    (!well).then(|| format!("{:?} of {}: {said}", output.status.code(), path.display()))
+}
