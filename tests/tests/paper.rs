@@ -189,8 +189,8 @@ impl Printed {
             if groups.contains(&None) || !groups.is_sorted() {
                 wrong.push(format!("{place} lacks {}", self.id));
             }
-            if text.contains('\u{FFFD}') {
-                wrong.push(format!("{place} has U+FFFD"));
+            if text.contains(['\u{FFFD}', '…']) {
+                wrong.push(format!("{place} lacks a character or is cut short"));
             }
         }
 
