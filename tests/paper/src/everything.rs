@@ -84,3 +84,48 @@ fn push(all: &mut String, bytes: &[u8]) {
     all.extend(bytes.iter().copied().map(char::from));
     all.push('\n');
 }
+
+#[cfg(test)]
+mod tests {
+    use lopdf::{Document, StringFormat, dictionary, text_string};
+
+    use super::*;
+
+    #[test]
+    fn what_no_page_shows_is_found_too() {
+        let mut document = Document::with_version("1.7");
+        let hidden = b"/Span <</ActualText <FEFF0041006E0064>>> BDC EMC";
+        let mut content = Stream::new(Dictionary::new(), hidden.repeat(20));
+        content.compress().unwrap();
+        let content = document.add_object(content);
+        let pages = document.new_object_id();
+        let page = document.add_object(dictionary! {
+            "Type" => "Page", "Parent" => pages, "Contents" => content,
+            "MediaBox" => vec![0.into(), 0.into(), 72.into(), 144.into()],
+        });
+        document
+            .set_object(pages, dictionary! { "Type" => "Pages", "Kids" => vec![page.into()], "Count" => 1 });
+        let catalog = document.add_object(dictionary! { "Type" => "Catalog", "Pages" => pages });
+        let mut loose = Stream::new(Dictionary::new(), b"3171012401896246 ".repeat(20));
+        loose.compress().unwrap();
+        document.add_object(loose);
+        document.add_object(dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "Courier" });
+        document.trailer.set("Root", catalog);
+        let info = dictionary! {
+            "Title" => text_string("Łukasz"), "Subject" => Object::String(b"0812".to_vec(), StringFormat::Hexadecimal),
+        };
+        let info = document.add_object(info);
+        document.trailer.set("Info", info);
+        let mut file = Vec::new();
+        document.save_to(&mut file).unwrap();
+
+        let paper = Paper::read(file);
+        assert_eq!(paper.sizes(), [(72.0, 144.0)]);
+        let everything = paper.everything();
+        for hidden in ["And", "3171012401896246", "Łukasz", "0812"] {
+            assert!(everything.contains(hidden), "{hidden}");
+        }
+        assert!(!everything.contains("Budi"));
+        assert_eq!(paper.missing_fonts().len(), 1);
+    }
+}
