@@ -25,7 +25,7 @@ const QR_TOP: f32 = 1.6 * MM;
 const COLUMN: f32 = QR_LEFT - MARGIN;
 
 /// The front: who, what, when, and the QR.
-pub(crate) fn front(canvas: &mut impl Canvas, publisher: &Publisher, language: Language) {
+pub(crate) fn front(canvas: &mut impl Canvas, publisher: &Publisher, icvp: bool, language: Language) {
     band(canvas);
     canvas.mark((MARGIN, 9.5), 11.5);
     canvas.text(
@@ -33,11 +33,14 @@ pub(crate) fn front(canvas: &mut impl Canvas, publisher: &Publisher, language: L
         words(Weight::Bold, 10.5, BRAND, language),
         &language.text("document.wordmark"),
     );
-    let issuer = shown(&publisher.issuer);
-    canvas.fit((MARGIN, 26.5), (COLUMN, 11.5), words(Weight::Regular, 5.4, QUIET, language), 4.0, &issuer);
+    let title = if icvp { "document.title_icvp" } else { "document.title" };
+    let style = words(Weight::Regular, 6.6, BRAND, language);
+    canvas.fitted((MARGIN, 29.0), COLUMN, style, &language.text(title));
+    let style = words(Weight::Regular, 5.0, QUIET, language);
+    canvas.fit((MARGIN, 32.0), (COLUMN, 9.9), style, 3.6, &shown(&publisher.issuer));
 
     let mut column = Column { canvas, language };
-    column.slot(Field::Name, 43.0, 25.0, (13.5, 5.5), Weight::Regular, TEXT);
+    column.slot(Field::Name, 45.0, 23.0, (13.5, 5.5), Weight::Regular, TEXT);
     for (at, locale) in language.locales().iter().enumerate() {
         column.language = Language::One(*locale);
         let (y, colour) = if at == 0 { (70.5, TEXT) } else { (77.5, QUIET) };

@@ -91,7 +91,7 @@ impl Face {
 
     /// The codes of glyphs in a document whose font has these letters alone, by character; at the end that of
     /// [`REPLACEMENT`]. printpdf numbers the glyphs that it keeps from 1, in the order of the font.
-    pub(crate) fn codes(&self, letters: &BTreeSet<char>) -> Vec<u16> {
+    pub(crate) fn codes(&self, letters: &BTreeSet<char>) -> Codes {
         let kept: BTreeSet<u16> = letters.iter().map(|letter| self.glyph(*letter)).collect();
         let code = |glyph: u16| kept.iter().position(|kept| *kept == glyph).map_or(0, |at| at as u16 + 1);
         let mut codes = vec![code(self.replacement); TABLE_END + 1];
@@ -100,7 +100,7 @@ impl Face {
                 *place = code(self.glyph(*letter));
             }
         }
-        codes
+        Codes(codes)
     }
 
     fn advance(&self, character: char) -> Option<u16> {
@@ -195,6 +195,16 @@ impl Face {
             }
             size = (size * 0.96).max(smallest);
         }
+    }
+}
+
+/// The codes of a font's glyphs in a document, see [`Face::codes`].
+pub(crate) struct Codes(Vec<u16>);
+
+impl Codes {
+    /// The code of a letter; of the replacement where the document's font has none.
+    pub(crate) fn of(&self, letter: char) -> u16 {
+        self.0.get(letter as usize).or_else(|| self.0.last()).copied().unwrap_or_default()
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn picture(
         key: format!("bukti-{:016x}", guilloche::fingerprint(certificate.id)),
     };
     svg.open(publisher, locale);
-    card::front(&mut svg, publisher, Language::One(locale));
+    card::front(&mut svg, publisher, certificate.icvp, Language::One(locale));
     svg.close();
     svg.written.map_err(|_| DocumentError::Write)?;
     Ok(svg.out)

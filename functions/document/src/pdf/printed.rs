@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use printpdf::{Mm, Op, PdfDocument, PdfPage, PdfSaveOptions, Pt};
 
-use super::stream::literal;
+use super::stream::{compressed, literal};
 use crate::DocumentError;
 use crate::font::Fonts;
 
@@ -23,8 +23,12 @@ pub(super) struct Printed {
     pub(super) fonts: Vec<(String, u32)>,
 }
 
-/// Has the pages written, given with width and height.
-pub(super) fn print(fonts: &Fonts, pages: Vec<((f32, f32), Vec<Op>)>) -> Result<Printed, DocumentError> {
+/// Has the pages written, given with width and height. `letters` are those of the fonts with their codes.
+pub(super) fn print(
+    fonts: &Fonts,
+    letters: [BTreeMap<u16, char>; 2],
+    pages: Vec<((f32, f32), Vec<Op>)>,
+) -> Result<Printed, DocumentError> {
     let mut document = PdfDocument::new("");
     for face in [&fonts.regular, &fonts.bold] {
         document.resources.fonts.map.insert(face.id.clone(), face.embedded());
@@ -71,14 +75,59 @@ pub(super) fn print(fonts: &Fonts, pages: Vec<((f32, f32), Vec<Op>)>) -> Result<
         pdf.objects.iter().map(|(id, object)| (id.0, object.as_stream().is_ok())).collect();
     let mut file = Vec::new();
     pdf.save_to(&mut file).map_err(|_| DocumentError::Write)?;
+    let mut maps = BTreeMap::new();
+    for ((_, font), letters) in fonts.iter().zip(letters) {
+        let font = pdf.get_dictionary((*font, 0)).map_err(|_| DocumentError::Write)?;
+        let map =
+            font.get(b"ToUnicode").and_then(|it| it.as_reference()).map_err(|_| DocumentError::Write)?;
+        maps.insert(map.0, to_unicode(&letters)?);
+    }
     let mut objects = BTreeMap::new();
     for (number, bytes) in sliced(&file).ok_or(DocumentError::Write)? {
         if number != of_catalog.0 && number != used.0 {
             let is_stream = is_stream.get(&number).copied().unwrap_or_default();
+            let bytes = maps.remove(&number).unwrap_or(bytes);
             objects.insert(number, Object { bytes, is_stream });
         }
     }
     Ok(Printed { streams, objects, fonts })
+}
+
+/// What characters the codes of a font mean (ISO 32000-1, 9.10.3), by ranges where printpdf names each code: half as long.
+fn to_unicode(letters: &BTreeMap<u16, char>) -> Result<Vec<u8>, DocumentError> {
+    let mut ranges: Vec<(u16, u16, u32)> = Vec::new();
+    for (code, letter) in letters {
+        let letter = u32::from(*letter);
+        match ranges.last_mut() {
+            // A range may not go on into another high byte.
+            Some((first, last, from))
+                if *last + 1 == *code
+                    && *from + u32::from(*code - *first) == letter
+                    && (*first ^ *code) < 0x100
+                    && (*from ^ letter) < 0x100 =>
+            {
+                *last = *code;
+            }
+            _ => ranges.push((*code, *code, letter)),
+        }
+    }
+    let mut map = "/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap\n\
+                   /CIDSystemInfo <</Registry (Adobe) /Ordering (UCS) /Supplement 0>> def\n\
+                   /CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n\
+                   1 begincodespacerange\n<0000> <FFFF>\nendcodespacerange\n"
+        .to_owned();
+    // At most a hundred stand together.
+    for some in ranges.chunks(100) {
+        map += &format!("{} beginbfrange\n", some.len());
+        for (first, last, from) in some {
+            map += &format!("<{first:04X}> <{last:04X}> <{from:04X}>\n");
+        }
+        map += "endbfrange\n";
+    }
+    map += "endcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n";
+    let mut object = Vec::new();
+    super::objects::stream(&mut object, "/Filter/FlateDecode", &compressed(map.as_bytes(), 9)?);
+    Ok(object)
 }
 
 /// A stream with its hexadecimal strings as literal ones, which are half as long. printpdf writes all texts hexadecimal.

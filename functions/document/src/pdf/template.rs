@@ -23,7 +23,7 @@ use super::stream::{compressed, integer, literal, operator, text_string};
 use super::{BAND, QR};
 use crate::canvas::{Align, CAPITALS, LEADING, Slot, Weight};
 use crate::field::Language;
-use crate::font::{Face, Fonts, fonts};
+use crate::font::{Codes, Face, Fonts, fonts};
 use crate::qr::{QUIET_ZONE, Qr};
 use crate::words::shown;
 use crate::{Certificate, DocumentError, Form, a4, card, guilloche, sheet};
@@ -47,7 +47,7 @@ pub(crate) struct Template {
     fonts: &'static Fonts,
     /// The letters that its fonts have, and the codes of their glyphs, regular and bold.
     letters: [BTreeSet<char>; 2],
-    codes: [Vec<u16>; 2],
+    codes: [Codes; 2],
     head: Vec<u8>,
     rows: Vec<Row>,
     contents: Vec<Content>,
@@ -98,7 +98,8 @@ fn draw(form: Form, publisher: &Publisher, icvp: bool) -> Result<Vec<Drawn>, Doc
             a4::page(draft, publisher, icvp);
         })
     };
-    let front = |form| Drawn::new(card::SIZE, form, |draft| card::front(draft, publisher, Language::Both));
+    let front =
+        |form| Drawn::new(card::SIZE, form, |draft| card::front(draft, publisher, icvp, Language::Both));
     let back = |form| Drawn::new(card::SIZE, form, |draft| card::back(draft, publisher, Language::Both));
     let sheet = |side| {
         Drawn::new(a4::SIZE, None, |draft| {
@@ -136,8 +137,11 @@ impl Template {
         }
         let pages =
             drawn.iter_mut().map(|drawn| (drawn.size, std::mem::take(&mut drawn.draft.operations))).collect();
-        let printed = print(fonts, pages)?;
         let codes = [fonts.regular.codes(&letters[0]), fonts.bold.codes(&letters[1])];
+        // In reverse, so that where letters are drawn alike the code means the plain one, a space and no other blank.
+        let meanings = [0, 1]
+            .map(|at| letters[at].iter().rev().map(|letter| (codes[at].of(*letter), *letter)).collect());
+        let printed = print(fonts, meanings, pages)?;
 
         let mut objects = Objects::after(printed.objects);
         let [qr, band, information, catalog, tree, resources] = objects.numbers();
@@ -322,13 +326,7 @@ impl Template {
     fn write(&self, out: &mut Vec<u8>, slot: &Slot, page: f32, text: &str) {
         let face = self.face(slot.style.weight);
         let fitted = face.fit(text, (slot.width, slot.height), slot.style.size, slot.smallest);
-        if fitted.lines.is_empty() {
-            return;
-        }
-        out.extend(b"BT/");
-        out.extend(face.id.0.as_bytes());
-        out.push(b' ');
-        operator(out, "Tf", &[fitted.size]);
+        let codes = &self.codes[slot.style.weight as usize];
         let mut y = page - slot.y - CAPITALS * fitted.size;
         for line in &fitted.lines {
             let x = match slot.style.align {
@@ -336,17 +334,16 @@ impl Template {
                 Align::Middle => slot.x - face.width(line) * fitted.size / 2.0,
                 Align::Right => slot.x - face.width(line) * fitted.size,
             };
+            out.extend(b"BT/");
+            out.extend(face.id.0.as_bytes());
+            out.push(b' ');
+            operator(out, "Tf", &[fitted.size]);
             out.extend(b"1 0 0 1 ");
             operator(out, "Tm", &[x, y]);
-            let codes = &self.codes[slot.style.weight as usize];
-            let code = |letter: char| {
-                codes.get(letter as usize).or_else(|| codes.last()).copied().unwrap_or_default()
-            };
-            literal(out, line.chars().flat_map(|letter| code(letter).to_be_bytes()));
-            out.extend(b"Tj\n");
+            literal(out, line.chars().flat_map(|letter| codes.of(letter).to_be_bytes()));
+            out.extend(b"Tj ET\n");
             y -= LEADING * fitted.size;
         }
-        out.extend(b"ET\n");
     }
 
     /// Title, issuer and day of issue. The person's name stays out of it: it shows up in file lists and search indexes.
