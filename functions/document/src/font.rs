@@ -244,8 +244,8 @@ mod tests {
         assert_eq!(fitted.lines.len(), 2);
         assert!(fitted.size < 22.0 && fitted.lines.join(" ") == name, "{fitted:?}");
         let fitted = face.fit(&"W".repeat(400), room, 22.0, 9.0);
-        assert_eq!((fitted.lines.len(), fitted.size), (4, 9.0));
-        assert!(fitted.lines[3].ends_with('…'));
+        assert_eq!((fitted.lines.len(), fitted.size), (3, 9.0));
+        assert!(fitted.lines[2].ends_with('…'));
         assert!(fitted.lines.iter().all(|line| face.width(line) * 9.0 <= 400.0));
     }
 

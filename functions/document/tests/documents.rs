@@ -149,7 +149,7 @@ fn a_name_that_the_font_lacks_is_written_as_in_a_passport() {
         let words = extracted(&pdf(&certificate(name, &text)).expect("a PDF"));
         assert!(words.contains(written) && !words.contains('\u{FFFD}'), "{words}");
         let svg = picture(&certificate(name, &text), Locale::Id).expect("a picture");
-        assert!(svg_texts(&svg).iter().any(|text| text == name), "the phone has the script");
+        assert!(svg_texts(&svg).join(" ").contains(name), "the phone has the script");
     }
 }
 

@@ -4,6 +4,7 @@
 //! Chromium, Python packages) is installed by the task itself, each with a line that says what and why.
 //! Everything it writes is under cargo's target folder, except what `apt-get` installs.
 
+mod bench;
 mod fuzz;
 mod run;
 mod site;
@@ -40,6 +41,8 @@ enum Task {
     Test(test::Options),
     /// Look for inputs that make the readers of QR texts, trust lists and revocation lists fail.
     Fuzz(fuzz::Options),
+    /// Measure Bukti beside others that do the like.
+    Bench(bench::Options),
 }
 
 /// Where the project lies and where its build results go.
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Task::Up(options) => up::up(&project, &options),
         Task::Test(options) => test::test(&project, &options),
         Task::Fuzz(options) => fuzz::fuzz(&project, &options),
+        Task::Bench(options) => bench::bench(&project, &options),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

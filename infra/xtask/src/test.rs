@@ -147,7 +147,7 @@ fn python(project: &Project) -> Result<PathBuf> {
 fn node_verifier(project: &Project) -> Result<PathBuf> {
     tools::program(project, &["node"], &["nodejs", "npm"], "for the verifier from npm")?;
     let work = project.target.join("verify");
-    renew_copy(&project.root.join("tests/verify"), &work)?;
+    tools::renew_copy(&project.root.join("tests/verify"), &work)?;
     tools::npm_install(project, &work)?;
     Ok(work.join("hcert.mjs"))
 }
@@ -156,12 +156,7 @@ fn node_verifier(project: &Project) -> Result<PathBuf> {
 fn browser(project: &Project, options: &Options) -> Result<()> {
     let why = "for the browser tests";
     let node = tools::program(project, &["node", "nodejs"], &["nodejs", "npm"], why)?;
-    let chromium = match std::env::var_os("CHROMIUM") {
-        Some(path) => path.into(),
-        None => {
-            tools::program(project, &["chromium", "chromium-browser", "google-chrome"], &["chromium"], why)?
-        }
-    };
+    let chromium = tools::chromium(project, why)?;
     let python = python(project)?;
     let site = site::build(project, options.wasm_toolchain)?;
     // With the test targets, so that the packages share features with `cargo test` and nothing is compiled
@@ -174,7 +169,8 @@ fn browser(project: &Project, options: &Options) -> Result<()> {
     let source = project.root.join("tests/browser");
     let folder = project.target.join("browser");
     let work = folder.join("journeys");
-    let journeys = renew_copy(&source, &work)?;
+    tools::renew_copy(&source, &work)?;
+    let journeys = journeys_in(&work)?;
     if journeys.is_empty() {
         bail!("{} has no *.test.mjs", project.show(&source));
     }
@@ -214,22 +210,15 @@ fn browser(project: &Project, options: &Options) -> Result<()> {
     )
 }
 
-/// Brings a copy of a folder up to date, leaving its `node_modules`, and gives the names of the test files.
-fn renew_copy(source: &Path, copy: &Path) -> Result<Vec<PathBuf>> {
-    if copy.is_dir() {
-        for entry in fs::read_dir(copy)?.flatten().filter(|entry| entry.file_name() != "node_modules") {
-            let path = entry.path();
-            if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
-        }
-    }
-    site::copy_below(source, copy)?;
-    let mut tests: Vec<PathBuf> = fs::read_dir(copy)?
+/// The names of the files of journeys in a folder.
+fn journeys_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut journeys: Vec<PathBuf> = fs::read_dir(folder)?
         .flatten()
         .map(|entry| PathBuf::from(entry.file_name()))
         .filter(|name| name.to_string_lossy().ends_with(".test.mjs"))
         .collect();
-    tests.sort();
-    Ok(tests)
+    journeys.sort();
+    Ok(journeys)
 }
 
 /// The embedded stack as a process, which ends with this value.

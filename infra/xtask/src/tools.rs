@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Project, run};
+use crate::{Project, run, site};
 
 /// Package lists older than this are fetched again before an install.
 const LISTS_KEEP: Duration = Duration::from_secs(24 * 60 * 60);
@@ -75,6 +75,17 @@ pub fn program(project: &Project, names: &[&str], packages: &[&str], why: &str) 
     }
     apt_install(project, packages, why)?;
     find().with_context(|| format!("{} did not bring {}", packages.join(", "), names.join(" or ")))
+}
+
+/// Finds the browser, which the variable `CHROMIUM` may name, or installs it.
+///
+/// # Errors
+/// As [`apt_install`].
+pub fn chromium(project: &Project, why: &str) -> Result<PathBuf> {
+    match std::env::var_os("CHROMIUM") {
+        Some(path) => Ok(path.into()),
+        None => program(project, &["chromium", "chromium-browser", "google-chrome"], &["chromium"], why),
+    }
 }
 
 /// Finds a program of crates.io, or installs it into the target folder.
@@ -149,4 +160,19 @@ pub fn npm_install(project: &Project, folder: &Path) -> Result<()> {
     run::quietly(&mut install, &log, LIMIT, "Is the npm registry reachable?")?;
     fs::write(&stamp, wanted)?;
     Ok(())
+}
+
+/// Brings a copy of a folder up to date, leaving its `node_modules`: node looks for packages beside the script that
+/// imports them, and those do not belong among the sources.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn renew_copy(source: &Path, copy: &Path) -> Result<()> {
+    if copy.is_dir() {
+        for entry in fs::read_dir(copy)?.flatten().filter(|entry| entry.file_name() != "node_modules") {
+            let path = entry.path();
+            if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
+        }
+    }
+    site::copy_below(source, copy)
 }

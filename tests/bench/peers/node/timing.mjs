@@ -1,0 +1,34 @@
+// Measures as ../../src/timing.rs does, and is started as bukti-bench is: `node SCRIPT FOLDER ROUNDS`.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const [, , folder, rounds] = process.argv;
+export const papers = JSON.parse(readFileSync(join(folder, "people.json"), "utf8"));
+
+/** Measures `make`, which gives a PDF for a paper, and prints the row. The first PDF is kept under `name`. */
+export async function measure(name, who, what, make) {
+  const { people } = papers;
+  writeFileSync(join(folder, name), await make(people[0]));
+  const count = Number(rounds);
+  for (let round = 0; round < Math.max(Math.floor(count / 3), 10); round++) await make(people[round % people.length]);
+  const times = [];
+  const sizes = [];
+  for (let round = 0; round < count; round++) {
+    const began = performance.now();
+    const pdf = await make(people[round % people.length]);
+    times.push(performance.now() - began);
+    sizes.push(pdf.length);
+  }
+  times.sort((a, b) => a - b);
+  sizes.sort((a, b) => a - b);
+  const at = (sorted, part) => sorted[Math.floor(sorted.length * part)];
+  console.log(JSON.stringify({
+    who,
+    what,
+    median_ms: at(times, 0.5),
+    p99_ms: at(times, 0.99),
+    bytes: at(sizes, 0.5),
+    largest: sizes.at(-1),
+  }));
+}

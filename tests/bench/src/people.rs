@@ -1,0 +1,225 @@
+//! Made-up people and their doses, the same in each run.
+
+use anyhow::{Context, Result};
+use bukti_domain::FeedRow;
+use bukti_domain::feed::CompleteDose;
+
+/// Enough that no size of name or QR is met only once, few enough that all are met many times.
+const PEOPLE: usize = 300;
+
+const GIVEN: [&str; 24] = [
+    "Siti",
+    "Budi",
+    "Dewi",
+    "Agus",
+    "Rina",
+    "Wayan",
+    "Putri",
+    "Eko",
+    "Nurul",
+    "Yusuf",
+    "Maria",
+    "Hendra",
+    "Ayu",
+    "Fransiskus",
+    "Lestari",
+    "Bambang",
+    "Kartika",
+    "Rizky",
+    "Sulistyowati",
+    "Joko",
+    "Intan",
+    "Abdurrahman",
+    "Melati",
+    "Ucok",
+];
+const MIDDLE: [&str; 12] = [
+    "Nur",
+    "Tri",
+    "Adi",
+    "Kusuma",
+    "Cahaya",
+    "Gusti Ngurah",
+    "Permata",
+    "Ibrahim",
+    "Puspita",
+    "Maulana",
+    "Agung",
+    "Wulan",
+];
+const FAMILY: [&str; 20] = [
+    "Rahayu",
+    "Santoso",
+    "Wijaya",
+    "Siregar",
+    "Nasution",
+    "Hidayat",
+    "Simanjuntak",
+    "Kusumawardhani",
+    "Pratama",
+    "Lubis",
+    "Purnomo",
+    "Tanjung",
+    "Halim",
+    "Mangunsarkoro",
+    "Setiawan",
+    "Putra",
+    "Anggraini",
+    "Latuconsina",
+    "Wardana",
+    "Sitompul",
+];
+const FACILITIES: [&str; 10] = [
+    "Puskesmas",
+    "Puskesmas Kecamatan",
+    "Klinik Pratama",
+    "RSUD",
+    "Rumah Sakit Umum Daerah",
+    "Balai Kesehatan",
+    "Rumah Sakit Islam",
+    "Pos Vaksinasi Kelurahan",
+    "Klinik Utama Bhakti Husada",
+    "Kantor Kesehatan Pelabuhan",
+];
+const PLACES: [&str; 14] = [
+    "Menteng",
+    "Kebayoran Baru",
+    "Cilandak",
+    "Ubud",
+    "Wamena",
+    "Tanah Abang",
+    "Pontianak Selatan",
+    "Sleman",
+    "Kupang",
+    "Bandung Wetan",
+    "Palu",
+    "Banda Aceh",
+    "Sungai Raya",
+    "Tebet",
+];
+/// Most are against COVID-19, as in the feeds; the last get the international certificate.
+const VACCINES: [&str; 8] = [
+    "CoronaVac",
+    "AstraZeneca",
+    "Pfizer",
+    "CoronaVac",
+    "Moderna",
+    "Sinopharm",
+    "IndoVac",
+    "bOPV (Bio Farma)",
+];
+/// Each has a letter that ISO 8859-1 lacks.
+const NAMES_BEYOND_LATIN_1: [&str; 6] = [
+    "Nguyễn Thị Hoa",
+    "Trần Văn Đức",
+    "Łukasz Wiśniewski",
+    "Phạm Quỳnh Như",
+    "Ayşe Yıldırım",
+    "Đặng Thuỳ Trâm",
+];
+
+/// A dose and the id of its certificate.
+pub struct Person {
+    /// Its certificate's id, 16 characters.
+    pub id: String,
+    /// What the feed says of it.
+    pub dose: CompleteDose,
+}
+
+/// A few hundred people, with names in ASCII.
+///
+/// # Errors
+/// When a row that is made here is not complete.
+pub fn people() -> Result<Vec<Person>> {
+    let mut dice = Dice(1);
+    (0..PEOPLE)
+        .map(|_| {
+            let name = dice.name();
+            person(&mut dice, &name)
+        })
+        .collect()
+}
+
+/// As many people, with names that need more letters than ISO 8859-1 has.
+///
+/// # Errors
+/// As [`people`].
+pub fn people_beyond_latin_1() -> Result<Vec<Person>> {
+    let mut dice = Dice(1);
+    (0..PEOPLE).map(|at| person(&mut dice, NAMES_BEYOND_LATIN_1[at % NAMES_BEYOND_LATIN_1.len()])).collect()
+}
+
+fn person(dice: &mut Dice, name: &str) -> Result<Person> {
+    let (year, month, day) = (1940 + dice.below(70), 1 + dice.below(12), 1 + dice.below(28));
+    let woman = dice.below(2) == 1;
+    let nik = format!(
+        "{:06}{:02}{month:02}{:02}{:04}",
+        317_101 + dice.below(9),
+        if woman { day + 40 } else { day },
+        year % 100,
+        1 + dice.below(9_998)
+    );
+    let vaccine = dice.of(&VACCINES);
+    // The international certificate is digital from September 2025 on.
+    let year_given = if vaccine.starts_with("bOPV") { 2026 } else { 2021 + dice.below(2) };
+    let given = format!("{year_given}-{:02}-{:02}", 1 + dice.below(9), 1 + dice.below(28));
+    let facility = format!("{} {}", dice.of(&FACILITIES), dice.of(&PLACES));
+    let id = dice.letters("ABCDEFGHJKMNPQRSTVWXYZ23456789", 16);
+    let row = FeedRow::from_fields([
+        &format!("BENCH-{id}"),
+        "2026-10-01T08:00:00+07:00",
+        &nik,
+        "",
+        name,
+        &format!("{year}-{month:02}-{day:02}"),
+        if woman { "P" } else { "L" },
+        "",
+        &(1 + dice.below(3)).to_string(),
+        vaccine,
+        &batch(dice),
+        &given,
+        &format!("P{:010}", 3_171_000_000_u64 + dice.below(999_999) as u64),
+        &facility,
+    ]);
+    Ok(Person { id, dose: row.dose().complete().context("a made-up row is not complete")? })
+}
+
+/// Makers write batches in many ways.
+fn batch(dice: &mut Dice) -> String {
+    match dice.below(3) {
+        0 => format!("{}{}", dice.letters("ABCDEFGHKLMNPRSTUVWXYZ", 2), 1_000 + dice.below(9_000)),
+        1 => format!("20210{}{:04}", 1 + dice.below(9), dice.below(10_000)),
+        _ => format!("{}-{}", dice.letters("ABCFJKSTUV", 5), dice.letters("0123456789", 3)),
+    }
+}
+
+/// Numbers that look random and are the same each time (Steele and others' SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) as usize % end
+    }
+
+    fn of<'a>(&mut self, choice: &[&'a str]) -> &'a str {
+        choice[self.below(choice.len())]
+    }
+
+    fn letters(&mut self, alphabet: &str, count: usize) -> String {
+        (0..count).map(|_| char::from(alphabet.as_bytes()[self.below(alphabet.len())])).collect()
+    }
+
+    /// From one word, as many Indonesians have, to six.
+    fn name(&mut self) -> String {
+        let mut words = vec![self.of(&GIVEN)];
+        let more = [0, 1, 1, 1, 2, 2, 3];
+        for place in (0..more[self.below(more.len())]).rev() {
+            words.push(if place == 0 { self.of(&FAMILY) } else { self.of(&MIDDLE) });
+        }
+        words.join(" ")
+    }
+}
