@@ -1,4 +1,4 @@
-//! Reading a certificate off its page, as a scanner does.
+//! Reading a certificate off its page, as a scanner does, and measuring it.
 
 #![expect(clippy::unwrap_used, reason = "a page that cannot be read fails the test")]
 
@@ -11,7 +11,6 @@ use hayro::{PixmapSettings, RenderCache, RenderSettings};
 pub fn scan(pdf: Vec<u8>) -> Vec<String> {
     let pdf = Pdf::new(pdf).unwrap();
     let pages = pdf.pages();
-    assert_eq!(pages.len(), 1);
     // One decoder fails now and then at one resolution, so it looks more than once, as a phone does.
     let looks = [150.0, 200.0, 300.0].map(|dpi| dpi / 72.0);
     let mut seen = looks.into_iter().map(|scale| {
@@ -32,4 +31,12 @@ pub fn scan(pdf: Vec<u8>) -> Vec<String> {
         codes.iter().filter_map(|code| code.decode().ok()).map(|(_, text)| text).collect::<Vec<_>>()
     });
     seen.find(|texts| !texts.is_empty()).unwrap_or_default()
+}
+
+/// Width and height of each page of a PDF in millimetres, to a hundredth.
+pub fn pages(pdf: Vec<u8>) -> Vec<(f64, f64)> {
+    let mm = |points: f32| (f64::from(points) * 2540.0 / 72.0).round() / 100.0;
+    let pdf = Pdf::new(pdf).unwrap();
+    let sizes = pdf.pages().iter().map(|page| page.render_dimensions());
+    sizes.map(|(width, height)| (mm(width), mm(height))).collect()
 }

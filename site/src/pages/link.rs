@@ -66,7 +66,8 @@ impl SmsLink {
     }
 
     async fn ask(self, birth_date: Date) -> Result<Opened, api::Failure> {
-        let request = LinkRequest { token: self.token.get_value(), birth_date: birth_date.to_string() };
+        let (token, birth_day) = (self.token.get_value(), birth_date.to_string());
+        let request = LinkRequest { token, birth_date: birth_day, form: None };
         let answer: LinkAnswer = api::post("/api/links", &request).await?;
         let until = browser::unix_time() + i64::from(answer.document.expires_in);
         Ok(Opened { answer, birth_date, until })
