@@ -41,7 +41,7 @@ for (const [size, viewport, at] of [["phone", phone, 1], ["desktop", desktop, 2]
 
     await page.getByText("Rincian", { exact: true }).click();
     const details = await page.locator(".certificate details").innerText();
-    for (const fact of ["Dewi Lestari", "AZ56327A", "Puskesmas Kebayoran Baru", "29 Januari 2021"]) {
+    for (const fact of ["Dewi Lestari", "AZ56327A", "Puskesmas Kebayoran Baru", "29 Januari 2021", "24 Januari 1989"]) {
       assert.ok(details.includes(fact), fact);
     }
     await picture(page, `downloads-account-${size}`);

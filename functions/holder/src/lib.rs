@@ -185,6 +185,7 @@ impl Holder {
         Ok(bukti_wire::Certificate {
             name: shown.name.to_owned(),
             identity: shown.identity.clone(),
+            birth_date: shown.birth_date,
             dose_number: shown.dose_number,
             doses_in_series: shown.doses_in_series,
             disease: dose.vaccine.into(),

@@ -205,6 +205,9 @@ pub struct Certificate {
     /// The identity number, masked.
     #[cfg_attr(feature = "openapi", schema(example = "••••••••••••6246"))]
     pub identity: String,
+    /// The birth date.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date))]
+    pub birth_date: Date,
     /// Which dose, from 1.
     pub dose_number: u8,
     /// How many doses the series has, where the certificate counts them: an international one (ICVP) does not.
