@@ -87,11 +87,6 @@ pub async fn post<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Res
     read(&send(Method::POST, path, Some(body)).await?)
 }
 
-/// Asks for something at a path that needs no body.
-pub async fn post_nothing<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
-    read(&send(Method::POST, path, None).await?)
-}
-
 /// Deletes what is at a path.
 pub async fn delete(path: &str) -> Result<(), Failure> {
     send(Method::DELETE, path, None).await.map(drop)

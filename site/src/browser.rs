@@ -119,6 +119,14 @@ pub fn picture_address(svg: &str) -> String {
     format!("data:image/svg+xml,{}", JsValue::from(encoded).as_string().unwrap_or_default())
 }
 
+/// Puts a text on the clipboard. `false` where the browser cannot.
+pub async fn copy(text: &str) -> bool {
+    let navigator = window().navigator();
+    // Pages that are not secure have none.
+    js_sys::Reflect::has(&navigator, &"clipboard".into()).unwrap_or(false)
+        && JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
+}
+
 /// A moment (RFC 3339) in the browser's own time: the day, the hour, the minute. `None` where it is none.
 pub fn local_time(moment: &str) -> Option<(jiff::civil::Date, u32, u32)> {
     let local = js_sys::Date::new(&moment.into());

@@ -2,25 +2,13 @@
 
 import assert from "node:assert/strict";
 
-import { desktop, dose, download, heading, journey, lastSms, phone, picture, sendDoses, url, verifyPdf } from "./stage.mjs";
+import { desktop, dose, download, heading, journey, lastSms, logIn, phone, picture, sendDoses, url, verifyPdf } from "./stage.mjs";
 
 async function periksa(page, name, nik) {
   await page.getByLabel("Nama lengkap").fill(name);
   await page.getByLabel("NIK (16 digit)").fill(nik);
   await page.getByLabel("Saya bukan robot").check();
   await page.getByRole("button", { name: "Periksa", exact: true }).click();
-}
-
-async function logIn(page, number, e164, name) {
-  await page.goto(`${url}/${name ? "daftar" : "masuk"}`);
-  if (name) await page.getByLabel("Nama lengkap").fill(name);
-  await page.getByLabel("Nomor HP").fill(number);
-  await page.getByRole("button", { name: "Kirim kode", exact: true }).click();
-  await heading(page, "Masukkan kode dari SMS");
-  const code = (await lastSms(e164)).match(/#(\d{6})/)[1];
-  await page.getByLabel("Kode 6 angka").fill(code);
-  await page.getByRole("button", { name: "Masuk", exact: true }).click();
-  await heading(page, "Sertifikat Vaksin");
 }
 
 journey("from the SMS to a PDF whose QR scans to a valid certificate", phone, async (page) => {

@@ -99,6 +99,19 @@ export function journey(name, viewport, walk, options, launch) {
 
 export const heading = (page, name) => page.getByRole("heading", { name }).first().waitFor();
 
+/** Logs in with the code of an SMS, or, with a name, makes an account. */
+export async function logIn(page, number, e164, name) {
+  await page.goto(`${url}/${name ? "daftar" : "masuk"}`);
+  if (name) await page.getByLabel("Nama lengkap").fill(name);
+  await page.getByLabel("Nomor HP").fill(number);
+  await page.getByRole("button", { name: "Kirim kode", exact: true }).click();
+  await heading(page, "Masukkan kode dari SMS");
+  const code = (await lastSms(e164)).match(/#(\d{6})/)[1];
+  await page.getByLabel("Kode 6 angka").fill(code);
+  await page.getByRole("button", { name: "Masuk", exact: true }).click();
+  await heading(page, "Sertifikat Vaksin");
+}
+
 /** A picture of the page as it is, for people to look at. */
 export async function picture(page, name) {
   mkdirSync(ARTIFACTS, { recursive: true });

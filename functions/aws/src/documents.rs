@@ -1,4 +1,4 @@
-//! The bucket: documents, feeds and their reports.
+//! The bucket: documents and their copies, feeds and their reports.
 
 use std::time::Duration;
 
@@ -31,8 +31,26 @@ impl Bucket {
         request.send().await.map_err(StoreError::from_sdk)?;
         Ok(())
     }
+
+    async fn address(&self, key: &str, content_type: &str, file_name: &str) -> Result<String, StoreError> {
+        let presigning = PresigningConfig::expires_in(PRESIGNED_FOR)
+            .map_err(|_| StoreError::Corrupt("a presigned address"))?;
+        let request = self
+            .client
+            .get_object()
+            .bucket(&self.name)
+            .key(key)
+            .response_content_type(content_type)
+            .response_content_disposition(format!("attachment; filename=\"{file_name}\""))
+            .response_cache_control("private, no-store")
+            .presigned(presigning)
+            .await
+            .map_err(StoreError::from_sdk)?;
+        Ok(request.uri().to_owned())
+    }
 }
 
+const PDF: &str = "application/pdf";
 /// How long a presigned address is good.
 const PRESIGNED_FOR: Duration = Duration::from_secs(5 * 60);
 
@@ -55,7 +73,7 @@ impl Documents {
     ///
     /// [`StoreError::Unavailable`].
     pub async fn keep(&self, key: &str, pdf: Vec<u8>) -> Result<(), StoreError> {
-        self.0.put(key, "application/pdf", pdf).await
+        self.0.put(key, PDF, pdf).await
     }
 
     /// Takes a PDF away.
@@ -73,21 +91,41 @@ impl Documents {
     ///
     /// [`StoreError::Unavailable`] where no credentials are to be had.
     pub async fn address(&self, key: &str, file_name: &str) -> Result<String, StoreError> {
-        let presigning = PresigningConfig::expires_in(PRESIGNED_FOR)
-            .map_err(|_| StoreError::Corrupt("a presigned address"))?;
-        let request = self
-            .0
-            .client
-            .get_object()
-            .bucket(&self.0.name)
-            .key(key)
-            .response_content_type("application/pdf")
-            .response_content_disposition(format!("attachment; filename=\"{file_name}\""))
-            .response_cache_control("private, no-store")
-            .presigned(presigning)
-            .await
-            .map_err(StoreError::from_sdk)?;
-        Ok(request.uri().to_owned())
+        self.0.address(key, PDF, file_name).await
+    }
+}
+
+/// Hands out what is printed when somebody asks for it. The bucket takes it away by itself.
+#[derive(Clone)]
+pub struct Copies(Bucket);
+
+impl Copies {
+    /// Where copies lie in the bucket.
+    pub const FOLDER: &str = "copies/";
+    /// How long they lie there at least.
+    pub const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// The copies of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self(Bucket::new(aws))
+    }
+
+    /// Keeps a copy under this name below [`FOLDER`](Self::FOLDER), and gives an address as
+    /// [`Documents::address`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn hand_out(
+        &self,
+        name: &str,
+        content_type: &str,
+        copy: Vec<u8>,
+        file_name: &str,
+    ) -> Result<String, StoreError> {
+        let key = format!("{}{name}", Self::FOLDER);
+        self.0.put(&key, content_type, copy).await?;
+        self.0.address(&key, content_type, file_name).await
     }
 }
 

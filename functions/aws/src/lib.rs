@@ -55,7 +55,7 @@ pub use certificates::{
     CertificateRecord, Certificates, Revocation, RevokeOutcome, certificate_id_grouped, parse_certificate_id,
 };
 pub use clients::{Aws, ConnectError, Endpoint, s3_client};
-pub use documents::{Documents, Feeds};
+pub use documents::{Copies, Documents, Feeds};
 pub use doses::{DoseRecord, Doses, Incoming, PersonRecords};
 pub use issuers::{Imported, IssuerRecord, Issuers};
 pub use jobs::{FeedProblem, JobRecord, JobState, Jobs};

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bukti_aws::{
-    Aws, CertificateRecord, Certificates, Documents, DoseRecord, Doses, LinkTry, Links, Login, Sessions,
-    certificate_id_grouped,
+    Aws, CertificateRecord, Certificates, Copies, Documents, DoseRecord, Doses, LinkTry, Links, Login,
+    Sessions, certificate_id_grouped,
 };
-use bukti_document::Printer;
+use bukti_document::{DocumentError, Form, Printer};
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::parse_date;
 use bukti_http::{
     Answer, Caller, Failure, FailureResult, dose_status, doses_by_day, field, issued_on, json, locale,
-    path_parameter, read_json, require_login, respond,
+    path_parameter, read_json, read_optional_json, require_login, respond,
 };
 use bukti_locales::Locale;
 use bukti_wire::{
-    Certificates as CertificatesAnswer, Document, Function, HolderDose, LinkAnswer, LinkRequest, People,
-    Person, ProblemCode,
+    Certificates as CertificatesAnswer, Document, DocumentForm, DocumentRequest, FieldError, Function,
+    HolderDose, LinkAnswer, LinkRequest, People, Person, ProblemCode,
 };
 use jiff::Timestamp;
 use lambda_http::Request;
@@ -30,6 +30,7 @@ pub struct Holder {
     doses: Doses,
     certificates: Certificates,
     documents: Documents,
+    copies: Copies,
     links: Links,
     printer: Arc<Printer>,
 }
@@ -42,6 +43,7 @@ impl Holder {
             doses: Doses::new(aws),
             certificates: Certificates::new(aws),
             documents: Documents::new(aws),
+            copies: Copies::new(aws),
             links: Links::new(aws),
             printer: Arc::new(Printer::new(aws.settings.publisher())),
             aws: aws.clone(),
@@ -67,7 +69,11 @@ impl Holder {
                 self.certificates_of(&login, &format!("P#{parameter}"), locale).await
             }
             ("POST", "/api/certificates/{certificate}/document") => {
-                self.document_of(&login, &parameter.replace('-', "")).await
+                let asked: DocumentRequest = read_optional_json(request)?;
+                let mut errors = Vec::new();
+                let form = document_form(asked.form.as_deref(), &mut errors);
+                let form = form.ok_or_else(|| Failure::fields(errors))?;
+                self.document_of(&login, &parameter.replace('-', ""), form).await
             }
             _ => Err(Failure::new(ProblemCode::NotFound)),
         }
@@ -115,7 +121,7 @@ impl Holder {
         Ok(json(200, &CertificatesAnswer { person: person_view(person, name), doses }))
     }
 
-    async fn document_of(&self, login: &Login, certificate_id: &str) -> FailureResult {
+    async fn document_of(&self, login: &Login, certificate_id: &str, form: DocumentForm) -> FailureResult {
         let missing = || Failure::new(ProblemCode::NotFound);
         let certificate = self.certificates.of_id(certificate_id).await?.ok_or_else(missing)?;
         let record = self.doses.of_event(&certificate.event).await?.ok_or_else(missing)?;
@@ -124,14 +130,15 @@ impl Holder {
             return Err(missing());
         }
         let dose = record.dose(&self.aws.keys)?.complete().ok_or_else(missing)?;
-        Ok(json(200, &self.document(&certificate, &dose).await?))
+        Ok(json(200, &self.document(&certificate, &dose, form).await?))
     }
 
     async fn open_link(&self, request: &Request, locale: Locale, now: Timestamp) -> FailureResult {
         let asked: LinkRequest = read_json(request)?;
         let mut errors = Vec::new();
         let birth_date = field("birth_date", &asked.birth_date, parse_date, &mut errors);
-        let Some(birth_date) = birth_date else { return Err(Failure::fields(errors)) };
+        let form = document_form(asked.form.as_deref(), &mut errors);
+        let (Some(birth_date), Some(form)) = (birth_date, form) else { return Err(Failure::fields(errors)) };
 
         let dead = || Failure::new(ProblemCode::LinkDead);
         let link = match self.links.count_try(&asked.token, now).await? {
@@ -161,7 +168,8 @@ impl Holder {
         }
         let dose = dose.complete().ok_or_else(not_ready)?;
         let view = self.view(&certificate, &dose, locale)?;
-        Ok(json(200, &LinkAnswer { certificate: view, document: self.document(&certificate, &dose).await? }))
+        let document = self.document(&certificate, &dose, form).await?;
+        Ok(json(200, &LinkAnswer { certificate: view, document }))
     }
 
     fn view(
@@ -173,32 +181,76 @@ impl Holder {
         let qr_text = certificate.qr_text(&self.aws.keys)?;
         let id = certificate_id_grouped(certificate.certificate_id());
         let shown = bukti_document::Certificate::of(dose, &id, issued_on(certificate), &qr_text);
-        let picture = self.printer.picture(&shown, locale).map_err(|error| {
-            tracing::error!(error = %error, "a picture cannot be drawn");
-            Failure::new(ProblemCode::Internal)
-        })?;
+        let picture = self.printer.picture(&shown, locale).map_err(cannot_print)?;
         Ok(bukti_wire::Certificate {
             name: shown.name.to_owned(),
+            identity: shown.identity.clone(),
+            birth_date: shown.birth_date,
             dose_number: shown.dose_number,
             doses_in_series: shown.doses_in_series,
             disease: dose.vaccine.into(),
             vaccine: shown.vaccine.to_owned(),
             vaccination_date: shown.vaccination_date,
+            batch: shown.batch.to_owned(),
+            facility: shown.facility.to_owned(),
+            issuer: self.aws.settings.issuer.clone(),
+            issued_on: shown.issued_on,
             picture,
             id,
             qr_text,
         })
     }
 
+    /// Where a certificate can be fetched in this form.
     async fn document(
         &self,
         certificate: &CertificateRecord,
         dose: &CompleteDose,
+        form: DocumentForm,
     ) -> Result<Document, Failure> {
-        let file_name =
-            format!("sertifikat-vaksin-{}-dosis-{}.pdf", dose.vaccine.disease, certificate.dose_number);
-        let url = self.documents.address(&certificate.document, &file_name).await?;
+        let file_name = format!(
+            "sertifikat-vaksin-{}-dosis-{}{}.{}",
+            dose.vaccine.disease,
+            certificate.dose_number,
+            form.file_suffix(),
+            form.extension(),
+        );
+        let qr_text = certificate.qr_text(&self.aws.keys)?;
+        let id = certificate.certificate_id();
+        let grouped = certificate_id_grouped(id);
+        let shown = bukti_document::Certificate::of(dose, &grouped, issued_on(certificate), &qr_text);
+        let print = |form| self.printer.pdf(&shown, form);
+        let copy = match form {
+            DocumentForm::Complete => None,
+            DocumentForm::A4 => Some(print(Form::A4)),
+            DocumentForm::Card => Some(print(Form::Card)),
+            DocumentForm::CardSheet => Some(print(Form::CardSheet)),
+        };
+        let url = match copy {
+            // Kept since it was issued.
+            None => self.documents.address(&certificate.document, &file_name).await?,
+            Some(copy) => {
+                let copy = copy.map_err(cannot_print)?;
+                let name = self.aws.keys.document_name(&qr_text);
+                // The same bytes whenever it is asked for, so one that is there already may be written over.
+                let name = format!("{id}/{name}-{}.{}", form.code(), form.extension());
+                self.copies.hand_out(&name, form.content_type(), copy, &file_name).await?
+            }
+        };
         Ok(Document { url, expires_in: Documents::EXPIRES_IN, file_name })
+    }
+}
+
+fn cannot_print(error: DocumentError) -> Failure {
+    tracing::error!(error = %error, "a certificate cannot be printed");
+    Failure::new(ProblemCode::Internal)
+}
+
+/// The form that is asked for, or notes that there is none such.
+fn document_form(asked: Option<&str>, errors: &mut Vec<FieldError>) -> Option<DocumentForm> {
+    match asked {
+        Some(code) => field("form", code, DocumentForm::of_code, errors),
+        None => Some(DocumentForm::default()),
     }
 }
 

@@ -7,6 +7,6 @@ mod session;
 mod view;
 
 pub use answer::{Answer, Failure, FailureResult, json, no_content, respond};
-pub use request::{Caller, field, locale, path_parameter, read_json};
+pub use request::{Caller, field, locale, path_parameter, read_json, read_optional_json};
 pub use session::{SessionCookie, require_login};
 pub use view::{dose_status, doses_by_day, issued_on};

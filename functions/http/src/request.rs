@@ -89,11 +89,30 @@ pub fn locale(request: &Request) -> Locale {
 ///
 /// `body_too_large`, `invalid_json`.
 pub fn read_json<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
-    let body: &[u8] = match request.body() {
+    parse(body(request))
+}
+
+/// Reads the JSON body, where there is one.
+///
+/// # Errors
+///
+/// As [`read_json`].
+pub fn read_optional_json<T: DeserializeOwned + Default>(request: &Request) -> Result<T, Failure> {
+    match body(request) {
+        [] => Ok(T::default()),
+        body => parse(body),
+    }
+}
+
+fn body(request: &Request) -> &[u8] {
+    match request.body() {
         Body::Text(text) => text.as_bytes(),
         Body::Binary(bytes) => bytes,
         _ => &[],
-    };
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     if body.len() > LONGEST_BODY {
         return Err(Failure::new(ProblemCode::BodyTooLarge));
     }

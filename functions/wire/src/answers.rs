@@ -202,6 +202,12 @@ pub struct Certificate {
     pub id: String,
     /// The name on it.
     pub name: String,
+    /// The identity number, masked.
+    #[cfg_attr(feature = "openapi", schema(example = "••••••••••••6246"))]
+    pub identity: String,
+    /// The birth date.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date))]
+    pub birth_date: Date,
     /// Which dose, from 1.
     pub dose_number: u8,
     /// How many doses the series has, where the certificate counts them: an international one (ICVP) does not.
@@ -213,6 +219,15 @@ pub struct Certificate {
     /// The day of the vaccination.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date))]
     pub vaccination_date: Date,
+    /// The batch number.
+    pub batch: String,
+    /// The facility's name.
+    pub facility: String,
+    /// Who issued it.
+    pub issuer: String,
+    /// The day of issue.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date))]
+    pub issued_on: Date,
     /// The certificate as a picture: an SVG document.
     pub picture: String,
     /// The signed text of its QR, `HC1:…`.
@@ -237,7 +252,7 @@ pub struct Document {
 pub struct LinkAnswer {
     /// The certificate.
     pub certificate: Certificate,
-    /// Its PDF.
+    /// Its document, in the form that was asked for.
     pub document: Document,
 }
 

@@ -4,6 +4,7 @@
 //! same types make the API document.
 
 mod answers;
+mod forms;
 #[cfg(feature = "openapi")]
 mod openapi;
 mod problem;
@@ -11,6 +12,7 @@ mod requests;
 mod routes;
 
 pub use answers::*;
+pub use forms::DocumentForm;
 #[cfg(feature = "openapi")]
 pub use openapi::openapi_json;
 pub use problem::{FieldError, Problem, ProblemCode};

@@ -52,8 +52,8 @@ operations! {
     certificates: get "/api/people/{person}/certificates", "certificates", "The doses and certificates of a person",
         params (("person" = String, Path, description = "Id of a person from `/api/people`")),
         answers ((status = 200, body = Certificates), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
-    document: post "/api/certificates/{certificate}/document", "certificates", "A short-lived address of a certificate's PDF",
-        params (("certificate" = String, Path, description = "Id of a certificate")),
+    document: post "/api/certificates/{certificate}/document", "certificates", "A short-lived address of a certificate's document",
+        body Option<DocumentRequest>, params (("certificate" = String, Path, description = "Id of a certificate")),
         answers ((status = 200, body = Document), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
     link: post "/api/links", "links", "Open the link of an SMS with the birth date",
         body LinkRequest,

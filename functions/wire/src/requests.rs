@@ -61,4 +61,19 @@ pub struct LinkRequest {
     /// The birth date of the person whose certificate it is, `YYYY-MM-DD`.
     #[cfg_attr(feature = "openapi", schema(max_length = 10, example = "1989-01-24"))]
     pub birth_date: String,
+    /// The form of the document, `complete` where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "card"))]
+    pub form: Option<String>,
+}
+
+/// Asks for a certificate's document. The body may be left out.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DocumentRequest {
+    /// `complete` (the A4 page and the card, also where no form is named), `a4`, `card` or `card-sheet`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "card"))]
+    pub form: Option<String>,
 }

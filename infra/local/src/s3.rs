@@ -1,9 +1,11 @@
 //! S3 by s3s over a folder: path style, every signature checked.
 //!
 //! Added to it: the `response-*` parameters of a presigned address, which s3s-fs leaves out; the sidecar files that s3s-fs
-//! leaves behind when an object is deleted; and the events of feeds.
+//! leaves behind when an object is deleted; the events of feeds; and the end of what the template's lifecycle rules end.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use axum::body::Body;
@@ -72,6 +74,37 @@ impl S3 {
                 tokio::fs::metadata(self.root.join(bucket).join(key)).await.map_or(0, |file| file.len());
             feeds.put(key, size);
         }
+    }
+
+    /// Removes the objects below a prefix that were put longer ago than this.
+    pub(crate) async fn expire(&self, bucket: &str, prefix: &str, kept_for: Duration) -> io::Result<()> {
+        let (top, now) = (self.root.join(bucket), SystemTime::now());
+        let mut folders = vec![top.join(prefix)];
+        let mut at = 0;
+        while let Some(folder) = folders.get(at) {
+            at += 1;
+            let mut entries = match tokio::fs::read_dir(folder).await {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            while let Some(entry) = entries.next_entry().await? {
+                let (path, metadata) = (entry.path(), entry.metadata().await?);
+                if metadata.is_dir() {
+                    folders.push(path);
+                } else if now.duration_since(metadata.modified()?).is_ok_and(|age| age > kept_for) {
+                    tokio::fs::remove_file(&path).await?;
+                    if let Some(key) = path.strip_prefix(&top).ok().and_then(Path::to_str) {
+                        self.remove_sidecars(bucket, key).await;
+                    }
+                }
+            }
+        }
+        for folder in folders.iter().skip(1).rev() {
+            // One that is not empty stays.
+            let _ = tokio::fs::remove_dir(folder).await;
+        }
+        Ok(())
     }
 
     async fn remove_sidecars(&self, bucket: &str, key: &str) {

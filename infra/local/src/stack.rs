@@ -10,7 +10,7 @@ use anyhow::Context;
 use axum::Router;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bukti_aws::{Aws, DocumentSigners, Settings, SignerRecord, Signers};
+use bukti_aws::{Aws, Copies, DocumentSigners, Settings, SignerRecord, Signers};
 use bukti_wire::SiteSettings;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -29,6 +29,8 @@ use crate::site::Site;
 use crate::streams::{Checkpoint, Consumer};
 use crate::{Handlers, Retry, Sms, publishing};
 
+/// How often copies that are too old are removed.
+const EXPIRE: Duration = Duration::from_secs(60 * 60);
 /// How long a stop waits for what is under way.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often what has expired is deleted and the stream trimmed.
@@ -269,6 +271,7 @@ impl Stack {
             }
             let publishing = publishing::run(handlers.publish, handlers.to_publish, stopped.clone());
             workers.push(tokio::spawn(publishing));
+            workers.push(tokio::spawn(expire_copies(Arc::clone(&front), stopped.clone())));
             workers.push(tokio::spawn(sweep(dynamodb, stream.clone(), checkpoints.clone(), stopped)));
             let backlog = Backlog { feeds: feeds.clone(), stream, checkpoints };
             let running = Running { api: Api::new(handlers.http), feeds: feeds.clone(), backlog };
@@ -387,6 +390,22 @@ async fn first_signer(folder: &Folder, aws: &Aws) -> anyhow::Result<()> {
         signers.activate_first(&record).await?;
     }
     Ok(())
+}
+
+async fn expire_copies(front: Arc<Front>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let expired = front.s3.expire(&front.info.bucket, Copies::FOLDER, Copies::KEPT_FOR);
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            expired = expired => if let Err(error) = expired {
+                tracing::warn!(%error, "copies that are too old cannot be removed");
+            },
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(EXPIRE) => {}
+        }
+    }
 }
 
 async fn sweep(

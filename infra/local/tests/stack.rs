@@ -213,6 +213,44 @@ async fn presigned_addresses_are_good_as_they_are_and_for_their_time() {
 }
 
 #[tokio::test]
+async fn copies_of_more_than_a_day_ago_are_removed_at_the_start() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = Noted::default().start(data.path()).await;
+    let s3 = client!(aws_sdk_s3, stack.info(), force_path_style);
+    let hours = |hours: u64| SystemTime::now() - Duration::from_secs(hours * 3600);
+    let bucket = data.path().join("bucket/bukti-documents");
+    for (key, put_at) in [
+        ("copies/A/old-card.pdf", hours(25)),
+        ("copies/A/young-card.pdf", hours(23)),
+        ("copies/B/old-a4.pdf", hours(1000)),
+        ("certificates/A/old.pdf", hours(1000)),
+        ("copies-of-another/old.pdf", hours(1000)),
+    ] {
+        let put = s3.put_object().bucket("bukti-documents").key(key).content_type("application/pdf");
+        put.body(ByteStream::from_static(b"%PDF")).send().await.unwrap();
+        let file = std::fs::File::options().write(true).open(bucket.join(key)).unwrap();
+        file.set_modified(put_at).unwrap();
+    }
+    let beside = || std::fs::read_dir(data.path().join("bucket")).unwrap().count();
+    let before = beside();
+    stack.stop().await;
+
+    let stack = Noted::default().start(data.path()).await;
+    let deadline = SystemTime::now() + Duration::from_secs(20);
+    while bucket.join("copies/B").exists() {
+        assert!(SystemTime::now() < deadline, "not removed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stack.stop().await;
+    let left = |key: &str| bucket.join(key).exists();
+    assert!(!left("copies/A/old-card.pdf"));
+    assert!(left("copies/A/young-card.pdf") && left("certificates/A/old.pdf"));
+    assert!(left("copies-of-another/old.pdf"));
+    assert_eq!((before - 2) % 5, 0, "as many files beside each object");
+    assert_eq!(beside() - 2, (before - 2) / 5 * 3, "and none of those that are gone");
+}
+
+#[tokio::test]
 async fn the_table_keeps_its_items_and_the_stream_its_place_over_a_restart() {
     let data = tempfile::tempdir().unwrap();
     let noted = Noted::default();

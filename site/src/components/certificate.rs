@@ -1,24 +1,53 @@
-//! A certificate as a picture.
+//! A certificate as a picture, and the ways to keep it.
 
-use bukti_locales::fill;
-use bukti_wire::Certificate;
+use bukti_locales::{Locale, fill, text};
+use bukti_wire::{Certificate, DocumentForm};
 use leptos::html;
 use leptos::prelude::*;
 
 use crate::browser;
-use crate::components::{BusyButton, Icon, Sign};
+use crate::components::{BusyButton, FactList, Facts, Icon, Sign};
+use crate::form::Form;
 use crate::language::{Language, tr};
 
-/// A certificate: its picture, which a tap enlarges, the button for the PDF and the warning beside it.
+/// The forms beside the complete one, and the labels of their buttons.
+const OTHER_FORMS: [(DocumentForm, &str); 3] = [
+    (DocumentForm::A4, "site.certificate.a4"),
+    (DocumentForm::Card, "site.certificate.card"),
+    (DocumentForm::CardSheet, "site.certificate.card_sheet"),
+];
+
+/// The documents that are fetched, one at a time.
+#[derive(Clone, Copy)]
+pub struct Downloads {
+    /// What is on its way, and what failed.
+    pub form: Form,
+    /// The id of the certificate whose document was asked for last, and in which form.
+    wanted: StoredValue<(String, DocumentForm)>,
+}
+
+impl Downloads {
+    /// Nothing was asked for.
+    pub fn new() -> Self {
+        Self { form: Form::new(), wanted: StoredValue::default() }
+    }
+
+    /// What was asked for last.
+    pub fn wanted(self) -> (String, DocumentForm) {
+        self.wanted.get_value()
+    }
+}
+
+/// A certificate: its picture, which a tap enlarges, the buttons of its forms, the warning beside them, and as text what
+/// the picture shows.
 #[component]
 pub fn CertificateView(
     /// The certificate.
     certificate: Certificate,
-    /// Whether the PDF is being fetched.
-    #[prop(into)]
-    busy: Signal<bool>,
-    /// Fetches the PDF.
-    download: Callback<()>,
+    /// Where its documents are asked for.
+    downloads: Downloads,
+    /// Fetches what is wanted.
+    fetch: Callback<()>,
 ) -> impl IntoView {
     let language = Language::current();
     let source = StoredValue::new(browser::picture_address(&certificate.picture));
@@ -53,6 +82,42 @@ pub fn CertificateView(
             dialog.close();
         }
     };
+    let button = move |form: DocumentForm,
+                       label: &'static str,
+                       busy_label: &'static str,
+                       class: &'static str| {
+        let is_mine = move |(id, wanted): &(String, DocumentForm)| {
+            *wanted == form && certificate.with_value(|it| it.id == *id)
+        };
+        let tap = move |()| {
+            if !downloads.form.busy.get_untracked() {
+                downloads.wanted.set_value((certificate.with_value(|it| it.id.clone()), form));
+                fetch.run(());
+            }
+        };
+        view! {
+            <BusyButton
+                label=label
+                busy_label=busy_label
+                busy=Signal::derive(move || downloads.form.busy.get() && downloads.wanted.with_value(is_mine))
+                class=class
+                on_tap=Callback::new(tap)
+            />
+        }
+    };
+    let others = OTHER_FORMS.map(|(form, label)| button(form, label, "site.certificate.preparing", "button"));
+    let others = others.into_iter().collect_view();
+    let facts: Facts = Box::new(move |locale| certificate.with_value(|it| facts(locale, it)));
+    let copying = Form::new();
+    let said = RwSignal::new(String::new());
+    let copy = Callback::new(move |()| {
+        copying.send(Vec::new(), async move {
+            let copied = browser::copy(&certificate.with_value(|it| it.qr_text.clone())).await;
+            let key = if copied { "site.certificate.copied" } else { "site.certificate.not_copied" };
+            said.set(key.to_owned());
+            Ok(())
+        });
+    });
     view! {
         <div class="certificate">
             <button type="button" class="picture" on:click=enlarge>
@@ -60,17 +125,36 @@ pub fn CertificateView(
                 <span class="enlarge">{tr("site.certificate.enlarge")}</span>
             </button>
             <div class="buttons">
-                <BusyButton
-                    label="site.certificate.download"
-                    busy_label="site.certificate.downloading"
-                    busy=busy
-                    on_tap=download
-                />
+                {button(
+                    DocumentForm::Complete,
+                    "site.certificate.download",
+                    "site.certificate.downloading",
+                    "button primary",
+                )}
+                <p class="hint">{tr("site.certificate.complete")}</p>
             </div>
+            <fieldset class="forms">
+                <legend>{tr("site.certificate.forms")}</legend>
+                <div>
+                    {others}
+                    <BusyButton
+                        label="site.certificate.copy"
+                        busy_label="site.certificate.preparing"
+                        busy=copying.busy
+                        class="button"
+                        on_tap=copy
+                    />
+                </div>
+                <p role="status">{move || text(language.get(), &said.read()).to_owned()}</p>
+            </fieldset>
             <p class="warning">
                 <Icon sign=Sign::Wrong />
                 <span>{tr("site.certificate.warning")}</span>
             </p>
+            <details>
+                <summary>{tr("site.certificate.details")}</summary>
+                <FactList facts=facts />
+            </details>
             <dialog node_ref=dialog class="enlarged" aria-label=tr("site.certificate.enlarged") on:click=close>
                 <img src=source.get_value() alt=described />
                 <p>{tr("site.certificate.bright")}</p>
@@ -79,5 +163,70 @@ pub fn CertificateView(
                 </button>
             </dialog>
         </div>
+    }
+}
+
+/// What the picture shows and the printed certificate besides: labels, by their keys, and facts.
+fn facts(locale: Locale, certificate: &Certificate) -> Vec<(&'static str, String)> {
+    let it = certificate;
+    // Only the WHO's international certificate does not count the doses of a series.
+    let kind = if it.doses_in_series.is_none() { "document.title_icvp" } else { "document.title" };
+    let day = |date| bukti_locales::date(locale, date);
+    vec![
+        ("site.verify.kind", text(locale, kind).to_owned()),
+        ("site.verify.name", it.name.clone()),
+        ("document.identity", it.identity.clone()),
+        ("site.verify.birth_date", day(it.birth_date)),
+        ("site.verify.disease", it.disease.name.in_language(locale.tag()).to_owned()),
+        ("site.verify.dose", bukti_locales::dose(locale, it.dose_number, it.doses_in_series)),
+        ("site.card.vaccine", it.vaccine.clone()),
+        ("site.verify.batch", it.batch.clone()),
+        ("site.card.date", day(it.vaccination_date)),
+        ("site.card.facility", it.facility.clone()),
+        ("site.verify.issuer", it.issuer.clone()),
+        ("site.certificate.issued_on", day(it.issued_on)),
+        ("document.certificate_id", it.id.clone()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use bukti_domain::disease;
+    use bukti_wire::Disease;
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn certificate() -> Certificate {
+        let name = disease("polio").unwrap().name.clone();
+        Certificate {
+            id: "7KQ2-M4XD-9TRA-6HVC".into(),
+            name: "Siti Rahayu".into(),
+            identity: "••••••••••••6246".into(),
+            birth_date: date(1987, 3, 14),
+            dose_number: 1,
+            doses_in_series: None,
+            disease: Disease { code: "polio".into(), name },
+            vaccine: "bOPV".into(),
+            vaccination_date: date(2025, 10, 30),
+            batch: "2021011234".into(),
+            facility: "Puskesmas Menteng".into(),
+            issuer: "Kementerian Kesehatan".into(),
+            issued_on: date(2025, 11, 1),
+            picture: String::new(),
+            qr_text: "HC1:".into(),
+        }
+    }
+
+    #[test]
+    fn every_fact_and_form_has_its_words() {
+        for locale in Locale::ALL {
+            for (key, fact) in facts(locale, &certificate()) {
+                assert_ne!(text(locale, key), key);
+                assert!(!fact.is_empty() && !fact.contains("document."), "{key}: {fact}");
+            }
+            assert!(OTHER_FORMS.iter().all(|(_, label)| text(locale, label) != *label));
+        }
+        assert_eq!(OTHER_FORMS.len() + 1, DocumentForm::ALL.len(), "a button for each form");
     }
 }

@@ -1,10 +1,11 @@
 //! A dose, the state of its certificate, and what to do next.
 
 use bukti_domain::NextStep;
+use bukti_locales::Locale;
 use bukti_wire::{Diagnosis, DoseStatus};
 use leptos::prelude::*;
 
-use crate::components::{HelpdeskLine, HelpdeskLinks, Icon, Sign};
+use crate::components::{FactList, Facts, HelpdeskLine, HelpdeskLinks, Icon, Sign};
 use crate::describe::{self, Mood};
 use crate::language::{Language, tr, tr_with};
 
@@ -44,7 +45,8 @@ pub fn DiagnosisCard(
     let language = Language::current();
     let (class, sign) = look(describe::mood(diagnosis.code));
     let number = dose.as_ref().and_then(|dose| dose.dose_number);
-    let facts = dose.clone().map(|dose| view! { <Facts dose=dose /> });
+    let facts =
+        dose.clone().map(|dose| view! { <FactList facts=Box::new(move |locale| facts(locale, &dose)) /> });
     let both = StoredValue::new((diagnosis.clone(), dose));
     let title =
         move || both.with_value(|(diagnosis, _)| describe::diagnosis_title(language.get(), diagnosis));
@@ -53,17 +55,12 @@ pub fn DiagnosisCard(
             describe::diagnosis_text(language.get(), diagnosis, dose.as_ref())
         })
     };
-    let actor = diagnosis.actor;
-    let who = move || describe::actor(language.get(), actor);
-    let usual = diagnosis.usual_days.map(|days| {
-        view! {
-            <div>
-                <dt>{tr("site.card.usually")}</dt>
-                <dd>{move || describe::usual_days(language.get(), days)}</dd>
-            </div>
-        }
+    let (actor, usual) = (diagnosis.actor, diagnosis.usual_days);
+    let waiting: Facts = Box::new(move |locale| {
+        let who = describe::actor(locale, actor).map(|who| ("site.card.who_acts", who));
+        let usual = usual.map(|days| ("site.card.usually", describe::usual_days(locale, days)));
+        who.into_iter().chain(usual).collect()
     });
-    let who_acts = tr("site.card.who_acts");
     let steps = diagnosis.next_steps;
     view! {
         <article class="card">
@@ -82,9 +79,7 @@ pub fn DiagnosisCard(
             </h3>
             <div class="inside">
                 {facts} <p>{words}</p>
-                <dl class="facts">
-                    {move || who().map(|who| view! { <div><dt>{who_acts}</dt><dd>{who}</dd></div> })} {usual}
-                </dl> <h4>{tr("site.card.next")}</h4>
+                <FactList facts=waiting /> <h4>{tr("site.card.next")}</h4>
                 <ul class="steps">
                     {steps
                         .into_iter()
@@ -100,30 +95,15 @@ pub fn DiagnosisCard(
 }
 
 /// Disease, vaccine, date and facility, each where it is known.
-#[component]
-fn Facts(
-    /// The dose.
-    dose: DoseStatus,
-) -> impl IntoView {
-    let language = Language::current();
-    let row = |key: &'static str, value: AnyView| view! { <div><dt>{tr(key)}</dt><dd>{value}</dd></div> };
-    view! {
-        <dl class="facts">
-            {dose
-                .disease
-                .map(|disease| {
-                    let name = move || disease.name.in_language(language.get().tag()).to_owned();
-                    row("site.card.disease", name.into_any())
-                })}
-            {dose.vaccine.map(|vaccine| row("site.card.vaccine", vaccine.into_any()))}
-            {dose
-                .vaccination_date
-                .map(|date| {
-                    row("site.card.date", (move || bukti_locales::date(language.get(), date)).into_any())
-                })}
-            {dose.facility.map(|facility| row("site.card.facility", facility.into_any()))}
-        </dl>
-    }
+fn facts(locale: Locale, dose: &DoseStatus) -> Vec<(&'static str, String)> {
+    let disease = dose.disease.as_ref().map(|disease| disease.name.in_language(locale.tag()).to_owned());
+    let facts = [
+        ("site.card.disease", disease),
+        ("site.card.vaccine", dose.vaccine.clone()),
+        ("site.card.date", dose.vaccination_date.map(|date| bukti_locales::date(locale, date))),
+        ("site.card.facility", dose.facility.clone()),
+    ];
+    facts.into_iter().filter_map(|(label, fact)| Some((label, fact?))).collect()
 }
 
 /// A next step: a button where something can be done here, else a sentence.

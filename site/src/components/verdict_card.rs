@@ -1,10 +1,9 @@
 //! The verdict on a certificate.
 
-use bukti_locales::text;
 use leptos::prelude::*;
 
 use crate::browser;
-use crate::components::{Icon, look};
+use crate::components::{FactList, Facts, Icon, look};
 use crate::describe::Mood;
 use crate::language::{Language, tr};
 use crate::verdict::{self, Outcome};
@@ -29,22 +28,17 @@ pub fn VerdictCard(
     // Lists that were kept can be older than what the page has just fetched.
     let old = report.revocation_as_of.is_some_and(|at| browser::days_since(&at) > verdict::OLD);
     let old = old.then(|| view! { <p class="notice waiting">{tr("site.verify.old_lists")}</p> });
-    let row = |label: String, words: String| view! { <div><dt>{label}</dt><dd>{words}</dd></div> };
-    let rows = move |content: bukti_hcert::Content| {
-        let signer = signer.clone();
-        let rows = move || {
-            let locale = language.get();
-            let words = |key: &str| text(locale, key).to_owned();
-            let facts = verdict::facts(locale, &content).into_iter().map(|(key, fact)| row(words(key), fact));
-            let signer = signer.clone().map(|signer| row(words("site.verify.signer"), signer));
-            let until =
-                until.map(|(date, ..)| row(words("site.verify.until"), bukti_locales::date(locale, date)));
-            facts.chain(signer).chain(until).collect_view()
-        };
+    let facts = move |content: bukti_hcert::Content| {
+        let facts: Facts = Box::new(move |locale| {
+            let mut facts = verdict::facts(locale, &content);
+            facts.extend(signer.clone().map(|signer| ("site.verify.signer", signer)));
+            facts.extend(until.map(|(date, ..)| ("site.verify.until", bukti_locales::date(locale, date))));
+            facts
+        });
         let compare = || view! { <p><strong>{tr("site.verify.compare")}</strong></p> };
         view! {
             {(outcome.mood() != Mood::Wrong).then(compare)}
-            <dl class="facts">{rows}</dl>
+            <FactList facts=facts />
         }
     };
     view! {
@@ -56,7 +50,7 @@ pub fn VerdictCard(
             <div class="inside">
                 <p>{move || outcome.text(language.get())}</p>
                 {old}
-                {content.map(rows)}
+                {content.map(facts)}
                 <details>
                     <summary>{tr("site.verify.details")}</summary>
                     <pre tabindex="0">{verified.json}</pre>

@@ -1,13 +1,13 @@
 //! `/akun`: the certificates of everyone whose vaccination was registered with this phone.
 
-use bukti_wire::{Certificates, Document, HolderDose, People, Person};
+use bukti_wire::{Certificates, Document, DocumentRequest, HolderDose, People, Person};
 use leptos::prelude::*;
 
 use crate::account;
 use crate::api::{self, Failure};
 use crate::browser;
 use crate::components::{
-    CertificateView, DiagnosisCard, FailureNotice, Heading, HelpdeskLinks, Icon, RowLink, Sign,
+    CertificateView, DiagnosisCard, Downloads, FailureNotice, Heading, HelpdeskLinks, Icon, RowLink, Sign,
 };
 use crate::describe;
 use crate::form::Form;
@@ -22,9 +22,7 @@ struct Shelf {
     chosen: RwSignal<Option<String>>,
     certificates: RwSignal<Option<Certificates>>,
     loading: Form,
-    /// The id of the certificate whose PDF was asked for last.
-    wanted: RwSignal<Option<String>>,
-    downloading: Form,
+    downloads: Downloads,
 }
 
 impl Shelf {
@@ -66,14 +64,13 @@ impl Shelf {
         Ok(())
     }
 
-    /// Fetches the PDF of a certificate.
-    fn download(self, id: String) {
-        let path = format!("/api/certificates/{id}/document");
-        if !self.downloading.busy.get_untracked() {
-            self.wanted.set(Some(id));
-        }
-        self.downloading.send(Vec::new(), async move {
-            let document: Document = self.unless_logged_out(api::post_nothing(&path).await)?;
+    /// Fetches the document that is wanted.
+    fn download(self) {
+        self.downloads.form.send(Vec::new(), async move {
+            let (id, form) = self.downloads.wanted();
+            let request = DocumentRequest { form: Some(form.code().to_owned()) };
+            let answer = api::post(&format!("/api/certificates/{id}/document"), &request).await;
+            let document: Document = self.unless_logged_out(answer)?;
             browser::open(&document.url);
             Ok(())
         });
@@ -98,8 +95,7 @@ pub fn Account() -> impl IntoView {
         chosen: RwSignal::new(None),
         certificates: RwSignal::new(None),
         loading: Form::new(),
-        wanted: RwSignal::new(None),
-        downloading: Form::new(),
+        downloads: Downloads::new(),
     };
     shelf.load();
     // Who comes here without being known may have a session all the same: then the first answer tells.
@@ -246,19 +242,15 @@ fn Doses(
     certificates: Certificates,
 ) -> impl IntoView {
     let failure = Signal::derive(move || {
-        let failure = shelf.downloading.failure.get();
+        let failure = shelf.downloads.form.failure.get();
         failure.filter(|failure| !failure.is_not_logged_in())
     });
-    let again = Callback::new(move |()| {
-        if let Some(id) = shelf.wanted.get_untracked() {
-            shelf.download(id);
-        }
-    });
+    let again = Callback::new(move |()| shelf.download());
     let doses =
         certificates.doses.into_iter().map(|dose| view! { <Dose shelf=shelf dose=dose /> }).collect_view();
     view! {
         <h2>{certificates.person.name}</h2>
-        <FailureNotice failure=failure busy=shelf.downloading.busy retry=again />
+        <FailureNotice failure=failure busy=shelf.downloads.form.busy retry=again />
         {doses}
     }
 }
@@ -276,10 +268,6 @@ fn Dose(
         return view! { <DiagnosisCard diagnosis=dose.status.diagnosis.clone() dose=dose.status /> }
             .into_any();
     };
-    let id = StoredValue::new(certificate.id.clone());
-    let busy = Signal::derive(move || {
-        shelf.downloading.busy.get() && id.with_value(|id| shelf.wanted.read().as_ref() == Some(id))
-    });
     let diagnosis = StoredValue::new(dose.status.diagnosis);
     let title = move || diagnosis.with_value(|it| describe::diagnosis_title(language.get(), it));
     let n = certificate.dose_number;
@@ -302,8 +290,8 @@ fn Dose(
                     <p>{disease} {facts} {move || bukti_locales::date(language.get(), date)} {facility}</p>
                     <CertificateView
                         certificate=certificate
-                        busy=busy
-                        download=Callback::new(move |()| shelf.download(id.get_value()))
+                        downloads=shelf.downloads
+                        fetch=Callback::new(move |()| shelf.download())
                     />
                 </div>
             </article>

@@ -1,12 +1,14 @@
 //! `/s/:token`: the link of an SMS.
 
-use bukti_wire::{LinkAnswer, LinkRequest};
+use bukti_wire::{DocumentForm, LinkAnswer, LinkRequest};
 use jiff::civil::Date;
 use leptos::prelude::*;
 
 use crate::api;
 use crate::browser;
-use crate::components::{BusyButton, CertificateView, ErrorSummary, FailureNotice, Heading, RowLink, Sign};
+use crate::components::{
+    BusyButton, CertificateView, Downloads, ErrorSummary, FailureNotice, Heading, RowLink, Sign,
+};
 use crate::form::{Field, FieldProblem, Form, Wrong};
 use crate::input;
 use crate::language::{tr, tr_with};
@@ -17,7 +19,7 @@ const MARGIN: i64 = 5;
 #[derive(Clone)]
 struct Opened {
     answer: LinkAnswer,
-    /// For another address of the document, once this one has expired. Kept nowhere else.
+    /// For the document in another form, or at another address, once this one has expired. Kept nowhere else.
     birth_date: Date,
     /// Unix time until which the document's address is good.
     until: i64,
@@ -31,7 +33,7 @@ struct SmsLink {
     month: RwSignal<String>,
     year: RwSignal<String>,
     opened: RwSignal<Option<Opened>>,
-    downloading: Form,
+    downloads: Downloads,
 }
 
 impl SmsLink {
@@ -45,28 +47,37 @@ impl SmsLink {
             return self.form.send(vec![problem], async { Ok(()) });
         };
         self.form.send(Vec::new(), async move {
-            self.opened.set(Some(self.ask(date).await?));
+            self.opened.set(Some(self.ask(date, DocumentForm::Complete).await?));
             browser::focus_soon("page-heading");
             Ok(())
         });
     }
 
-    /// Fetches the PDF, by another address where the first has expired.
+    /// Fetches the document that is wanted: the complete one at the address that came with the certificate, as long as
+    /// that is good.
     fn download(self) {
-        self.downloading.send(Vec::new(), async move {
+        self.downloads.form.send(Vec::new(), async move {
             let Some(mut opened) = self.opened.get_untracked() else { return Ok(()) };
-            if opened.until < browser::unix_time() + MARGIN {
-                opened = self.ask(opened.birth_date).await?;
-                // The picture stays as it is, so nothing on the page is drawn anew.
-                self.opened.update_untracked(|it| *it = Some(opened.clone()));
+            let (_, form) = self.downloads.wanted();
+            let is_complete = form == DocumentForm::Complete;
+            if !is_complete || opened.until < browser::unix_time() + MARGIN {
+                opened = self.ask(opened.birth_date, form).await?;
+                if is_complete {
+                    // The picture stays as it is, so nothing on the page is drawn anew.
+                    self.opened.update_untracked(|it| *it = Some(opened.clone()));
+                }
             }
             browser::open(&opened.answer.document.url);
             Ok(())
         });
     }
 
-    async fn ask(self, birth_date: Date) -> Result<Opened, api::Failure> {
-        let request = LinkRequest { token: self.token.get_value(), birth_date: birth_date.to_string() };
+    async fn ask(self, birth_date: Date, form: DocumentForm) -> Result<Opened, api::Failure> {
+        let request = LinkRequest {
+            token: self.token.get_value(),
+            birth_date: birth_date.to_string(),
+            form: Some(form.code().to_owned()),
+        };
         let answer: LinkAnswer = api::post("/api/links", &request).await?;
         let until = browser::unix_time() + i64::from(answer.document.expires_in);
         Ok(Opened { answer, birth_date, until })
@@ -86,7 +97,7 @@ pub fn Link(
         month: RwSignal::new(String::new()),
         year: RwSignal::new(String::new()),
         opened: RwSignal::new(None),
-        downloading: Form::new(),
+        downloads: Downloads::new(),
     };
     let key =
         Signal::derive(
@@ -191,6 +202,7 @@ fn OpenedLink(
     let certificate = opened.answer.certificate;
     let (n, total) = (certificate.dose_number, certificate.doses_in_series);
     let (name, disease) = (certificate.name.clone(), certificate.disease.name.clone());
+    let fetch = Callback::new(move |()| link.download());
     view! {
         <p>
             {tr_with(
@@ -204,16 +216,8 @@ fn OpenedLink(
                 },
             )}
         </p>
-        <FailureNotice
-            failure=link.downloading.failure
-            busy=link.downloading.busy
-            retry=Callback::new(move |()| link.download())
-        />
-        <CertificateView
-            certificate=certificate
-            busy=link.downloading.busy
-            download=Callback::new(move |()| link.download())
-        />
+        <FailureNotice failure=link.downloads.form.failure busy=link.downloads.form.busy retry=fetch />
+        <CertificateView certificate=certificate downloads=link.downloads fetch=fetch />
         <p>{tr("site.link.print")}</p>
         <OtherWays />
     }

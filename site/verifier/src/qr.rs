@@ -20,7 +20,7 @@ pub fn read_qr(rgba: &[u8], width: u32, height: u32) -> Option<String> {
 }
 
 fn read_modules(picture: &BitMatrix) -> Option<String> {
-    let mut corners = detector::FindFinderPatterns(picture, false, 0);
+    let mut corners = detector::FindFinderPatterns(picture, true, 0);
     detector::GenerateFinderPatternSets(&mut corners).iter().find_map(|corners| {
         let found = detector::SampleQR(picture, corners).ok()?;
         let read = decoder::Decode(found.getBits()).ok().filter(|read| read.isValid())?;

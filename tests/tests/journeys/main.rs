@@ -4,6 +4,7 @@
 
 mod account;
 mod api;
+mod downloads;
 mod feed;
 mod icvp;
 mod keys;

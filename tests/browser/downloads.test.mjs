@@ -1,0 +1,132 @@
+// The forms of a certificate, as people keep them: on a phone and on a desk, with fingers and with keys.
+
+import assert from "node:assert/strict";
+import { basename } from "node:path";
+
+import { desktop, dose, download, heading, journey, lastSms, logIn, phone, picture, sendDoses, url } from "./stage.mjs";
+
+const main = "Unduh PDF";
+const files = {
+  [main]: "sertifikat-vaksin-covid-19-dosis-1.pdf",
+  "A4 saja": "sertifikat-vaksin-covid-19-dosis-1-a4.pdf",
+  "Kartu (ukuran KTP)": "sertifikat-vaksin-covid-19-dosis-1-kartu.pdf",
+  "Lembar cetak 10 kartu": "sertifikat-vaksin-covid-19-dosis-1-lembar-kartu.pdf",
+};
+const copy = "Salin teks QR";
+
+const button = (page, name) => page.getByRole("button", { name, exact: true });
+
+async function everyFormIsDownloaded(page) {
+  for (const [name, file] of Object.entries(files)) {
+    assert.equal(basename(await download(page, button(page, name))), file);
+  }
+}
+
+async function openLink(page, e164) {
+  await page.goto((await lastSms(e164)).match(/https?:\S+\/s\/\S+/)[0]);
+  for (const [label, value] of [["Tanggal", "24"], ["Bulan", "1"], ["Tahun", "1989"]]) {
+    await page.getByLabel(label, { exact: true }).fill(value);
+  }
+  await button(page, "Buka sertifikat").click();
+  await heading(page, "Sertifikat Anda");
+}
+
+for (const [size, viewport, at] of [["phone", phone, 1], ["desktop", desktop, 2]]) {
+  journey(`every form of a certificate from the account (${size})`, viewport, async (page) => {
+    const person = { event_id: `D1-${size}`, nik: `317101640189126${at}`, nama: "Dewi Lestari", no_hp: `08120000006${at}` };
+    sendDoses(dose(person));
+    await logIn(page, person.no_hp, `+628120000006${at}`, "Dewi Lestari");
+    await button(page, main).waitFor();
+    await everyFormIsDownloaded(page);
+
+    await page.getByText("Rincian", { exact: true }).click();
+    const details = await page.locator(".certificate details").innerText();
+    for (const fact of ["Dewi Lestari", "AZ56327A", "Puskesmas Kebayoran Baru", "29 Januari 2021", "24 Januari 1989"]) {
+      assert.ok(details.includes(fact), fact);
+    }
+    await picture(page, `downloads-account-${size}`);
+    for (const name of [...Object.keys(files), copy]) {
+      const { height } = await button(page, name).boundingBox();
+      assert.ok(height >= 48, `${name}: ${height}`);
+    }
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
+    assert.equal(wide, false, "nothing runs out of the page at the side");
+
+    await page.getByRole("button", { name: "EN, English" }).click();
+    await page.getByText("Other forms").waitFor();
+    await picture(page, `downloads-account-english-${size}`);
+  });
+
+  journey(`every form of a certificate behind the SMS's link (${size})`, viewport, async (page) => {
+    const no_hp = `08120000006${at + 2}`;
+    sendDoses(dose({ event_id: `D2-${size}`, nik: `317101640189126${at + 2}`, no_hp }));
+    await openLink(page, no_hp.replace(/^0/, "+62"));
+    await picture(page, `downloads-link-${size}`);
+    await everyFormIsDownloaded(page);
+  });
+}
+
+journey("downloads with the keyboard alone, twice pressed and sent once, and again after a failure", phone, async (page) => {
+  sendDoses(dose({ event_id: "D3", nik: "3171016401891265", no_hp: "081200000065" }));
+  await openLink(page, "+6281200000065");
+  await button(page, main).focus();
+  const names = ["A4 saja", "Kartu (ukuran KTP)", "Lembar cetak 10 kartu", copy];
+  for (const name of names) {
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), name);
+  }
+
+  let asked = 0;
+  const answers = [];
+  await page.route("**/api/links", (route) => {
+    asked += 1;
+    answers.push(route);
+  });
+  const waiting = async (n) => {
+    while (answers.length < n) await new Promise((later) => setTimeout(later, 20));
+    return answers[n - 1];
+  };
+  const card = button(page, "Kartu (ukuran KTP)");
+  await card.focus();
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Enter");
+  const busy = button(page, "Menyiapkan…");
+  await busy.waitFor();
+  assert.equal(await busy.getAttribute("aria-disabled"), "true");
+  assert.ok(await busy.evaluate((button) => button === document.activeElement), "the focus stays");
+  await button(page, "A4 saja").click();
+  await picture(page, "downloads-busy-phone");
+  await (await waiting(1)).abort();
+  await heading(page, "Tidak bisa tersambung");
+  await picture(page, "downloads-failed-phone");
+  assert.equal(asked, 1, "one at a time, and once");
+
+  const [saved] = await Promise.all([
+    page.waitForEvent("download"),
+    page.keyboard.press("Tab").then(() => page.keyboard.press("Enter")).then(async () => (await waiting(2)).continue()),
+  ]);
+  assert.equal(saved.suggestedFilename(), files["Kartu (ukuran KTP)"], "what was wanted, not another form");
+  assert.equal(asked, 2);
+});
+
+journey("the QR's text is copied and verifies", phone, async (page) => {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  sendDoses(dose({ event_id: "D4", nik: "3171016401891266", no_hp: "081200000066" }));
+  await openLink(page, "+6281200000066");
+  await button(page, copy).click();
+  await page.getByText("Teks QR disalin").waitFor();
+  await picture(page, "downloads-copied-phone");
+  const text = await page.evaluate(() => navigator.clipboard.readText());
+  assert.match(text, /^HC1:/);
+  await page.goto(`${url}/verify`);
+  await page.getByText("Tempel teks QR").click();
+  await page.getByLabel("Teks QR, mulai dengan HC1:").fill(text);
+  await button(page, "Periksa").click();
+  await heading(page, "Berlaku");
+
+  // A browser without a clipboard says so.
+  await openLink(page, "+6281200000066");
+  await page.evaluate(() => Object.defineProperty(navigator.clipboard, "writeText", { value: () => Promise.reject(new Error()) }));
+  await button(page, copy).click();
+  await page.getByText("Teks QR tidak bisa disalin").waitFor();
+});
