@@ -53,7 +53,7 @@ fn pages(form: Form) -> Vec<Page> {
 /// The finest modules that cheap phones read, in millimetres.
 const LEAST_MODULE: f32 = 0.40;
 /// So that a certificate loads on a slow net.
-const MOST_BYTES: usize = 25_000;
+const MOST_BYTES: usize = 25 * 1024;
 
 /// A certificate and what it was made from.
 struct Printed {

@@ -40,7 +40,7 @@ pub(crate) fn front(canvas: &mut impl Canvas, publisher: &Publisher, icvp: bool,
     canvas.fit((MARGIN, 32.0), (COLUMN, 9.9), style, 3.6, &shown(&publisher.issuer));
 
     let mut column = Column { canvas, language };
-    column.slot(Field::Name, 45.0, 23.0, (13.5, 5.5), Weight::Regular, TEXT);
+    column.slot(Field::Name, 45.0, 23.0, (13.5, 3.6), Weight::Regular, TEXT);
     for (at, locale) in language.locales().iter().enumerate() {
         column.language = Language::One(*locale);
         let (y, colour) = if at == 0 { (70.5, TEXT) } else { (77.5, QUIET) };

@@ -11,7 +11,7 @@ use crate::DocumentError;
 use crate::canvas::{CAPITALS, LEADING};
 
 /// What stands for a character that the font lacks: a person sees that something is missing.
-const REPLACEMENT: char = '\u{FFFD}';
+pub(crate) const REPLACEMENT: char = '\u{FFFD}';
 /// The characters below this, all that the font has beside [`REPLACEMENT`], are looked up in a table.
 const TABLE_END: usize = 0x2200;
 /// In the table: the font lacks this character.
@@ -89,18 +89,17 @@ impl Face {
         }
     }
 
-    /// The codes of glyphs in a document whose font has these letters alone, by character; at the end that of
-    /// [`REPLACEMENT`]. printpdf numbers the glyphs that it keeps from 1, in the order of the font.
+    /// The codes of glyphs in a document whose font has these letters alone. printpdf numbers the glyphs that it keeps from 1, in the order of the font.
     pub(crate) fn codes(&self, letters: &BTreeSet<char>) -> Codes {
         let kept: BTreeSet<u16> = letters.iter().map(|letter| self.glyph(*letter)).collect();
         let code = |glyph: u16| kept.iter().position(|kept| *kept == glyph).map_or(0, |at| at as u16 + 1);
-        let mut codes = vec![code(self.replacement); TABLE_END + 1];
+        let mut codes = vec![0; TABLE_END];
         for letter in letters {
             if let Some(place) = codes.get_mut(*letter as usize) {
                 *place = code(self.glyph(*letter));
             }
         }
-        Codes(codes)
+        Codes { codes, replacement: code(self.replacement) }
     }
 
     fn advance(&self, character: char) -> Option<u16> {
@@ -199,12 +198,21 @@ impl Face {
 }
 
 /// The codes of a font's glyphs in a document, see [`Face::codes`].
-pub(crate) struct Codes(Vec<u16>);
+pub(crate) struct Codes {
+    /// By character; 0 where the document's font has none.
+    codes: Vec<u16>,
+    replacement: u16,
+}
 
 impl Codes {
-    /// The code of a letter; of the replacement where the document's font has none.
+    /// The code of a letter; of [`REPLACEMENT`] where the document's font has none.
     pub(crate) fn of(&self, letter: char) -> u16 {
-        self.0.get(letter as usize).or_else(|| self.0.last()).copied().unwrap_or_default()
+        if self.has(letter) { self.codes[letter as usize] } else { self.replacement }
+    }
+
+    /// Whether the document's font has a letter.
+    pub(crate) fn has(&self, letter: char) -> bool {
+        self.codes.get(letter as usize).is_some_and(|code| *code != 0)
     }
 }
 

@@ -8,7 +8,7 @@ mod template;
 
 pub(crate) use template::Template;
 
-/// The forms (ISO 32000-1, 8.10) that differ from certificate to certificate: the QR in a square of one point, and the
-/// guilloche.
+/// What differs from certificate to certificate and is drawn from more than one page: the QR as an image, in a square of one
+/// point, and the guilloche as a form (ISO 32000-1, 8.9 and 8.10).
 const QR: &str = "Qr";
 const BAND: &str = "Band";

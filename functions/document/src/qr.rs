@@ -9,6 +9,9 @@ use crate::DocumentError;
 /// The white margin that the standard asks for around a QR, in modules (ISO/IEC 18004, 4.3.8).
 pub(crate) const QUIET_ZONE: usize = 4;
 
+/// The pixels of a module's side, see [`Qr::pixels`]. At 0.5 mm a module that is 400 dpi, so that no edge is soft.
+pub(crate) const PIXELS: usize = 8;
+
 /// The modules of a QR, without the quiet zone.
 #[derive(Debug)]
 pub(crate) struct Qr {
@@ -25,19 +28,6 @@ pub(crate) struct Run {
     pub(crate) y: usize,
     /// Number of modules.
     pub(crate) length: usize,
-}
-
-/// A rectangle of dark modules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Block {
-    /// Column of the left modules.
-    pub(crate) x: usize,
-    /// Row of the upper modules.
-    pub(crate) y: usize,
-    /// Number of columns.
-    pub(crate) width: usize,
-    /// Number of rows.
-    pub(crate) height: usize,
 }
 
 impl Qr {
@@ -67,20 +57,21 @@ impl Qr {
         self.width + 2 * QUIET_ZONE
     }
 
-    /// Rectangles that cover the dark modules, each once: runs, one with those of the same place in the rows below.
-    pub(crate) fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
-        let dark = |x: usize, y: usize| self.dark.get(y * self.width + x).copied().unwrap_or_default();
-        // Whether just this run is in a row.
-        let is_run = move |run: Run, y: usize| {
-            y < self.width
-                && (run.x..run.x + run.length).all(|x| dark(x, y))
-                && !(run.x > 0 && dark(run.x - 1, y))
-                && !(run.x + run.length < self.width && dark(run.x + run.length, y))
-        };
-        self.runs().filter(move |run| run.y == 0 || !is_run(*run, run.y - 1)).map(move |run| {
-            let height = (run.y..).take_while(|y| is_run(run, *y)).count();
-            Block { x: run.x, y: run.y, width: run.length, height }
-        })
+    /// The pixels with the quiet zone, a bit each, 1 for white: a module is [`PIXELS`] wide and high, so a byte is a module.
+    pub(crate) fn pixels(&self) -> Vec<u8> {
+        let side = self.width_with_quiet_zone();
+        let mut pixels = vec![0xFF; side * side * PIXELS];
+        let rows = pixels.chunks_mut(side * PIXELS).skip(QUIET_ZONE);
+        for (modules, rows) in self.dark.chunks(self.width.max(1)).zip(rows) {
+            let (first, others) = rows.split_at_mut(side);
+            for (pixel, dark) in first[QUIET_ZONE..].iter_mut().zip(modules) {
+                *pixel = if *dark { 0 } else { 0xFF };
+            }
+            for row in others.chunks_mut(side) {
+                row.copy_from_slice(first);
+            }
+        }
+        pixels
     }
 
     /// The dark runs, row by row from the top left: half as many shapes as single modules.
@@ -125,17 +116,16 @@ mod tests {
     }
 
     #[test]
-    fn blocks_cover_each_dark_module_once() {
+    fn pixels_show_the_modules_in_their_quiet_zone() {
         let qr = Qr::new(&text(537)).unwrap();
-        let mut dark = vec![false; qr.width * qr.width];
-        for block in qr.blocks() {
-            for (x, y) in (0..block.width).flat_map(|x| (0..block.height).map(move |y| (x, y))) {
-                let module = &mut dark[(block.y + y) * qr.width + block.x + x];
-                assert!(!std::mem::replace(module, true));
-            }
+        let (side, pixels) = (qr.width_with_quiet_zone(), qr.pixels());
+        assert_eq!(pixels.len(), side * side * PIXELS);
+        for (at, pixels) in pixels.iter().enumerate() {
+            let (x, y) = (at % side, at / side / PIXELS);
+            let inside = [x, y].iter().all(|at| (QUIET_ZONE..QUIET_ZONE + qr.width).contains(at));
+            let dark = inside && qr.dark[(y - QUIET_ZONE) * qr.width + x - QUIET_ZONE];
+            assert_eq!(*pixels, if dark { 0 } else { 0xFF }, "{x} {y}");
         }
-        assert_eq!(dark, qr.dark);
-        assert!(qr.blocks().count() < qr.runs().count());
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub async fn seal(
     let signature_hash = signature_hash(&message.signature);
     let message = message.to_tagged_vec().map_err(|_| HcertError::Encode)?;
 
-    let mut zlib = ZlibEncoder::new(Vec::with_capacity(message.len()), Compression::best());
+    let mut zlib = ZlibEncoder::new(Vec::with_capacity(message.len()), Compression::default());
     zlib.write_all(&message).map_err(|_| HcertError::Encode)?;
     let compressed = zlib.finish().map_err(|_| HcertError::Encode)?;
     Ok(Sealed {

@@ -41,6 +41,8 @@ pub(super) struct Draft {
     /// The words on it, for the fonts to have their letters, regular and bold.
     pub(super) words: [String; 2],
     in_artifact: bool,
+    /// The colour that is set.
+    filled: Option<Colour>,
 }
 
 impl Draft {
@@ -53,6 +55,7 @@ impl Draft {
             elements: Vec::new(),
             words: Default::default(),
             in_artifact: false,
+            filled: None,
         })
     }
 
@@ -128,6 +131,9 @@ impl Draft {
     }
 
     fn fill_colour(&mut self, colour: Colour) {
+        if self.filled.replace(colour) == Some(colour) {
+            return;
+        }
         self.operator("rg", &colour.parts());
     }
 
@@ -264,6 +270,7 @@ impl Canvas for Draft {
         self.operator("f", &[]);
         self.form(super::BAND, (x, bottom + height - guilloche::HEIGHT * scale), (scale, scale));
         self.operator("Q", &[]);
+        self.filled = None;
     }
 }
 

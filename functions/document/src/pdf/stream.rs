@@ -1,19 +1,70 @@
 //! The bytes of a PDF: numbers, strings, compressed streams.
 
-use flate2::{Compress, Compression, FlushCompress};
+use adler2::Adler32;
+use flate2::{Compress, Compression, FlushCompress, Status};
 
 use crate::DocumentError;
 
+/// A piece of a stream, compressed.
+pub(super) struct Piece {
+    plain: Vec<u8>,
+    /// Deflate blocks (RFC 1951) that end on a byte and refer to nothing before them, so that pieces can follow each other.
+    deflated: Vec<u8>,
+}
+
+impl Piece {
+    /// A piece that is the same for every certificate: compressed once, and well.
+    pub(super) fn new(plain: &[u8]) -> Result<Self, DocumentError> {
+        Self::of_level(plain.to_vec(), 9)
+    }
+
+    /// A piece that is compressed at a level, see [`compressed`].
+    pub(super) fn of_level(plain: Vec<u8>, level: u32) -> Result<Self, DocumentError> {
+        let deflated = deflated(&plain, Compress::new(Compression::new(level), false), FlushCompress::Sync)?;
+        Ok(Self { plain, deflated })
+    }
+}
+
+/// A stream (RFC 1950) while it is put together from pieces.
+pub(super) struct Zlib {
+    bytes: Vec<u8>,
+    checksum: Adler32,
+}
+
+impl Zlib {
+    pub(super) fn new() -> Self {
+        let mut bytes = Vec::with_capacity(8 * 1024);
+        // Deflate with a window of 32 KB.
+        bytes.extend([0x78, 0x9C]);
+        Self { bytes, checksum: Adler32::new() }
+    }
+
+    pub(super) fn piece(&mut self, piece: &Piece) {
+        self.bytes.extend(&piece.deflated);
+        self.checksum.write_slice(&piece.plain);
+    }
+
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        // An empty block that is the last.
+        self.bytes.extend([1, 0, 0, 0xFF, 0xFF]);
+        self.bytes.extend(self.checksum.checksum().to_be_bytes());
+        self.bytes
+    }
+}
+
 /// Compresses a stream (RFC 1950), `level` from 1, quick, to 9.
 pub(super) fn compressed(plain: &[u8], level: u32) -> Result<Vec<u8>, DocumentError> {
+    deflated(plain, Compress::new(Compression::new(level), true), FlushCompress::Finish)
+}
+
+fn deflated(plain: &[u8], mut compress: Compress, flush: FlushCompress) -> Result<Vec<u8>, DocumentError> {
     let mut bytes = Vec::with_capacity(plain.len() / 2 + 64);
-    let mut compress = Compress::new(Compression::new(level), true);
     loop {
         let done = compress.total_in() as usize;
-        let status = compress
-            .compress_vec(&plain[done..], &mut bytes, FlushCompress::Finish)
-            .map_err(|_| DocumentError::Write)?;
-        if status == flate2::Status::StreamEnd {
+        let status =
+            compress.compress_vec(&plain[done..], &mut bytes, flush).map_err(|_| DocumentError::Write)?;
+        // Whatever has room left over was written to its end.
+        if status == Status::StreamEnd || bytes.len() < bytes.capacity() {
             return Ok(bytes);
         }
         bytes.reserve(plain.len() / 2 + 1024);
@@ -100,6 +151,19 @@ mod tests {
         let mut plain = Vec::new();
         flate2::read::ZlibDecoder::new(bytes).read_to_end(&mut plain).unwrap();
         plain
+    }
+
+    #[test]
+    fn a_stream_of_pieces_inflates_to_them() {
+        // What hardly compresses needs more room than was thought.
+        let noise: Vec<u8> = (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let mut zlib = Zlib::new();
+        let pieces = [&b"abcabcabcabc"[..], b"", b"abcabc", &noise, b"abc"];
+        for (at, plain) in pieces.iter().enumerate() {
+            let level = if at % 2 == 0 { 9 } else { 2 };
+            zlib.piece(&Piece::of_level(plain.to_vec(), level).unwrap());
+        }
+        assert_eq!(inflated(&zlib.finish()), pieces.concat());
     }
 
     #[test]

@@ -19,12 +19,12 @@ use bukti_locales::{Locale, text};
 use super::draft::{Draft, ElementRole, MARKED, waves};
 use super::objects::{Objects, Row};
 use super::printed::print;
-use super::stream::{compressed, integer, literal, operator, text_string};
+use super::stream::{Piece, Zlib, compressed, integer, literal, operator, text_string};
 use super::{BAND, QR};
 use crate::canvas::{Align, CAPITALS, LEADING, Slot, Weight};
 use crate::field::Language;
-use crate::font::{Codes, Face, Fonts, fonts};
-use crate::qr::{QUIET_ZONE, Qr};
+use crate::font::{Codes, Face, Fonts, REPLACEMENT, fonts};
+use crate::qr::{PIXELS, Qr};
 use crate::words::shown;
 use crate::{Certificate, DocumentError, Form, a4, card, guilloche, sheet};
 
@@ -36,7 +36,7 @@ const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 const BOLD_LETTERS: &str = "0123456789 /…\u{FFFD}";
 const DOSES: [&str; 3] = ["document.dose", "document.dose_booster", "document.dose_uncounted"];
 
-/// How well streams are compressed: further levels take longer than they are worth.
+/// How well texts and the QR are compressed: further levels take longer than they are worth.
 const LEVEL: u32 = 2;
 
 /// The cards of a print sheet, as forms.
@@ -45,8 +45,7 @@ const CARDS: [&str; 2] = ["Front", "Back"];
 /// A form of certificates, all but what differs.
 pub(crate) struct Template {
     fonts: &'static Fonts,
-    /// The letters that its fonts have, and the codes of their glyphs, regular and bold.
-    letters: [BTreeSet<char>; 2],
+    /// The codes of the glyphs that its fonts have, regular and bold.
     codes: [Codes; 2],
     head: Vec<u8>,
     rows: Vec<Row>,
@@ -66,8 +65,10 @@ struct Content {
     /// What its dictionary says beside the length.
     dictionary: String,
     height: f32,
-    /// One more than slots: before, between and after them.
-    pieces: Vec<Vec<u8>>,
+    /// Before the first slot, between them, after the last.
+    first: Piece,
+    between: Vec<Vec<u8>>,
+    last: Piece,
     slots: Vec<Slot>,
 }
 
@@ -171,19 +172,14 @@ impl Template {
                     height + bleed
                 );
             }
-            let mut pieces = Vec::new();
-            let mut rest = &stream[..];
             let slots = std::mem::take(&mut drawn.draft.slots);
-            for _ in &slots {
-                let at = rest.windows(MARKED.len()).position(|window| window == MARKED);
-                let (before, after) = rest.split_at(at.ok_or(DocumentError::Write)?);
-                pieces.push(before.to_vec());
-                rest = &after[MARKED.len()..];
-            }
-            // The specimen behind the last mark has done its work.
-            let at = rest.windows(MARKED.len()).position(|window| window == MARKED);
-            pieces.push(rest[..at.unwrap_or(rest.len())].to_vec());
-            contents.push(Content { object, dictionary, height: drawn.size.1, pieces, slots });
+            // Behind the last slot's mark there may be one more, of the specimen, which has done its work.
+            let mut pieces = split(&stream, slots.len() + 1);
+            let last = Piece::new(&pieces.pop().unwrap_or_default())?;
+            let mut pieces = pieces.into_iter();
+            let first = Piece::new(&pieces.next().unwrap_or_default())?;
+            let between = pieces.collect();
+            contents.push(Content { object, dictionary, height: drawn.size.1, first, between, last, slots });
         }
 
         let fonts_of: String =
@@ -230,7 +226,6 @@ impl Template {
         let title = if icvp { "document.title_icvp" } else { "document.title" };
         Ok(Self {
             fonts,
-            letters,
             codes,
             head,
             rows,
@@ -264,7 +259,8 @@ impl Template {
         let mut lacks = [BTreeSet::new(), BTreeSet::new()];
         for (slot, text) in slots.zip(texts) {
             let weight = slot.style.weight as usize;
-            lacks[weight].extend(text.chars().filter(|letter| !self.letters[weight].contains(letter)));
+            let lacking = |letter: &char| !self.codes[weight].has(*letter) && *letter != REPLACEMENT;
+            lacks[weight].extend(text.chars().filter(lacking));
         }
         lacks
     }
@@ -280,17 +276,17 @@ impl Template {
         file.out.extend(&self.head);
         let mut texts = texts.iter();
         for content in &self.contents {
-            let stream = compressed(&self.stream(content, &mut texts), LEVEL)?;
+            let stream = self.stream(content, &mut texts)?;
             file.stream(content.object, &content.dictionary, &stream);
         }
 
-        let side = qr.width_with_quiet_zone();
-        let module = 1.0 / side as f32;
+        // Pixels compress far better and faster than as many rectangles, and each is but an eighth of a module.
+        let side = qr.width_with_quiet_zone() * PIXELS;
         let dictionary = format!(
-            "/Type/XObject/Subtype/Form/BBox[0 0 {side} {side}]/Matrix[{module:.9} 0 0 {:.9} 0 1]/Filter/FlateDecode",
-            -module
+            "/Type/XObject/Subtype/Image/Width {side}/Height {side}/ColorSpace/DeviceGray/BitsPerComponent 1\
+             /Filter/FlateDecode"
         );
-        file.stream(self.qr, &dictionary, &compressed(&modules(qr), LEVEL)?);
+        file.stream(self.qr, &dictionary, &compressed(&qr.pixels(), LEVEL)?);
 
         let mut ribbons = Vec::new();
         for (at, place) in guilloche::places(certificate.id).iter().enumerate() {
@@ -309,17 +305,23 @@ impl Template {
         Ok(file.out)
     }
 
-    fn stream<'t>(&self, content: &Content, texts: &mut impl Iterator<Item = &'t String>) -> Vec<u8> {
-        let mut stream = Vec::with_capacity(16 * 1024);
-        let mut slots = content.slots.iter();
-        for piece in &content.pieces {
-            stream.extend(piece);
-            // No text is taken after the last slot: it is the next page's.
-            let Some(slot) = slots.next() else { break };
-            let Some(text) = texts.next() else { break };
-            self.write(&mut stream, slot, content.height, text);
+    fn stream<'t>(
+        &self,
+        content: &Content,
+        texts: &mut impl Iterator<Item = &'t String>,
+    ) -> Result<Vec<u8>, DocumentError> {
+        let mut plain = Vec::with_capacity(8 * 1024);
+        let mut between = content.between.iter();
+        // The slots first, since no text may be taken after the last: it is the next page's.
+        for (slot, text) in content.slots.iter().zip(texts) {
+            self.write(&mut plain, slot, content.height, text);
+            plain.extend(between.next().into_iter().flatten());
         }
-        stream
+        let mut zlib = Zlib::new();
+        zlib.piece(&content.first);
+        zlib.piece(&Piece::of_level(plain, LEVEL)?);
+        zlib.piece(&content.last);
+        Ok(zlib.finish())
     }
 
     /// Writes what stands in a slot.
@@ -376,20 +378,17 @@ impl Template {
     }
 }
 
-/// The QR as one path of rectangles, in modules from the top left: it stays sharp at any size, and no seam shows between
-/// the modules.
-fn modules(qr: &Qr) -> Vec<u8> {
-    let mut out = Vec::with_capacity(24 * 1024);
-    out.extend(b"0 g\n");
-    for block in qr.blocks() {
-        for number in [block.x + QUIET_ZONE, block.y + QUIET_ZONE, block.width, block.height] {
-            integer(&mut out, number);
-            out.push(b' ');
-        }
-        out.extend(b"re\n");
+/// The pieces of a stream before, between and after its marks, so many.
+fn split(stream: &[u8], count: usize) -> Vec<Vec<u8>> {
+    let mut pieces = Vec::new();
+    let mut rest = stream;
+    while pieces.len() < count {
+        let at = rest.windows(MARKED.len()).position(|window| window == MARKED);
+        let (piece, after) = rest.split_at(at.unwrap_or(rest.len()));
+        pieces.push(piece.to_vec());
+        rest = after.strip_prefix(MARKED).unwrap_or_default();
     }
-    out.extend(b"f\n");
-    out
+    pieces
 }
 
 /// The structure by which the pages are read aloud (ISO 32000-1, 14.7). Gives its root.

@@ -14,7 +14,7 @@ import { measure, papers } from "./timing.mjs";
 const QUIET_ZONE = 4;
 
 function qr(text) {
-  return QRCode.create([{ data: text, mode: "alphanumeric" }], { errorCorrectionLevel: "M" }).modules;
+  return QRCode.create(text, { errorCorrectionLevel: "M" }).modules;
 }
 
 function drawQr(document, { x, y, side }, { size, data }) {
