@@ -119,6 +119,50 @@ pub fn picture_address(svg: &str) -> String {
     format!("data:image/svg+xml,{}", JsValue::from(encoded).as_string().unwrap_or_default())
 }
 
+/// Saves a picture (SVG, of a card's proportions) as a PNG of the screen's size, upright, with the picture where neither
+/// clock nor icons cover it: to be set as the phone's wallpaper. `false` where the browser cannot.
+pub async fn save_as_wallpaper(svg: &str, file_name: &str) -> bool {
+    draw_wallpaper(svg)
+        .await
+        .and_then(|png| {
+            let link: web_sys::HtmlAnchorElement = document().create_element("a")?.dyn_into()?;
+            link.set_href(&png);
+            link.set_download(file_name);
+            link.click();
+            Ok(())
+        })
+        .is_ok()
+}
+
+/// The least width of a wallpaper, in pixels.
+const SHARP: f64 = 1080.0;
+
+/// The PNG's address.
+async fn draw_wallpaper(svg: &str) -> Result<String, JsValue> {
+    let image = web_sys::HtmlImageElement::new()?;
+    image.set_src(&picture_address(svg));
+    JsFuture::from(image.decode()).await?;
+    let (screen, sharpness) = (window().screen()?, window().device_pixel_ratio());
+    let sides = [screen.width()?, screen.height()?].map(|side| f64::from(side) * sharpness);
+    // A laptop's screen lies: then as a phone's would be.
+    let height = sides[0].max(sides[1]);
+    let width = sides[0].min(sides[1]).min(height * 9.0 / 16.0);
+    // So that the QR is sharp on any screen.
+    let larger = (SHARP / width).max(1.0);
+    let (width, height) = ((width * larger).round(), (height * larger).round());
+    let canvas: web_sys::HtmlCanvasElement = document().create_element("canvas")?.dyn_into()?;
+    canvas.set_width(width as u32);
+    canvas.set_height(height as u32);
+    let context = canvas.get_context("2d")?.ok_or(JsValue::NULL)?;
+    let context: web_sys::CanvasRenderingContext2d = context.dyn_into()?;
+    context.set_fill_style_str("#00696B");
+    context.fill_rect(0.0, 0.0, width, height);
+    let (across, down) = (width * 0.94, width * 0.94 * f64::from(image.height()) / f64::from(image.width()));
+    let (left, top) = ((width - across) / 2.0, (height - down) / 2.0);
+    context.draw_image_with_html_image_element_and_dw_and_dh(&image, left, top, across, down)?;
+    canvas.to_data_url()
+}
+
 /// Puts a text on the clipboard. `false` where the browser cannot.
 pub async fn copy(text: &str) -> bool {
     let navigator = window().navigator();

@@ -1,6 +1,7 @@
 // The forms of a certificate, as people keep them: on a phone and on a desk, with fingers and with keys.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 
 import { desktop, dose, download, heading, journey, lastSms, logIn, phone, picture, sendDoses, url } from "./stage.mjs";
@@ -12,6 +13,7 @@ const files = {
   "Kartu (ukuran KTP)": "sertifikat-vaksin-covid-19-dosis-1-kartu.pdf",
   "Lembar cetak 10 kartu": "sertifikat-vaksin-covid-19-dosis-1-lembar-kartu.pdf",
 };
+const wallpaper = "Gambar layar HP";
 const copy = "Salin teks QR";
 
 const button = (page, name) => page.getByRole("button", { name, exact: true });
@@ -45,7 +47,7 @@ for (const [size, viewport, at] of [["phone", phone, 1], ["desktop", desktop, 2]
       assert.ok(details.includes(fact), fact);
     }
     await picture(page, `downloads-account-${size}`);
-    for (const name of [...Object.keys(files), copy]) {
+    for (const name of [...Object.keys(files), wallpaper, copy]) {
       const { height } = await button(page, name).boundingBox();
       assert.ok(height >= 48, `${name}: ${height}`);
     }
@@ -70,7 +72,7 @@ journey("downloads with the keyboard alone, twice pressed and sent once, and aga
   sendDoses(dose({ event_id: "D3", nik: "3171016401891265", no_hp: "081200000065" }));
   await openLink(page, "+6281200000065");
   await button(page, main).focus();
-  const names = ["A4 saja", "Kartu (ukuran KTP)", "Lembar cetak 10 kartu", copy];
+  const names = ["A4 saja", "Kartu (ukuran KTP)", "Lembar cetak 10 kartu", wallpaper, copy];
   for (const name of names) {
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement.textContent), name);
@@ -129,4 +131,19 @@ journey("the QR's text is copied and verifies", phone, async (page) => {
   await page.evaluate(() => Object.defineProperty(navigator.clipboard, "writeText", { value: () => Promise.reject(new Error()) }));
   await button(page, copy).click();
   await page.getByText("Teks QR tidak bisa disalin").waitFor();
+});
+
+journey("the picture for the phone's screen fits it, and its QR verifies", phone, async (page) => {
+  sendDoses(dose({ event_id: "D5", nik: "3171016401891267", no_hp: "081200000067" }));
+  await openLink(page, "+6281200000067");
+  const path = await download(page, button(page, wallpaper));
+  assert.equal(basename(path), "sertifikat-vaksin-covid-19-dosis-1.png");
+  await page.getByText("Gambar disimpan di HP Anda.").waitFor();
+  const png = readFileSync(path);
+  const [width, height] = [png.readUInt32BE(16), png.readUInt32BE(20)];
+  const screen = await page.evaluate(() => window.screen.height / window.screen.width);
+  assert.ok(width >= 1080 && Math.abs(height / width - screen) < 0.01, `${width} x ${height}`);
+  await page.goto(`${url}/verify`);
+  await page.locator("input[type=file]").setInputFiles(path);
+  await heading(page, "Berlaku");
 });

@@ -35,9 +35,9 @@ pub(crate) fn front(canvas: &mut impl Canvas, publisher: &Publisher, icvp: bool,
     );
     let title = if icvp { "document.title_icvp" } else { "document.title" };
     let style = words(Weight::Regular, 6.6, BRAND, language);
-    canvas.fitted((MARGIN, 29.0), COLUMN, style, &language.text(title));
+    canvas.fit((MARGIN, 24.3), (COLUMN, 8.8), style, 3.6, &language.text(title));
     let style = words(Weight::Regular, 5.0, QUIET, language);
-    canvas.fit((MARGIN, 32.0), (COLUMN, 9.9), style, 3.6, &shown(&publisher.issuer));
+    canvas.fit((MARGIN, 33.6), (COLUMN, 9.2), style, 3.6, &shown(&publisher.issuer));
 
     let mut column = Column { canvas, language };
     column.slot(Field::Name, 45.0, 23.0, (13.5, 3.6), Weight::Regular, TEXT);

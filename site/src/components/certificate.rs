@@ -109,7 +109,20 @@ pub fn CertificateView(
     let others = others.into_iter().collect_view();
     let facts: Facts = Box::new(move |locale| certificate.with_value(|it| facts(locale, it)));
     let copying = Form::new();
+    let saving = Form::new();
     let said = RwSignal::new(String::new());
+    let save = Callback::new(move |()| {
+        saving.send(Vec::new(), async move {
+            let (svg, name) = certificate.with_value(|it| {
+                let name = format!("sertifikat-vaksin-{}-dosis-{}.png", it.disease.code, it.dose_number);
+                (it.picture.clone(), name)
+            });
+            let saved = browser::save_as_wallpaper(&svg, &name).await;
+            let key = if saved { "site.certificate.saved" } else { "site.certificate.not_saved" };
+            said.set(key.to_owned());
+            Ok(())
+        });
+    });
     let copy = Callback::new(move |()| {
         copying.send(Vec::new(), async move {
             let copied = browser::copy(&certificate.with_value(|it| it.qr_text.clone())).await;
@@ -137,6 +150,13 @@ pub fn CertificateView(
                 <legend>{tr("site.certificate.forms")}</legend>
                 <div>
                     {others}
+                    <BusyButton
+                        label="site.certificate.wallpaper"
+                        busy_label="site.certificate.preparing"
+                        busy=saving.busy
+                        class="button"
+                        on_tap=save
+                    />
                     <BusyButton
                         label="site.certificate.copy"
                         busy_label="site.certificate.preparing"
