@@ -32,7 +32,8 @@ impl Bucket {
         Ok(())
     }
 
-    async fn address(&self, key: &str, content_type: &str, file_name: &str) -> Result<String, StoreError> {
+    /// An address of a PDF, see [`Documents::address`].
+    async fn address(&self, key: &str, file_name: &str) -> Result<String, StoreError> {
         let presigning = PresigningConfig::expires_in(PRESIGNED_FOR)
             .map_err(|_| StoreError::Corrupt("a presigned address"))?;
         let request = self
@@ -40,7 +41,7 @@ impl Bucket {
             .get_object()
             .bucket(&self.name)
             .key(key)
-            .response_content_type(content_type)
+            .response_content_type(PDF)
             .response_content_disposition(format!("attachment; filename=\"{file_name}\""))
             .response_cache_control("private, no-store")
             .presigned(presigning)
@@ -91,7 +92,7 @@ impl Documents {
     ///
     /// [`StoreError::Unavailable`] where no credentials are to be had.
     pub async fn address(&self, key: &str, file_name: &str) -> Result<String, StoreError> {
-        self.0.address(key, PDF, file_name).await
+        self.0.address(key, file_name).await
     }
 }
 
@@ -116,16 +117,10 @@ impl Copies {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`].
-    pub async fn hand_out(
-        &self,
-        name: &str,
-        content_type: &str,
-        copy: Vec<u8>,
-        file_name: &str,
-    ) -> Result<String, StoreError> {
+    pub async fn hand_out(&self, name: &str, copy: Vec<u8>, file_name: &str) -> Result<String, StoreError> {
         let key = format!("{}{name}", Self::FOLDER);
-        self.0.put(&key, content_type, copy).await?;
-        self.0.address(&key, content_type, file_name).await
+        self.0.put(&key, PDF, copy).await?;
+        self.0.address(&key, file_name).await
     }
 }
 

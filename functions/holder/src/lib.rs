@@ -209,11 +209,10 @@ impl Holder {
         form: DocumentForm,
     ) -> Result<Document, Failure> {
         let file_name = format!(
-            "sertifikat-vaksin-{}-dosis-{}{}.{}",
+            "sertifikat-vaksin-{}-dosis-{}{}.pdf",
             dose.vaccine.disease,
             certificate.dose_number,
             form.file_suffix(),
-            form.extension(),
         );
         let qr_text = certificate.qr_text(&self.aws.keys)?;
         let id = certificate.certificate_id();
@@ -233,8 +232,8 @@ impl Holder {
                 let copy = copy.map_err(cannot_print)?;
                 let name = self.aws.keys.document_name(&qr_text);
                 // The same bytes whenever it is asked for, so one that is there already may be written over.
-                let name = format!("{id}/{name}-{}.{}", form.code(), form.extension());
-                self.copies.hand_out(&name, form.content_type(), copy, &file_name).await?
+                let name = format!("{id}/{name}-{}.pdf", form.code());
+                self.copies.hand_out(&name, copy, &file_name).await?
             }
         };
         Ok(Document { url, expires_in: Documents::EXPIRES_IN, file_name })

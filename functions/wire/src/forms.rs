@@ -1,7 +1,7 @@
-//! The forms in which a certificate can be had.
+//! The forms in which a certificate can be had, all of them PDFs.
 
 macro_rules! document_forms {
-    ($($(#[$doc:meta])* $name:ident = $code:literal $file:literal $media:ident),* $(,)?) => {
+    ($($(#[$doc:meta])* $name:ident = $code:literal $file:literal),* $(,)?) => {
         /// A form in which a certificate can be had.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
         pub enum DocumentForm { $($(#[$doc])* $name),* }
@@ -19,27 +19,20 @@ macro_rules! document_forms {
             pub fn file_suffix(self) -> &'static str {
                 match self { $(DocumentForm::$name => $file),* }
             }
-
-            fn media(self) -> (&'static str, &'static str) {
-                match self { $(DocumentForm::$name => $media),* }
-            }
         }
     };
 }
 
-/// Content type, and what a file's name ends with.
-const PDF: (&str, &str) = ("application/pdf", "pdf");
-
 document_forms! {
     /// The A4 page, then front and back of the card.
     #[default]
-    Complete = "complete" "" PDF,
+    Complete = "complete" "",
     /// The A4 page.
-    A4 = "a4" "-a4" PDF,
+    A4 = "a4" "-a4",
     /// Front and back of the card, ID-1.
-    Card = "card" "-kartu" PDF,
+    Card = "card" "-kartu",
     /// Ten cards on A4 with crop marks, fronts and backs.
-    CardSheet = "card-sheet" "-lembar-kartu" PDF,
+    CardSheet = "card-sheet" "-lembar-kartu",
 }
 
 impl DocumentForm {
@@ -52,15 +45,5 @@ impl DocumentForm {
     /// ```
     pub fn of_code(code: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|form| form.code() == code)
-    }
-
-    /// Its content type.
-    pub fn content_type(self) -> &'static str {
-        self.media().0
-    }
-
-    /// What its file's name ends with, without the dot.
-    pub fn extension(self) -> &'static str {
-        self.media().1
     }
 }
