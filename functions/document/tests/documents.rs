@@ -114,6 +114,16 @@ fn the_text_of_the_page_can_be_copied() {
 }
 
 #[test]
+fn what_stands_on_page_and_card() {
+    let text = qr_text(537, 1);
+    for (at, name) in HARD_NAMES.into_iter().enumerate() {
+        let paper = Paper::read(pdf(&certificate(name, &text)).expect("a PDF"));
+        let pages: Vec<String> = (0..3).map(|page| paper.text(page)).collect();
+        insta::assert_snapshot!(format!("hard_name_{at}"), pages.join("\n---- the next page ----\n"));
+    }
+}
+
+#[test]
 fn the_document_is_small_and_the_same_each_time() {
     let (usual, long) = (qr_text(537, 3), qr_text(700, 3));
     for (name, text, most) in [("Siti Rahayu", &usual, 24_000), (HARD_NAMES[3], &long, 25_000)] {
