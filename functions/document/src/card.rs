@@ -12,7 +12,8 @@ use crate::words::shown;
 pub(crate) const SIZE: (f32, f32) = (85.60 * MM, 53.98 * MM);
 /// How far what runs to the edge is printed beyond it, since no cut is exact.
 pub(crate) const BLEED: f32 = 3.0 * MM;
-/// The side of the QR with its quiet zone. Up to version 22 a module is 0.40 mm or more; the longest names make version 20.
+/// The side of the QR with its quiet zone. Up to version 22 a module is 0.40 mm or more; the longest
+/// names that the tests know make version 18.
 pub(crate) const QR_SIDE: f32 = 45.2 * MM;
 
 const MARGIN: f32 = 10.5;
