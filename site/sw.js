@@ -1,10 +1,12 @@
-// Lets the page /verify open without the net. It keeps public files only: the empty page that every visitor gets, and the scripts,
+// Lets the page of verifiers open without the net. It keeps public files only: the page as every visitor gets it, and the scripts,
 // styles and settings that belong to it. What the functions answer, the links of SMS and all other pages go by it, as if it were
 // not there. The trust and revocation lists are kept by the verifier (worker.js), which knows whether they are whole.
 
 const CACHE = "bukti-{{version}}";
 const TRUST = "bukti-trust";
 const FILES = {{files}};
+/** The pages that open without the net, by their paths: the first address stands on every certificate. */
+const PAGES = { "/verify": "/verifikasi", "/verifikasi": "/verifikasi", "/en/verify": "/en/verify" };
 /** Longest wait for the net where there is a kept file, in milliseconds. */
 const PATIENCE = 3_000;
 
@@ -42,7 +44,8 @@ self.addEventListener("fetch", (event) => {
   const { origin, pathname } = new URL(request.url);
   if (request.method !== "GET" || origin !== self.location.origin) return;
   if (request.mode === "navigate") {
-    if (["/verify", "/verifikasi"].includes(pathname.replace(/\/$/, ""))) event.respondWith(fromNet(request, "/"));
+    const page = PAGES[pathname.replace(/\/$/, "")];
+    if (page) event.respondWith(fromNet(request, page));
   } else if (pathname.startsWith("/assets/")) {
     event.respondWith(kept(pathname).then((file) => file ?? fetch(request)));
   } else if (FILES.includes(pathname)) {

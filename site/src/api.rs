@@ -11,6 +11,7 @@ use gloo_net::http::{Method, RequestBuilder};
 use leptos::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use wasm_split_helpers::SplitLoaderError;
 
 use crate::browser;
 
@@ -27,6 +28,13 @@ pub enum Failure {
     Unreadable,
     /// The server said what the problem is.
     Problem(Box<Problem>),
+}
+
+/// A part of the site cannot be loaded.
+impl From<SplitLoaderError> for Failure {
+    fn from(_: SplitLoaderError) -> Self {
+        Self::Unreachable
+    }
 }
 
 impl Failure {
@@ -83,8 +91,13 @@ pub async fn get<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
 
 /// Sends a body to a path and reads what comes back.
 pub async fn post<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Result<T, Failure> {
+    read(&post_unread(path, body).await?)
+}
+
+/// Sends a body to a path. What comes back is for [`read`].
+pub async fn post_unread(path: &str, body: &impl Serialize) -> Result<String, Failure> {
     let body = serde_json::to_string(body).map_err(|_| Failure::Unreadable)?;
-    read(&send(Method::POST, path, Some(body)).await?)
+    send(Method::POST, path, Some(body)).await
 }
 
 /// Deletes what is at a path.
@@ -92,7 +105,12 @@ pub async fn delete(path: &str) -> Result<(), Failure> {
     send(Method::DELETE, path, None).await.map(drop)
 }
 
-fn read<T: DeserializeOwned>(answer: &str) -> Result<T, Failure> {
+/// Reads an answer.
+///
+/// # Errors
+///
+/// [`Failure::Unreadable`].
+pub fn read<T: DeserializeOwned>(answer: &str) -> Result<T, Failure> {
     // The browser parses the JSON, which it does anyway and well: a second parser would be downloaded by everybody.
     let value = js_sys::JSON::parse(answer).map_err(|_| Failure::Unreadable)?;
     serde_wasm_bindgen::from_value(value).map_err(|_| Failure::Unreadable)

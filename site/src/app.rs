@@ -1,49 +1,31 @@
-//! The frame around the pages.
+//! The frame around the pages, and how it comes onto the screen.
 
-use leptos::mount::mount_to;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
 
 use crate::account::Account;
-use crate::components::{FirstPage, Footer, Header, TabBar};
+use crate::browser;
+use crate::components::{Beginning, FirstPage, Footer, Header, TabBar};
 use crate::language::Language;
 use crate::pages;
-use crate::place::{Page, Place};
+use crate::place::{Address, Place};
 use crate::settings::Settings;
-
-/// Puts the site in the place of what stood on the page for readers without it.
-pub fn start() {
-    let place = document().get_element_by_id("app").and_then(|place| place.dyn_into().ok());
-    let place: Option<web_sys::HtmlElement> = place.or_else(|| document().body());
-    if let Some(place) = place {
-        place.set_inner_html("");
-        mount_to(place, App).forget();
-    }
-}
 
 /// Header, page, footer, and on phones the tab bar.
 #[component]
-fn App() -> impl IntoView {
-    Language::provide();
+pub fn App(
+    /// Where the visit begins.
+    address: Address,
+) -> impl IntoView {
+    let language = Language::provide(address.locale);
     Settings::provide();
     Account::provide();
     FirstPage::provide();
-    let place = Place::provide();
-    let page = move || match place.page() {
-        Page::Home => view! { <pages::Home /> }.into_any(),
-        Page::LogIn => view! { <pages::LogIn /> }.into_any(),
-        Page::Register => view! { <pages::Register /> }.into_any(),
-        Page::Account => view! { <pages::Account /> }.into_any(),
-        Page::LogOut => view! { <pages::LogOut /> }.into_any(),
-        Page::Help => view! { <pages::Help /> }.into_any(),
-        Page::Verify => view! { <pages::Verify /> }.into_any(),
-        Page::Link(token) => view! { <pages::Link token=token /> }.into_any(),
-        Page::Unknown => view! { <pages::NotFound /> }.into_any(),
-    };
+    let place = Place::provide(address.page, language);
     view! {
         <Header />
         <main id="isi" tabindex="-1">
-            {page}
+            {(!browser::IS_HERE).then(|| view! { <Beginning /> })}
+            {move || pages::shown(place.page())}
         </main>
         <Footer />
         <TabBar />

@@ -9,14 +9,25 @@ use leptos::task::spawn_local_scoped_with_cancellation;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// A value of the address's query. Only what is no personal datum is ever put there.
-pub fn query(name: &str) -> Option<String> {
-    let search = window().location().search().ok()?;
-    let pairs = search.strip_prefix('?')?.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next()
+/// Whether there is a browser at all: none where pages are rendered ahead.
+pub const IS_HERE: bool = cfg!(target_arch = "wasm32");
+
+/// The path of the address.
+pub fn path() -> String {
+    window().location().pathname().unwrap_or_default()
+}
+
+/// What the page's head says under a name, `<meta name="…" content="…">`.
+#[cfg(target_arch = "wasm32")]
+pub fn meta(name: &str) -> Option<String> {
+    let meta = document().query_selector(&format!("meta[name={name}]")).ok()??;
+    meta.get_attribute("content")
 }
 
 fn storage() -> Option<web_sys::Storage> {
+    if !IS_HERE {
+        return None;
+    }
     // Private windows may forbid it.
     window().local_storage().ok().flatten()
 }
@@ -51,6 +62,9 @@ pub fn page_language() -> String {
 
 /// Moves the focus to an element as soon as it is on the page.
 pub fn focus_soon(id: &'static str) {
+    if !IS_HERE {
+        return;
+    }
     set_timeout(
         move || {
             if let Some(element) = document().get_element_by_id(id)
@@ -83,6 +97,9 @@ impl Tasks {
 
     /// Runs a task. It takes a box, so that what runs a task is compiled once and not for every task.
     pub fn run(self, task: Pin<Box<dyn Future<Output = ()>>>) {
+        if !IS_HERE {
+            return;
+        }
         let owner = self.0.try_get_value().flatten().and_then(|owner| owner.upgrade());
         if let Some(owner) = owner {
             owner.with(|| spawn_local_scoped_with_cancellation(task));

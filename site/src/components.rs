@@ -1,5 +1,6 @@
 //! The parts that pages share.
 
+mod beginning;
 mod busy_button;
 mod captcha;
 mod certificate;
@@ -14,11 +15,13 @@ mod heading;
 mod helpdesk;
 mod icon;
 mod language_switch;
+mod later;
 mod row_link;
 mod tab_bar;
 mod text_field;
 mod verdict_card;
 
+pub use beginning::Beginning;
 pub use busy_button::BusyButton;
 pub use captcha::{Captcha, CaptchaBox};
 pub use certificate::{CertificateView, Downloads};
@@ -29,10 +32,11 @@ pub use fact_list::{FactList, Facts};
 pub use failure_notice::FailureNotice;
 pub use footer::Footer;
 pub use header::Header;
-pub use heading::{FirstPage, Heading};
+pub use heading::{FirstPage, Heading, PageTitle};
 pub use helpdesk::{HelpdeskLine, HelpdeskLinks};
 pub use icon::{Icon, Sign};
 pub use language_switch::LanguageSwitch;
+pub use later::{Later, Loading};
 pub use row_link::RowLink;
 pub use tab_bar::TabBar;
 pub use text_field::TextField;

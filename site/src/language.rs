@@ -1,25 +1,19 @@
-//! The language of the screen. Kept in the browser, and taken from `?lang=en` where an address has it.
+//! The language of the screen. The address says which it is; its texts are a file of their own, so that a phone loads one
+//! language and not two.
 
 use bukti_locales::{Locale, fill, text};
 use leptos::prelude::*;
 
 use crate::browser;
 
-const STORED: &str = "bukti.lang";
-
 /// The language of the screen, a context of the whole site.
 #[derive(Clone, Copy)]
 pub struct Language(RwSignal<Locale>);
 
 impl Language {
-    /// Finds out the language and provides it to all below.
-    pub fn provide() -> Self {
-        let asked = browser::query("lang");
-        if let Some(asked) = &asked {
-            browser::store(STORED, Some(Locale::from_tag(asked).tag()));
-        }
-        let asked = asked.or_else(|| browser::stored(STORED)).unwrap_or_default();
-        let language = Self(RwSignal::new(Locale::from_tag(&asked)));
+    /// Provides it to all below.
+    pub fn provide(locale: Locale) -> Self {
+        let language = Self(RwSignal::new(locale));
         provide_context(language);
         // The page's language is outside of what is rendered here.
         browser::effect(Box::new(move || browser::set_page_language(language.get().tag())));
@@ -36,10 +30,38 @@ impl Language {
         self.0.get()
     }
 
-    /// Changes the language and keeps it for the next visit.
+    /// The language, not tracked.
+    pub fn get_untracked(self) -> Locale {
+        self.0.get_untracked()
+    }
+
+    /// Changes the language, once its texts are loaded.
     pub fn set(self, locale: Locale) {
-        browser::store(STORED, Some(locale.tag()));
-        self.0.set(locale);
+        if self.get_untracked() != locale {
+            self.0.set(locale);
+        }
+    }
+
+    /// Loads the texts of a language, unless they are there. `false` where they cannot be had.
+    #[cfg(target_arch = "wasm32")]
+    pub async fn load(self, locale: Locale) -> bool {
+        if bukti_locales::is_provided(locale) {
+            return true;
+        }
+        let Some(file) = browser::meta(&format!("bukti-texts-{}", locale.tag())) else { return false };
+        match crate::api::get(&file).await {
+            Ok(texts) => {
+                bukti_locales::provide(locale, texts);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Natively all texts are within the program.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn load(self, _: Locale) -> bool {
+        true
     }
 }
 

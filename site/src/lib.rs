@@ -1,9 +1,15 @@
 //! The web site of the citizens, rendered in the browser.
 //!
-//! `pages/` has a file for each address, `components/` a file for each part that pages share. What can be tested
-//! without a browser stands apart from both: `proof` (captcha), `input` (what people type), `describe` and `verdict`
-//! (from codes to sentences). Texts are in `functions/locales/texts`, styles in `styles/`. `verifier/` is a module of
-//! its own, which only the page of verifiers loads.
+//! `pages/` has a file for each page, `components/` a file for each part that pages share, `place` their addresses. What can
+//! be tested without a browser stands apart from both: `proof` (captcha), `input` (what people type), `describe` and `verdict`
+//! (from codes to sentences). Texts are in `functions/locales/texts`, styles in `styles/`. `verifier/` is a module of its own,
+//! which only the page of verifiers loads.
+//!
+//! The same source is compiled twice: to WebAssembly it is the site ([`start`]), natively it renders each page as it is before
+//! any script has run ([`prerendered`]).
+
+// The type of a page holds those of all its elements.
+#![recursion_limit = "512"]
 
 mod account;
 mod api;
@@ -17,9 +23,16 @@ mod input;
 mod language;
 mod pages;
 mod place;
+#[cfg(not(target_arch = "wasm32"))]
+mod prerender;
 mod proof;
 mod settings;
+#[cfg(target_arch = "wasm32")]
+mod takeover;
 mod verdict;
 mod verifier;
 
-pub use app::start;
+#[cfg(not(target_arch = "wasm32"))]
+pub use prerender::{Prerendered, Rendered, prerendered};
+#[cfg(target_arch = "wasm32")]
+pub use takeover::start;

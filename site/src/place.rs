@@ -1,116 +1,230 @@
-//! Which page is shown.
+//! The pages, their addresses in each language, and which of them is shown.
 //!
-//! The router of this site: nine addresses without nesting need a signal, a match and two listeners. `leptos_router`
-//! can do much more, and a phone on a slow net would load all of that.
+//! The language is part of the address: `/bantuan` is Indonesian, `/en/help` the same page in English. So each has a file of
+//! its own that can be read before any script has run.
+//!
+//! This is the router of the site: addresses without nesting need a signal, a match and two listeners. `leptos_router` can do
+//! much more, and a phone on a slow net would load all of that.
 
+use bukti_locales::Locale;
 use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 
-/// The addresses of this site.
+use crate::browser::{self, Tasks};
+use crate::language::Language;
+
+/// A page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Page {
-    /// `/`
+    /// The status of one's vaccinations.
     Home,
-    /// `/masuk`
+    /// Logging in.
     LogIn,
-    /// `/daftar`
+    /// Making an account.
     Register,
-    /// `/akun`
+    /// The certificates of an account.
     Account,
-    /// `/keluar`
+    /// Logging out.
     LogOut,
-    /// `/bantuan`
+    /// Every cause and its solution.
     Help,
-    /// `/verify`, which stands on every certificate, and `/verifikasi`.
+    /// Verifying a certificate.
     Verify,
-    /// `/s/…`, the link of an SMS, with its token.
+    /// The link of an SMS, with its token.
     Link(String),
     /// Any other.
     Unknown,
 }
 
-impl Page {
-    /// The page at a path.
-    fn at(path: &str) -> Self {
-        match path.trim_matches('/') {
-            "" => Page::Home,
-            "masuk" => Page::LogIn,
-            "daftar" => Page::Register,
-            "akun" => Page::Account,
-            "keluar" => Page::LogOut,
-            "bantuan" => Page::Help,
-            "verify" | "verifikasi" => Page::Verify,
-            other => match other.strip_prefix("s/") {
-                Some(token) if !token.contains('/') => Page::Link(token.to_owned()),
-                _ => Page::Unknown,
-            },
+/// The last part of a page's address in each language, in the order of [`Locale::ALL`]. An SMS's link and what is unknown are
+/// not here.
+const PATHS: [(Page, [&str; 2]); 7] = [
+    (Page::Home, ["", ""]),
+    (Page::LogIn, ["masuk", "log-in"]),
+    (Page::Register, ["daftar", "register"]),
+    (Page::Account, ["akun", "account"]),
+    (Page::LogOut, ["keluar", "log-out"]),
+    (Page::Help, ["bantuan", "help"]),
+    (Page::Verify, ["verifikasi", "verify"]),
+];
+
+/// The pages that get a file each, and whether everybody may come to them. An SMS's link has one for all tokens.
+#[cfg(not(target_arch = "wasm32"))]
+pub const PRERENDERED: [(Page, bool); 9] = [
+    (Page::Home, true),
+    (Page::LogIn, true),
+    (Page::Register, true),
+    (Page::Account, false),
+    (Page::LogOut, false),
+    (Page::Help, true),
+    (Page::Verify, true),
+    (Page::Link(String::new()), false),
+    (Page::Unknown, false),
+];
+
+/// Stands on every certificate, and leads to the Indonesian page as well.
+const PRINTED: &str = "verify";
+
+/// A page in a language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The page.
+    pub page: Page,
+    /// The language.
+    pub locale: Locale,
+}
+
+impl Address {
+    /// What is at a path.
+    pub fn at(path: &str) -> Self {
+        let path = path.trim_matches('/');
+        let (locale, rest) = match path.strip_prefix("en") {
+            Some("") => (Locale::En, ""),
+            Some(rest) if rest.starts_with('/') => (Locale::En, &rest[1..]),
+            _ => (Locale::Id, path),
+        };
+        let known =
+            PATHS.iter().find(|(_, paths)| paths[locale as usize] == rest).map(|(page, _)| page.clone());
+        let page = known.unwrap_or_else(|| match rest.strip_prefix("s/") {
+            Some(token) if !token.contains('/') => Page::Link(token.to_owned()),
+            _ if rest == PRINTED => Page::Verify,
+            _ => Page::Unknown,
+        });
+        Self { page, locale }
+    }
+
+    /// Its path. What is unknown has none of its own: that of the home page.
+    pub fn path(&self) -> String {
+        let last = match &self.page {
+            Page::Link(token) => format!("s/{token}"),
+            page => {
+                let known = PATHS.iter().find(|(known, _)| known == page);
+                known.map(|(_, paths)| paths[self.locale as usize]).unwrap_or_default().to_owned()
+            }
+        };
+        match (self.locale, last.as_str()) {
+            (Locale::Id, _) => format!("/{last}"),
+            (Locale::En, "") => "/en".to_owned(),
+            (Locale::En, _) => format!("/en/{last}"),
         }
     }
+
+    /// The same page in another language.
+    pub fn in_language(&self, locale: Locale) -> Self {
+        Self { page: self.page.clone(), locale }
+    }
+}
+
+/// How the browser's history takes a step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// A new place, from which the back button leads here.
+    On,
+    /// In the stead of this place, so that the back button leads past it.
+    Instead,
+    /// The history has taken it already.
+    Taken,
 }
 
 /// Where the visitor is, a context of the whole site.
 #[derive(Clone, Copy)]
-pub struct Place(RwSignal<Page>);
+pub struct Place {
+    page: RwSignal<Page>,
+    language: Language,
+    tasks: Tasks,
+}
 
 impl Place {
     /// Provides it to all below, and follows links and the browser's buttons.
-    pub fn provide() -> Self {
-        let place = Self(RwSignal::new(here()));
+    pub fn provide(page: Page, language: Language) -> Self {
+        let place = Self { page: RwSignal::new(page), language, tasks: Tasks::here() };
         provide_context(place);
-        // Both listeners stay as long as the site.
-        window_event_listener(ev::popstate, move |_| place.show(here()));
-        window_event_listener(ev::click, move |event| {
-            if let Some(path) = followed(&event) {
-                event.prevent_default();
-                place.go(&path);
-            }
-        });
+        if browser::IS_HERE {
+            // Both listeners stay as long as the site.
+            window_event_listener(ev::popstate, move |_| place.travel(&browser::path(), Step::Taken));
+            window_event_listener(ev::click, move |event| {
+                if let Some(path) = followed(&event) {
+                    event.prevent_default();
+                    place.travel(&path, Step::On);
+                }
+            });
+        }
         place
     }
 
     /// Where the visitor is.
+    #[expect(clippy::expect_used, reason = "App provides it before it renders anything")]
     pub fn current() -> Self {
-        use_context().unwrap_or_else(|| Self(RwSignal::new(Page::Unknown)))
+        use_context().expect("the place is provided")
     }
 
     /// The page, tracked.
     pub fn page(self) -> Page {
-        self.0.get()
+        self.page.get()
     }
 
     /// `page` for `aria-current` where the visitor is on this page, tracked.
     pub fn is_current(self, page: &Page) -> Option<&'static str> {
-        (*self.0.read() == *page).then_some("page")
+        (*self.page.read() == *page).then_some("page")
     }
 
-    /// Goes to a path of this site.
-    pub fn go(self, path: &str) {
-        if let Ok(history) = window().history() {
-            let _ = history.push_state_with_url(&JsValue::NULL, "", Some(path));
+    /// The address of a page in the language of the screen, tracked.
+    pub fn to(self, page: Page) -> impl Fn() -> String + Clone + Send + Sync + 'static {
+        move || Address { page: page.clone(), locale: self.language.get() }.path()
+    }
+
+    /// The address of this page in another language, tracked.
+    pub fn in_language(self, locale: Locale) -> String {
+        Address { page: self.page.get(), locale }.path()
+    }
+
+    /// Goes to a page in the stead of where the visitor is, so that the back button leads past it.
+    pub fn go_instead(self, page: Page) {
+        let path = Address { page, locale: self.language.get_untracked() }.path();
+        self.travel(&path, Step::Instead);
+    }
+
+    fn travel(self, path: &str, step: Step) {
+        let address = Address::at(path);
+        if address.locale == self.language.get_untracked() {
+            return self.arrive(address, path, step);
         }
-        window().scroll_to_with_x_and_y(0.0, 0.0);
-        self.show(here());
+        let path = path.to_owned();
+        self.tasks.run(Box::pin(async move {
+            if self.language.load(address.locale).await {
+                self.arrive(address, &path, step);
+            } else {
+                // The page at that address has its texts within itself.
+                browser::open(&path);
+            }
+        }));
     }
 
-    /// Goes to a path of this site in the stead of where the visitor is, so that the back button leads past it.
-    pub fn go_instead(self, path: &str) {
+    fn arrive(self, address: Address, path: &str, step: Step) {
         if let Ok(history) = window().history() {
-            let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(path));
+            // It fails only where a page changes its address a hundred times a second.
+            let _ = match step {
+                Step::On => history.push_state_with_url(&JsValue::NULL, "", Some(path)),
+                Step::Instead => history.replace_state_with_url(&JsValue::NULL, "", Some(path)),
+                Step::Taken => Ok(()),
+            };
         }
-        self.show(here());
-    }
-
-    /// A page that is shown already stays as it is, with what was typed.
-    fn show(self, page: Page) {
-        if *self.0.read_untracked() != page {
-            self.0.set(page);
+        // A page that is shown already stays as it is, with what was typed: also when its language changes.
+        let same = *self.page.read_untracked() == address.page;
+        if step == Step::On && !same {
+            window().scroll_to_with_x_and_y(0.0, 0.0);
+        }
+        self.language.set(address.locale);
+        if !same {
+            self.page.set(address.page);
         }
     }
 }
 
-fn here() -> Page {
-    Page::at(&window().location().pathname().unwrap_or_default())
+/// The address of a page in the language of the screen, for links.
+pub fn to(page: Page) -> impl Fn() -> String + Clone + Send + Sync + 'static {
+    Place::current().to(page)
 }
 
 /// The path of a link of this site that was followed by a plain click. Anything else is left to the browser: other
@@ -133,15 +247,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_have_their_addresses() {
-        assert_eq!(Page::at("/"), Page::Home);
-        assert_eq!(Page::at("/masuk"), Page::LogIn);
-        assert_eq!(Page::at("/bantuan/"), Page::Help);
-        assert_eq!(Page::at("/s/abc-_D"), Page::Link("abc-_D".into()));
-        assert_eq!(Page::at("/s/a/b"), Page::Unknown);
-        assert_eq!(Page::at("/s"), Page::Unknown);
-        assert_eq!(Page::at("/verify"), Page::Verify);
-        assert_eq!(Page::at("/verifikasi/"), Page::Verify);
-        assert_eq!(Page::at("/verify/x"), Page::Unknown);
+    fn pages_have_their_addresses_in_both_languages() {
+        let at = |path: &str| {
+            let address = Address::at(path);
+            (address.page, address.locale)
+        };
+        assert_eq!(at("/"), (Page::Home, Locale::Id));
+        assert_eq!(at("/en"), (Page::Home, Locale::En));
+        assert_eq!(at("/en/"), (Page::Home, Locale::En));
+        assert_eq!(at("/masuk"), (Page::LogIn, Locale::Id));
+        assert_eq!(at("/bantuan/"), (Page::Help, Locale::Id));
+        assert_eq!(at("/en/help"), (Page::Help, Locale::En));
+        assert_eq!(at("/s/abc-_D"), (Page::Link("abc-_D".into()), Locale::Id));
+        assert_eq!(at("/en/s/abc"), (Page::Link("abc".into()), Locale::En));
+        assert_eq!(at("/verify"), (Page::Verify, Locale::Id), "as certificates have it");
+        assert_eq!(at("/en/verify"), (Page::Verify, Locale::En));
+        for unknown in ["/s/a/b", "/s", "/verify/x", "/help", "/en/bantuan", "/english", "/en/en"] {
+            assert_eq!(at(unknown).0, Page::Unknown, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn addresses_lead_back_to_their_pages() {
+        for (page, _) in PATHS.into_iter().chain([(Page::Link("t0k-_en".into()), ["", ""])]) {
+            for locale in Locale::ALL {
+                let address = Address { page: page.clone(), locale };
+                assert_eq!(Address::at(&address.path()), address);
+            }
+        }
+        assert_eq!(Address { page: Page::Unknown, locale: Locale::En }.path(), "/en");
     }
 }

@@ -1,5 +1,6 @@
 //! From a verifier's report to the words of the screen.
 
+use bukti_domain::parse_date;
 use bukti_hcert::{Content, Kind};
 use bukti_locales::{Locale, fill, text, texts};
 use bukti_trust::{RevocationState, Verdict};
@@ -145,7 +146,7 @@ pub fn facts(locale: Locale, content: &Content) -> Vec<(&'static str, String)> {
 
 /// A date as it is written out; part of one (`1989`) as it is.
 fn date(locale: Locale, written: &str) -> String {
-    written.parse::<Date>().map_or_else(|_| written.to_owned(), |date| bukti_locales::date(locale, date))
+    parse_date(written).map_or_else(|| written.to_owned(), |date| bukti_locales::date(locale, date))
 }
 
 /// A disease by its code; a code that has no name here as it is.

@@ -12,6 +12,7 @@ use web_sys::{
     File, ImageBitmap, MessageChannel, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType,
 };
 
+use crate::browser;
 use crate::verdict::Report;
 
 /// The lists that the verifier holds.
@@ -57,6 +58,9 @@ pub struct Verifier(Worker);
 impl Verifier {
     /// Starts the worker; `failed` is called where it cannot be loaded.
     pub fn start(failed: impl Fn() + 'static) -> Option<Self> {
+        if !browser::IS_HERE {
+            return None;
+        }
         let meta = document().query_selector("meta[name=bukti-verifier]").ok()??;
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);

@@ -81,7 +81,7 @@ impl<C: Canvas> Page<'_, C> {
         let issuer = regular(11.0, TEXT).locale(Locale::Id).align(Align::Right);
         self.canvas.fit((right, 47.0), (300.0, 24.0), issuer, 8.0, &shown(&self.publisher.issuer));
 
-        let title = if icvp { "document.title_icvp" } else { "document.title" };
+        let title = if icvp { "common.title_icvp" } else { "common.title" };
         let id = bold(26.0, TEXT).role(Role::Title).locale(Locale::Id);
         let en = regular(13.0, QUIET).locale(Locale::En);
         self.canvas.fitted((MARGIN, 112.0), MEASURE - 130.0, id, text(Locale::Id, title));
@@ -137,7 +137,7 @@ impl<C: Canvas> Page<'_, C> {
     /// Identity, dose, and what was given when and where, as a table left of the QR.
     fn dose(&mut self) {
         let rows = [
-            ("document.identity", Field::Identity),
+            ("common.identity", Field::Identity),
             ("document.birth_date", Field::BirthDate),
             ("document.which_dose", Field::Dose),
             ("document.disease", Field::Disease),
@@ -209,7 +209,7 @@ impl<C: Canvas> Page<'_, C> {
     fn number(&mut self) {
         let (x, width) = (COLUMNS[2] + 14.0, SIZE.0 - MARGIN - COLUMNS[2] - 14.0);
         let y = ROWS[0] + 20.0;
-        self.label(x, y, width, "document.certificate_id");
+        self.label(x, y, width, "common.certificate_id");
         for group in 0..4 {
             let y = y + 24.0 + group as f32 * 36.0;
             let style = regular(16.0, TEXT);

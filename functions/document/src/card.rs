@@ -34,7 +34,7 @@ pub(crate) fn front(canvas: &mut impl Canvas, publisher: &Publisher, icvp: bool,
         words(Weight::Bold, 10.5, BRAND, language),
         &language.text("document.wordmark"),
     );
-    let title = if icvp { "document.title_icvp" } else { "document.title" };
+    let title = if icvp { "common.title_icvp" } else { "common.title" };
     let style = words(Weight::Regular, 6.6, BRAND, language);
     canvas.fit((MARGIN, 24.3), (COLUMN, 8.8), style, 3.6, &language.text(title));
     let style = words(Weight::Regular, 5.0, QUIET, language);
@@ -70,7 +70,7 @@ pub(crate) fn back(canvas: &mut impl Canvas, publisher: &Publisher, language: La
     place(MARGIN, 13.0, half, 6.0, "document.batch", Field::Batch);
     place(right, 13.0, half, 6.0, "document.issued", Field::IssuedOn);
     place(MARGIN, 30.0, wide, 6.0, "document.facility", Field::Facility);
-    place(MARGIN, 47.0, wide, 8.0, "document.certificate_id", Field::Id);
+    place(MARGIN, 47.0, wide, 8.0, "common.certificate_id", Field::Id);
     let spelled = Style::new(Weight::Regular, 5.6, QUIET);
     let slot = Slot {
         field: Field::IdSpelled,

@@ -76,7 +76,7 @@ impl Svg<'_> {
                 ("issuer", &shown(&publisher.issuer)),
             ],
         );
-        let title = if self.certificate.icvp { "document.title_icvp" } else { "document.title" };
+        let title = if self.certificate.icvp { "common.title_icvp" } else { "common.title" };
         let (name, key, (width, height)) = (of(Field::Name), &self.key, card::SIZE);
         put!(
             self,

@@ -20,5 +20,91 @@ pub fn parse_date(text: &str) -> Option<Date> {
             4 | 7 => *byte == b'-',
             _ => byte.is_ascii_digit(),
         });
-    if shape { text.parse().ok() } else { None }
+    if !shape {
+        return None;
+    }
+    Date::new(text[..4].parse().ok()?, text[5..7].parse().ok()?, text[8..].parse().ok()?).ok()
+}
+
+/// How dates go over the wire: `YYYY-MM-DD`, for serde's `with`.
+///
+/// The same as jiff's own form. But jiff reads every form of a moment that there is, and says what is wrong with it, which
+/// would be a seventh of what a phone loads to open the site.
+pub mod iso_date {
+    use jiff::civil::Date;
+    use serde::de::{Deserializer, Error, Unexpected};
+    use serde::{Deserialize, Serializer};
+
+    /// Writes a date.
+    ///
+    /// # Errors
+    ///
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(date: &Date, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(date)
+    }
+
+    /// Reads a date.
+    ///
+    /// # Errors
+    ///
+    /// Where it is none, and those of the deserializer.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+        read(&String::deserialize(deserializer)?)
+    }
+
+    fn read<E: Error>(text: &str) -> Result<Date, E> {
+        super::parse_date(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &"a date, YYYY-MM-DD"))
+    }
+
+    /// The same for a date that may be absent.
+    pub mod option {
+        use jiff::civil::Date;
+        use serde::de::Deserializer;
+        use serde::{Deserialize, Serializer};
+
+        /// Writes a date, or nothing.
+        ///
+        /// # Errors
+        ///
+        /// Those of the serializer.
+        pub fn serialize<S: Serializer>(date: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
+            match date {
+                Some(date) => super::serialize(date, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// Reads a date, or nothing.
+        ///
+        /// # Errors
+        ///
+        /// Where it is none, and those of the deserializer.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
+            Option::<String>::deserialize(deserializer)?.map(|text| super::read(&text)).transpose()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_day_is_read_as_it_is_written(year in 1i16..=9999, day in 1i16..=365) {
+            let written = date(year, 1, 1).with().day_of_year(day).build().unwrap();
+            prop_assert_eq!(parse_date(&written.to_string()), Some(written));
+        }
+
+        #[test]
+        fn nothing_else_is_a_date(text in "[0-9+ -]{8,12}") {
+            if let Some(read) = parse_date(&text) {
+                prop_assert_eq!(read.to_string(), text);
+            }
+        }
+    }
 }

@@ -27,7 +27,7 @@ pub use catalogue::{
     CatalogueError, Codes, Disease, DiseaseName, Vaccine, disease, disease_of_dcc, disease_of_icvp,
     extend_catalogue, vaccine_named, vaccine_of_dcc, vaccine_of_icvp,
 };
-pub use date::{INDONESIA_WEST, parse_date};
+pub use date::{INDONESIA_WEST, iso_date, parse_date};
 pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep, diagnose};
 pub use event::{History, Origin, Version};
 pub use feed::{Dose, FeedRow, Outcome, Reason, Verdict};

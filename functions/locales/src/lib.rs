@@ -50,13 +50,15 @@ impl Locale {
     }
 }
 
-type Texts = HashMap<String, String>;
+/// The texts of a language, by `area.key`.
+pub type Texts = HashMap<String, String>;
 
 macro_rules! areas {
     ($($area:literal),* $(,)?) => {
         /// The areas of the texts, a file each.
         pub const AREAS: &[&str] = &[$($area),*];
 
+        #[cfg(feature = "embedded")]
         fn sources(locale: Locale) -> &'static [(&'static str, &'static str)] {
             match locale {
                 Locale::Id => &[$(($area, include_str!(concat!("../texts/id/", $area, ".json")))),*],
@@ -66,17 +68,21 @@ macro_rules! areas {
     };
 }
 
-areas!["site", "sms", "document", "problems", "diagnosis"];
+areas!["common", "site", "sms", "document", "problems", "diagnosis"];
 
-/// All the texts of a language, by `area.key`.
-pub fn texts(locale: Locale) -> &'static HashMap<String, String> {
+fn cell(locale: Locale) -> &'static OnceLock<Texts> {
     static ID: OnceLock<Texts> = OnceLock::new();
     static EN: OnceLock<Texts> = OnceLock::new();
-    let cell = match locale {
+    match locale {
         Locale::Id => &ID,
         Locale::En => &EN,
-    };
-    cell.get_or_init(|| {
+    }
+}
+
+/// All the texts of a language.
+#[cfg(feature = "embedded")]
+pub fn texts(locale: Locale) -> &'static Texts {
+    cell(locale).get_or_init(|| {
         let mut all = Texts::new();
         for (area, source) in sources(locale) {
             // A test reads every file, so a file that is not a flat map does not get this far.
@@ -85,6 +91,26 @@ pub fn texts(locale: Locale) -> &'static HashMap<String, String> {
         }
         all
     })
+}
+
+/// All the texts of a language: none before they were [`provide`]d.
+#[cfg(not(feature = "embedded"))]
+pub fn texts(locale: Locale) -> &'static Texts {
+    static NONE: OnceLock<Texts> = OnceLock::new();
+    cell(locale).get().unwrap_or_else(|| NONE.get_or_init(Texts::new))
+}
+
+/// Whether the texts of a language are there.
+#[cfg(not(feature = "embedded"))]
+pub fn is_provided(locale: Locale) -> bool {
+    cell(locale).get().is_some()
+}
+
+/// Gives the texts of a language to a program that does not carry them, as the site in a browser, which loads those of the
+/// one language that is read. The first that come stay.
+#[cfg(not(feature = "embedded"))]
+pub fn provide(locale: Locale, texts: Texts) {
+    let _ = cell(locale).set(texts);
 }
 
 /// The text of a key, as it stands in its file. A key without a text comes back as it is: that is ugly on a screen and
@@ -119,10 +145,10 @@ pub fn fill(locale: Locale, key: &str, values: &[(&str, &str)]) -> String {
 
 /// A date as it is written out: `29 Januari 2021`, `29 January 2021`.
 pub fn date(locale: Locale, date: Date) -> String {
-    let month = format!("document.month_{}", date.month());
+    let month = format!("common.month_{}", date.month());
     fill(
         locale,
-        "document.date",
+        "common.date",
         &[
             ("day", &date.day().to_string()),
             ("month", text(locale, &month)),
@@ -135,15 +161,15 @@ pub fn date(locale: Locale, date: Date) -> String {
 /// which it is.
 pub fn dose(locale: Locale, number: u8, total: Option<u8>) -> String {
     let key = match total {
-        None => "document.dose_uncounted",
-        Some(total) if number > total => "document.dose_booster",
-        Some(_) => "document.dose",
+        None => "common.dose_uncounted",
+        Some(total) if number > total => "common.dose_booster",
+        Some(_) => "common.dose",
     };
     let total = total.map(|total| total.to_string()).unwrap_or_default();
     fill(locale, key, &[("number", &number.to_string()), ("total", &total)])
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "embedded"))]
 mod tests {
     use std::collections::BTreeSet;
 

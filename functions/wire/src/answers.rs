@@ -1,6 +1,6 @@
 //! What the functions answer.
 
-use bukti_domain::{Actor, DiagnosisCode, DiseaseName, NextStep, Reason, Vaccine};
+use bukti_domain::{Actor, DiagnosisCode, DiseaseName, NextStep, Reason, Vaccine, iso_date};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,7 @@ pub struct DoseStatus {
     /// The vaccine's name.
     pub vaccine: Option<String>,
     /// The day of the vaccination.
+    #[serde(with = "iso_date::option")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Date))]
     pub vaccination_date: Option<Date>,
     /// The facility's name.
@@ -66,6 +67,7 @@ pub struct DoseStatus {
     /// State, cause, who must act, next steps.
     pub diagnosis: Diagnosis,
     /// The day of issue, where there is a certificate.
+    #[serde(with = "iso_date::option")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Date))]
     pub issued_on: Option<Date>,
     /// The last two digits of the phone registered with the vaccination, where it is usable.
@@ -206,6 +208,7 @@ pub struct Certificate {
     #[cfg_attr(feature = "openapi", schema(example = "••••••••••••6246"))]
     pub identity: String,
     /// The birth date.
+    #[serde(with = "iso_date")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date))]
     pub birth_date: Date,
     /// Which dose, from 1.
@@ -217,6 +220,7 @@ pub struct Certificate {
     /// The vaccine's name.
     pub vaccine: String,
     /// The day of the vaccination.
+    #[serde(with = "iso_date")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date))]
     pub vaccination_date: Date,
     /// The batch number.
@@ -226,6 +230,7 @@ pub struct Certificate {
     /// Who issued it.
     pub issuer: String,
     /// The day of issue.
+    #[serde(with = "iso_date")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date))]
     pub issued_on: Date,
     /// The certificate as a picture: an SVG document.

@@ -12,7 +12,7 @@ const HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
         "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; \
-         connect-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+         connect-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
@@ -89,10 +89,12 @@ pub(crate) fn secure<B>(response: &mut Response<B>) {
 
 async fn serve(root: &Path, path: &str, headers: &HeaderMap) -> Response<Body> {
     let Some(name) = file_name(path) else { return plain(StatusCode::NOT_FOUND, "Not found.\n") };
-    let mut found = find(root, &name, headers).await;
+    let mut status = StatusCode::OK;
+    let mut found = find(root, page_of(&name), headers).await;
     if found.is_none() && !name.contains('.') {
-        // An address of the app, which finds its page by itself.
-        found = find(root, "index.html", headers).await;
+        status = StatusCode::NOT_FOUND;
+        let page = if name.starts_with("en/") { "en/404.html" } else { "404.html" };
+        found = find(root, page, headers).await;
     }
     let Some(found) = found else { return plain(StatusCode::NOT_FOUND, "Not found.\n") };
     let tag = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
@@ -106,9 +108,7 @@ async fn serve(root: &Path, path: &str, headers: &HeaderMap) -> Response<Body> {
         }
     };
     let mut response = Response::new(Body::from(content));
-    if unchanged {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-    }
+    *response.status_mut() = if unchanged { StatusCode::NOT_MODIFIED } else { status };
     let hashed = name.starts_with("assets/");
     let answer = response.headers_mut();
     answer.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&found.name)));
@@ -124,6 +124,19 @@ async fn serve(root: &Path, path: &str, headers: &HeaderMap) -> Response<Body> {
         answer.insert(header::ETAG, tag);
     }
     response
+}
+
+/// The file or folder of a name: the links of SMS have one page for all of them, and `/verify`, which stands on every
+/// certificate, is the Indonesian page of verifiers.
+fn page_of(name: &str) -> &str {
+    let token =
+        |below: &str| name.strip_prefix(below).is_some_and(|token| !token.is_empty() && !token.contains('/'));
+    match name {
+        "verify" => "verifikasi",
+        _ if token("s/") => "s",
+        _ if token("en/s/") => "en/s",
+        name => name,
+    }
 }
 
 /// The name of a file under the root: no part of it leads elsewhere or is hidden.
@@ -231,7 +244,19 @@ mod tests {
         let site = folder.path().join("site");
         fs::create_dir_all(site.join("assets")).unwrap();
         fs::write(folder.path().join("secret.txt"), "secret").unwrap();
-        fs::write(site.join("index.html"), "index").unwrap();
+        for (page, content) in
+            [("index.html", "index"), ("404.html", "none"), ("en/404.html", "none, in English")]
+                .into_iter()
+                .chain([
+                    ("masuk/index.html", "log in"),
+                    ("s/index.html", "link"),
+                    ("en/s/index.html", "link, in English"),
+                    ("verifikasi/index.html", "verify"),
+                ])
+        {
+            fs::create_dir_all(site.join(page).parent().unwrap()).unwrap();
+            fs::write(site.join(page), content).unwrap();
+        }
         fs::write(site.join("sw.js"), "service worker").unwrap();
         fs::write(site.join("assets/app-1.wasm"), "plain").unwrap();
         fs::write(site.join("assets/app-1.wasm.br"), "brotli").unwrap();
@@ -261,12 +286,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn addresses_of_the_app_get_the_index_and_missing_files_do_not() {
+    async fn addresses_get_their_pages_and_missing_files_do_not() {
         let folder = folder();
         let site = Site::open(Some(&folder.path().join("site"))).unwrap();
-        for path in ["/", "/s/AbC_-1", "/masuk", "//"] {
-            let (status, headers, body) = get(&site, path, "").await;
-            assert_eq!((status, body.as_str()), (StatusCode::OK, "index"), "{path}");
+        let (good, none) = (StatusCode::OK, StatusCode::NOT_FOUND);
+        for (path, status, page) in [
+            ("/", good, "index"),
+            ("//", good, "index"),
+            ("/masuk", good, "log in"),
+            ("/masuk/", good, "log in"),
+            ("/s/AbC_-1", good, "link"),
+            ("/en/s/AbC_-1", good, "link, in English"),
+            ("/verify", good, "verify"),
+            ("/nowhere", none, "none"),
+            ("/s/a/b", none, "none"),
+            ("/en/nowhere", none, "none, in English"),
+        ] {
+            let (found, headers, body) = get(&site, path, "").await;
+            assert_eq!((found, body.as_str()), (status, page), "{path}");
             assert_eq!(headers["cache-control"], "no-cache");
             assert!(headers["content-security-policy"].to_str().unwrap().contains("frame-ancestors 'none'"));
         }

@@ -1,7 +1,11 @@
-//! Builds the web site: WebAssembly, its JavaScript, styles and files, each under a name that changes with
-//! its content, so that browsers and CloudFront may keep them for good; only `index.html` and `sw.js` are asked for anew.
+//! Builds the web site: WebAssembly, its JavaScript, styles and texts, each under a name that changes with its content, so
+//! that browsers and CloudFront may keep them for good; and every page in every language as HTML, rendered ahead by the same
+//! source. Pages, `sw.js` and `settings.json` are asked for anew each time.
 //!
-//! There are two modules: the site, and the verifier, which is loaded only when its page is opened.
+//! There are two modules: the site, which is cut into parts that are loaded with the pages that need them, and the verifier.
+
+mod module;
+mod pages;
 
 use std::fs;
 use std::io::Write;
@@ -11,13 +15,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use sha2::{Digest, Sha256};
-use wasm_bindgen_cli_support::Bindgen;
 
+use self::module::Parts;
+use self::pages::Prerendered;
 use crate::toolchain::{self, Choice, Toolchain};
 use crate::{Project, run};
 
-/// The packages that are compiled, and what their files are called.
-const MODULES: [(&str, &str); 2] = [("bukti-site", "bukti"), ("bukti-verifier", VERIFIER)];
+const SITE: &str = "bukti-site";
+/// The packages that are compiled, and the folders of their files.
+const MODULES: [(&str, &str); 2] = [(SITE, "site"), ("bukti-verifier", VERIFIER)];
 const VERIFIER: &str = "verifier";
 
 /// What the site is made from: a change in any of these builds it again.
@@ -39,21 +45,6 @@ const TEXT: [&str; 10] = ["html", "js", "css", "wasm", "svg", "json", "txt", "xm
 /// Smaller files than this gain nothing.
 const COMPRESS_FROM: usize = 1024;
 
-/// Debian 12's wasm-opt (108) exports the table of functions under the name of wasm-bindgen's table of
-/// references, and the site would not start. 120 (Debian 13) and later were seen to work. They save about 1 %
-/// of the compressed size.
-const WASM_OPT_FROM: u32 = 120;
-
-/// What rustc and wasm-bindgen use; wasm-opt takes these for errors unless they are named.
-const WASM_FEATURES: [&str; 6] = [
-    "--enable-bulk-memory",
-    "--enable-nontrapping-float-to-int",
-    "--enable-sign-ext",
-    "--enable-mutable-globals",
-    "--enable-reference-types",
-    "--enable-multivalue",
-];
-
 #[derive(Args)]
 pub struct Options {
     /// Compile with this toolchain only, instead of the first that works.
@@ -69,7 +60,7 @@ pub fn build(project: &Project, forced: Option<Choice>) -> Result<PathBuf> {
     let began = Instant::now();
     let folder = project.target.join("site");
     let stamp = project.target.join("site.stamp");
-    let optimiser = optimiser(project);
+    let optimiser = module::optimiser(project);
     let inputs = inputs_hash(project, optimiser.is_some())?;
     let had = fs::read_to_string(&stamp).unwrap_or_default();
     let same_toolchain = |name: &str| match forced {
@@ -92,26 +83,35 @@ pub fn build(project: &Project, forced: Option<Choice>) -> Result<PathBuf> {
     let work = project.target.join("site-bindgen");
     clear(&work)?;
     if optimiser.is_none() {
-        run::say(format!(
-            "site: no wasm-opt of version {WASM_OPT_FROM} or later here; the wasm stays a little larger"
-        ));
+        run::say("site: no wasm-opt that is new enough here; the wasm stays a little larger");
     }
-    for (package, name) in MODULES {
+    let mut parts = Parts::new();
+    for (package, folder) in MODULES {
         let (mut cargo, compiled) = toolchain.build(project, package);
         run::stream(
             &mut cargo,
             "The compiler's message above says where. The site must compile for wasm32.",
         )?;
-        bind(&compiled, name, &work)?;
-        if let Some(optimiser) = &optimiser {
-            optimise(project, optimiser, &work.join(format!("{name}_bg.wasm")));
+        let folder = work.join(folder);
+        fs::create_dir_all(&folder)?;
+        if package == SITE {
+            parts = module::cut(&compiled, "bukti", &folder)?;
+        } else {
+            module::bind(&compiled, VERIFIER, &folder)?;
+        }
+        for wasm in files_below(&folder)?.iter().filter(|file| has_extension(file, &["wasm"])) {
+            module::strip(wasm)?;
+            if let Some(optimiser) = &optimiser {
+                module::optimise(project, optimiser, wasm);
+            }
         }
     }
+    let ahead = prerender(project)?;
 
     // Made beside the old one and then put in its place, so that a failure leaves the old site whole.
     let new = project.target.join("site.new");
     clear(&new)?;
-    assemble(project, &work, &new)?;
+    pages::assemble(project, &work, &parts, &ahead, &new)?;
     compress(&new)?;
     let _ = fs::remove_file(&stamp);
     if folder.exists() {
@@ -121,6 +121,16 @@ pub fn build(project: &Project, forced: Option<Choice>) -> Result<PathBuf> {
     fs::write(&stamp, format!("{inputs} {}", toolchain.name()))?;
     print_sizes(project, &folder, began.elapsed())?;
     Ok(folder)
+}
+
+/// Renders the pages ahead, by the site's own source as a program of this machine.
+fn prerender(project: &Project) -> Result<Prerendered> {
+    // The whole workspace, so that what the tests have compiled is used, and the other way round.
+    let mut build = project.command("cargo");
+    build.args(["build", "--workspace", "--bin", SITE]);
+    run::stream(&mut build, "The compiler's message above says where.")?;
+    let pages = run::capture(&mut project.command(project.target.join("debug").join(SITE)), "")?;
+    serde_json::from_str(&pages).context("the site's program prints no pages")
 }
 
 /// A hash over names and contents of everything that the site is made from.
@@ -163,144 +173,6 @@ fn locked<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')
 }
 
-/// Writes `NAME.js` and `NAME_bg.wasm`, which a browser can load.
-fn bind(compiled: &Path, name: &str, work: &Path) -> Result<()> {
-    let mut bindgen = Bindgen::new();
-    bindgen.input_path(compiled).out_name(name).web(true)?.typescript(false);
-    bindgen.omit_default_module_path(true).remove_name_section(true).remove_producers_section(true);
-    bindgen.generate(work).context("wasm-bindgen cannot read the compiled site")
-}
-
-/// A wasm-opt that is new enough, if there is one.
-fn optimiser(project: &Project) -> Option<PathBuf> {
-    let path = run::found("wasm-opt")?;
-    let version = run::capture(project.command(&path).arg("--version"), "").ok()?;
-    let number: u32 = version.split_whitespace().find_map(|word| word.parse().ok())?;
-    (number >= WASM_OPT_FROM).then_some(path)
-}
-
-/// Makes the wasm smaller by some percent, or says in a line why not.
-fn optimise(project: &Project, optimiser: &Path, wasm: &Path) {
-    let smaller = wasm.with_extension("opt.wasm");
-    let mut command = project.command(optimiser);
-    command.arg("-Oz").args(WASM_FEATURES).arg(wasm).arg("-o").arg(&smaller);
-    let done = run::capture(&mut command, "").and_then(|_| Ok(fs::rename(&smaller, wasm)?));
-    if let Err(error) = done {
-        let error = format!("{error:#}");
-        let first = error.lines().next().unwrap_or_default();
-        run::say(format!("site: wasm-opt failed; the wasm stays a little larger: {first}"));
-    }
-}
-
-/// Gives everything its final name and fills in `index.html`.
-fn assemble(project: &Project, work: &Path, new: &Path) -> Result<()> {
-    let source = project.root.join("site");
-    let assets = new.join("assets");
-    fs::create_dir_all(&assets)?;
-    let public = source.join("public");
-    if public.is_dir() {
-        copy_below(&public, new)?;
-    }
-    let snippets = work.join("snippets");
-    if snippets.is_dir() {
-        copy_below(&snippets, &assets.join("snippets"))?;
-    }
-    let module = |name: &str| -> Result<(String, String)> {
-        let wasm =
-            put(&assets, &format!("{name}_bg"), "wasm", &fs::read(work.join(format!("{name}_bg.wasm")))?)?;
-        let js = put(&assets, name, "js", &fs::read(work.join(format!("{name}.js")))?)?;
-        Ok((js, wasm))
-    };
-    let (js, wasm) = module("bukti")?;
-    let (verifier_js, verifier_wasm) = module(VERIFIER)?;
-    let css = put(&assets, "bukti", "css", &styles(&source.join("styles"))?)?;
-    let start = put(&assets, "start", "js", start_script(&js, &wasm).as_bytes())?;
-    let worker = fill(
-        project,
-        &source.join("verifier/worker.js"),
-        &[("{{js}}", &verifier_js), ("{{wasm}}", &verifier_wasm)],
-    )?;
-    let worker = put(&assets, "verifier_worker", "js", worker.as_bytes())?;
-
-    let address = |name: &str| format!("/assets/{name}");
-    let page = source.join("index.html");
-    let html = fill(
-        project,
-        &page,
-        &[
-            ("{{wasm}}", &address(&wasm)),
-            ("{{js}}", &address(&js)),
-            ("{{css}}", &address(&css)),
-            ("{{start}}", &address(&start)),
-            ("{{verifier}}", &address(&worker)),
-        ],
-    )?;
-    if !html.contains("/assets/start-") {
-        bail!("{}: needs <script type=\"module\" src=\"{{{{start}}}}\"></script>", project.show(&page));
-    }
-    fs::write(new.join("index.html"), &html)?;
-    let assets = [&css, &js, &start, &wasm, &worker, &verifier_js, &verifier_wasm].map(|name| address(name));
-    let files: Vec<&str> = ["/", "/favicon.svg", "/settings.json"]
-        .into_iter()
-        .chain(assets.iter().map(String::as_str))
-        .collect();
-    // Browsers compare the service worker byte by byte: a new version makes them keep the new files.
-    let version = hex(&Sha256::digest(&html));
-    let service_worker = fill(
-        project,
-        &source.join("sw.js"),
-        &[("{{version}}", &version[..12]), ("{{files}}", &serde_json::to_string(&files)?)],
-    )?;
-    fs::write(new.join("sw.js"), service_worker)?;
-    Ok(())
-}
-
-/// A file of the site with its placeholders filled in.
-fn fill(project: &Project, path: &Path, values: &[(&str, &str)]) -> Result<String> {
-    let mut text = fs::read_to_string(path).with_context(|| format!("cannot read {}", project.show(path)))?;
-    for (placeholder, value) in values {
-        text = text.replace(placeholder, value);
-    }
-    if let Some(at) = text.find("{{") {
-        let unknown: String = text[at..].chars().take(20).collect();
-        let known: Vec<&str> = values.iter().map(|(placeholder, _)| *placeholder).collect();
-        bail!("{}: `{unknown}` is no placeholder; there are {}", project.show(path), known.join(", "));
-    }
-    Ok(text)
-}
-
-/// A file of its own, since the content security policy forbids scripts in the page. The page may style
-/// `html[data-start=failed]` to tell a reader whose browser cannot run the site.
-fn start_script(js: &str, wasm: &str) -> String {
-    format!(
-        "import init from \"./{js}\";\n\
-         init({{ module_or_path: new URL(\"./{wasm}\", import.meta.url) }}).catch((error) => {{\n  \
-           document.documentElement.dataset.start = \"failed\";\n  \
-           throw error;\n\
-         }});\n"
-    )
-}
-
-/// All style sheets as one, in the order of their names.
-fn styles(folder: &Path) -> Result<Vec<u8>> {
-    let mut css = Vec::new();
-    if folder.is_dir() {
-        for file in files_below(folder)?.iter().filter(|file| has_extension(file, &["css"])) {
-            css.extend(fs::read(file)?);
-            css.push(b'\n');
-        }
-    }
-    Ok(css)
-}
-
-/// Writes a file under a name that holds a hash of its content, and gives that name.
-fn put(folder: &Path, stem: &str, extension: &str, content: &[u8]) -> Result<String> {
-    let hash = hex(&Sha256::digest(content));
-    let name = format!("{stem}-{}.{extension}", &hash[..12]);
-    fs::write(folder.join(&name), content)?;
-    Ok(name)
-}
-
 /// Puts a `.br` and a `.gz` beside every file that gains by it.
 fn compress(folder: &Path) -> Result<()> {
     for file in files_below(folder)?.iter().filter(|file| has_extension(file, &TEXT)) {
@@ -325,11 +197,11 @@ fn compress(folder: &Path) -> Result<()> {
 
 fn print_sizes(project: &Project, folder: &Path, took: Duration) -> Result<()> {
     run::say(format!("site: {} made in {:.0} s", project.show(folder), took.as_secs_f32()));
-    eprintln!("  {:<34}{:>11}{:>13}", "file", "KB", "KB brotli");
+    eprintln!("  {:<40}{:>11}{:>13}", "file", "KB", "KB brotli");
     let row = |name: &str, (raw, brotli): (u64, u64)| {
-        eprintln!("  {name:<34}{:>11.1}{:>13.1}", kilobytes(raw), kilobytes(brotli));
+        eprintln!("  {name:<40}{:>11.1}{:>13.1}", kilobytes(raw), kilobytes(brotli));
     };
-    let (mut first_load, mut verifier) = ((0, 0), (0, 0));
+    let (mut site, mut verifier) = ((0, 0), (0, 0));
     for file in files_below(folder)? {
         let name = file.strip_prefix(folder)?.display().to_string();
         let listed = name.starts_with("assets") || name == "index.html";
@@ -338,12 +210,12 @@ fn print_sizes(project: &Project, folder: &Path, took: Duration) -> Result<()> {
         }
         let raw = fs::metadata(&file)?.len();
         let brotli = fs::metadata(format!("{}.br", file.display())).map_or(raw, |metadata| metadata.len());
-        let part = if name.contains(VERIFIER) { &mut verifier } else { &mut first_load };
+        let part = if name.contains(VERIFIER) { &mut verifier } else { &mut site };
         *part = (part.0 + raw, part.1 + brotli);
         row(&name, (raw, brotli));
     }
-    row("first visit together", first_load);
-    row("page /verify, in addition", verifier);
+    row("the site together", site);
+    row("page of verifiers, in addition", verifier);
     Ok(())
 }
 
@@ -409,12 +281,5 @@ mod tests {
                     [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\n";
         assert_eq!(locked(lock, "wasm-bindgen"), Some("0.2.130"));
         assert_eq!(locked(lock, "leptos"), None);
-    }
-
-    #[test]
-    fn the_start_script_names_both_files() {
-        let script = start_script("bukti-1.js", "bukti_bg-2.wasm");
-        assert!(script.contains("from \"./bukti-1.js\";"));
-        assert!(script.contains("new URL(\"./bukti_bg-2.wasm\", import.meta.url)"));
     }
 }

@@ -59,7 +59,17 @@ impl Toolchain {
             Self::Debian => debian_cargo(project),
         };
         // Leptos then forgets the types of the pieces of a page, which makes the wasm a tenth smaller.
-        command.env("RUSTFLAGS", "--cfg=erase_components").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        // What the linker knows of each function's place is what the site is cut by.
+        let mut flags = String::from("--cfg=erase_components -Clink-arg=--emit-relocs");
+        if self.has_std_source(project) {
+            // The standard library is compiled too, small and without the words that a panic would say: nobody reads
+            // them on a phone, and they are a sixth of the wasm. A panic is a trap either way. Both are unstable
+            // options, of a stable compiler.
+            flags.push_str(" -Zunstable-options -Cpanic=immediate-abort");
+            command.env("RUSTC_BOOTSTRAP", "1");
+            command.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
+        }
+        command.env("RUSTFLAGS", flags).env_remove("CARGO_ENCODED_RUSTFLAGS");
         command.args([
             "build",
             "--package",
@@ -74,6 +84,14 @@ impl Toolchain {
         command.arg("--target-dir").arg(&folder);
         let wasm = folder.join(TARGET).join(PROFILE).join(format!("{package}.wasm"));
         (command, wasm)
+    }
+
+    /// Whether the standard library can be compiled from its source.
+    pub fn has_std_source(self, project: &Project) -> bool {
+        match self {
+            Self::Active => active_has_std_source(project),
+            Self::Debian => true,
+        }
     }
 
     /// Each toolchain has its own folder, since each would throw away the other's results.
@@ -92,6 +110,7 @@ impl Toolchain {
 pub fn choose(project: &Project, forced: Option<Choice>) -> Result<Toolchain> {
     if forced != Some(Choice::Debian) {
         if active_has_target(project) {
+            add_std_source(project);
             return Ok(Toolchain::Active);
         }
         // A second build does not ask rustup again, which is slow where its servers cannot be reached.
@@ -99,7 +118,10 @@ pub fn choose(project: &Project, forced: Option<Choice>) -> Result<Toolchain> {
             return Ok(Toolchain::Debian);
         }
         match add_target(project) {
-            Ok(()) => return Ok(Toolchain::Active),
+            Ok(()) => {
+                add_std_source(project);
+                return Ok(Toolchain::Active);
+            }
             Err(error) if forced == Some(Choice::Rustup) => bail!(
                 "the active toolchain has no {TARGET} and rustup could not add it. Run `rustup target add \
                  {TARGET}` where rustup's servers can be reached, or on Debian use --wasm-toolchain debian. \
@@ -123,17 +145,28 @@ fn active_has_target(project: &Project) -> bool {
     folder.is_ok_and(|folder| has_std(Path::new(folder.trim())))
 }
 
-fn add_target(project: &Project) -> Result<()> {
+fn active_has_std_source(project: &Project) -> bool {
+    let root = run::capture(project.command("rustc").args(["--print", "sysroot"]), "");
+    root.is_ok_and(|root| Path::new(root.trim()).join("lib/rustlib/src/rust/library/std").is_dir())
+}
+
+/// Adds the source of the standard library where rustup can, and says so where it cannot.
+fn add_std_source(project: &Project) {
+    if !active_has_std_source(project) && rustup(project, &["component", "add", "rust-src"]).is_err() {
+        run::say("rustup cannot add rust-src here: the site's wasm stays about a sixth larger");
+    }
+}
+
+fn rustup(project: &Project, arguments: &[&str]) -> Result<()> {
     if run::found("rustup").is_none() {
         bail!("there is no rustup.");
     }
     let log = project.target.join("xtask-logs/rustup.log");
-    run::quietly(
-        project.command("rustup").args(["target", "add", TARGET]),
-        &log,
-        Duration::from_secs(120),
-        "",
-    )?;
+    run::quietly(project.command("rustup").args(arguments), &log, Duration::from_secs(120), "")
+}
+
+fn add_target(project: &Project) -> Result<()> {
+    rustup(project, &["target", "add", TARGET])?;
     if !active_has_target(project) {
         bail!("rustup added it, but not to the active toolchain.");
     }
@@ -179,10 +212,7 @@ fn debian_cargo(project: &Project) -> Command {
             command.env_remove(&name);
         }
     }
-    // The standard library comes as source only, which is an unstable option of cargo; Debian's rustc is a
-    // stable one.
-    command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
+    command.env("RUSTC", DEBIAN_RUSTC);
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld");
-    command.arg("-Zbuild-std=std,panic_abort");
     command
 }

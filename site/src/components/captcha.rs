@@ -38,10 +38,10 @@ impl Captcha {
         Self { ticked: RwSignal::new(false), stage: RwSignal::new(Stage::Idle), tasks: Tasks::here() }
     }
 
-    /// Fetches a challenge and solves it, unless that is done or under way.
-    pub fn begin(self) {
+    /// Fetches a challenge and solves it, unless that is done or under way. Whether this has begun it.
+    pub fn begin(self) -> bool {
         if !matches!(&*self.stage.read_untracked(), Stage::Idle | Stage::Failed(_)) {
-            return;
+            return false;
         }
         self.stage.set(Stage::Working);
         self.tasks.run(Box::pin(async move {
@@ -51,6 +51,7 @@ impl Captcha {
             };
             self.stage.set(stage);
         }));
+        true
     }
 
     /// What is wrong with the tick-box.
@@ -63,7 +64,7 @@ impl Captcha {
     pub async fn solution(self) -> Result<String, Failure> {
         loop {
             match self.stage.get_untracked() {
-                Stage::Idle => self.begin(),
+                Stage::Idle => drop(self.begin()),
                 Stage::Working => browser::pause(50).await,
                 Stage::Solved { payload, expires_at } => {
                     self.stage.set(Stage::Idle);

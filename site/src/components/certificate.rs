@@ -190,12 +190,12 @@ pub fn CertificateView(
 fn facts(locale: Locale, certificate: &Certificate) -> Vec<(&'static str, String)> {
     let it = certificate;
     // Only the WHO's international certificate does not count the doses of a series.
-    let kind = if it.doses_in_series.is_none() { "document.title_icvp" } else { "document.title" };
+    let kind = if it.doses_in_series.is_none() { "common.title_icvp" } else { "common.title" };
     let day = |date| bukti_locales::date(locale, date);
     vec![
         ("site.verify.kind", text(locale, kind).to_owned()),
         ("site.verify.name", it.name.clone()),
-        ("document.identity", it.identity.clone()),
+        ("common.identity", it.identity.clone()),
         ("site.verify.birth_date", day(it.birth_date)),
         ("site.verify.disease", it.disease.name.in_language(locale.tag()).to_owned()),
         ("site.verify.dose", bukti_locales::dose(locale, it.dose_number, it.doses_in_series)),
@@ -205,7 +205,7 @@ fn facts(locale: Locale, certificate: &Certificate) -> Vec<(&'static str, String
         ("site.card.facility", it.facility.clone()),
         ("site.verify.issuer", it.issuer.clone()),
         ("site.certificate.issued_on", day(it.issued_on)),
-        ("document.certificate_id", it.id.clone()),
+        ("common.certificate_id", it.id.clone()),
     ]
 }
 

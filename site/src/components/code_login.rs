@@ -12,7 +12,7 @@ use crate::browser;
 use crate::components::{BusyButton, ErrorSummary, FailureNotice, Heading, HelpdeskLinks, TextField};
 use crate::form::{Field, Form, check};
 use crate::language::{Language, tr, tr_with};
-use crate::place::Place;
+use crate::place::{Page, Place, to};
 use crate::settings::Settings;
 
 /// What the code is asked for.
@@ -114,7 +114,7 @@ pub fn CodeLogin(
     let place = Place::current();
     browser::effect(Box::new(move || {
         if let Who::Somebody(_) = steps.account.get() {
-            place.go_instead("/akun");
+            place.go_instead(Page::Account);
         }
     }));
     let tick = move || {
@@ -122,7 +122,9 @@ pub fn CodeLogin(
             steps.wait.set((sent.next_at - browser::unix_time()).max(0));
         }
     };
-    if let Ok(interval) = set_interval_with_handle(tick, Duration::from_secs(1)) {
+    if browser::IS_HERE
+        && let Ok(interval) = set_interval_with_handle(tick, Duration::from_secs(1))
+    {
         on_cleanup(move || interval.clear());
     }
     let code_sent = Memo::new(move |_| steps.sent.read().is_some());
@@ -159,11 +161,11 @@ fn PhoneStep(
     let (help, other) = match steps.purpose {
         Purpose::LogIn => (
             tr("site.login.help"),
-            view! { <p>{tr("site.login.no_account")} " " <a href="/daftar">{tr("site.register.title")}</a></p> }.into_any(),
+            view! { <p>{tr("site.login.no_account")} " " <a href=to(Page::Register)>{tr("site.register.title")}</a></p> }.into_any(),
         ),
         Purpose::Register => (
             tr("site.register.help"),
-            view! { <p>{tr("site.register.has_account")} " " <a href="/masuk">{tr("site.login.title")}</a></p> }.into_any(),
+            view! { <p>{tr("site.register.has_account")} " " <a href=to(Page::LogIn)>{tr("site.login.title")}</a></p> }.into_any(),
         ),
     };
     let name = (steps.purpose == Purpose::Register).then(|| {
@@ -179,7 +181,7 @@ fn PhoneStep(
     });
     view! {
         <p>{help}</p>
-        <form novalidate on:submit=submit>
+        <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
             <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| steps.again()) />
             {name}
@@ -232,7 +234,7 @@ fn CodeStep(
     );
     view! {
         <p role="status">{sent_to}</p>
-        <form novalidate on:submit=submit>
+        <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
             <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| steps.again()) />
             <TextField

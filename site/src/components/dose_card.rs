@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use crate::components::{FactList, Facts, HelpdeskLine, HelpdeskLinks, Icon, Sign};
 use crate::describe::{self, Mood};
 use crate::language::{Language, tr, tr_with};
+use crate::place::{Page, to};
 
 /// The class and the icon of a mood.
 pub fn look(mood: Mood) -> (&'static str, Sign) {
@@ -120,7 +121,7 @@ fn Step(
     let language = Language::current();
     let words = move || describe::next_step(language.get(), step);
     match (step, on_check_input) {
-        (NextStep::LogIn, _) => view! { <a href="/masuk" class="button">{words}</a> }.into_any(),
+        (NextStep::LogIn, _) => view! { <a href=to(Page::LogIn) class="button">{words}</a> }.into_any(),
         (NextStep::CheckInput, Some(back)) => view! {
             <button type="button" class="button" on:click=move |_| back.run(())>
                 {words}

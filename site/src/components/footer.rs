@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::components::HelpdeskLine;
 use crate::language::tr;
+use crate::place::{Page, to};
 
 /// Where help is, and what the site keeps of what one types.
 #[component]
@@ -12,7 +13,7 @@ pub fn Footer() -> impl IntoView {
         <footer class="bottom">
             <p>{tr("site.footer.help")} " " <HelpdeskLine /></p>
             <p>
-                <a href="/verify">{tr("site.rows.verify")}</a>
+                <a href=to(Page::Verify)>{tr("site.rows.verify")}</a>
             </p>
             <p>{tr("site.footer.privacy")}</p>
         </footer>

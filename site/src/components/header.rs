@@ -7,7 +7,7 @@ use crate::account::{Account, Who};
 use crate::browser;
 use crate::components::LanguageSwitch;
 use crate::language::tr;
-use crate::place::Place;
+use crate::place::{Page, Place, to};
 use crate::settings::Settings;
 
 /// Wordmark, language, and who is logged in.
@@ -16,9 +16,11 @@ pub fn Header() -> impl IntoView {
     let settings = Settings::current();
     let account = Account::current();
     let right = move || match account.get() {
-        Who::Nobody => view! { <a href="/masuk" class="button small">{tr("site.nav.log_in")}</a> }.into_any(),
+        Who::Nobody => {
+            view! { <a href=to(Page::LogIn) class="button small">{tr("site.nav.log_in")}</a> }.into_any()
+        }
         Who::Unknown => {
-            view! { <a href="/akun" class="button small">{tr("site.nav.account")}</a> }.into_any()
+            view! { <a href=to(Page::Account) class="button small">{tr("site.nav.account")}</a> }.into_any()
         }
         Who::Somebody(session) => view! { <UserMenu name=session.name /> }.into_any(),
     };
@@ -28,14 +30,14 @@ pub fn Header() -> impl IntoView {
                 {tr("site.skip")}
             </a>
             <div class="bar">
-                <a href="/" class="wordmark">
+                <a href=to(Page::Home) class="wordmark">
                     <svg viewBox="0 0 38 38" aria-hidden="true" focusable="false" inner_html=MARK></svg>
                     <span>{move || settings.get(|settings| &settings.service_name)}</span>
                 </a>
-                <a href="/verify" class="wide">
+                <a href=to(Page::Verify) class="wide">
                     {tr("site.nav.verify")}
                 </a>
-                <a href="/bantuan" class="wide">
+                <a href=to(Page::Help) class="wide">
                     {tr("site.nav.help")}
                 </a>
                 <LanguageSwitch />
@@ -93,10 +95,10 @@ fn UserMenu(
             </button>
             <ul id="user-menu" hidden=move || !open.get()>
                 <li>
-                    <a href="/akun">{tr("site.nav.certificates")}</a>
+                    <a href=to(Page::Account)>{tr("site.nav.certificates")}</a>
                 </li>
                 <li>
-                    <a href="/keluar">{tr("site.nav.log_out")}</a>
+                    <a href=to(Page::LogOut)>{tr("site.nav.log_out")}</a>
                 </li>
             </ul>
         </div>

@@ -18,6 +18,26 @@ impl FirstPage {
     }
 }
 
+/// What the document is called, where a page is rendered ahead.
+#[derive(Clone, Copy)]
+#[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "nothing is rendered ahead in a browser"))]
+pub struct PageTitle(StoredValue<String>);
+
+#[cfg(not(target_arch = "wasm32"))]
+impl PageTitle {
+    /// Provides it to all below.
+    pub fn provide() -> Self {
+        let title = Self(StoredValue::new(String::new()));
+        provide_context(title);
+        title
+    }
+
+    /// The title that the page's heading has given.
+    pub fn get(self) -> String {
+        self.0.get_value()
+    }
+}
+
 /// The `h1` of a page. It names the document and takes the focus when the page comes, so that a screen reader says
 /// where one is.
 #[component]
@@ -30,10 +50,11 @@ pub fn Heading(
     let settings = Settings::current();
     let language = Language::current();
     let words = move || text(language.get(), key.get());
-    browser::effect(Box::new(move || {
-        let service = settings.get(|settings| &settings.service_name);
-        document().set_title(&format!("{} – {service}", words()));
-    }));
+    let title = move || format!("{} – {}", words(), settings.get(|settings| &settings.service_name));
+    match use_context() {
+        Some(PageTitle(ahead)) => ahead.set_value(untrack(title)),
+        None => browser::effect(Box::new(move || document().set_title(&title()))),
+    }
     if let Some(FirstPage(first)) = use_context()
         && !first.try_update_value(|first| std::mem::replace(first, false)).unwrap_or(true)
     {

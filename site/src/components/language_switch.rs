@@ -4,28 +4,30 @@ use bukti_locales::Locale;
 use leptos::prelude::*;
 
 use crate::language::{Language, tr};
+use crate::place::Place;
 
-/// `ID` and `EN`, of which one is on.
+/// `ID` and `EN`: links to the same page in each language, so they work before any script has run.
 #[component]
 pub fn LanguageSwitch() -> impl IntoView {
     let language = Language::current();
-    let button = move |locale: Locale, name: &'static str| {
+    let place = Place::current();
+    let link = move |locale: Locale, name: &'static str| {
         view! {
-            <button
-                type="button"
+            <a
+                href=move || place.in_language(locale)
                 lang=locale.tag()
+                hreflang=locale.tag()
                 aria-label=name
-                aria-pressed=move || (language.get() == locale).to_string()
-                on:click=move |_| language.set(locale)
+                aria-current=move || (language.get() == locale).then_some("true")
             >
                 {locale.tag().to_uppercase()}
-            </button>
+            </a>
         }
     };
     view! {
         <div class="languages" role="group" aria-label=tr("site.languages")>
-            {button(Locale::Id, "ID, Bahasa Indonesia")}
-            {button(Locale::En, "EN, English")}
+            {link(Locale::Id, "ID, Bahasa Indonesia")}
+            {link(Locale::En, "EN, English")}
         </div>
     }
 }

@@ -4,12 +4,13 @@ use leptos::prelude::*;
 
 use crate::components::{Icon, Sign};
 use crate::language::tr;
+use crate::place::{Page, to};
 
 /// A row that leads to another page.
 #[component]
 pub fn RowLink(
     /// Where it leads.
-    href: &'static str,
+    page: Page,
     /// What it shows before its words.
     sign: Sign,
     /// Its words, a key of the locale files.
@@ -17,7 +18,7 @@ pub fn RowLink(
 ) -> impl IntoView {
     view! {
         <li>
-            <a href=href>
+            <a href=to(page)>
                 <Icon sign=sign />
                 <span>{tr(label)}</span>
                 <Icon sign=Sign::Forward />

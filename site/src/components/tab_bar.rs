@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::account::{Account, Who};
 use crate::components::{Icon, Sign};
 use crate::language::tr;
-use crate::place::{Page, Place};
+use crate::place::{Page, Place, to};
 
 /// Home, verifying, help and account, in reach of the thumb. Wide screens have the same in the header.
 #[component]
@@ -13,20 +13,20 @@ pub fn TabBar() -> impl IntoView {
     let account = Account::current();
     let place = Place::current();
     let mine = move || match account.get() {
-        Who::Nobody => "/masuk",
-        _ => "/akun",
+        Who::Nobody => place.to(Page::LogIn)(),
+        _ => place.to(Page::Account)(),
     };
     view! {
         <nav class="tabs" aria-label=tr("site.nav.main")>
-            <a href="/" aria-current=move || place.is_current(&Page::Home)>
+            <a href=to(Page::Home) aria-current=move || place.is_current(&Page::Home)>
                 <Icon sign=Sign::Home />
                 <span>{tr("site.nav.home")}</span>
             </a>
-            <a href="/verify" aria-current=move || place.is_current(&Page::Verify)>
+            <a href=to(Page::Verify) aria-current=move || place.is_current(&Page::Verify)>
                 <Icon sign=Sign::Scan />
                 <span>{tr("site.nav.verify")}</span>
             </a>
-            <a href="/bantuan" aria-current=move || place.is_current(&Page::Help)>
+            <a href=to(Page::Help) aria-current=move || place.is_current(&Page::Help)>
                 <Icon sign=Sign::Help />
                 <span>{tr("site.nav.help")}</span>
             </a>

@@ -12,7 +12,7 @@ use crate::components::{
 use crate::describe;
 use crate::form::Form;
 use crate::language::{Language, tr, tr_with};
-use crate::place::{Page, Place};
+use crate::place::{Page, Place, to};
 
 #[derive(Clone, Copy)]
 struct Shelf {
@@ -105,7 +105,7 @@ pub fn Account() -> impl IntoView {
         account::Who::Nobody => {
             let refused = shelf.loading.failure.read().as_ref().is_some_and(Failure::is_not_logged_in);
             if refused || was_here.get_value() {
-                place.go_instead("/masuk");
+                place.go_instead(Page::LogIn);
             }
         }
         _ => was_here.set_value(true),
@@ -121,10 +121,10 @@ pub fn Account() -> impl IntoView {
             <nav class="side" aria-label=tr("site.account.menu")>
                 <ul>
                     <li>
-                        <a href="/akun" aria-current=move || place.is_current(&Page::Account)>{tr("site.nav.certificates")}</a>
+                        <a href=to(Page::Account) aria-current=move || place.is_current(&Page::Account)>{tr("site.nav.certificates")}</a>
                     </li>
                     <li>
-                        <a href="/keluar">{tr("site.nav.log_out")}</a>
+                        <a href=to(Page::LogOut)>{tr("site.nav.log_out")}</a>
                     </li>
                 </ul>
             </nav>
@@ -225,7 +225,7 @@ fn Nobody(
                     <li>{tr("site.account.empty.status")}</li>
                 </ul>
                 <ul class="rows">
-                    <RowLink href="/" sign=Sign::Home label="site.home.title" />
+                    <RowLink page=Page::Home sign=Sign::Home label="site.home.title" />
                 </ul>
                 <HelpdeskLinks />
             </div>

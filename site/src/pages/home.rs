@@ -1,17 +1,20 @@
 //! `/`: the status of one's vaccinations.
 
+mod outcome;
+
 use bukti_domain::{Nik, Passport, PersonName};
-use bukti_wire::{ProblemCode, StatusAnswer, StatusRequest};
+use bukti_wire::{ProblemCode, StatusRequest};
 use leptos::prelude::*;
 
 use crate::api;
-use crate::browser;
+use crate::browser::{self, Tasks};
 use crate::components::{
-    BusyButton, Captcha, CaptchaBox, DiagnosisCard, DoseCard, ErrorSummary, FailureNotice, Heading, RowLink,
-    Sign, TextField,
+    BusyButton, Captcha, CaptchaBox, ErrorSummary, FailureNotice, Heading, Later, Loading, RowLink, Sign,
+    TextField,
 };
 use crate::form::{Field, Form, check};
 use crate::language::tr;
+use crate::place::Page;
 
 const RESULT: &str = "result";
 
@@ -23,7 +26,9 @@ struct StatusCheck {
     passport: RwSignal<String>,
     with_passport: RwSignal<bool>,
     captcha: Captcha,
-    answer: RwSignal<Option<StatusAnswer>>,
+    tasks: Tasks,
+    /// As it came: what reads it is loaded while one types.
+    answer: RwSignal<Option<String>>,
 }
 
 impl StatusCheck {
@@ -35,6 +40,7 @@ impl StatusCheck {
             passport: RwSignal::new(String::new()),
             with_passport: RwSignal::new(false),
             captcha: Captcha::new(),
+            tasks: Tasks::here(),
             answer: RwSignal::new(None),
         }
     }
@@ -64,15 +70,17 @@ impl StatusCheck {
             };
             // Ready for the next question, since a proof is good for one.
             self.captcha.begin();
-            self.answer.set(Some(outcome?));
+            let answer = outcome?;
+            outcome::load().await?;
+            self.answer.set(Some(answer));
             browser::focus_soon(RESULT);
             Ok(())
         });
     }
 
-    async fn ask(self, request: &StatusRequest) -> Result<StatusAnswer, api::Failure> {
+    async fn ask(self, request: &StatusRequest) -> Result<String, api::Failure> {
         let captcha = self.captcha.solution().await?;
-        api::post("/api/status", &StatusRequest { captcha, ..request.clone() }).await
+        api::post_unread("/api/status", &StatusRequest { captcha, ..request.clone() }).await
     }
 }
 
@@ -93,9 +101,9 @@ pub fn Home() -> impl IntoView {
             </div>
             <Outcome status=status />
             <ul class="rows">
-                <RowLink href="/masuk" sign=Sign::Download label="site.rows.download" />
-                <RowLink href="/verify" sign=Sign::Scan label="site.rows.verify" />
-                <RowLink href="/bantuan" sign=Sign::Help label="site.rows.help" />
+                <RowLink page=Page::LogIn sign=Sign::Download label="site.rows.download" />
+                <RowLink page=Page::Verify sign=Sign::Scan label="site.rows.verify" />
+                <RowLink page=Page::Help sign=Sign::Help label="site.rows.help" />
             </ul>
         </div>
     }
@@ -113,7 +121,12 @@ fn StatusForm(
         status.send();
     };
     // The work is done while one types.
-    let typed = Callback::new(move |()| status.captcha.begin());
+    let typed = Callback::new(move |()| {
+        if status.captcha.begin() {
+            // Where it cannot be had now, it is asked for again with the answer.
+            status.tasks.run(Box::pin(async { outcome::load().await.unwrap_or_default() }));
+        }
+    });
     let (to_passport, to_nik) = (tr("site.home.use_passport"), tr("site.home.use_nik"));
     let switch = move |_| {
         status.with_passport.update(|it| *it = !*it);
@@ -122,7 +135,7 @@ fn StatusForm(
         });
     };
     view! {
-        <form novalidate on:submit=submit>
+        <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
             <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| status.send()) />
             <TextField
@@ -178,22 +191,14 @@ fn Outcome(
     status: StatusCheck,
 ) -> impl IntoView {
     let title = tr("site.home.result");
-    let back = Callback::new(move |()| browser::focus_soon(Field::Name.id()));
-    let cards = move |answer: StatusAnswer| {
-        let none =
-            answer.none.map(|none| view! { <DiagnosisCard diagnosis=none on_check_input=Some(back) /> });
-        let doses = answer
-            .doses
-            .into_iter()
-            .map(|dose| view! { <DoseCard dose=dose on_check_input=back /> })
-            .collect_view();
+    let cards = move |answer: String| {
+        let load = move || -> Loading { Box::pin(outcome::cards(answer.clone())) };
         view! {
             <section class="outcome" aria-labelledby=RESULT>
                 <h2 id=RESULT tabindex="-1">
                     {title}
                 </h2>
-                {doses}
-                {none}
+                <Later load=Box::new(load) />
             </section>
         }
     };

@@ -12,6 +12,7 @@ use crate::components::{
 use crate::form::{Field, FieldProblem, Form, Wrong};
 use crate::input;
 use crate::language::{tr, tr_with};
+use crate::place::Page;
 
 /// A document's address that runs out within so many seconds is not opened any more.
 const MARGIN: i64 = 5;
@@ -147,7 +148,7 @@ fn BirthDateForm(
         };
     view! {
         <p>{tr("site.link.help")}</p>
-        <form novalidate on:submit=submit>
+        <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
             <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| link.open()) />
             <fieldset
@@ -184,9 +185,9 @@ fn BirthDateForm(
 fn OtherWays() -> impl IntoView {
     view! {
         <ul class="rows">
-            <RowLink href="/" sign=Sign::Home label="site.home.title" />
-            <RowLink href="/masuk" sign=Sign::Person label="site.link.log_in" />
-            <RowLink href="/bantuan" sign=Sign::Help label="site.rows.help" />
+            <RowLink page=Page::Home sign=Sign::Home label="site.home.title" />
+            <RowLink page=Page::LogIn sign=Sign::Person label="site.link.log_in" />
+            <RowLink page=Page::Help sign=Sign::Help label="site.rows.help" />
         </ul>
     }
 }

@@ -7,6 +7,7 @@ use crate::api;
 use crate::components::{FailureNotice, Heading, RowLink, Sign};
 use crate::form::Form;
 use crate::language::tr;
+use crate::place::Page;
 
 /// Ends the session as soon as it is opened, and says so only once the server has done it.
 #[component]
@@ -44,7 +45,7 @@ pub fn LogOut() -> impl IntoView {
                 }}
             </p>
             <ul class="rows">
-                <RowLink href="/" sign=Sign::Home label="site.nav.home" />
+                <RowLink page=Page::Home sign=Sign::Home label="site.nav.home" />
             </ul>
         </div>
     }

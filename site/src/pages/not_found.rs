@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::components::{Heading, RowLink, Sign};
 use crate::language::tr;
+use crate::place::Page;
 
 /// Says that there is no such page, and where to go from here.
 #[component]
@@ -13,9 +14,9 @@ pub fn NotFound() -> impl IntoView {
             <Heading key="site.not_found.title" />
             <p>{tr("site.not_found.text")}</p>
             <ul class="rows">
-                <RowLink href="/" sign=Sign::Home label="site.home.title" />
-                <RowLink href="/masuk" sign=Sign::Download label="site.rows.download" />
-                <RowLink href="/bantuan" sign=Sign::Help label="site.nav.help" />
+                <RowLink page=Page::Home sign=Sign::Home label="site.home.title" />
+                <RowLink page=Page::LogIn sign=Sign::Download label="site.rows.download" />
+                <RowLink page=Page::Help sign=Sign::Help label="site.nav.help" />
             </ul>
         </div>
     }

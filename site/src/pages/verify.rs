@@ -373,7 +373,7 @@ fn OtherWays(
         </div>
         <details class="paste">
             <summary>{tr("site.verify.paste")}</summary>
-            <form novalidate on:submit=submit>
+            <form id="form" novalidate method="dialog" on:submit=submit>
                 <div class="field">
                     <label for="qr-text">{tr("site.verify.text")}</label>
                     <textarea

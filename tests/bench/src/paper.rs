@@ -131,8 +131,8 @@ fn a4(certificate: &Certificate<'_>, publisher: &Publisher) -> Vec<Line> {
     let qr = 400.0;
     page.line(qr, 495.0, 9.5, true, text(Locale::Id, "document.scan"));
     page.line(qr, 507.0, 8.5, false, text(Locale::En, "document.scan"));
-    page.line(qr, 528.0, 8.5, true, text(Locale::Id, "document.certificate_id"));
-    page.line(qr, 539.0, 8.0, false, text(Locale::En, "document.certificate_id"));
+    page.line(qr, 528.0, 8.5, true, text(Locale::Id, "common.certificate_id"));
+    page.line(qr, 539.0, 8.0, false, text(Locale::En, "common.certificate_id"));
     page.line(qr, 556.0, 11.0, true, certificate.id);
 
     let y = page.note(590.0, "verify_title", |locale| verify(locale, publisher));
@@ -178,7 +178,7 @@ fn back(publisher: &Publisher) -> Vec<Line> {
 }
 
 fn title(locale: Locale, certificate: &Certificate<'_>) -> &'static str {
-    text(locale, if certificate.icvp { "document.title_icvp" } else { "document.title" })
+    text(locale, if certificate.icvp { "common.title_icvp" } else { "common.title" })
 }
 
 fn issued_on(locale: Locale, certificate: &Certificate<'_>) -> String {

@@ -34,7 +34,7 @@ const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 
 /// The same for the bold font, in which only doses are written.
 const BOLD_LETTERS: &str = "0123456789 /…\u{FFFD}";
-const DOSES: [&str; 3] = ["document.dose", "document.dose_booster", "document.dose_uncounted"];
+const DOSES: [&str; 3] = ["common.dose", "common.dose_booster", "common.dose_uncounted"];
 
 /// How well texts and the QR are compressed: further levels take longer than they are worth.
 const LEVEL: u32 = 2;
@@ -223,7 +223,7 @@ impl Template {
             ),
         );
         let (head, rows) = objects.finish()?;
-        let title = if icvp { "document.title_icvp" } else { "document.title" };
+        let title = if icvp { "common.title_icvp" } else { "common.title" };
         Ok(Self {
             fonts,
             codes,

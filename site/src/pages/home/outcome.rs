@@ -1,0 +1,25 @@
+//! The answer to PERIKSA. A part of the site of its own, which is loaded while one types.
+
+use bukti_wire::StatusAnswer;
+use leptos::prelude::*;
+use wasm_split_helpers::wasm_split;
+
+use crate::api::{self, Failure};
+use crate::browser;
+use crate::components::{DiagnosisCard, DoseCard};
+use crate::form::Field;
+
+/// A card for each dose, or one that says why there is none. `answer` is as it came.
+#[wasm_split(outcome, fallible, preload(load))]
+pub fn cards(answer: String) -> Result<AnyView, Failure> {
+    let StatusAnswer { doses, none } = api::read(&answer)?;
+    let back = Callback::new(move |()| browser::focus_soon(Field::Name.id()));
+    let none = none.map(|none| view! { <DiagnosisCard diagnosis=none on_check_input=Some(back) /> });
+    let doses =
+        doses.into_iter().map(|dose| view! { <DoseCard dose=dose on_check_input=back /> }).collect_view();
+    Ok(view! {
+        {doses}
+        {none}
+    }
+    .into_any())
+}

@@ -1,0 +1,123 @@
+//! The pages as they are before any script has run.
+
+use std::collections::BTreeMap;
+
+use bukti_locales::{Locale, text, texts};
+use leptos::prelude::*;
+use leptos::tachys::view::RenderHtml;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::components::PageTitle;
+use crate::pages;
+use crate::place::{Address, PRERENDERED, Page};
+
+/// What the build of the site needs of it.
+#[derive(Serialize)]
+pub struct Prerendered {
+    /// The texts that it loads, by language (BCP 47) and key.
+    pub texts: BTreeMap<&'static str, BTreeMap<String, String>>,
+    /// The pages.
+    pub pages: Vec<Rendered>,
+}
+
+/// A page in a language.
+#[derive(Serialize)]
+pub struct Rendered {
+    /// The file below the folder of the site.
+    pub file: String,
+    /// Its language (BCP 47).
+    pub language: &'static str,
+    /// The address of the same page in each language, where everybody may come to it.
+    pub addresses: BTreeMap<&'static str, String>,
+    /// The part of the site, beside the first, that it needs.
+    pub part: Option<&'static str>,
+    /// What the document is called.
+    pub title: String,
+    /// What a search engine says of it.
+    pub description: &'static str,
+    /// The HTML of its body.
+    pub body: String,
+}
+
+/// The areas of the texts of which the site shows any. Those of paper and SMS stay where they are.
+const AREAS: [&str; 4] = ["common", "site", "problems", "diagnosis"];
+
+/// Every page in every language, and the texts.
+pub fn prerendered() -> Prerendered {
+    let of_site = |key: &str| key.split_once('.').is_some_and(|(area, _)| AREAS.contains(&area));
+    let texts = Locale::ALL.map(|locale| {
+        let all = texts(locale).iter().filter(|(key, _)| of_site(key));
+        (locale.tag(), all.map(|(key, text)| (key.clone(), text.clone())).collect())
+    });
+    let pages = Locale::ALL.iter().flat_map(|locale| PRERENDERED.map(|page| rendered(page, *locale)));
+    Prerendered { texts: texts.into_iter().collect(), pages: pages.collect() }
+}
+
+fn rendered((page, is_public): (Page, bool), locale: Locale) -> Rendered {
+    let address = Address { page, locale };
+    let below = if locale == Locale::En { "en/" } else { "" };
+    let file = match address.page {
+        Page::Unknown => format!("{below}404.html"),
+        Page::Link(_) => format!("{below}s/index.html"),
+        Page::Home => format!("{below}index.html"),
+        _ => format!("{}/index.html", address.path().trim_start_matches('/')),
+    };
+    let addresses = Locale::ALL.into_iter().filter(|_| is_public);
+    let addresses = addresses.map(|locale| (locale.tag(), address.in_language(locale).path())).collect();
+    let part = pages::part(&address.page);
+    let owner = Owner::new();
+    let (title, body) = owner.with(|| {
+        let title = PageTitle::provide();
+        // Marks that only hydration needs.
+        let body = view! { <App address=address /> }.to_html().replace("<!>", "");
+        (title.get(), body)
+    });
+    owner.cleanup();
+    Rendered {
+        file,
+        language: locale.tag(),
+        addresses,
+        part,
+        title,
+        description: text(locale, "site.description"),
+        body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_readable_in_their_language() {
+        let all = prerendered();
+        assert_eq!(all.pages.len(), 2 * PRERENDERED.len());
+        let home = |language| {
+            all.pages.iter().find(|page| page.file.ends_with("index.html") && page.language == language)
+        };
+        let (id, en) = (home("id").unwrap(), home("en").unwrap());
+        assert!(id.body.contains("Cek status vaksinasi") && id.title.starts_with("Cek status vaksinasi"));
+        assert!(en.body.contains("Check vaccination status"), "{}", en.body);
+        assert!(id.body.contains(r#"href="/en""#) && en.body.contains(r#"href="/en/help""#), "{}", en.body);
+        for page in &all.pages {
+            assert!(page.body.contains("<h1") && page.body.contains("</footer>"), "{}", page.file);
+            assert!(!page.body.contains("site."), "a text is missing in {}: {}", page.file, page.body);
+        }
+    }
+
+    #[test]
+    fn without_a_script_no_form_sends_anything() {
+        for page in prerendered().pages {
+            let forms = page.body.matches("<form").count();
+            assert_eq!(page.body.matches(r#"method="dialog""#).count(), forms, "{}", page.file);
+        }
+    }
+
+    #[test]
+    fn the_site_loads_no_text_of_paper_and_sms() {
+        let texts = prerendered().texts;
+        assert_eq!(texts["id"].len(), texts["en"].len());
+        assert!(texts["id"].keys().all(|key| !key.starts_with("sms.") && !key.starts_with("document.")));
+    }
+}
