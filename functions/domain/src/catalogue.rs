@@ -7,7 +7,7 @@
 //! bukti_domain::extend_catalogue(r#"{
 //!     "diseases": [{"code": "cholera", "name": {"id": "Kolera", "en": "Cholera"}}],
 //!     "vaccines": [{"name": "Shanchol", "aliases": ["OCV"], "disease": "cholera", "primary_doses": 2,
-//!         "icvp": {"vp": "cholerainactivatedoralProductbcc643f5ed406d46ed23bf1e0ff46cd1"}}]
+//!         "next_dose_after_days": [14], "icvp": {"vp": "cholerainactivatedoralProductbcc643f5ed406d46ed23bf1e0ff46cd1"}}]
 //! }"#)?;
 //! assert_eq!(bukti_domain::vaccine_named("ocv").unwrap().name, "Shanchol");
 //! # Ok::<(), bukti_domain::CatalogueError>(())
@@ -25,11 +25,25 @@ use serde_json::Value;
 /// The catalogue that every deployment has. Product ids of the WHO's are those of its list of prequalified vaccines
 /// (SMART Product Dataset for Prequalified Vaccines 0.2.0, 2025-07-01); of a product that has one for each size of pack,
 /// one.
+///
+/// The days between doses are those from which the next may be given:
+/// - of a first series against COVID-19 the shortest of the WHO's interim recommendations (SAGE, 2021), of CoronaVac the
+///   four weeks of the Ministry of Health, and of IndoVac, Sputnik-V and Zifivax, which the WHO has not recommended on,
+///   those of their authorisation by BPOM;
+/// - of its boosters those of the Ministry of Health's circulars for adults: three months after the first series (2022-02-25),
+///   six after the first booster (HK.02.02/C/380/2023). Sputnik-V is in none of its combinations;
+/// - of a first series against polio four weeks (WHO position paper of June 2022, and the national schedule).
+///
+/// A vaccine of one dose against yellow fever or meningococci has none: when it is due again is said by the country of
+/// destination.
 const BUILT_IN: &str = include_str!("../vaccines.json");
 
 /// The first day of the vaccinations that the WHO's International Certificate of Vaccination or Prophylaxis carries in
 /// digital form (2026-04-16). Earlier ones stand in the booklet, which stays valid.
 pub(crate) const ICVP_FROM: Date = jiff::civil::date(2025, 9, 19);
+
+/// The highest number that a dose has in a feed.
+pub(crate) const MOST_DOSES: u8 = 9;
 
 /// A disease that vaccines protect from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -82,6 +96,11 @@ pub struct Vaccine {
     pub disease_name: DiseaseName,
     /// Doses of the first series; those above are boosters.
     pub primary_doses: u8,
+    /// For each dose of the first series after the first: how many days after the one before it may be given. Empty where
+    /// that is not known.
+    pub next_dose_after_days: Vec<u16>,
+    /// For each booster that is customary: how many days after the dose before it may be given.
+    pub booster_after_days: Vec<u16>,
     /// Which certificate it gets, with its codes there.
     pub codes: Codes,
 }
@@ -120,6 +139,20 @@ impl Vaccine {
             Codes::Dcc { .. } => Some(self.primary_doses),
             Codes::Icvp { .. } => None,
         }
+    }
+
+    /// How many days after this dose the next one may be given; `None` where there is none, or nobody said when.
+    ///
+    /// ```
+    /// let vaccine = bukti_domain::vaccine_named("CoronaVac").unwrap();
+    /// assert_eq!([1, 2, 3, 4].map(|dose| vaccine.next_dose_after(dose)), [Some(28), Some(90), Some(180), None]);
+    /// ```
+    pub fn next_dose_after(&self, dose_number: u8) -> Option<u16> {
+        let days = match dose_number.checked_sub(self.primary_doses) {
+            Some(boosters) => self.booster_after_days.get(usize::from(boosters)),
+            None => self.next_dose_after_days.get(usize::from(dose_number.checked_sub(1)?)),
+        };
+        days.copied()
     }
 
     /// Whether its certificate is the WHO's International Certificate of Vaccination or Prophylaxis.
@@ -241,6 +274,10 @@ struct VaccineEntry {
     aliases: Vec<String>,
     disease: String,
     primary_doses: u8,
+    #[serde(default)]
+    next_dose_after_days: Vec<u16>,
+    #[serde(default)]
+    booster_after_days: Vec<u16>,
     dcc: Option<DccCodes>,
     icvp: Option<IcvpCodes>,
 }
@@ -288,7 +325,16 @@ impl Catalogue {
     }
 
     fn checked_vaccine(&self, entry: VaccineEntry) -> Result<Vaccine, String> {
-        let VaccineEntry { name, aliases, disease, primary_doses, dcc, icvp } = entry;
+        let VaccineEntry {
+            name,
+            aliases,
+            disease,
+            primary_doses,
+            next_dose_after_days,
+            booster_after_days,
+            dcc,
+            icvp,
+        } = entry;
         if std::iter::once(&name).chain(&aliases).any(|name| plain(name).is_empty()) {
             return Err("`name` and `aliases` need a letter or digit each".to_owned());
         }
@@ -296,8 +342,24 @@ impl Catalogue {
             let codes: Vec<&str> = self.diseases.iter().map(|known| &*known.code).collect();
             return Err(format!("`disease` is `{disease}`, but must be one of {}", codes.join(", ")));
         };
-        if !(1..=9).contains(&primary_doses) {
-            return Err(format!("`primary_doses` is {primary_doses}, but must be 1 to 9"));
+        if !(1..=MOST_DOSES).contains(&primary_doses) {
+            return Err(format!("`primary_doses` is {primary_doses}, but must be 1 to {MOST_DOSES}"));
+        }
+        checked_days("next_dose_after_days", &next_dose_after_days)?;
+        checked_days("booster_after_days", &booster_after_days)?;
+        let (days, needed) = (next_dose_after_days.len(), usize::from(primary_doses - 1));
+        if days != 0 && days != needed {
+            return Err(format!(
+                "`next_dose_after_days` has {days} numbers, but must have {needed}, one for each of the `primary_doses` \
+                 after the first"
+            ));
+        }
+        let (boosters, most) = (booster_after_days.len(), usize::from(MOST_DOSES - primary_doses));
+        if boosters > most {
+            return Err(format!(
+                "`booster_after_days` has {boosters} numbers, but must have {most} at most, since doses are counted to \
+                 {MOST_DOSES}"
+            ));
         }
         let codes = match (dcc, icvp) {
             (Some(_), None) if known.dcc_target.is_none() => {
@@ -317,7 +379,16 @@ impl Catalogue {
                 return Err("needs exactly one of `dcc` and `icvp`".to_owned());
             }
         };
-        Ok(Vaccine { name, aliases, disease, disease_name: known.name.clone(), primary_doses, codes })
+        Ok(Vaccine {
+            name,
+            aliases,
+            disease,
+            disease_name: known.name.clone(),
+            primary_doses,
+            next_dose_after_days,
+            booster_after_days,
+            codes,
+        })
     }
 
     /// Finds the place of each name, and that no two vaccines share a name or a product.
@@ -381,6 +452,13 @@ fn checked_disease(disease: Disease) -> Result<Disease, String> {
         Some((field, _)) => Err(format!("`{field}` must not be empty")),
         None => Ok(disease),
     }
+}
+
+fn checked_days(field: &str, days: &[u16]) -> Result<(), String> {
+    if days.contains(&0) {
+        return Err(format!("`{field}` has a 0, but the next dose is a day later at least"));
+    }
+    Ok(())
 }
 
 fn filled(object: &str, fields: &[(&str, &String)]) -> Result<(), String> {
@@ -452,11 +530,27 @@ mod tests {
     }
 
     #[test]
+    fn the_next_dose_is_known_of_every_first_series_and_not_of_single_doses_for_travellers() {
+        for vaccine in &Catalogue::built_in().unwrap().vaccines {
+            for dose in 1..vaccine.primary_doses {
+                assert!(vaccine.next_dose_after(dose).is_some(), "{} {dose}", vaccine.name);
+            }
+            let has_boosters = vaccine.next_dose_after(vaccine.primary_doses).is_some();
+            assert_eq!(has_boosters, !vaccine.is_icvp() && vaccine.name != "Sputnik-V", "{}", vaccine.name);
+            assert_eq!(vaccine.next_dose_after(0), None);
+            assert_eq!(vaccine.next_dose_after(MOST_DOSES), None);
+        }
+    }
+
+    #[test]
     fn a_deployments_own_vaccine_is_added_and_replaced() {
-        let catalogue = extended(CHOLERA, &vaccine(GOOD)).unwrap();
+        let schedule = r#", "next_dose_after_days": [14], "booster_after_days": [730]"#;
+        let catalogue = extended(CHOLERA, &vaccine(&format!("{GOOD}{schedule}"))).unwrap();
         let at = catalogue.by_name["vkx"];
         assert_eq!(catalogue.vaccines[at].name, "Vero Kolera X");
         assert_eq!(catalogue.by_name["verokolerax"], at);
+        let days = [1, 2, 3].map(|dose| catalogue.vaccines[at].next_dose_after(dose));
+        assert_eq!(days, [Some(14), Some(730), None]);
 
         let corrected =
             r#"{"name": "STAMARIL", "disease": "yellow-fever", "primary_doses": 1, "icvp": {"vp": "Own1"}}"#;
@@ -503,6 +597,21 @@ mod tests {
             field(r#""disease": "cholera", "primary_doses": 0, "icvp": {"vp": "X"}"#),
             "`primary_doses` is 0, but must be 1 to 9"
         );
+        let with = |schedule: &str| field(&format!("{GOOD}, {schedule}"));
+        let one = "numbers, but must have 1, one for each of the `primary_doses` after the first";
+        assert_eq!(
+            with(r#""next_dose_after_days": [28, 28]"#),
+            format!("`next_dose_after_days` has 2 {one}")
+        );
+        assert_eq!(
+            with(r#""next_dose_after_days": [0]"#),
+            "`next_dose_after_days` has a 0, but the next dose is a day later at least"
+        );
+        assert_eq!(
+            with(r#""booster_after_days": [90, 90, 90, 90, 90, 90, 90, 90]"#),
+            "`booster_after_days` has 8 numbers, but must have 7 at most, since doses are counted to 9"
+        );
+        assert!(with(r#""next_dose_after_days": [-1]"#).contains("expected u16"));
         assert!(
             field(r#""disease": "cholera", "icvp": {"vp": "X"}"#).contains("missing field `primary_doses`")
         );

@@ -5,7 +5,7 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::ICVP_FROM;
+use crate::catalogue::{ICVP_FROM, MOST_DOSES};
 use crate::{Identity, Nik, Passport, PersonName, PhoneNumber, Sex, Vaccine, parse_date, vaccine_named};
 
 /// The longest field that a row may have, in characters. Far above any real one.
@@ -386,7 +386,7 @@ impl FeedRow {
                 _ => None,
             },
             phone: PhoneNumber::parse(&self.no_hp),
-            dose_number: self.dosis_ke.trim().parse().ok().filter(|number| (1..=9).contains(number)),
+            dose_number: self.dosis_ke.trim().parse().ok().filter(|number| (1..=MOST_DOSES).contains(number)),
             vaccine: vaccine_named(&self.vaksin),
             batch: filled(&self.batch).map(str::to_owned),
             vaccination_date: parse_date(self.tanggal_vaksinasi.trim()),
