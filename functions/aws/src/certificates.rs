@@ -1,13 +1,13 @@
 //! Certificates: issued once, by a conditional write.
 
 use aws_sdk_dynamodb::Client;
+use bukti_domain::is_certificate_id;
 use bukti_hcert::{Sealed, uvci};
 use bukti_trust::{HashKind, RevokedReason};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 
-use crate::keys::READABLE;
 use crate::revocations::RevocationRecord;
 use crate::table::{RACES, Table, Written, from_item, s, to_item};
 use crate::{Aws, DoseRecord, Keys, OpenError, StoreError};
@@ -118,7 +118,7 @@ pub fn parse_certificate_id(text: &str) -> Option<String> {
         }
         None => text.replace('-', ""),
     };
-    (id.len() == 16 && id.bytes().all(|byte| READABLE.contains(&byte))).then_some(id)
+    is_certificate_id(&id).then_some(id)
 }
 
 impl CertificateRecord {

@@ -7,7 +7,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::{constant_time, digest, hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bukti_domain::{FeedRow, Identity, PhoneNumber};
+use bukti_domain::{FeedRow, Identity, PhoneNumber, READABLE};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +15,6 @@ use crate::Secrets;
 
 /// The first byte of a sealed field: the form below.
 const FORM: u8 = 1;
-
-/// The letters of ids that people read out: Crockford's base 32, no I, L, O, U.
-pub(crate) const READABLE: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// A random token, 131 bits: 22 letters and digits. No other character, since phones end a link in an SMS before a
 /// hyphen or underscore that stands last.

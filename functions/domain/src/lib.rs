@@ -8,11 +8,13 @@
 //!    and the history says which row counts and what each line of a report says.
 //! 3. [`diagnosis`]: a dose and its certificate make one [`Diagnosis`]: what the state is, why, who must act, and
 //!    what to do next. Citizen, helpdesk and reports all read this one state machine.
+//! 4. [`ticket`]: the doses of a person make the tickets for their next ones.
 //!
 //! Types that exist are valid ([`Nik`], [`PhoneNumber`], …): parse, don't validate. Personal types mask themselves in
 //! `Debug` and have no `Display`.
 
 mod catalogue;
+mod certificate_id;
 mod date;
 pub mod diagnosis;
 pub mod event;
@@ -21,12 +23,14 @@ mod identity;
 mod name;
 mod phone;
 mod publisher;
+pub mod ticket;
 mod transliterate;
 
 pub use catalogue::{
     CatalogueError, Codes, Disease, DiseaseName, Vaccine, disease, disease_of_dcc, disease_of_icvp,
     extend_catalogue, vaccine_named, vaccine_of_dcc, vaccine_of_icvp,
 };
+pub use certificate_id::{READABLE, is_certificate_id};
 pub use date::{INDONESIA_WEST, iso_date, parse_date};
 pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep, diagnose};
 pub use event::{History, Origin, Version};
@@ -35,4 +39,5 @@ pub use identity::{Identity, Nik, Passport, Sex};
 pub use name::PersonName;
 pub use phone::PhoneNumber;
 pub use publisher::Publisher;
+pub use ticket::{NextDose, ReceivedDose, TicketText, next_doses};
 pub use transliterate::transliterate;

@@ -1,0 +1,459 @@
+//! The ticket for the next dose: which dose of which vaccine a person may get next, from which day, and the text of the QR
+//! that says so to a facility.
+//!
+//! A ticket is kept nowhere. It follows from the doses that have been received ([`next_doses`]), so it changes when they do.
+//! Its text ([`TicketText`]) says nothing of the person. It names the certificate of the dose before by its opaque id, which
+//! the certificate shows too, so that a facility can lay the two side by side. It is not signed: it only reminds.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use jiff::Span;
+use jiff::civil::Date;
+
+use crate::catalogue::MOST_DOSES;
+use crate::{Vaccine, is_certificate_id};
+
+/// A dose that was received, whatever became of it: what could be read of it.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceivedDose<'a> {
+    /// Which dose, 1 to 9.
+    pub dose_number: Option<u8>,
+    /// With what.
+    pub vaccine: Option<&'static Vaccine>,
+    /// When.
+    pub vaccination_date: Option<Date>,
+    /// The id of its certificate (16 characters, no hyphens), where there is a good one that the asker may open.
+    pub certificate_id: Option<&'a str>,
+}
+
+/// The dose that is next against a disease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextDose<'a> {
+    /// The id of the certificate of the dose before it.
+    pub certificate_id: &'a str,
+    /// Which dose it will be, from 2.
+    pub dose_number: u8,
+    /// With what: the vaccine of the dose before.
+    pub vaccine: &'static Vaccine,
+    /// The first day on which it may be given.
+    pub from: Date,
+}
+
+/// What is next of one person's doses, all that were received of them in any order: for each disease at most one, by the
+/// day from which it may be given.
+///
+/// It follows the dose with the highest number that has a certificate, as its vaccine's schedule in the catalogue has it.
+/// There is none where the schedule ends, and none where the next dose may have been given already: what was received of
+/// it may still be incomplete, held, or registered with another phone.
+pub fn next_doses<'a>(doses: &[ReceivedDose<'a>]) -> Vec<NextDose<'a>> {
+    let mut latest: BTreeMap<&str, Certified<'a>> = BTreeMap::new();
+    for dose in doses.iter().filter_map(Certified::of) {
+        let kept = latest.entry(&dose.vaccine.disease).or_insert(dose);
+        if dose.order() > kept.order() {
+            *kept = dose;
+        }
+    }
+    let mut next: Vec<_> = latest
+        .values()
+        .filter(|latest| !doses.iter().any(|dose| latest.may_be_before(dose)))
+        .filter_map(Certified::next)
+        .collect();
+    next.sort_by_key(|dose| dose.from);
+    next
+}
+
+/// A dose that has its certificate, so nothing of it is missing.
+#[derive(Clone, Copy)]
+struct Certified<'a> {
+    dose_number: u8,
+    vaccine: &'static Vaccine,
+    vaccination_date: Date,
+    certificate_id: &'a str,
+}
+
+impl<'a> Certified<'a> {
+    fn of(dose: &ReceivedDose<'a>) -> Option<Self> {
+        Some(Self {
+            dose_number: dose.dose_number?,
+            vaccine: dose.vaccine?,
+            vaccination_date: dose.vaccination_date?,
+            certificate_id: dose.certificate_id?,
+        })
+    }
+
+    /// By number; of one dose that two facilities reported the later day counts.
+    fn order(&self) -> (u8, Date, &'a str) {
+        (self.dose_number, self.vaccination_date, self.certificate_id)
+    }
+
+    /// Whether a dose may have been given after this one, against the same disease, by all that is known of it.
+    fn may_be_before(&self, dose: &ReceivedDose<'_>) -> bool {
+        let same_disease = dose.vaccine.is_none_or(|vaccine| vaccine.disease == self.vaccine.disease);
+        let higher = dose.dose_number.is_none_or(|number| number > self.dose_number);
+        // The number says it, whatever the day, where it is known to be of this disease.
+        let numbered = dose.vaccine.is_some() && dose.dose_number.is_some();
+        let not_earlier = dose.vaccination_date.is_none_or(|day| day >= self.vaccination_date);
+        same_disease && higher && (numbered || not_earlier)
+    }
+
+    fn next(&self) -> Option<NextDose<'a>> {
+        let days = self.vaccine.next_dose_after(self.dose_number)?;
+        Some(NextDose {
+            certificate_id: self.certificate_id,
+            dose_number: self.dose_number + 1,
+            vaccine: self.vaccine,
+            from: self.vaccination_date.checked_add(Span::new().days(days)).ok()?,
+        })
+    }
+}
+
+impl NextDose<'_> {
+    /// What the QR says of it.
+    pub fn text(&self) -> TicketText {
+        TicketText {
+            certificate_id: self.certificate_id.to_owned(),
+            dose_number: self.dose_number,
+            vaccine: self.vaccine.name.clone(),
+            from: self.from,
+        }
+    }
+}
+
+/// What the QR of a ticket says: an address of the site, whose fragment no browser sends to anybody.
+///
+/// ```text
+/// https://bukti.example.go.id/tiket#7KQ2M4XD9TRA6HVC.2.bOPV~20~28Bio~20Farma~29.20251226
+///                                   │                │ │                        └ the first day, YYYYMMDD
+///                                   │                │ └ the vaccine
+///                                   │                └ which dose it will be, 2 to 9
+///                                   └ the certificate of the dose before: 16 characters
+/// ```
+///
+/// Of the vaccine's name ASCII letters, digits and hyphens stand for themselves, every other byte of its UTF-8 as `~` and two
+/// hexadecimal digits in capitals: no percent sign, which messengers and scanners like to write otherwise. There is one text
+/// for a ticket, and nothing else is read.
+///
+/// ```
+/// use bukti_domain::TicketText;
+/// let ticket = TicketText::parse("https://bukti.example.go.id/tiket#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226").unwrap();
+/// assert_eq!((ticket.dose_number, &*ticket.vaccine), (2, "CoronaVac"));
+/// assert_eq!(ticket.from, jiff::civil::date(2021, 2, 26));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketText {
+    /// The id of the certificate of the dose before, without hyphens.
+    pub certificate_id: String,
+    /// Which dose it is for, 2 to 9.
+    pub dose_number: u8,
+    /// The vaccine's name in the catalogue of the deployment.
+    pub vaccine: String,
+    /// The first day on which the dose may be given.
+    pub from: Date,
+}
+
+impl TicketText {
+    /// The path of the site's page that shows a ticket.
+    pub const PATH: &str = "/tiket";
+
+    /// The address on the site of this address (`https://…`, no slash at the end).
+    pub fn address(&self, site_url: &str) -> String {
+        format!("{site_url}{}#{}", Self::PATH, self.fragment())
+    }
+
+    /// What stands behind the `#`.
+    fn fragment(&self) -> String {
+        let (id, dose, vaccine, from) =
+            (&self.certificate_id, self.dose_number, written(&self.vaccine), self.from);
+        format!("{id}.{dose}.{vaccine}.{:04}{:02}{:02}", from.year(), from.month(), from.day())
+    }
+
+    /// Reads an address, whichever site it is of, or only its fragment with the `#`, as a page finds it in
+    /// `location.hash`. `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, fragment) = text.split_once('#')?;
+        if !address.is_empty() {
+            let site = address.strip_suffix(Self::PATH)?;
+            let host = site.strip_prefix("https://").or_else(|| site.strip_prefix("http://"))?;
+            if host.is_empty() {
+                return None;
+            }
+        }
+        let mut parts = fragment.split('.');
+        let [id, dose, vaccine, from] = [parts.next()?, parts.next()?, parts.next()?, parts.next()?];
+        let number = |digits: std::ops::Range<usize>| from.get(digits)?.parse().ok();
+        let year = from.get(0..4)?.parse().ok()?;
+        let read = Self {
+            certificate_id: is_certificate_id(id).then(|| id.to_owned())?,
+            dose_number: dose.parse().ok().filter(|dose| (2..=MOST_DOSES).contains(dose))?,
+            vaccine: read(vaccine)?,
+            from: Date::new(year, number(4..6)?, number(6..8)?).ok()?,
+        };
+        // What numbers and hexadecimal digits allow beyond that (signs, small letters, more parts) is no ticket.
+        (read.fragment() == fragment).then_some(read)
+    }
+}
+
+/// A vaccine's name as it stands in a fragment.
+fn written(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(text, "~{byte:02X}");
+        }
+    }
+    text
+}
+
+/// The name that was written so.
+fn read(text: &str) -> Option<String> {
+    let mut pieces = text.split('~');
+    let mut name = pieces.next()?.as_bytes().to_vec();
+    for piece in pieces {
+        let (byte, plain) = piece.split_at_checked(2)?;
+        name.push(u8::from_str_radix(byte, 16).ok()?);
+        name.extend(plain.as_bytes());
+    }
+    String::from_utf8(name).ok().filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::vaccine_named;
+
+    const ID: &str = "7KQ2M4XD9TRA6HVC";
+    const OTHER: &str = "0000000000000000";
+
+    fn received(number: u8, vaccine: &str, day: Date) -> ReceivedDose<'static> {
+        ReceivedDose {
+            dose_number: Some(number),
+            vaccine: Some(vaccine_named(vaccine).unwrap()),
+            vaccination_date: Some(day),
+            certificate_id: None,
+        }
+    }
+
+    fn certified(number: u8, vaccine: &str, day: Date) -> ReceivedDose<'static> {
+        ReceivedDose { certificate_id: Some(ID), ..received(number, vaccine, day) }
+    }
+
+    /// Number, vaccine and day of what is next.
+    fn next(doses: &[ReceivedDose<'static>]) -> Vec<(u8, &'static str, Date)> {
+        next_doses(doses).iter().map(|next| (next.dose_number, &*next.vaccine.name, next.from)).collect()
+    }
+
+    const DAY: Date = date(2021, 1, 29);
+
+    #[test]
+    fn the_schedule_of_the_last_vaccine_says_when() {
+        assert_eq!(next(&[]), []);
+        assert_eq!(next(&[certified(1, "CoronaVac", DAY)]), [(2, "CoronaVac", date(2021, 2, 26))]);
+        let second = certified(2, "AstraZeneca", date(2021, 3, 1));
+        assert_eq!(
+            next(&[second, certified(1, "CoronaVac", DAY)]),
+            [(3, "AstraZeneca", date(2021, 5, 30))],
+            "a booster"
+        );
+        assert_eq!(next(&[certified(1, "Janssen", DAY)]), [(2, "Janssen", date(2021, 4, 29))]);
+        for (number, vaccine) in
+            [(4, "CoronaVac"), (2, "Sputnik-V"), (1, "Stamaril"), (4, "bOPV"), (9, "Moderna")]
+        {
+            assert_eq!(next(&[certified(number, vaccine, DAY)]), [], "{number} {vaccine}: the schedule ends");
+        }
+        assert_eq!(next(&[certified(1, "CoronaVac", Date::MAX)]), [], "no calendar has that day");
+    }
+
+    #[test]
+    fn each_disease_has_its_own_by_day() {
+        let doses = [
+            certified(1, "bOPV", date(2025, 10, 30)),
+            certified(1, "Pfizer", DAY),
+            certified(1, "Menveo", DAY),
+        ];
+        assert_eq!(
+            next(&doses),
+            [(2, "Pfizer", date(2021, 2, 19)), (2, "bOPV (Bio Farma)", date(2025, 11, 27))]
+        );
+    }
+
+    #[test]
+    fn no_ticket_for_a_dose_that_was_given_already() {
+        let first = certified(1, "CoronaVac", DAY);
+        let ticket = [(2, "CoronaVac", date(2021, 2, 26))];
+        let later = received(2, "Moderna", date(2021, 2, 26));
+        let unknown = ReceivedDose { vaccine: None, ..later };
+        let unnumbered = ReceivedDose { dose_number: None, ..later };
+        let undated = ReceivedDose { vaccination_date: None, ..later };
+        for given in
+            [later, unknown, unnumbered, undated, ReceivedDose { vaccination_date: Some(DAY), ..unknown }]
+        {
+            assert_eq!(next(&[first, given]), [], "{given:?}");
+        }
+        let earlier = date(2021, 1, 1);
+        assert_eq!(next(&[first, received(2, "CoronaVac", earlier)]), [], "the number counts, not the day");
+        for other in [
+            received(2, "bOPV", date(2025, 11, 1)),
+            received(1, "Pfizer", date(2021, 2, 26)),
+            ReceivedDose { dose_number: Some(1), ..unknown },
+            ReceivedDose { vaccination_date: Some(earlier), ..unknown },
+            ReceivedDose { vaccination_date: Some(earlier), ..unnumbered },
+        ] {
+            assert_eq!(next(&[other, first]), ticket, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_dose_that_was_reported_twice_the_later_day_counts() {
+        let (one, other) = (certified(1, "CoronaVac", DAY), certified(1, "CoronaVac", date(2021, 2, 1)));
+        let other = ReceivedDose { certificate_id: Some(OTHER), ..other };
+        for doses in [[one, other], [other, one]] {
+            assert_eq!(next(&doses), [(2, "CoronaVac", date(2021, 3, 1))]);
+            assert_eq!(next_doses(&doses)[0].certificate_id, OTHER);
+        }
+    }
+
+    #[test]
+    fn a_name_is_written_without_what_addresses_give_a_meaning_to() {
+        let text = |vaccine: &str| {
+            let next = next_doses(&[certified(1, vaccine, date(2025, 11, 28))])[0];
+            let text = next.text();
+            let address = text.address("https://bukti.example.go.id");
+            assert_eq!(TicketText::parse(&address), Some(text));
+            address
+        };
+        assert_eq!(
+            text("bOPV"),
+            "https://bukti.example.go.id/tiket#7KQ2M4XD9TRA6HVC.2.bOPV~20~28Bio~20Farma~29.20251226"
+        );
+        assert!(text("Sputnik V").ends_with("#7KQ2M4XD9TRA6HVC.2.Sputnik-V.20251219"));
+    }
+
+    #[test]
+    fn what_is_no_ticket_is_not_read() {
+        let good = "https://h/tiket#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226";
+        assert!(TicketText::parse(good).is_some());
+        assert!(TicketText::parse("#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226").is_some(), "location.hash");
+        for bad in [
+            "",
+            "#",
+            "HC1:6BFOXN",
+            "7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226",
+            "ftp://h/tiket#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226",
+            "https:///tiket#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226",
+            "https://h/s/tiketi#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226",
+            "https://h/tiket?7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226",
+            "#7KQ2-M4XD-9TRA-6HVC.2.CoronaVac.20210226",
+            "#7KQ2M4XD9TRA6HVI.2.CoronaVac.20210226",
+            "#3171012401896246.1.CoronaVac.20210226",
+            "#7KQ2M4XD9TRA6HVC.10.CoronaVac.20210226",
+            "#7KQ2M4XD9TRA6HVC.02.CoronaVac.20210226",
+            "#7KQ2M4XD9TRA6HVC.+2.CoronaVac.20210226",
+            "#7KQ2M4XD9TRA6HVC.2..20210226",
+            "#7KQ2M4XD9TRA6HVC.2.Corona Vac.20210226",
+            "#7KQ2M4XD9TRA6HVC.2.Corona~2fVac.20210226",
+            "#7KQ2M4XD9TRA6HVC.2.Corona~41Vac.20210226",
+            "#7KQ2M4XD9TRA6HVC.2.Corona~FFVac.20210226",
+            "#7KQ2M4XD9TRA6HVC.2.Corona~+1Vac.20210226",
+            "#7KQ2M4XD9TRA6HVC.2.CoronaVac~2.20210226",
+            "#7KQ2M4XD9TRA6HVC.2.CoronaVac~é.20210226",
+            "#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210229",
+            "#7KQ2M4XD9TRA6HVC.2.CoronaVac.2021+2+6",
+            "#7KQ2M4XD9TRA6HVC.2.CoronaVac.2021022",
+            "#7KQ2M4XD9TRA6HVC.2.CoronaVac.202102266",
+            "#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226.",
+            "#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226#",
+        ] {
+            assert_eq!(TicketText::parse(bad), None, "{bad}");
+        }
+    }
+
+    fn day() -> impl Strategy<Value = Date> {
+        (0i32..40_000).prop_map(|days| date(1950, 1, 1).checked_add(Span::new().days(days)).unwrap())
+    }
+
+    fn ticket() -> impl Strategy<Value = TicketText> {
+        ("[0-9A-HJKMNP-TV-Z]{16}", 2u8..=9, ".{1,40}|[ -~]{1,20}", day()).prop_map(
+            |(certificate_id, dose_number, vaccine, from)| TicketText {
+                certificate_id,
+                dose_number,
+                vaccine,
+                from,
+            },
+        )
+    }
+
+    fn dose() -> impl Strategy<Value = ReceivedDose<'static>> {
+        let vaccine =
+            prop::sample::select(vec!["CoronaVac", "Zifivax", "Janssen", "bOPV", "nOPV2", "Stamaril"]);
+        let facts = (
+            prop::option::weighted(0.9, 1u8..=9),
+            prop::option::weighted(0.9, vaccine.prop_map(|name| vaccine_named(name).unwrap())),
+            prop::option::weighted(0.9, day()),
+            prop::option::of(prop::sample::select(vec![ID, OTHER])),
+        );
+        facts.prop_map(|(dose_number, vaccine, vaccination_date, certificate_id)| ReceivedDose {
+            dose_number,
+            vaccine,
+            vaccination_date,
+            certificate_id,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_says_its_ticket_in_letters_that_every_address_bears(ticket in ticket()) {
+            let address = ticket.address("https://bukti.example.go.id:8443");
+            let (_, fragment) = address.split_once('#').unwrap();
+            // RFC 3986, 2.3: what is never encoded.
+            let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+            prop_assert!(fragment.bytes().all(unreserved), "{}", fragment);
+            prop_assert_eq!(TicketText::parse(&format!("#{fragment}")), Some(ticket.clone()));
+            prop_assert_eq!(TicketText::parse(&address), Some(ticket));
+        }
+
+        #[test]
+        fn whatever_is_read_is_written_the_same_way(
+            ticket in ticket(),
+            at in any::<prop::sample::Index>(),
+            put in "[.~#0-9A-F+ é-]{0,2}",
+        ) {
+            let mut text: Vec<char> = format!("#{}", ticket.fragment()).chars().collect();
+            let at = at.index(text.len());
+            text.splice(at..=at, put.chars());
+            let text: String = text.into_iter().collect();
+            if let Some(read) = TicketText::parse(&text) {
+                prop_assert_eq!(format!("#{}", read.fragment()), text);
+            }
+        }
+
+        #[test]
+        fn a_ticket_follows_the_last_dose_of_its_disease_and_no_order_matters(
+            doses in prop::collection::vec(dose(), 0..8).prop_shuffle(),
+        ) {
+            let next = next_doses(&doses);
+            let mut turned = doses.clone();
+            turned.reverse();
+            prop_assert_eq!(&next_doses(&turned), &next);
+            for ticket in &next {
+                let disease = |vaccine: Option<&'static Vaccine>| vaccine.map(|vaccine| &*vaccine.disease);
+                let same = |other: &&ReceivedDose| disease(other.vaccine) == Some(&ticket.vaccine.disease);
+                let numbers = doses.iter().filter(same).filter_map(|dose| dose.dose_number);
+                prop_assert_eq!(numbers.max(), Some(ticket.dose_number - 1));
+                let before = doses.iter().filter(same).any(|dose| {
+                    dose.certificate_id == Some(ticket.certificate_id)
+                        && dose.vaccination_date.is_some_and(|day| day < ticket.from)
+                });
+                prop_assert!(before);
+                let of_disease = next.iter().filter(|other| other.vaccine.disease == ticket.vaccine.disease);
+                prop_assert_eq!(of_disease.count(), 1);
+            }
+        }
+    }
+}
