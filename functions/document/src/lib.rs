@@ -202,6 +202,22 @@ impl Printer {
     }
 }
 
+/// The QR of a text of words, such as a ticket's address, as an SVG document: black on white in its quiet zone, nothing else.
+///
+/// It can be put into a page as it is, at any size. It has no name of its own: whoever shows it says what it is.
+///
+/// ```
+/// assert!(bukti_document::qr_picture("https://bukti.example.go.id/tiket#")?.starts_with("<svg"));
+/// # Ok::<(), bukti_document::DocumentError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`DocumentError::QrTextTooLong`] if the text is longer than a QR of level M holds, 2331 bytes.
+pub fn qr_picture(text: &str) -> Result<String, DocumentError> {
+    svg::qr(text)
+}
+
 /// Why a document could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {

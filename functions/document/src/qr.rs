@@ -1,4 +1,4 @@
-//! The QR of a certificate: from its text to its modules.
+//! A QR: from its text to its modules.
 
 use qrcode::bits::encode_auto;
 use qrcode::canvas::{Canvas, MaskPattern};
@@ -31,11 +31,27 @@ pub(crate) struct Run {
 }
 
 impl Qr {
-    /// The smallest QR of error correction level M that holds the text.
+    /// The smallest QR of error correction level M that holds the text of a certificate.
     ///
     /// Level M because cheap phones failed on the finer modules of level Q. The text is base45, so the
     /// segments come out alphanumeric.
     pub(crate) fn new(text: &str) -> Result<Self, DocumentError> {
+        let mut canvas = Self::unmasked(text)?;
+        // The standard would have us draw all eight masks and keep the best, which takes forty times as long.
+        // The text is compressed and signed, so it is as good as random, and so is what any mask makes of it;
+        // a reader takes whichever the QR names. The checkerboard also breaks up the regular padding at the
+        // end.
+        canvas.apply_mask(MaskPattern::Checkerboard);
+        Ok(Self::of(canvas))
+    }
+
+    /// The smallest QR of error correction level M that holds a text of words, which can come out in patterns: it gets the
+    /// best of the eight masks.
+    pub(crate) fn of_words(text: &str) -> Result<Self, DocumentError> {
+        Ok(Self::of(Self::unmasked(text)?.apply_best_mask()))
+    }
+
+    fn unmasked(text: &str) -> Result<Canvas, DocumentError> {
         let bits = encode_auto(text.as_bytes(), EcLevel::M).map_err(|_| DocumentError::QrTextTooLong)?;
         let version = bits.version();
         let (data, correction) = ec::construct_codewords(&bits.into_bytes(), version, EcLevel::M)
@@ -43,13 +59,12 @@ impl Qr {
         let mut canvas = Canvas::new(version, EcLevel::M);
         canvas.draw_all_functional_patterns();
         canvas.draw_data(&data, &correction);
-        // The standard would have us draw all eight masks and keep the best, which takes forty times as long.
-        // The text is compressed and signed, so it is as good as random, and so is what any mask makes of it;
-        // a reader takes whichever the QR names. The checkerboard also breaks up the regular padding at the
-        // end.
-        canvas.apply_mask(MaskPattern::Checkerboard);
-        let dark = canvas.into_colors().into_iter().map(|colour| colour == Color::Dark).collect();
-        Ok(Self { width: usize::try_from(version.width()).unwrap_or_default(), dark })
+        Ok(canvas)
+    }
+
+    fn of(canvas: Canvas) -> Self {
+        let dark: Vec<bool> = canvas.into_colors().into_iter().map(|colour| colour == Color::Dark).collect();
+        Self { width: dark.len().isqrt(), dark }
     }
 
     /// Modules on a side with the quiet zone.

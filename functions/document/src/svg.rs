@@ -1,4 +1,4 @@
-//! The certificate on a phone's screen: the front of the card as an SVG.
+//! What is shown on a phone's screen, as SVG: the front of the card, and the QR of a ticket.
 
 use std::fmt::{self, Write};
 
@@ -9,7 +9,7 @@ use crate::canvas::{Align, Canvas, Slot, Style, Weight};
 use crate::field::{Field, Language};
 use crate::font::{Fonts, fonts};
 use crate::look::{BLACK, Colour, GROUND, LINE, WAVES, WHITE};
-use crate::qr::{QUIET_ZONE, Qr};
+use crate::qr::{PIXELS, QUIET_ZONE, Qr};
 use crate::words::shown;
 use crate::{Certificate, DocumentError, card, guilloche};
 
@@ -39,6 +39,19 @@ pub(crate) fn picture(
     svg.close();
     svg.written.map_err(|_| DocumentError::Write)?;
     Ok(svg.out)
+}
+
+/// A QR alone, in its quiet zone, as an SVG document.
+pub(crate) fn qr(text: &str) -> Result<String, DocumentError> {
+    let qr = Qr::of_words(text)?;
+    let side = qr.width_with_quiet_zone();
+    Ok(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" width=\"{size}\" height=\"{size}\">\
+         <rect width=\"{side}\" height=\"{side}\" fill=\"{WHITE}\"/>\
+         <path stroke=\"{BLACK}\" shape-rendering=\"crispEdges\" d=\"{strokes}\"/></svg>\n",
+        size = side * PIXELS,
+        strokes = Strokes(&qr),
+    ))
 }
 
 /// A canvas that writes an SVG. What fails is kept for the end.
@@ -177,26 +190,14 @@ impl Canvas for Svg<'_> {
         put!(self, " stroke-linecap=\"round\" stroke-linejoin=\"round\"/>");
     }
 
-    /// The QR, as strokes one module thick: fewer letters than rectangles.
     fn qr(&mut self, (x, y): (f32, f32), side: f32) {
         let scale = side / self.qr.width_with_quiet_zone() as f32;
         put!(
             self,
             "<path transform=\"translate({x:.2} {y:.2}) scale({scale:.5})\" stroke=\"{BLACK}\" \
-             shape-rendering=\"crispEdges\" d=\""
+             shape-rendering=\"crispEdges\" d=\"{}\"/>",
+            Strokes(&self.qr)
         );
-        let mut row = None;
-        let mut end = 0;
-        for run in self.qr.runs() {
-            if row == Some(run.y) {
-                put!(self, "m{} 0h{}", run.x - end, run.length);
-            } else {
-                put!(self, "M{} {}.5h{}", run.x + QUIET_ZONE, run.y + QUIET_ZONE, run.length);
-            }
-            row = Some(run.y);
-            end = run.x + run.length;
-        }
-        put!(self, "\"/>");
     }
 
     fn band(&mut self, (x, y): (f32, f32), (width, height): (f32, f32), scale: f32) {
@@ -227,6 +228,27 @@ impl Canvas for Svg<'_> {
             put!(self, "</g>");
         }
         put!(self, "</g>");
+    }
+}
+
+/// The dark modules of a QR as a path of strokes one module thick, in modules from the corner of the quiet zone: fewer
+/// letters than rectangles.
+struct Strokes<'a>(&'a Qr);
+
+impl fmt::Display for Strokes<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut row = None;
+        let mut end = 0;
+        for run in self.0.runs() {
+            if row == Some(run.y) {
+                write!(formatter, "m{} 0h{}", run.x - end, run.length)?;
+            } else {
+                write!(formatter, "M{} {}.5h{}", run.x + QUIET_ZONE, run.y + QUIET_ZONE, run.length)?;
+            }
+            row = Some(run.y);
+            end = run.x + run.length;
+        }
+        Ok(())
     }
 }
 

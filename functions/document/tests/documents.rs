@@ -1,6 +1,6 @@
 //! Both documents as others see them: rasterised, scanned, searched, parsed.
 
-use bukti_document::{Certificate, DocumentError, Form, Printer};
+use bukti_document::{Certificate, DocumentError, Form, Printer, qr_picture};
 use bukti_domain::{DiseaseName, Publisher, Sex, disease};
 use bukti_locales::Locale;
 use bukti_paper::{Paper, Picture};
@@ -314,32 +314,32 @@ fn the_qr_of_the_picture_scans() {
     for length in [537, 700] {
         let text = qr_text(length, 5);
         let svg = picture(&certificate("Sri", &text), Locale::Id).expect("a picture");
-        let document = roxmltree::Document::parse(&svg).expect("well-formed XML");
-        let path = document
-            .descendants()
-            .find(|node| node.attribute("shape-rendering").is_some())
-            .and_then(|node| node.attribute("d"))
-            .expect("a path");
-        // The path knows three things, all in modules: go to a row's middle, skip light ones, draw dark ones.
-        let (mut x, mut y, mut dark) = (0, 0, std::collections::HashSet::new());
-        for (command, numbers) in path.matches(['M', 'm', 'h']).zip(path.split(['M', 'm', 'h']).skip(1)) {
-            let numbers: Vec<f32> =
-                numbers.split(' ').map(|number| number.parse().expect("a number")).collect();
-            match command {
-                "M" => (x, y) = (numbers[0] as usize, numbers[1] as usize),
-                "m" => x += numbers[0] as usize,
-                _ => {
-                    dark.extend((0..numbers[0] as usize).map(|step| (x + step, y)));
-                    x += numbers[0] as usize;
-                }
-            }
-        }
-        let side = dark.iter().map(|(x, _)| x + 5).max().unwrap_or_default();
-        let shades = (0..side * 4).flat_map(|y| (0..side * 4).map(move |x| (x / 4, y / 4)));
-        let shades = shades.map(|module| if dark.contains(&module) { 0 } else { 255 });
-        let found = Picture::new(side * 4, shades.collect(), 300).qrs();
+        let found = Picture::of_qr_in(&svg).qrs();
         assert_eq!(found.iter().map(|qr| &*qr.text).collect::<Vec<_>>(), [text]);
     }
+}
+
+#[test]
+fn a_qr_alone_scans_and_stands_in_its_quiet_zone() {
+    for vaccine in ["CoronaVac", "bOPV~20~28Bio~20Farma~29", &"~20".repeat(600), ""] {
+        let text = format!("https://bukti.example.go.id/tiket#7KQ2M4XD9TRA6HVC.2.{vaccine}.20210226");
+        let svg = qr_picture(&text).expect("a picture");
+        let found = Picture::of_qr_in(&svg).qrs();
+        assert_eq!(found.iter().map(|qr| &*qr.text).collect::<Vec<_>>(), [text]);
+        let document = roxmltree::Document::parse(&svg).expect("well-formed XML");
+        let side = (found[0].modules + 8).to_string();
+        assert_eq!(document.root_element().attribute("viewBox"), Some(&*format!("0 0 {side} {side}")));
+        let shapes: Vec<_> = document.root_element().children().filter(|node| node.is_element()).collect();
+        let of = |at: usize, name| shapes[at].attribute(name);
+        assert_eq!(
+            [of(0, "width"), of(0, "height"), of(0, "fill")],
+            [Some(&*side), Some(&*side), Some("#FFFFFF")]
+        );
+        assert_eq!(of(1, "stroke"), Some("#000000"));
+        assert!(of(1, "d").is_some_and(|path| path.starts_with("M4 4.5h7")), "the first finder pattern");
+    }
+    assert!(qr_picture(&"a".repeat(2331)).is_ok(), "the most that version 40 holds at level M");
+    assert!(matches!(qr_picture(&"a".repeat(2332)), Err(DocumentError::QrTextTooLong)));
 }
 
 #[test]

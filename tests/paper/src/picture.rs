@@ -1,5 +1,7 @@
 //! Finding and reading QRs in a picture.
 
+use std::collections::HashSet;
+
 use rxing::common::cpp_essentials::ConcentricPattern;
 use rxing::common::{BitMatrix, DetectorRXingResult, GlobalHistogramBinarizer, HybridBinarizer};
 use rxing::qrcode::cpp_port::{decoder, detector};
@@ -29,6 +31,32 @@ impl Picture {
     /// A picture from its shades, row by row from the top, and its resolution in dots per inch.
     pub fn new(width: usize, grey: Vec<u8>, dpi: u16) -> Self {
         Self { width, grey, dpi }
+    }
+
+    /// The QR of a picture of ours (an SVG), without what is around it but with as much margin as it has at the left: 4 pixels
+    /// a module, at 300 dpi.
+    pub fn of_qr_in(svg: &str) -> Self {
+        let document = roxmltree::Document::parse(svg).unwrap();
+        let path = document.descendants().find(|node| node.attribute("shape-rendering").is_some()).unwrap();
+        let path = path.attribute("d").unwrap();
+        // The path knows three things, all in modules: go to a row's middle, skip light ones, draw dark ones.
+        let (mut x, mut y, mut dark) = (0, 0, HashSet::new());
+        for (command, numbers) in path.matches(['M', 'm', 'h']).zip(path.split(['M', 'm', 'h']).skip(1)) {
+            let numbers: Vec<f32> = numbers.split(' ').map(|number| number.parse().unwrap()).collect();
+            match command {
+                "M" => (x, y) = (numbers[0] as usize, numbers[1] as usize),
+                "m" => x += numbers[0] as usize,
+                _ => {
+                    dark.extend((0..numbers[0] as usize).map(|step| (x + step, y)));
+                    x += numbers[0] as usize;
+                }
+            }
+        }
+        let columns = || dark.iter().map(|(x, _)| x);
+        let side = columns().min().unwrap() + columns().max().unwrap() + 1;
+        let shades = (0..side * 4).flat_map(|y| (0..side * 4).map(move |x| (x / 4, y / 4)));
+        let shades = shades.map(|module| if dark.contains(&module) { 0 } else { 255 });
+        Self::new(side * 4, shades.collect(), 300)
     }
 
     /// The QRs that can be read.
