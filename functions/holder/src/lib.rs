@@ -7,9 +7,9 @@ use bukti_aws::{
     Aws, CertificateRecord, Certificates, Copies, Documents, DoseRecord, Doses, LinkTry, Links, Login,
     Sessions, certificate_id_grouped,
 };
-use bukti_document::{DocumentError, Form, Printer};
+use bukti_document::{DocumentError, Form, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
-use bukti_domain::parse_date;
+use bukti_domain::{NextDose, ReceivedDose, next_doses, parse_date};
 use bukti_http::{
     Answer, Caller, Failure, FailureResult, dose_status, doses_by_day, field, issued_on, json, locale,
     path_parameter, read_json, read_optional_json, require_login, respond,
@@ -17,7 +17,7 @@ use bukti_http::{
 use bukti_locales::Locale;
 use bukti_wire::{
     Certificates as CertificatesAnswer, Document, DocumentForm, DocumentRequest, FieldError, Function,
-    HolderDose, LinkAnswer, LinkRequest, People, Person, ProblemCode,
+    HolderDose, LinkAnswer, LinkRequest, People, Person, ProblemCode, Ticket,
 };
 use jiff::Timestamp;
 use lambda_http::Request;
@@ -104,21 +104,40 @@ impl Holder {
         // Somebody else's person and nobody's are answered alike.
         let name = name.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
         let records = self.doses.of_person_key(person).await?;
-        let mut doses = Vec::new();
+        let (mut doses, mut received) = (Vec::new(), Vec::new());
         for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
             let same_phone = record.phone.as_ref() == Some(&login.phone);
             let certificate = records.certificate_of(record);
             let status = dose_status(record, &dose, certificate, Some(same_phone));
             let batch = dose.batch.clone();
-            let view = match (certificate, dose.complete()) {
-                (Some(certificate), Some(dose)) if same_phone && certificate.revoked_at.is_none() => {
-                    Some(self.view(certificate, &dose, locale)?)
-                }
+            let own = certificate.filter(|certificate| same_phone && certificate.revoked_at.is_none());
+            received.push(ReceivedDose {
+                dose_number: dose.dose_number,
+                vaccine: dose.vaccine,
+                vaccination_date: dose.vaccination_date,
+                certificate_id: own.map(CertificateRecord::certificate_id),
+            });
+            let view = match (own, dose.complete()) {
+                (Some(certificate), Some(dose)) => Some(self.view(certificate, &dose, locale)?),
                 _ => None,
             };
             doses.push(HolderDose { status, batch, certificate: view });
         }
-        Ok(json(200, &CertificatesAnswer { person: person_view(person, name), doses }))
+        let tickets = next_doses(&received).iter().map(|next| self.ticket(next)).collect::<Result<_, _>>()?;
+        Ok(json(200, &CertificatesAnswer { person: person_view(person, name), doses, tickets }))
+    }
+
+    fn ticket(&self, next: &NextDose<'_>) -> Result<Ticket, Failure> {
+        let text = next.text().address(&self.aws.settings.site_url);
+        Ok(Ticket {
+            disease: next.vaccine.into(),
+            vaccine: next.vaccine.name.clone(),
+            dose_number: next.dose_number,
+            doses_in_series: next.vaccine.counted_series(),
+            from: next.from,
+            qr: qr_picture(&text).map_err(cannot_print)?,
+            text,
+        })
     }
 
     async fn document_of(&self, login: &Login, certificate_id: &str, form: DocumentForm) -> FailureResult {
@@ -241,7 +260,7 @@ impl Holder {
 }
 
 fn cannot_print(error: DocumentError) -> Failure {
-    tracing::error!(error = %error, "a certificate cannot be printed");
+    tracing::error!(error = %error, "a certificate or ticket cannot be printed");
     Failure::new(ProblemCode::Internal)
 }
 

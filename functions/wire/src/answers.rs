@@ -180,6 +180,8 @@ pub struct Certificates {
     pub person: Person,
     /// The doses by day.
     pub doses: Vec<HolderDose>,
+    /// The tickets for the next doses, one for a disease at most, by the day from which they are good.
+    pub tickets: Vec<Ticket>,
 }
 
 /// A dose as its holder sees it.
@@ -237,6 +239,31 @@ pub struct Certificate {
     pub picture: String,
     /// The signed text of its QR, `HC1:…`.
     pub qr_text: String,
+}
+
+/// A ticket for the next dose, where the certificate of the dose before is one that this phone may open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Ticket {
+    /// What the vaccine protects from.
+    pub disease: Disease,
+    /// The vaccine's name: that of the dose before.
+    pub vaccine: String,
+    /// Which dose it will be, from 2. Above the doses of the series it is a booster.
+    pub dose_number: u8,
+    /// How many doses the series has, where its certificate counts them.
+    pub doses_in_series: Option<u8>,
+    /// The first day on which the dose may be given, which may be long past.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date))]
+    pub from: Date,
+    /// The text of its QR, an address on the site: see `bukti_domain::TicketText`. Nothing in it is personal.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(example = "https://bukti.example.go.id/tiket#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226")
+    )]
+    pub text: String,
+    /// The QR as a picture: an SVG document, black on white in its quiet zone.
+    pub qr: String,
 }
 
 /// Where a document can be fetched, for a short time.

@@ -12,4 +12,5 @@ mod link;
 mod restart;
 mod revoke;
 mod status;
+mod ticket;
 mod verify;
