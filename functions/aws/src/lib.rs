@@ -36,6 +36,7 @@ mod doses;
 mod issuers;
 mod jobs;
 mod keys;
+mod limit;
 mod links;
 mod notifications;
 mod otp;

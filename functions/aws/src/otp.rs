@@ -6,16 +6,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::table::{Table, Written, from_item, n, s, to_item};
+use crate::limit::{Count, DAY, Limit};
+use crate::table::{Table, from_item, n, s};
 use crate::{Aws, Keys, StoreError};
 
 const SK: &str = "OTP";
 const TRIES: u32 = 5;
 const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
-const RESEND_AFTER: SignedDuration = SignedDuration::from_secs(60);
-/// How many codes a phone gets in a day.
-const PER_DAY: u32 = 5;
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// Of the codes that a phone gets.
+const LIMIT: Limit = Limit { pause: SignedDuration::from_secs(60), per_day: 5 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct OtpRecord {
@@ -23,11 +22,8 @@ struct OtpRecord {
     tries_left: u32,
     /// When the code ends, Unix seconds.
     code_ends: i64,
-    /// When the last one was sent, Unix milliseconds: the condition of the next.
-    sent_at: i64,
-    /// Since when `sent` counts, Unix seconds.
-    day_began: i64,
-    sent: u32,
+    #[serde(flatten)]
+    count: Count,
     /// The name of a new account, sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<ByteBuf>,
@@ -100,49 +96,21 @@ impl Otps {
         now: Timestamp,
     ) -> Result<SendDecision, StoreError> {
         let pk = self.pk(phone);
-        let known: Option<OtpRecord> =
-            self.table.get(&pk, SK).await?.map(|item| from_item(item, "one-time code")).transpose()?;
-        let wait = |until: Timestamp| SendDecision::Wait {
-            seconds: u32::try_from((until - now).get_seconds().max(1)).unwrap_or(1),
-        };
-        let mut day_began = now.as_second();
-        let mut sent = 0;
-        if let Some(known) = &known {
-            let last = Timestamp::from_millisecond(known.sent_at).unwrap_or(now);
-            if last + RESEND_AFTER > now {
-                return Ok(wait(last + RESEND_AFTER));
-            }
-            let began = Timestamp::from_second(known.day_began).unwrap_or(now);
-            if began + DAY > now {
-                if known.sent >= PER_DAY {
-                    return Ok(wait(began + DAY));
-                }
-                (day_began, sent) = (known.day_began, known.sent);
-            }
-        }
-
         let code = new_code()?;
         let name = name.map(|name| self.keys.seal(&format!("{pk} {SK} name"), &name).map(ByteBuf::from));
-        let record = OtpRecord {
-            code: self.keys.code(phone.e164(), &code),
-            tries_left: TRIES,
-            code_ends: (now + LIFETIME).as_second(),
-            sent_at: now.as_millisecond(),
-            day_began,
-            sent: sent + 1,
-            name: name.flatten(),
-            expires_at: (now + DAY).as_second(),
+        let record = |count| {
+            Ok(OtpRecord {
+                code: self.keys.code(phone.e164(), &code),
+                tries_left: TRIES,
+                code_ends: (now + LIFETIME).as_second(),
+                count,
+                name: name.flatten(),
+                expires_at: (now + DAY).as_second(),
+            })
         };
-        let item = to_item(&pk, SK, &record)?;
-        let written = match known {
-            None => self.table.put_if(item, "attribute_not_exists(pk)", &[]).await?,
-            Some(known) => {
-                self.table.put_if(item, "sent_at = :sent_at", &[(":sent_at", n(known.sent_at))]).await?
-            }
-        };
-        Ok(match written {
-            Written::Done => SendDecision::Send { code },
-            Written::Refused(_) => wait(now + RESEND_AFTER),
+        Ok(match LIMIT.put(&self.table, (&pk, SK), now, record).await? {
+            None => SendDecision::Send { code },
+            Some(seconds) => SendDecision::Wait { seconds },
         })
     }
 
