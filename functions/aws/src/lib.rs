@@ -12,6 +12,9 @@
 //! | SMS of a dose, one for each phone it had | `E#` event | `SMS#` phone version | |
 //! | certificate | `C#` certificate id | `CERT` | person |
 //! | link of an SMS | `L#` token | `LINK` | |
+//! | quick download, the last request of it | `Q#` person | `DOWNLOAD` | |
+//! | SMS of a quick download | `Q#` person | `SMS#` time of the request | |
+//! | quick download is locked for the person | `Q#` person | `LOCK` | |
 //! | account | `A#` phone | `ACCOUNT` | |
 //! | one-time code | `O#` phone | `OTP` | |
 //! | session | `S#` token | `SESSION` | |
@@ -33,6 +36,7 @@ mod certificates;
 mod clients;
 mod documents;
 mod doses;
+mod downloads;
 mod issuers;
 mod jobs;
 mod keys;
@@ -58,11 +62,12 @@ pub use certificates::{
 pub use clients::{Aws, ConnectError, Endpoint, s3_client};
 pub use documents::{Copies, Documents, Feeds};
 pub use doses::{DoseRecord, Doses, Incoming, PersonRecords};
+pub use downloads::{DownloadFacts, DownloadRecord, Downloads};
 pub use issuers::{Imported, IssuerRecord, Issuers};
 pub use jobs::{FeedProblem, JobRecord, JobState, Jobs};
 pub use keys::{Keys, OpenError, Token};
 pub use links::{LinkRecord, LinkTry, Links};
-pub use notifications::{Claim, Notifications};
+pub use notifications::{Claim, Notifications, Occasion};
 pub use otp::{CodeTry, Otps, SendDecision};
 pub use publishing::{PublicFiles, Publishing, concerns_publishing};
 pub use revocations::Revocations;

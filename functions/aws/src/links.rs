@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::table::{Table, from_item, n, to_item};
+use crate::table::{Table, from_item, n, s, to_item};
 use crate::{Aws, DoseRecord, Keys, StoreError, Token};
 
 const SK: &str = "LINK";
@@ -24,6 +24,13 @@ pub struct LinkRecord {
     pub phone_version: u32,
     /// How many wrong birth dates it still bears.
     pub tries_left: u32,
+    /// The index key of the person for whom it was asked by quick download; none in the SMS after a first dose. Not named
+    /// `person`, which is what the index of persons lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download_of: Option<String>,
+    /// When its receiver said "this was not me". It is dead since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused_at: Option<Timestamp>,
     expires_at: i64,
 }
 
@@ -34,7 +41,7 @@ pub enum LinkTry {
     Counted(LinkRecord),
     /// Tried too often.
     Locked,
-    /// Unknown or expired.
+    /// Unknown, expired or refused.
     Dead,
 }
 
@@ -50,18 +57,27 @@ impl Links {
         Self { table: aws.table() }
     }
 
-    /// Keeps a link for the phone that the dose has now, unless it is there already.
+    /// Keeps a link for the phone that the dose has now, unless it is there already. `download_of` is the index key of the
+    /// person for whom it was asked by quick download.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn make(&self, token: &Token, dose: &DoseRecord, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn make(
+        &self,
+        token: &Token,
+        dose: &DoseRecord,
+        download_of: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let pk = Keys::token("L#", token.secret());
         let record = LinkRecord {
             pk: pk.clone(),
             event: dose.pk.clone(),
             phone_version: dose.phone_version,
             tries_left: TRIES,
+            download_of: download_of.map(str::to_owned),
+            refused_at: None,
             expires_at: (now + LIFETIME).as_second(),
         };
         self.table.put_if(to_item(&pk, SK, &record)?, "attribute_not_exists(pk)", &[]).await?;
@@ -83,20 +99,37 @@ impl Links {
         let known: Option<LinkRecord> =
             self.table.get(&pk, SK).await?.map(|item| from_item(item, "link")).transpose()?;
         Ok(match known {
-            Some(link) if link.expires_at > now.as_second() => LinkTry::Locked,
+            Some(link) if link.refused_at.is_none() && link.expires_at > now.as_second() => LinkTry::Locked,
             _ => LinkTry::Dead,
         })
     }
 
-    /// Gives the tries back after a right birth date: only wrong ones in a row lock.
+    /// Gives the tries back after a right birth date: only wrong ones in a row lock. `false` where the link was refused
+    /// since the try was counted.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn opened(&self, link: &LinkRecord) -> Result<(), StoreError> {
-        self.table
-            .update_if(&link.pk, SK, "SET tries_left = :all", "attribute_exists(pk)", &[(":all", n(TRIES))])
+    pub async fn opened(&self, link: &LinkRecord) -> Result<bool, StoreError> {
+        let condition = "attribute_exists(pk) AND attribute_not_exists(refused_at)";
+        let opened = self
+            .table
+            .update_if(&link.pk, SK, "SET tries_left = :all", condition, &[(":all", n(TRIES))])
             .await?;
-        Ok(())
+        Ok(opened.is_some())
+    }
+
+    /// Kills a link whose receiver says "this was not me", also one that is locked. Saying it again changes nothing. `None`
+    /// where it is unknown or expired.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn refuse(&self, token: &str, now: Timestamp) -> Result<Option<LinkRecord>, StoreError> {
+        let values = [(":zero", n(0)), (":at", s(now.to_string())), (":now", n(now.as_second()))];
+        let update = "SET tries_left = :zero, refused_at = if_not_exists(refused_at, :at)";
+        let refused =
+            self.table.update_if(&Keys::token("L#", token), SK, update, "expires_at > :now", &values).await?;
+        refused.map(|item| from_item(item, "link")).transpose()
     }
 }

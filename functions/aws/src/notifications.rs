@@ -16,10 +16,42 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::table::{Table, Written, from_item, n, to_item};
-use crate::{Aws, DoseRecord, Keys, StoreError, Token};
+use crate::{Aws, DoseRecord, DownloadRecord, Keys, StoreError, Token};
 
 /// How long one sender has for one SMS. Longer than the time-outs of all calls that it makes.
 const LEASE: SignedDuration = SignedDuration::from_secs(Notifications::LEASE_SECONDS);
+
+/// How long after a request has ended its claim is kept. Streams keep what they bring for a day.
+const CLAIM_KEPT: SignedDuration = SignedDuration::from_hours(48);
+
+/// What an SMS is sent for. For each of them one goes out at most.
+#[derive(Clone, Debug)]
+pub struct Occasion {
+    pk: String,
+    sk: String,
+    expires_at: Option<i64>,
+}
+
+impl Occasion {
+    /// A first dose with the phone that it has now.
+    pub fn first_dose(dose: &DoseRecord) -> Self {
+        Self { pk: dose.pk.clone(), sk: format!("SMS#{:05}", dose.phone_version), expires_at: None }
+    }
+
+    /// A request for a quick download.
+    pub fn download(request: &DownloadRecord) -> Self {
+        Self {
+            pk: request.pk.clone(),
+            sk: format!("SMS#{}", request.sent_at()),
+            // Well after the stream can bring the request for the last time.
+            expires_at: Some((request.ends() + CLAIM_KEPT).as_second()),
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.pk, self.sk)
+    }
+}
 
 /// What became of a claim.
 pub enum Claim {
@@ -47,6 +79,8 @@ struct NotificationRecord {
     /// When the SMS service accepted it, and under which id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sent: Option<Sent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -55,15 +89,11 @@ struct Sent {
     message_id: String,
 }
 
-/// Claims and records the first-dose SMS.
+/// Claims and records the SMS that go out once.
 #[derive(Clone)]
 pub struct Notifications {
     table: Table,
     keys: Keys,
-}
-
-fn sort_key(phone_version: u32) -> String {
-    format!("SMS#{phone_version:05}")
 }
 
 impl Notifications {
@@ -75,18 +105,19 @@ impl Notifications {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Claims the first-dose SMS to the phone that the dose has now.
+    /// Claims the SMS of an occasion.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn claim(&self, dose: &DoseRecord, now: Timestamp) -> Result<Claim, StoreError> {
+    pub async fn claim(&self, occasion: &Occasion, now: Timestamp) -> Result<Claim, StoreError> {
         let lease_until = (now + LEASE).as_millisecond();
-        let name = format!("{} {}", dose.pk, sort_key(dose.phone_version));
+        let (name, expires_at) = (occasion.name(), occasion.expires_at);
         let token = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
         let sealed = self.keys.seal(&name, &token).map(ByteBuf::from);
-        let record = NotificationRecord { lease_until, claimed_at: now, token: sealed, sent: None };
-        let known = match self.put(dose, &record, "attribute_not_exists(pk)", &[]).await? {
+        let record =
+            NotificationRecord { lease_until, claimed_at: now, token: sealed, sent: None, expires_at };
+        let known = match self.put(occasion, &record, "attribute_not_exists(pk)", &[]).await? {
             Written::Done => return Ok(Claim::Ours { token, name }),
             Written::Refused(None) => return Ok(Claim::Theirs),
             Written::Refused(Some(item)) => from_item::<NotificationRecord>(item, "notification")?,
@@ -100,7 +131,7 @@ impl Notifications {
         let before = known.lease_until;
         let record = NotificationRecord { lease_until, ..known };
         let condition = "attribute_not_exists(sent) AND lease_until = :before";
-        match self.put(dose, &record, condition, &[(":before", n(before))]).await? {
+        match self.put(occasion, &record, condition, &[(":before", n(before))]).await? {
             Written::Refused(_) => Ok(Claim::Theirs),
             Written::Done => {
                 let sealed = record.token.ok_or(StoreError::Corrupt("notification"))?;
@@ -116,10 +147,16 @@ impl Notifications {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn sent(&self, dose: &DoseRecord, message_id: &str, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn sent(
+        &self,
+        occasion: &Occasion,
+        message_id: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let sent = Some(Sent { at: now, message_id: message_id.to_owned() });
-        let record = NotificationRecord { lease_until: 0, claimed_at: now, token: None, sent };
-        self.put(dose, &record, "attribute_exists(pk)", &[]).await?;
+        let expires_at = occasion.expires_at;
+        let record = NotificationRecord { lease_until: 0, claimed_at: now, token: None, sent, expires_at };
+        self.put(occasion, &record, "attribute_exists(pk)", &[]).await?;
         Ok(())
     }
 
@@ -128,22 +165,21 @@ impl Notifications {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn give_back(&self, dose: &DoseRecord) -> Result<(), StoreError> {
-        let (sk, zero) = (sort_key(dose.phone_version), [(":zero", n(0))]);
+    pub async fn give_back(&self, occasion: &Occasion) -> Result<(), StoreError> {
         let (update, condition) =
             ("SET lease_until = :zero", "attribute_exists(pk) AND attribute_not_exists(sent)");
-        self.table.update_if(&dose.pk, &sk, update, condition, &zero).await?;
+        self.table.update_if(&occasion.pk, &occasion.sk, update, condition, &[(":zero", n(0))]).await?;
         Ok(())
     }
 
     async fn put(
         &self,
-        dose: &DoseRecord,
+        occasion: &Occasion,
         record: &NotificationRecord,
         condition: &str,
         values: &[(&str, AttributeValue)],
     ) -> Result<Written, StoreError> {
-        let item = to_item(&dose.pk, &sort_key(dose.phone_version), record)?;
+        let item = to_item(&occasion.pk, &occasion.sk, record)?;
         self.table.put_if(item, condition, values).await
     }
 }

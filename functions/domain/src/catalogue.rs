@@ -161,6 +161,11 @@ impl Vaccine {
     }
 }
 
+/// All vaccines of the catalogue.
+pub fn vaccines() -> &'static [Vaccine] {
+    &catalogue().vaccines
+}
+
 /// The vaccine of a name or alias, without regard to case, spaces and punctuation. `None` where nobody knows it.
 ///
 /// ```

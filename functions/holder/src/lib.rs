@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bukti_aws::{
-    Aws, CertificateRecord, Certificates, Copies, Documents, DoseRecord, Doses, LinkTry, Links, Login,
-    Sessions, certificate_id_grouped,
+    Aws, CertificateRecord, Certificates, Copies, Documents, DoseRecord, Doses, Downloads, LinkTry, Links,
+    Login, Sessions, certificate_id_grouped,
 };
 use bukti_document::{DocumentError, Form, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{NextDose, ReceivedDose, next_doses, parse_date};
 use bukti_http::{
     Answer, Caller, Failure, FailureResult, dose_status, doses_by_day, field, issued_on, json, locale,
-    path_parameter, read_json, read_optional_json, require_login, respond,
+    no_content, path_parameter, read_json, read_optional_json, require_login, respond,
 };
 use bukti_locales::Locale;
 use bukti_wire::{
     Certificates as CertificatesAnswer, Document, DocumentForm, DocumentRequest, FieldError, Function,
-    HolderDose, LinkAnswer, LinkRequest, People, Person, ProblemCode, Ticket,
+    HolderDose, LinkAnswer, LinkRefusal, LinkRequest, People, Person, ProblemCode, Ticket,
 };
 use jiff::Timestamp;
 use lambda_http::Request;
@@ -31,6 +31,7 @@ pub struct Holder {
     certificates: Certificates,
     documents: Documents,
     copies: Copies,
+    downloads: Downloads,
     links: Links,
     printer: Arc<Printer>,
 }
@@ -44,6 +45,7 @@ impl Holder {
             certificates: Certificates::new(aws),
             documents: Documents::new(aws),
             copies: Copies::new(aws),
+            downloads: Downloads::new(aws),
             links: Links::new(aws),
             printer: Arc::new(Printer::new(aws.settings.publisher())),
             aws: aws.clone(),
@@ -58,8 +60,10 @@ impl Holder {
 
     async fn answer(&self, request: &Request, locale: Locale, now: Timestamp) -> FailureResult {
         let caller = Caller::of(request, Function::Holder, &self.aws.settings)?;
-        if caller.endpoint() == ("POST", "/api/links") {
-            return self.open_link(request, locale, now).await;
+        match caller.endpoint() {
+            ("POST", "/api/links") => return self.open_link(request, locale, now).await,
+            ("POST", "/api/links/refusals") => return self.refuse_link(request, now).await,
+            _ => {}
         }
         let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
         let parameter = path_parameter(request, &caller.route);
@@ -177,7 +181,9 @@ impl Holder {
                 tries => Failure::new(ProblemCode::BirthDateWrong).tries_left(tries),
             });
         }
-        self.links.opened(&link).await?;
+        if !self.links.opened(&link).await? {
+            return Err(dead());
+        }
 
         let not_ready = || Failure::new(ProblemCode::CertificateNotReady).retry_after(60);
         let id = record.certificate_id.clone().ok_or_else(not_ready)?;
@@ -189,6 +195,22 @@ impl Holder {
         let view = self.view(&certificate, &dose, locale)?;
         let document = self.document(&certificate, &dose, form).await?;
         Ok(json(200, &LinkAnswer { certificate: view, document }))
+    }
+
+    /// "This was not me": the token alone shows that the SMS came to whoever says so.
+    async fn refuse_link(&self, request: &Request, now: Timestamp) -> FailureResult {
+        let asked: LinkRefusal = read_json(request)?;
+        let dead = || Failure::new(ProblemCode::LinkDead);
+        let link = self.links.refuse(&asked.token, now).await?.ok_or_else(dead)?;
+        let record = self.doses.of_event(&link.event).await?.ok_or_else(dead)?;
+        if record.phone_version != link.phone_version {
+            // The phone was corrected: whoever has the other number does not speak for the person.
+            return Err(dead());
+        }
+        if let Some(person) = &link.download_of {
+            self.downloads.lock(person, now).await?;
+        }
+        Ok(no_content())
     }
 
     fn view(

@@ -80,6 +80,15 @@ pub fn json<T: Serialize>(status: u16, body: &T) -> Answer {
     answer(status, "application/json", serde_json::to_vec(body).unwrap_or_default())
 }
 
+/// An answer with a JSON body that is the same for everybody, and may be kept for so many seconds.
+pub fn public_json<T: Serialize>(body: &T, max_age: u32) -> Answer {
+    let mut answer = json(200, body);
+    if let Ok(value) = HeaderValue::from_str(&format!("public, max-age={max_age}")) {
+        answer.headers_mut().insert(CACHE_CONTROL, value);
+    }
+    answer
+}
+
 /// An answer without a body.
 pub fn no_content() -> Answer {
     let mut answer = answer(204, "application/json", Vec::new());

@@ -6,7 +6,7 @@ mod request;
 mod session;
 mod view;
 
-pub use answer::{Answer, Failure, FailureResult, json, no_content, respond};
+pub use answer::{Answer, Failure, FailureResult, json, no_content, public_json, respond};
 pub use request::{Caller, field, locale, path_parameter, read_json, read_optional_json};
 pub use session::{SessionCookie, require_login};
 pub use view::{dose_status, doses_by_day, issued_on};

@@ -1,17 +1,21 @@
-//! Event function `notify`: the first-dose SMS with its link, exactly once.
+//! Event function `notify`: the SMS with a link to a certificate, each exactly once.
 //!
 //! Each first dose of a series has its SMS, whatever it protects from. The SMS names no disease: the number may be wrong,
 //! and be a stranger's.
 //!
 //! Two things lead to it: the certificate of a first dose is issued, or the phone of such a dose is corrected. Either
 //! way, what counts is the dose as it is now, and whether the SMS to its phone of now was sent ([`Notifications`]).
+//!
+//! A quick download is asked for by anybody who knows some facts, so what they get to see does not depend on whether those
+//! are right. They are compared here, where nobody waits for an answer.
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
-    Aws, CertificateRecord, Certificates, Claim, DoseRecord, Doses, Links, Notifications, OpenError, Sms,
-    SmsError, StoreError, each_record,
+    Aws, CertificateRecord, Certificates, Claim, DoseRecord, Doses, DownloadFacts, DownloadRecord, Downloads,
+    Links, Notifications, Occasion, OpenError, Sms, SmsError, StoreError, each_record,
 };
+use bukti_domain::PhoneNumber;
 use bukti_locales::{Locale, fill};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -36,6 +40,7 @@ pub struct Notify {
     aws: Aws,
     doses: Doses,
     certificates: Certificates,
+    downloads: Downloads,
     notifications: Notifications,
     links: Links,
     sms: Sms,
@@ -50,6 +55,7 @@ impl Notify {
         Self {
             doses: Doses::new(aws),
             certificates: Certificates::new(aws),
+            downloads: Downloads::new(aws),
             notifications: Notifications::new(aws),
             links: Links::new(aws),
             sms: Sms::new(aws),
@@ -77,6 +83,9 @@ impl Notify {
                 _ => Ok(()),
             };
         }
+        if let Some(request) = DownloadRecord::from_image(record.change.new_image.clone()) {
+            return self.answer(&request).await;
+        }
         let before = DoseRecord::from_image(record.change.old_image);
         let after = DoseRecord::from_image(record.change.new_image);
         let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
@@ -96,9 +105,56 @@ impl Notify {
     async fn tell(&self, record: &DoseRecord) -> Result<(), NotifyError> {
         let dose = record.dose(&self.aws.keys)?;
         let (Some(1), Some(phone)) = (dose.dose_number, dose.phone) else { return Ok(()) };
+        self.send_link(&Occasion::first_dose(record), record, None, &phone, "sms.first_dose").await
+    }
+
+    /// Answers a request for a quick download: by an SMS to the phone on record where the facts fit, else not at all.
+    async fn answer(&self, request: &DownloadRecord) -> Result<(), NotifyError> {
+        let Some(facts) = request.facts(&self.aws.keys)? else { return Ok(()) };
+        if request.ends() > Timestamp::now()
+            && !self.downloads.is_locked(request.person()).await?
+            && let Some((dose, phone)) = self.dose_asked_for(request.person(), &facts).await?
+        {
+            let (occasion, person) = (Occasion::download(request), Some(request.person()));
+            self.send_link(&occasion, &dose, person, &phone, "sms.download").await?;
+        }
+        Ok(self.downloads.forget(request).await?)
+    }
+
+    /// The dose of a person that these facts fit, where it has a good certificate and a usable phone.
+    async fn dose_asked_for(
+        &self,
+        person: &str,
+        facts: &DownloadFacts,
+    ) -> Result<Option<(DoseRecord, PhoneNumber)>, NotifyError> {
+        for listed in self.doses.of_person_key(person).await?.doses {
+            // The index lags: what counts is the dose as it is now.
+            let Some(record) = self.doses.of_event(&listed.pk).await? else { continue };
+            let dose = record.dose(&self.aws.keys)?;
+            if record.person.as_deref() != Some(person) || !facts.fit(&dose) {
+                continue;
+            }
+            let (Some(phone), Some(id)) = (dose.phone, &record.certificate_id) else { continue };
+            let certificate = self.certificates.of_id(id).await?;
+            if certificate.is_some_and(|certificate| certificate.revoked_at.is_none()) {
+                return Ok(Some((record, phone)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends the SMS of an occasion with a link of its own to a dose's certificate, unless it was sent.
+    async fn send_link(
+        &self,
+        occasion: &Occasion,
+        dose: &DoseRecord,
+        download_of: Option<&str>,
+        phone: &PhoneNumber,
+        text: &str,
+    ) -> Result<(), NotifyError> {
         let mut patience = Notifications::LEASE_SECONDS + 5;
         let (token, name) = loop {
-            match self.notifications.claim(record, Timestamp::now()).await? {
+            match self.notifications.claim(occasion, Timestamp::now()).await? {
                 Claim::Sent => return Ok(()),
                 Claim::Ours { token, name } => break (token, name),
                 // Waited for here and not by coming again: how soon and how often a stream comes again is not ours to say.
@@ -107,19 +163,19 @@ impl Notify {
             }
             patience -= 1;
         };
-        self.links.make(&token, record, Timestamp::now()).await?;
+        self.links.make(&token, dose, download_of, Timestamp::now()).await?;
         let settings = &self.aws.settings;
         let link = format!("{}/s/{}", settings.site_url, token.secret());
-        let phone_of_helpdesk = short_phone(&settings.helpdesk_phone);
-        let text = fill(Locale::Id, "sms.first_dose", &[("link", &link), ("helpdesk", &phone_of_helpdesk)]);
+        let helpdesk = short_phone(&settings.helpdesk_phone);
+        let text = fill(Locale::Id, text, &[("link", &link), ("helpdesk", &helpdesk)]);
         let _one_at_a_time = self.sending.lock().await;
-        match self.sms.send(&phone, &text, Some(&name)).await {
+        match self.sms.send(phone, &text, Some(&name)).await {
             Ok(message_id) => {
-                tracing::debug!(message_id = %message_id, "a first-dose SMS was accepted");
-                Ok(self.notifications.sent(record, &message_id, Timestamp::now()).await?)
+                tracing::debug!(message_id = %message_id, "an SMS with a link was accepted");
+                Ok(self.notifications.sent(occasion, &message_id, Timestamp::now()).await?)
             }
             Err(error) => {
-                self.notifications.give_back(record).await?;
+                self.notifications.give_back(occasion).await?;
                 Err(error.into())
             }
         }

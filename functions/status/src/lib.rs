@@ -1,29 +1,42 @@
-//! HTTP function `status`: the captcha, the status of a person's doses, the API document.
+//! HTTP function `status`: what is answered without an account. The captcha, the status of a person's doses, requests for
+//! quick downloads, the vaccines, the API document.
 
 mod captcha;
 
-use bukti_aws::{Aws, Doses, UsedCaptchas};
-use bukti_domain::{Identity, Nik, Passport, PersonName, diagnosis};
+use bukti_aws::{Aws, Doses, DownloadFacts, Downloads, UsedCaptchas};
+use bukti_domain::{Identity, Nik, Passport, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
 use bukti_http::{
-    Answer, Caller, Failure, FailureResult, dose_status, doses_by_day, field, json, locale, read_json,
-    respond,
+    Answer, Caller, Failure, FailureResult, dose_status, doses_by_day, field, json, locale, public_json,
+    read_json, respond,
 };
-use bukti_wire::{FieldError, Function, ProblemCode, StatusAnswer, StatusRequest, openapi_json};
+use bukti_wire::{
+    DownloadAnswer, DownloadRequest, FieldError, Function, ProblemCode, StatusAnswer, StatusRequest,
+    Vaccines, openapi_json,
+};
 use jiff::Timestamp;
 use lambda_http::{Body, Request};
+
+/// How long the list of vaccines may be kept, in seconds.
+const VACCINES_KEPT: u32 = 3600;
 
 /// The function with what it may do.
 #[derive(Clone)]
 pub struct Status {
     aws: Aws,
     doses: Doses,
+    downloads: Downloads,
     used_captchas: UsedCaptchas,
 }
 
 impl Status {
     /// The function of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { doses: Doses::new(aws), used_captchas: UsedCaptchas::new(aws), aws: aws.clone() }
+        Self {
+            doses: Doses::new(aws),
+            downloads: Downloads::new(aws),
+            used_captchas: UsedCaptchas::new(aws),
+            aws: aws.clone(),
+        }
     }
 
     /// Answers a request.
@@ -37,6 +50,11 @@ impl Status {
         match caller.endpoint() {
             ("GET", "/api/captcha") => Ok(json(200, &captcha::challenge(self.aws.captcha_key(), now)?)),
             ("POST", "/api/status") => self.status(request).await,
+            ("POST", "/api/downloads") => self.download(request, now).await,
+            ("GET", "/api/vaccines") => {
+                let vaccines = vaccines().iter().map(Into::into).collect();
+                Ok(public_json(&Vaccines { vaccines }, VACCINES_KEPT))
+            }
             ("GET", "/api/openapi.json") => {
                 let mut answer = json(200, &());
                 *answer.body_mut() = Body::Text(openapi_json());
@@ -48,12 +66,11 @@ impl Status {
 
     async fn status(&self, request: &Request) -> FailureResult {
         let asked: StatusRequest = read_json(request)?;
-        let (name, identity) = read_person(&asked)?;
-        // The fields come first: a slip of the pen should not cost a solved captcha.
-        let solved = captcha::verify(&asked.captcha, self.aws.captcha_key())?;
-        if !self.used_captchas.use_once(&solved.signature, solved.expires_at).await? {
-            return Err(Failure::new(ProblemCode::CaptchaReused));
-        }
+        let mut errors = Vec::new();
+        let name = field("name", &asked.name, PersonName::parse, &mut errors);
+        let identity = read_identity(asked.nik.as_deref(), asked.passport.as_deref(), &mut errors);
+        let (Some(name), Some(identity)) = (name, identity) else { return Err(Failure::fields(errors)) };
+        self.use_captcha(&asked.captcha).await?;
 
         let records = self.doses.of_person(&identity).await?;
         let mut doses = Vec::new();
@@ -66,24 +83,58 @@ impl Status {
         let none = doses.is_empty().then(|| diagnosis::not_received().into());
         Ok(json(200, &StatusAnswer { doses, none }))
     }
+
+    /// Takes a request for a link by SMS. All who ask are answered alike, and for all of them the same is done: whether the
+    /// facts are right is looked at later, elsewhere.
+    async fn download(&self, request: &Request, now: Timestamp) -> FailureResult {
+        let asked: DownloadRequest = read_json(request)?;
+        let mut errors = Vec::new();
+        let name = field("name", &asked.name, PersonName::parse, &mut errors);
+        let identity = read_identity(asked.nik.as_deref(), asked.passport.as_deref(), &mut errors);
+        let birth_date = field("birth_date", &asked.birth_date, parse_date, &mut errors);
+        let vaccination_date = field("vaccination_date", &asked.vaccination_date, parse_date, &mut errors);
+        let vaccine = field("vaccine", &asked.vaccine, vaccine_named, &mut errors);
+        let (Some(name), Some(identity), Some(birth_date), Some(vaccination_date), Some(vaccine)) =
+            (name, identity, birth_date, vaccination_date, vaccine)
+        else {
+            return Err(Failure::fields(errors));
+        };
+        self.use_captcha(&asked.captcha).await?;
+
+        let (name, vaccine) = (name.as_written().to_owned(), vaccine.name.clone());
+        let facts = DownloadFacts { name, birth_date, vaccination_date, vaccine };
+        match self.downloads.ask(&identity, &facts, now).await? {
+            None => Ok(json(202, &DownloadAnswer { resend_after: Downloads::RESEND_AFTER })),
+            Some(seconds) => Err(Failure::new(ProblemCode::TooManyRequests).retry_after(seconds)),
+        }
+    }
+
+    /// Lets a solved captcha count, once. The fields come before it: a slip of the pen should not cost a solved captcha.
+    async fn use_captcha(&self, solution: &str) -> Result<(), Failure> {
+        let solved = captcha::verify(solution, self.aws.captcha_key())?;
+        if self.used_captchas.use_once(&solved.signature, solved.expires_at).await? {
+            Ok(())
+        } else {
+            Err(Failure::new(ProblemCode::CaptchaReused))
+        }
+    }
 }
 
-fn read_person(asked: &StatusRequest) -> Result<(PersonName, Identity), Failure> {
-    let mut errors = Vec::new();
-    let name = field("name", &asked.name, PersonName::parse, &mut errors);
-    let nik = |nik: &str| Nik::parse(nik).map(Identity::Nik);
-    let passport = |passport: &str| Passport::parse(passport).map(Identity::Passport);
-    let identity = match (&asked.nik, &asked.passport) {
-        (Some(written), None) => field("nik", written, nik, &mut errors),
-        (None, Some(written)) => field("passport", written, passport, &mut errors),
-        (None, None) => field("nik", "", nik, &mut errors),
+/// Reads the number by which a person is known, or notes what is wrong with it.
+fn read_identity(
+    nik: Option<&str>,
+    passport: Option<&str>,
+    errors: &mut Vec<FieldError>,
+) -> Option<Identity> {
+    let parse_nik = |nik: &str| Nik::parse(nik).map(Identity::Nik);
+    match (nik, passport) {
+        (nik, None) => field("nik", nik.unwrap_or_default(), parse_nik, errors),
+        (None, Some(written)) => {
+            field("passport", written, |number| Passport::parse(number).map(Identity::Passport), errors)
+        }
         (Some(_), Some(_)) => {
             errors.push(FieldError { field: "passport".to_owned(), code: "invalid".to_owned() });
             None
         }
-    };
-    match (name, identity) {
-        (Some(name), Some(identity)) if errors.is_empty() => Ok((name, identity)),
-        _ => Err(Failure::fields(errors)),
     }
 }

@@ -134,6 +134,41 @@ impl From<bukti_domain::Diagnosis> for Diagnosis {
     }
 }
 
+/// The vaccines that there are certificates for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Vaccines {
+    /// In the order of the catalogue.
+    pub vaccines: Vec<VaccineChoice>,
+}
+
+/// A vaccine to choose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct VaccineChoice {
+    /// Its name.
+    #[cfg_attr(feature = "openapi", schema(example = "CoronaVac"))]
+    pub name: String,
+    /// What it protects from.
+    pub disease: Disease,
+}
+
+impl From<&Vaccine> for VaccineChoice {
+    fn from(vaccine: &Vaccine) -> Self {
+        Self { name: vaccine.name.clone(), disease: vaccine.into() }
+    }
+}
+
+/// The request was taken. If its facts are right, and a phone is registered with the vaccination, a link is on its way
+/// there. The answer is the same where they are not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DownloadAnswer {
+    /// Seconds until a link can be asked for again with this number.
+    #[cfg_attr(feature = "openapi", schema(example = 300))]
+    pub resend_after: u32,
+}
+
 /// A code is on its way. The answer is the same whether the phone has an account or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

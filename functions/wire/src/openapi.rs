@@ -35,6 +35,11 @@ operations! {
     status: post "/api/status", "status", "The doses of a person and why there is a certificate or none",
         body StatusRequest,
         answers ((status = 200, body = StatusAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+    download: post "/api/downloads", "downloads", "Send a link to a certificate to the phone registered with the vaccination, without an account; the answer is the same whether the facts are right or not",
+        body DownloadRequest,
+        answers ((status = 202, body = DownloadAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+    vaccines: get "/api/vaccines", "downloads", "The vaccines that there are certificates for",
+        answers ((status = 200, body = Vaccines), (status = "5XX", body = Problem, content_type = "application/problem+json"));
     openapi: get "/api/openapi.json", "status", "This document",
         answers ((status = 200, description = "OpenAPI 3.1", content_type = "application/json"));
     otp: post "/api/otp", "otp", "Send a one-time code by SMS, to log in or to make an account",
@@ -58,6 +63,9 @@ operations! {
     link: post "/api/links", "links", "Open the link of an SMS with the birth date",
         body LinkRequest,
         answers ((status = 200, body = LinkAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+    refuse_link: post "/api/links/refusals", "links", "Say of the link of an SMS \"this was not me\"",
+        body LinkRefusal,
+        answers ((status = 204), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
 }
 
 /// The document of `/api/openapi.json`, OpenAPI 3.1.

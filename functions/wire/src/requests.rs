@@ -23,6 +23,37 @@ pub struct StatusRequest {
     pub captcha: String,
 }
 
+/// Asks for a link to the certificate of one dose, by SMS to the phone that is registered with it. Exactly one of `nik` and
+/// `passport`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DownloadRequest {
+    /// Full name as on the identity card.
+    #[cfg_attr(feature = "openapi", schema(max_length = 300, example = "Siti Aminah"))]
+    pub name: String,
+    /// 16-digit identity number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "3171016506829651"))]
+    pub nik: Option<String>,
+    /// Passport number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 30))]
+    pub passport: Option<String>,
+    /// The birth date, `YYYY-MM-DD`.
+    #[cfg_attr(feature = "openapi", schema(max_length = 10, example = "1982-06-25"))]
+    pub birth_date: String,
+    /// The day of the vaccination, `YYYY-MM-DD`.
+    #[cfg_attr(feature = "openapi", schema(max_length = 10, example = "2021-01-29"))]
+    pub vaccination_date: String,
+    /// The vaccine: a name of `/api/vaccines`, or another that the catalogue knows it by.
+    #[cfg_attr(feature = "openapi", schema(max_length = 300, example = "CoronaVac"))]
+    pub vaccine: String,
+    /// The solved captcha, as for `/api/status`.
+    #[cfg_attr(feature = "openapi", schema(max_length = 4000))]
+    pub captcha: String,
+}
+
 /// Asks for a one-time code by SMS, to log in or, with a name, to make an account.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +96,16 @@ pub struct LinkRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "card"))]
     pub form: Option<String>,
+}
+
+/// "This was not me": kills the link of an SMS. Where quick download made it, no more links are sent that way for the person.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LinkRefusal {
+    /// The last part of the link's address.
+    #[cfg_attr(feature = "openapi", schema(max_length = 64))]
+    pub token: String,
 }
 
 /// Asks for a certificate's document. The body may be left out.

@@ -4,7 +4,7 @@
 /// An HTTP function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
-    /// Captcha, status, API document.
+    /// What is answered without an account: captcha, status, quick download, vaccines, API document.
     Status,
     /// One-time codes, accounts, sessions.
     Otp,
@@ -42,6 +42,8 @@ const fn route(method: &'static str, path: &'static str, function: Function) -> 
 pub const ROUTES: &[Route] = &[
     route("GET", "/api/captcha", Function::Status),
     route("POST", "/api/status", Function::Status),
+    route("POST", "/api/downloads", Function::Status),
+    route("GET", "/api/vaccines", Function::Status),
     route("GET", "/api/openapi.json", Function::Status),
     route("POST", "/api/otp", Function::Otp),
     route("POST", "/api/sessions", Function::Otp),
@@ -51,4 +53,5 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/people/{person}/certificates", Function::Holder),
     route("POST", "/api/certificates/{certificate}/document", Function::Holder),
     route("POST", "/api/links", Function::Holder),
+    route("POST", "/api/links/refusals", Function::Holder),
 ];
