@@ -14,9 +14,10 @@ use std::time::Duration;
 use altcha::{Challenge, Payload, SolveChallengeOptions, solve_challenge};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bukti_aws::{Aws, Settings};
 use bukti_domain::FeedRow;
 use bukti_domain::feed::COLUMNS;
-use bukti_local::{Options, Stack};
+use bukti_local::{Handlers, Options, Stack};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -39,6 +40,8 @@ pub struct Reply {
     pub status: u16,
     /// The body; `null` where there is none.
     pub body: Value,
+    /// The `Cache-Control` header.
+    pub cache_control: Option<String>,
     /// The session cookie that it sets, as it is sent back.
     pub cookie: Option<String>,
     /// The whole `Set-Cookie` header.
@@ -80,6 +83,15 @@ impl Message {
         let (_, rest) = self.text.split_once("/s/")?;
         rest.split_whitespace().next().map(str::to_owned)
     }
+
+    /// The text as it is on AWS, the token left out. It is one part: 160 characters of GSM-7's basic set.
+    pub fn one_part(&self, app: &TestApp) -> String {
+        let text = self.text.replace(app.url(), "https://bukti.example.go.id");
+        let is_gsm7 = |c: char| c.is_ascii_alphanumeric() || " \n@#!\"%&'()*+,-./:;<=>?_".contains(c);
+        assert!(text.chars().all(is_gsm7), "{text}");
+        assert!(text.chars().count() <= 160, "{} characters: {text}", text.chars().count());
+        text.replace(&self.token().unwrap(), "[token]")
+    }
 }
 
 /// A line of a report: outcome and reasons.
@@ -88,17 +100,30 @@ pub type Report = BTreeMap<u64, (String, String)>;
 impl TestApp {
     /// Starts a stack with empty data.
     pub fn start() -> Self {
+        Self::start_with(Handlers::bukti)
+    }
+
+    /// Starts a stack with empty data and these functions.
+    pub fn start_with(handlers: impl FnOnce(&Aws) -> Handlers) -> Self {
         let data = TempDir::new().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let options = Options { port: 0, data: data.path().to_owned(), ..Options::default() };
-        let stack = runtime.block_on(Stack::start(options)).unwrap();
+        let stack = runtime.block_on(Stack::start_with(options, handlers)).unwrap();
         Self { url: stack.url().to_owned(), stack: Some(stack), runtime, data }
     }
 
     /// The address of the stack.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Does with the stack's table and keys what no route does.
+    pub fn with_aws<T>(&self, work: impl AsyncFnOnce(Aws) -> T) -> T {
+        let info = self.stack.as_ref().unwrap().info();
+        let settings =
+            Settings::local(&info.endpoint, &info.access_key, &info.secret_key, info.secrets.clone());
+        self.runtime.block_on(async { work(Aws::connect(settings).await.unwrap()).await })
     }
 
     /// Runs a command of `bukti` with this stack.
@@ -162,6 +187,26 @@ impl TestApp {
     /// Asks for the status of a person, with a captcha solved for it.
     pub fn status(&self, name: &str, nik: &str) -> Reply {
         self.post("/api/status", json!({"name": name, "nik": nik, "captcha": self.captcha()}))
+    }
+
+    /// Asks for a quick download with the facts of a row and a captcha solved for it.
+    pub fn download(&self, facts: &FeedRow) -> Reply {
+        self.post("/api/downloads", self.download_request(facts))
+    }
+
+    /// The request of [`TestApp::download`].
+    pub fn download_request(&self, facts: &FeedRow) -> Value {
+        let mut asked = json!({
+            "name": facts.nama,
+            "birth_date": facts.tanggal_lahir,
+            "vaccination_date": facts.tanggal_vaksinasi,
+            "vaccine": facts.vaksin,
+            "captcha": self.captcha(),
+        });
+        let (field, number) =
+            if facts.nik.is_empty() { ("passport", &facts.paspor) } else { ("nik", &facts.nik) };
+        asked[field] = json!(number);
+        asked
     }
 
     /// A solved captcha.
@@ -240,11 +285,13 @@ pub fn call(url: &str, method: &str, path: &str, cookie: Option<&str>, body: Opt
     let request =
         request.header("content-type", "application/json").header("origin", url).body(body).unwrap();
     let mut answer = agent().run(request).unwrap();
-    let set_cookie = answer.headers().get("set-cookie").map(|value| value.to_str().unwrap().to_owned());
+    let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    let (cache_control, set_cookie) = (header("cache-control"), header("set-cookie"));
     let text = answer.body_mut().read_to_string().unwrap();
     Reply {
         status: answer.status().as_u16(),
         body: if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() },
+        cache_control,
         cookie: set_cookie.as_ref().and_then(|cookie| cookie.split(';').next()).map(str::to_owned),
         set_cookie,
     }

@@ -186,13 +186,22 @@ fn nothing_personal_is_in_the_table_the_bucket_listing_or_the_report() {
     app.import(&[dose("E1")]);
     app.log_in("0821-0669-0743", Some("Rahasia Sekali"));
     app.status("Iwan Ibrahim Purnomo", "3171012401896246");
+    // One that finds the person, and one that does not.
+    app.download(&dose("E1"));
+    let mut unknown = dose("E1");
+    (unknown.nik, unknown.nama) = ("3171012401896247".into(), "Purnomo".into());
+    app.download(&unknown);
+    app.settle();
+    assert_eq!(app.messages_to("0821-0669-0743").len(), 3, "first dose, code, quick download");
     let table: Vec<u8> = ["table.sqlite", "table.sqlite-wal"]
         .iter()
         .filter_map(|file| std::fs::read(app.data.path().join(file)).ok())
         .flatten()
         .collect();
     assert!(table.len() > 1000);
-    for personal in ["3171012401896246", "Iwan", "Purnomo", "82106690743", "1989-01-24", "Rahasia"] {
+    for personal in
+        ["3171012401896246", "3171012401896247", "Iwan", "Purnomo", "82106690743", "1989-01-24", "Rahasia"]
+    {
         let found = table.windows(personal.len()).any(|window| window == personal.as_bytes());
         assert!(!found, "{personal} stands in the table in clear");
     }

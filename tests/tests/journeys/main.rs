@@ -9,6 +9,7 @@ mod feed;
 mod icvp;
 mod keys;
 mod link;
+mod quick_download;
 mod restart;
 mod revoke;
 mod status;

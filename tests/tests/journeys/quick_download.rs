@@ -1,0 +1,298 @@
+//! Quick download: five facts, and a link to the phone that is registered with the vaccination.
+
+use std::sync::Arc;
+
+use bukti_aws::{DownloadFacts, Downloads, LinkTry, Links};
+use bukti_domain::{FeedRow, Identity, Nik, parse_date};
+use bukti_local::Handlers;
+use bukti_tests::{Message, Reply, TestApp, dose};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::feed::repeated;
+
+/// The first dose of somebody with a number and a phone of their own.
+fn person(number: u32) -> FeedRow {
+    FeedRow {
+        nik: format!("317101240189{number:04}"),
+        no_hp: format!("08210669{number:04}"),
+        ..dose(&format!("E{number}"))
+    }
+}
+
+/// The SMS of quick downloads to a person's phone.
+fn links_to(app: &TestApp, person: &FeedRow) -> Vec<Message> {
+    let messages = app.messages_to(&person.no_hp).into_iter();
+    messages.filter(|message| message.text.contains("Bukan saya")).collect()
+}
+
+/// Proves that a person's request and all before it have been worked off.
+fn catch_up(app: &TestApp, control: &FeedRow) {
+    assert_eq!(app.download(control).status, 202);
+    app.settle();
+    assert_eq!(links_to(app, control).len(), 1, "the pipeline works");
+}
+
+/// Asks with the facts of a row, ten minutes ago.
+fn download_before(app: &TestApp, facts: &FeedRow) {
+    let identity = Identity::Nik(Nik::parse(&facts.nik).unwrap());
+    let said = DownloadFacts {
+        name: facts.nama.clone(),
+        birth_date: parse_date(&facts.tanggal_lahir).unwrap(),
+        vaccination_date: parse_date(&facts.tanggal_vaksinasi).unwrap(),
+        vaccine: facts.vaksin.clone(),
+    };
+    let before = Timestamp::now() - SignedDuration::from_mins(10);
+    let wait = app.with_aws(async |aws| Downloads::new(&aws).ask(&identity, &said, before).await.unwrap());
+    assert_eq!(wait, None);
+    app.settle();
+}
+
+/// Does everything at the same moment.
+fn at_once<T: Send>(work: impl Iterator<Item = impl FnOnce() -> T + Send>) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let work: Vec<_> = work.map(|work| scope.spawn(work)).collect();
+        work.into_iter().map(|work| work.join().unwrap()).collect()
+    })
+}
+
+fn open(app: &TestApp, token: &str) -> Reply {
+    app.post("/api/links", json!({"token": token, "birth_date": "1989-01-24"}))
+}
+
+fn refuse(app: &TestApp, token: &str) -> Reply {
+    app.post("/api/links/refusals", json!({"token": token}))
+}
+
+#[test]
+fn the_registered_phone_gets_a_link_to_the_dose_that_was_named() {
+    let app = TestApp::start();
+    let mut second = person(1);
+    (second.event_id, second.dosis_ke) = ("E2".into(), "2".into());
+    (second.tanggal_vaksinasi, second.sent_at) = ("2021-02-26".into(), "2021-02-26T08:00:00+07:00".into());
+    second.no_hp = "0858 7656 1159".into();
+    let mut foreigner = person(3);
+    (foreigner.nik, foreigner.paspor) = (String::new(), "A1687353".into());
+    app.import(&[person(1), second.clone(), foreigner.clone()]);
+
+    // As people write it: another name of the vaccine, a title, spaces.
+    let asked = FeedRow {
+        nama: "dr. iwan ibrahim  purnomo".into(),
+        nik: "3171 0124 0189 0001".into(),
+        vaksin: "sinovac".into(),
+        ..second.clone()
+    };
+    let reply = app.download(&asked);
+    assert_eq!((reply.status, &reply.body), (202, &json!({"resend_after": 300})));
+    app.settle();
+
+    assert_eq!(links_to(&app, &person(1)).len(), 0, "the phone of another dose");
+    let links = links_to(&app, &second);
+    assert_eq!((links.len(), &*links[0].from), (1, "1199"));
+    insta::assert_snapshot!("quick_download_sms", links[0].one_part(&app));
+    let token = links[0].token().unwrap();
+    let wrong = app.post("/api/links", json!({"token": token, "birth_date": "1989-01-25"}));
+    assert_eq!(wrong.code(), "birth_date_wrong", "five facts open nothing by themselves");
+    let opened = open(&app, &token);
+    assert_eq!((opened.status, &opened.body["certificate"]["dose_number"]), (200, &json!(2)));
+
+    let mut asked = foreigner.clone();
+    asked.paspor = "a-1687353".into();
+    assert_eq!(app.download(&asked).status, 202);
+    app.settle();
+    assert_eq!(open(&app, &links_to(&app, &foreigner)[0].token().unwrap()).status, 200);
+}
+
+#[test]
+fn whatever_is_wrong_is_answered_alike_and_sends_nothing() {
+    let app = TestApp::start();
+    let mut people: Vec<FeedRow> = (1..=10).map(person).collect();
+    people[6].no_hp.clear();
+    people[7].no_hp = "021-5551234".into();
+    people[8].batch.clear();
+    app.import(&people);
+    let token = app.messages_to(&people[9].no_hp)[0].token().unwrap();
+    let certificate = open(&app, &token).body["certificate"]["id"].as_str().unwrap().to_owned();
+    app.bukti_well(&["revoke", &certificate, "--reason", "a test"]);
+    let before = app.messages();
+    assert_eq!(before.len(), 7, "first doses that are complete and have a phone");
+
+    let mut asked = people.clone();
+    asked[0].nama = "Iwan Ibrahim Purnama".into();
+    asked[1].tanggal_lahir = "1989-01-25".into();
+    asked[2].tanggal_vaksinasi = "2021-01-28".into();
+    asked[3].vaksin = "Moderna".into();
+    asked[4].nik = "3171012401899999".into();
+    (asked[5].nik, asked[5].paspor) = (String::new(), "A1687353".into());
+    let replies: Vec<Reply> = asked.iter().map(|row| app.download(row)).collect();
+    let control = person(11);
+    app.import(std::slice::from_ref(&control));
+    let right = app.download(&control);
+    app.settle();
+    assert_eq!(links_to(&app, &control).len(), 1, "the pipeline works");
+    for (at, reply) in replies.iter().enumerate() {
+        assert_eq!((reply.status, &reply.body), (right.status, &right.body), "request {at}");
+        assert_eq!(reply.cache_control, right.cache_control);
+    }
+    // The control's own two: of the first dose, and the link.
+    assert_eq!(app.messages().len(), before.len() + 2, "{:?}", app.messages());
+}
+
+#[test]
+fn a_number_is_asked_for_once_in_five_minutes_whether_it_is_known_or_not() {
+    let app = TestApp::start();
+    app.import(&[person(1)]);
+    for asked in [person(1), person(2)] {
+        assert_eq!(app.download(&asked).status, 202);
+        // Other facts of the same number are the same.
+        let again = app.download(&FeedRow { nama: "Iwan".into(), ..asked });
+        assert_eq!((again.status, again.code()), (429, "too_many_requests"));
+        let seconds = again.body["retry_after"].as_u64().unwrap();
+        assert!((290..=300).contains(&seconds), "{seconds}");
+    }
+    app.settle();
+    assert_eq!(links_to(&app, &person(1)).len(), 1);
+}
+
+#[test]
+fn of_many_requests_at_once_one_counts_and_sends_one_sms_however_often_the_stream_brings_it() {
+    let app = TestApp::start_with(|aws| {
+        let mut handlers = Handlers::bukti(aws);
+        for (_, handler) in &mut handlers.streams {
+            let once = Arc::clone(handler);
+            *handler = Arc::new(move |event| {
+                let once = Arc::clone(&once);
+                Box::pin(async move { tokio::join!(once(event.clone()), once(event)).1 })
+            });
+        }
+        handlers
+    });
+    app.import(&[person(1)]);
+    // Solved before, so that the requests race and not the captchas.
+    let requests = at_once((0..50).map(|_| || app.download_request(&person(1))));
+    let answers = at_once(requests.into_iter().map(|asked| {
+        let app = &app;
+        move || app.post("/api/downloads", asked).status
+    }));
+    assert!(answers.iter().all(|status| matches!(status, 202 | 429)), "{answers:?}");
+    let counted = answers.into_iter().filter(|status| *status == 202).count();
+    assert_eq!(counted, 1);
+    app.settle();
+    assert_eq!(links_to(&app, &person(1)).len(), 1);
+    assert_eq!(app.messages().len(), 2, "first dose and link");
+    assert_eq!(repeated(app.url()), 0, "none was sent twice");
+}
+
+#[test]
+fn this_was_not_me_kills_the_link_and_locks_the_way_for_the_person() {
+    let app = TestApp::start();
+    app.import(&[person(1), person(2), person(3), person(4)]);
+    for asked in [person(1), person(2), person(3)] {
+        download_before(&app, &asked);
+    }
+    let token = |person: &FeedRow| links_to(&app, person)[0].token().unwrap();
+    let (refused, kept) = (token(&person(1)), token(&person(2)));
+    assert_eq!(refuse(&app, &refused).status, 204);
+    assert_eq!(refuse(&app, &refused).status, 204, "saying it again changes nothing");
+    assert_eq!(open(&app, &refused).code(), "link_dead");
+    assert_eq!(open(&app, &kept).status, 200);
+    let unknown = refuse(&app, "AAAAAAAAAAAAAAAAAAAAAA");
+    assert_eq!((unknown.status, unknown.code()), (410, "link_dead"));
+
+    // The link of a first dose is killed, too; that says nothing of quick download.
+    let first_dose = app.messages_to(&person(2).no_hp)[0].token().unwrap();
+    assert_eq!(refuse(&app, &first_dose).status, 204);
+    assert_eq!(open(&app, &first_dose).code(), "link_dead");
+
+    // Who has a phone that was corrected since does not speak for the person any more.
+    let old = token(&person(3));
+    let corrected =
+        FeedRow { no_hp: "0858 7656 1159".into(), sent_at: "2021-02-01T08:00:00+07:00".into(), ..person(3) };
+    app.import(std::slice::from_ref(&corrected));
+    assert_eq!(refuse(&app, &old).code(), "link_dead");
+
+    let replies = [person(1), person(2), corrected.clone()].map(|asked| app.download(&asked));
+    for reply in &replies {
+        assert_eq!((reply.status, &reply.body), (202, &replies[1].body), "answered alike");
+    }
+    catch_up(&app, &person(4));
+    let sent = [person(1), person(2), corrected].map(|person| links_to(&app, &person).len());
+    assert_eq!(sent, [1, 2, 1], "none after the refusal");
+}
+
+#[test]
+fn a_link_that_is_locked_can_be_refused_as_well() {
+    let app = TestApp::start();
+    app.import(&[person(1), person(2)]);
+    download_before(&app, &person(1));
+    let token = links_to(&app, &person(1))[0].token().unwrap();
+    for _ in 0..5 {
+        app.post("/api/links", json!({"token": token, "birth_date": "2000-01-01"}));
+    }
+    assert_eq!(open(&app, &token).code(), "link_locked");
+    assert_eq!(refuse(&app, &token).status, 204);
+    assert_eq!(open(&app, &token).code(), "link_dead");
+    assert_eq!(app.download(&person(1)).status, 202);
+    catch_up(&app, &person(2));
+    assert_eq!(links_to(&app, &person(1)).len(), 1);
+}
+
+#[test]
+fn a_refusal_between_the_try_and_the_opening_counts() {
+    let app = TestApp::start();
+    app.import(&[person(1)]);
+    let token = app.messages()[0].token().unwrap();
+    let opened = app.with_aws(async |aws| {
+        let (links, now) = (Links::new(&aws), Timestamp::now());
+        let LinkTry::Counted(link) = links.count_try(&token, now).await.unwrap() else { return None };
+        links.refuse(&token, now).await.unwrap();
+        Some(links.opened(&link).await.unwrap())
+    });
+    assert_eq!(opened, Some(false));
+    assert_eq!(open(&app, &token).code(), "link_dead");
+}
+
+#[test]
+fn what_is_missing_or_wrong_is_said_field_by_field_and_the_captcha_counts_once() {
+    let app = TestApp::start();
+    let captcha = app.captcha();
+    let ask = |changed: Value| {
+        let mut asked = json!({
+            "name": "Iwan", "nik": "3171012401890001", "birth_date": "1989-01-24",
+            "vaccination_date": "2021-01-29", "vaccine": "CoronaVac", "captcha": captcha,
+        });
+        asked.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+        app.post("/api/downloads", asked)
+    };
+    let errors = |changed: Value| {
+        let reply = ask(changed);
+        assert_eq!((reply.status, reply.code()), (422, "invalid_input"));
+        let errors = reply.body["errors"].as_array().unwrap().iter();
+        let errors =
+            errors.map(|e| format!("{} {}", e["field"].as_str().unwrap(), e["code"].as_str().unwrap()));
+        errors.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        errors(
+            json!({"name": "", "nik": "317", "birth_date": "24-01-1989", "vaccination_date": " ", "vaccine": "Vitamin C"})
+        ),
+        ["name missing", "nik invalid", "birth_date invalid", "vaccination_date missing", "vaccine invalid"]
+    );
+    assert_eq!(errors(json!({"passport": "A1687353"})), ["passport invalid"], "one number is enough");
+    assert_eq!(ask(json!({"captcha": "bm9uc2Vuc2U="})).code(), "captcha_wrong");
+    assert_eq!(ask(json!({})).status, 202, "a slip of the pen has not cost the captcha");
+    assert_eq!(ask(json!({"nik": "3171012401890002"})).code(), "captcha_reused");
+}
+
+#[test]
+fn the_vaccines_to_choose_from_are_listed_and_may_be_kept() {
+    let app = TestApp::start();
+    let reply = app.call("GET", "/api/vaccines", None, None);
+    assert_eq!((reply.status, reply.cache_control.as_deref()), (200, Some("public, max-age=3600")));
+    let vaccines = reply.body["vaccines"].as_array().unwrap();
+    assert_eq!(
+        vaccines[0],
+        json!({"name": "CoronaVac", "disease": {"code": "covid-19", "name": {"id": "COVID-19", "en": "COVID-19"}}})
+    );
+    assert!(vaccines.iter().any(|vaccine| vaccine["disease"]["code"] == "yellow-fever"), "{vaccines:?}");
+}
