@@ -289,6 +289,7 @@ pub struct Ticket {
     /// How many doses the series has, where its certificate counts them.
     pub doses_in_series: Option<u8>,
     /// The first day on which the dose may be given, which may be long past.
+    #[serde(with = "iso_date")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date))]
     pub from: Date,
     /// The text of its QR, an address on the site: see `bukti_domain::TicketText`. Nothing in it is personal.
