@@ -21,11 +21,12 @@ pub fn App(
     Account::provide();
     FirstPage::provide();
     let place = Place::provide(address.page, language);
+    let page = Memo::new(move |_| place.page().whole());
     view! {
         <Header />
         <main id="isi" tabindex="-1">
             {(!browser::IS_HERE).then(|| view! { <Beginning /> })}
-            {move || pages::shown(place.page())}
+            {move || pages::shown(page.get())}
         </main>
         <Footer />
         <TabBar />
@@ -65,7 +66,8 @@ mod tests {
         let missing: Vec<_> = keys.iter().filter(|key| !there.contains_key(*key)).collect();
         assert!(missing.is_empty(), "no text: {missing:?}");
         // Put together from codes, each with a test of its own.
-        let composed = ["site.help.", "site.field.", "site.failure.", "site.verdict.", "site.disease."];
+        let composed =
+            ["site.help.", "site.privacy.", "site.field.", "site.failure.", "site.verdict.", "site.disease."];
         let idle: Vec<_> = there
             .keys()
             .filter(|key| key.starts_with("site.") && !composed.iter().any(|begin| key.starts_with(begin)))

@@ -17,6 +17,14 @@ pub fn path() -> String {
     window().location().pathname().unwrap_or_default()
 }
 
+/// What stands in the address behind `#`, with it.
+pub fn fragment() -> String {
+    if !IS_HERE {
+        return String::new();
+    }
+    window().location().hash().unwrap_or_default()
+}
+
 /// What the page's head says under a name, `<meta name="…" content="…">`.
 #[cfg(target_arch = "wasm32")]
 pub fn meta(name: &str) -> Option<String> {
@@ -196,6 +204,12 @@ pub fn local_time(moment: &str) -> Option<(jiff::civil::Date, u32, u32)> {
     // An invalid date has a month of zero, which together with its day is no date.
     let date = jiff::civil::Date::new(year, part(local.get_month() + 1)?, part(local.get_date())?).ok()?;
     Some((date, local.get_hours(), local.get_minutes()))
+}
+
+/// Today in the browser's own time, where its clock makes sense.
+pub fn today() -> Option<jiff::civil::Date> {
+    let now = js_sys::Date::new_0();
+    local_time(&String::from(now.to_iso_string())).map(|(date, ..)| date)
 }
 
 /// How many days ago a moment (RFC 3339) is.

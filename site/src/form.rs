@@ -26,18 +26,24 @@ pub enum Field {
     Code,
     /// Birth date.
     BirthDate,
+    /// The day of a vaccination.
+    VaccinationDate,
+    /// Which vaccine it was.
+    Vaccine,
     /// The tick-box.
     Captcha,
 }
 
 impl Field {
-    const ALL: [Field; 7] = [
+    const ALL: [Field; 9] = [
         Field::Name,
         Field::Nik,
         Field::Passport,
         Field::Phone,
         Field::Code,
         Field::BirthDate,
+        Field::VaccinationDate,
+        Field::Vaccine,
         Field::Captcha,
     ];
 
@@ -50,6 +56,8 @@ impl Field {
             Field::Phone => "phone",
             Field::Code => "code",
             Field::BirthDate => "birth_date",
+            Field::VaccinationDate => "vaccination_date",
+            Field::Vaccine => "vaccine",
             Field::Captcha => "captcha",
         }
     }
@@ -63,6 +71,8 @@ impl Field {
             Field::Phone => "field-phone",
             Field::Code => "field-code",
             Field::BirthDate => "field-birth-date",
+            Field::VaccinationDate => "field-vaccination-date",
+            Field::Vaccine => "field-vaccine",
             Field::Captcha => "field-captcha",
         }
     }

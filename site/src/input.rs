@@ -20,8 +20,8 @@ pub fn group_nik(typed: &str, caret: usize) -> (String, usize) {
     (grouped, before + before.saturating_sub(1) / 4)
 }
 
-/// A birth date typed in three fields, day, month and year. `None` where there is no such day.
-pub fn birth_date(day: &str, month: &str, year: &str) -> Option<Date> {
+/// A date typed in three fields, day, month and year. `None` where there is no such day.
+pub fn date(day: &str, month: &str, year: &str) -> Option<Date> {
     let digits = |text: &str| {
         let text = text.trim();
         (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.to_owned())
@@ -46,7 +46,7 @@ pub fn phone_address(written: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::date;
+    use jiff::civil;
 
     use super::*;
 
@@ -70,13 +70,13 @@ mod tests {
     }
 
     #[test]
-    fn a_birth_date_in_three_fields() {
-        assert_eq!(birth_date("24", "1", "1989"), Some(date(1989, 1, 24)));
-        assert_eq!(birth_date(" 05 ", "02", "2004"), Some(date(2004, 2, 5)));
-        assert_eq!(birth_date("30", "2", "1989"), None);
-        assert_eq!(birth_date("24", "1", "89"), None);
-        assert_eq!(birth_date("+4", "1", "1989"), None);
-        assert_eq!(birth_date("", "1", "1989"), None);
+    fn a_date_in_three_fields() {
+        assert_eq!(date("24", "1", "1989"), Some(civil::date(1989, 1, 24)));
+        assert_eq!(date(" 05 ", "02", "2004"), Some(civil::date(2004, 2, 5)));
+        assert_eq!(date("30", "2", "1989"), None);
+        assert_eq!(date("24", "1", "89"), None);
+        assert_eq!(date("+4", "1", "1989"), None);
+        assert_eq!(date("", "1", "1989"), None);
     }
 
     #[test]

@@ -4,13 +4,16 @@
 //! their pages is opened.
 
 mod account;
+mod download;
 mod help;
 mod home;
 mod link;
 mod log_in;
 mod log_out;
 mod not_found;
+mod privacy;
 mod register;
+mod ticket;
 mod verify;
 
 use leptos::prelude::*;
@@ -36,18 +39,29 @@ fn verify_page() -> Result<AnyView, Failure> {
     Ok(view! { <verify::Verify /> }.into_any())
 }
 
-#[wasm_split(help, fallible, preload(load_help))]
-fn help_page() -> Result<AnyView, Failure> {
-    Ok(view! { <help::Help /> }.into_any())
+#[wasm_split(download, fallible, preload(load_download))]
+fn download_page() -> Result<AnyView, Failure> {
+    Ok(view! { <download::Download /> }.into_any())
+}
+
+#[wasm_split(reading, fallible, preload(load_reading))]
+fn reading_pages(page: Page) -> Result<AnyView, Failure> {
+    Ok(match page {
+        Page::Privacy => view! { <privacy::Privacy /> }.into_any(),
+        Page::Ticket => view! { <ticket::Ticket /> }.into_any(),
+        _ => view! { <help::Help /> }.into_any(),
+    })
 }
 
 /// The name of the part of the site that a page is in, where that is not the first one.
 pub fn part(page: &Page) -> Option<&'static str> {
     match page {
         Page::Home | Page::Unknown => None,
-        Page::LogIn | Page::Register | Page::Account | Page::LogOut | Page::Link(_) => Some("account"),
+        Page::LogIn | Page::Register | Page::LogOut => Some("account"),
+        Page::Account | Page::History | Page::Link(_) => Some("account"),
+        Page::Download => Some("download"),
         Page::Verify => Some("verify"),
-        Page::Help => Some("help"),
+        Page::Help | Page::Privacy | Page::Ticket => Some("reading"),
     }
 }
 
@@ -61,7 +75,8 @@ pub async fn load(page: &Page) -> Result<(), wasm_split_helpers::SplitLoaderErro
     match part(page) {
         Some("account") => load_account().await,
         Some("verify") => load_verify().await,
-        Some("help") => load_help().await,
+        Some("download") => load_download().await,
+        Some("reading") => load_reading().await,
         _ => Ok(()),
     }
 }
@@ -76,7 +91,8 @@ pub fn shown(page: Page) -> AnyView {
         Page::Home => view! { <home::Home /> }.into_any(),
         Page::Unknown => view! { <not_found::NotFound /> }.into_any(),
         Page::Verify => later(|_| Box::pin(verify_page()), page),
-        Page::Help => later(|_| Box::pin(help_page()), page),
+        Page::Download => later(|_| Box::pin(download_page()), page),
+        Page::Help | Page::Privacy | Page::Ticket => later(|page| Box::pin(reading_pages(page)), page),
         page => later(|page| Box::pin(account_pages(page)), page),
     }
 }

@@ -25,12 +25,20 @@ pub enum Page {
     Register,
     /// The certificates of an account.
     Account,
+    /// Its doses, and the tickets for the next ones.
+    History,
     /// Logging out.
     LogOut,
+    /// A fresh link by SMS, without an account.
+    Download,
     /// Every cause and its solution.
     Help,
+    /// What is kept, why, and how long.
+    Privacy,
     /// Verifying a certificate.
     Verify,
+    /// What a ticket's QR says.
+    Ticket,
     /// The link of an SMS, with its token.
     Link(String),
     /// Any other.
@@ -39,26 +47,34 @@ pub enum Page {
 
 /// The last part of a page's address in each language, in the order of [`Locale::ALL`]. An SMS's link and what is unknown are
 /// not here.
-const PATHS: [(Page, [&str; 2]); 7] = [
+const PATHS: [(Page, [&str; 2]); 11] = [
     (Page::Home, ["", ""]),
     (Page::LogIn, ["masuk", "log-in"]),
     (Page::Register, ["daftar", "register"]),
     (Page::Account, ["akun", "account"]),
+    (Page::History, ["riwayat", "history"]),
     (Page::LogOut, ["keluar", "log-out"]),
+    (Page::Download, ["unduh", "download"]),
     (Page::Help, ["bantuan", "help"]),
+    (Page::Privacy, ["privasi", "privacy"]),
     (Page::Verify, ["verifikasi", "verify"]),
+    (Page::Ticket, ["tiket", "ticket"]),
 ];
 
 /// The pages that get a file each, and whether everybody may come to them. An SMS's link has one for all tokens.
 #[cfg(not(target_arch = "wasm32"))]
-pub const PRERENDERED: [(Page, bool); 9] = [
+pub const PRERENDERED: [(Page, bool); 13] = [
     (Page::Home, true),
     (Page::LogIn, true),
     (Page::Register, true),
     (Page::Account, false),
+    (Page::History, false),
     (Page::LogOut, false),
+    (Page::Download, true),
     (Page::Help, true),
+    (Page::Privacy, true),
     (Page::Verify, true),
+    (Page::Ticket, false),
     (Page::Link(String::new()), false),
     (Page::Unknown, false),
 ];
@@ -73,6 +89,16 @@ pub struct Address {
     pub page: Page,
     /// The language.
     pub locale: Locale,
+}
+
+impl Page {
+    /// The page that this one is a section of: between sections, what was loaded stays.
+    pub fn whole(self) -> Self {
+        match self {
+            Page::History => Page::Account,
+            page => page,
+        }
+    }
 }
 
 impl Address {
@@ -265,6 +291,11 @@ mod tests {
         for unknown in ["/s/a/b", "/s", "/verify/x", "/help", "/en/bantuan", "/english", "/en/en"] {
             assert_eq!(at(unknown).0, Page::Unknown, "{unknown}");
         }
+    }
+
+    #[test]
+    fn a_ticket_leads_to_its_page() {
+        assert_eq!(Address::at(bukti_domain::TicketText::PATH).page, Page::Ticket);
     }
 
     #[test]

@@ -85,17 +85,6 @@ fn item_key(certificate_id: &str) -> String {
     format!("{} {SK} qr_text", partition(certificate_id))
 }
 
-/// A certificate id in groups of four, as people read it out.
-///
-/// ```
-/// assert_eq!(bukti_aws::certificate_id_grouped("7KQ2M4XD9TRA6HVC"), "7KQ2-M4XD-9TRA-6HVC");
-/// ```
-pub fn certificate_id_grouped(id: &str) -> String {
-    let groups: Vec<&str> =
-        id.as_bytes().chunks(4).filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    groups.join("-")
-}
-
 /// The certificate id in what people write: the id with or without hyphens, or the UVCI with or without its check
 /// character, which must be right where it is there.
 ///

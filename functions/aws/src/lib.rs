@@ -56,9 +56,7 @@ mod table;
 
 pub use accounts::{Account, Login, Sessions};
 pub use captcha::UsedCaptchas;
-pub use certificates::{
-    CertificateRecord, Certificates, Revocation, RevokeOutcome, certificate_id_grouped, parse_certificate_id,
-};
+pub use certificates::{CertificateRecord, Certificates, Revocation, RevokeOutcome, parse_certificate_id};
 pub use clients::{Aws, ConnectError, Endpoint, s3_client};
 pub use documents::{Copies, Documents, Feeds};
 pub use doses::{DoseRecord, Doses, Incoming, PersonRecords};

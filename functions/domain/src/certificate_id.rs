@@ -12,3 +12,14 @@ pub const READABLE: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 pub fn is_certificate_id(text: &str) -> bool {
     text.len() == 16 && text.bytes().all(|byte| READABLE.contains(&byte))
 }
+
+/// A certificate id in groups of four, as people read it out.
+///
+/// ```
+/// assert_eq!(bukti_domain::certificate_id_grouped("7KQ2M4XD9TRA6HVC"), "7KQ2-M4XD-9TRA-6HVC");
+/// ```
+pub fn certificate_id_grouped(id: &str) -> String {
+    let groups: Vec<&str> =
+        id.as_bytes().chunks(4).filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join("-")
+}

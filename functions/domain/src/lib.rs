@@ -30,7 +30,7 @@ pub use catalogue::{
     CatalogueError, Codes, Disease, DiseaseName, Vaccine, disease, disease_of_dcc, disease_of_icvp,
     extend_catalogue, vaccine_named, vaccine_of_dcc, vaccine_of_icvp, vaccines,
 };
-pub use certificate_id::{READABLE, is_certificate_id};
+pub use certificate_id::{READABLE, certificate_id_grouped, is_certificate_id};
 pub use date::{INDONESIA_WEST, iso_date, parse_date};
 pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep, diagnose};
 pub use event::{History, Origin, Version};

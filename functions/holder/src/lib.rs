@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bukti_aws::{
     Aws, CertificateRecord, Certificates, Copies, Documents, DoseRecord, Doses, Downloads, LinkTry, Links,
-    Login, Sessions, certificate_id_grouped,
+    Login, Sessions,
 };
 use bukti_document::{DocumentError, Form, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
-use bukti_domain::{NextDose, ReceivedDose, next_doses, parse_date};
+use bukti_domain::{NextDose, ReceivedDose, certificate_id_grouped, next_doses, parse_date};
 use bukti_http::{
     Answer, Caller, Failure, FailureResult, dose_status, doses_by_day, field, issued_on, json, locale,
     no_content, path_parameter, read_json, read_optional_json, require_login, respond,

@@ -28,12 +28,12 @@ use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
     Aws, CertificateRecord, Certificates, DocumentSigners, Documents, DoseRecord, Doses, OpenError,
-    Revocation, Signers, SigningError, StoreError, certificate_id_grouped, each_record,
+    Revocation, Signers, SigningError, StoreError, each_record,
 };
 use std::sync::Arc;
 
 use bukti_document::{Certificate, DocumentError, Form, Printer};
-use bukti_domain::INDONESIA_WEST;
+use bukti_domain::{INDONESIA_WEST, certificate_id_grouped};
 use bukti_hcert::{CERTIFICATE_VALID_FOR, HcertError, Vaccination, seal, uvci};
 use jiff::Timestamp;
 

@@ -97,7 +97,7 @@ pub fn build(project: &Project, forced: Option<Choice>) -> Result<PathBuf> {
         if package == SITE {
             parts = module::cut(&compiled, "bukti", &folder)?;
         } else {
-            module::bind(&compiled, VERIFIER, &folder)?;
+            module::bind(&compiled, VERIFIER, &folder, false)?;
         }
         for wasm in files_below(&folder)?.iter().filter(|file| has_extension(file, &["wasm"])) {
             module::strip(wasm)?;

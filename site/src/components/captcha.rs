@@ -1,8 +1,9 @@
 //! The captcha: a tick-box, and a proof of work that is solved while one types.
 
 use bukti_locales::{Locale, text};
-use bukti_wire::CaptchaChallenge;
+use bukti_wire::{CaptchaChallenge, ProblemCode};
 use leptos::prelude::*;
+use serde::Serialize;
 
 use crate::api::{self, Failure};
 use crate::browser::{self, Tasks};
@@ -38,10 +39,15 @@ impl Captcha {
         Self { ticked: RwSignal::new(false), stage: RwSignal::new(Stage::Idle), tasks: Tasks::here() }
     }
 
-    /// Fetches a challenge and solves it, unless that is done or under way. Whether this has begun it.
-    pub fn begin(self) -> bool {
-        if !matches!(&*self.stage.read_untracked(), Stage::Idle | Stage::Failed(_)) {
-            return false;
+    /// Whether there is neither a solution nor anybody who works at one.
+    pub fn is_idle(self) -> bool {
+        matches!(&*self.stage.read_untracked(), Stage::Idle | Stage::Failed(_))
+    }
+
+    /// Fetches a challenge and solves it, unless that is done or under way.
+    pub fn begin(self) {
+        if !self.is_idle() {
+            return;
         }
         self.stage.set(Stage::Working);
         self.tasks.run(Box::pin(async move {
@@ -51,7 +57,6 @@ impl Captcha {
             };
             self.stage.set(stage);
         }));
-        true
     }
 
     /// What is wrong with the tick-box.
@@ -61,10 +66,10 @@ impl Captcha {
     }
 
     /// Waits for a solution that has not expired, and gives it away: it is good for one request.
-    pub async fn solution(self) -> Result<String, Failure> {
+    async fn solution(self) -> Result<String, Failure> {
         loop {
             match self.stage.get_untracked() {
-                Stage::Idle => drop(self.begin()),
+                Stage::Idle => self.begin(),
                 Stage::Working => browser::pause(50).await,
                 Stage::Solved { payload, expires_at } => {
                     self.stage.set(Stage::Idle);
@@ -79,6 +84,25 @@ impl Captcha {
             }
         }
     }
+
+    /// Sends what a solution is put into, and fetches the next challenge: a solution is good for one request. It is sent
+    /// again where the solution ran out on its way, or the answer to its first use got lost.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`], also where no challenge can be had.
+    pub async fn post<B: Serialize>(self, path: &str, body: impl Fn(String) -> B) -> Result<String, Failure> {
+        let answer = match api::post_unread(path, &body(self.solution().await?)).await {
+            Err(failure) if is_stale(&failure) => api::post_unread(path, &body(self.solution().await?)).await,
+            answer => answer,
+        };
+        self.begin();
+        answer
+    }
+}
+
+fn is_stale(failure: &Failure) -> bool {
+    matches!(failure.code(), Some(ProblemCode::CaptchaExpired | ProblemCode::CaptchaReused))
 }
 
 async fn solve() -> Result<(String, i64), Failure> {

@@ -12,8 +12,9 @@ pub fn Footer() -> impl IntoView {
     view! {
         <footer class="bottom">
             <p>{tr("site.footer.help")} " " <HelpdeskLine /></p>
-            <p>
+            <p class="ways">
                 <a href=to(Page::Verify)>{tr("site.rows.verify")}</a>
+                <a href=to(Page::Privacy)>{tr("site.privacy.title")}</a>
             </p>
             <p>{tr("site.footer.privacy")}</p>
         </footer>

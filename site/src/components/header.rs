@@ -98,6 +98,9 @@ fn UserMenu(
                     <a href=to(Page::Account)>{tr("site.nav.certificates")}</a>
                 </li>
                 <li>
+                    <a href=to(Page::History)>{tr("site.nav.history")}</a>
+                </li>
+                <li>
                     <a href=to(Page::LogOut)>{tr("site.nav.log_out")}</a>
                 </li>
             </ul>

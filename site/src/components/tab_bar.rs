@@ -16,6 +16,10 @@ pub fn TabBar() -> impl IntoView {
         Who::Nobody => place.to(Page::LogIn)(),
         _ => place.to(Page::Account)(),
     };
+    let mine_is_current = move || {
+        let pages = [Page::Account, Page::History, Page::LogIn, Page::Register];
+        pages.iter().find_map(|page| place.is_current(page))
+    };
     view! {
         <nav class="tabs" aria-label=tr("site.nav.main")>
             <a href=to(Page::Home) aria-current=move || place.is_current(&Page::Home)>
@@ -30,7 +34,7 @@ pub fn TabBar() -> impl IntoView {
                 <Icon sign=Sign::Help />
                 <span>{tr("site.nav.help")}</span>
             </a>
-            <a href=mine aria-current=move || place.is_current(&Page::Account).or(place.is_current(&Page::LogIn))>
+            <a href=mine aria-current=move || mine_is_current()>
                 <Icon sign=Sign::Person />
                 <span>{tr("site.nav.account_tab")}</span>
             </a>

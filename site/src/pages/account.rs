@@ -1,8 +1,11 @@
-//! `/akun`: the certificates of everyone whose vaccination was registered with this phone.
+//! `/akun` and `/riwayat`: certificates, doses and tickets of everyone whose vaccination was registered with this phone.
+
+mod history;
 
 use bukti_wire::{Certificates, Document, DocumentRequest, HolderDose, People, Person};
 use leptos::prelude::*;
 
+use self::history::History;
 use crate::account;
 use crate::api::{self, Failure};
 use crate::browser;
@@ -116,21 +119,31 @@ pub fn Account() -> impl IntoView {
             account.ask();
         }
     }));
+    let is_history = Memo::new(move |_| place.page() == Page::History);
+    let section = move |page: Page, label: &'static str| {
+        let current = page.clone();
+        view! {
+            <li>
+                <a href=to(page) aria-current=move || place.is_current(&current)>
+                    {tr(label)}
+                </a>
+            </li>
+        }
+    };
     view! {
         <div class="account">
             <nav class="side" aria-label=tr("site.account.menu")>
                 <ul>
-                    <li>
-                        <a href=to(Page::Account) aria-current=move || place.is_current(&Page::Account)>{tr("site.nav.certificates")}</a>
-                    </li>
-                    <li>
-                        <a href=to(Page::LogOut)>{tr("site.nav.log_out")}</a>
-                    </li>
+                    {section(Page::Account, "site.nav.certificates")}
+                    {section(Page::History, "site.nav.history")} {section(Page::LogOut, "site.nav.log_out")}
                 </ul>
             </nav>
             <div class="shelf">
-                <Heading key="site.account.title" />
-                <Contents shelf=shelf />
+                {move || {
+                    let key = if is_history.get() { "site.history.title" } else { "site.account.title" };
+                    view! { <Heading key=key /> }
+                }}
+                <Contents shelf=shelf is_history=is_history />
             </div>
         </div>
     }
@@ -141,6 +154,8 @@ pub fn Account() -> impl IntoView {
 fn Contents(
     /// What is shown.
     shelf: Shelf,
+    /// Whether doses and tickets are shown, and not the certificates.
+    is_history: Memo<bool>,
 ) -> impl IntoView {
     let loading = tr("site.loading");
     let failure = Signal::derive(move || {
@@ -163,7 +178,18 @@ fn Contents(
                 })
         }}
         <p role="status">{move || if shelf.loading.busy.get() { loading() } else { "" }}</p>
-        {move || shelf.certificates.get().map(|certificates| view! { <Doses shelf=shelf certificates=certificates /> })}
+        {move || {
+            shelf
+                .certificates
+                .get()
+                .map(|certificates| {
+                    if is_history.get() {
+                        view! { <History certificates=certificates /> }.into_any()
+                    } else {
+                        view! { <Doses shelf=shelf certificates=certificates /> }.into_any()
+                    }
+                })
+        }}
     }
 }
 

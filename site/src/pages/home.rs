@@ -2,15 +2,14 @@
 
 mod outcome;
 
-use bukti_domain::{Nik, Passport, PersonName};
-use bukti_wire::{ProblemCode, StatusRequest};
+use bukti_domain::PersonName;
+use bukti_wire::StatusRequest;
 use leptos::prelude::*;
 
-use crate::api;
 use crate::browser::{self, Tasks};
 use crate::components::{
-    BusyButton, Captcha, CaptchaBox, ErrorSummary, FailureNotice, Heading, Later, Loading, RowLink, Sign,
-    TextField,
+    BusyButton, Captcha, CaptchaBox, ErrorSummary, FailureNotice, Heading, IdentityField, Later, Loading,
+    RowLink, Sign, TextField, TypedIdentity,
 };
 use crate::form::{Field, Form, check};
 use crate::language::tr;
@@ -22,9 +21,7 @@ const RESULT: &str = "result";
 struct StatusCheck {
     form: Form,
     name: RwSignal<String>,
-    nik: RwSignal<String>,
-    passport: RwSignal<String>,
-    with_passport: RwSignal<bool>,
+    identity: TypedIdentity,
     captcha: Captcha,
     tasks: Tasks,
     /// As it came: what reads it is loaded while one types.
@@ -36,9 +33,7 @@ impl StatusCheck {
         Self {
             form: Form::new(),
             name: RwSignal::new(String::new()),
-            nik: RwSignal::new(String::new()),
-            passport: RwSignal::new(String::new()),
-            with_passport: RwSignal::new(false),
+            identity: TypedIdentity::new(),
             captcha: Captcha::new(),
             tasks: Tasks::here(),
             answer: RwSignal::new(None),
@@ -47,45 +42,24 @@ impl StatusCheck {
 
     fn send(self) {
         let name = self.name.get_untracked();
-        let (nik, passport) = (self.nik.get_untracked(), self.passport.get_untracked());
-        let with_passport = self.with_passport.get_untracked();
-        let wrong_identity = if with_passport {
-            check(Field::Passport, &passport, Passport::parse(&passport))
-        } else {
-            check(Field::Nik, &nik, Nik::parse(&nik))
-        };
-        let wrong =
-            [check(Field::Name, &name, PersonName::parse(&name)), wrong_identity, self.captcha.check()];
-        let request = StatusRequest {
-            name,
-            nik: (!with_passport).then_some(nik),
-            passport: with_passport.then_some(passport),
-            captcha: String::new(),
-        };
+        let (nik, passport) = self.identity.typed();
+        let wrong = [
+            check(Field::Name, &name, PersonName::parse(&name)),
+            self.identity.check(),
+            self.captcha.check(),
+        ];
+        let request = StatusRequest { name, nik, passport, captcha: String::new() };
         self.form.send(wrong.into_iter().flatten().collect(), async move {
-            let outcome = match self.ask(&request).await {
-                // The proof ran out on its way, or the answer to its first use got lost.
-                Err(failure) if is_stale(&failure) => self.ask(&request).await,
-                outcome => outcome,
-            };
-            // Ready for the next question, since a proof is good for one.
-            self.captcha.begin();
-            let answer = outcome?;
+            let answer = self
+                .captcha
+                .post("/api/status", |captcha| StatusRequest { captcha, ..request.clone() })
+                .await?;
             outcome::load().await?;
             self.answer.set(Some(answer));
             browser::focus_soon(RESULT);
             Ok(())
         });
     }
-
-    async fn ask(self, request: &StatusRequest) -> Result<String, api::Failure> {
-        let captcha = self.captcha.solution().await?;
-        api::post_unread("/api/status", &StatusRequest { captcha, ..request.clone() }).await
-    }
-}
-
-fn is_stale(failure: &api::Failure) -> bool {
-    matches!(failure.code(), Some(ProblemCode::CaptchaExpired | ProblemCode::CaptchaReused))
 }
 
 /// The form, and beside or below it what is known of each dose.
@@ -101,7 +75,7 @@ pub fn Home() -> impl IntoView {
             </div>
             <Outcome status=status />
             <ul class="rows">
-                <RowLink page=Page::LogIn sign=Sign::Download label="site.rows.download" />
+                <RowLink page=Page::Download sign=Sign::Download label="site.rows.download" />
                 <RowLink page=Page::Verify sign=Sign::Scan label="site.rows.verify" />
                 <RowLink page=Page::Help sign=Sign::Help label="site.rows.help" />
             </ul>
@@ -122,18 +96,12 @@ fn StatusForm(
     };
     // The work is done while one types.
     let typed = Callback::new(move |()| {
-        if status.captcha.begin() {
+        if status.captcha.is_idle() {
+            status.captcha.begin();
             // Where it cannot be had now, it is asked for again with the answer.
             status.tasks.run(Box::pin(async { outcome::load().await.unwrap_or_default() }));
         }
     });
-    let (to_passport, to_nik) = (tr("site.home.use_passport"), tr("site.home.use_nik"));
-    let switch = move |_| {
-        status.with_passport.update(|it| *it = !*it);
-        form.problems.update(|problems| {
-            problems.retain(|problem| !matches!(problem.field, Field::Nik | Field::Passport));
-        });
-    };
     view! {
         <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
@@ -146,33 +114,7 @@ fn StatusForm(
                 autocomplete="name"
                 on_typed=typed
             />
-            {move || {
-                if status.with_passport.get() {
-                    view! {
-                        <TextField
-                            field=Field::Passport
-                            form=form
-                            label="site.field.passport.label"
-                            value=status.passport
-                            on_typed=typed
-                        />
-                    }
-                } else {
-                    view! {
-                        <TextField
-                            field=Field::Nik
-                            form=form
-                            label="site.field.nik.label"
-                            value=status.nik
-                            inputmode="numeric"
-                            on_typed=typed
-                        />
-                    }
-                }
-            }}
-            <button type="button" class="link" on:click=switch>
-                {move || if status.with_passport.get() { to_nik() } else { to_passport() }}
-            </button>
+            <IdentityField identity=status.identity form=form on_typed=typed />
             <CaptchaBox captcha=status.captcha form=form />
             <BusyButton
                 label="site.check"

@@ -1,16 +1,16 @@
 //! `/s/:token`: the link of an SMS.
 
-use bukti_wire::{DocumentForm, LinkAnswer, LinkRequest};
+use bukti_wire::{DocumentForm, LinkAnswer, LinkRefusal, LinkRequest};
 use jiff::civil::Date;
 use leptos::prelude::*;
 
 use crate::api;
 use crate::browser;
 use crate::components::{
-    BusyButton, CertificateView, Downloads, ErrorSummary, FailureNotice, Heading, RowLink, Sign,
+    BusyButton, CertificateView, DateField, Downloads, ErrorSummary, FailureNotice, Heading, HelpdeskLinks,
+    RowLink, Sign, TypedDate,
 };
-use crate::form::{Field, FieldProblem, Form, Wrong};
-use crate::input;
+use crate::form::{Field, Form};
 use crate::language::{tr, tr_with};
 use crate::place::Page;
 
@@ -30,22 +30,20 @@ struct Opened {
 struct SmsLink {
     form: Form,
     token: StoredValue<String>,
-    day: RwSignal<String>,
-    month: RwSignal<String>,
-    year: RwSignal<String>,
+    birth_date: TypedDate,
     opened: RwSignal<Option<Opened>>,
+    /// Whether the visitor said that the link was asked for by somebody else.
+    refused: RwSignal<bool>,
+    refusing: Form,
     downloads: Downloads,
 }
 
 impl SmsLink {
     /// Opens the link with the birth date.
     fn open(self) {
-        let typed = [self.day, self.month, self.year].map(|it| it.get_untracked());
-        let date = input::birth_date(&typed[0], &typed[1], &typed[2]);
-        let wrong = if typed.iter().all(|it| it.trim().is_empty()) { Wrong::Missing } else { Wrong::Invalid };
-        let Some(date) = date else {
-            let problem = FieldProblem { field: Field::BirthDate, wrong };
-            return self.form.send(vec![problem], async { Ok(()) });
+        let date = match self.birth_date.check() {
+            Ok(date) => date,
+            Err(problem) => return self.form.send(vec![problem], async { Ok(()) }),
         };
         self.form.send(Vec::new(), async move {
             self.opened.set(Some(self.ask(date, DocumentForm::Complete).await?));
@@ -73,6 +71,17 @@ impl SmsLink {
         });
     }
 
+    /// Says that somebody else asked for the link, which ends it.
+    fn refuse(self) {
+        self.refusing.send(Vec::new(), async move {
+            let refusal = LinkRefusal { token: self.token.get_value() };
+            api::post_unread("/api/links/refusals", &refusal).await?;
+            self.refused.set(true);
+            browser::focus_soon("page-heading");
+            Ok(())
+        });
+    }
+
     async fn ask(self, birth_date: Date, form: DocumentForm) -> Result<Opened, api::Failure> {
         let request = LinkRequest {
             token: self.token.get_value(),
@@ -94,20 +103,22 @@ pub fn Link(
     let link = SmsLink {
         form: Form::new(),
         token: StoredValue::new(token),
-        day: RwSignal::new(String::new()),
-        month: RwSignal::new(String::new()),
-        year: RwSignal::new(String::new()),
+        birth_date: TypedDate::new(Field::BirthDate),
         opened: RwSignal::new(None),
+        refused: RwSignal::new(false),
+        refusing: Form::new(),
         downloads: Downloads::new(),
     };
-    let key =
-        Signal::derive(
-            move || if link.opened.read().is_some() { "site.link.opened" } else { "site.link.title" },
-        );
+    let key = Signal::derive(move || match link.opened.read().is_some() {
+        _ if link.refused.get() => "site.link.refused.title",
+        true => "site.link.opened",
+        false => "site.link.title",
+    });
     view! {
         <div class="column">
             <Heading key=key />
             {move || match link.opened.get() {
+                _ if link.refused.get() => view! { <Refused /> }.into_any(),
                 Some(opened) => view! { <OpenedLink link=link opened=opened /> }.into_any(),
                 None => view! { <BirthDateForm link=link /> }.into_any(),
             }}
@@ -126,56 +137,55 @@ fn BirthDateForm(
         event.prevent_default();
         link.open();
     };
-    let message = form.message(Field::BirthDate);
-    let wrong = move || message.read().is_some();
-    let part =
-        move |id: &'static str, label: &'static str, autocomplete: &'static str, value: RwSignal<String>| {
-            view! {
-                <div>
-                    <label for=id>{tr(label)}</label>
-                    <input
-                        id=id
-                        class=if autocomplete == "bday-year" { "four" } else { "two" }
-                        type="text"
-                        inputmode="numeric"
-                        autocomplete=autocomplete
-                        aria-invalid=move || wrong().then_some("true")
-                        prop:value=value
-                        on:input=move |event| value.set(event_target_value(&event))
-                    />
-                </div>
-            }
-        };
     view! {
         <p>{tr("site.link.help")}</p>
         <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
             <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| link.open()) />
-            <fieldset
-                class="field"
-                class:wrong=wrong
-                aria-describedby=move || {
-                    let hint = Field::BirthDate.hint_id();
-                    if wrong() { format!("{hint} {}", Field::BirthDate.error_id()) } else { hint }
-                }
-            >
-                <legend>{tr("site.field.birth_date.label")}</legend>
-                <p class="hint" id=Field::BirthDate.hint_id()>
-                    {tr("site.field.birth_date.hint")}
-                </p>
-                {move || {
-                    message
-                        .get()
-                        .map(|message| view! { <p class="message" id=Field::BirthDate.error_id()>{message}</p> })
-                }}
-                <div class="parts">
-                    {part(Field::BirthDate.id(), "site.field.birth_date.day", "bday-day", link.day)}
-                    {part("field-birth-month", "site.field.birth_date.month", "bday-month", link.month)}
-                    {part("field-birth-year", "site.field.birth_date.year", "bday-year", link.year)}
-                </div>
-            </fieldset>
+            <DateField
+                date=link.birth_date
+                form=form
+                label="site.field.birth_date.label"
+                hint="site.field.birth_date.hint"
+                is_birthday=true
+            />
             <BusyButton label="site.link.open" busy_label="site.link.opening" busy=form.busy />
         </form>
+        <Refusal link=link />
+        <OtherWays />
+    }
+}
+
+/// "This was not me", for who did not ask for the link.
+#[component]
+fn Refusal(
+    /// The link.
+    link: SmsLink,
+) -> impl IntoView {
+    let form = link.refusing;
+    let refuse = Callback::new(move |()| link.refuse());
+    view! {
+        <details id="refusal">
+            <summary>{tr("site.link.refusal.title")}</summary>
+            <p>{tr("site.link.refusal.text")}</p>
+            <FailureNotice failure=form.failure busy=form.busy retry=refuse />
+            <BusyButton
+                label="site.link.refusal.refuse"
+                busy_label="site.link.refusal.refusing"
+                busy=form.busy
+                class="button"
+                on_tap=refuse
+            />
+        </details>
+    }
+}
+
+/// What has happened once the link was refused.
+#[component]
+fn Refused() -> impl IntoView {
+    view! {
+        <p>{tr("site.link.refused.text")}</p>
+        <HelpdeskLinks />
         <OtherWays />
     }
 }

@@ -15,7 +15,7 @@ pub fn NotFound() -> impl IntoView {
             <p>{tr("site.not_found.text")}</p>
             <ul class="rows">
                 <RowLink page=Page::Home sign=Sign::Home label="site.home.title" />
-                <RowLink page=Page::LogIn sign=Sign::Download label="site.rows.download" />
+                <RowLink page=Page::Download sign=Sign::Download label="site.rows.download" />
                 <RowLink page=Page::Help sign=Sign::Help label="site.nav.help" />
             </ul>
         </div>

@@ -46,7 +46,8 @@ pub fn cut(compiled: &Path, name: &str, folder: &Path) -> Result<Parts> {
     options.link_name = &link_name;
     let split =
         transform(options).map_err(|error| anyhow!("the site cannot be cut into parts: {error:#}"))?;
-    bind(&first, name, folder)?;
+    // The parts share the table of functions with the first one, which wasm-bindgen would hide.
+    bind(&first, name, folder, true)?;
     fs::remove_file(&first)?;
     Ok(split.prefetch_map)
 }
@@ -61,10 +62,14 @@ pub fn strip(module: &Path) -> Result<()> {
     Ok(fs::write(module, bare)?)
 }
 
-/// Writes `NAME.js` and `NAME_bg.wasm`, which a browser can load.
-pub fn bind(compiled: &Path, name: &str, work: &Path) -> Result<()> {
+/// Writes `NAME.js` and `NAME_bg.wasm`, which a browser can load. What the linker exports may be kept for others.
+///
+/// # Errors
+/// When wasm-bindgen cannot read what was compiled.
+pub fn bind(compiled: &Path, name: &str, work: &Path, is_shared: bool) -> Result<()> {
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(compiled).out_name(name).web(true)?.typescript(false).omit_default_module_path(true);
+    bindgen.input_path(compiled).out_name(name).web(true)?.typescript(false);
+    bindgen.omit_default_module_path(true).keep_lld_exports(is_shared);
     bindgen.generate(work).context("wasm-bindgen cannot read the compiled site")
 }
 

@@ -1,0 +1,92 @@
+//! A date, typed in three fields.
+
+use jiff::civil::Date;
+use leptos::prelude::*;
+
+use crate::form::{Field, FieldProblem, Form, Wrong};
+use crate::input;
+use crate::language::tr;
+
+/// What is typed of a date.
+#[derive(Clone, Copy)]
+pub struct TypedDate {
+    field: Field,
+    parts: [RwSignal<String>; 3],
+}
+
+impl TypedDate {
+    /// Nothing is typed yet.
+    pub fn new(field: Field) -> Self {
+        Self { field, parts: [(); 3].map(|()| RwSignal::new(String::new())) }
+    }
+
+    /// The date, or what is wrong with it.
+    pub fn check(self) -> Result<Date, FieldProblem> {
+        let typed = self.parts.map(|part| part.get_untracked());
+        input::date(&typed[0], &typed[1], &typed[2]).ok_or_else(|| {
+            let empty = typed.iter().all(|part| part.trim().is_empty());
+            FieldProblem { field: self.field, wrong: if empty { Wrong::Missing } else { Wrong::Invalid } }
+        })
+    }
+}
+
+/// Day, month and year, each with its label.
+#[component]
+pub fn DateField(
+    /// What is typed.
+    date: TypedDate,
+    /// The form it is in.
+    form: Form,
+    /// Its label, a key of the locale files.
+    label: &'static str,
+    /// A line of help below the label.
+    hint: &'static str,
+    /// Whether the browser may fill in the visitor's own birthday.
+    #[prop(optional)]
+    is_birthday: bool,
+) -> impl IntoView {
+    let field = date.field;
+    let message = form.message(field);
+    let wrong = move || message.read().is_some();
+    let part = move |at: usize, label: &'static str, autofill: &'static str| {
+        let value = date.parts[at];
+        let id = if at == 0 { field.id().to_owned() } else { format!("{}-{at}", field.id()) };
+        view! {
+            <div>
+                <label for=id.clone()>{tr(label)}</label>
+                <input
+                    id=id
+                    class=if at == 2 { "four" } else { "two" }
+                    type="text"
+                    inputmode="numeric"
+                    autocomplete=if is_birthday { autofill } else { "off" }
+                    aria-invalid=move || wrong().then_some("true")
+                    prop:value=value
+                    on:input=move |event| value.set(event_target_value(&event))
+                />
+            </div>
+        }
+    };
+    view! {
+        <fieldset
+            class="field"
+            class:wrong=wrong
+            aria-describedby=move || {
+                let hint = field.hint_id();
+                if wrong() { format!("{hint} {}", field.error_id()) } else { hint }
+            }
+        >
+            <legend>{tr(label)}</legend>
+            <p class="hint" id=field.hint_id()>
+                {tr(hint)}
+            </p>
+            {move || {
+                message.get().map(|message| view! { <p class="message" id=field.error_id()>{message}</p> })
+            }}
+            <div class="parts">
+                {part(0, "site.date.day", "bday-day")} {part(1, "site.date.month", "bday-month")}
+                {part(2, "site.date.year", "bday-year")}
+            </div>
+        </fieldset>
+    }
+}

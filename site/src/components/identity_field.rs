@@ -1,0 +1,88 @@
+//! Who somebody is: the identity number, or a passport.
+
+use bukti_domain::{Nik, Passport};
+use leptos::prelude::*;
+
+use crate::components::TextField;
+use crate::form::{Field, FieldProblem, Form, check};
+use crate::language::tr;
+
+/// What is typed of an identity.
+#[derive(Clone, Copy)]
+pub struct TypedIdentity {
+    nik: RwSignal<String>,
+    passport: RwSignal<String>,
+    with_passport: RwSignal<bool>,
+}
+
+impl TypedIdentity {
+    /// Nothing is typed yet.
+    pub fn new() -> Self {
+        Self {
+            nik: RwSignal::new(String::new()),
+            passport: RwSignal::new(String::new()),
+            with_passport: RwSignal::new(false),
+        }
+    }
+
+    /// What is wrong with it.
+    pub fn check(self) -> Option<FieldProblem> {
+        let (nik, passport) = (self.nik.get_untracked(), self.passport.get_untracked());
+        if self.with_passport.get_untracked() {
+            check(Field::Passport, &passport, Passport::parse(&passport))
+        } else {
+            check(Field::Nik, &nik, Nik::parse(&nik))
+        }
+    }
+
+    /// The identity number and the passport, of which one is asked for.
+    pub fn typed(self) -> (Option<String>, Option<String>) {
+        if self.with_passport.get_untracked() {
+            (None, Some(self.passport.get_untracked()))
+        } else {
+            (Some(self.nik.get_untracked()), None)
+        }
+    }
+}
+
+/// The field of the identity number, and a switch to the passport's.
+#[component]
+pub fn IdentityField(
+    /// What is typed.
+    identity: TypedIdentity,
+    /// The form it is in.
+    form: Form,
+    /// Called when something is typed.
+    on_typed: Callback<()>,
+) -> impl IntoView {
+    let (to_passport, to_nik) = (tr("site.identity.use_passport"), tr("site.identity.use_nik"));
+    let switch = move |_| {
+        identity.with_passport.update(|it| *it = !*it);
+        form.problems.update(|problems| {
+            problems.retain(|problem| !matches!(problem.field, Field::Nik | Field::Passport));
+        });
+    };
+    let field = move || {
+        let (field, label, value, inputmode) = if identity.with_passport.get() {
+            (Field::Passport, "site.field.passport.label", identity.passport, "text")
+        } else {
+            (Field::Nik, "site.field.nik.label", identity.nik, "numeric")
+        };
+        view! {
+            <TextField
+                field=field
+                form=form
+                label=label
+                value=value
+                inputmode=inputmode
+                on_typed=on_typed
+            />
+        }
+    };
+    view! {
+        {field}
+        <button type="button" class="link" on:click=switch>
+            {move || if identity.with_passport.get() { to_nik() } else { to_passport() }}
+        </button>
+    }
+}

@@ -1,0 +1,58 @@
+//! A choice of many.
+
+use leptos::prelude::*;
+
+use crate::form::{Field, Form};
+use crate::language::tr;
+
+/// Choices under a heading: their names, which are their values too.
+pub type Group = (String, Vec<String>);
+
+/// A labelled list to choose from, grouped, with its message beside it. Nothing is chosen at first.
+#[component]
+pub fn SelectField(
+    /// Which field.
+    field: Field,
+    /// The form it is in.
+    form: Form,
+    /// Its label, a key of the locale files.
+    label: &'static str,
+    /// What stands there while nothing is chosen.
+    nothing: &'static str,
+    /// The choices.
+    groups: Signal<Vec<Group>>,
+    /// What is chosen.
+    value: RwSignal<String>,
+) -> impl IntoView {
+    let message = form.message(field);
+    let wrong = move || message.read().is_some();
+    let option = move |name: String| {
+        let chosen = value.read_untracked() == name;
+        view! {
+            <option value=name.clone() selected=chosen>
+                {name.clone()}
+            </option>
+        }
+    };
+    let group = move |(name, choices): Group| {
+        view! { <optgroup label=name>{choices.into_iter().map(option).collect_view()}</optgroup> }
+    };
+    view! {
+        <div class="field" class:wrong=wrong>
+            <label for=field.id()>{tr(label)}</label>
+            {move || {
+                message.get().map(|message| view! { <p class="message" id=field.error_id()>{message}</p> })
+            }}
+            <select
+                id=field.id()
+                name=field.name()
+                aria-invalid=move || wrong().then_some("true")
+                aria-describedby=move || wrong().then(|| field.error_id())
+                on:change=move |event| value.set(event_target_value(&event))
+            >
+                <option value="">{tr(nothing)}</option>
+                {move || groups.get().into_iter().map(group).collect_view()}
+            </select>
+        </div>
+    }
+}
