@@ -98,7 +98,7 @@ mod tests {
         };
         let (id, en) = (home("id").unwrap(), home("en").unwrap());
         assert!(id.body.contains("Cek status vaksinasi") && id.title.starts_with("Cek status vaksinasi"));
-        assert!(en.body.contains("Check vaccination status"), "{}", en.body);
+        assert!(en.body.contains("Check your vaccination status"), "{}", en.body);
         assert!(id.body.contains(r#"href="/en""#) && en.body.contains(r#"href="/en/help""#), "{}", en.body);
         for page in &all.pages {
             assert!(page.body.contains("<h1") && page.body.contains("</footer>"), "{}", page.file);

@@ -175,6 +175,20 @@ mod tests {
 
     use super::*;
 
+    /// Names, and words that are the same in both languages.
+    const SAME: [&str; 10] = [
+        "common.date",
+        "common.month_11",
+        "common.month_4",
+        "common.month_9",
+        "document.spelling",
+        "document.wordmark",
+        "site.disease.covid-19",
+        "site.disease.polio",
+        "site.link.whose",
+        "site.unknown.hint",
+    ];
+
     fn placeholders(text: &str) -> BTreeSet<&str> {
         text.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name).collect()
     }
@@ -198,6 +212,14 @@ mod tests {
             assert!(!text.trim().is_empty(), "{key} is empty");
             assert_eq!(placeholders(text), placeholders(&en[key]), "{key}");
         }
+    }
+
+    #[test]
+    fn every_text_is_translated() {
+        let (id, en) = (texts(Locale::Id), texts(Locale::En));
+        let found: BTreeSet<&str> =
+            id.iter().filter(|(key, text)| &en[*key] == *text).map(|(key, _)| &**key).collect();
+        assert_eq!(found, BTreeSet::from(SAME), "left: the same in both languages; right: those that may be");
     }
 
     #[test]

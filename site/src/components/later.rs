@@ -6,15 +6,19 @@ use std::task::{Context, Poll, Waker};
 use leptos::prelude::*;
 
 use crate::api::Failure;
-use crate::browser::Tasks;
+use crate::browser::{self, Tasks};
 use crate::components::FailureNotice;
 use crate::language::tr;
 
 /// A view, once its part of the site is loaded.
 pub type Loading = Pin<Box<dyn Future<Output = Result<AnyView, Failure>>>>;
 
+/// After so many milliseconds the visitor may try again.
+const PATIENCE: i32 = 20_000;
+
 enum State {
     Loading,
+    Shown,
     Loaded(AnyView),
     Failed(Failure),
 }
@@ -28,16 +32,24 @@ pub fn Later(
 ) -> impl IntoView {
     let mut first = load();
     // What is loaded already is shown at once.
-    if let Poll::Ready(Ok(view)) = first.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        return view;
-    }
+    let first = match first.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(view)) => return view,
+        Poll::Ready(Err(_)) => load(),
+        Poll::Pending => first,
+    };
     let state = RwSignal::new_local(State::Loading);
     let tasks = Tasks::here();
     let run = move |view: Loading| {
         tasks.run(Box::pin(async move { state.set(view.await.map_or_else(State::Failed, State::Loaded)) }));
+        // It is still shown where it comes after all.
+        tasks.run(Box::pin(async move {
+            browser::pause(PATIENCE).await;
+            if state.try_with_untracked(|state| matches!(state, State::Loading)) == Some(true) {
+                state.set(State::Failed(Failure::TimedOut));
+            }
+        }));
     };
-    // Begun anew: a future that was ready must not be asked again.
-    run(load());
+    run(first);
     let again = Callback::new(move |()| {
         state.set(State::Loading);
         run(load());
@@ -45,8 +57,10 @@ pub fn Later(
     let waiting = tr("site.loading");
     (move || {
         state.track();
-        let now = state.try_update_untracked(|state| std::mem::replace(state, State::Loading));
-        match now {
+        let is_loading = state.try_with_untracked(|state| matches!(state, State::Loading)) != Some(false);
+        let news =
+            (!is_loading).then(|| state.try_update_untracked(|it| std::mem::replace(it, State::Shown)));
+        match news.flatten() {
             Some(State::Loaded(view)) => view,
             Some(State::Failed(failure)) => {
                 let failure = Signal::derive(move || Some(failure.clone()));
