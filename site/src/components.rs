@@ -36,7 +36,9 @@ pub use fact_list::{FactList, Facts};
 pub use failure_notice::FailureNotice;
 pub use footer::Footer;
 pub use header::Header;
-pub use heading::{FirstPage, Heading, PageTitle};
+#[cfg(not(target_arch = "wasm32"))]
+pub use heading::PageTitle;
+pub use heading::{FirstPage, Heading};
 pub use helpdesk::{HelpdeskLine, HelpdeskLinks};
 pub use icon::{Icon, Sign};
 pub use identity_field::{IdentityField, TypedIdentity};

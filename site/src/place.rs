@@ -137,6 +137,7 @@ impl Address {
     }
 
     /// The same page in another language.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn in_language(&self, locale: Locale) -> Self {
         Self { page: self.page.clone(), locale }
     }

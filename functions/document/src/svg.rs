@@ -146,7 +146,8 @@ impl Canvas for Svg<'_> {
 
     fn lines(&mut self, (x, y): (f32, f32), style: Style, leading: f32, lines: &[&str]) {
         for (at, line) in lines.iter().enumerate() {
-            self.line((x, y + at as f32 * leading), style, f32::INFINITY, line);
+            // Nobody says how much room these have, so they are as wide as with our font.
+            self.line((x, y + at as f32 * leading), style, 0.0, line);
         }
     }
 

@@ -7,6 +7,8 @@
 //! | `trust/revocation/index.cose` | [`RevocationIndex`]: which lists there are, and when they were made; signed |
 //! | `trust/revocation/KID/KIND/BITS/PREFIX.cose` | [`Partition`]: the revoked certificates whose hash begins so; signed |
 
+#![cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "publishing is for servers only"))]
+
 mod issuers;
 mod revocation;
 mod signers;

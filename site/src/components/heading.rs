@@ -20,7 +20,6 @@ impl FirstPage {
 
 /// What the document is called, where a page is rendered ahead.
 #[derive(Clone, Copy)]
-#[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "nothing is rendered ahead in a browser"))]
 pub struct PageTitle(StoredValue<String>);
 
 #[cfg(not(target_arch = "wasm32"))]
