@@ -8,6 +8,7 @@ mod bench;
 mod fuzz;
 mod run;
 mod site;
+mod stack;
 mod test;
 mod toolchain;
 mod tools;

@@ -4,23 +4,17 @@
 //! clean.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
+use crate::stack::Stack;
 use crate::toolchain::Choice;
 use crate::{Project, run, site, tools};
-
-/// What `bukti-local` prints when it is ready, before its address.
-const READY: &str = "Bukti is running at ";
-const READY_LIMIT: Duration = Duration::from_secs(60);
 
 /// All journeys share one stack, so one file runs after the other. A journey that fails and leaves its
 /// browser open, or waits for good, must not hold up the rest; the limit, in milliseconds, is for a whole
@@ -219,51 +213,6 @@ fn journeys_in(folder: &Path) -> Result<Vec<PathBuf>> {
         .collect();
     journeys.sort();
     Ok(journeys)
-}
-
-/// The embedded stack as a process, which ends with this value.
-struct Stack {
-    process: Child,
-    url: String,
-    log: PathBuf,
-}
-
-impl Stack {
-    /// Starts it on a free port and waits until it says that it is ready.
-    fn start(project: &Project, data: &Path, site: &Path, log: &Path) -> Result<Self> {
-        let mut command = project.command(project.target.join("debug/bukti-local"));
-        command.args(["--port", "0", "--data"]).arg(data).arg("--site").arg(site);
-        let mut file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file.try_clone()?);
-        let process =
-            command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
-        let mut stack = Self { process, url: String::new(), log: log.to_owned() };
-        let output = stack.process.stdout.take().context("bukti-local has no output")?;
-        let (send, ready) = mpsc::channel();
-        // Reads on after the ready line, since a full pipe would stop the stack.
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if let Some((_, url)) = line.split_once(READY) {
-                    let url = url.split_whitespace().next().unwrap_or_default().trim_end_matches('/');
-                    let _ = send.send(url.to_owned());
-                }
-                let _ = writeln!(file, "{line}");
-            }
-        });
-        // The sender goes away when the stack ends, so a stack that cannot start is noticed at once.
-        stack.url = ready.recv_timeout(READY_LIMIT).with_context(|| {
-            let log = fs::read_to_string(log).unwrap_or_default();
-            format!("bukti-local did not print `{READY}…`. It said:\n{}\n", log.trim())
-        })?;
-        Ok(stack)
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// Checks the SAM templates and, if asked to, compiles everything that they deploy.
