@@ -1,7 +1,9 @@
-//! Measures Bukti beside others that do the like, all on one core, by turns.
+//! Measures Bukti, beside others that do the like: certificates all on one core, by turns; the site in a browser.
 //!
 //! What is measured is in `tests/bench`: Bukti and plain Rust in its program, the others in `peers/`. Packages and
 //! what the runs write are under the target folder.
+
+mod site;
 
 use std::ffi::OsString;
 use std::fs;
@@ -38,6 +40,8 @@ enum What {
         #[arg(long, default_value_t = 2000, value_parser = value_parser!(u32).range(1..))]
         rounds: u32,
     },
+    /// What a visit to the site loads, and what Lighthouse says of it.
+    Site,
 }
 
 /// Installs what is compared, builds, measures and prints.
@@ -47,6 +51,7 @@ enum What {
 pub fn bench(project: &Project, options: &Options) -> Result<()> {
     match options.what {
         What::Certificate { rounds } => certificate(project, rounds),
+        What::Site => site::measure(project),
     }
 }
 

@@ -1,0 +1,10 @@
+// A browser with nothing in its cache; CHROMIUM is its program.
+
+import puppeteer from "puppeteer-core";
+
+export const launch = () =>
+  puppeteer.launch({
+    executablePath: process.env.CHROMIUM,
+    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+      "--disable-component-update", "--disable-sync"],
+  });

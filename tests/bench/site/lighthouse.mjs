@@ -1,0 +1,46 @@
+// Lighthouse as for a phone: `node lighthouse.mjs SITE REPORTS PATH…` prints a line of JSON for each path, in their order. The
+// whole reports go to the folder REPORTS.
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import lighthouse from "lighthouse";
+
+import { launch } from "./browser.mjs";
+
+const [, , site, reports, ...paths] = process.argv;
+
+/** From this score on, Lighthouse shows an audit as passed. */
+const PASSED = 0.9;
+
+/** What does not apply, or only tells something, has no score. */
+const failed = ({ score, scoreDisplayMode }) => scoreDisplayMode === "error" || (score !== null && score < PASSED);
+
+for (const [run, path] of paths.entries()) {
+  const browser = await launch();
+  try {
+    const { port } = new URL(browser.wsEndpoint());
+    const { lhr, report } = await lighthouse(site + path, { port, output: "html", logLevel: "error" });
+    if (lhr.runtimeError) throw new Error(`${path}: ${lhr.runtimeError.message}`);
+    writeFileSync(join(reports, `${run + 1}${path.replaceAll("/", "-")}.html`), report);
+    const categories = Object.values(lhr.categories);
+    const places = (id) =>
+      categories.flatMap((it) => it.auditRefs.filter((audit) => audit.id === id).map(({ weight }) => [it.id, weight]));
+    const metric = (id) => lhr.audits[id].numericValue;
+    console.log(JSON.stringify({
+      path,
+      lighthouse: lhr.lighthouseVersion,
+      benchmark: lhr.environment.benchmarkIndex,
+      scores: Object.fromEntries(categories.map(({ id, score }) => [id, score])),
+      fcp: metric("first-contentful-paint"),
+      lcp: metric("largest-contentful-paint"),
+      tbt: metric("total-blocking-time"),
+      cls: metric("cumulative-layout-shift"),
+      failed: Object.values(lhr.audits)
+        .filter((audit) => failed(audit) && places(audit.id).length)
+        .map(({ id, title }) => ({ id, title, places: places(id) })),
+    }));
+  } finally {
+    await browser.close();
+  }
+}
