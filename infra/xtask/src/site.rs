@@ -6,6 +6,7 @@
 
 mod module;
 mod pages;
+mod styles;
 
 use std::fs;
 use std::io::Write;

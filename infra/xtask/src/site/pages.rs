@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::module::{LOADER, Parts};
-use super::{VERIFIER, copy_below, files_below, has_extension, hex};
+use super::{VERIFIER, copy_below, files_below, hex, styles};
 use crate::Project;
 
 /// The pages that open without the net, by their paths, and the part of the site that they need. Two addresses lead to the
@@ -54,7 +54,7 @@ pub fn assemble(
 
     let site = put_folder(&assets, "site", &work.join("site"))?;
     let verifier = put_folder(&assets, VERIFIER, &work.join(VERIFIER))?;
-    let css = put(&assets, "bukti", "css", styles(&source)?.as_bytes())?;
+    let css = put(&assets, "bukti", "css", styles::all(&source)?.as_bytes())?;
     let (js, wasm) = (format!("{site}/bukti.js"), format!("{site}/bukti_bg.wasm"));
     let start = fill(project, &source.join("start.js"), &[("js", &js), ("wasm", &wasm)])?;
     let start = put(&assets, "start", "js", start.as_bytes())?;
@@ -169,18 +169,6 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
 
-/// All style sheets as one: the foundation, then what each component and each page adds to it.
-fn styles(source: &Path) -> Result<String> {
-    let mut css = String::new();
-    for folder in ["styles", "src/components", "src/pages"] {
-        let files = files_below(&source.join(folder))?;
-        for file in files.iter().filter(|file| has_extension(file, &["css"])) {
-            css += &fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        }
-    }
-    Ok(css)
-}
-
 /// Writes a file under a name that holds a hash of its content, and gives that name.
 fn put(folder: &Path, stem: &str, extension: &str, content: &[u8]) -> Result<String> {
     let name = format!("{stem}-{}.{extension}", &hex(&Sha256::digest(content))[..12]);
@@ -213,25 +201,5 @@ mod tests {
         assert_eq!(fill(&project, &page, &[("one", "{{two}}"), ("two", "2")]).unwrap(), "<p>{{two}}</p>2");
         let error = fill(&project, &page, &[("one", "1")]).unwrap_err().to_string();
         assert_eq!(error, "page.html: `two` is no placeholder; there are one");
-    }
-
-    #[test]
-    fn styles_of_components_come_after_the_foundation_and_before_those_of_pages() {
-        let folder = tempfile::tempdir().unwrap();
-        let files = [
-            "src/components/tab/tab.css",
-            "src/pages/home.css",
-            "styles/2.css",
-            "styles/1/b.css",
-            "styles/1/a.css",
-        ];
-        for file in files.into_iter().chain(["src/pages/home.rs"]) {
-            let path = folder.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, format!("{file}\n")).unwrap();
-        }
-        let order =
-            "styles/1/a.css\nstyles/1/b.css\nstyles/2.css\nsrc/components/tab/tab.css\nsrc/pages/home.css\n";
-        assert_eq!(styles(folder.path()).unwrap(), order);
     }
 }
