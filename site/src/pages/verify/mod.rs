@@ -458,10 +458,10 @@ fn ListsLine(
     };
     view! {
         <section class="lists">
+            <p>{tr("site.verify.privacy")}</p>
             {move || desk.lists.get().and_then(|lists| warning(&lists))}
             <p>{ages}</p>
             {offline}
-            <p>{tr("site.verify.privacy")}</p>
         </section>
     }
 }
