@@ -81,11 +81,31 @@ pub async fn load(page: &Page) -> Result<(), wasm_split_helpers::SplitLoaderErro
     }
 }
 
+/// What a page is called, as a key of the locale files.
+fn title(page: &Page) -> &'static str {
+    match page {
+        Page::Home => "site.home.title",
+        Page::LogIn => "site.login.title",
+        Page::Register => "site.register.title",
+        Page::Account => "site.account.title",
+        Page::History => "site.history.title",
+        Page::LogOut => "site.logout.title",
+        Page::Download => "site.download.title",
+        Page::Help => "site.help.title",
+        Page::Privacy => "site.privacy.title",
+        Page::Verify => "site.verify.title",
+        Page::Ticket => "site.ticket.title",
+        Page::Link(_) => "site.link.title",
+        Page::Unknown => "site.not_found.title",
+    }
+}
+
 /// What stands on a page. Where its part of the site is still to be loaded, that is said until it is there.
 pub fn shown(page: Page) -> AnyView {
-    let later = |load: fn(Page) -> Loading, page| {
-        let load = move || load(Page::clone(&page));
-        view! { <Later load=Box::new(load) /> }.into_any()
+    let later = |load: fn(Page) -> Loading, page: Page| {
+        let title = title(&page);
+        let load = move || load(page.clone());
+        view! { <Later load=Box::new(load) title=title /> }.into_any()
     };
     match page {
         Page::Home => view! { <home::Home /> }.into_any(),

@@ -35,49 +35,67 @@ pub async fn start(texts: JsValue) -> Result<(), JsValue> {
     mount_to(new.clone(), move || view! { <App address=address /> }).forget();
     let focused = document().active_element().map(|element| element.id()).filter(|id| !id.is_empty());
     let kept = old.query_selector_all(STATEFUL)?;
-    let mut carried = Vec::new();
-    for at in 0..kept.length() {
-        let before: Option<web_sys::Element> = kept.get(at).and_then(|node| node.dyn_into().ok());
-        let after =
-            before.as_ref().and_then(|it| new.query_selector(&format!("#{}", it.id())).ok().flatten());
-        carried.extend(before.zip(after));
-    }
+    let elements = (0..kept.length()).filter_map(|at| kept.get(at)?.dyn_into::<web_sys::Element>().ok());
+    let done: Vec<Done> = elements.map(|element| Done::to(&element)).collect();
     old.replace_with_with_node_1(&new)?;
-    for (before, after) in carried {
-        carry(&before, &after)?;
+    for done in &done {
+        if let Some(element) = document().get_element_by_id(&done.id) {
+            done.again(&element)?;
+        }
     }
+    // What the events have led to comes first.
+    browser::pause(0).await;
     if let Some(element) = focused.and_then(|id| document().get_element_by_id(&id)) {
-        element.unchecked_into::<web_sys::HtmlElement>().focus()?;
+        element.unchecked_ref::<web_sys::HtmlElement>().focus()?;
+        let caret = done.iter().find(|done| done.id == element.id()).and_then(|done| done.caret);
+        if let (Some(caret), Some(field)) = (caret, element.dyn_ref::<web_sys::HtmlInputElement>()) {
+            // Only a field of a kind that has no caret refuses.
+            let _ = field.set_selection_range(caret, caret);
+        }
     }
     Ok(())
 }
 
-/// Carries over what a visitor has done to an element. Events tell the site of it, as if it were typed now.
-fn carry(before: &web_sys::Element, after: &web_sys::Element) -> Result<(), JsValue> {
-    let say = |kind| {
-        let options = web_sys::EventInit::new();
-        options.set_bubbles(true);
-        after.dispatch_event(&web_sys::Event::new_with_event_init_dict(kind, &options)?).map(drop)
-    };
-    if before.has_attribute("open") {
-        after.set_attribute("open", "")?;
-    }
-    let property = |name: &str| js_sys::Reflect::get(before, &name.into());
-    if property("checked")?.is_truthy() {
-        js_sys::Reflect::set(after, &"checked".into(), &JsValue::TRUE)?;
-        say("change")?;
-    }
-    let value = property("value")?;
-    if value.as_string().is_some_and(|value| !value.is_empty() && value != "on") {
-        js_sys::Reflect::set(after, &"value".into(), &value)?;
-        let caret = property("selectionStart").unwrap_or(JsValue::NULL);
-        if let Some(field) = after.dyn_ref::<web_sys::HtmlInputElement>() {
-            let caret = caret.as_f64().map(|caret| caret as u32);
-            // Only a field of a kind that has no caret refuses.
-            let _ = field.set_selection_start(caret);
-            let _ = field.set_selection_end(caret);
+/// What a visitor has done to an element.
+struct Done {
+    id: String,
+    value: Option<String>,
+    is_checked: bool,
+    is_open: bool,
+    caret: Option<u32>,
+}
+
+impl Done {
+    fn to(element: &web_sys::Element) -> Self {
+        let property = |name: &str| js_sys::Reflect::get(element, &name.into()).unwrap_or_default();
+        let is_box = property("type").as_string().is_some_and(|kind| kind == "checkbox");
+        Self {
+            id: element.id(),
+            value: property("value").as_string().filter(|value| !is_box && !value.is_empty()),
+            is_checked: property("checked").is_truthy(),
+            is_open: element.has_attribute("open"),
+            caret: property("selectionStart").as_f64().map(|caret| caret as u32),
         }
-        say("input")?;
     }
-    Ok(())
+
+    /// Does the same to the element in its place. Events tell the site of it, as if it were done now.
+    fn again(&self, element: &web_sys::Element) -> Result<(), JsValue> {
+        let say = |kind| {
+            let options = web_sys::EventInit::new();
+            options.set_bubbles(true);
+            element.dispatch_event(&web_sys::Event::new_with_event_init_dict(kind, &options)?).map(drop)
+        };
+        if self.is_open {
+            element.set_attribute("open", "")?;
+        }
+        if self.is_checked {
+            js_sys::Reflect::set(element, &"checked".into(), &JsValue::TRUE)?;
+            say("change")?;
+        }
+        if let Some(value) = &self.value {
+            js_sys::Reflect::set(element, &"value".into(), &value.into())?;
+            say("input")?;
+        }
+        Ok(())
+    }
 }

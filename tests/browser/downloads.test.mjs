@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 
-import { desktop, dose, download, heading, journey, lastSms, logIn, phone, picture, sendDoses, url } from "./stage.mjs";
+import {
+  button, desktop, dose, download, fillBirthDate, fits, heading, journey, linkOf, logIn, open, pages, phone, sendDoses, speaking, state,
+} from "./stage.mjs";
 
 const main = "Unduh PDF";
 const files = {
@@ -16,19 +18,15 @@ const files = {
 const wallpaper = "Gambar layar HP";
 const copy = "Salin teks QR";
 
-const button = (page, name) => page.getByRole("button", { name, exact: true });
-
 async function everyFormIsDownloaded(page) {
   for (const [name, file] of Object.entries(files)) {
     assert.equal(basename(await download(page, button(page, name))), file);
   }
 }
 
-async function openLink(page, e164) {
-  await page.goto((await lastSms(e164)).match(/https?:\S+\/s\/\S+/)[0]);
-  for (const [label, value] of [["Tanggal", "24"], ["Bulan", "1"], ["Tahun", "1989"]]) {
-    await page.getByLabel(label, { exact: true }).fill(value);
-  }
+async function openLink(page, number) {
+  await open(page, await linkOf(number));
+  await fillBirthDate(page, speaking("id"));
   await button(page, "Buka sertifikat").click();
   await heading(page, "Sertifikat Anda");
 }
@@ -37,7 +35,7 @@ for (const [size, viewport, at] of [["phone", phone, 1], ["desktop", desktop, 2]
   journey(`every form of a certificate from the account (${size})`, viewport, async (page) => {
     const person = { event_id: `D1-${size}`, nik: `317101640189126${at}`, nama: "Dewi Lestari", no_hp: `08120000006${at}` };
     sendDoses(dose(person));
-    await logIn(page, person.no_hp, `+628120000006${at}`, "Dewi Lestari");
+    await logIn(page, person.no_hp, { name: "Dewi Lestari" });
     await button(page, main).waitFor();
     await everyFormIsDownloaded(page);
 
@@ -46,31 +44,30 @@ for (const [size, viewport, at] of [["phone", phone, 1], ["desktop", desktop, 2]
     for (const fact of ["Dewi Lestari", "AZ56327A", "Puskesmas Kebayoran Baru", "29 Januari 2021", "24 Januari 1989"]) {
       assert.ok(details.includes(fact), fact);
     }
-    await picture(page, `downloads-account-${size}`);
+    await state(page, "downloads-account");
     for (const name of [...Object.keys(files), wallpaper, copy]) {
       const { height } = await button(page, name).boundingBox();
       assert.ok(height >= 48, `${name}: ${height}`);
     }
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
-    assert.equal(wide, false, "nothing runs out of the page at the side");
+    await fits(page);
 
-    await page.getByRole("button", { name: "EN, English" }).click();
+    await page.getByRole("link", { name: "EN, English" }).click();
     await page.getByText("Other forms").waitFor();
-    await picture(page, `downloads-account-english-${size}`);
+    await state(page, "downloads-account");
   });
 
   journey(`every form of a certificate behind the SMS's link (${size})`, viewport, async (page) => {
     const no_hp = `08120000006${at + 2}`;
     sendDoses(dose({ event_id: `D2-${size}`, nik: `317101640189126${at + 2}`, no_hp }));
-    await openLink(page, no_hp.replace(/^0/, "+62"));
-    await picture(page, `downloads-link-${size}`);
+    await openLink(page, no_hp);
+    await state(page, "downloads-link");
     await everyFormIsDownloaded(page);
   });
 }
 
 journey("downloads with the keyboard alone, twice pressed and sent once, and again after a failure", phone, async (page) => {
   sendDoses(dose({ event_id: "D3", nik: "3171016401891265", no_hp: "081200000065" }));
-  await openLink(page, "+6281200000065");
+  await openLink(page, "081200000065");
   await button(page, main).focus();
   const names = ["A4 saja", "Kartu (ukuran KTP)", "Lembar cetak 10 kartu", wallpaper, copy];
   for (const name of names) {
@@ -97,10 +94,10 @@ journey("downloads with the keyboard alone, twice pressed and sent once, and aga
   assert.equal(await busy.getAttribute("aria-disabled"), "true");
   assert.ok(await busy.evaluate((button) => button === document.activeElement), "the focus stays");
   await button(page, "A4 saja").click();
-  await picture(page, "downloads-busy-phone");
+  await state(page, "downloads-busy");
   await (await waiting(1)).abort();
   await heading(page, "Tidak bisa tersambung");
-  await picture(page, "downloads-failed-phone");
+  await state(page, "downloads-failed");
   assert.equal(asked, 1, "one at a time, and once");
 
   const [saved] = await Promise.all([
@@ -114,20 +111,20 @@ journey("downloads with the keyboard alone, twice pressed and sent once, and aga
 journey("the QR's text is copied and verifies", phone, async (page) => {
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   sendDoses(dose({ event_id: "D4", nik: "3171016401891266", no_hp: "081200000066" }));
-  await openLink(page, "+6281200000066");
+  await openLink(page, "081200000066");
   await button(page, copy).click();
   await page.getByText("Teks QR disalin").waitFor();
-  await picture(page, "downloads-copied-phone");
+  await state(page, "downloads-copied");
   const text = await page.evaluate(() => navigator.clipboard.readText());
   assert.match(text, /^HC1:/);
-  await page.goto(`${url}/verify`);
+  await open(page, pages.verify.id);
   await page.getByText("Tempel teks QR").click();
   await page.getByLabel("Teks QR, mulai dengan HC1:").fill(text);
   await button(page, "Periksa").click();
   await heading(page, "Berlaku");
 
   // A browser without a clipboard says so.
-  await openLink(page, "+6281200000066");
+  await openLink(page, "081200000066");
   await page.evaluate(() => Object.defineProperty(navigator.clipboard, "writeText", { value: () => Promise.reject(new Error()) }));
   await button(page, copy).click();
   await page.getByText("Teks QR tidak bisa disalin").waitFor();
@@ -135,7 +132,7 @@ journey("the QR's text is copied and verifies", phone, async (page) => {
 
 journey("the picture for the phone's screen fits it, and its QR verifies", phone, async (page) => {
   sendDoses(dose({ event_id: "D5", nik: "3171016401891267", no_hp: "081200000067" }));
-  await openLink(page, "+6281200000067");
+  await openLink(page, "081200000067");
   const path = await download(page, button(page, wallpaper));
   assert.equal(basename(path), "sertifikat-vaksin-covid-19-dosis-1.png");
   await page.getByText("Gambar disimpan di HP Anda.").waitFor();
@@ -143,7 +140,7 @@ journey("the picture for the phone's screen fits it, and its QR verifies", phone
   const [width, height] = [png.readUInt32BE(16), png.readUInt32BE(20)];
   const screen = await page.evaluate(() => window.screen.height / window.screen.width);
   assert.ok(width >= 1080 && Math.abs(height / width - screen) < 0.01, `${width} x ${height}`);
-  await page.goto(`${url}/verify`);
+  await open(page, pages.verify.id);
   await page.locator("input[type=file]").setInputFiles(path);
   await heading(page, "Berlaku");
 });

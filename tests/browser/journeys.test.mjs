@@ -1,134 +1,137 @@
-// The journeys of the citizens, in a browser, on a phone and on a desk.
+// The journeys of the citizens, in a browser, on a phone and on a desk, in both languages.
 
 import assert from "node:assert/strict";
 
-import { desktop, dose, download, heading, journey, lastSms, logIn, phone, picture, sendDoses, url, verifyPdf } from "./stage.mjs";
+import {
+  button, desktop, dose, download, everyWay, fillBirthDate, fits, heading, journey, linkOf, logIn, open, pages, periksa, phone,
+  picture, sendDoses, speaking, state, url, verifyPdf,
+} from "./stage.mjs";
 
-async function periksa(page, name, nik) {
-  await page.getByLabel("Nama lengkap").fill(name);
-  await page.getByLabel("NIK (16 digit)").fill(nik);
-  await page.getByLabel("Saya bukan robot").check();
-  await page.getByRole("button", { name: "Periksa", exact: true }).click();
+for (const [at, locale] of ["id", "en"].entries()) {
+  journey(`from the SMS to a PDF whose QR scans to a valid certificate (${locale})`, phone, async (page) => {
+    const t = speaking(locale);
+    const number = `08120000007${at}`;
+    sendDoses(dose({ event_id: `B1-${locale}`, nik: `317101640189127${at}`, no_hp: number }));
+    await page.goto(`${url}/_sms`);
+    await picture(page, "sms-phone");
+    const path = await linkOf(number);
+    await open(page, locale === "id" ? path : `/en${path}`);
+    await heading(page, t("link.title"));
+    await state(page, "link");
+
+    await button(page, t("link.open")).click();
+    await heading(page, t("errors.title"));
+    await state(page, "link-errors");
+    await fillBirthDate(page, t, ["25", "1", "1989"]);
+    await button(page, t("link.open")).click();
+    await page.getByText(t("field.tries_left").replace("{n}", "4")).first().waitFor();
+    await state(page, "link-wrong-birth-date");
+    await fillBirthDate(page, t);
+    await button(page, t("link.open")).click();
+    await heading(page, t("link.opened"));
+    await page.getByText(t("certificate.warning")).waitFor();
+    await state(page, "link-opened");
+
+    const payload = verifyPdf(await download(page, button(page, t("certificate.download"))));
+    assert.equal(payload.nam.fnt, "NURHALIZA");
+    assert.equal(payload.v[0].dn, 1);
+  });
 }
 
-journey("from the SMS to a PDF whose QR scans to a valid certificate", phone, async (page) => {
-  sendDoses(dose({ event_id: "B1", nik: "3171016401891234", nama: "Siti Nurhaliza", no_hp: "081200000001" }));
-  await page.goto(`${url}/_sms`);
-  await picture(page, "sms-phone");
-  const link = (await lastSms("+6281200000001")).match(/https?:\S+\/s\/\S+/)[0];
-  await page.goto(link);
-  await heading(page, "Unduh sertifikat");
-  await picture(page, "link-phone");
+for (const [at, { size, viewport, locale, way }] of everyWay.entries()) {
+  const t = speaking(locale);
 
-  await page.getByRole("button", { name: "Buka sertifikat" }).click();
-  await page.getByText("Ada yang perlu diperbaiki").waitFor();
-  const fill = async (day, month, year) => {
-    await page.getByLabel("Tanggal", { exact: true }).fill(day);
-    await page.getByLabel("Bulan", { exact: true }).fill(month);
-    await page.getByLabel("Tahun", { exact: true }).fill(year);
-    await page.getByRole("button", { name: "Buka sertifikat" }).click();
-  };
-  await fill("25", "1", "1989");
-  await page.getByText("Sisa percobaan: 4.").first().waitFor();
-  await picture(page, "link-wrong-birth-date-phone");
-  await fill("24", "1", "1989");
-  await heading(page, "Sertifikat Anda");
-  await page.getByText("Jangan unggah ke media sosial").waitFor();
-  await picture(page, "link-opened-phone");
-
-  const payload = verifyPdf(await download(page, page.getByRole("button", { name: "Unduh PDF" })));
-  assert.equal(payload.nam.fnt, "NURHALIZA");
-  assert.equal(payload.v[0].dn, 1);
-});
-
-for (const [size, viewport] of Object.entries({ phone, desktop })) {
-  journey(`PERIKSA says why there is no certificate (${size})`, viewport, async (page) => {
-    const nik = size === "phone" ? "3171016401891235" : "3171016401891236";
+  journey(`PERIKSA says why there is no certificate (${way})`, viewport, async (page) => {
+    const nik = `317101640189128${at}`;
     const person = { nik, nama: "Siti Aminah", no_hp: "081200000002" };
     sendDoses(
-      dose({ ...person, event_id: `B2-${size}` }),
-      dose({ ...person, event_id: `B3-${size}`, dosis_ke: "2", batch: "", tanggal_vaksinasi: "2021-01-29" }),
+      dose({ ...person, event_id: `B2-${size}-${locale}` }),
+      dose({ ...person, event_id: `B3-${size}-${locale}`, dosis_ke: "2", batch: "" }),
     );
-    await page.goto(url);
-    await heading(page, "Cek status vaksinasi");
-    await picture(page, `home-${size}`);
-    await page.getByRole("button", { name: "Periksa", exact: true }).click();
-    await page.getByText("Ada yang perlu diperbaiki").waitFor();
-    await picture(page, `home-errors-${size}`);
+    await open(page, pages.home[locale]);
+    await heading(page, t("home.title"));
+    await state(page, "home");
+    await button(page, t("check")).click();
+    await heading(page, t("errors.title"));
+    await state(page, "home-errors");
 
-    await periksa(page, "siti AMINAH", nik);
-    await heading(page, "Hasil pemeriksaan");
-    await page.getByText("Sertifikat sudah terbit").first().waitFor();
-    await page.getByText("Data belum lengkap").first().waitFor();
-    assert.match(await page.locator("body").innerText(), /nomor batch/);
-    await picture(page, `status-${size}`);
+    await periksa(page, t, "siti AMINAH", nik);
+    await heading(page, t("home.result"));
+    await page.getByText({ id: "Sertifikat sudah terbit", en: "The certificate is ready" }[locale]).first().waitFor();
+    assert.match(await page.locator("main").innerText(), { id: /nomor batch/, en: /batch number/ }[locale]);
+    await state(page, "status");
 
-    await periksa(page, "Orang Lain", nik);
-    await page.getByText("Data vaksinasi belum kami terima").first().waitFor();
-    await picture(page, `status-nothing-${size}`);
+    await periksa(page, t, "Orang Lain", nik);
+    await page.getByRole("article").nth(1).waitFor({ state: "detached" });
+    await state(page, "status-nothing");
   });
 
-  journey(`an account from registering to the PDF (${size})`, viewport, async (page) => {
-    const [number, e164] = size === "phone" ? ["0812 0000 0003", "+6281200000003"] : ["0812 0000 0004", "+6281200000004"];
-    const no_hp = number.replaceAll(" ", "");
-    const niks = size === "phone" ? ["3171016401891237", "3171012401891237"] : ["3171016401891238", "3171012401891238"];
+  journey(`an account from registering to the PDF (${way})`, viewport, async (page) => {
+    const no_hp = `08120000008${at}`;
     sendDoses(
-      dose({ event_id: `B4-${size}`, nik: niks[0], nama: "Dewi Lestari", no_hp }),
-      dose({ event_id: `B5-${size}`, nik: niks[1], nama: "Budi Lestari", no_hp }),
+      dose({ event_id: `B4-${size}-${locale}`, nik: `317101640189129${at}`, nama: "Dewi Lestari", no_hp }),
+      dose({ event_id: `B5-${size}-${locale}`, nik: `317101240189129${at}`, nama: "Budi Lestari", no_hp }),
     );
-    await logIn(page, number, e164, "Dewi Lestari");
-    await page.getByText("Sertifikat siapa yang ingin Anda lihat?").waitFor();
-    await page.getByRole("button", { name: "Budi Lestari" }).click();
-    const enlarge = page.getByRole("button", { name: /Perbesar/ });
+    await logIn(page, no_hp.replace(/(\d{4})(\d{4})/, "$1 $2 "), { name: "Dewi Lestari", locale });
+    await page.getByText(t("account.choose")).waitFor();
+    await state(page, "account-choice");
+    await button(page, "Budi Lestari").click();
+    const enlarge = page.getByRole("button", { name: t("certificate.enlarge") });
     await enlarge.waitFor();
-    await picture(page, `account-${size}`);
+    await state(page, "account");
 
     await enlarge.click();
     await page.getByRole("dialog").waitFor();
-    await picture(page, `account-enlarged-${size}`);
+    await state(page, "account-enlarged", { of: "dialog" });
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "hidden" });
     assert.ok(await enlarge.evaluate((button) => button === document.activeElement), "the focus comes back");
 
-    const payload = verifyPdf(await download(page, page.getByRole("button", { name: "Unduh PDF" })));
+    const payload = verifyPdf(await download(page, button(page, t("certificate.download"))));
     assert.deepEqual([payload.nam.fnt, payload.nam.gnt], ["LESTARI", "BUDI"]);
 
-    if (size === "desktop") {
-      await page.getByRole("button", { name: "Dewi Lestari" }).first().click();
-      await page.getByRole("link", { name: "Keluar" }).first().click();
-    } else {
-      await page.goto(`${url}/keluar`);
-    }
-    await page.getByText("Anda sudah keluar").waitFor();
-    await page.goto(`${url}/akun`);
-    await heading(page, "Masuk");
-    assert.equal(await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage })).then((kept) => /Lestari|8120000/.test(kept)), false);
+    await button(page, "Dewi Lestari").first().click();
+    await state(page, "menu", { of: "header.top", bySize: true });
+    await page.locator("#user-menu").getByRole("link", { name: t("nav.log_out") }).click();
+    await page.getByText(t("logout.left")).waitFor();
+    await state(page, "log-out");
+    await open(page, pages.account[locale]);
+    await heading(page, t("login.title"));
+    assert.equal(new URL(page.url()).pathname, pages.logIn[locale]);
   });
 
-  journey(`help and English (${size})`, viewport, async (page) => {
-    await page.goto(`${url}/bantuan`);
-    await heading(page, "Bantuan");
-    assert.match(await page.locator("body").innerText(), /119 ext\. 9[\s\S]*sertifikat@pedulilindungi\.id/);
-    await picture(page, `help-${size}`);
-    await page.goto(`${url}/?lang=en`);
-    assert.equal(await page.locator("html").getAttribute("lang"), "en");
-    await picture(page, `home-english-${size}`);
-    await page.goto(`${url}/nothing-here`);
-    await heading(page, "Page not found");
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
-    assert.equal(wide, false, "nothing runs out of the page at the side");
+  journey(`the pages that everybody may read (${way})`, viewport, async (page) => {
+    for (const name of ["register", "help", "unknown"]) {
+      await open(page, pages[name][locale]);
+      await heading(page, t(pages[name].title));
+      await state(page, name);
+      await fits(page);
+    }
+    // What stands around each page.
+    await state(page, "frame", { of: "body", bySize: true });
+    assert.match(await page.locator("footer").innerText(), /119 ext\. 9[\s\S]*sertifikat@pedulilindungi\.id/);
+
+    await open(page, pages.logIn[locale]);
+    await state(page, "log-in");
+    await button(page, t("login.send_code")).click();
+    await heading(page, t("errors.title"));
+    await state(page, "log-in-errors");
+    await page.getByLabel(t("field.phone.label")).fill(`08120000009${at}`);
+    await button(page, t("login.send_code")).click();
+    await heading(page, t("code.title"));
+    await state(page, "code");
+    await page.getByLabel(t("field.code.label")).fill("000000");
+    await button(page, t("code.enter")).click();
+    await heading(page, t("errors.title"));
+    await state(page, "code-wrong");
   });
 }
 
-journey("the home page is readable before any script has run", phone, async (page) => {
-  await page.goto(url);
-  const text = await page.locator("body").innerText();
-  assert.match(text, /vaksinasi/);
-  assert.match(text, /119 ext\. 9/);
-}, { javaScriptEnabled: false });
-
-journey("in the dark", phone, async (page) => {
-  await page.goto(url);
-  await heading(page, "Cek status vaksinasi");
-  await picture(page, "home-dark-phone");
-}, { colorScheme: "dark" });
+for (const [size, viewport] of Object.entries({ phone, desktop })) {
+  journey(`in the dark (${size})`, viewport, async (page) => {
+    for (const name of ["home", "help"]) {
+      await open(page, pages[name].id);
+      await state(page, name);
+    }
+  }, { colorScheme: "dark" });
+}

@@ -1,19 +1,54 @@
 // What the journeys have in common: a browser, feeds through the command line, the outbox, a scanner.
+//
+// A journey shows a state of the site with `state`: it is photographed for people to look at, axe looks for what shuts people
+// out, and its structure must be as it is kept in snapshots/. `UPDATE_SNAPSHOTS=1 cargo xtask test --only browser` keeps the
+// structure as it is now; look at what git says of it.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 
 import { chromium } from "playwright-core";
 
+const { ARTIFACTS, BUKTI_CLI, BUKTI_PYTHON, BUKTI_ROOT, CHROMIUM, UPDATE_SNAPSHOTS } = process.env;
+
 export const url = process.env.BUKTI_URL;
 export const phone = { width: 360, height: 740 };
 export const desktop = { width: 1280, height: 800 };
+export const locales = ["id", "en"];
 
-const { ARTIFACTS, BUKTI_CLI, BUKTI_PYTHON, BUKTI_ROOT, CHROMIUM } = process.env;
+/** Every size in every language. */
+export const everyWay = Object.entries({ phone, desktop }).flatMap(([size, viewport]) =>
+  locales.map((locale) => ({ size, viewport, locale, way: `${size}, ${locale}` })),
+);
+
+/** The pages: the key of each title, its path in each language, and whether everybody may come to it. */
+export const pages = {
+  home: { title: "home.title", id: "/", en: "/en", open: true },
+  logIn: { title: "login.title", id: "/masuk", en: "/en/log-in", open: true },
+  register: { title: "register.title", id: "/daftar", en: "/en/register", open: true },
+  account: { title: "account.title", id: "/akun", en: "/en/account" },
+  history: { title: "history.title", id: "/riwayat", en: "/en/history" },
+  logOut: { title: "logout.title", id: "/keluar", en: "/en/log-out" },
+  download: { title: "download.title", id: "/unduh", en: "/en/download", open: true },
+  help: { title: "nav.help", id: "/bantuan", en: "/en/help", open: true },
+  privacy: { title: "privacy.title", id: "/privasi", en: "/en/privacy", open: true },
+  verify: { title: "verify.title", id: "/verifikasi", en: "/en/verify", open: true },
+  ticket: { title: "ticket.title", id: "/tiket", en: "/en/ticket" },
+  link: { title: "link.title", id: "/s/abcdefghijklmnopqrstuv", en: "/en/s/abcdefghijklmnopqrstuv" },
+  unknown: { title: "not_found.title", id: "/tidak-ada", en: "/en/not-there" },
+};
+
+const texts = Object.fromEntries(
+  locales.map((locale) => [locale, JSON.parse(readFileSync(join(BUKTI_ROOT, `functions/locales/texts/${locale}/site.json`)))]),
+);
+
+/** The site's texts in a language, by their keys. */
+export const speaking = (locale) => (key) => texts[locale][key] ?? assert.fail(`no text ${key}`);
+
 const columns =
   "event_id,sent_at,nik,paspor,nama,tanggal_lahir,jenis_kelamin,no_hp,dosis_ke,vaksin,batch,tanggal_vaksinasi,kode_faskes,nama_faskes".split(",");
 
@@ -46,8 +81,9 @@ export function bukti(...command) {
   execFileSync(BUKTI_CLI, [...command, "--endpoint", url], { stdio: "pipe" });
 }
 
-/** The last SMS to a number in E.164. */
-export async function lastSms(to) {
+/** The last SMS to a number as people write it. */
+export async function lastSms(number) {
+  const to = number.replace(/\D/g, "").replace(/^0/, "+62");
   const sent = await (await fetch(`${url}/_sms.json`)).json();
   return sent.filter((sms) => sms.to === to).at(-1)?.message;
 }
@@ -81,12 +117,12 @@ export async function openPage(viewport, options = {}, { at = url, args = [] } =
   return { browser, page, faults };
 }
 
-/** Runs a journey in a browser of its own. */
+/** Runs a journey in a browser of its own. One that is about faults takes them out of the list that it gets. */
 export function journey(name, viewport, walk, options, launch) {
   test(name, async () => {
     const { browser, page, faults } = await openPage(viewport, options, await launch?.());
     try {
-      await walk(page);
+      await walk(page, faults);
       assert.deepEqual(faults, []);
     } catch (error) {
       await picture(page, `failed-${name.replace(/\W+/g, "-")}`).catch(() => {});
@@ -98,24 +134,147 @@ export function journey(name, viewport, walk, options, launch) {
 }
 
 export const heading = (page, name) => page.getByRole("heading", { name }).first().waitFor();
+export const button = (page, name) => page.getByRole("button", { name, exact: true });
+
+/** Opens a page and waits until the site has taken over. */
+export async function open(page, path) {
+  const answer = await page.goto(url + path);
+  await isReady(page);
+  return answer;
+}
+
+export const isReady = (page) => page.locator(".beginning").waitFor({ state: "detached" });
+
+export const hasFocus = (page, id) => page.waitForFunction((id) => document.activeElement?.id === id, id);
+
+/** Presses the tab key until what has these words has the focus. */
+export async function tabTo(page, words) {
+  for (let tab = 0; tab < 40; tab += 1) {
+    await page.keyboard.press("Tab");
+    const at = await page.evaluate(() => {
+      const { innerText, labels, ariaLabel } = document.activeElement;
+      return innerText || labels?.[0]?.innerText || ariaLabel || "";
+    });
+    if (at.trim().toLowerCase() === words.toLowerCase()) return;
+  }
+  assert.fail(`the keyboard does not reach ${words}`);
+}
+
+/** Nothing runs out of the page at the side. */
+export async function fits(page) {
+  const [needed, there] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert.ok(needed <= there, `${page.url()} needs ${needed} px and has ${there}`);
+}
+
+/** The requests from now on whose address matches. */
+export function requestsTo(page, pattern) {
+  const sent = [];
+  page.on("request", (request) => pattern.test(request.url()) && sent.push(request));
+  return sent;
+}
+
+/** Holds back what matches, and gives what lets it go. */
+export async function hold(page, pattern) {
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  await page.route(pattern, async (route) => {
+    await released;
+    await route.continue();
+  });
+  return release;
+}
 
 /** Logs in with the code of an SMS, or, with a name, makes an account. */
-export async function logIn(page, number, e164, name) {
-  await page.goto(`${url}/${name ? "daftar" : "masuk"}`);
-  if (name) await page.getByLabel("Nama lengkap").fill(name);
-  await page.getByLabel("Nomor HP").fill(number);
-  await page.getByRole("button", { name: "Kirim kode", exact: true }).click();
-  await heading(page, "Masukkan kode dari SMS");
-  const code = (await lastSms(e164)).match(/#(\d{6})/)[1];
-  await page.getByLabel("Kode 6 angka").fill(code);
-  await page.getByRole("button", { name: "Masuk", exact: true }).click();
-  await heading(page, "Sertifikat Vaksin");
+export async function logIn(page, number, { name, locale = "id" } = {}) {
+  const t = speaking(locale);
+  await open(page, pages[name ? "register" : "logIn"][locale]);
+  if (name) await page.getByLabel(t("field.name.label")).fill(name);
+  await page.getByLabel(t("field.phone.label")).fill(number);
+  await button(page, t("login.send_code")).click();
+  await heading(page, t("code.title"));
+  const code = (await lastSms(number)).match(/#(\d{6})/)[1];
+  await page.getByLabel(t("field.code.label")).fill(code);
+  await button(page, t("code.enter")).click();
+  await heading(page, t("account.title"));
+}
+
+/** The path of the link that was sent last to a number. */
+export const linkOf = async (number) => new URL((await lastSms(number)).match(/https?:\S+\/s\/\S+/)[0]).pathname;
+
+/** Fills in the birth date that every person of the journeys has. */
+export async function fillBirthDate(page, t, [day, month, year] = ["24", "1", "1989"]) {
+  await page.getByLabel(t("date.day"), { exact: true }).fill(day);
+  await page.getByLabel(t("date.month"), { exact: true }).fill(month);
+  await page.getByLabel(t("date.year"), { exact: true }).fill(year);
+}
+
+/** Asks for a status. */
+export async function periksa(page, t, name, nik) {
+  await page.getByLabel(t("field.name.label")).fill(name);
+  await page.getByLabel(t("field.nik.label")).fill(nik);
+  await page.getByLabel(t("captcha.label")).check();
+  await button(page, t("check")).click();
+}
+
+/**
+ * A state of the site, in whatever size and language it is shown. `of` is the part whose structure is kept: one for all sizes,
+ * unless `bySize`.
+ */
+export async function state(page, name, { of = "main", bySize = false } = {}) {
+  const [locale, dark] = await page.evaluate(() => [document.documentElement.lang, matchMedia("(prefers-color-scheme: dark)").matches]);
+  const size = page.viewportSize().width < 640 ? "phone" : "desktop";
+  await picture(page, [name, locale === "id" ? "" : locale, dark ? "dark" : "", size].filter(Boolean).join("-"));
+  await isAccessible(page, name);
+  await isBuiltAsKept(page.locator(of), `${bySize ? `${name}-${size}` : name}.${locale}`);
 }
 
 /** A picture of the page as it is, for people to look at. */
 export async function picture(page, name) {
   mkdirSync(ARTIFACTS, { recursive: true });
   await page.screenshot({ path: join(ARTIFACTS, `${name}.png`), fullPage: true });
+}
+
+const axe = readFileSync(new URL("axe.min.js", import.meta.resolve("axe-core")), "utf8");
+const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+/** Fails with what axe finds: the rule, where, and how to mend it. */
+async function isAccessible(page, name) {
+  // What the debugger evaluates is beyond the page's security policy, which stays as it is.
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
+  // On a screen as tall as the page: what the bar at the bottom covers can be scrolled from under it.
+  const screen = page.viewportSize();
+  await page.setViewportSize({ ...screen, height: Math.max(screen.height, await page.evaluate(() => document.documentElement.scrollHeight)) });
+  const { violations } = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), rules);
+  await page.setViewportSize(screen);
+  const found = violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, failureSummary }) => `${id} at ${target}: ${help}. ${failureSummary}`));
+  assert.deepEqual(found, [], `axe, ${name}`);
+}
+
+/** What is another one in each run, or comes and goes by itself, and what stands for it. */
+const volatile = [
+  [/\/s\/[\w-]{22}/g, "/s/TOKEN"],
+  [/\b([0-9A-Z]{4}-){3}[0-9A-Z]{4}\b/g, "ID"],
+  [/\b(\d{4} ){3}\d{4}\b|•+\d{4}\b/g, "NIK"],
+  [/\b08\d{9,10}\b/g, "PHONE"],
+  [/\b\d{1,2} \p{L}+ 20(2[6-9]|[3-9]\d)( \d\d[.:]\d\d)?/gu, "DATE"],
+  [/\((in )?\d+ (detik|seconds)/g, "($1N $2"],
+  [/\n *- status(: (memeriksa…|checking…|selesai|done))?(?=\n)/g, ""],
+];
+
+async function isBuiltAsKept(part, name) {
+  const built = volatile.reduce((text, [what, stand]) => text.replace(what, stand), `${await part.ariaSnapshot()}\n`);
+  const kept = join(BUKTI_ROOT, "tests/browser/snapshots", `${name}.yml`);
+  if (UPDATE_SNAPSHOTS) {
+    mkdirSync(dirname(kept), { recursive: true });
+    writeFileSync(kept, built);
+  }
+  assert.ok(existsSync(kept), `${name} has no snapshot yet: see the top of stage.mjs`);
+  const was = readFileSync(kept, "utf8");
+  if (built === was) return;
+  const [now, before] = [built, was].map((text) => text.split("\n"));
+  const line = now.findIndex((text, at) => text !== before[at]);
+  const near = (lines) => lines.slice(Math.max(0, line - 2), line + 5).join("\n");
+  assert.fail(`${name}.yml differs from line ${line + 1} on.\nKept:\n${near(before)}\nNow:\n${near(now)}`);
 }
 
 /** Presses a button that downloads, and returns the file's path. */

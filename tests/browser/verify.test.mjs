@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before } from "node:test";
 
-import { bukti, desktop, dose, heading, journey, lastSms, openPage, phone, picture, sendDoses, url } from "./stage.mjs";
+import { bukti, desktop, dose, heading, journey, linkOf, openPage, phone, sendDoses, state, tabTo, url } from "./stage.mjs";
 
 const people = {
   good: { event_id: "V1", nik: "3171016401891241", nama: "Siti Nurhaliza", no_hp: "081200000041" },
@@ -19,7 +19,7 @@ const blank = "<svg xmlns='http://www.w3.org/2000/svg' width='856' height='540'>
 const certificates = {};
 
 async function open(person) {
-  const token = (await lastSms(person.no_hp.replace(/^0/, "+62"))).match(/\/s\/(\S+)/)[1];
+  const token = (await linkOf(person.no_hp)).split("/").at(-1);
   const body = JSON.stringify({ token, birth_date: "1989-01-24" });
   const headers = { "content-type": "application/json" };
   const answer = await fetch(`${url}/api/links`, { method: "POST", headers, body });
@@ -143,7 +143,7 @@ for (const [size, viewport] of Object.entries({ phone, desktop })) {
     await page.goto(`${wire.at}/verify`);
     await heading(page, "Verifikasi sertifikat");
     await isReady(page);
-    await picture(page, `verify-start-${size}`);
+    await state(page, "verify-start");
     const before = wire.requests().length;
     const { qr_text } = certificates.good;
 
@@ -152,34 +152,34 @@ for (const [size, viewport] of Object.entries({ phone, desktop })) {
     const card = page.getByRole("article");
     assert.match(await card.innerText(), /Siti Nurhaliza[\s\S]*24 Januari 1989[\s\S]*CoronaVac[\s\S]*COVID-19[\s\S]*Dosis 1 dari 2[\s\S]*29 Januari 2021/);
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Berlaku", "the verdict has the focus");
-    await picture(page, `verify-valid-${size}`);
+    await state(page, "verify-valid");
 
     await paste(page, qr_text.slice(0, 200) + (qr_text[200] === "A" ? "B" : "A") + qr_text.slice(201));
     await heading(page, "Rusak atau dipalsukan");
     assert.doesNotMatch(await card.innerText(), /Siti Nurhaliza/, "what is not proven is not shown");
-    await picture(page, `verify-damaged-${size}`);
+    await state(page, "verify-damaged");
     await paste(page, "https://bukti.example.go.id/");
     await heading(page, "Bukan sertifikat");
-    await picture(page, `verify-not-a-certificate-${size}`);
+    await state(page, "verify-not-a-certificate");
     await paste(page, certificates.corrected.qr_text);
     await heading(page, "Sudah diganti");
-    await picture(page, `verify-superseded-${size}`);
+    await state(page, "verify-superseded");
     await paste(page, certificates.revoked.qr_text);
     await heading(page, "Dicabut");
-    await picture(page, `verify-revoked-${size}`);
+    await state(page, "verify-revoked");
 
     await page.clock.setFixedTime("2099-01-01T00:00:00Z");
     await paste(page, qr_text);
     await heading(page, "Masa berlaku habis");
     await page.getByText("sudah lebih dari 3 hari").first().waitFor();
-    await picture(page, `verify-expired-${size}`);
+    await state(page, "verify-expired");
     await page.clock.setFixedTime("2015-01-01T00:00:00Z");
     await paste(page, qr_text);
     await heading(page, "Belum berlaku");
-    await picture(page, `verify-not-yet-valid-${size}`);
+    await state(page, "verify-not-yet-valid");
     await paste(page, " ");
     await page.getByText("Teks QR masih kosong").waitFor();
-    await picture(page, `verify-trouble-${size}`);
+    await state(page, "verify-trouble");
 
     const asked = wire.requests().slice(before);
     assert.deepEqual(asked.filter((request) => !request.startsWith("GET /trust/")), [], "verifying asks for public lists alone");
@@ -207,7 +207,7 @@ verifying("with the net cut the page opens and still tells good from revoked", p
   await isReady(page);
   await paste(page, certificates.good.qr_text);
   await heading(page, "Berlaku");
-  await picture(page, "verify-offline-valid-phone");
+  await state(page, "verify-offline-valid");
   await paste(page, certificates.revoked.qr_text);
   await heading(page, "Dicabut");
   await paste(page, certificates.corrected.qr_text);
@@ -260,7 +260,7 @@ verifying("the camera shows what it sees, and stops", phone, async (page, wire) 
   await page.goto(`${wire.at}/verify`);
   await page.getByRole("button", { name: "Pindai dengan kamera" }).click();
   await page.waitForFunction(() => document.querySelector("video")?.currentTime > 0.5);
-  await picture(page, "verify-camera-phone");
+  await state(page, "verify-camera");
   await page.getByRole("button", { name: "Hentikan kamera" }).click();
   await page.getByRole("button", { name: "Pindai dengan kamera" }).waitFor();
   assert.equal(await page.locator("video").count(), 0);
@@ -270,33 +270,25 @@ verifying("without leave for the camera the other ways stay", phone, async (page
   await page.goto(`${wire.at}/verify`);
   await page.getByRole("button", { name: "Pindai dengan kamera" }).click();
   await page.getByText("Kamera belum diizinkan").waitFor();
-  await picture(page, "verify-camera-refused-phone");
+  await state(page, "verify-camera-refused");
   await paste(page, certificates.good.qr_text);
   await heading(page, "Berlaku");
 }, { args: () => [fake], permissions: [] });
 
 verifying("in English, by keyboard alone", desktop, async (page, wire) => {
-  await page.goto(`${wire.at}/verify?lang=en`);
+  await page.goto(`${wire.at}/en/verify`);
   await heading(page, "Verify a certificate");
-  const press = async (name) => {
-    for (let tab = 0; tab < 40; tab += 1) {
-      await page.keyboard.press("Tab");
-      const at = await page.evaluate(() => document.activeElement.innerText || document.activeElement.labels?.[0]?.innerText || "");
-      if (at.trim() === name) return;
-    }
-    assert.fail(`the keyboard does not reach ${name}`);
-  };
-  await press("Choose a picture of a QR");
-  await press("Paste the text of a QR");
+  await tabTo(page, "Choose a picture of a QR");
+  await tabTo(page, "Paste the text of a QR");
   await page.keyboard.press("Enter");
-  await press("Text of the QR, which begins with HC1:");
+  await tabTo(page, "Text of the QR, which begins with HC1:");
   await page.keyboard.insertText(certificates.good.qr_text);
-  await press("Check");
+  await tabTo(page, "Check");
   await page.keyboard.press("Enter");
   await heading(page, "Valid");
   assert.match(await page.getByRole("article").innerText(), /24 January 1989[\s\S]*Dose 1 of 2/);
-  await picture(page, "verify-valid-english-desktop");
-  await press("Check the next one");
+  await state(page, "verify-valid");
+  await tabTo(page, "Check the next one");
   await page.keyboard.press("Enter");
   await heading(page, "Verify a certificate");
 });
@@ -304,10 +296,10 @@ verifying("in English, by keyboard alone", desktop, async (page, wire) => {
 verifying("in the dark", phone, async (page, wire) => {
   await page.goto(`${wire.at}/verify`);
   await isReady(page);
-  await picture(page, "verify-start-dark-phone");
+  await state(page, "verify-start");
   await paste(page, certificates.good.qr_text);
   await heading(page, "Berlaku");
-  await picture(page, "verify-valid-dark-phone");
+  await state(page, "verify-valid");
 }, { colorScheme: "dark" });
 
 verifying("verifying a text takes less than 5 ms in the median", desktop, async (page, wire) => {

@@ -260,7 +260,7 @@ fn CodeStep(
                 </button>
             </div>
         </form>
-        <details>
+        <details id="no-sms">
             <summary>{tr("site.code.none.title")}</summary>
             <ul>
                 <li>

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 
 use crate::api::Failure;
 use crate::browser::{self, Tasks};
-use crate::components::FailureNotice;
+use crate::components::{FailureNotice, Heading};
 use crate::language::tr;
 
 /// A view, once its part of the site is loaded.
@@ -29,6 +29,9 @@ enum State {
 pub fn Later(
     /// Loads it.
     load: Box<dyn Fn() -> Loading + Send + Sync>,
+    /// What the page is called until then, where it is a page: a key of the locale files.
+    #[prop(optional)]
+    title: Option<&'static str>,
 ) -> impl IntoView {
     let mut first = load();
     // What is loaded already is shown at once.
@@ -55,6 +58,7 @@ pub fn Later(
         run(load());
     });
     let waiting = tr("site.loading");
+    let heading = move || title.map(|title| view! { <Heading key=title /> });
     (move || {
         state.track();
         let is_loading = state.try_with_untracked(|state| matches!(state, State::Loading)) != Some(false);
@@ -65,9 +69,14 @@ pub fn Later(
             Some(State::Failed(failure)) => {
                 let failure = Signal::derive(move || Some(failure.clone()));
                 let notice = view! { <FailureNotice failure=failure busy=false retry=again /> };
-                view! { <div class="column">{notice}</div> }.into_any()
+                view! { <div class="column">{heading()} {notice}</div> }.into_any()
             }
-            _ => view! { <p class="column" role="status">{waiting}</p> }.into_any(),
+            _ => view! {
+                <div class="column">
+                    {heading()} <p role="status">{waiting}</p>
+                </div>
+            }
+            .into_any(),
         }
     })
     .into_any()

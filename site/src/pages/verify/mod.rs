@@ -371,7 +371,7 @@ fn OtherWays(
                 <span>{tr("site.verify.picture")}</span>
             </label>
         </div>
-        <details class="paste">
+        <details id="paste" class="paste">
             <summary>{tr("site.verify.paste")}</summary>
             <form id="form" novalidate method="dialog" on:submit=submit>
                 <div class="field">
