@@ -53,9 +53,12 @@ impl Account {
 
     /// Asks the server who it is.
     pub fn ask(self) {
+        let before = self.who.get_untracked();
         self.tasks.run(Box::pin(async move {
             match api::get::<Session>("/api/sessions/current").await {
-                Ok(session) => self.entered(session),
+                // Whoever has logged out meanwhile stays so.
+                Ok(session) if self.who.get_untracked() == before => self.entered(session),
+                Ok(_) => {}
                 Err(failure) if failure.is_not_logged_in() => self.left(),
                 // Unknown stays unknown: the pages that need to know ask again.
                 Err(_) => {}

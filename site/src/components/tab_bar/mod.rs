@@ -34,7 +34,7 @@ pub fn TabBar() -> impl IntoView {
                 <Icon sign=Sign::Help />
                 <span>{tr("site.nav.help")}</span>
             </a>
-            <a href=mine aria-current=move || mine_is_current()>
+            <a href=mine aria-current=mine_is_current>
                 <Icon sign=Sign::Person />
                 <span>{tr("site.nav.account_tab")}</span>
             </a>
