@@ -7,5 +7,5 @@ import zxingcpp
 
 for page in pypdfium2.PdfDocument(sys.argv[1]):
     picture = page.render(scale=150 / 72).to_numpy()
-    for code in zxingcpp.read_barcodes(picture):
+    for code in zxingcpp.read_barcodes(picture, zxingcpp.BarcodeFormat.QRCode):
         print(code.text)
