@@ -16,31 +16,38 @@ const PASSED = 0.9;
 /** What does not apply, or only tells something, has no score. */
 const failed = ({ score, scoreDisplayMode }) => scoreDisplayMode === "error" || (score !== null && score < PASSED);
 
-for (const [run, path] of paths.entries()) {
+/** Visits a path in a browser of its own. */
+async function visit(path) {
   const browser = await launch();
   try {
     const { port } = new URL(browser.wsEndpoint());
-    const { lhr, report } = await lighthouse(site + path, { port, output: "html", logLevel: "error" });
-    if (lhr.runtimeError) throw new Error(`${path}: ${lhr.runtimeError.message}`);
-    writeFileSync(join(reports, `${run + 1}${path.replaceAll("/", "-")}.html`), report);
-    const categories = Object.values(lhr.categories);
-    const places = (id) =>
-      categories.flatMap((it) => it.auditRefs.filter((audit) => audit.id === id).map(({ weight }) => [it.id, weight]));
-    const metric = (id) => lhr.audits[id].numericValue;
-    console.log(JSON.stringify({
-      path,
-      lighthouse: lhr.lighthouseVersion,
-      benchmark: lhr.environment.benchmarkIndex,
-      scores: Object.fromEntries(categories.map(({ id, score }) => [id, score])),
-      fcp: metric("first-contentful-paint"),
-      lcp: metric("largest-contentful-paint"),
-      tbt: metric("total-blocking-time"),
-      cls: metric("cumulative-layout-shift"),
-      failed: Object.values(lhr.audits)
-        .filter((audit) => failed(audit) && places(audit.id).length)
-        .map(({ id, title }) => ({ id, title, places: places(id) })),
-    }));
+    return await lighthouse(site + path, { port, output: "html", logLevel: "error" });
   } finally {
     await browser.close();
   }
+}
+
+for (const [run, path] of paths.entries()) {
+  let { lhr, report } = await visit(path);
+  // Now and then Chromium's trace lacks its beginning, and nothing was measured.
+  if (lhr.runtimeError?.code === "NO_NAVSTART") ({ lhr, report } = await visit(path));
+  if (lhr.runtimeError) throw new Error(`${path}: ${lhr.runtimeError.message}`);
+  writeFileSync(join(reports, `${run + 1}${path.replaceAll("/", "-")}.html`), report);
+  const categories = Object.values(lhr.categories);
+  const places = (id) =>
+    categories.flatMap((it) => it.auditRefs.filter((audit) => audit.id === id).map(({ weight }) => [it.id, weight]));
+  const metric = (id) => lhr.audits[id].numericValue;
+  console.log(JSON.stringify({
+    path,
+    lighthouse: lhr.lighthouseVersion,
+    benchmark: lhr.environment.benchmarkIndex,
+    scores: Object.fromEntries(categories.map(({ id, score }) => [id, score])),
+    fcp: metric("first-contentful-paint"),
+    lcp: metric("largest-contentful-paint"),
+    tbt: metric("total-blocking-time"),
+    cls: metric("cumulative-layout-shift"),
+    failed: Object.values(lhr.audits)
+      .filter((audit) => failed(audit) && places(audit.id).length)
+      .map(({ id, title }) => ({ id, title, places: places(id) })),
+  }));
 }
