@@ -129,8 +129,10 @@ fn independent_implementations_accept_the_certificates_of_200_people() {
     came.sort();
     assert_eq!(came, fed);
 
+    // Whoever of the sample feed is called like somebody with the WHO's certificate does not count.
+    let has_dcc = |name: &str| people::NAMES.iter().enumerate().any(|(at, it)| at % 4 != 3 && *it == name);
     let named = ISSUED.certificates.iter().zip(&payloads);
-    let hard = named.filter(|(certificate, _)| people::NAMES.contains(&&*certificate.name));
+    let hard = named.filter(|(certificate, _)| has_dcc(&certificate.name));
     let names: BTreeMap<&str, &Value> =
         hard.filter_map(|(certificate, payload)| Some((&*certificate.name, payload.get("nam")?))).collect();
     insta::assert_json_snapshot!("names", names);
