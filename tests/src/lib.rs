@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use altcha::{Challenge, Payload, SolveChallengeOptions, solve_challenge};
@@ -29,6 +30,9 @@ pub struct TestApp {
     // In the order in which they go: the stack before its runtime and its data.
     stack: Option<Stack>,
     runtime: tokio::runtime::Runtime,
+    edge_key: String,
+    /// How many callers there were.
+    callers: AtomicU32,
     /// The folder of its data.
     pub data: TempDir,
 }
@@ -110,7 +114,17 @@ impl TestApp {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let options = Options { port: 0, data: data.path().to_owned(), ..Options::default() };
         let stack = runtime.block_on(Stack::start_with(options, handlers)).unwrap();
-        Self { url: stack.url().to_owned(), stack: Some(stack), runtime, data }
+        let secrets = std::fs::read(&stack.info().secrets).unwrap();
+        let secrets: Value = serde_json::from_slice(&secrets).unwrap();
+        let edge_key = secrets["edge_key"].as_str().unwrap().to_owned();
+        Self {
+            url: stack.url().to_owned(),
+            stack: Some(stack),
+            runtime,
+            edge_key,
+            callers: AtomicU32::new(0),
+            data,
+        }
     }
 
     /// The address of the stack.
@@ -174,9 +188,23 @@ impl TestApp {
         report
     }
 
-    /// Calls the API.
+    /// Calls the API, each time from another network.
     pub fn call(&self, method: &str, path: &str, cookie: Option<&str>, body: Option<Value>) -> Reply {
-        call(&self.url, method, path, cookie, body)
+        let [_, a, b, c] = self.callers.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        self.call_from(&format!("10.{b}.{c}.{a}"), method, path, cookie, body)
+    }
+
+    /// Calls the API from this address, as the content delivery network hands it on.
+    pub fn call_from(
+        &self,
+        address: &str,
+        method: &str,
+        path: &str,
+        cookie: Option<&str>,
+        body: Option<Value>,
+    ) -> Reply {
+        let edge = [("x-bukti-edge", &*self.edge_key), ("x-bukti-viewer", address)];
+        call_with(&self.url, &edge, method, path, cookie, body)
     }
 
     /// Posts to the API, logged in or not.
@@ -211,19 +239,24 @@ impl TestApp {
 
     /// A solved captcha.
     pub fn captcha(&self) -> String {
-        let challenge: Challenge =
-            serde_json::from_value(self.call("GET", "/api/captcha", None, None).body).unwrap();
-        let solution = solve_challenge(SolveChallengeOptions::new(&challenge)).unwrap().unwrap();
-        STANDARD.encode(serde_json::to_vec(&Payload { challenge, solution }).unwrap())
+        solve(self.call("GET", "/api/captcha", None, None).body)
+    }
+
+    /// Asks for a one-time code, with a name for a new account, and a captcha solved for it.
+    pub fn ask_code(&self, phone: &str, name: Option<&str>) -> Reply {
+        let captcha = self.captcha();
+        self.post(
+            "/api/otp",
+            match name {
+                Some(name) => json!({"phone": phone, "name": name, "captcha": captcha}),
+                None => json!({"phone": phone, "captcha": captcha}),
+            },
+        )
     }
 
     /// Logs in with the code of an SMS and returns the cookie.
     pub fn log_in(&self, phone: &str, name: Option<&str>) -> String {
-        let asked = match name {
-            Some(name) => json!({"phone": phone, "name": name}),
-            None => json!({"phone": phone}),
-        };
-        assert_eq!(self.post("/api/otp", asked).status, 202);
+        assert_eq!(self.ask_code(phone, name).status, 202);
         let code = self.last_code(phone);
         let reply = self.post("/api/sessions", json!({"phone": phone, "code": code}));
         assert_eq!(reply.status, 201, "{reply:?}");
@@ -275,11 +308,32 @@ fn agent() -> ureq::Agent {
         .into()
 }
 
+/// The solution of a captcha, as it is sent.
+pub fn solve(challenge: Value) -> String {
+    let challenge: Challenge = serde_json::from_value(challenge).unwrap();
+    let solution = solve_challenge(SolveChallengeOptions::new(&challenge)).unwrap().unwrap();
+    STANDARD.encode(serde_json::to_vec(&Payload { challenge, solution }).unwrap())
+}
+
 /// Calls the API of a stack.
 pub fn call(url: &str, method: &str, path: &str, cookie: Option<&str>, body: Option<Value>) -> Reply {
+    call_with(url, &[], method, path, cookie, body)
+}
+
+fn call_with(
+    url: &str,
+    headers: &[(&str, &str)],
+    method: &str,
+    path: &str,
+    cookie: Option<&str>,
+    body: Option<Value>,
+) -> Reply {
     let mut request = ureq::http::Request::builder().method(method).uri(format!("{url}{path}"));
     if let Some(cookie) = cookie {
         request = request.header("cookie", cookie);
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
     }
     let body = body.map(|body| body.to_string()).unwrap_or_default();
     let request =

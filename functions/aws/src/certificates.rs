@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::revocations::RevocationRecord;
-use crate::table::{RACES, Table, Written, from_item, s, to_item};
+use crate::table::{self, RACES, Table, Written, from_item, s, to_item};
 use crate::{Aws, DoseRecord, Keys, OpenError, StoreError};
 
 pub(crate) const SK: &str = "CERT";
@@ -158,9 +158,7 @@ impl CertificateRecord {
 
     /// A record from an item of the table's stream; `None` where the item is no certificate.
     pub fn from_image(image: serde_dynamo::Item) -> Option<Self> {
-        let is_certificate =
-            image.get("sk").is_some_and(|sk| *sk == serde_dynamo::AttributeValue::S(SK.to_owned()));
-        if is_certificate { serde_dynamo::from_item(image).ok() } else { None }
+        table::from_image(image, SK)
     }
 }
 

@@ -104,6 +104,11 @@ impl Aws {
         crate::table::Table { client: self.dynamodb.clone(), name: self.settings.table.clone() }
     }
 
+    /// Whether this is the key by which the content delivery network is known.
+    pub fn is_edge_key(&self, key: &str) -> bool {
+        !self.secrets.edge_key.is_empty() && Keys::same(key, &self.secrets.edge_key)
+    }
+
     /// The key of the captcha's signature. Secret.
     pub fn captcha_key(&self) -> &str {
         &self.secrets.captcha_key

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::certificates::CertificateRecord;
-use crate::table::{RACES, Table, Written, from_item, key, n, to_item};
+use crate::table::{self, RACES, Table, Written, from_item, key, n, to_item};
 use crate::{Aws, Keys, OpenError, StoreError};
 
 const SK: &str = "DOSE";
@@ -194,8 +194,7 @@ impl DoseRecord {
 
     /// A record from an item of the table or of its stream; `None` where the item is no dose.
     pub fn from_image(image: serde_dynamo::Item) -> Option<Self> {
-        let is_dose = image.get("sk").is_some_and(|sk| *sk == serde_dynamo::AttributeValue::S(SK.to_owned()));
-        if is_dose { serde_dynamo::from_item(image).ok() } else { None }
+        table::from_image(image, SK)
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::limit::{Count, DAY, Limit};
-use crate::table::{Table, n, s};
+use crate::table::{self, Table, n, s};
 use crate::{Aws, Keys, OpenError, StoreError};
 
 const SK: &str = "DOWNLOAD";
@@ -87,9 +87,7 @@ impl DownloadRecord {
 
     /// A record from an item of the table's stream; `None` where the item is no request.
     pub fn from_image(image: serde_dynamo::Item) -> Option<Self> {
-        let is_request =
-            image.get("sk").is_some_and(|sk| *sk == serde_dynamo::AttributeValue::S(SK.to_owned()));
-        if is_request { serde_dynamo::from_item(image).ok() } else { None }
+        table::from_image(image, SK)
     }
 }
 

@@ -119,6 +119,11 @@ impl Keys {
         self.hash("", "document", qr_text)
     }
 
+    /// The key of what somebody had of something in a window of time.
+    pub(crate) fn rate(&self, name: &str, subject: &str, window: i64) -> String {
+        self.hash("B#", "rate", &format!("{name}\u{1f}{window}\u{1f}{subject}"))
+    }
+
     /// What is stored of a one-time code.
     pub(crate) fn code(&self, phone: &str, code: &str) -> String {
         self.hash("", "code", &format!("{phone} {code}"))

@@ -19,6 +19,7 @@
 //! | one-time code | `O#` phone | `OTP` | |
 //! | session | `S#` token | `SESSION` | |
 //! | used captcha | `X#` signature | `CAPTCHA` | |
+//! | how much a caller had of something | `B#` what, who and when | `RATE` | |
 //! | job of the intake | `J#` job id | `JOB` | |
 //! | revoked certificate | `R#` first byte of its hash | certificate id | |
 //! | document signer | `K#SIGNERS` | key id | |
@@ -45,6 +46,7 @@ mod links;
 mod notifications;
 mod otp;
 mod publishing;
+mod rates;
 mod revocations;
 mod secrets;
 mod settings;
@@ -68,6 +70,7 @@ pub use links::{LinkRecord, LinkTry, Links};
 pub use notifications::{Claim, Notifications, Occasion};
 pub use otp::{CodeTry, Otps, SendDecision};
 pub use publishing::{PublicFiles, Publishing, concerns_publishing};
+pub use rates::{Rate, Rates, Taken};
 pub use revocations::Revocations;
 pub use secrets::{Secrets, SecretsError};
 pub use settings::{SecretsSource, Settings, SettingsError};

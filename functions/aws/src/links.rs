@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::table::{Table, from_item, n, s, to_item};
+use crate::table::{self, Table, from_item, n, s, to_item};
 use crate::{Aws, DoseRecord, Keys, StoreError, Token};
 
 const SK: &str = "LINK";
@@ -28,10 +28,28 @@ pub struct LinkRecord {
     /// `person`, which is what the index of persons lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub download_of: Option<String>,
+    /// When it was locked, after too many wrong birth dates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_at: Option<Timestamp>,
     /// When its receiver said "this was not me". It is dead since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refused_at: Option<Timestamp>,
     expires_at: i64,
+}
+
+impl LinkRecord {
+    /// A record from an item of the table's stream; `None` where the item is no link.
+    pub fn from_image(image: serde_dynamo::Item) -> Option<Self> {
+        table::from_image(image, SK)
+    }
+
+    pub(crate) fn pk(&self) -> &str {
+        &self.pk
+    }
+
+    pub(crate) fn expires_at(&self) -> i64 {
+        self.expires_at
+    }
 }
 
 /// What a try to open a link came to.
@@ -77,6 +95,7 @@ impl Links {
             phone_version: dose.phone_version,
             tries_left: TRIES,
             download_of: download_of.map(str::to_owned),
+            locked_at: None,
             refused_at: None,
             expires_at: (now + LIFETIME).as_second(),
         };
@@ -102,6 +121,19 @@ impl Links {
             Some(link) if link.refused_at.is_none() && link.expires_at > now.as_second() => LinkTry::Locked,
             _ => LinkTry::Dead,
         })
+    }
+
+    /// Notes that the last try was wrong, once: whoever reads the table's stream tells the owner.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn lock(&self, link: &LinkRecord, now: Timestamp) -> Result<(), StoreError> {
+        let condition =
+            "tries_left = :zero AND attribute_not_exists(locked_at) AND attribute_not_exists(refused_at)";
+        let values = [(":zero", n(0)), (":now", s(now.to_string()))];
+        self.table.update_if(&link.pk, SK, "SET locked_at = :now", condition, &values).await?;
+        Ok(())
     }
 
     /// Gives the tries back after a right birth date: only wrong ones in a row lock. `false` where the link was refused

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::table::{Table, Written, from_item, n, to_item};
-use crate::{Aws, DoseRecord, DownloadRecord, Keys, StoreError, Token};
+use crate::{Aws, DoseRecord, DownloadRecord, Keys, LinkRecord, StoreError, Token};
 
 /// How long one sender has for one SMS. Longer than the time-outs of all calls that it makes.
 const LEASE: SignedDuration = SignedDuration::from_secs(Notifications::LEASE_SECONDS);
@@ -46,6 +46,11 @@ impl Occasion {
             // Well after the stream can bring the request for the last time.
             expires_at: Some((request.ends() + CLAIM_KEPT).as_second()),
         }
+    }
+
+    /// A link that was locked.
+    pub fn locked(link: &LinkRecord) -> Self {
+        Self { pk: link.pk().to_owned(), sk: "SMS".to_owned(), expires_at: Some(link.expires_at()) }
     }
 
     fn name(&self) -> String {

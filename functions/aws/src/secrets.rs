@@ -15,6 +15,10 @@ pub struct Secrets {
     pub sealing_keys: Vec<SealingKey>,
     /// Of the captcha's signature.
     pub captcha_key: String,
+    /// By which the site's content delivery network is known: what it says of a caller's address is believed. Empty where
+    /// there is none before the functions.
+    #[serde(default)]
+    pub edge_key: String,
 }
 
 /// A key that seals fields.
@@ -56,6 +60,7 @@ impl Secrets {
             index_key: key()?,
             sealing_keys: vec![SealingKey { id: 1, key: key()? }],
             captcha_key: key()?,
+            edge_key: key()?,
         })
     }
 }

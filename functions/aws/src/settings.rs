@@ -40,6 +40,9 @@ pub struct Settings {
     pub sms_sender: String,
     /// The region that SMS are sent from, where it is another (`BUKTI_SMS_REGION`).
     pub sms_region: Option<String>,
+    /// How many SMS are sent a day to who asks for one (`BUKTI_SMS_PER_DAY`): codes, quick downloads. Those after a first
+    /// dose do not count: no stranger can ask for them.
+    pub sms_per_day: u32,
     /// The helpdesk's phone (`BUKTI_HELPDESK_PHONE`).
     pub helpdesk_phone: String,
     /// The helpdesk's e-mail address (`BUKTI_HELPDESK_EMAIL`).
@@ -83,6 +86,10 @@ impl Settings {
             issuer: get("BUKTI_ISSUER").unwrap_or(defaults.issuer),
             sms_sender: get("BUKTI_SMS_SENDER").unwrap_or(defaults.sms_sender),
             sms_region: get("BUKTI_SMS_REGION"),
+            sms_per_day: match get("BUKTI_SMS_PER_DAY") {
+                Some(number) => number.parse().map_err(|_| SettingsError("BUKTI_SMS_PER_DAY"))?,
+                None => defaults.sms_per_day,
+            },
             helpdesk_phone: get("BUKTI_HELPDESK_PHONE").unwrap_or(defaults.helpdesk_phone),
             helpdesk_email: get("BUKTI_HELPDESK_EMAIL").unwrap_or(defaults.helpdesk_email),
             vaccines: get("BUKTI_VACCINES"),
@@ -105,6 +112,7 @@ impl Settings {
             issuer: defaults.issuer,
             sms_sender: defaults.sms_sender,
             sms_region: None,
+            sms_per_day: defaults.sms_per_day,
             helpdesk_phone: defaults.helpdesk_phone,
             helpdesk_email: defaults.helpdesk_email,
             vaccines: None,
@@ -137,6 +145,7 @@ struct Defaults {
     service_name: String,
     issuer: String,
     sms_sender: String,
+    sms_per_day: u32,
     helpdesk_phone: String,
     helpdesk_email: String,
 }
@@ -147,6 +156,7 @@ impl Default for Defaults {
             service_name: "Bukti".to_owned(),
             issuer: "Bukti".to_owned(),
             sms_sender: "1199".to_owned(),
+            sms_per_day: 20_000,
             helpdesk_phone: "119 ext. 9".to_owned(),
             helpdesk_email: "sertifikat@pedulilindungi.id".to_owned(),
         }

@@ -94,6 +94,13 @@ fn named(values: &[(&str, AttributeValue)]) -> Option<Item> {
     Some(values).filter(|values| !values.is_empty())
 }
 
+/// A record of this kind from an item of the table's stream; `None` where the item is of another.
+pub(crate) fn from_image<T: DeserializeOwned>(image: serde_dynamo::Item, sk: &str) -> Option<T> {
+    let is_one =
+        image.get("sk").is_some_and(|found| *found == serde_dynamo::AttributeValue::S(sk.to_owned()));
+    if is_one { serde_dynamo::from_item(image).ok() } else { None }
+}
+
 /// The key of an item.
 pub(crate) fn key(pk: &str, sk: &str) -> Item {
     Item::from([("pk".to_owned(), s(pk)), ("sk".to_owned(), s(sk))])

@@ -11,8 +11,8 @@ use bukti_document::{DocumentError, Form, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{NextDose, ReceivedDose, certificate_id_grouped, next_doses, parse_date};
 use bukti_http::{
-    Answer, Caller, Failure, FailureResult, dose_status, doses_by_day, field, issued_on, json, locale,
-    no_content, path_parameter, read_json, read_optional_json, require_login, respond,
+    Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field, issued_on,
+    json, locale, no_content, path_parameter, read_json, read_optional_json, require_login, respond,
 };
 use bukti_locales::Locale;
 use bukti_wire::{
@@ -33,6 +33,7 @@ pub struct Holder {
     copies: Copies,
     downloads: Downloads,
     links: Links,
+    guard: Guard,
     printer: Arc<Printer>,
 }
 
@@ -47,6 +48,7 @@ impl Holder {
             copies: Copies::new(aws),
             downloads: Downloads::new(aws),
             links: Links::new(aws),
+            guard: Guard::new(aws),
             printer: Arc::new(Printer::new(aws.settings.publisher())),
             aws: aws.clone(),
         }
@@ -59,10 +61,10 @@ impl Holder {
     }
 
     async fn answer(&self, request: &Request, locale: Locale, now: Timestamp) -> FailureResult {
-        let caller = Caller::of(request, Function::Holder, &self.aws.settings)?;
+        let caller = Caller::of(request, Function::Holder, &self.aws)?;
         match caller.endpoint() {
-            ("POST", "/api/links") => return self.open_link(request, locale, now).await,
-            ("POST", "/api/links/refusals") => return self.refuse_link(request, now).await,
+            ("POST", "/api/links") => return self.open_link(request, &caller, locale, now).await,
+            ("POST", "/api/links/refusals") => return self.refuse_link(request, &caller, now).await,
             _ => {}
         }
         let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
@@ -156,13 +158,20 @@ impl Holder {
         Ok(json(200, &self.document(&certificate, &dose, form).await?))
     }
 
-    async fn open_link(&self, request: &Request, locale: Locale, now: Timestamp) -> FailureResult {
+    async fn open_link(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        locale: Locale,
+        now: Timestamp,
+    ) -> FailureResult {
         let asked: LinkRequest = read_json(request)?;
         let mut errors = Vec::new();
         let birth_date = field("birth_date", &asked.birth_date, parse_date, &mut errors);
         let form = document_form(asked.form.as_deref(), &mut errors);
         let (Some(birth_date), Some(form)) = (birth_date, form) else { return Err(Failure::fields(errors)) };
 
+        self.guard.allow(caller, &Allowance::LINKS, now).await?;
         let dead = || Failure::new(ProblemCode::LinkDead);
         let link = match self.links.count_try(&asked.token, now).await? {
             LinkTry::Counted(link) => link,
@@ -176,8 +185,12 @@ impl Holder {
         }
         let dose = record.dose(&self.aws.keys)?;
         if dose.birth_date != Some(birth_date) {
+            self.guard.failed(caller, now).await?;
             return Err(match link.tries_left {
-                0 => Failure::new(ProblemCode::LinkLocked),
+                0 => {
+                    self.links.lock(&link, now).await?;
+                    Failure::new(ProblemCode::LinkLocked)
+                }
                 tries => Failure::new(ProblemCode::BirthDateWrong).tries_left(tries),
             });
         }
@@ -198,8 +211,9 @@ impl Holder {
     }
 
     /// "This was not me": the token alone shows that the SMS came to whoever says so.
-    async fn refuse_link(&self, request: &Request, now: Timestamp) -> FailureResult {
+    async fn refuse_link(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let asked: LinkRefusal = read_json(request)?;
+        self.guard.allow(caller, &Allowance::LINKS, now).await?;
         let dead = || Failure::new(ProblemCode::LinkDead);
         let link = self.links.refuse(&asked.token, now).await?.ok_or_else(dead)?;
         let record = self.doses.of_event(&link.event).await?.ok_or_else(dead)?;

@@ -1,12 +1,17 @@
-//! What the HTTP functions share: reading requests, answering with answers or problems, the session cookie, and how a
-//! dose is shown.
+//! What the HTTP functions share: reading requests, who asks and how much they may, answering with answers or problems, the
+//! session cookie, and how a dose is shown.
 
+mod address;
 mod answer;
+mod captcha;
+mod guard;
 mod request;
 mod session;
 mod view;
 
+pub use address::Address;
 pub use answer::{Answer, Failure, FailureResult, json, no_content, public_json, respond};
+pub use guard::{Allowance, Guard};
 pub use request::{Caller, field, locale, path_parameter, read_json, read_optional_json};
 pub use session::{SessionCookie, require_login};
 pub use view::{dose_status, doses_by_day, issued_on};

@@ -1,6 +1,6 @@
 //! Reading requests.
 
-use bukti_aws::Settings;
+use bukti_aws::{Aws, Settings};
 use bukti_locales::Locale;
 use bukti_wire::{FieldError, Function, ProblemCode, ROUTES, Route};
 use lambda_http::http::Method;
@@ -8,7 +8,7 @@ use lambda_http::http::header::{ACCEPT_LANGUAGE, HOST, ORIGIN};
 use lambda_http::{Body, Request};
 use serde::de::DeserializeOwned;
 
-use crate::Failure;
+use crate::{Address, Failure};
 
 /// The longest body that any request has, in bytes.
 const LONGEST_BODY: usize = 16 * 1024;
@@ -17,6 +17,8 @@ const LONGEST_BODY: usize = 16 * 1024;
 pub struct Caller {
     /// The route.
     pub route: Route,
+    /// Where it comes from.
+    pub address: Address,
 }
 
 impl Caller {
@@ -26,7 +28,7 @@ impl Caller {
     /// # Errors
     ///
     /// `not_found`, `foreign_origin`.
-    pub fn of(request: &Request, function: Function, settings: &Settings) -> Result<Self, Failure> {
+    pub fn of(request: &Request, function: Function, aws: &Aws) -> Result<Self, Failure> {
         let path = request.uri().path();
         let route = ROUTES
             .iter()
@@ -37,10 +39,10 @@ impl Caller {
             })
             .copied()
             .ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
-        if request.method() != Method::GET && !is_own_origin(request, settings) {
+        if request.method() != Method::GET && !is_own_origin(request, &aws.settings) {
             return Err(Failure::new(ProblemCode::ForeignOrigin));
         }
-        Ok(Self { route })
+        Ok(Self { route, address: Address::of(request, aws) })
     }
 
     /// Method and path, to match on.

@@ -6,6 +6,8 @@
 //! Two things lead to it: the certificate of a first dose is issued, or the phone of such a dose is corrected. Either
 //! way, what counts is the dose as it is now, and whether the SMS to its phone of now was sent ([`Notifications`]).
 //!
+//! A link that was locked after too many wrong birth dates has an SMS to its owner.
+//!
 //! A quick download is asked for by anybody who knows some facts, so what they get to see does not depend on whether those
 //! are right. They are compared here, where nobody waits for an answer.
 
@@ -13,7 +15,7 @@ use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
     Aws, CertificateRecord, Certificates, Claim, DoseRecord, Doses, DownloadFacts, DownloadRecord, Downloads,
-    Links, Notifications, Occasion, OpenError, Sms, SmsError, StoreError, each_record,
+    LinkRecord, Links, Notifications, Occasion, OpenError, Sms, SmsError, StoreError, Token, each_record,
 };
 use bukti_domain::PhoneNumber;
 use bukti_locales::{Locale, fill};
@@ -86,6 +88,9 @@ impl Notify {
         if let Some(request) = DownloadRecord::from_image(record.change.new_image.clone()) {
             return self.answer(&request).await;
         }
+        if let Some(link) = LinkRecord::from_image(record.change.new_image.clone()) {
+            return if link.locked_at.is_some() { self.warn(&link).await } else { Ok(()) };
+        }
         let before = DoseRecord::from_image(record.change.old_image);
         let after = DoseRecord::from_image(record.change.new_image);
         let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
@@ -143,6 +148,20 @@ impl Notify {
         Ok(None)
     }
 
+    /// Tells the owner of a link that it was locked, unless the phone was corrected since.
+    async fn warn(&self, link: &LinkRecord) -> Result<(), NotifyError> {
+        let Some(record) = self.doses.of_event(&link.event).await? else { return Ok(()) };
+        let phone = record.dose(&self.aws.keys)?.phone;
+        let Some(phone) = phone.filter(|_| record.phone_version == link.phone_version) else { return Ok(()) };
+        self.send_once(&Occasion::locked(link), &phone, Paid::ByBudget, async |_| {
+            let settings = &self.aws.settings;
+            let download = format!("{}/unduh", settings.site_url);
+            let helpdesk = short_phone(&settings.helpdesk_phone);
+            Ok(fill(Locale::Id, "sms.link_locked", &[("download", &download), ("helpdesk", &helpdesk)]))
+        })
+        .await
+    }
+
     /// Sends the SMS of an occasion with a link of its own to a dose's certificate, unless it was sent.
     async fn send_link(
         &self,
@@ -151,6 +170,25 @@ impl Notify {
         download_of: Option<&str>,
         phone: &PhoneNumber,
         text: &str,
+    ) -> Result<(), NotifyError> {
+        let paid = if download_of.is_some() { Paid::ByBudget } else { Paid::InAnyCase };
+        self.send_once(occasion, phone, paid, async |token| {
+            self.links.make(token, dose, download_of, Timestamp::now()).await?;
+            let settings = &self.aws.settings;
+            let link = format!("{}/s/{}", settings.site_url, token.secret());
+            let helpdesk = short_phone(&settings.helpdesk_phone);
+            Ok(fill(Locale::Id, text, &[("link", &link), ("helpdesk", &helpdesk)]))
+        })
+        .await
+    }
+
+    /// Sends the SMS of an occasion, unless it was sent. Its text may hold a token, the same whenever it is tried again.
+    async fn send_once(
+        &self,
+        occasion: &Occasion,
+        phone: &PhoneNumber,
+        paid: Paid,
+        text: impl AsyncFnOnce(&Token) -> Result<String, NotifyError>,
     ) -> Result<(), NotifyError> {
         let mut patience = Notifications::LEASE_SECONDS + 5;
         let (token, name) = loop {
@@ -163,15 +201,18 @@ impl Notify {
             }
             patience -= 1;
         };
-        self.links.make(&token, dose, download_of, Timestamp::now()).await?;
-        let settings = &self.aws.settings;
-        let link = format!("{}/s/{}", settings.site_url, token.secret());
-        let helpdesk = short_phone(&settings.helpdesk_phone);
-        let text = fill(Locale::Id, text, &[("link", &link), ("helpdesk", &helpdesk)]);
+        if paid == Paid::ByBudget {
+            match self.sms.spend(Timestamp::now()).await {
+                // Not tomorrow either: by then nobody knows any more what it is about.
+                Err(SmsError::BudgetSpent { .. }) => return Ok(()),
+                spent => spent?,
+            }
+        }
+        let text = text(&token).await?;
         let _one_at_a_time = self.sending.lock().await;
         match self.sms.send(phone, &text, Some(&name)).await {
             Ok(message_id) => {
-                tracing::debug!(message_id = %message_id, "an SMS with a link was accepted");
+                tracing::debug!(message_id = %message_id, "an SMS was accepted");
                 Ok(self.notifications.sent(occasion, &message_id, Timestamp::now()).await?)
             }
             Err(error) => {
@@ -180,6 +221,13 @@ impl Notify {
             }
         }
     }
+}
+
+/// Whether an SMS counts against the day's budget: one that a stranger can have sent does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Paid {
+    ByBudget,
+    InAnyCase,
 }
 
 /// A phone number as short as it can be read: `119 ext. 9` becomes `119 ext 9`.

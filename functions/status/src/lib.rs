@@ -1,13 +1,11 @@
 //! HTTP function `status`: what is answered without an account. The captcha, the status of a person's doses, requests for
 //! quick downloads, the vaccines, the API document.
 
-mod captcha;
-
-use bukti_aws::{Aws, Doses, DownloadFacts, Downloads, UsedCaptchas};
+use bukti_aws::{Aws, Doses, DownloadFacts, Downloads};
 use bukti_domain::{Identity, Nik, Passport, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
 use bukti_http::{
-    Answer, Caller, Failure, FailureResult, dose_status, doses_by_day, field, json, locale, public_json,
-    read_json, respond,
+    Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field, json, locale,
+    public_json, read_json, respond,
 };
 use bukti_wire::{
     DownloadAnswer, DownloadRequest, FieldError, Function, ProblemCode, StatusAnswer, StatusRequest,
@@ -25,7 +23,7 @@ pub struct Status {
     aws: Aws,
     doses: Doses,
     downloads: Downloads,
-    used_captchas: UsedCaptchas,
+    guard: Guard,
 }
 
 impl Status {
@@ -34,7 +32,7 @@ impl Status {
         Self {
             doses: Doses::new(aws),
             downloads: Downloads::new(aws),
-            used_captchas: UsedCaptchas::new(aws),
+            guard: Guard::new(aws),
             aws: aws.clone(),
         }
     }
@@ -46,11 +44,11 @@ impl Status {
     }
 
     async fn answer(&self, request: &Request, now: Timestamp) -> FailureResult {
-        let caller = Caller::of(request, Function::Status, &self.aws.settings)?;
+        let caller = Caller::of(request, Function::Status, &self.aws)?;
         match caller.endpoint() {
-            ("GET", "/api/captcha") => Ok(json(200, &captcha::challenge(self.aws.captcha_key(), now)?)),
-            ("POST", "/api/status") => self.status(request).await,
-            ("POST", "/api/downloads") => self.download(request, now).await,
+            ("GET", "/api/captcha") => Ok(json(200, &self.guard.challenge(&caller, now).await?)),
+            ("POST", "/api/status") => self.status(request, &caller, now).await,
+            ("POST", "/api/downloads") => self.download(request, &caller, now).await,
             ("GET", "/api/vaccines") => {
                 let vaccines = vaccines().iter().map(Into::into).collect();
                 Ok(public_json(&Vaccines { vaccines }, VACCINES_KEPT))
@@ -64,13 +62,14 @@ impl Status {
         }
     }
 
-    async fn status(&self, request: &Request) -> FailureResult {
+    async fn status(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let asked: StatusRequest = read_json(request)?;
         let mut errors = Vec::new();
         let name = field("name", &asked.name, PersonName::parse, &mut errors);
         let identity = read_identity(asked.nik.as_deref(), asked.passport.as_deref(), &mut errors);
         let (Some(name), Some(identity)) = (name, identity) else { return Err(Failure::fields(errors)) };
-        self.use_captcha(&asked.captcha).await?;
+        // The fields come before the captcha: a slip of the pen should not cost a solved one.
+        self.guard.admit(caller, &asked.captcha, &Allowance::LOOKS, now).await?;
 
         let records = self.doses.of_person(&identity).await?;
         let mut doses = Vec::new();
@@ -81,12 +80,15 @@ impl Status {
             }
         }
         let none = doses.is_empty().then(|| diagnosis::not_received().into());
+        if doses.is_empty() {
+            self.guard.failed(caller, now).await?;
+        }
         Ok(json(200, &StatusAnswer { doses, none }))
     }
 
     /// Takes a request for a link by SMS. All who ask are answered alike, and for all of them the same is done: whether the
     /// facts are right is looked at later, elsewhere.
-    async fn download(&self, request: &Request, now: Timestamp) -> FailureResult {
+    async fn download(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let asked: DownloadRequest = read_json(request)?;
         let mut errors = Vec::new();
         let name = field("name", &asked.name, PersonName::parse, &mut errors);
@@ -99,23 +101,13 @@ impl Status {
         else {
             return Err(Failure::fields(errors));
         };
-        self.use_captcha(&asked.captcha).await?;
+        self.guard.admit(caller, &asked.captcha, &Allowance::DOWNLOADS, now).await?;
 
         let (name, vaccine) = (name.as_written().to_owned(), vaccine.name.clone());
         let facts = DownloadFacts { name, birth_date, vaccination_date, vaccine };
         match self.downloads.ask(&identity, &facts, now).await? {
             None => Ok(json(202, &DownloadAnswer { resend_after: Downloads::RESEND_AFTER })),
             Some(seconds) => Err(Failure::new(ProblemCode::TooManyRequests).retry_after(seconds)),
-        }
-    }
-
-    /// Lets a solved captcha count, once. The fields come before it: a slip of the pen should not cost a solved captcha.
-    async fn use_captcha(&self, solution: &str) -> Result<(), Failure> {
-        let solved = captcha::verify(solution, self.aws.captcha_key())?;
-        if self.used_captchas.use_once(&solved.signature, solved.expires_at).await? {
-            Ok(())
-        } else {
-            Err(Failure::new(ProblemCode::CaptchaReused))
         }
     }
 }

@@ -30,6 +30,8 @@ problem_codes! {
     InvalidJson = "invalid_json" 400,
     /// The body is longer than any right one.
     BodyTooLarge = "body_too_large" 413,
+    /// The headers are longer than any right ones.
+    HeadersTooLarge = "headers_too_large" 431,
     /// Some fields are missing or wrong: see `errors`.
     InvalidInput = "invalid_input" 422,
     /// No such address.
@@ -58,6 +60,8 @@ problem_codes! {
     LinkLocked = "link_locked" 403,
     /// The certificate is being made anew after a correction.
     CertificateNotReady = "certificate_not_ready" 409,
+    /// As many SMS were sent today as the deployment sends; `Retry-After` says when there are more.
+    SmsBudgetSpent = "sms_budget_spent" 503,
     /// The service cannot answer now; the same request may be sent again.
     Unavailable = "unavailable" 503,
     /// A fault of the service.

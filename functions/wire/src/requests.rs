@@ -66,6 +66,9 @@ pub struct OtpRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 300))]
     pub name: Option<String>,
+    /// The solved captcha, as for `/api/status`.
+    #[cfg_attr(feature = "openapi", schema(max_length = 4000))]
+    pub captcha: String,
 }
 
 /// Opens a session with the code that came by SMS.

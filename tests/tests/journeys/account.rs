@@ -78,7 +78,7 @@ fn nobody_sees_what_is_anothers() {
 #[test]
 fn the_cookie_cannot_be_read_by_scripts_or_sent_by_other_sites() {
     let app = TestApp::start();
-    app.post("/api/otp", json!({"phone": PHONE}));
+    app.ask_code(PHONE, None);
     let code = app.last_code(PHONE);
     let reply = app.post("/api/sessions", json!({"phone": PHONE, "code": code}));
     let cookie = reply.set_cookie.unwrap();
@@ -88,7 +88,7 @@ fn the_cookie_cannot_be_read_by_scripts_or_sent_by_other_sites() {
 #[test]
 fn a_code_bears_five_wrong_tries_and_one_use() {
     let app = TestApp::start();
-    assert_eq!(app.post("/api/otp", json!({"phone": PHONE})).status, 202);
+    assert_eq!(app.ask_code(PHONE, None).status, 202);
     let code = app.last_code(PHONE);
     let wrong = if code == "000000" { "000001" } else { "000000" };
     let log_in = |code: &str| app.post("/api/sessions", json!({"phone": PHONE, "code": code}));
@@ -99,7 +99,7 @@ fn a_code_bears_five_wrong_tries_and_one_use() {
     }
     assert_eq!(log_in(wrong).code(), "code_dead");
     assert_eq!(log_in(&code).code(), "code_dead", "also the right one");
-    let soon = app.post("/api/otp", json!({"phone": PHONE}));
+    let soon = app.ask_code(PHONE, None);
     assert_eq!((soon.status, soon.code()), (429, "too_many_requests"));
     assert!(soon.body["retry_after"].as_u64().unwrap() <= 60);
 }
@@ -115,12 +115,12 @@ fn of_many_right_codes_at_once_one_opens_a_session_and_wrong_ones_are_judged_fiv
             tries.into_iter().map(|reply| reply.join().unwrap()).collect::<Vec<_>>()
         })
     };
-    app.post("/api/otp", json!({"phone": PHONE}));
+    app.ask_code(PHONE, None);
     let opened = race(PHONE, &app.last_code(PHONE)).into_iter().filter(|reply| reply.status == 201).count();
     assert_eq!(opened, 1);
 
     let other = "0812 3456 7890";
-    app.post("/api/otp", json!({"phone": other}));
+    app.ask_code(other, None);
     let wrong = if app.last_code(other) == "000000" { "000001" } else { "000000" };
     let judged = race(other, wrong).into_iter().filter(|reply| reply.code() == "code_wrong").count();
     // The fifth is judged as well, and answered as dead since no try is left.
@@ -130,7 +130,7 @@ fn of_many_right_codes_at_once_one_opens_a_session_and_wrong_ones_are_judged_fiv
 #[test]
 fn the_sms_of_a_code_is_one_part_and_bound_to_the_site() {
     let app = TestApp::start();
-    app.post("/api/otp", json!({"phone": PHONE}));
+    app.ask_code(PHONE, None);
     let message = app.messages_to(PHONE).pop().unwrap();
     let code = app.last_code(PHONE);
     insta::assert_snapshot!("otp_sms", message.text.replace(&code, "[code]"));

@@ -24,7 +24,7 @@ fn problems_have_a_code_and_speak_the_callers_language() {
     assert_eq!((missing.status, missing.code()), (404, "not_found"));
     assert_eq!(app.post("/api/status", json!("x")).code(), "invalid_json");
     assert_eq!(app.post("/api/status", json!({"name": "x".repeat(20_000)})).code(), "body_too_large");
-    let problem = app.post("/api/otp", json!({"phone": "021-5551234"}));
+    let problem = app.post("/api/otp", json!({"phone": "021-5551234", "captcha": ""}));
     assert_eq!(problem.body["type"], "urn:bukti:problem:invalid_input");
     assert!(!problem.body["detail"].as_str().unwrap().contains("problems."), "{problem:?}");
 }

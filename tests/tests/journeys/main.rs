@@ -8,6 +8,7 @@ mod downloads;
 mod feed;
 mod icvp;
 mod keys;
+mod limits;
 mod link;
 mod quick_download;
 mod restart;

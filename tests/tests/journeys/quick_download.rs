@@ -49,7 +49,7 @@ fn download_before(app: &TestApp, facts: &FeedRow) {
 }
 
 /// Does everything at the same moment.
-fn at_once<T: Send>(work: impl Iterator<Item = impl FnOnce() -> T + Send>) -> Vec<T> {
+pub fn at_once<T: Send>(work: impl Iterator<Item = impl FnOnce() -> T + Send>) -> Vec<T> {
     std::thread::scope(|scope| {
         let work: Vec<_> = work.map(|work| scope.spawn(work)).collect();
         work.into_iter().map(|work| work.join().unwrap()).collect()

@@ -9,7 +9,9 @@ use leptos::prelude::*;
 use crate::account::{Account, Who};
 use crate::api;
 use crate::browser;
-use crate::components::{BusyButton, ErrorSummary, FailureNotice, Heading, HelpdeskLinks, TextField};
+use crate::components::{
+    BusyButton, Captcha, ErrorSummary, FailureNotice, Heading, HelpdeskLinks, TextField,
+};
 use crate::form::{Field, Form, check};
 use crate::language::{Language, tr, tr_with};
 use crate::place::{Page, Place, to};
@@ -40,6 +42,8 @@ struct Steps {
     purpose: Purpose,
     account: Account,
     form: Form,
+    /// Without a tick-box: it is solved while the number is typed.
+    captcha: Captcha,
     name: RwSignal<String>,
     phone: RwSignal<String>,
     code: RwSignal<String>,
@@ -56,8 +60,9 @@ impl Steps {
         let wrong_name = with_name.then(|| check(Field::Name, &name, PersonName::parse(&name))).flatten();
         let wrong_phone = check(Field::Phone, &phone, PhoneNumber::parse(&phone));
         self.form.send(wrong_name.into_iter().chain(wrong_phone).collect(), async move {
-            let request = OtpRequest { phone: phone.clone(), name: with_name.then_some(name) };
-            let answer: OtpAnswer = api::post("/api/otp", &request).await?;
+            let request =
+                |captcha| OtpRequest { phone: phone.clone(), name: with_name.then(|| name.clone()), captcha };
+            let answer: OtpAnswer = api::read(&self.captcha.post("/api/otp", request).await?)?;
             let next_at = browser::unix_time() + i64::from(answer.resend_after);
             self.code.set(String::new());
             self.wait.set(i64::from(answer.resend_after));
@@ -105,6 +110,7 @@ pub fn CodeLogin(
         purpose,
         account: Account::current(),
         form: Form::new(),
+        captcha: Captcha::new(),
         name: RwSignal::new(String::new()),
         phone: RwSignal::new(String::new()),
         code: RwSignal::new(String::new()),
@@ -168,6 +174,7 @@ fn PhoneStep(
             view! { <p>{tr("site.register.has_account")} " " <a href=to(Page::LogIn)>{tr("site.login.title")}</a></p> }.into_any(),
         ),
     };
+    let typed = Callback::new(move |()| steps.captcha.begin());
     let name = (steps.purpose == Purpose::Register).then(|| {
         view! {
             <TextField
@@ -176,6 +183,7 @@ fn PhoneStep(
                 label="site.field.name.label"
                 value=steps.name
                 autocomplete="name"
+                on_typed=typed
             />
         }
     });
@@ -193,6 +201,7 @@ fn PhoneStep(
                 value=steps.phone
                 inputmode="tel"
                 autocomplete="tel"
+                on_typed=typed
             />
             <BusyButton label="site.login.send_code" busy_label="site.login.sending_code" busy=form.busy />
         </form>

@@ -3,26 +3,54 @@
 use altcha::{CreateChallengeOptions, Payload, VerifySolutionOptions, create_challenge, verify_solution};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bukti_http::Failure;
 use bukti_wire::{CaptchaChallenge, ProblemCode};
 use jiff::{SignedDuration, Timestamp};
+
+use crate::Failure;
 
 /// How long a challenge can be solved.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 
-/// Hashes for one try of the solver.
+/// Hashes for one try of the solver, at the lowest level. Each level doubles them.
 const COST: u32 = 10;
 
 /// What a derived key must begin with: 12 bits, so 4,096 tries on average. Times the cost, about 41,000 hashes: well under
 /// a second on a cheap phone, and a cost to who asks for a million people.
 const KEY_PREFIX: &str = "000";
 
+/// How hard a challenge is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Level(u32);
+
+impl Level {
+    /// The level after so many failures from one address within an hour: the first five are free, then each doubling of
+    /// them is one more. The highest, after 160, makes about 2.6 million hashes: half a minute on a cheap phone.
+    pub(crate) fn after(failures: u32) -> Self {
+        Self((failures / 5).checked_ilog2().map_or(0, |log| log + 1).min(6))
+    }
+
+    pub(crate) fn one_less(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
+    fn cost(self) -> u32 {
+        COST << self.0
+    }
+
+    /// The level of a challenge of ours.
+    fn of_cost(cost: u32) -> Self {
+        Self((cost / COST).checked_ilog2().unwrap_or(0))
+    }
+}
+
 /// A challenge that was solved.
-pub struct Solved {
+pub(crate) struct Solved {
     /// What makes it this challenge and no other.
     pub signature: String,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// How hard it was.
+    pub level: Level,
 }
 
 /// A new challenge.
@@ -30,10 +58,10 @@ pub struct Solved {
 /// # Errors
 ///
 /// `unavailable` where no challenge can be made.
-pub fn challenge(key: &str, now: Timestamp) -> Result<CaptchaChallenge, Failure> {
+pub(crate) fn challenge(key: &str, level: Level, now: Timestamp) -> Result<CaptchaChallenge, Failure> {
     let challenge = create_challenge(CreateChallengeOptions {
         algorithm: "SHA-256".to_owned(),
-        cost: COST,
+        cost: level.cost(),
         key_prefix: KEY_PREFIX.to_owned(),
         expires_at: Some((now + LIFETIME).as_second()),
         hmac_signature_secret: Some(key.to_owned()),
@@ -52,7 +80,7 @@ pub fn challenge(key: &str, now: Timestamp) -> Result<CaptchaChallenge, Failure>
 /// # Errors
 ///
 /// `captcha_wrong`, `captcha_expired`.
-pub fn verify(solution: &str, key: &str) -> Result<Solved, Failure> {
+pub(crate) fn verify(solution: &str, key: &str) -> Result<Solved, Failure> {
     let wrong = || Failure::new(ProblemCode::CaptchaWrong);
     let decoded = STANDARD.decode(solution.trim()).map_err(|_| wrong())?;
     let payload: Payload = serde_json::from_slice(&decoded).map_err(|_| wrong())?;
@@ -61,11 +89,12 @@ pub fn verify(solution: &str, key: &str) -> Result<Solved, Failure> {
     if result.expired {
         return Err(Failure::new(ProblemCode::CaptchaExpired));
     }
+    let level = Level::of_cost(payload.challenge.parameters.cost);
     let expires_at = payload.challenge.parameters.expires_at.and_then(|at| Timestamp::from_second(at).ok());
     match (result.verified, payload.challenge.signature, expires_at) {
         // Hexadecimal in either case means the same challenge.
         (true, Some(signature), Some(expires_at)) => {
-            Ok(Solved { signature: signature.to_ascii_lowercase(), expires_at })
+            Ok(Solved { signature: signature.to_ascii_lowercase(), expires_at, level })
         }
         _ => Err(wrong()),
     }
@@ -89,13 +118,16 @@ mod tests {
 
     #[test]
     fn a_solved_challenge_counts_and_a_changed_one_does_not() {
-        let payload = solve(&challenge("key", Timestamp::now()).unwrap());
+        let payload = solve(&challenge("key", Level::after(0), Timestamp::now()).unwrap());
         let solved = verify(&encode(&payload), "key").unwrap_or_else(|_| unreachable!());
         assert!(verify(&encode(&payload), "another key").is_err());
 
         let mut easier = payload.clone();
         easier.challenge.parameters.key_prefix = String::new();
         assert!(verify(&encode(&easier), "key").is_err());
+        let mut cheaper = payload.clone();
+        cheaper.challenge.parameters.cost = 1;
+        assert!(verify(&encode(&cheaper), "key").is_err());
         let mut later = payload.clone();
         later.challenge.parameters.expires_at = Some(i64::MAX);
         assert!(verify(&encode(&later), "key").is_err());
@@ -109,10 +141,19 @@ mod tests {
 
     #[test]
     fn an_old_challenge_has_expired() {
-        let payload =
-            solve(&challenge("key", Timestamp::now() - LIFETIME - SignedDuration::from_secs(1)).unwrap());
+        let long_ago = Timestamp::now() - LIFETIME - SignedDuration::from_secs(1);
+        let payload = solve(&challenge("key", Level::after(0), long_ago).unwrap());
         let failure = verify(&encode(&payload), "key").err().unwrap();
         assert!(format!("{failure:?}").contains("CaptchaExpired"));
+    }
+
+    #[test]
+    fn failures_make_it_harder() {
+        let levels = [0, 4, 5, 9, 10, 20, 40, 80, 160, u32::MAX].map(|failures| Level::after(failures).0);
+        assert_eq!(levels, [0, 0, 1, 1, 2, 3, 4, 5, 6, 6]);
+        let hard = challenge("key", Level::after(10), Timestamp::now()).unwrap();
+        assert_eq!(Level::of_cost(hard.parameters.cost), Level::after(10));
+        assert_eq!(Level::after(0).one_less(), Level::after(0));
     }
 
     #[test]

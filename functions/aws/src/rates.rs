@@ -1,0 +1,105 @@
+//! How much of something a caller may have in a while, counted in the table: the same for all instances of a function.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::table::{Item, Table, n};
+use crate::{Aws, Keys, StoreError};
+
+const SK: &str = "RATE";
+
+/// So much of something in a window of time. Windows follow each other, the first began with the year 1970.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// What is counted.
+    pub name: &'static str,
+    /// How long a window is.
+    pub window: SignedDuration,
+    /// How many fit into it.
+    pub most: u32,
+}
+
+impl Rate {
+    /// The window that a moment is in: which one it is, and when it ends.
+    fn window_at(&self, now: Timestamp) -> (i64, Timestamp) {
+        let length = self.window.as_secs().max(1);
+        let window = now.as_second().div_euclid(length);
+        let ends = window.saturating_add(1).saturating_mul(length);
+        (window, Timestamp::from_second(ends).unwrap_or(Timestamp::MAX))
+    }
+}
+
+/// What became of taking one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It was there: so many are taken now.
+    Now(u32),
+    /// The window is full.
+    Full {
+        /// Seconds until the next begins.
+        wait: u32,
+    },
+}
+
+/// Counts.
+#[derive(Clone)]
+pub struct Rates {
+    table: Table,
+    keys: Keys,
+}
+
+impl Rates {
+    /// The counts of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self { table: aws.table(), keys: aws.keys.clone() }
+    }
+
+    /// Takes one for this subject. However many come at once, no more are let through than fit.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn take(&self, rate: &Rate, subject: &str, now: Timestamp) -> Result<Taken, StoreError> {
+        let (window, ends) = rate.window_at(now);
+        let update = "SET taken = if_not_exists(taken, :zero) + :one, expires_at = :ends";
+        let values =
+            [(":zero", n(0)), (":one", n(1)), (":most", n(rate.most)), (":ends", n(ends.as_second()))];
+        let condition = "attribute_not_exists(taken) OR taken < :most";
+        let pk = self.keys.rate(rate.name, subject, window);
+        Ok(match self.table.update_if(&pk, SK, update, condition, &values).await? {
+            Some(item) => Taken::Now(count(&item)),
+            None => {
+                let wait = (ends.as_second() - now.as_second()).max(1);
+                Taken::Full { wait: u32::try_from(wait).unwrap_or(u32::MAX) }
+            }
+        })
+    }
+
+    /// How many were taken in the window that this moment is in.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn taken(&self, rate: &Rate, subject: &str, now: Timestamp) -> Result<u32, StoreError> {
+        let (window, _) = rate.window_at(now);
+        let item = self.table.get(&self.keys.rate(rate.name, subject, window), SK).await?;
+        Ok(item.as_ref().map_or(0, count))
+    }
+}
+
+fn count(item: &Item) -> u32 {
+    item.get("taken").and_then(|taken| taken.as_n().ok()?.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_ends_where_the_next_begins() {
+        let rate = Rate { name: "test", window: SignedDuration::from_hours(1), most: 1 };
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert_eq!(rate.window_at(at(3_599)), (0, at(3_600)));
+        assert_eq!(rate.window_at(at(3_600)), (1, at(7_200)));
+        assert_eq!(rate.window_at(at(-1)), (-1, at(0)));
+    }
+}

@@ -1,0 +1,130 @@
+//! What keeps strangers from asking too much: captchas, and how much an address and its network may have.
+//!
+//! Mobile networks put thousands of people behind one address, so what an address may have is much for one person. Before
+//! that the captcha gets harder with each failure, for a machine far more than for a person.
+
+use bukti_aws::{Aws, Rate, Rates, Taken, UsedCaptchas};
+use bukti_wire::{CaptchaChallenge, ProblemCode};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::captcha::{self, Level};
+use crate::{Caller, Failure};
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// How much of something the callers of an address and of its network may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    address: Rate,
+    network: Option<Rate>,
+}
+
+impl Allowance {
+    /// Looks at the status of a person.
+    pub const LOOKS: Self = Self { address: hourly("looks", 1_000), network: None };
+    /// One-time codes by SMS.
+    pub const CODES: Self =
+        Self { address: hourly("codes", 300), network: Some(hourly("codes of a network", 3_000)) };
+    /// Tries with a one-time code.
+    pub const LOG_INS: Self =
+        Self { address: hourly("log-ins", 600), network: Some(hourly("log-ins of a network", 6_000)) };
+    /// Quick downloads.
+    pub const DOWNLOADS: Self =
+        Self { address: hourly("downloads", 60), network: Some(hourly("downloads of a network", 600)) };
+    /// Tries with the link of an SMS.
+    pub const LINKS: Self = Self { address: hourly("links", 600), network: None };
+}
+
+const fn hourly(name: &'static str, most: u32) -> Rate {
+    Rate { name, window: HOUR, most }
+}
+
+/// What did not come to anything: captchas that were not solved, people who were not found, codes and birth dates that were
+/// wrong.
+const FAILURES: Rate = hourly("failures", u32::MAX);
+
+/// Guards the routes that anybody may call.
+#[derive(Clone)]
+pub struct Guard {
+    aws: Aws,
+    rates: Rates,
+    used: UsedCaptchas,
+}
+
+impl Guard {
+    /// The guard of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self { rates: Rates::new(aws), used: UsedCaptchas::new(aws), aws: aws.clone() }
+    }
+
+    /// A captcha for this caller.
+    ///
+    /// # Errors
+    ///
+    /// `unavailable`.
+    pub async fn challenge(&self, caller: &Caller, now: Timestamp) -> Result<CaptchaChallenge, Failure> {
+        captcha::challenge(self.aws.captcha_key(), self.level(caller, now).await?, now)
+    }
+
+    /// Lets a caller go on who has solved a captcha and has something left of the allowance.
+    ///
+    /// # Errors
+    ///
+    /// `captcha_wrong`, `captcha_expired` (also for one that is too easy by now), `captcha_reused`, `too_many_requests`.
+    pub async fn admit(
+        &self,
+        caller: &Caller,
+        solution: &str,
+        allowance: &Allowance,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let solved = match captcha::verify(solution, self.aws.captcha_key()) {
+            Ok(solved) => solved,
+            Err(failure) => {
+                self.failed(caller, now).await?;
+                return Err(failure);
+            }
+        };
+        // One step is forgiven: others of the same address may have failed while it was solved.
+        if solved.level < self.level(caller, now).await?.one_less() {
+            return Err(Failure::new(ProblemCode::CaptchaExpired));
+        }
+        self.allow(caller, allowance, now).await?;
+        if self.used.use_once(&solved.signature, solved.expires_at).await? {
+            return Ok(());
+        }
+        self.failed(caller, now).await?;
+        Err(Failure::new(ProblemCode::CaptchaReused))
+    }
+
+    /// Lets a caller go on who has something left of the allowance.
+    ///
+    /// # Errors
+    ///
+    /// `too_many_requests`.
+    pub async fn allow(&self, caller: &Caller, allowance: &Allowance, now: Timestamp) -> Result<(), Failure> {
+        let address = Some((&allowance.address, &caller.address.host));
+        let network = allowance.network.as_ref().map(|rate| (rate, &caller.address.network));
+        for (rate, subject) in address.into_iter().chain(network) {
+            if let Taken::Full { wait } = self.rates.take(rate, subject, now).await? {
+                tracing::warn!(rate = rate.name, "an allowance is used up");
+                return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait));
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that something came to nothing: the caller's captchas get harder.
+    ///
+    /// # Errors
+    ///
+    /// `unavailable`.
+    pub async fn failed(&self, caller: &Caller, now: Timestamp) -> Result<(), Failure> {
+        self.rates.take(&FAILURES, &caller.address.host, now).await?;
+        Ok(())
+    }
+
+    async fn level(&self, caller: &Caller, now: Timestamp) -> Result<Level, Failure> {
+        Ok(Level::after(self.rates.taken(&FAILURES, &caller.address.host, now).await?))
+    }
+}

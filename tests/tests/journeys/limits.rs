@@ -1,0 +1,152 @@
+//! How much a caller may ask for, and what is sent at most.
+
+use std::collections::BTreeMap;
+
+use bukti_aws::{Rate, Rates, Sms, SmsError, Taken};
+use bukti_tests::{Reply, TestApp, dose, solve};
+use futures::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::quick_download::at_once;
+
+const HOME: &str = "36.68.1.2";
+
+/// What a challenge costs to whoever asks from an address.
+fn cost(app: &TestApp, address: &str) -> u64 {
+    let challenge = app.call_from(address, "GET", "/api/captcha", None, None).body;
+    challenge["parameters"]["cost"].as_u64().unwrap()
+}
+
+fn post(app: &TestApp, address: &str, path: &str, body: Value) -> Reply {
+    app.call_from(address, "POST", path, None, Some(body))
+}
+
+fn look(app: &TestApp, address: &str, nik: &str, captcha: &str) -> Reply {
+    post(app, address, "/api/status", json!({"name": "Iwan Ibrahim Purnomo", "nik": nik, "captcha": captcha}))
+}
+
+#[test]
+fn captchas_get_harder_for_who_fails_and_for_nobody_else() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let easy = cost(&app, HOME);
+    let (held, other) = (app.captcha(), app.captcha());
+    for _ in 0..5 {
+        assert_eq!(look(&app, HOME, "3171012401896246", "bm9uc2Vuc2U=").code(), "captcha_wrong");
+    }
+    assert_eq!(cost(&app, HOME), 2 * easy);
+    assert_eq!(cost(&app, "36.68.1.3"), easy);
+    // An easy one still counts one step later, for others of the same address.
+    assert_eq!(look(&app, HOME, "3171012401896246", &held).status, 200);
+    for _ in 0..5 {
+        post(&app, HOME, "/api/sessions", json!({"phone": "081234567890", "code": "000000"}));
+    }
+    assert_eq!(cost(&app, HOME), 4 * easy, "codes that are wrong count as well");
+    assert_eq!(
+        look(&app, HOME, "3171012401896246", &other).code(),
+        "captcha_expired",
+        "and not two steps later"
+    );
+    assert_eq!(look(&app, "36.68.1.3", "3171012401896246", &other).status, 200, "that has not used it up");
+
+    let hard = solve(app.call_from(HOME, "GET", "/api/captcha", None, None).body);
+    assert_eq!(look(&app, HOME, "3171012401896247", &hard).status, 200, "nobody is found");
+    let again = look(&app, HOME, "3171012401896246", &hard);
+    assert_eq!((again.status, again.code()), (422, "captcha_reused"));
+}
+
+#[test]
+fn what_a_header_says_of_the_address_is_believed_of_nobody() {
+    let app = TestApp::start();
+    let from = |viewer: &str| {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let url = format!("{}/api/sessions", app.url());
+        let request = agent.post(url).header("x-bukti-viewer", viewer).header("x-bukti-edge", "guessed");
+        let request = request.header("x-forwarded-for", viewer).header("content-type", "application/json");
+        request.send(json!({"phone": "081234567890", "code": "000000"}).to_string()).unwrap()
+    };
+    for at in 0..5 {
+        assert_eq!(from(&format!("10.0.0.{at}")).status(), 410);
+    }
+    let challenge = bukti_tests::call(app.url(), "GET", "/api/captcha", None, None).body;
+    assert_eq!(challenge["parameters"]["cost"], 2 * cost(&app, HOME), "all were the one who connects");
+}
+
+#[test]
+fn an_address_and_its_network_have_an_allowance_that_many_requests_at_once_do_not_stretch() {
+    let app = TestApp::start();
+    let try_from = |address: &str| {
+        post(
+            &app,
+            address,
+            "/api/links",
+            json!({"token": "AAAAAAAAAAAAAAAAAAAAAA", "birth_date": "1989-01-24"}),
+        )
+    };
+    let mut answers = BTreeMap::new();
+    let forty_at_a_time = at_once((0..40).map(|_| || (0..25).map(|_| try_from(HOME)).collect::<Vec<_>>()));
+    for reply in forty_at_a_time.into_iter().flatten() {
+        *answers.entry((reply.status, reply.code().to_owned())).or_insert(0) += 1;
+        if reply.status == 429 {
+            assert!((1..=3_600).contains(&reply.body["retry_after"].as_u64().unwrap()), "{reply:?}");
+        }
+    }
+    // The hour may turn meanwhile.
+    let judged = answers.remove(&(410, "link_dead".to_owned())).unwrap();
+    assert!(judged == 600 || judged == 1_000, "{judged}");
+    assert!(answers.keys().all(|answer| *answer == (429, "too_many_requests".to_owned())), "{answers:?}");
+    assert_eq!(try_from("36.68.1.3").status, 410, "a neighbour has an allowance of their own");
+}
+
+#[test]
+fn a_window_bears_what_it_holds_and_no_more() {
+    let app = TestApp::start();
+    app.with_aws(async |aws| {
+        let rates = Rates::new(&aws);
+        let rate = Rate { name: "test", window: SignedDuration::from_hours(1), most: 7 };
+        let now = Timestamp::from_second(7_200).unwrap();
+        let takes = (0..100).map(|_| rates.take(&rate, "somebody", now));
+        let taken = futures::future::join_all(takes).await;
+        let mut numbers = Vec::new();
+        for taken in taken {
+            match taken.unwrap() {
+                Taken::Now(number) => numbers.push(number),
+                Taken::Full { wait } => assert_eq!(wait, 3_600),
+            }
+        }
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(rates.taken(&rate, "somebody", now).await.unwrap(), 7);
+        assert_eq!(rates.take(&rate, "somebody else", now).await.unwrap(), Taken::Now(1));
+        let next = now + SignedDuration::from_hours(1);
+        assert_eq!(rates.take(&rate, "somebody", next).await.unwrap(), Taken::Now(1));
+    });
+}
+
+#[test]
+fn when_the_days_sms_are_spent_no_stranger_has_one_sent() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let sent = app.messages().len();
+    app.with_aws(async |aws| {
+        let sms = Sms::new(&aws);
+        let (mut spent, mut more) =
+            (0, stream::repeat(()).map(|()| sms.spend(Timestamp::now())).buffered(16));
+        while !matches!(more.next().await, Some(Err(SmsError::BudgetSpent { .. }))) {
+            spent += 1;
+        }
+        // An answer that is lost may have been counted.
+        let most = aws.settings.sms_per_day;
+        assert!((most..most + 100).contains(&spent), "{spent}");
+    });
+    let code = app.ask_code("081234567890", None);
+    assert_eq!((code.status, code.code()), (503, "sms_budget_spent"));
+    assert!((1..=86_400).contains(&code.body["retry_after"].as_u64().unwrap()));
+    assert_eq!(app.download(&dose("E1")).status, 202, "answered as ever");
+    app.settle();
+    assert_eq!(app.messages().len(), sent, "nothing is sent to who asks");
+    let second = bukti_domain::FeedRow { nik: "3171012401890002".into(), ..dose("E2") };
+    app.import(&[second]);
+    assert_eq!(app.messages().len(), sent + 1, "the link after a first dose goes out");
+}
