@@ -127,6 +127,18 @@ impl TestApp {
         }
     }
 
+    /// Stops the stack and starts it again with the same data, on another port.
+    pub fn restart(&mut self) {
+        let stack = self.stack.take().unwrap();
+        let options = Options { port: 0, data: self.data.path().to_owned(), ..Options::default() };
+        let stack = self.runtime.block_on(async {
+            stack.stop().await;
+            Stack::start_with(options, Handlers::bukti).await.unwrap()
+        });
+        self.url = stack.url().to_owned();
+        self.stack = Some(stack);
+    }
+
     /// The address of the stack.
     pub fn url(&self) -> &str {
         &self.url
@@ -306,6 +318,15 @@ fn agent() -> ureq::Agent {
         .timeout_global(Some(Duration::from_secs(60)))
         .build()
         .into()
+}
+
+/// Does something a thousand times, by fifty threads at the same time.
+pub fn a_thousand_times<T: Send>(work: impl Fn() -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..50).map(|_| scope.spawn(|| (0..20).map(|_| work()).collect::<Vec<_>>())).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
 }
 
 /// The solution of a captcha, as it is sent.

@@ -11,6 +11,9 @@ use crate::{Aws, Keys, StoreError, Token};
 const ACCOUNT: &str = "ACCOUNT";
 const SESSION: &str = "SESSION";
 
+/// What the keys of a phone's list of sessions begin with.
+const LISTED: &str = "SESSION#";
+
 /// A session ends when it was not used for so long.
 const IDLE: SignedDuration = SignedDuration::from_mins(30);
 /// And after so long in any case.
@@ -27,9 +30,33 @@ pub struct Account {
     pub phone_hint: String,
 }
 
+/// What somebody logged in with, as the owner of the phone is shown it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// The browser's family; none where it is not known.
+    pub browser: Option<String>,
+    /// The operating system; none where it is not known.
+    pub system: Option<String>,
+}
+
+/// A session of a phone, for its owner.
+#[derive(Clone, Debug)]
+pub struct OpenSession {
+    /// By which it can be ended. It opens nothing.
+    pub id: String,
+    /// What it was opened with.
+    pub device: Device,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it was last used, to the minute.
+    pub used_at: Timestamp,
+}
+
 /// A session that is good.
 #[derive(Clone, Debug)]
 pub struct Login {
+    /// The session's id.
+    pub session: String,
     /// The index key of the phone logged in with.
     pub phone: String,
     /// Who it is.
@@ -44,6 +71,7 @@ struct AccountRecord {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct SessionRecord {
+    id: String,
     /// Not named `phone`, which is what the index of phones lists: doses only.
     phone_key: String,
     account: ByteBuf,
@@ -52,7 +80,27 @@ struct SessionRecord {
     expires_at: i64,
 }
 
-/// Opens, finds and ends sessions, and keeps the accounts behind them.
+impl SessionRecord {
+    fn used_at(&self) -> Timestamp {
+        Timestamp::from_second(self.used_at).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    fn is_good(&self, now: Timestamp) -> bool {
+        self.expires_at > now.as_second() && self.used_at() + IDLE > now
+    }
+}
+
+/// The entry of a session in its phone's list.
+#[derive(Debug, Serialize, Deserialize)]
+struct ListedRecord {
+    sk: String,
+    /// The key of the session.
+    session: String,
+    device: ByteBuf,
+    expires_at: i64,
+}
+
+/// Opens, finds, lists and ends sessions, and keeps the accounts behind them.
 #[derive(Clone)]
 pub struct Sessions {
     table: Table,
@@ -75,10 +123,12 @@ impl Sessions {
         &self,
         phone: &PhoneNumber,
         name: Option<String>,
+        device: &Device,
         now: Timestamp,
     ) -> Result<(Token, Account), StoreError> {
         let phone_key = self.keys.phone(phone);
-        let pk = format!("A#{phone_key}");
+        let account_pk = account_key(&phone_key);
+        let pk = account_pk.clone();
         let known: Option<AccountRecord> =
             self.table.get(&pk, ACCOUNT).await?.map(|item| from_item(item, "account")).transpose()?;
         let account = match (name, known) {
@@ -98,24 +148,41 @@ impl Sessions {
             }
         };
 
-        let token = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
+        let random = || Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()));
+        let (token, id) = (random()?, random()?.secret().to_owned());
         let pk = Keys::token("S#", token.secret());
+        let expires_at = (now + LONGEST).as_second();
+        let sk = listed_key(&id);
+        let listed = ListedRecord {
+            session: pk.clone(),
+            device: self.seal(&format!("{account_pk} {sk}"), device)?,
+            expires_at,
+            sk: sk.clone(),
+        };
         let record = SessionRecord {
+            id,
             phone_key,
             account: self.seal(&format!("{pk} {SESSION}"), &account)?,
             created_at: now,
             used_at: now.as_second(),
-            expires_at: (now + LONGEST).as_second(),
+            expires_at,
         };
-        self.table.put_if(to_item(&pk, SESSION, &record)?, "attribute_not_exists(pk)", &[]).await?;
+        let is_new = "attribute_not_exists(pk)";
+        let both = vec![
+            self.table.putting(to_item(&pk, SESSION, &record)?, is_new, &[])?,
+            self.table.putting(to_item(&account_pk, &sk, &listed)?, is_new, &[])?,
+        ];
+        if !self.table.transact(both).await? {
+            return Err(StoreError::Corrupt("a random token is there already"));
+        }
         Ok((token, account))
     }
 
-    fn seal(&self, item: &str, account: &Account) -> Result<ByteBuf, StoreError> {
+    fn seal(&self, item: &str, value: &impl Serialize) -> Result<ByteBuf, StoreError> {
         self.keys
-            .seal(item, account)
+            .seal(item, value)
             .map(ByteBuf::from)
-            .ok_or(StoreError::Corrupt("an account cannot be sealed"))
+            .ok_or(StoreError::Corrupt("an account or a device cannot be sealed"))
     }
 
     /// The session of a token, if it is good.
@@ -125,13 +192,10 @@ impl Sessions {
     /// [`StoreError`].
     pub async fn find(&self, token: &str, now: Timestamp) -> Result<Option<Login>, StoreError> {
         let pk = Keys::token("S#", token);
-        let Some(item) = self.table.get(&pk, SESSION).await? else { return Ok(None) };
-        let record: SessionRecord = from_item(item, "session")?;
-        let used_at = Timestamp::from_second(record.used_at).unwrap_or(Timestamp::UNIX_EPOCH);
-        if record.expires_at <= now.as_second() || used_at + IDLE <= now {
+        let Some(record) = self.record(&pk).await?.filter(|record| record.is_good(now)) else {
             return Ok(None);
-        }
-        if used_at + TOUCH_AFTER <= now {
+        };
+        if record.used_at() + TOUCH_AFTER <= now {
             let values = [(":now", n(now.as_second()))];
             // Not for a session that was ended in between.
             self.table.update_if(&pk, SESSION, "SET used_at = :now", "attribute_exists(pk)", &values).await?;
@@ -140,15 +204,69 @@ impl Sessions {
             .keys
             .open(&format!("{pk} {SESSION}"), &record.account)
             .map_err(|_| StoreError::Corrupt("session"))?;
-        Ok(Some(Login { phone: record.phone_key, account }))
+        Ok(Some(Login { session: record.id, phone: record.phone_key, account }))
     }
 
-    /// Ends the session of a token.
+    async fn record(&self, pk: &str) -> Result<Option<SessionRecord>, StoreError> {
+        self.table.get(pk, SESSION).await?.map(|item| from_item(item, "session")).transpose()
+    }
+
+    /// The sessions of a phone (its index key) that are good, the last used first.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn end(&self, token: &str) -> Result<(), StoreError> {
-        self.table.delete(&Keys::token("S#", token), SESSION).await
+    pub async fn of_phone_key(&self, phone: &str, now: Timestamp) -> Result<Vec<OpenSession>, StoreError> {
+        let pk = account_key(phone);
+        let mut sessions = Vec::new();
+        for item in self.table.partition(&pk).await? {
+            if !item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk.starts_with(LISTED)) {
+                continue;
+            }
+            let listed: ListedRecord = from_item(item, "session in the list")?;
+            let record = self.record(&listed.session).await?;
+            let Some(record) = record.filter(|record| record.is_good(now)) else { continue };
+            let device = self.keys.open(&format!("{pk} {}", listed.sk), &listed.device);
+            let device = device.map_err(|_| StoreError::Corrupt("session in the list"))?;
+            let used_at = record.used_at();
+            sessions.push(OpenSession { id: record.id, device, created_at: record.created_at, used_at });
+        }
+        sessions.sort_by_key(|session| std::cmp::Reverse((session.used_at, session.created_at)));
+        Ok(sessions)
     }
+
+    /// Ends a session of a phone (its index key); `false` where it has none of this id.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn end(&self, phone: &str, id: &str) -> Result<bool, StoreError> {
+        let (pk, sk) = (account_key(phone), listed_key(id));
+        let Some(item) = self.table.get(&pk, &sk).await? else { return Ok(false) };
+        let listed: ListedRecord = from_item(item, "session in the list")?;
+        // The session first: whatever breaks off here, it has ended.
+        self.table.delete(&listed.session, SESSION).await?;
+        self.table.delete(&pk, &sk).await?;
+        Ok(true)
+    }
+
+    /// Ends the session of a token, where there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn end_by_token(&self, token: &str) -> Result<(), StoreError> {
+        let pk = Keys::token("S#", token);
+        let Some(record) = self.record(&pk).await? else { return Ok(()) };
+        self.table.delete(&pk, SESSION).await?;
+        self.table.delete(&account_key(&record.phone_key), &listed_key(&record.id)).await
+    }
+}
+
+fn account_key(phone: &str) -> String {
+    format!("A#{phone}")
+}
+
+fn listed_key(id: &str) -> String {
+    format!("{LISTED}{id}")
 }

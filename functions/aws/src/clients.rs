@@ -6,7 +6,10 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::Credentials;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
 
+use crate::secrets::SEALS_AFTER;
 use crate::{Keys, Secrets, SecretsError, SecretsSource, Settings};
 
 /// Clients, keys and settings of a deployment.
@@ -17,6 +20,9 @@ pub struct Aws {
     /// The keys of hashes and sealed fields.
     pub keys: Keys,
     pub(crate) secrets: Arc<Secrets>,
+    /// When the secrets were read last.
+    read_at: Arc<Mutex<Timestamp>>,
+    config: SdkConfig,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) s3: aws_sdk_s3::Client,
     pub(crate) sns: aws_sdk_sns::Client,
@@ -40,6 +46,9 @@ impl Endpoint<'_> {
         (aws_sdk_dynamodb::Client::new(&config), s3_client(&config))
     }
 }
+
+/// For so long secrets are taken as they were read. A third of what a new sealing key waits before it seals.
+const FRESH: SignedDuration = SignedDuration::from_mins(SEALS_AFTER.as_mins() / 3);
 
 /// A client of KMS. The embedded stack has none, so endpoint and credentials are those of the environment:
 /// `AWS_ENDPOINT_URL_KMS` leads elsewhere than to AWS.
@@ -83,7 +92,7 @@ impl Aws {
         let credentials = settings.credentials.as_ref().map(|(access, secret)| (&**access, &**secret));
         let config = sdk_config(settings.endpoint.as_deref(), &settings.region, credentials).await;
         let secrets = read_secrets(&settings.secrets, &config).await?;
-        let keys = Keys::new(&secrets).ok_or(SecretsError::Malformed)?;
+        let keys = Keys::of(&secrets, &settings.region).await?;
         let mut sns = aws_sdk_sns::config::Builder::from(&config)
             // Longer than for the others: a try that is given up too early may be an SMS that goes out twice.
             .timeout_config(timeouts(Duration::from_secs(12), Duration::from_secs(14)));
@@ -94,10 +103,32 @@ impl Aws {
             settings: Arc::new(settings),
             keys,
             secrets: Arc::new(secrets),
+            read_at: Arc::new(Mutex::new(Timestamp::now())),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             s3: s3_client(&config),
             sns: aws_sdk_sns::Client::from_conf(sns.build()),
+            config,
         })
+    }
+
+    /// Reads the sealing keys again where that is a while ago, so that a new one is known before it seals. Functions do so
+    /// before each piece of work: a process of AWS Lambda stands still in between.
+    pub async fn keep_up(&self) {
+        // One reads, the others go on meanwhile.
+        let Ok(mut read_at) = self.read_at.try_lock() else { return };
+        let now = Timestamp::now();
+        if now < *read_at + FRESH {
+            return;
+        }
+        let kept = match read_secrets(&self.settings.secrets, &self.config).await {
+            Ok(secrets) => self.keys.keep_up(&secrets, &self.settings.region).await,
+            Err(error) => Err(error),
+        };
+        match kept {
+            Ok(()) => *read_at = now,
+            // The next piece of work tries again.
+            Err(error) => tracing::error!(error = %error, "the secrets cannot be read again"),
+        }
     }
 
     pub(crate) fn table(&self) -> crate::table::Table {

@@ -359,9 +359,10 @@ impl Doses {
 mod tests {
     use super::*;
     use crate::Secrets;
+    use crate::keys::tests::keys_of;
 
     fn keys() -> Keys {
-        Keys::new(&Secrets::generate().unwrap()).unwrap()
+        keys_of(&Secrets::generate().unwrap())
     }
 
     fn row(sent_at: &str, phone: &str, batch: &str) -> FeedRow {

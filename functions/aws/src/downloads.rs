@@ -155,8 +155,8 @@ impl Downloads {
         Ok(())
     }
 
-    /// Locks quick download for the person of this index key: requests are taken as before, and get no SMS. Nothing here
-    /// unlocks it: that is for somebody who has spoken with the person.
+    /// Locks quick download for the person of this index key: requests are taken as before, and get no SMS. Only
+    /// somebody who has spoken with the person unlocks it.
     ///
     /// # Errors
     ///
@@ -166,6 +166,17 @@ impl Downloads {
         let (update, condition) = ("SET locked_at = :now", "attribute_not_exists(pk)");
         self.table.update_if(&partition(person), LOCK, update, condition, &values).await?;
         Ok(())
+    }
+
+    /// Unlocks quick download for the person of this index key; `false` where it was not locked.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn unlock(&self, person: &str) -> Result<bool, StoreError> {
+        let was_locked = self.is_locked(person).await?;
+        self.table.delete(&partition(person), LOCK).await?;
+        Ok(was_locked)
     }
 
     /// Whether quick download is locked for the person of this index key.
@@ -185,6 +196,7 @@ mod tests {
 
     use super::*;
     use crate::Secrets;
+    use crate::keys::tests::keys_of;
     use crate::table::{from_item, to_item};
 
     fn facts() -> DownloadFacts {
@@ -217,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_record_goes_through_an_item_and_its_facts_open() {
-        let keys = Keys::new(&Secrets::generate().unwrap()).unwrap();
+        let keys = keys_of(&Secrets::generate().unwrap());
         let sealed = keys.seal(&item_key("Q#P#1"), &facts()).map(ByteBuf::from);
         let count = Count { sent_at: 1_700_000_000_123, day_began: 1_700_000_000, sent: 2 };
         let record = DownloadRecord { pk: "Q#P#1".to_owned(), count, facts: sealed, expires_at: 1 };

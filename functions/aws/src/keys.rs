@@ -1,17 +1,18 @@
 //! Keyed hashes and sealed fields: what makes the table show nobody.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{constant_time, digest, hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bukti_domain::{FeedRow, Identity, PhoneNumber, READABLE};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::Secrets;
+use crate::{Secrets, SecretsError};
 
 /// The first byte of a sealed field: the form below.
 const FORM: u8 = 1;
@@ -53,23 +54,33 @@ pub struct Keys(Arc<Inner>);
 
 struct Inner {
     index: hmac::Key,
-    /// By id; the last one seals.
-    sealing: Vec<(u8, LessSafeKey)>,
+    sealing: RwLock<Vec<Sealing>>,
+}
+
+/// A key that seals fields, ready for use.
+struct Sealing {
+    id: u8,
+    key: LessSafeKey,
+    seals_from: i64,
 }
 
 impl Keys {
-    /// The keys of these secrets; `None` where one is malformed.
-    pub(crate) fn new(secrets: &Secrets) -> Option<Self> {
-        let index = URL_SAFE_NO_PAD.decode(&secrets.index_key).ok().filter(|key| key.len() >= 32)?;
-        let mut sealing = Vec::new();
-        for key in &secrets.sealing_keys {
-            let bytes = URL_SAFE_NO_PAD.decode(&key.key).ok()?;
-            sealing.push((key.id, LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &bytes).ok()?)));
-        }
-        if sealing.is_empty() {
-            return None;
-        }
-        Some(Self(Arc::new(Inner { index: hmac::Key::new(hmac::HMAC_SHA256, &index), sealing })))
+    /// The keys of these secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretsError`] where one is malformed, or cannot be unwrapped.
+    pub(crate) async fn of(secrets: &Secrets, region: &str) -> Result<Self, SecretsError> {
+        let index = URL_SAFE_NO_PAD.decode(&secrets.index_key).ok().filter(|key| key.len() >= 32);
+        let index = hmac::Key::new(hmac::HMAC_SHA256, &index.ok_or(SecretsError::Malformed)?);
+        Ok(Self(Arc::new(Inner { index, sealing: RwLock::new(sealing_of(secrets, region).await?) })))
+    }
+
+    /// Takes the sealing keys that the secrets have now.
+    pub(crate) async fn keep_up(&self, secrets: &Secrets, region: &str) -> Result<(), SecretsError> {
+        let sealing = sealing_of(secrets, region).await?;
+        *self.0.sealing.write().unwrap_or_else(PoisonError::into_inner) = sealing;
+        Ok(())
     }
 
     fn mac(&self, purpose: &str, value: &str) -> hmac::Tag {
@@ -143,7 +154,9 @@ impl Keys {
     /// Seals a value for one item of the table: AES-256-GCM, the item's key as associated data, so that a field moved to
     /// another item does not open. Layout: form (1 byte), key id (1), nonce (12), ciphertext and tag.
     pub(crate) fn seal<T: Serialize>(&self, item: &str, value: &T) -> Option<Vec<u8>> {
-        let (id, key) = self.0.sealing.last()?;
+        let now = Timestamp::now().as_second();
+        let sealing = self.0.sealing.read().unwrap_or_else(PoisonError::into_inner);
+        let Sealing { id, key, .. } = sealing.iter().rfind(|key| key.seals_from <= now)?;
         let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce).ok()?;
         let mut data = serde_json::to_vec(value).ok()?;
@@ -159,7 +172,8 @@ impl Keys {
     /// Opens what [`Keys::seal`] sealed for the same item.
     pub(crate) fn open<T: DeserializeOwned>(&self, item: &str, sealed: &[u8]) -> Result<T, OpenError> {
         let [FORM, id, rest @ ..] = sealed else { return Err(OpenError) };
-        let (_, key) = self.0.sealing.iter().find(|(known, _)| known == id).ok_or(OpenError)?;
+        let sealing = self.0.sealing.read().unwrap_or_else(PoisonError::into_inner);
+        let Sealing { key, .. } = sealing.iter().find(|key| key.id == *id).ok_or(OpenError)?;
         let (nonce, data) = rest.split_first_chunk::<NONCE_LEN>().ok_or(OpenError)?;
         let mut data = data.to_vec();
         let plain = key
@@ -175,12 +189,59 @@ impl fmt::Debug for Keys {
     }
 }
 
+async fn sealing_of(secrets: &Secrets, region: &str) -> Result<Vec<Sealing>, SecretsError> {
+    let mut sealing = Vec::new();
+    for key in &secrets.sealing_keys {
+        let bytes = key.bytes(region).await?;
+        let unbound = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| SecretsError::Malformed)?;
+        sealing.push(Sealing { id: key.id, key: LessSafeKey::new(unbound), seals_from: key.seals_from });
+    }
+    let none_seals = sealing.iter().all(|key| key.seals_from > Timestamp::now().as_second());
+    if none_seals { Err(SecretsError::Malformed) } else { Ok(sealing) }
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
+    fn now<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+    }
+
+    /// Keys of secrets that no KMS has to unwrap, so nothing waits.
+    pub(crate) fn keys_of(secrets: &Secrets) -> Keys {
+        now(Keys::of(secrets, "")).unwrap()
+    }
+
     fn keys() -> Keys {
-        Keys::new(&Secrets::generate().unwrap()).unwrap()
+        keys_of(&Secrets::generate().unwrap())
+    }
+
+    #[test]
+    fn a_new_key_opens_at_once_and_seals_once_all_have_it() {
+        let mut secrets = Secrets::generate().unwrap();
+        let (keys, other) = (keys_of(&secrets), keys_of(&secrets));
+        let before = keys.seal("E#1 DOSE", &"Iwan").unwrap();
+        let (id, begins) = secrets.rotate_sealing(Timestamp::now()).unwrap();
+        assert_eq!(id, 2);
+        assert!(begins > Timestamp::now());
+        let keep_up = |keys: &Keys, secrets: &Secrets| {
+            now(keys.keep_up(secrets, "")).unwrap();
+        };
+        keep_up(&keys, &secrets);
+        let meanwhile = keys.seal("E#1 DOSE", &"Iwan").unwrap();
+        assert_eq!((before[1], meanwhile[1]), (1, 1));
+        assert!(other.open::<String>("E#1 DOSE", &meanwhile).is_ok(), "a process that has not read it yet");
+
+        // Half an hour later.
+        secrets.sealing_keys[1].seals_from = 0;
+        keep_up(&keys, &secrets);
+        let after = keys.seal("E#1 DOSE", &"Iwan").unwrap();
+        assert_eq!(after[1], 2);
+        keep_up(&other, &secrets);
+        for sealed in [before, meanwhile, after] {
+            assert_eq!(other.open::<String>("E#1 DOSE", &sealed).unwrap(), "Iwan");
+        }
     }
 
     #[test]

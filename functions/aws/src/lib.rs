@@ -16,6 +16,7 @@
 //! | SMS of a quick download | `Q#` person | `SMS#` time of the request | |
 //! | quick download is locked for the person | `Q#` person | `LOCK` | |
 //! | account | `A#` phone | `ACCOUNT` | |
+//! | session in the list of its phone | `A#` phone | `SESSION#` id | |
 //! | one-time code | `O#` phone | `OTP` | |
 //! | session | `S#` token | `SESSION` | |
 //! | used captcha | `X#` signature | `CAPTCHA` | |
@@ -56,7 +57,7 @@ mod sms;
 mod stream;
 mod table;
 
-pub use accounts::{Account, Login, Sessions};
+pub use accounts::{Account, Device, Login, OpenSession, Sessions};
 pub use captcha::UsedCaptchas;
 pub use certificates::{CertificateRecord, Certificates, Revocation, RevokeOutcome, parse_certificate_id};
 pub use clients::{Aws, ConnectError, Endpoint, s3_client};

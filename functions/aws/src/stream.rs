@@ -6,15 +6,19 @@ use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures::{StreamExt, stream};
 
+use crate::Aws;
+
 /// Records of a batch that are worked on at the same time.
 const AT_ONCE: usize = 4;
 
 /// Works on every record of a batch. The answer names the records that failed and must come again
 /// (`ReportBatchItemFailures`); the others are done.
 pub async fn each_record<E: Error>(
+    aws: &Aws,
     event: Event,
     work: impl AsyncFn(EventRecord) -> Result<(), E>,
 ) -> DynamoDbEventResponse {
+    aws.keep_up().await;
     let mut response = DynamoDbEventResponse::default();
     let mut results = stream::iter(event.records)
         .map(|record| async {

@@ -57,7 +57,7 @@ impl Holder {
     /// Answers a request.
     pub async fn handle(&self, request: Request) -> Answer {
         let locale = locale(&request);
-        respond(self.answer(&request, locale, Timestamp::now()).await, locale)
+        respond(&self.aws, self.answer(&request, locale, Timestamp::now()), locale).await
     }
 
     async fn answer(&self, request: &Request, locale: Locale, now: Timestamp) -> FailureResult {

@@ -1,6 +1,8 @@
 //! Answers and problems.
 
-use bukti_aws::{OpenError, StoreError};
+use std::time::Duration;
+
+use bukti_aws::{Aws, OpenError, StoreError};
 use bukti_locales::{Locale, text};
 use bukti_wire::{FieldError, Problem, ProblemCode};
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -97,11 +99,19 @@ pub fn no_content() -> Answer {
     answer
 }
 
-/// Turns what a handler came to into an answer, a failure into a problem in the caller's language.
-pub fn respond(result: FailureResult, locale: Locale) -> Answer {
-    let failure = match result {
-        Ok(answer) => return answer,
-        Err(failure) => failure,
+/// How long a handler may take: less than the functions have, so that its caller still gets an answer.
+const TIME_LIMIT: Duration = Duration::from_secs(12);
+
+/// Turns what a handler comes to into an answer, a failure into a problem in the caller's language.
+pub async fn respond(aws: &Aws, handler: impl Future<Output = FailureResult>, locale: Locale) -> Answer {
+    aws.keep_up().await;
+    let failure = match tokio::time::timeout(TIME_LIMIT, handler).await {
+        Ok(Ok(answer)) => return answer,
+        Ok(Err(failure)) => failure,
+        Err(_) => {
+            tracing::error!("a handler did not come to an end");
+            Failure::new(ProblemCode::Unavailable).retry_after(2)
+        }
     };
     let code = failure.code.code();
     let say = |part: &str| text(locale, &format!("problems.{code}.{part}")).to_owned();

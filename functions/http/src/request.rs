@@ -10,6 +10,9 @@ use serde::de::DeserializeOwned;
 
 use crate::{Address, Failure};
 
+/// The longest headers that a request has, names and values together, in bytes: API Gateway's own limit.
+const LONGEST_HEADERS: usize = 10 * 1024;
+
 /// The longest body that any request has, in bytes.
 const LONGEST_BODY: usize = 16 * 1024;
 
@@ -27,7 +30,7 @@ impl Caller {
     ///
     /// # Errors
     ///
-    /// `not_found`, `foreign_origin`.
+    /// `not_found`, `headers_too_large`, `foreign_origin`.
     pub fn of(request: &Request, function: Function, aws: &Aws) -> Result<Self, Failure> {
         let path = request.uri().path();
         let route = ROUTES
@@ -39,6 +42,11 @@ impl Caller {
             })
             .copied()
             .ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
+        let header_bytes =
+            request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+        if header_bytes > LONGEST_HEADERS {
+            return Err(Failure::new(ProblemCode::HeadersTooLarge));
+        }
         if request.method() != Method::GET && !is_own_origin(request, &aws.settings) {
             return Err(Failure::new(ProblemCode::ForeignOrigin));
         }

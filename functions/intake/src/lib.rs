@@ -15,7 +15,7 @@ mod feed;
 use std::collections::HashMap;
 
 use aws_lambda_events::event::s3::S3Event;
-use bukti_aws::{Aws, Doses, FeedProblem, Feeds, Incoming, JobRecord, JobState, Jobs, Keys, StoreError};
+use bukti_aws::{Aws, Doses, FeedProblem, Feeds, Incoming, JobRecord, JobState, Jobs, StoreError};
 use bukti_domain::{History, Origin, Outcome, Reason};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -46,13 +46,13 @@ pub struct Intake {
     doses: Doses,
     feeds: Feeds,
     jobs: Jobs,
-    keys: Keys,
+    aws: Aws,
 }
 
 impl Intake {
     /// The function of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { doses: Doses::new(aws), feeds: Feeds::new(aws), jobs: Jobs::new(aws), keys: aws.keys.clone() }
+        Self { doses: Doses::new(aws), feeds: Feeds::new(aws), jobs: Jobs::new(aws), aws: aws.clone() }
     }
 
     /// Works off the feeds that an event names.
@@ -61,6 +61,7 @@ impl Intake {
     ///
     /// [`IntakeError`]; the event can come again, what was done is not done twice.
     pub async fn handle(&self, event: S3Event) -> Result<(), IntakeError> {
+        self.aws.keep_up().await;
         for record in event.records {
             let object = record.s3.object;
             let Some(key) = object.url_decoded_key.or(object.key) else { continue };
@@ -110,7 +111,7 @@ impl Intake {
                 let now = Timestamp::now();
                 stream::iter(lines)
                     .filter_map(async |line| {
-                        Incoming::judge(line.row.ok()?, origin(job, line.line), now, &self.keys)
+                        Incoming::judge(line.row.ok()?, origin(job, line.line), now, &self.aws.keys)
                     })
                     .map(async |incoming| self.doses.keep(&incoming).await)
                     .buffer_unordered(WRITERS)
@@ -130,7 +131,7 @@ impl Intake {
         let mut totals = HashMap::new();
         self.read(key, REPORT_BATCH, async |lines, _, _| {
             let ids = lines.iter().filter_map(|line| line.row.as_ref().ok());
-            let events: Vec<String> = ids.map(|row| self.keys.event(&row.event_id)).collect();
+            let events: Vec<String> = ids.map(|row| self.aws.keys.event(&row.event_id)).collect();
             let histories = self.doses.histories(&events).await?.into_iter().collect();
             for line in lines {
                 let (event_id, outcome, reasons) = self.outcome(job, &line, &histories);
@@ -158,9 +159,9 @@ impl Intake {
             }
         };
         let event_id = row.event_id.trim().to_owned();
-        let (outcome, reasons) = match (row.sent(), histories.get(&self.keys.event(&event_id))) {
+        let (outcome, reasons) = match (row.sent(), histories.get(&self.aws.keys.event(&event_id))) {
             (Some(sent_at), Some(history)) => {
-                history.report(sent_at, &self.keys.row_digest(row), &origin(job, line.line))
+                history.report(sent_at, &self.aws.keys.row_digest(row), &origin(job, line.line))
             }
             // Nothing by which it could be kept.
             _ => (Outcome::Rejected, row.judge(Timestamp::now()).1),

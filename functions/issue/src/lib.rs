@@ -79,7 +79,7 @@ impl Issue {
 
     /// Issues what a batch of the table's stream brings. The answer names the records that must come again.
     pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
-        each_record(event, async |record| self.record(record, Timestamp::now()).await).await
+        each_record(&self.aws, event, async |record| self.record(record, Timestamp::now()).await).await
     }
 
     async fn record(&self, record: EventRecord, now: Timestamp) -> Result<(), IssueError> {

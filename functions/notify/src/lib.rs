@@ -68,7 +68,7 @@ impl Notify {
 
     /// Sends what a batch of the table's stream asks for. The answer names the records that must come again.
     pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
-        each_record(event, async |record| self.record(record).await).await
+        each_record(&self.aws, event, async |record| self.record(record).await).await
     }
 
     async fn record(&self, record: EventRecord) -> Result<(), NotifyError> {

@@ -1,15 +1,16 @@
 //! HTTP function `otp`: one-time codes by SMS, accounts and sessions.
 
-use bukti_aws::{Aws, CodeTry, Otps, SendDecision, Sessions, Sms, SmsError};
+use bukti_aws::{Aws, CodeTry, Device, Login, OpenSession, Otps, SendDecision, Sessions, Sms, SmsError};
 use bukti_domain::{PersonName, PhoneNumber};
 use bukti_http::{
     Allowance, Answer, Caller, Failure, FailureResult, Guard, SessionCookie, field, json, locale, no_content,
-    read_json, require_login, respond,
+    path_parameter, read_json, require_login, respond,
 };
 use bukti_locales::{Locale, fill};
-use bukti_wire::{Function, OtpAnswer, OtpRequest, ProblemCode, Session, SessionRequest};
+use bukti_wire::{Function, OpenSessions, OtpAnswer, OtpRequest, ProblemCode, Session, SessionRequest};
 use jiff::Timestamp;
 use lambda_http::Request;
+use lambda_http::http::header::USER_AGENT;
 
 /// The function with what it may do.
 #[derive(Clone)]
@@ -36,7 +37,7 @@ impl Otp {
     /// Answers a request.
     pub async fn handle(&self, request: Request) -> Answer {
         let locale = locale(&request);
-        respond(self.answer(&request, locale, Timestamp::now()).await, locale)
+        respond(&self.aws, self.answer(&request, locale, Timestamp::now()), locale).await
     }
 
     async fn answer(&self, request: &Request, locale: Locale, now: Timestamp) -> FailureResult {
@@ -44,6 +45,19 @@ impl Otp {
         match caller.endpoint() {
             ("POST", "/api/otp") => self.send_code(request, &caller, locale, now).await,
             ("POST", "/api/sessions") => self.log_in(request, &caller, now).await,
+            ("GET", "/api/sessions") => {
+                let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
+                let open = self.sessions.of_phone_key(&login.phone, now).await?;
+                let sessions = open.into_iter().map(|session| open_session(session, &login)).collect();
+                Ok(json(200, &OpenSessions { sessions }))
+            }
+            ("DELETE", "/api/sessions/{session}") => {
+                let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
+                let id = path_parameter(request, &caller.route);
+                // Somebody else's session and nobody's are answered alike.
+                let ended = self.sessions.end(&login.phone, id).await?;
+                ended.then(no_content).ok_or_else(|| Failure::new(ProblemCode::NotFound))
+            }
             ("GET", "/api/sessions/current") => {
                 let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
                 Ok(json(200, &session(login.account)))
@@ -116,7 +130,7 @@ impl Otp {
             CodeTry::Dead | CodeTry::Wrong { tries_left: 0 } => Err(Failure::new(ProblemCode::CodeDead)),
             CodeTry::Wrong { tries_left } => Err(Failure::new(ProblemCode::CodeWrong).tries_left(tries_left)),
             CodeTry::Right { name } => {
-                let (token, account) = self.sessions.open(&phone, name, now).await?;
+                let (token, account) = self.sessions.open(&phone, name, &device(request), now).await?;
                 let mut answer = json(201, &session(account));
                 SessionCookie::of(&self.aws.settings).set(&mut answer, &token);
                 Ok(answer)
@@ -127,7 +141,7 @@ impl Otp {
     async fn log_out(&self, request: &Request) -> FailureResult {
         let cookie = SessionCookie::of(&self.aws.settings);
         if let Some(token) = cookie.token(request) {
-            self.sessions.end(token).await?;
+            self.sessions.end_by_token(token).await?;
         }
         let mut answer = no_content();
         cookie.clear(&mut answer);
@@ -137,4 +151,65 @@ impl Otp {
 
 fn session(account: bukti_aws::Account) -> Session {
     Session { name: account.name, phone_hint: account.phone_hint }
+}
+
+fn open_session(session: OpenSession, login: &Login) -> bukti_wire::OpenSession {
+    bukti_wire::OpenSession {
+        is_current: session.id == login.session,
+        id: session.id,
+        browser: session.device.browser,
+        system: session.device.system,
+        since: session.created_at.as_second(),
+        last_used: session.used_at.as_second(),
+    }
+}
+
+/// What a browser says it is, in words that people know. Each claims to be those before it, too, so the last that is
+/// found counts.
+fn device(request: &Request) -> Device {
+    const BROWSERS: [(&str, &str); 8] = [
+        ("Safari/", "Safari"),
+        ("Chrome/", "Chrome"),
+        ("CriOS/", "Chrome"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("SamsungBrowser/", "Samsung Internet"),
+    ];
+    const SYSTEMS: [(&str, &str); 6] = [
+        ("Linux", "Linux"),
+        ("Mac OS X", "macOS"),
+        ("Windows", "Windows"),
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+    ];
+    let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let last = |known: &[(&str, &str)]| {
+        known.iter().rev().find(|(part, _)| agent.contains(part)).map(|(_, name)| (*name).to_owned())
+    };
+    Device { browser: last(&BROWSERS), system: last(&SYSTEMS) }
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::Body;
+
+    use super::*;
+
+    #[test]
+    fn devices_are_named_as_people_name_them() {
+        let of = |agent: &str| {
+            let request = lambda_http::http::Request::builder().header(USER_AGENT, agent);
+            let Device { browser, system } = device(&request.body(Body::Empty).unwrap());
+            (browser.unwrap_or_default(), system.unwrap_or_default())
+        };
+        let chrome = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Mobile Safari/537.36";
+        assert_eq!(of(chrome), ("Chrome".into(), "Android".into()));
+        let safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 Mobile/15E148 Safari/604.1";
+        assert_eq!(of(safari), ("Safari".into(), "iPhone".into()));
+        assert_eq!(of(&format!("{chrome} Edg/131.0")), ("Edge".into(), "Android".into()));
+        assert_eq!(of("curl/8"), (String::new(), String::new()));
+    }
 }

@@ -63,6 +63,7 @@ pub struct Published {
 /// The function with what it may do.
 #[derive(Clone)]
 pub struct Publish {
+    aws: Aws,
     host: String,
     signers: Signers,
     issuers: Issuers,
@@ -76,6 +77,7 @@ impl Publish {
     /// The function of a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self {
+            aws: aws.clone(),
             host: host(&aws.settings),
             signers: Signers::new(aws),
             issuers: Issuers::new(aws),
@@ -92,6 +94,7 @@ impl Publish {
     ///
     /// [`PublishError`]; it can be tried again, and what was published before stays whole.
     pub async fn publish(&self) -> Result<Published, PublishError> {
+        self.aws.keep_up().await;
         // The time is that of the turn, too: later lists say a later one.
         self.publishing.in_turn(async { self.publish_now(Timestamp::now()).await }).await?
     }

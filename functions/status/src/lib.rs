@@ -40,7 +40,7 @@ impl Status {
     /// Answers a request.
     pub async fn handle(&self, request: Request) -> Answer {
         let locale = locale(&request);
-        respond(self.answer(&request, Timestamp::now()).await, locale)
+        respond(&self.aws, self.answer(&request, Timestamp::now()), locale).await
     }
 
     async fn answer(&self, request: &Request, now: Timestamp) -> FailureResult {

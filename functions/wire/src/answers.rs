@@ -189,6 +189,32 @@ pub struct Session {
     pub phone_hint: String,
 }
 
+/// The sessions that are open for a phone, the last used first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OpenSessions {
+    /// One for each browser that is logged in.
+    pub sessions: Vec<OpenSession>,
+}
+
+/// A session that is open for a phone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OpenSession {
+    /// By which it can be ended.
+    pub id: String,
+    /// Whether it is the one that asks.
+    pub is_current: bool,
+    /// The browser's family, such as `Chrome`, where it is known.
+    pub browser: Option<String>,
+    /// The operating system, such as `Android`, where it is known.
+    pub system: Option<String>,
+    /// When it was opened, Unix time in seconds.
+    pub since: i64,
+    /// When it was last used, Unix time in seconds, to the minute.
+    pub last_used: i64,
+}
+
 /// The people whose vaccination was registered with the phone logged in with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -48,9 +48,14 @@ operations! {
     log_in: post "/api/sessions", "sessions", "Open a session with a one-time code; sets the session cookie",
         body SessionRequest,
         answers ((status = 201, body = Session), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+    sessions: get "/api/sessions", "sessions", "The sessions that are open for this phone",
+        answers ((status = 200, body = OpenSessions), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
     session: get "/api/sessions/current", "sessions", "Who is logged in",
         answers ((status = 200, body = Session), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
     log_out: delete "/api/sessions/current", "sessions", "End the session",
+        answers ((status = 204), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+    end_session: delete "/api/sessions/{session}", "sessions", "End another session of this phone",
+        params (("session" = String, Path, description = "Id of a session from `/api/sessions`")),
         answers ((status = 204), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
     people: get "/api/people", "people", "The people whose vaccination was registered with this phone",
         answers ((status = 200, body = People), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));

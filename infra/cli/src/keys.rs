@@ -47,6 +47,13 @@ pub(crate) enum Command {
         #[arg(long)]
         no_publish: bool,
     },
+    /// Makes a new key for the sealed fields of the table. It seals once every function has read it; what older ones sealed
+    /// opens as before.
+    RotateSealing {
+        /// Have all sealing keys wrapped by this key of AWS KMS: its id or ARN. The functions need its `kms:Decrypt`.
+        #[arg(long, value_name = "KEY_ID")]
+        kms: Option<String>,
+    },
     /// Writes the certificate of the signer that signs, of another, or of the root.
     Export {
         /// The root's.
@@ -85,6 +92,7 @@ pub(crate) async fn run(place: &Where, command: Command) -> Result<ExitCode> {
         Command::Init { organisation, kms } => init(place, &organisation, kms.as_deref()).await?,
         Command::List { json } => list(place, json).await?,
         Command::Rotate { kms, no_publish } => rotate(place, kms.as_deref(), !no_publish).await?,
+        Command::RotateSealing { kms } => rotate_sealing(place, kms.as_deref()).await?,
         Command::Export { root, kid, der, output } => {
             let target = Target::find(place).await?;
             let certificate = if root {
@@ -187,6 +195,18 @@ async fn rotate(place: &Where, kms: Option<&str>, publish: bool) -> Result<()> {
     signers.activate(&signer).await?;
     println!("Signer {} signs from now on, everywhere within a minute.", signer.kid);
     trust::publish_unless(!publish, &target).await
+}
+
+async fn rotate_sealing(place: &Where, kms: Option<&str>) -> Result<()> {
+    let target = Target::find(place).await?;
+    let mut secrets = target.secrets().await?;
+    let (id, begins) = secrets.rotate_sealing(Timestamp::now())?;
+    if let Some(key) = kms {
+        secrets.wrap(target.region(), key).await?;
+    }
+    target.keep_secrets(&secrets).await?;
+    println!("Sealing key {id} was made and seals from {begins} on. Back the secrets up.");
+    Ok(())
 }
 
 async fn withdraw(place: &Where, kid: &str, yes: bool, publish: bool) -> Result<ExitCode> {

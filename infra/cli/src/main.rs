@@ -3,6 +3,7 @@
 mod fetch;
 mod import;
 mod keys;
+mod protect;
 mod revoke;
 mod target;
 mod trust;
@@ -48,6 +49,8 @@ enum Command {
     /// Secrets, root and document signers.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// No quick downloads for people whose data are publicly known.
+    Protect(protect::Options),
     /// Revokes certificates: verifiers say so once it is published.
     Revoke(revoke::Options),
     /// Trust and revocation lists.
@@ -90,6 +93,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             import::report(&mut target, &job, &report).await
         }
         Command::Keys(command) => keys::run(place, command).await,
+        Command::Protect(options) => protect::run(place, &options).await,
         Command::Revoke(options) => revoke::run(place, &options).await,
         Command::Trust(command) => trust::run(place, command).await,
         Command::Verify(options) => verify::run(place, &options).await,

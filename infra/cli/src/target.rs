@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use aws_config::{BehaviorVersion, SdkConfig};
-use bukti_aws::{Aws, Endpoint, Jobs, PublicFiles, SecretsSource, Settings, s3_client};
+use bukti_aws::{Aws, Endpoint, Jobs, PublicFiles, Secrets, SecretsSource, Settings, s3_client};
 use bukti_hcert::Root;
 use clap::Args;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tempfile::NamedTempFile;
 
 use crate::fetch;
 
@@ -58,12 +60,6 @@ impl Where {
     }
 }
 
-/// Where a root is.
-enum RootPlace {
-    File(PathBuf),
-    SecretsManager(String),
-}
-
 impl Where {
     /// Whether a Bukti is named, so that no other will do.
     pub(crate) fn names_one(&self) -> bool {
@@ -79,7 +75,7 @@ pub(crate) struct Target {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) s3: aws_sdk_s3::Client,
     settings: Settings,
-    root: RootPlace,
+    root: SecretsSource,
     /// The address of an embedded stack.
     embedded: Option<String>,
 }
@@ -155,7 +151,7 @@ impl Target {
             dynamodb,
             s3: s3_client(config),
             settings,
-            root: RootPlace::SecretsManager(place.root_secret.clone()),
+            root: SecretsSource::SecretsManager(place.root_secret.clone()),
             embedded: None,
         })
     }
@@ -177,7 +173,7 @@ impl Target {
             dynamodb,
             s3,
             settings,
-            root: RootPlace::File(info.root),
+            root: SecretsSource::File(info.root),
             embedded: Some(info.endpoint),
         }
     }
@@ -216,24 +212,42 @@ impl Target {
 
     /// The root, for who may read it.
     pub(crate) async fn root(&self) -> Result<Root> {
-        let (text, place) = match &self.root {
-            RootPlace::File(path) => {
-                let text = std::fs::read_to_string(path);
-                (
-                    text.with_context(|| format!("cannot read the root in {}", path.display()))?,
-                    path.display().to_string(),
-                )
+        read_secret(&self.root, "the root").await
+    }
+
+    /// The functions' secrets, for who may read them.
+    pub(crate) async fn secrets(&self) -> Result<Secrets> {
+        read_secret(&self.settings.secrets, "the secrets").await
+    }
+
+    /// Writes the functions' secrets, whole or not at all.
+    pub(crate) async fn keep_secrets(&self, secrets: &Secrets) -> Result<()> {
+        match &self.settings.secrets {
+            SecretsSource::File(path) => {
+                // Readable by its owner only.
+                let write = || -> Result<()> {
+                    let mut new = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+                    serde_json::to_writer_pretty(&mut new, secrets)?;
+                    new.as_file().sync_data()?;
+                    new.persist(path)?;
+                    Ok(())
+                };
+                write().with_context(|| format!("cannot write the secrets to {}", path.display()))
             }
-            RootPlace::SecretsManager(name) => {
-                let secrets = aws_sdk_secretsmanager::Client::new(&aws_environment().await?);
-                let secret = secrets.get_secret_value().secret_id(name).send().await;
-                let secret = secret.map_err(|error| error.into_service_error());
-                let secret = secret.with_context(|| format!("cannot read the root in the secret {name}"))?;
-                (secret.secret_string.unwrap_or_default(), name.clone())
+            SecretsSource::SecretsManager(name) => {
+                let client = aws_sdk_secretsmanager::Client::new(&aws_environment().await?);
+                let put = client.put_secret_value().secret_id(name);
+                let put = put.secret_string(serde_json::to_string(secrets)?).send().await;
+                put.map_err(|error| error.into_service_error())
+                    .with_context(|| format!("cannot write the secrets to the secret {name}"))?;
+                Ok(())
             }
-        };
-        // What serde says of it could hold part of the key.
-        serde_json::from_str(&text).map_err(|_| anyhow::anyhow!("the root in {place} is damaged"))
+        }
+    }
+
+    /// The region.
+    pub(crate) fn region(&self) -> &str {
+        &self.settings.region
     }
 
     /// What must be added to a command so that it finds this one again.
@@ -271,6 +285,28 @@ fn named<'a>(name: &'a str, what: &str, flag: &str) -> Result<&'a str> {
         bail!("{what} is not named: name it with {flag}");
     }
     Ok(name)
+}
+
+/// Reads a secret, for who may.
+async fn read_secret<T: DeserializeOwned>(source: &SecretsSource, what: &str) -> Result<T> {
+    let (text, place) = match source {
+        SecretsSource::File(path) => {
+            let text = std::fs::read_to_string(path);
+            (
+                text.with_context(|| format!("cannot read {what} in {}", path.display()))?,
+                path.display().to_string(),
+            )
+        }
+        SecretsSource::SecretsManager(name) => {
+            let secrets = aws_sdk_secretsmanager::Client::new(&aws_environment().await?);
+            let secret = secrets.get_secret_value().secret_id(name).send().await;
+            let secret = secret.map_err(|error| error.into_service_error());
+            let secret = secret.with_context(|| format!("cannot read {what} in the secret {name}"))?;
+            (secret.secret_string.unwrap_or_default(), name.clone())
+        }
+    };
+    // What serde says of it could hold part of the key.
+    serde_json::from_str(&text).map_err(|_| anyhow::anyhow!("{what} in {place} is damaged"))
 }
 
 /// The AWS environment: credentials and a region.

@@ -1,7 +1,10 @@
 //! Register, log in, see and download the certificates of the people of a phone.
 
+use bukti_aws::{Device, Sessions, Token};
+use bukti_domain::PhoneNumber;
 use bukti_paper::Paper;
-use bukti_tests::{TestApp, dose};
+use bukti_tests::{TestApp, a_thousand_times, dose};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 const PHONE: &str = "0821-0669-0743";
@@ -108,12 +111,7 @@ fn a_code_bears_five_wrong_tries_and_one_use() {
 fn of_many_right_codes_at_once_one_opens_a_session_and_wrong_ones_are_judged_five_times() {
     let app = TestApp::start();
     let race = |phone: &str, code: &str| {
-        std::thread::scope(|scope| {
-            let tries: Vec<_> = (0..100)
-                .map(|_| scope.spawn(|| app.post("/api/sessions", json!({"phone": phone, "code": code}))))
-                .collect();
-            tries.into_iter().map(|reply| reply.join().unwrap()).collect::<Vec<_>>()
-        })
+        a_thousand_times(|| app.post("/api/sessions", json!({"phone": phone, "code": code})))
     };
     app.ask_code(PHONE, None);
     let opened = race(PHONE, &app.last_code(PHONE)).into_iter().filter(|reply| reply.status == 201).count();
@@ -136,4 +134,70 @@ fn the_sms_of_a_code_is_one_part_and_bound_to_the_site() {
     insta::assert_snapshot!("otp_sms", message.text.replace(&code, "[code]"));
     assert!(message.text.chars().count() <= 160);
     assert_eq!(message.from, "1199");
+}
+
+#[test]
+fn the_owner_of_a_phone_sees_where_it_is_logged_in_and_ends_what_is_not_theirs() {
+    let app = TestApp::start();
+    let one = app.log_in(PHONE, None);
+    // The next code may come after a minute.
+    let other = app.with_aws(async |aws| {
+        let device = Device { browser: Some("Chrome".to_owned()), system: Some("Android".to_owned()) };
+        let phone = PhoneNumber::parse(PHONE).unwrap();
+        let opened = Sessions::new(&aws).open(&phone, None, &device, Timestamp::now()).await;
+        format!("bukti={}", opened.unwrap().0.secret())
+    });
+    let stranger = app.log_in("0812 3456 7890", None);
+    let list = |cookie: &str| app.call("GET", "/api/sessions", Some(cookie), None).body["sessions"].clone();
+    let sessions = list(&one);
+    assert_eq!(sessions.as_array().unwrap().len(), 2);
+    let others = sessions.as_array().unwrap().iter().find(|session| session["is_current"] == false).unwrap();
+    assert_eq!((&others["browser"], &others["system"]), (&json!("Chrome"), &json!("Android")));
+    assert_eq!(list(&stranger).as_array().unwrap().len(), 1);
+    assert_eq!(app.call("GET", "/api/sessions", None, None).code(), "not_logged_in");
+
+    let id = others["id"].as_str().unwrap();
+    let path = format!("/api/sessions/{id}");
+    let theirs = app.call("DELETE", &path, Some(&stranger), None);
+    let nobodys = app.call("DELETE", "/api/sessions/AAAA", Some(&stranger), None);
+    assert_eq!((theirs.status, &theirs.body), (404, &nobodys.body));
+    assert_eq!(
+        app.call("GET", "/api/people", Some(&format!("bukti={id}")), None).status,
+        401,
+        "its id opens nothing"
+    );
+    assert_eq!(app.call("DELETE", &path, Some(&one), None).status, 204);
+    assert_eq!(app.call("GET", "/api/people", Some(&other), None).code(), "not_logged_in");
+    assert_eq!(list(&one).as_array().unwrap().len(), 1);
+    assert_eq!(app.call("DELETE", "/api/sessions/current", Some(&one), None).status, 204);
+    assert_eq!(app.call("GET", "/api/people", Some(&one), None).code(), "not_logged_in");
+    let left = app.with_aws(async |aws| {
+        let phone = aws.keys.phone(&PhoneNumber::parse(PHONE).unwrap());
+        Sessions::new(&aws).of_phone_key(&phone, Timestamp::now()).await.unwrap().len()
+    });
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn a_session_ends_after_half_an_hour_without_use_and_after_half_a_day_in_any_case() {
+    let app = TestApp::start();
+    app.with_aws(async |aws| {
+        let (sessions, phone) = (Sessions::new(&aws), PhoneNumber::parse(PHONE).unwrap());
+        let device = Device { browser: None, system: None };
+        let start = Timestamp::now();
+        let open = async || sessions.open(&phone, None, &device, start).await.unwrap().0;
+        let is_good = async |token: &Token, minutes: i64| {
+            let at = start + SignedDuration::from_mins(minutes);
+            sessions.find(token.secret(), at).await.unwrap().is_some()
+        };
+        let idle = open().await;
+        assert!(is_good(&idle, 29).await);
+        assert!(is_good(&idle, 58).await, "used a while ago");
+        assert!(!is_good(&idle, 58 + 30).await);
+        let busy = open().await;
+        for minutes in (0..12 * 60).step_by(20) {
+            assert!(is_good(&busy, minutes).await, "{minutes}");
+        }
+        assert!(!is_good(&busy, 12 * 60).await);
+    });
 }

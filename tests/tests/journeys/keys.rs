@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use bukti_domain::FeedRow;
 use bukti_tests::{TestApp, call, csv, dose, outbox, program};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const PHONE: &str = "082106690743";
 const BORN: &str = "1989-01-24";
@@ -260,4 +261,28 @@ fn a_signer_in_kms_signs_certificates_and_lists() {
     let (good, said, _) = bukti(&["verify", text]);
     assert!(good && said.starts_with("Valid\n"), "{said}");
     assert!(said.contains("revocation   looked at"), "the list is signed in KMS, too: {said}");
+}
+
+#[test]
+fn a_new_sealing_key_seals_once_all_have_read_it_and_nothing_stands_still() {
+    let mut app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let said = app.bukti_well(&["keys", "rotate-sealing"]);
+    assert!(said.starts_with("Sealing key 2 was made and seals from "), "{said}");
+    let path = app.data.path().join("secrets.json");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+
+    // Half an hour later, in a process that has read it: another instance.
+    let mut secrets: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(secrets["sealing_keys"].as_array().unwrap().len(), 2);
+    secrets["sealing_keys"][1]["seals_from"] = json!(0);
+    std::fs::write(&path, secrets.to_string()).unwrap();
+    app.restart();
+    let second = FeedRow { nik: "3171012401890002".into(), no_hp: "0821-0669-0744".into(), ..dose("E2") };
+    app.import(&[second]);
+    for phone in ["0821-0669-0743", "0821-0669-0744"] {
+        let text = app.qr_text(phone, "1989-01-24");
+        assert!(text.starts_with("HC1:"), "what either key sealed opens");
+    }
 }

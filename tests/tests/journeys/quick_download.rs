@@ -49,7 +49,7 @@ fn download_before(app: &TestApp, facts: &FeedRow) {
 }
 
 /// Does everything at the same moment.
-pub fn at_once<T: Send>(work: impl Iterator<Item = impl FnOnce() -> T + Send>) -> Vec<T> {
+fn at_once<T: Send>(work: impl Iterator<Item = impl FnOnce() -> T + Send>) -> Vec<T> {
     std::thread::scope(|scope| {
         let work: Vec<_> = work.map(|work| scope.spawn(work)).collect();
         work.into_iter().map(|work| work.join().unwrap()).collect()
@@ -295,4 +295,25 @@ fn the_vaccines_to_choose_from_are_listed_and_may_be_kept() {
         json!({"name": "CoronaVac", "disease": {"code": "covid-19", "name": {"id": "COVID-19", "en": "COVID-19"}}})
     );
     assert!(vaccines.iter().any(|vaccine| vaccine["disease"]["code"] == "yellow-fever"), "{vaccines:?}");
+}
+
+#[test]
+fn an_admin_protects_people_whose_data_are_publicly_known() {
+    let app = TestApp::start();
+    app.import(&[person(1), person(2), person(3)]);
+    let list = app.data.path().join("protected.txt");
+    std::fs::write(&list, format!("{}\n\n", person(1).nik)).unwrap();
+    let list = list.to_str().unwrap();
+    assert_eq!(app.bukti_well(&["protect", list]), "quick downloads are locked for 1\n");
+    let (known, other) = (app.download(&person(1)), app.download(&person(2)));
+    assert_eq!((known.status, &known.body), (202, &other.body), "answered alike");
+    catch_up(&app, &person(3));
+    assert_eq!((links_to(&app, &person(1)).len(), links_to(&app, &person(2)).len()), (0, 1));
+
+    let nonsense = app.data.path().join("nonsense.txt");
+    std::fs::write(&nonsense, "3171012401890002\nIwan Purnomo\n").unwrap();
+    let said = app.bukti(&["protect", nonsense.to_str().unwrap()]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("line 2") && !said.err.contains("Iwan"), "{}", said.err);
+    assert_eq!(app.bukti_well(&["protect", list, "--remove"]), "quick downloads are allowed again for 1\n");
 }
