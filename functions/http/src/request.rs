@@ -60,13 +60,16 @@ impl Caller {
 }
 
 fn is_own_origin(request: &Request, settings: &Settings) -> bool {
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let Some(origin) = header(ORIGIN) else {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    if header("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site") {
+        return false;
+    }
+    let Some(origin) = header(ORIGIN.as_str()) else {
         // No browser, or the same site: browsers send it with every request that changes something elsewhere.
         return true;
     };
     let authority = origin.split_once("://").map(|(_, authority)| authority);
-    origin == settings.site_url || (authority.is_some() && authority == header(HOST))
+    origin == settings.site_url || (authority.is_some() && authority == header(HOST.as_str()))
 }
 
 fn matches_path(pattern: &str, path: &str) -> bool {

@@ -1,8 +1,10 @@
 //! The API as a whole.
 
+use std::path::Path;
+
 use bukti_tests::TestApp;
 use bukti_wire::ROUTES;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn the_document_is_served_and_its_routes_answer() {
@@ -42,4 +44,77 @@ fn the_template_has_every_route() {
         assert!(template.contains(&line), "{line}");
     }
     assert_eq!(template.matches("RouteKey:").count(), ROUTES.len());
+}
+
+/// Calls a route with these headers, and says its status and its problem's code.
+fn call_with(app: &TestApp, method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", app.url()));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut answer = agent.run(request.body("{}").unwrap()).unwrap();
+    let body: Value = answer.body_mut().read_json().unwrap_or_default();
+    (answer.status().as_u16(), body["code"].as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn a_request_of_another_site_is_refused() {
+    let app = TestApp::start();
+    let cookie = app.log_in("081234567890", None);
+    for route in ROUTES.iter().filter(|route| route.method != "GET") {
+        let path = route.path.replace(['{', '}'], "x");
+        for foreign in ["https://evil.example", "null", "http://127.0.0.1.evil.example"] {
+            let headers = [("cookie", &*cookie), ("origin", foreign), ("content-type", "text/plain")];
+            let refused = call_with(&app, route.method, &path, &headers);
+            assert_eq!(refused, (403, "foreign_origin".to_owned()), "{route:?} from {foreign}");
+        }
+        let headers = [("cookie", &*cookie), ("sec-fetch-site", "cross-site")];
+        assert_eq!(call_with(&app, route.method, &path, &headers).1, "foreign_origin", "{route:?}");
+    }
+    assert_eq!(app.call("GET", "/api/sessions/current", Some(&cookie), None).status, 200, "still logged in");
+}
+
+#[test]
+fn headers_have_a_limit() {
+    let app = TestApp::start();
+    let long = "x".repeat(11 * 1024);
+    let answer = call_with(&app, "GET", "/api/captcha", &[("x-long", &long)]);
+    assert_eq!(answer, (431, "headers_too_large".to_owned()));
+    assert_eq!(call_with(&app, "GET", "/api/captcha", &[("x-long", &long[..8 * 1024])]).0, 200);
+}
+
+#[test]
+fn each_case_of_the_threat_model_names_a_test_that_there_is() {
+    let root = bukti_tests::root();
+    let model = std::fs::read_to_string(root.join("infra/threat-model.md")).unwrap();
+    let (_, cases) = model.split_once("## Cases").unwrap();
+    let (cases, _) = cases.split_once("## ").unwrap();
+    let mut sources = String::new();
+    for folder in ["functions", "infra", "tests", "site"] {
+        read_sources(&root.join(folder), &mut sources);
+    }
+    let rows: Vec<&str> = cases.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 25);
+    for row in rows {
+        let tests = row.split('|').nth(4).unwrap();
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "{row}");
+        for name in names {
+            let is_there = [format!("fn {name}("), format!("\"{name}"), format!("`{name}")];
+            assert!(is_there.iter().any(|text| sources.contains(text)), "there is no test {name}");
+        }
+    }
+}
+
+fn read_sources(folder: &Path, sources: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        let is_source = path.extension().is_some_and(|extension| extension == "rs" || extension == "mjs");
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "node_modules" && name != "target") {
+            read_sources(&path, sources);
+        } else if is_source {
+            sources.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
 }

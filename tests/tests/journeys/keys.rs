@@ -193,17 +193,50 @@ fn start_kms(python: &OsStr, folder: &Path) -> (Process, String) {
     (process, url)
 }
 
-fn create_kms_key(url: &str, spec: &str) -> String {
+fn create_kms_key(url: &str, spec: &str, usage: &str) -> String {
     let scope = "AWS4-HMAC-SHA256 Credential=test/20261123/ap-southeast-3/kms/aws4_request, \
                  SignedHeaders=host, Signature=none";
     let mut answer = ureq::post(url)
         .header("x-amz-target", "TrentService.CreateKey")
         .header("content-type", "application/x-amz-json-1.1")
         .header("authorization", scope)
-        .send(serde_json::json!({"KeySpec": spec, "KeyUsage": "SIGN_VERIFY"}).to_string())
+        .send(serde_json::json!({"KeySpec": spec, "KeyUsage": usage}).to_string())
         .unwrap();
     let answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
     answer["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
+}
+
+/// An AWS environment whose KMS is this one.
+fn environment(kms_url: &str) -> [(&'static str, &str); 3] {
+    [("AWS_ENDPOINT_URL_KMS", kms_url), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]
+}
+
+/// A stack with this KMS, and its address; `None` where it does not start.
+fn start_stack(kms_url: &str, folder: &Path) -> Option<(Process, String)> {
+    let mut stack = Command::new(program("bukti-local"))
+        .args(["--port", "0", "--data"])
+        .arg(folder.join("data"))
+        .envs(environment(kms_url))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(stack.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let stack = Process(stack);
+    let url = line.trim().strip_prefix("Bukti is running at ")?.to_owned();
+    Some((stack, url))
+}
+
+/// Runs a command with this KMS and this stack: whether it succeeded, and what it said.
+fn bukti(kms_url: &str, url: &str, arguments: &[&str]) -> (bool, String, String) {
+    let output = Command::new(program("bukti"))
+        .args(arguments)
+        .args(["--endpoint", url])
+        .envs(environment(kms_url))
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
 }
 
 #[test]
@@ -216,36 +249,15 @@ fn a_signer_in_kms_signs_certificates_and_lists() {
     };
     let folder = tempfile::tempdir().unwrap();
     let (_kms, kms_url) = start_kms(&python, folder.path());
-    let environment = [
-        ("AWS_ENDPOINT_URL_KMS", &*kms_url),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-    ];
-    let mut stack = Command::new(program("bukti-local"))
-        .args(["--port", "0", "--data"])
-        .arg(folder.path().join("data"))
-        .envs(environment)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(stack.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let _stack = Process(stack);
-    let url = line.trim().strip_prefix("Bukti is running at ").unwrap();
-    let bukti = |arguments: &[&str]| {
-        let output = Command::new(program("bukti"))
-            .args(arguments)
-            .args(["--endpoint", url])
-            .envs(environment)
-            .output()
-            .unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.success(), text(output.stdout), text(output.stderr))
-    };
+    let (_stack, url) = start_stack(&kms_url, folder.path()).unwrap();
+    let url = &*url;
+    let bukti = |arguments: &[&str]| bukti(&kms_url, url, arguments);
 
-    let (good, _, said) = bukti(&["keys", "rotate", "--kms", &create_kms_key(&kms_url, "ECC_NIST_P384")]);
+    let (good, _, said) =
+        bukti(&["keys", "rotate", "--kms", &create_kms_key(&kms_url, "ECC_NIST_P384", "SIGN_VERIFY")]);
     assert!(!good && said.contains("ECC_NIST_P256"), "{said}");
-    let (good, _, said) = bukti(&["keys", "rotate", "--kms", &create_kms_key(&kms_url, "ECC_NIST_P256")]);
+    let (good, _, said) =
+        bukti(&["keys", "rotate", "--kms", &create_kms_key(&kms_url, "ECC_NIST_P256", "SIGN_VERIFY")]);
     assert!(good, "{said}");
     let (_, listed, _) = bukti(&["keys", "list"]);
     assert!(listed.lines().any(|line| line.contains("kms") && line.contains("active")), "{listed}");
@@ -285,4 +297,37 @@ fn a_new_sealing_key_seals_once_all_have_read_it_and_nothing_stands_still() {
         let text = app.qr_text(phone, "1989-01-24");
         assert!(text.starts_with("HC1:"), "what either key sealed opens");
     }
+}
+
+#[test]
+fn sealing_keys_that_kms_wraps_are_of_no_use_without_it() {
+    let Some(python) = std::env::var_os("BUKTI_PYTHON") else {
+        eprintln!(
+            "left out: BUKTI_PYTHON names no Python with tests/requirements.txt installed; `cargo xtask test` does"
+        );
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (_kms, kms_url) = start_kms(&python, folder.path());
+    let key = create_kms_key(&kms_url, "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT");
+    let feed = folder.path().join("feed.csv");
+    std::fs::write(&feed, csv(&[dose("E1")])).unwrap();
+    {
+        let (_stack, url) = start_stack(&kms_url, folder.path()).unwrap();
+        assert!(bukti(&kms_url, &url, &["import", feed.to_str().unwrap()]).0);
+        let (good, _, said) = bukti(&kms_url, &url, &["keys", "rotate-sealing", "--kms", &key]);
+        assert!(good, "{said}");
+    }
+    let secrets = std::fs::read(folder.path().join("data/secrets.json")).unwrap();
+    let secrets: Value = serde_json::from_slice(&secrets).unwrap();
+    let keys = secrets["sealing_keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 2);
+    assert!(keys.iter().all(|key| key["key"].as_str().unwrap().starts_with("kms:")), "the old one, too");
+
+    assert!(start_stack("http://127.0.0.1:9", folder.path()).is_none(), "nothing starts without KMS");
+    let (_stack, url) = start_stack(&kms_url, folder.path()).unwrap();
+    let sms = outbox(&url).pop().unwrap();
+    let opened =
+        call(&url, "POST", "/api/links", None, Some(json!({"token": sms.token(), "birth_date": BORN})));
+    assert_eq!(opened.status, 200, "what was sealed before opens");
 }
