@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::stack::Stack;
 use crate::toolchain::Choice;
-use crate::{Project, run, site, tools};
+use crate::{Project, run, site, supply, tools};
 
 /// All journeys share one stack, so one file runs after the other. A journey that fails and leaves its
 /// browser open, or waits for good, must not hold up the rest; the limit, in milliseconds, is for a whole
@@ -41,6 +41,8 @@ enum Stage {
     Fmt,
     /// Compiler and clippy, without a warning.
     Clippy,
+    /// Licences, sources and advisories of what comes from elsewhere, and what of it nobody uses.
+    Supply,
     /// Verifiers and decoders that the journeys call and that are not ours, from PyPI and npm.
     Verifiers,
     /// Tests in Rust: of each package and the journeys on the embedded stack.
@@ -58,6 +60,7 @@ impl Stage {
         match self {
             Self::Fmt => "fmt",
             Self::Clippy => "clippy",
+            Self::Supply => "supply",
             Self::Unit => "unit",
             Self::Site => "site",
             Self::Verifiers => "verifiers",
@@ -77,6 +80,7 @@ impl Stage {
                 clippy.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
                 run::stream(&mut clippy, "Clippy's messages above say where.")
             }
+            Self::Supply => supply::check(project),
             Self::Unit => {
                 let mut tests = project.command("cargo");
                 tests.args(["test", "--workspace"]).env("BUKTI_PYTHON", python(project)?);
