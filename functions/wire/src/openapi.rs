@@ -4,13 +4,20 @@ use utoipa::OpenApi;
 
 use crate::*;
 
-/// Declares the operations: one item an endpoint, in the order of [`ROUTES`].
+/// Declares the operations: one item an endpoint, in the order of [`ROUTES`], with the statuses of its problems. 431,
+/// 500 and 503 may come from each.
 macro_rules! operations {
     ($($name:ident: $method:ident $path:literal, $tag:literal, $summary:literal
-       $(, body $body:ty)? $(, params $params:tt)?, answers $responses:tt;)*) => {
+       $(, body $body:ty)? $(, params $params:tt)?, answers ($($answer:tt)*) $(, problems [$($problem:literal),*])?;)*) => {
         $(
             #[utoipa::path($method, path = $path, tag = $tag, summary = $summary $(, request_body = $body)?
-                $(, params $params)?, responses $responses)]
+                $(, params $params)?, responses(
+                    ($($answer)*)
+                    $($(, (status = $problem, body = Problem, content_type = "application/problem+json"))*)?,
+                    (status = 431, body = Problem, content_type = "application/problem+json"),
+                    (status = 500, body = Problem, content_type = "application/problem+json"),
+                    (status = 503, body = Problem, content_type = "application/problem+json"),
+                ))]
             #[expect(dead_code, reason = "only its attribute is read")]
             fn $name() {}
         )*
@@ -31,46 +38,46 @@ macro_rules! operations {
 
 operations! {
     captcha: get "/api/captcha", "captcha", "A proof-of-work challenge",
-        answers ((status = 200, body = CaptchaChallenge), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 200, body = CaptchaChallenge);
     status: post "/api/status", "status", "The doses of a person and why there is a certificate or none",
         body StatusRequest,
-        answers ((status = 200, body = StatusAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 200, body = StatusAnswer), problems [400, 403, 413, 422, 429];
     download: post "/api/downloads", "downloads", "Send a link to a certificate to the phone registered with the vaccination, without an account; the answer is the same whether the facts are right or not",
         body DownloadRequest,
-        answers ((status = 202, body = DownloadAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 202, body = DownloadAnswer), problems [400, 403, 413, 422, 429];
     vaccines: get "/api/vaccines", "downloads", "The vaccines that there are certificates for",
-        answers ((status = 200, body = Vaccines), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 200, body = Vaccines);
     openapi: get "/api/openapi.json", "status", "This document",
-        answers ((status = 200, description = "OpenAPI 3.1", content_type = "application/json"));
+        answers (status = 200, description = "OpenAPI 3.1", content_type = "application/json");
     otp: post "/api/otp", "otp", "Send a one-time code by SMS, to log in or to make an account",
         body OtpRequest,
-        answers ((status = 202, body = OtpAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 202, body = OtpAnswer), problems [400, 403, 413, 422, 429];
     log_in: post "/api/sessions", "sessions", "Open a session with a one-time code; sets the session cookie",
         body SessionRequest,
-        answers ((status = 201, body = Session), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 201, body = Session), problems [400, 403, 410, 413, 422, 429];
     sessions: get "/api/sessions", "sessions", "The sessions that are open for this phone",
-        answers ((status = 200, body = OpenSessions), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 200, body = OpenSessions), problems [401];
     session: get "/api/sessions/current", "sessions", "Who is logged in",
-        answers ((status = 200, body = Session), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 200, body = Session), problems [401];
     log_out: delete "/api/sessions/current", "sessions", "End the session",
-        answers ((status = 204), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 204), problems [403];
     end_session: delete "/api/sessions/{session}", "sessions", "End another session of this phone",
         params (("session" = String, Path, description = "Id of a session from `/api/sessions`")),
-        answers ((status = 204), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 204), problems [401, 403, 404];
     people: get "/api/people", "people", "The people whose vaccination was registered with this phone",
-        answers ((status = 200, body = People), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 200, body = People), problems [401];
     certificates: get "/api/people/{person}/certificates", "certificates", "The doses and certificates of a person",
         params (("person" = String, Path, description = "Id of a person from `/api/people`")),
-        answers ((status = 200, body = Certificates), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 200, body = Certificates), problems [401, 404];
     document: post "/api/certificates/{certificate}/document", "certificates", "A short-lived address of a certificate's document",
         body Option<DocumentRequest>, params (("certificate" = String, Path, description = "Id of a certificate")),
-        answers ((status = 200, body = Document), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 200, body = Document), problems [400, 401, 403, 404, 413, 422];
     link: post "/api/links", "links", "Open the link of an SMS with the birth date",
         body LinkRequest,
-        answers ((status = 200, body = LinkAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 200, body = LinkAnswer), problems [400, 403, 409, 410, 413, 422, 429];
     refuse_link: post "/api/links/refusals", "links", "Say of the link of an SMS \"this was not me\"",
         body LinkRefusal,
-        answers ((status = 204), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json"));
+        answers (status = 204), problems [400, 403, 410, 413, 429];
 }
 
 /// The document of `/api/openapi.json`, OpenAPI 3.1.

@@ -7,8 +7,10 @@
 mod bench;
 mod fuzz;
 mod run;
+mod sbom;
 mod site;
 mod stack;
+mod supply;
 mod test;
 mod toolchain;
 mod tools;
@@ -42,6 +44,8 @@ enum Task {
     Test(test::Options),
     /// Look for inputs that make the readers of QR texts, trust lists and revocation lists fail.
     Fuzz(fuzz::Options),
+    /// List what is deployed, each crate with version, licence and checksum (CycloneDX).
+    Sbom,
     /// Measure Bukti beside others that do the like.
     Bench(bench::Options),
 }
@@ -92,6 +96,7 @@ fn main() -> ExitCode {
         Task::Up(options) => up::up(&project, &options),
         Task::Test(options) => test::test(&project, &options),
         Task::Fuzz(options) => fuzz::fuzz(&project, &options),
+        Task::Sbom => sbom::sbom(&project),
         Task::Bench(options) => bench::bench(&project, &options),
     });
     match done {

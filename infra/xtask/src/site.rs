@@ -24,7 +24,7 @@ use crate::{Project, run};
 
 const SITE: &str = "bukti-site";
 /// The packages that are compiled, and the folders of their files.
-const MODULES: [(&str, &str); 2] = [(SITE, "site"), ("bukti-verifier", VERIFIER)];
+pub const MODULES: [(&str, &str); 2] = [(SITE, "site"), ("bukti-verifier", VERIFIER)];
 const VERIFIER: &str = "verifier";
 
 /// What the site is made from: a change in any of these builds it again.

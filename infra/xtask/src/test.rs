@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::stack::Stack;
 use crate::toolchain::Choice;
-use crate::{Project, run, site, tools};
+use crate::{Project, run, site, supply, tools};
 
 /// All journeys share one stack, so one file runs after the other. A journey that fails and leaves its
 /// browser open, or waits for good, must not hold up the rest; the limit, in milliseconds, is for a whole
@@ -41,10 +41,14 @@ enum Stage {
     Fmt,
     /// Compiler and clippy, without a warning.
     Clippy,
+    /// Licences, sources and advisories of what comes from elsewhere, and what of it nobody uses.
+    Supply,
     /// Verifiers and decoders that the journeys call and that are not ours, from PyPI and npm.
     Verifiers,
     /// Tests in Rust: of each package and the journeys on the embedded stack.
     Unit,
+    /// The API against its own document, with made-up requests.
+    Api,
     /// The site compiles to WebAssembly.
     Site,
     /// Journeys in Chromium.
@@ -58,7 +62,9 @@ impl Stage {
         match self {
             Self::Fmt => "fmt",
             Self::Clippy => "clippy",
+            Self::Supply => "supply",
             Self::Unit => "unit",
+            Self::Api => "api",
             Self::Site => "site",
             Self::Verifiers => "verifiers",
             Self::Browser => "browser",
@@ -77,6 +83,7 @@ impl Stage {
                 clippy.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
                 run::stream(&mut clippy, "Clippy's messages above say where.")
             }
+            Self::Supply => supply::check(project),
             Self::Unit => {
                 let mut tests = project.command("cargo");
                 tests.args(["test", "--workspace"]).env("BUKTI_PYTHON", python(project)?);
@@ -86,6 +93,7 @@ impl Stage {
                 tests.env("BUKTI_PDFINFO", tools::program(project, &["pdfinfo"], &["poppler-utils"], why)?);
                 run::stream(&mut tests, "Failures are listed above; `cargo test NAME` runs one test.")
             }
+            Self::Api => api(project),
             Self::Site => site::build(project, options.wasm_toolchain).map(drop),
             Self::Verifiers => python(project).and(node_verifier(project)).map(drop),
             Self::Browser => browser(project, options),
@@ -146,6 +154,42 @@ fn node_verifier(project: &Project) -> Result<PathBuf> {
     Ok(work.join("hcert.mjs"))
 }
 
+/// The API of the embedded stack, asked by schemathesis: right requests and wrong ones, made from `/api/openapi.json`.
+fn api(project: &Project) -> Result<()> {
+    let bin = tools::venv(project, "venv-api", &project.root.join("tests/requirements-api.txt"))?;
+    build_all(project)?;
+    let (source, folder) = (project.root.join("tests/api"), project.target.join("api"));
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    let (data, no_site) = (folder.join("data"), folder.join("site"));
+    for empty in [&data, &no_site] {
+        fs::create_dir_all(empty)?;
+    }
+    let stack = Stack::start(project, &data, &no_site, &folder.join("bukti-local.log"))?;
+    let mut import = project.command(project.target.join("debug/bukti"));
+    import.args(["import", "--endpoint", &stack.url]).arg(source.join("feed.csv"));
+    run::capture(&mut import, "Is the feed right?")?;
+    let mut schemathesis = project.command(bin.join("st"));
+    schemathesis.current_dir(&folder).env("PYTHONPATH", &source).env("PYTHONDONTWRITEBYTECODE", "1");
+    schemathesis.env("SCHEMATHESIS_HOOKS", "hooks").env("BUKTI_URL", &stack.url);
+    schemathesis.arg("--config-file").arg(source.join("schemathesis.toml"));
+    schemathesis.args(["run", "--workers=2", "--max-examples=60", "--continue-on-failure"]);
+    schemathesis.arg(format!("{}/api/openapi.json", stack.url));
+    run::stream(
+        &mut schemathesis,
+        &format!("See the failures above and the stack's log {}.", project.show(&stack.log)),
+    )
+}
+
+/// Builds the programs, with the test targets, so that the packages share features with `cargo test` and nothing is compiled
+/// twice.
+fn build_all(project: &Project) -> Result<()> {
+    let mut build = project.command("cargo");
+    build.args(["build", "--workspace", "--bins", "--tests"]);
+    run::stream(&mut build, "The compiler's message above says where.")
+}
+
 /// The journeys in a browser, against the embedded stack with fresh data.
 fn browser(project: &Project, options: &Options) -> Result<()> {
     let why = "for the browser tests";
@@ -153,11 +197,7 @@ fn browser(project: &Project, options: &Options) -> Result<()> {
     let chromium = tools::chromium(project, why)?;
     let python = python(project)?;
     let site = site::build(project, options.wasm_toolchain)?;
-    // With the test targets, so that the packages share features with `cargo test` and nothing is compiled
-    // twice.
-    let mut build = project.command("cargo");
-    build.args(["build", "--workspace", "--bins", "--tests"]);
-    run::stream(&mut build, "The compiler's message above says where.")?;
+    build_all(project)?;
 
     // Node looks for packages beside the script that imports them, so the journeys run from a copy.
     let source = project.root.join("tests/browser");
