@@ -22,6 +22,7 @@ use bukti_local::{Handlers, Options, Stack};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub mod caller;
 pub mod people;
 
 /// A stack on a free port with data of its own, and a caller of its API.

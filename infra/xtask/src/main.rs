@@ -6,6 +6,7 @@
 
 mod bench;
 mod fuzz;
+mod leaks;
 mod run;
 mod sbom;
 mod site;
@@ -46,6 +47,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// List what is deployed, each crate with version, licence and checksum (CycloneDX).
     Sbom,
+    /// Look for personal data in table, buckets, logs and answers after a walk through everything.
+    Leaks,
     /// Measure Bukti beside others that do the like.
     Bench(bench::Options),
 }
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::test(&project, &options),
         Task::Fuzz(options) => fuzz::fuzz(&project, &options),
         Task::Sbom => sbom::sbom(&project),
+        Task::Leaks => leaks::leaks(&project),
         Task::Bench(options) => bench::bench(&project, &options),
     });
     match done {

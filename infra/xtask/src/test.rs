@@ -55,6 +55,8 @@ enum Stage {
     Browser,
     /// The SAM template.
     Deploy,
+    /// Answers and times by which nobody can tell who is known. Only where it is named: it needs a quiet machine.
+    Alike,
 }
 
 impl Stage {
@@ -69,6 +71,7 @@ impl Stage {
             Self::Verifiers => "verifiers",
             Self::Browser => "browser",
             Self::Deploy => "deploy",
+            Self::Alike => "alike",
         }
     }
 
@@ -98,6 +101,20 @@ impl Stage {
             Self::Verifiers => python(project).and(node_verifier(project)).map(drop),
             Self::Browser => browser(project, options),
             Self::Deploy => deploy(project, options.deploy),
+            Self::Alike => {
+                let mut test = project.command("cargo");
+                test.args([
+                    "test",
+                    "--workspace",
+                    "--test",
+                    "alike",
+                    "--",
+                    "--include-ignored",
+                    "--nocapture",
+                ]);
+                test.arg("--test-threads=1");
+                run::stream(&mut test, "What differs is listed above; end what else runs here and try again.")
+            }
         }
     }
 }
@@ -108,7 +125,7 @@ impl Stage {
 /// The first failure.
 pub fn test(project: &Project, options: &Options) -> Result<()> {
     let chosen: BTreeSet<Stage> = match options.only.as_slice() {
-        [] => Stage::value_variants().iter().copied().collect(),
+        [] => Stage::value_variants().iter().copied().filter(|stage| *stage != Stage::Alike).collect(),
         only => only.iter().copied().collect(),
     };
     let mut rows = Vec::new();

@@ -1,0 +1,110 @@
+//! A caller that sees answers to the byte, and asks from another address each time.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use altcha::{CreateChallengeOptions, Payload, SolveChallengeOptions, create_challenge, solve_challenge};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+/// A caller of one stack that keeps its connection.
+pub struct Caller {
+    url: String,
+    origin: String,
+    agent: ureq::Agent,
+    secrets: Value,
+    calls: AtomicU32,
+}
+
+/// An answer to the byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raw {
+    /// HTTP status.
+    pub status: u16,
+    /// All headers but `Date`, in the order in which they came.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Raw {
+    /// The body as JSON; `null` where it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+}
+
+impl Caller {
+    /// A caller of the stack at this address with this data folder.
+    pub fn new(url: &str, data: &Path) -> Self {
+        let secrets = std::fs::read(data.join("secrets.json")).unwrap();
+        Self {
+            url: url.to_owned(),
+            origin: url.to_owned(),
+            agent: ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .timeout_global(Some(Duration::from_secs(60)))
+                .max_idle_connections(1)
+                .build()
+                .into(),
+            secrets: serde_json::from_slice(&secrets).unwrap(),
+            calls: AtomicU32::new(0),
+        }
+    }
+
+    /// Says to come from a page of this origin.
+    #[must_use]
+    pub fn from_origin(self, origin: &str) -> Self {
+        Self { origin: origin.to_owned(), ..self }
+    }
+
+    /// Calls the stack, or any address of it, with a JSON body.
+    pub fn call(&self, method: &str, path: &str, cookie: Option<&str>, body: &[u8]) -> Raw {
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) };
+        let mut request = ureq::http::Request::builder().method(method).uri(url);
+        if let Some(cookie) = cookie {
+            request = request.header("cookie", cookie);
+        }
+        // Limits are for each address: these calls are many people's.
+        let [_, high, middle, low] = self.calls.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        if let Some(edge_key) = self.secrets["edge_key"].as_str() {
+            request = request.header("x-bukti-edge", edge_key);
+        }
+        request = request.header("x-bukti-viewer", format!("10.{high}.{middle}.{low}"));
+        request = request.header("content-type", "application/json").header("origin", &self.origin);
+        let mut answer = self.agent.run(request.body(body).unwrap()).unwrap();
+        let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = answer.headers().iter().filter(|(name, _)| *name != "date");
+        let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
+        let body = answer.body_mut().with_config().limit(1 << 26).read_to_vec().unwrap();
+        Raw { status: answer.status().as_u16(), headers, body }
+    }
+
+    /// Posts JSON, without a session.
+    pub fn post(&self, path: &str, body: &Value) -> Raw {
+        self.call("POST", path, None, body.to_string().as_bytes())
+    }
+
+    /// A solved captcha. It is signed with the deployment's key and far cheaper than those that the deployment hands out.
+    pub fn captcha(&self) -> String {
+        let challenge = create_challenge(CreateChallengeOptions {
+            algorithm: "SHA-256".to_owned(),
+            cost: 1,
+            key_prefix: "0".to_owned(),
+            expires_at: Some((Timestamp::now() + SignedDuration::from_mins(60)).as_second()),
+            hmac_signature_secret: Some(self.secrets["captcha_key"].as_str().unwrap().to_owned()),
+            ..CreateChallengeOptions::default()
+        })
+        .unwrap();
+        let solution = solve_challenge(SolveChallengeOptions::new(&challenge)).unwrap().unwrap();
+        STANDARD.encode(serde_json::to_vec(&Payload { challenge, solution }).unwrap())
+    }
+}

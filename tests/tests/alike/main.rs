@@ -1,0 +1,222 @@
+//! Who asks for what is not theirs cannot tell from answer or time whether it is there.
+//!
+//! `cargo xtask test --only alike` runs it, since times need a quiet machine. `BUKTI_ALIKE` sets the calls of each kind.
+//! The two kinds of a comparison are called in random order over one connection. Their answers must be the same to the byte,
+//! and the 99 % confidence interval of the shift between their times must lie within a millisecond.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod statistics;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use bukti_aws::{Aws, Certificates, Doses, Links, Revocation, Sessions, Token};
+use bukti_domain::{FeedRow, PhoneNumber};
+use bukti_local::Handlers;
+use bukti_tests::caller::{Caller, Raw};
+use bukti_tests::{TestApp, dose};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::statistics::{Comparison, Random};
+
+/// Milliseconds by which times may differ.
+const GOAL: f64 = 1.0;
+
+/// What is called.
+struct Call {
+    path: &'static str,
+    body: String,
+}
+
+impl Call {
+    fn new(path: &'static str, body: &Value) -> Self {
+        Self { path, body: body.to_string() }
+    }
+}
+
+/// The tables of all comparisons, and what was wrong.
+struct Comparisons {
+    caller: Caller,
+    random: Random,
+    failures: Vec<String>,
+}
+
+impl Comparisons {
+    /// Calls both kinds in random order. `timed` is whether times must be alike, too.
+    fn compare(&mut self, app: &TestApp, what: &str, expected: u16, timed: bool, kinds: [Vec<Call>; 2]) {
+        app.settle();
+        let mut calls: Vec<(usize, Call)> = Vec::new();
+        for (kind, of_kind) in kinds.into_iter().enumerate() {
+            calls.extend(of_kind.into_iter().map(|call| (kind, call)));
+        }
+        self.random.shuffle(&mut calls);
+        let mut times = [Vec::new(), Vec::new()];
+        let mut first: Option<Raw> = None;
+        let mut different = 0;
+        for (kind, call) in calls {
+            let body = call.body.as_bytes();
+            let began = Instant::now();
+            let raw = self.caller.call("POST", call.path, None, body);
+            times[kind].push(i64::try_from(began.elapsed().as_nanos()).unwrap());
+            assert_eq!(raw.status, expected, "{what}: {raw:?}");
+            if first.get_or_insert_with(|| raw.clone()) != &raw {
+                different += 1;
+            }
+        }
+        let seen = Comparison::of(&times[0], &times[1]);
+        let alike = seen.interval.0 > -GOAL && seen.interval.1 < GOAL;
+        println!(
+            "{what:<46}{:>6}{:>9.2}{:>9.2}{:>+9.3}  [{:+.3}, {:+.3}]{:>10.2e}  {}",
+            times[0].len(),
+            seen.medians.0,
+            seen.medians.1,
+            seen.shift,
+            seen.interval.0,
+            seen.interval.1,
+            seen.p,
+            match (alike, timed) {
+                (true, _) => "alike",
+                (false, true) => "NOT ALIKE",
+                (false, false) => "not alike, and need not be",
+            }
+        );
+        if different > 0 {
+            self.failures.push(format!("{what}: {different} answers are not the same"));
+        }
+        if timed && !alike {
+            self.failures.push(format!("{what}: times differ by {:?} ms", seen.interval));
+        }
+    }
+}
+
+/// Somebody who is the only one with number and phone.
+fn person(at: usize) -> FeedRow {
+    const NAMES: [&str; 8] = ["Iwan", "Ayu", "Budi", "Siti", "Wahyu", "Dewi", "Agus", "Rina"];
+    let (day, month, year) = (1 + at % 28, 1 + at % 12, 50 + at % 50);
+    FeedRow {
+        nik: format!("317101{day:02}{month:02}{year:02}{:04}", 1000 + at % 9000),
+        nama: format!("{} {} Purnomo", NAMES[at % 8], NAMES[at / 8 % 8]),
+        tanggal_lahir: format!("19{year}-{month:02}-{day:02}"),
+        no_hp: format!("0812{:08}", 10_000_000 + at * 7),
+        ..dose(&format!("ALIKE-{at}"))
+    }
+}
+
+#[test]
+#[ignore = "takes minutes and a quiet machine: cargo xtask test --only alike"]
+fn answers_and_times_are_alike() {
+    let calls: usize = std::env::var("BUKTI_ALIKE").map_or(2000, |calls| calls.parse().unwrap());
+    // On AWS what follows from a request (notify, issue) is done on other machines.
+    let at_rest = Arc::new(AtomicBool::new(false));
+    let rest = Arc::clone(&at_rest);
+    let app = TestApp::start_with(move |aws| {
+        let mut handlers = Handlers::bukti(aws);
+        for (_, handler) in &mut handlers.streams {
+            let (works, rest) = (Arc::clone(handler), Arc::clone(&rest));
+            *handler = Arc::new(move |event| match rest.load(Ordering::Relaxed) {
+                true => Box::pin(async { Default::default() }),
+                false => works(event),
+            });
+        }
+        handlers
+    });
+    let mut random = Random(2026);
+    let mut people: Vec<FeedRow> = (0..2 * calls).map(person).collect();
+    random.shuffle(&mut people);
+    let (known, unknown) = people.split_at(calls);
+    app.import(known);
+    at_rest.store(true, Ordering::Relaxed);
+    let caller = Caller::new(app.url(), app.data.path());
+    app.with_aws(async |aws: Aws| {
+        let sessions = Sessions::new(&aws);
+        for row in known {
+            let phone = PhoneNumber::parse(&row.no_hp).unwrap();
+            sessions.open(&phone, Some(row.nama.clone()), Timestamp::now()).await.unwrap();
+        }
+    });
+    let mut all = Comparisons { caller, random, failures: Vec::new() };
+    println!(
+        "{:<46}{:>6}{:>9}{:>9}{:>9}  {:<18}{:>8}  (milliseconds)",
+        "what", "calls", "median", "median", "shift", "99 %", "p"
+    );
+
+    let status = |row: &FeedRow, name: &str| {
+        let captcha = all.caller.captcha();
+        Call::new("/api/status", &json!({"name": name, "nik": row.nik, "captcha": captcha}))
+    };
+    let kinds = [known, unknown].map(|rows| rows.iter().map(|row| status(row, "Kartika Rahayu")).collect());
+    all.compare(&app, "status: known number, wrong name / unknown", 200, true, kinds);
+
+    let otp = |row: &FeedRow| Call::new("/api/otp", &json!({"phone": row.no_hp}));
+    let kinds = [known, unknown].map(|rows| rows.iter().map(otp).collect());
+    all.compare(&app, "code: phone with dose and account / unknown", 202, true, kinds);
+
+    // With the codes that have just been sent.
+    let wrong = |row: &FeedRow| Call::new("/api/sessions", &json!({"phone": row.no_hp, "code": "000000"}));
+    let kinds = [known, unknown].map(|rows| rows.iter().map(wrong).collect());
+    all.compare(&app, "session: wrong code, account / none", 422, true, kinds);
+
+    let download = |row: &FeedRow| {
+        let captcha = all.caller.captcha();
+        let asked = json!({"name": row.nama, "nik": row.nik, "birth_date": row.tanggal_lahir,
+            "vaccination_date": row.tanggal_vaksinasi, "vaccine": row.vaksin, "captcha": captcha});
+        Call::new("/api/downloads", &asked)
+    };
+    let kinds = [known, unknown].map(|rows| rows.iter().map(download).collect());
+    all.compare(&app, "quick download: right facts / unknown number", 202, true, kinds);
+
+    for kind in [Dead::Expired, Dead::Refused, Dead::Replaced, Dead::Revoked] {
+        let tokens = app.with_aws(async |aws: Aws| dead_links(&aws, known, kind).await);
+        compare_links(&mut all, &app, kind, known, &tokens);
+    }
+    assert!(all.failures.is_empty(), "{:#?}", all.failures);
+}
+
+/// Why a link is dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dead {
+    Expired,
+    Refused,
+    /// It went to a phone of before.
+    Replaced,
+    /// Its certificate is revoked.
+    Revoked,
+}
+
+async fn dead_links(aws: &Aws, people: &[FeedRow], kind: Dead) -> Vec<Token> {
+    let (doses, links, certificates) = (Doses::new(aws), Links::new(aws), Certificates::new(aws));
+    let now = Timestamp::now();
+    let mut tokens = Vec::new();
+    for row in people {
+        let mut dose = doses.of_event(&aws.keys.event(&row.event_id)).await.unwrap().unwrap();
+        let token = Token::generate().unwrap();
+        let made = if kind == Dead::Expired { now - SignedDuration::from_hours(31 * 24) } else { now };
+        if kind == Dead::Replaced {
+            dose.phone_version -= 1;
+        }
+        if kind == Dead::Revoked {
+            let id = dose.certificate_id.as_ref().unwrap();
+            certificates.revoke(id, Revocation::Revoked("alike"), now).await.unwrap();
+        }
+        links.make(&token, &dose, None, made).await.unwrap();
+        if kind == Dead::Refused {
+            links.refuse(token.secret(), now).await.unwrap();
+        }
+        tokens.push(token);
+    }
+    tokens
+}
+
+fn compare_links(all: &mut Comparisons, app: &TestApp, kind: Dead, people: &[FeedRow], tokens: &[Token]) {
+    let open = |row: &FeedRow, token: &Token| {
+        Call::new("/api/links", &json!({"token": token.secret(), "birth_date": row.tanggal_lahir}))
+    };
+    let dead = people.iter().zip(tokens).map(|(row, token)| open(row, token)).collect();
+    let never = people.iter().map(|row| open(row, &Token::generate().unwrap())).collect();
+    let what = format!("link: {kind:?} / never there").to_lowercase();
+    // Who has a token had the SMS: nobody guesses one. So only the answers need be alike.
+    all.compare(app, &what, 410, false, [dead, never]);
+}

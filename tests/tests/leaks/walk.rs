@@ -1,0 +1,517 @@
+//! A walk through every flow, right and wrong, and what was answered.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bukti_domain::{FeedRow, PhoneNumber};
+use bukti_tests::caller::{Caller, Raw};
+use bukti_tests::{csv, dose, outbox, program};
+use bukti_wire::DocumentForm;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::needles::{Kind, Needles};
+use crate::places::May;
+
+/// What may be in an answer that is no problem, of the people whom the caller may see. No other route's holds anything.
+/// Nor does any problem, nor any header but the cookie of a new session.
+const MAY_HOLD: [(&str, &str, &[Kind]); 5] = [
+    // The name that the caller gave the account.
+    ("POST", "/api/sessions", &[Kind::Name]),
+    ("GET", "/api/sessions/current", &[Kind::Name]),
+    ("GET", "/api/people", &[Kind::Name]),
+    // The number is masked.
+    ("GET", "/api/people/{person}/certificates", &[Kind::Name, Kind::BirthDate, Kind::QrText]),
+    ("POST", "/api/links", &[Kind::Name, Kind::BirthDate, Kind::QrText]),
+];
+
+/// The stack as a program of its own, whose logs are kept.
+pub struct Stack {
+    process: Child,
+    pub url: String,
+    pub data: PathBuf,
+    pub log: PathBuf,
+    caller: Caller,
+    _folder: TempDir,
+}
+
+impl Stack {
+    fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let (data, log) = (folder.path().join("data"), folder.path().join("log"));
+        let file = File::create(&log).unwrap();
+        let mut process = Command::new(program("bukti-local"))
+            .args(["--port", "0", "--data"])
+            .arg(&data)
+            .env("RUST_LOG", "warn,bukti=trace")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("Bukti is running at ").unwrap().to_owned();
+        let caller = Caller::new(&url, &data);
+        Self { process, url, data, log, caller, _folder: folder }
+    }
+
+    /// What is at an address.
+    pub fn json(&self, path: &str) -> Value {
+        self.caller.call("GET", path, None, b"").json()
+    }
+
+    fn settle(&self) {
+        let deadline = Instant::now() + Duration::from_secs(600);
+        while self.json("/_stack.json")["backlog"] != 0 {
+            assert!(Instant::now() < deadline, "the stack does not come to rest");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An answer, and what may be in it.
+#[derive(Clone)]
+pub struct Seen {
+    /// Which call it was, without what it said.
+    pub what: String,
+    pub raw: Raw,
+    pub is_document: bool,
+    pub may: May,
+    pub headers_may: May,
+}
+
+/// A walk and what it saw.
+pub struct Walk {
+    pub stack: Stack,
+    pub seen: Vec<Seen>,
+    /// What the command line said.
+    pub said: Vec<(String, Vec<u8>)>,
+    pub needles: Needles,
+}
+
+/// Somebody of the walk.
+fn person(at: usize, name: &str, birth_date: &str, sex: &str) -> FeedRow {
+    let (year, month, day) = (&birth_date[2..4], &birth_date[5..7], birth_date[8..].parse::<u8>().unwrap());
+    let day = if sex == "P" { day + 40 } else { day };
+    FeedRow {
+        nik: format!("317104{day:02}{month}{year}83{at:02}"),
+        nama: name.into(),
+        tanggal_lahir: birth_date.into(),
+        jenis_kelamin: sex.into(),
+        no_hp: format!("0821-0669-90{at:02}"),
+        ..dose(&format!("WALK-{at}"))
+    }
+}
+
+fn people() -> Vec<FeedRow> {
+    let mut people = vec![
+        person(0, "Kuncoro Wiradinata", "1971-03-14", "L"),
+        person(1, "Sekarwangi Wiradinata", "2010-05-06", "P"),
+        person(2, "Zbigniew Brzęczyszczykiewicz", "1968-11-23", "L"),
+        person(3, "Raden Mas Tirtonegoro, S.Pd.", "1955-07-09", "L"),
+        person(4, "Dewangga Purbalingga", "1983-08-17", "L"),
+        person(5, "Lintangsari Kusumoprojo", "1992-02-28", "P"),
+        person(6, "Bagaskara Hadiningrat", "1947-12-30", "L"),
+        person(7, "Jatmikowati Prawirodirdjo", "1964-09-05", "P"),
+        person(8, "Tunggulwulung Adikusumo", "1979-04-21", "L"),
+        person(9, "Respatiningsih Notokusumo", "1986-06-11", "P"),
+    ];
+    // A family's phone, a passport; what is incomplete, malformed, contradictory.
+    people[1].no_hp = people[0].no_hp.clone();
+    (people[2].nik, people[2].paspor) = (String::new(), "ZX8401177".into());
+    people[7].batch = String::new();
+    people[8].nik.truncate(14);
+    people[9].jenis_kelamin = "L".into();
+    let mut second = people[0].clone();
+    (second.event_id, second.dosis_ke) = ("WALK-0-2".into(), "2".into());
+    (second.tanggal_vaksinasi, second.sent_at) = ("2021-03-01".into(), "2021-03-01T10:00:00+07:00".into());
+    people.push(second);
+    people
+}
+
+impl Walk {
+    /// Takes the rows in and walks.
+    pub fn through(mut rows: Vec<FeedRow>) -> Self {
+        let mut walk =
+            Self { stack: Stack::start(), seen: Vec::new(), said: Vec::new(), needles: Needles::default() };
+        let samples: Vec<FeedRow> = rows.iter().step_by(rows.len() / 12 + 1).cloned().collect();
+        let people = people();
+        rows.extend(people.iter().cloned());
+        walk.import(&rows, "feed");
+        walk.stack.settle();
+
+        walk.status_and_download(&people, &samples);
+        walk.errors(&people);
+        walk.account(&people);
+        walk.links(&people);
+        rows.extend(walk.correct(&people));
+        walk.revoke(&people[6]);
+        walk.bad_feeds(&people);
+        walk.stack.settle();
+
+        walk.needles.add_people(&rows);
+        for message in outbox(&walk.stack.url) {
+            if let Some(token) = message.token() {
+                walk.needles.add(Kind::LinkToken, &token);
+            } else if let Some((_, code)) = message.text.rsplit_once('#') {
+                walk.needles.add(Kind::Code, code.trim());
+            }
+        }
+        walk
+    }
+
+    /// What the project says to everybody.
+    pub fn public_texts(&self) -> Vec<u8> {
+        let mut texts = self.stack.caller.call("GET", "/api/openapi.json", None, b"").body;
+        texts.extend(self.stack.caller.call("GET", "/api/vaccines", None, b"").body);
+        let folder = bukti_tests::root().join("functions/locales/texts");
+        for language in std::fs::read_dir(folder).unwrap() {
+            for file in std::fs::read_dir(language.unwrap().path()).unwrap() {
+                texts.extend(std::fs::read(file.unwrap().path()).unwrap());
+            }
+        }
+        texts
+    }
+
+    /// Calls a route, and keeps the answer with what may be in it.
+    fn call(&mut self, method: &str, path: &str, cookie: Option<&str>, body: &[u8], of: &[&FeedRow]) -> Raw {
+        let raw = self.stack.caller.call(method, path, cookie, body);
+        let pattern = |path: &str| {
+            let parts: Vec<&str> = path.split('/').collect();
+            match parts.as_slice() {
+                ["", "api", "people", _, "certificates"] => "/api/people/{person}/certificates".to_owned(),
+                ["", "api", "certificates", _, "document"] => {
+                    "/api/certificates/{certificate}/document".to_owned()
+                }
+                _ if bukti_wire::ROUTES.iter().any(|route| route.path == path) => path.to_owned(),
+                _ => "elsewhere".to_owned(),
+            }
+        };
+        let route = pattern(path);
+        let (mut may, mut headers_may) = (May::default(), May::default());
+        if raw.status < 300 {
+            let rule = MAY_HOLD.iter().find(|rule| (rule.0, rule.1) == (method, &*route));
+            for kind in rule.map_or(&[][..], |rule| rule.2) {
+                match kind {
+                    Kind::QrText => may.kinds.push(Kind::QrText),
+                    Kind::BirthDate => {
+                        may.own.extend(of.iter().map(|row| (*kind, row.tanggal_lahir.clone())));
+                    }
+                    _ => may.own.extend(of.iter().map(|row| (*kind, row.nama.to_lowercase()))),
+                }
+            }
+            if (method, &*route) == ("POST", "/api/sessions") {
+                headers_may.kinds.push(Kind::SessionToken);
+            }
+        }
+        let what = format!("{method} {route} {}", raw.status);
+        self.seen.push(Seen { what, raw: raw.clone(), is_document: false, may, headers_may });
+        raw
+    }
+
+    fn post(&mut self, path: &str, body: &Value, of: &[&FeedRow]) -> Raw {
+        self.call("POST", path, None, body.to_string().as_bytes(), of)
+    }
+
+    /// Fetches a document of a person.
+    fn fetch(&mut self, address: &Value, of: &FeedRow) {
+        let raw = self.stack.caller.call("GET", address.as_str().unwrap(), None, b"");
+        assert_eq!(raw.status, 200);
+        let may = May {
+            kinds: vec![Kind::QrText],
+            own: [(Kind::Name, of.nama.to_lowercase()), (Kind::BirthDate, of.tanggal_lahir.clone())].into(),
+        };
+        let what = "document".to_owned();
+        self.seen.push(Seen { what, raw, is_document: true, may, headers_may: May::default() });
+    }
+
+    /// Runs a command of `bukti`; gives its standard output.
+    fn bukti(&mut self, arguments: &[&str]) -> String {
+        let output = Command::new(program("bukti"))
+            .args(arguments)
+            .args(["--endpoint", &self.stack.url])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = [&output.stdout[..], &output.stderr].concat();
+        self.said.push((arguments[..1].join(" "), said));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn import(&mut self, rows: &[FeedRow], name: &str) {
+        self.import_bytes(&csv(rows), name);
+    }
+
+    fn import_bytes(&mut self, feed: &[u8], name: &str) {
+        // Outside the data folder: an admin's own files.
+        let folder = TempDir::new().unwrap();
+        let (file, report) = (folder.path().join(name), folder.path().join("report"));
+        std::fs::write(&file, feed).unwrap();
+        self.bukti(&["import", "--report", report.to_str().unwrap(), file.to_str().unwrap()]);
+        self.said.push(("import's report".to_owned(), std::fs::read(&report).unwrap_or_default()));
+    }
+
+    /// The SMS to a phone, oldest first.
+    fn sms(&self, phone: &str) -> Vec<bukti_tests::Message> {
+        let to = PhoneNumber::parse(phone).unwrap();
+        let mut messages = outbox(&self.stack.url);
+        messages.retain(|message| message.to == to.e164());
+        messages
+    }
+
+    /// The token of the last link to a phone.
+    fn token(&self, phone: &str) -> String {
+        self.sms(phone).iter().rev().find_map(bukti_tests::Message::token).unwrap()
+    }
+
+    fn status(&mut self, name: &str, of: &FeedRow) -> Raw {
+        let mut asked = json!({"name": name, "captcha": self.stack.caller.captcha()});
+        let (field, number) = if of.nik.is_empty() { ("passport", &of.paspor) } else { ("nik", &of.nik) };
+        asked[field] = json!(number);
+        self.post("/api/status", &asked, &[of])
+    }
+
+    fn download(&mut self, of: &FeedRow) -> Raw {
+        let mut asked = json!({
+            "name": of.nama,
+            "birth_date": of.tanggal_lahir,
+            "vaccination_date": of.tanggal_vaksinasi,
+            "vaccine": of.vaksin,
+            "captcha": self.stack.caller.captcha(),
+        });
+        let (field, number) = if of.nik.is_empty() { ("passport", &of.paspor) } else { ("nik", &of.nik) };
+        asked[field] = json!(number);
+        self.post("/api/downloads", &asked, &[of])
+    }
+
+    fn status_and_download(&mut self, people: &[FeedRow], samples: &[FeedRow]) {
+        self.call("GET", "/api/captcha", None, b"", &[]);
+        self.call("GET", "/api/vaccines", None, b"", &[]);
+        for of in people.iter().chain(samples) {
+            self.status(&of.nama, of);
+            self.status("Kuncoro Wiradinato", of);
+        }
+        assert_eq!(self.status(&people[0].nama, &people[0]).json()["doses"].as_array().unwrap().len(), 2);
+        for of in [&people[2], &people[5]] {
+            assert_eq!(self.download(of).status, 202);
+        }
+        // Once more, which is too soon; then with a wrong fact, and of nobody.
+        assert_eq!(self.download(&people[5]).status, 429);
+        self.download(&FeedRow { tanggal_lahir: "1971-03-15".into(), ..people[0].clone() });
+        self.download(&FeedRow { nik: "3171041403718399".into(), ..people[0].clone() });
+        self.stack.settle();
+    }
+
+    /// Each kind of problem, personal data in whatever caused it.
+    fn errors(&mut self, people: &[FeedRow]) {
+        let (of, other) = (&people[0], &people[4]);
+        let broken = format!(r#"{{"name":"{}","nik":"{}","phone":"{}" "#, of.nama, of.nik, of.no_hp);
+        let unknown = json!({"name": of.nama, of.nik.clone(): of.nama, "captcha": of.no_hp}).to_string();
+        let wrong_types =
+            json!({"name": {"of": of.nama}, "nik": [of.nik], "phone": {"is": of.no_hp}, "code": of.nama,
+            "token": {"of": of.nik}, "birth_date": of.nama})
+            .to_string();
+        let wrong_values =
+            json!({"name": "12", "nik": format!("{}x", of.nik), "captcha": of.nama}).to_string();
+        let bad_captcha = json!({"name": of.nama, "nik": of.nik, "captcha": of.nama}).to_string();
+        let long = json!({"name": of.nama.repeat(2_000), "nik": of.nik}).to_string();
+        let longest = json!({"name": of.nama.repeat(80_000), "nik": of.nik}).to_string();
+        for route in bukti_wire::ROUTES {
+            let path = route
+                .path
+                .replace("{person}", &of.nik)
+                .replace("{certificate}", &of.nama.replace(' ', "%20"));
+            for body in
+                [&broken, &unknown, &wrong_types, &wrong_values, &bad_captcha, &long, &longest, &of.nama]
+            {
+                for cookie in [None, Some(&*format!("bukti={}", of.nik))] {
+                    if route.method != "GET" {
+                        self.call(route.method, &path, cookie, body.as_bytes(), &[]);
+                    }
+                }
+            }
+            self.call(route.method, &format!("{path}?nik={}&phone={}", of.nik, of.no_hp), None, b"{}", &[]);
+            self.call("PATCH", &path, Some(&format!("bukti={}", other.nik)), b"", &[]);
+        }
+        for path in [
+            "/api",
+            "/api/status",
+            "/api/people",
+            "/api/certificates",
+            "/s",
+            "/trust",
+            "",
+            "/bukti-documents",
+        ] {
+            let name = of.nama.replace(' ', "%20");
+            self.call("GET", &format!("{path}/{}/{name}?to={}", of.nik, of.no_hp), None, b"", &[]);
+            self.call("POST", &format!("{path}/{name}"), None, of.nik.as_bytes(), &[]);
+        }
+        // A captcha that was used.
+        let captcha = self.stack.caller.captcha();
+        let asked = json!({"name": other.nama, "nik": other.nik, "captcha": captcha});
+        assert_eq!(self.post("/api/status", &asked, &[]).status, 200);
+        assert_eq!(self.post("/api/status", &asked, &[]).json()["code"], "captcha_reused");
+        for (path, asked) in [
+            ("/api/otp", json!({"phone": "021-5558301", "name": of.nama})),
+            ("/api/otp", json!({"phone": of.nama})),
+            ("/api/sessions", json!({"phone": of.no_hp, "code": "12345"})),
+            ("/api/sessions", json!({"phone": other.no_hp, "code": "123456"})),
+            ("/api/links", json!({"token": of.nik, "birth_date": of.tanggal_lahir})),
+            ("/api/links", json!({"token": of.nama, "birth_date": "14-03-1971"})),
+            ("/api/links/refusals", json!({"token": of.nama})),
+        ] {
+            assert!(self.post(path, &asked, &[]).status >= 400);
+        }
+    }
+
+    fn account(&mut self, people: &[FeedRow]) {
+        let family = [&people[0], &people[1]];
+        for (phone, name, of) in
+            [(&people[0].no_hp, Some(&people[0].nama), &family[..]), (&people[2].no_hp, None, &[&people[2]])]
+        {
+            let asked = name.map_or(json!({"phone": phone}), |name| json!({"phone": phone, "name": name}));
+            assert_eq!(self.post("/api/otp", &asked, of).status, 202);
+            assert_eq!(self.post("/api/otp", &asked, of).status, 429);
+            let code = self.sms(phone).last().unwrap().text.rsplit('#').next().unwrap().trim().to_owned();
+            let wrong = if code == "000000" { "000001" } else { "000000" };
+            for code in [wrong, &code] {
+                self.post("/api/sessions", &json!({"phone": phone, "code": code}), of);
+            }
+            let opened = self.seen.last().unwrap().raw.clone();
+            assert_eq!(opened.status, 201);
+            assert_eq!(self.post("/api/sessions", &json!({"phone": phone, "code": code}), of).status, 410);
+            let cookie = opened.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+            self.needles.add(Kind::SessionToken, cookie.split_once('=').unwrap().1);
+            let cookie = Some(&*cookie);
+            self.call("GET", "/api/sessions/current", cookie, b"", of);
+            let listed = self.call("GET", "/api/people", cookie, b"", of).json();
+            assert_eq!(listed["people"].as_array().unwrap().len(), of.len());
+            for listed in listed["people"].as_array().unwrap() {
+                let who = of.iter().find(|row| listed["name"] == row.nama).unwrap();
+                let path = format!("/api/people/{}/certificates", listed["id"].as_str().unwrap());
+                let answer = self.call("GET", &path, cookie, b"", &[who]).json();
+                for dose in answer["doses"].as_array().unwrap() {
+                    let certificate = &dose["certificate"];
+                    self.needles.add(Kind::QrText, certificate["qr_text"].as_str().unwrap());
+                    let path = format!("/api/certificates/{}/document", certificate["id"].as_str().unwrap());
+                    for form in DocumentForm::ALL {
+                        let form = json!({"form": form.code()}).to_string();
+                        let answer = self.call("POST", &path, cookie, form.as_bytes(), &[who]).json();
+                        self.fetch(&answer["url"], who);
+                    }
+                    let form = json!({"form": who.nama}).to_string();
+                    self.call("POST", &path, cookie, form.as_bytes(), &[who]);
+                }
+            }
+            // What is nobody's or another's, by what a person would be called.
+            for path in [
+                format!("/api/people/{}/certificates", people[4].nik),
+                format!("/api/certificates/{}/document", people[4].nik),
+            ] {
+                let method = if path.ends_with("document") { "POST" } else { "GET" };
+                assert_eq!(self.call(method, &path, cookie, b"", of).status, 404);
+            }
+            assert_eq!(self.call("DELETE", "/api/sessions/current", cookie, b"", of).status, 204);
+            assert_eq!(self.call("GET", "/api/people", cookie, b"", of).status, 401);
+        }
+    }
+
+    fn links(&mut self, people: &[FeedRow]) {
+        let open = |walk: &mut Self, token: &str, birth_date: &str, form: &str, of: &FeedRow| {
+            let asked = json!({"token": token, "birth_date": birth_date, "form": form});
+            walk.post("/api/links", &asked, &[of])
+        };
+        for of in [&people[2], &people[3], &people[6]] {
+            let token = self.token(&of.no_hp);
+            assert_eq!(open(self, &token, "1950-01-01", "card", of).status, 422);
+            for form in DocumentForm::ALL {
+                let answer = open(self, &token, &of.tanggal_lahir, form.code(), of).json();
+                self.needles.add(Kind::QrText, answer["certificate"]["qr_text"].as_str().unwrap());
+                self.fetch(&answer["document"]["url"], of);
+            }
+        }
+        let (locked, refused) = (&people[4], &people[5]);
+        let token = self.token(&locked.no_hp);
+        for _ in 0..6 {
+            open(self, &token, "1950-01-01", "a4", locked);
+        }
+        assert_eq!(open(self, &token, &locked.tanggal_lahir, "a4", locked).status, 403);
+        // The link of the quick download.
+        let token = self.token(&refused.no_hp);
+        assert_eq!(self.post("/api/links/refusals", &json!({"token": token}), &[refused]).status, 204);
+        assert_eq!(open(self, &token, &refused.tanggal_lahir, "a4", refused).status, 410);
+        assert_eq!(open(self, "AAAAAAAAAAAAAAAAAAAAAA", "1950-01-01", "a4", refused).status, 410);
+    }
+
+    /// Another phone, another name, a batch that was missing. Gives the rows.
+    fn correct(&mut self, people: &[FeedRow]) -> Vec<FeedRow> {
+        let later = |row: &FeedRow| FeedRow { sent_at: "2021-05-01T08:00:00+07:00".into(), ..row.clone() };
+        let replaced = self.token(&people[3].no_hp);
+        let rows = vec![
+            FeedRow { no_hp: "(0821) 06699013".into(), ..later(&people[3]) },
+            FeedRow { nama: "Dewangga Purwokertono".into(), ..later(&people[4]) },
+            FeedRow { batch: "B7".into(), ..later(&people[7]) },
+        ];
+        self.import(&rows, "corrections");
+        self.stack.settle();
+        let asked = json!({"token": replaced, "birth_date": people[3].tanggal_lahir});
+        assert_eq!(self.post("/api/links", &asked, &[&people[3]]).status, 410);
+        let asked = json!({"token": self.token(&rows[0].no_hp), "birth_date": people[3].tanggal_lahir});
+        assert_eq!(self.post("/api/links", &asked, &[&people[3]]).status, 200);
+        for row in &rows {
+            self.status(&row.nama, row);
+        }
+        rows
+    }
+
+    fn revoke(&mut self, of: &FeedRow) {
+        let token = self.token(&of.no_hp);
+        let asked = json!({"token": token, "birth_date": of.tanggal_lahir});
+        let opened = self.post("/api/links", &asked, &[of]).json();
+        let id = opened["certificate"]["id"].as_str().unwrap();
+        let said = self.bukti(&["revoke", id, "0123456789ABCDEF", "--reason", "a stolen form"]);
+        assert!(said.contains("revoked"), "{said}");
+        self.bukti(&["trust", "publish"]);
+        self.bukti(&["keys", "list"]);
+        assert_eq!(self.post("/api/links", &asked, &[of]).status, 410);
+        self.status(&of.nama, of);
+        for path in ["/trust/did.json", "/trust/signers.json", "/trust/revocation/index.json"] {
+            self.call("GET", path, None, b"", &[]);
+        }
+    }
+
+    /// Files that are bad as such, people in them.
+    fn bad_feeds(&mut self, people: &[FeedRow]) {
+        let good = csv(&people[..2]);
+        let broken_off = format!("{}\n\"{}", String::from_utf8_lossy(&good).trim(), people[5].nama);
+        let mut not_utf8 = good.clone();
+        let at = not_utf8.windows(7).position(|part| part == b"Kuncoro").unwrap();
+        not_utf8[at] = 0xff;
+        let header = format!("{},{},{}\n", people[0].nik, people[0].nama, people[0].no_hp);
+        let long = format!("{}\n{}", String::from_utf8_lossy(&good).trim(), people[4].nama.repeat(10_000));
+        let nul = format!(
+            "{}\nWALK-X,\0{},{}\n",
+            String::from_utf8_lossy(&good).trim(),
+            people[4].nik,
+            people[4].nama
+        );
+        for feed in
+            [broken_off.as_bytes(), &not_utf8, header.as_bytes(), long.as_bytes(), nul.as_bytes(), b""]
+        {
+            self.import_bytes(feed, "bad");
+            self.stack.settle();
+        }
+    }
+}
