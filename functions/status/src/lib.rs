@@ -1,7 +1,7 @@
 //! HTTP function `status`: what is answered without an account. The captcha, the status of a person's doses, requests for
 //! quick downloads, the vaccines, the API document.
 
-mod captcha;
+pub mod captcha;
 
 use bukti_aws::{Aws, Doses, DownloadFacts, Downloads, UsedCaptchas};
 use bukti_domain::{Identity, Nik, Passport, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
