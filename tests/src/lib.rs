@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use altcha::{Challenge, Payload, SolveChallengeOptions, solve_challenge};
@@ -22,6 +21,8 @@ use bukti_local::{Handlers, Options, Stack};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::caller::{Caller, Raw};
+
 pub mod caller;
 pub mod people;
 
@@ -31,9 +32,7 @@ pub struct TestApp {
     // In the order in which they go: the stack before its runtime and its data.
     stack: Option<Stack>,
     runtime: tokio::runtime::Runtime,
-    edge_key: String,
-    /// How many callers there were.
-    callers: AtomicU32,
+    caller: Caller,
     /// The folder of its data.
     pub data: TempDir,
 }
@@ -57,6 +56,20 @@ impl Reply {
     /// The stable code of a problem.
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
+    }
+}
+
+impl From<Raw> for Reply {
+    fn from(raw: Raw) -> Self {
+        let header = |name: &str| raw.header(name).map(str::to_owned);
+        let (cache_control, set_cookie) = (header("cache-control"), header("set-cookie"));
+        Self {
+            status: raw.status,
+            body: if raw.body.is_empty() { Value::Null } else { serde_json::from_slice(&raw.body).unwrap() },
+            cache_control,
+            cookie: set_cookie.as_ref().and_then(|cookie| cookie.split(';').next()).map(str::to_owned),
+            set_cookie,
+        }
     }
 }
 
@@ -115,17 +128,8 @@ impl TestApp {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let options = Options { port: 0, data: data.path().to_owned(), ..Options::default() };
         let stack = runtime.block_on(Stack::start_with(options, handlers)).unwrap();
-        let secrets = std::fs::read(&stack.info().secrets).unwrap();
-        let secrets: Value = serde_json::from_slice(&secrets).unwrap();
-        let edge_key = secrets["edge_key"].as_str().unwrap().to_owned();
-        Self {
-            url: stack.url().to_owned(),
-            stack: Some(stack),
-            runtime,
-            edge_key,
-            callers: AtomicU32::new(0),
-            data,
-        }
+        let caller = Caller::new(stack.url(), data.path());
+        Self { url: stack.url().to_owned(), stack: Some(stack), runtime, caller, data }
     }
 
     /// Stops the stack and starts it again with the same data, on another port.
@@ -137,6 +141,7 @@ impl TestApp {
             Stack::start_with(options, Handlers::bukti).await.unwrap()
         });
         self.url = stack.url().to_owned();
+        self.caller = Caller::new(&self.url, self.data.path());
         self.stack = Some(stack);
     }
 
@@ -151,6 +156,11 @@ impl TestApp {
         let settings =
             Settings::local(&info.endpoint, &info.access_key, &info.secret_key, info.secrets.clone());
         self.runtime.block_on(async { work(Aws::connect(settings).await.unwrap()).await })
+    }
+
+    /// Who calls it.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Runs a command of `bukti` with this stack.
@@ -203,8 +213,7 @@ impl TestApp {
 
     /// Calls the API, each time from another network.
     pub fn call(&self, method: &str, path: &str, cookie: Option<&str>, body: Option<Value>) -> Reply {
-        let [_, a, b, c] = self.callers.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        self.call_from(&format!("10.{b}.{c}.{a}"), method, path, cookie, body)
+        self.caller.call(method, path, cookie, &bytes(body)).into()
     }
 
     /// Calls the API from this address, as the content delivery network hands it on.
@@ -216,8 +225,7 @@ impl TestApp {
         cookie: Option<&str>,
         body: Option<Value>,
     ) -> Reply {
-        let edge = [("x-bukti-edge", &*self.edge_key), ("x-bukti-viewer", address)];
-        call_with(&self.url, &edge, method, path, cookie, body)
+        self.caller.call_from(address, method, path, cookie, &bytes(body)).into()
     }
 
     /// Posts to the API, logged in or not.
@@ -300,8 +308,8 @@ impl TestApp {
 
     /// Fetches what a presigned address holds: status and bytes.
     pub fn fetch(&self, url: &str) -> (u16, Vec<u8>) {
-        let mut answer = agent().get(url).call().unwrap();
-        (answer.status().as_u16(), answer.body_mut().read_to_vec().unwrap())
+        let raw = self.caller.call("GET", url, None, b"");
+        (raw.status, raw.body)
     }
 }
 
@@ -313,12 +321,8 @@ impl Drop for TestApp {
     }
 }
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(60)))
-        .build()
-        .into()
+fn bytes(body: Option<Value>) -> Vec<u8> {
+    body.map(|body| body.to_string().into_bytes()).unwrap_or_default()
 }
 
 /// Does something a thousand times, by fifty threads at the same time.
@@ -339,38 +343,7 @@ pub fn solve(challenge: Value) -> String {
 
 /// Calls the API of a stack.
 pub fn call(url: &str, method: &str, path: &str, cookie: Option<&str>, body: Option<Value>) -> Reply {
-    call_with(url, &[], method, path, cookie, body)
-}
-
-fn call_with(
-    url: &str,
-    headers: &[(&str, &str)],
-    method: &str,
-    path: &str,
-    cookie: Option<&str>,
-    body: Option<Value>,
-) -> Reply {
-    let mut request = ureq::http::Request::builder().method(method).uri(format!("{url}{path}"));
-    if let Some(cookie) = cookie {
-        request = request.header("cookie", cookie);
-    }
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let body = body.map(|body| body.to_string()).unwrap_or_default();
-    let request =
-        request.header("content-type", "application/json").header("origin", url).body(body).unwrap();
-    let mut answer = agent().run(request).unwrap();
-    let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-    let (cache_control, set_cookie) = (header("cache-control"), header("set-cookie"));
-    let text = answer.body_mut().read_to_string().unwrap();
-    Reply {
-        status: answer.status().as_u16(),
-        body: if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() },
-        cache_control,
-        cookie: set_cookie.as_ref().and_then(|cookie| cookie.split(';').next()).map(str::to_owned),
-        set_cookie,
-    }
+    Caller::direct(url).call(method, path, cookie, &bytes(body)).into()
 }
 
 /// The SMS that a stack sent.

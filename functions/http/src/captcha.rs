@@ -20,7 +20,7 @@ const KEY_PREFIX: &str = "000";
 
 /// How hard a challenge is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Level(u32);
+pub struct Level(u32);
 
 impl Level {
     /// The level after so many failures from one address within an hour: the first five are free, then each doubling of
@@ -44,7 +44,7 @@ impl Level {
 }
 
 /// A challenge that was solved.
-pub(crate) struct Solved {
+pub struct Solved {
     /// What makes it this challenge and no other.
     pub signature: String,
     /// When it ends.
@@ -80,7 +80,7 @@ pub(crate) fn challenge(key: &str, level: Level, now: Timestamp) -> Result<Captc
 /// # Errors
 ///
 /// `captcha_wrong`, `captcha_expired`.
-pub(crate) fn verify(solution: &str, key: &str) -> Result<Solved, Failure> {
+pub fn verify(solution: &str, key: &str) -> Result<Solved, Failure> {
     let wrong = || Failure::new(ProblemCode::CaptchaWrong);
     let decoded = STANDARD.decode(solution.trim()).map_err(|_| wrong())?;
     let payload: Payload = serde_json::from_slice(&decoded).map_err(|_| wrong())?;

@@ -3,7 +3,7 @@
 
 mod address;
 mod answer;
-mod captcha;
+pub mod captcha;
 mod guard;
 mod request;
 mod session;

@@ -20,7 +20,7 @@ use bukti_domain::{History, Origin, Outcome, Reason};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
-use crate::feed::{FeedReader, Line};
+pub use crate::feed::{FeedReader, Line, Unreadable};
 
 /// Rows that are kept between two records of the progress.
 const BATCH: usize = 256;

@@ -1,4 +1,4 @@
-//! Fuzzes what reads strangers' bytes: QR texts, trust lists, revocation lists.
+//! Fuzzes what reads strangers' bytes: QR texts, trust and revocation lists, requests, feeds, and what people write.
 //!
 //! The targets are in `tests/fuzz`. Corpus, findings and logs are under the target folder; a corpus grows from
 //! run to run.

@@ -43,7 +43,7 @@ enum Task {
     Up(up::Options),
     /// Check and test everything, stage by stage, installing what is missing.
     Test(test::Options),
-    /// Look for inputs that make the readers of QR texts, trust lists and revocation lists fail.
+    /// Look for inputs that make what reads strangers' bytes fail.
     Fuzz(fuzz::Options),
     /// List what is deployed, each crate with version, licence and checksum (CycloneDX).
     Sbom,

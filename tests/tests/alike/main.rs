@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use bukti_aws::{Aws, Certificates, Doses, Links, Revocation, Sessions, Token};
+use bukti_aws::{Aws, Certificates, Device, Doses, Links, Revocation, Sessions, Token};
 use bukti_domain::{FeedRow, PhoneNumber};
 use bukti_local::Handlers;
-use bukti_tests::caller::{Caller, Raw};
+use bukti_tests::caller::Raw;
 use bukti_tests::{TestApp, dose};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -39,7 +39,6 @@ impl Call {
 
 /// The tables of all comparisons, and what was wrong.
 struct Comparisons {
-    caller: Caller,
     random: Random,
     failures: Vec<String>,
 }
@@ -59,7 +58,7 @@ impl Comparisons {
         for (kind, call) in calls {
             let body = call.body.as_bytes();
             let began = Instant::now();
-            let raw = self.caller.call("POST", call.path, None, body);
+            let raw = app.caller().call("POST", call.path, None, body);
             times[kind].push(i64::try_from(began.elapsed().as_nanos()).unwrap());
             assert_eq!(raw.status, expected, "{what}: {raw:?}");
             if first.get_or_insert_with(|| raw.clone()) != &raw {
@@ -129,28 +128,31 @@ fn answers_and_times_are_alike() {
     let (known, unknown) = people.split_at(calls);
     app.import(known);
     at_rest.store(true, Ordering::Relaxed);
-    let caller = Caller::new(app.url(), app.data.path());
     app.with_aws(async |aws: Aws| {
         let sessions = Sessions::new(&aws);
         for row in known {
             let phone = PhoneNumber::parse(&row.no_hp).unwrap();
-            sessions.open(&phone, Some(row.nama.clone()), Timestamp::now()).await.unwrap();
+            let device = Device { browser: None, system: None };
+            sessions.open(&phone, Some(row.nama.clone()), &device, Timestamp::now()).await.unwrap();
         }
     });
-    let mut all = Comparisons { caller, random, failures: Vec::new() };
+    let mut all = Comparisons { random, failures: Vec::new() };
     println!(
         "{:<46}{:>6}{:>9}{:>9}{:>9}  {:<18}{:>8}  (milliseconds)",
         "what", "calls", "median", "median", "shift", "99 %", "p"
     );
 
     let status = |row: &FeedRow, name: &str| {
-        let captcha = all.caller.captcha();
+        let captcha = app.caller().captcha();
         Call::new("/api/status", &json!({"name": name, "nik": row.nik, "captcha": captcha}))
     };
     let kinds = [known, unknown].map(|rows| rows.iter().map(|row| status(row, "Kartika Rahayu")).collect());
     all.compare(&app, "status: known number, wrong name / unknown", 200, true, kinds);
 
-    let otp = |row: &FeedRow| Call::new("/api/otp", &json!({"phone": row.no_hp}));
+    let otp = |row: &FeedRow| {
+        let captcha = app.caller().captcha();
+        Call::new("/api/otp", &json!({"phone": row.no_hp, "captcha": captcha}))
+    };
     let kinds = [known, unknown].map(|rows| rows.iter().map(otp).collect());
     all.compare(&app, "code: phone with dose and account / unknown", 202, true, kinds);
 
@@ -160,7 +162,7 @@ fn answers_and_times_are_alike() {
     all.compare(&app, "session: wrong code, account / none", 422, true, kinds);
 
     let download = |row: &FeedRow| {
-        let captcha = all.caller.captcha();
+        let captcha = app.caller().captcha();
         let asked = json!({"name": row.nama, "nik": row.nik, "birth_date": row.tanggal_lahir,
             "vaccination_date": row.tanggal_vaksinasi, "vaccine": row.vaksin, "captcha": captcha});
         Call::new("/api/downloads", &asked)

@@ -27,16 +27,18 @@ enum Access {
 }
 
 /// Every route. One that is new is to be put here first.
-const ACCESS: [(&str, &str, Access); 14] = [
+const ACCESS: [(&str, &str, Access); 16] = [
     ("GET", "/api/captcha", Access::Open),
     ("POST", "/api/status", Access::Anybody(422, "captcha_wrong")),
     ("POST", "/api/downloads", Access::Anybody(422, "captcha_wrong")),
     ("GET", "/api/vaccines", Access::Open),
     ("GET", "/api/openapi.json", Access::Open),
-    ("POST", "/api/otp", Access::Anybody(202, "")),
+    ("POST", "/api/otp", Access::Anybody(422, "captcha_wrong")),
     ("POST", "/api/sessions", Access::Anybody(410, "code_dead")),
+    ("GET", "/api/sessions", Access::Session(200, "")),
     ("GET", "/api/sessions/current", Access::Session(200, "")),
     ("DELETE", "/api/sessions/current", Access::LogOut),
+    ("DELETE", "/api/sessions/{session}", Access::Session(404, "not_found")),
     ("GET", "/api/people", Access::Session(200, "")),
     ("GET", "/api/people/{person}/certificates", Access::Session(404, "not_found")),
     ("POST", "/api/certificates/{certificate}/document", Access::Session(404, "not_found")),
@@ -49,7 +51,8 @@ const OWNER: &str = "0821-0669-0743";
 /// A stack with one person, whose certificate is there.
 struct Scene {
     app: TestApp,
-    caller: Caller,
+    /// What is the owner's: a session, the person, the certificate.
+    session: String,
     person: String,
     certificate: String,
     /// Numbers the phones that ask for codes: each may ask once a minute.
@@ -60,14 +63,15 @@ impl Scene {
     fn set() -> Self {
         let app = TestApp::start();
         app.import(&[dose("E1")]);
-        let caller = Caller::new(app.url(), app.data.path());
         let owner = app.log_in(OWNER, None);
+        let sessions = app.call("GET", "/api/sessions", Some(&owner), None).body;
+        let session = sessions["sessions"][0]["id"].as_str().unwrap().to_owned();
         let people = app.call("GET", "/api/people", Some(&owner), None).body;
         let person = people["people"][0]["id"].as_str().unwrap().to_owned();
         let path = format!("/api/people/{person}/certificates");
         let answer = app.call("GET", &path, Some(&owner), None).body;
         let certificate = answer["doses"][0]["certificate"]["id"].as_str().unwrap().to_owned();
-        Self { app, caller, person, certificate, phones: AtomicUsize::new(0) }
+        Self { app, session, person, certificate, phones: AtomicUsize::new(0) }
     }
 
     fn phone(&self) -> String {
@@ -91,18 +95,19 @@ impl Scene {
                 asked["vaccine"] = json!("CoronaVac");
                 asked
             }
-            "/api/otp" => json!({"phone": self.phone()}),
+            "/api/otp" => json!({"phone": self.phone(), "captcha": "e30="}),
             "/api/sessions" => json!({"phone": self.phone(), "code": "123456"}),
             "/api/links" => json!({"token": "AAAAAAAAAAAAAAAAAAAAAA", "birth_date": "1989-01-24"}),
             "/api/links/refusals" => json!({"token": "AAAAAAAAAAAAAAAAAAAAAA"}),
             _ => json!({}),
         };
-        (path.replace("{person}", &self.person).replace("{certificate}", &self.certificate), body)
+        let path = path.replace("{session}", &self.session).replace("{person}", &self.person);
+        (path.replace("{certificate}", &self.certificate), body)
     }
 
     fn call(&self, (method, path): (&str, &str), cookie: Option<&str>) -> Raw {
         let (path, body) = self.request(path);
-        self.caller.call(method, &path, cookie, body.to_string().as_bytes())
+        self.app.caller().call(method, &path, cookie, body.to_string().as_bytes())
     }
 
     /// Lets a session grow older: by so much as if it had been used, or opened, that long before.
@@ -151,7 +156,8 @@ fn assert_is_nobody(scene: &Scene, who: &str, cookie: Option<&str>) {
         };
         assert_eq!(got, expected, "{who}: {method} {path}");
         if expected.0 == 401 {
-            let nobodys = path.replace("{person}", "AAAA").replace("{certificate}", "AAAA");
+            let nobodys = ["{session}", "{person}", "{certificate}"];
+            let nobodys = nobodys.iter().fold(path.to_owned(), |path, part| path.replace(part, "AAAA"));
             let other = scene.call((method, &nobodys), cookie);
             assert_eq!(other.body, raw.body, "{who}: {method} {path}: what is there and what is not");
         }
@@ -238,7 +244,9 @@ fn who_is_somebody_else_sees_nothing() {
         assert_eq!((raw.status, &*code(&raw)), expected, "{method} {path}");
         let body = String::from_utf8(raw.body).unwrap();
         let public = *access == Access::Open;
-        for of_the_owner in ["Iwan", "Purnomo", "6246", "1989-01-24", &scene.certificate, &scene.person] {
+        for of_the_owner in
+            ["Iwan", "Purnomo", "6246", "1989-01-24", &scene.certificate, &scene.person, &scene.session]
+        {
             assert!(public || !body.contains(of_the_owner), "{method} {path}: {body}");
         }
     }
@@ -256,9 +264,14 @@ fn who_is_somebody_else_sees_nothing() {
             format!("/api/certificates/{}/document", scene.certificate),
             "/api/certificates/0000-0000-0000-0000/document".to_owned(),
         ),
+        (
+            "DELETE",
+            format!("/api/sessions/{}", scene.session),
+            format!("/api/sessions/{}", "A".repeat(scene.session.len())),
+        ),
     ] {
-        let theirs = scene.caller.call(method, &theirs, Some(&stranger), b"");
-        assert_eq!(theirs, scene.caller.call(method, &nobodys, Some(&stranger), b""));
+        let theirs = scene.app.caller().call(method, &theirs, Some(&stranger), b"");
+        assert_eq!(theirs, scene.app.caller().call(method, &nobodys, Some(&stranger), b""));
     }
 }
 

@@ -191,6 +191,7 @@ impl Walk {
             let parts: Vec<&str> = path.split('/').collect();
             match parts.as_slice() {
                 ["", "api", "people", _, "certificates"] => "/api/people/{person}/certificates".to_owned(),
+                ["", "api", "sessions", id] if *id != "current" => "/api/sessions/{session}".to_owned(),
                 ["", "api", "certificates", _, "document"] => {
                     "/api/certificates/{certificate}/document".to_owned()
                 }
@@ -331,6 +332,7 @@ impl Walk {
             let path = route
                 .path
                 .replace("{person}", &of.nik)
+                .replace("{session}", &of.no_hp)
                 .replace("{certificate}", &of.nama.replace(' ', "%20"));
             for body in
                 [&broken, &unknown, &wrong_types, &wrong_values, &bad_captcha, &long, &longest, &of.nama]
@@ -364,7 +366,8 @@ impl Walk {
         assert_eq!(self.post("/api/status", &asked, &[]).status, 200);
         assert_eq!(self.post("/api/status", &asked, &[]).json()["code"], "captcha_reused");
         for (path, asked) in [
-            ("/api/otp", json!({"phone": "021-5558301", "name": of.nama})),
+            ("/api/otp", json!({"phone": of.no_hp, "name": of.nama, "captcha": captcha})),
+            ("/api/otp", json!({"phone": "021-5558301", "name": of.nama, "captcha": captcha})),
             ("/api/otp", json!({"phone": of.nama})),
             ("/api/sessions", json!({"phone": of.no_hp, "code": "12345"})),
             ("/api/sessions", json!({"phone": other.no_hp, "code": "123456"})),
@@ -381,9 +384,13 @@ impl Walk {
         for (phone, name, of) in
             [(&people[0].no_hp, Some(&people[0].nama), &family[..]), (&people[2].no_hp, None, &[&people[2]])]
         {
-            let asked = name.map_or(json!({"phone": phone}), |name| json!({"phone": phone, "name": name}));
-            assert_eq!(self.post("/api/otp", &asked, of).status, 202);
-            assert_eq!(self.post("/api/otp", &asked, of).status, 429);
+            for status in [202, 429] {
+                let mut asked = json!({"phone": phone, "captcha": self.stack.caller.captcha()});
+                if let Some(name) = name {
+                    asked["name"] = json!(name);
+                }
+                assert_eq!(self.post("/api/otp", &asked, of).status, status);
+            }
             let code = self.sms(phone).last().unwrap().text.rsplit('#').next().unwrap().trim().to_owned();
             let wrong = if code == "000000" { "000001" } else { "000000" };
             for code in [wrong, &code] {
@@ -396,6 +403,10 @@ impl Walk {
             self.needles.add(Kind::SessionToken, cookie.split_once('=').unwrap().1);
             let cookie = Some(&*cookie);
             self.call("GET", "/api/sessions/current", cookie, b"", of);
+            let open = self.call("GET", "/api/sessions", cookie, b"", of).json();
+            assert_eq!(open["sessions"].as_array().unwrap().len(), 1);
+            let other = format!("/api/sessions/{}", people[4].nik);
+            assert_eq!(self.call("DELETE", &other, cookie, b"", of).status, 404);
             let listed = self.call("GET", "/api/people", cookie, b"", of).json();
             assert_eq!(listed["people"].as_array().unwrap().len(), of.len());
             for listed in listed["people"].as_array().unwrap() {

@@ -1,0 +1,13 @@
+//! Any bytes as the solution of a captcha, as they are and in base64. None is right: nobody here knows the key.
+#![no_main]
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bukti_http::captcha::verify;
+
+libfuzzer_sys::fuzz_target!(|content: &[u8]| {
+    if let Ok(text) = std::str::from_utf8(content) {
+        assert!(verify(text, "a key that stands in no seed").is_err());
+    }
+    assert!(verify(&STANDARD.encode(content), "a key that stands in no seed").is_err());
+});

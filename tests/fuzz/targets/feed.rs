@@ -1,0 +1,38 @@
+//! Any bytes as a feed, in pieces of any length: the same rows and the same problem, and every row is judged.
+#![no_main]
+
+use bukti_aws::FeedProblem;
+use bukti_domain::feed::COLUMNS;
+use bukti_intake::{FeedReader, Line};
+use jiff::Timestamp;
+
+fn read(file: &[u8], piece: usize) -> (Vec<Line>, Option<FeedProblem>) {
+    let (mut reader, mut lines) = (FeedReader::default(), Vec::new());
+    let pushed = file.chunks(piece).try_for_each(|piece| reader.push(piece, &mut lines));
+    let ended = pushed.and_then(|()| reader.finish(&mut lines));
+    (lines, ended.err())
+}
+
+libfuzzer_sys::fuzz_target!(|content: &[u8]| {
+    let headed = [COLUMNS.join(",").as_bytes(), b"\n", content].concat();
+    for file in [content, &headed] {
+        let whole = read(file, file.len().max(1));
+        let piece = usize::from(*content.first().unwrap_or(&0)) + 1;
+        assert_eq!(read(file, piece), whole, "in pieces of {piece}");
+        let (lines, _) = whole;
+        assert!(lines.is_sorted_by_key(|line| line.line));
+        let now = Timestamp::new(1_795_000_000, 0).expect("it is in range");
+        for row in lines.iter().filter_map(|line| line.row.as_ref().ok()) {
+            let (verdict, reasons) = row.judge(now);
+            verdict.outcome().code();
+            reasons.iter().for_each(|reason| assert!(!reason.code().is_empty()));
+            row.content();
+            row.sent();
+            let dose = row.dose();
+            dose.known_sex();
+            if let Some(complete) = dose.complete() {
+                complete.nationality();
+            }
+        }
+    }
+});

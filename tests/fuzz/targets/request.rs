@@ -1,0 +1,87 @@
+//! Any request as the gateway hands it on (a first line with method, path and query, then headers, an empty line, the body),
+//! up to its route, language, session and body. A refusal is a problem that says why.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use bukti_aws::{Aws, Secrets, Settings};
+use bukti_http::{Caller, SessionCookie, json, locale, path_parameter, read_json, respond};
+use bukti_wire::{Function, Problem};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use lambda_http::http::header::COOKIE;
+use lambda_http::http::{HeaderName, HeaderValue, Method, Uri};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Body, Request, RequestExt};
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+
+/// A deployment on this machine and one with an address of its own. Nothing here asks its services.
+static DEPLOYMENTS: LazyLock<(Runtime, [Aws; 2])> = LazyLock::new(|| {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("there is a runtime");
+    let secrets = std::env::temp_dir().join(format!("bukti-fuzz-{}.json", std::process::id()));
+    let generated = Secrets::generate().expect("there are random bytes");
+    std::fs::write(&secrets, serde_json::to_vec(&generated).expect("they are JSON")).expect("a file is written");
+    let local = Settings::local("http://127.0.0.1:8080", "key", "secret", secrets.clone());
+    let site = Settings { site_url: "https://bukti.example".to_owned(), ..local.clone() };
+    let deployments =
+        [local, site].map(|settings| runtime.block_on(Aws::connect(settings)).expect("it reads its secrets"));
+    std::fs::remove_file(secrets).expect("it was read");
+    (runtime, deployments)
+});
+
+/// The request of the gateway's payload; `None` where no gateway would take it.
+fn request(content: &[u8]) -> Option<Request> {
+    let end = content.windows(2).position(|two| two == b"\n\n").unwrap_or(content.len());
+    let (head, body) = (&content[..end], content.get(end + 2..).unwrap_or_default());
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let first = std::str::from_utf8(lines.next()?).ok()?;
+    let (method, target) = first.split_once(' ')?;
+    let uri: Uri = target.parse().ok().filter(|_| target.starts_with('/'))?;
+    let mut payload = ApiGatewayV2httpRequest::default();
+    payload.request_context.http.method = Method::from_bytes(method.as_bytes()).ok()?;
+    payload.request_context.http.path = Some(uri.path().to_owned());
+    payload.request_context.stage = Some("$default".to_owned());
+    payload.request_context.domain_name = Some("bukti.example".to_owned());
+    payload.raw_path = Some(uri.path().to_owned());
+    payload.raw_query_string = Some(uri.query().unwrap_or_default().to_owned());
+    for line in lines {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let name = HeaderName::from_bytes(&line[..colon]).ok()?;
+        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?;
+        if name == COOKIE {
+            payload.cookies.get_or_insert_default().push(value.to_str().ok()?.to_owned());
+        } else {
+            payload.headers.append(name, value);
+        }
+    }
+    payload.body = (!body.is_empty()).then(|| String::from_utf8_lossy(body).into_owned());
+    Some(LambdaRequest::ApiGatewayV2(payload).into())
+}
+
+libfuzzer_sys::fuzz_target!(|content: &[u8]| {
+    let Some(request) = request(content) else { return };
+    let locale = locale(&request);
+    request.query_string_parameters();
+    let (runtime, deployments) = &*DEPLOYMENTS;
+    for aws in deployments {
+        let cookie = SessionCookie::of(&aws.settings);
+        let token = cookie.token(&request);
+        assert!(token.is_none_or(|token| !token.contains(';')));
+        for function in [Function::Status, Function::Otp, Function::Holder] {
+            let handler = async {
+                let caller = Caller::of(&request, function, aws)?;
+                let parameter = path_parameter(&request, &caller.route);
+                assert_eq!(caller.route.path.contains('{'), !parameter.is_empty());
+                assert!(!parameter.contains('/'));
+                read_json::<Value>(&request).map(|body| json(200, &body))
+            };
+            let answer = runtime.block_on(respond(aws, handler, locale));
+            if answer.status() != 200 {
+                let Body::Text(text) = answer.body() else { unreachable!("a problem is text") };
+                let problem: Problem = serde_json::from_str(text).expect("a problem is one");
+                assert!(problem.status == answer.status().as_u16() && (400..500).contains(&problem.status));
+                assert!(!problem.title.is_empty() && !problem.detail.is_empty());
+            }
+        }
+    }
+});
