@@ -62,9 +62,20 @@ impl Holder {
 
     async fn answer(&self, request: &Request, locale: Locale, now: Timestamp) -> FailureResult {
         let caller = Caller::of(request, Function::Holder, &self.aws)?;
+        let result = self.route(request, &caller, locale, now).await;
+        self.guard.judge(&caller, now, result).await
+    }
+
+    async fn route(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        locale: Locale,
+        now: Timestamp,
+    ) -> FailureResult {
         match caller.endpoint() {
-            ("POST", "/api/links") => return self.open_link(request, &caller, locale, now).await,
-            ("POST", "/api/links/refusals") => return self.refuse_link(request, &caller, now).await,
+            ("POST", "/api/links") => return self.open_link(request, caller, locale, now).await,
+            ("POST", "/api/links/refusals") => return self.refuse_link(request, caller, now).await,
             _ => {}
         }
         let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
@@ -185,7 +196,6 @@ impl Holder {
         }
         let dose = record.dose(&self.aws.keys)?;
         if dose.birth_date != Some(birth_date) {
-            self.guard.failed(caller, now).await?;
             return Err(match link.tries_left {
                 0 => {
                     self.links.lock(&link, now).await?;

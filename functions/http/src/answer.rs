@@ -35,6 +35,22 @@ impl Failure {
         Self { errors, ..Self::new(ProblemCode::InvalidInput) }
     }
 
+    /// Whether it says that something is not there, not the caller's, or wrongly guessed.
+    pub(crate) fn is_failed_try(&self) -> bool {
+        use ProblemCode as Code;
+        matches!(
+            self.code,
+            Code::CaptchaWrong
+                | Code::CaptchaReused
+                | Code::CodeWrong
+                | Code::CodeDead
+                | Code::LinkDead
+                | Code::LinkLocked
+                | Code::BirthDateWrong
+                | Code::NotFound
+        )
+    }
+
     /// Says how many tries are left.
     pub fn tries_left(self, tries: u32) -> Self {
         Self { tries_left: Some(tries), ..self }

@@ -3,12 +3,14 @@
 //! Mobile networks put thousands of people behind one address, so what an address may have is much for one person. Before
 //! that the captcha gets harder with each failure, for a machine far more than for a person.
 
+use std::time::Duration;
+
 use bukti_aws::{Aws, Rate, Rates, Taken, UsedCaptchas};
 use bukti_wire::{CaptchaChallenge, ProblemCode};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::captcha::{self, Level};
-use crate::{Caller, Failure};
+use crate::{Caller, Failure, FailureResult};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -42,6 +44,10 @@ const fn hourly(name: &'static str, most: u32) -> Rate {
 /// What did not come to anything: captchas that were not solved, people who were not found, codes and birth dates that were
 /// wrong.
 const FAILURES: Rate = hourly("failures", u32::MAX);
+
+/// Who failed is answered a multiple of this after the request came: how long it took would tell what was looked at, and so
+/// what there is. Longer than nearly all work takes, too short to be felt.
+const PACE: Duration = Duration::from_millis(100);
 
 /// Guards the routes that anybody may call.
 #[derive(Clone)]
@@ -78,23 +84,14 @@ impl Guard {
         allowance: &Allowance,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let solved = match captcha::verify(solution, self.aws.captcha_key()) {
-            Ok(solved) => solved,
-            Err(failure) => {
-                self.failed(caller, now).await?;
-                return Err(failure);
-            }
-        };
+        let solved = captcha::verify(solution, self.aws.captcha_key())?;
         // One step is forgiven: others of the same address may have failed while it was solved.
         if solved.level < self.level(caller, now).await?.one_less() {
             return Err(Failure::new(ProblemCode::CaptchaExpired));
         }
         self.allow(caller, allowance, now).await?;
-        if self.used.use_once(&solved.signature, solved.expires_at).await? {
-            return Ok(());
-        }
-        self.failed(caller, now).await?;
-        Err(Failure::new(ProblemCode::CaptchaReused))
+        let first = self.used.use_once(&solved.signature, solved.expires_at).await?;
+        first.then_some(()).ok_or_else(|| Failure::new(ProblemCode::CaptchaReused))
     }
 
     /// Lets a caller go on who has something left of the allowance.
@@ -114,13 +111,24 @@ impl Guard {
         Ok(())
     }
 
-    /// Notes that something came to nothing: the caller's captchas get harder.
+    /// Notes where what was asked for is not there, not the caller's or wrongly guessed, as [`Guard::failed`] does.
+    pub async fn judge(&self, caller: &Caller, now: Timestamp, result: FailureResult) -> FailureResult {
+        if result.as_ref().is_err_and(Failure::is_failed_try) {
+            self.failed(caller, now).await?;
+        }
+        result
+    }
+
+    /// Notes that something came to nothing: the caller's captchas get harder. Returns when the answer may leave.
     ///
     /// # Errors
     ///
     /// `unavailable`.
     pub async fn failed(&self, caller: &Caller, now: Timestamp) -> Result<(), Failure> {
         self.rates.take(&FAILURES, &caller.address.host, now).await?;
+        let rounds = caller.began.elapsed().as_nanos() / PACE.as_nanos() + 1;
+        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
+        tokio::time::sleep_until(caller.began + PACE.saturating_mul(rounds)).await;
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use lambda_http::http::Method;
 use lambda_http::http::header::{ACCEPT_LANGUAGE, HOST, ORIGIN};
 use lambda_http::{Body, Request};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::{Address, Failure};
 
@@ -22,6 +23,8 @@ pub struct Caller {
     pub route: Route,
     /// Where it comes from.
     pub address: Address,
+    /// When it came.
+    pub began: Instant,
 }
 
 impl Caller {
@@ -50,7 +53,7 @@ impl Caller {
         if request.method() != Method::GET && !is_own_origin(request, &aws.settings) {
             return Err(Failure::new(ProblemCode::ForeignOrigin));
         }
-        Ok(Self { route, address: Address::of(request, aws) })
+        Ok(Self { route, address: Address::of(request, aws), began: Instant::now() })
     }
 
     /// Method and path, to match on.

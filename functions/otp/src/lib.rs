@@ -42,9 +42,20 @@ impl Otp {
 
     async fn answer(&self, request: &Request, locale: Locale, now: Timestamp) -> FailureResult {
         let caller = Caller::of(request, Function::Otp, &self.aws)?;
+        let result = self.route(request, &caller, locale, now).await;
+        self.guard.judge(&caller, now, result).await
+    }
+
+    async fn route(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        locale: Locale,
+        now: Timestamp,
+    ) -> FailureResult {
         match caller.endpoint() {
-            ("POST", "/api/otp") => self.send_code(request, &caller, locale, now).await,
-            ("POST", "/api/sessions") => self.log_in(request, &caller, now).await,
+            ("POST", "/api/otp") => self.send_code(request, caller, locale, now).await,
+            ("POST", "/api/sessions") => self.log_in(request, caller, now).await,
             ("GET", "/api/sessions") => {
                 let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
                 let open = self.sessions.of_phone_key(&login.phone, now).await?;
@@ -122,11 +133,7 @@ impl Otp {
         let (Some(phone), Some(code)) = (phone, code) else { return Err(Failure::fields(errors)) };
 
         self.guard.allow(caller, &Allowance::LOG_INS, now).await?;
-        let tried = self.otps.try_code(&phone, &code, now).await?;
-        if !matches!(tried, CodeTry::Right { .. }) {
-            self.guard.failed(caller, now).await?;
-        }
-        match tried {
+        match self.otps.try_code(&phone, &code, now).await? {
             CodeTry::Dead | CodeTry::Wrong { tries_left: 0 } => Err(Failure::new(ProblemCode::CodeDead)),
             CodeTry::Wrong { tries_left } => Err(Failure::new(ProblemCode::CodeWrong).tries_left(tries_left)),
             CodeTry::Right { name } => {

@@ -45,10 +45,15 @@ impl Status {
 
     async fn answer(&self, request: &Request, now: Timestamp) -> FailureResult {
         let caller = Caller::of(request, Function::Status, &self.aws)?;
+        let result = self.route(request, &caller, now).await;
+        self.guard.judge(&caller, now, result).await
+    }
+
+    async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         match caller.endpoint() {
-            ("GET", "/api/captcha") => Ok(json(200, &self.guard.challenge(&caller, now).await?)),
-            ("POST", "/api/status") => self.status(request, &caller, now).await,
-            ("POST", "/api/downloads") => self.download(request, &caller, now).await,
+            ("GET", "/api/captcha") => Ok(json(200, &self.guard.challenge(caller, now).await?)),
+            ("POST", "/api/status") => self.status(request, caller, now).await,
+            ("POST", "/api/downloads") => self.download(request, caller, now).await,
             ("GET", "/api/vaccines") => {
                 let vaccines = vaccines().iter().map(Into::into).collect();
                 Ok(public_json(&Vaccines { vaccines }, VACCINES_KEPT))

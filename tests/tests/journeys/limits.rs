@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bukti_aws::{Rate, Rates, Taken};
 use bukti_domain::FeedRow;
@@ -54,6 +55,29 @@ fn captchas_get_harder_for_who_fails_and_for_nobody_else() {
     assert_eq!(look(&app, HOME, "3171012401896247", &hard).status, 200, "nobody is found");
     let again = look(&app, HOME, "3171012401896246", &hard);
     assert_eq!((again.status, again.code()), (422, "captcha_reused"));
+}
+
+#[test]
+fn who_fails_waits_so_that_the_time_tells_nothing() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let session = app.log_in("0813 5555 0000", Some("Stranger"));
+    let path = format!("/api/people/{}/certificates", "A".repeat(24));
+    let status = |name: &str, nik: &str| json!({"name": name, "nik": nik, "captcha": app.captcha()});
+    for (method, path, body) in [
+        ("POST", "/api/status", status("Kartika Rahayu", "3171012401896246")),
+        ("POST", "/api/status", status("Kartika Rahayu", "3171012401896247")),
+        ("POST", "/api/status", json!({"name": "Iwan", "nik": "3171012401896246", "captcha": "e30="})),
+        ("POST", "/api/sessions", json!({"phone": "081234567890", "code": "000000"})),
+        ("POST", "/api/links", json!({"token": "A".repeat(22), "birth_date": "1989-01-24"})),
+        ("POST", "/api/links/refusals", json!({"token": "A".repeat(22)})),
+        ("POST", "/api/certificates/0000-0000-0000-0000/document", json!({})),
+        ("GET", &*path, json!({})),
+    ] {
+        let began = Instant::now();
+        app.call(method, path, Some(&session), Some(body));
+        assert!(began.elapsed() >= Duration::from_millis(100), "{method} {path}");
+    }
 }
 
 #[test]
