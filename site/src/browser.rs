@@ -196,8 +196,9 @@ pub async fn copy(text: &str) -> bool {
         && JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
 }
 
-/// A moment (RFC 3339) in the browser's own time: the day, the hour, the minute. `None` where it is none.
-pub fn local_time(moment: &str) -> Option<(jiff::civil::Date, u32, u32)> {
+/// A moment (RFC 3339, or Unix time in milliseconds) in the browser's own time: the day, the hour, the minute. `None` where it
+/// is none.
+pub fn local_time(moment: impl Into<JsValue>) -> Option<(jiff::civil::Date, u32, u32)> {
     let local = js_sys::Date::new(&moment.into());
     let part = |value: u32| i8::try_from(value).ok();
     let year = i16::try_from(local.get_full_year()).ok()?;
@@ -209,7 +210,7 @@ pub fn local_time(moment: &str) -> Option<(jiff::civil::Date, u32, u32)> {
 /// Today in the browser's own time, where its clock makes sense.
 pub fn today() -> Option<jiff::civil::Date> {
     let now = js_sys::Date::new_0();
-    local_time(&String::from(now.to_iso_string())).map(|(date, ..)| date)
+    local_time(String::from(now.to_iso_string())).map(|(date, ..)| date)
 }
 
 /// How many days ago a moment (RFC 3339) is.

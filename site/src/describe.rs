@@ -3,6 +3,7 @@
 use bukti_domain::{Actor, DiagnosisCode, NextStep, Reason};
 use bukti_locales::{Locale, fill, text};
 use bukti_wire::{Diagnosis, DoseStatus, UsualDays};
+use jiff::civil::Date;
 
 /// How a state looks: each has its icon and its colours beside its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,13 @@ pub fn mood(code: DiagnosisCode) -> Mood {
             Mood::Wrong
         }
     }
+}
+
+/// A moment with minutes, in the reader's own time.
+pub fn moment(locale: Locale, (date, hour, minute): (Date, u32, u32)) -> String {
+    let (hour, minute) = (format!("{hour:02}"), format!("{minute:02}"));
+    let date = bukti_locales::date(locale, date);
+    fill(locale, "site.moment", &[("date", &date), ("hour", &hour), ("minute", &minute)])
 }
 
 /// What is the matter, in a few words.

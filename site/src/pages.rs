@@ -58,7 +58,7 @@ pub fn part(page: &Page) -> Option<&'static str> {
     match page {
         Page::Home | Page::Unknown => None,
         Page::LogIn | Page::Register | Page::LogOut => Some("account"),
-        Page::Account | Page::History | Page::Link(_) => Some("account"),
+        Page::Account | Page::History | Page::Devices | Page::Link(_) => Some("account"),
         Page::Download => Some("download"),
         Page::Verify => Some("verify"),
         Page::Help | Page::Privacy | Page::Ticket => Some("reading"),
@@ -89,6 +89,7 @@ fn title(page: &Page) -> &'static str {
         Page::Register => "site.register.title",
         Page::Account => "site.account.title",
         Page::History => "site.history.title",
+        Page::Devices => "site.devices.title",
         Page::LogOut => "site.logout.title",
         Page::Download => "site.download.title",
         Page::Help => "site.help.title",

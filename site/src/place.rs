@@ -27,6 +27,8 @@ pub enum Page {
     Account,
     /// Its doses, and the tickets for the next ones.
     History,
+    /// Where its phone is logged in.
+    Devices,
     /// Logging out.
     LogOut,
     /// A fresh link by SMS, without an account.
@@ -47,12 +49,13 @@ pub enum Page {
 
 /// The last part of a page's address in each language, in the order of [`Locale::ALL`]. An SMS's link and what is unknown are
 /// not here.
-const PATHS: [(Page, [&str; 2]); 11] = [
+const PATHS: [(Page, [&str; 2]); 12] = [
     (Page::Home, ["", ""]),
     (Page::LogIn, ["masuk", "log-in"]),
     (Page::Register, ["daftar", "register"]),
     (Page::Account, ["akun", "account"]),
     (Page::History, ["riwayat", "history"]),
+    (Page::Devices, ["perangkat", "devices"]),
     (Page::LogOut, ["keluar", "log-out"]),
     (Page::Download, ["unduh", "download"]),
     (Page::Help, ["bantuan", "help"]),
@@ -63,12 +66,13 @@ const PATHS: [(Page, [&str; 2]); 11] = [
 
 /// The pages that get a file each, and whether everybody may come to them. An SMS's link has one for all tokens.
 #[cfg(not(target_arch = "wasm32"))]
-pub const PRERENDERED: [(Page, bool); 13] = [
+pub const PRERENDERED: [(Page, bool); 14] = [
     (Page::Home, true),
     (Page::LogIn, true),
     (Page::Register, true),
     (Page::Account, false),
     (Page::History, false),
+    (Page::Devices, false),
     (Page::LogOut, false),
     (Page::Download, true),
     (Page::Help, true),
@@ -95,7 +99,7 @@ impl Page {
     /// The page that this one is a section of: between sections, what was loaded stays.
     pub fn whole(self) -> Self {
         match self {
-            Page::History => Page::Account,
+            Page::History | Page::Devices => Page::Account,
             page => page,
         }
     }

@@ -1,5 +1,6 @@
 //! How this deployment calls itself and where its helpdesk is reached.
 
+use bukti_domain::PhoneNumber;
 use bukti_wire::SiteSettings;
 use leptos::prelude::*;
 
@@ -17,7 +18,11 @@ impl Settings {
         provide_context(settings);
         Tasks::here().run(Box::pin(async move {
             // Where they cannot be had, the defaults stay.
-            if let Ok(own) = api::get("/settings.json").await {
+            if let Ok(own) = api::get::<SiteSettings>("/settings.json").await {
+                if let Some(countries) = &own.phone_countries {
+                    // The server says so where numbers are refused that the page takes, and the other way round.
+                    let _ = PhoneNumber::allow_countries(countries);
+                }
                 settings.0.set(own);
             }
         }));
@@ -41,6 +46,7 @@ fn defaults() -> SiteSettings {
         sms_sender: "1199".into(),
         helpdesk_phone: "119 ext. 9".into(),
         helpdesk_email: "sertifikat@pedulilindungi.id".into(),
+        phone_countries: None,
     }
 }
 

@@ -2,9 +2,8 @@
 
 use bukti_domain::parse_date;
 use bukti_hcert::{Content, Kind};
-use bukti_locales::{Locale, fill, text, texts};
+use bukti_locales::{Locale, text, texts};
 use bukti_trust::{RevocationState, Verdict};
-use jiff::civil::Date;
 use serde::Deserialize;
 
 use crate::describe::Mood;
@@ -152,13 +151,6 @@ fn date(locale: Locale, written: &str) -> String {
 /// A disease by its code; a code that has no name here as it is.
 fn disease_name(locale: Locale, code: &str) -> String {
     texts(locale).get(&format!("site.disease.{code}")).map_or_else(|| code.to_owned(), String::clone)
-}
-
-/// A moment with minutes, in the verifier's own time.
-pub fn moment(locale: Locale, date: Date, hour: u32, minute: u32) -> String {
-    let (hour, minute) = (format!("{hour:02}"), format!("{minute:02}"));
-    let date = bukti_locales::date(locale, date);
-    fill(locale, "site.verify.moment", &[("date", &date), ("hour", &hour), ("minute", &minute)])
 }
 
 #[cfg(test)]

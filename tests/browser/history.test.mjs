@@ -2,9 +2,19 @@
 
 import assert from "node:assert/strict";
 
-import { button, desktop, dose, hasFocus, heading, journey, logIn, open, pages, phone, sendDoses, speaking, state } from "./stage.mjs";
+import { button, desktop, dose, hasFocus, heading, journey, locales, logIn, open, openPage, pages, phone, sendDoses, speaking, state } from "./stage.mjs";
 
 const t = speaking("id");
+
+/** Somebody else who is logged in with a phone. */
+const others = [];
+for (const [at, locale] of locales.entries()) {
+  const userAgent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:120.0) Gecko/20100101 Firefox/120.0";
+  const number = `08120000810${at}`;
+  const { page } = await openPage(desktop, { userAgent });
+  await logIn(page, number, { locale });
+  others.push({ number, strange: page, since: Date.now() });
+}
 
 for (const [at, [size, viewport]] of Object.entries({ phone, desktop }).entries()) {
   journey(`history and tickets of a family (${size})`, viewport, async (page) => {
@@ -55,3 +65,33 @@ journey("a ticket's QR says what is next, without the server", phone, async (pag
   await page.getByText(speaking("en")("ticket.unreadable")).waitFor();
   await state(page, "ticket-unreadable");
 });
+
+for (const [at, locale] of locales.entries()) {
+  journey(`the owner of a phone sees where it is logged in and logs others out (${locale})`, at ? desktop : phone, async (page) => {
+    const t = speaking(locale);
+    const { number, strange, since } = others[at];
+    // Codes to one phone are a minute apart.
+    await page.waitForTimeout(Math.max(0, since + 61_000 - Date.now()));
+    await logIn(page, number, { locale });
+    await page.locator("header.top button[aria-controls=user-menu]").click();
+    await page.locator("#user-menu").getByRole("link", { name: t("nav.devices") }).click();
+    await heading(page, t("devices.title"));
+    assert.equal(new URL(page.url()).pathname, pages.devices[locale]);
+    await hasFocus(page, "page-heading");
+    const name = (browser, system) => t("devices.on").replace("{browser}", browser).replace("{system}", system);
+    const main = page.getByRole("main");
+    const out = button(page, t("devices.end").replace("{device}", name("Firefox", "Windows")));
+    await out.waitFor();
+    assert.match(await main.innerText(), new RegExp(`${name("Chrome", "Linux")}[^]*${t("devices.this")}[^]*${name("Firefox", "Windows")}`));
+    await state(page, "devices");
+    await out.click();
+    await page.getByText(t("devices.only")).waitFor();
+    await page.getByText(t("devices.ended")).waitFor();
+    await hasFocus(page, "devices-news");
+    assert.equal(await out.count(), 0);
+    await state(page, "devices-ended");
+    await open(strange, pages.account[locale]);
+    await heading(strange, t("login.title"));
+    await strange.context().browser().close();
+  });
+}

@@ -32,6 +32,7 @@ export const pages = {
   register: { title: "register.title", id: "/daftar", en: "/en/register", open: true },
   account: { title: "account.title", id: "/akun", en: "/en/account" },
   history: { title: "history.title", id: "/riwayat", en: "/en/history" },
+  devices: { title: "devices.title", id: "/perangkat", en: "/en/devices" },
   logOut: { title: "logout.title", id: "/keluar", en: "/en/log-out" },
   download: { title: "download.title", id: "/unduh", en: "/en/download", open: true },
   help: { title: "nav.help", id: "/bantuan", en: "/en/help", open: true },

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::Credentials;
+use bukti_domain::{CountriesError, PhoneNumber};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
@@ -69,6 +70,9 @@ pub enum ConnectError {
     /// The secrets cannot be had.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    /// The countries whose phones get SMS cannot be used.
+    #[error("BUKTI_PHONE_COUNTRIES cannot be used: {0}")]
+    Countries(#[from] CountriesError),
     /// The deployment's own vaccines cannot be used.
     #[error("the vaccines of {from} cannot be used: {reason}")]
     Vaccines {
@@ -80,14 +84,17 @@ pub enum ConnectError {
 }
 
 impl Aws {
-    /// Makes the clients, reads the secrets, and adds the deployment's own vaccines to the catalogue.
+    /// Makes the clients, reads the secrets, allows the deployment's countries, and adds its own vaccines to the catalogue.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] where the secrets cannot be read or the vaccines not be used.
+    /// [`ConnectError`] where the secrets cannot be read, or countries or vaccines not be used.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
         if let Some(vaccines) = &settings.vaccines {
             extend_vaccines(vaccines).await?;
+        }
+        if let Some(countries) = &settings.phone_countries {
+            PhoneNumber::allow_countries(countries)?;
         }
         let credentials = settings.credentials.as_ref().map(|(access, secret)| (&**access, &**secret));
         let config = sdk_config(settings.endpoint.as_deref(), &settings.region, credentials).await;

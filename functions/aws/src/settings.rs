@@ -43,6 +43,8 @@ pub struct Settings {
     /// How many SMS are sent a day to who asks for one (`BUKTI_SMS_PER_DAY`): codes, quick downloads. Those after a first
     /// dose do not count: no stranger can ask for them.
     pub sms_per_day: u32,
+    /// The countries beside Indonesia whose phones get SMS (`BUKTI_PHONE_COUNTRIES`): `+60,+65`.
+    pub phone_countries: Option<String>,
     /// The helpdesk's phone (`BUKTI_HELPDESK_PHONE`).
     pub helpdesk_phone: String,
     /// The helpdesk's e-mail address (`BUKTI_HELPDESK_EMAIL`).
@@ -90,6 +92,7 @@ impl Settings {
                 Some(number) => number.parse().map_err(|_| SettingsError("BUKTI_SMS_PER_DAY"))?,
                 None => defaults.sms_per_day,
             },
+            phone_countries: get("BUKTI_PHONE_COUNTRIES"),
             helpdesk_phone: get("BUKTI_HELPDESK_PHONE").unwrap_or(defaults.helpdesk_phone),
             helpdesk_email: get("BUKTI_HELPDESK_EMAIL").unwrap_or(defaults.helpdesk_email),
             vaccines: get("BUKTI_VACCINES"),
@@ -113,6 +116,7 @@ impl Settings {
             sms_sender: defaults.sms_sender,
             sms_region: None,
             sms_per_day: defaults.sms_per_day,
+            phone_countries: None,
             helpdesk_phone: defaults.helpdesk_phone,
             helpdesk_email: defaults.helpdesk_email,
             vaccines: None,

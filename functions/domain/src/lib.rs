@@ -37,7 +37,7 @@ pub use event::{History, Origin, Version};
 pub use feed::{Dose, FeedRow, Outcome, Reason, Verdict};
 pub use identity::{Identity, Nik, Passport, Sex};
 pub use name::PersonName;
-pub use phone::PhoneNumber;
+pub use phone::{CountriesError, PhoneNumber};
 pub use publisher::Publisher;
 pub use ticket::{NextDose, ReceivedDose, TicketText, next_doses};
 pub use transliterate::transliterate;

@@ -361,4 +361,7 @@ pub struct SiteSettings {
     pub helpdesk_phone: String,
     /// The helpdesk's e-mail address.
     pub helpdesk_email: String,
+    /// The countries beside Indonesia whose phones get SMS: `+60,+65`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_countries: Option<String>,
 }

@@ -24,6 +24,9 @@ struct Arguments {
     /// A file of vaccines and diseases beside the built-in ones, in the form of functions/domain/vaccines.json.
     #[arg(long, value_name = "FILE")]
     vaccines: Option<PathBuf>,
+    /// Countries beside Indonesia whose phones get SMS, such as +60,+65.
+    #[arg(long)]
+    phone_countries: Option<String>,
 }
 
 #[tokio::main]
@@ -43,8 +46,8 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
     let no_signals = |error: std::io::Error| StartError::Other(error.into());
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-    let Arguments { port, data, site, vaccines } = arguments;
-    let options = Options { port, data, site, vaccines, ..Options::default() };
+    let Arguments { port, data, site, vaccines, phone_countries } = arguments;
+    let options = Options { port, data, site, vaccines, phone_countries, ..Options::default() };
     let stack = tokio::select! {
         started = Stack::start(options) => started?,
         _ = interrupt.recv() => return Ok(()),

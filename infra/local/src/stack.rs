@@ -47,6 +47,8 @@ pub struct Options {
     pub site: Option<PathBuf>,
     /// A file of the deployment's own vaccines, in the form of `functions/domain/vaccines.json`.
     pub vaccines: Option<PathBuf>,
+    /// The countries beside Indonesia whose phones get SMS: `+60,+65`.
+    pub phone_countries: Option<String>,
     /// How records of the stream are tried again.
     pub stream_retry: Retry,
     /// How feeds are tried again.
@@ -63,6 +65,7 @@ impl Default for Options {
             data: ".bukti".into(),
             site: None,
             vaccines: None,
+            phone_countries: None,
             stream_retry: retry(10),
             feed_retry: retry(2),
         }
@@ -201,6 +204,7 @@ impl Stack {
         let data = std::path::absolute(&options.data).context("the data folder's name is no path")?;
         let (access_key, secret_key) = (random_hex(10), random_hex(20));
         let mut settings = Settings::local(&endpoint, &access_key, &secret_key, data.join("secrets.json"));
+        settings.phone_countries.clone_from(&options.phone_countries);
         settings.vaccines = options.vaccines.as_ref().map(|file| format!("file:{}", file.display()));
         let folder = Folder::take(&data, &settings.issuer)?;
 
@@ -435,6 +439,7 @@ fn site_settings(settings: &Settings) -> serde_json::Result<Vec<u8>> {
         sms_sender: settings.sms_sender.clone(),
         helpdesk_phone: settings.helpdesk_phone.clone(),
         helpdesk_email: settings.helpdesk_email.clone(),
+        phone_countries: settings.phone_countries.clone(),
     })
 }
 

@@ -22,6 +22,9 @@ pub struct Options {
     /// A file of vaccines and diseases beside the built-in ones, in the form of functions/domain/vaccines.json.
     #[arg(long, value_name = "FILE")]
     vaccines: Option<PathBuf>,
+    /// Countries beside Indonesia whose phones get SMS, such as +60,+65.
+    #[arg(long)]
+    phone_countries: Option<String>,
     /// Compile the site with this toolchain only, instead of the first that works.
     #[arg(long, value_enum, value_name = "TOOLCHAIN")]
     wasm_toolchain: Option<Choice>,
@@ -45,6 +48,9 @@ pub fn up(project: &Project, options: &Options) -> Result<()> {
     run::stream(&mut build, "The compiler's message above says where.")?;
     let mut local = project.command(project.target.join("debug/bukti-local"));
     local.arg("--port").arg(options.port.to_string()).arg("--data").arg(&data).arg("--site").arg(&site);
+    if let Some(countries) = &options.phone_countries {
+        local.arg("--phone-countries").arg(countries);
+    }
     if let Some(vaccines) = &options.vaccines {
         local.arg("--vaccines").arg(std::path::absolute(vaccines)?);
     }

@@ -29,7 +29,6 @@ libfuzzer_sys::fuzz_target!(|content: &[u8]| {
             row.content();
             row.sent();
             let dose = row.dose();
-            dose.known_sex();
             if let Some(complete) = dose.complete() {
                 complete.nationality();
             }

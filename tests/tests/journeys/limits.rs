@@ -1,15 +1,19 @@
 //! How much a caller may ask for, and what is sent at most.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bukti_aws::{Rate, Rates, Taken};
 use bukti_domain::FeedRow;
 use bukti_local::Handlers;
-use bukti_tests::{Reply, TestApp, a_thousand_times, dose, solve};
+use bukti_tests::{Reply, TestApp, a_thousand_times, call, csv, dose, import, outbox, solve};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::restart::Running;
 
 const HOME: &str = "36.68.1.2";
 
@@ -93,7 +97,7 @@ fn what_a_header_says_of_the_address_is_believed_of_nobody() {
     for at in 0..5 {
         assert_eq!(from(&format!("10.0.0.{at}")).status(), 410);
     }
-    let challenge = bukti_tests::call(app.url(), "GET", "/api/captcha", None, None).body;
+    let challenge = call(app.url(), "GET", "/api/captcha", None, None).body;
     assert_eq!(challenge["parameters"]["cost"], 2 * cost(&app, HOME), "all were the one who connects");
 }
 
@@ -168,4 +172,30 @@ fn when_the_days_sms_are_spent_no_stranger_has_one_sent() {
     assert_eq!(app.messages().len(), sent, "nothing is sent to who asks");
     app.import(&[FeedRow { nik: "3171012401890002".into(), ..dose("E2") }]);
     assert_eq!(app.messages().len(), sent + 1, "the link after a first dose goes out");
+}
+
+#[test]
+fn phones_of_other_countries_get_sms_where_the_deployment_allows_them() {
+    let folder = TempDir::new().unwrap();
+    let feed = folder.path().join("feed.csv");
+    let with_phone =
+        |event: &str, nik: &str, phone: &str| FeedRow { nik: nik.into(), no_hp: phone.into(), ..dose(event) };
+    let rows = [
+        with_phone("MY", "3171012401896246", "+60 12-345 6789"),
+        with_phone("SG", "3171012401896247", "0065 8123 4567"),
+        with_phone("US", "3171012401896248", "+1 202 555 0100"),
+    ];
+    std::fs::write(&feed, csv(&rows)).unwrap();
+    let allowed: [&OsStr; 2] = ["--phone-countries".as_ref(), "+60,+65".as_ref()];
+    for (options, expected) in [(&[][..], &[][..]), (&allowed, &["+60123456789", "+6581234567"])] {
+        let running = Running::start(&folder.path().join(expected.len().to_string()), options);
+        let (_, report) = import(&running.url, &feed);
+        assert!(report.values().all(|(outcome, _)| outcome == "issued"), "{report:?}");
+        running.settle();
+        let mut sent_to: Vec<_> = outbox(&running.url).into_iter().map(|message| message.to).collect();
+        sent_to.sort();
+        assert_eq!(sent_to, expected);
+        let settings = call(&running.url, "GET", "/settings.json", None, None).body;
+        assert_eq!(settings["phone_countries"].as_str().is_some(), !expected.is_empty());
+    }
 }

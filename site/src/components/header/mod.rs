@@ -101,6 +101,9 @@ fn UserMenu(
                     <a href=to(Page::History)>{tr("site.nav.history")}</a>
                 </li>
                 <li>
+                    <a href=to(Page::Devices)>{tr("site.nav.devices")}</a>
+                </li>
+                <li>
                     <a href=to(Page::LogOut)>{tr("site.nav.log_out")}</a>
                 </li>
             </ul>

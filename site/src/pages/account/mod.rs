@@ -1,10 +1,13 @@
-//! `/akun` and `/riwayat`: certificates, doses and tickets of everyone whose vaccination was registered with this phone.
+//! `/akun`, `/riwayat` and `/perangkat`: certificates, doses and tickets of everyone whose vaccination was registered with
+//! this phone, and where it is logged in.
 
+mod devices;
 mod history;
 
 use bukti_wire::{Certificates, Document, DocumentRequest, HolderDose, People, Person};
 use leptos::prelude::*;
 
+use self::devices::Devices;
 use self::history::History;
 use crate::account;
 use crate::api::{self, Failure};
@@ -119,7 +122,7 @@ pub fn Account() -> impl IntoView {
             account.ask();
         }
     }));
-    let is_history = Memo::new(move |_| place.page() == Page::History);
+    let page = Memo::new(move |_| place.page());
     let section = move |page: Page, label: &'static str| {
         let current = page.clone();
         view! {
@@ -135,15 +138,29 @@ pub fn Account() -> impl IntoView {
             <nav class="side" aria-label=tr("site.account.menu")>
                 <ul>
                     {section(Page::Account, "site.nav.certificates")}
-                    {section(Page::History, "site.nav.history")} {section(Page::LogOut, "site.nav.log_out")}
+                    {section(Page::History, "site.nav.history")} {section(Page::Devices, "site.nav.devices")}
+                    {section(Page::LogOut, "site.nav.log_out")}
                 </ul>
             </nav>
             <div class="shelf">
-                {move || {
-                    let key = if is_history.get() { "site.history.title" } else { "site.account.title" };
-                    view! { <Heading key=key /> }
+                {move || match page.get() {
+                    Page::Devices => {
+                        view! {
+                            <Heading key="site.devices.title" />
+                            <Devices shelf=shelf />
+                        }
+                            .into_any()
+                    }
+                    page => {
+                        let is_history = page == Page::History;
+                        let key = if is_history { "site.history.title" } else { "site.account.title" };
+                        view! {
+                            <Heading key=key />
+                            <Contents shelf=shelf is_history=is_history />
+                        }
+                            .into_any()
+                    }
                 }}
-                <Contents shelf=shelf is_history=is_history />
             </div>
         </div>
     }
@@ -155,7 +172,7 @@ fn Contents(
     /// What is shown.
     shelf: Shelf,
     /// Whether doses and tickets are shown, and not the certificates.
-    is_history: Memo<bool>,
+    is_history: bool,
 ) -> impl IntoView {
     let loading = tr("site.loading");
     let failure = Signal::derive(move || {
@@ -183,7 +200,7 @@ fn Contents(
                 .certificates
                 .get()
                 .map(|certificates| {
-                    if is_history.get() {
+                    if is_history {
                         view! { <History certificates=certificates /> }.into_any()
                     } else {
                         view! { <Doses shelf=shelf certificates=certificates /> }.into_any()

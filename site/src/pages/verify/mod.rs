@@ -12,6 +12,7 @@ use web_sys::MediaStream;
 use crate::browser::{self, Tasks};
 use crate::camera::{self, NoCamera};
 use crate::components::{BusyButton, Heading, Icon, Sign, VerdictCard};
+use crate::describe;
 use crate::language::{Language, tr};
 use crate::verdict;
 use crate::verifier::{Broken, Lists, Verified, Verifier};
@@ -407,7 +408,7 @@ fn ListsLine(
     let moment = move |at: Option<&str>| {
         let locale = language.get();
         match at.and_then(browser::local_time) {
-            Some((date, hour, minute)) => verdict::moment(locale, date, hour, minute),
+            Some(moment) => describe::moment(locale, moment),
             None => text(locale, "site.verify.never").to_owned(),
         }
     };
