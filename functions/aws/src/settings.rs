@@ -32,6 +32,8 @@ pub struct Settings {
     pub secrets: SecretsSource,
     /// The address of the site, without a slash at its end (`BUKTI_SITE_URL`).
     pub site_url: String,
+    /// Whether only requests are answered that come by way of the content delivery network (`BUKTI_EDGE_ONLY`: `true`).
+    pub edge_only: bool,
     /// The service's public name (`BUKTI_SERVICE_NAME`).
     pub service_name: String,
     /// Who issues the certificates (`BUKTI_ISSUER`), at most 80 characters.
@@ -84,6 +86,11 @@ impl Settings {
             credentials: None,
             secrets,
             site_url: need("BUKTI_SITE_URL")?.trim_end_matches('/').to_owned(),
+            edge_only: match get("BUKTI_EDGE_ONLY").as_deref() {
+                None | Some("false") => false,
+                Some("true") => true,
+                Some(_) => return Err(SettingsError("BUKTI_EDGE_ONLY")),
+            },
             service_name: get("BUKTI_SERVICE_NAME").unwrap_or(defaults.service_name),
             issuer: get("BUKTI_ISSUER").unwrap_or(defaults.issuer),
             sms_sender: get("BUKTI_SMS_SENDER").unwrap_or(defaults.sms_sender),
@@ -111,6 +118,7 @@ impl Settings {
             credentials: Some((access_key.to_owned(), secret_key.to_owned())),
             secrets: SecretsSource::File(secrets),
             site_url: endpoint.trim_end_matches('/').to_owned(),
+            edge_only: false,
             service_name: defaults.service_name,
             issuer: defaults.issuer,
             sms_sender: defaults.sms_sender,

@@ -3,8 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bukti_aws::Aws;
+use bukti_wire::ProblemCode;
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
+
+use crate::Failure;
 
 /// The header by which the content delivery network shows that it is one.
 const EDGE: &str = "x-bukti-edge";
@@ -23,15 +26,23 @@ pub struct Address {
 impl Address {
     /// The caller's address. What a header says is believed of the content delivery network alone, all others are who they
     /// connect as.
-    pub fn of(request: &Request, aws: &Aws) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// `misdirected` where others are not answered.
+    pub fn of(request: &Request, aws: &Aws) -> Result<Self, Failure> {
         let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let viewer = header(EDGE).filter(|key| aws.is_edge_key(key)).and_then(|_| header(VIEWER));
+        let by_edge = header(EDGE).filter(|key| aws.is_edge_key(key));
+        if by_edge.is_none() && aws.settings.edge_only {
+            return Err(Failure::new(ProblemCode::Misdirected));
+        }
+        let viewer = by_edge.and_then(|_| header(VIEWER));
         let connected = match request.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
             _ => None,
         };
         let ip = viewer.or(connected).and_then(|text| text.parse().ok());
-        Self::from_ip(ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+        Ok(Self::from_ip(ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
     }
 
     fn from_ip(ip: IpAddr) -> Self {

@@ -33,8 +33,9 @@ impl Caller {
     ///
     /// # Errors
     ///
-    /// `not_found`, `headers_too_large`, `foreign_origin`.
+    /// `misdirected`, `not_found`, `headers_too_large`, `foreign_origin`.
     pub fn of(request: &Request, function: Function, aws: &Aws) -> Result<Self, Failure> {
+        let address = Address::of(request, aws)?;
         let path = request.uri().path();
         let route = ROUTES
             .iter()
@@ -53,7 +54,7 @@ impl Caller {
         if request.method() != Method::GET && !is_own_origin(request, &aws.settings) {
             return Err(Failure::new(ProblemCode::ForeignOrigin));
         }
-        Ok(Self { route, address: Address::of(request, aws), began: Instant::now() })
+        Ok(Self { route, address, began: Instant::now() })
     }
 
     /// Method and path, to match on.

@@ -145,7 +145,8 @@ impl FeedReader {
             ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
             ReadRecordResult::Record => {
                 let began = self.began.take().unwrap_or(self.line);
-                let line = self.record(began)?;
+                // The parser takes the line break with the record; the end of the file comes as an empty piece.
+                let line = self.record(began, !piece.is_empty())?;
                 lines.extend(line);
                 (self.fields_len, self.ends_len, self.quotes) = (0, 0, 0);
             }
@@ -166,8 +167,8 @@ impl FeedReader {
         }
     }
 
-    /// The record that the parser has just ended; `None` for the header.
-    fn record(&mut self, began: u64) -> Result<Option<Line>, FeedProblem> {
+    /// The record that the parser has just ended, at a line break or at the end of the file; `None` for the header.
+    fn record(&mut self, began: u64, at_line_break: bool) -> Result<Option<Line>, FeedProblem> {
         let mut start = 0;
         let mut fields = Vec::with_capacity(self.ends_len);
         for end in &self.ends[..self.ends_len] {
@@ -195,15 +196,10 @@ impl FeedReader {
             }
         }
         let row = FeedRow::from_fields(texts);
-        if self.facilities.len() < 10_000 && self.is_followed_by_newline(began) {
+        if self.facilities.len() < 10_000 && at_line_break {
             self.facilities.insert(row.kode_faskes.clone(), row.nama_faskes.clone());
         }
         Ok(Some(Line { line: began, row: Ok(row) }))
-    }
-
-    /// Whether the record that began here was followed by a line break: the last one of a file may not be.
-    fn is_followed_by_newline(&self, began: u64) -> bool {
-        self.line > began || self.ended_by_newline
     }
 
     fn facility_is_cut(&self, row: &FeedRow) -> bool {
@@ -284,6 +280,15 @@ mod tests {
         assert_eq!(problem, None);
         let expected = [(2, "A K \"S\",\nB"), (5, "B P"), (6, "C P")];
         assert_eq!(lines, expected.map(|(line, text)| (line, text.to_owned())));
+    }
+
+    #[test]
+    fn rows_may_end_with_carriage_returns_alone() {
+        let file =
+            format!("{HEADER}\r{}\r{}\r{}", row("A", "Puskesmas"), row("B", "Klinik"), row("C", "Klin"));
+        let (lines, problem) = all_pieces(file.as_bytes());
+        assert_eq!(problem.unwrap().code, "broken_off", "the name of the last facility is cut");
+        assert_eq!(lines.iter().map(|(_, text)| &**text).collect::<Vec<_>>(), ["A Puskesmas", "B Klinik"]);
     }
 
     #[test]

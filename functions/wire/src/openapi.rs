@@ -4,8 +4,8 @@ use utoipa::OpenApi;
 
 use crate::*;
 
-/// Declares the operations: one item an endpoint, in the order of [`ROUTES`], with the statuses of its problems. 431,
-/// 500 and 503 may come from each.
+/// Declares the operations: one item an endpoint, in the order of [`ROUTES`], with the statuses of its problems. 421,
+/// 431, 500 and 503 may come from each.
 macro_rules! operations {
     ($($name:ident: $method:ident $path:literal, $tag:literal, $summary:literal
        $(, body $body:ty)? $(, params $params:tt)?, answers ($($answer:tt)*) $(, problems [$($problem:literal),*])?;)*) => {
@@ -14,6 +14,7 @@ macro_rules! operations {
                 $(, params $params)?, responses(
                     ($($answer)*)
                     $($(, (status = $problem, body = Problem, content_type = "application/problem+json"))*)?,
+                    (status = 421, body = Problem, content_type = "application/problem+json"),
                     (status = 431, body = Problem, content_type = "application/problem+json"),
                     (status = 500, body = Problem, content_type = "application/problem+json"),
                     (status = 503, body = Problem, content_type = "application/problem+json"),

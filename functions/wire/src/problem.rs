@@ -36,6 +36,8 @@ problem_codes! {
     InvalidInput = "invalid_input" 422,
     /// No such address.
     NotFound = "not_found" 404,
+    /// The request did not come by way of the content delivery network.
+    Misdirected = "misdirected" 421,
     /// The request comes from another site.
     ForeignOrigin = "foreign_origin" 403,
     /// The captcha's solution is wrong.

@@ -8,7 +8,8 @@ use bukti_aws::{Aws, Secrets, Settings};
 use bukti_http::{Caller, SessionCookie, json, locale, path_parameter, read_json, respond};
 use bukti_wire::{Function, Problem};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
-use lambda_http::http::header::COOKIE;
+use lambda_http::http::header::{COOKIE, HOST};
+use lambda_http::http::uri::Authority;
 use lambda_http::http::{HeaderName, HeaderValue, Method, Uri};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Request, RequestExt};
@@ -48,6 +49,10 @@ fn request(content: &[u8]) -> Option<Request> {
         let colon = line.iter().position(|byte| *byte == b':')?;
         let name = HeaderName::from_bytes(&line[..colon]).ok()?;
         let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?;
+        if name == HOST && value.to_str().ok()?.parse::<Authority>().is_err() {
+            // The gateway finds its API by it.
+            return None;
+        }
         if name == COOKIE {
             payload.cookies.get_or_insert_default().push(value.to_str().ok()?.to_owned());
         } else {
