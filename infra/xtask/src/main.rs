@@ -5,6 +5,7 @@
 //! Everything it writes is under cargo's target folder, except what `apt-get` installs.
 
 mod bench;
+mod deploy;
 mod fuzz;
 mod leaks;
 mod run;
@@ -45,6 +46,8 @@ enum Task {
     Test(test::Options),
     /// Look for inputs that make what reads strangers' bytes fail.
     Fuzz(fuzz::Options),
+    /// Deploy everything to AWS, the site too.
+    Deploy(deploy::Options),
     /// List what is deployed, each crate with version, licence and checksum (CycloneDX).
     Sbom,
     /// Look for personal data in table, buckets, logs and answers after a walk through everything.
@@ -99,6 +102,7 @@ fn main() -> ExitCode {
         Task::Up(options) => up::up(&project, &options),
         Task::Test(options) => test::test(&project, &options),
         Task::Fuzz(options) => fuzz::fuzz(&project, &options),
+        Task::Deploy(options) => deploy::deploy(&project, &options),
         Task::Sbom => sbom::sbom(&project),
         Task::Leaks => leaks::leaks(&project),
         Task::Bench(options) => bench::bench(&project, &options),

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::stack::Stack;
 use crate::toolchain::Choice;
-use crate::{Project, run, site, supply, tools};
+use crate::{Project, deploy, run, site, supply, tools};
 
 /// All journeys share one stack, so one file runs after the other. A journey that fails and leaves its
 /// browser open, or waits for good, must not hold up the rest; the limit, in milliseconds, is for a whole
@@ -53,7 +53,7 @@ enum Stage {
     Site,
     /// Journeys in Chromium.
     Browser,
-    /// The SAM template.
+    /// The templates for AWS.
     Deploy,
     /// Answers and times by which nobody can tell who is known. Only where it is named: it needs a quiet machine.
     Alike,
@@ -100,7 +100,7 @@ impl Stage {
             Self::Site => site::build(project, options.wasm_toolchain).map(drop),
             Self::Verifiers => python(project).and(node_verifier(project)).map(drop),
             Self::Browser => browser(project, options),
-            Self::Deploy => deploy(project, options.deploy),
+            Self::Deploy => deploy::check(project, options.deploy),
             Self::Alike => {
                 let mut test = project.command("cargo");
                 test.args([
@@ -270,49 +270,4 @@ fn journeys_in(folder: &Path) -> Result<Vec<PathBuf>> {
         .collect();
     journeys.sort();
     Ok(journeys)
-}
-
-/// Checks the SAM templates and, if asked to, compiles everything that they deploy.
-fn deploy(project: &Project, compile: bool) -> Result<()> {
-    let bin = tools::venv(project, "venv-sam", &project.root.join("tests/requirements-sam.txt"))?;
-    let infra = project.root.join("infra");
-    let main = infra.join("template.yaml");
-    if !main.is_file() {
-        bail!("{} is not there", project.show(&main));
-    }
-    let mut templates: Vec<PathBuf> = fs::read_dir(&infra)?
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-        .filter(|path| path.file_stem().is_some_and(|stem| stem.as_encoded_bytes().starts_with(b"template")))
-        .collect();
-    templates.sort();
-    // cargo-lambda and zig are in the environment, and sam calls them by name.
-    let mut path = vec![bin.clone()];
-    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
-    let path = std::env::join_paths(path)?;
-    // Nothing is asked of AWS here; a region and keys must be set all the same.
-    let sam = |program: &str| {
-        let mut command = project.command(bin.join(program));
-        command.env("PATH", &path).env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "ap-southeast-3");
-        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-        command
-    };
-    for template in &templates {
-        let mut validate = sam("sam");
-        validate.args(["validate", "--lint", "--template-file"]).arg(template);
-        run::stream(&mut validate, "The template is wrong where sam says.")?;
-    }
-    let mut lint = sam("cfn-lint");
-    run::stream(lint.arg("--").args(&templates), "The template is wrong where cfn-lint says.")?;
-    if !compile {
-        run::say("deploy: templates validated and linted; functions not compiled for Lambda (--deploy does)");
-        return Ok(());
-    }
-    let mut build = sam("sam");
-    build.args(["build", "--parallel", "--no-cached", "--template-file"]).arg(&main);
-    build.arg("--build-dir").arg(project.target.join("sam"));
-    run::stream(&mut build, "The message above says which function.")?;
-    run::say("deploy: templates validated and linted, and all functions compiled for Lambda");
-    Ok(())
 }

@@ -1,0 +1,181 @@
+//! What is deployed to AWS: checked, compiled for Lambda, deployed with the site.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::Value;
+
+use crate::toolchain::Choice;
+use crate::{Project, run, site, tools};
+
+/// Uploads the site with boto3, which comes with the SAM CLI.
+const UPLOAD_SITE: &str = include_str!("upload_site.py");
+
+#[derive(Args)]
+pub struct Options {
+    /// Which of the environments of samconfig.toml.
+    #[arg(long, value_name = "NAME", default_value = "dev")]
+    config_env: String,
+    /// Compile the site with this toolchain only, instead of the first that works.
+    #[arg(long, value_enum, value_name = "TOOLCHAIN")]
+    wasm_toolchain: Option<Choice>,
+}
+
+/// Compiles and deploys everything, then uploads the site: what has not changed stays as it is.
+///
+/// # Errors
+/// What sam or AWS says.
+pub fn deploy(project: &Project, options: &Options) -> Result<()> {
+    let sam = Sam::install(project)?;
+    let site = site::build(project, options.wasm_toolchain)?;
+    let config_env = ["--config-env", &options.config_env];
+    run::stream(sam.command("sam")?.arg("build").args(config_env), "The message above says which function.")?;
+    let mut deploy = sam.command("sam")?;
+    deploy.arg("deploy").args(config_env).arg("--no-fail-on-empty-changeset");
+    run::stream(
+        &mut deploy,
+        "CloudFormation's message above says what it could not do; nothing is half deployed.",
+    )?;
+
+    let mut list = sam.command("sam")?;
+    list.args(["list", "stack-outputs", "--output", "json"]).args(config_env);
+    let outputs: Vec<Value> = serde_json::from_str(&run::capture(&mut list, "")?)?;
+    let output = |name: &str| {
+        let found = outputs.iter().find(|output| output["OutputKey"] == name);
+        let value = found.and_then(|output| output["OutputValue"].as_str());
+        value.with_context(|| format!("the stack has no output {name}"))
+    };
+    let mut upload = sam.command("python")?;
+    upload.args(["-c", UPLOAD_SITE]).arg(&site).args([output("SiteBucket")?, output("Distribution")?]);
+    let settings = project.target.join("site-settings.json");
+    fs::write(&settings, output("SiteSettings")?)?;
+    upload.stdin(Stdio::from(fs::File::open(&settings)?));
+    run::stream(&mut upload, "The functions are deployed, the site is as it was before; try again.")?;
+    run::say(format!("deployed: {}", output("SiteAddress")?));
+    Ok(())
+}
+
+/// The highest version of glibc that Amazon Linux 2023 has.
+const GLIBC: (u32, u32) = (2, 34);
+
+/// The SAM CLI and what it calls, in an environment of their own.
+struct Sam<'project> {
+    project: &'project Project,
+    bin: PathBuf,
+}
+
+impl<'project> Sam<'project> {
+    fn install(project: &'project Project) -> Result<Self> {
+        let bin = tools::venv(project, "venv-sam", &project.root.join("tests/requirements-sam.txt"))?;
+        Ok(Self { project, bin })
+    }
+
+    /// One of its programs, where nothing is asked of AWS; a region and keys must be set all the same.
+    fn offline(&self, program: &str) -> Result<Command> {
+        let mut command = self.command(program)?;
+        command.env("AWS_DEFAULT_REGION", "ap-southeast-3");
+        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        Ok(command)
+    }
+
+    /// One of its programs, with the AWS environment that there is.
+    fn command(&self, program: &str) -> Result<Command> {
+        // cargo-lambda and zig are in the environment, and sam calls them by name.
+        let mut path = vec![self.bin.clone()];
+        path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+        let mut command = self.project.command(self.bin.join(program));
+        command.env("PATH", std::env::join_paths(path)?);
+        command.env("SAM_CLI_TELEMETRY", "0");
+        Ok(command)
+    }
+}
+
+/// Checks the templates: what sam and cfn-lint say, what the transformed one promises, and the functions of CloudFront.
+/// Compiles everything that is deployed, if asked to.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn check(project: &Project, compile: bool) -> Result<()> {
+    let sam = Sam::install(project)?;
+    let templates = templates(project)?;
+    for template in &templates {
+        let mut validate = sam.offline("sam")?;
+        validate.args(["validate", "--lint", "--template-file"]).arg(template);
+        run::stream(&mut validate, "The template is wrong where sam says.")?;
+    }
+    let mut lint = sam.offline("cfn-lint")?;
+    run::stream(lint.arg("--").args(&templates), "The template is wrong where cfn-lint says.")?;
+    let tests = project.root.join("tests/deploy");
+    let mut promises = sam.offline("python")?;
+    promises.env("PYTHONDONTWRITEBYTECODE", "1").arg(tests.join("template_test.py"));
+    run::stream(&mut promises, "The template does not promise what it should; see above.")?;
+    let node = tools::program(project, &["node", "nodejs"], &["nodejs"], "to run CloudFront's functions")?;
+    let mut edge = project.command(node);
+    edge.arg("--test").arg(tests.join("edge.test.mjs"));
+    run::stream(&mut edge, "A function of CloudFront does not do what it should; see above.")?;
+    if !compile {
+        run::say("deploy: templates checked; functions not compiled for Lambda (--deploy does)");
+        return Ok(());
+    }
+    build(&sam)?;
+    run::say("deploy: templates checked, and all functions compiled for Lambda");
+    Ok(())
+}
+
+/// The templates of `infra`.
+fn templates(project: &Project) -> Result<Vec<PathBuf>> {
+    let mut templates: Vec<PathBuf> = fs::read_dir(project.root.join("infra"))?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    templates.sort();
+    Ok(templates)
+}
+
+/// Compiles all functions as `sam build` does, and sees whether Lambda can run them.
+fn build(sam: &Sam<'_>) -> Result<()> {
+    let built = sam.project.target.join("sam");
+    let mut build = sam.offline("sam")?;
+    build.args(["build", "--parallel", "--no-cached", "--template-file"]);
+    build.arg(sam.project.root.join("infra/template.yaml")).arg("--build-dir").arg(&built);
+    run::stream(&mut build, "The message above says which function.")?;
+    for folder in fs::read_dir(&built)?.flatten().map(|entry| entry.path()) {
+        let bootstrap = folder.join("bootstrap");
+        if bootstrap.is_file()
+            && let Some((major, minor)) = glibc_needed(&fs::read(&bootstrap)?)
+            && (major, minor) > GLIBC
+        {
+            bail!("{} needs glibc {major}.{minor}, which Lambda does not have", bootstrap.display());
+        }
+    }
+    Ok(())
+}
+
+/// The highest version of glibc that a program names.
+fn glibc_needed(program: &[u8]) -> Option<(u32, u32)> {
+    const NAME: &[u8] = b"GLIBC_";
+    let version = |at: usize| {
+        let rest = program.get(at + NAME.len()..)?;
+        let end = rest.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.')?;
+        let mut parts = std::str::from_utf8(&rest[..end]).ok()?.split('.').map(str::parse);
+        Some((parts.next()?.ok()?, parts.next()?.ok()?))
+    };
+    let names = program.windows(NAME.len()).enumerate().filter(|(_, bytes)| *bytes == NAME);
+    names.filter_map(|(at, _)| version(at)).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_version_of_glibc_counts() {
+        let program = b"\0GLIBC_2.2.5\0libc.so.6\0GLIBC_2.34\0GLIBC_2.9\0GLIBC_PRIVATE\0GLIBC_";
+        assert_eq!(glibc_needed(program), Some((2, 34)));
+        assert_eq!(glibc_needed(b"no libc"), None);
+    }
+}

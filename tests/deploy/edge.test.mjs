@@ -1,0 +1,61 @@
+// The functions that CloudFront runs, as they stand in infra/template.yaml, tried on addresses.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+const template = readFileSync(new URL("../../infra/template.yaml", import.meta.url), "utf8");
+
+/** A function of the template by its logical id. */
+function edge(id) {
+  const [, after] = template.split(new RegExp(`^  ${id}:$`, "m"));
+  const [, code] = after.match(/FunctionCode: \|\n((?: {8}.*\n|\n)+)/);
+  return new Function(`${code}\nreturn handler;`)();
+}
+
+const findPage = edge("FindPage");
+const found = (uri, encodings) =>
+  findPage({ request: { uri, headers: encodings ? { "accept-encoding": { value: encodings } } : {} } }).uri;
+
+test("every page has its file", () => {
+  const places = readFileSync(new URL("../../site/src/place.rs", import.meta.url), "utf8");
+  const [, paths] = places.match(/const PATHS[^=]*= \[\n([^;]*)\];/);
+  const pages = [...paths.matchAll(/\["([^"]*)", "([^"]*)"\]/g)];
+  assert.ok(pages.length > 10);
+  for (const [, id, en] of pages) {
+    assert.equal(found(`/${id}`), id ? `/${id}/index.html` : "/index.html");
+    assert.equal(found(`/en${en && `/${en}`}`), en ? `/en/${en}/index.html` : "/en/index.html");
+    if (id) assert.equal(found(`/${id}/`), `/${id}/index.html`);
+  }
+});
+
+test("links, the address on certificates, files, and what is not there", () => {
+  assert.equal(found("/s/abcdefghijklmnopqrstuv"), "/s/index.html");
+  assert.equal(found("/en/s/abc.def-_g"), "/en/s/index.html");
+  assert.equal(found("/verify"), "/verifikasi/index.html");
+  for (const file of ["/settings.json", "/assets/site-1234.wasm", "/sw.js", "/masuk/index.html"]) assert.equal(found(file), file);
+  for (const none of ["/s", "/s/a/b", "/help", "/masuk/x", "/404"]) assert.equal(found(none), "/404.html");
+  assert.equal(found("/en/bantuan"), "/en/404.html");
+});
+
+test("what is compressed beforehand is taken where the browser can read it", () => {
+  for (const file of ["/assets/a.wasm", "/sw.js", "/masuk/index.html"]) {
+    assert.equal(found(file, "gzip, deflate, br"), `${file}.br`);
+    assert.equal(found(file, "gzip, brx"), file);
+  }
+  assert.equal(found("/masuk", "br,gzip"), "/masuk/index.html.br");
+  assert.equal(found("/help", "br,gzip"), "/404.html.br");
+  assert.equal(found("/settings.json", "br"), "/settings.json");
+});
+
+test("what is not there is answered so", () => {
+  const sayNotFound = edge("SayNotFound");
+  const answer = (headers) => sayNotFound({ response: { statusCode: 200, headers } });
+  assert.deepEqual(answer({ "x-amz-meta-status": { value: "404" } }), { statusCode: 404, headers: {} });
+  assert.deepEqual(answer({}), { statusCode: 200, headers: {} });
+});
+
+test("who asks is written over whatever was said", () => {
+  const { headers } = edge("SayWhoAsks")({ viewer: { ip: "36.68.1.2" }, request: { headers: { "x-bukti-viewer": { value: "1.1.1.1" } } } });
+  assert.deepEqual(headers, { "x-bukti-viewer": { value: "36.68.1.2" } });
+});

@@ -1,0 +1,280 @@
+"""What infra/template.yaml promises once SAM has transformed it, and that breaking a promise is noticed.
+
+An emulated account drops much of a template in silence (TTL, retry limits, dead letters, encryption), so a deployment there
+proves little of it. `cargo xtask test --only deploy` runs this with the Python that has aws-sam-cli.
+
+`BUKTI_RELEASE=1` keeps in released.json what must never change by accident, as it is now: what makes AWS replace a resource that
+holds data.
+"""
+
+import json
+import os
+import re
+import unittest
+from pathlib import Path
+
+os.environ.setdefault("AWS_DEFAULT_REGION", "ap-southeast-3")
+
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = (ROOT / "infra/template.yaml").read_text()
+RELEASED = Path(__file__).with_name("released.json")
+
+FUNCTIONS = ["Intake", "Issue", "Publish", "Notify", "Status", "Otp", "Holder"]
+READS_SECRETS = {"secretsmanager:GetSecretValue", "kms:Decrypt"}
+# What each function may do. Whoever gives one more must say so here.
+ALLOWED = {
+    "Intake": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "s3:GetObject", "s3:DeleteObject", "s3:ListBucket",
+               "s3:PutObject"},
+    "Issue": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query", "s3:PutObject", "s3:DeleteObject", "kms:Sign"},
+    "Publish": {"dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket", "kms:Sign"},
+    "Notify": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query", "sns:Publish"},
+    "Status": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"},
+    "Otp": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query", "sns:Publish"},
+    "Holder": {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query", "s3:GetObject", "s3:PutObject"},
+}
+# No resource can be named for these: a phone number is none.
+WITHOUT_RESOURCE = {"sns:Publish"}
+
+# What makes CloudFormation replace a resource, and its data be left behind.
+REPLACING = {
+    "AWS::DynamoDB::Table": ["TableName", "KeySchema"],
+    "AWS::S3::Bucket": ["BucketName"],
+    "AWS::KMS::Key": ["KeySpec", "KeyUsage"],
+}
+
+
+class NoManagedPolicies:
+    """SAM's names of managed policies are not looked up: nothing is asked of AWS."""
+
+    def load(self):
+        return {}
+
+
+def transformed(source, canary="false"):
+    template = yaml_parse(source)
+    parameters = {name: str(about.get("Default", "x")) for name, about in template["Parameters"].items()}
+    # SAM wants to know where the code is. It is built later.
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = "s3://code/zip"
+    return transform(template, parameters | {"Canary": canary}, NoManagedPolicies())
+
+
+def broken_promises(source):
+    """What is not as it should be, one sentence each."""
+    template = transformed(source)
+    resources = template["Resources"]
+    properties = lambda name: resources.get(name, {}).get("Properties", {})
+    of_type = lambda kind: {name: it for name, it in resources.items() if it["Type"] == kind}
+    wrong = []
+
+    def expect(good, what):
+        if not good:
+            wrong.append(what)
+
+    # The table.
+    table = properties("Table")
+    expect(table.get("BillingMode") == "PAY_PER_REQUEST", "the table is not on demand")
+    expect(table.get("TimeToLiveSpecification") == {"AttributeName": "expires_at", "Enabled": True}, "the table keeps what has expired")
+    expect(table.get("PointInTimeRecoverySpecification") == {"PointInTimeRecoveryEnabled": True}, "the table cannot be restored")
+    expect(table.get("StreamSpecification") == {"StreamViewType": "NEW_AND_OLD_IMAGES"}, "the table has no stream of images")
+    expect(table.get("DeletionProtectionEnabled") is True, "the table can be deleted")
+    expect(table.get("SSESpecification", {}).get("SSEType") == "KMS", "the table is not encrypted with a key of the deployment")
+
+    # What holds data or keys stays.
+    for name in ["Table", "Bucket", "PublicBucket", "DataKey", "SealingKey", "SigningKey"]:
+        policies = [resources.get(name, {}).get(policy) for policy in ("DeletionPolicy", "UpdateReplacePolicy")]
+        expect(policies == ["Retain", "Retain"], f"{name} goes with the stack")
+    for name, key in of_type("AWS::KMS::Key").items():
+        symmetric = "KeySpec" not in key["Properties"]
+        expect(not symmetric or key["Properties"].get("EnableKeyRotation"), f"{name} is never rotated")
+
+    # The buckets.
+    denied_without_tls = {
+        statement_bucket(policy)
+        for policy in of_type("AWS::S3::BucketPolicy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny" and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+    }
+    for name, bucket in of_type("AWS::S3::Bucket").items():
+        block = bucket["Properties"].get("PublicAccessBlockConfiguration", {})
+        whole = ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"]
+        expect(all(block.get(one) is True for one in whole), f"{name} can be made public")
+        expect("BucketEncryption" in bucket["Properties"], f"{name} is not encrypted")
+        expect(name in denied_without_tls, f"{name} is read without TLS")
+    documents = properties("Bucket")
+    expect(documents.get("VersioningConfiguration") == {"Status": "Enabled"}, "documents that were written over are lost")
+    expect("aws:kms" in json.dumps(documents.get("BucketEncryption", {})), "documents are not encrypted with a key of the deployment")
+    rules = {rule["Id"]: rule for rule in documents.get("LifecycleConfiguration", {}).get("Rules", [])}
+    for rule in ["feeds", "reports", "copies"]:
+        expect("ExpirationInDays" in rules.get(rule, {}), f"{rule} are kept for ever")
+
+    # Streams: one bad record neither stops the others nor is lost.
+    mappings = of_type("AWS::Lambda::EventSourceMapping")
+    expect(len(mappings) == 2, "issue and notify do not read the table's stream")
+    for name, mapping in mappings.items():
+        it = mapping["Properties"]
+        expect(it.get("BisectBatchOnFunctionError") is True, f"{name}: a bad record stops those beside it")
+        expect(1 <= it.get("MaximumRetryAttempts", -1) <= 100, f"{name}: a bad record stops the stream for a day")
+        expect(it.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name}: what was done is done again")
+        expect("OnFailure" in it.get("DestinationConfig", {}), f"{name}: what fails is lost")
+        expect("Filters" in it.get("FilterCriteria", {}), f"{name}: every change calls the function")
+    expect("DeadLetterConfig" in properties("IntakeFunction"), "a feed that fails is lost")
+    schedules = of_type("AWS::Scheduler::Schedule").values()
+    expect(schedules and all("DeadLetterConfig" in it["Properties"]["Target"] for it in schedules), "nobody hears of lists that are not published")
+    expect("intake/feeds/" in json.dumps(documents.get("NotificationConfiguration", {})), "a dropped file is not taken in")
+
+    # The functions.
+    names = of_type("AWS::Lambda::Function")
+    expect(set(names) == {f"{name}Function" for name in FUNCTIONS}, "there are other functions than seven")
+    for name in FUNCTIONS:
+        function = properties(f"{name}Function")
+        expect(function.get("Runtime") == "provided.al2023", f"{name}: the runtime is not provided.al2023")
+        expect(function.get("Role") == {"Fn::GetAtt": [f"{name}FunctionRole", "Arn"]}, f"{name} has no role of its own")
+        expect(function.get("TracingConfig") == {"Mode": "Active"}, f"{name} is not traced")
+        log = function.get("LoggingConfig", {}).get("LogGroup", {}).get("Ref")
+        expect("RetentionInDays" in properties(log), f"{name}: its log is kept for ever")
+        variables = function.get("Environment", {}).get("Variables", {})
+        expect(variables.get("BUKTI_EDGE_ONLY") == "true", f"{name} answers who goes round CloudFront")
+        wrong.extend(role_faults(name, properties(f"{name}FunctionRole")))
+
+    # The API.
+    routes = of_type("AWS::ApiGatewayV2::Route")
+    integrations = of_type("AWS::ApiGatewayV2::Integration")
+    permitted = {json.dumps(it["Properties"]["FunctionName"]) for it in of_type("AWS::Lambda::Permission").values()}
+    for name, route in routes.items():
+        target = re.search(r"integrations/\$\{(\w+)\}", json.dumps(route["Properties"]["Target"]))
+        expect(target and target[1] in integrations, f"{name} leads nowhere")
+    for name, integration in integrations.items():
+        it = integration["Properties"]
+        expect(it.get("PayloadFormatVersion") == "2.0", f"{name}: the functions read payloads of version 2.0")
+        expect(json.dumps(it["IntegrationUri"]) in permitted, f"{name}: the API may not call its function")
+    expect({it["Properties"]["RouteKey"] for it in routes.values()} == routes_of_the_wire(), "the routes are not those of functions/wire")
+
+    # What somebody is called for.
+    alarms = json.dumps(list(of_type("AWS::CloudWatch::Alarm").values()))
+    for metric in ["Errors", "Throttles", "IteratorAge", "Duration", "ApproximateNumberOfMessagesVisible", "SmsBudget", "5xx"]:
+        expect(f'"MetricName": "{metric}"' in alarms, f"nobody is called for {metric}")
+    for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
+        expect("AlarmActions" in alarm["Properties"], f"{name} calls nobody")
+
+    # The site.
+    distribution = properties("Distribution").get("DistributionConfig", {})
+    api = next((it for it in distribution.get("CacheBehaviors", []) if it["PathPattern"] == "/api/*"), {})
+    expect(api.get("CachePolicyId") == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad", "answers of the API are cached")
+    expect("SayWhoAsks" in json.dumps(api.get("FunctionAssociations", [])), "limits count CloudFront, not who asks")
+    for origin in distribution.get("Origins", []):
+        by_oac = "OriginAccessControlId" in origin
+        expect(by_oac != ("CustomOriginConfig" in origin), f"CloudFront reads the origin {origin['Id']} as anybody")
+        expect(by_oac or "x-bukti-edge" in json.dumps(origin), f"the origin {origin['Id']} does not know CloudFront")
+    expect("CustomErrorResponses" not in distribution, "errors of the API are answered with a page")
+    for name, behaviour in [("site", distribution.get("DefaultCacheBehavior", {})), ("API", api)]:
+        expect(behaviour.get("ResponseHeadersPolicyId") == {"Ref": "SecurityHeaders"}, f"the {name} has no security headers")
+        expect(behaviour.get("ViewerProtocolPolicy") in ("redirect-to-https", "https-only"), f"the {name} is served without TLS")
+    expect("WebACLId" in distribution, "there is no firewall")
+
+    # Canaries only where they are asked for: they cost minutes.
+    expect(not of_type("AWS::CodeDeploy::DeploymentGroup"), "canaries without being asked for")
+    groups = [it for it in transformed(source, "true")["Resources"].values() if it["Type"] == "AWS::CodeDeploy::DeploymentGroup"]
+    expect(len(groups) == len(FUNCTIONS), "canaries are asked for and there are none")
+    for group in groups:
+        it = group["Properties"]
+        expect(it["AlarmConfiguration"]["Alarms"] and it["AutoRollbackConfiguration"]["Enabled"], "a bad version is not taken back")
+    return wrong
+
+
+def statement_bucket(policy):
+    return policy["Properties"]["Bucket"]["Ref"]
+
+
+def role_faults(name, role):
+    """What is wrong with a function's role."""
+    statements = [it for policy in role.get("Policies", []) for it in policy["PolicyDocument"]["Statement"]]
+    as_list = lambda it: it if isinstance(it, list) else [it]
+    actions = set()
+    for statement in statements:
+        if statement["Effect"] != "Allow":
+            continue
+        of_this = set(as_list(statement["Action"]))
+        actions |= of_this
+        if "*" in as_list(statement["Resource"]) and not of_this <= WITHOUT_RESOURCE:
+            yield f"{name} may do {', '.join(sorted(of_this))} to anything"
+    expected = ALLOWED[name] | READS_SECRETS
+    # Dead letters: SAM's own statement or policy.
+    actions -= {"sqs:SendMessage"}
+    if actions != expected:
+        yield f"{name} may do {sorted(actions - expected)} more and {sorted(expected - actions)} less than it should"
+    signs = name in ("Issue", "Publish")
+    if not signs and not any(it["Effect"] == "Deny" and "K#*" in json.dumps(it) for it in statements):
+        yield f"{name} reads the signers' keys"
+
+
+def routes_of_the_wire():
+    wire = (ROOT / "functions/wire/src/routes.rs").read_text()
+    return {f"{method} {path}" for method, path in re.findall(r'route\("(\w+)", "([^"]+)"', wire)}
+
+
+def kept(source):
+    """What makes AWS replace what holds data, of each such resource."""
+    resources = yaml_parse(source)["Resources"]
+    return {
+        name: {"Type": it["Type"]} | {one: it["Properties"].get(one) for one in REPLACING[it["Type"]]}
+        for name, it in sorted(resources.items())
+        if it["Type"] in REPLACING
+    }
+
+
+class Promises(unittest.TestCase):
+    maxDiff = None
+
+    def test_all_are_kept(self):
+        self.assertEqual(broken_promises(SOURCE), [])
+
+    def test_nothing_that_holds_data_is_replaced(self):
+        if os.environ.get("BUKTI_RELEASE"):
+            RELEASED.write_text(json.dumps(kept(SOURCE), indent=2) + "\n")
+        self.assertEqual(kept(SOURCE), json.loads(RELEASED.read_text()), "see the top of this file")
+
+    def assert_noticed(self, line, instead):
+        self.assertIn(line, SOURCE)
+        self.assertNotEqual(broken_promises(SOURCE.replace(line, instead, 1)), [], line)
+
+
+# Each a line of the template, and what it is broken to.
+BREAKAGES = {
+    "a_missing_permission": ("Action: [dynamodb:GetItem, dynamodb:BatchGetItem, dynamodb:PutItem]", "Action: [dynamodb:GetItem, dynamodb:BatchGetItem]"),
+    "a_permission_too_many": ("Action: [s3:GetObject, s3:DeleteObject]", "Action: s3:*"),
+    "any_resource": ("Resource: !GetAtt Table.Arn", 'Resource: "*"'),
+    "a_wrong_route": ('RouteKey: "POST /api/otp"', 'RouteKey: "POST /api/opt"'),
+    "a_route_that_leads_nowhere": ("integrations/${HolderIntegration}", "integrations/${HolderIntegrations}"),
+    "ttl_off": ("AttributeName: expires_at, Enabled: true", "AttributeName: expires_at, Enabled: false"),
+    "no_dead_letters_of_a_stream": ("            DestinationConfig: { OnFailure: { Type: SQS, Destination: !GetAtt DeadLetters.Arn } }\n", ""),
+    "endless_retries": ("            MaximumRetryAttempts: 10\n", ""),
+    "a_public_bucket": ("RestrictPublicBuckets: true", "RestrictPublicBuckets: false"),
+    "a_table_that_goes_with_the_stack": ("    DeletionPolicy: Retain\n    UpdateReplacePolicy: Retain\n    Properties:\n      BillingMode", "    Properties:\n      BillingMode"),
+    "no_point_in_time_recovery": ("PointInTimeRecoveryEnabled: true", "PointInTimeRecoveryEnabled: false"),
+    "a_table_without_its_key": ("SSEType: KMS, ", ""),
+    "an_api_that_answers_everybody": ('BUKTI_EDGE_ONLY: "true"', 'BUKTI_EDGE_ONLY: "false"'),
+    "an_api_without_the_edge_key": ("- HeaderName: x-bukti-edge", "- HeaderName: x-edge"),
+    "a_log_for_ever": ('"/bukti/${AWS::StackName}/otp", RetentionInDays: !Ref LogRetentionDays', '"/bukti/${AWS::StackName}/otp"'),
+    "an_alarm_that_calls_nobody": ("      AlarmActions: *Call\n", ""),
+    "an_integration_that_may_not_be_called": ("      FunctionName: !Ref OtpFunction.Alias\n", "      FunctionName: !Ref StatusFunction.Alias\n"),
+    "signers_keys_for_everybody": ("            - *NoSigners\n", ""),
+}
+
+for name, (line, instead) in BREAKAGES.items():
+    setattr(Promises, f"test_{name}_is_noticed", lambda self, line=line, instead=instead: self.assert_noticed(line, instead))
+
+
+class Data(unittest.TestCase):
+    def test_a_bucket_of_another_name_is_noticed(self):
+        line = "BucketName: !Sub ${AWS::StackName}-"
+        other = SOURCE.replace(line + "documents", line + "papers", 1)
+        self.assertNotEqual(kept(other), kept(SOURCE))
+
+
+if __name__ == "__main__":
+    unittest.main()
