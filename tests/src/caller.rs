@@ -66,6 +66,11 @@ impl Caller {
         }
     }
 
+    /// Whom it calls.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Says to come from a page of this origin.
     #[must_use]
     pub fn from_origin(self, origin: &str) -> Self {

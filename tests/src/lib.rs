@@ -24,6 +24,7 @@ use tempfile::TempDir;
 use crate::caller::{Caller, Raw};
 
 pub mod caller;
+pub mod ministack;
 pub mod people;
 
 /// A stack on a free port with data of its own, and a caller of its API.

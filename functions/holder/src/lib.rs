@@ -12,7 +12,7 @@ use bukti_domain::feed::CompleteDose;
 use bukti_domain::{NextDose, ReceivedDose, certificate_id_grouped, next_doses, parse_date};
 use bukti_http::{
     Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field, issued_on,
-    json, locale, no_content, path_parameter, read_json, read_optional_json, require_login, respond,
+    json, locale, no_content, path_parameter, read_json, read_optional_json, require_login,
 };
 use bukti_locales::Locale;
 use bukti_wire::{
@@ -56,25 +56,13 @@ impl Holder {
 
     /// Answers a request.
     pub async fn handle(&self, request: Request) -> Answer {
-        let locale = locale(&request);
-        respond(&self.aws, self.answer(&request, locale, Timestamp::now()), locale).await
+        let route = async |caller: &Caller, now| self.route(&request, caller, now).await;
+        self.guard.serve(&request, Function::Holder, route).await
     }
 
-    async fn answer(&self, request: &Request, locale: Locale, now: Timestamp) -> FailureResult {
-        let caller = Caller::of(request, Function::Holder, &self.aws)?;
-        let result = self.route(request, &caller, locale, now).await;
-        self.guard.judge(&caller, now, result).await
-    }
-
-    async fn route(
-        &self,
-        request: &Request,
-        caller: &Caller,
-        locale: Locale,
-        now: Timestamp,
-    ) -> FailureResult {
+    async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         match caller.endpoint() {
-            ("POST", "/api/links") => return self.open_link(request, caller, locale, now).await,
+            ("POST", "/api/links") => return self.open_link(request, caller, now).await,
             ("POST", "/api/links/refusals") => return self.refuse_link(request, caller, now).await,
             _ => {}
         }
@@ -83,7 +71,7 @@ impl Holder {
         match caller.endpoint() {
             ("GET", "/api/people") => self.people(&login).await,
             ("GET", "/api/people/{person}/certificates") => {
-                self.certificates_of(&login, &format!("P#{parameter}"), locale).await
+                self.certificates_of(&login, &format!("P#{parameter}"), locale(request)).await
             }
             ("POST", "/api/certificates/{certificate}/document") => {
                 let asked: DocumentRequest = read_optional_json(request)?;
@@ -169,13 +157,7 @@ impl Holder {
         Ok(json(200, &self.document(&certificate, &dose, form).await?))
     }
 
-    async fn open_link(
-        &self,
-        request: &Request,
-        caller: &Caller,
-        locale: Locale,
-        now: Timestamp,
-    ) -> FailureResult {
+    async fn open_link(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let asked: LinkRequest = read_json(request)?;
         let mut errors = Vec::new();
         let birth_date = field("birth_date", &asked.birth_date, parse_date, &mut errors);
@@ -215,7 +197,7 @@ impl Holder {
             return Err(dead());
         }
         let dose = dose.complete().ok_or_else(not_ready)?;
-        let view = self.view(&certificate, &dose, locale)?;
+        let view = self.view(&certificate, &dose, locale(request))?;
         let document = self.document(&certificate, &dose, form).await?;
         Ok(json(200, &LinkAnswer { certificate: view, document }))
     }

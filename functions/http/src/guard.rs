@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use bukti_aws::{Aws, Rate, Rates, Taken, UsedCaptchas};
-use bukti_wire::{CaptchaChallenge, ProblemCode};
+use bukti_wire::{CaptchaChallenge, Function, ProblemCode};
 use jiff::{SignedDuration, Timestamp};
+use lambda_http::Request;
 
 use crate::captcha::{self, Level};
-use crate::{Caller, Failure, FailureResult};
+use crate::{Answer, Caller, Failure, FailureResult, locale, respond};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -63,6 +64,26 @@ impl Guard {
         Self { rates: Rates::new(aws), used: UsedCaptchas::new(aws), aws: aws.clone() }
     }
 
+    /// Answers a request to one of a function's routes. Where what was asked for is not there, not the caller's or wrongly
+    /// guessed, that is noted as [`Guard::failed`] does.
+    pub async fn serve(
+        &self,
+        request: &Request,
+        function: Function,
+        route: impl AsyncFnOnce(&Caller, Timestamp) -> FailureResult,
+    ) -> Answer {
+        let now = Timestamp::now();
+        let handler = async {
+            let caller = Caller::of(request, function, &self.aws)?;
+            let result = route(&caller, now).await;
+            if result.as_ref().is_err_and(Failure::is_failed_try) {
+                self.failed(&caller, now).await?;
+            }
+            result
+        };
+        respond(&self.aws, handler, locale(request)).await
+    }
+
     /// A captcha for this caller.
     ///
     /// # Errors
@@ -109,14 +130,6 @@ impl Guard {
             }
         }
         Ok(())
-    }
-
-    /// Notes where what was asked for is not there, not the caller's or wrongly guessed, as [`Guard::failed`] does.
-    pub async fn judge(&self, caller: &Caller, now: Timestamp, result: FailureResult) -> FailureResult {
-        if result.as_ref().is_err_and(Failure::is_failed_try) {
-            self.failed(caller, now).await?;
-        }
-        result
     }
 
     /// Notes that something came to nothing: the caller's captchas get harder. Returns when the answer may leave.

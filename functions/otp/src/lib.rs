@@ -4,9 +4,9 @@ use bukti_aws::{Aws, CodeTry, Device, Login, OpenSession, Otps, SendDecision, Se
 use bukti_domain::{PersonName, PhoneNumber};
 use bukti_http::{
     Allowance, Answer, Caller, Failure, FailureResult, Guard, SessionCookie, field, json, locale, no_content,
-    path_parameter, read_json, require_login, respond,
+    path_parameter, read_json, require_login,
 };
-use bukti_locales::{Locale, fill};
+use bukti_locales::fill;
 use bukti_wire::{Function, OpenSessions, OtpAnswer, OtpRequest, ProblemCode, Session, SessionRequest};
 use jiff::Timestamp;
 use lambda_http::Request;
@@ -36,25 +36,13 @@ impl Otp {
 
     /// Answers a request.
     pub async fn handle(&self, request: Request) -> Answer {
-        let locale = locale(&request);
-        respond(&self.aws, self.answer(&request, locale, Timestamp::now()), locale).await
+        let route = async |caller: &Caller, now| self.route(&request, caller, now).await;
+        self.guard.serve(&request, Function::Otp, route).await
     }
 
-    async fn answer(&self, request: &Request, locale: Locale, now: Timestamp) -> FailureResult {
-        let caller = Caller::of(request, Function::Otp, &self.aws)?;
-        let result = self.route(request, &caller, locale, now).await;
-        self.guard.judge(&caller, now, result).await
-    }
-
-    async fn route(
-        &self,
-        request: &Request,
-        caller: &Caller,
-        locale: Locale,
-        now: Timestamp,
-    ) -> FailureResult {
+    async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         match caller.endpoint() {
-            ("POST", "/api/otp") => self.send_code(request, caller, locale, now).await,
+            ("POST", "/api/otp") => self.send_code(request, caller, now).await,
             ("POST", "/api/sessions") => self.log_in(request, caller, now).await,
             ("GET", "/api/sessions") => {
                 let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
@@ -78,13 +66,7 @@ impl Otp {
         }
     }
 
-    async fn send_code(
-        &self,
-        request: &Request,
-        caller: &Caller,
-        locale: Locale,
-        now: Timestamp,
-    ) -> FailureResult {
+    async fn send_code(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let asked: OtpRequest = read_json(request)?;
         let mut errors = Vec::new();
         let phone = field("phone", &asked.phone, PhoneNumber::parse, &mut errors);
@@ -100,7 +82,11 @@ impl Otp {
             SendDecision::Send { code } => {
                 let host = self.aws.settings.site_host();
                 let service = &*self.aws.settings.service_name;
-                let text = fill(locale, "sms.otp", &[("code", &code), ("service", service), ("host", host)]);
+                let text = fill(
+                    locale(request),
+                    "sms.otp",
+                    &[("code", &code), ("service", service), ("host", host)],
+                );
                 let sent = match self.sms.spend(now).await {
                     Ok(()) => self.sms.send(&phone, &text, None).await.map(drop),
                     spent => spent,

@@ -4,8 +4,8 @@
 use bukti_aws::{Aws, Doses, DownloadFacts, Downloads};
 use bukti_domain::{Identity, Nik, Passport, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
 use bukti_http::{
-    Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field, json, locale,
-    public_json, read_json, respond,
+    Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field, json,
+    public_json, read_json,
 };
 use bukti_wire::{
     DownloadAnswer, DownloadRequest, FieldError, Function, ProblemCode, StatusAnswer, StatusRequest,
@@ -39,14 +39,8 @@ impl Status {
 
     /// Answers a request.
     pub async fn handle(&self, request: Request) -> Answer {
-        let locale = locale(&request);
-        respond(&self.aws, self.answer(&request, Timestamp::now()), locale).await
-    }
-
-    async fn answer(&self, request: &Request, now: Timestamp) -> FailureResult {
-        let caller = Caller::of(request, Function::Status, &self.aws)?;
-        let result = self.route(request, &caller, now).await;
-        self.guard.judge(&caller, now, result).await
+        let route = async |caller: &Caller, now| self.route(&request, caller, now).await;
+        self.guard.serve(&request, Function::Status, route).await
     }
 
     async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {

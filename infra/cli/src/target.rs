@@ -19,8 +19,8 @@ const DEFAULT: &str = "http://127.0.0.1:8080";
 /// What the command line says of it.
 #[derive(Args)]
 pub(crate) struct Where {
-    /// The address of an embedded stack, as it printed it. Without this: the one in `.bukti` here or above, the one at
-    /// http://127.0.0.1:8080, then AWS.
+    /// The address of an embedded stack, as it printed it. Without this and without a table on AWS: the one in `.bukti` here
+    /// or above, then the one at http://127.0.0.1:8080.
     #[arg(long, global = true, value_name = "URL")]
     endpoint: Option<String>,
     /// On AWS: the table. The account and the region are those of the AWS environment.
@@ -106,13 +106,16 @@ impl Target {
         Ok(target)
     }
 
-    /// The embedded stack that is meant; `None` where none answers and none is named.
+    /// The embedded stack that is meant; `None` where none answers and none is named, or a table on AWS is.
     pub(crate) async fn find_embedded(place: &Where) -> Result<Option<Self>> {
         if let Some(endpoint) = &place.endpoint {
             let info = stack_info(endpoint).await.with_context(|| {
                 format!("no Bukti answers at {endpoint}: compare with the address that it printed, or start it with `cargo xtask up`")
             })?;
             return Ok(Some(Self::embedded(info).await));
+        }
+        if place.names_table() {
+            return Ok(None);
         }
         let here = std::env::current_dir().unwrap_or_default();
         for endpoint in announced(&here).into_iter().chain([DEFAULT.to_owned()]) {

@@ -298,6 +298,13 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_the_gateway_says_itself_nobody_else_does() {
+        let asked = request("GET", "/api/captcha").header("x-forwarded-proto", "no scheme");
+        let (status, ..) = call(&echo(), asked.body(axum::body::Body::empty()).unwrap()).await;
+        assert_eq!(status, StatusCode::OK);
+    }
+
+    #[tokio::test]
     async fn what_has_no_route_is_not_found_and_what_is_too_long_refused() {
         for (method, path) in
             [("GET", "/api/status"), ("GET", "/api"), ("GET", "/api/people/"), ("OPTIONS", "/api/status")]

@@ -94,7 +94,7 @@ impl<'project> Sam<'project> {
 }
 
 /// Checks the templates: what sam and cfn-lint say, what the transformed one promises, and the functions of CloudFront.
-/// Compiles everything that is deployed, if asked to.
+/// If asked to, compiles everything that is deployed and deploys it to an emulated account.
 ///
 /// # Errors
 /// What is wrong, and where.
@@ -120,9 +120,15 @@ pub fn check(project: &Project, compile: bool) -> Result<()> {
         run::say("deploy: templates checked; functions not compiled for Lambda (--deploy does)");
         return Ok(());
     }
-    build(&sam)?;
-    run::say("deploy: templates checked, and all functions compiled for Lambda");
-    Ok(())
+    let built = build(&sam)?;
+    let mut deployed = project.command("cargo");
+    // Of the whole workspace, so that the packages share features with `cargo test` and nothing is compiled twice.
+    deployed.args(["test", "--workspace", "--test", "deployed", "--", "--include-ignored", "--nocapture"]);
+    deployed
+        .env("BUKTI_SAM", &sam.bin)
+        .env("BUKTI_BUILT", built)
+        .env("BUKTI_PYTHON", tools::python(project)?);
+    run::stream(&mut deployed, "What the deployed stack did otherwise stands above.")
 }
 
 /// The templates of `infra`.
@@ -136,8 +142,8 @@ fn templates(project: &Project) -> Result<Vec<PathBuf>> {
     Ok(templates)
 }
 
-/// Compiles all functions as `sam build` does, and sees whether Lambda can run them.
-fn build(sam: &Sam<'_>) -> Result<()> {
+/// Compiles all functions as `sam build` does, and sees whether Lambda can run them. Gives the folder of the result.
+fn build(sam: &Sam<'_>) -> Result<PathBuf> {
     let built = sam.project.target.join("sam");
     let mut build = sam.offline("sam")?;
     build.args(["build", "--parallel", "--no-cached", "--template-file"]);
@@ -152,7 +158,7 @@ fn build(sam: &Sam<'_>) -> Result<()> {
             bail!("{} needs glibc {major}.{minor}, which Lambda does not have", bootstrap.display());
         }
     }
-    Ok(())
+    Ok(built)
 }
 
 /// The highest version of glibc that a program names.

@@ -89,7 +89,7 @@ impl Stage {
             Self::Supply => supply::check(project),
             Self::Unit => {
                 let mut tests = project.command("cargo");
-                tests.args(["test", "--workspace"]).env("BUKTI_PYTHON", python(project)?);
+                tests.args(["test", "--workspace"]).env("BUKTI_PYTHON", tools::python(project)?);
                 tests.env("BUKTI_NODE_VERIFIER", node_verifier(project)?);
                 let why = "to check the printed certificates";
                 tests.env("BUKTI_QPDF", tools::program(project, &["qpdf"], &["qpdf"], why)?);
@@ -98,7 +98,7 @@ impl Stage {
             }
             Self::Api => api(project),
             Self::Site => site::build(project, options.wasm_toolchain).map(drop),
-            Self::Verifiers => python(project).and(node_verifier(project)).map(drop),
+            Self::Verifiers => tools::python(project).and(node_verifier(project)).map(drop),
             Self::Browser => browser(project, options),
             Self::Deploy => deploy::check(project, options.deploy),
             Self::Alike => {
@@ -152,16 +152,6 @@ pub fn test(project: &Project, options: &Options) -> Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
-/// The Python environment of the tests; gives its interpreter.
-fn python(project: &Project) -> Result<PathBuf> {
-    let python = tools::venv(project, "venv", &project.root.join("tests/requirements.txt"))?.join("python");
-    // The one package that does not bring its library.
-    if run::capture(project.command(&python).args(["-c", "import pyzbar.pyzbar"]), "").is_err() {
-        tools::apt_install(project, &["libzbar0"], "to scan QRs with a second decoder")?;
-    }
-    Ok(python)
-}
-
 /// The verifier on Node, a copy beside its packages; gives its script.
 fn node_verifier(project: &Project) -> Result<PathBuf> {
     tools::program(project, &["node"], &["nodejs", "npm"], "for the verifier from npm")?;
@@ -212,7 +202,7 @@ fn browser(project: &Project, options: &Options) -> Result<()> {
     let why = "for the browser tests";
     let node = tools::program(project, &["node", "nodejs"], &["nodejs", "npm"], why)?;
     let chromium = tools::chromium(project, why)?;
-    let python = python(project)?;
+    let python = tools::python(project)?;
     let site = site::build(project, options.wasm_toolchain)?;
     build_all(project)?;
 

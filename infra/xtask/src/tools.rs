@@ -138,6 +138,19 @@ pub fn venv(project: &Project, name: &str, requirements: &Path) -> Result<PathBu
     Ok(bin)
 }
 
+/// The Python environment of the tests; gives its interpreter.
+///
+/// # Errors
+/// As [`venv`] and [`apt_install`].
+pub fn python(project: &Project) -> Result<PathBuf> {
+    let python = venv(project, "venv", &project.root.join("tests/requirements.txt"))?.join("python");
+    // The one package that does not bring its library.
+    if run::capture(project.command(&python).args(["-c", "import pyzbar.pyzbar"]), "").is_err() {
+        apt_install(project, &["libzbar0"], "to scan QRs with a second decoder")?;
+    }
+    Ok(python)
+}
+
 /// Installs what a `package.json` in `folder` names, unless that was done before.
 ///
 /// # Errors

@@ -1,14 +1,11 @@
 //! Document signers: made, rotated, withdrawn, and their private keys nowhere.
 
-use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use bukti_domain::FeedRow;
+use bukti_tests::ministack::{Ministack, Process};
 use bukti_tests::{TestApp, call, csv, dose, outbox, program};
 use serde_json::{Value, json};
 
@@ -154,45 +151,6 @@ fn private_keys_are_nowhere_but_in_the_root_that_only_its_owner_reads() {
     }
 }
 
-/// A process that ends with the test.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// AWS KMS as ministack has it: signs with real keys, and answers as AWS does.
-fn start_kms(python: &OsStr, folder: &Path) -> (Process, String) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("http://127.0.0.1:{port}");
-    let log = File::create(folder.join("ministack.log")).unwrap();
-    let process = Command::new(python)
-        .args(["-m", "ministack"])
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .envs([("HOME", folder), ("TMPDIR", folder)])
-        .envs([("BIND_HOST", "127.0.0.1"), ("MINISTACK_HOST", "localhost"), ("AWS_ENDPOINT_URL", &url)])
-        .envs([("GATEWAY_PORT", &*port.to_string()), ("IOT_MTLS_ENABLED", "0"), ("SFTP_ENABLED", "0")])
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    let process = Process(process);
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(
-            Instant::now() < deadline,
-            "{}",
-            std::fs::read_to_string(folder.join("ministack.log")).unwrap()
-        );
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    (process, url)
-}
-
 fn create_kms_key(url: &str, spec: &str, usage: &str) -> String {
     let scope = "AWS4-HMAC-SHA256 Credential=test/20261123/ap-southeast-3/kms/aws4_request, \
                  SignedHeaders=host, Signature=none";
@@ -248,7 +206,8 @@ fn a_signer_in_kms_signs_certificates_and_lists() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let (_kms, kms_url) = start_kms(&python, folder.path());
+    let kms = Ministack::start(&python, folder.path(), false);
+    let kms_url = kms.url.clone();
     let (_stack, url) = start_stack(&kms_url, folder.path()).unwrap();
     let url = &*url;
     let bukti = |arguments: &[&str]| bukti(&kms_url, url, arguments);
@@ -308,7 +267,8 @@ fn sealing_keys_that_kms_wraps_are_of_no_use_without_it() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let (_kms, kms_url) = start_kms(&python, folder.path());
+    let kms = Ministack::start(&python, folder.path(), false);
+    let kms_url = kms.url.clone();
     let key = create_kms_key(&kms_url, "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT");
     let feed = folder.path().join("feed.csv");
     std::fs::write(&feed, csv(&[dose("E1")])).unwrap();

@@ -1,0 +1,309 @@
+//! The real template with the real functions, deployed by the SAM CLI to an emulated account whose roles are enforced.
+//!
+//! `cargo xtask test --only deploy --deploy` compiles the functions for Lambda and runs it; `BUKTI_SAM` is the folder of the SAM
+//! CLI, `BUKTI_BUILT` what `sam build` made, `BUKTI_PYTHON` the Python that has ministack. What the emulation drops in silence is
+//! held by `tests/deploy/template_test.py` and the journeys on the embedded stack.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bukti_domain::FeedRow;
+use bukti_tests::caller::{Caller, Raw};
+use bukti_tests::ministack::Ministack;
+use bukti_tests::{csv, dose, people, program, read_report, sample_feed};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const STACK: &str = "bukti-test";
+const SITE: &str = "https://bukti.example.go.id";
+const PHONE: &str = "0821-0669-0743";
+const BORN: &str = "1989-01-24";
+
+/// An emulated account, and what works with it.
+struct Account {
+    ministack: Ministack,
+    sam: PathBuf,
+    built: PathBuf,
+    folder: TempDir,
+}
+
+/// What was deployed to it.
+struct Deployed {
+    outputs: BTreeMap<String, String>,
+    caller: Caller,
+}
+
+impl Account {
+    fn open() -> Self {
+        let variable = |name: &str| -> OsString {
+            std::env::var_os(name).ok_or(format!("{name} is not set: see the top of this file")).unwrap()
+        };
+        let folder = TempDir::new().unwrap();
+        let ministack = Ministack::start(&variable("BUKTI_PYTHON"), folder.path(), true);
+        Self { ministack, sam: variable("BUKTI_SAM").into(), built: variable("BUKTI_BUILT").into(), folder }
+    }
+
+    /// A program with this account as its AWS environment.
+    fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program.as_ref());
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        command.envs([("AWS_ENDPOINT_URL", &*self.ministack.url), ("AWS_REGION", "ap-southeast-3")]);
+        command.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
+        command.envs([("AWS_DEFAULT_REGION", "ap-southeast-3"), ("SAM_CLI_TELEMETRY", "0")]);
+        command
+    }
+
+    fn run(&self, mut command: Command) -> String {
+        let output = command.output().unwrap();
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{command:?}\n{out}\n{err}\n{}", self.log());
+        out.into_owned()
+    }
+
+    /// The end of what the account says.
+    fn log(&self) -> String {
+        let log = std::fs::read_to_string(self.folder.path().join("ministack.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    /// Asks a service by boto3, which comes with the SAM CLI: an expression with `client("SERVICE")`.
+    fn ask(&self, expression: &str) -> Value {
+        let mut python = self.command(self.sam.join("python"));
+        python.arg("-c").arg(format!(
+            "import boto3, json, sys\nclient = boto3.client\njson.dump({expression}, sys.stdout, default=str)"
+        ));
+        serde_json::from_str(&self.run(python)).unwrap()
+    }
+
+    fn bukti(&self, outputs: Option<&BTreeMap<String, String>>, arguments: &[&str]) -> String {
+        let mut bukti = self.command(program("bukti"));
+        bukti.args(arguments);
+        if let Some(outputs) = outputs {
+            bukti.args(["--table", &outputs["Table"], "--bucket", &outputs["Bucket"]]);
+            bukti.args(["--public-bucket", &outputs["PublicBucket"], "--site-url", SITE]);
+        }
+        self.run(bukti)
+    }
+
+    /// Deploys what was built, with these parameters beside the site's address.
+    fn deploy(&self, parameters: &[&str]) -> Deployed {
+        let mut sam = self.command(self.sam.join("sam"));
+        sam.arg("deploy").arg("--template-file").arg(self.built.join("template.yaml"));
+        sam.args(["--stack-name", STACK, "--capabilities", "CAPABILITY_IAM", "--resolve-s3"]);
+        sam.args(["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--parameter-overrides"]);
+        sam.arg(format!("SiteUrl={SITE}")).args(parameters);
+        self.run(sam);
+        let outputs = self.ask(&format!(
+            "{{it['OutputKey']: it['OutputValue'] for it in \
+             client('cloudformation').describe_stacks(StackName='{STACK}')['Stacks'][0]['Outputs']}}"
+        ));
+        let outputs: BTreeMap<String, String> = serde_json::from_value(outputs).unwrap();
+        let secrets = self.ask("client('secretsmanager').get_secret_value(SecretId='bukti')['SecretString']");
+        std::fs::write(self.folder.path().join("secrets.json"), secrets.as_str().unwrap()).unwrap();
+        let api = self.ask(&format!(
+            "client('cloudformation').describe_stack_resource(StackName='{STACK}', \
+             LogicalResourceId='Api')['StackResourceDetail']['PhysicalResourceId']"
+        ));
+        let url = format!("http://{}.execute-api.localhost:{}", api.as_str().unwrap(), self.ministack.port);
+        Deployed { outputs, caller: Caller::new(&url, self.folder.path()).from_origin(SITE) }
+    }
+
+    /// The SMS to a phone, oldest first.
+    fn sms(&self, phone: &str) -> Vec<String> {
+        let to = bukti_domain::PhoneNumber::parse(phone).unwrap();
+        let number = to.e164().replace('+', "%2B");
+        let path = format!("{}/_ministack/sns/sms-messages?phoneNumber={number}", self.ministack.url);
+        let answer = Caller::direct(&self.ministack.url).call("GET", &path, None, b"").json();
+        let mut texts = Vec::new();
+        texts_in(&answer, &mut texts);
+        texts
+    }
+}
+
+/// Every message in an answer of ministack's.
+fn texts_in(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::Array(all) => all.iter().for_each(|value| texts_in(value, texts)),
+        Value::Object(all) => {
+            for (name, value) in all {
+                match value.as_str() {
+                    Some(text) if name.eq_ignore_ascii_case("message") => texts.push(text.to_owned()),
+                    _ => texts_in(value, texts),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Tries until something is there, as people do.
+fn at_last<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        if let Some(found) = find() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "there is no {what}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+impl Deployed {
+    fn post(&self, path: &str, body: &Value) -> Raw {
+        self.caller.post(path, body)
+    }
+
+    fn status(&self, row: &FeedRow) -> Raw {
+        let captcha = self.caller.captcha();
+        self.post("/api/status", &json!({"name": row.nama, "nik": row.nik, "captcha": captcha}))
+    }
+
+    /// Sends a code and logs in with it; gives the cookie.
+    fn log_in(&self, account: &Account, phone: &str) -> String {
+        let captcha = self.caller.captcha();
+        let asked = self.post("/api/otp", &json!({"phone": phone, "captcha": captcha}));
+        assert_eq!(asked.status, 202, "{}", String::from_utf8_lossy(&asked.body));
+        let code = at_last("code", || account.sms(phone).into_iter().rev().find(|text| text.contains('#')));
+        let code = code.rsplit('#').next().unwrap().trim().to_owned();
+        let opened = self.post("/api/sessions", &json!({"phone": phone, "code": code}));
+        assert_eq!(opened.status, 201, "{}", String::from_utf8_lossy(&opened.body));
+        opened.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+    }
+
+    fn fetch(&self, address: &Value) -> Vec<u8> {
+        let raw = self.caller.call("GET", address.as_str().unwrap(), None, b"");
+        assert_eq!(raw.status, 200, "{}", String::from_utf8_lossy(&raw.body));
+        raw.body
+    }
+}
+
+/// The sample feed where it is there, else the people of hard names; a person of our own in any case.
+fn feed(folder: &Path) -> (PathBuf, Option<PathBuf>) {
+    let file = folder.join("feed.csv");
+    let Some(sample) = sample_feed() else {
+        let mut rows: Vec<FeedRow> = people::of_hard_names().into_iter().flatten().collect();
+        rows.push(dose("OURS"));
+        std::fs::write(&file, csv(&rows)).unwrap();
+        return (file, None);
+    };
+    let mut text = std::fs::read_to_string(sample.join("doses-1.csv")).unwrap();
+    let own = String::from_utf8(csv(&[dose("OURS")])).unwrap();
+    text.push_str(own.split_once('\n').unwrap().1);
+    std::fs::write(&file, text).unwrap();
+    (file, Some(sample.join("doses-1.expected.csv")))
+}
+
+#[test]
+#[ignore = "needs what sam build makes: cargo xtask test --only deploy --deploy"]
+fn the_stack_is_deployed_serves_people_is_updated_and_leaves_its_data() {
+    let account = Account::open();
+    account.bukti(None, &["keys", "init", "--organisation", "Bukti"]);
+    let began = Instant::now();
+    let deployed = account.deploy(&[]);
+    println!("deployed in {:.0} s", began.elapsed().as_secs_f32());
+    account.bukti(Some(&deployed.outputs), &["keys", "init"]);
+
+    serves_a_person(&account, &deployed);
+    answers_nobody_who_goes_round_the_edge(&deployed);
+    fails_where_a_permission_is_missing(&account, &deployed);
+
+    // A changed function: it says another name, and the data are the same.
+    let before = account.ask(&count(&deployed));
+    let deployed = account.deploy(&["ServiceName=Bukti2"]);
+    assert_eq!(account.ask(&count(&deployed)), before);
+    deployed.log_in(&account, "0813 5555 0001");
+    let code = account.sms("0813 5555 0001").pop().unwrap();
+    assert!(code.contains("Bukti2"), "{code}");
+
+    // Deleted: the data stay.
+    let mut delete = account.command(account.sam.join("sam"));
+    delete.args(["delete", "--stack-name", STACK, "--no-prompts", "--region", "ap-southeast-3"]);
+    account.run(delete);
+    assert_eq!(account.ask(&count(&deployed)), before);
+    let buckets = account.ask("[it['Name'] for it in client('s3').list_buckets()['Buckets']]");
+    assert!(buckets.as_array().unwrap().contains(&json!(deployed.outputs["Bucket"])), "{buckets}");
+    assert_eq!(account.ask("client('lambda').list_functions()['Functions']"), json!([]));
+}
+
+/// How many doses the table has.
+fn count(deployed: &Deployed) -> String {
+    format!(
+        "sum(it['sk']['S'] == 'DOSE' for page in client('dynamodb').get_paginator('scan').paginate(TableName='{}') \
+         for it in page['Items'])",
+        deployed.outputs["Table"]
+    )
+}
+
+fn serves_a_person(account: &Account, deployed: &Deployed) {
+    let (feed, expected) = feed(account.folder.path());
+    let report = feed.with_extension("report");
+    account.bukti(
+        Some(&deployed.outputs),
+        &["import", "--report", report.to_str().unwrap(), feed.to_str().unwrap()],
+    );
+    let report = read_report(&report);
+    if let Some(expected) = expected {
+        let mut wrong = Vec::new();
+        for row in csv::Reader::from_path(expected).unwrap().records().map(|row| row.unwrap()) {
+            let line: u64 = row[0].parse().unwrap();
+            if report[&line].0 != row[2] {
+                wrong.push((line, report[&line].clone(), row[2].to_owned()));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+    println!("{} rows taken in", report.len());
+
+    let row = dose("OURS");
+    let answer = at_last("certificate", || {
+        let answer = deployed.status(&row).json();
+        (answer["doses"][0]["diagnosis"]["code"] == "certificate_issued").then_some(answer)
+    });
+    assert_eq!(answer["doses"].as_array().unwrap().len(), 1);
+    // The SMS with its link.
+    let text = at_last("SMS", || account.sms(PHONE).into_iter().find(|text| text.contains("/s/")));
+    let token = text.split_once("/s/").unwrap().1.split_whitespace().next().unwrap();
+    assert!(text.contains(&format!("{SITE}/s/")), "{text}");
+    let opened = deployed.post("/api/links", &json!({"token": token, "birth_date": BORN}));
+    assert_eq!(opened.status, 200, "{}", String::from_utf8_lossy(&opened.body));
+    assert!(deployed.fetch(&opened.json()["document"]["url"]).starts_with(b"%PDF"));
+    // The account.
+    let cookie = deployed.log_in(account, PHONE);
+    let people = deployed.caller.call("GET", "/api/people", Some(&cookie), b"").json();
+    let id = people["people"][0]["id"].as_str().unwrap();
+    let path = format!("/api/people/{id}/certificates");
+    let certificates = deployed.caller.call("GET", &path, Some(&cookie), b"").json();
+    let id = certificates["doses"][0]["certificate"]["id"].as_str().unwrap();
+    let path = format!("/api/certificates/{id}/document");
+    let document = deployed.caller.call("POST", &path, Some(&cookie), br#"{"form": "card"}"#).json();
+    assert!(deployed.fetch(&document["url"]).starts_with(b"%PDF"));
+}
+
+fn answers_nobody_who_goes_round_the_edge(deployed: &Deployed) {
+    let direct = Caller::direct(deployed.caller.url()).call("GET", "/api/vaccines", None, b"");
+    assert_eq!((direct.status, direct.json()["code"].as_str()), (421, Some("misdirected")));
+}
+
+/// Without one permission, that function fails and no other.
+fn fails_where_a_permission_is_missing(account: &Account, deployed: &Deployed) {
+    let role = account.ask(&format!(
+        "client('cloudformation').describe_stack_resource(StackName='{STACK}', \
+         LogicalResourceId='StatusFunctionRole')['StackResourceDetail']['PhysicalResourceId']"
+    ));
+    let (role, row) = (role.as_str().unwrap(), dose("OURS"));
+    let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:Query", "Resource": "*"}]}"#;
+    account.ask(&format!(
+        "client('iam').put_role_policy(RoleName='{role}', PolicyName='taken-away', PolicyDocument='{policy}')"
+    ));
+    let refused = deployed.status(&row);
+    assert!(refused.status >= 500, "{}", String::from_utf8_lossy(&refused.body));
+    deployed.log_in(account, "0813 5555 0000");
+    account.ask(&format!("client('iam').delete_role_policy(RoleName='{role}', PolicyName='taken-away')"));
+    assert_eq!(deployed.status(&row).status, 200);
+}
