@@ -182,7 +182,7 @@ def broken_promises(source):
     expect(len(groups) == len(FUNCTIONS), "canaries are asked for and there are none")
     for group in groups:
         it = group["Properties"]
-        expect(it["AlarmConfiguration"]["Alarms"] and it["AutoRollbackConfiguration"]["Enabled"], "a bad version is not taken back")
+        expect("ErrorsAlarm" in json.dumps(it.get("AlarmConfiguration", {})) and it["AutoRollbackConfiguration"]["Enabled"], "a bad version is not taken back")
     return wrong
 
 
