@@ -28,6 +28,12 @@ pub fn check(project: &Project) -> Result<()> {
         command
     };
     let remedy = "The rules and each exception's reason are in .cargo/deny.toml.";
+    for manifest in ["Cargo.toml", "tests/fuzz/Cargo.toml"] {
+        // Packages of other platforms, too, which nothing here has compiled.
+        let mut fetch = project.command("cargo");
+        fetch.args(["fetch", "--locked", "--quiet", "--manifest-path"]).arg(project.root.join(manifest));
+        run::stream(&mut fetch, "Packages come from crates.io; see whether it can be reached.")?;
+    }
     run::stream(&mut deny("Cargo.toml", &["bans", "licenses", "sources"]), remedy)?;
     // Of the fuzz targets, which are never handed on, only whence they come.
     run::stream(&mut deny("tests/fuzz/Cargo.toml", &["sources"]), remedy)?;
