@@ -14,6 +14,7 @@ use serde_json::Value;
 pub struct Caller {
     url: String,
     origin: String,
+    host: Option<String>,
     agent: ureq::Agent,
     /// The deployment's secrets; `null` for who does not know them.
     secrets: Value,
@@ -60,6 +61,7 @@ impl Caller {
         Self {
             url: url.to_owned(),
             origin: url.to_owned(),
+            host: None,
             agent: agent.into(),
             secrets: Value::Null,
             calls: AtomicU32::new(0),
@@ -77,6 +79,12 @@ impl Caller {
         Self { origin: origin.to_owned(), ..self }
     }
 
+    /// Asks for this host, where many answer at one address.
+    #[must_use]
+    pub fn for_host(self, host: String) -> Self {
+        Self { host: Some(host), ..self }
+    }
+
     /// Calls the stack, or any address of it, with a JSON body.
     pub fn call(&self, method: &str, path: &str, cookie: Option<&str>, body: &[u8]) -> Raw {
         let [_, a, b, c] = self.calls.fetch_add(1, Ordering::Relaxed).to_be_bytes();
@@ -92,8 +100,12 @@ impl Caller {
         cookie: Option<&str>,
         body: &[u8],
     ) -> Raw {
-        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) };
+        let elsewhere = path.starts_with("http");
+        let url = if elsewhere { path.to_owned() } else { format!("{}{path}", self.url) };
         let mut request = ureq::http::Request::builder().method(method).uri(url);
+        if let Some(host) = self.host.as_ref().filter(|_| !elsewhere) {
+            request = request.header("host", host);
+        }
         if let Some(cookie) = cookie {
             request = request.header("cookie", cookie);
         }

@@ -35,6 +35,8 @@ struct Account {
 /// What was deployed to it.
 struct Deployed {
     outputs: BTreeMap<String, String>,
+    /// The API's.
+    host: String,
     caller: Caller,
 }
 
@@ -48,9 +50,10 @@ impl Account {
         Self { ministack, sam: variable("BUKTI_SAM").into(), built: variable("BUKTI_BUILT").into(), folder }
     }
 
-    /// A program with this account as its AWS environment.
+    /// A program with this account as its AWS environment, and minutes to end.
     fn command(&self, program: impl AsRef<Path>) -> Command {
-        let mut command = Command::new(program.as_ref());
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=5", "600"]).arg(program.as_ref());
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command.envs([("AWS_ENDPOINT_URL", &*self.ministack.url), ("AWS_REGION", "ap-southeast-3")]);
         command.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
@@ -91,10 +94,20 @@ impl Account {
         self.run(bukti)
     }
 
+    /// What was built, but for one thing: the account has no TLS, and the buckets refuse who comes without.
+    fn template(&self) -> PathBuf {
+        let built = std::fs::read_to_string(self.built.join("template.yaml")).unwrap();
+        let without_tls = "aws:SecureTransport: 'false'";
+        assert!(built.contains(without_tls), "{built}");
+        let template = self.built.join("template-without-tls.yaml");
+        std::fs::write(&template, built.replace(without_tls, "aws:SecureTransport: 'unknown'")).unwrap();
+        template
+    }
+
     /// Deploys what was built, with these parameters beside the site's address.
     fn deploy(&self, parameters: &[&str]) -> Deployed {
         let mut sam = self.command(self.sam.join("sam"));
-        sam.arg("deploy").arg("--template-file").arg(self.built.join("template.yaml"));
+        sam.arg("deploy").arg("--template-file").arg(self.template());
         sam.args(["--stack-name", STACK, "--capabilities", "CAPABILITY_IAM", "--resolve-s3"]);
         sam.args(["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--parameter-overrides"]);
         sam.arg(format!("SiteUrl={SITE}")).args(parameters);
@@ -110,8 +123,9 @@ impl Account {
             "client('cloudformation').describe_stack_resource(StackName='{STACK}', \
              LogicalResourceId='Api')['StackResourceDetail']['PhysicalResourceId']"
         ));
-        let url = format!("http://{}.execute-api.localhost:{}", api.as_str().unwrap(), self.ministack.port);
-        Deployed { outputs, caller: Caller::new(&url, self.folder.path()).from_origin(SITE) }
+        let host = format!("{}.execute-api.localhost:{}", api.as_str().unwrap(), self.ministack.port);
+        let caller = Caller::new(&self.ministack.url, self.folder.path()).from_origin(SITE);
+        Deployed { outputs, caller: caller.for_host(host.clone()), host }
     }
 
     /// The SMS to a phone, oldest first.
@@ -209,6 +223,7 @@ fn the_stack_is_deployed_serves_people_is_updated_and_leaves_its_data() {
     println!("deployed in {:.0} s", began.elapsed().as_secs_f32());
     account.bukti(Some(&deployed.outputs), &["keys", "init"]);
 
+    shows_the_site(&account, &deployed);
     serves_a_person(&account, &deployed);
     answers_nobody_who_goes_round_the_edge(&deployed);
     fails_where_a_permission_is_missing(&account, &deployed);
@@ -238,6 +253,67 @@ fn count(deployed: &Deployed) -> String {
          for it in page['Items'])",
         deployed.outputs["Table"]
     )
+}
+
+/// The site is uploaded as `cargo xtask deploy` does, and CloudFront answers with it. (Emulated, it does not reach the API.)
+fn shows_the_site(account: &Account, deployed: &Deployed) {
+    let site = account.folder.path().join("site");
+    let write = |name: &str, text: &str| {
+        let file = site.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    };
+    write("index.html", "the first page");
+    write("masuk/index.html", "the login page");
+    write("404.html", "no such page");
+    write("assets/site-1.js", "plain");
+    write("assets/site-1.js.br", "smaller");
+    let upload = || {
+        let mut python = account.command(account.sam.join("python"));
+        python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/xtask/src/upload_site.py")).arg(&site);
+        python.args([&deployed.outputs["SiteBucket"], &deployed.outputs["Distribution"]]);
+        let settings = account.folder.path().join("settings.json");
+        std::fs::write(&settings, &deployed.outputs["SiteSettings"]).unwrap();
+        account.run({
+            python.stdin(std::fs::File::open(settings).unwrap());
+            python
+        })
+    };
+    assert!(upload().starts_with("9 of 9 files uploaded, 0 removed"));
+    let host = deployed.outputs["SiteAddress"].strip_prefix("https://").unwrap();
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into();
+    let get = |path: &str, encodings: &str, scheme: &str| {
+        let request = agent.get(format!("{}{path}", account.ministack.url)).header("host", host);
+        let request = request.header("accept-encoding", encodings).header("x-forwarded-proto", scheme);
+        let mut answer = request.call().unwrap();
+        let text = answer.body_mut().read_to_string().unwrap();
+        let header = |name: &str| answer.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), text, header("cache-control"), header("content-security-policy"))
+    };
+    let (status, text, kept, policy) = get("/masuk", "gzip", "https");
+    assert_eq!((status, &*text, kept.as_deref()), (200, "the login page", Some("no-cache")));
+    assert!(policy.unwrap().contains("default-src"));
+    assert_eq!(get("/", "gzip", "https").1, "the first page");
+    assert_eq!(get("/", "gzip", "http").0, 301);
+    let (status, text, ..) = get("/nowhere", "gzip", "https");
+    assert_eq!((status, &*text), (404, "no such page"));
+    let (_, text, kept, _) = get("/assets/site-1.js", "gzip, br", "https");
+    assert_eq!((&*text, kept.as_deref()), ("smaller", Some("public, max-age=31536000, immutable")));
+    assert_eq!(get("/assets/site-1.js", "gzip", "https").1, "plain");
+    assert!(get("/settings.json", "gzip", "https").1.contains("phone_countries"));
+    // The verifiers' lists lie in another bucket. They are public without the site.
+    assert_eq!(get("/trust/signers.json", "gzip", "https").0, 200);
+
+    // What has not changed is left alone; what is no longer there goes.
+    assert!(upload().starts_with("0 of 9 files uploaded, 0 removed\n"));
+    write("masuk/index.html", "the page to log in");
+    std::fs::remove_file(site.join("index.html")).unwrap();
+    assert!(upload().starts_with("2 of 7 files uploaded, 2 removed, the others invalidated"));
+    assert_eq!(get("/masuk", "gzip", "https").1, "the page to log in");
+    let list =
+        "client('cloudfront').list_invalidations(DistributionId='DIST')['InvalidationList']['Quantity']";
+    assert_eq!(account.ask(&list.replace("DIST", &deployed.outputs["Distribution"])), json!(2));
 }
 
 fn serves_a_person(account: &Account, deployed: &Deployed) {
@@ -286,7 +362,8 @@ fn serves_a_person(account: &Account, deployed: &Deployed) {
 }
 
 fn answers_nobody_who_goes_round_the_edge(deployed: &Deployed) {
-    let direct = Caller::direct(deployed.caller.url()).call("GET", "/api/vaccines", None, b"");
+    let direct = Caller::direct(deployed.caller.url()).for_host(deployed.host.clone());
+    let direct = direct.call("GET", "/api/vaccines", None, b"");
     assert_eq!((direct.status, direct.json()["code"].as_str()), (421, Some("misdirected")));
 }
 
