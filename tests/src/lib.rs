@@ -135,12 +135,16 @@ impl TestApp {
 
     /// Stops the stack and starts it again with the same data, on another port.
     pub fn restart(&mut self) {
+        self.restart_after(|_| {});
+    }
+
+    /// Stops the stack, does something with the folder of its data, and starts it again, on another port.
+    pub fn restart_after(&mut self, work: impl FnOnce(&Path)) {
         let stack = self.stack.take().unwrap();
         let options = Options { port: 0, data: self.data.path().to_owned(), ..Options::default() };
-        let stack = self.runtime.block_on(async {
-            stack.stop().await;
-            Stack::start_with(options, Handlers::bukti).await.unwrap()
-        });
+        self.runtime.block_on(stack.stop());
+        work(self.data.path());
+        let stack = self.runtime.block_on(Stack::start_with(options, Handlers::bukti)).unwrap();
         self.url = stack.url().to_owned();
         self.caller = Caller::new(&self.url, self.data.path());
         self.stack = Some(stack);

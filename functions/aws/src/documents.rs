@@ -60,6 +60,8 @@ const PRESIGNED_FOR: Duration = Duration::from_secs(5 * 60);
 pub struct Documents(Bucket);
 
 impl Documents {
+    /// Where documents lie in the bucket.
+    pub const FOLDER: &str = "certificates/";
     /// How long an address is good, in seconds.
     pub const EXPIRES_IN: u32 = PRESIGNED_FOR.as_secs() as u32;
 

@@ -110,6 +110,9 @@ fn shown(dose: &CompleteDose) -> String {
 }
 
 impl DoseRecord {
+    /// The sort key of doses.
+    pub const SK: &str = SK;
+
     /// The record after a row came; `None` where nothing changes, since the row is known.
     fn after(
         record: Option<&DoseRecord>,

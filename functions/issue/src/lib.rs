@@ -127,7 +127,8 @@ impl Issue {
         let printed = Certificate::of(&dose, &grouped, issued_on, &sealed.text);
         let pdf = self.printer.pdf(&printed, Form::Complete)?;
 
-        let document = format!("certificates/{id}/{}.pdf", self.aws.keys.document_name(&sealed.text));
+        let name = self.aws.keys.document_name(&sealed.text);
+        let document = format!("{}{id}/{name}.pdf", Documents::FOLDER);
         self.documents.keep(&document, pdf).await?;
         let certificate = CertificateRecord::new(
             record,

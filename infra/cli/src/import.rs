@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -12,16 +12,14 @@ use anyhow::{Context, Result, bail};
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use bukti_aws::{Feeds, JobRecord, JobState};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::progress::Progress;
 use crate::target::Target;
 
 /// Between two looks at a job.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long looks may fail before that is told: long enough for a restart.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Between two lines of progress where there is no terminal.
-const LINES: Duration = Duration::from_secs(3);
 /// After which time without a sign of the intake that is told.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -262,41 +260,6 @@ fn write(to: &ReportTo, report: &[u8]) -> Result<()> {
                 })
                 .with_context(|| format!("cannot write {}", path.display()))
         }
-    }
-}
-
-/// A bar on a terminal, a line every few seconds elsewhere.
-struct Progress {
-    bar: ProgressBar,
-    last_line: std::cell::Cell<Option<Instant>>,
-}
-
-impl Progress {
-    fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{bar:30} {percent:>3}% {msg}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, last_line: std::cell::Cell::new(Some(Instant::now())) }
-    }
-
-    fn show(&self, done: u64, all: u64, message: &str) {
-        if std::io::stderr().is_terminal() {
-            self.bar.set_length(all.max(1));
-            self.bar.set_position(done.min(all));
-            self.bar.set_message(message.to_owned());
-        } else if self.last_line.get().is_none_or(|last| last.elapsed() >= LINES) {
-            self.last_line.set(Some(Instant::now()));
-            let percent = done.saturating_mul(100).checked_div(all).unwrap_or(0);
-            eprintln!("{percent:>3}% {message}");
-        }
-    }
-
-    fn note(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
-    }
-
-    fn end(&self) {
-        self.bar.finish_and_clear();
     }
 }
 

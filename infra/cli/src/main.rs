@@ -1,8 +1,10 @@
 //! `bukti`: the admin's command line.
 
+mod backup;
 mod fetch;
 mod import;
 mod keys;
+mod progress;
 mod protect;
 mod revoke;
 mod target;
@@ -30,6 +32,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Keeps all records and documents in a folder, sealed as they are.
+    Backup(backup::BackupOptions),
+    /// Brings the records and documents of a backup back.
+    Restore(backup::RestoreOptions),
     /// Takes a file of doses in and says what became of its rows.
     Import {
         /// The doses, as CSV with a header.
@@ -82,6 +88,8 @@ fn say(text: &str) {
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let place = &arguments.place;
     match arguments.command {
+        Command::Backup(options) => backup::backup(place, &options).await,
+        Command::Restore(options) => backup::restore(place, &options).await,
         Command::Import { file, report } => {
             // Before anything is asked of anybody.
             import::check(&file, report.as_ref())?;

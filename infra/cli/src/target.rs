@@ -248,6 +248,16 @@ impl Target {
         }
     }
 
+    /// Where the functions' secrets are, as a person looks for them.
+    pub(crate) fn secrets_place(&self) -> String {
+        place_of(&self.settings.secrets)
+    }
+
+    /// Where the root is.
+    pub(crate) fn root_place(&self) -> String {
+        place_of(&self.root)
+    }
+
     /// The region.
     pub(crate) fn region(&self) -> &str {
         &self.settings.region
@@ -290,22 +300,26 @@ fn named<'a>(name: &'a str, what: &str, flag: &str) -> Result<&'a str> {
     Ok(name)
 }
 
+fn place_of(source: &SecretsSource) -> String {
+    match source {
+        SecretsSource::File(path) => path.display().to_string(),
+        SecretsSource::SecretsManager(name) => format!("the secret {name}"),
+    }
+}
+
 /// Reads a secret, for who may.
 async fn read_secret<T: DeserializeOwned>(source: &SecretsSource, what: &str) -> Result<T> {
-    let (text, place) = match source {
+    let place = place_of(source);
+    let text = match source {
         SecretsSource::File(path) => {
-            let text = std::fs::read_to_string(path);
-            (
-                text.with_context(|| format!("cannot read {what} in {}", path.display()))?,
-                path.display().to_string(),
-            )
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {what} in {place}"))?
         }
         SecretsSource::SecretsManager(name) => {
             let secrets = aws_sdk_secretsmanager::Client::new(&aws_environment().await?);
             let secret = secrets.get_secret_value().secret_id(name).send().await;
             let secret = secret.map_err(|error| error.into_service_error());
-            let secret = secret.with_context(|| format!("cannot read {what} in the secret {name}"))?;
-            (secret.secret_string.unwrap_or_default(), name.clone())
+            let secret = secret.with_context(|| format!("cannot read {what} in {place}"))?;
+            secret.secret_string.unwrap_or_default()
         }
     };
     // What serde says of it could hold part of the key.

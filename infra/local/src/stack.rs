@@ -318,12 +318,14 @@ impl Stack {
     /// Waits until nothing is left to do; `false` where that takes longer.
     pub async fn wait_idle(&self, timeout: Duration) -> bool {
         let Some(running) = self.front.running.get() else { return false };
-        let idle = async {
-            while !matches!(running.backlog.count().await, Ok(0)) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+        let deadline = tokio::time::Instant::now() + timeout;
+        while !matches!(running.backlog.count().await, Ok(0)) {
+            if tokio::time::Instant::now() >= deadline {
+                return false;
             }
-        };
-        tokio::time::timeout(timeout, idle).await.is_ok()
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        true
     }
 
     /// Stops: takes nothing new, lets what is under way finish for at most five seconds, then closes. What was not

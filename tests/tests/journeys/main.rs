@@ -5,6 +5,7 @@
 mod access;
 mod account;
 mod api;
+mod backup;
 mod downloads;
 mod feed;
 mod icvp;
