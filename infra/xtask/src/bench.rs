@@ -1,6 +1,7 @@
-//! Measures Bukti, beside others that do the like: certificates all on one core, by turns; the site in a browser.
+//! Measures Bukti, beside others that do the like: certificates all on one core, by turns; the site in a browser; what AWS takes
+//! for it.
 //!
-//! What is measured is in `tests/bench`: Bukti and plain Rust in its program, the others in `peers/`. Packages and
+//! What is measured is in `tests/bench`: Bukti and plain Rust in its programs, the others in `peers/`. Packages and
 //! what the runs write are under the target folder.
 
 mod site;
@@ -40,6 +41,12 @@ enum What {
         #[arg(long, default_value_t = 2000, value_parser = value_parser!(u32).range(1..))]
         rounds: u32,
     },
+    /// What AWS takes for a million people, by walking some through everything.
+    Cost {
+        /// How many people are measured.
+        #[arg(long, default_value_t = 300, value_parser = value_parser!(u32).range(1..10_000))]
+        people: u32,
+    },
     /// What a visit to the site loads, and what Lighthouse says of it.
     Site,
 }
@@ -51,8 +58,19 @@ enum What {
 pub fn bench(project: &Project, options: &Options) -> Result<()> {
     match options.what {
         What::Certificate { rounds } => certificate(project, rounds),
+        What::Cost { people } => cost(project, people),
         What::Site => site::measure(project),
     }
+}
+
+fn cost(project: &Project, people: u32) -> Result<()> {
+    let mut build = project.command("cargo");
+    build.args(["build", "--release", "--package", "bukti-bench-stack"]);
+    run::stream(&mut build, "The compiler's message above says where.")?;
+    let mut bench = project.command(project.target.join("release/bukti-bench-stack"));
+    bench.arg("cost").arg(project.root.join("tests/bench/prices.json"));
+    bench.arg(project.root.join("infra/template.yaml")).args(["--people", &people.to_string()]);
+    run::stream(&mut bench, "The message above says what did not go as it should.")
 }
 
 /// A program to measure.

@@ -1,13 +1,15 @@
 //! What is deployed to AWS: checked, compiled for Lambda, deployed with the site.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
+use crate::site::hex;
 use crate::toolchain::Choice;
 use crate::{Project, run, site, tools};
 
@@ -33,6 +35,8 @@ pub fn deploy(project: &Project, options: &Options) -> Result<()> {
     let site = site::build(project, options.wasm_toolchain)?;
     let config_env = ["--config-env", &options.config_env];
     run::stream(sam.command("sam")?.arg("build").args(config_env), "The message above says which function.")?;
+    let settings = fs::read(project.root.join("samconfig.toml"))?;
+    name_version(&project.root.join(".aws-sam/build"), &settings)?;
     let mut deploy = sam.command("sam")?;
     deploy.arg("deploy").args(config_env).arg("--no-fail-on-empty-changeset");
     run::stream(
@@ -56,6 +60,30 @@ pub fn deploy(project: &Project, options: &Options) -> Result<()> {
     run::stream(&mut upload, "The functions are deployed, the site is as it was before; try again.")?;
     run::say(format!("deployed: {}", output("SiteAddress")?));
     Ok(())
+}
+
+/// Names the functions in their description after code, template and settings, so that a new version is published where any of
+/// them has changed. The API calls the alias of the last version, and SAM by itself publishes none for a changed parameter.
+fn name_version(built: &Path, settings: &[u8]) -> Result<()> {
+    let path = built.join("template.yaml");
+    let template = fs::read_to_string(&path)?;
+    let mut hash = Sha256::new_with_prefix(&template);
+    hash.update(settings);
+    let mut functions: Vec<PathBuf> =
+        fs::read_dir(built)?.flatten().map(|entry| entry.path().join("bootstrap")).collect();
+    functions.sort();
+    for function in functions.iter().filter(|function| function.is_file()) {
+        hash.update(Sha256::digest(fs::read(function)?));
+    }
+    let version = &hex(&hash.finalize())[..12];
+    let named = with_version(&template, version).context("the template built by sam has no alias")?;
+    fs::write(&path, named).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn with_version(template: &str, version: &str) -> Option<String> {
+    const ALIAS: &str = "    AutoPublishAlias: live\n";
+    let (before, after) = template.split_once(ALIAS)?;
+    Some(format!("{before}{ALIAS}    Description: Bukti {version}\n{after}"))
 }
 
 /// The highest version of glibc that Amazon Linux 2023 has.
@@ -177,6 +205,28 @@ fn glibc_needed(program: &[u8]) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_template_and_settings_make_a_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("template.yaml");
+        let bootstrap = folder.path().join("AFunction/bootstrap");
+        fs::create_dir(bootstrap.parent().unwrap()).unwrap();
+        let version = |code: &str, template: &str, settings: &str| {
+            fs::write(&bootstrap, code).unwrap();
+            fs::write(&path, template).unwrap();
+            name_version(folder.path(), settings.as_bytes()).unwrap();
+            fs::read_to_string(&path).unwrap()
+        };
+        let template = "Globals:\n  Function:\n    AutoPublishAlias: live\n    Timeout: 1\n";
+        let first = version("code", template, "settings");
+        assert!(first.contains("live\n    Description: Bukti ") && first.ends_with("\n    Timeout: 1\n"));
+        assert_eq!(version("code", template, "settings"), first, "nothing has changed");
+        assert_ne!(version("code2", template, "settings"), first);
+        assert_ne!(version("code", template, "settings2"), first);
+        fs::write(&path, "Globals: {}\n").unwrap();
+        assert!(name_version(folder.path(), b"").is_err());
+    }
 
     #[test]
     fn the_highest_version_of_glibc_counts() {

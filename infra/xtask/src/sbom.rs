@@ -4,7 +4,6 @@
 //! The same sources make the same bytes: no time, and the serial number follows from the content.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::site::MODULES;
+use crate::site::{MODULES, hex};
 use crate::{Project, run};
 
 /// What the functions run on, see `infra/template.yaml`, and what the site does.
@@ -274,13 +273,6 @@ fn document(
         "components": components,
         "dependencies": dependencies,
     }))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// A UUID of version 8 out of a hash.

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 const STACK: &str = "bukti-test";
 const SITE: &str = "https://bukti.example.go.id";
-const PHONE: &str = "0821-0669-0743";
+const PHONE: &str = "0813-5555-0042";
 const BORN: &str = "1989-01-24";
 
 /// An emulated account, and what works with it.
@@ -94,20 +94,27 @@ impl Account {
         self.run(bukti)
     }
 
-    /// What was built, but for one thing: the account has no TLS, and the buckets refuse who comes without.
-    fn template(&self) -> PathBuf {
-        let built = std::fs::read_to_string(self.built.join("template.yaml")).unwrap();
-        let without_tls = "aws:SecureTransport: 'false'";
-        assert!(built.contains(without_tls), "{built}");
-        let template = self.built.join("template-without-tls.yaml");
-        std::fs::write(&template, built.replace(without_tls, "aws:SecureTransport: 'unknown'")).unwrap();
-        template
+    /// What was built, with the version's name as `cargo xtask deploy` puts it in. The account has no TLS, and the buckets refuse
+    /// who comes without, so that is left out.
+    fn template(&self, version: &str) -> PathBuf {
+        let mut template = std::fs::read_to_string(self.built.join("template.yaml")).unwrap();
+        let alias = "    AutoPublishAlias: live\n";
+        let named = format!("{alias}    Description: Bukti {version}\n");
+        for (line, instead) in
+            [("aws:SecureTransport: 'false'", "aws:SecureTransport: 'unknown'"), (alias, &named)]
+        {
+            assert!(template.contains(line), "{template}");
+            template = template.replace(line, instead);
+        }
+        let path = self.built.join("template-of-the-test.yaml");
+        std::fs::write(&path, template).unwrap();
+        path
     }
 
-    /// Deploys what was built, with these parameters beside the site's address.
-    fn deploy(&self, parameters: &[&str]) -> Deployed {
+    /// Deploys what was built as this version, with these parameters beside the site's address.
+    fn deploy(&self, version: &str, parameters: &[&str]) -> Deployed {
         let mut sam = self.command(self.sam.join("sam"));
-        sam.arg("deploy").arg("--template-file").arg(self.template());
+        sam.arg("deploy").arg("--template-file").arg(self.template(version));
         sam.args(["--stack-name", STACK, "--capabilities", "CAPABILITY_IAM", "--resolve-s3"]);
         sam.args(["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--parameter-overrides"]);
         sam.arg(format!("SiteUrl={SITE}")).args(parameters);
@@ -202,12 +209,12 @@ fn feed(folder: &Path) -> (PathBuf, Option<PathBuf>) {
     let file = folder.join("feed.csv");
     let Some(sample) = sample_feed() else {
         let mut rows: Vec<FeedRow> = people::of_hard_names().into_iter().flatten().collect();
-        rows.push(dose("OURS"));
+        rows.push(ours());
         std::fs::write(&file, csv(&rows)).unwrap();
         return (file, None);
     };
     let mut text = std::fs::read_to_string(sample.join("doses-1.csv")).unwrap();
-    let own = String::from_utf8(csv(&[dose("OURS")])).unwrap();
+    let own = String::from_utf8(csv(&[ours()])).unwrap();
     text.push_str(own.split_once('\n').unwrap().1);
     std::fs::write(&file, text).unwrap();
     (file, Some(sample.join("doses-1.expected.csv")))
@@ -219,9 +226,10 @@ fn the_stack_is_deployed_serves_people_is_updated_and_leaves_its_data() {
     let account = Account::open();
     account.bukti(None, &["keys", "init", "--organisation", "Bukti"]);
     let began = Instant::now();
-    let deployed = account.deploy(&[]);
+    let deployed = account.deploy("1", &[]);
     println!("deployed in {:.0} s", began.elapsed().as_secs_f32());
     account.bukti(Some(&deployed.outputs), &["keys", "init"]);
+    account.bukti(Some(&deployed.outputs), &["trust", "publish"]);
 
     shows_the_site(&account, &deployed);
     serves_a_person(&account, &deployed);
@@ -230,7 +238,7 @@ fn the_stack_is_deployed_serves_people_is_updated_and_leaves_its_data() {
 
     // A changed function: it says another name, and the data are the same.
     let before = account.ask(&count(&deployed));
-    let deployed = account.deploy(&["ServiceName=Bukti2"]);
+    let deployed = account.deploy("2", &["ServiceName=Bukti2"]);
     assert_eq!(account.ask(&count(&deployed)), before);
     deployed.log_in(&account, "0813 5555 0001");
     let code = account.sms("0813 5555 0001").pop().unwrap();
@@ -244,6 +252,11 @@ fn the_stack_is_deployed_serves_people_is_updated_and_leaves_its_data() {
     let buckets = account.ask("[it['Name'] for it in client('s3').list_buckets()['Buckets']]");
     assert!(buckets.as_array().unwrap().contains(&json!(deployed.outputs["Bucket"])), "{buckets}");
     assert_eq!(account.ask("client('lambda').list_functions()['Functions']"), json!([]));
+}
+
+/// The dose of a person whom no other feed has.
+fn ours() -> FeedRow {
+    FeedRow { nik: "3171012401899042".into(), no_hp: PHONE.into(), ..dose("OURS") }
 }
 
 /// How many doses the table has.
@@ -325,18 +338,14 @@ fn serves_a_person(account: &Account, deployed: &Deployed) {
     );
     let report = read_report(&report);
     if let Some(expected) = expected {
-        let mut wrong = Vec::new();
         for row in csv::Reader::from_path(expected).unwrap().records().map(|row| row.unwrap()) {
-            let line: u64 = row[0].parse().unwrap();
-            if report[&line].0 != row[2] {
-                wrong.push((line, report[&line].clone(), row[2].to_owned()));
-            }
+            let (outcome, reasons) = &report[&row[0].parse().unwrap()];
+            assert_eq!((&**outcome, &**reasons), (&row[3], &row[4]), "line {}", &row[0]);
         }
-        assert!(wrong.is_empty(), "{wrong:?}");
     }
     println!("{} rows taken in", report.len());
 
-    let row = dose("OURS");
+    let row = ours();
     let answer = at_last("certificate", || {
         let answer = deployed.status(&row).json();
         (answer["doses"][0]["diagnosis"]["code"] == "certificate_issued").then_some(answer)
@@ -373,7 +382,7 @@ fn fails_where_a_permission_is_missing(account: &Account, deployed: &Deployed) {
         "client('cloudformation').describe_stack_resource(StackName='{STACK}', \
          LogicalResourceId='StatusFunctionRole')['StackResourceDetail']['PhysicalResourceId']"
     ));
-    let (role, row) = (role.as_str().unwrap(), dose("OURS"));
+    let (role, row) = (role.as_str().unwrap(), ours());
     let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:Query", "Resource": "*"}]}"#;
     account.ask(&format!(
         "client('iam').put_role_policy(RoleName='{role}', PolicyName='taken-away', PolicyDocument='{policy}')"

@@ -1,0 +1,371 @@
+//! What AWS takes for a million people: each has two doses taken in, two certificates, an SMS, looks three times at the
+//! status, and fetches a certificate twice, once by the link of the SMS and once by logging in.
+//!
+//! Some people are walked through all of that. What the functions ask the services for, how long they compute and how long they
+//! wait for answers that come as late as AWS's is measured; the rest is arithmetic with a file of prices. On AWS a function has
+//! a core's part that its memory buys, so what it computes takes that much longer.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_dynamodb::types::AttributeValue;
+use bukti_aws::{Documents, Endpoint};
+use bukti_domain::FeedRow;
+use bukti_tests::{TestApp, dose};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::functions::{Functions, Work};
+use crate::meter::Latencies;
+
+const MILLION: f64 = 1_000_000.0;
+const GB: f64 = 1_000_000_000.0;
+/// At most so many dollars with the signer's key in KMS, and with a sealed one.
+const GOALS: [f64; 2] = [60.0, 35.0];
+const LOOKS: usize = 3;
+const BORN: &str = "1989-01-24";
+
+#[derive(Deserialize)]
+struct Prices {
+    date: String,
+    region: String,
+    lambda_million_requests: f64,
+    lambda_gb_second: f64,
+    api_gateway_million_requests: f64,
+    cloudfront_million_requests: f64,
+    cloudfront_million_functions: f64,
+    dynamodb_million_writes: f64,
+    dynamodb_million_reads: f64,
+    dynamodb_gb_month: f64,
+    dynamodb_recovery_gb_month: f64,
+    s3_million_puts: f64,
+    s3_million_gets: f64,
+    s3_gb_month: f64,
+    transfer_gb: f64,
+    logs_gb: f64,
+    traces_million: f64,
+    kms_million_signatures: f64,
+    assumed: Assumed,
+}
+
+#[derive(Deserialize)]
+struct Assumed {
+    dynamodb_ms: u64,
+    s3_ms: u64,
+    sns_ms: u64,
+    kms_ms: u64,
+    log_bytes_of_a_run: f64,
+    log_bytes_of_a_request: f64,
+    traced: f64,
+    mb_of_a_core: f64,
+}
+
+/// What was measured.
+struct Measured {
+    people: f64,
+    work: BTreeMap<&'static str, Work>,
+    /// Requests of the API.
+    requests: f64,
+    /// Documents that were fetched, and their bytes.
+    fetched: f64,
+    fetched_bytes: f64,
+    /// Bytes of the table that stay, and of the documents.
+    table_bytes: f64,
+    document_bytes: f64,
+}
+
+/// Walks people through, and prints what a million of them cost.
+pub fn bench(prices: &Path, template: &Path, people: usize) -> Result<()> {
+    ensure!((1..10_000).contains(&people), "1 to 9,999 people can be measured");
+    let text = std::fs::read_to_string(prices).with_context(|| format!("no {}", prices.display()))?;
+    let prices: Prices = serde_json::from_str(&text)?;
+    let template = std::fs::read_to_string(template)?;
+    let measured = walk(&prices, people)?;
+    print(&prices, &template, &measured)
+}
+
+fn walk(prices: &Prices, people: usize) -> Result<Measured> {
+    let ms = |ms| Duration::from_millis(ms);
+    let assumed = &prices.assumed;
+    let latencies =
+        Latencies { dynamodb: ms(assumed.dynamodb_ms), s3: ms(assumed.s3_ms), sns: ms(assumed.sns_ms) };
+    let mut functions = None;
+    let app = TestApp::start_with(|aws| {
+        let settings = (*aws.settings).clone();
+        // Outside the runtime in which the stack starts.
+        let started = std::thread::spawn(move || Functions::start(&settings, latencies)).join();
+        #[expect(clippy::expect_used, reason = "a bench without functions cannot go on")]
+        let started = started.expect("the functions start").expect("the functions start");
+        functions.insert(started).handlers()
+    });
+    let functions = functions.context("the stack took no functions")?;
+
+    let rows: Vec<FeedRow> = (1..=people).flat_map(doses).collect();
+    eprintln!("{} doses of {people} people are taken in", rows.len());
+    let report = app.import(&rows);
+    let issued = report.values().filter(|(outcome, _)| outcome == "issued").count();
+    ensure!(issued == rows.len(), "{issued} of {} doses were issued", rows.len());
+    let links: BTreeMap<String, String> =
+        app.messages().into_iter().filter_map(|sms| Some((sms.to.clone(), sms.token()?))).collect();
+
+    eprintln!("they look at their status {LOOKS} times and fetch a certificate twice");
+    let (mut requests, mut fetched, mut fetched_bytes) = (0.0, 0.0, 0.0);
+    for rows in rows.chunks(2) {
+        let row = &rows[0];
+        for _ in 0..LOOKS {
+            let captcha = json!(app.caller().captcha());
+            call(&app, &mut requests, "GET", "/api/captcha", None, None)?;
+            let asked = json!({"name": row.nama, "nik": row.nik, "captcha": captcha});
+            let status = call(&app, &mut requests, "POST", "/api/status", None, Some(asked))?;
+            ensure!(status.1["doses"].as_array().is_some_and(|doses| doses.len() == 2), "{status:?}");
+        }
+        let mut fetch = |document: &Value| {
+            let (status, pdf) = app.fetch(document["url"].as_str().unwrap_or_default());
+            ensure!(status == 200, "a document was not there");
+            (fetched, fetched_bytes) = (fetched + 1.0, fetched_bytes + pdf.len() as f64);
+            Ok(())
+        };
+        let phone = format!("+62{}", &row.no_hp[1..]);
+        let token = links.get(&phone).context("somebody had no SMS")?;
+        let asked = json!({"token": token, "birth_date": BORN});
+        let opened = call(&app, &mut requests, "POST", "/api/links", None, Some(asked))?.1;
+        fetch(&opened["document"])?;
+
+        let captcha = json!(app.caller().captcha());
+        call(&app, &mut requests, "GET", "/api/captcha", None, None)?;
+        let asked = json!({"phone": row.no_hp, "name": row.nama, "captcha": captcha});
+        call(&app, &mut requests, "POST", "/api/otp", None, Some(asked))?;
+        let asked = json!({"phone": row.no_hp, "code": app.last_code(&row.no_hp)});
+        let cookie = call(&app, &mut requests, "POST", "/api/sessions", None, Some(asked))?.0;
+        let cookie = cookie.context("nobody is logged in")?;
+        let people = call(&app, &mut requests, "GET", "/api/people", Some(&cookie), None)?.1;
+        let person = people["people"][0]["id"].as_str().context("an account shows nobody")?;
+        let path = format!("/api/people/{person}/certificates");
+        let certificates = call(&app, &mut requests, "GET", &path, Some(&cookie), None)?.1;
+        let id = certificates["doses"][0]["certificate"]["id"].as_str().context("no certificate")?;
+        let path = format!("/api/certificates/{id}/document");
+        let document = call(&app, &mut requests, "POST", &path, Some(&cookie), None)?.1;
+        fetch(&document)?;
+    }
+    app.settle();
+    let (table_bytes, document_bytes) = sizes(&app)?;
+    let work = functions.work();
+    Ok(Measured {
+        people: people as f64,
+        work,
+        requests,
+        fetched,
+        fetched_bytes,
+        table_bytes,
+        document_bytes,
+    })
+}
+
+/// Calls the API; gives the cookie and the body of a good answer.
+fn call(
+    app: &TestApp,
+    requests: &mut f64,
+    method: &str,
+    path: &str,
+    cookie: Option<&str>,
+    body: Option<Value>,
+) -> Result<(Option<String>, Value)> {
+    *requests += 1.0;
+    let reply = app.call(method, path, cookie, body);
+    ensure!(reply.status < 300, "{method} {path}: {} {}", reply.status, reply.code());
+    Ok((reply.cookie, reply.body))
+}
+
+/// The two doses of a person.
+fn doses(person: usize) -> [FeedRow; 2] {
+    [("1", "2021-01-29"), ("2", "2021-02-26")].map(|(number, day)| {
+        let event = format!("COST-{person}-{number}");
+        FeedRow {
+            nik: format!("317101240189{person:04}"),
+            no_hp: format!("08215550{person:04}"),
+            dosis_ke: number.to_owned(),
+            tanggal_vaksinasi: day.to_owned(),
+            sent_at: format!("{day}T08:41:34+07:00"),
+            ..dose(&event)
+        }
+    })
+}
+
+/// Bytes of the table's items that stay, as DynamoDB counts them with their copies in indexes, and of the documents.
+fn sizes(app: &TestApp) -> Result<(f64, f64)> {
+    app.with_aws(async |aws| {
+        let settings = &aws.settings;
+        let url = settings.endpoint.as_deref().unwrap_or_default();
+        let credentials = settings.credentials.as_ref().context("the stack has keys")?;
+        let credentials = (&*credentials.0, &*credentials.1);
+        let (dynamodb, s3) = Endpoint { url, region: &settings.region, credentials }.clients().await;
+        let scan = dynamodb.scan().table_name(&settings.table);
+        let mut items = scan.into_paginator().items().send();
+        let mut table = 0.0;
+        while let Some(item) = items.next().await {
+            let item = item?;
+            if item.contains_key("expires_at") {
+                continue;
+            }
+            let bytes: usize = item.iter().map(|(name, value)| name.len() + size(value)).sum();
+            let indexes = ["person", "phone"].iter().filter(|name| item.contains_key(**name)).count();
+            // DynamoDB counts 100 bytes more for each item, and for each copy in an index.
+            table += ((bytes + 100) * (1 + indexes)) as f64;
+        }
+        let list = s3.list_objects_v2().bucket(&settings.bucket).prefix(Documents::FOLDER);
+        let mut pages = list.into_paginator().send();
+        let mut documents = 0.0;
+        while let Some(page) = pages.next().await {
+            let sizes = page?.contents.unwrap_or_default();
+            documents += sizes.iter().filter_map(|object| object.size).sum::<i64>() as f64;
+        }
+        Ok((table, documents))
+    })
+}
+
+/// The bytes of a value: text and bytes as they are, numbers about half a byte a digit.
+fn size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(number) => number.len() / 2 + 1,
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        AttributeValue::L(all) => 3 + all.iter().map(|one| 1 + size(one)).sum::<usize>(),
+        AttributeValue::M(all) => 3 + all.iter().map(|(name, one)| 1 + name.len() + size(one)).sum::<usize>(),
+        AttributeValue::Ss(all) => 3 + all.iter().map(|text| 1 + text.len()).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+/// The memory of a function in the template, MB.
+fn memory(template: &str, function: &str) -> Result<f64> {
+    let of = |text: &str| -> Option<f64> {
+        let (_, rest) = text.split_once("MemorySize: ")?;
+        rest.split_whitespace().next()?.parse().ok()
+    };
+    let everywhere = template.split("\nResources:").next().and_then(of).context("no MemorySize for all")?;
+    let (_, own) =
+        template.split_once(&format!("\n  {function}Function:")).with_context(|| format!("no {function}"))?;
+    // Up to the next resource.
+    let end = own.match_indices("\n  ").find(|(at, _)| !own[at + 3..].starts_with([' ', '#']));
+    Ok(of(end.map_or(own, |(at, _)| &own[..at])).unwrap_or(everywhere))
+}
+
+fn print(prices: &Prices, template: &str, measured: &Measured) -> Result<()> {
+    let a_million = |count: f64| count / measured.people * MILLION;
+    let assumed = &prices.assumed;
+    println!("\nA million people, by {} people walked through. Prices of {}:", measured.people, prices.date);
+    println!("{}.\n", prices.region);
+    println!(
+        "{:<9}{:>6}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}",
+        "function", "MB", "runs a", "ms a", "of that", "writes", "reads", "DynamoDB", "Lambda", "S3, logs,"
+    );
+    println!(
+        "{:<9}{:>6}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}",
+        "", "", "person", "run", "computed", "a person", "a person", "USD", "USD", "traces"
+    );
+    let mut total = 0.0;
+    let mut issue_memory = 0.0;
+    for (name, work) in &measured.work {
+        if *name == "Publish" {
+            // By the clock, however many people there are.
+            continue;
+        }
+        let memory = memory(template, name)?;
+        if *name == "Issue" {
+            issue_memory = memory;
+        }
+        let slower = assumed.mb_of_a_core / memory;
+        let computed = work.computed.as_secs_f64() * slower;
+        let ran = (work.ran.saturating_sub(work.computed)).as_secs_f64() + computed;
+        let runs = work.runs as f64;
+        let dynamodb = a_million(work.asked.writes) / MILLION * prices.dynamodb_million_writes
+            + a_million(work.asked.reads) / MILLION * prices.dynamodb_million_reads;
+        let lambda = a_million(runs) / MILLION * prices.lambda_million_requests
+            + a_million(ran) * memory / 1024.0 * prices.lambda_gb_second;
+        let others = a_million(work.asked.puts) / MILLION * prices.s3_million_puts
+            + a_million(work.asked.gets) / MILLION * prices.s3_million_gets
+            + a_million(runs) * assumed.log_bytes_of_a_run / GB * prices.logs_gb
+            + a_million(runs) * assumed.traced / MILLION * prices.traces_million;
+        total += dynamodb + lambda + others;
+        println!(
+            "{:<9}{memory:>6}{:>9.2}{:>9.1}{:>9.1}{:>9.2}{:>9.2}{dynamodb:>9.2}{lambda:>9.2}{others:>9.2}",
+            name.to_lowercase(),
+            runs / measured.people,
+            ran / runs.max(1.0) * 1000.0,
+            computed / runs.max(1.0) * 1000.0,
+            work.asked.writes / measured.people,
+            work.asked.reads / measured.people,
+        );
+    }
+    let requests = a_million(measured.requests) / MILLION;
+    let certificates = 2.0 * MILLION;
+    let network = [
+        ("API Gateway, requests", requests * prices.api_gateway_million_requests),
+        (
+            "CloudFront, requests of the API",
+            requests * (prices.cloudfront_million_requests + prices.cloudfront_million_functions),
+        ),
+        ("log of the API", requests * MILLION * assumed.log_bytes_of_a_request / GB * prices.logs_gb),
+        (
+            "documents fetched from S3",
+            a_million(measured.fetched) / MILLION * prices.s3_million_gets
+                + a_million(measured.fetched_bytes) / GB * prices.transfer_gb,
+        ),
+    ];
+    println!("\n{:<52}{:>7.2} USD", "the functions, as above", total);
+    for (what, usd) in network {
+        total += usd;
+        println!("{what:<52}{usd:>7.2}");
+    }
+    let sealed = total;
+    let signing = certificates / MILLION * prices.kms_million_signatures
+        + certificates * assumed.kms_ms as f64 / 1000.0 * issue_memory / 1024.0 * prices.lambda_gb_second
+            / 4.0;
+    let kms = sealed + signing;
+    println!("{:<52}{sealed:>7.2}", "all, signer's key sealed in the table");
+    println!("{:<52}{signing:>7.2}", "AWS KMS signs instead");
+    println!("{:<52}{kms:>7.2}", "all, signer's key in AWS KMS");
+
+    let table = a_million(measured.table_bytes) / GB;
+    let documents = a_million(measured.document_bytes) / GB;
+    println!("\nBeside it, each month that the records are kept:");
+    println!(
+        "{:<52}{:>7.2} USD",
+        format!("table with its copy for recovery, {table:.1} GB"),
+        table * (prices.dynamodb_gb_month + prices.dynamodb_recovery_gb_month)
+    );
+    println!("{:<52}{:>7.2}", format!("documents, {documents:.1} GB"), documents * prices.s3_gb_month);
+    let [most_kms, most_sealed] = GOALS;
+    let goal = |reached: bool| if reached { "reached" } else { "missed" };
+    println!(
+        "\ngoals: {most_kms:.0} USD with KMS {}, {most_sealed:.0} USD with the sealed key {}",
+        goal(kms <= most_kms),
+        goal(sealed <= most_sealed)
+    );
+    println!("cost_kms_usd={kms:.2} cost_sealed_usd={sealed:.2}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_functions_memory_is_its_own_or_that_of_all() {
+        let template = "Globals:\n    MemorySize: 256\nResources:\n  AFunction:\n    Type: x\n  BFunction:\n    P:\n      # y\n      MemorySize: 512\n  C: 1\n";
+        assert_eq!(memory(template, "A").unwrap(), 256.0);
+        assert_eq!(memory(template, "B").unwrap(), 512.0);
+        assert!(memory(template, "C").is_err());
+    }
+
+    #[test]
+    fn every_person_is_another() {
+        let [first, second] = doses(7);
+        assert_ne!(first.event_id, second.event_id);
+        assert_eq!(first.nik, second.nik);
+        assert_ne!(first.nik, doses(8)[0].nik);
+        assert!(bukti_domain::Nik::parse(&first.nik).is_some());
+    }
+}
