@@ -81,20 +81,22 @@ pub use sms::{Sms, SmsError};
 pub use stream::each_record;
 pub use table::StoreError;
 
-/// Starts the logs of a function: JSON lines on AWS, text elsewhere, the level by `RUST_LOG`.
+/// Starts the logs of a function: JSON lines on AWS, text elsewhere, the level by `RUST_LOG` (`warn,bukti=debug`).
 pub fn start_logs() {
     use std::io::IsTerminal;
 
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,bukti=info"));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+    use tracing_subscriber::filter::Targets;
+    use tracing_subscriber::prelude::*;
+    // Not an EnvFilter: it brings a machine for regular expressions, half a megabyte in each function.
+    let asked = std::env::var("RUST_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok());
+    let usual =
+        || Targets::new().with_default(tracing::Level::WARN).with_target("bukti", tracing::Level::INFO);
+    let logs = tracing_subscriber::registry().with(asked.unwrap_or_else(usual));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // A second start (several functions in one test process) is no fault.
     let _ = if std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_some() {
-        logs.json().without_time().try_init()
+        logs.with(lines.json().without_time()).try_init()
     } else {
-        logs.try_init()
+        logs.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init()
     };
 }

@@ -121,12 +121,12 @@ impl<'project> Sam<'project> {
     }
 }
 
-/// Checks the templates: what sam and cfn-lint say, what the transformed one promises, and the functions of CloudFront.
-/// If asked to, compiles everything that is deployed and deploys it to an emulated account.
+/// Checks the templates: what sam and cfn-lint say, what the transformed one promises, and the functions of CloudFront. Then
+/// compiles everything that is deployed and deploys it to an emulated account.
 ///
 /// # Errors
 /// What is wrong, and where.
-pub fn check(project: &Project, compile: bool) -> Result<()> {
+pub fn check(project: &Project) -> Result<()> {
     let sam = Sam::install(project)?;
     let templates = templates(project)?;
     for template in &templates {
@@ -144,10 +144,6 @@ pub fn check(project: &Project, compile: bool) -> Result<()> {
     let mut edge = project.command(node);
     edge.arg("--test").arg(tests.join("edge.test.mjs"));
     run::stream(&mut edge, "A function of CloudFront does not do what it should; see above.")?;
-    if !compile {
-        run::say("deploy: templates checked; functions not compiled for Lambda (--deploy does)");
-        return Ok(());
-    }
     let built = build(&sam)?;
     let mut deployed = project.command("cargo");
     // Of the whole workspace, so that the packages share features with `cargo test` and nothing is compiled twice.

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::stack::Stack;
@@ -26,9 +25,6 @@ pub struct Options {
     /// Run only this stage; may be given several times.
     #[arg(long, value_enum, value_name = "STAGE")]
     only: Vec<Stage>,
-    /// In the stage `deploy`, also compile all functions for Lambda (about ten minutes the first time).
-    #[arg(long, env = "BUKTI_TEST_DEPLOY", value_parser = FalseyValueParser::new())]
-    deploy: bool,
     /// Compile the site with this toolchain only, instead of the first that works.
     #[arg(long, value_enum, value_name = "TOOLCHAIN")]
     wasm_toolchain: Option<Choice>,
@@ -53,7 +49,7 @@ enum Stage {
     Site,
     /// Journeys in Chromium.
     Browser,
-    /// The templates for AWS.
+    /// The templates for AWS, and the whole stack deployed to an emulated account.
     Deploy,
     /// Answers and times by which nobody can tell who is known. Only where it is named: it needs a quiet machine.
     Alike,
@@ -100,7 +96,7 @@ impl Stage {
             Self::Site => site::build(project, options.wasm_toolchain).map(drop),
             Self::Verifiers => tools::python(project).and(node_verifier(project)).map(drop),
             Self::Browser => browser(project, options),
-            Self::Deploy => deploy::check(project, options.deploy),
+            Self::Deploy => deploy::check(project),
             Self::Alike => {
                 let mut test = project.command("cargo");
                 test.args([

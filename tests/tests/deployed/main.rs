@@ -1,6 +1,6 @@
 //! The real template with the real functions, deployed by the SAM CLI to an emulated account whose roles are enforced.
 //!
-//! `cargo xtask test --only deploy --deploy` compiles the functions for Lambda and runs it; `BUKTI_SAM` is the folder of the SAM
+//! `cargo xtask test --only deploy` compiles the functions for Lambda and runs it; `BUKTI_SAM` is the folder of the SAM
 //! CLI, `BUKTI_BUILT` what `sam build` made, `BUKTI_PYTHON` the Python that has ministack. What the emulation drops in silence is
 //! held by `tests/deploy/template_test.py` and the journeys on the embedded stack.
 
@@ -221,7 +221,7 @@ fn feed(folder: &Path) -> (PathBuf, Option<PathBuf>) {
 }
 
 #[test]
-#[ignore = "needs what sam build makes: cargo xtask test --only deploy --deploy"]
+#[ignore = "needs what sam build makes: cargo xtask test --only deploy"]
 fn the_stack_is_deployed_serves_people_is_updated_and_leaves_its_data() {
     let account = Account::open();
     account.bukti(None, &["keys", "init", "--organisation", "Bukti"]);
