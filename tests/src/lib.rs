@@ -5,7 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use altcha::{Challenge, Payload, SolveChallengeOptions, solve_challenge};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bukti_aws::{Aws, Settings};
 use bukti_domain::FeedRow;
 use bukti_domain::feed::COLUMNS;
@@ -337,6 +337,20 @@ pub fn a_thousand_times<T: Send>(work: impl Fn() -> T + Sync) -> Vec<T> {
             (0..50).map(|_| scope.spawn(|| (0..20).map(|_| work()).collect::<Vec<_>>())).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     })
+}
+
+/// What is the same of the base64 of these bytes, wherever in a longer text they stand.
+pub fn in_base64(bytes: &[u8]) -> BTreeSet<String> {
+    let mut encoded = BTreeSet::new();
+    for before in 0..3 {
+        let padded = [&vec![0; before], bytes].concat();
+        // Letters that hold bits of a neighbour are left out.
+        let (from, to) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
+        for text in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
+            encoded.insert(text[from..to].to_owned());
+        }
+    }
+    encoded
 }
 
 /// The solution of a captcha, as it is sent.

@@ -202,6 +202,8 @@ async fn sealing_of(secrets: &Secrets, region: &str) -> Result<Vec<Sealing>, Sec
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn now<T>(work: impl Future<Output = T>) -> T {
@@ -280,5 +282,20 @@ pub(crate) mod tests {
         assert_eq!(token.secret().len(), 22);
         assert!(token.secret().bytes().all(|byte| byte.is_ascii_alphanumeric()));
         assert_ne!(token.secret(), Token::generate().unwrap().secret());
+        let mut letters = BTreeMap::new();
+        for _ in 0..1_000 {
+            for letter in Token::generate().unwrap().secret().chars() {
+                *letters.entry(letter).or_insert(0) += 1;
+            }
+        }
+        assert_eq!(letters.len(), 62);
+        // 355 of each on average. In ten million runs one is as far from it by chance.
+        assert!(letters.values().all(|count| (240..=470).contains(count)), "{letters:?}");
+    }
+
+    #[test]
+    fn of_a_token_its_hash_is_kept() {
+        // The example of FIPS 180.
+        assert_eq!(Keys::token("S#", "abc"), "S#ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
     }
 }

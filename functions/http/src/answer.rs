@@ -121,7 +121,15 @@ const TIME_LIMIT: Duration = Duration::from_secs(12);
 /// Turns what a handler comes to into an answer, a failure into a problem in the caller's language.
 pub async fn respond(aws: &Aws, handler: impl Future<Output = FailureResult>, locale: Locale) -> Answer {
     aws.keep_up().await;
-    let failure = match tokio::time::timeout(TIME_LIMIT, handler).await {
+    answer_within(TIME_LIMIT, handler, locale).await
+}
+
+async fn answer_within(
+    limit: Duration,
+    handler: impl Future<Output = FailureResult>,
+    locale: Locale,
+) -> Answer {
+    let failure = match tokio::time::timeout(limit, handler).await {
         Ok(Ok(answer)) => return answer,
         Ok(Err(failure)) => failure,
         Err(_) => {
@@ -147,4 +155,30 @@ pub async fn respond(aws: &Aws, handler: impl Future<Output = FailureResult>, lo
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_gets_an_answer_before_the_function_is_ended() {
+        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/template.yaml");
+        let template = std::fs::read_to_string(template).unwrap();
+        let (_, globals) = template.split_once("\nGlobals:\n").unwrap();
+        let (_, timeout) = globals.split_once("\n    Timeout: ").unwrap();
+        let timeout: u64 = timeout.lines().next().unwrap().parse().unwrap();
+        assert!(TIME_LIMIT <= Duration::from_secs(timeout - 2), "{TIME_LIMIT:?}");
+
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let answer = runtime.block_on(async {
+            let answered = answer_within(Duration::from_millis(10), std::future::pending(), Locale::En);
+            tokio::time::timeout(Duration::from_secs(10), answered).await.unwrap()
+        });
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.headers()[RETRY_AFTER], "2");
+        let Body::Text(body) = answer.body() else { unreachable!() };
+        let problem: Problem = serde_json::from_str(body).unwrap();
+        assert_eq!((problem.code, problem.retry_after), (ProblemCode::Unavailable, Some(2)));
+    }
 }

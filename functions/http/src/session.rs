@@ -71,3 +71,24 @@ pub async fn require_login(
     let token = SessionCookie::of(settings).token(request).ok_or_else(missing)?;
     sessions.find(token, now).await?.ok_or_else(missing)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::no_content;
+
+    #[test]
+    fn over_tls_the_cookie_demands_tls_and_this_host() {
+        for (site, expected) in [
+            (
+                "https://bukti.example.go.id",
+                "__Host-bukti=; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=0",
+            ),
+            ("http://127.0.0.1:8080", "bukti=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"),
+        ] {
+            let mut answer = no_content();
+            SessionCookie::of(&Settings::local(site, "", "", "".into())).clear(&mut answer);
+            assert_eq!(answer.headers()[SET_COOKIE], expected, "{site}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -117,17 +118,21 @@ impl Scene {
     }
 }
 
-/// Sets a time in a session back, which no function does.
-async fn set_back(aws: &Aws, token: &str, attribute: &str, by: SignedDuration) {
+/// The table's service, for what no function does.
+pub async fn table_service(aws: &Aws) -> Client {
     let settings = &aws.settings;
     let (access, secret) = settings.credentials.as_ref().unwrap();
     let url = settings.endpoint.as_deref().unwrap();
-    let (table, _) =
-        Endpoint { url, region: &settings.region, credentials: (access, secret) }.clients().await;
+    Endpoint { url, region: &settings.region, credentials: (access, secret) }.clients().await.0
+}
+
+/// Sets a time in a session back.
+async fn set_back(aws: &Aws, token: &str, attribute: &str, by: SignedDuration) {
+    let table = table_service(aws).await;
     let pk = format!("S#{}", URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes())));
     table
         .update_item()
-        .table_name(&settings.table)
+        .table_name(&aws.settings.table)
         .key("pk", AttributeValue::S(pk))
         .key("sk", AttributeValue::S("SESSION".to_owned()))
         .update_expression("SET #attribute = #attribute - :by")

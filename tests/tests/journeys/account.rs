@@ -1,6 +1,6 @@
 //! Register, log in, see and download the certificates of the people of a phone.
 
-use bukti_aws::{Device, Sessions, Token};
+use bukti_aws::{CodeTry, Device, Otps, SendDecision, Sessions, Token};
 use bukti_domain::PhoneNumber;
 use bukti_paper::Paper;
 use bukti_tests::{TestApp, a_thousand_times, dose};
@@ -105,6 +105,62 @@ fn a_code_bears_five_wrong_tries_and_one_use() {
     let soon = app.ask_code(PHONE, None);
     assert_eq!((soon.status, soon.code()), (429, "too_many_requests"));
     assert!(soon.body["retry_after"].as_u64().unwrap() <= 60);
+
+    let other = "0812 3456 7890";
+    app.log_in(other, None);
+    let again = app.post("/api/sessions", json!({"phone": other, "code": app.last_code(other)}));
+    assert_eq!((again.status, again.code()), (410, "code_dead"), "one use");
+}
+
+/// This moment in whole seconds, which is what is kept.
+fn this_second() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap()
+}
+
+/// Asks for a code at this time: the code, or how many seconds to wait.
+async fn ask(otps: &Otps, phone: &PhoneNumber, at: Timestamp) -> Result<String, u32> {
+    match otps.request(phone, None, at).await.unwrap() {
+        SendDecision::Send { code } => Ok(code),
+        SendDecision::Wait { seconds } => Err(seconds),
+    }
+}
+
+#[test]
+fn a_code_ends_after_five_minutes() {
+    let app = TestApp::start();
+    app.with_aws(async |aws| {
+        let otps = Otps::new(&aws);
+        let start = this_second();
+        for (phone, after, expected) in [
+            (PHONE, SignedDuration::from_secs(5 * 60 - 1), CodeTry::Right { name: None }),
+            ("0812 3456 7890", SignedDuration::from_secs(5 * 60), CodeTry::Dead),
+        ] {
+            let phone = PhoneNumber::parse(phone).unwrap();
+            let code = ask(&otps, &phone, start).await.unwrap();
+            assert_eq!(otps.try_code(&phone, &code, start + after).await.unwrap(), expected, "{after}");
+        }
+    });
+}
+
+#[test]
+fn a_phone_has_a_code_a_minute_and_five_a_day() {
+    let app = TestApp::start();
+    app.with_aws(async |aws| {
+        let (otps, phone) = (Otps::new(&aws), PhoneNumber::parse(PHONE).unwrap());
+        let start = this_second();
+        let at = |seconds: i64| start + SignedDuration::from_secs(seconds);
+        for number in 0..5 {
+            let time = 60 * number;
+            if number > 0 {
+                assert_eq!(ask(&otps, &phone, at(time - 1)).await, Err(1), "number {number}");
+            }
+            assert!(ask(&otps, &phone, at(time)).await.is_ok(), "number {number}");
+        }
+        let day = 24 * 60 * 60;
+        assert_eq!(ask(&otps, &phone, at(60 * 60)).await, Err(23 * 60 * 60), "the sixth waits for the day");
+        assert_eq!(ask(&otps, &phone, at(day - 1)).await, Err(1));
+        assert!(ask(&otps, &phone, at(day)).await.is_ok());
+    });
 }
 
 #[test]

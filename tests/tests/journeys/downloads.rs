@@ -180,4 +180,5 @@ fn a_strangers_and_a_revoked_certificate_give_no_copy() {
         assert_eq!(open(&app, &token, form).code(), "link_dead", "revoked: {form}");
     }
     assert_eq!(keys(&app, "copies"), before);
+    assert_eq!(certificate_of(&app, &owner), Value::Null, "nor does the account show it");
 }

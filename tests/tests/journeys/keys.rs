@@ -4,10 +4,16 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bukti_domain::FeedRow;
 use bukti_tests::ministack::{Ministack, Process};
-use bukti_tests::{TestApp, call, csv, dose, outbox, program};
+use bukti_tests::{TestApp, call, csv, dose, in_base64, outbox, program};
 use serde_json::{Value, json};
+
+use crate::access::table_service;
 
 const PHONE: &str = "082106690743";
 const BORN: &str = "1989-01-24";
@@ -120,6 +126,24 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
+/// What is in every private key: the word of PEM, and how the key begins in PKCS #8, both also in base64, as the table's
+/// file has what is binary.
+struct PrivateKeys(Vec<Vec<u8>>);
+
+impl PrivateKeys {
+    fn new() -> Self {
+        // P-256 as the curve, then the private key.
+        let begins = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x04\x6d\x30\x6b\x02\x01\x01\x04\x20";
+        let mut forms: Vec<Vec<u8>> = vec![b"PRIVATE KEY".to_vec(), begins.to_vec()];
+        forms.extend(forms.clone().iter().flat_map(|form| in_base64(form)).map(String::into_bytes));
+        Self(forms)
+    }
+
+    fn are_in(&self, bytes: &[u8]) -> bool {
+        self.0.iter().any(|form| bytes.windows(form.len()).any(|window| window == form))
+    }
+}
+
 #[test]
 fn private_keys_are_nowhere_but_in_the_root_that_only_its_owner_reads() {
     use std::os::unix::fs::PermissionsExt;
@@ -138,12 +162,30 @@ fn private_keys_are_nowhere_but_in_the_root_that_only_its_owner_reads() {
         assert_eq!(output.code, 0, "{arguments:?}: {}", output.err);
         said.push((format!("{arguments:?}"), [output.out, output.err].concat().into_bytes()));
     }
-    let holds = |bytes: &[u8], what: &str| bytes.windows(what.len()).any(|window| window == what.as_bytes());
+    let private_keys = PrivateKeys::new();
     let files = contents(app.data.path());
     assert!(files.iter().any(|(path, _)| path.ends_with("table.sqlite")));
     assert!(files.iter().any(|(path, _)| path.ends_with("trust/signers.json")));
     for (name, bytes) in files.iter().chain(&said) {
-        assert_eq!(holds(bytes, "PRIVATE KEY"), name.ends_with("root.json"), "{name}");
+        assert_eq!(private_keys.are_in(bytes), name.ends_with("root.json"), "{name}");
+    }
+
+    // The proof that it is noticed in the table, in either form.
+    let root: Value =
+        serde_json::from_slice(&std::fs::read(app.data.path().join("root.json")).unwrap()).unwrap();
+    let pem = root["key"].as_str().unwrap();
+    let der: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    for form in [pem.as_bytes().to_vec(), STANDARD.decode(der).unwrap()] {
+        let planted = TestApp::start();
+        planted.with_aws(async |aws| {
+            let put = table_service(&aws).await.put_item().table_name(&aws.settings.table);
+            let put = put.item("pk", AttributeValue::S("K#SIGNERS".to_owned()));
+            let put = put.item("sk", AttributeValue::S("PLANTED".to_owned()));
+            put.item("key", AttributeValue::B(Blob::new(form))).send().await.unwrap();
+        });
+        let table =
+            contents(planted.data.path()).into_iter().filter(|(name, _)| name.contains("table.sqlite"));
+        assert!(table.into_iter().any(|(_, bytes)| private_keys.are_in(&bytes)), "planted and not found");
     }
     for name in ["root.json", "secrets.json"] {
         let mode = std::fs::metadata(app.data.path().join(name)).unwrap().permissions().mode();
@@ -256,6 +298,19 @@ fn a_new_sealing_key_seals_once_all_have_read_it_and_nothing_stands_still() {
         let text = app.qr_text(phone, "1989-01-24");
         assert!(text.starts_with("HC1:"), "what either key sealed opens");
     }
+    let sealed_with = app.with_aws(async |aws| {
+        let table = table_service(&aws).await;
+        let mut ids = Vec::new();
+        for event in ["E1", "E2"] {
+            let get = table.get_item().table_name(&aws.settings.table);
+            let get = get.key("pk", AttributeValue::S(aws.keys.event(event)));
+            let dose =
+                get.key("sk", AttributeValue::S("DOSE".to_owned())).send().await.unwrap().item.unwrap();
+            ids.push(dose["row"].as_b().unwrap().as_ref()[1]);
+        }
+        ids
+    });
+    assert_eq!(sealed_with, [1, 2], "the new key seals what came since");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bukti_aws::{Rate, Rates, Taken};
+use aws_sdk_dynamodb::types::AttributeValue;
+use bukti_aws::{Aws, Rate, Rates, Settings, Sms, SmsError, Taken};
 use bukti_domain::FeedRow;
 use bukti_local::Handlers;
 use bukti_tests::{Reply, TestApp, a_thousand_times, call, csv, dose, import, outbox, solve};
@@ -13,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::access::table_service;
 use crate::restart::Running;
 
 const HOME: &str = "36.68.1.2";
@@ -21,6 +23,11 @@ const HOME: &str = "36.68.1.2";
 fn cost(app: &TestApp, address: &str) -> u64 {
     let challenge = app.call_from(address, "GET", "/api/captcha", None, None).body;
     challenge["parameters"]["cost"].as_u64().unwrap()
+}
+
+/// The window of allowances.
+fn hour() -> i64 {
+    Timestamp::now().as_second() / 3_600
 }
 
 fn post(app: &TestApp, address: &str, path: &str, body: Value) -> Reply {
@@ -102,7 +109,7 @@ fn what_a_header_says_of_the_address_is_believed_of_nobody() {
 }
 
 #[test]
-fn an_address_and_its_network_have_an_allowance_that_many_requests_at_once_do_not_stretch() {
+fn an_address_has_an_allowance_that_many_requests_at_once_do_not_stretch() {
     let app = TestApp::start();
     let try_from = |address: &str| {
         post(
@@ -113,7 +120,6 @@ fn an_address_and_its_network_have_an_allowance_that_many_requests_at_once_do_no
         )
     };
     // Windows are hours: where one turns meanwhile, both have let some through, and another address tries again.
-    let hour = || Timestamp::now().as_second() / 3_600;
     let answers = (2..)
         .find_map(|host| {
             let (began, mut answers) = (hour(), BTreeMap::new());
@@ -131,6 +137,91 @@ fn an_address_and_its_network_have_an_allowance_that_many_requests_at_once_do_no
         answers.iter().map(|((status, code), count)| ((*status, code.as_str()), *count)).collect();
     assert_eq!(answers, expected);
     assert_eq!(try_from("36.68.1.3").status, 410, "a neighbour has an allowance of their own");
+}
+
+/// The routes that have an allowance: their answer to who has some left, how much of it an address may have in an hour, and
+/// how much its network.
+const ALLOWANCES: [(&str, u16, u32, Option<u32>); 6] = [
+    ("/api/status", 200, 1_000, None),
+    ("/api/otp", 202, 300, Some(3_000)),
+    ("/api/sessions", 410, 600, Some(6_000)),
+    ("/api/downloads", 202, 60, Some(600)),
+    ("/api/links", 410, 600, None),
+    ("/api/links/refusals", 410, 600, None),
+];
+
+/// A request of theirs that nothing but an allowance stops, each of another phone or number.
+fn request(app: &TestApp, path: &str, number: u32) -> Value {
+    let phone = format!("0812 3456 {number:04}");
+    match path {
+        "/api/status" => {
+            json!({"name": "Iwan Ibrahim Purnomo", "nik": "3171012401896246", "captcha": app.captcha()})
+        }
+        "/api/otp" => json!({"phone": phone, "captcha": app.captcha()}),
+        "/api/sessions" => json!({"phone": phone, "code": "000000"}),
+        "/api/downloads" => {
+            app.download_request(&FeedRow { nik: format!("317101240189{number:04}"), ..dose("E1") })
+        }
+        "/api/links" => json!({"token": "AAAAAAAAAAAAAAAAAAAAAA", "birth_date": "1989-01-24"}),
+        _ => json!({"token": "AAAAAAAAAAAAAAAAAAAAAA"}),
+    }
+}
+
+/// Sets counts of so many taken to another number: nobody asks six thousand times to find out what is then.
+async fn set_counts(aws: &Aws, from: u32, to: u32) {
+    let (service, table) = (table_service(aws).await, &aws.settings.table);
+    let number = |number: u32| AttributeValue::N(number.to_string());
+    let counts = service.scan().table_name(table).filter_expression("sk = :rate AND taken = :from");
+    let counts = counts.expression_attribute_values(":rate", AttributeValue::S("RATE".to_owned()));
+    let mut counts =
+        counts.expression_attribute_values(":from", number(from)).into_paginator().items().send();
+    while let Some(mut item) = counts.next().await.transpose().unwrap() {
+        item.insert("taken".to_owned(), number(to));
+        service.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
+    }
+}
+
+#[test]
+fn what_strangers_send_has_an_allowance_for_an_address_and_some_for_its_network() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let (mut networks, mut asked) = (0.., 0);
+    for (path, allowed, of_address, of_network) in ALLOWANCES {
+        // As above: where an hour turns meanwhile, another network tries again.
+        let answers = networks.by_ref().find_map(|network| {
+            let began = hour();
+            let mut ask = |address: String| {
+                asked += 1;
+                post(&app, &address, path, request(&app, path, asked)).status
+            };
+            let host = |host: u8| format!("36.68.{network}.{host}");
+            let mut answers = vec![ask(host(1))];
+            app.with_aws(async |aws| set_counts(&aws, 1, of_address - 1).await);
+            answers.extend([1, 1, 2].map(|number| ask(host(number))));
+            // What was refused to the address has cost the network nothing.
+            let most = of_network.unwrap_or(6_000);
+            app.with_aws(async |aws| set_counts(&aws, of_address + 1, most - 1).await);
+            answers.extend([3, 4].map(|number| ask(host(number))));
+            answers.push(ask(format!("36.69.{network}.1")));
+            (hour() == began).then_some(answers)
+        });
+        let one_too_many_of_network = if of_network.is_some() { 429 } else { allowed };
+        let expected = [allowed, allowed, 429, allowed, allowed, one_too_many_of_network, allowed];
+        assert_eq!(answers.unwrap(), expected, "{path}");
+    }
+}
+
+#[test]
+fn sms_that_cannot_be_counted_are_not_allowed() {
+    let app = TestApp::start();
+    app.with_aws(async |aws| {
+        // Nobody listens there.
+        let settings =
+            Settings { endpoint: Some("http://127.0.0.1:9".to_owned()), ..(*aws.settings).clone() };
+        let aws = Aws::connect(settings).await.unwrap();
+        let spent = Sms::new(&aws).spend(Timestamp::now()).await;
+        assert!(matches!(spent, Err(SmsError::Uncounted(_))), "{spent:?}");
+    });
 }
 
 #[test]

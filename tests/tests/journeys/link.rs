@@ -1,7 +1,9 @@
 //! The SMS after the first dose and its link.
 
+use bukti_aws::{LinkTry, Links};
 use bukti_paper::Paper;
 use bukti_tests::{TestApp, a_thousand_times, dose};
+use jiff::Timestamp;
 use serde_json::json;
 
 const PHONE: &str = "0821-0669-0743";
@@ -66,15 +68,26 @@ fn who_has_the_corrected_phone_is_not_told_of_the_old_link() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let token = app.messages()[0].token().unwrap();
-    for _ in 0..4 {
+    for _ in 0..3 {
         open(&app, &token, "2000-01-01");
     }
     let mut corrected = dose("E1");
     (corrected.sent_at, corrected.no_hp) = ("2021-02-01T08:00:00+07:00".into(), "0858 7656 1159".into());
     app.import(&[corrected]);
     assert_eq!(open(&app, &token, "2000-01-01").code(), "link_dead");
+    // The last try was under way when the phone was corrected, and locks the link all the same.
+    app.with_aws(async |aws| {
+        let (links, now) = (Links::new(&aws), Timestamp::now());
+        let tried = links.count_try(&token, now).await.unwrap();
+        let LinkTry::Counted(link) = tried else { unreachable!("{tried:?}") };
+        assert_eq!(link.tries_left, 0);
+        links.lock(&link, now).await.unwrap();
+    });
+    assert_eq!(open(&app, &token, "1989-01-24").code(), "link_locked");
     app.settle();
-    assert_eq!(app.messages().len(), 2, "one link for each phone");
+    let messages = app.messages();
+    assert_eq!(messages.len(), 2, "one link for each phone: {messages:?}");
+    assert!(messages.iter().all(|message| message.token().is_some()), "{messages:?}");
 }
 
 #[test]

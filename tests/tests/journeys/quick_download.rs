@@ -1,8 +1,10 @@
 //! Quick download: five facts, and a link to the phone that is registered with the vaccination.
 
-use std::sync::Arc;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use bukti_aws::{DownloadFacts, Downloads, LinkTry, Links};
+use bukti_aws::{Aws, DownloadFacts, Downloads, LinkTry, Links, Settings};
 use bukti_domain::{FeedRow, Identity, Nik, parse_date};
 use bukti_local::Handlers;
 use bukti_tests::{Message, Reply, TestApp, dose};
@@ -33,15 +35,20 @@ fn catch_up(app: &TestApp, control: &FeedRow) {
     assert_eq!(links_to(app, control).len(), 1, "the pipeline works");
 }
 
-/// Asks with the facts of a row, ten minutes ago.
-fn download_before(app: &TestApp, facts: &FeedRow) {
-    let identity = Identity::Nik(Nik::parse(&facts.nik).unwrap());
+/// The number and the facts of a row.
+fn said(facts: &FeedRow) -> (Identity, DownloadFacts) {
     let said = DownloadFacts {
         name: facts.nama.clone(),
         birth_date: parse_date(&facts.tanggal_lahir).unwrap(),
         vaccination_date: parse_date(&facts.tanggal_vaksinasi).unwrap(),
         vaccine: facts.vaksin.clone(),
     };
+    (Identity::Nik(Nik::parse(&facts.nik).unwrap()), said)
+}
+
+/// Asks with the facts of a row, ten minutes ago.
+fn download_before(app: &TestApp, facts: &FeedRow) {
+    let (identity, said) = said(facts);
     let before = Timestamp::now() - SignedDuration::from_mins(10);
     let wait = app.with_aws(async |aws| Downloads::new(&aws).ask(&identity, &said, before).await.unwrap());
     assert_eq!(wait, None);
@@ -138,6 +145,81 @@ fn whatever_is_wrong_is_answered_alike_and_sends_nothing() {
     assert_eq!(app.messages().len(), before.len() + 2, "{:?}", app.messages());
 }
 
+/// Passes on what is asked of the services at an address, and keeps it.
+#[derive(Clone)]
+struct Listener {
+    url: String,
+    heard: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Listener {
+    fn before(url: &str) -> Self {
+        let (to, heard) = (url.trim_start_matches("http://").to_owned(), Arc::default());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let own = Self { url: format!("http://{}", listener.local_addr().unwrap()), heard };
+        let heard = Arc::clone(&own.heard);
+        std::thread::spawn(move || {
+            for caller in listener.incoming() {
+                let (mut caller, mut service) = (caller.unwrap(), TcpStream::connect(&to).unwrap());
+                let (mut back, mut from) = (caller.try_clone().unwrap(), service.try_clone().unwrap());
+                std::thread::spawn(move || std::io::copy(&mut from, &mut back));
+                let heard = Arc::clone(&heard);
+                std::thread::spawn(move || {
+                    let mut bytes = [0; 1 << 16];
+                    while let Ok(length @ 1..) = caller.read(&mut bytes) {
+                        heard.lock().unwrap().extend_from_slice(&bytes[..length]);
+                        if service.write_all(&bytes[..length]).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+        own
+    }
+
+    /// What was asked of the table since it was asked last.
+    fn operations(&self) -> Vec<String> {
+        let heard = std::mem::take(&mut *self.heard.lock().unwrap());
+        let heard = String::from_utf8_lossy(&heard).to_lowercase();
+        let operations = heard.split("x-amz-target: dynamodb_20120810.").skip(1);
+        operations.map(|rest| rest.lines().next().unwrap().to_owned()).collect()
+    }
+}
+
+#[test]
+fn before_the_answer_nobody_looks_at_a_dose_whoever_is_asked_for() {
+    let listener = OnceLock::new();
+    let app = TestApp::start_with(|aws| {
+        let listener = listener.get_or_init(|| Listener::before(aws.settings.endpoint.as_deref().unwrap()));
+        let settings = Settings { endpoint: Some(listener.url.clone()), ..(*aws.settings).clone() };
+        let connected = async || Aws::connect(settings).await.unwrap();
+        // The stack starts on this thread, so nothing waits on it.
+        let heard = std::thread::scope(|scope| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            scope.spawn(move || runtime.block_on(connected())).join().unwrap()
+        });
+        // What comes after the answer is not heard.
+        Handlers { http: Handlers::bukti(&heard).http, ..Handlers::bukti(aws) }
+    });
+    let listener = listener.get().unwrap();
+    app.import(&[person(1), person(2), person(3)]);
+    let list = app.data.path().join("protected.txt");
+    std::fs::write(&list, person(3).nik).unwrap();
+    app.bukti_well(&["protect", list.to_str().unwrap()]);
+    let wrong = FeedRow { tanggal_lahir: "1989-01-25".into(), ..person(2) };
+    for (who, asked) in
+        [("right", person(1)), ("wrong", wrong), ("locked", person(3)), ("unknown", person(4))]
+    {
+        let request = app.download_request(&asked);
+        listener.operations();
+        assert_eq!(app.post("/api/downloads", request).status, 202);
+        // How hard captchas are, the two allowances, the captcha that is used up, and the limit of the number.
+        let expected = ["getitem", "updateitem", "updateitem", "putitem", "getitem", "putitem"];
+        assert_eq!(listener.operations(), expected, "{who}");
+    }
+}
+
 #[test]
 fn a_number_is_asked_for_once_in_five_minutes_whether_it_is_known_or_not() {
     let app = TestApp::start();
@@ -152,6 +234,31 @@ fn a_number_is_asked_for_once_in_five_minutes_whether_it_is_known_or_not() {
     }
     app.settle();
     assert_eq!(links_to(&app, &person(1)).len(), 1);
+}
+
+#[test]
+fn a_number_is_asked_for_three_times_a_day_whether_it_is_known_or_not() {
+    let app = TestApp::start();
+    app.import(&[person(1)]);
+    app.with_aws(async |aws| {
+        let downloads = Downloads::new(&aws);
+        // In whole seconds, which is what is kept.
+        let start = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+        let day = 24 * 60;
+        for asked in [person(1), person(2)] {
+            let (identity, said) = said(&asked);
+            let ask = async |minutes: i64| {
+                let at = start + SignedDuration::from_mins(minutes);
+                downloads.ask(&identity, &said, at).await.unwrap()
+            };
+            for minutes in [0, 5, 10] {
+                assert_eq!(ask(minutes).await, None, "{minutes}");
+            }
+            assert_eq!(ask(15).await, Some((day - 15) * 60), "the fourth waits for the day");
+            assert_eq!(ask(i64::from(day) - 1).await, Some(60));
+            assert_eq!(ask(i64::from(day)).await, None);
+        }
+    });
 }
 
 #[test]

@@ -58,6 +58,16 @@ fn a_revoked_certificate_is_revoked_for_verifiers_and_for_its_holder() {
     let cookie = app.log_in(PHONE, Some("Iwan"));
     let document = app.call("POST", &format!("/api/certificates/{bare}/document"), Some(&cookie), None);
     assert_eq!(document.status, 404);
+    let people = app.call("GET", "/api/people", Some(&cookie), None).body;
+    let path = format!("/api/people/{}/certificates", people["people"][0]["id"].as_str().unwrap());
+    let account = app.call("GET", &path, Some(&cookie), None).body;
+    assert_eq!(account["doses"][0]["diagnosis"]["code"], "certificate_revoked");
+    assert_eq!((&account["doses"][0]["certificate"], &account["tickets"]), (&Value::Null, &json!([])));
+    // Nor any part of it: neither picture nor text of the QR, nor its id.
+    let account = account.to_string();
+    for part in ["HC1:", "<svg", bare, &grouped.join("-")] {
+        assert!(!account.contains(part), "{part}: {account}");
+    }
     assert_eq!(app.messages_to(PHONE).iter().filter(|message| message.token().is_some()).count(), 1);
 }
 

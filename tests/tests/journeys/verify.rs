@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use bukti_tests::{TestApp, people, root};
+use bukti_tests::{TestApp, dose, people, root};
 use coset::{CoseSign1, TaggedCborSerializable};
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
@@ -15,6 +15,8 @@ use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::keys::verdict;
 
 /// What a deployment issued for these people.
 struct Issued {
@@ -161,9 +163,9 @@ fn a_payload_of_each_kind() {
     });
 }
 
-#[test]
-fn independent_implementations_refuse_what_is_damaged_or_forged() {
-    let whole = &*ISSUED.certificates[0].text;
+/// A certificate that is good, the same packed again, and three that nobody may accept: one with a letter that is another,
+/// one that says another day, and one that is signed with another key.
+fn good_and_bad(whole: &str) -> [String; 5] {
     let damaged = {
         let (head, tail) = whole.split_at(whole.len() / 2);
         let other = if tail.starts_with('7') { '8' } else { '7' };
@@ -180,10 +182,32 @@ fn independent_implementations_refuse_what_is_damaged_or_forged() {
         let signature: Signature = key.sign(&message.tbs_data(&[]));
         message.signature = signature.to_bytes().to_vec();
     });
+    [whole.to_owned(), reseal(whole, |_| ()), damaged, changed, forged]
+}
+
+#[test]
+fn independent_implementations_refuse_what_is_damaged_or_forged() {
+    let texts = good_and_bad(&ISSUED.certificates[0].text);
     for verifier in verifiers() {
-        let answers = verifier.ask(&[whole, &reseal(whole, |_| ()), &damaged, &changed, &forged]);
+        let answers = verifier.ask(&texts.each_ref().map(|text| &**text));
         let accepted: Vec<bool> = answers.iter().map(Result::is_ok).collect();
         assert_eq!(accepted, [true, true, false, false, false], "{}: {answers:?}", verifier.1.display());
+    }
+}
+
+#[test]
+fn our_own_verifier_refuses_what_is_damaged_or_forged() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    app.bukti_well(&["trust", "publish"]);
+    let texts = good_and_bad(&app.qr_text("082106690743", "1989-01-24"));
+    let signer = app.data.path().join("signer.pem");
+    let signer = signer.to_str().unwrap();
+    app.bukti_well(&["keys", "export", "-o", signer]);
+    // By the list that was published, and by the signer alone.
+    for trust in [&[][..], &["--signer", signer]] {
+        let verdicts = texts.each_ref().map(|text| verdict(&app, &[trust, &[text]].concat()).1);
+        assert_eq!(verdicts, ["valid", "valid", "damaged", "damaged", "damaged"], "{trust:?}");
     }
 }
 

@@ -16,9 +16,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bukti_domain::{FeedRow, PhoneNumber};
+use bukti_tests::in_base64;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The shortest word that is sought in texts.
@@ -281,22 +280,11 @@ fn title(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// What is the same of the base64 of these bytes, wherever in a longer text they stand.
-fn in_base64(bytes: &[u8]) -> BTreeSet<String> {
-    let mut encoded = BTreeSet::new();
-    for before in 0..3 {
-        let padded = [&vec![0; before], bytes].concat();
-        // Letters that hold bits of a neighbour are left out.
-        let (from, to) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
-        for text in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
-            encoded.insert(text[from..to].to_owned());
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
     use super::*;
 
     fn searcher() -> Searcher {
