@@ -37,6 +37,13 @@ use bukti_domain::{INDONESIA_WEST, certificate_id_grouped};
 use bukti_hcert::{CERTIFICATE_VALID_FOR, HcertError, Vaccination, seal, uvci};
 use jiff::Timestamp;
 
+/// The records of the stream that it is called for, as the template has them: doses that have or are to get a certificate, and the
+/// register of signers.
+pub const PATTERNS: &[&str] = &[
+    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"certificate_id": {"S": [{"exists": true}]}}}}"#,
+    r#"{"dynamodb": {"Keys": {"pk": {"S": ["K#SIGNERS"]}}}}"#,
+];
+
 #[derive(Debug, thiserror::Error)]
 enum IssueError {
     #[error(transparent)]

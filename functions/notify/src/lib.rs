@@ -24,6 +24,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
+/// The records of the stream that it is called for, as the template has them: certificates of first doses, doses that were changed,
+/// requests for quick downloads that nobody has looked at, links that were locked.
+pub const PATTERNS: &[&str] = &[
+    r#"{"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": ["CERT"]}}, "NewImage": {"dose_number": {"N": ["1"]}}}}"#,
+    r#"{"eventName": ["MODIFY"], "dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}}}"#,
+    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOWNLOAD"]}}, "NewImage": {"facts": {"B": [{"exists": true}]}}}}"#,
+    r#"{"eventName": ["MODIFY"], "dynamodb": {"Keys": {"sk": {"S": ["LINK"]}}, "NewImage": {"locked_at": {"S": [{"exists": true}]}}}}"#,
+];
+
 #[derive(Debug, thiserror::Error)]
 enum NotifyError {
     #[error(transparent)]

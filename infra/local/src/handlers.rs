@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use aws_lambda_events::event::dynamodb::Event;
+use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{Aws, concerns_publishing};
 use bukti_holder::Holder;
 use bukti_intake::Intake;
@@ -11,11 +13,13 @@ use bukti_otp::Otp;
 use bukti_publish::Publish;
 use bukti_status::Status;
 use bukti_wire::Function;
+use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::api::HttpHandler;
 use crate::call::on_own_thread;
 use crate::feeds::FeedHandler;
+use crate::filter::filtered;
 use crate::publishing::PublishHandler;
 use crate::streams::StreamHandler;
 
@@ -72,19 +76,36 @@ impl Handlers {
                             changed.notify_one();
                         }
                         let issue = Arc::clone(&issue);
-                        on_own_thread(move || async move { issue.handle(event).await })
+                        for_some(event, bukti_issue::PATTERNS, |event| {
+                            on_own_thread(move || async move { issue.handle(event).await })
+                        })
                     }),
                 ),
                 (
                     "notify",
                     Arc::new(move |event| {
                         let notify = Arc::clone(&notify);
-                        on_own_thread(move || async move { notify.handle(event).await })
+                        for_some(event, bukti_notify::PATTERNS, |event| {
+                            on_own_thread(move || async move { notify.handle(event).await })
+                        })
                     }),
                 ),
             ],
         }
     }
+}
+
+/// Calls a function for the records that its patterns fit, if there are any.
+pub fn for_some(
+    event: Event,
+    patterns: &[&str],
+    function: impl FnOnce(Event) -> BoxFuture<'static, DynamoDbEventResponse>,
+) -> BoxFuture<'static, DynamoDbEventResponse> {
+    let event = filtered(event, patterns);
+    if event.records.is_empty() {
+        return Box::pin(std::future::ready(DynamoDbEventResponse::default()));
+    }
+    function(event)
 }
 
 fn text(error: impl Display) -> String {

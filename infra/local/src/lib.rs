@@ -9,7 +9,7 @@
 //! | S3's lifecycle rules | copies of more than a day ago are removed, at the start and hourly (module `s3`) |
 //! | SNS | `Publish` of SMS into `DIR/outbox.jsonl`, shown as a phone at `/_sms` (modules `sns`, `outbox`) |
 //! | API Gateway | routes of [`bukti_wire::ROUTES`], payload format 2.0 (module `api`) |
-//! | stream to Lambda | [`streams`]: order per partition key, retries, dead letters |
+//! | stream to Lambda | [`streams`]: order per partition key, retries, dead letters; filters (module `filter`) |
 //! | S3 to Lambda | [`feeds`]: one event of an object at a time, retries, dead letters |
 //! | EventBridge Scheduler to Lambda | [`publishing`]: by the clock, and soon after a change |
 //! | CloudFront | the static site and the public lists with their headers (module `site`) |
@@ -29,6 +29,7 @@ mod dead_letters;
 mod dynamodb;
 pub mod feeds;
 mod files;
+mod filter;
 mod folder;
 mod front;
 mod handlers;
@@ -42,7 +43,7 @@ mod stack;
 pub mod streams;
 
 pub use api::HttpHandler;
-pub use handlers::Handlers;
+pub use handlers::{Handlers, for_some};
 pub use outbox::Sms;
 pub use stack::{Options, Stack, StackInfo, StartError};
 

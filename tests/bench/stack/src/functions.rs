@@ -10,7 +10,7 @@ use bukti_aws::{Aws, Settings};
 use bukti_holder::Holder;
 use bukti_intake::Intake;
 use bukti_issue::Issue;
-use bukti_local::Handlers;
+use bukti_local::{Handlers, for_some};
 use bukti_notify::Notify;
 use bukti_otp::Otp;
 use bukti_publish::Publish;
@@ -172,8 +172,22 @@ impl Functions {
             }),
             to_publish: Arc::default(),
             streams: vec![
-                ("issue", Arc::new(move |event| issue.call(|it| Box::pin(it.issue.handle(event))))),
-                ("notify", Arc::new(move |event| notify.call(|it| Box::pin(it.notify.handle(event))))),
+                (
+                    "issue",
+                    Arc::new(move |event| {
+                        for_some(event, bukti_issue::PATTERNS, |event| {
+                            issue.call(|it| Box::pin(it.issue.handle(event)))
+                        })
+                    }),
+                ),
+                (
+                    "notify",
+                    Arc::new(move |event| {
+                        for_some(event, bukti_notify::PATTERNS, |event| {
+                            notify.call(|it| Box::pin(it.notify.handle(event)))
+                        })
+                    }),
+                ),
             ],
         }
     }

@@ -1,0 +1,67 @@
+//! Which records of the stream a function is called for: the patterns of an event source mapping (`FilterCriteria`), as far as the
+//! template has any. Text is compared as it is, `{"exists": true}` asks for a value.
+
+use aws_lambda_events::event::dynamodb::Event;
+use serde_json::Value;
+
+/// Leaves the records that one of the patterns fits.
+pub(crate) fn filtered(mut event: Event, patterns: &[&str]) -> Event {
+    let patterns: Vec<Value> =
+        patterns.iter().filter_map(|pattern| serde_json::from_str(pattern).ok()).collect();
+    event.records.retain(|record| {
+        let record = serde_json::to_value(record).unwrap_or_default();
+        patterns.iter().any(|pattern| fits(pattern, Some(&record)))
+    });
+    event
+}
+
+fn fits(pattern: &Value, found: Option<&Value>) -> bool {
+    match pattern {
+        Value::Object(parts) => {
+            parts.iter().all(|(name, pattern)| fits(pattern, found.and_then(|found| found.get(name))))
+        }
+        Value::Array(values) => {
+            values.iter().any(|value| match value.get("exists").and_then(Value::as_bool) {
+                Some(exists) => found.is_some() == exists,
+                None => found == Some(value),
+            })
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn patterns_fit_as_on_aws() {
+        let record = json!({"eventName": "MODIFY", "dynamodb": {"Keys": {"sk": {"S": "LINK"}}, "NewImage": {"n": {"N": "1"}}}});
+        let fits = |pattern: &str| super::fits(&serde_json::from_str(pattern).unwrap(), Some(&record));
+        for pattern in [
+            r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE", "LINK"]}}}}"#,
+            r#"{"eventName": ["MODIFY"], "dynamodb": {"NewImage": {"n": {"N": ["1"]}}}}"#,
+            r#"{"dynamodb": {"NewImage": {"n": {"N": [{"exists": true}]}}}}"#,
+            r#"{"dynamodb": {"NewImage": {"m": {"N": [{"exists": false}]}}}}"#,
+        ] {
+            assert!(fits(pattern), "{pattern}");
+        }
+        for pattern in [
+            r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}}}"#,
+            r#"{"eventName": ["INSERT"], "dynamodb": {"NewImage": {"n": {"N": ["1"]}}}}"#,
+            r#"{"dynamodb": {"NewImage": {"m": {"N": [{"exists": true}]}}}}"#,
+            r#"{"dynamodb": {"OldImage": {"n": {"N": ["1"]}}}}"#,
+        ] {
+            assert!(!fits(pattern), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn every_pattern_of_a_function_can_be_read() {
+        for pattern in bukti_issue::PATTERNS.iter().chain(bukti_notify::PATTERNS) {
+            assert!(serde_json::from_str::<Value>(pattern).unwrap().is_object(), "{pattern}");
+        }
+    }
+}
