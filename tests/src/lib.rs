@@ -250,17 +250,7 @@ impl TestApp {
 
     /// The request of [`TestApp::download`].
     pub fn download_request(&self, facts: &FeedRow) -> Value {
-        let mut asked = json!({
-            "name": facts.nama,
-            "birth_date": facts.tanggal_lahir,
-            "vaccination_date": facts.tanggal_vaksinasi,
-            "vaccine": facts.vaksin,
-            "captcha": self.captcha(),
-        });
-        let (field, number) =
-            if facts.nik.is_empty() { ("passport", &facts.paspor) } else { ("nik", &facts.nik) };
-        asked[field] = json!(number);
-        asked
+        download_request(facts, &self.captcha())
     }
 
     /// A solved captcha.
@@ -351,6 +341,21 @@ pub fn in_base64(bytes: &[u8]) -> BTreeSet<String> {
         }
     }
     encoded
+}
+
+/// A quick download with the facts of a row and a solved captcha.
+pub fn download_request(facts: &FeedRow, captcha: &str) -> Value {
+    let mut asked = json!({
+        "name": facts.nama,
+        "birth_date": facts.tanggal_lahir,
+        "vaccination_date": facts.tanggal_vaksinasi,
+        "vaccine": facts.vaksin,
+        "captcha": captcha,
+    });
+    let (field, number) =
+        if facts.nik.is_empty() { ("passport", &facts.paspor) } else { ("nik", &facts.nik) };
+    asked[field] = json!(number);
+    asked
 }
 
 /// The solution of a captcha, as it is sent.

@@ -1,5 +1,5 @@
 //! What AWS takes for a million people: each has two doses taken in, two certificates, an SMS, looks three times at the
-//! status, and fetches a certificate twice, once by the link of the SMS and once by logging in.
+//! status, and fetches the certificate twice by the SMS's link. Beside it, what it takes that each logs in and fetches one.
 //!
 //! Some people are walked through all of that. What the functions ask the services for, how long they compute and how long they
 //! wait for answers that come as late as AWS's is measured; the rest is arithmetic with a file of prices. On AWS a function has
@@ -25,6 +25,7 @@ const GB: f64 = 1_000_000_000.0;
 /// At most so many dollars with the signer's key in KMS, and with a sealed one.
 const GOALS: [f64; 2] = [60.0, 35.0];
 const LOOKS: usize = 3;
+const DOWNLOADS: usize = 2;
 const BORN: &str = "1989-01-24";
 
 #[derive(Deserialize)]
@@ -62,15 +63,38 @@ struct Assumed {
     mb_of_a_core: f64,
 }
 
-/// What was measured.
-struct Measured {
-    people: f64,
+/// What people had done for them.
+#[derive(Clone, Default)]
+struct Used {
     work: BTreeMap<&'static str, Work>,
     /// Requests of the API.
     requests: f64,
     /// Documents that were fetched, and their bytes.
     fetched: f64,
     fetched_bytes: f64,
+}
+
+impl Used {
+    fn since(&self, before: &Used) -> Used {
+        let work = |(name, work): (&&'static str, &Work)| {
+            (*name, *work - before.work.get(name).copied().unwrap_or_default())
+        };
+        Used {
+            work: self.work.iter().map(work).collect(),
+            requests: self.requests - before.requests,
+            fetched: self.fetched - before.fetched,
+            fetched_bytes: self.fetched_bytes - before.fetched_bytes,
+        }
+    }
+}
+
+/// What was measured.
+struct Measured {
+    people: f64,
+    /// From the feed to the downloads by the SMS's link.
+    all: Used,
+    /// A login, and a download from the account.
+    account: Used,
     /// Bytes of the table that stay, and of the documents.
     table_bytes: f64,
     document_bytes: f64,
@@ -109,57 +133,61 @@ fn walk(prices: &Prices, people: usize) -> Result<Measured> {
     let links: BTreeMap<String, String> =
         app.messages().into_iter().filter_map(|sms| Some((sms.to.clone(), sms.token()?))).collect();
 
-    eprintln!("they look at their status {LOOKS} times and fetch a certificate twice");
-    let (mut requests, mut fetched, mut fetched_bytes) = (0.0, 0.0, 0.0);
+    eprintln!("they look at their status {LOOKS} times and fetch a certificate {DOWNLOADS} times");
+    let mut used = Used::default();
     for rows in rows.chunks(2) {
         let row = &rows[0];
         for _ in 0..LOOKS {
             let captcha = json!(app.caller().captcha());
-            call(&app, &mut requests, "GET", "/api/captcha", None, None)?;
+            call(&app, &mut used, "GET", "/api/captcha", None, None)?;
             let asked = json!({"name": row.nama, "nik": row.nik, "captcha": captcha});
-            let status = call(&app, &mut requests, "POST", "/api/status", None, Some(asked))?;
+            let status = call(&app, &mut used, "POST", "/api/status", None, Some(asked))?;
             ensure!(status.1["doses"].as_array().is_some_and(|doses| doses.len() == 2), "{status:?}");
         }
-        let mut fetch = |document: &Value| {
-            let (status, pdf) = app.fetch(document["url"].as_str().unwrap_or_default());
-            ensure!(status == 200, "a document was not there");
-            (fetched, fetched_bytes) = (fetched + 1.0, fetched_bytes + pdf.len() as f64);
-            Ok(())
-        };
-        let phone = format!("+62{}", &row.no_hp[1..]);
-        let token = links.get(&phone).context("somebody had no SMS")?;
-        let asked = json!({"token": token, "birth_date": BORN});
-        let opened = call(&app, &mut requests, "POST", "/api/links", None, Some(asked))?.1;
-        fetch(&opened["document"])?;
-
-        let captcha = json!(app.caller().captcha());
-        call(&app, &mut requests, "GET", "/api/captcha", None, None)?;
-        let asked = json!({"phone": row.no_hp, "name": row.nama, "captcha": captcha});
-        call(&app, &mut requests, "POST", "/api/otp", None, Some(asked))?;
-        let asked = json!({"phone": row.no_hp, "code": app.last_code(&row.no_hp)});
-        let cookie = call(&app, &mut requests, "POST", "/api/sessions", None, Some(asked))?.0;
-        let cookie = cookie.context("nobody is logged in")?;
-        let people = call(&app, &mut requests, "GET", "/api/people", Some(&cookie), None)?.1;
-        let person = people["people"][0]["id"].as_str().context("an account shows nobody")?;
-        let path = format!("/api/people/{person}/certificates");
-        let certificates = call(&app, &mut requests, "GET", &path, Some(&cookie), None)?.1;
-        let id = certificates["doses"][0]["certificate"]["id"].as_str().context("no certificate")?;
-        let path = format!("/api/certificates/{id}/document");
-        let document = call(&app, &mut requests, "POST", &path, Some(&cookie), None)?.1;
-        fetch(&document)?;
+        let token = links.get(&format!("+62{}", &row.no_hp[1..])).context("somebody had no SMS")?;
+        for _ in 0..DOWNLOADS {
+            let asked = json!({"token": token, "birth_date": BORN});
+            let opened = call(&app, &mut used, "POST", "/api/links", None, Some(asked))?.1;
+            fetch(&app, &mut used, &opened["document"])?;
+        }
     }
     app.settle();
     let (table_bytes, document_bytes) = sizes(&app)?;
-    let work = functions.work();
-    Ok(Measured {
-        people: people as f64,
-        work,
-        requests,
-        fetched,
-        fetched_bytes,
-        table_bytes,
-        document_bytes,
-    })
+    used.work = functions.work();
+    let all = used.clone();
+
+    eprintln!("they log in and fetch a certificate");
+    for rows in rows.chunks(2) {
+        let row = &rows[0];
+        let captcha = json!(app.caller().captcha());
+        call(&app, &mut used, "GET", "/api/captcha", None, None)?;
+        let asked = json!({"phone": row.no_hp, "name": row.nama, "captcha": captcha});
+        call(&app, &mut used, "POST", "/api/otp", None, Some(asked))?;
+        let asked = json!({"phone": row.no_hp, "code": app.last_code(&row.no_hp)});
+        let cookie = call(&app, &mut used, "POST", "/api/sessions", None, Some(asked))?.0;
+        let cookie = cookie.context("nobody is logged in")?;
+        let people = call(&app, &mut used, "GET", "/api/people", Some(&cookie), None)?.1;
+        let person = people["people"][0]["id"].as_str().context("an account shows nobody")?;
+        let path = format!("/api/people/{person}/certificates");
+        let certificates = call(&app, &mut used, "GET", &path, Some(&cookie), None)?.1;
+        let id = certificates["doses"][0]["certificate"]["id"].as_str().context("no certificate")?;
+        let path = format!("/api/certificates/{id}/document");
+        let document = call(&app, &mut used, "POST", &path, Some(&cookie), None)?.1;
+        fetch(&app, &mut used, &document)?;
+    }
+    app.settle();
+    used.work = functions.work();
+    let account = used.since(&all);
+    Ok(Measured { people: people as f64, all, account, table_bytes, document_bytes })
+}
+
+/// Fetches a document.
+fn fetch(app: &TestApp, used: &mut Used, document: &Value) -> Result<()> {
+    let (status, pdf) = app.fetch(document["url"].as_str().unwrap_or_default());
+    ensure!(status == 200, "a document was not there");
+    used.fetched += 1.0;
+    used.fetched_bytes += pdf.len() as f64;
+    Ok(())
 }
 
 /// Drops a feed, waits until its certificates are issued and their SMS sent, and gives how many there are.
@@ -186,13 +214,13 @@ async fn clients(aws: &Aws) -> Result<(aws_sdk_dynamodb::Client, aws_sdk_s3::Cli
 /// Calls the API; gives the cookie and the body of a good answer.
 fn call(
     app: &TestApp,
-    requests: &mut f64,
+    used: &mut Used,
     method: &str,
     path: &str,
     cookie: Option<&str>,
     body: Option<Value>,
 ) -> Result<(Option<String>, Value)> {
-    *requests += 1.0;
+    used.requests += 1.0;
     let reply = app.call(method, path, cookie, body);
     ensure!(reply.status < 300, "{method} {path}: {} {}", reply.status, reply.code());
     Ok((reply.cookie, reply.body))
@@ -269,10 +297,72 @@ fn memory(template: &str, function: &str) -> Result<f64> {
     Ok(of(end.map_or(own, |(at, _)| &own[..at])).unwrap_or(everywhere))
 }
 
+/// What a function takes for a million people, USD, and what that is made of.
+struct Bill {
+    memory: f64,
+    /// Seconds of a run, and what of it is computed, with the part of a core that the memory buys.
+    ran: f64,
+    computed: f64,
+    dynamodb: f64,
+    lambda: f64,
+    others: f64,
+}
+
+impl Bill {
+    fn of(name: &str, work: &Work, people: f64, prices: &Prices, template: &str) -> Result<Self> {
+        let millions = |count: f64| count / people;
+        let assumed = &prices.assumed;
+        let memory = memory(template, name)?;
+        let runs = work.runs as f64;
+        let computed = work.computed.as_secs_f64() * assumed.mb_of_a_core / memory;
+        let ran = work.ran.saturating_sub(work.computed).as_secs_f64() + computed;
+        let log = millions(runs) * MILLION * assumed.log_bytes_of_a_run / GB;
+        Ok(Self {
+            memory,
+            ran: ran / runs.max(1.0),
+            computed: computed / runs.max(1.0),
+            dynamodb: millions(work.asked.writes) * prices.dynamodb_million_writes
+                + millions(work.asked.reads) * prices.dynamodb_million_reads,
+            lambda: millions(runs) * prices.lambda_million_requests
+                + millions(ran) * MILLION * memory / 1024.0 * prices.lambda_gb_second,
+            others: millions(work.asked.puts) * prices.s3_million_puts
+                + millions(work.asked.gets) * prices.s3_million_gets
+                + log * prices.logs_gb
+                + millions(runs) * assumed.traced * prices.traces_million,
+        })
+    }
+
+    fn usd(&self) -> f64 {
+        self.dynamodb + self.lambda + self.others
+    }
+}
+
+/// The bill of each function that people call. `publish` runs by the clock, however many there are.
+fn bills(used: &Used, people: f64, prices: &Prices, template: &str) -> Result<BTreeMap<&'static str, Bill>> {
+    let called = used.work.iter().filter(|(name, work)| **name != "Publish" && work.runs > 0);
+    called.map(|(name, work)| Ok((*name, Bill::of(name, work, people, prices, template)?))).collect()
+}
+
+/// What comes to the functions, USD for a million people.
+fn network(used: &Used, people: f64, prices: &Prices) -> [(&'static str, f64); 4] {
+    let requests = used.requests / people;
+    let cloudfront = prices.cloudfront_million_requests + prices.cloudfront_million_functions;
+    let log = requests * MILLION * prices.assumed.log_bytes_of_a_request / GB;
+    let transfer = used.fetched_bytes / people * MILLION / GB;
+    [
+        ("API Gateway, requests", requests * prices.api_gateway_million_requests),
+        ("CloudFront, requests of the API", requests * cloudfront),
+        ("log of the API", log * prices.logs_gb),
+        (
+            "documents fetched from S3",
+            used.fetched / people * prices.s3_million_gets + transfer * prices.transfer_gb,
+        ),
+    ]
+}
+
 fn print(prices: &Prices, template: &str, measured: &Measured) -> Result<()> {
-    let a_million = |count: f64| count / measured.people * MILLION;
-    let assumed = &prices.assumed;
-    println!("\nA million people, by {} people walked through. Prices of {}:", measured.people, prices.date);
+    let people = measured.people;
+    println!("\nA million people, by {people} people walked through. Prices of {}:", prices.date);
     println!("{}.\n", prices.region);
     println!(
         "{:<9}{:>6}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}",
@@ -282,72 +372,49 @@ fn print(prices: &Prices, template: &str, measured: &Measured) -> Result<()> {
         "{:<9}{:>6}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}",
         "", "", "person", "run", "computed", "a person", "a person", "USD", "USD", "traces"
     );
-    let mut total = 0.0;
-    let mut issue_memory = 0.0;
-    for (name, work) in &measured.work {
-        if *name == "Publish" {
-            // By the clock, however many people there are.
-            continue;
-        }
-        let memory = memory(template, name)?;
-        if *name == "Issue" {
-            issue_memory = memory;
-        }
-        let slower = assumed.mb_of_a_core / memory;
-        let computed = work.computed.as_secs_f64() * slower;
-        let ran = (work.ran.saturating_sub(work.computed)).as_secs_f64() + computed;
-        let runs = work.runs as f64;
-        let dynamodb = a_million(work.asked.writes) / MILLION * prices.dynamodb_million_writes
-            + a_million(work.asked.reads) / MILLION * prices.dynamodb_million_reads;
-        let lambda = a_million(runs) / MILLION * prices.lambda_million_requests
-            + a_million(ran) * memory / 1024.0 * prices.lambda_gb_second;
-        let others = a_million(work.asked.puts) / MILLION * prices.s3_million_puts
-            + a_million(work.asked.gets) / MILLION * prices.s3_million_gets
-            + a_million(runs) * assumed.log_bytes_of_a_run / GB * prices.logs_gb
-            + a_million(runs) * assumed.traced / MILLION * prices.traces_million;
-        total += dynamodb + lambda + others;
+    let bills = bills(&measured.all, people, prices, template)?;
+    for (name, bill) in &bills {
+        let work = &measured.all.work[name];
         println!(
-            "{:<9}{memory:>6}{:>9.2}{:>9.1}{:>9.1}{:>9.2}{:>9.2}{dynamodb:>9.2}{lambda:>9.2}{others:>9.2}",
+            "{:<9}{:>6}{:>9.2}{:>9.1}{:>9.1}{:>9.2}{:>9.2}{:>9.2}{:>9.2}{:>9.2}",
             name.to_lowercase(),
-            runs / measured.people,
-            ran / runs.max(1.0) * 1000.0,
-            computed / runs.max(1.0) * 1000.0,
-            work.asked.writes / measured.people,
-            work.asked.reads / measured.people,
+            bill.memory,
+            work.runs as f64 / people,
+            bill.ran * 1000.0,
+            bill.computed * 1000.0,
+            work.asked.writes / people,
+            work.asked.reads / people,
+            bill.dynamodb,
+            bill.lambda,
+            bill.others,
         );
     }
-    let requests = a_million(measured.requests) / MILLION;
-    let certificates = 2.0 * MILLION;
-    let network = [
-        ("API Gateway, requests", requests * prices.api_gateway_million_requests),
-        (
-            "CloudFront, requests of the API",
-            requests * (prices.cloudfront_million_requests + prices.cloudfront_million_functions),
-        ),
-        ("log of the API", requests * MILLION * assumed.log_bytes_of_a_request / GB * prices.logs_gb),
-        (
-            "documents fetched from S3",
-            a_million(measured.fetched) / MILLION * prices.s3_million_gets
-                + a_million(measured.fetched_bytes) / GB * prices.transfer_gb,
-        ),
-    ];
-    println!("\n{:<52}{:>7.2} USD", "the functions, as above", total);
-    for (what, usd) in network {
-        total += usd;
+    let mut sealed: f64 = bills.values().map(Bill::usd).sum();
+    println!("\n{:<52}{sealed:>7.2} USD", "the functions, as above");
+    for (what, usd) in network(&measured.all, people, prices) {
+        sealed += usd;
         println!("{what:<52}{usd:>7.2}");
     }
-    let sealed = total;
-    let signing = certificates / MILLION * prices.kms_million_signatures
-        + certificates * assumed.kms_ms as f64 / 1000.0 * issue_memory / 1024.0 * prices.lambda_gb_second
-            / 4.0;
+    // A certificate for each dose. The function waits for the signature.
+    let waited = 2.0 * MILLION * prices.assumed.kms_ms as f64 / 1000.0;
+    let issue = bills.get("Issue").context("nothing was issued")?;
+    let signing =
+        2.0 * prices.kms_million_signatures + waited * issue.memory / 1024.0 * prices.lambda_gb_second;
     let kms = sealed + signing;
     println!("{:<52}{sealed:>7.2}", "all, signer's key sealed in the table");
     println!("{:<52}{signing:>7.2}", "AWS KMS signs instead");
     println!("{:<52}{kms:>7.2}", "all, signer's key in AWS KMS");
 
+    let account: f64 =
+        self::bills(&measured.account, people, prices, template)?.values().map(Bill::usd).sum();
+    let account: f64 =
+        account + network(&measured.account, people, prices).iter().map(|(_, usd)| usd).sum::<f64>();
+    println!("\n{:<52}{account:>7.2} USD", "Beside it, each login with a download (SMS apart)");
+
+    let a_million = |count: f64| count / people * MILLION;
     let table = a_million(measured.table_bytes) / GB;
     let documents = a_million(measured.document_bytes) / GB;
-    println!("\nBeside it, each month that the records are kept:");
+    println!("and each month that the records are kept:");
     println!(
         "{:<52}{:>7.2} USD",
         format!("table with its copy for recovery, {table:.1} GB"),

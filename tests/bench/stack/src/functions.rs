@@ -2,6 +2,7 @@
 //! told from what it waits for and from what others do.
 
 use std::collections::BTreeMap;
+use std::ops::Sub;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,19 @@ pub struct Work {
     pub computed: Duration,
     /// What it asked the services for.
     pub asked: Asked,
+}
+
+impl Sub for Work {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            runs: self.runs - before.runs,
+            ran: self.ran.saturating_sub(before.ran),
+            computed: self.computed.saturating_sub(before.computed),
+            asked: self.asked - before.asked,
+        }
+    }
 }
 
 type Call = Box<dyn for<'a> FnOnce(&'a Deployed) -> LocalBoxFuture<'a, ()> + Send>;

@@ -1,5 +1,6 @@
 //! Between a function and the services: counts what is asked for, and answers as late as AWS does.
 
+use std::ops::Sub;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,19 @@ pub struct Asked {
     pub puts: f64,
     /// Other calls of S3. DELETE costs nothing.
     pub gets: f64,
+}
+
+impl Sub for Asked {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            writes: self.writes - before.writes,
+            reads: self.reads - before.reads,
+            puts: self.puts - before.puts,
+            gets: self.gets - before.gets,
+        }
+    }
 }
 
 /// How late each service answers.
