@@ -11,11 +11,14 @@ use gloo_net::http::{Method, RequestBuilder};
 use leptos::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use wasm_bindgen::JsValue;
 use wasm_split_helpers::SplitLoaderError;
 
 use crate::browser;
 
 const TIME_OUT: Duration = Duration::from_secs(15);
+/// A photograph takes its time on a slow net.
+const UPLOAD_TIME_OUT: Duration = Duration::from_secs(180);
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,22 +123,42 @@ type Answer<'path> = Pin<Box<dyn Future<Output = Result<String, Failure>> + 'pat
 
 /// Boxed, so that there is one of it and not one in the body of every caller.
 fn send(method: Method, path: &str, body: Option<String>) -> Answer<'_> {
-    Box::pin(send_in_time(method, path, body))
+    Box::pin(in_time(TIME_OUT, |signal| fetch(method, path, body, signal)))
 }
 
-async fn send_in_time(method: Method, path: &str, body: Option<String>) -> Result<String, Failure> {
+/// Puts a file to an address that was given for it.
+pub async fn put_file(address: &str, content_type: &str, file: web_sys::File) -> Result<(), Failure> {
+    let put = in_time(UPLOAD_TIME_OUT, async |signal| {
+        let request = RequestBuilder::new(address)
+            .method(Method::PUT)
+            .header("Content-Type", content_type)
+            .abort_signal(Some(&signal))
+            .body(JsValue::from(file))?;
+        let response = request.send().await?;
+        Ok((response.status(), response.text().await?))
+    });
+    put.await.map(drop)
+}
+
+async fn in_time<F>(
+    time_out: Duration,
+    fetch: impl FnOnce(web_sys::AbortSignal) -> F,
+) -> Result<String, Failure>
+where
+    F: Future<Output = Result<(u16, String), gloo_net::Error>>,
+{
     let aborter = web_sys::AbortController::new().map_err(|_| Failure::Unreachable)?;
     let signal = aborter.signal();
     let late = Rc::new(Cell::new(false));
     let timer = {
         let late = Rc::clone(&late);
-        let time_out = move || {
+        let end = move || {
             late.set(true);
             aborter.abort();
         };
-        set_timeout_with_handle(time_out, TIME_OUT).ok()
+        set_timeout_with_handle(end, time_out).ok()
     };
-    let answer = fetch(method, path, body, &signal).await;
+    let answer = fetch(signal).await;
     if let Some(timer) = timer {
         timer.clear();
     }
@@ -151,13 +174,13 @@ async fn fetch(
     method: Method,
     path: &str,
     body: Option<String>,
-    signal: &web_sys::AbortSignal,
+    signal: web_sys::AbortSignal,
 ) -> Result<(u16, String), gloo_net::Error> {
     let request = RequestBuilder::new(path)
         .method(method)
         .header("Accept", "application/json")
         .header("Accept-Language", &browser::page_language())
-        .abort_signal(Some(signal));
+        .abort_signal(Some(&signal));
     let request = match body {
         Some(body) => request.header("Content-Type", "application/json").body(body)?,
         None => request.build()?,

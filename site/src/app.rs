@@ -66,8 +66,15 @@ mod tests {
         let missing: Vec<_> = keys.iter().filter(|key| !there.contains_key(*key)).collect();
         assert!(missing.is_empty(), "no text: {missing:?}");
         // Put together from codes, each with a test of its own.
-        let composed =
-            ["site.help.", "site.privacy.", "site.field.", "site.failure.", "site.verdict.", "site.disease."];
+        let composed = [
+            "site.help.",
+            "site.privacy.",
+            "site.field.",
+            "site.failure.",
+            "site.verdict.",
+            "site.disease.",
+            "site.case.",
+        ];
         let idle: Vec<_> = there
             .keys()
             .filter(|key| key.starts_with("site.") && !composed.iter().any(|begin| key.starts_with(begin)))

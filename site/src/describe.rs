@@ -1,9 +1,11 @@
 //! From the codes of an answer to the sentences of the screen.
 
-use bukti_domain::{Actor, DiagnosisCode, NextStep, Reason};
+use bukti_domain::{Actor, CaseState, DiagnosisCode, NextStep, Reason};
 use bukti_locales::{Locale, fill, text};
-use bukti_wire::{Diagnosis, DoseStatus, UsualDays};
+use bukti_wire::{Diagnosis, DoseStatus, UsualDays, Vaccines};
 use jiff::civil::Date;
+
+use crate::browser;
 
 /// How a state looks: each has its icon and its colours beside its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,38 @@ pub fn moment(locale: Locale, (date, hour, minute): (Date, u32, u32)) -> String 
     let (hour, minute) = (format!("{hour:02}"), format!("{minute:02}"));
     let date = bukti_locales::date(locale, date);
     fill(locale, "site.moment", &[("date", &date), ("hour", &hour), ("minute", &minute)])
+}
+
+/// A moment in Unix seconds, in the reader's own time.
+pub fn moment_at(locale: Locale, seconds: i64) -> String {
+    browser::local_time(seconds as f64 * 1000.0).map(|at| moment(locale, at)).unwrap_or_default()
+}
+
+/// How the state of a case looks.
+pub fn case_mood(state: CaseState) -> Mood {
+    match state {
+        CaseState::Open | CaseState::AskedBack | CaseState::AwaitingApproval => Mood::Waiting,
+        CaseState::Granted => Mood::Good,
+        CaseState::Refused => Mood::Wrong,
+    }
+}
+
+/// The words of a code that has to do with a case: what it is the code of, and the code.
+pub fn case_code(locale: Locale, what: &str, code: &str) -> String {
+    text(locale, &format!("site.case.{what}.{code}")).to_owned()
+}
+
+/// The vaccines to choose from under their diseases, in the order of the catalogue.
+pub fn vaccines_by_disease(locale: Locale, vaccines: &Vaccines) -> Vec<(String, Vec<String>)> {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for choice in &vaccines.vaccines {
+        let disease = choice.disease.name.in_language(locale.tag());
+        match groups.iter_mut().find(|(name, _)| name == disease) {
+            Some((_, names)) => names.push(choice.name.clone()),
+            None => groups.push((disease.to_owned(), vec![choice.name.clone()])),
+        }
+    }
+    groups
 }
 
 /// What is the matter, in a few words.
@@ -115,7 +149,7 @@ pub fn usual_days(locale: Locale, days: UsualDays) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bukti_domain::{CertificateFacts, Verdict, diagnose};
+    use bukti_domain::{CertificateFacts, Correction, Likeness, Outcome, Verdict, diagnose};
     use bukti_locales::texts;
     use bukti_wire::ProblemCode;
 
@@ -141,6 +175,37 @@ mod tests {
             let missing: Vec<_> = keys.iter().filter(|key| !texts(locale).contains_key(*key)).collect();
             assert!(missing.is_empty(), "{}: {missing:?}", locale.tag());
         }
+    }
+
+    #[test]
+    fn every_code_of_cases_has_its_words() {
+        let actions =
+            "logged_in searched looked_at looked_at_case asked_back proposed granted refused resent not_done";
+        let trail = "received corrected issued superseded revoked sms_accepted sms_pending link_opened";
+        let outcomes = [Outcome::Issued, Outcome::Incomplete, Outcome::Held, Outcome::Rejected];
+        let codes =
+            |what: &'static str, codes: Vec<&'static str>| codes.into_iter().map(move |it| (what, it));
+        let corrections: Vec<_> = Correction::ALL.iter().map(|it| it.code()).collect();
+        let states: Vec<_> = CaseState::ALL.iter().map(|it| it.code()).collect();
+        let all = codes("correction", corrections.clone())
+            .chain(codes("correction_help", corrections))
+            .chain(codes("state", states.clone()))
+            .chain(codes("state_text", states))
+            .chain(codes("likeness", Likeness::ALL.iter().map(|it| it.code()).collect()))
+            .chain(codes("action", actions.split(' ').collect()))
+            .chain(codes("trail", trail.split(' ').collect()))
+            .chain(codes("outcome", outcomes.map(Outcome::code).to_vec()))
+            .chain(codes("role", vec!["officer", "supervisor"]));
+        let mut known: Vec<String> = Vec::new();
+        for (what, code) in all {
+            for locale in Locale::ALL {
+                assert!(!case_code(locale, what, code).starts_with("site."), "{what} {code}");
+            }
+            known.push(format!("site.case.{what}.{code}"));
+        }
+        let idle: Vec<_> = texts(Locale::Id).keys().filter(|key| key.starts_with("site.case.")).collect();
+        let idle: Vec<_> = idle.into_iter().filter(|key| !known.contains(key)).collect();
+        assert!(idle.is_empty(), "not used: {idle:?}");
     }
 
     #[test]

@@ -32,10 +32,46 @@ pub enum Field {
     Vaccine,
     /// The tick-box.
     Captcha,
+    /// What is wrong with a record.
+    Correction,
+    /// Which dose it was.
+    DoseNumber,
+    /// Where a vaccination was.
+    Facility,
+    /// What else there is to say.
+    Note,
+    /// Pictures that show what is right.
+    Evidence,
+    /// The number of a case.
+    CaseNumber,
+    /// The answer to an officer.
+    Reply,
+    /// The code that an officer's authenticator shows.
+    Authenticator,
+    /// Identity number or passport number.
+    Identity,
+    /// The number of a certificate or of a case.
+    Certificate,
+    /// The dose that a decision is about.
+    Dose,
+    /// The value that is right.
+    Right,
+    /// Who at the facility confirmed it.
+    FacilityWord,
+    /// Batch number.
+    Batch,
+    /// The code of a facility.
+    FacilityCode,
+    /// By what an officer looks for a person.
+    SearchBy,
+    /// Why an officer does something.
+    Why,
+    /// Why an SMS is sent once more.
+    ResendWhy,
 }
 
 impl Field {
-    const ALL: [Field; 9] = [
+    const ALL: [Field; 27] = [
         Field::Name,
         Field::Nik,
         Field::Passport,
@@ -45,6 +81,24 @@ impl Field {
         Field::VaccinationDate,
         Field::Vaccine,
         Field::Captcha,
+        Field::Correction,
+        Field::DoseNumber,
+        Field::Facility,
+        Field::Note,
+        Field::Evidence,
+        Field::CaseNumber,
+        Field::Reply,
+        Field::Authenticator,
+        Field::Identity,
+        Field::Certificate,
+        Field::Dose,
+        Field::Right,
+        Field::FacilityWord,
+        Field::Batch,
+        Field::FacilityCode,
+        Field::SearchBy,
+        Field::Why,
+        Field::ResendWhy,
     ];
 
     /// Its name in requests and locale files.
@@ -59,6 +113,24 @@ impl Field {
             Field::VaccinationDate => "vaccination_date",
             Field::Vaccine => "vaccine",
             Field::Captcha => "captcha",
+            Field::Correction => "correction",
+            Field::DoseNumber => "dose_number",
+            Field::Facility => "facility",
+            Field::Note => "note",
+            Field::Evidence => "evidence",
+            Field::CaseNumber => "number",
+            Field::Reply => "text",
+            Field::Authenticator => "authenticator",
+            Field::Identity => "identity",
+            Field::Certificate => "certificate",
+            Field::Dose => "dose",
+            Field::Right => "right",
+            Field::FacilityWord => "facility_word",
+            Field::Batch => "batch",
+            Field::FacilityCode => "facility_code",
+            Field::SearchBy => "search_by",
+            Field::Why => "why",
+            Field::ResendWhy => "resend_why",
         }
     }
 
@@ -74,6 +146,24 @@ impl Field {
             Field::VaccinationDate => "field-vaccination-date",
             Field::Vaccine => "field-vaccine",
             Field::Captcha => "field-captcha",
+            Field::Correction => "field-correction",
+            Field::DoseNumber => "field-dose-number",
+            Field::Facility => "field-facility",
+            Field::Note => "field-note",
+            Field::Evidence => "field-evidence",
+            Field::CaseNumber => "field-number",
+            Field::Reply => "field-text",
+            Field::Authenticator => "field-authenticator",
+            Field::Identity => "field-identity",
+            Field::Certificate => "field-certificate",
+            Field::Dose => "field-dose",
+            Field::Right => "field-right",
+            Field::FacilityWord => "field-facility-word",
+            Field::Batch => "field-batch",
+            Field::FacilityCode => "field-facility-code",
+            Field::SearchBy => "field-search-by",
+            Field::Why => "field-why",
+            Field::ResendWhy => "field-resend-why",
         }
     }
 
@@ -142,6 +232,8 @@ fn field_problems(problem: &Problem) -> Vec<FieldProblem> {
     match problem.code {
         ProblemCode::CodeWrong => one(Field::Code, Wrong::Refused(problem.tries_left)),
         ProblemCode::BirthDateWrong => one(Field::BirthDate, Wrong::Refused(problem.tries_left)),
+        ProblemCode::SecondFactorWrong => one(Field::Authenticator, Wrong::Refused(None)),
+        ProblemCode::EvidenceMissing => one(Field::FacilityWord, Wrong::Missing),
         ProblemCode::CaptchaWrong | ProblemCode::CaptchaExpired | ProblemCode::CaptchaReused => {
             one(Field::Captcha, Wrong::Invalid)
         }
@@ -197,6 +289,12 @@ impl Form {
         R: Future<Output = Result<(), Failure>> + 'static,
     {
         self.send_boxed(problems, Box::pin(request));
+    }
+
+    /// Forgets what was wrong.
+    pub fn clear(self) {
+        self.problems.set(Vec::new());
+        self.failure.set(None);
     }
 
     fn send_boxed(
@@ -280,6 +378,10 @@ mod tests {
             for field in [Field::Code, Field::BirthDate] {
                 let message = FieldProblem { field, wrong: Wrong::Refused(Some(3)) }.message(locale);
                 assert!(message.contains('3') && !message.contains("site."), "{message}");
+            }
+            for field in [Field::Authenticator, Field::CaseNumber] {
+                let message = FieldProblem { field, wrong: Wrong::Refused(None) }.message(locale);
+                assert!(!message.contains("site."), "{message}");
             }
         }
     }

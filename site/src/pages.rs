@@ -4,8 +4,11 @@
 //! their pages is opened.
 
 mod account;
+mod case_parts;
+mod correction;
 mod download;
 mod help;
+mod helpdesk;
 mod home;
 mod link;
 mod log_in;
@@ -44,6 +47,14 @@ fn download_page() -> Result<AnyView, Failure> {
     Ok(view! { <download::Download /> }.into_any())
 }
 
+#[wasm_split(cases, fallible, preload(load_cases))]
+fn case_pages(page: Page) -> Result<AnyView, Failure> {
+    Ok(match page {
+        Page::Helpdesk => view! { <helpdesk::Helpdesk /> }.into_any(),
+        _ => view! { <correction::Correction /> }.into_any(),
+    })
+}
+
 #[wasm_split(reading, fallible, preload(load_reading))]
 fn reading_pages(page: Page) -> Result<AnyView, Failure> {
     Ok(match page {
@@ -58,7 +69,8 @@ pub fn part(page: &Page) -> Option<&'static str> {
     match page {
         Page::Home | Page::Unknown => None,
         Page::LogIn | Page::Register | Page::LogOut => Some("account"),
-        Page::Account | Page::History | Page::Devices | Page::Link(_) => Some("account"),
+        Page::Account | Page::History | Page::Devices | Page::Looks | Page::Link(_) => Some("account"),
+        Page::Correction | Page::Helpdesk => Some("cases"),
         Page::Download => Some("download"),
         Page::Verify => Some("verify"),
         Page::Help | Page::Privacy | Page::Ticket => Some("reading"),
@@ -74,6 +86,7 @@ pub fn part(page: &Page) -> Option<&'static str> {
 pub async fn load(page: &Page) -> Result<(), wasm_split_helpers::SplitLoaderError> {
     match part(page) {
         Some("account") => load_account().await,
+        Some("cases") => load_cases().await,
         Some("verify") => load_verify().await,
         Some("download") => load_download().await,
         Some("reading") => load_reading().await,
@@ -90,8 +103,11 @@ fn title(page: &Page) -> &'static str {
         Page::Account => "site.account.title",
         Page::History => "site.history.title",
         Page::Devices => "site.devices.title",
+        Page::Looks => "site.looks.title",
         Page::LogOut => "site.logout.title",
         Page::Download => "site.download.title",
+        Page::Correction => "site.correction.title",
+        Page::Helpdesk => "site.console.title",
         Page::Help => "site.help.title",
         Page::Privacy => "site.privacy.title",
         Page::Verify => "site.verify.title",
@@ -113,6 +129,7 @@ pub fn shown(page: Page) -> AnyView {
         Page::Unknown => view! { <not_found::NotFound /> }.into_any(),
         Page::Verify => later(|_| Box::pin(verify_page()), page),
         Page::Download => later(|_| Box::pin(download_page()), page),
+        Page::Correction | Page::Helpdesk => later(|page| Box::pin(case_pages(page)), page),
         Page::Help | Page::Privacy | Page::Ticket => later(|page| Box::pin(reading_pages(page)), page),
         page => later(|page| Box::pin(account_pages(page)), page),
     }

@@ -29,10 +29,16 @@ pub enum Page {
     History,
     /// Where its phone is logged in.
     Devices,
+    /// Who looked at its records.
+    Looks,
     /// Logging out.
     LogOut,
     /// A fresh link by SMS, without an account.
     Download,
+    /// What is wrong with a record, and what becomes of it.
+    Correction,
+    /// The officers' console.
+    Helpdesk,
     /// Every cause and its solution.
     Help,
     /// What is kept, why, and how long.
@@ -49,15 +55,18 @@ pub enum Page {
 
 /// The last part of a page's address in each language, in the order of [`Locale::ALL`]. An SMS's link and what is unknown are
 /// not here.
-const PATHS: [(Page, [&str; 2]); 12] = [
+const PATHS: [(Page, [&str; 2]); 15] = [
     (Page::Home, ["", ""]),
     (Page::LogIn, ["masuk", "log-in"]),
     (Page::Register, ["daftar", "register"]),
     (Page::Account, ["akun", "account"]),
     (Page::History, ["riwayat", "history"]),
     (Page::Devices, ["perangkat", "devices"]),
+    (Page::Looks, ["dilihat", "looks"]),
     (Page::LogOut, ["keluar", "log-out"]),
     (Page::Download, ["unduh", "download"]),
+    (Page::Correction, ["koreksi", "correction"]),
+    (Page::Helpdesk, ["helpdesk", "helpdesk"]),
     (Page::Help, ["bantuan", "help"]),
     (Page::Privacy, ["privasi", "privacy"]),
     (Page::Verify, ["verifikasi", "verify"]),
@@ -66,15 +75,18 @@ const PATHS: [(Page, [&str; 2]); 12] = [
 
 /// The pages that get a file each, and whether everybody may come to them. An SMS's link has one for all tokens.
 #[cfg(not(target_arch = "wasm32"))]
-pub const PRERENDERED: [(Page, bool); 14] = [
+pub const PRERENDERED: [(Page, bool); 17] = [
     (Page::Home, true),
     (Page::LogIn, true),
     (Page::Register, true),
     (Page::Account, false),
     (Page::History, false),
     (Page::Devices, false),
+    (Page::Looks, false),
     (Page::LogOut, false),
     (Page::Download, true),
+    (Page::Correction, true),
+    (Page::Helpdesk, false),
     (Page::Help, true),
     (Page::Privacy, true),
     (Page::Verify, true),
@@ -99,7 +111,7 @@ impl Page {
     /// The page that this one is a section of: between sections, what was loaded stays.
     pub fn whole(self) -> Self {
         match self {
-            Page::History | Page::Devices => Page::Account,
+            Page::History | Page::Devices | Page::Looks => Page::Account,
             page => page,
         }
     }
@@ -289,6 +301,8 @@ mod tests {
         assert_eq!(at("/masuk"), (Page::LogIn, Locale::Id));
         assert_eq!(at("/bantuan/"), (Page::Help, Locale::Id));
         assert_eq!(at("/en/help"), (Page::Help, Locale::En));
+        assert_eq!(at("/en/helpdesk"), (Page::Helpdesk, Locale::En));
+        assert_eq!(at("/koreksi"), (Page::Correction, Locale::Id), "as the SMS of a case have it");
         assert_eq!(at("/s/abc-_D"), (Page::Link("abc-_D".into()), Locale::Id));
         assert_eq!(at("/en/s/abc"), (Page::Link("abc".into()), Locale::En));
         assert_eq!(at("/verify"), (Page::Verify, Locale::Id), "as certificates have it");

@@ -33,8 +33,11 @@ export const pages = {
   account: { title: "account.title", id: "/akun", en: "/en/account" },
   history: { title: "history.title", id: "/riwayat", en: "/en/history" },
   devices: { title: "devices.title", id: "/perangkat", en: "/en/devices" },
+  looks: { title: "looks.title", id: "/dilihat", en: "/en/looks" },
   logOut: { title: "logout.title", id: "/keluar", en: "/en/log-out" },
   download: { title: "download.title", id: "/unduh", en: "/en/download", open: true },
+  correction: { title: "correction.title", id: "/koreksi", en: "/en/correction", open: true },
+  helpdesk: { title: "console.title", id: "/helpdesk", en: "/en/helpdesk" },
   help: { title: "nav.help", id: "/bantuan", en: "/en/help", open: true },
   privacy: { title: "privacy.title", id: "/privasi", en: "/en/privacy", open: true },
   verify: { title: "verify.title", id: "/verifikasi", en: "/en/verify", open: true },
@@ -77,9 +80,9 @@ export function sendDoses(...doses) {
   bukti("import", file);
 }
 
-/** The admin's command line. */
+/** The admin's command line, and what it prints. */
 export function bukti(...command) {
-  execFileSync(BUKTI_CLI, [...command, "--endpoint", url], { stdio: "pipe" });
+  return execFileSync(BUKTI_CLI, [...command, "--endpoint", url], { stdio: "pipe", encoding: "utf8" });
 }
 
 /** The last SMS to a number as people write it. */
@@ -255,8 +258,11 @@ async function isAccessible(page, name) {
 const volatile = [
   [/\/s\/[\w-]{22}/g, "/s/TOKEN"],
   [/\b([0-9A-Z]{4}-){3}[0-9A-Z]{4}\b/g, "ID"],
-  [/\b(\d{4} ){3}\d{4}\b|•+\d{4}\b/g, "NIK"],
-  [/\b08\d{9,10}\b/g, "PHONE"],
+  [/\b[0-9A-Z]{5}-[0-9A-Z]{5}\b/g, "CASE"],
+  [/\b(\d{4} ){3}\d{4}\b|\b\d{16}\b|•+\d{4}\b/g, "NIK"],
+  [/(\b0|\+62)8\d{9,10}\b/g, "PHONE"],
+  // Addresses that were made for this one.
+  [/\/url: "?https?:\S+/g, "/url: ADDRESS"],
   [/\b\d{1,2} \p{L}+ 20(2[6-9]|[3-9]\d)( \d\d[.:]\d\d)?/gu, "DATE"],
   [/\((in )?\d+ (detik|seconds)/g, "($1N $2"],
   [/\n *- status(: (memeriksa…|checking…|selesai|done))?(?=\n)/g, ""],

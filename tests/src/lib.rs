@@ -23,6 +23,7 @@ use tempfile::TempDir;
 
 use crate::caller::{Caller, Raw};
 
+pub mod between;
 pub mod caller;
 pub mod ministack;
 pub mod people;
@@ -109,7 +110,7 @@ impl Message {
         let is_gsm7 = |c: char| c.is_ascii_alphanumeric() || " \n@#!\"%&'()*+,-./:;<=>?_".contains(c);
         assert!(text.chars().all(is_gsm7), "{text}");
         assert!(text.chars().count() <= 160, "{} characters: {text}", text.chars().count());
-        text.replace(&self.token().unwrap(), "[token]")
+        self.token().map_or(text.clone(), |token| text.replace(&token, "[token]"))
     }
 }
 
@@ -190,9 +191,9 @@ impl TestApp {
         said.out
     }
 
-    /// The QR text of the certificate that the last SMS to a phone leads to.
+    /// The QR text of the certificate that the last link to a phone leads to.
     pub fn qr_text(&self, phone: &str, birth_date: &str) -> String {
-        let token = self.messages_to(phone).pop().unwrap().token().unwrap();
+        let token = self.messages_to(phone).iter().rev().find_map(Message::token).unwrap();
         let opened = self.post("/api/links", json!({"token": token, "birth_date": birth_date}));
         opened.body["certificate"]["qr_text"].as_str().unwrap().to_owned()
     }
@@ -341,6 +342,18 @@ pub fn in_base64(bytes: &[u8]) -> BTreeSet<String> {
         }
     }
     encoded
+}
+
+/// Today (UTC), `YYYY-MM-DD`.
+pub fn today() -> String {
+    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
+}
+
+/// The code that an officer's authenticator shows now, by its secret (base32).
+pub fn authenticator_code(secret: &str) -> String {
+    let secret = totp_rs::Secret::Encoded(secret.to_owned()).to_bytes().unwrap();
+    let totp = totp_rs::TOTP::new_unchecked(totp_rs::Algorithm::SHA1, 6, 0, 30, secret);
+    totp.generate(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs())
 }
 
 /// A quick download with the facts of a row and a solved captcha.

@@ -28,6 +28,9 @@ pub struct Account {
     pub name: Option<String>,
     /// The last two digits of the phone.
     pub phone_hint: String,
+    /// The phone, E.164; empty in what a Bukti of before kept.
+    #[serde(default)]
+    pub phone: String,
 }
 
 /// What somebody logged in with, as the owner of the phone is shown it.
@@ -61,6 +64,8 @@ pub struct Login {
     pub phone: String,
     /// Who it is.
     pub account: Account,
+    /// Whether an officer has shown the second factor in it.
+    pub second_factor: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,6 +82,9 @@ struct SessionRecord {
     account: ByteBuf,
     created_at: Timestamp,
     used_at: i64,
+    /// When an officer has shown the second factor in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    second_factor_at: Option<i64>,
     expires_at: i64,
 }
 
@@ -137,7 +145,8 @@ impl Sessions {
                 .open(&format!("{pk} {ACCOUNT}"), &known.account)
                 .map_err(|_| StoreError::Corrupt("account"))?,
             (name, known) => {
-                let account = Account { name, phone_hint: phone.hint().to_owned() };
+                let account =
+                    Account { name, phone_hint: phone.hint().to_owned(), phone: phone.e164().to_owned() };
                 let record = AccountRecord {
                     account: self.seal(&format!("{pk} {ACCOUNT}"), &account)?,
                     created_at: known.map_or(now, |known| known.created_at),
@@ -165,6 +174,7 @@ impl Sessions {
             account: self.seal(&format!("{pk} {SESSION}"), &account)?,
             created_at: now,
             used_at: now.as_second(),
+            second_factor_at: None,
             expires_at,
         };
         let is_new = "attribute_not_exists(pk)";
@@ -204,7 +214,19 @@ impl Sessions {
             .keys
             .open(&format!("{pk} {SESSION}"), &record.account)
             .map_err(|_| StoreError::Corrupt("session"))?;
-        Ok(Some(Login { session: record.id, phone: record.phone_key, account }))
+        let second_factor = record.second_factor_at.is_some();
+        Ok(Some(Login { session: record.id, phone: record.phone_key, account, second_factor }))
+    }
+
+    /// Notes that an officer has shown the second factor in the session of this token; `false` where it has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn second_factor(&self, token: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let (pk, values) = (Keys::token("S#", token), [(":now", n(now.as_second()))]);
+        let update = "SET second_factor_at = :now";
+        Ok(self.table.update_if(&pk, SESSION, update, "attribute_exists(pk)", &values).await?.is_some())
     }
 
     async fn record(&self, pk: &str) -> Result<Option<SessionRecord>, StoreError> {

@@ -10,7 +10,7 @@ use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::revocations::RevocationRecord;
 use crate::table::{self, RACES, Table, Written, from_item, s, to_item};
-use crate::{Aws, DoseRecord, Keys, OpenError, StoreError};
+use crate::{Aws, DoseRecord, Keys, OpenError, SmsReason, StoreError};
 
 pub(crate) const SK: &str = "CERT";
 
@@ -42,6 +42,9 @@ pub struct CertificateRecord {
     /// Why it was revoked, in the words of who did. For the trail; never published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_reason: Option<String>,
+    /// Why its holder is told of it; none where nobody is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sms: Option<SmsReason>,
     /// The id of the corrected certificate that has taken its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<String>,
@@ -138,6 +141,7 @@ impl CertificateRecord {
             revoked_at: None,
             revoked_reason: None,
             superseded_by: None,
+            sms: dose.sms.or((dose_number == 1).then_some(SmsReason::FirstDose)),
             qr_text: ByteBuf::from(keys.seal(&item_key(id), &sealed.text)?),
         })
     }

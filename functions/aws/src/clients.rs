@@ -200,3 +200,13 @@ async fn read_secrets(source: &SecretsSource, config: &SdkConfig) -> Result<Secr
     };
     serde_json::from_str(&text).map_err(|_| SecretsError::Malformed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_process_knows_a_new_sealing_key_before_it_seals() {
+        assert!(FRESH + FRESH <= SEALS_AFTER && FRESH.is_positive(), "{FRESH:?}");
+    }
+}

@@ -6,7 +6,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 
-use crate::{Aws, StoreError};
+use crate::{Aws, Evidence, StoreError};
 
 /// The bucket.
 #[derive(Clone)]
@@ -34,8 +34,6 @@ impl Bucket {
 
     /// An address of a PDF, see [`Documents::address`].
     async fn address(&self, key: &str, file_name: &str) -> Result<String, StoreError> {
-        let presigning = PresigningConfig::expires_in(PRESIGNED_FOR)
-            .map_err(|_| StoreError::Corrupt("a presigned address"))?;
         let request = self
             .client
             .get_object()
@@ -44,11 +42,15 @@ impl Bucket {
             .response_content_type(PDF)
             .response_content_disposition(format!("attachment; filename=\"{file_name}\""))
             .response_cache_control("private, no-store")
-            .presigned(presigning)
+            .presigned(presigning()?)
             .await
             .map_err(StoreError::from_sdk)?;
         Ok(request.uri().to_owned())
     }
+}
+
+fn presigning() -> Result<PresigningConfig, StoreError> {
+    PresigningConfig::expires_in(PRESIGNED_FOR).map_err(|_| StoreError::Corrupt("a presigned address"))
 }
 
 const PDF: &str = "application/pdf";
@@ -123,6 +125,70 @@ impl Copies {
         let key = format!("{}{name}", Self::FOLDER);
         self.0.put(&key, PDF, copy).await?;
         self.0.address(&key, file_name).await
+    }
+}
+
+/// Hands out addresses at which evidence is put, and at which officers see it. The bucket takes it away by itself.
+#[derive(Clone)]
+pub struct EvidenceStore(Bucket);
+
+impl EvidenceStore {
+    /// How long evidence is kept.
+    pub const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+    /// The media types of evidence.
+    pub const TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/heic", "application/pdf"];
+    /// The most bytes of one piece.
+    pub const MOST_BYTES: u64 = 5 * 1024 * 1024;
+
+    /// The evidence of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self(Bucket::new(aws))
+    }
+
+    /// An address at which this piece, of just this type and length, can be put for five minutes. Both are signed: S3 takes
+    /// nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] where no credentials are to be had.
+    pub async fn slot(&self, evidence: &Evidence) -> Result<String, StoreError> {
+        let request = self
+            .0
+            .client
+            .put_object()
+            .bucket(&self.0.name)
+            .key(&evidence.key)
+            .content_type(&evidence.content_type)
+            .content_length(i64::try_from(evidence.bytes).unwrap_or(i64::MAX))
+            .presigned(presigning()?)
+            .await
+            .map_err(StoreError::from_sdk)?;
+        Ok(request.uri().to_owned())
+    }
+
+    /// An address at which this piece can be seen for five minutes; `None` where it was not put.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn address(&self, evidence: &Evidence) -> Result<Option<String>, StoreError> {
+        match self.0.client.head_object().bucket(&self.0.name).key(&evidence.key).send().await {
+            Ok(_) => {}
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(StoreError::from_sdk(error)),
+        }
+        let request = self.0.client.get_object().bucket(&self.0.name).key(&evidence.key);
+        let request = request
+            .response_content_type(&evidence.content_type)
+            // Never shown as a page of the site, whatever is in it.
+            .response_content_disposition("attachment; filename=\"bukti-pendukung\"")
+            .response_cache_control("private, no-store")
+            .presigned(presigning()?)
+            .await
+            .map_err(StoreError::from_sdk)?;
+        Ok(Some(request.uri().to_owned()))
     }
 }
 

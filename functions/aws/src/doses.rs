@@ -1,9 +1,10 @@
 //! Doses: all that was said of one vaccination event, and which row of it counts.
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem};
 use bukti_domain::feed::CompleteDose;
-use bukti_domain::{Dose, FeedRow, History, Identity, Origin, Reason, Verdict, Version};
+use bukti_domain::{Dose, FeedRow, History, Identity, Origin, PersonName, Reason, Verdict, Version};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -12,6 +13,9 @@ use crate::table::{self, RACES, Table, Written, from_item, key, n, to_item};
 use crate::{Aws, Keys, OpenError, StoreError};
 
 const SK: &str = "DOSE";
+
+/// Doses of one name and birth date that are looked at: many people are called Siti and born on the first of January.
+const MOST_ALIKE: usize = 20;
 
 /// A dose as it is kept. What is personal is in `row`, sealed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,8 +50,35 @@ pub struct DoseRecord {
     pub history: History,
     /// When the row that counts came.
     pub received_at: Timestamp,
+    /// What is the same for all doses with this name and birth date: for the helpdesk to find those under a mistyped number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alike: Option<String>,
+    /// Why this version of the phone has an SMS, where that is not for a first dose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sms: Option<SmsReason>,
     /// The row that counts, sealed.
     row: ByteBuf,
+}
+
+/// Why a person is told of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmsReason {
+    /// It is that of a first dose.
+    FirstDose,
+    /// The helpdesk corrected the dose.
+    Corrected,
+    /// The helpdesk has it sent once more.
+    Resent,
+}
+
+/// A dose as a correction leaves it.
+pub(crate) struct Rewrite(DoseRecord);
+
+impl Rewrite {
+    pub(crate) fn verdict(&self) -> Verdict {
+        self.0.verdict
+    }
 }
 
 /// A row on its way into the table.
@@ -58,6 +89,7 @@ pub struct Incoming {
     person: Option<String>,
     dose_number: Option<u8>,
     certificate_digest: String,
+    alike: Option<String>,
     received_at: Timestamp,
 }
 
@@ -87,6 +119,7 @@ impl Incoming {
             person: dose.identity.as_ref().map(|identity| keys.person(identity)),
             dose_number: dose.dose_number,
             certificate_digest,
+            alike: dose.name.as_ref().zip(dose.birth_date).map(|(name, born)| keys.alike(name, born)),
             received_at: now,
             row,
         })
@@ -161,8 +194,38 @@ impl DoseRecord {
             certificate_digest,
             history,
             received_at: incoming.received_at,
+            alike: incoming.alike.clone(),
+            sms: None,
             row: ByteBuf::from(row),
         }))
+    }
+
+    /// The dose after a correction that counts from now on; its links are dead, its certificate is made anew, and its phone is
+    /// told. `None` where nothing
+    /// would change.
+    pub(crate) fn rewritten(
+        record: Option<&DoseRecord>,
+        row: FeedRow,
+        origin: Origin,
+        now: Timestamp,
+        keys: &Keys,
+    ) -> Result<Option<Rewrite>, StoreError> {
+        // After all that was said before, whatever the senders' clocks say.
+        let latest = record.and_then(|record| record.history.current()).map(|current| current.sent_at);
+        let sent_at = latest.map_or(now, |latest| now.max(latest + jiff::SignedDuration::from_secs(1)));
+        let row = FeedRow { sent_at: sent_at.to_string(), ..row };
+        let Some(incoming) = Incoming::judge(row, origin, now, keys) else { return Ok(None) };
+        let Some(mut next) = Self::after(record, &incoming, keys)? else { return Ok(None) };
+        if let Some(record) = record {
+            // Also where the certificate shows the same as before: somebody else may hold it.
+            if next.certificate_id.is_some() && next.certificate_version == record.certificate_version {
+                next.certificate_version += 1;
+                next.certificate_id = Some(keys.certificate_id(&next.pk, next.certificate_version));
+            }
+            next.phone_version = record.phone_version + 1;
+        }
+        next.sms = Some(SmsReason::Corrected);
+        Ok(Some(Rewrite(next)))
     }
 
     /// The ids of the certificates that earlier versions of the dose got, whether or not those were issued.
@@ -265,6 +328,61 @@ impl Doses {
         Err(StoreError::Unavailable("too many writers of one event".to_owned()))
     }
 
+    /// Part of a transaction: writes a dose as a correction leaves it, where it is what it was. With the event's key.
+    pub(crate) fn writing(
+        &self,
+        record: Option<&DoseRecord>,
+        rewrite: &Rewrite,
+    ) -> Result<(String, TransactWriteItem), StoreError> {
+        let next = &rewrite.0;
+        let item = to_item(&next.pk, SK, next)?;
+        let writing = match record {
+            None => self.table.putting(item, "attribute_not_exists(pk)", &[])?,
+            Some(record) => {
+                self.table.putting(item, "revision = :revision", &[(":revision", n(record.revision))])?
+            }
+        };
+        Ok((next.pk.clone(), writing))
+    }
+
+    /// Has the link to a dose's certificate sent once more, by whoever reads the table's stream; links that were sent before
+    /// are dead. `false` where the dose has changed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn resend(&self, record: &DoseRecord) -> Result<bool, StoreError> {
+        let next = DoseRecord {
+            revision: record.revision + 1,
+            phone_version: record.phone_version + 1,
+            sms: Some(SmsReason::Resent),
+            ..record.clone()
+        };
+        let values = [(":revision", n(record.revision))];
+        let written =
+            self.table.put_if(to_item(&next.pk, SK, &next)?, "revision = :revision", &values).await?;
+        Ok(matches!(written, Written::Done))
+    }
+
+    /// The doses with this name and birth date, whatever number they are under; at most twenty.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn alike(&self, name: &PersonName, birth_date: Date) -> Result<Vec<DoseRecord>, StoreError> {
+        #[derive(Deserialize)]
+        struct Found {
+            pk: String,
+        }
+        let items = self.table.query("by_alike", "alike", &self.keys.alike(name, birth_date)).await?;
+        let mut doses = Vec::new();
+        for item in items.into_iter().take(MOST_ALIKE) {
+            let found: Found = from_item(item, "dose in the index")?;
+            doses.extend(self.of_event(&found.pk).await?);
+        }
+        Ok(doses)
+    }
+
     /// The dose of an event's key.
     ///
     /// # Errors
@@ -336,7 +454,8 @@ impl Doses {
     /// [`StoreError`].
     pub async fn of_person_key(&self, person: &str) -> Result<PersonRecords, StoreError> {
         let mut records = PersonRecords::default();
-        for item in self.table.query("by_person", "person", person).await? {
+        // From certificates (C#) to events (E#): not cases and entries of the audit.
+        for item in self.table.query_between("by_person", ("person", person), ("C#", "E#~")).await? {
             match item.get("sk").and_then(|sk: &AttributeValue| sk.as_s().ok()).map(String::as_str) {
                 Some(SK) => records.doses.push(from_item(item, "dose")?),
                 Some(crate::certificates::SK) => records.certificates.push(from_item(item, "certificate")?),

@@ -7,8 +7,9 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::{constant_time, digest, hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bukti_domain::{FeedRow, Identity, PhoneNumber, READABLE};
+use bukti_domain::{CaseNumber, FeedRow, Identity, PersonName, PhoneNumber, READABLE};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +107,23 @@ impl Keys {
     /// The index key of a phone.
     pub fn phone(&self, phone: &PhoneNumber) -> String {
         self.hash("T#", "phone", phone.e164())
+    }
+
+    /// The key of a case.
+    pub(crate) fn case(&self, number: &CaseNumber) -> String {
+        self.hash("N#", "case", number.as_str())
+    }
+
+    /// What is the same for all doses with this name and birth date, whatever their numbers.
+    pub fn alike(&self, name: &PersonName, birth_date: Date) -> String {
+        self.hash("M#", "name and birth date", &format!("{birth_date}\u{1f}{}", name.match_key()))
+    }
+
+    /// Random bytes. `None` where the system has no randomness.
+    pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        rand::fill(&mut bytes).ok()?;
+        Some(bytes)
     }
 
     /// A digest of what a row says.

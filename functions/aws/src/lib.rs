@@ -8,14 +8,20 @@
 //!
 //! | item | `pk` | `sk` | indexed by |
 //! |---|---|---|---|
-//! | dose, all that was said of one event | `E#` event | `DOSE` | person, phone |
+//! | dose, all that was said of one event | `E#` event | `DOSE` | person, phone, name with birth date |
 //! | SMS of a dose, one for each phone it had | `E#` event | `SMS#` phone version | |
 //! | certificate | `C#` certificate id | `CERT` | person |
 //! | link of an SMS | `L#` token | `LINK` | |
 //! | quick download, the last request of it | `Q#` person | `DOWNLOAD` | |
 //! | SMS of a quick download | `Q#` person | `SMS#` time of the request | |
 //! | quick download is locked for the person | `Q#` person | `LOCK` | |
+//! | case of the helpdesk | `N#` case number | `CASE` | person |
+//! | SMS of a case | `N#` case number | `SMS#` revision | |
+//! | case that somebody has to look at | `V#QUEUE` | when it was opened, case | |
+//! | officer of the helpdesk | `H#OFFICERS` | phone | |
+//! | entry of the audit | `Y#` day | time | person |
 //! | account | `A#` phone | `ACCOUNT` | |
+//! | case in the list of its phone | `A#` phone | `CASE#` case | |
 //! | session in the list of its phone | `A#` phone | `SESSION#` id | |
 //! | one-time code | `O#` phone | `OTP` | |
 //! | session | `S#` token | `SESSION` | |
@@ -33,7 +39,9 @@
 //! table's TTL attribute, Unix seconds) and are checked for expiry on read as well.
 
 mod accounts;
+mod audit;
 mod captcha;
+mod cases;
 mod certificates;
 mod clients;
 mod documents;
@@ -45,6 +53,7 @@ mod keys;
 mod limit;
 mod links;
 mod notifications;
+mod officers;
 mod otp;
 mod publishing;
 mod rates;
@@ -58,17 +67,22 @@ mod stream;
 mod table;
 
 pub use accounts::{Account, Device, Login, OpenSession, Sessions};
+pub use audit::{About, Action, Audit, Entry};
 pub use captcha::UsedCaptchas;
+pub use cases::{
+    CaseFile, CaseRecord, Cases, Decision, Evidence, Message, MissingDose, NewCase, Proposal, Queued, Step,
+};
 pub use certificates::{CertificateRecord, Certificates, Revocation, RevokeOutcome, parse_certificate_id};
 pub use clients::{Aws, ConnectError, Endpoint, s3_client};
-pub use documents::{Copies, Documents, Feeds};
-pub use doses::{DoseRecord, Doses, Incoming, PersonRecords};
+pub use documents::{Copies, Documents, EvidenceStore, Feeds};
+pub use doses::{DoseRecord, Doses, Incoming, PersonRecords, SmsReason};
 pub use downloads::{DownloadFacts, DownloadRecord, Downloads};
 pub use issuers::{Imported, IssuerRecord, Issuers};
 pub use jobs::{FeedProblem, JobRecord, JobState, Jobs};
 pub use keys::{Keys, OpenError, Token};
 pub use links::{LinkRecord, LinkTry, Links};
-pub use notifications::{Claim, Notifications, Occasion};
+pub use notifications::{Claim, DoseSms, Notifications, Occasion};
+pub use officers::{FactorTry, Officer, Officers, Role};
 pub use otp::{CodeTry, Otps, SendDecision};
 pub use publishing::{PublicFiles, Publishing, concerns_publishing};
 pub use rates::{Rate, Rates, Taken};

@@ -31,10 +31,18 @@ pub struct LinkRecord {
     /// When it was locked, after too many wrong birth dates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked_at: Option<Timestamp>,
+    /// When it was first opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
     /// When its receiver said "this was not me". It is dead since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refused_at: Option<Timestamp>,
     expires_at: i64,
+}
+
+/// The key of the link with this token.
+pub(crate) fn link_key(token: &Token) -> String {
+    Keys::token("L#", token.secret())
 }
 
 impl LinkRecord {
@@ -88,7 +96,7 @@ impl Links {
         download_of: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let pk = Keys::token("L#", token.secret());
+        let pk = link_key(token);
         let record = LinkRecord {
             pk: pk.clone(),
             event: dose.pk.clone(),
@@ -96,6 +104,7 @@ impl Links {
             tries_left: TRIES,
             download_of: download_of.map(str::to_owned),
             locked_at: None,
+            opened_at: None,
             refused_at: None,
             expires_at: (now + LIFETIME).as_second(),
         };
@@ -142,13 +151,20 @@ impl Links {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn opened(&self, link: &LinkRecord) -> Result<bool, StoreError> {
+    pub async fn opened(&self, link: &LinkRecord, now: Timestamp) -> Result<bool, StoreError> {
         let condition = "attribute_exists(pk) AND attribute_not_exists(refused_at)";
-        let opened = self
-            .table
-            .update_if(&link.pk, SK, "SET tries_left = :all", condition, &[(":all", n(TRIES))])
-            .await?;
-        Ok(opened.is_some())
+        let update = "SET tries_left = :all, opened_at = if_not_exists(opened_at, :now)";
+        let values = [(":all", n(TRIES)), (":now", s(now.to_string()))];
+        Ok(self.table.update_if(&link.pk, SK, update, condition, &values).await?.is_some())
+    }
+
+    /// The link of a key, as [`Notifications::of_dose`](crate::Notifications::of_dose) names it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn of_key(&self, pk: &str) -> Result<Option<LinkRecord>, StoreError> {
+        self.table.get(pk, SK).await?.map(|item| from_item(item, "link")).transpose()
     }
 
     /// Kills a link whose receiver says "this was not me", also one that is locked. Saying it again changes nothing. `None`

@@ -15,8 +15,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::links::link_key;
 use crate::table::{Table, Written, from_item, n, to_item};
-use crate::{Aws, DoseRecord, DownloadRecord, Keys, LinkRecord, StoreError, Token};
+use crate::{Aws, CaseRecord, DoseRecord, DownloadRecord, Keys, LinkRecord, StoreError, Token};
 
 /// How long one sender has for one SMS. Longer than the time-outs of all calls that it makes.
 const LEASE: SignedDuration = SignedDuration::from_secs(Notifications::LEASE_SECONDS);
@@ -33,8 +34,8 @@ pub struct Occasion {
 }
 
 impl Occasion {
-    /// A first dose with the phone that it has now.
-    pub fn first_dose(dose: &DoseRecord) -> Self {
+    /// A dose with the phone that it has now.
+    pub fn dose(dose: &DoseRecord) -> Self {
         Self { pk: dose.pk.clone(), sk: format!("SMS#{:05}", dose.phone_version), expires_at: None }
     }
 
@@ -46,6 +47,16 @@ impl Occasion {
             // Well after the stream can bring the request for the last time.
             expires_at: Some((request.ends() + CLAIM_KEPT).as_second()),
         }
+    }
+
+    /// The owner of the phone that a dose had before, where the helpdesk put another in its place.
+    pub fn replaced(dose: &DoseRecord) -> Self {
+        Self { pk: dose.pk.clone(), sk: format!("SMS#{:05}#OLD", dose.phone_version), expires_at: None }
+    }
+
+    /// A step of a case that the person is told of.
+    pub fn case(case: &CaseRecord) -> Self {
+        Self { pk: case.pk.clone(), sk: format!("SMS#{:05}", case.revision), expires_at: None }
     }
 
     /// A link that was locked.
@@ -92,6 +103,20 @@ struct NotificationRecord {
 struct Sent {
     at: Timestamp,
     message_id: String,
+    /// The key of its link, whether or not there is one.
+    #[serde(default)]
+    link: String,
+}
+
+/// An SMS about a dose, as the helpdesk sees it.
+#[derive(Clone, Debug)]
+pub struct DoseSms {
+    /// When somebody began to send it.
+    pub begun_at: Timestamp,
+    /// When the SMS service took it; none where it has not.
+    pub accepted_at: Option<Timestamp>,
+    /// The key of its link.
+    pub link: Option<String>,
 }
 
 /// Claims and records the SMS that go out once.
@@ -155,10 +180,11 @@ impl Notifications {
     pub async fn sent(
         &self,
         occasion: &Occasion,
+        token: &Token,
         message_id: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let sent = Some(Sent { at: now, message_id: message_id.to_owned() });
+        let sent = Some(Sent { at: now, message_id: message_id.to_owned(), link: link_key(token) });
         let expires_at = occasion.expires_at;
         let record = NotificationRecord { lease_until: 0, claimed_at: now, token: None, sent, expires_at };
         self.put(occasion, &record, "attribute_exists(pk)", &[]).await?;
@@ -175,6 +201,26 @@ impl Notifications {
             ("SET lease_until = :zero", "attribute_exists(pk) AND attribute_not_exists(sent)");
         self.table.update_if(&occasion.pk, &occasion.sk, update, condition, &[(":zero", n(0))]).await?;
         Ok(())
+    }
+
+    /// The SMS to the phones that a dose had, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn of_dose(&self, event: &str) -> Result<Vec<DoseSms>, StoreError> {
+        let mut all = Vec::new();
+        for item in self.table.partition(event).await? {
+            if item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk.starts_with("SMS#")) {
+                let record: NotificationRecord = from_item(item, "notification")?;
+                all.push(DoseSms {
+                    begun_at: record.claimed_at,
+                    accepted_at: record.sent.as_ref().map(|sent| sent.at),
+                    link: record.sent.map(|sent| sent.link),
+                });
+            }
+        }
+        Ok(all)
     }
 
     async fn put(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -241,6 +241,18 @@ impl Table {
         Ok(TransactWriteItem::builder().put(put.map_err(|_| INCOMPLETE)?).build())
     }
 
+    /// Part of a transaction: puts an item, whatever was there.
+    pub(crate) fn putting_always(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder().table_name(&self.name).set_item(Some(item)).build();
+        Ok(TransactWriteItem::builder().put(put.map_err(|_| INCOMPLETE)?).build())
+    }
+
+    /// Part of a transaction: takes an item away, if it is there.
+    pub(crate) fn deleting(&self, pk: &str, sk: &str) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder().table_name(&self.name).set_key(Some(key(pk, sk))).build();
+        Ok(TransactWriteItem::builder().delete(delete.map_err(|_| INCOMPLETE)?).build())
+    }
+
     /// Part of a transaction: updates an item where the condition holds.
     pub(crate) fn updating(
         &self,
@@ -295,16 +307,47 @@ impl Table {
         Err(StoreError::Unavailable("TransactionConflict".to_owned()))
     }
 
+    /// At most so many items of a partition whose sort key is greater than this, in order.
+    pub(crate) async fn partition_after(
+        &self,
+        pk: &str,
+        after: &str,
+        most: usize,
+    ) -> Result<Vec<Item>, StoreError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk > :after")
+            .expression_attribute_values(":pk", s(pk))
+            .expression_attribute_values(":after", s(after))
+            .limit(i32::try_from(most).unwrap_or(i32::MAX));
+        Ok(request.send().await.map_err(StoreError::from_sdk)?.items.unwrap_or_default())
+    }
+
     /// All items of an index whose hash key has this value.
     pub(crate) async fn query(&self, index: &str, key: &str, value: &str) -> Result<Vec<Item>, StoreError> {
+        self.query_between(index, (key, value), (" ", "~")).await
+    }
+
+    /// Those of them whose partition key in the table lies in this range.
+    pub(crate) async fn query_between(
+        &self,
+        index: &str,
+        (key, value): (&str, &str),
+        (first, last): (&str, &str),
+    ) -> Result<Vec<Item>, StoreError> {
         let pages = self
             .client
             .query()
             .table_name(&self.name)
             .index_name(index)
-            .key_condition_expression("#key = :value")
+            .key_condition_expression("#key = :value AND pk BETWEEN :first AND :last")
             .expression_attribute_names("#key", key)
             .expression_attribute_values(":value", s(value))
+            .expression_attribute_values(":first", s(first))
+            .expression_attribute_values(":last", s(last))
             .into_paginator()
             .items()
             .send();

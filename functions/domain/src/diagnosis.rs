@@ -17,24 +17,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Reason, Verdict};
 
-macro_rules! codes {
-    ($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $code:literal),* $(,)? }) => {
-        $(#[$outer])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum $name { $($(#[$doc])* #[serde(rename = $code)] $variant),* }
-
-        impl $name {
-            /// Every value.
-            pub const ALL: &[$name] = &[$($name::$variant),*];
-
-            /// The code in answers and of the text in the locale files.
-            pub fn code(self) -> &'static str {
-                match self { $($name::$variant => $code),* }
-            }
-        }
-    };
-}
-
 codes! {
     /// What is the matter with a dose's certificate.
     DiagnosisCode {

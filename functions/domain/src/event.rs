@@ -92,6 +92,11 @@ impl History {
         }
     }
 
+    /// All rows that are kept, by when they were sent.
+    pub fn versions(&self) -> &[Version] {
+        &self.0
+    }
+
     /// The row that counts: the latest that is not rejected, else the latest. Where the same was said again later, the
     /// first time counts.
     pub fn current(&self) -> Option<&Version> {

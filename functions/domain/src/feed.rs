@@ -1,5 +1,7 @@
 //! A row of a dose feed, and what it is judged to be.
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
@@ -284,6 +286,12 @@ impl Dose {
             facility: self.facility?,
         })
     }
+}
+
+/// A text of a table that spreadsheets open: with an apostrophe before it where they would take it for a formula.
+pub fn no_formula(text: &str) -> Cow<'_, str> {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
 fn filled(field: &str) -> Option<&str> {

@@ -95,6 +95,11 @@ impl Passport {
             && number.bytes().any(|byte| byte.is_ascii_digit());
         valid.then_some(Self(number))
     }
+
+    /// The number. Personal: for sealed fields and officers only.
+    pub fn number(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Passport {
@@ -113,6 +118,15 @@ pub enum Identity {
 }
 
 impl Identity {
+    /// Reads a NIK or a passport number. Digits alone are no passport number where they are nearly a NIK's: then one was
+    /// left out or typed twice.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.bytes().filter(u8::is_ascii_digit).count();
+        let letters = text.bytes().any(|byte| byte.is_ascii_alphabetic());
+        let passport = || Passport::parse(text).filter(|_| letters || digits <= 12).map(Identity::Passport);
+        Nik::parse(text).map(Identity::Nik).or_else(passport)
+    }
+
     /// The number with its kind before it, `nik:…` or `passport:…`. Personal: for keyed hashes only.
     pub fn tagged(&self) -> String {
         match self {
@@ -164,6 +178,17 @@ mod tests {
         assert!(!format!("{passport:?}").contains("1687353"));
         assert_eq!(passport.tagged(), "passport:A1687353");
         assert_eq!(passport.masked(), "••••7353");
+    }
+
+    #[test]
+    fn a_number_is_of_a_card_or_of_a_passport() {
+        assert!(matches!(Identity::parse("3171 0124 0189 6246"), Some(Identity::Nik(_))));
+        for passport in ["A1687353", "567892341"] {
+            assert!(matches!(Identity::parse(passport), Some(Identity::Passport(_))), "{passport}");
+        }
+        for neither in ["317101240189624", "31710124018962466", "", "Iwan"] {
+            assert!(Identity::parse(neither).is_none(), "{neither}");
+        }
     }
 
     proptest::proptest! {

@@ -9,12 +9,18 @@
 //! 3. [`diagnosis`]: a dose and its certificate make one [`Diagnosis`]: what the state is, why, who must act, and
 //!    what to do next. Citizen, helpdesk and reports all read this one state machine.
 //! 4. [`ticket`]: the doses of a person make the tickets for their next ones.
+//! 5. [`correction`]: what a person says is wrong, what of it fits which dose, and what becomes of it.
 //!
 //! Types that exist are valid ([`Nik`], [`PhoneNumber`], …): parse, don't validate. Personal types mask themselves in
 //! `Debug` and have no `Display`.
 
+#[macro_use]
+mod codes;
+
+mod case_number;
 mod catalogue;
 mod certificate_id;
+pub mod correction;
 mod date;
 pub mod diagnosis;
 pub mod event;
@@ -26,15 +32,17 @@ mod publisher;
 pub mod ticket;
 mod transliterate;
 
+pub use case_number::CaseNumber;
 pub use catalogue::{
     CatalogueError, Codes, Disease, DiseaseName, Vaccine, disease, disease_of_dcc, disease_of_icvp,
     extend_catalogue, vaccine_named, vaccine_of_dcc, vaccine_of_icvp, vaccines,
 };
 pub use certificate_id::{READABLE, certificate_id_grouped, is_certificate_id};
+pub use correction::{Asking, CaseState, Correction, Likeness, doses_counted_twice, likenesses};
 pub use date::{INDONESIA_WEST, iso_date, parse_date};
 pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep, diagnose};
 pub use event::{History, Origin, Version};
-pub use feed::{Dose, FeedRow, Outcome, Reason, Verdict};
+pub use feed::{Dose, FeedRow, Outcome, Reason, Verdict, no_formula};
 pub use identity::{Identity, Nik, Passport, Sex};
 pub use name::PersonName;
 pub use phone::{CountriesError, PhoneNumber};

@@ -103,7 +103,8 @@ impl PersonName {
         self.match_key() == other.match_key()
     }
 
-    fn match_key(&self) -> String {
+    /// What is the same for all writings that mean the same name. Personal: for keyed hashes only.
+    pub fn match_key(&self) -> String {
         let mut key = String::with_capacity(self.0.len());
         for (at, word) in self.words().enumerate() {
             let plain: String = deunicode::deunicode(word)

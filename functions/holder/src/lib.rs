@@ -186,7 +186,7 @@ impl Holder {
                 tries => Failure::new(ProblemCode::BirthDateWrong).tries_left(tries),
             });
         }
-        if !self.links.opened(&link).await? {
+        if !self.links.opened(&link, now).await? {
             return Err(dead());
         }
 

@@ -44,6 +44,7 @@ impl Failure {
                 | Code::CaptchaReused
                 | Code::CodeWrong
                 | Code::CodeDead
+                | Code::SecondFactorWrong
                 | Code::LinkDead
                 | Code::LinkLocked
                 | Code::BirthDateWrong
@@ -112,6 +113,13 @@ pub fn no_content() -> Answer {
     let mut answer = answer(204, "application/json", Vec::new());
     *answer.body_mut() = Body::Empty;
     answer.headers_mut().remove(CONTENT_TYPE);
+    answer
+}
+
+/// An answer without a body: it will be done.
+pub fn accepted() -> Answer {
+    let mut answer = no_content();
+    *answer.status_mut() = lambda_http::http::StatusCode::ACCEPTED;
     answer
 }
 

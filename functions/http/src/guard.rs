@@ -34,6 +34,9 @@ impl Allowance {
     /// Quick downloads.
     pub const DOWNLOADS: Self =
         Self { address: hourly("downloads", 60), network: Some(hourly("downloads of a network", 600)) };
+    /// Cases for the helpdesk.
+    pub const CASES: Self =
+        Self { address: hourly("cases of an address", 60), network: Some(hourly("cases of a network", 600)) };
     /// Tries with the link of an SMS.
     pub const LINKS: Self = Self { address: hourly("links", 600), network: None };
 }

@@ -1,11 +1,12 @@
 //! Reading requests.
 
 use bukti_aws::{Aws, Settings};
+use bukti_domain::{Identity, Nik, Passport};
 use bukti_locales::Locale;
 use bukti_wire::{FieldError, Function, ProblemCode, ROUTES, Route};
 use lambda_http::http::Method;
 use lambda_http::http::header::{ACCEPT_LANGUAGE, HOST, ORIGIN};
-use lambda_http::{Body, Request};
+use lambda_http::{Body, Request, RequestExt};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -94,6 +95,11 @@ pub fn path_parameter<'request>(request: &'request Request, route: &Route) -> &'
     request.uri().path().split('/').nth(at).unwrap_or_default()
 }
 
+/// The value of a parameter of the query.
+pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
+    request.query_string_parameters().first(name).map(str::to_owned)
+}
+
 /// The caller's language.
 pub fn locale(request: &Request) -> Locale {
     let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
@@ -150,6 +156,25 @@ pub fn field<T>(
         errors.push(FieldError { field: name.to_owned(), code: code.to_owned() });
     }
     parsed
+}
+
+/// Reads the number by which a person is known, or notes what is wrong with it.
+pub fn identity_field(
+    nik: Option<&str>,
+    passport: Option<&str>,
+    errors: &mut Vec<FieldError>,
+) -> Option<Identity> {
+    let parse_nik = |nik: &str| Nik::parse(nik).map(Identity::Nik);
+    match (nik, passport) {
+        (nik, None) => field("nik", nik.unwrap_or_default(), parse_nik, errors),
+        (None, Some(written)) => {
+            field("passport", written, |number| Passport::parse(number).map(Identity::Passport), errors)
+        }
+        (Some(_), Some(_)) => {
+            errors.push(FieldError { field: "passport".to_owned(), code: "invalid".to_owned() });
+            None
+        }
+    }
 }
 
 #[cfg(test)]

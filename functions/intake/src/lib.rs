@@ -16,7 +16,7 @@ use std::collections::HashMap;
 
 use aws_lambda_events::event::s3::S3Event;
 use bukti_aws::{Aws, Doses, FeedProblem, Feeds, Incoming, JobRecord, JobState, Jobs, StoreError};
-use bukti_domain::{History, Origin, Outcome, Reason};
+use bukti_domain::{History, Origin, Outcome, Reason, no_formula};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
@@ -223,7 +223,10 @@ fn first_unreadable(lines: &[Line]) -> Option<FeedProblem> {
 
 /// A field of a CSV file, quoted where it must be, and never one that a spreadsheet takes for a formula.
 fn csv_field(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    let text = no_formula(text);
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.into_owned()
+    }
 }

@@ -6,6 +6,9 @@
 //! Two things lead to it: the certificate of a first dose is issued, or the phone of such a dose is corrected. Either
 //! way, what counts is the dose as it is now, and whether the SMS to its phone of now was sent ([`Notifications`]).
 //!
+//! What the helpdesk corrects is told to the phone on record, whichever dose it is; who had the phone before is told that it was
+//! replaced. Where a case is refused, or its person asked back, whoever opened it is told.
+//!
 //! A link that was locked after too many wrong birth dates has an SMS to its owner.
 //!
 //! A quick download is asked for by anybody who knows some facts, so what they get to see does not depend on whether those
@@ -14,21 +17,24 @@
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
-    Aws, CertificateRecord, Certificates, Claim, DoseRecord, Doses, DownloadFacts, DownloadRecord, Downloads,
-    LinkRecord, Links, Notifications, Occasion, OpenError, Sms, SmsError, StoreError, Token, each_record,
+    Aws, CaseRecord, CertificateRecord, Certificates, Claim, DoseRecord, Doses, DownloadFacts,
+    DownloadRecord, Downloads, LinkRecord, Links, Notifications, Occasion, OpenError, Sms, SmsError,
+    SmsReason, StoreError, Token, each_record,
 };
-use bukti_domain::PhoneNumber;
+use bukti_domain::{CaseNumber, CaseState, PhoneNumber};
 use bukti_locales::{Locale, fill};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// The records of the stream that it is called for, as the template has them: certificates of first doses, doses that were changed,
-/// requests for quick downloads that nobody has looked at, links that were locked.
+/// The records of the stream that it is called for, as the template has them: certificates that somebody is told of, doses that were
+/// changed, cases of which there is news, requests for quick downloads that nobody has looked at, links that were locked. AWS takes
+/// five patterns.
 pub const PATTERNS: &[&str] = &[
-    r#"{"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": ["CERT"]}}, "NewImage": {"dose_number": {"N": ["1"]}}}}"#,
+    r#"{"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": ["CERT"]}}, "NewImage": {"sms": {"S": [{"exists": true}]}}}}"#,
     r#"{"eventName": ["MODIFY"], "dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}}}"#,
+    r#"{"eventName": ["MODIFY"], "dynamodb": {"Keys": {"sk": {"S": ["CASE"]}}, "NewImage": {"state": {"S": ["asked_back", "granted", "refused"]}}}}"#,
     r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOWNLOAD"]}}, "NewImage": {"facts": {"B": [{"exists": true}]}}}}"#,
     r#"{"eventName": ["MODIFY"], "dynamodb": {"Keys": {"sk": {"S": ["LINK"]}}, "NewImage": {"locked_at": {"S": [{"exists": true}]}}}}"#,
 ];
@@ -100,11 +106,19 @@ impl Notify {
         if let Some(link) = LinkRecord::from_image(record.change.new_image.clone()) {
             return if link.locked_at.is_some() { self.warn(&link).await } else { Ok(()) };
         }
+        if let Some(case) = CaseRecord::from_image(record.change.new_image.clone()) {
+            let before = CaseRecord::from_image(record.change.old_image);
+            let news = before.is_none_or(|before| before.state != case.state);
+            return if news { self.tell_of_case(&case).await } else { Ok(()) };
+        }
         let before = DoseRecord::from_image(record.change.old_image);
         let after = DoseRecord::from_image(record.change.new_image);
         let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
         if before.phone_version == after.phone_version {
             return Ok(());
+        }
+        if after.sms == Some(SmsReason::Corrected) && before.phone != after.phone {
+            self.tell_who_had_the_phone(&before, &after).await?;
         }
         let Some(dose) = self.doses.of_event(&after.pk).await? else { return Ok(()) };
         let Some(id) = &dose.certificate_id else { return Ok(()) };
@@ -115,11 +129,61 @@ impl Notify {
         }
     }
 
-    /// Sends the SMS of a dose whose certificate is issued, if it is a first dose with a usable phone.
+    /// Sends the SMS of a dose whose certificate is issued, where it is a first dose or the helpdesk has told of it, and has a
+    /// usable phone.
     async fn tell(&self, record: &DoseRecord) -> Result<(), NotifyError> {
         let dose = record.dose(&self.aws.keys)?;
-        let (Some(1), Some(phone)) = (dose.dose_number, dose.phone) else { return Ok(()) };
-        self.send_link(&Occasion::first_dose(record), record, None, &phone, "sms.first_dose").await
+        let text = match (record.sms, dose.dose_number) {
+            (Some(SmsReason::Corrected), _) => "sms.corrected",
+            (Some(SmsReason::Resent | SmsReason::FirstDose), _) | (None, Some(1)) => "sms.first_dose",
+            (None, _) => return Ok(()),
+        };
+        let Some(phone) = dose.phone else { return Ok(()) };
+        self.send_link(&Occasion::dose(record), record, None, &phone, text).await
+    }
+
+    /// Tells the owner of the phone that a dose had before. Nothing is in it of whose dose it is, or of the new phone.
+    async fn tell_who_had_the_phone(
+        &self,
+        before: &DoseRecord,
+        after: &DoseRecord,
+    ) -> Result<(), NotifyError> {
+        let Some(phone) = before.dose(&self.aws.keys)?.phone else { return Ok(()) };
+        self.send_once(&Occasion::replaced(after), &phone, Paid::InAnyCase, async |_| {
+            let helpdesk = short_phone(&self.aws.settings.helpdesk_phone);
+            Ok(fill(Locale::Id, "sms.phone_replaced", &[("helpdesk", &helpdesk)]))
+        })
+        .await
+    }
+
+    /// Tells whoever opened a case what became of it, where the SMS with the new certificate does not tell already.
+    async fn tell_of_case(&self, case: &CaseRecord) -> Result<(), NotifyError> {
+        let text = match case.state {
+            CaseState::AskedBack => "sms.case_asked_back",
+            CaseState::Refused => "sms.case_refused",
+            CaseState::Granted => {
+                let dose = match &case.event {
+                    Some(event) => self.doses.of_event(event).await?,
+                    None => None,
+                };
+                if dose.is_some_and(|dose| dose.phone.as_ref() == Some(&case.applicant)) {
+                    return Ok(());
+                }
+                "sms.case_granted"
+            }
+            CaseState::Open | CaseState::AwaitingApproval => return Ok(()),
+        };
+        let file = case.file(&self.aws.keys)?;
+        let number = CaseNumber::parse(&file.number).map(|number| number.grouped()).unwrap_or_default();
+        let Some(phone) = file.phone() else { return Ok(()) };
+        self.send_once(&Occasion::case(case), &phone, Paid::InAnyCase, async |_| {
+            let settings = &self.aws.settings;
+            let address = format!("{}/koreksi", settings.site_url);
+            let helpdesk = short_phone(&settings.helpdesk_phone);
+            let values = [("number", &*number), ("address", &*address), ("helpdesk", &*helpdesk)];
+            Ok(fill(Locale::Id, text, &values))
+        })
+        .await
     }
 
     /// Answers a request for a quick download: by an SMS to the phone on record where the facts fit, else not at all.
@@ -222,7 +286,7 @@ impl Notify {
         match self.sms.send(phone, &text, Some(&name)).await {
             Ok(message_id) => {
                 tracing::debug!(message_id = %message_id, "an SMS was accepted");
-                Ok(self.notifications.sent(occasion, &message_id, Timestamp::now()).await?)
+                Ok(self.notifications.sent(occasion, &token, &message_id, Timestamp::now()).await?)
             }
             Err(error) => {
                 self.notifications.give_back(occasion).await?;

@@ -2,14 +2,14 @@
 //! quick downloads, the vaccines, the API document.
 
 use bukti_aws::{Aws, Doses, DownloadFacts, Downloads};
-use bukti_domain::{Identity, Nik, Passport, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
+use bukti_domain::{PersonName, diagnosis, parse_date, vaccine_named, vaccines};
 use bukti_http::{
-    Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field, json,
-    public_json, read_json,
+    Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field,
+    identity_field, json, public_json, read_json,
 };
 use bukti_wire::{
-    DownloadAnswer, DownloadRequest, FieldError, Function, ProblemCode, StatusAnswer, StatusRequest,
-    Vaccines, openapi_json,
+    DownloadAnswer, DownloadRequest, Function, ProblemCode, StatusAnswer, StatusRequest, Vaccines,
+    openapi_json,
 };
 use jiff::Timestamp;
 use lambda_http::{Body, Request};
@@ -65,7 +65,7 @@ impl Status {
         let asked: StatusRequest = read_json(request)?;
         let mut errors = Vec::new();
         let name = field("name", &asked.name, PersonName::parse, &mut errors);
-        let identity = read_identity(asked.nik.as_deref(), asked.passport.as_deref(), &mut errors);
+        let identity = identity_field(asked.nik.as_deref(), asked.passport.as_deref(), &mut errors);
         let (Some(name), Some(identity)) = (name, identity) else { return Err(Failure::fields(errors)) };
         // The fields come before the captcha: a slip of the pen should not cost a solved one.
         self.guard.admit(caller, &asked.captcha, &Allowance::LOOKS, now).await?;
@@ -91,7 +91,7 @@ impl Status {
         let asked: DownloadRequest = read_json(request)?;
         let mut errors = Vec::new();
         let name = field("name", &asked.name, PersonName::parse, &mut errors);
-        let identity = read_identity(asked.nik.as_deref(), asked.passport.as_deref(), &mut errors);
+        let identity = identity_field(asked.nik.as_deref(), asked.passport.as_deref(), &mut errors);
         let birth_date = field("birth_date", &asked.birth_date, parse_date, &mut errors);
         let vaccination_date = field("vaccination_date", &asked.vaccination_date, parse_date, &mut errors);
         let vaccine = field("vaccine", &asked.vaccine, vaccine_named, &mut errors);
@@ -107,25 +107,6 @@ impl Status {
         match self.downloads.ask(&identity, &facts, now).await? {
             None => Ok(json(202, &DownloadAnswer { resend_after: Downloads::RESEND_AFTER })),
             Some(seconds) => Err(Failure::new(ProblemCode::TooManyRequests).retry_after(seconds)),
-        }
-    }
-}
-
-/// Reads the number by which a person is known, or notes what is wrong with it.
-fn read_identity(
-    nik: Option<&str>,
-    passport: Option<&str>,
-    errors: &mut Vec<FieldError>,
-) -> Option<Identity> {
-    let parse_nik = |nik: &str| Nik::parse(nik).map(Identity::Nik);
-    match (nik, passport) {
-        (nik, None) => field("nik", nik.unwrap_or_default(), parse_nik, errors),
-        (None, Some(written)) => {
-            field("passport", written, |number| Passport::parse(number).map(Identity::Passport), errors)
-        }
-        (Some(_), Some(_)) => {
-            errors.push(FieldError { field: "passport".to_owned(), code: "invalid".to_owned() });
-            None
         }
     }
 }

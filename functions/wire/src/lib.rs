@@ -4,6 +4,7 @@
 //! same types make the API document.
 
 mod answers;
+mod cases;
 mod forms;
 #[cfg(feature = "openapi")]
 mod openapi;
@@ -12,6 +13,7 @@ mod requests;
 mod routes;
 
 pub use answers::*;
+pub use cases::*;
 pub use forms::DocumentForm;
 #[cfg(feature = "openapi")]
 pub use openapi::openapi_json;

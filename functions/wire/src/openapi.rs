@@ -79,6 +79,43 @@ operations! {
     refuse_link: post "/api/links/refusals", "links", "Say of the link of an SMS \"this was not me\"",
         body LinkRefusal,
         answers (status = 204), problems [400, 403, 410, 413, 429];
+    open_case: post "/api/cases", "cases", "Say what is wrong with a record; the phone that is logged in with is where the answer goes",
+        body CaseRequest,
+        answers (status = 201, body = CaseOpened), problems [400, 401, 403, 413, 422, 429];
+    cases: get "/api/cases", "cases", "The cases that this phone opened",
+        answers (status = 200, body = Cases), problems [401];
+    case: post "/api/cases/lookup", "cases", "How a case stands, by its number and the birth date",
+        body CaseQuery,
+        answers (status = 200, body = Case), problems [400, 403, 404, 413, 422, 429];
+    evidence: post "/api/cases/{case}/evidence", "cases", "An address at which evidence can be put",
+        body EvidenceRequest, params (("case" = String, Path, description = "Number of a case")),
+        answers (status = 201, body = EvidenceSlot), problems [400, 401, 403, 404, 409, 413, 422];
+    reply: post "/api/cases/{case}/replies", "cases", "Answer what an officer asked",
+        body CaseReply, params (("case" = String, Path, description = "Number of a case")),
+        answers (status = 200, body = Case), problems [400, 401, 403, 404, 409, 413, 422];
+    looks: get "/api/people/{person}/looks", "people", "Who looked at a person's record or changed it",
+        params (("person" = String, Path, description = "Id of a person from `/api/people`")),
+        answers (status = 200, body = Looks), problems [401, 404];
+    second_factor: post "/api/helpdesk/second-factor", "helpdesk", "Show the second factor of an officer, in a session of the officer's phone",
+        body SecondFactor,
+        answers (status = 200, body = Officer), problems [400, 401, 403, 413, 422, 429];
+    officer: get "/api/helpdesk/officer", "helpdesk", "The officer who is logged in",
+        answers (status = 200, body = Officer), problems [401, 403];
+    queue: get "/api/helpdesk/cases", "helpdesk", "The cases that somebody has to look at",
+        params (("after" = Option<String>, Query, description = "`next` of the page before")),
+        answers (status = 200, body = CaseQueue), problems [401, 403];
+    officer_case: get "/api/helpdesk/cases/{case}", "helpdesk", "A case with what is recorded and what may be the person's",
+        params (("case" = String, Path, description = "Number of a case")),
+        answers (status = 200, body = OfficerCase), problems [401, 403, 404];
+    decide: post "/api/helpdesk/cases/{case}/decisions", "helpdesk", "Grant, refuse or ask back",
+        body CaseDecision, params (("case" = String, Path, description = "Number of a case")),
+        answers (status = 200, body = Case), problems [400, 401, 403, 404, 409, 413, 422];
+    find_people: post "/api/helpdesk/people", "helpdesk", "Look for a person by number, phone or certificate",
+        body PersonQuery,
+        answers (status = 200, body = PeopleFound), problems [400, 401, 403, 413, 422];
+    resend: post "/api/helpdesk/doses/{dose}/sms", "helpdesk", "Send the link to a certificate to the registered phone once more",
+        body ResendRequest, params (("dose" = String, Path, description = "Id of a dose")),
+        answers (status = 202), problems [400, 401, 403, 404, 409, 413, 422];
 }
 
 /// The document of `/api/openapi.json`, OpenAPI 3.1.

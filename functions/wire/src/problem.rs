@@ -62,6 +62,24 @@ problem_codes! {
     LinkLocked = "link_locked" 403,
     /// The certificate is being made anew after a correction.
     CertificateNotReady = "certificate_not_ready" 409,
+    /// Who is logged in is no officer.
+    NotAnOfficer = "not_an_officer" 403,
+    /// An officer has to show the second factor first.
+    SecondFactorNeeded = "second_factor_needed" 403,
+    /// The code of the second factor is wrong, or was used before.
+    SecondFactorWrong = "second_factor_wrong" 422,
+    /// The case is decided, or has changed since it was seen.
+    CaseChanged = "case_changed" 409,
+    /// The case has as much evidence as it may have.
+    EvidenceFull = "evidence_full" 409,
+    /// There is neither evidence nor a facility's word.
+    EvidenceMissing = "evidence_missing" 422,
+    /// The corrected record would contradict itself or be incomplete.
+    RecordContradicts = "record_contradicts" 422,
+    /// Another officer, a supervisor, has to decide this.
+    NeedsSupervisor = "needs_supervisor" 403,
+    /// There is no certificate, or no phone that an SMS can reach.
+    NothingToSend = "nothing_to_send" 409,
     /// As many SMS were sent today as the deployment sends; `Retry-After` says when there are more.
     SmsBudgetSpent = "sms_budget_spent" 503,
     /// The service cannot answer now; the same request may be sent again.

@@ -10,6 +10,8 @@ pub enum Function {
     Otp,
     /// People, certificates, links.
     Holder,
+    /// Corrections: what people ask for, what officers see and decide.
+    Helpdesk,
 }
 
 impl Function {
@@ -19,6 +21,7 @@ impl Function {
             Function::Status => "status",
             Function::Otp => "otp",
             Function::Holder => "holder",
+            Function::Helpdesk => "helpdesk",
         }
     }
 }
@@ -56,4 +59,17 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/certificates/{certificate}/document", Function::Holder),
     route("POST", "/api/links", Function::Holder),
     route("POST", "/api/links/refusals", Function::Holder),
+    route("POST", "/api/cases", Function::Helpdesk),
+    route("GET", "/api/cases", Function::Helpdesk),
+    route("POST", "/api/cases/lookup", Function::Helpdesk),
+    route("POST", "/api/cases/{case}/evidence", Function::Helpdesk),
+    route("POST", "/api/cases/{case}/replies", Function::Helpdesk),
+    route("GET", "/api/people/{person}/looks", Function::Helpdesk),
+    route("POST", "/api/helpdesk/second-factor", Function::Helpdesk),
+    route("GET", "/api/helpdesk/officer", Function::Helpdesk),
+    route("GET", "/api/helpdesk/cases", Function::Helpdesk),
+    route("GET", "/api/helpdesk/cases/{case}", Function::Helpdesk),
+    route("POST", "/api/helpdesk/cases/{case}/decisions", Function::Helpdesk),
+    route("POST", "/api/helpdesk/people", Function::Helpdesk),
+    route("POST", "/api/helpdesk/doses/{dose}/sms", Function::Helpdesk),
 ];

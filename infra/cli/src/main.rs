@@ -1,9 +1,12 @@
 //! `bukti`: the admin's command line.
 
+mod audit;
 mod backup;
+mod facility;
 mod fetch;
 mod import;
 mod keys;
+mod officers;
 mod progress;
 mod protect;
 mod revoke;
@@ -32,10 +35,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Who looked at whose record or changed it.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Keeps all records and documents in a folder, sealed as they are.
     Backup(backup::BackupOptions),
     /// Brings the records and documents of a backup back.
     Restore(backup::RestoreOptions),
+    /// What facilities must complete or correct.
+    #[command(subcommand)]
+    Facility(facility::Command),
     /// Takes a file of doses in and says what became of its rows.
     Import {
         /// The doses, as CSV with a header.
@@ -55,6 +64,9 @@ enum Command {
     /// Secrets, root and document signers.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Officers of the helpdesk.
+    #[command(subcommand)]
+    Officer(officers::Command),
     /// No quick downloads for people whose data are publicly known.
     Protect(protect::Options),
     /// Revokes certificates: verifiers say so once it is published.
@@ -88,8 +100,10 @@ fn say(text: &str) {
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let place = &arguments.place;
     match arguments.command {
+        Command::Audit(command) => audit::run(place, &command).await,
         Command::Backup(options) => backup::backup(place, &options).await,
         Command::Restore(options) => backup::restore(place, &options).await,
+        Command::Facility(command) => facility::run(place, &command).await,
         Command::Import { file, report } => {
             // Before anything is asked of anybody.
             import::check(&file, report.as_ref())?;
@@ -101,6 +115,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             import::report(&mut target, &job, &report).await
         }
         Command::Keys(command) => keys::run(place, command).await,
+        Command::Officer(command) => officers::run(place, &command).await,
         Command::Protect(options) => protect::run(place, &options).await,
         Command::Revoke(options) => revoke::run(place, &options).await,
         Command::Trust(command) => trust::run(place, command).await,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use bukti_aws::Downloads;
-use bukti_domain::{Identity, Nik, Passport};
+use bukti_domain::Identity;
 use clap::Args;
 use jiff::Timestamp;
 
@@ -38,12 +38,9 @@ pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
     }
     let mut people = Vec::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let identity =
-            Nik::parse(line).map(Identity::Nik).or_else(|| Passport::parse(line).map(Identity::Passport));
         // The line is not repeated: it is somebody's.
-        people.push(
-            identity.with_context(|| format!("line {} is neither a NIK nor a passport number", at + 1))?,
-        );
+        let neither = || format!("line {} is neither a NIK nor a passport number", at + 1);
+        people.push(Identity::parse(line).with_context(neither)?);
     }
     if people.is_empty() {
         bail!("nobody is named");

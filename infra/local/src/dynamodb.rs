@@ -122,6 +122,7 @@ fn call(database: &Database, operation: &str, body: &[u8]) -> dynoxide::Result<V
         "BatchWriteItem" batch_write_item,
         "TransactWriteItems" transact_write_items,
         "TransactGetItems" transact_get_items,
+        "ExecuteStatement" execute_statement,
         "ListStreams" list_streams,
         "DescribeStream" describe_stream,
         "GetShardIterator" get_shard_iterator,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_lambda_events::event::dynamodb::Event;
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{Aws, concerns_publishing};
+use bukti_helpdesk::Helpdesk;
 use bukti_holder::Holder;
 use bukti_intake::Intake;
 use bukti_issue::Issue;
@@ -41,8 +42,8 @@ pub struct Handlers {
 impl Handlers {
     /// Bukti's functions.
     pub fn bukti(aws: &Aws) -> Self {
-        let (status, otp, holder) =
-            (Arc::new(Status::new(aws)), Arc::new(Otp::new(aws)), Arc::new(Holder::new(aws)));
+        let (status, otp) = (Arc::new(Status::new(aws)), Arc::new(Otp::new(aws)));
+        let (holder, helpdesk) = (Arc::new(Holder::new(aws)), Arc::new(Helpdesk::new(aws)));
         let (intake, issue, notify) =
             (Arc::new(Intake::new(aws)), Arc::new(Issue::new(aws)), Arc::new(bukti_notify::Notify::new(aws)));
         let publish = Arc::new(Publish::new(aws));
@@ -50,12 +51,14 @@ impl Handlers {
         let changed = Arc::clone(&to_publish);
         Self {
             http: Arc::new(move |function, request| {
-                let (status, otp, holder) = (Arc::clone(&status), Arc::clone(&otp), Arc::clone(&holder));
+                let (status, otp) = (Arc::clone(&status), Arc::clone(&otp));
+                let (holder, helpdesk) = (Arc::clone(&holder), Arc::clone(&helpdesk));
                 Box::pin(async move {
                     match function {
                         Function::Status => status.handle(request).await,
                         Function::Otp => otp.handle(request).await,
                         Function::Holder => holder.handle(request).await,
+                        Function::Helpdesk => helpdesk.handle(request).await,
                     }
                 })
             }),

@@ -1,10 +1,11 @@
 //! What the template makes on AWS: the table and the buckets, through the same API.
 
 use anyhow::{Context, Result};
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
-    TimeToLiveStatus,
+    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, GlobalSecondaryIndex,
+    GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
+    StreamSpecification, StreamViewType, TableDescription, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
 use bukti_aws::Endpoint;
@@ -30,7 +31,7 @@ impl<'a> Provision<'a> {
     pub(crate) async fn table(&self) -> Result<()> {
         let name = &self.info.table;
         match self.dynamodb.describe_table().table_name(name).send().await {
-            Ok(_) => {}
+            Ok(answer) => self.add_index(answer.table).await.context("an index cannot be made")?,
             Err(error)
                 if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) =>
             {
@@ -49,18 +50,34 @@ impl<'a> Provision<'a> {
         Ok(())
     }
 
+    /// Adds the index that tables of before do not have.
+    async fn add_index(&self, table: Option<TableDescription>) -> Result<()> {
+        let indexes = table.and_then(|table| table.global_secondary_indexes).unwrap_or_default();
+        if indexes.iter().any(|index| index.index_name() == Some("by_alike")) {
+            return Ok(());
+        }
+        let create = CreateGlobalSecondaryIndexAction::builder()
+            .index_name("by_alike")
+            .key_schema(key("alike", KeyType::Hash)?)
+            .key_schema(key("pk", KeyType::Range)?)
+            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+            .build()?;
+        let update = self.dynamodb.update_table().table_name(&self.info.table);
+        let update =
+            update.attribute_definitions(attribute("pk")?).attribute_definitions(attribute("alike")?);
+        let update = update
+            .global_secondary_index_updates(GlobalSecondaryIndexUpdate::builder().create(create).build());
+        update.send().await?;
+        Ok(())
+    }
+
     async fn create_table(&self) -> Result<()> {
-        let attribute = |name: &str| {
-            let kind = ScalarAttributeType::S;
-            AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build()
-        };
-        let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-        let index = |name: &str, hash: &str| -> Result<_> {
+        let index = |name: &str, hash: &str, projection: ProjectionType| -> Result<_> {
             Ok(GlobalSecondaryIndex::builder()
                 .index_name(name)
                 .key_schema(key(hash, KeyType::Hash)?)
                 .key_schema(key("pk", KeyType::Range)?)
-                .projection(Projection::builder().projection_type(ProjectionType::All).build())
+                .projection(Projection::builder().projection_type(projection).build())
                 .build()?)
         };
         let stream = StreamSpecification::builder()
@@ -74,11 +91,13 @@ impl<'a> Provision<'a> {
             .attribute_definitions(attribute("sk")?)
             .attribute_definitions(attribute("person")?)
             .attribute_definitions(attribute("phone")?)
+            .attribute_definitions(attribute("alike")?)
             .key_schema(key("pk", KeyType::Hash)?)
             .key_schema(key("sk", KeyType::Range)?)
             .billing_mode(BillingMode::PayPerRequest)
-            .global_secondary_indexes(index("by_person", "person")?)
-            .global_secondary_indexes(index("by_phone", "phone")?)
+            .global_secondary_indexes(index("by_person", "person", ProjectionType::All)?)
+            .global_secondary_indexes(index("by_phone", "phone", ProjectionType::All)?)
+            .global_secondary_indexes(index("by_alike", "alike", ProjectionType::KeysOnly)?)
             .stream_specification(stream)
             .send()
             .await?;
@@ -113,4 +132,12 @@ impl<'a> Provision<'a> {
         }
         Ok(feeds)
     }
+}
+
+fn attribute(name: &str) -> Result<AttributeDefinition, BuildError> {
+    AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
+}
+
+fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, BuildError> {
+    KeySchemaElement::builder().attribute_name(name).key_type(kind).build()
 }

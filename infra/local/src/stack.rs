@@ -10,7 +10,7 @@ use anyhow::Context;
 use axum::Router;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bukti_aws::{Aws, Copies, DocumentSigners, Settings, SignerRecord, Signers};
+use bukti_aws::{Aws, Cases, Copies, DocumentSigners, EvidenceStore, Settings, SignerRecord, Signers};
 use bukti_wire::SiteSettings;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -275,7 +275,7 @@ impl Stack {
             }
             let publishing = publishing::run(handlers.publish, handlers.to_publish, stopped.clone());
             workers.push(tokio::spawn(publishing));
-            workers.push(tokio::spawn(expire_copies(Arc::clone(&front), stopped.clone())));
+            workers.push(tokio::spawn(expire(Arc::clone(&front), stopped.clone())));
             workers.push(tokio::spawn(sweep(dynamodb, stream.clone(), checkpoints.clone(), stopped)));
             let backlog = Backlog { feeds: feeds.clone(), stream, checkpoints };
             let running = Running { api: Api::new(handlers.http), feeds: feeds.clone(), backlog };
@@ -398,13 +398,17 @@ async fn first_signer(folder: &Folder, aws: &Aws) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn expire_copies(front: Arc<Front>, mut stop: watch::Receiver<bool>) {
+async fn expire(front: Arc<Front>, mut stop: watch::Receiver<bool>) {
     loop {
-        let expired = front.s3.expire(&front.info.bucket, Copies::FOLDER, Copies::KEPT_FOR);
+        let expired = async {
+            let bucket = &front.info.bucket;
+            front.s3.expire(bucket, Copies::FOLDER, Copies::KEPT_FOR).await?;
+            front.s3.expire(bucket, Cases::EVIDENCE, EvidenceStore::KEPT_FOR).await
+        };
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             expired = expired => if let Err(error) = expired {
-                tracing::warn!(%error, "copies that are too old cannot be removed");
+                tracing::warn!(%error, "what is too old cannot be removed from the bucket");
             },
         }
         tokio::select! {

@@ -13,6 +13,7 @@ use crate::components::{
     BusyButton, Captcha, CaptchaBox, DateField, ErrorSummary, FailureNotice, Heading, HelpdeskLinks,
     IdentityField, RowLink, SelectField, Sign, TextField, TypedDate, TypedIdentity,
 };
+use crate::describe;
 use crate::form::{Field, Form, check};
 use crate::language::{Language, tr, tr_with};
 use crate::place::Page;
@@ -191,18 +192,9 @@ fn VaccinationStep(
         event.prevent_default();
         asking.send();
     };
-    // By disease, in the order of the catalogue.
     let groups = Signal::derive(move || {
         let vaccines = asking.vaccines.read();
-        let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-        for choice in vaccines.iter().flat_map(|all| &all.vaccines) {
-            let disease = choice.disease.name.in_language(language.get().tag());
-            match groups.iter_mut().find(|(name, _)| name == disease) {
-                Some((_, names)) => names.push(choice.name.clone()),
-                None => groups.push((disease.to_owned(), vec![choice.name.clone()])),
-            }
-        }
-        groups
+        vaccines.as_ref().map(|all| describe::vaccines_by_disease(language.get(), all)).unwrap_or_default()
     });
     let retry = Callback::new(move |()| asking.load());
     view! {
@@ -252,6 +244,7 @@ fn Asked(
         </ul>
         <HelpdeskLinks />
         <ul class="rows">
+            <RowLink page=Page::Correction sign=Sign::Pencil label="site.rows.correction" />
             <RowLink page=Page::Home sign=Sign::Home label="site.home.title" />
             <RowLink page=Page::Help sign=Sign::Help label="site.rows.help" />
         </ul>

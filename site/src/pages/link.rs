@@ -197,6 +197,7 @@ fn OtherWays() -> impl IntoView {
         <ul class="rows">
             <RowLink page=Page::Home sign=Sign::Home label="site.home.title" />
             <RowLink page=Page::LogIn sign=Sign::Person label="site.link.log_in" />
+            <RowLink page=Page::Correction sign=Sign::Pencil label="site.rows.correction" />
             <RowLink page=Page::Help sign=Sign::Help label="site.rows.help" />
         </ul>
     }

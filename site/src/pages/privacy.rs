@@ -6,8 +6,20 @@ use crate::components::{Heading, HelpdeskLinks};
 use crate::language::{Language, tr};
 
 /// What is kept, in the order in which somebody meets it.
-const KEPT: [&str; 10] =
-    ["doses", "certificates", "log_in", "session", "link", "download", "status", "limits", "device", "logs"];
+const KEPT: [&str; 12] = [
+    "doses",
+    "certificates",
+    "log_in",
+    "session",
+    "link",
+    "download",
+    "status",
+    "cases",
+    "audit",
+    "limits",
+    "device",
+    "logs",
+];
 /// What people may ask for, and what never happens.
 const RULES: [&str; 4] = ["sealed", "nobody_else", "qr", "rights"];
 

@@ -8,6 +8,7 @@ mod api;
 mod backup;
 mod downloads;
 mod feed;
+mod helpdesk;
 mod icvp;
 mod keys;
 mod limits;

@@ -353,7 +353,7 @@ fn a_refusal_between_the_try_and_the_opening_counts() {
         let (links, now) = (Links::new(&aws), Timestamp::now());
         let LinkTry::Counted(link) = links.count_try(&token, now).await.unwrap() else { return None };
         links.refuse(&token, now).await.unwrap();
-        Some(links.opened(&link).await.unwrap())
+        Some(links.opened(&link, jiff::Timestamp::now()).await.unwrap())
     });
     assert_eq!(opened, Some(false));
     assert_eq!(open(&app, &token).code(), "link_dead");

@@ -1,5 +1,7 @@
 //! PERIKSA: why there is a certificate or none.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bukti_tests::{TestApp, a_thousand_times, dose};
 use serde_json::{Value, json};
 
@@ -95,6 +97,11 @@ fn a_captcha_counts_once() {
     assert_eq!(ask(&captcha).status, 200);
     let again = ask(&captcha);
     assert_eq!((again.status, again.code()), (422, "captcha_reused"));
+    // Nor does it count once more in other bytes.
+    let json = STANDARD.decode(&captcha).unwrap();
+    let mut spaced = json.clone();
+    spaced.push(b' ');
+    assert_eq!(ask(&STANDARD.encode(spaced)).code(), "captcha_reused");
 }
 
 #[test]

@@ -28,6 +28,10 @@ const MAY_HOLD: [(&str, &str, &[Kind]); 5] = [
     ("POST", "/api/links", &[Kind::Name, Kind::BirthDate, Kind::QrText]),
 ];
 
+/// What officers see of anybody, in answers that are no problem.
+const OFFICERS_MAY: &[Kind] =
+    &[Kind::Nik, Kind::Passport, Kind::Name, Kind::Word, Kind::BirthDate, Kind::Phone];
+
 /// The stack as a program of its own, whose logs are kept.
 pub struct Stack {
     process: Child,
@@ -157,6 +161,7 @@ impl Walk {
         walk.links(&people);
         rows.extend(walk.correct(&people));
         walk.revoke(&people[6]);
+        walk.helpdesk(&people[7]);
         walk.bad_feeds(&people);
         walk.stack.settle();
 
@@ -195,6 +200,11 @@ impl Walk {
                 ["", "api", "certificates", _, "document"] => {
                     "/api/certificates/{certificate}/document".to_owned()
                 }
+                ["", "api", "people", _, "looks"] => "/api/people/{person}/looks".to_owned(),
+                ["", "api", "cases", _, last] => format!("/api/cases/{{case}}/{last}"),
+                ["", "api", "helpdesk", "cases", _] => "/api/helpdesk/cases/{case}".to_owned(),
+                ["", "api", "helpdesk", "cases", _, last] => format!("/api/helpdesk/cases/{{case}}/{last}"),
+                ["", "api", "helpdesk", "doses", _, _] => "/api/helpdesk/doses/{dose}/sms".to_owned(),
                 _ if bukti_wire::ROUTES.iter().any(|route| route.path == path) => path.to_owned(),
                 _ => "elsewhere".to_owned(),
             }
@@ -211,6 +221,9 @@ impl Walk {
                     }
                     _ => may.own.extend(of.iter().map(|row| (*kind, row.nama.to_lowercase()))),
                 }
+            }
+            if route.starts_with("/api/helpdesk/") {
+                may.kinds.extend(OFFICERS_MAY);
             }
             if (method, &*route) == ("POST", "/api/sessions") {
                 headers_may.kinds.push(Kind::SessionToken);
@@ -501,6 +514,73 @@ impl Walk {
         for path in ["/trust/did.json", "/trust/signers.json", "/trust/revocation/index.json"] {
             self.call("GET", path, None, b"", &[]);
         }
+    }
+
+    /// Logs in with a phone of nobody's; gives the cookie.
+    fn log_in(&mut self, phone: &str) -> String {
+        let asked = json!({"phone": phone, "captcha": self.stack.caller.captcha()});
+        assert_eq!(self.post("/api/otp", &asked, &[]).status, 202);
+        let code = self.sms(phone).last().unwrap().text.rsplit('#').next().unwrap().trim().to_owned();
+        let opened = self.post("/api/sessions", &json!({"phone": phone, "code": code}), &[]);
+        let cookie = opened.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        self.needles.add(Kind::SessionToken, cookie.split_once('=').unwrap().1);
+        cookie
+    }
+
+    /// A wrong phone from the case to the right certificate, and what officers and admins see on the way.
+    fn helpdesk(&mut self, of: &FeedRow) {
+        let said =
+            self.bukti(&["officer", "add", "0811 5555 0102", "--name", "Petugas", "--role", "supervisor"]);
+        // It is told this once, to who adds the officer.
+        self.said.pop();
+        let secret = said.split_once("?secret=").unwrap().1.split('&').next().unwrap().to_owned();
+        self.needles.add(Kind::OfficerSecret, &secret);
+        let (person, officer) = (self.log_in("0813 5555 0101"), self.log_in("0811 5555 0102"));
+        let (person, officer) = (Some(&*person), Some(&*officer));
+        let send = |walk: &mut Self, path: &str, cookie: Option<&str>, body: Value| {
+            walk.call("POST", path, cookie, body.to_string().as_bytes(), &[of])
+        };
+        let code = bukti_tests::authenticator_code(&secret);
+        let shown = send(self, "/api/helpdesk/second-factor", officer, json!({"code": code}));
+        assert_eq!(shown.status, 200);
+
+        let identity = if of.nik.is_empty() { ("passport", &of.paspor) } else { ("nik", &of.nik) };
+        let mut asked =
+            json!({"correction": "phone", "name": of.nama, "birth_date": of.tanggal_lahir, "note": of.nama});
+        asked[identity.0] = json!(identity.1);
+        let number = send(self, "/api/cases", person, asked.clone()).json()["number"].clone();
+        let number = number.as_str().unwrap();
+        asked["correction"] = json!(of.nama);
+        assert_eq!(send(self, "/api/cases", person, asked).status, 422);
+        let slot = json!({"content_type": "image/png", "bytes": 4});
+        assert_eq!(send(self, &format!("/api/cases/{number}/evidence"), person, slot).status, 201);
+        self.call("GET", "/api/cases", person, b"", &[of]);
+        let lookup = json!({"number": number, "birth_date": of.tanggal_lahir});
+        assert_eq!(self.post("/api/cases/lookup", &lookup, &[of]).status, 200);
+
+        self.call("GET", "/api/helpdesk/cases", officer, b"", &[of]);
+        let path = format!("/api/helpdesk/cases/{number}");
+        let seen = self.call("GET", &path, officer, b"", &[of]).json();
+        let search = json!({"identity": identity.1, "why": "telepon"});
+        assert_eq!(send(self, "/api/helpdesk/people", officer, search).status, 200);
+        assert_eq!(
+            send(self, "/api/helpdesk/people", officer, json!({"identity": of.nama, "why": "x"})).status,
+            422
+        );
+        let mut decision = json!({
+            "decision": "grant", "revision": seen["revision"], "why": "cocok", "dose": seen["doses"][0]["id"],
+        });
+        let decisions = format!("{path}/decisions");
+        assert_eq!(send(self, &decisions, officer, decision.clone()).status, 422);
+        decision["facility_word"] = json!("dr. Ani");
+        assert_eq!(send(self, &decisions, officer, decision).status, 200);
+        self.stack.settle();
+        let people = self.call("GET", "/api/people", person, b"", &[of]).json();
+        let id = people["people"][0]["id"].as_str().unwrap().to_owned();
+        assert_eq!(self.call("GET", &format!("/api/people/{id}/looks"), person, b"", &[]).status, 200);
+        self.bukti(&["officer", "list"]);
+        self.bukti(&["audit", "export", "--from", &bukti_tests::today()]);
+        self.bukti(&["facility", "report"]);
     }
 
     /// Files that are bad as such, people in them.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bukti_domain::{PersonName, PhoneNumber};
+use bukti_locales::text;
 use bukti_wire::{OtpAnswer, OtpRequest, ProblemCode, Session, SessionRequest};
 use leptos::prelude::*;
 
@@ -40,6 +41,8 @@ struct Sent {
 #[derive(Clone, Copy)]
 struct Steps {
     purpose: Purpose,
+    /// Whether who has logged in stays on the page.
+    stay: bool,
     account: Account,
     form: Form,
     /// Without a tick-box: it is solved while the number is typed.
@@ -105,9 +108,13 @@ impl Steps {
 pub fn CodeLogin(
     /// What for.
     purpose: Purpose,
+    /// Whether it is a part of another page, on which who has logged in stays.
+    #[prop(optional)]
+    stay: bool,
 ) -> impl IntoView {
     let steps = Steps {
         purpose,
+        stay,
         account: Account::current(),
         form: Form::new(),
         captcha: Captcha::new(),
@@ -119,7 +126,9 @@ pub fn CodeLogin(
     };
     let place = Place::current();
     browser::effect(Box::new(move || {
-        if let Who::Somebody(_) = steps.account.get() {
+        if let Who::Somebody(_) = steps.account.get()
+            && !stay
+        {
             place.go_instead(Page::Account);
         }
     }));
@@ -139,9 +148,17 @@ pub fn CodeLogin(
         Purpose::LogIn => "site.login.title",
         Purpose::Register => "site.register.title",
     });
+    let title = move || {
+        let language = Language::current();
+        if stay {
+            view! { <h2>{move || text(language.get(), key.get())}</h2> }.into_any()
+        } else {
+            view! { <Heading key=key /> }.into_any()
+        }
+    };
     view! {
         <div class="column">
-            <Heading key=key />
+            {title()}
             {move || {
                 if code_sent.get() {
                     view! { <CodeStep steps=steps /> }.into_any()
@@ -187,8 +204,11 @@ fn PhoneStep(
             />
         }
     });
+    // The page that it is a part of says why one logs in, and with which number.
+    let around = (!steps.stay).then_some((view! { <p>{help}</p> }, other));
+    let (help, other) = around.unzip();
     view! {
-        <p>{help}</p>
+        {help}
         <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
             <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| steps.again()) />

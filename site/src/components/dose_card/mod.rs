@@ -130,10 +130,25 @@ fn Step(
         .into_any(),
         (NextStep::ContactHelpdesk, _) if first => view! {
             <p>{words}</p>
+            <CorrectionLink />
             <HelpdeskLinks />
         }
         .into_any(),
-        (NextStep::ContactHelpdesk, _) => view! { <p>{words} " " <HelpdeskLine /></p> }.into_any(),
+        (NextStep::ContactHelpdesk, _) => view! {
+            <p>{words} " " <HelpdeskLine /></p>
+            <CorrectionLink />
+        }
+        .into_any(),
         _ => view! { <p>{words}</p> }.into_any(),
+    }
+}
+
+/// The way to the page on which a correction is asked for.
+#[component]
+fn CorrectionLink() -> impl IntoView {
+    view! {
+        <a href=to(Page::Correction) class="button">
+            {tr("site.rows.correction")}
+        </a>
     }
 }

@@ -19,6 +19,15 @@ fn remedy(failure: &Failure) -> Remedy {
             | ProblemCode::CertificateNotReady,
         ) => Remedy::Retry,
         Some(ProblemCode::CodeDead | ProblemCode::NotLoggedIn | ProblemCode::InvalidInput) => Remedy::None,
+        // What officers are told: they are the helpdesk.
+        Some(
+            ProblemCode::NotAnOfficer
+            | ProblemCode::SecondFactorNeeded
+            | ProblemCode::CaseChanged
+            | ProblemCode::RecordContradicts
+            | ProblemCode::NeedsSupervisor
+            | ProblemCode::NothingToSend,
+        ) => Remedy::None,
         Some(_) => Remedy::Helpdesk,
     }
 }

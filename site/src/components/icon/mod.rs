@@ -27,6 +27,8 @@ pub enum Sign {
     Scan,
     /// A photograph.
     Picture,
+    /// A pencil.
+    Pencil,
     /// An arrow head to the right.
     Forward,
 }
@@ -53,6 +55,7 @@ impl Sign {
             Sign::Picture => {
                 r#"<rect x="3" y="5" width="18" height="14" rx="2"/><path d="m3.5 17 5-5 3.5 3.5 3-3 5.5 5M15.5 9v.1"/>"#
             }
+            Sign::Pencil => r#"<path d="M4 20l1-4.5L16.5 4l3.5 3.5L8.5 19zM14 6.5l3.5 3.5"/>"#,
             Sign::Forward => r#"<path d="m9 5 7 7-7 7"/>"#,
         }
     }

@@ -17,7 +17,7 @@ pub fn TabBar() -> impl IntoView {
         _ => place.to(Page::Account)(),
     };
     let mine_is_current = move || {
-        let pages = [Page::Account, Page::History, Page::Devices, Page::LogIn, Page::Register];
+        let pages = [Page::Account, Page::History, Page::Devices, Page::Looks, Page::LogIn, Page::Register];
         pages.iter().find_map(|page| place.is_current(page))
     };
     view! {

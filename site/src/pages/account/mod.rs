@@ -1,14 +1,16 @@
-//! `/akun`, `/riwayat` and `/perangkat`: certificates, doses and tickets of everyone whose vaccination was registered with
-//! this phone, and where it is logged in.
+//! `/akun`, `/riwayat`, `/perangkat` and `/dilihat`: certificates, doses and tickets of everyone whose vaccination was
+//! registered with this phone, where it is logged in, and who looked at the records.
 
 mod devices;
 mod history;
+mod looks;
 
 use bukti_wire::{Certificates, Document, DocumentRequest, HolderDose, People, Person};
 use leptos::prelude::*;
 
 use self::devices::Devices;
 use self::history::History;
+use self::looks::Looks;
 use crate::account;
 use crate::api::{self, Failure};
 use crate::browser;
@@ -138,7 +140,10 @@ pub fn Account() -> impl IntoView {
             <nav class="side" aria-label=tr("site.account.menu")>
                 <ul>
                     {section(Page::Account, "site.nav.certificates")}
-                    {section(Page::History, "site.nav.history")} {section(Page::Devices, "site.nav.devices")}
+                    {section(Page::History, "site.nav.history")}
+                    {section(Page::Correction, "site.nav.correction")}
+                    {section(Page::Devices, "site.nav.devices")}
+                    {section(Page::Looks, "site.nav.looks")}
                     {section(Page::LogOut, "site.nav.log_out")}
                 </ul>
             </nav>
@@ -148,6 +153,13 @@ pub fn Account() -> impl IntoView {
                         view! {
                             <Heading key="site.devices.title" />
                             <Devices shelf=shelf />
+                        }
+                            .into_any()
+                    }
+                    Page::Looks => {
+                        view! {
+                            <Heading key="site.looks.title" />
+                            <Looks shelf=shelf />
                         }
                             .into_any()
                     }
@@ -217,6 +229,9 @@ fn Choice(
     shelf: Shelf,
     /// The people.
     people: Vec<Person>,
+    /// What they are chosen for, a key of the locale files.
+    #[prop(default = "site.account.choose")]
+    question: &'static str,
 ) -> impl IntoView {
     if people.len() < 2 {
         return ().into_any();
@@ -240,7 +255,7 @@ fn Choice(
         .collect_view();
     view! {
         <div class="choice" role="group" aria-labelledby="choose">
-            <h2 id="choose">{tr("site.account.choose")}</h2>
+            <h2 id="choose">{tr(question)}</h2>
             <div class="buttons">{buttons}</div>
         </div>
     }
@@ -269,6 +284,7 @@ fn Nobody(
                 </ul>
                 <ul class="rows">
                     <RowLink page=Page::Home sign=Sign::Home label="site.home.title" />
+                    <RowLink page=Page::Correction sign=Sign::Pencil label="site.rows.correction" />
                 </ul>
                 <HelpdeskLinks />
             </div>

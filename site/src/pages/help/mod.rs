@@ -3,8 +3,9 @@
 use bukti_domain::DiagnosisCode;
 use leptos::prelude::*;
 
-use crate::components::{Heading, HelpdeskLinks};
+use crate::components::{Heading, HelpdeskLinks, RowLink, Sign};
 use crate::language::{Language, tr};
+use crate::place::Page;
 
 /// What people ask beside the diagnoses.
 const OTHER_TOPICS: [&str; 6] = ["no_code", "link_dead", "wrong_data", "no_phone", "keep", "verify"];
@@ -35,6 +36,9 @@ pub fn Help() -> impl IntoView {
             {CAUSES.map(|code| view! { <Topic name=code.code() /> }).collect_view()}
             <h2>{tr("site.help.others")}</h2>
             {OTHER_TOPICS.map(|name| view! { <Topic name=name /> }).collect_view()}
+            <ul class="rows">
+                <RowLink page=Page::Correction sign=Sign::Pencil label="site.rows.correction" />
+            </ul>
             <h2>{tr("site.help.contact")}</h2>
             <p>{tr("site.help.contact_text")}</p>
             <HelpdeskLinks />

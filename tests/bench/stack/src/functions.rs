@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bukti_aws::{Aws, Settings};
+use bukti_helpdesk::Helpdesk;
 use bukti_holder::Holder;
 use bukti_intake::Intake;
 use bukti_issue::Issue;
@@ -56,6 +57,7 @@ struct Deployed {
     status: Status,
     otp: Otp,
     holder: Holder,
+    helpdesk: Helpdesk,
     intake: Intake,
     issue: Issue,
     notify: Notify,
@@ -89,6 +91,7 @@ impl Worker {
                 status: Status::new(&aws),
                 otp: Otp::new(&aws),
                 holder: Holder::new(&aws),
+                helpdesk: Helpdesk::new(&aws),
                 intake: Intake::new(&aws),
                 issue: Issue::new(&aws),
                 notify: Notify::new(&aws),
@@ -143,7 +146,7 @@ pub struct Functions(Arc<BTreeMap<&'static str, Worker>>);
 impl Functions {
     /// Starts them for the stack with these settings.
     pub fn start(settings: &Settings, latencies: Latencies) -> Result<Self> {
-        let names = ["Intake", "Issue", "Notify", "Status", "Otp", "Holder", "Publish"];
+        let names = ["Intake", "Issue", "Notify", "Status", "Otp", "Holder", "Helpdesk", "Publish"];
         let workers = names.into_iter().map(|name| Ok((name, Worker::start(settings, latencies)?)));
         Ok(Self(Arc::new(workers.collect::<Result<_>>()?)))
     }
@@ -171,6 +174,7 @@ impl Functions {
                 Function::Status => all.worker("Status").call(|it| Box::pin(it.status.handle(request))),
                 Function::Otp => all.worker("Otp").call(|it| Box::pin(it.otp.handle(request))),
                 Function::Holder => all.worker("Holder").call(|it| Box::pin(it.holder.handle(request))),
+                Function::Helpdesk => all.worker("Helpdesk").call(|it| Box::pin(it.helpdesk.handle(request))),
             }),
             intake: Arc::new(move |event| {
                 intake.call(|it| {

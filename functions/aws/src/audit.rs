@@ -1,0 +1,220 @@
+//! The audit: who looked at whose record or changed it, when and why.
+//!
+//! An entry is written before what it tells of is done or shown: whatever breaks off, nothing happens that it does not have.
+//! Entries are inserted by PartiQL, which never writes over one that is there; on AWS no function's role may do anything else
+//! to them.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::table::{Item, Table, from_item, to_item};
+use crate::{Aws, Keys, Officer, StoreError, Token};
+
+/// What the keys of the audit begin with. A partition holds a day (UTC), so that a span of time is read without the rest.
+const DAY: &str = "Y#";
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Logged in with both factors.
+    LoggedIn,
+    /// Looked for a person.
+    Searched,
+    /// Looked at a person's record.
+    LookedAt,
+    /// Looked at a case.
+    LookedAtCase,
+    /// Asked the person back.
+    AskedBack,
+    /// Would grant a correction; another decides.
+    Proposed,
+    /// Granted a correction.
+    Granted,
+    /// Refused one.
+    Refused,
+    /// Had the SMS sent anew.
+    Resent,
+    /// What was last written was not done: another was faster, or it could not be.
+    NotDone,
+}
+
+impl Action {
+    /// The code in answers and exports.
+    pub fn code(self) -> &'static str {
+        match self {
+            Action::LoggedIn => "logged_in",
+            Action::Searched => "searched",
+            Action::LookedAt => "looked_at",
+            Action::LookedAtCase => "looked_at_case",
+            Action::AskedBack => "asked_back",
+            Action::Proposed => "proposed",
+            Action::Granted => "granted",
+            Action::Refused => "refused",
+            Action::Resent => "resent",
+            Action::NotDone => "not_done",
+        }
+    }
+}
+
+/// An entry.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// Which officer, by id and name.
+    pub officer: String,
+    /// The officer's name.
+    pub officer_name: String,
+    /// What.
+    pub action: Action,
+    /// Whose record, by the person's index key; none where it is nobody's.
+    pub person: Option<String>,
+    /// Which case, by its key.
+    pub case: Option<String>,
+    /// Why, in the officer's words.
+    pub why: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct EntryRecord {
+    pk: String,
+    sk: String,
+    at: Timestamp,
+    officer: String,
+    action: Action,
+    /// Lists it in the index of persons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    person: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    case: Option<String>,
+    words: ByteBuf,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Words {
+    officer: String,
+    why: String,
+}
+
+/// What an entry is about.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct About<'a> {
+    /// The person's index key.
+    pub person: Option<&'a str>,
+    /// The case's key.
+    pub case: Option<&'a str>,
+    /// Why, in the officer's words.
+    pub why: &'a str,
+}
+
+/// Writes and reads the audit.
+#[derive(Clone)]
+pub struct Audit {
+    table: Table,
+    keys: Keys,
+}
+
+impl Audit {
+    /// The audit of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self { table: aws.table(), keys: aws.keys.clone() }
+    }
+
+    /// Writes an entry. What it tells of may be done once this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: then it must not be done.
+    pub async fn write(
+        &self,
+        officer: &Officer,
+        action: Action,
+        about: About<'_>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let random = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
+        let pk = partition(now.to_zoned(jiff::tz::TimeZone::UTC).date());
+        let sk = format!("{:013} {}", now.as_millisecond(), random.secret());
+        let words = Words { officer: officer.name.clone(), why: about.why.to_owned() };
+        let words = self.keys.seal(&item_key(&pk, &sk), &words).map(ByteBuf::from);
+        let record = EntryRecord {
+            at: now,
+            officer: officer.id.clone(),
+            action,
+            person: about.person.map(str::to_owned),
+            case: about.case.map(str::to_owned),
+            words: words.ok_or(StoreError::Corrupt("an entry of the audit cannot be sealed"))?,
+            pk: pk.clone(),
+            sk: sk.clone(),
+        };
+        self.insert(to_item(&pk, &sk, &record)?).await
+    }
+
+    async fn insert(&self, item: Item) -> Result<(), StoreError> {
+        let (names, values): (Vec<String>, Vec<AttributeValue>) = item.into_iter().unzip();
+        let names: Vec<String> = names.iter().map(|name| format!("'{name}': ?")).collect();
+        let statement = format!("INSERT INTO \"{}\" VALUE {{{}}}", self.table.name, names.join(", "));
+        let request = self.table.client.execute_statement().statement(statement);
+        match request.set_parameters(Some(values)).send().await {
+            Ok(_) => Ok(()),
+            // Its key is random, so it is this one: the SDK has sent it twice, since an answer was lost.
+            Err(error)
+                if error.as_service_error().is_some_and(|error| error.is_duplicate_item_exception()) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(StoreError::from_sdk(error)),
+        }
+    }
+
+    /// The entries of a day (UTC), oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn of_day(&self, day: Date) -> Result<Vec<Entry>, StoreError> {
+        self.table.partition(&partition(day)).await?.into_iter().map(|item| self.open(item)).collect()
+    }
+
+    /// The entries about a person, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn of_person_key(&self, person: &str) -> Result<Vec<Entry>, StoreError> {
+        let items = self.table.query_between("by_person", ("person", person), (DAY, "Y#~")).await?;
+        let mut entries: Vec<Entry> =
+            items.into_iter().map(|item| self.open(item)).collect::<Result<_, _>>()?;
+        entries.sort_by_key(|entry| entry.at);
+        Ok(entries)
+    }
+
+    fn open(&self, item: Item) -> Result<Entry, StoreError> {
+        let record: EntryRecord = from_item(item, "entry of the audit")?;
+        let words: Words = self
+            .keys
+            .open(&item_key(&record.pk, &record.sk), &record.words)
+            .map_err(|_| StoreError::Corrupt("entry of the audit"))?;
+        Ok(Entry {
+            at: record.at,
+            officer: record.officer,
+            officer_name: words.officer,
+            action: record.action,
+            person: record.person,
+            case: record.case,
+            why: words.why,
+        })
+    }
+}
+
+fn partition(day: Date) -> String {
+    format!("{DAY}{day}")
+}
+
+fn item_key(pk: &str, sk: &str) -> String {
+    format!("{pk} {sk} words")
+}

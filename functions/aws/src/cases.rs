@@ -1,0 +1,623 @@
+//! The helpdesk's cases: what people say is wrong, and how it is put right.
+//!
+//! Each step of a case is one transaction on its revision: of two officers at one case one decides, the other is told. A
+//! granted correction rewrites the dose in the same transaction; certificate, revocation and SMS follow by the table's
+//! stream, as they do where a facility corrects a dose.
+
+use aws_sdk_dynamodb::types::TransactWriteItem;
+use bukti_domain::{CaseNumber, CaseState, Correction, FeedRow, Origin, PhoneNumber, Verdict};
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::doses::{DoseRecord, Doses, Rewrite};
+use crate::table::{self, Table, from_item, n, to_item};
+use crate::{Aws, Keys, Officer, Rate, Rates, StoreError, Taken};
+
+const SK: &str = "CASE";
+
+/// The cases that somebody has to look at, oldest first: an item each, in one partition. A thousand cases a second fit into
+/// it.
+const QUEUE: &str = "V#QUEUE";
+
+/// Cases that one phone may open in a day.
+const PER_DAY: Rate = Rate { name: "cases", window: SignedDuration::from_hours(24), most: 5 };
+
+/// Looks at one case by its number: whoever has a number guesses no birth date.
+const LOOKS: Rate = Rate { name: "looks at a case", window: SignedDuration::from_hours(1), most: 10 };
+
+/// The most pieces of evidence that a case has.
+const MOST_EVIDENCE: usize = 5;
+/// The most messages that a case has: an item of the table has a size limit.
+const MOST_MESSAGES: usize = 40;
+
+/// A case as it is kept. What is personal is in its file, sealed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CaseRecord {
+    /// Its key.
+    pub pk: String,
+    /// Which write this is, from 1: the condition of the next.
+    pub revision: u32,
+    /// What is wrong.
+    pub correction: Correction,
+    /// Where it stands.
+    pub state: CaseState,
+    /// The index key of the person that it is about, as the number was written: whether there is one or not.
+    pub person: String,
+    /// The index key of the phone that asked. Not named `phone`, which is what the index of phones lists.
+    pub applicant: String,
+    /// The key of the event whose dose was corrected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub changed_at: Timestamp,
+    file: ByteBuf,
+}
+
+/// What a case says. Personal: for sealed fields only.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CaseFile {
+    /// Its number.
+    pub number: String,
+    /// NIK or passport number, as it was written.
+    pub identity: String,
+    /// The name, as it was written.
+    pub name: String,
+    /// The birth date.
+    pub birth_date: Date,
+    /// The phone that asked, E.164: a code came to it.
+    pub phone: String,
+    /// The right value, as it was written; empty for a missing dose.
+    pub right: String,
+    /// The missing dose, as the person says it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dose: Option<MissingDose>,
+    /// What else the person says.
+    pub note: String,
+    /// Whether something like it was found when it was opened.
+    pub possible_match: bool,
+    /// Pictures of cards and the like.
+    #[serde(default)]
+    pub evidence: Vec<Evidence>,
+    /// What officers asked, and what the person answered.
+    #[serde(default)]
+    pub messages: Vec<Message>,
+    /// What an officer would do, until another decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Proposal>,
+    /// What was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+}
+
+/// A dose that the record does not have.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MissingDose {
+    /// Which one it was.
+    pub dose_number: u8,
+    /// The vaccine's name.
+    pub vaccine: String,
+    /// The day.
+    pub vaccination_date: Date,
+    /// The facility's name.
+    pub facility: String,
+}
+
+/// A piece of evidence.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Its key in the bucket.
+    pub key: String,
+    /// Its media type.
+    pub content_type: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+/// A message of a case.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Message {
+    /// When.
+    pub at: Timestamp,
+    /// Whether an officer wrote it.
+    pub from_officer: bool,
+    /// What.
+    pub text: String,
+}
+
+/// A correction that waits for a second person.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Proposal {
+    /// The officer's id: it must be another who approves.
+    pub officer: String,
+    /// The officer's name.
+    pub officer_name: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub why: String,
+    /// The key of the event whose dose is rewritten; none where one is made.
+    pub event: Option<String>,
+    /// The row as it should be.
+    pub row: FeedRow,
+}
+
+/// What was decided.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Decision {
+    /// Whether it was granted.
+    pub granted: bool,
+    /// The officer's name.
+    pub officer_name: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why, for the person to read.
+    pub why: String,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct NewCase {
+    /// What is wrong.
+    pub correction: Correction,
+    /// The person's index key.
+    pub person: String,
+    /// What the case says; its number is made.
+    pub file: CaseFile,
+}
+
+/// A case of the queue.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Queued {
+    sk: String,
+    /// Its key.
+    pub case: String,
+    /// What is wrong.
+    pub correction: Correction,
+    /// Where it stands.
+    pub state: CaseState,
+    /// When it was opened.
+    pub created_at: Timestamp,
+}
+
+/// A case in the list of the phone that opened it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Listed {
+    case: String,
+}
+
+/// What a step of a case came to.
+#[derive(Debug)]
+pub enum Step {
+    /// It was done; the case as it is now.
+    Done(Box<CaseRecord>),
+    /// Another was faster: the case, or the dose, is not what it was.
+    Overtaken,
+    /// The record would contradict itself, or no dose could be made of it.
+    Contradiction,
+}
+
+/// Opens, finds and decides cases.
+#[derive(Clone)]
+pub struct Cases {
+    table: Table,
+    keys: Keys,
+    doses: Doses,
+    rates: Rates,
+}
+
+impl CaseRecord {
+    /// What it says.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] where its seal does not open.
+    pub fn file(&self, keys: &Keys) -> Result<CaseFile, StoreError> {
+        keys.open(&file_key(&self.pk), &self.file).map_err(|_| StoreError::Corrupt("case"))
+    }
+
+    /// The case with another file: its next revision.
+    fn next(
+        &self,
+        state: CaseState,
+        file: &CaseFile,
+        keys: &Keys,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            revision: self.revision + 1,
+            state,
+            changed_at: now,
+            file: seal(&self.pk, file, keys)?,
+            ..self.clone()
+        })
+    }
+
+    /// A record from an item of the table's stream; `None` where the item is no case.
+    pub fn from_image(image: serde_dynamo::Item) -> Option<Self> {
+        table::from_image(image, SK)
+    }
+
+    fn queue_key(&self) -> String {
+        format!("{:013} {}", self.created_at.as_millisecond(), self.pk)
+    }
+}
+
+fn file_key(pk: &str) -> String {
+    format!("{pk} {SK} file")
+}
+
+fn seal(pk: &str, file: &CaseFile, keys: &Keys) -> Result<ByteBuf, StoreError> {
+    let sealed = keys.seal(&file_key(pk), file).map(ByteBuf::from);
+    sealed.ok_or(StoreError::Corrupt("a case cannot be sealed"))
+}
+
+fn listed_key(pk: &str) -> String {
+    format!("CASE#{pk}")
+}
+
+impl Cases {
+    /// Where evidence lies in the bucket.
+    pub const EVIDENCE: &str = "evidence/";
+
+    /// The cases of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self { table: aws.table(), keys: aws.keys.clone(), doses: Doses::new(aws), rates: Rates::new(aws) }
+    }
+
+    /// Opens a case for a phone (its index key); the seconds until it may open another where it opened many today.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn open(
+        &self,
+        applicant: &str,
+        new: NewCase,
+        now: Timestamp,
+    ) -> Result<Result<CaseNumber, u32>, StoreError> {
+        if let Taken::Full { wait } = self.rates.take(&PER_DAY, applicant, now).await? {
+            return Ok(Err(wait));
+        }
+        let bits = Keys::random::<8>().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
+        let number = CaseNumber::of_bits(u64::from_be_bytes(bits));
+        let pk = self.keys.case(&number);
+        let file = CaseFile { number: number.as_str().to_owned(), ..new.file };
+        let record = CaseRecord {
+            revision: 1,
+            correction: new.correction,
+            state: CaseState::Open,
+            person: new.person,
+            applicant: applicant.to_owned(),
+            event: None,
+            created_at: now,
+            changed_at: now,
+            file: seal(&pk, &file, &self.keys)?,
+            pk: pk.clone(),
+        };
+        let is_new = "attribute_not_exists(pk)";
+        let listed = Listed { case: pk.clone() };
+        let all = vec![
+            self.table.putting(to_item(&pk, SK, &record)?, is_new, &[])?,
+            self.queueing(&record)?,
+            self.table.putting(to_item(&list_of(applicant), &listed_key(&pk), &listed)?, is_new, &[])?,
+        ];
+        if !self.table.transact(all).await? {
+            return Err(StoreError::Unavailable("a random case number is there already".to_owned()));
+        }
+        Ok(Ok(number))
+    }
+
+    /// Counts a look at a case by its number, known or not; `false` where there were too many within the hour.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn may_look_up(&self, number: &CaseNumber, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(matches!(self.rates.take(&LOOKS, number.as_str(), now).await?, Taken::Now(_)))
+    }
+
+    /// The case of a number.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn of_number(&self, number: &CaseNumber) -> Result<Option<CaseRecord>, StoreError> {
+        self.of_key(&self.keys.case(number)).await
+    }
+
+    /// The case of a key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn of_key(&self, pk: &str) -> Result<Option<CaseRecord>, StoreError> {
+        self.table.get(pk, SK).await?.map(|item| from_item(item, "case")).transpose()
+    }
+
+    /// The cases that a phone (its index key) opened, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn of_applicant(&self, applicant: &str) -> Result<Vec<CaseRecord>, StoreError> {
+        let mut cases = Vec::new();
+        for item in self.table.partition(&list_of(applicant)).await? {
+            if item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk.starts_with("CASE#")) {
+                let listed: Listed = from_item(item, "case in the list")?;
+                cases.extend(self.of_key(&listed.case).await?);
+            }
+        }
+        cases.sort_by_key(|case| std::cmp::Reverse(case.created_at));
+        Ok(cases)
+    }
+
+    /// The cases about a person (its index key), newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn of_person_key(&self, person: &str) -> Result<Vec<CaseRecord>, StoreError> {
+        let items = self.table.query_between("by_person", ("person", person), ("N#", "N#~")).await?;
+        let mut cases: Vec<CaseRecord> =
+            items.into_iter().map(|item| from_item(item, "case")).collect::<Result<_, _>>()?;
+        cases.sort_by_key(|case| std::cmp::Reverse(case.created_at));
+        Ok(cases)
+    }
+
+    /// The cases that somebody has to look at, oldest first: at most `most`, after this one where one is named.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn queue(&self, after: Option<&str>, most: usize) -> Result<Vec<Queued>, StoreError> {
+        let items = self.table.partition_after(QUEUE, after.unwrap_or(" "), most).await?;
+        items.into_iter().map(|item| from_item(item, "case of the queue")).collect()
+    }
+
+    /// Notes a piece of evidence that is about to be uploaded. `None` where the case has as many as it may, is decided, or has
+    /// changed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn expect_evidence(
+        &self,
+        case: &CaseRecord,
+        content_type: &str,
+        bytes: u64,
+        now: Timestamp,
+    ) -> Result<Option<Evidence>, StoreError> {
+        let mut file = case.file(&self.keys)?;
+        if case.state.is_decided() || file.evidence.len() >= MOST_EVIDENCE {
+            return Ok(None);
+        }
+        let name =
+            crate::Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
+        let folder = case.pk.trim_start_matches("N#");
+        let evidence = Evidence {
+            key: format!("{}{folder}/{}", Self::EVIDENCE, name.secret()),
+            content_type: content_type.to_owned(),
+            bytes,
+        };
+        file.evidence.push(evidence.clone());
+        let next = case.next(case.state, &file, &self.keys, now)?;
+        Ok(self.write(case, &next, Vec::new()).await?.then_some(evidence))
+    }
+
+    /// The person's answer to what an officer asked: the case is open again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn answer(&self, case: &CaseRecord, text: &str, now: Timestamp) -> Result<Step, StoreError> {
+        if case.state != CaseState::AskedBack {
+            return Ok(Step::Overtaken);
+        }
+        self.say(case, CaseState::Open, false, text, now).await
+    }
+
+    /// Asks the person back.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn ask_back(&self, case: &CaseRecord, text: &str, now: Timestamp) -> Result<Step, StoreError> {
+        if case.state.is_decided() {
+            return Ok(Step::Overtaken);
+        }
+        self.say(case, CaseState::AskedBack, true, text, now).await
+    }
+
+    async fn say(
+        &self,
+        case: &CaseRecord,
+        state: CaseState,
+        from_officer: bool,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
+        let mut file = case.file(&self.keys)?;
+        if file.messages.len() >= MOST_MESSAGES {
+            return Ok(Step::Overtaken);
+        }
+        file.messages.push(Message { at: now, from_officer, text: text.to_owned() });
+        file.proposal = None;
+        self.step(case, state, &file, Vec::new(), now).await
+    }
+
+    /// Refuses a case.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn refuse(
+        &self,
+        case: &CaseRecord,
+        officer: &Officer,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
+        if case.state.is_decided() {
+            return Ok(Step::Overtaken);
+        }
+        let mut file = case.file(&self.keys)?;
+        file.decision = Some(Decision {
+            granted: false,
+            officer_name: officer.name.clone(),
+            at: now,
+            why: why.to_owned(),
+        });
+        self.step(case, CaseState::Refused, &file, Vec::new(), now).await
+    }
+
+    /// Notes what an officer would do, for another to decide.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn propose(
+        &self,
+        case: &CaseRecord,
+        officer: &Officer,
+        dose: Option<&DoseRecord>,
+        row: FeedRow,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
+        if case.state.is_decided() {
+            return Ok(Step::Overtaken);
+        }
+        if self.rewrite(case, dose, &row, now)?.is_none() {
+            return Ok(Step::Contradiction);
+        }
+        let mut file = case.file(&self.keys)?;
+        file.proposal = Some(Proposal {
+            officer: officer.id.clone(),
+            officer_name: officer.name.clone(),
+            at: now,
+            why: why.to_owned(),
+            event: dose.map(|dose| dose.pk.clone()),
+            row,
+        });
+        self.step(case, CaseState::AwaitingApproval, &file, Vec::new(), now).await
+    }
+
+    /// Grants a case: the dose says from now on what this row says, its links are dead, and whoever reads the table's stream
+    /// makes the certificate and sends the SMS. All of it or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn grant(
+        &self,
+        case: &CaseRecord,
+        officer: &Officer,
+        dose: Option<&DoseRecord>,
+        row: &FeedRow,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
+        if case.state.is_decided() {
+            return Ok(Step::Overtaken);
+        }
+        let Some(rewrite) = self.rewrite(case, dose, row, now)? else { return Ok(Step::Contradiction) };
+        let mut file = case.file(&self.keys)?;
+        file.decision = Some(Decision {
+            granted: true,
+            officer_name: officer.name.clone(),
+            at: now,
+            why: why.to_owned(),
+        });
+        let (event, writing) = self.doses.writing(dose, &rewrite)?;
+        let case = CaseRecord { event: Some(event), ..case.clone() };
+        self.step(&case, CaseState::Granted, &file, vec![writing], now).await
+    }
+
+    /// The dose after the correction; `None` where it would be worse than before.
+    fn rewrite(
+        &self,
+        case: &CaseRecord,
+        dose: Option<&DoseRecord>,
+        row: &FeedRow,
+        now: Timestamp,
+    ) -> Result<Option<Rewrite>, StoreError> {
+        let origin = Origin { job: case.pk.clone(), line: u64::from(case.revision) };
+        let Some(rewrite) = DoseRecord::rewritten(dose, row.clone(), origin, now, &self.keys)? else {
+            return Ok(None);
+        };
+        let good = match rewrite.verdict() {
+            Verdict::Complete => true,
+            // What was incomplete before may stay so: the facility completes it.
+            Verdict::Incomplete => dose.is_some_and(|dose| dose.verdict == Verdict::Incomplete),
+            Verdict::Held | Verdict::Rejected => false,
+        };
+        Ok(good.then_some(rewrite))
+    }
+
+    async fn step(
+        &self,
+        case: &CaseRecord,
+        state: CaseState,
+        file: &CaseFile,
+        more: Vec<TransactWriteItem>,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
+        let next = case.next(state, file, &self.keys, now)?;
+        let done = self.write(case, &next, more).await?;
+        Ok(if done { Step::Done(Box::new(next)) } else { Step::Overtaken })
+    }
+
+    /// Writes the next revision, its place in the queue and what belongs to it: all or nothing.
+    async fn write(
+        &self,
+        case: &CaseRecord,
+        next: &CaseRecord,
+        more: Vec<TransactWriteItem>,
+    ) -> Result<bool, StoreError> {
+        let revision = [(":revision", n(case.revision))];
+        let mut all =
+            vec![self.table.putting(to_item(&next.pk, SK, next)?, "revision = :revision", &revision)?];
+        all.push(if next.state.is_decided() {
+            self.table.deleting(QUEUE, &next.queue_key())?
+        } else {
+            self.queueing(next)?
+        });
+        all.extend(more);
+        self.table.transact(all).await
+    }
+
+    fn queueing(&self, case: &CaseRecord) -> Result<TransactWriteItem, StoreError> {
+        let sk = case.queue_key();
+        let queued = Queued {
+            sk: sk.clone(),
+            case: case.pk.clone(),
+            correction: case.correction,
+            state: case.state,
+            created_at: case.created_at,
+        };
+        // The case's own condition decides.
+        self.table.putting_always(to_item(QUEUE, &sk, &queued)?)
+    }
+}
+
+impl Queued {
+    /// By what [`Cases::queue`] goes on after it.
+    pub fn position(&self) -> &str {
+        &self.sk
+    }
+}
+
+fn list_of(applicant: &str) -> String {
+    format!("A#{applicant}")
+}
+
+impl CaseFile {
+    /// The phone that asked.
+    pub fn phone(&self) -> Option<PhoneNumber> {
+        PhoneNumber::parse(&self.phone)
+    }
+}

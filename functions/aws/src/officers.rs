@@ -1,0 +1,217 @@
+//! The helpdesk's officers: who they are, and the second factor that they log in with.
+
+use bukti_domain::PhoneNumber;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use totp_rs::{Algorithm, TOTP};
+
+use crate::table::{Table, from_item, n, to_item};
+use crate::{Aws, Keys, Rate, Rates, StoreError, Taken};
+
+/// All officers are one partition: there are some hundreds.
+const OFFICERS: &str = "H#OFFICERS";
+
+/// Bytes of the secret that codes are made of: what RFC 4226 recommends.
+const SECRET: usize = 20;
+
+/// A code is good for so many seconds (RFC 6238) …
+const STEP: u64 = 30;
+/// … and for so many steps before and after, since phones' clocks go wrong.
+const SKEW: i64 = 1;
+
+/// Wrong codes of an officer. Whoever has the phone still has a million codes to guess.
+const TRIES: Rate = Rate { name: "second factor", window: jiff::SignedDuration::from_mins(15), most: 5 };
+
+/// What an officer may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Looks, answers, decides.
+    Officer,
+    /// Approves as well what another officer would change of who a certificate is for.
+    Supervisor,
+}
+
+impl Role {
+    /// The code in answers and on the command line.
+    pub fn code(self) -> &'static str {
+        match self {
+            Role::Officer => "officer",
+            Role::Supervisor => "supervisor",
+        }
+    }
+}
+
+/// An officer, for whom a phone is known by its index key.
+#[derive(Clone, Debug)]
+pub struct Officer {
+    /// Which one: by it the audit names them.
+    pub id: String,
+    /// The name, as an admin wrote it.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Since when.
+    pub added_at: Timestamp,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct OfficerRecord {
+    sk: String,
+    role: Role,
+    /// The step of the last code that counted: none of this step or before counts again.
+    last_step: i64,
+    added_at: Timestamp,
+    about: ByteBuf,
+}
+
+#[derive(Serialize, Deserialize)]
+struct About {
+    name: String,
+    secret: ByteBuf,
+}
+
+/// What a try with a code of the second factor came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FactorTry {
+    /// It is right, for the first time.
+    Right,
+    /// It is wrong, or was used before.
+    Wrong,
+    /// Tried too often.
+    Full {
+        /// Seconds until it can be tried again.
+        wait: u32,
+    },
+}
+
+/// Adds, finds and removes officers.
+#[derive(Clone)]
+pub struct Officers {
+    table: Table,
+    keys: Keys,
+    rates: Rates,
+}
+
+impl Officers {
+    /// The officers of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self { table: aws.table(), keys: aws.keys.clone(), rates: Rates::new(aws) }
+    }
+
+    /// Makes the owner of a phone an officer, or gives one another role, name and second factor. Gives the secret of the
+    /// second factor, base32 (RFC 4648, no padding), for an authenticator: it is told this once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn add(
+        &self,
+        phone: &PhoneNumber,
+        name: &str,
+        role: Role,
+        now: Timestamp,
+    ) -> Result<String, StoreError> {
+        let sk = self.keys.phone(phone);
+        let secret =
+            Keys::random::<SECRET>().ok_or_else(|| StoreError::Unavailable("no randomness".into()))?;
+        let totp = totp(secret.to_vec());
+        let about = About { name: name.to_owned(), secret: ByteBuf::from(secret) };
+        let about = self.keys.seal(&item_key(&sk), &about).map(ByteBuf::from);
+        let about = about.ok_or(StoreError::Corrupt("an officer cannot be sealed"))?;
+        let record = OfficerRecord { sk: sk.clone(), role, last_step: 0, added_at: now, about };
+        self.table.put(to_item(OFFICERS, &sk, &record)?).await?;
+        Ok(totp.get_secret_base32())
+    }
+
+    /// Takes an officer away; `false` where the phone is none's. Their sessions are a citizen's from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn remove(&self, phone: &PhoneNumber) -> Result<bool, StoreError> {
+        let sk = self.keys.phone(phone);
+        let known = self.table.get(OFFICERS, &sk).await?.is_some();
+        self.table.delete(OFFICERS, &sk).await?;
+        Ok(known)
+    }
+
+    /// All officers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn all(&self) -> Result<Vec<Officer>, StoreError> {
+        let items = self.table.partition(OFFICERS).await?;
+        items.into_iter().map(|item| Ok(self.open(from_item(item, "officer")?)?.0)).collect()
+    }
+
+    /// The officer whose phone has this index key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn of_phone_key(&self, phone: &str) -> Result<Option<Officer>, StoreError> {
+        let Some(record) = self.record(phone).await? else { return Ok(None) };
+        Ok(Some(self.open(record)?.0))
+    }
+
+    /// Judges a code of the second factor (RFC 6238: SHA-1, six digits, 30 seconds, one step of tolerance). Tries are counted
+    /// before the code is compared, and a right one is used up: however many come at once, five are judged and one counts.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn try_code(&self, phone: &str, code: &str, now: Timestamp) -> Result<FactorTry, StoreError> {
+        let Some(record) = self.record(phone).await? else { return Ok(FactorTry::Wrong) };
+        if let Taken::Full { wait } = self.rates.take(&TRIES, phone, now).await? {
+            return Ok(FactorTry::Full { wait });
+        }
+        let totp = totp(self.open(record)?.1);
+        let step_now = now.as_second() / STEP as i64;
+        let found = (step_now - SKEW..=step_now + SKEW)
+            .find(|step| Keys::same(&totp.generate(step.unsigned_abs() * STEP), code));
+        let Some(step) = found else { return Ok(FactorTry::Wrong) };
+        let values = [(":step", n(step))];
+        let update = "SET last_step = :step";
+        let used = self.table.update_if(OFFICERS, phone, update, "last_step < :step", &values).await?;
+        Ok(if used.is_some() { FactorTry::Right } else { FactorTry::Wrong })
+    }
+
+    async fn record(&self, phone: &str) -> Result<Option<OfficerRecord>, StoreError> {
+        self.table.get(OFFICERS, phone).await?.map(|item| from_item(item, "officer")).transpose()
+    }
+
+    fn open(&self, record: OfficerRecord) -> Result<(Officer, Vec<u8>), StoreError> {
+        let about: About = self
+            .keys
+            .open(&item_key(&record.sk), &record.about)
+            .map_err(|_| StoreError::Corrupt("officer"))?;
+        let officer =
+            Officer { id: record.sk, name: about.name, role: record.role, added_at: record.added_at };
+        Ok((officer, about.secret.into_vec()))
+    }
+}
+
+fn item_key(sk: &str) -> String {
+    format!("{OFFICERS} {sk} about")
+}
+
+fn totp(secret: Vec<u8>) -> TOTP {
+    TOTP::new_unchecked(Algorithm::SHA1, 6, 0, STEP, secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_the_standard() {
+        // RFC 6238, appendix B: the last six of its eight digits.
+        let totp = totp(b"12345678901234567890".to_vec());
+        for (at, code) in [(59, "287082"), (1_111_111_109, "081804"), (20_000_000_000, "353130")] {
+            assert_eq!(totp.generate(at), code);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What people ask for, and how they see what became of it.
+
+use bukti_aws::{CaseFile, EvidenceStore, Login, MissingDose, NewCase};
+use bukti_domain::{
+    Asking, CaseNumber, Correction, Identity, PersonName, PhoneNumber, likenesses, parse_date, vaccine_named,
+};
+use bukti_http::{Allowance, Caller, Failure, FailureResult, field, identity_field, json, read_json};
+use bukti_wire::{
+    CaseOpened, CaseQuery, CaseReply, CaseRequest, Cases as CasesAnswer, EvidenceRequest, EvidenceSlot,
+    FieldError, Look, Looks, ProblemCode,
+};
+use jiff::Timestamp;
+use lambda_http::Request;
+
+use crate::view::case_view;
+use crate::{Helpdesk, written};
+
+/// A dose number as people write it.
+fn dose_number(text: &str) -> Option<u8> {
+    text.parse().ok().filter(|number| (1..=9).contains(number))
+}
+
+impl Helpdesk {
+    pub(crate) async fn open_case(
+        &self,
+        request: &Request,
+        login: &Login,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> FailureResult {
+        let asked: CaseRequest = read_json(request)?;
+        let mut errors = Vec::new();
+        let correction = field("correction", &asked.correction, Correction::of_code, &mut errors);
+        let name = field("name", &asked.name, PersonName::parse, &mut errors);
+        let identity = identity_field(asked.nik.as_deref(), asked.passport.as_deref(), &mut errors);
+        let birth_date = field("birth_date", &asked.birth_date, parse_date, &mut errors);
+        let note = match asked.note.as_deref().map(str::trim) {
+            None | Some("") => Some(String::new()),
+            Some(note) => field("note", note, written, &mut errors),
+        };
+        let about = correction.and_then(|correction| about(correction, &asked, &mut errors));
+        let (Some(correction), Some(name), Some(identity), Some(birth_date), Some(note), Some((right, dose))) =
+            (correction, name, identity, birth_date, note, about)
+        else {
+            return Err(Failure::fields(errors));
+        };
+        self.guard.allow(caller, &Allowance::CASES, now).await?;
+
+        let phone = PhoneNumber::parse(&login.account.phone).ok_or_else(|| {
+            // A session of a Bukti of before does not have it.
+            Failure::new(ProblemCode::NotLoggedIn)
+        })?;
+        let right = match correction {
+            Correction::Phone => phone.e164().to_owned(),
+            Correction::Name => name.as_written().to_owned(),
+            Correction::BirthDate => birth_date.to_string(),
+            Correction::Identity => asked.nik.or(asked.passport).unwrap_or_default().trim().to_owned(),
+            Correction::DoseNumber | Correction::DoseMissing => right,
+        };
+        let asking =
+            Asking { identity: identity.clone(), name: name.clone(), birth_date, phone: Some(phone.clone()) };
+        let file = CaseFile {
+            number: String::new(),
+            identity: match &identity {
+                Identity::Nik(nik) => nik.digits().to_owned(),
+                Identity::Passport(passport) => passport.number().to_owned(),
+            },
+            name: name.as_written().to_owned(),
+            birth_date,
+            phone: phone.e164().to_owned(),
+            right,
+            dose,
+            note,
+            possible_match: self.finds_alike(&asking).await?,
+            evidence: Vec::new(),
+            messages: Vec::new(),
+            proposal: None,
+            decision: None,
+        };
+        let possible_match = file.possible_match;
+        let new = NewCase { correction, person: self.aws.keys.person(&identity), file };
+        match self.cases.open(&login.phone, new, now).await? {
+            Ok(number) => Ok(json(201, &CaseOpened { number: number.grouped(), possible_match })),
+            Err(seconds) => Err(Failure::new(ProblemCode::TooManyRequests).retry_after(seconds)),
+        }
+    }
+
+    /// Whether there is a dose that may be the person's though it is not recorded so.
+    async fn finds_alike(&self, asking: &Asking) -> Result<bool, Failure> {
+        for record in self.doses.alike(&asking.name, asking.birth_date).await? {
+            if !likenesses(asking, &record.dose(&self.aws.keys)?).is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(crate) async fn own_cases(&self, login: &Login) -> FailureResult {
+        let cases = self.cases.of_applicant(&login.phone).await?;
+        let views = cases.iter().map(|case| Ok(case_view(case, &case.file(&self.aws.keys)?)));
+        Ok(json(200, &CasesAnswer { cases: views.collect::<Result<_, Failure>>()? }))
+    }
+
+    /// How a case stands, for who has its number and the birth date. Who has one of them is answered as who has none.
+    pub(crate) async fn look_up(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
+        let asked: CaseQuery = read_json(request)?;
+        let mut errors = Vec::new();
+        let number = field("number", &asked.number, CaseNumber::parse, &mut errors);
+        let birth_date = field("birth_date", &asked.birth_date, parse_date, &mut errors);
+        let (Some(number), Some(birth_date)) = (number, birth_date) else {
+            return Err(Failure::fields(errors));
+        };
+        self.guard.allow(caller, &Allowance::LINKS, now).await?;
+        let missing = || Failure::new(ProblemCode::NotFound);
+        if !self.cases.may_look_up(&number, now).await? {
+            return Err(missing());
+        }
+        let case = self.cases.of_number(&number).await?.ok_or_else(missing)?;
+        let file = case.file(&self.aws.keys)?;
+        if file.birth_date != birth_date {
+            return Err(missing());
+        }
+        Ok(json(200, &case_view(&case, &file)))
+    }
+
+    /// The case of a number, where this phone opened it. Another's and nobody's are answered alike.
+    async fn own_case(&self, login: &Login, number: &str) -> Result<bukti_aws::CaseRecord, Failure> {
+        let case = self.case(number).await?;
+        if case.applicant == login.phone { Ok(case) } else { Err(Failure::new(ProblemCode::NotFound)) }
+    }
+
+    pub(crate) async fn expect_evidence(
+        &self,
+        request: &Request,
+        login: &Login,
+        number: &str,
+        now: Timestamp,
+    ) -> FailureResult {
+        let asked: EvidenceRequest = read_json(request)?;
+        let mut errors = Vec::new();
+        let known = |given: &str| EvidenceStore::TYPES.into_iter().find(|known| *known == given);
+        let content_type = field("content_type", &asked.content_type, known, &mut errors);
+        let fits = (1..=EvidenceStore::MOST_BYTES).contains(&asked.bytes);
+        if !fits {
+            errors.push(FieldError { field: "bytes".to_owned(), code: "invalid".to_owned() });
+        }
+        let Some(content_type) = content_type.filter(|_| fits) else { return Err(Failure::fields(errors)) };
+        let case = self.own_case(login, number).await?;
+        let evidence = self.cases.expect_evidence(&case, content_type, asked.bytes, now).await?;
+        let evidence = evidence.ok_or_else(|| Failure::new(ProblemCode::EvidenceFull))?;
+        let url = self.evidence.slot(&evidence).await?;
+        Ok(json(201, &EvidenceSlot { url, expires_in: bukti_aws::Documents::EXPIRES_IN }))
+    }
+
+    pub(crate) async fn reply(
+        &self,
+        request: &Request,
+        login: &Login,
+        number: &str,
+        now: Timestamp,
+    ) -> FailureResult {
+        let asked: CaseReply = read_json(request)?;
+        let mut errors = Vec::new();
+        let text = field("text", &asked.text, written, &mut errors);
+        let text = text.ok_or_else(|| Failure::fields(errors))?;
+        let case = self.own_case(login, number).await?;
+        self.stepped(self.cases.answer(&case, &text, now).await?)
+    }
+
+    /// Who looked at the record of a person of this phone.
+    pub(crate) async fn looks(&self, login: &Login, person: &str) -> FailureResult {
+        let person = format!("P#{person}");
+        let own = self.doses.of_phone_key(&login.phone).await?;
+        if !own.iter().any(|dose| dose.person.as_deref() == Some(&person)) {
+            return Err(Failure::new(ProblemCode::NotFound));
+        }
+        let entries = self.audit.of_person_key(&person).await?;
+        let look = |entry: bukti_aws::Entry| Look {
+            at: entry.at.as_second(),
+            officer: entry.officer_name,
+            action: entry.action.code().to_owned(),
+        };
+        Ok(json(200, &Looks { looks: entries.into_iter().rev().map(look).collect() }))
+    }
+}
+
+/// The right value and the dose that are said of a correction, beside who the person is. `None` where something is wrong.
+fn about(
+    correction: Correction,
+    asked: &CaseRequest,
+    errors: &mut Vec<FieldError>,
+) -> Option<(String, Option<MissingDose>)> {
+    let given = |field: &Option<String>| field.clone().unwrap_or_default();
+    match correction {
+        Correction::DoseNumber => {
+            let number = field("dose_number", &given(&asked.dose_number), dose_number, errors)?;
+            Some((number.to_string(), None))
+        }
+        Correction::DoseMissing => {
+            let number = field("dose_number", &given(&asked.dose_number), dose_number, errors);
+            let vaccine = field("vaccine", &given(&asked.vaccine), vaccine_named, errors);
+            let date = field("vaccination_date", &given(&asked.vaccination_date), parse_date, errors);
+            let facility = field("facility", &given(&asked.facility), written, errors);
+            let dose = MissingDose {
+                dose_number: number?,
+                vaccine: vaccine?.name.clone(),
+                vaccination_date: date?,
+                facility: facility?,
+            };
+            Some((String::new(), Some(dose)))
+        }
+        _ => Some((String::new(), None)),
+    }
+}

@@ -1,0 +1,128 @@
+//! HTTP function `helpdesk`: what people say is wrong with their records, and the officers who put it right.
+//!
+//! ```text
+//!  citizen, logged in ──► case ──► queue ──► officer, with a second factor ──► granted
+//!        ▲   evidence ──► bucket                 │ asks back, refuses             │ one transaction
+//!        └───────────────── SMS ◄── notify ◄─────┴── table ◄── case and dose ◄────┘
+//! ```
+//!
+//! A phone is moved by nobody who just knows facts: the new one is the phone that is logged in with, so a code came to it,
+//! and an officer grants it with evidence or a facility's word only. The owner of the old one is told.
+
+mod citizen;
+mod officer;
+mod view;
+
+use bukti_aws::{
+    Audit, Aws, CaseRecord, Cases, Certificates, Doses, EvidenceStore, Links, Notifications, Officer,
+    Officers, Sessions,
+};
+use bukti_domain::CaseNumber;
+use bukti_http::{Answer, Caller, Failure, FailureResult, Guard, path_parameter, require_login};
+use bukti_wire::{Function, ProblemCode};
+use jiff::Timestamp;
+use lambda_http::Request;
+
+/// The longest text that people and officers write, in characters.
+const LONGEST_TEXT: usize = 1000;
+
+/// The function with what it may do.
+#[derive(Clone)]
+pub struct Helpdesk {
+    aws: Aws,
+    audit: Audit,
+    cases: Cases,
+    certificates: Certificates,
+    doses: Doses,
+    evidence: EvidenceStore,
+    links: Links,
+    notifications: Notifications,
+    officers: Officers,
+    sessions: Sessions,
+    guard: Guard,
+}
+
+impl Helpdesk {
+    /// The function of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self {
+            audit: Audit::new(aws),
+            cases: Cases::new(aws),
+            certificates: Certificates::new(aws),
+            doses: Doses::new(aws),
+            evidence: EvidenceStore::new(aws),
+            links: Links::new(aws),
+            notifications: Notifications::new(aws),
+            officers: Officers::new(aws),
+            sessions: Sessions::new(aws),
+            guard: Guard::new(aws),
+            aws: aws.clone(),
+        }
+    }
+
+    /// Answers a request.
+    pub async fn handle(&self, request: Request) -> Answer {
+        let route = async |caller: &Caller, now| self.route(&request, caller, now).await;
+        self.guard.serve(&request, Function::Helpdesk, route).await
+    }
+
+    async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
+        let parameter = path_parameter(request, &caller.route);
+        if caller.endpoint() == ("POST", "/api/cases/lookup") {
+            return self.look_up(request, caller, now).await;
+        }
+        let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
+        match caller.endpoint() {
+            ("POST", "/api/cases") => return self.open_case(request, &login, caller, now).await,
+            ("GET", "/api/cases") => return self.own_cases(&login).await,
+            ("POST", "/api/cases/{case}/evidence") => {
+                return self.expect_evidence(request, &login, parameter, now).await;
+            }
+            ("POST", "/api/cases/{case}/replies") => {
+                return self.reply(request, &login, parameter, now).await;
+            }
+            ("GET", "/api/people/{person}/looks") => return self.looks(&login, parameter).await,
+            ("POST", "/api/helpdesk/second-factor") => {
+                return self.second_factor(request, &login, caller, now).await;
+            }
+            _ => {}
+        }
+        // From here on for officers only.
+        let officer = self.officer(&login).await?;
+        match caller.endpoint() {
+            ("GET", "/api/helpdesk/officer") => Ok(view::officer(&officer)),
+            ("GET", "/api/helpdesk/cases") => self.queue(request).await,
+            ("GET", "/api/helpdesk/cases/{case}") => self.look_at_case(&officer, parameter, now).await,
+            ("POST", "/api/helpdesk/cases/{case}/decisions") => {
+                self.decide(request, &officer, parameter, now).await
+            }
+            ("POST", "/api/helpdesk/people") => self.find_people(request, &officer, now).await,
+            ("POST", "/api/helpdesk/doses/{dose}/sms") => {
+                self.resend(request, &officer, parameter, now).await
+            }
+            _ => Err(Failure::new(ProblemCode::NotFound)),
+        }
+    }
+
+    /// The officer of a session in which the second factor was shown. Whoever was removed is none from then on.
+    async fn officer(&self, login: &bukti_aws::Login) -> Result<Officer, Failure> {
+        let officer = self.officers.of_phone_key(&login.phone).await?;
+        let officer = officer.ok_or_else(|| Failure::new(ProblemCode::NotAnOfficer))?;
+        if !login.second_factor {
+            return Err(Failure::new(ProblemCode::SecondFactorNeeded));
+        }
+        Ok(officer)
+    }
+
+    async fn case(&self, number: &str) -> Result<CaseRecord, Failure> {
+        let missing = || Failure::new(ProblemCode::NotFound);
+        let number = CaseNumber::parse(number).ok_or_else(missing)?;
+        self.cases.of_number(&number).await?.ok_or_else(missing)
+    }
+}
+
+/// A text that somebody wrote: tidied, not empty, not too long.
+fn written(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty() && text.chars().count() <= LONGEST_TEXT).then(|| text.to_owned())
+}

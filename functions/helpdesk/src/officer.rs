@@ -1,0 +1,470 @@
+//! What officers see and decide. Each look and each change is in the audit before it is shown or done.
+
+use bukti_aws::{
+    About, Action, CaseFile, CaseRecord, DoseRecord, FactorTry, Login, Officer, PersonRecords, Role, Step,
+    StoreError, parse_certificate_id,
+};
+use bukti_domain::{
+    Asking, CaseState, Correction, FeedRow, Identity, Likeness, PersonName, PhoneNumber,
+    certificate_id_grouped, doses_counted_twice, likenesses,
+};
+use bukti_http::{
+    Allowance, Caller, Failure, FailureResult, SessionCookie, accepted, dose_status, doses_by_day, field,
+    json, query_parameter, read_json,
+};
+use bukti_wire::{
+    CaseDecision, CaseProposal, CaseQueue, CaseSummary, EvidencePiece, OfficerCase, OfficerDose, PeopleFound,
+    PersonFound, PersonQuery, ProblemCode, ResendRequest, SecondFactor, TrailEntry,
+};
+use jiff::Timestamp;
+use lambda_http::Request;
+
+use crate::view::{case_view, recorded, said, summary};
+use crate::{Helpdesk, view, written};
+
+/// Cases of a page of the queue.
+const PAGE: usize = 25;
+/// People of one phone that are shown: a clinic may have typed its own number for everybody.
+const MOST_PEOPLE: usize = 20;
+
+impl Helpdesk {
+    pub(crate) async fn second_factor(
+        &self,
+        request: &Request,
+        login: &Login,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> FailureResult {
+        let asked: SecondFactor = read_json(request)?;
+        let mut errors = Vec::new();
+        let digits = |code: &str| {
+            let digits: String = code.chars().filter(|character| *character != ' ').collect();
+            (digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(digits)
+        };
+        let code = field("code", &asked.code, digits, &mut errors);
+        let code = code.ok_or_else(|| Failure::fields(errors))?;
+        self.guard.allow(caller, &Allowance::LOG_INS, now).await?;
+        let officer = self.officers.of_phone_key(&login.phone).await?;
+        let officer = officer.ok_or_else(|| Failure::new(ProblemCode::NotAnOfficer))?;
+        match self.officers.try_code(&login.phone, &code, now).await? {
+            FactorTry::Right => {}
+            FactorTry::Wrong => return Err(Failure::new(ProblemCode::SecondFactorWrong)),
+            FactorTry::Full { wait } => {
+                return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait));
+            }
+        }
+        self.audit.write(&officer, Action::LoggedIn, About::default(), now).await?;
+        let token = SessionCookie::of(&self.aws.settings).token(request).unwrap_or_default();
+        if !self.sessions.second_factor(token, now).await? {
+            return Err(Failure::new(ProblemCode::NotLoggedIn));
+        }
+        Ok(view::officer(&officer))
+    }
+
+    pub(crate) async fn queue(&self, request: &Request) -> FailureResult {
+        let after = query_parameter(request, "after");
+        let queued = self.cases.queue(after.as_deref(), PAGE).await?;
+        let next =
+            (queued.len() == PAGE).then(|| queued.last().map(|last| last.position().to_owned())).flatten();
+        let mut cases = Vec::with_capacity(queued.len());
+        for queued in queued {
+            // One that was decided in between is no longer there to be looked at.
+            if let Some(case) = self.cases.of_key(&queued.case).await? {
+                cases.push(summary(&case, &case.file(&self.aws.keys)?));
+            }
+        }
+        Ok(json(200, &CaseQueue { cases, next }))
+    }
+
+    pub(crate) async fn look_at_case(
+        &self,
+        officer: &Officer,
+        number: &str,
+        now: Timestamp,
+    ) -> FailureResult {
+        let case = self.case(number).await?;
+        let about = About { person: Some(&case.person), case: Some(&case.pk), why: "" };
+        self.audit.write(officer, Action::LookedAtCase, about, now).await?;
+        let file = case.file(&self.aws.keys)?;
+        let mut pieces = Vec::new();
+        for evidence in &file.evidence {
+            if let Some(url) = self.evidence.address(evidence).await? {
+                pieces.push(EvidencePiece { url, content_type: evidence.content_type.clone() });
+            }
+        }
+        let proposal = file.proposal.as_ref().map(|proposal| CaseProposal {
+            officer: proposal.officer_name.clone(),
+            at: proposal.at.as_second(),
+            why: proposal.why.clone(),
+            dose: proposal.event.as_deref().map(dose_id),
+            row: recorded(&proposal.row),
+        });
+        let doses = self.doses_for(&case, &file, officer, now).await?;
+        Ok(json(
+            200,
+            &OfficerCase {
+                case: case_view(&case, &file),
+                revision: case.revision,
+                said: said(&file),
+                pieces,
+                proposal,
+                needs_approval: case.correction.needs_approval(),
+                doses,
+            },
+        ))
+    }
+
+    /// The doses under the number that was written, and others with the same name and birth date. The audit has whose.
+    async fn doses_for(
+        &self,
+        case: &CaseRecord,
+        file: &CaseFile,
+        officer: &Officer,
+        now: Timestamp,
+    ) -> Result<Vec<OfficerDose>, Failure> {
+        let (Some(identity), Some(name)) = (Identity::parse(&file.identity), PersonName::parse(&file.name))
+        else {
+            return Ok(Vec::new());
+        };
+        let asking = Asking { identity, name, birth_date: file.birth_date, phone: file.phone() };
+        let records = self.doses.of_person_key(&case.person).await?;
+        let mut doses = self.officer_doses(&records, Some(&asking)).await?;
+        for record in self.doses.alike(&asking.name, asking.birth_date).await? {
+            let found = likenesses(&asking, &record.dose(&self.aws.keys)?);
+            if record.person.as_deref() == Some(&case.person) || found.is_empty() {
+                continue;
+            }
+            let about = About { person: record.person.as_deref(), case: Some(&case.pk), why: "" };
+            self.audit.write(officer, Action::LookedAt, about, now).await?;
+            let certificates = match &record.certificate_id {
+                Some(id) => self.certificates.of_id(id).await?.into_iter().collect(),
+                None => Vec::new(),
+            };
+            let records = PersonRecords { doses: vec![record], certificates };
+            doses.extend(self.officer_doses(&records, Some(&asking)).await?);
+        }
+        Ok(doses)
+    }
+
+    async fn officer_doses(
+        &self,
+        records: &PersonRecords,
+        asking: Option<&Asking>,
+    ) -> Result<Vec<OfficerDose>, Failure> {
+        let by_day = doses_by_day(records, &self.aws.keys)?;
+        let read: Vec<_> = by_day.iter().map(|(_, dose)| dose.clone()).collect();
+        let twice = doses_counted_twice(&read);
+        let mut doses = Vec::with_capacity(by_day.len());
+        for (at, (record, dose)) in by_day.into_iter().enumerate() {
+            let mut found = asking.map(|asking| likenesses(asking, &dose)).unwrap_or_default();
+            if twice.contains(&at) {
+                found.push(Likeness::DoseNumber);
+            }
+            let certificate = records.certificate_of(record);
+            doses.push(OfficerDose {
+                id: dose_id(&record.pk),
+                recorded: recorded(&record.open(&self.aws.keys)?),
+                status: dose_status(record, &dose, certificate, None),
+                certificate: certificate.map(|it| certificate_id_grouped(it.certificate_id())),
+                trail: self.trail(record, records).await?,
+                likenesses: found,
+            });
+        }
+        Ok(doses)
+    }
+
+    /// What happened to a dose, oldest first.
+    async fn trail(&self, record: &DoseRecord, records: &PersonRecords) -> Result<Vec<TrailEntry>, Failure> {
+        let entry = |at: Timestamp, what: &str, detail: Option<String>| TrailEntry {
+            at: at.as_second(),
+            what: what.to_owned(),
+            detail,
+        };
+        let mut trail = Vec::new();
+        for version in record.history.versions() {
+            let corrected = version.origin.job.starts_with("N#");
+            let verdict = version.verdict.outcome().code().to_owned();
+            trail.push(entry(
+                version.sent_at,
+                if corrected { "corrected" } else { "received" },
+                Some(verdict),
+            ));
+        }
+        for certificate in records.certificates.iter().filter(|it| it.event == record.pk) {
+            trail.push(entry(certificate.issued_at, "issued", None));
+            if let Some(at) = certificate.revoked_at {
+                let superseded = certificate.superseded_by.is_some();
+                trail.push(entry(at, if superseded { "superseded" } else { "revoked" }, None));
+            }
+        }
+        for sms in self.notifications.of_dose(&record.pk).await? {
+            match sms.accepted_at {
+                Some(at) => trail.push(entry(at, "sms_accepted", None)),
+                None => trail.push(entry(sms.begun_at, "sms_pending", None)),
+            }
+            if let Some(link) = sms.link
+                && let Some(at) = self.links.of_key(&link).await?.and_then(|link| link.opened_at)
+            {
+                trail.push(entry(at, "link_opened", None));
+            }
+        }
+        trail.sort_by_key(|entry| entry.at);
+        Ok(trail)
+    }
+
+    pub(crate) async fn find_people(
+        &self,
+        request: &Request,
+        officer: &Officer,
+        now: Timestamp,
+    ) -> FailureResult {
+        let asked: PersonQuery = read_json(request)?;
+        let mut errors = Vec::new();
+        let why = field("why", &asked.why, written, &mut errors);
+        let people = match (&asked.identity, &asked.phone, &asked.certificate) {
+            (Some(identity), None, None) => {
+                let identity = field("identity", identity, Identity::parse, &mut errors);
+                identity.map(|identity| vec![self.aws.keys.person(&identity)])
+            }
+            (None, Some(phone), None) => match field("phone", phone, PhoneNumber::parse, &mut errors) {
+                Some(phone) => Some(self.people_of(&phone).await?),
+                None => None,
+            },
+            (None, None, Some(certificate)) => {
+                match field("certificate", certificate, parse_certificate_id, &mut errors) {
+                    Some(id) => Some(
+                        self.certificates.of_id(&id).await?.and_then(|it| it.person).into_iter().collect(),
+                    ),
+                    None => None,
+                }
+            }
+            _ => field("identity", "", Identity::parse, &mut errors).map(|_| Vec::new()),
+        };
+        let (Some(why), Some(people)) = (why, people) else { return Err(Failure::fields(errors)) };
+        self.audit.write(officer, Action::Searched, About { why: &why, ..About::default() }, now).await?;
+        let mut found = Vec::new();
+        for person in people {
+            let records = self.doses.of_person_key(&person).await?;
+            let cases = self.cases.of_person_key(&person).await?;
+            if records.doses.is_empty() && cases.is_empty() {
+                continue;
+            }
+            let about = About { person: Some(&person), case: None, why: &why };
+            self.audit.write(officer, Action::LookedAt, about, now).await?;
+            let cases = cases.iter().map(|case| Ok(summary(case, &case.file(&self.aws.keys)?)));
+            let cases: Vec<CaseSummary> = cases.collect::<Result<_, StoreError>>()?;
+            found.push(PersonFound { doses: self.officer_doses(&records, None).await?, cases });
+        }
+        Ok(json(200, &PeopleFound { people: found }))
+    }
+
+    /// The people of a phone, by index key.
+    async fn people_of(&self, phone: &PhoneNumber) -> Result<Vec<String>, Failure> {
+        let doses = self.doses.of_phone_key(&self.aws.keys.phone(phone)).await?;
+        let mut people: Vec<String> = doses.into_iter().filter_map(|dose| dose.person).collect();
+        people.sort_unstable();
+        people.dedup();
+        people.truncate(MOST_PEOPLE);
+        Ok(people)
+    }
+
+    pub(crate) async fn decide(
+        &self,
+        request: &Request,
+        officer: &Officer,
+        number: &str,
+        now: Timestamp,
+    ) -> FailureResult {
+        let asked: CaseDecision = read_json(request)?;
+        let mut errors = Vec::new();
+        let why = field("why", &asked.why, written, &mut errors);
+        let known = |decision: &str| Decision::of_code(decision);
+        let decision = field("decision", &asked.decision, known, &mut errors);
+        let (Some(why), Some(decision)) = (why, decision) else { return Err(Failure::fields(errors)) };
+        let case = self.case(number).await?;
+        if case.revision != asked.revision || case.state.is_decided() {
+            return Err(Failure::new(ProblemCode::CaseChanged));
+        }
+        match decision {
+            Decision::AskBack => {
+                self.note(officer, Action::AskedBack, &case, &why, now).await?;
+                self.noted(officer, &case, self.cases.ask_back(&case, &why, now).await?, now).await
+            }
+            Decision::Refuse => {
+                self.note(officer, Action::Refused, &case, &why, now).await?;
+                self.noted(officer, &case, self.cases.refuse(&case, officer, &why, now).await?, now).await
+            }
+            Decision::Grant => self.grant(&asked, officer, &case, &why, now).await,
+        }
+    }
+
+    async fn grant(
+        &self,
+        asked: &CaseDecision,
+        officer: &Officer,
+        case: &CaseRecord,
+        why: &str,
+        now: Timestamp,
+    ) -> FailureResult {
+        let file = case.file(&self.aws.keys)?;
+        // What another proposes is approved as it stands, or proposed anew.
+        let proposal = file.proposal.as_ref().filter(|_| case.state == CaseState::AwaitingApproval);
+        if let Some(proposal) = proposal
+            && asked.right.is_none()
+            && asked.dose.is_none()
+        {
+            if officer.role != Role::Supervisor || officer.id == proposal.officer {
+                return Err(Failure::new(ProblemCode::NeedsSupervisor));
+            }
+            let dose = match &proposal.event {
+                Some(event) => Some(self.dose(event).await?),
+                None => None,
+            };
+            self.note(officer, Action::Granted, case, why, now).await?;
+            let step = self.cases.grant(case, officer, dose.as_ref(), &proposal.row, why, now).await?;
+            return self.noted(officer, case, step, now).await;
+        }
+
+        if asked.facility_word.as_deref().and_then(written).is_none() && !self.has_evidence(&file).await? {
+            return Err(Failure::new(ProblemCode::EvidenceMissing));
+        }
+        let (dose, row) = match (case.correction, &file.dose, &asked.dose) {
+            (Correction::DoseMissing, Some(missing), None) => {
+                let given = |field: &Option<String>| field.clone().unwrap_or_default();
+                let is_nik = matches!(Identity::parse(&file.identity), Some(Identity::Nik(_)));
+                let number = |is: bool| if is { file.identity.clone() } else { String::new() };
+                let row = FeedRow {
+                    event_id: format!("CASE-{}", file.number),
+                    nik: number(is_nik),
+                    paspor: number(!is_nik),
+                    nama: file.name.clone(),
+                    tanggal_lahir: file.birth_date.to_string(),
+                    no_hp: file.phone.clone(),
+                    dosis_ke: missing.dose_number.to_string(),
+                    vaksin: missing.vaccine.clone(),
+                    batch: given(&asked.batch),
+                    tanggal_vaksinasi: missing.vaccination_date.to_string(),
+                    kode_faskes: given(&asked.facility_code),
+                    nama_faskes: missing.facility.clone(),
+                    ..FeedRow::default()
+                };
+                (None, row)
+            }
+            (correction, _, Some(dose)) => {
+                let record = self.dose(&format!("E#{dose}")).await?;
+                let right = asked.right.as_deref().unwrap_or(&file.right);
+                let row = record.open(&self.aws.keys)?;
+                // A missing dose that is there under another number is moved to the person.
+                let (correction, right) = match correction {
+                    Correction::DoseMissing => (Correction::Identity, &*file.identity),
+                    correction => (correction, right),
+                };
+                let row =
+                    correction.corrected(&row, right).ok_or_else(|| Failure::fields(invalid("right")))?;
+                (Some(record), row)
+            }
+            _ => return Err(Failure::fields(invalid("dose"))),
+        };
+        let step = if case.correction.needs_approval() {
+            self.note(officer, Action::Proposed, case, why, now).await?;
+            self.cases.propose(case, officer, dose.as_ref(), row, why, now).await?
+        } else {
+            self.note(officer, Action::Granted, case, why, now).await?;
+            self.cases.grant(case, officer, dose.as_ref(), &row, why, now).await?
+        };
+        self.noted(officer, case, step, now).await
+    }
+
+    async fn has_evidence(&self, file: &CaseFile) -> Result<bool, Failure> {
+        for evidence in &file.evidence {
+            if self.evidence.address(evidence).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn dose(&self, event: &str) -> Result<DoseRecord, Failure> {
+        self.doses.of_event(event).await?.ok_or_else(|| Failure::new(ProblemCode::NotFound))
+    }
+
+    /// Has the link sent once more to the phone on record.
+    pub(crate) async fn resend(
+        &self,
+        request: &Request,
+        officer: &Officer,
+        dose: &str,
+        now: Timestamp,
+    ) -> FailureResult {
+        let asked: ResendRequest = read_json(request)?;
+        let mut errors = Vec::new();
+        let why = field("why", &asked.why, written, &mut errors).ok_or_else(|| Failure::fields(errors))?;
+        let record = self.dose(&format!("E#{dose}")).await?;
+        let nothing = || Failure::new(ProblemCode::NothingToSend);
+        let id = record.certificate_id.as_ref().filter(|_| record.phone.is_some()).ok_or_else(nothing)?;
+        let certificate = self.certificates.of_id(id).await?.filter(|it| it.revoked_at.is_none());
+        certificate.ok_or_else(nothing)?;
+        let about = About { person: record.person.as_deref(), case: None, why: &why };
+        self.audit.write(officer, Action::Resent, about, now).await?;
+        if !self.doses.resend(&record).await? {
+            self.audit.write(officer, Action::NotDone, about, now).await?;
+            return Err(Failure::new(ProblemCode::CaseChanged));
+        }
+        Ok(accepted())
+    }
+
+    async fn note(
+        &self,
+        officer: &Officer,
+        action: Action,
+        case: &CaseRecord,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let about = About { person: Some(&case.person), case: Some(&case.pk), why };
+        Ok(self.audit.write(officer, action, about, now).await?)
+    }
+
+    /// The answer to a step that the audit has already; where it was not done, the audit has that as well.
+    async fn noted(&self, officer: &Officer, case: &CaseRecord, step: Step, now: Timestamp) -> FailureResult {
+        if !matches!(step, Step::Done(_)) {
+            self.note(officer, Action::NotDone, case, "", now).await?;
+        }
+        self.stepped(step)
+    }
+
+    /// What a step came to, as an answer.
+    pub(crate) fn stepped(&self, step: Step) -> FailureResult {
+        match step {
+            Step::Done(case) => Ok(json(200, &case_view(&case, &case.file(&self.aws.keys)?))),
+            Step::Overtaken => Err(Failure::new(ProblemCode::CaseChanged)),
+            Step::Contradiction => Err(Failure::new(ProblemCode::RecordContradicts)),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Decision {
+    Grant,
+    Refuse,
+    AskBack,
+}
+
+impl Decision {
+    fn of_code(code: &str) -> Option<Self> {
+        match code {
+            "grant" => Some(Decision::Grant),
+            "refuse" => Some(Decision::Refuse),
+            "ask_back" => Some(Decision::AskBack),
+            _ => None,
+        }
+    }
+}
+
+fn invalid(field: &str) -> Vec<bukti_wire::FieldError> {
+    vec![bukti_wire::FieldError { field: field.to_owned(), code: "invalid".to_owned() }]
+}
+
+fn dose_id(event: &str) -> String {
+    event.strip_prefix("E#").unwrap_or(event).to_owned()
+}

@@ -1,0 +1,77 @@
+//! How cases and doses are shown.
+
+use bukti_aws::{CaseFile, CaseRecord, Officer};
+use bukti_domain::{CaseNumber, FeedRow};
+use bukti_http::{Answer, json};
+use bukti_wire::{Case, CaseMessage, CaseSummary, RecordedDose, Said, SaidDose};
+
+/// A case as who opened it sees it.
+pub(crate) fn case_view(case: &CaseRecord, file: &CaseFile) -> Case {
+    let message = |message: &bukti_aws::Message| CaseMessage {
+        at: message.at.as_second(),
+        from_officer: message.from_officer,
+        text: message.text.clone(),
+    };
+    Case {
+        number: grouped(file),
+        correction: case.correction,
+        state: case.state,
+        opened_at: case.created_at.as_second(),
+        changed_at: case.changed_at.as_second(),
+        possible_match: file.possible_match,
+        evidence: u32::try_from(file.evidence.len()).unwrap_or(u32::MAX),
+        messages: file.messages.iter().map(message).collect(),
+        why: file.decision.as_ref().map(|decision| decision.why.clone()),
+    }
+}
+
+pub(crate) fn summary(case: &CaseRecord, file: &CaseFile) -> CaseSummary {
+    CaseSummary {
+        number: grouped(file),
+        correction: case.correction,
+        state: case.state,
+        opened_at: case.created_at.as_second(),
+    }
+}
+
+fn grouped(file: &CaseFile) -> String {
+    CaseNumber::parse(&file.number).map(|number| number.grouped()).unwrap_or_default()
+}
+
+/// What a person says, as officers see it.
+pub(crate) fn said(file: &CaseFile) -> Said {
+    Said {
+        identity: file.identity.clone(),
+        name: file.name.clone(),
+        birth_date: file.birth_date.to_string(),
+        phone: file.phone.clone(),
+        right: file.right.clone(),
+        dose: file.dose.as_ref().map(|dose| SaidDose {
+            dose_number: dose.dose_number,
+            vaccine: dose.vaccine.clone(),
+            vaccination_date: dose.vaccination_date.to_string(),
+            facility: dose.facility.clone(),
+        }),
+        note: file.note.clone(),
+    }
+}
+
+/// What a row says, as it was written.
+pub(crate) fn recorded(row: &FeedRow) -> RecordedDose {
+    let identity = if row.nik.trim().is_empty() { &row.paspor } else { &row.nik };
+    RecordedDose {
+        identity: identity.clone(),
+        name: row.nama.clone(),
+        birth_date: row.tanggal_lahir.clone(),
+        phone: row.no_hp.clone(),
+        dose_number: row.dosis_ke.clone(),
+        vaccine: row.vaksin.clone(),
+        batch: row.batch.clone(),
+        vaccination_date: row.tanggal_vaksinasi.clone(),
+        facility: format!("{} {}", row.kode_faskes, row.nama_faskes).trim().to_owned(),
+    }
+}
+
+pub(crate) fn officer(officer: &Officer) -> Answer {
+    json(200, &bukti_wire::Officer { name: officer.name.clone(), role: officer.role.code().to_owned() })
+}

@@ -1,0 +1,77 @@
+//! A choice of few, all of which are seen.
+
+use bukti_locales::Locale;
+use leptos::prelude::*;
+
+use crate::form::{Field, Form};
+use crate::language::{Language, tr};
+
+/// One of the choices.
+pub struct Choice {
+    /// What is chosen by it.
+    pub value: String,
+    /// Its words in a language.
+    pub label: Box<dyn Fn(Locale) -> String + Send + Sync>,
+    /// A line of help below them.
+    pub help: Option<Box<dyn Fn(Locale) -> String + Send + Sync>>,
+}
+
+/// Choices below each other, with their message above them.
+#[component]
+pub fn RadioField(
+    /// Which field.
+    field: Field,
+    /// The form it is in.
+    form: Form,
+    /// Its label, a key of the locale files.
+    label: &'static str,
+    /// The choices.
+    choices: Vec<Choice>,
+    /// What is chosen.
+    value: RwSignal<String>,
+) -> impl IntoView {
+    let language = Language::current();
+    let message = form.message(field);
+    let wrong = move || message.read().is_some();
+    let row = move |(at, choice): (usize, Choice)| {
+        // The first one is where the error summary leads.
+        let id = if at == 0 { field.id().to_owned() } else { format!("{}-{at}", field.id()) };
+        let help_id = choice.help.is_some().then(|| format!("{id}-help"));
+        let help = choice.help.map(|help| {
+            view! {
+                <p class="hint" id=help_id.clone()>
+                    {move || help(language.get())}
+                </p>
+            }
+        });
+        let (label, own, chosen) = (choice.label, choice.value.clone(), choice.value);
+        view! {
+            <div class="option">
+                <input
+                    type="radio"
+                    id=id.clone()
+                    name=field.name()
+                    value=own.clone()
+                    aria-describedby=help_id
+                    prop:checked=move || *value.read() == own
+                    on:change=move |_| value.set(chosen.clone())
+                />
+                <label for=id>{move || label(language.get())}</label>
+                {help}
+            </div>
+        }
+    };
+    view! {
+        <fieldset
+            class="field options"
+            class:wrong=wrong
+            aria-describedby=move || wrong().then(|| field.error_id())
+        >
+            <legend>{tr(label)}</legend>
+            {move || {
+                message.get().map(|message| view! { <p class="message" id=field.error_id()>{message}</p> })
+            }}
+            {choices.into_iter().enumerate().map(row).collect_view()}
+        </fieldset>
+    }
+}

@@ -1,0 +1,54 @@
+//! What the pages of corrections and of the helpdesk have in common.
+
+use bukti_domain::{CaseState, Correction};
+use bukti_wire::CaseMessage;
+use leptos::prelude::*;
+
+use crate::components::{Icon, look};
+use crate::describe;
+use crate::language::{Language, tr};
+
+/// Where a case stands: an icon and words, with what it is about above them.
+#[component]
+pub fn StateLine(
+    /// What is wrong.
+    correction: Correction,
+    /// Where the case stands.
+    state: CaseState,
+) -> impl IntoView {
+    let language = Language::current();
+    let (_, sign) = look(describe::case_mood(state));
+    let words =
+        move |what: &'static str, code: &'static str| move || describe::case_code(language.get(), what, code);
+    view! {
+        <Icon sign=sign />
+        <span>
+            <span class="dose">{words("correction", correction.code())}</span>
+            {words("state", state.code())}
+        </span>
+    }
+}
+
+/// What officers asked, and what was answered, oldest first. Nothing where nobody wrote.
+#[component]
+pub fn Messages(
+    /// The messages.
+    messages: Vec<CaseMessage>,
+) -> impl IntoView {
+    let language = Language::current();
+    let (officer, applicant) = (tr("site.correction.from_officer"), tr("site.correction.from_applicant"));
+    let message = move |message: CaseMessage| {
+        let at = message.at;
+        let from = move || if message.from_officer { officer() } else { applicant() };
+        view! {
+            <li>
+                <p class="hint">{from} ", " {move || describe::moment_at(language.get(), at)}</p>
+                <p class="written">{message.text}</p>
+            </li>
+        }
+    };
+    (!messages.is_empty()).then(|| {
+        let messages = messages.into_iter().map(message).collect_view();
+        view! { <ul class="messages">{messages}</ul> }
+    })
+}

@@ -1,0 +1,100 @@
+//! How a case stands, for who has its number and the birth date.
+
+use bukti_domain::CaseNumber;
+use bukti_wire::{Case, CaseQuery, ProblemCode};
+use leptos::prelude::*;
+
+use super::cases::CaseCard;
+use crate::api;
+use crate::browser;
+use crate::components::{BusyButton, DateField, ErrorSummary, FailureNotice, TextField, TypedDate};
+use crate::form::{Field, FieldProblem, Form, Wrong, check};
+use crate::language::tr;
+
+#[derive(Clone, Copy)]
+struct Search {
+    form: Form,
+    number: RwSignal<String>,
+    birth_date: TypedDate,
+    found: RwSignal<Option<Case>>,
+}
+
+impl Search {
+    fn send(self) {
+        let number = self.number.get_untracked();
+        let birth_date = self.birth_date.check();
+        let wrong = [check(Field::CaseNumber, &number, CaseNumber::parse(&number)), birth_date.err()];
+        let birth_date = birth_date.map(|date| date.to_string()).unwrap_or_default();
+        self.form.send(wrong.into_iter().flatten().collect(), async move {
+            self.found.set(None);
+            let query = CaseQuery { number, birth_date };
+            match api::post::<Case>("/api/cases/lookup", &query).await {
+                Ok(case) => {
+                    self.found.set(Some(case));
+                    browser::focus_soon("case");
+                }
+                Err(failure) if failure.code() == Some(ProblemCode::NotFound) => {
+                    let refused = FieldProblem { field: Field::CaseNumber, wrong: Wrong::Refused(None) };
+                    self.form.problems.set(vec![refused]);
+                }
+                Err(failure) => return Err(failure),
+            }
+            Ok(())
+        });
+    }
+}
+
+/// The form, and below it the case.
+#[component]
+pub fn LookUp(
+    /// Whether it is shown.
+    shown: RwSignal<bool>,
+) -> impl IntoView {
+    let search = Search {
+        form: Form::new(),
+        number: RwSignal::new(String::new()),
+        birth_date: TypedDate::new(Field::BirthDate),
+        found: RwSignal::new(None),
+    };
+    let form = search.form;
+    let submit = move |event: web_sys::SubmitEvent| {
+        event.prevent_default();
+        search.send();
+    };
+    let back = move |_| {
+        shown.set(false);
+        browser::focus_soon("page-heading");
+    };
+    view! {
+        <p>{tr("site.correction.look_up.help")}</p>
+        <form id="form" novalidate method="dialog" on:submit=submit>
+            <ErrorSummary form=form />
+            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| search.send()) />
+            <TextField
+                field=Field::CaseNumber
+                form=form
+                label="site.field.number.label"
+                hint="site.field.number.hint"
+                value=search.number
+            />
+            <DateField
+                date=search.birth_date
+                form=form
+                label="site.field.birth_date.label"
+                hint="site.field.birth_date.hint"
+                is_birthday=true
+            />
+            <BusyButton
+                label="site.correction.look_up.send"
+                busy_label="site.correction.look_up.sending"
+                busy=form.busy
+            />
+            <button type="button" class="button" on:click=back>
+                {tr("site.correction.look_up.log_in")}
+            </button>
+        </form>
+        <div id="case" tabindex="-1">
+            {move || search.found.get().map(|case| view! { <CaseCard case=case /> })}
+        </div>
+    }
+}

@@ -1,0 +1,341 @@
+//! `/koreksi`: what somebody says is wrong with a record, and what became of it.
+//!
+//! The answer goes to the phone that is logged in with, and for a wrong phone it is the right one: so a code has come to it
+//! before anything is asked for. What is typed is kept in the page only.
+
+mod cases;
+mod evidence;
+mod look_up;
+mod questions;
+
+use bukti_domain::{Correction as Wrongness, PersonName};
+use bukti_wire::{Case, CaseOpened, CaseRequest, Cases, Vaccines};
+use leptos::prelude::*;
+
+use self::cases::OwnCases;
+use self::evidence::Evidence;
+use self::look_up::LookUp;
+use self::questions::{AboutDose, AboutPerson, LastQuestion, Sent, What};
+use crate::account::{Account, Who};
+use crate::api::{self, Failure};
+use crate::browser;
+use crate::components::{CodeLogin, Heading, Purpose, TypedDate, TypedIdentity};
+use crate::form::{Field, FieldProblem, Form, Wrong, check};
+use crate::language::tr;
+
+/// What is on the screen for who is logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The cases that this phone opened.
+    Cases,
+    /// What is wrong.
+    What,
+    /// Who it is about.
+    Person,
+    /// Which dose it is about.
+    Dose,
+    /// A note and evidence.
+    Last,
+    /// The case is opened.
+    Sent,
+}
+
+#[derive(Clone, Copy)]
+struct Desk {
+    account: Account,
+    step: RwSignal<Step>,
+    form: Form,
+    cases: RwSignal<Option<Vec<Case>>>,
+    loading: Form,
+    /// The code of what is wrong.
+    correction: RwSignal<String>,
+    name: RwSignal<String>,
+    identity: TypedIdentity,
+    birth_date: TypedDate,
+    dose_number: RwSignal<String>,
+    vaccine: RwSignal<String>,
+    vaccination_date: TypedDate,
+    facility: RwSignal<String>,
+    note: RwSignal<String>,
+    evidence: Evidence,
+    vaccines: RwSignal<Option<Vaccines>>,
+    loading_vaccines: Form,
+    /// Once there is a case, what is sent again is its evidence.
+    opened: RwSignal<Option<CaseOpened>>,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let empty = || RwSignal::new(String::new());
+        Self {
+            account: Account::current(),
+            step: RwSignal::new(Step::Cases),
+            form: Form::new(),
+            cases: RwSignal::new(None),
+            loading: Form::new(),
+            correction: empty(),
+            name: empty(),
+            identity: TypedIdentity::new(),
+            birth_date: TypedDate::new(Field::BirthDate),
+            dose_number: empty(),
+            vaccine: empty(),
+            vaccination_date: TypedDate::new(Field::VaccinationDate),
+            facility: empty(),
+            note: empty(),
+            evidence: Evidence::new(),
+            vaccines: RwSignal::new(None),
+            loading_vaccines: Form::new(),
+            opened: RwSignal::new(None),
+        }
+    }
+
+    /// Loads the cases. Who has none is asked at once what is wrong.
+    fn load(self) {
+        self.loading.send(Vec::new(), async move {
+            let Cases { cases } = self.unless_logged_out(api::get("/api/cases").await)?;
+            if cases.is_empty() && self.step.get_untracked() == Step::Cases {
+                self.step.set(Step::What);
+            }
+            self.cases.set(Some(cases));
+            if untrack(|| self.account.get()) == Who::Unknown {
+                self.account.ask();
+            }
+            Ok(())
+        });
+    }
+
+    fn load_vaccines(self) {
+        if self.vaccines.read_untracked().is_some() {
+            return;
+        }
+        self.loading_vaccines.send(Vec::new(), async move {
+            self.vaccines.set(Some(api::get("/api/vaccines").await?));
+            Ok(())
+        });
+    }
+
+    /// A session that has ended leads to the log-in. What was typed stays.
+    fn unless_logged_out<T>(self, answer: Result<T, Failure>) -> Result<T, Failure> {
+        if answer.as_ref().is_err_and(Failure::is_not_logged_in) {
+            self.account.left();
+        }
+        answer
+    }
+
+    fn go(self, step: Step) {
+        self.form.clear();
+        self.step.set(step);
+        if step == Step::Dose {
+            self.load_vaccines();
+        }
+        browser::focus_soon("page-heading");
+    }
+
+    /// Begins anew, with nothing of the case before but who one is.
+    fn begin(self) {
+        self.opened.set(None);
+        self.evidence.clear();
+        for typed in [self.correction, self.dose_number, self.vaccine, self.facility, self.note] {
+            typed.set(String::new());
+        }
+        self.go(Step::What);
+    }
+
+    /// Back to the cases, as they are now.
+    fn to_cases(self) {
+        self.go(Step::Cases);
+        self.load();
+    }
+
+    fn wrongness(self) -> Option<Wrongness> {
+        Wrongness::of_code(&self.correction.read_untracked())
+    }
+
+    /// Whether a dose is asked for.
+    fn is_about_dose(self) -> bool {
+        matches!(self.wrongness(), Some(Wrongness::DoseNumber | Wrongness::DoseMissing))
+    }
+
+    /// Goes on where nothing is wrong.
+    fn go_unless(self, wrong: impl IntoIterator<Item = Option<FieldProblem>>, step: Step) {
+        let wrong: Vec<_> = wrong.into_iter().flatten().collect();
+        if wrong.is_empty() { self.go(step) } else { self.form.problems.set(wrong) }
+    }
+
+    /// The question after this one.
+    fn next(self) {
+        match self.step.get_untracked() {
+            Step::What => {
+                let missing = FieldProblem { field: Field::Correction, wrong: Wrong::Missing };
+                self.go_unless([self.wrongness().is_none().then_some(missing)], Step::Person);
+            }
+            Step::Person => {
+                let name = self.name.get_untracked();
+                let wrong = [
+                    check(Field::Name, &name, PersonName::parse(&name)),
+                    self.identity.check(),
+                    self.birth_date.check().err(),
+                ];
+                self.go_unless(wrong, if self.is_about_dose() { Step::Dose } else { Step::Last });
+            }
+            Step::Dose => self.go_unless(self.wrong_of_dose(), Step::Last),
+            Step::Last => self.send(),
+            Step::Cases | Step::Sent => {}
+        }
+    }
+
+    /// The question before this one.
+    fn back(self) {
+        self.go(match self.step.get_untracked() {
+            Step::Last if self.is_about_dose() => Step::Dose,
+            Step::Last | Step::Dose => Step::Person,
+            Step::Person => Step::What,
+            Step::What | Step::Cases | Step::Sent => Step::Cases,
+        });
+    }
+
+    fn wrong_of_dose(self) -> Vec<Option<FieldProblem>> {
+        let number = self.dose_number.get_untracked();
+        let known = number.trim().parse::<u8>().ok().filter(|number| (1..=9).contains(number));
+        let mut wrong = vec![check(Field::DoseNumber, &number, known)];
+        if self.wrongness() == Some(Wrongness::DoseMissing) {
+            let (vaccine, facility) = (self.vaccine.get_untracked(), self.facility.get_untracked());
+            wrong.extend([
+                check(Field::Vaccine, &vaccine, (!vaccine.is_empty()).then_some(())),
+                self.vaccination_date.check().err(),
+                check(Field::Facility, &facility, (!facility.trim().is_empty()).then_some(())),
+            ]);
+        }
+        wrong
+    }
+
+    /// What is asked for. `None` where a question is not answered.
+    fn request(self) -> Option<CaseRequest> {
+        let correction = self.wrongness()?;
+        let (nik, passport) = self.identity.typed();
+        let is_missing = correction == Wrongness::DoseMissing;
+        let vaccination_date =
+            if is_missing { Some(self.vaccination_date.check().ok()?.to_string()) } else { None };
+        let note = self.note.get_untracked();
+        Some(CaseRequest {
+            correction: correction.code().to_owned(),
+            name: self.name.get_untracked(),
+            nik,
+            passport,
+            birth_date: self.birth_date.check().ok()?.to_string(),
+            dose_number: self.is_about_dose().then(|| self.dose_number.get_untracked().trim().to_owned()),
+            vaccine: is_missing.then(|| self.vaccine.get_untracked()),
+            vaccination_date,
+            facility: is_missing.then(|| self.facility.get_untracked()),
+            note: (!note.trim().is_empty()).then_some(note),
+        })
+    }
+
+    /// Opens the case, unless that is done, and sends its evidence.
+    fn send(self) {
+        let Some(request) = self.request() else { return self.go(Step::What) };
+        self.form.send(Vec::new(), async move {
+            let opened = match self.opened.get_untracked() {
+                Some(opened) => opened,
+                None => self.unless_logged_out(api::post("/api/cases", &request).await)?,
+            };
+            self.opened.set(Some(opened.clone()));
+            // What cannot be sent now is named on the page that comes.
+            self.evidence.send(&opened.number).await;
+            self.step.set(Step::Sent);
+            browser::focus_soon("page-heading");
+            Ok(())
+        });
+    }
+
+    /// Sends once more what could not be sent.
+    fn send_evidence(self) {
+        self.form.send(Vec::new(), async move {
+            if let Some(opened) = self.opened.get_untracked() {
+                self.evidence.send(&opened.number).await;
+            }
+            Ok(())
+        });
+    }
+}
+
+/// Logging in, or following a case by its number; then the cases of this phone, and the questions for another one.
+#[component]
+pub fn Correction() -> impl IntoView {
+    let desk = Desk::new();
+    let account = desk.account;
+    let is_nobody = Memo::new(move |_| account.get() == Who::Nobody);
+    let looks_up = RwSignal::new(false);
+    browser::effect(Box::new(move || {
+        if is_nobody.get() {
+            desk.cases.set(None);
+        } else if untrack(|| desk.cases.read().is_none()) {
+            desk.load();
+        }
+    }));
+    // After the log-in the page is another one.
+    let before = StoredValue::new(None);
+    browser::effect(Box::new(move || {
+        if before.try_update_value(|before| before.replace(is_nobody.get())) == Some(Some(true)) {
+            browser::focus_soon("page-heading");
+        }
+    }));
+    let key = Signal::derive(move || match desk.step.get() {
+        _ if is_nobody.get() && looks_up.get() => "site.correction.look_up.title",
+        _ if is_nobody.get() => "site.correction.title",
+        Step::Cases => "site.correction.title",
+        Step::What => "site.correction.what.title",
+        Step::Person => "site.correction.person.title",
+        Step::Dose => "site.correction.dose.title",
+        Step::Last => "site.correction.last.title",
+        Step::Sent => "site.correction.sent.title",
+    });
+    view! {
+        <div class="column">
+            <Heading key=key />
+            {move || match (is_nobody.get(), looks_up.get()) {
+                (true, true) => view! { <LookUp shown=looks_up /> }.into_any(),
+                (true, false) => view! { <LogInFirst looks_up=looks_up /> }.into_any(),
+                (false, _) => view! { <Inside desk=desk /> }.into_any(),
+            }}
+        </div>
+    }
+}
+
+/// With which phone one logs in, and the way for who has a number already.
+#[component]
+fn LogInFirst(
+    /// Whether a case is looked up instead.
+    looks_up: RwSignal<bool>,
+) -> impl IntoView {
+    let look_up = move |_| {
+        looks_up.set(true);
+        browser::focus_soon("page-heading");
+    };
+    view! {
+        <p>{tr("site.correction.help")}</p>
+        <p>{tr("site.correction.log_in")}</p>
+        <CodeLogin purpose=Purpose::LogIn stay=true />
+        <h2>{tr("site.correction.look_up.question")}</h2>
+        <p>{tr("site.correction.look_up.offer")}</p>
+        <button type="button" class="button" on:click=look_up>
+            {tr("site.correction.look_up.begin")}
+        </button>
+    }
+}
+
+/// What who is logged in sees.
+#[component]
+fn Inside(
+    /// The page's state.
+    desk: Desk,
+) -> impl IntoView {
+    move || match desk.step.get() {
+        Step::Cases => view! { <OwnCases desk=desk /> }.into_any(),
+        Step::What => view! { <What desk=desk /> }.into_any(),
+        Step::Person => view! { <AboutPerson desk=desk /> }.into_any(),
+        Step::Dose => view! { <AboutDose desk=desk /> }.into_any(),
+        Step::Last => view! { <LastQuestion desk=desk /> }.into_any(),
+        Step::Sent => view! { <Sent desk=desk /> }.into_any(),
+    }
+}

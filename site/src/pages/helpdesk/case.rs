@@ -1,0 +1,253 @@
+//! One case: what the person says, what is recorded, and what is decided.
+
+use bukti_wire::{CaseProposal, OfficerCase, Said};
+use leptos::prelude::*;
+
+use super::decision::{Decision, DecisionForm};
+use super::dose::{DoseView, Recorded};
+use super::queue::opened;
+use super::{Access, Console};
+use crate::api;
+use crate::browser;
+use crate::components::{FactList, Facts, FailureNotice, Icon, Sign, look};
+use crate::describe;
+use crate::form::Form;
+use crate::language::{Language, tr, tr_with};
+use crate::pages::case_parts::{Messages, StateLine};
+
+/// Says what has been done, and is where the focus goes then.
+pub const NEWS: &str = "case-news";
+
+/// What has become of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It is done.
+    Done,
+    /// Somebody else was faster: the case is shown as it is now.
+    Changed,
+}
+
+/// The case that is open.
+#[derive(Clone, Copy)]
+pub struct CaseDesk {
+    /// Who is at the console.
+    pub access: Access,
+    number: RwSignal<String>,
+    /// The case, once it is loaded.
+    pub case: RwSignal<Option<OfficerCase>>,
+    loading: Form,
+    news: RwSignal<Option<News>>,
+}
+
+impl CaseDesk {
+    /// No case is open.
+    pub fn new(access: Access) -> Self {
+        Self {
+            access,
+            number: RwSignal::new(String::new()),
+            case: RwSignal::new(None),
+            loading: Form::new(),
+            news: RwSignal::new(None),
+        }
+    }
+
+    /// Opens a case.
+    pub fn open(self, number: String) {
+        self.number.set(number);
+        self.case.set(None);
+        self.news.set(None);
+        self.load();
+    }
+
+    /// The path of the case.
+    pub fn path(self) -> String {
+        format!("/api/helpdesk/cases/{}", self.number.read_untracked())
+    }
+
+    /// Shows the case as it is now, and says what has become of the decision.
+    pub fn reload(self, news: News) {
+        self.news.set(Some(news));
+        self.load();
+        browser::focus_soon(NEWS);
+    }
+
+    fn load(self) {
+        self.loading.send(Vec::new(), async move {
+            let case = self.access.known(api::get(&self.path()).await)?;
+            self.case.set(Some(case));
+            Ok(())
+        });
+    }
+}
+
+/// The way back, and the case.
+#[component]
+pub fn CaseRoom(
+    /// The console.
+    console: Console,
+) -> impl IntoView {
+    let desk = console.case;
+    let (loading, done, changed) =
+        (tr("site.loading"), tr("site.console.case.done"), tr("site.console.case.changed"));
+    let news = move || match desk.news.get() {
+        Some(News::Done) => done(),
+        Some(News::Changed) => changed(),
+        None if desk.loading.busy.get() => loading(),
+        None => "",
+    };
+    let back = move |_| console.go(console.before.get_untracked());
+    view! {
+        <button type="button" class="button" on:click=back>
+            {tr("site.download.back")}
+        </button>
+        <FailureNotice
+            failure=desk.loading.failure
+            busy=desk.loading.busy
+            retry=Callback::new(move |()| desk.load())
+        />
+        <p id=NEWS tabindex="-1" role="status">
+            {news}
+        </p>
+        {move || desk.case.get().map(|case| view! { <OpenCase desk=desk case=case /> })}
+    }
+}
+
+/// The case: where it stands, what is said, evidence, messages, doses, and the decision.
+#[component]
+fn OpenCase(
+    /// What is open.
+    desk: CaseDesk,
+    /// The case.
+    case: OfficerCase,
+) -> impl IntoView {
+    let language = Language::current();
+    let decision = Decision::new(desk, &case);
+    let (summary, said) = (case.case.clone(), case.said.clone());
+    let (class, _) = look(describe::case_mood(summary.state));
+    let opened_at = summary.opened_at;
+    let age = move || opened(language.get(), opened_at);
+    let why = summary.why.map(|why| {
+        view! {
+            <h3>{tr("site.correction.cases.why")}</h3>
+            <p class="written">{why}</p>
+        }
+    });
+    let doses = case.doses.iter().map(|dose| {
+        view! { <DoseView dose=dose.clone() said=said.clone() /> }
+    });
+    let doses = doses.collect_view();
+    let none = case.doses.is_empty().then(|| view! { <p>{tr("site.console.case.no_dose")}</p> });
+    let proposal = case.proposal.clone().map(|proposal| view! { <Proposal proposal=proposal /> });
+    let form =
+        (!summary.state.is_decided()).then(|| view! { <DecisionForm decision=decision case=case.clone() /> });
+    view! {
+        <article class="card">
+            <h2 class=format!("state {class}")>
+                <StateLine correction=summary.correction state=summary.state />
+            </h2>
+            <div class="inside">
+                <p class="case-number">{summary.number}</p>
+                <p>{age}</p>
+                <SaidFacts said=case.said.clone() />
+                <Pieces case=case.clone() />
+                <Messages messages=summary.messages />
+                {why}
+            </div>
+        </article>
+        <h2>{tr("site.console.case.doses")}</h2>
+        {none}
+        {doses}
+        {proposal}
+        {form}
+    }
+}
+
+/// What the person says, and the note.
+#[component]
+fn SaidFacts(
+    /// What is said.
+    said: Said,
+) -> impl IntoView {
+    let note = (!said.note.trim().is_empty()).then(|| said.note.clone());
+    let note = note.map(|note| {
+        view! {
+            <h3>{tr("site.console.case.note")}</h3>
+            <p class="written">{note}</p>
+        }
+    });
+    let facts: Facts = Box::new(move |_| {
+        let mut facts = vec![
+            ("site.console.dose.identity", said.identity.clone()),
+            ("site.console.dose.name", said.name.clone()),
+            ("site.console.dose.birth_date", said.birth_date.clone()),
+            ("site.console.dose.phone", said.phone.clone()),
+        ];
+        if let Some(dose) = &said.dose {
+            facts.extend([
+                ("site.console.dose.number", dose.dose_number.to_string()),
+                ("site.card.vaccine", dose.vaccine.clone()),
+                ("site.card.date", dose.vaccination_date.clone()),
+                ("site.card.facility", dose.facility.clone()),
+            ]);
+        } else {
+            facts.push(("site.console.case.right", said.right.clone()));
+        }
+        facts
+    });
+    view! {
+        <h3>{tr("site.console.case.said")}</h3>
+        <FactList facts=facts />
+        {note}
+    }
+}
+
+/// The evidence, each piece in a tab of its own.
+#[component]
+fn Pieces(
+    /// The case.
+    case: OfficerCase,
+) -> impl IntoView {
+    let none = case.pieces.is_empty().then(|| view! { <p>{tr("site.console.case.no_evidence")}</p> });
+    let piece = |(at, piece): (usize, bukti_wire::EvidencePiece)| {
+        let kind = piece.content_type;
+        let label = tr_with("site.console.case.piece", move |_| {
+            vec![("n", (at + 1).to_string()), ("kind", kind.clone())]
+        });
+        view! {
+            <li>
+                <a href=piece.url target="_blank" rel="noopener noreferrer" class="button">
+                    <Icon sign=Sign::Picture />
+                    <span>{label}</span>
+                </a>
+            </li>
+        }
+    };
+    let pieces = case.pieces.into_iter().enumerate().map(piece).collect_view();
+    view! {
+        <h3>{tr("site.console.case.evidence")}</h3>
+        {none}
+        <ul class="steps">{pieces}</ul>
+    }
+}
+
+/// What another officer would do.
+#[component]
+fn Proposal(
+    /// What is proposed.
+    proposal: CaseProposal,
+) -> impl IntoView {
+    let (officer, at) = (proposal.officer, proposal.at);
+    let from = tr_with("site.console.case.proposed_by", move |locale| {
+        vec![("officer", officer.clone()), ("moment", describe::moment_at(locale, at))]
+    });
+    view! {
+        <article class="card proposal">
+            <div class="inside">
+                <h2>{tr("site.console.case.proposal")}</h2>
+                <p>{from}</p>
+                <p class="written">{proposal.why}</p>
+                <Recorded recorded=proposal.row />
+            </div>
+        </article>
+    }
+}

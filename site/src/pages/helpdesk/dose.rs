@@ -1,0 +1,290 @@
+//! A dose as officers see it: what is recorded, what the citizen sees of it, and what happened to it.
+
+use bukti_domain::{PersonName, PhoneNumber, parse_date};
+use bukti_locales::{Locale, text};
+use bukti_wire::{OfficerDose, RecordedDose, Said, TrailEntry};
+use leptos::prelude::*;
+
+use crate::components::{DiagnosisCard, FactList, Facts};
+use crate::describe;
+use crate::language::{Language, tr, tr_with};
+
+/// The facts of what is recorded, in the order of the paper.
+fn facts(locale: Locale, recorded: &RecordedDose) -> Vec<(&'static str, String)> {
+    let blank = |fact: &str| {
+        if fact.trim().is_empty() {
+            text(locale, "site.console.dose.blank").to_owned()
+        } else {
+            fact.to_owned()
+        }
+    };
+    [
+        ("site.console.dose.identity", &recorded.identity),
+        ("site.console.dose.name", &recorded.name),
+        ("site.console.dose.birth_date", &recorded.birth_date),
+        ("site.console.dose.phone", &recorded.phone),
+        ("site.console.dose.number", &recorded.dose_number),
+        ("site.card.vaccine", &recorded.vaccine),
+        ("site.verify.batch", &recorded.batch),
+        ("site.card.date", &recorded.vaccination_date),
+        ("site.card.facility", &recorded.facility),
+    ]
+    .map(|(label, fact)| (label, blank(fact)))
+    .into()
+}
+
+/// What is recorded as a list of facts.
+#[component]
+pub fn Recorded(
+    /// What is recorded.
+    recorded: RecordedDose,
+) -> impl IntoView {
+    let facts: Facts = Box::new(move |locale| facts(locale, &recorded));
+    view! { <FactList facts=facts /> }
+}
+
+/// The words by which officers choose a dose.
+pub fn name_of(locale: Locale, dose: &OfficerDose) -> String {
+    let recorded = &dose.recorded;
+    bukti_locales::fill(
+        locale,
+        "site.console.dose.title",
+        &[("n", &recorded.dose_number), ("vaccine", &recorded.vaccine), ("date", &recorded.vaccination_date)],
+    )
+}
+
+/// A dose: why it may be the person's, what is recorded, its certificate, what the citizen sees, and its trail.
+#[component]
+pub fn DoseView(
+    /// The dose.
+    dose: OfficerDose,
+    /// What a person says, to be seen beside what is recorded.
+    #[prop(optional)]
+    said: Option<Said>,
+    /// What can be done with it.
+    #[prop(optional)]
+    children: Option<Children>,
+) -> impl IntoView {
+    let language = Language::current();
+    let named = dose.clone();
+    let title = move || name_of(language.get(), &named);
+    let likeness = |code: &'static str| {
+        view! { <li>{move || describe::case_code(language.get(), "likeness", code)}</li> }
+    };
+    let likenesses = (!dose.likenesses.is_empty()).then(|| {
+        let lines = dose.likenesses.iter().map(|it| likeness(it.code())).collect_view();
+        view! {
+            <p class="label">{tr("site.console.dose.likenesses")}</p>
+            <ul>{lines}</ul>
+        }
+    });
+    let values = match said {
+        Some(said) => view! { <Beside said=said recorded=dose.recorded.clone() /> }.into_any(),
+        None => view! { <Recorded recorded=dose.recorded.clone() /> }.into_any(),
+    };
+    let certificate = dose.certificate.map(|id| {
+        view! { <p>{tr_with("site.console.dose.certificate", move |_| vec![("id", id.clone())])}</p> }
+    });
+    view! {
+        <article class="card">
+            <div class="inside">
+                <h3>{title}</h3>
+                {likenesses}
+                {values}
+                {certificate}
+                <DiagnosisCard diagnosis=dose.status.diagnosis.clone() dose=dose.status />
+                <Trail trail=dose.trail />
+                {children.map(|children| children())}
+            </div>
+        </article>
+    }
+}
+
+/// What happened to a dose, oldest first.
+#[component]
+fn Trail(
+    /// What happened.
+    trail: Vec<TrailEntry>,
+) -> impl IntoView {
+    let language = Language::current();
+    let entry = move |TrailEntry { at, what, detail }| {
+        let words = move || {
+            let locale = language.get();
+            let detail = detail.as_ref().map(|detail| describe::case_code(locale, "outcome", detail));
+            let what = describe::case_code(locale, "trail", &what);
+            detail.map_or(what.clone(), |detail| format!("{what} ({detail})"))
+        };
+        view! {
+            <li>
+                <span class="hint">{move || describe::moment_at(language.get(), at)}</span>
+                <span>{words}</span>
+            </li>
+        }
+    };
+    view! {
+        <details>
+            <summary>{tr("site.console.dose.trail")}</summary>
+            <ul class="entries">{trail.into_iter().map(entry).collect_view()}</ul>
+        </details>
+    }
+}
+
+/// A field, what is said of it, and what is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pair {
+    label: &'static str,
+    said: String,
+    recorded: String,
+    differs: bool,
+}
+
+/// Whether two values mean the same, however they are written.
+fn alike(label: &str, one: &str, other: &str) -> bool {
+    let plain = |text: &str| {
+        text.chars().filter(|it| it.is_alphanumeric()).flat_map(char::to_uppercase).collect::<String>()
+    };
+    match label {
+        "site.console.dose.name" => PersonName::parse(one)
+            .zip(PersonName::parse(other))
+            .is_some_and(|(one, other)| one.matches(&other)),
+        "site.console.dose.phone" => {
+            let e164 = |text: &str| PhoneNumber::parse(text).map(|phone| phone.e164().to_owned());
+            e164(one).is_some() && e164(one) == e164(other)
+        }
+        "site.console.dose.birth_date" | "site.card.date" => {
+            parse_date(one.trim()).is_some() && parse_date(one.trim()) == parse_date(other.trim())
+        }
+        // A facility is remembered by its name, and recorded with its code.
+        "site.card.facility" => plain(other).contains(&plain(one)),
+        _ => plain(one) == plain(other),
+    }
+}
+
+/// Each field that is said, beside what is recorded.
+fn pairs(said: &Said, recorded: &RecordedDose) -> Vec<Pair> {
+    let mut fields = vec![
+        ("site.console.dose.identity", said.identity.clone(), &recorded.identity),
+        ("site.console.dose.name", said.name.clone(), &recorded.name),
+        ("site.console.dose.birth_date", said.birth_date.clone(), &recorded.birth_date),
+        ("site.console.dose.phone", said.phone.clone(), &recorded.phone),
+    ];
+    match &said.dose {
+        Some(dose) => fields.extend([
+            ("site.console.dose.number", dose.dose_number.to_string(), &recorded.dose_number),
+            ("site.card.vaccine", dose.vaccine.clone(), &recorded.vaccine),
+            ("site.card.date", dose.vaccination_date.clone(), &recorded.vaccination_date),
+            ("site.card.facility", dose.facility.clone(), &recorded.facility),
+        ]),
+        // A single digit can only be the number of a dose.
+        None if said.right.trim().len() == 1 => {
+            fields.push(("site.console.dose.number", said.right.clone(), &recorded.dose_number));
+        }
+        None => {}
+    }
+    let pair = |(label, said, recorded): (&'static str, String, &String)| {
+        let differs = !alike(label, &said, recorded);
+        Pair { label, said, recorded: recorded.clone(), differs }
+    };
+    fields.into_iter().map(pair).collect()
+}
+
+/// What the person says beside what is recorded, field by field; what differs is marked by a word.
+#[component]
+fn Beside(
+    /// What the person says.
+    said: Said,
+    /// What is recorded.
+    recorded: RecordedDose,
+) -> impl IntoView {
+    let language = Language::current();
+    let both = StoredValue::new((said, recorded));
+    let row = move |pair: Pair, locale: Locale| {
+        let words = |key: &str| text(locale, key).to_owned();
+        let or_blank =
+            |value: String| if value.trim().is_empty() { words("site.console.dose.blank") } else { value };
+        let mark = pair.differs.then(|| {
+            view! { <span class="badge waiting">{words("site.console.dose.differs")}</span> }
+        });
+        view! {
+            <div class="pair" class:differs=pair.differs>
+                <dt>{words(pair.label)} " " {mark}</dt>
+                <dd>
+                    <span class="hint">{words("site.console.dose.said")}</span>
+                    {or_blank(pair.said)}
+                </dd>
+                <dd>
+                    <span class="hint">{words("site.console.dose.recorded")}</span>
+                    {or_blank(pair.recorded)}
+                </dd>
+            </div>
+        }
+    };
+    let rows = move || {
+        let locale = language.get();
+        let pairs = both.with_value(|(said, recorded)| pairs(said, recorded));
+        pairs.into_iter().map(|pair| row(pair, locale)).collect_view()
+    };
+    let others = both.with_value(|(said, recorded)| (said.dose.is_none(), recorded.clone()));
+    let (has_others, recorded) = others;
+    let rest: Facts = Box::new(move |locale| {
+        let said = ["site.console.dose.identity", "site.console.dose.name", "site.console.dose.birth_date"];
+        let mut facts = facts(locale, &recorded);
+        facts.retain(|(label, _)| !said.contains(label) && *label != "site.console.dose.phone");
+        facts
+    });
+    let rest = has_others.then(|| view! { <FactList facts=rest /> });
+    view! {
+        <dl class="beside">{rows}</dl>
+        {rest}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded() -> RecordedDose {
+        RecordedDose {
+            identity: "3171012401896246".into(),
+            name: "Iwan Ibrahim Purnama".into(),
+            birth_date: "1989-01-24".into(),
+            phone: "0812 3456 7890".into(),
+            dose_number: "1".into(),
+            vaccine: "CoronaVac".into(),
+            batch: "AZ56327A".into(),
+            vaccination_date: "2021-01-29".into(),
+            facility: "P3174020101 Puskesmas Kebayoran Baru".into(),
+        }
+    }
+
+    fn said() -> Said {
+        Said {
+            identity: "3171 0124 0189 6246".into(),
+            name: "IWAN IBRAHIM PURNOMO".into(),
+            birth_date: "1989-01-24".into(),
+            phone: "+6281234567890".into(),
+            right: "IWAN IBRAHIM PURNOMO".into(),
+            dose: None,
+            note: String::new(),
+        }
+    }
+
+    #[test]
+    fn only_what_differs_is_marked() {
+        let differing = |said: &Said| -> Vec<_> {
+            pairs(said, &recorded()).into_iter().filter(|pair| pair.differs).map(|pair| pair.label).collect()
+        };
+        assert_eq!(differing(&said()), ["site.console.dose.name"]);
+        let right = Said { name: "Iwan Ibrahim Purnama".into(), right: "2".into(), ..said() };
+        assert_eq!(differing(&right), ["site.console.dose.number"]);
+        let dose = bukti_wire::SaidDose {
+            dose_number: 1,
+            vaccine: "CoronaVac".into(),
+            vaccination_date: "2021-01-30".into(),
+            facility: "puskesmas kebayoran baru".into(),
+        };
+        let missing =
+            Said { name: "Iwan Ibrahim Purnama".into(), right: "".into(), dose: Some(dose), ..said() };
+        assert_eq!(differing(&missing), ["site.card.date"]);
+    }
+}

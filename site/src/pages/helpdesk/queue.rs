@@ -1,0 +1,218 @@
+//! The cases that somebody has to look at, the oldest first.
+
+use bukti_domain::{CaseState, Correction};
+use bukti_locales::{Locale, fill, text};
+use bukti_wire::{CaseQueue, CaseSummary};
+use leptos::prelude::*;
+
+use super::{Access, Console};
+use crate::api;
+use crate::browser;
+use crate::components::{FailureNotice, look};
+use crate::describe;
+use crate::form::Form;
+use crate::language::{Language, tr};
+use crate::pages::case_parts::StateLine;
+
+const DAY: i64 = 86_400;
+
+/// What of the queue is loaded, and what of that is shown.
+#[derive(Clone, Copy)]
+pub struct Queue {
+    access: Access,
+    form: Form,
+    cases: RwSignal<Option<Vec<CaseSummary>>>,
+    next: RwSignal<Option<String>>,
+    /// The code of the state that is shown; empty for all.
+    state: RwSignal<String>,
+    /// The code of the correction that is shown; empty for all.
+    correction: RwSignal<String>,
+}
+
+impl Queue {
+    /// Nothing is loaded.
+    pub fn new(access: Access) -> Self {
+        Self {
+            access,
+            form: Form::new(),
+            cases: RwSignal::new(None),
+            next: RwSignal::new(None),
+            state: RwSignal::new(String::new()),
+            correction: RwSignal::new(String::new()),
+        }
+    }
+
+    /// Loads the queue from its beginning.
+    pub fn load(self) {
+        self.fetch(None);
+    }
+
+    /// Loads what comes after what is there.
+    fn more(self) {
+        self.fetch(self.next.get_untracked());
+    }
+
+    fn fetch(self, after: Option<String>) {
+        self.form.send(Vec::new(), async move {
+            let path = match &after {
+                Some(after) => {
+                    let after = String::from(js_sys::encode_uri_component(after));
+                    format!("/api/helpdesk/cases?after={after}")
+                }
+                None => "/api/helpdesk/cases".to_owned(),
+            };
+            let CaseQueue { cases, next } = self.access.known(api::get(&path).await)?;
+            self.cases.update(|all| match all {
+                Some(all) if after.is_some() => all.extend(cases),
+                all => *all = Some(cases),
+            });
+            self.next.set(next);
+            Ok(())
+        });
+    }
+
+    /// The cases that are shown, tracked.
+    fn shown(self) -> Vec<CaseSummary> {
+        let (state, correction) = (self.state.get(), self.correction.get());
+        let is_wanted = |case: &&CaseSummary| {
+            (state.is_empty() || case.state.code() == state)
+                && (correction.is_empty() || case.correction.code() == correction)
+        };
+        let cases = self.cases.read();
+        cases.iter().flatten().filter(is_wanted).cloned().collect()
+    }
+}
+
+/// Filters, the cases, and more of them.
+#[component]
+pub fn QueueRoom(
+    /// The console.
+    console: Console,
+) -> impl IntoView {
+    let queue = console.queue;
+    let (loading, none) = (tr("site.loading"), tr("site.console.queue.none"));
+    let shown = Memo::new(move |_| queue.shown());
+    let news = move || match queue.form.busy.get() {
+        true => loading(),
+        false if queue.cases.read().is_some() && shown.read().is_empty() => none(),
+        false => "",
+    };
+    let rows = move || {
+        let cases = shown.get();
+        (!cases.is_empty()).then(|| view! { <CaseRows console=console cases=cases /> })
+    };
+    let more = move || {
+        queue.next.read().is_some().then(|| {
+            view! {
+                <button type="button" class="button" on:click=move |_| queue.more()>
+                    {tr("site.console.queue.more")}
+                </button>
+            }
+        })
+    };
+    // Those that are decided are in no queue.
+    let states: Vec<_> = CaseState::ALL.iter().filter(|it| !it.is_decided()).map(|it| it.code()).collect();
+    let corrections: Vec<_> = Correction::ALL.iter().map(|it| it.code()).collect();
+    let again = Callback::new(move |()| queue.load());
+    view! {
+        <div class="filters">
+            <Filter id="filter-state" label="site.console.queue.state" what="state" codes=states value=queue.state />
+            <Filter
+                id="filter-correction"
+                label="site.console.queue.correction"
+                what="correction"
+                codes=corrections
+                value=queue.correction
+            />
+        </div>
+        <FailureNotice failure=queue.form.failure busy=queue.form.busy retry=again />
+        <p role="status">{news}</p>
+        {rows}
+        {more}
+    }
+}
+
+/// A choice of what is shown.
+#[component]
+fn Filter(
+    /// The id of its element.
+    id: &'static str,
+    /// Its label, a key of the locale files.
+    label: &'static str,
+    /// What it is the code of.
+    what: &'static str,
+    /// The codes to choose from.
+    codes: Vec<&'static str>,
+    /// The one that is chosen; empty for all.
+    value: RwSignal<String>,
+) -> impl IntoView {
+    let language = Language::current();
+    let option = move |code: &'static str| {
+        let chosen = *value.read_untracked() == code;
+        view! {
+            <option value=code selected=chosen>
+                {move || describe::case_code(language.get(), what, code)}
+            </option>
+        }
+    };
+    view! {
+        <div class="field">
+            <label for=id>{tr(label)}</label>
+            <select id=id on:change=move |event| value.set(event_target_value(&event))>
+                <option value="">{tr("site.console.queue.all")}</option>
+                {codes.into_iter().map(option).collect_view()}
+            </select>
+        </div>
+    }
+}
+
+/// Cases as rows, each of which opens one.
+#[component]
+pub fn CaseRows(
+    /// The console.
+    console: Console,
+    /// The cases.
+    cases: Vec<CaseSummary>,
+) -> impl IntoView {
+    let row = move |case: CaseSummary| view! { <CaseRow console=console case=case /> };
+    view! { <ul class="case-rows">{cases.into_iter().map(row).collect_view()}</ul> }
+}
+
+/// A case: its number, what it is about, where it stands, and how old it is.
+#[component]
+fn CaseRow(
+    /// The console.
+    console: Console,
+    /// The case.
+    case: CaseSummary,
+) -> impl IntoView {
+    let (class, _) = look(describe::case_mood(case.state));
+    let (language, opened_at) = (Language::current(), case.opened_at);
+    let age = move || age(language.get(), opened_at);
+    let number = case.number.clone();
+    view! {
+        <li>
+            <button type="button" on:click=move |_| console.open(number.clone())>
+                <span class="number">{case.number}</span>
+                <span class=format!("badge {class}")>
+                    <StateLine correction=case.correction state=case.state />
+                </span>
+                <span class="age">{age}</span>
+            </button>
+        </li>
+    }
+}
+
+/// How old a case is.
+fn age(locale: Locale, opened_at: i64) -> String {
+    match (browser::unix_time() - opened_at).max(0) / DAY {
+        0 => text(locale, "site.console.queue.today").to_owned(),
+        days => fill(locale, "site.console.queue.days", &[("n", &days.to_string())]),
+    }
+}
+
+/// When a case was opened, and how old it is.
+pub fn opened(locale: Locale, opened_at: i64) -> String {
+    let (moment, age) = (describe::moment_at(locale, opened_at), age(locale, opened_at));
+    fill(locale, "site.console.case.opened", &[("moment", &moment), ("age", &age)])
+}

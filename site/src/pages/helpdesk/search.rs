@@ -1,0 +1,300 @@
+//! Looking for a person, by what a caller reads out.
+
+use bukti_domain::{CaseNumber, Identity, PhoneNumber};
+use bukti_wire::{PeopleFound, PersonFound, PersonQuery, ResendRequest};
+use leptos::prelude::*;
+
+use super::dose::DoseView;
+use super::queue::CaseRows;
+use super::{Access, Console};
+use crate::api;
+use crate::browser;
+use crate::components::{BusyButton, Choice, ErrorSummary, FailureNotice, RadioField, TextArea, TextField};
+use crate::form::{Field, FieldProblem, Form, check};
+use crate::language::{tr, tr_with};
+
+/// The heading of what was found.
+const FOUND: &str = "found";
+/// The longest reason.
+const LONGEST_WHY: u32 = 300;
+
+/// By what is looked for, as it is chosen.
+const KINDS: [(&str, &str); 3] = [
+    ("identity", "site.console.search.identity"),
+    ("phone", "site.console.search.phone"),
+    ("certificate", "site.console.search.certificate"),
+];
+
+/// What is looked for, and what was found.
+#[derive(Clone, Copy)]
+pub struct Search {
+    access: Access,
+    form: Form,
+    kind: RwSignal<String>,
+    typed: RwSignal<String>,
+    why: RwSignal<String>,
+    found: RwSignal<Option<Vec<PersonFound>>>,
+    resending: Form,
+    /// The id of the dose whose SMS is sent once more.
+    resent_dose: RwSignal<Option<String>>,
+    resend_why: RwSignal<String>,
+    /// Whether one was sent.
+    resent: RwSignal<bool>,
+}
+
+impl Search {
+    /// Nothing is looked for.
+    pub fn new(access: Access) -> Self {
+        Self {
+            access,
+            form: Form::new(),
+            kind: RwSignal::new("identity".to_owned()),
+            typed: RwSignal::new(String::new()),
+            why: RwSignal::new(String::new()),
+            found: RwSignal::new(None),
+            resending: Form::new(),
+            resent_dose: RwSignal::new(None),
+            resend_why: RwSignal::new(String::new()),
+            resent: RwSignal::new(false),
+        }
+    }
+
+    /// The field of what is typed, and its label, tracked.
+    fn field(self) -> (Field, &'static str, &'static str) {
+        match self.kind.read().as_str() {
+            "phone" => (Field::Phone, "site.field.phone.label", "tel"),
+            "certificate" => (Field::Certificate, "site.field.certificate.label", "text"),
+            _ => (Field::Identity, "site.field.identity.label", "text"),
+        }
+    }
+
+    fn wrong(self) -> Vec<FieldProblem> {
+        let (typed, why) = (self.typed.get_untracked(), self.why.get_untracked());
+        let (field, ..) = untrack(|| self.field());
+        let is_possible = match field {
+            Field::Phone => PhoneNumber::parse(&typed).is_some(),
+            Field::Identity => Identity::parse(&typed).is_some(),
+            _ => !typed.trim().is_empty(),
+        };
+        let wrong = [
+            check(field, &typed, is_possible.then_some(())),
+            check(Field::Why, &why, (!why.trim().is_empty()).then_some(())),
+        ];
+        wrong.into_iter().flatten().collect()
+    }
+
+    /// Looks for it. The number of a case opens the case.
+    fn send(self, console: Console) {
+        let typed = self.typed.get_untracked();
+        let kind = self.kind.get_untracked();
+        let wrong = self.wrong();
+        if wrong.is_empty()
+            && kind == "certificate"
+            && let Some(number) = CaseNumber::parse(&typed)
+        {
+            self.form.clear();
+            return console.open(number.grouped());
+        }
+        self.close_resending();
+        self.form.send(wrong, async move {
+            self.found.set(None);
+            let of = |wanted: &str| (kind == wanted).then(|| typed.trim().to_owned());
+            let query = PersonQuery {
+                identity: of("identity"),
+                phone: of("phone"),
+                certificate: of("certificate"),
+                why: self.why.get_untracked(),
+            };
+            let answer = api::post("/api/helpdesk/people", &query).await;
+            let PeopleFound { people } = self.access.known(answer)?;
+            self.found.set(Some(people));
+            browser::focus_soon(FOUND);
+            Ok(())
+        });
+    }
+
+    fn close_resending(self) {
+        self.resending.clear();
+        self.resent_dose.set(None);
+        self.resend_why.set(String::new());
+        self.resent.set(false);
+    }
+
+    fn begin_resending(self, dose: String) {
+        self.close_resending();
+        self.form.clear();
+        self.resent_dose.set(Some(dose));
+        browser::focus_soon(Field::ResendWhy.id());
+    }
+
+    /// Has the SMS of the dose sent once more.
+    fn resend(self) {
+        let Some(dose) = self.resent_dose.get_untracked() else { return };
+        let why = self.resend_why.get_untracked();
+        let wrong = check(Field::ResendWhy, &why, (!why.trim().is_empty()).then_some(()));
+        self.resending.send(wrong.into_iter().collect(), async move {
+            let path = format!("/api/helpdesk/doses/{dose}/sms");
+            self.access.known(api::post_unread(&path, &ResendRequest { why }).await)?;
+            self.resent.set(true);
+            browser::focus_soon("resent");
+            Ok(())
+        });
+    }
+}
+
+/// The form, and below it the people.
+#[component]
+pub fn SearchRoom(
+    /// The console.
+    console: Console,
+) -> impl IntoView {
+    let search = console.search;
+    let form = search.form;
+    let submit = move |event: web_sys::SubmitEvent| {
+        event.prevent_default();
+        search.send(console);
+    };
+    let choices = KINDS.map(|(value, label)| Choice {
+        value: value.to_owned(),
+        label: Box::new(move |locale| bukti_locales::text(locale, label).to_owned()),
+        help: None,
+    });
+    let kind = Memo::new(move |_| search.field());
+    let field = move || {
+        let (field, label, inputmode) = kind.get();
+        view! { <TextField field=field form=form label=label value=search.typed inputmode=inputmode /> }
+    };
+    let again = Callback::new(move |()| search.send(console));
+    view! {
+        <form id="form" novalidate method="dialog" on:submit=submit>
+            <ErrorSummary form=form />
+            <FailureNotice failure=form.failure busy=form.busy retry=again />
+            <RadioField
+                field=Field::SearchBy
+                form=form
+                label="site.console.search.by"
+                choices=choices.into()
+                value=search.kind
+            />
+            {field}
+            <TextArea
+                field=Field::Why
+                form=form
+                label="site.field.why.label"
+                hint="site.console.search.why"
+                value=search.why
+                longest=LONGEST_WHY
+            />
+            <BusyButton
+                label="site.console.search.send"
+                busy_label="site.console.search.sending"
+                busy=form.busy
+            />
+        </form>
+        {move || search.found.get().map(|people| view! { <Found console=console people=people /> })}
+    }
+}
+
+/// The people, each with the doses and the cases.
+#[component]
+fn Found(
+    /// The console.
+    console: Console,
+    /// The people.
+    people: Vec<PersonFound>,
+) -> impl IntoView {
+    let search = console.search;
+    let none = people.is_empty().then(|| view! { <p>{tr("site.console.search.none")}</p> });
+    let person = move |(at, person): (usize, PersonFound)| {
+        let title = tr_with("site.console.search.person", move |_| vec![("n", (at + 1).to_string())]);
+        let doses = person.doses.into_iter().map(|dose| {
+            let id = dose.id.clone();
+            view! {
+                <DoseView dose=dose>
+                    <Resend search=search dose=id />
+                </DoseView>
+            }
+        });
+        let cases = (!person.cases.is_empty()).then(|| {
+            view! {
+                <h3>{tr("site.console.search.cases")}</h3>
+                <CaseRows console=console cases=person.cases />
+            }
+        });
+        view! {
+            <section class="shelf">
+                <h3>{title}</h3>
+                {doses.collect_view()}
+                {cases}
+            </section>
+        }
+    };
+    view! {
+        <h2 id=FOUND tabindex="-1">
+            {tr("site.console.search.found")}
+        </h2>
+        {none}
+        {people.into_iter().enumerate().map(person).collect_view()}
+    }
+}
+
+/// The way to the SMS of a dose, and then the form for it.
+#[component]
+fn Resend(
+    /// The search.
+    search: Search,
+    /// The dose's id.
+    dose: String,
+) -> impl IntoView {
+    let dose = StoredValue::new(dose);
+    let is_open =
+        Memo::new(move |_| dose.with_value(|dose| search.resent_dose.read().as_ref() == Some(dose)));
+    move || match (is_open.get(), search.resent.get()) {
+        (true, true) => view! {
+            <p id="resent" tabindex="-1" role="status">
+                {tr("site.console.resend.sent")}
+            </p>
+        }
+        .into_any(),
+        (true, false) => view! { <ResendForm search=search /> }.into_any(),
+        (false, _) => view! {
+            <button type="button" class="button" on:click=move |_| search.begin_resending(dose.get_value())>
+                {tr("site.console.resend.begin")}
+            </button>
+        }
+        .into_any(),
+    }
+}
+
+/// Why the SMS is sent once more.
+#[component]
+fn ResendForm(
+    /// The search.
+    search: Search,
+) -> impl IntoView {
+    let form = search.resending;
+    let submit = move |event: web_sys::SubmitEvent| {
+        event.prevent_default();
+        search.resend();
+    };
+    view! {
+        <form novalidate method="dialog" on:submit=submit>
+            <ErrorSummary form=form />
+            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| search.resend()) />
+            <TextArea
+                field=Field::ResendWhy
+                form=form
+                label="site.field.resend_why.label"
+                hint="site.console.search.why"
+                value=search.resend_why
+                longest=LONGEST_WHY
+            />
+            <BusyButton
+                label="site.console.resend.send"
+                busy_label="site.console.resend.sending"
+                busy=form.busy
+                class="button"
+            />
+        </form>
+    }
+}
