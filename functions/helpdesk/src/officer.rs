@@ -309,9 +309,9 @@ impl Helpdesk {
         let file = case.file(&self.aws.keys)?;
         // What another proposes is approved as it stands, or proposed anew.
         let proposal = file.proposal.as_ref().filter(|_| case.state == CaseState::AwaitingApproval);
+        let anew = [&asked.right, &asked.dose, &asked.batch, &asked.facility_code, &asked.facility_word];
         if let Some(proposal) = proposal
-            && asked.right.is_none()
-            && asked.dose.is_none()
+            && anew.iter().all(|given| given.is_none())
         {
             if officer.role != Role::Supervisor || officer.id == proposal.officer {
                 return Err(Failure::new(ProblemCode::NeedsSupervisor));

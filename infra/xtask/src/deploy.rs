@@ -1,11 +1,14 @@
 //! What is deployed to AWS: checked, compiled for Lambda, deployed with the site.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -173,16 +176,35 @@ fn build(sam: &Sam<'_>) -> Result<PathBuf> {
     build.args(["build", "--parallel", "--no-cached", "--template-file"]);
     build.arg(sam.project.root.join("infra/template.yaml")).arg("--build-dir").arg(&built);
     run::stream(&mut build, "The message above says which function.")?;
-    for folder in fs::read_dir(&built)?.flatten().map(|entry| entry.path()) {
+    let mut folders: Vec<PathBuf> = fs::read_dir(&built)?.flatten().map(|entry| entry.path()).collect();
+    folders.sort();
+    for folder in folders {
         let bootstrap = folder.join("bootstrap");
-        if bootstrap.is_file()
-            && let Some((major, minor)) = glibc_needed(&fs::read(&bootstrap)?)
+        if !bootstrap.is_file() {
+            continue;
+        }
+        let program = fs::read(&bootstrap)?;
+        if let Some((major, minor)) = glibc_needed(&program)
             && (major, minor) > GLIBC
         {
             bail!("{} needs glibc {major}.{minor}, which Lambda does not have", bootstrap.display());
         }
+        let zipped = deflated(&program)? as f64 / 1e6;
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let goal = if zipped <= GOAL_MB { "" } else { " (above the goal)" };
+        run::say(format!("{name}: {zipped:.2} MB zipped{goal}"));
     }
     Ok(built)
+}
+
+/// A function's zip should have at most so many megabytes: it is loaded before the first answer.
+const GOAL_MB: f64 = 4.0;
+
+/// How long a file is in a zip.
+fn deflated(file: &[u8]) -> Result<usize> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(file)?;
+    Ok(encoder.finish()?.len())
 }
 
 /// The highest version of glibc that a program names.

@@ -294,7 +294,7 @@ fn of_two_officers_at_one_case_one_decides_and_the_other_is_told() {
         if at >= 40 {
             return None;
         }
-        let grants = at % 2 == 0;
+        let grants = at.is_multiple_of(2);
         let mut asked =
             json!({"decision": if grants { "grant" } else { "refuse" }, "revision": revision, "why": "x"});
         if grants {
