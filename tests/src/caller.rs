@@ -1,5 +1,6 @@
 //! A caller that sees answers to the byte, and asks from another address each time.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -102,18 +103,25 @@ impl Caller {
     ) -> Raw {
         let elsewhere = path.starts_with("http");
         let url = if elsewhere { path.to_owned() } else { format!("{}{path}", self.url) };
-        let mut request = ureq::http::Request::builder().method(method).uri(url);
-        if let Some(host) = self.host.as_ref().filter(|_| !elsewhere) {
-            request = request.header("host", host);
-        }
-        if let Some(cookie) = cookie {
-            request = request.header("cookie", cookie);
-        }
-        if let Some(edge_key) = self.secrets["edge_key"].as_str() {
-            request = request.header("x-bukti-edge", edge_key).header("x-bukti-viewer", address);
-        }
-        request = request.header("content-type", "application/json").header("origin", &self.origin);
-        let mut answer = self.agent.run(request.body(body).unwrap()).unwrap();
+        let run = || {
+            let mut request = ureq::http::Request::builder().method(method).uri(&url);
+            if let Some(host) = self.host.as_ref().filter(|_| !elsewhere) {
+                request = request.header("host", host);
+            }
+            if let Some(cookie) = cookie {
+                request = request.header("cookie", cookie);
+            }
+            if let Some(edge_key) = self.secrets["edge_key"].as_str() {
+                request = request.header("x-bukti-edge", edge_key).header("x-bukti-viewer", address);
+            }
+            request = request.header("content-type", "application/json").header("origin", &self.origin);
+            self.agent.run(request.body(body).unwrap())
+        };
+        let mut answer = match run() {
+            // A connection that was kept, and that the other side closed after a body that was too long: nothing was sent on it.
+            Err(ureq::Error::Io(error)) if error.kind() == ErrorKind::BrokenPipe => run().unwrap(),
+            answer => answer.unwrap(),
+        };
         let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = answer.headers().iter().filter(|(name, _)| *name != "date");
         let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();

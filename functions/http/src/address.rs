@@ -36,13 +36,19 @@ impl Address {
         if by_edge.is_none() && aws.settings.edge_only {
             return Err(Failure::new(ProblemCode::Misdirected));
         }
-        let viewer = by_edge.and_then(|_| header(VIEWER));
+        Ok(Self::of_viewer(request, by_edge.is_some()))
+    }
+
+    /// Who the edge says it is, where the request comes from the edge; else who connects.
+    fn of_viewer(request: &Request, by_edge: bool) -> Self {
+        let viewer = request.headers().get(VIEWER).filter(|_| by_edge);
+        let viewer = viewer.and_then(|value| value.to_str().ok());
         let connected = match request.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
             _ => None,
         };
         let ip = viewer.or(connected).and_then(|text| text.parse().ok());
-        Ok(Self::from_ip(ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+        Self::from_ip(ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
     }
 
     fn from_ip(ip: IpAddr) -> Self {
@@ -62,7 +68,24 @@ impl Address {
 
 #[cfg(test)]
 mod tests {
+    use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
+    use lambda_http::http::HeaderValue;
+
     use super::*;
+
+    #[test]
+    fn headers_of_others_than_the_edge_say_nothing() {
+        let mut context = ApiGatewayV2httpRequestContext::default();
+        context.http.source_ip = Some("36.68.1.2".to_owned());
+        let mut request = Request::default().with_request_context(RequestContext::ApiGatewayV2(context));
+        for name in ["x-forwarded-for", "x-real-ip", "forwarded", "cloudfront-viewer-address", VIEWER] {
+            request.headers_mut().insert(name, HeaderValue::from_static("10.0.0.1"));
+        }
+        assert_eq!(Address::of_viewer(&request, false).host, "36.68.1.2");
+        assert_eq!(Address::of_viewer(&request, true).host, "10.0.0.1");
+        request.headers_mut().remove(VIEWER);
+        assert_eq!(Address::of_viewer(&request, true).host, "36.68.1.2");
+    }
 
     #[test]
     fn a_subscriber_and_the_network_around() {

@@ -137,6 +137,15 @@ fn an_address_has_an_allowance_that_many_requests_at_once_do_not_stretch() {
         answers.iter().map(|((status, code), count)| ((*status, code.as_str()), *count)).collect();
     assert_eq!(answers, expected);
     assert_eq!(try_from("36.68.1.3").status, 410, "a neighbour has an allowance of their own");
+    // It is counted in the table, where all instances of a function see it.
+    let counted = app.with_aws(async |aws: Aws| {
+        let scan = table_service(&aws).await.scan().table_name(&aws.settings.table);
+        let scan = scan.filter_expression("sk = :rate AND taken = :all");
+        let scan = scan.expression_attribute_values(":rate", AttributeValue::S("RATE".to_owned()));
+        let scan = scan.expression_attribute_values(":all", AttributeValue::N("600".to_owned()));
+        scan.into_paginator().items().send().try_collect().await.unwrap().len()
+    });
+    assert!(counted >= 1, "no count of 600 is in the table");
 }
 
 /// The routes that have an allowance: their answer to who has some left, how much of it an address may have in an hour, and
