@@ -241,10 +241,7 @@ impl Sessions {
     pub async fn of_phone_key(&self, phone: &str, now: Timestamp) -> Result<Vec<OpenSession>, StoreError> {
         let pk = account_key(phone);
         let mut sessions = Vec::new();
-        for item in self.table.partition(&pk).await? {
-            if !item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk.starts_with(LISTED)) {
-                continue;
-            }
+        for item in self.table.partition_part(&pk, LISTED).await? {
             let listed: ListedRecord = from_item(item, "session in the list")?;
             let record = self.record(&listed.session).await?;
             let Some(record) = record.filter(|record| record.is_good(now)) else { continue };
@@ -285,7 +282,8 @@ impl Sessions {
     }
 }
 
-fn account_key(phone: &str) -> String {
+/// The partition of a phone: its account, and what is listed for it.
+pub(crate) fn account_key(phone: &str) -> String {
     format!("A#{phone}")
 }
 

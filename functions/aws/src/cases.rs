@@ -11,11 +11,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::accounts::account_key;
 use crate::doses::{DoseRecord, Doses, Rewrite};
 use crate::table::{self, Table, from_item, n, to_item};
 use crate::{Aws, Keys, Officer, Rate, Rates, StoreError, Taken};
 
 const SK: &str = "CASE";
+
+/// What the keys of a phone's list of cases begin with.
+const LISTED: &str = "CASE#";
 
 /// The cases that somebody has to look at, oldest first: an item each, in one partition. A thousand cases a second fit into
 /// it.
@@ -175,12 +179,6 @@ pub struct Queued {
     sk: String,
     /// Its key.
     pub case: String,
-    /// What is wrong.
-    pub correction: Correction,
-    /// Where it stands.
-    pub state: CaseState,
-    /// When it was opened.
-    pub created_at: Timestamp,
 }
 
 /// A case in the list of the phone that opened it.
@@ -255,10 +253,6 @@ fn seal(pk: &str, file: &CaseFile, keys: &Keys) -> Result<ByteBuf, StoreError> {
     sealed.ok_or(StoreError::Corrupt("a case cannot be sealed"))
 }
 
-fn listed_key(pk: &str) -> String {
-    format!("CASE#{pk}")
-}
-
 impl Cases {
     /// Where evidence lies in the bucket.
     pub const EVIDENCE: &str = "evidence/";
@@ -300,10 +294,15 @@ impl Cases {
         };
         let is_new = "attribute_not_exists(pk)";
         let listed = Listed { case: pk.clone() };
+        let queued = Queued { sk: record.queue_key(), case: pk.clone() };
         let all = vec![
             self.table.putting(to_item(&pk, SK, &record)?, is_new, &[])?,
-            self.queueing(&record)?,
-            self.table.putting(to_item(&list_of(applicant), &listed_key(&pk), &listed)?, is_new, &[])?,
+            self.table.putting(to_item(QUEUE, &queued.sk, &queued)?, is_new, &[])?,
+            self.table.putting(
+                to_item(&account_key(applicant), &format!("{LISTED}{pk}"), &listed)?,
+                is_new,
+                &[],
+            )?,
         ];
         if !self.table.transact(all).await? {
             return Err(StoreError::Unavailable("a random case number is there already".to_owned()));
@@ -345,11 +344,9 @@ impl Cases {
     /// [`StoreError`].
     pub async fn of_applicant(&self, applicant: &str) -> Result<Vec<CaseRecord>, StoreError> {
         let mut cases = Vec::new();
-        for item in self.table.partition(&list_of(applicant)).await? {
-            if item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk.starts_with("CASE#")) {
-                let listed: Listed = from_item(item, "case in the list")?;
-                cases.extend(self.of_key(&listed.case).await?);
-            }
+        for item in self.table.partition_part(&account_key(applicant), LISTED).await? {
+            let listed: Listed = from_item(item, "case in the list")?;
+            cases.extend(self.of_key(&listed.case).await?);
         }
         cases.sort_by_key(|case| std::cmp::Reverse(case.created_at));
         Ok(cases)
@@ -571,7 +568,7 @@ impl Cases {
         Ok(if done { Step::Done(Box::new(next)) } else { Step::Overtaken })
     }
 
-    /// Writes the next revision, its place in the queue and what belongs to it: all or nothing.
+    /// Writes the next revision and what belongs to it, out of the queue where it is decided: all or nothing.
     async fn write(
         &self,
         case: &CaseRecord,
@@ -581,26 +578,11 @@ impl Cases {
         let revision = [(":revision", n(case.revision))];
         let mut all =
             vec![self.table.putting(to_item(&next.pk, SK, next)?, "revision = :revision", &revision)?];
-        all.push(if next.state.is_decided() {
-            self.table.deleting(QUEUE, &next.queue_key())?
-        } else {
-            self.queueing(next)?
-        });
+        if next.state.is_decided() {
+            all.push(self.table.deleting(QUEUE, &next.queue_key())?);
+        }
         all.extend(more);
         self.table.transact(all).await
-    }
-
-    fn queueing(&self, case: &CaseRecord) -> Result<TransactWriteItem, StoreError> {
-        let sk = case.queue_key();
-        let queued = Queued {
-            sk: sk.clone(),
-            case: case.pk.clone(),
-            correction: case.correction,
-            state: case.state,
-            created_at: case.created_at,
-        };
-        // The case's own condition decides.
-        self.table.putting_always(to_item(QUEUE, &sk, &queued)?)
     }
 }
 
@@ -609,10 +591,6 @@ impl Queued {
     pub fn position(&self) -> &str {
         &self.sk
     }
-}
-
-fn list_of(applicant: &str) -> String {
-    format!("A#{applicant}")
 }
 
 impl CaseFile {

@@ -210,15 +210,13 @@ impl Notifications {
     /// [`StoreError`].
     pub async fn of_dose(&self, event: &str) -> Result<Vec<DoseSms>, StoreError> {
         let mut all = Vec::new();
-        for item in self.table.partition(event).await? {
-            if item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk.starts_with("SMS#")) {
-                let record: NotificationRecord = from_item(item, "notification")?;
-                all.push(DoseSms {
-                    begun_at: record.claimed_at,
-                    accepted_at: record.sent.as_ref().map(|sent| sent.at),
-                    link: record.sent.map(|sent| sent.link),
-                });
-            }
+        for item in self.table.partition_part(event, "SMS#").await? {
+            let record: NotificationRecord = from_item(item, "notification")?;
+            all.push(DoseSms {
+                begun_at: record.claimed_at,
+                accepted_at: record.sent.as_ref().map(|sent| sent.at),
+                link: record.sent.map(|sent| sent.link),
+            });
         }
         Ok(all)
     }

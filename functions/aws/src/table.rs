@@ -229,6 +229,22 @@ impl Table {
         pages.try_collect().await.map_err(StoreError::from_sdk)
     }
 
+    /// The items of a partition whose sort keys begin so, as they are now.
+    pub(crate) async fn partition_part(&self, pk: &str, begins: &str) -> Result<Vec<Item>, StoreError> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :begins)")
+            .expression_attribute_values(":pk", s(pk))
+            .expression_attribute_values(":begins", s(begins))
+            .into_paginator()
+            .items()
+            .send();
+        pages.try_collect().await.map_err(StoreError::from_sdk)
+    }
+
     /// Part of a transaction: puts an item where the condition holds.
     pub(crate) fn putting(
         &self,
@@ -238,12 +254,6 @@ impl Table {
     ) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder().table_name(&self.name).set_item(Some(item)).condition_expression(condition);
         let put = put.set_expression_attribute_values(named(values)).build();
-        Ok(TransactWriteItem::builder().put(put.map_err(|_| INCOMPLETE)?).build())
-    }
-
-    /// Part of a transaction: puts an item, whatever was there.
-    pub(crate) fn putting_always(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder().table_name(&self.name).set_item(Some(item)).build();
         Ok(TransactWriteItem::builder().put(put.map_err(|_| INCOMPLETE)?).build())
     }
 

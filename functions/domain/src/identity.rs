@@ -95,11 +95,6 @@ impl Passport {
             && number.bytes().any(|byte| byte.is_ascii_digit());
         valid.then_some(Self(number))
     }
-
-    /// The number. Personal: for sealed fields and officers only.
-    pub fn number(&self) -> &str {
-        &self.0
-    }
 }
 
 impl fmt::Debug for Passport {
@@ -135,6 +130,14 @@ impl Identity {
         }
     }
 
+    /// The number. Personal: for sealed fields and officers only.
+    pub fn number(&self) -> &str {
+        match self {
+            Identity::Nik(nik) => nik.digits(),
+            Identity::Passport(passport) => &passport.0,
+        }
+    }
+
     /// The number with all but its last four characters hidden (three of a short passport number), as it is printed.
     ///
     /// ```
@@ -143,10 +146,7 @@ impl Identity {
     /// assert_eq!(identity.masked(), "••••••••••••6246");
     /// ```
     pub fn masked(&self) -> String {
-        let number = match self {
-            Identity::Nik(nik) => nik.digits(),
-            Identity::Passport(passport) => &passport.0,
-        };
+        let number = self.number();
         let shown = if number.len() < 8 { 3 } else { 4 };
         let hidden = number.len().saturating_sub(shown);
         number.char_indices().map(|(at, character)| if at < hidden { '•' } else { character }).collect()

@@ -2,7 +2,7 @@
 
 use bukti_aws::{CaseFile, EvidenceStore, Login, MissingDose, NewCase};
 use bukti_domain::{
-    Asking, CaseNumber, Correction, Identity, PersonName, PhoneNumber, likenesses, parse_date, vaccine_named,
+    Asking, CaseNumber, Correction, PersonName, PhoneNumber, likenesses, parse_date, vaccine_named,
 };
 use bukti_http::{Allowance, Caller, Failure, FailureResult, field, identity_field, json, read_json};
 use bukti_wire::{
@@ -61,10 +61,7 @@ impl Helpdesk {
             Asking { identity: identity.clone(), name: name.clone(), birth_date, phone: Some(phone.clone()) };
         let file = CaseFile {
             number: String::new(),
-            identity: match &identity {
-                Identity::Nik(nik) => nik.digits().to_owned(),
-                Identity::Passport(passport) => passport.number().to_owned(),
-            },
+            identity: identity.number().to_owned(),
             name: name.as_written().to_owned(),
             birth_date,
             phone: phone.e164().to_owned(),

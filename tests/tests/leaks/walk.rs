@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bukti_domain::{FeedRow, PhoneNumber};
 use bukti_tests::caller::{Caller, Raw};
-use bukti_tests::{csv, dose, outbox, program};
+use bukti_tests::{csv, dose, download_request, outbox, program};
 use bukti_wire::DocumentForm;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -297,15 +297,7 @@ impl Walk {
     }
 
     fn download(&mut self, of: &FeedRow) -> Raw {
-        let mut asked = json!({
-            "name": of.nama,
-            "birth_date": of.tanggal_lahir,
-            "vaccination_date": of.tanggal_vaksinasi,
-            "vaccine": of.vaksin,
-            "captcha": self.stack.caller.captcha(),
-        });
-        let (field, number) = if of.nik.is_empty() { ("passport", &of.paspor) } else { ("nik", &of.nik) };
-        asked[field] = json!(number);
+        let asked = download_request(of, &self.stack.caller.captcha());
         self.post("/api/downloads", &asked, &[of])
     }
 
