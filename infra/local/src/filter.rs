@@ -1,18 +1,29 @@
 //! Which records of the stream a function is called for: the patterns of an event source mapping (`FilterCriteria`), as far as the
 //! template has any. Text is compared as it is, `{"exists": true}` asks for a value.
 
+use std::sync::Arc;
+
 use aws_lambda_events::event::dynamodb::Event;
 use serde_json::Value;
 
-/// Leaves the records that one of the patterns fits.
-pub(crate) fn filtered(mut event: Event, patterns: &[&str]) -> Event {
-    let patterns: Vec<Value> =
-        patterns.iter().filter_map(|pattern| serde_json::from_str(pattern).ok()).collect();
-    event.records.retain(|record| {
-        let record = serde_json::to_value(record).unwrap_or_default();
-        patterns.iter().any(|pattern| fits(pattern, Some(&record)))
-    });
-    event
+/// Some patterns, read.
+#[derive(Clone)]
+pub struct Filter(Arc<[Value]>);
+
+impl Filter {
+    /// A filter of these patterns. One that is no JSON fits nothing.
+    pub fn of(patterns: &[&str]) -> Self {
+        Self(patterns.iter().filter_map(|pattern| serde_json::from_str(pattern).ok()).collect())
+    }
+
+    /// Leaves the records that one of the patterns fits.
+    pub(crate) fn left(&self, mut event: Event) -> Event {
+        event.records.retain(|record| {
+            let record = serde_json::to_value(record).unwrap_or_default();
+            self.0.iter().any(|pattern| fits(pattern, Some(&record)))
+        });
+        event
+    }
 }
 
 fn fits(pattern: &Value, found: Option<&Value>) -> bool {

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use crate::api::HttpHandler;
 use crate::call::on_own_thread;
 use crate::feeds::FeedHandler;
-use crate::filter::filtered;
+use crate::filter::Filter;
 use crate::publishing::PublishHandler;
 use crate::streams::StreamHandler;
 
@@ -49,6 +49,7 @@ impl Handlers {
         let publish = Arc::new(Publish::new(aws));
         let to_publish = Arc::new(Notify::new());
         let changed = Arc::clone(&to_publish);
+        let (to_issue, to_notify) = (Filter::of(bukti_issue::PATTERNS), Filter::of(bukti_notify::PATTERNS));
         Self {
             http: Arc::new(move |function, request| {
                 let (status, otp) = (Arc::clone(&status), Arc::clone(&otp));
@@ -79,7 +80,7 @@ impl Handlers {
                             changed.notify_one();
                         }
                         let issue = Arc::clone(&issue);
-                        for_some(event, bukti_issue::PATTERNS, |event| {
+                        for_some(event, &to_issue, |event| {
                             on_own_thread(move || async move { issue.handle(event).await })
                         })
                     }),
@@ -88,7 +89,7 @@ impl Handlers {
                     "notify",
                     Arc::new(move |event| {
                         let notify = Arc::clone(&notify);
-                        for_some(event, bukti_notify::PATTERNS, |event| {
+                        for_some(event, &to_notify, |event| {
                             on_own_thread(move || async move { notify.handle(event).await })
                         })
                     }),
@@ -98,13 +99,13 @@ impl Handlers {
     }
 }
 
-/// Calls a function for the records that its patterns fit, if there are any.
+/// Calls a function for the records that its filter leaves, if there are any.
 pub fn for_some(
     event: Event,
-    patterns: &[&str],
+    filter: &Filter,
     function: impl FnOnce(Event) -> BoxFuture<'static, DynamoDbEventResponse>,
 ) -> BoxFuture<'static, DynamoDbEventResponse> {
-    let event = filtered(event, patterns);
+    let event = filter.left(event);
     if event.records.is_empty() {
         return Box::pin(std::future::ready(DynamoDbEventResponse::default()));
     }

@@ -43,6 +43,7 @@ mod stack;
 pub mod streams;
 
 pub use api::HttpHandler;
+pub use filter::Filter;
 pub use handlers::{Handlers, for_some};
 pub use outbox::Sms;
 pub use stack::{Options, Stack, StackInfo, StartError};

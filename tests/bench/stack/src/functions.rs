@@ -12,7 +12,7 @@ use bukti_helpdesk::Helpdesk;
 use bukti_holder::Holder;
 use bukti_intake::Intake;
 use bukti_issue::Issue;
-use bukti_local::{Handlers, for_some};
+use bukti_local::{Filter, Handlers, for_some};
 use bukti_notify::Notify;
 use bukti_otp::Otp;
 use bukti_publish::Publish;
@@ -169,6 +169,7 @@ impl Functions {
         let all = self.clone();
         let (intake, publish) = (self.worker("Intake"), self.worker("Publish"));
         let (issue, notify) = (self.worker("Issue"), self.worker("Notify"));
+        let (to_issue, to_notify) = (Filter::of(bukti_issue::PATTERNS), Filter::of(bukti_notify::PATTERNS));
         Handlers {
             http: Arc::new(move |function, request| match function {
                 Function::Status => all.worker("Status").call(|it| Box::pin(it.status.handle(request))),
@@ -193,15 +194,13 @@ impl Functions {
                 (
                     "issue",
                     Arc::new(move |event| {
-                        for_some(event, bukti_issue::PATTERNS, |event| {
-                            issue.call(|it| Box::pin(it.issue.handle(event)))
-                        })
+                        for_some(event, &to_issue, |event| issue.call(|it| Box::pin(it.issue.handle(event))))
                     }),
                 ),
                 (
                     "notify",
                     Arc::new(move |event| {
-                        for_some(event, bukti_notify::PATTERNS, |event| {
+                        for_some(event, &to_notify, |event| {
                             notify.call(|it| Box::pin(it.notify.handle(event)))
                         })
                     }),
