@@ -1,6 +1,7 @@
 //! Finding and reading QRs in a picture.
 
 use std::collections::HashSet;
+use std::f32::consts::SQRT_2;
 
 use rxing::common::cpp_essentials::ConcentricPattern;
 use rxing::common::{BitMatrix, DetectorRXingResult, GlobalHistogramBinarizer, HybridBinarizer};
@@ -59,7 +60,7 @@ impl Picture {
         Self::new(side * 4, shades.collect(), 300)
     }
 
-    /// The QRs that can be read.
+    /// The QRs that can be read, and lie flat: none of a picture taken aslant.
     pub fn qrs(&self) -> Vec<Qr> {
         let height = self.grey.len() / self.width.max(1);
         let (Ok(width), Ok(height)) = (u32::try_from(self.width), u32::try_from(height)) else {
@@ -90,12 +91,18 @@ impl Picture {
             if !read.isValid() {
                 continue;
             }
-            used.extend(patterns);
             let modules = found.getBits().width() as usize;
             // Finder patterns have their middle three and a half modules from the edge.
             let apart = |a: ConcentricPattern, b: ConcentricPattern| (a.p.x - b.p.x).hypot(a.p.y - b.p.y);
-            let apart = (apart(corners.tl, corners.tr) + apart(corners.tl, corners.bl)) / 2.0;
-            let module_mm = apart / (modules as f32 - 7.0) / f32::from(self.dpi) * 25.4;
+            let sides = [apart(corners.tl, corners.tr), apart(corners.tl, corners.bl)];
+            let by_diagonal = apart(corners.tr, corners.bl) / SQRT_2;
+            // Error correction reads a text also from a corner that is none: there is nothing to be measured then.
+            if sides.iter().any(|side| (side / by_diagonal - 1.0).abs() > 0.02) {
+                continue;
+            }
+            used.extend(patterns);
+            let side = (sides[0] + sides[1]) / 2.0;
+            let module_mm = side / (modules as f32 - 7.0) / f32::from(self.dpi) * 25.4;
             qrs.push(Qr { text, modules, module_mm, dpi: self.dpi });
         }
         qrs
