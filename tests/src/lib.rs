@@ -463,6 +463,51 @@ pub fn csv(rows: &[FeedRow]) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
+/// Rows as an NDJSON feed.
+pub fn ndjson(rows: &[FeedRow]) -> Vec<u8> {
+    rows.iter().map(|row| format!("{}\n", json!(row))).collect::<String>().into_bytes()
+}
+
+/// Rows as a FHIR Bundle in the national form: an entry for each row, then the Patients and Locations that they refer to.
+pub fn bundle(rows: &[FeedRow]) -> Vec<u8> {
+    let identified = |system: &str, value: &str| {
+        let system = format!("https://fhir.kemkes.go.id/id/{system}");
+        (!value.is_empty()).then(|| json!({"use": "official", "system": system, "value": value}))
+    };
+    let immunizations = rows.iter().enumerate().map(|(at, row)| {
+        json!({"resource": {
+            "resourceType": "Immunization",
+            "meta": {"lastUpdated": row.sent_at},
+            "identifier": [{"system": "https://hub.example.go.id/events", "value": row.event_id}],
+            "status": "completed",
+            "vaccineCode": {"text": row.vaksin},
+            "patient": {"reference": format!("urn:uuid:{at}")},
+            "occurrenceDateTime": row.tanggal_vaksinasi,
+            "location": {"identifier": {"value": row.kode_faskes}, "display": row.nama_faskes},
+            "lotNumber": row.batch,
+            "protocolApplied": [{"doseNumberString": row.dosis_ke}],
+        }})
+    });
+    let patients = rows.iter().enumerate().map(|(at, row)| {
+        let gender = match &*row.jenis_kelamin {
+            "L" => "male",
+            "P" => "female",
+            other => other,
+        };
+        let identifiers = [identified("nik", &row.nik), identified("paspor", &row.paspor)];
+        json!({"fullUrl": format!("urn:uuid:{at}"), "resource": {
+            "resourceType": "Patient",
+            "identifier": identifiers.into_iter().flatten().collect::<Vec<_>>(),
+            "name": [{"text": row.nama}],
+            "telecom": [{"system": "phone", "use": "mobile", "value": row.no_hp}],
+            "gender": gender,
+            "birthDate": row.tanggal_lahir,
+        }})
+    });
+    let entry: Vec<Value> = immunizations.chain(patients).collect();
+    json!({"resourceType": "Bundle", "type": "collection", "entry": entry}).to_string().into_bytes()
+}
+
 /// A complete first dose of a man born on 24 January 1989; tests change what they are about.
 pub fn dose(event_id: &str) -> FeedRow {
     FeedRow {

@@ -205,7 +205,7 @@ impl Feeds {
         Self(Bucket::new(aws))
     }
 
-    /// The job of a dropped feed's key, `intake/feeds/<job>.csv`.
+    /// The job of a dropped feed's key, `intake/feeds/<job>` or `intake/feeds/<job>.csv`.
     pub fn job_of(key: &str) -> Option<&str> {
         let name = key.strip_prefix(Self::DROP)?;
         let job = name.split('.').next().unwrap_or(name);

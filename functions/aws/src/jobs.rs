@@ -27,7 +27,8 @@ pub enum JobState {
 /// What is wrong with a file as such.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedProblem {
-    /// A stable code: `not_utf8`, `header_wrong`, `broken_off`, `row_too_long`, `empty`.
+    /// A stable code: `not_utf8`, `header_wrong`, `broken_off`, `row_too_long`, `empty`; of packed files `compression_broken`,
+    /// `compressed_too_much`; of FHIR `json_malformed`, `not_a_bundle`, `bundle_too_large`.
     pub code: String,
     /// The line of the file, from 1.
     pub line: u64,

@@ -148,6 +148,10 @@ reasons! {
     RowMalformed = "row_malformed",
     /// The row is not UTF-8.
     NotUtf8 = "not_utf8",
+    /// The vaccination was not given, or entered in error (FHIR).
+    NotCompleted = "not_completed",
+    /// Nothing says who was vaccinated (FHIR).
+    PatientMissing = "patient_missing",
     /// The row names no event.
     EventIdMissing = "event_id_missing",
     /// When the row was sent is no RFC 3339 time.

@@ -1,4 +1,4 @@
-//! Reads a CSV feed as it comes, in constant memory: RFC 4180, UTF-8, a header row.
+//! CSV feeds: RFC 4180, UTF-8, a header row.
 
 use std::collections::HashMap;
 
@@ -7,29 +7,10 @@ use bukti_domain::feed::COLUMNS;
 use bukti_domain::{FeedRow, Reason};
 use csv_core::ReadRecordResult;
 
-/// The longest record, in bytes. A quote that is never closed makes one of all that follows.
-const LONGEST_RECORD: usize = 64 * 1024;
+use crate::feed::{LONGEST_ROW, Line, Unreadable, problem};
 
-/// A row of the feed.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Line {
-    /// Where it begins, from 1.
-    pub line: u64,
-    /// The row, or why it cannot be read, with its event id where that can be.
-    pub row: Result<FeedRow, Unreadable>,
-}
-
-/// A row that cannot be read.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Its event id, or what stands in its place.
-    pub event_id: String,
-    /// Why it cannot be read.
-    pub reason: Reason,
-}
-
-/// Reads records out of the pieces of a file. A push parser, so that it does not care where the pieces come from.
-pub struct FeedReader {
+/// Reads records out of the pieces of a file.
+pub(crate) struct CsvReader {
     csv: csv_core::Reader,
     fields: Vec<u8>,
     ends: Vec<usize>,
@@ -49,7 +30,7 @@ pub struct FeedReader {
     facilities: HashMap<String, String>,
 }
 
-impl Default for FeedReader {
+impl Default for CsvReader {
     fn default() -> Self {
         Self {
             csv: csv_core::Reader::new(),
@@ -68,17 +49,17 @@ impl Default for FeedReader {
     }
 }
 
-fn problem(code: &str, line: u64, detail: impl Into<String>) -> FeedProblem {
-    FeedProblem { code: code.to_owned(), line, detail: detail.into() }
-}
+impl CsvReader {
+    pub(crate) fn line(&self) -> u64 {
+        self.line
+    }
 
-impl FeedReader {
     /// Takes the next piece of the file and appends the rows that it completes.
     ///
     /// # Errors
     ///
     /// What is wrong with the file as such. The rows before stay good.
-    pub fn push(&mut self, mut piece: &[u8], lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
+    pub(crate) fn push(&mut self, mut piece: &[u8], lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         if let Some(last) = piece.last() {
             self.ended_by_newline = matches!(last, b'\n' | b'\r');
         }
@@ -94,7 +75,7 @@ impl FeedReader {
     /// # Errors
     ///
     /// The file is empty, or broke off in the middle of its last row.
-    pub fn finish(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
+    pub(crate) fn finish(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         let before = lines.len();
         if let Some(began) = self.began {
             let broken = |detail: &str| problem("broken_off", began, detail);
@@ -132,7 +113,7 @@ impl FeedReader {
             ReadRecordResult::InputEmpty => {}
             ReadRecordResult::End => self.began = None,
             ReadRecordResult::OutputFull => {
-                if self.fields.len() >= LONGEST_RECORD {
+                if self.fields.len() >= LONGEST_ROW {
                     let began = self.began.unwrap_or(self.line);
                     return Err(problem(
                         "row_too_long",
@@ -238,7 +219,7 @@ fn header(fields: &[&[u8]], line: u64) -> Result<[usize; COLUMNS.len()], FeedPro
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::feed::{told, told_by_all_pieces};
 
     const HEADER: &str = "event_id,sent_at,nik,paspor,nama,tanggal_lahir,jenis_kelamin,no_hp,dosis_ke,vaksin,batch,tanggal_vaksinasi,kode_faskes,nama_faskes";
 
@@ -246,26 +227,6 @@ mod tests {
         format!(
             "{id},2021-01-29T08:41:34+07:00,1,,Ayu,1989-01-24,P,08,1,CoronaVac,B,2021-01-29,F1,{facility}"
         )
-    }
-
-    fn read(file: &[u8], piece: usize) -> (Vec<(u64, String)>, Option<FeedProblem>) {
-        let mut reader = FeedReader::default();
-        let mut lines = Vec::new();
-        let pushed = file.chunks(piece).try_for_each(|piece| reader.push(piece, &mut lines));
-        let result = pushed.and_then(|()| reader.finish(&mut lines));
-        let told = lines.into_iter().map(|line| match line.row {
-            Ok(row) => (line.line, format!("{} {}", row.event_id, row.nama_faskes)),
-            Err(unreadable) => (line.line, format!("{} {:?}", unreadable.event_id, unreadable.reason)),
-        });
-        (told.collect(), result.err())
-    }
-
-    fn all_pieces(file: &[u8]) -> (Vec<(u64, String)>, Option<FeedProblem>) {
-        let whole = read(file, file.len().max(1));
-        for piece in [1, 2, 7, 64] {
-            assert_eq!(read(file, piece), whole, "in pieces of {piece}");
-        }
-        whole
     }
 
     #[test]
@@ -276,7 +237,7 @@ mod tests {
             row("B", "P"),
             row("C", "P")
         );
-        let (lines, problem) = all_pieces(file.as_bytes());
+        let (lines, problem) = told_by_all_pieces(file.as_bytes());
         assert_eq!(problem, None);
         let expected = [(2, "A K \"S\",\nB"), (5, "B P"), (6, "C P")];
         assert_eq!(lines, expected.map(|(line, text)| (line, text.to_owned())));
@@ -286,7 +247,7 @@ mod tests {
     fn rows_may_end_with_carriage_returns_alone() {
         let file =
             format!("{HEADER}\r{}\r{}\r{}", row("A", "Puskesmas"), row("B", "Klinik"), row("C", "Klin"));
-        let (lines, problem) = all_pieces(file.as_bytes());
+        let (lines, problem) = told_by_all_pieces(file.as_bytes());
         assert_eq!(problem.unwrap().code, "broken_off", "the name of the last facility is cut");
         assert_eq!(lines.iter().map(|(_, text)| &**text).collect::<Vec<_>>(), ["A Puskesmas", "B Klinik"]);
     }
@@ -298,7 +259,8 @@ mod tests {
         let row = row("A", "P");
         let mut fields: Vec<&str> = row.split(',').collect();
         fields.reverse();
-        let (lines, problem) = all_pieces(format!("{}\n{}\n", names.join(","), fields.join(",")).as_bytes());
+        let (lines, problem) =
+            told_by_all_pieces(format!("{}\n{}\n", names.join(","), fields.join(",")).as_bytes());
         assert_eq!((lines, problem), (vec![(2, "A P".to_owned())], None));
     }
 
@@ -308,7 +270,7 @@ mod tests {
         file.extend(row("C", "Caf\u{fffd}").replace('\u{fffd}', "").as_bytes());
         file.extend(b"\xe9\n");
         file.extend(row("D", "P").as_bytes());
-        let (lines, problem) = all_pieces(&file);
+        let (lines, problem) = told_by_all_pieces(&file);
         assert_eq!(problem, None);
         let expected = [(2, "A P"), (3, "B RowMalformed"), (4, "C NotUtf8"), (5, "D P")];
         assert_eq!(lines, expected.map(|(line, text)| (line, text.to_owned())));
@@ -319,7 +281,7 @@ mod tests {
         let whole = format!("{HEADER}\n{}\n", row("A", "\"Klinik \"\"Sehat\"\", Bandung\""));
         let file = format!("{whole}{}", row("B", "\"Klinik \"\"Sehat\"\", Bandung\""));
         for cut in 1..(file.len() - whole.len()) {
-            let (lines, problem) = all_pieces(&file.as_bytes()[..whole.len() + cut]);
+            let (lines, problem) = told_by_all_pieces(&file.as_bytes()[..whole.len() + cut]);
             assert_eq!(lines.len(), 1, "cut after {cut}");
             assert_eq!(
                 problem.map(|problem| (problem.code, problem.line)),
@@ -327,11 +289,11 @@ mod tests {
                 "{cut}"
             );
         }
-        let (lines, problem) = all_pieces(file.as_bytes());
+        let (lines, problem) = told_by_all_pieces(file.as_bytes());
         assert_eq!((lines.len(), problem), (2, None), "a last row without a line break is whole");
         let unquoted =
             format!("{HEADER}\n{}\n{}", row("A", "Puskesmas Kebayoran"), row("B", "Puskesmas Keb"));
-        assert_eq!(all_pieces(unquoted.as_bytes()).1.map(|problem| problem.line), Some(3));
+        assert_eq!(told_by_all_pieces(unquoted.as_bytes()).1.map(|problem| problem.line), Some(3));
     }
 
     #[test]
@@ -345,14 +307,14 @@ mod tests {
             (format!("{HEADER},x\n"), "header_wrong"),
         ] {
             assert_eq!(
-                all_pieces(file.as_bytes()).1.map(|problem| problem.code).as_deref(),
+                told_by_all_pieces(file.as_bytes()).1.map(|problem| problem.code).as_deref(),
                 Some(code),
                 "{file}"
             );
         }
         let long = format!("{HEADER}\n\"{}", "x".repeat(100_000));
         assert_eq!(
-            all_pieces(long.as_bytes()).1.map(|problem| problem.code).as_deref(),
+            told_by_all_pieces(long.as_bytes()).1.map(|problem| problem.code).as_deref(),
             Some("row_too_long")
         );
     }
@@ -361,8 +323,8 @@ mod tests {
         #[test]
         fn no_file_panics(file in proptest::collection::vec(proptest::num::u8::ANY, 0..300), headed in proptest::bool::ANY) {
             let file = if headed { [HEADER.as_bytes(), b"\n", &file].concat() } else { file };
-            let whole = read(&file, file.len().max(1));
-            proptest::prop_assert_eq!(read(&file, 3), whole);
+            let whole = told(&file, file.len().max(1));
+            proptest::prop_assert_eq!(told(&file, 3), whole);
         }
     }
 }

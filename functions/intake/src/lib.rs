@@ -1,16 +1,20 @@
 //! Event function `intake`: a dropped dose feed is read, judged and kept, row by row.
 //!
 //! ```text
-//! intake/feeds/<job>.csv ──► rows kept (conditional writes) ──► report ──► feed removed
-//!                    ▲                    │
-//!                    └── the event again ─┘ at any point: the same rows, the same report
+//! intake/feeds/<job> ──► rows kept (conditional writes) ──► report ──► feed removed
+//!                 ▲                    │
+//!                 └── the event again ─┘ at any point: the same rows, the same report
 //! ```
 //!
 //! The report is made in a second reading, from what the table says of each row's event once all rows are kept. It is
 //! therefore a function of file and table alone, however often the job was interrupted and in whatever order its rows
 //! went in.
 
+mod compression;
+mod csv;
 mod feed;
+mod fhir;
+mod ndjson;
 
 use std::collections::HashMap;
 
@@ -184,22 +188,26 @@ impl Intake {
         let mut problem = None;
         while problem.is_none() {
             let piece = stream.try_next().await.map_err(|error| IntakeError::Fetch(error.to_string()))?;
-            let end = piece.is_none();
-            problem = match piece {
-                Some(piece) => {
-                    done += piece.len() as u64;
-                    reader.push(&piece, &mut lines).err()
-                }
-                None => reader.finish(&mut lines).err(),
-            };
-            let over = end || problem.is_some();
-            while lines.len() >= batch || (over && !lines.is_empty()) {
-                let rest = lines.split_off(batch.min(lines.len()));
-                work(std::mem::replace(&mut lines, rest), done, total).await?;
-            }
-            if over {
+            let Some(piece) = piece else {
+                problem = reader.finish(&mut lines).err();
                 break;
+            };
+            done += piece.len() as u64;
+            let mut rest = Some(&*piece);
+            while let Some(piece) = rest {
+                match reader.push(piece, &mut lines) {
+                    Ok(left) => rest = left,
+                    Err(found) => (problem, rest) = (Some(found), None),
+                }
+                while lines.len() >= batch {
+                    let later = lines.split_off(batch);
+                    work(std::mem::replace(&mut lines, later), done, total).await?;
+                }
             }
+        }
+        while !lines.is_empty() {
+            let later = lines.split_off(batch.min(lines.len()));
+            work(std::mem::replace(&mut lines, later), done, total).await?;
         }
         Ok(Some(problem))
     }

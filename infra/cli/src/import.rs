@@ -78,9 +78,8 @@ pub(crate) async fn import(target: &mut Target, file: &Path, report: Option<&Rep
     let job = format!("{:020x}", rand::random::<u128>() >> 48);
     let body = ByteStream::read_from().path(file).build().await;
     let body = body.with_context(|| format!("cannot read {}", file.display()))?;
-    let key = format!("{}{job}.csv", Feeds::DROP);
-    let request = target.s3.put_object().bucket(target.bucket()?).key(key).content_type("text/csv");
-    request.body(body).send().await.map_err(|error| {
+    let key = format!("{}{job}", Feeds::DROP);
+    target.s3.put_object().bucket(target.bucket()?).key(key).body(body).send().await.map_err(|error| {
         let reason = DisplayErrorContext(&error).to_string();
         anyhow::anyhow!("{} did not take the file: {reason}", target.name)
     })?;

@@ -10,6 +10,7 @@ mod officers;
 mod progress;
 mod protect;
 mod revoke;
+mod sample;
 mod target;
 mod trust;
 mod verify;
@@ -47,7 +48,7 @@ enum Command {
     Facility(facility::Command),
     /// Takes a file of doses in and says what became of its rows.
     Import {
-        /// The doses, as CSV with a header.
+        /// The doses: CSV with a header, NDJSON, or a FHIR R4 Bundle; plain, or packed by gzip or zstd.
         file: PathBuf,
         /// Where the report of each row is written; `-` is the standard output.
         #[arg(long, value_name = "OUT.csv")]
@@ -71,6 +72,8 @@ enum Command {
     Protect(protect::Options),
     /// Revokes certificates: verifiers say so once it is published.
     Revoke(revoke::Options),
+    /// Makes a dose feed of people who do not exist, to try things on.
+    Sample(sample::Options),
     /// Trust and revocation lists.
     #[command(subcommand)]
     Trust(trust::Command),
@@ -118,6 +121,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Officer(command) => officers::run(place, &command).await,
         Command::Protect(options) => protect::run(place, &options).await,
         Command::Revoke(options) => revoke::run(place, &options).await,
+        Command::Sample(options) => sample::run(&options),
         Command::Trust(command) => trust::run(place, command).await,
         Command::Verify(options) => verify::run(place, &options).await,
     }

@@ -4,6 +4,7 @@
 //! What is measured is in `tests/bench`: Bukti and plain Rust in its programs, the others in `peers/`. Packages and
 //! what the runs write are under the target folder.
 
+mod pipeline;
 mod site;
 
 use std::ffi::OsString;
@@ -47,6 +48,12 @@ enum What {
         #[arg(long, default_value_t = 300, value_parser = value_parser!(u32).range(1..10_000))]
         people: u32,
     },
+    /// A feed through everything, until its last SMS is accepted, on the embedded stack.
+    Pipeline {
+        /// How many rows; a tenth of them before, to see how time grows.
+        #[arg(long, default_value_t = 100_000, value_parser = value_parser!(u32).range(1000..))]
+        rows: u32,
+    },
     /// What a visit to the site loads, and what Lighthouse says of it.
     Site,
 }
@@ -59,6 +66,7 @@ pub fn bench(project: &Project, options: &Options) -> Result<()> {
     match options.what {
         What::Certificate { rounds } => certificate(project, rounds),
         What::Cost { people } => cost(project, people),
+        What::Pipeline { rows } => pipeline::measure(project, rows),
         What::Site => site::measure(project),
     }
 }

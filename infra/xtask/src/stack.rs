@@ -15,6 +15,15 @@ use crate::Project;
 const READY: &str = "Bukti is running at ";
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
+/// Which of its programs.
+#[derive(Clone, Copy)]
+pub enum Build {
+    /// As it is tested.
+    Debug,
+    /// As fast as it can be.
+    Release,
+}
+
 /// The embedded stack as a process, which ends with this value.
 pub struct Stack {
     process: Child,
@@ -29,9 +38,22 @@ impl Stack {
     ///
     /// # Errors
     /// When it cannot be started or does not get ready; the message has what it said.
-    pub fn start(project: &Project, data: &Path, site: &Path, log: &Path) -> Result<Self> {
-        let mut command = project.command(project.target.join("debug/bukti-local"));
-        command.args(["--port", "0", "--data"]).arg(data).arg("--site").arg(site);
+    pub fn start(
+        project: &Project,
+        build: Build,
+        data: &Path,
+        site: Option<&Path>,
+        log: &Path,
+    ) -> Result<Self> {
+        let folder = match build {
+            Build::Debug => "debug",
+            Build::Release => "release",
+        };
+        let mut command = project.command(project.target.join(folder).join("bukti-local"));
+        command.args(["--port", "0", "--data"]).arg(data);
+        if let Some(site) = site {
+            command.arg("--site").arg(site);
+        }
         let mut file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file.try_clone()?);
         let process =
@@ -55,6 +77,19 @@ impl Stack {
             format!("bukti-local did not print `{READY}…`. It said:\n{}\n", log.trim())
         })?;
         Ok(stack)
+    }
+}
+
+impl Stack {
+    /// The most memory that it has had so far, in megabytes.
+    ///
+    /// # Errors
+    /// Where the machine does not tell.
+    pub fn most_memory_mb(&self) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        let kb: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kb / 1024.0)
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::stack::Stack;
+use crate::stack::{Build, Stack};
 use crate::toolchain::Choice;
 use crate::{Project, deploy, run, site, supply, tools};
 
@@ -169,7 +169,7 @@ fn api(project: &Project) -> Result<()> {
     for empty in [&data, &no_site] {
         fs::create_dir_all(empty)?;
     }
-    let stack = Stack::start(project, &data, &no_site, &folder.join("bukti-local.log"))?;
+    let stack = Stack::start(project, Build::Debug, &data, Some(&no_site), &folder.join("bukti-local.log"))?;
     let mut import = project.command(project.target.join("debug/bukti"));
     import.args(["import", "--endpoint", &stack.url]).arg(source.join("feed.csv"));
     run::capture(&mut import, "Is the feed right?")?;
@@ -221,7 +221,7 @@ fn browser(project: &Project, options: &Options) -> Result<()> {
         fs::create_dir_all(made_by_last_run)?;
     }
 
-    let stack = Stack::start(project, &data, &site, &folder.join("bukti-local.log"))?;
+    let stack = Stack::start(project, Build::Debug, &data, Some(&site), &folder.join("bukti-local.log"))?;
     run::say(format!("the stack runs at {}", stack.url));
     let mut tests = project.command(&node);
     tests.current_dir(&work).arg("--test");

@@ -1,8 +1,12 @@
 //! A dose feed in: every row judged, nothing twice.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
 
-use bukti_tests::{Report, TestApp, call, csv, dose, import, sample_feed};
+use bukti_domain::FeedRow;
+use bukti_tests::{Report, TestApp, bundle, call, csv, dose, import, ndjson, program, sample_feed};
 use serde_json::json;
 
 /// What must come of a line of the sample feed.
@@ -14,8 +18,13 @@ pub struct Expected {
     pub phone: String,
 }
 
-pub fn expected(folder: &std::path::Path) -> Vec<Expected> {
-    let mut reader = csv::Reader::from_path(folder.join("doses-1.expected.csv")).unwrap();
+/// What must come of the sample feed in this folder.
+pub fn expected(folder: &Path) -> Vec<Expected> {
+    read_expected(&folder.join("doses-1.expected.csv"))
+}
+
+fn read_expected(file: &Path) -> Vec<Expected> {
+    let mut reader = csv::Reader::from_path(file).unwrap();
     let rows = reader.records().map(|row| row.unwrap());
     rows.map(|row| Expected {
         line: row[0].parse().unwrap(),
@@ -93,13 +102,58 @@ fn the_sample_feed_is_judged_row_by_row_and_a_second_time_changes_nothing() {
     assert_eq!(self::documents(&app), documents);
 }
 
+#[test]
+fn people_who_do_not_exist_come_to_what_was_made_of_them() {
+    let app = TestApp::start();
+    let [feed, expected] = ["made.csv", "made.expected.csv"].map(|name| app.data.path().join(name));
+    let made = Command::new(program("bukti"))
+        .args(["sample", "--people", "250", "--seed", "7", "--feed"])
+        .args([&*feed, "--expected".as_ref(), &*expected])
+        .status();
+    assert!(made.unwrap().success());
+    let expected = read_expected(&expected);
+    assert!(expected.len() > 300, "{} rows", expected.len());
+    let (output, report) = import(app.url(), &feed);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_report(&report, &expected);
+    app.settle();
+    assert_sms(&app.messages(), &expected);
+}
+
+/// Each form takes every field of a row along: what one brought is a repetition to the other.
+#[test]
+fn the_sample_feed_is_the_same_as_ndjson_and_as_fhir_bundle() {
+    let Some(folder) = sample_feed() else { return };
+    let expected = expected(&folder);
+    let app = TestApp::start();
+    let mut reader = csv::Reader::from_path(folder.join("doses-1.csv")).unwrap();
+    let rows: Vec<FeedRow> = reader.deserialize().map(|row| row.unwrap()).collect();
+    let take_in = |name: &str, file: &[u8]| {
+        let path = app.data.path().join(name);
+        std::fs::write(&path, file).unwrap();
+        let (output, report) = import(app.url(), &path);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        // The first row of a CSV feed stands on its second line.
+        report.into_iter().map(|(line, row)| (line + 1, row)).collect::<Report>()
+    };
+
+    assert_report(&take_in("feed.ndjson.zst", &zstd::encode_all(&*ndjson(&rows), 3).unwrap()), &expected);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&bundle(&rows)).unwrap();
+    let again = take_in("feed.json.gz", &gzip.finish().unwrap());
+    assert_eq!(again.len(), expected.len());
+    for row in &expected {
+        assert_eq!(again[&row.line].0, "duplicate", "line {}", row.line);
+    }
+}
+
 /// How many certificates' documents there are in the bucket.
 pub fn documents(app: &TestApp) -> usize {
     documents_in(app.data.path())
 }
 
-pub fn documents_in(data: &std::path::Path) -> usize {
-    fn count(folder: &std::path::Path) -> usize {
+pub fn documents_in(data: &Path) -> usize {
+    fn count(folder: &Path) -> usize {
         let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
         entries
             .map(|entry| entry.unwrap().path())
@@ -176,8 +230,15 @@ fn a_bad_file_names_the_line_and_what_was_whole_stays() {
     assert_eq!(report[&4], ("rejected".to_owned(), "not_utf8".to_owned()));
     assert_eq!(report[&5].0, "issued", "one bad row never stops the others");
 
-    let (code, said, _) = run(b"");
-    assert_eq!(code, Some(1), "{said}");
+    for (file, told) in [
+        (b"".as_slice(), "empty"),
+        (br#"{"resourceType": "Patient"}"#, "not_a_bundle"),
+        (&zstd::encode_all(&*whole, 3).unwrap()[..100], "compression_broken"),
+    ] {
+        let (code, said, _) = run(file);
+        assert_eq!(code, Some(1));
+        assert!(said.contains(told), "{said}");
+    }
 }
 
 #[test]

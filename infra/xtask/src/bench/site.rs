@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::stack::Stack;
+use crate::stack::{Build, Stack};
 use crate::{Project, run, site, tools};
 
 /// The first visit takes at most so many KB …
@@ -124,7 +124,7 @@ pub fn measure(project: &Project) -> Result<()> {
         }
         fs::create_dir_all(made_by_last_run)?;
     }
-    let stack = Stack::start(project, &data, &built, &folder.join("bukti-local.log"))?;
+    let stack = Stack::start(project, Build::Debug, &data, Some(&built), &folder.join("bukti-local.log"))?;
 
     let script = |folder: &Path, name: &str, arguments: &[&OsStr]| {
         let mut command = project.command(&node);

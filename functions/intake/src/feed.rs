@@ -1,0 +1,239 @@
+//! Reads a feed as it comes, in constant memory: CSV, NDJSON or a FHIR Bundle; plain, or packed by gzip or zstd.
+//!
+//! ```text
+//! pieces of the file ──► unpacked ──► text ──► csv │ ndjson │ fhir ──► lines
+//! ```
+//!
+//! What a file is, its first bytes say: file names are often wrong.
+
+use bukti_aws::FeedProblem;
+use bukti_domain::feed::COLUMNS;
+use bukti_domain::{FeedRow, Reason};
+
+use crate::compression::Unpacker;
+use crate::csv::CsvReader;
+use crate::fhir::BundleReader;
+use crate::ndjson::NdjsonReader;
+
+/// The longest row, in bytes. A quote that is never closed makes one of all that follows.
+pub(crate) const LONGEST_ROW: usize = 64 * 1024;
+
+/// A row of the feed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The line on which it begins, from 1; of a Bundle, which entry it is.
+    pub line: u64,
+    /// The row, or why it cannot be read, with its event id where that can be.
+    pub row: Result<FeedRow, Unreadable>,
+}
+
+/// A row that cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its event id, or what stands in its place.
+    pub event_id: String,
+    /// Why it cannot be read.
+    pub reason: Reason,
+}
+
+/// Reads rows out of the pieces of a file. A push parser, so that it does not care where the pieces come from.
+#[derive(Default)]
+pub struct FeedReader {
+    unpacker: Unpacker,
+    /// What was unpacked last, and is to be read.
+    text: Vec<u8>,
+    format: Format,
+}
+
+enum Format {
+    /// Not known yet: the text so far.
+    Unknown(Vec<u8>),
+    Csv(Box<CsvReader>),
+    Ndjson(NdjsonReader),
+    Fhir(BundleReader),
+}
+
+impl Default for Format {
+    fn default() -> Self {
+        Self::Unknown(Vec::new())
+    }
+}
+
+pub(crate) fn problem(code: &str, line: u64, detail: impl Into<String>) -> FeedProblem {
+    FeedProblem { code: code.to_owned(), line, detail: detail.into() }
+}
+
+impl FeedReader {
+    /// Takes what it can of the next piece of the file, appends the rows that this completes, and gives the rest: `None` where
+    /// the piece is used up. A packed file becomes many times as long, so a rest may also be empty.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file as such. The rows before stay good.
+    pub fn push<'a>(
+        &mut self,
+        piece: &'a [u8],
+        lines: &mut Vec<Line>,
+    ) -> Result<Option<&'a [u8]>, FeedProblem> {
+        let unpacked = self.unpacker.step(piece, &mut self.text);
+        let read = self.format.push(&self.text, lines);
+        self.text.clear();
+        read?;
+        unpacked.map_err(|broken| broken.on_line(self.format.line()))
+    }
+
+    /// Says that the file is at its end.
+    ///
+    /// # Errors
+    ///
+    /// The file is empty, or broke off.
+    pub fn finish(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
+        let unpacked = self.unpacker.finish(&mut self.text);
+        self.format.push(&self.text, lines)?;
+        unpacked.map_err(|broken| broken.on_line(self.format.line()))?;
+        self.format.finish(lines)
+    }
+}
+
+impl Format {
+    fn push(&mut self, text: &[u8], lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
+        match self {
+            Format::Unknown(begun) => {
+                begun.extend_from_slice(text);
+                let Some(format) = Self::of(begun, false)? else { return Ok(()) };
+                let begun = std::mem::take(begun);
+                *self = format;
+                self.push(&begun, lines)
+            }
+            Format::Csv(reader) => reader.push(text, lines),
+            Format::Ndjson(reader) => reader.push(text, lines),
+            Format::Fhir(reader) => reader.push(text),
+        }
+    }
+
+    fn finish(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
+        if let Format::Unknown(begun) = self {
+            let format = Self::of(begun, true)?.unwrap_or_else(|| Format::Csv(Box::default()));
+            let begun = std::mem::take(begun);
+            *self = format;
+            self.push(&begun, lines)?;
+        }
+        match self {
+            Format::Unknown(_) => Ok(()),
+            Format::Csv(reader) => reader.finish(lines),
+            Format::Ndjson(reader) => reader.finish(lines),
+            Format::Fhir(reader) => reader.finish(lines),
+        }
+    }
+
+    /// The format of a file that begins so; `None` where more must be seen. JSON is a Bundle unless its first line
+    /// has the name of a column, and none of a resource.
+    fn of(begun: &[u8], is_all: bool) -> Result<Option<Self>, FeedProblem> {
+        if begun.starts_with(&[0xff, 0xfe]) || begun.starts_with(&[0xfe, 0xff]) {
+            return Err(problem(Reason::NotUtf8.code(), 1, "the file is UTF-16; feeds are UTF-8"));
+        }
+        let text = begun.strip_prefix("\u{feff}".as_bytes()).unwrap_or(begun).trim_ascii_start();
+        match text.first() {
+            None if begun.len() < LONGEST_ROW => return Ok(None),
+            Some(b'{' | b'[') => {}
+            _ => return Ok(Some(Format::Csv(Box::default()))),
+        }
+        let end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+        if end.is_none() && !is_all && text.len() < LONGEST_ROW {
+            return Ok(None);
+        }
+        let first = text[..end.unwrap_or(text.len())].trim_ascii_end();
+        let has = |name: &str| {
+            let name = format!("\"{name}\"");
+            first.windows(name.len()).any(|part| part == name.as_bytes())
+        };
+        Ok(Some(if has("resourceType") || !COLUMNS.iter().any(|column| has(column)) {
+            Format::Fhir(BundleReader::default())
+        } else {
+            Format::Ndjson(NdjsonReader::default())
+        }))
+    }
+
+    /// The line that the next byte is on.
+    fn line(&self) -> u64 {
+        match self {
+            Format::Unknown(_) => 1,
+            Format::Csv(reader) => reader.line(),
+            Format::Ndjson(reader) => reader.line(),
+            Format::Fhir(reader) => reader.line(),
+        }
+    }
+}
+
+/// What a reader makes of a file in pieces of some length, in short.
+#[cfg(test)]
+pub(crate) fn told(file: &[u8], piece: usize) -> (Vec<(u64, String)>, Option<FeedProblem>) {
+    let mut reader = FeedReader::default();
+    let mut lines = Vec::new();
+    let pushed = file.chunks(piece).try_for_each(|piece| {
+        let mut rest = Some(piece);
+        while let Some(piece) = rest {
+            rest = reader.push(piece, &mut lines)?;
+        }
+        Ok(())
+    });
+    let result = pushed.and_then(|()| reader.finish(&mut lines));
+    let told = lines.into_iter().map(|line| match line.row {
+        Ok(row) => (line.line, format!("{} {}", row.event_id, row.nama_faskes)),
+        Err(unreadable) => (line.line, format!("{} {:?}", unreadable.event_id, unreadable.reason)),
+    });
+    (told.collect(), result.err())
+}
+
+/// The same, however the file is cut into pieces.
+#[cfg(test)]
+pub(crate) fn told_by_all_pieces(file: &[u8]) -> (Vec<(u64, String)>, Option<FeedProblem>) {
+    let whole = told(file, file.len().max(1));
+    let pieces: &[usize] = if file.len() < 10_000 { &[1, 2, 7, 64] } else { &[1000, 4096] };
+    for &piece in pieces {
+        assert_eq!(told(file, piece), whole, "in pieces of {piece}");
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(file: &[u8]) -> Option<String> {
+        told_by_all_pieces(file).1.map(|problem| problem.code)
+    }
+
+    #[test]
+    fn a_file_is_what_it_begins_with() {
+        let row = r#"{"event_id":"A","nama_faskes":"P"}"#;
+        let rows = |text: &str| told_by_all_pieces(text.as_bytes()).0;
+        let one = vec![(1, "A P".to_owned())];
+        assert_eq!(rows(row), one, "one row without a line break");
+        assert_eq!(rows(&format!("\u{feff}{row}\r\n")), one, "a byte order mark");
+        assert_eq!(rows(&format!("\n\n  {row}\n"))[0].0, 3, "blank lines before");
+        assert_eq!(code(br#"{"resourceType":"Patient"}"#).as_deref(), Some("not_a_bundle"));
+        assert_eq!(code(b"{\n  \"resourceType\": \"Bundle\"\n}"), None);
+        assert_eq!(code(b"[]").as_deref(), Some("not_a_bundle"));
+        assert_eq!(code("\u{feff}".as_bytes()).as_deref(), Some("empty"));
+        let utf_16: Vec<u8> = "\u{feff}event_id,".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(code(&utf_16).as_deref(), Some("not_utf8"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_file_panics(
+            begins in proptest::sample::select(vec![
+                b"".as_slice(), b"{", b"{\"event_id\":\"A\"}\n", b"{\"resourceType\":", b"\x1f\x8b\x08\0", b"\x28\xb5\x2f\xfd",
+            ]),
+            file in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+        ) {
+            let file = [begins, &file].concat();
+            let whole = told(&file, file.len().max(1));
+            // How much a damaged file gives before that shows depends on the pieces.
+            if begins.is_ascii() && !begins.starts_with(b"\x1f") {
+                proptest::prop_assert_eq!(told(&file, 3), whole);
+            }
+        }
+    }
+}
