@@ -14,7 +14,7 @@ use std::time::Duration;
 use altcha::{Challenge, Payload, SolveChallengeOptions, solve_challenge};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use bukti_aws::{Aws, Settings};
+use bukti_aws::{Aws, Endpoint, Feeds, JobRecord, Jobs, Settings};
 use bukti_domain::FeedRow;
 use bukti_domain::feed::COLUMNS;
 use bukti_local::{Handlers, Options, Stack};
@@ -162,6 +162,25 @@ impl TestApp {
         let settings =
             Settings::local(&info.endpoint, &info.access_key, &info.secret_key, info.secrets.clone());
         self.runtime.block_on(async { work(Aws::connect(settings).await.unwrap()).await })
+    }
+
+    /// Drops a feed under this name, as a hub does, and waits until all that comes of it is done.
+    pub fn drop_feed(&self, name: &str, feed: Vec<u8>) {
+        self.with_aws(async |aws| {
+            let settings = &aws.settings;
+            let url = settings.endpoint.as_deref().unwrap();
+            let (access, secret) = settings.credentials.as_ref().unwrap();
+            let endpoint = Endpoint { url, region: &settings.region, credentials: (access, secret) };
+            let (_, s3) = endpoint.clients().await;
+            let request = s3.put_object().bucket(&settings.bucket).key(format!("{}{name}", Feeds::DROP));
+            request.body(feed.into()).send().await.unwrap();
+        });
+        self.settle();
+    }
+
+    /// A job of the intake.
+    pub fn job(&self, job: &str) -> Option<JobRecord> {
+        self.with_aws(async |aws| Jobs::new(&aws).get(job).await.unwrap())
     }
 
     /// Who calls it.

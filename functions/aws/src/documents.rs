@@ -1,4 +1,4 @@
-//! The bucket: documents and their copies, feeds and their reports.
+//! The bucket: documents, their copies, evidence.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use crate::{Aws, Evidence, StoreError};
 
 /// The bucket.
 #[derive(Clone)]
-struct Bucket {
-    client: Client,
-    name: String,
+pub(crate) struct Bucket {
+    pub(crate) client: Client,
+    pub(crate) name: String,
 }
 
 impl Bucket {
-    fn new(aws: &Aws) -> Self {
+    pub(crate) fn new(aws: &Aws) -> Self {
         Self { client: aws.s3.clone(), name: aws.settings.bucket.clone() }
     }
 
-    async fn put(&self, key: &str, content_type: &str, body: Vec<u8>) -> Result<(), StoreError> {
+    pub(crate) async fn put(&self, key: &str, content_type: &str, body: Vec<u8>) -> Result<(), StoreError> {
         let request = self.client.put_object().bucket(&self.name).key(key).content_type(content_type);
         request.body(ByteStream::from(body)).send().await.map_err(StoreError::from_sdk)?;
         Ok(())
     }
 
-    async fn remove(&self, key: &str) -> Result<(), StoreError> {
+    pub(crate) async fn remove(&self, key: &str) -> Result<(), StoreError> {
         let request = self.client.delete_object().bucket(&self.name).key(key);
         request.send().await.map_err(StoreError::from_sdk)?;
         Ok(())
@@ -189,65 +189,5 @@ impl EvidenceStore {
             .await
             .map_err(StoreError::from_sdk)?;
         Ok(Some(request.uri().to_owned()))
-    }
-}
-
-/// Reads dropped feeds and keeps their reports.
-#[derive(Clone)]
-pub struct Feeds(Bucket);
-
-impl Feeds {
-    /// Where feeds are dropped.
-    pub const DROP: &str = "intake/feeds/";
-
-    /// The feeds of a deployment.
-    pub fn new(aws: &Aws) -> Self {
-        Self(Bucket::new(aws))
-    }
-
-    /// The job of a dropped feed's key, `intake/feeds/<job>` or `intake/feeds/<job>.csv`.
-    pub fn job_of(key: &str) -> Option<&str> {
-        let name = key.strip_prefix(Self::DROP)?;
-        let job = name.split('.').next().unwrap_or(name);
-        (!job.is_empty() && !name.contains('/')).then_some(job)
-    }
-
-    /// Where the report of a job is.
-    pub fn report_key(job: &str) -> String {
-        format!("intake/reports/{job}.csv")
-    }
-
-    /// A feed, as a stream with its length in bytes; `None` where there is none (any more).
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`].
-    pub async fn open(&self, key: &str) -> Result<Option<(ByteStream, u64)>, StoreError> {
-        match self.0.client.get_object().bucket(&self.0.name).key(key).send().await {
-            Ok(object) => {
-                let length = object.content_length.and_then(|length| u64::try_from(length).ok());
-                Ok(Some((object.body, length.unwrap_or_default())))
-            }
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(None),
-            Err(error) => Err(StoreError::from_sdk(error)),
-        }
-    }
-
-    /// Keeps the report of a job.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`].
-    pub async fn keep_report(&self, job: &str, report: Vec<u8>) -> Result<(), StoreError> {
-        self.0.put(&Self::report_key(job), "text/csv; charset=utf-8", report).await
-    }
-
-    /// Takes a feed away that is worked off: its rows are in the table, sealed, and the file is not.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`].
-    pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
-        self.0.remove(key).await
     }
 }

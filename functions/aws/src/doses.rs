@@ -298,7 +298,8 @@ impl Doses {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Keeps a row. When this returns, the row is in the table, once, whoever else writes the same event.
+    /// Keeps a row, and gives the record that it is in. When this returns, the row is in the table, once, whoever else writes
+    /// the same event.
     ///
     /// The first row of an event costs one write. The condition fails where there is one already, and its answer brings
     /// the record that the row is then added to.
@@ -306,10 +307,12 @@ impl Doses {
     /// # Errors
     ///
     /// [`StoreError`]; the row may then be kept or not, and can be sent again.
-    pub async fn keep(&self, incoming: &Incoming) -> Result<(), StoreError> {
+    pub async fn keep(&self, incoming: &Incoming) -> Result<DoseRecord, StoreError> {
         let mut known: Option<DoseRecord> = None;
         for _ in 0..RACES {
-            let Some(next) = DoseRecord::after(known.as_ref(), incoming, &self.keys)? else { return Ok(()) };
+            let Some(next) = DoseRecord::after(known.as_ref(), incoming, &self.keys)? else {
+                return known.ok_or(StoreError::Corrupt("dose"));
+            };
             let item = to_item(&next.pk, SK, &next)?;
             let written = match &known {
                 None => self.table.put_if(item, "attribute_not_exists(pk)", &[]).await?,
@@ -320,7 +323,7 @@ impl Doses {
                 }
             };
             known = match written {
-                Written::Done => return Ok(()),
+                Written::Done => return Ok(next),
                 Written::Refused(Some(item)) => Some(from_item(item, "dose")?),
                 Written::Refused(None) => self.of_event(&incoming.event).await?,
             };

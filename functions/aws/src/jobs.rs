@@ -1,15 +1,25 @@
 //! Jobs of the intake: how far a dropped feed is.
+//!
+//! ```text
+//! J#<job> JOB          how many parts and rows there are, how many are kept and reported
+//! J#<job> PART#00001   a part that is kept, and what became of its rows
+//! ```
+//!
+//! A part counts in the same transaction that says that it is kept or reported, so it counts once, however often its event
+//! comes.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::table::{Table, from_item, to_item};
+use crate::table::{Table, Written, from_item, n, s, to_item};
 use crate::{Aws, StoreError};
 
 const SK: &str = "JOB";
+const PART: &str = "PART#";
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,26 +48,65 @@ pub struct FeedProblem {
 
 /// A job as it is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct JobRecord {
     /// Where it stands.
     pub state: JobState,
+    /// The key of what was dropped.
+    pub source: String,
+    /// Its entity tag.
+    pub etag: String,
     /// Bytes of the file.
     pub bytes_total: u64,
-    /// Bytes whose rows are kept.
+    /// Bytes that are read.
     pub bytes_done: u64,
-    /// Rows that are kept or reported back.
+    /// Rows that are read.
+    #[serde(rename = "rows_read")]
     pub rows: u64,
+    /// Rows that are kept, or can only be reported back.
+    pub rows_kept: u64,
+    /// Parts that the rows so far are in.
+    pub parts_cut: u32,
+    /// Parts that there are, once the file is read to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts_all: Option<u32>,
+    /// Parts whose rows are kept.
+    pub parts_kept: u32,
+    /// Parts that are reported for good.
+    pub parts_reported: u32,
     /// Rows by outcome, once it is done.
     pub totals: BTreeMap<String, u64>,
     /// What is wrong with the file as such.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<FeedProblem>,
     /// Where the report is in the bucket, once it is there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
     /// When it was last written.
-    #[serde(default)]
     pub updated_at: Timestamp,
+}
+
+impl JobRecord {
+    /// Whether the rows of all parts are kept.
+    pub fn is_kept(&self) -> bool {
+        self.parts_all.is_some_and(|all| self.parts_kept >= all)
+    }
+
+    /// Whether all parts are reported for good.
+    pub fn is_reported(&self) -> bool {
+        self.parts_all.is_some_and(|all| self.parts_reported >= all)
+    }
+}
+
+/// A part of a job as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartRecord {
+    /// Rows that it has.
+    pub rows: u64,
+    /// Rows by outcome, as far as it is known.
+    pub totals: BTreeMap<String, u64>,
+    /// Whether that is so for good: the rows of all other parts were kept when it was looked up.
+    pub reported: bool,
 }
 
 /// Keeps and reads jobs.
@@ -77,21 +126,145 @@ impl Jobs {
         Self { table: Table { client, name: table.into() } }
     }
 
-    /// Keeps how far a job is.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn keep(&self, job: &str, record: &JobRecord) -> Result<(), StoreError> {
-        self.table.put(to_item(&format!("J#{job}"), SK, record)?).await
-    }
-
     /// The job of this id.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn get(&self, job: &str) -> Result<Option<JobRecord>, StoreError> {
-        self.table.get(&format!("J#{job}"), SK).await?.map(|item| from_item(item, "job")).transpose()
+        self.table.get(&pk(job), SK).await?.map(|item| from_item(item, "job")).transpose()
     }
+
+    /// The job of this id, begun where it is not yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn begin(&self, job: &str, record: JobRecord) -> Result<JobRecord, StoreError> {
+        let item = to_item(&pk(job), SK, &record)?;
+        match self.table.put_if(item, "attribute_not_exists(pk)", &[]).await? {
+            Written::Done => Ok(record),
+            Written::Refused(Some(item)) => from_item(item, "job"),
+            Written::Refused(None) => Err(StoreError::Corrupt("job")),
+        }
+    }
+
+    /// Says how far the file is read.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn cut(&self, job: &str, record: &JobRecord) -> Result<(), StoreError> {
+        let values = [
+            (":parts", n(record.parts_cut)),
+            (":rows", n(record.rows)),
+            (":bytes", n(record.bytes_done)),
+            (":now", s(record.updated_at.to_string())),
+        ];
+        let update = "SET parts_cut = :parts, rows_read = :rows, bytes_done = :bytes, updated_at = :now";
+        self.update(job, update, &values).await
+    }
+
+    /// Says that the file is read to its end, of how many parts it is, and what is wrong with it as such.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn cut_ended(
+        &self,
+        job: &str,
+        parts: u32,
+        rows: u64,
+        problem: Option<&FeedProblem>,
+    ) -> Result<(), StoreError> {
+        let mut values = vec![(":parts", n(parts)), (":rows", n(rows))];
+        let mut update =
+            "SET parts_all = :parts, parts_cut = :parts, rows_read = :rows, bytes_done = bytes_total"
+                .to_owned();
+        if let Some(problem) = problem {
+            let problem = serde_dynamo::to_attribute_value(problem);
+            values
+                .push((":problem", problem.map_err(|_| StoreError::Corrupt("a problem cannot be written"))?));
+            update.push_str(", problem = :problem");
+        }
+        self.update(job, &update, &values).await
+    }
+
+    async fn update(
+        &self,
+        job: &str,
+        update: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<(), StoreError> {
+        self.table.update_if(&pk(job), SK, update, "attribute_exists(pk)", values).await?;
+        Ok(())
+    }
+
+    /// Says that the rows of a part are kept; nothing where that was said.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn part_kept(&self, job: &str, part: u32, record: &PartRecord) -> Result<(), StoreError> {
+        let update = "ADD parts_kept :one, rows_kept :rows, parts_reported :reported";
+        let values = [(":one", n(1)), (":rows", n(record.rows)), (":reported", n(u8::from(record.reported)))];
+        let items = vec![
+            self.table.putting(to_item(&pk(job), &sk(part), record)?, "attribute_not_exists(pk)", &[])?,
+            self.table.updating(&pk(job), SK, update, "attribute_exists(pk)", &values)?,
+        ];
+        self.table.transact(items).await?;
+        Ok(())
+    }
+
+    /// Says that a part is reported for good; nothing where that was said.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn part_reported(&self, job: &str, part: u32, record: &PartRecord) -> Result<(), StoreError> {
+        let item = to_item(&pk(job), &sk(part), record)?;
+        let items = vec![
+            self.table.putting(item, "reported = :no", &[(":no", AttributeValue::Bool(false))])?,
+            self.table.updating(
+                &pk(job),
+                SK,
+                "ADD parts_reported :one",
+                "attribute_exists(pk)",
+                &[(":one", n(1))],
+            )?,
+        ];
+        self.table.transact(items).await?;
+        Ok(())
+    }
+
+    /// The parts of a job that are kept, by number.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn parts(&self, job: &str) -> Result<BTreeMap<u32, PartRecord>, StoreError> {
+        let mut parts = BTreeMap::new();
+        for item in self.table.partition_part(&pk(job), PART).await? {
+            let number = item.get("sk").and_then(|sk| sk.as_s().ok()?.strip_prefix(PART)?.parse().ok());
+            parts.insert(number.ok_or(StoreError::Corrupt("part"))?, from_item(item, "part")?);
+        }
+        Ok(parts)
+    }
+
+    /// Says that a job is over. Whoever says so says the same.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn end(&self, job: &str, record: &JobRecord) -> Result<(), StoreError> {
+        self.table.put(to_item(&pk(job), SK, record)?).await
+    }
+}
+
+fn pk(job: &str) -> String {
+    format!("J#{job}")
+}
+
+fn sk(part: u32) -> String {
+    format!("{PART}{part:05}")
 }

@@ -9,6 +9,7 @@
 use bukti_aws::FeedProblem;
 use bukti_domain::feed::COLUMNS;
 use bukti_domain::{FeedRow, Reason};
+use serde::{Deserialize, Serialize};
 
 use crate::compression::Unpacker;
 use crate::csv::CsvReader;
@@ -19,7 +20,7 @@ use crate::ndjson::NdjsonReader;
 pub(crate) const LONGEST_ROW: usize = 64 * 1024;
 
 /// A row of the feed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// The line on which it begins, from 1; of a Bundle, which entry it is.
     pub line: u64,
@@ -28,7 +29,7 @@ pub struct Line {
 }
 
 /// A row that cannot be read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreadable {
     /// Its event id, or what stands in its place.
     pub event_id: String,

@@ -1,37 +1,45 @@
 //! Event function `intake`: a dropped dose feed is read, judged and kept, row by row.
 //!
 //! ```text
-//! intake/feeds/<job> ──► rows kept (conditional writes) ──► report ──► feed removed
-//!                 ▲                    │
-//!                 └── the event again ─┘ at any point: the same rows, the same report
+//!               ┌─ one part ──────────────────────────────────────────┐
+//! feed ──cut──► parts ──► rows kept (conditional writes), reported ──►│ all kept ──► reported ──► report, feed removed
+//!               └─ another, side by side ─────────────────────────────┘
 //! ```
 //!
-//! The report is made in a second reading, from what the table says of each row's event once all rows are kept. It is
-//! therefore a function of file and table alone, however often the job was interrupted and in whatever order its rows
-//! went in.
+//! Each arrow between two of these is an event of the bucket ([`Feeds`]) and can come again at any point: the same rows, the same
+//! report. A part is of so few rows that it is worked off in seconds. A feed of one part takes no detour.
+//!
+//! What became of a row is known for good when all rows are kept: a later one may supersede it. It is therefore looked up again
+//! then, and is a function of file and table alone, however often the job was interrupted and in whatever order its rows went in.
 
 mod compression;
 mod csv;
 mod feed;
 mod fhir;
 mod ndjson;
+mod part;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_lambda_events::event::s3::S3Event;
-use bukti_aws::{Aws, Doses, FeedProblem, Feeds, Incoming, JobRecord, JobState, Jobs, StoreError};
+use bukti_aws::{
+    Aws, Doses, Dropped, Feed, FeedProblem, Feeds, Incoming, JobRecord, JobState, Jobs, PartRecord,
+    StoreError,
+};
 use bukti_domain::{History, Origin, Outcome, Reason, no_formula};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 pub use crate::feed::{FeedReader, Line, Unreadable};
 
-/// Rows that are kept between two records of the progress.
-const BATCH: usize = 256;
+/// Rows of a part. Few enough to be kept in seconds, enough for what is counted once a part to cost little.
+const PART: usize = 2000;
 /// Rows that are written at the same time.
 const WRITERS: usize = 16;
-/// Events that are asked for at once when the report is made: the most that DynamoDB answers.
-const REPORT_BATCH: usize = 100;
+/// Events that are asked for at once: the most that DynamoDB answers.
+const LOOKED_UP: usize = 100;
+/// Such questions at the same time.
+const QUESTIONS: usize = 4;
 
 /// Why an event must come again.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +67,7 @@ impl Intake {
         Self { doses: Doses::new(aws), feeds: Feeds::new(aws), jobs: Jobs::new(aws), aws: aws.clone() }
     }
 
-    /// Works off the feeds that an event names.
+    /// Works off what an event names.
     ///
     /// # Errors
     ///
@@ -69,85 +77,139 @@ impl Intake {
         for record in event.records {
             let object = record.s3.object;
             let Some(key) = object.url_decoded_key.or(object.key) else { continue };
-            match Feeds::job_of(&key) {
-                Some(job) => self.work_off(job, &key).await?,
+            match Feeds::dropped(&key) {
+                Some(Dropped::Feed(job)) => self.cut(job, &key).await?,
+                Some(Dropped::Part(job, part)) => self.keep(job, part).await?,
+                Some(Dropped::Kept(job, part)) => self.report(job, part).await?,
                 None => tracing::warn!("an object that is no feed was dropped"),
             }
         }
         Ok(())
     }
 
-    async fn work_off(&self, job: &str, key: &str) -> Result<(), IntakeError> {
-        let known = self.jobs.get(job).await?;
-        if known.is_some_and(|known| known.state != JobState::Running) {
-            // It died between the end of its work and the removal of the feed.
-            return Ok(self.feeds.remove(key).await?);
+    /// Reads a feed and cuts it into parts, from where that broke off.
+    async fn cut(&self, job: &str, key: &str) -> Result<(), IntakeError> {
+        let Some(feed) = self.feeds.open(key).await? else { return Ok(()) };
+        let begun = |feed: &Feed| JobRecord {
+            source: key.to_owned(),
+            etag: feed.etag.clone(),
+            bytes_total: feed.length,
+            updated_at: Timestamp::now(),
+            ..JobRecord::default()
+        };
+        let (mut job, mut record) = (job.to_owned(), self.jobs.begin(job, begun(&feed)).await?);
+        if record.etag != feed.etag {
+            // Another file of the same name is another job.
+            let etag = feed.etag.chars().filter(char::is_ascii_alphanumeric).take(12);
+            job = format!("{job}-{}", etag.collect::<String>());
+            record = self.jobs.begin(&job, begun(&feed)).await?;
         }
-        let mut record = JobRecord::default();
-        let Some(problem) = self.keep_rows(job, key, &mut record).await? else { return Ok(()) };
-        let (report, totals) = self.report(job, key).await?;
-        self.feeds.keep_report(job, report).await?;
-
-        record.state = if problem.is_some() { JobState::Failed } else { JobState::Done };
-        record.problem = problem;
-        record.totals =
-            totals.into_iter().map(|(outcome, count)| (outcome.code().to_owned(), count)).collect();
-        record.report = Some(Feeds::report_key(job));
-        record.updated_at = Timestamp::now();
-        self.jobs.keep(job, &record).await?;
-        tracing::info!(job, rows = record.rows, state = ?record.state, "a feed was taken in");
-        Ok(self.feeds.remove(key).await?)
+        if record.state == JobState::Running && record.parts_all.is_none() {
+            let mut cutter = Cutter { intake: self, job: &job, record, part: 0, rows: 0, unreadable: None };
+            let problem = cutter.read(feed).await?;
+            let Cutter { part, rows, unreadable, .. } = cutter;
+            self.jobs.cut_ended(&job, part, rows, problem.or(unreadable).as_ref()).await?;
+        }
+        self.go_on(&job, true).await
     }
 
-    /// Keeps every row that can be kept. `None` where there is no such feed (any more), else what is wrong with the file
-    /// as such.
-    async fn keep_rows(
-        &self,
-        job: &str,
-        key: &str,
-        record: &mut JobRecord,
-    ) -> Result<Option<Option<FeedProblem>>, IntakeError> {
-        let mut unreadable = None;
-        let problem = self
-            .read(key, BATCH, async |lines, bytes_done, bytes_total| {
-                unreadable = unreadable.take().or_else(|| first_unreadable(&lines));
-                record.rows += lines.len() as u64;
-                let now = Timestamp::now();
-                stream::iter(lines)
-                    .filter_map(async |line| {
-                        Incoming::judge(line.row.ok()?, origin(job, line.line), now, &self.aws.keys)
-                    })
-                    .map(async |incoming| self.doses.keep(&incoming).await)
-                    .buffer_unordered(WRITERS)
-                    .try_collect::<()>()
-                    .await?;
-                (record.bytes_done, record.bytes_total) = (bytes_done, bytes_total);
-                record.updated_at = now;
-                Ok(self.jobs.keep(job, record).await?)
-            })
-            .await?;
-        Ok(problem.map(|problem| problem.or(unreadable)))
+    /// Keeps the rows of a part.
+    async fn keep(&self, job: &str, part: u32) -> Result<(), IntakeError> {
+        // Where there is none, its job is over.
+        if let Some(rows) = self.feeds.part(job, part).await? {
+            self.keep_lines(job, part, &part::read(&rows)?, false).await?;
+        }
+        self.go_on(job, true).await
     }
 
-    /// What became of every row, as CSV, and how many rows of each outcome there are.
-    async fn report(&self, job: &str, key: &str) -> Result<(Vec<u8>, HashMap<Outcome, u64>), IntakeError> {
-        let mut report = String::from("line,event_id,outcome,reasons\n");
-        let mut totals = HashMap::new();
-        self.read(key, REPORT_BATCH, async |lines, _, _| {
+    /// Keeps every row that can be kept, and reports what became of it: for good where these are `all` rows of the job.
+    async fn keep_lines(&self, job: &str, part: u32, lines: &[Line], all: bool) -> Result<(), IntakeError> {
+        let now = Timestamp::now();
+        let incoming = lines.iter().filter_map(|line| {
+            let row = line.row.as_ref().ok()?.clone();
+            Incoming::judge(row, origin(job, line.line), now, &self.aws.keys)
+        });
+        let mut kept: HashMap<String, (u32, History)> = HashMap::new();
+        let mut writing = stream::iter(incoming)
+            .map(async |incoming| self.doses.keep(&incoming).await)
+            .buffer_unordered(WRITERS);
+        while let Some(record) = writing.try_next().await? {
+            // Of an event's rows that are written side by side, the last to be written knows all.
+            let known = kept.get(&record.pk).is_some_and(|(revision, _)| *revision > record.revision);
+            if !known {
+                kept.insert(record.pk, (record.revision, record.history));
+            }
+        }
+        let histories = kept.into_iter().map(|(event, (_, history))| (event, history)).collect();
+        let (report, totals) = self.outcomes(job, lines, &histories);
+        self.feeds.keep_part_report(job, part, report).await?;
+        let record = PartRecord { rows: lines.len() as u64, totals, reported: all };
+        Ok(self.jobs.part_kept(job, part, &record).await?)
+    }
+
+    /// Reports the rows of a part for good, after all of the job are kept.
+    async fn report(&self, job: &str, part: u32) -> Result<(), IntakeError> {
+        if let Some(rows) = self.feeds.part(job, part).await? {
+            let lines = part::read(&rows)?;
             let ids = lines.iter().filter_map(|line| line.row.as_ref().ok());
             let events: Vec<String> = ids.map(|row| self.aws.keys.event(&row.event_id)).collect();
-            let histories = self.doses.histories(&events).await?.into_iter().collect();
-            for line in lines {
-                let (event_id, outcome, reasons) = self.outcome(job, &line, &histories);
-                *totals.entry(outcome).or_insert(0) += 1;
-                let reasons: Vec<&str> = reasons.into_iter().map(Reason::code).collect();
-                let (id, outcome, reasons) = (csv_field(&event_id), outcome.code(), reasons.join(";"));
-                report.push_str(&format!("{},{id},{outcome},{reasons}\n", line.line));
+            let histories: Vec<_> = stream::iter(events.chunks(LOOKED_UP))
+                .map(|events| self.doses.histories(events))
+                .buffer_unordered(QUESTIONS)
+                .try_collect()
+                .await?;
+            let (report, totals) = self.outcomes(job, &lines, &histories.into_iter().flatten().collect());
+            self.feeds.keep_part_report(job, part, report).await?;
+            let record = PartRecord { rows: lines.len() as u64, totals, reported: true };
+            self.jobs.part_reported(job, part, &record).await?;
+        }
+        self.go_on(job, false).await
+    }
+
+    /// Does what comes next for a job, where it is time for it. `ask`: has the parts reported, where all are kept.
+    async fn go_on(&self, job: &str, ask: bool) -> Result<(), IntakeError> {
+        let Some(mut record) = self.jobs.get(job).await? else { return Ok(()) };
+        let all = record.parts_all.unwrap_or_default();
+        if record.state == JobState::Running {
+            if record.is_kept() && ask && !record.is_reported() {
+                let parts = self.jobs.parts(job).await?;
+                let waiting = parts.iter().filter(|(_, record)| !record.reported).map(|(part, _)| *part);
+                self.feeds.say_kept(job, waiting).await?;
             }
-            Ok(())
-        })
-        .await?;
-        Ok((report.into_bytes(), totals))
+            if !record.is_reported() {
+                return Ok(());
+            }
+            self.feeds.keep_report(job, all).await?;
+            for part in self.jobs.parts(job).await?.into_values() {
+                for (outcome, count) in part.totals {
+                    *record.totals.entry(outcome).or_default() += count;
+                }
+            }
+            record.state = if record.problem.is_some() { JobState::Failed } else { JobState::Done };
+            record.report = Some(Feeds::report_key(job));
+            record.updated_at = Timestamp::now();
+            self.jobs.end(job, &record).await?;
+            tracing::info!(job, rows = record.rows, state = ?record.state, "a feed was taken in");
+        }
+        Ok(self.feeds.remove(&record.source, &record.etag, job, all).await?)
+    }
+
+    /// What became of these rows, as lines of CSV, and how many there are of each outcome.
+    fn outcomes(
+        &self,
+        job: &str,
+        lines: &[Line],
+        histories: &HashMap<String, History>,
+    ) -> (String, BTreeMap<String, u64>) {
+        let (mut report, mut totals) = (String::new(), BTreeMap::new());
+        for line in lines {
+            let (event_id, outcome, reasons) = self.outcome(job, line, histories);
+            *totals.entry(outcome.code().to_owned()).or_default() += 1;
+            let reasons: Vec<&str> = reasons.into_iter().map(Reason::code).collect();
+            let (id, outcome, reasons) = (csv_field(&event_id), outcome.code(), reasons.join(";"));
+            report.push_str(&format!("{},{id},{outcome},{reasons}\n", line.line));
+        }
+        (report, totals)
     }
 
     fn outcome(
@@ -172,44 +234,72 @@ impl Intake {
         };
         (event_id, outcome, reasons)
     }
+}
 
-    /// Reads a feed in batches of rows: `work` gets each with the bytes read so far and in all. `None` where there is no
-    /// such feed, else what is wrong with the file as such.
-    async fn read(
-        &self,
-        key: &str,
-        batch: usize,
-        mut work: impl AsyncFnMut(Vec<Line>, u64, u64) -> Result<(), IntakeError>,
-    ) -> Result<Option<Option<FeedProblem>>, IntakeError> {
-        let Some((mut stream, total)) = self.feeds.open(key).await? else { return Ok(None) };
-        let mut reader = FeedReader::default();
-        let mut lines = Vec::new();
+/// Cuts a feed into parts, the same ones whenever it is read.
+struct Cutter<'a> {
+    intake: &'a Intake,
+    job: &'a str,
+    record: JobRecord,
+    /// Parts and rows so far.
+    part: u32,
+    rows: u64,
+    unreadable: Option<FeedProblem>,
+}
+
+impl Cutter<'_> {
+    /// Reads a feed to its end; what is wrong with it as such.
+    async fn read(&mut self, mut feed: Feed) -> Result<Option<FeedProblem>, IntakeError> {
+        let (mut reader, mut lines) = (FeedReader::default(), Vec::new());
         let mut done = 0;
-        let mut problem = None;
-        while problem.is_none() {
-            let piece = stream.try_next().await.map_err(|error| IntakeError::Fetch(error.to_string()))?;
-            let Some(piece) = piece else {
-                problem = reader.finish(&mut lines).err();
-                break;
-            };
+        let problem = 'read: loop {
+            let piece = feed.body.try_next().await.map_err(|error| IntakeError::Fetch(error.to_string()))?;
+            let Some(piece) = piece else { break reader.finish(&mut lines).err() };
             done += piece.len() as u64;
             let mut rest = Some(&*piece);
             while let Some(piece) = rest {
                 match reader.push(piece, &mut lines) {
                     Ok(left) => rest = left,
-                    Err(found) => (problem, rest) = (Some(found), None),
+                    Err(problem) => break 'read Some(problem),
                 }
-                while lines.len() >= batch {
-                    let later = lines.split_off(batch);
-                    work(std::mem::replace(&mut lines, later), done, total).await?;
-                }
+                self.full_parts(&mut lines, done).await?;
             }
+        };
+        self.full_parts(&mut lines, done).await?;
+        if self.part > 0 {
+            self.put(lines, done).await?;
+        } else if !lines.is_empty() {
+            self.count(&lines);
+            self.intake.keep_lines(self.job, self.part, &lines, true).await?;
         }
-        while !lines.is_empty() {
-            let later = lines.split_off(batch.min(lines.len()));
-            work(std::mem::replace(&mut lines, later), done, total).await?;
+        Ok(problem)
+    }
+
+    /// Puts the parts that are full and not the last, which is kept at once where it is the only one.
+    async fn full_parts(&mut self, lines: &mut Vec<Line>, done: u64) -> Result<(), IntakeError> {
+        while lines.len() > PART {
+            let later = lines.split_off(PART);
+            self.put(std::mem::replace(lines, later), done).await?;
         }
-        Ok(Some(problem))
+        Ok(())
+    }
+
+    async fn put(&mut self, lines: Vec<Line>, done: u64) -> Result<(), IntakeError> {
+        self.count(&lines);
+        // Those before were put when it was read before.
+        if self.part > self.record.parts_cut {
+            self.intake.feeds.keep_part(self.job, self.part, part::write(&lines)?).await?;
+            (self.record.parts_cut, self.record.rows, self.record.bytes_done) = (self.part, self.rows, done);
+            self.record.updated_at = Timestamp::now();
+            self.intake.jobs.cut(self.job, &self.record).await?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, lines: &[Line]) {
+        self.part += 1;
+        self.rows += lines.len() as u64;
+        self.unreadable = self.unreadable.take().or_else(|| first_unreadable(lines));
     }
 }
 

@@ -168,7 +168,8 @@ async fn follow(target: &mut Target, job: &str) -> Result<JobRecord> {
                         .note("The intake has not begun. On AWS: is the bucket's notification to it set up?");
                 }
                 let record = record.unwrap_or_default();
-                progress.show(record.bytes_done, record.bytes_total, &format!("{} rows", record.rows));
+                let (done, all) = how_far(&record);
+                progress.show(done, all, &how_long(&record, begun.elapsed()));
             }
             Err(_) if heard.elapsed() < PATIENCE => {
                 progress.show(0, 0, "waiting for an answer");
@@ -188,6 +189,32 @@ async fn follow(target: &mut Target, job: &str) -> Result<JobRecord> {
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// How much of a job is done, of how much: the rows of all parts are kept, and looked up again for the report.
+fn how_far(record: &JobRecord) -> (u64, u64) {
+    let looked_up = match record.parts_all {
+        Some(all) if all > 0 => record.rows * u64::from(record.parts_reported) / u64::from(all),
+        _ => 0,
+    };
+    // Until the file is read to its end, as many rows as there will be by what was read.
+    let rows = match (record.parts_all, record.bytes_done) {
+        (None, done) if done > 0 => record.rows.saturating_mul(record.bytes_total) / done,
+        _ => record.rows,
+    };
+    (record.rows_kept + looked_up, 2 * rows)
+}
+
+/// In words: rows, how many a second, and how long it will take.
+fn how_long(record: &JobRecord, since: Duration) -> String {
+    let (done, all) = how_far(record);
+    let rate = record.rows_kept as f64 / since.as_secs_f64().max(0.1);
+    let mut text = format!("{} rows kept, {rate:.0} a second", record.rows_kept);
+    if done > 0 && since > Duration::from_secs(2) {
+        let left = since.as_secs_f64() / done as f64 * all.saturating_sub(done) as f64;
+        text.push_str(&format!(", {left:.0} s left"));
+    }
+    text
 }
 
 /// Waits until an embedded stack has made the certificates and sent the SMS of what was taken in.

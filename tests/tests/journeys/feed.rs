@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bukti_domain::FeedRow;
@@ -120,6 +120,34 @@ fn people_who_do_not_exist_come_to_what_was_made_of_them() {
     assert_sms(&app.messages(), &expected);
 }
 
+/// A hub may name its file of each day alike. What was dropped is gone when it is worked off, also where it was of many parts.
+#[test]
+fn another_file_of_the_same_name_is_another_job() {
+    let app = TestApp::start();
+    app.drop_feed("harian.csv", csv(&[dose("E1")]));
+    let first = app.job("harian").unwrap();
+    assert_eq!((first.totals["issued"], first.parts_all), (1, Some(1)));
+
+    let mut rows: Vec<FeedRow> = (0..4500).map(|at| dose(&format!("F{at}"))).collect();
+    rows.iter_mut().for_each(|row| row.batch.clear());
+    // Of the third part, and corrects a row of the first.
+    rows.push(FeedRow { sent_at: "2021-02-01T08:00:00+07:00".to_owned(), ..dose("F0") });
+    app.drop_feed("harian.csv", csv(&rows));
+    assert_eq!(app.job("harian").unwrap(), first);
+    assert_eq!(documents(&app), 2);
+
+    let intake = |folder: &'static str| move |path: &Path| path.to_string_lossy().contains(folder);
+    let bucket = app.data.path().join("bucket");
+    assert_eq!(find(&bucket, intake("/intake/feeds/")), Vec::<PathBuf>::new());
+    assert_eq!(find(&bucket, intake("/intake/reports/")).len(), 2, "those of the parts are gone");
+    let reports = find(&bucket, intake("/intake/reports/harian-"));
+    let report = bukti_tests::read_report(&reports[0]);
+    assert_eq!(report.len(), 4501);
+    assert_eq!(report[&2], ("superseded".to_owned(), "batch_missing".to_owned()));
+    assert_eq!(report[&3], ("incomplete".to_owned(), "batch_missing".to_owned()));
+    assert_eq!(report[&4502], ("issued".to_owned(), String::new()));
+}
+
 /// Each form takes every field of a row along: what one brought is a repetition to the other.
 #[test]
 fn the_sample_feed_is_the_same_as_ndjson_and_as_fhir_bundle() {
@@ -153,20 +181,15 @@ pub fn documents(app: &TestApp) -> usize {
 }
 
 pub fn documents_in(data: &Path) -> usize {
-    fn count(folder: &Path) -> usize {
-        let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-        entries
-            .map(|entry| entry.unwrap().path())
-            .map(|path| {
-                if path.is_dir() {
-                    count(&path)
-                } else {
-                    usize::from(path.extension().is_some_and(|e| e == "pdf"))
-                }
-            })
-            .sum()
-    }
-    count(&data.join("bucket"))
+    find(&data.join("bucket"), |path| path.extension().is_some_and(|extension| extension == "pdf")).len()
+}
+
+/// The files of a folder, and of those in it, of which this holds.
+fn find(folder: &Path, holds: impl Fn(&Path) -> bool + Copy) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let found = paths.map(|path| if path.is_dir() { find(&path, holds) } else { vec![path] });
+    found.flatten().filter(|path| holds(path)).collect()
 }
 
 #[test]
