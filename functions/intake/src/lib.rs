@@ -20,11 +20,12 @@ mod ndjson;
 mod part;
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use aws_lambda_events::event::s3::S3Event;
 use bukti_aws::{
-    Aws, Doses, Dropped, Feed, FeedProblem, Feeds, Incoming, JobRecord, JobState, Jobs, PartRecord,
-    StoreError,
+    Aws, DoseRecord, Doses, Dropped, Feed, FeedProblem, Feeds, Incoming, JobRecord, JobState, Jobs,
+    PartRecord, StoreError,
 };
 use bukti_domain::{History, Origin, Outcome, Reason, no_formula};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -40,6 +41,11 @@ const WRITERS: usize = 16;
 const LOOKED_UP: usize = 100;
 /// Such questions at the same time.
 const QUESTIONS: usize = 4;
+
+/// Before a row that the table did not take is tried again, after the SDK's own tries; twice as long each time.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// After that wait it is the bucket's turn to call again.
+const LONGEST_WAIT: Duration = Duration::from_secs(16);
 
 /// Why an event must come again.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +137,7 @@ impl Intake {
         });
         let mut kept: HashMap<String, (u32, History)> = HashMap::new();
         let mut writing = stream::iter(incoming)
-            .map(async |incoming| self.doses.keep(&incoming).await)
+            .map(async |incoming| self.keep_row(&incoming).await)
             .buffer_unordered(WRITERS);
         while let Some(record) = writing.try_next().await? {
             // Of an event's rows that are written side by side, the last to be written knows all.
@@ -145,6 +151,18 @@ impl Intake {
         self.feeds.keep_part_report(job, part, report).await?;
         let record = PartRecord { rows: lines.len() as u64, totals, reported: all };
         Ok(self.jobs.part_kept(job, part, &record).await?)
+    }
+
+    /// Keeps a row; patiently, since a table grows with its load, and many parts may come at once.
+    async fn keep_row(&self, incoming: &Incoming) -> Result<DoseRecord, StoreError> {
+        let mut wait = FIRST_WAIT;
+        loop {
+            match self.doses.keep(incoming).await {
+                Err(error) if error.retryable() && wait <= LONGEST_WAIT => tokio::time::sleep(wait).await,
+                kept => return kept,
+            }
+            wait *= 2;
+        }
     }
 
     /// Reports the rows of a part for good, after all of the job are kept.
@@ -326,5 +344,38 @@ fn csv_field(text: &str) -> String {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
         text.into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bukti_domain::FeedRow;
+
+    use super::*;
+
+    #[test]
+    fn a_report_runs_nothing_in_a_spreadsheet() {
+        for (written, expected) in [
+            ("PCARE-1", "PCARE-1"),
+            ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+            ("@SUM(1,2)", "\"'@SUM(1,2)\""),
+            ("-2\n+3", "\"'-2\n+3\""),
+            ("a \"b\"", "\"a \"\"b\"\"\""),
+        ] {
+            assert_eq!(csv_field(written), expected);
+        }
+    }
+
+    #[test]
+    fn a_part_keeps_its_lines() {
+        let lines = [
+            Line { line: 7, row: Ok(FeedRow { event_id: "A".to_owned(), ..FeedRow::default() }) },
+            Line {
+                line: 9,
+                row: Err(Unreadable { event_id: "\u{fffd},\"".to_owned(), reason: Reason::NotUtf8 }),
+            },
+        ];
+        assert_eq!(part::read(&part::write(&lines).unwrap()).unwrap(), lines);
+        assert!(part::read(b"{").is_err());
     }
 }
