@@ -260,7 +260,7 @@ const volatile = [
   [/ Kartika\p{Ll}\b/gu, ""],
   [/\b([0-9A-Z]{4}-){3}[0-9A-Z]{4}\b/g, "ID"],
   [/\b[0-9A-Z]{5}-[0-9A-Z]{5}\b/g, "CASE"],
-  [/(\[invalid\]: )"?[0-9a-z]{5} [0-9a-z]{5}"?$/gm, "$1CASE"],
+  [/(- textbox .*: )"?[0-9a-z]{5} [0-9a-z]{5}"?$/gm, "$1CASE"],
   [/(\[invalid\]: )"\d{6}"$/gm, "$1CODE"],
   [/\b(\d{4} ){3}\d{4}\b|\b\d{16}\b|•+\d{4}\b/g, "NIK"],
   [/(\b0|\+62)8\d{9,10}\b/g, "PHONE"],
