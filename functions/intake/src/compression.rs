@@ -20,7 +20,7 @@ const GZIP_STEP: usize = 512;
 const WINDOW_LOG: u32 = 23;
 
 /// A file of rows becomes ten to twenty times as long. One that becomes far longer is made to keep us busy.
-const MOST_TIMES: u64 = 200;
+const MOST_TIMES: u64 = 100;
 /// Of so little no harm comes, however often it says the same.
 const HARMLESS: u64 = 16 * 1024 * 1024;
 
@@ -43,7 +43,7 @@ impl Broken {
             Broken::TooMuch => problem(
                 "compressed_too_much",
                 line,
-                "the file becomes more than 200 times as long when it is unpacked",
+                "the file becomes more than 100 times as long when it is unpacked",
             ),
         }
     }
