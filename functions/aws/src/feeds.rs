@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! intake/feeds/<job>[.csv …]          what was dropped
-//! intake/feeds/<job>/parts/00001      some of its rows
-//! intake/feeds/<job>/kept/00001       a sign: all parts are kept, and this one can be reported for good
+//! intake/feeds/.parts/<job>/00001     some of its rows
+//! intake/feeds/.kept/<job>/00001      a sign: all parts are kept, and this one can be reported for good
 //! intake/reports/<job>/00001.csv      what became of the rows of a part, as far as it is known
 //! intake/reports/<job>.csv            what became of all rows
 //! ```
@@ -17,6 +17,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::documents::Bucket;
 use crate::{Aws, StoreError};
 
+/// Where parts and signs lie below [`Feeds::DROP`]: no job is called so, since its name ends at the first dot.
+const PARTS: &str = ".parts";
+const KEPT: &str = ".kept";
 /// The first line of a report.
 const HEADER: &str = "line,event_id,outcome,reasons\n";
 const CSV: &str = "text/csv; charset=utf-8";
@@ -68,9 +71,9 @@ impl Feeds {
                 let job = name.split('.').next().unwrap_or(name);
                 (!job.is_empty()).then_some(Dropped::Feed(job))
             }
-            (job, Some(kind), Some(part), None) if !job.is_empty() => match (kind, part.parse().ok()?) {
-                ("parts", part) => Some(Dropped::Part(job, part)),
-                ("kept", part) => Some(Dropped::Kept(job, part)),
+            (kind, Some(job), Some(part), None) if !job.is_empty() => match (kind, part.parse().ok()?) {
+                (PARTS, part) => Some(Dropped::Part(job, part)),
+                (KEPT, part) => Some(Dropped::Kept(job, part)),
                 _ => None,
             },
             _ => None,
@@ -83,11 +86,11 @@ impl Feeds {
     }
 
     fn part_key(job: &str, part: u32) -> String {
-        format!("{}{job}/parts/{part:05}", Self::DROP)
+        format!("{}{PARTS}/{job}/{part:05}", Self::DROP)
     }
 
     fn kept_key(job: &str, part: u32) -> String {
-        format!("{}{job}/kept/{part:05}", Self::DROP)
+        format!("{}{KEPT}/{job}/{part:05}", Self::DROP)
     }
 
     fn part_report_key(job: &str, part: u32) -> String {
@@ -260,9 +263,9 @@ mod tests {
             ("intake/feeds/", None),
             ("intake/feeds/.csv", None),
             ("intake/feeds/a/b.csv", None),
-            ("intake/feeds/a/parts/x", None),
-            ("intake/feeds/a/other/1", None),
-            ("intake/feeds//parts/1", None),
+            ("intake/feeds/.parts/a/x", None),
+            ("intake/feeds/.other/a/1", None),
+            ("intake/feeds/.parts//1", None),
             ("intake/reports/a.csv", None),
         ] {
             assert_eq!(Feeds::dropped(key), expected, "{key}");
