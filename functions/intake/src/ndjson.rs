@@ -1,12 +1,11 @@
 //! NDJSON feeds: a JSON object on each line, with the columns of a feed as its names.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use bukti_aws::FeedProblem;
 use bukti_domain::feed::COLUMNS;
 use bukti_domain::{FeedRow, Reason};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::feed::{LONGEST_ROW, Line, Unreadable, problem};
 
@@ -81,34 +80,36 @@ fn read(text: &[u8]) -> Result<FeedRow, Unreadable> {
     };
     let malformed = |event_id| Unreadable { event_id, reason: Reason::RowMalformed };
     match serde_json::from_str::<Row>(text) {
-        Ok(Row { fields, malformed: false }) => Ok(FeedRow::from_fields(fields.each_ref().map(|it| &**it))),
+        Ok(Row { fields, malformed: false }) => {
+            Ok(FeedRow::from_fields(fields.each_ref().map(String::as_str)))
+        }
         Ok(Row { fields: [event_id, ..], .. }) => Err(malformed(event_id.chars().take(100).collect())),
         Err(_) => Err(malformed(String::new())),
     }
 }
 
 /// The fields of a row, in the order of [`COLUMNS`].
-struct Row<'a> {
-    fields: [Cow<'a, str>; COLUMNS.len()],
+struct Row {
+    fields: [String; COLUMNS.len()],
     /// It has a name that no feed has, a name twice, or something else than a text or a number under one.
     malformed: bool,
 }
 
-impl<'de> Deserialize<'de> for Row<'de> {
+impl<'de> Deserialize<'de> for Row {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Fields;
 
         impl<'de> Visitor<'de> for Fields {
-            type Value = Row<'de>;
+            type Value = Row;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a row")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
-                let mut row = Row { fields: std::array::from_fn(|_| Cow::Borrowed("")), malformed: false };
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
+                let mut row = Row { fields: Default::default(), malformed: false };
                 let mut seen = [false; COLUMNS.len()];
-                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                while let Some(name) = map.next_key::<String>()? {
                     let value: serde_json::Value = map.next_value()?;
                     let Some(at) = COLUMNS.iter().position(|column| *column == name) else {
                         row.malformed = true;
@@ -116,9 +117,9 @@ impl<'de> Deserialize<'de> for Row<'de> {
                     };
                     row.malformed |= std::mem::replace(&mut seen[at], true);
                     match value {
-                        serde_json::Value::String(text) => row.fields[at] = Cow::Owned(text),
+                        serde_json::Value::String(text) => row.fields[at] = text,
                         serde_json::Value::Number(number) if !number.is_f64() => {
-                            row.fields[at] = Cow::Owned(number.to_string());
+                            row.fields[at] = number.to_string();
                         }
                         serde_json::Value::Null => {}
                         _ => row.malformed = true,
@@ -128,7 +129,7 @@ impl<'de> Deserialize<'de> for Row<'de> {
             }
         }
 
-        deserializer.deserialize_map(Fields).map_err(D::Error::custom)
+        deserializer.deserialize_map(Fields)
     }
 }
 
