@@ -167,12 +167,8 @@ impl TestApp {
     /// Drops a feed under this name, as a hub does, and waits until all that comes of it is done.
     pub fn drop_feed(&self, name: &str, feed: Vec<u8>) {
         self.with_aws(async |aws| {
-            let settings = &aws.settings;
-            let url = settings.endpoint.as_deref().unwrap();
-            let (access, secret) = settings.credentials.as_ref().unwrap();
-            let endpoint = Endpoint { url, region: &settings.region, credentials: (access, secret) };
-            let (_, s3) = endpoint.clients().await;
-            let request = s3.put_object().bucket(&settings.bucket).key(format!("{}{name}", Feeds::DROP));
+            let (_, s3) = Endpoint::of(&aws.settings).unwrap().clients().await;
+            let request = s3.put_object().bucket(&aws.settings.bucket).key(format!("{}{name}", Feeds::DROP));
             request.body(feed.into()).send().await.unwrap();
         });
         self.settle();

@@ -40,7 +40,14 @@ pub struct Endpoint<'a> {
     pub credentials: (&'a str, &'a str),
 }
 
-impl Endpoint<'_> {
+impl<'a> Endpoint<'a> {
+    /// That of a deployment; `None` where it is AWS itself.
+    pub fn of(settings: &'a Settings) -> Option<Self> {
+        let (access_key, secret_key) = settings.credentials.as_ref()?;
+        let url = settings.endpoint.as_deref()?;
+        Some(Self { url, region: &settings.region, credentials: (access_key, secret_key) })
+    }
+
     /// Clients of table and bucket, for programs that have no secrets.
     pub async fn clients(self) -> (aws_sdk_dynamodb::Client, aws_sdk_s3::Client) {
         let config = sdk_config(Some(self.url), self.region, Some(self.credentials)).await;

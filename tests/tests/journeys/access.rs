@@ -152,10 +152,7 @@ impl Scene {
 
 /// The table's service, for what no function does.
 pub async fn table_service(aws: &Aws) -> Client {
-    let settings = &aws.settings;
-    let (access, secret) = settings.credentials.as_ref().unwrap();
-    let url = settings.endpoint.as_deref().unwrap();
-    Endpoint { url, region: &settings.region, credentials: (access, secret) }.clients().await.0
+    Endpoint::of(&aws.settings).unwrap().clients().await.0
 }
 
 /// Sets a time in a session back.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
-use bukti_aws::{Aws, Documents, Endpoint};
+use bukti_aws::{Documents, Endpoint};
 use bukti_domain::FeedRow;
 use bukti_tests::{TestApp, csv, dose};
 use serde::Deserialize;
@@ -196,14 +196,6 @@ fn take_in(app: &TestApp, rows: &[FeedRow]) -> u64 {
     app.job("cost").and_then(|job| job.totals.get("issued").copied()).unwrap_or_default()
 }
 
-/// Clients of the table and the bucket that are not metered.
-async fn clients(aws: &Aws) -> Result<(aws_sdk_dynamodb::Client, aws_sdk_s3::Client)> {
-    let settings = &aws.settings;
-    let url = settings.endpoint.as_deref().unwrap_or_default();
-    let (access, secret) = settings.credentials.as_ref().context("the stack has keys")?;
-    Ok(Endpoint { url, region: &settings.region, credentials: (access, secret) }.clients().await)
-}
-
 /// Calls the API; gives the cookie and the body of a good answer.
 fn call(
     app: &TestApp,
@@ -238,7 +230,8 @@ fn doses(person: usize) -> [FeedRow; 2] {
 fn sizes(app: &TestApp) -> Result<(f64, f64)> {
     app.with_aws(async |aws| {
         let settings = &aws.settings;
-        let (dynamodb, s3) = clients(&aws).await?;
+        // Clients that are not metered.
+        let (dynamodb, s3) = Endpoint::of(settings).context("the stack has keys")?.clients().await;
         let scan = dynamodb.scan().table_name(&settings.table);
         let mut items = scan.into_paginator().items().send();
         let mut table = 0.0;
