@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = (ROOT / "infra/template.yaml").read_text()
 RELEASED = Path(__file__).with_name("released.json")
 
-FUNCTIONS = ["Intake", "Issue", "Publish", "Notify", "Status", "Otp", "Holder", "Helpdesk"]
+FUNCTIONS = ["Intake", "Issue", "Publish", "Notify", "Status", "Otp", "Holder", "Helpdesk", "Sender"]
 READS_SECRETS = {"secretsmanager:GetSecretValue", "kms:Decrypt"}
 # What each function may do. Whoever gives one more must say so here.
 ALLOWED = {
@@ -36,6 +36,7 @@ ALLOWED = {
     "Holder": {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query", "s3:GetObject", "s3:PutObject"},
     "Helpdesk": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query",
                  "dynamodb:PartiQLInsert", "s3:PutObject", "s3:GetObject", "s3:ListBucket"},
+    "Sender": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query", "s3:GetObject", "s3:PutObject"},
 }
 # No resource can be named for these: a phone number is none.
 WITHOUT_RESOURCE = {"sns:Publish"}
@@ -134,7 +135,7 @@ def broken_promises(source):
 
     # The functions.
     names = of_type("AWS::Lambda::Function")
-    expect(set(names) == {f"{name}Function" for name in FUNCTIONS}, "there are other functions than eight")
+    expect(set(names) == {f"{name}Function" for name in FUNCTIONS}, "there are other functions than nine")
     for name in FUNCTIONS:
         function = properties(f"{name}Function")
         expect(function.get("Runtime") == "provided.al2023", f"{name}: the runtime is not provided.al2023")

@@ -101,6 +101,24 @@ impl Caller {
         cookie: Option<&str>,
         body: &[u8],
     ) -> Raw {
+        let cookie = cookie.map(|cookie| ("cookie", cookie));
+        let headers: Vec<_> = [("content-type", "application/json")].into_iter().chain(cookie).collect();
+        self.send_from(address, method, path, &headers, body)
+    }
+
+    /// Sends something else than JSON, or with other headers than a session's.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Raw {
+        self.send_from("10.0.0.1", method, path, headers, body)
+    }
+
+    fn send_from(
+        &self,
+        address: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Raw {
         let elsewhere = path.starts_with("http");
         let url = if elsewhere { path.to_owned() } else { format!("{}{path}", self.url) };
         let run = || {
@@ -108,14 +126,13 @@ impl Caller {
             if let Some(host) = self.host.as_ref().filter(|_| !elsewhere) {
                 request = request.header("host", host);
             }
-            if let Some(cookie) = cookie {
-                request = request.header("cookie", cookie);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
             }
             if let Some(edge_key) = self.secrets["edge_key"].as_str() {
                 request = request.header("x-bukti-edge", edge_key).header("x-bukti-viewer", address);
             }
-            request = request.header("content-type", "application/json").header("origin", &self.origin);
-            self.agent.run(request.body(body).unwrap())
+            self.agent.run(request.header("origin", &self.origin).body(body).unwrap())
         };
         let mut answer = match run() {
             // A connection that was kept, and that the other side closed after a body that was too long: nothing was sent on it.

@@ -166,10 +166,18 @@ impl TestApp {
 
     /// Drops a feed under this name, as a hub does, and waits until all that comes of it is done.
     pub fn drop_feed(&self, name: &str, feed: Vec<u8>) {
+        self.drop_feeds(vec![(name.to_owned(), feed)]);
+    }
+
+    /// Drops some at once.
+    pub fn drop_feeds(&self, feeds: Vec<(String, Vec<u8>)>) {
         self.with_aws(async |aws| {
             let (_, s3) = Endpoint::of(&aws.settings).unwrap().clients().await;
-            let request = s3.put_object().bucket(&aws.settings.bucket).key(format!("{}{name}", Feeds::DROP));
-            request.body(feed.into()).send().await.unwrap();
+            for (name, feed) in feeds {
+                let key = format!("{}{name}", Feeds::DROP);
+                let request = s3.put_object().bucket(&aws.settings.bucket).key(key);
+                request.body(feed.into()).send().await.unwrap();
+            }
         });
         self.settle();
     }

@@ -32,14 +32,19 @@ impl Bucket {
         Ok(())
     }
 
-    /// An address of a PDF, see [`Documents::address`].
-    async fn address(&self, key: &str, file_name: &str) -> Result<String, StoreError> {
+    /// An address of what has this type, see [`Documents::address`].
+    pub(crate) async fn address(
+        &self,
+        key: &str,
+        content_type: &str,
+        file_name: &str,
+    ) -> Result<String, StoreError> {
         let request = self
             .client
             .get_object()
             .bucket(&self.name)
             .key(key)
-            .response_content_type(PDF)
+            .response_content_type(content_type)
             .response_content_disposition(format!("attachment; filename=\"{file_name}\""))
             .response_cache_control("private, no-store")
             .presigned(presigning()?)
@@ -96,7 +101,7 @@ impl Documents {
     ///
     /// [`StoreError::Unavailable`] where no credentials are to be had.
     pub async fn address(&self, key: &str, file_name: &str) -> Result<String, StoreError> {
-        self.0.address(key, file_name).await
+        self.0.address(key, PDF, file_name).await
     }
 }
 
@@ -124,7 +129,7 @@ impl Copies {
     pub async fn hand_out(&self, name: &str, copy: Vec<u8>, file_name: &str) -> Result<String, StoreError> {
         let key = format!("{}{name}", Self::FOLDER);
         self.0.put(&key, PDF, copy).await?;
-        self.0.address(&key, file_name).await
+        self.0.address(&key, PDF, file_name).await
     }
 }
 

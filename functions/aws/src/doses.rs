@@ -10,7 +10,7 @@ use serde_bytes::ByteBuf;
 
 use crate::certificates::CertificateRecord;
 use crate::table::{self, RACES, Table, Written, from_item, key, n, to_item};
-use crate::{Aws, Keys, OpenError, StoreError};
+use crate::{Aws, Keys, OpenError, Sender, StoreError};
 
 const SK: &str = "DOSE";
 
@@ -50,6 +50,9 @@ pub struct DoseRecord {
     pub history: History,
     /// When the row that counts came.
     pub received_at: Timestamp,
+    /// The facility that said the event first, where that was by its own API key: others than a hub correct nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facility: Option<String>,
     /// What is the same for all doses with this name and birth date: for the helpdesk to find those under a mistyped number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alike: Option<String>,
@@ -91,6 +94,7 @@ pub struct Incoming {
     certificate_digest: String,
     alike: Option<String>,
     received_at: Timestamp,
+    facility: Option<String>,
 }
 
 impl Incoming {
@@ -121,8 +125,15 @@ impl Incoming {
             certificate_digest,
             alike: dose.name.as_ref().zip(dose.birth_date).map(|(name, born)| keys.alike(name, born)),
             received_at: now,
+            facility: None,
             row,
         })
+    }
+
+    /// The same, from this sender.
+    #[must_use]
+    pub fn of(self, sender: &Sender) -> Self {
+        Self { facility: sender.facility().map(str::to_owned), ..self }
     }
 }
 
@@ -146,12 +157,15 @@ impl DoseRecord {
     /// The sort key of doses.
     pub const SK: &str = SK;
 
-    /// The record after a row came; `None` where nothing changes, since the row is known.
+    /// The record after a row came; `None` where nothing changes, since the row is known, or from who may not correct the event.
     fn after(
         record: Option<&DoseRecord>,
         incoming: &Incoming,
         keys: &Keys,
     ) -> Result<Option<Self>, StoreError> {
+        if record.is_some_and(|record| record.is_anothers(incoming.facility.as_deref())) {
+            return Ok(None);
+        }
         let mut history = record.map(|record| record.history.clone()).unwrap_or_default();
         if !history.add(incoming.version.clone()) {
             return Ok(None);
@@ -194,6 +208,7 @@ impl DoseRecord {
             certificate_digest,
             history,
             received_at: incoming.received_at,
+            facility: record.map_or(&incoming.facility, |record| &record.facility).clone(),
             alike: incoming.alike.clone(),
             sms: None,
             row: ByteBuf::from(row),
@@ -226,6 +241,11 @@ impl DoseRecord {
         }
         next.sms = Some(SmsReason::Corrected);
         Ok(Some(Rewrite(next)))
+    }
+
+    /// Whether this facility may not correct the event, since another sender said it first. `None` is a hub, which may.
+    pub fn is_anothers(&self, facility: Option<&str>) -> bool {
+        facility.is_some() && self.facility.as_deref() != facility
     }
 
     /// The ids of the certificates that earlier versions of the dose got, whether or not those were issued.
@@ -298,8 +318,8 @@ impl Doses {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Keeps a row, and gives the record that it is in. When this returns, the row is in the table, once, whoever else writes
-    /// the same event.
+    /// Keeps a row, and gives the record of its event. When this returns, the row is in the table, once, whoever else writes
+    /// the same event; but where [another](DoseRecord::is_anothers) said the event, it is not.
     ///
     /// The first row of an event costs one write. The condition fails where there is one already, and its answer brings
     /// the record that the row is then added to.

@@ -190,6 +190,28 @@ impl Feeds {
         }
     }
 
+    /// Keeps what became of the rows of a job that has no parts: lines of CSV without a header.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn keep_whole_report(&self, job: &str, report: &str) -> Result<(), StoreError> {
+        self.0.put(&Self::report_key(job), CSV, [HEADER, report].concat().into_bytes()).await
+    }
+
+    /// An address at which the report of a job, or of one of its parts, can be fetched for five minutes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] where no credentials are to be had.
+    pub async fn report_address(&self, job: &str, part: Option<u32>) -> Result<String, StoreError> {
+        let (key, name) = match part {
+            None => (Self::report_key(job), format!("{job}.csv")),
+            Some(part) => (Self::part_report_key(job, part), format!("{job}-{part:05}.csv")),
+        };
+        self.0.address(&key, CSV, &name).await
+    }
+
     /// Takes a feed away that is worked off, and its parts: the rows are in the table, sealed, and these are not.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Jobs of the intake: how far a dropped feed is.
+//! Jobs of the intake: how far a dropped feed is, and what became of what was sent over HTTP.
 //!
 //! ```text
 //! J#<job> JOB          how many parts and rows there are, how many are kept and reported
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::table::{Table, Written, from_item, n, s, to_item};
-use crate::{Aws, StoreError};
+use crate::{Aws, Sender, StoreError};
 
 const SK: &str = "JOB";
 const PART: &str = "PART#";
@@ -32,6 +32,17 @@ pub enum JobState {
     Done,
     /// The file as such is bad. What was whole of it was taken in.
     Failed,
+}
+
+impl JobState {
+    /// The code in answers.
+    pub fn code(self) -> &'static str {
+        match self {
+            JobState::Running => "running",
+            JobState::Done => "done",
+            JobState::Failed => "failed",
+        }
+    }
 }
 
 /// What is wrong with a file as such.
@@ -54,6 +65,9 @@ pub struct JobRecord {
     pub state: JobState,
     /// The key of what was dropped.
     pub source: String,
+    /// Who sent it; `None` where it was dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Sender>,
     /// Its entity tag.
     pub etag: String,
     /// Bytes of the file.

@@ -148,6 +148,12 @@ impl Keys {
         self.hash("", "document", qr_text)
     }
 
+    /// The job of what a sender sent over HTTP: it follows from both.
+    pub(crate) fn job(&self, sender: &str, sent: &[u8]) -> String {
+        let sent = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, sent));
+        self.hash("api-", "job", &format!("{sender}\u{1f}{sent}"))
+    }
+
     /// The key of what somebody had of something in a window of time.
     pub(crate) fn rate(&self, name: &str, subject: &str, window: i64) -> String {
         self.hash("B#", "rate", &format!("{name}\u{1f}{window}\u{1f}{subject}"))

@@ -28,6 +28,8 @@
 //! | used captcha | `X#` signature | `CAPTCHA` | |
 //! | how much a caller had of something | `B#` what, who and when | `RATE` | |
 //! | job of the intake | `J#` job id | `JOB` | |
+//! | part of a job | `J#` job id | `PART#` number | |
+//! | API key of who sends doses | `G#SENDERS` | key id | |
 //! | revoked certificate | `R#` first byte of its hash | certificate id | |
 //! | document signer | `K#SIGNERS` | key id | |
 //! | which signer signs | `K#SIGNERS` | `ACTIVE` | |
@@ -60,6 +62,7 @@ mod publishing;
 mod rates;
 mod revocations;
 mod secrets;
+mod senders;
 mod settings;
 mod signers;
 mod signing;
@@ -90,6 +93,7 @@ pub use publishing::{PublicFiles, Publishing, concerns_publishing};
 pub use rates::{Rate, Rates, Taken};
 pub use revocations::Revocations;
 pub use secrets::{Secrets, SecretsError};
+pub use senders::{ApiKey, Sender, Senders};
 pub use settings::{SecretsSource, Settings, SettingsError};
 pub use signers::{Register, SignerRecord, Signers, Withdrawn};
 pub use signing::{DocumentSigner, DocumentSigners, SigningError};

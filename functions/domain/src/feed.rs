@@ -152,6 +152,10 @@ reasons! {
     NotCompleted = "not_completed",
     /// Nothing says who was vaccinated (FHIR).
     PatientMissing = "patient_missing",
+    /// A facility sends a row of another facility with its own key.
+    FacilityOfAnother = "facility_of_another",
+    /// Another sender said the event first: only that one, or a hub, corrects it.
+    EventOfAnother = "event_of_another",
     /// The row names no event.
     EventIdMissing = "event_id_missing",
     /// When the row was sent is no RFC 3339 time.

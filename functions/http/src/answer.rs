@@ -32,7 +32,12 @@ impl Failure {
 
     /// Fields that are wrong.
     pub fn fields(errors: Vec<FieldError>) -> Self {
-        Self { errors, ..Self::new(ProblemCode::InvalidInput) }
+        Self::of_fields(ProblemCode::InvalidInput, errors)
+    }
+
+    /// A problem of this code, of these fields.
+    pub fn of_fields(code: ProblemCode, errors: Vec<FieldError>) -> Self {
+        Self { errors, ..Self::new(code) }
     }
 
     /// Whether it says that something is not there, not the caller's, or wrongly guessed.
@@ -49,6 +54,7 @@ impl Failure {
                 | Code::LinkLocked
                 | Code::BirthDateWrong
                 | Code::NotFound
+                | Code::ApiKeyWrong
         )
     }
 
@@ -91,6 +97,11 @@ fn answer(status: u16, content_type: &'static str, body: Vec<u8>) -> Answer {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     answer
+}
+
+/// The media type of an answer.
+pub fn media_type(answer: &Answer) -> Option<&str> {
+    answer.headers().get(CONTENT_TYPE)?.to_str().ok()
 }
 
 /// An answer with a JSON body.

@@ -10,10 +10,12 @@ mod session;
 mod view;
 
 pub use address::Address;
-pub use answer::{Answer, Failure, FailureResult, accepted, json, no_content, public_json, respond};
+pub use answer::{
+    Answer, Failure, FailureResult, accepted, json, media_type, no_content, public_json, respond,
+};
 pub use guard::{Allowance, Guard};
 pub use request::{
-    Caller, field, identity_field, locale, path_parameter, query_parameter, read_json, read_optional_json,
+    Caller, body, field, identity_field, locale, path_parameter, query_parameter, read_json, read_optional_json,
 };
 pub use session::{SessionCookie, require_login};
 pub use view::{dose_status, doses_by_day, issued_on};

@@ -127,7 +127,8 @@ pub fn read_optional_json<T: DeserializeOwned + Default>(request: &Request) -> R
     }
 }
 
-fn body(request: &Request) -> &[u8] {
+/// The body as it came.
+pub fn body(request: &Request) -> &[u8] {
     match request.body() {
         Body::Text(text) => text.as_bytes(),
         Body::Binary(bytes) => bytes,

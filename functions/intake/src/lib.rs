@@ -18,34 +18,21 @@ mod feed;
 mod fhir;
 mod ndjson;
 mod part;
-
-use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+mod rows;
 
 use aws_lambda_events::event::s3::S3Event;
 use bukti_aws::{
-    Aws, DoseRecord, Doses, Dropped, Feed, FeedProblem, Feeds, Incoming, JobRecord, JobState, Jobs,
-    PartRecord, StoreError,
+    Aws, Dropped, Feed, FeedProblem, Feeds, JobRecord, JobState, Jobs, PartRecord, StoreError,
 };
-use bukti_domain::{History, Origin, Outcome, Reason, no_formula};
-use futures::{StreamExt, TryStreamExt, stream};
+use bukti_domain::Reason;
+use futures::TryStreamExt;
 use jiff::Timestamp;
 
 pub use crate::feed::{FeedReader, Line, Unreadable};
+pub use crate::rows::{Rows, Source, Told, totals};
 
 /// Rows of a part. Few enough to be kept in seconds, enough for what is counted once a part to cost little.
 const PART: usize = 2000;
-/// Rows that are written at the same time.
-const WRITERS: usize = 16;
-/// Events that are asked for at once: the most that DynamoDB answers.
-const LOOKED_UP: usize = 100;
-/// Such questions at the same time.
-const QUESTIONS: usize = 4;
-
-/// Before a row that the table did not take is tried again, after the SDK's own tries; twice as long each time.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// After that wait it is the bucket's turn to call again.
-const LONGEST_WAIT: Duration = Duration::from_secs(16);
 
 /// Why an event must come again.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +48,7 @@ pub enum IntakeError {
 /// The function with what it may do.
 #[derive(Clone)]
 pub struct Intake {
-    doses: Doses,
+    rows: Rows,
     feeds: Feeds,
     jobs: Jobs,
     aws: Aws,
@@ -70,7 +57,7 @@ pub struct Intake {
 impl Intake {
     /// The function of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { doses: Doses::new(aws), feeds: Feeds::new(aws), jobs: Jobs::new(aws), aws: aws.clone() }
+        Self { rows: Rows::new(aws), feeds: Feeds::new(aws), jobs: Jobs::new(aws), aws: aws.clone() }
     }
 
     /// Works off what an event names.
@@ -128,57 +115,21 @@ impl Intake {
         self.go_on(job, true).await
     }
 
-    /// Keeps every row that can be kept, and reports what became of it: for good where these are `all` rows of the job.
+    /// Keeps the rows of a part, and reports what became of them: for good where these are `all` rows of the job.
     async fn keep_lines(&self, job: &str, part: u32, lines: &[Line], all: bool) -> Result<(), IntakeError> {
-        let now = Timestamp::now();
-        let incoming = lines.iter().filter_map(|line| {
-            let row = line.row.as_ref().ok()?.clone();
-            Incoming::judge(row, origin(job, line.line), now, &self.aws.keys)
-        });
-        let mut kept: HashMap<String, (u32, History)> = HashMap::new();
-        let mut writing = stream::iter(incoming)
-            .map(async |incoming| self.keep_row(&incoming).await)
-            .buffer_unordered(WRITERS);
-        while let Some(record) = writing.try_next().await? {
-            // Of an event's rows that are written side by side, the last to be written knows all.
-            let known = kept.get(&record.pk).is_some_and(|(revision, _)| *revision > record.revision);
-            if !known {
-                kept.insert(record.pk, (record.revision, record.history));
-            }
-        }
-        let histories = kept.into_iter().map(|(event, (_, history))| (event, history)).collect();
-        let (report, totals) = self.outcomes(job, lines, &histories);
-        self.feeds.keep_part_report(job, part, report).await?;
-        let record = PartRecord { rows: lines.len() as u64, totals, reported: all };
+        let told = self.rows.keep(dropped(job), lines).await?;
+        self.feeds.keep_part_report(job, part, report(&told)).await?;
+        let record = PartRecord { rows: lines.len() as u64, totals: totals(&told), reported: all };
         Ok(self.jobs.part_kept(job, part, &record).await?)
-    }
-
-    /// Keeps a row; patiently, since a table grows with its load, and many parts may come at once.
-    async fn keep_row(&self, incoming: &Incoming) -> Result<DoseRecord, StoreError> {
-        let mut wait = FIRST_WAIT;
-        loop {
-            match self.doses.keep(incoming).await {
-                Err(error) if error.retryable() && wait <= LONGEST_WAIT => tokio::time::sleep(wait).await,
-                kept => return kept,
-            }
-            wait *= 2;
-        }
     }
 
     /// Reports the rows of a part for good, after all of the job are kept.
     async fn report(&self, job: &str, part: u32) -> Result<(), IntakeError> {
         if let Some(rows) = self.feeds.part(job, part).await? {
             let lines = part::read(&rows)?;
-            let ids = lines.iter().filter_map(|line| line.row.as_ref().ok());
-            let events: Vec<String> = ids.map(|row| self.aws.keys.event(&row.event_id)).collect();
-            let histories: Vec<_> = stream::iter(events.chunks(LOOKED_UP))
-                .map(|events| self.doses.histories(events))
-                .buffer_unordered(QUESTIONS)
-                .try_collect()
-                .await?;
-            let (report, totals) = self.outcomes(job, &lines, &histories.into_iter().flatten().collect());
-            self.feeds.keep_part_report(job, part, report).await?;
-            let record = PartRecord { rows: lines.len() as u64, totals, reported: true };
+            let told = self.rows.look_up(dropped(job), &lines).await?;
+            self.feeds.keep_part_report(job, part, report(&told)).await?;
+            let record = PartRecord { rows: lines.len() as u64, totals: totals(&told), reported: true };
             self.jobs.part_reported(job, part, &record).await?;
         }
         self.go_on(job, false).await
@@ -210,47 +161,6 @@ impl Intake {
             tracing::info!(job, rows = record.rows, state = ?record.state, "a feed was taken in");
         }
         Ok(self.feeds.remove(&record.source, &record.etag, job, all).await?)
-    }
-
-    /// What became of these rows, as lines of CSV, and how many there are of each outcome.
-    fn outcomes(
-        &self,
-        job: &str,
-        lines: &[Line],
-        histories: &HashMap<String, History>,
-    ) -> (String, BTreeMap<String, u64>) {
-        let (mut report, mut totals) = (String::new(), BTreeMap::new());
-        for line in lines {
-            let (event_id, outcome, reasons) = self.outcome(job, line, histories);
-            *totals.entry(outcome.code().to_owned()).or_default() += 1;
-            let reasons: Vec<&str> = reasons.into_iter().map(Reason::code).collect();
-            let (id, outcome, reasons) = (csv_field(&event_id), outcome.code(), reasons.join(";"));
-            report.push_str(&format!("{},{id},{outcome},{reasons}\n", line.line));
-        }
-        (report, totals)
-    }
-
-    fn outcome(
-        &self,
-        job: &str,
-        line: &Line,
-        histories: &HashMap<String, History>,
-    ) -> (String, Outcome, Vec<Reason>) {
-        let row = match &line.row {
-            Ok(row) => row,
-            Err(unreadable) => {
-                return (unreadable.event_id.clone(), Outcome::Rejected, vec![unreadable.reason]);
-            }
-        };
-        let event_id = row.event_id.trim().to_owned();
-        let (outcome, reasons) = match (row.sent(), histories.get(&self.aws.keys.event(&event_id))) {
-            (Some(sent_at), Some(history)) => {
-                history.report(sent_at, &self.aws.keys.row_digest(row), &origin(job, line.line))
-            }
-            // Nothing by which it could be kept.
-            _ => (Outcome::Rejected, row.judge(Timestamp::now()).1),
-        };
-        (event_id, outcome, reasons)
     }
 }
 
@@ -321,8 +231,13 @@ impl Cutter<'_> {
     }
 }
 
-fn origin(job: &str, line: u64) -> Origin {
-    Origin { job: job.to_owned(), line }
+/// What is dropped is a hub's.
+fn dropped(job: &str) -> Source<'_> {
+    Source { job, sender: None }
+}
+
+fn report(told: &[Told]) -> String {
+    told.iter().map(Told::csv).collect()
 }
 
 /// A file with a row that is not UTF-8 is taken in all the same, and told about.
@@ -337,34 +252,11 @@ fn first_unreadable(lines: &[Line]) -> Option<FeedProblem> {
     })
 }
 
-/// A field of a CSV file, quoted where it must be, and never one that a spreadsheet takes for a formula.
-fn csv_field(text: &str) -> String {
-    let text = no_formula(text);
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.into_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use bukti_domain::FeedRow;
 
     use super::*;
-
-    #[test]
-    fn a_report_runs_nothing_in_a_spreadsheet() {
-        for (written, expected) in [
-            ("PCARE-1", "PCARE-1"),
-            ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
-            ("@SUM(1,2)", "\"'@SUM(1,2)\""),
-            ("-2\n+3", "\"'-2\n+3\""),
-            ("a \"b\"", "\"a \"\"b\"\"\""),
-        ] {
-            assert_eq!(csv_field(written), expected);
-        }
-    }
 
     #[test]
     fn a_part_keeps_its_lines() {

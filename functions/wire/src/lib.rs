@@ -6,6 +6,7 @@
 mod answers;
 mod cases;
 mod forms;
+mod intake;
 #[cfg(feature = "openapi")]
 mod openapi;
 mod problem;
@@ -15,6 +16,7 @@ mod routes;
 pub use answers::*;
 pub use cases::*;
 pub use forms::DocumentForm;
+pub use intake::*;
 #[cfg(feature = "openapi")]
 pub use openapi::openapi_json;
 pub use problem::{FieldError, Problem, ProblemCode};

@@ -1,6 +1,8 @@
 //! The API document, made from the types and the routes.
 
+use serde_json::Value;
 use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use crate::*;
 
@@ -8,10 +10,10 @@ use crate::*;
 /// 431, 500 and 503 may come from each.
 macro_rules! operations {
     ($($name:ident: $method:ident $path:literal, $tag:literal, $summary:literal
-       $(, body $body:ty)? $(, params $params:tt)?, answers ($($answer:tt)*) $(, problems [$($problem:literal),*])?;)*) => {
+       $(, body $body:ty)? $(, bodies $bodies:tt)? $(, key $key:tt)? $(, params $params:tt)?, answers ($($answer:tt)*) $(, problems [$($problem:literal),*])?;)*) => {
         $(
             #[utoipa::path($method, path = $path, tag = $tag, summary = $summary $(, request_body = $body)?
-                $(, params $params)?, responses(
+                $(, request_body $bodies)? $(, security $key)? $(, params $params)?, responses(
                     ($($answer)*)
                     $($(, (status = $problem, body = Problem, content_type = "application/problem+json"))*)?,
                     (status = 421, body = Problem, content_type = "application/problem+json"),
@@ -32,6 +34,7 @@ macro_rules! operations {
             ),
             paths($($name),*),
             components(schemas(Problem)),
+            modifiers(&ApiKeys),
         )]
         struct Api;
     };
@@ -116,6 +119,30 @@ operations! {
     resend: post "/api/helpdesk/doses/{dose}/sms", "helpdesk", "Send the link to a certificate to the registered phone once more",
         body ResendRequest, params (("dose" = String, Path, description = "Id of a dose")),
         answers (status = 202), problems [400, 401, 403, 404, 409, 413, 422];
+    send_doses: post "/api/intake/doses", "intake", "Send doses, at most 1,000 in 1 MiB; what is larger is dropped as a file. A FHIR Bundle is answered with an OperationOutcome, also where it is refused. The same may be sent again and is answered the same",
+        bodies (content(
+            (String = "text/csv", description = "CSV with a header"),
+            (String = "application/x-ndjson", description = "A JSON object a line, of the CSV's columns"),
+            (Value = "application/fhir+json", description = "FHIR R4 Bundle of Immunization and Patient")
+        )),
+        key (("api_key" = [])),
+        answers (status = 200, content((DosesAnswer = "application/json"), (Value = "application/fhir+json"))), problems [401, 403, 413, 422, 429];
+    job: get "/api/intake/jobs/{job}", "intake", "How a job stands, with its report",
+        key (("api_key" = [])),
+        params (("job" = String, Path, description = "A job, as `/api/intake/doses` or `bukti import` named it"), ("after" = Option<u32>, Query, description = "`next` of the page before")),
+        answers (status = 200, body = JobAnswer), problems [401, 404, 422, 429];
+}
+
+/// How senders of doses say who they are.
+struct ApiKeys;
+
+impl utoipa::Modify for ApiKeys {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        let scheme = scheme.description(Some("An API key, as `bukti key add` showed it")).build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("api_key", SecurityScheme::Http(scheme));
+    }
 }
 
 /// The document of `/api/openapi.json`, OpenAPI 3.1.

@@ -80,6 +80,12 @@ problem_codes! {
     NeedsSupervisor = "needs_supervisor" 403,
     /// There is no certificate, or no phone that an SMS can reach.
     NothingToSend = "nothing_to_send" 409,
+    /// The API key is missing, unknown, or has ended.
+    ApiKeyWrong = "api_key_wrong" 401,
+    /// More rows than one request may bring.
+    TooManyRows = "too_many_rows" 413,
+    /// What was sent as such cannot be read, and nothing of it was kept: `errors` says where and why.
+    FeedUnreadable = "feed_unreadable" 422,
     /// As many SMS were sent today as the deployment sends; `Retry-After` says when there are more.
     SmsBudgetSpent = "sms_budget_spent" 503,
     /// The service cannot answer now; the same request may be sent again.

@@ -12,6 +12,8 @@ pub enum Function {
     Holder,
     /// Corrections: what people ask for, what officers see and decide.
     Helpdesk,
+    /// Doses that facilities and hubs send with their API keys.
+    Sender,
 }
 
 impl Function {
@@ -22,6 +24,7 @@ impl Function {
             Function::Otp => "otp",
             Function::Holder => "holder",
             Function::Helpdesk => "helpdesk",
+            Function::Sender => "sender",
         }
     }
 }
@@ -72,4 +75,6 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/helpdesk/cases/{case}/decisions", Function::Helpdesk),
     route("POST", "/api/helpdesk/people", Function::Helpdesk),
     route("POST", "/api/helpdesk/doses/{dose}/sms", Function::Helpdesk),
+    route("POST", "/api/intake/doses", Function::Sender),
+    route("GET", "/api/intake/jobs/{job}", Function::Sender),
 ];

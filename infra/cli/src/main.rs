@@ -11,6 +11,7 @@ mod progress;
 mod protect;
 mod revoke;
 mod sample;
+mod senders;
 mod target;
 mod trust;
 mod verify;
@@ -62,6 +63,9 @@ enum Command {
         #[arg(long, value_name = "OUT.csv", default_value = "-")]
         report: ReportTo,
     },
+    /// API keys of facilities and hubs that send doses over HTTP.
+    #[command(subcommand)]
+    Key(senders::Command),
     /// Secrets, root and document signers.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -117,6 +121,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let mut target = Target::find(place).await?;
             import::report(&mut target, &job, &report).await
         }
+        Command::Key(command) => senders::run(place, &command).await,
         Command::Keys(command) => keys::run(place, command).await,
         Command::Officer(command) => officers::run(place, &command).await,
         Command::Protect(options) => protect::run(place, &options).await,

@@ -12,6 +12,7 @@ use bukti_intake::Intake;
 use bukti_issue::Issue;
 use bukti_otp::Otp;
 use bukti_publish::Publish;
+use bukti_sender::Senders;
 use bukti_status::Status;
 use bukti_wire::Function;
 use futures::future::BoxFuture;
@@ -44,6 +45,7 @@ impl Handlers {
     pub fn bukti(aws: &Aws) -> Self {
         let (status, otp) = (Arc::new(Status::new(aws)), Arc::new(Otp::new(aws)));
         let (holder, helpdesk) = (Arc::new(Holder::new(aws)), Arc::new(Helpdesk::new(aws)));
+        let senders = Arc::new(Senders::new(aws));
         let (intake, issue, notify) =
             (Arc::new(Intake::new(aws)), Arc::new(Issue::new(aws)), Arc::new(bukti_notify::Notify::new(aws)));
         let publish = Arc::new(Publish::new(aws));
@@ -54,12 +56,14 @@ impl Handlers {
             http: Arc::new(move |function, request| {
                 let (status, otp) = (Arc::clone(&status), Arc::clone(&otp));
                 let (holder, helpdesk) = (Arc::clone(&holder), Arc::clone(&helpdesk));
+                let senders = Arc::clone(&senders);
                 Box::pin(async move {
                     match function {
                         Function::Status => status.handle(request).await,
                         Function::Otp => otp.handle(request).await,
                         Function::Holder => holder.handle(request).await,
                         Function::Helpdesk => helpdesk.handle(request).await,
+                        Function::Sender => senders.handle(request).await,
                     }
                 })
             }),

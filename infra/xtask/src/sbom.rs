@@ -308,7 +308,7 @@ mod tests {
         project.target = folder.path().to_owned();
         let sbom = write(&project).unwrap();
         sbom.holds_what_is_deployed().unwrap();
-        let functions = ["helpdesk", "holder", "intake", "issue", "notify", "otp", "publish", "status"]
+        let functions = ["helpdesk", "holder", "intake", "issue", "notify", "otp", "publish", "sender", "status"]
             .map(|it| format!("bukti-{it}"));
         let site = ["bukti-site", "bukti-verifier"].map(str::to_owned);
         assert_eq!(sbom.deployed, [functions.as_slice(), &site].concat());

@@ -173,9 +173,12 @@ fn api(project: &Project) -> Result<()> {
     let mut import = project.command(project.target.join("debug/bukti"));
     import.args(["import", "--endpoint", &stack.url]).arg(source.join("feed.csv"));
     run::capture(&mut import, "Is the feed right?")?;
+    let mut add_key = project.command(project.target.join("debug/bukti"));
+    add_key.args(["key", "add", "--hub", "api", "--endpoint", &stack.url]);
+    let key = run::capture(&mut add_key, "Is the stack's log right?")?;
     let mut schemathesis = project.command(bin.join("st"));
     schemathesis.current_dir(&folder).env("PYTHONPATH", &source).env("PYTHONDONTWRITEBYTECODE", "1");
-    schemathesis.env("SCHEMATHESIS_HOOKS", "hooks").env("BUKTI_URL", &stack.url);
+    schemathesis.env("SCHEMATHESIS_HOOKS", "hooks").env("BUKTI_URL", &stack.url).env("BUKTI_KEY", key.trim());
     schemathesis.arg("--config-file").arg(source.join("schemathesis.toml"));
     schemathesis.args(["run", "--workers=2", "--max-examples=60", "--continue-on-failure"]);
     schemathesis.arg(format!("{}/api/openapi.json", stack.url));

@@ -81,7 +81,9 @@ libfuzzer_sys::fuzz_target!(|content: &[u8]| {
         let cookie = SessionCookie::of(&aws.settings);
         let token = cookie.token(&request);
         assert!(token.is_none_or(|token| !token.contains(';')));
-        for function in [Function::Status, Function::Otp, Function::Holder] {
+        for function in
+            [Function::Status, Function::Otp, Function::Holder, Function::Helpdesk, Function::Sender]
+        {
             let handler = async {
                 let caller = Caller::of(&request, function, aws)?;
                 let parameter = path_parameter(&request, &caller.route);

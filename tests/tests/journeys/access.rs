@@ -23,12 +23,14 @@ enum Access {
     Anybody(u16, &'static str),
     /// A session, and then its own only: this status and code for what is another's.
     Session(u16, &'static str),
+    /// An API key, which is no session: a session is answered as nothing is.
+    ApiKey,
     /// Ends the session that there is. Where there is none, nothing is left to do.
     LogOut,
 }
 
 /// Every route. One that is new is to be put here first.
-const ACCESS: [(&str, &str, Access); 29] = [
+const ACCESS: [(&str, &str, Access); 31] = [
     ("GET", "/api/captcha", Access::Open),
     ("POST", "/api/status", Access::Anybody(422, "captcha_wrong")),
     ("POST", "/api/downloads", Access::Anybody(422, "captcha_wrong")),
@@ -58,6 +60,8 @@ const ACCESS: [(&str, &str, Access); 29] = [
     ("POST", "/api/helpdesk/cases/{case}/decisions", Access::Session(403, "not_an_officer")),
     ("POST", "/api/helpdesk/people", Access::Session(403, "not_an_officer")),
     ("POST", "/api/helpdesk/doses/{dose}/sms", Access::Session(403, "not_an_officer")),
+    ("POST", "/api/intake/doses", Access::ApiKey),
+    ("GET", "/api/intake/jobs/{job}", Access::ApiKey),
 ];
 
 const OWNER: &str = "0821-0669-0743";
@@ -135,6 +139,8 @@ impl Scene {
         };
         let path = path.replace("{session}", &self.session).replace("{person}", &self.person);
         let path = path.replace("{case}", &self.case).replace("{dose}", "AAAA");
+        // That of the import.
+        let path = path.replace("{job}", "feed-of-the-test");
         (path.replace("{certificate}", &self.certificate), body)
     }
 
@@ -186,11 +192,12 @@ fn assert_is_nobody(scene: &Scene, who: &str, cookie: Option<&str>) {
             Access::Open => (200, ""),
             Access::Anybody(status, code) => (status, code),
             Access::Session(..) => (401, "not_logged_in"),
+            Access::ApiKey => (401, "api_key_wrong"),
             Access::LogOut => (204, ""),
         };
         assert_eq!(got, expected, "{who}: {method} {path}");
         if expected.0 == 401 {
-            let nobodys = ["{session}", "{person}", "{certificate}", "{case}"];
+            let nobodys = ["{session}", "{person}", "{certificate}", "{case}", "{job}"];
             let nobodys = nobodys.iter().fold(path.to_owned(), |path, part| path.replace(part, "AAAA"));
             let other = scene.call((method, &nobodys), cookie);
             assert_eq!(other.body, raw.body, "{who}: {method} {path}: what is there and what is not");
@@ -273,6 +280,7 @@ fn who_is_somebody_else_sees_nothing() {
         let raw = scene.call((method, path), Some(&stranger));
         let expected = match access {
             Access::Open | Access::LogOut => (200, ""),
+            Access::ApiKey => (401, "api_key_wrong"),
             Access::Anybody(status, code) | Access::Session(status, code) => (*status, *code),
         };
         assert_eq!((raw.status, &*code(&raw)), expected, "{method} {path}");

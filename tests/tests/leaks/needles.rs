@@ -40,6 +40,8 @@ pub enum Kind {
     SessionToken,
     /// What an officer's authenticator makes codes of.
     OfficerSecret,
+    /// The secret of an API key.
+    ApiKey,
     QrText,
 }
 
@@ -168,14 +170,14 @@ impl Searcher {
                     vec![(national.to_owned(), Beside::NoDigitBehind)]
                 }
                 Kind::Code => vec![(value.clone(), Beside::NoNumber)],
-                Kind::LinkToken | Kind::SessionToken | Kind::OfficerSecret => {
+                Kind::LinkToken | Kind::SessionToken | Kind::OfficerSecret | Kind::ApiKey => {
                     vec![(value.clone(), Beside::Anything)]
                 }
                 // A part of it says as much. What is searched may have broken it off.
                 Kind::QrText => vec![(value.chars().skip(40).take(40).collect(), Beside::Anything)],
             };
             let secret =
-                matches!(kind, Kind::LinkToken | Kind::SessionToken | Kind::OfficerSecret | Kind::QrText);
+                matches!(kind, Kind::LinkToken | Kind::SessionToken | Kind::OfficerSecret | Kind::ApiKey | Kind::QrText);
             for typed in typed.get(needle).into_iter().flatten() {
                 forms.push((typed.clone(), Beside::NoDigitBehind));
             }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bukti_domain::{FeedRow, PhoneNumber};
 use bukti_tests::caller::{Caller, Raw};
-use bukti_tests::{csv, dose, download_request, outbox, program};
+use bukti_tests::{bundle, csv, dose, download_request, ndjson, outbox, program};
 use bukti_wire::DocumentForm;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -162,6 +162,7 @@ impl Walk {
         rows.extend(walk.correct(&people));
         walk.revoke(&people[6]);
         walk.helpdesk(&people[7]);
+        walk.sender(&people[..2]);
         walk.bad_feeds(&people);
         walk.stack.settle();
 
@@ -192,6 +193,11 @@ impl Walk {
     /// Calls a route, and keeps the answer with what may be in it.
     fn call(&mut self, method: &str, path: &str, cookie: Option<&str>, body: &[u8], of: &[&FeedRow]) -> Raw {
         let raw = self.stack.caller.call(method, path, cookie, body);
+        self.see(method, path, raw, of)
+    }
+
+    /// Keeps an answer with what may be in it.
+    fn see(&mut self, method: &str, path: &str, raw: Raw, of: &[&FeedRow]) -> Raw {
         let pattern = |path: &str| {
             let parts: Vec<&str> = path.split('/').collect();
             match parts.as_slice() {
@@ -205,6 +211,7 @@ impl Walk {
                 ["", "api", "helpdesk", "cases", _] => "/api/helpdesk/cases/{case}".to_owned(),
                 ["", "api", "helpdesk", "cases", _, last] => format!("/api/helpdesk/cases/{{case}}/{last}"),
                 ["", "api", "helpdesk", "doses", _, _] => "/api/helpdesk/doses/{dose}/sms".to_owned(),
+                ["", "api", "intake", "jobs", _] => "/api/intake/jobs/{job}".to_owned(),
                 _ if bukti_wire::ROUTES.iter().any(|route| route.path == path) => path.to_owned(),
                 _ => "elsewhere".to_owned(),
             }
@@ -573,6 +580,41 @@ impl Walk {
         self.bukti(&["officer", "list"]);
         self.bukti(&["audit", "export", "--from", &bukti_tests::today()]);
         self.bukti(&["facility", "report"]);
+    }
+
+    /// A hub with an API key that sends people, in every form, well and badly.
+    fn sender(&mut self, people: &[FeedRow]) {
+        let key = self.bukti(&["key", "add", "--hub", "satudata"]);
+        // It is told this once, to who adds it.
+        self.said.pop();
+        let key = key.trim();
+        self.needles.add(Kind::ApiKey, key.rsplit_once('_').unwrap().1);
+        let authorization = format!("Bearer {key}");
+        let mut send = |kind: &str, body: &[u8]| {
+            let (path, headers) = ("/api/intake/doses", [("authorization", &*authorization), ("content-type", kind)]);
+            let raw = self.stack.caller.send("POST", path, &headers, body);
+            self.see("POST", path, raw, &[])
+        };
+        let whole = csv(people);
+        let answer = send("text/csv", &whole);
+        assert_eq!(answer.status, 200);
+        let mut wrong = people.to_vec();
+        for row in &mut wrong {
+            (row.nik, row.paspor, row.sent_at) = (row.nama.clone(), String::new(), "2099".to_owned());
+        }
+        for rows in [people, &wrong] {
+            assert_eq!(send("application/x-ndjson", &ndjson(rows)).status, 200);
+            assert_eq!(send("application/fhir+json", &bundle(rows)).status, 200);
+        }
+        for kind in ["text/csv", "application/fhir+json"] {
+            assert_eq!(send(kind, &whole[..whole.len() - 10]).status, 422);
+            assert_eq!(send(kind, people[0].nama.as_bytes()).status, 422);
+        }
+        let path = format!("/api/intake/jobs/{}", answer.json()["job"].as_str().unwrap());
+        let raw = self.stack.caller.send("GET", &path, &[("authorization", &authorization)], b"");
+        assert_eq!(raw.status, 200);
+        self.see("GET", &path, raw, &[]);
+        self.bukti(&["key", "list"]);
     }
 
     /// Files that are bad as such, people in them.

@@ -16,6 +16,7 @@ use bukti_local::{Filter, Handlers, for_some};
 use bukti_notify::Notify;
 use bukti_otp::Otp;
 use bukti_publish::Publish;
+use bukti_sender::Senders;
 use bukti_status::Status;
 use bukti_wire::Function;
 use futures::future::{BoxFuture, LocalBoxFuture};
@@ -62,6 +63,7 @@ struct Deployed {
     issue: Issue,
     notify: Notify,
     publish: Publish,
+    senders: Senders,
 }
 
 /// A function on its thread.
@@ -96,6 +98,7 @@ impl Worker {
                 issue: Issue::new(&aws),
                 notify: Notify::new(&aws),
                 publish: Publish::new(&aws),
+                senders: Senders::new(&aws),
             };
             let _ = ready.send(());
             for call in todo {
@@ -146,7 +149,7 @@ pub struct Functions(Arc<BTreeMap<&'static str, Worker>>);
 impl Functions {
     /// Starts them for the stack with these settings.
     pub fn start(settings: &Settings, latencies: Latencies) -> Result<Self> {
-        let names = ["Intake", "Issue", "Notify", "Status", "Otp", "Holder", "Helpdesk", "Publish"];
+        let names = ["Intake", "Issue", "Notify", "Status", "Otp", "Holder", "Helpdesk", "Publish", "Sender"];
         let workers = names.into_iter().map(|name| Ok((name, Worker::start(settings, latencies)?)));
         Ok(Self(Arc::new(workers.collect::<Result<_>>()?)))
     }
@@ -176,6 +179,7 @@ impl Functions {
                 Function::Otp => all.worker("Otp").call(|it| Box::pin(it.otp.handle(request))),
                 Function::Holder => all.worker("Holder").call(|it| Box::pin(it.holder.handle(request))),
                 Function::Helpdesk => all.worker("Helpdesk").call(|it| Box::pin(it.helpdesk.handle(request))),
+                Function::Sender => all.worker("Sender").call(|it| Box::pin(it.senders.handle(request))),
             }),
             intake: Arc::new(move |event| {
                 intake.call(|it| {

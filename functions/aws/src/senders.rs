@@ -1,0 +1,192 @@
+//! Who sends doses over HTTP, and the API keys by which they are known.
+//!
+//! A key is `bk_` and two parts: an id, by which it is found and which anybody may see, and a secret, of which the table has the
+//! hash. A sender may have several, so that a new one is in use before the old one ends.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::table::{Table, Written, from_item, s, to_item};
+use crate::{Aws, Keys, Rate, Rates, StoreError, Taken, Token};
+
+/// All keys are one partition: there are some thousands, and a key is read once a request, not once a dose.
+const PK: &str = "G#SENDERS";
+
+/// What every key begins with, so that one that got into a text is found there.
+const PREFIX: &str = "bk_";
+/// Letters and digits of a key's id.
+const ID: usize = 8;
+
+/// When a key was last used is written at most so often.
+const NOTED: SignedDuration = SignedDuration::from_mins(60);
+
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+/// Requests of a facility, all its keys together.
+const OF_FACILITY: Rate = Rate { name: "requests of a facility", window: MINUTE, most: 120 };
+/// Requests of a hub.
+const OF_HUB: Rate = Rate { name: "requests of a hub", window: MINUTE, most: 3_000 };
+
+/// Who sends doses.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sender {
+    /// A facility, by its code in the national register. It sends its own doses, and corrects what it sent itself.
+    Facility(String),
+    /// A hub, by a name that the admin gives it. It sends and corrects the doses of all. Who drops files is one.
+    Hub(String),
+}
+
+impl Sender {
+    /// The facility's code, or the hub's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Sender::Facility(name) | Sender::Hub(name) => name,
+        }
+    }
+
+    /// The facility's code; `None` of a hub.
+    pub fn facility(&self) -> Option<&str> {
+        match self {
+            Sender::Facility(code) => Some(code),
+            Sender::Hub(_) => None,
+        }
+    }
+
+    /// What it is: `facility` or `hub`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Sender::Facility(_) => "facility",
+            Sender::Hub(_) => "hub",
+        }
+    }
+
+    fn tagged(&self) -> String {
+        format!("{} {}", self.kind(), self.name())
+    }
+}
+
+/// An API key, without its secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// Its id.
+    #[serde(rename = "sk")]
+    pub id: String,
+    /// Whose it is.
+    pub sender: Sender,
+    /// Since when.
+    pub added_at: Timestamp,
+    /// From when on it is good for nothing, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Timestamp>,
+    /// When it was last used, to the hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<Timestamp>,
+    /// Hash of its secret.
+    hash: String,
+}
+
+impl ApiKey {
+    /// Whether it is good for nothing any more.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.ends_at.is_some_and(|ends| ends <= now)
+    }
+}
+
+/// Adds, finds, counts and ends API keys.
+#[derive(Clone)]
+pub struct Senders {
+    table: Table,
+    keys: Keys,
+    rates: Rates,
+}
+
+impl Senders {
+    /// The senders of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self { table: aws.table(), keys: aws.keys.clone(), rates: Rates::new(aws) }
+    }
+
+    /// Adds a key of a sender. Gives the key, which is told this once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn add(&self, sender: Sender, now: Timestamp) -> Result<String, StoreError> {
+        let random = || Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".into()));
+        let (id, secret) = (random()?.secret()[..ID].to_owned(), random()?);
+        let hash = Keys::token("", secret.secret());
+        let key = ApiKey { id, sender, added_at: now, ends_at: None, used_at: None, hash };
+        let item = to_item(PK, &key.id, &key)?;
+        match self.table.put_if(item, "attribute_not_exists(pk)", &[]).await? {
+            Written::Done => Ok(format!("{PREFIX}{}_{}", key.id, secret.secret())),
+            Written::Refused(_) => Err(StoreError::Unavailable("the id is taken".into())),
+        }
+    }
+
+    /// All keys, also those that have ended.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn all(&self) -> Result<Vec<ApiKey>, StoreError> {
+        let items = self.table.partition(PK).await?;
+        items.into_iter().map(|item| from_item(item, "API key")).collect()
+    }
+
+    /// Ends a key at this moment; `false` where there is none of this id. One that ends earlier stays so.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn end(&self, id: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let Some(known) = self.find(id).await? else { return Ok(false) };
+        let at = known.ends_at.map_or(at, |ends| ends.min(at)).to_string();
+        let values = [(":at", s(at))];
+        let ended = self.table.update_if(PK, id, "SET ends_at = :at", "attribute_exists(pk)", &values).await?;
+        Ok(ended.is_some())
+    }
+
+    /// Whose key this is; `None` where it is nobody's, or has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn of_key(&self, key: &str, now: Timestamp) -> Result<Option<Sender>, StoreError> {
+        let parts = key.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
+        let Some((id, secret)) = parts.filter(|(id, _)| id.len() == ID) else { return Ok(None) };
+        let Some(known) = self.find(id).await? else { return Ok(None) };
+        if !Keys::same(&known.hash, &Keys::token("", secret)) || known.has_ended(now) {
+            return Ok(None);
+        }
+        if known.used_at.is_none_or(|used| used + NOTED <= now) {
+            let values = [(":now", s(now.to_string()))];
+            self.table.update_if(PK, id, "SET used_at = :now", "attribute_exists(pk)", &values).await?;
+        }
+        Ok(Some(known.sender))
+    }
+
+    /// Takes one request of a sender; where there is none left, the seconds until there is.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn take(&self, sender: &Sender, now: Timestamp) -> Result<Option<u32>, StoreError> {
+        let rate = match sender {
+            Sender::Facility(_) => &OF_FACILITY,
+            Sender::Hub(_) => &OF_HUB,
+        };
+        Ok(match self.rates.take(rate, &sender.tagged(), now).await? {
+            Taken::Now(_) => None,
+            Taken::Full { wait } => Some(wait),
+        })
+    }
+
+    /// The job of what a sender sent. The same sent again is the same job, so that it is answered the same.
+    pub fn job(&self, sender: &Sender, sent: &[u8]) -> String {
+        self.keys.job(&sender.tagged(), sent)
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<ApiKey>, StoreError> {
+        self.table.get(PK, id).await?.map(|item| from_item(item, "API key")).transpose()
+    }
+}

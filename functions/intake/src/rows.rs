@@ -1,0 +1,220 @@
+//! Rows on their way into the table, and what became of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bukti_aws::{Aws, DoseRecord, Doses, Incoming, Keys, Sender, StoreError};
+use bukti_domain::{FeedRow, History, Origin, Outcome, Reason, no_formula};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+
+use crate::Line;
+
+/// Rows that are written at the same time.
+const WRITERS: usize = 16;
+/// Events that are asked for at once: the most that DynamoDB answers.
+const LOOKED_UP: usize = 100;
+/// Such questions at the same time.
+const QUESTIONS: usize = 4;
+
+/// Before a row that the table did not take is tried again, after the SDK's own tries; twice as long each time.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// After that wait it is up to who called to call again.
+const LONGEST_WAIT: Duration = Duration::from_secs(16);
+
+/// Where rows come from: a job, and who sent it; `None` is who drops files.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// The job.
+    pub job: &'a str,
+    /// Who sent it.
+    pub sender: Option<&'a Sender>,
+}
+
+impl Source<'_> {
+    fn origin(&self, line: u64) -> Origin {
+        Origin { job: self.job.to_owned(), line }
+    }
+
+    fn facility(&self) -> Option<&str> {
+        self.sender.and_then(Sender::facility)
+    }
+
+    /// Whether the row is of another facility than the one that sends it.
+    fn is_of_another_facility(&self, row: &FeedRow) -> bool {
+        let written = row.kode_faskes.trim();
+        self.facility().is_some_and(|facility| !written.is_empty() && written != facility)
+    }
+}
+
+/// What became of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its line, as in [`Line`].
+    pub line: u64,
+    /// The event that it names, or what stands in its place.
+    pub event_id: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why.
+    pub reasons: Vec<Reason>,
+}
+
+impl Told {
+    /// As a line of a report: CSV, RFC 4180.
+    pub fn csv(&self) -> String {
+        let reasons: Vec<&str> = self.reasons.iter().map(|reason| reason.code()).collect();
+        let (id, reasons) = (csv_field(&self.event_id), reasons.join(";"));
+        format!("{},{id},{},{reasons}\n", self.line, self.outcome.code())
+    }
+}
+
+/// How many rows there are of each outcome.
+pub fn totals(told: &[Told]) -> BTreeMap<String, u64> {
+    let mut totals = BTreeMap::new();
+    for row in told {
+        *totals.entry(row.outcome.code().to_owned()).or_default() += 1;
+    }
+    totals
+}
+
+/// What is known of an event after its rows were kept.
+struct Known {
+    revision: u32,
+    history: History,
+    /// Another sender said it first.
+    is_anothers: bool,
+}
+
+/// Keeps rows, and says what became of them.
+#[derive(Clone)]
+pub struct Rows {
+    doses: Doses,
+    keys: Keys,
+}
+
+impl Rows {
+    /// The rows of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self { doses: Doses::new(aws), keys: aws.keys.clone() }
+    }
+
+    /// Keeps every row that can be kept, and says what became of each, as far as that is known from the rows that came until
+    /// now.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; some rows may then be kept, and all can be sent again.
+    pub async fn keep(&self, source: Source<'_>, lines: &[Line]) -> Result<Vec<Told>, StoreError> {
+        let now = Timestamp::now();
+        let incoming = lines.iter().filter_map(|line| {
+            let row = line.row.as_ref().ok().filter(|row| !source.is_of_another_facility(row))?.clone();
+            let incoming = Incoming::judge(row, source.origin(line.line), now, &self.keys)?;
+            Some(match source.sender {
+                Some(sender) => incoming.of(sender),
+                None => incoming,
+            })
+        });
+        let mut kept: HashMap<String, Known> = HashMap::new();
+        let mut writing = stream::iter(incoming)
+            .map(async |incoming| self.keep_row(&incoming).await)
+            .buffer_unordered(WRITERS);
+        while let Some(record) = writing.try_next().await? {
+            // Of an event's rows that are written side by side, the last to be written knows all.
+            if kept.get(&record.pk).is_none_or(|known| known.revision <= record.revision) {
+                let is_anothers = record.is_anothers(source.facility());
+                let DoseRecord { pk, revision, history, .. } = record;
+                kept.insert(pk, Known { revision, history, is_anothers });
+            }
+        }
+        Ok(self.told(source, lines, &kept))
+    }
+
+    /// Keeps a row; patiently, since a table grows with its load, and many parts may come at once.
+    async fn keep_row(&self, incoming: &Incoming) -> Result<DoseRecord, StoreError> {
+        let mut wait = FIRST_WAIT;
+        loop {
+            match self.doses.keep(incoming).await {
+                Err(error) if error.retryable() && wait <= LONGEST_WAIT => tokio::time::sleep(wait).await,
+                kept => return kept,
+            }
+            wait *= 2;
+        }
+    }
+
+    /// Says what became of rows that are kept, as far as that is known now.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn look_up(&self, source: Source<'_>, lines: &[Line]) -> Result<Vec<Told>, StoreError> {
+        let rows = lines.iter().filter_map(|line| line.row.as_ref().ok());
+        let events: Vec<String> = rows.map(|row| self.keys.event(&row.event_id)).collect();
+        let histories: Vec<_> = stream::iter(events.chunks(LOOKED_UP))
+            .map(|events| self.doses.histories(events))
+            .buffer_unordered(QUESTIONS)
+            .try_collect()
+            .await?;
+        let known = histories.into_iter().flatten();
+        // What is dropped is a hub's, who may correct everything.
+        let known = known.map(|(event, history)| (event, Known { revision: 0, history, is_anothers: false }));
+        Ok(self.told(source, lines, &known.collect()))
+    }
+
+    fn told(&self, source: Source<'_>, lines: &[Line], known: &HashMap<String, Known>) -> Vec<Told> {
+        lines.iter().map(|line| self.told_of(source, line, known)).collect()
+    }
+
+    fn told_of(&self, source: Source<'_>, line: &Line, known: &HashMap<String, Known>) -> Told {
+        let rejected = |event_id: &str, reasons| {
+            let (event_id, outcome) = (event_id.to_owned(), Outcome::Rejected);
+            Told { line: line.line, event_id, outcome, reasons }
+        };
+        let row = match &line.row {
+            Ok(row) => row,
+            Err(unreadable) => return rejected(&unreadable.event_id, vec![unreadable.reason]),
+        };
+        let event_id = row.event_id.trim();
+        if source.is_of_another_facility(row) {
+            return rejected(event_id, vec![Reason::FacilityOfAnother]);
+        }
+        match (row.sent(), known.get(&self.keys.event(event_id))) {
+            (Some(_), Some(known)) if known.is_anothers => rejected(event_id, vec![Reason::EventOfAnother]),
+            (Some(sent_at), Some(known)) => {
+                let digest = self.keys.row_digest(row);
+                let (outcome, reasons) = known.history.report(sent_at, &digest, &source.origin(line.line));
+                Told { line: line.line, event_id: event_id.to_owned(), outcome, reasons }
+            }
+            // Nothing by which it could be kept.
+            _ => rejected(event_id, row.judge(Timestamp::now()).1),
+        }
+    }
+}
+
+/// A field of a CSV file, quoted where it must be, and never one that a spreadsheet takes for a formula.
+fn csv_field(text: &str) -> String {
+    let text = no_formula(text);
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_runs_nothing_in_a_spreadsheet() {
+        for (written, expected) in [
+            ("PCARE-1", "PCARE-1"),
+            ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+            ("@SUM(1,2)", "\"'@SUM(1,2)\""),
+            ("-2\n+3", "\"'-2\n+3\""),
+            ("a \"b\"", "\"a \"\"b\"\"\""),
+        ] {
+            assert_eq!(csv_field(written), expected);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! HTTP function `sender`: doses that facilities and hubs send with their API keys.
+//!
+//! What is sent is a job whose name follows from sender and content. Whoever gets no answer sends the same again, and gets the
+//! answer of the first time.
+
+mod outcome;
+
+use bukti_aws::{Aws, FeedProblem, Feeds, JobRecord, JobState, Jobs, Sender};
+use bukti_http::{Answer, Caller, Failure, FailureResult, Guard, body, json, path_parameter, query_parameter};
+use bukti_intake::{FeedReader, Line, Rows, Source, Told, totals};
+use bukti_wire::{
+    DosesAnswer, FieldError, Function, JobAnswer, JobPart, JobProblem, ProblemCode, RowAnswer,
+};
+use jiff::Timestamp;
+use lambda_http::Request;
+use lambda_http::http::header::{AUTHORIZATION, CONTENT_TYPE};
+
+/// The longest body, in bytes, as it is sent.
+const LONGEST_BODY: usize = 1024 * 1024;
+/// The most rows of a request: so many are kept in a second or two.
+const MOST_ROWS: usize = 1_000;
+/// Parts of a job that one answer tells of.
+const MOST_PARTS: usize = 100;
+
+/// The function with what it may do.
+#[derive(Clone)]
+pub struct Senders {
+    senders: bukti_aws::Senders,
+    rows: Rows,
+    feeds: Feeds,
+    jobs: Jobs,
+    guard: Guard,
+}
+
+impl Senders {
+    /// The function of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self {
+            senders: bukti_aws::Senders::new(aws),
+            rows: Rows::new(aws),
+            feeds: Feeds::new(aws),
+            jobs: Jobs::new(aws),
+            guard: Guard::new(aws),
+        }
+    }
+
+    /// Answers a request. Whoever sends FHIR is answered in FHIR.
+    pub async fn handle(&self, request: Request) -> Answer {
+        let route = async |caller: &Caller, now| self.route(&request, caller, now).await;
+        let answer = self.guard.serve(&request, Function::Sender, route).await;
+        if is_fhir(&request) { outcome::of_problem(answer) } else { answer }
+    }
+
+    async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
+        let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let key = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().trim();
+        let sender = self.senders.of_key(key, now).await?;
+        let sender = sender.ok_or_else(|| Failure::new(ProblemCode::ApiKeyWrong))?;
+        if let Some(wait) = self.senders.take(&sender, now).await? {
+            return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait));
+        }
+        match caller.endpoint() {
+            ("POST", "/api/intake/doses") => self.take_in(request, &sender, now).await,
+            ("GET", "/api/intake/jobs/{job}") => {
+                let after = query_parameter(request, "after").unwrap_or_default();
+                let after = if after.is_empty() { Some(0) } else { after.parse().ok() };
+                let after = after.ok_or_else(|| invalid("after"))?;
+                self.job(path_parameter(request, &caller.route), after, &sender).await
+            }
+            _ => Err(Failure::new(ProblemCode::NotFound)),
+        }
+    }
+
+    async fn take_in(&self, request: &Request, sender: &Sender, now: Timestamp) -> FailureResult {
+        let sent = body(request);
+        if sent.len() > LONGEST_BODY {
+            return Err(Failure::new(ProblemCode::BodyTooLarge));
+        }
+        let lines = read(sent)?;
+        let job = self.senders.job(sender, sent);
+        let told = self.rows.keep(Source { job: &job, sender: Some(sender) }, &lines).await?;
+
+        let (rows, totals) = (told.len() as u64, totals(&told));
+        let report: String = told.iter().map(Told::csv).collect();
+        self.feeds.keep_whole_report(&job, &report).await?;
+        let record = JobRecord {
+            state: JobState::Done,
+            sender: Some(sender.clone()),
+            bytes_total: sent.len() as u64,
+            bytes_done: sent.len() as u64,
+            rows,
+            rows_kept: rows,
+            totals: totals.clone(),
+            report: Some(Feeds::report_key(&job)),
+            updated_at: now,
+            ..JobRecord::default()
+        };
+        self.jobs.end(&job, &record).await?;
+        tracing::info!(job, rows, sender = sender.kind(), "doses were sent");
+        if is_fhir(request) {
+            return Ok(outcome::of_rows(&told));
+        }
+        let rows = told.into_iter().map(row_answer).collect();
+        Ok(json(200, &DosesAnswer { job, rows, totals }))
+    }
+
+    async fn job(&self, job: &str, after: u32, sender: &Sender) -> FailureResult {
+        let record = self.jobs.get(job).await?;
+        // Another's is answered as nobody's.
+        let is_theirs = |record: &JobRecord| match sender {
+            Sender::Hub(_) => true,
+            Sender::Facility(_) => record.sender.as_ref() == Some(sender),
+        };
+        let record = record.filter(is_theirs).ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
+        let report = match record.report {
+            Some(_) => Some(self.feeds.report_address(job, None).await?),
+            None => None,
+        };
+        let (mut parts, mut next) = (Vec::new(), None);
+        if record.state == JobState::Running {
+            for (part, kept) in self.jobs.parts(job).await?.into_iter().filter(|(part, _)| *part > after) {
+                if parts.len() == MOST_PARTS {
+                    next = Some(part - 1);
+                    break;
+                }
+                let report = self.feeds.report_address(job, Some(part)).await?;
+                parts.push(JobPart { part, rows: kept.rows, totals: kept.totals, report });
+            }
+        }
+        let problem = record.problem;
+        Ok(json(
+            200,
+            &JobAnswer {
+                job: job.to_owned(),
+                state: record.state.code().to_owned(),
+                rows: record.rows,
+                rows_kept: record.rows_kept,
+                totals: record.totals,
+                problem: problem.map(|FeedProblem { code, line, detail }| JobProblem { code, line, detail }),
+                report,
+                parts,
+                next,
+            },
+        ))
+    }
+}
+
+/// Reads what was sent to its end, before anything of it is kept.
+fn read(sent: &[u8]) -> Result<Vec<Line>, Failure> {
+    let (mut reader, mut lines) = (FeedReader::default(), Vec::new());
+    let mut rest = Some(sent);
+    while let Some(piece) = rest {
+        rest = reader.push(piece, &mut lines).map_err(unreadable)?;
+        if lines.len() > MOST_ROWS {
+            return Err(Failure::new(ProblemCode::TooManyRows));
+        }
+    }
+    reader.finish(&mut lines).map_err(unreadable)?;
+    if lines.len() > MOST_ROWS {
+        return Err(Failure::new(ProblemCode::TooManyRows));
+    }
+    Ok(lines)
+}
+
+fn unreadable(problem: FeedProblem) -> Failure {
+    let error = FieldError { field: format!("line {}", problem.line), code: problem.code };
+    Failure::of_fields(ProblemCode::FeedUnreadable, vec![error])
+}
+
+fn invalid(field: &str) -> Failure {
+    Failure::fields(vec![FieldError { field: field.to_owned(), code: "invalid".to_owned() }])
+}
+
+fn row_answer(told: Told) -> RowAnswer {
+    RowAnswer {
+        line: told.line,
+        event_id: told.event_id,
+        outcome: told.outcome.code().to_owned(),
+        reasons: told.reasons.iter().map(|reason| reason.code().to_owned()).collect(),
+    }
+}
+
+/// Whether a request says that it brings FHIR (R4, 2.1.0.6: `application/fhir+json`).
+fn is_fhir(request: &Request) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(outcome::FHIR)
+}

@@ -1,0 +1,174 @@
+//! Feeds whose rows come in any order, more than once, in several files, and whose jobs are interrupted: the same comes of them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bukti_aws::Doses;
+use bukti_domain::FeedRow;
+use bukti_local::Handlers;
+use bukti_tests::{TestApp, bundle, csv, dose, ndjson, read_report};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+/// Rows of events of every kind, the earlier ones of an event first.
+fn rows(case: usize) -> Vec<FeedRow> {
+    let of = |event: &str, hour: u32| FeedRow {
+        sent_at: format!("2021-02-01T{hour:02}:00:00+07:00"),
+        ..dose(&format!("{case}-{event}"))
+    };
+    let incomplete = |event, hour| FeedRow { batch: String::new(), ..of(event, hour) };
+    let phone = |event, hour, no_hp: &str| FeedRow { no_hp: no_hp.into(), ..of(event, hour) };
+    let held = |event, hour| FeedRow { tanggal_lahir: "1990-01-24".into(), ..of(event, hour) };
+    let rejected = |event, hour| FeedRow { nik: "31710124".into(), ..of(event, hour) };
+    vec![
+        of("once", 1),
+        incomplete("completed", 1),
+        of("completed", 2),
+        of("reached later", 1),
+        phone("reached later", 2, "0813 1111 2222"),
+        phone("unreachable later", 1, "0813 1111 2222"),
+        phone("unreachable later", 2, ""),
+        rejected("rejected, then right", 1),
+        of("rejected, then right", 2),
+        of("right, then rejected", 1),
+        rejected("right, then rejected", 2),
+        rejected("rejected", 1),
+        held("held, then right", 1),
+        of("held, then right", 2),
+        of("right, then held", 1),
+        held("right, then held", 2),
+        incomplete("there and back", 1),
+        of("there and back", 2),
+        incomplete("there and back", 3),
+        of("said again later", 1),
+        of("said again later", 2),
+    ]
+}
+
+/// All that is known of the events in the end, whatever they are called.
+fn state(app: &TestApp, case: usize) -> Vec<String> {
+    let mut events: Vec<String> = rows(case).into_iter().map(|row| row.event_id).collect();
+    events.dedup();
+    let records = app.with_aws(async |aws| {
+        let doses = Doses::new(&aws);
+        let mut records = Vec::new();
+        for event in events {
+            let record = doses.of_event(&aws.keys.event(&event)).await.unwrap().unwrap();
+            let row = FeedRow { event_id: event.split_once('-').unwrap().1.into(), ..record.open(&aws.keys).unwrap() };
+            records.push((row, record));
+        }
+        records
+    });
+    records
+        .into_iter()
+        .map(|(row, record)| {
+            let versions = record.history.versions().iter();
+            let said: Vec<_> =
+                versions.map(|it| (it.sent_at, it.verdict, it.reasons.clone(), it.phone.clone())).collect();
+            let certificate = record.certificate_id.is_some();
+            let shown = serde_json::to_string(&row).unwrap();
+            format!("{shown} {:?} {:?} {certificate} {:?} {said:?}", record.verdict, record.reasons, record.phone)
+        })
+        .collect()
+}
+
+#[test]
+fn rows_come_to_the_same_in_any_order_repeated_split_and_sent_again() {
+    let app = TestApp::start();
+    app.drop_feed("0.csv", csv(&rows(0)));
+    let expected = state(&app, 0);
+    let cases = AtomicUsize::new(0);
+    // How the rows are shuffled, which come twice, where they are split, and which file is sent again.
+    let count = rows(0).len();
+    let ways = (
+        Just((0..count).collect::<Vec<_>>()).prop_shuffle(),
+        prop::collection::vec(0..count, 0..8),
+        prop::collection::vec(0..count, 0..4),
+        any::<prop::sample::Index>(),
+    );
+    let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
+    let ran = runner.run(&ways, |(mut order, repeated, mut splits, again)| {
+        let case = cases.fetch_add(1, Ordering::Relaxed) + 1;
+        let all = rows(case);
+        order.extend(repeated);
+        splits.extend([0, order.len()]);
+        splits.sort_unstable();
+        let parts = splits.windows(2).filter(|ends| ends[0] < ends[1]);
+        let parts: Vec<Vec<FeedRow>> =
+            parts.map(|ends| order[ends[0]..ends[1]].iter().map(|at| all[*at].clone()).collect()).collect();
+        let mut files: Vec<(String, Vec<u8>)> = parts
+            .iter()
+            .enumerate()
+            .map(|(at, rows)| {
+                let file = [csv, ndjson, bundle][at % 3](rows);
+                (format!("{case}-{at}"), file)
+            })
+            .collect();
+        let repeated = again.get(&files).1.clone();
+        app.drop_feeds(std::mem::take(&mut files));
+        app.drop_feed(&format!("{case}-again"), repeated);
+        prop_assert_eq!(state(&app, case), expected.clone());
+        Ok(())
+    });
+    ran.unwrap();
+}
+
+#[test]
+fn a_job_that_is_interrupted_ten_times_reports_the_same() {
+    let interrupted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&interrupted);
+    let app = TestApp::start_with(move |aws| {
+        let mut handlers = Handlers::bukti(aws);
+        let intake = Arc::clone(&handlers.intake);
+        // The first two deliveries of each object end early, each elsewhere.
+        let tries: Arc<Mutex<HashMap<String, u64>>> = Arc::default();
+        handlers.intake = Arc::new(move |event| {
+            let key = event.records[0].s3.object.key.clone().unwrap();
+            let mut tries = tries.lock().unwrap();
+            let others = tries.len() as u64;
+            let tried = tries.entry(key).or_default();
+            *tried += 1;
+            let limit = match *tried {
+                1 => Duration::from_millis(2 + 5 * others),
+                2 => Duration::from_millis(40 + 50 * others),
+                _ => Duration::from_secs(600),
+            };
+            let (run, count) = (intake(event), Arc::clone(&count));
+            Box::pin(async move {
+                tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    Err("interrupted".to_owned())
+                })
+            })
+        });
+        handlers
+    });
+    let mut rows: Vec<FeedRow> = (0..6500).map(|at| dose(&format!("F{at}"))).collect();
+    rows.iter_mut().for_each(|row| row.batch.clear());
+    // Of the last part, and repeats or corrects rows of every part.
+    let corrected = |at: usize| FeedRow { sent_at: "2021-02-01T08:00:00+07:00".into(), vaksin: String::new(), ..rows[at].clone() };
+    let corrections: Vec<FeedRow> = (0..6500).step_by(100).map(corrected).collect();
+    let repetitions: Vec<FeedRow> = (1..6500).step_by(100).map(|at| rows[at].clone()).collect();
+    rows.extend(corrections);
+    rows.extend(repetitions);
+    app.drop_feed("large.csv", csv(&rows));
+
+    let interruptions = interrupted.load(Ordering::Relaxed);
+    assert!(interruptions >= 10, "interrupted {interruptions} times");
+    let report = read_report(&app.data.path().join("bucket/bukti-documents/intake/reports/large.csv"));
+    assert_eq!(report.len(), rows.len());
+    for (line, (outcome, reasons)) in report {
+        let expected = match line - 2 {
+            at if at >= 6565 => ("duplicate", "batch_missing"),
+            at if at >= 6500 => ("incomplete", "vaccine_missing;batch_missing"),
+            at if at % 100 == 0 => ("superseded", "batch_missing"),
+            _ => ("incomplete", "batch_missing"),
+        };
+        assert_eq!((&*outcome, &*reasons), expected, "line {line}");
+    }
+    let job = app.job("large").unwrap();
+    let totals: Vec<(&str, u64)> = job.totals.iter().map(|(outcome, count)| (&**outcome, *count)).collect();
+    assert_eq!(totals, [("duplicate", 65), ("incomplete", 6500), ("superseded", 65)]);
+}

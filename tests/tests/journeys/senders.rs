@@ -1,0 +1,279 @@
+//! Facilities and hubs that send doses with their API keys.
+
+use std::collections::BTreeMap;
+
+use bukti_domain::FeedRow;
+use bukti_tests::caller::Raw;
+use bukti_tests::{TestApp, bundle, csv, dose, ndjson};
+use serde_json::{Value, json};
+
+const OWN: &str = "P3174020101";
+const FHIR: &str = "application/fhir+json";
+
+/// A key of `--facility CODE` or `--hub NAME`.
+fn key(app: &TestApp, sender: [&str; 2]) -> String {
+    app.bukti_well(&["key", "add", sender[0], sender[1]]).trim().to_owned()
+}
+
+fn send(app: &TestApp, key: &str, kind: &str, body: &[u8]) -> Raw {
+    let authorization = format!("Bearer {key}");
+    let headers = [("authorization", &*authorization), ("content-type", kind)];
+    app.caller().send("POST", "/api/intake/doses", &headers, body)
+}
+
+fn job(app: &TestApp, key: &str, job: &str) -> Raw {
+    let authorization = format!("Bearer {key}");
+    app.caller().send("GET", &format!("/api/intake/jobs/{job}"), &[("authorization", &authorization)], b"")
+}
+
+/// Outcome and reasons of each row.
+fn rows(answer: &Raw) -> Vec<(String, String)> {
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    let answer = answer.json();
+    let rows = answer["rows"].as_array().unwrap().iter();
+    let reasons = |row: &Value| {
+        row["reasons"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect::<Vec<_>>().join(";")
+    };
+    rows.map(|row| (row["outcome"].as_str().unwrap().to_owned(), reasons(row))).collect()
+}
+
+fn told(outcome: &str, reasons: &str) -> (String, String) {
+    (outcome.to_owned(), reasons.to_owned())
+}
+
+#[test]
+fn a_facility_is_answered_row_by_row_and_the_same_when_it_asks_again() {
+    let app = TestApp::start();
+    let key = key(&app, ["--facility", OWN]);
+    let incomplete = FeedRow { batch: String::new(), ..dose("E2") };
+    let sent = csv(&[dose("E1"), incomplete.clone(), dose("E1")]);
+
+    let first = send(&app, &key, "text/csv", &sent);
+    let expected = [told("issued", ""), told("incomplete", "batch_missing"), told("duplicate", "")];
+    assert_eq!(rows(&first), expected);
+    let answer = first.json();
+    assert_eq!(answer["totals"], json!({"issued": 1, "incomplete": 1, "duplicate": 1}));
+    assert_eq!((&answer["rows"][1]["line"], &answer["rows"][1]["event_id"]), (&json!(3), &json!("E2")));
+    // Whoever got no answer sends it again, and gets that of the first time.
+    assert_eq!(send(&app, &key, "text/csv", &sent).body, first.body);
+    app.settle();
+    assert_eq!(app.messages().len(), 1, "the person has their SMS, once");
+
+    let id = answer["job"].as_str().unwrap();
+    let stands = job(&app, &key, id).json();
+    let expected = json!({
+        "job": id, "state": "done", "rows": 3, "rows_kept": 3, "totals": answer["totals"], "report": stands["report"],
+    });
+    assert_eq!(stands, expected);
+    let (status, report) = app.fetch(stands["report"].as_str().unwrap());
+    let lines = "line,event_id,outcome,reasons\n2,E1,issued,\n3,E2,incomplete,batch_missing\n4,E1,duplicate,\n";
+    assert_eq!((status, &*String::from_utf8(report).unwrap()), (200, lines));
+
+    // What was missing, in another form: it corrects its own.
+    let completed = FeedRow { sent_at: "2021-02-01T08:00:00+07:00".into(), ..dose("E2") };
+    assert_eq!(rows(&send(&app, &key, "application/x-ndjson", &ndjson(&[completed]))), [told("issued", "")]);
+}
+
+#[test]
+fn a_bundle_is_answered_with_an_operation_outcome_also_where_it_is_refused() {
+    let app = TestApp::start();
+    let key = key(&app, ["--hub", "satudata"]);
+    let other = FeedRow { nik: "123".into(), ..dose("E2") };
+    let answer = send(&app, &key, "application/fhir+json; charset=utf-8", &bundle(&[dose("E1"), other]));
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some(FHIR)));
+    let coding = |codes: &[&str]| {
+        codes.iter().map(|code| json!({"system": "urn:bukti:outcome", "code": code})).collect::<Vec<_>>()
+    };
+    let expected = json!({"resourceType": "OperationOutcome", "issue": [
+        {
+            "severity": "information", "code": "informational", "details": {"coding": coding(&["issued"])},
+            "diagnostics": "E1", "expression": ["Bundle.entry[0]"],
+        },
+        {
+            "severity": "error", "code": "invalid", "details": {"coding": coding(&["rejected", "nik_malformed"])},
+            "diagnostics": "E2", "expression": ["Bundle.entry[1]"],
+        },
+    ]});
+    assert_eq!(answer.json(), expected);
+
+    for (key, body, status, code, kind) in [
+        (&*key, &b"{"[..], 422, "feed_unreadable", "structure"),
+        ("bk_AAAAAAAA_x", b"{", 401, "api_key_wrong", "login"),
+        (&key, &[b' '; 1_000_000][..], 422, "feed_unreadable", "structure"),
+        (&key, &[b' '; (1 << 20) + 1], 413, "body_too_large", "too-costly"),
+    ] {
+        let refused = send(&app, key, FHIR, body);
+        assert_eq!((refused.status, refused.header("content-type")), (status, Some(FHIR)), "{code}");
+        let issue = &refused.json()["issue"][0];
+        assert_eq!(issue["details"]["coding"][0]["code"], code);
+        assert_eq!((&issue["severity"], &issue["code"]), (&json!("error"), &json!(kind)));
+    }
+}
+
+#[test]
+fn a_sender_corrects_what_it_sent_itself_and_a_hub_everything() {
+    let app = TestApp::start();
+    let [own, others] = [OWN, "P3201010102"].map(|code| key(&app, ["--facility", code]));
+    let hub = key(&app, ["--hub", "satudata"]);
+    let later = |event: &str, facility: &str, batch: &str| {
+        csv(&[FeedRow {
+            sent_at: "2021-03-01T08:00:00+07:00".into(),
+            kode_faskes: facility.into(),
+            batch: batch.into(),
+            ..dose(event)
+        }])
+    };
+    app.import(&[dose("HUB")]);
+    assert_eq!(rows(&send(&app, &own, "text/csv", &csv(&[dose("OWN")]))), [told("issued", "")]);
+    app.settle();
+    let before = app.with_aws(async |aws| {
+        let doses = bukti_aws::Doses::new(&aws);
+        doses.of_event(&aws.keys.event("OWN")).await.unwrap().unwrap().revision
+    });
+
+    let another = [told("rejected", "event_of_another")];
+    assert_eq!(rows(&send(&app, &own, "text/csv", &later("HUB", OWN, "B2"))), another);
+    assert_eq!(rows(&send(&app, &others, "text/csv", &later("OWN", "P3201010102", "B2"))), another);
+    let of_another = [told("rejected", "facility_of_another")];
+    assert_eq!(rows(&send(&app, &others, "text/csv", &later("OWN", OWN, "B2"))), of_another);
+    assert_eq!(rows(&send(&app, &others, "text/csv", &csv(&[dose("NEW")]))), of_another);
+    app.with_aws(async |aws| {
+        let doses = bukti_aws::Doses::new(&aws);
+        assert_eq!(doses.of_event(&aws.keys.event("OWN")).await.unwrap().unwrap().revision, before);
+        assert!(doses.of_event(&aws.keys.event("NEW")).await.unwrap().is_none());
+    });
+
+    assert_eq!(rows(&send(&app, &hub, "text/csv", &later("OWN", OWN, "B2"))), [told("issued", "")]);
+    assert_eq!(rows(&send(&app, &hub, "text/csv", &later("HUB", OWN, "B2"))), [told("issued", "")]);
+    // It stays whose it was.
+    let mut last = dose("OWN");
+    (last.sent_at, last.batch) = ("2021-04-01T08:00:00+07:00".into(), "B3".into());
+    assert_eq!(rows(&send(&app, &own, "text/csv", &csv(&[last]))), [told("issued", "")]);
+}
+
+#[test]
+fn a_job_is_seen_by_its_sender_and_by_a_hub() {
+    let app = TestApp::start();
+    let [own, others] = [OWN, "P3201010102"].map(|code| key(&app, ["--facility", code]));
+    let hub = key(&app, ["--hub", "satudata"]);
+    let sent = send(&app, &own, "text/csv", &csv(&[dose("E1")]));
+    let id = sent.json()["job"].as_str().unwrap().to_owned();
+    let nobodys = job(&app, &others, "nobodys");
+    assert_eq!(nobodys.status, 404);
+    assert_eq!(job(&app, &others, &id).body, nobodys.body, "another's is answered as nobody's");
+    assert_eq!(job(&app, &own, &id).status, 200);
+    assert_eq!(job(&app, &hub, &id).status, 200);
+
+    let mut rows: Vec<FeedRow> = (0..2001).map(|at| dose(&format!("F{at}"))).collect();
+    rows.iter_mut().for_each(|row| row.batch.clear());
+    app.drop_feed("large.csv", csv(&rows));
+    assert_eq!(job(&app, &own, "large").status, 404, "what was dropped is a hub's");
+    let stands = job(&app, &hub, "large").json();
+    assert_eq!((&stands["state"], &stands["totals"]), (&json!("done"), &json!({"incomplete": 2001})));
+    let report = String::from_utf8(app.fetch(stands["report"].as_str().unwrap()).1).unwrap();
+    assert_eq!(report.lines().count(), 2002);
+    let wrong = app.caller().send(
+        "GET",
+        "/api/intake/jobs/large?after=x",
+        &[("authorization", &format!("Bearer {hub}"))],
+        b"",
+    );
+    assert_eq!((wrong.status, &wrong.json()["code"]), (422, &json!("invalid_input")));
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_as_a_whole_and_nothing_of_it_is_kept() {
+    let app = TestApp::start();
+    let key = key(&app, ["--facility", OWN]);
+    let whole = csv(&[dose("E1"), dose("E2")]);
+    let many: Vec<FeedRow> = (0..1001).map(|at| FeedRow { event_id: at.to_string(), ..FeedRow::default() }).collect();
+    let many = csv(&many);
+    for (body, status, code, error) in [
+        (&whole[..whole.len() - 40], 422, "feed_unreadable", json!([{"field": "line 3", "code": "broken_off"}])),
+        (b"", 422, "feed_unreadable", json!([{"field": "line 1", "code": "empty"}])),
+        (b"a,b\n1,2\n", 422, "feed_unreadable", json!([{"field": "line 1", "code": "header_wrong"}])),
+        (b"{\"resourceType\":\"Patient\"}", 422, "feed_unreadable", json!([{"field": "line 1", "code": "not_a_bundle"}])),
+        (&many, 413, "too_many_rows", Value::Null),
+        (&zstd::encode_all(&*many, 3).unwrap(), 413, "too_many_rows", Value::Null),
+        (&[b'x'; (1 << 20) + 1], 413, "body_too_large", Value::Null),
+    ] {
+        let refused = send(&app, &key, "text/csv", body);
+        let told = refused.json();
+        assert_eq!((refused.status, &told["code"], &told["errors"]), (status, &json!(code), &error));
+    }
+    app.settle();
+    app.with_aws(async |aws| {
+        let doses = bukti_aws::Doses::new(&aws);
+        assert!(doses.of_event(&aws.keys.event("E1")).await.unwrap().is_none());
+    });
+    assert_eq!(app.messages(), []);
+}
+
+#[test]
+fn a_key_is_changed_with_overlap_and_is_nobodys_after_its_end() {
+    let app = TestApp::start();
+    let (old, new) = (key(&app, ["--facility", OWN]), key(&app, ["--facility", OWN]));
+    let id = |key: &str| key.split('_').nth(1).unwrap().to_owned();
+    assert_eq!((old.len(), old.split('_').nth(2).unwrap().len()), (34, 22));
+    let sent = csv(&[dose("E1")]);
+    assert_eq!(rows(&send(&app, &old, "text/csv", &sent)), [told("issued", "")]);
+    // The same sender, whichever key it shows: this is the same job, and its own event.
+    assert_eq!(rows(&send(&app, &new, "text/csv", &sent)), [told("issued", "")]);
+
+    assert!(app.bukti_well(&["key", "revoke", &id(&old), "--in", "7d"]).starts_with("ends at 20"));
+    assert_eq!(send(&app, &old, "text/csv", &sent).status, 200, "both are good meanwhile");
+    assert_eq!(app.bukti_well(&["key", "revoke", &id(&old)]), "ended\n");
+    // What has ended does not begin again.
+    app.bukti_well(&["key", "revoke", &id(&old), "--in", "7d"]);
+    let listed = app.bukti_well(&["key", "list"]);
+    let line = |key: &str| listed.lines().find(|line| line.starts_with(&id(key))).unwrap();
+    assert!(line(&old).contains(OWN) && line(&old).ends_with("ended"), "{listed}");
+    assert!(line(&new).contains("last used") && !line(&new).contains("end"), "{listed}");
+    assert!(!listed.contains(old.split('_').nth(2).unwrap()));
+
+    let secret = new.split('_').nth(2).unwrap();
+    for wrong in [
+        old.clone(),
+        String::new(),
+        "bk_".to_owned(),
+        format!("bk_{}_", id(&new)),
+        format!("bk_{}_{}", id(&new), secret.to_lowercase()),
+        format!("bk_{}_{secret}", id(&old)),
+        format!("{new}A"),
+        new[1..].to_owned(),
+        format!("bk_AAAAAAAA_{secret}"),
+    ] {
+        let refused = send(&app, &wrong, "text/csv", &sent);
+        assert_eq!((refused.status, &refused.json()["code"]), (401, &json!("api_key_wrong")), "{wrong}");
+    }
+    let basic = app.caller().send("POST", "/api/intake/doses", &[("authorization", &*new)], &sent);
+    assert_eq!(basic.status, 401, "a key comes as a bearer's");
+    assert_eq!(send(&app, &new, "text/csv", &sent).status, 200);
+
+    let said = app.bukti(&["key", "revoke", "AAAAAAAA"]);
+    assert!(said.code == 1 && said.err.contains("no key AAAAAAAA"), "{}", said.err);
+    assert_eq!(app.bukti(&["key", "add"]).code, 2);
+    assert_eq!(app.bukti(&["key", "add", "--facility", "A", "--hub", "B"]).code, 2);
+    app.with_aws(async |aws| {
+        let keys = bukti_aws::Senders::new(&aws).all().await.unwrap();
+        assert!(!format!("{keys:?}").contains(secret), "of a key its hash is kept");
+    });
+}
+
+#[test]
+fn a_sender_has_so_many_requests_a_minute_whichever_key_it_shows() {
+    let app = TestApp::start();
+    let keys = [OWN, OWN].map(|code| key(&app, ["--facility", code]));
+    let others = key(&app, ["--facility", "P3201010102"]);
+    let sent = send(&app, &keys[0], "text/csv", &csv(&[dose("E1")])).json();
+    // The window that a minute begins with may end in between.
+    let asked: Vec<Raw> =
+        (0..300).map(|at| job(&app, &keys[at % 2], sent["job"].as_str().unwrap())).collect();
+    let mut told: BTreeMap<u16, usize> = BTreeMap::new();
+    asked.iter().for_each(|answer| *told.entry(answer.status).or_default() += 1);
+    assert!(told[&200] >= 119 && told[&200] <= 239 && told[&429] >= 60, "{told:?}");
+    let full = asked.iter().find(|answer| answer.status == 429).unwrap();
+    let wait: u64 = full.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait));
+    assert_eq!(job(&app, &others, "nobodys").status, 404, "others have their own");
+}
