@@ -142,7 +142,8 @@ impl Senders {
         let Some(known) = self.find(id).await? else { return Ok(false) };
         let at = known.ends_at.map_or(at, |ends| ends.min(at)).to_string();
         let values = [(":at", s(at))];
-        let ended = self.table.update_if(PK, id, "SET ends_at = :at", "attribute_exists(pk)", &values).await?;
+        let ended =
+            self.table.update_if(PK, id, "SET ends_at = :at", "attribute_exists(pk)", &values).await?;
         Ok(ended.is_some())
     }
 

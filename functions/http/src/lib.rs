@@ -15,7 +15,8 @@ pub use answer::{
 };
 pub use guard::{Allowance, Guard};
 pub use request::{
-    Caller, body, field, identity_field, locale, path_parameter, query_parameter, read_json, read_optional_json,
+    Caller, body, field, identity_field, locale, path_parameter, query_parameter, read_json,
+    read_optional_json,
 };
 pub use session::{SessionCookie, require_login};
 pub use view::{dose_status, doses_by_day, issued_on};

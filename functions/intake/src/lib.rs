@@ -21,11 +21,8 @@ mod part;
 mod rows;
 
 use aws_lambda_events::event::s3::S3Event;
-use bukti_aws::{
-    Aws, Dropped, Feed, FeedProblem, Feeds, JobRecord, JobState, Jobs, PartRecord, StoreError,
-};
+use bukti_aws::{Aws, Dropped, Feed, FeedProblem, Feeds, JobRecord, JobState, Jobs, PartRecord, StoreError};
 use bukti_domain::Reason;
-use futures::TryStreamExt;
 use jiff::Timestamp;
 
 pub use crate::feed::{FeedReader, Line, Unreadable};

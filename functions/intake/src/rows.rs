@@ -107,17 +107,20 @@ impl Rows {
     /// [`StoreError`]; some rows may then be kept, and all can be sent again.
     pub async fn keep(&self, source: Source<'_>, lines: &[Line]) -> Result<Vec<Told>, StoreError> {
         let now = Timestamp::now();
-        let incoming = lines.iter().filter_map(|line| {
-            let row = line.row.as_ref().ok().filter(|row| !source.is_of_another_facility(row))?.clone();
-            let incoming = Incoming::judge(row, source.origin(line.line), now, &self.keys)?;
-            Some(match source.sender {
-                Some(sender) => incoming.of(sender),
-                None => incoming,
+        let incoming: Vec<Incoming> = lines
+            .iter()
+            .filter_map(|line| {
+                let row = line.row.as_ref().ok().filter(|row| !source.is_of_another_facility(row))?.clone();
+                let incoming = Incoming::judge(row, source.origin(line.line), now, &self.keys)?;
+                Some(match source.sender {
+                    Some(sender) => incoming.of(sender),
+                    None => incoming,
+                })
             })
-        });
+            .collect();
         let mut kept: HashMap<String, Known> = HashMap::new();
         let mut writing = stream::iter(incoming)
-            .map(async |incoming| self.keep_row(&incoming).await)
+            .map(|incoming| async move { self.keep_row(&incoming).await })
             .buffer_unordered(WRITERS);
         while let Some(record) = writing.try_next().await? {
             // Of an event's rows that are written side by side, the last to be written knows all.

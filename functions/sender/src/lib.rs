@@ -6,11 +6,11 @@
 mod outcome;
 
 use bukti_aws::{Aws, FeedProblem, Feeds, JobRecord, JobState, Jobs, Sender};
-use bukti_http::{Answer, Caller, Failure, FailureResult, Guard, body, json, path_parameter, query_parameter};
-use bukti_intake::{FeedReader, Line, Rows, Source, Told, totals};
-use bukti_wire::{
-    DosesAnswer, FieldError, Function, JobAnswer, JobPart, JobProblem, ProblemCode, RowAnswer,
+use bukti_http::{
+    Answer, Caller, Failure, FailureResult, Guard, body, json, path_parameter, query_parameter,
 };
+use bukti_intake::{FeedReader, Line, Rows, Source, Told, totals};
+use bukti_wire::{DosesAnswer, FieldError, Function, JobAnswer, JobPart, JobProblem, ProblemCode, RowAnswer};
 use jiff::Timestamp;
 use lambda_http::Request;
 use lambda_http::http::header::{AUTHORIZATION, CONTENT_TYPE};

@@ -1,6 +1,5 @@
 //! The API document, made from the types and the routes.
 
-use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
@@ -120,11 +119,10 @@ operations! {
         body ResendRequest, params (("dose" = String, Path, description = "Id of a dose")),
         answers (status = 202), problems [400, 401, 403, 404, 409, 413, 422];
     send_doses: post "/api/intake/doses", "intake", "Send doses, at most 1,000 in 1 MiB; what is larger is dropped as a file. A FHIR Bundle is answered with an OperationOutcome, also where it is refused. The same may be sent again and is answered the same",
-        bodies (content(
-            (String = "text/csv", description = "CSV with a header"),
-            (String = "application/x-ndjson", description = "A JSON object a line, of the CSV's columns"),
-            (Value = "application/fhir+json", description = "FHIR R4 Bundle of Immunization and Patient")
-        )),
+        bodies (
+            description = "CSV with a header; NDJSON, an object of the CSV's columns on each line; or a FHIR R4 Bundle of Immunization and Patient",
+            content((String = "text/csv"), (String = "application/x-ndjson"), (Value = "application/fhir+json"))
+        ),
         key (("api_key" = [])),
         answers (status = 200, content((DosesAnswer = "application/json"), (Value = "application/fhir+json"))), problems [401, 403, 413, 422, 429];
     job: get "/api/intake/jobs/{job}", "intake", "How a job stands, with its report",

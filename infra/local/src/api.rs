@@ -27,8 +27,8 @@ pub type HttpHandler = Arc<
         + Sync,
 >;
 
-/// The longest body that is taken.
-const LONGEST_BODY: usize = 1024 * 1024;
+/// The longest body that is taken: Lambda takes payloads of 6 MB, in which it stands in base 64.
+const LONGEST_BODY: usize = 4 * 1024 * 1024;
 /// How long a function may take: API Gateway waits 30 s, and the functions are given one less.
 const TIME_LIMIT: Duration = Duration::from_secs(29);
 

@@ -308,8 +308,9 @@ mod tests {
         project.target = folder.path().to_owned();
         let sbom = write(&project).unwrap();
         sbom.holds_what_is_deployed().unwrap();
-        let functions = ["helpdesk", "holder", "intake", "issue", "notify", "otp", "publish", "sender", "status"]
-            .map(|it| format!("bukti-{it}"));
+        let functions =
+            ["helpdesk", "holder", "intake", "issue", "notify", "otp", "publish", "sender", "status"]
+                .map(|it| format!("bukti-{it}"));
         let site = ["bukti-site", "bukti-verifier"].map(str::to_owned);
         assert_eq!(sbom.deployed, [functions.as_slice(), &site].concat());
         let first = fs::read(&sbom.path).unwrap();

@@ -66,7 +66,8 @@ fn a_facility_is_answered_row_by_row_and_the_same_when_it_asks_again() {
     });
     assert_eq!(stands, expected);
     let (status, report) = app.fetch(stands["report"].as_str().unwrap());
-    let lines = "line,event_id,outcome,reasons\n2,E1,issued,\n3,E2,incomplete,batch_missing\n4,E1,duplicate,\n";
+    let lines =
+        "line,event_id,outcome,reasons\n2,E1,issued,\n3,E2,incomplete,batch_missing\n4,E1,duplicate,\n";
     assert_eq!((status, &*String::from_utf8(report).unwrap()), (200, lines));
 
     // What was missing, in another form: it corrects its own.
@@ -186,13 +187,24 @@ fn what_cannot_be_read_is_refused_as_a_whole_and_nothing_of_it_is_kept() {
     let app = TestApp::start();
     let key = key(&app, ["--facility", OWN]);
     let whole = csv(&[dose("E1"), dose("E2")]);
-    let many: Vec<FeedRow> = (0..1001).map(|at| FeedRow { event_id: at.to_string(), ..FeedRow::default() }).collect();
+    let many: Vec<FeedRow> =
+        (0..1001).map(|at| FeedRow { event_id: at.to_string(), ..FeedRow::default() }).collect();
     let many = csv(&many);
     for (body, status, code, error) in [
-        (&whole[..whole.len() - 40], 422, "feed_unreadable", json!([{"field": "line 3", "code": "broken_off"}])),
+        (
+            &whole[..whole.len() - 40],
+            422,
+            "feed_unreadable",
+            json!([{"field": "line 3", "code": "broken_off"}]),
+        ),
         (b"", 422, "feed_unreadable", json!([{"field": "line 1", "code": "empty"}])),
         (b"a,b\n1,2\n", 422, "feed_unreadable", json!([{"field": "line 1", "code": "header_wrong"}])),
-        (b"{\"resourceType\":\"Patient\"}", 422, "feed_unreadable", json!([{"field": "line 1", "code": "not_a_bundle"}])),
+        (
+            b"{\"resourceType\":\"Patient\"}",
+            422,
+            "feed_unreadable",
+            json!([{"field": "line 1", "code": "not_a_bundle"}]),
+        ),
         (&many, 413, "too_many_rows", Value::Null),
         (&zstd::encode_all(&*many, 3).unwrap(), 413, "too_many_rows", Value::Null),
         (&[b'x'; (1 << 20) + 1], 413, "body_too_large", Value::Null),

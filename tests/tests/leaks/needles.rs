@@ -176,8 +176,10 @@ impl Searcher {
                 // A part of it says as much. What is searched may have broken it off.
                 Kind::QrText => vec![(value.chars().skip(40).take(40).collect(), Beside::Anything)],
             };
-            let secret =
-                matches!(kind, Kind::LinkToken | Kind::SessionToken | Kind::OfficerSecret | Kind::ApiKey | Kind::QrText);
+            let secret = matches!(
+                kind,
+                Kind::LinkToken | Kind::SessionToken | Kind::OfficerSecret | Kind::ApiKey | Kind::QrText
+            );
             for typed in typed.get(needle).into_iter().flatten() {
                 forms.push((typed.clone(), Beside::NoDigitBehind));
             }

@@ -591,7 +591,8 @@ impl Walk {
         self.needles.add(Kind::ApiKey, key.rsplit_once('_').unwrap().1);
         let authorization = format!("Bearer {key}");
         let mut send = |kind: &str, body: &[u8]| {
-            let (path, headers) = ("/api/intake/doses", [("authorization", &*authorization), ("content-type", kind)]);
+            let (path, headers) =
+                ("/api/intake/doses", [("authorization", &*authorization), ("content-type", kind)]);
             let raw = self.stack.caller.send("POST", path, &headers, body);
             self.see("POST", path, raw, &[])
         };
