@@ -22,6 +22,10 @@ const LOOK: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// After which time without a sign of the intake that is told.
 const SILENCE: Duration = Duration::from_secs(30);
+/// After which time without a step the intake of AWS has given up: it has three tries of a quarter of an hour.
+const GIVEN_UP: Duration = Duration::from_secs(50 * 60);
+/// After which time without a step an embedded stack is asked whether it still has something to do.
+const DOUBTED: Duration = Duration::from_secs(5);
 
 /// Where a report goes.
 #[derive(Clone)]
@@ -154,6 +158,7 @@ async fn follow(target: &mut Target, job: &str) -> Result<JobRecord> {
     let begun = Instant::now();
     let mut heard = Instant::now();
     let mut told_silence = false;
+    let (mut stood_at, mut since) = ((0, 0), Instant::now());
     loop {
         match target.jobs.get(job).await {
             Ok(Some(record)) if record.state != JobState::Running => {
@@ -169,6 +174,15 @@ async fn follow(target: &mut Target, job: &str) -> Result<JobRecord> {
                 }
                 let record = record.unwrap_or_default();
                 let (done, all) = how_far(&record);
+                if (done, record.bytes_done) != stood_at {
+                    (stood_at, since) = ((done, record.bytes_done), Instant::now());
+                } else if since.elapsed() > DOUBTED && has_given_up(target, since.elapsed()).await {
+                    progress.end();
+                    bail!(
+                        "the intake has given job {job} up: what it could not work off is in the dead letters, and the logs say why. \
+                         The rows until there are kept; the same file can be imported again"
+                    );
+                }
                 progress.show(done, all, &how_long(&record, begun.elapsed()));
             }
             Err(_) if heard.elapsed() < PATIENCE => {
@@ -188,6 +202,15 @@ async fn follow(target: &mut Target, job: &str) -> Result<JobRecord> {
             }
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Whether nothing more comes of a job that has not moved for so long.
+async fn has_given_up(target: &Target, still: Duration) -> bool {
+    match target.backlog().await {
+        Ok(Some(left)) => left == 0,
+        Ok(None) => still > GIVEN_UP,
+        Err(_) => false,
     }
 }
 

@@ -45,8 +45,8 @@ async fn a_file_is_imported_reported_and_worked_off() {
     let report = std::fs::read_to_string(folder.path().join("report.csv")).unwrap();
     assert!(report.starts_with("line,event_id,outcome,reasons\n2,T-1,issued,\n3,T-2,rejected,"), "{report}");
     // The command waited for it.
-    assert_eq!(stack.outbox().len(), 1);
-    assert_eq!(stack.outbox()[0].to, "+6282106690743");
+    assert_eq!(stack.outbox().unwrap().len(), 1);
+    assert_eq!(stack.outbox().unwrap()[0].to, "+6282106690743");
 
     let job = err.split("is job ").nth(1).unwrap().split('.').next().unwrap();
     let again = bukti(folder.path(), &["report", job, "--endpoint", stack.url()]).await;

@@ -74,11 +74,19 @@ pub(crate) async fn answer(State(front): State<Arc<Front>>, request: Request) ->
             let query = request.uri().query().unwrap_or_default();
             let only =
                 form_urlencoded::parse(query.as_bytes()).find(|(name, to)| name == "to" && !to.is_empty());
-            let page = outbox::page(&front.outbox.all(), only.as_ref().map(|(_, to)| &**to));
-            own("text/html; charset=utf-8", page)
+            match front.outbox.all() {
+                Ok(all) => {
+                    let page = outbox::page(&all, only.as_ref().map(|(_, to)| &**to));
+                    own("text/html; charset=utf-8", page)
+                }
+                Err(error) => unreadable(&error),
+            }
         }
         "/_sms.css" => own("text/css; charset=utf-8", outbox::STYLE),
-        "/_sms.json" => own("application/json", serde_json::to_vec(&front.outbox.all()).unwrap_or_default()),
+        "/_sms.json" => match front.outbox.all() {
+            Ok(all) => own("application/json", serde_json::to_vec(&all).unwrap_or_default()),
+            Err(error) => unreadable(&error),
+        },
         "/settings.json" => {
             let mut response = own("application/json", front.settings.clone());
             site::secure(&mut response);
@@ -89,6 +97,11 @@ pub(crate) async fn answer(State(front): State<Arc<Front>>, request: Request) ->
         _ if path.starts_with("/trust/") => site::public_file(&front.public, request.method(), path).await,
         _ => front.site.answer(request.method(), path, request.headers()).await,
     }
+}
+
+fn unreadable(error: &std::io::Error) -> Response {
+    tracing::error!(%error, "the outbox cannot be read");
+    text(StatusCode::INTERNAL_SERVER_ERROR, "The outbox cannot be read.\n")
 }
 
 impl Front {

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, BufRead, BufReader, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -41,32 +42,47 @@ pub(crate) struct Outbox(Arc<Mutex<Inner>>);
 
 struct Inner {
     file: File,
-    sms: Vec<Sms>,
-    names: HashSet<String>,
+    path: PathBuf,
+    names: Names,
     /// Messages that were left out since the start, since one of their name is there.
     repeated: u64,
+}
+
+/// The names of all messages, of which there may be a million: two hashes of each.
+#[derive(Default)]
+struct Names {
+    hashes: HashSet<(u64, u64)>,
+    keys: (RandomState, RandomState),
+}
+
+impl Names {
+    fn hash(&self, name: &str) -> (u64, u64) {
+        (self.keys.0.hash_one(name), self.keys.1.hash_one(name))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.hashes.contains(&self.hash(name))
+    }
+
+    fn add(&mut self, name: &str) {
+        self.hashes.insert(self.hash(name));
+    }
 }
 
 impl Outbox {
     /// Opens the outbox. A last line that was being written when the process died was never answered for, so it is cut.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = files::append_only(path)?;
-        let content = std::fs::read(path)?;
-        let whole = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-        if whole < content.len() {
-            file.set_len(whole as u64)?;
+        let mut names = Names::default();
+        let whole = read(path, |entry| match entry {
+            Ok(entry) => entry.name.iter().for_each(|name| names.add(name)),
+            Err(_) => tracing::warn!("a damaged line of the outbox is left out"),
+        })?;
+        if whole < file.metadata()?.len() {
+            file.set_len(whole)?;
         }
-        let (mut sms, mut names) = (Vec::new(), HashSet::new());
-        for line in content[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            match serde_json::from_slice::<Entry>(line) {
-                Ok(entry) => {
-                    sms.push(entry.sms);
-                    names.extend(entry.name);
-                }
-                Err(_) => tracing::warn!("a damaged line of the outbox is left out"),
-            }
-        }
-        Ok(Self(Arc::new(Mutex::new(Inner { file, sms, names, repeated: 0 }))))
+        let path = path.to_owned();
+        Ok(Self(Arc::new(Mutex::new(Inner { file, path, names, repeated: 0 }))))
     }
 
     /// Keeps an SMS, unless there is one of this name. It is on disk when this comes back.
@@ -77,14 +93,13 @@ impl Outbox {
         let inner = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || {
             let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
-            if entry.name.as_ref().is_some_and(|name| inner.names.contains(name)) {
+            if entry.name.as_ref().is_some_and(|name| inner.names.has(name)) {
                 inner.repeated += 1;
                 return Ok(());
             }
             inner.file.write_all(&line)?;
             inner.file.sync_data()?;
-            inner.sms.push(entry.sms);
-            inner.names.extend(entry.name);
+            entry.name.iter().for_each(|name| inner.names.add(name));
             Ok(())
         })
         .await
@@ -98,9 +113,29 @@ impl Outbox {
     }
 
     /// Every SMS, oldest first.
-    pub(crate) fn all(&self) -> Vec<Sms> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).sms.clone()
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read.
+    pub(crate) fn all(&self) -> io::Result<Vec<Sms>> {
+        // Read without the lock: lines are only added, and one that is being written is no line yet.
+        let path = self.0.lock().unwrap_or_else(PoisonError::into_inner).path.clone();
+        let mut all = Vec::new();
+        read(&path, |entry| all.extend(entry.map(|entry| entry.sms)))?;
+        Ok(all)
     }
+}
+
+/// Reads each line that is whole; gives the bytes that these are.
+fn read(path: &Path, mut each: impl FnMut(serde_json::Result<Entry>)) -> io::Result<u64> {
+    let (mut lines, mut line) = (BufReader::new(File::open(path)?), Vec::new());
+    let mut whole = 0;
+    while lines.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+        whole += line.len() as u64;
+        each(serde_json::from_slice(&line));
+        line.clear();
+    }
+    Ok(whole)
 }
 
 /// The style sheet of [`page`].
@@ -227,11 +262,11 @@ mod tests {
         std::fs::write(&path, content).unwrap();
 
         let outbox = Outbox::open(&path).unwrap();
-        assert_eq!(outbox.all().len(), 2);
+        assert_eq!(outbox.all().unwrap().len(), 2);
         outbox.keep(sms("+628111", "dua", 3), Some("a".into())).await.unwrap();
         outbox.keep(sms("+628111", "tiga", 3), Some("b".into())).await.unwrap();
         let messages: Vec<String> =
-            Outbox::open(&path).unwrap().all().into_iter().map(|sms| sms.message).collect();
+            Outbox::open(&path).unwrap().all().unwrap().into_iter().map(|sms| sms.message).collect();
         assert_eq!(messages, ["satu", "dua", "tiga"]);
     }
 

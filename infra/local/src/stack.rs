@@ -311,7 +311,11 @@ impl Stack {
     }
 
     /// The messages that were sent, oldest first.
-    pub fn outbox(&self) -> Vec<Sms> {
+    ///
+    /// # Errors
+    ///
+    /// Where the outbox cannot be read.
+    pub fn outbox(&self) -> std::io::Result<Vec<Sms>> {
         self.front.outbox.all()
     }
 
