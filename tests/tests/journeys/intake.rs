@@ -185,3 +185,22 @@ fn a_job_that_is_interrupted_ten_times_reports_the_same() {
     let totals: Vec<(&str, u64)> = job.totals.iter().map(|(outcome, count)| (&**outcome, *count)).collect();
     assert_eq!(totals, [("duplicate", 65), ("incomplete", 6500), ("superseded", 65)]);
 }
+
+#[test]
+fn an_import_that_was_given_up_says_so() {
+    let app = TestApp::start_with(|aws| {
+        let mut handlers = Handlers::bukti(aws);
+        let intake = Arc::clone(&handlers.intake);
+        handlers.intake = Arc::new(move |event| {
+            let key = event.records[0].s3.object.key.clone().unwrap();
+            if key.contains("/.parts/") { Box::pin(async { Err("no".to_owned()) }) } else { intake(event) }
+        });
+        handlers
+    });
+    let file = app.data.path().join("large.ndjson");
+    let rows: Vec<FeedRow> = (0..2001).map(|at| FeedRow { event_id: at.to_string(), ..FeedRow::default() }).collect();
+    std::fs::write(&file, ndjson(&rows)).unwrap();
+    let said = app.bukti(&["import", file.to_str().unwrap()]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("dead letters") && said.err.contains("imported again"), "{}", said.err);
+}
