@@ -86,6 +86,13 @@ impl DynamoDb {
         Stream { dynamodb: self.clone(), table: table.to_owned() }
     }
 
+    /// Brings what was written until now to the disk. A write survives the end of the process at once, and a loss of power
+    /// from then on: SQLite is built so that it does not wait for the disk with each (`.cargo/config.toml`).
+    pub(crate) async fn sync(&self) -> Result<()> {
+        let records = Arc::clone(&self.records);
+        tokio::task::spawn_blocking(move || records.sync()).await?
+    }
+
     /// Deletes what has expired, as DynamoDB does some time after.
     pub(crate) async fn sweep(&self) -> Result<usize> {
         let database = self.database.clone();
@@ -250,6 +257,11 @@ impl StreamRecords {
              ON _stream_records (table_name, CAST(sequence_number AS INTEGER));",
         )?;
         Ok(Self(Mutex::new(connection)))
+    }
+
+    fn sync(&self) -> Result<()> {
+        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
     }
 
     fn count_after(&self, table: &str, positions: &[Position]) -> Result<u64> {

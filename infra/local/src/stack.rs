@@ -36,6 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often what has expired is deleted and the stream trimmed.
 const SWEEP: Duration = Duration::from_secs(60);
 
+/// How often what was written is brought to the disk: so much a loss of power may cost.
+const SYNC: Duration = Duration::from_secs(1);
+
 /// How to start a stack.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -276,6 +279,7 @@ impl Stack {
             let publishing = publishing::run(handlers.publish, handlers.to_publish, stopped.clone());
             workers.push(tokio::spawn(publishing));
             workers.push(tokio::spawn(expire(Arc::clone(&front), stopped.clone())));
+            workers.push(tokio::spawn(sync(dynamodb.clone(), stopped.clone())));
             workers.push(tokio::spawn(sweep(dynamodb, stream.clone(), checkpoints.clone(), stopped)));
             let backlog = Backlog { feeds: feeds.clone(), stream, checkpoints };
             let running = Running { api: Api::new(handlers.http), feeds: feeds.clone(), backlog };
@@ -418,6 +422,20 @@ async fn expire(front: Arc<Front>, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(EXPIRE) => {}
+        }
+    }
+}
+
+async fn sync(dynamodb: DynamoDb, mut stop: watch::Receiver<bool>) {
+    let mut writes = dynamodb.writes();
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = writes.changed() => tokio::time::sleep(SYNC).await,
+        }
+        writes.mark_unchanged();
+        if let Err(error) = dynamodb.sync().await {
+            tracing::warn!(%error, "what was written cannot be brought to the disk");
         }
     }
 }

@@ -21,7 +21,7 @@ pub enum Build {
     /// As it is tested.
     Debug,
     /// As fast as it can be.
-    Release,
+    Fast,
 }
 
 /// The embedded stack as a process, which ends with this value.
@@ -47,7 +47,7 @@ impl Stack {
     ) -> Result<Self> {
         let folder = match build {
             Build::Debug => "debug",
-            Build::Release => "release",
+            Build::Fast => "stack",
         };
         let mut command = project.command(project.target.join(folder).join("bukti-local"));
         command.args(["--port", "0", "--data"]).arg(data);

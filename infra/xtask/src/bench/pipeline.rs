@@ -36,7 +36,7 @@ struct Outcome {
 /// When something cannot be built or run, or when a row did not become what it should.
 pub fn measure(project: &Project, rows: u32) -> Result<()> {
     let mut build = project.command("cargo");
-    build.args(["build", "--release", "--package", "bukti-local", "--package", "bukti-cli"]);
+    build.args(["build", "--profile", "stack", "--package", "bukti-local", "--package", "bukti-cli"]);
     run::stream(&mut build, "The compiler's message above says where.")?;
     let folder = project.target.join("bench/pipeline");
     println!(
@@ -67,7 +67,7 @@ pub fn measure(project: &Project, rows: u32) -> Result<()> {
 fn pipeline(project: &Project, folder: &Path, rows: u32) -> Result<Outcome> {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder)?;
-    let programs = project.target.join("release");
+    let programs = project.target.join("stack");
     let [feed, expected, report, data, log] =
         ["feed.csv", "expected.csv", "report.csv", "data", "stack.log"].map(|name| folder.join(name));
     let people = (f64::from(rows) / ROWS_OF_A_PERSON).ceil();
@@ -79,7 +79,7 @@ fn pipeline(project: &Project, folder: &Path, rows: u32) -> Result<Outcome> {
         .arg(&expected);
     run::capture(&mut sample, "")?;
 
-    let stack = Stack::start(project, Build::Release, &data, None, &log)?;
+    let stack = Stack::start(project, Build::Fast, &data, None, &log)?;
     let began = Instant::now();
     let mut import = project.command(programs.join("bukti"));
     import.args(["import", "--endpoint", &stack.url]).arg(&feed).arg("--report").arg(&report);
