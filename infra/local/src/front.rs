@@ -107,6 +107,12 @@ fn unreadable(error: &std::io::Error) -> Response {
 impl Front {
     async fn answer_call(&self, call: Call, request: Request) -> Response {
         if call == Call::S3 {
+            // What a feed brought is on the disk before the feed goes.
+            let goes = request.method() == Method::DELETE && request.uri().path().contains(bukti_aws::Feeds::DROP);
+            if goes && let Err(error) = self.dynamodb.sync().await {
+                tracing::error!(%error, "the table cannot be brought to the disk");
+                return text(StatusCode::SERVICE_UNAVAILABLE, "The disk does not take it.\n");
+            }
             // Checks the signature itself. While no function is there, feeds wait for the look-round at the start.
             return self.s3.answer(request, self.running.get().map(|running| &running.feeds)).await;
         }
