@@ -22,6 +22,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use crate::filter::Filter;
+
 /// Where a target header of DynamoDB begins.
 const TARGETS: [&str; 2] = ["DynamoDB_20120810.", "DynamoDBStreams_20120810."];
 
@@ -180,7 +182,8 @@ pub(crate) struct StreamEntry {
     pub(crate) position: Position,
     /// The same for records of the same partition key, whose order is kept.
     pub(crate) partition: u64,
-    pub(crate) record: EventRecord,
+    /// The record, where it is one that is asked for.
+    pub(crate) record: Option<EventRecord>,
 }
 
 /// The stream of a table.
@@ -191,13 +194,18 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// The records after a position, oldest first, at most 1000.
-    pub(crate) async fn after(&self, position: Position, limit: usize) -> Result<Vec<StreamEntry>> {
-        let (stream, position) = (self.clone(), position);
-        tokio::task::spawn_blocking(move || stream.read(position, limit)).await?
+    /// The records after a position, oldest first, at most 1000; of those that the filter does not leave the position only.
+    pub(crate) async fn after(
+        &self,
+        position: Position,
+        limit: usize,
+        filter: &Filter,
+    ) -> Result<Vec<StreamEntry>> {
+        let (stream, filter) = (self.clone(), filter.clone());
+        tokio::task::spawn_blocking(move || stream.read(position, limit, &filter)).await?
     }
 
-    fn read(&self, position: Position, limit: usize) -> Result<Vec<StreamEntry>> {
+    fn read(&self, position: Position, limit: usize, filter: &Filter) -> Result<Vec<StreamEntry>> {
         let database = &self.dynamodb.database;
         let arn = dynoxide::streams::stream_arn(&self.table, "bukti");
         let start = position == Position::default();
@@ -211,7 +219,7 @@ impl Stream {
             shard_iterator: iterator.shard_iterator.unwrap_or_default(),
             limit: Some(limit.clamp(1, 1000)),
         })?;
-        answer.records.into_iter().map(|record| entry(record, &arn)).collect()
+        answer.records.into_iter().map(|record| entry(record, &arn, filter)).collect()
     }
 
     /// Changes with each write.
@@ -232,17 +240,20 @@ impl Stream {
     }
 }
 
-fn entry(record: Record, arn: &str) -> Result<StreamEntry> {
+fn entry(record: Record, arn: &str, filter: &Filter) -> Result<StreamEntry> {
     let position =
         Position::parse(&record.dynamodb.sequence_number).context("a sequence number is malformed")?;
     let mut partition = DefaultHasher::new();
     serde_json::to_string(&record.dynamodb.keys.get("pk"))?.hash(&mut partition);
     // By way of the JSON that Lambda would get.
     let mut json = serde_json::to_value(&record)?;
+    if !filter.fits(&json) {
+        return Ok(StreamEntry { position, partition: partition.finish(), record: None });
+    }
     if let Some(fields) = json.as_object_mut() {
         fields.insert("eventSourceARN".to_owned(), arn.into());
     }
-    Ok(StreamEntry { position, partition: partition.finish(), record: serde_json::from_value(json)? })
+    Ok(StreamEntry { position, partition: partition.finish(), record: Some(serde_json::from_value(json)?) })
 }
 
 /// The rows behind the streams.
@@ -340,15 +351,20 @@ pub(crate) mod tests {
         for number in 0..5 {
             put(&dynamodb, &format!("p{number}"), "s").await;
         }
-        let entries = stream.after(Position::default(), 1000).await.unwrap();
+        let all = Filter::of(&["{}"]);
+        let entries = stream.after(Position::default(), 1000, &all).await.unwrap();
         assert_eq!(entries.len(), 5);
-        assert_eq!(entries[0].record.event_name, "INSERT");
+        assert_eq!(entries[0].record.as_ref().unwrap().event_name, "INSERT");
+        let one = Filter::of(&[r#"{"dynamodb": {"Keys": {"pk": {"S": ["p3"]}}}}"#]);
+        let left = stream.after(Position::default(), 1000, &one).await.unwrap();
+        let left: Vec<bool> = left.iter().map(|entry| entry.record.is_some()).collect();
+        assert_eq!(left, [false, false, false, true, false]);
         let third = entries[2].position;
         assert_eq!(stream.count_after(vec![Position::default(), third]).await.unwrap(), 7);
         stream.trim(entries[4].position).await.unwrap();
         assert_eq!(stream.count_after(vec![Position::default()]).await.unwrap(), 1, "the last one stays");
         put(&dynamodb, "p5", "s").await;
-        let later = stream.after(entries[4].position, 1000).await.unwrap();
+        let later = stream.after(entries[4].position, 1000, &all).await.unwrap();
         assert_eq!(later.len(), 1);
         assert!(later[0].position > entries[4].position);
     }

@@ -1,9 +1,8 @@
 //! Which records of the stream a function is called for: the patterns of an event source mapping (`FilterCriteria`), as far as the
-//! template has any. Text is compared as it is, `{"exists": true}` asks for a value.
+//! template has any. Text is compared as it is, or by how it begins (`{"prefix": …}`); `{"exists": true}` asks for a value.
 
 use std::sync::Arc;
 
-use aws_lambda_events::event::dynamodb::Event;
 use serde_json::Value;
 
 /// Some patterns, read.
@@ -16,13 +15,9 @@ impl Filter {
         Self(patterns.iter().filter_map(|pattern| serde_json::from_str(pattern).ok()).collect())
     }
 
-    /// Leaves the records that one of the patterns fits.
-    pub(crate) fn left(&self, mut event: Event) -> Event {
-        event.records.retain(|record| {
-            let record = serde_json::to_value(record).unwrap_or_default();
-            self.0.iter().any(|pattern| fits(pattern, Some(&record)))
-        });
-        event
+    /// Whether one of the patterns fits a record.
+    pub(crate) fn fits(&self, record: &Value) -> bool {
+        self.0.iter().any(|pattern| fits(pattern, Some(record)))
     }
 }
 
@@ -32,9 +27,11 @@ fn fits(pattern: &Value, found: Option<&Value>) -> bool {
             parts.iter().all(|(name, pattern)| fits(pattern, found.and_then(|found| found.get(name))))
         }
         Value::Array(values) => {
-            values.iter().any(|value| match value.get("exists").and_then(Value::as_bool) {
-                Some(exists) => found.is_some() == exists,
-                None => found == Some(value),
+            let text = found.and_then(Value::as_str).unwrap_or_default();
+            values.iter().any(|value| match (value.get("exists"), value.get("prefix")) {
+                (Some(exists), _) => Some(found.is_some()) == exists.as_bool(),
+                (None, Some(prefix)) => prefix.as_str().is_some_and(|prefix| text.starts_with(prefix)),
+                (None, None) => found == Some(value),
             })
         }
         _ => false,
@@ -56,11 +53,14 @@ mod tests {
             r#"{"eventName": ["MODIFY"], "dynamodb": {"NewImage": {"n": {"N": ["1"]}}}}"#,
             r#"{"dynamodb": {"NewImage": {"n": {"N": [{"exists": true}]}}}}"#,
             r#"{"dynamodb": {"NewImage": {"m": {"N": [{"exists": false}]}}}}"#,
+            r#"{"dynamodb": {"Keys": {"sk": {"S": [{"prefix": "LI"}]}}}}"#,
+            "{}",
         ] {
             assert!(fits(pattern), "{pattern}");
         }
         for pattern in [
             r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}}}"#,
+            r#"{"dynamodb": {"Keys": {"sk": {"S": [{"prefix": "DO"}]}}}}"#,
             r#"{"eventName": ["INSERT"], "dynamodb": {"NewImage": {"n": {"N": ["1"]}}}}"#,
             r#"{"dynamodb": {"NewImage": {"m": {"N": [{"exists": true}]}}}}"#,
             r#"{"dynamodb": {"OldImage": {"n": {"N": ["1"]}}}}"#,

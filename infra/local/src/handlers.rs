@@ -3,8 +3,6 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use aws_lambda_events::event::dynamodb::Event;
-use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{Aws, concerns_publishing};
 use bukti_helpdesk::Helpdesk;
 use bukti_holder::Holder;
@@ -23,7 +21,7 @@ use crate::call::on_own_thread;
 use crate::feeds::FeedHandler;
 use crate::filter::Filter;
 use crate::publishing::PublishHandler;
-use crate::streams::StreamHandler;
+use crate::streams::StreamSource;
 
 /// What stands behind the API and the event sources.
 #[derive(Clone)]
@@ -36,8 +34,8 @@ pub struct Handlers {
     pub publish: PublishHandler,
     /// Told when something changes that is published.
     pub to_publish: Arc<Notify>,
-    /// The consumers of the stream, by name. A name keeps its place in the stream over restarts.
-    pub streams: Vec<(&'static str, StreamHandler)>,
+    /// The consumers of the stream.
+    pub streams: Vec<StreamSource>,
 }
 
 impl Handlers {
@@ -51,7 +49,6 @@ impl Handlers {
         let publish = Arc::new(Publish::new(aws));
         let to_publish = Arc::new(Notify::new());
         let changed = Arc::clone(&to_publish);
-        let (to_issue, to_notify) = (Filter::of(bukti_issue::PATTERNS), Filter::of(bukti_notify::PATTERNS));
         Self {
             http: Arc::new(move |function, request| {
                 let (status, otp) = (Arc::clone(&status), Arc::clone(&otp));
@@ -77,44 +74,35 @@ impl Handlers {
             }),
             to_publish,
             streams: vec![
-                (
-                    "issue",
-                    Arc::new(move |event| {
+                StreamSource {
+                    name: "issue",
+                    filter: Filter::of(&[bukti_issue::PATTERNS, PUBLISHED].concat()),
+                    handler: Arc::new(move |event| {
                         if event.records.iter().any(concerns_publishing) {
                             changed.notify_one();
                         }
                         let issue = Arc::clone(&issue);
-                        for_some(event, &to_issue, |event| {
-                            on_own_thread(move || async move { issue.handle(event).await })
-                        })
+                        on_own_thread(move || async move { issue.handle(event).await })
                     }),
-                ),
-                (
-                    "notify",
-                    Arc::new(move |event| {
+                },
+                StreamSource {
+                    name: "notify",
+                    filter: Filter::of(bukti_notify::PATTERNS),
+                    handler: Arc::new(move |event| {
                         let notify = Arc::clone(&notify);
-                        for_some(event, &to_notify, |event| {
-                            on_own_thread(move || async move { notify.handle(event).await })
-                        })
+                        on_own_thread(move || async move { notify.handle(event).await })
                     }),
-                ),
+                },
             ],
         }
     }
 }
 
-/// Calls a function for the records that its filter leaves, if there are any.
-pub fn for_some(
-    event: Event,
-    filter: &Filter,
-    function: impl FnOnce(Event) -> BoxFuture<'static, DynamoDbEventResponse>,
-) -> BoxFuture<'static, DynamoDbEventResponse> {
-    let event = filter.left(event);
-    if event.records.is_empty() {
-        return Box::pin(std::future::ready(DynamoDbEventResponse::default()));
-    }
-    function(event)
-}
+/// Beside what `issue` is called for: what is published, of which nobody is told on AWS, where a clock is enough.
+const PUBLISHED: &[&str] = &[
+    r#"{"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "R#"}]}}}}"#,
+    r#"{"dynamodb": {"Keys": {"pk": {"S": ["K#ISSUERS"]}}}}"#,
+];
 
 fn text(error: impl Display) -> String {
     error.to_string()

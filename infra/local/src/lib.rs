@@ -44,9 +44,10 @@ pub mod streams;
 
 pub use api::HttpHandler;
 pub use filter::Filter;
-pub use handlers::{Handlers, for_some};
+pub use handlers::Handlers;
 pub use outbox::Sms;
 pub use stack::{Options, Stack, StackInfo, StartError};
+pub use streams::StreamSource;
 
 /// How often and how fast something that failed is tried again.
 #[derive(Clone, Copy, Debug)]

@@ -263,13 +263,12 @@ impl Stack {
             let stream = dynamodb.stream(&info.table);
             let mut checkpoints = Vec::new();
             let mut workers = Vec::new();
-            for (name, handler) in handlers.streams {
-                let checkpoint = Arc::new(Checkpoint::read(folder.checkpoint(name)));
+            for source in handlers.streams {
+                let checkpoint = Arc::new(Checkpoint::read(folder.checkpoint(source.name)));
                 checkpoints.push(Arc::clone(&checkpoint));
                 let consumer = Consumer {
-                    name,
+                    source,
                     stream: stream.clone(),
-                    handler,
                     checkpoint,
                     dead_letters: dead_letters.clone(),
                     retry: options.stream_retry,

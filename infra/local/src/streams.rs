@@ -4,6 +4,7 @@
 //! - in order per partition key: records are spread over lanes by their key, and a lane works one batch at a time;
 //! - a function answers which records failed (`ReportBatchItemFailures`); the first of them and those after it come again
 //!   after a wait that doubles, then the record goes to the dead letters and the lane goes on;
+//! - a function is called for the records that its filter leaves (`FilterCriteria`); the others are done with;
 //! - where the function fails as a whole, the batch is halved until the record that does it stands alone.
 //!
 //! A record that fails again and again holds up its own lane only. The checkpoint waits for it, so that after a restart
@@ -24,6 +25,7 @@ use tokio::task::JoinSet;
 use crate::call::call;
 use crate::dead_letters::DeadLetters;
 use crate::dynamodb::{Position, Stream, StreamEntry};
+use crate::filter::Filter;
 use crate::{Retry, files};
 
 /// A function that takes batches of the stream.
@@ -38,11 +40,20 @@ const UNDER_WAY: usize = 4000;
 /// How long a function may take.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
+/// A function that is called for records of the stream.
+pub struct StreamSource {
+    /// A name, by which it keeps its place in the stream over restarts.
+    pub name: &'static str,
+    /// Which records it is called for.
+    pub filter: Filter,
+    /// The function.
+    pub handler: StreamHandler,
+}
+
 /// A consumer of the stream.
 pub(crate) struct Consumer {
-    pub(crate) name: &'static str,
+    pub(crate) source: StreamSource,
     pub(crate) stream: Stream,
-    pub(crate) handler: StreamHandler,
     pub(crate) checkpoint: Arc<Checkpoint>,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) retry: Retry,
@@ -78,9 +89,9 @@ impl Checkpoint {
         *self.saved.borrow()
     }
 
-    fn begin(&self, positions: impl Iterator<Item = Position>) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.records.extend(positions.map(|position| (position, false)));
+    /// Notes records that were read, and whether they are done with.
+    fn begin(&self, records: impl Iterator<Item = (Position, bool)>) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).records.extend(records);
     }
 
     /// Marks records as done, and writes the checkpoint where that moves it.
@@ -138,19 +149,27 @@ impl Consumer {
             };
             match entries {
                 Ok(entries) if !entries.is_empty() => {
-                    this.checkpoint.begin(entries.iter().map(|(entry, _)| entry.position));
+                    let records = entries.iter().map(|(entry, _)| (entry.position, entry.record.is_none()));
+                    this.checkpoint.begin(records);
+                    let mut passed = false;
                     for (entry, permit) in entries {
                         read = entry.position;
+                        let Some(record) = entry.record else {
+                            passed = true;
+                            continue;
+                        };
                         let lane = usize::try_from(entry.partition % LANES as u64).unwrap_or_default();
-                        let taken =
-                            Taken { position: entry.position, record: entry.record, _under_way: permit };
+                        let taken = Taken { position: entry.position, record, _under_way: permit };
                         // A lane ends before its sender only when the stack stops.
                         let _ = lanes[lane].send(taken);
+                    }
+                    if passed {
+                        this.done(std::iter::empty()).await;
                     }
                     continue;
                 }
                 Ok(_) => {}
-                Err(error) => tracing::warn!(consumer = this.name, %error, "the stream cannot be read"),
+                Err(error) => tracing::warn!(consumer = this.source.name, %error, "the stream cannot be read"),
             }
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
@@ -172,7 +191,7 @@ impl Consumer {
         if let Ok(others) = Arc::clone(under_way).try_acquire_many_owned(u32::try_from(more)?) {
             permits.merge(others);
         }
-        let entries = self.stream.after(after, permits.num_permits()).await?;
+        let entries = self.stream.after(after, permits.num_permits(), &self.source.filter).await?;
         Ok(entries.into_iter().filter_map(|entry| Some((entry, permits.split(1)?))).collect())
     }
 
@@ -232,9 +251,9 @@ impl Consumer {
                 let tries = failing.filter(|(same, _)| *same == position).map_or(1, |(_, tries)| tries + 1);
                 failing = Some((position, tries));
                 if tries > self.retry.retries {
-                    tracing::error!(consumer = self.name, code, tries, "a record goes to the dead letters");
+                    tracing::error!(consumer = self.source.name, code, tries, "a record goes to the dead letters");
                     let event = event(&waiting[..1]);
-                    match self.dead_letters.keep(self.name, code, &event).await {
+                    match self.dead_letters.keep(self.source.name, code, &event).await {
                         Ok(()) => {
                             self.done(waiting.drain(..1)).await;
                             (failing, failures_in_a_row) = (None, 0);
@@ -243,7 +262,7 @@ impl Consumer {
                         Err(error) => tracing::error!(%error, "the dead letters cannot be written"),
                     }
                 } else {
-                    tracing::warn!(consumer = self.name, code, tries, "a record failed and is tried again");
+                    tracing::warn!(consumer = self.source.name, code, tries, "a record failed and is tried again");
                 }
             }
             tokio::select! {
@@ -257,12 +276,12 @@ impl Consumer {
         let taken: Vec<Taken> = taken.collect();
         if let Err(error) = self.checkpoint.done(taken.iter().map(|taken| taken.position)).await {
             // They will come again after a restart.
-            tracing::error!(consumer = self.name, %error, "the checkpoint cannot be written");
+            tracing::error!(consumer = self.source.name, %error, "the checkpoint cannot be written");
         }
     }
 
     async fn call(&self, batch: &[Taken]) -> Outcome {
-        let (handler, event) = (Arc::clone(&self.handler), event(batch));
+        let (handler, event) = (Arc::clone(&self.source.handler), event(batch));
         match call(TIME_LIMIT, async move { handler(event).await }).await {
             Ok(answer) => answer
                 .batch_item_failures
@@ -314,9 +333,8 @@ mod tests {
     fn start(folder: &Path, stream: &Stream, handler: StreamHandler) -> Running {
         let checkpoint = Arc::new(Checkpoint::read(folder.join("checkpoint")));
         let consumer = Consumer {
-            name: "test",
+            source: StreamSource { name: "test", filter: Filter::of(&["{}"]), handler },
             stream: stream.clone(),
-            handler,
             checkpoint: Arc::clone(&checkpoint),
             dead_letters: DeadLetters::open(&folder.join("dead-letters.jsonl")).unwrap(),
             retry: FAST,
@@ -490,9 +508,8 @@ mod tests {
             noting(&seen, |record| if key(record, "pk") == "stuck" { Fail::Item } else { Fail::No });
         let checkpoint = Arc::new(Checkpoint::read(folder.path().join("checkpoint")));
         let consumer = Consumer {
-            name: "test",
+            source: StreamSource { name: "test", filter: Filter::of(&["{}"]), handler },
             stream: stream.clone(),
-            handler,
             checkpoint: Arc::clone(&checkpoint),
             dead_letters: DeadLetters::open(&folder.path().join("dead-letters.jsonl")).unwrap(),
             retry: Retry { first: Duration::from_secs(600), longest: Duration::from_secs(600), retries: 10 },

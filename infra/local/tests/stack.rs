@@ -14,7 +14,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sns::error::ProvideErrorMetadata;
 use aws_sdk_sns::types::MessageAttributeValue;
 use bukti_aws::concerns_publishing;
-use bukti_local::{Handlers, Options, Stack, StackInfo, StartError};
+use bukti_local::{Filter, Handlers, Options, Stack, StackInfo, StartError, StreamSource};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -41,15 +41,16 @@ impl Noted {
             }),
             publish: Arc::new(|| Box::pin(async { Ok(()) })),
             to_publish: Arc::default(),
-            streams: vec![(
-                "test",
-                Arc::new(move |event| {
+            streams: vec![StreamSource {
+                name: "test",
+                filter: Filter::of(&["{}"]),
+                handler: Arc::new(move |event| {
                     // The first signer is in the table, too.
                     let doses = event.records.iter().filter(|record| !concerns_publishing(record)).count();
                     records.fetch_add(doses, Ordering::SeqCst);
                     Box::pin(async { DynamoDbEventResponse::default() })
                 }),
-            )],
+            }],
         }
     }
 

@@ -116,9 +116,9 @@ fn answers_and_times_are_alike() {
     let rest = Arc::clone(&at_rest);
     let app = TestApp::start_with(move |aws| {
         let mut handlers = Handlers::bukti(aws);
-        for (_, handler) in &mut handlers.streams {
-            let (works, rest) = (Arc::clone(handler), Arc::clone(&rest));
-            *handler = Arc::new(move |event| match rest.load(Ordering::Relaxed) {
+        for source in &mut handlers.streams {
+            let (works, rest) = (Arc::clone(&source.handler), Arc::clone(&rest));
+            source.handler = Arc::new(move |event| match rest.load(Ordering::Relaxed) {
                 true => Box::pin(async { Default::default() }),
                 false => works(event),
             });

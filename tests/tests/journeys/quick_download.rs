@@ -265,9 +265,9 @@ fn a_number_is_asked_for_three_times_a_day_whether_it_is_known_or_not() {
 fn of_many_requests_at_once_one_counts_and_sends_one_sms_however_often_the_stream_brings_it() {
     let app = TestApp::start_with(|aws| {
         let mut handlers = Handlers::bukti(aws);
-        for (_, handler) in &mut handlers.streams {
-            let once = Arc::clone(handler);
-            *handler = Arc::new(move |event| {
+        for source in &mut handlers.streams {
+            let once = Arc::clone(&source.handler);
+            source.handler = Arc::new(move |event| {
                 let once = Arc::clone(&once);
                 Box::pin(async move { tokio::join!(once(event.clone()), once(event)).1 })
             });

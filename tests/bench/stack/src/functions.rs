@@ -12,7 +12,7 @@ use bukti_helpdesk::Helpdesk;
 use bukti_holder::Holder;
 use bukti_intake::Intake;
 use bukti_issue::Issue;
-use bukti_local::{Filter, Handlers, for_some};
+use bukti_local::{Filter, Handlers, StreamSource};
 use bukti_notify::Notify;
 use bukti_otp::Otp;
 use bukti_publish::Publish;
@@ -172,7 +172,6 @@ impl Functions {
         let all = self.clone();
         let (intake, publish) = (self.worker("Intake"), self.worker("Publish"));
         let (issue, notify) = (self.worker("Issue"), self.worker("Notify"));
-        let (to_issue, to_notify) = (Filter::of(bukti_issue::PATTERNS), Filter::of(bukti_notify::PATTERNS));
         Handlers {
             http: Arc::new(move |function, request| match function {
                 Function::Status => all.worker("Status").call(|it| Box::pin(it.status.handle(request))),
@@ -195,20 +194,16 @@ impl Functions {
             }),
             to_publish: Arc::default(),
             streams: vec![
-                (
-                    "issue",
-                    Arc::new(move |event| {
-                        for_some(event, &to_issue, |event| issue.call(|it| Box::pin(it.issue.handle(event))))
-                    }),
-                ),
-                (
-                    "notify",
-                    Arc::new(move |event| {
-                        for_some(event, &to_notify, |event| {
-                            notify.call(|it| Box::pin(it.notify.handle(event)))
-                        })
-                    }),
-                ),
+                StreamSource {
+                    name: "issue",
+                    filter: Filter::of(bukti_issue::PATTERNS),
+                    handler: Arc::new(move |event| issue.call(|it| Box::pin(it.issue.handle(event)))),
+                },
+                StreamSource {
+                    name: "notify",
+                    filter: Filter::of(bukti_notify::PATTERNS),
+                    handler: Arc::new(move |event| notify.call(|it| Box::pin(it.notify.handle(event)))),
+                },
             ],
         }
     }
