@@ -13,7 +13,6 @@ use bukti_publish::Publish;
 use bukti_sender::Senders;
 use bukti_status::Status;
 use bukti_wire::Function;
-use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::api::HttpHandler;

@@ -427,10 +427,14 @@ async fn expire(front: Arc<Front>, mut stop: watch::Receiver<bool>) {
 
 async fn sync(dynamodb: DynamoDb, mut stop: watch::Receiver<bool>) {
     let mut writes = dynamodb.writes();
-    loop {
+    while !*stop.borrow() {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            _ = writes.changed() => tokio::time::sleep(SYNC).await,
+            _ = stop.wait_for(|stop| *stop) => {}
+            _ = writes.changed() => {}
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = tokio::time::sleep(SYNC) => {}
         }
         writes.mark_unchanged();
         if let Err(error) = dynamodb.sync().await {

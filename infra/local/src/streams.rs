@@ -41,6 +41,7 @@ const UNDER_WAY: usize = 4000;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// A function that is called for records of the stream.
+#[derive(Clone)]
 pub struct StreamSource {
     /// A name, by which it keeps its place in the stream over restarts.
     pub name: &'static str,
