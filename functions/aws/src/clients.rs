@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::config::{Credentials, SharedHttpClient};
 use bukti_domain::{CountriesError, PhoneNumber};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -50,7 +50,7 @@ impl<'a> Endpoint<'a> {
 
     /// Clients of table and bucket, for programs that have no secrets.
     pub async fn clients(self) -> (aws_sdk_dynamodb::Client, aws_sdk_s3::Client) {
-        let config = sdk_config(Some(self.url), self.region, Some(self.credentials)).await;
+        let config = sdk_config(Some(self.url), self.region, Some(self.credentials), None).await;
         (aws_sdk_dynamodb::Client::new(&config), s3_client(&config))
     }
 }
@@ -61,7 +61,7 @@ const FRESH: SignedDuration = SignedDuration::from_mins(SEALS_AFTER.as_mins() / 
 /// A client of KMS. The embedded stack has none, so endpoint and credentials are those of the environment:
 /// `AWS_ENDPOINT_URL_KMS` leads elsewhere than to AWS.
 pub(crate) async fn kms_client(region: &str) -> aws_sdk_kms::Client {
-    aws_sdk_kms::Client::new(&sdk_config(None, region, None).await)
+    aws_sdk_kms::Client::new(&sdk_config(None, region, None, None).await)
 }
 
 /// A client of S3. An endpoint that is not AWS's own has no host per bucket.
@@ -97,6 +97,19 @@ impl Aws {
     ///
     /// [`ConnectError`] where the secrets cannot be read, or countries or vaccines not be used.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
+        Self::connect_with(settings, None).await
+    }
+
+    /// As [`Aws::connect`], by a client of one's own instead of the net.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn connect_by(settings: Settings, client: SharedHttpClient) -> Result<Self, ConnectError> {
+        Self::connect_with(settings, Some(client)).await
+    }
+
+    async fn connect_with(settings: Settings, http: Option<SharedHttpClient>) -> Result<Self, ConnectError> {
         if let Some(vaccines) = &settings.vaccines {
             extend_vaccines(vaccines).await?;
         }
@@ -104,7 +117,7 @@ impl Aws {
             PhoneNumber::allow_countries(countries)?;
         }
         let credentials = settings.credentials.as_ref().map(|(access, secret)| (&**access, &**secret));
-        let config = sdk_config(settings.endpoint.as_deref(), &settings.region, credentials).await;
+        let config = sdk_config(settings.endpoint.as_deref(), &settings.region, credentials, http).await;
         let secrets = read_secrets(&settings.secrets, &config).await?;
         let keys = Keys::of(&secrets, &settings.region).await?;
         let mut sns = aws_sdk_sns::config::Builder::from(&config)
@@ -168,10 +181,18 @@ fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
         .build()
 }
 
-async fn sdk_config(endpoint: Option<&str>, region: &str, credentials: Option<(&str, &str)>) -> SdkConfig {
+async fn sdk_config(
+    endpoint: Option<&str>,
+    region: &str,
+    credentials: Option<(&str, &str)>,
+    http: Option<SharedHttpClient>,
+) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
         .timeout_config(timeouts(Duration::from_secs(5), Duration::from_secs(12)));
+    if let Some(http) = http {
+        loader = loader.http_client(http);
+    }
     if let Some(endpoint) = endpoint {
         loader = loader.endpoint_url(endpoint);
     }

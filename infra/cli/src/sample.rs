@@ -150,7 +150,9 @@ const DEFECTS: [(Defect, u32); 18] = [
     (Defect::DateBeforeBirth, 94),
 ];
 
-const GIVEN_NAMES: [&str; 32] = [
+/// Names with letters that are rare in Indonesia: one in a hundred.
+const RARE_NAMES: [&str; 4] = ["José", "Anna-Lena Müller", "Nguyễn Thị Hoa", "Björn Åkesson"];
+const GIVEN_NAMES: [&str; 31] = [
     "Siti",
     "Nur",
     "Budi",
@@ -182,9 +184,8 @@ const GIVEN_NAMES: [&str; 32] = [
     "Wati",
     "Yusuf",
     "Nur'aini",
-    "José",
 ];
-const FAMILY_NAMES: [&str; 20] = [
+const FAMILY_NAMES: [&str; 19] = [
     "",
     "Santoso",
     "Wijaya",
@@ -204,7 +205,6 @@ const FAMILY_NAMES: [&str; 20] = [
     "D'Souza",
     "Rahman",
     "Suryani",
-    "Anna-Lena Müller",
 ];
 const VACCINES: [&str; 8] =
     ["CoronaVac", "Sinovac", "AstraZeneca", "Pfizer", "Moderna", "Sinopharm", "IndoVac", "Novavax"];
@@ -251,7 +251,8 @@ impl Sample {
         self.person += 1;
         let born = date(1935, 1, 1) + days(self.random.random_range(0..27_000));
         let is_woman = self.random.random_bool(0.5);
-        let given = self.one_of(&GIVEN_NAMES);
+        let is_rare = self.random.random_bool(0.01);
+        let given = if is_rare { self.one_of(&RARE_NAMES) } else { self.one_of(&GIVEN_NAMES) };
         let (second, family) = (self.one_of(&GIVEN_NAMES), self.one_of(&FAMILY_NAMES));
         let second = if self.random.random_bool(0.3) { second } else { "" };
         let mut name =

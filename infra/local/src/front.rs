@@ -108,7 +108,8 @@ impl Front {
     async fn answer_call(&self, call: Call, request: Request) -> Response {
         if call == Call::S3 {
             // What a feed brought is on the disk before the feed goes.
-            let goes = request.method() == Method::DELETE && request.uri().path().contains(bukti_aws::Feeds::DROP);
+            let goes =
+                request.method() == Method::DELETE && request.uri().path().contains(bukti_aws::Feeds::DROP);
             if goes && let Err(error) = self.dynamodb.sync().await {
                 tracing::error!(%error, "the table cannot be brought to the disk");
                 return text(StatusCode::SERVICE_UNAVAILABLE, "The disk does not take it.\n");
@@ -125,7 +126,7 @@ impl Front {
         };
         match call {
             Call::DynamoDb(target) => self.dynamodb.answer(&target, body.to_bytes()).await,
-            Call::Sns => sns::answer(&self.outbox, &body.to_bytes()).await,
+            Call::Sns => sns::answer(&self.outbox, &body.to_bytes()),
             Call::S3 | Call::Unknown => {
                 let message = "The embedded stack has DynamoDB, S3 and SNS only";
                 sns::refusal(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message)

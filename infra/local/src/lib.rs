@@ -33,6 +33,7 @@ mod filter;
 mod folder;
 mod front;
 mod handlers;
+mod inside;
 mod outbox;
 mod provision;
 pub mod publishing;

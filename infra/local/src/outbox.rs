@@ -85,25 +85,25 @@ impl Outbox {
         Ok(Self(Arc::new(Mutex::new(Inner { file, path, names, repeated: 0 }))))
     }
 
-    /// Keeps an SMS, unless there is one of this name. It is on disk when this comes back.
-    pub(crate) async fn keep(&self, sms: Sms, name: Option<String>) -> io::Result<()> {
+    /// Keeps an SMS, unless there is one of this name.
+    pub(crate) fn keep(&self, sms: Sms, name: Option<String>) -> io::Result<()> {
         let entry = Entry { sms, name };
         let mut line = serde_json::to_vec(&entry)?;
         line.push(b'\n');
-        let inner = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || {
-            let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
-            if entry.name.as_ref().is_some_and(|name| inner.names.has(name)) {
-                inner.repeated += 1;
-                return Ok(());
-            }
-            inner.file.write_all(&line)?;
-            inner.file.sync_data()?;
-            entry.name.iter().for_each(|name| inner.names.add(name));
-            Ok(())
-        })
-        .await
-        .map_err(io::Error::other)?
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if entry.name.as_ref().is_some_and(|name| inner.names.has(name)) {
+            inner.repeated += 1;
+            return Ok(());
+        }
+        inner.file.write_all(&line)?;
+        entry.name.iter().for_each(|name| inner.names.add(name));
+        Ok(())
+    }
+
+    /// Brings what was kept until now to the disk.
+    pub(crate) async fn sync(&self) -> io::Result<()> {
+        let file = self.0.lock().unwrap_or_else(PoisonError::into_inner).file.try_clone()?;
+        tokio::task::spawn_blocking(move || file.sync_data()).await.map_err(io::Error::other)?
     }
 
     /// How many messages were left out since the start. More than none means that a sender did not know that its message
@@ -249,13 +249,13 @@ mod tests {
         Sms { to: to.into(), from: "1199".into(), message: message.into(), sent_at }
     }
 
-    #[tokio::test]
-    async fn a_torn_last_line_is_cut_and_the_rest_kept() {
+    #[test]
+    fn a_torn_last_line_is_cut_and_the_rest_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outbox.jsonl");
         let outbox = Outbox::open(&path).unwrap();
-        outbox.keep(sms("+628111", "satu", 1), None).await.unwrap();
-        outbox.keep(sms("+628111", "dua", 2), Some("a".into())).await.unwrap();
+        outbox.keep(sms("+628111", "satu", 1), None).unwrap();
+        outbox.keep(sms("+628111", "dua", 2), Some("a".into())).unwrap();
         drop(outbox);
         let mut content = std::fs::read(&path).unwrap();
         content.extend(br#"{"to":"+628"#);
@@ -263,8 +263,8 @@ mod tests {
 
         let outbox = Outbox::open(&path).unwrap();
         assert_eq!(outbox.all().unwrap().len(), 2);
-        outbox.keep(sms("+628111", "dua", 3), Some("a".into())).await.unwrap();
-        outbox.keep(sms("+628111", "tiga", 3), Some("b".into())).await.unwrap();
+        outbox.keep(sms("+628111", "dua", 3), Some("a".into())).unwrap();
+        outbox.keep(sms("+628111", "tiga", 3), Some("b".into())).unwrap();
         let messages: Vec<String> =
             Outbox::open(&path).unwrap().all().unwrap().into_iter().map(|sms| sms.message).collect();
         assert_eq!(messages, ["satu", "dua", "tiga"]);

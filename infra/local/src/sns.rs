@@ -17,7 +17,7 @@ use crate::outbox::{Outbox, Sms};
 const LONGEST: usize = 1600;
 
 /// Answers a call with this form as its body.
-pub(crate) async fn answer(outbox: &Outbox, form: &[u8]) -> Response {
+pub(crate) fn answer(outbox: &Outbox, form: &[u8]) -> Response {
     let form: HashMap<String, String> = form_urlencoded::parse(form).into_owned().collect();
     match form.get("Action").map(String::as_str) {
         Some("Publish") => {}
@@ -50,7 +50,7 @@ pub(crate) async fn answer(outbox: &Outbox, form: &[u8]) -> Response {
     let sms =
         Sms { to: to.clone(), from: from.to_owned(), message: message.clone(), sent_at: Timestamp::now() };
     let name = attribute(&form, "Bukti.DeduplicationId").map(str::to_owned);
-    if let Err(error) = outbox.keep(sms, name).await {
+    if let Err(error) = outbox.keep(sms, name) {
         tracing::error!(%error, "the outbox cannot be written");
         let reason = "The outbox cannot be written";
         return refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", reason);

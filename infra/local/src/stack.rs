@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::Router;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -22,6 +23,7 @@ use crate::dynamodb::{DynamoDb, Position, Stream};
 use crate::feeds::Feeds;
 use crate::folder::Folder;
 use crate::front::{self, Front, Running};
+use crate::inside::Inside;
 use crate::outbox::Outbox;
 use crate::provision::Provision;
 use crate::s3::S3;
@@ -176,6 +178,7 @@ pub struct Stack {
     close: watch::Sender<bool>,
     server: JoinHandle<()>,
     workers: Vec<JoinHandle<()>>,
+    durable: Durable,
 }
 
 impl Stack {
@@ -242,14 +245,15 @@ impl Stack {
             stop: stopped.clone(),
             calls: watch::Sender::new(0),
         });
-        let server = tokio::spawn(serve(listener, Arc::clone(&front), closed));
+        let server = tokio::spawn(serve(listener, Arc::clone(&front), closed.clone()));
 
         // From here on it goes as on AWS: make the resources, then start the functions with their event sources.
         let started = async {
             let provision = Provision::new(&info).await;
             provision.table().await?;
             provision.buckets().await?;
-            let aws = Aws::connect(settings).await?;
+            let inside = Inside::new(Arc::downgrade(&front), closed.clone());
+            let aws = Aws::connect_by(settings, SharedHttpClient::new(inside)).await?;
             first_signer(&folder, &aws).await.context("the first signer cannot be made")?;
             let handlers = handlers(&aws);
             let feeds = Feeds::new(
@@ -278,7 +282,12 @@ impl Stack {
             let publishing = publishing::run(handlers.publish, handlers.to_publish, stopped.clone());
             workers.push(tokio::spawn(publishing));
             workers.push(tokio::spawn(expire(Arc::clone(&front), stopped.clone())));
-            workers.push(tokio::spawn(sync(dynamodb.clone(), stopped.clone())));
+            let durable = Durable {
+                dynamodb: dynamodb.clone(),
+                outbox: front.outbox.clone(),
+                checkpoints: checkpoints.clone(),
+            };
+            workers.push(tokio::spawn(durable.clone().keep(stopped.clone())));
             workers.push(tokio::spawn(sweep(dynamodb, stream.clone(), checkpoints.clone(), stopped)));
             let backlog = Backlog { feeds: feeds.clone(), stream, checkpoints };
             let running = Running { api: Api::new(handlers.http), feeds: feeds.clone(), backlog };
@@ -287,10 +296,10 @@ impl Stack {
             for (key, size) in provision.feeds().await? {
                 feeds.put(&key, size);
             }
-            anyhow::Ok(workers)
+            anyhow::Ok((workers, durable))
         };
-        let workers = match started.await {
-            Ok(workers) => workers,
+        let (workers, durable) = match started.await {
+            Ok(started) => started,
             Err(error) => {
                 close.send_replace(true);
                 stop.send_replace(true);
@@ -300,7 +309,7 @@ impl Stack {
             }
         };
         folder.announce(&info.endpoint).map_err(unwritable)?;
-        Ok(Self { front, folder, stop, close, server, workers })
+        Ok(Self { front, folder, stop, close, server, workers, durable })
     }
 
     /// The address, `http://127.0.0.1:PORT`.
@@ -358,6 +367,7 @@ impl Stack {
                 running.feeds.abort();
             }
         }
+        self.durable.sync().await;
         // The functions needed the services until now.
         self.close.send_replace(true);
         let mut server = self.server;
@@ -425,20 +435,46 @@ async fn expire(front: Arc<Front>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-async fn sync(dynamodb: DynamoDb, mut stop: watch::Receiver<bool>) {
-    let mut writes = dynamodb.writes();
-    while !*stop.borrow() {
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => {}
-            _ = writes.changed() => {}
+/// What is to outlive a loss of power.
+#[derive(Clone)]
+struct Durable {
+    dynamodb: DynamoDb,
+    outbox: Outbox,
+    checkpoints: Vec<Arc<Checkpoint>>,
+}
+
+impl Durable {
+    /// Brings what was done to the disk, and then how far that is.
+    async fn sync(&self) {
+        let positions: Vec<Position> =
+            self.checkpoints.iter().map(|checkpoint| checkpoint.position()).collect();
+        let synced = async {
+            self.dynamodb.sync().await?;
+            self.outbox.sync().await?;
+            for (checkpoint, position) in self.checkpoints.iter().zip(positions) {
+                checkpoint.save(position).await?;
+            }
+            anyhow::Ok(())
+        };
+        if let Err(error) = synced.await {
+            tracing::error!(%error, "what was done cannot be brought to the disk");
         }
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => {}
-            () = tokio::time::sleep(SYNC) => {}
-        }
-        writes.mark_unchanged();
-        if let Err(error) = dynamodb.sync().await {
-            tracing::warn!(%error, "what was written cannot be brought to the disk");
+    }
+
+    /// Does so once a second while there is something new.
+    async fn keep(self, mut stop: watch::Receiver<bool>) {
+        let mut writes = self.dynamodb.writes();
+        while !*stop.borrow() {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                _ = writes.changed() => {}
+            }
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = tokio::time::sleep(SYNC) => {}
+            }
+            writes.mark_unchanged();
+            self.sync().await;
         }
     }
 }
@@ -457,7 +493,7 @@ async fn sweep(
         if let Err(error) = dynamodb.sweep().await {
             tracing::warn!(%error, "what has expired cannot be deleted");
         }
-        let seen = checkpoints.iter().map(|checkpoint| checkpoint.position()).min();
+        let seen = checkpoints.iter().map(|checkpoint| checkpoint.saved()).min();
         if let Err(error) = stream.trim(seen.unwrap_or(Position::default())).await {
             tracing::warn!(%error, "the stream cannot be trimmed");
         }

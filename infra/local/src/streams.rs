@@ -1,6 +1,7 @@
 //! From the stream to a function, with the promises that Lambda's event source mapping makes:
 //!
-//! - at least once: how far a consumer is gets written down after the function has answered for it, never before;
+//! - at least once: how far a consumer is gets written down after the function has answered for it, and after what it did is
+//!   on the disk, never before;
 //! - in order per partition key: records are spread over lanes by their key, and a lane works one batch at a time;
 //! - a function answers which records failed (`ReportBatchItemFailures`); the first of them and those after it come again
 //!   after a wait that doubles, then the record goes to the dead letters and the lane goes on;
@@ -60,13 +61,11 @@ pub(crate) struct Consumer {
     pub(crate) retry: Retry,
 }
 
-/// How far a consumer is: all up to here is done. Kept in a file.
+/// How far a consumer is: all up to here is done. Kept in a file, once what was done is on the disk.
 pub(crate) struct Checkpoint {
     path: PathBuf,
     open: Mutex<Open>,
     saved: watch::Sender<Position>,
-    /// Held while the file is written, so that an older position never comes after a newer one.
-    writing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -82,43 +81,52 @@ impl Checkpoint {
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         let position = Position::parse(&text).unwrap_or_default();
         let open = Mutex::new(Open { done_through: position, ..Open::default() });
-        Self { path, open, saved: watch::Sender::new(position), writing: tokio::sync::Mutex::default() }
+        Self { path, open, saved: watch::Sender::new(position) }
+    }
+
+    /// The position until which all is done.
+    pub(crate) fn position(&self) -> Position {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).done_through
     }
 
     /// The position on disk.
-    pub(crate) fn position(&self) -> Position {
+    pub(crate) fn saved(&self) -> Position {
         *self.saved.borrow()
     }
 
-    /// Notes records that were read, and whether they are done with.
-    fn begin(&self, records: impl Iterator<Item = (Position, bool)>) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).records.extend(records);
-    }
-
-    /// Marks records as done, and writes the checkpoint where that moves it.
-    async fn done(&self, positions: impl Iterator<Item = Position>) -> std::io::Result<()> {
-        {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            for position in positions {
-                open.records.insert(position, true);
-            }
-            while let Some(first) = open.records.first_entry().filter(|first| *first.get()) {
-                let (position, _) = first.remove_entry();
-                open.done_through = position;
-            }
-        }
-        let _writing = self.writing.lock().await;
-        // Read under the lock: whoever waited for it may find that another has written this position, too.
-        let position = self.open.lock().unwrap_or_else(PoisonError::into_inner).done_through;
-        if position > self.position() {
-            let path = self.path.clone();
-            let text = position.sequence_number();
+    /// Keeps a position in the file: the next process begins behind it. One at a time may do so.
+    pub(crate) async fn save(&self, position: Position) -> std::io::Result<()> {
+        if position > self.saved() {
+            let (path, text) = (self.path.clone(), position.sequence_number());
             tokio::task::spawn_blocking(move || files::replace(&path, text.as_bytes()))
                 .await
                 .map_err(std::io::Error::other)??;
             self.saved.send_replace(position);
         }
         Ok(())
+    }
+
+    /// Notes records that were read, and whether they are done with.
+    fn begin(&self, records: impl Iterator<Item = (Position, bool)>) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.records.extend(records);
+        open.move_on();
+    }
+
+    /// Marks records as done.
+    fn done(&self, taken: impl Iterator<Item = Taken>) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.records.extend(taken.map(|taken| (taken.position, true)));
+        open.move_on();
+    }
+}
+
+impl Open {
+    fn move_on(&mut self) {
+        while let Some(first) = self.records.first_entry().filter(|first| *first.get()) {
+            let (position, _) = first.remove_entry();
+            self.done_through = position;
+        }
     }
 }
 
@@ -152,25 +160,20 @@ impl Consumer {
                 Ok(entries) if !entries.is_empty() => {
                     let records = entries.iter().map(|(entry, _)| (entry.position, entry.record.is_none()));
                     this.checkpoint.begin(records);
-                    let mut passed = false;
                     for (entry, permit) in entries {
                         read = entry.position;
-                        let Some(record) = entry.record else {
-                            passed = true;
-                            continue;
-                        };
+                        let Some(record) = entry.record else { continue };
                         let lane = usize::try_from(entry.partition % LANES as u64).unwrap_or_default();
                         let taken = Taken { position: entry.position, record, _under_way: permit };
                         // A lane ends before its sender only when the stack stops.
                         let _ = lanes[lane].send(taken);
                     }
-                    if passed {
-                        this.done(std::iter::empty()).await;
-                    }
                     continue;
                 }
                 Ok(_) => {}
-                Err(error) => tracing::warn!(consumer = this.source.name, %error, "the stream cannot be read"),
+                Err(error) => {
+                    tracing::warn!(consumer = this.source.name, %error, "the stream cannot be read")
+                }
             }
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
@@ -230,7 +233,7 @@ impl Consumer {
             };
             let tried = batch.len();
             if succeeded > 0 {
-                self.done(waiting.drain(..succeeded)).await;
+                self.checkpoint.done(waiting.drain(..succeeded));
                 failures_in_a_row = 0;
                 failing = None;
             }
@@ -252,32 +255,34 @@ impl Consumer {
                 let tries = failing.filter(|(same, _)| *same == position).map_or(1, |(_, tries)| tries + 1);
                 failing = Some((position, tries));
                 if tries > self.retry.retries {
-                    tracing::error!(consumer = self.source.name, code, tries, "a record goes to the dead letters");
+                    tracing::error!(
+                        consumer = self.source.name,
+                        code,
+                        tries,
+                        "a record goes to the dead letters"
+                    );
                     let event = event(&waiting[..1]);
                     match self.dead_letters.keep(self.source.name, code, &event).await {
                         Ok(()) => {
-                            self.done(waiting.drain(..1)).await;
+                            self.checkpoint.done(waiting.drain(..1));
                             (failing, failures_in_a_row) = (None, 0);
                             continue;
                         }
                         Err(error) => tracing::error!(%error, "the dead letters cannot be written"),
                     }
                 } else {
-                    tracing::warn!(consumer = self.source.name, code, tries, "a record failed and is tried again");
+                    tracing::warn!(
+                        consumer = self.source.name,
+                        code,
+                        tries,
+                        "a record failed and is tried again"
+                    );
                 }
             }
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
                 () = tokio::time::sleep(self.retry.wait(failures_in_a_row)) => {}
             }
-        }
-    }
-
-    async fn done(&self, taken: impl Iterator<Item = Taken>) {
-        let taken: Vec<Taken> = taken.collect();
-        if let Err(error) = self.checkpoint.done(taken.iter().map(|taken| taken.position)).await {
-            // They will come again after a restart.
-            tracing::error!(consumer = self.source.name, %error, "the checkpoint cannot be written");
         }
     }
 
@@ -357,6 +362,7 @@ mod tests {
         async fn stop(self) {
             self.stop.send_replace(true);
             self.task.await.unwrap();
+            self.checkpoint.save(self.checkpoint.position()).await.unwrap();
         }
     }
 

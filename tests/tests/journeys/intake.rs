@@ -198,7 +198,8 @@ fn an_import_that_was_given_up_says_so() {
         handlers
     });
     let file = app.data.path().join("large.ndjson");
-    let rows: Vec<FeedRow> = (0..2001).map(|at| FeedRow { event_id: at.to_string(), ..FeedRow::default() }).collect();
+    let rows: Vec<FeedRow> =
+        (0..2001).map(|at| FeedRow { event_id: at.to_string(), ..FeedRow::default() }).collect();
     std::fs::write(&file, ndjson(&rows)).unwrap();
     let said = app.bukti(&["import", file.to_str().unwrap()]);
     assert_eq!(said.code, 1);

@@ -30,7 +30,7 @@ use crate::{Certificate, DocumentError, Form, a4, card, guilloche, sheet};
 
 /// The letters that the regular font has beside those of the fixed words. A certificate with others gets a template of its
 /// own.
-const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,-'/()·•…\u{FFFD}";
+const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,-'\"&/()·•…\u{FFFD}";
 
 /// The same for the bold font, in which only doses are written.
 const BOLD_LETTERS: &str = "0123456789 /…\u{FFFD}";
