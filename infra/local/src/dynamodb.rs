@@ -99,9 +99,10 @@ impl DynamoDb {
         Stream { dynamodb: self.clone(), table: table.to_owned() }
     }
 
-    /// Brings what was written until now to the disk. A write survives the end of the process at once, and a loss of power
-    /// from then on: SQLite is built so that it does not wait for the disk with each (`.cargo/config.toml`).
-    pub(crate) async fn sync(&self) -> Result<()> {
+    /// Brings what was written until now to the disk; `false` where another is at it just now. A write survives the end of the
+    /// process at once, and a loss of power from then on: SQLite is built so that it does not wait for the disk with each
+    /// (`.cargo/config.toml`).
+    pub(crate) async fn sync(&self) -> Result<bool> {
         let records = Arc::clone(&self.records);
         tokio::task::spawn_blocking(move || records.sync()).await?
     }
@@ -281,9 +282,10 @@ impl StreamRecords {
         Ok(Self(Mutex::new(connection)))
     }
 
-    fn sync(&self) -> Result<()> {
+    fn sync(&self) -> Result<bool> {
         let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
+        let busy = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0))?;
+        Ok(busy == 0)
     }
 
     fn count_after(&self, table: &str, positions: &[Position]) -> Result<u64> {

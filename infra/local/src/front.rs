@@ -110,9 +110,9 @@ impl Front {
             // What a feed brought is on the disk before the feed goes.
             let goes =
                 request.method() == Method::DELETE && request.uri().path().contains(bukti_aws::Feeds::DROP);
-            if goes && let Err(error) = self.dynamodb.sync().await {
-                tracing::error!(%error, "the table cannot be brought to the disk");
-                return text(StatusCode::SERVICE_UNAVAILABLE, "The disk does not take it.\n");
+            if goes && !matches!(self.dynamodb.sync().await, Ok(true)) {
+                // Whoever asked tries again.
+                return text(StatusCode::SERVICE_UNAVAILABLE, "The disk is busy.\n");
             }
             // Checks the signature itself. While no function is there, feeds wait for the look-round at the start.
             return self.s3.answer(request, self.running.get().map(|running| &running.feeds)).await;

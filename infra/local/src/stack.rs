@@ -449,7 +449,9 @@ impl Durable {
         let positions: Vec<Position> =
             self.checkpoints.iter().map(|checkpoint| checkpoint.position()).collect();
         let synced = async {
-            self.dynamodb.sync().await?;
+            if !self.dynamodb.sync().await? {
+                return Ok(());
+            }
             self.outbox.sync().await?;
             for (checkpoint, position) in self.checkpoints.iter().zip(positions) {
                 checkpoint.save(position).await?;
