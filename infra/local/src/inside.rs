@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use axum::body::{Body, HttpBody};
 use axum::extract::State;
-use axum::http::{HeaderValue, Uri, header};
+use axum::http::{HeaderValue, Method, Uri, header};
 use bytes::Bytes;
 use tokio::sync::watch;
 
@@ -62,7 +62,12 @@ impl HttpConnector for Inside {
             }
             let path = uri.path_and_query().map_or("/", |path| path.as_str());
             *request.uri_mut() = path.parse::<Uri>().map_err(|error| ConnectorError::user(error.into()))?;
-            let answer = front::answer(State(front), request.map(Body::new)).await;
+            let is_head = request.method() == Method::HEAD;
+            let mut answer = front::answer(State(front), request.map(Body::new)).await;
+            if is_head {
+                // What the server of a port leaves out.
+                *answer.body_mut() = Body::empty();
+            }
             let answer = answer.map(|body| SdkBody::from_body_1_x(Shareable(Mutex::new(body))));
             HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
         })
