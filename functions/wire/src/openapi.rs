@@ -2,6 +2,7 @@
 
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, RefOr};
 
 use crate::*;
 
@@ -33,7 +34,7 @@ macro_rules! operations {
             ),
             paths($($name),*),
             components(schemas(Problem)),
-            modifiers(&ApiKeys),
+            modifiers(&Senders),
         )]
         struct Api;
     };
@@ -131,15 +132,22 @@ operations! {
         answers (status = 200, body = JobAnswer), problems [401, 404, 422, 429];
 }
 
-/// How senders of doses say who they are.
-struct ApiKeys;
+/// How senders of doses say who they are, and that who sends FHIR is answered so.
+struct Senders;
 
-impl utoipa::Modify for ApiKeys {
+impl utoipa::Modify for Senders {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
         let scheme = scheme.description(Some("An API key, as `bukti key add` showed it")).build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("api_key", SecurityScheme::Http(scheme));
+        let doses = document.paths.paths.get_mut("/api/intake/doses").and_then(|path| path.post.as_mut());
+        for response in doses.into_iter().flat_map(|post| post.responses.responses.values_mut()) {
+            if let RefOr::T(response) = response {
+                let fhir = response.content.entry("application/fhir+json".to_owned());
+                fhir.or_insert_with(|| RefOr::T(Content::default()));
+            }
+        }
     }
 }
 
