@@ -26,7 +26,7 @@ use bukti_domain::Reason;
 use jiff::Timestamp;
 
 pub use crate::feed::{FeedReader, Line, Unreadable};
-pub use crate::rows::{Rows, Source, Told, totals};
+pub use crate::rows::{Rows, Source, Told, report, totals};
 
 /// Rows of a part. Few enough to be kept in seconds, enough for what is counted once a part to cost little.
 const PART: usize = 2000;
@@ -231,10 +231,6 @@ impl Cutter<'_> {
 /// What is dropped is a hub's.
 fn dropped(job: &str) -> Source<'_> {
     Source { job, sender: None }
-}
-
-fn report(told: &[Told]) -> String {
-    told.iter().map(Told::csv).collect()
 }
 
 /// A file with a row that is not UTF-8 is taken in all the same, and told about.

@@ -61,12 +61,16 @@ pub struct Told {
 }
 
 impl Told {
-    /// As a line of a report: CSV, RFC 4180.
-    pub fn csv(&self) -> String {
+    fn csv(&self) -> String {
         let reasons: Vec<&str> = self.reasons.iter().map(|reason| reason.code()).collect();
         let (id, reasons) = (csv_field(&self.event_id), reasons.join(";"));
         format!("{},{id},{},{reasons}\n", self.line, self.outcome.code())
     }
+}
+
+/// What became of rows, as lines of a report: CSV (RFC 4180) without a header.
+pub fn report(told: &[Told]) -> String {
+    told.iter().map(Told::csv).collect()
 }
 
 /// How many rows there are of each outcome.

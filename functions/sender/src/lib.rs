@@ -9,7 +9,7 @@ use bukti_aws::{Aws, FeedProblem, Feeds, JobRecord, JobState, Jobs, Sender};
 use bukti_http::{
     Answer, Caller, Failure, FailureResult, Guard, body, json, path_parameter, query_parameter,
 };
-use bukti_intake::{FeedReader, Line, Rows, Source, Told, totals};
+use bukti_intake::{FeedReader, Line, Rows, Source, Told, report, totals};
 use bukti_wire::{DosesAnswer, FieldError, Function, JobAnswer, JobPart, JobProblem, ProblemCode, RowAnswer};
 use jiff::Timestamp;
 use lambda_http::Request;
@@ -81,8 +81,7 @@ impl Senders {
         let told = self.rows.keep(Source { job: &job, sender: Some(sender) }, &lines).await?;
 
         let (rows, totals) = (told.len() as u64, totals(&told));
-        let report: String = told.iter().map(Told::csv).collect();
-        self.feeds.keep_whole_report(&job, &report).await?;
+        self.feeds.keep_whole_report(&job, &report(&told)).await?;
         let record = JobRecord {
             state: JobState::Done,
             sender: Some(sender.clone()),

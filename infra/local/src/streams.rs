@@ -65,7 +65,7 @@ pub(crate) struct Consumer {
 pub(crate) struct Checkpoint {
     path: PathBuf,
     open: Mutex<Open>,
-    saved: watch::Sender<Position>,
+    saved: Mutex<Position>,
 }
 
 #[derive(Default)]
@@ -81,7 +81,7 @@ impl Checkpoint {
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         let position = Position::parse(&text).unwrap_or_default();
         let open = Mutex::new(Open { done_through: position, ..Open::default() });
-        Self { path, open, saved: watch::Sender::new(position) }
+        Self { path, open, saved: Mutex::new(position) }
     }
 
     /// The position until which all is done.
@@ -91,7 +91,7 @@ impl Checkpoint {
 
     /// The position on disk.
     pub(crate) fn saved(&self) -> Position {
-        *self.saved.borrow()
+        *self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps a position in the file: the next process begins behind it. One at a time may do so.
@@ -101,7 +101,7 @@ impl Checkpoint {
             tokio::task::spawn_blocking(move || files::replace(&path, text.as_bytes()))
                 .await
                 .map_err(std::io::Error::other)??;
-            self.saved.send_replace(position);
+            *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = position;
         }
         Ok(())
     }
