@@ -61,14 +61,18 @@ pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
         if facility.as_deref().is_some_and(|code| code != row.kode_faskes.trim()) {
             continue;
         }
+        // A date that is no day of a vaccination may be somebody's birth date.
+        let is_a_day = dose.dose(&aws.keys).is_ok_and(|dose| dose.vaccination_date.is_some())
+            && !dose.reasons.contains(&Reason::VaccinationBeforeBirth);
+        let vaccination_date = if is_a_day { &*row.tanggal_vaksinasi } else { "" };
         let reasons: Vec<&str> = dose.reasons.iter().map(|reason| reason.code()).collect();
         let fields = [
-            &row.kode_faskes,
+            &*row.kode_faskes,
             &row.nama_faskes,
             &row.event_id,
             &row.sent_at,
             &row.dosis_ke,
-            &row.tanggal_vaksinasi,
+            vaccination_date,
             dose.verdict.outcome().code(),
             &reasons.join(";"),
         ];

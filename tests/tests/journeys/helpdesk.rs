@@ -486,14 +486,16 @@ fn facilities_are_told_what_they_must_complete() {
     let incomplete = FeedRow { batch: "".into(), ..dose("E1") };
     let held = FeedRow { tanggal_lahir: "1989-01-25".into(), kode_faskes: "P2".into(), ..dose("E2") };
     let phoneless = FeedRow { no_hp: "".into(), ..dose("E3") };
-    app.import(&[incomplete, held, phoneless, dose("=E4")]);
+    let before_birth = FeedRow { tanggal_vaksinasi: "1985-03-09".into(), ..dose("E5") };
+    app.import(&[incomplete, held, phoneless, dose("=E4"), before_birth]);
     let report = app.bukti_well(&["facility", "report"]);
     let mut rows: Vec<&str> = report.lines().skip(1).collect();
     rows.sort_unstable();
-    assert_eq!(rows.len(), 3, "{report}");
+    assert_eq!(rows.len(), 4, "{report}");
     assert!(rows[0].starts_with("P2,") && rows[0].ends_with("held,nik_birth_date_mismatch"), "{report}");
     assert!(rows[1].contains(",E1,") && rows[1].ends_with("incomplete,batch_missing"), "{report}");
     assert!(rows[2].ends_with("issued,phone_missing"), "{report}");
+    assert!(rows[3].ends_with(",,rejected,vaccination_before_birth"), "perhaps a birth date: {report}");
     assert!(!report.contains("3171012401896246") && !report.contains("Iwan"), "{report}");
     assert_eq!(app.bukti_well(&["facility", "report", "--facility", "P2"]).lines().count(), 2);
 }
