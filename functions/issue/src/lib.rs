@@ -97,10 +97,11 @@ impl Issue {
         let before = DoseRecord::from_image(record.change.old_image);
         let Some(dose) = DoseRecord::from_image(record.change.new_image) else { return Ok(()) };
         let Some(id) = dose.certificate_id.clone() else { return Ok(()) };
-        if before.is_some_and(|before| before.certificate_id.as_ref() == Some(&id)) {
+        if before.as_ref().is_some_and(|before| before.certificate_id.as_ref() == Some(&id)) {
             return Ok(());
         }
-        if self.certificates.of_id(&id).await?.is_none() {
+        // Of a new dose it would be a look for nothing, but where the record comes again, and then one is issued in vain.
+        if before.is_none() || self.certificates.of_id(&id).await?.is_none() {
             self.issue(&dose, &id, now).await?;
         }
         self.supersede(&dose, &id, now).await

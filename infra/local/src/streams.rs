@@ -22,6 +22,7 @@ use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use futures::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::call::call;
 use crate::dead_letters::DeadLetters;
@@ -32,12 +33,14 @@ use crate::{Retry, files};
 /// A function that takes batches of the stream.
 pub type StreamHandler = Arc<dyn Fn(Event) -> BoxFuture<'static, DynamoDbEventResponse> + Send + Sync>;
 
-/// How many batches run at once.
-const LANES: usize = 8;
+/// How many batches run at once. More would wait for each other at the table.
+const LANES: usize = 4;
 /// Records of a batch.
 const BATCH: usize = 100;
 /// Records that are read and not done.
 const UNDER_WAY: usize = 4000;
+/// How long after a read the next may come: what is written meanwhile is read at once, and not record by record.
+const PACE: Duration = Duration::from_millis(20);
 /// How long a function may take.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
@@ -150,7 +153,13 @@ impl Consumer {
         }
         let mut writes = this.stream.writes();
         let mut read = this.checkpoint.position();
+        let mut turn = tokio::time::interval(PACE);
+        turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => break,
+                _ = turn.tick() => {}
+            }
             writes.mark_unchanged();
             let entries = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,

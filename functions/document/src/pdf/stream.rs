@@ -1,5 +1,8 @@
 //! The bytes of a PDF: numbers, strings, compressed streams.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use adler2::Adler32;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
@@ -20,7 +23,7 @@ impl Piece {
 
     /// A piece that is compressed at a level, see [`compressed`].
     pub(super) fn of_level(plain: Vec<u8>, level: u32) -> Result<Self, DocumentError> {
-        let deflated = deflated(&plain, Compress::new(Compression::new(level), false), FlushCompress::Sync)?;
+        let deflated = deflated(&plain, level, Header::None, FlushCompress::Sync)?;
         Ok(Self { plain, deflated })
     }
 }
@@ -54,10 +57,38 @@ impl Zlib {
 
 /// Compresses a stream (RFC 1950), `level` from 1, quick, to 9.
 pub(super) fn compressed(plain: &[u8], level: u32) -> Result<Vec<u8>, DocumentError> {
-    deflated(plain, Compress::new(Compression::new(level), true), FlushCompress::Finish)
+    deflated(plain, level, Header::Zlib, FlushCompress::Finish)
 }
 
-fn deflated(plain: &[u8], mut compress: Compress, flush: FlushCompress) -> Result<Vec<u8>, DocumentError> {
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Header {
+    None,
+    Zlib,
+}
+
+fn deflated(
+    plain: &[u8],
+    level: u32,
+    header: Header,
+    flush: FlushCompress,
+) -> Result<Vec<u8>, DocumentError> {
+    thread_local! {
+        /// Each takes a quarter of a megabyte, which costs more to get than a certificate's streams to compress.
+        static USED: RefCell<HashMap<(u32, Header), Compress>> = RefCell::default();
+    }
+    USED.with_borrow_mut(|used| {
+        let new = || Compress::new(Compression::new(level), header == Header::Zlib);
+        let compress = used.entry((level, header)).or_insert_with(new);
+        compress.reset();
+        compress_by(compress, plain, flush)
+    })
+}
+
+fn compress_by(
+    compress: &mut Compress,
+    plain: &[u8],
+    flush: FlushCompress,
+) -> Result<Vec<u8>, DocumentError> {
     let mut bytes = Vec::with_capacity(plain.len() / 2 + 64);
     loop {
         let done = compress.total_in() as usize;
