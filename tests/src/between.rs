@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use bukti_aws::{Aws, Settings};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
@@ -76,6 +77,18 @@ impl Services {
     }
 }
 
+/// Why a call has no answer: the connection breaks off.
+#[derive(Debug)]
+pub struct Reset;
+
+impl std::fmt::Display for Reset {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the connection was reset")
+    }
+}
+
+impl std::error::Error for Reset {}
+
 type Pass =
     dyn Fn(Services, Call) -> BoxFuture<'static, Result<axum::http::Response<Bytes>, Error>> + Send + Sync;
 
@@ -109,8 +122,35 @@ async fn answer(State((services, pass)): State<(Services, Arc<Pass>)>, request: 
     };
     match passed.await {
         Ok(answer) => answer.map(Body::from),
+        Err(error) if error.is::<Reset>() => {
+            // The server closes the connection when the body fails.
+            let broken = futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other(Reset)) });
+            Response::new(Body::from_stream(broken))
+        }
         Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
     }
+}
+
+/// The functions' view of a stack whose services they reach by such a way, and what opening it gave. `open` gets the address of
+/// the services. All of it runs in a runtime of its own, which goes on as long as the test: the stack's is not to be waited
+/// for while it starts.
+pub fn beside<T: Send + 'static>(
+    aws: &Aws,
+    open: impl AsyncFnOnce(String) -> std::io::Result<(T, String)> + Send + 'static,
+) -> (T, Aws) {
+    let settings = (*aws.settings).clone();
+    let services = settings.endpoint.clone().unwrap();
+    let opened = std::thread::spawn(move || {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let opened = runtime.block_on(async {
+            let (opened, url) = open(services).await.unwrap();
+            (opened, Aws::connect(Settings { endpoint: Some(url), ..settings }).await.unwrap())
+        });
+        std::mem::forget(runtime);
+        opened
+    });
+    opened.join().unwrap()
 }
 
 /// How many writes still pass; of the last one the answer is lost, and then nothing passes any more: as for a process that

@@ -25,8 +25,10 @@ use crate::caller::{Caller, Raw};
 
 pub mod between;
 pub mod caller;
+pub mod expected;
 pub mod ministack;
 pub mod people;
+pub mod running;
 
 /// A stack on a free port with data of its own, and a caller of its API.
 pub struct TestApp {
@@ -125,10 +127,16 @@ impl TestApp {
 
     /// Starts a stack with empty data and these functions.
     pub fn start_with(handlers: impl FnOnce(&Aws) -> Handlers) -> Self {
+        Self::start_by(|_| {}, handlers)
+    }
+
+    /// Starts a stack with empty data, otherwise than usual.
+    pub fn start_by(change: impl FnOnce(&mut Options), handlers: impl FnOnce(&Aws) -> Handlers) -> Self {
         let data = TempDir::new().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let options = Options { port: 0, data: data.path().to_owned(), ..Options::default() };
+        let mut options = Options { port: 0, data: data.path().to_owned(), ..Options::default() };
+        change(&mut options);
         let stack = runtime.block_on(Stack::start_with(options, handlers)).unwrap();
         let caller = Caller::new(stack.url(), data.path());
         Self { url: stack.url().to_owned(), stack: Some(stack), runtime, caller, data }
@@ -392,6 +400,11 @@ pub fn download_request(facts: &FeedRow, captcha: &str) -> Value {
         if facts.nik.is_empty() { ("passport", &facts.paspor) } else { ("nik", &facts.nik) };
     asked[field] = json!(number);
     asked
+}
+
+/// How many SMS the embedded SNS left out since its start, since they had been sent.
+pub fn repeated(url: &str) -> u64 {
+    call(url, "GET", "/_stack.json", None, None).body["repeated_sms"].as_u64().unwrap()
 }
 
 /// The solution of a captcha, as it is sent.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use http::Request;
+use http_body::Body;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
@@ -20,6 +22,17 @@ const LONGEST: usize = 32 * 1024 * 1024;
 /// What an address on this machine answers; `None` where there is nothing.
 pub(crate) async fn local(address: &str) -> Result<Option<Vec<u8>>> {
     get(HttpConnector::new(), address, LOCAL_PATIENCE).await
+}
+
+/// What an address on this machine answers to a POST with this key, which may take as long as it likes.
+pub(crate) async fn told(address: &str, key: &str) -> Result<Vec<u8>> {
+    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+    let request = Request::post(address).header("authorization", format!("Bearer {key}"));
+    let answer = client.request(request.body(Empty::new())?).await.context("the connection failed")?;
+    if answer.status().as_u16() != 200 {
+        bail!("the answer is {}", answer.status());
+    }
+    read(answer.into_body()).await
 }
 
 /// What an `http` or `https` address answers; `None` where there is nothing.
@@ -46,9 +59,15 @@ async fn get(
             404 => return Ok(None),
             status => bail!("the answer is {status}"),
         }
-        let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-        let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?;
-        Ok(Some(body.to_bytes().to_vec()))
+        Ok(Some(read(answer.into_body()).await?))
     };
     tokio::time::timeout(patience, fetch).await.context("it takes too long to answer")?
+}
+
+async fn read(
+    body: impl Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
+) -> Result<Vec<u8>> {
+    let body = Limited::new(body, LONGEST).collect().await;
+    let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?;
+    Ok(body.to_bytes().to_vec())
 }

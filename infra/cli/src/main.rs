@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod dead_letters;
 mod facility;
 mod fetch;
 mod import;
@@ -44,6 +45,9 @@ enum Command {
     Backup(backup::BackupOptions),
     /// Brings the records and documents of a backup back.
     Restore(backup::RestoreOptions),
+    /// What a function could not work off, however often it was tried.
+    #[command(subcommand, name = "deadletters")]
+    DeadLetters(dead_letters::Command),
     /// What facilities must complete or correct.
     #[command(subcommand)]
     Facility(facility::Command),
@@ -110,6 +114,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Audit(command) => audit::run(place, &command).await,
         Command::Backup(options) => backup::backup(place, &options).await,
         Command::Restore(options) => backup::restore(place, &options).await,
+        Command::DeadLetters(command) => dead_letters::run(place, &command).await,
         Command::Facility(command) => facility::run(place, &command).await,
         Command::Import { file, report } => {
             // Before anything is asked of anybody.

@@ -181,6 +181,27 @@ impl Target {
         }
     }
 
+    /// What the embedded stack says at one of its own addresses.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not answer, and on AWS.
+    pub(crate) async fn ask_stack(&self, path: &str) -> Result<Vec<u8>> {
+        let endpoint = self.embedded.as_deref().context("that is on AWS")?;
+        fetch::local(&format!("{endpoint}{path}")).await?.context("an older Bukti answers there")
+    }
+
+    /// Has the embedded stack do something, however long that takes, and gives its answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Target::ask_stack`].
+    pub(crate) async fn tell_stack(&self, path: &str) -> Result<Vec<u8>> {
+        let endpoint = self.embedded.as_deref().context("that is on AWS")?;
+        let (_, key) = self.settings.credentials.as_ref().context("that is on AWS")?;
+        fetch::told(&format!("{endpoint}{path}"), key).await
+    }
+
     /// The table's name.
     pub(crate) fn table(&self) -> &str {
         &self.settings.table

@@ -88,6 +88,14 @@ impl Feeds {
         tasks.spawn(Arc::clone(&self.0).deliver(key.to_owned(), size));
     }
 
+    /// Calls the function for a feed that it could not work off; whether it can now.
+    pub(crate) async fn redrive(&self, event: S3Event) -> bool {
+        // Never closed.
+        let Ok(_turn) = self.0.at_once.acquire().await else { return false };
+        let handler = Arc::clone(&self.0.handler);
+        matches!(call(TIME_LIMIT, async move { handler(event).await }).await, Ok(Ok(())))
+    }
+
     /// How many events are under way or wait.
     pub(crate) fn pending(&self) -> usize {
         *self.0.pending.borrow()

@@ -18,7 +18,7 @@ use crate::outbox::{self, Outbox};
 use crate::s3::S3;
 use crate::site::{self, Site};
 use crate::sns;
-use crate::stack::Backlog;
+use crate::stack::{Backlog, Redrive};
 
 /// DynamoDB takes bodies up to 16 MB; SNS far shorter ones.
 const LONGEST_CALL: usize = 16 * 1024 * 1024;
@@ -47,6 +47,7 @@ pub(crate) struct Running {
     pub(crate) api: Api,
     pub(crate) feeds: Feeds,
     pub(crate) backlog: Backlog,
+    pub(crate) redrive: Redrive,
 }
 
 /// Which service a call of the SDKs is for.
@@ -70,6 +71,8 @@ pub(crate) async fn answer(State(front): State<Arc<Front>>, request: Request) ->
     let path = request.uri().path();
     match path {
         "/_stack.json" => front.stack_json().await,
+        "/_dead_letters.json" => front.dead_letters().await,
+        "/_dead_letters/redrive" => front.redrive(request).await,
         "/_sms" => {
             let query = request.uri().query().unwrap_or_default();
             let only =
@@ -79,13 +82,13 @@ pub(crate) async fn answer(State(front): State<Arc<Front>>, request: Request) ->
                     let page = outbox::page(&all, only.as_ref().map(|(_, to)| &**to));
                     own("text/html; charset=utf-8", page)
                 }
-                Err(error) => unreadable(&error),
+                Err(error) => unreadable(&error, "The outbox cannot be read.\n"),
             }
         }
         "/_sms.css" => own("text/css; charset=utf-8", outbox::STYLE),
         "/_sms.json" => match front.outbox.all() {
             Ok(all) => own("application/json", serde_json::to_vec(&all).unwrap_or_default()),
-            Err(error) => unreadable(&error),
+            Err(error) => unreadable(&error, "The outbox cannot be read.\n"),
         },
         "/settings.json" => {
             let mut response = own("application/json", front.settings.clone());
@@ -99,9 +102,9 @@ pub(crate) async fn answer(State(front): State<Arc<Front>>, request: Request) ->
     }
 }
 
-fn unreadable(error: &std::io::Error) -> Response {
-    tracing::error!(%error, "the outbox cannot be read");
-    text(StatusCode::INTERNAL_SERVER_ERROR, "The outbox cannot be read.\n")
+fn unreadable(error: &std::io::Error, what: &'static str) -> Response {
+    tracing::error!(%error, "{}", what.trim_end());
+    text(StatusCode::INTERNAL_SERVER_ERROR, what)
 }
 
 impl Front {
@@ -140,6 +143,33 @@ impl Front {
         };
         let _counted = Counted::new(&self.calls);
         running.api.answer(request).await
+    }
+
+    async fn dead_letters(&self) -> Response {
+        let Some(running) = self.running.get() else { return api::unavailable() };
+        match running.redrive.letters.summaries().await {
+            Ok(letters) => own("application/json", serde_json::to_vec(&letters).unwrap_or_default()),
+            Err(error) => unreadable(&error, "The dead letters cannot be read.\n"),
+        }
+    }
+
+    /// Only for who knows the secret key, so that no page in a browser can have it done.
+    async fn redrive(&self, request: Request) -> Response {
+        let wanted = format!("Bearer {}", self.info.secret_key);
+        let known = request
+            .headers()
+            .get(header::AUTHORIZATION)
+            .is_some_and(|key| key.as_bytes() == wanted.as_bytes());
+        if request.method() != Method::POST || !known {
+            return text(StatusCode::FORBIDDEN, "Use `bukti deadletters redrive`.\n");
+        }
+        let Some(running) = self.running.get().filter(|_| !*self.stop.borrow()) else {
+            return api::unavailable();
+        };
+        match running.redrive.all().await {
+            Ok(redriven) => own("application/json", serde_json::to_vec(&redriven).unwrap_or_default()),
+            Err(error) => unreadable(&error, "The dead letters cannot be read or written.\n"),
+        }
     }
 
     async fn stack_json(&self) -> Response {

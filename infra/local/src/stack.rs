@@ -1,5 +1,6 @@
 //! The stack as a whole: start, stop, and what is still to do.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api::Api;
-use crate::dead_letters::DeadLetters;
+use crate::dead_letters::{DeadLetter, DeadLetters, Redriven};
 use crate::dynamodb::{DynamoDb, Position, Stream};
 use crate::feeds::Feeds;
 use crate::folder::Folder;
@@ -28,7 +29,7 @@ use crate::outbox::Outbox;
 use crate::provision::Provision;
 use crate::s3::S3;
 use crate::site::Site;
-use crate::streams::{Checkpoint, Consumer};
+use crate::streams::{Checkpoint, Consumer, StreamSource};
 use crate::{Handlers, Retry, Sms, publishing};
 
 /// How often copies that are too old are removed.
@@ -267,6 +268,12 @@ impl Stack {
             let stream = dynamodb.stream(&info.table);
             let mut checkpoints = Vec::new();
             let mut workers = Vec::new();
+            let redrive = Redrive {
+                letters: dead_letters.clone(),
+                streams: handlers.streams.clone(),
+                feeds: feeds.clone(),
+                alone: tokio::sync::Mutex::default(),
+            };
             for source in handlers.streams {
                 let checkpoint = Arc::new(Checkpoint::read(folder.checkpoint(source.name)));
                 checkpoints.push(Arc::clone(&checkpoint));
@@ -290,7 +297,7 @@ impl Stack {
             workers.push(tokio::spawn(durable.clone().keep(stopped.clone())));
             workers.push(tokio::spawn(sweep(dynamodb, stream.clone(), checkpoints.clone(), stopped)));
             let backlog = Backlog { feeds: feeds.clone(), stream, checkpoints };
-            let running = Running { api: Api::new(handlers.http), feeds: feeds.clone(), backlog };
+            let running = Running { api: Api::new(handlers.http), feeds: feeds.clone(), backlog, redrive };
             // Set once, here. From now on a feed that is put makes an event by itself.
             let _ = front.running.set(running);
             for (key, size) in provision.feeds().await? {
@@ -431,6 +438,42 @@ async fn expire(front: Arc<Front>, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(EXPIRE) => {}
+        }
+    }
+}
+
+/// The dead letters and the functions that they are for.
+pub(crate) struct Redrive {
+    pub(crate) letters: DeadLetters,
+    streams: Vec<StreamSource>,
+    feeds: Feeds,
+    /// Held while it is done, so that nothing is tried by two.
+    alone: tokio::sync::Mutex<()>,
+}
+
+impl Redrive {
+    /// Has everything tried again that could not be worked off, oldest first. What works goes.
+    pub(crate) async fn all(&self) -> io::Result<Redriven> {
+        let _alone = self.alone.lock().await;
+        let mut done = HashSet::new();
+        for (line, letter) in self.letters.lines().await? {
+            if self.deliver(letter).await {
+                done.insert(line);
+            }
+        }
+        self.letters.remove(done).await
+    }
+
+    async fn deliver(&self, letter: DeadLetter) -> bool {
+        match self.streams.iter().find(|source| source.name == letter.consumer) {
+            Some(source) => match serde_json::from_value(letter.event) {
+                Ok(event) => source.redrive(event).await,
+                Err(_) => false,
+            },
+            None => match serde_json::from_value(letter.event) {
+                Ok(event) => self.feeds.redrive(event).await,
+                Err(_) => false,
+            },
         }
     }
 }

@@ -55,6 +55,15 @@ pub struct StreamSource {
     pub handler: StreamHandler,
 }
 
+impl StreamSource {
+    /// Calls the function for records that it could not work off; whether it can now.
+    pub(crate) async fn redrive(&self, event: Event) -> bool {
+        let handler = Arc::clone(&self.handler);
+        let answer = call(TIME_LIMIT, async move { handler(event).await }).await;
+        answer.is_ok_and(|answer| answer.batch_item_failures.is_empty())
+    }
+}
+
 /// A consumer of the stream.
 pub(crate) struct Consumer {
     pub(crate) source: StreamSource,

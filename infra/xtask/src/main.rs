@@ -5,6 +5,7 @@
 //! Everything it writes is under cargo's target folder, except what `apt-get` installs.
 
 mod bench;
+mod chaos;
 mod deploy;
 mod fuzz;
 mod leaks;
@@ -52,6 +53,8 @@ enum Task {
     Sbom,
     /// Look for personal data in table, buckets, logs and answers after a walk through everything.
     Leaks,
+    /// Kill the stack and make its services fail, and see that nothing is lost and nothing comes twice.
+    Chaos(chaos::Options),
     /// Measure Bukti beside others that do the like.
     Bench(bench::Options),
 }
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
         Task::Deploy(options) => deploy::deploy(&project, &options),
         Task::Sbom => sbom::sbom(&project),
         Task::Leaks => leaks::leaks(&project),
+        Task::Chaos(options) => chaos::chaos(&project, &options),
         Task::Bench(options) => bench::bench(&project, &options),
     });
     match done {

@@ -1,74 +1,18 @@
 //! A dose feed in: every row judged, nothing twice.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use bukti_domain::FeedRow;
-use bukti_tests::{Report, TestApp, bundle, call, csv, dose, import, ndjson, program, sample_feed};
+use bukti_tests::expected::{assert_report, assert_sms, documents_in, find, made, of_the_sample};
+use bukti_tests::{Report, TestApp, bundle, call, csv, dose, import, ndjson, repeated, sample_feed};
 use serde_json::json;
-
-/// What must come of a line of the sample feed.
-pub struct Expected {
-    pub line: u64,
-    pub outcome: String,
-    pub reasons: String,
-    pub first_dose_sms: bool,
-    pub phone: String,
-}
-
-/// What must come of the sample feed in this folder.
-pub fn expected(folder: &Path) -> Vec<Expected> {
-    read_expected(&folder.join("doses-1.expected.csv"))
-}
-
-fn read_expected(file: &Path) -> Vec<Expected> {
-    let mut reader = csv::Reader::from_path(file).unwrap();
-    let rows = reader.records().map(|row| row.unwrap());
-    rows.map(|row| Expected {
-        line: row[0].parse().unwrap(),
-        outcome: row[3].to_owned(),
-        reasons: row[4].to_owned(),
-        first_dose_sms: &row[5] == "1",
-        phone: row[6].to_owned(),
-    })
-    .collect()
-}
-
-pub fn assert_report(report: &Report, expected: &[Expected]) {
-    assert_eq!(report.len(), expected.len());
-    for row in expected {
-        assert_eq!(report[&row.line], (row.outcome.clone(), row.reasons.clone()), "line {}", row.line);
-    }
-}
-
-/// Each first dose that is issued has one SMS, and there is no other; a number that was corrected later may have had one.
-pub fn assert_sms(messages: &[bukti_tests::Message], expected: &[Expected]) {
-    let mut sent: BTreeMap<&str, u32> = BTreeMap::new();
-    for message in messages {
-        assert!(message.text.contains("/s/"), "{}", message.text);
-        *sent.entry(&message.to).or_default() += 1;
-    }
-    for row in expected.iter().filter(|row| row.first_dose_sms) {
-        match (&*row.outcome, sent.remove(&*row.phone)) {
-            ("superseded", None) => {}
-            (_, count) => assert_eq!(count, Some(1), "line {}", row.line),
-        }
-    }
-    assert_eq!(sent, BTreeMap::new(), "no other SMS");
-}
-
-/// How many SMS the embedded SNS left out, since they had been sent.
-pub fn repeated(url: &str) -> u64 {
-    call(url, "GET", "/_stack.json", None, None).body["repeated_sms"].as_u64().unwrap()
-}
 
 #[test]
 fn the_sample_feed_is_judged_row_by_row_and_a_second_time_changes_nothing() {
     let Some(folder) = sample_feed() else { return };
     let app = TestApp::start();
-    let expected = expected(&folder);
+    let expected = of_the_sample(&folder);
     let (feed, first) = (app.data.path().join("feed.csv"), app.data.path().join("feed.report"));
     std::fs::copy(folder.join("doses-1.csv"), &feed).unwrap();
 
@@ -105,13 +49,7 @@ fn the_sample_feed_is_judged_row_by_row_and_a_second_time_changes_nothing() {
 #[test]
 fn people_who_do_not_exist_come_to_what_was_made_of_them() {
     let app = TestApp::start();
-    let [feed, expected] = ["made.csv", "made.expected.csv"].map(|name| app.data.path().join(name));
-    let made = Command::new(program("bukti"))
-        .args(["sample", "--people", "250", "--seed", "7", "--feed"])
-        .args([&*feed, "--expected".as_ref(), &*expected])
-        .status();
-    assert!(made.unwrap().success());
-    let expected = read_expected(&expected);
+    let (feed, expected) = made(app.data.path(), 250, 7);
     assert!(expected.len() > 300, "{} rows", expected.len());
     let (output, report) = import(app.url(), &feed);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -152,7 +90,7 @@ fn another_file_of_the_same_name_is_another_job() {
 #[test]
 fn the_sample_feed_is_the_same_as_ndjson_and_as_fhir_bundle() {
     let Some(folder) = sample_feed() else { return };
-    let expected = expected(&folder);
+    let expected = of_the_sample(&folder);
     let app = TestApp::start();
     let mut reader = csv::Reader::from_path(folder.join("doses-1.csv")).unwrap();
     let rows: Vec<FeedRow> = reader.deserialize().map(|row| row.unwrap()).collect();
@@ -178,18 +116,6 @@ fn the_sample_feed_is_the_same_as_ndjson_and_as_fhir_bundle() {
 /// How many certificates' documents there are in the bucket.
 pub fn documents(app: &TestApp) -> usize {
     documents_in(app.data.path())
-}
-
-pub fn documents_in(data: &Path) -> usize {
-    find(&data.join("bucket"), |path| path.extension().is_some_and(|extension| extension == "pdf")).len()
-}
-
-/// The files of a folder, and of those in it, of which this holds.
-fn find(folder: &Path, holds: impl Fn(&Path) -> bool + Copy) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let paths = entries.map(|entry| entry.unwrap().path());
-    let found = paths.map(|path| if path.is_dir() { find(&path, holds) } else { vec![path] });
-    found.flatten().filter(|path| holds(path)).collect()
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bukti_aws::{Aws, Settings};
 use bukti_domain::FeedRow;
 use bukti_local::Handlers;
-use bukti_tests::between::Cut;
+use bukti_tests::between::{Cut, beside};
 use bukti_tests::{Reply, TestApp, a_thousand_times, authenticator_code, dose, today};
 use serde_json::{Value, json};
 
@@ -505,19 +505,7 @@ fn facilities_are_told_what_they_must_complete() {
 fn granted_and_died(after: usize) -> Option<(TestApp, String)> {
     let mut cut = None;
     let mut app = TestApp::start_with(|aws| {
-        let settings = (*aws.settings).clone();
-        let services = settings.endpoint.clone().unwrap();
-        // In a runtime of its own: the stack's is not to be waited for here.
-        let opened = std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-            let (cut, url) = runtime.block_on(Cut::open(&services)).unwrap();
-            let aws = runtime.block_on(Aws::connect(Settings { endpoint: Some(url), ..settings })).unwrap();
-            // It goes on as long as the test.
-            std::mem::forget(runtime);
-            (cut, aws)
-        });
-        let (opened, aws) = opened.join().unwrap();
+        let (opened, aws) = beside(aws, async |services| Cut::open(&services).await);
         cut = Some(opened);
         Handlers::bukti(&aws)
     });

@@ -6,7 +6,7 @@ use bukti_tests::{TestApp, call, csv, dose, import, outbox};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::restart::Running;
+use bukti_tests::running::Running;
 
 const PHONE: &str = "0821-0669-0743";
 

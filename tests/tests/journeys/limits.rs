@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::access::table_service;
-use crate::restart::Running;
+use bukti_tests::running::Running;
 
 const HOME: &str = "36.68.1.2";
 

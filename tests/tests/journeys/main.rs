@@ -15,7 +15,6 @@ mod keys;
 mod limits;
 mod link;
 mod quick_download;
-mod restart;
 mod revoke;
 mod senders;
 mod status;

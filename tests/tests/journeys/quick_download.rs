@@ -11,7 +11,7 @@ use bukti_tests::{Message, Reply, TestApp, dose};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::feed::repeated;
+use bukti_tests::repeated;
 
 /// The first dose of somebody with a number and a phone of their own.
 fn person(number: u32) -> FeedRow {

@@ -30,11 +30,11 @@ struct Outcome {
     rss_mb: f64,
 }
 
-/// Runs a tenth of the rows and all of them, each on a new stack, and prints what they came to.
+/// Runs a tenth of the rows, unless they are to run alone, and all of them, each on a new stack, and prints what they came to.
 ///
 /// # Errors
 /// When something cannot be built or run, or when a row did not become what it should.
-pub fn measure(project: &Project, rows: u32) -> Result<()> {
+pub fn measure(project: &Project, rows: u32, alone: bool) -> Result<()> {
     let mut build = project.command("cargo");
     build.args(["build", "--profile", "stack", "--package", "bukti-local", "--package", "bukti-cli"]);
     run::stream(&mut build, "The compiler's message above says where.")?;
@@ -45,7 +45,8 @@ pub fn measure(project: &Project, rows: u32) -> Result<()> {
         "rows", "doses", "reported s", "told s", "doses/s", "MB"
     );
     let mut times = Vec::new();
-    for rows in [rows / 10, rows] {
+    let runs = if alone { vec![rows] } else { vec![rows / 10, rows] };
+    for rows in runs {
         // The first one's files stay meanwhile: ext4 makes new ones slowly for minutes after many were deleted.
         let outcome = pipeline(project, &folder.join(rows.to_string()), rows)?;
         let rate = outcome.issued as f64 / outcome.told;
@@ -56,14 +57,17 @@ pub fn measure(project: &Project, rows: u32) -> Result<()> {
         times.push((outcome.told / outcome.rows as f64, rate, outcome.rss_mb));
     }
     let _ = fs::remove_dir_all(&folder);
-    let [(before, ..), (after, rate, rss_mb)] = times[..] else { bail!("a run is missing") };
+    let (Some((before, ..)), Some(&(after, rate, rss_mb))) = (times.first(), times.last()) else {
+        bail!("a run is missing")
+    };
     let reached = |is: bool| if is { "reached" } else { "missed" };
     println!(
         "\n{GOAL} doses a second: {}; at most {GOAL_MB} MB: {}",
         reached(rate >= GOAL),
         reached(rss_mb <= GOAL_MB)
     );
-    println!("doses_per_s={rate:.0} rss_mb={rss_mb:.0} growth_10x={:.2}", 10.0 * after / before);
+    let growth = if alone { String::new() } else { format!(" growth_10x={:.2}", 10.0 * after / before) };
+    println!("doses_per_s={rate:.0} rss_mb={rss_mb:.0}{growth}");
     Ok(())
 }
 

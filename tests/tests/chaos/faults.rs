@@ -1,0 +1,253 @@
+//! Services that fail in a fifth of all calls, and a stream that brings its records twice and out of order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aws_lambda_events::event::dynamodb::Event;
+use axum::http::{Response, StatusCode};
+use bukti_aws::Aws;
+use bukti_local::{Handlers, Retry, StreamSource};
+use bukti_tests::between::{Call, Reset, Services, beside, open};
+use bukti_tests::expected::{assert_report, assert_sms, made};
+use bukti_tests::{TestApp, dose, import, repeated};
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::{asked, books, people};
+
+/// Of a hundred calls so many fail.
+const FAIL: u32 = 20;
+
+/// How calls fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    /// Refused for now, nothing done.
+    Throttled,
+    /// Status 500, nothing done.
+    Failed,
+    /// The connection breaks off, nothing done.
+    Reset,
+    /// The connection breaks off when it was done.
+    ResetAfterwards,
+    /// The answer comes long after whoever asked has gone, and it was done.
+    TimedOutAfterwards,
+    /// It takes its time.
+    Slow,
+}
+
+/// Decides, by a seed, and counts.
+struct Chance {
+    random: StdRng,
+    calls: u64,
+    faults: BTreeMap<Fault, u64>,
+}
+
+type Shared = Arc<Mutex<Chance>>;
+
+fn fault(chance: &Shared) -> Option<Fault> {
+    let mut chance = chance.lock().unwrap();
+    chance.calls += 1;
+    let fault = match chance.random.random_range(0..1000) {
+        // Those who wait for an answer in vain wait for five seconds.
+        0..2 => Fault::TimedOutAfterwards,
+        _ if !chance.random.random_ratio(FAIL, 100) => return None,
+        thousand => match thousand % 5 {
+            0 => Fault::Throttled,
+            1 => Fault::Failed,
+            2 => Fault::Reset,
+            3 => Fault::ResetAfterwards,
+            _ => Fault::Slow,
+        },
+    };
+    *chance.faults.entry(fault).or_default() += 1;
+    Some(fault)
+}
+
+type Answer = Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>>;
+
+async fn pass(services: Services, call: Call, fault: Option<Fault>) -> Answer {
+    match fault {
+        None => services.hand_on(call).await,
+        Some(Fault::Throttled) => {
+            Ok(refusal(&call, StatusCode::BAD_REQUEST, "ThrottlingException", "Throttling"))
+        }
+        Some(Fault::Failed) => {
+            Ok(refusal(&call, StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "InternalFailure"))
+        }
+        Some(Fault::Reset) => Err(Reset.into()),
+        Some(Fault::ResetAfterwards) => {
+            services.hand_on(call).await?;
+            Err(Reset.into())
+        }
+        Some(Fault::TimedOutAfterwards) => {
+            services.hand_on(call).await?;
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Err(Reset.into())
+        }
+        Some(Fault::Slow) => {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            services.hand_on(call).await
+        }
+    }
+}
+
+/// A refusal as the service that is called writes it.
+fn refusal(call: &Call, status: StatusCode, json: &str, xml: &str) -> Response<Bytes> {
+    let body = if call.operation().is_some() {
+        format!("{{\"__type\":\"com.amazonaws.dynamodb.v20120810#{json}\",\"message\":\"by chance\"}}")
+    } else if call.is_sns() {
+        format!("<ErrorResponse><Error><Type>Receiver</Type><Code>{xml}</Code></Error></ErrorResponse>")
+    } else {
+        let code = if status == StatusCode::BAD_REQUEST { "SlowDown" } else { "InternalError" };
+        format!("<Error><Code>{code}</Code><Message>by chance</Message></Error>")
+    };
+    let mut answer = Response::new(body.into());
+    // S3 throttles by 503.
+    let throttled = status == StatusCode::BAD_REQUEST && call.operation().is_none() && !call.is_sns();
+    *answer.status_mut() = if throttled { StatusCode::SERVICE_UNAVAILABLE } else { status };
+    answer
+}
+
+/// Bukti's functions among services that fail.
+fn handlers(aws: &Aws, chance: &Shared) -> Handlers {
+    let of_calls = Arc::clone(chance);
+    let ((), aws) = beside(aws, async move |services| {
+        let url = open(&services, move |services, call| pass(services, call, fault(&of_calls))).await?;
+        Ok(((), url))
+    });
+    let mut handlers = Handlers::bukti(&aws);
+    handlers.streams = handlers.streams.into_iter().map(|source| disordered(source, chance)).collect();
+    handlers
+}
+
+/// A stream that brings records twice, also long after, and the last first.
+fn disordered(source: StreamSource, chance: &Shared) -> StreamSource {
+    let (inner, chance) = (Arc::clone(&source.handler), Arc::clone(chance));
+    let before: Arc<Mutex<VecDeque<Event>>> = Arc::default();
+    let handler = move |mut event: Event| {
+        let again = {
+            let (mut chance, mut before) = (chance.lock().unwrap(), before.lock().unwrap());
+            before.push_back(event.clone());
+            if before.len() > 50 {
+                before.pop_front();
+            }
+            if chance.random.random_ratio(FAIL, 100) {
+                event.records.reverse();
+            }
+            if chance.random.random_ratio(FAIL, 100) {
+                let record = event.records[chance.random.random_range(0..event.records.len())].clone();
+                event.records.push(record);
+            }
+            let at = chance.random.random_range(0..before.len());
+            chance.random.random_ratio(FAIL, 100).then(|| before[at].clone())
+        };
+        let inner = Arc::clone(&inner);
+        Box::pin(async move {
+            if let Some(again) = again {
+                // Nobody waits for what becomes of it.
+                let _ = inner(again).await;
+            }
+            inner(event).await
+        }) as futures::future::BoxFuture<'static, _>
+    };
+    StreamSource { handler: Arc::new(handler), ..source }
+}
+
+#[test]
+fn a_fifth_of_all_calls_fail() {
+    let (rows, seed) = (asked("BUKTI_CHAOS_ROWS", 150), asked("BUKTI_CHAOS_SEED", 1));
+    let random = StdRng::seed_from_u64(seed);
+    let chance = Arc::new(Mutex::new(Chance { random, calls: 0, faults: BTreeMap::new() }));
+    let began = Instant::now();
+    // What fails at each of eleven tries is one of many thousands.
+    let app = TestApp::start_with(|aws| handlers(aws, &chance));
+    let (feed, expected) = made(app.data.path(), people(rows), seed);
+    let (output, report) = import(app.url(), &feed);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    app.settle();
+    let letters = app.bukti_well(&["deadletters", "list"]);
+    assert_eq!(letters, "", "nothing was given up");
+    assert_report(&report, &expected);
+    assert_sms(&app.messages(), &expected);
+    let books = app.with_aws(async |aws| aws);
+    let books = books::balanced(&books, app.data.path(), &expected);
+    let chance = chance.lock().unwrap();
+    println!(
+        "{} rows, seed {seed}: {} calls, {:?}; {:.0} s; {} certificates, {} superseded; SMS that were sent again: {}; \
+         documents that nobody names: {}",
+        expected.len(),
+        chance.calls,
+        chance.faults,
+        began.elapsed().as_secs_f64(),
+        books.good,
+        books.superseded,
+        repeated(app.url()),
+        books.left_over
+    );
+    assert_eq!(chance.faults.len(), 6, "of each kind: {:?}", chance.faults);
+}
+
+#[test]
+fn poison_is_set_aside_and_worked_off_once_it_is_cured() {
+    let cured = Arc::new(AtomicBool::new(false));
+    let is_cured = Arc::clone(&cured);
+    let fast = Retry { first: Duration::from_millis(1), longest: Duration::from_millis(4), retries: 3 };
+    let app = TestApp::start_by(
+        |options| options.stream_retry = fast,
+        |aws| {
+            let mut handlers = Handlers::bukti(aws);
+            let poisoned = |source: StreamSource| {
+                let (inner, cured) = (Arc::clone(&source.handler), Arc::clone(&is_cured));
+                let first: Arc<Mutex<Option<String>>> = Arc::default();
+                let handler = move |event: Event| {
+                    let keys = |event: &Event| {
+                        event
+                            .records
+                            .iter()
+                            .map(|record| format!("{:?}", record.change.keys))
+                            .collect::<Vec<_>>()
+                    };
+                    let poison =
+                        first.lock().unwrap().get_or_insert_with(|| keys(&event).swap_remove(0)).clone();
+                    let ill = !cured.load(Ordering::SeqCst) && keys(&event).contains(&poison);
+                    let inner = Arc::clone(&inner);
+                    Box::pin(async move {
+                        assert!(!ill, "poison");
+                        inner(event).await
+                    }) as futures::future::BoxFuture<'static, _>
+                };
+                StreamSource { handler: Arc::new(handler), ..source }
+            };
+            handlers.streams = handlers.streams.into_iter().map(poisoned).collect();
+            handlers
+        },
+    );
+    let rows: Vec<_> = (0..20)
+        .map(|at| bukti_domain::FeedRow { no_hp: format!("0821-0669-{at:04}"), ..dose(&format!("E{at}")) })
+        .collect();
+    app.import(&rows);
+    // One dose at `issue`, and of the others one certificate at `notify`.
+    assert_eq!(app.messages().len(), 18, "the others went on");
+    let letters = app.bukti_well(&["deadletters", "list"]);
+    let letters: Vec<&str> = letters.lines().collect();
+    assert_eq!(letters.len(), 2, "{letters:?}");
+    assert!(
+        letters.iter().any(|letter| letter.contains("issue") && letter.ends_with(" DOSE")),
+        "{letters:?}"
+    );
+    assert!(
+        letters.iter().any(|letter| letter.contains("notify") && letter.ends_with(" CERT")),
+        "{letters:?}"
+    );
+    let said = app.bukti(&["deadletters", "redrive"]);
+    assert_eq!((said.code, &*said.out), (1, "0 worked off, 2 left\n"), "{}", said.err);
+    cured.store(true, Ordering::SeqCst);
+    assert_eq!(app.bukti_well(&["deadletters", "redrive"]), "2 worked off, 0 left\n");
+    app.settle();
+    assert_eq!(app.messages().len(), 20);
+    assert_eq!(app.bukti_well(&["deadletters", "list"]), "");
+    assert_eq!(app.call("POST", "/_dead_letters/redrive", None, None).status, 403, "not without the key");
+}

@@ -1,0 +1,189 @@
+//! Where two do something at once, and one of them is held up at the worst moment.
+
+use std::time::{Duration, Instant};
+
+use axum::http::{Method, Response};
+use bukti_domain::FeedRow;
+use bukti_local::Handlers;
+use bukti_tests::between::{Call, Services, beside, open};
+use bukti_tests::{TestApp, csv, dose};
+use bytes::Bytes;
+use serde_json::json;
+use tokio::sync::watch;
+
+const PHONE: &str = "0821-0669-0743";
+const OTHER: &str = "0821-0669-0744";
+const BORN: &str = "1989-01-24";
+const LATER: &str = "2021-02-01T08:00:00+07:00";
+
+/// Holds up the first call of a kind until it is let go.
+#[derive(Clone)]
+struct Hold {
+    is_held: watch::Sender<bool>,
+    go: watch::Sender<bool>,
+}
+
+impl Hold {
+    /// A stack whose functions' calls are held up there.
+    fn start(is: impl Fn(&Call) -> bool + Clone + Send + Sync + 'static) -> (TestApp, Self) {
+        let hold = Self { is_held: watch::Sender::new(false), go: watch::Sender::new(false) };
+        let this = hold.clone();
+        let app = TestApp::start_with(|aws| {
+            let ((), aws) = beside(aws, async move |services| {
+                let pass = move |services, call| this.clone().pass(services, call, is.clone());
+                Ok(((), open(&services, pass).await?))
+            });
+            Handlers::bukti(&aws)
+        });
+        (app, hold)
+    }
+
+    async fn pass(
+        self,
+        services: Services,
+        call: Call,
+        is: impl Fn(&Call) -> bool,
+    ) -> Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
+        if is(&call) && !self.is_held.send_replace(true) {
+            // The sender lives in self.
+            let _ = self.go.subscribe().wait_for(|go| *go).await;
+        }
+        services.hand_on(call).await
+    }
+
+    /// Waits until one is held up.
+    fn wait(&self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !*self.is_held.borrow() {
+            assert!(Instant::now() < deadline, "nothing came there");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn let_go(&self) {
+        self.go.send_replace(true);
+    }
+}
+
+fn key(app: &TestApp, hub: &str) -> String {
+    app.bukti_well(&["key", "add", "--hub", hub]).trim().to_owned()
+}
+
+/// Sends a row, and gives its outcome.
+fn send(app: &TestApp, key: &str, row: &FeedRow) -> String {
+    let authorization = format!("Bearer {key}");
+    let headers = [("authorization", &*authorization), ("content-type", "text/csv")];
+    let answer = app.caller().send("POST", "/api/intake/doses", &headers, &csv(std::slice::from_ref(row)));
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    answer.json()["rows"][0]["outcome"].as_str().unwrap().to_owned()
+}
+
+fn is_document(call: &Call) -> bool {
+    call.parts.method == Method::PUT && call.parts.uri.path().contains("/certificates/")
+}
+
+fn codes(app: &TestApp) -> Vec<String> {
+    let links = app.messages().into_iter().filter_map(|message| message.token());
+    links
+        .map(|token| app.post("/api/links", json!({"token": token, "birth_date": BORN})))
+        .map(|reply| reply.code().to_owned())
+        .collect()
+}
+
+#[test]
+fn of_a_dose_that_two_send_at_once_there_is_one() {
+    let app = TestApp::start();
+    let keys = ["satu", "dua"].map(|hub| key(&app, hub));
+    let rows: Vec<FeedRow> = (0..10)
+        .map(|at| FeedRow { no_hp: format!("0821-0669-{at:04}"), ..dose(&format!("E{at}")) })
+        .collect();
+    for row in &rows {
+        let mut outcomes = std::thread::scope(|scope| {
+            let senders = [0, 1].map(|at| {
+                scope.spawn({
+                    let (app, key) = (&app, &keys[at]);
+                    move || send(app, key, row)
+                })
+            });
+            senders.map(|sender| sender.join().unwrap())
+        });
+        outcomes.sort();
+        assert_eq!(outcomes, ["duplicate", "issued"]);
+    }
+    app.settle();
+    assert_eq!(app.messages().len(), rows.len());
+    assert_eq!(bukti_tests::expected::documents_in(app.data.path()), rows.len());
+}
+
+#[test]
+fn a_dose_that_is_corrected_while_its_certificate_is_printed_has_one_good_certificate() {
+    let (app, hold) = Hold::start(is_document);
+    let key = key(&app, "hub");
+    assert_eq!(send(&app, &key, &dose("E1")), "issued");
+    hold.wait();
+    let corrected = FeedRow { sent_at: LATER.into(), nama: "Iwan Ibrahim Purnama".into(), ..dose("E1") };
+    assert_eq!(send(&app, &key, &corrected), "issued");
+    hold.let_go();
+    app.settle();
+    let messages = app.messages();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    let asked = json!({"token": messages[0].token(), "birth_date": BORN});
+    let opened = app.post("/api/links", asked);
+    assert_eq!(opened.body["certificate"]["name"], "Iwan Ibrahim Purnama");
+    app.bukti_well(&["trust", "publish"]);
+    let status = app.status("Iwan Ibrahim Purnama", "3171012401896246");
+    assert_eq!(status.body["doses"].as_array().unwrap().len(), 1);
+    assert_eq!(status.body["doses"][0]["diagnosis"]["code"], "certificate_issued");
+}
+
+#[test]
+fn a_phone_that_is_corrected_while_its_sms_goes_out_leaves_no_link_to_a_stranger() {
+    let (app, hold) = Hold::start(Call::is_sns);
+    let key = key(&app, "hub");
+    assert_eq!(send(&app, &key, &dose("E1")), "issued");
+    hold.wait();
+    let corrected = FeedRow { sent_at: LATER.into(), no_hp: OTHER.into(), ..dose("E1") };
+    assert_eq!(send(&app, &key, &corrected), "issued");
+    hold.let_go();
+    app.settle();
+    assert_eq!((app.messages_to(PHONE).len(), app.messages_to(OTHER).len()), (1, 1));
+    let mut codes = codes(&app);
+    codes.sort();
+    assert_eq!(codes, ["", "link_dead"], "the stranger's is dead, and the other opens");
+}
+
+#[test]
+fn what_is_revoked_while_it_is_downloaded_is_not_handed_out_afterwards() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let token = app.messages()[0].token().unwrap();
+    let open = || app.post("/api/links", json!({"token": token, "birth_date": BORN}));
+    let id = open().body["certificate"]["id"].as_str().unwrap().to_owned();
+    let revoked = watch::Sender::new(false);
+    std::thread::scope(|scope| {
+        let openers: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut opened = 0;
+                    loop {
+                        let over = *revoked.borrow();
+                        let reply = open();
+                        match (reply.status, over) {
+                            (200, false) => opened += 1,
+                            (200, true) => panic!("it was revoked before it was asked for"),
+                            _ if over => return opened,
+                            _ => {}
+                        }
+                    }
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(300));
+        app.bukti_well(&["revoke", &id, "--reason", "test", "--no-publish"]);
+        revoked.send_replace(true);
+        for opener in openers {
+            assert!(opener.join().unwrap() > 0, "nothing was downloaded before");
+        }
+    });
+    assert_eq!(open().code(), "link_dead");
+}
