@@ -193,15 +193,24 @@ impl Certificates {
         item.map(|item| from_item(item, "certificate")).transpose()
     }
 
-    /// Keeps a certificate, unless there is one of its id. `false` where there was: then that one counts.
+    /// Keeps a certificate, unless there is one of its id. `false` where there was: then that one counts. Where the answer to the
+    /// write was lost and the SDK wrote again, what was there is this one itself.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn issue(&self, record: &CertificateRecord) -> Result<bool, StoreError> {
         let item = to_item(&record.pk, SK, record)?;
-        let written = self.table.put_if(item, "attribute_not_exists(pk)", &[]).await?;
-        Ok(matches!(written, Written::Done))
+        match self.table.put_if(item, "attribute_not_exists(pk)", &[]).await? {
+            Written::Done => Ok(true),
+            Written::Refused(Some(item)) => {
+                Ok(from_item::<CertificateRecord>(item, "certificate")?.document == record.document)
+            }
+            Written::Refused(None) => {
+                let counts = self.of_id(record.certificate_id()).await?;
+                Ok(counts.is_some_and(|counts| counts.document == record.document))
+            }
+        }
     }
 
     /// Revokes a certificate: it says so itself, and it is on the list that is published, both or neither. Of several at

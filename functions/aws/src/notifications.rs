@@ -155,6 +155,10 @@ impl Notifications {
         if known.sent.is_some() {
             return Ok(Claim::Sent);
         }
+        // Sealed with another nonce each time: no other's is the same. The answer to the write was lost, and the SDK wrote again.
+        if known.token == record.token {
+            return Ok(Claim::Ours { token, name });
+        }
         if known.lease_until >= now.as_millisecond() {
             return Ok(Claim::Theirs);
         }

@@ -1,6 +1,7 @@
 //! A feed whose stack is killed (SIGKILL) at random moments, and started again each time.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use bukti_aws::{Aws, Settings};
 use bukti_tests::expected::{assert_report, assert_sms, made};
 use bukti_tests::running::Running;
-use bukti_tests::{call, import, outbox, program, repeated};
+use bukti_tests::{call, outbox, program, read_report, repeated};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -32,9 +33,14 @@ fn killed_at_random_moments() {
     let mut moments: Vec<usize> = (0..kills).map(|_| random.random_range(0..sms * 9 / 10)).collect();
     moments.sort_unstable();
     let (began, mut twice, mut deaths) = (Instant::now(), 0, 0);
+    let mut job = None;
     for moment in moments {
         let running = Running::start(&data, &[]);
-        let mut importing = importing(&running.url, &feed);
+        // What was dropped goes on by itself.
+        let mut importing = job.is_none().then(|| importing(&running.url, &feed));
+        if let Some((_, dropped)) = &importing {
+            job.clone_from(dropped);
+        }
         let born = Instant::now();
         while lines(&data.join("outbox.jsonl")) < moment && born.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(20));
@@ -45,16 +51,23 @@ fn killed_at_random_moments() {
         }
         twice += repeated(&running.url);
         drop(running);
-        let _ = importing.kill();
-        let _ = importing.wait();
+        if let Some((import, _)) = &mut importing {
+            let _ = import.kill();
+            let _ = import.wait();
+        }
     }
 
     let running = Running::start(&data, &[]);
-    let (output, report) = import(&running.url, &feed);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = folder.path().join("report.csv");
+    let reported = Command::new(program("bukti"))
+        .args(["report", &job.unwrap(), "--endpoint", &running.url, "--report"])
+        .arg(&report)
+        .output()
+        .unwrap();
+    assert!(reported.status.success(), "{}", String::from_utf8_lossy(&reported.stderr));
     running.settle();
     twice += repeated(&running.url);
-    assert_report(&report, &expected);
+    assert_report(&read_report(&report), &expected);
     assert_sms(&outbox(&running.url), &expected);
     let books = books::balanced(&aws(&running.url), &data, &expected);
     println!(
@@ -71,10 +84,16 @@ fn killed_at_random_moments() {
     assert!(twice <= kills as u64, "{twice} SMS were sent again");
 }
 
-fn importing(url: &str, feed: &Path) -> Child {
+/// An import, and the name of its job once the file is dropped.
+fn importing(url: &str, feed: &Path) -> (Child, Option<String>) {
     let mut import = Command::new(program("bukti"));
     import.args(["import", "--endpoint", url]).arg(feed);
-    import.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    let mut import = import.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(import.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let job = said.find_map(|line| Some(line.split_once(" is job ")?.1.trim_end_matches('.').to_owned()));
+    // Whatever it says further is of no interest, but must find a reader.
+    std::thread::spawn(move || said.for_each(drop));
+    (import, job)
 }
 
 fn lines(file: &Path) -> usize {
