@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::certificates::CertificateRecord;
-use crate::table::{self, RACES, Table, Written, from_item, key, n, to_item};
+use crate::table::{self, RACES, Table, Written, from_item, key, n, s, to_item};
 use crate::{Aws, Keys, OpenError, Sender, StoreError};
 
 const SK: &str = "DOSE";
@@ -59,6 +59,9 @@ pub struct DoseRecord {
     /// Why this version of the phone has an SMS, where that is not for a first dose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms: Option<SmsReason>,
+    /// When an admin last had whoever reads the table's stream look at it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<Timestamp>,
     /// The row that counts, sealed.
     row: ByteBuf,
 }
@@ -211,6 +214,7 @@ impl DoseRecord {
             facility: record.map_or(&incoming.facility, |record| &record.facility).clone(),
             alike: incoming.alike.clone(),
             sms: None,
+            again_at: record.and_then(|record| record.again_at),
             row: ByteBuf::from(row),
         }))
     }
@@ -385,6 +389,18 @@ impl Doses {
         let written =
             self.table.put_if(to_item(&next.pk, SK, &next)?, "revision = :revision", &values).await?;
         Ok(matches!(written, Written::Done))
+    }
+
+    /// Has whoever reads the table's stream look at a dose again, for what was set aside there. `false` where it has changed
+    /// meanwhile, and so is looked at anyway.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn bring_again(&self, record: &DoseRecord, now: Timestamp) -> Result<bool, StoreError> {
+        let values = [(":now", s(now.to_string())), (":revision", n(record.revision))];
+        let update = "SET again_at = :now";
+        Ok(self.table.update_if(&record.pk, SK, update, "revision = :revision", &values).await?.is_some())
     }
 
     /// The doses with this name and birth date, whatever number they are under; at most twenty.

@@ -207,6 +207,17 @@ impl Notifications {
         Ok(())
     }
 
+    /// Whether the SMS of an occasion was sent.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn is_sent(&self, occasion: &Occasion) -> Result<bool, StoreError> {
+        let item = self.table.get(&occasion.pk, &occasion.sk).await?;
+        let record = item.map(|item| from_item::<NotificationRecord>(item, "notification")).transpose()?;
+        Ok(record.is_some_and(|record| record.sent.is_some()))
+    }
+
     /// The SMS to the phones that a dose had, oldest first.
     ///
     /// # Errors

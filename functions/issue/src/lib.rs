@@ -97,7 +97,10 @@ impl Issue {
         let before = DoseRecord::from_image(record.change.old_image);
         let Some(dose) = DoseRecord::from_image(record.change.new_image) else { return Ok(()) };
         let Some(id) = dose.certificate_id.clone() else { return Ok(()) };
-        if before.as_ref().is_some_and(|before| before.certificate_id.as_ref() == Some(&id)) {
+        let is_known = |before: &DoseRecord| {
+            before.certificate_id.as_ref() == Some(&id) && before.again_at == dose.again_at
+        };
+        if before.as_ref().is_some_and(is_known) {
             return Ok(());
         }
         // Of a new dose it would be a look for nothing, but where the record comes again, and then one is issued in vain.

@@ -3,8 +3,8 @@
 //! Each first dose of a series has its SMS, whatever it protects from. The SMS names no disease: the number may be wrong,
 //! and be a stranger's.
 //!
-//! Two things lead to it: the certificate of a first dose is issued, or the phone of such a dose is corrected. Either
-//! way, what counts is the dose as it is now, and whether the SMS to its phone of now was sent ([`Notifications`]).
+//! Three things lead to it: the certificate of a first dose is issued, the phone of such a dose is corrected, or an admin has it looked
+//! at again. Either way, what counts is the dose as it is now, and whether the SMS to its phone of now was sent ([`Notifications`]).
 //!
 //! What the helpdesk corrects is told to the phone on record, whichever dose it is; who had the phone before is told that it was
 //! replaced. Where a case is refused, or its person asked back, whoever opened it is told.
@@ -114,7 +114,7 @@ impl Notify {
         let before = DoseRecord::from_image(record.change.old_image);
         let after = DoseRecord::from_image(record.change.new_image);
         let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
-        if before.phone_version == after.phone_version {
+        if before.phone_version == after.phone_version && before.again_at == after.again_at {
             return Ok(());
         }
         if after.sms == Some(SmsReason::Corrected) && before.phone != after.phone {

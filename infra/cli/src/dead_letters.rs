@@ -1,20 +1,42 @@
 //! `bukti deadletters`: what a function could not work off, however often it was tried.
+//!
+//! The embedded stack keeps each event. The queue on AWS names places in the stream, which forgets them after a day, and a dose that
+//! is sent again changes nothing. So there the table is asked: which doses should have a certificate or an SMS and have none?
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
-use clap::Subcommand;
+use anyhow::{Context, Result};
+use aws_sdk_dynamodb::types::AttributeValue;
+use bukti_aws::{Certificates, DoseRecord, Doses, Notifications, Occasion};
+use clap::{Args, Subcommand};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
+use crate::progress::Progress;
 use crate::say;
+use crate::senders::read_while;
 use crate::target::{Target, Where};
+
+/// Doses that are looked after at the same time.
+const AT_ONCE: usize = 32;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Lists them: when, of which function, why, and the key of what it is about. Nothing personal is in it.
-    List,
+    /// Lists them: of which function, why, and the key of what it is about. Nothing personal is in it.
+    List(Options),
     /// Has each of them tried again, once what hindered it is mended. What works is gone, what fails again stays.
-    Redrive,
+    Redrive(Options),
+}
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Looks in the table for doses that lack their certificate or SMS, and not in the dead letters. On AWS it always does.
+    #[arg(long)]
+    by_table: bool,
+    /// In the table, doses that came less long ago than this are taken to be under way: 90m, 12h, 7d.
+    #[arg(long, default_value = "1h", value_name = "TIME", value_parser = read_while)]
+    older_than: SignedDuration,
 }
 
 #[derive(Deserialize)]
@@ -35,17 +57,15 @@ struct Redriven {
 ///
 /// # Errors
 ///
-/// Where no embedded stack answers.
+/// Where the Bukti does not answer.
 pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
-    let Some(target) = Target::find_embedded(place).await? else {
-        bail!(
-            "on AWS, dead letters lie in the stack's queue: the runbook in infra/README.md says how they are looked at and \
-             tried again"
-        )
-    };
-    eprintln!("With {}.", target.name);
+    let target = Target::find(place).await?;
+    let (Command::List(options) | Command::Redrive(options)) = command;
+    if options.by_table || target.site().is_none() {
+        return by_table(&target, command, options.older_than).await;
+    }
     match command {
-        Command::List => {
+        Command::List(_) => {
             let letters = target.ask_stack("/_dead_letters.json").await?;
             let letters: Vec<DeadLetter> = serde_json::from_slice(&letters).context("that is no list")?;
             for DeadLetter { at, consumer, code, about } in &letters {
@@ -54,11 +74,93 @@ pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
             eprintln!("{} dead letters", letters.len());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Redrive => {
+        Command::Redrive(_) => {
             let redriven = target.tell_stack("/_dead_letters/redrive").await?;
             let redriven: Redriven = serde_json::from_slice(&redriven).context("that is no answer")?;
             say(&format!("{} worked off, {} left\n", redriven.done, redriven.left));
             Ok(if redriven.left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
+}
+
+/// What a dose lacks.
+#[derive(Clone, Copy)]
+enum Lacks {
+    Certificate,
+    Sms,
+}
+
+/// What looks after doses.
+struct Looker {
+    doses: Doses,
+    certificates: Certificates,
+    notifications: Notifications,
+}
+
+impl Looker {
+    /// What a dose lacks that it should have.
+    async fn lacks(&self, dose: &DoseRecord) -> Result<Option<Lacks>> {
+        let Some(id) = &dose.certificate_id else { return Ok(None) };
+        let Some(certificate) = self.certificates.of_id(id).await? else {
+            return Ok(Some(Lacks::Certificate));
+        };
+        let told = certificate.revoked_at.is_none() && certificate.sms.is_some() && dose.phone.is_some();
+        let sent = !told || self.notifications.is_sent(&Occasion::dose(dose)).await?;
+        Ok((!sent).then_some(Lacks::Sms))
+    }
+
+    async fn look(&self, item: serde_dynamo::Item, before: Timestamp, again: bool) -> Result<Option<String>> {
+        let Some(dose) = DoseRecord::from_image(item).filter(|dose| dose.received_at < before) else {
+            return Ok(None);
+        };
+        let Some(lacks) = self.lacks(&dose).await? else { return Ok(None) };
+        if again {
+            self.doses.bring_again(&dose, Timestamp::now()).await?;
+        }
+        let (function, lacks) = match lacks {
+            Lacks::Certificate => ("issue", "certificate"),
+            Lacks::Sms => ("notify", "sms"),
+        };
+        Ok(Some(format!("{}  {function:<7} {lacks:<12} {} DOSE\n", dose.received_at, dose.pk)))
+    }
+}
+
+async fn by_table(target: &Target, command: &Command, older_than: SignedDuration) -> Result<ExitCode> {
+    let again = matches!(command, Command::Redrive(_));
+    let before = Timestamp::now() - older_than;
+    let aws = target.aws().await?;
+    let looker = Looker {
+        doses: Doses::new(&aws),
+        certificates: Certificates::new(&aws),
+        notifications: Notifications::new(&aws),
+    };
+    let scan = target.dynamodb.scan().table_name(target.table());
+    let scan = scan
+        .filter_expression("sk = :dose")
+        .expression_attribute_values(":dose", AttributeValue::S(DoseRecord::SK.to_owned()));
+    let items = scan.into_paginator().items().send();
+    let items = stream::unfold(items, async |mut items| Some((items.next().await?, items)));
+    let looked = items
+        .map_err(|error| anyhow::Error::new(error).context("the table cannot be read"))
+        .map_ok(|item| looker.look(serde_dynamo::Item::from(item), before, again))
+        .try_buffer_unordered(AT_ONCE);
+    let mut looked = std::pin::pin!(looked);
+    let progress = Progress::new();
+    let (mut seen, mut found) = (0u64, 0u64);
+    while let Some(line) = looked.next().await {
+        seen += 1;
+        if let Some(line) = line? {
+            found += 1;
+            say(&line);
+        }
+        progress.show(0, 0, &format!("{found} of {seen} doses"));
+    }
+    progress.end();
+    let what = if again {
+        "are brought again to the function that they lack it of"
+    } else {
+        "lack certificate or SMS"
+    };
+    eprintln!("{found} of {seen} doses {what}");
+    Ok(ExitCode::SUCCESS)
 }

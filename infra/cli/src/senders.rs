@@ -34,7 +34,7 @@ pub(crate) enum Command {
     List,
 }
 
-fn read_while(text: &str) -> Result<SignedDuration, String> {
+pub(crate) fn read_while(text: &str) -> Result<SignedDuration, String> {
     let span: jiff::Span = text.parse().map_err(|_| "this is no time such as 7d or 12h".to_owned())?;
     let days = jiff::SpanRelativeTo::days_are_24_hours();
     let duration = span.to_duration(days).map_err(|_| "this is too long".to_owned())?;

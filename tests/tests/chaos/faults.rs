@@ -248,6 +248,51 @@ fn poison_is_set_aside_and_worked_off_once_it_is_cured() {
     app.settle();
     assert_eq!(app.messages().len(), 20);
     assert_eq!(app.bukti_well(&["deadletters", "list"]), "");
+    let lacking = ["deadletters", "list", "--by-table", "--older-than", "0s"];
+    assert_eq!(app.bukti_well(&lacking), "", "nor does the table lack anything");
     let keyless = app.caller().call("POST", "/_dead_letters/redrive", None, b"");
     assert_eq!(keyless.status, 403, "not without the key");
+}
+
+/// As on AWS, where what was set aside is known by what the table lacks.
+#[test]
+fn what_was_set_aside_and_thrown_away_is_found_in_the_table() {
+    let ill = Arc::new(Mutex::new("issue"));
+    let never = Retry { first: Duration::from_millis(1), longest: Duration::from_millis(1), retries: 0 };
+    let app = TestApp::start_by(
+        |options| options.stream_retry = never,
+        |aws| {
+            let mut handlers = Handlers::bukti(aws);
+            let ailing = |source: StreamSource| {
+                let (inner, ill) = (Arc::clone(&source.handler), Arc::clone(&ill));
+                let handler = move |event: Event| {
+                    let is_ill = *ill.lock().unwrap() == source.name;
+                    let inner = Arc::clone(&inner);
+                    Box::pin(async move {
+                        assert!(!is_ill, "ill");
+                        inner(event).await
+                    }) as futures::future::BoxFuture<'static, _>
+                };
+                StreamSource { handler: Arc::new(handler), ..source }
+            };
+            handlers.streams = handlers.streams.into_iter().map(ailing).collect();
+            handlers
+        },
+    );
+    let list = ["deadletters", "list", "--by-table", "--older-than", "0s"];
+    let redrive = ["deadletters", "redrive", "--by-table", "--older-than", "0s"];
+    app.import(&[dose("E1")]);
+    assert_eq!(app.bukti_well(&["deadletters", "list", "--by-table"]), "", "it may be under way");
+    for lacks in ["issue   certificate", "notify  sms"] {
+        let lacking = app.bukti_well(&list);
+        assert!(lacking.contains(lacks) && lacking.lines().count() == 1, "{lacking}");
+        assert_eq!(app.messages().len(), 0);
+        // What comes next fails at the next function.
+        *ill.lock().unwrap() = if lacks.starts_with("issue") { "notify" } else { "none" };
+        assert_eq!(app.bukti_well(&redrive), lacking);
+        app.settle();
+    }
+    assert_eq!(app.bukti_well(&redrive), "");
+    app.settle();
+    assert_eq!(app.messages().len(), 1);
 }
