@@ -18,13 +18,17 @@ pub struct Running {
 impl Running {
     /// Starts it with its data in this folder.
     pub fn start(data: &Path, options: &[&OsStr]) -> Self {
-        let mut process = Command::new(program("bukti-local"))
-            .args(["--port", "0", "--data"])
-            .arg(data)
-            .args(options)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::start_by(data, |command| {
+            command.args(options);
+        })
+    }
+
+    /// Starts it otherwise than usual.
+    pub fn start_by(data: &Path, change: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new(program("bukti-local"));
+        command.args(["--port", "0", "--data"]).arg(data).stdout(Stdio::piped());
+        change(&mut command);
+        let mut process = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("Bukti is running at ").unwrap().to_owned();

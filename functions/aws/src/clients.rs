@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
 use crate::secrets::SEALS_AFTER;
-use crate::{Keys, Secrets, SecretsError, SecretsSource, Settings};
+use crate::{Keys, Metrics, Secrets, SecretsError, SecretsSource, Settings};
 
 /// Clients, keys and settings of a deployment.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub struct Aws {
     pub settings: Arc<Settings>,
     /// The keys of hashes and sealed fields.
     pub keys: Keys,
+    /// What happens, counted.
+    pub metrics: Metrics,
     pub(crate) secrets: Arc<Secrets>,
     /// When the secrets were read last.
     read_at: Arc<Mutex<Timestamp>>,
@@ -129,6 +131,7 @@ impl Aws {
         Ok(Self {
             settings: Arc::new(settings),
             keys,
+            metrics: Metrics::default(),
             secrets: Arc::new(secrets),
             read_at: Arc::new(Mutex::new(Timestamp::now())),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
@@ -136,6 +139,13 @@ impl Aws {
             sns: aws_sdk_sns::Client::from_conf(sns.build()),
             config,
         })
+    }
+
+    /// Tells CloudWatch what was counted, where that is on AWS. Functions do so after each piece of work.
+    pub fn tell_metrics(&self) {
+        if self.settings.endpoint.is_none() {
+            self.metrics.tell(&self.settings.table);
+        }
     }
 
     /// Reads the sealing keys again where that is a while ago, so that a new one is known before it seals. Functions do so

@@ -264,6 +264,11 @@ impl DoseRecord {
         (version > 0).then(|| keys.certificate_id(&self.pk, version))
     }
 
+    /// What is the same in all logs about this event, from its rows to its SMS: the beginning of its key, a keyed hash.
+    pub fn trace(&self) -> &str {
+        self.pk.strip_prefix("E#").and_then(|hash| hash.get(..12)).unwrap_or_default()
+    }
+
     /// The row that counts.
     ///
     /// # Errors

@@ -35,6 +35,7 @@ pub struct Sms {
     sender: String,
     rates: Rates,
     budget: Rate,
+    metrics: Metrics,
 }
 
 impl Sms {
@@ -43,7 +44,7 @@ impl Sms {
         let budget =
             Rate { name: "sms", window: SignedDuration::from_hours(24), most: aws.settings.sms_per_day };
         let (client, sender) = (aws.sns.clone(), aws.settings.sms_sender.clone());
-        Self { client, sender, rates: Rates::new(aws), budget }
+        Self { client, sender, rates: Rates::new(aws), budget, metrics: aws.metrics.clone() }
     }
 
     /// Takes one SMS from the day's budget, for one that anybody can have sent: SMS fraud has them sent by the thousand. What
@@ -93,10 +94,11 @@ impl Sms {
             .message_attributes("AWS.SNS.SMS.SenderID", attribute(&self.sender)?)
             .message_attributes("AWS.SNS.SMS.SMSType", attribute("Transactional")?)
             .send()
-            .await
-            .map_err(|error| {
-                SmsError::NotTaken(error.into_service_error().code().unwrap_or("no answer").to_owned())
-            })?;
+            .await;
+        self.metrics.count(Counter::Sms, if answer.is_ok() { "accepted" } else { "failed" });
+        let answer = answer.map_err(|error| {
+            SmsError::NotTaken(error.into_service_error().code().unwrap_or("no answer").to_owned())
+        })?;
         Ok(answer.message_id.unwrap_or_default())
     }
 }

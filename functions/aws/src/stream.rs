@@ -34,6 +34,7 @@ pub async fn each_record<E: Error>(
             response.batch_item_failures.push(failure);
         }
     }
+    aws.tell_metrics();
     response
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bukti_aws::{
-    Aws, CertificateRecord, Certificates, Copies, Documents, DoseRecord, Doses, Downloads, LinkTry, Links,
-    Login, Sessions,
+    Aws, CertificateRecord, Certificates, Copies, Counter, Documents, DoseRecord, Doses, Downloads, LinkTry,
+    Links, Login, Sessions,
 };
 use bukti_document::{DocumentError, Form, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
@@ -62,7 +62,12 @@ impl Holder {
 
     async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         match caller.endpoint() {
-            ("POST", "/api/links") => return self.open_link(request, caller, now).await,
+            ("POST", "/api/links") => {
+                let opened = self.open_link(request, caller, now).await;
+                let answer = opened.as_ref().map_or_else(|failure| failure.code().code(), |_| "opened");
+                self.aws.metrics.count(Counter::Links, answer);
+                return opened;
+            }
             ("POST", "/api/links/refusals") => return self.refuse_link(request, caller, now).await,
             _ => {}
         }

@@ -25,6 +25,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Its code.
+    pub fn code(&self) -> ProblemCode {
+        self.code
+    }
+
     /// A problem of this code.
     pub fn new(code: ProblemCode) -> Self {
         Self { code, errors: Vec::new(), tries_left: None, retry_after: None }

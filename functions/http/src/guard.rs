@@ -3,9 +3,9 @@
 //! Mobile networks put thousands of people behind one address, so what an address may have is much for one person. Before
 //! that the captcha gets harder with each failure, for a machine far more than for a person.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bukti_aws::{Aws, Rate, Rates, Taken, UsedCaptchas};
+use bukti_aws::{Aws, Counter, Rate, Rates, Taken, UsedCaptchas};
 use bukti_wire::{CaptchaChallenge, Function, ProblemCode};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
@@ -79,12 +79,19 @@ impl Guard {
         let handler = async {
             let caller = Caller::of(request, function, &self.aws)?;
             let result = route(&caller, now).await;
+            if let Err(failure) = &result {
+                self.aws.metrics.count(Counter::Problems, failure.code().code());
+            }
             if result.as_ref().is_err_and(Failure::is_failed_try) {
                 self.failed(&caller, now).await?;
             }
             result
         };
-        respond(&self.aws, handler, locale(request)).await
+        let began = Instant::now();
+        let answer = respond(&self.aws, handler, locale(request)).await;
+        self.aws.metrics.request(function.name(), began.elapsed());
+        self.aws.tell_metrics();
+        answer
     }
 
     /// A captcha for this caller.

@@ -74,6 +74,7 @@ impl Intake {
                 None => tracing::warn!("an object that is no feed was dropped"),
             }
         }
+        self.aws.tell_metrics();
         Ok(())
     }
 

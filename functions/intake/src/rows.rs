@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use bukti_aws::{Aws, DoseRecord, Doses, Incoming, Keys, Sender, StoreError};
+use bukti_aws::{Aws, Counter, DoseRecord, Doses, Incoming, Keys, Metrics, Sender, StoreError};
 use bukti_domain::{FeedRow, History, Origin, Outcome, Reason, no_formula};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -95,12 +95,13 @@ struct Known {
 pub struct Rows {
     doses: Doses,
     keys: Keys,
+    metrics: Metrics,
 }
 
 impl Rows {
     /// The rows of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { doses: Doses::new(aws), keys: aws.keys.clone() }
+        Self { doses: Doses::new(aws), keys: aws.keys.clone(), metrics: aws.metrics.clone() }
     }
 
     /// Keeps every row that can be kept, and says what became of each, as far as that is known from the rows that came until
@@ -128,13 +129,18 @@ impl Rows {
             .buffer_unordered(WRITERS);
         while let Some(record) = writing.try_next().await? {
             // Of an event's rows that are written side by side, the last to be written knows all.
+            tracing::info!(target: WAY, trace = record.trace(), revision = record.revision, "a row was kept");
             if kept.get(&record.pk).is_none_or(|known| known.revision <= record.revision) {
                 let is_anothers = record.is_anothers(source.facility());
                 let DoseRecord { pk, revision, history, .. } = record;
                 kept.insert(pk, Known { revision, history, is_anothers });
             }
         }
-        Ok(self.told(source, lines, &kept))
+        let told = self.told(source, lines, &kept);
+        for row in &told {
+            self.metrics.count(Counter::Rows, row.outcome.code());
+        }
+        Ok(told)
     }
 
     /// Keeps a row; patiently, since a table grows with its load, and many parts may come at once.

@@ -27,8 +27,8 @@
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
-    Aws, CertificateRecord, Certificates, DocumentSigners, Documents, DoseRecord, Doses, OpenError,
-    Revocation, Signers, SigningError, StoreError, each_record,
+    Aws, CertificateRecord, Certificates, Counter, DocumentSigners, Documents, DoseRecord, Doses, OpenError,
+    Revocation, RevokeOutcome, Signers, SigningError, StoreError, WAY, each_record,
 };
 use std::sync::Arc;
 
@@ -120,7 +120,10 @@ impl Issue {
             superseded.push(id.to_owned());
         }
         for earlier in superseded {
-            self.certificates.revoke(&earlier, Revocation::Superseded(&latest), now).await?;
+            let outcome = self.certificates.revoke(&earlier, Revocation::Superseded(&latest), now).await?;
+            if matches!(outcome, RevokeOutcome::Now) {
+                self.aws.metrics.count(Counter::Certificates, "superseded");
+            }
         }
         Ok(())
     }
@@ -151,7 +154,10 @@ impl Issue {
             &self.aws.keys,
         )
         .ok_or(IssueError::Incomplete)?;
-        if !self.certificates.issue(&certificate).await? {
+        if self.certificates.issue(&certificate).await? {
+            self.aws.metrics.count(Counter::Certificates, "issued");
+            tracing::info!(target: WAY, trace = record.trace(), "a certificate was issued");
+        } else {
             // Another has issued it in the meantime, with another signature: its document counts.
             self.documents.remove(&document).await?;
         }

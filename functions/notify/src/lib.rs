@@ -19,7 +19,7 @@ use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
     Aws, CaseRecord, CertificateRecord, Certificates, Claim, DoseRecord, Doses, DownloadFacts,
     DownloadRecord, Downloads, LinkRecord, Links, Notifications, Occasion, OpenError, Sms, SmsError,
-    SmsReason, StoreError, Token, each_record,
+    SmsReason, StoreError, Token, WAY, each_record,
 };
 use bukti_domain::{CaseNumber, CaseState, PhoneNumber};
 use bukti_locales::{Locale, fill};
@@ -245,14 +245,15 @@ impl Notify {
         text: &str,
     ) -> Result<(), NotifyError> {
         let paid = if download_of.is_some() { Paid::ByBudget } else { Paid::InAnyCase };
-        self.send_once(occasion, phone, paid, async |token| {
+        let sent = self.send_once(occasion, phone, paid, async |token| {
             self.links.make(token, dose, download_of, Timestamp::now()).await?;
             let settings = &self.aws.settings;
             let link = format!("{}/s/{}", settings.site_url, token.secret());
             let helpdesk = short_phone(&settings.helpdesk_phone);
             Ok(fill(Locale::Id, text, &[("link", &link), ("helpdesk", &helpdesk)]))
-        })
-        .await
+        });
+        sent.await
+            .inspect(|()| tracing::info!(target: WAY, trace = dose.trace(), "an SMS with a link is sent"))
     }
 
     /// Sends the SMS of an occasion, unless it was sent. Its text may hold a token, the same whenever it is tried again.

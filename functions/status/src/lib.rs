@@ -79,6 +79,9 @@ impl Status {
             }
         }
         let none = doses.is_empty().then(|| diagnosis::not_received().into());
+        for diagnosis in doses.iter().map(|dose| &dose.diagnosis).chain(&none) {
+            self.aws.metrics.count(Counter::Looks, diagnosis.code.code());
+        }
         if doses.is_empty() {
             self.guard.failed(caller, now).await?;
         }

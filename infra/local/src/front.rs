@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
+use bukti_aws::Metrics;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 
@@ -14,6 +15,7 @@ use crate::StackInfo;
 use crate::api::{self, Api};
 use crate::dynamodb::DynamoDb;
 use crate::feeds::Feeds;
+use crate::flow::{self, Waiting};
 use crate::outbox::{self, Outbox};
 use crate::s3::S3;
 use crate::site::{self, Site};
@@ -48,6 +50,7 @@ pub(crate) struct Running {
     pub(crate) feeds: Feeds,
     pub(crate) backlog: Backlog,
     pub(crate) redrive: Redrive,
+    pub(crate) metrics: Metrics,
 }
 
 /// Which service a call of the SDKs is for.
@@ -71,6 +74,9 @@ pub(crate) async fn answer(State(front): State<Arc<Front>>, request: Request) ->
     let path = request.uri().path();
     match path {
         "/_stack.json" => front.stack_json().await,
+        "/_flow" => front.flow("text/html; charset=utf-8", flow::page).await,
+        "/_flow.css" => own("text/css; charset=utf-8", flow::STYLE),
+        "/_metrics" => front.flow("text/plain; version=0.0.4; charset=utf-8", flow::metrics).await,
         "/_dead_letters.json" => front.dead_letters().await,
         "/_dead_letters/redrive" => front.redrive(request).await,
         "/_sms" => {
@@ -143,6 +149,19 @@ impl Front {
         };
         let _counted = Counted::new(&self.calls);
         running.api.answer(request).await
+    }
+
+    /// What was counted, in this form.
+    async fn flow(
+        &self,
+        content_type: &'static str,
+        form: impl FnOnce(&Metrics, &Waiting) -> String,
+    ) -> Response {
+        let Some(running) = self.running.get() else { return api::unavailable() };
+        let (backlog, letters) = (running.backlog.count().await, running.redrive.letters.summaries().await);
+        let (Ok(backlog), Ok(letters)) = (backlog, letters) else { return api::unavailable() };
+        let waiting = Waiting { backlog, dead_letters: letters.len() as u64 };
+        own(content_type, form(&running.metrics, &waiting))
     }
 
     async fn dead_letters(&self) -> Response {

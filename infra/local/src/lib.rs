@@ -30,6 +30,7 @@ mod dynamodb;
 pub mod feeds;
 mod files;
 mod filter;
+mod flow;
 mod folder;
 mod front;
 mod handlers;

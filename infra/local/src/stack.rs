@@ -297,7 +297,13 @@ impl Stack {
             workers.push(tokio::spawn(durable.clone().keep(stopped.clone())));
             workers.push(tokio::spawn(sweep(dynamodb, stream.clone(), checkpoints.clone(), stopped)));
             let backlog = Backlog { feeds: feeds.clone(), stream, checkpoints };
-            let running = Running { api: Api::new(handlers.http), feeds: feeds.clone(), backlog, redrive };
+            let running = Running {
+                api: Api::new(handlers.http),
+                feeds: feeds.clone(),
+                backlog,
+                redrive,
+                metrics: aws.metrics.clone(),
+            };
             // Set once, here. From now on a feed that is put makes an event by itself.
             let _ = front.running.set(running);
             for (key, size) in provision.feeds().await? {

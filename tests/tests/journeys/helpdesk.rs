@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bukti_aws::{Aws, Settings};
 use bukti_domain::FeedRow;
 use bukti_local::Handlers;
 use bukti_tests::between::{Cut, beside};

@@ -14,6 +14,7 @@ mod intake;
 mod keys;
 mod limits;
 mod link;
+mod metrics;
 mod quick_download;
 mod revoke;
 mod senders;
