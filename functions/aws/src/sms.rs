@@ -6,7 +6,7 @@ use aws_sdk_sns::types::MessageAttributeValue;
 use bukti_domain::PhoneNumber;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Aws, Rate, Rates, StoreError, Taken};
+use crate::{Aws, Counter, Metrics, Rate, Rates, StoreError, Taken};
 
 /// Why an SMS was not sent. Says nothing of number or text.
 #[derive(Debug, thiserror::Error)]

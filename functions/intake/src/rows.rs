@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use bukti_aws::{Aws, Counter, DoseRecord, Doses, Incoming, Keys, Metrics, Sender, StoreError};
+use bukti_aws::{Aws, Counter, DoseRecord, Doses, Incoming, Keys, Metrics, Sender, StoreError, WAY};
 use bukti_domain::{FeedRow, History, Origin, Outcome, Reason, no_formula};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;

@@ -1,7 +1,7 @@
 //! HTTP function `status`: what is answered without an account. The captcha, the status of a person's doses, requests for
 //! quick downloads, the vaccines, the API document.
 
-use bukti_aws::{Aws, Doses, DownloadFacts, Downloads};
+use bukti_aws::{Aws, Counter, Doses, DownloadFacts, Downloads};
 use bukti_domain::{PersonName, diagnosis, parse_date, vaccine_named, vaccines};
 use bukti_http::{
     Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field,

@@ -38,7 +38,8 @@ pub fn balanced(aws: &Aws, data: &Path, expected: &[Expected]) -> Books {
     let mut good = BTreeSet::new();
     for dose in &doses {
         let Some(id) = &dose.certificate_id else { continue };
-        let certificate = certificates.get(id).unwrap_or_else(|| panic!("{} has no certificate", dose.pk));
+        assert!(certificates.contains_key(id), "{} has no certificate", dose.pk);
+        let certificate = &certificates[id];
         assert!(certificate.revoked_at.is_none(), "the certificate of {} is not good", dose.pk);
         assert_eq!(certificate.event, dose.pk);
         assert!(good.insert(id.clone()), "{id} is of two doses");
