@@ -60,7 +60,9 @@ pub(crate) fn page(metrics: &Metrics, waiting: &Waiting) -> String {
         .to_owned();
     for (counter, title) in steps {
         let of: Vec<_> = counts.iter().filter(|((found, _), _)| *found == counter).collect();
-        let all: u64 = of.iter().map(|(_, count)| **count).sum();
+        // What was superseded was issued before, and stands in its own row.
+        let adds_up = |label: &str| counter != Counter::Certificates || label == "issued";
+        let all: u64 = of.iter().filter(|((_, label), _)| adds_up(label)).map(|(_, count)| **count).sum();
         let _ = write!(html, "<section>\n<h2>{title}</h2>\n<p class=\"all\">{all}</p>\n<dl>\n");
         for ((_, label), count) in of {
             let _ = writeln!(html, "<div><dt>{}</dt><dd>{count}</dd></div>", label.replace('_', " "));
