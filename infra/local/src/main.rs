@@ -76,7 +76,8 @@ fn say(stack: &Stack) {
         "Bukti is running at {url}\n\n\
          What to try next:\n  \
          cargo run -q -p bukti-cli -- import {feed}{endpoint}\n  \
-         {url}/_sms shows the SMS that were sent\n"
+         {url}/_sms shows the SMS that were sent\n  \
+         {url}/_flow shows how much has come how far\n"
     );
     let mut out = std::io::stdout().lock();
     // Whoever started it may have closed the pipe; it runs all the same.
