@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub enum Counter {
     /// Rows that came, by what they were judged to be.
     Rows,
-    /// Certificates, by what became of them: `issued`, `superseded`, `revoked`.
+    /// Certificates, by what became of them: `issued`, `superseded`.
     Certificates,
     /// SMS, by the service's word: `accepted`, `failed`.
     Sms,
