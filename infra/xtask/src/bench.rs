@@ -57,6 +57,12 @@ enum What {
         #[arg(long)]
         alone: bool,
     },
+    /// Answers a second at the embedded stack, to 64 who ask at once.
+    Status {
+        /// How many seconds each route is asked for.
+        #[arg(long, default_value_t = 10, value_parser = value_parser!(u64).range(1..))]
+        seconds: u64,
+    },
     /// What a visit to the site loads, and what Lighthouse says of it.
     Site,
 }
@@ -70,6 +76,7 @@ pub fn bench(project: &Project, options: &Options) -> Result<()> {
         What::Certificate { rounds } => certificate(project, rounds),
         What::Cost { people } => cost(project, people),
         What::Pipeline { rows, alone } => pipeline::measure(project, rows, alone),
+        What::Status { seconds } => pipeline::status(project, seconds),
         What::Site => site::measure(project),
     }
 }

@@ -2,6 +2,7 @@
 
 mod cost;
 mod functions;
+mod load;
 mod meter;
 
 use std::path::PathBuf;
@@ -28,10 +29,23 @@ enum Bench {
         #[arg(long, default_value_t = 300)]
         people: usize,
     },
+    /// Answers a second of a stack that runs.
+    Status {
+        /// Its address.
+        url: String,
+        /// The folder of its data.
+        data: PathBuf,
+        /// The feed that it has taken in.
+        feed: PathBuf,
+        /// How long each is asked for.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().bench {
         Bench::Cost { prices, template, people } => cost::bench(&prices, &template, people),
+        Bench::Status { url, data, feed, seconds } => load::bench(&url, &data, &feed, seconds),
     }
 }
