@@ -6,6 +6,7 @@
 
 mod pipeline;
 mod site;
+mod status;
 
 use std::ffi::OsString;
 use std::fs;
@@ -76,7 +77,7 @@ pub fn bench(project: &Project, options: &Options) -> Result<()> {
         What::Certificate { rounds } => certificate(project, rounds),
         What::Cost { people } => cost(project, people),
         What::Pipeline { rows, alone } => pipeline::measure(project, rows, alone),
-        What::Status { seconds } => pipeline::status(project, seconds),
+        What::Status { seconds } => status::measure(project, seconds),
         What::Site => site::measure(project),
     }
 }
