@@ -37,7 +37,10 @@ pub fn deploy(project: &Project, options: &Options) -> Result<()> {
     let sam = Sam::install(project)?;
     let site = site::build(project, options.wasm_toolchain)?;
     let config_env = ["--config-env", &options.config_env];
-    run::stream(sam.command("sam")?.arg("build").args(config_env), "The message above says which function.")?;
+    let mut build = sam.command("sam")?;
+    // A tenth smaller, for twice the time.
+    build.arg("build").args(config_env).env("CARGO_PROFILE_RELEASE_LTO", "fat");
+    run::stream(&mut build, "The message above says which function.")?;
     let settings = fs::read(project.root.join("samconfig.toml"))?;
     name_version(&project.root.join(".aws-sam/build"), &settings)?;
     let mut deploy = sam.command("sam")?;
