@@ -6,10 +6,9 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use aws_sdk_dynamodb::types::AttributeValue;
 use bukti_aws::{Certificates, DoseRecord, Doses, Notifications, Occasion};
 use clap::{Args, Subcommand};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
@@ -109,10 +108,10 @@ impl Looker {
         Ok((!sent).then_some(Lacks::Sms))
     }
 
-    async fn look(&self, item: serde_dynamo::Item, before: Timestamp, again: bool) -> Result<Option<String>> {
-        let Some(dose) = DoseRecord::from_image(item).filter(|dose| dose.received_at < before) else {
+    async fn look(&self, dose: DoseRecord, before: Timestamp, again: bool) -> Result<Option<String>> {
+        if dose.received_at >= before {
             return Ok(None);
-        };
+        }
         let Some(lacks) = self.lacks(&dose).await? else { return Ok(None) };
         if again {
             self.doses.bring_again(&dose, Timestamp::now()).await?;
@@ -134,22 +133,13 @@ async fn by_table(target: &Target, command: &Command, older_than: SignedDuration
         certificates: Certificates::new(&aws),
         notifications: Notifications::new(&aws),
     };
-    let scan = target.dynamodb.scan().table_name(target.table());
-    let scan = scan
-        .filter_expression("sk = :dose")
-        .expression_attribute_values(":dose", AttributeValue::S(DoseRecord::SK.to_owned()));
-    let items = scan.into_paginator().items().send();
-    let items = stream::unfold(items, async |mut items| Some((items.next().await?, items)));
-    let looked = items
-        .map_err(|error| anyhow::Error::new(error).context("the table cannot be read"))
-        .map_ok(|item| looker.look(serde_dynamo::Item::from(item), before, again))
-        .try_buffer_unordered(AT_ONCE);
-    let mut looked = std::pin::pin!(looked);
+    let looked = target.doses().map_ok(|dose| looker.look(dose, before, again));
+    let mut looked = std::pin::pin!(looked.try_buffer_unordered(AT_ONCE));
     let progress = Progress::new();
     let (mut seen, mut found) = (0u64, 0u64);
-    while let Some(line) = looked.next().await {
+    while let Some(line) = looked.try_next().await? {
         seen += 1;
-        if let Some(line) = line? {
+        if let Some(line) = line {
             found += 1;
             say(&line);
         }

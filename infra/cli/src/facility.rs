@@ -4,9 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use bukti_aws::DoseRecord;
 use bukti_domain::{Reason, Verdict, no_formula};
 use clap::Subcommand;
+use futures::TryStreamExt;
 
 use crate::progress::Progress;
 use crate::target::{Target, Where};
@@ -43,17 +43,10 @@ pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
         "reasons",
     ])?;
     let progress = Progress::new();
-    let scan = target.dynamodb.scan().table_name(target.table());
-    let scan = scan.filter_expression("sk = :dose").expression_attribute_values(
-        ":dose",
-        aws_sdk_dynamodb::types::AttributeValue::S(DoseRecord::SK.to_owned()),
-    );
-    let mut items = scan.into_paginator().items().send();
+    let mut doses = std::pin::pin!(target.doses());
     let (mut seen, mut told) = (0u64, 0u64);
-    while let Some(item) = items.next().await {
-        let item = serde_dynamo::Item::from(item.context("the table cannot be read")?);
+    while let Some(dose) = doses.try_next().await? {
         seen += 1;
-        let Some(dose) = DoseRecord::from_image(item) else { continue };
         if !is_for_the_facility(dose.verdict, &dose.reasons) {
             continue;
         }
@@ -62,8 +55,8 @@ pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
             continue;
         }
         // A date that is no day of a vaccination may be somebody's birth date.
-        let is_a_day = dose.dose(&aws.keys).is_ok_and(|dose| dose.vaccination_date.is_some())
-            && !dose.reasons.contains(&Reason::VaccinationBeforeBirth);
+        let is_a_day =
+            row.dose().vaccination_date.is_some() && !dose.reasons.contains(&Reason::VaccinationBeforeBirth);
         let vaccination_date = if is_a_day { &*row.tanggal_vaksinasi } else { "" };
         let reasons: Vec<&str> = dose.reasons.iter().map(|reason| reason.code()).collect();
         let fields = [

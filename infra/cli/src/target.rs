@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use aws_config::{BehaviorVersion, SdkConfig};
-use bukti_aws::{Aws, Endpoint, Jobs, PublicFiles, Secrets, SecretsSource, Settings, s3_client};
+use aws_sdk_dynamodb::types::AttributeValue;
+use bukti_aws::{Aws, DoseRecord, Endpoint, Jobs, PublicFiles, Secrets, SecretsSource, Settings, s3_client};
 use bukti_hcert::Root;
 use clap::Args;
+use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
@@ -200,6 +202,18 @@ impl Target {
         let endpoint = self.embedded.as_deref().context("that is on AWS")?;
         let (_, key) = self.settings.credentials.as_ref().context("that is on AWS")?;
         fetch::told(&format!("{endpoint}{path}"), key).await
+    }
+
+    /// All doses of the table, one after the other.
+    pub(crate) fn doses(&self) -> impl Stream<Item = Result<DoseRecord>> {
+        let scan = self.dynamodb.scan().table_name(self.table()).filter_expression("sk = :dose");
+        let scan = scan.expression_attribute_values(":dose", AttributeValue::S(DoseRecord::SK.to_owned()));
+        let items = scan.into_paginator().items().send();
+        let items = stream::unfold(items, async |mut items| Some((items.next().await?, items)));
+        items.filter_map(async |item| match item.context("the table cannot be read") {
+            Ok(item) => DoseRecord::from_image(item.into()).map(Ok),
+            Err(error) => Some(Err(error)),
+        })
     }
 
     /// The table's name.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bukti_aws::{Counter, Metrics};
 
 /// The style of the page.
-pub(crate) const STYLE: &str = include_str!("flow.css");
+pub(crate) const STYLE: &str = concat!(include_str!("pages.css"), include_str!("flow.css"));
 
 /// What is still to do.
 pub(crate) struct Waiting {

@@ -139,7 +139,7 @@ fn read(path: &Path, mut each: impl FnMut(serde_json::Result<Entry>)) -> io::Res
 }
 
 /// The style sheet of [`page`].
-pub(crate) const STYLE: &str = include_str!("outbox.css");
+pub(crate) const STYLE: &str = concat!(include_str!("pages.css"), include_str!("outbox.css"));
 
 /// The conversations on a page. More would make a browser slow, and nobody scrolls that far.
 const SHOWN: usize = 100;

@@ -472,14 +472,14 @@ impl Redrive {
 
     async fn deliver(&self, letter: DeadLetter) -> bool {
         match self.streams.iter().find(|source| source.name == letter.consumer) {
-            Some(source) => match serde_json::from_value(letter.event) {
-                Ok(event) => source.redrive(event).await,
-                Err(_) => false,
-            },
-            None => match serde_json::from_value(letter.event) {
-                Ok(event) => self.feeds.redrive(event).await,
-                Err(_) => false,
-            },
+            Some(source) => {
+                let Ok(event) = serde_json::from_value(letter.event) else { return false };
+                source.redrive(event).await
+            }
+            None => {
+                let Ok(event) = serde_json::from_value(letter.event) else { return false };
+                self.feeds.redrive(event).await
+            }
         }
     }
 }

@@ -190,6 +190,24 @@ fn a_fifth_of_all_calls_fail() {
     assert_eq!(chance.faults.len(), 6, "of each kind: {:?}", chance.faults);
 }
 
+/// Bukti's functions, of which some fail with some events: by the function's name.
+fn failing(aws: &Aws, fails: impl Fn(&str, &Event) -> bool + Clone + Send + Sync + 'static) -> Handlers {
+    let mut handlers = Handlers::bukti(aws);
+    let ailing = |source: StreamSource| {
+        let (inner, fails) = (Arc::clone(&source.handler), fails.clone());
+        let handler = move |event: Event| {
+            let (fails, inner) = (fails(source.name, &event), Arc::clone(&inner));
+            Box::pin(async move {
+                assert!(!fails, "ill");
+                inner(event).await
+            }) as futures::future::BoxFuture<'static, _>
+        };
+        StreamSource { handler: Arc::new(handler), ..source }
+    };
+    handlers.streams = handlers.streams.into_iter().map(ailing).collect();
+    handlers
+}
+
 #[test]
 fn poison_is_set_aside_and_worked_off_once_it_is_cured() {
     let cured = Arc::new(AtomicBool::new(false));
@@ -198,30 +216,18 @@ fn poison_is_set_aside_and_worked_off_once_it_is_cured() {
     let app = TestApp::start_by(
         |options| options.stream_retry = fast,
         |aws| {
-            let mut handlers = Handlers::bukti(aws);
-            let poisoned = |source: StreamSource| {
-                let (inner, cured) = (Arc::clone(&source.handler), Arc::clone(&is_cured));
-                let poison: Arc<Mutex<Option<String>>> = Arc::default();
-                let handler = move |event: Event| {
-                    let key =
-                        |record: &EventRecord, name: &str| format!("{:?}", record.change.keys.get(name));
-                    let keys = event.records.iter().map(|record| key(record, "pk") + &key(record, "sk"));
-                    // The first dose at `issue`, the first certificate at `notify`.
-                    let keys: Vec<String> = keys.filter(|key| !key.contains("SIGNER")).collect();
-                    let mut poison = poison.lock().unwrap();
-                    *poison = poison.take().or_else(|| keys.first().cloned());
-                    let ill =
-                        !cured.load(Ordering::SeqCst) && poison.as_ref().is_some_and(|it| keys.contains(it));
-                    let inner = Arc::clone(&inner);
-                    Box::pin(async move {
-                        assert!(!ill, "poison");
-                        inner(event).await
-                    }) as futures::future::BoxFuture<'static, _>
-                };
-                StreamSource { handler: Arc::new(handler), ..source }
-            };
-            handlers.streams = handlers.streams.into_iter().map(poisoned).collect();
-            handlers
+            let poisons: Arc<Mutex<BTreeMap<String, String>>> = Arc::default();
+            failing(aws, move |function, event| {
+                let key = |record: &EventRecord, name: &str| format!("{:?}", record.change.keys.get(name));
+                let keys = event.records.iter().map(|record| key(record, "pk") + &key(record, "sk"));
+                // The first dose at `issue`, the first certificate at `notify`.
+                let keys: Vec<String> = keys.filter(|key| !key.contains("SIGNER")).collect();
+                let mut poisons = poisons.lock().unwrap();
+                if let (Some(first), false) = (keys.first(), poisons.contains_key(function)) {
+                    poisons.insert(function.to_owned(), first.clone());
+                }
+                !is_cured.load(Ordering::SeqCst) && poisons.get(function).is_some_and(|it| keys.contains(it))
+            })
         },
     );
     let rows: Vec<_> = (0..20)
@@ -262,21 +268,8 @@ fn what_was_set_aside_and_thrown_away_is_found_in_the_table() {
     let app = TestApp::start_by(
         |options| options.stream_retry = never,
         |aws| {
-            let mut handlers = Handlers::bukti(aws);
-            let ailing = |source: StreamSource| {
-                let (inner, ill) = (Arc::clone(&source.handler), Arc::clone(&ill));
-                let handler = move |event: Event| {
-                    let is_ill = *ill.lock().unwrap() == source.name;
-                    let inner = Arc::clone(&inner);
-                    Box::pin(async move {
-                        assert!(!is_ill, "ill");
-                        inner(event).await
-                    }) as futures::future::BoxFuture<'static, _>
-                };
-                StreamSource { handler: Arc::new(handler), ..source }
-            };
-            handlers.streams = handlers.streams.into_iter().map(ailing).collect();
-            handlers
+            let ill = Arc::clone(&ill);
+            failing(aws, move |function, _| *ill.lock().unwrap() == function)
         },
     );
     let list = ["deadletters", "list", "--by-table", "--older-than", "0s"];

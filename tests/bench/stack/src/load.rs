@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use bukti_domain::FeedRow;
 use bukti_tests::caller::{Caller, Raw};
 use bukti_tests::{Reply, outbox};
 use serde_json::json;
@@ -20,13 +21,6 @@ const WARM: Duration = Duration::from_secs(1);
 const GOAL: f64 = 3000.0;
 /// … of which 99 in a hundred take at most so many milliseconds.
 const GOAL_P99: f64 = 50.0;
-
-/// Somebody of whom the stack has a dose.
-struct Person {
-    name: String,
-    nik: String,
-    phone: String,
-}
 
 /// What a run came to.
 struct Outcome {
@@ -47,7 +41,7 @@ pub fn bench(url: &str, data: &Path, feed: &Path, seconds: u64) -> Result<()> {
     let caller = Caller::new(url, data);
     let (cookie, list) = log_in(&caller, url, &people)?;
     let look = |caller: &Caller, at: usize| {
-        let Person { name, nik, .. } = &people[at % people.len()];
+        let FeedRow { nama: name, nik, .. } = &people[at % people.len()];
         caller.post("/api/status", &json!({"name": name, "nik": nik, "captcha": caller.captcha()}))
     };
     let captcha = |caller: &Caller, _| caller.call("GET", "/api/captcha", None, b"");
@@ -80,37 +74,27 @@ pub fn bench(url: &str, data: &Path, feed: &Path, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-/// People with an identity number and a phone.
-fn people(feed: &Path) -> Result<Vec<Person>> {
-    let feed = std::fs::read_to_string(feed).with_context(|| format!("{} is not there", feed.display()))?;
-    let mut lines = feed.lines();
-    let names: Vec<&str> = lines.next().context("the feed is empty")?.split(',').collect();
-    let column = |name: &str| names.iter().position(|found| *found == name).context("a column is missing");
-    let (name, nik, phone) = (column("nama")?, column("nik")?, column("no_hp")?);
-    // Whoever has a comma in a field is left out.
-    let rows = lines.map(|line| line.split(',').collect::<Vec<_>>()).filter(|row| row.len() == names.len());
-    let people =
-        rows.map(|row| Person { name: row[name].into(), nik: row[nik].into(), phone: row[phone].into() });
-    let people: Vec<_> = people
-        .filter(|person| {
-            person.nik.len() == 16 && person.phone.starts_with("08") && !person.name.contains('"')
-        })
-        .collect();
+/// Rows of people with an identity number and a phone.
+fn people(feed: &Path) -> Result<Vec<FeedRow>> {
+    let rows = csv::Reader::from_path(feed).with_context(|| format!("{} is not there", feed.display()))?;
+    let rows: Vec<FeedRow> = rows.into_deserialize().collect::<Result<_, _>>()?;
+    let has_both = |row: &FeedRow| row.nik.len() == 16 && row.no_hp.starts_with("08");
+    let people: Vec<_> = rows.into_iter().filter(has_both).collect();
     ensure!(!people.is_empty(), "nobody in the feed has number and phone");
     Ok(people)
 }
 
 /// The cookie of somebody's session, and the address of their certificates.
-fn log_in(caller: &Caller, url: &str, people: &[Person]) -> Result<(String, String)> {
+fn log_in(caller: &Caller, url: &str, people: &[FeedRow]) -> Result<(String, String)> {
     for person in people {
-        let asked = json!({"phone": person.phone, "name": person.name, "captcha": caller.captcha()});
+        let asked = json!({"phone": person.no_hp, "name": person.nama, "captcha": caller.captcha()});
         if caller.post("/api/otp", &asked).status != 202 {
             continue;
         }
         let code = outbox(url).pop().context("no code was sent")?.text;
         let code = code.rsplit('#').next().unwrap_or_default().trim().to_owned();
         let session: Reply =
-            caller.post("/api/sessions", &json!({"phone": person.phone, "code": code})).into();
+            caller.post("/api/sessions", &json!({"phone": person.no_hp, "code": code})).into();
         let cookie = session.cookie.context("nobody was logged in")?;
         let listed = caller.call("GET", "/api/people", Some(&cookie), b"").json();
         if let Some(id) = listed["people"][0]["id"].as_str() {
