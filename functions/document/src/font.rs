@@ -4,6 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use allsorts::binary::read::ReadScope;
+use allsorts::font_data::FontData;
+use allsorts::subset::{CmapTarget, SubsetProfile, subset};
 use bukti_domain::transliterate;
 use printpdf::{FontId, ParsedFont, PdfFont};
 
@@ -27,7 +30,7 @@ pub(crate) struct Fonts {
 /// One weight of the font.
 #[derive(Debug)]
 pub(crate) struct Face {
-    /// The name of the font in a document. PDF wants six capitals before the name of a subset.
+    /// What pages call the font. PDF wants six capitals before the name of a subset (ISO 32000-1, 9.6.4), and these are they.
     pub(crate) id: FontId,
     parsed: ParsedFont,
     /// Advance widths in font units.
@@ -45,8 +48,12 @@ pub(crate) fn fonts() -> Result<&'static Fonts, DocumentError> {
     FONTS
         .get_or_init(|| {
             Some(Fonts {
-                regular: Face::parse("BUKTIR", include_bytes!("../fonts/NotoSans-Regular.ttf"))?,
-                bold: Face::parse("BUKTIB", include_bytes!("../fonts/NotoSans-Bold.ttf"))?,
+                regular: Face::parse(
+                    "BUKTIR",
+                    "NotoSans-Regular",
+                    include_bytes!("../fonts/NotoSans-Regular.ttf"),
+                )?,
+                bold: Face::parse("BUKTIB", "NotoSans-Bold", include_bytes!("../fonts/NotoSans-Bold.ttf"))?,
             })
         })
         .as_ref()
@@ -54,17 +61,18 @@ pub(crate) fn fonts() -> Result<&'static Fonts, DocumentError> {
 }
 
 impl Face {
-    fn parse(id: &str, bytes: &[u8]) -> Option<Self> {
-        let parsed = ParsedFont::from_bytes(bytes, 0, &mut Vec::new())?;
+    fn parse(id: &str, name: &str, bytes: &[u8]) -> Option<Self> {
+        let mut parsed = ParsedFont::from_bytes(bytes, 0, &mut Vec::new())?;
+        parsed.font_name = Some(format!("{id}+{name}"));
         let glyphs: Vec<u16> = (0..TABLE_END as u32)
             .map(|character| parsed.lookup_glyph_index(character).unwrap_or_default())
             .collect();
-        let advance = |glyph| parsed.get_horizontal_advance(glyph);
+        let advance = |glyph| parsed.get_glyph_width(glyph).unwrap_or_default();
         let advances =
             glyphs.iter().map(|glyph| if *glyph == 0 { LACKING } else { advance(*glyph) }).collect();
         let replacement = parsed.lookup_glyph_index(u32::from(REPLACEMENT))?;
         let replacement_advance = advance(replacement);
-        let units_per_em = f32::from(parsed.pdf_font_metrics.units_per_em);
+        let units_per_em = f32::from(parsed.units_per_em);
         Some(Self {
             id: FontId(id.to_owned()),
             parsed,
@@ -76,9 +84,32 @@ impl Face {
         })
     }
 
-    /// The font as a document takes it.
-    pub(crate) fn embedded(&self) -> PdfFont {
-        PdfFont::new(self.parsed.clone())
+    /// The font as a document takes it, with the glyphs of these letters alone, in the order of [`Face::kept`].
+    pub(crate) fn embedded(&self, letters: &BTreeSet<char>) -> Result<PdfFont, DocumentError> {
+        // The first glyph of a font is what is drawn where there is none.
+        let kept: Vec<u16> = std::iter::once(0).chain(self.kept(letters)).collect();
+        let small = || {
+            let font = ReadScope::new(&self.parsed.original_bytes).read::<FontData<'_>>().ok()?;
+            let tables = font.table_provider(0).ok()?;
+            subset(&tables, &kept, &SubsetProfile::Pdf, CmapTarget::Unicode).ok()
+        };
+        let mut embedded =
+            ParsedFont { original_bytes: small().ok_or(DocumentError::Font)?, ..self.parsed.clone() };
+        embedded.codepoint_to_glyph.clear();
+        embedded.glyph_widths.clear();
+        let codes = self.codes(letters);
+        for letter in letters {
+            let code = codes.of(*letter);
+            embedded.set_codepoint_mapping(u32::from(*letter), code);
+            let width = kept.get(usize::from(code)).and_then(|glyph| self.parsed.get_glyph_width(*glyph));
+            embedded.set_glyph_width(code, width.unwrap_or_default());
+        }
+        Ok(PdfFont::new(embedded))
+    }
+
+    /// The glyphs of these letters, in the order of the font.
+    fn kept(&self, letters: &BTreeSet<char>) -> BTreeSet<u16> {
+        letters.iter().map(|letter| self.glyph(*letter)).collect()
     }
 
     /// The font's glyph of a character; of [`REPLACEMENT`] where it has none.
@@ -89,9 +120,9 @@ impl Face {
         }
     }
 
-    /// The codes of glyphs in a document whose font has these letters alone. printpdf numbers the glyphs that it keeps from 1, in the order of the font.
+    /// The codes of glyphs in a document whose font has these letters alone: from 1, in the order of the font.
     pub(crate) fn codes(&self, letters: &BTreeSet<char>) -> Codes {
-        let kept: BTreeSet<u16> = letters.iter().map(|letter| self.glyph(*letter)).collect();
+        let kept = self.kept(letters);
         let code = |glyph: u16| kept.iter().position(|kept| *kept == glyph).map_or(0, |at| at as u16 + 1);
         let mut codes = vec![0; TABLE_END];
         for letter in letters {

@@ -17,6 +17,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpRequestContext};
 use lambda_http::request::LambdaRequest;
 use percent_encoding::percent_decode_str;
+use tokio::sync::Semaphore;
 
 use crate::call::{TIMEOUT, call};
 
@@ -32,15 +33,20 @@ const LONGEST_BODY: usize = 4 * 1024 * 1024;
 /// How long a function may take: API Gateway waits 30 s, and the functions are given one less.
 const TIME_LIMIT: Duration = Duration::from_secs(29);
 
+/// So many requests are with the functions at once, as AWS Lambda has so many instances. Who comes then is told to come again at
+/// once, instead of waiting longer than anybody waits: what is under way is answered as fast as ever.
+const AT_ONCE: usize = 256;
+
 /// The gateway.
 pub(crate) struct Api {
     handler: HttpHandler,
     time_limit: Duration,
+    places: Semaphore,
 }
 
 impl Api {
     pub(crate) fn new(handler: HttpHandler) -> Self {
-        Self { handler, time_limit: TIME_LIMIT }
+        Self { handler, time_limit: TIME_LIMIT, places: Semaphore::new(AT_ONCE) }
     }
 
     /// Answers a request under `/api/`.
@@ -50,6 +56,9 @@ impl Api {
         let locale = Locale::from_tag(tags.unwrap_or_default());
         let Some((route, path_parameters)) = find(parts.method.as_str(), parts.uri.path()) else {
             return problem(StatusCode::NOT_FOUND, ProblemCode::NotFound, locale);
+        };
+        let Ok(_place) = self.places.try_acquire() else {
+            return unavailable(locale);
         };
         let body = match Limited::new(body, LONGEST_BODY).collect().await {
             Ok(body) => body.to_bytes(),
@@ -208,9 +217,10 @@ fn problem(status: StatusCode, code: ProblemCode, locale: Locale) -> Response {
     response
 }
 
-/// What is answered while the functions are not there: before the start is done, and once the stop has begun.
-pub(crate) fn unavailable() -> Response {
-    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Unavailable, Locale::default());
+/// What is answered while the functions are not there, before the start is done and once the stop has begun, and while all of
+/// them are busy.
+pub(crate) fn unavailable(locale: Locale) -> Response {
+    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Unavailable, locale);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
     response
 }
@@ -317,6 +327,32 @@ mod tests {
         }
         let long = request("POST", "/api/status").body(vec![b' '; LONGEST_BODY + 1].into()).unwrap();
         assert_eq!(call(&echo(), long).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test]
+    async fn who_comes_while_all_are_busy_is_told_so_at_once() {
+        let (go, wait) = tokio::sync::watch::channel(false);
+        let api = Api::new(Arc::new(move |_, _| {
+            let mut wait = wait.clone();
+            Box::pin(async move {
+                let _ = wait.wait_for(|go| *go).await;
+                lambda_http::Response::new(Body::Text("{}".to_owned()))
+            })
+        }));
+        let asked =
+            || request("GET", "/api/captcha").header("accept-language", "en").body(axum::body::Body::empty());
+        let busy = futures::future::join_all((0..AT_ONCE).map(|_| call(&api, asked().unwrap())));
+        let more = async {
+            let (status, headers, answer) = call(&api, asked().unwrap()).await;
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(headers["retry-after"], "2");
+            assert_eq!(answer["code"], "unavailable");
+            assert_eq!(answer["title"], text(Locale::En, "problems.unavailable.title"));
+            go.send(true).unwrap();
+        };
+        let (busy, ()) = futures::future::join(busy, more).await;
+        assert!(busy.iter().all(|(status, ..)| *status == StatusCode::OK));
+        assert_eq!(call(&api, asked().unwrap()).await.0, StatusCode::OK, "there is a place again");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use bukti_aws::Metrics;
+use bukti_locales::Locale;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 
@@ -145,7 +146,7 @@ impl Front {
 
     async fn answer_api(&self, request: Request) -> Response {
         let Some(running) = self.running.get().filter(|_| !*self.stop.borrow()) else {
-            return api::unavailable();
+            return api::unavailable(Locale::default());
         };
         let _counted = Counted::new(&self.calls);
         running.api.answer(request).await
@@ -157,15 +158,17 @@ impl Front {
         content_type: &'static str,
         form: impl FnOnce(&Metrics, &Waiting) -> String,
     ) -> Response {
-        let Some(running) = self.running.get() else { return api::unavailable() };
+        let Some(running) = self.running.get() else { return api::unavailable(Locale::default()) };
         let (backlog, letters) = (running.backlog.count().await, running.redrive.letters.summaries().await);
-        let (Ok(backlog), Ok(letters)) = (backlog, letters) else { return api::unavailable() };
+        let (Ok(backlog), Ok(letters)) = (backlog, letters) else {
+            return api::unavailable(Locale::default());
+        };
         let waiting = Waiting { backlog, dead_letters: letters.len() as u64 };
         own(content_type, form(&running.metrics, &waiting))
     }
 
     async fn dead_letters(&self) -> Response {
-        let Some(running) = self.running.get() else { return api::unavailable() };
+        let Some(running) = self.running.get() else { return api::unavailable(Locale::default()) };
         match running.redrive.letters.summaries().await {
             Ok(letters) => own("application/json", serde_json::to_vec(&letters).unwrap_or_default()),
             Err(error) => unreadable(&error, "The dead letters cannot be read.\n"),
@@ -183,7 +186,7 @@ impl Front {
             return text(StatusCode::FORBIDDEN, "Use `bukti deadletters redrive`.\n");
         }
         let Some(running) = self.running.get().filter(|_| !*self.stop.borrow()) else {
-            return api::unavailable();
+            return api::unavailable(Locale::default());
         };
         match running.redrive.all().await {
             Ok(redriven) => own("application/json", serde_json::to_vec(&redriven).unwrap_or_default()),
@@ -196,7 +199,7 @@ impl Front {
             Some(running) => running.backlog.count().await.ok(),
             None => None,
         };
-        let Some(backlog) = backlog else { return api::unavailable() };
+        let Some(backlog) = backlog else { return api::unavailable(Locale::default()) };
         let mut info = serde_json::to_value(&self.info).unwrap_or_default();
         info["backlog"] = backlog.into();
         info["repeated_sms"] = self.outbox.repeated().into();

@@ -1,9 +1,11 @@
-//! Measures Bukti, beside others that do the like: certificates all on one core, by turns; the site in a browser; what AWS takes
-//! for it.
+//! Measures Bukti, beside others that do the like: certificates all on one core, by turns; functions that start; feeds; many who
+//! ask; the site in a browser; what AWS takes for it.
 //!
 //! What is measured is in `tests/bench`: Bukti and plain Rust in its programs, the others in `peers/`. Packages and
 //! what the runs write are under the target folder.
 
+mod cold;
+mod people;
 mod pipeline;
 mod site;
 mod status;
@@ -43,6 +45,8 @@ enum What {
         #[arg(long, default_value_t = 2000, value_parser = value_parser!(u32).range(1..))]
         rounds: u32,
     },
+    /// From the start of a function's process to its first answer, beside Node and Python.
+    Cold,
     /// What AWS takes for a million people, by walking some through everything.
     Cost {
         /// How many people are measured.
@@ -75,6 +79,7 @@ enum What {
 pub fn bench(project: &Project, options: &Options) -> Result<()> {
     match options.what {
         What::Certificate { rounds } => certificate(project, rounds),
+        What::Cold => cold::measure(project),
         What::Cost { people } => cost(project, people),
         What::Pipeline { rows, alone } => pipeline::measure(project, rows, alone),
         What::Status { seconds } => status::measure(project, seconds),

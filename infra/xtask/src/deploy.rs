@@ -39,10 +39,12 @@ pub fn deploy(project: &Project, options: &Options) -> Result<()> {
     let config_env = ["--config-env", &options.config_env];
     let mut build = sam.command("sam")?;
     // A tenth smaller, for twice the time.
-    build.arg("build").args(config_env).env("CARGO_PROFILE_RELEASE_LTO", "fat");
+    lean(build.arg("build").args(config_env)).env("CARGO_PROFILE_RELEASE_LTO", "fat");
     run::stream(&mut build, "The message above says which function.")?;
+    let built = project.root.join(".aws-sam/build");
+    inspect(&built)?;
     let settings = fs::read(project.root.join("samconfig.toml"))?;
-    name_version(&project.root.join(".aws-sam/build"), &settings)?;
+    name_version(&built, &settings)?;
     let mut deploy = sam.command("sam")?;
     deploy.arg("deploy").args(config_env).arg("--no-fail-on-empty-changeset");
     run::stream(
@@ -172,14 +174,39 @@ fn templates(project: &Project) -> Result<Vec<PathBuf>> {
     Ok(templates)
 }
 
-/// Compiles all functions as `sam build` does, and sees whether Lambda can run them. Gives the folder of the result.
+/// Compiles all functions as `sam build` does. Gives the folder of the result.
 fn build(sam: &Sam<'_>) -> Result<PathBuf> {
     let built = sam.project.target.join("sam");
     let mut build = sam.offline("sam")?;
     build.args(["build", "--parallel", "--no-cached", "--template-file"]);
     build.arg(sam.project.root.join("infra/template.yaml")).arg("--build-dir").arg(&built);
-    run::stream(&mut build, "The message above says which function.")?;
-    let mut folders: Vec<PathBuf> = fs::read_dir(&built)?.flatten().map(|entry| entry.path()).collect();
+    run::stream(lean(&mut build), "The message above says which function.")?;
+    inspect(&built)?;
+    Ok(built)
+}
+
+/// Compiles one function as it is deployed. Gives its program.
+///
+/// # Errors
+/// What the compiler says.
+pub fn function(project: &Project, name: &str) -> Result<PathBuf> {
+    let sam = Sam::install(project)?;
+    let mut build = sam.command("cargo-lambda")?;
+    build.args(["lambda", "build", "--release", "--bin", name]).env("CARGO_PROFILE_RELEASE_LTO", "fat");
+    run::stream(lean(&mut build), "The compiler's message above says where.")?;
+    Ok(project.target.join("lambda").join(name).join("bootstrap"))
+}
+
+/// Compiled without the tables by which a panic would be unwound: functions end at one, so nothing reads them, and they are a
+/// twelfth of a zip.
+fn lean(build: &mut Command) -> &mut Command {
+    build.env("RUSTFLAGS", "-Cforce-unwind-tables=no");
+    build.env("CFLAGS", "-fno-unwind-tables -fno-asynchronous-unwind-tables")
+}
+
+/// Sees whether Lambda can run the functions of a build, and says how large their zips are.
+fn inspect(built: &Path) -> Result<()> {
+    let mut folders: Vec<PathBuf> = fs::read_dir(built)?.flatten().map(|entry| entry.path()).collect();
     folders.sort();
     for folder in folders {
         let bootstrap = folder.join("bootstrap");
@@ -192,22 +219,25 @@ fn build(sam: &Sam<'_>) -> Result<PathBuf> {
         {
             bail!("{} needs glibc {major}.{minor}, which Lambda does not have", bootstrap.display());
         }
-        let zipped = deflated(&program)? as f64 / 1e6;
+        let zipped = zipped_mb(&program)?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let goal = if zipped <= GOAL_MB { "" } else { " (above the goal)" };
         run::say(format!("{name}: {zipped:.2} MB zipped{goal}"));
     }
-    Ok(built)
+    Ok(())
 }
 
 /// A function's zip should have at most so many megabytes: it is loaded before the first answer.
 const GOAL_MB: f64 = 4.0;
 
-/// How long a file is in a zip.
-fn deflated(file: &[u8]) -> Result<usize> {
+/// How long a file is in a zip, in megabytes.
+///
+/// # Errors
+/// None that is known: it is written into memory.
+pub fn zipped_mb(file: &[u8]) -> Result<f64> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(file)?;
-    Ok(encoder.finish()?.len())
+    Ok(encoder.finish()?.len() as f64 / 1e6)
 }
 
 /// The highest version of glibc that a program names.

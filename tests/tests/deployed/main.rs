@@ -265,6 +265,7 @@ fn the_stack_is_deployed_serves_people_is_updated_and_leaves_its_data() {
     drops_what_only_the_template_promises(&account, &deployed);
     shows_the_site(&account, &deployed);
     let token = serves_a_person(&account, &deployed);
+    takes_what_a_hub_sends(&account, &deployed);
     hears_of_changes(&account, &deployed, &token);
     answers_nobody_who_goes_round_the_edge(&deployed);
     fails_where_a_permission_is_missing(&account, &deployed);
@@ -380,6 +381,22 @@ fn shows_the_site(account: &Account, deployed: &Deployed) {
     let list =
         "client('cloudfront').list_invalidations(DistributionId='DIST')['InvalidationList']['Quantity']";
     assert_eq!(account.ask(&list.replace("DIST", &deployed.outputs["Distribution"])), json!(2));
+}
+
+/// A dose that comes by the API, with a key.
+fn takes_what_a_hub_sends(account: &Account, deployed: &Deployed) {
+    let key = account.bukti(Some(&deployed.outputs), &["key", "add", "--hub", "DINKES"]);
+    let authorization = format!("Bearer {}", key.trim());
+    let headers = [("authorization", &*authorization), ("content-type", "text/csv")];
+    let row =
+        FeedRow { nik: "3171012401899043".into(), no_hp: "0813-5555-0043".into(), ..dose("SENT-BY-API") };
+    let sent = deployed.caller.send("POST", "/api/intake/doses", &headers, &csv(&[row.clone()]));
+    assert_eq!(sent.status, 200, "{}", String::from_utf8_lossy(&sent.body));
+    assert_eq!(sent.json()["rows"][0]["outcome"], "issued", "{}", sent.json());
+    at_last("certificate of what was sent", || {
+        let answer = deployed.status(&row).json();
+        (answer["doses"][0]["diagnosis"]["code"] == "certificate_issued").then_some(())
+    });
 }
 
 /// Gives the token of the SMS's link.

@@ -1,6 +1,6 @@
 //! What printpdf makes of the pages: their streams, and the fonts that they use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use printpdf::{Mm, Op, PdfDocument, PdfPage, PdfSaveOptions, Pt};
 
@@ -23,15 +23,16 @@ pub(super) struct Printed {
     pub(super) fonts: Vec<(String, u32)>,
 }
 
-/// Has the pages written, given with width and height. `letters` are those of the fonts with their codes.
+/// Has the pages written, given with width and height. The fonts have these letters; `meanings` are what their codes mean.
 pub(super) fn print(
     fonts: &Fonts,
-    letters: [BTreeMap<u16, char>; 2],
+    letters: &[BTreeSet<char>; 2],
+    meanings: [BTreeMap<u16, char>; 2],
     pages: Vec<((f32, f32), Vec<Op>)>,
 ) -> Result<Printed, DocumentError> {
     let mut document = PdfDocument::new("");
-    for face in [&fonts.regular, &fonts.bold] {
-        document.resources.fonts.map.insert(face.id.clone(), face.embedded());
+    for (face, letters) in [&fonts.regular, &fonts.bold].into_iter().zip(letters) {
+        document.resources.fonts.map.insert(face.id.clone(), face.embedded(letters)?);
     }
     for ((width, height), operations) in pages {
         document.pages.push(PdfPage::new(Mm::from(Pt(width)), Mm::from(Pt(height)), operations));
@@ -76,11 +77,11 @@ pub(super) fn print(
     let mut file = Vec::new();
     pdf.save_to(&mut file).map_err(|_| DocumentError::Write)?;
     let mut maps = BTreeMap::new();
-    for ((_, font), letters) in fonts.iter().zip(letters) {
+    for ((_, font), meanings) in fonts.iter().zip(meanings) {
         let font = pdf.get_dictionary((*font, 0)).map_err(|_| DocumentError::Write)?;
         let map =
             font.get(b"ToUnicode").and_then(|it| it.as_reference()).map_err(|_| DocumentError::Write)?;
-        maps.insert(map.0, to_unicode(&letters)?);
+        maps.insert(map.0, to_unicode(&meanings)?);
     }
     let mut objects = BTreeMap::new();
     for (number, bytes) in sliced(&file).ok_or(DocumentError::Write)? {

@@ -142,7 +142,7 @@ impl Template {
         // In reverse, so that where letters are drawn alike the code means the plain one, a space and no other blank.
         let meanings = [0, 1]
             .map(|at| letters[at].iter().rev().map(|letter| (codes[at].of(*letter), *letter)).collect());
-        let printed = print(fonts, meanings, pages)?;
+        let printed = print(fonts, &letters, meanings, pages)?;
 
         let mut objects = Objects::after(printed.objects);
         let [qr, band, information, catalog, tree, resources] = objects.numbers();

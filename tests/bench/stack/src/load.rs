@@ -2,6 +2,7 @@
 //!
 //! Who asks runs on the same machine, so what it computes is missing to the stack.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,8 +15,15 @@ use serde_json::json;
 
 /// How many ask at the same time, each over a connection of their own.
 const CONNECTIONS: usize = 64;
+/// How many do where it is too much, …
+const CROWD: usize = 10 * CONNECTIONS;
+/// … and how long they may then wait to be told to come again, in milliseconds.
+const GOAL_TURNED_AWAY: f64 = 100.0;
 /// Answers that are not counted, while everything gets warm.
 const WARM: Duration = Duration::from_secs(1);
+
+/// Who is told to come again does so after this, sooner than asked: the crowd is to stay one.
+const COMES_AGAIN: Duration = Duration::from_millis(100);
 
 /// Status looks a second at least …
 const GOAL: f64 = 3000.0;
@@ -24,11 +32,30 @@ const GOAL_P99: f64 = 50.0;
 
 /// What a run came to.
 struct Outcome {
-    rate: f64,
-    p50: f64,
-    p99: f64,
-    /// Answers that were not what was asked for.
-    refused: usize,
+    /// Milliseconds for each answer that was what was asked for, in order.
+    answered: Vec<f64>,
+    /// For each other, by status.
+    refused: BTreeMap<u16, Vec<f64>>,
+    time: Duration,
+}
+
+impl Outcome {
+    fn rate(&self) -> f64 {
+        self.answered.len() as f64 / self.time.as_secs_f64()
+    }
+
+    /// As a row of the table.
+    fn print(&self, name: &str) {
+        let refused: Vec<String> =
+            self.refused.iter().map(|(status, times)| format!("{} x {status}", times.len())).collect();
+        println!(
+            "{name:<20} {:>10.0} {:>9.1} {:>9.1}  {}",
+            self.rate(),
+            at(&self.answered, 0.5),
+            at(&self.answered, 0.99),
+            refused.join(", ")
+        );
+    }
 }
 
 /// Asks the stack at this address, whose data are here and which has taken this feed in.
@@ -46,36 +73,46 @@ pub fn bench(url: &str, data: &Path, feed: &Path, seconds: u64) -> Result<()> {
     };
     let captcha = |caller: &Caller, _| caller.call("GET", "/api/captcha", None, b"");
     let certificates = |caller: &Caller, _| caller.call("GET", &list, Some(&cookie), b"");
-    let callers = || (0..CONNECTIONS).map(|_| Caller::new(url, data)).collect::<Vec<_>>();
+    let callers = |many| (0..many).map(|_| Caller::new(url, data)).collect::<Vec<_>>();
+    let time = Duration::from_secs(seconds);
 
     println!("{CONNECTIONS} connections, {seconds} s each, who asks on the same machine\n");
-    println!("{:<20} {:>10} {:>9} {:>9} {:>9}", "what", "answers/s", "p50 ms", "p99 ms", "refused");
-    let mut status = None;
+    println!("{:<20} {:>10} {:>9} {:>9}  refused", "what", "answers/s", "p50 ms", "p99 ms");
     type Ask<'a> = &'a (dyn Fn(&Caller, usize) -> Raw + Sync);
-    let asked: [(&str, Ask<'_>); 3] =
-        [("captcha", &captcha), ("certificate list", &certificates), ("status", &look)];
+    let asked: [(&str, Ask<'_>); 2] = [("captcha", &captcha), ("certificate list", &certificates)];
     for (name, ask) in asked {
         ensure!(ask(&caller, 0).status == 200, "{name} is not answered");
-        let outcome = run(callers(), ask, Duration::from_secs(seconds))?;
-        println!(
-            "{name:<20} {:>10.0} {:>9.1} {:>9.1} {:>9}",
-            outcome.rate, outcome.p50, outcome.p99, outcome.refused
-        );
-        status = Some(outcome);
+        run(callers(CONNECTIONS), ask, time)?.print(name);
     }
-    let status = status.context("nothing was asked")?;
+    ensure!(look(&caller, 0).status == 200, "status is not answered");
+    let status = run(callers(CONNECTIONS), &look, time)?;
+    status.print("status");
+    let crowd = run(callers(CROWD), &look, time)?;
+    crowd.print(&format!("status, {CROWD} ask"));
+    let after = run(callers(CONNECTIONS), &look, time)?;
+    after.print("status, afterwards");
+
     let reached = |is: bool| if is { "reached" } else { "missed" };
+    let (rate, p99) = (status.rate(), at(&status.answered, 0.99));
     println!(
         "\n{GOAL} looks a second: {}; p99 under {GOAL_P99} ms: {}",
-        reached(status.rate >= GOAL),
-        reached(status.p99 < GOAL_P99)
+        reached(rate >= GOAL),
+        reached(p99 < GOAL_P99)
     );
-    println!("looks_per_s={:.0} p50_ms={:.1} p99_ms={:.1}", status.rate, status.p50, status.p99);
+    let turned_away = crowd.refused.get(&503).map_or(0.0, |times| at(times, 0.99));
+    let shed =
+        crowd.refused.keys().all(|status| matches!(status, 429 | 503)) && turned_away < GOAL_TURNED_AWAY;
+    println!(
+        "{CROWD} at once: p99 of those told to come again {turned_away:.1} ms, under {GOAL_TURNED_AWAY}: {}; as fast as before afterwards: {}",
+        reached(shed),
+        reached(after.rate() > 0.9 * rate)
+    );
+    println!("looks_per_s={rate:.0} p50_ms={:.1} p99_ms={p99:.1}", at(&status.answered, 0.5));
     Ok(())
 }
 
 /// Rows of people with an identity number and a phone.
-fn people(feed: &Path) -> Result<Vec<FeedRow>> {
+pub(crate) fn people(feed: &Path) -> Result<Vec<FeedRow>> {
     let rows = csv::Reader::from_path(feed).with_context(|| format!("{} is not there", feed.display()))?;
     let rows: Vec<FeedRow> = rows.into_deserialize().collect::<Result<_, _>>()?;
     let has_both = |row: &FeedRow| row.nik.len() == 16 && row.no_hp.starts_with("08");
@@ -110,27 +147,29 @@ fn run(
     time: Duration,
 ) -> Result<Outcome> {
     let over = AtomicBool::new(false);
-    let began = Instant::now();
-    let taken: Vec<(Vec<f64>, usize)> = std::thread::scope(|scope| {
+    let (began, many) = (Instant::now(), callers.len());
+    let taken: Vec<Vec<(u16, f64)>> = std::thread::scope(|scope| {
         let askers: Vec<_> = callers
             .iter()
             .enumerate()
             .map(|(first, caller)| {
                 let over = &over;
                 scope.spawn(move || {
-                    let (mut times, mut refused) = (Vec::new(), 0);
-                    for at in (first..).step_by(CONNECTIONS) {
+                    let mut taken = Vec::new();
+                    for at in (first..).step_by(many) {
                         let asked = Instant::now();
                         let answer = ask(caller, at);
                         if over.load(Ordering::Relaxed) {
                             break;
                         }
                         if asked.duration_since(began) >= WARM {
-                            times.push(asked.elapsed().as_secs_f64() * 1000.0);
-                            refused += usize::from(answer.status != 200);
+                            taken.push((answer.status, asked.elapsed().as_secs_f64() * 1000.0));
+                        }
+                        if answer.status == 503 {
+                            std::thread::sleep(COMES_AGAIN);
                         }
                     }
-                    (times, refused)
+                    taken
                 })
             })
             .collect();
@@ -138,10 +177,18 @@ fn run(
         over.store(true, Ordering::Relaxed);
         askers.into_iter().filter_map(|asker| asker.join().ok()).collect()
     });
-    let refused = taken.iter().map(|(_, refused)| refused).sum();
-    let mut times: Vec<f64> = taken.into_iter().flat_map(|(times, _)| times).collect();
-    ensure!(!times.is_empty(), "nothing was answered");
-    times.sort_unstable_by(f64::total_cmp);
-    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
-    Ok(Outcome { rate: times.len() as f64 / time.as_secs_f64(), p50: at(0.5), p99: at(0.99), refused })
+    let mut by_status: BTreeMap<u16, Vec<f64>> = BTreeMap::new();
+    for (status, ms) in taken.into_iter().flatten() {
+        by_status.entry(status).or_default().push(ms);
+    }
+    by_status.values_mut().for_each(|times| times.sort_unstable_by(f64::total_cmp));
+    let answered = by_status.remove(&200).unwrap_or_default();
+    ensure!(!answered.is_empty(), "nothing was answered");
+    Ok(Outcome { answered, refused: by_status, time })
+}
+
+/// The time that this part of the answers took at most.
+fn at(times: &[f64], part: f64) -> f64 {
+    let place = (times.len().saturating_sub(1) as f64 * part) as usize;
+    times.get(place).copied().unwrap_or_default()
 }

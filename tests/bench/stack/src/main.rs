@@ -1,5 +1,6 @@
 //! Measures the whole of Bukti on the embedded stack. `cargo xtask bench` builds and runs it.
 
+mod cold;
 mod cost;
 mod functions;
 mod load;
@@ -19,6 +20,17 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// From the start of a function's process to its first answer.
+    Cold {
+        /// The address of the stack that they look in.
+        url: String,
+        /// The folder of its data.
+        data: PathBuf,
+        /// The feed that it has taken in.
+        feed: PathBuf,
+        /// The functions as JSON: `name`, `command`, `zip_mb`. Bukti's first, then whom it is compared with.
+        functions: Vec<cold::Function>,
+    },
     /// What AWS takes for a million people.
     Cost {
         /// The prices, as `tests/bench/prices.json`.
@@ -45,6 +57,7 @@ enum Bench {
 
 fn main() -> Result<()> {
     match Arguments::parse().bench {
+        Bench::Cold { url, data, feed, functions } => cold::bench(&url, &data, &feed, &functions),
         Bench::Cost { prices, template, people } => cost::bench(&prices, &template, people),
         Bench::Status { url, data, feed, seconds } => load::bench(&url, &data, &feed, seconds),
     }
