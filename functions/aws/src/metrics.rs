@@ -72,7 +72,12 @@ struct Inner {
     took: BTreeMap<&'static str, Duration>,
     /// How much of the counts CloudWatch has.
     told: BTreeMap<(Counter, &'static str), u64>,
+    /// The times of requests, in milliseconds, that CloudWatch has not.
+    untold: BTreeMap<&'static str, Vec<f64>>,
 }
+
+/// CloudWatch takes so many values in a line.
+const VALUES: usize = 100;
 
 impl Metrics {
     /// Counts one.
@@ -85,6 +90,11 @@ impl Metrics {
         let mut inner = self.inner();
         *inner.counts.entry((Counter::Requests, function)).or_default() += 1;
         *inner.took.entry(function).or_default() += took;
+        let untold = inner.untold.entry(function).or_default();
+        // Where nobody is told there is no end of them.
+        if untold.len() < VALUES {
+            untold.push((took.as_secs_f64() * 1e5).round() / 100.0);
+        }
     }
 
     /// How many there are of each.
@@ -104,26 +114,34 @@ impl Metrics {
         let _ = std::io::stdout().lock().write_all(lines.as_bytes());
     }
 
-    /// CloudWatch's embedded metric format, a line each.
+    /// CloudWatch's embedded metric format, a line each; with how long they took where they are requests.
     fn embedded(&self, deployment: &str, now: Timestamp) -> String {
         let mut inner = self.inner();
-        let Inner { counts, told, .. } = &mut *inner;
+        let Inner { counts, told, untold, .. } = &mut *inner;
         let mut lines = String::new();
         for (key @ (counter, label), count) in counts.iter() {
             let told = told.entry(*key).or_default();
             let new = *count - std::mem::replace(told, *count);
             if new > 0 {
+                let mut metrics = vec![json!({"Name": counter.name(), "Unit": "Count"})];
+                let took = if *counter == Counter::Requests { untold.remove(label) } else { None };
+                if took.is_some() {
+                    metrics.push(json!({"Name": "latency", "Unit": "Milliseconds"}));
+                }
                 let mut line = json!({"_aws": {
                     "Timestamp": now.as_millisecond(),
                     "CloudWatchMetrics": [{
                         "Namespace": "Bukti",
                         "Dimensions": [["deployment", counter.label()]],
-                        "Metrics": [{"Name": counter.name(), "Unit": "Count"}],
+                        "Metrics": metrics,
                     }],
                 }});
                 line["deployment"] = deployment.into();
                 line[counter.label()] = Value::from(*label);
                 line[counter.name()] = new.into();
+                if let Some(took) = took {
+                    line["latency"] = took.into();
+                }
                 lines += &format!("{line}\n");
             }
         }
@@ -153,6 +171,11 @@ mod tests {
         assert_eq!(metric["Dimensions"], json!([["deployment", "outcome"]]));
         assert_eq!((&first["outcome"], &first["rows"]), (&json!("issued"), &json!(2)));
         assert_eq!((lines.lines().count(), &first["deployment"]), (2, &json!("bukti-prod")));
+        let second: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+        let expected =
+            json!([{"Name": "requests", "Unit": "Count"}, {"Name": "latency", "Unit": "Milliseconds"}]);
+        assert_eq!(second["_aws"]["CloudWatchMetrics"][0]["Metrics"], expected);
+        assert_eq!((&second["requests"], &second["latency"]), (&json!(1), &json!([2.0])));
         assert_eq!(metrics.embedded("bukti-prod", now), "");
         metrics.count(Counter::Rows, "issued");
         assert!(metrics.embedded("bukti-prod", now).contains("\"rows\":1"));
