@@ -390,7 +390,7 @@ fn takes_what_a_hub_sends(account: &Account, deployed: &Deployed) {
     let headers = [("authorization", &*authorization), ("content-type", "text/csv")];
     let row =
         FeedRow { nik: "3171012401899043".into(), no_hp: "0813-5555-0043".into(), ..dose("SENT-BY-API") };
-    let sent = deployed.caller.send("POST", "/api/intake/doses", &headers, &csv(&[row.clone()]));
+    let sent = deployed.caller.send("POST", "/api/intake/doses", &headers, &csv(std::slice::from_ref(&row)));
     assert_eq!(sent.status, 200, "{}", String::from_utf8_lossy(&sent.body));
     assert_eq!(sent.json()["rows"][0]["outcome"], "issued", "{}", sent.json());
     at_last("certificate of what was sent", || {
