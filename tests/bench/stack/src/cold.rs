@@ -122,6 +122,7 @@ fn variables(url: &str, stack: &Value) -> HashMap<&'static str, String> {
     HashMap::from([
         ("AWS_ENDPOINT_URL", url.to_owned()),
         ("AWS_REGION", text("region")),
+        ("AWS_DEFAULT_REGION", text("region")),
         ("AWS_ACCESS_KEY_ID", text("access_key")),
         ("AWS_SECRET_ACCESS_KEY", text("secret_key")),
         ("BUKTI_TABLE", text("table")),
@@ -186,7 +187,7 @@ async fn live(
     command.env("AWS_LAMBDA_FUNCTION_NAME", "status").env("AWS_LAMBDA_FUNCTION_VERSION", "1");
     command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256").env("AWS_LAMBDA_LOG_STREAM_NAME", "bench");
     command.env("AWS_LAMBDA_LOG_GROUP_NAME", "bench").stdin(Stdio::null());
-    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.stdout(Stdio::null());
     let mut first = None;
     let mut began = Instant::now();
     let process = command.spawn().with_context(|| format!("cannot start {program}"))?;
