@@ -35,7 +35,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(29);
 
 /// So many requests are with the functions at once, as AWS Lambda has so many instances. Who comes then is told to come again at
 /// once, instead of waiting longer than anybody waits: what is under way is answered as fast as ever.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 128;
 
 /// The gateway.
 pub(crate) struct Api {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use bukti_domain::FeedRow;
+use bukti_domain::{FeedRow, Nik, PersonName};
 use bukti_tests::caller::{Caller, Raw};
 use bukti_tests::{Reply, outbox};
 use serde_json::json;
@@ -111,12 +111,15 @@ pub fn bench(url: &str, data: &Path, feed: &Path, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-/// Rows of people with an identity number and a phone.
+/// Rows of people whose name and identity number can be asked for, with a phone.
 pub(crate) fn people(feed: &Path) -> Result<Vec<FeedRow>> {
     let rows = csv::Reader::from_path(feed).with_context(|| format!("{} is not there", feed.display()))?;
     let rows: Vec<FeedRow> = rows.into_deserialize().collect::<Result<_, _>>()?;
-    let has_both = |row: &FeedRow| row.nik.len() == 16 && row.no_hp.starts_with("08");
-    let people: Vec<_> = rows.into_iter().filter(has_both).collect();
+    let can_ask = |row: &FeedRow| {
+        let known = Nik::parse(&row.nik).is_some() && PersonName::parse(&row.nama).is_some();
+        known && row.no_hp.starts_with("08")
+    };
+    let people: Vec<_> = rows.into_iter().filter(can_ask).collect();
     ensure!(!people.is_empty(), "nobody in the feed has number and phone");
     Ok(people)
 }
