@@ -1,7 +1,7 @@
 //! The fonts of the PDF, and the measuring of text with them.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use allsorts::binary::read::ReadScope;
@@ -93,17 +93,20 @@ impl Face {
             let tables = font.table_provider(0).ok()?;
             subset(&tables, &kept, &SubsetProfile::Pdf, CmapTarget::Unicode).ok()
         };
-        let mut embedded =
-            ParsedFont { original_bytes: small().ok_or(DocumentError::Font)?, ..self.parsed.clone() };
-        embedded.codepoint_to_glyph.clear();
-        embedded.glyph_widths.clear();
+        let (mut glyphs, mut widths) = (BTreeMap::new(), BTreeMap::new());
         let codes = self.codes(letters);
         for letter in letters {
             let code = codes.of(*letter);
-            embedded.set_codepoint_mapping(u32::from(*letter), code);
+            glyphs.insert(u32::from(*letter), code);
             let width = kept.get(usize::from(code)).and_then(|glyph| self.parsed.get_glyph_width(*glyph));
-            embedded.set_glyph_width(code, width.unwrap_or_default());
+            widths.insert(code, width.unwrap_or_default());
         }
+        let ParsedFont { font_name, units_per_em, font_metrics, pdf_font_metrics, .. } = &self.parsed;
+        let bytes = small().ok_or(DocumentError::Font)?;
+        let (name, metrics) = (font_name.clone(), font_metrics.clone());
+        let mut embedded =
+            ParsedFont::with_glyph_data(bytes, 0, name, glyphs, widths, *units_per_em, metrics);
+        embedded.pdf_font_metrics = pdf_font_metrics.clone();
         Ok(PdfFont::new(embedded))
     }
 

@@ -196,9 +196,7 @@ pub fn function(project: &Project, name: &str) -> Result<PathBuf> {
     build.args(["lambda", "build", "--release", "--bin", name]).env("CARGO_PROFILE_RELEASE_LTO", "fat");
     run::stream(&mut build, "The compiler's message above says where.")?;
     let program = project.target.join("lambda").join(name).join("bootstrap");
-    let mut bytes = fs::read(&program)?;
-    slim(&mut bytes)?;
-    fs::write(&program, bytes)?;
+    slim_file(&program)?;
     Ok(program)
 }
 
@@ -216,6 +214,14 @@ fn slim(program: &mut [u8]) -> Result<()> {
     Ok(())
 }
 
+/// The same for the file of a program. Gives what is in it now.
+fn slim_file(path: &Path) -> Result<Vec<u8>> {
+    let mut program = fs::read(path)?;
+    slim(&mut program)?;
+    fs::write(path, &program)?;
+    Ok(program)
+}
+
 /// Makes the functions of a build as small as they go, sees whether Lambda can run them, and says how large their zips are.
 fn finish(built: &Path) -> Result<()> {
     let mut folders: Vec<PathBuf> = fs::read_dir(built)?.flatten().map(|entry| entry.path()).collect();
@@ -225,9 +231,7 @@ fn finish(built: &Path) -> Result<()> {
         if !bootstrap.is_file() {
             continue;
         }
-        let mut program = fs::read(&bootstrap)?;
-        slim(&mut program)?;
-        fs::write(&bootstrap, &program)?;
+        let program = slim_file(&bootstrap)?;
         if let Some((major, minor)) = glibc_needed(&program)
             && (major, minor) > GLIBC
         {
