@@ -311,6 +311,27 @@ impl TestApp {
         reply.cookie.unwrap()
     }
 
+    /// Makes an officer; gives the secret of the authenticator.
+    pub fn appoint(&self, phone: &str, name: &str, role: &str) -> String {
+        let said = self.bukti_well(&["officer", "add", phone, "--name", name, "--role", role]);
+        let (_, secret) = said.split_once("?secret=").unwrap();
+        secret.split('&').next().unwrap().to_owned()
+    }
+
+    /// An officer who has logged in with both factors; gives the cookie.
+    pub fn officer(&self, phone: &str, name: &str, role: &str) -> String {
+        let secret = self.appoint(phone, name, role);
+        let cookie = self.log_in(phone, None);
+        let shown = self.call(
+            "POST",
+            "/api/helpdesk/second-factor",
+            Some(&cookie),
+            Some(json!({"code": authenticator_code(&secret)})),
+        );
+        assert_eq!((shown.status, &shown.body["name"]), (200, &json!(name)), "{}", shown.code());
+        cookie
+    }
+
     /// The code of the last SMS to a phone.
     pub fn last_code(&self, phone: &str) -> String {
         let message = self.messages_to(phone).pop().unwrap();

@@ -43,7 +43,7 @@ pub fn deploy(project: &Project, options: &Options) -> Result<()> {
     build.arg("build").args(config_env).env("CARGO_PROFILE_RELEASE_LTO", "fat");
     run::stream(&mut build, "The message above says which function.")?;
     let built = project.root.join(".aws-sam/build");
-    finish(&built)?;
+    finish(project, &built)?;
     let settings = fs::read(project.root.join("samconfig.toml"))?;
     name_version(&built, &settings)?;
     let mut deploy = sam.command("sam")?;
@@ -182,7 +182,7 @@ fn build(sam: &Sam<'_>) -> Result<PathBuf> {
     build.args(["build", "--parallel", "--no-cached", "--template-file"]);
     build.arg(sam.project.root.join("infra/template.yaml")).arg("--build-dir").arg(&built);
     run::stream(&mut build, "The message above says which function.")?;
-    finish(&built)?;
+    finish(sam.project, &built)?;
     Ok(built)
 }
 
@@ -196,34 +196,67 @@ pub fn function(project: &Project, name: &str) -> Result<PathBuf> {
     build.args(["lambda", "build", "--release", "--bin", name]).env("CARGO_PROFILE_RELEASE_LTO", "fat");
     run::stream(&mut build, "The compiler's message above says where.")?;
     let program = project.target.join("lambda").join(name).join("bootstrap");
-    slim_file(&program)?;
+    Ballast::find(project)?.empty_file(&program)?;
     Ok(program)
 }
 
 /// The tables by which a panic is unwound. Functions end at one, so nothing reads them, and they are a fifteenth of a zip.
 const UNWINDING: [&str; 2] = [".eh_frame", ".eh_frame_hdr"];
 
-/// Empties a program's [`UNWINDING`]. All the rest stays where it is.
-fn slim(program: &mut [u8]) -> Result<()> {
-    let file = object::File::parse(&*program).context("this is no program")?;
-    let sections = UNWINDING.iter().filter_map(|name| file.section_by_name(name)?.file_range());
-    for (start, length) in sections.collect::<Vec<_>>() {
-        let range = usize::try_from(start)?..usize::try_from(start + length)?;
-        program.get_mut(range).context("a section beyond the end")?.fill(0);
-    }
-    Ok(())
+/// The colours of a printing press, which printpdf embeds into documents of PDF/X, and so into each program that prints. Ours
+/// are none, so nothing reads it, and it is a tenth of a zip.
+const PRESS_COLOURS: &str = "src/res/CoatedFOGRA39.icc";
+
+/// What is in a program and never read there.
+struct Ballast {
+    press_colours: Vec<u8>,
 }
 
-/// The same for the file of a program. Gives what is in it now.
-fn slim_file(path: &Path) -> Result<Vec<u8>> {
-    let mut program = fs::read(path)?;
-    slim(&mut program)?;
-    fs::write(path, &program)?;
-    Ok(program)
+impl Ballast {
+    /// # Errors
+    /// When cargo does not say where printpdf lies, or it no longer brings what is looked for.
+    fn find(project: &Project) -> Result<Self> {
+        let metadata = crate::sbom::metadata(project)?;
+        let mut packages = metadata["packages"].as_array().into_iter().flatten();
+        let printpdf = packages.find(|package| package["name"] == "printpdf");
+        let manifest = printpdf.and_then(|package| package["manifest_path"].as_str());
+        let path = Path::new(manifest.context("printpdf is no longer used")?).with_file_name(PRESS_COLOURS);
+        let press_colours = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Self { press_colours })
+    }
+
+    /// Fills it with zeros, which a zip has for nothing. All the rest stays where it is.
+    fn empty(&self, program: &mut [u8]) -> Result<()> {
+        let file = object::File::parse(&*program).context("this is no program")?;
+        let sections = UNWINDING.iter().filter_map(|name| file.section_by_name(name)?.file_range());
+        let mut ranges = Vec::new();
+        for (start, length) in sections {
+            ranges.push(usize::try_from(start)?..usize::try_from(start + length)?);
+        }
+        let mut windows = program.windows(self.press_colours.len());
+        ranges.extend(
+            windows
+                .position(|window| window == self.press_colours)
+                .map(|at| at..at + self.press_colours.len()),
+        );
+        for range in ranges {
+            program.get_mut(range).context("a section beyond the end")?.fill(0);
+        }
+        Ok(())
+    }
+
+    /// The same for the file of a program. Gives what is in it now.
+    fn empty_file(&self, path: &Path) -> Result<Vec<u8>> {
+        let mut program = fs::read(path)?;
+        self.empty(&mut program)?;
+        fs::write(path, &program)?;
+        Ok(program)
+    }
 }
 
 /// Makes the functions of a build as small as they go, sees whether Lambda can run them, and says how large their zips are.
-fn finish(built: &Path) -> Result<()> {
+fn finish(project: &Project, built: &Path) -> Result<()> {
+    let ballast = Ballast::find(project)?;
     let mut folders: Vec<PathBuf> = fs::read_dir(built)?.flatten().map(|entry| entry.path()).collect();
     folders.sort();
     for folder in folders {
@@ -231,7 +264,7 @@ fn finish(built: &Path) -> Result<()> {
         if !bootstrap.is_file() {
             continue;
         }
-        let program = slim_file(&bootstrap)?;
+        let program = ballast.empty_file(&bootstrap)?;
         if let Some((major, minor)) = glibc_needed(&program)
             && (major, minor) > GLIBC
         {
@@ -298,19 +331,24 @@ mod tests {
     }
 
     #[test]
-    fn a_program_runs_without_the_tables_and_is_smaller() {
+    fn a_program_runs_without_its_ballast_and_is_smaller() {
+        // As printpdf has the colours: in the program, and never read unless someone asks.
+        static COLOURS: &[u8; 4096] = &[0xc3; 4096];
+        let ballast = Ballast { press_colours: std::hint::black_box(COLOURS).to_vec() };
         let program = fs::read(std::env::current_exe().unwrap()).unwrap();
-        let mut slimmed = program.clone();
-        slim(&mut slimmed).unwrap();
-        assert_eq!(slimmed.len(), program.len());
-        assert!(zipped_mb(&slimmed).unwrap() < zipped_mb(&program).unwrap());
+        let mut emptied = program.clone();
+        ballast.empty(&mut emptied).unwrap();
+        assert_eq!(emptied.len(), program.len());
+        let find = |program: &[u8]| program.windows(4096).filter(|window| *window == COLOURS).count();
+        assert_eq!((find(&program), find(&emptied)), (1, 0));
+        assert!(zipped_mb(&emptied).unwrap() < zipped_mb(&program).unwrap());
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("program");
         fs::copy(std::env::current_exe().unwrap(), &path).unwrap();
-        fs::write(&path, &slimmed).unwrap();
+        fs::write(&path, &emptied).unwrap();
         let ran = Command::new(&path).args(["--list"]).output().unwrap();
-        assert!(ran.status.success() && String::from_utf8_lossy(&ran.stdout).contains("without_the_tables"));
-        assert!(slim(&mut b"no program".to_vec()).is_err());
+        assert!(ran.status.success() && String::from_utf8_lossy(&ran.stdout).contains("without_its_ballast"));
+        assert!(ballast.empty(&mut b"no program".to_vec()).is_err());
     }
 
     #[test]

@@ -46,11 +46,7 @@ pub fn sbom(project: &Project) -> Result<()> {
 /// # Errors
 /// As [`sbom`].
 pub fn write(project: &Project) -> Result<Sbom> {
-    let metadata = run::capture(
-        project.command("cargo").args(["metadata", "--locked", "--format-version", "1"]),
-        "Is Cargo.lock up to date?",
-    )?;
-    let metadata: Value = serde_json::from_str(&metadata)?;
+    let metadata = metadata(project)?;
     let functions = functions(&metadata);
     let mut edges: BTreeMap<Crate, BTreeSet<Crate>> = BTreeMap::new();
     for function in &functions {
@@ -118,6 +114,18 @@ impl Sbom {
         }
         Ok(())
     }
+}
+
+/// What cargo says of the workspace and all that it is made of.
+///
+/// # Errors
+/// What cargo says.
+pub fn metadata(project: &Project) -> Result<Value> {
+    let metadata = run::capture(
+        project.command("cargo").args(["metadata", "--locked", "--format-version", "1"]),
+        "Is Cargo.lock up to date?",
+    )?;
+    Ok(serde_json::from_str(&metadata)?)
 }
 
 /// The packages of the functions: what is below `functions` and has a program.

@@ -1,22 +1,25 @@
-//! A feed whose stack is killed (SIGKILL) at random moments, and started again each time.
+//! A feed whose stack is killed (SIGKILL) at random moments, and started again each time, while an officer looks people up.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bukti_aws::{Aws, Settings};
-use bukti_tests::expected::{assert_report, assert_sms, made};
+use bukti_tests::expected::{Expected, assert_report, assert_sms, made};
 use bukti_tests::running::Running;
-use bukti_tests::{call, outbox, program, read_report, repeated};
+use bukti_tests::{TestApp, program, read_report, repeated, today};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::json;
 
 use crate::{asked, books, people};
 
 /// How long a life may bring no SMS before it ends all the same: an SMS whose sender died waits for 20 s.
 const PATIENCE: Duration = Duration::from_secs(40);
+const OFFICER: &str = "0811-0000-0001";
 
 #[test]
 fn killed_at_random_moments() {
@@ -25,8 +28,12 @@ fn killed_at_random_moments() {
     let seed = asked("BUKTI_CHAOS_SEED", 1);
     let folder = tempfile::TempDir::new().unwrap();
     let (feed, expected) = made(folder.path(), people(rows), seed);
-    let data = folder.path().join("stack");
     let sms = expected.iter().filter(|row| row.first_dose_sms && row.outcome == "issued").count();
+
+    let mut app = TestApp::start();
+    let first_day = today();
+    let officer = app.officer(OFFICER, "Rina", "officer");
+    let mut audited = Audited::default();
 
     // The deaths are spread over the SMS, so that none comes when all is done.
     let mut random = StdRng::seed_from_u64(seed);
@@ -34,54 +41,120 @@ fn killed_at_random_moments() {
     moments.sort_unstable();
     let (began, mut twice, mut deaths) = (Instant::now(), 0, 0);
     let mut job = None;
-    for moment in moments {
-        let running = Running::start(&data, &[]);
-        // What was dropped goes on by itself.
-        let mut importing = job.is_none().then(|| importing(&running.url, &feed));
-        if let Some((_, dropped)) = &importing {
-            job.clone_from(dropped);
+    app.restart_after(|data| {
+        for (life, moment) in moments.into_iter().enumerate() {
+            let running = Running::start(data, &[]);
+            // What was dropped goes on by itself.
+            let mut importing = job.is_none().then(|| importing(&running.url, &feed));
+            if let Some((_, dropped)) = &importing {
+                job.clone_from(dropped);
+            }
+            let looking = looking(&running.url, &officer, &expected, life);
+            let born = Instant::now();
+            while lines(&data.join("outbox.jsonl")) < moment && born.elapsed() < PATIENCE {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            std::thread::sleep(Duration::from_millis(random.random_range(0..500)));
+            if running.backlog() > 0 {
+                deaths += 1;
+            }
+            twice += repeated(&running.url);
+            drop(running);
+            audited.add(looking.join().unwrap());
+            if let Some((import, _)) = &mut importing {
+                let _ = import.kill();
+                let _ = import.wait();
+            }
         }
-        let born = Instant::now();
-        while lines(&data.join("outbox.jsonl")) < moment && born.elapsed() < PATIENCE {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        std::thread::sleep(Duration::from_millis(random.random_range(0..500)));
-        if running.backlog() > 0 {
-            deaths += 1;
-        }
-        twice += repeated(&running.url);
-        drop(running);
-        if let Some((import, _)) = &mut importing {
-            let _ = import.kill();
-            let _ = import.wait();
-        }
-    }
+    });
 
-    let running = Running::start(&data, &[]);
     let report = folder.path().join("report.csv");
-    let reported = Command::new(program("bukti"))
-        .args(["report", &job.unwrap(), "--endpoint", &running.url, "--report"])
-        .arg(&report)
-        .output()
-        .unwrap();
-    assert!(reported.status.success(), "{}", String::from_utf8_lossy(&reported.stderr));
-    running.settle();
-    twice += repeated(&running.url);
+    app.bukti_well(&["report", &job.unwrap(), "--report", report.to_str().unwrap()]);
+    app.settle();
+    twice += repeated(app.url());
     assert_report(&read_report(&report), &expected);
-    assert_sms(&outbox(&running.url), &expected);
-    let books = books::balanced(&aws(&running.url), &data, &expected);
+    let mut messages = app.messages();
+    messages.retain(|message| message.to != "+6281100000001");
+    assert_sms(&messages, &expected);
+    let books = books::balanced(&app.with_aws(async |aws| aws), app.data.path(), &expected);
+    let audit = app.bukti_well(&["audit", "export", "--from", &first_day]);
     println!(
         "{} rows, seed {seed}: {deaths} of {kills} deaths while there was something to do, {:.0} s; {} certificates, {} superseded; \
-         {sms} SMS; SMS that were sent again after a death: {twice}; documents that nobody names: {}",
+         {sms} SMS; SMS that were sent again after a death: {twice}; documents that nobody names: {}; {}",
         expected.len(),
         began.elapsed().as_secs_f64(),
         books.good,
         books.superseded,
-        books.left_over
+        books.left_over,
+        audited.complete(&audit)
     );
     assert!(deaths > 0, "it never died at work");
     // One at most is between the SMS service's answer and the record of it when a process dies.
     assert!(twice <= kills as u64, "{twice} SMS were sent again");
+}
+
+/// What an officer looked for, by the reason that was given, each a different one.
+#[derive(Default)]
+struct Audited {
+    /// Looks that were answered.
+    answered: BTreeSet<String>,
+    /// Looks in whose midst the stack died.
+    cut_off: BTreeSet<String>,
+}
+
+impl Audited {
+    fn add(&mut self, more: Self) {
+        self.answered.extend(more.answered);
+        self.cut_off.extend(more.cut_off);
+    }
+
+    /// The audit has each look that was answered, once, and none that nobody asked for. Gives a line about it.
+    fn complete(&self, exported: &str) -> String {
+        let mut found: BTreeMap<String, u32> = BTreeMap::new();
+        let mut csv = csv::Reader::from_reader(exported.as_bytes());
+        for entry in csv.records().map(|entry| entry.unwrap()).filter(|entry| &entry[3] == "searched") {
+            *found.entry(entry[6].to_owned()).or_default() += 1;
+        }
+        for look in &self.answered {
+            assert_eq!(found.remove(look), Some(1), "how often {look} is in the audit");
+        }
+        let begun = found.len();
+        for (look, times) in found {
+            assert!(self.cut_off.contains(&look) && times == 1, "{look} is in the audit {times} times");
+        }
+        assert!(!self.answered.is_empty(), "no look was answered");
+        format!("{} looks of an officer, all on record, and {begun} in whose midst it died", self.answered.len())
+    }
+}
+
+/// An officer who looks up one person after the other until the stack dies.
+fn looking(url: &str, cookie: &str, expected: &[Expected], life: usize) -> JoinHandle<Audited> {
+    let (url, cookie) = (url.to_owned(), cookie.to_owned());
+    let phones: Vec<_> = expected.iter().map(|row| row.phone.clone()).filter(|phone| !phone.is_empty()).collect();
+    std::thread::spawn(move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut looks = Audited::default();
+        for (at, phone) in phones.iter().cycle().enumerate() {
+            let why = format!("life {life}, look {at}");
+            let asked = json!({"phone": phone, "why": why}).to_string();
+            let sent = agent
+                .post(format!("{url}/api/helpdesk/people"))
+                .header("content-type", "application/json")
+                .header("origin", &url)
+                .header("cookie", &cookie)
+                .send(asked);
+            // An answer counts once all of it is there.
+            let shown = sent.and_then(|mut answer| Ok((answer.status(), answer.body_mut().read_to_vec()?)));
+            let Ok((status, _)) = shown else {
+                looks.cut_off.insert(why);
+                break;
+            };
+            assert_eq!(status, 200, "an officer looks someone up");
+            looks.answered.insert(why);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        looks
+    })
 }
 
 /// An import, and the name of its job once the file is dropped.
@@ -98,13 +171,4 @@ fn importing(url: &str, feed: &Path) -> (Child, Option<String>) {
 
 fn lines(file: &Path) -> usize {
     fs::read(file).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count())
-}
-
-/// The table of a stack that runs by itself.
-fn aws(url: &str) -> Aws {
-    let info = call(url, "GET", "/_stack.json", None, None).body;
-    let text = |name: &str| info[name].as_str().unwrap().to_owned();
-    let settings = Settings::local(url, &text("access_key"), &text("secret_key"), text("secrets").into());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(Aws::connect(settings)).unwrap()
 }

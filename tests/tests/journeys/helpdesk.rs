@@ -14,27 +14,6 @@ const RIGHT: &str = "0813-1111-0001";
 const BORN: &str = "1989-01-24";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a picture of a vaccination card";
 
-/// Makes an officer; gives the secret of the authenticator.
-fn appoint(app: &TestApp, phone: &str, name: &str, role: &str) -> String {
-    let said = app.bukti_well(&["officer", "add", phone, "--name", name, "--role", role]);
-    let (_, secret) = said.split_once("?secret=").unwrap();
-    secret.split('&').next().unwrap().to_owned()
-}
-
-/// An officer who has logged in with both factors; gives the cookie.
-fn officer(app: &TestApp, phone: &str, name: &str, role: &str) -> String {
-    let secret = appoint(app, phone, name, role);
-    let cookie = app.log_in(phone, None);
-    let shown = app.call(
-        "POST",
-        "/api/helpdesk/second-factor",
-        Some(&cookie),
-        Some(json!({"code": authenticator_code(&secret)})),
-    );
-    assert_eq!((shown.status, &shown.body["name"]), (200, &json!(name)), "{}", shown.code());
-    cookie
-}
-
 fn get(app: &TestApp, cookie: &str, path: &str) -> Value {
     let reply = app.call("GET", path, Some(cookie), None);
     assert_eq!(reply.status, 200, "{path}: {}", reply.code());
@@ -114,7 +93,7 @@ fn a_mistyped_phone_is_put_right_and_everything_that_went_to_it_is_dead() {
     // The person shows that the right phone is theirs by logging in with it.
     let person = app.log_in(RIGHT, Some("Iwan"));
     let case = open(&app, &person, asking("phone", &dose("E1")));
-    let desk = officer(&app, "0811-0000-0001", "Rina", "officer");
+    let desk = app.officer("0811-0000-0001", "Rina", "officer");
     assert_eq!(get(&app, &desk, "/api/helpdesk/cases")["cases"][0]["number"], json!(case));
     let seen = get(&app, &desk, &format!("/api/helpdesk/cases/{case}"));
     assert_eq!(seen["said"]["right"], "+6281311110001");
@@ -179,9 +158,9 @@ fn a_misspelt_name_takes_two_officers_and_makes_a_new_certificate() {
     let person = app.log_in(MISTYPED, None);
     let case = open(&app, &person, asking("name", &dose("E1")));
     give_evidence(&app, &person, &case);
-    let first = officer(&app, "0811-0000-0001", "Rina", "supervisor");
-    let second = officer(&app, "0811-0000-0002", "Budi", "officer");
-    let third = officer(&app, "0811-0000-0003", "Sari", "supervisor");
+    let first = app.officer("0811-0000-0001", "Rina", "supervisor");
+    let second = app.officer("0811-0000-0002", "Budi", "officer");
+    let third = app.officer("0811-0000-0003", "Sari", "supervisor");
 
     let id = dose_of(&app, &first, &case);
     let proposed = decide(&app, &first, &case, "grant", json!({"dose": id}));
@@ -221,8 +200,8 @@ fn a_missing_dose_is_made_and_a_refused_case_says_why() {
     }
     let case = open(&app, &person, asked.clone());
     let refused = open(&app, &person, asked);
-    let first = officer(&app, "0811-0000-0001", "Rina", "officer");
-    let second = officer(&app, "0811-0000-0002", "Sari", "supervisor");
+    let first = app.officer("0811-0000-0001", "Rina", "officer");
+    let second = app.officer("0811-0000-0002", "Sari", "supervisor");
     let word = json!({"facility_word": "dr. Ani, kepala puskesmas"});
     assert_eq!(decide(&app, &first, &case, "grant", word.clone()).code(), "record_contradicts", "no batch");
     let mut more = word;
@@ -253,7 +232,7 @@ fn an_officer_asks_back_and_the_person_answers() {
     app.import(&[dose("E1")]);
     let person = app.log_in(RIGHT, None);
     let case = open(&app, &person, asking("phone", &dose("E1")));
-    let desk = officer(&app, "0811-0000-0001", "Rina", "officer");
+    let desk = app.officer("0811-0000-0001", "Rina", "officer");
     let path = format!("/api/cases/{case}/replies");
     assert_eq!(
         post(&app, &person, &path, json!({"text": "Halo"})).code(),
@@ -281,8 +260,8 @@ fn of_two_officers_at_one_case_one_decides_and_the_other_is_told() {
     let person = app.log_in(RIGHT, None);
     let case = open(&app, &person, asking("phone", &dose("E1")));
     let officers = [
-        officer(&app, "0811-0000-0001", "Rina", "officer"),
-        officer(&app, "0811-0000-0002", "Budi", "officer"),
+        app.officer("0811-0000-0001", "Rina", "officer"),
+        app.officer("0811-0000-0002", "Budi", "officer"),
     ];
     let id = dose_of(&app, &officers[0], &case);
     let revision = get(&app, &officers[0], &format!("/api/helpdesk/cases/{case}"))["revision"].clone();
@@ -322,7 +301,7 @@ fn only_an_officer_with_both_factors_sees_anything() {
     assert_eq!((ask(&citizen).status, ask(&citizen).code()), (403, "not_an_officer"));
 
     let phone = "0811-0000-0001";
-    let secret = appoint(&app, phone, "Rina", "officer");
+    let secret = app.appoint(phone, "Rina", "officer");
     let cookie = app.log_in(phone, None);
     assert_eq!((ask(&cookie).status, ask(&cookie).code()), (403, "second_factor_needed"));
     let show =
@@ -344,7 +323,7 @@ fn only_an_officer_with_both_factors_sees_anything() {
     assert_eq!(ask(&cookie).code(), "not_an_officer", "from the next request on");
     assert_ne!(app.bukti(&["officer", "remove", phone]).code, 0);
     assert_ne!(app.bukti(&["officer", "add", "021-555", "--name", "X"]).code, 0);
-    appoint(&app, phone, "Rina", "supervisor");
+    app.appoint(phone, "Rina", "supervisor");
     let listed = app.bukti_well(&["officer", "list"]);
     assert!(listed.contains("supervisor") && listed.contains("Rina") && !listed.contains("0811"), "{listed}");
 }
@@ -375,7 +354,7 @@ fn evidence_is_of_its_type_and_length_and_its_case_only() {
     }
     assert_eq!(slot(&app, &person, &case, "image/png", 10).code(), "evidence_full");
     // What was announced and not put is not shown.
-    let desk = officer(&app, "0811-0000-0001", "Rina", "officer");
+    let desk = app.officer("0811-0000-0001", "Rina", "officer");
     let seen = get(&app, &desk, &format!("/api/helpdesk/cases/{case}"));
     assert_eq!((seen["pieces"].as_array().unwrap().len(), &seen["evidence"]), (1, &json!(5)));
 }
@@ -392,7 +371,7 @@ fn who_asks_with_nearly_the_right_number_hears_that_something_was_found_and_no_m
     assert_eq!((opened.status, &opened.body["possible_match"]), (201, &json!(true)));
     assert_eq!(opened.body.as_object().unwrap().len(), 2, "{}", opened.body);
     let case = opened.body["number"].as_str().unwrap();
-    let desk = officer(&app, "0811-0000-0001", "Rina", "officer");
+    let desk = app.officer("0811-0000-0001", "Rina", "officer");
     let seen = get(&app, &desk, &format!("/api/helpdesk/cases/{case}"));
     let mut likenesses: Vec<String> = seen["doses"]
         .as_array()
@@ -407,7 +386,7 @@ fn who_asks_with_nearly_the_right_number_hears_that_something_was_found_and_no_m
     let doses = seen["doses"].as_array().unwrap();
     let id = doses.iter().find(|dose| dose["likenesses"][0] == "nik_digit").unwrap()["id"].clone();
     give_evidence(&app, &person, case);
-    let boss = officer(&app, "0811-0000-0002", "Sari", "supervisor");
+    let boss = app.officer("0811-0000-0002", "Sari", "supervisor");
     assert_eq!(decide(&app, &desk, case, "grant", json!({"dose": id})).body["state"], "awaiting_approval");
     assert_eq!(decide(&app, &boss, case, "grant", json!({})).body["state"], "granted");
     app.settle();
@@ -446,7 +425,7 @@ fn a_case_is_followed_by_its_number_and_the_birth_date_alone() {
 fn officers_find_people_by_number_phone_and_certificate_and_send_links_again() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    let desk = officer(&app, "0811-0000-0001", "Rina", "officer");
+    let desk = app.officer("0811-0000-0001", "Rina", "officer");
     let token = token_of_last(&app, MISTYPED);
     let certificate = open_link(&app, &token).body["certificate"]["id"].as_str().unwrap().to_owned();
     let find = |query: Value| post(&app, &desk, "/api/helpdesk/people", query);
@@ -512,7 +491,7 @@ fn granted_and_died(after: usize) -> Option<(TestApp, String)> {
     app.import(&[dose("E1")]);
     let person = app.log_in(RIGHT, None);
     let case = open(&app, &person, asking("phone", &dose("E1")));
-    let desk = officer(&app, "0811-0000-0001", "Rina", "officer");
+    let desk = app.officer("0811-0000-0001", "Rina", "officer");
     let id = dose_of(&app, &desk, &case);
     let revision = get(&app, &desk, &format!("/api/helpdesk/cases/{case}"))["revision"].clone();
     let grant = json!({"decision": "grant", "revision": revision, "why": "x", "dose": id, "facility_word": "dr. Ani"});
