@@ -1,6 +1,8 @@
 //! Doses: all that was said of one vaccination event, and which row of it counts.
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem};
+use std::collections::{BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{Dose, FeedRow, History, Identity, Origin, PersonName, Reason, Verdict, Version};
 use jiff::Timestamp;
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::certificates::CertificateRecord;
-use crate::table::{self, RACES, Table, Written, from_item, key, n, s, to_item};
+use crate::table::{self, Item, RACES, Table, Written, from_item, key, n, s, to_item};
 use crate::{Aws, Keys, OpenError, Sender, StoreError};
 
 const SK: &str = "DOSE";
@@ -293,6 +295,12 @@ impl DoseRecord {
     }
 }
 
+/// The table's keys of the doses of these events, each once.
+fn table_keys<'a>(events: impl IntoIterator<Item = &'a str>) -> Vec<Item> {
+    let events: BTreeSet<&str> = events.into_iter().collect();
+    events.into_iter().map(|event| key(event, SK)).collect()
+}
+
 fn item_key(event: &str) -> String {
     format!("{event} {SK} row")
 }
@@ -436,50 +444,37 @@ impl Doses {
         self.table.get(event, SK).await?.map(|item| from_item(item, "dose")).transpose()
     }
 
-    /// The histories of many events, at most 100, by the event's key.
+    /// The doses of many events, by the event's key.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn histories(&self, events: &[String]) -> Result<Vec<(String, History)>, StoreError> {
+    pub async fn of_events<'a>(
+        &self,
+        events: impl IntoIterator<Item = &'a str>,
+    ) -> Result<HashMap<String, DoseRecord>, StoreError> {
+        let items = self.table.get_all(table_keys(events), None).await?;
+        let dose = |item| from_item(item, "dose").map(|dose: DoseRecord| (dose.pk.clone(), dose));
+        items.into_iter().map(dose).collect()
+    }
+
+    /// The histories of many events, by the event's key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn histories<'a>(
+        &self,
+        events: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<(String, History)>, StoreError> {
         #[derive(Deserialize)]
         struct Said {
             pk: String,
             history: History,
         }
-        let mut wanted: Vec<_> = events.to_vec();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let mut found = Vec::with_capacity(wanted.len());
-        let mut keys: Vec<_> = wanted.iter().map(|event| key(event, SK)).collect();
-        while !keys.is_empty() {
-            let request = KeysAndAttributes::builder()
-                .set_keys(Some(keys))
-                .consistent_read(true)
-                .projection_expression("pk, history")
-                .build()
-                .map_err(|_| StoreError::Corrupt("a batch of keys"))?;
-            let answer = self
-                .table
-                .client
-                .batch_get_item()
-                .request_items(&self.table.name, request)
-                .send()
-                .await
-                .map_err(StoreError::from_sdk)?;
-            for item in answer.responses.unwrap_or_default().remove(&self.table.name).unwrap_or_default() {
-                let said: Said = from_item(item, "dose")?;
-                found.push((said.pk, said.history));
-            }
-            // What did not fit into one answer is asked for again.
-            keys = answer
-                .unprocessed_keys
-                .unwrap_or_default()
-                .remove(&self.table.name)
-                .map(|rest| rest.keys)
-                .unwrap_or_default();
-        }
-        Ok(found)
+        let items = self.table.get_all(table_keys(events), Some("pk, history")).await?;
+        let said = |item| from_item(item, "dose").map(|said: Said| (said.pk, said.history));
+        items.into_iter().map(said).collect()
     }
 
     /// Doses and certificates of the person with this identity number.

@@ -11,28 +11,51 @@ use crate::Aws;
 /// Records of a batch that are worked on at the same time.
 const AT_ONCE: usize = 4;
 
-/// Works on every record of a batch. The answer names the records that failed and must come again
-/// (`ReportBatchItemFailures`); the others are done.
-pub async fn each_record<E: Error>(
+/// Works on every record of a batch: begins each, looks at once at what all of them need to see, and ends each. The answer names
+/// the records that failed and must come again (`ReportBatchItemFailures`); the others are done.
+pub async fn each_record<Begun, Seen, E: Error>(
     aws: &Aws,
     event: Event,
-    work: impl AsyncFn(EventRecord) -> Result<(), E>,
+    begin: impl AsyncFn(EventRecord) -> Result<Begun, E>,
+    look: impl AsyncFnOnce(&[Begun]) -> Result<Seen, E>,
+    end: impl AsyncFn(Begun, &Seen) -> Result<(), E>,
 ) -> DynamoDbEventResponse {
     aws.keep_up().await;
     let mut response = DynamoDbEventResponse::default();
+    let mut failed = |number: String, error: &E| {
+        tracing::warn!(sequence_number = %number, %error, "a stream record failed");
+        let mut failure = DynamoDbBatchItemFailure::default();
+        failure.item_identifier = Some(number);
+        response.batch_item_failures.push(failure);
+    };
+    let (mut numbers, mut begun) = (Vec::new(), Vec::new());
     let mut results = stream::iter(event.records)
         .map(|record| async {
             let number = record.change.sequence_number.clone().unwrap_or_default();
-            (number, work(record).await)
+            (number, begin(record).await)
         })
         .buffered(AT_ONCE);
     while let Some((number, result)) = results.next().await {
-        if let Err(error) = result {
-            tracing::warn!(sequence_number = %number, error = %error, "a stream record failed");
-            let mut failure = DynamoDbBatchItemFailure::default();
-            failure.item_identifier = Some(number);
-            response.batch_item_failures.push(failure);
+        match result {
+            Ok(record) => {
+                numbers.push(number);
+                begun.push(record);
+            }
+            Err(error) => failed(number, &error),
         }
+    }
+    match look(&begun).await {
+        Ok(seen) => {
+            let mut results = stream::iter(numbers.into_iter().zip(begun))
+                .map(|(number, record)| async { (number, end(record, &seen).await) })
+                .buffered(AT_ONCE);
+            while let Some((number, result)) = results.next().await {
+                if let Err(error) = result {
+                    failed(number, &error);
+                }
+            }
+        }
+        Err(error) => numbers.into_iter().for_each(|number| failed(number, &error)),
     }
     aws.tell_metrics();
     response

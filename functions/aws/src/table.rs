@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, KeysAndAttributes, Put, TransactWriteItem, Update,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -119,6 +121,33 @@ impl Table {
             .await
             .map_err(StoreError::from_sdk)?;
         Ok(answer.item)
+    }
+
+    /// Those of these items that there are, in no order; of each all attributes or only some.
+    pub(crate) async fn get_all(
+        &self,
+        mut keys: Vec<Item>,
+        attributes: Option<&str>,
+    ) -> Result<Vec<Item>, StoreError> {
+        /// What a call may ask for.
+        const AT_ONCE: usize = 100;
+        let mut found = Vec::with_capacity(keys.len());
+        while !keys.is_empty() {
+            let asked = keys.split_off(keys.len().saturating_sub(AT_ONCE));
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(asked))
+                .consistent_read(true)
+                .set_projection_expression(attributes.map(str::to_owned))
+                .build()
+                .map_err(|_| StoreError::Corrupt("a batch of keys"))?;
+            let request = self.client.batch_get_item().request_items(&self.name, request);
+            let answer = request.send().await.map_err(StoreError::from_sdk)?;
+            found.extend(answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
+            // What did not fit into one answer is asked for again.
+            let rest = answer.unprocessed_keys.unwrap_or_default().remove(&self.name);
+            keys.extend(rest.map(|rest| rest.keys).unwrap_or_default());
+        }
+        Ok(found)
     }
 
     /// Puts an item, whatever was there.

@@ -164,7 +164,7 @@ impl Rows {
         let rows = lines.iter().filter_map(|line| line.row.as_ref().ok());
         let events: Vec<String> = rows.map(|row| self.keys.event(&row.event_id)).collect();
         let histories: Vec<_> = stream::iter(events.chunks(LOOKED_UP))
-            .map(|events| self.doses.histories(events))
+            .map(|events| self.doses.histories(events.iter().map(String::as_str)))
             .buffer_unordered(QUESTIONS)
             .try_collect()
             .await?;

@@ -86,34 +86,59 @@ impl Issue {
 
     /// Issues what a batch of the table's stream brings. The answer names the records that must come again.
     pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
-        each_record(&self.aws, event, async |record| self.record(record, Timestamp::now()).await).await
+        let now = Timestamp::now();
+        each_record(
+            &self.aws,
+            event,
+            async |record| self.record(record, now).await,
+            async |issued| {
+                let events = issued.iter().flatten().map(|(dose, _)| &*dose.pk);
+                Ok(self.doses.of_events(events).await?)
+            },
+            async |issued, latest| match issued {
+                Some((dose, id)) => self.supersede(&dose, &id, latest.get(&dose.pk), now).await,
+                None => Ok(()),
+            },
+        )
+        .await
     }
 
-    async fn record(&self, record: EventRecord, now: Timestamp) -> Result<(), IssueError> {
+    /// Issues the certificate that a record of the stream asks for, if it does. Gives the dose with the certificate's id.
+    async fn record(
+        &self,
+        record: EventRecord,
+        now: Timestamp,
+    ) -> Result<Option<(DoseRecord, String)>, IssueError> {
         if Signers::changed_by(&record) {
             self.signers.forget();
-            return Ok(());
+            return Ok(None);
         }
         let before = DoseRecord::from_image(record.change.old_image);
-        let Some(dose) = DoseRecord::from_image(record.change.new_image) else { return Ok(()) };
-        let Some(id) = dose.certificate_id.clone() else { return Ok(()) };
+        let Some(dose) = DoseRecord::from_image(record.change.new_image) else { return Ok(None) };
+        let Some(id) = dose.certificate_id.clone() else { return Ok(None) };
         let is_known = |before: &DoseRecord| {
             before.certificate_id.as_ref() == Some(&id) && before.again_at == dose.again_at
         };
         if before.as_ref().is_some_and(is_known) {
-            return Ok(());
+            return Ok(None);
         }
         // Of a new dose it would be a look for nothing, but where the record comes again, and then one is issued in vain.
         if before.is_none() || self.certificates.of_id(&id).await?.is_none() {
             self.issue(&dose, &id, now).await?;
         }
-        self.supersede(&dose, &id, now).await
+        Ok(Some((dose, id)))
     }
 
-    /// Leaves one certificate of the event valid, whichever others were issued before or are issued meanwhile.
-    async fn supersede(&self, dose: &DoseRecord, id: &str, now: Timestamp) -> Result<(), IssueError> {
+    /// Leaves one certificate of the event valid, whichever others were issued before or are issued meanwhile. `latest` is the dose as
+    /// it was after this certificate was put.
+    async fn supersede(
+        &self,
+        dose: &DoseRecord,
+        id: &str,
+        latest: Option<&DoseRecord>,
+        now: Timestamp,
+    ) -> Result<(), IssueError> {
         let mut superseded = dose.earlier_certificates(&self.aws.keys);
-        let latest = self.doses.of_event(&dose.pk).await?;
         let latest = latest.and_then(|dose| dose.latest_certificate(&self.aws.keys));
         let latest = latest.unwrap_or_else(|| id.to_owned());
         if latest != id {

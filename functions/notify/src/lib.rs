@@ -5,6 +5,8 @@
 //!
 //! Three things lead to it: the certificate of a first dose is issued, the phone of such a dose is corrected, or an admin has it looked
 //! at again. Either way, what counts is the dose as it is now, and whether the SMS to its phone of now was sent ([`Notifications`]).
+//! The doses of new certificates are read for a whole batch. A phone that is corrected after that is told by the correction's record, and
+//! the link that the other one gets is dead.
 //!
 //! What the helpdesk corrects is told to the phone on record, whichever dose it is; who had the phone before is told that it was
 //! replaced. Where a case is refused, or its person asked back, whoever opened it is told.
@@ -83,23 +85,38 @@ impl Notify {
 
     /// Sends what a batch of the table's stream asks for. The answer names the records that must come again.
     pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
-        each_record(&self.aws, event, async |record| self.record(record).await).await
+        each_record(
+            &self.aws,
+            event,
+            async |record| Ok((CertificateRecord::from_image(record.change.new_image.clone()), record)),
+            async |records| {
+                let issued = records.iter().filter_map(|(certificate, _)| certificate.as_ref());
+                Ok(self.doses.of_events(issued.map(|certificate| &*certificate.event)).await?)
+            },
+            async |(certificate, record), doses| match certificate {
+                Some(certificate) => self.issued(&certificate, doses.get(&certificate.event)).await,
+                None => self.record(record).await,
+            },
+        )
+        .await
     }
 
-    async fn record(&self, record: EventRecord) -> Result<(), NotifyError> {
-        if let Some(certificate) = CertificateRecord::from_image(record.change.new_image.clone()) {
-            if certificate.revoked_at.is_some() {
-                return Ok(());
-            }
-            let dose = self.doses.of_event(&certificate.event).await?;
-            return match dose {
-                Some(dose) if dose.certificate_id.as_deref() == Some(certificate.certificate_id()) => {
-                    self.tell(&dose).await
-                }
-                // Corrected since: the certificate of the correction leads here as well.
-                _ => Ok(()),
-            };
+    /// Tells of a certificate, unless its dose was corrected since: that of the correction leads here as well.
+    async fn issued(
+        &self,
+        certificate: &CertificateRecord,
+        dose: Option<&DoseRecord>,
+    ) -> Result<(), NotifyError> {
+        let is_its =
+            |dose: &&DoseRecord| dose.certificate_id.as_deref() == Some(certificate.certificate_id());
+        match dose.filter(is_its) {
+            Some(dose) if certificate.revoked_at.is_none() => self.tell(dose).await,
+            _ => Ok(()),
         }
+    }
+
+    /// Tells of everything else.
+    async fn record(&self, record: EventRecord) -> Result<(), NotifyError> {
         if let Some(request) = DownloadRecord::from_image(record.change.new_image.clone()) {
             return self.answer(&request).await;
         }

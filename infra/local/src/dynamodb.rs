@@ -5,11 +5,10 @@
 //! has worked off.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use aws_lambda_events::event::dynamodb::EventRecord;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -24,6 +23,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::filter::Filter;
+use crate::turns::Turns;
 
 /// Where a target header of DynamoDB begins.
 const TARGETS: [&str; 2] = ["DynamoDB_20120810.", "DynamoDBStreams_20120810."];
@@ -37,6 +37,8 @@ const OF_FEW_ITEMS: [&str; 7] =
 pub(crate) struct DynamoDb {
     database: Database,
     records: Arc<StreamRecords>,
+    /// dynoxide has one connection.
+    turns: Turns,
     /// Counts writes, so that the stream's consumers need not look without need.
     written: watch::Sender<u64>,
 }
@@ -47,7 +49,7 @@ impl DynamoDb {
         let text = path.to_str().context("the data folder's name is not UTF-8")?;
         let database = Database::new(text).context("the table's file cannot be opened")?;
         let records = Arc::new(StreamRecords::open(path)?);
-        Ok(Self { database, records, written: watch::Sender::new(0) })
+        Ok(Self { database, records, turns: Turns::new("table")?, written: watch::Sender::new(0) })
     }
 
     /// Answers a call of the API: what an `X-Amz-Target` header and a body ask for.
@@ -55,28 +57,16 @@ impl DynamoDb {
         let operation =
             TARGETS.iter().find_map(|prefix| target.strip_prefix(prefix)).unwrap_or_default().to_owned();
         let reads = ["Get", "Query", "Scan", "BatchGet", "Describe", "List", "TransactGet"];
-        let takes_long = !OF_FEW_ITEMS.contains(&&*operation);
         let writes = !reads.iter().any(|read| operation.starts_with(read));
-        let database = self.database.clone();
-        let call = move || catch_unwind(AssertUnwindSafe(|| call(&database, &operation, &body)));
-        // What touches few items takes less time than to have it done elsewhere.
-        let called = if takes_long {
-            tokio::task::spawn_blocking(call).await.unwrap_or_else(|_| Err(Box::new(())))
-        } else {
-            call()
-        };
+        let called = self.call(&operation, &body).await;
         let (status, json) = match called {
-            Ok(Ok(json)) => (StatusCode::OK, json),
-            Ok(Err(error)) => {
+            Ok(json) => (StatusCode::OK, json),
+            Err(error) => {
                 let status = StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::BAD_REQUEST);
                 if status.is_server_error() {
                     tracing::error!(%error, "the table failed");
                 }
                 (status, error.to_json().into_bytes())
-            }
-            Err(_) => {
-                let error = DynoxideError::InternalServerError("the call ended early".to_owned());
-                (StatusCode::INTERNAL_SERVER_ERROR, error.to_json().into_bytes())
             }
         };
         if writes && status.is_success() {
@@ -87,6 +77,17 @@ impl DynamoDb {
         let kind = HeaderValue::from_static("application/x-amz-json-1.0");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         response
+    }
+
+    async fn call(&self, operation: &str, body: &[u8]) -> dynoxide::Result<Vec<u8>> {
+        let (database, work) = (self.database.clone(), read(operation, body)?);
+        let work = move || work(&database);
+        let called = if OF_FEW_ITEMS.contains(&operation) {
+            self.turns.take(work).await
+        } else {
+            self.turns.leave(work).await
+        };
+        called.map_err(|_| DynoxideError::InternalServerError("the call ended early".to_owned()))??()
     }
 
     /// Changes with each write.
@@ -109,6 +110,7 @@ impl DynamoDb {
 
     /// Deletes what has expired, as DynamoDB does some time after.
     pub(crate) async fn sweep(&self) -> Result<usize> {
+        // Not in a turn: it lets others in between its pages by itself.
         let database = self.database.clone();
         let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await??;
         if swept > 0 {
@@ -118,11 +120,15 @@ impl DynamoDb {
     }
 }
 
-fn call(database: &Database, operation: &str, body: &[u8]) -> dynoxide::Result<Vec<u8>> {
+/// What is done in a turn, and what is done with its outcome afterwards.
+type Work = Box<dyn FnOnce(&Database) -> dynoxide::Result<Written> + Send>;
+type Written = Box<dyn FnOnce() -> dynoxide::Result<Vec<u8>> + Send>;
+
+fn read(operation: &str, body: &[u8]) -> dynoxide::Result<Work> {
     macro_rules! operations {
         ($($name:literal $method:ident),* $(,)?) => {
             match operation {
-                $($name => run(body, |request| database.$method(request)),)*
+                $($name => of(body, |database, request| database.$method(request)),)*
                 _ => Err(DynoxideError::SerializationException("UnknownOperationException".to_owned())),
             }
         };
@@ -153,11 +159,11 @@ fn call(database: &Database, operation: &str, body: &[u8]) -> dynoxide::Result<V
     }
 }
 
-fn run<Request: DeserializeOwned, Answer: Serialize>(
+fn of<Request: DeserializeOwned + Send + 'static, Answer: Serialize + Send + 'static>(
     body: &[u8],
-    operation: impl FnOnce(Request) -> dynoxide::Result<Answer>,
-) -> dynoxide::Result<Vec<u8>> {
-    let request = serde_json::from_slice(body).map_err(|error| {
+    operation: impl FnOnce(&Database, Request) -> dynoxide::Result<Answer> + Send + 'static,
+) -> dynoxide::Result<Work> {
+    let request: Request = serde_json::from_slice(body).map_err(|error| {
         // dynoxide marks in the message what its own server then says as another error.
         let text = error.to_string();
         match text.strip_prefix("VALIDATION:").or_else(|| text.strip_prefix("VALIDATION_REQUEST:")) {
@@ -165,8 +171,12 @@ fn run<Request: DeserializeOwned, Answer: Serialize>(
             None => DynoxideError::SerializationException(text),
         }
     })?;
-    let answer = operation(request)?;
-    serde_json::to_vec(&answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+    Ok(Box::new(move |database| {
+        let answer = operation(database, request)?;
+        Ok(Box::new(move || {
+            serde_json::to_vec(&answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+        }))
+    }))
 }
 
 /// A place in a stream: all up to and with it has been seen.
@@ -213,16 +223,23 @@ impl Stream {
         limit: usize,
         filter: &Filter,
     ) -> Result<Vec<StreamEntry>> {
-        let (stream, filter) = (self.clone(), filter.clone());
-        tokio::task::spawn_blocking(move || stream.read(position, limit, &filter)).await?
+        let stream = self.clone();
+        let read = self.dynamodb.turns.leave(move || stream.read(position, limit)).await;
+        let records = read.map_err(|_| anyhow!("the read of the stream ended early"))??;
+        let (arn, filter) = (self.arn(), filter.clone());
+        let entries = move || records.into_iter().map(|record| entry(record, &arn, &filter)).collect();
+        tokio::task::spawn_blocking(entries).await?
     }
 
-    fn read(&self, position: Position, limit: usize, filter: &Filter) -> Result<Vec<StreamEntry>> {
+    fn arn(&self) -> String {
+        dynoxide::streams::stream_arn(&self.table, "bukti")
+    }
+
+    fn read(&self, position: Position, limit: usize) -> Result<Vec<Record>> {
         let database = &self.dynamodb.database;
-        let arn = dynoxide::streams::stream_arn(&self.table, "bukti");
         let start = position == Position::default();
         let iterator = database.get_shard_iterator(GetShardIteratorRequest {
-            stream_arn: arn.clone(),
+            stream_arn: self.arn(),
             shard_id: dynoxide::streams::shard_id(&self.table),
             shard_iterator_type: if start { "TRIM_HORIZON" } else { "AFTER_SEQUENCE_NUMBER" }.to_owned(),
             sequence_number: (!start).then(|| position.sequence_number()),
@@ -231,7 +248,7 @@ impl Stream {
             shard_iterator: iterator.shard_iterator.unwrap_or_default(),
             limit: Some(limit.clamp(1, 1000)),
         })?;
-        answer.records.into_iter().map(|record| entry(record, &arn, filter)).collect()
+        Ok(answer.records)
     }
 
     /// Changes with each write.
@@ -247,8 +264,14 @@ impl Stream {
 
     /// Forgets records that everybody has seen.
     pub(crate) async fn trim(&self, through: Position) -> Result<()> {
-        let (records, table) = (Arc::clone(&self.dynamodb.records), self.table.clone());
-        tokio::task::spawn_blocking(move || records.trim(&table, through)).await?
+        // In turn with the writers: of two that write at once SQLite has one try again and again. A thousand at a time.
+        loop {
+            let (records, table) = (Arc::clone(&self.dynamodb.records), self.table.clone());
+            let trimmed = self.dynamodb.turns.leave(move || records.trim(&table, through)).await;
+            if trimmed.map_err(|_| anyhow!("the trim of the stream ended early"))?? < TRIMMED_AT_ONCE {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -267,6 +290,9 @@ fn entry(record: Record, arn: &str, filter: &Filter) -> Result<StreamEntry> {
     }
     Ok(StreamEntry { position, partition: partition.finish(), record: Some(serde_json::from_value(json)?) })
 }
+
+/// Records that are forgotten at once.
+const TRIMMED_AT_ONCE: usize = 1000;
 
 /// The rows behind the streams.
 struct StreamRecords(Mutex<Connection>);
@@ -303,21 +329,16 @@ impl StreamRecords {
         Ok(count.unsigned_abs())
     }
 
-    fn trim(&self, table: &str, through: Position) -> Result<()> {
-        loop {
-            // A thousand at a time, since writers wait meanwhile. The last record stays: the next number follows from it.
-            let deleted = self.0.lock().unwrap_or_else(PoisonError::into_inner).execute(
-                "DELETE FROM _stream_records WHERE id IN (
-                     SELECT id FROM _stream_records
-                     WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) <= ?2
-                       AND id < (SELECT MAX(id) FROM _stream_records)
-                     ORDER BY CAST(sequence_number AS INTEGER) LIMIT 1000)",
-                (table, through.0),
-            )?;
-            if deleted < 1000 {
-                return Ok(());
-            }
-        }
+    /// Gives how many it has deleted, at most [`TRIMMED_AT_ONCE`]. The last record stays: the next number follows from it.
+    fn trim(&self, table: &str, through: Position) -> Result<usize> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).execute(
+            "DELETE FROM _stream_records WHERE id IN (
+                 SELECT id FROM _stream_records
+                 WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) <= ?2
+                   AND id < (SELECT MAX(id) FROM _stream_records)
+                 ORDER BY CAST(sequence_number AS INTEGER) LIMIT ?3)",
+            (table, through.0, TRIMMED_AT_ONCE),
+        )?)
     }
 }
 

@@ -43,6 +43,7 @@ mod site;
 mod sns;
 mod stack;
 pub mod streams;
+mod turns;
 
 pub use api::HttpHandler;
 pub use filter::Filter;

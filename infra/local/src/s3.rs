@@ -17,13 +17,30 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
 
 use crate::feeds::Feeds;
+
+/// A thread with one other for files, of their own. s3s-fs has each file of an object opened, written and named by another thread,
+/// fifteen steps in all; where that is whoever is free of many, waking them costs as much as the files.
+fn of_files(closed: oneshot::Receiver<()>) -> io::Result<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build()?;
+    let handle = runtime.handle().clone();
+    let thread = std::thread::Builder::new().name("files".to_owned());
+    thread.spawn(move || {
+        let _ = runtime.block_on(closed);
+    })?;
+    Ok(handle)
+}
 
 /// The bucket service.
 pub(crate) struct S3 {
     service: S3Service,
     root: PathBuf,
+    /// Where its files are worked on, until this is dropped.
+    files: Handle,
+    _open: oneshot::Sender<()>,
 }
 
 impl S3 {
@@ -32,7 +49,8 @@ impl S3 {
         let files = s3s_fs::FileSystem::new(root).map_err(|error| anyhow::anyhow!("{error:?}"))?;
         let mut builder = S3ServiceBuilder::new(files);
         builder.set_auth(SimpleAuth::from_single(access_key, secret_key));
-        Ok(Self { service: builder.build(), root: root.to_owned() })
+        let (_open, closed) = oneshot::channel();
+        Ok(Self { service: builder.build(), root: root.to_owned(), files: of_files(closed)?, _open })
     }
 
     /// Answers a call; tells `feeds` of an object that was put.
@@ -40,9 +58,16 @@ impl S3 {
         let method = request.method().clone();
         let query = request.uri().query().unwrap_or_default().to_owned();
         let path = percent_decode_str(request.uri().path()).decode_utf8_lossy().into_owned();
-        let answered = self.service.call(request.map(s3s::Body::http_body_unsync)).await;
-        let mut response = match answered {
-            Ok(response) => response.map(Body::new),
+        let service = self.service.clone();
+        let call = async move { service.call(request.map(s3s::Body::http_body_unsync)).await };
+        let mut response = match self.files.spawn(call).await {
+            Ok(Ok(response)) => response.map(Body::new),
+            Ok(Err(error)) => {
+                tracing::warn!(?error, "the bucket failed");
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                return response;
+            }
             Err(error) => {
                 tracing::warn!(?error, "the bucket failed");
                 let mut response = Response::new(Body::empty());

@@ -123,14 +123,18 @@ impl Audited {
             assert!(self.cut_off.contains(&look) && times == 1, "{look} is in the audit {times} times");
         }
         assert!(!self.answered.is_empty(), "no look was answered");
-        format!("{} looks of an officer, all on record, and {begun} in whose midst it died", self.answered.len())
+        format!(
+            "{} looks of an officer, all on record, and {begun} in whose midst it died",
+            self.answered.len()
+        )
     }
 }
 
 /// An officer who looks up one person after the other until the stack dies.
 fn looking(url: &str, cookie: &str, expected: &[Expected], life: usize) -> JoinHandle<Audited> {
     let (url, cookie) = (url.to_owned(), cookie.to_owned());
-    let phones: Vec<_> = expected.iter().map(|row| row.phone.clone()).filter(|phone| !phone.is_empty()).collect();
+    let phones: Vec<_> =
+        expected.iter().map(|row| row.phone.clone()).filter(|phone| !phone.is_empty()).collect();
     std::thread::spawn(move || {
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         let mut looks = Audited::default();

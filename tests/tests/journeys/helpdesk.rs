@@ -259,10 +259,8 @@ fn of_two_officers_at_one_case_one_decides_and_the_other_is_told() {
     app.import(&[dose("E1")]);
     let person = app.log_in(RIGHT, None);
     let case = open(&app, &person, asking("phone", &dose("E1")));
-    let officers = [
-        app.officer("0811-0000-0001", "Rina", "officer"),
-        app.officer("0811-0000-0002", "Budi", "officer"),
-    ];
+    let officers =
+        [app.officer("0811-0000-0001", "Rina", "officer"), app.officer("0811-0000-0002", "Budi", "officer")];
     let id = dose_of(&app, &officers[0], &case);
     let revision = get(&app, &officers[0], &format!("/api/helpdesk/cases/{case}"))["revision"].clone();
     let path = format!("/api/helpdesk/cases/{case}/decisions");
