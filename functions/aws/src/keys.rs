@@ -143,9 +143,9 @@ impl Keys {
         (0..16).rev().map(|at| char::from(READABLE[(bits >> (at * 5)) as usize & 31])).collect()
     }
 
-    /// The name of the document of a QR text: two signatures of one certificate are two documents.
-    pub fn document_name(&self, qr_text: &str) -> String {
-        self.hash("", "document", qr_text)
+    /// The name of a certificate's document, by its QR text too: two signatures of one certificate are two documents.
+    pub fn document_name(&self, certificate_id: &str, qr_text: &str) -> String {
+        self.hash(&format!("{certificate_id}-"), "document", qr_text)
     }
 
     /// The job of what a sender sent over HTTP: it follows from both.

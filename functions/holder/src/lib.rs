@@ -282,9 +282,9 @@ impl Holder {
             None => self.documents.address(&certificate.document, &file_name).await?,
             Some(copy) => {
                 let copy = copy.map_err(cannot_print)?;
-                let name = self.aws.keys.document_name(&qr_text);
+                let name = self.aws.keys.document_name(id, &qr_text);
                 // The same bytes whenever it is asked for, so one that is there already may be written over.
-                let name = format!("{id}/{name}-{}.pdf", form.code());
+                let name = format!("{name}-{}.pdf", form.code());
                 self.copies.hand_out(&name, copy, &file_name).await?
             }
         };

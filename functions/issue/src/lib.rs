@@ -166,8 +166,8 @@ impl Issue {
         let printed = Certificate::of(&dose, &grouped, issued_on, &sealed.text);
         let pdf = self.printer.pdf(&printed, Form::Complete)?;
 
-        let name = self.aws.keys.document_name(&sealed.text);
-        let document = format!("{}{id}/{name}.pdf", Documents::FOLDER);
+        let name = self.aws.keys.document_name(id, &sealed.text);
+        let document = format!("{}{name}.pdf", Documents::FOLDER);
         self.documents.keep(&document, pdf).await?;
         let certificate = CertificateRecord::new(
             record,

@@ -70,11 +70,13 @@ impl Feeds {
         }))
     }
 
-    /// Delivers the event of an object that was put. Comes back at once.
+    /// Whether an object of this name is one that the function is told of.
+    pub(crate) fn takes(key: &str) -> bool {
+        key.starts_with(bukti_aws::Feeds::DROP) && !key.ends_with('/')
+    }
+
+    /// Delivers the event of an object that was put and that it [takes](Self::takes). Comes back at once.
     pub(crate) fn put(&self, key: &str, size: u64) {
-        if !key.starts_with(bukti_aws::Feeds::DROP) || key.ends_with('/') {
-            return;
-        }
         let mut under_way = self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(again) = under_way.get_mut(key) {
             *again = true;
@@ -210,9 +212,11 @@ mod tests {
                 Box::pin(async { Err("no".to_owned()) })
             }),
         );
-        feeds.put("intake/reports/a.csv", 1);
-        feeds.put("intake/feeds/", 0);
-        assert_eq!(feeds.pending(), 0, "only feeds");
+        for (key, taken) in
+            [("intake/reports/a.csv", false), ("intake/feeds/", false), ("intake/feeds/a b.csv", true)]
+        {
+            assert_eq!(Feeds::takes(key), taken, "{key}");
+        }
         feeds.put("intake/feeds/a b.csv", 1);
         assert_eq!(feeds.pending(), 1);
         feeds.finished().await;

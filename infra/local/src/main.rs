@@ -8,6 +8,10 @@ use bukti_local::{Options, Stack, StartError};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Each request is made by one thread and its answer freed by another, which that of libc has wait for each other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Bukti and the AWS services that it uses, in one process on this machine. Listens on 127.0.0.1 only.
 #[derive(Parser)]
 #[command(version)]

@@ -94,7 +94,7 @@ impl S3 {
     }
 
     async fn put(&self, bucket: &str, key: &str, feeds: Option<&Feeds>) {
-        if let Some(feeds) = feeds.filter(|_| !key.is_empty()) {
+        if let Some(feeds) = feeds.filter(|_| Feeds::takes(key)) {
             let size =
                 tokio::fs::metadata(self.root.join(bucket).join(key)).await.map_or(0, |file| file.len());
             feeds.put(key, size);

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::site::hex;
 use crate::toolchain::Choice;
-use crate::{Project, run, site, tools};
+use crate::{Project, run, sbom, site, tools};
 
 /// Uploads the site with boto3, which comes with the SAM CLI.
 const UPLOAD_SITE: &str = include_str!("upload_site.py");
@@ -186,18 +186,22 @@ fn build(sam: &Sam<'_>) -> Result<PathBuf> {
     Ok(built)
 }
 
-/// Compiles one function as it is deployed. Gives its program.
+/// Compiles all functions as they are deployed, and says how large their zips are. Gives the folder of their programs, and the
+/// largest zip in megabytes.
 ///
 /// # Errors
 /// What the compiler says.
-pub fn function(project: &Project, name: &str) -> Result<PathBuf> {
+pub fn functions(project: &Project) -> Result<(PathBuf, f64)> {
     let sam = Sam::install(project)?;
     let mut build = sam.command("cargo-lambda")?;
-    build.args(["lambda", "build", "--release", "--bin", name]).env("CARGO_PROFILE_RELEASE_LTO", "fat");
+    build.args(["lambda", "build", "--release"]).env("CARGO_PROFILE_RELEASE_LTO", "fat");
+    for name in sbom::functions(&sbom::metadata(project)?) {
+        build.args(["--bin", &name]);
+    }
     run::stream(&mut build, "The compiler's message above says where.")?;
-    let program = project.target.join("lambda").join(name).join("bootstrap");
-    Ballast::find(project)?.empty_file(&program)?;
-    Ok(program)
+    let built = project.target.join("lambda");
+    let largest = finish(project, &built)?;
+    Ok((built, largest))
 }
 
 /// The tables by which a panic is unwound. Functions end at one, so nothing reads them, and they are a fifteenth of a zip.
@@ -216,7 +220,7 @@ impl Ballast {
     /// # Errors
     /// When cargo does not say where printpdf lies, or it no longer brings what is looked for.
     fn find(project: &Project) -> Result<Self> {
-        let metadata = crate::sbom::metadata(project)?;
+        let metadata = sbom::metadata(project)?;
         let mut packages = metadata["packages"].as_array().into_iter().flatten();
         let printpdf = packages.find(|package| package["name"] == "printpdf");
         let manifest = printpdf.and_then(|package| package["manifest_path"].as_str());
@@ -254,11 +258,13 @@ impl Ballast {
     }
 }
 
-/// Makes the functions of a build as small as they go, sees whether Lambda can run them, and says how large their zips are.
-fn finish(project: &Project, built: &Path) -> Result<()> {
+/// Makes the functions of a build as small as they go, sees whether Lambda can run them, and says how large their zips are. Gives
+/// the largest.
+fn finish(project: &Project, built: &Path) -> Result<f64> {
     let ballast = Ballast::find(project)?;
     let mut folders: Vec<PathBuf> = fs::read_dir(built)?.flatten().map(|entry| entry.path()).collect();
     folders.sort();
+    let mut largest: f64 = 0.0;
     for folder in folders {
         let bootstrap = folder.join("bootstrap");
         if !bootstrap.is_file() {
@@ -271,11 +277,12 @@ fn finish(project: &Project, built: &Path) -> Result<()> {
             bail!("{} needs glibc {major}.{minor}, which Lambda does not have", bootstrap.display());
         }
         let zipped = zipped_mb(&program)?;
+        largest = largest.max(zipped);
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let goal = if zipped <= GOAL_MB { "" } else { " (above the goal)" };
         run::say(format!("{name}: {zipped:.2} MB zipped{goal}"));
     }
-    Ok(())
+    Ok(largest)
 }
 
 /// A function's zip should have at most so many megabytes: it is loaded before the first answer.
@@ -285,7 +292,7 @@ const GOAL_MB: f64 = 4.0;
 ///
 /// # Errors
 /// None that is known: it is written into memory.
-pub fn zipped_mb(file: &[u8]) -> Result<f64> {
+fn zipped_mb(file: &[u8]) -> Result<f64> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(file)?;
     Ok(encoder.finish()?.len() as f64 / 1e6)

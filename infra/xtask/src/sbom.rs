@@ -129,7 +129,7 @@ pub fn metadata(project: &Project) -> Result<Value> {
 }
 
 /// The packages of the functions: what is below `functions` and has a program.
-fn functions(metadata: &Value) -> Vec<String> {
+pub fn functions(metadata: &Value) -> Vec<String> {
     let packages = metadata["packages"].as_array().into_iter().flatten();
     let is_function = |package: &&Value| {
         let manifest = Path::new(package["manifest_path"].as_str().unwrap_or_default());

@@ -1,6 +1,5 @@
 //! How soon a function answers that nobody has called for a while.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
@@ -9,7 +8,7 @@ use serde_json::json;
 use super::people::People;
 use crate::{Project, deploy, run, tools};
 
-/// Compiles the function of the status as it is deployed, and has it started again and again beside the same in Node and Python.
+/// Compiles the functions as they are deployed, and has that of the status started again and again beside the same in Node and Python.
 ///
 /// # Errors
 /// When something cannot be installed, built or run, or does not answer as the others do.
@@ -21,8 +20,8 @@ pub fn measure(project: &Project) -> Result<()> {
     let scripts = project.target.join("bench/node");
     tools::renew_copy(&peers.join("node"), &scripts)?;
     tools::npm_install(project, &scripts)?;
-    let bootstrap = deploy::function(project, "bukti-status")?;
-    let zip_mb = deploy::zipped_mb(&fs::read(&bootstrap)?)?;
+    let (functions, largest_zip_mb) = deploy::functions(project)?;
+    let bootstrap = functions.join("bukti-status/bootstrap");
 
     let people = People::new(project, "cold")?;
     let function = |name: &str, command: &[&Path], zip_mb: Option<f64>| {
@@ -30,7 +29,7 @@ pub fn measure(project: &Project) -> Result<()> {
     };
     let mut bench = project.command(people.programs.join("bukti-bench-stack"));
     bench.args(["cold", &people.stack.url]).arg(&people.data).arg(&people.feed).args([
-        function("Bukti", &[&bootstrap], Some(zip_mb)),
+        function("Bukti", &[&bootstrap], Some(largest_zip_mb)),
         function("Node, AWS SDK v3", &[&node, &scripts.join("status.mjs")], None),
         function("Python, boto3", &[&python, &peers.join("python/status.py")], None),
     ]);
