@@ -17,7 +17,7 @@ pub async fn each_record<Begun, Seen, E: Error>(
     aws: &Aws,
     event: Event,
     begin: impl AsyncFn(EventRecord) -> Result<Begun, E>,
-    look: impl AsyncFnOnce(&[Begun]) -> Result<Seen, E>,
+    look: impl AsyncFn(&[Begun]) -> Result<Seen, E>,
     end: impl AsyncFn(Begun, &Seen) -> Result<(), E>,
 ) -> DynamoDbEventResponse {
     aws.keep_up().await;
@@ -44,18 +44,26 @@ pub async fn each_record<Begun, Seen, E: Error>(
             Err(error) => failed(number, &error),
         }
     }
-    match look(&begun).await {
-        Ok(seen) => {
-            let mut results = stream::iter(numbers.into_iter().zip(begun))
-                .map(|(number, record)| async { (number, end(record, &seen).await) })
-                .buffered(AT_ONCE);
-            while let Some((number, result)) = results.next().await {
-                if let Err(error) = result {
-                    failed(number, &error);
+    let together = look(&begun).await;
+    let mut results = stream::iter(numbers.into_iter().zip(begun))
+        .map(|(number, record)| async {
+            let ended = async {
+                match &together {
+                    Ok(seen) => end(record, seen).await,
+                    // One of them may be what cannot be seen: each alone, so that the others are done.
+                    Err(_) => {
+                        let seen = look(std::slice::from_ref(&record)).await?;
+                        end(record, &seen).await
+                    }
                 }
-            }
+            };
+            (number, ended.await)
+        })
+        .buffered(AT_ONCE);
+    while let Some((number, result)) = results.next().await {
+        if let Err(error) = result {
+            failed(number, &error);
         }
-        Err(error) => numbers.into_iter().for_each(|number| failed(number, &error)),
     }
     aws.tell_metrics();
     response

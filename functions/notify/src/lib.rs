@@ -131,7 +131,10 @@ impl Notify {
         let before = DoseRecord::from_image(record.change.old_image);
         let after = DoseRecord::from_image(record.change.new_image);
         let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
-        if before.phone_version == after.phone_version && before.again_at == after.again_at {
+        // One that was incomplete for a while may have been so when its certificate was to be told of.
+        let is_whole_again = before.certificate_id.is_none() && after.certificate_id.is_some();
+        if before.phone_version == after.phone_version && before.again_at == after.again_at && !is_whole_again
+        {
             return Ok(());
         }
         if after.sms == Some(SmsReason::Corrected) && before.phone != after.phone {

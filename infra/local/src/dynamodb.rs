@@ -56,10 +56,7 @@ impl DynamoDb {
     pub(crate) async fn answer(&self, target: &str, body: Bytes) -> Response {
         let operation =
             TARGETS.iter().find_map(|prefix| target.strip_prefix(prefix)).unwrap_or_default().to_owned();
-        let reads = ["Get", "Query", "Scan", "BatchGet", "Describe", "List", "TransactGet"];
-        let writes = !reads.iter().any(|read| operation.starts_with(read));
-        let called = self.call(&operation, &body).await;
-        let (status, json) = match called {
+        let (status, json) = match self.call(&operation, &body).await {
             Ok(json) => (StatusCode::OK, json),
             Err(error) => {
                 let status = StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::BAD_REQUEST);
@@ -69,9 +66,6 @@ impl DynamoDb {
                 (status, error.to_json().into_bytes())
             }
         };
-        if writes && status.is_success() {
-            self.written.send_modify(|count| *count += 1);
-        }
         let mut response = Response::new(Body::from(json));
         *response.status_mut() = status;
         let kind = HeaderValue::from_static("application/x-amz-json-1.0");
@@ -80,8 +74,18 @@ impl DynamoDb {
     }
 
     async fn call(&self, operation: &str, body: &[u8]) -> dynoxide::Result<Vec<u8>> {
-        let (database, work) = (self.database.clone(), read(operation, body)?);
-        let work = move || work(&database);
+        const READS: [&str; 7] = ["Get", "Query", "Scan", "BatchGet", "Describe", "List", "TransactGet"];
+        let writes = !READS.iter().any(|read| operation.starts_with(read));
+        let (database, written) = (self.database.clone(), self.written.clone());
+        let work = read(operation, body)?;
+        let work = move || {
+            let done = work(&database);
+            // Told here, since whoever asked may be gone.
+            if writes && done.is_ok() {
+                written.send_modify(|count| *count += 1);
+            }
+            done
+        };
         let called = if OF_FEW_ITEMS.contains(&operation) {
             self.turns.take(work).await
         } else {
@@ -110,7 +114,7 @@ impl DynamoDb {
 
     /// Deletes what has expired, as DynamoDB does some time after.
     pub(crate) async fn sweep(&self) -> Result<usize> {
-        // Not in a turn: it lets others in between its pages by itself.
+        // Not in a turn: between its pages it steps aside for whoever has one.
         let database = self.database.clone();
         let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await??;
         if swept > 0 {
@@ -295,27 +299,35 @@ fn entry(record: Record, arn: &str, filter: &Filter) -> Result<StreamEntry> {
 const TRIMMED_AT_ONCE: usize = 1000;
 
 /// The rows behind the streams.
-struct StreamRecords(Mutex<Connection>);
+struct StreamRecords {
+    connection: Mutex<Connection>,
+    /// Where records are forgotten, in a turn of the table: it must not wait there for what the other is at.
+    trims: Mutex<Connection>,
+}
 
 impl StreamRecords {
     fn open(path: &Path) -> Result<Self> {
-        let connection = Connection::open(path).context("the table's file cannot be opened")?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        let open = || -> Result<Connection> {
+            let connection = Connection::open(path).context("the table's file cannot be opened")?;
+            connection.busy_timeout(std::time::Duration::from_secs(5))?;
+            Ok(connection)
+        };
+        let connection = open()?;
         connection.execute_batch(
             "CREATE INDEX IF NOT EXISTS bukti_stream_order
              ON _stream_records (table_name, CAST(sequence_number AS INTEGER));",
         )?;
-        Ok(Self(Mutex::new(connection)))
+        Ok(Self { connection: Mutex::new(connection), trims: Mutex::new(open()?) })
     }
 
     fn sync(&self) -> Result<bool> {
-        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let busy = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0))?;
         Ok(busy == 0)
     }
 
     fn count_after(&self, table: &str, positions: &[Position]) -> Result<u64> {
-        let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let moment = connection.transaction()?;
         let mut count = 0;
         for position in positions {
@@ -331,7 +343,7 @@ impl StreamRecords {
 
     /// Gives how many it has deleted, at most [`TRIMMED_AT_ONCE`]. The last record stays: the next number follows from it.
     fn trim(&self, table: &str, through: Position) -> Result<usize> {
-        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).execute(
+        Ok(self.trims.lock().unwrap_or_else(PoisonError::into_inner).execute(
             "DELETE FROM _stream_records WHERE id IN (
                  SELECT id FROM _stream_records
                  WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) <= ?2

@@ -58,8 +58,29 @@ impl S3 {
         let method = request.method().clone();
         let query = request.uri().query().unwrap_or_default().to_owned();
         let path = percent_decode_str(request.uri().path()).decode_utf8_lossy().into_owned();
-        let service = self.service.clone();
-        let call = async move { service.call(request.map(s3s::Body::http_body_unsync)).await };
+        let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
+        let parameter = |name: &str| form_urlencoded::parse(query.as_bytes()).any(|(found, _)| found == name);
+        // A part of an upload is no object yet; its completion is a POST.
+        let puts = match method {
+            Method::PUT => !parameter("uploadId"),
+            Method::POST => parameter("uploadId"),
+            _ => false,
+        };
+        let feed = feeds.filter(|_| puts && Feeds::takes(key)).cloned();
+        let feed = feed.map(|feeds| (feeds, key.to_owned(), self.root.join(bucket).join(key)));
+        let (service, here) = (self.service.clone(), Handle::current());
+        let call = async move {
+            let answered = service.call(request.map(s3s::Body::http_body_unsync)).await;
+            // Told here, since whoever put it may be gone.
+            if let Some((feeds, key, file)) = feed
+                && answered.as_ref().is_ok_and(|answer| answer.status().is_success())
+            {
+                let size = tokio::fs::metadata(file).await.map_or(0, |file| file.len());
+                let _there = here.enter();
+                feeds.put(&key, size);
+            }
+            answered
+        };
         let mut response = match self.files.spawn(call).await {
             Ok(Ok(response)) => response.map(Body::new),
             Ok(Err(error)) => {
@@ -78,27 +99,14 @@ impl S3 {
         if !response.status().is_success() {
             return response;
         }
-        let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
-        let parameter = |name: &str| form_urlencoded::parse(query.as_bytes()).any(|(found, _)| found == name);
         match method {
             Method::GET | Method::HEAD => override_headers(&mut response, &query),
-            // A part of an upload is no object yet; its completion is a POST.
-            Method::PUT if !parameter("uploadId") => self.put(bucket, key, feeds).await,
-            Method::POST if parameter("uploadId") => self.put(bucket, key, feeds).await,
             Method::DELETE if !key.is_empty() && !parameter("uploadId") => {
                 self.remove_sidecars(bucket, key).await
             }
             _ => {}
         }
         response
-    }
-
-    async fn put(&self, bucket: &str, key: &str, feeds: Option<&Feeds>) {
-        if let Some(feeds) = feeds.filter(|_| Feeds::takes(key)) {
-            let size =
-                tokio::fs::metadata(self.root.join(bucket).join(key)).await.map_or(0, |file| file.len());
-            feeds.put(key, size);
-        }
     }
 
     /// Removes the objects below a prefix that were put longer ago than this.

@@ -116,7 +116,9 @@ impl Place {
     /// To the thread, where somebody waits.
     fn hand_on(&self, mut line: MutexGuard<'_, Line>) {
         line.at_work = if line.waiting.is_empty() { AtWork::Nobody } else { AtWork::Thread };
-        self.changed.notify_one();
+        if line.at_work == AtWork::Thread {
+            self.changed.notify_one();
+        }
     }
 
     fn work_off(&self) {

@@ -198,8 +198,10 @@ pub fn functions(project: &Project) -> Result<(PathBuf, f64)> {
     for name in sbom::functions(&sbom::metadata(project)?) {
         build.args(["--bin", &name]);
     }
-    run::stream(&mut build, "The compiler's message above says where.")?;
+    // What a function was called that is none any more is not measured.
     let built = project.target.join("lambda");
+    let _ = fs::remove_dir_all(&built);
+    run::stream(&mut build, "The compiler's message above says where.")?;
     let largest = finish(project, &built)?;
     Ok((built, largest))
 }
@@ -229,32 +231,30 @@ impl Ballast {
         Ok(Self { press_colours })
     }
 
-    /// Fills it with zeros, which a zip has for nothing. All the rest stays where it is.
-    fn empty(&self, program: &mut [u8]) -> Result<()> {
+    /// Fills it with zeros, which a zip has for nothing. All the rest stays where it is. Gives whether the colours were there.
+    fn empty(&self, program: &mut [u8]) -> Result<bool> {
         let file = object::File::parse(&*program).context("this is no program")?;
         let sections = UNWINDING.iter().filter_map(|name| file.section_by_name(name)?.file_range());
         let mut ranges = Vec::new();
         for (start, length) in sections {
             ranges.push(usize::try_from(start)?..usize::try_from(start + length)?);
         }
-        let mut windows = program.windows(self.press_colours.len());
-        ranges.extend(
-            windows
-                .position(|window| window == self.press_colours)
-                .map(|at| at..at + self.press_colours.len()),
-        );
+        let length = self.press_colours.len();
+        let mut windows = program.windows(length);
+        let colours = windows.position(|window| window == self.press_colours).map(|at| at..at + length);
+        ranges.extend(colours.clone());
         for range in ranges {
             program.get_mut(range).context("a section beyond the end")?.fill(0);
         }
-        Ok(())
+        Ok(colours.is_some())
     }
 
-    /// The same for the file of a program. Gives what is in it now.
-    fn empty_file(&self, path: &Path) -> Result<Vec<u8>> {
+    /// The same for the file of a program. Gives what is in it now, and whether the colours were there.
+    fn empty_file(&self, path: &Path) -> Result<(Vec<u8>, bool)> {
         let mut program = fs::read(path)?;
-        self.empty(&mut program)?;
+        let colours = self.empty(&mut program)?;
         fs::write(path, &program)?;
-        Ok(program)
+        Ok((program, colours))
     }
 }
 
@@ -264,13 +264,14 @@ fn finish(project: &Project, built: &Path) -> Result<f64> {
     let ballast = Ballast::find(project)?;
     let mut folders: Vec<PathBuf> = fs::read_dir(built)?.flatten().map(|entry| entry.path()).collect();
     folders.sort();
-    let mut largest: f64 = 0.0;
+    let (mut largest, mut printers): (f64, u32) = (0.0, 0);
     for folder in folders {
         let bootstrap = folder.join("bootstrap");
         if !bootstrap.is_file() {
             continue;
         }
-        let program = ballast.empty_file(&bootstrap)?;
+        let (program, prints) = ballast.empty_file(&bootstrap)?;
+        printers += u32::from(prints);
         if let Some((major, minor)) = glibc_needed(&program)
             && (major, minor) > GLIBC
         {
@@ -281,6 +282,9 @@ fn finish(project: &Project, built: &Path) -> Result<f64> {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let goal = if zipped <= GOAL_MB { "" } else { " (above the goal)" };
         run::say(format!("{name}: {zipped:.2} MB zipped{goal}"));
+    }
+    if printers == 0 {
+        bail!("{PRESS_COLOURS} of printpdf is in no function any more: it needs not be looked for");
     }
     Ok(largest)
 }
@@ -344,7 +348,8 @@ mod tests {
         let ballast = Ballast { press_colours: std::hint::black_box(COLOURS).to_vec() };
         let program = fs::read(std::env::current_exe().unwrap()).unwrap();
         let mut emptied = program.clone();
-        ballast.empty(&mut emptied).unwrap();
+        assert!(ballast.empty(&mut emptied).unwrap());
+        assert!(!ballast.empty(&mut emptied.clone()).unwrap(), "they are not there any more");
         assert_eq!(emptied.len(), program.len());
         let find = |program: &[u8]| program.windows(4096).filter(|window| *window == COLOURS).count();
         assert_eq!((find(&program), find(&emptied)), (1, 0));

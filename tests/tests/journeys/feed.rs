@@ -148,6 +148,22 @@ fn a_row_that_completes_a_dose_later_brings_certificate_and_sms() {
 }
 
 #[test]
+fn a_phone_that_came_with_a_row_that_was_incomplete_is_told_once_the_dose_is_whole_again() {
+    let app = TestApp::start();
+    let mut row = dose("E1");
+    app.import(&[row.clone()]);
+    let batch = std::mem::take(&mut row.batch);
+    (row.no_hp, row.sent_at) = ("0813-1111-0001".into(), "2021-02-01T08:00:00+07:00".into());
+    assert_eq!(app.import(&[row.clone()])[&2].0, "incomplete");
+    assert_eq!(app.messages_to(&row.no_hp), []);
+    (row.batch, row.sent_at) = (batch, "2021-02-02T08:00:00+07:00".into());
+    assert_eq!(app.import(&[row.clone()])[&2].0, "issued");
+    let [sms] = app.messages_to(&row.no_hp).try_into().unwrap();
+    let opened = app.post("/api/links", json!({"token": sms.token(), "birth_date": row.tanggal_lahir}));
+    assert_eq!((opened.status, documents(&app)), (200, 1), "{}", opened.code());
+}
+
+#[test]
 fn a_bad_file_names_the_line_and_what_was_whole_stays() {
     let app = TestApp::start();
     let feed = app.data.path().join("feed.csv");
