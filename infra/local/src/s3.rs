@@ -81,16 +81,12 @@ impl S3 {
             }
             answered
         };
-        let mut response = match self.files.spawn(call).await {
-            Ok(Ok(response)) => response.map(Body::new),
-            Ok(Err(error)) => {
-                tracing::warn!(?error, "the bucket failed");
-                let mut response = Response::new(Body::empty());
-                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                return response;
-            }
+        let answered = self.files.spawn(call).await.map_err(|ended| format!("{ended:?}"));
+        let answered = answered.and_then(|answered| answered.map_err(|error| format!("{error:?}")));
+        let mut response = match answered {
+            Ok(response) => response.map(Body::new),
             Err(error) => {
-                tracing::warn!(?error, "the bucket failed");
+                tracing::warn!(error, "the bucket failed");
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 return response;
