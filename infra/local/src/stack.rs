@@ -36,8 +36,10 @@ use crate::{Handlers, Retry, Sms, publishing};
 const EXPIRE: Duration = Duration::from_secs(60 * 60);
 /// How long a stop waits for what is under way.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often what has expired is deleted and the stream trimmed.
+/// How often the stream is trimmed, and at most what has expired is deleted.
 const SWEEP: Duration = Duration::from_secs(60);
+/// Of a sweep, which reads the whole table: how many times as long as it took the next one waits.
+const SWEEP_WAITS: u32 = 50;
 
 /// How often what was written is brought to the disk: so much a loss of power may cost.
 const SYNC: Duration = Duration::from_secs(1);
@@ -536,13 +538,18 @@ async fn sweep(
     checkpoints: Vec<Arc<Checkpoint>>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let mut next = tokio::time::Instant::now();
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(SWEEP) => {}
         }
-        if let Err(error) = dynamodb.sweep().await {
-            tracing::warn!(%error, "what has expired cannot be deleted");
+        let began = tokio::time::Instant::now();
+        if began >= next {
+            if let Err(error) = dynamodb.sweep().await {
+                tracing::warn!(%error, "what has expired cannot be deleted");
+            }
+            next = tokio::time::Instant::now() + SWEEP_WAITS * began.elapsed();
         }
         let seen = checkpoints.iter().map(|checkpoint| checkpoint.saved()).min();
         if let Err(error) = stream.trim(seen.unwrap_or(Position::default())).await {

@@ -38,7 +38,9 @@ const LANES: usize = 4;
 /// Records of a batch.
 const BATCH: usize = 100;
 /// Records that are read and not done.
-const UNDER_WAY: usize = 4000;
+const UNDER_WAY: usize = 2000;
+/// Records of a read. Until a function has them, each is several times as large as in the table.
+const READ: usize = 250;
 /// How long after a read the next may come: what is written meanwhile is read at once, and not record by record.
 const PACE: Duration = Duration::from_millis(20);
 /// How long a function may take.
@@ -209,7 +211,7 @@ impl Consumer {
         under_way: &Arc<Semaphore>,
     ) -> Result<Vec<(StreamEntry, OwnedSemaphorePermit)>> {
         let mut permits = Arc::clone(under_way).acquire_owned().await?;
-        let more = under_way.available_permits().min(999);
+        let more = under_way.available_permits().min(READ - 1);
         if let Ok(others) = Arc::clone(under_way).try_acquire_many_owned(u32::try_from(more)?) {
             permits.merge(others);
         }
