@@ -21,8 +21,8 @@ use crate::dead_letters::DeadLetters;
 /// The function that takes feeds. An error says what went wrong, without data of persons.
 pub type FeedHandler = Arc<dyn Fn(S3Event) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// How many feeds are taken in at once.
-const AT_ONCE: usize = 4;
+/// How many feeds, or parts of one, are taken in at once. More would leave the table no turn for certificates and SMS meanwhile.
+const AT_ONCE: usize = 2;
 /// How long the intake may take for one event.
 const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// What S3 leaves as it is in the key of an event.

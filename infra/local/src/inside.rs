@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
+use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -54,6 +55,12 @@ impl HttpConnector for Inside {
             let front = front.ok_or_else(|| ConnectorError::io("the stack is closed".into()))?;
             let mut request =
                 request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+            // Where another try is called for, the SDK closes the connection, and complains where there is none.
+            if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
+                capture.set_connection_retriever(|| {
+                    Some(ConnectionMetadata::builder().proxied(false).poison_fn(|| {}).build())
+                });
+            }
             // As it would come by the port: the host apart from the path.
             let uri = std::mem::take(request.uri_mut());
             let host = uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
