@@ -23,7 +23,7 @@ const OFFICER: &str = "0811-0000-0001";
 
 #[test]
 fn killed_at_random_moments() {
-    let rows = asked("BUKTI_CHAOS_ROWS", 300);
+    let rows = asked("BUKTI_CHAOS_ROWS", 600);
     let kills = usize::try_from(asked("BUKTI_CHAOS_KILLS", 2)).unwrap();
     let seed = asked("BUKTI_CHAOS_SEED", 1);
     let folder = tempfile::TempDir::new().unwrap();
@@ -54,7 +54,7 @@ fn killed_at_random_moments() {
             while lines(&data.join("outbox.jsonl")) < moment && born.elapsed() < PATIENCE {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            std::thread::sleep(Duration::from_millis(random.random_range(0..500)));
+            std::thread::sleep(Duration::from_millis(random.random_range(0..100)));
             // The officer's own SMS is the first.
             deaths += u32::from(lines(&data.join("outbox.jsonl")) <= sms);
             twice += repeated(&running.url);
