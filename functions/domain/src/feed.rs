@@ -47,10 +47,13 @@ pub struct FeedRow {
     pub kode_faskes: String,
     /// Name of the facility.
     pub nama_faskes: String,
+    /// `entered-in-error` where the row retracts its event; otherwise empty or `completed`.
+    #[serde(default)]
+    pub status: String,
 }
 
 /// The columns of a feed, in the order in which hubs send them.
-pub const COLUMNS: [&str; 14] = [
+pub const COLUMNS: [&str; 15] = [
     "event_id",
     "sent_at",
     "nik",
@@ -65,7 +68,11 @@ pub const COLUMNS: [&str; 14] = [
     "tanggal_vaksinasi",
     "kode_faskes",
     "nama_faskes",
+    "status",
 ];
+
+/// The columns that a feed may leave out.
+pub const OPTIONAL_COLUMNS: [&str; 1] = ["status"];
 
 /// What has become of a row, as reports say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -308,7 +315,7 @@ fn filled(field: &str) -> Option<&str> {
 }
 
 impl FeedRow {
-    fn fields(&self) -> [&str; 14] {
+    fn fields(&self) -> [&str; COLUMNS.len()] {
         [
             &self.event_id,
             &self.sent_at,
@@ -324,11 +331,12 @@ impl FeedRow {
             &self.tanggal_vaksinasi,
             &self.kode_faskes,
             &self.nama_faskes,
+            &self.status,
         ]
     }
 
     /// A row from its fields in the order of [`COLUMNS`].
-    pub fn from_fields(fields: [&str; 14]) -> Self {
+    pub fn from_fields(fields: [&str; COLUMNS.len()]) -> Self {
         let [
             event_id,
             sent_at,
@@ -344,6 +352,7 @@ impl FeedRow {
             tanggal_vaksinasi,
             kode_faskes,
             nama_faskes,
+            status,
         ] = fields.map(str::to_owned);
         Self {
             event_id,
@@ -360,6 +369,7 @@ impl FeedRow {
             tanggal_vaksinasi,
             kode_faskes,
             nama_faskes,
+            status,
         }
     }
 
@@ -371,9 +381,10 @@ impl FeedRow {
     /// What the row says, as an unambiguous text for a keyed digest: the same for the same event said again, whenever it
     /// was sent. Personal.
     pub fn content(&self) -> String {
-        let [event_id, _sent_at, content @ ..] = self.fields();
+        let [event_id, _sent_at, content @ .., status] = self.fields();
         let mut text = event_id.trim().to_owned();
-        for field in content {
+        // Left out where it is empty: feeds had no such column at first, and digests stay the same.
+        for field in content.iter().copied().chain(filled(status)) {
             text.push('\u{1f}');
             text.push_str(field.trim());
         }
@@ -663,7 +674,7 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn no_row_panics(fields in proptest::array::uniform14("\\PC{0,20}")) {
+        fn no_row_panics(fields in proptest::array::uniform15("\\PC{0,20}")) {
             let row = FeedRow::from_fields(fields.each_ref().map(String::as_str));
             let (verdict, reasons) = row.judge(Timestamp::UNIX_EPOCH);
             proptest::prop_assert!(verdict == Verdict::Complete || !reasons.is_empty());

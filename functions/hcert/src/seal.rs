@@ -117,6 +117,7 @@ mod tests {
             "2021-01-29",
             "P1",
             "Puskesmas",
+            "",
         ]);
         let dose = row.dose().complete().unwrap();
         let uvci = uvci("ABC123");

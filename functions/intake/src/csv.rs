@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bukti_aws::FeedProblem;
-use bukti_domain::feed::COLUMNS;
+use bukti_domain::feed::{COLUMNS, OPTIONAL_COLUMNS};
 use bukti_domain::{FeedRow, Reason};
 use csv_core::ReadRecordResult;
 
@@ -24,7 +24,7 @@ pub(crate) struct CsvReader {
     quotes: usize,
     ended_by_newline: bool,
     /// For each column of a feed, where it is in this file.
-    positions: Option<[usize; COLUMNS.len()]>,
+    positions: Option<[Option<usize>; COLUMNS.len()]>,
     columns: usize,
     /// The facilities seen, by code: a last row whose facility's name is the beginning of the known one was cut off.
     facilities: HashMap<String, String>,
@@ -162,8 +162,9 @@ impl CsvReader {
             return Ok(None);
         };
         let unreadable = |reason| {
-            let event_id =
-                fields.get(positions[0]).map(|id| String::from_utf8_lossy(id).chars().take(100).collect());
+            let event_id = positions[0]
+                .and_then(|at| fields.get(at))
+                .map(|id| String::from_utf8_lossy(id).chars().take(100).collect());
             Line { line: began, row: Err(Unreadable { event_id: event_id.unwrap_or_default(), reason }) }
         };
         if fields.len() != self.columns {
@@ -171,6 +172,7 @@ impl CsvReader {
         }
         let mut texts = [""; COLUMNS.len()];
         for (text, position) in texts.iter_mut().zip(positions) {
+            let Some(position) = position else { continue };
             match fields.get(position).map(|field| std::str::from_utf8(field)) {
                 Some(Ok(field)) => *text = field,
                 _ => return Ok(Some(unreadable(Reason::NotUtf8))),
@@ -191,17 +193,18 @@ impl CsvReader {
 }
 
 /// Where each column of a feed is, by the header's names, in whatever order.
-fn header(fields: &[&[u8]], line: u64) -> Result<[usize; COLUMNS.len()], FeedProblem> {
+fn header(fields: &[&[u8]], line: u64) -> Result<[Option<usize>; COLUMNS.len()], FeedProblem> {
     let names: Vec<String> = fields
         .iter()
         .map(|field| String::from_utf8_lossy(field).trim_start_matches('\u{feff}').trim().to_lowercase())
         .collect();
-    let mut positions = [0; COLUMNS.len()];
+    let mut positions = [None; COLUMNS.len()];
     let mut missing = Vec::new();
     for (position, column) in positions.iter_mut().zip(COLUMNS) {
         let mut found = names.iter().enumerate().filter(|(_, name)| *name == column);
         match (found.next(), found.next()) {
-            (Some((at, _)), None) => *position = at,
+            (Some((at, _)), None) => *position = Some(at),
+            (None, _) if OPTIONAL_COLUMNS.contains(&column) => {}
             (None, _) => missing.push(column),
             (Some(_), Some(_)) => {
                 return Err(problem("header_wrong", line, format!("the column {column} is there twice")));
@@ -211,7 +214,7 @@ fn header(fields: &[&[u8]], line: u64) -> Result<[usize; COLUMNS.len()], FeedPro
     if !missing.is_empty() {
         return Err(problem("header_wrong", line, format!("missing columns: {}", missing.join(", "))));
     }
-    if names.len() > COLUMNS.len() {
+    if names.len() > positions.iter().flatten().count() {
         return Err(problem("header_wrong", line, "there are columns that no feed has"));
     }
     Ok(positions)

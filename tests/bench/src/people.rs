@@ -180,6 +180,7 @@ fn person(dice: &mut Dice, name: &str) -> Result<Person> {
         &given,
         &format!("P{:010}", 3_171_000_000_u64 + dice.below(999_999) as u64),
         &facility,
+        "",
     ]);
     Ok(Person { id, dose: row.dose().complete().context("a made-up row is not complete")? })
 }
