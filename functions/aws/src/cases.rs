@@ -5,7 +5,7 @@
 //! stream, as they do where a facility corrects a dose.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use bukti_domain::{CaseNumber, CaseState, Correction, FeedRow, Origin, PhoneNumber, Verdict};
+use bukti_domain::{BirthDate, CaseNumber, CaseState, Correction, FeedRow, Origin, PhoneNumber, Verdict};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ pub struct CaseFile {
     /// The name, as it was written.
     pub name: String,
     /// The birth date.
-    pub birth_date: Date,
+    pub birth_date: BirthDate,
     /// The phone that asked, E.164: a code came to it.
     pub phone: String,
     /// The right value, as it was written; empty for a missing dose.

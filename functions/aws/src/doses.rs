@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use bukti_domain::feed::CompleteDose;
-use bukti_domain::{Dose, FeedRow, History, Identity, Origin, PersonName, Reason, Verdict, Version};
+use bukti_domain::{
+    BirthDate, Dose, FeedRow, History, Identity, Origin, PersonName, Reason, Verdict, Version,
+};
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -146,7 +147,7 @@ impl Incoming {
 fn shown(dose: &CompleteDose) -> String {
     [
         &*dose.identity.tagged(),
-        dose.name.as_written(),
+        dose.name.text(),
         &dose.birth_date.to_string(),
         &dose.dose_number.to_string(),
         &dose.vaccine.name,
@@ -421,7 +422,11 @@ impl Doses {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn alike(&self, name: &PersonName, birth_date: Date) -> Result<Vec<DoseRecord>, StoreError> {
+    pub async fn alike(
+        &self,
+        name: &PersonName,
+        birth_date: BirthDate,
+    ) -> Result<Vec<DoseRecord>, StoreError> {
         #[derive(Deserialize)]
         struct Found {
             pk: String,

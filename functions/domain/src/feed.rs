@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 
 use jiff::civil::Date;
-use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{ICVP_FROM, MOST_DOSES};
-use crate::{Identity, Nik, Passport, PersonName, PhoneNumber, Sex, Vaccine, parse_date, vaccine_named};
+use crate::hygiene::{self, Placeholder};
+use crate::{
+    BirthDate, CertifiedName, INDONESIA_EAST, Identity, Nik, Passport, PersonName, PhoneNumber, Sex, Vaccine,
+    parse_date, parse_moment, vaccine_named,
+};
 
 /// The longest field that a row may have, in characters. Far above any real one.
 const LONGEST_FIELD: usize = 300;
@@ -229,8 +232,8 @@ pub struct Dose {
     pub identity: Option<Identity>,
     /// The person's name.
     pub name: Option<PersonName>,
-    /// The person's birth date.
-    pub birth_date: Option<Date>,
+    /// The person's birth date; of somebody with a NIK to the day.
+    pub birth_date: Option<BirthDate>,
     /// The person's sex, where it was registered.
     pub sex: Option<Sex>,
     /// Where the SMS goes.
@@ -252,10 +255,10 @@ pub struct Dose {
 pub struct CompleteDose {
     /// Who was vaccinated.
     pub identity: Identity,
-    /// The person's name.
-    pub name: PersonName,
-    /// The person's birth date.
-    pub birth_date: Date,
+    /// The person's name as the certificate has it.
+    pub name: CertifiedName,
+    /// The person's birth date; of somebody with a NIK to the day.
+    pub birth_date: BirthDate,
     /// The person's sex, where it was registered.
     pub sex: Option<Sex>,
     /// Which dose it was, 1 to 9.
@@ -287,11 +290,16 @@ impl CompleteDose {
 }
 
 impl Dose {
+    /// The person's name as a certificate has it.
+    pub fn certified_name(&self) -> Option<CertifiedName> {
+        self.name.as_ref().map(|name| name.certified(self.identity.as_ref()))
+    }
+
     /// The dose with nothing missing; `None` where something is.
     pub fn complete(self) -> Option<CompleteDose> {
         Some(CompleteDose {
+            name: self.certified_name()?,
             identity: self.identity?,
-            name: self.name?,
             birth_date: self.birth_date?,
             sex: self.sex,
             dose_number: self.dose_number?,
@@ -373,9 +381,34 @@ impl FeedRow {
         }
     }
 
-    /// When the row was sent; `None` where that is no RFC 3339 time.
+    /// The row after text hygiene ([`hygiene`]): what a reader of a feed hands on. Placeholders count as empty, except in the
+    /// name, which may be anything, and a phone that somebody typed as `-` or `tidak ada`, which is reported as invalid,
+    /// since its facility can be asked.
+    #[must_use]
+    pub fn cleaned(&self) -> Self {
+        let mut fields = self.fields().map(hygiene::clean_code);
+        for (at, field) in fields.iter_mut().enumerate() {
+            match COLUMNS[at] {
+                "nama" => *field = hygiene::clean(&self.nama),
+                "nama_faskes" => *field = hygiene::clean(&self.nama_faskes),
+                _ => {}
+            }
+            let placeholder = hygiene::is_placeholder(field);
+            let is_empty = match COLUMNS[at] {
+                "nama" => false,
+                "no_hp" => placeholder == Some(Placeholder::Machine),
+                _ => placeholder.is_some(),
+            };
+            if is_empty {
+                *field = Cow::Borrowed("");
+            }
+        }
+        Self::from_fields(fields.each_ref().map(|field| &**field))
+    }
+
+    /// When the row was sent; `None` where that is no time with an offset ([`parse_moment`]).
     pub fn sent(&self) -> Option<Timestamp> {
-        self.sent_at.trim().parse().ok()
+        parse_moment(&self.sent_at)
     }
 
     /// What the row says, as an unambiguous text for a keyed digest: the same for the same event said again, whenever it
@@ -400,22 +433,29 @@ impl FeedRow {
             }
             (None, None) => None,
         };
+        let identity = match filled(&self.nik) {
+            Some(nik) => Nik::parse(nik).map(Identity::Nik),
+            None => Passport::parse(&self.paspor).map(Identity::Passport),
+        };
+        // An identity card has the day: a part of it was lost on the way.
+        let is_precise = |date: &BirthDate| date.to_day().is_some() || filled(&self.nik).is_none();
         Dose {
-            identity: match filled(&self.nik) {
-                Some(nik) => Nik::parse(nik).map(Identity::Nik),
-                None => Passport::parse(&self.paspor).map(Identity::Passport),
-            },
+            identity,
             name: PersonName::parse(&self.nama),
-            birth_date: parse_date(self.tanggal_lahir.trim()),
+            birth_date: BirthDate::parse(self.tanggal_lahir.trim()).filter(is_precise),
             sex: match self.jenis_kelamin.trim() {
                 "L" | "l" => Some(Sex::Male),
                 "P" | "p" => Some(Sex::Female),
                 _ => None,
             },
             phone: PhoneNumber::parse(&self.no_hp),
-            dose_number: self.dosis_ke.trim().parse().ok().filter(|number| (1..=MOST_DOSES).contains(number)),
+            dose_number: hygiene::integer_of_float(self.dosis_ke.trim())
+                .unwrap_or(self.dosis_ke.trim())
+                .parse()
+                .ok()
+                .filter(|number| (1..=MOST_DOSES).contains(number)),
             vaccine: vaccine_named(&self.vaksin),
-            batch: filled(&self.batch).map(str::to_owned),
+            batch: filled(&self.batch).filter(|it| it.contains(char::is_alphanumeric)).map(str::to_owned),
             vaccination_date: parse_date(self.tanggal_vaksinasi.trim()),
             facility,
         }
@@ -433,7 +473,8 @@ impl FeedRow {
         }
 
         let mut held = Vec::new();
-        if let (Some(Identity::Nik(nik)), Some(birth_date)) = (&dose.identity, dose.birth_date) {
+        let birth_day = dose.birth_date.and_then(BirthDate::to_day);
+        if let (Some(Identity::Nik(nik)), Some(birth_date)) = (&dose.identity, birth_day) {
             if !nik.agrees_on_birth_date(birth_date) {
                 held.push(Reason::NikBirthDateMismatch);
             }
@@ -490,11 +531,11 @@ impl FeedRow {
         if dose.name.is_none() {
             reasons.push(Reason::NameMissing);
         }
-        // The local day at the sender, from the offset that the time was written with; ours where there is none.
-        let sent_on = self.sent().map(|sent| local_day(&self.sent_at, sent));
+        // The latest day that it was anywhere in Indonesia: hubs send in UTC what was given on the next day in Papua.
+        let sent_on = self.sent().map(|sent| INDONESIA_EAST.to_datetime(sent).date());
         if !dose
             .birth_date
-            .is_some_and(|birth| birth.year() >= 1900 && sent_on.is_none_or(|day| birth <= day))
+            .is_some_and(|birth| birth.year() >= 1900 && sent_on.is_none_or(|day| birth.first_day() <= day))
         {
             reasons.push(Reason::BirthDateInvalid);
         }
@@ -512,7 +553,7 @@ impl FeedRow {
             Some(day) if sent_on.is_some_and(|sent_on| day > sent_on) => {
                 reasons.push(Reason::VaccinationDateInFuture);
             }
-            Some(day) if dose.birth_date.is_some_and(|birth| day < birth) => {
+            Some(day) if dose.birth_date.is_some_and(|birth| day < birth.first_day()) => {
                 reasons.push(Reason::VaccinationBeforeBirth);
             }
             Some(day) if day < ICVP_FROM && dose.vaccine.is_some_and(Vaccine::is_icvp) => {
@@ -522,22 +563,6 @@ impl FeedRow {
         }
         reasons
     }
-}
-
-/// The calendar day at the place whose offset stands at the end of an RFC 3339 time.
-fn local_day(written: &str, at: Timestamp) -> Date {
-    let offset = written
-        .trim()
-        .rsplit_once(['+', '-'])
-        .filter(|(_, offset)| offset.len() == 5)
-        .and_then(|(before, offset)| {
-            let (hours, minutes) = offset.split_once(':')?;
-            let seconds = hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60;
-            let west = written.trim().as_bytes().get(before.len()) == Some(&b'-');
-            Offset::from_seconds(if west { -seconds } else { seconds }).ok()
-        })
-        .unwrap_or(Offset::UTC);
-    offset.to_datetime(at).date()
 }
 
 impl std::fmt::Debug for FeedRow {
@@ -621,13 +646,87 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_day_of_sending_is_the_senders() {
-        // 00:30 in Jakarta is still the day before in UTC: vaccinated and sent on the same day.
-        let change = |row: &mut FeedRow| {
-            row.sent_at = "2021-01-30T00:30:00+07:00".into();
-            row.tanggal_vaksinasi = "2021-01-30".into();
+    fn a_day_is_in_the_future_where_it_has_not_begun_anywhere_in_indonesia() {
+        use Reason::VaccinationDateInFuture;
+        for (sent_at, day, reasons) in [
+            // 00:30 in Jakarta is still the day before in UTC.
+            ("2021-01-30T00:30:00+07:00", "2021-01-30", vec![]),
+            ("2021-01-29T23:05:00Z", "2021-01-30", vec![]),
+            // Past midnight in Papua, not yet in Jakarta.
+            ("2021-01-29T15:05:00Z", "2021-01-30", vec![]),
+            ("2021-01-29T22:05:00+0700", "2021-01-30", vec![]),
+            ("2021-01-29T14:55:00Z", "2021-01-30", vec![VaccinationDateInFuture]),
+            ("2021-01-29T12:00:00-05:00", "2021-01-30", vec![]),
+            ("2021-01-29T23:05:00Z", "2021-01-31", vec![VaccinationDateInFuture]),
+        ] {
+            let (_, judged) =
+                judged(|row| (row.sent_at, row.tanggal_vaksinasi) = (sent_at.into(), day.into()));
+            assert_eq!(judged, reasons, "{sent_at} {day}");
+        }
+    }
+
+    #[test]
+    fn a_passport_holders_birth_date_may_be_partial() {
+        use Reason::{BirthDateInvalid, VaccinationBeforeBirth};
+        for (paspor, born, reasons) in [
+            ("P1000001", "1989", vec![]),
+            ("P1000001", "1989-01", vec![]),
+            ("P1000001", "1989-01-24", vec![]),
+            ("P1000001", "2021", vec![]),
+            ("P1000001", "2021-02", vec![BirthDateInvalid, VaccinationBeforeBirth]),
+            ("P1000001", "1899", vec![BirthDateInvalid]),
+            ("P1000001", "1989-13", vec![BirthDateInvalid]),
+            ("P1000001", "89", vec![BirthDateInvalid]),
+            // A NIK has the day in it.
+            ("", "1989", vec![BirthDateInvalid]),
+            ("", "1989-01", vec![BirthDateInvalid]),
+        ] {
+            let (_, judged) = judged(|row| {
+                row.tanggal_lahir = born.into();
+                if !paspor.is_empty() {
+                    (row.nik, row.paspor) = (String::new(), paspor.into());
+                }
+            });
+            assert_eq!(judged, reasons, "{paspor} {born}");
+        }
+    }
+
+    #[test]
+    fn placeholders_and_leftovers_are_empty_fields() {
+        use Reason::*;
+        let judged = |change: fn(&mut FeedRow)| {
+            let mut row = row();
+            change(&mut row);
+            row.cleaned().judge("2026-01-01T00:00:00Z".parse().unwrap())
         };
-        assert_eq!(judged(change), (Verdict::Complete, vec![]));
+        let incomplete = |reason| (Verdict::Incomplete, vec![reason]);
+        let rejected = |reason| (Verdict::Rejected, vec![reason]);
+        let complete = |reasons: &[Reason]| (Verdict::Complete, reasons.to_vec());
+        for batch in ["null", "-", "N/A", "nan", "0", "tidak ada", "\u{200b}", "'", "=\"\"", "...", "*"] {
+            let mut row = row();
+            row.batch = batch.into();
+            let judged = row.cleaned().judge("2026-01-01T00:00:00Z".parse().unwrap());
+            assert_eq!(judged, incomplete(BatchMissing), "{batch}");
+        }
+        assert_eq!(judged(|row| row.vaksin = "NULL".into()), incomplete(VaccineMissing));
+        assert_eq!(judged(|row| row.vaksin = "???".into()), rejected(VaccineUnknown));
+        assert_eq!(
+            judged(|row| (row.kode_faskes, row.nama_faskes) = ("-".into(), "tidak diketahui".into())),
+            incomplete(FacilityMissing)
+        );
+        assert_eq!(judged(|row| (row.nik, row.paspor) = ("-".into(), "A1234567".into())), complete(&[]));
+        assert_eq!(judged(|row| row.paspor = "nan".into()), complete(&[]));
+        assert_eq!(judged(|row| row.nik = "0000".into()), rejected(IdentityMissing));
+        assert_eq!(judged(|row| row.event_id = "null".into()), rejected(EventIdMissing));
+        assert_eq!(judged(|row| row.jenis_kelamin = "N/A".into()), complete(&[]));
+        assert_eq!(judged(|row| row.no_hp = "None".into()), complete(&[PhoneMissing]));
+        assert_eq!(judged(|row| row.no_hp = "tidak ada".into()), complete(&[PhoneInvalid]));
+        assert_eq!(judged(|row| row.nama = "\u{200b}\u{feff}".into()), rejected(NameMissing));
+        assert_eq!(judged(|row| row.nama = "None".into()), complete(&[]), "somebody is called so");
+        assert_eq!(judged(|row| row.dosis_ke = "1.0".into()), complete(&[]));
+        assert_eq!(judged(|row| row.dosis_ke = "\u{661}".into()), complete(&[]));
+        assert_eq!(judged(|row| row.dosis_ke = "1.5".into()), rejected(DoseNumberInvalid));
+        assert_eq!(judged(|row| row.tanggal_vaksinasi = "'2021\u{2011}01\u{2011}29".into()), complete(&[]));
     }
 
     /// A dose against polio, given on this day.

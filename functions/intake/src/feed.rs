@@ -8,7 +8,7 @@
 
 use bukti_aws::FeedProblem;
 use bukti_domain::feed::COLUMNS;
-use bukti_domain::{FeedRow, Reason};
+use bukti_domain::{FeedRow, Reason, hygiene};
 use serde::{Deserialize, Serialize};
 
 use crate::compression::Unpacker;
@@ -76,9 +76,11 @@ impl FeedReader {
         piece: &'a [u8],
         lines: &mut Vec<Line>,
     ) -> Result<Option<&'a [u8]>, FeedProblem> {
+        let before = lines.len();
         let unpacked = self.unpacker.step(piece, &mut self.text);
         let read = self.format.push(&self.text, lines);
         self.text.clear();
+        clean(&mut lines[before..]);
         read?;
         unpacked.map_err(|broken| broken.on_line(self.format.line()))
     }
@@ -89,10 +91,27 @@ impl FeedReader {
     ///
     /// The file is empty, or broke off.
     pub fn finish(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
+        let before = lines.len();
+        let read = self.read_end(lines);
+        clean(&mut lines[before..]);
+        read
+    }
+
+    fn read_end(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         let unpacked = self.unpacker.finish(&mut self.text);
         self.format.push(&self.text, lines)?;
         unpacked.map_err(|broken| broken.on_line(self.format.line()))?;
         self.format.finish(lines)
+    }
+}
+
+/// Text hygiene for every row, whichever format it came in.
+fn clean(lines: &mut [Line]) {
+    for line in lines {
+        match &mut line.row {
+            Ok(row) => *row = row.cleaned(),
+            Err(unreadable) => unreadable.event_id = hygiene::clean(&unreadable.event_id).into_owned(),
+        }
     }
 }
 

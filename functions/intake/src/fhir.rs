@@ -340,6 +340,7 @@ impl Bundle<'_> {
             tanggal_vaksinasi: day.to_owned(),
             kode_faskes: first(|(code, _)| code),
             nama_faskes: first(|(_, name)| name),
+            status: String::new(),
         })
     }
 }
@@ -516,6 +517,7 @@ mod tests {
             tanggal_vaksinasi: "2021-01-29".to_owned(),
             kode_faskes: "P3174020101".to_owned(),
             nama_faskes: "Puskesmas Kebayoran Baru".to_owned(),
+            status: String::new(),
         }
     }
 
