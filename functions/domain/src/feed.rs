@@ -323,7 +323,8 @@ fn filled(field: &str) -> Option<&str> {
 }
 
 impl FeedRow {
-    fn fields(&self) -> [&str; COLUMNS.len()] {
+    /// The fields in the order of [`COLUMNS`]. Personal.
+    pub fn fields(&self) -> [&str; COLUMNS.len()] {
         [
             &self.event_id,
             &self.sent_at,
