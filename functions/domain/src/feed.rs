@@ -77,6 +77,9 @@ pub const COLUMNS: [&str; 15] = [
 /// The columns that a feed may leave out.
 pub const OPTIONAL_COLUMNS: [&str; 1] = ["status"];
 
+/// The status of a row that retracts its event, as FHIR names it.
+pub const ENTERED_IN_ERROR: &str = "entered-in-error";
+
 /// What has become of a row, as reports say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -160,6 +163,12 @@ reasons! {
     NotUtf8 = "not_utf8",
     /// The vaccination was not given, or entered in error (FHIR).
     NotCompleted = "not_completed",
+    /// Less than a full dose was given (FHIR `isSubpotent`).
+    Subpotent = "subpotent",
+    /// An extension changes what the resource means, and nobody here knows how (FHIR `modifierExtension`).
+    ModifierUnknown = "modifier_unknown",
+    /// The row itself may be right, but another of its transaction is not, so none was kept (FHIR).
+    TransactionRefused = "transaction_refused",
     /// Nothing says who was vaccinated (FHIR).
     PatientMissing = "patient_missing",
     /// A facility sends a row of another facility with its own key.
@@ -438,6 +447,7 @@ impl FeedRow {
             Some(nik) => Nik::parse(nik).map(Identity::Nik),
             None => Passport::parse(&self.paspor).map(Identity::Passport),
         };
+        let vaccine = vaccine_named(&self.vaksin);
         // An identity card has the day: a part of it was lost on the way.
         let is_precise = |date: &BirthDate| date.to_day().is_some() || filled(&self.nik).is_none();
         Dose {
@@ -450,12 +460,16 @@ impl FeedRow {
                 _ => None,
             },
             phone: PhoneNumber::parse(&self.no_hp),
-            dose_number: hygiene::integer_of_float(self.dosis_ke.trim())
-                .unwrap_or(self.dosis_ke.trim())
-                .parse()
-                .ok()
-                .filter(|number| (1..=MOST_DOSES).contains(number)),
-            vaccine: vaccine_named(&self.vaksin),
+            dose_number: match filled(&self.dosis_ke) {
+                Some(number) => hygiene::integer_of_float(number)
+                    .unwrap_or(number)
+                    .parse()
+                    .ok()
+                    .filter(|number| (1..=MOST_DOSES).contains(number)),
+                // An international certificate is about one dose, whichever of its series it is.
+                None => vaccine.filter(|vaccine| vaccine.is_icvp()).map(|_| 1),
+            },
+            vaccine,
             batch: filled(&self.batch).filter(|it| it.contains(char::is_alphanumeric)).map(str::to_owned),
             vaccination_date: parse_date(self.tanggal_vaksinasi.trim()),
             facility,
@@ -751,6 +765,14 @@ pub(crate) mod tests {
             (row.dosis_ke, row.nama, row.jenis_kelamin) = ("5".into(), "Ayu".into(), String::new());
         };
         assert_eq!(judged(booster), (Verdict::Complete, vec![]));
+        let uncounted = |number: &'static str| {
+            judged(move |row| {
+                polio(row, "2025-11-03");
+                row.dosis_ke = number.into();
+            })
+        };
+        assert_eq!(uncounted(""), (Verdict::Complete, vec![]), "its certificate counts no doses");
+        assert_eq!(uncounted("x"), (Verdict::Rejected, vec![Reason::DoseNumberInvalid]));
         let no_batch = |row: &mut FeedRow| {
             polio(row, "2025-11-03");
             row.batch.clear();

@@ -28,6 +28,7 @@ pub mod event;
 pub mod feed;
 pub mod hygiene;
 mod identity;
+mod local_time;
 mod name;
 mod phone;
 mod publisher;
@@ -47,6 +48,7 @@ pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep,
 pub use event::{History, Origin, Version};
 pub use feed::{Dose, FeedRow, Outcome, Reason, Verdict, no_formula};
 pub use identity::{Identity, Nik, Passport, Sex};
+pub use local_time::facility_offset;
 pub use name::{CertifiedName, PersonName};
 pub use phone::{CountriesError, PhoneNumber};
 pub use publisher::Publisher;

@@ -62,6 +62,7 @@ const ACCESS: [(&str, &str, Access); 31] = [
     ("POST", "/api/helpdesk/doses/{dose}/sms", Access::Session(403, "not_an_officer")),
     ("POST", "/api/intake/doses", Access::ApiKey),
     ("GET", "/api/intake/jobs/{job}", Access::ApiKey),
+    ("GET", "/api/fhir/metadata", Access::Anybody(200, "")),
 ];
 
 const OWNER: &str = "0821-0669-0743";
