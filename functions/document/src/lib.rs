@@ -120,7 +120,7 @@ impl<'a> Certificate<'a> {
             sex: dose.known_sex(),
             nationality: dose.nationality(),
             dose_number: dose.dose_number,
-            doses_in_series: dose.vaccine.counted_series(),
+            doses_in_series: dose.counted_series(),
             icvp: dose.vaccine.is_icvp(),
             disease: &dose.vaccine.disease_name,
             vaccine: &dose.vaccine.name,

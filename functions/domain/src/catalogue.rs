@@ -130,12 +130,6 @@ pub enum Codes {
 }
 
 impl Vaccine {
-    /// How many doses the series has once this dose is in it (`sd`): the first series, or for a booster as many as there
-    /// are, but 1 for vaccines of one dose, as the DCC's examples write it (`3 of 3 Moderna`, `2 of 1 Janssen`).
-    pub fn doses_in_series(&self, dose_number: u8) -> u8 {
-        if self.primary_doses == 1 { 1 } else { self.primary_doses.max(dose_number) }
-    }
-
     /// The doses of the first series where its certificate counts them. An International Certificate of Vaccination does
     /// not: it is about one dose, and how many a traveller needs is said by the country of destination.
     pub fn counted_series(&self) -> Option<u8> {

@@ -96,6 +96,8 @@ pub enum Outcome {
     Duplicate,
     /// A later row of the same event replaced it.
     Superseded,
+    /// It takes its event back: there is no such dose.
+    Retracted,
 }
 
 impl Outcome {
@@ -108,6 +110,7 @@ impl Outcome {
             Outcome::Rejected => "rejected",
             Outcome::Duplicate => "duplicate",
             Outcome::Superseded => "superseded",
+            Outcome::Retracted => "retracted",
         }
     }
 }
@@ -124,6 +127,8 @@ pub enum Verdict {
     Held,
     /// No dose can be made of it.
     Rejected,
+    /// It takes its event back.
+    Retracted,
 }
 
 impl Verdict {
@@ -134,6 +139,7 @@ impl Verdict {
             Verdict::Incomplete => Outcome::Incomplete,
             Verdict::Held => Outcome::Held,
             Verdict::Rejected => Outcome::Rejected,
+            Verdict::Retracted => Outcome::Retracted,
         }
     }
 }
@@ -183,6 +189,8 @@ reasons! {
     SentAtInFuture = "sent_at_in_future",
     /// A field is longer than any real one.
     FieldTooLong = "field_too_long",
+    /// The status is neither a completed vaccination's nor a retraction's.
+    StatusInvalid = "status_invalid",
     /// Neither identity number nor passport number.
     IdentityMissing = "identity_missing",
     /// Not 16 digits.
@@ -280,9 +288,30 @@ pub struct CompleteDose {
     pub vaccination_date: Date,
     /// Where.
     pub facility: Facility,
+    /// The doses of the first series that this one belongs to: that of the person's first dose where it is known, else that
+    /// of this vaccine.
+    pub primary_doses: u8,
 }
 
 impl CompleteDose {
+    /// The dose in a first series of so many doses; `None` where the first dose is not known.
+    #[must_use]
+    pub fn in_series_of(self, primary_doses: Option<u8>) -> Self {
+        Self { primary_doses: primary_doses.unwrap_or(self.vaccine.primary_doses), ..self }
+    }
+
+    /// How many doses the series has once this dose is in it (DCC `sd`): the first series, or for a booster as many as there
+    /// are, but 1 after a first series of one dose, as the DCC's examples write it (`3 of 3 Moderna`, `2 of 1 Janssen`).
+    pub fn doses_in_series(&self) -> u8 {
+        if self.primary_doses == 1 { 1 } else { self.primary_doses.max(self.dose_number) }
+    }
+
+    /// The doses of the first series where the certificate counts them: an International Certificate of Vaccination is about
+    /// one dose.
+    pub fn counted_series(&self) -> Option<u8> {
+        self.vaccine.counted_series().map(|_| self.primary_doses)
+    }
+
     /// The sex as it was registered, else as the NIK has it.
     pub fn known_sex(&self) -> Option<Sex> {
         self.sex.or(match &self.identity {
@@ -312,12 +341,24 @@ impl Dose {
             birth_date: self.birth_date?,
             sex: self.sex,
             dose_number: self.dose_number?,
+            primary_doses: self.vaccine?.primary_doses,
             vaccine: self.vaccine?,
             batch: self.batch?,
             vaccination_date: self.vaccination_date?,
             facility: self.facility?,
         })
     }
+}
+
+/// How many doses the first series of this disease had, by the person's doses: as many as the vaccine of the first dose asks
+/// for, whatever came after it (EU rule for mixed series). `None` where the first dose is not known.
+///
+/// Held, incomplete and retracted doses are not to be among them.
+pub fn primary_doses<'a>(doses: impl IntoIterator<Item = &'a Dose>, disease: &str) -> Option<u8> {
+    let of_disease = |dose: &&Dose| dose.vaccine.is_some_and(|vaccine| vaccine.disease == disease);
+    let first = doses.into_iter().filter(|dose| dose.dose_number == Some(1)).filter(of_disease);
+    let first = first.min_by_key(|dose| dose.vaccination_date)?;
+    first.vaccine.map(|vaccine| vaccine.primary_doses)
 }
 
 /// A text of a table that spreadsheets open: with an apostrophe before it where they would take it for a formula.
@@ -476,11 +517,26 @@ impl FeedRow {
         }
     }
 
+    /// What the row's status says of its event; `None` where that is neither a vaccination's nor a retraction's.
+    fn retracts(&self) -> Option<bool> {
+        match &*self.status.trim().to_lowercase().replace('_', "-") {
+            "" | "completed" | "selesai" => Some(false),
+            ENTERED_IN_ERROR | "retracted" | "dibatalkan" | "batal" => Some(true),
+            _ => None,
+        }
+    }
+
     /// Judges the row by itself. `now` bounds when it can have been sent.
     ///
     /// The reasons are those of the verdict: of a rejected row why it is rejected, of a complete one why no SMS can reach
     /// its owner.
     pub fn judge(&self, now: Timestamp) -> (Verdict, Vec<Reason>) {
+        if self.retracts() == Some(true) {
+            // Which event, and when: nothing else matters of a dose that never was.
+            let unknown = self.unknown_event(now);
+            let verdict = if unknown.is_empty() { Verdict::Retracted } else { Verdict::Rejected };
+            return (verdict, unknown);
+        }
         let dose = self.dose();
         let rejected = self.rejections(&dose, now);
         if !rejected.is_empty() {
@@ -523,7 +579,8 @@ impl FeedRow {
         (Verdict::Complete, unreachable)
     }
 
-    fn rejections(&self, dose: &Dose, now: Timestamp) -> Vec<Reason> {
+    /// Why nobody can say which event the row is about, or when it was sent.
+    fn unknown_event(&self, now: Timestamp) -> Vec<Reason> {
         let mut reasons = Vec::new();
         if filled(&self.event_id).is_none() {
             reasons.push(Reason::EventIdMissing);
@@ -535,6 +592,14 @@ impl FeedRow {
         }
         if self.fields().iter().any(|field| field.chars().nth(LONGEST_FIELD).is_some()) {
             reasons.push(Reason::FieldTooLong);
+        }
+        reasons
+    }
+
+    fn rejections(&self, dose: &Dose, now: Timestamp) -> Vec<Reason> {
+        let mut reasons = self.unknown_event(now);
+        if self.retracts().is_none() {
+            reasons.push(Reason::StatusInvalid);
         }
         if dose.identity.is_none() {
             reasons.push(match (filled(&self.nik), filled(&self.paspor)) {
@@ -703,6 +768,77 @@ pub(crate) mod tests {
                 }
             });
             assert_eq!(judged, reasons, "{paspor} {born}");
+        }
+    }
+
+    #[test]
+    fn a_row_may_retract_its_event() {
+        use Reason::*;
+        let retracted = (Verdict::Retracted, vec![]);
+        for status in ["entered-in-error", "Entered_In_Error", "DIBATALKAN", " batal "] {
+            assert_eq!(judged(|row| row.status = status.into()), retracted, "{status}");
+        }
+        for status in ["", "completed", "Selesai"] {
+            assert_eq!(judged(|row| row.status = status.into()), (Verdict::Complete, vec![]), "{status}");
+        }
+        assert_eq!(judged(|row| row.status = "not-done".into()), (Verdict::Rejected, vec![StatusInvalid]));
+        // Nothing else of it needs to be right.
+        let bare = FeedRow {
+            event_id: "E".into(),
+            sent_at: "2021-01-29T08:41:34+07:00".into(),
+            status: ENTERED_IN_ERROR.into(),
+            nik: "31".into(),
+            ..FeedRow::default()
+        };
+        assert_eq!(bare.judge("2026-01-01T00:00:00Z".parse().unwrap()), retracted);
+        let unknown = judged(|row| (row.status, row.event_id) = (ENTERED_IN_ERROR.into(), String::new()));
+        assert_eq!(unknown, (Verdict::Rejected, vec![EventIdMissing]));
+    }
+
+    /// The dose numbers (`dn`/`sd`) of a history, in the order in which its doses were given.
+    fn series(vaccines: &[&str]) -> Vec<String> {
+        let doses: Vec<Dose> = vaccines
+            .iter()
+            .enumerate()
+            .map(|(at, vaccine)| {
+                let mut row = row();
+                (row.vaksin, row.dosis_ke) = ((*vaccine).into(), (at + 1).to_string());
+                row.tanggal_vaksinasi = format!("2021-0{}-01", at + 1);
+                row.dose()
+            })
+            .collect();
+        let numbers = doses.iter().filter(|dose| dose.vaccine.is_some()).map(|dose| {
+            let primary = primary_doses(&doses, "covid-19");
+            let dose = dose.clone().complete().unwrap().in_series_of(primary);
+            format!("{}/{}", dose.dose_number, dose.doses_in_series())
+        });
+        numbers.collect()
+    }
+
+    #[test]
+    fn counts_doses_as_the_first_of_a_series_says() {
+        for (vaccines, expected) in [
+            (&["Janssen"][..], &["1/1"][..]),
+            (&["Janssen", "Janssen", "Janssen", "Janssen"], &["1/1", "2/1", "3/1", "4/1"]),
+            (&["Moderna", "Moderna", "Moderna", "Moderna"], &["1/2", "2/2", "3/3", "4/4"]),
+            (&["Janssen", "Moderna"], &["1/1", "2/1"]),
+            (&["Janssen", "Pfizer", "Moderna"], &["1/1", "2/1", "3/1"]),
+            (&["Convidecia", "CoronaVac"], &["1/1", "2/1"]),
+            (&["AstraZeneca", "Pfizer"], &["1/2", "2/2"]),
+            (&["CoronaVac", "CoronaVac", "Moderna"], &["1/2", "2/2", "3/3"]),
+            (&["AstraZeneca", "Janssen"], &["1/2", "2/2"]),
+            (&["Moderna", "Moderna", "Janssen"], &["1/2", "2/2", "3/3"]),
+            (&["Zifivax", "Zifivax", "Zifivax", "Moderna"], &["1/3", "2/3", "3/3", "4/4"]),
+            (&["Zifivax", "CoronaVac"], &["1/3", "2/3"]),
+            (&["CoronaVac", "Zifivax"], &["1/2", "2/2"]),
+            // The first dose is not known: the vaccine decides.
+            (&["?", "Moderna"], &["2/2"]),
+            (&["?", "Janssen"], &["2/1"]),
+            (&["?", "?", "Pfizer"], &["3/3"]),
+            // Of another disease.
+            (&["Stamaril", "Moderna"], &["1/1", "2/2"]),
+        ] {
+            assert_eq!(series(vaccines), expected, "{vaccines:?}");
         }
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str, mp: &str, ma: &st
         ("mp", text(mp)),
         ("ma", text(ma)),
         ("dn", Value::Integer(number.into())),
-        ("sd", Value::Integer(dose.vaccine.doses_in_series(number).into())),
+        ("sd", Value::Integer(dose.doses_in_series().into())),
         ("dt", text(dose.vaccination_date.to_string())),
         ("co", text("ID")),
         ("is", text(shorten(vaccination.issuer))),

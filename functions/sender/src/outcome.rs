@@ -114,7 +114,7 @@ fn render(mut answer: Answer) -> Answer {
 
 fn issue(told: &Told, kind: Option<FhirKind>) -> Issue {
     let (severity, code) = match told.outcome {
-        Outcome::Issued | Outcome::Superseded => ("information", "informational"),
+        Outcome::Issued | Outcome::Superseded | Outcome::Retracted => ("information", "informational"),
         Outcome::Duplicate => ("information", "duplicate"),
         Outcome::Incomplete => ("warning", "incomplete"),
         Outcome::Held => ("warning", "business-rule"),
@@ -154,6 +154,7 @@ fn sentence(told: &Told, kind: Option<FhirKind>) -> String {
         Outcome::Rejected => "rejected, nothing was kept",
         Outcome::Duplicate => "a duplicate, nothing changed",
         Outcome::Superseded => "replaced by a later version",
+        Outcome::Retracted => "retracted, its certificate is revoked",
     };
     let reason = |code: &str| text(Locale::En, &format!("diagnosis.reason.{code}")).to_owned();
     let reasons: Vec<String> = told.reasons.iter().map(|it| reason(it.code())).collect();
