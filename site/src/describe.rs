@@ -2,7 +2,7 @@
 
 use bukti_domain::{Actor, CaseState, DiagnosisCode, NextStep, Reason};
 use bukti_locales::{Locale, fill, text};
-use bukti_wire::{Diagnosis, DoseStatus, UsualDays, Vaccines};
+use bukti_wire::{Diagnosis, DoseStatus, Person, UsualDays, Vaccines};
 use jiff::civil::Date;
 
 use crate::browser;
@@ -56,6 +56,20 @@ pub fn case_mood(state: CaseState) -> Mood {
         CaseState::Granted => Mood::Good,
         CaseState::Refused => Mood::Wrong,
     }
+}
+
+/// A person of a family phone: the name, with the end of the identity number and the year of birth where another of them is
+/// called so as well.
+pub fn person(locale: Locale, person: &Person, all: &[Person]) -> String {
+    let is_namesake =
+        |other: &Person| other.id != person.id && other.name.to_lowercase() == person.name.to_lowercase();
+    if !all.iter().any(is_namesake) {
+        return person.name.clone();
+    }
+    let identity = format!("••••{}", person.identity.trim_start_matches('•'));
+    let year = person.birth_year.map_or_else(|| "?".to_owned(), |year| year.to_string());
+    let values = [("name", &*person.name), ("identity", &*identity), ("year", &*year)];
+    fill(locale, "site.account.namesake", &values)
 }
 
 /// The words of a code that has to do with a case: what it is the code of, and the code.
@@ -155,6 +169,24 @@ mod tests {
     use bukti_wire::ProblemCode;
 
     use super::*;
+
+    #[test]
+    fn people_of_one_name_are_told_apart() {
+        let of = |id: &str, name: &str, identity: &str, birth_year| Person {
+            id: id.into(),
+            name: name.into(),
+            identity: identity.into(),
+            birth_year,
+        };
+        let all = [
+            of("1", "Siti Aminah", "••••••••••••1234", Some(1989)),
+            of("2", "SITI AMINAH", "•••••8765", None),
+            of("3", "Budi", "••••••••••••9999", Some(1950)),
+        ];
+        let labels = all.each_ref().map(|it| person(Locale::Id, it, &all));
+        let expected = ["Siti Aminah (••••1234, lahir 1989)", "SITI AMINAH (••••8765, lahir ?)", "Budi"];
+        assert_eq!(labels, expected);
+    }
 
     fn wire(verdict: Verdict, reasons: &[Reason]) -> Diagnosis {
         diagnose(verdict, reasons, CertificateFacts::None, None).into()

@@ -166,7 +166,7 @@ mod tests {
             digest: digest.to_owned(),
             verdict,
             reasons: match verdict {
-                Verdict::Complete => vec![],
+                Verdict::Complete | Verdict::Retracted => vec![],
                 Verdict::Incomplete => vec![Reason::BatchMissing],
                 Verdict::Held => vec![Reason::NikSexMismatch],
                 Verdict::Rejected => vec![Reason::NikMalformed],
@@ -182,6 +182,18 @@ mod tests {
             history.add(version.clone());
         }
         versions.iter().map(|v| history.report(v.sent_at, &v.digest, &v.origin)).collect()
+    }
+
+    #[test]
+    fn a_retraction_counts_until_a_later_row_says_the_event_again() {
+        let retraction = version(2, "r", Verdict::Retracted, None);
+        let rows = [version(1, "a", Verdict::Complete, Some("p")), retraction];
+        assert_eq!(reports(&rows), [(Outcome::Superseded, vec![]), (Outcome::Retracted, vec![])]);
+        let [first, retraction] = rows;
+        let again = [first, retraction, version(3, "a", Verdict::Complete, Some("p"))];
+        let expected = [Outcome::Superseded, Outcome::Superseded, Outcome::Issued];
+        let outcomes: Vec<Outcome> = reports(&again).into_iter().map(|(outcome, _)| outcome).collect();
+        assert_eq!(outcomes, expected);
     }
 
     #[test]
@@ -251,10 +263,16 @@ mod tests {
     proptest! {
         #[test]
         fn the_order_of_arrival_never_matters(
-            rows in prop::collection::vec((0i64..6, 0usize..4, 0usize..4, 0usize..3), 1..8),
+            rows in prop::collection::vec((0i64..6, 0usize..4, 0usize..5, 0usize..3), 1..8),
             seed in any::<u64>(),
         ) {
-            let verdicts = [Verdict::Complete, Verdict::Incomplete, Verdict::Held, Verdict::Rejected];
+            let verdicts = [
+                Verdict::Complete,
+                Verdict::Incomplete,
+                Verdict::Held,
+                Verdict::Rejected,
+                Verdict::Retracted,
+            ];
             let mut versions: Vec<Version> = rows
                 .iter()
                 // What a row says decides what it is: the digest names verdict and phone.

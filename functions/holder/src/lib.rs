@@ -90,12 +90,19 @@ impl Holder {
     }
 
     /// The people whose vaccination was registered with the phone logged in with, by index key.
-    async fn people_of(&self, login: &Login) -> Result<BTreeMap<String, String>, Failure> {
+    async fn people_of(&self, login: &Login) -> Result<BTreeMap<String, Person>, Failure> {
         let mut people = BTreeMap::new();
         for record in self.doses.of_phone_key(&login.phone).await? {
-            let name = record.dose(&self.aws.keys)?.certified_name();
-            if let (Some(person), Some(name)) = (record.person, name) {
-                people.insert(person, name.text().to_owned());
+            let dose = record.dose(&self.aws.keys)?;
+            let (name, birth_date) = (dose.certified_name(), dose.birth_date);
+            if let (Some(key), Some(identity), Some(name)) = (record.person, dose.identity, name) {
+                let person = Person {
+                    id: key.strip_prefix("P#").unwrap_or(&key).to_owned(),
+                    name: name.text().to_owned(),
+                    identity: identity.masked(),
+                    birth_year: birth_date.map(BirthDate::year),
+                };
+                people.insert(key, person);
             }
         }
         Ok(people)
@@ -103,16 +110,15 @@ impl Holder {
 
     async fn people(&self, login: &Login) -> FailureResult {
         let people = self.people_of(login).await?;
-        let mut people: Vec<Person> =
-            people.into_iter().map(|(person, name)| person_view(&person, name)).collect();
+        let mut people: Vec<Person> = people.into_values().collect();
         people.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
         Ok(json(200, &People { people }))
     }
 
     async fn certificates_of(&self, login: &Login, person: &str, locale: Locale) -> FailureResult {
-        let name = self.people_of(login).await?.remove(person);
+        let shown = self.people_of(login).await?.remove(person);
         // Somebody else's person and nobody's are answered alike.
-        let name = name.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
+        let shown = shown.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
         let records = self.doses.of_person_key(person).await?;
         let (mut doses, mut received) = (Vec::new(), Vec::new());
         for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
@@ -139,7 +145,7 @@ impl Holder {
             doses.push(HolderDose { status, batch, certificate: view });
         }
         let tickets = next_doses(&received).iter().map(|next| self.ticket(next)).collect::<Result<_, _>>()?;
-        Ok(json(200, &CertificatesAnswer { person: person_view(person, name), doses, tickets }))
+        Ok(json(200, &CertificatesAnswer { person: shown, doses, tickets }))
     }
 
     fn ticket(&self, next: &NextDose<'_>) -> Result<Ticket, Failure> {
@@ -314,8 +320,4 @@ fn document_form(asked: Option<&str>, errors: &mut Vec<FieldError>) -> Option<Do
 /// Whether a certificate is that of its dose as it is now, and not revoked.
 fn is_good(certificate: &CertificateRecord, dose: &DoseRecord) -> bool {
     dose.certificate_id.as_deref() == Some(certificate.certificate_id()) && certificate.revoked_at.is_none()
-}
-
-fn person_view(person: &str, name: String) -> Person {
-    Person { id: person.strip_prefix("P#").unwrap_or(person).to_owned(), name }
 }

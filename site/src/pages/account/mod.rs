@@ -72,6 +72,12 @@ impl Shelf {
         Ok(())
     }
 
+    /// The heading of what is a person's: the name, and more where others of the phone are called so too.
+    fn name_of(self, person: Person) -> impl Fn() -> String {
+        let language = Language::current();
+        move || describe::person(language.get(), &person, self.people.read().as_deref().unwrap_or_default())
+    }
+
     /// Fetches the document that is wanted.
     fn download(self) {
         self.downloads.form.send(Vec::new(), async move {
@@ -213,7 +219,7 @@ fn Contents(
                 .get()
                 .map(|certificates| {
                     if is_history {
-                        view! { <History certificates=certificates /> }.into_any()
+                        view! { <History shelf=shelf certificates=certificates /> }.into_any()
                     } else {
                         view! { <Doses shelf=shelf certificates=certificates /> }.into_any()
                     }
@@ -236,10 +242,13 @@ fn Choice(
     if people.len() < 2 {
         return ().into_any();
     }
+    let language = Language::current();
     let buttons = people
-        .into_iter()
+        .iter()
         .map(|person| {
-            let id = StoredValue::new(person.id);
+            let (all, shown) = (people.clone(), person.clone());
+            let label = move || describe::person(language.get(), &shown, &all);
+            let id = StoredValue::new(person.id.clone());
             let pressed = move || id.with_value(|id| shelf.chosen.read().as_ref() == Some(id)).to_string();
             view! {
                 <button
@@ -248,7 +257,7 @@ fn Choice(
                     aria-pressed=pressed
                     on:click=move |_| shelf.choose(id.get_value())
                 >
-                    {person.name}
+                    {label}
                 </button>
             }
         })
@@ -308,7 +317,7 @@ fn Doses(
     let doses =
         certificates.doses.into_iter().map(|dose| view! { <Dose shelf=shelf dose=dose /> }).collect_view();
     view! {
-        <h2>{certificates.person.name}</h2>
+        <h2>{shelf.name_of(certificates.person)}</h2>
         <FailureNotice failure=failure busy=shelf.downloads.form.busy retry=again />
         {doses}
     }
