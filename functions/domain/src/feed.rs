@@ -167,8 +167,10 @@ reasons! {
     RowMalformed = "row_malformed",
     /// The row is not UTF-8.
     NotUtf8 = "not_utf8",
-    /// The vaccination was not given, or entered in error (FHIR).
+    /// The vaccination was not given (FHIR).
     NotCompleted = "not_completed",
+    /// The row asks for something else than to keep a vaccination, such as to delete one (FHIR).
+    RequestUnsupported = "request_unsupported",
     /// Less than a full dose was given (FHIR `isSubpotent`).
     Subpotent = "subpotent",
     /// An extension changes what the resource means, and nobody here knows how (FHIR `modifierExtension`).

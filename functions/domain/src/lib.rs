@@ -48,7 +48,7 @@ pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep,
 pub use event::{History, Origin, Version};
 pub use feed::{Dose, FeedRow, Outcome, Reason, Verdict, no_formula};
 pub use identity::{Identity, Nik, Passport, Sex};
-pub use local_time::facility_offset;
+pub use local_time::{OffsetError, facility_offset, set_default_offset};
 pub use name::{CertifiedName, PersonName};
 pub use phone::{CountriesError, PhoneNumber};
 pub use publisher::Publisher;
