@@ -435,8 +435,8 @@ impl FeedRow {
     }
 
     /// The row after text hygiene ([`hygiene`]): what a reader of a feed hands on. Placeholders count as empty, except in the
-    /// name, which may be anything, and a phone that somebody typed as `-` or `tidak ada`, which is reported as invalid,
-    /// since its facility can be asked.
+    /// name, which may be anything, a phone that somebody typed as `-` or `tidak ada`, which is reported as invalid,
+    /// since its facility can be asked, and a dose number of zero.
     #[must_use]
     pub fn cleaned(&self) -> Self {
         let mut fields = self.fields().map(hygiene::clean_code);
@@ -450,6 +450,8 @@ impl FeedRow {
             let is_empty = match COLUMNS[at] {
                 "nama" => false,
                 "no_hp" => placeholder == Some(Placeholder::Machine),
+                // A wrong number, which is refused, while an international certificate needs none.
+                "dosis_ke" => placeholder.is_some() && !field.contains('0'),
                 _ => placeholder.is_some(),
             };
             if is_empty {
@@ -911,6 +913,21 @@ pub(crate) mod tests {
         };
         assert_eq!(uncounted(""), (Verdict::Complete, vec![]), "its certificate counts no doses");
         assert_eq!(uncounted("x"), (Verdict::Rejected, vec![Reason::DoseNumberInvalid]));
+        // No number is needed, but a wrong one is refused.
+        for (number, reasons) in [
+            ("", vec![]),
+            ("-", vec![]),
+            ("null", vec![]),
+            ("0", vec![Reason::DoseNumberInvalid]),
+            ("0.0", vec![Reason::DoseNumberInvalid]),
+            ("10", vec![Reason::DoseNumberInvalid]),
+            ("dua", vec![Reason::DoseNumberInvalid]),
+        ] {
+            let mut row = row();
+            polio(&mut row, "2025-11-03");
+            row.dosis_ke = number.into();
+            assert_eq!(row.cleaned().judge("2026-01-01T00:00:00Z".parse().unwrap()).1, reasons, "{number}");
+        }
         let no_batch = |row: &mut FeedRow| {
             polio(row, "2025-11-03");
             row.batch.clear();

@@ -621,7 +621,8 @@ fn known_vaccine(concept: &Concept) -> Option<&'static Vaccine> {
     let of_coding = |coding: &Coding| {
         let code = coding.code.as_deref().unwrap_or_default().trim();
         let system = coding.system.as_deref().map(without_scheme);
-        let prefix = VACCINE_SYSTEMS.iter().find(|(known, _)| system == Some(known)).map(|(_, prefix)| prefix);
+        let prefix =
+            VACCINE_SYSTEMS.iter().find(|(known, _)| system == Some(known)).map(|(_, prefix)| prefix);
         let vaccine = prefix.and_then(|prefix| vaccine_named(&format!("{prefix}:{code}")));
         let vaccine = vaccine.or_else(|| vaccine_of_dcc(code)).or_else(|| vaccine_of_icvp(code));
         vaccine.or_else(|| vaccine_named(coding.display.as_deref()?))

@@ -1,7 +1,7 @@
 //! The parts of FHIR resources that a dose is read from, R4 and R5. What a sender writes otherwise is ignored.
 
-use serde::de::{Deserializer, IgnoredAny};
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
 /// Reads a list. FHIR forbids `null` in its place, but senders that are written by hand leave lists out so.
