@@ -30,9 +30,10 @@ pub fn mood(code: DiagnosisCode) -> Mood {
         | DiagnosisCode::CertificateIssuedPhoneMissing
         | DiagnosisCode::CertificateIssuedPhoneInvalid
         | DiagnosisCode::CertificateIssuedPhoneDifferent => Mood::Waiting,
-        DiagnosisCode::DoseRejected | DiagnosisCode::DoseHeld | DiagnosisCode::CertificateRevoked => {
-            Mood::Wrong
-        }
+        DiagnosisCode::DoseRejected
+        | DiagnosisCode::DoseHeld
+        | DiagnosisCode::DoseRetracted
+        | DiagnosisCode::CertificateRevoked => Mood::Wrong,
     }
 }
 
@@ -182,7 +183,8 @@ mod tests {
         let actions =
             "logged_in searched looked_at looked_at_case asked_back proposed granted refused resent not_done";
         let trail = "received corrected issued superseded revoked sms_accepted sms_pending link_opened";
-        let outcomes = [Outcome::Issued, Outcome::Incomplete, Outcome::Held, Outcome::Rejected];
+        let outcomes =
+            [Outcome::Issued, Outcome::Incomplete, Outcome::Held, Outcome::Rejected, Outcome::Retracted];
         let codes =
             |what: &'static str, codes: Vec<&'static str>| codes.into_iter().map(move |it| (what, it));
         let corrections: Vec<_> = Correction::ALL.iter().map(|it| it.code()).collect();

@@ -550,7 +550,7 @@ impl Cases {
             Verdict::Complete => true,
             // What was incomplete before may stay so: the facility completes it.
             Verdict::Incomplete => dose.is_some_and(|dose| dose.verdict == Verdict::Incomplete),
-            Verdict::Held | Verdict::Rejected => false,
+            Verdict::Held | Verdict::Rejected | Verdict::Retracted => false,
         };
         Ok(good.then_some(rewrite))
     }

@@ -54,6 +54,11 @@ impl Occasion {
         Self { pk: dose.pk.clone(), sk: format!("SMS#{:05}#OLD", dose.phone_version), expires_at: None }
     }
 
+    /// The holder of a certificate whose dose was retracted.
+    pub fn retracted(dose: &DoseRecord) -> Self {
+        Self { pk: dose.pk.clone(), sk: format!("SMS#{:05}#RETRACTED", dose.void_version), expires_at: None }
+    }
+
     /// A step of a case that the person is told of.
     pub fn case(case: &CaseRecord) -> Self {
         Self { pk: case.pk.clone(), sk: format!("SMS#{:05}", case.revision), expires_at: None }

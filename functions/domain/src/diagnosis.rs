@@ -4,6 +4,7 @@
 //! ```text
 //!                     ┌─ rejected row ──► dose_rejected      (facility sends it again)
 //!                     ├─ before ICVP ───► dose_before_icvp   (nobody: the booklet stays valid)
+//!                     ├─ retraction ────► dose_retracted     (facility, where the retraction is wrong)
 //!   nothing received ─┤─ contradiction ─► dose_held          (facility or helpdesk)
 //!   dose_not_received └─ field missing ─► dose_incomplete    (facility completes it)
 //!                          complete
@@ -30,6 +31,8 @@ codes! {
         DoseIncomplete = "dose_incomplete",
         /// The data contradict each other.
         DoseHeld = "dose_held",
+        /// Its facility has retracted it: it was entered in error.
+        DoseRetracted = "dose_retracted",
         /// Received and complete, the certificate is being made.
         CertificateBeingMade = "certificate_being_made",
         /// Issued; the SMS went to the registered phone.
@@ -136,6 +139,7 @@ pub fn diagnose(
             (DoseRejected, Actor::Facility, &[AskFacility, ContactHelpdesk], Some((3, 7)))
         }
         (Verdict::Held, _) => (DoseHeld, Actor::Facility, &[AskFacility, ContactHelpdesk], Some((3, 7))),
+        (Verdict::Retracted, _) => (DoseRetracted, Actor::Facility, &[AskFacility, ContactHelpdesk], None),
         (Verdict::Incomplete, _) => {
             (DoseIncomplete, Actor::Facility, &[Wait, AskFacility, ContactHelpdesk], Some((3, 7)))
         }
@@ -195,6 +199,9 @@ mod tests {
             ),
             (diagnose(Verdict::Held, &[Reason::NikSexMismatch], CertificateFacts::None, None), "dose_held"),
             (diagnose(Verdict::Incomplete, &[Reason::BatchMissing], issued, None), "dose_incomplete"),
+            (diagnose(Verdict::Retracted, &[], CertificateFacts::None, None), "dose_retracted"),
+            (diagnose(Verdict::Retracted, &[], issued, Some(true)), "dose_retracted"),
+            (diagnose(Verdict::Retracted, &[], CertificateFacts::Revoked, Some(false)), "dose_retracted"),
             (diagnose(Verdict::Complete, &[], CertificateFacts::None, None), "certificate_being_made"),
             (diagnose(Verdict::Complete, &[], issued, None), "certificate_issued"),
             (

@@ -47,9 +47,32 @@ pub struct FeedRow {
     pub kode_faskes: String,
     /// Name of the facility.
     pub nama_faskes: String,
-    /// `entered-in-error` where the row retracts its event; otherwise empty or `completed`.
+    /// `entered-in-error` where the row retracts its event; otherwise empty or `completed`. See [`RowStatus`].
     #[serde(default)]
     pub status: String,
+}
+
+/// Whether a row reports a vaccination or retracts one that was reported by mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowStatus {
+    /// The vaccination was given.
+    Completed,
+    /// The event was entered in error: the row retracts it.
+    EnteredInError,
+}
+
+impl RowStatus {
+    /// The status in a feed, in FHIR's spelling or in the words of the national hub, in any case. `None` for any other
+    /// word: a row must not count as a vaccination because its status is unknown.
+    pub fn parse(text: &str) -> Option<Self> {
+        match &*text.trim().to_ascii_lowercase() {
+            "" | "completed" | "selesai" => Some(Self::Completed),
+            "entered-in-error" | "entered_in_error" | "retracted" | "dibatalkan" | "batal" => {
+                Some(Self::EnteredInError)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The columns of a feed, in the order in which hubs send them.
@@ -90,6 +113,8 @@ pub enum Outcome {
     Duplicate,
     /// A later row of the same event replaced it.
     Superseded,
+    /// The event was entered in error: its certificate is revoked.
+    Retracted,
 }
 
 impl Outcome {
@@ -102,6 +127,7 @@ impl Outcome {
             Outcome::Rejected => "rejected",
             Outcome::Duplicate => "duplicate",
             Outcome::Superseded => "superseded",
+            Outcome::Retracted => "retracted",
         }
     }
 }
@@ -118,6 +144,8 @@ pub enum Verdict {
     Held,
     /// No dose can be made of it.
     Rejected,
+    /// It says that its event was entered in error.
+    Retracted,
 }
 
 impl Verdict {
@@ -128,6 +156,7 @@ impl Verdict {
             Verdict::Incomplete => Outcome::Incomplete,
             Verdict::Held => Outcome::Held,
             Verdict::Rejected => Outcome::Rejected,
+            Verdict::Retracted => Outcome::Retracted,
         }
     }
 }
@@ -155,8 +184,10 @@ reasons! {
     RowMalformed = "row_malformed",
     /// The row is not UTF-8.
     NotUtf8 = "not_utf8",
-    /// The vaccination was not given, or entered in error (FHIR).
+    /// The vaccination was not given (FHIR).
     NotCompleted = "not_completed",
+    /// The status is neither that of a vaccination nor that of a retraction.
+    StatusInvalid = "status_invalid",
     /// Nothing says who was vaccinated (FHIR).
     PatientMissing = "patient_missing",
     /// A facility sends a row of another facility with its own key.
@@ -211,6 +242,8 @@ reasons! {
     PhoneInvalid = "phone_invalid",
     /// This row replaced an earlier phone number.
     PhoneCorrected = "phone_corrected",
+    /// Another event already reports this dose and has its certificate.
+    DoseDuplicate = "dose_duplicate",
 }
 
 /// The facility that vaccinated.
@@ -309,6 +342,10 @@ pub fn no_formula(text: &str) -> Cow<'_, str> {
     if formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
+fn is_too_long(field: &str) -> bool {
+    field.chars().nth(LONGEST_FIELD).is_some()
+}
+
 fn filled(field: &str) -> Option<&str> {
     let field = field.trim();
     (!field.is_empty()).then_some(field)
@@ -383,12 +420,28 @@ impl FeedRow {
     pub fn content(&self) -> String {
         let [event_id, _sent_at, content @ .., status] = self.fields();
         let mut text = event_id.trim().to_owned();
-        // Left out where it is empty: feeds had no such column at first, and digests stay the same.
-        for field in content.iter().copied().chain(filled(status)) {
+        // An ordinary status is left out, so that digests of feeds with and without the column are the same.
+        let status = match RowStatus::parse(status) {
+            Some(RowStatus::Completed) => None,
+            Some(RowStatus::EnteredInError) => Some("entered-in-error"),
+            None => Some(status),
+        };
+        for field in content.iter().copied().chain(status) {
             text.push('\u{1f}');
             text.push_str(field.trim());
         }
         text
+    }
+
+    /// Whether the row retracts its event.
+    pub fn is_retraction(&self) -> bool {
+        RowStatus::parse(&self.status) == Some(RowStatus::EnteredInError)
+    }
+
+    /// The row with the fields emptied that are longer than any real one.
+    #[must_use]
+    pub fn without_long_fields(&self) -> Self {
+        Self::from_fields(self.fields().map(|field| if is_too_long(field) { "" } else { field }))
     }
 
     /// Reads the fields.
@@ -430,6 +483,9 @@ impl FeedRow {
         let rejected = self.rejections(&dose, now);
         if !rejected.is_empty() {
             return (Verdict::Rejected, rejected);
+        }
+        if self.is_retraction() {
+            return (Verdict::Retracted, Vec::new());
         }
 
         let mut held = Vec::new();
@@ -477,8 +533,16 @@ impl FeedRow {
             Some(sent) if sent > now + CLOCK_SKEW => reasons.push(Reason::SentAtInFuture),
             Some(_) => {}
         }
-        if self.fields().iter().any(|field| field.chars().nth(LONGEST_FIELD).is_some()) {
+        // A retraction is kept without its other fields where these are too long: see `without_long_fields`.
+        let checked = if self.is_retraction() { 1 } else { COLUMNS.len() };
+        if self.fields().iter().take(checked).any(|field| is_too_long(field)) {
             reasons.push(Reason::FieldTooLong);
+        }
+        match RowStatus::parse(&self.status) {
+            Some(RowStatus::Completed) => {}
+            // It says nothing of a vaccination, so it needs none of the fields below.
+            Some(RowStatus::EnteredInError) => return reasons,
+            None => reasons.push(Reason::StatusInvalid),
         }
         if dose.identity.is_none() {
             reasons.push(match (filled(&self.nik), filled(&self.paspor)) {
@@ -630,6 +694,57 @@ pub(crate) mod tests {
         assert_eq!(judged(change), (Verdict::Complete, vec![]));
     }
 
+    #[test]
+    fn retraction_needs_event_and_time_only() {
+        let retracted = (Verdict::Retracted, vec![]);
+        for status in
+            ["entered-in-error", "ENTERED_IN_ERROR", " Retracted ", "dibatalkan", "Batal", "Entered-In-Error"]
+        {
+            assert_eq!(judged(|row| row.status = status.into()), retracted, "{status}");
+        }
+        let bare = |row: &mut FeedRow| {
+            *row = FeedRow {
+                event_id: row.event_id.clone(),
+                sent_at: row.sent_at.clone(),
+                status: "batal".into(),
+                ..FeedRow::default()
+            };
+        };
+        assert_eq!(judged(bare), retracted);
+        let wrong = |row: &mut FeedRow| {
+            (row.nik, row.tanggal_lahir, row.dosis_ke) = ("12".into(), "?".into(), "x".into());
+            (row.tanggal_vaksinasi, row.status) = ("2099-01-01".into(), "retracted".into());
+            row.nama = "x".repeat(301);
+        };
+        assert_eq!(judged(wrong), retracted);
+        let rejected = |reason| (Verdict::Rejected, vec![reason]);
+        let no_event = |row: &mut FeedRow| (row.event_id, row.status) = (String::new(), "batal".into());
+        assert_eq!(judged(no_event), rejected(Reason::EventIdMissing));
+        let no_time = |row: &mut FeedRow| (row.sent_at, row.status) = ("kemarin".into(), "batal".into());
+        assert_eq!(judged(no_time), rejected(Reason::SentAtInvalid));
+    }
+
+    #[test]
+    fn unknown_status_is_rejected() {
+        for status in ["completed", "COMPLETED", "Selesai", "", "  "] {
+            assert_eq!(judged(|row| row.status = status.into()), (Verdict::Complete, vec![]), "{status}");
+        }
+        for status in ["not-done", "error", "batalkan", "0", "completed?"] {
+            let rejected = (Verdict::Rejected, vec![Reason::StatusInvalid]);
+            assert_eq!(judged(|row| row.status = status.into()), rejected, "{status}");
+        }
+    }
+
+    #[test]
+    fn spelling_of_status_does_not_change_content() {
+        let content = |status: &str| FeedRow { status: status.into(), ..row() }.content();
+        assert_eq!(content("completed"), content(""));
+        assert_eq!(content("selesai"), content(""));
+        assert_eq!(content("BATAL"), content("entered-in-error"));
+        assert_ne!(content("batal"), content(""));
+        assert_ne!(content("unknown"), content(""));
+    }
+
     /// A dose against polio, given on this day.
     fn polio(row: &mut FeedRow, day: &str) {
         (row.vaksin, row.sent_at) = ("bOPV".into(), "2025-12-01T08:00:00+07:00".into());
@@ -677,7 +792,7 @@ pub(crate) mod tests {
         fn no_row_panics(fields in proptest::array::uniform15("\\PC{0,20}")) {
             let row = FeedRow::from_fields(fields.each_ref().map(String::as_str));
             let (verdict, reasons) = row.judge(Timestamp::UNIX_EPOCH);
-            proptest::prop_assert!(verdict == Verdict::Complete || !reasons.is_empty());
+            proptest::prop_assert!(matches!(verdict, Verdict::Complete | Verdict::Retracted) || !reasons.is_empty());
             proptest::prop_assert_eq!(verdict == Verdict::Complete, row.dose().complete().is_some() && reasons.iter().all(|r| matches!(r, Reason::PhoneMissing | Reason::PhoneInvalid)));
         }
     }

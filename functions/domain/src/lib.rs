@@ -42,7 +42,7 @@ pub use correction::{Asking, CaseState, Correction, Likeness, doses_counted_twic
 pub use date::{INDONESIA_WEST, iso_date, parse_date};
 pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep, diagnose};
 pub use event::{History, Origin, Version};
-pub use feed::{Dose, FeedRow, Outcome, Reason, Verdict, no_formula};
+pub use feed::{Dose, FeedRow, Outcome, Reason, RowStatus, Verdict, no_formula};
 pub use identity::{Identity, Nik, Passport, Sex};
 pub use name::PersonName;
 pub use phone::{CountriesError, PhoneNumber};

@@ -9,10 +9,10 @@ use bukti_aws::{
 };
 use bukti_document::{DocumentError, Form, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
-use bukti_domain::{NextDose, ReceivedDose, certificate_id_grouped, next_doses, parse_date};
+use bukti_domain::{NextDose, ReceivedDose, Verdict, certificate_id_grouped, next_doses, parse_date};
 use bukti_http::{
-    Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field, issued_on,
-    json, locale, no_content, path_parameter, read_json, read_optional_json, require_login,
+    Allowance, Answer, Caller, Failure, FailureResult, Guard, distinct_doses_by_day, dose_status, field,
+    issued_on, json, locale, no_content, path_parameter, read_json, read_optional_json, require_login,
 };
 use bukti_locales::Locale;
 use bukti_wire::{
@@ -92,7 +92,9 @@ impl Holder {
     /// The people whose vaccination was registered with the phone logged in with, by index key.
     async fn people_of(&self, login: &Login) -> Result<BTreeMap<String, String>, Failure> {
         let mut people = BTreeMap::new();
-        for record in self.doses.of_phone_key(&login.phone).await? {
+        // Of events that report the same dose, the owner's phone counts.
+        let records = self.doses.of_phone_key(&login.phone).await?;
+        for record in records.into_iter().filter(|record| !record.duplicate) {
             let name = record.dose(&self.aws.keys)?.name;
             if let (Some(person), Some(name)) = (record.person, name) {
                 people.insert(person, name.as_written().to_owned());
@@ -115,18 +117,20 @@ impl Holder {
         let name = name.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
         let records = self.doses.of_person_key(person).await?;
         let (mut doses, mut received) = (Vec::new(), Vec::new());
-        for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
+        for (record, dose) in distinct_doses_by_day(&records, &self.aws.keys)? {
             let same_phone = record.phone.as_ref() == Some(&login.phone);
             let certificate = records.certificate_of(record);
             let status = dose_status(record, &dose, certificate, Some(same_phone));
             let batch = dose.batch.clone();
             let own = certificate.filter(|certificate| same_phone && certificate.revoked_at.is_none());
-            received.push(ReceivedDose {
-                dose_number: dose.dose_number,
-                vaccine: dose.vaccine,
-                vaccination_date: dose.vaccination_date,
-                certificate_id: own.map(CertificateRecord::certificate_id),
-            });
+            if record.verdict != Verdict::Retracted {
+                received.push(ReceivedDose {
+                    dose_number: dose.dose_number,
+                    vaccine: dose.vaccine,
+                    vaccination_date: dose.vaccination_date,
+                    certificate_id: own.map(CertificateRecord::certificate_id),
+                });
+            }
             let view = match (own, dose.complete()) {
                 (Some(certificate), Some(dose)) => Some(self.view(certificate, &dose, locale)?),
                 _ => None,

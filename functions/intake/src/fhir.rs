@@ -11,12 +11,13 @@
 //! | `dosis_ke` | `protocolApplied.doseNumberPositiveInt` or `doseNumberString` |
 //! | `vaksin` | `vaccineCode`: the first code, name or text that the catalogue has |
 //! | `batch`, `tanggal_vaksinasi` | `lotNumber`, the day of `occurrenceDateTime` |
+//! | `status` | `status`: `entered-in-error` retracts the event, `not-done` is rejected |
 //! | `kode_faskes`, `nama_faskes` | `location`, else the `performer`'s organization: identifier and name |
 
 use std::collections::HashMap;
 
 use bukti_aws::FeedProblem;
-use bukti_domain::{FeedRow, Reason, vaccine_named, vaccine_of_dcc, vaccine_of_icvp};
+use bukti_domain::{FeedRow, Reason, RowStatus, vaccine_named, vaccine_of_dcc, vaccine_of_icvp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -286,7 +287,9 @@ impl Bundle<'_> {
         let event_id = identifier(&immunization.identifier).or_else(|| immunization.id.clone());
         let event_id = event_id.unwrap_or_default();
         let unreadable = |reason| Unreadable { event_id: event_id.chars().take(100).collect(), reason };
-        if immunization.status.as_deref() != Some("completed") {
+        let status = immunization.status.as_deref().unwrap_or_default();
+        let is_retraction = RowStatus::parse(status) == Some(RowStatus::EnteredInError);
+        if status != "completed" && !is_retraction {
             return Err(unreadable(Reason::NotCompleted));
         }
         let find = |reference: &Reference| -> Option<&Resource> {
@@ -306,7 +309,7 @@ impl Bundle<'_> {
             _ => None,
         };
         let logical = reference.and_then(|reference| reference.identifier.as_ref());
-        if patient.is_none() && logical.is_none() {
+        if patient.is_none() && logical.is_none() && !is_retraction {
             return Err(unreadable(Reason::PatientMissing));
         }
         let identifiers = || patient.into_iter().flat_map(|it| &it.identifier).chain(logical);
@@ -340,6 +343,7 @@ impl Bundle<'_> {
             tanggal_vaksinasi: day.to_owned(),
             kode_faskes: first(|(code, _)| code),
             nama_faskes: first(|(_, name)| name),
+            status: if is_retraction { status.to_owned() } else { String::new() },
         })
     }
 }
@@ -587,7 +591,7 @@ mod tests {
     fn what_cannot_be_read_does_not_stop_the_others() {
         let of = |change: fn(&mut Value)| changed(immunization(), change);
         let lines = rows(&[
-            of(|it| it["status"] = json!("entered-in-error")),
+            of(|it| it["status"] = json!("not-done")),
             of(|it| it["patient"]["reference"] = json!("Patient/q")),
             of(|it| it["patient"]["reference"] = json!("Location/l")),
             of(|it| it["lotNumber"] = json!(7)),
@@ -608,6 +612,28 @@ mod tests {
             (7, None),
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn immunization_entered_in_error_is_a_retraction() {
+        let bare = json!({
+            "resourceType": "Immunization",
+            "identifier": [{"value": "E1"}],
+            "meta": {"lastUpdated": "2021-02-01T08:00:00+07:00"},
+            "status": "entered-in-error",
+        });
+        let whole = changed(immunization(), |it| it["status"] = json!("entered-in-error"));
+        let unknown = changed(whole.clone(), |it| it["patient"]["reference"] = json!("Patient/q"));
+        let lines = rows(&[bare, whole, unknown, patient()]);
+        let rows: Vec<FeedRow> = lines.into_iter().map(|line| line.row.unwrap()).collect();
+        assert!(rows.iter().all(FeedRow::is_retraction));
+        assert_eq!((&*rows[0].event_id, &*rows[0].nik), ("E1", ""));
+        assert_eq!(rows[1].nik, "3171012401896246");
+        for status in ["not-done", "", "completed-ish"] {
+            let other = changed(immunization(), |it| it["status"] = json!(status));
+            let read = self::rows(&[other, patient()]).remove(0).row;
+            assert_eq!(read.map_err(|it| it.reason), Err(Reason::NotCompleted), "{status}");
+        }
     }
 
     #[test]

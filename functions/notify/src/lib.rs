@@ -11,6 +11,9 @@
 //! What the helpdesk corrects is told to the phone on record, whichever dose it is; who had the phone before is told that it was
 //! replaced. Where a case is refused, or its person asked back, whoever opened it is told.
 //!
+//! Where a dose is retracted after its certificate was issued, its holder is told once that the certificate is not valid any
+//! more, whichever dose it is.
+//!
 //! A link that was locked after too many wrong birth dates has an SMS to its owner.
 //!
 //! A quick download is asked for by anybody who knows some facts, so what they get to see does not depend on whether those
@@ -23,7 +26,7 @@ use bukti_aws::{
     DownloadRecord, Downloads, LinkRecord, Links, Notifications, Occasion, OpenError, Sms, SmsError,
     SmsReason, StoreError, Token, WAY, each_record,
 };
-use bukti_domain::{CaseNumber, CaseState, PhoneNumber};
+use bukti_domain::{CaseNumber, CaseState, PhoneNumber, Verdict};
 use bukti_locales::{Locale, fill};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -137,6 +140,9 @@ impl Notify {
         {
             return Ok(());
         }
+        if after.verdict == Verdict::Retracted {
+            return self.tell_of_retraction(&after.pk).await;
+        }
         if after.sms == Some(SmsReason::Corrected) && before.phone != after.phone {
             self.tell_who_had_the_phone(&before, &after).await?;
         }
@@ -172,6 +178,28 @@ impl Notify {
         self.send_once(&Occasion::replaced(after), &phone, Paid::InAnyCase, async |_| {
             let helpdesk = short_phone(&self.aws.settings.helpdesk_phone);
             Ok(fill(Locale::Id, "sms.phone_replaced", &[("helpdesk", &helpdesk)]))
+        })
+        .await
+    }
+
+    /// Tells the holder of a certificate that its dose was retracted, unless the dose was reported again since: then its new
+    /// certificate is what counts. Where no certificate was issued, nobody has one to be told of.
+    async fn tell_of_retraction(&self, event: &str) -> Result<(), NotifyError> {
+        let Some(dose) = self.doses.of_event(event).await? else { return Ok(()) };
+        if dose.verdict != Verdict::Retracted {
+            return Ok(());
+        }
+        let Some(phone) = dose.dose(&self.aws.keys)?.phone else { return Ok(()) };
+        let mut issued = false;
+        for id in dose.void_certificates(&self.aws.keys).into_iter().rev() {
+            issued = issued || self.certificates.of_id(&id).await?.is_some();
+        }
+        if !issued {
+            return Ok(());
+        }
+        self.send_once(&Occasion::retracted(&dose), &phone, Paid::InAnyCase, async |_| {
+            let helpdesk = short_phone(&self.aws.settings.helpdesk_phone);
+            Ok(fill(Locale::Id, "sms.retracted", &[("helpdesk", &helpdesk)]))
         })
         .await
     }

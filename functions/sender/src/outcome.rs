@@ -91,7 +91,7 @@ fn render(mut answer: Answer) -> Answer {
 
 fn issue(told: &Told) -> Issue {
     let (severity, code) = match told.outcome {
-        Outcome::Issued | Outcome::Superseded => ("information", "informational"),
+        Outcome::Issued | Outcome::Superseded | Outcome::Retracted => ("information", "informational"),
         Outcome::Duplicate => ("information", "duplicate"),
         Outcome::Incomplete => ("warning", "incomplete"),
         Outcome::Held => ("warning", "business-rule"),
@@ -106,7 +106,10 @@ fn issue(told: &Told) -> Issue {
             coding: codes.map(|code| Coding { system: OUTCOMES, code }).collect(),
             text: String::new(),
         },
-        diagnostics: told.event_id.clone(),
+        diagnostics: match &told.duplicate_of {
+            Some(other) => format!("{} reports the same dose as {other}", told.event_id),
+            None => told.event_id.clone(),
+        },
         expression: vec![format!("Bundle.entry[{}]", told.line.saturating_sub(1))],
     }
 }
