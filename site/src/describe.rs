@@ -215,7 +215,8 @@ mod tests {
         let actions =
             "logged_in searched looked_at looked_at_case asked_back proposed granted refused resent not_done";
         let trail = "received corrected issued superseded revoked sms_accepted sms_pending link_opened";
-        let outcomes = [Outcome::Issued, Outcome::Incomplete, Outcome::Held, Outcome::Rejected];
+        let outcomes =
+            [Outcome::Issued, Outcome::Incomplete, Outcome::Held, Outcome::Rejected, Outcome::Retracted];
         let codes =
             |what: &'static str, codes: Vec<&'static str>| codes.into_iter().map(move |it| (what, it));
         let corrections: Vec<_> = Correction::ALL.iter().map(|it| it.code()).collect();

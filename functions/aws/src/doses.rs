@@ -13,9 +13,9 @@ use serde_bytes::ByteBuf;
 
 use crate::certificates::CertificateRecord;
 use crate::table::{self, Item, RACES, Table, Written, from_item, key, n, s, to_item};
-use crate::{Aws, Keys, OpenError, Sender, StoreError};
+use crate::{Aws, Claims, Keys, OpenError, Sender, StoreError};
 
-const SK: &str = "DOSE";
+pub(crate) const SK: &str = "DOSE";
 
 /// Doses of one name and birth date that are looked at: many people are called Siti and born on the first of January.
 const MOST_ALIKE: usize = 20;
@@ -42,13 +42,26 @@ pub struct DoseRecord {
     /// Which dose, where that could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dose_number: Option<u8>,
-    /// The id of the certificate that the dose has or is to get; none unless it is complete.
+    /// The id of the certificate that the dose has or is to get; none unless it is complete and no duplicate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_id: Option<String>,
     /// Grows whenever what the certificate shows changes.
     pub certificate_version: u32,
     /// Keyed digest of what the certificate of that version shows.
     pub certificate_digest: String,
+    /// The key of the claim by which only one event of several that report the same dose has its certificate. An event
+    /// that was complete keeps it while a later row makes it incomplete or contradictory, until another event needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
+    /// Whether another event owns the claim: this one then has no certificate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+    /// The certificates up to this version are void: the dose was retracted, or went to another event.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub void_version: u32,
+    /// The certificate that supersedes the void ones, where the dose went to another event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<String>,
     /// All rows of the event.
     pub history: History,
     /// When the row that counts came.
@@ -65,8 +78,13 @@ pub struct DoseRecord {
     /// When an admin last had whoever reads the table's stream look at it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_at: Option<Timestamp>,
-    /// The row that counts, sealed.
+    /// The row that counts, sealed; of a retracted event the row that [`History::shown`] names.
     row: ByteBuf,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(version: &u32) -> bool {
+    *version == 0
 }
 
 /// Why a person is told of a certificate.
@@ -96,8 +114,10 @@ pub struct Incoming {
     event: String,
     version: Version,
     person: Option<String>,
+    phone: Option<String>,
     dose_number: Option<u8>,
     certificate_digest: String,
+    claim: Option<String>,
     alike: Option<String>,
     received_at: Timestamp,
     facility: Option<String>,
@@ -112,23 +132,30 @@ impl Incoming {
             return None;
         }
         let (verdict, reasons) = row.judge(now);
+        let digest = keys.row_digest(&row);
+        let row = if verdict == Verdict::Retracted { row.without_long_fields() } else { row };
         let dose = row.dose();
+        let phone = dose.phone.as_ref().map(|phone| keys.phone(phone));
         let version = Version {
             sent_at,
-            digest: keys.row_digest(&row),
+            digest,
             verdict,
             reasons,
-            phone: dose.phone.as_ref().map(|phone| keys.phone(phone)),
+            phone: phone.clone().filter(|_| verdict != Verdict::Retracted),
             origin,
         };
-        let certificate_digest =
-            dose.clone().complete().map(|dose| keys.certificate_digest(&shown(&dose))).unwrap_or_default();
+        let complete = dose.clone().complete().filter(|_| verdict == Verdict::Complete);
         Some(Self {
             event: keys.event(&row.event_id),
             version,
             person: dose.identity.as_ref().map(|identity| keys.person(identity)),
+            phone,
             dose_number: dose.dose_number,
-            certificate_digest,
+            certificate_digest: complete
+                .as_ref()
+                .map(|dose| certificate_digest(dose, keys))
+                .unwrap_or_default(),
+            claim: complete.as_ref().map(|dose| keys.dose_claim(dose)),
             alike: dose.name.as_ref().zip(dose.birth_date).map(|(name, born)| keys.alike(name, born)),
             received_at: now,
             facility: None,
@@ -143,9 +170,9 @@ impl Incoming {
     }
 }
 
-/// The fields that a certificate shows, as an unambiguous text.
-fn shown(dose: &CompleteDose) -> String {
-    [
+/// Keyed digest of the fields that a certificate shows.
+fn certificate_digest(dose: &CompleteDose, keys: &Keys) -> String {
+    let fields = [
         &*dose.identity.tagged(),
         dose.name.text(),
         &dose.birth_date.to_string(),
@@ -155,8 +182,8 @@ fn shown(dose: &CompleteDose) -> String {
         &dose.vaccination_date.to_string(),
         &dose.facility.code,
         &dose.facility.name,
-    ]
-    .join("\u{1f}")
+    ];
+    keys.certificate_digest(&fields.join("\u{1f}"))
 }
 
 impl DoseRecord {
@@ -176,82 +203,161 @@ impl DoseRecord {
         if !history.add(incoming.version.clone()) {
             return Ok(None);
         }
-        let counts = history.current().is_some_and(|current| {
-            current.digest == incoming.version.digest && current.sent_at == incoming.version.sent_at
-        });
-        if let Some(record) = record {
-            let next = Self { history, revision: record.revision + 1, ..record.clone() };
-            if !counts {
-                return Ok(Some(next.with_person_of(incoming, keys)?));
-            }
-            if incoming.version.verdict == Verdict::Retracted {
-                return Ok(Some(next.retracted(incoming)));
-            }
-            history = next.history;
-        }
-
-        let version = &incoming.version;
-        let complete = version.verdict == Verdict::Complete;
-        let (before_version, before_digest) =
-            record.map_or((0, ""), |record| (record.certificate_version, &*record.certificate_digest));
-        let changed = complete && before_digest != incoming.certificate_digest;
-        let certificate_version = before_version + u32::from(changed);
-        let certificate_digest =
-            if complete { incoming.certificate_digest.clone() } else { before_digest.to_owned() };
-        let phone_version = match record {
-            Some(record) => record.phone_version + u32::from(record.phone != version.phone),
-            None => 1,
+        let is_incoming = |version: Option<&Version>| {
+            version.is_some_and(|version| {
+                version.digest == incoming.version.digest && version.sent_at == incoming.version.sent_at
+            })
         };
-        Ok(Some(Self {
+        let (counts, is_shown) = (is_incoming(history.current()), is_incoming(history.shown()));
+        let mut next = match record {
+            Some(record) => Self { history, revision: record.revision + 1, ..record.clone() },
+            None => Self::new(incoming, history),
+        };
+        if is_shown || record.is_none() {
+            next.show(incoming, keys)?;
+        }
+        if counts || record.is_none() {
+            next.judge_anew(record, incoming, keys);
+        }
+        if record.is_some_and(|record| record.phone != next.phone) {
+            next.phone_version += 1;
+        }
+        Ok(Some(next))
+    }
+
+    /// The record of an event of which nothing was known.
+    fn new(incoming: &Incoming, history: History) -> Self {
+        Self {
             pk: incoming.event.clone(),
-            revision: record.map_or(0, |record| record.revision) + 1,
-            person: incoming.person.clone(),
-            phone: version.phone.clone(),
-            phone_version,
-            verdict: version.verdict,
-            reasons: version.reasons.clone(),
-            dose_number: incoming.dose_number,
-            certificate_id: complete.then(|| keys.certificate_id(&incoming.event, certificate_version)),
-            certificate_version,
-            certificate_digest,
+            revision: 1,
+            person: None,
+            phone: None,
+            phone_version: 1,
+            verdict: incoming.version.verdict,
+            reasons: Vec::new(),
+            dose_number: None,
+            certificate_id: None,
+            certificate_version: 0,
+            certificate_digest: String::new(),
+            claim: None,
+            duplicate: false,
+            void_version: 0,
+            superseded_by: None,
             history,
             received_at: incoming.received_at,
-            facility: record.map_or(&incoming.facility, |record| &record.facility).clone(),
-            alike: incoming.alike.clone(),
+            facility: incoming.facility.clone(),
+            alike: None,
             sms: None,
-            again_at: record.and_then(|record| record.again_at),
-            row: sealed_row(incoming, keys)?,
-        }))
+            again_at: None,
+            row: ByteBuf::new(),
+        }
     }
 
-    /// The dose after its event was taken back. What it said stays, so that its person finds it and learns why; its links are
-    /// dead, and a later row that says it again gets another certificate.
-    fn retracted(self, incoming: &Incoming) -> Self {
-        Self {
-            verdict: Verdict::Retracted,
-            reasons: incoming.version.reasons.clone(),
+    /// Takes the data of a row, and the keys by which the person is found.
+    fn show(&mut self, incoming: &Incoming, keys: &Keys) -> Result<(), StoreError> {
+        let sealed = keys.seal(&item_key(&self.pk), &incoming.row);
+        self.row = ByteBuf::from(sealed.ok_or(StoreError::Corrupt("a dose cannot be sealed"))?);
+        self.person.clone_from(&incoming.person);
+        self.phone.clone_from(&incoming.phone);
+        self.dose_number = incoming.dose_number;
+        self.alike.clone_from(&incoming.alike);
+        Ok(())
+    }
+
+    /// Takes the verdict of the row that counts, and what follows for the certificate and the claim.
+    fn judge_anew(&mut self, record: Option<&DoseRecord>, incoming: &Incoming, keys: &Keys) {
+        self.verdict = incoming.version.verdict;
+        self.reasons.clone_from(&incoming.version.reasons);
+        self.received_at = incoming.received_at;
+        self.sms = None;
+        let owned = record.filter(|record| !record.duplicate).and_then(|record| record.claim.clone());
+        (self.claim, self.duplicate) = match self.verdict {
+            Verdict::Complete => {
+                let same = record.is_some_and(|record| record.claim == incoming.claim);
+                (incoming.claim.clone(), same && self.duplicate)
+            }
+            Verdict::Incomplete | Verdict::Held => (owned, false),
+            Verdict::Rejected | Verdict::Retracted => (None, false),
+        };
+        self.certificate_id = None;
+        match self.verdict {
+            Verdict::Complete if !self.duplicate => {
+                if self.certificate_digest != incoming.certificate_digest {
+                    self.certificate_version += 1;
+                    self.certificate_digest.clone_from(&incoming.certificate_digest);
+                }
+                self.superseded_by = None;
+                self.certificate_id = Some(keys.certificate_id(&self.pk, self.certificate_version));
+            }
+            Verdict::Retracted if record.is_none_or(|record| record.verdict != Verdict::Retracted) => {
+                self.end_certificates();
+            }
+            _ => {}
+        }
+    }
+
+    /// Voids all certificates of the dose and its links: where it is complete again, it gets a new certificate.
+    fn end_certificates(&mut self) {
+        self.void_version = self.certificate_version;
+        self.certificate_digest.clear();
+        self.phone_version += 1;
+    }
+
+    /// The dose after another event turned out to own its claim.
+    pub(crate) fn demoted(&self, owner: &DoseRecord) -> Self {
+        let mut next = Self {
+            revision: self.revision + 1,
             certificate_id: None,
-            certificate_digest: String::new(),
-            phone_version: self.phone_version + 1,
-            received_at: incoming.received_at,
-            sms: None,
-            ..self
-        }
+            duplicate: true,
+            superseded_by: owner.certificate_id.clone(),
+            ..self.clone()
+        };
+        next.end_certificates();
+        next
     }
 
-    /// The dose of an event that was taken back before anybody had said whose it was, once an earlier row that says it has come.
-    fn with_person_of(self, incoming: &Incoming, keys: &Keys) -> Result<Self, StoreError> {
-        if self.verdict != Verdict::Retracted || self.person.is_some() || incoming.person.is_none() {
-            return Ok(self);
-        }
+    /// The dose, now neither complete nor a duplicate, after its claim went to the event with this certificate.
+    pub(crate) fn evicted(&self, certificate_id: Option<String>) -> Self {
+        let mut next =
+            Self { revision: self.revision + 1, claim: None, superseded_by: certificate_id, ..self.clone() };
+        next.end_certificates();
+        next
+    }
+
+    /// The dose, until now a duplicate, after it became the owner of its claim: it gets a certificate and its SMS.
+    pub(crate) fn promoted(&self, keys: &Keys) -> Result<Self, StoreError> {
+        let dose = self.dose(keys).map_err(|_| StoreError::Corrupt("dose"))?.complete();
+        let dose = dose.ok_or(StoreError::Corrupt("dose"))?;
+        let certificate_version = self.certificate_version + 1;
         Ok(Self {
-            person: incoming.person.clone(),
-            phone: incoming.version.phone.clone(),
-            dose_number: incoming.dose_number,
-            alike: incoming.alike.clone(),
-            row: sealed_row(incoming, keys)?,
-            ..self
+            revision: self.revision + 1,
+            duplicate: false,
+            superseded_by: None,
+            certificate_version,
+            certificate_id: Some(keys.certificate_id(&self.pk, certificate_version)),
+            certificate_digest: certificate_digest(&dose, keys),
+            ..self.clone()
         })
+    }
+
+    /// Whether the event owns this claim, and its dose is complete.
+    pub(crate) fn holds(&self, claim: &str) -> bool {
+        self.is_owner_of(claim) && self.verdict == Verdict::Complete
+    }
+
+    /// Whether the event owns this claim, also while its dose is not complete.
+    pub(crate) fn is_owner_of(&self, claim: &str) -> bool {
+        self.claim.as_deref() == Some(claim) && !self.duplicate
+    }
+
+    /// Whether the event waits for this claim.
+    pub(crate) fn waits_for(&self, claim: &str) -> bool {
+        self.claim.as_deref() == Some(claim) && self.duplicate && self.verdict == Verdict::Complete
+    }
+
+    /// The ids of the certificates that are void, whether or not those were issued.
+    pub fn void_certificates(&self, keys: &Keys) -> Vec<String> {
+        (1..=self.void_version).map(|version| keys.certificate_id(&self.pk, version)).collect()
     }
 
     /// The dose after a correction that counts from now on; its links are dead, its certificate is made anew, and its phone is
@@ -269,7 +375,14 @@ impl DoseRecord {
         let sent_at = latest.map_or(now, |latest| now.max(latest + jiff::SignedDuration::from_secs(1)));
         let row = FeedRow { sent_at: sent_at.to_string(), ..row };
         let Some(incoming) = Incoming::judge(row, origin, now, keys) else { return Ok(None) };
+        // A retraction is the facility's to take back, and a duplicate has no certificate that could be corrected.
+        if record.is_some_and(|record| record.verdict == Verdict::Retracted) {
+            return Ok(None);
+        }
         let Some(mut next) = Self::after(record, &incoming, keys)? else { return Ok(None) };
+        if next.duplicate {
+            return Ok(None);
+        }
         if let Some(record) = record {
             // Also where the certificate shows the same as before: somebody else may hold it.
             if next.certificate_id.is_some() && next.certificate_version == record.certificate_version {
@@ -287,14 +400,9 @@ impl DoseRecord {
         facility.is_some() && self.facility.as_deref() != facility
     }
 
-    /// The ids of the certificates that all versions of the dose got, whether or not those were issued.
+    /// The ids of the certificates that this and earlier versions of the dose got, whether or not those were issued.
     pub fn all_certificates(&self, keys: &Keys) -> Vec<String> {
         (1..=self.certificate_version).map(|version| keys.certificate_id(&self.pk, version)).collect()
-    }
-
-    /// The ids of the certificates that earlier versions of the dose got, whether or not those were issued.
-    pub fn earlier_certificates(&self, keys: &Keys) -> Vec<String> {
-        (1..self.certificate_version).map(|version| keys.certificate_id(&self.pk, version)).collect()
     }
 
     /// The id of the certificate of the latest version that was complete, also where the dose is not now; `None` where it
@@ -333,11 +441,6 @@ impl DoseRecord {
     }
 }
 
-fn sealed_row(incoming: &Incoming, keys: &Keys) -> Result<ByteBuf, StoreError> {
-    let row = keys.seal(&item_key(&incoming.event), &incoming.row);
-    row.map(ByteBuf::from).ok_or(StoreError::Corrupt("a dose cannot be sealed"))
-}
-
 /// The table's keys of the doses of these events, each once.
 fn table_keys<'a>(events: impl IntoIterator<Item = &'a str>) -> Vec<Item> {
     let events: BTreeSet<&str> = events.into_iter().collect();
@@ -346,6 +449,21 @@ fn table_keys<'a>(events: impl IntoIterator<Item = &'a str>) -> Vec<Item> {
 
 fn item_key(event: &str) -> String {
     format!("{event} {SK} row")
+}
+
+/// What reports need to know of an event.
+#[derive(Debug, Deserialize)]
+pub struct Reported {
+    /// The event's key.
+    pub pk: String,
+    /// All rows of the event.
+    pub history: History,
+    /// The key of its claim.
+    #[serde(default)]
+    pub claim: Option<String>,
+    /// Whether another event owns the claim.
+    #[serde(default)]
+    pub duplicate: bool,
 }
 
 /// All doses and certificates of a person.
@@ -358,6 +476,12 @@ pub struct PersonRecords {
 }
 
 impl PersonRecords {
+    /// The dose of the event that owns the claim for which this one waits; `None` where it is no duplicate.
+    pub fn owner_of(&self, dose: &DoseRecord) -> Option<&DoseRecord> {
+        let claim = dose.claim.as_ref().filter(|_| dose.duplicate)?;
+        self.doses.iter().find(|other| other.is_owner_of(claim))
+    }
+
     /// The certificate of a dose as it is now.
     pub fn certificate_of(&self, dose: &DoseRecord) -> Option<&CertificateRecord> {
         let id = dose.certificate_id.as_ref()?;
@@ -370,19 +494,20 @@ impl PersonRecords {
 pub struct Doses {
     table: Table,
     keys: Keys,
+    claims: Claims,
 }
 
 impl Doses {
     /// The doses of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { table: aws.table(), keys: aws.keys.clone() }
+        Self { table: aws.table(), keys: aws.keys.clone(), claims: Claims::new(aws) }
     }
 
     /// Keeps a row, and gives the record of its event. When this returns, the row is in the table, once, whoever else writes
     /// the same event; but where [another](DoseRecord::is_anothers) said the event, it is not.
     ///
-    /// The first row of an event costs one write. The condition fails where there is one already, and its answer brings
-    /// the record that the row is then added to.
+    /// The first row of an event costs one write, and where it is complete another for its [claim](crate::Claims). The
+    /// condition fails where there is one already, and its answer brings the record that the row is then added to.
     ///
     /// # Errors
     ///
@@ -391,7 +516,11 @@ impl Doses {
         let mut known: Option<DoseRecord> = None;
         for _ in 0..RACES {
             let Some(next) = DoseRecord::after(known.as_ref(), incoming, &self.keys)? else {
-                return known.ok_or(StoreError::Corrupt("dose"));
+                let known = known.ok_or(StoreError::Corrupt("dose"))?;
+                // The same line of the same job again: the process may have died before the claim.
+                let versions = known.history.versions();
+                let is_again = versions.iter().any(|version| version.origin == incoming.version.origin);
+                return if is_again { self.claims.confirm(known).await } else { Ok(known) };
             };
             let item = to_item(&next.pk, SK, &next)?;
             let written = match &known {
@@ -403,7 +532,12 @@ impl Doses {
                 }
             };
             known = match written {
-                Written::Done => return Ok(next),
+                Written::Done => {
+                    let is_new = next.claim.as_deref().is_some_and(|claim| {
+                        next.holds(claim) && !known.as_ref().is_some_and(|known| known.is_owner_of(claim))
+                    });
+                    return if is_new { self.claims.acquire(next).await } else { Ok(next) };
+                }
                 Written::Refused(Some(item)) => Some(from_item(item, "dose")?),
                 Written::Refused(None) => self.of_event(&incoming.event).await?,
             };
@@ -525,23 +659,38 @@ impl Doses {
         items.into_iter().map(dose).collect()
     }
 
-    /// The histories of many events, by the event's key.
+    /// What reports need to know of many events.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn histories<'a>(
+    pub async fn reported<'a>(
         &self,
         events: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Vec<(String, History)>, StoreError> {
-        #[derive(Deserialize)]
-        struct Said {
-            pk: String,
-            history: History,
+    ) -> Result<Vec<Reported>, StoreError> {
+        let items = self.table.get_all(table_keys(events), Some("pk, history, claim, duplicate")).await?;
+        items.into_iter().map(|item| from_item(item, "dose")).collect()
+    }
+
+    /// The ids of the events that own these claims, as their rows name them, by claim.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn owning_events<'a>(
+        &self,
+        claims: impl IntoIterator<Item = &'a str>,
+    ) -> Result<HashMap<String, String>, StoreError> {
+        let owners = self.claims.owners(claims).await?;
+        let doses = self.of_events(owners.values().map(String::as_str)).await?;
+        let mut ids = HashMap::new();
+        for (claim, owner) in owners {
+            if let Some(dose) = doses.get(&owner) {
+                let row = dose.open(&self.keys).map_err(|_| StoreError::Corrupt("dose"))?;
+                ids.insert(claim, row.event_id.trim().to_owned());
+            }
         }
-        let items = self.table.get_all(table_keys(events), Some("pk, history")).await?;
-        let said = |item| from_item(item, "dose").map(|said: Said| (said.pk, said.history));
-        items.into_iter().map(said).collect()
+        Ok(ids)
     }
 
     /// Doses and certificates of the person with this identity number.

@@ -7,6 +7,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::{constant_time, digest, hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bukti_domain::feed::CompleteDose;
 use bukti_domain::{BirthDate, CaseNumber, FeedRow, Identity, PersonName, PhoneNumber, READABLE};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -116,6 +117,14 @@ impl Keys {
     /// What is the same for all doses with this name and birth date, whatever their numbers.
     pub fn alike(&self, name: &PersonName, birth_date: BirthDate) -> String {
         self.hash("M#", "name and birth date", &format!("{birth_date}\u{1f}{}", name.match_key()))
+    }
+
+    /// The key of the claim on a dose: the same for every event that reports this dose of this person.
+    pub(crate) fn dose_claim(&self, dose: &CompleteDose) -> String {
+        let CompleteDose { identity, vaccination_date, vaccine, dose_number, .. } = dose;
+        let fields =
+            [&*identity.tagged(), &vaccination_date.to_string(), &vaccine.name, &dose_number.to_string()];
+        self.hash("D#", "dose", &fields.join("\u{1f}"))
     }
 
     /// Random bytes. `None` where the system has no randomness.

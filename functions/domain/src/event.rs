@@ -10,7 +10,8 @@
 //!   (batch_missing)       (issued)           (its own reasons)
 //! ```
 //!
-//! The latest row that is not rejected is the current one. A rejected row replaces nothing.
+//! The latest row that is not rejected is the current one. A rejected row replaces nothing. Where the current row is a
+//! retraction, the data to show are those of the latest row before it that reports a vaccination ([`History::shown`]).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,20 @@ impl History {
         self.kept().last().or(self.0.last())
     }
 
+    /// The row whose data describe the dose: the one that counts; but where that is a retraction, which may say nothing
+    /// of the person, the latest row that reports the vaccination, preferably one that is not rejected. The retraction
+    /// itself only where nothing else is known.
+    pub fn shown(&self) -> Option<&Version> {
+        let current = self.current()?;
+        if current.verdict != Verdict::Retracted {
+            return Some(current);
+        }
+        let latest = |is: fn(Verdict) -> bool| self.0.iter().rfind(|version| is(version.verdict));
+        latest(|verdict| !matches!(verdict, Verdict::Retracted | Verdict::Rejected))
+            .or_else(|| latest(|verdict| verdict == Verdict::Rejected))
+            .or(Some(current))
+    }
+
     /// The rows that could count, in order, repetitions left out.
     fn kept(&self) -> impl DoubleEndedIterator<Item = &Version> {
         let mut kept: Vec<&Version> = Vec::with_capacity(self.0.len());
@@ -170,6 +185,7 @@ mod tests {
                 Verdict::Incomplete => vec![Reason::BatchMissing],
                 Verdict::Held => vec![Reason::NikSexMismatch],
                 Verdict::Rejected => vec![Reason::NikMalformed],
+                Verdict::Retracted => vec![],
             },
             phone: phone.map(str::to_owned),
             origin: Origin { job: "job".to_owned(), line: sent_at.unsigned_abs() },
@@ -233,6 +249,46 @@ mod tests {
             let outcome = |at| history.report(line(at).sent_at, "a", &line(at).origin).0;
             assert_eq!([outcome(2), outcome(3)], [Outcome::Issued, Outcome::Duplicate]);
         }
+    }
+
+    #[test]
+    fn retraction_counts_by_the_time_it_was_sent() {
+        let complete = |at, digest| version(at, digest, Verdict::Complete, Some("p"));
+        let retraction = |at| version(at, "r", Verdict::Retracted, None);
+        let outcomes = |rows: &[Version]| -> Vec<Outcome> {
+            reports(rows).into_iter().map(|(outcome, _)| outcome).collect()
+        };
+        use Outcome::{Duplicate, Issued, Retracted, Superseded};
+        assert_eq!(outcomes(&[complete(1, "a"), retraction(2)]), [Superseded, Retracted]);
+        assert_eq!(outcomes(&[retraction(2), complete(1, "a")]), [Retracted, Superseded]);
+        // The same content sent again afterwards reports the dose anew.
+        let again = [complete(1, "a"), retraction(2), complete(3, "a")];
+        assert_eq!(outcomes(&again), [Superseded, Superseded, Issued]);
+        assert_eq!(outcomes(&[complete(3, "a"), retraction(2)]), [Issued, Superseded]);
+        assert_eq!(
+            outcomes(&[retraction(2), version(5, "r", Verdict::Retracted, None)]),
+            [Retracted, Duplicate]
+        );
+        let rejected = [complete(1, "a"), retraction(2), version(3, "x", Verdict::Rejected, None)];
+        assert_eq!(outcomes(&rejected), [Superseded, Retracted, Outcome::Rejected]);
+    }
+
+    #[test]
+    fn retraction_shows_the_latest_report() {
+        let shown = |rows: &[(i64, &str, Verdict)]| {
+            let mut history = History::default();
+            for (at, digest, verdict) in rows {
+                history.add(version(*at, digest, *verdict, None));
+            }
+            history.shown().unwrap().digest.clone()
+        };
+        use Verdict::{Complete, Held, Rejected, Retracted};
+        assert_eq!(shown(&[(1, "a", Complete), (2, "b", Held), (3, "r", Retracted)]), "b");
+        assert_eq!(shown(&[(3, "r", Retracted), (2, "b", Held), (1, "a", Complete)]), "b");
+        assert_eq!(shown(&[(1, "a", Complete), (2, "x", Rejected), (3, "r", Retracted)]), "a");
+        assert_eq!(shown(&[(1, "x", Rejected), (3, "r", Retracted)]), "x");
+        assert_eq!(shown(&[(3, "r", Retracted), (4, "s", Retracted)]), "s");
+        assert_eq!(shown(&[(3, "r", Retracted), (4, "a", Complete)]), "a");
     }
 
     #[test]

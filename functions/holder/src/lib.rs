@@ -11,8 +11,8 @@ use bukti_document::{DocumentError, Form, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{BirthDate, NextDose, ReceivedDose, Verdict, certificate_id_grouped, next_doses};
 use bukti_http::{
-    Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field, issued_on,
-    json, locale, no_content, path_parameter, read_json, read_optional_json, require_login,
+    Allowance, Answer, Caller, Failure, FailureResult, Guard, distinct_doses_by_day, dose_status, field,
+    issued_on, json, locale, no_content, path_parameter, read_json, read_optional_json, require_login,
 };
 use bukti_locales::Locale;
 use bukti_wire::{
@@ -92,7 +92,9 @@ impl Holder {
     /// The people whose vaccination was registered with the phone logged in with, by index key.
     async fn people_of(&self, login: &Login) -> Result<BTreeMap<String, Person>, Failure> {
         let mut people = BTreeMap::new();
-        for record in self.doses.of_phone_key(&login.phone).await? {
+        // Of events that report the same dose, the owner's phone counts.
+        let records = self.doses.of_phone_key(&login.phone).await?;
+        for record in records.into_iter().filter(|record| !record.duplicate) {
             let dose = record.dose(&self.aws.keys)?;
             let (name, birth_date) = (dose.certified_name(), dose.birth_date);
             if let (Some(key), Some(identity), Some(name)) = (record.person, dose.identity, name) {
@@ -121,7 +123,7 @@ impl Holder {
         let shown = shown.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
         let records = self.doses.of_person_key(person).await?;
         let (mut doses, mut received) = (Vec::new(), Vec::new());
-        for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
+        for (record, dose) in distinct_doses_by_day(&records, &self.aws.keys)? {
             let same_phone = record.phone.as_ref() == Some(&login.phone);
             let certificate = records.certificate_of(record);
             let status = dose_status(record, &dose, certificate, Some(same_phone));

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use bukti_domain::FeedRow;
 use bukti_tests::expected::{assert_report, assert_sms, documents_in, find, made, of_the_sample};
-use bukti_tests::{Report, TestApp, bundle, call, csv, dose, import, ndjson, repeated, sample_feed};
+use bukti_tests::{
+    Report, TestApp, bundle, call, csv, dose, dose_for, import, ndjson, repeated, sample_feed,
+};
 use serde_json::json;
 
 #[test]
@@ -66,10 +68,10 @@ fn another_file_of_the_same_name_is_another_job() {
     let first = app.job("harian").unwrap();
     assert_eq!((first.totals["issued"], first.parts_all), (1, Some(1)));
 
-    let mut rows: Vec<FeedRow> = (0..4500).map(|at| dose(&format!("F{at}"))).collect();
+    let mut rows: Vec<FeedRow> = (0..4500).map(|at| dose_for(at, &format!("F{at}"))).collect();
     rows.iter_mut().for_each(|row| row.batch.clear());
     // Of the third part, and corrects a row of the first.
-    rows.push(FeedRow { sent_at: "2021-02-01T08:00:00+07:00".to_owned(), ..dose("F0") });
+    rows.push(FeedRow { sent_at: "2021-02-01T08:00:00+07:00".to_owned(), ..dose_for(0, "F0") });
     app.drop_feed("harian.csv", csv(&rows));
     assert_eq!(app.job("harian").unwrap(), first);
     assert_eq!(documents(&app), 2);
@@ -255,7 +257,8 @@ fn a_bad_file_names_the_line_and_what_was_whole_stays() {
         .iter()
         .map(|byte| if *byte == b'I' { 0xe9 } else { *byte })
         .collect();
-    let (code, said, report) = run(&[&whole[..], &latin_1, &csv(&[dose("E4")])[csv(&[]).len()..]].concat());
+    let (code, said, report) =
+        run(&[&whole[..], &latin_1, &csv(&[dose_for(4, "E4")])[csv(&[]).len()..]].concat());
     assert_eq!(code, Some(1));
     assert!(said.contains("line 4"), "{said}");
     assert_eq!(report[&4], ("rejected".to_owned(), "not_utf8".to_owned()));
