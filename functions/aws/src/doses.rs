@@ -802,6 +802,82 @@ mod tests {
         assert!(keep(Some(first), row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).is_none());
     }
 
+    fn retraction(sent_at: &str) -> FeedRow {
+        FeedRow {
+            event_id: "E1".to_owned(),
+            sent_at: sent_at.to_owned(),
+            status: "entered-in-error".to_owned(),
+            ..FeedRow::default()
+        }
+    }
+
+    #[test]
+    fn retraction_keeps_the_person_and_ends_the_certificate() {
+        let keys = keys();
+        let first = keep(None, row("2021-01-29T10:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
+        let retracted = keep(Some(first.clone()), retraction("2021-01-30T10:00:00+07:00"), &keys).unwrap();
+        assert_eq!((retracted.verdict, retracted.certificate_id.clone()), (Verdict::Retracted, None));
+        assert_eq!((&retracted.person, &retracted.phone), (&first.person, &first.phone));
+        assert_eq!(retracted.open(&keys).unwrap().nama, "Iwan");
+        assert_eq!((retracted.phone_version, retracted.claim.clone()), (2, None));
+        assert_eq!(retracted.void_certificates(&keys), [first.certificate_id.clone().unwrap()]);
+        let again = row("2021-01-31T10:00:00+07:00", "081234567890", "B1");
+        let again = keep(Some(retracted), again, &keys).unwrap();
+        assert_eq!((again.certificate_version, again.verdict), (2, Verdict::Complete));
+        assert_ne!(again.certificate_id, first.certificate_id);
+        assert_eq!(again.claim, first.claim);
+    }
+
+    #[test]
+    fn late_row_of_a_retracted_event_says_whose_it_is() {
+        let keys = keys();
+        let retracted = keep(None, retraction("2021-02-01T10:00:00+07:00"), &keys).unwrap();
+        assert_eq!((retracted.person.as_ref(), retracted.phone.as_ref()), (None, None));
+        let second = row("2021-01-30T10:00:00+07:00", "081234567891", "B1");
+        let first = row("2021-01-29T10:00:00+07:00", "081234567890", "B1");
+        let known = keep(Some(retracted), second, &keys).unwrap();
+        assert_eq!((known.verdict, known.certificate_id.clone()), (Verdict::Retracted, None));
+        assert!(known.person.is_some());
+        let later = keep(Some(known.clone()), first, &keys).unwrap();
+        assert_eq!(later.phone, known.phone, "the latest row counts");
+    }
+
+    #[test]
+    fn duplicate_has_no_certificate_until_it_is_promoted() {
+        let keys = keys();
+        let owner = keep(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
+        let other = FeedRow { event_id: "E2".to_owned(), ..row("2021-01-29T10:00:00+07:00", "", "B2") };
+        let other = keep(None, other, &keys).unwrap();
+        assert_eq!(owner.claim, other.claim, "the batch is not part of it");
+        let claim = owner.claim.clone().unwrap();
+        let demoted = other.demoted(&owner);
+        assert!(demoted.waits_for(&claim) && !demoted.holds(&claim) && demoted.certificate_id.is_none());
+        assert_eq!(demoted.superseded_by, owner.certificate_id);
+        let corrected = FeedRow { event_id: "E2".to_owned(), ..row("2021-01-30T10:00:00+07:00", "", "B3") };
+        let corrected = keep(Some(demoted), corrected, &keys).unwrap();
+        assert!(corrected.waits_for(&claim) && corrected.certificate_id.is_none());
+        let promoted = corrected.promoted(&keys).unwrap();
+        assert!(promoted.holds(&claim) && promoted.superseded_by.is_none());
+        assert_ne!(promoted.certificate_id, other.certificate_id);
+        assert_eq!(promoted.void_certificates(&keys), [other.certificate_id.unwrap()]);
+    }
+
+    #[test]
+    fn incomplete_row_keeps_the_claim_until_it_is_taken() {
+        let keys = keys();
+        let first = keep(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
+        let claim = first.claim.clone().unwrap();
+        let lapsed = keep(Some(first.clone()), row("2021-01-30T10:00:00+07:00", "", ""), &keys).unwrap();
+        assert!(lapsed.is_owner_of(&claim) && !lapsed.holds(&claim));
+        let whole = row("2021-01-31T10:00:00+07:00", "", "B1");
+        let back = keep(Some(lapsed.clone()), whole.clone(), &keys).unwrap();
+        assert_eq!(back.certificate_id, first.certificate_id);
+        let evicted = lapsed.evicted(Some("OTHER".to_owned()));
+        assert_eq!(evicted.void_certificates(&keys), [first.certificate_id.clone().unwrap()]);
+        let back = keep(Some(evicted), whole, &keys).unwrap();
+        assert_ne!(back.certificate_id, first.certificate_id);
+    }
+
     #[test]
     fn a_record_goes_through_an_item_and_its_row_opens() {
         let keys = keys();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bukti_domain::FeedRow;
 use bukti_tests::caller::Raw;
-use bukti_tests::{TestApp, bundle, csv, dose, dose_for, ndjson};
+use bukti_tests::{TestApp, bundle, csv, dose, dose_for, ndjson, retraction};
 use serde_json::{Value, json};
 
 const OWN: &str = "P3174020101";
@@ -236,6 +236,26 @@ fn a_sender_corrects_what_it_sent_itself_and_a_hub_everything() {
     let mut last = dose_for(2, "OWN");
     (last.sent_at, last.batch) = ("2021-04-01T08:00:00+07:00".into(), "B3".into());
     assert_eq!(rows(&send(&app, &own, "text/csv", &csv(&[last]))), [told("issued", "")]);
+}
+
+#[test]
+fn only_the_first_sender_or_a_hub_retracts() {
+    let app = TestApp::start();
+    let [own, others] = [OWN, "P3201010102"].map(|code| key(&app, ["--facility", code]));
+    let hub = key(&app, ["--hub", "satudata"]);
+    let retracted = |event: &str| csv(&[retraction(event, "2021-03-01T08:00:00+07:00")]);
+    assert_eq!(rows(&send(&app, &own, "text/csv", &csv(&[dose_for(1, "A"), dose_for(2, "B")]))).len(), 2);
+    app.import(&[dose_for(3, "HUB")]);
+    let another = [told("rejected", "event_of_another")];
+    assert_eq!(rows(&send(&app, &others, "text/csv", &retracted("A"))), another);
+    assert_eq!(rows(&send(&app, &own, "text/csv", &retracted("HUB"))), another);
+    assert_eq!(rows(&send(&app, &own, "text/csv", &retracted("A"))), [told("retracted", "")]);
+    assert_eq!(rows(&send(&app, &hub, "text/csv", &retracted("B"))), [told("retracted", "")]);
+    assert_eq!(rows(&send(&app, &hub, "text/csv", &retracted("HUB"))), [told("retracted", "")]);
+    let fhir = send(&app, &hub, FHIR, &bundle(&[retraction("C", "2021-03-01T08:00:00+07:00")])).json();
+    let issue = &fhir["issue"][0];
+    assert_eq!((&issue["severity"], &issue["diagnostics"]), (&json!("information"), &json!("C")));
+    assert_eq!(issue["details"]["coding"][0]["code"], "retracted");
 }
 
 #[test]
