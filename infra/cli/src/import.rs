@@ -100,7 +100,9 @@ fn refuse_wrong_file(feed: &Path, named: &Path) -> Result<()> {
     while lines.is_empty() {
         let length = opened.read(&mut piece).with_context(|| format!("cannot read {}", named.display()))?;
         if length == 0 {
-            return reader.finish(&mut lines).map_err(refused);
+            let ended = reader.finish(&mut lines).map_err(refused);
+            // Where it breaks off later, what is whole is taken in.
+            return if lines.is_empty() { ended } else { Ok(()) };
         }
         let mut rest = Some(&piece[..length]);
         while let Some(left) = rest.filter(|_| lines.is_empty()) {

@@ -84,7 +84,10 @@ fn second_event_of_a_dose_is_reported_as_duplicate_of_the_first() {
     assert_eq!(duplicate_of(&app, "third"), BTreeMap::from(expected));
     let fhir = send(&app, &key, "application/fhir+json", &bukti_tests::bundle(&[dose("CLINIC")]));
     assert_eq!(fhir["issue"][0]["code"], "duplicate");
-    assert_eq!(fhir["issue"][0]["diagnostics"], "CLINIC reports the same dose as FACILITY");
+    assert_eq!(
+        fhir["issue"][0]["diagnostics"],
+        "Event CLINIC: a duplicate, event FACILITY reports the same dose."
+    );
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn fhir_transactions_are_kept_as_a_whole_or_refused_as_one() {
 
     let batch = send(&app, &key, FHIR, &typed("batch", &[dose("E1"), bad]));
     assert_eq!(batch.status, 200);
-    let kept = send(&app, &key, FHIR, &typed("transaction", &[dose("E3")]));
+    let kept = send(&app, &key, FHIR, &typed("transaction", &[dose_for(1, "E3")]));
     assert_eq!(
         (kept.status, &kept.json()["issue"][0]["details"]["coding"][0]["code"]),
         (200, &json!("issued"))

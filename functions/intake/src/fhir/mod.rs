@@ -34,8 +34,8 @@ use std::fmt;
 use bukti_aws::FeedProblem;
 use bukti_domain::feed::ENTERED_IN_ERROR;
 use bukti_domain::{
-    FeedRow, INDONESIA_WEST, Reason, Vaccine, facility_offset, parse_moment, vaccine_named, vaccine_of_dcc,
-    vaccine_of_icvp,
+    FeedRow, INDONESIA_WEST, Reason, RowStatus, Vaccine, facility_offset, parse_moment, vaccine_named,
+    vaccine_of_dcc, vaccine_of_icvp,
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -358,8 +358,9 @@ impl<'a> File<'a> {
         let event_id = identifier(&immunization.identifier, &sent_on).or_else(|| filled(&immunization.id));
         let event_id = event_id.or_else(|| entry.event_id().map(str::to_owned)).unwrap_or_default();
         let unreadable = |reason| Unreadable { event_id: event_id.chars().take(100).collect(), reason };
-        let is_retracted = immunization.status.as_deref() == Some(ENTERED_IN_ERROR);
-        if !is_retracted && immunization.status.as_deref() != Some("completed") {
+        let status = immunization.status.as_deref().unwrap_or_default();
+        let is_retracted = RowStatus::parse(status) == Some(RowStatus::EnteredInError);
+        if !is_retracted && status != "completed" {
             return Err(unreadable(Reason::NotCompleted));
         }
 
