@@ -116,7 +116,11 @@ impl FeedReader {
         let read = self.read_end(lines);
         clean(&mut lines[before..]);
         if self.fhir() == Some(FhirKind::Transaction) {
-            refuse_as_a_whole(lines, self.received_at.unwrap_or_else(Timestamp::now));
+            let now = self.received_at.unwrap_or_else(Timestamp::now);
+            refuse_as_a_whole(lines, |row| match row.judge(now) {
+                (Verdict::Rejected, reasons) => reasons.first().copied(),
+                _ => None,
+            });
         }
         read
     }
@@ -236,13 +240,10 @@ fn no_feed(begun: &[u8]) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// Of a transaction no row is kept where one of them cannot be.
-fn refuse_as_a_whole(lines: &mut [Line], now: Timestamp) {
+/// Of a transaction no row is kept where one of them cannot be. `rejection` says why a row that was read cannot.
+pub(crate) fn refuse_as_a_whole(lines: &mut [Line], rejection: impl Fn(&FeedRow) -> Option<Reason>) {
     let reason = |line: &Line| match &line.row {
-        Ok(row) => match row.judge(now) {
-            (Verdict::Rejected, reasons) => reasons.first().copied(),
-            _ => None,
-        },
+        Ok(row) => rejection(row),
         Err(unreadable) => Some(unreadable.reason),
     };
     if lines.iter().all(|line| reason(line).is_none()) {

@@ -11,6 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use crate::Line;
+use crate::feed::refuse_as_a_whole;
 
 /// Rows that are written at the same time.
 const WRITERS: usize = 16;
@@ -155,6 +156,31 @@ impl Rows {
             self.metrics.count(Counter::Rows, row.outcome.code());
         }
         Ok(told)
+    }
+
+    /// Refuses a FHIR transaction as a whole where one of its rows is not the sender's: it is of another facility, or of an event
+    /// that another sender said first. What a row is by itself was judged when it was read.
+    ///
+    /// An event that another sender says first between this and [`Rows::keep`] is still refused alone.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn refuse_transaction(&self, source: Source<'_>, lines: &mut [Line]) -> Result<(), StoreError> {
+        let Some(facility) = source.facility() else { return Ok(()) };
+        let key = |row: &FeedRow| self.keys.event(row.event_id.trim());
+        let events: Vec<String> = lines.iter().filter_map(|line| line.row.as_ref().ok()).map(key).collect();
+        let known = self.doses.of_events(events.iter().map(String::as_str)).await?;
+        refuse_as_a_whole(lines, |row| {
+            let is_anothers =
+                |row: &FeedRow| known.get(&key(row)).is_some_and(|dose| dose.is_anothers(Some(facility)));
+            if source.is_of_another_facility(row) {
+                Some(Reason::FacilityOfAnother)
+            } else {
+                is_anothers(row).then_some(Reason::EventOfAnother)
+            }
+        });
+        Ok(())
     }
 
     /// Keeps a row; patiently, since a table grows with its load, and many parts may come at once.

@@ -6,11 +6,11 @@
 mod capability;
 mod outcome;
 
-use bukti_aws::{Aws, FeedProblem, Feeds, JobRecord, JobState, Jobs, Sender};
+use bukti_aws::{Aws, Counter, FeedProblem, Feeds, JobRecord, JobState, Jobs, Metrics, Sender};
 use bukti_http::{
     Answer, Caller, Failure, FailureResult, Guard, body, json, path_parameter, query_parameter,
 };
-use bukti_intake::{FeedReader, Line, Rows, Source, Told, report, totals};
+use bukti_intake::{FeedReader, FhirKind, Line, Rows, Source, Told, report, totals};
 use bukti_wire::{DosesAnswer, FieldError, Function, JobAnswer, JobPart, JobProblem, ProblemCode, RowAnswer};
 use jiff::Timestamp;
 use lambda_http::Request;
@@ -31,6 +31,7 @@ pub struct Senders {
     feeds: Feeds,
     jobs: Jobs,
     guard: Guard,
+    metrics: Metrics,
     site_url: String,
 }
 
@@ -43,15 +44,17 @@ impl Senders {
             feeds: Feeds::new(aws),
             jobs: Jobs::new(aws),
             guard: Guard::new(aws),
+            metrics: aws.metrics.clone(),
             site_url: aws.settings.site_url.clone(),
         }
     }
 
-    /// Answers a request. Whoever sends FHIR is answered in FHIR.
+    /// Answers a request. Whoever sends FHIR is answered in FHIR, also where it is XML, which is not read.
     pub async fn handle(&self, request: Request) -> Answer {
         let route = async |caller: &Caller, now| self.route(&request, caller, now).await;
         let answer = self.guard.serve(&request, Function::Sender, route).await;
-        if is_fhir(&request) { outcome::of_problem(answer) } else { answer }
+        let answers_fhir = is_fhir(&request) || is_xml(&request, body(&request));
+        if answers_fhir { outcome::of_problem(answer) } else { answer }
     }
 
     async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
@@ -89,22 +92,42 @@ impl Senders {
         // The same again was received when it first was: where nothing else says when its rows were sent, they stay the same.
         let received_at = self.jobs.get(&job).await?.map_or(now, |job| job.updated_at);
         let mut reader = FeedReader::new(received_at);
-        let lines = read(&mut reader, sent)?;
-        let told = self.rows.keep(Source { job: &job, sender: Some(sender) }, &lines).await?;
+        let mut lines = match read(&mut reader, sent) {
+            Ok(lines) => lines,
+            // FHIR has room for what is wrong in words.
+            Err(Unread::Problem(problem)) if is_fhir(request) => {
+                self.metrics.count(Counter::Problems, ProblemCode::FeedUnreadable.code());
+                return Ok(outcome::of_feed_problem(&problem));
+            }
+            Err(Unread::Problem(problem)) => return Err(unreadable(problem)),
+            Err(Unread::TooManyRows) => return Err(Failure::new(ProblemCode::TooManyRows)),
+        };
+        let begun = JobRecord {
+            sender: Some(sender.clone()),
+            bytes_total: sent.len() as u64,
+            updated_at: received_at,
+            ..JobRecord::default()
+        };
+        if reader.fhir().is_some() {
+            // Before any row is kept: a retry after an interruption then finds when it was received.
+            self.jobs.begin(&job, begun.clone()).await?;
+        }
+        let source = Source { job: &job, sender: Some(sender) };
+        if reader.fhir() == Some(FhirKind::Transaction) {
+            self.rows.refuse_transaction(source, &mut lines).await?;
+        }
+        let told = self.rows.keep(source, &lines).await?;
 
         let (rows, totals) = (told.len() as u64, totals(&told));
         self.feeds.keep_whole_report(&job, &report(&told)).await?;
         let record = JobRecord {
             state: JobState::Done,
-            sender: Some(sender.clone()),
-            bytes_total: sent.len() as u64,
             bytes_done: sent.len() as u64,
             rows,
             rows_kept: rows,
             totals: totals.clone(),
             report: Some(Feeds::report_key(&job)),
-            updated_at: received_at,
-            ..JobRecord::default()
+            ..begun
         };
         self.jobs.end(&job, &record).await?;
         tracing::info!(job, rows, sender = sender.kind(), "doses were sent");
@@ -156,21 +179,24 @@ impl Senders {
     }
 }
 
+/// Why nothing of what was sent is kept.
+enum Unread {
+    Problem(FeedProblem),
+    TooManyRows,
+}
+
 /// Reads what was sent to its end, before anything of it is kept.
-fn read(reader: &mut FeedReader, sent: &[u8]) -> Result<Vec<Line>, Failure> {
+fn read(reader: &mut FeedReader, sent: &[u8]) -> Result<Vec<Line>, Unread> {
     let mut lines = Vec::new();
     let mut rest = Some(sent);
     while let Some(piece) = rest {
-        rest = reader.push(piece, &mut lines).map_err(unreadable)?;
+        rest = reader.push(piece, &mut lines).map_err(Unread::Problem)?;
         if lines.len() > MOST_ROWS {
-            return Err(Failure::new(ProblemCode::TooManyRows));
+            return Err(Unread::TooManyRows);
         }
     }
-    reader.finish(&mut lines).map_err(unreadable)?;
-    if lines.len() > MOST_ROWS {
-        return Err(Failure::new(ProblemCode::TooManyRows));
-    }
-    Ok(lines)
+    reader.finish(&mut lines).map_err(Unread::Problem)?;
+    if lines.len() > MOST_ROWS { Err(Unread::TooManyRows) } else { Ok(lines) }
 }
 
 fn unreadable(problem: FeedProblem) -> Failure {
@@ -197,10 +223,13 @@ fn is_fhir(request: &Request) -> bool {
     media_type(request).starts_with("application/fhir+")
 }
 
-/// Whether a request brings XML, as FHIR may be written.
+/// Whether a request brings XML, as FHIR may be written. What is sent as a table is told apart by the reader: some systems export
+/// HTML under the name of CSV.
 fn is_xml(request: &Request, sent: &[u8]) -> bool {
     let media_type = media_type(request);
-    media_type.ends_with("/xml") || media_type.ends_with("+xml") || sent.trim_ascii_start().starts_with(b"<")
+    let is_table = matches!(&*media_type, "text/csv" | "application/x-ndjson");
+    let begins = sent.strip_prefix("\u{feff}".as_bytes()).unwrap_or(sent).trim_ascii_start();
+    media_type.ends_with("/xml") || media_type.ends_with("+xml") || (!is_table && begins.starts_with(b"<"))
 }
 
 /// The media type of a request's body, in lower case and without its parameters.

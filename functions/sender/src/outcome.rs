@@ -1,6 +1,7 @@
 //! Answers in FHIR (HL7; the same in R4 and R5): an OperationOutcome, with an issue for each row. `details` has the codes,
 //! `diagnostics` a sentence in English, and no array is empty, which FHIR forbids.
 
+use bukti_aws::FeedProblem;
 use bukti_domain::Outcome;
 use bukti_http::{Answer, media_type};
 use bukti_intake::{FhirKind, Told};
@@ -15,6 +16,8 @@ pub(crate) const FHIR: &str = "application/fhir+json";
 const OUTCOMES: &str = "urn:bukti:outcome";
 /// The system of our problems' codes.
 const PROBLEMS: &str = "urn:bukti:problem";
+/// The code of a FHIR file with more bytes or entries than one may have.
+const TOO_LARGE: &str = "bundle_too_large";
 
 #[derive(Serialize)]
 struct OperationOutcome {
@@ -46,7 +49,17 @@ struct Concept {
 #[derive(Serialize)]
 struct Coding {
     system: &'static str,
-    code: &'static str,
+    code: String,
+}
+
+impl Coding {
+    fn outcome(code: &str) -> Self {
+        Self { system: OUTCOMES, code: code.to_owned() }
+    }
+
+    fn problem(code: &str) -> Self {
+        Self { system: PROBLEMS, code: code.to_owned() }
+    }
 }
 
 impl Concept {
@@ -78,21 +91,21 @@ pub(crate) fn of_problem(answer: Answer) -> Answer {
     if media_type(&answer) != Some("application/problem+json") {
         return answer;
     }
-    let Body::Text(text) = answer.body() else { return answer };
-    let Ok(problem) = serde_json::from_str::<Problem>(text) else { return answer };
-    let coding = vec![Coding { system: PROBLEMS, code: problem.code.code() }];
+    let Body::Text(body) = answer.body() else { return answer };
+    let Ok(problem) = serde_json::from_str::<Problem>(body) else { return answer };
+    // The title is in the caller's language, `diagnostics` in English, as everywhere in FHIR.
     let whole = Issue {
         severity: "error",
         code: issue_type(problem.code),
-        details: Concept { coding, text: problem.title },
-        diagnostics: problem.detail,
+        details: Concept { coding: vec![Coding::problem(problem.code.code())], text: problem.title },
+        diagnostics: text(Locale::En, &format!("problems.{}.detail", problem.code.code())).to_owned(),
         expression: Vec::new(),
     };
     let places = problem.errors.into_iter().map(|error| Issue {
         severity: "error",
         code: "structure",
         diagnostics: format!("{}: {}", error.field, error.code),
-        details: Concept { coding: Vec::new(), text: error.code },
+        details: Concept { coding: vec![Coding::problem(&error.code)], text: String::new() },
         expression: Vec::new(),
     });
     let issues = std::iter::once(whole).chain(places).collect();
@@ -101,6 +114,22 @@ pub(crate) fn of_problem(answer: Answer) -> Answer {
         told.headers_mut().insert("retry-after", wait.clone());
     }
     told
+}
+
+/// What is wrong with a file as such, of which nothing was kept.
+pub(crate) fn of_feed_problem(problem: &FeedProblem) -> Answer {
+    let code = ProblemCode::FeedUnreadable;
+    let issue = Issue {
+        severity: "error",
+        code: if problem.code == TOO_LARGE { "too-costly" } else { issue_type(code) },
+        details: Concept {
+            coding: vec![Coding::problem(code.code()), Coding::problem(&problem.code)],
+            text: String::new(),
+        },
+        diagnostics: format!("Line {}: {}.", problem.line, problem.detail),
+        expression: Vec::new(),
+    };
+    render(bukti_http::json(code.status(), &outcome(vec![issue])))
 }
 
 fn outcome(issue: Vec<Issue>) -> OperationOutcome {
@@ -125,10 +154,7 @@ fn issue(told: &Told, kind: Option<FhirKind>) -> Issue {
     Issue {
         severity,
         code,
-        details: Concept {
-            coding: codes.map(|code| Coding { system: OUTCOMES, code }).collect(),
-            text: String::new(),
-        },
+        details: Concept { coding: codes.map(Coding::outcome).collect(), text: String::new() },
         diagnostics: sentence(told, kind),
         expression: match kind {
             Some(FhirKind::Bundle | FhirKind::Transaction) => {

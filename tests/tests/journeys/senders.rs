@@ -150,6 +150,20 @@ fn fhir_transactions_are_kept_as_a_whole_or_refused_as_one() {
         (kept.status, &kept.json()["issue"][0]["details"]["coding"][0]["code"]),
         (200, &json!("issued"))
     );
+    // What a facility may not send is judged by who sends it, and refuses the whole as well.
+    let facility = self::key(&app, ["--facility", OWN]);
+    let others = FeedRow { kode_faskes: "P3201010102".into(), ..dose("E5") };
+    for (row, reason) in [(others, "facility_of_another"), (dose("E3"), "event_of_another")] {
+        let rows = [dose("E4"), row];
+        let refused = send(&app, &facility, FHIR, &typed("transaction", &rows));
+        let issues = refused.json()["issue"].clone();
+        let codes = [0, 1].map(|at| issues[at]["details"]["coding"][1]["code"].clone());
+        assert_eq!((refused.status, codes), (422, [json!("transaction_refused"), json!(reason)]));
+    }
+    app.with_aws(async |aws| {
+        let doses = bukti_aws::Doses::new(&aws);
+        assert!(doses.of_event(&aws.keys.event("E4")).await.unwrap().is_none());
+    });
     let empty = send(&app, &key, FHIR, br#"{"resourceType":"Bundle","type":"batch"}"#);
     assert_eq!((empty.status, &empty.json()["issue"][0]["severity"]), (200, &json!("information")));
     assert_no_empty_arrays(&empty.json());
@@ -172,14 +186,93 @@ fn fhir_says_what_it_can_do_and_refuses_xml() {
     for kind in ["application/fhir+xml", "application/fhir+xml; fhirVersion=4.0", "text/xml", FHIR] {
         let refused = send(&app, &key, kind, xml);
         assert_eq!(refused.status, 415, "{kind}");
-        if kind.starts_with("application/fhir") {
-            assert_eq!(refused.header("content-type"), Some(FHIR));
-            assert_eq!(refused.json()["issue"][0]["code"], "not-supported");
-            assert_no_empty_arrays(&refused.json());
-        }
+        assert_eq!(refused.header("content-type"), Some(FHIR));
+        assert_eq!(refused.json()["issue"][0]["code"], "not-supported");
+        assert_no_empty_arrays(&refused.json());
     }
+    let page = send(&app, &key, "text/csv", b"<html><table></table></html>");
+    assert_eq!((page.status, &page.json()["errors"][0]["code"]), (422, &json!("html_page")));
     let json = send(&app, &key, "application/fhir+json; fhirVersion=5.0", &bundle(&[dose("E1")]));
     assert_eq!(json.status, 200);
+}
+
+/// Answers are English whatever language the caller has, and name the code of what is wrong.
+#[test]
+fn fhir_that_cannot_be_read_is_answered_in_english_with_its_code() {
+    let app = TestApp::start();
+    let key = key(&app, ["--hub", "satudata"]);
+    let authorization = format!("Bearer {key}");
+    let whole = bundle(&[dose("E1")]);
+    for (body, code, kind, diagnostics) in [
+        (&whole[..whole.len() / 2], "broken_off", "structure", "Line 1: the file ends in the middle."),
+        (
+            b"{\"resourceType\":\"Patient\"}",
+            "not_a_bundle",
+            "structure",
+            "Line 1: there is no FHIR Immunization",
+        ),
+        (b"{\"resourceType\":\"Bundle\",}", "json_malformed", "structure", "Line 1: the file is neither"),
+        (b"", "empty", "structure", "Line 1: "),
+    ] {
+        let headers = [("authorization", &*authorization), ("content-type", FHIR), ("accept-language", "id")];
+        let answer = app.caller().send("POST", "/api/intake/doses", &headers, body);
+        assert_eq!((answer.status, answer.header("content-type")), (422, Some(FHIR)), "{code}");
+        let outcome = answer.json();
+        assert_no_empty_arrays(&outcome);
+        let issue = &outcome["issue"][0];
+        let codes = [0, 1].map(|at| issue["details"]["coding"][at]["code"].clone());
+        assert_eq!((codes, &issue["code"]), ([json!("feed_unreadable"), json!(code)], &json!(kind)));
+        assert!(issue["diagnostics"].as_str().unwrap().starts_with(diagnostics), "{issue}");
+    }
+    let headers = [("authorization", "Bearer bk_x"), ("content-type", FHIR), ("accept-language", "id")];
+    let refused = app.caller().send("POST", "/api/intake/doses", &headers, &whole).json();
+    assert_eq!(refused["issue"][0]["details"]["coding"][0]["code"], "api_key_wrong");
+    assert!(refused["issue"][0]["diagnostics"].as_str().unwrap().is_ascii());
+    assert_ne!(refused["issue"][0]["diagnostics"], refused["issue"][0]["details"]["text"]);
+}
+
+/// A sender may change from Bundles to single resources and Bulk Data: an event stays the event that it is.
+#[test]
+fn fhir_of_every_form_is_the_same_event() {
+    let app = TestApp::start();
+    let key = key(&app, ["--hub", "satudata"]);
+    // A dose against polio, without a number: its certificate does not count doses.
+    let polio = FeedRow {
+        sent_at: "2025-12-01T08:00:00+07:00".into(),
+        vaksin: "bOPV".into(),
+        tanggal_vaksinasi: "2025-11-20".into(),
+        ..dose("POLIO")
+    };
+    let mut file: Value = serde_json::from_slice(&bundle(&[polio])).unwrap();
+    file["entry"][0]["resource"].as_object_mut().unwrap().remove("protocolApplied");
+    let (immunization, mut patient) =
+        (file["entry"][0]["resource"].clone(), file["entry"][1]["resource"].clone());
+    patient["id"] = json!("p");
+    let mut alone = immunization.clone();
+    alone["contained"] = json!([patient]);
+    alone["patient"]["reference"] = json!("#p");
+    let mut lines = immunization;
+    lines["patient"]["reference"] = json!("Patient/p");
+    let outcome = |kind: &str, file: String| {
+        let answer = send(&app, &key, kind, file.as_bytes());
+        let issue = answer.json()["issue"][0].clone();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        (text(&issue["details"]["coding"][0]["code"]), text(&issue["expression"][0]), issue)
+    };
+    let first = outcome(FHIR, file.to_string());
+    assert_eq!((&*first.0, &*first.1), ("issued", "Bundle.entry[0].resource"));
+    let second = outcome(FHIR, format!("{alone:#}"));
+    assert_eq!((&*second.0, &*second.1), ("duplicate", "Immunization"), "{}", second.2);
+    let third = outcome("application/fhir+ndjson", format!("{patient}\n{lines}\n"));
+    assert_eq!((&*third.0, &*third.1), ("duplicate", ""), "{}", third.2);
+    assert!(third.2["diagnostics"].as_str().unwrap().starts_with("Line 2, event POLIO: "));
+    app.settle();
+    assert_eq!(app.messages().len(), 1);
+
+    alone["status"] = json!("entered-in-error");
+    alone["meta"]["lastUpdated"] = json!("2025-12-02T08:00:00+07:00");
+    ["patient", "contained"].iter().for_each(|field| drop(alone.as_object_mut().unwrap().remove(*field)));
+    assert_eq!(outcome(FHIR, alone.to_string()).0, "retracted");
 }
 
 /// What says no time of its own was sent when it was received; the same again is the same job, and changes nothing.
