@@ -4,13 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use bukti_domain::feed::CompleteDose;
-use bukti_domain::{Dose, FeedRow, History, Identity, Origin, PersonName, Reason, Verdict, Version};
+use bukti_domain::{
+    Dose, FeedRow, HeldIdentity, History, Identity, IdentityData, Origin, PersonName, Reason, Verdict, Version,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::certificates::CertificateRecord;
+use crate::confirmations::Confirmations;
 use crate::table::{self, Item, RACES, Table, Written, from_item, key, n, s, to_item};
 use crate::{Aws, Keys, OpenError, Sender, StoreError};
 
@@ -112,11 +115,16 @@ impl Incoming {
         }
         let (verdict, reasons) = row.judge(now);
         let dose = row.dose();
+        let held = (verdict == Verdict::Held).then(|| IdentityData::of(&dose)).flatten().map(|data| {
+            let (verdict, reasons) = row.judge_confirmed();
+            HeldIdentity { digest: keys.identity_data(&data), verdict, reasons }
+        });
         let version = Version {
             sent_at,
             digest: keys.row_digest(&row),
             verdict,
             reasons,
+            held,
             phone: dose.phone.as_ref().map(|phone| keys.phone(phone)),
             origin,
         };
@@ -221,14 +229,49 @@ impl DoseRecord {
         }))
     }
 
+    /// The dose with these confirmations applied, given by the digests of the identity data that they cover; `None` where
+    /// they change nothing.
+    fn confirmed(&self, covered: &[String], keys: &Keys) -> Result<Option<Self>, StoreError> {
+        let mut history = self.history.clone();
+        if let Some(current) = history.current().filter(|current| current.verdict == Verdict::Held)
+            && current.held.is_none()
+        {
+            // It was kept before held rows had a digest.
+            let row = self.open(keys).map_err(|_| StoreError::Corrupt("dose"))?;
+            let again = Incoming::judge(row, current.origin.clone(), self.received_at, keys);
+            if let Some(again) = again {
+                history.add(again.version);
+            }
+        }
+        if !history.confirm(covered) {
+            return Ok(None);
+        }
+        let mut next = Self { revision: self.revision + 1, ..self.clone() };
+        // An earlier row of the event may be the one that is confirmed: then only the reports change.
+        if let Some(current) = history.current().filter(|_| self.verdict == Verdict::Held) {
+            next.verdict = current.verdict;
+            next.reasons = current.reasons.clone();
+        }
+        if next.verdict == Verdict::Complete && self.verdict != Verdict::Complete {
+            let dose = self.dose(keys).map_err(|_| StoreError::Corrupt("dose"))?;
+            let dose = dose.complete().ok_or(StoreError::Corrupt("a dose that is complete lacks something"))?;
+            let digest = keys.certificate_digest(&shown(&dose));
+            next.certificate_version += u32::from(digest != self.certificate_digest);
+            next.certificate_digest = digest;
+            next.certificate_id = Some(keys.certificate_id(&next.pk, next.certificate_version));
+        }
+        Ok(Some(Self { history, ..next }))
+    }
+
     /// The dose after a correction that counts from now on; its links are dead, its certificate is made anew, and its phone is
     /// told. `None` where nothing
     /// would change.
-    pub(crate) fn rewritten(
+    fn rewritten(
         record: Option<&DoseRecord>,
         row: FeedRow,
         origin: Origin,
         now: Timestamp,
+        covered: &[String],
         keys: &Keys,
     ) -> Result<Option<Rewrite>, StoreError> {
         // After all that was said before, whatever the senders' clocks say.
@@ -237,6 +280,9 @@ impl DoseRecord {
         let row = FeedRow { sent_at: sent_at.to_string(), ..row };
         let Some(incoming) = Incoming::judge(row, origin, now, keys) else { return Ok(None) };
         let Some(mut next) = Self::after(record, &incoming, keys)? else { return Ok(None) };
+        if let Some(confirmed) = next.confirmed(covered, keys)? {
+            next = Self { revision: next.revision, ..confirmed };
+        }
         if let Some(record) = record {
             // Also where the certificate shows the same as before: somebody else may hold it.
             if next.certificate_id.is_some() && next.certificate_version == record.certificate_version {
@@ -327,12 +373,13 @@ impl PersonRecords {
 pub struct Doses {
     table: Table,
     keys: Keys,
+    confirmations: Confirmations,
 }
 
 impl Doses {
     /// The doses of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { table: aws.table(), keys: aws.keys.clone() }
+        Self { table: aws.table(), keys: aws.keys.clone(), confirmations: Confirmations::new(aws) }
     }
 
     /// Keeps a row, and gives the record of its event. When this returns, the row is in the table, once, whoever else writes
@@ -341,10 +388,115 @@ impl Doses {
     /// The first row of an event costs one write. The condition fails where there is one already, and its answer brings
     /// the record that the row is then added to.
     ///
+    /// A row that is held is issued at once where the person's data are confirmed. The confirmations are read after the row is
+    /// written, so that none is missed that is granted meanwhile.
+    ///
     /// # Errors
     ///
     /// [`StoreError`]; the row may then be kept or not, and can be sent again.
     pub async fn keep(&self, incoming: &Incoming) -> Result<DoseRecord, StoreError> {
+        let record = self.keep_row(incoming).await?;
+        match &incoming.person {
+            Some(person) if incoming.version.held.is_some() => {
+                let covered = self.confirmations.covered(person).await?;
+                self.confirm(record, &covered).await
+            }
+            _ => Ok(record),
+        }
+    }
+
+    /// Issues a dose that is held, where the person's data are confirmed; gives the dose as it is then.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; it can be called again.
+    pub async fn confirm_held(&self, record: DoseRecord) -> Result<DoseRecord, StoreError> {
+        match &record.person {
+            Some(person) if record.verdict == Verdict::Held => {
+                let covered = self.confirmations.covered(person).await?;
+                self.confirm(record, &covered).await
+            }
+            _ => Ok(record),
+        }
+    }
+
+    /// Issues all doses of a person that are held for data that are confirmed. Each dose is a write of its own: after an
+    /// error, calling it again does the rest.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; some doses may be issued then.
+    pub async fn confirm_all_held(&self, person: &str) -> Result<(), StoreError> {
+        let covered = self.confirmations.covered(person).await?;
+        for record in self.of_person_key(person).await?.doses {
+            self.confirm(record, &covered).await?;
+        }
+        Ok(())
+    }
+
+    /// The doses of a person that are held and that a confirmation of these data covers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub(crate) async fn held_for(
+        &self,
+        person: &str,
+        data: &IdentityData,
+    ) -> Result<Vec<(DoseRecord, FeedRow)>, StoreError> {
+        let covered = data.covered();
+        let mut held = Vec::new();
+        for record in self.of_person_key(person).await?.doses {
+            if record.verdict == Verdict::Held {
+                let row = record.open(&self.keys).map_err(|_| StoreError::Corrupt("dose"))?;
+                if IdentityData::of(&row.dose()).is_some_and(|data| covered.contains(&data)) {
+                    held.push((record, row));
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    /// Applies confirmations to a dose, whoever else writes it meanwhile; gives the dose as it is then.
+    async fn confirm(&self, record: DoseRecord, covered: &[String]) -> Result<DoseRecord, StoreError> {
+        let mut record = record;
+        if covered.is_empty() {
+            return Ok(record);
+        }
+        for _ in 0..RACES {
+            let Some(next) = record.confirmed(covered, &self.keys)? else { return Ok(record) };
+            let values = [(":revision", n(record.revision))];
+            let item = to_item(&next.pk, SK, &next)?;
+            record = match self.table.put_if(item, "revision = :revision", &values).await? {
+                Written::Done => return Ok(next),
+                Written::Refused(Some(item)) => from_item(item, "dose")?,
+                Written::Refused(None) => match self.of_event(&next.pk).await? {
+                    Some(record) => record,
+                    None => return Err(StoreError::Corrupt("dose")),
+                },
+            };
+        }
+        Err(StoreError::Unavailable("too many writers of one event".to_owned()))
+    }
+
+    /// The dose after a correction by the helpdesk, which counts from now on: its links are dead, its certificate is made
+    /// anew, and its phone is told. `None` where nothing would change.
+    pub(crate) async fn rewritten(
+        &self,
+        record: Option<&DoseRecord>,
+        row: FeedRow,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<Option<Rewrite>, StoreError> {
+        let data = IdentityData::of(&row.dose()).filter(|data| !data.contradictions().is_empty());
+        let covered = match data {
+            Some(data) => self.confirmations.covered(&self.keys.person(&Identity::Nik(data.nik))).await?,
+            None => Vec::new(),
+        };
+        DoseRecord::rewritten(record, row, origin, now, &covered, &self.keys)
+    }
+
+    async fn keep_row(&self, incoming: &Incoming) -> Result<DoseRecord, StoreError> {
         let mut known: Option<DoseRecord> = None;
         for _ in 0..RACES {
             let Some(next) = DoseRecord::after(known.as_ref(), incoming, &self.keys)? else {
@@ -584,6 +736,74 @@ mod tests {
         let keys = keys();
         let first = keep(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
         assert!(keep(Some(first), row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).is_none());
+    }
+
+    /// A held row: the NIK of a man born in 1989, and the data of a woman born in 1990.
+    fn held_row(sent_at: &str, batch: &str) -> FeedRow {
+        FeedRow {
+            tanggal_lahir: "1990-01-24".into(),
+            jenis_kelamin: "P".into(),
+            ..row(sent_at, "081234567890", batch)
+        }
+    }
+
+    fn covered_by(row: &FeedRow, keys: &Keys) -> Vec<String> {
+        let data = IdentityData::of(&row.dose()).unwrap();
+        data.covered().iter().map(|data| keys.identity_data(data)).collect()
+    }
+
+    #[test]
+    fn confirmation_gives_held_dose_a_certificate() {
+        let keys = keys();
+        let row = held_row("2021-01-29T10:00:00+07:00", "B1");
+        let held = keep(None, row.clone(), &keys).unwrap();
+        assert_eq!((held.verdict, &held.certificate_id), (Verdict::Held, &None));
+        let covered = covered_by(&row, &keys);
+        let issued = held.confirmed(&covered, &keys).unwrap().unwrap();
+        assert_eq!((issued.verdict, issued.reasons.len(), issued.revision), (Verdict::Complete, 0, 2));
+        assert_eq!(issued.certificate_id, Some(keys.certificate_id(&held.pk, 1)));
+        assert!(issued.confirmed(&covered, &keys).unwrap().is_none(), "applied twice, it changes nothing");
+        assert!(keep(Some(issued.clone()), row, &keys).is_none(), "the same row again is not held again");
+        // A corrected row of the event gets its own certificate.
+        let corrected = held_row("2021-01-30T10:00:00+07:00", "B2");
+        let held = keep(Some(issued), corrected, &keys).unwrap();
+        assert_eq!(held.verdict, Verdict::Held);
+        let issued = held.confirmed(&covered, &keys).unwrap().unwrap();
+        assert_eq!((issued.verdict, issued.certificate_version), (Verdict::Complete, 2));
+    }
+
+    #[test]
+    fn confirmation_leaves_other_and_incomplete_doses_without_certificate() {
+        let keys = keys();
+        let covered = covered_by(&held_row("2021-01-29T10:00:00+07:00", "B1"), &keys);
+        let sent = "2021-01-29T10:00:00+07:00";
+        for other in [
+            FeedRow { tanggal_lahir: "1990-01-25".into(), ..held_row(sent, "B1") },
+            FeedRow { jenis_kelamin: "L".into(), ..held_row(sent, "B1") },
+            FeedRow { nik: "3171012401896247".into(), ..held_row(sent, "B1") },
+        ] {
+            let held = keep(None, other, &keys).unwrap();
+            assert_eq!(held.verdict, Verdict::Held);
+            assert!(held.confirmed(&covered, &keys).unwrap().is_none());
+        }
+        let incomplete = keep(None, held_row(sent, ""), &keys).unwrap();
+        let incomplete = incomplete.confirmed(&covered, &keys).unwrap().unwrap();
+        assert_eq!(incomplete.verdict, Verdict::Incomplete);
+        assert_eq!((incomplete.reasons, incomplete.certificate_id), (vec![Reason::BatchMissing], None));
+    }
+
+    #[test]
+    fn confirmation_applies_to_records_from_before_digests() {
+        let keys = keys();
+        let row = held_row("2021-01-29T10:00:00+07:00", "B1");
+        let held = keep(None, row.clone(), &keys).unwrap();
+        let mut item = to_item(&held.pk, SK, &held).unwrap();
+        let Some(AttributeValue::L(versions)) = item.get_mut("history") else { panic!() };
+        let AttributeValue::M(version) = &mut versions[0] else { panic!() };
+        assert!(version.remove("held").is_some());
+        let old: DoseRecord = from_item(item, "dose").unwrap();
+        let issued = old.confirmed(&covered_by(&row, &keys), &keys).unwrap().unwrap();
+        assert_eq!(issued.verdict, Verdict::Complete);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::{constant_time, digest, hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bukti_domain::{CaseNumber, FeedRow, Identity, PersonName, PhoneNumber, READABLE};
+use bukti_domain::{CaseNumber, FeedRow, Identity, IdentityData, PersonName, PhoneNumber, READABLE};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
@@ -117,6 +117,11 @@ impl Keys {
     /// What is the same for all doses with this name and birth date, whatever their numbers.
     pub fn alike(&self, name: &PersonName, birth_date: Date) -> String {
         self.hash("M#", "name and birth date", &format!("{birth_date}\u{1f}{}", name.match_key()))
+    }
+
+    /// A digest of identity data, by which a held row is matched with a confirmation.
+    pub(crate) fn identity_data(&self, data: &IdentityData) -> String {
+        self.hash("", "identity data", &data.content())
     }
 
     /// Random bytes. `None` where the system has no randomness.

@@ -53,7 +53,7 @@ impl Helpdesk {
         let right = match correction {
             Correction::Phone => phone.e164().to_owned(),
             Correction::Name => name.as_written().to_owned(),
-            Correction::BirthDate => birth_date.to_string(),
+            Correction::BirthDate | Correction::DataCorrectedByLaw => birth_date.to_string(),
             Correction::Identity => asked.nik.or(asked.passport).unwrap_or_default().trim().to_owned(),
             Correction::DoseNumber | Correction::DoseMissing => right,
         };

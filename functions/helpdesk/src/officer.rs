@@ -321,7 +321,10 @@ impl Helpdesk {
                 None => None,
             };
             self.note(officer, Action::Granted, case, why, now).await?;
-            let step = self.cases.grant(case, officer, dose.as_ref(), &proposal.row, why, now).await?;
+            let step = match case.correction {
+                Correction::DataCorrectedByLaw => self.cases.confirm(case, officer, why, now).await?,
+                _ => self.cases.grant(case, officer, dose.as_ref(), &proposal.row, why, now).await?,
+            };
             return self.noted(officer, case, step, now).await;
         }
 
@@ -352,6 +355,11 @@ impl Helpdesk {
             }
             (correction, _, Some(dose)) => {
                 let record = self.dose(&format!("E#{dose}")).await?;
+                if correction == Correction::DataCorrectedByLaw
+                    && record.person.as_deref() != Some(&case.person)
+                {
+                    return Err(Failure::fields(invalid("dose")));
+                }
                 let right = asked.right.as_deref().unwrap_or(&file.right);
                 let row = record.open(&self.aws.keys)?;
                 // A missing dose that is there under another number is moved to the person.

@@ -8,6 +8,11 @@
 //! before the record: a record always has its document. Of two at the same moment one record is written, and the
 //! document of the other is taken away.
 //!
+//! # Confirmed identities
+//!
+//! A confirmation of a person's data turns their held doses into complete ones, each of which then comes here as any other.
+//! A held dose that comes here is matched with the confirmations as well: one whose intake ended before it could do that.
+//!
 //! # Corrections
 //!
 //! A corrected dose gets a new version and with it a new certificate; those of earlier versions are superseded, which
@@ -27,7 +32,7 @@
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
-    Aws, CertificateRecord, Certificates, Counter, DocumentSigners, Documents, DoseRecord, Doses, OpenError,
+    Aws, CertificateRecord, Certificates, ConfirmationRecord, Counter, DocumentSigners, Documents, DoseRecord, Doses, OpenError,
     Revocation, RevokeOutcome, Signers, SigningError, StoreError, WAY, each_record,
 };
 use std::sync::Arc;
@@ -37,10 +42,12 @@ use bukti_domain::{INDONESIA_WEST, certificate_id_grouped};
 use bukti_hcert::{CERTIFICATE_VALID_FOR, HcertError, Vaccination, seal, uvci};
 use jiff::Timestamp;
 
-/// The records of the stream that it is called for, as the template has them: doses that have or are to get a certificate, and the
-/// register of signers.
+/// The records of the stream that it is called for, as the template has them: doses that have or are to get a certificate, doses
+/// that are held, confirmations of a person's data, and the register of signers.
 pub const PATTERNS: &[&str] = &[
     r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"certificate_id": {"S": [{"exists": true}]}}}}"#,
+    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"verdict": {"S": ["held"]}}}}"#,
+    r#"{"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": "CONFIRMATION#"}]}}}}"#,
     r#"{"dynamodb": {"Keys": {"pk": {"S": ["K#SIGNERS"]}}}}"#,
 ];
 
@@ -113,9 +120,17 @@ impl Issue {
             self.signers.forget();
             return Ok(None);
         }
+        if let Some(confirmation) = ConfirmationRecord::from_image(record.change.new_image.clone()) {
+            // The writes of the doses lead here again.
+            self.doses.confirm_all_held(&confirmation.pk).await?;
+            return Ok(None);
+        }
         let before = DoseRecord::from_image(record.change.old_image);
         let Some(dose) = DoseRecord::from_image(record.change.new_image) else { return Ok(None) };
-        let Some(id) = dose.certificate_id.clone() else { return Ok(None) };
+        let Some(id) = dose.certificate_id.clone() else {
+            self.doses.confirm_held(dose).await?;
+            return Ok(None);
+        };
         let is_known = |before: &DoseRecord| {
             before.certificate_id.as_ref() == Some(&id) && before.again_at == dose.again_at
         };
