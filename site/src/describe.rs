@@ -30,9 +30,10 @@ pub fn mood(code: DiagnosisCode) -> Mood {
         | DiagnosisCode::CertificateIssuedPhoneMissing
         | DiagnosisCode::CertificateIssuedPhoneInvalid
         | DiagnosisCode::CertificateIssuedPhoneDifferent => Mood::Waiting,
-        DiagnosisCode::DoseRejected | DiagnosisCode::DoseHeld | DiagnosisCode::CertificateRevoked => {
-            Mood::Wrong
-        }
+        DiagnosisCode::DoseRejected
+        | DiagnosisCode::DoseHeld
+        | DiagnosisCode::DoseRetracted
+        | DiagnosisCode::CertificateRevoked => Mood::Wrong,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What people type, as they type it.
 
-use bukti_domain::parse_date;
+use bukti_domain::{BirthDate, parse_date};
 use jiff::civil::Date;
 
 /// The digits of what was typed, in groups of four, and where the caret stands in them.
@@ -28,6 +28,18 @@ pub fn date(day: &str, month: &str, year: &str) -> Option<Date> {
     };
     let (day, month, year) = (digits(day)?, digits(month)?, digits(year)?);
     parse_date(&format!("{year:0>4}-{month:0>2}-{day:0>2}")).filter(|date| date.year() >= 1900)
+}
+
+/// A birth date typed in three fields, of which day and month, or the day, may be empty: a passport may say no more. `None`
+/// where there is no such date.
+pub fn birth_date(day: &str, month: &str, year: &str) -> Option<BirthDate> {
+    let day = day.trim();
+    if !day.is_empty() {
+        return date(day, month, year).map(BirthDate::from);
+    }
+    let (month, year) = (month.trim(), year.trim());
+    let written = if month.is_empty() { year.to_owned() } else { format!("{year}-{month:0>2}") };
+    BirthDate::parse(&written).filter(|born| born.year() >= 1900)
 }
 
 /// The address by which a phone dials a number as people write it: `119 ext. 9` becomes `tel:119,9`, where the comma
@@ -77,6 +89,19 @@ mod tests {
         assert_eq!(date("24", "1", "89"), None);
         assert_eq!(date("+4", "1", "1989"), None);
         assert_eq!(date("", "1", "1989"), None);
+    }
+
+    #[test]
+    fn a_birth_date_may_lack_its_day_and_month() {
+        let typed = |day, month, year| birth_date(day, month, year).map(|born| born.to_string());
+        assert_eq!(typed("24", "1", "1989").as_deref(), Some("1989-01-24"));
+        assert_eq!(typed("", "1", " 1989").as_deref(), Some("1989-01"));
+        assert_eq!(typed("", " ", "1989").as_deref(), Some("1989"));
+        for (day, month, year) in
+            [("24", "", "1989"), ("", "13", "1989"), ("", "", "89"), ("", "", ""), ("", "1", "")]
+        {
+            assert_eq!(typed(day, month, year), None, "{day} {month} {year}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From a verifier's report to the words of the screen.
 
-use bukti_domain::parse_date;
+use bukti_domain::{BirthDate, parse_date};
 use bukti_hcert::{Content, Kind};
 use bukti_locales::{Locale, text, texts};
 use bukti_trust::{RevocationState, Verdict};
@@ -130,7 +130,7 @@ pub fn facts(locale: Locale, content: &Content) -> Vec<(&'static str, String)> {
     let dose = content.dose.map(|(n, total)| bukti_locales::dose(locale, small(n), Some(small(total))));
     let rows = [
         ("site.verify.name", Some(content.name.clone())),
-        ("site.verify.birth_date", Some(date(locale, &content.birth_date))),
+        ("site.verify.birth_date", Some(birth_date(locale, &content.birth_date))),
         ("site.verify.kind", kind.map(|key| text(locale, key).to_owned())),
         ("site.card.vaccine", content.vaccine.clone()),
         ("site.verify.disease", content.disease.as_deref().map(|disease| disease_name(locale, disease))),
@@ -143,7 +143,13 @@ pub fn facts(locale: Locale, content: &Content) -> Vec<(&'static str, String)> {
     rows.into_iter().filter_map(|(label, words)| Some((label, words.filter(|it| !it.is_empty())?))).collect()
 }
 
-/// A date as it is written out; part of one (`1989`) as it is.
+/// A birth date as it is written out; what is none, as it is.
+fn birth_date(locale: Locale, written: &str) -> String {
+    let written_out = BirthDate::parse(written).map(|born| bukti_locales::birth_date(locale, born));
+    written_out.unwrap_or_else(|| written.to_owned())
+}
+
+/// A date as it is written out; what is none, as it is.
 fn date(locale: Locale, written: &str) -> String {
     parse_date(written).map_or_else(|| written.to_owned(), |date| bukti_locales::date(locale, date))
 }

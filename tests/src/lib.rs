@@ -500,7 +500,16 @@ pub fn root() -> PathBuf {
 
 /// The folder of the sample feed, where it is there; says so where it is not.
 pub fn sample_feed() -> Option<PathBuf> {
-    let folder = root().join("../shared/data/satudata");
+    beside("data/satudata")
+}
+
+/// The folder of cases after bug reports from the field, where it is there; says so where it is not.
+pub fn field_cases() -> Option<PathBuf> {
+    beside("field")
+}
+
+fn beside(folder: &str) -> Option<PathBuf> {
+    let folder = root().join("../shared").join(folder);
     if folder.is_dir() {
         return Some(folder);
     }

@@ -13,7 +13,7 @@ use bukti_document::{Certificate, Form, Printer};
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{FeedRow, INDONESIA_WEST, PhoneNumber, Publisher, Verdict};
 use bukti_hcert::{CERTIFICATE_VALID_FOR, LocalSigner, NewKey, Root, Vaccination, seal, uvci};
-use bukti_locales::{Locale, date};
+use bukti_locales::{Locale, birth_date, date};
 use bukti_paper::{Paper, Qr};
 use bukti_tests::{people, sample_feed};
 use jiff::Timestamp;
@@ -171,14 +171,18 @@ impl Printed {
         let paper = Paper::read(&*self.pdf);
         let texts: Vec<String> = (0..paper.sizes().len()).map(|page| dense(&paper.text(page))).collect();
         let mut wrong = Vec::new();
-        let dates = [self.dose.birth_date, self.dose.vaccination_date];
-        let dates = dates.iter().flat_map(|day| [Locale::Id, Locale::En].map(|locale| date(locale, *day)));
-        let mut expected: Vec<String> = dates.collect();
+        let both = [Locale::Id, Locale::En];
+        let mut expected: Vec<String> = both
+            .iter()
+            .flat_map(|&locale| {
+                [birth_date(locale, self.dose.birth_date), date(locale, self.dose.vaccination_date)]
+            })
+            .collect();
         expected.push(self.dose.identity.masked());
         expected
             .extend([&self.dose.batch, &self.dose.vaccine.name, &self.dose.facility.name].map(Clone::clone));
-        if is_latin(self.dose.name.as_written()) {
-            expected.push(self.dose.name.as_written().to_owned());
+        if is_latin(self.dose.name.text()) {
+            expected.push(self.dose.name.text().to_owned());
         }
         let (a4, card) = texts.split_first().unwrap();
         for (place, text) in [("the page", a4), ("the card", &card.concat())] {

@@ -6,7 +6,8 @@
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use bukti_domain::{
-    CaseNumber, CaseState, Correction, FeedRow, Identity, IdentityData, Origin, PhoneNumber, Verdict,
+    BirthDate, CaseNumber, CaseState, Correction, FeedRow, Identity, IdentityData, Origin, PhoneNumber,
+    Verdict,
 };
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -74,7 +75,7 @@ pub struct CaseFile {
     /// The name, as it was written.
     pub name: String,
     /// The birth date.
-    pub birth_date: Date,
+    pub birth_date: BirthDate,
     /// The phone that asked, E.164: a code came to it.
     pub phone: String,
     /// The right value, as it was written; empty for a missing dose.
@@ -622,7 +623,7 @@ impl Cases {
             Verdict::Complete => true,
             // What was incomplete before may stay so: the facility completes it.
             Verdict::Incomplete => dose.is_some_and(|dose| dose.verdict == Verdict::Incomplete),
-            Verdict::Held | Verdict::Rejected => false,
+            Verdict::Held | Verdict::Rejected | Verdict::Retracted => false,
         };
         Ok(good.then_some(rewrite))
     }

@@ -25,6 +25,9 @@ pub struct CertificateRecord {
     pub person: Option<String>,
     /// Which dose.
     pub dose_number: u8,
+    /// The doses of the first series that it belongs to; none where a Bukti of before issued it, which took the vaccine's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary_doses: Option<u8>,
     /// Its UVCI.
     pub uvci: String,
     /// When it was issued.
@@ -130,6 +133,7 @@ impl CertificateRecord {
             event: dose.pk.clone(),
             person: dose.person.clone(),
             dose_number,
+            primary_doses: None,
             uvci,
             issued_at,
             valid_until: sealed.expires_at,
@@ -144,6 +148,12 @@ impl CertificateRecord {
             sms: dose.sms.or((dose_number == 1).then_some(SmsReason::FirstDose)),
             qr_text: ByteBuf::from(keys.seal(&item_key(id), &sealed.text)?),
         })
+    }
+
+    /// The same, of a dose in a first series of so many doses.
+    #[must_use]
+    pub fn in_series_of(self, primary_doses: u8) -> Self {
+        Self { primary_doses: Some(primary_doses), ..self }
     }
 
     /// Its id, 16 characters.

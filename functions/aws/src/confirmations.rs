@@ -98,7 +98,8 @@ impl ConfirmationRecord {
 
     /// A record from an item of the table's stream; `None` where the item is no confirmation.
     pub fn from_image(image: serde_dynamo::Item) -> Option<Self> {
-        let is_one = matches!(image.get("sk"), Some(serde_dynamo::AttributeValue::S(sk)) if sk.starts_with(SK));
+        let is_one =
+            matches!(image.get("sk"), Some(serde_dynamo::AttributeValue::S(sk)) if sk.starts_with(SK));
         if is_one { serde_dynamo::from_item(image).ok() } else { None }
     }
 }

@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{
-    Dose, FeedRow, HeldIdentity, History, Identity, IdentityData, Origin, PersonName, Reason, Verdict, Version,
+    BirthDate, Dose, FeedRow, HeldIdentity, History, Identity, IdentityData, Origin, PersonName, Reason,
+    Verdict, Version,
 };
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -154,7 +154,7 @@ impl Incoming {
 fn shown(dose: &CompleteDose) -> String {
     [
         &*dose.identity.tagged(),
-        dose.name.as_written(),
+        dose.name.text(),
         &dose.birth_date.to_string(),
         &dose.dose_number.to_string(),
         &dose.vaccine.name,
@@ -186,10 +186,15 @@ impl DoseRecord {
         let counts = history.current().is_some_and(|current| {
             current.digest == incoming.version.digest && current.sent_at == incoming.version.sent_at
         });
-        if let Some(record) = record
-            && !counts
-        {
-            return Ok(Some(Self { history, revision: record.revision + 1, ..record.clone() }));
+        if let Some(record) = record {
+            let next = Self { history, revision: record.revision + 1, ..record.clone() };
+            if !counts {
+                return Ok(Some(next.with_person_of(incoming, keys)?));
+            }
+            if incoming.version.verdict == Verdict::Retracted {
+                return Ok(Some(next.retracted(incoming)));
+            }
+            history = next.history;
         }
 
         let version = &incoming.version;
@@ -204,9 +209,6 @@ impl DoseRecord {
             Some(record) => record.phone_version + u32::from(record.phone != version.phone),
             None => 1,
         };
-        let row = keys
-            .seal(&item_key(&incoming.event), &incoming.row)
-            .ok_or(StoreError::Corrupt("a dose cannot be sealed"))?;
         Ok(Some(Self {
             pk: incoming.event.clone(),
             revision: record.map_or(0, |record| record.revision) + 1,
@@ -225,7 +227,7 @@ impl DoseRecord {
             alike: incoming.alike.clone(),
             sms: None,
             again_at: record.and_then(|record| record.again_at),
-            row: ByteBuf::from(row),
+            row: sealed_row(incoming, keys)?,
         }))
     }
 
@@ -254,13 +256,44 @@ impl DoseRecord {
         }
         if next.verdict == Verdict::Complete && self.verdict != Verdict::Complete {
             let dose = self.dose(keys).map_err(|_| StoreError::Corrupt("dose"))?;
-            let dose = dose.complete().ok_or(StoreError::Corrupt("a dose that is complete lacks something"))?;
+            let dose =
+                dose.complete().ok_or(StoreError::Corrupt("a dose that is complete lacks something"))?;
             let digest = keys.certificate_digest(&shown(&dose));
             next.certificate_version += u32::from(digest != self.certificate_digest);
             next.certificate_digest = digest;
             next.certificate_id = Some(keys.certificate_id(&next.pk, next.certificate_version));
         }
         Ok(Some(Self { history, ..next }))
+    }
+
+    /// The dose after its event was taken back. What it said stays, so that its person finds it and learns why; its links are
+    /// dead, and a later row that says it again gets another certificate.
+    fn retracted(self, incoming: &Incoming) -> Self {
+        Self {
+            verdict: Verdict::Retracted,
+            reasons: incoming.version.reasons.clone(),
+            certificate_id: None,
+            certificate_digest: String::new(),
+            phone_version: self.phone_version + 1,
+            received_at: incoming.received_at,
+            sms: None,
+            ..self
+        }
+    }
+
+    /// The dose of an event that was taken back before anybody had said whose it was, once an earlier row that says it has come.
+    fn with_person_of(self, incoming: &Incoming, keys: &Keys) -> Result<Self, StoreError> {
+        if self.verdict != Verdict::Retracted || self.person.is_some() || incoming.person.is_none() {
+            return Ok(self);
+        }
+        Ok(Self {
+            person: incoming.person.clone(),
+            phone: incoming.version.phone.clone(),
+            dose_number: incoming.dose_number,
+            alike: incoming.alike.clone(),
+            row: sealed_row(incoming, keys)?,
+            ..self
+        })
     }
 
     /// The dose after a correction that counts from now on; its links are dead, its certificate is made anew, and its phone is
@@ -298,6 +331,11 @@ impl DoseRecord {
     /// Whether this facility may not correct the event, since another sender said it first. `None` is a hub, which may.
     pub fn is_anothers(&self, facility: Option<&str>) -> bool {
         facility.is_some() && self.facility.as_deref() != facility
+    }
+
+    /// The ids of the certificates that all versions of the dose got, whether or not those were issued.
+    pub fn all_certificates(&self, keys: &Keys) -> Vec<String> {
+        (1..=self.certificate_version).map(|version| keys.certificate_id(&self.pk, version)).collect()
     }
 
     /// The ids of the certificates that earlier versions of the dose got, whether or not those were issued.
@@ -339,6 +377,11 @@ impl DoseRecord {
     pub fn from_image(image: serde_dynamo::Item) -> Option<Self> {
         table::from_image(image, SK)
     }
+}
+
+fn sealed_row(incoming: &Incoming, keys: &Keys) -> Result<ByteBuf, StoreError> {
+    let row = keys.seal(&item_key(&incoming.event), &incoming.row);
+    row.map(ByteBuf::from).ok_or(StoreError::Corrupt("a dose cannot be sealed"))
 }
 
 /// The table's keys of the doses of these events, each once.
@@ -568,12 +611,36 @@ impl Doses {
         Ok(self.table.update_if(&record.pk, SK, update, "revision = :revision", &values).await?.is_some())
     }
 
+    /// Has the certificate of a dose issued anew, since what it says of other doses is no longer right; its holder is not told
+    /// again. `false` where the dose has changed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn reissue(&self, record: &DoseRecord) -> Result<bool, StoreError> {
+        let certificate_version = record.certificate_version + 1;
+        let next = DoseRecord {
+            revision: record.revision + 1,
+            certificate_id: Some(self.keys.certificate_id(&record.pk, certificate_version)),
+            certificate_version,
+            ..record.clone()
+        };
+        let item = to_item(&next.pk, SK, &next)?;
+        let written =
+            self.table.put_if(item, "revision = :revision", &[(":revision", n(record.revision))]).await?;
+        Ok(matches!(written, Written::Done))
+    }
+
     /// The doses with this name and birth date, whatever number they are under; at most twenty.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn alike(&self, name: &PersonName, birth_date: Date) -> Result<Vec<DoseRecord>, StoreError> {
+    pub async fn alike(
+        &self,
+        name: &PersonName,
+        birth_date: BirthDate,
+    ) -> Result<Vec<DoseRecord>, StoreError> {
         #[derive(Deserialize)]
         struct Found {
             pk: String,

@@ -3,7 +3,7 @@
 //! Whoever asks is answered before anybody looks whether the facts are right: a request is one conditional write, the same
 //! for every number. Who reads the table's stream compares the facts, and sends the link to the registered phone.
 
-use bukti_domain::{Dose, Identity, PersonName};
+use bukti_domain::{BirthDate, Dose, Identity, PersonName};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub struct DownloadFacts {
     /// The name, as it was written.
     pub name: String,
     /// The birth date.
-    pub birth_date: Date,
+    pub birth_date: BirthDate,
     /// The day of the vaccination.
     pub vaccination_date: Date,
     /// The vaccine's name in the catalogue.
@@ -42,7 +42,7 @@ impl DownloadFacts {
         let said = PersonName::parse(&self.name);
         let same_name = said.zip(dose.name.as_ref()).is_some_and(|(said, known)| known.matches(&said));
         same_name
-            && dose.birth_date == Some(self.birth_date)
+            && dose.birth_date.is_some_and(|known| known.is_matched_by(self.birth_date))
             && dose.vaccination_date == Some(self.vaccination_date)
             && dose.vaccine.is_some_and(|vaccine| vaccine.name == self.vaccine)
     }
@@ -202,7 +202,7 @@ mod tests {
     fn facts() -> DownloadFacts {
         DownloadFacts {
             name: "iwan purnomo".to_owned(),
-            birth_date: date(1989, 1, 24),
+            birth_date: date(1989, 1, 24).into(),
             vaccination_date: date(2021, 1, 29),
             vaccine: "CoronaVac".to_owned(),
         }
@@ -220,7 +220,7 @@ mod tests {
         let dose = row.dose();
         assert!(facts().fit(&dose), "an alias of the vaccine, a title before the name");
         assert!(!DownloadFacts { name: "Iwan Purnama".to_owned(), ..facts() }.fit(&dose));
-        assert!(!DownloadFacts { birth_date: date(1989, 1, 25), ..facts() }.fit(&dose));
+        assert!(!DownloadFacts { birth_date: date(1989, 1, 25).into(), ..facts() }.fit(&dose));
         assert!(!DownloadFacts { vaccination_date: date(2021, 1, 28), ..facts() }.fit(&dose));
         assert!(!DownloadFacts { vaccine: "Moderna".to_owned(), ..facts() }.fit(&dose));
         // What is not known of a dose fits nothing.

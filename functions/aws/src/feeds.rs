@@ -13,6 +13,7 @@
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 
 use crate::documents::Bucket;
 use crate::{Aws, StoreError};
@@ -47,6 +48,8 @@ pub struct Feed {
     pub length: u64,
     /// By which it is told from another file that is put in its place.
     pub etag: String,
+    /// When it was dropped.
+    pub received_at: Option<Timestamp>,
 }
 
 /// Reads dropped feeds, keeps their parts and reports.
@@ -107,7 +110,8 @@ impl Feeds {
             Ok(object) => {
                 let length = object.content_length.and_then(|length| u64::try_from(length).ok());
                 let (etag, length) = (object.e_tag.unwrap_or_default(), length.unwrap_or_default());
-                Ok(Some(Feed { body: object.body, length, etag }))
+                let received_at = object.last_modified.and_then(|at| Timestamp::from_second(at.secs()).ok());
+                Ok(Some(Feed { body: object.body, length, etag, received_at }))
             }
             Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(None),
             Err(error) => Err(StoreError::from_sdk(error)),

@@ -7,9 +7,10 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::{constant_time, digest, hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bukti_domain::{CaseNumber, FeedRow, Identity, IdentityData, PersonName, PhoneNumber, READABLE};
+use bukti_domain::{
+    BirthDate, CaseNumber, FeedRow, Identity, IdentityData, PersonName, PhoneNumber, READABLE,
+};
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +116,7 @@ impl Keys {
     }
 
     /// What is the same for all doses with this name and birth date, whatever their numbers.
-    pub fn alike(&self, name: &PersonName, birth_date: Date) -> String {
+    pub fn alike(&self, name: &PersonName, birth_date: BirthDate) -> String {
         self.hash("M#", "name and birth date", &format!("{birth_date}\u{1f}{}", name.match_key()))
     }
 

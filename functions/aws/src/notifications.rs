@@ -54,6 +54,12 @@ impl Occasion {
         Self { pk: dose.pk.clone(), sk: format!("SMS#{:05}#OLD", dose.phone_version), expires_at: None }
     }
 
+    /// The owner of the phone of a dose that its facility took back.
+    pub fn retracted(dose: &DoseRecord) -> Self {
+        let sk = format!("SMS#{:05}#RETRACTED", dose.phone_version);
+        Self { pk: dose.pk.clone(), sk, expires_at: None }
+    }
+
     /// A step of a case that the person is told of.
     pub fn case(case: &CaseRecord) -> Self {
         Self { pk: case.pk.clone(), sk: format!("SMS#{:05}", case.revision), expires_at: None }

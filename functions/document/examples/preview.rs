@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         id: "7KQ2-M4XD-9TRA-6HVC",
         name: "Siti Rahayu",
         identity: "••••••••••••6246".to_owned(),
-        birth_date: date(1987, 3, 14),
+        birth_date: date(1987, 3, 14).into(),
         sex: Some(Sex::Female),
         nationality: Some("IDN"),
         dose_number: 1,
@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Certificate {
                 id: "B3ZP-8WFN-2CYE-K7TG",
                 name: "I GUSTI AYU AGUNG PUTU NGURAH OKA KARTIKA DEWI PRADNYASWARI LAKSMI",
-                birth_date: date(1964, 9, 30),
+                birth_date: date(1964, 9, 30).into(),
                 dose_number: 2,
                 vaccine: "COVID-19 Vaccine AstraZeneca (Vaxzevria), ChAdOx1-S rekombinan",
                 batch: "CTMAV547, kotak 12",

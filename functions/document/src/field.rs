@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bukti_domain::{DiseaseName, Sex};
-use bukti_locales::{Locale, date, dose, fill, text};
+use bukti_locales::{Locale, birth_date, date, dose, fill, text};
 
 use crate::Certificate;
 use crate::words::{self, shown};
@@ -80,10 +80,10 @@ impl Field {
         match self {
             Self::Name => shown(certificate.name),
             Self::Identity => shown(&certificate.identity),
-            Self::BirthDate => language.say(|locale| date(locale, certificate.birth_date)).into_owned(),
+            Self::BirthDate => language.say(|locale| birth_date(locale, certificate.birth_date)).into_owned(),
             Self::Born => language
                 .say(|locale| {
-                    let day = date(locale, certificate.birth_date);
+                    let day = birth_date(locale, certificate.birth_date);
                     fill(locale, "document.born", &[("date", &day)])
                 })
                 .into_owned(),

@@ -17,7 +17,7 @@
 //!     id: "7KQ2-M4XD-9TRA-6HVC",
 //!     name: "Siti Rahayu",
 //!     identity: "••••••••••••6246".to_owned(),
-//!     birth_date: date(1987, 3, 14),
+//!     birth_date: date(1987, 3, 14).into(),
 //!     sex: Some(Sex::Female),
 //!     nationality: Some("IDN"),
 //!     dose_number: 1,
@@ -59,7 +59,7 @@ mod words;
 use std::sync::OnceLock;
 
 use bukti_domain::feed::CompleteDose;
-use bukti_domain::{DiseaseName, Publisher, Sex, disease};
+use bukti_domain::{BirthDate, DiseaseName, Publisher, Sex, disease};
 use bukti_locales::Locale;
 use jiff::Span;
 use jiff::civil::Date;
@@ -77,7 +77,7 @@ pub struct Certificate<'a> {
     /// The identity number, masked: `••••••••••••6246`.
     pub identity: String,
     /// The birth date.
-    pub birth_date: Date,
+    pub birth_date: BirthDate,
     /// The sex, where it is known.
     pub sex: Option<Sex>,
     /// The nationality (ISO 3166-1 alpha-3), where it is known.
@@ -114,13 +114,13 @@ impl<'a> Certificate<'a> {
             after.and_then(|days| dose.vaccination_date.checked_add(Span::new().days(days)).ok());
         Self {
             id,
-            name: dose.name.as_written(),
+            name: dose.name.text(),
             identity: dose.identity.masked(),
             birth_date: dose.birth_date,
             sex: dose.known_sex(),
             nationality: dose.nationality(),
             dose_number: dose.dose_number,
-            doses_in_series: dose.vaccine.counted_series(),
+            doses_in_series: dose.counted_series(),
             icvp: dose.vaccine.is_icvp(),
             disease: &dose.vaccine.disease_name,
             vaccine: &dose.vaccine.name,

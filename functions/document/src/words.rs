@@ -1,5 +1,6 @@
 //! Texts from outside, made fit to show.
 
+use bukti_domain::hygiene::is_invisible;
 use bukti_locales::{Locale, text as words_of};
 use unicode_normalization::UnicodeNormalization;
 
@@ -41,14 +42,6 @@ pub(crate) fn spelled(group: &str) -> String {
         }
     }
     spelled
-}
-
-fn is_invisible(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{FFFE}' | '\u{FFFF}'
-            | '\u{E0000}'..='\u{E0FFF}')
 }
 
 #[cfg(test)]

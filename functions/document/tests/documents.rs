@@ -45,7 +45,7 @@ fn certificate<'a>(name: &'a str, qr_text: &'a str) -> Certificate<'a> {
         id: "7KQ2-M4XD-9TRA-6HVC",
         name,
         identity: "••••••••••••6246".to_owned(),
-        birth_date: date(1987, 3, 14),
+        birth_date: date(1987, 3, 14).into(),
         sex: Some(Sex::Female),
         nationality: Some("IDN"),
         dose_number: 1,

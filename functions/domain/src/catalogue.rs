@@ -26,6 +26,10 @@ use serde_json::Value;
 /// (SMART Product Dataset for Prequalified Vaccines 0.2.0, 2025-07-01); of a product that has one for each size of pack,
 /// one.
 ///
+/// Codes of FHIR senders are aliases: `cvx:` (CDC), `icd11:` (WHO's ICD-11 MMS, extension codes), `sct:` (SNOMED CT, Canadian
+/// and Belgian extension), as the WHO's DDCC maps them, and `kfa:` and `atc:`, of which a deployment adds its own. Only codes of
+/// a product are among them: one of a kind of vaccine (ATC J07BN01, SNOMED CT 1119349007) does not say which was given.
+///
 /// The days between doses are those from which the next may be given:
 /// - of a first series against COVID-19 the shortest of the WHO's interim recommendations (SAGE, 2021), of CoronaVac the
 ///   four weeks of the Ministry of Health, and of IndoVac, Sputnik-V and Zifivax, which the WHO has not recommended on,
@@ -126,12 +130,6 @@ pub enum Codes {
 }
 
 impl Vaccine {
-    /// How many doses the series has once this dose is in it (`sd`): the first series, or for a booster as many as there
-    /// are, but 1 for vaccines of one dose, as the DCC's examples write it (`3 of 3 Moderna`, `2 of 1 Janssen`).
-    pub fn doses_in_series(&self, dose_number: u8) -> u8 {
-        if self.primary_doses == 1 { 1 } else { self.primary_doses.max(dose_number) }
-    }
-
     /// The doses of the first series where its certificate counts them. An International Certificate of Vaccination does
     /// not: it is about one dose, and how many a traveller needs is said by the country of destination.
     pub fn counted_series(&self) -> Option<u8> {

@@ -27,10 +27,10 @@ pub struct IdentityData {
 }
 
 impl IdentityData {
-    /// The identity data of a dose. `None` where it has no readable NIK or birth date.
+    /// The identity data of a dose. `None` where it has no readable NIK, or no birth date that is a full date.
     pub fn of(dose: &Dose) -> Option<Self> {
         let Some(Identity::Nik(nik)) = &dose.identity else { return None };
-        Some(Self { nik: nik.clone(), birth_date: dose.birth_date?, sex: dose.sex })
+        Some(Self { nik: nik.clone(), birth_date: dose.birth_date?.to_day()?, sex: dose.sex })
     }
 
     /// What the NIK encodes differently.

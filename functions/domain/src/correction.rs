@@ -12,10 +12,9 @@
 //! Data that were corrected by law rewrite no dose: they are confirmed, and all doses that were held for them are issued
 //! ([`IdentityData`](crate::IdentityData)).
 
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::{Dose, FeedRow, Identity, PersonName, PhoneNumber, parse_date};
+use crate::{BirthDate, Dose, FeedRow, Identity, PersonName, PhoneNumber, parse_date};
 
 codes! {
     /// What is wrong with a record.
@@ -50,7 +49,8 @@ impl Correction {
         match self {
             Correction::Phone => PhoneNumber::parse(right).is_some(),
             Correction::Name => PersonName::parse(right).is_some() && right.chars().count() <= 300,
-            Correction::BirthDate | Correction::DataCorrectedByLaw => parse_date(right).is_some(),
+            Correction::BirthDate => BirthDate::parse(right).is_some(),
+            Correction::DataCorrectedByLaw => parse_date(right).is_some(),
             Correction::Identity => Identity::parse(right).is_some(),
             Correction::DoseNumber => matches!(right.parse::<u8>(), Ok(1..=9)),
             Correction::DoseMissing => right.is_empty(),
@@ -139,7 +139,7 @@ pub struct Asking {
     /// Their name.
     pub name: PersonName,
     /// Their birth date.
-    pub birth_date: Date,
+    pub birth_date: BirthDate,
     /// Their phone, where it is known.
     pub phone: Option<PhoneNumber>,
 }
@@ -148,7 +148,8 @@ pub struct Asking {
 pub fn likenesses(asking: &Asking, dose: &Dose) -> Vec<Likeness> {
     let mut found = Vec::new();
     let same_name = dose.name.as_ref().is_some_and(|name| name.matches(&asking.name));
-    let same_person = same_name && dose.birth_date == Some(asking.birth_date);
+    let same_person =
+        same_name && dose.birth_date.is_some_and(|known| known.is_matched_by(asking.birth_date));
     if let Some(identity) = &dose.identity
         && same_person
         && *identity != asking.identity
@@ -221,7 +222,7 @@ mod tests {
         Asking {
             identity: Identity::parse(identity).unwrap(),
             name: PersonName::parse("IWAN IBRAHIM PURNOMO").unwrap(),
-            birth_date: parse_date("1989-01-24").unwrap(),
+            birth_date: BirthDate::parse("1989-01-24").unwrap(),
             phone: PhoneNumber::parse(phone),
         }
     }

@@ -1,10 +1,42 @@
 //! Dates as feeds and forms write them.
 
-use jiff::civil::Date;
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 
 /// Western Indonesian time (WIB), UTC+7: the offset in which "today" is meant where nothing else says so.
 pub const INDONESIA_WEST: Offset = Offset::constant(7);
+
+/// Eastern Indonesian time (WIT), UTC+9: where the day begins first.
+pub const INDONESIA_EAST: Offset = Offset::constant(9);
+
+/// The moment of an RFC 3339 or ISO 8601 time with an offset (`Z`, `+07`, `+0700`, `+07:00`), also with an RFC 9557 zone behind
+/// it (`+07:00[Asia/Jakarta]`). Without an offset the zone decides, where it is one of Indonesia's. `None` for anything
+/// else: a local time alone is no moment.
+///
+/// ```
+/// use bukti_domain::parse_moment;
+/// let moment = parse_moment("2026-11-20T09:00:00+07:00");
+/// assert!(moment.is_some());
+/// for same in ["2026-11-20T02:00:00Z", "2026-11-20T09:00:00+0700", "2026-11-20T09:00:00[Asia/Jakarta]"] {
+///     assert_eq!(parse_moment(same), moment, "{same}");
+/// }
+/// assert_eq!(parse_moment("2026-11-20T09:00:00"), None);
+/// ```
+pub fn parse_moment(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    if let Ok(moment) = text.parse() {
+        return Some(moment);
+    }
+    let (local, zone) = text.strip_suffix(']')?.split_once('[')?;
+    let offset = match zone.trim_start_matches('!') {
+        "Asia/Jakarta" | "Asia/Pontianak" => INDONESIA_WEST,
+        "Asia/Makassar" | "Asia/Ujung_Pandang" => Offset::constant(8),
+        "Asia/Jayapura" => INDONESIA_EAST,
+        _ => return None,
+    };
+    offset.to_timestamp(local.parse::<DateTime>().ok()?).ok()
+}
 
 /// A calendar date written `YYYY-MM-DD` (ISO 8601, extended form) and nothing else. `None` where there is no such day.
 ///
@@ -92,6 +124,38 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn reads_every_form_of_an_offset() {
+        let moment: Timestamp = "2026-11-19T23:05:00Z".parse().unwrap();
+        for text in [
+            "2026-11-19T23:05:00Z",
+            "2026-11-19t23:05:00z",
+            "2026-11-19 23:05:00Z",
+            "2026-11-20T06:05:00+07",
+            "2026-11-20T06:05:00+0700",
+            "2026-11-20T06:05:00+07:00",
+            "2026-11-20T08:05:00.000+09:00",
+            "20261120T060500+0700",
+            "2026-11-19T18:05:00-05:00[America/New_York]",
+            "2026-11-20T06:05:00+07:00[Asia/Jakarta]",
+            "2026-11-20T08:05:00[Asia/Jayapura]",
+            "2026-11-20T07:05:00[Asia/Makassar]",
+            "2026-11-20T06:05+07:00",
+        ] {
+            assert_eq!(parse_moment(text), Some(moment), "{text}");
+        }
+        for text in [
+            "",
+            "2026-11-20",
+            "2026-11-20T06:05:00",
+            "2026-11-20T06:05:00[Europe/Berlin]",
+            "kemarin",
+            "[Asia/Jakarta]",
+        ] {
+            assert_eq!(parse_moment(text), None, "{text}");
+        }
+    }
 
     proptest! {
         #[test]

@@ -4,6 +4,7 @@
 //! ```text
 //!                     ┌─ rejected row ──► dose_rejected      (facility sends it again)
 //!                     ├─ before ICVP ───► dose_before_icvp   (nobody: the booklet stays valid)
+//!                     ├─ retraction ────► dose_retracted     (facility, if it was wrong)
 //!   nothing received ─┤─ contradiction ─► dose_held          (facility; helpdesk where corrected by law)
 //!   dose_not_received └─ field missing ─► dose_incomplete    (facility completes it)
 //!                          complete
@@ -30,6 +31,8 @@ codes! {
         DoseIncomplete = "dose_incomplete",
         /// The data contradict each other.
         DoseHeld = "dose_held",
+        /// The facility took it back: there is no such dose.
+        DoseRetracted = "dose_retracted",
         /// Received and complete, the certificate is being made.
         CertificateBeingMade = "certificate_being_made",
         /// Issued; the SMS went to the registered phone.
@@ -137,6 +140,7 @@ pub fn diagnose(
         (Verdict::Rejected, _) => {
             (DoseRejected, Actor::Facility, &[AskFacility, ContactHelpdesk], Some((3, 7)))
         }
+        (Verdict::Retracted, _) => (DoseRetracted, Actor::Facility, &[AskFacility, ContactHelpdesk], None),
         (Verdict::Held, _) => {
             (DoseHeld, Actor::Facility, &[AskFacility, ConfirmData, ContactHelpdesk], Some((3, 7)))
         }
@@ -197,6 +201,7 @@ mod tests {
                 diagnose(Verdict::Rejected, &[Reason::VaccinationBeforeIcvp], CertificateFacts::None, None),
                 "dose_before_icvp",
             ),
+            (diagnose(Verdict::Retracted, &[], CertificateFacts::Revoked, None), "dose_retracted"),
             (diagnose(Verdict::Held, &[Reason::NikSexMismatch], CertificateFacts::None, None), "dose_held"),
             (diagnose(Verdict::Incomplete, &[Reason::BatchMissing], issued, None), "dose_incomplete"),
             (diagnose(Verdict::Complete, &[], CertificateFacts::None, None), "certificate_being_made"),

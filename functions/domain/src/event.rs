@@ -195,6 +195,7 @@ mod tests {
                 Verdict::Incomplete => vec![Reason::BatchMissing],
                 Verdict::Held => vec![Reason::NikSexMismatch],
                 Verdict::Rejected => vec![Reason::NikMalformed],
+                Verdict::Retracted => vec![],
             },
             held: None,
             phone: phone.map(str::to_owned),

@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 
 use jiff::civil::Date;
-use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{ICVP_FROM, MOST_DOSES};
-use crate::{Identity, IdentityData, Nik, Passport, PersonName, PhoneNumber, Sex, Vaccine, parse_date, vaccine_named};
+use crate::hygiene::{self, Placeholder};
+use crate::{
+    BirthDate, CertifiedName, INDONESIA_EAST, Identity, IdentityData, Nik, Passport, PersonName, PhoneNumber,
+    Sex, Vaccine, parse_date, parse_moment, vaccine_named,
+};
 
 /// The longest field that a row may have, in characters. Far above any real one.
 const LONGEST_FIELD: usize = 300;
@@ -74,6 +77,9 @@ pub const COLUMNS: [&str; 15] = [
 /// The columns that a feed may leave out.
 pub const OPTIONAL_COLUMNS: [&str; 1] = ["status"];
 
+/// The status of a row that retracts its event, as FHIR names it.
+pub const ENTERED_IN_ERROR: &str = "entered-in-error";
+
 /// What has become of a row, as reports say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -90,6 +96,8 @@ pub enum Outcome {
     Duplicate,
     /// A later row of the same event replaced it.
     Superseded,
+    /// It takes its event back: there is no such dose.
+    Retracted,
 }
 
 impl Outcome {
@@ -102,6 +110,7 @@ impl Outcome {
             Outcome::Rejected => "rejected",
             Outcome::Duplicate => "duplicate",
             Outcome::Superseded => "superseded",
+            Outcome::Retracted => "retracted",
         }
     }
 }
@@ -118,6 +127,8 @@ pub enum Verdict {
     Held,
     /// No dose can be made of it.
     Rejected,
+    /// It takes its event back.
+    Retracted,
 }
 
 impl Verdict {
@@ -128,6 +139,7 @@ impl Verdict {
             Verdict::Incomplete => Outcome::Incomplete,
             Verdict::Held => Outcome::Held,
             Verdict::Rejected => Outcome::Rejected,
+            Verdict::Retracted => Outcome::Retracted,
         }
     }
 }
@@ -157,6 +169,12 @@ reasons! {
     NotUtf8 = "not_utf8",
     /// The vaccination was not given, or entered in error (FHIR).
     NotCompleted = "not_completed",
+    /// Less than a full dose was given (FHIR `isSubpotent`).
+    Subpotent = "subpotent",
+    /// An extension changes what the resource means, and nobody here knows how (FHIR `modifierExtension`).
+    ModifierUnknown = "modifier_unknown",
+    /// The row itself may be right, but another of its transaction is not, so none was kept (FHIR).
+    TransactionRefused = "transaction_refused",
     /// Nothing says who was vaccinated (FHIR).
     PatientMissing = "patient_missing",
     /// A facility sends a row of another facility with its own key.
@@ -171,6 +189,8 @@ reasons! {
     SentAtInFuture = "sent_at_in_future",
     /// A field is longer than any real one.
     FieldTooLong = "field_too_long",
+    /// The status is neither a completed vaccination's nor a retraction's.
+    StatusInvalid = "status_invalid",
     /// Neither identity number nor passport number.
     IdentityMissing = "identity_missing",
     /// Not 16 digits.
@@ -229,8 +249,8 @@ pub struct Dose {
     pub identity: Option<Identity>,
     /// The person's name.
     pub name: Option<PersonName>,
-    /// The person's birth date.
-    pub birth_date: Option<Date>,
+    /// The person's birth date; of somebody with a NIK to the day.
+    pub birth_date: Option<BirthDate>,
     /// The person's sex, where it was registered.
     pub sex: Option<Sex>,
     /// Where the SMS goes.
@@ -252,10 +272,10 @@ pub struct Dose {
 pub struct CompleteDose {
     /// Who was vaccinated.
     pub identity: Identity,
-    /// The person's name.
-    pub name: PersonName,
-    /// The person's birth date.
-    pub birth_date: Date,
+    /// The person's name as the certificate has it.
+    pub name: CertifiedName,
+    /// The person's birth date; of somebody with a NIK to the day.
+    pub birth_date: BirthDate,
     /// The person's sex, where it was registered.
     pub sex: Option<Sex>,
     /// Which dose it was, 1 to 9.
@@ -268,9 +288,30 @@ pub struct CompleteDose {
     pub vaccination_date: Date,
     /// Where.
     pub facility: Facility,
+    /// The doses of the first series that this one belongs to: that of the person's first dose where it is known, else that
+    /// of this vaccine.
+    pub primary_doses: u8,
 }
 
 impl CompleteDose {
+    /// The dose in a first series of so many doses; `None` where the first dose is not known.
+    #[must_use]
+    pub fn in_series_of(self, primary_doses: Option<u8>) -> Self {
+        Self { primary_doses: primary_doses.unwrap_or(self.vaccine.primary_doses), ..self }
+    }
+
+    /// How many doses the series has once this dose is in it (DCC `sd`): the first series, or for a booster as many as there
+    /// are, but 1 after a first series of one dose, as the DCC's examples write it (`3 of 3 Moderna`, `2 of 1 Janssen`).
+    pub fn doses_in_series(&self) -> u8 {
+        if self.primary_doses == 1 { 1 } else { self.primary_doses.max(self.dose_number) }
+    }
+
+    /// The doses of the first series where the certificate counts them: an International Certificate of Vaccination is about
+    /// one dose.
+    pub fn counted_series(&self) -> Option<u8> {
+        self.vaccine.counted_series().map(|_| self.primary_doses)
+    }
+
     /// The sex as it was registered, else as the NIK has it.
     pub fn known_sex(&self) -> Option<Sex> {
         self.sex.or(match &self.identity {
@@ -287,20 +328,37 @@ impl CompleteDose {
 }
 
 impl Dose {
+    /// The person's name as a certificate has it.
+    pub fn certified_name(&self) -> Option<CertifiedName> {
+        self.name.as_ref().map(|name| name.certified(self.identity.as_ref()))
+    }
+
     /// The dose with nothing missing; `None` where something is.
     pub fn complete(self) -> Option<CompleteDose> {
         Some(CompleteDose {
+            name: self.certified_name()?,
             identity: self.identity?,
-            name: self.name?,
             birth_date: self.birth_date?,
             sex: self.sex,
             dose_number: self.dose_number?,
+            primary_doses: self.vaccine?.primary_doses,
             vaccine: self.vaccine?,
             batch: self.batch?,
             vaccination_date: self.vaccination_date?,
             facility: self.facility?,
         })
     }
+}
+
+/// How many doses the first series of this disease had, by the person's doses: as many as the vaccine of the first dose asks
+/// for, whatever came after it (EU rule for mixed series). `None` where the first dose is not known.
+///
+/// Held, incomplete and retracted doses are not to be among them.
+pub fn primary_doses<'a>(doses: impl IntoIterator<Item = &'a Dose>, disease: &str) -> Option<u8> {
+    let of_disease = |dose: &&Dose| dose.vaccine.is_some_and(|vaccine| vaccine.disease == disease);
+    let first = doses.into_iter().filter(|dose| dose.dose_number == Some(1)).filter(of_disease);
+    let first = first.min_by_key(|dose| dose.vaccination_date)?;
+    first.vaccine.map(|vaccine| vaccine.primary_doses)
 }
 
 /// A text of a table that spreadsheets open: with an apostrophe before it where they would take it for a formula.
@@ -315,7 +373,8 @@ fn filled(field: &str) -> Option<&str> {
 }
 
 impl FeedRow {
-    fn fields(&self) -> [&str; COLUMNS.len()] {
+    /// The fields in the order of [`COLUMNS`]. Personal.
+    pub fn fields(&self) -> [&str; COLUMNS.len()] {
         [
             &self.event_id,
             &self.sent_at,
@@ -373,9 +432,34 @@ impl FeedRow {
         }
     }
 
-    /// When the row was sent; `None` where that is no RFC 3339 time.
+    /// The row after text hygiene ([`hygiene`]): what a reader of a feed hands on. Placeholders count as empty, except in the
+    /// name, which may be anything, and a phone that somebody typed as `-` or `tidak ada`, which is reported as invalid,
+    /// since its facility can be asked.
+    #[must_use]
+    pub fn cleaned(&self) -> Self {
+        let mut fields = self.fields().map(hygiene::clean_code);
+        for (at, field) in fields.iter_mut().enumerate() {
+            match COLUMNS[at] {
+                "nama" => *field = hygiene::clean(&self.nama),
+                "nama_faskes" => *field = hygiene::clean(&self.nama_faskes),
+                _ => {}
+            }
+            let placeholder = hygiene::is_placeholder(field);
+            let is_empty = match COLUMNS[at] {
+                "nama" => false,
+                "no_hp" => placeholder == Some(Placeholder::Machine),
+                _ => placeholder.is_some(),
+            };
+            if is_empty {
+                *field = Cow::Borrowed("");
+            }
+        }
+        Self::from_fields(fields.each_ref().map(|field| &**field))
+    }
+
+    /// When the row was sent; `None` where that is no time with an offset ([`parse_moment`]).
     pub fn sent(&self) -> Option<Timestamp> {
-        self.sent_at.trim().parse().ok()
+        parse_moment(&self.sent_at)
     }
 
     /// What the row says, as an unambiguous text for a keyed digest: the same for the same event said again, whenever it
@@ -400,24 +484,45 @@ impl FeedRow {
             }
             (None, None) => None,
         };
+        let identity = match filled(&self.nik) {
+            Some(nik) => Nik::parse(nik).map(Identity::Nik),
+            None => Passport::parse(&self.paspor).map(Identity::Passport),
+        };
+        let vaccine = vaccine_named(&self.vaksin);
+        // An identity card has the day: a part of it was lost on the way.
+        let is_precise = |date: &BirthDate| date.to_day().is_some() || filled(&self.nik).is_none();
         Dose {
-            identity: match filled(&self.nik) {
-                Some(nik) => Nik::parse(nik).map(Identity::Nik),
-                None => Passport::parse(&self.paspor).map(Identity::Passport),
-            },
+            identity,
             name: PersonName::parse(&self.nama),
-            birth_date: parse_date(self.tanggal_lahir.trim()),
+            birth_date: BirthDate::parse(self.tanggal_lahir.trim()).filter(is_precise),
             sex: match self.jenis_kelamin.trim() {
                 "L" | "l" => Some(Sex::Male),
                 "P" | "p" => Some(Sex::Female),
                 _ => None,
             },
             phone: PhoneNumber::parse(&self.no_hp),
-            dose_number: self.dosis_ke.trim().parse().ok().filter(|number| (1..=MOST_DOSES).contains(number)),
-            vaccine: vaccine_named(&self.vaksin),
-            batch: filled(&self.batch).map(str::to_owned),
+            dose_number: match filled(&self.dosis_ke) {
+                Some(number) => hygiene::integer_of_float(number)
+                    .unwrap_or(number)
+                    .parse()
+                    .ok()
+                    .filter(|number| (1..=MOST_DOSES).contains(number)),
+                // An international certificate is about one dose, whichever of its series it is.
+                None => vaccine.filter(|vaccine| vaccine.is_icvp()).map(|_| 1),
+            },
+            vaccine,
+            batch: filled(&self.batch).filter(|it| it.contains(char::is_alphanumeric)).map(str::to_owned),
             vaccination_date: parse_date(self.tanggal_vaksinasi.trim()),
             facility,
+        }
+    }
+
+    /// What the row's status says of its event; `None` where that is neither a vaccination's nor a retraction's.
+    fn retracts(&self) -> Option<bool> {
+        match &*self.status.trim().to_lowercase().replace('_', "-") {
+            "" | "completed" | "selesai" => Some(false),
+            ENTERED_IN_ERROR | "retracted" | "dibatalkan" | "batal" => Some(true),
+            _ => None,
         }
     }
 
@@ -426,6 +531,12 @@ impl FeedRow {
     /// The reasons are those of the verdict: of a rejected row why it is rejected, of a complete one why no SMS can reach
     /// its owner.
     pub fn judge(&self, now: Timestamp) -> (Verdict, Vec<Reason>) {
+        if self.retracts() == Some(true) {
+            // Which event, and when: nothing else matters of a dose that never was.
+            let unknown = self.unknown_event(now);
+            let verdict = if unknown.is_empty() { Verdict::Retracted } else { Verdict::Rejected };
+            return (verdict, unknown);
+        }
         let dose = self.dose();
         let rejected = self.rejections(&dose, now);
         if !rejected.is_empty() {
@@ -469,7 +580,8 @@ impl FeedRow {
         (Verdict::Complete, unreachable)
     }
 
-    fn rejections(&self, dose: &Dose, now: Timestamp) -> Vec<Reason> {
+    /// Why nobody can say which event the row is about, or when it was sent.
+    fn unknown_event(&self, now: Timestamp) -> Vec<Reason> {
         let mut reasons = Vec::new();
         if filled(&self.event_id).is_none() {
             reasons.push(Reason::EventIdMissing);
@@ -482,6 +594,14 @@ impl FeedRow {
         if self.fields().iter().any(|field| field.chars().nth(LONGEST_FIELD).is_some()) {
             reasons.push(Reason::FieldTooLong);
         }
+        reasons
+    }
+
+    fn rejections(&self, dose: &Dose, now: Timestamp) -> Vec<Reason> {
+        let mut reasons = self.unknown_event(now);
+        if self.retracts().is_none() {
+            reasons.push(Reason::StatusInvalid);
+        }
         if dose.identity.is_none() {
             reasons.push(match (filled(&self.nik), filled(&self.paspor)) {
                 (Some(_), _) => Reason::NikMalformed,
@@ -492,11 +612,11 @@ impl FeedRow {
         if dose.name.is_none() {
             reasons.push(Reason::NameMissing);
         }
-        // The local day at the sender, from the offset that the time was written with; ours where there is none.
-        let sent_on = self.sent().map(|sent| local_day(&self.sent_at, sent));
+        // The latest day that it was anywhere in Indonesia: hubs send in UTC what was given on the next day in Papua.
+        let sent_on = self.sent().map(|sent| INDONESIA_EAST.to_datetime(sent).date());
         if !dose
             .birth_date
-            .is_some_and(|birth| birth.year() >= 1900 && sent_on.is_none_or(|day| birth <= day))
+            .is_some_and(|birth| birth.year() >= 1900 && sent_on.is_none_or(|day| birth.first_day() <= day))
         {
             reasons.push(Reason::BirthDateInvalid);
         }
@@ -514,7 +634,7 @@ impl FeedRow {
             Some(day) if sent_on.is_some_and(|sent_on| day > sent_on) => {
                 reasons.push(Reason::VaccinationDateInFuture);
             }
-            Some(day) if dose.birth_date.is_some_and(|birth| day < birth) => {
+            Some(day) if dose.birth_date.is_some_and(|birth| day < birth.first_day()) => {
                 reasons.push(Reason::VaccinationBeforeBirth);
             }
             Some(day) if day < ICVP_FROM && dose.vaccine.is_some_and(Vaccine::is_icvp) => {
@@ -524,22 +644,6 @@ impl FeedRow {
         }
         reasons
     }
-}
-
-/// The calendar day at the place whose offset stands at the end of an RFC 3339 time.
-fn local_day(written: &str, at: Timestamp) -> Date {
-    let offset = written
-        .trim()
-        .rsplit_once(['+', '-'])
-        .filter(|(_, offset)| offset.len() == 5)
-        .and_then(|(before, offset)| {
-            let (hours, minutes) = offset.split_once(':')?;
-            let seconds = hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60;
-            let west = written.trim().as_bytes().get(before.len()) == Some(&b'-');
-            Offset::from_seconds(if west { -seconds } else { seconds }).ok()
-        })
-        .unwrap_or(Offset::UTC);
-    offset.to_datetime(at).date()
 }
 
 impl std::fmt::Debug for FeedRow {
@@ -638,13 +742,158 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_day_of_sending_is_the_senders() {
-        // 00:30 in Jakarta is still the day before in UTC: vaccinated and sent on the same day.
-        let change = |row: &mut FeedRow| {
-            row.sent_at = "2021-01-30T00:30:00+07:00".into();
-            row.tanggal_vaksinasi = "2021-01-30".into();
+    fn a_day_is_in_the_future_where_it_has_not_begun_anywhere_in_indonesia() {
+        use Reason::VaccinationDateInFuture;
+        for (sent_at, day, reasons) in [
+            // 00:30 in Jakarta is still the day before in UTC.
+            ("2021-01-30T00:30:00+07:00", "2021-01-30", vec![]),
+            ("2021-01-29T23:05:00Z", "2021-01-30", vec![]),
+            // Past midnight in Papua, not yet in Jakarta.
+            ("2021-01-29T15:05:00Z", "2021-01-30", vec![]),
+            ("2021-01-29T22:05:00+0700", "2021-01-30", vec![]),
+            ("2021-01-29T14:55:00Z", "2021-01-30", vec![VaccinationDateInFuture]),
+            ("2021-01-29T12:00:00-05:00", "2021-01-30", vec![]),
+            ("2021-01-29T23:05:00Z", "2021-01-31", vec![VaccinationDateInFuture]),
+        ] {
+            let (_, judged) =
+                judged(|row| (row.sent_at, row.tanggal_vaksinasi) = (sent_at.into(), day.into()));
+            assert_eq!(judged, reasons, "{sent_at} {day}");
+        }
+    }
+
+    #[test]
+    fn a_passport_holders_birth_date_may_be_partial() {
+        use Reason::{BirthDateInvalid, VaccinationBeforeBirth};
+        for (paspor, born, reasons) in [
+            ("P1000001", "1989", vec![]),
+            ("P1000001", "1989-01", vec![]),
+            ("P1000001", "1989-01-24", vec![]),
+            ("P1000001", "2021", vec![]),
+            ("P1000001", "2021-02", vec![BirthDateInvalid, VaccinationBeforeBirth]),
+            ("P1000001", "1899", vec![BirthDateInvalid]),
+            ("P1000001", "1989-13", vec![BirthDateInvalid]),
+            ("P1000001", "89", vec![BirthDateInvalid]),
+            // A NIK has the day in it.
+            ("", "1989", vec![BirthDateInvalid]),
+            ("", "1989-01", vec![BirthDateInvalid]),
+        ] {
+            let (_, judged) = judged(|row| {
+                row.tanggal_lahir = born.into();
+                if !paspor.is_empty() {
+                    (row.nik, row.paspor) = (String::new(), paspor.into());
+                }
+            });
+            assert_eq!(judged, reasons, "{paspor} {born}");
+        }
+    }
+
+    #[test]
+    fn a_row_may_retract_its_event() {
+        use Reason::*;
+        let retracted = (Verdict::Retracted, vec![]);
+        for status in ["entered-in-error", "Entered_In_Error", "DIBATALKAN", " batal "] {
+            assert_eq!(judged(|row| row.status = status.into()), retracted, "{status}");
+        }
+        for status in ["", "completed", "Selesai"] {
+            assert_eq!(judged(|row| row.status = status.into()), (Verdict::Complete, vec![]), "{status}");
+        }
+        assert_eq!(judged(|row| row.status = "not-done".into()), (Verdict::Rejected, vec![StatusInvalid]));
+        // Nothing else of it needs to be right.
+        let bare = FeedRow {
+            event_id: "E".into(),
+            sent_at: "2021-01-29T08:41:34+07:00".into(),
+            status: ENTERED_IN_ERROR.into(),
+            nik: "31".into(),
+            ..FeedRow::default()
         };
-        assert_eq!(judged(change), (Verdict::Complete, vec![]));
+        assert_eq!(bare.judge("2026-01-01T00:00:00Z".parse().unwrap()), retracted);
+        let unknown = judged(|row| (row.status, row.event_id) = (ENTERED_IN_ERROR.into(), String::new()));
+        assert_eq!(unknown, (Verdict::Rejected, vec![EventIdMissing]));
+    }
+
+    /// The dose numbers (`dn`/`sd`) of a history, in the order in which its doses were given.
+    fn series(vaccines: &[&str]) -> Vec<String> {
+        let doses: Vec<Dose> = vaccines
+            .iter()
+            .enumerate()
+            .map(|(at, vaccine)| {
+                let mut row = row();
+                (row.vaksin, row.dosis_ke) = ((*vaccine).into(), (at + 1).to_string());
+                row.tanggal_vaksinasi = format!("2021-0{}-01", at + 1);
+                row.dose()
+            })
+            .collect();
+        let numbers = doses.iter().filter(|dose| dose.vaccine.is_some()).map(|dose| {
+            let primary = primary_doses(&doses, "covid-19");
+            let dose = dose.clone().complete().unwrap().in_series_of(primary);
+            format!("{}/{}", dose.dose_number, dose.doses_in_series())
+        });
+        numbers.collect()
+    }
+
+    #[test]
+    fn counts_doses_as_the_first_of_a_series_says() {
+        for (vaccines, expected) in [
+            (&["Janssen"][..], &["1/1"][..]),
+            (&["Janssen", "Janssen", "Janssen", "Janssen"], &["1/1", "2/1", "3/1", "4/1"]),
+            (&["Moderna", "Moderna", "Moderna", "Moderna"], &["1/2", "2/2", "3/3", "4/4"]),
+            (&["Janssen", "Moderna"], &["1/1", "2/1"]),
+            (&["Janssen", "Pfizer", "Moderna"], &["1/1", "2/1", "3/1"]),
+            (&["Convidecia", "CoronaVac"], &["1/1", "2/1"]),
+            (&["AstraZeneca", "Pfizer"], &["1/2", "2/2"]),
+            (&["CoronaVac", "CoronaVac", "Moderna"], &["1/2", "2/2", "3/3"]),
+            (&["AstraZeneca", "Janssen"], &["1/2", "2/2"]),
+            (&["Moderna", "Moderna", "Janssen"], &["1/2", "2/2", "3/3"]),
+            (&["Zifivax", "Zifivax", "Zifivax", "Moderna"], &["1/3", "2/3", "3/3", "4/4"]),
+            (&["Zifivax", "CoronaVac"], &["1/3", "2/3"]),
+            (&["CoronaVac", "Zifivax"], &["1/2", "2/2"]),
+            // The first dose is not known: the vaccine decides.
+            (&["?", "Moderna"], &["2/2"]),
+            (&["?", "Janssen"], &["2/1"]),
+            (&["?", "?", "Pfizer"], &["3/3"]),
+            // Of another disease.
+            (&["Stamaril", "Moderna"], &["1/1", "2/2"]),
+        ] {
+            assert_eq!(series(vaccines), expected, "{vaccines:?}");
+        }
+    }
+
+    #[test]
+    fn placeholders_and_leftovers_are_empty_fields() {
+        use Reason::*;
+        let judged = |change: fn(&mut FeedRow)| {
+            let mut row = row();
+            change(&mut row);
+            row.cleaned().judge("2026-01-01T00:00:00Z".parse().unwrap())
+        };
+        let incomplete = |reason| (Verdict::Incomplete, vec![reason]);
+        let rejected = |reason| (Verdict::Rejected, vec![reason]);
+        let complete = |reasons: &[Reason]| (Verdict::Complete, reasons.to_vec());
+        for batch in ["null", "-", "N/A", "nan", "0", "tidak ada", "\u{200b}", "'", "=\"\"", "...", "*"] {
+            let mut row = row();
+            row.batch = batch.into();
+            let judged = row.cleaned().judge("2026-01-01T00:00:00Z".parse().unwrap());
+            assert_eq!(judged, incomplete(BatchMissing), "{batch}");
+        }
+        assert_eq!(judged(|row| row.vaksin = "NULL".into()), incomplete(VaccineMissing));
+        assert_eq!(judged(|row| row.vaksin = "???".into()), rejected(VaccineUnknown));
+        assert_eq!(
+            judged(|row| (row.kode_faskes, row.nama_faskes) = ("-".into(), "tidak diketahui".into())),
+            incomplete(FacilityMissing)
+        );
+        assert_eq!(judged(|row| (row.nik, row.paspor) = ("-".into(), "A1234567".into())), complete(&[]));
+        assert_eq!(judged(|row| row.paspor = "nan".into()), complete(&[]));
+        assert_eq!(judged(|row| row.nik = "0000".into()), rejected(IdentityMissing));
+        assert_eq!(judged(|row| row.event_id = "null".into()), rejected(EventIdMissing));
+        assert_eq!(judged(|row| row.jenis_kelamin = "N/A".into()), complete(&[]));
+        assert_eq!(judged(|row| row.no_hp = "None".into()), complete(&[PhoneMissing]));
+        assert_eq!(judged(|row| row.no_hp = "tidak ada".into()), complete(&[PhoneInvalid]));
+        assert_eq!(judged(|row| row.nama = "\u{200b}\u{feff}".into()), rejected(NameMissing));
+        assert_eq!(judged(|row| row.nama = "None".into()), complete(&[]), "somebody is called so");
+        assert_eq!(judged(|row| row.dosis_ke = "1.0".into()), complete(&[]));
+        assert_eq!(judged(|row| row.dosis_ke = "\u{661}".into()), complete(&[]));
+        assert_eq!(judged(|row| row.dosis_ke = "1.5".into()), rejected(DoseNumberInvalid));
+        assert_eq!(judged(|row| row.tanggal_vaksinasi = "'2021\u{2011}01\u{2011}29".into()), complete(&[]));
     }
 
     /// A dose against polio, given on this day.
@@ -668,6 +917,14 @@ pub(crate) mod tests {
             (row.dosis_ke, row.nama, row.jenis_kelamin) = ("5".into(), "Ayu".into(), String::new());
         };
         assert_eq!(judged(booster), (Verdict::Complete, vec![]));
+        let uncounted = |number: &'static str| {
+            judged(move |row| {
+                polio(row, "2025-11-03");
+                row.dosis_ke = number.into();
+            })
+        };
+        assert_eq!(uncounted(""), (Verdict::Complete, vec![]), "its certificate counts no doses");
+        assert_eq!(uncounted("x"), (Verdict::Rejected, vec![Reason::DoseNumberInvalid]));
         let no_batch = |row: &mut FeedRow| {
             polio(row, "2025-11-03");
             row.batch.clear();

@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::hygiene;
+
 /// Sex as registered, `L` (laki-laki) or `P` (perempuan) in Indonesian feeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -24,7 +26,8 @@ pub enum Sex {
 pub struct Nik([u8; 16]);
 
 impl Nik {
-    /// Reads 16 digits, with or without spaces, dots or hyphens between them. `None` otherwise.
+    /// Reads 16 digits, with or without spaces, dots or hyphens between them. `None` otherwise, and for a float (`….0`): of
+    /// so many digits it has lost some, and nobody knows which.
     ///
     /// ```
     /// use bukti_domain::Nik;
@@ -32,9 +35,13 @@ impl Nik {
     /// assert!(Nik::parse("63710150O7103892").is_none(), "a letter O is not a zero");
     /// ```
     pub fn parse(text: &str) -> Option<Self> {
+        let text = hygiene::clean_code(text);
+        if hygiene::integer_of_float(&text).is_some() {
+            return None;
+        }
         let mut digits = [0; 16];
         let mut count = 0;
-        for character in text.trim().chars() {
+        for character in text.chars() {
             match character {
                 '0'..='9' => {
                     *digits.get_mut(count)? = character as u8;
@@ -85,7 +92,7 @@ impl Passport {
     /// Reads a passport number in any case, with spaces or hyphens. `None` where it has no digit, another character, or
     /// another length.
     pub fn parse(text: &str) -> Option<Self> {
-        let number: String = text
+        let number: String = hygiene::clean_code(text)
             .chars()
             .filter(|character| !matches!(character, ' ' | '-'))
             .map(|character| character.to_ascii_uppercase())
@@ -116,6 +123,7 @@ impl Identity {
     /// Reads a NIK or a passport number. Digits alone are no passport number where they are nearly a NIK's: then one was
     /// left out or typed twice.
     pub fn parse(text: &str) -> Option<Self> {
+        let text = &*hygiene::clean_code(text);
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         let letters = text.bytes().any(|byte| byte.is_ascii_alphabetic());
         let passport = || Passport::parse(text).filter(|_| letters || digits <= 12).map(Identity::Passport);
@@ -168,6 +176,23 @@ mod tests {
         let woman = Nik::parse("7371016506829651").unwrap();
         assert!(woman.agrees_on_birth_date(date(1982, 6, 25)));
         assert_eq!(woman.sex(), Sex::Female);
+    }
+
+    #[test]
+    fn reads_a_nik_as_the_field_writes_it() {
+        for text in [
+            "'3171012401896246",
+            "=\"3171012401896246\"",
+            "3171012401896246\u{200b}",
+            "3171 0124\u{a0}0189\u{2011}6246",
+            "\u{ff13}171012401896246",
+        ] {
+            assert_eq!(Nik::parse(text).unwrap().digits(), "3171012401896246", "{text}");
+        }
+        for text in ["317101240189624.0", "3171012401896246.0", "3171012401896246,00", "3.17101240189625E+15"]
+        {
+            assert!(Nik::parse(text).is_none(), "{text}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@
 #[macro_use]
 mod codes;
 
+mod birth_date;
 mod case_number;
 mod catalogue;
 mod certificate_id;
@@ -27,13 +28,16 @@ mod date;
 pub mod diagnosis;
 pub mod event;
 pub mod feed;
+pub mod hygiene;
 mod identity;
+mod local_time;
 mod name;
 mod phone;
 mod publisher;
 pub mod ticket;
 mod transliterate;
 
+pub use birth_date::BirthDate;
 pub use case_number::CaseNumber;
 pub use catalogue::{
     CatalogueError, Codes, Disease, DiseaseName, Vaccine, disease, disease_of_dcc, disease_of_icvp,
@@ -42,12 +46,13 @@ pub use catalogue::{
 pub use certificate_id::{READABLE, certificate_id_grouped, is_certificate_id};
 pub use confirmation::{HeldIdentity, IdentityData};
 pub use correction::{Asking, CaseState, Correction, Likeness, doses_counted_twice, likenesses};
-pub use date::{INDONESIA_WEST, iso_date, parse_date};
+pub use date::{INDONESIA_EAST, INDONESIA_WEST, iso_date, parse_date, parse_moment};
 pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep, diagnose};
 pub use event::{History, Origin, Version};
 pub use feed::{Dose, FeedRow, Outcome, Reason, Verdict, no_formula};
 pub use identity::{Identity, Nik, Passport, Sex};
-pub use name::PersonName;
+pub use local_time::facility_offset;
+pub use name::{CertifiedName, PersonName};
 pub use phone::{CountriesError, PhoneNumber};
 pub use publisher::Publisher;
 pub use ticket::{NextDose, ReceivedDose, TicketText, next_doses};

@@ -1,10 +1,46 @@
-//! Names, and when two writings of a name are the same name.
+//! Names: as written, as a certificate signs them, and when two writings mean the same name.
+//!
+//! Two rules that must not be mixed up:
+//!
+//! - What is *signed* ([`PersonName::certified`]) is strict: the words of the identity document in their order. A border
+//!   officer compares it with a passport, so a word too few is worse than a title too many.
+//! - What is *compared* ([`PersonName::matches`]) is lenient: people type their names without titles and diacritics.
 
 use std::fmt;
+
+use crate::Identity;
 
 /// A person's name as on the identity card: any Unicode, at least one letter, white space tidied.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PersonName(String);
+
+/// A name as a certificate shows and signs it. Personal.
+///
+/// Indonesian names have no family name: the last word stands in its place, as in Indonesian passports, and the only word of
+/// a one-word name too.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CertifiedName {
+    text: String,
+    family: String,
+    given: String,
+}
+
+impl CertifiedName {
+    /// The whole name, for people to read.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The family name, or what stands in its place. Never empty.
+    pub fn family(&self) -> &str {
+        &self.family
+    }
+
+    /// The given names; empty for a name of one word.
+    pub fn given(&self) -> &str {
+        &self.given
+    }
+}
 
 /// Titles that stand before a name (academic, religious, noble), without punctuation.
 const BEFORE: &[&str] = &[
@@ -13,7 +49,7 @@ const BEFORE: &[&str] = &[
     "RM", "RADEN",
 ];
 
-/// Degrees that stand behind a name, without punctuation. What follows a comma counts as one whatever it is.
+/// Degrees that stand behind a name, without punctuation. Specialists' (`Sp.PD`) are known by their beginning.
 const BEHIND: &[&str] = &[
     "SPD", "SPDI", "SE", "SEI", "SH", "SHI", "ST", "STP", "SKOM", "SSI", "SSOS", "SIP", "SIKOM", "SKM",
     "SKED", "SKEP", "SKG", "SKH", "SFARM", "SFIL", "SHUM", "SPSI", "SPT", "SAG", "SSN", "SS", "STHI", "SAP",
@@ -41,6 +77,12 @@ const MUHAMMAD: &[&str] = &[
     "MOCHAMMAD",
     "MUCHAMAD",
     "MUCHAMMAD",
+    "MUCH",
+    "MUHAMED",
+    "MOKHAMAD",
+    "MOKHAMMAD",
+    "MUKHAMAD",
+    "MUKHAMMAD",
 ];
 
 impl PersonName {
@@ -55,39 +97,74 @@ impl PersonName {
         &self.0
     }
 
-    /// The name without titles and degrees, for documents that are compared with a passport.
+    /// The name as a certificate of the person with this number signs it.
+    ///
+    /// Titles and degrees are left out only where it is certain that they are such: they are in the lists, and have a dot or
+    /// are separated by a comma. A name of two words never becomes one of one word, and a passport holder's name stays as it
+    /// is. `SMITH, JOHN`, with no degree behind the comma, has the family name first.
     ///
     /// ```
-    /// use bukti_domain::PersonName;
-    /// let name = PersonName::parse("Dr. H. Ahmad Fauzi, S.Pd., M.M.").unwrap();
-    /// assert_eq!(name.without_titles(), "Ahmad Fauzi");
+    /// use bukti_domain::{Identity, PersonName};
+    /// let holder = Identity::parse("3171012401896246").unwrap();
+    /// let name = PersonName::parse("Dr. H. Ahmad Fauzi, S.Pd., M.M.").unwrap().certified(Some(&holder));
+    /// assert_eq!((name.text(), name.family(), name.given()), ("Ahmad Fauzi", "Fauzi", "Ahmad"));
     /// ```
-    pub fn without_titles(&self) -> String {
-        let words: Vec<&str> = self.words().collect();
-        words.join(" ")
+    pub fn certified(&self, identity: Option<&Identity>) -> CertifiedName {
+        let Parts { mut names, degrees } = self.parts();
+        let leaves_titles_out = matches!(identity, Some(Identity::Nik(_)));
+        let kept_degrees = if leaves_titles_out {
+            degrees
+                .iter()
+                .filter(|words| !words.iter().all(|word| is_degree(word)))
+                .flatten()
+                .copied()
+                .collect()
+        } else {
+            degrees.concat()
+        };
+        if let [words] = names.as_mut_slice()
+            && leaves_titles_out
+        {
+            while words.len() > 2 && words.last().is_some_and(|word| has_dot(word) && is_degree(word)) {
+                words.pop();
+            }
+            while words.len() > 2 && words.first().is_some_and(|word| has_dot(word) && is_title(word)) {
+                words.remove(0);
+            }
+        }
+        let join = |words: &[&str]| words.join(" ");
+        let (given, mut family) = match names.as_slice() {
+            [family, given @ ..] if !given.is_empty() => (join(&given.concat()), family.clone()),
+            _ => {
+                let words = names.concat();
+                // A degree that had to stay is not a family name by itself.
+                let last = words.iter().rposition(|word| !(has_dot(word) && is_degree(word))).unwrap_or(0);
+                (join(&words[..last]), words[last..].to_vec())
+            }
+        };
+        family.extend(&kept_degrees);
+        let mut text = names.iter().map(|words| join(words)).collect::<Vec<_>>().join(", ");
+        if !kept_degrees.is_empty() {
+            text = format!("{text}, {}", join(&kept_degrees));
+        }
+        if !leaves_titles_out {
+            text.clone_from(&self.0);
+        }
+        CertifiedName { text, family: join(&family), given }
     }
 
-    /// The words of the name that are no titles; all words where nothing would be left.
-    fn words(&self) -> impl Iterator<Item = &str> {
-        // Degrees follow a comma. A name that is nothing before its comma is taken whole.
-        let before_comma = self.0.split(',').next().unwrap_or_default();
-        let named = if before_comma.chars().any(char::is_alphabetic) { before_comma } else { &self.0 };
-        let words: Vec<&str> = named.split_whitespace().collect();
-        let bare =
-            |word: &&str| word.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_uppercase();
-        let is = |word: &&str, titles: &[&str]| {
-            let bare = bare(word);
-            // "R.A." and "S.Pd." as one word, or the letters alone.
-            titles.contains(&bare.as_str())
-        };
-        let start = words.iter().position(|word| !is(word, BEFORE)).unwrap_or(0);
-        let specialist = |word: &&str| word.contains('.') && word.to_uppercase().starts_with("SP.");
-        let end = words
-            .iter()
-            .rposition(|word| !is(word, BEHIND) && !specialist(word))
-            .map_or(words.len(), |last| last + 1);
-        let range = if start < end { start..end } else { 0..words.len() };
-        words.into_iter().skip(range.start).take(range.len())
+    /// The parts of the name between commas.
+    fn parts(&self) -> Parts<'_> {
+        let mut names: Vec<Vec<&str>> = self
+            .0
+            .split(',')
+            .map(|part| part.split_whitespace().collect::<Vec<_>>())
+            .filter(|words| words.iter().any(|word| word.contains(char::is_alphabetic)))
+            .collect();
+        let is_name = |part: &Vec<&str>| !part.iter().all(|word| is_degree(word) || is_like_a_degree(word));
+        let end = names.iter().skip(1).rposition(is_name).map_or(1, |last| last + 2);
+        let degrees = names.split_off(end.min(names.len()));
+        Parts { names, degrees }
     }
 
     /// Whether two writings mean the same name: without regard to case, spaces, punctuation, diacritics, titles and the
@@ -105,8 +182,17 @@ impl PersonName {
 
     /// What is the same for all writings that mean the same name. Personal: for keyed hashes only.
     pub fn match_key(&self) -> String {
+        let mut names = self.parts().names;
+        // The family name before a comma goes behind the given names.
+        if names.len() > 1 {
+            names.rotate_left(1);
+        }
+        let words = names.concat();
+        let start = words.iter().position(|word| !is_title(word)).unwrap_or(0);
+        let end = words.iter().rposition(|word| !is_degree(word)).map_or(words.len(), |last| last + 1);
+        let words = if start < end { &words[start..end] } else { &words[..] };
         let mut key = String::with_capacity(self.0.len());
-        for (at, word) in self.words().enumerate() {
+        for (at, word) in words.iter().enumerate() {
             let plain: String = deunicode::deunicode(word)
                 .chars()
                 .filter(char::is_ascii_alphanumeric)
@@ -116,10 +202,54 @@ impl PersonName {
             if (at == 0 && plain == "M") || MUHAMMAD.contains(&plain.as_str()) {
                 key.push_str("MUHAMMAD");
             } else {
-                key.push_str(&plain);
+                key.push_str(&without_expansions(&plain));
             }
         }
         key
+    }
+}
+
+/// A name's parts between commas, each as its words.
+struct Parts<'a> {
+    /// The name itself; more than one where the family name is before a comma. Never empty.
+    names: Vec<Vec<&'a str>>,
+    /// Degrees behind it.
+    degrees: Vec<Vec<&'a str>>,
+}
+
+fn bare(word: &str) -> String {
+    word.chars().filter(|character| character.is_alphanumeric()).collect::<String>().to_uppercase()
+}
+
+fn has_dot(word: &str) -> bool {
+    word.contains('.')
+}
+
+fn is_title(word: &str) -> bool {
+    BEFORE.contains(&bare(word).as_str())
+}
+
+/// Whether a word is a degree; a title that stands behind a name counts where it has a dot (`…, dr., Sp.A`).
+fn is_degree(word: &str) -> bool {
+    BEHIND.contains(&bare(word).as_str())
+        || word.to_uppercase().starts_with("SP.")
+        || has_dot(word) && is_title(word)
+}
+
+/// Whether a word looks like a degree that is not in the list (`S.Xyz`), and not like initials (`J.`, `J.R.`).
+fn is_like_a_degree(word: &str) -> bool {
+    let mut pieces = word.split('.').filter(|piece| !piece.is_empty());
+    word.trim_end_matches('.').contains('.') && pieces.any(|piece| piece.chars().count() > 1)
+}
+
+/// A word without what diacritics are written out as, so that `Müller`, `Mueller` and `Muller` are the same.
+fn without_expansions(word: &str) -> String {
+    word.replace("AE", "A").replace("OE", "O").replace("UE", "U").replace("AA", "A")
+}
+
+impl fmt::Debug for CertifiedName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("CertifiedName(…)")
     }
 }
 
@@ -150,6 +280,11 @@ mod tests {
             ("José Ximenes", "jose  ximenes"),
             ("O'Brien Simanjuntak", "O’brien simanjuntak"),
             ("Anna-Lena Müller", "ANNA LENA MULLER"),
+            ("Anna-Lena Müller", "Anna Lena Mueller"),
+            ("Bjørn Ångström", "Bjoern Aangstroem"),
+            ("SMITH, JOHN", "John Smith"),
+            ("Prof Dr Budi Santoso, dr., Sp.A", "Budi Santoso"),
+            ("Budi Santoso, S.Xyz", "budi santoso"),
             ("Nur'aini Ma'ruf", "Nuraini Maruf"),
             ("Ayu", " ayu "),
             ("H.", "h"),
@@ -167,6 +302,65 @@ mod tests {
             ("Maria Halim", "Halim Maria"),
         ] {
             assert!(!same(one, other), "{one} / {other}");
+        }
+    }
+
+    fn certified(text: &str, number: &str) -> (String, String, String) {
+        let identity = Identity::parse(number).unwrap();
+        let name = PersonName::parse(text).unwrap().certified(Some(&identity));
+        (name.text, name.family, name.given)
+    }
+
+    #[test]
+    fn signs_the_words_of_an_identity_card_without_certain_titles() {
+        for (written, text, family, given) in [
+            ("Iwan Purnomo", "Iwan Purnomo", "Purnomo", "Iwan"),
+            ("Ayu", "Ayu", "Ayu", ""),
+            ("dr. Budi Santoso, Sp.PD", "Budi Santoso", "Santoso", "Budi"),
+            ("Dr. H. Ahmad Fauzi, S.Pd., M.M.", "Ahmad Fauzi", "Fauzi", "Ahmad"),
+            (
+                "Ir. Hj. R.A. Kartini Djojohadikusumo, M.Sc., Ph.D.",
+                "Kartini Djojohadikusumo",
+                "Djojohadikusumo",
+                "Kartini",
+            ),
+            ("dr. Tirta Kusuma Sp.OG", "Tirta Kusuma", "Kusuma", "Tirta"),
+            ("Budi Santoso, dr., Sp.A", "Budi Santoso", "Santoso", "Budi"),
+            ("Budi Santoso, SE", "Budi Santoso", "Santoso", "Budi"),
+            ("Budi, S.H.", "Budi", "Budi", ""),
+            // Not dotted, not behind a comma: words of the name.
+            ("An Nisa Putri", "An Nisa Putri", "Putri", "An Nisa"),
+            ("Sri Se", "Sri Se", "Se", "Sri"),
+            ("Raden Ajeng Kartini", "Raden Ajeng Kartini", "Kartini", "Raden Ajeng"),
+            ("Dr Soetomo Ma", "Dr Soetomo Ma", "Ma", "Dr Soetomo"),
+            // Never down to one word from two.
+            ("dr. Budi", "dr. Budi", "Budi", "dr."),
+            ("Budi S.Pd.", "Budi S.Pd.", "Budi S.Pd.", ""),
+            ("Dr. H. Ayu", "H. Ayu", "Ayu", "H."),
+            // Not in the lists.
+            ("M. Ilham Akbar S.", "M. Ilham Akbar S.", "S.", "M. Ilham Akbar"),
+            ("St. Aisyah binti Abdullah", "St. Aisyah binti Abdullah", "Abdullah", "St. Aisyah binti"),
+            ("Budi Santoso, S.Xyz", "Budi Santoso, S.Xyz", "Santoso S.Xyz", "Budi"),
+            ("SMITH, JOHN", "SMITH, JOHN", "SMITH", "JOHN"),
+        ] {
+            let expected = (text.to_owned(), family.to_owned(), given.to_owned());
+            assert_eq!(certified(written, "3171012401896246"), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn signs_every_word_of_a_passport() {
+        for (written, family, given) in [
+            ("Jack Ma", "Ma", "Jack"),
+            ("Dr. Jane Ma, MBA", "Ma MBA", "Dr. Jane"),
+            ("SMITH, JOHN", "SMITH", "JOHN"),
+            ("O'BRIEN-SMITH, MARY ANN", "O'BRIEN-SMITH", "MARY ANN"),
+            ("SMITH, J.R.", "SMITH", "J.R."),
+            ("DE LA CRUZ, MARIA, MD", "DE LA CRUZ", "MARIA MD"),
+            ("H. M. Ali", "Ali", "H. M."),
+        ] {
+            let expected = (written.to_owned(), family.to_owned(), given.to_owned());
+            assert_eq!(certified(written, "E12345678"), expected, "{written}");
         }
     }
 
@@ -188,7 +382,34 @@ mod tests {
         fn no_text_panics(one in "\\PC{0,40}", other in "\\PC{0,40}") {
             if let (Some(one), Some(other)) = (PersonName::parse(&one), PersonName::parse(&other)) {
                 proptest::prop_assert_eq!(one.matches(&other), other.matches(&one));
-                proptest::prop_assert!(!one.without_titles().is_empty());
+                proptest::prop_assert!(!one.certified(None).family.is_empty());
+            }
+        }
+
+        #[test]
+        fn signed_words_are_a_subsequence_of_those_given(
+            words in proptest::collection::vec("(dr\\.|H\\.|S\\.Pd\\.|,|Se|Ma|R\\.A\\.|Sp\\.A,|[A-Z][a-z]{1,6},?|\\PC{1,4})", 1..7),
+            is_nik in proptest::bool::ANY,
+        ) {
+            let identity = Identity::parse(if is_nik { "3171012401896246" } else { "E12345678" }).unwrap();
+            if let Some(name) = PersonName::parse(&words.join(" ")) {
+                let split = |text: &str| {
+                    text.split(|it: char| it.is_whitespace() || it == ',').filter(|it| !it.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+                };
+                let given = split(name.as_written());
+                let signed = name.certified(Some(&identity));
+                for text in [&signed.text, &signed.family, &signed.given] {
+                    let mut rest = given.iter();
+                    proptest::prop_assert!(split(text).iter().all(|word| rest.any(|it| it == word)));
+                }
+                let parts = split(&signed.family).len() + split(&signed.given).len();
+                proptest::prop_assert!(split(&signed.text).len() >= parts && parts > 0);
+                if given.len() > 1 && !name.as_written().contains(',') {
+                    proptest::prop_assert!(split(&signed.text).len() > 1);
+                }
+                if !is_nik {
+                    proptest::prop_assert_eq!(split(&signed.text), given);
+                }
             }
         }
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use crate::hygiene;
+
 /// A number that gets SMS. Only Indonesian mobile numbers do, since SMS fraud sends to costly countries, and those of
 /// countries that the deployment names ([`PhoneNumber::allow_countries`]).
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -12,8 +14,11 @@ impl PhoneNumber {
     /// Reads a mobile number as people write it: `0812…`, `812…`, `62812…`, `+62 812-…`, `(0812) …`.
     ///
     /// The national number begins with 8 and has 9 to 12 digits (Indonesia's numbering plan for mobile services).
-    /// `None` for anything else: landlines, countries that are not allowed, words, too few or too many digits. A number of
-    /// another country begins with `+` or `00` and its country's code, and has 8 to 15 digits with it (ITU-T E.164).
+    /// `None` for anything else: landlines, countries that are not allowed, words, too few or too many digits, and two numbers
+    /// in one field: digits are never joined over a slash, a comma or anything else than a space, a hyphen, a dot or
+    /// parentheses, and not where one group of them is a number by itself. A number of another country begins with `+` or
+    /// `00` and its country's code, and has 8 to 15 digits with it (ITU-T E.164). A trailing `.0` is a spreadsheet's and left
+    /// out.
     ///
     /// ```
     /// use bukti_domain::PhoneNumber;
@@ -43,20 +48,21 @@ impl PhoneNumber {
     }
 
     fn parse_with(text: &str, countries: &[String]) -> Option<Self> {
-        let mut digits = String::with_capacity(text.len().min(24));
-        let mut international = false;
-        for (at, character) in text.trim().chars().enumerate() {
-            match character {
-                '0'..='9' => digits.push(character),
-                '+' if at == 0 => international = true,
-                ' ' | '\u{a0}' | '-' | '.' | '(' | ')' | '/' => {}
-                _ => return None,
-            }
+        let text = hygiene::clean_code(text);
+        let text = hygiene::integer_of_float(&text).unwrap_or(&text);
+        // "(+62) 812…" is common too.
+        let international = text.starts_with('+') || text.starts_with("(+");
+        let written = if international { text.replacen('+', "", 1) } else { text.to_owned() };
+        if !written.chars().all(|character| character.is_ascii_digit() || SEPARATORS.contains(&character)) {
+            return None;
         }
+        let groups = groups(&written);
+        let digits = digits_of(&groups);
         let abroad = if international { Some(&*digits) } else { digits.strip_prefix("00") };
         if let Some(number) = abroad
             && countries.iter().any(|code| number.starts_with(code))
             && (8..=15).contains(&number.len())
+            && is_one_number(&groups, |group| group.len() >= 9, |before| before.len() <= 5)
         {
             return Some(Self(format!("+{number}")));
         }
@@ -71,7 +77,12 @@ impl PhoneNumber {
         };
         // "+62 (0)812…" and "62 0812…" are common too.
         let national = national.strip_prefix('0').unwrap_or(national);
-        (national.starts_with('8') && (9..=12).contains(&national.len()))
+        let is_whole = |group: &str| {
+            let national = group.strip_prefix("62").or(group.strip_prefix('0')).unwrap_or(group);
+            is_national(national) || group.strip_prefix("0062").is_some_and(is_national)
+        };
+        let is_code = |before: &str| matches!(before, "0" | "62" | "620" | "0062" | "00620");
+        (is_national(national) && is_one_number(&groups, is_whole, is_code))
             .then(|| Self(format!("+62{national}")))
     }
 
@@ -85,6 +96,58 @@ impl PhoneNumber {
         &self.0[self.0.len() - 2..]
     }
 }
+
+/// Whether these digits are an Indonesian mobile number without its leading zero.
+fn is_national(digits: &str) -> bool {
+    digits.starts_with('8') && (9..=12).contains(&digits.len())
+}
+
+/// Digits that are written together, with what is written before them.
+struct Group<'a> {
+    separator: &'a str,
+    digits: &'a str,
+}
+
+fn groups(mut text: &str) -> Vec<Group<'_>> {
+    let mut groups = Vec::new();
+    while let Some(start) = text.find(|character: char| character.is_ascii_digit()) {
+        let (separator, rest) = text.split_at(start);
+        let end = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
+        groups.push(Group { separator, digits: &rest[..end] });
+        text = &rest[end..];
+    }
+    groups
+}
+
+fn digits_of(groups: &[Group<'_>]) -> String {
+    groups.iter().map(|group| group.digits).collect()
+}
+
+/// Whether groups of digits were written as one number. Otherwise the field has two numbers, or a number and an extension,
+/// and the number that their digits make together is a stranger's:
+///
+/// - no group is a whole number by itself, unless it is the last and only a country's code is before it;
+/// - what is a whole number is not continued after another separator than its own (`0812-345-678 90`).
+fn is_one_number(
+    groups: &[Group<'_>],
+    is_whole: impl Fn(&str) -> bool,
+    is_code: impl Fn(&str) -> bool,
+) -> bool {
+    (0..groups.len()).all(|at| {
+        let (before, rest) = groups.split_at(at);
+        let Some((group, after)) = rest.split_first() else { return true };
+        let joined = digits_of(before);
+        let stands_alone =
+            is_whole(group.digits) && !(after.is_empty() && (before.is_empty() || is_code(&joined)));
+        let code = before.first().is_some_and(|first| is_code(first.digits));
+        let mut own = before.iter().skip(if code { 2 } else { 1 }).map(|group| group.separator);
+        let continues = !is_whole(&joined) || own.any(|separator| separator == group.separator);
+        !stands_alone && continues
+    })
+}
+
+/// What people write between the digits of one number.
+const SEPARATORS: [char; 5] = [' ', '-', '.', '(', ')'];
 
 /// The codes of other countries that are allowed, without `+`.
 static COUNTRIES: OnceLock<Vec<String>> = OnceLock::new();
@@ -122,6 +185,18 @@ mod tests {
             "0062 81234567890",
             "+62 (0)812 3456 7890",
             " 0812.3456.7890 ",
+            "(+62) 812 3456 7890",
+            "+62 81234567890",
+            "0812 345 678 90",
+            "81234567890.0",
+            "081234567890,0",
+            "6281234567890.00",
+            "'081234567890",
+            "=\"081234567890\"",
+            "\u{202a}0812-3456-7890\u{202c}",
+            "+62\u{a0}812\u{2011}3456\u{2011}7890",
+            "\u{ff10}\u{ff18}1234567890",
+            "0812\u{200b}34567890",
         ] {
             assert_eq!(
                 PhoneNumber::parse(text).map(|phone| phone.0).as_deref(),
@@ -143,6 +218,19 @@ mod tests {
             "tidak ada",
             "+1 202 555 0100",
             "+8123456789",
+            "0811123456/57",
+            "081234567890 / 081234567891",
+            "081234567890, 081234567891",
+            "081234567890;081234567891",
+            "0811123456 57",
+            "081234567890-91",
+            "081234567890 (ext. 2)",
+            "0812-3456-7890 atau 0813",
+            "8.12345678901E+10",
+            "812345678.90",
+            "62 0811123456 7",
+            "0812-345-678 90",
+            "+62 812-345-6789.01",
         ] {
             assert!(PhoneNumber::parse(text).is_none(), "{text}");
         }
@@ -155,7 +243,14 @@ mod tests {
         assert_eq!(read("+60 12-345 6789").as_deref(), Some("+60123456789"));
         assert_eq!(read("0065 8123 4567").as_deref(), Some("+6581234567"));
         assert_eq!(read("0812 3456 7890").as_deref(), Some("+6281234567890"));
-        for text in ["+1 202 555 0100", "+60 12", "+60 1234 5678 9012 3456", "60123456789"] {
+        for text in [
+            "+1 202 555 0100",
+            "+60 12",
+            "+60 1234 5678 9012 3456",
+            "60123456789",
+            "+6581234567 22",
+            "+65 81234567/8",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
         assert_eq!(PhoneNumber::parse("+60 12-345 6789"), None);
@@ -165,6 +260,19 @@ mod tests {
     }
 
     proptest::proptest! {
+        /// What is typed as two numbers, or as a number and something behind it, is nobody's.
+        #[test]
+        fn digits_of_two_numbers_are_never_joined(
+            one in "(0|62|\\+62 ?|)8[0-9]{2}-?[0-9]{3}-?[0-9]{3,6}",
+            between in "( ?[-/,;|&+] ?| |  |\\.|\n|\t|[.]0/| atau |\\(|\u{2009}|\u{2f})",
+            other in "((0|62|\\+62|)8[0-9]{8,11}|[0-9]{1,6})",
+        ) {
+            // `one` is grouped by hyphens alone.
+            if PhoneNumber::parse(&one).is_some() && !between.starts_with('-') {
+                proptest::prop_assert_eq!(PhoneNumber::parse(&format!("{one}{between}{other}")), None);
+            }
+        }
+
         #[test]
         fn what_is_read_reads_again_as_itself(text in "[+0-9 ()-]{0,20}") {
             if let Some(phone) = PhoneNumber::parse(&text) {

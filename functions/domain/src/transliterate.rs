@@ -1,5 +1,9 @@
 //! Names in the letters of a machine-readable zone.
 
+use unicode_normalization::char::is_combining_mark;
+
+use crate::hygiene::is_invisible;
+
 /// Transliterates a name after ICAO 9303 part 3 (8th edition), section 6: upper case letters, `<` for what separates
 /// words, apostrophes left out.
 ///
@@ -50,9 +54,13 @@ pub fn transliterate(name: &str) -> String {
 /// The Arabic sign that doubles a letter.
 const SHADDA: char = '\u{651}';
 
-/// What stands above or below a letter: combining marks of Latin letters, vowel signs and the stretching of Arabic ones.
+/// What belongs to the letter before it and is no letter in a zone: combining marks of any script that are not read as a
+/// vowel (a virama, a nukta), joiners and other format characters, the stretching of Arabic letters.
 fn is_mark(character: char) -> bool {
-    matches!(character, '\u{300}'..='\u{36f}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}')
+    character == '\u{640}'
+        || is_invisible(character)
+        || is_combining_mark(character) && !character.is_alphabetic()
+        || matches!(character, '\u{64b}'..='\u{65f}' | '\u{670}')
 }
 
 /// The pairs of letter and combining mark that the table writes with more than the letter alone.
@@ -220,6 +228,11 @@ mod tests {
             ("Игорь", "IGOR"),
             ("Þórdís Æsa Øster", "THORDIS<AESA<OESTER"),
             ("Łukasz Żółć", "LUKASZ<ZOLC"),
+            // No filler within a word: joiners, virama, nukta, tone marks.
+            ("क्\u{200d}षमा शर्मा", "KSSMAA<SHRMAA"),
+            ("می\u{200c}نا", "MXYANA"),
+            ("สมชาย ใจดี", "SMCHAAY<AICCHDII"),
+            ("Na\u{200b}ma Sa\u{ad}ya", "NAMA<SAYA"),
         ] {
             assert_eq!(transliterate(name), zone, "{name}");
         }

@@ -1,6 +1,6 @@
 //! The payload of COVID-19: EU Digital COVID Certificate, JSON schema 1.3.3.
 
-use bukti_domain::{disease, disease_of_dcc, transliterate, vaccine_of_dcc};
+use bukti_domain::{CertifiedName, disease, disease_of_dcc, transliterate, vaccine_of_dcc};
 use ciborium::Value;
 use serde_json::Value as Json;
 
@@ -30,7 +30,7 @@ pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str, mp: &str, ma: &st
         ("mp", text(mp)),
         ("ma", text(ma)),
         ("dn", Value::Integer(number.into())),
-        ("sd", Value::Integer(dose.vaccine.doses_in_series(number).into())),
+        ("sd", Value::Integer(dose.doses_in_series().into())),
         ("dt", text(dose.vaccination_date.to_string())),
         ("co", text("ID")),
         ("is", text(shorten(vaccination.issuer))),
@@ -38,7 +38,7 @@ pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str, mp: &str, ma: &st
     ]);
     map(vec![
         ("ver", text("1.3.3")),
-        ("nam", name(&dose.name.without_titles())),
+        ("nam", name(&dose.name)),
         ("dob", text(dose.birth_date.to_string())),
         ("v", Value::Array(vec![entry])),
     ])
@@ -50,10 +50,9 @@ pub(crate) fn shorten(name: &str) -> String {
     short.trim_end().to_owned()
 }
 
-/// Indonesian names have no family name: the last word stands in its place, as in Indonesian passports, and the only
-/// word of a one-word name too. Then there is no given name at all.
-fn name(full: &str) -> Value {
-    let (given, family) = full.rsplit_once(' ').unwrap_or(("", full));
+/// The name in both writings. Of a name of one word there is only the family name.
+fn name(full: &CertifiedName) -> Value {
+    let (given, family) = (full.given(), full.family());
     let zone = |name: &str| {
         let zone: String = transliterate(name).chars().take(LONGEST).collect();
         // Nothing that a zone has letters for: ICAO 9303 writes X for what it cannot write.
@@ -183,10 +182,13 @@ fn read_name(name: &Json) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use bukti_domain::PersonName;
+
     use super::*;
 
     fn names(full: &str) -> Vec<(String, String)> {
-        let Value::Map(entries) = name(full) else { unreachable!() };
+        let full = PersonName::parse(full).unwrap().certified(None);
+        let Value::Map(entries) = name(&full) else { unreachable!() };
         let read = |value: Value| value.into_text().unwrap();
         entries.into_iter().map(|(key, value)| (read(key), read(value))).collect()
     }

@@ -8,7 +8,7 @@
 //! | 0.3.0 | `n dob s ntl nid ndt gn` | array `v` of one: `vp dt cn is bo vls vle` |
 //! | before | as 0.3.0 | object `v`: `vp dt cn is bo vls vle`, also `dn tg ma mp mid` |
 
-use bukti_domain::{Sex, disease_of_icvp, vaccine_of_icvp};
+use bukti_domain::{BirthDate, Sex, disease_of_icvp, vaccine_of_icvp};
 use ciborium::Value;
 use serde_json::Value as Json;
 
@@ -32,7 +32,7 @@ pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str) -> Value {
     let dose = vaccination.dose;
     let mut person = vec![
         // As long as in a DCC at most, so that the QR stays as easy to scan.
-        ("n", text(dcc::shorten(&dose.name.without_titles()))),
+        ("n", text(dcc::shorten(dose.name.text()))),
         ("dob", text(dose.birth_date.to_string())),
         // The codes of FHIR's administrative gender.
         (
@@ -66,7 +66,7 @@ pub(crate) fn content(payload: &Json) -> Option<Content> {
         text_of(object, key).filter(|text| !text.trim().is_empty() && !longer_than(text, LONGEST))
     };
     let name = filled(payload, "n")?.to_owned();
-    let birth_date = date(text_of(payload, "dob")?)?.to_owned();
+    let birth_date = text_of(payload, "dob").filter(|date| BirthDate::parse(date).is_some())?.to_owned();
 
     let (entry, day) = if let Some(entry) = payload.get("vx") {
         filled(payload, "v")?;

@@ -2,7 +2,7 @@
 
 use bukti_aws::{CaseFile, EvidenceStore, Login, MissingDose, NewCase};
 use bukti_domain::{
-    Asking, CaseNumber, Correction, PersonName, PhoneNumber, likenesses, parse_date, vaccine_named,
+    Asking, BirthDate, CaseNumber, Correction, PersonName, PhoneNumber, likenesses, parse_date, vaccine_named,
 };
 use bukti_http::{Allowance, Caller, Failure, FailureResult, field, identity_field, json, read_json};
 use bukti_wire::{
@@ -33,7 +33,7 @@ impl Helpdesk {
         let correction = field("correction", &asked.correction, Correction::of_code, &mut errors);
         let name = field("name", &asked.name, PersonName::parse, &mut errors);
         let identity = identity_field(asked.nik.as_deref(), asked.passport.as_deref(), &mut errors);
-        let birth_date = field("birth_date", &asked.birth_date, parse_date, &mut errors);
+        let birth_date = field("birth_date", &asked.birth_date, BirthDate::parse, &mut errors);
         let note = match asked.note.as_deref().map(str::trim) {
             None | Some("") => Some(String::new()),
             Some(note) => field("note", note, written, &mut errors),
@@ -103,7 +103,7 @@ impl Helpdesk {
         let asked: CaseQuery = read_json(request)?;
         let mut errors = Vec::new();
         let number = field("number", &asked.number, CaseNumber::parse, &mut errors);
-        let birth_date = field("birth_date", &asked.birth_date, parse_date, &mut errors);
+        let birth_date = field("birth_date", &asked.birth_date, BirthDate::parse, &mut errors);
         let (Some(number), Some(birth_date)) = (number, birth_date) else {
             return Err(Failure::fields(errors));
         };
@@ -114,7 +114,7 @@ impl Helpdesk {
         }
         let case = self.cases.of_number(&number).await?.ok_or_else(missing)?;
         let file = case.file(&self.aws.keys)?;
-        if file.birth_date != birth_date {
+        if !file.birth_date.is_matched_by(birth_date) {
             return Err(missing());
         }
         Ok(json(200, &case_view(&case, &file)))

@@ -9,7 +9,7 @@ use bukti_aws::{
 };
 use bukti_document::{DocumentError, Form, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
-use bukti_domain::{NextDose, ReceivedDose, certificate_id_grouped, next_doses, parse_date};
+use bukti_domain::{BirthDate, NextDose, ReceivedDose, Verdict, certificate_id_grouped, next_doses};
 use bukti_http::{
     Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field, issued_on,
     json, locale, no_content, path_parameter, read_json, read_optional_json, require_login,
@@ -93,9 +93,9 @@ impl Holder {
     async fn people_of(&self, login: &Login) -> Result<BTreeMap<String, String>, Failure> {
         let mut people = BTreeMap::new();
         for record in self.doses.of_phone_key(&login.phone).await? {
-            let name = record.dose(&self.aws.keys)?.name;
+            let name = record.dose(&self.aws.keys)?.certified_name();
             if let (Some(person), Some(name)) = (record.person, name) {
-                people.insert(person, name.as_written().to_owned());
+                people.insert(person, name.text().to_owned());
             }
         }
         Ok(people)
@@ -121,14 +121,19 @@ impl Holder {
             let status = dose_status(record, &dose, certificate, Some(same_phone));
             let batch = dose.batch.clone();
             let own = certificate.filter(|certificate| same_phone && certificate.revoked_at.is_none());
-            received.push(ReceivedDose {
-                dose_number: dose.dose_number,
-                vaccine: dose.vaccine,
-                vaccination_date: dose.vaccination_date,
-                certificate_id: own.map(CertificateRecord::certificate_id),
-            });
+            if record.verdict != Verdict::Retracted {
+                received.push(ReceivedDose {
+                    dose_number: dose.dose_number,
+                    vaccine: dose.vaccine,
+                    vaccination_date: dose.vaccination_date,
+                    certificate_id: own.map(CertificateRecord::certificate_id),
+                });
+            }
             let view = match (own, dose.complete()) {
-                (Some(certificate), Some(dose)) => Some(self.view(certificate, &dose, locale)?),
+                (Some(certificate), Some(dose)) => {
+                    let dose = dose.in_series_of(certificate.primary_doses);
+                    Some(self.view(certificate, &dose, locale)?)
+                }
                 _ => None,
             };
             doses.push(HolderDose { status, batch, certificate: view });
@@ -159,13 +164,14 @@ impl Holder {
             return Err(missing());
         }
         let dose = record.dose(&self.aws.keys)?.complete().ok_or_else(missing)?;
+        let dose = dose.in_series_of(certificate.primary_doses);
         Ok(json(200, &self.document(&certificate, &dose, form).await?))
     }
 
     async fn open_link(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let asked: LinkRequest = read_json(request)?;
         let mut errors = Vec::new();
-        let birth_date = field("birth_date", &asked.birth_date, parse_date, &mut errors);
+        let birth_date = field("birth_date", &asked.birth_date, BirthDate::parse, &mut errors);
         let form = document_form(asked.form.as_deref(), &mut errors);
         let (Some(birth_date), Some(form)) = (birth_date, form) else { return Err(Failure::fields(errors)) };
 
@@ -182,7 +188,7 @@ impl Holder {
             return Err(dead());
         }
         let dose = record.dose(&self.aws.keys)?;
-        if dose.birth_date != Some(birth_date) {
+        if !dose.birth_date.is_some_and(|known| known.is_matched_by(birth_date)) {
             return Err(match link.tries_left {
                 0 => {
                     self.links.lock(&link, now).await?;
@@ -201,7 +207,7 @@ impl Holder {
         if !is_good(&certificate, &record) {
             return Err(dead());
         }
-        let dose = dose.complete().ok_or_else(not_ready)?;
+        let dose = dose.complete().ok_or_else(not_ready)?.in_series_of(certificate.primary_doses);
         let view = self.view(&certificate, &dose, locale(request))?;
         let document = self.document(&certificate, &dose, form).await?;
         Ok(json(200, &LinkAnswer { certificate: view, document }))

@@ -1,13 +1,16 @@
 //! Reading requests.
 
+use std::borrow::Cow;
+
 use bukti_aws::{Aws, Settings};
-use bukti_domain::{Identity, Nik, Passport};
+use bukti_domain::{Identity, Nik, Passport, hygiene};
 use bukti_locales::Locale;
 use bukti_wire::{FieldError, Function, ProblemCode, ROUTES, Route};
 use lambda_http::http::Method;
 use lambda_http::http::header::{ACCEPT_LANGUAGE, HOST, ORIGIN};
 use lambda_http::{Body, Request, RequestExt};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{Address, Failure};
@@ -140,7 +143,24 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     if body.len() > LONGEST_BODY {
         return Err(Failure::new(ProblemCode::BodyTooLarge));
     }
-    serde_json::from_slice(body).map_err(|_| Failure::new(ProblemCode::InvalidJson))
+    let invalid = |_| Failure::new(ProblemCode::InvalidJson);
+    let mut value: Value = serde_json::from_slice(body).map_err(invalid)?;
+    clean_texts(&mut value);
+    serde_json::from_value(value).map_err(invalid)
+}
+
+/// Text hygiene for every text of a request: what is invisible, or pasted from elsewhere, makes no difference.
+fn clean_texts(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(cleaned) = hygiene::clean_message(text) {
+                *text = cleaned;
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(clean_texts),
+        Value::Object(fields) => fields.values_mut().for_each(clean_texts),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// Reads a field, or notes that it is missing or invalid.
@@ -181,6 +201,14 @@ pub fn identity_field(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cleans_every_text_of_a_body() {
+        let body =
+            "{\"a\":[\"Si\u{200b}ti\u{a0}Aminah\",{\"b\":\"satu\\ndua\\u202e\"}],\"c\":\"0812\u{2011}3456\"}";
+        let read: Value = parse(body.as_bytes()).unwrap_or_default();
+        assert_eq!(read, serde_json::json!({"a": ["Siti Aminah", {"b": "satu\ndua"}], "c": "0812-3456"}));
+    }
 
     #[test]
     fn paths_match_their_patterns() {

@@ -242,7 +242,7 @@ mod tests {
         );
         let (lines, problem) = told_by_all_pieces(file.as_bytes());
         assert_eq!(problem, None);
-        let expected = [(2, "A K \"S\",\nB"), (5, "B P"), (6, "C P")];
+        let expected = [(2, "A K \"S\", B"), (5, "B P"), (6, "C P")];
         assert_eq!(lines, expected.map(|(line, text)| (line, text.to_owned())));
     }
 

@@ -8,12 +8,13 @@
 
 use bukti_aws::FeedProblem;
 use bukti_domain::feed::COLUMNS;
-use bukti_domain::{FeedRow, Reason};
+use bukti_domain::{FeedRow, Reason, Verdict, hygiene};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::compression::Unpacker;
 use crate::csv::CsvReader;
-use crate::fhir::BundleReader;
+use crate::fhir::{FhirKind, FhirReader};
 use crate::ndjson::NdjsonReader;
 
 /// The longest row, in bytes. A quote that is never closed makes one of all that follows.
@@ -44,6 +45,7 @@ pub struct FeedReader {
     /// What was unpacked last, and is to be read.
     text: Vec<u8>,
     format: Format,
+    received_at: Option<Timestamp>,
 }
 
 enum Format {
@@ -51,7 +53,7 @@ enum Format {
     Unknown(Vec<u8>),
     Csv(Box<CsvReader>),
     Ndjson(NdjsonReader),
-    Fhir(BundleReader),
+    Fhir(FhirReader),
 }
 
 impl Default for Format {
@@ -65,6 +67,19 @@ pub(crate) fn problem(code: &str, line: u64, detail: impl Into<String>) -> FeedP
 }
 
 impl FeedReader {
+    /// A reader of a file that was received then: when its rows were sent, where nothing in them says it (FHIR).
+    pub fn new(received_at: Timestamp) -> Self {
+        Self { received_at: Some(received_at), ..Self::default() }
+    }
+
+    /// What a FHIR file is, once it was read; `None` of other files.
+    pub fn fhir(&self) -> Option<FhirKind> {
+        match &self.format {
+            Format::Fhir(reader) => reader.kind(),
+            _ => None,
+        }
+    }
+
     /// Takes what it can of the next piece of the file, appends the rows that this completes, and gives the rest: `None` where
     /// the piece is used up. A packed file becomes many times as long, so a rest may also be empty.
     ///
@@ -76,9 +91,11 @@ impl FeedReader {
         piece: &'a [u8],
         lines: &mut Vec<Line>,
     ) -> Result<Option<&'a [u8]>, FeedProblem> {
+        let before = lines.len();
         let unpacked = self.unpacker.step(piece, &mut self.text);
-        let read = self.format.push(&self.text, lines);
+        let read = self.format.push(&self.text, lines, self.received_at);
         self.text.clear();
+        clean(&mut lines[before..]);
         read?;
         unpacked.map_err(|broken| broken.on_line(self.format.line()))
     }
@@ -89,22 +106,68 @@ impl FeedReader {
     ///
     /// The file is empty, or broke off.
     pub fn finish(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
+        let before = lines.len();
+        let read = self.read_end(lines);
+        clean(&mut lines[before..]);
+        if self.fhir() == Some(FhirKind::Transaction) {
+            refuse_as_a_whole(lines, self.received_at.unwrap_or_else(Timestamp::now));
+        }
+        read
+    }
+
+    fn read_end(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         let unpacked = self.unpacker.finish(&mut self.text);
-        self.format.push(&self.text, lines)?;
+        self.format.push(&self.text, lines, self.received_at)?;
         unpacked.map_err(|broken| broken.on_line(self.format.line()))?;
-        self.format.finish(lines)
+        self.format.finish(lines, self.received_at)
+    }
+}
+
+/// Of a transaction no row is kept where one of them cannot be.
+fn refuse_as_a_whole(lines: &mut [Line], now: Timestamp) {
+    let reason = |line: &Line| match &line.row {
+        Ok(row) => match row.judge(now) {
+            (Verdict::Rejected, reasons) => reasons.first().copied(),
+            _ => None,
+        },
+        Err(unreadable) => Some(unreadable.reason),
+    };
+    if lines.iter().all(|line| reason(line).is_none()) {
+        return;
+    }
+    for line in lines {
+        let reason = reason(line).unwrap_or(Reason::TransactionRefused);
+        if let Ok(row) = &line.row {
+            let event_id = row.event_id.chars().take(100).collect();
+            line.row = Err(Unreadable { event_id, reason });
+        }
+    }
+}
+
+/// Text hygiene for every row, whichever format it came in.
+fn clean(lines: &mut [Line]) {
+    for line in lines {
+        match &mut line.row {
+            Ok(row) => *row = row.cleaned(),
+            Err(unreadable) => unreadable.event_id = hygiene::clean(&unreadable.event_id).into_owned(),
+        }
     }
 }
 
 impl Format {
-    fn push(&mut self, text: &[u8], lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
+    fn push(
+        &mut self,
+        text: &[u8],
+        lines: &mut Vec<Line>,
+        received_at: Option<Timestamp>,
+    ) -> Result<(), FeedProblem> {
         match self {
             Format::Unknown(begun) => {
                 begun.extend_from_slice(text);
-                let Some(format) = Self::of(begun, false)? else { return Ok(()) };
+                let Some(format) = Self::of(begun, false, received_at)? else { return Ok(()) };
                 let begun = std::mem::take(begun);
                 *self = format;
-                self.push(&begun, lines)
+                self.push(&begun, lines, received_at)
             }
             Format::Csv(reader) => reader.push(text, lines),
             Format::Ndjson(reader) => reader.push(text, lines),
@@ -112,12 +175,12 @@ impl Format {
         }
     }
 
-    fn finish(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
+    fn finish(&mut self, lines: &mut Vec<Line>, received_at: Option<Timestamp>) -> Result<(), FeedProblem> {
         if let Format::Unknown(begun) = self {
-            let format = Self::of(begun, true)?.unwrap_or_else(|| Format::Csv(Box::default()));
+            let format = Self::of(begun, true, received_at)?.unwrap_or_else(|| Format::Csv(Box::default()));
             let begun = std::mem::take(begun);
             *self = format;
-            self.push(&begun, lines)?;
+            self.push(&begun, lines, received_at)?;
         }
         match self {
             Format::Unknown(_) => Ok(()),
@@ -129,7 +192,7 @@ impl Format {
 
     /// The format of a file that begins so; `None` where more must be seen. JSON is a Bundle unless its first line
     /// has the name of a column, and none of a resource.
-    fn of(begun: &[u8], is_all: bool) -> Result<Option<Self>, FeedProblem> {
+    fn of(begun: &[u8], is_all: bool, received_at: Option<Timestamp>) -> Result<Option<Self>, FeedProblem> {
         if begun.starts_with(&[0xff, 0xfe]) || begun.starts_with(&[0xfe, 0xff]) {
             return Err(problem(Reason::NotUtf8.code(), 1, "the file is UTF-16; feeds are UTF-8"));
         }
@@ -149,7 +212,7 @@ impl Format {
             first.windows(name.len()).any(|part| part == name.as_bytes())
         };
         Ok(Some(if has("resourceType") || !COLUMNS.iter().any(|column| has(column)) {
-            Format::Fhir(BundleReader::default())
+            Format::Fhir(FhirReader::new(received_at))
         } else {
             Format::Ndjson(NdjsonReader::default())
         }))

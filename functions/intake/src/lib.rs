@@ -26,6 +26,7 @@ use bukti_domain::Reason;
 use jiff::Timestamp;
 
 pub use crate::feed::{FeedReader, Line, Unreadable};
+pub use crate::fhir::FhirKind;
 pub use crate::rows::{Rows, Source, Told, report, totals};
 
 /// Rows of a part. Few enough to be kept in seconds, enough for what is counted once a part to cost little.
@@ -176,7 +177,8 @@ struct Cutter<'a> {
 impl Cutter<'_> {
     /// Reads a feed to its end; what is wrong with it as such.
     async fn read(&mut self, mut feed: Feed) -> Result<Option<FeedProblem>, IntakeError> {
-        let (mut reader, mut lines) = (FeedReader::default(), Vec::new());
+        let (mut reader, mut lines) =
+            (feed.received_at.map_or_else(FeedReader::default, FeedReader::new), Vec::new());
         let mut done = 0;
         let problem = 'read: loop {
             let piece = feed.body.try_next().await.map_err(|error| IntakeError::Fetch(error.to_string()))?;

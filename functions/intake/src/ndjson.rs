@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(problem, None);
         let expected = [
             (1, "A P"),
-            (3, "B Klinik \"Sehat\"\n"),
+            (3, "B Klinik \"Sehat\""),
             (4, "C RowMalformed"),
             (5, "E RowMalformed"),
             (6, "F RowMalformed"),

@@ -25,6 +25,9 @@
 //! worker B          └────────────┴ put cert 2 ┴ look for cert 1: it is there ─► supersede 1
 //! ```
 //!
+//! A retraction is written to the dose first as well, and whoever works on it then revokes the certificates of all versions.
+//! Who puts one after that looks at the dose, finds it retracted, and revokes it.
+//!
 //! The dose is at v2 before anybody puts certificate 2. Where B looks for certificate 1 before A has put it, A looks at the
 //! dose later than that and finds v2; otherwise B finds certificate 1. Where both find out, one counts. A record that
 //! comes again, after an end in between too, goes all the way again.
@@ -32,24 +35,29 @@
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
-    Aws, CertificateRecord, Certificates, ConfirmationRecord, Counter, DocumentSigners, Documents, DoseRecord, Doses, OpenError,
-    Revocation, RevokeOutcome, Signers, SigningError, StoreError, WAY, each_record,
+    Aws, CertificateRecord, Certificates, ConfirmationRecord, Counter, DocumentSigners, Documents,
+    DoseRecord, Doses, OpenError, Revocation, RevokeOutcome, Signers, SigningError, StoreError, WAY,
+    each_record,
 };
 use std::sync::Arc;
 
 use bukti_document::{Certificate, DocumentError, Form, Printer};
-use bukti_domain::{INDONESIA_WEST, certificate_id_grouped};
+use bukti_domain::feed::primary_doses;
+use bukti_domain::{Dose, INDONESIA_WEST, Verdict, certificate_id_grouped};
 use bukti_hcert::{CERTIFICATE_VALID_FOR, HcertError, Vaccination, seal, uvci};
 use jiff::Timestamp;
 
 /// The records of the stream that it is called for, as the template has them: doses that have or are to get a certificate, doses
-/// that are held, confirmations of a person's data, and the register of signers.
+/// that are held or were retracted, confirmations of a person's data, and the register of signers.
 pub const PATTERNS: &[&str] = &[
     r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"certificate_id": {"S": [{"exists": true}]}}}}"#,
-    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"verdict": {"S": ["held"]}}}}"#,
+    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"verdict": {"S": ["held", "retracted"]}}}}"#,
     r#"{"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": "CONFIRMATION#"}]}}}}"#,
     r#"{"dynamodb": {"Keys": {"pk": {"S": ["K#SIGNERS"]}}}}"#,
 ];
+
+/// Why a certificate is revoked whose facility took the dose back.
+const RETRACTED: Revocation<'static> = Revocation::Revoked("retracted by its facility");
 
 #[derive(Debug, thiserror::Error)]
 enum IssueError {
@@ -127,6 +135,12 @@ impl Issue {
         }
         let before = DoseRecord::from_image(record.change.old_image);
         let Some(dose) = DoseRecord::from_image(record.change.new_image) else { return Ok(None) };
+        if dose.verdict == Verdict::Retracted {
+            for id in dose.all_certificates(&self.aws.keys) {
+                self.revoke(&id, RETRACTED, now).await?;
+            }
+            return Ok(None);
+        }
         let Some(id) = dose.certificate_id.clone() else {
             self.doses.confirm_held(dose).await?;
             return Ok(None);
@@ -153,6 +167,9 @@ impl Issue {
         latest: Option<&DoseRecord>,
         now: Timestamp,
     ) -> Result<(), IssueError> {
+        if latest.is_some_and(|dose| dose.verdict == Verdict::Retracted) {
+            return self.revoke(id, RETRACTED, now).await;
+        }
         let mut superseded = dose.earlier_certificates(&self.aws.keys);
         let latest = latest.and_then(|dose| dose.latest_certificate(&self.aws.keys));
         let latest = latest.unwrap_or_else(|| id.to_owned());
@@ -160,9 +177,61 @@ impl Issue {
             superseded.push(id.to_owned());
         }
         for earlier in superseded {
-            let outcome = self.certificates.revoke(&earlier, Revocation::Superseded(&latest), now).await?;
-            if matches!(outcome, RevokeOutcome::Now) {
-                self.aws.metrics.count(Counter::Certificates, "superseded");
+            self.revoke(&earlier, Revocation::Superseded(&latest), now).await?;
+        }
+        self.recount(dose).await
+    }
+
+    async fn revoke(&self, id: &str, revocation: Revocation<'_>, now: Timestamp) -> Result<(), IssueError> {
+        let outcome = self.certificates.revoke(id, revocation, now).await?;
+        if matches!(outcome, RevokeOutcome::Now) {
+            let counted = match revocation {
+                Revocation::Superseded(_) => "superseded",
+                Revocation::Revoked(_) => "revoked",
+            };
+            self.aws.metrics.count(Counter::Certificates, counted);
+        }
+        Ok(())
+    }
+
+    /// The doses of a person that count in a series, with what each says. Most certificates do not depend on them: `None` for
+    /// the first dose of two.
+    async fn counted_doses(
+        &self,
+        record: &DoseRecord,
+    ) -> Result<Option<Vec<(DoseRecord, Dose)>>, IssueError> {
+        let dose = record.dose(&self.aws.keys)?;
+        let is_counted = |dose: &Dose| dose.vaccine.is_some_and(|vaccine| vaccine.counted_series().is_some());
+        let is_usual = dose.dose_number == Some(1) && dose.vaccine.is_some_and(|it| it.primary_doses == 2);
+        let Some(person) = record.person.as_ref().filter(|_| is_counted(&dose) && !is_usual) else {
+            return Ok(None);
+        };
+        let mut counted = Vec::new();
+        for record in self.doses.of_person_key(person).await?.doses {
+            if record.certificate_id.is_some() {
+                let dose = record.dose(&self.aws.keys)?;
+                counted.push((record, dose));
+            }
+        }
+        Ok(Some(counted))
+    }
+
+    /// Has certificates issued anew whose count of doses is no longer right, since the first dose of their series came after them.
+    /// Each side puts its certificate first and looks then, as with corrections.
+    async fn recount(&self, dose: &DoseRecord) -> Result<(), IssueError> {
+        let Some(counted) = self.counted_doses(dose).await? else { return Ok(()) };
+        for (record, dose) in &counted {
+            let Some(vaccine) = dose.vaccine.filter(|vaccine| vaccine.counted_series().is_some()) else {
+                continue;
+            };
+            let right = primary_doses(counted.iter().map(|(_, dose)| dose), &vaccine.disease);
+            let right = right.unwrap_or(vaccine.primary_doses);
+            let Some(id) = &record.certificate_id else { continue };
+            let Some(certificate) = self.certificates.of_id(id).await? else { continue };
+            let said = certificate.primary_doses.unwrap_or(vaccine.primary_doses);
+            if said != right && certificate.revoked_at.is_none() {
+                // Where the dose has changed meanwhile, its own record leads here again.
+                self.doses.reissue(record).await?;
             }
         }
         Ok(())
@@ -171,6 +240,10 @@ impl Issue {
     async fn issue(&self, record: &DoseRecord, id: &str, now: Timestamp) -> Result<(), IssueError> {
         let settings = &self.aws.settings;
         let dose = record.dose(&self.aws.keys)?.complete().ok_or(IssueError::Incomplete)?;
+        let counted = self.counted_doses(record).await?;
+        let primary = counted
+            .and_then(|counted| primary_doses(counted.iter().map(|(_, dose)| dose), &dose.vaccine.disease));
+        let dose = dose.in_series_of(primary);
         let uvci = uvci(id);
         let vaccination = Vaccination { dose: &dose, issuer: &settings.issuer, uvci: &uvci };
         let signer = self.signers.active().await?;
@@ -193,7 +266,8 @@ impl Issue {
             document.clone(),
             &self.aws.keys,
         )
-        .ok_or(IssueError::Incomplete)?;
+        .ok_or(IssueError::Incomplete)?
+        .in_series_of(dose.primary_doses);
         if self.certificates.issue(&certificate).await? {
             self.aws.metrics.count(Counter::Certificates, "issued");
             tracing::info!(target: WAY, trace = record.trace(), "a certificate was issued");

@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use bukti_domain::BirthDate;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -157,6 +158,18 @@ pub fn date(locale: Locale, date: Date) -> String {
     )
 }
 
+/// A birth date as it is written out, as far as it is known: `24 Januari 1989`, `Januari 1989`, `1989`.
+pub fn birth_date(locale: Locale, born: BirthDate) -> String {
+    match (born.to_day(), born.month()) {
+        (Some(day), _) => date(locale, day),
+        (None, Some(month)) => {
+            let month = text(locale, &format!("common.month_{month}")).to_owned();
+            fill(locale, "common.month_year", &[("month", &month), ("year", &born.year().to_string())])
+        }
+        (None, None) => born.year().to_string(),
+    }
+}
+
 /// Which dose of how many it is, `Dosis 1 dari 2`; beyond the series it is a booster. Where no series is counted, just
 /// which it is.
 pub fn dose(locale: Locale, number: u8, total: Option<u8>) -> String {
@@ -176,11 +189,12 @@ mod tests {
     use super::*;
 
     /// Names, and words that are the same in both languages.
-    const SAME: [&str; 10] = [
+    const SAME: [&str; 11] = [
         "common.date",
         "common.month_11",
         "common.month_4",
         "common.month_9",
+        "common.month_year",
         "document.spelling",
         "document.wordmark",
         "site.disease.covid-19",
@@ -245,6 +259,12 @@ mod tests {
                 assert!(!written.contains("month"), "{written}");
             }
         }
+    }
+
+    #[test]
+    fn birth_dates_are_written_out_as_far_as_they_are_known() {
+        let written = |born| birth_date(Locale::Id, BirthDate::parse(born).unwrap());
+        assert_eq!(["1989-05-24", "1989-05", "1989"].map(written), ["24 Mei 1989", "Mei 1989", "1989"]);
     }
 
     #[test]

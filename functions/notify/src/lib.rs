@@ -23,7 +23,7 @@ use bukti_aws::{
     DownloadRecord, Downloads, LinkRecord, Links, Notifications, Occasion, OpenError, Sms, SmsError,
     SmsReason, StoreError, Token, WAY, each_record,
 };
-use bukti_domain::{CaseNumber, CaseState, PhoneNumber};
+use bukti_domain::{CaseNumber, CaseState, PhoneNumber, Verdict};
 use bukti_locales::{Locale, fill};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -131,6 +131,13 @@ impl Notify {
         let before = DoseRecord::from_image(record.change.old_image);
         let after = DoseRecord::from_image(record.change.new_image);
         let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
+        if after.verdict == Verdict::Retracted {
+            return if before.verdict == Verdict::Retracted {
+                Ok(())
+            } else {
+                self.tell_of_retraction(&after).await
+            };
+        }
         // One that was incomplete for a while may have been so when its certificate was to be told of.
         let is_whole_again = before.certificate_id.is_none() && after.certificate_id.is_some();
         if before.phone_version == after.phone_version && before.again_at == after.again_at && !is_whole_again
@@ -160,6 +167,21 @@ impl Notify {
         };
         let Some(phone) = dose.phone else { return Ok(()) };
         self.send_link(&Occasion::dose(record), record, None, &phone, text).await
+    }
+
+    /// Tells the holder of a certificate that the facility took its dose back.
+    async fn tell_of_retraction(&self, record: &DoseRecord) -> Result<(), NotifyError> {
+        let Some(id) = record.latest_certificate(&self.aws.keys) else { return Ok(()) };
+        let Some(phone) = record.dose(&self.aws.keys)?.phone else { return Ok(()) };
+        if self.certificates.of_id(&id).await?.is_none() {
+            // Retracted before there was anything to be told of.
+            return Ok(());
+        }
+        self.send_once(&Occasion::retracted(record), &phone, Paid::InAnyCase, async |_| {
+            let helpdesk = short_phone(&self.aws.settings.helpdesk_phone);
+            Ok(fill(Locale::Id, "sms.retracted", &[("helpdesk", &helpdesk)]))
+        })
+        .await
     }
 
     /// Tells the owner of the phone that a dose had before. Nothing is in it of whose dose it is, or of the new phone.

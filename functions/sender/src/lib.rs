@@ -3,6 +3,7 @@
 //! What is sent is a job whose name follows from sender and content. Whoever gets no answer sends the same again, and gets the
 //! answer of the first time.
 
+mod capability;
 mod outcome;
 
 use bukti_aws::{Aws, FeedProblem, Feeds, JobRecord, JobState, Jobs, Sender};
@@ -30,6 +31,7 @@ pub struct Senders {
     feeds: Feeds,
     jobs: Jobs,
     guard: Guard,
+    site_url: String,
 }
 
 impl Senders {
@@ -41,6 +43,7 @@ impl Senders {
             feeds: Feeds::new(aws),
             jobs: Jobs::new(aws),
             guard: Guard::new(aws),
+            site_url: aws.settings.site_url.clone(),
         }
     }
 
@@ -52,6 +55,9 @@ impl Senders {
     }
 
     async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
+        if caller.endpoint() == ("GET", "/api/fhir/metadata") {
+            return Ok(capability::statement(&self.site_url));
+        }
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let key = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().trim();
         let sender = self.senders.of_key(key, now).await?;
@@ -76,8 +82,14 @@ impl Senders {
         if sent.len() > LONGEST_BODY {
             return Err(Failure::new(ProblemCode::BodyTooLarge));
         }
-        let lines = read(sent)?;
+        if is_xml(request, sent) {
+            return Err(Failure::new(ProblemCode::UnsupportedMediaType));
+        }
         let job = self.senders.job(sender, sent);
+        // The same again was received when it first was: where nothing else says when its rows were sent, they stay the same.
+        let received_at = self.jobs.get(&job).await?.map_or(now, |job| job.updated_at);
+        let mut reader = FeedReader::new(received_at);
+        let lines = read(&mut reader, sent)?;
         let told = self.rows.keep(Source { job: &job, sender: Some(sender) }, &lines).await?;
 
         let (rows, totals) = (told.len() as u64, totals(&told));
@@ -91,13 +103,13 @@ impl Senders {
             rows_kept: rows,
             totals: totals.clone(),
             report: Some(Feeds::report_key(&job)),
-            updated_at: now,
+            updated_at: received_at,
             ..JobRecord::default()
         };
         self.jobs.end(&job, &record).await?;
         tracing::info!(job, rows, sender = sender.kind(), "doses were sent");
         if is_fhir(request) {
-            return Ok(outcome::of_rows(&told));
+            return Ok(outcome::of_rows(&told, reader.fhir()));
         }
         let rows = told.into_iter().map(row_answer).collect();
         Ok(json(200, &DosesAnswer { job, rows, totals }))
@@ -145,8 +157,8 @@ impl Senders {
 }
 
 /// Reads what was sent to its end, before anything of it is kept.
-fn read(sent: &[u8]) -> Result<Vec<Line>, Failure> {
-    let (mut reader, mut lines) = (FeedReader::default(), Vec::new());
+fn read(reader: &mut FeedReader, sent: &[u8]) -> Result<Vec<Line>, Failure> {
+    let mut lines = Vec::new();
     let mut rest = Some(sent);
     while let Some(piece) = rest {
         rest = reader.push(piece, &mut lines).map_err(unreadable)?;
@@ -179,8 +191,19 @@ fn row_answer(told: Told) -> RowAnswer {
     }
 }
 
-/// Whether a request says that it brings FHIR (R4, 2.1.0.6: `application/fhir+json`).
+/// Whether a request says that it brings FHIR, also in a form that is not read (R4, 2.1.0.6: `application/fhir+json`).
 fn is_fhir(request: &Request) -> bool {
+    media_type(request).starts_with("application/fhir+")
+}
+
+/// Whether a request brings XML, as FHIR may be written.
+fn is_xml(request: &Request, sent: &[u8]) -> bool {
+    let media_type = media_type(request);
+    media_type.ends_with("/xml") || media_type.ends_with("+xml") || sent.trim_ascii_start().starts_with(b"<")
+}
+
+/// The media type of a request's body, in lower case and without its parameters.
+fn media_type(request: &Request) -> String {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(outcome::FHIR)
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

@@ -1,8 +1,10 @@
-//! Answers in FHIR R4 (HL7): an OperationOutcome, with an issue for each row.
+//! Answers in FHIR (HL7; the same in R4 and R5): an OperationOutcome, with an issue for each row. `details` has the codes,
+//! `diagnostics` a sentence in English, and no array is empty, which FHIR forbids.
 
 use bukti_domain::Outcome;
 use bukti_http::{Answer, media_type};
-use bukti_intake::Told;
+use bukti_intake::{FhirKind, Told};
+use bukti_locales::{Locale, text};
 use bukti_wire::{Problem, ProblemCode};
 use lambda_http::Body;
 use serde::Serialize;
@@ -25,6 +27,7 @@ struct OperationOutcome {
 struct Issue {
     severity: &'static str,
     code: &'static str,
+    #[serde(skip_serializing_if = "Concept::is_empty")]
     details: Concept,
     #[serde(skip_serializing_if = "String::is_empty")]
     diagnostics: String,
@@ -34,6 +37,7 @@ struct Issue {
 
 #[derive(Serialize)]
 struct Concept {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     coding: Vec<Coding>,
     #[serde(skip_serializing_if = "String::is_empty")]
     text: String,
@@ -45,9 +49,28 @@ struct Coding {
     code: &'static str,
 }
 
-/// What became of each entry.
-pub(crate) fn of_rows(rows: &[Told]) -> Answer {
-    render(bukti_http::json(200, &outcome(rows.iter().map(issue).collect())))
+impl Concept {
+    fn is_empty(&self) -> bool {
+        self.coding.is_empty() && self.text.is_empty()
+    }
+}
+
+/// What became of each row. A transaction of which nothing was kept is a failure as a whole (R4, 3.1.0.11.1).
+pub(crate) fn of_rows(rows: &[Told], kind: Option<FhirKind>) -> Answer {
+    let mut issues: Vec<Issue> = rows.iter().map(|told| issue(told, kind)).collect();
+    let is_refused = kind == Some(FhirKind::Transaction)
+        && !rows.is_empty()
+        && rows.iter().all(|told| told.outcome == Outcome::Rejected);
+    if issues.is_empty() {
+        issues.push(Issue {
+            severity: "information",
+            code: "informational",
+            details: Concept { coding: Vec::new(), text: String::new() },
+            diagnostics: "Nothing was to be done: there is no Immunization in it.".to_owned(),
+            expression: Vec::new(),
+        });
+    }
+    render(bukti_http::json(if is_refused { 422 } else { 200 }, &outcome(issues)))
 }
 
 /// An answer that is a problem, as an OperationOutcome of the same status; another as it is.
@@ -68,8 +91,8 @@ pub(crate) fn of_problem(answer: Answer) -> Answer {
     let places = problem.errors.into_iter().map(|error| Issue {
         severity: "error",
         code: "structure",
+        diagnostics: format!("{}: {}", error.field, error.code),
         details: Concept { coding: Vec::new(), text: error.code },
-        diagnostics: error.field,
         expression: Vec::new(),
     });
     let issues = std::iter::once(whole).chain(places).collect();
@@ -89,9 +112,9 @@ fn render(mut answer: Answer) -> Answer {
     answer
 }
 
-fn issue(told: &Told) -> Issue {
+fn issue(told: &Told, kind: Option<FhirKind>) -> Issue {
     let (severity, code) = match told.outcome {
-        Outcome::Issued | Outcome::Superseded => ("information", "informational"),
+        Outcome::Issued | Outcome::Superseded | Outcome::Retracted => ("information", "informational"),
         Outcome::Duplicate => ("information", "duplicate"),
         Outcome::Incomplete => ("warning", "incomplete"),
         Outcome::Held => ("warning", "business-rule"),
@@ -106,9 +129,39 @@ fn issue(told: &Told) -> Issue {
             coding: codes.map(|code| Coding { system: OUTCOMES, code }).collect(),
             text: String::new(),
         },
-        diagnostics: told.event_id.clone(),
-        expression: vec![format!("Bundle.entry[{}]", told.line.saturating_sub(1))],
+        diagnostics: sentence(told, kind),
+        expression: match kind {
+            Some(FhirKind::Bundle | FhirKind::Transaction) => {
+                vec![format!("Bundle.entry[{}].resource", told.line.saturating_sub(1))]
+            }
+            Some(FhirKind::Resource) => vec!["Immunization".to_owned()],
+            // A line has no FHIRPath; the sentence names it.
+            Some(FhirKind::Lines) | None => Vec::new(),
+        },
     }
+}
+
+/// What became of a row, for people to read: `Event PCARE-1: rejected. Look at: NIK (must have 16 digits).`
+fn sentence(told: &Told, kind: Option<FhirKind>) -> String {
+    let place = match kind {
+        Some(FhirKind::Lines) | None => format!("Line {}, event {}", told.line, told.event_id),
+        _ => format!("Event {}", told.event_id),
+    };
+    let outcome = match told.outcome {
+        Outcome::Issued => "complete, the certificate is being issued",
+        Outcome::Incomplete => "kept, but incomplete",
+        Outcome::Held => "held, since its data contradict each other",
+        Outcome::Rejected => "rejected, nothing was kept",
+        Outcome::Duplicate => "a duplicate, nothing changed",
+        Outcome::Superseded => "replaced by a later version",
+        Outcome::Retracted => "retracted, its certificate is revoked",
+    };
+    let reason = |code: &str| text(Locale::En, &format!("diagnosis.reason.{code}")).to_owned();
+    let reasons: Vec<String> = told.reasons.iter().map(|it| reason(it.code())).collect();
+    if reasons.is_empty() {
+        return format!("{place}: {outcome}.");
+    }
+    format!("{place}: {outcome}. Check: {}.", reasons.join("; "))
 }
 
 /// FHIR's issue type (R4, value set `issue-type`) of a problem.
@@ -117,6 +170,7 @@ fn issue_type(code: ProblemCode) -> &'static str {
         ProblemCode::ApiKeyWrong => "login",
         ProblemCode::ForeignOrigin | ProblemCode::Misdirected => "forbidden",
         ProblemCode::NotFound => "not-found",
+        ProblemCode::UnsupportedMediaType => "not-supported",
         ProblemCode::BodyTooLarge | ProblemCode::TooManyRows => "too-costly",
         ProblemCode::TooManyRequests => "throttled",
         ProblemCode::Unavailable => "transient",

@@ -2,7 +2,7 @@
 //! quick downloads, the vaccines, the API document.
 
 use bukti_aws::{Aws, Counter, Doses, DownloadFacts, Downloads};
-use bukti_domain::{PersonName, diagnosis, parse_date, vaccine_named, vaccines};
+use bukti_domain::{BirthDate, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
 use bukti_http::{
     Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field,
     identity_field, json, public_json, read_json,
@@ -95,7 +95,7 @@ impl Status {
         let mut errors = Vec::new();
         let name = field("name", &asked.name, PersonName::parse, &mut errors);
         let identity = identity_field(asked.nik.as_deref(), asked.passport.as_deref(), &mut errors);
-        let birth_date = field("birth_date", &asked.birth_date, parse_date, &mut errors);
+        let birth_date = field("birth_date", &asked.birth_date, BirthDate::parse, &mut errors);
         let vaccination_date = field("vaccination_date", &asked.vaccination_date, parse_date, &mut errors);
         let vaccine = field("vaccine", &asked.vaccine, vaccine_named, &mut errors);
         let (Some(name), Some(identity), Some(birth_date), Some(vaccination_date), Some(vaccine)) =

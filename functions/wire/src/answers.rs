@@ -1,6 +1,6 @@
 //! What the functions answer.
 
-use bukti_domain::{Actor, DiagnosisCode, DiseaseName, NextStep, Reason, Vaccine, iso_date};
+use bukti_domain::{Actor, BirthDate, DiagnosisCode, DiseaseName, NextStep, Reason, Vaccine, iso_date};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -270,10 +270,9 @@ pub struct Certificate {
     /// The identity number, masked.
     #[cfg_attr(feature = "openapi", schema(example = "••••••••••••6246"))]
     pub identity: String,
-    /// The birth date.
-    #[serde(with = "iso_date")]
-    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date))]
-    pub birth_date: Date,
+    /// The birth date: `YYYY-MM-DD`, or `YYYY-MM` or `YYYY` where the passport says no more.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = r"^\d{4}(-\d{2}){0,2}$", example = "1989-01-24"))]
+    pub birth_date: BirthDate,
     /// Which dose, from 1.
     pub dose_number: u8,
     /// How many doses the series has, where the certificate counts them: an international one (ICVP) does not.

@@ -119,17 +119,19 @@ operations! {
     resend: post "/api/helpdesk/doses/{dose}/sms", "helpdesk", "Send the link to a certificate to the registered phone once more",
         body ResendRequest, params (("dose" = String, Path, description = "Id of a dose")),
         answers (status = 202), problems [400, 401, 403, 404, 409, 413, 422];
-    send_doses: post "/api/intake/doses", "intake", "Send doses, at most 1,000 in 1 MiB; what is larger is dropped as a file. A FHIR Bundle is answered with an OperationOutcome, also where it is refused. The same may be sent again and is answered the same",
+    send_doses: post "/api/intake/doses", "intake", "Send doses, at most 1,000 in 1 MiB; what is larger is dropped as a file. FHIR is answered with an OperationOutcome, also where it is refused. The same may be sent again and is answered the same",
         bodies (
-            description = "CSV with a header; NDJSON, an object of the CSV's columns on each line; or a FHIR R4 Bundle of Immunization and Patient",
+            description = "CSV with a header; NDJSON, an object of the CSV's columns on each line; or FHIR R4 or R5: a Bundle of Immunization and Patient (one of the type transaction is kept as a whole or not at all), one Immunization, or Bulk Data NDJSON",
             content((String = "text/csv"), (String = "application/x-ndjson"), (Value = "application/fhir+json"))
         ),
         key (("api_key" = [])),
-        answers (status = 200, content((DosesAnswer = "application/json"), (Value = "application/fhir+json"))), problems [401, 403, 413, 422, 429];
+        answers (status = 200, content((DosesAnswer = "application/json"), (Value = "application/fhir+json"))), problems [401, 403, 413, 415, 422, 429];
     job: get "/api/intake/jobs/{job}", "intake", "How a job stands, with its report",
         key (("api_key" = [])),
         params (("job" = String, Path, description = "A job, as `/api/intake/doses` or `bukti import` named it"), ("after" = Option<u32>, Query, description = "`next` of the page before")),
         answers (status = 200, body = JobAnswer), problems [401, 404, 422, 429];
+    metadata: get "/api/fhir/metadata", "intake", "The CapabilityStatement of the FHIR intake",
+        answers (status = 200, description = "FHIR R4 CapabilityStatement", content_type = "application/fhir+json");
 }
 
 /// How senders of doses say who they are, and that who sends FHIR is answered so.

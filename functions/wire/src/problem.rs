@@ -32,6 +32,8 @@ problem_codes! {
     BodyTooLarge = "body_too_large" 413,
     /// The headers are longer than any right ones.
     HeadersTooLarge = "headers_too_large" 431,
+    /// The body is of a media type that is not read, such as FHIR's XML.
+    UnsupportedMediaType = "unsupported_media_type" 415,
     /// Some fields are missing or wrong: see `errors`.
     InvalidInput = "invalid_input" 422,
     /// No such address.

@@ -77,4 +77,5 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/helpdesk/doses/{dose}/sms", Function::Helpdesk),
     route("POST", "/api/intake/doses", Function::Sender),
     route("GET", "/api/intake/jobs/{job}", Function::Sender),
+    route("GET", "/api/fhir/metadata", Function::Sender),
 ];

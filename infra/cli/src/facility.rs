@@ -84,6 +84,8 @@ pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
 fn is_for_the_facility(verdict: Verdict, reasons: &[Reason]) -> bool {
     match verdict {
         Verdict::Incomplete | Verdict::Held => true,
+        // The facility said so itself.
+        Verdict::Retracted => false,
         // Nobody can do anything about it: the booklet stays valid.
         Verdict::Rejected => reasons != [Reason::VaccinationBeforeIcvp],
         Verdict::Complete => {

@@ -291,7 +291,7 @@ impl Sample {
                 tanggal_vaksinasi: day.to_string(),
                 kode_faskes: code.to_owned(),
                 nama_faskes: facility.to_owned(),
-                event_id: String::new(),
+                ..FeedRow::default()
             };
             self.add_event(row, day, phone);
             day = day + days(if dose == 1 { 28 } else { 120 }) + days(self.random.random_range(0..20));

@@ -83,7 +83,7 @@ impl Asking {
         let wrong = [
             check(Field::Name, &name, PersonName::parse(&name)),
             self.identity.check(),
-            self.birth_date.check().err(),
+            self.identity.birth_date(self.birth_date).err(),
         ];
         let wrong: Vec<_> = wrong.into_iter().flatten().collect();
         if wrong.is_empty() { self.go(Step::Vaccination) } else { self.form.problems.set(wrong) }
@@ -92,7 +92,8 @@ impl Asking {
     fn send(self) {
         let vaccine = self.vaccine.get_untracked();
         let chosen = (!vaccine.is_empty()).then_some(());
-        let (birth, vaccination) = (self.birth_date.check(), self.vaccination_date.check());
+        let birth = self.identity.birth_date(self.birth_date);
+        let vaccination = self.vaccination_date.check();
         let wrong = [vaccination.err(), check(Field::Vaccine, &vaccine, chosen), self.captcha.check()];
         let wrong = wrong.into_iter().flatten().collect();
         let (Ok(birth), Ok(vaccination)) = (birth, vaccination) else {

@@ -1,7 +1,7 @@
 //! `/s/:token`: the link of an SMS.
 
+use bukti_domain::BirthDate;
 use bukti_wire::{DocumentForm, LinkAnswer, LinkRefusal, LinkRequest};
-use jiff::civil::Date;
 use leptos::prelude::*;
 
 use crate::api;
@@ -21,7 +21,7 @@ const MARGIN: i64 = 5;
 struct Opened {
     answer: LinkAnswer,
     /// For the document in another form, or at another address, once this one has expired. Kept nowhere else.
-    birth_date: Date,
+    birth_date: BirthDate,
     /// Unix time until which the document's address is good.
     until: i64,
 }
@@ -41,7 +41,7 @@ struct SmsLink {
 impl SmsLink {
     /// Opens the link with the birth date.
     fn open(self) {
-        let date = match self.birth_date.check() {
+        let date = match self.birth_date.check_birth_date() {
             Ok(date) => date,
             Err(problem) => return self.form.send(vec![problem], async { Ok(()) }),
         };
@@ -82,7 +82,7 @@ impl SmsLink {
         });
     }
 
-    async fn ask(self, birth_date: Date, form: DocumentForm) -> Result<Opened, api::Failure> {
+    async fn ask(self, birth_date: BirthDate, form: DocumentForm) -> Result<Opened, api::Failure> {
         let request = LinkRequest {
             token: self.token.get_value(),
             birth_date: birth_date.to_string(),

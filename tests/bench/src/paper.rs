@@ -4,7 +4,7 @@
 
 use bukti_document::Certificate;
 use bukti_domain::Publisher;
-use bukti_locales::{Locale, date, dose, fill, text};
+use bukti_locales::{Locale, birth_date, date, dose, fill, text};
 use serde::{Deserialize, Serialize};
 
 /// A4, in points.
@@ -106,7 +106,7 @@ fn a4(certificate: &Certificate<'_>, publisher: &Publisher) -> Vec<Line> {
     page.label(MARGIN, 250.0, "identity");
     page.line(MARGIN, 267.0, 13.0, false, &certificate.identity);
     page.label(230.0, 250.0, "birth_date");
-    page.date(230.0, 267.0, certificate.birth_date);
+    page.date(230.0, 267.0, certificate.birth_date.first_day());
 
     for (locale, y, size, bold) in [(Locale::Id, 318.0, 19.0, true), (Locale::En, 335.0, 11.0, false)] {
         page.line(MARGIN, y, size, bold, &number(locale, certificate));
@@ -152,7 +152,7 @@ fn front(certificate: &Certificate<'_>) -> Vec<Line> {
     page.line(x + 40.0, 26.0, 5.5, false, title(Locale::En, certificate));
     page.paragraph(x, 44.0, 9.0, true, 120.0, certificate.name);
     page.line(x, 70.0, 6.5, false, &certificate.identity);
-    page.line(x, 79.0, 6.5, false, &date(Locale::Id, certificate.birth_date));
+    page.line(x, 79.0, 6.5, false, &birth_date(Locale::Id, certificate.birth_date));
     for (locale, y, size) in [(Locale::Id, 93.0, 7.5), (Locale::En, 101.0, 5.5)] {
         page.line(x, y, size, locale == Locale::Id, &number(locale, certificate));
     }

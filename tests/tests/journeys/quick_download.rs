@@ -39,7 +39,7 @@ fn catch_up(app: &TestApp, control: &FeedRow) {
 fn said(facts: &FeedRow) -> (Identity, DownloadFacts) {
     let said = DownloadFacts {
         name: facts.nama.clone(),
-        birth_date: parse_date(&facts.tanggal_lahir).unwrap(),
+        birth_date: parse_date(&facts.tanggal_lahir).unwrap().into(),
         vaccination_date: parse_date(&facts.tanggal_vaksinasi).unwrap(),
         vaccine: facts.vaksin.clone(),
     };

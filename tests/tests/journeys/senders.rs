@@ -88,11 +88,11 @@ fn a_bundle_is_answered_with_an_operation_outcome_also_where_it_is_refused() {
     let expected = json!({"resourceType": "OperationOutcome", "issue": [
         {
             "severity": "information", "code": "informational", "details": {"coding": coding(&["issued"])},
-            "diagnostics": "E1", "expression": ["Bundle.entry[0]"],
+            "diagnostics": "Event E1: complete, the certificate is being issued.", "expression": ["Bundle.entry[0].resource"],
         },
         {
             "severity": "error", "code": "invalid", "details": {"coding": coding(&["rejected", "nik_malformed"])},
-            "diagnostics": "E2", "expression": ["Bundle.entry[1]"],
+            "diagnostics": "Event E2: rejected, nothing was kept. Check: NIK (must have 16 digits).", "expression": ["Bundle.entry[1].resource"],
         },
     ]});
     assert_eq!(answer.json(), expected);
@@ -109,6 +109,93 @@ fn a_bundle_is_answered_with_an_operation_outcome_also_where_it_is_refused() {
         assert_eq!(issue["details"]["coding"][0]["code"], code);
         assert_eq!((&issue["severity"], &issue["code"]), (&json!("error"), &json!(kind)));
     }
+}
+
+/// No array of a resource is empty, which FHIR forbids.
+fn assert_no_empty_arrays(resource: &Value) {
+    match resource {
+        Value::Array(values) => {
+            assert!(!values.is_empty());
+            values.iter().for_each(assert_no_empty_arrays);
+        }
+        Value::Object(fields) => fields.values().for_each(assert_no_empty_arrays),
+        _ => {}
+    }
+}
+
+#[test]
+fn fhir_transactions_are_kept_as_a_whole_or_refused_as_one() {
+    let app = TestApp::start();
+    let key = key(&app, ["--hub", "satudata"]);
+    let typed = |kind: &str, rows: &[FeedRow]| {
+        let mut file: Value = serde_json::from_slice(&bundle(rows)).unwrap();
+        file["type"] = json!(kind);
+        file.to_string().into_bytes()
+    };
+    let bad = FeedRow { nik: "31".into(), ..dose("E2") };
+    let refused = send(&app, &key, FHIR, &typed("transaction", &[dose("E1"), bad.clone()]));
+    let outcome = refused.json();
+    let codes = |at: usize| outcome["issue"][at]["details"]["coding"][1]["code"].clone();
+    assert_eq!(
+        (refused.status, codes(0), codes(1)),
+        (422, json!("transaction_refused"), json!("nik_malformed"))
+    );
+    assert_no_empty_arrays(&outcome);
+    app.settle();
+    assert_eq!(app.messages(), []);
+
+    let batch = send(&app, &key, FHIR, &typed("batch", &[dose("E1"), bad]));
+    assert_eq!(batch.status, 200);
+    let kept = send(&app, &key, FHIR, &typed("transaction", &[dose("E3")]));
+    assert_eq!(
+        (kept.status, &kept.json()["issue"][0]["details"]["coding"][0]["code"]),
+        (200, &json!("issued"))
+    );
+    let empty = send(&app, &key, FHIR, br#"{"resourceType":"Bundle","type":"batch"}"#);
+    assert_eq!((empty.status, &empty.json()["issue"][0]["severity"]), (200, &json!("information")));
+    assert_no_empty_arrays(&empty.json());
+}
+
+#[test]
+fn fhir_says_what_it_can_do_and_refuses_xml() {
+    let app = TestApp::start();
+    let statement = app.caller().send("GET", "/api/fhir/metadata", &[], b"");
+    assert_eq!((statement.status, statement.header("content-type")), (200, Some(FHIR)));
+    let statement = statement.json();
+    assert_eq!(
+        (&statement["resourceType"], &statement["fhirVersion"], &statement["rest"][0]["mode"]),
+        (&json!("CapabilityStatement"), &json!("4.0.1"), &json!("server"))
+    );
+    assert_no_empty_arrays(&statement);
+
+    let key = key(&app, ["--hub", "satudata"]);
+    let xml = b"<Bundle xmlns=\"http://hl7.org/fhir\"/>";
+    for kind in ["application/fhir+xml", "application/fhir+xml; fhirVersion=4.0", "text/xml", FHIR] {
+        let refused = send(&app, &key, kind, xml);
+        assert_eq!(refused.status, 415, "{kind}");
+        if kind.starts_with("application/fhir") {
+            assert_eq!(refused.header("content-type"), Some(FHIR));
+            assert_eq!(refused.json()["issue"][0]["code"], "not-supported");
+            assert_no_empty_arrays(&refused.json());
+        }
+    }
+    let json = send(&app, &key, "application/fhir+json; fhirVersion=5.0", &bundle(&[dose("E1")]));
+    assert_eq!(json.status, 200);
+}
+
+/// What says no time of its own was sent when it was received; the same again is the same job, and changes nothing.
+#[test]
+fn fhir_without_a_time_was_sent_when_it_was_received() {
+    let app = TestApp::start();
+    let key = key(&app, ["--hub", "satudata"]);
+    let mut file: Value = serde_json::from_slice(&bundle(&[dose("E1")])).unwrap();
+    file["entry"][0]["resource"].as_object_mut().unwrap().remove("meta");
+    let file = file.to_string().into_bytes();
+    let first = send(&app, &key, FHIR, &file);
+    assert_eq!(first.json()["issue"][0]["details"]["coding"][0]["code"], "issued");
+    assert_eq!(send(&app, &key, FHIR, &file).body, first.body);
+    app.settle();
+    assert_eq!(app.messages().len(), 1);
 }
 
 #[test]

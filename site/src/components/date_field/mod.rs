@@ -1,5 +1,6 @@
 //! A date, typed in three fields.
 
+use bukti_domain::BirthDate;
 use jiff::civil::Date;
 use leptos::prelude::*;
 
@@ -22,8 +23,17 @@ impl TypedDate {
 
     /// The date, or what is wrong with it.
     pub fn check(self) -> Result<Date, FieldProblem> {
+        self.read(input::date)
+    }
+
+    /// The birth date, which may lack its day and month, or what is wrong with it.
+    pub fn check_birth_date(self) -> Result<BirthDate, FieldProblem> {
+        self.read(input::birth_date)
+    }
+
+    fn read<T>(self, read: impl Fn(&str, &str, &str) -> Option<T>) -> Result<T, FieldProblem> {
         let typed = self.parts.map(|part| part.get_untracked());
-        input::date(&typed[0], &typed[1], &typed[2]).ok_or_else(|| {
+        read(&typed[0], &typed[1], &typed[2]).ok_or_else(|| {
             let empty = typed.iter().all(|part| part.trim().is_empty());
             FieldProblem { field: self.field, wrong: if empty { Wrong::Missing } else { Wrong::Invalid } }
         })

@@ -1,9 +1,9 @@
 //! Who somebody is: the identity number, or a passport.
 
-use bukti_domain::{Nik, Passport};
+use bukti_domain::{BirthDate, Nik, Passport};
 use leptos::prelude::*;
 
-use crate::components::TextField;
+use crate::components::{TextField, TypedDate};
 use crate::form::{Field, FieldProblem, Form, check};
 use crate::language::tr;
 
@@ -32,6 +32,15 @@ impl TypedIdentity {
             check(Field::Passport, &passport, Passport::parse(&passport))
         } else {
             check(Field::Nik, &nik, Nik::parse(&nik))
+        }
+    }
+
+    /// The birth date typed beside it, which an identity card has to the day and some passports have not.
+    pub fn birth_date(self, typed: TypedDate) -> Result<BirthDate, FieldProblem> {
+        if self.with_passport.get_untracked() {
+            typed.check_birth_date()
+        } else {
+            typed.check().map(BirthDate::from)
         }
     }
 

@@ -22,7 +22,7 @@ struct Search {
 impl Search {
     fn send(self) {
         let number = self.number.get_untracked();
-        let birth_date = self.birth_date.check();
+        let birth_date = self.birth_date.check_birth_date();
         let wrong = [check(Field::CaseNumber, &number, CaseNumber::parse(&number)), birth_date.err()];
         let birth_date = birth_date.map(|date| date.to_string()).unwrap_or_default();
         self.form.send(wrong.into_iter().flatten().collect(), async move {

@@ -174,7 +174,7 @@ impl Desk {
                 let wrong = [
                     check(Field::Name, &name, PersonName::parse(&name)),
                     self.identity.check(),
-                    self.birth_date.check().err(),
+                    self.identity.birth_date(self.birth_date).err(),
                 ];
                 self.go_unless(wrong, if self.is_about_dose() { Step::Dose } else { Step::Last });
             }
@@ -222,7 +222,7 @@ impl Desk {
             name: self.name.get_untracked(),
             nik,
             passport,
-            birth_date: self.birth_date.check().ok()?.to_string(),
+            birth_date: self.identity.birth_date(self.birth_date).ok()?.to_string(),
             dose_number: self.is_about_dose().then(|| self.dose_number.get_untracked().trim().to_owned()),
             vaccine: is_missing.then(|| self.vaccine.get_untracked()),
             vaccination_date,

@@ -11,11 +11,12 @@ use crate::place::Page;
 const OTHER_TOPICS: [&str; 6] = ["no_code", "link_dead", "wrong_data", "no_phone", "keep", "verify"];
 
 /// The diagnoses that mean no certificate or no SMS, in the order in which a dose meets them.
-const CAUSES: [DiagnosisCode; 11] = [
+const CAUSES: [DiagnosisCode; 12] = [
     DiagnosisCode::DoseNotReceived,
     DiagnosisCode::DoseIncomplete,
     DiagnosisCode::DoseHeld,
     DiagnosisCode::DoseRejected,
+    DiagnosisCode::DoseRetracted,
     DiagnosisCode::DoseBeforeIcvp,
     DiagnosisCode::CertificateBeingMade,
     DiagnosisCode::CertificateIssuedPhoneMissing,

@@ -1,0 +1,156 @@
+//! Birth dates, which not everybody knows to the day.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::parse_date;
+
+/// A birth date as an identity document has it: to the day, or the month or the year alone.
+///
+/// Some passports carry no day or month of birth. The EU Digital COVID Certificate (`dob`, JSON schema 1.3.x) and the
+/// WHO's ICVP write such dates as `1989-01` and `1989` (ISO 8601, reduced precision), and so do feeds, FHIR and this type's
+/// text form.
+///
+/// ```
+/// use bukti_domain::BirthDate;
+/// let known = BirthDate::parse("1989-01").unwrap();
+/// assert!(known.is_matched_by(BirthDate::parse("1989-01-24").unwrap()));
+/// assert!(!known.is_matched_by(BirthDate::parse("1989").unwrap()));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct BirthDate {
+    /// The first day that it can be.
+    first: Date,
+    precision: Precision,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Precision {
+    Year,
+    Month,
+    Day,
+}
+
+impl BirthDate {
+    /// Reads `YYYY-MM-DD`, `YYYY-MM` or `YYYY`. `None` for anything else, and where there is no such day or month.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (first, precision) = match text.len() {
+            4 => (parse_date(&format!("{text}-01-01")), Precision::Year),
+            7 => (parse_date(&format!("{text}-01")), Precision::Month),
+            _ => (parse_date(text), Precision::Day),
+        };
+        Some(Self { first: first?, precision })
+    }
+
+    /// The date, where it is known to the day.
+    pub fn to_day(self) -> Option<Date> {
+        (self.precision == Precision::Day).then_some(self.first)
+    }
+
+    /// The first day that it can be.
+    pub fn first_day(self) -> Date {
+        self.first
+    }
+
+    /// The year.
+    pub fn year(self) -> i16 {
+        self.first.year()
+    }
+
+    /// The month, 1 to 12, where it is known.
+    pub fn month(self) -> Option<i8> {
+        (self.precision >= Precision::Month).then(|| self.first.month())
+    }
+
+    /// Whether somebody who gives this date knows all that is on record. They may give more, since people know their birthday
+    /// even where their passport does not.
+    pub fn is_matched_by(self, given: BirthDate) -> bool {
+        let month = self.month().is_none_or(|month| given.month() == Some(month));
+        let day = self.to_day().is_none_or(|day| given.to_day() == Some(day));
+        self.year() == given.year() && month && day
+    }
+}
+
+impl From<Date> for BirthDate {
+    fn from(first: Date) -> Self {
+        Self { first, precision: Precision::Day }
+    }
+}
+
+/// As it is parsed. Personal: for documents, sealed fields and keyed hashes.
+impl fmt::Display for BirthDate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month) = (self.year(), self.first.month());
+        match self.precision {
+            Precision::Year => write!(formatter, "{year:04}"),
+            Precision::Month => write!(formatter, "{year:04}-{month:02}"),
+            Precision::Day => self.first.fmt(formatter),
+        }
+    }
+}
+
+impl fmt::Debug for BirthDate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("BirthDate(…)")
+    }
+}
+
+impl Serialize for BirthDate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for BirthDate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        // The text is not in the error: it is personal.
+        Self::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom("not a birth date, YYYY-MM-DD, YYYY-MM or YYYY"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> BirthDate {
+        BirthDate::parse(text).unwrap()
+    }
+
+    #[test]
+    fn reads_three_precisions_and_writes_them_back() {
+        for text in ["1989-01-24", "1989-01", "1989", "2004-02-29"] {
+            assert_eq!(read(text).to_string(), text);
+            assert_eq!(serde_json::to_string(&read(text)).unwrap(), format!("\"{text}\""));
+        }
+        for text in
+            ["", "89", "1989-13", "1989-1", "1989-02-30", "1989-00", "19890124", "1989-01-24T00:00", "198é"]
+        {
+            assert!(BirthDate::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn is_matched_by_what_is_as_precise_or_more() {
+        for (known, given, matched) in [
+            ("1989", "1989", true),
+            ("1989", "1989-01-24", true),
+            ("1989-01", "1989-01-24", true),
+            ("1989-01-24", "1989-01-24", true),
+            ("1989-01-24", "1989-01", false),
+            ("1989-01", "1989", false),
+            ("1989", "1990-01-24", false),
+            ("1989-01", "1989-02-24", false),
+        ] {
+            assert_eq!(read(known).is_matched_by(read(given)), matched, "{known} {given}");
+        }
+    }
+
+    #[test]
+    fn debug_masks_the_date() {
+        assert_eq!(format!("{:?}", read("1989-01-24")), "BirthDate(…)");
+    }
+}

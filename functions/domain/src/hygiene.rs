@@ -1,0 +1,299 @@
+//! Text hygiene: what senders, spreadsheets and keyboards leave in a text is removed once, where the text comes in.
+//!
+//! | function | used at |
+//! |---|---|
+//! | [`clean`] | every text of a feed, of a request body and of the command line |
+//! | [`clean_code`] | every field that is a number, a date or a code: digits and letters of other widths and scripts become ASCII |
+//! | [`is_placeholder`] | fields of a feed: `null`, `-`, `tidak ada` and the like stand for nothing |
+//!
+//! All of them are idempotent, and ASCII text without artefacts is returned as it is.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use deunicode::deunicode_char;
+use serde::Deserialize;
+use unicode_normalization::UnicodeNormalization;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+
+/// Texts that stand for an empty field, in lower case. `machine` ones are written by programs (a database's null, a
+/// spreadsheet's error value); `typed` ones by people at a facility.
+const PLACEHOLDERS: &str = include_str!("../placeholders.json");
+
+/// A text without what is invisible or an artefact: composed (NFC), without control and format characters (zero-width
+/// characters, bidi marks and isolates, word joiner, byte order mark, soft hyphen), every space and line break as a
+/// space, every dash as a hyphen, without a spreadsheet's leading apostrophe or `="…"`, and trimmed.
+///
+/// ```
+/// use bukti_domain::hygiene::clean;
+/// assert_eq!(clean("Si\u{200b}ti\u{a0}Aminah"), "Siti Aminah");
+/// assert_eq!(clean("=\"0812\u{2011}3456\""), "0812-3456");
+/// ```
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if is_plain(text) {
+        return Cow::Borrowed(text);
+    }
+    let visible = visible(text, false);
+    let mut rest = visible.trim();
+    // Artefacts nest: an apostrophe before `="…"`, quotes within it.
+    while let Some(inner) = without_artefact(rest) {
+        rest = inner.trim();
+    }
+    Cow::Owned(rest.to_owned())
+}
+
+/// As [`clean`], but line breaks stay and nothing is taken for a spreadsheet's: for texts that people write to people.
+pub fn clean_message(text: &str) -> Cow<'_, str> {
+    if is_plain(text) { Cow::Borrowed(text) } else { Cow::Owned(visible(text, true)) }
+}
+
+/// As [`clean`], for numbers, dates and codes: full-width forms and the decimal digits of all scripts become ASCII.
+///
+/// ```
+/// assert_eq!(bukti_domain::hygiene::clean_code("\u{ff10}\u{ff18}1\u{661}"), "0811");
+/// ```
+pub fn clean_code(text: &str) -> Cow<'_, str> {
+    let cleaned = clean(text);
+    if cleaned.is_ascii() {
+        return cleaned;
+    }
+    let ascii: String = cleaned.chars().map(to_ascii).collect();
+    // Full-width quotes and equals signs are artefacts only now.
+    Cow::Owned(clean(&ascii).into_owned())
+}
+
+/// Who writes a placeholder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placeholder {
+    /// A program: nothing was entered.
+    Machine,
+    /// A person: there was nothing to enter.
+    Typed,
+}
+
+/// Whether a cleaned text stands for an empty field, and who writes such a one. The list is the data file
+/// `placeholders.json`; zeros alone (`0`, `000`, `0.0`) count as typed, so ask only where zero is not a value.
+///
+/// ```
+/// use bukti_domain::hygiene::{Placeholder, is_placeholder};
+/// assert_eq!(is_placeholder("NULL"), Some(Placeholder::Machine));
+/// assert_eq!(is_placeholder("Tidak ada"), Some(Placeholder::Typed));
+/// assert_eq!(is_placeholder("B123"), None);
+/// ```
+pub fn is_placeholder(text: &str) -> Option<Placeholder> {
+    let zero = text.contains('0') && text.chars().all(|character| matches!(character, '0' | '.' | ','));
+    if zero {
+        return Some(Placeholder::Typed);
+    }
+    placeholders().get(&text.to_lowercase()).copied()
+}
+
+/// The digits before the `.0` (or `,0`) that a spreadsheet or a data frame writes behind a whole number that it took for a
+/// float; `None` where the text is no such number.
+///
+/// A float has 15 to 17 significant digits: right for a phone, but a NIK of 16 digits may have changed.
+pub fn integer_of_float(text: &str) -> Option<&str> {
+    let (whole, fraction) = text.split_once(['.', ','])?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let zeros = !fraction.is_empty() && fraction.bytes().all(|byte| byte == b'0');
+    (zeros && is_number(whole.strip_prefix('+').unwrap_or(whole))).then_some(whole)
+}
+
+fn placeholders() -> &'static HashMap<String, Placeholder> {
+    #[derive(Default, Deserialize)]
+    struct File {
+        machine: Vec<String>,
+        typed: Vec<String>,
+    }
+
+    static PARSED: OnceLock<HashMap<String, Placeholder>> = OnceLock::new();
+    PARSED.get_or_init(|| {
+        // A test reads the file, so one that does not parse does not get this far.
+        let File { machine, typed } = serde_json::from_str(PLACEHOLDERS).unwrap_or_default();
+        let machine = machine.into_iter().map(|text| (text, Placeholder::Machine));
+        machine.chain(typed.into_iter().map(|text| (text, Placeholder::Typed))).collect()
+    })
+}
+
+/// Whether cleaning changes nothing: printable ASCII that begins and ends with something visible, and not with an artefact.
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ')
+        && !matches!(bytes.first(), Some(b' ' | b'\'' | b'=' | b'"'))
+        && !matches!(bytes.last(), Some(b' '))
+}
+
+fn visible(text: &str, keep_line_breaks: bool) -> String {
+    let visible = |character: char| {
+        Some(match character {
+            '\n' if keep_line_breaks => '\n',
+            _ if character.is_whitespace() => ' ',
+            _ if is_invisible(character) => return None,
+            _ if is_dash(character) => '-',
+            _ => character,
+        })
+    };
+    // What stood between a letter and its mark is gone only now, so composing comes last.
+    text.chars().filter_map(visible).nfc().collect()
+}
+
+/// The text within an artefact of a spreadsheet; `None` where there is none.
+fn without_artefact(text: &str) -> Option<&str> {
+    if let Some(rest) = text.strip_prefix('\'') {
+        return Some(rest);
+    }
+    let quoted = |text: &'_ str| text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).is_some();
+    let formula = text.strip_prefix('=').map(str::trim_start).filter(|rest| quoted(rest));
+    let text = formula.unwrap_or(text);
+    text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
+}
+
+/// Control and format characters, and what else looks like nothing: fillers, variation selectors, noncharacters.
+pub fn is_invisible(character: char) -> bool {
+    matches!(character.general_category(), GeneralCategory::Control | GeneralCategory::Format)
+        || matches!(character,
+            '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2065}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+fn is_dash(character: char) -> bool {
+    character.general_category() == GeneralCategory::DashPunctuation
+        // The hyphen bullet and the minus sign are not among them, and are used for one.
+        || matches!(character, '\u{2043}' | '\u{2212}')
+}
+
+/// The ASCII character that a full-width form or a decimal digit stands for; others as they are.
+fn to_ascii(character: char) -> char {
+    match character {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(character) - 0xff01 + 0x21).unwrap_or(character),
+        // The apostrophe of a phone's keyboard.
+        '\u{2018}' | '\u{2019}' => '\'',
+        _ if character.is_ascii() || character.general_category() != GeneralCategory::DecimalNumber => {
+            character
+        }
+        _ => deunicode_char(character).and_then(|digit| digit.parse().ok()).unwrap_or(character),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removes_invisible_characters() {
+        for (text, cleaned) in [
+            ("\u{202a}0812-3456\u{202c}", "0812-3456"),
+            ("Si\u{200b}ti", "Siti"),
+            ("Si\u{ad}ti", "Siti"),
+            ("\u{feff}Siti\u{2069}", "Siti"),
+            ("SITI\u{1}\u{9f}", "SITI"),
+            ("A\u{2060}B\u{180e}C\u{e0041}", "ABC"),
+            ("Si\u{0}ti", "Siti"),
+            ("\u{200b}", ""),
+        ] {
+            assert_eq!(clean(text), cleaned, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn reads_every_space_and_dash_as_the_usual_one() {
+        for (text, cleaned) in [
+            ("Siti\u{a0}Aminah", "Siti Aminah"),
+            ("Siti\u{3000}Aminah\u{2009}", "Siti Aminah"),
+            ("Siti\r\nAminah\t", "Siti  Aminah"),
+            ("0812\u{2011}3456\u{2013}7890", "0812-3456-7890"),
+            ("0812\u{2212}3456", "0812-3456"),
+            ("0812\u{ff0d}3456", "0812-3456"),
+        ] {
+            assert_eq!(clean(text), cleaned, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn undoes_spreadsheet_artefacts() {
+        for (text, cleaned) in [
+            ("'081234567890", "081234567890"),
+            ("=\"081234567890\"", "081234567890"),
+            ("= \"081234567890\"", "081234567890"),
+            ("'=\"0812\"", "0812"),
+            ("\"0812\"", "0812"),
+            ("''0812", "0812"),
+            ("\u{200b}'0812", "0812"),
+            ("=", "="),
+            ("\"", "\""),
+            ("=SUM(A1)", "=SUM(A1)"),
+            ("'", ""),
+            ("=\"\"", ""),
+            ("Nur'aini", "Nur'aini"),
+        ] {
+            assert_eq!(clean(text), cleaned, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn composes_after_removing() {
+        assert_eq!(clean("Nguye\u{302}\u{303}n"), "Nguyễn");
+        assert_eq!(clean("Mu\u{200b}\u{308}ller"), "Müller");
+        assert_eq!(clean("\u{212b}"), "\u{c5}");
+    }
+
+    #[test]
+    fn reads_digits_of_all_scripts_and_widths() {
+        for (text, cleaned) in [
+            ("０８１２", "0812"),
+            ("٠٨١٢", "0812"),
+            ("०८१२", "0812"),
+            ("＋６２ ８１２", "+62 812"),
+            ("\u{1d7ce}\u{1d7e1}", "09"),
+            ("ＡＢ１２", "AB12"),
+            ("\u{2019}0812", "0812"),
+            ("B\u{b2}", "B\u{b2}"),
+        ] {
+            assert_eq!(clean_code(text), cleaned, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn reads_the_decimal_digits_of_every_living_script() {
+        let digits =
+            ('\u{80}'..='\u{ffff}').filter(|it| it.general_category() == GeneralCategory::DecimalNumber);
+        let unread: Vec<char> = digits.filter(|digit| !to_ascii(*digit).is_ascii_digit()).collect();
+        assert_eq!(unread, []);
+    }
+
+    #[test]
+    fn knows_placeholders() {
+        for text in ["null", "N/A", "NaN", "None", "#N/A", "\\N", "UNKNOWN"] {
+            assert_eq!(is_placeholder(text), Some(Placeholder::Machine), "{text}");
+        }
+        for text in ["-", "--", "Tidak Ada", "tidak diketahui", "0", "0000", "0.0", "KOSONG"] {
+            assert_eq!(is_placeholder(text), Some(Placeholder::Typed), "{text}");
+        }
+        for text in ["", "B123", "???", "Nona", "10", "-5", "08"] {
+            assert_eq!(is_placeholder(text), None, "{text}");
+        }
+        assert!(placeholders().keys().all(|text| *text == text.to_lowercase() && clean(text) == *text));
+    }
+
+    #[test]
+    fn keeps_line_breaks_in_messages() {
+        assert_eq!(clean_message("Halo\u{200b}\r\n'ya'\n"), "Halo \n'ya'\n");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn cleaning_is_idempotent(text in "(\\PC|[\u{200b}'\"=\u{a0}\u{308}-]){0,24}") {
+            let once = clean(&text).into_owned();
+            proptest::prop_assert_eq!(clean(&once), &*once);
+            let code = clean_code(&text).into_owned();
+            proptest::prop_assert_eq!(clean_code(&code), &*code);
+        }
+
+        #[test]
+        fn ascii_text_stays_as_it_is(text in "[!#-&(-<>-~][ -~]{0,20}[!-~]") {
+            proptest::prop_assert_eq!(clean(&text), &*text);
+            proptest::prop_assert!(matches!(clean(&text), Cow::Borrowed(_)));
+        }
+    }
+}

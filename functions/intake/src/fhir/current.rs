@@ -1,0 +1,142 @@
+//! Which of several names, identifiers and phones is the one that counts now.
+
+use bukti_domain::{PhoneNumber, hygiene};
+
+use super::resource::{ContactPoint, HumanName, Identifier, Patient, Period};
+
+/// What several entries of a FHIR list have in common: what they are used for, and until when.
+trait Entry {
+    fn usage(&self) -> Option<&str>;
+    fn period(&self) -> Option<&Period>;
+
+    /// Whether it counted on this day (`YYYY-MM-DD`): not used formerly (`old`), and its period has not ended before.
+    fn is_current(&self, on: &str) -> bool {
+        let end = self.period().and_then(|period| period.end.as_deref()).unwrap_or_default();
+        // A period may end in a month or a year; its end is as long as what is compared with it.
+        let precision = end.len().min(10);
+        let has_ended =
+            precision > 0 && end.get(..precision).zip(on.get(..precision)).is_some_and(|(end, on)| end < on);
+        self.usage() != Some("old") && !has_ended
+    }
+}
+
+impl Entry for HumanName {
+    fn usage(&self) -> Option<&str> {
+        self.usage.as_deref()
+    }
+
+    fn period(&self) -> Option<&Period> {
+        self.period.as_ref()
+    }
+}
+
+impl Entry for Identifier {
+    fn usage(&self) -> Option<&str> {
+        self.usage.as_deref()
+    }
+
+    fn period(&self) -> Option<&Period> {
+        self.period.as_ref()
+    }
+}
+
+impl Entry for ContactPoint {
+    fn usage(&self) -> Option<&str> {
+        self.usage.as_deref()
+    }
+
+    fn period(&self) -> Option<&Period> {
+        self.period.as_ref()
+    }
+}
+
+/// The value of the identifier that counts: official before usual before others.
+pub(super) fn identifier<'a>(all: impl IntoIterator<Item = &'a Identifier>, on: &str) -> Option<String> {
+    let rank = |it: &Identifier| match it.usage.as_deref() {
+        Some("official") => 0,
+        Some("usual") => 1,
+        Some("temp") => 3,
+        _ => 2,
+    };
+    let current = all.into_iter().filter(|it| it.is_current(on));
+    let filled = current.filter(|it| it.value.as_deref().is_some_and(is_filled));
+    filled.min_by_key(|it| rank(it)).and_then(|it| it.value.clone())
+}
+
+fn is_filled(text: &str) -> bool {
+    !hygiene::clean(text).is_empty()
+}
+
+impl HumanName {
+    /// The name as a person writes it: its text, else given names and family name.
+    fn written(&self) -> String {
+        if let Some(text) = self.text.as_deref().filter(|text| is_filled(text)) {
+            return text.to_owned();
+        }
+        let given = self.given.iter().flatten().map(String::as_str);
+        let parts: Vec<&str> = given.chain(self.family.as_deref()).filter(|part| is_filled(part)).collect();
+        parts.join(" ")
+    }
+}
+
+impl Patient {
+    /// The name that counts: official before usual before others. A maiden name is a former one, and counts where there is no
+    /// other.
+    pub(super) fn current_name(&self, on: &str) -> String {
+        let rank = |it: &HumanName| match it.usage.as_deref() {
+            Some("official") => 0,
+            Some("usual") => 1,
+            Some("temp") => 3,
+            Some("nickname" | "anonymous") => 4,
+            Some("maiden") => 5,
+            _ => 2,
+        };
+        let current = self.name.iter().filter(|it| it.is_current(on) && is_filled(&it.written()));
+        current.min_by_key(|it| rank(it)).map(HumanName::written).unwrap_or_default()
+    }
+
+    /// As a feed writes it. What is neither is left as it is; `other` and `unknown` say nothing.
+    pub(super) fn sex(&self) -> String {
+        match self.gender.as_deref().unwrap_or_default() {
+            "male" => "L".to_owned(),
+            "female" => "P".to_owned(),
+            "other" | "unknown" => String::new(),
+            gender => gender.to_owned(),
+        }
+    }
+
+    /// The phone that counts: the mobile one; without one, the first that is a mobile number; each by `rank`.
+    pub(super) fn current_phone(&self, on: &str) -> String {
+        let is_phone = |it: &&ContactPoint| match it.system.as_deref() {
+            Some(system) => matches!(system, "phone" | "sms"),
+            None => it.value.as_deref().is_some_and(|value| value.starts_with("tel:")),
+        };
+        let mut phones: Vec<&ContactPoint> =
+            self.telecom.iter().filter(is_phone).filter(|it| it.is_current(on)).collect();
+        phones.retain(|it| it.value.as_deref().is_some_and(is_filled));
+        let rank =
+            |it: &ContactPoint| it.rank.as_ref().and_then(serde_json::Number::as_u64).unwrap_or(u64::MAX);
+        phones.sort_by_key(|it| (it.usage.as_deref() == Some("temp"), rank(it)));
+        let written = |it: &&ContactPoint| it.value.as_deref().map(without_scheme).unwrap_or_default();
+        let mobile = phones.iter().find(|it| it.usage.as_deref() == Some("mobile"));
+        let reachable = || phones.iter().find(|it| PhoneNumber::parse(&written(it)).is_some());
+        mobile.or_else(reachable).or(phones.first()).map(written).unwrap_or_default()
+    }
+}
+
+/// The number of a `tel:` or `sms:` URI (RFC 3966, RFC 5724); another text as it is. An extension stays, since a number with
+/// one gets no SMS.
+fn without_scheme(value: &str) -> String {
+    let value = value.trim();
+    let scheme = ["tel:", "sms:"]
+        .into_iter()
+        .find(|scheme| value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    let Some(scheme) = scheme else { return value.to_owned() };
+    let rest = &value[scheme.len()..];
+    let rest = rest.split('?').next().unwrap_or(rest);
+    let mut parts = rest.split(';');
+    let number = parts.next().unwrap_or_default();
+    let extension = parts.find(|part| part.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("ext=")));
+    let number = percent_encoding::percent_decode_str(number).decode_utf8_lossy().into_owned();
+    extension.map_or(number.clone(), |extension| format!("{number};{extension}"))
+}

@@ -1,0 +1,91 @@
+//! What the field sends is read right: the sample feed with format characters scattered over it, and the one-row cases of
+//! `../shared/field`, at the level of rows. The journey `field` takes them through the whole system.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use bukti_domain::feed::COLUMNS;
+use bukti_domain::{FeedRow, transliterate};
+use bukti_tests::{field_cases, sample_feed};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+/// What is neither seen nor heard: zero-width characters, bidi marks and isolates, word joiner, byte order mark, soft hyphen,
+/// variation selectors, control characters.
+const INVISIBLE: [char; 14] = [
+    '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{202a}', '\u{202c}', '\u{2066}', '\u{2069}',
+    '\u{2060}', '\u{feff}', '\u{ad}', '\u{fe0f}', '\u{1}', '\u{7f}',
+];
+
+fn rows_of(file: &std::path::Path) -> Vec<FeedRow> {
+    csv::Reader::from_path(file).unwrap().deserialize().map(|row| row.unwrap()).collect()
+}
+
+/// What a certificate and an SMS would say of a row.
+fn read(row: &FeedRow) -> String {
+    let now: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
+    let row = row.cleaned();
+    let (verdict, reasons) = row.judge(now);
+    let dose = row.dose();
+    let name = dose.certified_name().map(|name| {
+        let (family, given) = (name.family().to_owned(), name.given().to_owned());
+        (name.text().to_owned(), transliterate(&family), transliterate(&given), family, given)
+    });
+    let phone = dose.phone.as_ref().map(|phone| phone.e164().to_owned());
+    format!("{verdict:?} {reasons:?} {name:?} {phone:?} {}", row.content())
+}
+
+#[test]
+fn format_characters_anywhere_in_the_sample_feed_change_nothing() {
+    let Some(folder) = sample_feed() else { return };
+    let rows = rows_of(&folder.join("doses-1.csv"));
+    let read_before: Vec<String> = rows.iter().map(read).collect();
+    // Where to put which: a few in each case, over all fields of a row.
+    let put = proptest::collection::vec(
+        (0..COLUMNS.len(), any::<prop::sample::Index>(), 0..INVISIBLE.len()),
+        1..12,
+    );
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(4000));
+    runner
+        .run(&(0..rows.len(), put), |(at, put)| {
+            let mut fields = rows[at].fields().map(str::to_owned);
+            for (field, place, character) in put {
+                let text = &mut fields[field];
+                let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+                text.insert(places[place.index(places.len())], INVISIBLE[character]);
+            }
+            let changed = FeedRow::from_fields(fields.each_ref().map(String::as_str));
+            prop_assert_eq!(read(&changed), &*read_before[at]);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn field_cases_are_judged_as_expected() {
+    let Some(folder) = field_cases() else { return };
+    let now: Timestamp = "2026-11-27T00:00:00Z".parse().unwrap();
+    let rows = rows_of(&folder.join("rows.csv"));
+    let mut expected = csv::Reader::from_path(folder.join("rows.expected.csv")).unwrap();
+    let mut compared = 0;
+    for (row, expected) in rows.iter().zip(expected.records()) {
+        let expected = expected.unwrap();
+        let row = row.cleaned();
+        let (verdict, reasons) = row.judge(now);
+        let reasons: Vec<&str> = reasons.iter().map(|reason| reason.code()).collect();
+        assert_eq!(
+            (verdict.outcome().code(), &*reasons.join(";")),
+            (&expected[1], &expected[2]),
+            "{}",
+            &expected[0]
+        );
+        if &expected[1] == "issued" {
+            let name = row.dose().certified_name().unwrap();
+            assert_eq!((name.family(), name.given()), (&expected[4], &expected[5]), "{}", &expected[0]);
+        }
+        if !expected[3].is_empty() {
+            assert_eq!(row.dose().phone.unwrap().e164(), &expected[3], "{}", &expected[0]);
+        }
+        compared += 1;
+    }
+    assert_eq!(compared, rows.len());
+}

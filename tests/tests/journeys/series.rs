@@ -1,0 +1,80 @@
+//! Dose numbers of a series (`dn`/`sd`) in signed certificates, whatever the order in which the doses arrive.
+
+use bukti_domain::FeedRow;
+use bukti_tests::{TestApp, dose};
+use serde_json::{Value, json};
+
+use crate::keys::verdict;
+
+const PHONE: &str = "0821-0669-0743";
+
+fn given(event: &str, number: u8, vaccine: &str, day: &str) -> FeedRow {
+    let sent_at = format!("{day}T09:00:00+07:00");
+    let (dosis_ke, vaksin, tanggal_vaksinasi) = (number.to_string(), vaccine.into(), day.into());
+    FeedRow { sent_at, dosis_ke, vaksin, tanggal_vaksinasi, ..dose(event) }
+}
+
+/// `dn/sd` of each certificate of the account, as signed, and what the account shows of it.
+fn certificates(app: &TestApp, cookie: &str) -> Vec<(String, Value, String)> {
+    let people = app.call("GET", "/api/people", Some(cookie), None).body;
+    let path = format!("/api/people/{}/certificates", people["people"][0]["id"].as_str().unwrap());
+    let account = app.call("GET", &path, Some(cookie), None).body;
+    let certificates = account["doses"].as_array().unwrap().iter().map(|dose| &dose["certificate"]);
+    certificates
+        .map(|certificate| {
+            let text = certificate["qr_text"].as_str().unwrap();
+            let said = app.bukti(&["verify", "--json", text]);
+            let payload: Value = serde_json::from_str::<Value>(&said.out).unwrap()["payload"]["v"][0].clone();
+            let signed = format!("{}/{}", payload["dn"], payload["sd"]);
+            (signed, certificate["doses_in_series"].clone(), text.to_owned())
+        })
+        .collect()
+}
+
+fn numbers(certificates: &[(String, Value, String)]) -> Vec<(&str, &Value)> {
+    certificates.iter().map(|(signed, shown, _)| (&**signed, shown)).collect()
+}
+
+#[test]
+fn booster_after_one_dose_series_counts_from_that_series() {
+    let app = TestApp::start();
+    app.import(&[
+        given("J", 1, "Janssen", "2021-08-01"),
+        given("M", 2, "Moderna", "2022-02-01"),
+        given("P", 3, "Pfizer", "2023-02-01"),
+    ]);
+    let cookie = app.log_in(PHONE, Some("Iwan"));
+    let one = json!(1);
+    assert_eq!(numbers(&certificates(&app, &cookie)), [("1/1", &one), ("2/1", &one), ("3/1", &one)]);
+}
+
+#[test]
+fn first_dose_that_arrives_late_corrects_the_count_of_later_ones() {
+    let app = TestApp::start();
+    app.import(&[given("M", 2, "Moderna", "2022-02-01")]);
+    let cookie = app.log_in(PHONE, Some("Iwan"));
+    let before = certificates(&app, &cookie);
+    assert_eq!(numbers(&before), [("2/2", &json!(2))]);
+    let sms = app.messages().len();
+
+    app.import(&[given("J", 1, "Janssen", "2021-08-01")]);
+    let after = certificates(&app, &cookie);
+    assert_eq!(numbers(&after), [("1/1", &json!(1)), ("2/1", &json!(1))]);
+    assert_eq!(app.messages().len(), sms + 1, "of the first dose alone");
+    app.bukti_well(&["trust", "publish"]);
+    assert_eq!(verdict(&app, &[&before[0].2]).1, "superseded");
+    assert_eq!(verdict(&app, &[&after[1].2]).1, "valid");
+}
+
+#[test]
+fn mixed_series_of_two_doses_is_counted_as_one_series() {
+    let app = TestApp::start();
+    app.import(&[
+        given("A", 1, "AstraZeneca", "2021-08-01"),
+        given("P", 2, "Pfizer", "2021-10-01"),
+        given("J", 3, "Janssen", "2022-10-01"),
+    ]);
+    let cookie = app.log_in(PHONE, Some("Iwan"));
+    let two = json!(2);
+    assert_eq!(numbers(&certificates(&app, &cookie)), [("1/2", &two), ("2/2", &two), ("3/3", &two)]);
+}
