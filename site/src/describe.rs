@@ -1,8 +1,8 @@
 //! From the codes of an answer to the sentences of the screen.
 
-use bukti_domain::{Actor, CaseState, DiagnosisCode, NextStep, Reason};
+use bukti_domain::{Actor, CaseState, DiagnosisCode, NextStep, PersonName, Reason};
 use bukti_locales::{Locale, fill, text};
-use bukti_wire::{Diagnosis, DoseStatus, UsualDays, Vaccines};
+use bukti_wire::{Diagnosis, DoseStatus, Person, UsualDays, Vaccines};
 use jiff::civil::Date;
 
 use crate::browser;
@@ -47,6 +47,28 @@ pub fn moment(locale: Locale, (date, hour, minute): (Date, u32, u32)) -> String 
 /// A moment in Unix seconds, in the reader's own time.
 pub fn moment_at(locale: Locale, seconds: i64) -> String {
     browser::local_time(seconds as f64 * 1000.0).map(|at| moment(locale, at)).unwrap_or_default()
+}
+
+/// The name of a person, and where others of these people have the same name, what tells them apart: the end of the identity
+/// number and the year of birth.
+pub fn person_name(locale: Locale, person: &Person, people: &[Person]) -> String {
+    let key = |person: &Person| PersonName::parse(&person.name).map(|name| name.match_key().to_owned());
+    let has_namesake = people.iter().any(|other| other.id != person.id && key(other) == key(person));
+    if has_namesake { named_with_identity(locale, person) } else { person.name.clone() }
+}
+
+/// The name of a person with the end of the identity number and the year of birth.
+pub fn named_with_identity(locale: Locale, person: &Person) -> String {
+    /// Dots and characters that are left of a masked number: the dots of a whole one say nothing more.
+    const SHOWN: usize = 8;
+    let skipped = person.identity.chars().count().saturating_sub(SHOWN);
+    let identity: String = person.identity.chars().skip(skipped).collect();
+    let kind = if person.is_passport { text(locale, "site.account.passport") } else { "NIK" };
+    let year = person.birth_year.map(|year| year.to_string());
+    let key = if year.is_some() { "site.account.namesake" } else { "site.account.namesake_no_year" };
+    let values = [("name", &*person.name), ("kind", kind), ("identity", &identity)];
+    let year = ("year", year.as_deref().unwrap_or_default());
+    fill(locale, key, &[values.as_slice(), &[year]].concat())
 }
 
 /// How the state of a case looks.
@@ -230,6 +252,35 @@ mod tests {
         assert_eq!(reasons(Locale::Id, &three), "nomor batch, nama vaksin, dan nama fasilitas kesehatan");
         assert_eq!(reasons(Locale::Id, &three[..2]), "nomor batch dan nama vaksin");
         assert_eq!(reasons(Locale::Id, &[]), text(Locale::Id, "site.unknown.data"));
+    }
+
+    #[test]
+    fn tells_people_of_one_name_apart() {
+        let person = |id: &str, name: &str, identity: &str, birth_year| Person {
+            id: id.into(),
+            name: name.into(),
+            identity: identity.into(),
+            is_passport: identity.len() < 30,
+            birth_year,
+        };
+        let people = [
+            person("1", "Siti Aminah", "••••••••••••1234", Some(1989)),
+            person("2", "SITI  AMINAH", "••••••••••••5678", Some(1961)),
+            person("3", "Siti Aminah", "•••7353", None),
+            person("4", "Budi", "••••••••••••1234", Some(1989)),
+        ];
+        let names = |locale| people.each_ref().map(|person| person_name(locale, person, &people));
+        assert_eq!(
+            names(Locale::Id),
+            [
+                "Siti Aminah (NIK ••••1234, lahir 1989)",
+                "SITI  AMINAH (NIK ••••5678, lahir 1961)",
+                "Siti Aminah (paspor •••7353)",
+                "Budi",
+            ]
+        );
+        assert_eq!(names(Locale::En)[0], "Siti Aminah (NIK ••••1234, born 1989)");
+        assert_eq!(person_name(Locale::Id, &people[0], &people[..1]), "Siti Aminah", "alone");
     }
 
     #[test]

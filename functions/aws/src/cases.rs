@@ -147,6 +147,9 @@ pub struct Proposal {
     pub at: Timestamp,
     /// Why.
     pub why: String,
+    /// Who at a facility or the civil registry confirmed it, where evidence is missing or beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_by: Option<String>,
     /// The key of the event whose dose is rewritten; none where one is made.
     pub event: Option<String>,
     /// The row as it should be.
@@ -493,7 +496,7 @@ impl Cases {
         officer: &Officer,
         dose: Option<&DoseRecord>,
         row: FeedRow,
-        why: &str,
+        (why, confirmed_by): (&str, Option<&str>),
         now: Timestamp,
     ) -> Result<Step, StoreError> {
         if case.state.is_decided() {
@@ -512,6 +515,7 @@ impl Cases {
             officer_name: officer.name.clone(),
             at: now,
             why: why.to_owned(),
+            confirmed_by: confirmed_by.map(str::to_owned),
             event: dose.map(|dose| dose.pk.clone()),
             row,
         });

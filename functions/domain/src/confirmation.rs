@@ -13,7 +13,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::{Dose, Identity, Nik, Reason, Sex, Verdict};
+use crate::{Dose, Identity, Nik, Reason, Sex, Verdict, parse_date};
 
 /// The data of a person that a NIK encodes as well, as a row or an officer states them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,11 @@ impl IdentityData {
     pub fn of(dose: &Dose) -> Option<Self> {
         let Some(Identity::Nik(nik)) = &dose.identity else { return None };
         Some(Self { nik: nik.clone(), birth_date: dose.birth_date?.to_day()?, sex: dose.sex })
+    }
+
+    /// Identity data as a row writes them. `None` where NIK or birth date cannot be read.
+    pub fn parse(nik: &str, birth_date: &str, sex: &str) -> Option<Self> {
+        Some(Self { nik: Nik::parse(nik)?, birth_date: parse_date(birth_date.trim())?, sex: Sex::parse(sex) })
     }
 
     /// What the NIK encodes differently.
@@ -100,6 +105,17 @@ mod tests {
             (data(date(1989, 1, 25), Some(Sex::Female)), &[Born, OtherSex]),
         ] {
             assert_eq!(data.contradictions(), expected, "{:?} {:?}", data.birth_date, data.sex);
+        }
+    }
+
+    #[test]
+    fn reads_data_as_rows_write_them() {
+        let (nik, born) = ("3171012401896246", date(1990, 1, 24));
+        for (sex, expected) in [("L", Some(Sex::Male)), (" p ", Some(Sex::Female)), ("", None), ("X", None)] {
+            assert_eq!(IdentityData::parse(nik, "1990-01-24", sex), Some(data(born, expected)), "{sex}");
+        }
+        for (nik, born) in [("A1687353", "1990-01-24"), (nik, "1990"), (nik, "24-01-1990"), ("", "")] {
+            assert_eq!(IdentityData::parse(nik, born, "L"), None, "{nik} {born}");
         }
     }
 

@@ -495,11 +495,7 @@ impl FeedRow {
             identity,
             name: PersonName::parse(&self.nama),
             birth_date: BirthDate::parse(self.tanggal_lahir.trim()).filter(is_precise),
-            sex: match self.jenis_kelamin.trim() {
-                "L" | "l" => Some(Sex::Male),
-                "P" | "p" => Some(Sex::Female),
-                _ => None,
-            },
+            sex: Sex::parse(&self.jenis_kelamin),
             phone: PhoneNumber::parse(&self.no_hp),
             dose_number: match filled(&self.dosis_ke) {
                 Some(number) => hygiene::integer_of_float(number)

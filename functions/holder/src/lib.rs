@@ -9,7 +9,7 @@ use bukti_aws::{
 };
 use bukti_document::{DocumentError, Form, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
-use bukti_domain::{BirthDate, NextDose, ReceivedDose, Verdict, certificate_id_grouped, next_doses};
+use bukti_domain::{BirthDate, Dose, Identity, NextDose, ReceivedDose, Verdict, certificate_id_grouped, next_doses};
 use bukti_http::{
     Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field, issued_on,
     json, locale, no_content, path_parameter, read_json, read_optional_json, require_login,
@@ -90,12 +90,14 @@ impl Holder {
     }
 
     /// The people whose vaccination was registered with the phone logged in with, by index key.
-    async fn people_of(&self, login: &Login) -> Result<BTreeMap<String, String>, Failure> {
+    async fn people_of(&self, login: &Login) -> Result<BTreeMap<String, Person>, Failure> {
         let mut people = BTreeMap::new();
         for record in self.doses.of_phone_key(&login.phone).await? {
-            let name = record.dose(&self.aws.keys)?.certified_name();
-            if let (Some(person), Some(name)) = (record.person, name) {
-                people.insert(person, name.text().to_owned());
+            let dose = record.dose(&self.aws.keys)?;
+            if let Some(person) = record.person
+                && let Some(view) = person_view(&person, &dose)
+            {
+                people.insert(person, view);
             }
         }
         Ok(people)
@@ -103,16 +105,15 @@ impl Holder {
 
     async fn people(&self, login: &Login) -> FailureResult {
         let people = self.people_of(login).await?;
-        let mut people: Vec<Person> =
-            people.into_iter().map(|(person, name)| person_view(&person, name)).collect();
+        let mut people: Vec<Person> = people.into_values().collect();
         people.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
         Ok(json(200, &People { people }))
     }
 
     async fn certificates_of(&self, login: &Login, person: &str, locale: Locale) -> FailureResult {
-        let name = self.people_of(login).await?.remove(person);
+        let holder = self.people_of(login).await?.remove(person);
         // Somebody else's person and nobody's are answered alike.
-        let name = name.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
+        let holder = holder.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
         let records = self.doses.of_person_key(person).await?;
         let (mut doses, mut received) = (Vec::new(), Vec::new());
         for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
@@ -139,7 +140,7 @@ impl Holder {
             doses.push(HolderDose { status, batch, certificate: view });
         }
         let tickets = next_doses(&received).iter().map(|next| self.ticket(next)).collect::<Result<_, _>>()?;
-        Ok(json(200, &CertificatesAnswer { person: person_view(person, name), doses, tickets }))
+        Ok(json(200, &CertificatesAnswer { person: holder, doses, tickets }))
     }
 
     fn ticket(&self, next: &NextDose<'_>) -> Result<Ticket, Failure> {
@@ -316,6 +317,14 @@ fn is_good(certificate: &CertificateRecord, dose: &DoseRecord) -> bool {
     dose.certificate_id.as_deref() == Some(certificate.certificate_id()) && certificate.revoked_at.is_none()
 }
 
-fn person_view(person: &str, name: String) -> Person {
-    Person { id: person.strip_prefix("P#").unwrap_or(person).to_owned(), name }
+/// The person of a dose; `None` where nobody can say who that is.
+fn person_view(person: &str, dose: &Dose) -> Option<Person> {
+    let identity = dose.identity.as_ref()?;
+    Some(Person {
+        id: person.strip_prefix("P#").unwrap_or(person).to_owned(),
+        name: dose.certified_name()?.text().to_owned(),
+        identity: identity.masked(),
+        is_passport: matches!(identity, Identity::Passport(_)),
+        birth_year: dose.birth_date.map(BirthDate::year),
+    })
 }

@@ -231,6 +231,14 @@ pub struct Person {
     pub id: String,
     /// The name as it was registered.
     pub name: String,
+    /// The identity number, masked: it tells people of one name apart.
+    #[cfg_attr(feature = "openapi", schema(example = "••••••••••••6246"))]
+    pub identity: String,
+    /// Whether that is a passport number, and not a NIK.
+    pub is_passport: bool,
+    /// The year of birth.
+    #[cfg_attr(feature = "openapi", schema(example = 1989))]
+    pub birth_year: Option<i16>,
 }
 
 /// The doses and certificates of a person.

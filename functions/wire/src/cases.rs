@@ -404,6 +404,9 @@ pub struct CaseProposal {
     pub at: i64,
     /// Why.
     pub why: String,
+    /// Who at a facility or the civil registry confirmed it, where it was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_by: Option<String>,
     /// The id of the dose that would be rewritten; none where one is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dose: Option<String>,

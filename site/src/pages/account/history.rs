@@ -4,6 +4,7 @@ use bukti_locales::{Locale, text};
 use bukti_wire::{Certificates, HolderDose, Ticket};
 use leptos::prelude::*;
 
+use super::Shelf;
 use crate::browser;
 use crate::components::{FactList, Facts, Icon, look};
 use crate::describe;
@@ -12,14 +13,18 @@ use crate::language::{Language, tr, tr_with};
 /// The tickets of a person, then the doses, the newest first.
 #[component]
 pub fn History(
+    /// What is shown.
+    shelf: Shelf,
     /// The person and the doses.
     certificates: Certificates,
 ) -> impl IntoView {
     let Certificates { person, mut doses, tickets } = certificates;
     doses.reverse();
+    let language = Language::current();
+    let name = move || shelf.name_of(language.get(), &person);
     let no_ticket = tickets.is_empty().then(|| view! { <p>{tr("site.history.no_ticket")}</p> });
     view! {
-        <h2>{person.name}</h2>
+        <h2>{name}</h2>
         <h3 class="part">{tr("site.history.tickets")}</h3>
         {tickets.into_iter().map(|ticket| view! { <TicketCard ticket=ticket /> }).collect_view()}
         {no_ticket}

@@ -5,6 +5,7 @@ mod devices;
 mod history;
 mod looks;
 
+use bukti_locales::Locale;
 use bukti_wire::{Certificates, Document, DocumentRequest, HolderDose, People, Person};
 use leptos::prelude::*;
 
@@ -70,6 +71,11 @@ impl Shelf {
         let certificates = self.unless_logged_out(api::get(&path).await)?;
         self.certificates.set(Some(certificates));
         Ok(())
+    }
+
+    /// The name of a person, with what tells people of one name apart, tracked.
+    fn name_of(self, locale: Locale, person: &Person) -> String {
+        self.people.with(|people| describe::person_name(locale, person, people.as_deref().unwrap_or_default()))
     }
 
     /// Fetches the document that is wanted.
@@ -213,7 +219,7 @@ fn Contents(
                 .get()
                 .map(|certificates| {
                     if is_history {
-                        view! { <History certificates=certificates /> }.into_any()
+                        view! { <History shelf=shelf certificates=certificates /> }.into_any()
                     } else {
                         view! { <Doses shelf=shelf certificates=certificates /> }.into_any()
                     }
@@ -236,10 +242,12 @@ fn Choice(
     if people.len() < 2 {
         return ().into_any();
     }
+    let language = Language::current();
     let buttons = people
         .into_iter()
         .map(|person| {
-            let id = StoredValue::new(person.id);
+            let id = StoredValue::new(person.id.clone());
+            let name = move || shelf.name_of(language.get(), &person);
             let pressed = move || id.with_value(|id| shelf.chosen.read().as_ref() == Some(id)).to_string();
             view! {
                 <button
@@ -248,7 +256,7 @@ fn Choice(
                     aria-pressed=pressed
                     on:click=move |_| shelf.choose(id.get_value())
                 >
-                    {person.name}
+                    {name}
                 </button>
             }
         })
@@ -305,10 +313,13 @@ fn Doses(
         failure.filter(|failure| !failure.is_not_logged_in())
     });
     let again = Callback::new(move |()| shelf.download());
+    let language = Language::current();
+    let person = certificates.person;
+    let name = move || shelf.name_of(language.get(), &person);
     let doses =
         certificates.doses.into_iter().map(|dose| view! { <Dose shelf=shelf dose=dose /> }).collect_view();
     view! {
-        <h2>{certificates.person.name}</h2>
+        <h2>{name}</h2>
         <FailureNotice failure=failure busy=shelf.downloads.form.busy retry=again />
         {doses}
     }
