@@ -1,6 +1,6 @@
 //! From the codes of an answer to the sentences of the screen.
 
-use bukti_domain::{Actor, CaseState, DiagnosisCode, NextStep, PersonName, Reason};
+use bukti_domain::{Actor, CaseState, DiagnosisCode, NextStep, Reason};
 use bukti_locales::{Locale, fill, text};
 use bukti_wire::{Diagnosis, DoseStatus, Person, UsualDays, Vaccines};
 use jiff::civil::Date;
@@ -49,28 +49,6 @@ pub fn moment_at(locale: Locale, seconds: i64) -> String {
     browser::local_time(seconds as f64 * 1000.0).map(|at| moment(locale, at)).unwrap_or_default()
 }
 
-/// The name of a person, and where others of these people have the same name, what tells them apart: the end of the identity
-/// number and the year of birth.
-pub fn person_name(locale: Locale, person: &Person, people: &[Person]) -> String {
-    let key = |person: &Person| PersonName::parse(&person.name).map(|name| name.match_key().to_owned());
-    let has_namesake = people.iter().any(|other| other.id != person.id && key(other) == key(person));
-    if has_namesake { named_with_identity(locale, person) } else { person.name.clone() }
-}
-
-/// The name of a person with the end of the identity number and the year of birth.
-pub fn named_with_identity(locale: Locale, person: &Person) -> String {
-    /// Dots and characters that are left of a masked number: the dots of a whole one say nothing more.
-    const SHOWN: usize = 8;
-    let skipped = person.identity.chars().count().saturating_sub(SHOWN);
-    let identity: String = person.identity.chars().skip(skipped).collect();
-    let kind = if person.is_passport { text(locale, "site.account.passport") } else { "NIK" };
-    let year = person.birth_year.map(|year| year.to_string());
-    let key = if year.is_some() { "site.account.namesake" } else { "site.account.namesake_no_year" };
-    let values = [("name", &*person.name), ("kind", kind), ("identity", &identity)];
-    let year = ("year", year.as_deref().unwrap_or_default());
-    fill(locale, key, &[values.as_slice(), &[year]].concat())
-}
-
 /// How the state of a case looks.
 pub fn case_mood(state: CaseState) -> Mood {
     match state {
@@ -78,6 +56,20 @@ pub fn case_mood(state: CaseState) -> Mood {
         CaseState::Granted => Mood::Good,
         CaseState::Refused => Mood::Wrong,
     }
+}
+
+/// A person of a family phone: the name, with the end of the identity number and the year of birth where another of them is
+/// called so as well.
+pub fn person(locale: Locale, person: &Person, all: &[Person]) -> String {
+    let is_namesake =
+        |other: &Person| other.id != person.id && other.name.to_lowercase() == person.name.to_lowercase();
+    if !all.iter().any(is_namesake) {
+        return person.name.clone();
+    }
+    let identity = format!("••••{}", person.identity.trim_start_matches('•'));
+    let year = person.birth_year.map_or_else(|| "?".to_owned(), |year| year.to_string());
+    let values = [("name", &*person.name), ("identity", &*identity), ("year", &*year)];
+    fill(locale, "site.account.namesake", &values)
 }
 
 /// The words of a code that has to do with a case: what it is the code of, and the code.
@@ -178,6 +170,24 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn people_of_one_name_are_told_apart() {
+        let of = |id: &str, name: &str, identity: &str, birth_year| Person {
+            id: id.into(),
+            name: name.into(),
+            identity: identity.into(),
+            birth_year,
+        };
+        let all = [
+            of("1", "Siti Aminah", "••••••••••••1234", Some(1989)),
+            of("2", "SITI AMINAH", "•••••8765", None),
+            of("3", "Budi", "••••••••••••9999", Some(1950)),
+        ];
+        let labels = all.each_ref().map(|it| person(Locale::Id, it, &all));
+        let expected = ["Siti Aminah (••••1234, lahir 1989)", "SITI AMINAH (••••8765, lahir ?)", "Budi"];
+        assert_eq!(labels, expected);
+    }
+
     fn wire(verdict: Verdict, reasons: &[Reason]) -> Diagnosis {
         diagnose(verdict, reasons, CertificateFacts::None, None).into()
     }
@@ -205,7 +215,8 @@ mod tests {
         let actions =
             "logged_in searched looked_at looked_at_case asked_back proposed granted refused resent not_done";
         let trail = "received corrected issued superseded revoked sms_accepted sms_pending link_opened";
-        let outcomes = [Outcome::Issued, Outcome::Incomplete, Outcome::Held, Outcome::Rejected];
+        let outcomes =
+            [Outcome::Issued, Outcome::Incomplete, Outcome::Held, Outcome::Rejected, Outcome::Retracted];
         let codes =
             |what: &'static str, codes: Vec<&'static str>| codes.into_iter().map(move |it| (what, it));
         let corrections: Vec<_> = Correction::ALL.iter().map(|it| it.code()).collect();
@@ -252,35 +263,6 @@ mod tests {
         assert_eq!(reasons(Locale::Id, &three), "nomor batch, nama vaksin, dan nama fasilitas kesehatan");
         assert_eq!(reasons(Locale::Id, &three[..2]), "nomor batch dan nama vaksin");
         assert_eq!(reasons(Locale::Id, &[]), text(Locale::Id, "site.unknown.data"));
-    }
-
-    #[test]
-    fn tells_people_of_one_name_apart() {
-        let person = |id: &str, name: &str, identity: &str, birth_year| Person {
-            id: id.into(),
-            name: name.into(),
-            identity: identity.into(),
-            is_passport: identity.len() < 30,
-            birth_year,
-        };
-        let people = [
-            person("1", "Siti Aminah", "••••••••••••1234", Some(1989)),
-            person("2", "SITI  AMINAH", "••••••••••••5678", Some(1961)),
-            person("3", "Siti Aminah", "•••7353", None),
-            person("4", "Budi", "••••••••••••1234", Some(1989)),
-        ];
-        let names = |locale| people.each_ref().map(|person| person_name(locale, person, &people));
-        assert_eq!(
-            names(Locale::Id),
-            [
-                "Siti Aminah (NIK ••••1234, lahir 1989)",
-                "SITI  AMINAH (NIK ••••5678, lahir 1961)",
-                "Siti Aminah (paspor •••7353)",
-                "Budi",
-            ]
-        );
-        assert_eq!(names(Locale::En)[0], "Siti Aminah (NIK ••••1234, born 1989)");
-        assert_eq!(person_name(Locale::Id, &people[0], &people[..1]), "Siti Aminah", "alone");
     }
 
     #[test]

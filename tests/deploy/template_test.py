@@ -27,8 +27,9 @@ READS_SECRETS = {"secretsmanager:GetSecretValue", "kms:Decrypt"}
 # What each function may do. Whoever gives one more must say so here.
 ALLOWED = {
     "Intake": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query", "s3:GetObject", "s3:DeleteObject", "s3:ListBucket",
-               "s3:PutObject"},
-    "Issue": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query", "s3:PutObject", "s3:DeleteObject", "kms:Sign"},
+               "s3:PutObject", "dynamodb:ConditionCheckItem"},
+    "Issue": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query", "s3:PutObject", "s3:DeleteObject", "kms:Sign",
+              "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem"},
     "Publish": {"dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket", "kms:Sign"},
     "Notify": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query", "sns:Publish"},
     "Status": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"},
@@ -36,7 +37,7 @@ ALLOWED = {
     "Holder": {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query", "s3:GetObject", "s3:PutObject"},
     "Helpdesk": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query",
                  "dynamodb:PartiQLInsert", "s3:PutObject", "s3:GetObject", "s3:ListBucket"},
-    "Sender": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query", "s3:GetObject", "s3:PutObject"},
+    "Sender": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query", "s3:GetObject", "s3:PutObject"},
 }
 # No resource can be named for these: a phone number is none.
 WITHOUT_RESOURCE = {"sns:Publish"}

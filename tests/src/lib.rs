@@ -470,7 +470,7 @@ pub fn read_report(report: &Path) -> Report {
     let Ok(mut reader) = csv::Reader::from_path(report) else { return Report::new() };
     assert_eq!(
         reader.headers().unwrap().iter().collect::<Vec<_>>(),
-        ["line", "event_id", "outcome", "reasons"]
+        ["line", "event_id", "outcome", "reasons", "duplicate_of"]
     );
     let rows = reader.records().map(|row| row.unwrap());
     rows.map(|row| (row[0].parse().unwrap(), (row[2].to_owned(), row[3].to_owned()))).collect()
@@ -545,7 +545,7 @@ pub fn bundle(rows: &[FeedRow]) -> Vec<u8> {
             "resourceType": "Immunization",
             "meta": {"lastUpdated": row.sent_at},
             "identifier": [{"system": "https://hub.example.go.id/events", "value": row.event_id}],
-            "status": "completed",
+            "status": if row.status.is_empty() { "completed" } else { &row.status },
             "vaccineCode": {"text": row.vaksin},
             "patient": {"reference": format!("urn:uuid:{at}")},
             "occurrenceDateTime": row.tanggal_vaksinasi,
@@ -572,6 +572,21 @@ pub fn bundle(rows: &[FeedRow]) -> Vec<u8> {
     });
     let entry: Vec<Value> = immunizations.chain(patients).collect();
     json!({"resourceType": "Bundle", "type": "collection", "entry": entry}).to_string().into_bytes()
+}
+
+/// The dose of [`dose`] as another person of the same name and birth date has it, by a number below 10,000.
+pub fn dose_for(person: usize, event_id: &str) -> FeedRow {
+    FeedRow { nik: format!("317101240189{person:04}"), ..dose(event_id) }
+}
+
+/// A row that retracts an event, sent at this time.
+pub fn retraction(event_id: &str, sent_at: &str) -> FeedRow {
+    FeedRow {
+        event_id: event_id.into(),
+        sent_at: sent_at.into(),
+        status: "entered-in-error".into(),
+        ..FeedRow::default()
+    }
 }
 
 /// A complete first dose of a man born on 24 January 1989; tests change what they are about.

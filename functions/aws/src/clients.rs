@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedHttpClient};
-use bukti_domain::{CountriesError, PhoneNumber};
+use bukti_domain::{CountriesError, OffsetError, PhoneNumber, set_default_offset};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
@@ -82,6 +82,9 @@ pub enum ConnectError {
     /// The countries whose phones get SMS cannot be used.
     #[error("BUKTI_PHONE_COUNTRIES cannot be used: {0}")]
     Countries(#[from] CountriesError),
+    /// The offset of local time cannot be used.
+    #[error("BUKTI_UTC_OFFSET cannot be used: {0}")]
+    UtcOffset(#[from] OffsetError),
     /// The deployment's own vaccines cannot be used.
     #[error("the vaccines of {from} cannot be used: {reason}")]
     Vaccines {
@@ -93,11 +96,11 @@ pub enum ConnectError {
 }
 
 impl Aws {
-    /// Makes the clients, reads the secrets, allows the deployment's countries, and adds its own vaccines to the catalogue.
+    /// Makes the clients, reads the secrets, and applies the deployment's countries, local time and own vaccines.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] where the secrets cannot be read, or countries or vaccines not be used.
+    /// [`ConnectError`] where the secrets cannot be read, or countries, local time or vaccines not be used.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
         Self::connect_with(settings, None).await
     }
@@ -117,6 +120,9 @@ impl Aws {
         }
         if let Some(countries) = &settings.phone_countries {
             PhoneNumber::allow_countries(countries)?;
+        }
+        if let Some(offset) = &settings.utc_offset {
+            set_default_offset(offset)?;
         }
         let credentials = settings.credentials.as_ref().map(|(access, secret)| (&**access, &**secret));
         let config = sdk_config(settings.endpoint.as_deref(), &settings.region, credentials, http).await;

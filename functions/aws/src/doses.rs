@@ -15,9 +15,9 @@ use serde_bytes::ByteBuf;
 use crate::certificates::CertificateRecord;
 use crate::confirmations::Confirmations;
 use crate::table::{self, Item, RACES, Table, Written, from_item, key, n, s, to_item};
-use crate::{Aws, Keys, OpenError, Sender, StoreError};
+use crate::{Aws, Claims, Keys, OpenError, Sender, StoreError};
 
-const SK: &str = "DOSE";
+pub(crate) const SK: &str = "DOSE";
 
 /// Doses of one name and birth date that are looked at: many people are called Siti and born on the first of January.
 const MOST_ALIKE: usize = 20;
@@ -44,13 +44,26 @@ pub struct DoseRecord {
     /// Which dose, where that could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dose_number: Option<u8>,
-    /// The id of the certificate that the dose has or is to get; none unless it is complete.
+    /// The id of the certificate that the dose has or is to get; none unless it is complete and no duplicate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_id: Option<String>,
     /// Grows whenever what the certificate shows changes.
     pub certificate_version: u32,
     /// Keyed digest of what the certificate of that version shows.
     pub certificate_digest: String,
+    /// The key of the claim by which only one event of several that report the same dose has its certificate. An event
+    /// that was complete keeps it while a later row makes it incomplete or contradictory, until another event needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
+    /// Whether another event owns the claim: this one then has no certificate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+    /// The certificates up to this version are void: the dose was retracted, or went to another event.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub void_version: u32,
+    /// The certificate that supersedes the void ones, where the dose went to another event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<String>,
     /// All rows of the event.
     pub history: History,
     /// When the row that counts came.
@@ -67,8 +80,13 @@ pub struct DoseRecord {
     /// When an admin last had whoever reads the table's stream look at it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_at: Option<Timestamp>,
-    /// The row that counts, sealed.
+    /// The row that counts, sealed; of a retracted event the row that [`History::shown`] names.
     row: ByteBuf,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(version: &u32) -> bool {
+    *version == 0
 }
 
 /// Why a person is told of a certificate.
@@ -93,13 +111,16 @@ impl Rewrite {
 }
 
 /// A row on its way into the table.
+#[derive(Clone)]
 pub struct Incoming {
     row: FeedRow,
     event: String,
     version: Version,
     person: Option<String>,
+    phone: Option<String>,
     dose_number: Option<u8>,
     certificate_digest: String,
+    claim: Option<String>,
     alike: Option<String>,
     received_at: Timestamp,
     facility: Option<String>,
@@ -114,33 +135,57 @@ impl Incoming {
             return None;
         }
         let (verdict, reasons) = row.judge(now);
+        let digest = keys.row_digest(&row);
+        let row = if verdict == Verdict::Retracted { row.without_long_fields() } else { row };
         let dose = row.dose();
-        let held = (verdict == Verdict::Held).then(|| IdentityData::of(&dose)).flatten().map(|data| {
+        let phone = dose.phone.as_ref().map(|phone| keys.phone(phone));
+        let held = IdentityData::of(&dose).filter(|_| verdict == Verdict::Held).map(|data| {
             let (verdict, reasons) = row.judge_confirmed();
             HeldIdentity { digest: keys.identity_data(&data), verdict, reasons }
         });
         let version = Version {
             sent_at,
-            digest: keys.row_digest(&row),
+            digest,
             verdict,
             reasons,
             held,
-            phone: dose.phone.as_ref().map(|phone| keys.phone(phone)),
+            phone: phone.clone().filter(|_| verdict != Verdict::Retracted),
             origin,
         };
-        let certificate_digest =
-            dose.clone().complete().map(|dose| keys.certificate_digest(&shown(&dose))).unwrap_or_default();
-        Some(Self {
+        let incoming = Self {
             event: keys.event(&row.event_id),
             version,
             person: dose.identity.as_ref().map(|identity| keys.person(identity)),
+            phone,
             dose_number: dose.dose_number,
-            certificate_digest,
+            certificate_digest: String::new(),
+            claim: None,
             alike: dose.name.as_ref().zip(dose.birth_date).map(|(name, born)| keys.alike(name, born)),
             received_at: now,
             facility: None,
             row,
-        })
+        };
+        Some(incoming.with_certificate(keys))
+    }
+
+    /// The same with what its certificate shows and which dose that is, where the row is complete.
+    fn with_certificate(self, keys: &Keys) -> Self {
+        let complete = self.row.dose().complete().filter(|_| self.version.verdict == Verdict::Complete);
+        let Some(dose) = complete else { return self };
+        Self {
+            certificate_digest: certificate_digest(&dose, keys),
+            claim: Some(keys.dose_claim(&dose)),
+            ..self
+        }
+    }
+
+    /// The same where it is held and confirmations cover its data, given by their digests: then it counts as the rest of
+    /// it says. `None` where no confirmation changes it.
+    fn confirmed(&self, covered: &[String], keys: &Keys) -> Option<Self> {
+        let held = self.version.held.as_ref().filter(|held| covered.contains(&held.digest))?;
+        let version =
+            Version { verdict: held.verdict, reasons: held.reasons.clone(), ..self.version.clone() };
+        Some(Self { version, ..self.clone() }.with_certificate(keys))
     }
 
     /// The same, from this sender.
@@ -150,9 +195,9 @@ impl Incoming {
     }
 }
 
-/// The fields that a certificate shows, as an unambiguous text.
-fn shown(dose: &CompleteDose) -> String {
-    [
+/// Keyed digest of the fields that a certificate shows.
+fn certificate_digest(dose: &CompleteDose, keys: &Keys) -> String {
+    let fields = [
         &*dose.identity.tagged(),
         dose.name.text(),
         &dose.birth_date.to_string(),
@@ -162,8 +207,8 @@ fn shown(dose: &CompleteDose) -> String {
         &dose.vaccination_date.to_string(),
         &dose.facility.code,
         &dose.facility.name,
-    ]
-    .join("\u{1f}")
+    ];
+    keys.certificate_digest(&fields.join("\u{1f}"))
 }
 
 impl DoseRecord {
@@ -183,117 +228,183 @@ impl DoseRecord {
         if !history.add(incoming.version.clone()) {
             return Ok(None);
         }
-        let counts = history.current().is_some_and(|current| {
-            current.digest == incoming.version.digest && current.sent_at == incoming.version.sent_at
-        });
-        if let Some(record) = record {
-            let next = Self { history, revision: record.revision + 1, ..record.clone() };
-            if !counts {
-                return Ok(Some(next.with_person_of(incoming, keys)?));
-            }
-            if incoming.version.verdict == Verdict::Retracted {
-                return Ok(Some(next.retracted(incoming)));
-            }
-            history = next.history;
-        }
-
-        let version = &incoming.version;
-        let complete = version.verdict == Verdict::Complete;
-        let (before_version, before_digest) =
-            record.map_or((0, ""), |record| (record.certificate_version, &*record.certificate_digest));
-        let changed = complete && before_digest != incoming.certificate_digest;
-        let certificate_version = before_version + u32::from(changed);
-        let certificate_digest =
-            if complete { incoming.certificate_digest.clone() } else { before_digest.to_owned() };
-        let phone_version = match record {
-            Some(record) => record.phone_version + u32::from(record.phone != version.phone),
-            None => 1,
+        let is_incoming = |version: Option<&Version>| {
+            version.is_some_and(|version| {
+                version.digest == incoming.version.digest && version.sent_at == incoming.version.sent_at
+            })
         };
-        Ok(Some(Self {
+        let (counts, is_shown) = (is_incoming(history.current()), is_incoming(history.shown()));
+        let mut next = match record {
+            Some(record) => Self { history, revision: record.revision + 1, ..record.clone() },
+            None => Self::new(incoming, history),
+        };
+        if is_shown || record.is_none() {
+            next.show(incoming, keys)?;
+        }
+        if counts || record.is_none() {
+            next.judge_anew(record, incoming, keys);
+        }
+        if record.is_some_and(|record| record.phone != next.phone) {
+            next.phone_version += 1;
+        }
+        Ok(Some(next))
+    }
+
+    /// The record of an event of which nothing was known.
+    fn new(incoming: &Incoming, history: History) -> Self {
+        Self {
             pk: incoming.event.clone(),
-            revision: record.map_or(0, |record| record.revision) + 1,
-            person: incoming.person.clone(),
-            phone: version.phone.clone(),
-            phone_version,
-            verdict: version.verdict,
-            reasons: version.reasons.clone(),
-            dose_number: incoming.dose_number,
-            certificate_id: complete.then(|| keys.certificate_id(&incoming.event, certificate_version)),
-            certificate_version,
-            certificate_digest,
+            revision: 1,
+            person: None,
+            phone: None,
+            phone_version: 1,
+            verdict: incoming.version.verdict,
+            reasons: Vec::new(),
+            dose_number: None,
+            certificate_id: None,
+            certificate_version: 0,
+            certificate_digest: String::new(),
+            claim: None,
+            duplicate: false,
+            void_version: 0,
+            superseded_by: None,
             history,
             received_at: incoming.received_at,
-            facility: record.map_or(&incoming.facility, |record| &record.facility).clone(),
-            alike: incoming.alike.clone(),
+            facility: incoming.facility.clone(),
+            alike: None,
             sms: None,
-            again_at: record.and_then(|record| record.again_at),
-            row: sealed_row(incoming, keys)?,
-        }))
+            again_at: None,
+            row: ByteBuf::new(),
+        }
     }
 
     /// The dose with these confirmations applied, given by the digests of the identity data that they cover; `None` where
     /// they change nothing.
     fn confirmed(&self, covered: &[String], keys: &Keys) -> Result<Option<Self>, StoreError> {
         let mut history = self.history.clone();
-        if let Some(current) = history.current().filter(|current| current.verdict == Verdict::Held)
-            && current.held.is_none()
-        {
-            // It was kept before held rows had a digest.
+        let mut incoming = None;
+        if let Some(current) = history.current().filter(|current| current.verdict == Verdict::Held) {
             let row = self.open(keys).map_err(|_| StoreError::Corrupt("dose"))?;
-            let again = Incoming::judge(row, current.origin.clone(), self.received_at, keys);
-            if let Some(again) = again {
-                history.add(again.version);
-            }
+            incoming = Incoming::judge(row, current.origin.clone(), self.received_at, keys)
+                .and_then(|incoming| incoming.confirmed(covered, keys));
         }
-        if !history.confirm(covered) {
+        // The row that counts, also where it was kept before held rows had a digest; then earlier rows, for reports.
+        let counts = incoming.as_ref().is_some_and(|incoming| history.add(incoming.version.clone()));
+        if !history.confirm(covered) && !counts {
             return Ok(None);
         }
-        let mut next = Self { revision: self.revision + 1, ..self.clone() };
-        // An earlier row of the event may be the one that is confirmed: then only the reports change.
-        if let Some(current) = history.current().filter(|_| self.verdict == Verdict::Held) {
-            next.verdict = current.verdict;
-            next.reasons = current.reasons.clone();
+        let mut next = Self { history, revision: self.revision + 1, ..self.clone() };
+        if let Some(incoming) = incoming.filter(|_| counts) {
+            next.judge_anew(Some(self), &incoming, keys);
         }
-        if next.verdict == Verdict::Complete && self.verdict != Verdict::Complete {
-            let dose = self.dose(keys).map_err(|_| StoreError::Corrupt("dose"))?;
-            let dose =
-                dose.complete().ok_or(StoreError::Corrupt("a dose that is complete lacks something"))?;
-            let digest = keys.certificate_digest(&shown(&dose));
-            next.certificate_version += u32::from(digest != self.certificate_digest);
-            next.certificate_digest = digest;
-            next.certificate_id = Some(keys.certificate_id(&next.pk, next.certificate_version));
-        }
-        Ok(Some(Self { history, ..next }))
+        Ok(Some(next))
     }
 
-    /// The dose after its event was taken back. What it said stays, so that its person finds it and learns why; its links are
-    /// dead, and a later row that says it again gets another certificate.
-    fn retracted(self, incoming: &Incoming) -> Self {
-        Self {
-            verdict: Verdict::Retracted,
-            reasons: incoming.version.reasons.clone(),
+    /// Takes the data of a row, and the keys by which the person is found.
+    fn show(&mut self, incoming: &Incoming, keys: &Keys) -> Result<(), StoreError> {
+        let sealed = keys.seal(&item_key(&self.pk), &incoming.row);
+        self.row = ByteBuf::from(sealed.ok_or(StoreError::Corrupt("a dose cannot be sealed"))?);
+        self.person.clone_from(&incoming.person);
+        self.phone.clone_from(&incoming.phone);
+        self.dose_number = incoming.dose_number;
+        self.alike.clone_from(&incoming.alike);
+        Ok(())
+    }
+
+    /// Takes the verdict of the row that counts, and what follows for the certificate and the claim.
+    fn judge_anew(&mut self, record: Option<&DoseRecord>, incoming: &Incoming, keys: &Keys) {
+        self.verdict = incoming.version.verdict;
+        self.reasons.clone_from(&incoming.version.reasons);
+        self.received_at = incoming.received_at;
+        self.sms = None;
+        let owned = record.filter(|record| !record.duplicate).and_then(|record| record.claim.clone());
+        (self.claim, self.duplicate) = match self.verdict {
+            Verdict::Complete => {
+                let same = record.is_some_and(|record| record.claim == incoming.claim);
+                (incoming.claim.clone(), same && self.duplicate)
+            }
+            Verdict::Incomplete | Verdict::Held => (owned, false),
+            Verdict::Rejected | Verdict::Retracted => (None, false),
+        };
+        self.certificate_id = None;
+        match self.verdict {
+            Verdict::Complete if !self.duplicate => {
+                if self.certificate_digest != incoming.certificate_digest {
+                    self.certificate_version += 1;
+                    self.certificate_digest.clone_from(&incoming.certificate_digest);
+                }
+                self.superseded_by = None;
+                self.certificate_id = Some(keys.certificate_id(&self.pk, self.certificate_version));
+            }
+            Verdict::Retracted if record.is_none_or(|record| record.verdict != Verdict::Retracted) => {
+                self.end_certificates();
+            }
+            _ => {}
+        }
+    }
+
+    /// Voids all certificates of the dose and its links: where it is complete again, it gets a new certificate.
+    fn end_certificates(&mut self) {
+        self.void_version = self.certificate_version;
+        self.certificate_digest.clear();
+        self.phone_version += 1;
+    }
+
+    /// The dose after another event turned out to own its claim.
+    pub(crate) fn demoted(&self, owner: &DoseRecord) -> Self {
+        let mut next = Self {
+            revision: self.revision + 1,
             certificate_id: None,
-            certificate_digest: String::new(),
-            phone_version: self.phone_version + 1,
-            received_at: incoming.received_at,
-            sms: None,
-            ..self
-        }
+            duplicate: true,
+            superseded_by: owner.certificate_id.clone(),
+            ..self.clone()
+        };
+        next.end_certificates();
+        next
     }
 
-    /// The dose of an event that was taken back before anybody had said whose it was, once an earlier row that says it has come.
-    fn with_person_of(self, incoming: &Incoming, keys: &Keys) -> Result<Self, StoreError> {
-        if self.verdict != Verdict::Retracted || self.person.is_some() || incoming.person.is_none() {
-            return Ok(self);
-        }
+    /// The dose, now neither complete nor a duplicate, after its claim went to the event with this certificate.
+    pub(crate) fn evicted(&self, certificate_id: Option<String>) -> Self {
+        let mut next =
+            Self { revision: self.revision + 1, claim: None, superseded_by: certificate_id, ..self.clone() };
+        next.end_certificates();
+        next
+    }
+
+    /// The dose, until now a duplicate, after it became the owner of its claim: it gets a certificate and its SMS.
+    pub(crate) fn promoted(&self, keys: &Keys) -> Result<Self, StoreError> {
+        let dose = self.dose(keys).map_err(|_| StoreError::Corrupt("dose"))?.complete();
+        let dose = dose.ok_or(StoreError::Corrupt("dose"))?;
+        let certificate_version = self.certificate_version + 1;
         Ok(Self {
-            person: incoming.person.clone(),
-            phone: incoming.version.phone.clone(),
-            dose_number: incoming.dose_number,
-            alike: incoming.alike.clone(),
-            row: sealed_row(incoming, keys)?,
-            ..self
+            revision: self.revision + 1,
+            duplicate: false,
+            superseded_by: None,
+            certificate_version,
+            certificate_id: Some(keys.certificate_id(&self.pk, certificate_version)),
+            certificate_digest: certificate_digest(&dose, keys),
+            ..self.clone()
         })
+    }
+
+    /// Whether the event owns this claim, and its dose is complete.
+    pub(crate) fn holds(&self, claim: &str) -> bool {
+        self.is_owner_of(claim) && self.verdict == Verdict::Complete
+    }
+
+    /// Whether the event owns this claim, also while its dose is not complete.
+    pub(crate) fn is_owner_of(&self, claim: &str) -> bool {
+        self.claim.as_deref() == Some(claim) && !self.duplicate
+    }
+
+    /// Whether the event waits for this claim.
+    pub(crate) fn waits_for(&self, claim: &str) -> bool {
+        self.claim.as_deref() == Some(claim) && self.duplicate && self.verdict == Verdict::Complete
+    }
+
+    /// The ids of the certificates that are void, whether or not those were issued.
+    pub fn void_certificates(&self, keys: &Keys) -> Vec<String> {
+        (1..=self.void_version).map(|version| keys.certificate_id(&self.pk, version)).collect()
     }
 
     /// The dose after a correction that counts from now on; its links are dead, its certificate is made anew, and its phone is
@@ -312,9 +423,14 @@ impl DoseRecord {
         let sent_at = latest.map_or(now, |latest| now.max(latest + jiff::SignedDuration::from_secs(1)));
         let row = FeedRow { sent_at: sent_at.to_string(), ..row };
         let Some(incoming) = Incoming::judge(row, origin, now, keys) else { return Ok(None) };
+        let incoming = incoming.confirmed(covered, keys).unwrap_or(incoming);
+        // A retraction is the facility's to take back, and a duplicate has no certificate that could be corrected.
+        if record.is_some_and(|record| record.verdict == Verdict::Retracted) {
+            return Ok(None);
+        }
         let Some(mut next) = Self::after(record, &incoming, keys)? else { return Ok(None) };
-        if let Some(confirmed) = next.confirmed(covered, keys)? {
-            next = Self { revision: next.revision, ..confirmed };
+        if next.duplicate {
+            return Ok(None);
         }
         if let Some(record) = record {
             // Also where the certificate shows the same as before: somebody else may hold it.
@@ -333,14 +449,9 @@ impl DoseRecord {
         facility.is_some() && self.facility.as_deref() != facility
     }
 
-    /// The ids of the certificates that all versions of the dose got, whether or not those were issued.
+    /// The ids of the certificates that this and earlier versions of the dose got, whether or not those were issued.
     pub fn all_certificates(&self, keys: &Keys) -> Vec<String> {
         (1..=self.certificate_version).map(|version| keys.certificate_id(&self.pk, version)).collect()
-    }
-
-    /// The ids of the certificates that earlier versions of the dose got, whether or not those were issued.
-    pub fn earlier_certificates(&self, keys: &Keys) -> Vec<String> {
-        (1..self.certificate_version).map(|version| keys.certificate_id(&self.pk, version)).collect()
     }
 
     /// The id of the certificate of the latest version that was complete, also where the dose is not now; `None` where it
@@ -379,11 +490,6 @@ impl DoseRecord {
     }
 }
 
-fn sealed_row(incoming: &Incoming, keys: &Keys) -> Result<ByteBuf, StoreError> {
-    let row = keys.seal(&item_key(&incoming.event), &incoming.row);
-    row.map(ByteBuf::from).ok_or(StoreError::Corrupt("a dose cannot be sealed"))
-}
-
 /// The table's keys of the doses of these events, each once.
 fn table_keys<'a>(events: impl IntoIterator<Item = &'a str>) -> Vec<Item> {
     let events: BTreeSet<&str> = events.into_iter().collect();
@@ -392,6 +498,21 @@ fn table_keys<'a>(events: impl IntoIterator<Item = &'a str>) -> Vec<Item> {
 
 fn item_key(event: &str) -> String {
     format!("{event} {SK} row")
+}
+
+/// What reports need to know of an event.
+#[derive(Debug, Deserialize)]
+pub struct Reported {
+    /// The event's key.
+    pub pk: String,
+    /// All rows of the event.
+    pub history: History,
+    /// The key of its claim.
+    #[serde(default)]
+    pub claim: Option<String>,
+    /// Whether another event owns the claim.
+    #[serde(default)]
+    pub duplicate: bool,
 }
 
 /// All doses and certificates of a person.
@@ -404,6 +525,12 @@ pub struct PersonRecords {
 }
 
 impl PersonRecords {
+    /// The dose of the event that owns the claim for which this one waits; `None` where it is no duplicate.
+    pub fn owner_of(&self, dose: &DoseRecord) -> Option<&DoseRecord> {
+        let claim = dose.claim.as_ref().filter(|_| dose.duplicate)?;
+        self.doses.iter().find(|other| other.is_owner_of(claim))
+    }
+
     /// The certificate of a dose as it is now.
     pub fn certificate_of(&self, dose: &DoseRecord) -> Option<&CertificateRecord> {
         let id = dose.certificate_id.as_ref()?;
@@ -416,50 +543,88 @@ impl PersonRecords {
 pub struct Doses {
     table: Table,
     keys: Keys,
+    claims: Claims,
     confirmations: Confirmations,
 }
 
 impl Doses {
     /// The doses of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { table: aws.table(), keys: aws.keys.clone(), confirmations: Confirmations::new(aws) }
+        Self {
+            table: aws.table(),
+            keys: aws.keys.clone(),
+            claims: Claims::new(aws),
+            confirmations: Confirmations::new(aws),
+        }
     }
 
     /// Keeps a row, and gives the record of its event. When this returns, the row is in the table, once, whoever else writes
     /// the same event; but where [another](DoseRecord::is_anothers) said the event, it is not.
     ///
-    /// The first row of an event costs one write. The condition fails where there is one already, and its answer brings
-    /// the record that the row is then added to.
+    /// The first row of an event costs one write, and where it is complete another for its [claim](crate::Claims). The
+    /// condition fails where there is one already, and its answer brings the record that the row is then added to.
     ///
-    /// A row that is held is issued at once where the person's data are confirmed. The confirmations are read after the row is
-    /// written, so that none is missed that is granted meanwhile.
+    /// A row that is held costs a read of the person's confirmations. One that is granted after this read is applied by
+    /// whoever reads the table's stream.
     ///
     /// # Errors
     ///
     /// [`StoreError`]; the row may then be kept or not, and can be sent again.
     pub async fn keep(&self, incoming: &Incoming) -> Result<DoseRecord, StoreError> {
-        let record = self.keep_row(incoming).await?;
-        match &incoming.person {
-            Some(person) if incoming.version.held.is_some() => {
-                let covered = self.confirmations.covered(person).await?;
-                self.confirm(record, &covered).await
-            }
-            _ => Ok(record),
-        }
+        let covered = match &incoming.person {
+            Some(person) if incoming.version.held.is_some() => self.confirmations.covered(person).await?,
+            _ => Vec::new(),
+        };
+        let confirmed = incoming.confirmed(&covered, &self.keys);
+        self.keep_judged(confirmed.as_ref().unwrap_or(incoming)).await
     }
 
-    /// Issues a dose that is held, where the person's data are confirmed; gives the dose as it is then.
+    /// Keeps a row that is judged with the person's confirmations.
+    async fn keep_judged(&self, incoming: &Incoming) -> Result<DoseRecord, StoreError> {
+        let mut known: Option<DoseRecord> = None;
+        for _ in 0..RACES {
+            let Some(next) = DoseRecord::after(known.as_ref(), incoming, &self.keys)? else {
+                let known = known.ok_or(StoreError::Corrupt("dose"))?;
+                // The same line of the same job again: the process may have died before the claim.
+                let versions = known.history.versions();
+                let is_again = versions.iter().any(|version| version.origin == incoming.version.origin);
+                return if is_again { self.claims.confirm(known).await } else { Ok(known) };
+            };
+            let item = to_item(&next.pk, SK, &next)?;
+            let written = match &known {
+                None => self.table.put_if(item, "attribute_not_exists(pk)", &[]).await?,
+                Some(known) => {
+                    self.table
+                        .put_if(item, "revision = :revision", &[(":revision", n(known.revision))])
+                        .await?
+                }
+            };
+            known = match written {
+                Written::Done => {
+                    let is_new = next.claim.as_deref().is_some_and(|claim| {
+                        next.holds(claim) && !known.as_ref().is_some_and(|known| known.is_owner_of(claim))
+                    });
+                    return if is_new { self.claims.acquire(next).await } else { Ok(next) };
+                }
+                Written::Refused(Some(item)) => Some(from_item(item, "dose")?),
+                Written::Refused(None) => self.of_event(&incoming.event).await?,
+            };
+        }
+        Err(StoreError::Unavailable("too many writers of one event".to_owned()))
+    }
+
+    /// Issues a dose that is held, where the person's data are confirmed.
     ///
     /// # Errors
     ///
     /// [`StoreError`]; it can be called again.
-    pub async fn confirm_held(&self, record: DoseRecord) -> Result<DoseRecord, StoreError> {
+    pub async fn confirm_held(&self, record: DoseRecord) -> Result<(), StoreError> {
         match &record.person {
             Some(person) if record.verdict == Verdict::Held => {
                 let covered = self.confirmations.covered(person).await?;
                 self.confirm(record, &covered).await
             }
-            _ => Ok(record),
+            _ => Ok(()),
         }
     }
 
@@ -500,22 +665,23 @@ impl Doses {
         Ok(held)
     }
 
-    /// Applies confirmations to a dose, whoever else writes it meanwhile; gives the dose as it is then.
-    async fn confirm(&self, record: DoseRecord, covered: &[String]) -> Result<DoseRecord, StoreError> {
+    /// Applies confirmations to a dose, whoever else writes it meanwhile.
+    async fn confirm(&self, record: DoseRecord, covered: &[String]) -> Result<(), StoreError> {
         let mut record = record;
         if covered.is_empty() {
-            return Ok(record);
+            return Ok(());
         }
         for _ in 0..RACES {
-            let Some(next) = record.confirmed(covered, &self.keys)? else { return Ok(record) };
+            let Some(next) = record.confirmed(covered, &self.keys)? else { return Ok(()) };
             let values = [(":revision", n(record.revision))];
             let item = to_item(&next.pk, SK, &next)?;
             record = match self.table.put_if(item, "revision = :revision", &values).await? {
-                Written::Done => return Ok(next),
+                // The claim is acquired before a certificate is issued.
+                Written::Done => return Ok(()),
                 Written::Refused(Some(item)) => from_item(item, "dose")?,
                 Written::Refused(None) => match self.of_event(&next.pk).await? {
                     Some(record) => record,
-                    None => return Err(StoreError::Corrupt("dose")),
+                    None => return Ok(()),
                 },
             };
         }
@@ -537,30 +703,6 @@ impl Doses {
             None => Vec::new(),
         };
         DoseRecord::rewritten(record, row, origin, now, &covered, &self.keys)
-    }
-
-    async fn keep_row(&self, incoming: &Incoming) -> Result<DoseRecord, StoreError> {
-        let mut known: Option<DoseRecord> = None;
-        for _ in 0..RACES {
-            let Some(next) = DoseRecord::after(known.as_ref(), incoming, &self.keys)? else {
-                return known.ok_or(StoreError::Corrupt("dose"));
-            };
-            let item = to_item(&next.pk, SK, &next)?;
-            let written = match &known {
-                None => self.table.put_if(item, "attribute_not_exists(pk)", &[]).await?,
-                Some(known) => {
-                    self.table
-                        .put_if(item, "revision = :revision", &[(":revision", n(known.revision))])
-                        .await?
-                }
-            };
-            known = match written {
-                Written::Done => return Ok(next),
-                Written::Refused(Some(item)) => Some(from_item(item, "dose")?),
-                Written::Refused(None) => self.of_event(&incoming.event).await?,
-            };
-        }
-        Err(StoreError::Unavailable("too many writers of one event".to_owned()))
     }
 
     /// Part of a transaction: writes a dose as a correction leaves it, where it is what it was. With the event's key.
@@ -677,23 +819,38 @@ impl Doses {
         items.into_iter().map(dose).collect()
     }
 
-    /// The histories of many events, by the event's key.
+    /// What reports need to know of many events.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn histories<'a>(
+    pub async fn reported<'a>(
         &self,
         events: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Vec<(String, History)>, StoreError> {
-        #[derive(Deserialize)]
-        struct Said {
-            pk: String,
-            history: History,
+    ) -> Result<Vec<Reported>, StoreError> {
+        let items = self.table.get_all(table_keys(events), Some("pk, history, claim, duplicate")).await?;
+        items.into_iter().map(|item| from_item(item, "dose")).collect()
+    }
+
+    /// The ids of the events that own these claims, as their rows name them, by claim.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn owning_events<'a>(
+        &self,
+        claims: impl IntoIterator<Item = &'a str>,
+    ) -> Result<HashMap<String, String>, StoreError> {
+        let owners = self.claims.owners(claims).await?;
+        let doses = self.of_events(owners.values().map(String::as_str)).await?;
+        let mut ids = HashMap::new();
+        for (claim, owner) in owners {
+            if let Some(dose) = doses.get(&owner) {
+                let row = dose.open(&self.keys).map_err(|_| StoreError::Corrupt("dose"))?;
+                ids.insert(claim, row.event_id.trim().to_owned());
+            }
         }
-        let items = self.table.get_all(table_keys(events), Some("pk, history")).await?;
-        let said = |item| from_item(item, "dose").map(|said: Said| (said.pk, said.history));
-        items.into_iter().map(said).collect()
+        Ok(ids)
     }
 
     /// Doses and certificates of the person with this identity number.
@@ -803,6 +960,82 @@ mod tests {
         let keys = keys();
         let first = keep(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
         assert!(keep(Some(first), row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).is_none());
+    }
+
+    fn retraction(sent_at: &str) -> FeedRow {
+        FeedRow {
+            event_id: "E1".to_owned(),
+            sent_at: sent_at.to_owned(),
+            status: "entered-in-error".to_owned(),
+            ..FeedRow::default()
+        }
+    }
+
+    #[test]
+    fn retraction_keeps_the_person_and_ends_the_certificate() {
+        let keys = keys();
+        let first = keep(None, row("2021-01-29T10:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
+        let retracted = keep(Some(first.clone()), retraction("2021-01-30T10:00:00+07:00"), &keys).unwrap();
+        assert_eq!((retracted.verdict, retracted.certificate_id.clone()), (Verdict::Retracted, None));
+        assert_eq!((&retracted.person, &retracted.phone), (&first.person, &first.phone));
+        assert_eq!(retracted.open(&keys).unwrap().nama, "Iwan");
+        assert_eq!((retracted.phone_version, retracted.claim.clone()), (2, None));
+        assert_eq!(retracted.void_certificates(&keys), [first.certificate_id.clone().unwrap()]);
+        let again = row("2021-01-31T10:00:00+07:00", "081234567890", "B1");
+        let again = keep(Some(retracted), again, &keys).unwrap();
+        assert_eq!((again.certificate_version, again.verdict), (2, Verdict::Complete));
+        assert_ne!(again.certificate_id, first.certificate_id);
+        assert_eq!(again.claim, first.claim);
+    }
+
+    #[test]
+    fn late_row_of_a_retracted_event_says_whose_it_is() {
+        let keys = keys();
+        let retracted = keep(None, retraction("2021-02-01T10:00:00+07:00"), &keys).unwrap();
+        assert_eq!((retracted.person.as_ref(), retracted.phone.as_ref()), (None, None));
+        let second = row("2021-01-30T10:00:00+07:00", "081234567891", "B1");
+        let first = row("2021-01-29T10:00:00+07:00", "081234567890", "B1");
+        let known = keep(Some(retracted), second, &keys).unwrap();
+        assert_eq!((known.verdict, known.certificate_id.clone()), (Verdict::Retracted, None));
+        assert!(known.person.is_some());
+        let later = keep(Some(known.clone()), first, &keys).unwrap();
+        assert_eq!(later.phone, known.phone, "the latest row counts");
+    }
+
+    #[test]
+    fn duplicate_has_no_certificate_until_it_is_promoted() {
+        let keys = keys();
+        let owner = keep(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
+        let other = FeedRow { event_id: "E2".to_owned(), ..row("2021-01-29T10:00:00+07:00", "", "B2") };
+        let other = keep(None, other, &keys).unwrap();
+        assert_eq!(owner.claim, other.claim, "the batch is not part of it");
+        let claim = owner.claim.clone().unwrap();
+        let demoted = other.demoted(&owner);
+        assert!(demoted.waits_for(&claim) && !demoted.holds(&claim) && demoted.certificate_id.is_none());
+        assert_eq!(demoted.superseded_by, owner.certificate_id);
+        let corrected = FeedRow { event_id: "E2".to_owned(), ..row("2021-01-30T10:00:00+07:00", "", "B3") };
+        let corrected = keep(Some(demoted), corrected, &keys).unwrap();
+        assert!(corrected.waits_for(&claim) && corrected.certificate_id.is_none());
+        let promoted = corrected.promoted(&keys).unwrap();
+        assert!(promoted.holds(&claim) && promoted.superseded_by.is_none());
+        assert_ne!(promoted.certificate_id, other.certificate_id);
+        assert_eq!(promoted.void_certificates(&keys), [other.certificate_id.unwrap()]);
+    }
+
+    #[test]
+    fn incomplete_row_keeps_the_claim_until_it_is_taken() {
+        let keys = keys();
+        let first = keep(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
+        let claim = first.claim.clone().unwrap();
+        let lapsed = keep(Some(first.clone()), row("2021-01-30T10:00:00+07:00", "", ""), &keys).unwrap();
+        assert!(lapsed.is_owner_of(&claim) && !lapsed.holds(&claim));
+        let whole = row("2021-01-31T10:00:00+07:00", "", "B1");
+        let back = keep(Some(lapsed.clone()), whole.clone(), &keys).unwrap();
+        assert_eq!(back.certificate_id, first.certificate_id);
+        let evicted = lapsed.evicted(Some("OTHER".to_owned()));
+        assert_eq!(evicted.void_certificates(&keys), [first.certificate_id.clone().unwrap()]);
+        let back = keep(Some(evicted), whole, &keys).unwrap();
+        assert_ne!(back.certificate_id, first.certificate_id);
     }
 
     /// A held row: the NIK of a man born in 1989, and the data of a woman born in 1990.

@@ -22,7 +22,7 @@ use crate::{Aws, StoreError};
 const PARTS: &str = ".parts";
 const KEPT: &str = ".kept";
 /// The first line of a report.
-const HEADER: &str = "line,event_id,outcome,reasons\n";
+const HEADER: &str = "line,event_id,outcome,reasons,duplicate_of\n";
 const CSV: &str = "text/csv; charset=utf-8";
 /// A report of at least so many bytes is put in pieces. S3 wants 5 MiB of each but the last.
 const PIECE: usize = 8 * 1024 * 1024;

@@ -7,6 +7,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::{constant_time, digest, hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bukti_domain::feed::CompleteDose;
 use bukti_domain::{
     BirthDate, CaseNumber, FeedRow, Identity, IdentityData, PersonName, PhoneNumber, READABLE,
 };
@@ -123,6 +124,14 @@ impl Keys {
     /// A digest of identity data, by which a held row is matched with a confirmation.
     pub(crate) fn identity_data(&self, data: &IdentityData) -> String {
         self.hash("", "identity data", &data.content())
+    }
+
+    /// The key of the claim on a dose: the same for every event that reports this dose of this person.
+    pub(crate) fn dose_claim(&self, dose: &CompleteDose) -> String {
+        let CompleteDose { identity, vaccination_date, vaccine, dose_number, .. } = dose;
+        let fields =
+            [&*identity.tagged(), &vaccination_date.to_string(), &vaccine.name, &dose_number.to_string()];
+        self.hash("D#", "dose", &fields.join("\u{1f}"))
     }
 
     /// Random bytes. `None` where the system has no randomness.

@@ -10,6 +10,7 @@
 //! |---|---|---|---|
 //! | dose, all that was said of one event | `E#` event | `DOSE` | person, phone, name with birth date |
 //! | SMS of a dose, one for each phone it had | `E#` event | `SMS#` phone version | |
+//! | which event owns a dose that several report | `D#` person, date, vaccine and number | `CLAIM` | |
 //! | certificate | `C#` certificate id | `CERT` | person |
 //! | link of an SMS | `L#` token | `LINK` | |
 //! | quick download, the last request of it | `Q#` person | `DOWNLOAD` | |
@@ -37,7 +38,7 @@
 //! | signer of another issuer | `K#ISSUERS` | key id and digest of the key | |
 //! | who publishes at the moment | `K#PUBLISHING` | `LEASE` | |
 //!
-//! Event, person, phone and tokens are keyed hashes ([`Keys`]), never the values; personal fields are sealed. A dump of
+//! Event, person, phone, dose and tokens are keyed hashes ([`Keys`]), never the values; personal fields are sealed. A dump of
 //! the table shows nobody. Writes that decide something are conditional. Short-lived items carry `expires_at` (the
 //! table's TTL attribute, Unix seconds) and are checked for expiry on read as well.
 
@@ -46,6 +47,7 @@ mod audit;
 mod captcha;
 mod cases;
 mod certificates;
+mod claims;
 mod clients;
 mod confirmations;
 mod documents;
@@ -80,10 +82,11 @@ pub use cases::{
     CaseFile, CaseRecord, Cases, Decision, Evidence, Message, MissingDose, NewCase, Proposal, Queued, Step,
 };
 pub use certificates::{CertificateRecord, Certificates, Revocation, RevokeOutcome, parse_certificate_id};
+pub use claims::Claims;
 pub use clients::{Aws, ConnectError, Endpoint, s3_client};
 pub use confirmations::{ConfirmationRecord, ConfirmedIdentity};
 pub use documents::{Copies, Documents, EvidenceStore};
-pub use doses::{DoseRecord, Doses, Incoming, PersonRecords, SmsReason};
+pub use doses::{DoseRecord, Doses, Incoming, PersonRecords, Reported, SmsReason};
 pub use downloads::{DownloadFacts, DownloadRecord, Downloads};
 pub use feeds::{Dropped, Feed, Feeds};
 pub use issuers::{Imported, IssuerRecord, Issuers};

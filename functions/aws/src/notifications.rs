@@ -54,10 +54,9 @@ impl Occasion {
         Self { pk: dose.pk.clone(), sk: format!("SMS#{:05}#OLD", dose.phone_version), expires_at: None }
     }
 
-    /// The owner of the phone of a dose that its facility took back.
+    /// The holder of a certificate whose dose was retracted.
     pub fn retracted(dose: &DoseRecord) -> Self {
-        let sk = format!("SMS#{:05}#RETRACTED", dose.phone_version);
-        Self { pk: dose.pk.clone(), sk, expires_at: None }
+        Self { pk: dose.pk.clone(), sk: format!("SMS#{:05}#RETRACTED", dose.void_version), expires_at: None }
     }
 
     /// A step of a case that the person is told of.

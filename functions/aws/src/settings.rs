@@ -47,6 +47,9 @@ pub struct Settings {
     pub sms_per_day: u32,
     /// The countries beside Indonesia whose phones get SMS (`BUKTI_PHONE_COUNTRIES`): `+60,+65`.
     pub phone_countries: Option<String>,
+    /// The offset of local time from UTC at facilities whose code names no Indonesian province with a time of its own
+    /// (`BUKTI_UTC_OFFSET`): `+08:00`. Without it western Indonesian time.
+    pub utc_offset: Option<String>,
     /// The helpdesk's phone (`BUKTI_HELPDESK_PHONE`).
     pub helpdesk_phone: String,
     /// The helpdesk's e-mail address (`BUKTI_HELPDESK_EMAIL`).
@@ -100,6 +103,7 @@ impl Settings {
                 None => defaults.sms_per_day,
             },
             phone_countries: get("BUKTI_PHONE_COUNTRIES"),
+            utc_offset: get("BUKTI_UTC_OFFSET"),
             helpdesk_phone: get("BUKTI_HELPDESK_PHONE").unwrap_or(defaults.helpdesk_phone),
             helpdesk_email: get("BUKTI_HELPDESK_EMAIL").unwrap_or(defaults.helpdesk_email),
             vaccines: get("BUKTI_VACCINES"),
@@ -125,6 +129,7 @@ impl Settings {
             sms_region: None,
             sms_per_day: defaults.sms_per_day,
             phone_countries: None,
+            utc_offset: None,
             helpdesk_phone: defaults.helpdesk_phone,
             helpdesk_email: defaults.helpdesk_email,
             vaccines: None,

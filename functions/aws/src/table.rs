@@ -292,6 +292,20 @@ impl Table {
         Ok(TransactWriteItem::builder().delete(delete.map_err(|_| INCOMPLETE)?).build())
     }
 
+    /// Part of a transaction: takes an item away where the condition holds.
+    pub(crate) fn deleting_if(
+        &self,
+        pk: &str,
+        sk: &str,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder().table_name(&self.name).set_key(Some(key(pk, sk)));
+        let delete = delete.condition_expression(condition);
+        let delete = delete.set_expression_attribute_values(named(values)).build();
+        Ok(TransactWriteItem::builder().delete(delete.map_err(|_| INCOMPLETE)?).build())
+    }
+
     /// Part of a transaction: updates an item where the condition holds.
     pub(crate) fn updating(
         &self,

@@ -525,14 +525,6 @@ mod tests {
     }
 
     #[test]
-    fn doses_in_series_as_the_examples_have_them() {
-        let moderna = vaccine_named("Moderna").unwrap();
-        assert_eq!([1, 2, 3, 4].map(|dose| moderna.doses_in_series(dose)), [2, 2, 3, 4]);
-        let janssen = vaccine_named("Janssen").unwrap();
-        assert_eq!([1, 2, 3].map(|dose| janssen.doses_in_series(dose)), [1, 1, 1]);
-    }
-
-    #[test]
     fn the_next_dose_is_known_of_every_first_series_and_not_of_single_doses_for_travellers() {
         for vaccine in &Catalogue::built_in().unwrap().vaccines {
             for dose in 1..vaccine.primary_doses {

@@ -4,7 +4,7 @@
 //! ```text
 //!                     ┌─ rejected row ──► dose_rejected      (facility sends it again)
 //!                     ├─ before ICVP ───► dose_before_icvp   (nobody: the booklet stays valid)
-//!                     ├─ retraction ────► dose_retracted     (facility, if it was wrong)
+//!                     ├─ retraction ────► dose_retracted     (facility, where the retraction is wrong)
 //!   nothing received ─┤─ contradiction ─► dose_held          (facility; helpdesk where corrected by law)
 //!   dose_not_received └─ field missing ─► dose_incomplete    (facility completes it)
 //!                          complete
@@ -31,7 +31,7 @@ codes! {
         DoseIncomplete = "dose_incomplete",
         /// The data contradict each other.
         DoseHeld = "dose_held",
-        /// The facility took it back: there is no such dose.
+        /// Its facility has retracted it: it was entered in error.
         DoseRetracted = "dose_retracted",
         /// Received and complete, the certificate is being made.
         CertificateBeingMade = "certificate_being_made",
@@ -140,10 +140,10 @@ pub fn diagnose(
         (Verdict::Rejected, _) => {
             (DoseRejected, Actor::Facility, &[AskFacility, ContactHelpdesk], Some((3, 7)))
         }
-        (Verdict::Retracted, _) => (DoseRetracted, Actor::Facility, &[AskFacility, ContactHelpdesk], None),
         (Verdict::Held, _) => {
             (DoseHeld, Actor::Facility, &[AskFacility, ConfirmData, ContactHelpdesk], Some((3, 7)))
         }
+        (Verdict::Retracted, _) => (DoseRetracted, Actor::Facility, &[AskFacility, ContactHelpdesk], None),
         (Verdict::Incomplete, _) => {
             (DoseIncomplete, Actor::Facility, &[Wait, AskFacility, ContactHelpdesk], Some((3, 7)))
         }
@@ -204,6 +204,9 @@ mod tests {
             (diagnose(Verdict::Retracted, &[], CertificateFacts::Revoked, None), "dose_retracted"),
             (diagnose(Verdict::Held, &[Reason::NikSexMismatch], CertificateFacts::None, None), "dose_held"),
             (diagnose(Verdict::Incomplete, &[Reason::BatchMissing], issued, None), "dose_incomplete"),
+            (diagnose(Verdict::Retracted, &[], CertificateFacts::None, None), "dose_retracted"),
+            (diagnose(Verdict::Retracted, &[], issued, Some(true)), "dose_retracted"),
+            (diagnose(Verdict::Retracted, &[], CertificateFacts::Revoked, Some(false)), "dose_retracted"),
             (diagnose(Verdict::Complete, &[], CertificateFacts::None, None), "certificate_being_made"),
             (diagnose(Verdict::Complete, &[], issued, None), "certificate_issued"),
             (

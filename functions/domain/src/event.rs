@@ -10,7 +10,8 @@
 //!   (batch_missing)       (issued)           (its own reasons)
 //! ```
 //!
-//! The latest row that is not rejected is the current one. A rejected row replaces nothing.
+//! The latest row that is not rejected is the current one. A rejected row replaces nothing. Where the current row is a
+//! retraction, the data to show are those of the latest row before it that reports a vaccination ([`History::shown`]).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -71,8 +72,12 @@ impl History {
                 self.0[at] = version;
                 true
             }
-            // A row that was kept before held rows had a digest: now a confirmation can be applied to it.
-            Ok(at) if self.0[at].held.is_none() && version.held.is_some() => {
+            // A held row said again whose data are confirmed meanwhile, or that was kept before held rows had a digest.
+            Ok(at)
+                if self.0[at].verdict == Verdict::Held
+                    && version.held.is_some()
+                    && (version.verdict != Verdict::Held || self.0[at].held.is_none()) =>
+            {
                 let known = &mut self.0[at];
                 (known.verdict, known.reasons, known.held) = (version.verdict, version.reasons, version.held);
                 true
@@ -126,6 +131,20 @@ impl History {
     /// first time counts.
     pub fn current(&self) -> Option<&Version> {
         self.kept().last().or(self.0.last())
+    }
+
+    /// The row whose data describe the dose: the one that counts; but where that is a retraction, which may say nothing
+    /// of the person, the latest row that reports the vaccination, preferably one that is not rejected. The retraction
+    /// itself only where nothing else is known.
+    pub fn shown(&self) -> Option<&Version> {
+        let current = self.current()?;
+        if current.verdict != Verdict::Retracted {
+            return Some(current);
+        }
+        let latest = |is: fn(Verdict) -> bool| self.0.iter().rfind(|version| is(version.verdict));
+        latest(|verdict| !matches!(verdict, Verdict::Retracted | Verdict::Rejected))
+            .or_else(|| latest(|verdict| verdict == Verdict::Rejected))
+            .or(Some(current))
     }
 
     /// The rows that could count, in order, repetitions left out.
@@ -191,7 +210,7 @@ mod tests {
             digest: digest.to_owned(),
             verdict,
             reasons: match verdict {
-                Verdict::Complete => vec![],
+                Verdict::Complete | Verdict::Retracted => vec![],
                 Verdict::Incomplete => vec![Reason::BatchMissing],
                 Verdict::Held => vec![Reason::NikSexMismatch],
                 Verdict::Rejected => vec![Reason::NikMalformed],
@@ -209,6 +228,18 @@ mod tests {
             history.add(version.clone());
         }
         versions.iter().map(|v| history.report(v.sent_at, &v.digest, &v.origin)).collect()
+    }
+
+    #[test]
+    fn a_retraction_counts_until_a_later_row_says_the_event_again() {
+        let retraction = version(2, "r", Verdict::Retracted, None);
+        let rows = [version(1, "a", Verdict::Complete, Some("p")), retraction];
+        assert_eq!(reports(&rows), [(Outcome::Superseded, vec![]), (Outcome::Retracted, vec![])]);
+        let [first, retraction] = rows;
+        let again = [first, retraction, version(3, "a", Verdict::Complete, Some("p"))];
+        let expected = [Outcome::Superseded, Outcome::Superseded, Outcome::Issued];
+        let outcomes: Vec<Outcome> = reports(&again).into_iter().map(|(outcome, _)| outcome).collect();
+        assert_eq!(outcomes, expected);
     }
 
     #[test]
@@ -248,6 +279,46 @@ mod tests {
             let outcome = |at| history.report(line(at).sent_at, "a", &line(at).origin).0;
             assert_eq!([outcome(2), outcome(3)], [Outcome::Issued, Outcome::Duplicate]);
         }
+    }
+
+    #[test]
+    fn retraction_counts_by_the_time_it_was_sent() {
+        let complete = |at, digest| version(at, digest, Verdict::Complete, Some("p"));
+        let retraction = |at| version(at, "r", Verdict::Retracted, None);
+        let outcomes = |rows: &[Version]| -> Vec<Outcome> {
+            reports(rows).into_iter().map(|(outcome, _)| outcome).collect()
+        };
+        use Outcome::{Duplicate, Issued, Retracted, Superseded};
+        assert_eq!(outcomes(&[complete(1, "a"), retraction(2)]), [Superseded, Retracted]);
+        assert_eq!(outcomes(&[retraction(2), complete(1, "a")]), [Retracted, Superseded]);
+        // The same content sent again afterwards reports the dose anew.
+        let again = [complete(1, "a"), retraction(2), complete(3, "a")];
+        assert_eq!(outcomes(&again), [Superseded, Superseded, Issued]);
+        assert_eq!(outcomes(&[complete(3, "a"), retraction(2)]), [Issued, Superseded]);
+        assert_eq!(
+            outcomes(&[retraction(2), version(5, "r", Verdict::Retracted, None)]),
+            [Retracted, Duplicate]
+        );
+        let rejected = [complete(1, "a"), retraction(2), version(3, "x", Verdict::Rejected, None)];
+        assert_eq!(outcomes(&rejected), [Superseded, Retracted, Outcome::Rejected]);
+    }
+
+    #[test]
+    fn retraction_shows_the_latest_report() {
+        let shown = |rows: &[(i64, &str, Verdict)]| {
+            let mut history = History::default();
+            for (at, digest, verdict) in rows {
+                history.add(version(*at, digest, *verdict, None));
+            }
+            history.shown().unwrap().digest.clone()
+        };
+        use Verdict::{Complete, Held, Rejected, Retracted};
+        assert_eq!(shown(&[(1, "a", Complete), (2, "b", Held), (3, "r", Retracted)]), "b");
+        assert_eq!(shown(&[(3, "r", Retracted), (2, "b", Held), (1, "a", Complete)]), "b");
+        assert_eq!(shown(&[(1, "a", Complete), (2, "x", Rejected), (3, "r", Retracted)]), "a");
+        assert_eq!(shown(&[(1, "x", Rejected), (3, "r", Retracted)]), "x");
+        assert_eq!(shown(&[(3, "r", Retracted), (4, "s", Retracted)]), "s");
+        assert_eq!(shown(&[(3, "r", Retracted), (4, "a", Complete)]), "a");
     }
 
     #[test]
@@ -350,10 +421,16 @@ mod tests {
 
         #[test]
         fn the_order_of_arrival_never_matters(
-            rows in prop::collection::vec((0i64..6, 0usize..4, 0usize..4, 0usize..3), 1..8),
+            rows in prop::collection::vec((0i64..6, 0usize..4, 0usize..5, 0usize..3), 1..8),
             seed in any::<u64>(),
         ) {
-            let verdicts = [Verdict::Complete, Verdict::Incomplete, Verdict::Held, Verdict::Rejected];
+            let verdicts = [
+                Verdict::Complete,
+                Verdict::Incomplete,
+                Verdict::Held,
+                Verdict::Rejected,
+                Verdict::Retracted,
+            ];
             let mut versions: Vec<Version> = rows
                 .iter()
                 // What a row says decides what it is: the digest names verdict and phone.

@@ -50,9 +50,32 @@ pub struct FeedRow {
     pub kode_faskes: String,
     /// Name of the facility.
     pub nama_faskes: String,
-    /// `entered-in-error` where the row retracts its event; otherwise empty or `completed`.
+    /// `entered-in-error` where the row retracts its event; otherwise empty or `completed`. See [`RowStatus`].
     #[serde(default)]
     pub status: String,
+}
+
+/// Whether a row reports a vaccination or retracts one that was reported by mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowStatus {
+    /// The vaccination was given.
+    Completed,
+    /// The event was entered in error: the row retracts it.
+    EnteredInError,
+}
+
+impl RowStatus {
+    /// The status in a feed, in FHIR's spelling or in the words of the national hub, in any case. `None` for any other
+    /// word: a row must not count as a vaccination because its status is unknown.
+    pub fn parse(text: &str) -> Option<Self> {
+        match &*text.trim().to_ascii_lowercase() {
+            "" | "completed" | "selesai" => Some(Self::Completed),
+            "entered-in-error" | "entered_in_error" | "retracted" | "dibatalkan" | "batal" => {
+                Some(Self::EnteredInError)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The columns of a feed, in the order in which hubs send them.
@@ -96,7 +119,7 @@ pub enum Outcome {
     Duplicate,
     /// A later row of the same event replaced it.
     Superseded,
-    /// It takes its event back: there is no such dose.
+    /// The event was entered in error: its certificate is revoked.
     Retracted,
 }
 
@@ -127,7 +150,7 @@ pub enum Verdict {
     Held,
     /// No dose can be made of it.
     Rejected,
-    /// It takes its event back.
+    /// It says that its event was entered in error.
     Retracted,
 }
 
@@ -167,14 +190,18 @@ reasons! {
     RowMalformed = "row_malformed",
     /// The row is not UTF-8.
     NotUtf8 = "not_utf8",
-    /// The vaccination was not given, or entered in error (FHIR).
+    /// The vaccination was not given (FHIR).
     NotCompleted = "not_completed",
+    /// The row asks for something else than to keep a vaccination, such as to delete one (FHIR).
+    RequestUnsupported = "request_unsupported",
     /// Less than a full dose was given (FHIR `isSubpotent`).
     Subpotent = "subpotent",
     /// An extension changes what the resource means, and nobody here knows how (FHIR `modifierExtension`).
     ModifierUnknown = "modifier_unknown",
     /// The row itself may be right, but another of its transaction is not, so none was kept (FHIR).
     TransactionRefused = "transaction_refused",
+    /// The status is neither that of a vaccination nor that of a retraction.
+    StatusInvalid = "status_invalid",
     /// Nothing says who was vaccinated (FHIR).
     PatientMissing = "patient_missing",
     /// A facility sends a row of another facility with its own key.
@@ -189,8 +216,6 @@ reasons! {
     SentAtInFuture = "sent_at_in_future",
     /// A field is longer than any real one.
     FieldTooLong = "field_too_long",
-    /// The status is neither a completed vaccination's nor a retraction's.
-    StatusInvalid = "status_invalid",
     /// Neither identity number nor passport number.
     IdentityMissing = "identity_missing",
     /// Not 16 digits.
@@ -231,6 +256,8 @@ reasons! {
     PhoneInvalid = "phone_invalid",
     /// This row replaced an earlier phone number.
     PhoneCorrected = "phone_corrected",
+    /// Another event already reports this dose and has its certificate.
+    DoseDuplicate = "dose_duplicate",
 }
 
 /// The facility that vaccinated.
@@ -367,6 +394,10 @@ pub fn no_formula(text: &str) -> Cow<'_, str> {
     if formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
+fn is_too_long(field: &str) -> bool {
+    field.chars().nth(LONGEST_FIELD).is_some()
+}
+
 fn filled(field: &str) -> Option<&str> {
     let field = field.trim();
     (!field.is_empty()).then_some(field)
@@ -433,8 +464,8 @@ impl FeedRow {
     }
 
     /// The row after text hygiene ([`hygiene`]): what a reader of a feed hands on. Placeholders count as empty, except in the
-    /// name, which may be anything, and a phone that somebody typed as `-` or `tidak ada`, which is reported as invalid,
-    /// since its facility can be asked.
+    /// name, which may be anything, a phone that somebody typed as `-` or `tidak ada`, which is reported as invalid,
+    /// since its facility can be asked, and a dose number of zero.
     #[must_use]
     pub fn cleaned(&self) -> Self {
         let mut fields = self.fields().map(hygiene::clean_code);
@@ -448,6 +479,8 @@ impl FeedRow {
             let is_empty = match COLUMNS[at] {
                 "nama" => false,
                 "no_hp" => placeholder == Some(Placeholder::Machine),
+                // A wrong number, which is refused, while an international certificate needs none.
+                "dosis_ke" => placeholder.is_some() && !field.contains('0'),
                 _ => placeholder.is_some(),
             };
             if is_empty {
@@ -467,12 +500,28 @@ impl FeedRow {
     pub fn content(&self) -> String {
         let [event_id, _sent_at, content @ .., status] = self.fields();
         let mut text = event_id.trim().to_owned();
-        // Left out where it is empty: feeds had no such column at first, and digests stay the same.
-        for field in content.iter().copied().chain(filled(status)) {
+        // An ordinary status is left out, so that digests of feeds with and without the column are the same.
+        let status = match RowStatus::parse(status) {
+            Some(RowStatus::Completed) => None,
+            Some(RowStatus::EnteredInError) => Some("entered-in-error"),
+            None => Some(status),
+        };
+        for field in content.iter().copied().chain(status) {
             text.push('\u{1f}');
             text.push_str(field.trim());
         }
         text
+    }
+
+    /// Whether the row retracts its event.
+    pub fn is_retraction(&self) -> bool {
+        RowStatus::parse(&self.status) == Some(RowStatus::EnteredInError)
+    }
+
+    /// The row with the fields emptied that are longer than any real one.
+    #[must_use]
+    pub fn without_long_fields(&self) -> Self {
+        Self::from_fields(self.fields().map(|field| if is_too_long(field) { "" } else { field }))
     }
 
     /// Reads the fields.
@@ -513,30 +562,18 @@ impl FeedRow {
         }
     }
 
-    /// What the row's status says of its event; `None` where that is neither a vaccination's nor a retraction's.
-    fn retracts(&self) -> Option<bool> {
-        match &*self.status.trim().to_lowercase().replace('_', "-") {
-            "" | "completed" | "selesai" => Some(false),
-            ENTERED_IN_ERROR | "retracted" | "dibatalkan" | "batal" => Some(true),
-            _ => None,
-        }
-    }
-
     /// Judges the row by itself. `now` bounds when it can have been sent.
     ///
     /// The reasons are those of the verdict: of a rejected row why it is rejected, of a complete one why no SMS can reach
     /// its owner.
     pub fn judge(&self, now: Timestamp) -> (Verdict, Vec<Reason>) {
-        if self.retracts() == Some(true) {
-            // Which event, and when: nothing else matters of a dose that never was.
-            let unknown = self.unknown_event(now);
-            let verdict = if unknown.is_empty() { Verdict::Retracted } else { Verdict::Rejected };
-            return (verdict, unknown);
-        }
         let dose = self.dose();
         let rejected = self.rejections(&dose, now);
         if !rejected.is_empty() {
             return (Verdict::Rejected, rejected);
+        }
+        if self.is_retraction() {
+            return (Verdict::Retracted, Vec::new());
         }
 
         let held = IdentityData::of(&dose).map(|data| data.contradictions()).unwrap_or_default();
@@ -576,8 +613,7 @@ impl FeedRow {
         (Verdict::Complete, unreachable)
     }
 
-    /// Why nobody can say which event the row is about, or when it was sent.
-    fn unknown_event(&self, now: Timestamp) -> Vec<Reason> {
+    fn rejections(&self, dose: &Dose, now: Timestamp) -> Vec<Reason> {
         let mut reasons = Vec::new();
         if filled(&self.event_id).is_none() {
             reasons.push(Reason::EventIdMissing);
@@ -587,16 +623,16 @@ impl FeedRow {
             Some(sent) if sent > now + CLOCK_SKEW => reasons.push(Reason::SentAtInFuture),
             Some(_) => {}
         }
-        if self.fields().iter().any(|field| field.chars().nth(LONGEST_FIELD).is_some()) {
+        // A retraction is kept without its other fields where these are too long: see `without_long_fields`.
+        let checked = if self.is_retraction() { 1 } else { COLUMNS.len() };
+        if self.fields().iter().take(checked).any(|field| is_too_long(field)) {
             reasons.push(Reason::FieldTooLong);
         }
-        reasons
-    }
-
-    fn rejections(&self, dose: &Dose, now: Timestamp) -> Vec<Reason> {
-        let mut reasons = self.unknown_event(now);
-        if self.retracts().is_none() {
-            reasons.push(Reason::StatusInvalid);
+        match RowStatus::parse(&self.status) {
+            Some(RowStatus::Completed) => {}
+            // It says nothing of a vaccination, so it needs none of the fields below.
+            Some(RowStatus::EnteredInError) => return reasons,
+            None => reasons.push(Reason::StatusInvalid),
         }
         if dose.identity.is_none() {
             reasons.push(match (filled(&self.nik), filled(&self.paspor)) {
@@ -783,30 +819,6 @@ pub(crate) mod tests {
         }
     }
 
-    #[test]
-    fn a_row_may_retract_its_event() {
-        use Reason::*;
-        let retracted = (Verdict::Retracted, vec![]);
-        for status in ["entered-in-error", "Entered_In_Error", "DIBATALKAN", " batal "] {
-            assert_eq!(judged(|row| row.status = status.into()), retracted, "{status}");
-        }
-        for status in ["", "completed", "Selesai"] {
-            assert_eq!(judged(|row| row.status = status.into()), (Verdict::Complete, vec![]), "{status}");
-        }
-        assert_eq!(judged(|row| row.status = "not-done".into()), (Verdict::Rejected, vec![StatusInvalid]));
-        // Nothing else of it needs to be right.
-        let bare = FeedRow {
-            event_id: "E".into(),
-            sent_at: "2021-01-29T08:41:34+07:00".into(),
-            status: ENTERED_IN_ERROR.into(),
-            nik: "31".into(),
-            ..FeedRow::default()
-        };
-        assert_eq!(bare.judge("2026-01-01T00:00:00Z".parse().unwrap()), retracted);
-        let unknown = judged(|row| (row.status, row.event_id) = (ENTERED_IN_ERROR.into(), String::new()));
-        assert_eq!(unknown, (Verdict::Rejected, vec![EventIdMissing]));
-    }
-
     /// The dose numbers (`dn`/`sd`) of a history, in the order in which its doses were given.
     fn series(vaccines: &[&str]) -> Vec<String> {
         let doses: Vec<Dose> = vaccines
@@ -892,6 +904,57 @@ pub(crate) mod tests {
         assert_eq!(judged(|row| row.tanggal_vaksinasi = "'2021\u{2011}01\u{2011}29".into()), complete(&[]));
     }
 
+    #[test]
+    fn retraction_needs_event_and_time_only() {
+        let retracted = (Verdict::Retracted, vec![]);
+        for status in
+            ["entered-in-error", "ENTERED_IN_ERROR", " Retracted ", "dibatalkan", "Batal", "Entered-In-Error"]
+        {
+            assert_eq!(judged(|row| row.status = status.into()), retracted, "{status}");
+        }
+        let bare = |row: &mut FeedRow| {
+            *row = FeedRow {
+                event_id: row.event_id.clone(),
+                sent_at: row.sent_at.clone(),
+                status: "batal".into(),
+                ..FeedRow::default()
+            };
+        };
+        assert_eq!(judged(bare), retracted);
+        let wrong = |row: &mut FeedRow| {
+            (row.nik, row.tanggal_lahir, row.dosis_ke) = ("12".into(), "?".into(), "x".into());
+            (row.tanggal_vaksinasi, row.status) = ("2099-01-01".into(), "retracted".into());
+            row.nama = "x".repeat(301);
+        };
+        assert_eq!(judged(wrong), retracted);
+        let rejected = |reason| (Verdict::Rejected, vec![reason]);
+        let no_event = |row: &mut FeedRow| (row.event_id, row.status) = (String::new(), "batal".into());
+        assert_eq!(judged(no_event), rejected(Reason::EventIdMissing));
+        let no_time = |row: &mut FeedRow| (row.sent_at, row.status) = ("kemarin".into(), "batal".into());
+        assert_eq!(judged(no_time), rejected(Reason::SentAtInvalid));
+    }
+
+    #[test]
+    fn unknown_status_is_rejected() {
+        for status in ["completed", "COMPLETED", "Selesai", "", "  "] {
+            assert_eq!(judged(|row| row.status = status.into()), (Verdict::Complete, vec![]), "{status}");
+        }
+        for status in ["not-done", "error", "batalkan", "0", "completed?"] {
+            let rejected = (Verdict::Rejected, vec![Reason::StatusInvalid]);
+            assert_eq!(judged(|row| row.status = status.into()), rejected, "{status}");
+        }
+    }
+
+    #[test]
+    fn spelling_of_status_does_not_change_content() {
+        let content = |status: &str| FeedRow { status: status.into(), ..row() }.content();
+        assert_eq!(content("completed"), content(""));
+        assert_eq!(content("selesai"), content(""));
+        assert_eq!(content("BATAL"), content("entered-in-error"));
+        assert_ne!(content("batal"), content(""));
+        assert_ne!(content("unknown"), content(""));
+    }
+
     /// A dose against polio, given on this day.
     fn polio(row: &mut FeedRow, day: &str) {
         (row.vaksin, row.sent_at) = ("bOPV".into(), "2025-12-01T08:00:00+07:00".into());
@@ -921,6 +984,21 @@ pub(crate) mod tests {
         };
         assert_eq!(uncounted(""), (Verdict::Complete, vec![]), "its certificate counts no doses");
         assert_eq!(uncounted("x"), (Verdict::Rejected, vec![Reason::DoseNumberInvalid]));
+        // No number is needed, but a wrong one is refused.
+        for (number, reasons) in [
+            ("", vec![]),
+            ("-", vec![]),
+            ("null", vec![]),
+            ("0", vec![Reason::DoseNumberInvalid]),
+            ("0.0", vec![Reason::DoseNumberInvalid]),
+            ("10", vec![Reason::DoseNumberInvalid]),
+            ("dua", vec![Reason::DoseNumberInvalid]),
+        ] {
+            let mut row = row();
+            polio(&mut row, "2025-11-03");
+            row.dosis_ke = number.into();
+            assert_eq!(row.cleaned().judge("2026-01-01T00:00:00Z".parse().unwrap()).1, reasons, "{number}");
+        }
         let no_batch = |row: &mut FeedRow| {
             polio(row, "2025-11-03");
             row.batch.clear();
@@ -947,7 +1025,7 @@ pub(crate) mod tests {
         fn no_row_panics(fields in proptest::array::uniform15("\\PC{0,20}")) {
             let row = FeedRow::from_fields(fields.each_ref().map(String::as_str));
             let (verdict, reasons) = row.judge(Timestamp::UNIX_EPOCH);
-            proptest::prop_assert!(verdict == Verdict::Complete || !reasons.is_empty());
+            proptest::prop_assert!(matches!(verdict, Verdict::Complete | Verdict::Retracted) || !reasons.is_empty());
             proptest::prop_assert_eq!(verdict == Verdict::Complete, row.dose().complete().is_some() && reasons.iter().all(|r| matches!(r, Reason::PhoneMissing | Reason::PhoneInvalid)));
         }
     }

@@ -1,4 +1,7 @@
-//! Which time it is where a facility stands.
+//! Local time at a facility.
+
+use std::fmt;
+use std::sync::OnceLock;
 
 use jiff::tz::Offset;
 
@@ -11,11 +14,60 @@ const INDONESIA_CENTRAL: Offset = Offset::constant(8);
 /// NIK): Bali, Nusa Tenggara, South, East and North Kalimantan, Sulawesi.
 const CENTRAL: [&str; 12] = ["51", "52", "53", "63", "64", "65", "71", "72", "73", "74", "75", "76"];
 
-/// Provinces in which WIT is the time: the Moluccas and Papua.
-const EAST: [&str; 8] = ["81", "82", "91", "92", "93", "94", "95", "96"];
+/// Provinces in which WIT is the time: the Moluccas and Papua. The Ministry of Home Affairs and Statistics Indonesia (BPS, up to
+/// 97) count the provinces of Papua differently; the time is the same in all.
+const EAST: [&str; 9] = ["81", "82", "91", "92", "93", "94", "95", "96", "97"];
 
-/// The offset of local time from UTC at a facility, by its code: a letter at most, then the digits of its region, of which the
-/// first two are the province (`P3174020101`). Western time (WIB) where the code says nothing else.
+/// The offset of facilities whose code names none of these provinces, where a deployment sets one.
+static DEFAULT: OnceLock<Offset> = OnceLock::new();
+
+/// Sets the offset of facilities whose code names no province with a time of its own, for the whole process and before it is
+/// first used. Without it that is western Indonesian time (WIB).
+///
+/// ```
+/// assert!(bukti_domain::set_default_offset("+07:00").is_ok());
+/// assert!(bukti_domain::set_default_offset("Asia/Jakarta").is_err());
+/// ```
+///
+/// # Errors
+///
+/// [`OffsetError`] where it is not written `+HH:MM` or `-HH:MM`, or another one is set already.
+pub fn set_default_offset(written: &str) -> Result<(), OffsetError> {
+    let offset = parse_offset(written).ok_or(OffsetError)?;
+    if *DEFAULT.get_or_init(|| offset) == offset { Ok(()) } else { Err(OffsetError) }
+}
+
+fn parse_offset(written: &str) -> Option<Offset> {
+    let sign = match written.get(..1)? {
+        "+" => 1,
+        "-" => -1,
+        _ => return None,
+    };
+    let (hours, minutes) = written[1..].split_once(':')?;
+    let number = |text: &str| {
+        let is_number = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<i32>().ok().filter(|_| is_number)
+    };
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    let is_offset = hours <= 14 && minutes < 60;
+    Offset::from_seconds(sign * (hours * 60 + minutes) * 60).ok().filter(|_| is_offset)
+}
+
+/// The default offset cannot be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OffsetError;
+
+impl fmt::Display for OffsetError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an offset is written as `+07:00` and stays the same while the process runs")
+    }
+}
+
+impl std::error::Error for OffsetError {}
+
+/// The offset of local time from UTC at a facility, by its code in the national register: at most one letter, then the digits of
+/// its region, of which the first two are the province (`P3174020101`). The deployment's default where the code names no
+/// province with a time of its own.
 ///
 /// ```
 /// use bukti_domain::facility_offset;
@@ -23,13 +75,14 @@ const EAST: [&str; 8] = ["81", "82", "91", "92", "93", "94", "95", "96"];
 /// assert_eq!(facility_offset("klinik-7").seconds(), 7 * 3600);
 /// ```
 pub fn facility_offset(code: &str) -> Offset {
-    let code = code.trim().trim_start_matches(|character: char| character.is_ascii_alphabetic());
-    let digits = code.bytes().take_while(u8::is_ascii_digit).count();
+    let code = code.trim();
+    let region = code.strip_prefix(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(code);
+    let digits = region.bytes().take_while(u8::is_ascii_digit).count();
     // A number as short as this is no region's.
-    match code.get(..2).filter(|_| digits >= 4) {
+    match region.get(..2).filter(|_| digits >= 4) {
         Some(province) if CENTRAL.contains(&province) => INDONESIA_CENTRAL,
         Some(province) if EAST.contains(&province) => INDONESIA_EAST,
-        _ => INDONESIA_WEST,
+        _ => DEFAULT.get().copied().unwrap_or(INDONESIA_WEST),
     }
 }
 
@@ -47,6 +100,10 @@ mod tests {
             ("7371", 8),
             ("P8171010101", 9),
             ("P9471010101", 9),
+            ("P9701010101", 9),
+            ("m5301", 8),
+            ("KL9471010101", 7),
+            ("P-9471", 7),
             ("", 7),
             ("91", 7),
             ("P", 7),
@@ -54,6 +111,28 @@ mod tests {
             ("ééé", 7),
         ] {
             assert_eq!(facility_offset(code).seconds(), hours * 3600, "{code}");
+        }
+    }
+
+    #[test]
+    fn reads_offsets_of_settings() {
+        for (written, seconds) in [
+            ("+07:00", Some(7 * 3600)),
+            ("+08:00", Some(8 * 3600)),
+            ("+05:30", Some(19_800)),
+            ("-03:30", Some(-12_600)),
+            ("+00:00", Some(0)),
+            ("", None),
+            ("7", None),
+            ("+7:00", None),
+            ("+0700", None),
+            ("+15:00", None),
+            ("+07:60", None),
+            ("+-7:00", None),
+            ("é07:00", None),
+            ("Asia/Jakarta", None),
+        ] {
+            assert_eq!(parse_offset(written).map(Offset::seconds), seconds, "{written}");
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use bukti_aws::{CaseFile, EvidenceStore, Login, MissingDose, NewCase};
 use bukti_domain::{
-    Asking, BirthDate, CaseNumber, Correction, Identity, PersonName, PhoneNumber, likenesses, parse_date, vaccine_named,
+    Asking, BirthDate, CaseNumber, Correction, Identity, PersonName, PhoneNumber, likenesses, parse_date,
+    vaccine_named,
 };
 use bukti_http::{Allowance, Caller, Failure, FailureResult, field, identity_field, json, read_json};
 use bukti_wire::{

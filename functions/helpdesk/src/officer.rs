@@ -162,10 +162,14 @@ impl Helpdesk {
                 found.push(Likeness::DoseNumber);
             }
             let certificate = records.certificate_of(record);
+            let owner = records.owner_of(record);
+            // Of a duplicate the certificate is that of the event that owns the dose.
+            let shown = owner.map_or(certificate, |owner| records.certificate_of(owner));
             doses.push(OfficerDose {
                 id: dose_id(&record.pk),
                 recorded: recorded(&record.open(&self.aws.keys)?),
-                status: dose_status(record, &dose, certificate, None),
+                status: dose_status(record, &dose, shown, None),
+                duplicate_of: owner.map(|owner| dose_id(&owner.pk)),
                 certificate: certificate.map(|it| certificate_id_grouped(it.certificate_id())),
                 trail: self.trail(record, records).await?,
                 likenesses: found,

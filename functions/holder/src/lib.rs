@@ -9,10 +9,10 @@ use bukti_aws::{
 };
 use bukti_document::{DocumentError, Form, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
-use bukti_domain::{BirthDate, Dose, Identity, NextDose, ReceivedDose, Verdict, certificate_id_grouped, next_doses};
+use bukti_domain::{BirthDate, NextDose, ReceivedDose, Verdict, certificate_id_grouped, next_doses};
 use bukti_http::{
-    Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field, issued_on,
-    json, locale, no_content, path_parameter, read_json, read_optional_json, require_login,
+    Allowance, Answer, Caller, Failure, FailureResult, Guard, distinct_doses_by_day, dose_status, field,
+    issued_on, json, locale, no_content, path_parameter, read_json, read_optional_json, require_login,
 };
 use bukti_locales::Locale;
 use bukti_wire::{
@@ -92,12 +92,19 @@ impl Holder {
     /// The people whose vaccination was registered with the phone logged in with, by index key.
     async fn people_of(&self, login: &Login) -> Result<BTreeMap<String, Person>, Failure> {
         let mut people = BTreeMap::new();
-        for record in self.doses.of_phone_key(&login.phone).await? {
+        // Of events that report the same dose, the owner's phone counts.
+        let records = self.doses.of_phone_key(&login.phone).await?;
+        for record in records.into_iter().filter(|record| !record.duplicate) {
             let dose = record.dose(&self.aws.keys)?;
-            if let Some(person) = record.person
-                && let Some(view) = person_view(&person, &dose)
-            {
-                people.insert(person, view);
+            let (name, birth_date) = (dose.certified_name(), dose.birth_date);
+            if let (Some(key), Some(identity), Some(name)) = (record.person, dose.identity, name) {
+                let person = Person {
+                    id: key.strip_prefix("P#").unwrap_or(&key).to_owned(),
+                    name: name.text().to_owned(),
+                    identity: identity.masked(),
+                    birth_year: birth_date.map(BirthDate::year),
+                };
+                people.insert(key, person);
             }
         }
         Ok(people)
@@ -111,12 +118,12 @@ impl Holder {
     }
 
     async fn certificates_of(&self, login: &Login, person: &str, locale: Locale) -> FailureResult {
-        let holder = self.people_of(login).await?.remove(person);
+        let shown = self.people_of(login).await?.remove(person);
         // Somebody else's person and nobody's are answered alike.
-        let holder = holder.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
+        let shown = shown.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
         let records = self.doses.of_person_key(person).await?;
         let (mut doses, mut received) = (Vec::new(), Vec::new());
-        for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
+        for (record, dose) in distinct_doses_by_day(&records, &self.aws.keys)? {
             let same_phone = record.phone.as_ref() == Some(&login.phone);
             let certificate = records.certificate_of(record);
             let status = dose_status(record, &dose, certificate, Some(same_phone));
@@ -140,7 +147,7 @@ impl Holder {
             doses.push(HolderDose { status, batch, certificate: view });
         }
         let tickets = next_doses(&received).iter().map(|next| self.ticket(next)).collect::<Result<_, _>>()?;
-        Ok(json(200, &CertificatesAnswer { person: holder, doses, tickets }))
+        Ok(json(200, &CertificatesAnswer { person: shown, doses, tickets }))
     }
 
     fn ticket(&self, next: &NextDose<'_>) -> Result<Ticket, Failure> {
@@ -315,16 +322,4 @@ fn document_form(asked: Option<&str>, errors: &mut Vec<FieldError>) -> Option<Do
 /// Whether a certificate is that of its dose as it is now, and not revoked.
 fn is_good(certificate: &CertificateRecord, dose: &DoseRecord) -> bool {
     dose.certificate_id.as_deref() == Some(certificate.certificate_id()) && certificate.revoked_at.is_none()
-}
-
-/// The person of a dose; `None` where nobody can say who that is.
-fn person_view(person: &str, dose: &Dose) -> Option<Person> {
-    let identity = dose.identity.as_ref()?;
-    Some(Person {
-        id: person.strip_prefix("P#").unwrap_or(person).to_owned(),
-        name: dose.certified_name()?.text().to_owned(),
-        identity: identity.masked(),
-        is_passport: matches!(identity, Identity::Passport(_)),
-        birth_year: dose.birth_date.map(BirthDate::year),
-    })
 }

@@ -1,7 +1,7 @@
 //! How doses are shown.
 
 use bukti_aws::{CertificateRecord, DoseRecord, Keys, OpenError, PersonRecords};
-use bukti_domain::{CertificateFacts, Dose, INDONESIA_WEST, diagnose};
+use bukti_domain::{CertificateFacts, Dose, INDONESIA_WEST, Verdict, diagnose};
 use bukti_wire::DoseStatus;
 use jiff::civil::Date;
 
@@ -25,6 +25,33 @@ pub fn doses_by_day<'a>(
     let mut doses = records.doses.iter().map(open).collect::<Result<Vec<_>, OpenError>>()?;
     doses.sort_by_key(|(_, dose)| (dose.vaccination_date.is_none(), dose.vaccination_date));
     Ok(doses)
+}
+
+/// The doses of a person as citizens see them, each once: without duplicates, and without retracted events whose dose another
+/// event reports completely.
+///
+/// # Errors
+///
+/// `internal` where a record does not open.
+pub fn distinct_doses_by_day<'a>(
+    records: &'a PersonRecords,
+    keys: &Keys,
+) -> Result<Vec<(&'a DoseRecord, Dose)>, Failure> {
+    let all = doses_by_day(records, keys)?;
+    let is_same = |(one, one_dose): &(&DoseRecord, Dose), (other, other_dose): &(&DoseRecord, Dose)| {
+        one.person == other.person
+            && one_dose.dose_number == other_dose.dose_number
+            && one_dose.vaccination_date == other_dose.vaccination_date
+            && one_dose.vaccine.map(|it| &it.name) == other_dose.vaccine.map(|it| &it.name)
+    };
+    let counts = |record: &DoseRecord| record.verdict == Verdict::Complete && !record.duplicate;
+    let is_covered = |dose: &(&DoseRecord, Dose)| {
+        dose.0.duplicate
+            || dose.0.verdict == Verdict::Retracted
+                && all.iter().any(|other| counts(other.0) && is_same(dose, other))
+    };
+    let covered: Vec<bool> = all.iter().map(is_covered).collect();
+    Ok(all.into_iter().zip(covered).filter(|(_, covered)| !covered).map(|(dose, _)| dose).collect())
 }
 
 /// A dose and the state of its certificate, as anybody sees it who knows name and number.

@@ -1,16 +1,22 @@
-//! CSV feeds: RFC 4180, UTF-8, a header row.
+//! CSV feeds: RFC 4180, UTF-8, a header row; also as spreadsheets write them: separated by semicolons, tabs or bars, with
+//! `sep=;` on the first line, with empty columns and rows at the end.
 
 use std::collections::HashMap;
 
 use bukti_aws::FeedProblem;
 use bukti_domain::feed::{COLUMNS, OPTIONAL_COLUMNS};
-use bukti_domain::{FeedRow, Reason};
+use bukti_domain::{FeedRow, Reason, hygiene};
 use csv_core::ReadRecordResult;
 
 use crate::feed::{LONGEST_ROW, Line, Unreadable, problem};
 
+/// What separates fields, the usual one first.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
 /// Reads records out of the pieces of a file.
 pub(crate) struct CsvReader {
+    /// The file up to its header, until that is whole: it says what separates the fields.
+    head: Option<Vec<u8>>,
     csv: csv_core::Reader,
     fields: Vec<u8>,
     ends: Vec<usize>,
@@ -33,6 +39,7 @@ pub(crate) struct CsvReader {
 impl Default for CsvReader {
     fn default() -> Self {
         Self {
+            head: Some(Vec::new()),
             csv: csv_core::Reader::new(),
             fields: vec![0; 1024],
             ends: vec![0; 32],
@@ -59,7 +66,28 @@ impl CsvReader {
     /// # Errors
     ///
     /// What is wrong with the file as such. The rows before stay good.
-    pub(crate) fn push(&mut self, mut piece: &[u8], lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
+    pub(crate) fn push(&mut self, piece: &[u8], lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
+        let Some(mut head) = self.head.take() else { return self.read(piece, lines) };
+        head.extend_from_slice(piece);
+        if header_of(&head).is_some() || head.len() > LONGEST_ROW {
+            return self.begin(&head, lines);
+        }
+        self.head = Some(head);
+        Ok(())
+    }
+
+    /// Chooses the delimiter by the header, and reads what there is.
+    fn begin(&mut self, head: &[u8], lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
+        let header = header_of(head).unwrap_or(Header { start: 0, end: head.len(), delimiter: None });
+        let text = &head[header.start..header.end];
+        let delimiter = header.delimiter.unwrap_or_else(|| delimiter_of(text));
+        self.csv = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
+        // Only what says the delimiter is left out; lines are counted as they are in the file.
+        self.line += head[..header.start].iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.read(&head[header.start..], lines)
+    }
+
+    fn read(&mut self, mut piece: &[u8], lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         if let Some(last) = piece.last() {
             self.ended_by_newline = matches!(last, b'\n' | b'\r');
         }
@@ -76,6 +104,9 @@ impl CsvReader {
     ///
     /// The file is empty, or broke off in the middle of its last row.
     pub(crate) fn finish(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
+        if let Some(head) = self.head.take() {
+            self.begin(&head, lines)?;
+        }
         let before = lines.len();
         if let Some(began) = self.began {
             let broken = |detail: &str| problem("broken_off", began, detail);
@@ -156,11 +187,28 @@ impl CsvReader {
             fields.push(&self.fields[start..*end]);
             start = *end;
         }
+        // Spreadsheets save rows that once had something, and columns too.
+        let filled =
+            fields.iter().rposition(|field| !field.trim_ascii().is_empty()).map_or(0, |last| last + 1);
+        if filled == 0 {
+            return Ok(None);
+        }
         let Some(positions) = self.positions else {
+            fields.truncate(filled);
             self.columns = fields.len();
             self.positions = Some(header(&fields, began)?);
             return Ok(None);
         };
+        if filled <= self.columns {
+            fields.truncate(self.columns);
+        }
+        let is_optional = |at: usize| {
+            let column = positions.iter().position(|position| *position == Some(at));
+            column.is_some_and(|column| OPTIONAL_COLUMNS.contains(&COLUMNS[column]))
+        };
+        if (fields.len()..self.columns).all(is_optional) {
+            fields.resize(fields.len().max(self.columns), b"");
+        }
         let unreadable = |reason| {
             let event_id = positions[0]
                 .and_then(|at| fields.get(at))
@@ -192,12 +240,61 @@ impl CsvReader {
     }
 }
 
+/// Where a header is in the beginning of a file, and what the line before it says of the delimiter.
+struct Header {
+    start: usize,
+    end: usize,
+    delimiter: Option<u8>,
+}
+
+/// The header in the beginning of a file: the first line with a letter, behind a line `sep=;` where there is one. `None` until
+/// it is whole.
+fn header_of(head: &[u8]) -> Option<Header> {
+    let mut start = 0;
+    let mut delimiter = None;
+    loop {
+        let end = end_of_line(head, start)?;
+        let line = head[start..end].trim_ascii();
+        let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+        let line = line.strip_prefix(b"\"").unwrap_or(line);
+        if delimiter.is_none() && line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"sep=") {
+            // A tab was trimmed away.
+            delimiter = Some(line.get(4).copied().filter(|byte| *byte != b'"').unwrap_or(b'\t'));
+        } else if line.iter().any(u8::is_ascii_alphanumeric) {
+            return Some(Header { start, end, delimiter });
+        }
+        start = end + 1;
+    }
+}
+
+/// Where a line ends that begins there, outside of quotes.
+fn end_of_line(text: &[u8], start: usize) -> Option<usize> {
+    let mut quoted = false;
+    text.iter().enumerate().skip(start).find_map(|(at, byte)| {
+        quoted ^= *byte == b'"';
+        (!quoted && matches!(byte, b'\n' | b'\r')).then_some(at)
+    })
+}
+
+/// The delimiter by which most columns of a feed are found in a header.
+fn delimiter_of(header: &[u8]) -> u8 {
+    let columns = |delimiter: u8| {
+        let names = header.split(|byte| *byte == delimiter).map(column_name);
+        names.filter(|name| COLUMNS.contains(&&**name)).count()
+    };
+    // Of several that find as many, the first.
+    DELIMITERS.into_iter().rev().max_by_key(|delimiter| columns(*delimiter)).unwrap_or(b',')
+}
+
+/// The name of a column as a feed has it: in whatever case, quotes, and with spaces or hyphens for underscores.
+fn column_name(written: &[u8]) -> String {
+    let written = String::from_utf8_lossy(written);
+    hygiene::clean_code(&written).to_lowercase().replace([' ', '-'], "_")
+}
+
 /// Where each column of a feed is, by the header's names, in whatever order.
 fn header(fields: &[&[u8]], line: u64) -> Result<[Option<usize>; COLUMNS.len()], FeedProblem> {
-    let names: Vec<String> = fields
-        .iter()
-        .map(|field| String::from_utf8_lossy(field).trim_start_matches('\u{feff}').trim().to_lowercase())
-        .collect();
+    let names: Vec<String> = fields.iter().map(|field| column_name(field)).collect();
     let mut positions = [None; COLUMNS.len()];
     let mut missing = Vec::new();
     for (position, column) in positions.iter_mut().zip(COLUMNS) {
@@ -215,7 +312,14 @@ fn header(fields: &[&[u8]], line: u64) -> Result<[Option<usize>; COLUMNS.len()],
         return Err(problem("header_wrong", line, format!("missing columns: {}", missing.join(", "))));
     }
     if names.len() > positions.iter().flatten().count() {
-        return Err(problem("header_wrong", line, "there are columns that no feed has"));
+        let unknown: Vec<&str> = names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !COLUMNS.contains(name))
+            .map(|name| name.get(..40).unwrap_or(name))
+            .collect();
+        let unknown = unknown.join(", ");
+        return Err(problem("header_wrong", line, format!("there are columns that no feed has: {unknown}")));
     }
     Ok(positions)
 }
@@ -265,6 +369,33 @@ mod tests {
         let (lines, problem) =
             told_by_all_pieces(format!("{}\n{}\n", names.join(","), fields.join(",")).as_bytes());
         assert_eq!((lines, problem), (vec![(2, "A P".to_owned())], None));
+    }
+
+    #[test]
+    fn reads_what_spreadsheets_write() {
+        let rows = [row("A", "Puskesmas"), row("B", "Klinik")];
+        let plain = [HEADER, &rows[0], &rows[1]].join("\r\n");
+        let expected =
+            |lines: [u64; 2]| vec![(lines[0], "A Puskesmas".to_owned()), (lines[1], "B Klinik".to_owned())];
+        for (delimiter, sep) in [(";", "sep=;"), ("\t", "sep=\t"), ("|", "SEP=|"), (",", "\"sep=,\"")] {
+            let file = plain.replace(',', delimiter);
+            assert_eq!(told_by_all_pieces(file.as_bytes()), (expected([2, 3]), None), "{delimiter:?}");
+            let file = format!("\u{feff}{sep}\r\n{file}\r\n");
+            assert_eq!(told_by_all_pieces(file.as_bytes()), (expected([3, 4]), None), "{sep:?}");
+        }
+        // Empty columns and rows at the end and in between; a header as people write one.
+        let padded = plain.replace("\r\n", ";;;\r\n").replace(',', ";");
+        let padded = padded.replacen("\r\n", "\r\n;;;;;;;\r\n", 2);
+        assert_eq!(
+            told_by_all_pieces(format!(";;\r\n{padded};;\r\n;;;\r\n \r\n").as_bytes()).0,
+            expected([4, 6])
+        );
+        let titled =
+            plain.replace("event_id", " Event ID").replace("no_hp", "\"No-HP\"").replace(",nik,", ",NIK,");
+        assert_eq!(told_by_all_pieces(titled.as_bytes()), (expected([2, 3]), None));
+        // What is in a column that the header does not have is no padding.
+        let more = format!("{plain},x\r\n");
+        assert_eq!(told_by_all_pieces(more.as_bytes()).0[1], (3, "B RowMalformed".to_owned()));
     }
 
     #[test]

@@ -1,10 +1,13 @@
-//! Reads a feed as it comes, in constant memory: CSV, NDJSON or a FHIR Bundle; plain, or packed by gzip or zstd.
+//! Reads a feed as it comes, in constant memory: CSV, NDJSON or FHIR; plain, or packed by gzip or zstd; in UTF-8, or in UTF-16
+//! with a byte order mark.
 //!
 //! ```text
-//! pieces of the file ──► unpacked ──► text ──► csv │ ndjson │ fhir ──► lines
+//! pieces of the file ──► unpacked ──► decoded ──► csv │ ndjson │ fhir ──► cleaned lines
 //! ```
 //!
 //! What a file is, its first bytes say: file names are often wrong.
+
+use std::borrow::Cow;
 
 use bukti_aws::FeedProblem;
 use bukti_domain::feed::COLUMNS;
@@ -19,6 +22,9 @@ use crate::ndjson::NdjsonReader;
 
 /// The longest row, in bytes. A quote that is never closed makes one of all that follows.
 pub(crate) const LONGEST_ROW: usize = 64 * 1024;
+
+/// After so many bytes it shows what a file is that is no feed.
+const TELLING: usize = 4 * 1024;
 
 /// A row of the feed.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +50,7 @@ pub struct FeedReader {
     unpacker: Unpacker,
     /// What was unpacked last, and is to be read.
     text: Vec<u8>,
+    encoding: Encoding,
     format: Format,
     received_at: Option<Timestamp>,
 }
@@ -93,8 +100,7 @@ impl FeedReader {
     ) -> Result<Option<&'a [u8]>, FeedProblem> {
         let before = lines.len();
         let unpacked = self.unpacker.step(piece, &mut self.text);
-        let read = self.format.push(&self.text, lines, self.received_at);
-        self.text.clear();
+        let read = self.read(lines, false);
         clean(&mut lines[before..]);
         read?;
         unpacked.map_err(|broken| broken.on_line(self.format.line()))
@@ -117,10 +123,117 @@ impl FeedReader {
 
     fn read_end(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         let unpacked = self.unpacker.finish(&mut self.text);
-        self.format.push(&self.text, lines, self.received_at)?;
+        self.read(lines, true)?;
         unpacked.map_err(|broken| broken.on_line(self.format.line()))?;
         self.format.finish(lines, self.received_at)
     }
+}
+
+impl FeedReader {
+    /// Reads what was unpacked.
+    fn read(&mut self, lines: &mut Vec<Line>, is_last: bool) -> Result<(), FeedProblem> {
+        let text = std::mem::take(&mut self.text);
+        let decoded = self.encoding.decode(&text, is_last);
+        let decoded = decoded.ok_or_else(|| {
+            problem(
+                Reason::NotUtf8.code(),
+                self.format.line(),
+                "the file is broken UTF-16; save it as CSV UTF-8",
+            )
+        })?;
+        let read = self.format.push(&decoded, lines, self.received_at);
+        drop(decoded);
+        // Its room is used again.
+        self.text = text;
+        self.text.clear();
+        read
+    }
+}
+
+/// How a file's text is encoded, by its byte order mark.
+#[derive(Default)]
+enum Encoding {
+    /// Not known yet: the first byte.
+    #[default]
+    Unknown,
+    Begun(u8),
+    Utf8,
+    Utf16(Box<encoding_rs::Decoder>),
+}
+
+impl Encoding {
+    /// The next bytes as UTF-8; `None` where they are no UTF-16 though they began so. Bytes that began otherwise are left as they
+    /// are: the readers look at each row.
+    fn decode<'a>(&mut self, bytes: &'a [u8], is_last: bool) -> Option<Cow<'a, [u8]>> {
+        let mut bytes = Cow::Borrowed(bytes);
+        if let Encoding::Begun(first) = self {
+            bytes = Cow::Owned([&[*first], &*bytes].concat());
+            *self = Encoding::Unknown;
+        }
+        if matches!(self, Encoding::Unknown) {
+            *self = match &*bytes {
+                [0xff, 0xfe, ..] => {
+                    Encoding::Utf16(Box::new(encoding_rs::UTF_16LE.new_decoder_with_bom_removal()))
+                }
+                [0xfe, 0xff, ..] => {
+                    Encoding::Utf16(Box::new(encoding_rs::UTF_16BE.new_decoder_with_bom_removal()))
+                }
+                [first @ (0xff | 0xfe)] if !is_last => {
+                    *self = Encoding::Begun(*first);
+                    return Some(Cow::Borrowed(&[]));
+                }
+                [] => return Some(bytes),
+                _ => Encoding::Utf8,
+            };
+        }
+        let Encoding::Utf16(decoder) = self else { return Some(bytes) };
+        let room = decoder.max_utf8_buffer_length(bytes.len())?;
+        let mut text = vec![0; room];
+        let (_, _, written, had_errors) = decoder.decode_to_utf8(&bytes, &mut text, is_last);
+        text.truncate(written);
+        (!had_errors).then_some(Cow::Owned(text))
+    }
+}
+
+/// What a file is that is no feed, by its first bytes: a stable code, and what to do.
+fn no_feed(begun: &[u8]) -> Option<(&'static str, &'static str)> {
+    const WORKBOOK: (&str, &str) = (
+        "excel_workbook",
+        "this is an Excel workbook: `bukti import` reads it, elsewhere save its sheet as \"CSV UTF-8\"",
+    );
+    let has = |part: &[u8]| begun.windows(part.len()).any(|found| found.eq_ignore_ascii_case(part));
+    Some(match begun {
+        [b'P', b'K', 3, 4, ..] if has(b"opendocument.spreadsheet") => (
+            "opendocument_sheet",
+            "this is an OpenDocument sheet: `bukti import` reads it, elsewhere save it as CSV in UTF-8",
+        ),
+        [b'P', b'K', 3, 4, ..] if has(b"xl/") || has(b"[Content_Types].xml") => WORKBOOK,
+        [b'P', b'K', 3, 4, ..] => {
+            ("archive", "this is a zip archive: send the file in it, plain or packed by gzip")
+        }
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => WORKBOOK,
+        [b'%', b'P', b'D', b'F', ..] => {
+            ("pdf", "this is a PDF: send the table that it was made from, as CSV")
+        }
+        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] | [b'G', b'I', b'F', b'8', ..] => {
+            ("picture", "this is a picture: send the table itself, as CSV")
+        }
+        [b'{', b'\\', b'r', b't', b'f', ..] => {
+            ("rtf_document", "this is an RTF document: send the table itself, as CSV")
+        }
+        [b'S', b'Q', b'L', b'i', b't', b'e', ..] => {
+            ("sqlite_database", "this is an SQLite database: export the table as CSV")
+        }
+        [b'<', ..] if has(b"<html") || has(b"<!doctype html") || has(b"<table") => {
+            ("html_page", "this is an HTML page, as some systems export: save it as CSV in UTF-8")
+        }
+        [b'<', ..] => ("xml_document", "this is XML: send CSV, NDJSON or FHIR JSON"),
+        _ if begun.iter().take(64).filter(|byte| **byte == 0).count() >= 4 => (
+            Reason::NotUtf8.code(),
+            "this looks like UTF-16 without a byte order mark: save it as \"CSV UTF-8\"",
+        ),
+        _ => return None,
+    })
 }
 
 /// Of a transaction no row is kept where one of them cannot be.
@@ -193,10 +306,14 @@ impl Format {
     /// The format of a file that begins so; `None` where more must be seen. JSON is a Bundle unless its first line
     /// has the name of a column, and none of a resource.
     fn of(begun: &[u8], is_all: bool, received_at: Option<Timestamp>) -> Result<Option<Self>, FeedProblem> {
-        if begun.starts_with(&[0xff, 0xfe]) || begun.starts_with(&[0xfe, 0xff]) {
-            return Err(problem(Reason::NotUtf8.code(), 1, "the file is UTF-16; feeds are UTF-8"));
-        }
         let text = begun.strip_prefix("\u{feff}".as_bytes()).unwrap_or(begun).trim_ascii_start();
+        // What is in a file of another kind shows within its first bytes.
+        if begun.len() < TELLING && !is_all {
+            return Ok(None);
+        }
+        if let Some((code, detail)) = no_feed(text) {
+            return Err(problem(code, 1, detail));
+        }
         match text.first() {
             None if begun.len() < LONGEST_ROW => return Ok(None),
             Some(b'{' | b'[') => {}
@@ -280,8 +397,41 @@ mod tests {
         assert_eq!(code(b"{\n  \"resourceType\": \"Bundle\"\n}"), None);
         assert_eq!(code(b"[]").as_deref(), Some("not_a_bundle"));
         assert_eq!(code("\u{feff}".as_bytes()).as_deref(), Some("empty"));
-        let utf_16: Vec<u8> = "\u{feff}event_id,".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(code(&utf_16).as_deref(), Some("not_utf8"));
+    }
+
+    #[test]
+    fn reads_utf_16_with_a_byte_order_mark() {
+        let file = format!("\u{feff}{}\r\nA{}P\r\n", COLUMNS.join("\t"), "\t".repeat(13));
+        let units = || file.encode_utf16();
+        for bytes in [
+            units().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
+            units().flat_map(u16::to_be_bytes).collect(),
+        ] {
+            assert_eq!(told_by_all_pieces(&bytes), (vec![(2, "A P".to_owned())], None));
+            assert_eq!(code(&bytes[2..]).as_deref(), Some("not_utf8"), "without a mark");
+            let odd = &bytes[..bytes.len() - 1];
+            assert_eq!(code(odd).as_deref(), Some("not_utf8"), "cut within a character");
+        }
+    }
+
+    #[test]
+    fn names_files_that_are_no_feed() {
+        for (file, expected) in [
+            (&b"PK\x03\x04....[Content_Types].xml....xl/workbook.xml"[..], "excel_workbook"),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "excel_workbook"),
+            (b"PK\x03\x04....mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "opendocument_sheet"),
+            (b"PK\x03\x04....doses.csv", "archive"),
+            (b"%PDF-1.7", "pdf"),
+            (b"\x89PNG\r\n\x1a\n", "picture"),
+            (b"\xff\xd8\xff\xe0", "picture"),
+            (b"{\\rtf1\\ansi", "rtf_document"),
+            (b"SQLite format 3\0", "sqlite_database"),
+            (b"\r\n<HTML><body><table>", "html_page"),
+            (b"<?xml version=\"1.0\"?><Bundle/>", "xml_document"),
+        ] {
+            let (lines, problem) = told_by_all_pieces(file);
+            assert_eq!((lines.len(), problem.map(|it| it.code).as_deref()), (0, Some(expected)));
+        }
     }
 
     proptest::proptest! {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use bukti_aws::{Aws, Counter, DoseRecord, Doses, Incoming, Keys, Metrics, Sender, StoreError, WAY};
+use bukti_aws::{
+    Aws, Counter, DoseRecord, Doses, Incoming, Keys, Metrics, Reported, Sender, StoreError, WAY,
+};
 use bukti_domain::{FeedRow, History, Origin, Outcome, Reason, no_formula};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -58,13 +60,16 @@ pub struct Told {
     pub outcome: Outcome,
     /// Why.
     pub reasons: Vec<Reason>,
+    /// The event that already reported this dose, where the row is of a duplicate.
+    pub duplicate_of: Option<String>,
 }
 
 impl Told {
     fn csv(&self) -> String {
         let reasons: Vec<&str> = self.reasons.iter().map(|reason| reason.code()).collect();
         let (id, reasons) = (csv_field(&self.event_id), reasons.join(";"));
-        format!("{},{id},{},{reasons}\n", self.line, self.outcome.code())
+        let duplicate_of = csv_field(self.duplicate_of.as_deref().unwrap_or_default());
+        format!("{},{id},{},{reasons},{duplicate_of}\n", self.line, self.outcome.code())
     }
 }
 
@@ -86,8 +91,16 @@ pub fn totals(told: &[Told]) -> BTreeMap<String, u64> {
 struct Known {
     revision: u32,
     history: History,
+    /// The claim of the dose, where another event owns it.
+    duplicate_of: Option<String>,
     /// Another sender said it first.
     is_anothers: bool,
+}
+
+/// What is known of events by their keys, and which events own the claims of duplicates.
+struct KnownEvents {
+    events: HashMap<String, Known>,
+    owners: HashMap<String, String>,
 }
 
 /// Keeps rows, and says what became of them.
@@ -132,11 +145,12 @@ impl Rows {
             tracing::info!(target: WAY, trace = record.trace(), revision = record.revision, "a row was kept");
             if kept.get(&record.pk).is_none_or(|known| known.revision <= record.revision) {
                 let is_anothers = record.is_anothers(source.facility());
-                let DoseRecord { pk, revision, history, .. } = record;
-                kept.insert(pk, Known { revision, history, is_anothers });
+                let DoseRecord { pk, revision, history, claim, duplicate, .. } = record;
+                let duplicate_of = claim.filter(|_| duplicate);
+                kept.insert(pk, Known { revision, history, duplicate_of, is_anothers });
             }
         }
-        let told = self.told(source, lines, &kept);
+        let told = self.told(source, lines, &self.known(kept).await?);
         for row in &told {
             self.metrics.count(Counter::Rows, row.outcome.code());
         }
@@ -163,25 +177,34 @@ impl Rows {
     pub async fn look_up(&self, source: Source<'_>, lines: &[Line]) -> Result<Vec<Told>, StoreError> {
         let rows = lines.iter().filter_map(|line| line.row.as_ref().ok());
         let events: Vec<String> = rows.map(|row| self.keys.event(&row.event_id)).collect();
-        let histories: Vec<_> = stream::iter(events.chunks(LOOKED_UP))
-            .map(|events| self.doses.histories(events.iter().map(String::as_str)))
+        let reported: Vec<_> = stream::iter(events.chunks(LOOKED_UP))
+            .map(|events| self.doses.reported(events.iter().map(String::as_str)))
             .buffer_unordered(QUESTIONS)
             .try_collect()
             .await?;
-        let known = histories.into_iter().flatten();
-        // What is dropped is a hub's, who may correct everything.
-        let known = known.map(|(event, history)| (event, Known { revision: 0, history, is_anothers: false }));
-        Ok(self.told(source, lines, &known.collect()))
+        let known = reported.into_iter().flatten().map(|Reported { pk, history, claim, duplicate }| {
+            // What is dropped is a hub's, who may correct everything.
+            let duplicate_of = claim.filter(|_| duplicate);
+            (pk, Known { revision: 0, history, duplicate_of, is_anothers: false })
+        });
+        Ok(self.told(source, lines, &self.known(known.collect()).await?))
     }
 
-    fn told(&self, source: Source<'_>, lines: &[Line], known: &HashMap<String, Known>) -> Vec<Told> {
+    /// Looks up which events own the claims of duplicates.
+    async fn known(&self, events: HashMap<String, Known>) -> Result<KnownEvents, StoreError> {
+        let claims = events.values().filter_map(|known| known.duplicate_of.as_deref());
+        let owners = self.doses.owning_events(claims).await?;
+        Ok(KnownEvents { events, owners })
+    }
+
+    fn told(&self, source: Source<'_>, lines: &[Line], known: &KnownEvents) -> Vec<Told> {
         lines.iter().map(|line| self.told_of(source, line, known)).collect()
     }
 
-    fn told_of(&self, source: Source<'_>, line: &Line, known: &HashMap<String, Known>) -> Told {
+    fn told_of(&self, source: Source<'_>, line: &Line, known: &KnownEvents) -> Told {
         let rejected = |event_id: &str, reasons| {
             let (event_id, outcome) = (event_id.to_owned(), Outcome::Rejected);
-            Told { line: line.line, event_id, outcome, reasons }
+            Told { line: line.line, event_id, outcome, reasons, duplicate_of: None }
         };
         let row = match &line.row {
             Ok(row) => row,
@@ -191,12 +214,19 @@ impl Rows {
         if source.is_of_another_facility(row) {
             return rejected(event_id, vec![Reason::FacilityOfAnother]);
         }
-        match (row.sent(), known.get(&self.keys.event(event_id))) {
-            (Some(_), Some(known)) if known.is_anothers => rejected(event_id, vec![Reason::EventOfAnother]),
-            (Some(sent_at), Some(known)) => {
+        match (row.sent(), known.events.get(&self.keys.event(event_id))) {
+            (Some(_), Some(event)) if event.is_anothers => rejected(event_id, vec![Reason::EventOfAnother]),
+            (Some(sent_at), Some(event)) => {
                 let digest = self.keys.row_digest(row);
-                let (outcome, reasons) = known.history.report(sent_at, &digest, &source.origin(line.line));
-                Told { line: line.line, event_id: event_id.to_owned(), outcome, reasons }
+                let origin = source.origin(line.line);
+                let (mut outcome, mut reasons) = event.history.report(sent_at, &digest, &origin);
+                let mut duplicate_of = None;
+                if let (Outcome::Issued, Some(claim)) = (outcome, &event.duplicate_of) {
+                    outcome = Outcome::Duplicate;
+                    reasons.push(Reason::DoseDuplicate);
+                    duplicate_of = known.owners.get(claim).cloned();
+                }
+                Told { line: line.line, event_id: event_id.to_owned(), outcome, reasons, duplicate_of }
             }
             // Nothing by which it could be kept.
             _ => rejected(event_id, row.judge(Timestamp::now()).1),

@@ -31,11 +31,21 @@
 //! The dose is at v2 before anybody puts certificate 2. Where B looks for certificate 1 before A has put it, A looks at the
 //! dose later than that and finds v2; otherwise B finds certificate 1. Where both find out, one counts. A record that
 //! comes again, after an end in between too, goes all the way again.
+//!
+//! # Retractions and duplicates
+//!
+//! A retracted dose has no certificate id, and all certificates of its versions are revoked. The order is the same: the
+//! dose is retracted before the worker of the retraction looks for its certificates, and a worker that puts one looks at
+//! the dose afterwards. Whichever looks last finds the other, so no certificate stays valid.
+//!
+//! Of several events that report the same dose, the one that owns the [claim](bukti_aws::Claims) gets the certificate:
+//! that is confirmed before each issue. An event that gave up its claim releases it here, which makes the next event its
+//! owner; certificates that it had are superseded by that of the other event.
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
-    Aws, CertificateRecord, Certificates, ConfirmationRecord, Counter, DocumentSigners, Documents,
+    Aws, CertificateRecord, Certificates, Claims, ConfirmationRecord, Counter, DocumentSigners, Documents,
     DoseRecord, Doses, OpenError, Revocation, RevokeOutcome, Signers, SigningError, StoreError, WAY,
     each_record,
 };
@@ -47,17 +57,19 @@ use bukti_domain::{Dose, INDONESIA_WEST, Verdict, certificate_id_grouped};
 use bukti_hcert::{CERTIFICATE_VALID_FOR, HcertError, Vaccination, seal, uvci};
 use jiff::Timestamp;
 
-/// The records of the stream that it is called for, as the template has them: doses that have or are to get a certificate, doses
-/// that are held or were retracted, confirmations of a person's data, and the register of signers.
+/// The records of the stream that it is called for, as the template has them: doses that have or are to get a certificate, the
+/// register of signers with the confirmations of persons, doses that may give up a claim, doses whose certificates are void,
+/// and doses that are held. AWS takes five patterns.
 pub const PATTERNS: &[&str] = &[
     r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"certificate_id": {"S": [{"exists": true}]}}}}"#,
-    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"verdict": {"S": ["held", "retracted"]}}}}"#,
-    r#"{"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": "CONFIRMATION#"}]}}}}"#,
-    r#"{"dynamodb": {"Keys": {"pk": {"S": ["K#SIGNERS"]}}}}"#,
+    r#"{"dynamodb": {"Keys": {"pk": {"S": ["K#SIGNERS", {"prefix": "P#"}]}}}}"#,
+    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "OldImage": {"claim": {"S": [{"exists": true}]}}}}"#,
+    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"void_version": {"N": [{"exists": true}]}}}}"#,
+    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"verdict": {"S": ["held"]}}}}"#,
 ];
 
-/// Why a certificate is revoked whose facility took the dose back.
-const RETRACTED: Revocation<'static> = Revocation::Revoked("retracted by its facility");
+/// Why the certificates of a retracted dose are revoked, in the trail of the helpdesk and in `bukti revoke`.
+const RETRACTED: &str = "retracted by its facility";
 
 #[derive(Debug, thiserror::Error)]
 enum IssueError {
@@ -81,6 +93,7 @@ pub struct Issue {
     aws: Aws,
     doses: Doses,
     certificates: Certificates,
+    claims: Claims,
     documents: Documents,
     signers: DocumentSigners,
     printer: Arc<Printer>,
@@ -92,6 +105,7 @@ impl Issue {
         Self {
             doses: Doses::new(aws),
             certificates: Certificates::new(aws),
+            claims: Claims::new(aws),
             documents: Documents::new(aws),
             signers: DocumentSigners::new(aws),
             printer: Arc::new(Printer::new(aws.settings.publisher())),
@@ -107,23 +121,20 @@ impl Issue {
             event,
             async |record| self.record(record, now).await,
             async |issued| {
-                let events = issued.iter().flatten().map(|(dose, _)| &*dose.pk);
+                let events = issued.iter().flatten().map(|dose| &*dose.pk);
                 Ok(self.doses.of_events(events).await?)
             },
             async |issued, latest| match issued {
-                Some((dose, id)) => self.supersede(&dose, &id, latest.get(&dose.pk), now).await,
+                Some(dose) => self.settle(&dose, latest.get(&dose.pk), now).await,
                 None => Ok(()),
             },
         )
         .await
     }
 
-    /// Issues the certificate that a record of the stream asks for, if it does. Gives the dose with the certificate's id.
-    async fn record(
-        &self,
-        record: EventRecord,
-        now: Timestamp,
-    ) -> Result<Option<(DoseRecord, String)>, IssueError> {
+    /// Issues the certificate that a record of the stream asks for, if it does. Gives the dose where certificates of it may have
+    /// to be revoked or superseded.
+    async fn record(&self, record: EventRecord, now: Timestamp) -> Result<Option<DoseRecord>, IssueError> {
         if Signers::changed_by(&record) {
             self.signers.forget();
             return Ok(None);
@@ -135,61 +146,76 @@ impl Issue {
         }
         let before = DoseRecord::from_image(record.change.old_image);
         let Some(dose) = DoseRecord::from_image(record.change.new_image) else { return Ok(None) };
-        if dose.verdict == Verdict::Retracted {
-            for id in dose.all_certificates(&self.aws.keys) {
-                self.revoke(&id, RETRACTED, now).await?;
-            }
-            return Ok(None);
+        if dose.verdict == Verdict::Held {
+            self.doses.confirm_held(dose.clone()).await?;
         }
-        let Some(id) = dose.certificate_id.clone() else {
-            self.doses.confirm_held(dose).await?;
-            return Ok(None);
-        };
+        self.release(before.as_ref(), &dose).await?;
         let is_known = |before: &DoseRecord| {
-            before.certificate_id.as_ref() == Some(&id) && before.again_at == dose.again_at
+            before.certificate_id == dose.certificate_id
+                && before.void_version == dose.void_version
+                && before.again_at == dose.again_at
         };
         if before.as_ref().is_some_and(is_known) {
             return Ok(None);
         }
+        let Some(id) = &dose.certificate_id else { return Ok((dose.void_version > 0).then_some(dose)) };
         // Of a new dose it would be a look for nothing, but where the record comes again, and then one is issued in vain.
-        if before.is_none() || self.certificates.of_id(&id).await?.is_none() {
-            self.issue(&dose, &id, now).await?;
+        if before.is_none() || self.certificates.of_id(id).await?.is_none() {
+            let confirmed = self.claims.confirm(dose.clone()).await?;
+            if confirmed.certificate_id.as_ref() == Some(id) {
+                self.issue(&dose, id, now).await?;
+            }
         }
-        Ok(Some((dose, id)))
+        Ok(Some(dose))
     }
 
-    /// Leaves one certificate of the event valid, whichever others were issued before or are issued meanwhile. `latest` is the dose as
-    /// it was after this certificate was put.
-    async fn supersede(
+    /// Releases the claim that an event had before and does not hold now.
+    async fn release(&self, before: Option<&DoseRecord>, dose: &DoseRecord) -> Result<(), IssueError> {
+        let Some(claim) = before.and_then(|before| before.claim.as_ref()) else { return Ok(()) };
+        if dose.claim.as_ref() == Some(claim) && dose.verdict == Verdict::Complete {
+            return Ok(());
+        }
+        Ok(self.claims.release(claim, &dose.pk).await?)
+    }
+
+    /// Leaves one certificate of the event valid, or none where they are void, whichever others were issued before or are
+    /// issued meanwhile. `latest` is the dose as it was after this certificate was put.
+    async fn settle(
         &self,
         dose: &DoseRecord,
-        id: &str,
         latest: Option<&DoseRecord>,
         now: Timestamp,
     ) -> Result<(), IssueError> {
-        if latest.is_some_and(|dose| dose.verdict == Verdict::Retracted) {
-            return self.revoke(id, RETRACTED, now).await;
+        let keys = &self.aws.keys;
+        let latest = latest.unwrap_or(dose);
+        if latest.certificate_id.is_none() {
+            let revocation = match &latest.superseded_by {
+                Some(by) => Revocation::Superseded(by),
+                None => Revocation::Revoked(RETRACTED),
+            };
+            self.revoke(latest.void_certificates(keys), revocation, now).await?;
         }
-        let mut superseded = dose.earlier_certificates(&self.aws.keys);
-        let latest = latest.and_then(|dose| dose.latest_certificate(&self.aws.keys));
-        let latest = latest.unwrap_or_else(|| id.to_owned());
-        if latest != id {
-            superseded.push(id.to_owned());
-        }
-        for earlier in superseded {
-            self.revoke(&earlier, Revocation::Superseded(&latest), now).await?;
-        }
+        let Some(current) = latest.latest_certificate(keys) else { return Ok(()) };
+        let mut superseded = dose.all_certificates(keys);
+        superseded.retain(|id| *id != current);
+        self.revoke(superseded, Revocation::Superseded(&current), now).await?;
         self.recount(dose).await
     }
 
-    async fn revoke(&self, id: &str, revocation: Revocation<'_>, now: Timestamp) -> Result<(), IssueError> {
-        let outcome = self.certificates.revoke(id, revocation, now).await?;
-        if matches!(outcome, RevokeOutcome::Now) {
-            let counted = match revocation {
-                Revocation::Superseded(_) => "superseded",
-                Revocation::Revoked(_) => "revoked",
-            };
-            self.aws.metrics.count(Counter::Certificates, counted);
+    async fn revoke(
+        &self,
+        certificates: Vec<String>,
+        revocation: Revocation<'_>,
+        now: Timestamp,
+    ) -> Result<(), IssueError> {
+        let state = match revocation {
+            Revocation::Revoked(_) => "revoked",
+            Revocation::Superseded(_) => "superseded",
+        };
+        for id in certificates {
+            if matches!(self.certificates.revoke(&id, revocation, now).await?, RevokeOutcome::Now) {
+                self.aws.metrics.count(Counter::Certificates, state);
+            }
         }
         Ok(())
     }

@@ -11,6 +11,9 @@
 //! What the helpdesk corrects is told to the phone on record, whichever dose it is; who had the phone before is told that it was
 //! replaced. Where a case is refused, or its person asked back, whoever opened it is told.
 //!
+//! Where a dose is retracted after its certificate was issued, its holder is told once that the certificate is not valid any
+//! more, whichever dose it is.
+//!
 //! A link that was locked after too many wrong birth dates has an SMS to its owner.
 //!
 //! A quick download is asked for by anybody who knows some facts, so what they get to see does not depend on whether those
@@ -131,18 +134,14 @@ impl Notify {
         let before = DoseRecord::from_image(record.change.old_image);
         let after = DoseRecord::from_image(record.change.new_image);
         let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
-        if after.verdict == Verdict::Retracted {
-            return if before.verdict == Verdict::Retracted {
-                Ok(())
-            } else {
-                self.tell_of_retraction(&after).await
-            };
-        }
         // One that was incomplete for a while may have been so when its certificate was to be told of.
         let is_whole_again = before.certificate_id.is_none() && after.certificate_id.is_some();
         if before.phone_version == after.phone_version && before.again_at == after.again_at && !is_whole_again
         {
             return Ok(());
+        }
+        if after.verdict == Verdict::Retracted {
+            return self.tell_of_retraction(&after.pk).await;
         }
         if after.sms == Some(SmsReason::Corrected) && before.phone != after.phone {
             self.tell_who_had_the_phone(&before, &after).await?;
@@ -169,21 +168,6 @@ impl Notify {
         self.send_link(&Occasion::dose(record), record, None, &phone, text).await
     }
 
-    /// Tells the holder of a certificate that the facility took its dose back.
-    async fn tell_of_retraction(&self, record: &DoseRecord) -> Result<(), NotifyError> {
-        let Some(id) = record.latest_certificate(&self.aws.keys) else { return Ok(()) };
-        let Some(phone) = record.dose(&self.aws.keys)?.phone else { return Ok(()) };
-        if self.certificates.of_id(&id).await?.is_none() {
-            // Retracted before there was anything to be told of.
-            return Ok(());
-        }
-        self.send_once(&Occasion::retracted(record), &phone, Paid::InAnyCase, async |_| {
-            let helpdesk = short_phone(&self.aws.settings.helpdesk_phone);
-            Ok(fill(Locale::Id, "sms.retracted", &[("helpdesk", &helpdesk)]))
-        })
-        .await
-    }
-
     /// Tells the owner of the phone that a dose had before. Nothing is in it of whose dose it is, or of the new phone.
     async fn tell_who_had_the_phone(
         &self,
@@ -194,6 +178,28 @@ impl Notify {
         self.send_once(&Occasion::replaced(after), &phone, Paid::InAnyCase, async |_| {
             let helpdesk = short_phone(&self.aws.settings.helpdesk_phone);
             Ok(fill(Locale::Id, "sms.phone_replaced", &[("helpdesk", &helpdesk)]))
+        })
+        .await
+    }
+
+    /// Tells the holder of a certificate that its dose was retracted, unless the dose was reported again since: then its new
+    /// certificate is what counts. Where no certificate was issued, nobody has one to be told of.
+    async fn tell_of_retraction(&self, event: &str) -> Result<(), NotifyError> {
+        let Some(dose) = self.doses.of_event(event).await? else { return Ok(()) };
+        if dose.verdict != Verdict::Retracted {
+            return Ok(());
+        }
+        let Some(phone) = dose.dose(&self.aws.keys)?.phone else { return Ok(()) };
+        let mut issued = false;
+        for id in dose.void_certificates(&self.aws.keys).into_iter().rev() {
+            issued = issued || self.certificates.of_id(&id).await?.is_some();
+        }
+        if !issued {
+            return Ok(());
+        }
+        self.send_once(&Occasion::retracted(&dose), &phone, Paid::InAnyCase, async |_| {
+            let helpdesk = short_phone(&self.aws.settings.helpdesk_phone);
+            Ok(fill(Locale::Id, "sms.retracted", &[("helpdesk", &helpdesk)]))
         })
         .await
     }

@@ -188,6 +188,7 @@ fn row_answer(told: Told) -> RowAnswer {
         event_id: told.event_id,
         outcome: told.outcome.code().to_owned(),
         reasons: told.reasons.iter().map(|reason| reason.code().to_owned()).collect(),
+        duplicate_of: told.duplicate_of,
     }
 }
 

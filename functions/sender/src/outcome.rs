@@ -158,6 +158,9 @@ fn sentence(told: &Told, kind: Option<FhirKind>) -> String {
     };
     let reason = |code: &str| text(Locale::En, &format!("diagnosis.reason.{code}")).to_owned();
     let reasons: Vec<String> = told.reasons.iter().map(|it| reason(it.code())).collect();
+    if let Some(other) = &told.duplicate_of {
+        return format!("{place}: a duplicate, event {other} reports the same dose.");
+    }
     if reasons.is_empty() {
         return format!("{place}: {outcome}.");
     }

@@ -1,11 +1,13 @@
 //! HTTP function `status`: what is answered without an account. The captcha, the status of a person's doses, requests for
 //! quick downloads, the vaccines, the API document.
 
+use std::collections::BTreeSet;
+
 use bukti_aws::{Aws, Counter, Doses, DownloadFacts, Downloads};
-use bukti_domain::{BirthDate, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
+use bukti_domain::{BirthDate, Dose, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
 use bukti_http::{
-    Allowance, Answer, Caller, Failure, FailureResult, Guard, dose_status, doses_by_day, field,
-    identity_field, json, public_json, read_json,
+    Allowance, Answer, Caller, Failure, FailureResult, Guard, distinct_doses_by_day, dose_status,
+    doses_by_day, field, identity_field, json, public_json, read_json,
 };
 use bukti_wire::{
     DownloadAnswer, DownloadRequest, Function, ProblemCode, StatusAnswer, StatusRequest, Vaccines,
@@ -72,9 +74,15 @@ impl Status {
 
         let records = self.doses.of_person(&identity).await?;
         let mut doses = Vec::new();
+        let is_named = |dose: &Dose| dose.name.as_ref().is_some_and(|registered| registered.matches(&name));
+        // Another event that reports the same dose may spell the name as it was typed.
+        let mut named: BTreeSet<&str> = BTreeSet::new();
         for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
+            named.extend(record.claim.as_deref().filter(|_| is_named(&dose)));
+        }
+        for (record, dose) in distinct_doses_by_day(&records, &self.aws.keys)? {
             // Doses under this number with another name are another person's, or a mistyped number: not shown.
-            if dose.name.as_ref().is_some_and(|registered| registered.matches(&name)) {
+            if is_named(&dose) || record.claim.as_deref().is_some_and(|claim| named.contains(claim)) {
                 doses.push(dose_status(record, &dose, records.certificate_of(record), None));
             }
         }

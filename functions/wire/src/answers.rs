@@ -229,15 +229,13 @@ pub struct People {
 pub struct Person {
     /// An opaque id, good for the paths of this API.
     pub id: String,
-    /// The name as it was registered.
+    /// The name as the certificate has it.
     pub name: String,
-    /// The identity number, masked: it tells people of one name apart.
+    /// The identity number with all but its last characters hidden: people of one name are told apart by it.
     #[cfg_attr(feature = "openapi", schema(example = "••••••••••••6246"))]
     pub identity: String,
-    /// Whether that is a passport number, and not a NIK.
-    pub is_passport: bool,
-    /// The year of birth.
-    #[cfg_attr(feature = "openapi", schema(example = 1989))]
+    /// The year of birth, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub birth_year: Option<i16>,
 }
 

@@ -280,6 +280,9 @@ pub struct OfficerDose {
     /// Its certificate's id, in groups, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+    /// The id of the dose whose certificate counts, where both events report the same dose. The citizen sees only that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<String>,
     /// What happened to it, oldest first.
     pub trail: Vec<TrailEntry>,
     /// Why it may be the person's though it is not recorded so, or may be recorded wrongly. A guess.

@@ -24,11 +24,14 @@ pub struct RowAnswer {
     pub line: u64,
     /// The event that it names.
     pub event_id: String,
-    /// `issued`, `incomplete`, `held`, `rejected`, `duplicate` or `superseded`.
+    /// `issued`, `incomplete`, `held`, `rejected`, `duplicate`, `superseded` or `retracted`.
     #[cfg_attr(feature = "openapi", schema(example = "issued"))]
     pub outcome: String,
     /// Why, as stable codes.
     pub reasons: Vec<String>,
+    /// The id of the event that already reported this dose, where the reasons have `dose_duplicate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<String>,
 }
 
 /// How a job of the intake stands.
@@ -49,7 +52,7 @@ pub struct JobAnswer {
     /// What is wrong with the file as such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<JobProblem>,
-    /// An address of the report (CSV: `line,event_id,outcome,reasons`), good for five minutes, once it is done.
+    /// An address of the report (CSV: `line,event_id,outcome,reasons,duplicate_of`), good for five minutes, once it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
     /// Parts whose rows are kept, while it is running, at most 100 of them.

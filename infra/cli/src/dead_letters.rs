@@ -6,7 +6,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use bukti_aws::{Certificates, DoseRecord, Doses, Notifications, Occasion};
+use bukti_aws::{Certificates, DoseRecord, Doses, Keys, Notifications, Occasion};
+use bukti_domain::Verdict;
 use clap::{Args, Subcommand};
 use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
@@ -86,6 +87,7 @@ pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
 #[derive(Clone, Copy)]
 enum Lacks {
     Certificate,
+    Revocation,
     Sms,
 }
 
@@ -94,17 +96,33 @@ struct Looker {
     doses: Doses,
     certificates: Certificates,
     notifications: Notifications,
+    keys: Keys,
 }
 
 impl Looker {
     /// What a dose lacks that it should have.
     async fn lacks(&self, dose: &DoseRecord) -> Result<Option<Lacks>> {
-        let Some(id) = &dose.certificate_id else { return Ok(None) };
+        let Some(id) = &dose.certificate_id else { return self.lacks_after_its_end(dose).await };
         let Some(certificate) = self.certificates.of_id(id).await? else {
             return Ok(Some(Lacks::Certificate));
         };
         let told = certificate.revoked_at.is_none() && certificate.sms.is_some() && dose.phone.is_some();
         let sent = !told || self.notifications.is_sent(&Occasion::dose(dose)).await?;
+        Ok((!sent).then_some(Lacks::Sms))
+    }
+
+    /// What a dose lacks whose certificates are void.
+    async fn lacks_after_its_end(&self, dose: &DoseRecord) -> Result<Option<Lacks>> {
+        let mut was_issued = false;
+        for id in dose.void_certificates(&self.keys) {
+            let Some(certificate) = self.certificates.of_id(&id).await? else { continue };
+            if certificate.revoked_at.is_none() {
+                return Ok(Some(Lacks::Revocation));
+            }
+            was_issued = true;
+        }
+        let told = was_issued && dose.verdict == Verdict::Retracted && dose.phone.is_some();
+        let sent = !told || self.notifications.is_sent(&Occasion::retracted(dose)).await?;
         Ok((!sent).then_some(Lacks::Sms))
     }
 
@@ -118,6 +136,7 @@ impl Looker {
         }
         let (function, lacks) = match lacks {
             Lacks::Certificate => ("issue", "certificate"),
+            Lacks::Revocation => ("issue", "revocation"),
             Lacks::Sms => ("notify", "sms"),
         };
         Ok(Some(format!("{}  {function:<7} {lacks:<12} {} DOSE\n", dose.received_at, dose.pk)))
@@ -132,6 +151,7 @@ async fn by_table(target: &Target, command: &Command, older_than: SignedDuration
         doses: Doses::new(&aws),
         certificates: Certificates::new(&aws),
         notifications: Notifications::new(&aws),
+        keys: aws.keys.clone(),
     };
     let looked = target.doses().map_ok(|dose| looker.look(dose, before, again));
     let mut looked = std::pin::pin!(looked.try_buffer_unordered(AT_ONCE));

@@ -47,7 +47,7 @@ pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
     let (mut seen, mut told) = (0u64, 0u64);
     while let Some(dose) = doses.try_next().await? {
         seen += 1;
-        if !is_for_the_facility(dose.verdict, &dose.reasons) {
+        if dose.duplicate || !is_for_the_facility(dose.verdict, &dose.reasons) {
             continue;
         }
         let row = dose.open(&aws.keys).context("a dose does not open with this Bukti's secrets")?;

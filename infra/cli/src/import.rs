@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -11,10 +11,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
-use bukti_aws::{Feeds, JobRecord, JobState};
+use bukti_aws::{FeedProblem, Feeds, JobRecord, JobState};
+use bukti_intake::FeedReader;
+use jiff::Timestamp;
+use tempfile::NamedTempFile;
 
 use crate::progress::Progress;
 use crate::target::Target;
+use crate::workbook;
 
 /// Between two looks at a job.
 const LOOK: Duration = Duration::from_millis(250);
@@ -44,19 +48,68 @@ impl FromStr for ReportTo {
     }
 }
 
-/// Looks at the files, so that a slip does not show at the end only.
+/// The file that is handed over: the one that was named, or the sheet of a workbook as CSV.
+pub(crate) enum FeedFile {
+    Named(PathBuf),
+    Sheet(NamedTempFile),
+}
+
+impl FeedFile {
+    fn path(&self) -> &Path {
+        match self {
+            FeedFile::Named(path) => path,
+            FeedFile::Sheet(file) => file.path(),
+        }
+    }
+}
+
+/// Looks at the files, so that a slip does not show at the end only, and reads a workbook.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read, or the report's folder is not there.
-pub(crate) fn check(file: &Path, report: Option<&ReportTo>) -> Result<()> {
+/// Where the file cannot be read or is no feed, or the report's folder is not there.
+pub(crate) fn check(file: &Path, report: Option<&ReportTo>) -> Result<FeedFile> {
     let data = File::open(file)
         .and_then(|file| file.metadata())
         .with_context(|| format!("cannot read {}", file.display()))?;
     if !data.is_file() {
         bail!("cannot read {}: it is no file", file.display());
     }
-    report.map_or(Ok(()), check_report)
+    report.map_or(Ok(()), check_report)?;
+    let mut begun = [0; 4];
+    let length = File::open(file)
+        .and_then(|mut opened| opened.read(&mut begun))
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    let feed = if workbook::is_workbook(&begun[..length]) {
+        FeedFile::Sheet(workbook::to_csv(file)?)
+    } else {
+        FeedFile::Named(file.to_owned())
+    };
+    refuse_wrong_file(feed.path(), file)?;
+    Ok(feed)
+}
+
+/// Reads a file as the intake will, up to its first row: one that has none is refused before a job of it begins.
+fn refuse_wrong_file(feed: &Path, named: &Path) -> Result<()> {
+    let mut opened = File::open(feed).with_context(|| format!("cannot read {}", named.display()))?;
+    let refused = |problem: FeedProblem| {
+        anyhow::anyhow!("{}, line {}: {} ({})", named.display(), problem.line, problem.detail, problem.code)
+    };
+    let (mut reader, mut lines) = (FeedReader::new(Timestamp::now()), Vec::new());
+    let mut piece = vec![0; 64 * 1024];
+    while lines.is_empty() {
+        let length = opened.read(&mut piece).with_context(|| format!("cannot read {}", named.display()))?;
+        if length == 0 {
+            let ended = reader.finish(&mut lines).map_err(refused);
+            // Where it breaks off later, what is whole is taken in.
+            return if lines.is_empty() { ended } else { Ok(()) };
+        }
+        let mut rest = Some(&piece[..length]);
+        while let Some(left) = rest.filter(|_| lines.is_empty()) {
+            rest = reader.push(left, &mut lines).map_err(refused)?;
+        }
+    }
+    Ok(())
 }
 
 fn check_report(report: &ReportTo) -> Result<()> {
@@ -78,9 +131,14 @@ fn check_report(report: &ReportTo) -> Result<()> {
 /// # Errors
 ///
 /// Where it cannot be handed over, or its end cannot be learned. A file that was taken in but is bad as such is a code.
-pub(crate) async fn import(target: &mut Target, file: &Path, report: Option<&ReportTo>) -> Result<ExitCode> {
+pub(crate) async fn import(
+    target: &mut Target,
+    file: &Path,
+    feed: &FeedFile,
+    report: Option<&ReportTo>,
+) -> Result<ExitCode> {
     let job = format!("{:020x}", rand::random::<u128>() >> 48);
-    let body = ByteStream::read_from().path(file).build().await;
+    let body = ByteStream::read_from().path(feed.path()).build().await;
     let body = body.with_context(|| format!("cannot read {}", file.display()))?;
     let key = format!("{}{job}", Feeds::DROP);
     target.s3.put_object().bucket(target.bucket()?).key(key).body(body).send().await.map_err(|error| {
@@ -140,7 +198,9 @@ async fn finish(target: &mut Target, job: &str, name: &str, to: Option<&ReportTo
     if to.is_none() {
         eprintln!("Each row's outcome: bukti report {job}{}", target.again());
     }
-    settle(target).await?;
+    if record.rows > 0 {
+        settle(target).await?;
+    }
     if let Some(problem) = &record.problem {
         let whole = if record.rows > 0 { "; the rows before it were taken in" } else { "" };
         eprintln!("bukti: {name}, line {}: {} ({}){whole}", problem.line, problem.detail, problem.code);
@@ -320,13 +380,15 @@ mod tests {
     fn files_are_looked_at_first() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("doses.csv");
-        assert!(check(&file, None).unwrap_err().to_string().contains("doses.csv"));
+        assert!(check(&file, None).err().unwrap().to_string().contains("doses.csv"));
         assert!(check(folder.path(), None).is_err());
-        std::fs::write(&file, "x").unwrap();
+        std::fs::write(&file, "%PDF-1.7").unwrap();
+        assert!(check(&file, None).err().unwrap().to_string().contains("doses.csv, line 1: this is a PDF"));
+        std::fs::write(&file, format!("{}\n", bukti_domain::feed::COLUMNS.join(","))).unwrap();
         check(&file, Some(&ReportTo::File("report.csv".into()))).unwrap();
         check(&file, Some(&ReportTo::Output)).unwrap();
         let nowhere = ReportTo::File(folder.path().join("no/report.csv"));
-        assert!(check(&file, Some(&nowhere)).unwrap_err().to_string().contains("no folder"));
+        assert!(check(&file, Some(&nowhere)).err().unwrap().to_string().contains("no folder"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod senders;
 mod target;
 mod trust;
 mod verify;
+mod workbook;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -118,9 +119,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Facility(command) => facility::run(place, &command).await,
         Command::Import { file, report } => {
             // Before anything is asked of anybody.
-            import::check(&file, report.as_ref())?;
+            let feed = import::check(&file, report.as_ref())?;
             let mut target = Target::find(place).await?;
-            import::import(&mut target, &file, report.as_ref()).await
+            import::import(&mut target, &file, &feed, report.as_ref()).await
         }
         Command::Report { job, report } => {
             let mut target = Target::find(place).await?;

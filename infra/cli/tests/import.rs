@@ -43,7 +43,10 @@ async fn a_file_is_imported_reported_and_worked_off() {
     assert!(err.contains(stack.url()), "{err}");
     assert!(out.starts_with("2 rows\n"), "{out}");
     let report = std::fs::read_to_string(folder.path().join("report.csv")).unwrap();
-    assert!(report.starts_with("line,event_id,outcome,reasons\n2,T-1,issued,\n3,T-2,rejected,"), "{report}");
+    assert!(
+        report.starts_with("line,event_id,outcome,reasons,duplicate_of\n2,T-1,issued,,\n3,T-2,rejected,"),
+        "{report}"
+    );
     // The command waited for it.
     assert_eq!(stack.outbox().unwrap().len(), 1);
     assert_eq!(stack.outbox().unwrap()[0].to, "+6282106690743");

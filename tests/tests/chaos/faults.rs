@@ -11,7 +11,7 @@ use bukti_aws::Aws;
 use bukti_local::{Handlers, Retry, StreamSource};
 use bukti_tests::between::{Call, Reset, Services, beside, open};
 use bukti_tests::expected::{assert_report, assert_sms, made};
-use bukti_tests::{TestApp, dose, import, repeated};
+use bukti_tests::{TestApp, dose, dose_for, import, repeated};
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -231,7 +231,10 @@ fn poison_is_set_aside_and_worked_off_once_it_is_cured() {
         },
     );
     let rows: Vec<_> = (0..20)
-        .map(|at| bukti_domain::FeedRow { no_hp: format!("0821-0669-{at:04}"), ..dose(&format!("E{at}")) })
+        .map(|at| bukti_domain::FeedRow {
+            no_hp: format!("0821-0669-{at:04}"),
+            ..dose_for(at, &format!("E{at}"))
+        })
         .collect();
     app.import(&rows);
     // One dose at `issue`, and of the others one certificate at `notify`.

@@ -6,7 +6,7 @@ use axum::http::{Method, Response};
 use bukti_domain::FeedRow;
 use bukti_local::Handlers;
 use bukti_tests::between::{Call, Services, beside, open};
-use bukti_tests::{TestApp, csv, dose};
+use bukti_tests::{TestApp, csv, dose, dose_for, retraction};
 use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::watch;
@@ -95,7 +95,7 @@ fn of_a_dose_that_two_send_at_once_there_is_one() {
     let app = TestApp::start();
     let keys = ["satu", "dua"].map(|hub| key(&app, hub));
     let rows: Vec<FeedRow> = (0..10)
-        .map(|at| FeedRow { no_hp: format!("0821-0669-{at:04}"), ..dose(&format!("E{at}")) })
+        .map(|at| FeedRow { no_hp: format!("0821-0669-{at:04}"), ..dose_for(at, &format!("E{at}")) })
         .collect();
     for row in &rows {
         let mut outcomes = std::thread::scope(|scope| {
@@ -134,6 +134,40 @@ fn a_dose_that_is_corrected_while_its_certificate_is_printed_has_one_good_certif
     let status = app.status("Iwan Ibrahim Purnama", "3171012401896246");
     assert_eq!(status.body["doses"].as_array().unwrap().len(), 1);
     assert_eq!(status.body["doses"][0]["diagnosis"]["code"], "certificate_issued");
+}
+
+#[test]
+fn dose_retracted_while_its_certificate_is_printed_has_no_valid_certificate() {
+    let (app, hold) = Hold::start(is_document);
+    let key = key(&app, "hub");
+    assert_eq!(send(&app, &key, &dose("E1")), "issued");
+    hold.wait();
+    assert_eq!(send(&app, &key, &retraction("E1", LATER)), "retracted");
+    // The worker of the retraction may look for the certificate before it is put.
+    std::thread::sleep(Duration::from_secs(1));
+    hold.let_go();
+    app.settle();
+    let status = app.status("Iwan Ibrahim Purnomo", "3171012401896246");
+    assert_eq!(status.body["doses"][0]["diagnosis"]["code"], "dose_retracted");
+    assert!(codes(&app).iter().all(|code| code == "link_dead"), "{:?}", app.messages());
+    let lacks = ["deadletters", "list", "--by-table", "--older-than", "0s"];
+    assert_eq!(app.bukti_well(&lacks), "", "no certificate is left that is not revoked");
+    let revoked = app.bukti_well(&["trust", "publish"]);
+    assert!(revoked.contains("revoked certificates 1,"), "{revoked}");
+}
+
+#[test]
+fn dose_retracted_while_its_sms_goes_out_leaves_a_dead_link() {
+    let (app, hold) = Hold::start(Call::is_sns);
+    let key = key(&app, "hub");
+    assert_eq!(send(&app, &key, &dose("E1")), "issued");
+    hold.wait();
+    assert_eq!(send(&app, &key, &retraction("E1", LATER)), "retracted");
+    hold.let_go();
+    app.settle();
+    let messages = app.messages_to(PHONE);
+    assert_eq!(messages.len(), 2, "the certificate and its end: {messages:?}");
+    assert_eq!(codes(&app), ["link_dead"]);
 }
 
 #[test]

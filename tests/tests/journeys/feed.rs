@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use bukti_domain::FeedRow;
 use bukti_tests::expected::{assert_report, assert_sms, documents_in, find, made, of_the_sample};
-use bukti_tests::{Report, TestApp, bundle, call, csv, dose, import, ndjson, repeated, sample_feed};
+use bukti_tests::{
+    Report, TestApp, bundle, call, csv, dose, dose_for, import, ndjson, repeated, sample_feed,
+};
 use serde_json::json;
 
 #[test]
@@ -66,10 +68,10 @@ fn another_file_of_the_same_name_is_another_job() {
     let first = app.job("harian").unwrap();
     assert_eq!((first.totals["issued"], first.parts_all), (1, Some(1)));
 
-    let mut rows: Vec<FeedRow> = (0..4500).map(|at| dose(&format!("F{at}"))).collect();
+    let mut rows: Vec<FeedRow> = (0..4500).map(|at| dose_for(at, &format!("F{at}"))).collect();
     rows.iter_mut().for_each(|row| row.batch.clear());
     // Of the third part, and corrects a row of the first.
-    rows.push(FeedRow { sent_at: "2021-02-01T08:00:00+07:00".to_owned(), ..dose("F0") });
+    rows.push(FeedRow { sent_at: "2021-02-01T08:00:00+07:00".to_owned(), ..dose_for(0, "F0") });
     app.drop_feed("harian.csv", csv(&rows));
     assert_eq!(app.job("harian").unwrap(), first);
     assert_eq!(documents(&app), 2);
@@ -110,6 +112,72 @@ fn the_sample_feed_is_the_same_as_ndjson_and_as_fhir_bundle() {
     assert_eq!(again.len(), expected.len());
     for row in &expected {
         assert_eq!(again[&row.line].0, "duplicate", "line {}", row.line);
+    }
+}
+
+/// A sheet of these records: texts, but for dose numbers and dates, which spreadsheets make numbers of.
+fn workbook(records: &[csv::StringRecord], path: &Path) {
+    let mut workbook = rust_xlsxwriter::Workbook::new();
+    let sheet = workbook.add_worksheet();
+    let date_format = rust_xlsxwriter::Format::new().set_num_format("dd/mm/yyyy");
+    for (row, record) in (0..).zip(records) {
+        for (column, text) in (0..).zip(record) {
+            let header = records[0].get(usize::from(column)).unwrap();
+            let day = bukti_domain::parse_date(text).filter(|_| header.starts_with("tanggal_") && row > 0);
+            let written = match day {
+                Some(day) => {
+                    let serial = day.since(jiff::civil::date(1899, 12, 30)).unwrap().get_days();
+                    sheet.write_number_with_format(row, column, f64::from(serial), &date_format)
+                }
+                None if header == "dosis_ke" && matches!(text, "1" | "2" | "3") => {
+                    sheet.write_number(row, column, text.parse::<f64>().unwrap())
+                }
+                None => sheet.write_string(row, column, text),
+            };
+            written.unwrap();
+        }
+    }
+    workbook.save(path).unwrap();
+}
+
+#[test]
+fn the_sample_feed_is_the_same_as_workbook_and_as_other_csv() {
+    let Some(folder) = sample_feed() else { return };
+    let expected = of_the_sample(&folder);
+    let app = TestApp::start();
+    let text = std::fs::read_to_string(folder.join("doses-1.csv")).unwrap();
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    let records: Vec<csv::StringRecord> = reader.records().map(|record| record.unwrap()).collect();
+    let take_in = |name: &str, file: Option<Vec<u8>>, lines_before: u64| {
+        let path = app.data.path().join(name);
+        if let Some(file) = file {
+            std::fs::write(&path, file).unwrap();
+        }
+        let (output, report) = import(app.url(), &path);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        report.into_iter().map(|(line, row)| (line - lines_before, row)).collect::<Report>()
+    };
+
+    workbook(&records, &app.data.path().join("feed.xlsx"));
+    assert_report(&take_in("feed.xlsx", None, 0), &expected);
+    app.settle();
+    assert_sms(&app.messages(), &expected);
+
+    let separated = |delimiter: u8, more: &str| {
+        let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
+        records.iter().for_each(|record| writer.write_record(record).unwrap());
+        String::from_utf8(writer.into_inner().unwrap()).unwrap().replace('\n', more)
+    };
+    let semicolons = format!("sep=;\r\n{};;;\r\n", separated(b';', ";;\r\n"));
+    let tabs = format!("\u{feff}{}", separated(b'\t', "\r\n"));
+    let tabs: Vec<u8> = tabs.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (name, file, lines_before) in [("semicolons.csv", semicolons.into_bytes(), 1), ("tabs.txt", tabs, 0)]
+    {
+        let again = take_in(name, Some(file), lines_before);
+        assert_eq!(again.len(), expected.len(), "{name}");
+        for row in &expected {
+            assert_eq!(again[&row.line].0, "duplicate", "{name}, line {}", row.line);
+        }
     }
 }
 
@@ -189,7 +257,8 @@ fn a_bad_file_names_the_line_and_what_was_whole_stays() {
         .iter()
         .map(|byte| if *byte == b'I' { 0xe9 } else { *byte })
         .collect();
-    let (code, said, report) = run(&[&whole[..], &latin_1, &csv(&[dose("E4")])[csv(&[]).len()..]].concat());
+    let (code, said, report) =
+        run(&[&whole[..], &latin_1, &csv(&[dose_for(4, "E4")])[csv(&[]).len()..]].concat());
     assert_eq!(code, Some(1));
     assert!(said.contains("line 4"), "{said}");
     assert_eq!(report[&4], ("rejected".to_owned(), "not_utf8".to_owned()));

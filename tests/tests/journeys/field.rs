@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 fn payload(app: &TestApp, qr_text: &str) -> Value {
     let said = app.bukti(&["verify", "--json", qr_text]);
-    serde_json::from_str::<Value>(&said.out).unwrap()["payload"].clone()
+    serde_json::from_str::<Value>(&said.out).unwrap_or_else(|_| panic!("{}", said.err))["payload"].clone()
 }
 
 #[test]
@@ -20,6 +20,7 @@ fn rows_of_the_field_have_the_right_outcome_sms_and_signed_name() {
         .map(|row| row.unwrap())
         .collect();
     let report = app.import(&rows);
+    app.bukti_well(&["trust", "publish"]);
     let mut expected = csv::Reader::from_path(folder.join("rows.expected.csv")).unwrap();
     let mut phones = Vec::new();
     for ((row, expected), line) in rows.iter().zip(expected.records()).zip(2..) {
@@ -62,6 +63,7 @@ fn fhir_of_the_field_is_read_as_its_senders_mean_it() {
     let key = app.bukti_well(&["key", "add", "--hub", "satudata"]).trim().to_owned();
     let authorization = format!("Bearer {key}");
     let headers = [("authorization", &*authorization), ("content-type", "application/fhir+json")];
+    app.bukti_well(&["trust", "publish"]);
     for (case, phone, family, given, day) in [
         ("H01", "081611110001", "Purnomo", "Iwan", "2026-11-20"),
         ("H02", "081611110002", "Purnomo", "Iwan", "2026-11-20"),

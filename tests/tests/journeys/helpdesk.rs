@@ -6,7 +6,7 @@ use std::time::Duration;
 use bukti_domain::FeedRow;
 use bukti_local::Handlers;
 use bukti_tests::between::{Cut, beside};
-use bukti_tests::{Reply, TestApp, a_thousand_times, authenticator_code, dose, today};
+use bukti_tests::{Reply, TestApp, a_thousand_times, authenticator_code, dose, dose_for, today};
 use serde_json::{Value, json};
 
 const MISTYPED: &str = "0821-0669-0743";
@@ -461,7 +461,7 @@ fn facilities_are_told_what_they_must_complete() {
     let app = TestApp::start();
     let incomplete = FeedRow { batch: "".into(), ..dose("E1") };
     let held = FeedRow { tanggal_lahir: "1989-01-25".into(), kode_faskes: "P2".into(), ..dose("E2") };
-    let phoneless = FeedRow { no_hp: "".into(), ..dose("E3") };
+    let phoneless = FeedRow { no_hp: "".into(), ..dose_for(3, "E3") };
     let before_birth = FeedRow { tanggal_vaksinasi: "1985-03-09".into(), ..dose("E5") };
     app.import(&[incomplete, held, phoneless, dose("=E4"), before_birth]);
     let report = app.bukti_well(&["facility", "report"]);

@@ -14,9 +14,19 @@ use proptest::test_runner::{Config, TestRunner};
 
 /// Rows of events of every kind, the earlier ones of an event first.
 fn rows(case: usize) -> Vec<FeedRow> {
+    // Each event is of another person: events that report the same dose are duplicates.
+    let serial = |event: &str| event.bytes().fold(0, |hash, byte| (hash * 31 + u32::from(byte)) % 9973);
     let of = |event: &str, hour: u32| FeedRow {
         sent_at: format!("2021-02-01T{hour:02}:00:00+07:00"),
+        nik: format!("{:06}240189{:04}", 317_101 + case, serial(event)),
         ..dose(&format!("{case}-{event}"))
+    };
+    let retracted = |event, hour| FeedRow { status: "entered-in-error".into(), ..of(event, hour) };
+    let bare = |event, hour| FeedRow {
+        event_id: of(event, hour).event_id,
+        sent_at: of(event, hour).sent_at,
+        status: "batal".into(),
+        ..FeedRow::default()
     };
     let incomplete = |event, hour| FeedRow { batch: String::new(), ..of(event, hour) };
     let phone = |event, hour, no_hp: &str| FeedRow { no_hp: no_hp.into(), ..of(event, hour) };
@@ -44,6 +54,18 @@ fn rows(case: usize) -> Vec<FeedRow> {
         incomplete("there and back", 3),
         of("said again later", 1),
         of("said again later", 2),
+        of("retracted", 1),
+        retracted("retracted", 2),
+        incomplete("retracted without a person", 1),
+        of("retracted without a person", 2),
+        bare("retracted without a person", 3),
+        of("retracted, then right", 1),
+        bare("retracted, then right", 2),
+        of("retracted, then right", 3),
+        rejected("rejected, then retracted", 1),
+        bare("rejected, then retracted", 2),
+        bare("only retracted", 1),
+        retracted("only retracted", 2),
     ]
 }
 
@@ -56,10 +78,10 @@ fn state(app: &TestApp, case: usize) -> Vec<String> {
         let mut records = Vec::new();
         for event in events {
             let record = doses.of_event(&aws.keys.event(&event)).await.unwrap().unwrap();
-            let row = FeedRow {
-                event_id: event.split_once('-').unwrap().1.into(),
-                ..record.open(&aws.keys).unwrap()
-            };
+            let row = record.open(&aws.keys).unwrap();
+            let event_id = event.split_once('-').unwrap().1.into();
+            let nik = row.nik.get(6..).unwrap_or_default().into();
+            let row = FeedRow { event_id, nik, ..row };
             records.push((row, record));
         }
         records

@@ -7,6 +7,7 @@ mod account;
 mod api;
 mod backup;
 mod downloads;
+mod duplicates;
 mod feed;
 mod field;
 mod helpdesk;

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 
 use bukti_domain::FeedRow;
 use bukti_tests::running::Running;
-use bukti_tests::{TestApp, csv, dose, import};
+use bukti_tests::{TestApp, csv, dose, dose_for, import};
 use serde_json::json;
 
 /// The counters and gauges at `/_metrics`.
@@ -68,7 +68,7 @@ fn the_trace_of_a_dose_leads_from_its_row_to_its_sms() {
     let running = Running::start_by(&folder.path().join("data"), |command| {
         command.env("RUST_LOG", "way=info").stderr(File::create(&log).unwrap());
     });
-    let other = FeedRow { no_hp: "0821-0669-0744".into(), ..dose("E2") };
+    let other = FeedRow { no_hp: "0821-0669-0744".into(), ..dose_for(2, "E2") };
     fs::write(&feed, csv(&[dose("E1"), other])).unwrap();
     assert!(import(&running.url, &feed).0.status.success());
     running.settle();

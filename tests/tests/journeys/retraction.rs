@@ -1,119 +1,223 @@
-//! A facility takes a dose back that was entered in error.
+//! Doses that their facility retracts: the certificate ends, and its holder is told.
 
 use bukti_domain::FeedRow;
-use bukti_tests::{Report, TestApp, dose};
+use bukti_tests::{Reply, TestApp, bundle, dose, retraction};
 use serde_json::{Value, json};
 
 use crate::keys::verdict;
 
 const PHONE: &str = "0821-0669-0743";
 const BORN: &str = "1989-01-24";
+const NAME: &str = "Iwan Ibrahim Purnomo";
+const NIK: &str = "3171012401896246";
+const SECOND: &str = "2021-02-01T08:00:00+07:00";
+const THIRD: &str = "2021-02-02T08:00:00+07:00";
 
-fn retraction(event: &str, sent_at: &str) -> FeedRow {
-    FeedRow {
-        event_id: event.into(),
-        sent_at: sent_at.into(),
-        status: "entered-in-error".into(),
-        ..FeedRow::default()
-    }
+fn at(sent_at: &str, row: FeedRow) -> FeedRow {
+    FeedRow { sent_at: sent_at.into(), ..row }
 }
 
-fn diagnosis(app: &TestApp) -> String {
-    let status = app.status("Iwan Ibrahim Purnomo", "3171012401896246").body;
-    status["doses"][0]["diagnosis"]["code"].as_str().unwrap_or_default().to_owned()
+fn open(app: &TestApp, token: &str) -> Reply {
+    app.post("/api/links", json!({"token": token, "birth_date": BORN}))
 }
 
-fn outcome(report: &Report, line: u64) -> (&str, &str) {
-    let (outcome, reasons) = &report[&line];
-    (outcome, reasons)
+/// Codes of the diagnoses in the status of the man of [`dose`].
+fn codes(app: &TestApp) -> Vec<String> {
+    let status = app.status(NAME, NIK).body;
+    let doses = status["doses"].as_array().unwrap().iter();
+    doses.map(|dose| dose["diagnosis"]["code"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The account of his phone, with all that it may open.
+fn account(app: &TestApp, cookie: &str) -> Value {
+    let people = app.call("GET", "/api/people", Some(cookie), None).body;
+    let id = people["people"][0]["id"].as_str().unwrap();
+    app.call("GET", &format!("/api/people/{id}/certificates"), Some(cookie), None).body
+}
+
+/// The SMS to a phone that tell of a retraction.
+fn retraction_sms(app: &TestApp, phone: &str) -> Vec<String> {
+    let messages = app.messages_to(phone).into_iter();
+    messages.filter(|sms| sms.text.contains("menarik")).map(|sms| sms.one_part(app)).collect()
+}
+
+fn outcome(row: &(String, String)) -> (&str, &str) {
+    (&row.0, &row.1)
 }
 
 #[test]
-fn retraction_revokes_the_certificate_kills_links_and_tells_the_holder() {
+fn retraction_ends_certificate_link_document_and_ticket() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.bukti_well(&["trust", "publish"]);
-    let text = app.qr_text(PHONE, BORN);
     let token = app.messages_to(PHONE)[0].token().unwrap();
-    assert_eq!(verdict(&app, &[&text]).1, "valid");
-
-    let report = app.import(&[retraction("E1", "2021-02-01T08:00:00+07:00")]);
-    assert_eq!(outcome(&report, 2), ("retracted", ""));
-    app.bukti_well(&["trust", "publish"]);
-    assert_eq!(verdict(&app, &[&text]).1, "revoked");
-    let opened = app.post("/api/links", json!({"token": token, "birth_date": BORN}));
-    assert_eq!(opened.code(), "link_dead");
-    assert_eq!(diagnosis(&app), "dose_retracted");
-    let [_, told] = app.messages_to(PHONE).try_into().unwrap();
-    assert!(told.one_part(&app).contains("dibatalkan oleh faskes"), "{}", told.text);
-
+    let opened = open(&app, &token).body;
+    let (qr, id) = (opened["certificate"]["qr_text"].clone(), opened["certificate"]["id"].clone());
     let cookie = app.log_in(PHONE, Some("Iwan"));
-    let people = app.call("GET", "/api/people", Some(&cookie), None).body;
-    let path = format!("/api/people/{}/certificates", people["people"][0]["id"].as_str().unwrap());
-    let account = app.call("GET", &path, Some(&cookie), None).body;
-    assert_eq!((&account["doses"][0]["certificate"], &account["tickets"]), (&Value::Null, &json!([])));
-    // A quick download sends nothing.
+    assert_eq!(account(&app, &cookie)["tickets"].as_array().unwrap().len(), 1);
+
+    let report = app.import(&[retraction("E1", SECOND)]);
+    assert_eq!(outcome(&report[&2]), ("retracted", ""));
+    app.bukti_well(&["trust", "publish"]);
+    assert_eq!(verdict(&app, &[qr.as_str().unwrap()]).1, "revoked");
+    assert_eq!((open(&app, &token).status, open(&app, &token).code()), (410, "link_dead"));
+
+    let status = app.status(NAME, NIK).body;
+    let diagnosis = &status["doses"][0]["diagnosis"];
+    assert_eq!((&diagnosis["code"], &diagnosis["actor"]), (&json!("dose_retracted"), &json!("facility")));
+    assert_eq!(diagnosis["next_steps"][0], "ask_facility");
+    assert_eq!(status["doses"][0]["facility"], "Puskesmas Kebayoran Baru", "who retracted it");
+
+    let seen = account(&app, &cookie);
+    assert_eq!(seen["doses"][0]["diagnosis"]["code"], "dose_retracted");
+    assert_eq!((&seen["doses"][0]["certificate"], &seen["tickets"]), (&Value::Null, &json!([])));
+    let path = format!("/api/certificates/{}/document", id.as_str().unwrap());
+    assert_eq!(app.call("POST", &path, Some(&cookie), None).status, 404);
     app.download(&dose("E1"));
     app.settle();
-    assert_eq!(app.messages_to(PHONE).len(), 3, "the first, the retraction, the code");
+    let links = app.messages_to(PHONE).iter().filter(|sms| sms.token().is_some()).count();
+    assert_eq!(links, 1, "quick download does not send it any more");
 
-    // Said again, nothing changes.
-    let again = app.import(&[retraction("E1", "2021-02-01T08:00:00+07:00")]);
-    assert_eq!(outcome(&again, 2), ("duplicate", ""));
-    assert_eq!(app.messages_to(PHONE).len(), 3);
+    let told = retraction_sms(&app, PHONE);
+    assert_eq!(told.len(), 1, "{told:?}");
+    for personal in ["Iwan", "Purnomo", NIK, "COVID", "CoronaVac", "1989"] {
+        assert!(!told[0].contains(personal), "{told:?}");
+    }
+    // The same again, also in other words, changes nothing.
+    let again = app.import(&[retraction("E1", SECOND), at(THIRD, retraction("E1", SECOND))]);
+    assert_eq!([outcome(&again[&2]).0, outcome(&again[&3]).0], ["duplicate", "duplicate"]);
+    let fuller = FeedRow { status: "Batal".into(), ..at("2021-02-03T08:00:00+07:00", dose("E1")) };
+    assert_eq!(outcome(&app.import(&[fuller])[&2]), ("retracted", ""));
+    assert_eq!(retraction_sms(&app, PHONE).len(), 1);
+    assert_eq!(codes(&app), ["dose_retracted"]);
 }
 
 #[test]
-fn later_correct_row_issues_anew_and_tells_its_holder() {
+fn retraction_before_the_dose_keeps_it_retracted() {
+    let app = TestApp::start();
+    let report = app.import(&[retraction("E1", SECOND)]);
+    assert_eq!(outcome(&report[&2]), ("retracted", ""));
+    let late = app.import(&[dose("E1")]);
+    assert_eq!(outcome(&late[&2]), ("superseded", ""));
+    assert_eq!(codes(&app), ["dose_retracted"], "the late row says whose it is");
+    assert_eq!(app.messages(), [], "nobody was told of a certificate, so nobody of its end");
+    // In one file, in either order.
+    let one = FeedRow { nik: "3171012401890002".into(), ..dose("E2") };
+    let rows = [at(SECOND, retraction("E2", SECOND)), one];
+    let report = app.import(&rows);
+    assert_eq!([outcome(&report[&2]).0, outcome(&report[&3]).0], ["retracted", "superseded"]);
+    assert_eq!(app.messages(), []);
+}
+
+#[test]
+fn dose_reported_again_after_retraction_gets_new_certificate_and_sms() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    let first = app.qr_text(PHONE, BORN);
-    app.import(&[retraction("E1", "2021-02-01T08:00:00+07:00")]);
-    let report = app.import(&[FeedRow { sent_at: "2021-02-02T08:00:00+07:00".into(), ..dose("E1") }]);
-    assert_eq!(outcome(&report, 2), ("issued", ""));
-    app.bukti_well(&["trust", "publish"]);
-    let second = app.qr_text(PHONE, BORN);
+    let first = app.messages_to(PHONE)[0].token().unwrap();
+    let before = open(&app, &first).body["certificate"].clone();
+    app.import(&[retraction("E1", SECOND)]);
+    let report = app.import(&[at(THIRD, dose("E1"))]);
+    assert_eq!(outcome(&report[&2]), ("issued", ""));
+    assert_eq!(codes(&app), ["certificate_issued"]);
+    let second = app.messages_to(PHONE).iter().rev().find_map(|sms| sms.token()).unwrap();
     assert_ne!(first, second);
-    assert_eq!(verdict(&app, &[&first]).1, "revoked");
-    assert_eq!(verdict(&app, &[&second]).1, "valid");
-    assert_eq!(diagnosis(&app), "certificate_issued");
-    assert_eq!(app.messages_to(PHONE).len(), 3, "first dose, retraction, first dose");
+    let after = open(&app, &second).body["certificate"].clone();
+    assert_ne!((&after["id"], &after["qr_text"]), (&before["id"], &before["qr_text"]));
+    assert_eq!(open(&app, &first).code(), "link_dead");
+    app.bukti_well(&["trust", "publish"]);
+    let of = |certificate: &Value| verdict(&app, &[certificate["qr_text"].as_str().unwrap()]).1;
+    assert_eq!((&*of(&before), &*of(&after)), ("revoked", "valid"));
+
+    // Retracted once more, its holder is told once more.
+    app.import(&[retraction("E1", "2021-02-03T08:00:00+07:00")]);
+    assert_eq!(retraction_sms(&app, PHONE).len(), 2);
+    assert_eq!(open(&app, &second).code(), "link_dead");
 }
 
 #[test]
-fn rows_and_retraction_come_to_the_same_in_any_order() {
-    let retracted = || retraction("E1", "2021-02-01T08:00:00+07:00");
-    let one_file = [vec![dose("E1"), retracted()], vec![retracted(), dose("E1")]];
-    for rows in one_file {
-        let app = TestApp::start();
-        app.import(&rows);
-        assert_eq!(diagnosis(&app), "dose_retracted");
-        app.bukti_well(&["trust", "publish"]);
-        for sms in app.messages_to(PHONE) {
-            if let Some(token) = sms.token() {
-                let opened = app.post("/api/links", json!({"token": token, "birth_date": BORN}));
-                assert_eq!(opened.code(), "link_dead");
-            }
-        }
-    }
-    // A retraction that overtakes its row by a day: the person learns of it all the same, and gets no SMS.
+fn late_retraction_changes_nothing() {
     let app = TestApp::start();
-    assert_eq!(outcome(&app.import(&[retracted()]), 2), ("retracted", ""));
-    assert_eq!(outcome(&app.import(&[dose("E1")]), 2), ("superseded", ""));
-    assert_eq!((diagnosis(&app), app.messages()), ("dose_retracted".to_owned(), vec![]));
+    app.import(&[at(THIRD, dose("E1"))]);
+    let token = app.messages_to(PHONE)[0].token().unwrap();
+    let report = app.import(&[retraction("E1", SECOND)]);
+    assert_eq!(outcome(&report[&2]), ("superseded", ""));
+    assert_eq!(open(&app, &token).status, 200);
+    assert_eq!((codes(&app), app.messages().len()), (vec!["certificate_issued".to_owned()], 1));
 }
 
 #[test]
-fn retraction_needs_an_event_and_a_known_status() {
+fn retraction_of_an_incomplete_dose_tells_nobody() {
     let app = TestApp::start();
-    let report = app.import(&[
-        FeedRow { event_id: String::new(), ..retraction("E1", "2021-02-01T08:00:00+07:00") },
-        FeedRow { status: "maybe".into(), ..dose("E2") },
-        FeedRow { status: "Dibatalkan".into(), ..dose("E3") },
-        FeedRow { status: "selesai".into(), ..dose("E4") },
-    ]);
-    let outcomes: Vec<_> = (2..=5).map(|line| outcome(&report, line)).collect();
-    let expected =
-        [("rejected", "event_id_missing"), ("rejected", "status_invalid"), ("retracted", ""), ("issued", "")];
-    assert_eq!(outcomes, expected);
+    app.import(&[FeedRow { batch: String::new(), ..dose("E1") }]);
+    app.import(&[retraction("E1", SECOND)]);
+    assert_eq!(codes(&app), ["dose_retracted"]);
+    assert_eq!(app.messages(), []);
+    let second = FeedRow { dosis_ke: "2".into(), ..dose("E2") };
+    app.import(&[second, retraction("E2", SECOND)]);
+    assert_eq!(codes(&app), ["dose_retracted", "dose_retracted"]);
+}
+
+#[test]
+fn holder_of_a_second_dose_is_told_of_its_retraction() {
+    let app = TestApp::start();
+    app.import(&[FeedRow { dosis_ke: "2".into(), ..dose("E2") }]);
+    assert_eq!(app.messages(), []);
+    app.import(&[retraction("E2", SECOND)]);
+    assert_eq!(retraction_sms(&app, PHONE).len(), 1);
+    assert_eq!(app.messages().len(), 1);
+}
+
+#[test]
+fn incomplete_row_after_retraction_leaves_no_valid_certificate() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let qr = app.qr_text(PHONE, BORN);
+    let incomplete = FeedRow { batch: String::new(), ..at(THIRD, dose("E1")) };
+    app.import(&[retraction("E1", SECOND), incomplete]);
+    app.bukti_well(&["trust", "publish"]);
+    assert_eq!(verdict(&app, &[&qr]).1, "revoked");
+    assert_eq!(codes(&app), ["dose_incomplete"]);
+    assert_eq!(app.bukti_well(&["deadletters", "list", "--by-table", "--older-than", "0s"]), "");
+}
+
+#[test]
+fn fhir_entry_entered_in_error_retracts_its_event() {
+    let app = TestApp::start();
+    app.drop_feed("first.json", bundle(&[dose("E1")]));
+    assert_eq!(codes(&app), ["certificate_issued"]);
+    let entry = FeedRow { status: "entered-in-error".into(), ..at(SECOND, dose("E1")) };
+    app.drop_feed("second.json", bundle(&[entry]));
+    assert_eq!(app.job("second").unwrap().totals["retracted"], 1);
+    assert_eq!(codes(&app), ["dose_retracted"]);
+    assert_eq!(retraction_sms(&app, PHONE).len(), 1);
+}
+
+#[test]
+fn row_with_unknown_status_is_rejected_and_changes_nothing() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let unknown = FeedRow { status: "not-done".into(), ..at(SECOND, dose("E1")) };
+    assert_eq!(outcome(&app.import(&[unknown])[&2]), ("rejected", "status_invalid"));
+    assert_eq!(codes(&app), ["certificate_issued"]);
+    let completed = FeedRow { status: "Selesai".into(), ..dose("E1") };
+    assert_eq!(outcome(&app.import(&[completed])[&2]).0, "duplicate", "the same as without a status");
+}
+
+#[test]
+fn helpdesk_finds_a_retracted_dose_and_its_trail() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    app.import(&[retraction("E1", SECOND)]);
+    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let asked = json!({"identity": NIK, "why": "Telepon 119"});
+    let found = app.call("POST", "/api/helpdesk/people", Some(&desk), Some(asked)).body;
+    let dose = &found["people"][0]["doses"][0];
+    assert_eq!(dose["status"]["diagnosis"]["code"], "dose_retracted");
+    assert_eq!(dose["recorded"]["name"], NAME);
+    let trail = dose["trail"].as_array().unwrap();
+    assert!(trail.iter().any(|entry| entry["detail"] == "retracted"), "{trail:?}");
+    assert!(trail.iter().any(|entry| entry["what"] == "revoked"), "{trail:?}");
+    let path = format!("/api/helpdesk/doses/{}/sms", dose["id"].as_str().unwrap());
+    let resent = app.call("POST", &path, Some(&desk), Some(json!({"why": "x"})));
+    assert_eq!(resent.code(), "nothing_to_send");
 }

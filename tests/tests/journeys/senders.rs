@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bukti_domain::FeedRow;
 use bukti_tests::caller::Raw;
-use bukti_tests::{TestApp, bundle, csv, dose, ndjson};
+use bukti_tests::{TestApp, bundle, csv, dose, dose_for, ndjson, retraction};
 use serde_json::{Value, json};
 
 const OWN: &str = "P3174020101";
@@ -45,7 +45,7 @@ fn told(outcome: &str, reasons: &str) -> (String, String) {
 fn a_facility_is_answered_row_by_row_and_the_same_when_it_asks_again() {
     let app = TestApp::start();
     let key = key(&app, ["--facility", OWN]);
-    let incomplete = FeedRow { batch: String::new(), ..dose("E2") };
+    let incomplete = FeedRow { batch: String::new(), ..dose_for(2, "E2") };
     let sent = csv(&[dose("E1"), incomplete.clone(), dose("E1")]);
 
     let first = send(&app, &key, "text/csv", &sent);
@@ -66,12 +66,11 @@ fn a_facility_is_answered_row_by_row_and_the_same_when_it_asks_again() {
     });
     assert_eq!(stands, expected);
     let (status, report) = app.fetch(stands["report"].as_str().unwrap());
-    let lines =
-        "line,event_id,outcome,reasons\n2,E1,issued,\n3,E2,incomplete,batch_missing\n4,E1,duplicate,\n";
+    let lines = "line,event_id,outcome,reasons,duplicate_of\n2,E1,issued,,\n3,E2,incomplete,batch_missing,\n4,E1,duplicate,,\n";
     assert_eq!((status, &*String::from_utf8(report).unwrap()), (200, lines));
 
     // What was missing, in another form: it corrects its own.
-    let completed = FeedRow { sent_at: "2021-02-01T08:00:00+07:00".into(), ..dose("E2") };
+    let completed = FeedRow { sent_at: "2021-02-01T08:00:00+07:00".into(), ..dose_for(2, "E2") };
     assert_eq!(rows(&send(&app, &key, "application/x-ndjson", &ndjson(&[completed]))), [told("issued", "")]);
 }
 
@@ -146,7 +145,7 @@ fn fhir_transactions_are_kept_as_a_whole_or_refused_as_one() {
 
     let batch = send(&app, &key, FHIR, &typed("batch", &[dose("E1"), bad]));
     assert_eq!(batch.status, 200);
-    let kept = send(&app, &key, FHIR, &typed("transaction", &[dose("E3")]));
+    let kept = send(&app, &key, FHIR, &typed("transaction", &[dose_for(1, "E3")]));
     assert_eq!(
         (kept.status, &kept.json()["issue"][0]["details"]["coding"][0]["code"]),
         (200, &json!("issued"))
@@ -208,11 +207,11 @@ fn a_sender_corrects_what_it_sent_itself_and_a_hub_everything() {
             sent_at: "2021-03-01T08:00:00+07:00".into(),
             kode_faskes: facility.into(),
             batch: batch.into(),
-            ..dose(event)
+            ..dose_for(if event == "HUB" { 1 } else { 2 }, event)
         }])
     };
-    app.import(&[dose("HUB")]);
-    assert_eq!(rows(&send(&app, &own, "text/csv", &csv(&[dose("OWN")]))), [told("issued", "")]);
+    app.import(&[dose_for(1, "HUB")]);
+    assert_eq!(rows(&send(&app, &own, "text/csv", &csv(&[dose_for(2, "OWN")]))), [told("issued", "")]);
     app.settle();
     let before = app.with_aws(async |aws| {
         let doses = bukti_aws::Doses::new(&aws);
@@ -234,9 +233,29 @@ fn a_sender_corrects_what_it_sent_itself_and_a_hub_everything() {
     assert_eq!(rows(&send(&app, &hub, "text/csv", &later("OWN", OWN, "B2"))), [told("issued", "")]);
     assert_eq!(rows(&send(&app, &hub, "text/csv", &later("HUB", OWN, "B2"))), [told("issued", "")]);
     // It stays whose it was.
-    let mut last = dose("OWN");
+    let mut last = dose_for(2, "OWN");
     (last.sent_at, last.batch) = ("2021-04-01T08:00:00+07:00".into(), "B3".into());
     assert_eq!(rows(&send(&app, &own, "text/csv", &csv(&[last]))), [told("issued", "")]);
+}
+
+#[test]
+fn only_the_first_sender_or_a_hub_retracts() {
+    let app = TestApp::start();
+    let [own, others] = [OWN, "P3201010102"].map(|code| key(&app, ["--facility", code]));
+    let hub = key(&app, ["--hub", "satudata"]);
+    let retracted = |event: &str| csv(&[retraction(event, "2021-03-01T08:00:00+07:00")]);
+    assert_eq!(rows(&send(&app, &own, "text/csv", &csv(&[dose_for(1, "A"), dose_for(2, "B")]))).len(), 2);
+    app.import(&[dose_for(3, "HUB")]);
+    let another = [told("rejected", "event_of_another")];
+    assert_eq!(rows(&send(&app, &others, "text/csv", &retracted("A"))), another);
+    assert_eq!(rows(&send(&app, &own, "text/csv", &retracted("HUB"))), another);
+    assert_eq!(rows(&send(&app, &own, "text/csv", &retracted("A"))), [told("retracted", "")]);
+    assert_eq!(rows(&send(&app, &hub, "text/csv", &retracted("B"))), [told("retracted", "")]);
+    assert_eq!(rows(&send(&app, &hub, "text/csv", &retracted("HUB"))), [told("retracted", "")]);
+    let fhir = send(&app, &hub, FHIR, &bundle(&[retraction("C", "2021-03-01T08:00:00+07:00")])).json();
+    let issue = &fhir["issue"][0];
+    assert_eq!((&issue["severity"], &issue["diagnostics"]), (&json!("information"), &json!("C")));
+    assert_eq!(issue["details"]["coding"][0]["code"], "retracted");
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn given(event: &str, number: u8, vaccine: &str, day: &str) -> FeedRow {
 
 /// `dn/sd` of each certificate of the account, as signed, and what the account shows of it.
 fn certificates(app: &TestApp, cookie: &str) -> Vec<(String, Value, String)> {
+    app.bukti_well(&["trust", "publish"]);
     let people = app.call("GET", "/api/people", Some(cookie), None).body;
     let path = format!("/api/people/{}/certificates", people["people"][0]["id"].as_str().unwrap());
     let account = app.call("GET", &path, Some(cookie), None).body;
@@ -24,7 +25,9 @@ fn certificates(app: &TestApp, cookie: &str) -> Vec<(String, Value, String)> {
         .map(|certificate| {
             let text = certificate["qr_text"].as_str().unwrap();
             let said = app.bukti(&["verify", "--json", text]);
-            let payload: Value = serde_json::from_str::<Value>(&said.out).unwrap()["payload"]["v"][0].clone();
+            let payload: Value = serde_json::from_str::<Value>(&said.out)
+                .unwrap_or_else(|_| panic!("{}", said.err))["payload"]["v"][0]
+                .clone();
             let signed = format!("{}/{}", payload["dn"], payload["sd"]);
             (signed, certificate["doses_in_series"].clone(), text.to_owned())
         })

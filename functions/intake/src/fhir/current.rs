@@ -1,5 +1,7 @@
 //! Which of several names, identifiers and phones is the one that counts now.
 
+use std::cmp::Ordering;
+
 use bukti_domain::{PhoneNumber, hygiene};
 
 use super::resource::{ContactPoint, HumanName, Identifier, Patient, Period};
@@ -9,14 +11,17 @@ trait Entry {
     fn usage(&self) -> Option<&str>;
     fn period(&self) -> Option<&Period>;
 
-    /// Whether it counted on this day (`YYYY-MM-DD`): not used formerly (`old`), and its period has not ended before.
+    /// Whether it counted on this day (`YYYY-MM-DD`): not used formerly (`old`), and the day is in its period.
     fn is_current(&self, on: &str) -> bool {
-        let end = self.period().and_then(|period| period.end.as_deref()).unwrap_or_default();
-        // A period may end in a month or a year; its end is as long as what is compared with it.
-        let precision = end.len().min(10);
-        let has_ended =
-            precision > 0 && end.get(..precision).zip(on.get(..precision)).is_some_and(|(end, on)| end < on);
-        self.usage() != Some("old") && !has_ended
+        // A period may begin and end in a month or a year: so much of the day is compared.
+        let compared = |bound: &str| {
+            let precision = bound.len().min(10);
+            bound.get(..precision).zip(on.get(..precision)).map(|(bound, on)| bound.cmp(on))
+        };
+        let bound = |it: fn(&Period) -> &Option<String>| compared(it(self.period()?).as_deref()?);
+        let has_begun = bound(|it| &it.start) != Some(Ordering::Greater);
+        let has_ended = bound(|it| &it.end) == Some(Ordering::Less);
+        self.usage() != Some("old") && has_begun && !has_ended
     }
 }
 
@@ -124,8 +129,8 @@ impl Patient {
     }
 }
 
-/// The number of a `tel:` or `sms:` URI (RFC 3966, RFC 5724); another text as it is. An extension stays, since a number with
-/// one gets no SMS.
+/// The number of a `tel:` or `sms:` URI (RFC 3966, RFC 5724); another text as it is. A local number is of the country that
+/// `phone-context` names. An extension stays, since a number with one gets no SMS.
 fn without_scheme(value: &str) -> String {
     let value = value.trim();
     let scheme = ["tel:", "sms:"]
@@ -136,7 +141,15 @@ fn without_scheme(value: &str) -> String {
     let rest = rest.split('?').next().unwrap_or(rest);
     let mut parts = rest.split(';');
     let number = parts.next().unwrap_or_default();
-    let extension = parts.find(|part| part.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("ext=")));
-    let number = percent_encoding::percent_decode_str(number).decode_utf8_lossy().into_owned();
-    extension.map_or(number.clone(), |extension| format!("{number};{extension}"))
+    let number = percent_encoding::percent_decode_str(number).decode_utf8_lossy();
+    let parameter = |name: &str| {
+        let is_named = |(written, _): &(&str, &str)| written.eq_ignore_ascii_case(name);
+        parts.clone().filter_map(|part| part.split_once('=')).find(is_named).map(|(_, value)| value)
+    };
+    let country = parameter("phone-context").filter(|context| context.starts_with('+'));
+    let country = country.filter(|_| !number.trim_start().starts_with('+')).unwrap_or_default();
+    match parameter("ext") {
+        Some(extension) => format!("{country}{number};ext={extension}"),
+        None => format!("{country}{number}"),
+    }
 }

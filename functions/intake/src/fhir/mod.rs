@@ -6,21 +6,24 @@
 //!
 //! | column | of the Immunization, its Patient or its Location |
 //! |---|---|
-//! | `event_id` | `identifier`, the official one before others, else `id`, else `fullUrl` |
+//! | `event_id` | `identifier`, the official one before others, else `id`, else the id in `fullUrl`, else `fullUrl` |
 //! | `sent_at` | `meta.lastUpdated`, else the Bundle's `timestamp`, else when the file was received |
 //! | `nik`, `paspor` | the Patient's current identifiers of the systems `…/id/nik` and `…/id/paspor` |
 //! | `nama` | the Patient's current `name`: its `text`, else `given` and `family` |
 //! | `tanggal_lahir`, `jenis_kelamin` | the Patient's `birthDate` and `gender` |
 //! | `no_hp` | the Patient's current `telecom` of the system `phone` or `sms`, the mobile one before others |
 //! | `dosis_ke` | `protocolApplied.doseNumberPositiveInt`, `doseNumberString` or `doseNumber` |
-//! | `vaksin` | `vaccineCode`: the first code, name or text that the catalogue has |
+//! | `vaksin` | `vaccineCode`, else R5's `administeredProduct`: the first code, name or text that the catalogue has |
 //! | `batch` | `lotNumber` |
 //! | `tanggal_vaksinasi` | the day of `occurrenceDateTime` at the facility |
 //! | `kode_faskes`, `nama_faskes` | `location`, else the `performer`'s organization: identifier and name |
 //! | `status` | `entered-in-error`, which retracts the event |
 //!
-//! Entries of the use `old`, and those whose period ended before the row was sent, do not count. `isSubpotent` and every
-//! `modifierExtension` change what an Immunization means, so a row with one is refused.
+//! Entries of the use `old`, and those whose period does not include the day on which the row was sent, do not count.
+//! `isSubpotent` and every `modifierExtension` change what an Immunization means, so a row with one is refused: in the
+//! Immunization, in what it contains, and in the Patient, Location and Organization that it refers to.
+//!
+//! Requests to delete or patch an Immunization are refused: an event is retracted by its status.
 
 mod current;
 mod resource;
@@ -31,7 +34,8 @@ use std::fmt;
 use bukti_aws::FeedProblem;
 use bukti_domain::feed::ENTERED_IN_ERROR;
 use bukti_domain::{
-    FeedRow, Reason, facility_offset, parse_moment, vaccine_named, vaccine_of_dcc, vaccine_of_icvp,
+    FeedRow, INDONESIA_WEST, Reason, RowStatus, Vaccine, facility_offset, parse_moment, vaccine_named,
+    vaccine_of_dcc, vaccine_of_icvp,
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -41,7 +45,7 @@ use serde_json::value::RawValue;
 use crate::feed::{Line, Unreadable, problem};
 
 use current::identifier;
-use resource::{Concept, Identifier, Immunization, Patient, Protocol, Reference, Resource};
+use resource::{Coding, Concept, Identifier, Immunization, Patient, Protocol, Reference, Resource};
 
 /// The largest file, in bytes. One is read as a whole, since what an entry refers to may stand anywhere in it.
 const LARGEST: usize = 16 * 1024 * 1024;
@@ -52,16 +56,20 @@ const NIK: &str = "https://fhir.kemkes.go.id/id/nik";
 const PASSPORT: &str = "https://fhir.kemkes.go.id/id/paspor";
 /// HL7 table 0203: a passport number, of whatever country's system.
 const PASSPORT_TYPE: &str = "PPN";
-/// Systems of vaccine codes, and what stands before such a code among the aliases of the catalogue.
-const VACCINE_SYSTEMS: [(&str, &str); 8] = [
-    ("http://sys-ids.kemkes.go.id/kfa", "kfa"),
-    ("https://sys-ids.kemkes.go.id/kfa", "kfa"),
-    ("http://hl7.org/fhir/sid/cvx", "cvx"),
-    ("http://www.whocc.no/atc", "atc"),
-    ("http://snomed.info/sct", "sct"),
-    ("http://id.who.int/icd/release/11/mms", "icd11"),
-    ("http://id.who.int/icd11/mms", "icd11"),
+/// HL7 table 0203: the national identity number of an Indonesian.
+const NIK_TYPE: &str = "NNIDN";
+/// Systems of vaccine codes without `http://` or `https://`, which senders mix up, and the prefix of such a code among the
+/// aliases of the catalogue.
+const VACCINE_SYSTEMS: [(&str, &str); 9] = [
+    ("sys-ids.kemkes.go.id/kfa", "kfa"),
+    ("hl7.org/fhir/sid/cvx", "cvx"),
     ("urn:oid:2.16.840.1.113883.12.292", "cvx"),
+    ("www.whocc.no/atc", "atc"),
+    ("urn:oid:2.16.840.1.113883.6.73", "atc"),
+    ("snomed.info/sct", "sct"),
+    ("urn:oid:2.16.840.1.113883.6.96", "sct"),
+    ("id.who.int/icd/release/11/mms", "icd11"),
+    ("id.who.int/icd11/mms", "icd11"),
 ];
 
 /// What a FHIR file is.
@@ -207,8 +215,36 @@ struct Entry<'a> {
     /// Read by itself, so that one that is wrong does not stop the others.
     #[serde(borrow)]
     resource: Option<&'a RawValue>,
+    #[serde(borrow)]
+    request: Option<&'a RawValue>,
     #[serde(skip)]
     line: u64,
+}
+
+impl<'a> Entry<'a> {
+    fn of_line(line: u64, resource: Option<&'a RawValue>) -> Self {
+        Self { full_url: None, resource, request: None, line }
+    }
+
+    /// The id of the Immunization that the entry asks to delete or patch, as a Bundle of the types `batch`, `transaction` and
+    /// `history` can.
+    fn deletes_or_patches(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Request {
+            method: String,
+            url: String,
+        }
+        let request: Request = serde_json::from_str(self.request?.get()).ok()?;
+        let id = split_address(without_version(&request.url)).1.strip_prefix("Immunization")?;
+        matches!(&*request.method, "DELETE" | "PATCH").then(|| id.trim_start_matches('/').to_owned())
+    }
+
+    /// The id of the event in `fullUrl`: that of the resource where the address ends in it, as the resource has it when it is
+    /// sent without a Bundle.
+    fn event_id(&self) -> Option<&str> {
+        let address = without_version(self.full_url.as_deref()?);
+        Some(split_address(address).1.strip_prefix("Immunization/").unwrap_or(address))
+    }
 }
 
 /// Reads entries up to the first that is too many, so that a small file does not become a large list.
@@ -262,23 +298,25 @@ struct File<'a> {
 impl<'a> File<'a> {
     fn of_resource(text: &'a str) -> Result<Self, FeedProblem> {
         let resource = serde_json::from_str(text).map_err(|error| not_fhir(error.line() as u64))?;
-        let entries = vec![Entry { full_url: None, resource: Some(resource), line: 1 }];
+        let entries = vec![Entry::of_line(1, Some(resource))];
         Ok(Self { kind: FhirKind::Resource, timestamp: None, entries })
     }
 
     fn of_lines(text: &'a str) -> Result<Self, FeedProblem> {
         let mut entries = Vec::new();
         let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
-        for (line, number) in lines.take(MOST_ENTRIES + 1) {
+        let mut lines = lines.take(MOST_ENTRIES + 1).peekable();
+        while let Some((line, number)) = lines.next() {
             let resource = serde_json::from_str(line);
+            let is_last = lines.peek().is_none();
             if let Err(error) = &resource
-                && (error.is_eof() || entries.is_empty())
+                && (entries.is_empty() || (is_last && error.is_eof()))
             {
                 let detail = "each line must be one whole FHIR resource";
                 let code = if entries.is_empty() { "json_malformed" } else { "broken_off" };
                 return Err(problem(code, number, detail));
             }
-            entries.push(Entry { full_url: None, resource: resource.ok(), line: number });
+            entries.push(Entry::of_line(number, resource.ok()));
         }
         Ok(Self { kind: FhirKind::Lines, timestamp: None, entries })
     }
@@ -287,17 +325,16 @@ impl<'a> File<'a> {
         let known = Known::of(&self.entries);
         let mut rows = Vec::new();
         for entry in &self.entries {
-            let resource = entry.resource.map(Resource::read);
-            let row = match resource {
-                Some(Some(Resource::Immunization(immunization))) => {
+            let unreadable = |event_id, reason| Err(Unreadable { event_id, reason });
+            let row = match (entry.deletes_or_patches(), entry.resource.map(Resource::read)) {
+                (Some(id), _) => unreadable(id.chars().take(100).collect(), Reason::RequestUnsupported),
+                (None, Some(Some(Resource::Immunization(immunization)))) => {
                     self.row(entry, &immunization, &known, received_at)
                 }
-                Some(Some(_)) => continue,
-                // An entry of a Bundle with nothing in it is a request to delete: there is nothing to be read of it.
-                None if self.kind != FhirKind::Lines => continue,
-                None | Some(None) => {
-                    Err(Unreadable { event_id: String::new(), reason: Reason::RowMalformed })
-                }
+                (None, Some(Some(_))) => continue,
+                // An entry of a Bundle without a resource: a search, or a request about another resource.
+                (None, None) if self.kind != FhirKind::Lines => continue,
+                (None, None | Some(None)) => unreadable(String::new(), Reason::RowMalformed),
             };
             rows.push(Line { line: entry.line, row });
         }
@@ -316,13 +353,14 @@ impl<'a> File<'a> {
         let sent_at = sent_at.or_else(|| filled(&self.timestamp));
         let sent_at = sent_at.or_else(|| received_at.map(|at| at.to_string())).unwrap_or_default();
 
-        let event_id = identifier(&immunization.identifier, &sent_at).or_else(|| filled(&immunization.id));
-        let event_id =
-            event_id.or_else(|| entry.full_url.as_deref().map(|url| without_version(url).to_owned()));
-        let event_id = event_id.unwrap_or_default();
+        let sent_on = sent_on(&sent_at);
+
+        let event_id = identifier(&immunization.identifier, &sent_on).or_else(|| filled(&immunization.id));
+        let event_id = event_id.or_else(|| entry.event_id().map(str::to_owned)).unwrap_or_default();
         let unreadable = |reason| Unreadable { event_id: event_id.chars().take(100).collect(), reason };
-        let is_retracted = immunization.status.as_deref() == Some(ENTERED_IN_ERROR);
-        if !is_retracted && immunization.status.as_deref() != Some("completed") {
+        let status = immunization.status.as_deref().unwrap_or_default();
+        let is_retracted = RowStatus::parse(status) == Some(RowStatus::EnteredInError);
+        if !is_retracted && status != "completed" {
             return Err(unreadable(Reason::NotCompleted));
         }
 
@@ -342,24 +380,18 @@ impl<'a> File<'a> {
             if immunization.is_subpotent == Some(true) {
                 return Err(unreadable(Reason::Subpotent));
             }
-            let modifiers =
-                immunization.modifier_extension.len() + patient.map_or(0, |it| it.modifier_extension.len());
-            if modifiers > 0 {
+            let referred = reference.into_iter().chain(immunization.places()).filter_map(find);
+            if immunization.has_modifier() || contained.iter().chain(referred).any(Resource::has_modifier) {
                 return Err(unreadable(Reason::ModifierUnknown));
             }
         }
 
         let identifiers = || patient.into_iter().flat_map(|it| &it.identifier).chain(&logical);
         let of = |is: fn(&Identifier) -> bool| {
-            identifier(identifiers().filter(|it| is(it)), &sent_at).unwrap_or_default()
+            identifier(identifiers().filter(|it| is(it)), &sent_on).unwrap_or_default()
         };
-        let performers = immunization.performer.iter().filter_map(|performer| performer.actor.as_ref());
-        let places: Vec<(String, String)> = immunization
-            .location
-            .iter()
-            .chain(performers)
-            .map(|place| facility(place, find(place), &sent_at))
-            .collect();
+        let places: Vec<(String, String)> =
+            immunization.places().map(|place| facility(place, find(place), &sent_on)).collect();
         let first = |part: fn(&(String, String)) -> &String| {
             places.iter().map(part).find(|text| !text.is_empty()).cloned().unwrap_or_default()
         };
@@ -368,14 +400,14 @@ impl<'a> File<'a> {
         let occurrence = occurrence.or_else(|| filled(&immunization.occurrence_string)).unwrap_or_default();
         Ok(FeedRow {
             event_id: event_id.clone(),
-            nik: of(|it| it.system.as_deref() == Some(NIK)),
+            nik: of(Identifier::is_nik),
             paspor: of(Identifier::is_passport),
-            nama: patient.map(|it| it.current_name(&sent_at)).unwrap_or_default(),
+            nama: patient.map(|it| it.current_name(&sent_on)).unwrap_or_default(),
             tanggal_lahir: patient.and_then(|it| it.birth_date.clone()).unwrap_or_default(),
             jenis_kelamin: patient.map(Patient::sex).unwrap_or_default(),
-            no_hp: patient.map(|it| it.current_phone(&sent_at)).unwrap_or_default(),
+            no_hp: patient.map(|it| it.current_phone(&sent_on)).unwrap_or_default(),
             dosis_ke: immunization.protocol_applied.iter().find_map(Protocol::number).unwrap_or_default(),
-            vaksin: immunization.vaccine_code.as_ref().map(vaccine).unwrap_or_default(),
+            vaksin: vaccine(immunization, find),
             batch: immunization.lot_number.clone().unwrap_or_default(),
             tanggal_vaksinasi: local_day(&occurrence, &kode_faskes),
             nama_faskes: first(|(_, name)| name),
@@ -384,6 +416,12 @@ impl<'a> File<'a> {
             kode_faskes,
         })
     }
+}
+
+/// The day on which a row was sent, in Indonesia's west; what is written where that is no time.
+fn sent_on(sent_at: &str) -> String {
+    let day = |moment| INDONESIA_WEST.to_datetime(moment).date().to_string();
+    parse_moment(sent_at).map_or_else(|| sent_at.to_owned(), day)
 }
 
 /// The day at the facility of a FHIR `dateTime`; where it has no time, or is none, as it was written.
@@ -396,31 +434,42 @@ fn local_day(occurrence: &str, facility: &str) -> String {
 
 /// An address without the version that it names (`…/_history/3`).
 fn without_version(reference: &str) -> &str {
-    reference.split_once("/_history/").map_or(reference, |(address, _)| address)
+    split_version(reference).0
+}
+
+fn split_version(reference: &str) -> (&str, Option<&str>) {
+    match reference.split_once("/_history/") {
+        Some((address, version)) => (address, Some(version)),
+        None => (reference, None),
+    }
 }
 
 /// What the entries of a file can be referred to by.
+#[derive(Default)]
 struct Known<'a> {
-    resources: Vec<(Option<&'a str>, Resource<'a>)>,
-    by_address: HashMap<&'a str, usize>,
+    resources: Vec<Referable<'a>>,
+    by_address: HashMap<&'a str, Vec<usize>>,
     by_type_and_id: HashMap<String, Vec<usize>>,
     by_identifier: HashMap<(String, String), usize>,
 }
 
+/// A resource that others can refer to.
+struct Referable<'a> {
+    address: Option<&'a str>,
+    version: Option<String>,
+    updated_at: Option<Timestamp>,
+    resource: Resource<'a>,
+}
+
 impl<'a> Known<'a> {
     fn of(entries: &'a [Entry<'a>]) -> Self {
-        let mut known = Self {
-            resources: Vec::new(),
-            by_address: HashMap::new(),
-            by_type_and_id: HashMap::new(),
-            by_identifier: HashMap::new(),
-        };
+        let mut known = Self::default();
         for entry in entries {
             let Some(resource) = entry.resource.and_then(Resource::read) else { continue };
             let at = known.resources.len();
-            let address = entry.full_url.as_deref().map(without_version);
+            let (address, version) = entry.full_url.as_deref().map(split_version).unzip();
             match &resource {
-                Resource::Immunization(_) | Resource::Other => continue,
+                Resource::Immunization(_) | Resource::Other(_) => continue,
                 Resource::Patient(patient) => {
                     for identifier in &patient.identifier {
                         if let (Some(system), Some(value)) = (&identifier.system, &identifier.value) {
@@ -428,13 +477,22 @@ impl<'a> Known<'a> {
                         }
                     }
                 }
-                Resource::Place(..) => {}
+                Resource::Place(..) | Resource::Medication(_) => {}
             }
-            known.by_address.extend(address.map(|address| (address, at)));
+            if let Some(address) = address {
+                known.by_address.entry(address).or_default().push(at);
+            }
             if let Some(name) = resource.relative() {
                 known.by_type_and_id.entry(name).or_default().push(at);
             }
-            known.resources.push((address, resource));
+            let meta = resource.meta();
+            let version = version.flatten().map(str::to_owned);
+            known.resources.push(Referable {
+                address,
+                version: version.or_else(|| meta?.version_id.clone()),
+                updated_at: meta.and_then(|meta| parse_moment(meta.last_updated.as_deref()?)),
+                resource,
+            });
         }
         known
     }
@@ -447,35 +505,49 @@ impl<'a> Known<'a> {
         contained: &'r [Resource<'a>],
         from: &Entry<'_>,
     ) -> Option<&'r Resource<'a>> {
-        let resource = |at: usize| self.resources.get(at).map(|(_, resource)| resource);
-        if let Some(name) = reference.reference.as_deref().map(without_version) {
+        let at = |at: &usize| self.resources.get(*at);
+        if let Some((name, version)) = reference.reference.as_deref().map(split_version) {
             if let Some(id) = name.strip_prefix('#') {
                 let has_id = |it: &&Resource<'_>| {
                     it.relative().is_some_and(|name| name.split_once('/').is_some_and(|(_, it)| it == id))
                 };
                 return contained.iter().find(has_id);
             }
-            if let Some(at) = self.by_address.get(name) {
-                return resource(*at);
+            if let Some(all) = self.by_address.get(name) {
+                return one_of(all.iter().filter_map(at).collect(), version);
             }
             let (server, relative) = split_address(name);
             let base = server.or_else(|| split_address(from.full_url.as_deref()?).0);
-            let meant = self.by_type_and_id.get(relative).and_then(|all| {
+            if let Some(all) = self.by_type_and_id.get(relative) {
                 // On another server it is another's, unless nothing says on which it is.
-                let is_there = |at: &&usize| {
-                    let there = self.resources[**at].0.and_then(|address| split_address(address).0);
+                let is_there = |it: &&Referable<'_>| {
+                    let there = it.address.and_then(|address| split_address(address).0);
                     there.is_none() || base.is_none() || there == base
                 };
-                let mut meant = all.iter().filter(is_there);
-                meant.next().filter(|_| meant.next().is_none())
-            });
-            if let Some(at) = meant {
-                return resource(*at);
+                if let Some(meant) = one_of(all.iter().filter_map(at).filter(is_there).collect(), version) {
+                    return Some(meant);
+                }
             }
         }
         let Identifier { system, value, .. } = logical_identifier(reference)?;
-        self.by_identifier.get(&(system?, value?)).and_then(|at| resource(*at))
+        self.by_identifier.get(&(system?, value?)).and_then(at).map(|it| &it.resource)
     }
+}
+
+/// The resource that is meant of several of one name: the version that is named, else the latest of one resource. `None` where
+/// they may be several resources.
+fn one_of<'r, 'a>(all: Vec<&'r Referable<'a>>, version: Option<&str>) -> Option<&'r Resource<'a>> {
+    if version.is_some()
+        && let [named] = all.iter().filter(|it| it.version.as_deref() == version).collect::<Vec<_>>()[..]
+    {
+        return Some(&named.resource);
+    }
+    let first = all.first()?;
+    let is_one = all.len() == 1
+        || (first.address.is_some()
+            && all.iter().all(|it| it.address == first.address && it.updated_at.is_some()));
+    is_one.then_some(())?;
+    all.iter().max_by_key(|it| it.updated_at).map(|it| &it.resource)
 }
 
 /// The server of an address and what is behind it, `Patient/1`; of a relative reference there is no server.
@@ -505,27 +577,67 @@ fn logical_identifier(reference: &Reference) -> Option<Identifier> {
 }
 
 impl Identifier {
+    fn is_nik(&self) -> bool {
+        self.system.as_deref().is_some_and(|system| without_scheme(system) == without_scheme(NIK))
+            || self.is_of_type(NIK_TYPE)
+    }
+
     fn is_passport(&self) -> bool {
+        self.system.as_deref().is_some_and(|system| without_scheme(system) == without_scheme(PASSPORT))
+            || self.is_of_type(PASSPORT_TYPE)
+    }
+
+    fn is_of_type(&self, code: &str) -> bool {
         let codes = self.kind.iter().flat_map(|kind| &kind.coding);
-        self.system.as_deref() == Some(PASSPORT)
-            || codes.into_iter().any(|coding| coding.code.as_deref() == Some(PASSPORT_TYPE))
+        codes.into_iter().any(|coding| coding.code.as_deref() == Some(code))
     }
 }
 
-/// The name by which the catalogue has a vaccine, else what would be read by people.
-fn vaccine(concept: &Concept) -> String {
-    for coding in &concept.coding {
-        let code = coding.code.as_deref().unwrap_or_default();
-        let system = VACCINE_SYSTEMS.iter().find(|(system, _)| coding.system.as_deref() == Some(system));
-        let vaccine = system.and_then(|(_, prefix)| vaccine_named(&format!("{prefix}:{code}")));
+/// A system's address without its scheme and the slash at its end, which senders write one way and the other.
+fn without_scheme(system: &str) -> &str {
+    let system = system.trim();
+    let address = system.strip_prefix("http://").or_else(|| system.strip_prefix("https://"));
+    address.unwrap_or(system).trim_end_matches('/')
+}
+
+/// The name by which the catalogue has the vaccine that was given, else what would be read by people. `vaccineCode` counts
+/// before R5's `administeredProduct`, but that one knows the product where the other names only a kind of vaccine.
+fn vaccine<'r>(
+    immunization: &'r Immunization<'_>,
+    find: impl Fn(&Reference) -> Option<&'r Resource<'r>>,
+) -> String {
+    let product = immunization.administered_product.as_ref();
+    let referred = product.and_then(|product| match find(product.reference.as_ref()?)? {
+        Resource::Medication(medication) => medication.code.as_ref(),
+        _ => None,
+    });
+    let product = product.and_then(|product| product.concept.as_ref());
+    let concepts = || [immunization.vaccine_code.as_ref(), product, referred].into_iter().flatten();
+    let known = concepts().find_map(known_vaccine).map(|vaccine| vaccine.name.clone());
+    known.or_else(|| concepts().find_map(Concept::written)).unwrap_or_default()
+}
+
+/// The vaccine of the first code or name that the catalogue has.
+fn known_vaccine(concept: &Concept) -> Option<&'static Vaccine> {
+    let of_coding = |coding: &Coding| {
+        let code = coding.code.as_deref().unwrap_or_default().trim();
+        let system = coding.system.as_deref().map(without_scheme);
+        let prefix =
+            VACCINE_SYSTEMS.iter().find(|(known, _)| system == Some(known)).map(|(_, prefix)| prefix);
+        let vaccine = prefix.and_then(|prefix| vaccine_named(&format!("{prefix}:{code}")));
         let vaccine = vaccine.or_else(|| vaccine_of_dcc(code)).or_else(|| vaccine_of_icvp(code));
-        if let Some(vaccine) = vaccine.or_else(|| vaccine_named(coding.display.as_deref()?)) {
-            return vaccine.name.clone();
-        }
+        vaccine.or_else(|| vaccine_named(coding.display.as_deref()?))
+    };
+    concept.coding.iter().find_map(of_coding).or_else(|| vaccine_named(concept.text.as_deref()?))
+}
+
+impl Concept {
+    /// What people would read of it.
+    fn written(&self) -> Option<String> {
+        let codes = self.coding.iter().flat_map(|coding| [&coding.display, &coding.code]);
+        let mut texts = [&self.text].into_iter().chain(codes).flatten();
+        texts.find(|text| !text.trim().is_empty()).cloned()
     }
-    let written = concept.coding.iter().flat_map(|coding| [&coding.display, &coding.code]);
-    let mut texts = [&concept.text].into_iter().chain(written).flatten();
-    texts.find(|text| !text.trim().is_empty()).cloned().unwrap_or_default()
 }
 
 /// Code and name of a facility, as far as they are known.

@@ -1,7 +1,13 @@
 //! The parts of FHIR resources that a dose is read from, R4 and R5. What a sender writes otherwise is ignored.
 
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
+
+/// Reads a list. FHIR forbids `null` in its place, but senders that are written by hand leave lists out so.
+fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
 
 /// A resource by its type. What it holds is parsed once its type is known, so that nothing is buffered.
 pub(super) enum Resource<'a> {
@@ -9,25 +15,53 @@ pub(super) enum Resource<'a> {
     Patient(Box<Patient>),
     /// A Location or an Organization.
     Place(&'static str, Place),
-    Other,
+    Medication(Box<Medication>),
+    /// Another resource: whether it has a `modifierExtension`.
+    Other(bool),
 }
 
 impl<'a> Resource<'a> {
-    /// Reads a resource. `None` where it is no resource, or not as FHIR has it.
+    /// Reads a resource. `None` where it is no resource, or not as FHIR has it, or a Bundle, whose entries would be lost.
     pub(super) fn read(resource: &'a RawValue) -> Option<Self> {
         #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
         struct Kind {
-            #[serde(rename = "resourceType")]
             resource_type: String,
+            #[serde(default, deserialize_with = "list")]
+            modifier_extension: Vec<IgnoredAny>,
         }
         let text = resource.get();
         let place = |kind| Some(Resource::Place(kind, serde_json::from_str(text).ok()?));
-        match &*serde_json::from_str::<Kind>(text).ok()?.resource_type {
+        let kind = serde_json::from_str::<Kind>(text).ok()?;
+        match &*kind.resource_type {
             "Immunization" => serde_json::from_str(text).ok().map(Resource::Immunization),
             "Patient" => serde_json::from_str(text).ok().map(Resource::Patient),
             "Location" => place("Location"),
             "Organization" => place("Organization"),
-            _ => Some(Resource::Other),
+            "Medication" => serde_json::from_str(text).ok().map(Resource::Medication),
+            "Bundle" => None,
+            _ => Some(Resource::Other(!kind.modifier_extension.is_empty())),
+        }
+    }
+
+    /// Whether an extension changes what it means.
+    pub(super) fn has_modifier(&self) -> bool {
+        match self {
+            Resource::Immunization(immunization) => immunization.has_modifier(),
+            Resource::Patient(patient) => !patient.modifier_extension.is_empty(),
+            Resource::Place(_, place) => !place.modifier_extension.is_empty(),
+            Resource::Medication(medication) => !medication.modifier_extension.is_empty(),
+            Resource::Other(has_modifier) => *has_modifier,
+        }
+    }
+
+    /// Its `meta`, where another resource may refer to it.
+    pub(super) fn meta(&self) -> Option<&Meta> {
+        match self {
+            Resource::Patient(patient) => patient.meta.as_ref(),
+            Resource::Place(_, place) => place.meta.as_ref(),
+            Resource::Medication(medication) => medication.meta.as_ref(),
+            Resource::Immunization(_) | Resource::Other(_) => None,
         }
     }
 
@@ -36,7 +70,8 @@ impl<'a> Resource<'a> {
         let (kind, id) = match self {
             Resource::Patient(patient) => ("Patient", &patient.id),
             Resource::Place(kind, place) => (*kind, &place.id),
-            Resource::Immunization(_) | Resource::Other => return None,
+            Resource::Medication(medication) => ("Medication", &medication.id),
+            Resource::Immunization(_) | Resource::Other(_) => return None,
         };
         id.as_ref().map(|id| format!("{kind}/{id}"))
     }
@@ -46,13 +81,15 @@ impl<'a> Resource<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Immunization<'a> {
     pub id: Option<String>,
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "list")]
     pub contained: Vec<&'a RawValue>,
     pub meta: Option<Meta>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub identifier: Vec<Identifier>,
     pub status: Option<String>,
     pub vaccine_code: Option<Concept>,
+    /// R5: the product, where `vaccineCode` may name a kind of vaccine only.
+    pub administered_product: Option<CodeableReference>,
     pub patient: Option<Reference>,
     pub occurrence_date_time: Option<String>,
     pub occurrence_string: Option<String>,
@@ -60,18 +97,34 @@ pub(super) struct Immunization<'a> {
     pub lot_number: Option<String>,
     #[serde(default)]
     pub is_subpotent: Option<bool>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub performer: Vec<Performer>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub protocol_applied: Vec<Protocol>,
-    #[serde(default)]
-    pub modifier_extension: Vec<serde::de::IgnoredAny>,
+    #[serde(default, deserialize_with = "list")]
+    pub modifier_extension: Vec<IgnoredAny>,
+}
+
+impl Immunization<'_> {
+    /// Where it was given, as far as the resource says: `location`, then the `performer`s.
+    pub(super) fn places(&self) -> impl Iterator<Item = &Reference> {
+        let performers = self.performer.iter().filter_map(|performer| performer.actor.as_ref());
+        self.location.iter().chain(performers)
+    }
+
+    /// Whether an extension changes what it means, or what a part of it that is read means.
+    pub(super) fn has_modifier(&self) -> bool {
+        !self.modifier_extension.is_empty()
+            || self.performer.iter().any(|performer| !performer.modifier_extension.is_empty())
+            || self.protocol_applied.iter().any(|protocol| !protocol.modifier_extension.is_empty())
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Meta {
     pub last_updated: Option<String>,
+    pub version_id: Option<String>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -87,12 +140,13 @@ pub(super) struct Identifier {
 
 #[derive(Clone, Deserialize)]
 pub(super) struct Period {
+    pub start: Option<String>,
     pub end: Option<String>,
 }
 
 #[derive(Clone, Deserialize)]
 pub(super) struct Concept {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub coding: Vec<Coding>,
     pub text: Option<String>,
 }
@@ -111,18 +165,31 @@ pub(super) struct Reference {
     pub display: Option<String>,
 }
 
+/// R5: a concept, or a reference to a resource that has one.
 #[derive(Deserialize)]
-pub(super) struct Performer {
-    pub actor: Option<Reference>,
+pub(super) struct CodeableReference {
+    pub concept: Option<Concept>,
+    pub reference: Option<Reference>,
 }
 
-/// R4 has `doseNumberPositiveInt` or `doseNumberString`, R5 `doseNumber`, a text, which becomes a concept after it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Performer {
+    pub actor: Option<Reference>,
+    #[serde(default, deserialize_with = "list")]
+    modifier_extension: Vec<IgnoredAny>,
+}
+
+/// R4 has `doseNumberPositiveInt` or `doseNumberString`, R5 `doseNumber`, a text, which becomes a concept after it. Senders
+/// write each as a number or a text.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Protocol {
-    dose_number_positive_int: Option<serde_json::Number>,
-    dose_number_string: Option<String>,
+    dose_number_positive_int: Option<DoseNumber>,
+    dose_number_string: Option<DoseNumber>,
     dose_number: Option<DoseNumber>,
+    #[serde(default, deserialize_with = "list")]
+    modifier_extension: Vec<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -134,16 +201,26 @@ enum DoseNumber {
 }
 
 impl Protocol {
+    /// The dose number as it is written.
     pub(super) fn number(&self) -> Option<String> {
-        let number = self.dose_number_positive_int.as_ref().map(ToString::to_string);
-        number.or_else(|| self.dose_number_string.clone()).or_else(|| match self.dose_number.as_ref()? {
+        let written = [&self.dose_number_positive_int, &self.dose_number_string, &self.dose_number];
+        written.into_iter().flatten().find_map(DoseNumber::written)
+    }
+}
+
+impl DoseNumber {
+    fn written(&self) -> Option<String> {
+        match self {
             DoseNumber::Text(text) => Some(text.clone()),
             DoseNumber::Number(number) => Some(number.to_string()),
             DoseNumber::Concept(concept) => {
-                let codes = concept.coding.iter().filter_map(|coding| coding.code.clone());
-                concept.text.clone().into_iter().chain(codes).find(|text| !text.trim().is_empty())
+                let codes = concept.coding.iter().filter_map(|coding| coding.code.as_ref());
+                let texts = || concept.text.iter().chain(codes.clone());
+                let is_number = |text: &&String| text.trim().parse::<u8>().is_ok();
+                let filled = || texts().find(|text| !text.trim().is_empty());
+                texts().find(is_number).or_else(filled).cloned()
             }
-        })
+        }
     }
 }
 
@@ -151,16 +228,17 @@ impl Protocol {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Patient {
     pub id: Option<String>,
-    #[serde(default)]
+    pub meta: Option<Meta>,
+    #[serde(default, deserialize_with = "list")]
     pub identifier: Vec<Identifier>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub name: Vec<HumanName>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub telecom: Vec<ContactPoint>,
     pub gender: Option<String>,
     pub birth_date: Option<String>,
-    #[serde(default)]
-    pub modifier_extension: Vec<serde::de::IgnoredAny>,
+    #[serde(default, deserialize_with = "list")]
+    pub modifier_extension: Vec<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -169,7 +247,7 @@ pub(super) struct HumanName {
     pub usage: Option<String>,
     pub text: Option<String>,
     pub family: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub given: Vec<Option<String>>,
     pub period: Option<Period>,
 }
@@ -186,9 +264,24 @@ pub(super) struct ContactPoint {
 
 /// A Location or an Organization.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Place {
     pub id: Option<String>,
-    #[serde(default)]
+    pub meta: Option<Meta>,
+    #[serde(default, deserialize_with = "list")]
     pub identifier: Vec<Identifier>,
     pub name: Option<String>,
+    #[serde(default, deserialize_with = "list")]
+    modifier_extension: Vec<IgnoredAny>,
+}
+
+/// A product that was given.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Medication {
+    pub id: Option<String>,
+    pub meta: Option<Meta>,
+    pub code: Option<Concept>,
+    #[serde(default, deserialize_with = "list")]
+    modifier_extension: Vec<IgnoredAny>,
 }

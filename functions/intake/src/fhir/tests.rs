@@ -135,6 +135,48 @@ fn takes_what_is_missing_from_elsewhere() {
 }
 
 #[test]
+fn names_an_event_alike_with_and_without_a_bundle() {
+    let event = |file: &Value| read(&file.to_string()).0[0].row.as_ref().unwrap().event_id.clone();
+    let contained = json!({"patient": {"reference": "#p"}, "contained": [patient()]});
+    for (fields, expected) in [
+        (json!({}), "PCARE-1"),
+        (json!({"identifier": null}), "i"),
+        (json!({"identifier": [{"use": "old", "value": "A"}]}), "i"),
+        (json!({"identifier": [{"value": " "}]}), "i"),
+    ] {
+        let alone = with(with(immunization(), contained.clone()), fields);
+        assert_eq!(event(&alone), expected);
+        assert_eq!(event(&bundle(std::slice::from_ref(&alone))), expected);
+        let entry = |url: &str, resource: &Value| json!({"resourceType": "Bundle", "entry": [{"fullUrl": url, "resource": resource}]});
+        assert_eq!(event(&entry("urn:uuid:7", &alone)), expected);
+        // The address of the resource is the only place where its id is.
+        let without_id = with(alone, json!({"id": null}));
+        for url in ["https://fhir.example.go.id/r4/Immunization/i", "http://hub/Immunization/i/_history/2"] {
+            assert_eq!(event(&entry(url, &without_id)), expected, "{url}");
+        }
+    }
+}
+
+#[test]
+fn a_list_may_be_null() {
+    let lists = ["identifier", "contained", "performer", "modifierExtension"];
+    let nulls = |resource: &Value, lists: &[&str]| {
+        let mut resource = resource.clone();
+        lists.iter().for_each(|list| resource[*list] = Value::Null);
+        resource
+    };
+    let other = nulls(&patient(), &["modifierExtension", "telecom"]);
+    let read = row(nulls(&immunization(), &lists), other);
+    assert_eq!((&*read.event_id, &*read.nik, &*read.no_hp), ("i", "3171012401896246", ""));
+    let names = json!([{"given": null, "family": "Purnomo"}, null]);
+    assert!(rows(&[immunization(), with(patient(), json!({"name": names}))])[0].row.is_err());
+    let names = json!([{"given": null, "family": "Purnomo"}]);
+    assert_eq!(row(immunization(), with(patient(), json!({"name": names}))).nama, "Purnomo");
+    let unnumbered = nulls(&immunization(), &["protocolApplied"]);
+    assert_eq!(row(unnumbered, patient()).dosis_ke, "");
+}
+
+#[test]
 fn takes_the_current_name() {
     for (names, expected) in [
         (json!([{"use": "maiden", "text": "Nama Lama"}, {"use": "usual", "text": "Nama Baru"}]), "Nama Baru"),
@@ -152,7 +194,23 @@ fn takes_the_current_name() {
             json!([{"use": "official", "text": "A", "period": {"end": "2020"}}, {"text": "Nama Baru"}]),
             "Nama Baru",
         ),
+        (
+            json!([{"use": "official", "text": "A", "period": {"start": "2021-02"}}, {"text": "Nama Baru"}]),
+            "Nama Baru",
+        ),
+        (
+            json!([{"use": "official", "text": "Nama Baru", "period": {"start": "2021-01-29"}}, {"text": "A"}]),
+            "Nama Baru",
+        ),
+        (
+            json!([{"use": "temp", "text": "A"}, {"use": "anonymous", "text": "B"}, {"text": "Nama Baru"}]),
+            "Nama Baru",
+        ),
         (json!([{"text": "", "given": ["Iwan"], "family": "Purnomo"}]), "Iwan Purnomo"),
+        (
+            json!([{"prefix": ["dr."], "given": ["Iwan", "Ibrahim"], "family": "Purnomo", "suffix": ["Sp.A"]}]),
+            "Iwan Ibrahim Purnomo",
+        ),
         (json!([{"text": " \u{200b}", "given": ["Iwan", null, ""], "family": "Purnomo"}]), "Iwan Purnomo"),
         (json!([{"use": "official", "text": ""}, {"use": "usual", "text": "Nama Baru"}]), "Nama Baru"),
         (json!([{"use": "maiden", "text": "Nama Gadis"}]), "Nama Gadis"),
@@ -172,6 +230,8 @@ fn takes_the_current_identifiers() {
         json!([{"system": NIK, "value": other, "period": {"end": "2020-01"}}, {"system": NIK, "value": nik}]),
         json!([{"use": "usual", "system": NIK, "value": other}, {"use": "official", "system": NIK, "value": nik}]),
         json!([{"use": "official", "system": NIK, "value": ""}, {"use": "usual", "system": NIK, "value": nik}]),
+        json!([{"system": "http://fhir.kemkes.go.id/id/nik/", "value": nik}]),
+        json!([{"type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "NNIDN"}]}, "value": nik}]),
     ] {
         let row = row(immunization(), with(patient(), json!({"identifier": identifiers})));
         assert_eq!(row.nik, nik, "{identifiers}");
@@ -209,7 +269,10 @@ fn takes_the_current_phone() {
         ),
         (json!([{"system": "phone", "use": "old", "value": "081611119901"}]), ""),
         (mobile("tel:+62-816-1111-9905"), "+62-816-1111-9905"),
-        (mobile("TEL:0816%201111%209905;phone-context=+62"), "0816 1111 9905"),
+        (mobile("TEL:0816%201111%209905;phone-context=+62"), "+620816 1111 9905"),
+        (mobile("tel:81611119905;phone-context=+65"), "+6581611119905"),
+        (mobile("tel:+62(816)1111.9905;phone-context=+65;isub=1"), "+62(816)1111.9905"),
+        (mobile("tel:081611119905;phone-context=example.org"), "081611119905"),
         (mobile("sms:+6281611119905?body=halo"), "+6281611119905"),
         (mobile("tel:081611119905;ext=12"), "081611119905;ext=12"),
         (json!([{"value": "tel:+6281611119905"}]), "+6281611119905"),
@@ -220,6 +283,15 @@ fn takes_the_current_phone() {
     let extension =
         row(immunization(), with(patient(), json!({"telecom": mobile("tel:081611119905;ext=12")})));
     assert!(extension.dose().phone.is_none(), "a number with an extension gets no SMS");
+    for (value, expected) in [
+        ("tel:+62-816-1111-9905", Some("+6281611119905")),
+        ("tel:0816.1111.9905;phone-context=+62", Some("+6281611119905")),
+        ("SMS:+62%20816%201111%209905", Some("+6281611119905")),
+        ("tel:081611119905;phone-context=+65", None),
+    ] {
+        let row = row(immunization(), with(patient(), json!({"telecom": mobile(value)})));
+        assert_eq!(row.dose().phone.as_ref().map(|phone| phone.e164()), expected, "{value}");
+    }
 }
 
 #[test]
@@ -256,6 +328,11 @@ fn reads_dose_numbers_of_all_releases() {
         (json!({"doseNumber": 2}), "2"),
         (json!({"doseNumber": {"text": "2"}}), "2"),
         (json!({"doseNumber": {"coding": [{"code": "2"}]}}), "2"),
+        (json!({"doseNumber": {"text": "Dosis kedua", "coding": [{"code": "2"}]}}), "2"),
+        (json!({"doseNumber": {"text": "Dosis kedua"}}), "Dosis kedua"),
+        (json!({"doseNumberPositiveInt": "2"}), "2"),
+        (json!({"doseNumberString": 2}), "2"),
+        (json!({"doseNumberPositiveInt": 0}), "0"),
         (json!({"series": "COVID-19"}), ""),
     ] {
         let changed = with(immunization(), json!({"protocolApplied": [protocol]}));
@@ -264,11 +341,64 @@ fn reads_dose_numbers_of_all_releases() {
 }
 
 #[test]
+fn an_international_dose_needs_no_number_and_a_wrong_one_is_refused() {
+    let judged = |vaccine: &str, protocol: Value| {
+        let fields = json!({
+            "vaccineCode": {"text": vaccine}, "protocolApplied": protocol, "occurrenceDateTime": "2025-11-03",
+            "meta": {"lastUpdated": "2025-12-01T08:00:00+07:00"},
+        });
+        let row = row(with(immunization(), fields), patient());
+        (row.dose().dose_number, row.judge("2026-01-01T00:00:00Z".parse().unwrap()).1)
+    };
+    let wrong = vec![Reason::DoseNumberInvalid];
+    for vaccine in ["bOPV", "Stamaril", "Menveo"] {
+        assert_eq!(judged(vaccine, json!([{"series": "umrah"}])), (Some(1), vec![]), "{vaccine}");
+        assert_eq!(judged(vaccine, Value::Null), (Some(1), vec![]), "{vaccine}");
+        assert_eq!(judged(vaccine, json!([{"doseNumberPositiveInt": 2}])), (Some(2), vec![]), "{vaccine}");
+        for number in [json!(0), json!(10), json!("dua")] {
+            let protocol = json!([{"doseNumberString": number}]);
+            assert_eq!(judged(vaccine, protocol), (None, wrong.clone()), "{vaccine} {number}");
+        }
+    }
+    assert_eq!(judged("CoronaVac", json!([{"series": "COVID-19"}])), (None, wrong), "its certificate counts");
+}
+
+#[test]
+fn knows_the_product_of_r5_where_the_code_names_a_kind_of_vaccine() {
+    let kind =
+        json!({"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "213", "display": "COVID-19"}]});
+    let moderna = json!({"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "207"}]});
+    let medication = json!({"resourceType": "Medication", "id": "m", "code": moderna});
+    for (code, product, contained, expected) in [
+        (kind.clone(), json!({"concept": moderna}), json!([]), "Moderna"),
+        (kind.clone(), json!({"concept": {"text": "Comirnaty"}}), json!([]), "Pfizer"),
+        (kind.clone(), json!({"reference": {"reference": "#m"}}), json!([medication]), "Moderna"),
+        (Value::Null, json!({"concept": {"text": "Vaksin X"}}), json!([]), "Vaksin X"),
+        (json!({"text": "Sinovac"}), json!({"concept": {"text": "?"}}), json!([]), "CoronaVac"),
+        (kind.clone(), json!({"reference": {"reference": "#x"}}), json!([medication]), "COVID-19"),
+        (kind.clone(), json!({"reference": {"reference": "Medication/m"}}), json!([]), "Moderna"),
+    ] {
+        let fields = json!({"vaccineCode": code, "administeredProduct": product, "contained": contained});
+        let lines = rows(&[with(immunization(), fields), patient(), medication.clone()]);
+        assert_eq!(lines[0].row.as_ref().unwrap().vaksin, expected, "{code} {product}");
+    }
+}
+
+#[test]
 fn knows_vaccines_by_code_name_or_text() {
     let cvx = "http://hl7.org/fhir/sid/cvx";
     for (concept, expected) in [
         (json!({"coding": [{"display": "Comirnaty"}]}), "Pfizer"),
-        (json!({"text": "Sinovac"}), "Sinovac"),
+        (json!({"text": "Sinovac"}), "CoronaVac"),
+        (json!({"coding": [{"code": "J07BN"}], "text": "Sinovac"}), "CoronaVac"),
+        (json!({"coding": [{"system": "https://hl7.org/fhir/sid/cvx/", "code": " 208 "}]}), "Pfizer"),
+        (json!({"coding": [{"system": "urn:oid:2.16.840.1.113883.12.292", "code": "207"}]}), "Moderna"),
+        (
+            json!({"coding": [{"system": "urn:oid:2.16.840.1.113883.6.96", "code": "31301000087101"}]}),
+            "Sinopharm",
+        ),
+        (json!({"coding": [{"system": "http://id.who.int/icd/release/11/mms", "code": "XM68M6"}]}), "XM68M6"),
+        (json!({"coding": [{"system": "http://www.whocc.no/atc", "code": "J07BX03"}]}), "J07BX03"),
         (json!({"coding": [{"code": "EU/1/20/1507"}]}), "Moderna"),
         (json!({"coding": [{"system": "http://sys-ids.kemkes.go.id/kfa", "code": "511"}], "text": "?"}), "?"),
         (json!({"coding": [{"code": "1"}], "text": " "}), "1"),
@@ -335,6 +465,43 @@ fn resolves_every_kind_of_reference() {
 }
 
 #[test]
+fn resolves_versions_of_one_resource() {
+    let version = |id: &str, updated: &str, name: &str| {
+        let meta = json!({"versionId": id, "lastUpdated": updated});
+        with(patient(), json!({"meta": meta, "name": [{"text": name}]}))
+    };
+    let versions = [
+        version("3", "2021-01-03T00:00:00Z", "Ketiga"),
+        version("1", "2021-01-01T00:00:00Z", "Pertama"),
+        version("2", "2021-01-02T00:00:00Z", "Kedua"),
+    ];
+    let read = |reference: &str, url: Value, versions: &[Value]| {
+        let mut entries: Vec<Value> =
+            versions.iter().map(|it| json!({"fullUrl": url, "resource": it})).collect();
+        let fields = json!({"patient": {"reference": reference}});
+        entries.push(json!({"resource": with(immunization(), fields)}));
+        let file = json!({"resourceType": "Bundle", "type": "history", "entry": entries});
+        read(&file.to_string()).0.remove(0).row.ok().map(|row| row.nama)
+    };
+    let url = json!("https://fhir.example.go.id/Patient/p");
+    for (reference, expected) in [
+        ("Patient/p/_history/1", Some("Pertama")),
+        ("Patient/p/_history/2", Some("Kedua")),
+        ("https://fhir.example.go.id/Patient/p/_history/1", Some("Pertama")),
+        ("Patient/p", Some("Ketiga")),
+        ("https://fhir.example.go.id/Patient/p", Some("Ketiga")),
+        ("Patient/p/_history/9", Some("Ketiga")),
+    ] {
+        assert_eq!(read(reference, url.clone(), &versions).as_deref(), expected, "{reference}");
+    }
+    // Without an address they may be two people of two servers, unless the reference names the version.
+    assert_eq!(read("Patient/p/_history/2", Value::Null, &versions).as_deref(), Some("Kedua"));
+    assert_eq!(read("Patient/p", Value::Null, &versions), None);
+    let again = version("2", "2021-01-02T00:00:00Z", "Lain");
+    assert_eq!(read("Patient/p/_history/2", Value::Null, &[versions[2].clone(), again]), None);
+}
+
+#[test]
 fn resolves_contained_resources_and_logical_references() {
     let contained = with(
         immunization(),
@@ -374,6 +541,12 @@ fn reads_one_resource_and_bulk_data() {
     assert_eq!(told_by_all_pieces(file.as_bytes()).0.len(), 3);
     let cut = &file[..file.len() - 20];
     assert_eq!(read(cut).1.as_deref(), Some("broken_off"));
+    for damaged in ["{\"resourceType\":\"Immunization\"", "nonsense", "[]", "{\"resourceType\":\"Bundle\"}"] {
+        let file = format!("{}\n{damaged}\n{}\n", patient(), immunization());
+        let (lines, problem, _) = read(&file);
+        assert_eq!((problem, reasons(&lines)), (None, vec![Some(Reason::RowMalformed), None]), "{damaged}");
+        assert_eq!(lines[0].line, 2);
+    }
     assert_eq!(read(&format!("{}\n{}\n", patient(), location())).1.as_deref(), Some("not_a_bundle"));
 }
 
@@ -388,6 +561,24 @@ fn refuses_what_changes_the_meaning() {
     let contained = with(patient(), json!({"modifierExtension": modifier}));
     let lines = changed(json!({"patient": {"reference": "#p"}, "contained": [contained]}));
     assert_eq!(reasons(&lines), [Some(Reason::ModifierUnknown)]);
+    let performer = json!([{"actor": {"reference": "Organization/1"}, "modifierExtension": modifier}]);
+    let protocol = json!([{"doseNumberPositiveInt": 1, "modifierExtension": modifier}]);
+    let other = json!([{"resourceType": "Observation", "modifierExtension": modifier}]);
+    for parts in
+        [json!({"performer": performer}), json!({"protocolApplied": protocol}), json!({"contained": other})]
+    {
+        assert_eq!(reasons(&changed(parts)), [Some(Reason::ModifierUnknown)]);
+    }
+    let lines = rows(&[immunization(), patient(), with(location(), json!({"modifierExtension": modifier}))]);
+    assert_eq!(reasons(&lines), [Some(Reason::ModifierUnknown)]);
+    // What an Immunization does not refer to does not change it.
+    let lines = rows(&[
+        immunization(),
+        patient(),
+        with(location(), json!({"id": "x", "modifierExtension": modifier})),
+        json!({"resourceType": "Observation", "modifierExtension": modifier}),
+    ]);
+    assert_eq!(reasons(&lines), [None]);
     for harmless in
         [json!({"isSubpotent": false}), json!({"modifierExtension": []}), json!({"extension": modifier})]
     {
@@ -406,6 +597,36 @@ fn reads_a_retraction_without_a_patient() {
     );
     let row = rows(&[retracted]).remove(0).row.unwrap();
     assert_eq!((&*row.status, &*row.event_id, &*row.nik), ("entered-in-error", "PCARE-1", ""));
+}
+
+#[test]
+fn refuses_to_delete_and_to_patch() {
+    let requested = |kind: &str, method: &str, url: &str| {
+        let mut file = with(bundle(&[immunization(), patient()]), json!({"type": kind}));
+        let request = json!({"request": {"method": method, "url": url}});
+        file["entry"].as_array_mut().unwrap().push(request);
+        let lines = read(&file.to_string()).0;
+        let told = |line: Line| match line.row {
+            Ok(row) => (row.event_id, None),
+            Err(unreadable) => (unreadable.event_id, Some(unreadable.reason)),
+        };
+        lines.into_iter().map(told).collect::<Vec<_>>()
+    };
+    let kept = ("PCARE-1".to_owned(), None);
+    for (method, url, id) in [
+        ("DELETE", "Immunization/7", "7"),
+        ("DELETE", "https://fhir.example.go.id/Immunization/7", "7"),
+        ("PATCH", "Immunization/7/_history/1", "7"),
+        ("DELETE", "Immunization?identifier=A", "?identifier=A"),
+    ] {
+        let refused = (id.to_owned(), Some(Reason::RequestUnsupported));
+        assert_eq!(requested("batch", method, url), [kept.clone(), refused.clone()], "{method} {url}");
+        let with_it = ("PCARE-1".to_owned(), Some(Reason::TransactionRefused));
+        assert_eq!(requested("transaction", method, url), [with_it, refused], "{method} {url}");
+    }
+    for (method, url) in [("DELETE", "Patient/p"), ("GET", "Immunization/7"), ("POST", "Immunization")] {
+        assert_eq!(requested("transaction", method, url), std::slice::from_ref(&kept), "{method} {url}");
+    }
 }
 
 #[test]
@@ -466,7 +687,7 @@ fn names_what_is_wrong_with_a_file() {
     for (text, code) in [
         ("{\"resourceType\": \"Bundle\", \"entry\": [", "broken_off"),
         ("{\"resourceType\": \"Bundle\"} {\"resourceType\": \"Bundle\"}", "json_malformed"),
-        ("{\"resourceType\": \"Bundle\"}\n{\"resourceType\": \"Bundle\"}", "not_a_bundle"),
+        ("{\"resourceType\": \"Patient\"}\n{\"resourceType\": \"Location\"}", "not_a_bundle"),
         ("{\"resourceType\": \"Bundle\", \"entry\": 7}", "not_a_bundle"),
         ("{\"resourceType\": \"Patient\"}", "not_a_bundle"),
         (&*many, "bundle_too_large"),

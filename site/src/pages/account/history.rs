@@ -12,7 +12,7 @@ use crate::language::{Language, tr, tr_with};
 
 /// The tickets of a person, then the doses, the newest first.
 #[component]
-pub fn History(
+pub(super) fn History(
     /// What is shown.
     shelf: Shelf,
     /// The person and the doses.
@@ -20,11 +20,9 @@ pub fn History(
 ) -> impl IntoView {
     let Certificates { person, mut doses, tickets } = certificates;
     doses.reverse();
-    let language = Language::current();
-    let name = move || shelf.name_of(language.get(), &person);
     let no_ticket = tickets.is_empty().then(|| view! { <p>{tr("site.history.no_ticket")}</p> });
     view! {
-        <h2>{name}</h2>
+        <h2>{shelf.name_of(person)}</h2>
         <h3 class="part">{tr("site.history.tickets")}</h3>
         {tickets.into_iter().map(|ticket| view! { <TicketCard ticket=ticket /> }).collect_view()}
         {no_ticket}

@@ -5,7 +5,6 @@ mod devices;
 mod history;
 mod looks;
 
-use bukti_locales::Locale;
 use bukti_wire::{Certificates, Document, DocumentRequest, HolderDose, People, Person};
 use leptos::prelude::*;
 
@@ -73,9 +72,10 @@ impl Shelf {
         Ok(())
     }
 
-    /// The name of a person, with what tells people of one name apart, tracked.
-    fn name_of(self, locale: Locale, person: &Person) -> String {
-        self.people.with(|people| describe::person_name(locale, person, people.as_deref().unwrap_or_default()))
+    /// The heading of what is a person's: the name, and more where others of the phone are called so too.
+    fn name_of(self, person: Person) -> impl Fn() -> String {
+        let language = Language::current();
+        move || describe::person(language.get(), &person, self.people.read().as_deref().unwrap_or_default())
     }
 
     /// Fetches the document that is wanted.
@@ -244,10 +244,11 @@ fn Choice(
     }
     let language = Language::current();
     let buttons = people
-        .into_iter()
+        .iter()
         .map(|person| {
+            let (all, shown) = (people.clone(), person.clone());
+            let label = move || describe::person(language.get(), &shown, &all);
             let id = StoredValue::new(person.id.clone());
-            let name = move || shelf.name_of(language.get(), &person);
             let pressed = move || id.with_value(|id| shelf.chosen.read().as_ref() == Some(id)).to_string();
             view! {
                 <button
@@ -256,7 +257,7 @@ fn Choice(
                     aria-pressed=pressed
                     on:click=move |_| shelf.choose(id.get_value())
                 >
-                    {name}
+                    {label}
                 </button>
             }
         })
@@ -313,13 +314,10 @@ fn Doses(
         failure.filter(|failure| !failure.is_not_logged_in())
     });
     let again = Callback::new(move |()| shelf.download());
-    let language = Language::current();
-    let person = certificates.person;
-    let name = move || shelf.name_of(language.get(), &person);
     let doses =
         certificates.doses.into_iter().map(|dose| view! { <Dose shelf=shelf dose=dose /> }).collect_view();
     view! {
-        <h2>{name}</h2>
+        <h2>{shelf.name_of(certificates.person)}</h2>
         <FailureNotice failure=failure busy=shelf.downloads.form.busy retry=again />
         {doses}
     }

@@ -86,10 +86,13 @@ pub fn DoseView(
     let certificate = dose.certificate.map(|id| {
         view! { <p>{tr_with("site.console.dose.certificate", move |_| vec![("id", id.clone())])}</p> }
     });
+    let duplicate =
+        dose.duplicate_of.map(|_| view! { <p class="hint">{tr("site.console.dose.duplicate")}</p> });
     view! {
         <article class="card">
             <div class="inside">
                 <h3>{title}</h3>
+                {duplicate}
                 {likenesses}
                 {values}
                 {certificate}

@@ -11,8 +11,8 @@ use super::{Access, Console};
 use crate::api;
 use crate::browser;
 use crate::components::{BusyButton, Choice, ErrorSummary, FailureNotice, RadioField, TextArea, TextField};
-use crate::form::{Field, FieldProblem, Form, check};
 use crate::describe;
+use crate::form::{Field, FieldProblem, Form, check};
 use crate::language::{Language, tr};
 
 /// The heading of what was found.
@@ -201,10 +201,9 @@ pub fn SearchRoom(
 fn holder_of(recorded: &RecordedDose) -> Option<Person> {
     let identity = Identity::parse(&recorded.identity)?;
     Some(Person {
-        id: String::new(),
+        id: recorded.identity.clone(),
         name: recorded.name.clone(),
         identity: identity.masked(),
-        is_passport: matches!(identity, Identity::Passport(_)),
         birth_year: BirthDate::parse(recorded.birth_date.trim()).map(BirthDate::year),
     })
 }
@@ -219,14 +218,17 @@ fn Found(
 ) -> impl IntoView {
     let search = console.search;
     let language = Language::current();
+    let first_doses = people.iter().filter_map(|person| person.doses.first());
+    let holders: Vec<Person> = first_doses.filter_map(|dose| holder_of(&dose.recorded)).collect();
+    let holders = StoredValue::new(holders);
     let none = people.is_empty().then(|| view! { <p>{tr("site.console.search.none")}</p> });
     let person = move |(at, person): (usize, PersonFound)| {
-        let named = person.doses.first().and_then(|dose| holder_of(&dose.recorded));
+        let holder = person.doses.first().and_then(|dose| holder_of(&dose.recorded));
         let title = move || {
             let (locale, n) = (language.get(), (at + 1).to_string());
-            match &named {
+            match &holder {
                 Some(holder) => {
-                    let person = describe::named_with_identity(locale, holder);
+                    let person = holders.with_value(|all| describe::person(locale, holder, all));
                     fill(locale, "site.console.search.named", &[("n", &n), ("person", &person)])
                 }
                 None => fill(locale, "site.console.search.person", &[("n", &n)]),

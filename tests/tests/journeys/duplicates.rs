@@ -1,0 +1,276 @@
+//! One dose that is reported under several event ids.
+
+use std::collections::BTreeMap;
+
+use bukti_domain::FeedRow;
+use bukti_tests::{Reply, TestApp, csv, dose, dose_for, retraction};
+use serde_json::{Value, json};
+
+use crate::feed::documents;
+use crate::keys::verdict;
+
+const PHONE: &str = "0821-0669-0743";
+const OTHER: &str = "0813-1111-0001";
+const BORN: &str = "1989-01-24";
+const NAME: &str = "Iwan Ibrahim Purnomo";
+const NIK: &str = "3171012401896246";
+const SECOND: &str = "2021-02-01T08:00:00+07:00";
+const THIRD: &str = "2021-02-02T08:00:00+07:00";
+
+fn send(app: &TestApp, key: &str, kind: &str, body: &[u8]) -> Value {
+    let authorization = format!("Bearer {key}");
+    let headers = [("authorization", &*authorization), ("content-type", kind)];
+    // A sender that gets no answer in time sends the same again, and gets the answer of the first time.
+    for _ in 0..20 {
+        let answer = app.caller().send("POST", "/api/intake/doses", &headers, body);
+        if answer.status != 503 {
+            assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+            return answer.json();
+        }
+    }
+    unreachable!("the service stays unavailable")
+}
+
+fn key(app: &TestApp) -> String {
+    app.bukti_well(&["key", "add", "--hub", "satudata"]).trim().to_owned()
+}
+
+fn open(app: &TestApp, token: &str) -> Reply {
+    app.post("/api/links", json!({"token": token, "birth_date": BORN}))
+}
+
+fn codes(app: &TestApp) -> Vec<String> {
+    let status = app.status(NAME, NIK).body;
+    let doses = status["doses"].as_array().unwrap().iter();
+    doses.map(|dose| dose["diagnosis"]["code"].as_str().unwrap().to_owned()).collect()
+}
+
+fn duplicate() -> (String, String) {
+    ("duplicate".to_owned(), "dose_duplicate".to_owned())
+}
+
+fn issued() -> (String, String) {
+    ("issued".to_owned(), String::new())
+}
+
+/// The `duplicate_of` of each line of the report of a job.
+fn duplicate_of(app: &TestApp, job: &str) -> BTreeMap<String, String> {
+    let report = app.data.path().join(format!("bucket/bukti-documents/intake/reports/{job}.csv"));
+    let mut reader = csv::Reader::from_path(report).unwrap();
+    reader.records().map(|row| row.unwrap()).map(|row| (row[1].to_owned(), row[4].to_owned())).collect()
+}
+
+#[test]
+fn second_event_of_a_dose_is_reported_as_duplicate_of_the_first() {
+    let app = TestApp::start();
+    let key = key(&app);
+    assert_eq!(app.import(&[dose("FACILITY")])[&2], issued());
+    let second = FeedRow { no_hp: OTHER.into(), batch: "B2".into(), ..dose("HUB") };
+    let answer = send(&app, &key, "text/csv", &csv(&[second.clone()]));
+    let row = &answer["rows"][0];
+    assert_eq!(
+        (&row["outcome"], &row["reasons"], &row["duplicate_of"]),
+        (&json!("duplicate"), &json!(["dose_duplicate"]), &json!("FACILITY"))
+    );
+    app.settle();
+    assert_eq!((documents(&app), app.messages().len()), (1, 1));
+    assert_eq!(app.messages_to(OTHER), [], "the phone of the first event counts");
+    assert_eq!(codes(&app), ["certificate_issued"]);
+    // Sent again, it is answered the same.
+    assert_eq!(send(&app, &key, "text/csv", &csv(&[second.clone()])), answer);
+
+    // A correction of the duplicate changes nothing.
+    let corrected = FeedRow { sent_at: SECOND.into(), nama: "Iwan Purnama".into(), ..second };
+    assert_eq!(app.import(&[corrected])[&2], duplicate());
+    assert_eq!((documents(&app), app.messages().len()), (1, 1));
+
+    app.drop_feed("third.csv", csv(&[dose("REGISTER"), dose("FACILITY")]));
+    let expected = [("REGISTER", "FACILITY"), ("FACILITY", "")];
+    let expected = expected.map(|(event, of)| (event.to_owned(), of.to_owned()));
+    assert_eq!(duplicate_of(&app, "third"), BTreeMap::from(expected));
+    let fhir = send(&app, &key, "application/fhir+json", &bukti_tests::bundle(&[dose("CLINIC")]));
+    assert_eq!(fhir["issue"][0]["code"], "duplicate");
+    assert_eq!(
+        fhir["issue"][0]["diagnostics"],
+        "Event CLINIC: a duplicate, event FACILITY reports the same dose."
+    );
+}
+
+#[test]
+fn account_and_status_show_the_dose_once_and_the_helpdesk_both() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    app.import(&[FeedRow { no_hp: OTHER.into(), nama: "Iwan I. Purnama".into(), ..dose("E2") }]);
+    let cookie = app.log_in(PHONE, None);
+    let people = app.call("GET", "/api/people", Some(&cookie), None).body;
+    let id = people["people"][0]["id"].as_str().unwrap();
+    let seen = app.call("GET", &format!("/api/people/{id}/certificates"), Some(&cookie), None).body;
+    assert_eq!((seen["doses"].as_array().unwrap().len(), seen["tickets"].as_array().unwrap().len()), (1, 1));
+    let stranger = app.log_in(OTHER, None);
+    let people = app.call("GET", "/api/people", Some(&stranger), None).body;
+    assert_eq!(people, json!({"people": []}), "the phone of a duplicate opens nothing");
+    assert_eq!(codes(&app), ["certificate_issued"]);
+    let by_other_name = app.status("Iwan I. Purnama", NIK).body;
+    assert_eq!(by_other_name["doses"][0]["diagnosis"]["code"], "certificate_issued");
+    assert_eq!(app.status("Budi", NIK).body["none"]["code"], "dose_not_received");
+
+    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let asked = json!({"identity": NIK, "why": "Telepon 119"});
+    let found = app.call("POST", "/api/helpdesk/people", Some(&desk), Some(asked)).body;
+    let doses = found["people"][0]["doses"].as_array().unwrap();
+    assert_eq!(doses.len(), 2);
+    let second = doses.iter().find(|dose| dose["recorded"]["name"] == "Iwan I. Purnama").unwrap();
+    let first = doses.iter().find(|dose| dose["recorded"]["name"] == NAME).unwrap();
+    assert_eq!((&second["duplicate_of"], &first["duplicate_of"]), (&first["id"], &Value::Null));
+    assert_eq!(second["status"]["diagnosis"]["code"], "certificate_issued");
+}
+
+#[test]
+fn events_that_differ_in_one_field_are_doses_of_their_own() {
+    let app = TestApp::start();
+    let row = dose("E1");
+    let report = app.import(&[
+        row.clone(),
+        FeedRow { dosis_ke: "2".into(), ..dose("E2") },
+        FeedRow { tanggal_vaksinasi: "2021-01-28".into(), ..dose("E3") },
+        FeedRow { vaksin: "Moderna".into(), ..dose("E4") },
+        dose_for(7, "E5"),
+        // What is incomplete or held claims nothing.
+        FeedRow { batch: String::new(), ..dose("E6") },
+        FeedRow { jenis_kelamin: "P".into(), ..dose("E7") },
+        // The same dose, written otherwise.
+        FeedRow { nik: "3171 0124 0189 6246".into(), vaksin: "SINOVAC".into(), ..dose("E8") },
+    ]);
+    for line in 2..=6 {
+        assert_eq!(report[&line], issued(), "line {line}");
+    }
+    assert_eq!((&*report[&7].0, &*report[&8].0), ("incomplete", "held"));
+    assert_eq!(report[&9], duplicate());
+    assert_eq!(documents(&app), 5);
+}
+
+#[test]
+fn owner_retracted_makes_the_second_event_the_owner() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    // One after the other: the oldest duplicate becomes the owner.
+    app.import(&[FeedRow { no_hp: OTHER.into(), ..dose("E2") }]);
+    app.import(&[dose("E3")]);
+    let old = app.qr_text(PHONE, BORN);
+    app.import(&[retraction("E1", SECOND)]);
+    app.bukti_well(&["trust", "publish"]);
+    assert_eq!(verdict(&app, &[&old]).1, "revoked");
+    let new = app.qr_text(OTHER, BORN);
+    assert_eq!(verdict(&app, &[&new]).1, "valid");
+    assert_eq!(codes(&app), ["certificate_issued"], "one dose");
+    assert_eq!(app.messages_to(OTHER).len(), 1);
+
+    // And then the third; the first, reported again, is a duplicate now.
+    app.import(&[retraction("E2", SECOND)]);
+    assert_eq!(app.import(&[FeedRow { sent_at: THIRD.into(), ..dose("E1") }])[&2], duplicate());
+    app.bukti_well(&["trust", "publish"]);
+    assert_eq!(verdict(&app, &[&new]).1, "revoked");
+    assert_eq!(verdict(&app, &[&app.qr_text(PHONE, BORN)]).1, "valid");
+    app.drop_feed("again.csv", csv(&[FeedRow { sent_at: THIRD.into(), ..dose("E4") }]));
+    assert_eq!(duplicate_of(&app, "again")["E4"], "E3");
+}
+
+#[test]
+fn owner_corrected_to_another_dose_leaves_the_first_to_the_second_event() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    app.import(&[FeedRow { no_hp: OTHER.into(), ..dose("E2") }]);
+    let later = FeedRow { tanggal_vaksinasi: "2021-01-27".into(), sent_at: SECOND.into(), ..dose("E1") };
+    assert_eq!(app.import(&[later])[&2], issued());
+    assert_eq!(codes(&app), ["certificate_issued", "certificate_issued"], "two doses");
+    assert_eq!(app.messages_to(OTHER).len(), 1);
+    // Back again: it is the dose of the second event now, whose certificate takes the place of its own.
+    let mine = app.qr_text(PHONE, BORN);
+    assert_eq!(app.import(&[FeedRow { sent_at: THIRD.into(), ..dose("E1") }])[&2], duplicate());
+    app.bukti_well(&["trust", "publish"]);
+    assert_eq!(verdict(&app, &[&mine]).1, "superseded");
+    assert_eq!(verdict(&app, &[&app.qr_text(OTHER, BORN)]).1, "valid");
+    assert_eq!(codes(&app), ["certificate_issued"]);
+    let token = app.messages_to(PHONE).iter().rev().find_map(|sms| sms.token()).unwrap();
+    assert_eq!(open(&app, &token).code(), "link_dead");
+}
+
+#[test]
+fn incomplete_owner_gives_way_to_the_second_event() {
+    for second_comes_first in [true, false] {
+        let app = TestApp::start();
+        app.import(&[dose("E1")]);
+        let old = app.qr_text(PHONE, BORN);
+        let second = FeedRow { no_hp: OTHER.into(), ..dose("E2") };
+        let incomplete = FeedRow { batch: String::new(), sent_at: SECOND.into(), ..dose("E1") };
+        if second_comes_first {
+            assert_eq!(app.import(&[second])[&2], duplicate());
+            app.import(&[incomplete]);
+        } else {
+            app.import(&[incomplete]);
+            assert_eq!(app.import(&[second])[&2], issued());
+        }
+        app.bukti_well(&["trust", "publish"]);
+        assert_eq!(verdict(&app, &[&old]).1, "superseded", "{second_comes_first}");
+        assert_eq!(verdict(&app, &[&app.qr_text(OTHER, BORN)]).1, "valid", "{second_comes_first}");
+        let complete = FeedRow { sent_at: THIRD.into(), ..dose("E1") };
+        assert_eq!(app.import(&[complete])[&2], duplicate());
+        assert_eq!(codes(&app), ["certificate_issued"]);
+    }
+}
+
+#[test]
+fn duplicate_that_becomes_another_dose_is_issued() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    assert_eq!(app.import(&[dose("E2")])[&2], duplicate());
+    let other = FeedRow { dosis_ke: "2".into(), sent_at: SECOND.into(), ..dose("E2") };
+    assert_eq!(app.import(&[other])[&2], issued());
+    assert_eq!(codes(&app), ["certificate_issued", "certificate_issued"]);
+    // It waits for the first dose no more.
+    app.import(&[retraction("E1", SECOND)]);
+    assert_eq!(codes(&app), ["dose_retracted", "certificate_issued"]);
+}
+
+#[test]
+fn of_concurrent_events_of_one_dose_one_is_issued() {
+    const DOSES: usize = 60;
+    let app = TestApp::start();
+    let keys = [key(&app), key(&app)];
+    // In one batch three times, and at the same moment through another job.
+    let batch = |job: usize| -> Vec<u8> {
+        let rows = (0..DOSES).flat_map(|person| {
+            let row = move |copy: usize| FeedRow {
+                no_hp: format!("0821-0669-{person:04}"),
+                ..dose_for(person, &format!("E{job}-{copy}-{person}"))
+            };
+            (0..3).map(row)
+        });
+        csv(&rows.collect::<Vec<_>>())
+    };
+    let answers: Vec<Value> = std::thread::scope(|scope| {
+        let jobs = [0, 1].map(|job| {
+            let (app, key, body) = (&app, &keys[job], batch(job));
+            scope.spawn(move || send(app, key, "text/csv", &body))
+        });
+        jobs.into_iter().map(|job| job.join().unwrap()).collect()
+    });
+    app.settle();
+    let mut issued = BTreeMap::new();
+    let rows: Vec<&Value> = answers.iter().flat_map(|answer| answer["rows"].as_array().unwrap()).collect();
+    for row in &rows {
+        let event = row["event_id"].as_str().unwrap();
+        let person = event.rsplit('-').next().unwrap();
+        match row["outcome"].as_str().unwrap() {
+            "issued" => assert_eq!(issued.insert(person, event), None, "two are issued"),
+            outcome => assert_eq!((outcome, &row["reasons"]), ("duplicate", &json!(["dose_duplicate"]))),
+        }
+    }
+    assert_eq!(issued.len(), DOSES);
+    for row in rows.iter().filter(|row| row["outcome"] == "duplicate") {
+        let person = row["event_id"].as_str().unwrap().rsplit('-').next().unwrap();
+        assert_eq!(row["duplicate_of"], issued[person]);
+    }
+    assert_eq!((app.messages().len(), documents(&app)), (DOSES, DOSES));
+    assert_eq!(app.bukti_well(&["deadletters", "list", "--by-table", "--older-than", "0s"]), "");
+}
