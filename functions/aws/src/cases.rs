@@ -5,13 +5,17 @@
 //! stream, as they do where a facility corrects a dose.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use bukti_domain::{BirthDate, CaseNumber, CaseState, Correction, FeedRow, Origin, PhoneNumber, Verdict};
+use bukti_domain::{
+    BirthDate, CaseNumber, CaseState, Correction, FeedRow, Identity, IdentityData, Origin, PhoneNumber,
+    Verdict,
+};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::accounts::account_key;
+use crate::confirmations::{ConfirmationRecord, Confirmations};
 use crate::doses::{DoseRecord, Doses, Rewrite};
 use crate::table::{self, Table, from_item, n, to_item};
 use crate::{Aws, Keys, Officer, Rate, Rates, StoreError, Taken};
@@ -143,6 +147,9 @@ pub struct Proposal {
     pub at: Timestamp,
     /// Why.
     pub why: String,
+    /// Who at a facility or the civil registry confirmed it, where evidence is missing or beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_by: Option<String>,
     /// The key of the event whose dose is rewritten; none where one is made.
     pub event: Option<String>,
     /// The row as it should be.
@@ -204,6 +211,7 @@ pub struct Cases {
     table: Table,
     keys: Keys,
     doses: Doses,
+    confirmations: Confirmations,
     rates: Rates,
 }
 
@@ -259,7 +267,13 @@ impl Cases {
 
     /// The cases of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { table: aws.table(), keys: aws.keys.clone(), doses: Doses::new(aws), rates: Rates::new(aws) }
+        Self {
+            table: aws.table(),
+            keys: aws.keys.clone(),
+            doses: Doses::new(aws),
+            confirmations: Confirmations::new(aws),
+            rates: Rates::new(aws),
+        }
     }
 
     /// Opens a case for a phone (its index key); the seconds until it may open another where it opened many today.
@@ -482,13 +496,17 @@ impl Cases {
         officer: &Officer,
         dose: Option<&DoseRecord>,
         row: FeedRow,
-        why: &str,
+        (why, confirmed_by): (&str, Option<&str>),
         now: Timestamp,
     ) -> Result<Step, StoreError> {
         if case.state.is_decided() {
             return Ok(Step::Overtaken);
         }
-        if self.rewrite(case, dose, &row, now)?.is_none() {
+        let is_possible = match case.correction {
+            Correction::DataCorrectedByLaw => self.data_to_confirm(case, &row).is_some(),
+            _ => self.rewrite(case, dose, &row, now).await?.is_some(),
+        };
+        if !is_possible {
             return Ok(Step::Contradiction);
         }
         let mut file = case.file(&self.keys)?;
@@ -497,13 +515,14 @@ impl Cases {
             officer_name: officer.name.clone(),
             at: now,
             why: why.to_owned(),
+            confirmed_by: confirmed_by.map(str::to_owned),
             event: dose.map(|dose| dose.pk.clone()),
             row,
         });
         self.step(case, CaseState::AwaitingApproval, &file, Vec::new(), now).await
     }
 
-    /// Grants a case: the dose says from now on what this row says, its links are dead, and whoever reads the table's stream
+    /// Grants a case that rewrites a dose: the dose says from now on what this row says, its links are dead, and whoever reads the table's stream
     /// makes the certificate and sends the SMS. All of it or nothing.
     ///
     /// # Errors
@@ -521,7 +540,7 @@ impl Cases {
         if case.state.is_decided() {
             return Ok(Step::Overtaken);
         }
-        let Some(rewrite) = self.rewrite(case, dose, row, now)? else { return Ok(Step::Contradiction) };
+        let Some(rewrite) = self.rewrite(case, dose, row, now).await? else { return Ok(Step::Contradiction) };
         let mut file = case.file(&self.keys)?;
         file.decision = Some(Decision {
             granted: true,
@@ -534,8 +553,66 @@ impl Cases {
         self.step(&case, CaseState::Granted, &file, vec![writing], now).await
     }
 
+    /// Confirms what another officer proposed for data that were corrected by law: from now on the person's rows with these
+    /// data are not held. Case and confirmation are written together; whoever reads the table's stream issues the doses
+    /// that are held.
+    ///
+    /// [`Step::Overtaken`] where there is no proposal of another officer.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn confirm(
+        &self,
+        case: &CaseRecord,
+        officer: &Officer,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
+        let mut file = case.file(&self.keys)?;
+        let proposal = file.proposal.as_ref().filter(|proposal| proposal.officer != officer.id);
+        let Some(proposal) = proposal.filter(|_| case.state == CaseState::AwaitingApproval) else {
+            return Ok(Step::Overtaken);
+        };
+        let Some(data) = self.data_to_confirm(case, &proposal.row) else { return Ok(Step::Contradiction) };
+        let by = (&*proposal.officer, &*officer.id);
+        let record = ConfirmationRecord::new(&case.person, &data, &case.pk, by, now, &self.keys)?;
+        let Some(record) = record else { return Ok(Step::Contradiction) };
+        file.decision = Some(Decision {
+            granted: true,
+            officer_name: officer.name.clone(),
+            at: now,
+            why: why.to_owned(),
+        });
+        let event = self.first_dose_to_issue(case, &data).await?;
+        let case = CaseRecord { event, ..case.clone() };
+        let writing = self.confirmations.writing(&record)?;
+        self.step(&case, CaseState::Granted, &file, vec![writing], now).await
+    }
+
+    /// The identity data that a row states, where they are of the case's person and contradict the NIK.
+    fn data_to_confirm(&self, case: &CaseRecord, row: &FeedRow) -> Option<IdentityData> {
+        let data = IdentityData::of(&row.dose()).filter(|data| !data.contradictions().is_empty())?;
+        (self.keys.person(&Identity::Nik(data.nik.clone())) == case.person).then_some(data)
+    }
+
+    /// The first dose that a confirmation issues to the phone that opened the case: its SMS tells of the decision as well.
+    async fn first_dose_to_issue(
+        &self,
+        case: &CaseRecord,
+        data: &IdentityData,
+    ) -> Result<Option<String>, StoreError> {
+        let held = self.doses.held_for(&case.person, data).await?;
+        let first = held.into_iter().find(|(dose, row)| {
+            dose.dose_number == Some(1)
+                && dose.phone.as_ref() == Some(&case.applicant)
+                && row.judge_confirmed().0 == Verdict::Complete
+        });
+        Ok(first.map(|(dose, _)| dose.pk))
+    }
+
     /// The dose after the correction; `None` where it would be worse than before.
-    fn rewrite(
+    async fn rewrite(
         &self,
         case: &CaseRecord,
         dose: Option<&DoseRecord>,
@@ -543,7 +620,7 @@ impl Cases {
         now: Timestamp,
     ) -> Result<Option<Rewrite>, StoreError> {
         let origin = Origin { job: case.pk.clone(), line: u64::from(case.revision) };
-        let Some(rewrite) = DoseRecord::rewritten(dose, row.clone(), origin, now, &self.keys)? else {
+        let Some(rewrite) = self.doses.rewritten(dose, row.clone(), origin, now).await? else {
             return Ok(None);
         };
         let good = match rewrite.verdict() {

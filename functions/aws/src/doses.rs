@@ -5,13 +5,15 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{
-    BirthDate, Dose, FeedRow, History, Identity, Origin, PersonName, Reason, Verdict, Version,
+    BirthDate, Dose, FeedRow, HeldIdentity, History, Identity, IdentityData, Origin, PersonName, Reason,
+    Verdict, Version,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::certificates::CertificateRecord;
+use crate::confirmations::Confirmations;
 use crate::table::{self, Item, RACES, Table, Written, from_item, key, n, s, to_item};
 use crate::{Aws, Claims, Keys, OpenError, Sender, StoreError};
 
@@ -109,6 +111,7 @@ impl Rewrite {
 }
 
 /// A row on its way into the table.
+#[derive(Clone)]
 pub struct Incoming {
     row: FeedRow,
     event: String,
@@ -136,31 +139,53 @@ impl Incoming {
         let row = if verdict == Verdict::Retracted { row.without_long_fields() } else { row };
         let dose = row.dose();
         let phone = dose.phone.as_ref().map(|phone| keys.phone(phone));
+        let held = IdentityData::of(&dose).filter(|_| verdict == Verdict::Held).map(|data| {
+            let (verdict, reasons) = row.judge_confirmed();
+            HeldIdentity { digest: keys.identity_data(&data), verdict, reasons }
+        });
         let version = Version {
             sent_at,
             digest,
             verdict,
             reasons,
+            held,
             phone: phone.clone().filter(|_| verdict != Verdict::Retracted),
             origin,
         };
-        let complete = dose.clone().complete().filter(|_| verdict == Verdict::Complete);
-        Some(Self {
+        let incoming = Self {
             event: keys.event(&row.event_id),
             version,
             person: dose.identity.as_ref().map(|identity| keys.person(identity)),
             phone,
             dose_number: dose.dose_number,
-            certificate_digest: complete
-                .as_ref()
-                .map(|dose| certificate_digest(dose, keys))
-                .unwrap_or_default(),
-            claim: complete.as_ref().map(|dose| keys.dose_claim(dose)),
+            certificate_digest: String::new(),
+            claim: None,
             alike: dose.name.as_ref().zip(dose.birth_date).map(|(name, born)| keys.alike(name, born)),
             received_at: now,
             facility: None,
             row,
-        })
+        };
+        Some(incoming.with_certificate(keys))
+    }
+
+    /// The same with what its certificate shows and which dose that is, where the row is complete.
+    fn with_certificate(self, keys: &Keys) -> Self {
+        let complete = self.row.dose().complete().filter(|_| self.version.verdict == Verdict::Complete);
+        let Some(dose) = complete else { return self };
+        Self {
+            certificate_digest: certificate_digest(&dose, keys),
+            claim: Some(keys.dose_claim(&dose)),
+            ..self
+        }
+    }
+
+    /// The same where it is held and confirmations cover its data, given by their digests: then it counts as the rest of
+    /// it says. `None` where no confirmation changes it.
+    fn confirmed(&self, covered: &[String], keys: &Keys) -> Option<Self> {
+        let held = self.version.held.as_ref().filter(|held| covered.contains(&held.digest))?;
+        let version =
+            Version { verdict: held.verdict, reasons: held.reasons.clone(), ..self.version.clone() };
+        Some(Self { version, ..self.clone() }.with_certificate(keys))
     }
 
     /// The same, from this sender.
@@ -251,6 +276,28 @@ impl DoseRecord {
             again_at: None,
             row: ByteBuf::new(),
         }
+    }
+
+    /// The dose with these confirmations applied, given by the digests of the identity data that they cover; `None` where
+    /// they change nothing.
+    fn confirmed(&self, covered: &[String], keys: &Keys) -> Result<Option<Self>, StoreError> {
+        let mut history = self.history.clone();
+        let mut incoming = None;
+        if let Some(current) = history.current().filter(|current| current.verdict == Verdict::Held) {
+            let row = self.open(keys).map_err(|_| StoreError::Corrupt("dose"))?;
+            incoming = Incoming::judge(row, current.origin.clone(), self.received_at, keys)
+                .and_then(|incoming| incoming.confirmed(covered, keys));
+        }
+        // The row that counts, also where it was kept before held rows had a digest; then earlier rows, for reports.
+        let counts = incoming.as_ref().is_some_and(|incoming| history.add(incoming.version.clone()));
+        if !history.confirm(covered) && !counts {
+            return Ok(None);
+        }
+        let mut next = Self { history, revision: self.revision + 1, ..self.clone() };
+        if let Some(incoming) = incoming.filter(|_| counts) {
+            next.judge_anew(Some(self), &incoming, keys);
+        }
+        Ok(Some(next))
     }
 
     /// Takes the data of a row, and the keys by which the person is found.
@@ -363,11 +410,12 @@ impl DoseRecord {
     /// The dose after a correction that counts from now on; its links are dead, its certificate is made anew, and its phone is
     /// told. `None` where nothing
     /// would change.
-    pub(crate) fn rewritten(
+    fn rewritten(
         record: Option<&DoseRecord>,
         row: FeedRow,
         origin: Origin,
         now: Timestamp,
+        covered: &[String],
         keys: &Keys,
     ) -> Result<Option<Rewrite>, StoreError> {
         // After all that was said before, whatever the senders' clocks say.
@@ -375,6 +423,7 @@ impl DoseRecord {
         let sent_at = latest.map_or(now, |latest| now.max(latest + jiff::SignedDuration::from_secs(1)));
         let row = FeedRow { sent_at: sent_at.to_string(), ..row };
         let Some(incoming) = Incoming::judge(row, origin, now, keys) else { return Ok(None) };
+        let incoming = incoming.confirmed(covered, keys).unwrap_or(incoming);
         // A retraction is the facility's to take back, and a duplicate has no certificate that could be corrected.
         if record.is_some_and(|record| record.verdict == Verdict::Retracted) {
             return Ok(None);
@@ -495,12 +544,18 @@ pub struct Doses {
     table: Table,
     keys: Keys,
     claims: Claims,
+    confirmations: Confirmations,
 }
 
 impl Doses {
     /// The doses of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { table: aws.table(), keys: aws.keys.clone(), claims: Claims::new(aws) }
+        Self {
+            table: aws.table(),
+            keys: aws.keys.clone(),
+            claims: Claims::new(aws),
+            confirmations: Confirmations::new(aws),
+        }
     }
 
     /// Keeps a row, and gives the record of its event. When this returns, the row is in the table, once, whoever else writes
@@ -509,10 +564,23 @@ impl Doses {
     /// The first row of an event costs one write, and where it is complete another for its [claim](crate::Claims). The
     /// condition fails where there is one already, and its answer brings the record that the row is then added to.
     ///
+    /// A row that is held costs a read of the person's confirmations. One that is granted after this read is applied by
+    /// whoever reads the table's stream.
+    ///
     /// # Errors
     ///
     /// [`StoreError`]; the row may then be kept or not, and can be sent again.
     pub async fn keep(&self, incoming: &Incoming) -> Result<DoseRecord, StoreError> {
+        let covered = match &incoming.person {
+            Some(person) if incoming.version.held.is_some() => self.confirmations.covered(person).await?,
+            _ => Vec::new(),
+        };
+        let confirmed = incoming.confirmed(&covered, &self.keys);
+        self.keep_judged(confirmed.as_ref().unwrap_or(incoming)).await
+    }
+
+    /// Keeps a row that is judged with the person's confirmations.
+    async fn keep_judged(&self, incoming: &Incoming) -> Result<DoseRecord, StoreError> {
         let mut known: Option<DoseRecord> = None;
         for _ in 0..RACES {
             let Some(next) = DoseRecord::after(known.as_ref(), incoming, &self.keys)? else {
@@ -543,6 +611,98 @@ impl Doses {
             };
         }
         Err(StoreError::Unavailable("too many writers of one event".to_owned()))
+    }
+
+    /// Issues a dose that is held, where the person's data are confirmed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; it can be called again.
+    pub async fn confirm_held(&self, record: DoseRecord) -> Result<(), StoreError> {
+        match &record.person {
+            Some(person) if record.verdict == Verdict::Held => {
+                let covered = self.confirmations.covered(person).await?;
+                self.confirm(record, &covered).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Issues all doses of a person that are held for data that are confirmed. Each dose is a write of its own: after an
+    /// error, calling it again does the rest.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; some doses may be issued then.
+    pub async fn confirm_all_held(&self, person: &str) -> Result<(), StoreError> {
+        let covered = self.confirmations.covered(person).await?;
+        for record in self.of_person_key(person).await?.doses {
+            self.confirm(record, &covered).await?;
+        }
+        Ok(())
+    }
+
+    /// The doses of a person that are held and that a confirmation of these data covers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub(crate) async fn held_for(
+        &self,
+        person: &str,
+        data: &IdentityData,
+    ) -> Result<Vec<(DoseRecord, FeedRow)>, StoreError> {
+        let covered = data.covered();
+        let mut held = Vec::new();
+        for record in self.of_person_key(person).await?.doses {
+            if record.verdict == Verdict::Held {
+                let row = record.open(&self.keys).map_err(|_| StoreError::Corrupt("dose"))?;
+                if IdentityData::of(&row.dose()).is_some_and(|data| covered.contains(&data)) {
+                    held.push((record, row));
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    /// Applies confirmations to a dose, whoever else writes it meanwhile.
+    async fn confirm(&self, record: DoseRecord, covered: &[String]) -> Result<(), StoreError> {
+        let mut record = record;
+        if covered.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..RACES {
+            let Some(next) = record.confirmed(covered, &self.keys)? else { return Ok(()) };
+            let values = [(":revision", n(record.revision))];
+            let item = to_item(&next.pk, SK, &next)?;
+            record = match self.table.put_if(item, "revision = :revision", &values).await? {
+                // The claim is acquired before a certificate is issued.
+                Written::Done => return Ok(()),
+                Written::Refused(Some(item)) => from_item(item, "dose")?,
+                Written::Refused(None) => match self.of_event(&next.pk).await? {
+                    Some(record) => record,
+                    None => return Ok(()),
+                },
+            };
+        }
+        Err(StoreError::Unavailable("too many writers of one event".to_owned()))
+    }
+
+    /// The dose after a correction by the helpdesk, which counts from now on: its links are dead, its certificate is made
+    /// anew, and its phone is told. `None` where nothing would change.
+    pub(crate) async fn rewritten(
+        &self,
+        record: Option<&DoseRecord>,
+        row: FeedRow,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<Option<Rewrite>, StoreError> {
+        let data = IdentityData::of(&row.dose()).filter(|data| !data.contradictions().is_empty());
+        let covered = match data {
+            Some(data) => self.confirmations.covered(&self.keys.person(&Identity::Nik(data.nik))).await?,
+            None => Vec::new(),
+        };
+        DoseRecord::rewritten(record, row, origin, now, &covered, &self.keys)
     }
 
     /// Part of a transaction: writes a dose as a correction leaves it, where it is what it was. With the event's key.
@@ -876,6 +1036,74 @@ mod tests {
         assert_eq!(evicted.void_certificates(&keys), [first.certificate_id.clone().unwrap()]);
         let back = keep(Some(evicted), whole, &keys).unwrap();
         assert_ne!(back.certificate_id, first.certificate_id);
+    }
+
+    /// A held row: the NIK of a man born in 1989, and the data of a woman born in 1990.
+    fn held_row(sent_at: &str, batch: &str) -> FeedRow {
+        FeedRow {
+            tanggal_lahir: "1990-01-24".into(),
+            jenis_kelamin: "P".into(),
+            ..row(sent_at, "081234567890", batch)
+        }
+    }
+
+    fn covered_by(row: &FeedRow, keys: &Keys) -> Vec<String> {
+        let data = IdentityData::of(&row.dose()).unwrap();
+        data.covered().iter().map(|data| keys.identity_data(data)).collect()
+    }
+
+    #[test]
+    fn confirmation_gives_held_dose_a_certificate() {
+        let keys = keys();
+        let row = held_row("2021-01-29T10:00:00+07:00", "B1");
+        let held = keep(None, row.clone(), &keys).unwrap();
+        assert_eq!((held.verdict, &held.certificate_id), (Verdict::Held, &None));
+        let covered = covered_by(&row, &keys);
+        let issued = held.confirmed(&covered, &keys).unwrap().unwrap();
+        assert_eq!((issued.verdict, issued.reasons.len(), issued.revision), (Verdict::Complete, 0, 2));
+        assert_eq!(issued.certificate_id, Some(keys.certificate_id(&held.pk, 1)));
+        assert!(issued.confirmed(&covered, &keys).unwrap().is_none(), "applied twice, it changes nothing");
+        assert!(keep(Some(issued.clone()), row, &keys).is_none(), "the same row again is not held again");
+        // A corrected row of the event gets its own certificate.
+        let corrected = held_row("2021-01-30T10:00:00+07:00", "B2");
+        let held = keep(Some(issued), corrected, &keys).unwrap();
+        assert_eq!(held.verdict, Verdict::Held);
+        let issued = held.confirmed(&covered, &keys).unwrap().unwrap();
+        assert_eq!((issued.verdict, issued.certificate_version), (Verdict::Complete, 2));
+    }
+
+    #[test]
+    fn confirmation_leaves_other_and_incomplete_doses_without_certificate() {
+        let keys = keys();
+        let covered = covered_by(&held_row("2021-01-29T10:00:00+07:00", "B1"), &keys);
+        let sent = "2021-01-29T10:00:00+07:00";
+        for other in [
+            FeedRow { tanggal_lahir: "1990-01-25".into(), ..held_row(sent, "B1") },
+            FeedRow { jenis_kelamin: "L".into(), ..held_row(sent, "B1") },
+            FeedRow { nik: "3171012401896247".into(), ..held_row(sent, "B1") },
+        ] {
+            let held = keep(None, other, &keys).unwrap();
+            assert_eq!(held.verdict, Verdict::Held);
+            assert!(held.confirmed(&covered, &keys).unwrap().is_none());
+        }
+        let incomplete = keep(None, held_row(sent, ""), &keys).unwrap();
+        let incomplete = incomplete.confirmed(&covered, &keys).unwrap().unwrap();
+        assert_eq!(incomplete.verdict, Verdict::Incomplete);
+        assert_eq!((incomplete.reasons, incomplete.certificate_id), (vec![Reason::BatchMissing], None));
+    }
+
+    #[test]
+    fn confirmation_applies_to_records_from_before_digests() {
+        let keys = keys();
+        let row = held_row("2021-01-29T10:00:00+07:00", "B1");
+        let held = keep(None, row.clone(), &keys).unwrap();
+        let mut item = to_item(&held.pk, SK, &held).unwrap();
+        let Some(AttributeValue::L(versions)) = item.get_mut("history") else { panic!() };
+        let AttributeValue::M(version) = &mut versions[0] else { panic!() };
+        assert!(version.remove("held").is_some());
+        let old: DoseRecord = from_item(item, "dose").unwrap();
+        let issued = old.confirmed(&covered_by(&row, &keys), &keys).unwrap().unwrap();
+        assert_eq!(issued.verdict, Verdict::Complete);
     }
 
     #[test]

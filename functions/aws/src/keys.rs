@@ -8,7 +8,9 @@ use aws_lc_rs::{constant_time, digest, hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bukti_domain::feed::CompleteDose;
-use bukti_domain::{BirthDate, CaseNumber, FeedRow, Identity, PersonName, PhoneNumber, READABLE};
+use bukti_domain::{
+    BirthDate, CaseNumber, FeedRow, Identity, IdentityData, PersonName, PhoneNumber, READABLE,
+};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -117,6 +119,11 @@ impl Keys {
     /// What is the same for all doses with this name and birth date, whatever their numbers.
     pub fn alike(&self, name: &PersonName, birth_date: BirthDate) -> String {
         self.hash("M#", "name and birth date", &format!("{birth_date}\u{1f}{}", name.match_key()))
+    }
+
+    /// A digest of identity data, by which a held row is matched with a confirmation.
+    pub(crate) fn identity_data(&self, data: &IdentityData) -> String {
+        self.hash("", "identity data", &data.content())
     }
 
     /// The key of the claim on a dose: the same for every event that reports this dose of this person.

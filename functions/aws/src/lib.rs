@@ -19,6 +19,7 @@
 //! | case of the helpdesk | `N#` case number | `CASE` | person |
 //! | SMS of a case | `N#` case number | `SMS#` revision | |
 //! | case that somebody has to look at | `V#QUEUE` | when it was opened, case | |
+//! | confirmed identity data of a person | `P#` person | `CONFIRMATION#` case | |
 //! | officer of the helpdesk | `H#OFFICERS` | phone | |
 //! | entry of the audit | `Y#` day | time | person |
 //! | account | `A#` phone | `ACCOUNT` | |
@@ -48,6 +49,7 @@ mod cases;
 mod certificates;
 mod claims;
 mod clients;
+mod confirmations;
 mod documents;
 mod doses;
 mod downloads;
@@ -82,6 +84,7 @@ pub use cases::{
 pub use certificates::{CertificateRecord, Certificates, Revocation, RevokeOutcome, parse_certificate_id};
 pub use claims::Claims;
 pub use clients::{Aws, ConnectError, Endpoint, s3_client};
+pub use confirmations::{ConfirmationRecord, ConfirmedIdentity};
 pub use documents::{Copies, Documents, EvidenceStore};
 pub use doses::{DoseRecord, Doses, Incoming, PersonRecords, Reported, SmsReason};
 pub use downloads::{DownloadFacts, DownloadRecord, Downloads};

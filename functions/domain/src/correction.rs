@@ -8,10 +8,13 @@
 //!            ├─ phone, dose number ───► granted ──► the dose is rewritten ──► certificate, SMS
 //!            └─ who the person is ──► awaiting_approval ── another officer, a supervisor ──► granted or refused
 //! ```
+//!
+//! Data that were corrected by law rewrite no dose: they are confirmed, and all doses that were held for them are issued
+//! ([`IdentityData`](crate::IdentityData)).
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BirthDate, Dose, FeedRow, Identity, PersonName, PhoneNumber};
+use crate::{BirthDate, Dose, FeedRow, Identity, PersonName, PhoneNumber, parse_date};
 
 codes! {
     /// What is wrong with a record.
@@ -28,6 +31,9 @@ codes! {
         DoseNumber = "dose_number",
         /// A dose is not there at all.
         DoseMissing = "dose_missing",
+        /// Birth date or sex were corrected by law and differ from those that the NIK encodes, so doses are held. No row
+        /// is changed: the data are confirmed.
+        DataCorrectedByLaw = "data_corrected_by_law",
     }
 }
 
@@ -44,6 +50,7 @@ impl Correction {
             Correction::Phone => PhoneNumber::parse(right).is_some(),
             Correction::Name => PersonName::parse(right).is_some() && right.chars().count() <= 300,
             Correction::BirthDate => BirthDate::parse(right).is_some(),
+            Correction::DataCorrectedByLaw => parse_date(right).is_some(),
             Correction::Identity => Identity::parse(right).is_some(),
             Correction::DoseNumber => matches!(right.parse::<u8>(), Ok(1..=9)),
             Correction::DoseMissing => right.is_empty(),
@@ -60,7 +67,7 @@ impl Correction {
         match self {
             Correction::Phone => row.no_hp = right,
             Correction::Name => row.nama = right,
-            Correction::BirthDate => row.tanggal_lahir = right,
+            Correction::BirthDate | Correction::DataCorrectedByLaw => row.tanggal_lahir = right,
             Correction::Identity => match Identity::parse(&right)? {
                 Identity::Nik(nik) => (row.nik, row.paspor) = (nik.digits().to_owned(), String::new()),
                 Identity::Passport(_) => (row.nik, row.paspor) = (String::new(), right),
@@ -76,7 +83,7 @@ impl Correction {
         match self {
             Correction::Phone => &row.no_hp,
             Correction::Name => &row.nama,
-            Correction::BirthDate => &row.tanggal_lahir,
+            Correction::BirthDate | Correction::DataCorrectedByLaw => &row.tanggal_lahir,
             Correction::Identity if row.nik.trim().is_empty() => &row.paspor,
             Correction::Identity => &row.nik,
             Correction::DoseNumber => &row.dosis_ke,
@@ -280,6 +287,7 @@ mod tests {
             (Correction::Identity, "31"),
             (Correction::DoseNumber, "0"),
             (Correction::DoseMissing, ""),
+            (Correction::DataCorrectedByLaw, "1990"),
         ] {
             assert!(correction.corrected(&row(), wrong).is_none(), "{correction:?} {wrong}");
         }

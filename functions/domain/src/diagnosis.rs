@@ -5,7 +5,7 @@
 //!                     ┌─ rejected row ──► dose_rejected      (facility sends it again)
 //!                     ├─ before ICVP ───► dose_before_icvp   (nobody: the booklet stays valid)
 //!                     ├─ retraction ────► dose_retracted     (facility, where the retraction is wrong)
-//!   nothing received ─┤─ contradiction ─► dose_held          (facility or helpdesk)
+//!   nothing received ─┤─ contradiction ─► dose_held          (facility; helpdesk where corrected by law)
 //!   dose_not_received └─ field missing ─► dose_incomplete    (facility completes it)
 //!                          complete
 //!                             │
@@ -79,6 +79,8 @@ codes! {
         Wait = "wait",
         /// Ask the facility.
         AskFacility = "ask_facility",
+        /// Open a case with evidence, where birth date or sex were corrected by law.
+        ConfirmData = "confirm_data",
         /// Call or write to the helpdesk.
         ContactHelpdesk = "contact_helpdesk",
     }
@@ -138,7 +140,9 @@ pub fn diagnose(
         (Verdict::Rejected, _) => {
             (DoseRejected, Actor::Facility, &[AskFacility, ContactHelpdesk], Some((3, 7)))
         }
-        (Verdict::Held, _) => (DoseHeld, Actor::Facility, &[AskFacility, ContactHelpdesk], Some((3, 7))),
+        (Verdict::Held, _) => {
+            (DoseHeld, Actor::Facility, &[AskFacility, ConfirmData, ContactHelpdesk], Some((3, 7)))
+        }
         (Verdict::Retracted, _) => (DoseRetracted, Actor::Facility, &[AskFacility, ContactHelpdesk], None),
         (Verdict::Incomplete, _) => {
             (DoseIncomplete, Actor::Facility, &[Wait, AskFacility, ContactHelpdesk], Some((3, 7)))

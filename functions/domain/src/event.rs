@@ -16,7 +16,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Outcome, Reason, Verdict};
+use crate::{HeldIdentity, Outcome, Reason, Verdict};
 
 /// How many versions of one event are kept; the oldest go first. An event that is corrected more often is a fault at its
 /// sender, and an item of the table has a size limit.
@@ -29,10 +29,13 @@ pub struct Version {
     pub sent_at: Timestamp,
     /// Keyed digest of what the row says.
     pub digest: String,
-    /// What it is by itself.
+    /// What it is by itself; of a row whose identity data are confirmed, what it is with that.
     pub verdict: Verdict,
     /// Why.
     pub reasons: Vec<Reason>,
+    /// Of a row that contradicts its NIK: what it becomes once its identity data are confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldIdentity>,
     /// Keyed hash of its phone number, where that is usable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
@@ -69,6 +72,16 @@ impl History {
                 self.0[at] = version;
                 true
             }
+            // A held row said again whose data are confirmed meanwhile, or that was kept before held rows had a digest.
+            Ok(at)
+                if self.0[at].verdict == Verdict::Held
+                    && version.held.is_some()
+                    && (version.verdict != Verdict::Held || self.0[at].held.is_none()) =>
+            {
+                let known = &mut self.0[at];
+                (known.verdict, known.reasons, known.held) = (version.verdict, version.reasons, version.held);
+                true
+            }
             Ok(at) => {
                 // Lines of a job are taken in side by side: whichever comes first, the first line is the original.
                 let known = &mut self.0[at].origin;
@@ -91,6 +104,22 @@ impl History {
                 true
             }
         }
+    }
+
+    /// Applies confirmations of identity data, given by the keyed digests that they cover: each held row with one of these
+    /// counts from now on as the rest of it says. `false` where nothing has changed.
+    ///
+    /// A row that comes later is not confirmed by this, so that intake applies confirmations to it again; whichever
+    /// comes first, the history is the same then.
+    pub fn confirm(&mut self, digests: &[String]) -> bool {
+        let mut has_changed = false;
+        for version in self.0.iter_mut().filter(|version| version.verdict == Verdict::Held) {
+            if let Some(held) = version.held.as_ref().filter(|held| digests.contains(&held.digest)) {
+                (version.verdict, version.reasons) = (held.verdict, held.reasons.clone());
+                has_changed = true;
+            }
+        }
+        has_changed
     }
 
     /// All rows that are kept, by when they were sent.
@@ -187,6 +216,7 @@ mod tests {
                 Verdict::Rejected => vec![Reason::NikMalformed],
                 Verdict::Retracted => vec![],
             },
+            held: None,
             phone: phone.map(str::to_owned),
             origin: Origin { job: "job".to_owned(), line: sent_at.unsigned_abs() },
         }
@@ -316,7 +346,79 @@ mod tests {
         assert_eq!(outcome(&history, &again), Outcome::Issued);
     }
 
+    /// A row that is held, and once these data are confirmed is complete but for a phone.
+    fn held(sent_at: i64, digest: &str, data: &str) -> Version {
+        let held = HeldIdentity {
+            digest: data.to_owned(),
+            verdict: Verdict::Complete,
+            reasons: vec![Reason::PhoneMissing],
+        };
+        Version { held: Some(held), ..version(sent_at, digest, Verdict::Held, None) }
+    }
+
+    #[test]
+    fn confirmation_issues_rows_with_confirmed_data_only() {
+        let (confirmed, other) = (held(1, "a", "data"), held(2, "b", "other data"));
+        let mut history = History::default();
+        history.add(confirmed.clone());
+        assert!(!history.confirm(&["other data".to_owned()]));
+        assert!(history.confirm(&["data".to_owned()]));
+        assert!(!history.confirm(&["data".to_owned()]), "applied twice, it changes nothing");
+        let report = |history: &History, of: &Version| history.report(of.sent_at, &of.digest, &of.origin);
+        assert_eq!(report(&history, &confirmed), (Outcome::Issued, vec![Reason::PhoneMissing]));
+        assert!(!history.add(confirmed.clone()), "the same row again is not held again");
+        assert_eq!(report(&history, &confirmed), (Outcome::Issued, vec![Reason::PhoneMissing]));
+        history.add(other.clone());
+        assert_eq!(report(&history, &other), (Outcome::Held, vec![Reason::NikSexMismatch]));
+    }
+
+    #[test]
+    fn confirmation_keeps_rejected_and_incomplete_rows_as_they_are() {
+        let rows = [version(1, "a", Verdict::Rejected, None), version(2, "b", Verdict::Incomplete, None)];
+        let mut history = History::default();
+        for row in &rows {
+            history.add(row.clone());
+        }
+        assert!(!history.confirm(&["data".to_owned()]));
+        assert_eq!(history.versions(), rows);
+    }
+
+    #[test]
+    fn row_from_before_digests_gets_its_digest() {
+        let new = held(1, "a", "data");
+        let mut history = History::default();
+        history.add(Version { held: None, ..new.clone() });
+        assert!(history.add(new.clone()));
+        assert_eq!(history.versions(), [new]);
+    }
+
     proptest! {
+        #[test]
+        fn confirmation_and_rows_commute(
+            rows in prop::collection::vec((0i64..6, 0usize..4), 1..8),
+            at in 0usize..8,
+        ) {
+            // Rows with two sets of identity data, and complete ones, by what they say.
+            let row = |sent_at: i64, which: usize| match which {
+                0 => held(sent_at, "0", "data"),
+                1 => held(sent_at, "1", "other data"),
+                2 => held(sent_at, "2", "data"),
+                _ => version(sent_at, "3", Verdict::Complete, None),
+            };
+            let digests = ["data".to_owned()];
+            let (mut once, mut each) = (History::default(), History::default());
+            for (index, &(sent_at, which)) in rows.iter().enumerate() {
+                once.add(row(sent_at, which));
+                each.add(row(sent_at, which));
+                if index >= at {
+                    each.confirm(&digests);
+                }
+            }
+            once.confirm(&digests);
+            each.confirm(&digests);
+            prop_assert_eq!(once, each);
+        }
+
         #[test]
         fn the_order_of_arrival_never_matters(
             rows in prop::collection::vec((0i64..6, 0usize..4, 0usize..5, 0usize..3), 1..8),

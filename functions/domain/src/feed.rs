@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::{ICVP_FROM, MOST_DOSES};
 use crate::hygiene::{self, Placeholder};
 use crate::{
-    BirthDate, CertifiedName, INDONESIA_EAST, Identity, Nik, Passport, PersonName, PhoneNumber, Sex, Vaccine,
-    parse_date, parse_moment, vaccine_named,
+    BirthDate, CertifiedName, INDONESIA_EAST, Identity, IdentityData, Nik, Passport, PersonName, PhoneNumber,
+    Sex, Vaccine, parse_date, parse_moment, vaccine_named,
 };
 
 /// The longest field that a row may have, in characters. Far above any real one.
@@ -545,11 +545,7 @@ impl FeedRow {
             identity,
             name: PersonName::parse(&self.nama),
             birth_date: BirthDate::parse(self.tanggal_lahir.trim()).filter(is_precise),
-            sex: match self.jenis_kelamin.trim() {
-                "L" | "l" => Some(Sex::Male),
-                "P" | "p" => Some(Sex::Female),
-                _ => None,
-            },
+            sex: Sex::parse(&self.jenis_kelamin),
             phone: PhoneNumber::parse(&self.no_hp),
             dose_number: match filled(&self.dosis_ke) {
                 Some(number) => hygiene::integer_of_float(number)
@@ -581,20 +577,21 @@ impl FeedRow {
             return (Verdict::Retracted, Vec::new());
         }
 
-        let mut held = Vec::new();
-        let birth_day = dose.birth_date.and_then(BirthDate::to_day);
-        if let (Some(Identity::Nik(nik)), Some(birth_date)) = (&dose.identity, birth_day) {
-            if !nik.agrees_on_birth_date(birth_date) {
-                held.push(Reason::NikBirthDateMismatch);
-            }
-            if dose.sex.is_some_and(|sex| sex != nik.sex()) {
-                held.push(Reason::NikSexMismatch);
-            }
-        }
+        let held = IdentityData::of(&dose).map(|data| data.contradictions()).unwrap_or_default();
         if !held.is_empty() {
             return (Verdict::Held, held);
         }
+        self.judge_completeness(&dose)
+    }
 
+    /// Judges a row that is held as if there were no contradiction: verdict and reasons once its [`IdentityData`] are
+    /// confirmed.
+    pub fn judge_confirmed(&self) -> (Verdict, Vec<Reason>) {
+        self.judge_completeness(&self.dose())
+    }
+
+    /// Judges a row that is neither rejected nor held.
+    fn judge_completeness(&self, dose: &Dose) -> (Verdict, Vec<Reason>) {
         let mut missing = Vec::new();
         if dose.vaccine.is_none() {
             missing.push(Reason::VaccineMissing);
@@ -609,7 +606,7 @@ impl FeedRow {
             return (Verdict::Incomplete, missing);
         }
 
-        let unreachable = match (dose.phone, filled(&self.no_hp)) {
+        let unreachable = match (&dose.phone, filled(&self.no_hp)) {
             (Some(_), _) => Vec::new(),
             (None, None) => vec![Reason::PhoneMissing],
             (None, Some(_)) => vec![Reason::PhoneInvalid],
@@ -760,6 +757,21 @@ pub(crate) mod tests {
         );
         let incomplete = (Verdict::Incomplete, vec![FacilityMissing]);
         assert_eq!(judged(|row| (row.kode_faskes, row.nama_faskes) = Default::default()), incomplete);
+    }
+
+    #[test]
+    fn confirmed_row_is_judged_by_its_other_fields() {
+        use Reason::*;
+        let confirmed = |change: fn(&mut FeedRow)| {
+            let mut row = FeedRow { tanggal_lahir: "1990-01-24".into(), jenis_kelamin: "P".into(), ..row() };
+            change(&mut row);
+            assert_eq!(row.judge("2026-01-01T00:00:00Z".parse().unwrap()).0, Verdict::Held);
+            row.judge_confirmed()
+        };
+        assert_eq!(confirmed(|_| {}), (Verdict::Complete, vec![]));
+        assert_eq!(confirmed(|row| row.no_hp.clear()), (Verdict::Complete, vec![PhoneMissing]));
+        assert_eq!(confirmed(|row| row.no_hp = "021".into()), (Verdict::Complete, vec![PhoneInvalid]));
+        assert_eq!(confirmed(|row| row.batch.clear()), (Verdict::Incomplete, vec![BatchMissing]));
     }
 
     #[test]

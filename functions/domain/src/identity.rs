@@ -17,6 +17,17 @@ pub enum Sex {
     Female,
 }
 
+impl Sex {
+    /// Reads `L` or `P`, as feeds write them. `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim() {
+            "L" | "l" => Some(Sex::Male),
+            "P" | "p" => Some(Sex::Female),
+            _ => None,
+        }
+    }
+}
+
 /// A NIK (Nomor Induk Kependudukan): the 16 digits of an Indonesian identity card.
 ///
 /// Region 6 digits; then day, month and year of birth, 2 digits each, the day plus 40 for a woman; then a serial of 4
@@ -65,11 +76,15 @@ impl Nik {
 
     /// Whether day, month and two-digit year in the number are those of this date.
     pub fn agrees_on_birth_date(&self, birth_date: Date) -> bool {
+        let (day, month, year) = (birth_date.day(), birth_date.month(), birth_date.year());
+        self.encoded_birth_date() == (i16::from(day), i16::from(month), year.rem_euclid(100))
+    }
+
+    /// Day, month and two-digit year of birth as the number encodes them, without the 40 of a woman's day. Not every number
+    /// encodes a date that there is.
+    pub fn encoded_birth_date(&self) -> (i16, i16, i16) {
         let day = self.pair(6);
-        let day = if day > 40 { day - 40 } else { day };
-        day == i16::from(birth_date.day())
-            && self.pair(8) == i16::from(birth_date.month())
-            && self.pair(10) == birth_date.year().rem_euclid(100)
+        (if day > 40 { day - 40 } else { day }, self.pair(8), self.pair(10))
     }
 
     /// The sex that the number says.
@@ -176,6 +191,7 @@ mod tests {
         let woman = Nik::parse("7371016506829651").unwrap();
         assert!(woman.agrees_on_birth_date(date(1982, 6, 25)));
         assert_eq!(woman.sex(), Sex::Female);
+        assert_eq!(woman.encoded_birth_date(), (25, 6, 82));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //!    what to do next. Citizen, helpdesk and reports all read this one state machine.
 //! 4. [`ticket`]: the doses of a person make the tickets for their next ones.
 //! 5. [`correction`]: what a person says is wrong, what of it fits which dose, and what becomes of it.
+//! 6. [`IdentityData`]: data that rightly contradict their NIK, and which held rows their confirmation covers.
 //!
 //! Types that exist are valid ([`Nik`], [`PhoneNumber`], …): parse, don't validate. Personal types mask themselves in
 //! `Debug` and have no `Display`.
@@ -21,6 +22,7 @@ mod birth_date;
 mod case_number;
 mod catalogue;
 mod certificate_id;
+mod confirmation;
 pub mod correction;
 mod date;
 pub mod diagnosis;
@@ -42,6 +44,7 @@ pub use catalogue::{
     extend_catalogue, vaccine_named, vaccine_of_dcc, vaccine_of_icvp, vaccines,
 };
 pub use certificate_id::{READABLE, certificate_id_grouped, is_certificate_id};
+pub use confirmation::{HeldIdentity, IdentityData};
 pub use correction::{Asking, CaseState, Correction, Likeness, doses_counted_twice, likenesses};
 pub use date::{INDONESIA_EAST, INDONESIA_WEST, iso_date, parse_date, parse_moment};
 pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep, diagnose};

@@ -2,7 +2,8 @@
 
 use bukti_aws::{CaseFile, EvidenceStore, Login, MissingDose, NewCase};
 use bukti_domain::{
-    Asking, BirthDate, CaseNumber, Correction, PersonName, PhoneNumber, likenesses, parse_date, vaccine_named,
+    Asking, BirthDate, CaseNumber, Correction, Identity, PersonName, PhoneNumber, likenesses, parse_date,
+    vaccine_named,
 };
 use bukti_http::{Allowance, Caller, Failure, FailureResult, field, identity_field, json, read_json};
 use bukti_wire::{
@@ -38,12 +39,23 @@ impl Helpdesk {
             None | Some("") => Some(String::new()),
             Some(note) => field("note", note, written, &mut errors),
         };
+        if correction == Some(Correction::DataCorrectedByLaw) {
+            // Only a NIK encodes such data, and they are a full date.
+            if matches!(identity, Some(Identity::Passport(_))) {
+                errors.push(FieldError { field: "passport".to_owned(), code: "invalid".to_owned() });
+            } else if birth_date.is_some_and(|birth_date| birth_date.to_day().is_none()) {
+                errors.push(FieldError { field: "birth_date".to_owned(), code: "invalid".to_owned() });
+            }
+        }
         let about = correction.and_then(|correction| about(correction, &asked, &mut errors));
         let (Some(correction), Some(name), Some(identity), Some(birth_date), Some(note), Some((right, dose))) =
             (correction, name, identity, birth_date, note, about)
         else {
             return Err(Failure::fields(errors));
         };
+        if !errors.is_empty() {
+            return Err(Failure::fields(errors));
+        }
         self.guard.allow(caller, &Allowance::CASES, now).await?;
 
         let phone = PhoneNumber::parse(&login.account.phone).ok_or_else(|| {
@@ -53,7 +65,7 @@ impl Helpdesk {
         let right = match correction {
             Correction::Phone => phone.e164().to_owned(),
             Correction::Name => name.as_written().to_owned(),
-            Correction::BirthDate => birth_date.to_string(),
+            Correction::BirthDate | Correction::DataCorrectedByLaw => birth_date.to_string(),
             Correction::Identity => asked.nik.or(asked.passport).unwrap_or_default().trim().to_owned(),
             Correction::DoseNumber | Correction::DoseMissing => right,
         };

@@ -96,6 +96,7 @@ impl Helpdesk {
             officer: proposal.officer_name.clone(),
             at: proposal.at.as_second(),
             why: proposal.why.clone(),
+            confirmed_by: proposal.confirmed_by.clone(),
             dose: proposal.event.as_deref().map(dose_id),
             row: recorded(&proposal.row),
         });
@@ -325,13 +326,20 @@ impl Helpdesk {
                 None => None,
             };
             self.note(officer, Action::Granted, case, why, now).await?;
-            let step = self.cases.grant(case, officer, dose.as_ref(), &proposal.row, why, now).await?;
+            let step = match case.correction {
+                Correction::DataCorrectedByLaw => self.cases.confirm(case, officer, why, now).await?,
+                _ => self.cases.grant(case, officer, dose.as_ref(), &proposal.row, why, now).await?,
+            };
             return self.noted(officer, case, step, now).await;
         }
 
-        if asked.facility_word.as_deref().and_then(written).is_none() && !self.has_evidence(&file).await? {
+        let confirmed_by = asked.facility_word.as_deref().and_then(written);
+        if confirmed_by.is_none() && !self.has_evidence(&file).await? {
             return Err(Failure::new(ProblemCode::EvidenceMissing));
         }
+        // The audit has who confirmed it as well: it stands for the evidence.
+        let noted = confirmed_by.as_ref().map(|by| format!("{why} [{by}]"));
+        let noted = noted.as_deref().unwrap_or(why);
         let (dose, row) = match (case.correction, &file.dose, &asked.dose) {
             (Correction::DoseMissing, Some(missing), None) => {
                 let given = |field: &Option<String>| field.clone().unwrap_or_default();
@@ -356,6 +364,11 @@ impl Helpdesk {
             }
             (correction, _, Some(dose)) => {
                 let record = self.dose(&format!("E#{dose}")).await?;
+                if correction == Correction::DataCorrectedByLaw
+                    && record.person.as_deref() != Some(&case.person)
+                {
+                    return Err(Failure::fields(invalid("dose")));
+                }
                 let right = asked.right.as_deref().unwrap_or(&file.right);
                 let row = record.open(&self.aws.keys)?;
                 // A missing dose that is there under another number is moved to the person.
@@ -370,10 +383,11 @@ impl Helpdesk {
             _ => return Err(Failure::fields(invalid("dose"))),
         };
         let step = if case.correction.needs_approval() {
-            self.note(officer, Action::Proposed, case, why, now).await?;
-            self.cases.propose(case, officer, dose.as_ref(), row, why, now).await?
+            self.note(officer, Action::Proposed, case, noted, now).await?;
+            let reasons = (why, confirmed_by.as_deref());
+            self.cases.propose(case, officer, dose.as_ref(), row, reasons, now).await?
         } else {
-            self.note(officer, Action::Granted, case, why, now).await?;
+            self.note(officer, Action::Granted, case, noted, now).await?;
             self.cases.grant(case, officer, dose.as_ref(), &row, why, now).await?
         };
         self.noted(officer, case, step, now).await

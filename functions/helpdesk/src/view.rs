@@ -63,6 +63,7 @@ pub(crate) fn recorded(row: &FeedRow) -> RecordedDose {
         identity: identity.clone(),
         name: row.nama.clone(),
         birth_date: row.tanggal_lahir.clone(),
+        sex: row.jenis_kelamin.clone(),
         phone: row.no_hp.clone(),
         dose_number: row.dosis_ke.clone(),
         vaccine: row.vaksin.clone(),

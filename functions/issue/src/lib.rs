@@ -8,6 +8,11 @@
 //! before the record: a record always has its document. Of two at the same moment one record is written, and the
 //! document of the other is taken away.
 //!
+//! # Confirmed identities
+//!
+//! A confirmation of a person's data turns their held doses into complete ones, each of which then comes here as any other.
+//! A held dose that comes here is matched with the confirmations as well: one whose intake ended before it could do that.
+//!
 //! # Corrections
 //!
 //! A corrected dose gets a new version and with it a new certificate; those of earlier versions are superseded, which
@@ -40,8 +45,9 @@
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
-    Aws, CertificateRecord, Certificates, Claims, Counter, DocumentSigners, Documents, DoseRecord, Doses,
-    OpenError, Revocation, RevokeOutcome, Signers, SigningError, StoreError, WAY, each_record,
+    Aws, CertificateRecord, Certificates, Claims, ConfirmationRecord, Counter, DocumentSigners, Documents,
+    DoseRecord, Doses, OpenError, Revocation, RevokeOutcome, Signers, SigningError, StoreError, WAY,
+    each_record,
 };
 use std::sync::Arc;
 
@@ -52,12 +58,14 @@ use bukti_hcert::{CERTIFICATE_VALID_FOR, HcertError, Vaccination, seal, uvci};
 use jiff::Timestamp;
 
 /// The records of the stream that it is called for, as the template has them: doses that have or are to get a certificate, the
-/// register of signers, doses that may give up a claim, and doses whose certificates are void. AWS takes five patterns.
+/// register of signers with the confirmations of persons, doses that may give up a claim, doses whose certificates are void,
+/// and doses that are held. AWS takes five patterns.
 pub const PATTERNS: &[&str] = &[
     r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"certificate_id": {"S": [{"exists": true}]}}}}"#,
-    r#"{"dynamodb": {"Keys": {"pk": {"S": ["K#SIGNERS"]}}}}"#,
+    r#"{"dynamodb": {"Keys": {"pk": {"S": ["K#SIGNERS", {"prefix": "P#"}]}}}}"#,
     r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "OldImage": {"claim": {"S": [{"exists": true}]}}}}"#,
     r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"void_version": {"N": [{"exists": true}]}}}}"#,
+    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"verdict": {"S": ["held"]}}}}"#,
 ];
 
 /// Why the certificates of a retracted dose are revoked, in the trail of the helpdesk and in `bukti revoke`.
@@ -131,8 +139,16 @@ impl Issue {
             self.signers.forget();
             return Ok(None);
         }
+        if let Some(confirmation) = ConfirmationRecord::from_image(record.change.new_image.clone()) {
+            // The writes of the doses lead here again.
+            self.doses.confirm_all_held(&confirmation.pk).await?;
+            return Ok(None);
+        }
         let before = DoseRecord::from_image(record.change.old_image);
         let Some(dose) = DoseRecord::from_image(record.change.new_image) else { return Ok(None) };
+        if dose.verdict == Verdict::Held {
+            self.doses.confirm_held(dose.clone()).await?;
+        }
         self.release(before.as_ref(), &dose).await?;
         let is_known = |before: &DoseRecord| {
             before.certificate_id == dose.certificate_id

@@ -13,7 +13,7 @@ use crate::DoseStatus;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseRequest {
-    /// `phone`, `name`, `birth_date`, `identity`, `dose_number` or `dose_missing`.
+    /// `phone`, `name`, `birth_date`, `identity`, `dose_number`, `dose_missing` or `data_corrected_by_law`.
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "name"))]
     pub correction: String,
     /// Full name as on the identity card.
@@ -300,6 +300,8 @@ pub struct RecordedDose {
     pub name: String,
     /// Birth date.
     pub birth_date: String,
+    /// Sex, `L` or `P`; empty where none was registered.
+    pub sex: String,
     /// Phone.
     pub phone: String,
     /// Dose number.
@@ -405,6 +407,9 @@ pub struct CaseProposal {
     pub at: i64,
     /// Why.
     pub why: String,
+    /// Who at a facility or the civil registry confirmed it, where it was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_by: Option<String>,
     /// The id of the dose that would be rewritten; none where one is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dose: Option<String>,
@@ -425,7 +430,8 @@ pub struct CaseDecision {
     /// Why, or what is asked. The person reads it.
     #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
     pub why: String,
-    /// For `grant`: the id of the dose that is corrected; none where a missing one is made.
+    /// For `grant`: the id of the dose that is corrected; none where a missing one is made. For `data_corrected_by_law` a dose
+    /// of the person with the right sex: its data with the right birth date are confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 60))]
     pub dose: Option<String>,
@@ -441,7 +447,8 @@ pub struct CaseDecision {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 60))]
     pub facility_code: Option<String>,
-    /// For `grant`: who at the facility confirmed it. Without it, there must be evidence.
+    /// For `grant`: who at the facility confirmed it, or for `data_corrected_by_law` who at the civil registry (Dukcapil).
+    /// Without it, there must be evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 300))]
     pub facility_word: Option<String>,

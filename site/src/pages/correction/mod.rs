@@ -171,9 +171,13 @@ impl Desk {
             }
             Step::Person => {
                 let name = self.name.get_untracked();
+                // Only a NIK encodes birth date and sex.
+                let with_passport = self.wrongness() == Some(Wrongness::DataCorrectedByLaw)
+                    && self.identity.typed().1.is_some();
+                let refused = FieldProblem { field: Field::Passport, wrong: Wrong::Invalid };
                 let wrong = [
                     check(Field::Name, &name, PersonName::parse(&name)),
-                    self.identity.check(),
+                    self.identity.check().or(with_passport.then_some(refused)),
                     self.identity.birth_date(self.birth_date).err(),
                 ];
                 self.go_unless(wrong, if self.is_about_dose() { Step::Dose } else { Step::Last });

@@ -55,7 +55,7 @@ fn Question(
     }
 }
 
-/// What is wrong, of six things.
+/// What is wrong, of a list.
 #[component]
 pub fn What(
     /// The page's state.
@@ -90,8 +90,10 @@ pub fn AboutPerson(
     desk: Desk,
 ) -> impl IntoView {
     let form = desk.form;
+    let is_by_law = desk.wrongness() == Some(Wrongness::DataCorrectedByLaw);
+    let help = if is_by_law { "site.correction.person.law" } else { "site.correction.person.help" };
     view! {
-        <p>{tr("site.correction.person.help")}</p>
+        <p>{tr(help)}</p>
         <Question desk=desk>
             <TextField
                 field=Field::Name
@@ -177,8 +179,10 @@ pub fn LastQuestion(
     /// The page's state.
     desk: Desk,
 ) -> impl IntoView {
+    let is_by_law = desk.wrongness() == Some(Wrongness::DataCorrectedByLaw);
+    let help = if is_by_law { "site.correction.last.law" } else { "site.correction.last.help" };
     view! {
-        <p>{tr("site.correction.last.help")}</p>
+        <p>{tr(help)}</p>
         <Question desk=desk on="site.correction.send" busy="site.correction.sending">
             <EvidenceField evidence=desk.evidence busy=desk.form.busy />
             <TextArea
@@ -219,6 +223,8 @@ pub fn Sent(
             }
         })
     };
+    let is_by_law = desk.wrongness() == Some(Wrongness::DataCorrectedByLaw);
+    let granted = if is_by_law { "site.correction.sent.confirmed" } else { "site.correction.sent.granted" };
     let found =
         possible_match.then(|| view! { <p class="notice waiting">{tr("site.correction.sent.found")}</p> });
     view! {
@@ -231,7 +237,7 @@ pub fn Sent(
         <ul>
             <li>{tr("site.correction.sent.keep")}</li>
             <li>{tr_with("site.correction.sent.sms", move |_| vec![("sender", sender())])}</li>
-            <li>{tr("site.correction.sent.granted")}</li>
+            <li>{tr(granted)}</li>
         </ul>
         <button type="button" class="button" on:click=move |_| desk.to_cases()>
             {tr("site.correction.sent.cases")}

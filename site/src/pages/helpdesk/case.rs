@@ -3,6 +3,7 @@
 use bukti_wire::{CaseProposal, OfficerCase, Said};
 use leptos::prelude::*;
 
+use super::confirmation::ConfirmedBy;
 use super::decision::{Decision, DecisionForm};
 use super::dose::{DoseView, Recorded};
 use super::queue::opened;
@@ -236,6 +237,7 @@ fn Proposal(
     /// What is proposed.
     proposal: CaseProposal,
 ) -> impl IntoView {
+    let confirmed_by = proposal.confirmed_by.map(|who| view! { <ConfirmedBy who=who /> });
     let (officer, at) = (proposal.officer, proposal.at);
     let from = tr_with("site.console.case.proposed_by", move |locale| {
         vec![("officer", officer.clone()), ("moment", describe::moment_at(locale, at))]
@@ -246,6 +248,7 @@ fn Proposal(
                 <h2>{tr("site.console.case.proposal")}</h2>
                 <p>{from}</p>
                 <p class="written">{proposal.why}</p>
+                {confirmed_by}
                 <Recorded recorded=proposal.row />
             </div>
         </article>

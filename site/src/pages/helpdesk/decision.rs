@@ -1,10 +1,11 @@
 //! Granting, asking back, refusing.
 
-use bukti_domain::{CaseState, Correction};
+use bukti_domain::{CaseState, Correction, DiagnosisCode};
 use bukti_wire::{CaseDecision, OfficerCase, ProblemCode};
 use leptos::prelude::*;
 
 use super::case::{CaseDesk, News};
+use super::confirmation::Confirmation;
 use super::dose::name_of;
 use crate::api;
 use crate::components::{BusyButton, Choice, ErrorSummary, FailureNotice, RadioField, TextArea, TextField};
@@ -30,8 +31,10 @@ pub struct Decision {
     said: StoredValue<String>,
     /// What is being sent: `grant`, `ask_back` or `refuse`.
     doing: RwSignal<&'static str>,
-    dose: RwSignal<String>,
-    right: RwSignal<String>,
+    /// The id of the dose that is chosen.
+    pub dose: RwSignal<String>,
+    /// The right value.
+    pub right: RwSignal<String>,
     word: RwSignal<String>,
     batch: RwSignal<String>,
     facility_code: RwSignal<String>,
@@ -45,6 +48,11 @@ impl Decision {
         let chosen = match case.doses.as_slice() {
             _ if case.case.correction == Correction::DoseMissing && case.doses.is_empty() => NEW_DOSE,
             [only] if case.case.correction != Correction::DoseMissing => &only.id,
+            // Any of those that are held: usually all have the same data.
+            doses if case.case.correction == Correction::DataCorrectedByLaw => {
+                let held = doses.iter().find(|it| it.status.diagnosis.code == DiagnosisCode::DoseHeld);
+                held.map_or("", |dose| &dose.id)
+            }
             _ => "",
         };
         Self {
@@ -67,7 +75,7 @@ impl Decision {
     }
 
     /// Whether another officer's proposal is approved as it stands, tracked.
-    fn only_approves(self) -> bool {
+    pub fn only_approves(self) -> bool {
         self.approves && !self.anew.get()
     }
 
@@ -162,10 +170,15 @@ pub fn DecisionForm(
         decision.send("grant");
     };
     let notice = case.needs_approval.then(|| {
-        let key =
-            if decision.approves { "site.console.decide.approve_help" } else { "site.console.decide.second" };
+        let key = match decision.correction {
+            _ if decision.approves => "site.console.decide.approve_help",
+            Correction::DataCorrectedByLaw => "site.console.decide.confirm_second",
+            _ => "site.console.decide.second",
+        };
         view! { <p class="notice waiting">{tr(key)}</p> }
     });
+    let confirmation = (decision.correction == Correction::DataCorrectedByLaw)
+        .then(|| view! { <Confirmation decision=decision case=case.clone() /> });
     let case = StoredValue::new(case);
     let shows_fields = Memo::new(move |_| !decision.only_approves());
     let fields =
@@ -185,6 +198,7 @@ pub fn DecisionForm(
     view! {
         <h2>{tr("site.console.decide.title")}</h2>
         {notice}
+        {confirmation}
         <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
             <FailureNotice failure=form.failure busy=form.busy retry=again />
@@ -273,6 +287,10 @@ fn GrantFields(
             />
         }
     });
+    let word_label = match decision.correction {
+        Correction::DataCorrectedByLaw => "site.console.confirm.word",
+        _ => "site.field.facility_word.label",
+    };
     let makes_dose = Memo::new(move |_| decision.makes_dose());
     let of_new = move || {
         makes_dose.get().then(|| {
@@ -300,7 +318,7 @@ fn GrantFields(
         <TextField
             field=Field::FacilityWord
             form=form
-            label="site.field.facility_word.label"
+            label=word_label
             hint="site.field.facility_word.hint"
             value=decision.word
         />

@@ -3,6 +3,7 @@
 //! It is one address: whose case or record is on the screen stands neither there nor in what the browser keeps.
 
 mod case;
+mod confirmation;
 mod decision;
 mod dose;
 mod queue;

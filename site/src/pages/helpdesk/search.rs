@@ -1,7 +1,8 @@
 //! Looking for a person, by what a caller reads out.
 
-use bukti_domain::{CaseNumber, Identity, PhoneNumber};
-use bukti_wire::{PeopleFound, PersonFound, PersonQuery, ResendRequest};
+use bukti_domain::{BirthDate, CaseNumber, Identity, PhoneNumber};
+use bukti_locales::fill;
+use bukti_wire::{PeopleFound, Person, PersonFound, PersonQuery, RecordedDose, ResendRequest};
 use leptos::prelude::*;
 
 use super::dose::DoseView;
@@ -10,8 +11,9 @@ use super::{Access, Console};
 use crate::api;
 use crate::browser;
 use crate::components::{BusyButton, Choice, ErrorSummary, FailureNotice, RadioField, TextArea, TextField};
+use crate::describe;
 use crate::form::{Field, FieldProblem, Form, check};
-use crate::language::{tr, tr_with};
+use crate::language::{Language, tr};
 
 /// The heading of what was found.
 const FOUND: &str = "found";
@@ -195,6 +197,17 @@ pub fn SearchRoom(
     }
 }
 
+/// The person of a dose, as the account names people. `None` where the identity number cannot be read.
+fn holder_of(recorded: &RecordedDose) -> Option<Person> {
+    let identity = Identity::parse(&recorded.identity)?;
+    Some(Person {
+        id: recorded.identity.clone(),
+        name: recorded.name.clone(),
+        identity: identity.masked(),
+        birth_year: BirthDate::parse(recorded.birth_date.trim()).map(BirthDate::year),
+    })
+}
+
 /// The people, each with the doses and the cases.
 #[component]
 fn Found(
@@ -204,9 +217,23 @@ fn Found(
     people: Vec<PersonFound>,
 ) -> impl IntoView {
     let search = console.search;
+    let language = Language::current();
+    let first_doses = people.iter().filter_map(|person| person.doses.first());
+    let holders: Vec<Person> = first_doses.filter_map(|dose| holder_of(&dose.recorded)).collect();
+    let holders = StoredValue::new(holders);
     let none = people.is_empty().then(|| view! { <p>{tr("site.console.search.none")}</p> });
     let person = move |(at, person): (usize, PersonFound)| {
-        let title = tr_with("site.console.search.person", move |_| vec![("n", (at + 1).to_string())]);
+        let holder = person.doses.first().and_then(|dose| holder_of(&dose.recorded));
+        let title = move || {
+            let (locale, n) = (language.get(), (at + 1).to_string());
+            match &holder {
+                Some(holder) => {
+                    let person = holders.with_value(|all| describe::person(locale, holder, all));
+                    fill(locale, "site.console.search.named", &[("n", &n), ("person", &person)])
+                }
+                None => fill(locale, "site.console.search.person", &[("n", &n)]),
+            }
+        };
         let doses = person.doses.into_iter().map(|dose| {
             let id = dose.id.clone();
             view! {

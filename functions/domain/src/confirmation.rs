@@ -1,0 +1,153 @@
+//! Confirmed identities: people whose NIK rightly disagrees with their birth date or sex.
+//!
+//! A NIK stays for life in Indonesia, also where the birth date or the sex that it encodes was corrected by law
+//! (PP 40/2019). A row with the corrected data contradicts its NIK and is held, although it is right. Once two
+//! officers have confirmed the data of such a person, every row with exactly these data counts as if there were no
+//! contradiction:
+//!
+//! ```text
+//! row ── judge ──► held ──┬─ data not confirmed ──► held
+//!                         └─ data confirmed ──────► complete or incomplete, as the rest of the row says
+//! ```
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::{Dose, Identity, Nik, Reason, Sex, Verdict, parse_date};
+
+/// The data of a person that a NIK encodes as well, as a row or an officer states them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityData {
+    /// The identity number.
+    pub nik: Nik,
+    /// The birth date.
+    pub birth_date: Date,
+    /// The sex, where it was registered.
+    pub sex: Option<Sex>,
+}
+
+impl IdentityData {
+    /// The identity data of a dose. `None` where it has no readable NIK, or no birth date that is a full date.
+    pub fn of(dose: &Dose) -> Option<Self> {
+        let Some(Identity::Nik(nik)) = &dose.identity else { return None };
+        Some(Self { nik: nik.clone(), birth_date: dose.birth_date?.to_day()?, sex: dose.sex })
+    }
+
+    /// Identity data as a row writes them. `None` where NIK or birth date cannot be read.
+    pub fn parse(nik: &str, birth_date: &str, sex: &str) -> Option<Self> {
+        Some(Self { nik: Nik::parse(nik)?, birth_date: parse_date(birth_date.trim())?, sex: Sex::parse(sex) })
+    }
+
+    /// What the NIK encodes differently.
+    pub fn contradictions(&self) -> Vec<Reason> {
+        let mut found = Vec::new();
+        if !self.nik.agrees_on_birth_date(self.birth_date) {
+            found.push(Reason::NikBirthDateMismatch);
+        }
+        if self.sex.is_some_and(|sex| sex != self.nik.sex()) {
+            found.push(Reason::NikSexMismatch);
+        }
+        found
+    }
+
+    /// The data of the rows that a confirmation of these data covers: the same NIK and birth date, and the same sex or
+    /// none. Where no sex was registered, it is the one that the NIK encodes.
+    ///
+    /// Nothing else is covered: another birth date under the same NIK is still a contradiction.
+    pub fn covered(&self) -> [Self; 2] {
+        let with = |sex| Self { sex, ..self.clone() };
+        [with(Some(self.sex.unwrap_or(self.nik.sex()))), with(None)]
+    }
+
+    /// The data as an unambiguous text for a keyed digest. Personal.
+    pub fn content(&self) -> String {
+        let sex = match self.sex {
+            Some(Sex::Male) => "L",
+            Some(Sex::Female) => "P",
+            None => "",
+        };
+        [self.nik.digits(), &self.birth_date.to_string(), sex].join("\u{1f}")
+    }
+}
+
+/// What a held row becomes once its data are confirmed. Nothing in it is personal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldIdentity {
+    /// Keyed digest of the row's [`IdentityData`].
+    pub digest: String,
+    /// The verdict on the rest of the row.
+    pub verdict: Verdict,
+    /// The reasons of that verdict.
+    pub reasons: Vec<Reason>,
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    /// A man born on 24 January 1989, by his NIK.
+    fn data(birth_date: Date, sex: Option<Sex>) -> IdentityData {
+        IdentityData { nik: Nik::parse("3171012401896246").unwrap(), birth_date, sex }
+    }
+
+    #[test]
+    fn lists_contradictions_between_nik_and_data() {
+        use Reason::{NikBirthDateMismatch as Born, NikSexMismatch as OtherSex};
+        let born = date(1989, 1, 24);
+        for (data, expected) in [
+            (data(born, Some(Sex::Male)), &[][..]),
+            (data(born, None), &[]),
+            (data(date(1990, 1, 24), None), &[Born]),
+            (data(date(1989, 2, 24), Some(Sex::Male)), &[Born]),
+            (data(born, Some(Sex::Female)), &[OtherSex]),
+            (data(date(1989, 1, 25), Some(Sex::Female)), &[Born, OtherSex]),
+        ] {
+            assert_eq!(data.contradictions(), expected, "{:?} {:?}", data.birth_date, data.sex);
+        }
+    }
+
+    #[test]
+    fn reads_data_as_rows_write_them() {
+        let (nik, born) = ("3171012401896246", date(1990, 1, 24));
+        for (sex, expected) in [("L", Some(Sex::Male)), (" p ", Some(Sex::Female)), ("", None), ("X", None)] {
+            assert_eq!(IdentityData::parse(nik, "1990-01-24", sex), Some(data(born, expected)), "{sex}");
+        }
+        for (nik, born) in [("A1687353", "1990-01-24"), (nik, "1990"), (nik, "24-01-1990"), ("", "")] {
+            assert_eq!(IdentityData::parse(nik, born, "L"), None, "{nik} {born}");
+        }
+    }
+
+    #[test]
+    fn confirmation_covers_same_data_only() {
+        let (born, other) = (date(1990, 1, 24), date(1990, 1, 25));
+        let (male, female) = (Some(Sex::Male), Some(Sex::Female));
+        for (confirmed, row, is_covered) in [
+            (data(born, female), data(born, female), true),
+            (data(born, female), data(born, None), true),
+            (data(born, female), data(born, male), false),
+            (data(born, None), data(born, male), true),
+            (data(born, None), data(born, None), true),
+            (data(born, None), data(born, female), false),
+            (data(born, male), data(other, male), false),
+            (data(born, male), data(other, None), false),
+        ] {
+            assert_eq!(confirmed.covered().contains(&row), is_covered, "{confirmed:?} {row:?}");
+        }
+        let other_nik = IdentityData { nik: Nik::parse("3171012401896247").unwrap(), ..data(born, male) };
+        assert!(!data(born, male).covered().contains(&other_nik));
+    }
+
+    #[test]
+    fn digest_text_differs_for_different_data() {
+        let all = [
+            data(date(1990, 1, 24), None),
+            data(date(1990, 1, 24), Some(Sex::Male)),
+            data(date(1990, 1, 24), Some(Sex::Female)),
+            data(date(1990, 1, 25), None),
+        ];
+        let texts: std::collections::BTreeSet<_> = all.iter().map(IdentityData::content).collect();
+        assert_eq!(texts.len(), all.len());
+    }
+}

@@ -1,0 +1,199 @@
+//! What a case of data corrected by law confirms: what the NIK encodes beside the data, and which doses are issued then.
+
+use bukti_domain::{DiagnosisCode, IdentityData, Reason, Sex};
+use bukti_locales::{Locale, fill, text};
+use bukti_wire::{OfficerCase, OfficerDose, RecordedDose};
+use leptos::prelude::*;
+
+use super::decision::Decision;
+use crate::language::{Language, tr, tr_with};
+
+/// The data that would be confirmed: those of a dose, with this birth date.
+fn data_of(recorded: &RecordedDose, birth_date: &str) -> Option<IdentityData> {
+    IdentityData::parse(&recorded.identity, birth_date, &recorded.sex)
+}
+
+/// How many doses are held for these data, and are issued once they are confirmed.
+fn released(data: &IdentityData, doses: &[OfficerDose]) -> usize {
+    let covered = data.covered();
+    let is_held = |dose: &&OfficerDose| dose.status.diagnosis.code == DiagnosisCode::DoseHeld;
+    let data_of = |dose: &OfficerDose| data_of(&dose.recorded, &dose.recorded.birth_date);
+    doses.iter().filter(is_held).filter(|dose| data_of(dose).is_some_and(|it| covered.contains(&it))).count()
+}
+
+/// The birth date that a NIK encodes, whose century it does not say.
+fn encoded_birth_date(locale: Locale, (day, month, year): (i16, i16, i16)) -> String {
+    let key = format!("common.month_{month}");
+    // Not every number encodes a month that there is.
+    let month = if (1..=12).contains(&month) { text(locale, &key).to_owned() } else { month.to_string() };
+    let (day, year) = (day.to_string(), format!("{year:02}"));
+    fill(locale, "site.console.confirm.encoded_date", &[("day", &day), ("month", &month), ("year", &year)])
+}
+
+fn sex_name(locale: Locale, sex: Sex) -> String {
+    let key = match sex {
+        Sex::Male => "site.console.confirm.male",
+        Sex::Female => "site.console.confirm.female",
+    };
+    text(locale, key).to_owned()
+}
+
+/// What is compared, what the NIK encodes, what would be confirmed, and whether they differ.
+fn rows(locale: Locale, data: &IdentityData) -> [(&'static str, String, String, bool); 2] {
+    let differs = data.contradictions();
+    let sex = data.sex.map(|sex| sex_name(locale, sex));
+    [
+        (
+            "site.console.dose.birth_date",
+            encoded_birth_date(locale, data.nik.encoded_birth_date()),
+            bukti_locales::date(locale, data.birth_date),
+            differs.contains(&Reason::NikBirthDateMismatch),
+        ),
+        (
+            "site.console.dose.sex",
+            sex_name(locale, data.nik.sex()),
+            sex.unwrap_or_else(|| text(locale, "site.console.dose.blank").to_owned()),
+            differs.contains(&Reason::NikSexMismatch),
+        ),
+    ]
+}
+
+/// NIK and data side by side, and how many doses a grant issues.
+#[component]
+pub fn Confirmation(
+    /// What the officer fills in.
+    decision: Decision,
+    /// The case.
+    case: OfficerCase,
+) -> impl IntoView {
+    let language = Language::current();
+    let case = StoredValue::new(case);
+    let data = Memo::new(move |_| {
+        case.with_value(|case| match &case.proposal {
+            Some(proposal) if decision.only_approves() => data_of(&proposal.row, &proposal.row.birth_date),
+            _ => {
+                let dose = case.doses.iter().find(|dose| dose.id == *decision.dose.read())?;
+                data_of(&dose.recorded, &decision.right.read())
+            }
+        })
+    });
+    let row = move |(label, encoded, right, differs): (&str, String, String, bool), locale: Locale| {
+        let words = |key: &str| text(locale, key).to_owned();
+        let mark = differs.then(|| {
+            view! { <span class="badge waiting">{words("site.console.dose.differs")}</span> }
+        });
+        view! {
+            <div class="pair" class:differs=differs>
+                <dt>{words(label)} " " {mark}</dt>
+                <dd>
+                    <span class="hint">{words("site.console.confirm.nik")}</span>
+                    {encoded}
+                </dd>
+                <dd>
+                    <span class="hint">{words("site.console.confirm.right")}</span>
+                    {right}
+                </dd>
+            </div>
+        }
+    };
+    let comparison = move || {
+        let Some(data) = data.get() else {
+            return view! { <p>{tr("site.console.confirm.choose")}</p> }.into_any();
+        };
+        let has_contradiction = !data.contradictions().is_empty();
+        let count = case.with_value(|case| released(&data, &case.doses)).to_string();
+        let effect = move || match has_contradiction {
+            true => fill(language.get(), "site.console.confirm.releases", &[("n", &count)]),
+            false => text(language.get(), "site.console.confirm.agrees").to_owned(),
+        };
+        let rows = move || {
+            let locale = language.get();
+            rows(locale, &data).into_iter().map(|it| row(it, locale)).collect_view()
+        };
+        view! {
+            <dl class="beside">{rows}</dl>
+            <p role="status">{effect}</p>
+        }
+        .into_any()
+    };
+    view! {
+        <h3>{tr("site.console.confirm.title")}</h3>
+        {comparison}
+    }
+}
+
+/// Who confirmed what an officer proposes, where that was written down.
+#[component]
+pub fn ConfirmedBy(
+    /// Who.
+    who: String,
+) -> impl IntoView {
+    view! { <p>{tr_with("site.console.case.confirmed_by", move |_| vec![("who", who.clone())])}</p> }
+}
+
+#[cfg(test)]
+mod tests {
+    use bukti_wire::{Diagnosis, DoseStatus};
+
+    use super::*;
+
+    fn dose(birth_date: &str, sex: &str, code: DiagnosisCode) -> OfficerDose {
+        let mut diagnosis = Diagnosis::from(bukti_domain::diagnosis::not_received());
+        diagnosis.code = code;
+        OfficerDose {
+            id: String::new(),
+            recorded: RecordedDose {
+                identity: "3171012401896246".into(),
+                name: "Iwan".into(),
+                birth_date: birth_date.into(),
+                sex: sex.into(),
+                phone: String::new(),
+                dose_number: "1".into(),
+                vaccine: String::new(),
+                batch: String::new(),
+                vaccination_date: String::new(),
+                facility: String::new(),
+            },
+            status: DoseStatus {
+                dose_number: Some(1),
+                disease: None,
+                vaccine: None,
+                vaccination_date: None,
+                facility: None,
+                diagnosis,
+                issued_on: None,
+                phone_hint: None,
+            },
+            certificate: None,
+            trail: Vec::new(),
+            likenesses: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn counts_held_doses_with_the_same_data() {
+        let held = DiagnosisCode::DoseHeld;
+        let doses = [
+            dose("1990-01-24", "L", held),
+            dose("1990-01-24", "", held),
+            dose("1990-01-24", "P", held),
+            dose("1990-01-25", "L", held),
+            dose("1989-01-24", "L", DiagnosisCode::CertificateIssued),
+        ];
+        let released = |right: &str| released(&data_of(&doses[0].recorded, right).unwrap(), &doses);
+        assert_eq!(released("1990-01-24"), 2);
+        assert_eq!(released(" 1990-01-25 "), 1);
+        assert_eq!(released("1991-01-24"), 0);
+        assert!(data_of(&doses[0].recorded, "1990").is_none());
+    }
+
+    #[test]
+    fn shows_what_the_nik_encodes() {
+        let data = data_of(&dose("1990-01-24", "P", DiagnosisCode::DoseHeld).recorded, "1990-01-24").unwrap();
+        let [born, sex] = rows(Locale::En, &data);
+        assert_eq!(born.1, "24 January, year ending in 89");
+        assert_eq!((&*born.2, born.3), ("24 January 1990", true));
+        assert_eq!((&*sex.1, &*sex.2, sex.3), ("male (L)", "female (P)", true));
+        assert_eq!(encoded_birth_date(Locale::En, (1, 13, 5)), "1 13, year ending in 05");
+    }
+}
