@@ -479,9 +479,10 @@ impl FeedRow {
             let is_empty = match COLUMNS[at] {
                 "nama" => false,
                 "no_hp" => placeholder == Some(Placeholder::Machine),
-                // A wrong number, which is refused, while an international certificate needs none.
-                "dosis_ke" => placeholder.is_some() && !field.contains('0'),
-                _ => placeholder.is_some(),
+                // An event may have the number 0, and a dose number of 0 is wrong, while an international certificate needs
+                // none at all.
+                "event_id" | "dosis_ke" => placeholder.is_some(),
+                _ => placeholder.is_some() || hygiene::is_zero(field),
             };
             if is_empty {
                 *field = Cow::Borrowed("");

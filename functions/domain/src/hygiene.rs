@@ -72,8 +72,13 @@ pub enum Placeholder {
     Typed,
 }
 
+/// Whether a cleaned text is nothing but zeros (`0`, `000`, `0.0`), which stand for an empty field where zero is not a value.
+pub fn is_zero(text: &str) -> bool {
+    text.contains('0') && text.chars().all(|character| matches!(character, '0' | '.' | ','))
+}
+
 /// Whether a cleaned text stands for an empty field, and who writes such a one. The list is the data file
-/// `placeholders.json`; zeros alone (`0`, `000`, `0.0`) count as typed, so ask only where zero is not a value.
+/// `placeholders.json`.
 ///
 /// ```
 /// use bukti_domain::hygiene::{Placeholder, is_placeholder};
@@ -82,10 +87,6 @@ pub enum Placeholder {
 /// assert_eq!(is_placeholder("B123"), None);
 /// ```
 pub fn is_placeholder(text: &str) -> Option<Placeholder> {
-    let zero = text.contains('0') && text.chars().all(|character| matches!(character, '0' | '.' | ','));
-    if zero {
-        return Some(Placeholder::Typed);
-    }
     placeholders().get(&text.to_lowercase()).copied()
 }
 
@@ -267,12 +268,16 @@ mod tests {
         for text in ["null", "N/A", "NaN", "None", "#N/A", "\\N", "UNKNOWN"] {
             assert_eq!(is_placeholder(text), Some(Placeholder::Machine), "{text}");
         }
-        for text in ["-", "--", "Tidak Ada", "tidak diketahui", "0", "0000", "0.0", "KOSONG"] {
+        for text in ["-", "--", "Tidak Ada", "tidak diketahui", "KOSONG"] {
             assert_eq!(is_placeholder(text), Some(Placeholder::Typed), "{text}");
         }
         for text in ["", "B123", "???", "Nona", "10", "-5", "08"] {
             assert_eq!(is_placeholder(text), None, "{text}");
         }
+        assert_eq!(
+            ["0", "0000", "0.0", "0,0", "10", "-0", ""].map(is_zero),
+            [true, true, true, true, false, false, false]
+        );
         assert!(placeholders().keys().all(|text| *text == text.to_lowercase() && clean(text) == *text));
     }
 

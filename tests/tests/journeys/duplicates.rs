@@ -66,7 +66,7 @@ fn second_event_of_a_dose_is_reported_as_duplicate_of_the_first() {
     let key = key(&app);
     assert_eq!(app.import(&[dose("FACILITY")])[&2], issued());
     let second = FeedRow { no_hp: OTHER.into(), batch: "B2".into(), ..dose("HUB") };
-    let answer = send(&app, &key, "text/csv", &csv(&[second.clone()]));
+    let answer = send(&app, &key, "text/csv", &csv(std::slice::from_ref(&second)));
     let row = &answer["rows"][0];
     assert_eq!(
         (&row["outcome"], &row["reasons"], &row["duplicate_of"]),
@@ -77,7 +77,7 @@ fn second_event_of_a_dose_is_reported_as_duplicate_of_the_first() {
     assert_eq!(app.messages_to(OTHER), [], "the phone of the first event counts");
     assert_eq!(codes(&app), ["certificate_issued"]);
     // Sent again, it is answered the same.
-    assert_eq!(send(&app, &key, "text/csv", &csv(&[second.clone()])), answer);
+    assert_eq!(send(&app, &key, "text/csv", &csv(std::slice::from_ref(&second))), answer);
 
     // A correction of the duplicate changes nothing.
     let corrected = FeedRow { sent_at: SECOND.into(), nama: "Iwan Purnama".into(), ..second };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 fn payload(app: &TestApp, qr_text: &str) -> Value {
     let said = app.bukti(&["verify", "--json", qr_text]);
-    serde_json::from_str::<Value>(&said.out).unwrap_or_else(|_| panic!("{}", said.err))["payload"].clone()
+    serde_json::from_str::<Value>(&said.out).expect(&said.err)["payload"].clone()
 }
 
 #[test]

@@ -25,9 +25,8 @@ fn certificates(app: &TestApp, cookie: &str) -> Vec<(String, Value, String)> {
         .map(|certificate| {
             let text = certificate["qr_text"].as_str().unwrap();
             let said = app.bukti(&["verify", "--json", text]);
-            let payload: Value = serde_json::from_str::<Value>(&said.out)
-                .unwrap_or_else(|_| panic!("{}", said.err))["payload"]["v"][0]
-                .clone();
+            let payload: Value =
+                serde_json::from_str::<Value>(&said.out).expect(&said.err)["payload"]["v"][0].clone();
             let signed = format!("{}/{}", payload["dn"], payload["sd"]);
             (signed, certificate["doses_in_series"].clone(), text.to_owned())
         })
