@@ -87,7 +87,7 @@ RIGHT = {
 }
 
 
-@schemathesis.serializer("text/csv", "application/x-ndjson", "application/fhir+json")
+@schemathesis.serializer("text/csv", "application/x-ndjson", "application/fhir+json", "application/fhir+ndjson")
 def as_it_is(context, value):
     return value if isinstance(value, (str, bytes)) else json.dumps(value)
 

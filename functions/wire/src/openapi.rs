@@ -122,7 +122,7 @@ operations! {
     send_doses: post "/api/intake/doses", "intake", "Send doses, at most 1,000 in 1 MiB; what is larger is dropped as a file. FHIR is answered with an OperationOutcome, also where it is refused. The same may be sent again and is answered the same",
         bodies (
             description = "CSV with a header; NDJSON, an object of the CSV's columns on each line; or FHIR R4 or R5: a Bundle of Immunization and Patient (one of the type transaction is kept as a whole or not at all), one Immunization, or Bulk Data NDJSON",
-            content((String = "text/csv"), (String = "application/x-ndjson"), (Value = "application/fhir+json"))
+            content((String = "text/csv"), (String = "application/x-ndjson"), (Value = "application/fhir+json"), (String = "application/fhir+ndjson"))
         ),
         key (("api_key" = [])),
         answers (status = 200, content((DosesAnswer = "application/json"), (Value = "application/fhir+json"))), problems [401, 403, 413, 415, 422, 429];

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bukti_aws::JobRecord;
 use bukti_domain::FeedRow;
 use bukti_tests::caller::Raw;
 use bukti_tests::{TestApp, bundle, csv, dose, dose_for, ndjson, retraction};
@@ -227,8 +228,8 @@ fn fhir_that_cannot_be_read_is_answered_in_english_with_its_code() {
     let headers = [("authorization", "Bearer bk_x"), ("content-type", FHIR), ("accept-language", "id")];
     let refused = app.caller().send("POST", "/api/intake/doses", &headers, &whole).json();
     assert_eq!(refused["issue"][0]["details"]["coding"][0]["code"], "api_key_wrong");
-    assert!(refused["issue"][0]["diagnostics"].as_str().unwrap().is_ascii());
-    assert_ne!(refused["issue"][0]["diagnostics"], refused["issue"][0]["details"]["text"]);
+    let english = bukti_locales::text(bukti_locales::Locale::En, "problems.api_key_wrong.detail");
+    assert_eq!(refused["issue"][0]["diagnostics"], english);
 }
 
 /// A sender may change from Bundles to single resources and Bulk Data: an event stays the event that it is.
@@ -288,6 +289,29 @@ fn fhir_without_a_time_was_sent_when_it_was_received() {
     assert_eq!(send(&app, &key, FHIR, &file).body, first.body);
     app.settle();
     assert_eq!(app.messages().len(), 1);
+}
+
+/// A request that broke off before its answer has left its job behind: sent again, its rows are those of the first time.
+#[test]
+fn fhir_without_a_time_keeps_the_time_of_an_interrupted_request() {
+    let app = TestApp::start();
+    let key = key(&app, ["--hub", "satudata"]);
+    let mut file: Value = serde_json::from_slice(&bundle(&[dose("E1")])).unwrap();
+    file["entry"][0]["resource"].as_object_mut().unwrap().remove("meta");
+    let file = file.to_string().into_bytes();
+    let received_at = "2026-01-02T03:04:05Z".parse().unwrap();
+    let (sent, hub) = (file.clone(), bukti_aws::Sender::Hub("satudata".to_owned()));
+    app.with_aws(async |aws| {
+        let job = bukti_aws::Senders::new(&aws).job(&hub, &sent);
+        let begun = JobRecord { sender: Some(hub.clone()), updated_at: received_at, ..JobRecord::default() };
+        bukti_aws::Jobs::new(&aws).begin(&job, begun).await.unwrap();
+    });
+    assert_eq!(send(&app, &key, FHIR, &file).status, 200);
+    app.with_aws(async |aws| {
+        let dose = bukti_aws::Doses::new(&aws).of_event(&aws.keys.event("E1")).await.unwrap().unwrap();
+        let sent_at: Vec<_> = dose.history.versions().iter().map(|version| version.sent_at).collect();
+        assert_eq!(sent_at, [received_at]);
+    });
 }
 
 #[test]
