@@ -210,7 +210,7 @@ mod tests {
             digest: digest.to_owned(),
             verdict,
             reasons: match verdict {
-                Verdict::Complete | Verdict::Retracted => vec![],
+                Verdict::Complete => vec![],
                 Verdict::Incomplete => vec![Reason::BatchMissing],
                 Verdict::Held => vec![Reason::NikSexMismatch],
                 Verdict::Rejected => vec![Reason::NikMalformed],

@@ -142,6 +142,7 @@ mod tests {
         diagnosis.code = code;
         OfficerDose {
             id: String::new(),
+            duplicate_of: None,
             recorded: RecordedDose {
                 identity: "3171012401896246".into(),
                 name: "Iwan".into(),
