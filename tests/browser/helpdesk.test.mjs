@@ -96,8 +96,9 @@ let people = 0;
 /** Somebody with a first dose, and the changes to what was recorded of them. */
 function somebody(wrong = {}) {
   people += 1;
-  // Each has a name of their own: who shares it and the birth date is found as somebody alike.
-  const family = `Kartika${String.fromCharCode(96 + people)}`;
+  // Each has a name of their own: who shares it and the birth date is found as somebody alike. After a consonant: `aa` and `ae`
+  // are one letter to that search.
+  const family = `Kartik${String.fromCharCode(96 + people)}`;
   const person = { nik: `317101640189${9000 + people}`, nama: `Sri Wahyuni ${family}`, no_hp: `0812000092${String(people).padStart(2, "0")}` };
   const changes = wrong.nama ? { nama: `${wrong.nama} ${family}` } : {};
   sendDoses(dose({ ...person, event_id: `C${people}`, ...changes }));
