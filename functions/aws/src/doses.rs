@@ -77,7 +77,7 @@ pub struct DoseRecord {
     /// Why this version of the phone has an SMS, where that is not for a first dose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms: Option<SmsReason>,
-    /// When an admin last had whoever reads the table's stream look at it again.
+    /// When an admin, or `issue` for a retraction, last had whoever reads the table's stream look at it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_at: Option<Timestamp>,
     /// The row that counts, sealed; of a retracted event the row that [`History::shown`] names.

@@ -85,6 +85,8 @@ enum IssueError {
     Document(#[from] DocumentError),
     #[error("a dose that is complete lacks something")]
     Incomplete,
+    #[error("a dose was changed meanwhile; the record is retried")]
+    Changed,
 }
 
 /// The function with what it may do.
@@ -188,6 +190,9 @@ impl Issue {
     ) -> Result<(), IssueError> {
         let keys = &self.aws.keys;
         let latest = latest.unwrap_or(dose);
+        if latest.verdict == Verdict::Retracted && dose.verdict != Verdict::Retracted {
+            self.announce_retraction(dose, latest, now).await?;
+        }
         if latest.certificate_id.is_none() {
             let revocation = match &latest.superseded_by {
                 Some(by) => Revocation::Superseded(by),
@@ -200,6 +205,23 @@ impl Issue {
         superseded.retain(|id| *id != current);
         self.revoke(superseded, Revocation::Superseded(&current), now).await?;
         self.recount(dose).await
+    }
+
+    /// Has `notify` look at a dose again that was retracted before this certificate was put: when it looked at the
+    /// retraction, there may have been no certificate to tell of. Before the certificate is revoked, so that a worker that
+    /// dies here does both again.
+    async fn announce_retraction(
+        &self,
+        dose: &DoseRecord,
+        latest: &DoseRecord,
+        now: Timestamp,
+    ) -> Result<(), IssueError> {
+        let Some(id) = &dose.certificate_id else { return Ok(()) };
+        let certificate = self.certificates.of_id(id).await?;
+        if certificate.is_none_or(|certificate| certificate.revoked_at.is_some()) {
+            return Ok(());
+        }
+        if self.doses.bring_again(latest, now).await? { Ok(()) } else { Err(IssueError::Changed) }
     }
 
     async fn revoke(

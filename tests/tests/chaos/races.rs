@@ -150,8 +150,14 @@ fn dose_retracted_while_its_certificate_is_printed_has_no_valid_certificate() {
     let status = app.status("Iwan Ibrahim Purnomo", "3171012401896246");
     assert_eq!(status.body["doses"][0]["diagnosis"]["code"], "dose_retracted");
     assert!(codes(&app).iter().all(|code| code == "link_dead"), "{:?}", app.messages());
+    let told = app.messages_to(PHONE).into_iter().filter(|sms| sms.text.contains("menarik")).count();
+    assert_eq!(told, 1, "{:?}", app.messages());
     let lacks = ["deadletters", "list", "--by-table", "--older-than", "0s"];
-    assert_eq!(app.bukti_well(&lacks), "", "no certificate is left that is not revoked");
+    assert_eq!(
+        app.bukti_well(&lacks),
+        "",
+        "no certificate is left that is not revoked, and no SMS is missing"
+    );
     let revoked = app.bukti_well(&["trust", "publish"]);
     assert!(revoked.contains("revoked certificates 1,"), "{revoked}");
 }
