@@ -17,7 +17,7 @@ use serde_bytes::ByteBuf;
 use crate::accounts::account_key;
 use crate::confirmations::{ConfirmationRecord, Confirmations};
 use crate::doses::{DoseRecord, Doses, Rewrite};
-use crate::table::{self, Table, from_item, n, to_item};
+use crate::table::{self, Table, from_item, to_item};
 use crate::{Aws, Keys, Officer, Rate, Rates, StoreError, Taken};
 
 const SK: &str = "CASE";
@@ -522,8 +522,9 @@ impl Cases {
         self.step(case, CaseState::AwaitingApproval, &file, Vec::new(), now).await
     }
 
-    /// Grants a case that rewrites a dose: the dose says from now on what this row says, its links are dead, and whoever reads the table's stream
-    /// makes the certificate and sends the SMS. All of it or nothing.
+    /// Grants a case that rewrites a dose, all or nothing: the dose says from now on what this row
+    /// says, its links are dead, and whoever reads the table's stream makes the certificate and sends
+    /// the SMS.
     ///
     /// # Errors
     ///
@@ -575,9 +576,7 @@ impl Cases {
             return Ok(Step::Overtaken);
         };
         let Some(data) = self.data_to_confirm(case, &proposal.row) else { return Ok(Step::Contradiction) };
-        let by = (&*proposal.officer, &*officer.id);
-        let record = ConfirmationRecord::new(&case.person, &data, &case.pk, by, now, &self.keys)?;
-        let Some(record) = record else { return Ok(Step::Contradiction) };
+        let record = ConfirmationRecord::new(&case.person, &data, &case.pk, now, &self.keys);
         file.decision = Some(Decision {
             granted: true,
             officer_name: officer.name.clone(),
@@ -652,9 +651,7 @@ impl Cases {
         next: &CaseRecord,
         more: Vec<TransactWriteItem>,
     ) -> Result<bool, StoreError> {
-        let revision = [(":revision", n(case.revision))];
-        let mut all =
-            vec![self.table.putting(to_item(&next.pk, SK, next)?, "revision = :revision", &revision)?];
+        let mut all = vec![self.table.putting_at(case.revision, to_item(&next.pk, SK, next)?)?];
         if next.state.is_decided() {
             all.push(self.table.deleting(QUEUE, &next.queue_key())?);
         }

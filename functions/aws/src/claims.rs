@@ -22,10 +22,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 
 use crate::doses::{self, DoseRecord};
-use crate::table::{RACES, Table, Written, from_item, key, n, to_item};
+use crate::table::{RACES, Table, Written, from_item, key, to_item};
 use crate::{Aws, Keys, StoreError};
 
 const SK: &str = "CLAIM";
@@ -155,11 +156,8 @@ impl Claims {
                     let promoted = before.promoted(&self.keys)?;
                     let next = known.next(promoted.pk.clone(), waiting.clone());
                     writes.push(self.putting(&known, &next)?);
-                    writes.push(self.table.putting(
-                        to_item(&promoted.pk, doses::SK, &promoted)?,
-                        "revision = :revision",
-                        &[(":revision", n(before.revision))],
-                    )?);
+                    let item = to_item(&promoted.pk, doses::SK, &promoted)?;
+                    writes.push(self.table.putting_at(before.revision, item)?);
                     promoted.certificate_id
                 }
                 (None, Some(asking)) => {
@@ -167,8 +165,7 @@ impl Claims {
                     asking.certificate_id.clone()
                 }
                 (None, None) => {
-                    let values = [(":revision", n(known.revision))];
-                    writes.push(self.table.deleting_if(claim, SK, "revision = :revision", &values)?);
+                    writes.push(self.table.deleting_at(known.revision, claim, SK)?);
                     None
                 }
             };
@@ -179,17 +176,9 @@ impl Claims {
                         return Ok(());
                     }
                     let evicted = dose.evicted(certificate_id);
-                    let values = [(":revision", n(dose.revision))];
-                    self.table.putting(
-                        to_item(event, doses::SK, &evicted)?,
-                        "revision = :revision",
-                        &values,
-                    )?
+                    self.table.putting_at(dose.revision, to_item(event, doses::SK, &evicted)?)?
                 }
-                Some(dose) => {
-                    let values = [(":revision", n(dose.revision))];
-                    self.table.checking(event, doses::SK, "revision = :revision", &values)?
-                }
+                Some(dose) => self.table.checking_at(dose.revision, event, doses::SK)?,
                 None => self.table.checking(event, doses::SK, "attribute_not_exists(pk)", &[])?,
             });
             if self.table.transact(writes).await? {
@@ -228,10 +217,8 @@ impl Claims {
         dose: &DoseRecord,
         next: &DoseRecord,
     ) -> Result<bool, StoreError> {
-        let values = [(":revision", n(dose.revision))];
         let item = to_item(&next.pk, doses::SK, next)?;
-        let mut writes = vec![self.table.putting(item, "revision = :revision", &values)?];
-        let values = [(":revision", n(claim.revision))];
+        let mut writes = vec![self.table.putting_at(dose.revision, item)?];
         writes.push(if claim.waiting.contains(&dose.pk) {
             // Written all the same, so that a release that would take it off the list at this moment fails.
             self.putting(claim, &claim.next(claim.owner.clone(), claim.waiting.clone()))?
@@ -239,24 +226,17 @@ impl Claims {
             let waiting = claim.waiting.iter().chain([&dose.pk]).cloned().collect();
             self.putting(claim, &claim.next(claim.owner.clone(), waiting))?
         } else {
-            self.table.checking(&claim.pk, SK, "revision = :revision", &values)?
+            self.table.checking_at(claim.revision, &claim.pk, SK)?
         });
         self.table.transact(writes).await
     }
 
-    fn putting(
-        &self,
-        before: &ClaimRecord,
-        next: &ClaimRecord,
-    ) -> Result<aws_sdk_dynamodb::types::TransactWriteItem, StoreError> {
-        let values = [(":revision", n(before.revision))];
-        self.table.putting(to_item(&next.pk, SK, next)?, "revision = :revision", &values)
+    fn putting(&self, before: &ClaimRecord, next: &ClaimRecord) -> Result<TransactWriteItem, StoreError> {
+        self.table.putting_at(before.revision, to_item(&next.pk, SK, next)?)
     }
 
     async fn put(&self, before: &ClaimRecord, next: &ClaimRecord) -> Result<bool, StoreError> {
-        let values = [(":revision", n(before.revision))];
-        let item = to_item(&next.pk, SK, next)?;
-        let written = self.table.put_if(item, "revision = :revision", &values).await?;
+        let written = self.table.put_at(before.revision, to_item(&next.pk, SK, next)?).await?;
         Ok(matches!(written, Written::Done))
     }
 

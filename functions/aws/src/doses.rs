@@ -165,12 +165,12 @@ impl Incoming {
             facility: None,
             row,
         };
-        Some(incoming.with_certificate(keys))
+        Some(incoming.with_certificate(dose, keys))
     }
 
     /// The same with what its certificate shows and which dose that is, where the row is complete.
-    fn with_certificate(self, keys: &Keys) -> Self {
-        let complete = self.row.dose().complete().filter(|_| self.version.verdict == Verdict::Complete);
+    fn with_certificate(self, dose: Dose, keys: &Keys) -> Self {
+        let complete = dose.complete().filter(|_| self.version.verdict == Verdict::Complete);
         let Some(dose) = complete else { return self };
         Self {
             certificate_digest: certificate_digest(&dose, keys),
@@ -185,7 +185,7 @@ impl Incoming {
         let held = self.version.held.as_ref().filter(|held| covered.contains(&held.digest))?;
         let version =
             Version { verdict: held.verdict, reasons: held.reasons.clone(), ..self.version.clone() };
-        Some(Self { version, ..self.clone() }.with_certificate(keys))
+        Some(Self { version, ..self.clone() }.with_certificate(self.row.dose(), keys))
     }
 
     /// The same, from this sender.
@@ -408,8 +408,7 @@ impl DoseRecord {
     }
 
     /// The dose after a correction that counts from now on; its links are dead, its certificate is made anew, and its phone is
-    /// told. `None` where nothing
-    /// would change.
+    /// told. `None` where nothing would change.
     fn rewritten(
         record: Option<&DoseRecord>,
         row: FeedRow,
@@ -593,11 +592,7 @@ impl Doses {
             let item = to_item(&next.pk, SK, &next)?;
             let written = match &known {
                 None => self.table.put_if(item, "attribute_not_exists(pk)", &[]).await?,
-                Some(known) => {
-                    self.table
-                        .put_if(item, "revision = :revision", &[(":revision", n(known.revision))])
-                        .await?
-                }
+                Some(known) => self.table.put_at(known.revision, item).await?,
             };
             known = match written {
                 Written::Done => {
@@ -673,9 +668,8 @@ impl Doses {
         }
         for _ in 0..RACES {
             let Some(next) = record.confirmed(covered, &self.keys)? else { return Ok(()) };
-            let values = [(":revision", n(record.revision))];
             let item = to_item(&next.pk, SK, &next)?;
-            record = match self.table.put_if(item, "revision = :revision", &values).await? {
+            record = match self.table.put_at(record.revision, item).await? {
                 // The claim is acquired before a certificate is issued.
                 Written::Done => return Ok(()),
                 Written::Refused(Some(item)) => from_item(item, "dose")?,
@@ -715,9 +709,7 @@ impl Doses {
         let item = to_item(&next.pk, SK, next)?;
         let writing = match record {
             None => self.table.putting(item, "attribute_not_exists(pk)", &[])?,
-            Some(record) => {
-                self.table.putting(item, "revision = :revision", &[(":revision", n(record.revision))])?
-            }
+            Some(record) => self.table.putting_at(record.revision, item)?,
         };
         Ok((next.pk.clone(), writing))
     }
@@ -735,9 +727,12 @@ impl Doses {
             sms: Some(SmsReason::Resent),
             ..record.clone()
         };
-        let values = [(":revision", n(record.revision))];
-        let written =
-            self.table.put_if(to_item(&next.pk, SK, &next)?, "revision = :revision", &values).await?;
+        self.replace(record, &next).await
+    }
+
+    /// Writes the next revision of a dose; `false` where it was changed concurrently.
+    async fn replace(&self, record: &DoseRecord, next: &DoseRecord) -> Result<bool, StoreError> {
+        let written = self.table.put_at(record.revision, to_item(&next.pk, SK, next)?).await?;
         Ok(matches!(written, Written::Done))
     }
 
@@ -767,10 +762,7 @@ impl Doses {
             certificate_version,
             ..record.clone()
         };
-        let item = to_item(&next.pk, SK, &next)?;
-        let written =
-            self.table.put_if(item, "revision = :revision", &[(":revision", n(record.revision))]).await?;
-        Ok(matches!(written, Written::Done))
+        self.replace(record, &next).await
     }
 
     /// The doses with this name and birth date, whatever number they are under; at most twenty.

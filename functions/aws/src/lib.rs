@@ -84,7 +84,7 @@ pub use cases::{
 pub use certificates::{CertificateRecord, Certificates, Revocation, RevokeOutcome, parse_certificate_id};
 pub use claims::Claims;
 pub use clients::{Aws, ConnectError, Endpoint, s3_client};
-pub use confirmations::{ConfirmationRecord, ConfirmedIdentity};
+pub use confirmations::ConfirmationRecord;
 pub use documents::{Copies, Documents, EvidenceStore};
 pub use doses::{DoseRecord, Doses, Incoming, PersonRecords, Reported, SmsReason};
 pub use downloads::{DownloadFacts, DownloadRecord, Downloads};

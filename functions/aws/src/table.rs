@@ -15,6 +15,9 @@ use serde::de::DeserializeOwned;
 /// How often a write is tried again when another came between.
 pub(crate) const RACES: usize = 50;
 
+/// The condition of an optimistic lock; its value is [`at`].
+const AT_REVISION: &str = "revision = :revision";
+
 const INCOMPLETE: StoreError = StoreError::Corrupt("a transaction lacks something");
 
 /// An item of the table.
@@ -88,6 +91,10 @@ pub(crate) fn to_item<T: Serialize>(pk: &str, sk: &str, record: &T) -> Result<It
 /// A record of an item.
 pub(crate) fn from_item<T: DeserializeOwned>(item: Item, what: &'static str) -> Result<T, StoreError> {
     serde_dynamo::from_item(item).map_err(|_| StoreError::Corrupt(what))
+}
+
+fn at(revision: u32) -> [(&'static str, AttributeValue); 1] {
+    [(":revision", n(revision))]
 }
 
 fn named(values: &[(&str, AttributeValue)]) -> Option<Item> {
@@ -185,6 +192,11 @@ impl Table {
                 _ => Err(StoreError::from_sdk(error)),
             },
         }
+    }
+
+    /// Replaces an item if it is at this revision: an optimistic lock.
+    pub(crate) async fn put_at(&self, revision: u32, item: Item) -> Result<Written, StoreError> {
+        self.put_if(item, AT_REVISION, &at(revision)).await
     }
 
     /// Updates an item where the condition holds; the item as it is afterwards, `None` where the condition does not hold.
@@ -292,18 +304,32 @@ impl Table {
         Ok(TransactWriteItem::builder().delete(delete.map_err(|_| INCOMPLETE)?).build())
     }
 
-    /// Part of a transaction: takes an item away where the condition holds.
-    pub(crate) fn deleting_if(
+    /// Part of a transaction: deletes an item if it is at this revision.
+    pub(crate) fn deleting_at(
         &self,
+        revision: u32,
         pk: &str,
         sk: &str,
-        condition: &str,
-        values: &[(&str, AttributeValue)],
     ) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder().table_name(&self.name).set_key(Some(key(pk, sk)));
-        let delete = delete.condition_expression(condition);
-        let delete = delete.set_expression_attribute_values(named(values)).build();
+        let delete = delete.condition_expression(AT_REVISION);
+        let delete = delete.set_expression_attribute_values(named(&at(revision))).build();
         Ok(TransactWriteItem::builder().delete(delete.map_err(|_| INCOMPLETE)?).build())
+    }
+
+    /// Part of a transaction: replaces an item if it is at this revision.
+    pub(crate) fn putting_at(&self, revision: u32, item: Item) -> Result<TransactWriteItem, StoreError> {
+        self.putting(item, AT_REVISION, &at(revision))
+    }
+
+    /// Part of a transaction: leaves an item as it is, but requires it to be at this revision.
+    pub(crate) fn checking_at(
+        &self,
+        revision: u32,
+        pk: &str,
+        sk: &str,
+    ) -> Result<TransactWriteItem, StoreError> {
+        self.checking(pk, sk, AT_REVISION, &at(revision))
     }
 
     /// Part of a transaction: updates an item where the condition holds.
