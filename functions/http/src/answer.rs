@@ -20,6 +20,7 @@ pub type FailureResult = Result<Answer, Failure>;
 pub struct Failure {
     code: ProblemCode,
     errors: Vec<FieldError>,
+    explanation: String,
     tries_left: Option<u32>,
     retry_after: Option<u32>,
 }
@@ -32,7 +33,7 @@ impl Failure {
 
     /// A problem of this code.
     pub fn new(code: ProblemCode) -> Self {
-        Self { code, errors: Vec::new(), tries_left: None, retry_after: None }
+        Self { code, errors: Vec::new(), explanation: String::new(), tries_left: None, retry_after: None }
     }
 
     /// Fields that are wrong.
@@ -61,6 +62,12 @@ impl Failure {
                 | Code::NotFound
                 | Code::ApiKeyWrong
         )
+    }
+
+    /// Explains the case in English, after the text of the code in the caller's language: for senders' developers.
+    #[must_use]
+    pub fn explained(self, explanation: String) -> Self {
+        Self { explanation, ..self }
     }
 
     /// Says how many tries are left.
@@ -168,7 +175,7 @@ async fn answer_within(
         status: failure.code.status(),
         code: failure.code,
         title: say("title"),
-        detail: say("detail"),
+        detail: format!("{} {}", say("detail"), failure.explanation).trim_end().to_owned(),
         errors: failure.errors,
         tries_left: failure.tries_left,
         retry_after: failure.retry_after,

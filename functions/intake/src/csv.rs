@@ -13,6 +13,10 @@ use crate::feed::{LONGEST_ROW, Line, Unreadable, problem};
 /// What separates fields, the usual one first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
+/// Columns that are empty in many complete rows. A row that lacks one at its end is padded: it says no less than one with an
+/// empty field. Without any other column it broke off.
+const EMPTY_OFTEN: [&str; 3] = ["paspor", "jenis_kelamin", "no_hp"];
+
 /// Reads records out of the pieces of a file.
 pub(crate) struct CsvReader {
     /// The file up to its header, until that is whole: it says what separates the fields.
@@ -188,8 +192,11 @@ impl CsvReader {
             start = *end;
         }
         // Spreadsheets save rows that once had something, and columns too.
-        let filled =
-            fields.iter().rposition(|field| !field.trim_ascii().is_empty()).map_or(0, |last| last + 1);
+        // Before the header, and so where there is none, any delimiter may be that of the file.
+        let is_blank =
+            |byte: &u8| byte.is_ascii_whitespace() || (self.positions.is_none() && DELIMITERS.contains(byte));
+        let last = fields.iter().rposition(|field| !field.iter().all(is_blank));
+        let filled = last.map_or(0, |last| last + 1);
         if filled == 0 {
             return Ok(None);
         }
@@ -202,11 +209,16 @@ impl CsvReader {
         if filled <= self.columns {
             fields.truncate(self.columns);
         }
-        let is_optional = |at: usize| {
+        // Spreadsheets leave out what is empty at the end of a row. Whether a row at the end of the file was left so or broke
+        // off, nothing says.
+        let may_be_left_out = |at: usize| {
             let column = positions.iter().position(|position| *position == Some(at));
-            column.is_some_and(|column| OPTIONAL_COLUMNS.contains(&COLUMNS[column]))
+            column.is_some_and(|column| {
+                OPTIONAL_COLUMNS.contains(&COLUMNS[column])
+                    || (at_line_break && EMPTY_OFTEN.contains(&COLUMNS[column]))
+            })
         };
-        if (fields.len()..self.columns).all(is_optional) {
+        if (fields.len()..self.columns).all(may_be_left_out) {
             fields.resize(fields.len().max(self.columns), b"");
         }
         let unreadable = |reason| {
@@ -286,6 +298,13 @@ fn delimiter_of(header: &[u8]) -> u8 {
     DELIMITERS.into_iter().rev().max_by_key(|delimiter| columns(*delimiter)).unwrap_or(b',')
 }
 
+/// The column of a feed that a header names, in whatever case and with whatever quotes, spaces or hyphens; `None` where no
+/// feed has such a column.
+pub fn feed_column(header: &str) -> Option<&'static str> {
+    let name = column_name(header.as_bytes());
+    COLUMNS.into_iter().find(|column| *column == name)
+}
+
 /// The name of a column as a feed has it: in whatever case, quotes, and with spaces or hyphens for underscores.
 fn column_name(written: &[u8]) -> String {
     let written = String::from_utf8_lossy(written);
@@ -312,11 +331,12 @@ fn header(fields: &[&[u8]], line: u64) -> Result<[Option<usize>; COLUMNS.len()],
         return Err(problem("header_wrong", line, format!("missing columns: {}", missing.join(", "))));
     }
     if names.len() > positions.iter().flatten().count() {
-        let unknown: Vec<&str> = names
-            .iter()
-            .map(String::as_str)
-            .filter(|name| !COLUMNS.contains(name))
-            .map(|name| name.get(..40).unwrap_or(name))
+        let unknown = names.iter().enumerate().filter(|(_, name)| !COLUMNS.contains(&name.as_str()));
+        let unknown: Vec<String> = unknown
+            .map(|(at, name)| match name.as_str() {
+                "" => format!("the one without a name after column {at}"),
+                name => name.chars().take(40).collect(),
+            })
             .collect();
         let unknown = unknown.join(", ");
         return Err(problem("header_wrong", line, format!("there are columns that no feed has: {unknown}")));
@@ -398,6 +418,54 @@ mod tests {
         assert_eq!(told_by_all_pieces(more.as_bytes()).0[1], (3, "B RowMalformed".to_owned()));
     }
 
+    /// A file with its columns in this order.
+    fn ordered(columns: &[&str], rows: &[&str]) -> Vec<u8> {
+        let rest = HEADER.split(',').filter(|column| !columns.contains(column));
+        let header: Vec<&str> = rest.chain(columns.iter().copied()).collect();
+        [&[header.join(",").as_str()], rows].concat().join("\n").into_bytes()
+    }
+
+    #[test]
+    fn pads_rows_whose_empty_fields_at_the_end_were_left_out() {
+        let expected = |told: &str| vec![(2, told.to_owned()), (3, "B P".to_owned())];
+        for (last, row, whole) in [
+            (&["no_hp"][..], "A,t,,,Ayu,d,P,1,V,B,d,F,P", "B,t,,,Ayu,d,P,1,V,B,d,F,P,"),
+            (&["paspor"], "A,t,1,Ayu,d,P,08,1,V,B,d,F,P", "B,t,1,Ayu,d,P,08,1,V,B,d,F,P,"),
+            (&["jenis_kelamin", "no_hp"], "A,t,,,Ayu,d,1,V,B,d,F,P", "B,t,,,Ayu,d,1,V,B,d,F,P,,"),
+            (&["no_hp", "status"], "A,t,,,Ayu,d,P,1,V,B,d,F,P", "B,t,,,Ayu,d,P,1,V,B,d,F,P,,"),
+        ] {
+            assert_eq!(
+                told_by_all_pieces(&ordered(last, &[row, whole])),
+                (expected("A P"), None),
+                "{last:?}"
+            );
+            // As the last row of the file it may have broken off.
+            let broken = told_by_all_pieces(&ordered(last, &[whole, row]));
+            assert_eq!((broken.0.len(), broken.1.unwrap().code), (1, "broken_off".to_owned()), "{last:?}");
+        }
+        for (last, row) in [
+            (&["tanggal_vaksinasi"][..], "A,t,,,Ayu,d,P,08,1,V,B,F,P"),
+            (&["nama"], "A,t,1,,d,P,08,1,V,B,d,F,P"),
+            (&["batch", "no_hp"], "A,t,1,,Ayu,d,P,1,V,d,F,P"),
+        ] {
+            let file = ordered(last, &[row, "B,t,1,,Ayu,d,P,08,1,V,B,d,F,P"]);
+            assert_eq!(told_by_all_pieces(&file).0[0].1, "A RowMalformed", "{last:?}");
+        }
+    }
+
+    #[test]
+    fn names_columns_that_no_feed_has() {
+        for (header, told) in [
+            (format!("{HEADER},keterangan,no"), "keterangan, no"),
+            (HEADER.replace(",nik,", ",,nik,"), "the one without a name after column 2"),
+            (format!("{};Alamat Lengkap;;;", HEADER.replace(',', ";")), "alamat_lengkap"),
+        ] {
+            let problem = told_by_all_pieces(format!("{header}\n").as_bytes()).1.unwrap();
+            assert_eq!((problem.line, &*problem.code), (1, "header_wrong"));
+            assert!(problem.detail.ends_with(&format!("has: {told}")), "{}", problem.detail);
+        }
+    }
+
     #[test]
     fn a_bad_row_does_not_stop_the_others() {
         let mut file = format!("{HEADER}\n{}\nB,too few\n", row("A", "P")).into_bytes();
@@ -435,6 +503,8 @@ mod tests {
         for (file, code) in [
             (String::new(), "empty"),
             ("\n\n".to_owned(), "empty"),
+            (";;;\r\n ; ;\r\n".to_owned(), "empty"),
+            ("\t\t\n".to_owned(), "empty"),
             ("a,b,c\n1,2,3\n".to_owned(), "header_wrong"),
             (HEADER.replace("nik", "ktp"), "header_wrong"),
             (HEADER.replace("paspor", "nik"), "header_wrong"),

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use bukti_aws::FeedProblem;
 use bukti_domain::feed::COLUMNS;
 use bukti_domain::{FeedRow, Reason, Verdict, hygiene};
+use encoding_rs::DecoderResult;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -138,13 +139,6 @@ impl FeedReader {
     fn read(&mut self, lines: &mut Vec<Line>, is_last: bool) -> Result<(), FeedProblem> {
         let text = std::mem::take(&mut self.text);
         let decoded = self.encoding.decode(&text, is_last);
-        let decoded = decoded.ok_or_else(|| {
-            problem(
-                Reason::NotUtf8.code(),
-                self.format.line(),
-                "the file is broken UTF-16; save it as CSV UTF-8",
-            )
-        })?;
         let read = self.format.push(&decoded, lines, self.received_at);
         drop(decoded);
         // Its room is used again.
@@ -166,9 +160,9 @@ enum Encoding {
 }
 
 impl Encoding {
-    /// The next bytes as UTF-8; `None` where they are no UTF-16 though they began so. Bytes that began otherwise are left as they
-    /// are: the readers look at each row.
-    fn decode<'a>(&mut self, bytes: &'a [u8], is_last: bool) -> Option<Cow<'a, [u8]>> {
+    /// The next bytes as UTF-8. Bytes that began without a mark are left as they are: the readers check each row. So that they
+    /// also refuse a row with broken UTF-16, and not the file, what cannot be decoded becomes a byte that UTF-8 never has.
+    fn decode<'a>(&mut self, bytes: &'a [u8], is_last: bool) -> Cow<'a, [u8]> {
         let mut bytes = Cow::Borrowed(bytes);
         if let Encoding::Begun(first) = self {
             bytes = Cow::Owned([&[*first], &*bytes].concat());
@@ -184,60 +178,105 @@ impl Encoding {
                 }
                 [first @ (0xff | 0xfe)] if !is_last => {
                     *self = Encoding::Begun(*first);
-                    return Some(Cow::Borrowed(&[]));
+                    return Cow::Borrowed(&[]);
                 }
-                [] => return Some(bytes),
+                [] => return bytes,
                 _ => Encoding::Utf8,
             };
         }
-        let Encoding::Utf16(decoder) = self else { return Some(bytes) };
-        let room = decoder.max_utf8_buffer_length(bytes.len())?;
-        let mut text = vec![0; room];
-        let (_, _, written, had_errors) = decoder.decode_to_utf8(&bytes, &mut text, is_last);
-        text.truncate(written);
-        (!had_errors).then_some(Cow::Owned(text))
+        let Encoding::Utf16(decoder) = self else { return bytes };
+        let (mut rest, mut text) = (&*bytes, Vec::with_capacity(bytes.len() * 2));
+        loop {
+            let begun = text.len();
+            text.resize(
+                begun + decoder.max_utf8_buffer_length_without_replacement(rest.len()).unwrap_or(64),
+                0,
+            );
+            let (result, read, written) =
+                decoder.decode_to_utf8_without_replacement(rest, &mut text[begun..], is_last);
+            text.truncate(begun + written);
+            rest = &rest[read..];
+            match result {
+                DecoderResult::InputEmpty => return Cow::Owned(text),
+                DecoderResult::OutputFull => {}
+                DecoderResult::Malformed(..) => text.push(0xff),
+            }
+        }
     }
 }
 
 /// What a file is that is no feed, by its first bytes: a stable code, and what to do.
+///
+/// The codes are listed in the API's document (`JobProblem`) and in the README.
 fn no_feed(begun: &[u8]) -> Option<(&'static str, &'static str)> {
-    const WORKBOOK: (&str, &str) = (
-        "excel_workbook",
-        "this is an Excel workbook: `bukti import` reads it, elsewhere save its sheet as \"CSV UTF-8\"",
-    );
+    const EXCEL_WORKBOOK: &str = "excel_workbook";
+    const OFFICE_DOCUMENT: (&str, &str) =
+        ("office_document", "this is a document (Word, RTF or the like): send the table itself, as CSV");
+    const HTML_PAGE: (&str, &str) =
+        ("html_page", "this is an HTML page, as Excel and some systems export: save it as CSV in UTF-8");
     let has = |part: &[u8]| begun.windows(part.len()).any(|found| found.eq_ignore_ascii_case(part));
     Some(match begun {
         [b'P', b'K', 3, 4, ..] if has(b"opendocument.spreadsheet") => (
             "opendocument_sheet",
             "this is an OpenDocument sheet: `bukti import` reads it, elsewhere save it as CSV in UTF-8",
         ),
-        [b'P', b'K', 3, 4, ..] if has(b"xl/") || has(b"[Content_Types].xml") => WORKBOOK,
-        [b'P', b'K', 3, 4, ..] => {
-            ("archive", "this is a zip archive: send the file in it, plain or packed by gzip")
-        }
-        [0xd0, 0xcf, 0x11, 0xe0, ..] => WORKBOOK,
+        [b'P', b'K', 3, 4, ..] if has(b"word/") || has(b"ppt/") || has(b"opendocument.") => OFFICE_DOCUMENT,
+        [b'P', b'K', 3, 4, ..] if has(b"xl/") || has(b"[Content_Types].xml") => (
+            EXCEL_WORKBOOK,
+            "this is an Excel workbook: `bukti import` reads it, elsewhere save its sheet as \"CSV UTF-8\"",
+        ),
+        // What kind of Office file it is stands anywhere in it; most that are sent as feeds are workbooks.
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => (
+            EXCEL_WORKBOOK,
+            "this is an Excel workbook (.xls), one with a password, or another Office file of that kind: `bukti import` reads \
+             workbooks without a password, elsewhere save the sheet as \"CSV UTF-8\"",
+        ),
+        [b'P', b'K', 3 | 5 | 7, 4 | 6 | 8, ..]
+        | [b'7', b'z', 0xbc, 0xaf, ..]
+        | [b'R', b'a', b'r', b'!', ..]
+        | [0xfd, b'7', b'z', b'X', b'Z', ..]
+        | [b'B', b'Z', b'h', b'1'..=b'9', ..] => (
+            "archive",
+            "this is an archive (zip, 7z, rar, xz, bzip2): send the file in it, plain or packed by gzip",
+        ),
         [b'%', b'P', b'D', b'F', ..] => {
             ("pdf", "this is a PDF: send the table that it was made from, as CSV")
         }
-        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] | [b'G', b'I', b'F', b'8', ..] => {
+        [0x89, b'P', b'N', b'G', ..]
+        | [0xff, 0xd8, 0xff, ..]
+        | [b'G', b'I', b'F', b'8', ..]
+        | [b'I', b'I', b'*', 0, ..]
+        | [b'M', b'M', 0, b'*', ..]
+        | [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..]
+        | [_, _, _, _, b'f', b't', b'y', b'p', ..] => {
             ("picture", "this is a picture: send the table itself, as CSV")
         }
-        [b'{', b'\\', b'r', b't', b'f', ..] => {
-            ("rtf_document", "this is an RTF document: send the table itself, as CSV")
-        }
+        [b'{', b'\\', b'r', b't', b'f', ..] => OFFICE_DOCUMENT,
         [b'S', b'Q', b'L', b'i', b't', b'e', ..] => {
             ("sqlite_database", "this is an SQLite database: export the table as CSV")
         }
-        [b'<', ..] if has(b"<html") || has(b"<!doctype html") || has(b"<table") => {
-            ("html_page", "this is an HTML page, as some systems export: save it as CSV in UTF-8")
+        [b'<', ..] if has(b"<html") || has(b"<!doctype html") || has(b"<table") => HTML_PAGE,
+        [b'M' | b'm', ..] if begun.len() > 13 && begun[..13].eq_ignore_ascii_case(b"MIME-Version:") => {
+            HTML_PAGE
         }
         [b'<', ..] => ("xml_document", "this is XML: send CSV, NDJSON or FHIR JSON"),
-        _ if begun.iter().take(64).filter(|byte| **byte == 0).count() >= 4 => (
+        _ => return no_text(&begun[..begun.len().min(64)]),
+    })
+}
+
+/// What bytes are that no text begins with.
+fn no_text(begun: &[u8]) -> Option<(&'static str, &'static str)> {
+    let zeros_at = |odd: usize| begun.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
+    let (even, odd) = (zeros_at(0), zeros_at(1));
+    match even + odd {
+        0 => None,
+        // Letters of the header take the other half of each unit.
+        zeros if zeros >= 4 && (even == 0 || odd == 0) => Some((
             Reason::NotUtf8.code(),
             "this looks like UTF-16 without a byte order mark: save it as \"CSV UTF-8\"",
-        ),
-        _ => return None,
-    })
+        )),
+        _ => Some(("binary_file", "this is no text file: send the table as CSV in UTF-8")),
+    }
 }
 
 /// Of a transaction no row is kept where one of them cannot be. `rejection` says why a row that was read cannot.
@@ -411,7 +450,26 @@ mod tests {
             assert_eq!(told_by_all_pieces(&bytes), (vec![(2, "A P".to_owned())], None));
             assert_eq!(code(&bytes[2..]).as_deref(), Some("not_utf8"), "without a mark");
             let odd = &bytes[..bytes.len() - 1];
-            assert_eq!(code(odd).as_deref(), Some("not_utf8"), "cut within a character");
+            assert_eq!(code(odd).as_deref(), Some("broken_off"), "cut within a character");
+        }
+    }
+
+    #[test]
+    fn refuses_rows_of_broken_utf_16_alone() {
+        let row = |id: &str| format!("{id}{}P\r\n", "\t".repeat(13)).encode_utf16().collect::<Vec<u16>>();
+        let header: Vec<u16> = format!("\u{feff}{}\r\n", COLUMNS[..14].join("\t")).encode_utf16().collect();
+        for broken in [&[0xd800][..], &[0xdc00], &[0xdc00, 0xd800], &[0xd83d, 0x41]] {
+            let units = [&header, &row("A"), broken, &row("B"), &row("C")].concat();
+            for bytes in [
+                units.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<u8>>(),
+                units.iter().flat_map(|unit| unit.to_be_bytes()).collect(),
+            ] {
+                let (lines, problem) = told_by_all_pieces(&bytes);
+                assert_eq!(problem, None);
+                let lines: Vec<(u64, &str)> =
+                    lines.iter().map(|(line, told)| (*line, told.split(' ').next_back().unwrap())).collect();
+                assert_eq!(lines, [(2, "P"), (3, "NotUtf8"), (4, "P")], "{broken:x?}");
+            }
         }
     }
 
@@ -425,7 +483,21 @@ mod tests {
             (b"%PDF-1.7", "pdf"),
             (b"\x89PNG\r\n\x1a\n", "picture"),
             (b"\xff\xd8\xff\xe0", "picture"),
-            (b"{\\rtf1\\ansi", "rtf_document"),
+            (b"{\\rtf1\\ansi", "office_document"),
+            (b"PK\x03\x04....[Content_Types].xml....word/document.xml", "office_document"),
+            (b"PK\x03\x04....[Content_Types].xml....ppt/presentation.xml", "office_document"),
+            (b"PK\x03\x04....mimetypeapplication/vnd.oasis.opendocument.text", "office_document"),
+            (b"PK\x05\x06\0\0", "archive"),
+            (b"7z\xbc\xaf\x27\x1c", "archive"),
+            (b"Rar!\x1a\x07\x01\0", "archive"),
+            (b"BZh91AY&SY", "archive"),
+            (b"GIF89a", "picture"),
+            (b"\0\0\0\x18ftypheic", "picture"),
+            (b"MIME-Version: 1.0\r\nX-Document-Type: Workbook", "html_page"),
+            (b"\x7fELF\x02\x01\x01\0\0\0", "binary_file"),
+            (b"\0\x01\0\0Standard Jet DB\0", "binary_file"),
+            (b"e\0v\0e\0n\0t\0_\0i\0d\0", "not_utf8"),
+            (b"\0e\0v\0e\0n\0t\0_\0i\0d", "not_utf8"),
             (b"SQLite format 3\0", "sqlite_database"),
             (b"\r\n<HTML><body><table>", "html_page"),
             (b"<?xml version=\"1.0\"?><Bundle/>", "xml_document"),

@@ -25,6 +25,7 @@ use bukti_aws::{Aws, Dropped, Feed, FeedProblem, Feeds, JobRecord, JobState, Job
 use bukti_domain::Reason;
 use jiff::Timestamp;
 
+pub use crate::csv::feed_column;
 pub use crate::feed::{FeedReader, Line, Unreadable};
 pub use crate::fhir::FhirKind;
 pub use crate::rows::{Rows, Source, Told, report, totals};
@@ -244,7 +245,9 @@ fn first_unreadable(lines: &[Line]) -> Option<FeedProblem> {
     Some(FeedProblem {
         code: Reason::NotUtf8.code().to_owned(),
         line: line.line,
-        detail: "the file is not UTF-8; the rows that are were taken in".to_owned(),
+        detail: "the file is not UTF-8, as where Excel saves plain \"CSV\" (Windows-1252); save it as \"CSV UTF-8\" and send it \
+                 again. The rows that are UTF-8 were taken in"
+            .to_owned(),
     })
 }
 

@@ -200,8 +200,9 @@ fn read(reader: &mut FeedReader, sent: &[u8]) -> Result<Vec<Line>, Unread> {
 }
 
 fn unreadable(problem: FeedProblem) -> Failure {
+    let explanation = format!("Line {}: {}.", problem.line, problem.detail);
     let error = FieldError { field: format!("line {}", problem.line), code: problem.code };
-    Failure::of_fields(ProblemCode::FeedUnreadable, vec![error])
+    Failure::of_fields(ProblemCode::FeedUnreadable, vec![error]).explained(explanation)
 }
 
 fn invalid(field: &str) -> Failure {

@@ -67,11 +67,14 @@ pub struct JobAnswer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobProblem {
-    /// A stable code, such as `broken_off`.
+    /// A stable code. The file breaks off or is damaged: `broken_off`, `row_too_long`, `compression_broken`,
+    /// `compressed_too_much`. It is a table, but no feed: `empty`, `header_wrong`, `not_utf8`. It is another file:
+    /// `excel_workbook`, `opendocument_sheet`, `office_document`, `pdf`, `picture`, `html_page`, `xml_document`, `archive`,
+    /// `sqlite_database`, `binary_file`. Others are of FHIR.
     pub code: String,
     /// The line of the file, from 1.
     pub line: u64,
-    /// What it is about, in English.
+    /// What is wrong and what to do, in English.
     pub detail: String,
 }
 

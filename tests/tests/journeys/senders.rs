@@ -428,6 +428,13 @@ fn what_cannot_be_read_is_refused_as_a_whole_and_nothing_of_it_is_kept() {
             "feed_unreadable",
             json!([{"field": "line 1", "code": "not_a_bundle"}]),
         ),
+        (b"%PDF-1.7", 422, "feed_unreadable", json!([{"field": "line 1", "code": "pdf"}])),
+        (
+            b"PK\x03\x04[Content_Types].xml xl/workbook.xml",
+            422,
+            "feed_unreadable",
+            json!([{"field": "line 1", "code": "excel_workbook"}]),
+        ),
         (&many, 413, "too_many_rows", Value::Null),
         (&zstd::encode_all(&*many, 3).unwrap(), 413, "too_many_rows", Value::Null),
         (&[b'x'; (1 << 20) + 1], 413, "body_too_large", Value::Null),
@@ -435,6 +442,10 @@ fn what_cannot_be_read_is_refused_as_a_whole_and_nothing_of_it_is_kept() {
         let refused = send(&app, &key, "text/csv", body);
         let told = refused.json();
         assert_eq!((refused.status, &told["code"], &told["errors"]), (status, &json!(code), &error));
+        // In words, too, for whoever reads the answer.
+        let line = error[0]["field"].as_str().map(|field| field.replace("line", "Line"));
+        let detail = told["detail"].as_str().unwrap();
+        assert!(line.is_none_or(|line| detail.contains(&format!("{line}: "))), "{detail}");
     }
     app.settle();
     app.with_aws(async |aws| {
