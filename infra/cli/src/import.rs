@@ -12,7 +12,8 @@ use anyhow::{Context, Result, bail};
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use bukti_aws::{FeedProblem, Feeds, JobRecord, JobState};
-use bukti_intake::FeedReader;
+use bukti_domain::Reason;
+use bukti_intake::{FeedReader, Line};
 use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
@@ -76,40 +77,77 @@ pub(crate) fn check(file: &Path, report: Option<&ReportTo>) -> Result<FeedFile> 
         bail!("cannot read {}: it is no file", file.display());
     }
     report.map_or(Ok(()), check_report)?;
-    let mut begun = [0; 4];
-    let length = File::open(file)
-        .and_then(|mut opened| opened.read(&mut begun))
-        .with_context(|| format!("cannot read {}", file.display()))?;
-    let feed = if workbook::is_workbook(&begun[..length]) {
-        FeedFile::Sheet(workbook::to_csv(file)?)
-    } else {
-        FeedFile::Named(file.to_owned())
+    let feed = match problem_before_rows(file, file)? {
+        Some(problem) if workbook::is_workbook(&problem.code) => FeedFile::Sheet(workbook::to_csv(file)?),
+        problem => refuse(problem, file).map(|()| FeedFile::Named(file.to_owned()))?,
     };
-    refuse_wrong_file(feed.path(), file)?;
+    if let FeedFile::Sheet(sheet) = &feed {
+        refuse(problem_before_rows(sheet.path(), file)?, file)?;
+    }
     Ok(feed)
 }
 
-/// Reads a file as the intake will, up to its first row: one that has none is refused before a job of it begins.
-fn refuse_wrong_file(feed: &Path, named: &Path) -> Result<()> {
-    let mut opened = File::open(feed).with_context(|| format!("cannot read {}", named.display()))?;
-    let refused = |problem: FeedProblem| {
-        anyhow::anyhow!("{}, line {}: {} ({})", named.display(), problem.line, problem.detail, problem.code)
-    };
-    let (mut reader, mut lines) = (FeedReader::new(Timestamp::now()), Vec::new());
-    let mut piece = vec![0; 64 * 1024];
-    while lines.is_empty() {
-        let length = opened.read(&mut piece).with_context(|| format!("cannot read {}", named.display()))?;
-        if length == 0 {
-            let ended = reader.finish(&mut lines).map_err(refused);
-            // Where it breaks off later, what is whole is taken in.
-            return if lines.is_empty() { ended } else { Ok(()) };
+fn refuse(problem: Option<FeedProblem>, file: &Path) -> Result<()> {
+    match problem {
+        Some(problem) => {
+            bail!("{}, line {}: {} ({})", file.display(), problem.line, problem.detail, problem.code)
         }
-        let mut rest = Some(&piece[..length]);
-        while let Some(left) = rest.filter(|_| lines.is_empty()) {
-            rest = reader.push(left, &mut lines).map_err(refused)?;
+        None => Ok(()),
+    }
+}
+
+/// Reads a file as the intake will, up to its first row that can be read: what is wrong with one that has none. Where a file
+/// breaks off after that, its rows before are taken in. `named` is the file as it was named.
+fn problem_before_rows(feed: &Path, named: &Path) -> Result<Option<FeedProblem>> {
+    let mut opened = File::open(feed).with_context(|| format!("cannot read {}", named.display()))?;
+    let (mut reader, mut lines) = (FeedReader::new(Timestamp::now()), Vec::new());
+    let mut first = None;
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let length = opened.read(&mut piece).with_context(|| format!("cannot read {}", named.display()))?;
+        let is_end = length == 0;
+        let mut rest = (!is_end).then_some(&piece[..length]);
+        let mut ended = if is_end { reader.finish(&mut lines).err() } else { None };
+        loop {
+            let found = lines.iter().map(|line| unreadable(line).map(|reason| (line.line, reason)));
+            let found: Option<Vec<_>> = found.collect();
+            let Some(found) = found else { return Ok(None) };
+            first = first.or(found.first().copied());
+            lines.clear();
+            let Some(left) = rest.filter(|_| ended.is_none()) else { break };
+            match reader.push(left, &mut lines) {
+                Ok(left) => rest = left,
+                Err(problem) => (rest, ended) = (None, Some(problem)),
+            }
+        }
+        if ended.is_some() {
+            return Ok(ended);
+        }
+        if is_end {
+            // What a FHIR file has is reported entry by entry, also where that is nothing.
+            return Ok(reader.fhir().is_none().then(|| no_rows(first)));
         }
     }
-    Ok(())
+}
+
+/// Why a line cannot be read as a row; `None` where it can, whatever becomes of the row.
+fn unreadable(line: &Line) -> Option<Reason> {
+    let reason = line.row.as_ref().err()?.reason;
+    matches!(reason, Reason::RowMalformed | Reason::NotUtf8).then_some(reason)
+}
+
+/// What is wrong with a file without a row that can be read, by its first line that cannot.
+fn no_rows(first: Option<(u64, Reason)>) -> FeedProblem {
+    let (code, line, detail) = match first {
+        None => ("no_rows", 1, "there is no row below the header"),
+        Some((line, Reason::NotUtf8)) => {
+            (Reason::NotUtf8.code(), line, "no row is UTF-8: save the file as \"CSV UTF-8\" and import that")
+        }
+        Some((line, reason)) => {
+            (reason.code(), line, "no row has as many fields as the header, or is one at all")
+        }
+    };
+    FeedProblem { code: code.to_owned(), line, detail: detail.to_owned() }
 }
 
 fn check_report(report: &ReportTo) -> Result<()> {
@@ -384,7 +422,10 @@ mod tests {
         assert!(check(folder.path(), None).is_err());
         std::fs::write(&file, "%PDF-1.7").unwrap();
         assert!(check(&file, None).err().unwrap().to_string().contains("doses.csv, line 1: this is a PDF"));
-        std::fs::write(&file, format!("{}\n", bukti_domain::feed::COLUMNS.join(","))).unwrap();
+        let header = bukti_domain::feed::COLUMNS.join(",");
+        std::fs::write(&file, format!("{header}\n")).unwrap();
+        assert!(check(&file, None).err().unwrap().to_string().ends_with("(no_rows)"));
+        std::fs::write(&file, format!("{header}\nE1{}\n", ",".repeat(14))).unwrap();
         check(&file, Some(&ReportTo::File("report.csv".into()))).unwrap();
         check(&file, Some(&ReportTo::Output)).unwrap();
         let nowhere = ReportTo::File(folder.path().join("no/report.csv"));

@@ -77,7 +77,41 @@ async fn what_cannot_be_is_said_clearly() {
     assert_eq!(code, Some(1));
     assert!(err.contains("doses.csv, line 3:"), "{err}");
 
+    // Before a job begins.
+    let header = HEADER.as_bytes();
+    let unreadable = format!("{HEADER}\nT-1,broken\nT-2\n");
+    let latin_1 = [header, b"\n", ROW.replace("Iwan", "Ren?").as_bytes()].concat();
+    let latin_1: Vec<u8> = latin_1.iter().map(|byte| if *byte == b'?' { 0xe9 } else { *byte }).collect();
+    for (content, cause) in [
+        (&b""[..], "line 1: the file has no header row (empty)"),
+        (b"\n ;;;\n\n", "the file has no header row (empty)"),
+        (header, "line 1: there is no row below the header (no_rows)"),
+        (format!("{HEADER}\n,,,,,,,,,,,,,\n").as_bytes(), "(no_rows)"),
+        (
+            unreadable.as_bytes(),
+            "line 2: no row has as many fields as the header, or is one at all (row_malformed)",
+        ),
+        (&latin_1, "line 2: no row is UTF-8: save the file as \"CSV UTF-8\" and import that (not_utf8)"),
+        (b"{\"event_id\":\n{}}\n", "line 1: no row has as many fields"),
+        (b"%PDF-1.7\n", "line 1: this is a PDF: send the table that it was made from, as CSV (pdf)"),
+        (b"<html><table><tr><td>event_id", "(html_page)"),
+        (b"PK\x03\x04....doses.csv", "(archive)"),
+        (
+            b"PK\x03\x04....[Content_Types].xml....xl/workbook.xml",
+            "cannot read the workbook doses.csv: it is damaged",
+        ),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "cannot read the workbook doses.csv: it is damaged"),
+    ] {
+        let (code, err) = import(content).await;
+        assert_eq!(code, Some(1), "{err}");
+        assert!(err.contains(cause), "{cause}: {err}");
+        assert_eq!(err.trim().lines().count(), 1, "{err}");
+        assert!(!err.contains("is job") && !err.contains("certificates"), "{err}");
+    }
+
+    std::fs::write(folder.path().join("doses.csv"), format!("{HEADER}\n{ROW}\n")).unwrap();
     for (arguments, code, text) in [
+        (&["import", "."][..], 1, "it is no file"),
         (&["import", "absent.csv"][..], 1, "cannot read absent.csv"),
         (&["import", "doses.csv", "--report", "no/report.csv"], 1, "there is no folder no"),
         (&["import", "doses.csv", "--endpoint", "http://127.0.0.1:9"], 1, "cargo xtask up"),

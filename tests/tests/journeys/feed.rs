@@ -115,28 +115,38 @@ fn the_sample_feed_is_the_same_as_ndjson_and_as_fhir_bundle() {
     }
 }
 
-/// A sheet of these records: texts, but for dose numbers and dates, which spreadsheets make numbers of.
-fn workbook(records: &[csv::StringRecord], path: &Path) {
+/// A sheet of these records: of texts alone, or with the numbers that spreadsheets make of dose numbers, dates and times.
+fn workbook(records: &[csv::StringRecord], is_typed: bool, path: &Path) {
     let mut workbook = rust_xlsxwriter::Workbook::new();
     let sheet = workbook.add_worksheet();
     let date_format = rust_xlsxwriter::Format::new().set_num_format("dd/mm/yyyy");
+    let time_format = rust_xlsxwriter::Format::new().set_num_format("dd/mm/yyyy hh:mm:ss");
+    let epoch = jiff::civil::date(1899, 12, 30).at(0, 0, 0, 0);
     for (row, record) in (0..).zip(records) {
         for (column, text) in (0..).zip(record) {
             let header = records[0].get(usize::from(column)).unwrap();
-            let day = bukti_domain::parse_date(text).filter(|_| header.starts_with("tanggal_") && row > 0);
-            let written = match day {
-                Some(day) => {
-                    let serial = day.since(jiff::civil::date(1899, 12, 30)).unwrap().get_days();
-                    sheet.write_number_with_format(row, column, f64::from(serial), &date_format)
+            let is_typed = is_typed && row > 0;
+            let day = bukti_domain::parse_date(text).filter(|_| is_typed && header.starts_with("tanggal_"));
+            // A time in another zone would be another one.
+            let local = text.strip_suffix("+07:00").filter(|_| is_typed && header == "sent_at");
+            let local = local.map(|local| local.parse::<jiff::civil::DateTime>().unwrap());
+            let serial =
+                |moment: jiff::civil::DateTime| moment.duration_since(epoch).as_secs_f64() / 86_400.0;
+            let written = match (day, local) {
+                (Some(day), _) => {
+                    sheet.write_number_with_format(row, column, serial(day.at(0, 0, 0, 0)), &date_format)
                 }
-                None if header == "dosis_ke" && matches!(text, "1" | "2" | "3") => {
+                (_, Some(local)) => sheet.write_number_with_format(row, column, serial(local), &time_format),
+                _ if is_typed && header == "dosis_ke" && matches!(text, "1" | "2" | "3") => {
                     sheet.write_number(row, column, text.parse::<f64>().unwrap())
                 }
-                None => sheet.write_string(row, column, text),
+                _ => sheet.write_string(row, column, text),
             };
             written.unwrap();
         }
     }
+    // It is not read.
+    workbook.add_worksheet().write_string(0, 0, "catatan").unwrap();
     workbook.save(path).unwrap();
 }
 
@@ -158,7 +168,7 @@ fn the_sample_feed_is_the_same_as_workbook_and_as_other_csv() {
         report.into_iter().map(|(line, row)| (line - lines_before, row)).collect::<Report>()
     };
 
-    workbook(&records, &app.data.path().join("feed.xlsx"));
+    workbook(&records, true, &app.data.path().join("feed.xlsx"));
     assert_report(&take_in("feed.xlsx", None, 0), &expected);
     app.settle();
     assert_sms(&app.messages(), &expected);
@@ -170,10 +180,16 @@ fn the_sample_feed_is_the_same_as_workbook_and_as_other_csv() {
     };
     let semicolons = format!("sep=;\r\n{};;;\r\n", separated(b';', ";;\r\n"));
     let tabs = format!("\u{feff}{}", separated(b'\t', "\r\n"));
-    let tabs: Vec<u8> = tabs.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    for (name, file, lines_before) in [("semicolons.csv", semicolons.into_bytes(), 1), ("tabs.txt", tabs, 0)]
-    {
-        let again = take_in(name, Some(file), lines_before);
+    let little: Vec<u8> = tabs.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big = tabs.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+    workbook(&records, false, &app.data.path().join("text.xlsx"));
+    for (name, file, lines_before) in [
+        ("text.xlsx", None, 0),
+        ("semicolons.csv", Some(semicolons.into_bytes()), 1),
+        ("tabs.txt", Some(little), 0),
+        ("tabs.txt.zst", Some(zstd::encode_all(&*big, 3).unwrap()), 0),
+    ] {
+        let again = take_in(name, file, lines_before);
         assert_eq!(again.len(), expected.len(), "{name}");
         for row in &expected {
             assert_eq!(again[&row.line].0, "duplicate", "{name}, line {}", row.line);
