@@ -11,6 +11,7 @@
 //! | dose, all that was said of one event | `E#` event | `DOSE` | person, phone, name with birth date |
 //! | SMS of a dose, one for each phone it had | `E#` event | `SMS#` phone version | |
 //! | which event owns a dose that several report | `D#` person, date, vaccine and number | `CLAIM` | |
+//! | mark of somebody with a dose whose series is not of two doses | `M#` person | `SERIES` | |
 //! | certificate | `C#` certificate id | `CERT` | person |
 //! | link of an SMS | `L#` token | `LINK` | |
 //! | quick download, the last request of it | `Q#` person | `DOWNLOAD` | |
@@ -68,6 +69,7 @@ mod rates;
 mod revocations;
 mod secrets;
 mod senders;
+mod series;
 mod settings;
 mod signers;
 mod signing;
@@ -102,6 +104,7 @@ pub use rates::{Rate, Rates, Taken};
 pub use revocations::Revocations;
 pub use secrets::{Secrets, SecretsError};
 pub use senders::{ApiKey, Sender, Senders};
+pub use series::SeriesMarks;
 pub use settings::{SecretsSource, Settings, SettingsError};
 pub use signers::{Register, SignerRecord, Signers, Withdrawn};
 pub use signing::{DocumentSigner, DocumentSigners, SigningError};

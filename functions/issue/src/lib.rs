@@ -41,18 +41,27 @@
 //! Of several events that report the same dose, the one that owns the [claim](bukti_aws::Claims) gets the certificate:
 //! that is confirmed before each issue. An event that gave up its claim releases it here, which makes the next event its
 //! owner; certificates that it had are superseded by that of the other event.
+//!
+//! # Dose numbers
+//!
+//! A certificate says how many doses its series has (`sd`), which follows from the person's first dose of the disease
+//! ([`primary_doses`]). Where that arrives, is corrected or retracted after others were issued, those whose count is no longer right are
+//! reissued, without another SMS. Each side puts its certificate first and looks at the other doses then, so that the later one finds the
+//! earlier. To look costs a query of the person's doses. The first dose of a two-dose vaccine, the common case, is spared that:
+//! it changes the count of doses of other series alone, and those [mark](SeriesMarks) their person before they look.
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
     Aws, CertificateRecord, Certificates, Claims, ConfirmationRecord, Counter, DocumentSigners, Documents,
-    DoseRecord, Doses, OpenError, Revocation, RevokeOutcome, Signers, SigningError, StoreError, WAY,
-    each_record,
+    DoseRecord, Doses, OpenError, Revocation, RevokeOutcome, SeriesMarks, Signers, SigningError, StoreError,
+    WAY, each_record,
 };
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bukti_document::{Certificate, DocumentError, Form, Printer};
-use bukti_domain::feed::primary_doses;
+use bukti_domain::feed::{CompleteDose, primary_doses};
 use bukti_domain::{Dose, INDONESIA_WEST, Verdict, certificate_id_grouped};
 use bukti_hcert::{CERTIFICATE_VALID_FOR, HcertError, Vaccination, seal, uvci};
 use jiff::Timestamp;
@@ -97,8 +106,24 @@ pub struct Issue {
     certificates: Certificates,
     claims: Claims,
     documents: Documents,
+    series_marks: SeriesMarks,
     signers: DocumentSigners,
     printer: Arc<Printer>,
+}
+
+/// A dose whose certificates may have to be issued, superseded or revoked.
+struct Change {
+    dose: DoseRecord,
+    /// The index key of the person that the dose had before, where its identity number was corrected.
+    previous_person: Option<String>,
+}
+
+/// What a batch needs to see after its certificates were put.
+struct Seen {
+    /// The doses as they are now, by event.
+    doses: HashMap<String, DoseRecord>,
+    /// The people with a dose whose series is not of two doses.
+    marked: HashSet<String>,
 }
 
 impl Issue {
@@ -109,6 +134,7 @@ impl Issue {
             certificates: Certificates::new(aws),
             claims: Claims::new(aws),
             documents: Documents::new(aws),
+            series_marks: SeriesMarks::new(aws),
             signers: DocumentSigners::new(aws),
             printer: Arc::new(Printer::new(aws.settings.publisher())),
             aws: aws.clone(),
@@ -122,12 +148,17 @@ impl Issue {
             &self.aws,
             event,
             async |record| self.record(record, now).await,
-            async |issued| {
-                let events = issued.iter().flatten().map(|dose| &*dose.pk);
-                Ok(self.doses.of_events(events).await?)
+            async |changes| {
+                let doses = || changes.iter().flatten().map(|change| &change.dose);
+                let first = doses().filter(|dose| dose.dose_number == Some(1));
+                let (doses, marked) = tokio::try_join!(
+                    self.doses.of_events(doses().map(|dose| &*dose.pk)),
+                    self.series_marks.of(first.filter_map(|dose| dose.person.as_deref())),
+                )?;
+                Ok(Seen { doses, marked })
             },
-            async |issued, latest| match issued {
-                Some(dose) => self.settle(&dose, latest.get(&dose.pk), now).await,
+            async |change, seen| match change {
+                Some(change) => self.settle(&change, seen, now).await,
                 None => Ok(()),
             },
         )
@@ -136,7 +167,7 @@ impl Issue {
 
     /// Issues the certificate that a record of the stream asks for, if it does. Gives the dose where certificates of it may have
     /// to be revoked or superseded.
-    async fn record(&self, record: EventRecord, now: Timestamp) -> Result<Option<DoseRecord>, IssueError> {
+    async fn record(&self, record: EventRecord, now: Timestamp) -> Result<Option<Change>, IssueError> {
         if Signers::changed_by(&record) {
             self.signers.forget();
             return Ok(None);
@@ -160,7 +191,11 @@ impl Issue {
         if before.as_ref().is_some_and(is_known) {
             return Ok(None);
         }
-        let Some(id) = &dose.certificate_id else { return Ok((dose.void_version > 0).then_some(dose)) };
+        let previous_person = before.as_ref().and_then(|before| before.person.clone());
+        let previous_person = previous_person.filter(|person| dose.person.as_ref() != Some(person));
+        let Some(id) = &dose.certificate_id else {
+            return Ok((dose.void_version > 0).then_some(Change { dose, previous_person }));
+        };
         // Of a new dose it would be a look for nothing, but where the record comes again, and then one is issued in vain.
         if before.is_none() || self.certificates.of_id(id).await?.is_none() {
             let confirmed = self.claims.confirm(dose.clone()).await?;
@@ -168,7 +203,7 @@ impl Issue {
                 self.issue(&dose, id, now).await?;
             }
         }
-        Ok(Some(dose))
+        Ok(Some(Change { dose, previous_person }))
     }
 
     /// Releases the claim that an event had before and does not hold now.
@@ -181,15 +216,11 @@ impl Issue {
     }
 
     /// Leaves one certificate of the event valid, or none where they are void, whichever others were issued before or are
-    /// issued meanwhile. `latest` is the dose as it was after this certificate was put.
-    async fn settle(
-        &self,
-        dose: &DoseRecord,
-        latest: Option<&DoseRecord>,
-        now: Timestamp,
-    ) -> Result<(), IssueError> {
-        let keys = &self.aws.keys;
-        let latest = latest.unwrap_or(dose);
+    /// issued meanwhile, and the count of doses right on those of the same series. What was `seen`, was so after this
+    /// certificate was put.
+    async fn settle(&self, change: &Change, seen: &Seen, now: Timestamp) -> Result<(), IssueError> {
+        let (keys, dose) = (&self.aws.keys, &change.dose);
+        let latest = seen.doses.get(&dose.pk).unwrap_or(dose);
         if latest.verdict == Verdict::Retracted && dose.verdict != Verdict::Retracted {
             self.announce_retraction(dose, latest, now).await?;
         }
@@ -204,7 +235,12 @@ impl Issue {
         let mut superseded = dose.all_certificates(keys);
         superseded.retain(|id| *id != current);
         self.revoke(superseded, Revocation::Superseded(&current), now).await?;
-        self.recount(dose).await
+        if self.may_change_counts(dose, seen)? {
+            for person in dose.person.iter().chain(&change.previous_person) {
+                self.recount(person).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Has `notify` look at a dose again that was retracted before this certificate was put: when it looked at the
@@ -242,18 +278,20 @@ impl Issue {
         Ok(())
     }
 
-    /// The doses of a person that count in a series, with what each says. Most certificates do not depend on them: `None` for
-    /// the first dose of two.
-    async fn counted_doses(
-        &self,
-        record: &DoseRecord,
-    ) -> Result<Option<Vec<(DoseRecord, Dose)>>, IssueError> {
-        let dose = record.dose(&self.aws.keys)?;
-        let is_counted = |dose: &Dose| dose.vaccine.is_some_and(|vaccine| vaccine.counted_series().is_some());
-        let is_usual = dose.dose_number == Some(1) && dose.vaccine.is_some_and(|it| it.primary_doses == 2);
-        let Some(person) = record.person.as_ref().filter(|_| is_counted(&dose) && !is_usual) else {
-            return Ok(None);
+    /// Whether certificates of other doses may say a wrong count since this one was issued, corrected or retracted. Not where
+    /// a first dose of two is new, unless its person is marked.
+    fn may_change_counts(&self, record: &DoseRecord, seen: &Seen) -> Result<bool, IssueError> {
+        let is_new = record.certificate_id.is_some() && record.certificate_version == 1;
+        let vaccine = record.dose(&self.aws.keys)?.vaccine;
+        let Some(vaccine) = vaccine.filter(|vaccine| vaccine.counted_series().is_some()) else {
+            return Ok(!is_new);
         };
+        let is_common = is_new && record.dose_number == Some(1) && vaccine.primary_doses == 2;
+        Ok(!is_common || record.person.as_ref().is_some_and(|person| seen.marked.contains(person)))
+    }
+
+    /// The doses of a person that count in a series, with what each says.
+    async fn counted_doses(&self, person: &str) -> Result<Vec<(DoseRecord, Dose)>, IssueError> {
         let mut counted = Vec::new();
         for record in self.doses.of_person_key(person).await?.doses {
             if record.certificate_id.is_some() {
@@ -261,13 +299,30 @@ impl Issue {
                 counted.push((record, dose));
             }
         }
-        Ok(Some(counted))
+        Ok(counted)
     }
 
-    /// Has certificates issued anew whose count of doses is no longer right, since the first dose of their series came after them.
-    /// Each side puts its certificate first and looks then, as with corrections.
-    async fn recount(&self, dose: &DoseRecord) -> Result<(), IssueError> {
-        let Some(counted) = self.counted_doses(dose).await? else { return Ok(()) };
+    /// How many doses the first series has that a dose belongs to; `None` where its own vaccine says it.
+    async fn primary_doses(
+        &self,
+        record: &DoseRecord,
+        dose: &CompleteDose,
+    ) -> Result<Option<u8>, IssueError> {
+        let Some(person) = record.person.as_ref().filter(|_| dose.vaccine.counted_series().is_some()) else {
+            return Ok(None);
+        };
+        if dose.vaccine.primary_doses != 2 {
+            self.series_marks.set(person).await?;
+        } else if dose.dose_number == 1 {
+            return Ok(None);
+        }
+        let counted = self.counted_doses(person).await?;
+        Ok(primary_doses(counted.iter().map(|(_, dose)| dose), &dose.vaccine.disease))
+    }
+
+    /// Has the certificates of a person issued anew whose count of doses is not right any more.
+    async fn recount(&self, person: &str) -> Result<(), IssueError> {
+        let counted = self.counted_doses(person).await?;
         for (record, dose) in &counted {
             let Some(vaccine) = dose.vaccine.filter(|vaccine| vaccine.counted_series().is_some()) else {
                 continue;
@@ -277,9 +332,10 @@ impl Issue {
             let Some(id) = &record.certificate_id else { continue };
             let Some(certificate) = self.certificates.of_id(id).await? else { continue };
             let said = certificate.primary_doses.unwrap_or(vaccine.primary_doses);
-            if said != right && certificate.revoked_at.is_none() {
-                // Where the dose has changed meanwhile, its own record leads here again.
-                self.doses.reissue(record).await?;
+            let is_wrong = said != right && certificate.revoked_at.is_none();
+            // Its change may be one that leads nowhere here, such as of its phone.
+            if is_wrong && !self.doses.reissue(record).await? {
+                return Err(IssueError::Changed);
             }
         }
         Ok(())
@@ -288,10 +344,8 @@ impl Issue {
     async fn issue(&self, record: &DoseRecord, id: &str, now: Timestamp) -> Result<(), IssueError> {
         let settings = &self.aws.settings;
         let dose = record.dose(&self.aws.keys)?.complete().ok_or(IssueError::Incomplete)?;
-        let counted = self.counted_doses(record).await?;
-        let primary = counted
-            .and_then(|counted| primary_doses(counted.iter().map(|(_, dose)| dose), &dose.vaccine.disease));
-        let dose = dose.in_series_of(primary);
+        let primary_doses = self.primary_doses(record, &dose).await?;
+        let dose = dose.in_series_of(primary_doses);
         let uvci = uvci(id);
         let vaccination = Vaccination { dose: &dose, issuer: &settings.issuer, uvci: &uvci };
         let signer = self.signers.active().await?;

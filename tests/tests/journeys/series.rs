@@ -14,14 +14,19 @@ fn given(event: &str, number: u8, vaccine: &str, day: &str) -> FeedRow {
     FeedRow { sent_at, dosis_ke, vaksin, tanggal_vaksinasi, ..dose(event) }
 }
 
-/// `dn/sd` of each certificate of the account, as signed, and what the account shows of it.
-fn certificates(app: &TestApp, cookie: &str) -> Vec<(String, Value, String)> {
-    app.bukti_well(&["trust", "publish"]);
+/// The certificate of each dose of the account; null where there is none.
+fn certificates_of(app: &TestApp, cookie: &str) -> Vec<Value> {
     let people = app.call("GET", "/api/people", Some(cookie), None).body;
     let path = format!("/api/people/{}/certificates", people["people"][0]["id"].as_str().unwrap());
     let account = app.call("GET", &path, Some(cookie), None).body;
-    let certificates = account["doses"].as_array().unwrap().iter().map(|dose| &dose["certificate"]);
-    certificates
+    account["doses"].as_array().unwrap().iter().map(|dose| dose["certificate"].clone()).collect()
+}
+
+/// `dn/sd` of each certificate of the account, as signed, and what the account shows of it.
+fn certificates(app: &TestApp, cookie: &str) -> Vec<(String, Value, String)> {
+    app.bukti_well(&["trust", "publish"]);
+    certificates_of(app, cookie)
+        .into_iter()
         .map(|certificate| {
             let text = certificate["qr_text"].as_str().unwrap();
             let said = app.bukti(&["verify", "--json", text]);
@@ -79,4 +84,81 @@ fn mixed_series_of_two_doses_is_counted_as_one_series() {
     let cookie = app.log_in(PHONE, Some("Iwan"));
     let two = json!(2);
     assert_eq!(numbers(&certificates(&app, &cookie)), [("1/2", &two), ("2/2", &two), ("3/3", &two)]);
+}
+
+#[test]
+fn late_first_dose_of_two_corrects_boosters_of_one_dose_vaccines() {
+    let app = TestApp::start();
+    let one = json!(1);
+    app.import(&[given("J", 3, "Janssen", "2022-10-01")]);
+    let cookie = app.log_in(PHONE, Some("Iwan"));
+    assert_eq!(numbers(&certificates(&app, &cookie)), [("3/1", &one)]);
+    app.import(&[given("P", 2, "Pfizer", "2021-10-01")]);
+    let (two, before) = (json!(2), certificates(&app, &cookie));
+    assert_eq!(numbers(&before), [("2/2", &two), ("3/1", &one)]);
+    let sms = app.messages().len();
+
+    app.import(&[given("A", 1, "AstraZeneca", "2021-08-01")]);
+    let after = certificates(&app, &cookie);
+    assert_eq!(numbers(&after), [("1/2", &two), ("2/2", &two), ("3/3", &two)]);
+    assert_eq!(app.messages().len(), sms + 1, "of the first dose alone");
+    app.bukti_well(&["trust", "publish"]);
+    assert_eq!(verdict(&app, &[&before[1].2]).1, "superseded");
+    assert_eq!(verdict(&app, &[&before[0].2]).1, "valid", "its count was right");
+}
+
+#[test]
+fn first_dose_that_is_corrected_or_retracted_corrects_the_count_of_later_ones() {
+    let app = TestApp::start();
+    let first = given("F", 1, "Zifivax", "2021-08-01");
+    app.import(&[first.clone(), given("M", 2, "Moderna", "2022-02-01")]);
+    let cookie = app.log_in(PHONE, Some("Iwan"));
+    let (one, two, three) = (json!(1), json!(2), json!(3));
+    let shown = || {
+        let certificates = certificates_of(&app, &cookie).into_iter();
+        certificates.map(|certificate| certificate["doses_in_series"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(), [three.clone(), three]);
+
+    let later = |day: &str| FeedRow { sent_at: format!("{day}T09:00:00+07:00"), ..first.clone() };
+    app.import(&[FeedRow { vaksin: "Janssen".into(), ..later("2022-03-01") }]);
+    assert_eq!(numbers(&certificates(&app, &cookie)), [("1/1", &one), ("2/1", &one)]);
+    app.import(&[FeedRow { vaksin: "CoronaVac".into(), ..later("2022-03-02") }]);
+    assert_eq!(numbers(&certificates(&app, &cookie)), [("1/2", &two), ("2/2", &two)]);
+    app.import(&[FeedRow { vaksin: "Janssen".into(), ..later("2022-03-03") }]);
+    assert_eq!(shown(), [one.clone(), one]);
+    let sms = app.messages_to(PHONE).len();
+    app.import(&[FeedRow { status: "entered-in-error".into(), ..later("2022-03-04") }]);
+    assert_eq!(shown(), [Value::Null, two], "no certificate of the first dose");
+    assert_eq!(app.messages_to(PHONE).len(), sms + 1, "of the retraction alone");
+}
+
+#[test]
+fn dose_that_moves_to_another_person_corrects_the_count_of_both() {
+    let app = TestApp::start();
+    let first = given("J", 1, "Janssen", "2021-08-01");
+    let right = "3171012401896247";
+    app.import(&[
+        first.clone(),
+        given("M", 2, "Moderna", "2022-02-01"),
+        FeedRow { nik: right.into(), ..given("N", 2, "Moderna", "2022-02-01") },
+    ]);
+    let primary_doses = |nik: &str| {
+        let identity = bukti_domain::Identity::Nik(bukti_domain::Nik::parse(nik).unwrap());
+        app.with_aws(async |aws| {
+            let records = bukti_aws::Doses::new(&aws).of_person(&identity).await.unwrap();
+            let certificates = records.doses.iter().map(|dose| records.certificate_of(dose).unwrap());
+            certificates.map(|it| (it.dose_number, it.primary_doses)).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(primary_doses(&first.nik), [(1, Some(1)), (2, Some(1))]);
+    assert_eq!(primary_doses(right), [(2, Some(2))]);
+
+    app.import(&[FeedRow {
+        nik: right.into(),
+        sent_at: "2022-03-01T09:00:00+07:00".into(),
+        ..first.clone()
+    }]);
+    assert_eq!(primary_doses(&first.nik), [(2, Some(2))]);
+    assert_eq!(primary_doses(right), [(1, Some(1)), (2, Some(1))]);
 }
