@@ -100,7 +100,7 @@ function somebody(wrong = {}) {
   // are one letter to that search.
   const family = `Kartik${String.fromCharCode(96 + people)}`;
   const person = { nik: `317101640189${9000 + people}`, nama: `Sri Wahyuni ${family}`, no_hp: `0812000092${String(people).padStart(2, "0")}` };
-  const changes = wrong.nama ? { nama: `${wrong.nama} ${family}` } : {};
+  const changes = wrong.nama ? { ...wrong, nama: `${wrong.nama} ${family}` } : wrong;
   sendDoses(dose({ ...person, event_id: `C${people}`, ...changes }));
   return person;
 }
@@ -119,13 +119,13 @@ async function beginCorrection(page, locale, number) {
 }
 
 /** Answers what is wrong, and who one is. */
-async function sayWhatAndWho(page, t, what, person) {
+async function sayWhatAndWho(page, t, what, person, birthDate) {
   await page.getByLabel(t(`case.correction.${what}`), { exact: true }).check();
   await button(page, t("download.next")).click();
   await heading(page, t("correction.person.title"));
   await page.getByLabel(t("field.name.label")).fill(person.nama);
   await page.getByLabel(t("field.nik.label")).fill(person.nik);
-  await fillBirthDate(page, t);
+  await fillBirthDate(page, t, birthDate);
   await button(page, t("download.next")).click();
 }
 
@@ -263,6 +263,45 @@ for (const [size, viewport, locale] of [["phone", phone, "id"], ["desktop", desk
     await openLink(page, locale, link);
     await heading(page, t("link.opened"));
     await page.getByText("Sri Wahyuni").first().waitFor();
+  });
+
+  journey(`data corrected by law are confirmed by two officers (${size}, ${locale})`, viewport, async (page) => {
+    // The NIK encodes 1989.
+    const person = somebody({ tanggal_lahir: "1990-01-24" });
+    await beginCorrection(page, locale, person.no_hp);
+    await page.getByLabel(t("case.correction.data_corrected_by_law"), { exact: true }).check();
+    await button(page, t("download.next")).click();
+    await page.getByText(t("correction.person.law")).waitFor();
+    await button(page, t("download.back")).click();
+    await heading(page, t("correction.what.title"));
+    await sayWhatAndWho(page, t, "data_corrected_by_law", person, ["24", "1", "1990"]);
+    await page.getByText(t("correction.last.law")).waitFor();
+    await evidence(page).setInputFiles(picture("penetapan.png"));
+    const number = await sendCorrection(page, t);
+    await page.getByText(t("correction.sent.confirmed")).waitFor();
+
+    const releases = t("console.confirm.releases").replace("{n}", "1");
+    await atConsole(viewport, locale, "Rina Officer", "officer", async (console) => {
+      await openCase(console, t, number);
+      await heading(console, t("console.confirm.title"));
+      await console.getByText(releases).waitFor();
+      await console.getByLabel(t("field.right.label")).fill("1989-01-24");
+      await console.getByText(t("console.confirm.agrees")).waitFor();
+      await console.getByLabel(t("field.right.label")).fill("1990-01-24");
+      await console.getByText(releases).waitFor();
+      await fits(console);
+      await decide(console, t, "console.decide.propose", "Penetapan pengadilan cocok.");
+    });
+    await atConsole(viewport, locale, "Sinta Supervisor", "supervisor", async (console) => {
+      await openCase(console, t, number);
+      await console.getByText(releases).waitFor();
+      await decide(console, t, "console.decide.approve", "Sesuai penetapan.");
+    });
+
+    await open(page, (locale === "en" ? "/en" : "") + (await nextLink(person.no_hp)));
+    await fillBirthDate(page, t, ["24", "1", "1990"]);
+    await button(page, t("link.open")).click();
+    await heading(page, t("link.opened"));
   });
 
   journey(`an officer asks back, and a refused case says why (${size}, ${locale})`, viewport, async (page) => {

@@ -14,22 +14,22 @@ const RIGHT: &str = "0813-1111-0001";
 const BORN: &str = "1989-01-24";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a picture of a vaccination card";
 
-fn get(app: &TestApp, cookie: &str, path: &str) -> Value {
+pub(crate) fn get(app: &TestApp, cookie: &str, path: &str) -> Value {
     let reply = app.call("GET", path, Some(cookie), None);
     assert_eq!(reply.status, 200, "{path}: {}", reply.code());
     reply.body
 }
 
-fn post(app: &TestApp, cookie: &str, path: &str, body: Value) -> Reply {
+pub(crate) fn post(app: &TestApp, cookie: &str, path: &str, body: Value) -> Reply {
     app.call("POST", path, Some(cookie), Some(body))
 }
 
-fn asking(correction: &str, row: &FeedRow) -> Value {
+pub(crate) fn asking(correction: &str, row: &FeedRow) -> Value {
     json!({"correction": correction, "name": row.nama, "nik": row.nik, "birth_date": row.tanggal_lahir})
 }
 
 /// Opens a case; gives its number.
-fn open(app: &TestApp, cookie: &str, asked: Value) -> String {
+pub(crate) fn open(app: &TestApp, cookie: &str, asked: Value) -> String {
     let opened = post(app, cookie, "/api/cases", asked);
     assert_eq!(opened.status, 201, "{}: {}", opened.code(), opened.body);
     opened.body["number"].as_str().unwrap().to_owned()
@@ -46,14 +46,14 @@ fn slot(app: &TestApp, cookie: &str, case: &str, content_type: &str, bytes: usiz
     post(app, cookie, &format!("/api/cases/{case}/evidence"), asked)
 }
 
-fn give_evidence(app: &TestApp, cookie: &str, case: &str) {
+pub(crate) fn give_evidence(app: &TestApp, cookie: &str, case: &str) {
     let slot = slot(app, cookie, case, "image/png", PNG.len());
     assert_eq!(slot.status, 201, "{}", slot.code());
     assert_eq!(put(slot.body["url"].as_str().unwrap(), "image/png", PNG), 200);
 }
 
 /// What an officer decides of a case as it is now.
-fn decide(app: &TestApp, cookie: &str, case: &str, decision: &str, more: Value) -> Reply {
+pub(crate) fn decide(app: &TestApp, cookie: &str, case: &str, decision: &str, more: Value) -> Reply {
     let seen = get(app, cookie, &format!("/api/helpdesk/cases/{case}"));
     let mut asked = json!({"decision": decision, "revision": seen["revision"], "why": "Kartu vaksin cocok."});
     if let Value::Object(more) = more {
@@ -63,7 +63,7 @@ fn decide(app: &TestApp, cookie: &str, case: &str, decision: &str, more: Value) 
 }
 
 /// The id of the first dose that an officer sees in a case.
-fn dose_of(app: &TestApp, cookie: &str, case: &str) -> String {
+pub(crate) fn dose_of(app: &TestApp, cookie: &str, case: &str) -> String {
     let seen = get(app, cookie, &format!("/api/helpdesk/cases/{case}"));
     seen["doses"][0]["id"].as_str().unwrap().to_owned()
 }

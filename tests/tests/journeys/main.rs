@@ -6,6 +6,7 @@ mod access;
 mod account;
 mod api;
 mod backup;
+mod confirmation;
 mod downloads;
 mod duplicates;
 mod feed;

@@ -1,0 +1,287 @@
+//! Data corrected by law: a held identity is confirmed by two officers, and its doses are issued.
+
+use std::time::Duration;
+
+use bukti_domain::FeedRow;
+use bukti_local::Handlers;
+use bukti_tests::between::{Cut, beside};
+use bukti_tests::{Report, TestApp, dose, today};
+use serde_json::{Value, json};
+
+use crate::helpdesk::{asking, decide, dose_of, get, give_evidence, open, post};
+
+const PHONE: &str = "0821-0669-0743";
+/// The birth date that a court decided; the NIK encodes 24 January 1989.
+const BORN: &str = "1990-01-24";
+
+/// A dose of the person with the data corrected by law.
+fn held(event: &str, number: &str, day: &str) -> FeedRow {
+    FeedRow {
+        tanggal_lahir: BORN.into(),
+        dosis_ke: number.into(),
+        tanggal_vaksinasi: day.into(),
+        sent_at: format!("{day}T08:41:34+07:00"),
+        ..dose(event)
+    }
+}
+
+fn two_doses() -> [FeedRow; 2] {
+    [held("E1", "1", "2021-01-29"), held("E2", "2", "2021-02-26")]
+}
+
+/// Opens the case of a person with the data corrected by law; gives its number.
+fn open_case(app: &TestApp, person: &str) -> String {
+    open(app, person, asking("data_corrected_by_law", &held("E1", "1", "2021-01-29")))
+}
+
+/// Opens a case with evidence, proposes it and approves it.
+fn confirm(app: &TestApp) {
+    let person = app.log_in(PHONE, None);
+    let case = open_case(app, &person);
+    give_evidence(app, &person, &case);
+    let officer = app.officer("0811-0000-0001", "Rina", "officer");
+    let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let id = dose_of(app, &officer, &case);
+    let proposed = decide(app, &officer, &case, "grant", json!({"dose": id}));
+    assert_eq!(proposed.body["state"], "awaiting_approval", "{}", proposed.code());
+    assert_eq!(decide(app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
+    app.settle();
+}
+
+fn codes(app: &TestApp) -> Vec<String> {
+    let status = app.status("Iwan Ibrahim Purnomo", "3171012401896246").body;
+    let code = |dose: &Value| dose["diagnosis"]["code"].as_str().unwrap_or_default().to_owned();
+    status["doses"].as_array().unwrap().iter().map(code).collect()
+}
+
+fn outcome(report: &Report, line: u64) -> (&str, &str) {
+    let (outcome, reasons) = &report[&line];
+    (outcome, reasons)
+}
+
+fn links(app: &TestApp, phone: &str) -> usize {
+    app.messages_to(phone).iter().filter(|sms| sms.token().is_some()).count()
+}
+
+#[test]
+fn two_officers_confirm_data_and_held_doses_are_issued() {
+    let app = TestApp::start();
+    let other = FeedRow { tanggal_lahir: "1990-01-25".into(), ..held("E3", "3", "2021-09-01") };
+    let [first, second] = two_doses();
+    let report = app.import(&[first.clone(), second, other]);
+    for line in 2..=4 {
+        assert_eq!(outcome(&report, line), ("held", "nik_birth_date_mismatch"));
+    }
+    assert_eq!(codes(&app), ["dose_held"; 3]);
+    let status = app.status(&first.nama, &first.nik).body;
+    let steps = &status["doses"][0]["diagnosis"]["next_steps"];
+    assert_eq!(*steps, json!(["ask_facility", "confirm_data", "contact_helpdesk"]));
+
+    let person = app.log_in(PHONE, None);
+    let case = open_case(&app, &person);
+    let boss = app.officer("0811-0000-0001", "Rina", "supervisor");
+    let officer = app.officer("0811-0000-0002", "Budi", "officer");
+    let supervisor = app.officer("0811-0000-0003", "Sari", "supervisor");
+    let id = dose_of(&app, &boss, &case);
+    let seen = get(&app, &boss, &format!("/api/helpdesk/cases/{case}"));
+    assert_eq!(seen["needs_approval"], true);
+    assert_eq!((&seen["said"]["right"], &seen["doses"][0]["recorded"]["sex"]), (&json!(BORN), &json!("L")));
+
+    // No evidence, and nobody's word.
+    let refused = decide(&app, &boss, &case, "grant", json!({"dose": id}));
+    assert_eq!((refused.status, refused.code()), (422, "evidence_missing"));
+    give_evidence(&app, &person, &case);
+    // What the NIK encodes needs no confirmation.
+    let agreeing = decide(&app, &boss, &case, "grant", json!({"dose": id, "right": "1989-01-24"}));
+    assert_eq!(agreeing.code(), "record_contradicts");
+    let proposed = decide(&app, &boss, &case, "grant", json!({"dose": id}));
+    assert_eq!(proposed.body["state"], "awaiting_approval", "{}", proposed.code());
+    app.settle();
+    assert_eq!(codes(&app), ["dose_held"; 3], "nothing has changed yet");
+
+    // Neither who proposed it, though a supervisor, nor one who is no supervisor.
+    assert_eq!(decide(&app, &boss, &case, "grant", json!({})).code(), "needs_supervisor");
+    assert_eq!(decide(&app, &officer, &case, "grant", json!({})).code(), "needs_supervisor");
+    let granted = decide(&app, &supervisor, &case, "grant", json!({}));
+    assert_eq!((granted.status, &granted.body["state"]), (200, &json!("granted")), "{}", granted.code());
+    app.settle();
+    assert_eq!(codes(&app), ["certificate_issued", "certificate_issued", "dose_held"]);
+    assert_eq!(links(&app, PHONE), 1, "the first dose has its SMS");
+    let told = app.messages_to(PHONE).into_iter().filter(|sms| sms.text.contains(&case)).count();
+    assert_eq!(told, 0, "the SMS of the first dose tells it already");
+
+    // The audit has all of it without the data, and the person sees who looked.
+    let people = get(&app, &person, "/api/people");
+    let id = people["people"][0]["id"].as_str().unwrap();
+    let looks = get(&app, &person, &format!("/api/people/{id}/looks"));
+    let looks: Vec<_> =
+        looks["looks"].as_array().unwrap().iter().map(|it| (&it["officer"], &it["action"])).collect();
+    for look in
+        [("Rina", "proposed"), ("Sari", "granted"), ("Rina", "looked_at_case"), ("Budi", "looked_at_case")]
+    {
+        let (officer, action) = (json!(look.0), json!(look.1));
+        assert!(looks.contains(&(&officer, &action)), "{look:?} in {looks:?}");
+    }
+    let export = app.bukti_well(&["audit", "export", "--from", &today()]);
+    assert!(export.contains("proposed") && export.contains("granted"), "{export}");
+    assert!(!export.contains("3171012401896246") && !export.contains(BORN), "{export}");
+}
+
+#[test]
+fn later_rows_with_confirmed_data_are_issued_at_once() {
+    let app = TestApp::start();
+    let [first, second] = two_doses();
+    app.import(std::slice::from_ref(&first));
+    confirm(&app);
+    assert_eq!(codes(&app), ["certificate_issued"]);
+    assert_eq!(links(&app, PHONE), 1);
+
+    let phoneless = FeedRow { no_hp: String::new(), ..held("E3", "3", "2021-09-01") };
+    let sexless = FeedRow { jenis_kelamin: String::new(), ..held("E4", "4", "2022-09-01") };
+    let incomplete = FeedRow { batch: String::new(), ..held("E5", "5", "2023-09-01") };
+    let other_date = FeedRow { tanggal_lahir: "1990-01-25".into(), ..held("E6", "6", "2023-10-01") };
+    let other_sex = FeedRow { jenis_kelamin: "P".into(), ..held("E7", "7", "2023-11-01") };
+    let rows = [first, second, phoneless, sexless, incomplete, other_date, other_sex];
+    let report = app.import(&rows);
+    for (line, expected) in (2..).zip([
+        ("duplicate", ""),
+        ("issued", ""),
+        ("issued", "phone_missing"),
+        ("issued", ""),
+        ("incomplete", "batch_missing"),
+        ("held", "nik_birth_date_mismatch"),
+        ("held", "nik_birth_date_mismatch;nik_sex_mismatch"),
+    ]) {
+        assert_eq!(outcome(&report, line), expected, "{line}");
+    }
+    assert_eq!(links(&app, PHONE), 1, "none of them is a first dose");
+    let status = codes(&app);
+    assert_eq!(status.iter().filter(|code| code.starts_with("certificate_issued")).count(), 4, "{status:?}");
+}
+
+#[test]
+fn corrected_row_of_a_confirmed_person_gets_a_new_certificate() {
+    let app = TestApp::start();
+    let first = held("E1", "1", "2021-01-29");
+    app.import(std::slice::from_ref(&first));
+    confirm(&app);
+    let qr = app.qr_text(PHONE, BORN);
+    let corrected =
+        FeedRow { batch: "AZ99999Z".into(), sent_at: "2021-03-01T08:00:00+07:00".into(), ..first };
+    let report = app.import(&[corrected]);
+    assert_eq!(outcome(&report, 2), ("issued", ""));
+    app.bukti_well(&["trust", "publish"]);
+    let old = app.bukti(&["verify", "--json", &qr]);
+    assert!(old.out.contains("superseded"), "{}", old.out);
+    assert_eq!(codes(&app), ["certificate_issued"]);
+    // The helpdesk corrects a name of the person as it does for others.
+    let person = app.log_in(PHONE, None);
+    let renamed = FeedRow { nama: "Iwan Ibrahim".into(), ..held("E1", "1", "2021-01-29") };
+    let case = open(&app, &person, asking("name", &renamed));
+    give_evidence(&app, &person, &case);
+    let officer = app.officer("0811-0000-0003", "Budi", "officer");
+    let supervisor = app.officer("0811-0000-0004", "Tuti", "supervisor");
+    let id = dose_of(&app, &officer, &case);
+    let proposed = decide(&app, &officer, &case, "grant", json!({"dose": id}));
+    assert_eq!(proposed.body["state"], "awaiting_approval", "{}", proposed.code());
+    assert_eq!(decide(&app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
+    app.settle();
+    let status = app.status("Iwan Ibrahim", "3171012401896246").body;
+    assert_eq!(status["doses"][0]["diagnosis"]["code"], "certificate_issued", "{status}");
+}
+
+#[test]
+fn case_of_data_corrected_by_law_needs_a_nik_and_a_dose_of_the_person() {
+    let app = TestApp::start();
+    let stranger = FeedRow { nik: "3171012401896264".into(), ..held("E2", "2", "2021-02-26") };
+    app.import(&[held("E1", "1", "2021-01-29"), stranger]);
+    let person = app.log_in(PHONE, None);
+    let asked = |fields: Value| {
+        let mut asked = json!({"correction": "data_corrected_by_law", "name": "Iwan Ibrahim Purnomo"});
+        asked.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        post(&app, &person, "/api/cases", asked)
+    };
+    let passport = asked(json!({"passport": "A1687353", "birth_date": BORN}));
+    assert_eq!((passport.status, &passport.body["errors"][0]["field"]), (422, &json!("passport")));
+    let partial = asked(json!({"nik": "3171012401896246", "birth_date": "1990"}));
+    assert_eq!((partial.status, &partial.body["errors"][0]["field"]), (422, &json!("birth_date")));
+
+    let case = open_case(&app, &person);
+    give_evidence(&app, &person, &case);
+    let officer = app.officer("0811-0000-0001", "Rina", "officer");
+    let seen = get(&app, &officer, &format!("/api/helpdesk/cases/{case}"));
+    let of = |nik: &str| {
+        let doses = seen["doses"].as_array().unwrap();
+        doses.iter().find(|dose| dose["recorded"]["identity"] == nik).unwrap()["id"].clone()
+    };
+    let refused = decide(&app, &officer, &case, "grant", json!({"dose": of("3171012401896264")}));
+    assert_eq!((refused.status, &refused.body["errors"][0]["field"]), (422, &json!("dose")));
+    let refused = decide(&app, &officer, &case, "grant", json!({}));
+    assert_eq!((refused.status, &refused.body["errors"][0]["field"]), (422, &json!("dose")));
+
+    // The word of the civil registry stands for evidence, and the supervisor sees it.
+    let word = json!({"dose": of("3171012401896246"), "facility_word": "Dukcapil Jakarta, Ibu Ani"});
+    assert_eq!(decide(&app, &officer, &case, "grant", word).body["state"], "awaiting_approval");
+    let seen = get(&app, &officer, &format!("/api/helpdesk/cases/{case}"));
+    assert_eq!(seen["proposal"]["confirmed_by"], "Dukcapil Jakarta, Ibu Ani");
+    assert_eq!(
+        (&seen["proposal"]["row"]["birth_date"], &seen["proposal"]["row"]["sex"]),
+        (&json!(BORN), &json!("L"))
+    );
+    let export = app.bukti_well(&["audit", "export", "--from", &today()]);
+    assert!(export.contains("Dukcapil Jakarta, Ibu Ani"), "{export}");
+}
+
+/// A stack whose functions die after so many writes from when a supervisor approves, started again and settled; `None` where
+/// they did not write so often.
+fn approved_and_died(after: usize) -> Option<TestApp> {
+    let mut cut = None;
+    let mut app = TestApp::start_with(|aws| {
+        let (opened, aws) = beside(aws, async |services| Cut::open(&services).await);
+        cut = Some(opened);
+        Handlers::bukti(&aws)
+    });
+    let cut = cut.unwrap();
+    app.import(&two_doses());
+    let person = app.log_in(PHONE, None);
+    let case = open_case(&app, &person);
+    let officer = app.officer("0811-0000-0001", "Rina", "officer");
+    let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let word = json!({"dose": dose_of(&app, &officer, &case), "facility_word": "Dukcapil"});
+    assert_eq!(decide(&app, &officer, &case, "grant", word).body["state"], "awaiting_approval");
+    let revision = get(&app, &supervisor, &format!("/api/helpdesk/cases/{case}"))["revision"].clone();
+    let approval = json!({"decision": "grant", "revision": revision, "why": "x"});
+    let path = format!("/api/helpdesk/cases/{case}/decisions");
+    cut.after(after);
+    let first = post(&app, &supervisor, &path, approval.clone());
+    // Until all that there is to do is done, or the functions have died.
+    let quiet = std::time::Instant::now() + Duration::from_secs(5);
+    while !cut.is_over() && std::time::Instant::now() < quiet {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    if !cut.is_over() {
+        return None;
+    }
+    app.restart();
+    if first.status != 200 {
+        // The supervisor tries again, and either it was done or it is done now.
+        let again = post(&app, &supervisor, &path, approval);
+        assert!(again.status == 200 || again.code() == "case_changed", "{after}: {}", again.code());
+    }
+    app.settle();
+    Some(app)
+}
+
+#[test]
+fn all_held_doses_are_issued_wherever_the_approval_dies() {
+    let mut after = 1;
+    while let Some(app) = approved_and_died(after) {
+        assert_eq!(codes(&app), ["certificate_issued"; 2], "after {after} writes");
+        let tokens: std::collections::BTreeSet<_> =
+            app.messages_to(PHONE).iter().filter_map(|sms| sms.token()).collect();
+        assert_eq!(tokens.len(), 1, "after {after} writes");
+        after += 1;
+        assert!(after < 40, "it never comes to an end");
+    }
+    assert!(after > 5, "{after}: an approval has more writes than that");
+}
