@@ -7,12 +7,15 @@ use jiff::tz::Offset;
 /// Western Indonesian time (WIB), UTC+7: the offset in which "today" is meant where nothing else says so.
 pub const INDONESIA_WEST: Offset = Offset::constant(7);
 
+/// Central Indonesian time (WITA), UTC+8.
+pub(crate) const INDONESIA_CENTRAL: Offset = Offset::constant(8);
+
 /// Eastern Indonesian time (WIT), UTC+9: where the day begins first.
 pub const INDONESIA_EAST: Offset = Offset::constant(9);
 
-/// The moment of an RFC 3339 or ISO 8601 time with an offset (`Z`, `+07`, `+0700`, `+07:00`), also with an RFC 9557 zone behind
-/// it (`+07:00[Asia/Jakarta]`). Without an offset the zone decides, where it is one of Indonesia's. `None` for anything
-/// else: a local time alone is no moment.
+/// The moment of an RFC 3339 or ISO 8601 time with an offset (`Z`, `+07`, `+0700`, `+07:00`), also
+/// with an RFC 9557 zone behind it (`+07:00[Asia/Jakarta]`). Without an offset the zone decides,
+/// where it is one of Indonesia's. `None` for anything else: a local time alone is no moment.
 ///
 /// ```
 /// use bukti_domain::parse_moment;
@@ -31,7 +34,7 @@ pub fn parse_moment(text: &str) -> Option<Timestamp> {
     let (local, zone) = text.strip_suffix(']')?.split_once('[')?;
     let offset = match zone.trim_start_matches('!') {
         "Asia/Jakarta" | "Asia/Pontianak" => INDONESIA_WEST,
-        "Asia/Makassar" | "Asia/Ujung_Pandang" => Offset::constant(8),
+        "Asia/Makassar" | "Asia/Ujung_Pandang" => INDONESIA_CENTRAL,
         "Asia/Jayapura" => INDONESIA_EAST,
         _ => return None,
     };

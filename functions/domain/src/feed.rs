@@ -70,7 +70,7 @@ impl RowStatus {
     pub fn parse(text: &str) -> Option<Self> {
         match &*text.trim().to_ascii_lowercase() {
             "" | "completed" | "selesai" => Some(Self::Completed),
-            "entered-in-error" | "entered_in_error" | "retracted" | "dibatalkan" | "batal" => {
+            ENTERED_IN_ERROR | "entered_in_error" | "retracted" | "dibatalkan" | "batal" => {
                 Some(Self::EnteredInError)
             }
             _ => None,
@@ -468,26 +468,23 @@ impl FeedRow {
     /// since its facility can be asked, and a dose number of zero.
     #[must_use]
     pub fn cleaned(&self) -> Self {
-        let mut fields = self.fields().map(hygiene::clean_code);
-        for (at, field) in fields.iter_mut().enumerate() {
-            match COLUMNS[at] {
-                "nama" => *field = hygiene::clean(&self.nama),
-                "nama_faskes" => *field = hygiene::clean(&self.nama_faskes),
-                _ => {}
-            }
-            let placeholder = hygiene::is_placeholder(field);
+        let written = self.fields();
+        let fields: [Cow<'_, str>; COLUMNS.len()] = std::array::from_fn(|at| {
+            let field = match COLUMNS[at] {
+                "nama" | "nama_faskes" => hygiene::clean(written[at]),
+                _ => hygiene::clean_code(written[at]),
+            };
+            let placeholder = hygiene::is_placeholder(&field);
             let is_empty = match COLUMNS[at] {
                 "nama" => false,
                 "no_hp" => placeholder == Some(Placeholder::Machine),
                 // An event may have the number 0, and a dose number of 0 is wrong, while an international certificate needs
                 // none at all.
                 "event_id" | "dosis_ke" => placeholder.is_some(),
-                _ => placeholder.is_some() || hygiene::is_zero(field),
+                _ => placeholder.is_some() || hygiene::is_zero(&field),
             };
-            if is_empty {
-                *field = Cow::Borrowed("");
-            }
-        }
+            if is_empty { Cow::Borrowed("") } else { field }
+        });
         Self::from_fields(fields.each_ref().map(|field| &**field))
     }
 
@@ -504,7 +501,7 @@ impl FeedRow {
         // An ordinary status is left out, so that digests of feeds with and without the column are the same.
         let status = match RowStatus::parse(status) {
             Some(RowStatus::Completed) => None,
-            Some(RowStatus::EnteredInError) => Some("entered-in-error"),
+            Some(RowStatus::EnteredInError) => Some(ENTERED_IN_ERROR),
             None => Some(status),
         };
         for field in content.iter().copied().chain(status) {

@@ -2,8 +2,9 @@
 //!
 //! | function | used at |
 //! |---|---|
-//! | [`clean`] | every text of a feed, of a request body and of the command line |
-//! | [`clean_code`] | every field that is a number, a date or a code: digits and letters of other widths and scripts become ASCII |
+//! | [`clean`] | names in a feed |
+//! | [`clean_message`] | every text of a request body |
+//! | [`clean_code`] | numbers, dates and codes: digits and letters of other widths and scripts become ASCII |
 //! | [`is_placeholder`] | fields of a feed: `null`, `-`, `tidak ada` and the like stand for nothing |
 //!
 //! All of them are idempotent, and ASCII text without artefacts is returned as it is.
@@ -43,12 +44,14 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(rest.to_owned())
 }
 
-/// As [`clean`], but line breaks stay and nothing is taken for a spreadsheet's: for texts that people write to people.
+/// Like [`clean`], but line breaks stay and nothing counts as an artefact of a spreadsheet: for
+/// texts that people write to people.
 pub fn clean_message(text: &str) -> Cow<'_, str> {
     if is_plain(text) { Cow::Borrowed(text) } else { Cow::Owned(visible(text, true)) }
 }
 
-/// As [`clean`], for numbers, dates and codes: full-width forms and the decimal digits of all scripts become ASCII.
+/// Like [`clean`], but for numbers, dates and codes: full-width forms and the decimal digits of all
+/// scripts become ASCII.
 ///
 /// ```
 /// assert_eq!(bukti_domain::hygiene::clean_code("\u{ff10}\u{ff18}1\u{661}"), "0811");
@@ -59,7 +62,7 @@ pub fn clean_code(text: &str) -> Cow<'_, str> {
         return cleaned;
     }
     let ascii: String = cleaned.chars().map(to_ascii).collect();
-    // Full-width quotes and equals signs are artefacts only now.
+    // Full-width quotes and equals signs become artefacts only once they are ASCII.
     Cow::Owned(clean(&ascii).into_owned())
 }
 
@@ -144,9 +147,7 @@ fn without_artefact(text: &str) -> Option<&str> {
     if let Some(rest) = text.strip_prefix('\'') {
         return Some(rest);
     }
-    let quoted = |text: &'_ str| text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).is_some();
-    let formula = text.strip_prefix('=').map(str::trim_start).filter(|rest| quoted(rest));
-    let text = formula.unwrap_or(text);
+    let text = text.strip_prefix('=').map_or(text, str::trim_start);
     text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
 }
 

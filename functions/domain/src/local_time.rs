@@ -5,10 +5,7 @@ use std::sync::OnceLock;
 
 use jiff::tz::Offset;
 
-use crate::{INDONESIA_EAST, INDONESIA_WEST};
-
-/// Central Indonesian time (WITA), UTC+8.
-const INDONESIA_CENTRAL: Offset = Offset::constant(8);
+use crate::date::{INDONESIA_CENTRAL, INDONESIA_EAST, INDONESIA_WEST};
 
 /// Provinces in which WITA is the time, by the first two digits of their codes (Ministry of Home Affairs, the same as in a
 /// NIK): Bali, Nusa Tenggara, South, East and North Kalimantan, Sulawesi.

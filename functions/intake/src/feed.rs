@@ -132,9 +132,7 @@ impl FeedReader {
         unpacked.map_err(|broken| broken.on_line(self.format.line()))?;
         self.format.finish(lines, self.received_at)
     }
-}
 
-impl FeedReader {
     /// Reads what was unpacked.
     fn read(&mut self, lines: &mut Vec<Line>, is_last: bool) -> Result<(), FeedProblem> {
         let text = std::mem::take(&mut self.text);

@@ -25,9 +25,6 @@
 //! worker B          └────────────┴ put cert 2 ┴ look for cert 1: it is there ─► supersede 1
 //! ```
 //!
-//! A retraction is written to the dose first as well, and whoever works on it then revokes the certificates of all versions.
-//! Who puts one after that looks at the dose, finds it retracted, and revokes it.
-//!
 //! The dose is at v2 before anybody puts certificate 2. Where B looks for certificate 1 before A has put it, A looks at the
 //! dose later than that and finds v2; otherwise B finds certificate 1. Where both find out, one counts. A record that
 //! comes again, after an end in between too, goes all the way again.

@@ -6,53 +6,18 @@ use bukti_domain::{PhoneNumber, hygiene};
 
 use super::resource::{ContactPoint, HumanName, Identifier, Patient, Period};
 
-/// What several entries of a FHIR list have in common: what they are used for, and until when.
-trait Entry {
-    fn usage(&self) -> Option<&str>;
-    fn period(&self) -> Option<&Period>;
-
-    /// Whether it counted on this day (`YYYY-MM-DD`): not used formerly (`old`), and the day is in its period.
-    fn is_current(&self, on: &str) -> bool {
-        // A period may begin and end in a month or a year: so much of the day is compared.
-        let compared = |bound: &str| {
-            let precision = bound.len().min(10);
-            bound.get(..precision).zip(on.get(..precision)).map(|(bound, on)| bound.cmp(on))
-        };
-        let bound = |it: fn(&Period) -> &Option<String>| compared(it(self.period()?).as_deref()?);
-        let has_begun = bound(|it| &it.start) != Some(Ordering::Greater);
-        let has_ended = bound(|it| &it.end) == Some(Ordering::Less);
-        self.usage() != Some("old") && has_begun && !has_ended
-    }
-}
-
-impl Entry for HumanName {
-    fn usage(&self) -> Option<&str> {
-        self.usage.as_deref()
-    }
-
-    fn period(&self) -> Option<&Period> {
-        self.period.as_ref()
-    }
-}
-
-impl Entry for Identifier {
-    fn usage(&self) -> Option<&str> {
-        self.usage.as_deref()
-    }
-
-    fn period(&self) -> Option<&Period> {
-        self.period.as_ref()
-    }
-}
-
-impl Entry for ContactPoint {
-    fn usage(&self) -> Option<&str> {
-        self.usage.as_deref()
-    }
-
-    fn period(&self) -> Option<&Period> {
-        self.period.as_ref()
-    }
+/// Whether an entry of a FHIR list counted on this day (`YYYY-MM-DD`): not used formerly (`old`),
+/// and the day is in its period.
+fn is_current(usage: Option<&str>, period: Option<&Period>, on: &str) -> bool {
+    // A period may begin and end in a month or a year: so much of the day is compared.
+    let compared = |bound: &str| {
+        let precision = bound.len().min(10);
+        bound.get(..precision).zip(on.get(..precision)).map(|(bound, on)| bound.cmp(on))
+    };
+    let bound = |it: fn(&Period) -> &Option<String>| compared(it(period?).as_deref()?);
+    let has_begun = bound(|it| &it.start) != Some(Ordering::Greater);
+    let has_ended = bound(|it| &it.end) == Some(Ordering::Less);
+    usage != Some("old") && has_begun && !has_ended
 }
 
 /// The value of the identifier that counts: official before usual before others.
@@ -63,7 +28,7 @@ pub(super) fn identifier<'a>(all: impl IntoIterator<Item = &'a Identifier>, on: 
         Some("temp") => 3,
         _ => 2,
     };
-    let current = all.into_iter().filter(|it| it.is_current(on));
+    let current = all.into_iter().filter(|it| is_current(it.usage.as_deref(), it.period.as_ref(), on));
     let filled = current.filter(|it| it.value.as_deref().is_some_and(is_filled));
     filled.min_by_key(|it| rank(it)).and_then(|it| it.value.clone())
 }
@@ -96,7 +61,10 @@ impl Patient {
             Some("maiden") => 5,
             _ => 2,
         };
-        let current = self.name.iter().filter(|it| it.is_current(on) && is_filled(&it.written()));
+        let current = self
+            .name
+            .iter()
+            .filter(|it| is_current(it.usage.as_deref(), it.period.as_ref(), on) && is_filled(&it.written()));
         current.min_by_key(|it| rank(it)).map(HumanName::written).unwrap_or_default()
     }
 
@@ -116,13 +84,17 @@ impl Patient {
             Some(system) => matches!(system, "phone" | "sms"),
             None => it.value.as_deref().is_some_and(|value| value.starts_with("tel:")),
         };
-        let mut phones: Vec<&ContactPoint> =
-            self.telecom.iter().filter(is_phone).filter(|it| it.is_current(on)).collect();
+        let mut phones: Vec<&ContactPoint> = self
+            .telecom
+            .iter()
+            .filter(is_phone)
+            .filter(|it| is_current(it.usage.as_deref(), it.period.as_ref(), on))
+            .collect();
         phones.retain(|it| it.value.as_deref().is_some_and(is_filled));
         let rank =
             |it: &ContactPoint| it.rank.as_ref().and_then(serde_json::Number::as_u64).unwrap_or(u64::MAX);
         phones.sort_by_key(|it| (it.usage.as_deref() == Some("temp"), rank(it)));
-        let written = |it: &&ContactPoint| it.value.as_deref().map(without_scheme).unwrap_or_default();
+        let written = |it: &&ContactPoint| it.value.as_deref().map(number_of_uri).unwrap_or_default();
         let mobile = phones.iter().find(|it| it.usage.as_deref() == Some("mobile"));
         let reachable = || phones.iter().find(|it| PhoneNumber::parse(&written(it)).is_some());
         mobile.or_else(reachable).or(phones.first()).map(written).unwrap_or_default()
@@ -131,7 +103,7 @@ impl Patient {
 
 /// The number of a `tel:` or `sms:` URI (RFC 3966, RFC 5724); another text as it is. A local number is of the country that
 /// `phone-context` names. An extension stays, since a number with one gets no SMS.
-fn without_scheme(value: &str) -> String {
+fn number_of_uri(value: &str) -> String {
     let value = value.trim();
     let scheme = ["tel:", "sms:"]
         .into_iter()

@@ -578,18 +578,18 @@ fn logical_identifier(reference: &Reference) -> Option<Identifier> {
 
 impl Identifier {
     fn is_nik(&self) -> bool {
-        self.system.as_deref().is_some_and(|system| without_scheme(system) == without_scheme(NIK))
-            || self.is_of_type(NIK_TYPE)
+        self.is_of(NIK, NIK_TYPE)
     }
 
     fn is_passport(&self) -> bool {
-        self.system.as_deref().is_some_and(|system| without_scheme(system) == without_scheme(PASSPORT))
-            || self.is_of_type(PASSPORT_TYPE)
+        self.is_of(PASSPORT, PASSPORT_TYPE)
     }
 
-    fn is_of_type(&self, code: &str) -> bool {
-        let codes = self.kind.iter().flat_map(|kind| &kind.coding);
-        codes.into_iter().any(|coding| coding.code.as_deref() == Some(code))
+    /// Whether its system is this one, or its type has this code.
+    fn is_of(&self, system: &str, code: &str) -> bool {
+        let mut codes = self.kind.iter().flat_map(|kind| &kind.coding);
+        self.system.as_deref().is_some_and(|own| without_scheme(own) == without_scheme(system))
+            || codes.any(|coding| coding.code.as_deref() == Some(code))
     }
 }
 

@@ -156,6 +156,11 @@ impl Desk {
         matches!(self.wrongness(), Some(Wrongness::DoseNumber | Wrongness::DoseMissing))
     }
 
+    /// Whether it is about data that were corrected by law.
+    fn is_by_law(self) -> bool {
+        self.wrongness() == Some(Wrongness::DataCorrectedByLaw)
+    }
+
     /// Goes on where nothing is wrong.
     fn go_unless(self, wrong: impl IntoIterator<Item = Option<FieldProblem>>, step: Step) {
         let wrong: Vec<_> = wrong.into_iter().flatten().collect();
@@ -172,8 +177,7 @@ impl Desk {
             Step::Person => {
                 let name = self.name.get_untracked();
                 // Only a NIK encodes birth date and sex.
-                let with_passport = self.wrongness() == Some(Wrongness::DataCorrectedByLaw)
-                    && self.identity.typed().1.is_some();
+                let with_passport = self.is_by_law() && self.identity.typed().1.is_some();
                 let refused = FieldProblem { field: Field::Passport, wrong: Wrong::Invalid };
                 let wrong = [
                     check(Field::Name, &name, PersonName::parse(&name)),

@@ -90,7 +90,7 @@ pub fn AboutPerson(
     desk: Desk,
 ) -> impl IntoView {
     let form = desk.form;
-    let is_by_law = desk.wrongness() == Some(Wrongness::DataCorrectedByLaw);
+    let is_by_law = desk.is_by_law();
     let help = if is_by_law { "site.correction.person.law" } else { "site.correction.person.help" };
     view! {
         <p>{tr(help)}</p>
@@ -179,7 +179,7 @@ pub fn LastQuestion(
     /// The page's state.
     desk: Desk,
 ) -> impl IntoView {
-    let is_by_law = desk.wrongness() == Some(Wrongness::DataCorrectedByLaw);
+    let is_by_law = desk.is_by_law();
     let help = if is_by_law { "site.correction.last.law" } else { "site.correction.last.help" };
     view! {
         <p>{tr(help)}</p>
@@ -223,7 +223,7 @@ pub fn Sent(
             }
         })
     };
-    let is_by_law = desk.wrongness() == Some(Wrongness::DataCorrectedByLaw);
+    let is_by_law = desk.is_by_law();
     let granted = if is_by_law { "site.correction.sent.confirmed" } else { "site.correction.sent.granted" };
     let found =
         possible_match.then(|| view! { <p class="notice waiting">{tr("site.correction.sent.found")}</p> });
