@@ -75,6 +75,8 @@ pub struct Entry {
     pub person: Option<String>,
     /// Which case, by its key.
     pub case: Option<String>,
+    /// Whose doses were seen or changed: their keys by name and birth date.
+    pub names: Vec<String>,
     /// Why, in the officer's words.
     pub why: String,
 }
@@ -91,6 +93,9 @@ struct EntryRecord {
     person: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     case: Option<String>,
+    /// Two people may be recorded under one number, and each sees the looks at their own doses only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    names: Vec<String>,
     words: ByteBuf,
 }
 
@@ -107,6 +112,8 @@ pub struct About<'a> {
     pub person: Option<&'a str>,
     /// The case's key.
     pub case: Option<&'a str>,
+    /// Whose doses are seen or changed: their keys by name and birth date.
+    pub names: &'a [String],
     /// Why, in the officer's words.
     pub why: &'a str,
 }
@@ -147,6 +154,7 @@ impl Audit {
             action,
             person: about.person.map(str::to_owned),
             case: about.case.map(str::to_owned),
+            names: about.names.to_vec(),
             words: words.ok_or(StoreError::Corrupt("an entry of the audit cannot be sealed"))?,
             pk: pk.clone(),
             sk: sk.clone(),
@@ -206,6 +214,7 @@ impl Audit {
             action: record.action,
             person: record.person,
             case: record.case,
+            names: record.names,
             why: words.why,
         })
     }

@@ -6,8 +6,8 @@
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use bukti_domain::{
-    BirthDate, CaseNumber, CaseState, Correction, FeedRow, Identity, IdentityData, Origin, PhoneNumber,
-    Verdict,
+    BirthDate, CaseNumber, CaseState, Correction, FeedRow, Identity, IdentityData, Origin, PersonName,
+    PhoneNumber, Verdict,
 };
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -668,6 +668,11 @@ impl Queued {
 }
 
 impl CaseFile {
+    /// The key of the name and birth date that were written, where the name can be read.
+    pub fn alike(&self, keys: &Keys) -> Option<String> {
+        PersonName::parse(&self.name).map(|name| keys.alike(&name, self.birth_date))
+    }
+
     /// The phone that asked.
     pub fn phone(&self) -> Option<PhoneNumber> {
         PhoneNumber::parse(&self.phone)

@@ -1,5 +1,7 @@
 //! What officers see and decide. Each look and each change is in the audit before it is shown or done.
 
+use std::collections::BTreeSet;
+
 use bukti_aws::{
     About, Action, CaseFile, CaseRecord, DoseRecord, FactorTry, Login, Officer, PersonRecords, Role, Step,
     StoreError, parse_certificate_id,
@@ -83,9 +85,11 @@ impl Helpdesk {
         now: Timestamp,
     ) -> FailureResult {
         let case = self.case(number).await?;
-        let about = About { person: Some(&case.person), case: Some(&case.pk), why: "" };
-        self.audit.write(officer, Action::LookedAtCase, about, now).await?;
         let file = case.file(&self.aws.keys)?;
+        let records = self.doses.of_person_key(&case.person).await?;
+        let names = names_of(file.alike(&self.aws.keys), &records.doses);
+        let about = About { person: Some(&case.person), case: Some(&case.pk), names: &names, why: "" };
+        self.audit.write(officer, Action::LookedAtCase, about, now).await?;
         let mut pieces = Vec::new();
         for evidence in &file.evidence {
             if let Some(url) = self.evidence.address(evidence).await? {
@@ -100,7 +104,7 @@ impl Helpdesk {
             dose: proposal.event.as_deref().map(dose_id),
             row: recorded(&proposal.row),
         });
-        let doses = self.doses_for(&case, &file, officer, now).await?;
+        let doses = self.doses_for(&case, &file, &records, officer, now).await?;
         Ok(json(
             200,
             &OfficerCase {
@@ -120,6 +124,7 @@ impl Helpdesk {
         &self,
         case: &CaseRecord,
         file: &CaseFile,
+        records: &PersonRecords,
         officer: &Officer,
         now: Timestamp,
     ) -> Result<Vec<OfficerDose>, Failure> {
@@ -128,14 +133,14 @@ impl Helpdesk {
             return Ok(Vec::new());
         };
         let asking = Asking { identity, name, birth_date: file.birth_date, phone: file.phone() };
-        let records = self.doses.of_person_key(&case.person).await?;
-        let mut doses = self.officer_doses(&records, Some(&asking)).await?;
+        let mut doses = self.officer_doses(records, Some(&asking)).await?;
         for record in self.doses.alike(&asking.name, asking.birth_date).await? {
             let found = likenesses(&asking, &record.dose(&self.aws.keys)?);
             if record.person.as_deref() == Some(&case.person) || found.is_empty() {
                 continue;
             }
-            let about = About { person: record.person.as_deref(), case: Some(&case.pk), why: "" };
+            let (person, names) = (record.person.as_deref(), names_of(None, [&record]));
+            let about = About { person, case: Some(&case.pk), names: &names, why: "" };
             self.audit.write(officer, Action::LookedAt, about, now).await?;
             let certificates = match &record.certificate_id {
                 Some(id) => self.certificates.of_id(id).await?.into_iter().collect(),
@@ -254,7 +259,8 @@ impl Helpdesk {
             if records.doses.is_empty() && cases.is_empty() {
                 continue;
             }
-            let about = About { person: Some(&person), case: None, why: &why };
+            let names = names_of(None, &records.doses);
+            let about = About { person: Some(&person), case: None, names: &names, why: &why };
             self.audit.write(officer, Action::LookedAt, about, now).await?;
             let cases = cases.iter().map(|case| Ok(summary(case, &case.file(&self.aws.keys)?)));
             let cases: Vec<CaseSummary> = cases.collect::<Result<_, StoreError>>()?;
@@ -422,7 +428,8 @@ impl Helpdesk {
         let id = record.certificate_id.as_ref().filter(|_| record.phone.is_some()).ok_or_else(nothing)?;
         let certificate = self.certificates.of_id(id).await?.filter(|it| it.revoked_at.is_none());
         certificate.ok_or_else(nothing)?;
-        let about = About { person: record.person.as_deref(), case: None, why: &why };
+        let (person, names) = (record.person.as_deref(), names_of(None, [&record]));
+        let about = About { person, case: None, names: &names, why: &why };
         self.audit.write(officer, Action::Resent, about, now).await?;
         if !self.doses.resend(&record).await? {
             self.audit.write(officer, Action::NotDone, about, now).await?;
@@ -439,7 +446,8 @@ impl Helpdesk {
         why: &str,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let about = About { person: Some(&case.person), case: Some(&case.pk), why };
+        let names = names_of(case.file(&self.aws.keys)?.alike(&self.aws.keys), []);
+        let about = About { person: Some(&case.person), case: Some(&case.pk), names: &names, why };
         Ok(self.audit.write(officer, action, about, now).await?)
     }
 
@@ -481,6 +489,12 @@ impl Decision {
 
 fn invalid(field: &str) -> Vec<bukti_wire::FieldError> {
     vec![bukti_wire::FieldError { field: field.to_owned(), code: "invalid".to_owned() }]
+}
+
+/// The keys of name and birth date that the audit has of a look: of the case, and of doses.
+fn names_of<'a>(case: Option<String>, doses: impl IntoIterator<Item = &'a DoseRecord>) -> Vec<String> {
+    let doses = doses.into_iter().filter_map(|dose| dose.alike.clone());
+    case.into_iter().chain(doses).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn dose_id(event: &str) -> String {

@@ -1,0 +1,147 @@
+//! Who may see and change what, with records of people who share an identity number, a phone or a name.
+
+use bukti_domain::FeedRow;
+use bukti_tests::{TestApp, csv, dose};
+use serde_json::{Value, json};
+
+use crate::helpdesk::{get, post};
+
+const OWNER: &str = "0821-0669-0743";
+const STRANGER: &str = "0813-1111-0009";
+const ELSEWHERE: &str = "0813-1111-0010";
+
+/// A row about the dose of [`dose`]'s owner, from another phone.
+fn of_other_phone(event: &str, phone: &str) -> FeedRow {
+    FeedRow {
+        no_hp: phone.into(),
+        dosis_ke: "2".into(),
+        tanggal_vaksinasi: "2021-02-26".into(),
+        sent_at: "2021-02-26T08:41:34+07:00".into(),
+        ..dose(event)
+    }
+}
+
+/// A complete row with the owner's NIK, and the name and phone of somebody else.
+fn of_stranger(event: &str) -> FeedRow {
+    FeedRow {
+        nama: "Budi Santoso".into(),
+        dosis_ke: "3".into(),
+        tanggal_vaksinasi: "2021-03-26".into(),
+        sent_at: "2021-03-26T08:41:34+07:00".into(),
+        ..of_other_phone(event, STRANGER)
+    }
+}
+
+/// What the account sees of its only person: id, and the phone hints of the doses.
+fn seen(app: &TestApp, cookie: &str) -> (String, Vec<String>) {
+    let people = get(app, cookie, "/api/people");
+    assert_eq!(people["people"].as_array().unwrap().len(), 1, "{people}");
+    let id = people["people"][0]["id"].as_str().unwrap().to_owned();
+    let answer = get(app, cookie, &format!("/api/people/{id}/certificates"));
+    let hint = |dose: &Value| dose["phone_hint"].as_str().unwrap_or_default().to_owned();
+    (id, answer["doses"].as_array().unwrap().iter().map(hint).collect())
+}
+
+fn actions(app: &TestApp, cookie: &str, person: &str) -> Vec<String> {
+    let looks = get(app, cookie, &format!("/api/people/{person}/looks"));
+    let action = |look: &Value| look["action"].as_str().unwrap().to_owned();
+    looks["looks"].as_array().unwrap().iter().map(action).collect()
+}
+
+fn search(app: &TestApp, officer: &str) -> Value {
+    let found = post(app, officer, "/api/helpdesk/people", json!({"identity": dose("").nik, "why": "x"}));
+    found.body["people"][0]["doses"].clone()
+}
+
+#[test]
+fn people_who_share_an_identity_number_see_own_doses_only() {
+    let app = TestApp::start();
+    app.import(&[dose("E1"), of_other_phone("E2", ELSEWHERE), of_stranger("E3")]);
+    let owner = app.log_in(OWNER, None);
+    let stranger = app.log_in(STRANGER, None);
+    let (person, hints) = seen(&app, &owner);
+    assert_eq!(hints, ["43", "10"], "the second dose has the same name and birth date");
+    let (other, hints) = seen(&app, &stranger);
+    assert_eq!((&other, &*hints), (&person, &["09".to_owned()][..]));
+
+    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let doses = search(&app, &desk);
+    let own = doses.as_array().unwrap().iter().find(|dose| dose["recorded"]["phone"] == OWNER).unwrap();
+    let resend = format!("/api/helpdesk/doses/{}/sms", own["id"].as_str().unwrap());
+    assert_eq!(post(&app, &desk, &resend, json!({"why": "x"})).status, 202);
+    assert_eq!(actions(&app, &owner, &person), ["resent", "looked_at"]);
+    assert_eq!(actions(&app, &stranger, &person), ["looked_at"], "the search showed their dose as well");
+}
+
+#[test]
+fn held_row_with_anothers_identity_number_opens_nothing() {
+    let app = TestApp::start();
+    // Held since the birth date is not that of the NIK; one with the owner's name as well.
+    let held = |event: &str, name: &str| FeedRow {
+        nama: name.into(),
+        tanggal_lahir: "1989-01-25".into(),
+        ..of_other_phone(event, STRANGER)
+    };
+    let report = app.import(&[dose("E1"), held("E2", "Budi Santoso"), held("E3", &dose("").nama)]);
+    assert_eq!((&*report[&3].0, &*report[&4].0), ("held", "held"));
+    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    search(&app, &desk);
+    let stranger = app.log_in(STRANGER, None);
+    let (person, hints) = seen(&app, &stranger);
+    assert_eq!(hints, ["09", "09"]);
+    assert!(actions(&app, &stranger, &person).is_empty());
+    let owner = app.log_in(OWNER, None);
+    assert_eq!(seen(&app, &owner).1, ["43"]);
+    assert_eq!(actions(&app, &owner, &person), ["looked_at"]);
+}
+
+#[test]
+fn facility_key_reads_nobody_by_identity_number() {
+    let app = TestApp::start();
+    app.import(&[dose("E1"), of_other_phone("E2", ELSEWHERE)]);
+    let key = app.bukti_well(&["key", "add", "--facility", "P9"]);
+    let authorization = format!("Bearer {}", key.trim());
+    let headers = [("authorization", &*authorization), ("content-type", "text/csv")];
+    let row = FeedRow { kode_faskes: "P9".into(), ..of_stranger("X1") };
+    let sent = app.caller().send("POST", "/api/intake/doses", &headers, &csv(&[row]));
+    assert_eq!(sent.json()["rows"][0]["outcome"], "issued");
+    app.settle();
+    let stranger = app.log_in(STRANGER, None);
+    let (person, hints) = seen(&app, &stranger);
+    assert_eq!(hints, ["09"]);
+    // What was noted before the stranger's row came was about somebody else.
+    assert!(actions(&app, &stranger, &person).is_empty());
+}
+
+#[test]
+fn people_who_share_a_phone_see_both_and_nobody_else() {
+    let app = TestApp::start();
+    let child = FeedRow {
+        nik: "3171016506199651".into(),
+        nama: "Theresia Desi".into(),
+        tanggal_lahir: "2019-06-25".into(),
+        jenis_kelamin: "P".into(),
+        sent_at: "2022-01-29T08:41:34+07:00".into(),
+        tanggal_vaksinasi: "2022-01-29".into(),
+        ..dose("E2")
+    };
+    // Under the child's NIK, with the name of who shares the phone, and from another phone: nobody's of them.
+    let mixed = FeedRow {
+        no_hp: ELSEWHERE.into(),
+        nama: dose("").nama,
+        tanggal_vaksinasi: "2022-02-28".into(),
+        sent_at: "2022-02-28T08:41:34+07:00".into(),
+        dosis_ke: "2".into(),
+        event_id: "E3".into(),
+        ..child.clone()
+    };
+    app.import(&[dose("E1"), child, mixed]);
+    let owner = app.log_in(OWNER, None);
+    let people = get(&app, &owner, "/api/people");
+    let names: Vec<_> = people["people"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
+    assert_eq!(names, ["Iwan Ibrahim Purnomo", "Theresia Desi"]);
+    for person in people["people"].as_array().unwrap() {
+        let path = format!("/api/people/{}/certificates", person["id"].as_str().unwrap());
+        assert_eq!(get(&app, &owner, &path)["doses"].as_array().unwrap().len(), 1, "{person}");
+    }
+}
