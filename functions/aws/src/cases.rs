@@ -150,10 +150,67 @@ pub struct Proposal {
     /// Who at a facility or the civil registry confirmed it, where evidence is missing or beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_by: Option<String>,
-    /// The key of the event whose dose is rewritten; none where one is made.
-    pub event: Option<String>,
-    /// The row as it should be.
-    pub row: FeedRow,
+    /// What would change; none in what a Bukti of before kept, which has to be proposed anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+}
+
+/// What a correction changes. Kept instead of the row that it makes: until it is granted, others correct the same dose, and
+/// what they correct must stay.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// One value of a dose that is there.
+    Correct {
+        /// The key of its event.
+        event: String,
+        /// Which value.
+        correction: Correction,
+        /// The right value, as it was written.
+        right: String,
+        /// What the dose said when this was asked for, see [`Correction::basis`].
+        basis: Vec<String>,
+    },
+    /// A missing dose, with this row.
+    Make(Box<FeedRow>),
+}
+
+impl Change {
+    /// The change of a dose that says this. `None` where the value cannot be right.
+    pub fn correcting(event: &str, correction: Correction, row: &FeedRow, right: &str) -> Option<Self> {
+        correction.corrected(row, right)?;
+        Some(Self::Correct {
+            event: event.to_owned(),
+            correction,
+            right: right.to_owned(),
+            basis: correction.basis(row).map(str::to_owned).to_vec(),
+        })
+    }
+
+    /// The key of the event whose dose is corrected; none where one is made.
+    pub fn event(&self) -> Option<&str> {
+        match self {
+            Change::Correct { event, .. } => Some(event),
+            Change::Make(_) => None,
+        }
+    }
+
+    /// The row that this makes of a dose that says this now.
+    pub fn applied(&self, row: Option<&FeedRow>) -> Option<FeedRow> {
+        match self {
+            Change::Correct { correction, right, .. } => correction.corrected(row?, right),
+            Change::Make(row) => Some((**row).clone()),
+        }
+    }
+
+    /// Whether the dose is no longer what it was when this was asked for.
+    fn is_overtaken(&self, row: Option<&FeedRow>) -> bool {
+        match (self, row) {
+            (Change::Correct { correction, basis, .. }, Some(row)) => *basis != correction.basis(row),
+            (Change::Correct { .. }, None) => true,
+            (Change::Make(_), row) => row.is_some(),
+        }
+    }
 }
 
 /// What was decided.
@@ -201,6 +258,8 @@ pub enum Step {
     Done(Box<CaseRecord>),
     /// Another was faster: the case, or the dose, is not what it was.
     Overtaken,
+    /// What was proposed no longer fits the dose, which was corrected meanwhile.
+    ProposalOvertaken,
     /// The record would contradict itself, or no dose could be made of it.
     Contradiction,
 }
@@ -495,13 +554,14 @@ impl Cases {
         case: &CaseRecord,
         officer: &Officer,
         dose: Option<&DoseRecord>,
-        row: FeedRow,
+        change: Change,
         (why, confirmed_by): (&str, Option<&str>),
         now: Timestamp,
     ) -> Result<Step, StoreError> {
         if case.state.is_decided() {
             return Ok(Step::Overtaken);
         }
+        let Some(row) = self.changed(dose, &change)? else { return Ok(Step::ProposalOvertaken) };
         let is_possible = match case.correction {
             Correction::DataCorrectedByLaw => self.data_to_confirm(case, &row).is_some(),
             _ => self.rewrite(case, dose, &row, now).await?.is_some(),
@@ -516,15 +576,14 @@ impl Cases {
             at: now,
             why: why.to_owned(),
             confirmed_by: confirmed_by.map(str::to_owned),
-            event: dose.map(|dose| dose.pk.clone()),
-            row,
+            change: Some(change),
         });
         self.step(case, CaseState::AwaitingApproval, &file, Vec::new(), now).await
     }
 
-    /// Grants a case that rewrites a dose, all or nothing: the dose says from now on what this row
-    /// says, its links are dead, and whoever reads the table's stream makes the certificate and sends
-    /// the SMS.
+    /// Grants a case that rewrites a dose, all or nothing: this change is applied to the dose as it is
+    /// now, its links are dead, and whoever reads the table's stream makes the certificate and sends
+    /// the SMS. [`Step::Overtaken`] where the dose has another revision by then.
     ///
     /// # Errors
     ///
@@ -534,14 +593,17 @@ impl Cases {
         case: &CaseRecord,
         officer: &Officer,
         dose: Option<&DoseRecord>,
-        row: &FeedRow,
+        change: &Change,
         why: &str,
         now: Timestamp,
     ) -> Result<Step, StoreError> {
         if case.state.is_decided() {
             return Ok(Step::Overtaken);
         }
-        let Some(rewrite) = self.rewrite(case, dose, row, now).await? else { return Ok(Step::Contradiction) };
+        let Some(row) = self.changed(dose, change)? else { return Ok(Step::ProposalOvertaken) };
+        let Some(rewrite) = self.rewrite(case, dose, &row, now).await? else {
+            return Ok(Step::Contradiction);
+        };
         let mut file = case.file(&self.keys)?;
         file.decision = Some(Decision {
             granted: true,
@@ -567,6 +629,7 @@ impl Cases {
         &self,
         case: &CaseRecord,
         officer: &Officer,
+        dose: Option<&DoseRecord>,
         why: &str,
         now: Timestamp,
     ) -> Result<Step, StoreError> {
@@ -575,7 +638,12 @@ impl Cases {
         let Some(proposal) = proposal.filter(|_| case.state == CaseState::AwaitingApproval) else {
             return Ok(Step::Overtaken);
         };
-        let Some(data) = self.data_to_confirm(case, &proposal.row) else { return Ok(Step::Contradiction) };
+        let row = match &proposal.change {
+            Some(change) => self.changed(dose, change)?,
+            None => None,
+        };
+        let Some(row) = row else { return Ok(Step::ProposalOvertaken) };
+        let Some(data) = self.data_to_confirm(case, &row) else { return Ok(Step::Contradiction) };
         let record = ConfirmationRecord::new(&case.person, &data, &case.pk, now, &self.keys);
         file.decision = Some(Decision {
             granted: true,
@@ -587,6 +655,13 @@ impl Cases {
         let case = CaseRecord { event, ..case.clone() };
         let writing = self.confirmations.writing(&record)?;
         self.step(&case, CaseState::Granted, &file, vec![writing], now).await
+    }
+
+    /// The row that a change makes of a dose as it is now. `None` where it is overtaken.
+    fn changed(&self, dose: Option<&DoseRecord>, change: &Change) -> Result<Option<FeedRow>, StoreError> {
+        let row = dose.map(|dose| dose.open(&self.keys)).transpose();
+        let row = row.map_err(|_| StoreError::Corrupt("dose"))?;
+        Ok(if change.is_overtaken(row.as_ref()) { None } else { change.applied(row.as_ref()) })
     }
 
     /// The identity data that a row states, where they are of the case's person and contradict the NIK.

@@ -81,7 +81,8 @@ pub use accounts::{Account, Device, Login, OpenSession, Sessions};
 pub use audit::{About, Action, Audit, Entry};
 pub use captcha::UsedCaptchas;
 pub use cases::{
-    CaseFile, CaseRecord, Cases, Decision, Evidence, Message, MissingDose, NewCase, Proposal, Queued, Step,
+    CaseFile, CaseRecord, Cases, Change, Decision, Evidence, Message, MissingDose, NewCase, Proposal, Queued,
+    Step,
 };
 pub use certificates::{CertificateRecord, Certificates, Revocation, RevokeOutcome, parse_certificate_id};
 pub use claims::Claims;

@@ -78,6 +78,12 @@ impl Correction {
         Some(row)
     }
 
+    /// What a row says of whom it is about, and where this is wrong. Once any of it changes, a correction that was proposed
+    /// for the row is overtaken.
+    pub fn basis(self, row: &FeedRow) -> [&str; 6] {
+        [&row.nik, &row.paspor, &row.nama, &row.tanggal_lahir, &row.jenis_kelamin, self.recorded(row)]
+    }
+
     /// What a row says where this is wrong.
     pub fn recorded(self, row: &FeedRow) -> &str {
         match self {

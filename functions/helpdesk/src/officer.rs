@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use bukti_aws::{
-    About, Action, CaseFile, CaseRecord, DoseRecord, FactorTry, Login, Officer, PersonRecords, Role, Step,
-    StoreError, parse_certificate_id,
+    About, Action, CaseFile, CaseRecord, Change, DoseRecord, FactorTry, Login, Officer, PersonRecords,
+    Proposal, Role, Step, StoreError, parse_certificate_id,
 };
 use bukti_domain::{
     Asking, CaseState, Correction, FeedRow, Identity, Likeness, PersonName, PhoneNumber,
@@ -96,14 +96,10 @@ impl Helpdesk {
                 pieces.push(EvidencePiece { url, content_type: evidence.content_type.clone() });
             }
         }
-        let proposal = file.proposal.as_ref().map(|proposal| CaseProposal {
-            officer: proposal.officer_name.clone(),
-            at: proposal.at.as_second(),
-            why: proposal.why.clone(),
-            confirmed_by: proposal.confirmed_by.clone(),
-            dose: proposal.event.as_deref().map(dose_id),
-            row: recorded(&proposal.row),
-        });
+        let proposal = match &file.proposal {
+            Some(proposal) => self.proposed(proposal).await?,
+            None => None,
+        };
         let doses = self.doses_for(&case, &file, &records, officer, now).await?;
         Ok(json(
             200,
@@ -117,6 +113,23 @@ impl Helpdesk {
                 doses,
             },
         ))
+    }
+
+    /// What another officer would do to the dose as it is now.
+    async fn proposed(&self, proposal: &Proposal) -> Result<Option<CaseProposal>, Failure> {
+        let Some(change) = &proposal.change else { return Ok(None) };
+        let row = match change.event() {
+            Some(event) => Some(self.dose(event).await?.open(&self.aws.keys)?),
+            None => None,
+        };
+        Ok(change.applied(row.as_ref()).map(|row| CaseProposal {
+            officer: proposal.officer_name.clone(),
+            at: proposal.at.as_second(),
+            why: proposal.why.clone(),
+            confirmed_by: proposal.confirmed_by.clone(),
+            dose: change.event().map(dose_id),
+            row: recorded(&row),
+        }))
     }
 
     /// The doses under the number that was written, and others with the same name and birth date. The audit has whose.
@@ -327,14 +340,17 @@ impl Helpdesk {
             if officer.role != Role::Supervisor || officer.id == proposal.officer {
                 return Err(Failure::new(ProblemCode::NeedsSupervisor));
             }
-            let dose = match &proposal.event {
+            let overtaken = || Failure::new(ProblemCode::ProposalOvertaken);
+            let change = proposal.change.as_ref().ok_or_else(overtaken)?;
+            let dose = match change.event() {
                 Some(event) => Some(self.dose(event).await?),
                 None => None,
             };
             self.note(officer, Action::Granted, case, why, now).await?;
+            let dose = dose.as_ref();
             let step = match case.correction {
-                Correction::DataCorrectedByLaw => self.cases.confirm(case, officer, why, now).await?,
-                _ => self.cases.grant(case, officer, dose.as_ref(), &proposal.row, why, now).await?,
+                Correction::DataCorrectedByLaw => self.cases.confirm(case, officer, dose, why, now).await?,
+                _ => self.cases.grant(case, officer, dose, change, why, now).await?,
             };
             return self.noted(officer, case, step, now).await;
         }
@@ -346,7 +362,7 @@ impl Helpdesk {
         // The audit has who confirmed it as well: it stands for the evidence.
         let noted = confirmed_by.as_ref().map(|by| format!("{why} [{by}]"));
         let noted = noted.as_deref().unwrap_or(why);
-        let (dose, row) = match (case.correction, &file.dose, &asked.dose) {
+        let (dose, change) = match (case.correction, &file.dose, &asked.dose) {
             (Correction::DoseMissing, Some(missing), None) => {
                 let given = |field: &Option<String>| field.clone().unwrap_or_default();
                 let is_nik = matches!(Identity::parse(&file.identity), Some(Identity::Nik(_)));
@@ -366,7 +382,7 @@ impl Helpdesk {
                     nama_faskes: missing.facility.clone(),
                     ..FeedRow::default()
                 };
-                (None, row)
+                (None, Change::Make(Box::new(row)))
             }
             (correction, _, Some(dose)) => {
                 let record = self.dose(&format!("E#{dose}")).await?;
@@ -382,19 +398,19 @@ impl Helpdesk {
                     Correction::DoseMissing => (Correction::Identity, &*file.identity),
                     correction => (correction, right),
                 };
-                let row =
-                    correction.corrected(&row, right).ok_or_else(|| Failure::fields(invalid("right")))?;
-                (Some(record), row)
+                let change = Change::correcting(&record.pk, correction, &row, right);
+                let change = change.ok_or_else(|| Failure::fields(invalid("right")))?;
+                (Some(record), change)
             }
             _ => return Err(Failure::fields(invalid("dose"))),
         };
         let step = if case.correction.needs_approval() {
             self.note(officer, Action::Proposed, case, noted, now).await?;
             let reasons = (why, confirmed_by.as_deref());
-            self.cases.propose(case, officer, dose.as_ref(), row, reasons, now).await?
+            self.cases.propose(case, officer, dose.as_ref(), change, reasons, now).await?
         } else {
             self.note(officer, Action::Granted, case, noted, now).await?;
-            self.cases.grant(case, officer, dose.as_ref(), &row, why, now).await?
+            self.cases.grant(case, officer, dose.as_ref(), &change, why, now).await?
         };
         self.noted(officer, case, step, now).await
     }
@@ -464,6 +480,7 @@ impl Helpdesk {
         match step {
             Step::Done(case) => Ok(json(200, &case_view(&case, &case.file(&self.aws.keys)?))),
             Step::Overtaken => Err(Failure::new(ProblemCode::CaseChanged)),
+            Step::ProposalOvertaken => Err(Failure::new(ProblemCode::ProposalOvertaken)),
             Step::Contradiction => Err(Failure::new(ProblemCode::RecordContradicts)),
         }
     }

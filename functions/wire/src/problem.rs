@@ -72,6 +72,8 @@ problem_codes! {
     SecondFactorWrong = "second_factor_wrong" 422,
     /// The case is decided, or has changed since it was seen.
     CaseChanged = "case_changed" 409,
+    /// The dose was corrected after a change of it was proposed: the proposal cannot be approved, only made anew or refused.
+    ProposalOvertaken = "proposal_overtaken" 409,
     /// The case has as much evidence as it may have.
     EvidenceFull = "evidence_full" 409,
     /// There is neither evidence nor a facility's word.

@@ -4,7 +4,7 @@ use bukti_domain::FeedRow;
 use bukti_tests::{TestApp, csv, dose};
 use serde_json::{Value, json};
 
-use crate::helpdesk::{get, post};
+use crate::helpdesk::{asking, decide, dose_of, get, give_evidence, open, post};
 
 const OWNER: &str = "0821-0669-0743";
 const STRANGER: &str = "0813-1111-0009";
@@ -144,4 +144,76 @@ fn people_who_share_a_phone_see_both_and_nobody_else() {
         let path = format!("/api/people/{}/certificates", person["id"].as_str().unwrap());
         assert_eq!(get(&app, &owner, &path)["doses"].as_array().unwrap().len(), 1, "{person}");
     }
+}
+
+/// Opens a case for the right name of [`dose`], whose row is misspelt, and proposes it; gives session and number.
+fn name_proposed(app: &TestApp) -> (String, String) {
+    let person = app.log_in(OWNER, None);
+    let case = open(app, &person, asking("name", &dose("E1")));
+    give_evidence(app, &person, &case);
+    let officer = app.officer("0811-0000-0001", "Rina", "officer");
+    let grant = json!({"dose": dose_of(app, &officer, &case)});
+    assert_eq!(decide(app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
+    (officer, case)
+}
+
+fn misspelt() -> FeedRow {
+    FeedRow { nama: "Iwan Ibrahim Purnama".into(), ..dose("E1") }
+}
+
+#[test]
+fn approved_name_keeps_the_phone_corrected_meanwhile() {
+    let app = TestApp::start();
+    app.import(&[misspelt()]);
+    let (officer, case) = name_proposed(&app);
+    let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
+    // The helpdesk corrects the phone; then the facility the batch.
+    let person = app.log_in(ELSEWHERE, None);
+    let moved = open(&app, &person, asking("phone", &misspelt()));
+    give_evidence(&app, &person, &moved);
+    let grant = json!({"dose": dose_of(&app, &officer, &moved)});
+    assert_eq!(decide(&app, &officer, &moved, "grant", grant).body["state"], "granted");
+    app.settle();
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(5);
+    let batch = FeedRow {
+        no_hp: ELSEWHERE.into(),
+        batch: "AZ99999Z".into(),
+        sent_at: later.to_string(),
+        ..misspelt()
+    };
+    app.import(&[batch]);
+    let granted = decide(&app, &supervisor, &case, "grant", json!({}));
+    assert_eq!(granted.body["state"], "granted", "{}", granted.code());
+    app.settle();
+    let links = |phone: &str| app.messages_to(phone).iter().filter_map(|sms| sms.token()).count();
+    assert_eq!(links(OWNER), 1, "that of the import alone");
+    let token = app.messages_to(ELSEWHERE).iter().rev().find_map(|sms| sms.token()).unwrap();
+    let opened = app.post("/api/links", json!({"token": token, "birth_date": dose("").tanggal_lahir})).body;
+    let certificate = &opened["certificate"];
+    assert_eq!(
+        (&certificate["name"], &certificate["batch"]),
+        (&json!("Iwan Ibrahim Purnomo"), &json!("AZ99999Z"))
+    );
+}
+
+#[test]
+fn proposal_is_overtaken_where_the_facility_corrects_the_same_value() {
+    let app = TestApp::start();
+    app.import(&[misspelt()]);
+    let (officer, case) = name_proposed(&app);
+    let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let corrected = FeedRow {
+        nama: "Iwan Ibrahim Purnomosidi".into(),
+        sent_at: "2021-03-01T08:00:00+07:00".into(),
+        ..dose("E1")
+    };
+    app.import(&[corrected]);
+    let refused = decide(&app, &supervisor, &case, "grant", json!({}));
+    assert_eq!((refused.status, refused.code()), (409, "proposal_overtaken"));
+    let seen = get(&app, &officer, &format!("/api/helpdesk/cases/{case}"));
+    assert_eq!(seen["doses"][0]["recorded"]["name"], "Iwan Ibrahim Purnomosidi");
+    // Proposed anew, it can be approved.
+    let grant = json!({"dose": dose_of(&app, &officer, &case)});
+    assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
+    assert_eq!(decide(&app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
 }
