@@ -5,8 +5,8 @@
 //!            ▼  answer            │
 //!  asked ► open ──────────────────┼──► refused
 //!            │                    │
-//!            ├─ phone, dose number ───► granted ──► the dose is rewritten ──► certificate, SMS
-//!            └─ who the person is ──► awaiting_approval ── another officer, a supervisor ──► granted or refused
+//!            ├─ phone that asked, dose number ───► granted ──► the dose is rewritten ──► certificate, SMS
+//!            └─ who the person is, another phone ──► awaiting_approval ── a supervisor, not the proposer ──► granted or refused
 //! ```
 //!
 //! Data that were corrected by law rewrite no dose: they are confirmed, and all doses that were held for them are issued
@@ -38,7 +38,8 @@ codes! {
 }
 
 impl Correction {
-    /// Whether it changes who a certificate is for, or makes one: then a second person decides as well.
+    /// Whether it always changes who a certificate is for, or makes one: then a second person decides as well. A phone needs
+    /// one where it is not the one that asked.
     pub fn needs_approval(self) -> bool {
         !matches!(self, Correction::Phone | Correction::DoseNumber)
     }

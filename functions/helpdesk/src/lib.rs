@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A phone is moved by nobody who just knows facts: the new one is the phone that is logged in with, so a code came to it,
-//! and an officer grants it with evidence or a facility's word only. The owner of the old one is told.
+//! and an officer grants it with evidence or a facility's word only; to any other a supervisor has to move it as well. The
+//! owner of the old one is told. Nobody decides a case of their own or of their own phone.
 
 mod citizen;
 mod officer;

@@ -7,8 +7,8 @@ use bukti_aws::{
     Proposal, Role, Step, StoreError, parse_certificate_id,
 };
 use bukti_domain::{
-    Asking, CaseState, Correction, FeedRow, Identity, Likeness, PersonName, PhoneNumber,
-    certificate_id_grouped, doses_counted_twice, likenesses,
+    Asking, CaseState, Correction, FeedRow, Identity, Likeness, PhoneNumber, certificate_id_grouped,
+    doses_counted_twice, likenesses,
 };
 use bukti_http::{
     Allowance, Caller, Failure, FailureResult, SessionCookie, accepted, dose_status, doses_by_day, field,
@@ -26,6 +26,8 @@ use crate::{Helpdesk, view, written};
 
 /// Cases of a page of the queue.
 const PAGE: usize = 25;
+/// Letters of whoever confirmed something, at least: "dr. Ani" has five.
+const LEAST_LETTERS: usize = 5;
 /// People of one phone that are shown: a clinic may have typed its own number for everybody.
 const MOST_PEOPLE: usize = 20;
 
@@ -108,8 +110,8 @@ impl Helpdesk {
                 revision: case.revision,
                 said: said(&file),
                 pieces,
+                needs_approval: case.correction.needs_approval() || proposal.is_some(),
                 proposal,
-                needs_approval: case.correction.needs_approval(),
                 doses,
             },
         ))
@@ -141,11 +143,7 @@ impl Helpdesk {
         officer: &Officer,
         now: Timestamp,
     ) -> Result<Vec<OfficerDose>, Failure> {
-        let (Some(identity), Some(name)) = (Identity::parse(&file.identity), PersonName::parse(&file.name))
-        else {
-            return Ok(Vec::new());
-        };
-        let asking = Asking { identity, name, birth_date: file.birth_date, phone: file.phone() };
+        let Some(asking) = file.asking() else { return Ok(Vec::new()) };
         let mut doses = self.officer_doses(records, Some(&asking)).await?;
         for record in self.doses.alike(&asking.name, asking.birth_date).await? {
             let found = likenesses(&asking, &record.dose(&self.aws.keys)?);
@@ -311,12 +309,14 @@ impl Helpdesk {
         }
         match decision {
             Decision::AskBack => {
-                self.note(officer, Action::AskedBack, &case, &why, now).await?;
-                self.noted(officer, &case, self.cases.ask_back(&case, &why, now).await?, now).await
+                self.note(officer, Action::AskedBack, (&case, None), &why, now).await?;
+                let step = self.cases.ask_back(&case, officer, &why, now).await?;
+                self.noted(officer, (&case, None), step, now).await
             }
             Decision::Refuse => {
-                self.note(officer, Action::Refused, &case, &why, now).await?;
-                self.noted(officer, &case, self.cases.refuse(&case, officer, &why, now).await?, now).await
+                self.note(officer, Action::Refused, (&case, None), &why, now).await?;
+                let step = self.cases.refuse(&case, officer, &why, now).await?;
+                self.noted(officer, (&case, None), step, now).await
             }
             Decision::Grant => self.grant(&asked, officer, &case, &why, now).await,
         }
@@ -346,16 +346,20 @@ impl Helpdesk {
                 Some(event) => Some(self.dose(event).await?),
                 None => None,
             };
-            self.note(officer, Action::Granted, case, why, now).await?;
             let dose = dose.as_ref();
+            self.note(officer, Action::Granted, (case, dose), why, now).await?;
+            let reasons = (why, proposal.confirmed_by.as_deref());
             let step = match case.correction {
                 Correction::DataCorrectedByLaw => self.cases.confirm(case, officer, dose, why, now).await?,
-                _ => self.cases.grant(case, officer, dose, change, why, now).await?,
+                _ => self.cases.grant(case, officer, dose, change, reasons, now).await?,
             };
-            return self.noted(officer, case, step, now).await;
+            return self.noted(officer, (case, dose), step, now).await;
         }
 
-        let confirmed_by = asked.facility_word.as_deref().and_then(written);
+        let confirmed_by = match asked.facility_word.as_deref().map(str::trim) {
+            None | Some("") => None,
+            Some(word) => Some(who(word).ok_or_else(|| Failure::fields(invalid("facility_word")))?),
+        };
         if confirmed_by.is_none() && !self.has_evidence(&file).await? {
             return Err(Failure::new(ProblemCode::EvidenceMissing));
         }
@@ -386,11 +390,6 @@ impl Helpdesk {
             }
             (correction, _, Some(dose)) => {
                 let record = self.dose(&format!("E#{dose}")).await?;
-                if correction == Correction::DataCorrectedByLaw
-                    && record.person.as_deref() != Some(&case.person)
-                {
-                    return Err(Failure::fields(invalid("dose")));
-                }
                 let right = asked.right.as_deref().unwrap_or(&file.right);
                 let row = record.open(&self.aws.keys)?;
                 // A missing dose that is there under another number is moved to the person.
@@ -404,15 +403,16 @@ impl Helpdesk {
             }
             _ => return Err(Failure::fields(invalid("dose"))),
         };
-        let step = if case.correction.needs_approval() {
-            self.note(officer, Action::Proposed, case, noted, now).await?;
-            let reasons = (why, confirmed_by.as_deref());
-            self.cases.propose(case, officer, dose.as_ref(), change, reasons, now).await?
+        let dose = dose.as_ref();
+        let reasons = (why, confirmed_by.as_deref());
+        let step = if change.needs_approval(&file) {
+            self.note(officer, Action::Proposed, (case, dose), noted, now).await?;
+            self.cases.propose(case, officer, dose, change, reasons, now).await?
         } else {
-            self.note(officer, Action::Granted, case, noted, now).await?;
-            self.cases.grant(case, officer, dose.as_ref(), &change, why, now).await?
+            self.note(officer, Action::Granted, (case, dose), noted, now).await?;
+            self.cases.grant(case, officer, dose, &change, reasons, now).await?
         };
-        self.noted(officer, case, step, now).await
+        self.noted(officer, (case, dose), step, now).await
     }
 
     async fn has_evidence(&self, file: &CaseFile) -> Result<bool, Failure> {
@@ -454,23 +454,35 @@ impl Helpdesk {
         Ok(accepted())
     }
 
+    /// Writes to the audit what is about to be done in a case, to a dose. It names the person whose record that is, and where
+    /// the dose is recorded under another number than the case is about, the person of the case as well.
     async fn note(
         &self,
         officer: &Officer,
         action: Action,
-        case: &CaseRecord,
+        (case, dose): (&CaseRecord, Option<&DoseRecord>),
         why: &str,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let names = names_of(case.file(&self.aws.keys)?.alike(&self.aws.keys), []);
-        let about = About { person: Some(&case.person), case: Some(&case.pk), names: &names, why };
-        Ok(self.audit.write(officer, action, about, now).await?)
+        let names = names_of(case.file(&self.aws.keys)?.alike(&self.aws.keys), dose);
+        let of_dose = dose.and_then(|dose| dose.person.as_ref()).filter(|person| **person != case.person);
+        for person in of_dose.into_iter().chain([&case.person]) {
+            let about = About { person: Some(person), case: Some(&case.pk), names: &names, why };
+            self.audit.write(officer, action, about, now).await?;
+        }
+        Ok(())
     }
 
     /// The answer to a step that the audit has already; where it was not done, the audit has that as well.
-    async fn noted(&self, officer: &Officer, case: &CaseRecord, step: Step, now: Timestamp) -> FailureResult {
+    async fn noted(
+        &self,
+        officer: &Officer,
+        about: (&CaseRecord, Option<&DoseRecord>),
+        step: Step,
+        now: Timestamp,
+    ) -> FailureResult {
         if !matches!(step, Step::Done(_)) {
-            self.note(officer, Action::NotDone, case, "", now).await?;
+            self.note(officer, Action::NotDone, about, "", now).await?;
         }
         self.stepped(step)
     }
@@ -480,6 +492,8 @@ impl Helpdesk {
         match step {
             Step::Done(case) => Ok(json(200, &case_view(&case, &case.file(&self.aws.keys)?))),
             Step::Overtaken => Err(Failure::new(ProblemCode::CaseChanged)),
+            Step::OwnCase => Err(Failure::new(ProblemCode::OwnCase)),
+            Step::ForeignDose => Err(Failure::fields(invalid("dose"))),
             Step::ProposalOvertaken => Err(Failure::new(ProblemCode::ProposalOvertaken)),
             Step::Contradiction => Err(Failure::new(ProblemCode::RecordContradicts)),
         }
@@ -506,6 +520,12 @@ impl Decision {
 
 fn invalid(field: &str) -> Vec<bukti_wire::FieldError> {
     vec![bukti_wire::FieldError { field: field.to_owned(), code: "invalid".to_owned() }]
+}
+
+/// Who confirmed something, as an officer writes it: a name or a position, which has some letters.
+fn who(text: &str) -> Option<String> {
+    let letters = text.chars().filter(|character| character.is_alphabetic()).count();
+    written(text).filter(|_| letters >= LEAST_LETTERS)
 }
 
 /// The keys of name and birth date that the audit has of a look: of the case, and of doses.

@@ -82,6 +82,8 @@ problem_codes! {
     RecordContradicts = "record_contradicts" 422,
     /// Another officer, a supervisor, has to decide this.
     NeedsSupervisor = "needs_supervisor" 403,
+    /// The case, or the phone of its dose, is the officer's own: another officer has to decide.
+    OwnCase = "own_case" 403,
     /// There is no certificate, or no phone that an SMS can reach.
     NothingToSend = "nothing_to_send" 409,
     /// The API key is missing, unknown, or has ended.
