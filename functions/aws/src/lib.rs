@@ -22,7 +22,7 @@
 //! | case that somebody has to look at | `V#QUEUE` | when it was opened, case | |
 //! | confirmed identity data of a person | `P#` person | `CONFIRMATION#` case | |
 //! | officer of the helpdesk | `H#OFFICERS` | phone | |
-//! | entry of the audit | `Y#` day | time | person |
+//! | entry of the audit | `Y#` day | time, order | person |
 //! | account | `A#` phone | `ACCOUNT` | |
 //! | case in the list of its phone | `A#` phone | `CASE#` case | |
 //! | session in the list of its phone | `A#` phone | `SESSION#` id | |

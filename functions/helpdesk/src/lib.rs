@@ -105,11 +105,12 @@ impl Helpdesk {
         }
     }
 
-    /// The officer of a session in which the second factor was shown. Whoever was removed is none from then on.
+    /// The officer of a session in which the second factor was shown that they have now. Whoever was removed is none from then
+    /// on.
     async fn officer(&self, login: &bukti_aws::Login) -> Result<Officer, Failure> {
         let officer = self.officers.of_phone_key(&login.phone).await?;
         let officer = officer.ok_or_else(|| Failure::new(ProblemCode::NotAnOfficer))?;
-        if !login.second_factor {
+        if login.second_factor.as_ref() != Some(&officer.enrolment) {
             return Err(Failure::new(ProblemCode::SecondFactorNeeded));
         }
         Ok(officer)

@@ -52,14 +52,17 @@ impl Helpdesk {
         let officer = officer.ok_or_else(|| Failure::new(ProblemCode::NotAnOfficer))?;
         match self.officers.try_code(&login.phone, &code, now).await? {
             FactorTry::Right => {}
-            FactorTry::Wrong => return Err(Failure::new(ProblemCode::SecondFactorWrong)),
+            FactorTry::Wrong => {
+                self.audit.write(&officer, Action::SecondFactorWrong, About::default(), now).await?;
+                return Err(Failure::new(ProblemCode::SecondFactorWrong));
+            }
             FactorTry::Full { wait } => {
                 return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait));
             }
         }
         self.audit.write(&officer, Action::LoggedIn, About::default(), now).await?;
         let token = SessionCookie::of(&self.aws.settings).token(request).unwrap_or_default();
-        if !self.sessions.second_factor(token, now).await? {
+        if !self.sessions.second_factor(token, &officer.enrolment).await? {
             return Err(Failure::new(ProblemCode::NotLoggedIn));
         }
         Ok(view::officer(&officer))

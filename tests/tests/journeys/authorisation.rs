@@ -1,8 +1,9 @@
 //! Who may see and change what, with records of people who share an identity number, a phone or a name.
 
-use bukti_aws::Cases;
-use bukti_domain::{CaseNumber, FeedRow};
-use bukti_tests::{TestApp, csv, dose, dose_for, today};
+use bukti_aws::{Cases, FactorTry, Officers};
+use bukti_domain::{CaseNumber, FeedRow, PhoneNumber};
+use bukti_tests::{TestApp, authenticator_code, csv, dose, dose_for, today};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::helpdesk::{asking, decide, dose_of, get, give_evidence, open, post};
@@ -356,4 +357,73 @@ fn facility_word_names_somebody_and_is_kept() {
     });
     assert_eq!(kept.as_deref(), Some("Bidan Tuti, Puskesmas Kebayoran Baru"));
     assert!(export(&app).contains("Bidan Tuti, Puskesmas Kebayoran Baru"));
+}
+
+#[test]
+fn officer_session_ends_with_removal_and_new_second_factor() {
+    let app = TestApp::start();
+    let (phone, path) = ("0811-0000-0001", "/api/helpdesk/officer");
+    let officer = app.officer(phone, "Rina", "supervisor");
+    let ask = || app.call("GET", path, Some(&officer), None).code().to_owned();
+    assert_eq!(ask(), "");
+    app.appoint(phone, "Rina", "supervisor");
+    assert_eq!(ask(), "second_factor_needed", "the second factor is another");
+    app.bukti_well(&["officer", "remove", phone]);
+    assert_eq!(ask(), "not_an_officer");
+    let secret = app.appoint(phone, "Rina", "officer");
+    assert_eq!(ask(), "second_factor_needed", "a removal is not undone for old sessions");
+    let code = json!({"code": authenticator_code(&secret)});
+    assert_eq!(post(&app, &officer, "/api/helpdesk/second-factor", code).status, 200);
+    assert_eq!(ask(), "");
+}
+
+#[test]
+fn wrong_authenticator_codes_are_in_audit_and_lock_for_the_day() {
+    let app = TestApp::start();
+    let phone = "0811-0000-0001";
+    let secret = app.appoint(phone, "Rina", "officer");
+    let cookie = app.log_in(phone, None);
+    let wrong = if authenticator_code(&secret) == "000000" { "000001" } else { "000000" };
+    let shown = post(&app, &cookie, "/api/helpdesk/second-factor", json!({"code": wrong}));
+    assert_eq!(shown.code(), "second_factor_wrong");
+    assert_eq!(export(&app).matches(",second_factor_wrong,").count(), 1);
+    app.with_aws(async |aws| {
+        let officers = Officers::new(&aws);
+        let key = aws.keys.phone(&PhoneNumber::parse(phone).unwrap());
+        // The beginning of a day, in which no window of a quarter of an hour is tried twice.
+        let day = Timestamp::from_second(20_000 * 86_400).unwrap();
+        let at = |quarter: i64| day + SignedDuration::from_mins(15 * quarter);
+        for quarter in 0..8 {
+            for number in 0..5 {
+                let tried = officers.try_code(&key, "x", at(quarter)).await.unwrap();
+                assert_eq!(tried, FactorTry::Wrong, "{quarter} {number}");
+            }
+            let tried = officers.try_code(&key, "x", at(quarter)).await.unwrap();
+            assert!(matches!(tried, FactorTry::Full { wait } if wait <= 15 * 60), "{tried:?}");
+        }
+        let tried = officers.try_code(&key, "x", at(8)).await.unwrap();
+        assert!(matches!(tried, FactorTry::Full { wait } if wait == 22 * 60 * 60), "{tried:?}");
+        assert_eq!(officers.try_code(&key, "x", at(96)).await.unwrap(), FactorTry::Wrong, "the next day");
+    });
+}
+
+#[test]
+fn audit_keeps_the_order_of_entries_of_one_request() {
+    let app = TestApp::start();
+    app.import(&[FeedRow { no_hp: "0811-0000-0001".into(), ..dose("E1") }]);
+    let officer = app.officer("0811-0000-0001", "Rina", "supervisor");
+    let case = open(&app, &officer, asking("phone", &dose("")));
+    let path = format!("/api/helpdesk/cases/{case}/decisions");
+    for _ in 0..20 {
+        let refuse = json!({"decision": "refuse", "revision": 1, "why": "x"});
+        assert_eq!(post(&app, &officer, &path, refuse).code(), "own_case");
+    }
+    let export = export(&app);
+    let done: Vec<&str> = export
+        .lines()
+        .filter_map(|line| ["refused", "not_done"].into_iter().find(|it| line.contains(it)))
+        .collect();
+    assert_eq!(done, ["refused", "not_done"].repeat(20));
+    let (person, _) = seen(&app, &officer);
+    assert_eq!(actions(&app, &officer, &person), ["not_done", "refused"].repeat(20));
 }
