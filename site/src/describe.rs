@@ -212,8 +212,7 @@ mod tests {
 
     #[test]
     fn every_code_of_cases_has_its_words() {
-        let actions =
-            "logged_in searched looked_at looked_at_case asked_back proposed granted refused resent not_done";
+        let actions = "logged_in second_factor_wrong searched looked_at looked_at_case asked_back proposed granted refused resent not_done";
         let trail = "received corrected issued superseded revoked sms_accepted sms_pending link_opened";
         let outcomes =
             [Outcome::Issued, Outcome::Incomplete, Outcome::Held, Outcome::Rejected, Outcome::Retracted];

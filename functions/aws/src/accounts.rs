@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::table::{Table, from_item, n, to_item};
+use crate::table::{Table, from_item, n, s, to_item};
 use crate::{Aws, Keys, StoreError, Token};
 
 const ACCOUNT: &str = "ACCOUNT";
@@ -64,8 +64,8 @@ pub struct Login {
     pub phone: String,
     /// Who it is.
     pub account: Account,
-    /// Whether an officer has shown the second factor in it.
-    pub second_factor: bool,
+    /// The [enrolment](crate::Officer::enrolment) whose second factor an officer has shown in it.
+    pub second_factor: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -82,9 +82,9 @@ struct SessionRecord {
     account: ByteBuf,
     created_at: Timestamp,
     used_at: i64,
-    /// When an officer has shown the second factor in it.
+    /// The enrolment whose second factor an officer has shown in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    second_factor_at: Option<i64>,
+    second_factor: Option<String>,
     expires_at: i64,
 }
 
@@ -174,7 +174,7 @@ impl Sessions {
             account: self.seal(&format!("{pk} {SESSION}"), &account)?,
             created_at: now,
             used_at: now.as_second(),
-            second_factor_at: None,
+            second_factor: None,
             expires_at,
         };
         let is_new = "attribute_not_exists(pk)";
@@ -214,18 +214,23 @@ impl Sessions {
             .keys
             .open(&format!("{pk} {SESSION}"), &record.account)
             .map_err(|_| StoreError::Corrupt("session"))?;
-        let second_factor = record.second_factor_at.is_some();
-        Ok(Some(Login { session: record.id, phone: record.phone_key, account, second_factor }))
+        Ok(Some(Login {
+            session: record.id,
+            phone: record.phone_key,
+            account,
+            second_factor: record.second_factor,
+        }))
     }
 
-    /// Notes that an officer has shown the second factor in the session of this token; `false` where it has ended.
+    /// Notes that an officer has shown the second factor of an enrolment in the session of this token; `false` where it has
+    /// ended.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn second_factor(&self, token: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let (pk, values) = (Keys::token("S#", token), [(":now", n(now.as_second()))]);
-        let update = "SET second_factor_at = :now";
+    pub async fn second_factor(&self, token: &str, enrolment: &str) -> Result<bool, StoreError> {
+        let (pk, values) = (Keys::token("S#", token), [(":enrolment", s(enrolment))]);
+        let update = "SET second_factor = :enrolment";
         Ok(self.table.update_if(&pk, SESSION, update, "attribute_exists(pk)", &values).await?.is_some())
     }
 

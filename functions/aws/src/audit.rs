@@ -4,6 +4,8 @@
 //! Entries are inserted by PartiQL, which never writes over one that is there; on AWS no function's role may do anything else
 //! to them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -16,12 +18,17 @@ use crate::{Aws, Keys, Officer, StoreError, Token};
 /// What the keys of the audit begin with. A partition holds a day (UTC), so that a span of time is read without the rest.
 const DAY: &str = "Y#";
 
+/// Entries that this process has written: their order where the time is the same.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
+
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Logged in with both factors.
     LoggedIn,
+    /// Showed a wrong code of the second factor.
+    SecondFactorWrong,
     /// Looked for a person.
     Searched,
     /// Looked at a person's record.
@@ -47,6 +54,7 @@ impl Action {
     pub fn code(self) -> &'static str {
         match self {
             Action::LoggedIn => "logged_in",
+            Action::SecondFactorWrong => "second_factor_wrong",
             Action::Searched => "searched",
             Action::LookedAt => "looked_at",
             Action::LookedAtCase => "looked_at_case",
@@ -75,6 +83,8 @@ pub struct Entry {
     pub person: Option<String>,
     /// Which case, by its key.
     pub case: Option<String>,
+    /// Whose doses were seen or changed: their keys by name and birth date.
+    pub names: Vec<String>,
     /// Why, in the officer's words.
     pub why: String,
 }
@@ -91,6 +101,9 @@ struct EntryRecord {
     person: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     case: Option<String>,
+    /// Two people may be recorded under one number, and each sees the looks at their own doses only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    names: Vec<String>,
     words: ByteBuf,
 }
 
@@ -107,6 +120,8 @@ pub struct About<'a> {
     pub person: Option<&'a str>,
     /// The case's key.
     pub case: Option<&'a str>,
+    /// Whose doses are seen or changed: their keys by name and birth date.
+    pub names: &'a [String],
     /// Why, in the officer's words.
     pub why: &'a str,
 }
@@ -138,7 +153,9 @@ impl Audit {
     ) -> Result<(), StoreError> {
         let random = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
         let pk = partition(now.to_zoned(jiff::tz::TimeZone::UTC).date());
-        let sk = format!("{:013} {}", now.as_millisecond(), random.secret());
+        // A request writes its entries one after the other, at one time.
+        let order = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let sk = format!("{:013} {order:010} {}", now.as_millisecond(), random.secret());
         let words = Words { officer: officer.name.clone(), why: about.why.to_owned() };
         let words = self.keys.seal(&item_key(&pk, &sk), &words).map(ByteBuf::from);
         let record = EntryRecord {
@@ -147,6 +164,7 @@ impl Audit {
             action,
             person: about.person.map(str::to_owned),
             case: about.case.map(str::to_owned),
+            names: about.names.to_vec(),
             words: words.ok_or(StoreError::Corrupt("an entry of the audit cannot be sealed"))?,
             pk: pk.clone(),
             sk: sk.clone(),
@@ -177,7 +195,8 @@ impl Audit {
     ///
     /// [`StoreError`].
     pub async fn of_day(&self, day: Date) -> Result<Vec<Entry>, StoreError> {
-        self.table.partition(&partition(day)).await?.into_iter().map(|item| self.open(item)).collect()
+        let items = self.table.partition(&partition(day)).await?.into_iter();
+        items.map(|item| self.open(from_item(item, "entry of the audit")?)).collect()
     }
 
     /// The entries about a person, oldest first.
@@ -187,14 +206,13 @@ impl Audit {
     /// [`StoreError`].
     pub async fn of_person_key(&self, person: &str) -> Result<Vec<Entry>, StoreError> {
         let items = self.table.query_between("by_person", ("person", person), (DAY, "Y#~")).await?;
-        let mut entries: Vec<Entry> =
-            items.into_iter().map(|item| self.open(item)).collect::<Result<_, _>>()?;
-        entries.sort_by_key(|entry| entry.at);
-        Ok(entries)
+        let records = items.into_iter().map(|item| from_item(item, "entry of the audit"));
+        let mut records: Vec<EntryRecord> = records.collect::<Result<_, _>>()?;
+        records.sort_by(|one, other| one.sk.cmp(&other.sk));
+        records.into_iter().map(|record| self.open(record)).collect()
     }
 
-    fn open(&self, item: Item) -> Result<Entry, StoreError> {
-        let record: EntryRecord = from_item(item, "entry of the audit")?;
+    fn open(&self, record: EntryRecord) -> Result<Entry, StoreError> {
         let words: Words = self
             .keys
             .open(&item_key(&record.pk, &record.sk), &record.words)
@@ -206,6 +224,7 @@ impl Audit {
             action: record.action,
             person: record.person,
             case: record.case,
+            names: record.names,
             why: words.why,
         })
     }

@@ -6,8 +6,8 @@
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use bukti_domain::{
-    BirthDate, CaseNumber, CaseState, Correction, FeedRow, Identity, IdentityData, Origin, PhoneNumber,
-    Verdict,
+    Asking, BirthDate, CaseNumber, CaseState, Correction, FeedRow, Identity, IdentityData, Origin,
+    PersonName, PhoneNumber, Verdict, likenesses,
 };
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -150,10 +150,79 @@ pub struct Proposal {
     /// Who at a facility or the civil registry confirmed it, where evidence is missing or beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_by: Option<String>,
-    /// The key of the event whose dose is rewritten; none where one is made.
-    pub event: Option<String>,
-    /// The row as it should be.
-    pub row: FeedRow,
+    /// What would change; none in what a Bukti of before kept, which has to be proposed anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+}
+
+/// What a correction changes. Kept instead of the row that it makes: until it is granted, others correct the same dose, and
+/// what they correct must stay.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// One value of a dose that is there.
+    Correct {
+        /// The key of its event.
+        event: String,
+        /// Which value.
+        correction: Correction,
+        /// The right value, as it was written.
+        right: String,
+        /// What the dose said when this was asked for, see [`Correction::basis`].
+        basis: Vec<String>,
+    },
+    /// A missing dose, with this row.
+    Make(Box<FeedRow>),
+}
+
+impl Change {
+    /// The change of a dose that says this. `None` where the value cannot be right.
+    pub fn correcting(event: &str, correction: Correction, row: &FeedRow, right: &str) -> Option<Self> {
+        correction.corrected(row, right)?;
+        Some(Self::Correct {
+            event: event.to_owned(),
+            correction,
+            right: right.to_owned(),
+            basis: correction.basis(row).map(str::to_owned).to_vec(),
+        })
+    }
+
+    /// The key of the event whose dose is corrected; none where one is made.
+    pub fn event(&self) -> Option<&str> {
+        match self {
+            Change::Correct { event, .. } => Some(event),
+            Change::Make(_) => None,
+        }
+    }
+
+    /// Whether a second officer, a supervisor, has to approve it: it changes whom a certificate is for, or moves a phone to
+    /// another than the one that opened the case, to which a code came.
+    pub fn needs_approval(&self, file: &CaseFile) -> bool {
+        match self {
+            Change::Correct { correction: Correction::Phone, right, .. } => {
+                PhoneNumber::parse(right).is_none_or(|right| Some(right) != file.phone())
+            }
+            Change::Correct { correction, .. } => correction.needs_approval(),
+            Change::Make(_) => true,
+        }
+    }
+
+    /// The row that this makes of a dose that says this now.
+    pub fn applied(&self, row: Option<&FeedRow>) -> Option<FeedRow> {
+        match self {
+            Change::Correct { correction, right, .. } => correction.corrected(row?, right),
+            Change::Make(row) => Some((**row).clone()),
+        }
+    }
+
+    /// Whether the dose is no longer what it was when this was asked for.
+    fn is_overtaken(&self, row: Option<&FeedRow>) -> bool {
+        match (self, row) {
+            (Change::Correct { correction, basis, .. }, Some(row)) => *basis != correction.basis(row),
+            (Change::Correct { .. }, None) => true,
+            (Change::Make(_), row) => row.is_some(),
+        }
+    }
 }
 
 /// What was decided.
@@ -167,6 +236,9 @@ pub struct Decision {
     pub at: Timestamp,
     /// Why, for the person to read.
     pub why: String,
+    /// Who at a facility or the civil registry confirmed it, where evidence is missing or beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_by: Option<String>,
 }
 
 /// What is asked for.
@@ -201,6 +273,12 @@ pub enum Step {
     Done(Box<CaseRecord>),
     /// Another was faster: the case, or the dose, is not what it was.
     Overtaken,
+    /// What was proposed no longer fits the dose, which was corrected meanwhile.
+    ProposalOvertaken,
+    /// The case, or the dose that it is about, is the officer's own.
+    OwnCase,
+    /// The dose is not of the person that the case is about.
+    ForeignDose,
     /// The record would contradict itself, or no dose could be made of it.
     Contradiction,
 }
@@ -436,9 +514,15 @@ impl Cases {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn ask_back(&self, case: &CaseRecord, text: &str, now: Timestamp) -> Result<Step, StoreError> {
-        if case.state.is_decided() {
-            return Ok(Step::Overtaken);
+    pub async fn ask_back(
+        &self,
+        case: &CaseRecord,
+        officer: &Officer,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
+        if let Some(step) = Self::refused_to(case, officer) {
+            return Ok(step);
         }
         self.say(case, CaseState::AskedBack, true, text, now).await
     }
@@ -472,16 +556,11 @@ impl Cases {
         why: &str,
         now: Timestamp,
     ) -> Result<Step, StoreError> {
-        if case.state.is_decided() {
-            return Ok(Step::Overtaken);
+        if let Some(step) = Self::refused_to(case, officer) {
+            return Ok(step);
         }
         let mut file = case.file(&self.keys)?;
-        file.decision = Some(Decision {
-            granted: false,
-            officer_name: officer.name.clone(),
-            at: now,
-            why: why.to_owned(),
-        });
+        file.decision = Some(Decision::of(officer, false, (why, None), now));
         self.step(case, CaseState::Refused, &file, Vec::new(), now).await
     }
 
@@ -495,13 +574,14 @@ impl Cases {
         case: &CaseRecord,
         officer: &Officer,
         dose: Option<&DoseRecord>,
-        row: FeedRow,
+        change: Change,
         (why, confirmed_by): (&str, Option<&str>),
         now: Timestamp,
     ) -> Result<Step, StoreError> {
-        if case.state.is_decided() {
-            return Ok(Step::Overtaken);
-        }
+        let row = match self.changed(case, officer, dose, &change)? {
+            Ok(row) => row,
+            Err(step) => return Ok(step),
+        };
         let is_possible = match case.correction {
             Correction::DataCorrectedByLaw => self.data_to_confirm(case, &row).is_some(),
             _ => self.rewrite(case, dose, &row, now).await?.is_some(),
@@ -516,15 +596,14 @@ impl Cases {
             at: now,
             why: why.to_owned(),
             confirmed_by: confirmed_by.map(str::to_owned),
-            event: dose.map(|dose| dose.pk.clone()),
-            row,
+            change: Some(change),
         });
         self.step(case, CaseState::AwaitingApproval, &file, Vec::new(), now).await
     }
 
-    /// Grants a case that rewrites a dose, all or nothing: the dose says from now on what this row
-    /// says, its links are dead, and whoever reads the table's stream makes the certificate and sends
-    /// the SMS.
+    /// Grants a case that rewrites a dose, all or nothing: this change is applied to the dose as it is
+    /// now, its links are dead, and whoever reads the table's stream makes the certificate and sends
+    /// the SMS. [`Step::Overtaken`] where the dose has another revision by then.
     ///
     /// # Errors
     ///
@@ -534,21 +613,19 @@ impl Cases {
         case: &CaseRecord,
         officer: &Officer,
         dose: Option<&DoseRecord>,
-        row: &FeedRow,
-        why: &str,
+        change: &Change,
+        reasons: (&str, Option<&str>),
         now: Timestamp,
     ) -> Result<Step, StoreError> {
-        if case.state.is_decided() {
-            return Ok(Step::Overtaken);
-        }
-        let Some(rewrite) = self.rewrite(case, dose, row, now).await? else { return Ok(Step::Contradiction) };
+        let row = match self.changed(case, officer, dose, change)? {
+            Ok(row) => row,
+            Err(step) => return Ok(step),
+        };
+        let Some(rewrite) = self.rewrite(case, dose, &row, now).await? else {
+            return Ok(Step::Contradiction);
+        };
         let mut file = case.file(&self.keys)?;
-        file.decision = Some(Decision {
-            granted: true,
-            officer_name: officer.name.clone(),
-            at: now,
-            why: why.to_owned(),
-        });
+        file.decision = Some(Decision::of(officer, true, reasons, now));
         let (event, writing) = self.doses.writing(dose, &rewrite)?;
         let case = CaseRecord { event: Some(event), ..case.clone() };
         self.step(&case, CaseState::Granted, &file, vec![writing], now).await
@@ -567,6 +644,7 @@ impl Cases {
         &self,
         case: &CaseRecord,
         officer: &Officer,
+        dose: Option<&DoseRecord>,
         why: &str,
         now: Timestamp,
     ) -> Result<Step, StoreError> {
@@ -575,18 +653,79 @@ impl Cases {
         let Some(proposal) = proposal.filter(|_| case.state == CaseState::AwaitingApproval) else {
             return Ok(Step::Overtaken);
         };
-        let Some(data) = self.data_to_confirm(case, &proposal.row) else { return Ok(Step::Contradiction) };
+        let Some(change) = &proposal.change else { return Ok(Step::ProposalOvertaken) };
+        let row = match self.changed(case, officer, dose, change)? {
+            Ok(row) => row,
+            Err(step) => return Ok(step),
+        };
+        let Some(data) = self.data_to_confirm(case, &row) else { return Ok(Step::Contradiction) };
         let record = ConfirmationRecord::new(&case.person, &data, &case.pk, now, &self.keys);
-        file.decision = Some(Decision {
-            granted: true,
-            officer_name: officer.name.clone(),
-            at: now,
-            why: why.to_owned(),
-        });
+        let reasons = (why, proposal.confirmed_by.as_deref());
+        file.decision = Some(Decision::of(officer, true, reasons, now));
         let event = self.first_dose_to_issue(case, &data).await?;
         let case = CaseRecord { event, ..case.clone() };
         let writing = self.confirmations.writing(&record)?;
         self.step(&case, CaseState::Granted, &file, vec![writing], now).await
+    }
+
+    /// Why an officer cannot decide a case, where it is so.
+    fn refused_to(case: &CaseRecord, officer: &Officer) -> Option<Step> {
+        if case.state.is_decided() {
+            Some(Step::Overtaken)
+        } else if case.applicant == officer.id {
+            Some(Step::OwnCase)
+        } else {
+            None
+        }
+    }
+
+    /// The row that a change makes of a dose as it is now, where this officer may make it in this case; else the step that
+    /// says why not. All corrections of doses, proposed and granted, go through here.
+    fn changed(
+        &self,
+        case: &CaseRecord,
+        officer: &Officer,
+        dose: Option<&DoseRecord>,
+        change: &Change,
+    ) -> Result<Result<FeedRow, Step>, StoreError> {
+        if let Some(step) = Self::refused_to(case, officer) {
+            return Ok(Err(step));
+        }
+        let row = dose.map(|dose| dose.open(&self.keys)).transpose();
+        let row = row.map_err(|_| StoreError::Corrupt("dose"))?;
+        if let (Some(dose), Some(row)) = (dose, &row)
+            && !self.is_of_case(case, change, dose, row)?
+        {
+            return Ok(Err(Step::ForeignDose));
+        }
+        if change.is_overtaken(row.as_ref()) {
+            return Ok(Err(Step::ProposalOvertaken));
+        }
+        let Some(changed) = change.applied(row.as_ref()) else { return Ok(Err(Step::Contradiction)) };
+        // The phone before the change and after it: officers neither give away nor take what comes to their own.
+        let after = changed.dose().phone.map(|phone| self.keys.phone(&phone));
+        let phones = [dose.and_then(|dose| dose.phone.as_ref()), after.as_ref()];
+        if phones.into_iter().flatten().any(|phone| *phone == officer.id) {
+            return Ok(Err(Step::OwnCase));
+        }
+        Ok(Ok(changed))
+    }
+
+    /// Whether a dose is of the person that the case is about. It may be recorded under another number only where the number
+    /// is what is corrected, which a supervisor approves, and name and birth date are the person's.
+    fn is_of_case(
+        &self,
+        case: &CaseRecord,
+        change: &Change,
+        dose: &DoseRecord,
+        row: &FeedRow,
+    ) -> Result<bool, StoreError> {
+        if dose.person.as_ref() == Some(&case.person) {
+            return Ok(true);
+        }
+        let corrects_number = matches!(change, Change::Correct { correction: Correction::Identity, .. });
+        let asking = case.file(&self.keys)?.asking();
+        Ok(corrects_number && asking.is_some_and(|asking| !likenesses(&asking, &row.dose()).is_empty()))
     }
 
     /// The identity data that a row states, where they are of the case's person and contradict the NIK.
@@ -667,7 +806,40 @@ impl Queued {
     }
 }
 
+impl Decision {
+    /// What this officer decides now: why, and who confirmed it.
+    fn of(
+        officer: &Officer,
+        granted: bool,
+        (why, confirmed_by): (&str, Option<&str>),
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            granted,
+            officer_name: officer.name.clone(),
+            at: now,
+            why: why.to_owned(),
+            confirmed_by: confirmed_by.map(str::to_owned),
+        }
+    }
+}
+
 impl CaseFile {
+    /// What the person says of themselves, where it can be read.
+    pub fn asking(&self) -> Option<Asking> {
+        Some(Asking {
+            identity: Identity::parse(&self.identity)?,
+            name: PersonName::parse(&self.name)?,
+            birth_date: self.birth_date,
+            phone: self.phone(),
+        })
+    }
+
+    /// The key of the name and birth date that were written, where the name can be read.
+    pub fn alike(&self, keys: &Keys) -> Option<String> {
+        PersonName::parse(&self.name).map(|name| keys.alike(&name, self.birth_date))
+    }
+
     /// The phone that asked.
     pub fn phone(&self) -> Option<PhoneNumber> {
         PhoneNumber::parse(&self.phone)

@@ -22,7 +22,7 @@
 //! | case that somebody has to look at | `V#QUEUE` | when it was opened, case | |
 //! | confirmed identity data of a person | `P#` person | `CONFIRMATION#` case | |
 //! | officer of the helpdesk | `H#OFFICERS` | phone | |
-//! | entry of the audit | `Y#` day | time | person |
+//! | entry of the audit | `Y#` day | time, order | person |
 //! | account | `A#` phone | `ACCOUNT` | |
 //! | case in the list of its phone | `A#` phone | `CASE#` case | |
 //! | session in the list of its phone | `A#` phone | `SESSION#` id | |
@@ -81,7 +81,8 @@ pub use accounts::{Account, Device, Login, OpenSession, Sessions};
 pub use audit::{About, Action, Audit, Entry};
 pub use captcha::UsedCaptchas;
 pub use cases::{
-    CaseFile, CaseRecord, Cases, Decision, Evidence, Message, MissingDose, NewCase, Proposal, Queued, Step,
+    CaseFile, CaseRecord, Cases, Change, Decision, Evidence, Message, MissingDose, NewCase, Proposal, Queued,
+    Step,
 };
 pub use certificates::{CertificateRecord, Certificates, Revocation, RevokeOutcome, parse_certificate_id};
 pub use claims::Claims;

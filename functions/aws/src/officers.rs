@@ -7,7 +7,7 @@ use serde_bytes::ByteBuf;
 use totp_rs::{Algorithm, TOTP};
 
 use crate::table::{Table, from_item, n, to_item};
-use crate::{Aws, Keys, Rate, Rates, StoreError, Taken};
+use crate::{Aws, Keys, Rate, Rates, StoreError, Taken, Token};
 
 /// All officers are one partition: there are some hundreds.
 const OFFICERS: &str = "H#OFFICERS";
@@ -20,8 +20,13 @@ const STEP: u64 = 30;
 /// … and for so many steps before and after, since phones' clocks go wrong.
 const SKEW: i64 = 1;
 
-/// Wrong codes of an officer. Whoever has the phone still has a million codes to guess.
+/// Codes that are tried for an officer, right or wrong. Whoever has the phone still has a million codes to guess.
 const TRIES: Rate = Rate { name: "second factor", window: jiff::SignedDuration::from_mins(15), most: 5 };
+
+/// The same in a day: an officer whose sessions all end by themselves logs in less often. A second factor that is set anew
+/// is counted anew.
+const TRIES_A_DAY: Rate =
+    Rate { name: "second factor, a day", window: jiff::SignedDuration::from_hours(24), most: 40 };
 
 /// What an officer may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,12 +59,18 @@ pub struct Officer {
     pub role: Role,
     /// Since when.
     pub added_at: Timestamp,
+    /// Which second factor this is, at random. Sessions are an officer's while they name it, so that none outlives a removal
+    /// or a second factor that is set anew.
+    pub enrolment: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct OfficerRecord {
     sk: String,
     role: Role,
+    /// Empty in what a Bukti of before kept.
+    #[serde(default)]
+    enrolment: String,
     /// The step of the last code that counted: none of this step or before counts again.
     last_step: i64,
     added_at: Timestamp,
@@ -120,7 +131,9 @@ impl Officers {
         let about = About { name: name.to_owned(), secret: ByteBuf::from(secret) };
         let about = self.keys.seal(&item_key(&sk), &about).map(ByteBuf::from);
         let about = about.ok_or(StoreError::Corrupt("an officer cannot be sealed"))?;
-        let record = OfficerRecord { sk: sk.clone(), role, last_step: 0, added_at: now, about };
+        let enrolment = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".into()))?;
+        let enrolment = enrolment.secret().to_owned();
+        let record = OfficerRecord { sk: sk.clone(), role, enrolment, last_step: 0, added_at: now, about };
         self.table.put(to_item(OFFICERS, &sk, &record)?).await?;
         Ok(totp.get_secret_base32())
     }
@@ -168,6 +181,10 @@ impl Officers {
         if let Taken::Full { wait } = self.rates.take(&TRIES, phone, now).await? {
             return Ok(FactorTry::Full { wait });
         }
+        let subject = format!("{phone} {}", record.enrolment);
+        if let Taken::Full { wait } = self.rates.take(&TRIES_A_DAY, &subject, now).await? {
+            return Ok(FactorTry::Full { wait });
+        }
         let totp = totp(self.open(record)?.1);
         let step_now = now.as_second() / STEP as i64;
         let found = (step_now - SKEW..=step_now + SKEW)
@@ -188,8 +205,13 @@ impl Officers {
             .keys
             .open(&item_key(&record.sk), &record.about)
             .map_err(|_| StoreError::Corrupt("officer"))?;
-        let officer =
-            Officer { id: record.sk, name: about.name, role: record.role, added_at: record.added_at };
+        let officer = Officer {
+            id: record.sk,
+            name: about.name,
+            role: record.role,
+            added_at: record.added_at,
+            enrolment: record.enrolment,
+        };
         Ok((officer, about.secret.into_vec()))
     }
 }

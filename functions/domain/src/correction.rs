@@ -5,8 +5,8 @@
 //!            ▼  answer            │
 //!  asked ► open ──────────────────┼──► refused
 //!            │                    │
-//!            ├─ phone, dose number ───► granted ──► the dose is rewritten ──► certificate, SMS
-//!            └─ who the person is ──► awaiting_approval ── another officer, a supervisor ──► granted or refused
+//!            ├─ phone that asked, dose number ───► granted ──► the dose is rewritten ──► certificate, SMS
+//!            └─ who the person is, another phone ──► awaiting_approval ── a supervisor, not the proposer ──► granted or refused
 //! ```
 //!
 //! Data that were corrected by law rewrite no dose: they are confirmed, and all doses that were held for them are issued
@@ -38,7 +38,8 @@ codes! {
 }
 
 impl Correction {
-    /// Whether it changes who a certificate is for, or makes one: then a second person decides as well.
+    /// Whether it always changes who a certificate is for, or makes one: then a second person decides as well. A phone needs
+    /// one where it is not the one that asked.
     pub fn needs_approval(self) -> bool {
         !matches!(self, Correction::Phone | Correction::DoseNumber)
     }
@@ -76,6 +77,12 @@ impl Correction {
             Correction::DoseMissing => return None,
         }
         Some(row)
+    }
+
+    /// What a row says of whom it is about, and where this is wrong. Once any of it changes, a correction that was proposed
+    /// for the row is overtaken.
+    pub fn basis(self, row: &FeedRow) -> [&str; 6] {
+        [&row.nik, &row.paspor, &row.nama, &row.tanggal_lahir, &row.jenis_kelamin, self.recorded(row)]
     }
 
     /// What a row says where this is wrong.

@@ -5,7 +5,9 @@ use bukti_domain::{
     Asking, BirthDate, CaseNumber, Correction, Identity, PersonName, PhoneNumber, likenesses, parse_date,
     vaccine_named,
 };
-use bukti_http::{Allowance, Caller, Failure, FailureResult, field, identity_field, json, read_json};
+use bukti_http::{
+    Allowance, Caller, Failure, FailureResult, OwnRecords, field, identity_field, json, read_json,
+};
 use bukti_wire::{
     CaseOpened, CaseQuery, CaseReply, CaseRequest, Cases as CasesAnswer, EvidenceRequest, EvidenceSlot,
     FieldError, Look, Looks, ProblemCode,
@@ -179,8 +181,9 @@ impl Helpdesk {
     /// Who looked at the record of a person of this phone.
     pub(crate) async fn looks(&self, login: &Login, person: &str) -> FailureResult {
         let person = format!("P#{person}");
-        let own = self.doses.of_phone_key(&login.phone).await?;
-        if !own.iter().any(|dose| dose.person.as_deref() == Some(&person)) {
+        let all = self.doses.of_person_key(&person).await?;
+        let own = OwnRecords::of_phone(all, &login.phone, &self.aws.keys)?;
+        if own.records.doses.is_empty() {
             return Err(Failure::new(ProblemCode::NotFound));
         }
         let entries = self.audit.of_person_key(&person).await?;
@@ -189,7 +192,8 @@ impl Helpdesk {
             officer: entry.officer_name,
             action: entry.action.code().to_owned(),
         };
-        Ok(json(200, &Looks { looks: entries.into_iter().rev().map(look).collect() }))
+        let looks = entries.into_iter().rev().filter(|entry| own.may_see_look(&entry.names));
+        Ok(json(200, &Looks { looks: looks.map(look).collect() }))
     }
 }
 

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A phone is moved by nobody who just knows facts: the new one is the phone that is logged in with, so a code came to it,
-//! and an officer grants it with evidence or a facility's word only. The owner of the old one is told.
+//! and an officer grants it with evidence or a facility's word only; to any other a supervisor has to move it as well. The
+//! owner of the old one is told. Nobody decides a case of their own or of their own phone.
 
 mod citizen;
 mod officer;
@@ -104,11 +105,12 @@ impl Helpdesk {
         }
     }
 
-    /// The officer of a session in which the second factor was shown. Whoever was removed is none from then on.
+    /// The officer of a session in which the second factor was shown that they have now. Whoever was removed is none from then
+    /// on.
     async fn officer(&self, login: &bukti_aws::Login) -> Result<Officer, Failure> {
         let officer = self.officers.of_phone_key(&login.phone).await?;
         let officer = officer.ok_or_else(|| Failure::new(ProblemCode::NotAnOfficer))?;
-        if !login.second_factor {
+        if login.second_factor.as_ref() != Some(&officer.enrolment) {
             return Err(Failure::new(ProblemCode::SecondFactorNeeded));
         }
         Ok(officer)

@@ -1,12 +1,14 @@
 //! What officers see and decide. Each look and each change is in the audit before it is shown or done.
 
+use std::collections::BTreeSet;
+
 use bukti_aws::{
-    About, Action, CaseFile, CaseRecord, DoseRecord, FactorTry, Login, Officer, PersonRecords, Role, Step,
-    StoreError, parse_certificate_id,
+    About, Action, CaseFile, CaseRecord, Change, DoseRecord, FactorTry, Login, Officer, PersonRecords,
+    Proposal, Role, Step, StoreError, parse_certificate_id,
 };
 use bukti_domain::{
-    Asking, CaseState, Correction, FeedRow, Identity, Likeness, PersonName, PhoneNumber,
-    certificate_id_grouped, doses_counted_twice, likenesses,
+    Asking, CaseState, Correction, FeedRow, Identity, Likeness, PhoneNumber, certificate_id_grouped,
+    doses_counted_twice, likenesses,
 };
 use bukti_http::{
     Allowance, Caller, Failure, FailureResult, SessionCookie, accepted, dose_status, doses_by_day, field,
@@ -24,6 +26,8 @@ use crate::{Helpdesk, view, written};
 
 /// Cases of a page of the queue.
 const PAGE: usize = 25;
+/// Letters of whoever confirmed something, at least: "dr. Ani" has five.
+const LEAST_LETTERS: usize = 5;
 /// People of one phone that are shown: a clinic may have typed its own number for everybody.
 const MOST_PEOPLE: usize = 20;
 
@@ -48,14 +52,17 @@ impl Helpdesk {
         let officer = officer.ok_or_else(|| Failure::new(ProblemCode::NotAnOfficer))?;
         match self.officers.try_code(&login.phone, &code, now).await? {
             FactorTry::Right => {}
-            FactorTry::Wrong => return Err(Failure::new(ProblemCode::SecondFactorWrong)),
+            FactorTry::Wrong => {
+                self.audit.write(&officer, Action::SecondFactorWrong, About::default(), now).await?;
+                return Err(Failure::new(ProblemCode::SecondFactorWrong));
+            }
             FactorTry::Full { wait } => {
                 return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait));
             }
         }
         self.audit.write(&officer, Action::LoggedIn, About::default(), now).await?;
         let token = SessionCookie::of(&self.aws.settings).token(request).unwrap_or_default();
-        if !self.sessions.second_factor(token, now).await? {
+        if !self.sessions.second_factor(token, &officer.enrolment).await? {
             return Err(Failure::new(ProblemCode::NotLoggedIn));
         }
         Ok(view::officer(&officer))
@@ -83,24 +90,22 @@ impl Helpdesk {
         now: Timestamp,
     ) -> FailureResult {
         let case = self.case(number).await?;
-        let about = About { person: Some(&case.person), case: Some(&case.pk), why: "" };
-        self.audit.write(officer, Action::LookedAtCase, about, now).await?;
         let file = case.file(&self.aws.keys)?;
+        let records = self.doses.of_person_key(&case.person).await?;
+        let names = names_of(file.alike(&self.aws.keys), &records.doses);
+        let about = About { person: Some(&case.person), case: Some(&case.pk), names: &names, why: "" };
+        self.audit.write(officer, Action::LookedAtCase, about, now).await?;
         let mut pieces = Vec::new();
         for evidence in &file.evidence {
             if let Some(url) = self.evidence.address(evidence).await? {
                 pieces.push(EvidencePiece { url, content_type: evidence.content_type.clone() });
             }
         }
-        let proposal = file.proposal.as_ref().map(|proposal| CaseProposal {
-            officer: proposal.officer_name.clone(),
-            at: proposal.at.as_second(),
-            why: proposal.why.clone(),
-            confirmed_by: proposal.confirmed_by.clone(),
-            dose: proposal.event.as_deref().map(dose_id),
-            row: recorded(&proposal.row),
-        });
-        let doses = self.doses_for(&case, &file, officer, now).await?;
+        let proposal = match &file.proposal {
+            Some(proposal) => self.proposed(proposal).await?,
+            None => None,
+        };
+        let doses = self.doses_for(&case, &file, &records, officer, now).await?;
         Ok(json(
             200,
             &OfficerCase {
@@ -108,11 +113,28 @@ impl Helpdesk {
                 revision: case.revision,
                 said: said(&file),
                 pieces,
+                needs_approval: case.correction.needs_approval() || proposal.is_some(),
                 proposal,
-                needs_approval: case.correction.needs_approval(),
                 doses,
             },
         ))
+    }
+
+    /// What another officer would do to the dose as it is now.
+    async fn proposed(&self, proposal: &Proposal) -> Result<Option<CaseProposal>, Failure> {
+        let Some(change) = &proposal.change else { return Ok(None) };
+        let row = match change.event() {
+            Some(event) => Some(self.dose(event).await?.open(&self.aws.keys)?),
+            None => None,
+        };
+        Ok(change.applied(row.as_ref()).map(|row| CaseProposal {
+            officer: proposal.officer_name.clone(),
+            at: proposal.at.as_second(),
+            why: proposal.why.clone(),
+            confirmed_by: proposal.confirmed_by.clone(),
+            dose: change.event().map(dose_id),
+            row: recorded(&row),
+        }))
     }
 
     /// The doses under the number that was written, and others with the same name and birth date. The audit has whose.
@@ -120,22 +142,19 @@ impl Helpdesk {
         &self,
         case: &CaseRecord,
         file: &CaseFile,
+        records: &PersonRecords,
         officer: &Officer,
         now: Timestamp,
     ) -> Result<Vec<OfficerDose>, Failure> {
-        let (Some(identity), Some(name)) = (Identity::parse(&file.identity), PersonName::parse(&file.name))
-        else {
-            return Ok(Vec::new());
-        };
-        let asking = Asking { identity, name, birth_date: file.birth_date, phone: file.phone() };
-        let records = self.doses.of_person_key(&case.person).await?;
-        let mut doses = self.officer_doses(&records, Some(&asking)).await?;
+        let Some(asking) = file.asking() else { return Ok(Vec::new()) };
+        let mut doses = self.officer_doses(records, Some(&asking)).await?;
         for record in self.doses.alike(&asking.name, asking.birth_date).await? {
             let found = likenesses(&asking, &record.dose(&self.aws.keys)?);
             if record.person.as_deref() == Some(&case.person) || found.is_empty() {
                 continue;
             }
-            let about = About { person: record.person.as_deref(), case: Some(&case.pk), why: "" };
+            let (person, names) = (record.person.as_deref(), names_of(None, [&record]));
+            let about = About { person, case: Some(&case.pk), names: &names, why: "" };
             self.audit.write(officer, Action::LookedAt, about, now).await?;
             let certificates = match &record.certificate_id {
                 Some(id) => self.certificates.of_id(id).await?.into_iter().collect(),
@@ -254,7 +273,8 @@ impl Helpdesk {
             if records.doses.is_empty() && cases.is_empty() {
                 continue;
             }
-            let about = About { person: Some(&person), case: None, why: &why };
+            let names = names_of(None, &records.doses);
+            let about = About { person: Some(&person), case: None, names: &names, why: &why };
             self.audit.write(officer, Action::LookedAt, about, now).await?;
             let cases = cases.iter().map(|case| Ok(summary(case, &case.file(&self.aws.keys)?)));
             let cases: Vec<CaseSummary> = cases.collect::<Result<_, StoreError>>()?;
@@ -292,12 +312,14 @@ impl Helpdesk {
         }
         match decision {
             Decision::AskBack => {
-                self.note(officer, Action::AskedBack, &case, &why, now).await?;
-                self.noted(officer, &case, self.cases.ask_back(&case, &why, now).await?, now).await
+                self.note(officer, Action::AskedBack, (&case, None), &why, now).await?;
+                let step = self.cases.ask_back(&case, officer, &why, now).await?;
+                self.noted(officer, (&case, None), step, now).await
             }
             Decision::Refuse => {
-                self.note(officer, Action::Refused, &case, &why, now).await?;
-                self.noted(officer, &case, self.cases.refuse(&case, officer, &why, now).await?, now).await
+                self.note(officer, Action::Refused, (&case, None), &why, now).await?;
+                let step = self.cases.refuse(&case, officer, &why, now).await?;
+                self.noted(officer, (&case, None), step, now).await
             }
             Decision::Grant => self.grant(&asked, officer, &case, &why, now).await,
         }
@@ -321,26 +343,33 @@ impl Helpdesk {
             if officer.role != Role::Supervisor || officer.id == proposal.officer {
                 return Err(Failure::new(ProblemCode::NeedsSupervisor));
             }
-            let dose = match &proposal.event {
+            let overtaken = || Failure::new(ProblemCode::ProposalOvertaken);
+            let change = proposal.change.as_ref().ok_or_else(overtaken)?;
+            let dose = match change.event() {
                 Some(event) => Some(self.dose(event).await?),
                 None => None,
             };
-            self.note(officer, Action::Granted, case, why, now).await?;
+            let dose = dose.as_ref();
+            self.note(officer, Action::Granted, (case, dose), why, now).await?;
+            let reasons = (why, proposal.confirmed_by.as_deref());
             let step = match case.correction {
-                Correction::DataCorrectedByLaw => self.cases.confirm(case, officer, why, now).await?,
-                _ => self.cases.grant(case, officer, dose.as_ref(), &proposal.row, why, now).await?,
+                Correction::DataCorrectedByLaw => self.cases.confirm(case, officer, dose, why, now).await?,
+                _ => self.cases.grant(case, officer, dose, change, reasons, now).await?,
             };
-            return self.noted(officer, case, step, now).await;
+            return self.noted(officer, (case, dose), step, now).await;
         }
 
-        let confirmed_by = asked.facility_word.as_deref().and_then(written);
+        let confirmed_by = match asked.facility_word.as_deref().map(str::trim) {
+            None | Some("") => None,
+            Some(word) => Some(who(word).ok_or_else(|| Failure::fields(invalid("facility_word")))?),
+        };
         if confirmed_by.is_none() && !self.has_evidence(&file).await? {
             return Err(Failure::new(ProblemCode::EvidenceMissing));
         }
         // The audit has who confirmed it as well: it stands for the evidence.
         let noted = confirmed_by.as_ref().map(|by| format!("{why} [{by}]"));
         let noted = noted.as_deref().unwrap_or(why);
-        let (dose, row) = match (case.correction, &file.dose, &asked.dose) {
+        let (dose, change) = match (case.correction, &file.dose, &asked.dose) {
             (Correction::DoseMissing, Some(missing), None) => {
                 let given = |field: &Option<String>| field.clone().unwrap_or_default();
                 let is_nik = matches!(Identity::parse(&file.identity), Some(Identity::Nik(_)));
@@ -360,15 +389,10 @@ impl Helpdesk {
                     nama_faskes: missing.facility.clone(),
                     ..FeedRow::default()
                 };
-                (None, row)
+                (None, Change::Make(Box::new(row)))
             }
             (correction, _, Some(dose)) => {
                 let record = self.dose(&format!("E#{dose}")).await?;
-                if correction == Correction::DataCorrectedByLaw
-                    && record.person.as_deref() != Some(&case.person)
-                {
-                    return Err(Failure::fields(invalid("dose")));
-                }
                 let right = asked.right.as_deref().unwrap_or(&file.right);
                 let row = record.open(&self.aws.keys)?;
                 // A missing dose that is there under another number is moved to the person.
@@ -376,21 +400,22 @@ impl Helpdesk {
                     Correction::DoseMissing => (Correction::Identity, &*file.identity),
                     correction => (correction, right),
                 };
-                let row =
-                    correction.corrected(&row, right).ok_or_else(|| Failure::fields(invalid("right")))?;
-                (Some(record), row)
+                let change = Change::correcting(&record.pk, correction, &row, right);
+                let change = change.ok_or_else(|| Failure::fields(invalid("right")))?;
+                (Some(record), change)
             }
             _ => return Err(Failure::fields(invalid("dose"))),
         };
-        let step = if case.correction.needs_approval() {
-            self.note(officer, Action::Proposed, case, noted, now).await?;
-            let reasons = (why, confirmed_by.as_deref());
-            self.cases.propose(case, officer, dose.as_ref(), row, reasons, now).await?
+        let dose = dose.as_ref();
+        let reasons = (why, confirmed_by.as_deref());
+        let step = if change.needs_approval(&file) {
+            self.note(officer, Action::Proposed, (case, dose), noted, now).await?;
+            self.cases.propose(case, officer, dose, change, reasons, now).await?
         } else {
-            self.note(officer, Action::Granted, case, noted, now).await?;
-            self.cases.grant(case, officer, dose.as_ref(), &row, why, now).await?
+            self.note(officer, Action::Granted, (case, dose), noted, now).await?;
+            self.cases.grant(case, officer, dose, &change, reasons, now).await?
         };
-        self.noted(officer, case, step, now).await
+        self.noted(officer, (case, dose), step, now).await
     }
 
     async fn has_evidence(&self, file: &CaseFile) -> Result<bool, Failure> {
@@ -422,7 +447,8 @@ impl Helpdesk {
         let id = record.certificate_id.as_ref().filter(|_| record.phone.is_some()).ok_or_else(nothing)?;
         let certificate = self.certificates.of_id(id).await?.filter(|it| it.revoked_at.is_none());
         certificate.ok_or_else(nothing)?;
-        let about = About { person: record.person.as_deref(), case: None, why: &why };
+        let (person, names) = (record.person.as_deref(), names_of(None, [&record]));
+        let about = About { person, case: None, names: &names, why: &why };
         self.audit.write(officer, Action::Resent, about, now).await?;
         if !self.doses.resend(&record).await? {
             self.audit.write(officer, Action::NotDone, about, now).await?;
@@ -431,22 +457,35 @@ impl Helpdesk {
         Ok(accepted())
     }
 
+    /// Writes to the audit what is about to be done in a case, to a dose. It names the person whose record that is, and where
+    /// the dose is recorded under another number than the case is about, the person of the case as well.
     async fn note(
         &self,
         officer: &Officer,
         action: Action,
-        case: &CaseRecord,
+        (case, dose): (&CaseRecord, Option<&DoseRecord>),
         why: &str,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let about = About { person: Some(&case.person), case: Some(&case.pk), why };
-        Ok(self.audit.write(officer, action, about, now).await?)
+        let names = names_of(case.file(&self.aws.keys)?.alike(&self.aws.keys), dose);
+        let of_dose = dose.and_then(|dose| dose.person.as_ref()).filter(|person| **person != case.person);
+        for person in of_dose.into_iter().chain([&case.person]) {
+            let about = About { person: Some(person), case: Some(&case.pk), names: &names, why };
+            self.audit.write(officer, action, about, now).await?;
+        }
+        Ok(())
     }
 
     /// The answer to a step that the audit has already; where it was not done, the audit has that as well.
-    async fn noted(&self, officer: &Officer, case: &CaseRecord, step: Step, now: Timestamp) -> FailureResult {
+    async fn noted(
+        &self,
+        officer: &Officer,
+        about: (&CaseRecord, Option<&DoseRecord>),
+        step: Step,
+        now: Timestamp,
+    ) -> FailureResult {
         if !matches!(step, Step::Done(_)) {
-            self.note(officer, Action::NotDone, case, "", now).await?;
+            self.note(officer, Action::NotDone, about, "", now).await?;
         }
         self.stepped(step)
     }
@@ -456,6 +495,9 @@ impl Helpdesk {
         match step {
             Step::Done(case) => Ok(json(200, &case_view(&case, &case.file(&self.aws.keys)?))),
             Step::Overtaken => Err(Failure::new(ProblemCode::CaseChanged)),
+            Step::OwnCase => Err(Failure::new(ProblemCode::OwnCase)),
+            Step::ForeignDose => Err(Failure::fields(invalid("dose"))),
+            Step::ProposalOvertaken => Err(Failure::new(ProblemCode::ProposalOvertaken)),
             Step::Contradiction => Err(Failure::new(ProblemCode::RecordContradicts)),
         }
     }
@@ -481,6 +523,18 @@ impl Decision {
 
 fn invalid(field: &str) -> Vec<bukti_wire::FieldError> {
     vec![bukti_wire::FieldError { field: field.to_owned(), code: "invalid".to_owned() }]
+}
+
+/// Who confirmed something, as an officer writes it: a name or a position, which has some letters.
+fn who(text: &str) -> Option<String> {
+    let letters = text.chars().filter(|character| character.is_alphabetic()).count();
+    written(text).filter(|_| letters >= LEAST_LETTERS)
+}
+
+/// The keys of name and birth date that the audit has of a look: of the case, and of doses.
+fn names_of<'a>(case: Option<String>, doses: impl IntoIterator<Item = &'a DoseRecord>) -> Vec<String> {
+    let doses = doses.into_iter().filter_map(|dose| dose.alike.clone());
+    case.into_iter().chain(doses).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn dose_id(event: &str) -> String {

@@ -11,8 +11,8 @@ use bukti_document::{DocumentError, Form, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{BirthDate, NextDose, ReceivedDose, Verdict, certificate_id_grouped, next_doses};
 use bukti_http::{
-    Allowance, Answer, Caller, Failure, FailureResult, Guard, distinct_doses_by_day, dose_status, field,
-    issued_on, json, locale, no_content, path_parameter, read_json, read_optional_json, require_login,
+    Allowance, Answer, Caller, Failure, FailureResult, Guard, OwnRecords, distinct_doses_by_day, dose_status,
+    field, issued_on, json, locale, no_content, path_parameter, read_json, read_optional_json, require_login,
 };
 use bukti_locales::Locale;
 use bukti_wire::{
@@ -121,7 +121,8 @@ impl Holder {
         let shown = self.people_of(login).await?.remove(person);
         // Somebody else's person and nobody's are answered alike.
         let shown = shown.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
-        let records = self.doses.of_person_key(person).await?;
+        let all = self.doses.of_person_key(person).await?;
+        let records = OwnRecords::of_phone(all, &login.phone, &self.aws.keys)?.records;
         let (mut doses, mut received) = (Vec::new(), Vec::new());
         for (record, dose) in distinct_doses_by_day(&records, &self.aws.keys)? {
             let same_phone = record.phone.as_ref() == Some(&login.phone);

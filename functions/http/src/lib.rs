@@ -19,4 +19,4 @@ pub use request::{
     read_optional_json,
 };
 pub use session::{SessionCookie, require_login};
-pub use view::{distinct_doses_by_day, dose_status, doses_by_day, issued_on};
+pub use view::{OwnRecords, distinct_doses_by_day, dose_status, doses_by_day, issued_on};

@@ -72,6 +72,8 @@ problem_codes! {
     SecondFactorWrong = "second_factor_wrong" 422,
     /// The case is decided, or has changed since it was seen.
     CaseChanged = "case_changed" 409,
+    /// The dose was corrected after a change of it was proposed: the proposal cannot be approved, only made anew or refused.
+    ProposalOvertaken = "proposal_overtaken" 409,
     /// The case has as much evidence as it may have.
     EvidenceFull = "evidence_full" 409,
     /// There is neither evidence nor a facility's word.
@@ -80,6 +82,8 @@ problem_codes! {
     RecordContradicts = "record_contradicts" 422,
     /// Another officer, a supervisor, has to decide this.
     NeedsSupervisor = "needs_supervisor" 403,
+    /// The case, or the phone of its dose, is the officer's own: another officer has to decide.
+    OwnCase = "own_case" 403,
     /// There is no certificate, or no phone that an SMS can reach.
     NothingToSend = "nothing_to_send" 409,
     /// The API key is missing, unknown, or has ended.

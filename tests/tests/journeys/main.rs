@@ -5,6 +5,7 @@
 mod access;
 mod account;
 mod api;
+mod authorisation;
 mod backup;
 mod confirmation;
 mod downloads;

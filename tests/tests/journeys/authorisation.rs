@@ -1,0 +1,429 @@
+//! Who may see and change what, with records of people who share an identity number, a phone or a name.
+
+use bukti_aws::{Cases, FactorTry, Officers};
+use bukti_domain::{CaseNumber, FeedRow, PhoneNumber};
+use bukti_tests::{TestApp, authenticator_code, csv, dose, dose_for, today};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::helpdesk::{asking, decide, dose_of, get, give_evidence, open, post};
+
+const OWNER: &str = "0821-0669-0743";
+const STRANGER: &str = "0813-1111-0009";
+const ELSEWHERE: &str = "0813-1111-0010";
+
+/// A row about the dose of [`dose`]'s owner, from another phone.
+fn of_other_phone(event: &str, phone: &str) -> FeedRow {
+    FeedRow {
+        no_hp: phone.into(),
+        dosis_ke: "2".into(),
+        tanggal_vaksinasi: "2021-02-26".into(),
+        sent_at: "2021-02-26T08:41:34+07:00".into(),
+        ..dose(event)
+    }
+}
+
+/// A complete row with the owner's NIK, and the name and phone of somebody else.
+fn of_stranger(event: &str) -> FeedRow {
+    FeedRow {
+        nama: "Budi Santoso".into(),
+        dosis_ke: "3".into(),
+        tanggal_vaksinasi: "2021-03-26".into(),
+        sent_at: "2021-03-26T08:41:34+07:00".into(),
+        ..of_other_phone(event, STRANGER)
+    }
+}
+
+/// What the account sees of its only person: id, and the phone hints of the doses.
+fn seen(app: &TestApp, cookie: &str) -> (String, Vec<String>) {
+    let people = get(app, cookie, "/api/people");
+    assert_eq!(people["people"].as_array().unwrap().len(), 1, "{people}");
+    let id = people["people"][0]["id"].as_str().unwrap().to_owned();
+    let answer = get(app, cookie, &format!("/api/people/{id}/certificates"));
+    let hint = |dose: &Value| dose["phone_hint"].as_str().unwrap_or_default().to_owned();
+    (id, answer["doses"].as_array().unwrap().iter().map(hint).collect())
+}
+
+fn actions(app: &TestApp, cookie: &str, person: &str) -> Vec<String> {
+    let looks = get(app, cookie, &format!("/api/people/{person}/looks"));
+    let action = |look: &Value| look["action"].as_str().unwrap().to_owned();
+    looks["looks"].as_array().unwrap().iter().map(action).collect()
+}
+
+fn search(app: &TestApp, officer: &str) -> Value {
+    let found = post(app, officer, "/api/helpdesk/people", json!({"identity": dose("").nik, "why": "x"}));
+    found.body["people"][0]["doses"].clone()
+}
+
+#[test]
+fn people_who_share_an_identity_number_see_own_doses_only() {
+    let app = TestApp::start();
+    app.import(&[dose("E1"), of_other_phone("E2", ELSEWHERE), of_stranger("E3")]);
+    let owner = app.log_in(OWNER, None);
+    let stranger = app.log_in(STRANGER, None);
+    let (person, hints) = seen(&app, &owner);
+    assert_eq!(hints, ["43", "10"], "the second dose has the same name and birth date");
+    let (other, hints) = seen(&app, &stranger);
+    assert_eq!((&other, &*hints), (&person, &["09".to_owned()][..]));
+
+    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let doses = search(&app, &desk);
+    let own = doses.as_array().unwrap().iter().find(|dose| dose["recorded"]["phone"] == OWNER).unwrap();
+    let resend = format!("/api/helpdesk/doses/{}/sms", own["id"].as_str().unwrap());
+    assert_eq!(post(&app, &desk, &resend, json!({"why": "x"})).status, 202);
+    assert_eq!(actions(&app, &owner, &person), ["resent", "looked_at"]);
+    assert_eq!(actions(&app, &stranger, &person), ["looked_at"], "the search showed their dose as well");
+}
+
+#[test]
+fn held_row_with_anothers_identity_number_opens_nothing() {
+    let app = TestApp::start();
+    // Held since the birth date is not that of the NIK; one with the owner's name as well.
+    let held = |event: &str, name: &str| FeedRow {
+        nama: name.into(),
+        tanggal_lahir: "1989-01-25".into(),
+        ..of_other_phone(event, STRANGER)
+    };
+    let report = app.import(&[dose("E1"), held("E2", "Budi Santoso"), held("E3", &dose("").nama)]);
+    assert_eq!((&*report[&3].0, &*report[&4].0), ("held", "held"));
+    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    search(&app, &desk);
+    let stranger = app.log_in(STRANGER, None);
+    let (person, hints) = seen(&app, &stranger);
+    assert_eq!(hints, ["09", "09"]);
+    assert!(actions(&app, &stranger, &person).is_empty());
+    let owner = app.log_in(OWNER, None);
+    assert_eq!(seen(&app, &owner).1, ["43"]);
+    assert_eq!(actions(&app, &owner, &person), ["looked_at"]);
+}
+
+#[test]
+fn facility_key_reads_nobody_by_identity_number() {
+    let app = TestApp::start();
+    app.import(&[dose("E1"), of_other_phone("E2", ELSEWHERE)]);
+    let key = app.bukti_well(&["key", "add", "--facility", "P9"]);
+    let authorization = format!("Bearer {}", key.trim());
+    let headers = [("authorization", &*authorization), ("content-type", "text/csv")];
+    let row = FeedRow { kode_faskes: "P9".into(), ..of_stranger("X1") };
+    let sent = app.caller().send("POST", "/api/intake/doses", &headers, &csv(&[row]));
+    assert_eq!(sent.json()["rows"][0]["outcome"], "issued");
+    app.settle();
+    let stranger = app.log_in(STRANGER, None);
+    let (person, hints) = seen(&app, &stranger);
+    assert_eq!(hints, ["09"]);
+    // What was noted before the stranger's row came was about somebody else.
+    assert!(actions(&app, &stranger, &person).is_empty());
+}
+
+#[test]
+fn people_who_share_a_phone_see_both_and_nobody_else() {
+    let app = TestApp::start();
+    let child = FeedRow {
+        nik: "3171016506199651".into(),
+        nama: "Theresia Desi".into(),
+        tanggal_lahir: "2019-06-25".into(),
+        jenis_kelamin: "P".into(),
+        sent_at: "2022-01-29T08:41:34+07:00".into(),
+        tanggal_vaksinasi: "2022-01-29".into(),
+        ..dose("E2")
+    };
+    // Under the child's NIK, with the name of who shares the phone, and from another phone: nobody's of them.
+    let mixed = FeedRow {
+        no_hp: ELSEWHERE.into(),
+        nama: dose("").nama,
+        tanggal_vaksinasi: "2022-02-28".into(),
+        sent_at: "2022-02-28T08:41:34+07:00".into(),
+        dosis_ke: "2".into(),
+        event_id: "E3".into(),
+        ..child.clone()
+    };
+    app.import(&[dose("E1"), child, mixed]);
+    let owner = app.log_in(OWNER, None);
+    let people = get(&app, &owner, "/api/people");
+    let names: Vec<_> = people["people"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
+    assert_eq!(names, ["Iwan Ibrahim Purnomo", "Theresia Desi"]);
+    for person in people["people"].as_array().unwrap() {
+        let path = format!("/api/people/{}/certificates", person["id"].as_str().unwrap());
+        assert_eq!(get(&app, &owner, &path)["doses"].as_array().unwrap().len(), 1, "{person}");
+    }
+}
+
+/// Opens a case for the right name of [`dose`], whose row is misspelt, and proposes it; gives session and number.
+fn name_proposed(app: &TestApp) -> (String, String) {
+    let person = app.log_in(OWNER, None);
+    let case = open(app, &person, asking("name", &dose("E1")));
+    give_evidence(app, &person, &case);
+    let officer = app.officer("0811-0000-0001", "Rina", "officer");
+    let grant = json!({"dose": dose_of(app, &officer, &case)});
+    assert_eq!(decide(app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
+    (officer, case)
+}
+
+fn misspelt() -> FeedRow {
+    FeedRow { nama: "Iwan Ibrahim Purnama".into(), ..dose("E1") }
+}
+
+#[test]
+fn approved_name_keeps_the_phone_corrected_meanwhile() {
+    let app = TestApp::start();
+    app.import(&[misspelt()]);
+    let (officer, case) = name_proposed(&app);
+    let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
+    // The helpdesk corrects the phone; then the facility the batch.
+    let person = app.log_in(ELSEWHERE, None);
+    let moved = open(&app, &person, asking("phone", &misspelt()));
+    give_evidence(&app, &person, &moved);
+    let grant = json!({"dose": dose_of(&app, &officer, &moved)});
+    assert_eq!(decide(&app, &officer, &moved, "grant", grant).body["state"], "granted");
+    app.settle();
+    let later = jiff::Timestamp::now();
+    let batch = FeedRow {
+        no_hp: ELSEWHERE.into(),
+        batch: "AZ99999Z".into(),
+        sent_at: later.to_string(),
+        ..misspelt()
+    };
+    app.import(&[batch]);
+    let granted = decide(&app, &supervisor, &case, "grant", json!({}));
+    assert_eq!(granted.body["state"], "granted", "{}", granted.code());
+    app.settle();
+    let links = |phone: &str| app.messages_to(phone).iter().filter_map(|sms| sms.token()).count();
+    assert_eq!(links(OWNER), 1, "that of the import alone");
+    let token = app.messages_to(ELSEWHERE).iter().rev().find_map(|sms| sms.token()).unwrap();
+    let opened = app.post("/api/links", json!({"token": token, "birth_date": dose("").tanggal_lahir})).body;
+    let certificate = &opened["certificate"];
+    assert_eq!(
+        (&certificate["name"], &certificate["batch"]),
+        (&json!("Iwan Ibrahim Purnomo"), &json!("AZ99999Z"))
+    );
+}
+
+#[test]
+fn proposal_is_overtaken_where_the_facility_corrects_the_same_value() {
+    let app = TestApp::start();
+    app.import(&[misspelt()]);
+    let (officer, case) = name_proposed(&app);
+    let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let corrected = FeedRow {
+        nama: "Iwan Ibrahim Purnomosidi".into(),
+        sent_at: "2021-03-01T08:00:00+07:00".into(),
+        ..dose("E1")
+    };
+    app.import(&[corrected]);
+    let refused = decide(&app, &supervisor, &case, "grant", json!({}));
+    assert_eq!((refused.status, refused.code()), (409, "proposal_overtaken"));
+    let seen = get(&app, &officer, &format!("/api/helpdesk/cases/{case}"));
+    assert_eq!(seen["doses"][0]["recorded"]["name"], "Iwan Ibrahim Purnomosidi");
+    // Proposed anew, it can be approved.
+    let grant = json!({"dose": dose_of(&app, &officer, &case)});
+    assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
+    assert_eq!(decide(&app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
+}
+
+/// A grant with a facility's word.
+fn word(dose: &Value) -> Value {
+    json!({"dose": dose, "facility_word": "Bidan Tuti, Puskesmas Kebayoran Baru"})
+}
+
+fn id_of_only_dose(app: &TestApp, officer: &str) -> Value {
+    search(app, officer)[0]["id"].clone()
+}
+
+fn export(app: &TestApp) -> String {
+    app.bukti_well(&["audit", "export", "--from", &today()])
+}
+
+#[test]
+fn case_about_another_number_takes_no_dose() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let officer = app.officer("0811-0000-0001", "Rina", "supervisor");
+    let victims = id_of_only_dose(&app, &officer);
+    // Under an invented number, with the victim's name and birth date.
+    let attacker = app.log_in(STRANGER, None);
+    for (correction, name) in
+        [("phone", dose("").nama), ("dose_number", dose("").nama), ("identity", "Budi Santoso".into())]
+    {
+        let row = FeedRow { nama: name, ..dose_for(1, "") };
+        let mut asked = asking(correction, &row);
+        if correction == "dose_number" {
+            asked["dose_number"] = json!("2");
+        }
+        let case = open(&app, &attacker, asked);
+        let refused = decide(&app, &officer, &case, "grant", word(&victims));
+        assert_eq!(
+            (refused.status, &refused.body["errors"][0]["field"]),
+            (422, &json!("dose")),
+            "{correction}"
+        );
+    }
+    app.settle();
+    assert!(app.messages_to(STRANGER).iter().all(|sms| sms.token().is_none()));
+}
+
+#[test]
+fn officer_decides_no_case_of_own_phone() {
+    let app = TestApp::start();
+    let own = "0811-0000-0001";
+    let of_officer = FeedRow { no_hp: own.into(), ..dose("E1") };
+    app.import(&[of_officer.clone()]);
+    let officer = app.officer(own, "Rina", "supervisor");
+    let other = app.officer("0811-0000-0002", "Sari", "supervisor");
+    // A case that the officer opened, about a dose that is anybody's.
+    let case = open(&app, &officer, asking("phone", &of_officer));
+    let id = id_of_only_dose(&app, &officer);
+    for (decision, more) in [("grant", word(&id)), ("refuse", json!({})), ("ask_back", json!({}))] {
+        let refused = decide(&app, &officer, &case, decision, more);
+        assert_eq!((refused.status, refused.code()), (403, "own_case"), "{decision}");
+    }
+    // A case that somebody else opened, about a dose with the officer's phone, or to move one to it.
+    let person = app.log_in(STRANGER, None);
+    let case = open(&app, &person, asking("phone", &of_officer));
+    assert_eq!(decide(&app, &officer, &case, "grant", word(&id)).code(), "own_case");
+    assert_eq!(decide(&app, &other, &case, "grant", word(&id)).body["state"], "granted");
+    app.settle();
+    let case = open(&app, &person, asking("phone", &of_officer));
+    let mut to_own = word(&id);
+    to_own["right"] = json!(own);
+    assert_eq!(decide(&app, &officer, &case, "grant", to_own).code(), "own_case");
+}
+
+#[test]
+fn phone_moves_elsewhere_with_a_supervisor_only() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let officer = app.officer("0811-0000-0001", "Rina", "officer");
+    let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let person = app.log_in(STRANGER, None);
+    let case = open(&app, &person, asking("phone", &dose("")));
+    let mut grant = word(&id_of_only_dose(&app, &officer));
+    grant["right"] = json!(ELSEWHERE);
+    assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
+    app.settle();
+    assert!(app.messages_to(ELSEWHERE).is_empty());
+    assert_eq!(decide(&app, &officer, &case, "grant", json!({})).code(), "needs_supervisor");
+    assert_eq!(decide(&app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
+    app.settle();
+    assert!(app.messages_to(ELSEWHERE).iter().any(|sms| sms.token().is_some()));
+    // The number that was logged in with needs no second officer.
+    let case = open(&app, &person, asking("phone", &dose("")));
+    let mut grant = word(&id_of_only_dose(&app, &officer));
+    grant["right"] = json!("+62 813 1111 0009");
+    assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "granted");
+}
+
+#[test]
+fn audit_names_the_person_whose_record_changes() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let officer = app.officer("0811-0000-0001", "Rina", "officer");
+    let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let owner = app.log_in(OWNER, None);
+    let (person, _) = seen(&app, &owner);
+    // The dose is moved to another number by a case that is about that one.
+    let claimant = app.log_in(STRANGER, None);
+    let case = open(&app, &claimant, asking("identity", &dose_for(1, "")));
+    let grant = word(&id_of_only_dose(&app, &officer));
+    assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
+    assert!(actions(&app, &owner, &person).contains(&"proposed".to_owned()));
+    assert_eq!(decide(&app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
+    let export = export(&app);
+    let entries: Vec<&str> = export.lines().filter(|line| line.contains(",granted,")).collect();
+    assert_eq!(entries.len(), 2, "of whom it was and whose it is: {export}");
+    assert_eq!(entries.iter().filter(|entry| entry.contains(&person)).count(), 1, "{export}");
+}
+
+#[test]
+fn facility_word_names_somebody_and_is_kept() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let officer = app.officer("0811-0000-0001", "Rina", "officer");
+    let person = app.log_in(STRANGER, None);
+    let number = open(&app, &person, asking("phone", &dose("")));
+    let id = id_of_only_dose(&app, &officer);
+    for nobody in [".", "-----", "12345", "dr. A"] {
+        let grant = json!({"dose": id, "facility_word": nobody});
+        let refused = decide(&app, &officer, &number, "grant", grant);
+        let field = &refused.body["errors"][0]["field"];
+        assert_eq!((refused.status, field), (422, &json!("facility_word")), "{nobody}");
+    }
+    let grant = json!({"dose": id, "facility_word": " "});
+    assert_eq!(decide(&app, &officer, &number, "grant", grant).code(), "evidence_missing");
+    assert_eq!(decide(&app, &officer, &number, "grant", word(&id)).body["state"], "granted");
+    let kept = app.with_aws(async |aws| {
+        let number = CaseNumber::parse(&number).unwrap();
+        let case = Cases::new(&aws).of_number(&number).await.unwrap().unwrap();
+        case.file(&aws.keys).unwrap().decision.unwrap().confirmed_by
+    });
+    assert_eq!(kept.as_deref(), Some("Bidan Tuti, Puskesmas Kebayoran Baru"));
+    assert!(export(&app).contains("Bidan Tuti, Puskesmas Kebayoran Baru"));
+}
+
+#[test]
+fn officer_session_ends_with_removal_and_new_second_factor() {
+    let app = TestApp::start();
+    let (phone, path) = ("0811-0000-0001", "/api/helpdesk/officer");
+    let officer = app.officer(phone, "Rina", "supervisor");
+    let ask = || app.call("GET", path, Some(&officer), None).code().to_owned();
+    assert_eq!(ask(), "");
+    app.appoint(phone, "Rina", "supervisor");
+    assert_eq!(ask(), "second_factor_needed", "the second factor is another");
+    app.bukti_well(&["officer", "remove", phone]);
+    assert_eq!(ask(), "not_an_officer");
+    let secret = app.appoint(phone, "Rina", "officer");
+    assert_eq!(ask(), "second_factor_needed", "a removal is not undone for old sessions");
+    let code = json!({"code": authenticator_code(&secret)});
+    assert_eq!(post(&app, &officer, "/api/helpdesk/second-factor", code).status, 200);
+    assert_eq!(ask(), "");
+}
+
+#[test]
+fn wrong_authenticator_codes_are_in_audit_and_lock_for_the_day() {
+    let app = TestApp::start();
+    let phone = "0811-0000-0001";
+    let secret = app.appoint(phone, "Rina", "officer");
+    let cookie = app.log_in(phone, None);
+    let wrong = if authenticator_code(&secret) == "000000" { "000001" } else { "000000" };
+    let shown = post(&app, &cookie, "/api/helpdesk/second-factor", json!({"code": wrong}));
+    assert_eq!(shown.code(), "second_factor_wrong");
+    assert_eq!(export(&app).matches(",second_factor_wrong,").count(), 1);
+    app.with_aws(async |aws| {
+        let officers = Officers::new(&aws);
+        let key = aws.keys.phone(&PhoneNumber::parse(phone).unwrap());
+        // The beginning of a day, in which no window of a quarter of an hour is tried twice.
+        let day = Timestamp::from_second(20_000 * 86_400).unwrap();
+        let at = |quarter: i64| day + SignedDuration::from_mins(15 * quarter);
+        for quarter in 0..8 {
+            for number in 0..5 {
+                let tried = officers.try_code(&key, "x", at(quarter)).await.unwrap();
+                assert_eq!(tried, FactorTry::Wrong, "{quarter} {number}");
+            }
+            let tried = officers.try_code(&key, "x", at(quarter)).await.unwrap();
+            assert!(matches!(tried, FactorTry::Full { wait } if wait <= 15 * 60), "{tried:?}");
+        }
+        let tried = officers.try_code(&key, "x", at(8)).await.unwrap();
+        assert!(matches!(tried, FactorTry::Full { wait } if wait == 22 * 60 * 60), "{tried:?}");
+        assert_eq!(officers.try_code(&key, "x", at(96)).await.unwrap(), FactorTry::Wrong, "the next day");
+    });
+}
+
+#[test]
+fn audit_keeps_the_order_of_entries_of_one_request() {
+    let app = TestApp::start();
+    app.import(&[FeedRow { no_hp: "0811-0000-0001".into(), ..dose("E1") }]);
+    let officer = app.officer("0811-0000-0001", "Rina", "supervisor");
+    let case = open(&app, &officer, asking("phone", &dose("")));
+    let path = format!("/api/helpdesk/cases/{case}/decisions");
+    for _ in 0..20 {
+        let refuse = json!({"decision": "refuse", "revision": 1, "why": "x"});
+        assert_eq!(post(&app, &officer, &path, refuse).code(), "own_case");
+    }
+    let export = export(&app);
+    let done: Vec<&str> = export
+        .lines()
+        .filter_map(|line| ["refused", "not_done"].into_iter().find(|it| line.contains(it)))
+        .collect();
+    assert_eq!(done, ["refused", "not_done"].repeat(20));
+    let (person, _) = seen(&app, &officer);
+    assert_eq!(actions(&app, &officer, &person), ["not_done", "refused"].repeat(20));
+}
