@@ -26,7 +26,8 @@
 //! | account | `A#` phone | `ACCOUNT` | |
 //! | case in the list of its phone | `A#` phone | `CASE#` case | |
 //! | session in the list of its phone | `A#` phone | `SESSION#` id | |
-//! | one-time code | `O#` phone | `OTP` | |
+//! | request for a one-time code | `O#` token | `OTP` | |
+//! | device that has logged in | `O#` token | `DEVICE#` phone | |
 //! | session | `S#` token | `SESSION` | |
 //! | used captcha | `X#` signature | `CAPTCHA` | |
 //! | how much a caller had of something | `B#` what, who and when | `RATE` | |
@@ -98,7 +99,7 @@ pub use links::{LinkRecord, LinkTry, Links};
 pub use metrics::{Counter, Metrics};
 pub use notifications::{Claim, DoseSms, Notifications, Occasion};
 pub use officers::{FactorTry, Officer, Officers, Role};
-pub use otp::{CodeTry, Otps, SendDecision};
+pub use otp::{CodeTry, Otps, Request, Requester, SendDecision};
 pub use publishing::{PublicFiles, Publishing, concerns_publishing};
 pub use rates::{Rate, Rates, Taken};
 pub use revocations::Revocations;

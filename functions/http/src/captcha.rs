@@ -19,10 +19,14 @@ const COST: u32 = 10;
 const KEY_PREFIX: &str = "000";
 
 /// How hard a challenge is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level(u32);
 
 impl Level {
+    /// What a browser solves that asks for a second one-time code: eight times the work of the first, some seconds on a
+    /// cheap phone. It opens an allowance of its own, see `bukti_aws::Otps`.
+    pub const HARD: Self = Self(3);
+
     /// The level after so many failures from one address within an hour: the first five are free, then each doubling of
     /// them is one more. The highest, after 160, makes about 2.6 million hashes: half a minute on a cheap phone.
     pub(crate) fn after(failures: u32) -> Self {

@@ -94,16 +94,22 @@ impl Guard {
         answer
     }
 
-    /// A captcha for this caller.
+    /// A captcha for this caller, of this level or a higher one.
     ///
     /// # Errors
     ///
     /// `unavailable`.
-    pub async fn challenge(&self, caller: &Caller, now: Timestamp) -> Result<CaptchaChallenge, Failure> {
-        captcha::challenge(self.aws.captcha_key(), self.level(caller, now).await?, now)
+    pub async fn challenge(
+        &self,
+        caller: &Caller,
+        least: Level,
+        now: Timestamp,
+    ) -> Result<CaptchaChallenge, Failure> {
+        let level = self.level(caller, now).await?.max(least);
+        captcha::challenge(self.aws.captcha_key(), level, now)
     }
 
-    /// Lets a caller go on who has solved a captcha and has something left of the allowance.
+    /// Lets a caller go on who has solved a captcha and has something left of the allowance; gives the captcha's level.
     ///
     /// # Errors
     ///
@@ -114,7 +120,7 @@ impl Guard {
         solution: &str,
         allowance: &Allowance,
         now: Timestamp,
-    ) -> Result<(), Failure> {
+    ) -> Result<Level, Failure> {
         let solved = captcha::verify(solution, self.aws.captcha_key())?;
         // One step is forgiven: others of the same address may have failed while it was solved.
         if solved.level < self.level(caller, now).await?.one_less() {
@@ -122,7 +128,7 @@ impl Guard {
         }
         self.allow(caller, allowance, now).await?;
         let first = self.used.use_once(&solved.signature, solved.expires_at).await?;
-        first.then_some(()).ok_or_else(|| Failure::new(ProblemCode::CaptchaReused))
+        first.then_some(solved.level).ok_or_else(|| Failure::new(ProblemCode::CaptchaReused))
     }
 
     /// Lets a caller go on who has something left of the allowance.
@@ -149,10 +155,15 @@ impl Guard {
     /// `unavailable`.
     pub async fn failed(&self, caller: &Caller, now: Timestamp) -> Result<(), Failure> {
         self.rates.take(&FAILURES, &caller.address.host, now).await?;
-        let rounds = caller.began.elapsed().as_nanos() / PACE.as_nanos() + 1;
-        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
-        tokio::time::sleep_until(caller.began + PACE.saturating_mul(rounds)).await;
+        self.pace(caller, PACE).await;
         Ok(())
+    }
+
+    /// Returns when the answer to a request may leave that is answered at this pace.
+    pub async fn pace(&self, caller: &Caller, pace: Duration) {
+        let rounds = caller.began.elapsed().as_nanos() / pace.as_nanos().max(1) + 1;
+        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
+        tokio::time::sleep_until(caller.began + pace.saturating_mul(rounds)).await;
     }
 
     async fn level(&self, caller: &Caller, now: Timestamp) -> Result<Level, Failure> {
