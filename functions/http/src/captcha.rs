@@ -33,6 +33,12 @@ impl Level {
         Self((failures / 5).checked_ilog2().map_or(0, |log| log + 1).min(6))
     }
 
+    /// The level where so many percent of the day's SMS are spent: each further tenth from a fifth on doubles the cost, so that
+    /// whoever has all of strangers' SMS sent pays for it more and more.
+    pub(crate) fn harder_by(self, percent_spent: u32) -> Self {
+        Self((self.0 + (percent_spent / 10).saturating_sub(1).min(4)).min(6))
+    }
+
     pub(crate) fn one_less(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
@@ -158,6 +164,13 @@ mod tests {
         let hard = challenge("key", Level::after(10), Timestamp::now()).unwrap();
         assert_eq!(Level::of_cost(hard.parameters.cost), Level::after(10));
         assert_eq!(Level::after(0).one_less(), Level::after(0));
+    }
+
+    #[test]
+    fn spending_of_the_sms_budget_makes_it_harder() {
+        let levels = [0, 19, 20, 30, 40, 50, 60, 100, u32::MAX].map(|spent| Level(0).harder_by(spent).0);
+        assert_eq!(levels, [0, 0, 1, 2, 3, 4, 4, 4, 4]);
+        assert_eq!(Level(5).harder_by(100), Level(6));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use bukti_aws::{Aws, Counter, Rate, Rates, Taken, UsedCaptchas};
+use bukti_aws::{Aws, Counter, Rate, Rates, SmsBudget, Taken, UsedCaptchas};
 use bukti_wire::{CaptchaChallenge, Function, ProblemCode};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
@@ -59,12 +59,18 @@ pub struct Guard {
     aws: Aws,
     rates: Rates,
     used: UsedCaptchas,
+    budget: SmsBudget,
 }
 
 impl Guard {
     /// The guard of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { rates: Rates::new(aws), used: UsedCaptchas::new(aws), aws: aws.clone() }
+        Self {
+            rates: Rates::new(aws),
+            used: UsedCaptchas::new(aws),
+            budget: SmsBudget::new(aws),
+            aws: aws.clone(),
+        }
     }
 
     /// Answers a request to one of a function's routes. Where what was asked for is not there, not the caller's or wrongly
@@ -167,6 +173,7 @@ impl Guard {
     }
 
     async fn level(&self, caller: &Caller, now: Timestamp) -> Result<Level, Failure> {
-        Ok(Level::after(self.rates.taken(&FAILURES, &caller.address.host, now).await?))
+        let failures = Level::after(self.rates.taken(&FAILURES, &caller.address.host, now).await?);
+        Ok(failures.harder_by(self.budget.percent_spent(now).await?))
     }
 }

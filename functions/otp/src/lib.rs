@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bukti_aws::{
-    Aws, CodeTry, Counter, Device, Login, OpenSession, Otps, Requester, SendDecision, Sessions, Sms, SmsError,
+    Aws, CodeTry, Counter, Device, Doses, Login, Officers, OpenSession, Otps, Payer, Requester, SendDecision,
+    Sessions, Sms, SmsError,
 };
 use bukti_domain::{PersonName, PhoneNumber};
 use bukti_http::{
@@ -26,6 +27,8 @@ pub struct Otp {
     aws: Aws,
     otps: Otps,
     sessions: Sessions,
+    doses: Doses,
+    officers: Officers,
     sms: Sms,
     guard: Guard,
 }
@@ -36,6 +39,8 @@ impl Otp {
         Self {
             otps: Otps::new(aws),
             sessions: Sessions::new(aws),
+            doses: Doses::new(aws),
+            officers: Officers::new(aws),
             sms: Sms::new(aws),
             guard: Guard::new(aws),
             aws: aws.clone(),
@@ -102,7 +107,7 @@ impl Otp {
                 kept
             }
             SendDecision::Send(kept) => {
-                self.send(&phone, &kept, locale(request), now).await?;
+                self.send(&phone, &kept, caller, locale(request), now).await?;
                 kept
             }
         };
@@ -119,21 +124,45 @@ impl Otp {
         &self,
         phone: &PhoneNumber,
         kept: &bukti_aws::Request,
+        caller: &Caller,
         locale: Locale,
         now: Timestamp,
     ) -> Result<(), Failure> {
         let (host, service) = (self.aws.settings.site_host(), &*self.aws.settings.service_name);
         let text = fill(locale, "sms.otp", &[("code", &kept.code), ("service", service), ("host", host)]);
-        let sent = match self.sms.spend(now).await {
+        let payer = self.payer(phone, kept.is_known_device, caller).await?;
+        let sent = match self.sms.spend(payer, phone, now).await {
             Ok(()) => self.sms.send(phone, &text, None).await.map(drop),
             spent => spent,
         };
-        let Err(error) = sent else { return Ok(()) };
+        let error = match sent {
+            Ok(()) | Err(SmsError::Withheld) => return Ok(()),
+            Err(error) => error,
+        };
         tracing::error!(error = %error, "a one-time code was not sent");
         self.otps.not_sent(kept, now).await?;
         Err(match error {
             SmsError::BudgetSpent { wait } => Failure::new(ProblemCode::SmsBudgetSpent).retry_after(wait),
             _ => Failure::new(ProblemCode::Unavailable).retry_after(2),
+        })
+    }
+
+    /// Whose share of the day's SMS a code is sent from. The same is looked up for every phone.
+    async fn payer<'caller>(
+        &self,
+        phone: &PhoneNumber,
+        is_known_device: bool,
+        caller: &'caller Caller,
+    ) -> Result<Payer<'caller>, Failure> {
+        let key = self.aws.keys.phone(phone);
+        let is_officer = self.officers.of_phone_key(&key).await?.is_some();
+        let (has_dose, has_account) =
+            (self.doses.has_phone_key(&key).await?, self.sessions.has_account(&key).await?);
+        Ok(match is_known_device {
+            true if is_officer => Payer::Officer,
+            true => Payer::KnownDevice,
+            false if is_officer || has_dose || has_account => Payer::OnRecord,
+            false => Payer::Stranger { network: &caller.address.network },
         })
     }
 
