@@ -51,9 +51,9 @@ def log_in():
     asked = {"phone": PHONE}
     if "captcha" in document["components"]["schemas"]["OtpRequest"]["properties"]:
         asked["captcha"] = captcha()
-    call("POST", "/api/otp", asked)
+    _, headers = call("POST", "/api/otp", asked)
     code = re.search(r"#(\d{6})", call("GET", "/_sms.json")[0][-1]["message"])[1]
-    _, headers = call("POST", "/api/sessions", {"phone": PHONE, "code": code})
+    _, headers = call("POST", "/api/sessions", {"phone": PHONE, "code": code}, headers["Set-Cookie"].split(";")[0])
     return headers["Set-Cookie"].split(";")[0]
 
 

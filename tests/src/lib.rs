@@ -50,9 +50,9 @@ pub struct Reply {
     pub body: Value,
     /// The `Cache-Control` header.
     pub cache_control: Option<String>,
-    /// The session cookie that it sets, as it is sent back.
+    /// The first cookie that it sets, as it is sent back.
     pub cookie: Option<String>,
-    /// The whole `Set-Cookie` header.
+    /// The whole header of it.
     pub set_cookie: Option<String>,
 }
 
@@ -304,11 +304,16 @@ impl TestApp {
 
     /// Logs in with the code of an SMS and returns the cookie.
     pub fn log_in(&self, phone: &str, name: Option<&str>) -> String {
-        assert_eq!(self.ask_code(phone, name).status, 202);
-        let code = self.last_code(phone);
-        let reply = self.post("/api/sessions", json!({"phone": phone, "code": code}));
+        let asked = self.ask_code(phone, name);
+        assert_eq!(asked.status, 202);
+        let reply = self.try_code(phone, &self.last_code(phone), asked.cookie.as_deref());
         assert_eq!(reply.status, 201, "{reply:?}");
         reply.cookie.unwrap()
+    }
+
+    /// Tries a code with the cookie of the request that it was sent for.
+    pub fn try_code(&self, phone: &str, code: &str, cookie: Option<&str>) -> Reply {
+        self.call("POST", "/api/sessions", cookie, Some(json!({"phone": phone, "code": code})))
     }
 
     /// Makes an officer; gives the secret of the authenticator.

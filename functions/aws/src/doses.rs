@@ -873,6 +873,15 @@ impl Doses {
         Ok(records)
     }
 
+    /// Whether a dose is registered with this phone (its index key).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn has_phone_key(&self, phone: &str) -> Result<bool, StoreError> {
+        self.table.lists("by_phone", "phone", phone).await
+    }
+
     /// The doses that were registered with this phone, by its index key.
     ///
     /// # Errors

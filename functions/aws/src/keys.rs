@@ -40,6 +40,11 @@ impl Token {
         Some(Self(text))
     }
 
+    /// A token of ours that a browser brought.
+    pub(crate) fn brought(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The text of the token. Secret: for the SMS or the cookie only.
     pub fn secret(&self) -> &str {
         &self.0

@@ -26,7 +26,8 @@
 //! | account | `A#` phone | `ACCOUNT` | |
 //! | case in the list of its phone | `A#` phone | `CASE#` case | |
 //! | session in the list of its phone | `A#` phone | `SESSION#` id | |
-//! | one-time code | `O#` phone | `OTP` | |
+//! | request for a one-time code | `O#` token | `OTP` | |
+//! | device that has logged in | `O#` token | `DEVICE#` phone | |
 //! | session | `S#` token | `SESSION` | |
 //! | used captcha | `X#` signature | `CAPTCHA` | |
 //! | how much a caller had of something | `B#` what, who and when | `RATE` | |
@@ -99,7 +100,7 @@ pub use links::{LinkRecord, LinkTry, Links};
 pub use metrics::{Counter, Metrics};
 pub use notifications::{Claim, DoseSms, Notifications, Occasion};
 pub use officers::{FactorTry, Officer, Officers, Role};
-pub use otp::{CodeTry, Otps, SendDecision};
+pub use otp::{CodeTry, Otps, Request, Requester, SendDecision};
 pub use publishing::{PublicFiles, Publishing, concerns_publishing};
 pub use rates::{Rate, Rates, Taken};
 pub use revocations::Revocations;
@@ -109,7 +110,7 @@ pub use series::SeriesMarks;
 pub use settings::{SecretsSource, Settings, SettingsError};
 pub use signers::{Register, SignerRecord, Signers, Withdrawn};
 pub use signing::{DocumentSigner, DocumentSigners, SigningError};
-pub use sms::{Sms, SmsError};
+pub use sms::{Payer, Sms, SmsBudget, SmsError};
 pub use stream::each_record;
 pub use table::StoreError;
 

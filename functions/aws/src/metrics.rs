@@ -17,7 +17,7 @@ pub enum Counter {
     Rows,
     /// Certificates, by what became of them: `issued`, `superseded`.
     Certificates,
-    /// SMS, by the service's word: `accepted`, `failed`.
+    /// SMS, by the service's word: `accepted`, `failed`; `withheld` where a limit is reached.
     Sms,
     /// Links of SMS that somebody tried, by the answer: `opened` or a problem's code.
     Links,

@@ -74,6 +74,19 @@ impl Rates {
         })
     }
 
+    /// Gives one back that was taken in the window that this moment is in, where nothing came of it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn give_back(&self, rate: &Rate, subject: &str, now: Timestamp) -> Result<(), StoreError> {
+        let (window, _) = rate.window_at(now);
+        let pk = self.keys.rate(rate.name, subject, window);
+        let values = [(":zero", n(0)), (":one", n(1))];
+        self.table.update_if(&pk, SK, "SET taken = taken - :one", "taken > :zero", &values).await?;
+        Ok(())
+    }
+
     /// How many were taken in the window that this moment is in.
     ///
     /// # Errors

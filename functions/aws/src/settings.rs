@@ -43,7 +43,7 @@ pub struct Settings {
     /// The region that SMS are sent from, where it is another (`BUKTI_SMS_REGION`).
     pub sms_region: Option<String>,
     /// How many SMS are sent a day to who asks for one (`BUKTI_SMS_PER_DAY`): codes, quick downloads. Those after a first
-    /// dose do not count: no stranger can ask for them.
+    /// dose do not count: no stranger can ask for them. Strangers get at most 60 % of them, see [`crate::Payer`].
     pub sms_per_day: u32,
     /// The countries beside Indonesia whose phones get SMS (`BUKTI_PHONE_COUNTRIES`): `+60,+65`.
     pub phone_countries: Option<String>,

@@ -20,51 +20,173 @@ pub enum SmsError {
         /// Seconds until some may be.
         wait: u32,
     },
+    /// No more are sent of the share that this one belongs to. Whoever asked is not told: the answer would say to whom the
+    /// phone belongs, or that others ask.
+    #[error("no more SMS of this share may be sent today")]
+    Withheld,
     /// They cannot be counted, so none is sent.
     #[error(transparent)]
     Uncounted(#[from] StoreError),
 }
 
-/// Where less than a fifth of the day's budget is left, somebody should look.
-const ALARM_AT_PERCENT: u64 = 80;
+/// Where so much of the day's budget is spent, somebody should look.
+const ALARMS_AT_PERCENT: [u32; 2] = [50, 80];
+
+/// For whom an SMS is that somebody asked for. Each share of the day's budget ends higher than the one before: who has the
+/// lower share to spend leaves the rest to the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payer<'a> {
+    /// A phone of which nothing is known, for a requester in this network.
+    Stranger {
+        /// The client's network.
+        network: &'a str,
+    },
+    /// A phone on record: with a dose, or with an account.
+    OnRecord,
+    /// A device that has logged in with the phone before.
+    KnownDevice,
+    /// An officer's device that has.
+    Officer,
+}
+
+impl Payer<'_> {
+    /// Up to how much of the day's budget is theirs to spend, in percent.
+    fn share(self) -> u32 {
+        match self {
+            Payer::Stranger { .. } => 60,
+            Payer::OnRecord => 90,
+            Payer::KnownDevice => 95,
+            Payer::Officer => 100,
+        }
+    }
+
+    /// Whether it is the requester's to know that there is no SMS left. That of a phone would tell whether it is on record.
+    fn is_requesters(self) -> bool {
+        matches!(self, Payer::KnownDevice | Payer::Officer)
+    }
+}
+
+/// Of the numbers of a stranger's phone and network, each in percent of the day's budget, and at least [`FEWEST`].
+const OF_BLOCK: u32 = 1;
+const OF_COUNTRY: u32 = 5;
+const OF_NETWORK: u32 = 2;
+const FEWEST: u32 = 20;
+
+/// The day's budget of SMS that somebody asks for.
+#[derive(Clone)]
+pub struct SmsBudget {
+    rates: Rates,
+    day: Rate,
+}
+
+impl SmsBudget {
+    /// The budget of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        let day =
+            Rate { name: "sms", window: SignedDuration::from_hours(24), most: aws.settings.sms_per_day };
+        Self { rates: Rates::new(aws), day }
+    }
+
+    /// How much of it is spent today, in percent.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn percent_spent(&self, now: Timestamp) -> Result<u32, StoreError> {
+        let spent = u64::from(self.rates.taken(&self.day, "", now).await?);
+        Ok(u32::try_from(spent * 100 / u64::from(self.day.most.max(1))).unwrap_or(u32::MAX))
+    }
+
+    /// So many percent of it.
+    fn part(&self, percent: u32) -> u32 {
+        let part = (u64::from(self.day.most) * u64::from(percent)).div_ceil(100);
+        u32::try_from(part).unwrap_or(u32::MAX)
+    }
+
+    async fn take(
+        &self,
+        name: &'static str,
+        most: u32,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<Taken, StoreError> {
+        self.rates.take(&Rate { name, most, ..self.day }, subject, now).await
+    }
+
+    /// Takes one of a stranger's parts: that of the network, of the block of 10,000 numbers, of the country where it is another.
+    async fn take_parts(&self, network: &str, to: &PhoneNumber, now: Timestamp) -> Result<bool, StoreError> {
+        let number = to.e164();
+        let block = number.get(..number.len().saturating_sub(4)).unwrap_or(number);
+        // Codes of countries have up to three digits; those that are longer share a part.
+        let country = number.get(..3).filter(|code| *code != "+62");
+        let parts = [
+            Some(("sms of a network", OF_NETWORK, network)),
+            Some(("sms of a block of numbers", OF_BLOCK, block)),
+            country.map(|country| ("sms of another country", OF_COUNTRY, country)),
+        ];
+        for (name, percent, subject) in parts.into_iter().flatten() {
+            let most = self.part(percent).max(FEWEST);
+            if let Taken::Full { .. } = self.take(name, most, subject, now).await? {
+                tracing::warn!(part = name, "a part of the day's SMS is spent");
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
 
 /// Sends SMS.
 #[derive(Clone)]
 pub struct Sms {
     client: Client,
     sender: String,
-    rates: Rates,
-    budget: Rate,
+    budget: SmsBudget,
     metrics: Metrics,
 }
 
 impl Sms {
     /// The SMS of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        let budget =
-            Rate { name: "sms", window: SignedDuration::from_hours(24), most: aws.settings.sms_per_day };
         let (client, sender) = (aws.sns.clone(), aws.settings.sms_sender.clone());
-        Self { client, sender, rates: Rates::new(aws), budget, metrics: aws.metrics.clone() }
+        Self { client, sender, budget: SmsBudget::new(aws), metrics: aws.metrics.clone() }
     }
 
-    /// Takes one SMS from the day's budget, for one that anybody can have sent: SMS fraud has them sent by the thousand. What
+    /// Takes one SMS from the day's budget, for one that somebody asked for: SMS fraud has them sent by the thousand. What
     /// is logged here as an error with `alarm` is for somebody to be called.
     ///
     /// # Errors
     ///
-    /// [`SmsError::BudgetSpent`], [`SmsError::Uncounted`].
-    pub async fn spend(&self, now: Timestamp) -> Result<(), SmsError> {
-        let alarm_at = u64::from(self.budget.most) * ALARM_AT_PERCENT / 100;
-        match self.rates.take(&self.budget, "", now).await? {
+    /// [`SmsError::BudgetSpent`], [`SmsError::Withheld`], [`SmsError::Uncounted`].
+    pub async fn spend(&self, payer: Payer<'_>, to: &PhoneNumber, now: Timestamp) -> Result<(), SmsError> {
+        let spent = self.take(payer, to, now).await;
+        if let Err(SmsError::BudgetSpent { .. } | SmsError::Withheld) = spent {
+            self.metrics.count(Counter::Sms, "withheld");
+        }
+        spent
+    }
+
+    async fn take(&self, payer: Payer<'_>, to: &PhoneNumber, now: Timestamp) -> Result<(), SmsError> {
+        let budget = &self.budget;
+        if let Payer::Stranger { network } = payer
+            && !budget.take_parts(network, to, now).await?
+        {
+            return Err(SmsError::Withheld);
+        }
+        match budget.take(budget.day.name, budget.part(payer.share()), "", now).await? {
             Taken::Now(spent) => {
-                if u64::from(spent) == alarm_at {
-                    tracing::error!(alarm = "sms_budget", spent, "most of the day's SMS are spent");
+                if ALARMS_AT_PERCENT.iter().any(|percent| budget.part(*percent) == spent) {
+                    tracing::error!(alarm = "sms_budget", spent, "much of the day's SMS is spent");
                 }
                 Ok(())
             }
             Taken::Full { wait } => {
-                tracing::error!(alarm = "sms_budget", "the day's SMS are spent: none is sent");
-                Err(SmsError::BudgetSpent { wait })
+                tracing::error!(alarm = "sms_budget", "a share of the day's SMS is spent: none is sent");
+                let all_spent = budget.percent_spent(now).await? >= Payer::OnRecord.share();
+                Err(if payer.is_requesters() || all_spent {
+                    SmsError::BudgetSpent { wait }
+                } else {
+                    SmsError::Withheld
+                })
             }
         }
     }

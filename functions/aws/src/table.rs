@@ -405,6 +405,21 @@ impl Table {
         Ok(request.send().await.map_err(StoreError::from_sdk)?.items.unwrap_or_default())
     }
 
+    /// Whether an index lists an item whose hash key has this value.
+    pub(crate) async fn lists(&self, index: &str, key: &str, value: &str) -> Result<bool, StoreError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(index)
+            .key_condition_expression("#key = :value")
+            .expression_attribute_names("#key", key)
+            .expression_attribute_values(":value", s(value))
+            .limit(1);
+        let answer = request.send().await.map_err(StoreError::from_sdk)?;
+        Ok(!answer.items.unwrap_or_default().is_empty())
+    }
+
     /// All items of an index whose hash key has this value.
     pub(crate) async fn query(&self, index: &str, key: &str, value: &str) -> Result<Vec<Item>, StoreError> {
         self.query_between(index, (key, value), (" ", "~")).await

@@ -11,8 +11,8 @@ use bukti_domain::{
     doses_counted_twice, likenesses,
 };
 use bukti_http::{
-    Allowance, Caller, Failure, FailureResult, SessionCookie, accepted, dose_status, doses_by_day, field,
-    json, query_parameter, read_json,
+    Allowance, Caller, Failure, FailureResult, TokenCookie, accepted, dose_status, doses_by_day, field, json,
+    query_parameter, read_json,
 };
 use bukti_wire::{
     CaseDecision, CaseProposal, CaseQueue, CaseSummary, EvidencePiece, OfficerCase, OfficerDose, PeopleFound,
@@ -61,7 +61,7 @@ impl Helpdesk {
             }
         }
         self.audit.write(&officer, Action::LoggedIn, About::default(), now).await?;
-        let token = SessionCookie::of(&self.aws.settings).token(request).unwrap_or_default();
+        let token = TokenCookie::session(&self.aws.settings).token(request).unwrap_or_default();
         if !self.sessions.second_factor(token, &officer.enrolment).await? {
             return Err(Failure::new(ProblemCode::NotLoggedIn));
         }

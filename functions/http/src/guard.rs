@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use bukti_aws::{Aws, Counter, Rate, Rates, Taken, UsedCaptchas};
+use bukti_aws::{Aws, Counter, Rate, Rates, SmsBudget, Taken, UsedCaptchas};
 use bukti_wire::{CaptchaChallenge, Function, ProblemCode};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
@@ -59,12 +59,18 @@ pub struct Guard {
     aws: Aws,
     rates: Rates,
     used: UsedCaptchas,
+    budget: SmsBudget,
 }
 
 impl Guard {
     /// The guard of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { rates: Rates::new(aws), used: UsedCaptchas::new(aws), aws: aws.clone() }
+        Self {
+            rates: Rates::new(aws),
+            used: UsedCaptchas::new(aws),
+            budget: SmsBudget::new(aws),
+            aws: aws.clone(),
+        }
     }
 
     /// Answers a request to one of a function's routes. Where what was asked for is not there, not the caller's or wrongly
@@ -94,16 +100,22 @@ impl Guard {
         answer
     }
 
-    /// A captcha for this caller.
+    /// A captcha for this caller, of this level or a higher one.
     ///
     /// # Errors
     ///
     /// `unavailable`.
-    pub async fn challenge(&self, caller: &Caller, now: Timestamp) -> Result<CaptchaChallenge, Failure> {
-        captcha::challenge(self.aws.captcha_key(), self.level(caller, now).await?, now)
+    pub async fn challenge(
+        &self,
+        caller: &Caller,
+        least: Level,
+        now: Timestamp,
+    ) -> Result<CaptchaChallenge, Failure> {
+        let level = self.level(caller, now).await?.max(least);
+        captcha::challenge(self.aws.captcha_key(), level, now)
     }
 
-    /// Lets a caller go on who has solved a captcha and has something left of the allowance.
+    /// Lets a caller go on who has solved a captcha and has something left of the allowance; gives the captcha's level.
     ///
     /// # Errors
     ///
@@ -114,7 +126,7 @@ impl Guard {
         solution: &str,
         allowance: &Allowance,
         now: Timestamp,
-    ) -> Result<(), Failure> {
+    ) -> Result<Level, Failure> {
         let solved = captcha::verify(solution, self.aws.captcha_key())?;
         // One step is forgiven: others of the same address may have failed while it was solved.
         if solved.level < self.level(caller, now).await?.one_less() {
@@ -122,7 +134,7 @@ impl Guard {
         }
         self.allow(caller, allowance, now).await?;
         let first = self.used.use_once(&solved.signature, solved.expires_at).await?;
-        first.then_some(()).ok_or_else(|| Failure::new(ProblemCode::CaptchaReused))
+        first.then_some(solved.level).ok_or_else(|| Failure::new(ProblemCode::CaptchaReused))
     }
 
     /// Lets a caller go on who has something left of the allowance.
@@ -149,13 +161,19 @@ impl Guard {
     /// `unavailable`.
     pub async fn failed(&self, caller: &Caller, now: Timestamp) -> Result<(), Failure> {
         self.rates.take(&FAILURES, &caller.address.host, now).await?;
-        let rounds = caller.began.elapsed().as_nanos() / PACE.as_nanos() + 1;
-        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
-        tokio::time::sleep_until(caller.began + PACE.saturating_mul(rounds)).await;
+        self.pace(caller, PACE).await;
         Ok(())
     }
 
+    /// Returns when the answer to a request may leave that is answered at this pace.
+    pub async fn pace(&self, caller: &Caller, pace: Duration) {
+        let rounds = caller.began.elapsed().as_nanos() / pace.as_nanos().max(1) + 1;
+        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
+        tokio::time::sleep_until(caller.began + pace.saturating_mul(rounds)).await;
+    }
+
     async fn level(&self, caller: &Caller, now: Timestamp) -> Result<Level, Failure> {
-        Ok(Level::after(self.rates.taken(&FAILURES, &caller.address.host, now).await?))
+        let failures = Level::after(self.rates.taken(&FAILURES, &caller.address.host, now).await?);
+        Ok(failures.harder_by(self.budget.percent_spent(now).await?))
     }
 }

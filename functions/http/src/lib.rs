@@ -13,10 +13,11 @@ pub use address::Address;
 pub use answer::{
     Answer, Failure, FailureResult, accepted, json, media_type, no_content, public_json, respond,
 };
+pub use captcha::Level;
 pub use guard::{Allowance, Guard};
 pub use request::{
     Caller, body, field, identity_field, locale, path_parameter, query_parameter, read_json,
     read_optional_json,
 };
-pub use session::{SessionCookie, require_login};
+pub use session::{TokenCookie, require_login};
 pub use view::{OwnRecords, distinct_doses_by_day, dose_status, doses_by_day, issued_on};

@@ -23,7 +23,7 @@ use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
     Aws, CaseRecord, CertificateRecord, Certificates, Claim, DoseRecord, Doses, DownloadFacts,
-    DownloadRecord, Downloads, LinkRecord, Links, Notifications, Occasion, OpenError, Sms, SmsError,
+    DownloadRecord, Downloads, LinkRecord, Links, Notifications, Occasion, OpenError, Payer, Sms, SmsError,
     SmsReason, StoreError, Token, WAY, each_record,
 };
 use bukti_domain::{CaseNumber, CaseState, PhoneNumber, Verdict};
@@ -324,9 +324,9 @@ impl Notify {
             patience -= 1;
         };
         if paid == Paid::ByBudget {
-            match self.sms.spend(Timestamp::now()).await {
-                // Not tomorrow either: by then nobody knows any more what it is about.
-                Err(SmsError::BudgetSpent { .. }) => return Ok(()),
+            match self.sms.spend(Payer::OnRecord, phone, Timestamp::now()).await {
+                // Not tomorrow either: by then nobody knows any more what it is about. Who asked is not told; the alarm is.
+                Err(SmsError::BudgetSpent { .. } | SmsError::Withheld) => return Ok(()),
                 spent => spent?,
             }
         }

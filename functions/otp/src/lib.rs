@@ -1,16 +1,25 @@
 //! HTTP function `otp`: one-time codes by SMS, accounts and sessions.
 
-use bukti_aws::{Aws, CodeTry, Device, Login, OpenSession, Otps, SendDecision, Sessions, Sms, SmsError};
+use std::time::Duration;
+
+use bukti_aws::{
+    Aws, CodeTry, Counter, Device, Doses, Login, Officers, OpenSession, Otps, Payer, Requester, SendDecision,
+    Sessions, Sms, SmsError,
+};
 use bukti_domain::{PersonName, PhoneNumber};
 use bukti_http::{
-    Allowance, Answer, Caller, Failure, FailureResult, Guard, SessionCookie, field, json, locale, no_content,
-    path_parameter, read_json, require_login,
+    Allowance, Answer, Caller, Failure, FailureResult, Guard, Level, TokenCookie, field, json, locale,
+    no_content, path_parameter, read_json, require_login,
 };
-use bukti_locales::fill;
+use bukti_locales::{Locale, fill};
 use bukti_wire::{Function, OpenSessions, OtpAnswer, OtpRequest, ProblemCode, Session, SessionRequest};
 use jiff::Timestamp;
 use lambda_http::Request;
 use lambda_http::http::header::USER_AGENT;
+
+/// Requests for a code are answered a multiple of this after they came: the time would tell whether an SMS was sent, and so
+/// whether somebody else asks for codes. Longer than the SMS service takes, nearly always.
+const PACE: Duration = Duration::from_millis(300);
 
 /// The function with what it may do.
 #[derive(Clone)]
@@ -18,6 +27,8 @@ pub struct Otp {
     aws: Aws,
     otps: Otps,
     sessions: Sessions,
+    doses: Doses,
+    officers: Officers,
     sms: Sms,
     guard: Guard,
 }
@@ -28,6 +39,8 @@ impl Otp {
         Self {
             otps: Otps::new(aws),
             sessions: Sessions::new(aws),
+            doses: Doses::new(aws),
+            officers: Officers::new(aws),
             sms: Sms::new(aws),
             guard: Guard::new(aws),
             aws: aws.clone(),
@@ -73,37 +86,84 @@ impl Otp {
         let name = asked.name.map(|name| field("name", &name, PersonName::parse, &mut errors));
         let Some(phone) = phone.filter(|_| errors.is_empty()) else { return Err(Failure::fields(errors)) };
         let name = name.flatten();
-        self.guard.admit(caller, &asked.captcha, &Allowance::CODES, now).await?;
+        let level = self.guard.admit(caller, &asked.captcha, &Allowance::CODES, now).await?;
 
-        match self.otps.request(&phone, name.as_ref().map(PersonName::as_written), now).await? {
+        let settings = &self.aws.settings;
+        let (code_cookie, device_cookie) = (TokenCookie::code(settings), TokenCookie::device(settings));
+        let requester = Requester {
+            request: code_cookie.token(request),
+            device: device_cookie.token(request),
+            network: &caller.address.network,
+            is_proven: level >= Level::HARD,
+        };
+        let name = name.as_ref().map(PersonName::as_written);
+        let kept = match self.otps.request(&phone, name, requester, now).await? {
             SendDecision::Wait { seconds } => {
                 return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(seconds));
             }
-            SendDecision::Send { code } => {
-                let host = self.aws.settings.site_host();
-                let service = &*self.aws.settings.service_name;
-                let text = fill(
-                    locale(request),
-                    "sms.otp",
-                    &[("code", &code), ("service", service), ("host", host)],
-                );
-                let sent = match self.sms.spend(now).await {
-                    Ok(()) => self.sms.send(&phone, &text, None).await.map(drop),
-                    spent => spent,
-                };
-                if let Err(error) = sent {
-                    tracing::error!(error = %error, "a one-time code was not sent");
-                    self.otps.not_sent(&phone, now).await?;
-                    return Err(match error {
-                        SmsError::BudgetSpent { wait } => {
-                            Failure::new(ProblemCode::SmsBudgetSpent).retry_after(wait)
-                        }
-                        _ => Failure::new(ProblemCode::Unavailable).retry_after(2),
-                    });
-                }
+            SendDecision::Withhold(kept) => {
+                tracing::warn!("a one-time code was withheld");
+                self.aws.metrics.count(Counter::Sms, "withheld");
+                kept
             }
-        }
-        Ok(json(202, &OtpAnswer { expires_in: Otps::EXPIRES_IN, resend_after: Otps::RESEND_AFTER }))
+            SendDecision::Send(kept) => {
+                self.send(&phone, &kept, caller, locale(request), now).await?;
+                kept
+            }
+        };
+        let answer = OtpAnswer { expires_in: Otps::EXPIRES_IN, resend_after: Otps::RESEND_AFTER };
+        let mut answer = json(202, &answer);
+        code_cookie.set(&mut answer, &kept.token);
+        // With an SMS and without one.
+        self.guard.pace(caller, PACE).await;
+        Ok(answer)
+    }
+
+    /// Sends the code of a request.
+    async fn send(
+        &self,
+        phone: &PhoneNumber,
+        kept: &bukti_aws::Request,
+        caller: &Caller,
+        locale: Locale,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let (host, service) = (self.aws.settings.site_host(), &*self.aws.settings.service_name);
+        let text = fill(locale, "sms.otp", &[("code", &kept.code), ("service", service), ("host", host)]);
+        let payer = self.payer(phone, kept.is_known_device, caller).await?;
+        let sent = match self.sms.spend(payer, phone, now).await {
+            Ok(()) => self.sms.send(phone, &text, None).await.map(drop),
+            spent => spent,
+        };
+        let error = match sent {
+            Ok(()) | Err(SmsError::Withheld) => return Ok(()),
+            Err(error) => error,
+        };
+        tracing::error!(error = %error, "a one-time code was not sent");
+        self.otps.not_sent(kept, now).await?;
+        Err(match error {
+            SmsError::BudgetSpent { wait } => Failure::new(ProblemCode::SmsBudgetSpent).retry_after(wait),
+            _ => Failure::new(ProblemCode::Unavailable).retry_after(2),
+        })
+    }
+
+    /// Whose share of the day's SMS a code is sent from. The same is looked up for every phone.
+    async fn payer<'caller>(
+        &self,
+        phone: &PhoneNumber,
+        is_known_device: bool,
+        caller: &'caller Caller,
+    ) -> Result<Payer<'caller>, Failure> {
+        let key = self.aws.keys.phone(phone);
+        let is_officer = self.officers.of_phone_key(&key).await?.is_some();
+        let (has_dose, has_account) =
+            (self.doses.has_phone_key(&key).await?, self.sessions.has_account(&key).await?);
+        Ok(match is_known_device {
+            true if is_officer => Payer::Officer,
+            true => Payer::KnownDevice,
+            false if is_officer || has_dose || has_account => Payer::OnRecord,
+            false => Payer::Stranger { network: &caller.address.network },
+        })
     }
 
     async fn log_in(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
@@ -119,25 +179,35 @@ impl Otp {
         let (Some(phone), Some(code)) = (phone, code) else { return Err(Failure::fields(errors)) };
 
         self.guard.allow(caller, &Allowance::LOG_INS, now).await?;
-        match self.otps.try_code(&phone, &code, now).await? {
+        let settings = &self.aws.settings;
+        let (code_cookie, device_cookie) = (TokenCookie::code(settings), TokenCookie::device(settings));
+        let token = code_cookie.token(request).unwrap_or_default();
+        match self.otps.try_code(token, &phone, &code, now).await? {
             CodeTry::Dead | CodeTry::Wrong { tries_left: 0 } => Err(Failure::new(ProblemCode::CodeDead)),
             CodeTry::Wrong { tries_left } => Err(Failure::new(ProblemCode::CodeWrong).tries_left(tries_left)),
             CodeTry::Right { name } => {
+                let known = self.otps.remember(device_cookie.token(request), &phone, now).await?;
                 let (token, account) = self.sessions.open(&phone, name, &device(request), now).await?;
                 let mut answer = json(201, &session(account));
-                SessionCookie::of(&self.aws.settings).set(&mut answer, &token);
+                TokenCookie::session(settings).set(&mut answer, &token);
+                device_cookie.set(&mut answer, &known);
+                code_cookie.clear(&mut answer);
                 Ok(answer)
             }
         }
     }
 
     async fn log_out(&self, request: &Request) -> FailureResult {
-        let cookie = SessionCookie::of(&self.aws.settings);
+        let settings = &self.aws.settings;
+        let cookie = TokenCookie::session(settings);
         if let Some(token) = cookie.token(request) {
             self.sessions.end_by_token(token).await?;
         }
         let mut answer = no_content();
-        cookie.clear(&mut answer);
+        // The device as well: it may be shared, and who logs out leaves nothing behind.
+        for cookie in [cookie, TokenCookie::device(settings), TokenCookie::code(settings)] {
+            cookie.clear(&mut answer);
+        }
         Ok(answer)
     }
 }

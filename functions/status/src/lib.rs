@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use bukti_aws::{Aws, Counter, Doses, DownloadFacts, Downloads};
 use bukti_domain::{BirthDate, Dose, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
 use bukti_http::{
-    Allowance, Answer, Caller, Failure, FailureResult, Guard, distinct_doses_by_day, dose_status,
-    doses_by_day, field, identity_field, json, public_json, read_json,
+    Allowance, Answer, Caller, Failure, FailureResult, Guard, Level, TokenCookie, distinct_doses_by_day,
+    dose_status, doses_by_day, field, identity_field, json, public_json, read_json,
 };
 use bukti_wire::{
     DownloadAnswer, DownloadRequest, Function, ProblemCode, StatusAnswer, StatusRequest, Vaccines,
@@ -47,7 +47,7 @@ impl Status {
 
     async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         match caller.endpoint() {
-            ("GET", "/api/captcha") => Ok(json(200, &self.guard.challenge(caller, now).await?)),
+            ("GET", "/api/captcha") => self.captcha(request, caller, now).await,
             ("POST", "/api/status") => self.status(request, caller, now).await,
             ("POST", "/api/downloads") => self.download(request, caller, now).await,
             ("GET", "/api/vaccines") => {
@@ -61,6 +61,14 @@ impl Status {
             }
             _ => Err(Failure::new(ProblemCode::NotFound)),
         }
+    }
+
+    /// A captcha. A browser that has just asked for a one-time code may ask for another, which takes a harder one: which phone
+    /// it is for, and whether anybody else asks, makes no difference.
+    async fn captcha(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
+        let has_asked = TokenCookie::code(&self.aws.settings).token(request).is_some();
+        let least = if has_asked { Level::HARD } else { Level::default() };
+        Ok(json(200, &self.guard.challenge(caller, least, now).await?))
     }
 
     async fn status(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {

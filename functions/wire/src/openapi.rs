@@ -53,10 +53,10 @@ operations! {
         answers (status = 200, body = Vaccines);
     openapi: get "/api/openapi.json", "status", "This document",
         answers (status = 200, description = "OpenAPI 3.1", content_type = "application/json");
-    otp: post "/api/otp", "otp", "Send a one-time code by SMS, to log in or to make an account",
+    otp: post "/api/otp", "otp", "Send a one-time code by SMS, to log in or to make an account; sets the cookie that the code is tried with",
         body OtpRequest,
         answers (status = 202, body = OtpAnswer), problems [400, 403, 413, 422, 429];
-    log_in: post "/api/sessions", "sessions", "Open a session with a one-time code; sets the session cookie",
+    log_in: post "/api/sessions", "sessions", "Open a session with a one-time code and the cookie of the request for it; sets the session cookie",
         body SessionRequest,
         answers (status = 201, body = Session), problems [400, 403, 410, 413, 422, 429];
     sessions: get "/api/sessions", "sessions", "The sessions that are open for this phone",

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use bukti_aws::{Aws, Secrets, Settings};
-use bukti_http::{Caller, SessionCookie, json, locale, path_parameter, read_json, respond};
+use bukti_http::{Caller, TokenCookie, json, locale, path_parameter, read_json, respond};
 use bukti_wire::{Function, Problem};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_http::http::header::COOKIE;
@@ -78,7 +78,7 @@ libfuzzer_sys::fuzz_target!(|content: &[u8]| {
     request.query_string_parameters();
     let (runtime, deployments) = &*DEPLOYMENTS;
     for aws in deployments {
-        let cookie = SessionCookie::of(&aws.settings);
+        let cookie = TokenCookie::session(&aws.settings);
         let token = cookie.token(&request);
         assert!(token.is_none_or(|token| !token.contains(';')));
         for function in

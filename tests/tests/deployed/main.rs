@@ -223,7 +223,9 @@ impl Deployed {
         assert_eq!(asked.status, 202, "{}", String::from_utf8_lossy(&asked.body));
         let code = at_last("code", || account.sms(phone).into_iter().rev().find(|text| text.contains('#')));
         let code = code.rsplit('#').next().unwrap().trim().to_owned();
-        let opened = self.post("/api/sessions", &json!({"phone": phone, "code": code}));
+        let cookie = asked.header("set-cookie").unwrap().split(';').next();
+        let code = json!({"phone": phone, "code": code}).to_string();
+        let opened = self.caller.call("POST", "/api/sessions", cookie, code.as_bytes());
         assert_eq!(opened.status, 201, "{}", String::from_utf8_lossy(&opened.body));
         opened.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
     }

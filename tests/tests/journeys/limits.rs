@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use bukti_aws::{Aws, Rate, Rates, Settings, Sms, SmsError, Taken};
-use bukti_domain::FeedRow;
+use bukti_aws::{Aws, Payer, Rate, Rates, Settings, Sms, SmsError, Taken};
+use bukti_domain::{FeedRow, PhoneNumber};
 use bukti_local::Handlers;
 use bukti_tests::{Reply, TestApp, a_thousand_times, call, csv, dose, import, outbox, solve};
 use jiff::{SignedDuration, Timestamp};
@@ -228,8 +228,71 @@ fn sms_that_cannot_be_counted_are_not_allowed() {
         let settings =
             Settings { endpoint: Some("http://127.0.0.1:9".to_owned()), ..(*aws.settings).clone() };
         let aws = Aws::connect(settings).await.unwrap();
-        let spent = Sms::new(&aws).spend(Timestamp::now()).await;
+        let to = PhoneNumber::parse("081234567890").unwrap();
+        let spent = Sms::new(&aws).spend(Payer::OnRecord, &to, Timestamp::now()).await;
         assert!(matches!(spent, Err(SmsError::Uncounted(_))), "{spent:?}");
+    });
+}
+
+/// Spends SMS of a budget of so many a day, for phones of this kind; gives how many there were until the first was refused,
+/// and whether that is said.
+async fn spend(aws: &Aws, per_day: u32, payer: Payer<'_>, phone: impl Fn(u32) -> String) -> (u32, bool) {
+    let mut aws = aws.clone();
+    Arc::make_mut(&mut aws.settings).sms_per_day = per_day;
+    let (sms, now) = (Sms::new(&aws), Timestamp::now());
+    for spent in 0..=per_day {
+        let to = PhoneNumber::parse(&phone(spent)).unwrap();
+        match sms.spend(payer, &to, now).await {
+            Ok(()) => {}
+            Err(SmsError::Withheld) => return (spent, false),
+            Err(error) => {
+                assert!(matches!(error, SmsError::BudgetSpent { .. }), "{error:?}");
+                return (spent, true);
+            }
+        }
+    }
+    panic!("more than the budget was spent");
+}
+
+#[test]
+fn strangers_leave_sms_for_phones_on_record_and_officers() {
+    let app = TestApp::start();
+    app.with_aws(async |aws| {
+        let phone = |number: u32| format!("08123{number:04}{number:04}");
+        let networks: Vec<String> = (0..20).map(|network| network.to_string()).collect();
+        let mut strangers = 0;
+        for network in &networks {
+            let (spent, is_said) =
+                spend(&aws, 200, Payer::Stranger { network }, |at| phone(strangers + at)).await;
+            assert!(!is_said, "it would tell which phones are on record");
+            strangers += spent;
+        }
+        let mut spent = vec![(strangers, false)];
+        for payer in [Payer::OnRecord, Payer::KnownDevice, Payer::Officer] {
+            spent.push(spend(&aws, 200, payer, phone).await);
+        }
+        assert_eq!(spent, [(120, false), (60, true), (10, true), (10, true)], "60, 90, 95 and 100 % of 200");
+        let last = spend(&aws, 200, Payer::Stranger { network: "last" }, phone).await;
+        assert_eq!(last, (0, true), "nothing is left for anybody");
+    });
+}
+
+#[test]
+fn a_network_a_block_of_numbers_and_a_country_get_a_part_of_strangers_sms() {
+    let app = TestApp::start();
+    app.with_aws(async |aws| {
+        let one_network = Payer::Stranger { network: "36.68.1.0/24" };
+        let anywhere = |number: u32| format!("0812{number:04}0000");
+        assert_eq!(spend(&aws, 2_000, one_network, anywhere).await, (40, false), "2 %");
+        let other = Payer::Stranger { network: "36.68.2.0/24" };
+        assert_eq!(
+            spend(&aws, 2_000, other, |number| format!("08139999{number:04}")).await,
+            (20, false),
+            "1 %"
+        );
+        // Owners of phones on record are none of these.
+        let owners = spend(&aws, 2_000, Payer::OnRecord, |number| format!("08139999{number:04}")).await;
+        assert_eq!(owners, (1_740, true));
     });
 }
 
@@ -266,17 +329,33 @@ fn when_the_days_sms_are_spent_no_stranger_has_one_sent() {
         Handlers::bukti(&aws)
     });
     app.import(&[dose("E1")]);
-    for at in 0..3 {
+    let easy = cost(&app, HOME);
+    for at in 0..2 {
         assert_eq!(app.ask_code(&format!("08123456789{at}"), None).status, 202);
     }
+    assert_eq!(app.messages().len(), 3, "the link after a first dose has not cost one");
+    assert_eq!(cost(&app, HOME), 16 * easy, "captchas get harder for everybody");
+    // The share of strangers is spent. They are answered as ever: the answer would tell whose phone is on record.
+    assert_eq!(app.ask_code("081234567892", None).status, 202);
+    assert_eq!(app.messages().len(), 3);
+    assert_eq!(app.ask_code(&dose("E1").no_hp, None).status, 202);
     let sent = app.messages().len();
-    assert_eq!(sent, 4, "the link after a first dose has not cost one");
+    assert_eq!(sent, 4, "a phone on record has a share of its own");
+
     let code = app.ask_code("081234567893", None);
     assert_eq!((code.status, code.code()), (503, "sms_budget_spent"));
     assert!((1..=86_400).contains(&code.body["retry_after"].as_u64().unwrap()));
+    let withheld = || {
+        let metrics = String::from_utf8(app.caller().call("GET", "/_metrics", None, b"").body).unwrap();
+        let line =
+            metrics.lines().find_map(|line| line.strip_prefix("bukti_sms_total{result=\"withheld\"} "));
+        line.map_or(0.0, |count| count.parse::<f64>().unwrap())
+    };
+    let before = withheld();
     assert_eq!(app.download(&dose("E1")).status, 202, "answered as ever");
     app.settle();
     assert_eq!(app.messages().len(), sent, "nothing is sent to who asks");
+    assert_eq!(withheld(), before + 1.0, "but it is counted");
     app.import(&[FeedRow { nik: "3171012401890002".into(), ..dose("E2") }]);
     assert_eq!(app.messages().len(), sent + 1, "the link after a first dose goes out");
 }

@@ -17,7 +17,7 @@ use crate::needles::{Kind, Needles};
 use crate::places::May;
 
 /// What may be in an answer that is no problem, of the people whom the caller may see. No other route's holds anything.
-/// Nor does any problem, nor any header but the cookie of a new session.
+/// Nor does any problem, nor any header but the cookies of a request for a code and of a new session.
 const MAY_HOLD: [(&str, &str, &[Kind]); 5] = [
     // The name that the caller gave the account.
     ("POST", "/api/sessions", &[Kind::Name]),
@@ -232,7 +232,7 @@ impl Walk {
             if route.starts_with("/api/helpdesk/") {
                 may.kinds.extend(OFFICERS_MAY);
             }
-            if (method, &*route) == ("POST", "/api/sessions") {
+            if method == "POST" && matches!(&*route, "/api/otp" | "/api/sessions") {
                 headers_may.kinds.push(Kind::SessionToken);
             }
         }
@@ -396,21 +396,27 @@ impl Walk {
         for (phone, name, of) in
             [(&people[0].no_hp, Some(&people[0].nama), &family[..]), (&people[2].no_hp, None, &[&people[2]])]
         {
+            let mut cookie = None;
             for status in [202, 429] {
                 let mut asked = json!({"phone": phone, "captcha": self.stack.caller.captcha()});
                 if let Some(name) = name {
                     asked["name"] = json!(name);
                 }
-                assert_eq!(self.post("/api/otp", &asked, of).status, status);
+                let asked = asked.to_string();
+                let answer = self.call("POST", "/api/otp", cookie.as_deref(), asked.as_bytes(), of);
+                assert_eq!(answer.status, status);
+                cookie = cookie.or_else(|| self.code_cookie(&answer));
             }
             let code = self.sms(phone).last().unwrap().text.rsplit('#').next().unwrap().trim().to_owned();
             let wrong = if code == "000000" { "000001" } else { "000000" };
-            for code in [wrong, &code] {
-                self.post("/api/sessions", &json!({"phone": phone, "code": code}), of);
+            let mut statuses = Vec::new();
+            for code in [wrong, &code, &code] {
+                let tried = json!({"phone": phone, "code": code}).to_string();
+                let answer = self.call("POST", "/api/sessions", cookie.as_deref(), tried.as_bytes(), of);
+                statuses.push(answer.status);
             }
-            let opened = self.seen.last().unwrap().raw.clone();
-            assert_eq!(opened.status, 201);
-            assert_eq!(self.post("/api/sessions", &json!({"phone": phone, "code": code}), of).status, 410);
+            assert_eq!(statuses, [422, 201, 410]);
+            let opened = self.seen[self.seen.len() - 2].raw.clone();
             let cookie = opened.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
             self.needles.add(Kind::SessionToken, cookie.split_once('=').unwrap().1);
             let cookie = Some(&*cookie);
@@ -515,12 +521,21 @@ impl Walk {
         }
     }
 
+    /// The cookie of a request for a code: a token as that of a session is.
+    fn code_cookie(&mut self, asked: &Raw) -> Option<String> {
+        let cookie = asked.header("set-cookie")?.split(';').next()?;
+        self.needles.add(Kind::SessionToken, cookie.split_once('=')?.1);
+        Some(cookie.to_owned())
+    }
+
     /// Logs in with a phone of nobody's; gives the cookie.
     fn log_in(&mut self, phone: &str) -> String {
         let asked = json!({"phone": phone, "captcha": self.stack.caller.captcha()});
-        assert_eq!(self.post("/api/otp", &asked, &[]).status, 202);
+        let asked = self.post("/api/otp", &asked, &[]);
+        let cookie = self.code_cookie(&asked);
         let code = self.sms(phone).last().unwrap().text.rsplit('#').next().unwrap().trim().to_owned();
-        let opened = self.post("/api/sessions", &json!({"phone": phone, "code": code}), &[]);
+        let code = json!({"phone": phone, "code": code}).to_string();
+        let opened = self.call("POST", "/api/sessions", cookie.as_deref(), code.as_bytes(), &[]);
         let cookie = opened.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
         self.needles.add(Kind::SessionToken, cookie.split_once('=').unwrap().1);
         cookie

@@ -162,9 +162,9 @@ fn walk(prices: &Prices, people: usize) -> Result<Measured> {
         let captcha = json!(app.caller().captcha());
         call(&app, &mut used, "GET", "/api/captcha", None, None)?;
         let asked = json!({"phone": row.no_hp, "name": row.nama, "captcha": captcha});
-        call(&app, &mut used, "POST", "/api/otp", None, Some(asked))?;
+        let request = call(&app, &mut used, "POST", "/api/otp", None, Some(asked))?.0;
         let asked = json!({"phone": row.no_hp, "code": app.last_code(&row.no_hp)});
-        let cookie = call(&app, &mut used, "POST", "/api/sessions", None, Some(asked))?.0;
+        let cookie = call(&app, &mut used, "POST", "/api/sessions", request.as_deref(), Some(asked))?.0;
         let cookie = cookie.context("nobody is logged in")?;
         let people = call(&app, &mut used, "GET", "/api/people", Some(&cookie), None)?.1;
         let person = people["people"][0]["id"].as_str().context("an account shows nobody")?;

@@ -128,13 +128,15 @@ pub(crate) fn people(feed: &Path) -> Result<Vec<FeedRow>> {
 fn log_in(caller: &Caller, url: &str, people: &[FeedRow]) -> Result<(String, String)> {
     for person in people {
         let asked = json!({"phone": person.no_hp, "name": person.nama, "captcha": caller.captcha()});
-        if caller.post("/api/otp", &asked).status != 202 {
+        let asked: Reply = caller.post("/api/otp", &asked).into();
+        if asked.status != 202 {
             continue;
         }
         let code = outbox(url).pop().context("no code was sent")?.text;
         let code = code.rsplit('#').next().unwrap_or_default().trim().to_owned();
+        let code = json!({"phone": person.no_hp, "code": code}).to_string();
         let session: Reply =
-            caller.post("/api/sessions", &json!({"phone": person.no_hp, "code": code})).into();
+            caller.call("POST", "/api/sessions", asked.cookie.as_deref(), code.as_bytes()).into();
         let cookie = session.cookie.context("nobody was logged in")?;
         let listed = caller.call("GET", "/api/people", Some(&cookie), b"").json();
         if let Some(id) = listed["people"][0]["id"].as_str() {
