@@ -34,8 +34,8 @@ fn open_case(app: &TestApp, person: &str) -> String {
     open(app, person, asking("data_corrected_by_law", &held("E1", "1", "2021-01-29")))
 }
 
-/// Opens a case with evidence, proposes it and approves it.
-fn confirm(app: &TestApp) {
+/// Opens a case with evidence, proposes it and approves it; gives the person's session.
+fn confirm(app: &TestApp) -> String {
     let person = app.log_in(PHONE, None);
     let case = open_case(app, &person);
     give_evidence(app, &person, &case);
@@ -46,6 +46,7 @@ fn confirm(app: &TestApp) {
     assert_eq!(proposed.body["state"], "awaiting_approval", "{}", proposed.code());
     assert_eq!(decide(app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
     app.settle();
+    person
 }
 
 fn codes(app: &TestApp) -> Vec<String> {
@@ -164,7 +165,7 @@ fn corrected_row_of_a_confirmed_person_gets_a_new_certificate() {
     let app = TestApp::start();
     let first = held("E1", "1", "2021-01-29");
     app.import(std::slice::from_ref(&first));
-    confirm(&app);
+    let person = confirm(&app);
     let qr = app.qr_text(PHONE, BORN);
     let corrected =
         FeedRow { batch: "AZ99999Z".into(), sent_at: "2021-03-01T08:00:00+07:00".into(), ..first };
@@ -175,7 +176,6 @@ fn corrected_row_of_a_confirmed_person_gets_a_new_certificate() {
     assert!(old.out.contains("superseded"), "{}", old.out);
     assert_eq!(codes(&app), ["certificate_issued"]);
     // The helpdesk corrects a name of the person as it does for others.
-    let person = app.log_in(PHONE, None);
     let renamed = FeedRow { nama: "Iwan Ibrahim".into(), ..held("E1", "1", "2021-01-29") };
     let case = open(&app, &person, asking("name", &renamed));
     give_evidence(&app, &person, &case);
