@@ -150,8 +150,8 @@ impl EvidenceStore {
         Self(Bucket::new(aws))
     }
 
-    /// An address at which this piece, of just this type and length, can be put for five minutes. Both are signed: S3 takes
-    /// nothing else.
+    /// An address at which this piece, of just this type and length, can be put for five minutes, once. All of it is signed:
+    /// S3 takes nothing else, and nothing over what is there.
     ///
     /// # Errors
     ///
@@ -165,13 +165,14 @@ impl EvidenceStore {
             .key(&evidence.key)
             .content_type(&evidence.content_type)
             .content_length(i64::try_from(evidence.bytes).unwrap_or(i64::MAX))
+            .if_none_match("*")
             .presigned(presigning()?)
             .await
             .map_err(StoreError::from_sdk)?;
         Ok(request.uri().to_owned())
     }
 
-    /// An address at which this piece can be seen for five minutes; `None` where it was not put.
+    /// An address at which this piece can be seen for five minutes; `None` where it was not put, or is not of its type.
     ///
     /// # Errors
     ///
@@ -185,6 +186,12 @@ impl EvidenceStore {
             Err(error) => return Err(StoreError::from_sdk(error)),
         }
         let request = self.0.client.get_object().bucket(&self.0.name).key(&evidence.key);
+        let begins = request.clone().range(format!("bytes=0-{}", SIGNATURE - 1));
+        let begins = begins.send().await.map_err(StoreError::from_sdk)?.body.collect().await;
+        let begins = begins.map_err(|_| StoreError::Unavailable("evidence breaks off".to_owned()))?;
+        if !is_of_type(&evidence.content_type, &begins.into_bytes()) {
+            return Ok(None);
+        }
         let request = request
             .response_content_type(&evidence.content_type)
             // Never shown as a page of the site, whatever is in it.
@@ -194,5 +201,48 @@ impl EvidenceStore {
             .await
             .map_err(StoreError::from_sdk)?;
         Ok(Some(request.uri().to_owned()))
+    }
+}
+
+/// The bytes at the beginning of a file that tell its type.
+const SIGNATURE: usize = 12;
+
+/// Whether a file that begins so is of this media type of evidence. Whoever puts it signs the type but not the bytes: an SVG or
+/// a page would run scripts where an officer opens it.
+fn is_of_type(content_type: &str, begins: &[u8]) -> bool {
+    // Of the brands of HEIF (ISO/IEC 23008-12) those that phones write.
+    const BRANDS: [&[u8]; 7] = [b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"];
+    match content_type {
+        "image/jpeg" => begins.starts_with(b"\xff\xd8\xff"),
+        "image/png" => begins.starts_with(b"\x89PNG\r\n\x1a\n"),
+        "image/heic" => {
+            begins.get(4..8) == Some(b"ftyp")
+                && begins.get(8..12).is_some_and(|brand| BRANDS.contains(&brand))
+        }
+        "application/pdf" => begins.starts_with(b"%PDF-"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_is_known_by_its_first_bytes() {
+        let files: [(&str, &[u8]); 4] = [
+            ("image/jpeg", b"\xff\xd8\xff\xe0\x00\x10JFIF"),
+            ("image/png", b"\x89PNG\r\n\x1a\n"),
+            ("image/heic", b"\x00\x00\x00\x18ftypheic"),
+            ("application/pdf", b"%PDF-1.7"),
+        ];
+        for content_type in EvidenceStore::TYPES {
+            for (of, begins) in files {
+                assert_eq!(is_of_type(content_type, begins), content_type == of, "{content_type} {of}");
+            }
+            for begins in [&b""[..], b"<svg xmlns=", b"<!doctype ht", b"\x00\x00\x00\x18ftypmp42"] {
+                assert!(!is_of_type(content_type, begins), "{content_type} {begins:?}");
+            }
+        }
     }
 }

@@ -76,7 +76,8 @@ pub struct EvidenceRequest {
     pub bytes: u64,
 }
 
-/// Where one piece of evidence can be put, by `PUT` with just this type and length.
+/// Where one piece of evidence can be put once, by `PUT` with just this type and length and the header `If-None-Match: *`.
+/// Where the bytes are not of the type, it is no evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EvidenceSlot {

@@ -7,27 +7,134 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bukti_aws::{Aws, Endpoint};
+use bukti_aws::{Aws, Cases, Device, Doses, Endpoint, Officers, Sessions};
+use bukti_domain::{CaseNumber, PhoneNumber};
 use bukti_tests::caller::{Caller, Raw};
-use bukti_tests::{TestApp, dose};
+use bukti_tests::{TestApp, csv, dose};
 use bukti_wire::ROUTES;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-/// What a route asks of a caller.
+use crate::helpdesk::decide;
+
+/// Status and code of an answer.
+type Outcome = (u16, &'static str);
+
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    /// Without a session or a key.
+    Nobody,
+    /// A session of another phone.
+    Stranger,
+    /// A session of the phone that the scene's records belong to.
+    Owner,
+    /// An officer who has not shown the second factor.
+    HalfOfficer,
+    Officer,
+    Supervisor,
+    /// API keys.
+    Facility,
+    Hub,
+}
+
+impl Who {
+    /// The officer before the supervisor, who decides the case.
+    const ALL: [Self; 8] = [
+        Self::Nobody,
+        Self::Stranger,
+        Self::Owner,
+        Self::HalfOfficer,
+        Self::Officer,
+        Self::Supervisor,
+        Self::Facility,
+        Self::Hub,
+    ];
+}
+
+/// What a route answers to whom, about records of the scene's owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     /// Anybody reads it.
     Open,
     /// Anybody may send it, with a captcha, a code or a token that says more. Without it: this status and code.
     Anybody(u16, &'static str),
-    /// A session, and then its own only: this status and code for what is another's.
-    Session(u16, &'static str),
+    /// A session: the owner's, and any other's.
+    Session { owner: Outcome, other: Outcome },
+    /// A session of an officer: before the second factor, after it, and a supervisor's.
+    Officer { half: Outcome, officer: Outcome, supervisor: Outcome },
     /// An API key, which is no session: a session is answered as nothing is.
-    ApiKey,
+    ApiKey { facility: Outcome, hub: Outcome },
     /// Ends the session that there is. Where there is none, nothing is left to do.
     LogOut,
 }
+
+impl Access {
+    /// What a caller is answered.
+    fn outcome(self, who: Who) -> Outcome {
+        let has_session = !matches!(who, Who::Nobody | Who::Facility | Who::Hub);
+        match self {
+            Self::Open => (200, ""),
+            Self::Anybody(status, code) => (status, code),
+            Self::LogOut => (204, ""),
+            Self::ApiKey { facility, hub } => match who {
+                Who::Facility => facility,
+                Who::Hub => hub,
+                _ => (401, "api_key_wrong"),
+            },
+            Self::Session { .. } | Self::Officer { .. } if !has_session => (401, "not_logged_in"),
+            Self::Session { owner, other } => {
+                if who == Who::Owner {
+                    owner
+                } else {
+                    other
+                }
+            }
+            Self::Officer { half, officer, supervisor } => match who {
+                Who::HalfOfficer => half,
+                Who::Officer => officer,
+                Who::Supervisor => supervisor,
+                _ => (403, "not_an_officer"),
+            },
+        }
+    }
+
+    fn needs_session(self) -> bool {
+        matches!(self, Self::Session { .. } | Self::Officer { .. })
+    }
+}
+
+/// A route about records of whichever phone is logged in with.
+const fn own(status: u16) -> Access {
+    Access::Session { owner: (status, ""), other: (status, "") }
+}
+
+/// A route about a record that is the owner's: for others it is as if there were none.
+const fn owners(status: u16, code: &'static str) -> Access {
+    Access::Session { owner: (status, code), other: (404, "not_found") }
+}
+
+/// A route of the console.
+const fn console(status: u16) -> Access {
+    Access::Officer { half: (403, "second_factor_needed"), officer: (status, ""), supervisor: (status, "") }
+}
+
+/// A code that is no authenticator's.
+const WRONG_FACTOR: Access = Access::Officer {
+    half: (422, "second_factor_wrong"),
+    officer: (422, "second_factor_wrong"),
+    supervisor: (422, "second_factor_wrong"),
+};
+/// What another officer proposes is approved.
+const APPROVAL: Access = Access::Officer {
+    half: (403, "second_factor_needed"),
+    officer: (403, "needs_supervisor"),
+    supervisor: (200, ""),
+};
+/// What is sent has no rows.
+const SENDERS: Access = Access::ApiKey { facility: (422, "feed_unreadable"), hub: (422, "feed_unreadable") };
+/// The job of a feed that was dropped.
+const HUBS: Access = Access::ApiKey { facility: (404, "not_found"), hub: (200, "") };
 
 /// Every route. One that is new is to be put here first.
 const ACCESS: [(&str, &str, Access); 32] = [
@@ -38,30 +145,31 @@ const ACCESS: [(&str, &str, Access); 32] = [
     ("GET", "/api/openapi.json", Access::Open),
     ("POST", "/api/otp", Access::Anybody(422, "captcha_wrong")),
     ("POST", "/api/sessions", Access::Anybody(410, "code_dead")),
-    ("GET", "/api/sessions", Access::Session(200, "")),
-    ("GET", "/api/sessions/current", Access::Session(200, "")),
+    ("GET", "/api/sessions", own(200)),
+    ("GET", "/api/sessions/current", own(200)),
     ("DELETE", "/api/sessions/current", Access::LogOut),
-    ("DELETE", "/api/sessions/{session}", Access::Session(404, "not_found")),
-    ("GET", "/api/people", Access::Session(200, "")),
-    ("GET", "/api/people/{person}/certificates", Access::Session(404, "not_found")),
-    ("POST", "/api/certificates/{certificate}/document", Access::Session(404, "not_found")),
+    ("DELETE", "/api/sessions/{session}", owners(204, "")),
+    ("GET", "/api/people", own(200)),
+    ("GET", "/api/people/{person}/certificates", owners(200, "")),
+    ("POST", "/api/certificates/{certificate}/document", owners(200, "")),
     ("POST", "/api/links", Access::Anybody(410, "link_dead")),
     ("POST", "/api/links/refusals", Access::Anybody(410, "link_dead")),
-    ("POST", "/api/cases", Access::Session(201, "")),
-    ("GET", "/api/cases", Access::Session(200, "")),
+    ("POST", "/api/cases", own(201)),
+    ("GET", "/api/cases", own(200)),
     ("POST", "/api/cases/lookup", Access::Anybody(404, "not_found")),
-    ("POST", "/api/cases/{case}/evidence", Access::Session(404, "not_found")),
-    ("POST", "/api/cases/{case}/replies", Access::Session(404, "not_found")),
-    ("GET", "/api/people/{person}/looks", Access::Session(404, "not_found")),
-    ("POST", "/api/helpdesk/second-factor", Access::Session(403, "not_an_officer")),
-    ("GET", "/api/helpdesk/officer", Access::Session(403, "not_an_officer")),
-    ("GET", "/api/helpdesk/cases", Access::Session(403, "not_an_officer")),
-    ("GET", "/api/helpdesk/cases/{case}", Access::Session(403, "not_an_officer")),
-    ("POST", "/api/helpdesk/cases/{case}/decisions", Access::Session(403, "not_an_officer")),
-    ("POST", "/api/helpdesk/people", Access::Session(403, "not_an_officer")),
-    ("POST", "/api/helpdesk/doses/{dose}/sms", Access::Session(403, "not_an_officer")),
-    ("POST", "/api/intake/doses", Access::ApiKey),
-    ("GET", "/api/intake/jobs/{job}", Access::ApiKey),
+    ("POST", "/api/cases/{case}/evidence", owners(201, "")),
+    // No officer has asked the owner back.
+    ("POST", "/api/cases/{case}/replies", owners(409, "case_changed")),
+    ("GET", "/api/people/{person}/looks", owners(200, "")),
+    ("POST", "/api/helpdesk/second-factor", WRONG_FACTOR),
+    ("GET", "/api/helpdesk/officer", console(200)),
+    ("GET", "/api/helpdesk/cases", console(200)),
+    ("GET", "/api/helpdesk/cases/{case}", console(200)),
+    ("POST", "/api/helpdesk/cases/{case}/decisions", APPROVAL),
+    ("POST", "/api/helpdesk/people", console(200)),
+    ("POST", "/api/helpdesk/doses/{dose}/sms", console(202)),
+    ("POST", "/api/intake/doses", SENDERS),
+    ("GET", "/api/intake/jobs/{job}", HUBS),
     ("GET", "/api/fhir/metadata", Access::Anybody(200, "")),
 ];
 
@@ -75,6 +183,7 @@ struct Scene {
     person: String,
     certificate: String,
     case: String,
+    dose: String,
     /// Numbers the phones that ask for codes: each may ask once a minute.
     phones: AtomicUsize,
 }
@@ -82,7 +191,8 @@ struct Scene {
 impl Scene {
     fn set() -> Self {
         let app = TestApp::start();
-        app.import(&[dose("E1")]);
+        // A job of this name.
+        app.drop_feed("feed-of-the-test.csv", csv(&[dose("E1")]));
         let owner = app.log_in(OWNER, None);
         let sessions = app.call("GET", "/api/sessions", Some(&owner), None).body;
         let session = sessions["sessions"][0]["id"].as_str().unwrap().to_owned();
@@ -96,7 +206,12 @@ impl Scene {
         });
         let case = app.call("POST", "/api/cases", Some(&owner), Some(asked)).body;
         let case = case["number"].as_str().unwrap().to_owned();
-        Self { app, case, session, person, certificate, phones: AtomicUsize::new(0) }
+        let dose = app.with_aws(async |aws| {
+            let phone = aws.keys.phone(&PhoneNumber::parse(OWNER).unwrap());
+            let doses = Doses::new(&aws).of_phone_key(&phone).await.unwrap();
+            doses[0].pk.trim_start_matches("E#").to_owned()
+        });
+        Self { app, case, dose, session, person, certificate, phones: AtomicUsize::new(0) }
     }
 
     fn phone(&self) -> String {
@@ -139,10 +254,32 @@ impl Scene {
             _ => json!({}),
         };
         let path = path.replace("{session}", &self.session).replace("{person}", &self.person);
-        let path = path.replace("{case}", &self.case).replace("{dose}", "AAAA");
-        // That of the import.
+        let path = path.replace("{case}", &self.case).replace("{dose}", &self.dose);
         let path = path.replace("{job}", "feed-of-the-test");
         (path.replace("{certificate}", &self.certificate), body)
+    }
+
+    /// A new session of a phone, in which an officer has shown the second factor or not.
+    fn session_of(&self, phone: &str, both_factors: bool) -> String {
+        self.app.with_aws(async |aws| {
+            let (sessions, phone) = (Sessions::new(&aws), PhoneNumber::parse(phone).unwrap());
+            let device = Device { browser: None, system: None };
+            let opened = sessions.open(&phone, None, &device, Timestamp::now()).await;
+            let token = opened.unwrap().0.secret().to_owned();
+            if both_factors {
+                let officer = Officers::new(&aws).of_phone_key(&aws.keys.phone(&phone)).await.unwrap();
+                assert!(sessions.second_factor(&token, &officer.unwrap().enrolment).await.unwrap());
+            }
+            format!("bukti={token}")
+        })
+    }
+
+    /// The case as it is now.
+    fn revision(&self) -> u32 {
+        self.app.with_aws(async |aws| {
+            let number = CaseNumber::parse(&self.case).unwrap();
+            Cases::new(&aws).of_number(&number).await.unwrap().unwrap().revision
+        })
     }
 
     fn call(&self, (method, path): (&str, &str), cookie: Option<&str>) -> Raw {
@@ -189,13 +326,7 @@ fn assert_is_nobody(scene: &Scene, who: &str, cookie: Option<&str>) {
     for (method, path, access) in ACCESS {
         let raw = scene.call((method, path), cookie);
         let got = (raw.status, &*code(&raw));
-        let expected = match access {
-            Access::Open => (200, ""),
-            Access::Anybody(status, code) => (status, code),
-            Access::Session(..) => (401, "not_logged_in"),
-            Access::ApiKey => (401, "api_key_wrong"),
-            Access::LogOut => (204, ""),
-        };
+        let expected = access.outcome(Who::Nobody);
         assert_eq!(got, expected, "{who}: {method} {path}");
         if expected.0 == 401 {
             let nobodys = ["{session}", "{person}", "{certificate}", "{case}", "{job}"];
@@ -217,6 +348,56 @@ fn every_route_is_listed() {
 }
 
 #[test]
+fn every_caller_gets_of_every_route_what_is_theirs() {
+    const OFFICER: &str = "0811-0000-0001";
+    const SUPERVISOR: &str = "0811-0000-0002";
+    let scene = Scene::set();
+    scene.app.appoint(OFFICER, "Rina", "officer");
+    scene.app.appoint(SUPERVISOR, "Sari", "supervisor");
+    let proposer = scene.app.officer("0811-0000-0003", "Budi", "officer");
+    let grant = json!({"dose": scene.dose, "facility_word": "Bidan Tuti"});
+    let proposed = decide(&scene.app, &proposer, &scene.case, "grant", grant);
+    assert_eq!(proposed.body["state"], "awaiting_approval", "{}", proposed.code());
+    let key = |arguments: [&str; 2]| scene.app.bukti_well(&["key", "add", arguments[0], arguments[1]]);
+    let (facility, hub) = (key(["--facility", "P9"]), key(["--hub", "satudata"]));
+
+    for (method, path, access) in ACCESS {
+        for who in Who::ALL {
+            let (path, mut body) = scene.request(path);
+            if path.ends_with("/decisions") {
+                body = json!({"decision": "grant", "revision": scene.revision(), "why": "x"});
+            }
+            if path.ends_with("/sms") {
+                // The certificate after the case was approved.
+                scene.app.settle();
+            }
+            let body = body.to_string();
+            let by_session = |phone: &str, both_factors: bool| {
+                let cookie = scene.session_of(phone, both_factors);
+                scene.app.caller().call(method, &path, Some(&cookie), body.as_bytes())
+            };
+            let by_key = |key: &str| {
+                let authorization = format!("Bearer {}", key.trim());
+                let headers = [("authorization", &*authorization), ("content-type", "application/json")];
+                scene.app.caller().send(method, &path, &headers, body.as_bytes())
+            };
+            let raw = match who {
+                Who::Nobody => scene.app.caller().call(method, &path, None, body.as_bytes()),
+                Who::Stranger => by_session(&scene.phone(), false),
+                Who::Owner => by_session(OWNER, false),
+                Who::HalfOfficer => by_session(OFFICER, false),
+                Who::Officer => by_session(OFFICER, true),
+                Who::Supervisor => by_session(SUPERVISOR, true),
+                Who::Facility => by_key(&facility),
+                Who::Hub => by_key(&hub),
+            };
+            let code = if raw.body.is_empty() { String::new() } else { code(&raw) };
+            assert_eq!((raw.status, &*code), access.outcome(who), "{who:?}: {method} {path}");
+        }
+    }
+}
+
+#[test]
 fn who_has_no_good_session_is_nobody() {
     let scene = Scene::set();
     assert_is_nobody(&scene, "without a session", None);
@@ -226,7 +407,7 @@ fn who_has_no_good_session_is_nobody() {
     assert_eq!(scene.call(("GET", "/api/people"), Some(&idle)).status, 200, "for 29 minutes");
     scene.age(&idle, "used_at", SignedDuration::from_mins(30));
     let cookie = Some(&*idle);
-    for (method, path, _) in ACCESS.iter().filter(|(.., access)| matches!(access, Access::Session(..))) {
+    for (method, path, _) in ACCESS.iter().filter(|(.., access)| access.needs_session()) {
         assert_eq!(scene.call((method, path), cookie).status, 401, "idle for 30 minutes: {method} {path}");
     }
     assert_is_nobody(&scene, "idle for 30 minutes", cookie);
@@ -261,7 +442,7 @@ fn who_has_no_good_session_is_nobody() {
         "bukti=S#%00'\u{7f}".replace('\u{7f}', ""),
     ];
     for cookie in malformed {
-        for (method, path, _) in ACCESS.iter().filter(|(.., access)| matches!(access, Access::Session(..))) {
+        for (method, path, _) in ACCESS.iter().filter(|(.., access)| access.needs_session()) {
             let raw = scene.call((method, path), Some(&cookie));
             assert_eq!((raw.status, &*code(&raw)), (401, "not_logged_in"), "{cookie}: {method} {path}");
         }
@@ -280,12 +461,7 @@ fn who_is_somebody_else_sees_nothing() {
     let stranger = scene.stranger();
     for (method, path, access) in ACCESS.iter().filter(|(.., access)| *access != Access::LogOut) {
         let raw = scene.call((method, path), Some(&stranger));
-        let expected = match access {
-            Access::Open | Access::LogOut => (200, ""),
-            Access::ApiKey => (401, "api_key_wrong"),
-            Access::Anybody(status, code) | Access::Session(status, code) => (*status, *code),
-        };
-        assert_eq!((raw.status, &*code(&raw)), expected, "{method} {path}");
+        assert_eq!((raw.status, &*code(&raw)), access.outcome(Who::Stranger), "{method} {path}");
         let body = String::from_utf8(raw.body).unwrap();
         let public = *access == Access::Open;
         for of_the_owner in

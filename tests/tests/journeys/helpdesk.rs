@@ -38,7 +38,8 @@ pub(crate) fn open(app: &TestApp, cookie: &str, asked: Value) -> String {
 /// Puts a piece of evidence to an address, as a browser does.
 fn put(url: &str, content_type: &str, bytes: &[u8]) -> u16 {
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-    agent.put(url).header("content-type", content_type).send(bytes).unwrap().status().as_u16()
+    let request = agent.put(url).header("content-type", content_type).header("if-none-match", "*");
+    request.send(bytes).unwrap().status().as_u16()
 }
 
 fn slot(app: &TestApp, cookie: &str, case: &str, content_type: &str, bytes: usize) -> Reply {
@@ -347,7 +348,17 @@ fn evidence_is_of_its_type_and_length_and_its_case_only() {
     assert_eq!(put(&url.replace("evidence", "certificates"), "image/png", PNG), 403, "another place");
     assert_eq!(app.fetch(url).0, 403, "it is for putting only");
     assert_eq!(put(url, "image/png", PNG), 200);
-    for _ in 1..5 {
+    // Not over what an officer may have seen, also where the client leaves the condition out.
+    let other = [&PNG[..PNG.len() - 1], b"?"].concat();
+    assert_eq!(put(url, "image/png", &other), 412);
+    let bare = ureq::Agent::config_builder().http_status_as_error(false).build();
+    let bare = ureq::Agent::from(bare).put(url).header("content-type", "image/png").send(&other[..]);
+    assert_eq!(bare.unwrap().status().as_u16(), 403);
+    // A script is no picture, whatever it is called.
+    let svg = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>";
+    let given = slot(&app, &person, &case, "image/jpeg", svg.len());
+    assert_eq!(put(given.body["url"].as_str().unwrap(), "image/jpeg", svg), 200);
+    for _ in 2..5 {
         assert_eq!(slot(&app, &person, &case, "application/pdf", 10).status, 201);
     }
     assert_eq!(slot(&app, &person, &case, "image/png", 10).code(), "evidence_full");
@@ -355,6 +366,7 @@ fn evidence_is_of_its_type_and_length_and_its_case_only() {
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
     let seen = get(&app, &desk, &format!("/api/helpdesk/cases/{case}"));
     assert_eq!((seen["pieces"].as_array().unwrap().len(), &seen["evidence"]), (1, &json!(5)));
+    assert_eq!(app.fetch(seen["pieces"][0]["url"].as_str().unwrap()), (200, PNG.to_vec()));
 }
 
 #[test]
