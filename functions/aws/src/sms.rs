@@ -66,6 +66,44 @@ impl Payer<'_> {
     }
 }
 
+/// What brings an SMS with a link or a notice. Each has limits of its own, so that whoever has many sent of one kind keeps none
+/// of the others from a phone.
+#[derive(Clone, Copy, Debug)]
+pub enum Cause<'a> {
+    /// A dose, which this facility reported with its own key; none where a hub did.
+    Dose {
+        /// The facility's code.
+        facility: Option<&'a str>,
+    },
+    /// Somebody asked for it, or tried a link too often.
+    Request,
+    /// The helpdesk changed or sends something.
+    Helpdesk,
+}
+
+impl<'a> Cause<'a> {
+    /// Of what one is taken: name, number a day, of whom.
+    fn limits(self, to: &'a PhoneNumber) -> Vec<(&'static str, u32, &'a str)> {
+        let phone = to.e164();
+        match self {
+            // A phone may be that of a large family. A facility vaccinates some thousands of people in a day, a country a million.
+            Cause::Dose { facility } => vec![
+                ("sms of doses to a phone", 20, phone),
+                match facility {
+                    Some(facility) => ("sms of the doses of a facility", 5_000, facility),
+                    None => ("sms of the doses of hubs", 1_000_000, ""),
+                },
+            ],
+            Cause::Request => vec![("sms of requests to a phone", 10, phone)],
+            Cause::Helpdesk => vec![("sms of the helpdesk to a phone", 20, phone)],
+        }
+    }
+}
+
+fn daily(name: &'static str, most: u32) -> Rate {
+    Rate { name, window: SignedDuration::from_hours(24), most }
+}
+
 /// Of the numbers of a stranger's phone and network, each in percent of the day's budget, and at least [`FEWEST`].
 const OF_BLOCK: u32 = 1;
 const OF_COUNTRY: u32 = 5;
@@ -82,8 +120,7 @@ pub struct SmsBudget {
 impl SmsBudget {
     /// The budget of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        let day =
-            Rate { name: "sms", window: SignedDuration::from_hours(24), most: aws.settings.sms_per_day };
+        let day = daily("sms", aws.settings.sms_per_day);
         Self { rates: Rates::new(aws), day }
     }
 
@@ -189,6 +226,48 @@ impl Sms {
                 })
             }
         }
+    }
+
+    /// Takes one of the SMS that a phone gets in a day for this cause, and that the doses of one sender bring.
+    ///
+    /// # Errors
+    ///
+    /// [`SmsError::Withheld`], [`SmsError::Uncounted`].
+    pub async fn allow(&self, cause: Cause<'_>, to: &PhoneNumber, now: Timestamp) -> Result<(), SmsError> {
+        for (name, most, subject) in cause.limits(to) {
+            if let Taken::Full { .. } = self.budget.rates.take(&daily(name, most), subject, now).await? {
+                // A phone that many doses are registered with is nothing to be called for.
+                if subject == to.e164() {
+                    tracing::warn!(limit = name, "a limit of SMS is reached: none is sent");
+                } else {
+                    tracing::error!(
+                        alarm = "sms_budget",
+                        limit = name,
+                        "a limit of SMS is reached: none is sent"
+                    );
+                }
+                self.metrics.count(Counter::Sms, "withheld");
+                return Err(SmsError::Withheld);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back what [`Sms::allow`] took, for an SMS that the service refused.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn give_back(
+        &self,
+        cause: Cause<'_>,
+        to: &PhoneNumber,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for (name, most, subject) in cause.limits(to) {
+            self.budget.rates.give_back(&daily(name, most), subject, now).await?;
+        }
+        Ok(())
     }
 
     /// Sends a text and returns the id that the service gave it. A message that may be sent again after a crash has a
