@@ -241,6 +241,7 @@ impl Notify {
         if request.ends() > Timestamp::now()
             && !self.downloads.is_locked(request.person()).await?
             && let Some((dose, phone)) = self.dose_asked_for(request.person(), &facts).await?
+            && self.downloads.admit(request).await?
         {
             let (occasion, person) = (Occasion::download(request), Some(request.person()));
             self.send_link(&occasion, &dose, person, &phone, "sms.download").await?;

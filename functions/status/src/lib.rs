@@ -123,9 +123,7 @@ impl Status {
 
         let (name, vaccine) = (name.as_written().to_owned(), vaccine.name.clone());
         let facts = DownloadFacts { name, birth_date, vaccination_date, vaccine };
-        match self.downloads.ask(&identity, &facts, now).await? {
-            None => Ok(json(202, &DownloadAnswer { resend_after: Downloads::RESEND_AFTER })),
-            Some(seconds) => Err(Failure::new(ProblemCode::TooManyRequests).retry_after(seconds)),
-        }
+        self.downloads.ask(&identity, &facts, now).await?;
+        Ok(json(202, &DownloadAnswer { resend_after: Downloads::RESEND_AFTER }))
     }
 }

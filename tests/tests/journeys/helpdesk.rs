@@ -578,3 +578,15 @@ fn officers_send_a_link_again_three_times_a_day() {
     assert_eq!(statuses, [202, 202, 202, 429]);
     assert_eq!(app.messages().len(), sent + 3);
 }
+
+#[test]
+fn name_and_birth_date_alone_do_not_tell_that_somebody_is_vaccinated() {
+    let app = TestApp::start();
+    let foreigner = FeedRow { nik: "".into(), paspor: "A1687353".into(), ..dose("E1") };
+    app.import(&[foreigner, FeedRow { nik: "3171012401890001".into(), ..dose("E2") }]);
+    let stranger = app.log_in("0813 5555 0000", None);
+    let known = post(&app, &stranger, "/api/cases", asking("identity", &dose_for(9999, "")));
+    assert_eq!((known.status, &known.body["possible_match"]), (201, &json!(false)));
+    let cases = get(&app, &stranger, "/api/cases");
+    assert_eq!(cases["cases"][0]["possible_match"], json!(false));
+}

@@ -69,6 +69,31 @@ fn captchas_get_harder_for_who_fails_and_for_nobody_else() {
 }
 
 #[test]
+fn captchas_of_an_address_that_many_share_stay_solvable() {
+    let app = TestApp::start();
+    let easy = cost(&app, HOME);
+    let fail = |address: &str| {
+        post(&app, address, "/api/sessions", json!({"phone": "081234567890", "code": "000000"}))
+    };
+    fail(HOME);
+    app.with_aws(async |aws| set_counts(&aws, 1, 100_000).await);
+    assert_eq!(cost(&app, HOME), 8 * easy);
+    assert_eq!(cost(&app, "36.68.1.3"), easy, "neighbours in the network are not concerned");
+}
+
+#[test]
+fn another_ipv6_address_of_the_same_network_does_not_escape_harder_captchas() {
+    let app = TestApp::start();
+    let easy = cost(&app, HOME);
+    for at in 0..40 {
+        let address = format!("2001:448a:10:{at:x}::1");
+        post(&app, &address, "/api/sessions", json!({"phone": "081234567890", "code": "000000"}));
+    }
+    assert_eq!(cost(&app, "2001:448a:10:ffff::1"), 2 * easy);
+    assert_eq!(cost(&app, "2001:448a:11::1"), easy);
+}
+
+#[test]
 fn who_fails_waits_so_that_the_time_tells_nothing() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
