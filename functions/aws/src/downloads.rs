@@ -1,8 +1,9 @@
 //! Quick download: who asked for a link to a certificate without an account, and for whom that is locked.
 //!
-//! Whoever asks is answered before anybody looks whether the facts are right: a request is one write, the same for every
-//! number. Who reads the table's stream compares the facts, and sends the link to the registered phone. Only there requests are
-//! counted, those that fit: whoever knows a number alone uses up nothing of its owner's.
+//! Whoever asks is answered before anybody looks whether the facts are right: a request is one
+//! write, the same for every number. Who reads the table's stream compares the facts, and sends the
+//! link to the registered phone. Only there requests are counted, those that fit: whoever knows a
+//! number alone uses up nothing of its owner's.
 
 use bukti_domain::{BirthDate, Dose, Identity, PersonName};
 use jiff::civil::Date;
@@ -131,8 +132,8 @@ impl Downloads {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Keeps a request. Nothing of it depends on whether anybody has this number. Whoever reads the table's stream gets each
-    /// request, also one that another has replaced since.
+    /// Keeps a request. Nothing of it depends on whether anybody has this number. Whoever reads the
+    /// table's stream gets each request, also one that another has replaced since.
     ///
     /// # Errors
     ///
@@ -151,8 +152,8 @@ impl Downloads {
         self.table.put(to_item(&record.pk, SK, &record)?).await
     }
 
-    /// Decides whether a request whose facts fit gets a link: one in five minutes and three a day for a person, by when they
-    /// were sent. The same request is admitted again.
+    /// Decides whether a request whose facts fit gets a link: one in five minutes and three a day
+    /// for a person, by when they were sent. The same request is admitted again.
     ///
     /// # Errors
     ///

@@ -186,7 +186,8 @@ impl Senders {
         })
     }
 
-    /// Takes one of the doses of a person (its index key) that a sender may report in a day; `false` where there is none left.
+    /// Takes one of the doses of a person (its index key) that a sender may report in a day;
+    /// `false` where there is none left.
     ///
     /// # Errors
     ///

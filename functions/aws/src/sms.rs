@@ -20,8 +20,8 @@ pub enum SmsError {
         /// Seconds until some may be.
         wait: u32,
     },
-    /// No more are sent of the share that this one belongs to. Whoever asked is not told: the answer would say to whom the
-    /// phone belongs, or that others ask.
+    /// No more are sent of the share that this one belongs to. Whoever asked is not told: the
+    /// answer would say to whom the phone belongs, or that others ask.
     #[error("no more SMS of this share may be sent today")]
     Withheld,
     /// They cannot be counted, so none is sent.
@@ -32,8 +32,8 @@ pub enum SmsError {
 /// Where so much of the day's budget is spent, somebody should look.
 const ALARMS_AT_PERCENT: [u32; 2] = [50, 80];
 
-/// For whom an SMS is that somebody asked for. Each share of the day's budget ends higher than the one before: who has the
-/// lower share to spend leaves the rest to the others.
+/// For whom an SMS is that somebody asked for. Each share of the day's budget ends higher than the
+/// one before: who has the lower share to spend leaves the rest to the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payer<'a> {
     /// A phone of which nothing is known, for a requester in this network.
@@ -60,14 +60,15 @@ impl Payer<'_> {
         }
     }
 
-    /// Whether it is the requester's to know that there is no SMS left. That of a phone would tell whether it is on record.
+    /// Whether it is the requester's to know that there is no SMS left. That of a phone would tell
+    /// whether it is on record.
     fn is_requesters(self) -> bool {
         matches!(self, Payer::KnownDevice | Payer::Officer)
     }
 }
 
-/// What brings an SMS with a link or a notice. Each has limits of its own, so that whoever has many sent of one kind keeps none
-/// of the others from a phone.
+/// What brings an SMS with a link or a notice. Each has limits of its own, so that whoever has many
+/// sent of one kind keeps none of the others from a phone.
 #[derive(Clone, Copy, Debug)]
 pub enum Cause<'a> {
     /// A dose, which this facility reported with its own key; none where a hub did.
@@ -86,7 +87,8 @@ impl<'a> Cause<'a> {
     fn limits(self, to: &'a PhoneNumber) -> Vec<(&'static str, u32, &'a str)> {
         let phone = to.e164();
         match self {
-            // A phone may be that of a large family. A facility vaccinates some thousands of people in a day, a country a million.
+            // A phone may be that of a large family. A facility vaccinates some thousands of people
+            // in a day, a country a million.
             Cause::Dose { facility } => vec![
                 ("sms of doses to a phone", 20, phone),
                 match facility {
@@ -104,7 +106,8 @@ fn daily(name: &'static str, most: u32) -> Rate {
     Rate { name, window: SignedDuration::from_hours(24), most }
 }
 
-/// Of the numbers of a stranger's phone and network, each in percent of the day's budget, and at least [`FEWEST`].
+/// Of the numbers of a stranger's phone and network, each in percent of the day's budget, and at
+/// least [`FEWEST`].
 const OF_BLOCK: u32 = 1;
 const OF_COUNTRY: u32 = 5;
 const OF_NETWORK: u32 = 2;
@@ -150,7 +153,8 @@ impl SmsBudget {
         self.rates.take(&Rate { name, most, ..self.day }, subject, now).await
     }
 
-    /// Takes one of a stranger's parts: that of the network, of the block of 10,000 numbers, of the country where it is another.
+    /// Takes one of a stranger's parts: that of the network, of the block of 10,000 numbers, of the
+    /// country where it is another.
     async fn take_parts(&self, network: &str, to: &PhoneNumber, now: Timestamp) -> Result<bool, StoreError> {
         let number = to.e164();
         let block = number.get(..number.len().saturating_sub(4)).unwrap_or(number);
@@ -188,8 +192,9 @@ impl Sms {
         Self { client, sender, budget: SmsBudget::new(aws), metrics: aws.metrics.clone() }
     }
 
-    /// Takes one SMS from the day's budget, for one that somebody asked for: SMS fraud has them sent by the thousand. What
-    /// is logged here as an error with `alarm` is for somebody to be called.
+    /// Takes one SMS from the day's budget, for one that somebody asked for: SMS fraud has them
+    /// sent by the thousand. What is logged here as an error with `alarm` is for somebody to be
+    /// called.
     ///
     /// # Errors
     ///
@@ -228,7 +233,8 @@ impl Sms {
         }
     }
 
-    /// Takes one of the SMS that a phone gets in a day for this cause, and that the doses of one sender bring.
+    /// Takes one of the SMS that a phone gets in a day for this cause, and that the doses of one
+    /// sender bring.
     ///
     /// # Errors
     ///

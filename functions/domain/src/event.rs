@@ -57,7 +57,8 @@ impl Version {
         (self.sent_at, &self.digest)
     }
 
-    /// Whether the row is held for nothing but that its sender reported too many doses of its person that day.
+    /// Whether the row is held for nothing but that its sender reported too many doses of its
+    /// person that day.
     fn is_over_allowance(&self) -> bool {
         self.reasons == [Reason::TooManyDoses]
     }

@@ -94,9 +94,9 @@ impl Helpdesk {
         }
     }
 
-    /// Whether there is a dose that may be the person's though it is not recorded so. Only where a number or a phone is nearly
-    /// that of the record: by name and birth date alone a stranger would learn that somebody is vaccinated. The helpdesk sees
-    /// those as well.
+    /// Whether there is a dose that may be the person's though it is not recorded so. Only where a
+    /// number or a phone is nearly that of the record: by name and birth date alone a stranger
+    /// would learn that somebody is vaccinated. The helpdesk sees those as well.
     async fn finds_alike(&self, asking: &Asking) -> Result<bool, Failure> {
         for record in self.doses.alike(&asking.name, asking.birth_date).await? {
             let likenesses = likenesses(asking, &record.dose(&self.aws.keys)?);

@@ -23,19 +23,22 @@ const KEY_PREFIX: &str = "000";
 pub struct Level(u32);
 
 impl Level {
-    /// What a browser solves that asks for a second one-time code: eight times the work of the first, some seconds on a
-    /// cheap phone. It opens an allowance of its own, see `bukti_aws::Otps`.
+    /// What a browser solves that asks for a second one-time code: eight times the work of the
+    /// first, some seconds on a cheap phone. It opens an allowance of its own, see
+    /// `bukti_aws::Otps`.
     pub const HARD: Self = Self(3);
 
-    /// The level after so many failures from one address within an hour: the first five are free, then each doubling of
-    /// them is one more. The highest, after 20, makes about 330,000 hashes: some seconds on a cheap phone. No more, since
-    /// thousands of people share an address, and one of them must not keep the others out.
+    /// The level after so many failures from one address within an hour: the first five are free,
+    /// then each doubling of them is one more. The highest, after 20, makes about 330,000 hashes:
+    /// some seconds on a cheap phone. No more, since thousands of people share an address, and one
+    /// of them must not keep the others out.
     pub(crate) fn after(failures: u32) -> Self {
         Self((failures / 5).checked_ilog2().map_or(0, |log| log + 1).min(3))
     }
 
-    /// The level where so many percent of the day's SMS are spent: each further tenth from a fifth on doubles the cost, so that
-    /// whoever has all of strangers' SMS sent pays for it more and more.
+    /// The level where so many percent of the day's SMS are spent: each further tenth from a fifth
+    /// on doubles the cost, so that whoever has all of strangers' SMS sent pays for it more and
+    /// more.
     pub(crate) fn harder_by(self, percent_spent: u32) -> Self {
         Self((self.0 + (percent_spent / 10).saturating_sub(1).min(4)).min(6))
     }

@@ -49,7 +49,8 @@ const fn hourly(name: &'static str, most: u32) -> Rate {
 /// wrong.
 const FAILURES: Rate = hourly("failures", u32::MAX);
 
-/// Those of an IPv6 network of 48 bits, which has 65,536 addresses for its subscriber to choose from.
+/// Those of an IPv6 network of 48 bits, which has 65,536 addresses for its subscriber to choose
+/// from.
 const FAILURES_OF_NETWORK: Rate = hourly("failures of a network", u32::MAX);
 
 /// So many failures of such a network count as one of an address: it may be a whole company's.
@@ -121,7 +122,8 @@ impl Guard {
         captcha::challenge(self.aws.captcha_key(), level, now)
     }
 
-    /// Lets a caller go on who has solved a captcha and has something left of the allowance; gives the captcha's level.
+    /// Lets a caller go on who has solved a captcha and has something left of the allowance; gives
+    /// the captcha's level.
     ///
     /// # Errors
     ///

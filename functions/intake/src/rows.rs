@@ -192,7 +192,8 @@ impl Rows {
         Ok(())
     }
 
-    /// Holds a row where its sender has reported too many doses of its person today. Files are dropped by who may change everything.
+    /// Holds a row where its sender has reported too many doses of its person today. Files are
+    /// dropped by who may change everything.
     async fn held_if_too_many(
         &self,
         source: Source<'_>,

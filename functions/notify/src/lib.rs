@@ -335,8 +335,9 @@ impl Notify {
             allowed = self.sms.spend(Payer::OnRecord, phone, now).await;
         }
         match allowed {
-            // Not tomorrow either: by then nobody knows any more what it is about. Who asked is not told; the alarm is. That of a
-            // dose is in the account, and the helpdesk sends it again.
+            // Not tomorrow either: by then nobody knows any more what it is about. Who asked is not
+            // told; the alarm is. That of a dose is in the account, and the helpdesk sends it
+            // again.
             Err(SmsError::BudgetSpent { .. } | SmsError::Withheld) => {
                 return Ok(self.notifications.give_back(occasion).await?);
             }

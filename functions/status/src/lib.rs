@@ -63,8 +63,9 @@ impl Status {
         }
     }
 
-    /// A captcha. A browser that has just asked for a one-time code may ask for another, which takes a harder one: which phone
-    /// it is for, and whether anybody else asks, makes no difference.
+    /// A captcha. A browser that has just asked for a one-time code may ask for another, which
+    /// takes a harder one: which phone it is for, and whether anybody else asks, makes no
+    /// difference.
     async fn captcha(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let has_asked = TokenCookie::code(&self.aws.settings).token(request).is_some();
         let least = if has_asked { Level::HARD } else { Level::default() };

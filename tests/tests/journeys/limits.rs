@@ -259,8 +259,8 @@ fn sms_that_cannot_be_counted_are_not_allowed() {
     });
 }
 
-/// Spends SMS of a budget of so many a day, for phones of this kind; gives how many there were until the first was refused,
-/// and whether that is said.
+/// Spends SMS of a budget of so many a day, for phones of this kind; gives how many there were
+/// until the first was refused, and whether that is said.
 async fn spend(aws: &Aws, per_day: u32, payer: Payer<'_>, phone: impl Fn(u32) -> String) -> (u32, bool) {
     let mut aws = aws.clone();
     Arc::make_mut(&mut aws.settings).sms_per_day = per_day;
@@ -360,7 +360,8 @@ fn when_the_days_sms_are_spent_no_stranger_has_one_sent() {
     }
     assert_eq!(app.messages().len(), 3, "the link after a first dose has not cost one");
     assert_eq!(cost(&app, HOME), 16 * easy, "captchas get harder for everybody");
-    // The share of strangers is spent. They are answered as ever: the answer would tell whose phone is on record.
+    // The share of strangers is spent. They are answered as ever: the answer would tell whose phone
+    // is on record.
     assert_eq!(app.ask_code("081234567892", None).status, 202);
     assert_eq!(app.messages().len(), 3);
     assert_eq!(app.ask_code(&dose("E1").no_hp, None).status, 202);
