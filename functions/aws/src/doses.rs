@@ -188,6 +188,18 @@ impl Incoming {
         Some(Self { version, ..self.clone() }.with_certificate(self.row.dose(), keys))
     }
 
+    /// The same, held for this reason: no confirmation of identity data releases it.
+    pub fn held(self, reason: Reason) -> Self {
+        let version = Version { verdict: Verdict::Held, reasons: vec![reason], held: None, ..self.version };
+        Self { version, certificate_digest: String::new(), claim: None, ..self }
+    }
+
+    /// The index key of the person of whom the row reports a dose that was given.
+    pub fn dosed_person(&self) -> Option<&str> {
+        let is_dose = matches!(self.version.verdict, Verdict::Complete | Verdict::Incomplete);
+        self.person.as_deref().filter(|_| is_dose)
+    }
+
     /// The same, from this sender.
     #[must_use]
     pub fn of(self, sender: &Sender) -> Self {

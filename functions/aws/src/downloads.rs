@@ -1,7 +1,9 @@
 //! Quick download: who asked for a link to a certificate without an account, and for whom that is locked.
 //!
-//! Whoever asks is answered before anybody looks whether the facts are right: a request is one conditional write, the same
-//! for every number. Who reads the table's stream compares the facts, and sends the link to the registered phone.
+//! Whoever asks is answered before anybody looks whether the facts are right: a request is one
+//! write, the same for every number. Who reads the table's stream compares the facts, and sends the
+//! link to the registered phone. Only there requests are counted, those that fit: whoever knows a
+//! number alone uses up nothing of its owner's.
 
 use bukti_domain::{BirthDate, Dose, Identity, PersonName};
 use jiff::civil::Date;
@@ -10,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::limit::{Count, DAY, Limit};
-use crate::table::{self, Table, n, s};
+use crate::table::{self, Table, from_item, n, s, to_item};
 use crate::{Aws, Keys, OpenError, StoreError};
 
 const SK: &str = "DOWNLOAD";
+const ADMITTED: &str = "ADMITTED";
 const LOCK: &str = "LOCK";
 
-/// Of the requests for one identity number, known or not.
+/// Of the requests for one person whose facts fit.
 const LIMIT: Limit =
     Limit { pause: SignedDuration::from_secs(Downloads::RESEND_AFTER as i64), per_day: Downloads::PER_DAY };
 
@@ -52,8 +55,8 @@ impl DownloadFacts {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DownloadRecord {
     pub(crate) pk: String,
-    #[serde(flatten)]
-    count: Count,
+    /// When it was sent, Unix milliseconds: which of the person's requests it is.
+    sent_at: i64,
     /// What was said, until it was compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     facts: Option<ByteBuf>,
@@ -68,12 +71,16 @@ impl DownloadRecord {
 
     /// When it ends: from then on it gets no SMS.
     pub fn ends(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.count.sent_at).unwrap_or(Timestamp::UNIX_EPOCH) + LIFETIME
+        self.time() + LIFETIME
+    }
+
+    fn time(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.sent_at).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// When it was sent, Unix milliseconds: which of the person's requests it is.
     pub(crate) fn sent_at(&self) -> i64 {
-        self.count.sent_at
+        self.sent_at
     }
 
     /// What was said; `None` once it was compared.
@@ -89,6 +96,14 @@ impl DownloadRecord {
     pub fn from_image(image: serde_dynamo::Item) -> Option<Self> {
         table::from_image(image, SK)
     }
+}
+
+/// The last request for a person whose facts fit.
+#[derive(Debug, Serialize, Deserialize)]
+struct AdmittedRecord {
+    #[serde(flatten)]
+    count: Count,
+    expires_at: i64,
 }
 
 fn partition(person: &str) -> String {
@@ -107,9 +122,9 @@ pub struct Downloads {
 }
 
 impl Downloads {
-    /// How long until the same number can be asked for again, in seconds.
+    /// How long until a person gets another link, in seconds.
     pub const RESEND_AFTER: u32 = 5 * 60;
-    /// How often a number can be asked for in a day.
+    /// How many links a person gets in a day.
     pub const PER_DAY: u32 = 3;
 
     /// The quick downloads of a deployment.
@@ -117,8 +132,8 @@ impl Downloads {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Keeps a request, where the limit has room for it: `None`. Else the seconds until it has. Of requests at the same
-    /// moment, one is let through. Nothing of it depends on whether anybody has this number.
+    /// Keeps a request. Nothing of it depends on whether anybody has this number. Whoever reads the
+    /// table's stream gets each request, also one that another has replaced since.
     ///
     /// # Errors
     ///
@@ -128,20 +143,31 @@ impl Downloads {
         identity: &Identity,
         facts: &DownloadFacts,
         now: Timestamp,
-    ) -> Result<Option<u32>, StoreError> {
+    ) -> Result<(), StoreError> {
         let pk = partition(&self.keys.person(identity));
         let facts = self.keys.seal(&item_key(&pk), facts).map(ByteBuf::from);
-        let facts = facts.ok_or(StoreError::Corrupt("a request cannot be sealed"))?;
-        let record = |count| {
-            Ok(DownloadRecord {
-                pk: pk.clone(),
-                count,
-                facts: Some(facts),
-                // Kept for what it counts.
-                expires_at: (now + DAY).as_second(),
-            })
-        };
-        LIMIT.put(&self.table, (&pk, SK), now, record).await
+        let facts = Some(facts.ok_or(StoreError::Corrupt("a request cannot be sealed"))?);
+        let expires_at = (now + DAY).as_second();
+        let record = DownloadRecord { pk, sent_at: now.as_millisecond(), facts, expires_at };
+        self.table.put(to_item(&record.pk, SK, &record)?).await
+    }
+
+    /// Decides whether a request whose facts fit gets a link: one in five minutes and three a day
+    /// for a person, by when they were sent. The same request is admitted again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn admit(&self, request: &DownloadRecord) -> Result<bool, StoreError> {
+        let last = self.table.get(&request.pk, ADMITTED).await?;
+        let last: Option<AdmittedRecord> =
+            last.map(|item| from_item(item, "admitted request")).transpose()?;
+        if last.is_some_and(|last| last.count.sent_at == request.sent_at) {
+            return Ok(true);
+        }
+        let now = request.time();
+        let record = |count| Ok(AdmittedRecord { count, expires_at: (now + DAY).as_second() });
+        Ok(LIMIT.put(&self.table, (&request.pk, ADMITTED), now, record).await?.is_none())
     }
 
     /// Forgets what was said in a request, unless another has come since.
@@ -150,7 +176,7 @@ impl Downloads {
     ///
     /// [`StoreError`].
     pub async fn forget(&self, request: &DownloadRecord) -> Result<(), StoreError> {
-        let values = [(":sent_at", n(request.count.sent_at))];
+        let values = [(":sent_at", n(request.sent_at))];
         self.table.update_if(&request.pk, SK, "REMOVE facts", "sent_at = :sent_at", &values).await?;
         Ok(())
     }
@@ -197,7 +223,6 @@ mod tests {
     use super::*;
     use crate::Secrets;
     use crate::keys::tests::keys_of;
-    use crate::table::{from_item, to_item};
 
     fn facts() -> DownloadFacts {
         DownloadFacts {
@@ -231,8 +256,8 @@ mod tests {
     fn a_record_goes_through_an_item_and_its_facts_open() {
         let keys = keys_of(&Secrets::generate().unwrap());
         let sealed = keys.seal(&item_key("Q#P#1"), &facts()).map(ByteBuf::from);
-        let count = Count { sent_at: 1_700_000_000_123, day_began: 1_700_000_000, sent: 2 };
-        let record = DownloadRecord { pk: "Q#P#1".to_owned(), count, facts: sealed, expires_at: 1 };
+        let sent_at = 1_700_000_000_123;
+        let record = DownloadRecord { pk: "Q#P#1".to_owned(), sent_at, facts: sealed, expires_at: 1 };
         let item = to_item(&record.pk, SK, &record).unwrap();
         assert!(!format!("{item:?}").contains("iwan"));
         assert_eq!(
@@ -242,7 +267,7 @@ mod tests {
         );
         assert!(!item.contains_key("person"), "the index of persons does not list it");
         let read: DownloadRecord = from_item(item, "request").unwrap();
-        assert_eq!((read.count, read.person()), (count, "P#1"));
+        assert_eq!((read.sent_at, read.person()), (sent_at, "P#1"));
         assert_eq!(read.facts(&keys).unwrap().unwrap().name, "iwan purnomo");
     }
 }

@@ -15,6 +15,7 @@
 //! | certificate | `C#` certificate id | `CERT` | person |
 //! | link of an SMS | `L#` token | `LINK` | |
 //! | quick download, the last request of it | `Q#` person | `DOWNLOAD` | |
+//! | quick download, the last that fitted | `Q#` person | `ADMITTED` | |
 //! | SMS of a quick download | `Q#` person | `SMS#` time of the request | |
 //! | quick download is locked for the person | `Q#` person | `LOCK` | |
 //! | case of the helpdesk | `N#` case number | `CASE` | person |
@@ -110,7 +111,7 @@ pub use series::SeriesMarks;
 pub use settings::{SecretsSource, Settings, SettingsError};
 pub use signers::{Register, SignerRecord, Signers, Withdrawn};
 pub use signing::{DocumentSigner, DocumentSigners, SigningError};
-pub use sms::{Payer, Sms, SmsBudget, SmsError};
+pub use sms::{Cause, Payer, Sms, SmsBudget, SmsError};
 pub use stream::each_record;
 pub use table::StoreError;
 

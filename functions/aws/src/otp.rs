@@ -1,9 +1,11 @@
 //! One-time codes: six digits, five minutes, five tries, one use.
 //!
-//! A code belongs to the request that it was sent for, which is known by a random token in the requester's cookie. It can be
-//! tried with that token only, so nobody uses up the tries of another's code, or learns from an answer that there is one.
+//! A code belongs to the request that it was sent for, which is known by a random token in the
+//! requester's cookie. It can be tried with that token only, so nobody uses up the tries of
+//! another's code, or learns from an answer that there is one.
 //!
-//! A phone has several allowances of codes, so that whoever spends one of them does not keep its owner out:
+//! A phone has several allowances of codes, so that whoever spends one of them does not keep its
+//! owner out:
 //!
 //! | allowance | of | for |
 //! |---|---|---|
@@ -12,8 +14,9 @@
 //! | [`OF_NETWORK`] | the phone and a client network | bounds what one network takes of the two above |
 //! | [`OF_DEVICE`] | the phone and a device | a device that has logged in with the phone before; nothing of the above is taken |
 //!
-//! Where the allowance of somebody else than the requester is spent, the request is answered as always and no code is sent:
-//! the answer would tell that somebody is logging in. The pause between two codes is the requester's own, and is told.
+//! Where the allowance of somebody else than the requester is spent, the request is answered as
+//! always and no code is sent: the answer would tell that somebody is logging in. The pause between
+//! two codes is the requester's own, and is told.
 
 use aws_lc_rs::rand;
 use bukti_domain::PhoneNumber;
@@ -36,12 +39,13 @@ const fn daily(name: &'static str, most: u32) -> Rate {
     Rate { name, window: DAY, most }
 }
 
-/// Codes that anybody can have sent to a phone. With [`PROVEN`] they bound how often a stranger guesses: 50 tries a day
-/// of a million numbers.
+/// Codes that anybody can have sent to a phone. With [`PROVEN`] they bound how often a stranger
+/// guesses: 50 tries a day of a million numbers.
 const OPEN: Rate = daily("codes of a phone", 5);
 /// Further codes of a phone for those who solved a harder captcha.
 const PROVEN: Rate = daily("codes of a phone for a harder captcha", 5);
-/// Codes of a phone that one client network asks for, also those that were not sent. A household shares a network.
+/// Codes of a phone that one client network asks for, also those that were not sent. A household
+/// shares a network.
 const OF_NETWORK: Rate = daily("codes of a phone from a network", 4);
 /// Codes of a phone that a device asks for which has logged in with it.
 const OF_DEVICE: Rate = daily("codes of a phone from a known device", 5);
@@ -86,7 +90,8 @@ pub struct Requester<'a> {
 pub enum SendDecision {
     /// Send this code.
     Send(Request),
-    /// Send none, and answer as if one was sent: an allowance is spent that is not the requester's alone.
+    /// Send none, and answer as if one was sent: an allowance is spent that is not the requester's
+    /// alone.
     Withhold(Request),
     /// Too soon after the requester's last one.
     Wait {
@@ -120,7 +125,8 @@ pub enum CodeTry {
         /// How many tries are left.
         tries_left: u32,
     },
-    /// No code that could be tried: the requester asked for none, it ended, was used, or was tried too often.
+    /// No code that could be tried: the requester asked for none, it ended, was used, or was tried
+    /// too often.
     Dead,
 }
 
@@ -145,8 +151,8 @@ impl Otps {
         Self { table: aws.table(), keys: aws.keys.clone(), rates: Rates::new(aws) }
     }
 
-    /// Keeps a request for a code, and decides whether the code may be sent. Of requests with one token at the same moment, one
-    /// is let through.
+    /// Keeps a request for a code, and decides whether the code may be sent. Of requests with one
+    /// token at the same moment, one is let through.
     ///
     /// # Errors
     ///
@@ -188,7 +194,8 @@ impl Otps {
         Ok(if may_send { SendDecision::Send(request) } else { SendDecision::Withhold(request) })
     }
 
-    /// Ends the pause after the requester's last request for this phone; where it is not over, the seconds until it is.
+    /// Ends the pause after the requester's last request for this phone; where it is not over, the
+    /// seconds until it is.
     async fn pause(
         &self,
         token: Option<&str>,
@@ -207,7 +214,8 @@ impl Otps {
         Ok((!begun).then(|| u32::try_from(seconds).unwrap_or(Self::RESEND_AFTER)))
     }
 
-    /// Takes a code of the first allowance that has one left: whether there was one, and what was taken.
+    /// Takes a code of the first allowance that has one left: whether there was one, and what was
+    /// taken.
     async fn take(
         &self,
         phone_key: &str,
@@ -247,8 +255,9 @@ impl Otps {
         self.table.delete(&request_key(request.token.secret()), SK).await
     }
 
-    /// Tries the code of the request with this token. A try is counted before it is judged, so however many come at once, no
-    /// more than five are judged; and of right ones at the same moment, one wins.
+    /// Tries the code of the request with this token. A try is counted before it is judged, so
+    /// however many come at once, no more than five are judged; and of right ones at the same
+    /// moment, one wins.
     ///
     /// # Errors
     ///
@@ -287,8 +296,8 @@ impl Otps {
         Ok(CodeTry::Right { name })
     }
 
-    /// Remembers that a phone has logged in with a device; gives the device's token. One that is none of ours is replaced:
-    /// whoever put it there knows it.
+    /// Remembers that a phone has logged in with a device; gives the device's token. One that is
+    /// none of ours is replaced: whoever put it there knows it.
     ///
     /// # Errors
     ///

@@ -74,7 +74,8 @@ impl Rates {
         })
     }
 
-    /// Gives one back that was taken in the window that this moment is in, where nothing came of it.
+    /// Gives one back that was taken in the window that this moment is in, where nothing came of
+    /// it.
     ///
     /// # Errors
     ///

@@ -26,6 +26,10 @@ const OF_FACILITY: Rate = Rate { name: "requests of a facility", window: MINUTE,
 /// Requests of a hub.
 const OF_HUB: Rate = Rate { name: "requests of a hub", window: MINUTE, most: 3_000 };
 
+/// Doses of one person that a sender reports: nobody is vaccinated so often in a day.
+const OF_PERSON: Rate =
+    Rate { name: "doses of a person from a sender", window: SignedDuration::from_hours(24), most: 20 };
+
 /// Who sends doses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -180,6 +184,17 @@ impl Senders {
             Taken::Now(_) => None,
             Taken::Full { wait } => Some(wait),
         })
+    }
+
+    /// Takes one of the doses of a person (its index key) that a sender may report in a day;
+    /// `false` where there is none left.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn take_dose(&self, sender: &Sender, person: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let subject = format!("{}\u{1f}{person}", sender.tagged());
+        Ok(matches!(self.rates.take(&OF_PERSON, &subject, now).await?, Taken::Now(_)))
     }
 
     /// The job of what a sender sent. The same sent again is the same job, so that it is answered the same.

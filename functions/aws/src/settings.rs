@@ -42,8 +42,9 @@ pub struct Settings {
     pub sms_sender: String,
     /// The region that SMS are sent from, where it is another (`BUKTI_SMS_REGION`).
     pub sms_region: Option<String>,
-    /// How many SMS are sent a day to who asks for one (`BUKTI_SMS_PER_DAY`): codes, quick downloads. Those after a first
-    /// dose do not count: no stranger can ask for them. Strangers get at most 60 % of them, see [`crate::Payer`].
+    /// How many SMS are sent a day to who asks for one (`BUKTI_SMS_PER_DAY`): codes, quick
+    /// downloads. Those after a first dose do not count: no stranger can ask for them. Strangers
+    /// get at most 60 % of them, see [`crate::Payer`].
     pub sms_per_day: u32,
     /// The countries beside Indonesia whose phones get SMS (`BUKTI_PHONE_COUNTRIES`): `+60,+65`.
     pub phone_countries: Option<String>,

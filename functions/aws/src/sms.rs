@@ -20,8 +20,8 @@ pub enum SmsError {
         /// Seconds until some may be.
         wait: u32,
     },
-    /// No more are sent of the share that this one belongs to. Whoever asked is not told: the answer would say to whom the
-    /// phone belongs, or that others ask.
+    /// No more are sent of the share that this one belongs to. Whoever asked is not told: the
+    /// answer would say to whom the phone belongs, or that others ask.
     #[error("no more SMS of this share may be sent today")]
     Withheld,
     /// They cannot be counted, so none is sent.
@@ -32,8 +32,8 @@ pub enum SmsError {
 /// Where so much of the day's budget is spent, somebody should look.
 const ALARMS_AT_PERCENT: [u32; 2] = [50, 80];
 
-/// For whom an SMS is that somebody asked for. Each share of the day's budget ends higher than the one before: who has the
-/// lower share to spend leaves the rest to the others.
+/// For whom an SMS is that somebody asked for. Each share of the day's budget ends higher than the
+/// one before: who has the lower share to spend leaves the rest to the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payer<'a> {
     /// A phone of which nothing is known, for a requester in this network.
@@ -60,13 +60,54 @@ impl Payer<'_> {
         }
     }
 
-    /// Whether it is the requester's to know that there is no SMS left. That of a phone would tell whether it is on record.
+    /// Whether it is the requester's to know that there is no SMS left. That of a phone would tell
+    /// whether it is on record.
     fn is_requesters(self) -> bool {
         matches!(self, Payer::KnownDevice | Payer::Officer)
     }
 }
 
-/// Of the numbers of a stranger's phone and network, each in percent of the day's budget, and at least [`FEWEST`].
+/// What brings an SMS with a link or a notice. Each has limits of its own, so that whoever has many
+/// sent of one kind keeps none of the others from a phone.
+#[derive(Clone, Copy, Debug)]
+pub enum Cause<'a> {
+    /// A dose, which this facility reported with its own key; none where a hub did.
+    Dose {
+        /// The facility's code.
+        facility: Option<&'a str>,
+    },
+    /// Somebody asked for it, or tried a link too often.
+    Request,
+    /// The helpdesk changed or sends something.
+    Helpdesk,
+}
+
+impl<'a> Cause<'a> {
+    /// Of what one is taken: name, number a day, of whom.
+    fn limits(self, to: &'a PhoneNumber) -> Vec<(&'static str, u32, &'a str)> {
+        let phone = to.e164();
+        match self {
+            // A phone may be that of a large family. A facility vaccinates some thousands of people
+            // in a day, a country a million.
+            Cause::Dose { facility } => vec![
+                ("sms of doses to a phone", 20, phone),
+                match facility {
+                    Some(facility) => ("sms of the doses of a facility", 5_000, facility),
+                    None => ("sms of the doses of hubs", 1_000_000, ""),
+                },
+            ],
+            Cause::Request => vec![("sms of requests to a phone", 10, phone)],
+            Cause::Helpdesk => vec![("sms of the helpdesk to a phone", 20, phone)],
+        }
+    }
+}
+
+fn daily(name: &'static str, most: u32) -> Rate {
+    Rate { name, window: SignedDuration::from_hours(24), most }
+}
+
+/// Of the numbers of a stranger's phone and network, each in percent of the day's budget, and at
+/// least [`FEWEST`].
 const OF_BLOCK: u32 = 1;
 const OF_COUNTRY: u32 = 5;
 const OF_NETWORK: u32 = 2;
@@ -82,8 +123,7 @@ pub struct SmsBudget {
 impl SmsBudget {
     /// The budget of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        let day =
-            Rate { name: "sms", window: SignedDuration::from_hours(24), most: aws.settings.sms_per_day };
+        let day = daily("sms", aws.settings.sms_per_day);
         Self { rates: Rates::new(aws), day }
     }
 
@@ -113,7 +153,8 @@ impl SmsBudget {
         self.rates.take(&Rate { name, most, ..self.day }, subject, now).await
     }
 
-    /// Takes one of a stranger's parts: that of the network, of the block of 10,000 numbers, of the country where it is another.
+    /// Takes one of a stranger's parts: that of the network, of the block of 10,000 numbers, of the
+    /// country where it is another.
     async fn take_parts(&self, network: &str, to: &PhoneNumber, now: Timestamp) -> Result<bool, StoreError> {
         let number = to.e164();
         let block = number.get(..number.len().saturating_sub(4)).unwrap_or(number);
@@ -151,8 +192,9 @@ impl Sms {
         Self { client, sender, budget: SmsBudget::new(aws), metrics: aws.metrics.clone() }
     }
 
-    /// Takes one SMS from the day's budget, for one that somebody asked for: SMS fraud has them sent by the thousand. What
-    /// is logged here as an error with `alarm` is for somebody to be called.
+    /// Takes one SMS from the day's budget, for one that somebody asked for: SMS fraud has them
+    /// sent by the thousand. What is logged here as an error with `alarm` is for somebody to be
+    /// called.
     ///
     /// # Errors
     ///
@@ -189,6 +231,49 @@ impl Sms {
                 })
             }
         }
+    }
+
+    /// Takes one of the SMS that a phone gets in a day for this cause, and that the doses of one
+    /// sender bring.
+    ///
+    /// # Errors
+    ///
+    /// [`SmsError::Withheld`], [`SmsError::Uncounted`].
+    pub async fn allow(&self, cause: Cause<'_>, to: &PhoneNumber, now: Timestamp) -> Result<(), SmsError> {
+        for (name, most, subject) in cause.limits(to) {
+            if let Taken::Full { .. } = self.budget.rates.take(&daily(name, most), subject, now).await? {
+                // A phone that many doses are registered with is nothing to be called for.
+                if subject == to.e164() {
+                    tracing::warn!(limit = name, "a limit of SMS is reached: none is sent");
+                } else {
+                    tracing::error!(
+                        alarm = "sms_budget",
+                        limit = name,
+                        "a limit of SMS is reached: none is sent"
+                    );
+                }
+                self.metrics.count(Counter::Sms, "withheld");
+                return Err(SmsError::Withheld);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back what [`Sms::allow`] took, for an SMS that the service refused.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn give_back(
+        &self,
+        cause: Cause<'_>,
+        to: &PhoneNumber,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for (name, most, subject) in cause.limits(to) {
+            self.budget.rates.give_back(&daily(name, most), subject, now).await?;
+        }
+        Ok(())
     }
 
     /// Sends a text and returns the id that the service gave it. A message that may be sent again after a crash has a

@@ -56,6 +56,12 @@ impl Version {
     fn order(&self) -> (Timestamp, &str) {
         (self.sent_at, &self.digest)
     }
+
+    /// Whether the row is held for nothing but that its sender reported too many doses of its
+    /// person that day.
+    fn is_over_allowance(&self) -> bool {
+        self.reasons == [Reason::TooManyDoses]
+    }
 }
 
 /// All that has been said of one event.
@@ -69,6 +75,11 @@ impl History {
         match self.0.binary_search_by(|known| known.order().cmp(&version.order())) {
             // The same row said again is no longer rejected: its vaccine has come into the catalogue since.
             Ok(at) if self.0[at].verdict == Verdict::Rejected && version.verdict != Verdict::Rejected => {
+                self.0[at] = version;
+                true
+            }
+            // It was over its sender's allowance, and is said again on another day, or by a hub.
+            Ok(at) if self.0[at].is_over_allowance() && !version.is_over_allowance() => {
                 self.0[at] = version;
                 true
             }
@@ -151,8 +162,14 @@ impl History {
     fn kept(&self) -> impl DoubleEndedIterator<Item = &Version> {
         let mut kept: Vec<&Version> = Vec::with_capacity(self.0.len());
         for version in self.0.iter().filter(|version| version.verdict != Verdict::Rejected) {
-            if kept.last().is_none_or(|last| last.digest != version.digest) {
-                kept.push(version);
+            match kept.last_mut() {
+                Some(last) if last.digest == version.digest => {
+                    // A row that was over its sender's allowance counts where it is said again.
+                    if last.is_over_allowance() {
+                        *last = version;
+                    }
+                }
+                _ => kept.push(version),
             }
         }
         kept.into_iter()
@@ -228,6 +245,21 @@ mod tests {
             history.add(version.clone());
         }
         versions.iter().map(|v| history.report(v.sent_at, &v.digest, &v.origin)).collect()
+    }
+
+    #[test]
+    fn a_row_over_its_senders_allowance_counts_where_it_is_said_again() {
+        let mut over = version(1, "a", Verdict::Held, None);
+        over.reasons = vec![Reason::TooManyDoses];
+        for sent_at in [1, 2] {
+            let mut history = History::default();
+            assert!(history.add(over.clone()));
+            assert!(!history.add(over.clone()), "on the same day it stays held");
+            assert!(history.add(version(sent_at, "a", Verdict::Complete, None)));
+            assert_eq!(history.current().map(|it| it.verdict), Some(Verdict::Complete));
+            assert!(!history.add(over.clone()), "and it is not held again");
+            assert_eq!(history.current().map(|it| it.verdict), Some(Verdict::Complete));
+        }
     }
 
     #[test]

@@ -208,6 +208,9 @@ reasons! {
     FacilityOfAnother = "facility_of_another",
     /// Another sender said the event first: only that one, or a hub, corrects it.
     EventOfAnother = "event_of_another",
+    /// The sender has reported more doses of this person today than a person gets: the row is held,
+    /// and counts where it is sent again on another day, or by a hub.
+    TooManyDoses = "too_many_doses",
     /// The row names no event.
     EventIdMissing = "event_id_missing",
     /// When the row was sent is no RFC 3339 time.

@@ -16,7 +16,7 @@ mod view;
 
 use bukti_aws::{
     Audit, Aws, CaseRecord, Cases, Certificates, Doses, EvidenceStore, Links, Notifications, Officer,
-    Officers, Sessions,
+    Officers, Rates, Sessions,
 };
 use bukti_domain::CaseNumber;
 use bukti_http::{Answer, Caller, Failure, FailureResult, Guard, path_parameter, require_login};
@@ -39,6 +39,7 @@ pub struct Helpdesk {
     links: Links,
     notifications: Notifications,
     officers: Officers,
+    rates: Rates,
     sessions: Sessions,
     guard: Guard,
 }
@@ -55,6 +56,7 @@ impl Helpdesk {
             links: Links::new(aws),
             notifications: Notifications::new(aws),
             officers: Officers::new(aws),
+            rates: Rates::new(aws),
             sessions: Sessions::new(aws),
             guard: Guard::new(aws),
             aws: aws.clone(),

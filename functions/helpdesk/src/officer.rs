@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bukti_aws::{
     About, Action, CaseFile, CaseRecord, Change, DoseRecord, FactorTry, Login, Officer, PersonRecords,
-    Proposal, Role, Step, StoreError, parse_certificate_id,
+    Proposal, Rate, Role, Step, StoreError, Taken, parse_certificate_id,
 };
 use bukti_domain::{
     Asking, CaseState, Correction, FeedRow, Identity, Likeness, PhoneNumber, certificate_id_grouped,
@@ -18,7 +18,7 @@ use bukti_wire::{
     CaseDecision, CaseProposal, CaseQueue, CaseSummary, EvidencePiece, OfficerCase, OfficerDose, PeopleFound,
     PersonFound, PersonQuery, ProblemCode, ResendRequest, SecondFactor, TrailEntry,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
 
 use crate::view::{case_view, recorded, said, summary};
@@ -30,6 +30,9 @@ const PAGE: usize = 25;
 const LEAST_LETTERS: usize = 5;
 /// People of one phone that are shown: a clinic may have typed its own number for everybody.
 const MOST_PEOPLE: usize = 20;
+
+/// SMS with the link of one dose that officers send once more.
+const RESENDS: Rate = Rate { name: "resends of a dose", window: SignedDuration::from_hours(24), most: 3 };
 
 impl Helpdesk {
     pub(crate) async fn second_factor(
@@ -447,6 +450,9 @@ impl Helpdesk {
         let id = record.certificate_id.as_ref().filter(|_| record.phone.is_some()).ok_or_else(nothing)?;
         let certificate = self.certificates.of_id(id).await?.filter(|it| it.revoked_at.is_none());
         certificate.ok_or_else(nothing)?;
+        if let Taken::Full { wait } = self.rates.take(&RESENDS, &record.pk, now).await? {
+            return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait));
+        }
         let (person, names) = (record.person.as_deref(), names_of(None, [&record]));
         let about = About { person, case: None, names: &names, why: &why };
         self.audit.write(officer, Action::Resent, about, now).await?;

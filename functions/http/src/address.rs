@@ -21,6 +21,8 @@ pub struct Address {
     pub host: String,
     /// The first 24 bits of IPv4, or 48 of IPv6.
     pub network: String,
+    /// Whether the subscriber of the network has many addresses to choose from (IPv6).
+    pub is_chosen: bool,
 }
 
 impl Address {
@@ -55,12 +57,16 @@ impl Address {
         match ip.to_canonical() {
             IpAddr::V4(ip) => {
                 let [a, b, c, _] = ip.octets();
-                Self { host: ip.to_string(), network: format!("{a}.{b}.{c}.0/24") }
+                Self { host: ip.to_string(), network: format!("{a}.{b}.{c}.0/24"), is_chosen: false }
             }
             IpAddr::V6(ip) => {
                 let [a, b, c, d, ..] = ip.segments();
                 let prefix = |d| Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0);
-                Self { host: format!("{}/64", prefix(d)), network: format!("{}/48", prefix(0)) }
+                Self {
+                    host: format!("{}/64", prefix(d)),
+                    network: format!("{}/48", prefix(0)),
+                    is_chosen: true,
+                }
             }
         }
     }
@@ -90,7 +96,7 @@ mod tests {
     #[test]
     fn a_subscriber_and_the_network_around() {
         let of = |ip: &str| {
-            let Address { host, network } = Address::from_ip(ip.parse().unwrap());
+            let Address { host, network, .. } = Address::from_ip(ip.parse().unwrap());
             (host, network)
         };
         assert_eq!(of("36.68.1.2"), ("36.68.1.2".into(), "36.68.1.0/24".into()));

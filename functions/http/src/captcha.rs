@@ -23,18 +23,22 @@ const KEY_PREFIX: &str = "000";
 pub struct Level(u32);
 
 impl Level {
-    /// What a browser solves that asks for a second one-time code: eight times the work of the first, some seconds on a
-    /// cheap phone. It opens an allowance of its own, see `bukti_aws::Otps`.
+    /// What a browser solves that asks for a second one-time code: eight times the work of the
+    /// first, some seconds on a cheap phone. It opens an allowance of its own, see
+    /// `bukti_aws::Otps`.
     pub const HARD: Self = Self(3);
 
-    /// The level after so many failures from one address within an hour: the first five are free, then each doubling of
-    /// them is one more. The highest, after 160, makes about 2.6 million hashes: half a minute on a cheap phone.
+    /// The level after so many failures from one address within an hour: the first five are free,
+    /// then each doubling of them is one more. The highest, after 20, makes about 330,000 hashes:
+    /// some seconds on a cheap phone. No more, since thousands of people share an address, and one
+    /// of them must not keep the others out.
     pub(crate) fn after(failures: u32) -> Self {
-        Self((failures / 5).checked_ilog2().map_or(0, |log| log + 1).min(6))
+        Self((failures / 5).checked_ilog2().map_or(0, |log| log + 1).min(3))
     }
 
-    /// The level where so many percent of the day's SMS are spent: each further tenth from a fifth on doubles the cost, so that
-    /// whoever has all of strangers' SMS sent pays for it more and more.
+    /// The level where so many percent of the day's SMS are spent: each further tenth from a fifth
+    /// on doubles the cost, so that whoever has all of strangers' SMS sent pays for it more and
+    /// more.
     pub(crate) fn harder_by(self, percent_spent: u32) -> Self {
         Self((self.0 + (percent_spent / 10).saturating_sub(1).min(4)).min(6))
     }
@@ -160,7 +164,7 @@ mod tests {
     #[test]
     fn failures_make_it_harder() {
         let levels = [0, 4, 5, 9, 10, 20, 40, 80, 160, u32::MAX].map(|failures| Level::after(failures).0);
-        assert_eq!(levels, [0, 0, 1, 1, 2, 3, 4, 5, 6, 6]);
+        assert_eq!(levels, [0, 0, 1, 1, 2, 3, 3, 3, 3, 3]);
         let hard = challenge("key", Level::after(10), Timestamp::now()).unwrap();
         assert_eq!(Level::of_cost(hard.parameters.cost), Level::after(10));
         assert_eq!(Level::after(0).one_less(), Level::after(0));
@@ -170,7 +174,7 @@ mod tests {
     fn spending_of_the_sms_budget_makes_it_harder() {
         let levels = [0, 19, 20, 30, 40, 50, 60, 100, u32::MAX].map(|spent| Level(0).harder_by(spent).0);
         assert_eq!(levels, [0, 0, 1, 2, 3, 4, 4, 4, 4]);
-        assert_eq!(Level(5).harder_by(100), Level(6));
+        assert_eq!(Level(3).harder_by(100), Level(6));
     }
 
     #[test]

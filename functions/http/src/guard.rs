@@ -49,6 +49,13 @@ const fn hourly(name: &'static str, most: u32) -> Rate {
 /// wrong.
 const FAILURES: Rate = hourly("failures", u32::MAX);
 
+/// Those of an IPv6 network of 48 bits, which has 65,536 addresses for its subscriber to choose
+/// from.
+const FAILURES_OF_NETWORK: Rate = hourly("failures of a network", u32::MAX);
+
+/// So many failures of such a network count as one of an address: it may be a whole company's.
+const NETWORK_SHARE: u32 = 8;
+
 /// Who failed is answered a multiple of this after the request came: how long it took would tell what was looked at, and so
 /// what there is. Longer than nearly all work takes, too short to be felt.
 const PACE: Duration = Duration::from_millis(100);
@@ -115,7 +122,8 @@ impl Guard {
         captcha::challenge(self.aws.captcha_key(), level, now)
     }
 
-    /// Lets a caller go on who has solved a captcha and has something left of the allowance; gives the captcha's level.
+    /// Lets a caller go on who has solved a captcha and has something left of the allowance; gives
+    /// the captcha's level.
     ///
     /// # Errors
     ///
@@ -161,6 +169,9 @@ impl Guard {
     /// `unavailable`.
     pub async fn failed(&self, caller: &Caller, now: Timestamp) -> Result<(), Failure> {
         self.rates.take(&FAILURES, &caller.address.host, now).await?;
+        if caller.address.is_chosen {
+            self.rates.take(&FAILURES_OF_NETWORK, &caller.address.network, now).await?;
+        }
         self.pace(caller, PACE).await;
         Ok(())
     }
@@ -173,7 +184,11 @@ impl Guard {
     }
 
     async fn level(&self, caller: &Caller, now: Timestamp) -> Result<Level, Failure> {
-        let failures = Level::after(self.rates.taken(&FAILURES, &caller.address.host, now).await?);
-        Ok(failures.harder_by(self.budget.percent_spent(now).await?))
+        let mut failures = self.rates.taken(&FAILURES, &caller.address.host, now).await?;
+        if caller.address.is_chosen {
+            let network = self.rates.taken(&FAILURES_OF_NETWORK, &caller.address.network, now).await?;
+            failures = failures.max(network / NETWORK_SHARE);
+        }
+        Ok(Level::after(failures).harder_by(self.budget.percent_spent(now).await?))
     }
 }

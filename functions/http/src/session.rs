@@ -1,4 +1,5 @@
-//! Cookies that hold a token: the session, the request for a one-time code, a device that has logged in before.
+//! Cookies that hold a token: the session, the request for a one-time code, a device that has
+//! logged in before.
 
 use bukti_aws::{Login, Otps, Sessions, Settings, Token};
 use bukti_wire::ProblemCode;
@@ -23,12 +24,14 @@ impl TokenCookie {
         Self::new(settings, ["bukti", "__Host-bukti"], None)
     }
 
-    /// The cookie by which a request for a one-time code is known: only with it can the code be tried.
+    /// The cookie by which a request for a one-time code is known: only with it can the code be
+    /// tried.
     pub fn code(settings: &Settings) -> Self {
         Self::new(settings, ["bukti-code", "__Host-bukti-code"], Some(Otps::EXPIRES_IN))
     }
 
-    /// The cookie by which a device that has logged in before is known. It opens nothing, see [`Otps`].
+    /// The cookie by which a device that has logged in before is known. It opens nothing, see
+    /// [`Otps`].
     pub fn device(settings: &Settings) -> Self {
         Self::new(settings, ["bukti-device", "__Host-bukti-device"], Some(Otps::DEVICE_KEPT))
     }

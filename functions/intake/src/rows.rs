@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use bukti_aws::{
-    Aws, Counter, DoseRecord, Doses, Incoming, Keys, Metrics, Reported, Sender, StoreError, WAY,
+    Aws, Counter, DoseRecord, Doses, Incoming, Keys, Metrics, Reported, Sender, Senders, StoreError, WAY,
 };
 use bukti_domain::{FeedRow, History, Origin, Outcome, Reason, no_formula};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -108,6 +108,7 @@ struct KnownEvents {
 #[derive(Clone)]
 pub struct Rows {
     doses: Doses,
+    senders: Senders,
     keys: Keys,
     metrics: Metrics,
 }
@@ -115,7 +116,12 @@ pub struct Rows {
 impl Rows {
     /// The rows of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { doses: Doses::new(aws), keys: aws.keys.clone(), metrics: aws.metrics.clone() }
+        Self {
+            doses: Doses::new(aws),
+            senders: Senders::new(aws),
+            keys: aws.keys.clone(),
+            metrics: aws.metrics.clone(),
+        }
     }
 
     /// Keeps every row that can be kept, and says what became of each, as far as that is known from the rows that came until
@@ -139,7 +145,10 @@ impl Rows {
             .collect();
         let mut kept: HashMap<String, Known> = HashMap::new();
         let mut writing = stream::iter(incoming)
-            .map(|incoming| async move { self.keep_row(&incoming).await })
+            .map(|incoming| async move {
+                let incoming = self.held_if_too_many(source, incoming, now).await?;
+                self.keep_row(&incoming).await
+            })
             .buffer_unordered(WRITERS);
         while let Some(record) = writing.try_next().await? {
             // Of an event's rows that are written side by side, the last to be written knows all.
@@ -181,6 +190,21 @@ impl Rows {
             }
         });
         Ok(())
+    }
+
+    /// Holds a row where its sender has reported too many doses of its person today. Files are
+    /// dropped by who may change everything.
+    async fn held_if_too_many(
+        &self,
+        source: Source<'_>,
+        incoming: Incoming,
+        now: Timestamp,
+    ) -> Result<Incoming, StoreError> {
+        let (Some(sender), Some(person)) = (source.sender, incoming.dosed_person()) else {
+            return Ok(incoming);
+        };
+        let is_within = self.senders.take_dose(sender, person, now).await?;
+        Ok(if is_within { incoming } else { incoming.held(Reason::TooManyDoses) })
     }
 
     /// Keeps a row; patiently, since a table grows with its load, and many parts may come at once.

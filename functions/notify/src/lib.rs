@@ -22,7 +22,7 @@
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
-    Aws, CaseRecord, CertificateRecord, Certificates, Claim, DoseRecord, Doses, DownloadFacts,
+    Aws, CaseRecord, Cause, CertificateRecord, Certificates, Claim, DoseRecord, Doses, DownloadFacts,
     DownloadRecord, Downloads, LinkRecord, Links, Notifications, Occasion, OpenError, Payer, Sms, SmsError,
     SmsReason, StoreError, Token, WAY, each_record,
 };
@@ -175,7 +175,7 @@ impl Notify {
         after: &DoseRecord,
     ) -> Result<(), NotifyError> {
         let Some(phone) = before.dose(&self.aws.keys)?.phone else { return Ok(()) };
-        self.send_once(&Occasion::replaced(after), &phone, Paid::InAnyCase, async |_| {
+        self.send_once(&Occasion::replaced(after), &phone, Cause::Helpdesk, async |_| {
             let helpdesk = short_phone(&self.aws.settings.helpdesk_phone);
             Ok(fill(Locale::Id, "sms.phone_replaced", &[("helpdesk", &helpdesk)]))
         })
@@ -197,7 +197,8 @@ impl Notify {
         if !issued {
             return Ok(());
         }
-        self.send_once(&Occasion::retracted(&dose), &phone, Paid::InAnyCase, async |_| {
+        let cause = Cause::Dose { facility: dose.facility.as_deref() };
+        self.send_once(&Occasion::retracted(&dose), &phone, cause, async |_| {
             let helpdesk = short_phone(&self.aws.settings.helpdesk_phone);
             Ok(fill(Locale::Id, "sms.retracted", &[("helpdesk", &helpdesk)]))
         })
@@ -224,7 +225,7 @@ impl Notify {
         let file = case.file(&self.aws.keys)?;
         let number = CaseNumber::parse(&file.number).map(|number| number.grouped()).unwrap_or_default();
         let Some(phone) = file.phone() else { return Ok(()) };
-        self.send_once(&Occasion::case(case), &phone, Paid::InAnyCase, async |_| {
+        self.send_once(&Occasion::case(case), &phone, Cause::Helpdesk, async |_| {
             let settings = &self.aws.settings;
             let address = format!("{}/koreksi", settings.site_url);
             let helpdesk = short_phone(&settings.helpdesk_phone);
@@ -240,6 +241,7 @@ impl Notify {
         if request.ends() > Timestamp::now()
             && !self.downloads.is_locked(request.person()).await?
             && let Some((dose, phone)) = self.dose_asked_for(request.person(), &facts).await?
+            && self.downloads.admit(request).await?
         {
             let (occasion, person) = (Occasion::download(request), Some(request.person()));
             self.send_link(&occasion, &dose, person, &phone, "sms.download").await?;
@@ -274,7 +276,7 @@ impl Notify {
         let Some(record) = self.doses.of_event(&link.event).await? else { return Ok(()) };
         let phone = record.dose(&self.aws.keys)?.phone;
         let Some(phone) = phone.filter(|_| record.phone_version == link.phone_version) else { return Ok(()) };
-        self.send_once(&Occasion::locked(link), &phone, Paid::ByBudget, async |_| {
+        self.send_once(&Occasion::locked(link), &phone, Cause::Request, async |_| {
             let settings = &self.aws.settings;
             let download = format!("{}/unduh", settings.site_url);
             let helpdesk = short_phone(&settings.helpdesk_phone);
@@ -292,8 +294,12 @@ impl Notify {
         phone: &PhoneNumber,
         text: &str,
     ) -> Result<(), NotifyError> {
-        let paid = if download_of.is_some() { Paid::ByBudget } else { Paid::InAnyCase };
-        let sent = self.send_once(occasion, phone, paid, async |token| {
+        let cause = match dose.sms {
+            _ if download_of.is_some() => Cause::Request,
+            Some(SmsReason::Corrected | SmsReason::Resent) => Cause::Helpdesk,
+            Some(SmsReason::FirstDose) | None => Cause::Dose { facility: dose.facility.as_deref() },
+        };
+        let sent = self.send_once(occasion, phone, cause, async |token| {
             self.links.make(token, dose, download_of, Timestamp::now()).await?;
             let settings = &self.aws.settings;
             let link = format!("{}/s/{}", settings.site_url, token.secret());
@@ -309,7 +315,7 @@ impl Notify {
         &self,
         occasion: &Occasion,
         phone: &PhoneNumber,
-        paid: Paid,
+        cause: Cause<'_>,
         text: impl AsyncFnOnce(&Token) -> Result<String, NotifyError>,
     ) -> Result<(), NotifyError> {
         let mut patience = Notifications::LEASE_SECONDS + 5;
@@ -323,12 +329,19 @@ impl Notify {
             }
             patience -= 1;
         };
-        if paid == Paid::ByBudget {
-            match self.sms.spend(Payer::OnRecord, phone, Timestamp::now()).await {
-                // Not tomorrow either: by then nobody knows any more what it is about. Who asked is not told; the alarm is.
-                Err(SmsError::BudgetSpent { .. } | SmsError::Withheld) => return Ok(()),
-                spent => spent?,
+        let now = Timestamp::now();
+        let mut allowed = self.sms.allow(cause, phone, now).await;
+        if allowed.is_ok() && matches!(cause, Cause::Request) {
+            allowed = self.sms.spend(Payer::OnRecord, phone, now).await;
+        }
+        match allowed {
+            // Not tomorrow either: by then nobody knows any more what it is about. Who asked is not
+            // told; the alarm is. That of a dose is in the account, and the helpdesk sends it
+            // again.
+            Err(SmsError::BudgetSpent { .. } | SmsError::Withheld) => {
+                return Ok(self.notifications.give_back(occasion).await?);
             }
+            allowed => allowed?,
         }
         let text = text(&token).await?;
         let _one_at_a_time = self.sending.lock().await;
@@ -338,18 +351,12 @@ impl Notify {
                 Ok(self.notifications.sent(occasion, &token, &message_id, Timestamp::now()).await?)
             }
             Err(error) => {
+                self.sms.give_back(cause, phone, now).await?;
                 self.notifications.give_back(occasion).await?;
                 Err(error.into())
             }
         }
     }
-}
-
-/// Whether an SMS counts against the day's budget: one that a stranger can have sent does.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Paid {
-    ByBudget,
-    InAnyCase,
 }
 
 /// A phone number as short as it can be read: `119 ext. 9` becomes `119 ext 9`.

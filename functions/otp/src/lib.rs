@@ -17,8 +17,9 @@ use jiff::Timestamp;
 use lambda_http::Request;
 use lambda_http::http::header::USER_AGENT;
 
-/// Requests for a code are answered a multiple of this after they came: the time would tell whether an SMS was sent, and so
-/// whether somebody else asks for codes. Longer than the SMS service takes, nearly always.
+/// Requests for a code are answered a multiple of this after they came: the time would tell whether
+/// an SMS was sent, and so whether somebody else asks for codes. Longer than the SMS service takes,
+/// nearly always.
 const PACE: Duration = Duration::from_millis(300);
 
 /// The function with what it may do.

@@ -63,8 +63,9 @@ impl Status {
         }
     }
 
-    /// A captcha. A browser that has just asked for a one-time code may ask for another, which takes a harder one: which phone
-    /// it is for, and whether anybody else asks, makes no difference.
+    /// A captcha. A browser that has just asked for a one-time code may ask for another, which
+    /// takes a harder one: which phone it is for, and whether anybody else asks, makes no
+    /// difference.
     async fn captcha(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let has_asked = TokenCookie::code(&self.aws.settings).token(request).is_some();
         let least = if has_asked { Level::HARD } else { Level::default() };
@@ -123,9 +124,7 @@ impl Status {
 
         let (name, vaccine) = (name.as_written().to_owned(), vaccine.name.clone());
         let facts = DownloadFacts { name, birth_date, vaccination_date, vaccine };
-        match self.downloads.ask(&identity, &facts, now).await? {
-            None => Ok(json(202, &DownloadAnswer { resend_after: Downloads::RESEND_AFTER })),
-            Some(seconds) => Err(Failure::new(ProblemCode::TooManyRequests).retry_after(seconds)),
-        }
+        self.downloads.ask(&identity, &facts, now).await?;
+        Ok(json(202, &DownloadAnswer { resend_after: Downloads::RESEND_AFTER }))
     }
 }

@@ -118,7 +118,7 @@ operations! {
         answers (status = 200, body = PeopleFound), problems [400, 401, 403, 413, 422];
     resend: post "/api/helpdesk/doses/{dose}/sms", "helpdesk", "Send the link to a certificate to the registered phone once more",
         body ResendRequest, params (("dose" = String, Path, description = "Id of a dose")),
-        answers (status = 202), problems [400, 401, 403, 404, 409, 413, 422];
+        answers (status = 202), problems [400, 401, 403, 404, 409, 413, 422, 429];
     send_doses: post "/api/intake/doses", "intake", "Send doses, at most 1,000 in 1 MiB; what is larger is dropped as a file. FHIR is answered with an OperationOutcome, also where it is refused. The same may be sent again and is answered the same",
         bodies (
             description = "CSV with a header; NDJSON, an object of the CSV's columns on each line; or FHIR R4 or R5: a Bundle of Immunization and Patient (one of the type transaction is kept as a whole or not at all), one Immunization, or Bulk Data NDJSON",

@@ -308,7 +308,8 @@ fn tries_need_the_cookie_of_the_request() {
     let app = TestApp::start();
     let owner = app.ask_code(PHONE, None).cookie;
     let code = app.last_code(PHONE);
-    // Whether or not somebody is logging in, who has no cookie is told the same, and uses up nothing.
+    // Whether or not somebody is logging in, who has no cookie is told the same, and uses up
+    // nothing.
     let others = app.ask_code("0812 3456 7890", None).cookie;
     for cookie in [None, Some("bukti-code=AAAAAAAAAAAAAAAAAAAAAA")] {
         for phone in [PHONE, "0812 3456 7891"] {

@@ -571,3 +571,34 @@ fn assert_is_whole(app: &TestApp, person: &str, after: usize) {
     let doses = certificates["doses"].as_array().unwrap();
     assert!(doses.len() == 1 && doses[0]["certificate"].is_object(), "after {after}: {certificates}");
 }
+
+#[test]
+fn officers_send_a_link_again_three_times_a_day() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let asked = json!({"identity": dose("E1").nik, "why": "x"});
+    let found = post(&app, &desk, "/api/helpdesk/people", asked).body;
+    let id = found["people"][0]["doses"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/helpdesk/doses/{id}/sms");
+    let sent = app.messages().len();
+    let statuses = [(); 4].map(|()| {
+        let reply = post(&app, &desk, &path, json!({"why": "lost"}));
+        app.settle();
+        reply.status
+    });
+    assert_eq!(statuses, [202, 202, 202, 429]);
+    assert_eq!(app.messages().len(), sent + 3);
+}
+
+#[test]
+fn name_and_birth_date_alone_do_not_tell_that_somebody_is_vaccinated() {
+    let app = TestApp::start();
+    let foreigner = FeedRow { nik: "".into(), paspor: "A1687353".into(), ..dose("E1") };
+    app.import(&[foreigner, FeedRow { nik: "3171012401890001".into(), ..dose("E2") }]);
+    let stranger = app.log_in("0813 5555 0000", None);
+    let known = post(&app, &stranger, "/api/cases", asking("identity", &dose_for(9999, "")));
+    assert_eq!((known.status, &known.body["possible_match"]), (201, &json!(false)));
+    let cases = get(&app, &stranger, "/api/cases");
+    assert_eq!(cases["cases"][0]["possible_match"], json!(false));
+}

@@ -69,6 +69,31 @@ fn captchas_get_harder_for_who_fails_and_for_nobody_else() {
 }
 
 #[test]
+fn captchas_of_an_address_that_many_share_stay_solvable() {
+    let app = TestApp::start();
+    let easy = cost(&app, HOME);
+    let fail = |address: &str| {
+        post(&app, address, "/api/sessions", json!({"phone": "081234567890", "code": "000000"}))
+    };
+    fail(HOME);
+    app.with_aws(async |aws| set_counts(&aws, 1, 100_000).await);
+    assert_eq!(cost(&app, HOME), 8 * easy);
+    assert_eq!(cost(&app, "36.68.1.3"), easy, "neighbours in the network are not concerned");
+}
+
+#[test]
+fn another_ipv6_address_of_the_same_network_does_not_escape_harder_captchas() {
+    let app = TestApp::start();
+    let easy = cost(&app, HOME);
+    for at in 0..40 {
+        let address = format!("2001:448a:10:{at:x}::1");
+        post(&app, &address, "/api/sessions", json!({"phone": "081234567890", "code": "000000"}));
+    }
+    assert_eq!(cost(&app, "2001:448a:10:ffff::1"), 2 * easy);
+    assert_eq!(cost(&app, "2001:448a:11::1"), easy);
+}
+
+#[test]
 fn who_fails_waits_so_that_the_time_tells_nothing() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
@@ -234,8 +259,8 @@ fn sms_that_cannot_be_counted_are_not_allowed() {
     });
 }
 
-/// Spends SMS of a budget of so many a day, for phones of this kind; gives how many there were until the first was refused,
-/// and whether that is said.
+/// Spends SMS of a budget of so many a day, for phones of this kind; gives how many there were
+/// until the first was refused, and whether that is said.
 async fn spend(aws: &Aws, per_day: u32, payer: Payer<'_>, phone: impl Fn(u32) -> String) -> (u32, bool) {
     let mut aws = aws.clone();
     Arc::make_mut(&mut aws.settings).sms_per_day = per_day;
@@ -335,7 +360,8 @@ fn when_the_days_sms_are_spent_no_stranger_has_one_sent() {
     }
     assert_eq!(app.messages().len(), 3, "the link after a first dose has not cost one");
     assert_eq!(cost(&app, HOME), 16 * easy, "captchas get harder for everybody");
-    // The share of strangers is spent. They are answered as ever: the answer would tell whose phone is on record.
+    // The share of strangers is spent. They are answered as ever: the answer would tell whose phone
+    // is on record.
     assert_eq!(app.ask_code("081234567892", None).status, 202);
     assert_eq!(app.messages().len(), 3);
     assert_eq!(app.ask_code(&dose("E1").no_hp, None).status, 202);

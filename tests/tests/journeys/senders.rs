@@ -6,6 +6,7 @@ use bukti_aws::JobRecord;
 use bukti_domain::FeedRow;
 use bukti_tests::caller::Raw;
 use bukti_tests::{TestApp, bundle, csv, dose, dose_for, ndjson, retraction};
+use futures::StreamExt;
 use serde_json::{Value, json};
 
 const OWN: &str = "P3174020101";
@@ -523,4 +524,81 @@ fn a_sender_has_so_many_requests_a_minute_whichever_key_it_shows() {
     let wait: u64 = full.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait));
     assert_eq!(job(&app, &others, "nobodys").status, 404, "others have their own");
+}
+
+#[test]
+fn more_doses_of_a_person_than_anybody_gets_are_held() {
+    let app = TestApp::start();
+    let own = key(&app, ["--facility", OWN]);
+    // Each another vaccination by its batch and day.
+    let given = |from: u32, to: u32| -> Vec<FeedRow> {
+        let given = |at: u32| FeedRow {
+            tanggal_vaksinasi: format!("2021-01-{:02}", 1 + at % 28),
+            dosis_ke: (1 + at / 28).to_string(),
+            ..dose(&format!("E{at}"))
+        };
+        (from..to).map(given).collect()
+    };
+    let answer = send(&app, &own, "application/x-ndjson", &ndjson(&given(0, 30)));
+    let held = rows(&answer).into_iter().filter(|row| *row == told("held", "too_many_doses")).count();
+    assert_eq!(held, 10, "of 30 at once");
+    let more = send(&app, &own, "application/x-ndjson", &ndjson(&given(30, 32)));
+    let over = told("held", "too_many_doses");
+    assert_eq!(rows(&more), [over.clone(), over], "nor in another request");
+    assert_eq!(
+        send(&app, &own, "application/x-ndjson", &ndjson(&given(30, 32))).body,
+        more.body,
+        "sent again"
+    );
+
+    let other = send(&app, &own, "application/x-ndjson", &ndjson(&[dose_for(1, "O1")]));
+    assert_eq!(rows(&other), [told("issued", "")], "of somebody else");
+    let hub = key(&app, ["--hub", "dinkes"]);
+    let later = FeedRow { sent_at: "2021-02-01T08:00:00+07:00".into(), ..given(31, 32).remove(0) };
+    for again in [given(30, 31).remove(0), later] {
+        let put_right = send(&app, &hub, "application/x-ndjson", &ndjson(&[again]));
+        assert_eq!(rows(&put_right), [told("issued", "")], "what a hub says again counts");
+    }
+    let retracted =
+        send(&app, &own, "application/x-ndjson", &ndjson(&[retraction("E0", "2021-02-01T08:00:00+07:00")]));
+    assert_eq!(rows(&retracted), [told("retracted", "")], "what was wrong can be taken back");
+}
+
+#[test]
+fn a_phone_gets_so_many_sms_of_doses_a_day() {
+    let app = TestApp::start();
+    let own = key(&app, ["--facility", OWN]);
+    let family: Vec<FeedRow> = (1..=40).map(|person| dose_for(person, &format!("E{person}"))).collect();
+    send(&app, &own, "application/x-ndjson", &ndjson(&family));
+    app.settle();
+    assert_eq!(app.messages().len(), 20);
+    // What others have sent keeps nothing from the phone.
+    let phone = &family[0].no_hp;
+    let cookie = app.log_in(phone, None);
+    assert_eq!(app.messages().len(), 21);
+    assert_eq!(app.call("GET", "/api/sessions/current", Some(&cookie), None).status, 200);
+    let elsewhere = FeedRow { no_hp: "0821-0669-0744".into(), ..dose_for(41, "E41") };
+    send(&app, &own, "application/x-ndjson", &ndjson(&[elsewhere]));
+    app.settle();
+    assert_eq!(app.messages_to("0821-0669-0744").len(), 1);
+}
+
+#[test]
+fn sms_of_the_doses_of_a_facility_have_a_ceiling() {
+    let app = TestApp::start();
+    app.with_aws(async |aws| {
+        let (sms, now) = (bukti_aws::Sms::new(&aws), jiff::Timestamp::now());
+        let phone = |number: usize| bukti_domain::PhoneNumber::parse(&format!("0812{number:08}")).unwrap();
+        let own = bukti_aws::Cause::Dose { facility: Some(OWN) };
+        let sms = &sms;
+        let allow = |at: usize| async move { sms.allow(own, &phone(at), now).await.is_ok() };
+        let allowed: Vec<bool> =
+            futures::stream::iter((0..5_010).map(allow)).buffer_unordered(20).collect().await;
+        let sent = allowed.into_iter().filter(|allowed| *allowed).count();
+        assert_eq!(sent, 5_000);
+        sms.give_back(own, &phone(0), now).await.unwrap();
+        assert!(sms.allow(own, &phone(0), now).await.is_ok(), "what the SMS service refused is given back");
+        let other = bukti_aws::Cause::Dose { facility: Some("P3201010102") };
+        assert!(sms.allow(other, &phone(0), now).await.is_ok());
+    });
 }

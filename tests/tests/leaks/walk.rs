@@ -16,8 +16,9 @@ use tempfile::TempDir;
 use crate::needles::{Kind, Needles};
 use crate::places::May;
 
-/// What may be in an answer that is no problem, of the people whom the caller may see. No other route's holds anything.
-/// Nor does any problem, nor any header but the cookies of a request for a code and of a new session.
+/// What may be in an answer that is no problem, of the people whom the caller may see. No other
+/// route's holds anything. Nor does any problem, nor any header but the cookies of a request for a
+/// code and of a new session.
 const MAY_HOLD: [(&str, &str, &[Kind]); 5] = [
     // The name that the caller gave the account.
     ("POST", "/api/sessions", &[Kind::Name]),
