@@ -14,8 +14,9 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// Plain text that is handed on at once.
 const STEP: usize = 64 * 1024;
-/// Packed bytes that gzip is given at once: they become a thousand times as many at most.
-const GZIP_STEP: usize = 512;
+/// Packed bytes that gzip is given at once: they become a thousand times as many at most. What they become is read at once, and
+/// a row of three bytes takes more than a hundred times as many when it is read.
+const GZIP_STEP: usize = 64;
 /// The largest window of a zstd file, as a power of two: 8 MiB, what every decoder must take (RFC 8878, 3.1.1.1.2).
 const WINDOW_LOG: u32 = 23;
 
@@ -130,6 +131,11 @@ impl Unpacker {
             rest = self.kind.step(piece, text).map_err(|_| Broken::Damaged)?;
         }
         self.count(begun.len(), text.len())
+    }
+
+    /// How many bytes the file has become so far.
+    pub(crate) fn unpacked(&self) -> u64 {
+        self.given
     }
 
     fn count(&mut self, taken: usize, given: usize) -> Result<(), Broken> {

@@ -13,6 +13,16 @@ use crate::feed::{LONGEST_ROW, Line, Unreadable, problem};
 /// What separates fields, the usual one first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
+/// The most fields of a row: as many as a spreadsheet has columns.
+const MOST_FIELDS: usize = 16 * 1024;
+
+/// The most facilities that are remembered, and how long code and name of one together may be, in bytes.
+const MOST_FACILITIES: usize = 10_000;
+const LONGEST_FACILITY: usize = 256;
+
+/// The most unknown columns that are named.
+const MOST_NAMED: usize = 20;
+
 /// Columns that are empty in many complete rows. A row that lacks one at its end is padded: it says no less than one with an
 /// empty field. Without any other column it broke off.
 const EMPTY_OFTEN: [&str; 3] = ["paspor", "jenis_kelamin", "no_hp"];
@@ -147,18 +157,19 @@ impl CsvReader {
         match result {
             ReadRecordResult::InputEmpty => {}
             ReadRecordResult::End => self.began = None,
-            ReadRecordResult::OutputFull => {
-                if self.fields.len() >= LONGEST_ROW {
-                    let began = self.began.unwrap_or(self.line);
-                    return Err(problem(
-                        "row_too_long",
-                        began,
-                        "a row is longer than 64 KiB: is a quote not closed?",
-                    ));
-                }
+            ReadRecordResult::OutputFull if self.fields.len() < LONGEST_ROW => {
                 self.fields.resize(self.fields.len() * 2, 0);
             }
-            ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
+            ReadRecordResult::OutputEndsFull if self.ends.len() < MOST_FIELDS => {
+                self.ends.resize(self.ends.len() * 2, 0);
+            }
+            ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
+                return Err(problem(
+                    "row_too_long",
+                    self.began.unwrap_or(self.line),
+                    "a row is longer than 64 KiB or has more than 16,384 fields: is a quote not closed?",
+                ));
+            }
             ReadRecordResult::Record => {
                 let began = self.began.take().unwrap_or(self.line);
                 // The parser takes the line break with the record; the end of the file comes as an empty piece.
@@ -239,7 +250,8 @@ impl CsvReader {
             }
         }
         let row = FeedRow::from_fields(texts);
-        if self.facilities.len() < 10_000 && at_line_break {
+        let is_short = row.kode_faskes.len() + row.nama_faskes.len() <= LONGEST_FACILITY;
+        if self.facilities.len() < MOST_FACILITIES && is_short && at_line_break {
             self.facilities.insert(row.kode_faskes.clone(), row.nama_faskes.clone());
         }
         Ok(Some(Line { line: began, row: Ok(row) }))
@@ -333,6 +345,7 @@ fn header(fields: &[&[u8]], line: u64) -> Result<[Option<usize>; COLUMNS.len()],
     if names.len() > positions.iter().flatten().count() {
         let unknown = names.iter().enumerate().filter(|(_, name)| !COLUMNS.contains(&name.as_str()));
         let unknown: Vec<String> = unknown
+            .take(MOST_NAMED)
             .map(|(at, name)| match name.as_str() {
                 "" => format!("the one without a name after column {at}"),
                 name => name.chars().take(40).collect(),

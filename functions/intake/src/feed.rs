@@ -21,7 +21,8 @@ use crate::csv::CsvReader;
 use crate::fhir::{FhirKind, FhirReader};
 use crate::ndjson::NdjsonReader;
 
-/// The longest row, in bytes. A quote that is never closed makes one of all that follows.
+/// The longest row, in bytes: a record of CSV, a line of NDJSON, a FHIR resource. A quote that is never closed makes one of all
+/// that follows.
 pub(crate) const LONGEST_ROW: usize = 64 * 1024;
 
 /// After so many bytes it shows what a file is that is no feed.
@@ -78,6 +79,11 @@ impl FeedReader {
     /// A reader of a file that was received then: when its rows were sent, where nothing in them says it (FHIR).
     pub fn new(received_at: Timestamp) -> Self {
         Self { received_at: Some(received_at), ..Self::default() }
+    }
+
+    /// How many bytes the file has become so far, unpacked.
+    pub fn unpacked(&self) -> u64 {
+        self.unpacker.unpacked()
     }
 
     /// What a FHIR file is, once it was read; `None` of other files.

@@ -32,6 +32,8 @@ pub use crate::rows::{Rows, Source, Told, report, totals};
 
 /// Rows of a part. Few enough to be kept in seconds, enough for what is counted once a part to cost little.
 const PART: usize = 2000;
+/// How long the rows of a part are together, in bytes, unless it is of one row.
+const LONGEST_PART: usize = 4 * 1024 * 1024;
 
 /// Why an event must come again.
 #[derive(Debug, thiserror::Error)]
@@ -206,8 +208,8 @@ impl Cutter<'_> {
 
     /// Puts the parts that are full and not the last, which is kept at once where it is the only one.
     async fn full_parts(&mut self, lines: &mut Vec<Line>, done: u64) -> Result<(), IntakeError> {
-        while lines.len() > PART {
-            let later = lines.split_off(PART);
+        while let Some(end) = part_end(lines) {
+            let later = lines.split_off(end);
             self.put(std::mem::replace(lines, later), done).await?;
         }
         Ok(())
@@ -230,6 +232,16 @@ impl Cutter<'_> {
         self.rows += lines.len() as u64;
         self.unreadable = self.unreadable.take().or_else(|| first_unreadable(lines));
     }
+}
+
+/// Where the first part of these lines ends; `None` where nothing says that it is full yet.
+fn part_end(lines: &[Line]) -> Option<usize> {
+    let mut length = 0;
+    let is_full = |(at, line): &(usize, &Line)| {
+        length += line.row.as_ref().map_or(0, |row| row.fields().iter().map(|field| field.len()).sum());
+        *at == PART || (*at > 0 && length > LONGEST_PART)
+    };
+    lines.iter().enumerate().find(is_full).map(|(end, _)| end)
 }
 
 /// What is dropped is a hub's.
@@ -256,6 +268,22 @@ mod tests {
     use bukti_domain::FeedRow;
 
     use super::*;
+
+    #[test]
+    fn part_ends_at_its_most_rows_or_bytes() {
+        let lines = |length: usize, count: usize| -> Vec<Line> {
+            let line = |line| {
+                let row = FeedRow { nama: "x".repeat(length), ..FeedRow::default() };
+                Line { line, row: Ok(row) }
+            };
+            (1..=count as u64).map(line).collect()
+        };
+        assert_eq!(part_end(&lines(100, PART)), None);
+        assert_eq!(part_end(&lines(100, PART + 1)), Some(PART));
+        assert_eq!(part_end(&lines(64 * 1024, 64)), None);
+        assert_eq!(part_end(&lines(64 * 1024, 65)), Some(64));
+        assert_eq!(part_end(&lines(LONGEST_PART + 1, 2)), Some(1));
+    }
 
     #[test]
     fn a_part_keeps_its_lines() {

@@ -18,6 +18,8 @@ use lambda_http::http::header::{AUTHORIZATION, CONTENT_TYPE};
 
 /// The longest body, in bytes, as it is sent.
 const LONGEST_BODY: usize = 1024 * 1024;
+/// How long a body may become when it is unpacked, in bytes.
+const LONGEST_UNPACKED: u64 = 8 * 1024 * 1024;
 /// The most rows of a request: so many are kept in a second or two.
 const MOST_ROWS: usize = 1_000;
 /// Parts of a job that one answer tells of.
@@ -101,6 +103,7 @@ impl Senders {
             }
             Err(Unread::Problem(problem)) => return Err(unreadable(problem)),
             Err(Unread::TooManyRows) => return Err(Failure::new(ProblemCode::TooManyRows)),
+            Err(Unread::TooLarge) => return Err(Failure::new(ProblemCode::BodyTooLarge)),
         };
         let begun = JobRecord {
             sender: Some(sender.clone()),
@@ -183,6 +186,7 @@ impl Senders {
 enum Unread {
     Problem(FeedProblem),
     TooManyRows,
+    TooLarge,
 }
 
 /// Reads what was sent to its end, before anything of it is kept.
@@ -193,6 +197,9 @@ fn read(reader: &mut FeedReader, sent: &[u8]) -> Result<Vec<Line>, Unread> {
         rest = reader.push(piece, &mut lines).map_err(Unread::Problem)?;
         if lines.len() > MOST_ROWS {
             return Err(Unread::TooManyRows);
+        }
+        if reader.unpacked() > LONGEST_UNPACKED {
+            return Err(Unread::TooLarge);
         }
     }
     reader.finish(&mut lines).map_err(Unread::Problem)?;

@@ -415,6 +415,8 @@ fn what_cannot_be_read_is_refused_as_a_whole_and_nothing_of_it_is_kept() {
     let many: Vec<FeedRow> =
         (0..1001).map(|at| FeedRow { event_id: at.to_string(), ..FeedRow::default() }).collect();
     let many = csv(&many);
+    // Few rows, and more than 8 MiB once it is unpacked.
+    let long = format!("{{\"event_id\":\"A\",\"nama\":\"{}\"}}\n", "0".repeat(60_000)).repeat(150);
     for (body, status, code, error) in [
         (
             &whole[..whole.len() - 40],
@@ -440,6 +442,7 @@ fn what_cannot_be_read_is_refused_as_a_whole_and_nothing_of_it_is_kept() {
         (&many, 413, "too_many_rows", Value::Null),
         (&zstd::encode_all(&*many, 3).unwrap(), 413, "too_many_rows", Value::Null),
         (&[b'x'; (1 << 20) + 1], 413, "body_too_large", Value::Null),
+        (&zstd::encode_all(long.as_bytes(), 3).unwrap(), 413, "body_too_large", Value::Null),
     ] {
         let refused = send(&app, &key, "text/csv", body);
         let told = refused.json();

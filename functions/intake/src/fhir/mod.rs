@@ -51,6 +51,14 @@ use resource::{Coding, Concept, Identifier, Immunization, Patient, Protocol, Ref
 const LARGEST: usize = 16 * 1024 * 1024;
 /// The most entries of a Bundle, and lines of a file.
 const MOST_ENTRIES: usize = 10_000;
+/// The most names, identifiers, phones and codes of all resources that others can refer to. These are kept until the file is
+/// read, and take many times as much memory as `{}` in the file.
+const MOST_ITEMS: usize = 100_000;
+/// How long all rows of a file may be together, in bytes: many Immunizations may refer to one Patient with a long name.
+const LONGEST_ROWS: usize = 8 * 1024 * 1024;
+
+/// How deep objects and lists may be nested: as deep as JSON is read where its parts are known.
+const DEEPEST: usize = 128;
 
 const NIK: &str = "https://fhir.kemkes.go.id/id/nik";
 const PASSPORT: &str = "https://fhir.kemkes.go.id/id/paspor";
@@ -89,8 +97,36 @@ pub enum FhirKind {
 #[derive(Default)]
 pub(crate) struct FhirReader {
     text: Vec<u8>,
+    nesting: Nesting,
     received_at: Option<Timestamp>,
     kind: Option<FhirKind>,
+}
+
+/// Follows how deep JSON is nested, however it is cut into pieces.
+#[derive(Default)]
+struct Nesting {
+    depth: usize,
+    in_text: bool,
+    is_escaped: bool,
+}
+
+impl Nesting {
+    /// Whether no byte of the next piece is nested too deeply.
+    fn takes(&mut self, piece: &[u8]) -> bool {
+        piece.iter().all(|byte| {
+            match byte {
+                _ if self.is_escaped => self.is_escaped = false,
+                b'\\' if self.in_text => self.is_escaped = true,
+                b'"' => self.in_text = !self.in_text,
+                // No text has one: here a line begins, whatever is wrong with the one before.
+                b'\n' => self.in_text = false,
+                b'{' | b'[' if !self.in_text => self.depth += 1,
+                b'}' | b']' if !self.in_text => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
+            self.depth <= DEEPEST
+        })
+    }
 }
 
 impl FhirReader {
@@ -112,10 +148,14 @@ impl FhirReader {
     ///
     /// # Errors
     ///
-    /// The file is too large.
+    /// The file is too large, or nested too deeply.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), FeedProblem> {
         if self.text.len() + piece.len() > LARGEST {
             return Err(too_large());
+        }
+        if !self.nesting.takes(piece) {
+            let detail = "objects and lists are nested more than 128 levels deep";
+            return Err(problem("nested_too_deeply", self.line(), detail));
         }
         self.text.extend_from_slice(piece);
         Ok(())
@@ -161,7 +201,7 @@ impl FhirReader {
             return Err(too_large());
         }
         self.kind = Some(file.kind);
-        let rows = file.rows(self.received_at);
+        let rows = file.rows(self.received_at)?;
         if rows.is_empty() && matches!(file.kind, FhirKind::Resource | FhirKind::Lines) {
             return Err(not_fhir(1));
         }
@@ -180,7 +220,8 @@ fn too_large() -> FeedProblem {
     problem(
         "bundle_too_large",
         1,
-        "a FHIR file has at most 10,000 entries or lines and 16 MiB: send it as several",
+        "a FHIR file has at most 10,000 entries or lines, 16 MiB, and 100,000 names, identifiers, phones and codes of Patients and \
+         others that are referred to: send it as several",
     )
 }
 
@@ -321,9 +362,10 @@ impl<'a> File<'a> {
         Ok(Self { kind: FhirKind::Lines, timestamp: None, entries })
     }
 
-    fn rows(&self, received_at: Option<Timestamp>) -> Vec<Line> {
-        let known = Known::of(&self.entries);
+    fn rows(&self, received_at: Option<Timestamp>) -> Result<Vec<Line>, FeedProblem> {
+        let known = Known::of(&self.entries)?;
         let mut rows = Vec::new();
+        let mut length = 0;
         for entry in &self.entries {
             let unreadable = |event_id, reason| Err(Unreadable { event_id, reason });
             let row = match (entry.deletes_or_patches(), entry.resource.map(Resource::read)) {
@@ -336,9 +378,15 @@ impl<'a> File<'a> {
                 (None, None) if self.kind != FhirKind::Lines => continue,
                 (None, None | Some(None)) => unreadable(String::new(), Reason::RowMalformed),
             };
+            if let Ok(row) = &row {
+                length += row.fields().iter().map(|field| field.len()).sum::<usize>();
+            }
+            if length > LONGEST_ROWS {
+                return Err(too_large());
+            }
             rows.push(Line { line: entry.line, row });
         }
-        rows
+        Ok(rows)
     }
 
     fn row(
@@ -462,10 +510,15 @@ struct Referable<'a> {
 }
 
 impl<'a> Known<'a> {
-    fn of(entries: &'a [Entry<'a>]) -> Self {
+    fn of(entries: &'a [Entry<'a>]) -> Result<Self, FeedProblem> {
         let mut known = Self::default();
+        let mut items = 0;
         for entry in entries {
             let Some(resource) = entry.resource.and_then(Resource::read) else { continue };
+            items += resource.items();
+            if items > MOST_ITEMS {
+                return Err(too_large());
+            }
             let at = known.resources.len();
             let (address, version) = entry.full_url.as_deref().map(split_version).unzip();
             match &resource {
@@ -494,7 +547,7 @@ impl<'a> Known<'a> {
                 resource,
             });
         }
-        known
+        Ok(known)
     }
 
     /// What a reference means, by FHIR's rules: contained, by address, by type and id on the server of the entry that refers

@@ -1,12 +1,45 @@
 //! The parts of FHIR resources that a dose is read from, R4 and R5. What a sender writes otherwise is ignored.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny};
+use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::feed::LONGEST_ROW;
+
+/// The most elements of a list in a resource. Each may be looked up.
+const LONGEST_LIST: usize = 64;
 
 /// Reads a list. FHIR forbids `null` in its place, but senders that are written by hand leave lists out so.
 fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+    struct List<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(formatter, "a list of at most {LONGEST_LIST} elements")
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut list = Vec::new();
+            while let Some(element) = seq.next_element()? {
+                if list.len() == LONGEST_LIST {
+                    return Err(A::Error::invalid_length(LONGEST_LIST + 1, &self));
+                }
+                list.push(element);
+            }
+            Ok(list)
+        }
+    }
+
+    deserializer.deserialize_any(List(PhantomData))
 }
 
 /// A resource by its type. What it holds is parsed once its type is known, so that nothing is buffered.
@@ -21,7 +54,8 @@ pub(super) enum Resource<'a> {
 }
 
 impl<'a> Resource<'a> {
-    /// Reads a resource. `None` where it is no resource, or not as FHIR has it, or a Bundle, whose entries would be lost.
+    /// Reads a resource. `None` where it is no resource, or not as FHIR has it, or a Bundle, whose entries would be lost, or
+    /// longer than any row or list is.
     pub(super) fn read(resource: &'a RawValue) -> Option<Self> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -31,6 +65,9 @@ impl<'a> Resource<'a> {
             modifier_extension: Vec<IgnoredAny>,
         }
         let text = resource.get();
+        if text.len() > LONGEST_ROW {
+            return None;
+        }
         let place = |kind| Some(Resource::Place(kind, serde_json::from_str(text).ok()?));
         let kind = serde_json::from_str::<Kind>(text).ok()?;
         match &*kind.resource_type {
@@ -52,6 +89,21 @@ impl<'a> Resource<'a> {
             Resource::Place(_, place) => !place.modifier_extension.is_empty(),
             Resource::Medication(medication) => !medication.modifier_extension.is_empty(),
             Resource::Other(has_modifier) => *has_modifier,
+        }
+    }
+
+    /// How many names, identifiers, phones and codes it has, where another resource may refer to it.
+    pub(super) fn items(&self) -> usize {
+        let codes = |concept: &Option<Concept>| concept.as_ref().map_or(0, |it| it.coding.len());
+        let of_identifiers = |all: &[Identifier]| all.iter().map(|it| 1 + codes(&it.kind)).sum::<usize>();
+        match self {
+            Resource::Patient(patient) => {
+                let names = patient.name.iter().map(|name| 1 + name.given.len()).sum::<usize>();
+                of_identifiers(&patient.identifier) + names + patient.telecom.len()
+            }
+            Resource::Place(_, place) => of_identifiers(&place.identifier),
+            Resource::Medication(medication) => codes(&medication.code),
+            Resource::Immunization(_) | Resource::Other(_) => 0,
         }
     }
 

@@ -680,6 +680,19 @@ fn an_unreadable_entry_does_not_stop_the_others() {
 }
 
 #[test]
+fn refuses_a_resource_or_list_that_is_too_long_alone() {
+    let coding = json!({"coding": vec![json!({"code": "511"}); 65]});
+    let lines = rows(&[
+        with(immunization(), json!({"lotNumber": "x".repeat(64 * 1024)})),
+        with(immunization(), json!({"vaccineCode": coding})),
+        immunization(),
+        patient(),
+        location(),
+    ]);
+    assert_eq!(reasons(&lines), [Some(Reason::RowMalformed), Some(Reason::RowMalformed), None]);
+}
+
+#[test]
 fn names_what_is_wrong_with_a_file() {
     let many = json!({"resourceType": "Bundle", "entry": vec![json!({}); 100_000]}).to_string();
     let lines = "{\"resourceType\":\"Patient\"}\n".repeat(10_002);
@@ -699,6 +712,6 @@ fn names_what_is_wrong_with_a_file() {
     }
     for open in ["[", "{\"a\":"] {
         let deep = format!("{{\"resourceType\": \"Bundle\", \"entry\": {}", open.repeat(100_000));
-        assert!(told_by_all_pieces(deep.as_bytes()).1.is_some());
+        assert_eq!(told_by_all_pieces(deep.as_bytes()).1.unwrap().code, "nested_too_deeply");
     }
 }
