@@ -159,7 +159,9 @@ impl Front {
             return api::unavailable(Locale::default());
         };
         let _counted = Counted::new(&self.calls);
-        running.api.answer(request).await
+        let mut response = running.api.answer(request).await;
+        site::secure(&mut response);
+        response
     }
 
     /// What was counted, in this form.

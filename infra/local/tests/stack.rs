@@ -109,6 +109,7 @@ async fn requests_are_told_apart() {
     let (status, head, body) = get(url, "/api/nothing").await;
     assert_eq!(status, 404);
     assert!(head.contains("application/problem+json") && body.contains("\"not_found\""));
+    assert!(head.contains("content-security-policy: default-src 'self'"), "as behind CloudFront");
     let (_, head, body) = get(url, "/settings.json").await;
     assert!(head.contains("content-security-policy: default-src 'self'"));
     assert_eq!(serde_json::from_str::<serde_json::Value>(&body).unwrap()["helpdesk_phone"], "119 ext. 9");
