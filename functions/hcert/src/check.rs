@@ -37,9 +37,9 @@ pub struct Steps {
     pub cbor: Option<bool>,
     /// The claim holds a payload of a known kind, as its schema has it.
     pub schema: Option<bool>,
-    /// The signature is of a trusted signer.
+    /// The signature is of a trusted signer whose certificate was valid at `iat`.
     pub signature: Option<bool>,
-    /// The time is not before `iat` and before `exp`.
+    /// The time is not before `iat`, before `exp`, and not after the signer's certificate.
     pub not_expired: Option<bool>,
     /// The signer may sign certificates of this kind.
     pub key_usage: Option<bool>,
@@ -49,7 +49,7 @@ pub struct Steps {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignatureFault {
-    /// No trusted signer has this key id.
+    /// No trusted signer has this key id, or none whose certificate was valid at `iat`.
     SignerUnknown,
     /// A trusted signer has this key id but did not sign this.
     Wrong,
@@ -63,7 +63,7 @@ pub enum Timing {
     Before,
     /// Within.
     Within,
-    /// At or after `exp`.
+    /// At or after `exp`, or after the signer's certificate.
     After,
 }
 
@@ -165,8 +165,12 @@ fn steps(checked: &mut Checked, text: &str, signers: &[TrustedSigner], at: Times
     let kind = content.kind;
     checked.content = Some(content);
 
-    // Several signers may share a key id: each is tried.
-    let with_kid = |signer: &&TrustedSigner| message.kid.as_ref() == Some(&signer.kid);
+    // `iat` and `exp` must lie within the validity of the signer's certificate (Electronic Health Certificates, volume 1,
+    // 3.3): who took an ended signer's key must not sign, and nobody before their time. Several signers may share a key id:
+    // each is tried.
+    let issued_at = checked.issued_at.unwrap_or(at);
+    let with_kid =
+        |signer: &&TrustedSigner| message.kid.as_ref() == Some(&signer.kid) && signer.is_valid_at(issued_at);
     let known = signers.iter().any(|signer| with_kid(&signer));
     let signer = signers.iter().position(|signer| {
         with_kid(&signer) && signer.verifies(message.algorithm, &message.signed, &message.signature)
@@ -180,7 +184,9 @@ fn steps(checked: &mut Checked, text: &str, signers: &[TrustedSigner], at: Times
 
     let timing = if checked.issued_at.is_some_and(|issued| at < issued) {
         Timing::Before
-    } else if checked.expires_at.is_some_and(|expires| at >= expires) {
+    } else if checked.expires_at.is_some_and(|expires| at >= expires)
+        || signers.get(signer)?.not_after.is_some_and(|end| at > end)
+    {
         Timing::After
     } else {
         Timing::Within

@@ -41,7 +41,7 @@ impl Usages {
 }
 
 /// A public key that signatures are checked with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicKey {
     /// For ES256.
     P256(p256::ecdsa::VerifyingKey),
@@ -160,6 +160,11 @@ impl TrustedSigner {
             not_before: None,
             not_after: None,
         })
+    }
+
+    /// Whether its certificate counts at this time. A key without a certificate always does.
+    pub(crate) fn is_valid_at(&self, time: Timestamp) -> bool {
+        self.not_before.is_none_or(|begin| begin <= time) && self.not_after.is_none_or(|end| time <= end)
     }
 
     /// Whether this signer made the signature of a COSE_Sign1 by this algorithm.

@@ -92,9 +92,15 @@ struct StackInfo {
     secrets: PathBuf,
     root: PathBuf,
     region: String,
+    access_keys: PathBuf,
+    backlog: u64,
+}
+
+/// The keys of an embedded stack, from a file that only its owner can read.
+#[derive(Deserialize)]
+struct AccessKeys {
     access_key: String,
     secret_key: String,
-    backlog: u64,
 }
 
 impl Target {
@@ -114,7 +120,7 @@ impl Target {
             let info = stack_info(endpoint).await.with_context(|| {
                 format!("no Bukti answers at {endpoint}: compare with the address that it printed, or start it with `cargo xtask up`")
             })?;
-            return Ok(Some(Self::embedded(info).await));
+            return Ok(Some(Self::embedded(info).await?));
         }
         if place.names_table() {
             return Ok(None);
@@ -122,7 +128,7 @@ impl Target {
         let here = std::env::current_dir().unwrap_or_default();
         for endpoint in announced(&here).into_iter().chain([DEFAULT.to_owned()]) {
             if let Ok(info) = stack_info(&endpoint).await {
-                return Ok(Some(Self::embedded(info).await));
+                return Ok(Some(Self::embedded(info).await?));
             }
         }
         Ok(None)
@@ -161,8 +167,10 @@ impl Target {
         })
     }
 
-    async fn embedded(info: StackInfo) -> Self {
-        let credentials = (&*info.access_key, &*info.secret_key);
+    async fn embedded(info: StackInfo) -> Result<Self> {
+        let keys = SecretsSource::File(info.access_keys);
+        let keys: AccessKeys = read_secret(&keys, "the stack's keys").await?;
+        let credentials = (&*keys.access_key, &*keys.secret_key);
         let (dynamodb, s3) =
             Endpoint { url: &info.endpoint, region: &info.region, credentials }.clients().await;
         let settings = Settings {
@@ -170,9 +178,9 @@ impl Target {
             bucket: info.bucket,
             public_bucket: info.public_bucket,
             region: info.region,
-            ..Settings::local(&info.endpoint, &info.access_key, &info.secret_key, info.secrets)
+            ..Settings::local(&info.endpoint, &keys.access_key, &keys.secret_key, info.secrets)
         };
-        Self {
+        Ok(Self {
             name: format!("the Bukti at {}", info.endpoint),
             jobs: Jobs::of_table(dynamodb.clone(), &settings.table),
             dynamodb,
@@ -180,7 +188,7 @@ impl Target {
             settings,
             root: SecretsSource::File(info.root),
             embedded: Some(info.endpoint),
-        }
+        })
     }
 
     /// What the embedded stack says at one of its own addresses.
@@ -310,8 +318,9 @@ impl Target {
     pub(crate) async fn reconnect(&mut self) {
         if let Some(endpoint) = &self.embedded
             && let Ok(info) = stack_info(endpoint).await
+            && let Ok(again) = Self::embedded(info).await
         {
-            *self = Self::embedded(info).await;
+            *self = again;
         }
     }
 

@@ -1,8 +1,8 @@
 //! The data folder: made on first start, held by one stack at a time.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use bukti_aws::Secrets;
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::signature::AccessKeys;
 use crate::{StartError, files};
 
 /// The signer as a Bukti of before kept it among the secrets.
@@ -51,6 +52,7 @@ impl Folder {
             owner_only(&path.join(part)).map_err(unwritable)?;
         }
         let folder = Self { path: path.to_owned(), _lock: lock };
+        folder.close_to_others().map_err(unwritable)?;
         if !folder.secrets().try_exists().map_err(unwritable)? {
             write(&folder.secrets(), &Secrets::generate().map_err(other)?)?;
         }
@@ -62,6 +64,36 @@ impl Folder {
             write(&folder.root(), &root.map_err(other)?)?;
         }
         Ok(folder)
+    }
+
+    /// Makes everything readable by its owner only: the folder may have been there before, or hold files of a Bukti that left
+    /// their modes to the umask.
+    ///
+    /// The table comes last. Once it is closed, so is the rest, and a start need not look at a million documents.
+    fn close_to_others(&self) -> io::Result<()> {
+        let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode));
+        set(&self.path, 0o700)?;
+        if fs::metadata(self.table()).is_ok_and(|table| table.permissions().mode() & 0o777 == 0o600) {
+            return Ok(());
+        }
+        let mut folders = vec![self.path.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                // Not through links, which lead out of the folder.
+                match entry.file_type()? {
+                    kind if kind.is_dir() => {
+                        set(&entry.path(), 0o700)?;
+                        folders.push(entry.path());
+                    }
+                    kind if kind.is_file() && entry.path() != self.table() => set(&entry.path(), 0o600)?,
+                    _ => {}
+                }
+            }
+        }
+        // SQLite gives the files beside it the same mode.
+        files::append_only(&self.table())?;
+        set(&self.table(), 0o600)
     }
 
     /// The signer of a Bukti of before, which kept it among the secrets.
@@ -85,6 +117,16 @@ impl Folder {
 
     pub(crate) fn root(&self) -> PathBuf {
         self.path.join("root.json")
+    }
+
+    /// The file of the keys with which programs of this machine sign calls.
+    pub(crate) fn access_keys(&self) -> PathBuf {
+        self.path.join("access-keys.json")
+    }
+
+    /// Hands the keys to whoever may read the folder.
+    pub(crate) fn keep_access_keys(&self, keys: &AccessKeys) -> Result<(), StartError> {
+        write(&self.access_keys(), keys)
     }
 
     pub(crate) fn table(&self) -> PathBuf {
@@ -117,10 +159,11 @@ impl Folder {
         files::replace(&self.endpoint(), url.as_bytes())
     }
 
-    /// Takes [`Folder::announce`] back.
+    /// Takes [`Folder::announce`] back, and the keys, which end with the stack.
     pub(crate) fn withdraw(&self) {
         // A file that is gone already is as good.
         let _ = fs::remove_file(self.endpoint());
+        let _ = fs::remove_file(self.access_keys());
     }
 }
 
@@ -160,6 +203,33 @@ mod tests {
         drop(folder);
         let again = Folder::take(&path, "Bukti").unwrap();
         assert_eq!(made(&again), before, "secrets and root are made once");
+    }
+
+    #[test]
+    fn existing_folder_and_files_are_closed_to_others() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let outside = parent.path().join("outside");
+        let files = ["table.sqlite", "table.sqlite-wal", "outbox.jsonl", "bucket/bukti-documents/a.pdf"];
+        fs::create_dir_all(path.join("bucket/bukti-documents")).unwrap();
+        for file in files.iter().map(|file| path.join(file)).chain([outside.clone()]) {
+            fs::write(&file, "").unwrap();
+            fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        }
+        std::os::unix::fs::symlink(&outside, path.join("link")).unwrap();
+        for folder in ["", "bucket", "bucket/bukti-documents"] {
+            fs::set_permissions(path.join(folder), Permissions::from_mode(0o755)).unwrap();
+        }
+        let folder = Folder::take(&path, "Bukti").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for file in files {
+            assert_eq!(mode(&path.join(file)), 0o600, "{file}");
+        }
+        for folder in ["", "bucket", "bucket/bukti-documents"] {
+            assert_eq!(mode(&path.join(folder)), 0o700, "{folder}");
+        }
+        assert_eq!(mode(&outside), 0o644);
+        drop(folder);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use bukti_aws::Metrics;
 use bukti_locales::Locale;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
+use jiff::Timestamp;
 
 use crate::StackInfo;
 use crate::api::{self, Api};
@@ -19,6 +20,7 @@ use crate::feeds::Feeds;
 use crate::flow::{self, Waiting};
 use crate::outbox::{self, Outbox};
 use crate::s3::S3;
+use crate::signature::AccessKeys;
 use crate::site::{self, Site};
 use crate::sns;
 use crate::stack::{Backlog, Redrive};
@@ -29,6 +31,7 @@ const LONGEST_CALL: usize = 16 * 1024 * 1024;
 /// Everything behind the listener.
 pub(crate) struct Front {
     pub(crate) info: StackInfo,
+    pub(crate) keys: AccessKeys,
     pub(crate) dynamodb: DynamoDb,
     pub(crate) s3: S3,
     /// The folder of the public bucket.
@@ -68,6 +71,9 @@ pub(crate) async fn answer(State(front): State<Arc<Front>>, request: Request) ->
     if !is_for_loopback(request.headers(), request.uri()) {
         // A page elsewhere whose name was made to lead to 127.0.0.1 would otherwise read all of this.
         return text(StatusCode::MISDIRECTED_REQUEST, "Bukti answers on 127.0.0.1 and localhost only.\n");
+    }
+    if is_of_another_site(request.uri().path(), request.headers()) {
+        return text(StatusCode::FORBIDDEN, "Not for pages of other sites.\n");
     }
     if let Some(call) = call(request.method(), request.uri(), request.headers(), &front.info.bucket) {
         return front.answer_call(call, request).await;
@@ -127,16 +133,20 @@ impl Front {
             // Checks the signature itself. While no function is there, feeds wait for the look-round at the start.
             return self.s3.answer(request, self.running.get().map(|running| &running.feeds)).await;
         }
-        if !is_signed_with(request.headers(), &self.info.access_key) {
-            let message = "The access key is not the one of this stack";
-            return sns::refusal(StatusCode::FORBIDDEN, "InvalidClientTokenId", message);
-        }
-        let Ok(body) = Limited::new(request.into_body(), LONGEST_CALL).collect().await else {
+        let (head, body) = request.into_parts();
+        let Ok(body) = Limited::new(body, LONGEST_CALL).collect().await else {
             return text(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.\n");
         };
+        let body = body.to_bytes();
+        let service = if call == Call::Sns { "sns" } else { "dynamodb" };
+        let is_post = head.method == Method::POST && head.uri == *"/";
+        if !is_post || !self.keys.have_signed(&head.headers, &body, service, Timestamp::now()) {
+            let message = "The call is not signed with the keys of this stack, or not for this service";
+            return sns::refusal(StatusCode::FORBIDDEN, "SignatureDoesNotMatch", message);
+        }
         match call {
-            Call::DynamoDb(target) => self.dynamodb.answer(&target, body.to_bytes()).await,
-            Call::Sns => sns::answer(&self.outbox, &body.to_bytes()),
+            Call::DynamoDb(target) => self.dynamodb.answer(&target, body).await,
+            Call::Sns => sns::answer(&self.outbox, &body),
             Call::S3 | Call::Unknown => {
                 let message = "The embedded stack has DynamoDB, S3 and SNS only";
                 sns::refusal(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message)
@@ -149,7 +159,9 @@ impl Front {
             return api::unavailable(Locale::default());
         };
         let _counted = Counted::new(&self.calls);
-        running.api.answer(request).await
+        let mut response = running.api.answer(request).await;
+        site::secure(&mut response);
+        response
     }
 
     /// What was counted, in this form.
@@ -177,7 +189,7 @@ impl Front {
 
     /// Only for who knows the secret key, so that no page in a browser can have it done.
     async fn redrive(&self, request: Request) -> Response {
-        let wanted = format!("Bearer {}", self.info.secret_key);
+        let wanted = format!("Bearer {}", self.keys.secret_key);
         let known = request
             .headers()
             .get(header::AUTHORIZATION)
@@ -237,6 +249,24 @@ fn is_for_loopback(headers: &HeaderMap, uri: &Uri) -> bool {
         && uri.authority().is_none_or(|authority| is_loopback(authority.as_str()))
 }
 
+/// Whether a page of another site sent a request for something that only this one's pages and programs may have.
+///
+/// Another port of this machine is another site, too. Not judged here: the public lists, which are for everybody, and the
+/// functions' routes, which judge it themselves and answer with a code. Pages of the site may be linked from anywhere.
+fn is_of_another_site(path: &str, headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if path.starts_with("/trust/") || path == "/api" || path.starts_with("/api/") {
+        return false;
+    }
+    let is_own = |origin: &HeaderValue| {
+        let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        origin.is_some_and(|(_, host)| host == text("host"))
+    };
+    // Browsers say so of every request, also of those without an origin: links, frames, images.
+    let fetched_elsewhere = || matches!(text("sec-fetch-site"), "cross-site" | "same-site");
+    !headers.get_all(header::ORIGIN).iter().all(is_own) || (path.starts_with("/_") && fetched_elsewhere())
+}
+
 /// The service that a request is for; `None` for people and browsers.
 fn call(method: &Method, uri: &Uri, headers: &HeaderMap, bucket: &str) -> Option<Call> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -265,13 +295,6 @@ fn call(method: &Method, uri: &Uri, headers: &HeaderMap, bucket: &str) -> Option
 fn credential(authorization: &str) -> Option<&str> {
     let (_, rest) = authorization.strip_prefix("AWS4-HMAC-SHA256")?.split_once("Credential=")?;
     rest.split([',', ' ']).next()
-}
-
-fn is_signed_with(headers: &HeaderMap, access_key: &str) -> bool {
-    headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| credential(value.to_str().ok()?)?.split('/').next())
-        .is_some_and(|key| key == access_key)
 }
 
 /// An answer of the stack itself, for this origin only.

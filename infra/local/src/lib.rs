@@ -4,10 +4,10 @@
 //!
 //! | service | here |
 //! |---|---|
-//! | DynamoDB and its streams | `dynoxide-rs` over `DIR/table.sqlite` (module `dynamodb`) |
+//! | DynamoDB and its streams | `dynoxide-rs` over `DIR/table.sqlite`, signatures checked (modules `dynamodb`, `signature`) |
 //! | S3 | `s3s` and `s3s-fs` over `DIR/bucket`, signatures checked (module `s3`) |
 //! | S3's lifecycle rules | copies of more than a day ago are removed, at the start and hourly (module `s3`) |
-//! | SNS | `Publish` of SMS into `DIR/outbox.jsonl`, shown as a phone at `/_sms` (modules `sns`, `outbox`) |
+//! | SNS | `Publish` of SMS into `DIR/outbox.jsonl`, signatures checked, shown as a phone at `/_sms` (modules `sns`, `outbox`) |
 //! | API Gateway | routes of [`bukti_wire::ROUTES`], payload format 2.0 (module `api`) |
 //! | stream to Lambda | [`streams`]: order per partition key, retries, dead letters; filters (module `filter`) |
 //! | S3 to Lambda | [`feeds`]: one event of an object at a time, retries, dead letters |
@@ -39,6 +39,7 @@ mod outbox;
 mod provision;
 pub mod publishing;
 mod s3;
+mod signature;
 mod site;
 mod sns;
 mod stack;

@@ -36,6 +36,8 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // What S3 and SQLite write is readable by its owner only.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     bukti_aws::start_logs();
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use bukti_aws::PublicFiles;
 use percent_encoding::percent_decode_str;
 
-/// The headers of every answer of the site.
+/// The headers of every answer of the site, the functions and the public lists: those that CloudFront adds by the template.
 const HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
@@ -358,6 +358,40 @@ mod tests {
             let response = public_file(folder.path(), &Method::GET, path).await;
             assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
         }
+    }
+
+    #[test]
+    fn headers_are_those_of_the_template() {
+        let template = include_str!("../../template.yaml");
+        let (_, policy) = template.split_once("SecurityHeadersConfig: &SecurityHeadersConfig\n").unwrap();
+        let (policy, _) = policy.split_once("\n\n").unwrap();
+        let (_, content) = policy.split_once("ContentSecurityPolicy: !Sub >-\n").unwrap();
+        let lines = content.lines().take_while(|line| line.starts_with("              "));
+        let content = lines.map(str::trim).collect::<Vec<_>>().join(" ");
+        // Here the bucket has the site's own address.
+        let (before, bucket) = content.split_once(" https://${AWS::StackName}-documents-").unwrap();
+        let content = format!("{before};{}", bucket.split_once(';').unwrap().1);
+        let mut wanted = vec![("content-security-policy", &*content)];
+        let policies = [
+            ("ContentTypeOptions: { Override: true }", ("x-content-type-options", "nosniff")),
+            (
+                "ReferrerPolicy: { Override: true, ReferrerPolicy: no-referrer }",
+                ("referrer-policy", "no-referrer"),
+            ),
+        ];
+        wanted
+            .extend(policies.into_iter().filter(|(line, _)| policy.contains(line)).map(|(_, header)| header));
+        wanted.extend(policy.lines().filter_map(|line| {
+            let item = line.trim().strip_prefix("- { Header: ")?.strip_suffix(" }")?;
+            item.split_once(", Override: true, Value: ")
+        }));
+        assert_eq!(wanted, HEADERS);
+        assert!(policy.contains("StrictTransportSecurity: { Override: true,"), "only TLS has it");
+        // All three behaviours of the distribution take it from there.
+        assert_eq!(template.matches("Config: *SecurityHeadersConfig").count(), 1);
+        assert_eq!(template.matches("Config: *CustomHeadersConfig").count(), 1);
+        assert_eq!(template.matches("ResponseHeadersPolicyId: !Ref SecurityHeaders").count(), 2);
+        assert_eq!(template.matches("ResponseHeadersPolicyId: !Ref PublicHeaders").count(), 1);
     }
 
     #[tokio::test]

@@ -28,6 +28,7 @@ use crate::inside::Inside;
 use crate::outbox::Outbox;
 use crate::provision::Provision;
 use crate::s3::S3;
+use crate::signature::AccessKeys;
 use crate::site::Site;
 use crate::streams::{Checkpoint, Consumer, StreamSource};
 use crate::{Handlers, Retry, Sms, publishing};
@@ -131,7 +132,7 @@ impl From<anyhow::Error> for StartError {
     }
 }
 
-/// Where a stack's services are, and with which keys: what `/_stack.json` tells programs on this machine.
+/// Where a stack's services are, and with which keys. `/_stack.json` tells it to programs on this machine, without the keys.
 #[derive(Clone, Serialize)]
 pub struct StackInfo {
     /// The address of everything.
@@ -148,9 +149,13 @@ pub struct StackInfo {
     pub root: PathBuf,
     /// The region to sign for.
     pub region: String,
+    /// The file of the keys, with the fields `access_key` and `secret_key`. Only its owner can read it.
+    pub access_keys: PathBuf,
     /// The access key, new with each start.
+    #[serde(skip)]
     pub access_key: String,
     /// The secret key, new with each start.
+    #[serde(skip)]
     pub secret_key: String,
 }
 
@@ -219,6 +224,8 @@ impl Stack {
 
         let unwritable =
             |error: io::Error| StartError::Unwritable { folder: data.clone(), reason: error.to_string() };
+        let keys = AccessKeys { access_key: access_key.clone(), secret_key: secret_key.clone() };
+        folder.keep_access_keys(&keys)?;
         let dead_letters = DeadLetters::open(&folder.dead_letters()).map_err(unwritable)?;
         let outbox = Outbox::open(&folder.outbox()).map_err(unwritable)?;
         let dynamodb = DynamoDb::open(&folder.table())?;
@@ -231,6 +238,7 @@ impl Stack {
             secrets: folder.secrets(),
             root: folder.root(),
             region: settings.region.clone(),
+            access_keys: folder.access_keys(),
             access_key,
             secret_key,
         };
@@ -238,6 +246,7 @@ impl Stack {
         let (close, closed) = watch::channel(false);
         let front = Arc::new(Front {
             info: info.clone(),
+            keys,
             dynamodb: dynamodb.clone(),
             s3,
             public: folder.bucket().join(&info.public_bucket),

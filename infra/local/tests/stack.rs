@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::io::BufRead;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -107,6 +109,7 @@ async fn requests_are_told_apart() {
     let (status, head, body) = get(url, "/api/nothing").await;
     assert_eq!(status, 404);
     assert!(head.contains("application/problem+json") && body.contains("\"not_found\""));
+    assert!(head.contains("content-security-policy: default-src 'self'"), "as behind CloudFront");
     let (_, head, body) = get(url, "/settings.json").await;
     assert!(head.contains("content-security-policy: default-src 'self'"));
     assert_eq!(serde_json::from_str::<serde_json::Value>(&body).unwrap()["helpdesk_phone"], "119 ext. 9");
@@ -117,12 +120,128 @@ async fn requests_are_told_apart() {
         let request = format!("GET /_stack.json HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         let (status, _, body) = send(url, &request).await;
         assert_eq!(status, 421, "{host}");
-        assert!(!body.contains("secret_key"));
+        assert!(!body.contains("endpoint"));
     }
-    let strange = "POST / HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: 2\r\n\
-        x-amz-target: DynamoDB_20120810.ListTables\r\n\r\n{}";
-    assert_eq!(send(url, strange).await.0, 403, "a call without the access key");
     stack.stop().await;
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_read_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = Noted::default().start(data.path()).await;
+    assert!(stack.wait_idle(Duration::from_secs(20)).await);
+    let url = stack.url();
+    let host = url.strip_prefix("http://").unwrap();
+    let paths = ["/_stack.json", "/_sms", "/_sms.json", "/_flow", "/_metrics", "/_dead_letters.json"];
+    let ask = async |path: &str, header: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n{header}connection: close\r\n\r\n");
+        send(url, &request).await.0
+    };
+    let own = format!("origin: {url}\r\n");
+    let good = ["", &own, "sec-fetch-site: none\r\n", "sec-fetch-site: same-origin\r\n"];
+    let foreign = [
+        "origin: https://evil.example\r\n",
+        "origin: null\r\n",
+        "origin: http://127.0.0.1:1\r\n",
+        "sec-fetch-site: cross-site\r\n",
+        "sec-fetch-site: same-site\r\n",
+    ];
+    for path in paths {
+        for header in good {
+            assert_eq!(ask(path, header).await, 200, "{path} {header}");
+        }
+        for header in foreign {
+            assert_eq!(ask(path, header).await, 403, "{path} {header}");
+        }
+    }
+    for path in ["/", "/settings.json", "/bukti-documents/a"] {
+        assert_eq!(ask(path, foreign[0]).await, 403, "{path}");
+    }
+    // A link to the site, and the public lists, are for everybody.
+    assert_eq!(ask("/", "sec-fetch-site: cross-site\r\n").await, 200);
+    assert_eq!(ask("/trust/nothing", foreign[0]).await, 404);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn calls_need_the_keys_from_the_owners_file() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = Noted::default().start(data.path()).await;
+    assert!(stack.wait_idle(Duration::from_secs(20)).await);
+    let info = stack.info().clone();
+    let told = get(stack.url(), "/_stack.json").await.2;
+    assert!(!told.contains(&info.access_key) && !told.contains(&info.secret_key));
+    let file = data.path().join("access-keys.json");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let keys: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(
+        (&keys["access_key"], &keys["secret_key"]),
+        (&info.access_key.clone().into(), &info.secret_key.clone().into())
+    );
+
+    // The access key alone stands in every address of a document.
+    let stranger = StackInfo { secret_key: "another".to_owned(), ..info.clone() };
+    let refused = client!(aws_sdk_dynamodb, &stranger).list_tables().send().await.unwrap_err();
+    assert_eq!(refused.raw_response().unwrap().status().as_u16(), 403);
+    let sns = client!(aws_sdk_sns, &stranger);
+    let refused = sns.publish().phone_number("+6281234567890").message("x").send().await.unwrap_err();
+    assert_eq!(refused.into_service_error().code(), Some("SignatureDoesNotMatch"));
+    let host = stack.url().strip_prefix("http://").unwrap();
+    for (headers, body) in [
+        ("x-amz-target: DynamoDB_20120810.ListTables\r\n".to_owned(), "{}"),
+        (
+            format!(
+                "authorization: AWS4-HMAC-SHA256 Credential={}/20261123/r/sns/aws4_request, SignedHeaders=host, Signature=00\r\n",
+                info.access_key
+            ),
+            "Action=Publish&PhoneNumber=%2B6281234567890&Message=x",
+        ),
+    ] {
+        let length = body.len();
+        let request = format!(
+            "POST / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+        );
+        assert_eq!(send(stack.url(), &request).await.0, 403, "{headers}");
+    }
+    assert_eq!(get(stack.url(), "/_sms.json").await.2, "[]");
+    stack.stop().await;
+    assert!(!file.exists(), "the keys end with the stack");
+}
+
+#[test]
+fn the_program_writes_files_for_its_owner_only() {
+    let parent = tempfile::tempdir().unwrap();
+    let data = parent.path().join("data");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bukti-local"));
+    command.args(["--port", "0", "--data"]).arg(&data).stdout(std::process::Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    // The first signer makes the public lists, which S3 writes.
+    let list = data.join("bucket/bukti-public/trust/signers.json");
+    let deadline = SystemTime::now() + Duration::from_secs(60);
+    while !list.exists() && SystemTime::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let written = list.exists();
+    let (mut folders, mut open) = (vec![data], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            // One that was replaced in the meantime is gone.
+            let Ok(found) = std::fs::metadata(&path) else { continue };
+            if found.permissions().mode() & 0o077 != 0 {
+                open.push(path.clone());
+            }
+            if found.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(written, "no list was published");
+    assert_eq!(open, Vec::<std::path::PathBuf>::new());
 }
 
 #[tokio::test]

@@ -319,6 +319,22 @@ fn glibc_needed(program: &[u8]) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
 
+    /// They run with the credentials of production. pip demands a hash of every package as soon as one has one.
+    #[test]
+    fn deploy_tools_are_pinned_by_hash() {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
+        let read = |name: &str| fs::read_to_string(tests.join(name)).unwrap();
+        let pinned = read("requirements-sam.txt").replace("\\\n", "");
+        let pinned: Vec<&str> = pinned.lines().filter(|line| !line.starts_with('#')).collect();
+        for line in &pinned {
+            let package = line.split_once(" --hash=sha256:").map(|(package, _)| package);
+            assert!(package.is_some_and(|it| it.contains("==") && !it.contains("://")), "{line}");
+        }
+        for wanted in read("requirements-sam.in").lines() {
+            assert!(pinned.iter().any(|line| line.starts_with(&format!("{wanted}=="))), "{wanted}");
+        }
+    }
+
     #[test]
     fn code_template_and_settings_make_a_version() {
         let folder = tempfile::tempdir().unwrap();

@@ -132,7 +132,12 @@ pub fn venv(project: &Project, name: &str, requirements: &Path) -> Result<PathBu
     let mut make = project.command(&python);
     run::quietly(make.args(["-m", "venv", "--clear"]).arg(&folder), &log, LIMIT, "")?;
     let mut pip = project.command(bin.join("python"));
-    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--requirement"]).arg(requirements);
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check"]);
+    if wanted.contains("--hash=") {
+        // All that is needed is named, so nothing has to be resolved; pip before 24 cannot where packages have extras.
+        pip.args(["--require-hashes", "--no-deps"]);
+    }
+    pip.arg("--requirement").arg(requirements);
     run::quietly(&mut pip, &log, LIMIT, "Is PyPI reachable?")?;
     fs::write(&stamp, wanted)?;
     Ok(bin)

@@ -60,8 +60,7 @@ impl<'a> Search<'a> {
     /// Looks everywhere, once the stack has come to rest.
     pub fn everywhere(searcher: &'a Searcher, walk: &Walk) -> Self {
         let mut search = Self { searcher, places: Vec::new() };
-        let stack = walk.stack.json("/_stack.json");
-        runtime().block_on(search.services(&stack));
+        runtime().block_on(search.services(&with_keys(walk)));
         search.files(&walk.stack.data);
         search.look("logs", "log", &std::fs::read(&walk.stack.log).unwrap(), IN_TEXT, &May::default());
         for (command, said) in &walk.said {
@@ -212,6 +211,17 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+/// What the stack says of itself, and its keys.
+fn with_keys(walk: &Walk) -> Value {
+    let mut stack = walk.stack.json("/_stack.json");
+    let keys: Value =
+        serde_json::from_slice(&std::fs::read(walk.stack.data.join("access-keys.json")).unwrap()).unwrap();
+    for name in ["access_key", "secret_key"] {
+        stack[name] = keys[name].clone();
+    }
+    stack
+}
+
 fn endpoint(stack: &Value) -> Endpoint<'_> {
     let text = |field: &str| stack[field].as_str().unwrap();
     let credentials = (text("access_key"), text("secret_key"));
@@ -220,7 +230,7 @@ fn endpoint(stack: &Value) -> Endpoint<'_> {
 
 /// Puts something into each place that may not be there, in many forms.
 pub fn plant(walk: &mut Walk) {
-    let stack = walk.stack.json("/_stack.json");
+    let stack = with_keys(walk);
     runtime().block_on(async {
         let (dynamodb, s3) = endpoint(&stack).clients().await;
         let text = |text: &str| AttributeValue::S(text.to_owned());

@@ -216,6 +216,29 @@ fn of_several_signers_with_one_key_id_each_is_tried() {
 }
 
 #[test]
+fn signer_counts_only_within_its_certificates_validity() {
+    let (signer, trusted) = signer();
+    let text = sealed(&signer, "Ayu", "Moderna");
+    let issued = now();
+    let checked = |not_before, not_after, at| {
+        let signer =
+            TrustedSigner { not_before: Some(not_before), not_after: Some(not_after), ..trusted.clone() };
+        check(&text, &[signer], at)
+    };
+    assert_eq!(checked(issued, issued, issued).steps, ALL_HOLD);
+    let early = checked(issued - 2.hours(), issued - 1.second(), issued);
+    let late = checked(issued + 1.second(), issued + 2.hours(), issued + 1.hour());
+    for outside in [early, late] {
+        assert_eq!(outside.steps.signature, Some(false));
+        assert_eq!(outside.signature_fault, Some(SignatureFault::SignerUnknown));
+    }
+    // The certificate says a later end than its signer's.
+    let ended = checked(issued, issued + 1.hour(), issued + 1.hour() + 1.second());
+    assert_eq!((ended.timing, ended.steps.not_expired), (Some(Timing::After), Some(false)));
+    assert_eq!(checked(issued, issued + 1.hour(), issued + 1.hour()).steps, ALL_HOLD);
+}
+
+#[test]
 fn the_time_is_looked_at_once_the_signature_holds() {
     let (signer, trusted) = signer();
     let text = sealed(&signer, "Ayu", "Moderna");

@@ -77,7 +77,8 @@ pub fn bench(url: &str, data: &Path, feed: &Path, functions: &[Function]) -> Res
     let runtime = tokio::runtime::Runtime::new()?;
     let caller = Caller::new(url, data);
     let stack = caller.call("GET", "/_stack.json", None, b"").json();
-    let variables = variables(url, &stack);
+    let keys = std::fs::read(data.join("access-keys.json")).context("the stack's keys cannot be read")?;
+    let variables = variables(url, &stack, &serde_json::from_slice(&keys)?);
     let people = crate::load::people(feed)?;
     let people: Vec<&FeedRow> =
         people.iter().filter(|person| has_certificates(&caller, person)).take(STARTS).collect();
@@ -117,14 +118,15 @@ fn essence(answer: &Value) -> Value {
 }
 
 /// What the functions find in their environment, on AWS by the template.
-fn variables(url: &str, stack: &Value) -> HashMap<&'static str, String> {
+fn variables(url: &str, stack: &Value, keys: &Value) -> HashMap<&'static str, String> {
     let text = |name: &str| stack[name].as_str().unwrap_or_default().to_owned();
+    let key = |name: &str| keys[name].as_str().unwrap_or_default().to_owned();
     HashMap::from([
         ("AWS_ENDPOINT_URL", url.to_owned()),
         ("AWS_REGION", text("region")),
         ("AWS_DEFAULT_REGION", text("region")),
-        ("AWS_ACCESS_KEY_ID", text("access_key")),
-        ("AWS_SECRET_ACCESS_KEY", text("secret_key")),
+        ("AWS_ACCESS_KEY_ID", key("access_key")),
+        ("AWS_SECRET_ACCESS_KEY", key("secret_key")),
         ("BUKTI_TABLE", text("table")),
         ("BUKTI_BUCKET", text("bucket")),
         ("BUKTI_PUBLIC_BUCKET", text("public_bucket")),
