@@ -266,7 +266,7 @@ fn officer_decides_no_case_of_own_phone() {
     let app = TestApp::start();
     let own = "0811-0000-0001";
     let of_officer = FeedRow { no_hp: own.into(), ..dose("E1") };
-    app.import(&[of_officer.clone()]);
+    app.import(std::slice::from_ref(&of_officer));
     let officer = app.officer(own, "Rina", "supervisor");
     let other = app.officer("0811-0000-0002", "Sari", "supervisor");
     // A case that the officer opened, about a dose that is anybody's.
