@@ -147,7 +147,7 @@ async fn ask(otps: &Otps, phone: &PhoneNumber, requester: Requester<'_>, at: Tim
     match otps.request(phone, None, requester, at).await.unwrap() {
         SendDecision::Send(request) => Some(request),
         SendDecision::Withhold(_) => None,
-        SendDecision::Wait { seconds } => panic!("{seconds} seconds to wait"),
+        SendDecision::Wait { seconds } => unreachable!("{seconds} seconds to wait"),
     }
 }
 

@@ -276,7 +276,7 @@ async fn spend(aws: &Aws, per_day: u32, payer: Payer<'_>, phone: impl Fn(u32) ->
             }
         }
     }
-    panic!("more than the budget was spent");
+    unreachable!("more than the budget was spent");
 }
 
 #[test]
