@@ -53,8 +53,10 @@ pub struct Origin {
 }
 
 impl Version {
-    fn order(&self) -> (Timestamp, &str) {
-        (self.sent_at, &self.digest)
+    /// By when it was sent. Senders stamp whole files with one time: of rows of the same time a
+    /// retraction counts, since a certificate of an error must not stay valid.
+    fn order(&self) -> (Timestamp, bool, &str) {
+        (self.sent_at, self.verdict == Verdict::Retracted, &self.digest)
     }
 
     /// Whether the row is held for nothing but that its sender reported too many doses of its
@@ -180,7 +182,8 @@ impl History {
     /// A function of the set of rows alone, whatever the order they came in and however often the job was interrupted.
     /// Unknown rows (older than all that is kept of an event corrected very often) are superseded.
     pub fn report(&self, sent_at: Timestamp, digest: &str, origin: &Origin) -> (Outcome, Vec<Reason>) {
-        let Some(version) = self.0.iter().find(|known| known.order() == (sent_at, digest)) else {
+        let is_asked = |known: &&Version| (known.sent_at, &*known.digest) == (sent_at, digest);
+        let Some(version) = self.0.iter().find(is_asked) else {
             return (Outcome::Superseded, Vec::new());
         };
         let reasons = version.reasons.clone();
@@ -245,6 +248,23 @@ mod tests {
             history.add(version.clone());
         }
         versions.iter().map(|v| history.report(v.sent_at, &v.digest, &v.origin)).collect()
+    }
+
+    #[test]
+    fn retraction_counts_among_rows_of_one_time() {
+        for (row, retraction) in [("a", "b"), ("b", "a")] {
+            let row = version(1, row, Verdict::Complete, None);
+            let retraction = version(1, retraction, Verdict::Retracted, None);
+            for rows in [[&row, &retraction], [&retraction, &row]] {
+                let mut history = History::default();
+                rows.into_iter().for_each(|version| assert!(history.add(version.clone())));
+                assert_eq!(history.current(), Some(&retraction));
+            }
+            let later = version(2, "c", Verdict::Complete, None);
+            let mut history = History::default();
+            [&retraction, &later, &row].into_iter().for_each(|version| assert!(history.add(version.clone())));
+            assert_eq!(history.current(), Some(&later));
+        }
     }
 
     #[test]

@@ -104,15 +104,17 @@ impl fmt::Debug for Nik {
 pub struct Passport(String);
 
 impl Passport {
-    /// Reads a passport number in any case, with spaces or hyphens. `None` where it has no digit, another character, or
-    /// another length.
+    /// Reads a passport number in any case, with spaces or hyphens. `None` where it has no digit,
+    /// another character, another length, or more than 12 digits and nothing else.
     pub fn parse(text: &str) -> Option<Self> {
         let number: String = hygiene::clean_code(text)
             .chars()
             .filter(|character| !matches!(character, ' ' | '-'))
             .map(|character| character.to_ascii_uppercase())
             .collect();
-        let valid = (5..=20).contains(&number.len())
+        // Digits alone that are as many as a NIK's, or nearly, are one in the wrong field.
+        let longest = if number.bytes().all(|byte| byte.is_ascii_digit()) { 12 } else { 20 };
+        let valid = (5..=longest).contains(&number.len())
             && number.bytes().all(|byte| byte.is_ascii_alphanumeric())
             && number.bytes().any(|byte| byte.is_ascii_digit());
         valid.then_some(Self(number))
@@ -135,14 +137,9 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// Reads a NIK or a passport number. Digits alone are no passport number where they are nearly a NIK's: then one was
-    /// left out or typed twice.
+    /// Reads a NIK or a passport number.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = &*hygiene::clean_code(text);
-        let digits = text.bytes().filter(u8::is_ascii_digit).count();
-        let letters = text.bytes().any(|byte| byte.is_ascii_alphabetic());
-        let passport = || Passport::parse(text).filter(|_| letters || digits <= 12).map(Identity::Passport);
-        Nik::parse(text).map(Identity::Nik).or_else(passport)
+        Nik::parse(text).map(Identity::Nik).or_else(|| Passport::parse(text).map(Identity::Passport))
     }
 
     /// The number with its kind before it, `nik:…` or `passport:…`. Personal: for keyed hashes only.

@@ -68,12 +68,10 @@ impl PhoneNumber {
         }
         let national = if international {
             digits.strip_prefix("62")?
+        } else if digits.starts_with("00") {
+            digits.strip_prefix("0062")?
         } else {
-            digits
-                .strip_prefix("0062")
-                .or_else(|| digits.strip_prefix("62"))
-                .or_else(|| digits.strip_prefix('0'))
-                .unwrap_or(&digits)
+            digits.strip_prefix("62").or_else(|| digits.strip_prefix('0')).unwrap_or(&digits)
         };
         // "+62 (0)812…" and "62 0812…" are common too.
         let national = national.strip_prefix('0').unwrap_or(national);
@@ -127,7 +125,8 @@ fn digits_of(groups: &[Group<'_>]) -> String {
 /// and the number that their digits make together is a stranger's:
 ///
 /// - no group is a whole number by itself, unless it is the last and only a country's code is before it;
-/// - what is a whole number is not continued after another separator than its own (`0812-345-678 90`).
+/// - what is a whole number is not continued after another separator than its own (`0812-345-678 90`),
+///   by one digit, or by two unless all groups before have three or four (`0812 345 678 90`).
 fn is_one_number(
     groups: &[Group<'_>],
     is_whole: impl Fn(&str) -> bool,
@@ -141,7 +140,12 @@ fn is_one_number(
             is_whole(group.digits) && !(after.is_empty() && (before.is_empty() || is_code(&joined)));
         let code = before.first().is_some_and(|first| is_code(first.digits));
         let mut own = before.iter().skip(if code { 2 } else { 1 }).map(|group| group.separator);
-        let continues = !is_whole(&joined) || own.any(|separator| separator == group.separator);
+        let is_rest = match group.digits.len() {
+            1 => false,
+            2 => joined.len() <= 10 && before.iter().all(|group| (3..=4).contains(&group.digits.len())),
+            _ => true,
+        };
+        let continues = !is_whole(&joined) || (is_rest && own.any(|separator| separator == group.separator));
         !stands_alone && continues
     })
 }
@@ -231,6 +235,18 @@ mod tests {
             "62 0811123456 7",
             "0812-345-678 90",
             "+62 812-345-6789.01",
+            "0812-3456-7890-2",
+            "0812 3456 7890 1",
+            "0812 3450-0232 3",
+            "0811-123456-57",
+            "0811.123.456.0",
+            "0812-3456-7890-12",
+            "0081 90 1234 5678",
+            "0084 912 345 678",
+            "0082-10-1234-5678",
+            "0085291234567",
+            "00886912345678",
+            "00812 3456 7890",
         ] {
             assert!(PhoneNumber::parse(text).is_none(), "{text}");
         }

@@ -20,6 +20,13 @@ const MOST_FIELDS: usize = 16 * 1024;
 const MOST_FACILITIES: usize = 10_000;
 const LONGEST_FACILITY: usize = 256;
 
+/// What programs fill the end of a file with: NUL, and the end-of-file character of DOS.
+const FILL: [u8; 2] = [0, 0x1a];
+
+/// The most lines that are named of a row that a quote in the wrong place made of several: no row is
+/// shorter than 64 bytes.
+const MOST_SWALLOWED: u64 = LONGEST_ROW as u64 / 64;
+
 /// The most unknown columns that are named.
 const MOST_NAMED: usize = 20;
 
@@ -27,11 +34,25 @@ const MOST_NAMED: usize = 20;
 /// empty field. Without any other column it broke off.
 const EMPTY_OFTEN: [&str; 3] = ["paspor", "jenis_kelamin", "no_hp"];
 
+/// Where in a field the next byte is, as to quotes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quoting {
+    FieldStart,
+    Unquoted,
+    Quoted,
+    /// Behind a quote in a quoted field: it closes the field, or is the first of a doubled one.
+    Closing,
+}
+
 /// Reads records out of the pieces of a file.
 pub(crate) struct CsvReader {
     /// The file up to its header, until that is whole: it says what separates the fields.
     head: Option<Vec<u8>>,
     csv: csv_core::Reader,
+    delimiter: u8,
+    quoting: Quoting,
+    /// Whether the record under way has text behind a closing quote.
+    is_misquoted: bool,
     fields: Vec<u8>,
     ends: Vec<usize>,
     fields_len: usize,
@@ -55,6 +76,9 @@ impl Default for CsvReader {
         Self {
             head: Some(Vec::new()),
             csv: csv_core::Reader::new(),
+            delimiter: b',',
+            quoting: Quoting::FieldStart,
+            is_misquoted: false,
             fields: vec![0; 1024],
             ends: vec![0; 32],
             fields_len: 0,
@@ -96,6 +120,7 @@ impl CsvReader {
         let text = &head[header.start..header.end];
         let delimiter = header.delimiter.unwrap_or_else(|| delimiter_of(text));
         self.csv = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
+        self.delimiter = delimiter;
         // Only what says the delimiter is left out; lines are counted as they are in the file.
         self.line += head[..header.start].iter().filter(|byte| **byte == b'\n').count() as u64;
         self.read(&head[header.start..], lines)
@@ -132,7 +157,10 @@ impl CsvReader {
                 self.step(&[], lines)?;
             }
             let cut = match lines.get(before..).and_then(<[Line]>::last) {
-                Some(Line { row: Ok(row), .. }) => !self.ended_by_newline && self.facility_is_cut(row),
+                // A row with a status is whole: that is its last column.
+                Some(Line { row: Ok(row), .. }) => {
+                    !self.ended_by_newline && row.status.is_empty() && self.facility_is_cut(row)
+                }
                 Some(Line { row: Err(unreadable), .. }) => unreadable.reason == Reason::RowMalformed,
                 None => false,
             };
@@ -173,9 +201,15 @@ impl CsvReader {
             ReadRecordResult::Record => {
                 let began = self.began.take().unwrap_or(self.line);
                 // The parser takes the line break with the record; the end of the file comes as an empty piece.
-                let line = self.record(began, !piece.is_empty())?;
+                let at_line_break = !piece.is_empty();
+                let line = self.record(began, at_line_break)?;
+                let has_row = self.positions.is_some() && line.is_some();
                 lines.extend(line);
+                if self.is_misquoted && has_row {
+                    self.tell_swallowed(began, at_line_break, lines);
+                }
                 (self.fields_len, self.ends_len, self.quotes) = (0, 0, 0);
+                (self.quoting, self.is_misquoted) = (Quoting::FieldStart, false);
             }
         }
         Ok(used)
@@ -191,7 +225,37 @@ impl CsvReader {
                 b'"' => self.quotes += 1,
                 _ => {}
             }
+            let ends_field = *byte == self.delimiter || matches!(byte, b'\n' | b'\r');
+            self.quoting = match (self.quoting, byte) {
+                (Quoting::FieldStart | Quoting::Closing, b'"') => Quoting::Quoted,
+                (Quoting::Quoted, b'"') => Quoting::Closing,
+                (Quoting::Quoted, _) => Quoting::Quoted,
+                (Quoting::Closing, b' ') => Quoting::Closing,
+                _ if ends_field => Quoting::FieldStart,
+                (Quoting::Closing, _) => {
+                    self.is_misquoted = true;
+                    Quoting::Unquoted
+                }
+                _ => Quoting::Unquoted,
+            };
         }
+    }
+
+    /// Refuses the row that was read last, since there is text behind a closing quote: the quote that
+    /// opened the field may have been a part of its text, and then what was read as one field is the
+    /// rest of one row and the beginning of another. All lines that it spans are told.
+    fn tell_swallowed(&self, began: u64, at_line_break: bool, lines: &mut Vec<Line>) {
+        let event_id = match lines.pop().map(|line| line.row) {
+            Some(Ok(row)) => row.event_id.chars().take(100).collect(),
+            Some(Err(unreadable)) => unreadable.event_id,
+            None => String::new(),
+        };
+        let last = if at_line_break { self.line.saturating_sub(1) } else { self.line };
+        let all = began..=last.clamp(began, began + MOST_SWALLOWED);
+        lines.extend(all.map(|line| {
+            let event_id = if line == began { event_id.clone() } else { String::new() };
+            Line { line, row: Err(Unreadable { event_id, reason: Reason::RowMalformed }) }
+        }));
     }
 
     /// The record that the parser has just ended, at a line break or at the end of the file; `None` for the header.
@@ -204,8 +268,11 @@ impl CsvReader {
         }
         // Spreadsheets save rows that once had something, and columns too.
         // Before the header, and so where there is none, any delimiter may be that of the file.
-        let is_blank =
-            |byte: &u8| byte.is_ascii_whitespace() || (self.positions.is_none() && DELIMITERS.contains(byte));
+        let is_blank = |byte: &u8| {
+            byte.is_ascii_whitespace()
+                || FILL.contains(byte)
+                || (self.positions.is_none() && DELIMITERS.contains(byte))
+        };
         let last = fields.iter().rposition(|field| !field.iter().all(is_blank));
         let filled = last.map_or(0, |last| last + 1);
         if filled == 0 {
@@ -381,6 +448,38 @@ mod tests {
         assert_eq!(problem, None);
         let expected = [(2, "A K \"S\", B"), (5, "B P"), (6, "C P")];
         assert_eq!(lines, expected.map(|(line, text)| (line, text.to_owned())));
+    }
+
+    #[test]
+    fn refuses_lines_that_a_stray_quote_joined() {
+        let file = [
+            HEADER.to_owned(),
+            row("A", "\"RS Harapan"),
+            row("B", "Klinik"),
+            row("C", "RS \"Sehat\""),
+            row("D", "\"Klinik\" Sehat"),
+            row("E", "\"Klinik \"\"Sehat\"\"\" "),
+        ];
+        let (lines, problem) = told_by_all_pieces((file.join("\n") + "\n").as_bytes());
+        assert_eq!(problem, None);
+        let expected = [
+            (2, "A RowMalformed"),
+            (3, " RowMalformed"),
+            (4, " RowMalformed"),
+            (5, "D RowMalformed"),
+            (6, "E Klinik \"Sehat\""),
+        ];
+        assert_eq!(lines, expected.map(|(line, text)| (line, text.to_owned())));
+    }
+
+    #[test]
+    fn reads_last_row_with_a_status_and_what_fills_a_file() {
+        let rows = [format!("{HEADER},status"), row("A", "Klinik Sehat,"), row("B", ",entered-in-error")];
+        let expected = vec![(2, "A Klinik Sehat".to_owned()), (3, "B ".to_owned())];
+        assert_eq!(told_by_all_pieces(rows.join("\n").as_bytes()), (expected.clone(), None));
+        for fill in ["\n\u{1a}", "\r\n\0\0\0"] {
+            assert_eq!(told_by_all_pieces((rows.join("\n") + fill).as_bytes()), (expected.clone(), None));
+        }
     }
 
     #[test]

@@ -264,6 +264,7 @@ fn no_feed(begun: &[u8]) -> Option<(&'static str, &'static str)> {
             HTML_PAGE
         }
         [b'<', ..] => ("xml_document", "this is XML: send CSV, NDJSON or FHIR JSON"),
+        [b'[', ..] => ("json_array", "this is a JSON array: send its objects one on each line (NDJSON)"),
         _ => return no_text(&begun[..begun.len().min(64)]),
     })
 }
@@ -360,7 +361,7 @@ impl Format {
         }
         match text.first() {
             None if begun.len() < LONGEST_ROW => return Ok(None),
-            Some(b'{' | b'[') => {}
+            Some(b'{') => {}
             _ => return Ok(Some(Format::Csv(Box::default()))),
         }
         let end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
@@ -439,7 +440,7 @@ mod tests {
         assert_eq!(rows(&format!("\n\n  {row}\n"))[0].0, 3, "blank lines before");
         assert_eq!(code(br#"{"resourceType":"Patient"}"#).as_deref(), Some("not_a_bundle"));
         assert_eq!(code(b"{\n  \"resourceType\": \"Bundle\"\n}"), None);
-        assert_eq!(code(b"[]").as_deref(), Some("not_a_bundle"));
+        assert_eq!(code(br#"[{"event_id":"A"}]"#).as_deref(), Some("json_array"));
         assert_eq!(code("\u{feff}".as_bytes()).as_deref(), Some("empty"));
     }
 

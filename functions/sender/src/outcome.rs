@@ -180,7 +180,7 @@ fn sentence(told: &Told, kind: Option<FhirKind>) -> String {
         Outcome::Rejected => "rejected, nothing was kept",
         Outcome::Duplicate => "a duplicate, nothing changed",
         Outcome::Superseded => "replaced by a later version",
-        Outcome::Retracted => "retracted, its certificate is revoked",
+        Outcome::Retracted => "retracted, a certificate of it is revoked",
     };
     let reason = |code: &str| text(Locale::En, &format!("diagnosis.reason.{code}")).to_owned();
     let reasons: Vec<String> = told.reasons.iter().map(|it| reason(it.code())).collect();

@@ -70,7 +70,7 @@ pub struct JobProblem {
     /// A stable code. The file breaks off or is damaged: `broken_off`, `row_too_long`, `compression_broken`,
     /// `compressed_too_much`. It is a table, but no feed: `empty`, `header_wrong`, `not_utf8`. It is another file:
     /// `excel_workbook`, `opendocument_sheet`, `office_document`, `pdf`, `picture`, `html_page`, `xml_document`, `archive`,
-    /// `sqlite_database`, `binary_file`. Others are of FHIR.
+    /// `sqlite_database`, `json_array`, `binary_file`. Others are of FHIR.
     pub code: String,
     /// The line of the file, from 1.
     pub line: u64,

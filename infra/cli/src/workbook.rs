@@ -326,8 +326,9 @@ fn moment_of_serial(serial: f64, has_1904_epoch: bool) -> Option<DateTime> {
     if !(first..73_051.0).contains(&serial) {
         return None;
     }
-    // To the second, as a time is entered: as a fraction of a day it is inexact.
-    let serial = (serial * 86_400.0).round() / 86_400.0;
+    // To the second, as a time is entered: as a fraction of a day it is inexact. The end of a day,
+    // which databases write as 23:59:59.999, stays on it.
+    let serial = (serial * 86_400.0 + 0.000_1).floor() / 86_400.0;
     let moment = ExcelDateTime::new(serial, ExcelDateTimeType::DateTime, has_1904_epoch);
     let (year, month, day, hour, minute, second, milli) = moment.to_ymd_hms_milli();
     let field = |value: u8| i8::try_from(value).ok();
@@ -376,7 +377,10 @@ mod tests {
             (moment(32_532.0), "tanggal_lahir", "1989-01-24"),
             (moment(1989.0), "tanggal_lahir", "1905-06-11"),
             (moment(44_225.362_199_074), "sent_at", "2021-01-29T08:41:34+07:00"),
-            (moment(44_225.999_999), "sent_at", "2021-01-30T00:00:00+07:00"),
+            (moment(44_225.999_999), "sent_at", "2021-01-29T23:59:59+07:00"),
+            // The end of a day, as databases write it.
+            (moment(44_225.0 + 86_399.999 / 86_400.0), "tanggal_vaksinasi", "2021-01-29"),
+            (moment(32_531.0 + 86_399.997 / 86_400.0), "tanggal_lahir", "1989-01-23"),
             (moment(0.5), "sent_at", ""),
             (moment(44_225.0), "batch", ""),
             (moment(44_225.0), "event_id", ""),

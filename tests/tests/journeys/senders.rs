@@ -373,7 +373,7 @@ fn only_the_first_sender_or_a_hub_retracts() {
     let fhir = send(&app, &hub, FHIR, &bundle(&[retraction("C", "2021-03-01T08:00:00+07:00")])).json();
     let issue = &fhir["issue"][0];
     assert_eq!(issue["severity"], "information");
-    assert_eq!(issue["diagnostics"], "Event C: retracted, its certificate is revoked.");
+    assert_eq!(issue["diagnostics"], "Event C: retracted, a certificate of it is revoked.");
     assert_eq!(issue["details"]["coding"][0]["code"], "retracted");
 }
 
