@@ -326,6 +326,20 @@ fn tries_need_the_cookie_of_the_request() {
 }
 
 #[test]
+fn name_of_a_strangers_request_is_not_the_accounts() {
+    let app = TestApp::start();
+    let name = |cookie: &str| {
+        let session = app.call("GET", "/api/sessions/current", Some(cookie), None);
+        session.body["name"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(app.ask_code(PHONE, Some("Penipu Ulung")).status, 202);
+    let owner = app.log_in(PHONE, Some("Iwan Purnomo"));
+    assert_eq!(name(&owner), "Iwan Purnomo");
+    assert_eq!(app.ask_code(PHONE, Some("Penipu Ulung")).status, 202);
+    assert_eq!(name(&app.log_in(PHONE, None)), "Iwan Purnomo");
+}
+
+#[test]
 fn several_requests_of_a_phone_are_live_at_once_and_answered_alike() {
     let app = TestApp::start();
     let ask = || {
