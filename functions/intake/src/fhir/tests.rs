@@ -70,11 +70,11 @@ fn bundle(resources: &[Value]) -> Value {
 fn read(file: &str) -> (Vec<Line>, Option<String>, Option<FhirKind>) {
     let mut reader = FeedReader::new("2021-03-02T00:00:00Z".parse().unwrap());
     let mut lines = Vec::new();
-    let pushed = reader.push(file.as_bytes(), &mut lines).and_then(|rest| match rest {
-        Some(rest) => reader.push(rest, &mut lines).map(drop),
-        None => Ok(()),
-    });
-    let problem = pushed.and_then(|()| reader.finish(&mut lines)).err().map(|problem| problem.code);
+    let mut rest = Ok(Some(file.as_bytes()));
+    while let Ok(Some(piece)) = rest {
+        rest = reader.push(piece, &mut lines);
+    }
+    let problem = rest.and_then(|_| reader.finish(&mut lines)).err().map(|problem| problem.code);
     (lines, problem, reader.fhir())
 }
 
