@@ -9,7 +9,7 @@
 //! | `event_id` | `identifier`, the official one before others, else `id`, else the id in `fullUrl`, else `fullUrl` |
 //! | `sent_at` | `meta.lastUpdated`, else the Bundle's `timestamp`, else when the file was received |
 //! | `nik`, `paspor` | the Patient's current identifiers of the systems `…/id/nik` and `…/id/paspor` |
-//! | `nama` | the Patient's current `name`: its `text`, else `given` and `family` |
+//! | `nama` | the Patient's current `name`: its `text`, else `given` and `family`; never one of the use `anonymous` |
 //! | `tanggal_lahir`, `jenis_kelamin` | the Patient's `birthDate` and `gender` |
 //! | `no_hp` | the Patient's current `telecom` of the system `phone` or `sms`, the mobile one before others |
 //! | `dosis_ke` | `protocolApplied.doseNumberPositiveInt`, `doseNumberString` or `doseNumber` |
@@ -438,6 +438,8 @@ impl<'a> File<'a> {
         let of = |is: fn(&Identifier) -> bool| {
             identifier(identifiers().filter(|it| is(it)), &sent_on).unwrap_or_default()
         };
+        let (nik, paspor) = (of(Identifier::is_nik), of(Identifier::is_passport));
+        let is_passport = nik.is_empty() && !paspor.is_empty();
         let places: Vec<(String, String)> =
             immunization.places().map(|place| facility(place, find(place), &sent_on)).collect();
         let first = |part: fn(&(String, String)) -> &String| {
@@ -448,9 +450,9 @@ impl<'a> File<'a> {
         let occurrence = occurrence.or_else(|| filled(&immunization.occurrence_string)).unwrap_or_default();
         Ok(FeedRow {
             event_id: event_id.clone(),
-            nik: of(Identifier::is_nik),
-            paspor: of(Identifier::is_passport),
-            nama: patient.map(|it| it.current_name(&sent_on)).unwrap_or_default(),
+            nik,
+            paspor,
+            nama: patient.map(|it| it.current_name(&sent_on, is_passport)).unwrap_or_default(),
             tanggal_lahir: patient.and_then(|it| it.birth_date.clone()).unwrap_or_default(),
             jenis_kelamin: patient.map(Patient::sex).unwrap_or_default(),
             no_hp: patient.map(|it| it.current_phone(&sent_on)).unwrap_or_default(),

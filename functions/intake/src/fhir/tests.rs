@@ -215,11 +215,44 @@ fn takes_the_current_name() {
         (json!([{"use": "official", "text": ""}, {"use": "usual", "text": "Nama Baru"}]), "Nama Baru"),
         (json!([{"use": "maiden", "text": "Nama Gadis"}]), "Nama Gadis"),
         (json!([{"use": "old", "text": "Nama Lama"}]), ""),
+        (json!([{"use": "anonymous", "text": "Anonim"}]), ""),
+        (json!([{"text": "-", "given": ["Iwan"], "family": "Purnomo"}]), "Iwan Purnomo"),
+        (json!([{"text": "null", "given": ["Iwan"], "family": "Purnomo"}]), "Iwan Purnomo"),
+        (json!([{"text": "#N/A", "given": ["Iwan"]}]), "Iwan"),
+        (json!([{"text": "Null"}]), "Null"),
+        (json!([{"use": "official", "text": "-"}, {"use": "usual", "text": "Nama Baru"}]), "Nama Baru"),
+        (json!([{"given": ["-"], "family": "-"}]), ""),
         (json!([]), ""),
     ] {
         let row = row(immunization(), with(patient(), json!({"name": names})));
         assert_eq!(row.nama, expected, "{names}");
     }
+}
+
+#[test]
+fn signs_the_family_name_of_a_passport_holder() {
+    let passport = json!([{"system": PASSPORT, "value": "E12345678"}]);
+    for (name, family, given) in [
+        (json!({"family": "De la Cruz", "given": ["Maria"]}), "De la Cruz", "Maria"),
+        (json!({"text": "-", "family": "De la Cruz", "given": ["Maria", "Ana"]}), "De la Cruz", "Maria Ana"),
+        (json!({"family": "De la Cruz", "given": ["Ma"]}), "De la Cruz", "Ma"),
+        (json!({"family": "Cruz", "given": ["Maria, Ana"]}), "Cruz", "Maria Ana"),
+        (json!({"family": "De la Cruz, Santos", "given": ["Maria, Ana"]}), "De la Cruz Santos", "Maria Ana"),
+        (json!({"family": "Smith", "given": ["-"]}), "Smith", ""),
+        (json!({"family": "-", "given": ["Suharto"]}), "Suharto", ""),
+        (
+            json!({"text": "Maria De la Cruz", "family": "De la Cruz", "given": ["Maria"]}),
+            "Cruz",
+            "Maria De la",
+        ),
+    ] {
+        let patient = with(patient(), json!({"identifier": passport, "name": [name]}));
+        let signed = row(immunization(), patient).dose().certified_name().unwrap();
+        assert_eq!((signed.family(), signed.given()), (family, given), "{name}");
+    }
+    let name = json!([{"family": "De la Cruz", "given": ["Maria"]}]);
+    let of_nik = row(immunization(), with(patient(), json!({"name": name})));
+    assert_eq!(of_nik.nama, "Maria De la Cruz", "names of a NIK have no family name");
 }
 
 #[test]
