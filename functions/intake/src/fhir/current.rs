@@ -97,7 +97,8 @@ impl Patient {
         }
     }
 
-    /// The phone that counts: the mobile one; without one, the first that is a mobile number; each by `rank`.
+    /// The phone that counts: the mobile one, where it is a mobile number; else the first that is one; each by `rank`, and
+    /// those at work behind others, since an SMS is personal.
     pub(super) fn current_phone(&self, on: &str) -> String {
         let is_phone = |it: &&ContactPoint| match it.system.as_deref() {
             Some(system) => matches!(system, "phone" | "sms"),
@@ -112,11 +113,15 @@ impl Patient {
         phones.retain(|it| it.value.as_deref().is_some_and(is_filled));
         let rank =
             |it: &ContactPoint| it.rank.as_ref().and_then(serde_json::Number::as_u64).unwrap_or(u64::MAX);
-        phones.sort_by_key(|it| (it.usage.as_deref() == Some("temp"), rank(it)));
+        let is_used = |it: &ContactPoint, usage: &str| it.usage.as_deref() == Some(usage);
+        phones.sort_by_key(|it| (is_used(it, "temp"), is_used(it, "work"), rank(it)));
         let written = |it: &&ContactPoint| it.value.as_deref().map(number_of_uri).unwrap_or_default();
-        let mobile = phones.iter().find(|it| it.usage.as_deref() == Some("mobile"));
-        let reachable = || phones.iter().find(|it| PhoneNumber::parse(&written(it)).is_some());
-        mobile.or_else(reachable).or(phones.first()).map(written).unwrap_or_default()
+        let is_mobile = |it: &&&ContactPoint| is_used(it, "mobile");
+        let reachable = || phones.iter().filter(|it| PhoneNumber::parse(&written(it)).is_some());
+        let reached = reachable().find(is_mobile).or_else(|| reachable().next());
+        // Of those that are none, the one to report.
+        let mobile = || phones.iter().find(is_mobile);
+        reached.or_else(mobile).or(phones.first()).map(written).unwrap_or_default()
     }
 }
 

@@ -297,6 +297,30 @@ fn takes_the_current_phone() {
             "081611119902",
         ),
         (
+            json!([{"system": "phone", "use": "work", "value": "081611119901"}, {"system": "phone", "value": "081611119902"}]),
+            "081611119902",
+        ),
+        (
+            json!([{"system": "phone", "use": "work", "rank": 1, "value": "081611119901"}, {"system": "phone", "use": "home", "value": "081611119902"}]),
+            "081611119902",
+        ),
+        (
+            json!([{"system": "phone", "use": "mobile", "value": "-"}, {"system": "phone", "use": "home", "value": "081611119902"}]),
+            "081611119902",
+        ),
+        (
+            json!([
+                {"system": "phone", "use": "mobile", "value": "0215551234"},
+                {"system": "phone", "use": "home", "value": "081611119901"},
+                {"system": "phone", "use": "mobile", "value": "081611119902"},
+            ]),
+            "081611119902",
+        ),
+        (
+            json!([{"system": "phone", "use": "home", "value": "0215551234"}, {"system": "phone", "use": "mobile", "value": "tidak ada"}]),
+            "tidak ada",
+        ),
+        (
             json!([{"system": "email", "value": "i@example.org"}, {"system": "fax", "value": "081611119902"}]),
             "",
         ),
