@@ -15,7 +15,7 @@
 //! | `dosis_ke` | `protocolApplied.doseNumberPositiveInt`, `doseNumberString` or `doseNumber` |
 //! | `vaksin` | `vaccineCode`, else R5's `administeredProduct`: the first code, name or text that the catalogue has |
 //! | `batch` | `lotNumber` |
-//! | `tanggal_vaksinasi` | the day of `occurrenceDateTime` at the facility |
+//! | `tanggal_vaksinasi` | the day of `occurrenceDateTime` at the facility, whose time is that of its province, else the offset that is written, where it is one of Indonesia's |
 //! | `kode_faskes`, `nama_faskes` | `location`, else the `performer`'s organization: identifier and name |
 //! | `status` | `entered-in-error`, which retracts the event |
 //!
@@ -34,7 +34,7 @@ use std::fmt;
 use bukti_aws::FeedProblem;
 use bukti_domain::feed::ENTERED_IN_ERROR;
 use bukti_domain::{
-    FeedRow, INDONESIA_WEST, Reason, RowStatus, Vaccine, facility_offset, parse_moment, vaccine_named,
+    FeedRow, INDONESIA_WEST, Reason, RowStatus, Vaccine, occurrence_offset, parse_moment, vaccine_named,
     vaccine_of_dcc, vaccine_of_icvp,
 };
 use jiff::Timestamp;
@@ -474,10 +474,15 @@ fn sent_on(sent_at: &str) -> String {
     parse_moment(sent_at).map_or_else(|| sent_at.to_owned(), day)
 }
 
-/// The day at the facility of a FHIR `dateTime`; where it has no time, or is none, as it was written.
+/// The day at the facility of a FHIR `dateTime`; where it has no time, or is none, as it was written. `Z` is no local time:
+/// systems write every moment so.
 fn local_day(occurrence: &str, facility: &str) -> String {
     match parse_moment(occurrence) {
-        Some(moment) => facility_offset(facility).to_datetime(moment).date().to_string(),
+        Some(moment) => {
+            let pieces = jiff::fmt::temporal::Pieces::parse(occurrence.trim());
+            let written = pieces.ok().and_then(|pieces| pieces.to_numeric_offset());
+            occurrence_offset(facility, written).to_datetime(moment).date().to_string()
+        }
         None => occurrence.to_owned(),
     }
 }
