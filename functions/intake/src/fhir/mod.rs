@@ -12,7 +12,7 @@
 //! | `nama` | the Patient's current `name`: its `text`, else `given` and `family`; never one of the use `anonymous` |
 //! | `tanggal_lahir`, `jenis_kelamin` | the Patient's `birthDate` and `gender` |
 //! | `no_hp` | the Patient's current `telecom` of the system `phone` or `sms`, the mobile one before others |
-//! | `dosis_ke` | `protocolApplied.doseNumberPositiveInt`, `doseNumberString` or `doseNumber` |
+//! | `dosis_ke` | `protocolApplied.doseNumberPositiveInt`, `doseNumberString` or `doseNumber`, of several that with the vaccine's `targetDisease` |
 //! | `vaksin` | `vaccineCode`, else R5's `administeredProduct`: the first code, name or text that the catalogue has |
 //! | `batch` | `lotNumber` |
 //! | `tanggal_vaksinasi` | the day of `occurrenceDateTime` at the facility, whose time is that of its province, else the offset that is written, where it is one of Indonesia's |
@@ -34,8 +34,8 @@ use std::fmt;
 use bukti_aws::FeedProblem;
 use bukti_domain::feed::ENTERED_IN_ERROR;
 use bukti_domain::{
-    FeedRow, INDONESIA_WEST, Reason, RowStatus, Vaccine, occurrence_offset, parse_moment, vaccine_named,
-    vaccine_of_dcc, vaccine_of_icvp,
+    FeedRow, INDONESIA_WEST, Reason, RowStatus, Vaccine, disease, occurrence_offset, parse_moment,
+    vaccine_named, vaccine_of_dcc, vaccine_of_icvp,
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -446,6 +446,7 @@ impl<'a> File<'a> {
             places.iter().map(part).find(|text| !text.is_empty()).cloned().unwrap_or_default()
         };
         let kode_faskes = first(|(code, _)| code);
+        let vaksin = vaccine(immunization, find);
         let occurrence = filled(&immunization.occurrence_date_time);
         let occurrence = occurrence.or_else(|| filled(&immunization.occurrence_string)).unwrap_or_default();
         Ok(FeedRow {
@@ -456,8 +457,8 @@ impl<'a> File<'a> {
             tanggal_lahir: patient.and_then(|it| it.birth_date.clone()).unwrap_or_default(),
             jenis_kelamin: patient.map(Patient::sex).unwrap_or_default(),
             no_hp: patient.map(|it| it.current_phone(&sent_on)).unwrap_or_default(),
-            dosis_ke: immunization.protocol_applied.iter().find_map(Protocol::number).unwrap_or_default(),
-            vaksin: vaccine(immunization, find),
+            dosis_ke: dose_number(&immunization.protocol_applied, &vaksin),
+            vaksin,
             batch: immunization.lot_number.clone().unwrap_or_default(),
             tanggal_vaksinasi: local_day(&occurrence, &kode_faskes),
             nama_faskes: first(|(_, name)| name),
@@ -658,6 +659,15 @@ fn without_scheme(system: &str) -> &str {
     let system = system.trim();
     let address = system.strip_prefix("http://").or_else(|| system.strip_prefix("https://"));
     address.unwrap_or(system).trim_end_matches('/')
+}
+
+/// The dose number of the protocol that is about the vaccine's disease; where none names it, the first number.
+fn dose_number(protocols: &[Protocol], vaccine: &str) -> String {
+    let target = vaccine_named(vaccine).and_then(|vaccine| disease(&vaccine.disease)?.dcc_target.as_deref());
+    let of_disease: Vec<&Protocol> =
+        protocols.iter().filter(|it| target.is_some_and(|target| it.targets(target))).collect();
+    let mut meant = if of_disease.is_empty() { protocols.iter().collect() } else { of_disease }.into_iter();
+    meant.find_map(Protocol::number).unwrap_or_default()
 }
 
 /// The name by which the catalogue has the vaccine that was given, else what would be read by people. `vaccineCode` counts

@@ -404,6 +404,25 @@ fn reads_dose_numbers_of_all_releases() {
 }
 
 #[test]
+fn takes_the_dose_number_of_the_vaccines_disease() {
+    let protocol = |disease: &str, number: Value| {
+        let coding = json!([{"system": "http://snomed.info/sct", "code": disease}]);
+        json!({"targetDisease": [{"coding": coding}], "doseNumberPositiveInt": number})
+    };
+    let (covid, influenza) = ("840539006", "6142004");
+    for (protocols, expected) in [
+        (json!([protocol(influenza, json!(4)), protocol(covid, json!(2))]), "2"),
+        (json!([protocol(influenza, json!(4)), {"doseNumberPositiveInt": 2}]), "4"),
+        (json!([{"series": "x"}, protocol(influenza, json!(4))]), "4"),
+        (json!([protocol(influenza, json!(4)), protocol(covid, Value::Null)]), ""),
+        (json!([{"targetDisease": null, "doseNumberPositiveInt": 3}]), "3"),
+    ] {
+        let changed = with(immunization(), json!({"protocolApplied": protocols}));
+        assert_eq!(row(changed, patient()).dosis_ke, expected, "{protocols}");
+    }
+}
+
+#[test]
 fn an_international_dose_needs_no_number_and_a_wrong_one_is_refused() {
     let judged = |vaccine: &str, protocol: Value| {
         let fields = json!({
