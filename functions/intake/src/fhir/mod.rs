@@ -646,11 +646,18 @@ impl Identifier {
         self.is_of(PASSPORT, PASSPORT_TYPE)
     }
 
-    /// Whether its system is this one, or its type has this code.
+    /// Whether its system is this one, or its type has this code. Another system of the same authority is another person's
+    /// number, or another number (`…/id/nik-ibu`, the mother's), whatever its type.
     fn is_of(&self, system: &str, code: &str) -> bool {
+        let (own, system) = (self.system.as_deref().map(without_scheme), without_scheme(system));
+        if own.is_some_and(|own| own.eq_ignore_ascii_case(system)) {
+            return true;
+        }
+        let authority = system.rfind('/').map_or(system, |at| &system[..=at]);
+        let begins =
+            |own: &str| own.get(..authority.len()).is_some_and(|it| it.eq_ignore_ascii_case(authority));
         let mut codes = self.kind.iter().flat_map(|kind| &kind.coding);
-        self.system.as_deref().is_some_and(|own| without_scheme(own) == without_scheme(system))
-            || codes.any(|coding| coding.code.as_deref() == Some(code))
+        !own.is_some_and(begins) && codes.any(|coding| coding.code.as_deref() == Some(code))
     }
 }
 

@@ -269,6 +269,12 @@ fn takes_the_current_identifiers() {
         let row = row(immunization(), with(patient(), json!({"identifier": identifiers})));
         assert_eq!(row.nik, nik, "{identifiers}");
     }
+    for (system, code) in [("nik-ibu", "NNIDN"), ("nik/ibu", "NNIDN"), ("paspor-ibu", "PPN")] {
+        let system = format!("http://FHIR.kemkes.go.id/id/{system}");
+        let of_mother = json!([{"system": system, "type": {"coding": [{"code": code}]}, "value": other}]);
+        let row = row(immunization(), with(patient(), json!({"identifier": of_mother})));
+        assert_eq!((&*row.nik, &*row.paspor), ("", ""), "{of_mother}");
+    }
     let events = json!([{"use": "old", "value": "A"}, {"use": "usual", "value": "B"}, {"value": "C"}]);
     assert_eq!(row(with(immunization(), json!({"identifier": events})), patient()).event_id, "B");
 }
