@@ -28,6 +28,7 @@
 mod current;
 mod resource;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -504,14 +505,14 @@ fn split_version(reference: &str) -> (&str, Option<&str>) {
 #[derive(Default)]
 struct Known<'a> {
     resources: Vec<Referable<'a>>,
-    by_address: HashMap<&'a str, Vec<usize>>,
+    by_address: HashMap<Cow<'a, str>, Vec<usize>>,
     by_type_and_id: HashMap<String, Vec<usize>>,
     by_identifier: HashMap<(String, String), usize>,
 }
 
 /// A resource that others can refer to.
 struct Referable<'a> {
-    address: Option<&'a str>,
+    address: Option<Cow<'a, str>>,
     version: Option<String>,
     updated_at: Option<Timestamp>,
     resource: Resource<'a>,
@@ -540,8 +541,9 @@ impl<'a> Known<'a> {
                 }
                 Resource::Place(..) | Resource::Medication(_) => {}
             }
-            if let Some(address) = address {
-                known.by_address.entry(address).or_default().push(at);
+            let address = address.map(normal_address);
+            if let Some(address) = &address {
+                known.by_address.entry(address.clone()).or_default().push(at);
             }
             if let Some(name) = resource.relative() {
                 known.by_type_and_id.entry(name).or_default().push(at);
@@ -569,12 +571,16 @@ impl<'a> Known<'a> {
         let at = |at: &usize| self.resources.get(*at);
         if let Some((name, version)) = reference.reference.as_deref().map(split_version) {
             if let Some(id) = name.strip_prefix('#') {
+                // Some senders write the `#` of the reference into the id.
                 let has_id = |it: &&Resource<'_>| {
-                    it.relative().is_some_and(|name| name.split_once('/').is_some_and(|(_, it)| it == id))
+                    let name = it.relative();
+                    name.as_deref()
+                        .and_then(|name| name.split_once('/'))
+                        .is_some_and(|(_, own)| own.strip_prefix('#').unwrap_or(own) == id)
                 };
                 return contained.iter().find(has_id);
             }
-            if let Some(all) = self.by_address.get(name) {
+            if let Some(all) = self.by_address.get(&normal_address(name)) {
                 return one_of(all.iter().filter_map(at).collect(), version);
             }
             let (server, relative) = split_address(name);
@@ -582,7 +588,7 @@ impl<'a> Known<'a> {
             if let Some(all) = self.by_type_and_id.get(relative) {
                 // On another server it is another's, unless nothing says on which it is.
                 let is_there = |it: &&Referable<'_>| {
-                    let there = it.address.and_then(|address| split_address(address).0);
+                    let there = it.address.as_deref().and_then(|address| split_address(address).0);
                     there.is_none() || base.is_none() || there == base
                 };
                 if let Some(meant) = one_of(all.iter().filter_map(at).filter(is_there).collect(), version) {
@@ -609,6 +615,12 @@ fn one_of<'r, 'a>(all: Vec<&'r Referable<'a>>, version: Option<&str>) -> Option<
             && all.iter().all(|it| it.address == first.address && it.updated_at.is_some()));
     is_one.then_some(())?;
     all.iter().max_by_key(|it| it.updated_at).map(|it| &it.resource)
+}
+
+/// An address for comparing: of a UUID (RFC 9562), capital and small letters are the same.
+fn normal_address(address: &str) -> Cow<'_, str> {
+    let is_uuid = address.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("urn:uuid:"));
+    if is_uuid { Cow::Owned(address.to_ascii_lowercase()) } else { Cow::Borrowed(address) }
 }
 
 /// The server of an address and what is behind it, `Patient/1`; of a relative reference there is no server.

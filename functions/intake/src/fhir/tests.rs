@@ -527,6 +527,7 @@ fn resolves_every_kind_of_reference() {
         ("https://fhir.example.go.id/r4/Patient/p/_history/2", json!(format!("{base}/Patient/p/_history/2"))),
         ("https://fhir.example.go.id/r4/Patient/p", Value::Null),
         ("urn:uuid:1", json!("urn:uuid:1")),
+        ("URN:UUID:0A1b", json!("urn:uuid:0a1B")),
         ("Patient?identifier=https://fhir.kemkes.go.id/id/nik|3171012401896246", json!("urn:uuid:1")),
         ("Patient?identifier=https%3A%2F%2Ffhir.kemkes.go.id%2Fid%2Fnik%7C3171012401896246", Value::Null),
     ] {
@@ -601,6 +602,8 @@ fn resolves_contained_resources_and_logical_references() {
         let row = lines.into_iter().next().unwrap().row.unwrap();
         assert_eq!((&*row.nik, &*row.kode_faskes), ("3171012401896246", "P3174020101"));
     }
+    let marked = with(contained, json!({"contained": [with(patient(), json!({"id": "#p"})), location()]}));
+    assert_eq!(read(&marked.to_string()).0.remove(0).row.unwrap().nik, "3171012401896246");
     let logical = json!({"identifier": {"system": NIK, "value": "3171012401896246"}});
     let logical = with(immunization(), json!({"patient": logical}));
     assert_eq!(row(logical.clone(), patient()).nama, "Iwan Ibrahim Purnomo");
