@@ -13,7 +13,7 @@
 //! | `tanggal_lahir`, `jenis_kelamin` | the Patient's `birthDate` and `gender` |
 //! | `no_hp` | the Patient's current `telecom` of the system `phone` or `sms`, the mobile one before others |
 //! | `dosis_ke` | `protocolApplied.doseNumberPositiveInt`, `doseNumberString` or `doseNumber`, of several that with the vaccine's `targetDisease` |
-//! | `vaksin` | `vaccineCode`, else R5's `administeredProduct`: the first code, name or text that the catalogue has |
+//! | `vaksin` | `vaccineCode`, else R5's `administeredProduct`: the code that the catalogue has, else the name or text; unknown where they name several vaccines, or a text another product than the code |
 //! | `batch` | `lotNumber` |
 //! | `tanggal_vaksinasi` | the day of `occurrenceDateTime` at the facility, whose time is that of its province, else the offset that is written, where it is one of Indonesia's |
 //! | `kode_faskes`, `nama_faskes` | `location`, else the `performer`'s organization: identifier and name |
@@ -29,7 +29,7 @@ mod current;
 mod resource;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use bukti_aws::FeedProblem;
@@ -79,6 +79,30 @@ const VACCINE_SYSTEMS: [(&str, &str); 9] = [
     ("urn:oid:2.16.840.1.113883.6.96", "sct"),
     ("id.who.int/icd/release/11/mms", "icd11"),
     ("id.who.int/icd11/mms", "icd11"),
+];
+
+/// The systems of which the catalogue has the products' codes, so that another code is another product. Of the others a
+/// deployment adds codes, and until then a name says more.
+const PRODUCT_SYSTEMS: [&str; 3] = ["cvx", "sct", "icd11"];
+/// Codes of those systems for a kind of vaccine against COVID-19, which a name makes precise.
+const KINDS: [&str; 17] = [
+    "cvx:213",
+    "cvx:500",
+    "sct:840534001",
+    "sct:1119305005",
+    "sct:1119349007",
+    "sct:1157024006",
+    "sct:1162643001",
+    "sct:28531000087107",
+    "icd11:XM68M6",
+    "icd11:XM0CX4",
+    "icd11:XM0GQ8",
+    "icd11:XM1J92",
+    "icd11:XM1NL1",
+    "icd11:XM5DF6",
+    "icd11:XM5JC5",
+    "icd11:XM6AT1",
+    "icd11:XM9QW8",
 ];
 
 /// What a FHIR file is.
@@ -689,8 +713,9 @@ fn dose_number(protocols: &[Protocol], vaccine: &str) -> String {
     meant.find_map(Protocol::number).unwrap_or_default()
 }
 
-/// The name by which the catalogue has the vaccine that was given, else what would be read by people. `vaccineCode` counts
-/// before R5's `administeredProduct`, but that one knows the product where the other names only a kind of vaccine.
+/// The name by which the catalogue has the vaccine that was given, else what says that it is unknown: the text that people
+/// would read, or the code or names that no text may overrule. R5's `administeredProduct` knows the product where
+/// `vaccineCode` names only a kind of vaccine.
 fn vaccine<'r>(
     immunization: &'r Immunization<'_>,
     find: impl Fn(&Reference) -> Option<&'r Resource<'r>>,
@@ -702,22 +727,48 @@ fn vaccine<'r>(
     });
     let product = product.and_then(|product| product.concept.as_ref());
     let concepts = || [immunization.vaccine_code.as_ref(), product, referred].into_iter().flatten();
-    let known = concepts().find_map(known_vaccine).map(|vaccine| vaccine.name.clone());
-    known.or_else(|| concepts().find_map(Concept::written)).unwrap_or_default()
+    let codings = || concepts().flat_map(|concept| &concept.coding);
+
+    let by_code: BTreeSet<&str> = codings().filter_map(Coding::vaccine).map(|it| &*it.name).collect();
+    let texts = concepts().filter_map(|it| it.text.as_deref());
+    let texts = texts.chain(codings().filter_map(|it| it.display.as_deref()));
+    let by_text: BTreeSet<&str> = texts.filter_map(vaccine_named).map(|it| &*it.name).collect();
+    let named: Vec<&str> = by_code.union(&by_text).copied().collect();
+    match named[..] {
+        // Another product than those that are known, or than its name says.
+        [_] if by_code.is_empty() && codings().any(Coding::is_of_unknown_product) => {
+            let code = codings().find(|it| it.is_of_unknown_product()).and_then(|it| it.code.clone());
+            code.unwrap_or_default()
+        }
+        [one] => one.to_owned(),
+        [] => concepts().find_map(Concept::written).unwrap_or_default(),
+        _ => named.join(" / "),
+    }
 }
 
-/// The vaccine of the first code or name that the catalogue has.
-fn known_vaccine(concept: &Concept) -> Option<&'static Vaccine> {
-    let of_coding = |coding: &Coding| {
-        let code = coding.code.as_deref().unwrap_or_default().trim();
-        let system = coding.system.as_deref().map(without_scheme);
-        let prefix =
-            VACCINE_SYSTEMS.iter().find(|(known, _)| system == Some(known)).map(|(_, prefix)| prefix);
-        let vaccine = prefix.and_then(|prefix| vaccine_named(&format!("{prefix}:{code}")));
-        let vaccine = vaccine.or_else(|| vaccine_of_dcc(code)).or_else(|| vaccine_of_icvp(code));
-        vaccine.or_else(|| vaccine_named(coding.display.as_deref()?))
-    };
-    concept.coding.iter().find_map(of_coding).or_else(|| vaccine_named(concept.text.as_deref()?))
+impl Coding {
+    /// The code among the aliases of the catalogue: that of a system of vaccine codes, with its prefix.
+    fn alias(&self) -> Option<String> {
+        let (system, code) = (without_scheme(self.system.as_deref()?), self.code.as_deref()?.trim());
+        let (_, prefix) = VACCINE_SYSTEMS.iter().find(|(known, _)| *known == system)?;
+        (!code.is_empty()).then(|| format!("{prefix}:{code}"))
+    }
+
+    /// The vaccine of the code.
+    fn vaccine(&self) -> Option<&'static Vaccine> {
+        let code = self.code.as_deref()?.trim();
+        let by_alias = self.alias().and_then(|alias| vaccine_named(&alias));
+        by_alias.or_else(|| vaccine_of_dcc(code)).or_else(|| vaccine_of_icvp(code))
+    }
+
+    /// Whether the code is of a product that the catalogue does not have.
+    fn is_of_unknown_product(&self) -> bool {
+        let is_product = |alias: String| {
+            let prefix = alias.split_once(':').map(|(prefix, _)| prefix);
+            prefix.is_some_and(|prefix| PRODUCT_SYSTEMS.contains(&prefix)) && !KINDS.contains(&&*alias)
+        };
+        self.vaccine().is_none() && self.alias().is_some_and(is_product)
+    }
 }
 
 impl Concept {

@@ -500,12 +500,34 @@ fn knows_vaccines_by_code_name_or_text() {
         (json!({"coding": [{"system": "http://id.who.int/icd11/mms", "code": "XM6QV1"}]}), "Janssen"),
         (json!({"coding": [{"system": "http://snomed.info/sct", "code": "28581000087106"}]}), "Pfizer"),
         (json!({"coding": [{"system": "http://www.whocc.no/atc", "code": "J07BN01"}]}), "J07BN01"),
+        // The code of another product is not overruled by a name, that of a kind of vaccine made precise.
+        (json!({"coding": [{"system": cvx, "code": "229", "display": "Moderna"}]}), "229"),
+        (json!({"coding": [{"system": cvx, "code": "229"}], "text": "Moderna"}), "229"),
+        (json!({"coding": [{"system": "http://snomed.info/sct", "code": "1", "display": "Moderna"}]}), "1"),
+        (json!({"coding": [{"system": cvx, "code": "213"}], "text": "Moderna"}), "Moderna"),
+        (
+            json!({"coding": [{"system": "http://sys-ids.kemkes.go.id/kfa", "code": "93001019", "display": "Sinovac"}]}),
+            "CoronaVac",
+        ),
+        // Several vaccines are none.
+        (
+            json!({"coding": [{"system": cvx, "code": "207"}, {"system": cvx, "code": "208"}]}),
+            "Moderna / Pfizer",
+        ),
+        (json!({"coding": [{"system": cvx, "code": "207", "display": "Comirnaty"}]}), "Moderna / Pfizer"),
+        (json!({"coding": [{"display": "Comirnaty"}], "text": "Moderna"}), "Moderna / Pfizer"),
+        (
+            json!({"coding": [{"system": cvx, "code": "208", "display": "Comirnaty"}], "text": "Pfizer"}),
+            "Pfizer",
+        ),
         // Vaccines against COVID-19 as such, and a code of another system.
         (json!({"coding": [{"system": cvx, "code": "213"}]}), "213"),
         (json!({"coding": [{"system": "http://snomed.info/sct", "code": "1119349007"}]}), "1119349007"),
     ] {
         let row = row(with(immunization(), json!({"vaccineCode": concept})), patient());
         assert_eq!(row.vaksin, expected, "{concept}");
+        let is_known = bukti_domain::vaccines().iter().any(|vaccine| vaccine.name == expected);
+        assert_eq!(row.dose().vaccine.is_some(), is_known, "{concept}");
     }
 }
 
