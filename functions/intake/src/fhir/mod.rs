@@ -19,6 +19,10 @@
 //! | `kode_faskes`, `nama_faskes` | `location`, else the `performer`'s organization: identifier and name |
 //! | `status` | `entered-in-error`, which retracts the event |
 //!
+//! The `system` of the Immunization's `identifier` is no part of the event id, which is the same in every form of a feed: the
+//! values of all systems that one hub sends must differ. A retraction has the same `identifier` as the event that it
+//! retracts: one with the `id` alone names another event.
+//!
 //! Entries of the use `old`, and those whose period does not include the day on which the row was sent, do not count.
 //! `isSubpotent` and every `modifierExtension` change what an Immunization means, so a row with one is refused: in the
 //! Immunization, in what it contains, and in the Patient, Location and Organization that it refers to.
