@@ -51,7 +51,7 @@ pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep,
 pub use event::{History, Origin, Version};
 pub use feed::{Dose, FeedRow, Outcome, Reason, RowStatus, Verdict, no_formula};
 pub use identity::{Identity, Nik, Passport, Sex};
-pub use local_time::{OffsetError, facility_offset, set_default_offset};
+pub use local_time::{OffsetError, facility_offset, occurrence_offset, set_default_offset};
 pub use name::{CertifiedName, PersonName};
 pub use phone::{CountriesError, PhoneNumber};
 pub use publisher::Publisher;

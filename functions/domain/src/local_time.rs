@@ -7,6 +7,12 @@ use jiff::tz::Offset;
 
 use crate::date::{INDONESIA_CENTRAL, INDONESIA_EAST, INDONESIA_WEST};
 
+/// Provinces in which WIB is the time: Sumatra, Java, West and Central Kalimantan.
+const WEST: [&str; 18] = [
+    "11", "12", "13", "14", "15", "16", "17", "18", "19", "21", "31", "32", "33", "34", "35", "36", "61",
+    "62",
+];
+
 /// Provinces in which WITA is the time, by the first two digits of their codes (Ministry of Home Affairs, the same as in a
 /// NIK): Bali, Nusa Tenggara, South, East and North Kalimantan, Sulawesi.
 const CENTRAL: [&str; 12] = ["51", "52", "53", "63", "64", "65", "71", "72", "73", "74", "75", "76"];
@@ -72,15 +78,37 @@ impl std::error::Error for OffsetError {}
 /// assert_eq!(facility_offset("klinik-7").seconds(), 7 * 3600);
 /// ```
 pub fn facility_offset(code: &str) -> Offset {
-    let code = code.trim();
-    let region = code.strip_prefix(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(code);
-    let digits = region.bytes().take_while(u8::is_ascii_digit).count();
-    // A number as short as this is no region's.
-    match region.get(..2).filter(|_| digits >= 4) {
+    match province(code) {
         Some(province) if CENTRAL.contains(&province) => INDONESIA_CENTRAL,
         Some(province) if EAST.contains(&province) => INDONESIA_EAST,
         _ => DEFAULT.get().copied().unwrap_or(INDONESIA_WEST),
     }
+}
+
+/// The offset of local time at a facility, like [`facility_offset`], for a time that was written with this offset: where
+/// the code names no province, a written offset of one of Indonesia's zones is the facility's.
+///
+/// ```
+/// use bukti_domain::{INDONESIA_EAST, facility_offset, occurrence_offset};
+/// assert_eq!(occurrence_offset("klinik-7", Some(INDONESIA_EAST)), INDONESIA_EAST);
+/// let bali = "P5171010101";
+/// assert_eq!(occurrence_offset(bali, Some(INDONESIA_EAST)), facility_offset(bali));
+/// ```
+pub fn occurrence_offset(code: &str, written: Option<Offset>) -> Offset {
+    let is_province = province(code)
+        .is_some_and(|province| [&WEST[..], &CENTRAL, &EAST].iter().any(|zone| zone.contains(&province)));
+    written
+        .filter(|offset| [INDONESIA_WEST, INDONESIA_CENTRAL, INDONESIA_EAST].contains(offset) && !is_province)
+        .unwrap_or_else(|| facility_offset(code))
+}
+
+/// The first two digits of the region in a facility's code.
+fn province(code: &str) -> Option<&str> {
+    let code = code.trim();
+    let region = code.strip_prefix(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(code);
+    let digits = region.bytes().take_while(u8::is_ascii_digit).count();
+    // A number as short as this is no region's.
+    region.get(..2).filter(|_| digits >= 4)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use bukti_domain::{PhoneNumber, hygiene};
+use bukti_domain::{PersonName, PhoneNumber, hygiene};
 
 use super::resource::{ContactPoint, HumanName, Identifier, Patient, Period};
 
@@ -38,34 +38,53 @@ fn is_filled(text: &str) -> bool {
 }
 
 impl HumanName {
-    /// The name as a person writes it: its text, else given names and family name.
-    fn written(&self) -> String {
-        if let Some(text) = self.text.as_deref().filter(|text| is_filled(text)) {
-            return text.to_owned();
-        }
+    /// The name as a person writes it: its text, else given names and family name. Empty where it has no name.
+    ///
+    /// A passport holder's family name of several words goes in front with a comma, since the last word alone would be
+    /// signed as the family name otherwise. A comma of the sender's own does not separate it.
+    fn written(&self, is_passport: bool) -> String {
+        let text = self.text.as_deref().map(hygiene::clean).filter(|text| PersonName::parse(text).is_some());
         let given = self.given.iter().flatten().map(String::as_str);
         let parts: Vec<&str> = given.chain(self.family.as_deref()).filter(|part| is_filled(part)).collect();
-        parts.join(" ")
+        let joined = parts.join(" ");
+        let has_parts = PersonName::parse(&joined).is_some();
+        if let Some(text) = text
+            && !(has_parts && hygiene::is_placeholder(&text).is_some())
+        {
+            return text.into_owned();
+        }
+        match (self.family.as_deref().filter(|family| is_filled(family)), parts.as_slice()) {
+            _ if !has_parts => String::new(),
+            (Some(family), [given @ .., _]) if is_passport && !given.is_empty() => {
+                let without_comma =
+                    |text: &str| text.replace(',', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+                let (family, given) = (without_comma(family), without_comma(&given.join(" ")));
+                if family.contains(' ') { format!("{family}, {given}") } else { format!("{given} {family}") }
+            }
+            _ => joined,
+        }
     }
 }
 
 impl Patient {
     /// The name that counts: official before usual before others. A maiden name is a former one, and counts where there is no
-    /// other.
-    pub(super) fn current_name(&self, on: &str) -> String {
+    /// other. An anonymous one stands for a name that is not to be known, and never counts.
+    pub(super) fn current_name(&self, on: &str, is_passport: bool) -> String {
         let rank = |it: &HumanName| match it.usage.as_deref() {
             Some("official") => 0,
             Some("usual") => 1,
             Some("temp") => 3,
-            Some("nickname" | "anonymous") => 4,
+            Some("nickname") => 4,
             Some("maiden") => 5,
             _ => 2,
         };
-        let current = self
-            .name
-            .iter()
-            .filter(|it| is_current(it.usage.as_deref(), it.period.as_ref(), on) && is_filled(&it.written()));
-        current.min_by_key(|it| rank(it)).map(HumanName::written).unwrap_or_default()
+        let current = self.name.iter().filter(|it| {
+            let usage = it.usage.as_deref();
+            usage != Some("anonymous") && is_current(usage, it.period.as_ref(), on)
+        });
+        let named =
+            current.map(|it| (rank(it), it.written(is_passport))).filter(|(_, name)| !name.is_empty());
+        named.min_by_key(|(rank, _)| *rank).map(|(_, name)| name).unwrap_or_default()
     }
 
     /// As a feed writes it. What is neither is left as it is; `other` and `unknown` say nothing.
@@ -78,7 +97,8 @@ impl Patient {
         }
     }
 
-    /// The phone that counts: the mobile one; without one, the first that is a mobile number; each by `rank`.
+    /// The phone that counts: the mobile one, where it is a mobile number; else the first that is one; each by `rank`, and
+    /// those at work behind others, since an SMS is personal.
     pub(super) fn current_phone(&self, on: &str) -> String {
         let is_phone = |it: &&ContactPoint| match it.system.as_deref() {
             Some(system) => matches!(system, "phone" | "sms"),
@@ -93,11 +113,15 @@ impl Patient {
         phones.retain(|it| it.value.as_deref().is_some_and(is_filled));
         let rank =
             |it: &ContactPoint| it.rank.as_ref().and_then(serde_json::Number::as_u64).unwrap_or(u64::MAX);
-        phones.sort_by_key(|it| (it.usage.as_deref() == Some("temp"), rank(it)));
+        let is_used = |it: &ContactPoint, usage: &str| it.usage.as_deref() == Some(usage);
+        phones.sort_by_key(|it| (is_used(it, "temp"), is_used(it, "work"), rank(it)));
         let written = |it: &&ContactPoint| it.value.as_deref().map(number_of_uri).unwrap_or_default();
-        let mobile = phones.iter().find(|it| it.usage.as_deref() == Some("mobile"));
-        let reachable = || phones.iter().find(|it| PhoneNumber::parse(&written(it)).is_some());
-        mobile.or_else(reachable).or(phones.first()).map(written).unwrap_or_default()
+        let is_mobile = |it: &&&ContactPoint| is_used(it, "mobile");
+        let reachable = || phones.iter().filter(|it| PhoneNumber::parse(&written(it)).is_some());
+        let reached = reachable().find(is_mobile).or_else(|| reachable().next());
+        // Of those that are none, the one to report.
+        let mobile = || phones.iter().find(is_mobile);
+        reached.or_else(mobile).or(phones.first()).map(written).unwrap_or_default()
     }
 }
 

@@ -9,15 +9,19 @@
 //! | `event_id` | `identifier`, the official one before others, else `id`, else the id in `fullUrl`, else `fullUrl` |
 //! | `sent_at` | `meta.lastUpdated`, else the Bundle's `timestamp`, else when the file was received |
 //! | `nik`, `paspor` | the Patient's current identifiers of the systems `…/id/nik` and `…/id/paspor` |
-//! | `nama` | the Patient's current `name`: its `text`, else `given` and `family` |
+//! | `nama` | the Patient's current `name`: its `text`, else `given` and `family`; never one of the use `anonymous` |
 //! | `tanggal_lahir`, `jenis_kelamin` | the Patient's `birthDate` and `gender` |
 //! | `no_hp` | the Patient's current `telecom` of the system `phone` or `sms`, the mobile one before others |
-//! | `dosis_ke` | `protocolApplied.doseNumberPositiveInt`, `doseNumberString` or `doseNumber` |
-//! | `vaksin` | `vaccineCode`, else R5's `administeredProduct`: the first code, name or text that the catalogue has |
+//! | `dosis_ke` | `protocolApplied.doseNumberPositiveInt`, `doseNumberString` or `doseNumber`, of several that with the vaccine's `targetDisease` |
+//! | `vaksin` | `vaccineCode`, else R5's `administeredProduct`: the code that the catalogue has, else the name or text; unknown where they name several vaccines, or a text another product than the code |
 //! | `batch` | `lotNumber` |
-//! | `tanggal_vaksinasi` | the day of `occurrenceDateTime` at the facility |
+//! | `tanggal_vaksinasi` | the day of `occurrenceDateTime` at the facility, whose time is that of its province, else the offset that is written, where it is one of Indonesia's |
 //! | `kode_faskes`, `nama_faskes` | `location`, else the `performer`'s organization: identifier and name |
 //! | `status` | `entered-in-error`, which retracts the event |
+//!
+//! The `system` of the Immunization's `identifier` is no part of the event id, which is the same in every form of a feed: the
+//! values of all systems that one hub sends must differ. A retraction has the same `identifier` as the event that it
+//! retracts: one with the `id` alone names another event.
 //!
 //! Entries of the use `old`, and those whose period does not include the day on which the row was sent, do not count.
 //! `isSubpotent` and every `modifierExtension` change what an Immunization means, so a row with one is refused: in the
@@ -28,14 +32,15 @@
 mod current;
 mod resource;
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use bukti_aws::FeedProblem;
 use bukti_domain::feed::ENTERED_IN_ERROR;
 use bukti_domain::{
-    FeedRow, INDONESIA_WEST, Reason, RowStatus, Vaccine, facility_offset, parse_moment, vaccine_named,
-    vaccine_of_dcc, vaccine_of_icvp,
+    FeedRow, INDONESIA_WEST, Reason, RowStatus, Vaccine, disease, occurrence_offset, parse_moment,
+    vaccine_named, vaccine_of_dcc, vaccine_of_icvp,
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -78,6 +83,30 @@ const VACCINE_SYSTEMS: [(&str, &str); 9] = [
     ("urn:oid:2.16.840.1.113883.6.96", "sct"),
     ("id.who.int/icd/release/11/mms", "icd11"),
     ("id.who.int/icd11/mms", "icd11"),
+];
+
+/// The systems of which the catalogue has the products' codes, so that another code is another product. Of the others a
+/// deployment adds codes, and until then a name says more.
+const PRODUCT_SYSTEMS: [&str; 3] = ["cvx", "sct", "icd11"];
+/// Codes of those systems for a kind of vaccine against COVID-19, which a name makes precise.
+const KINDS: [&str; 17] = [
+    "cvx:213",
+    "cvx:500",
+    "sct:840534001",
+    "sct:1119305005",
+    "sct:1119349007",
+    "sct:1157024006",
+    "sct:1162643001",
+    "sct:28531000087107",
+    "icd11:XM68M6",
+    "icd11:XM0CX4",
+    "icd11:XM0GQ8",
+    "icd11:XM1J92",
+    "icd11:XM1NL1",
+    "icd11:XM5DF6",
+    "icd11:XM5JC5",
+    "icd11:XM6AT1",
+    "icd11:XM9QW8",
 ];
 
 /// What a FHIR file is.
@@ -438,24 +467,27 @@ impl<'a> File<'a> {
         let of = |is: fn(&Identifier) -> bool| {
             identifier(identifiers().filter(|it| is(it)), &sent_on).unwrap_or_default()
         };
+        let (nik, paspor) = (of(Identifier::is_nik), of(Identifier::is_passport));
+        let is_passport = nik.is_empty() && !paspor.is_empty();
         let places: Vec<(String, String)> =
             immunization.places().map(|place| facility(place, find(place), &sent_on)).collect();
         let first = |part: fn(&(String, String)) -> &String| {
             places.iter().map(part).find(|text| !text.is_empty()).cloned().unwrap_or_default()
         };
         let kode_faskes = first(|(code, _)| code);
+        let vaksin = vaccine(immunization, find);
         let occurrence = filled(&immunization.occurrence_date_time);
         let occurrence = occurrence.or_else(|| filled(&immunization.occurrence_string)).unwrap_or_default();
         Ok(FeedRow {
             event_id: event_id.clone(),
-            nik: of(Identifier::is_nik),
-            paspor: of(Identifier::is_passport),
-            nama: patient.map(|it| it.current_name(&sent_on)).unwrap_or_default(),
+            nik,
+            paspor,
+            nama: patient.map(|it| it.current_name(&sent_on, is_passport)).unwrap_or_default(),
             tanggal_lahir: patient.and_then(|it| it.birth_date.clone()).unwrap_or_default(),
             jenis_kelamin: patient.map(Patient::sex).unwrap_or_default(),
             no_hp: patient.map(|it| it.current_phone(&sent_on)).unwrap_or_default(),
-            dosis_ke: immunization.protocol_applied.iter().find_map(Protocol::number).unwrap_or_default(),
-            vaksin: vaccine(immunization, find),
+            dosis_ke: dose_number(&immunization.protocol_applied, &vaksin),
+            vaksin,
             batch: immunization.lot_number.clone().unwrap_or_default(),
             tanggal_vaksinasi: local_day(&occurrence, &kode_faskes),
             nama_faskes: first(|(_, name)| name),
@@ -472,10 +504,15 @@ fn sent_on(sent_at: &str) -> String {
     parse_moment(sent_at).map_or_else(|| sent_at.to_owned(), day)
 }
 
-/// The day at the facility of a FHIR `dateTime`; where it has no time, or is none, as it was written.
+/// The day at the facility of a FHIR `dateTime`; where it has no time, or is none, as it was written. `Z` is no local time:
+/// systems write every moment so.
 fn local_day(occurrence: &str, facility: &str) -> String {
     match parse_moment(occurrence) {
-        Some(moment) => facility_offset(facility).to_datetime(moment).date().to_string(),
+        Some(moment) => {
+            let pieces = jiff::fmt::temporal::Pieces::parse(occurrence.trim());
+            let written = pieces.ok().and_then(|pieces| pieces.to_numeric_offset());
+            occurrence_offset(facility, written).to_datetime(moment).date().to_string()
+        }
         None => occurrence.to_owned(),
     }
 }
@@ -496,14 +533,14 @@ fn split_version(reference: &str) -> (&str, Option<&str>) {
 #[derive(Default)]
 struct Known<'a> {
     resources: Vec<Referable<'a>>,
-    by_address: HashMap<&'a str, Vec<usize>>,
+    by_address: HashMap<Cow<'a, str>, Vec<usize>>,
     by_type_and_id: HashMap<String, Vec<usize>>,
     by_identifier: HashMap<(String, String), usize>,
 }
 
 /// A resource that others can refer to.
 struct Referable<'a> {
-    address: Option<&'a str>,
+    address: Option<Cow<'a, str>>,
     version: Option<String>,
     updated_at: Option<Timestamp>,
     resource: Resource<'a>,
@@ -532,8 +569,9 @@ impl<'a> Known<'a> {
                 }
                 Resource::Place(..) | Resource::Medication(_) => {}
             }
-            if let Some(address) = address {
-                known.by_address.entry(address).or_default().push(at);
+            let address = address.map(normal_address);
+            if let Some(address) = &address {
+                known.by_address.entry(address.clone()).or_default().push(at);
             }
             if let Some(name) = resource.relative() {
                 known.by_type_and_id.entry(name).or_default().push(at);
@@ -561,12 +599,16 @@ impl<'a> Known<'a> {
         let at = |at: &usize| self.resources.get(*at);
         if let Some((name, version)) = reference.reference.as_deref().map(split_version) {
             if let Some(id) = name.strip_prefix('#') {
+                // Some senders write the `#` of the reference into the id.
                 let has_id = |it: &&Resource<'_>| {
-                    it.relative().is_some_and(|name| name.split_once('/').is_some_and(|(_, it)| it == id))
+                    let name = it.relative();
+                    name.as_deref()
+                        .and_then(|name| name.split_once('/'))
+                        .is_some_and(|(_, own)| own.strip_prefix('#').unwrap_or(own) == id)
                 };
                 return contained.iter().find(has_id);
             }
-            if let Some(all) = self.by_address.get(name) {
+            if let Some(all) = self.by_address.get(&normal_address(name)) {
                 return one_of(all.iter().filter_map(at).collect(), version);
             }
             let (server, relative) = split_address(name);
@@ -574,7 +616,7 @@ impl<'a> Known<'a> {
             if let Some(all) = self.by_type_and_id.get(relative) {
                 // On another server it is another's, unless nothing says on which it is.
                 let is_there = |it: &&Referable<'_>| {
-                    let there = it.address.and_then(|address| split_address(address).0);
+                    let there = it.address.as_deref().and_then(|address| split_address(address).0);
                     there.is_none() || base.is_none() || there == base
                 };
                 if let Some(meant) = one_of(all.iter().filter_map(at).filter(is_there).collect(), version) {
@@ -601,6 +643,12 @@ fn one_of<'r, 'a>(all: Vec<&'r Referable<'a>>, version: Option<&str>) -> Option<
             && all.iter().all(|it| it.address == first.address && it.updated_at.is_some()));
     is_one.then_some(())?;
     all.iter().max_by_key(|it| it.updated_at).map(|it| &it.resource)
+}
+
+/// An address for comparing: of a UUID (RFC 9562), capital and small letters are the same.
+fn normal_address(address: &str) -> Cow<'_, str> {
+    let is_uuid = address.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("urn:uuid:"));
+    if is_uuid { Cow::Owned(address.to_ascii_lowercase()) } else { Cow::Borrowed(address) }
 }
 
 /// The server of an address and what is behind it, `Patient/1`; of a relative reference there is no server.
@@ -638,11 +686,18 @@ impl Identifier {
         self.is_of(PASSPORT, PASSPORT_TYPE)
     }
 
-    /// Whether its system is this one, or its type has this code.
+    /// Whether its system is this one, or its type has this code. Another system of the same authority is another person's
+    /// number, or another number (`…/id/nik-ibu`, the mother's), whatever its type.
     fn is_of(&self, system: &str, code: &str) -> bool {
+        let (own, system) = (self.system.as_deref().map(without_scheme), without_scheme(system));
+        if own.is_some_and(|own| own.eq_ignore_ascii_case(system)) {
+            return true;
+        }
+        let authority = system.rfind('/').map_or(system, |at| &system[..=at]);
+        let begins =
+            |own: &str| own.get(..authority.len()).is_some_and(|it| it.eq_ignore_ascii_case(authority));
         let mut codes = self.kind.iter().flat_map(|kind| &kind.coding);
-        self.system.as_deref().is_some_and(|own| without_scheme(own) == without_scheme(system))
-            || codes.any(|coding| coding.code.as_deref() == Some(code))
+        !own.is_some_and(begins) && codes.any(|coding| coding.code.as_deref() == Some(code))
     }
 }
 
@@ -653,8 +708,18 @@ fn without_scheme(system: &str) -> &str {
     address.unwrap_or(system).trim_end_matches('/')
 }
 
-/// The name by which the catalogue has the vaccine that was given, else what would be read by people. `vaccineCode` counts
-/// before R5's `administeredProduct`, but that one knows the product where the other names only a kind of vaccine.
+/// The dose number of the protocol that is about the vaccine's disease; where none names it, the first number.
+fn dose_number(protocols: &[Protocol], vaccine: &str) -> String {
+    let target = vaccine_named(vaccine).and_then(|vaccine| disease(&vaccine.disease)?.dcc_target.as_deref());
+    let of_disease: Vec<&Protocol> =
+        protocols.iter().filter(|it| target.is_some_and(|target| it.targets(target))).collect();
+    let mut meant = if of_disease.is_empty() { protocols.iter().collect() } else { of_disease }.into_iter();
+    meant.find_map(Protocol::number).unwrap_or_default()
+}
+
+/// The name by which the catalogue has the vaccine that was given, else what says that it is unknown: the text that people
+/// would read, or the code or names that no text may overrule. R5's `administeredProduct` knows the product where
+/// `vaccineCode` names only a kind of vaccine.
 fn vaccine<'r>(
     immunization: &'r Immunization<'_>,
     find: impl Fn(&Reference) -> Option<&'r Resource<'r>>,
@@ -666,22 +731,48 @@ fn vaccine<'r>(
     });
     let product = product.and_then(|product| product.concept.as_ref());
     let concepts = || [immunization.vaccine_code.as_ref(), product, referred].into_iter().flatten();
-    let known = concepts().find_map(known_vaccine).map(|vaccine| vaccine.name.clone());
-    known.or_else(|| concepts().find_map(Concept::written)).unwrap_or_default()
+    let codings = || concepts().flat_map(|concept| &concept.coding);
+
+    let by_code: BTreeSet<&str> = codings().filter_map(Coding::vaccine).map(|it| &*it.name).collect();
+    let texts = concepts().filter_map(|it| it.text.as_deref());
+    let texts = texts.chain(codings().filter_map(|it| it.display.as_deref()));
+    let by_text: BTreeSet<&str> = texts.filter_map(vaccine_named).map(|it| &*it.name).collect();
+    let named: Vec<&str> = by_code.union(&by_text).copied().collect();
+    match named[..] {
+        // Another product than those that are known, or than its name says.
+        [_] if by_code.is_empty() && codings().any(Coding::is_of_unknown_product) => {
+            let code = codings().find(|it| it.is_of_unknown_product()).and_then(|it| it.code.clone());
+            code.unwrap_or_default()
+        }
+        [one] => one.to_owned(),
+        [] => concepts().find_map(Concept::written).unwrap_or_default(),
+        _ => named.join(" / "),
+    }
 }
 
-/// The vaccine of the first code or name that the catalogue has.
-fn known_vaccine(concept: &Concept) -> Option<&'static Vaccine> {
-    let of_coding = |coding: &Coding| {
-        let code = coding.code.as_deref().unwrap_or_default().trim();
-        let system = coding.system.as_deref().map(without_scheme);
-        let prefix =
-            VACCINE_SYSTEMS.iter().find(|(known, _)| system == Some(known)).map(|(_, prefix)| prefix);
-        let vaccine = prefix.and_then(|prefix| vaccine_named(&format!("{prefix}:{code}")));
-        let vaccine = vaccine.or_else(|| vaccine_of_dcc(code)).or_else(|| vaccine_of_icvp(code));
-        vaccine.or_else(|| vaccine_named(coding.display.as_deref()?))
-    };
-    concept.coding.iter().find_map(of_coding).or_else(|| vaccine_named(concept.text.as_deref()?))
+impl Coding {
+    /// The code among the aliases of the catalogue: that of a system of vaccine codes, with its prefix.
+    fn alias(&self) -> Option<String> {
+        let (system, code) = (without_scheme(self.system.as_deref()?), self.code.as_deref()?.trim());
+        let (_, prefix) = VACCINE_SYSTEMS.iter().find(|(known, _)| *known == system)?;
+        (!code.is_empty()).then(|| format!("{prefix}:{code}"))
+    }
+
+    /// The vaccine of the code.
+    fn vaccine(&self) -> Option<&'static Vaccine> {
+        let code = self.code.as_deref()?.trim();
+        let by_alias = self.alias().and_then(|alias| vaccine_named(&alias));
+        by_alias.or_else(|| vaccine_of_dcc(code)).or_else(|| vaccine_of_icvp(code))
+    }
+
+    /// Whether the code is of a product that the catalogue does not have.
+    fn is_of_unknown_product(&self) -> bool {
+        let is_product = |alias: String| {
+            let prefix = alias.split_once(':').map(|(prefix, _)| prefix);
+            prefix.is_some_and(|prefix| PRODUCT_SYSTEMS.contains(&prefix)) && !KINDS.contains(&&*alias)
+        };
+        self.vaccine().is_none() && self.alias().is_some_and(is_product)
+    }
 }
 
 impl Concept {

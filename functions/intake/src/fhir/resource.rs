@@ -237,6 +237,8 @@ pub(super) struct Performer {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Protocol {
+    #[serde(default, deserialize_with = "list")]
+    target_disease: Vec<Concept>,
     dose_number_positive_int: Option<DoseNumber>,
     dose_number_string: Option<DoseNumber>,
     dose_number: Option<DoseNumber>,
@@ -253,6 +255,12 @@ enum DoseNumber {
 }
 
 impl Protocol {
+    /// Whether it is about the disease of this code, in whatever system.
+    pub(super) fn targets(&self, code: &str) -> bool {
+        let mut codings = self.target_disease.iter().flat_map(|disease| &disease.coding);
+        codings.any(|coding| coding.code.as_deref().map(str::trim) == Some(code))
+    }
+
     /// The dose number as it is written.
     pub(super) fn number(&self) -> Option<String> {
         let written = [&self.dose_number_positive_int, &self.dose_number_string, &self.dose_number];

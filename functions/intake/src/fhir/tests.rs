@@ -215,11 +215,44 @@ fn takes_the_current_name() {
         (json!([{"use": "official", "text": ""}, {"use": "usual", "text": "Nama Baru"}]), "Nama Baru"),
         (json!([{"use": "maiden", "text": "Nama Gadis"}]), "Nama Gadis"),
         (json!([{"use": "old", "text": "Nama Lama"}]), ""),
+        (json!([{"use": "anonymous", "text": "Anonim"}]), ""),
+        (json!([{"text": "-", "given": ["Iwan"], "family": "Purnomo"}]), "Iwan Purnomo"),
+        (json!([{"text": "null", "given": ["Iwan"], "family": "Purnomo"}]), "Iwan Purnomo"),
+        (json!([{"text": "#N/A", "given": ["Iwan"]}]), "Iwan"),
+        (json!([{"text": "Null"}]), "Null"),
+        (json!([{"use": "official", "text": "-"}, {"use": "usual", "text": "Nama Baru"}]), "Nama Baru"),
+        (json!([{"given": ["-"], "family": "-"}]), ""),
         (json!([]), ""),
     ] {
         let row = row(immunization(), with(patient(), json!({"name": names})));
         assert_eq!(row.nama, expected, "{names}");
     }
+}
+
+#[test]
+fn signs_the_family_name_of_a_passport_holder() {
+    let passport = json!([{"system": PASSPORT, "value": "E12345678"}]);
+    for (name, family, given) in [
+        (json!({"family": "De la Cruz", "given": ["Maria"]}), "De la Cruz", "Maria"),
+        (json!({"text": "-", "family": "De la Cruz", "given": ["Maria", "Ana"]}), "De la Cruz", "Maria Ana"),
+        (json!({"family": "De la Cruz", "given": ["Ma"]}), "De la Cruz", "Ma"),
+        (json!({"family": "Cruz", "given": ["Maria, Ana"]}), "Cruz", "Maria Ana"),
+        (json!({"family": "De la Cruz, Santos", "given": ["Maria, Ana"]}), "De la Cruz Santos", "Maria Ana"),
+        (json!({"family": "Smith", "given": ["-"]}), "Smith", ""),
+        (json!({"family": "-", "given": ["Suharto"]}), "Suharto", ""),
+        (
+            json!({"text": "Maria De la Cruz", "family": "De la Cruz", "given": ["Maria"]}),
+            "Cruz",
+            "Maria De la",
+        ),
+    ] {
+        let patient = with(patient(), json!({"identifier": passport, "name": [name]}));
+        let signed = row(immunization(), patient).dose().certified_name().unwrap();
+        assert_eq!((signed.family(), signed.given()), (family, given), "{name}");
+    }
+    let name = json!([{"family": "De la Cruz", "given": ["Maria"]}]);
+    let of_nik = row(immunization(), with(patient(), json!({"name": name})));
+    assert_eq!(of_nik.nama, "Maria De la Cruz", "names of a NIK have no family name");
 }
 
 #[test]
@@ -235,6 +268,12 @@ fn takes_the_current_identifiers() {
     ] {
         let row = row(immunization(), with(patient(), json!({"identifier": identifiers})));
         assert_eq!(row.nik, nik, "{identifiers}");
+    }
+    for (system, code) in [("nik-ibu", "NNIDN"), ("nik/ibu", "NNIDN"), ("paspor-ibu", "PPN")] {
+        let system = format!("http://FHIR.kemkes.go.id/id/{system}");
+        let of_mother = json!([{"system": system, "type": {"coding": [{"code": code}]}, "value": other}]);
+        let row = row(immunization(), with(patient(), json!({"identifier": of_mother})));
+        assert_eq!((&*row.nik, &*row.paspor), ("", ""), "{of_mother}");
     }
     let events = json!([{"use": "old", "value": "A"}, {"use": "usual", "value": "B"}, {"value": "C"}]);
     assert_eq!(row(with(immunization(), json!({"identifier": events})), patient()).event_id, "B");
@@ -262,6 +301,30 @@ fn takes_the_current_phone() {
         (
             json!([{"system": "phone", "use": "home", "value": "0215551234"}, {"system": "phone", "use": "work", "value": "081611119902"}]),
             "081611119902",
+        ),
+        (
+            json!([{"system": "phone", "use": "work", "value": "081611119901"}, {"system": "phone", "value": "081611119902"}]),
+            "081611119902",
+        ),
+        (
+            json!([{"system": "phone", "use": "work", "rank": 1, "value": "081611119901"}, {"system": "phone", "use": "home", "value": "081611119902"}]),
+            "081611119902",
+        ),
+        (
+            json!([{"system": "phone", "use": "mobile", "value": "-"}, {"system": "phone", "use": "home", "value": "081611119902"}]),
+            "081611119902",
+        ),
+        (
+            json!([
+                {"system": "phone", "use": "mobile", "value": "0215551234"},
+                {"system": "phone", "use": "home", "value": "081611119901"},
+                {"system": "phone", "use": "mobile", "value": "081611119902"},
+            ]),
+            "081611119902",
+        ),
+        (
+            json!([{"system": "phone", "use": "home", "value": "0215551234"}, {"system": "phone", "use": "mobile", "value": "tidak ada"}]),
+            "tidak ada",
         ),
         (
             json!([{"system": "email", "value": "i@example.org"}, {"system": "fax", "value": "081611119902"}]),
@@ -304,6 +367,12 @@ fn takes_the_local_day_of_the_facility() {
         ("2026-11-19T15:30:00Z", "P9471020101", "2026-11-20"),
         ("2026-11-20T08:00:00+09:00", "P3174020101", "2026-11-20"),
         ("2026-11-20T00:30:00.123+09:00", "P3174020101", "2026-11-19"),
+        ("2026-11-20T00:30:00+09:00", "klinik-7", "2026-11-20"),
+        ("2026-11-20T00:30:00+0900", "10000004", "2026-11-20"),
+        ("2026-11-20T00:30:00+08:00", "", "2026-11-20"),
+        ("2026-11-20T00:30:00+07:00", "klinik-7", "2026-11-20"),
+        ("2026-11-20T00:30:00+09:00", "P5171020101", "2026-11-19"),
+        ("2026-11-20T00:30:00+10:00", "klinik-7", "2026-11-19"),
         ("2026-11-20", "P9471020101", "2026-11-20"),
         ("2026-11", "P3174020101", "2026-11"),
         ("2026-11-20T08:00", "P3174020101", "2026-11-20T08:00"),
@@ -337,6 +406,25 @@ fn reads_dose_numbers_of_all_releases() {
     ] {
         let changed = with(immunization(), json!({"protocolApplied": [protocol]}));
         assert_eq!(row(changed, patient()).dosis_ke, expected, "{protocol}");
+    }
+}
+
+#[test]
+fn takes_the_dose_number_of_the_vaccines_disease() {
+    let protocol = |disease: &str, number: Value| {
+        let coding = json!([{"system": "http://snomed.info/sct", "code": disease}]);
+        json!({"targetDisease": [{"coding": coding}], "doseNumberPositiveInt": number})
+    };
+    let (covid, influenza) = ("840539006", "6142004");
+    for (protocols, expected) in [
+        (json!([protocol(influenza, json!(4)), protocol(covid, json!(2))]), "2"),
+        (json!([protocol(influenza, json!(4)), {"doseNumberPositiveInt": 2}]), "4"),
+        (json!([{"series": "x"}, protocol(influenza, json!(4))]), "4"),
+        (json!([protocol(influenza, json!(4)), protocol(covid, Value::Null)]), ""),
+        (json!([{"targetDisease": null, "doseNumberPositiveInt": 3}]), "3"),
+    ] {
+        let changed = with(immunization(), json!({"protocolApplied": protocols}));
+        assert_eq!(row(changed, patient()).dosis_ke, expected, "{protocols}");
     }
 }
 
@@ -412,12 +500,34 @@ fn knows_vaccines_by_code_name_or_text() {
         (json!({"coding": [{"system": "http://id.who.int/icd11/mms", "code": "XM6QV1"}]}), "Janssen"),
         (json!({"coding": [{"system": "http://snomed.info/sct", "code": "28581000087106"}]}), "Pfizer"),
         (json!({"coding": [{"system": "http://www.whocc.no/atc", "code": "J07BN01"}]}), "J07BN01"),
+        // The code of another product is not overruled by a name, that of a kind of vaccine made precise.
+        (json!({"coding": [{"system": cvx, "code": "229", "display": "Moderna"}]}), "229"),
+        (json!({"coding": [{"system": cvx, "code": "229"}], "text": "Moderna"}), "229"),
+        (json!({"coding": [{"system": "http://snomed.info/sct", "code": "1", "display": "Moderna"}]}), "1"),
+        (json!({"coding": [{"system": cvx, "code": "213"}], "text": "Moderna"}), "Moderna"),
+        (
+            json!({"coding": [{"system": "http://sys-ids.kemkes.go.id/kfa", "code": "93001019", "display": "Sinovac"}]}),
+            "CoronaVac",
+        ),
+        // Several vaccines are none.
+        (
+            json!({"coding": [{"system": cvx, "code": "207"}, {"system": cvx, "code": "208"}]}),
+            "Moderna / Pfizer",
+        ),
+        (json!({"coding": [{"system": cvx, "code": "207", "display": "Comirnaty"}]}), "Moderna / Pfizer"),
+        (json!({"coding": [{"display": "Comirnaty"}], "text": "Moderna"}), "Moderna / Pfizer"),
+        (
+            json!({"coding": [{"system": cvx, "code": "208", "display": "Comirnaty"}], "text": "Pfizer"}),
+            "Pfizer",
+        ),
         // Vaccines against COVID-19 as such, and a code of another system.
         (json!({"coding": [{"system": cvx, "code": "213"}]}), "213"),
         (json!({"coding": [{"system": "http://snomed.info/sct", "code": "1119349007"}]}), "1119349007"),
     ] {
         let row = row(with(immunization(), json!({"vaccineCode": concept})), patient());
         assert_eq!(row.vaksin, expected, "{concept}");
+        let is_known = bukti_domain::vaccines().iter().any(|vaccine| vaccine.name == expected);
+        assert_eq!(row.dose().vaccine.is_some(), is_known, "{concept}");
     }
 }
 
@@ -439,6 +549,7 @@ fn resolves_every_kind_of_reference() {
         ("https://fhir.example.go.id/r4/Patient/p/_history/2", json!(format!("{base}/Patient/p/_history/2"))),
         ("https://fhir.example.go.id/r4/Patient/p", Value::Null),
         ("urn:uuid:1", json!("urn:uuid:1")),
+        ("URN:UUID:0A1b", json!("urn:uuid:0a1B")),
         ("Patient?identifier=https://fhir.kemkes.go.id/id/nik|3171012401896246", json!("urn:uuid:1")),
         ("Patient?identifier=https%3A%2F%2Ffhir.kemkes.go.id%2Fid%2Fnik%7C3171012401896246", Value::Null),
     ] {
@@ -513,6 +624,8 @@ fn resolves_contained_resources_and_logical_references() {
         let row = lines.into_iter().next().unwrap().row.unwrap();
         assert_eq!((&*row.nik, &*row.kode_faskes), ("3171012401896246", "P3174020101"));
     }
+    let marked = with(contained, json!({"contained": [with(patient(), json!({"id": "#p"})), location()]}));
+    assert_eq!(read(&marked.to_string()).0.remove(0).row.unwrap().nik, "3171012401896246");
     let logical = json!({"identifier": {"system": NIK, "value": "3171012401896246"}});
     let logical = with(immunization(), json!({"patient": logical}));
     assert_eq!(row(logical.clone(), patient()).nama, "Iwan Ibrahim Purnomo");
