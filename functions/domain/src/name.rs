@@ -60,7 +60,8 @@ const BEHIND: &[&str] = &[
     "STRAK", "STRT", "STRFT", "AMDKEB", "AMDKEP", "AMDKES", "AMDAK", "AMDGZ", "AMDFARM", "AMDKOM", "AMDKG",
     "AMDRAD", "AMDFT", "AMDRMIK", "MARS", "MKEB", "MKEP", "MTRKEB", "MTRKEP", "MGIZI", "MBIOMED", "MHKES",
     "MKN", "MSOS", "MSTAT", "MTI", "MCS", "MENG", "MSN", "LLM", "DBA", "MBBS", "FINASIM", "FIHA", "FICS",
-    "CFP", "CFA", "QIA", "PSIKOLOG", "KGEH", "KGH", "KHOM", "KEMD", "KPTI", "KGER", "KIC", "KKV",
+    "CFP", "CFA", "QIA", "PSIKOLOG", "KGEH", "KGH", "KHOM", "KEMD", "KPTI", "KGER", "KIC", "KKV", "BD",
+    "IPM", "IPU",
 ];
 
 /// Specialties of doctors and nurses as they stand behind `Sp` (`SpPD`, `Sp.OG(K)`), without punctuation.
@@ -179,8 +180,8 @@ impl PersonName {
         CertifiedName { text, family: join(&family), given }
     }
 
-    /// The parts of the name between commas. Words without a letter are none of a name. Those behind the last segment that
-    /// is no degree are degrees, by the words in front of the first comma and those of the segment.
+    /// The parts of the name between commas. Words without a letter are none of a name. What is behind a degree is one too;
+    /// whether a segment is one is judged by the words in front of the first comma and its own.
     fn parts(&self, is_degree: impl Fn(&[&str], &[&str]) -> bool) -> Parts<'_> {
         let mut names: Vec<Vec<&str>> = self
             .0
@@ -189,6 +190,7 @@ impl PersonName {
             .filter(|words| !words.is_empty())
             .collect();
         let end = match names.as_slice() {
+            [front, first, ..] if is_degree(front, first) => 1,
             [front, behind @ ..] => {
                 behind.iter().rposition(|words| !is_degree(front, words)).map_or(1, |last| last + 2)
             }
@@ -335,15 +337,12 @@ fn is_degree_segment(words: &[&str]) -> bool {
 }
 
 /// Whether a word behind a comma, with two words or more in front of it, can be a degree: it is in a list, has a dot, or
-/// is short and no word (`CHt`).
+/// is short and written like an abbreviation (`CHt`, `CRMP`, but not `Ana`).
 fn can_be_degree(word: &str) -> bool {
     let is_vowel = |letter: char| "AEIOUYaeiouy".contains(letter);
-    let is_mixed = word.chars().skip(1).any(char::is_uppercase) && word.contains(char::is_lowercase);
+    let is_abbreviation = word.chars().skip(1).any(char::is_uppercase) || !word.contains(is_vowel);
     let is_short = word.len() <= 4 && word.is_ascii();
-    has_dot(word)
-        || are_degrees(&[word])
-        || is_suffix(word)
-        || is_short && (is_mixed || !word.contains(is_vowel))
+    has_dot(word) || are_degrees(&[word]) || is_suffix(word) || is_short && is_abbreviation
 }
 
 /// Whether a word looks like a degree that is not in the list (`S.Xyz`), and not like initials (`J.`, `J.R.`).
@@ -462,8 +461,10 @@ mod tests {
             ("Budi Santoso, CHt", "Budi Santoso, CHt", "Santoso CHt", "Budi"),
             ("dr. Budi Santoso, Jr.", "Budi Santoso, Jr.", "Santoso Jr.", "Budi"),
             ("Budi Santoso Jr.", "Budi Santoso Jr.", "Santoso Jr.", "Budi"),
-            ("DE LA CRUZ, ANA", "DE LA CRUZ, ANA", "DE LA CRUZ", "ANA"),
-            ("DE WIT, JOHN", "DE WIT, JOHN", "DE WIT", "JOHN"),
+            ("BUDI SANTOSO, CRMO", "BUDI SANTOSO, CRMO", "SANTOSO CRMO", "BUDI"),
+            ("Budi Santoso, S.T., ASEAN Eng.", "Budi Santoso, ASEAN Eng.", "Santoso ASEAN Eng.", "Budi"),
+            ("De la Cruz, Ana", "De la Cruz, Ana", "De la Cruz", "Ana"),
+            ("DE LA CRUZ, MARIA, S.H.", "DE LA CRUZ, MARIA", "DE LA CRUZ", "MARIA"),
             ("dr. SMITH, JOHN", "dr. SMITH, JOHN", "dr. SMITH", "JOHN"),
             ("SMITH, J.R.", "SMITH, J.R.", "SMITH", "J.R."),
             // Initials behind a name are no titles.
@@ -504,8 +505,9 @@ mod tests {
             "SpPD, FINASIM",
             "MARS",
             "S.E., M.M.",
-            "dr., Sp.A",
             "Ners",
+            "S.Keb., Bd.",
+            "S.T., M.T., IPM",
             ", S.Pd , ",
         ] {
             let expected = ("Siti Aminah".to_owned(), "Aminah".to_owned(), "Siti".to_owned());
