@@ -60,6 +60,9 @@ pub struct Disease {
     /// Its code in the EU Digital COVID Certificate (`tg`, SNOMED CT), where it has one.
     #[serde(default)]
     pub dcc_target: Option<String>,
+    /// Codes of FHIR senders, with their prefix, for a kind of vaccine against it and not for one product.
+    #[serde(default)]
+    pub vaccine_kinds: Vec<String>,
     /// How the WHO's product ids of the vaccines against it begin: a verifier then knows what a product protects from that
     /// is not in the catalogue.
     #[serde(default)]
@@ -185,6 +188,12 @@ pub fn vaccine_of_dcc(mp: &str) -> Option<&'static Vaccine> {
 pub fn vaccine_of_icvp(vp: &str) -> Option<&'static Vaccine> {
     let is = |vaccine: &&Vaccine| matches!(&vaccine.codes, Codes::Icvp { vp: known } if known.eq_ignore_ascii_case(vp));
     catalogue().vaccines.iter().find(is)
+}
+
+/// Whether this code of a FHIR sender, with its prefix (`cvx:213`), is of a kind of vaccine, so that it does not say which
+/// product was given.
+pub fn is_vaccine_kind(alias: &str) -> bool {
+    catalogue().diseases.iter().any(|disease| disease.vaccine_kinds.iter().any(|kind| kind == alias))
 }
 
 /// The disease of a code of the catalogue.

@@ -41,7 +41,7 @@ pub use birth_date::BirthDate;
 pub use case_number::CaseNumber;
 pub use catalogue::{
     CatalogueError, Codes, Disease, DiseaseName, Vaccine, disease, disease_of_dcc, disease_of_icvp,
-    extend_catalogue, vaccine_named, vaccine_of_dcc, vaccine_of_icvp, vaccines,
+    extend_catalogue, is_vaccine_kind, vaccine_named, vaccine_of_dcc, vaccine_of_icvp, vaccines,
 };
 pub use certificate_id::{READABLE, certificate_id_grouped, is_certificate_id};
 pub use confirmation::{HeldIdentity, IdentityData};

@@ -39,8 +39,8 @@ use std::fmt;
 use bukti_aws::FeedProblem;
 use bukti_domain::feed::ENTERED_IN_ERROR;
 use bukti_domain::{
-    FeedRow, INDONESIA_WEST, Reason, RowStatus, Vaccine, disease, occurrence_offset, parse_moment,
-    vaccine_named, vaccine_of_dcc, vaccine_of_icvp,
+    FeedRow, INDONESIA_WEST, Reason, RowStatus, Vaccine, disease, is_vaccine_kind, occurrence_offset,
+    parse_moment, vaccine_named, vaccine_of_dcc, vaccine_of_icvp,
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -88,26 +88,6 @@ const VACCINE_SYSTEMS: [(&str, &str); 9] = [
 /// The systems of which the catalogue has the products' codes, so that another code is another product. Of the others a
 /// deployment adds codes, and until then a name says more.
 const PRODUCT_SYSTEMS: [&str; 3] = ["cvx", "sct", "icd11"];
-/// Codes of those systems for a kind of vaccine against COVID-19, which a name makes precise.
-const KINDS: [&str; 17] = [
-    "cvx:213",
-    "cvx:500",
-    "sct:840534001",
-    "sct:1119305005",
-    "sct:1119349007",
-    "sct:1157024006",
-    "sct:1162643001",
-    "sct:28531000087107",
-    "icd11:XM68M6",
-    "icd11:XM0CX4",
-    "icd11:XM0GQ8",
-    "icd11:XM1J92",
-    "icd11:XM1NL1",
-    "icd11:XM5DF6",
-    "icd11:XM5JC5",
-    "icd11:XM6AT1",
-    "icd11:XM9QW8",
-];
 
 /// What a FHIR file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -769,7 +749,7 @@ impl Coding {
     fn is_of_unknown_product(&self) -> bool {
         let is_product = |alias: String| {
             let prefix = alias.split_once(':').map(|(prefix, _)| prefix);
-            prefix.is_some_and(|prefix| PRODUCT_SYSTEMS.contains(&prefix)) && !KINDS.contains(&&*alias)
+            prefix.is_some_and(|prefix| PRODUCT_SYSTEMS.contains(&prefix)) && !is_vaccine_kind(&alias)
         };
         self.vaccine().is_none() && self.alias().is_some_and(is_product)
     }
