@@ -62,6 +62,8 @@ const MOST_ITEMS: usize = 100_000;
 /// How long all rows of a file may be together, in bytes: many Immunizations may refer to one Patient with a long name.
 const LONGEST_ROWS: usize = 8 * 1024 * 1024;
 
+/// The longest `timestamp` of a Bundle that is read, in bytes.
+const LONGEST_TIME: usize = 100;
 /// How deep objects and lists may be nested: as deep as JSON is read where its parts are known.
 const DEEPEST: usize = 128;
 
@@ -252,7 +254,9 @@ struct Head {
 struct Bundle<'a> {
     #[serde(rename = "type")]
     kind: Option<String>,
-    timestamp: Option<String>,
+    /// Read once its length is known, since it is not bounded otherwise.
+    #[serde(borrow)]
+    timestamp: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "entries")]
     entry: Vec<Entry<'a>>,
 }
@@ -332,7 +336,10 @@ impl<'a> Bundle<'a> {
         let is_transaction = self.kind.as_deref() == Some("transaction");
         File {
             kind: if is_transaction { FhirKind::Transaction } else { FhirKind::Bundle },
-            timestamp: self.timestamp,
+            timestamp: self
+                .timestamp
+                .filter(|written| written.get().len() <= LONGEST_TIME)
+                .and_then(|written| serde_json::from_str(written.get()).ok()),
             entries: self.entry,
         }
     }
