@@ -24,7 +24,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 use aws_sdk_s3::primitives::ByteStream;
-use bukti_aws::{Access, Documents, DoseRecord, Officers};
+use bukti_aws::{Access, Documents, DoseRecord, Keys, Officers};
 use clap::Args;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
@@ -212,11 +212,8 @@ pub(crate) async fn restore(place: &Where, options: &RestoreOptions) -> Result<E
     let access =
         access.into_iter().map(|item| anyhow::Ok((Access::of_image(item.clone(), &officers)?, item)));
     let access = reinstated(access.collect::<Result<Vec<_>>>()?, options)?;
-    // A new Bukti's own signers have signed nothing. Where the backup's is left out, they go on.
-    if access.iter().any(|(access, _)| matches!(access, Access::ActiveSigner(_))) {
-        for batch in own_signers.chunks(BATCH) {
-            write(&target, batch.to_vec()).await?;
-        }
+    for (file, key) in &papers {
+        document(&aws.keys, file, key)?;
     }
 
     let progress = Progress::new();
@@ -225,14 +222,7 @@ pub(crate) async fn restore(place: &Where, options: &RestoreOptions) -> Result<E
     let s3 = &target.s3;
     let mut kept = stream::iter(&papers)
         .map(async |(file, key)| {
-            let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let (key, pdf) = match key.strip_suffix(SEALED) {
-                Some(key) => {
-                    let opened = aws.keys.open_bytes(key, &bytes);
-                    (key, opened.with_context(|| format!("{} is damaged", file.display()))?)
-                }
-                None => (key.as_str(), bytes),
-            };
+            let (key, pdf) = document(&aws.keys, file, key)?;
             let request = s3.put_object().bucket(bucket).key(key).content_type("application/pdf");
             let request = request.body(ByteStream::from(pdf));
             request.send().await.with_context(|| format!("the document {key} was not taken"))
@@ -247,6 +237,12 @@ pub(crate) async fn restore(place: &Where, options: &RestoreOptions) -> Result<E
 
     let records = counts.iter().sum::<u64>() + access.len() as u64;
     let mut done = 0;
+    // A new Bukti's own signers have signed nothing. Where the backup's is left out, they go on.
+    if access.iter().any(|(access, _)| matches!(access, Access::ActiveSigner(_))) {
+        for batch in own_signers.chunks(BATCH) {
+            write(&target, batch.to_vec()).await?;
+        }
+    }
     for (_, item) in access {
         put_if_absent(&target, item).await?;
         done += 1;
@@ -274,6 +270,23 @@ pub(crate) async fn restore(place: &Where, options: &RestoreOptions) -> Result<E
     progress.end();
     println!("{records} records and {all} documents are back from {}", folder.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// A document of a backup, with its key in the bucket.
+///
+/// # Errors
+///
+/// Where it cannot be read, or does not open with these keys as the document of that name.
+fn document<'a>(keys: &Keys, file: &Path, key: &'a str) -> Result<(&'a str, Vec<u8>)> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let Some(key) = key.strip_suffix(SEALED) else { return Ok((key, bytes)) };
+    let opened = keys.open_bytes(key, &bytes).with_context(|| {
+        format!(
+            "{} is damaged, or sealed with other secrets: take it from another copy, or remove it to restore the rest",
+            file.display()
+        )
+    })?;
+    Ok((key, opened))
 }
 
 /// Those of the backup who are let in again.
