@@ -36,7 +36,7 @@ pub enum Verdict {
 pub enum RevocationState {
     /// The lists were looked at, or there is none of the signer, which is one of this deployment.
     Checked,
-    /// The lists were looked at, but they are older than [`LISTS_COUNT_FOR`].
+    /// The lists were looked at, but they are older than [`LISTS_COUNT_FOR`], or than lists that were seen before.
     Outdated,
     /// The signer is of another issuer, whose lists nobody has here.
     NotCovered,
@@ -57,6 +57,8 @@ pub struct Revocations<'a> {
     pub index: Option<&'a RevocationIndex>,
     /// The partitions that the certificate may be in, as far as they could be had.
     pub partitions: &'a [Partition],
+    /// When the newest index was made that was seen before, as far as that is known.
+    pub newest_seen: Option<Timestamp>,
     /// The time of the verdict.
     pub at: Timestamp,
 }
@@ -121,13 +123,12 @@ fn revocation(
     if !covered {
         return (RevocationState::NotCovered, None);
     }
-    match looked_at(index, revocations.partitions, checked) {
-        None => (RevocationState::Unavailable, None),
-        Some(made) if revocations.at.duration_since(made) > LISTS_COUNT_FOR => {
-            (RevocationState::Outdated, Some(made))
-        }
-        Some(made) => (RevocationState::Checked, Some(made)),
-    }
+    let Some(made) = looked_at(index, revocations.partitions, checked) else {
+        return (RevocationState::Unavailable, None);
+    };
+    let outdated = revocations.at.duration_since(made) > LISTS_COUNT_FOR
+        || revocations.newest_seen.is_some_and(|newest| index.issued_at < newest);
+    (if outdated { RevocationState::Outdated } else { RevocationState::Checked }, Some(made))
 }
 
 /// When the oldest of the lists was made that the certificate would be on; `None` where one of them is lacking. A partition

@@ -72,7 +72,9 @@ fn verify(text: &str, signers: &SignerList, files: &[PublicFile], at: Timestamp)
     let paths = index.as_ref().map(|index| index.partitions_for(&checked)).unwrap_or_default();
     let partitions: Vec<_> =
         paths.iter().filter_map(|path| Some(Partition::read(path, fetch(path)?, &own).unwrap())).collect();
-    judge(checked, &trusted, &Revocations { own: &own, index: index.as_ref(), partitions: &partitions, at })
+    let (own, index) = (&own[..], index.as_ref());
+    let revocations = Revocations { own, index, partitions: &partitions, newest_seen: None, at };
+    judge(checked, &trusted, &revocations)
 }
 
 fn list(signers: Vec<ListedSigner>) -> SignerList {
@@ -184,7 +186,8 @@ fn revocation_is_unknown_without_current_lists_of_the_issuer() {
     checked.kid = Some(home.kid().to_vec());
     checked.signer = Some(1);
     let index = RevocationIndex::read(&files.last().unwrap().bytes, &both.own()).unwrap();
-    let revocations = Revocations { own: &both.own(), index: Some(&index), partitions: &[], at: now() };
+    let (own, index) = (&both.own()[..], Some(&index));
+    let revocations = Revocations { own, index, partitions: &[], newest_seen: None, at: now() };
     assert_eq!(judge(checked, &both.trusted(), &revocations).revocation, RevocationState::NotCovered);
 }
 

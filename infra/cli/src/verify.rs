@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use bukti_aws::PublicFiles;
 use bukti_hcert::{Steps, TrustedSigner, check};
 use bukti_trust::{
@@ -86,8 +86,8 @@ impl Source {
     }
 }
 
-/// When the newest index was made that this user has seen, by source. An older one could hide revocations, so it is
-/// refused.
+/// When the newest index was made that this user has seen, by source. An older one could hide revocations, so nothing is
+/// valid by it.
 ///
 /// Two commands at once may forget what one of them saw.
 struct SeenIndexes {
@@ -111,19 +111,17 @@ impl SeenIndexes {
         Ok(Self { file, seen })
     }
 
-    /// Notes an index of a source.
+    /// Notes an index of a source. Gives when the newest of that source was made.
     ///
     /// # Errors
     ///
-    /// Where a newer one was seen before, and where the note cannot be kept.
-    fn see(&mut self, source: &Source, index: &RevocationIndex) -> Result<()> {
+    /// Where the note cannot be kept.
+    fn see(&mut self, source: &Source, index: &RevocationIndex) -> Result<Timestamp> {
         let name = source.name();
-        match self.seen.get(&name) {
-            Some(newest) if index.issued_at < *newest => {
-                bail!("it is of {}, and one of {newest} was seen before", index.issued_at)
-            }
-            Some(newest) if index.issued_at == *newest => return Ok(()),
-            _ => {}
+        if let Some(&newest) = self.seen.get(&name)
+            && index.issued_at <= newest
+        {
+            return Ok(newest);
         }
         self.seen.insert(name, index.issued_at);
         let folder = self.file.parent().unwrap_or(Path::new("."));
@@ -134,7 +132,8 @@ impl SeenIndexes {
             new.persist(&self.file)?;
             Ok(())
         };
-        write().with_context(|| format!("cannot write {}", self.file.display()))
+        write().with_context(|| format!("cannot write {}", self.file.display()))?;
+        Ok(index.issued_at)
     }
 }
 
@@ -156,12 +155,14 @@ pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
     let checked = check(&text, &trust.signers, at);
 
     let mut index = None;
+    let mut newest = None;
     let mut partitions = Vec::new();
     if let Some((source, own)) = &trust.revocations
         // Nothing that a list could say changes another verdict.
         && checked.steps.signature == Some(true)
     {
-        index = newest_index(source, own).await;
+        index = current_index(source, own).await;
+        newest = index.as_ref().and_then(|index| newest_seen(source, index));
         for path in index.iter().flat_map(|index| index.partitions_for(&checked)) {
             match source.get(&path).await {
                 Ok(Some(bytes)) => match Partition::read(&path, &bytes, own) {
@@ -174,7 +175,8 @@ pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
         }
     }
     let own = trust.revocations.as_ref().map(|(_, own)| &own[..]).unwrap_or_default();
-    let revocations = Revocations { own, index: index.as_ref(), partitions: &partitions, at };
+    let revocations =
+        Revocations { own, index: index.as_ref(), partitions: &partitions, newest_seen: newest, at };
     let report = judge(checked, &trust.signers, &revocations);
     if options.json {
         say(&(serde_json::to_string_pretty(&Answer::of(&report))? + "\n"));
@@ -235,14 +237,30 @@ async fn trust(place: &Where, options: &Options) -> Result<Trust> {
     Ok(Trust { signers: list.trusted(), revocations: Some((source, list.own())) })
 }
 
-async fn newest_index(source: &Source, own: &[TrustedSigner]) -> Option<RevocationIndex> {
+async fn current_index(source: &Source, own: &[TrustedSigner]) -> Option<RevocationIndex> {
     let read = async {
         let bytes = source.get(RevocationIndex::PATH).await?.context("there is none")?;
-        let index = RevocationIndex::read(&bytes, own)?;
-        SeenIndexes::of_user()?.see(source, &index)?;
-        Ok::<_, anyhow::Error>(index)
+        Ok::<_, anyhow::Error>(RevocationIndex::read(&bytes, own)?)
     };
     read.await.inspect_err(|error| eprintln!("{}: {error:#}", RevocationIndex::PATH)).ok()
+}
+
+/// When the newest index of this source was made that this user has seen, this one included. Where no note can be kept of it,
+/// as on a read-only disk, lists count by their age alone.
+fn newest_seen(source: &Source, index: &RevocationIndex) -> Option<Timestamp> {
+    let path = RevocationIndex::PATH;
+    match SeenIndexes::of_user().and_then(|mut seen| seen.see(source, index)) {
+        Ok(newest) => {
+            if index.issued_at < newest {
+                eprintln!("{path}: it is of {}, and one of {newest} was seen before", index.issued_at);
+            }
+            Some(newest)
+        }
+        Err(error) => {
+            eprintln!("{path}: whether a newer one was seen before is not known: {error:#}");
+            None
+        }
+    }
 }
 
 /// The answer as JSON.

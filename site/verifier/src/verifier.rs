@@ -76,7 +76,9 @@ impl Verifier {
         let partitions: Vec<Partition> =
             needed.iter().filter_map(|path| self.partitions.get(path)).cloned().collect();
         let (own, index) = (&self.own[..], self.index.as_ref());
-        judge(checked, &self.signers, &Revocations { own, index, partitions: &partitions, at })
+        // An older index than one that was seen is not taken in.
+        let revocations = Revocations { own, index, partitions: &partitions, newest_seen: None, at };
+        judge(checked, &self.signers, &revocations)
     }
 }
 

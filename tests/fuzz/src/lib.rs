@@ -59,6 +59,7 @@ pub fn check_and_judge(text: &str) -> Checked {
     let mut rest = order.iter().skip(taken);
     assert!(matches!(rest.next(), None | Some(Some(false))), "a step was left out: {steps:?}");
     assert!(rest.all(Option::is_none), "steps went on after one that failed: {steps:?}");
-    judge(checked.clone(), &SIGNERS, &Revocations { own: &SIGNERS, index: None, partitions: &[], at: now });
+    let revocations = Revocations { own: &SIGNERS, index: None, partitions: &[], newest_seen: None, at: now };
+    judge(checked.clone(), &SIGNERS, &revocations);
     checked
 }

@@ -25,8 +25,8 @@ libfuzzer_sys::fuzz_target!(|content: &[u8]| {
             index.partitions_for(&CHECKED);
             index.total_bytes();
             let partitions = Vec::from_iter(partition);
-            let (own, index) = (&SIGNERS[..], Some(&index));
-            let revocations = Revocations { own, index, partitions: &partitions, at: Timestamp::UNIX_EPOCH };
+            let (own, index, at) = (&SIGNERS[..], Some(&index), Timestamp::UNIX_EPOCH);
+            let revocations = Revocations { own, index, partitions: &partitions, newest_seen: Some(at), at };
             judge(CHECKED.clone(), &SIGNERS, &revocations);
         }
     }

@@ -197,5 +197,5 @@ fn verify_says_where_revocation_is_unknown() {
     copy();
     assert_eq!(ask(&[]), checked());
     std::fs::write(&index, old).unwrap();
-    assert_eq!(ask(&[]), unknown("unavailable"), "an older index than one that was seen");
+    assert_eq!(ask(&[]), unknown("outdated"), "an older index than one that was seen");
 }
