@@ -35,8 +35,8 @@ pub const OLD: f64 = 3.0;
 pub enum Outcome {
     /// The verdict.
     Verdict(Verdict),
-    /// It would be valid, but whether it is revoked could not be looked at.
-    RevocationUnknown,
+    /// It would be valid, but nobody here has revocation lists of its issuer.
+    NoListsOfIssuer,
     /// There is no trust list yet, so no issuer is known.
     NoTrustList,
 }
@@ -44,7 +44,7 @@ pub enum Outcome {
 impl Outcome {
     /// Every outcome.
     #[cfg(test)]
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Verdict(Verdict::Valid),
         Self::Verdict(Verdict::Expired),
         Self::Verdict(Verdict::NotYetValid),
@@ -53,7 +53,8 @@ impl Outcome {
         Self::Verdict(Verdict::IssuerUnknown),
         Self::Verdict(Verdict::Damaged),
         Self::Verdict(Verdict::NotACertificate),
-        Self::RevocationUnknown,
+        Self::Verdict(Verdict::RevocationUnknown),
+        Self::NoListsOfIssuer,
         Self::NoTrustList,
     ];
 
@@ -61,7 +62,7 @@ impl Outcome {
     pub fn of(report: &Report, has_signers: bool) -> Self {
         match (report.verdict, report.revocation) {
             (Verdict::IssuerUnknown, _) if !has_signers => Self::NoTrustList,
-            (Verdict::Valid, RevocationState::Unavailable) => Self::RevocationUnknown,
+            (Verdict::RevocationUnknown, RevocationState::NotCovered) => Self::NoListsOfIssuer,
             (verdict, _) => Self::Verdict(verdict),
         }
     }
@@ -77,7 +78,8 @@ impl Outcome {
             Self::Verdict(Verdict::IssuerUnknown) => "issuer_unknown",
             Self::Verdict(Verdict::Damaged) => "damaged",
             Self::Verdict(Verdict::NotACertificate) => "not_a_certificate",
-            Self::RevocationUnknown => "revocation_unknown",
+            Self::Verdict(Verdict::RevocationUnknown) => "revocation_unknown",
+            Self::NoListsOfIssuer => "no_lists_of_issuer",
             Self::NoTrustList => "no_trust_list",
         }
     }
@@ -96,8 +98,10 @@ impl Outcome {
     pub fn mood(self) -> Mood {
         match self {
             Self::Verdict(Verdict::Valid) => Mood::Good,
-            Self::Verdict(Verdict::Expired | Verdict::NotYetValid | Verdict::Superseded)
-            | Self::RevocationUnknown
+            Self::Verdict(
+                Verdict::Expired | Verdict::NotYetValid | Verdict::Superseded | Verdict::RevocationUnknown,
+            )
+            | Self::NoListsOfIssuer
             | Self::NoTrustList => Mood::Waiting,
             Self::Verdict(
                 Verdict::Revoked | Verdict::IssuerUnknown | Verdict::Damaged | Verdict::NotACertificate,
@@ -211,7 +215,8 @@ mod tests {
     #[test]
     fn only_what_a_trusted_issuer_signed_is_shown_as_a_fact() {
         let proven: Vec<_> = Outcome::ALL.iter().filter(|it| it.is_proven()).map(|it| it.code()).collect();
-        let expected = ["valid", "expired", "not_yet_valid", "revoked", "superseded", "revocation_unknown"];
+        let genuine = ["valid", "expired", "not_yet_valid", "revoked", "superseded"];
+        let expected = [&genuine[..], &["revocation_unknown", "no_lists_of_issuer"]].concat();
         assert_eq!(proven, expected);
     }
 
@@ -219,8 +224,10 @@ mod tests {
     fn valid_is_said_only_where_revocation_was_looked_at() {
         let valid = report(Verdict::Valid, RevocationState::Checked);
         assert_eq!(Outcome::of(&valid, true).mood(), Mood::Good);
-        let unknown = report(Verdict::Valid, RevocationState::Unavailable);
-        assert_eq!(Outcome::of(&unknown, true), Outcome::RevocationUnknown);
+        let unknown = report(Verdict::RevocationUnknown, RevocationState::Outdated);
+        assert_eq!(Outcome::of(&unknown, true), Outcome::Verdict(Verdict::RevocationUnknown));
+        let foreign = report(Verdict::RevocationUnknown, RevocationState::NotCovered);
+        assert_eq!(Outcome::of(&foreign, true), Outcome::NoListsOfIssuer);
         let good = Outcome::ALL.iter().filter(|it| it.mood() == Mood::Good).count();
         assert_eq!(good, 1, "nothing else looks like it");
         let nobody = report(Verdict::IssuerUnknown, RevocationState::Unavailable);
@@ -248,7 +255,9 @@ mod tests {
     #[test]
     fn the_report_of_the_verifier_is_understood() {
         let checked = bukti_hcert::check("HC1:", &[], jiff::Timestamp::UNIX_EPOCH);
-        let whole = bukti_trust::judge(checked, &[], None, &[]);
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let none = bukti_trust::Revocations { own: &[], index: None, partitions: &[], at };
+        let whole = bukti_trust::judge(checked, &[], &none);
         let whole = bukti_trust::Report {
             content: Some(content()),
             expires_at: Some(jiff::Timestamp::UNIX_EPOCH),

@@ -60,6 +60,9 @@ let loading;
 async function loadLists(verifier) {
   // The index is signed, so the signers come first.
   const signers = await load(SIGNERS, (bytes) => verifier.take_signers(bytes));
+  // The one that was kept is taken first, so that an older one from the net, which could hide revocations, is refused.
+  const before = await (await cache())?.match(`/${INDEX}`);
+  if (before) verifier.take_index(new Uint8Array(await before.arrayBuffer()));
   const index = await load(INDEX, (bytes) => verifier.take_index(bytes));
   if (signers === "fetched" && index === "fetched") fetchedAt = performance.now();
 }

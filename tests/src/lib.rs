@@ -205,6 +205,7 @@ impl TestApp {
         let output = Command::new(program("bukti"))
             .args(arguments)
             .args(["--endpoint", &self.url])
+            .env("XDG_STATE_HOME", self.data.path().join("state"))
             .stdin(Stdio::null())
             .output()
             .unwrap();

@@ -198,12 +198,16 @@ impl Keys {
     /// Seals a value for one item of the table: AES-256-GCM, the item's key as associated data, so that a field moved to
     /// another item does not open. Layout: form (1 byte), key id (1), nonce (12), ciphertext and tag.
     pub(crate) fn seal<T: Serialize>(&self, item: &str, value: &T) -> Option<Vec<u8>> {
+        self.seal_bytes(item, serde_json::to_vec(value).ok()?)
+    }
+
+    /// Seals what is no field of the table, such as a document of a backup, for the place that `item` names.
+    pub fn seal_bytes(&self, item: &str, mut data: Vec<u8>) -> Option<Vec<u8>> {
         let now = Timestamp::now().as_second();
         let sealing = self.0.sealing.read().unwrap_or_else(PoisonError::into_inner);
         let Sealing { id, key, .. } = sealing.iter().rfind(|key| key.seals_from <= now)?;
         let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce).ok()?;
-        let mut data = serde_json::to_vec(value).ok()?;
         let nonce_used = Nonce::assume_unique_for_key(nonce);
         key.seal_in_place_append_tag(nonce_used, Aad::from(item.as_bytes()), &mut data).ok()?;
         let mut sealed = Vec::with_capacity(2 + NONCE_LEN + data.len());
@@ -215,6 +219,15 @@ impl Keys {
 
     /// Opens what [`Keys::seal`] sealed for the same item.
     pub(crate) fn open<T: DeserializeOwned>(&self, item: &str, sealed: &[u8]) -> Result<T, OpenError> {
+        serde_json::from_slice(&self.open_bytes(item, sealed)?).map_err(|_| OpenError)
+    }
+
+    /// Opens what [`Keys::seal_bytes`] sealed for this place.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn open_bytes(&self, item: &str, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
         let [FORM, id, rest @ ..] = sealed else { return Err(OpenError) };
         let sealing = self.0.sealing.read().unwrap_or_else(PoisonError::into_inner);
         let Sealing { key, .. } = sealing.iter().find(|key| key.id == *id).ok_or(OpenError)?;
@@ -223,7 +236,7 @@ impl Keys {
         let plain = key
             .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(item.as_bytes()), &mut data)
             .map_err(|_| OpenError)?;
-        serde_json::from_slice(plain).map_err(|_| OpenError)
+        Ok(plain.to_vec())
     }
 }
 

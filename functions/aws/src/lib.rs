@@ -45,6 +45,7 @@
 //! the table shows nobody. Writes that decide something are conditional. Short-lived items carry `expires_at` (the
 //! table's TTL attribute, Unix seconds) and are checked for expiry on read as well.
 
+mod access;
 mod accounts;
 mod audit;
 mod captcha;
@@ -79,6 +80,7 @@ mod sms;
 mod stream;
 mod table;
 
+pub use access::Access;
 pub use accounts::{Account, Device, Login, OpenSession, Sessions};
 pub use audit::{About, Action, Audit, Entry};
 pub use captcha::UsedCaptchas;

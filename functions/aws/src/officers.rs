@@ -10,7 +10,7 @@ use crate::table::{Table, from_item, n, to_item};
 use crate::{Aws, Keys, Rate, Rates, StoreError, Taken, Token};
 
 /// All officers are one partition: there are some hundreds.
-const OFFICERS: &str = "H#OFFICERS";
+pub(crate) const OFFICERS: &str = "H#OFFICERS";
 
 /// Bytes of the secret that codes are made of: what RFC 4226 recommends.
 const SECRET: usize = 20;
@@ -158,6 +158,11 @@ impl Officers {
     pub async fn all(&self) -> Result<Vec<Officer>, StoreError> {
         let items = self.table.partition(OFFICERS).await?;
         items.into_iter().map(|item| Ok(self.open(from_item(item, "officer")?)?.0)).collect()
+    }
+
+    /// An officer from an item of a backup; `None` where it cannot be read or does not open.
+    pub(crate) fn of_image(&self, image: serde_dynamo::Item) -> Option<Officer> {
+        Some(self.open(serde_dynamo::from_item(image).ok()?).ok()?.0)
     }
 
     /// The officer whose phone has this index key.

@@ -10,7 +10,7 @@ use crate::table::{Table, Written, from_item, s, to_item};
 use crate::{Aws, Keys, Rate, Rates, StoreError, Taken, Token};
 
 /// All keys are one partition: there are some thousands, and a key is read once a request, not once a dose.
-const PK: &str = "G#SENDERS";
+pub(crate) const PK: &str = "G#SENDERS";
 
 /// What every key begins with, so that one that got into a text is found there.
 const PREFIX: &str = "bk_";

@@ -17,7 +17,7 @@ use crate::{Aws, Keys, OpenError, StoreError};
 /// All in one partition: one read brings the register as a whole.
 pub(crate) const PK: &str = "K#SIGNERS";
 /// The item that names the signer that signs. There is no other place that says so, and so never two.
-const ACTIVE: &str = "ACTIVE";
+pub(crate) const ACTIVE: &str = "ACTIVE";
 
 /// A signer as it is kept.
 #[derive(Clone, Serialize, Deserialize)]
@@ -40,8 +40,8 @@ pub struct SignerRecord {
 }
 
 #[derive(Serialize, Deserialize)]
-struct ActiveRecord {
-    kid: String,
+pub(crate) struct ActiveRecord {
+    pub(crate) kid: String,
 }
 
 impl SignerRecord {

@@ -21,4 +21,4 @@ pub use revocation::{
     HashKind, IndexedList, Partition, PublicFile, RevocationError, RevocationIndex, Revoked, RevokedReason,
 };
 pub use signers::{ListedSigner, SignerList, SignerSource, SignerStatus};
-pub use verdict::{Report, RevocationState, Verdict, judge};
+pub use verdict::{LISTS_COUNT_FOR, Report, RevocationState, Revocations, Verdict, judge};

@@ -1,7 +1,7 @@
 //! The verdict on a certificate.
 
 use bukti_hcert::{Checked, Content, SignatureFault, Steps, Timing, TrustedSigner};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{Partition, RevocationIndex, RevokedReason};
@@ -12,6 +12,8 @@ use crate::{Partition, RevocationIndex, RevokedReason};
 pub enum Verdict {
     /// Signed by a trusted issuer, in its time, not revoked.
     Valid,
+    /// Signed by a trusted issuer, in its time, but whether it is revoked is not known: see [`RevocationState`].
+    RevocationUnknown,
     /// Its time is over.
     Expired,
     /// Its time has not begun.
@@ -32,10 +34,33 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RevocationState {
-    /// The lists were looked at, or there is none of the signer.
+    /// The lists were looked at, or there is none of the signer, which is one of this deployment.
     Checked,
-    /// The lists could not be had.
+    /// The lists were looked at, but they are older than [`LISTS_COUNT_FOR`], or than lists that were seen before.
+    Outdated,
+    /// The signer is of another issuer, whose lists nobody has here.
+    NotCovered,
+    /// The lists could not be had, or the signature does not hold.
     Unavailable,
+}
+
+/// How long revocation lists count after they were made. A deployment makes new ones several times an hour; a verifier
+/// without a net may go on for a week, as long as a stolen or restored copy of old lists may hide a revocation.
+pub const LISTS_COUNT_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// What a verifier knows of revocation.
+#[derive(Clone, Copy, Debug)]
+pub struct Revocations<'a> {
+    /// The signers of the deployment whose lists these are.
+    pub own: &'a [TrustedSigner],
+    /// The index; `None` where it could not be had.
+    pub index: Option<&'a RevocationIndex>,
+    /// The partitions that the certificate may be in, as far as they could be had.
+    pub partitions: &'a [Partition],
+    /// When the newest index was made that was seen before, as far as that is known.
+    pub newest_seen: Option<Timestamp>,
+    /// The time of the verdict.
+    pub at: Timestamp,
 }
 
 /// The verdict and what it is about. Personal.
@@ -61,21 +86,18 @@ pub struct Report {
     pub revocation_as_of: Option<Timestamp>,
 }
 
-/// The verdict that follows from what was found. `index` is `None` and `partitions` lacks some where they could not be
-/// had.
-pub fn judge(
-    checked: Checked,
-    signers: &[TrustedSigner],
-    index: Option<&RevocationIndex>,
-    partitions: &[Partition],
-) -> Report {
+/// The verdict that follows from what was found with these signers.
+pub fn judge(checked: Checked, signers: &[TrustedSigner], revocations: &Revocations<'_>) -> Report {
     let signer = checked.signer.and_then(|at| signers.get(at));
-    let as_of = index.and_then(|index| looked_at(index, partitions, &checked));
-    let reason = partitions.iter().find_map(|partition| partition.reason(&checked));
+    let (revocation, as_of) = match signer {
+        Some(signer) => revocation(&checked, signer, revocations),
+        None => (RevocationState::Unavailable, None),
+    };
+    let reason = revocations.partitions.iter().find_map(|partition| partition.reason(&checked));
     Report {
-        verdict: verdict(&checked, reason),
+        verdict: verdict(&checked, reason, revocation),
         signer: signer.and_then(|signer| signer.name.clone()),
-        revocation: if as_of.is_some() { RevocationState::Checked } else { RevocationState::Unavailable },
+        revocation,
         revocation_as_of: as_of,
         steps: checked.steps,
         payload: checked.payload,
@@ -83,6 +105,30 @@ pub fn judge(
         issued_at: checked.issued_at,
         expires_at: checked.expires_at,
     }
+}
+
+/// Whether revocation was looked at, and of when the lists are.
+fn revocation(
+    checked: &Checked,
+    signer: &TrustedSigner,
+    revocations: &Revocations<'_>,
+) -> (RevocationState, Option<Timestamp>) {
+    let Some(index) = revocations.index else { return (RevocationState::Unavailable, None) };
+    // A key id is what the list of signers calls it: another's may be that of one of ours.
+    let namesake = revocations.own.iter().find(|own| own.kid == signer.kid);
+    let covered = match namesake {
+        Some(own) => own.key == signer.key,
+        None => index.lists.iter().any(|list| list.kid == signer.kid),
+    };
+    if !covered {
+        return (RevocationState::NotCovered, None);
+    }
+    let Some(made) = looked_at(index, revocations.partitions, checked) else {
+        return (RevocationState::Unavailable, None);
+    };
+    let outdated = revocations.at.duration_since(made) > LISTS_COUNT_FOR
+        || revocations.newest_seen.is_some_and(|newest| index.issued_at < newest);
+    (if outdated { RevocationState::Outdated } else { RevocationState::Checked }, Some(made))
 }
 
 /// When the oldest of the lists was made that the certificate would be on; `None` where one of them is lacking. A partition
@@ -95,7 +141,7 @@ fn looked_at(index: &RevocationIndex, partitions: &[Partition], checked: &Checke
         .try_fold(index.issued_at, |oldest, path| Some(oldest.min(made(path)?)))
 }
 
-fn verdict(checked: &Checked, reason: Option<RevokedReason>) -> Verdict {
+fn verdict(checked: &Checked, reason: Option<RevokedReason>, revocation: RevocationState) -> Verdict {
     let steps = &checked.steps;
     if steps.prefix != Some(true) {
         return Verdict::NotACertificate;
@@ -113,6 +159,7 @@ fn verdict(checked: &Checked, reason: Option<RevokedReason>) -> Verdict {
         (None, Some(Timing::After)) => Verdict::Expired,
         (None, Some(Timing::Before)) => Verdict::NotYetValid,
         (None, _) if steps.key_usage != Some(true) => Verdict::IssuerUnknown,
+        (None, _) if revocation != RevocationState::Checked => Verdict::RevocationUnknown,
         (None, _) => Verdict::Valid,
     }
 }

@@ -9,9 +9,9 @@ use bukti_hcert::{
     Checked, LocalSigner, NewKey, Root, Signer, TrustedSigner, Vaccination, check, seal, uvci,
 };
 use bukti_trust::{
-    HashKind, ImportError, IndexedList, ListedSigner, Partition, PublicFile, Report, RevocationError,
-    RevocationIndex, RevocationState, Revoked, RevokedReason, SignerList, SignerSource, SignerStatus,
-    Verdict, did_document, judge, read_issuers, revocation_files,
+    HashKind, ImportError, IndexedList, LISTS_COUNT_FOR, ListedSigner, Partition, PublicFile, Report,
+    RevocationError, RevocationIndex, RevocationState, Revocations, Revoked, RevokedReason, SignerList,
+    SignerSource, SignerStatus, Verdict, did_document, judge, read_issuers, revocation_files,
 };
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
@@ -72,7 +72,9 @@ fn verify(text: &str, signers: &SignerList, files: &[PublicFile], at: Timestamp)
     let paths = index.as_ref().map(|index| index.partitions_for(&checked)).unwrap_or_default();
     let partitions: Vec<_> =
         paths.iter().filter_map(|path| Some(Partition::read(path, fetch(path)?, &own).unwrap())).collect();
-    judge(checked, &trusted, index.as_ref(), &partitions)
+    let (own, index) = (&own[..], index.as_ref());
+    let revocations = Revocations { own, index, partitions: &partitions, newest_seen: None, at };
+    judge(checked, &trusted, &revocations)
 }
 
 fn list(signers: Vec<ListedSigner>) -> SignerList {
@@ -153,6 +155,40 @@ fn a_report_says_whether_revocation_was_looked_at() {
     assert_eq!(verify(&text, &ours, &files, now()).revocation_as_of, Some(now()));
     kept[1] = files[1].clone();
     assert_eq!(verify(&text, &ours, &kept, now()).revocation_as_of, Some(yesterday));
+}
+
+#[test]
+fn revocation_is_unknown_without_current_lists_of_the_issuer() {
+    let (signer, listed) = signer();
+    let (text, _) = certificate(&signer);
+    let files = wait(revocation_files(others(&signer, 3), &signer, now())).unwrap();
+    let ours = list(vec![listed.clone()]);
+    let found = |signers: &SignerList, files: &[PublicFile], at| {
+        let report = verify(&text, signers, files, at);
+        (report.verdict, report.revocation)
+    };
+    let last = now() + LISTS_COUNT_FOR;
+    assert_eq!(found(&ours, &files, last), (Verdict::Valid, RevocationState::Checked));
+    let late = last + 1.second();
+    assert_eq!(found(&ours, &files, late), (Verdict::RevocationUnknown, RevocationState::Outdated));
+    assert_eq!(found(&ours, &[], now()), (Verdict::RevocationUnknown, RevocationState::Unavailable));
+
+    // Another's certificate, with lists that are ours, also where it has the key id of one of ours.
+    let (home, home_listed) = self::signer();
+    let files = wait(revocation_files(others(&home, 3), &home, now())).unwrap();
+    let imported = ListedSigner { source: SignerSource::Imported, ..listed };
+    let namesake = ListedSigner { kid: home_listed.kid.clone(), ..imported.clone() };
+    let foreign = (Verdict::RevocationUnknown, RevocationState::NotCovered);
+    assert_eq!(found(&list(vec![home_listed.clone(), imported.clone()]), &files, now()), foreign);
+    let both = list(vec![home_listed, namesake]);
+    let mut checked = check(&text, &both.trusted(), now());
+    // As if it had been signed with that key id.
+    checked.kid = Some(home.kid().to_vec());
+    checked.signer = Some(1);
+    let index = RevocationIndex::read(&files.last().unwrap().bytes, &both.own()).unwrap();
+    let (own, index) = (&both.own()[..], Some(&index));
+    let revocations = Revocations { own, index, partitions: &[], newest_seen: None, at: now() };
+    assert_eq!(judge(checked, &both.trusted(), &revocations).revocation, RevocationState::NotCovered);
 }
 
 #[test]

@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! FOLDER/table.json.gz       an item a line, as DynamoDB's export to S3 writes it: {"Item": {"pk": {"S": "…"}, …}}
-//! FOLDER/documents/KEY       the certificates' PDFs, by their keys in the bucket
+//! FOLDER/documents/KEY.sealed the certificates' PDFs, by their keys in the bucket, each sealed for its key
 //! ```
 //!
-//! Personal fields are sealed in it as they are in the table, so a backup is of no use without the secrets, which are kept
-//! apart from it.
+//! Personal fields are sealed in it as they are in the table, and documents with the same key, so a backup is of no use without
+//! the secrets, which are kept apart from it.
+//!
+//! What was withdrawn since a backup must not come back with it: of API keys, officers and signers the table's own items win,
+//! and the others are brought back only once an admin has seen the list of them.
 //!
 //! What is brought back comes by the table's stream to functions that make certificates and send SMS. So a dose comes after all
 //! that was ever made or sent for it: whoever hears of the dose finds that there is nothing left to do.
@@ -21,7 +24,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 use aws_sdk_s3::primitives::ByteStream;
-use bukti_aws::{Documents, DoseRecord};
+use bukti_aws::{Access, Documents, DoseRecord, Keys, Officers};
 use clap::Args;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
@@ -43,6 +46,8 @@ const TRIES: u32 = 10;
 
 const TABLE: &str = "table.json.gz";
 const DOCUMENTS: &str = "documents";
+/// The ending of a sealed document's file. Backups of before have plain ones.
+const SEALED: &str = ".sealed";
 
 #[derive(Args)]
 pub(crate) struct BackupOptions {
@@ -57,6 +62,12 @@ pub(crate) struct RestoreOptions {
     /// Also where there are doses: what the backup has is put over them.
     #[arg(long)]
     overwrite: bool,
+    /// Let those in again who had access at the backup: without it they are listed, and nothing is brought back.
+    #[arg(long)]
+    reinstate: bool,
+    /// Leave out this API key, officer or signer, which was withdrawn since; may be given several times.
+    #[arg(long, value_name = "ID")]
+    without: Vec<String>,
 }
 
 /// A line of a backup.
@@ -78,6 +89,7 @@ pub(crate) async fn backup(place: &Where, options: &BackupOptions) -> Result<Exi
     }
     let target = Target::find(place).await?;
     let bucket = target.bucket()?;
+    let keys_of_seals = target.aws().await?.keys;
     let mut part = folder.clone().into_os_string();
     part.push(".part");
     let part = PathBuf::from(part);
@@ -117,10 +129,14 @@ pub(crate) async fn backup(place: &Where, options: &BackupOptions) -> Result<Exi
             let document = target.s3.get_object().bucket(bucket).key(&key).send().await;
             let document = document.with_context(|| format!("the document {key} cannot be read"))?;
             let bytes = document.body.collect().await.context("a document broke off")?.into_bytes();
-            let file = part.join(DOCUMENTS).join(relative(&key)?);
+            let sealed = keys_of_seals.seal_bytes(&key, bytes.to_vec());
+            let sealed = sealed.context("the secrets have no key that seals")?;
+            let mut file = part.join(DOCUMENTS).join(relative(&key)?).into_os_string();
+            file.push(SEALED);
+            let file = PathBuf::from(file);
             let write = || -> std::io::Result<()> {
                 owners_folder(file.parent().unwrap_or(&part))?;
-                owners_file(&file)?.write_all(&bytes)
+                owners_file(&file)?.write_all(&sealed)
             };
             write().with_context(|| format!("cannot write {}", file.display()))
         })
@@ -168,8 +184,13 @@ pub(crate) async fn restore(place: &Where, options: &RestoreOptions) -> Result<E
     // All of it is read once before anything is written.
     let mut counts = [0u64; 2];
     let mut sample = None;
+    let mut access = Vec::new();
     for item in lines(&tables) {
         let item = item?;
+        if Access::is_given_by(&item) {
+            access.push(item);
+            continue;
+        }
         counts[usize::from(is_dose(&item))] += 1;
         if sample.is_none() && is_dose(&item) {
             sample = Some(item);
@@ -186,7 +207,14 @@ pub(crate) async fn restore(place: &Where, options: &RestoreOptions) -> Result<E
             );
         }
     }
-    make_room(&target, options.overwrite).await?;
+    let own_signers = look_for_room(&target, options.overwrite).await?;
+    let officers = Officers::new(&aws);
+    let access =
+        access.into_iter().map(|item| anyhow::Ok((Access::of_image(item.clone(), &officers)?, item)));
+    let access = reinstated(access.collect::<Result<Vec<_>>>()?, options)?;
+    for (file, key) in &papers {
+        document(&aws.keys, file, key)?;
+    }
 
     let progress = Progress::new();
     let bucket = target.bucket()?;
@@ -194,10 +222,10 @@ pub(crate) async fn restore(place: &Where, options: &RestoreOptions) -> Result<E
     let s3 = &target.s3;
     let mut kept = stream::iter(&papers)
         .map(async |(file, key)| {
-            let body = ByteStream::from_path(file).await;
-            let body = body.with_context(|| format!("cannot read {}", file.display()))?;
+            let (key, pdf) = document(&aws.keys, file, key)?;
             let request = s3.put_object().bucket(bucket).key(key).content_type("application/pdf");
-            request.body(body).send().await.with_context(|| format!("the document {key} was not taken"))
+            let request = request.body(ByteStream::from(pdf));
+            request.send().await.with_context(|| format!("the document {key} was not taken"))
         })
         .buffer_unordered(AT_ONCE);
     while let Some(result) = kept.next().await {
@@ -207,11 +235,23 @@ pub(crate) async fn restore(place: &Where, options: &RestoreOptions) -> Result<E
     }
     drop(kept);
 
-    let records = counts.iter().sum::<u64>();
+    let records = counts.iter().sum::<u64>() + access.len() as u64;
     let mut done = 0;
+    // A new Bukti's own signers have signed nothing. Where the backup's is left out, they go on.
+    if access.iter().any(|(access, _)| matches!(access, Access::ActiveSigner(_))) {
+        for batch in own_signers.chunks(BATCH) {
+            write(&target, batch.to_vec()).await?;
+        }
+    }
+    for (_, item) in access {
+        put_if_absent(&target, item).await?;
+        done += 1;
+    }
     // The doses last: see the top of this file.
     for doses in [false, true] {
-        let items = lines(&tables).filter(|item| item.as_ref().map_or(true, |item| is_dose(item) == doses));
+        let items = lines(&tables).filter(|item| {
+            item.as_ref().map_or(true, |item| is_dose(item) == doses && !Access::is_given_by(item))
+        });
         let mut batches = stream::iter(Batches(items))
             .map(|batch| async {
                 let batch = batch?;
@@ -232,11 +272,64 @@ pub(crate) async fn restore(place: &Where, options: &RestoreOptions) -> Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-/// Sees to it that a restore writes over nobody, and removes the signers that a new Bukti has made for itself: they have signed
-/// nothing, and those of the backup take their place.
-async fn make_room(target: &Target, overwrite: bool) -> Result<()> {
+/// A document of a backup, with its key in the bucket.
+///
+/// # Errors
+///
+/// Where it cannot be read, or does not open with these keys as the document of that name.
+fn document<'a>(keys: &Keys, file: &Path, key: &'a str) -> Result<(&'a str, Vec<u8>)> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let Some(key) = key.strip_suffix(SEALED) else { return Ok((key, bytes)) };
+    let opened = keys.open_bytes(key, &bytes).with_context(|| {
+        format!(
+            "{} is damaged, or sealed with other secrets: take it from another copy, or remove it to restore the rest",
+            file.display()
+        )
+    })?;
+    Ok((key, opened))
+}
+
+/// Those of the backup who are let in again.
+///
+/// # Errors
+///
+/// The list of them, where nobody has said that they may be.
+fn reinstated(mut access: Vec<(Access, Item)>, options: &RestoreOptions) -> Result<Vec<(Access, Item)>> {
+    for id in &options.without {
+        if !access.iter().any(|(access, _)| access.id() == id) {
+            bail!("the backup has no API key, officer or signer {id}");
+        }
+    }
+    access.retain(|(access, _)| !options.without.iter().any(|id| id == access.id()));
+    let now = Timestamp::now();
+    let words = access.iter().filter_map(|(access, _)| Some((access.id(), access.in_words(now)?)));
+    let list: String = words.map(|(id, words)| format!("  {id}  {words}\n")).collect();
+    if !options.reinstate && !list.is_empty() {
+        bail!(
+            "these had access at the backup, and would have it again:\n{list}\
+             Leave out with --without ID who was withdrawn since, and say --reinstate for the rest"
+        );
+    }
+    Ok(access)
+}
+
+/// Writes an item where the table has none: what it has is newer, and may be withdrawn.
+async fn put_if_absent(target: &Target, item: Item) -> Result<()> {
+    let put = target.dynamodb.put_item().table_name(target.table()).set_item(Some(item.into()));
+    match put.condition_expression("attribute_not_exists(pk)").send().await {
+        Err(error)
+            if !error.as_service_error().is_some_and(|it| it.is_conditional_check_failed_exception()) =>
+        {
+            Err(error.into_service_error()).context("the table did not take the records")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Sees to it that a restore writes over nobody. Gives the removal of what a new Bukti has made of signers for itself.
+async fn look_for_room(target: &Target, overwrite: bool) -> Result<Vec<WriteRequest>> {
     if overwrite {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let scan = target.dynamodb.scan().table_name(target.table()).projection_expression("pk, sk");
     let mut keys = scan.into_paginator().items().send();
@@ -254,10 +347,7 @@ async fn make_room(target: &Target, overwrite: bool) -> Result<()> {
             own.push(WriteRequest::builder().delete_request(delete).build());
         }
     }
-    for batch in own.chunks(BATCH) {
-        write(target, batch.to_vec()).await?;
-    }
-    Ok(())
+    Ok(own)
 }
 
 /// Writes a batch, with what DynamoDB did not get to at first; how many that are.

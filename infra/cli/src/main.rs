@@ -86,7 +86,7 @@ enum Command {
     /// Trust and revocation lists.
     #[command(subcommand)]
     Trust(trust::Command),
-    /// Says whether a certificate is good: exit code 0 where it is, 1 where it is not.
+    /// Says whether a certificate is good: exit code 0 where it is, 1 where it is not, 3 where only revocation is unknown.
     Verify(verify::Options),
 }
 

@@ -1,5 +1,6 @@
 //! `bukti verify`: what a verifier says of a certificate.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,21 +8,26 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use bukti_aws::PublicFiles;
 use bukti_hcert::{Steps, TrustedSigner, check};
-use bukti_trust::{Partition, Report, RevocationIndex, RevocationState, SignerList, Verdict, judge};
+use bukti_trust::{
+    Partition, Report, RevocationIndex, RevocationState, Revocations, SignerList, Verdict, judge,
+};
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
+use tempfile::NamedTempFile;
 
 use crate::target::{Target, Where};
 use crate::{fetch, say};
 
 /// No certificate is longer, in bytes.
 const LONGEST: u64 = 1024 * 1024;
+/// The exit code where the certificate would be valid, but whether it is revoked is not known. 2 is for wrong usage.
+const REVOCATION_UNKNOWN: u8 = 3;
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// Trust this signer alone, by its certificate (PEM or DER); may be given several times. Then nothing is fetched, and
-    /// revocation is not looked at.
+    /// whether the certificate is revoked stays unknown.
     #[arg(long, value_name = "CERT", value_parser = read_signer)]
     signer: Vec<TrustedSigner>,
     /// Trust whom this site, or this folder with `signers.json` and `revocation/`, names.
@@ -48,7 +54,7 @@ fn read_signer(path: &str) -> Result<TrustedSigner> {
 enum Source {
     Site(String),
     Folder(PathBuf),
-    Bucket(PublicFiles),
+    Bucket(PublicFiles, String),
 }
 
 impl Source {
@@ -64,8 +70,70 @@ impl Source {
                     Err(error) => Err(error).with_context(|| format!("cannot read {path}")),
                 }
             }
-            Self::Bucket(files) => Ok(files.get(path).await?),
+            Self::Bucket(files, _) => Ok(files.get(path).await?),
         }
+    }
+
+    /// What it is called among the sources whose index was seen.
+    fn name(&self) -> String {
+        match self {
+            Self::Site(address) => address.trim_end_matches('/').to_owned(),
+            Self::Folder(folder) => {
+                folder.canonicalize().unwrap_or_else(|_| folder.clone()).display().to_string()
+            }
+            Self::Bucket(_, name) => name.clone(),
+        }
+    }
+}
+
+/// When the newest index was made that this user has seen, by source. An older one could hide revocations, so nothing is
+/// valid by it.
+///
+/// Two commands at once may forget what one of them saw.
+struct SeenIndexes {
+    file: PathBuf,
+    seen: BTreeMap<String, Timestamp>,
+}
+
+impl SeenIndexes {
+    /// Those of this user, in `bukti/revocation-indexes.json` below `XDG_STATE_HOME` or `~/.local/state`.
+    fn of_user() -> Result<Self> {
+        let named = |name| std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        let states = named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")));
+        let file = states.context("neither XDG_STATE_HOME nor HOME is set")?;
+        let file = file.join("bukti/revocation-indexes.json");
+        let seen = match std::fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .with_context(|| format!("{} is damaged: remove it", file.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+        };
+        Ok(Self { file, seen })
+    }
+
+    /// Notes an index of a source. Gives when the newest of that source was made.
+    ///
+    /// # Errors
+    ///
+    /// Where the note cannot be kept.
+    fn see(&mut self, source: &Source, index: &RevocationIndex) -> Result<Timestamp> {
+        let name = source.name();
+        if let Some(&newest) = self.seen.get(&name)
+            && index.issued_at <= newest
+        {
+            return Ok(newest);
+        }
+        self.seen.insert(name, index.issued_at);
+        let folder = self.file.parent().unwrap_or(Path::new("."));
+        let write = || -> Result<()> {
+            std::fs::create_dir_all(folder)?;
+            let mut new = NamedTempFile::new_in(folder)?;
+            serde_json::to_writer(&mut new, &self.seen)?;
+            new.persist(&self.file)?;
+            Ok(())
+        };
+        write().with_context(|| format!("cannot write {}", self.file.display()))?;
+        Ok(index.issued_at)
     }
 }
 
@@ -87,12 +155,14 @@ pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
     let checked = check(&text, &trust.signers, at);
 
     let mut index = None;
+    let mut newest = None;
     let mut partitions = Vec::new();
     if let Some((source, own)) = &trust.revocations
         // Nothing that a list could say changes another verdict.
         && checked.steps.signature == Some(true)
     {
-        index = newest_index(source, own).await;
+        index = current_index(source, own).await;
+        newest = index.as_ref().and_then(|index| newest_seen(source, index));
         for path in index.iter().flat_map(|index| index.partitions_for(&checked)) {
             match source.get(&path).await {
                 Ok(Some(bytes)) => match Partition::read(&path, &bytes, own) {
@@ -104,13 +174,20 @@ pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
             }
         }
     }
-    let report = judge(checked, &trust.signers, index.as_ref(), &partitions);
+    let own = trust.revocations.as_ref().map(|(_, own)| &own[..]).unwrap_or_default();
+    let revocations =
+        Revocations { own, index: index.as_ref(), partitions: &partitions, newest_seen: newest, at };
+    let report = judge(checked, &trust.signers, &revocations);
     if options.json {
         say(&(serde_json::to_string_pretty(&Answer::of(&report))? + "\n"));
     } else {
         say(&in_words(&report, trust.revocations.is_some()));
     }
-    Ok(if report.verdict == Verdict::Valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(match report.verdict {
+        Verdict::Valid => ExitCode::SUCCESS,
+        Verdict::RevocationUnknown => ExitCode::from(REVOCATION_UNKNOWN),
+        _ => ExitCode::FAILURE,
+    })
 }
 
 fn read(certificate: &str) -> Result<String> {
@@ -144,7 +221,7 @@ async fn trust(place: &Where, options: &Options) -> Result<Trust> {
         None => match Target::find(place).await {
             Ok(target) => match target.site() {
                 Some(site) => Source::Site(site.to_owned()),
-                None => Source::Bucket(target.public_files()?),
+                None => Source::Bucket(target.public_files()?, target.name.clone()),
             },
             // All but the signature can be said without a trust list.
             Err(error) if !place.names_one() => {
@@ -160,7 +237,7 @@ async fn trust(place: &Where, options: &Options) -> Result<Trust> {
     Ok(Trust { signers: list.trusted(), revocations: Some((source, list.own())) })
 }
 
-async fn newest_index(source: &Source, own: &[TrustedSigner]) -> Option<RevocationIndex> {
+async fn current_index(source: &Source, own: &[TrustedSigner]) -> Option<RevocationIndex> {
     let read = async {
         let bytes = source.get(RevocationIndex::PATH).await?.context("there is none")?;
         Ok::<_, anyhow::Error>(RevocationIndex::read(&bytes, own)?)
@@ -168,23 +245,52 @@ async fn newest_index(source: &Source, own: &[TrustedSigner]) -> Option<Revocati
     read.await.inspect_err(|error| eprintln!("{}: {error:#}", RevocationIndex::PATH)).ok()
 }
 
+/// When the newest index of this source was made that this user has seen, this one included. Where no note can be kept of it,
+/// as on a read-only disk, lists count by their age alone.
+fn newest_seen(source: &Source, index: &RevocationIndex) -> Option<Timestamp> {
+    let path = RevocationIndex::PATH;
+    match SeenIndexes::of_user().and_then(|mut seen| seen.see(source, index)) {
+        Ok(newest) => {
+            if index.issued_at < newest {
+                eprintln!("{path}: it is of {}, and one of {newest} was seen before", index.issued_at);
+            }
+            Some(newest)
+        }
+        Err(error) => {
+            eprintln!("{path}: whether a newer one was seen before is not known: {error:#}");
+            None
+        }
+    }
+}
+
 /// The answer as JSON.
 #[derive(Serialize)]
 struct Answer<'a> {
     verdict: Verdict,
+    revocation: RevocationState,
+    /// Of when the oldest of the lists is that were looked at.
+    revocation_as_of: Option<Timestamp>,
     steps: Steps,
     payload: &'a Option<serde_json::Value>,
 }
 
 impl<'a> Answer<'a> {
     fn of(report: &'a Report) -> Self {
-        Self { verdict: report.verdict, steps: report.steps, payload: &report.payload }
+        let Report { verdict, revocation, revocation_as_of, steps, payload, .. } = report;
+        Self {
+            verdict: *verdict,
+            revocation: *revocation,
+            revocation_as_of: *revocation_as_of,
+            steps: *steps,
+            payload,
+        }
     }
 }
 
 fn in_words(report: &Report, revocation_asked: bool) -> String {
     let verdict = match report.verdict {
         Verdict::Valid => "Valid",
+        Verdict::RevocationUnknown => "Genuine, but whether it is revoked is not known",
         Verdict::Expired => "Expired",
         Verdict::NotYetValid => "Not valid yet",
         Verdict::Revoked => "Revoked",
@@ -214,9 +320,12 @@ fn in_words(report: &Report, revocation_asked: bool) -> String {
     let revocation = match (revocation_asked, report.revocation) {
         (false, _) => "not looked at",
         (true, RevocationState::Checked) => "looked at",
+        (true, RevocationState::Outdated) => "lists too old",
+        (true, RevocationState::NotCovered) => "no lists of this issuer",
         (true, RevocationState::Unavailable) => "lists not available",
     };
-    line("revocation", report.steps.signature.filter(|holds| *holds).map(|_| revocation.to_owned()));
+    let as_of = report.revocation_as_of.map(|time| format!(", as of {time}")).unwrap_or_default();
+    line("revocation", report.steps.signature.filter(|it| *it).map(|_| format!("{revocation}{as_of}")));
     let steps = &report.steps;
     for (name, step) in [
         ("prefix", steps.prefix),

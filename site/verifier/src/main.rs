@@ -15,7 +15,10 @@ pub fn read_qr(rgba: &[u8], width: u32, height: u32) -> Option<String> {
 
 /// What was found of a certificate, until the partitions that its verdict needs are there.
 #[wasm_bindgen]
-pub struct Found(Checked);
+pub struct Found {
+    checked: Checked,
+    at: Timestamp,
+}
 
 /// [`bukti_verifier::Verifier`].
 #[wasm_bindgen]
@@ -68,17 +71,18 @@ impl Verifier {
     /// [`bukti_verifier::Verifier::check`] at a time in milliseconds since 1970.
     pub fn check(&self, text: &str, at: f64) -> Found {
         // A clock beyond the years that there are in Timestamp is wrong in any case.
-        Found(self.0.check(text, Timestamp::from_millisecond(at as i64).unwrap_or(Timestamp::UNIX_EPOCH)))
+        let at = Timestamp::from_millisecond(at as i64).unwrap_or(Timestamp::UNIX_EPOCH);
+        Found { checked: self.0.check(text, at), at }
     }
 
     /// [`bukti_verifier::Verifier::lacking`].
     pub fn lacking(&self, found: &Found) -> Vec<String> {
-        self.0.lacking(&found.0)
+        self.0.lacking(&found.checked)
     }
 
     /// [`bukti_verifier::Verifier::judge`], as JSON.
     pub fn judge(&self, found: Found) -> String {
         // A report holds nothing that JSON cannot.
-        serde_json::to_string(&self.0.judge(found.0)).unwrap_or_default()
+        serde_json::to_string(&self.0.judge(found.checked, found.at)).unwrap_or_default()
     }
 }

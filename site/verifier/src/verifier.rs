@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bukti_hcert::{Checked, TrustedSigner, check};
-use bukti_trust::{Partition, Report, RevocationIndex, SignerList, judge};
+use bukti_trust::{Partition, Report, RevocationIndex, Revocations, SignerList, judge};
 use jiff::Timestamp;
 
 /// The public lists, as far as they were had. Nothing of a certificate stays in it.
@@ -27,9 +27,13 @@ impl Verifier {
     }
 
     /// Takes in the index of the revocation lists, for which the signers must be there. `false` where it is damaged or not
-    /// signed by one of them: then the index stays as it was. With a newer one, the partitions are forgotten.
+    /// signed by one of them, or older than the one that is there, which could hide revocations: then the index stays as
+    /// it was. With a newer one, the partitions are forgotten.
     pub fn take_index(&mut self, bytes: &[u8]) -> bool {
         let Ok(index) = RevocationIndex::read(bytes, &self.own) else { return false };
+        if self.index.as_ref().is_some_and(|current| index.issued_at < current.issued_at) {
+            return false;
+        }
         if self.index.as_ref() != Some(&index) {
             self.partitions.clear();
             self.index = Some(index);
@@ -66,12 +70,15 @@ impl Verifier {
         paths
     }
 
-    /// The verdict.
-    pub fn judge(&self, checked: Checked) -> Report {
+    /// The verdict at a time.
+    pub fn judge(&self, checked: Checked, at: Timestamp) -> Report {
         let needed = self.index.as_ref().map_or_else(Vec::new, |index| index.partitions_for(&checked));
         let partitions: Vec<Partition> =
             needed.iter().filter_map(|path| self.partitions.get(path)).cloned().collect();
-        judge(checked, &self.signers, self.index.as_ref(), &partitions)
+        let (own, index) = (&self.own[..], self.index.as_ref());
+        // An older index than one that was seen is not taken in.
+        let revocations = Revocations { own, index, partitions: &partitions, newest_seen: None, at };
+        judge(checked, &self.signers, &revocations)
     }
 }
 
@@ -95,10 +102,31 @@ mod tests {
     }
 
     #[test]
+    fn refuses_index_older_than_the_one_held() {
+        let now = Timestamp::from_second(1_795_000_000).unwrap();
+        let key = bukti_hcert::NewKey::generate().unwrap();
+        let root = bukti_hcert::Root::generate("Bukti", now).unwrap();
+        let certificate = root.certify(&key.public_key, now).unwrap();
+        let signer = bukti_hcert::LocalSigner::new(&key.private_pem, &certificate).unwrap();
+        let index = |at| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let files = runtime.block_on(bukti_trust::revocation_files(vec![], &signer, at)).unwrap();
+            files.last().unwrap().bytes.clone()
+        };
+        let own = TrustedSigner::from_certificate(&certificate).unwrap();
+        let mut verifier = Verifier { own: vec![own], ..Verifier::default() };
+        let hour = jiff::SignedDuration::from_hours(1);
+        assert!(verifier.take_index(&index(now)));
+        assert!(!verifier.take_index(&index(now - hour)));
+        assert_eq!(verifier.index().unwrap().issued_at, now);
+        assert!(verifier.take_index(&index(now)) && verifier.take_index(&index(now + hour)));
+    }
+
+    #[test]
     fn without_lists_there_is_a_verdict_too() {
         let verifier = Verifier::default();
         let found = verifier.check("https://bukti.example.go.id", Timestamp::UNIX_EPOCH);
         assert!(verifier.lacking(&found).is_empty());
-        assert_eq!(verifier.judge(found).verdict, Verdict::NotACertificate);
+        assert_eq!(verifier.judge(found, Timestamp::UNIX_EPOCH).verdict, Verdict::NotACertificate);
     }
 }

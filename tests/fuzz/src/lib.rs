@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::LazyLock;
 
 use bukti_hcert::{Checked, PublicKey, TrustedSigner, check};
-use bukti_trust::judge;
+use bukti_trust::{Revocations, judge};
 use coset::{CoseSign1Builder, HeaderBuilder, TaggedCborSerializable, iana};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -59,6 +59,7 @@ pub fn check_and_judge(text: &str) -> Checked {
     let mut rest = order.iter().skip(taken);
     assert!(matches!(rest.next(), None | Some(Some(false))), "a step was left out: {steps:?}");
     assert!(rest.all(Option::is_none), "steps went on after one that failed: {steps:?}");
-    judge(checked.clone(), &SIGNERS, None, &[]);
+    let revocations = Revocations { own: &SIGNERS, index: None, partitions: &[], newest_seen: None, at: now };
+    judge(checked.clone(), &SIGNERS, &revocations);
     checked
 }

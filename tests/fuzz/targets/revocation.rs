@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use bukti_fuzz::{SIGNERS, check_and_judge, hc1, signed};
 use bukti_hcert::Checked;
-use bukti_trust::{Partition, RevocationIndex, judge};
+use bukti_trust::{Partition, RevocationIndex, Revocations, judge};
+use jiff::Timestamp;
 
 /// What is signed with each file, see functions/trust/src/revocation.rs.
 const CONTEXT: &[u8] = b"bukti revocation list 1";
@@ -23,7 +24,10 @@ libfuzzer_sys::fuzz_target!(|content: &[u8]| {
         if let Ok(index) = RevocationIndex::read(file, &SIGNERS) {
             index.partitions_for(&CHECKED);
             index.total_bytes();
-            judge(CHECKED.clone(), &SIGNERS, Some(&index), &Vec::from_iter(partition));
+            let partitions = Vec::from_iter(partition);
+            let (own, index, at) = (&SIGNERS[..], Some(&index), Timestamp::UNIX_EPOCH);
+            let revocations = Revocations { own, index, partitions: &partitions, newest_seen: Some(at), at };
+            judge(CHECKED.clone(), &SIGNERS, &revocations);
         }
     }
 });

@@ -65,7 +65,7 @@ fn what_is_lost_comes_back_from_a_backup_and_nobody_is_told_twice() {
         }
     });
     assert_eq!(app.call("GET", "/api/sessions/current", Some(&cookie), None).status, 401);
-    let said = app.bukti_well(&["restore", kept]);
+    let said = app.bukti_well(&["restore", kept, "--reinstate"]);
     assert!(said.starts_with(&format!("{} records and ", before.len() + 1)), "{said}");
     app.settle();
 
@@ -84,7 +84,76 @@ fn what_is_lost_comes_back_from_a_backup_and_nobody_is_told_twice() {
     let text = opened.body["certificate"]["qr_text"].as_str().unwrap();
     app.bukti_well(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[text]).1, "valid");
-    app.bukti_well(&["restore", kept, "--overwrite"]);
+    app.bukti_well(&["restore", kept, "--overwrite", "--reinstate"]);
+}
+
+#[test]
+fn backup_holds_no_document_in_clear() {
+    let app = TestApp::start();
+    app.import(&[dose("OURS")]);
+    let kept = app.data.path().join("kept");
+    app.bukti_well(&["backup", kept.to_str().unwrap()]);
+    let documents: Vec<_> =
+        std::fs::read_dir(kept.join("documents/certificates")).unwrap().flatten().collect();
+    assert_eq!(documents.len(), 1);
+    let sealed = std::fs::read(documents[0].path()).unwrap();
+    assert!(sealed.len() > 10_000 && !sealed.windows(4).any(|bytes| bytes == b"%PDF"));
+
+    // Put under another document's name it does not open.
+    std::fs::rename(documents[0].path(), kept.join("documents/certificates/other.pdf.sealed")).unwrap();
+    let said = app.bukti(&["restore", kept.to_str().unwrap(), "--overwrite", "--reinstate"]);
+    assert!(said.code == 1 && said.err.contains("is damaged"), "{}", said.err);
+}
+
+#[test]
+fn restore_lets_nobody_in_again_unasked() {
+    let mut app = TestApp::start();
+    app.import(&[dose("OURS")]);
+    let add = |app: &TestApp, code: &str| {
+        let key = app.bukti_well(&["key", "add", "--facility", code]);
+        let from = key.find("bk_").unwrap();
+        key[from + 3..from + 11].to_owned()
+    };
+    let (stolen, good) = (add(&app, "P3174020101"), add(&app, "P3174020102"));
+    app.bukti_well(&["officer", "add", "081200000099", "--name", "Rina"]);
+    app.bukti_well(&["keys", "rotate"]);
+    let kept = app.data.path().join("kept");
+    let kept = kept.to_str().unwrap();
+    app.bukti_well(&["backup", kept]);
+    let ended = |app: &TestApp, id: &str| {
+        let listed = app.bukti_well(&["key", "list"]);
+        listed.lines().find(|line| line.contains(id)).map(|line| line.contains("ended"))
+    };
+
+    // What the table says of them is newer.
+    app.bukti_well(&["key", "revoke", &stolen]);
+    app.bukti_well(&["restore", kept, "--overwrite", "--reinstate"]);
+    assert_eq!((ended(&app, &stolen), ended(&app, &good)), (Some(true), Some(false)));
+
+    // Where all is lost, nobody but the admin knows.
+    app.restart_after(|data| {
+        for file in std::fs::read_dir(data).unwrap().flatten().map(|entry| entry.path()) {
+            match file.file_name().unwrap().to_str().unwrap() {
+                "secrets.json" | "root.json" | "kept" | "lock" => {}
+                _ if file.is_dir() => std::fs::remove_dir_all(file).unwrap(),
+                _ => std::fs::remove_file(file).or_else(gone).unwrap(),
+            }
+        }
+    });
+    let said = app.bukti(&["restore", kept]);
+    assert_eq!(said.code, 1);
+    for listed in [&stolen, &good, "officer Rina", "signer since"] {
+        assert!(said.err.contains(listed), "{listed}: {}", said.err);
+    }
+    assert_eq!(
+        app.status("Iwan Ibrahim Purnomo", "3171012401896246").body["doses"],
+        json!([]),
+        "nothing is back"
+    );
+    assert!(app.bukti(&["restore", kept, "--without", "nobody"]).err.contains("has no API key"));
+    app.bukti_well(&["restore", kept, "--reinstate", "--without", &stolen]);
+    assert_eq!((ended(&app, &stolen), ended(&app, &good)), (None, Some(false)));
+    assert!(app.bukti_well(&["officer", "list"]).contains("Rina"));
 }
 
 #[test]

@@ -22,6 +22,17 @@ fn of(app: &TestApp, text: &str) -> String {
     verdict(app, &[text]).1
 }
 
+/// Exit code, verdict and state of revocation.
+fn revocation(app: &TestApp, arguments: &[&str]) -> (i32, Value, Value) {
+    let said = app.bukti(&[&["verify", "--json"], arguments].concat());
+    let answer: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(
+        answer["revocation_as_of"].is_string(),
+        ["checked", "outdated"].contains(&answer["revocation"].as_str().unwrap())
+    );
+    (said.code, answer["verdict"].clone(), answer["revocation"].clone())
+}
+
 fn corrected(row: &FeedRow, sent_at: &str, batch: &str) -> FeedRow {
     FeedRow { sent_at: sent_at.into(), batch: batch.into(), ..row.clone() }
 }
@@ -129,7 +140,8 @@ fn another_bukti_is_trusted_once_it_is_imported() {
     assert!(app.bukti_well(&["trust", "import", list, "--dry-run"]).starts_with("1 new, 0 changed, 0 known"));
     assert_eq!(of(&app, &text), "issuer_unknown");
     app.bukti_well(&["trust", "import", list]);
-    assert_eq!(of(&app, &text), "valid");
+    // Only the other one has lists of what it revoked.
+    assert_eq!(revocation(&app, &[&text]), (3, json!("revocation_unknown"), json!("not_covered")));
     assert!(app.bukti_well(&["trust", "import", list]).starts_with("0 new, 0 changed, 1 known"));
 
     let listed = app.bukti_well(&["trust", "list"]);
@@ -144,5 +156,46 @@ fn another_bukti_is_trusted_once_it_is_imported() {
     assert_eq!(verdict(&app, &["--trust", other.url(), &text]).1, "valid", "by another site");
     let did = other.data.path().join("bucket/bukti-public/trust/did.json");
     assert!(app.bukti_well(&["trust", "import", did.to_str().unwrap()]).starts_with("1 new"));
-    assert_eq!(of(&app, &text), "valid");
+    assert_eq!(of(&app, &text), "revocation_unknown");
+}
+
+#[test]
+fn verify_says_where_revocation_is_unknown() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    app.bukti_well(&["trust", "publish"]);
+    let text = app.qr_text(PHONE, BORN);
+    let published = app.data.path().join("bucket/bukti-public/trust");
+    let folder = app.data.path().join("copy");
+    let index = folder.join("revocation/index.cose");
+    std::fs::create_dir_all(folder.join("revocation")).unwrap();
+    let copy = || {
+        for file in ["signers.json", "revocation/index.cose"] {
+            std::fs::copy(published.join(file), folder.join(file)).unwrap();
+        }
+    };
+    copy();
+    let trust = ["--trust", folder.to_str().unwrap()];
+    let ask = |more: &[&str]| revocation(&app, &[&trust[..], more, &[&text]].concat());
+    let unknown = |state: &str| (3, json!("revocation_unknown"), json!(state));
+    let checked = || (0, json!("valid"), json!("checked"));
+    assert_eq!(ask(&[]), checked());
+
+    let at = |days: i64| (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days)).to_string();
+    assert_eq!(ask(&["--at", &at(6)]), checked());
+    assert_eq!(ask(&["--at", &at(8)]), unknown("outdated"));
+    let said = app.bukti(&["verify", trust[0], trust[1], "--at", &at(8), &text]);
+    assert!(said.out.contains("revocation   lists too old, as of 2"), "{}", said.out);
+
+    let old = std::fs::read(&index).unwrap();
+    std::fs::remove_file(&index).unwrap();
+    assert_eq!(ask(&[]), unknown("unavailable"));
+
+    // The lists say seconds.
+    std::thread::sleep(Duration::from_millis(1_100));
+    app.bukti_well(&["trust", "publish"]);
+    copy();
+    assert_eq!(ask(&[]), checked());
+    std::fs::write(&index, old).unwrap();
+    assert_eq!(ask(&[]), unknown("outdated"), "an older index than one that was seen");
 }

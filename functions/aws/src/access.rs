@@ -1,0 +1,74 @@
+//! What a backup gives access by: API keys, officers and document signers.
+//!
+//! A backup is older than what was withdrawn after it. Whoever brings it back has to know whom it lets in again.
+
+use jiff::Timestamp;
+use serde_dynamo::{AttributeValue, Item};
+
+use crate::signers::{self, ActiveRecord};
+use crate::{ApiKey, Officer, Officers, SignerRecord, StoreError, officers, senders};
+
+/// An item that gives access.
+#[derive(Clone)]
+pub enum Access {
+    /// An API key.
+    ApiKey(ApiKey),
+    /// An officer.
+    Officer(Officer),
+    /// A document signer.
+    Signer(Box<SignerRecord>),
+    /// Which signer signs, by its key id.
+    ActiveSigner(String),
+}
+
+impl Access {
+    /// Whether an item is one that gives access.
+    pub fn is_given_by(item: &Item) -> bool {
+        let partitions = [senders::PK, officers::OFFICERS, signers::PK];
+        matches!(item.get("pk"), Some(AttributeValue::S(pk)) if partitions.contains(&&**pk))
+    }
+
+    /// The access that an item gives.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] also where the item gives none.
+    pub fn of_image(image: Item, officers: &Officers) -> Result<Self, StoreError> {
+        let is = |name: &str, value: &str| matches!(image.get(name), Some(AttributeValue::S(found)) if found == value);
+        let access = if is("pk", senders::PK) {
+            serde_dynamo::from_item(image).ok().map(Self::ApiKey)
+        } else if is("pk", officers::OFFICERS) {
+            officers.of_image(image).map(Self::Officer)
+        } else if is("sk", signers::ACTIVE) {
+            serde_dynamo::from_item(image).ok().map(|active: ActiveRecord| Self::ActiveSigner(active.kid))
+        } else {
+            serde_dynamo::from_item(image).ok().map(|signer| Self::Signer(Box::new(signer)))
+        };
+        access.ok_or(StoreError::Corrupt("API key, officer or signer"))
+    }
+
+    /// The id of the key or officer, or the signer's key id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::ApiKey(key) => &key.id,
+            Self::Officer(officer) => &officer.id,
+            Self::Signer(signer) => &signer.kid,
+            Self::ActiveSigner(kid) => kid,
+        }
+    }
+
+    /// Who or what is let in, in words for an admin; `None` where it is withdrawn, or said by another item.
+    pub fn in_words(&self, now: Timestamp) -> Option<String> {
+        match self {
+            Self::ApiKey(key) => {
+                let sender = &key.sender;
+                (!key.has_ended(now)).then(|| format!("API key of {} {}", sender.kind(), sender.name()))
+            }
+            Self::Officer(officer) => Some(format!("{} {}", officer.role.code(), officer.name)),
+            Self::Signer(signer) => {
+                signer.withdrawn_at.is_none().then(|| format!("signer since {}", signer.created_at))
+            }
+            Self::ActiveSigner(_) => None,
+        }
+    }
+}
