@@ -4,6 +4,8 @@
 //! A ticket is kept nowhere. It follows from the doses that have been received ([`next_doses`]), so it changes when they do.
 //! Its text ([`TicketText`]) says nothing of the person. It names the certificate of the dose before by its opaque id, which
 //! the certificate shows too, so that a facility can lay the two side by side. It is not signed: it only reminds.
+//! Anybody can write such a text, so a page shows nothing of one whose vaccine the catalogue does not
+//! have ([`TicketText::is_for_one_of`]).
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -159,6 +161,11 @@ impl TicketText {
     /// The address on the site of this address (`https://…`, no slash at the end).
     pub fn address(&self, site_url: &str) -> String {
         format!("{site_url}{}#{}", Self::PATH, self.fragment())
+    }
+
+    /// Whether its vaccine is one of these names, those of the deployment's catalogue.
+    pub fn is_for_one_of<'a>(&self, vaccines: impl IntoIterator<Item = &'a str>) -> bool {
+        vaccines.into_iter().any(|name| name == self.vaccine)
     }
 
     /// What stands behind the `#`.
@@ -333,6 +340,20 @@ mod tests {
             "https://bukti.example.go.id/tiket#7KQ2M4XD9TRA6HVC.2.bOPV~20~28Bio~20Farma~29.20251226"
         );
         assert!(text("Sputnik V").ends_with("#7KQ2M4XD9TRA6HVC.2.Sputnik-V.20251219"));
+    }
+
+    #[test]
+    fn ticket_of_an_unknown_vaccine_is_not_of_the_catalogue() {
+        let is_shown = |fragment: &str| {
+            let names = crate::vaccines().iter().map(|vaccine| &*vaccine.name);
+            TicketText::parse(fragment).unwrap().is_for_one_of(names)
+        };
+        assert!(is_shown("#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226"));
+        assert!(is_shown("#7KQ2M4XD9TRA6HVC.2.bOPV~20~28Bio~20Farma~29.20251226"));
+        // A ticket has the name as the catalogue writes it, and no alias.
+        for other in ["coronavac", "bOPV", "Hubungi~200811-2345", "CoronaVac~20"] {
+            assert!(!is_shown(&format!("#7KQ2M4XD9TRA6HVC.2.{other}.20210226")), "{other}");
+        }
     }
 
     #[test]

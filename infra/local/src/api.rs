@@ -17,7 +17,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpRequestContext};
 use lambda_http::request::LambdaRequest;
 use percent_encoding::percent_decode_str;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::call::{TIMEOUT, call};
 
@@ -30,6 +30,11 @@ pub type HttpHandler = Arc<
 
 /// The longest body that is taken: Lambda takes payloads of 6 MB, in which it stands in base 64.
 const LONGEST_BODY: usize = 4 * 1024 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIME_LIMIT: Duration = Duration::from_secs(10);
+/// The memory of all bodies together, in bytes. Bodies that arrive take none of the places that
+/// bound the requests with the functions, so that their memory needs a bound of its own.
+const BODY_MEMORY: usize = AT_ONCE * LONGEST_BODY;
 /// How long a function may take: API Gateway waits 30 s, and the functions are given one less.
 const TIME_LIMIT: Duration = Duration::from_secs(29);
 
@@ -41,12 +46,20 @@ const AT_ONCE: usize = 128;
 pub(crate) struct Api {
     handler: HttpHandler,
     time_limit: Duration,
+    body_time_limit: Duration,
+    body_memory: Semaphore,
     places: Semaphore,
 }
 
 impl Api {
     pub(crate) fn new(handler: HttpHandler) -> Self {
-        Self { handler, time_limit: TIME_LIMIT, places: Semaphore::new(AT_ONCE) }
+        Self {
+            handler,
+            time_limit: TIME_LIMIT,
+            body_time_limit: BODY_TIME_LIMIT,
+            body_memory: Semaphore::new(BODY_MEMORY),
+            places: Semaphore::new(AT_ONCE),
+        }
     }
 
     /// Answers a request under `/api/`.
@@ -57,16 +70,21 @@ impl Api {
         let Some((route, path_parameters)) = find(parts.method.as_str(), parts.uri.path()) else {
             return problem(StatusCode::NOT_FOUND, ProblemCode::NotFound, locale);
         };
-        let Ok(_place) = self.places.try_acquire() else {
-            return unavailable(locale);
-        };
-        let body = match Limited::new(body, LONGEST_BODY).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
+        let read = tokio::time::timeout(self.body_time_limit, self.read(body)).await;
+        let (body, _memory) = match read {
+            Ok(Ok(body)) => body,
+            Ok(Err(BodyError::TooLong)) => {
                 return problem(StatusCode::PAYLOAD_TOO_LARGE, ProblemCode::BodyTooLarge, locale);
             }
-            // The caller is gone.
-            Err(_) => return problem(StatusCode::BAD_REQUEST, ProblemCode::InvalidJson, locale),
+            Ok(Err(BodyError::Incomplete)) => {
+                return problem(StatusCode::BAD_REQUEST, ProblemCode::InvalidJson, locale);
+            }
+            Ok(Err(BodyError::NoMemory)) => return unavailable(locale),
+            Err(_) => return problem(StatusCode::REQUEST_TIMEOUT, ProblemCode::Unavailable, locale),
+        };
+        // Taken once the body is complete, as slow bodies would otherwise take all places.
+        let Ok(_place) = self.places.try_acquire() else {
+            return unavailable(locale);
         };
         let handler = Arc::clone(&self.handler);
         let call = call(self.time_limit, async move {
@@ -92,6 +110,35 @@ impl Api {
             _ => axum::body::Body::empty(),
         })
     }
+
+    /// Reads a body, and reserves its memory for as long as the permit is kept.
+    async fn read(&self, body: axum::body::Body) -> Result<(Bytes, Option<SemaphorePermit<'_>>), BodyError> {
+        let mut body = Limited::new(body, LONGEST_BODY);
+        let (mut read, mut memory) = (Vec::new(), None::<SemaphorePermit<'_>>);
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                if error.is::<LengthLimitError>() { BodyError::TooLong } else { BodyError::Incomplete }
+            })?;
+            let Ok(data) = frame.into_data() else { continue };
+            let length = u32::try_from(data.len()).map_err(|_| BodyError::TooLong)?;
+            let more = self.body_memory.try_acquire_many(length).map_err(|_| BodyError::NoMemory)?;
+            match &mut memory {
+                Some(memory) => memory.merge(more),
+                None => memory = Some(more),
+            }
+            read.extend_from_slice(&data);
+        }
+        Ok((read.into(), memory))
+    }
+}
+
+/// Why a body was not read.
+enum BodyError {
+    TooLong,
+    /// The caller has gone.
+    Incomplete,
+    /// Other bodies take all the memory that there is for them.
+    NoMemory,
 }
 
 /// The route of a request, with the parameters of its path.
@@ -353,6 +400,39 @@ mod tests {
         let (busy, ()) = futures::future::join(busy, more).await;
         assert!(busy.iter().all(|(status, ..)| *status == StatusCode::OK));
         assert_eq!(call(&api, asked().unwrap()).await.0, StatusCode::OK, "there is a place again");
+    }
+
+    #[tokio::test]
+    async fn bodies_share_a_bounded_memory() {
+        let mut api = echo();
+        api.body_memory = Semaphore::new(2);
+        for (body, expected) in
+            [("1", StatusCode::OK), ("123", StatusCode::SERVICE_UNAVAILABLE), ("12", StatusCode::OK)]
+        {
+            let asked = request("POST", "/api/status").body(body.into()).unwrap();
+            assert_eq!(call(&api, asked).await.0, expected, "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn slow_bodies_take_no_place_and_end() {
+        let mut api = echo();
+        api.body_time_limit = Duration::from_millis(500);
+        let slow = || {
+            let body =
+                axum::body::Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+            request("POST", "/api/status").body(body).unwrap()
+        };
+        let all = futures::future::join_all((0..2 * AT_ONCE).map(|_| call(&api, slow())));
+        let another = async {
+            let asked = request("GET", "/api/captcha").body(axum::body::Body::empty()).unwrap();
+            call(&api, asked).await.0
+        };
+        let (all, another) = futures::future::join(all, another).await;
+        assert_eq!(another, StatusCode::OK, "while the others are waited for");
+        for (status, _, answer) in all {
+            assert_eq!((status, &answer["code"]), (StatusCode::REQUEST_TIMEOUT, &"unavailable".into()));
+        }
     }
 
     #[tokio::test]

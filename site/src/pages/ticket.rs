@@ -1,39 +1,24 @@
 //! `/tiket`: what the QR of a ticket says, for the staff who scan it.
 //!
-//! It stands in the address behind `#`, which browsers send to no server.
+//! It stands in the address behind `#`, which browsers send to no server. Nothing of it is shown
+//! before its vaccine is found in the catalogue, as anybody can write an address with another text.
 
 use bukti_domain::{TicketText, certificate_id_grouped};
+use bukti_wire::Vaccines;
 use leptos::prelude::*;
 
+use crate::api;
 use crate::browser;
-use crate::components::{FactList, Facts, Heading, RowLink, Sign};
+use crate::components::{FactList, Facts, FailureNotice, Heading, RowLink, Sign};
+use crate::form::Form;
 use crate::language::tr;
 use crate::place::Page;
 
 /// The ticket in words.
 #[component]
 pub fn Ticket() -> impl IntoView {
-    let ticket = TicketText::parse(&browser::fragment());
-    let shown = match ticket {
-        Some(ticket) => {
-            let facts: Facts = Box::new(move |locale| {
-                vec![
-                    ("site.ticket.dose", ticket.dose_number.to_string()),
-                    ("site.card.vaccine", ticket.vaccine.clone()),
-                    ("site.ticket.from", bukti_locales::date(locale, ticket.from)),
-                    ("site.ticket.certificate", certificate_id_grouped(&ticket.certificate_id)),
-                ]
-            });
-            view! {
-                <div class="card">
-                    <div class="inside">
-                        <FactList facts=facts />
-                    </div>
-                </div>
-                <p>{tr("site.ticket.compare")}</p>
-            }
-            .into_any()
-        }
+    let shown = match TicketText::parse(&browser::fragment()) {
+        Some(ticket) => view! { <CheckedTicket ticket=ticket /> }.into_any(),
         None => view! { <p>{tr("site.ticket.unreadable")}</p> }.into_any(),
     };
     view! {
@@ -45,5 +30,56 @@ pub fn Ticket() -> impl IntoView {
                 <RowLink page=Page::Home sign=Sign::Home label="site.nav.home" />
             </ul>
         </div>
+    }
+}
+
+/// The ticket, once its vaccine is found in the catalogue.
+#[component]
+fn CheckedTicket(
+    /// The ticket.
+    ticket: TicketText,
+) -> impl IntoView {
+    let (vaccines, loading) = (RwSignal::new(None::<Vaccines>), Form::new());
+    let load = move || {
+        loading.send(Vec::new(), async move {
+            vaccines.set(Some(api::get("/api/vaccines").await?));
+            Ok(())
+        });
+    };
+    load();
+    let checked = move |Vaccines { vaccines }: Vaccines| {
+        if ticket.is_for_one_of(vaccines.iter().map(|vaccine| &*vaccine.name)) {
+            view! { <TicketFacts ticket=ticket.clone() /> }.into_any()
+        } else {
+            view! { <p>{tr("site.ticket.unknown_vaccine")}</p> }.into_any()
+        }
+    };
+    view! {
+        <FailureNotice failure=loading.failure busy=loading.busy retry=Callback::new(move |()| load()) />
+        {move || vaccines.get().map(&checked)}
+    }
+}
+
+/// What the ticket says.
+#[component]
+fn TicketFacts(
+    /// The ticket.
+    ticket: TicketText,
+) -> impl IntoView {
+    let facts: Facts = Box::new(move |locale| {
+        vec![
+            ("site.ticket.dose", ticket.dose_number.to_string()),
+            ("site.card.vaccine", ticket.vaccine.clone()),
+            ("site.ticket.from", bukti_locales::date(locale, ticket.from)),
+            ("site.ticket.certificate", certificate_id_grouped(&ticket.certificate_id)),
+        ]
+    });
+    view! {
+        <div class="card">
+            <div class="inside">
+                <FactList facts=facts />
+            </div>
+        </div>
+        <p>{tr("site.ticket.compare")}</p>
     }
 }

@@ -97,8 +97,9 @@ fn each_case_of_the_threat_model_names_a_test_that_there_is() {
         let (section, _) = section.split_once("\n## ").unwrap();
         section.lines().filter(|line| line.starts_with("| ")).skip(1)
     };
-    let rows: Vec<&str> = table("\n## Cases").chain(table("\n## Availability of a person")).collect();
-    assert!(rows.len() > 35);
+    let titles = ["\n## Cases", "\n## Availability of a person", "\n## Limits"];
+    let rows: Vec<&str> = titles.into_iter().flat_map(table).collect();
+    assert!(rows.len() > 45);
     for row in rows {
         let tests = row.split('|').rev().nth(1).unwrap();
         let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
