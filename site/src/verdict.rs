@@ -256,7 +256,7 @@ mod tests {
     fn the_report_of_the_verifier_is_understood() {
         let checked = bukti_hcert::check("HC1:", &[], jiff::Timestamp::UNIX_EPOCH);
         let at = jiff::Timestamp::UNIX_EPOCH;
-        let none = bukti_trust::Revocations { own: &[], index: None, partitions: &[], at };
+        let none = bukti_trust::Revocations { own: &[], index: None, partitions: &[], newest_seen: None, at };
         let whole = bukti_trust::judge(checked, &[], &none);
         let whole = bukti_trust::Report {
             content: Some(content()),
