@@ -142,7 +142,10 @@ impl PersonName {
                 (true, true) => is_degree_segment(behind),
                 (true, false) => is_degree_segment(behind) || behind.iter().all(|word| can_be_degree(word)),
                 (false, true) => false,
-                (false, false) => behind.iter().all(|word| is_suffix(word)),
+                // No passport has a name with dots in it: what is written so was added.
+                (false, false) => {
+                    behind.iter().all(|word| is_suffix(word) || has_dot(word) && are_degrees(&[word]))
+                }
             }
         });
         let kept_degrees: Vec<Vec<&str>> =
@@ -568,6 +571,7 @@ mod tests {
             ("DE LA CRUZ, MA", "DE LA CRUZ", "MA"),
             ("LEE H.", "H.", "LEE"),
             ("JOHN SMITH, Jr.", "SMITH Jr.", "JOHN"),
+            ("Dr. H. Ahmad Fauzi, S.Pd., M.M.", "Fauzi S.Pd. M.M.", "Dr. H. Ahmad"),
             ("John Smith III", "Smith III", "John"),
         ] {
             let expected = (written.to_owned(), family.to_owned(), given.to_owned());
