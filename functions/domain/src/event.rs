@@ -183,7 +183,7 @@ impl History {
     /// Unknown rows (older than all that is kept of an event corrected very often) are superseded.
     pub fn report(&self, sent_at: Timestamp, digest: &str, origin: &Origin) -> (Outcome, Vec<Reason>) {
         let is_asked = |known: &&Version| (known.sent_at, &*known.digest) == (sent_at, digest);
-        let Some(version) = self.0.iter().find(is_asked) else {
+        let Some(version) = self.0.iter().rev().find(is_asked) else {
             return (Outcome::Superseded, Vec::new());
         };
         let reasons = version.reasons.clone();

@@ -126,7 +126,7 @@ fn digits_of(groups: &[Group<'_>]) -> String {
 ///
 /// - no group is a whole number by itself, unless it is the last and only a country's code is before it;
 /// - what is a whole number is not continued after another separator than its own (`0812-345-678 90`),
-///   by one digit, or by two unless all groups before have three or four (`0812 345 678 90`).
+///   by one digit, or by two unless the groups before are regular (`0812 345 678 90`, `0812 34 56 78 90`).
 fn is_one_number(
     groups: &[Group<'_>],
     is_whole: impl Fn(&str) -> bool,
@@ -142,12 +142,21 @@ fn is_one_number(
         let mut own = before.iter().skip(if code { 2 } else { 1 }).map(|group| group.separator);
         let is_rest = match group.digits.len() {
             1 => false,
-            2 => joined.len() <= 10 && before.iter().all(|group| (3..=4).contains(&group.digits.len())),
+            2 => is_regular(if code { &before[1..] } else { before }),
             _ => true,
         };
         let continues = !is_whole(&joined) || (is_rest && own.any(|separator| separator == group.separator));
         !stands_alone && continues
     })
+}
+
+/// Whether these groups are the beginning of a number in regular groups, of which the last may have two digits: all have
+/// three or four digits, or all but the first two.
+fn is_regular(groups: &[Group<'_>]) -> bool {
+    let are = |groups: &[Group<'_>], lengths: std::ops::RangeInclusive<usize>| {
+        groups.len() > 1 && groups.iter().all(|group| lengths.contains(&group.digits.len()))
+    };
+    digits_of(groups).len() <= 10 && (are(groups, 3..=4) || groups.len() > 2 && are(&groups[1..], 2..=2))
 }
 
 /// What people write between the digits of one number.
@@ -192,6 +201,9 @@ mod tests {
             "(+62) 812 3456 7890",
             "+62 81234567890",
             "0812 345 678 90",
+            "+62 812 345 678 90",
+            "(+62) 812-345-678-90",
+            "0812 34 56 78 90",
             "81234567890.0",
             "081234567890,0",
             "6281234567890.00",

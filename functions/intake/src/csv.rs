@@ -152,6 +152,7 @@ impl CsvReader {
             if self.quotes % 2 == 1 {
                 return Err(broken("the file ends inside a quoted field"));
             }
+            let is_misquoted = self.is_misquoted;
             // An empty piece is the end of the file for the parser: it gives what it has.
             while self.began.is_some() {
                 self.step(&[], lines)?;
@@ -161,7 +162,9 @@ impl CsvReader {
                 Some(Line { row: Ok(row), .. }) => {
                     !self.ended_by_newline && row.status.is_empty() && self.facility_is_cut(row)
                 }
-                Some(Line { row: Err(unreadable), .. }) => unreadable.reason == Reason::RowMalformed,
+                Some(Line { row: Err(unreadable), .. }) => {
+                    unreadable.reason == Reason::RowMalformed && !is_misquoted
+                }
                 None => false,
             };
             if cut {
@@ -206,7 +209,7 @@ impl CsvReader {
                 let has_row = self.positions.is_some() && line.is_some();
                 lines.extend(line);
                 if self.is_misquoted && has_row {
-                    self.tell_swallowed(began, at_line_break, lines);
+                    self.tell_swallowed(began, piece[..used].last() == Some(&b'\n'), lines);
                 }
                 (self.fields_len, self.ends_len, self.quotes) = (0, 0, 0);
                 (self.quoting, self.is_misquoted) = (Quoting::FieldStart, false);
@@ -244,13 +247,13 @@ impl CsvReader {
     /// Refuses the row that was read last, since there is text behind a closing quote: the quote that
     /// opened the field may have been a part of its text, and then what was read as one field is the
     /// rest of one row and the beginning of another. All lines that it spans are told.
-    fn tell_swallowed(&self, began: u64, at_line_break: bool, lines: &mut Vec<Line>) {
+    fn tell_swallowed(&self, began: u64, is_line_counted: bool, lines: &mut Vec<Line>) {
         let event_id = match lines.pop().map(|line| line.row) {
             Some(Ok(row)) => row.event_id.chars().take(100).collect(),
             Some(Err(unreadable)) => unreadable.event_id,
             None => String::new(),
         };
-        let last = if at_line_break { self.line.saturating_sub(1) } else { self.line };
+        let last = if is_line_counted { self.line.saturating_sub(1) } else { self.line };
         let all = began..=last.clamp(began, began + MOST_SWALLOWED);
         lines.extend(all.map(|line| {
             let event_id = if line == began { event_id.clone() } else { String::new() };
@@ -460,16 +463,18 @@ mod tests {
             row("D", "\"Klinik\" Sehat"),
             row("E", "\"Klinik \"\"Sehat\"\"\" "),
         ];
-        let (lines, problem) = told_by_all_pieces((file.join("\n") + "\n").as_bytes());
-        assert_eq!(problem, None);
-        let expected = [
-            (2, "A RowMalformed"),
-            (3, " RowMalformed"),
-            (4, " RowMalformed"),
-            (5, "D RowMalformed"),
-            (6, "E Klinik \"Sehat\""),
-        ];
-        assert_eq!(lines, expected.map(|(line, text)| (line, text.to_owned())));
+        for line_break in ["\n", "\r\n"] {
+            let (lines, problem) = told_by_all_pieces((file.join(line_break) + line_break).as_bytes());
+            assert_eq!(problem, None);
+            let expected = [
+                (2, "A RowMalformed"),
+                (3, " RowMalformed"),
+                (4, " RowMalformed"),
+                (5, "D RowMalformed"),
+                (6, "E Klinik \"Sehat\""),
+            ];
+            assert_eq!(lines, expected.map(|(line, text)| (line, text.to_owned())));
+        }
     }
 
     #[test]

@@ -9,6 +9,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::feed::{LONGEST_ROW, Line, Unreadable, problem};
 
+/// Columns whose numbers are short enough to be whole in a float: `1.0` is a number there, as in a CSV, and `1.5` is none.
+const MAY_BE_FLOAT: [&str; 2] = ["dosis_ke", "no_hp"];
+
 /// Reads lines out of the pieces of a file.
 #[derive(Default)]
 pub(crate) struct NdjsonReader {
@@ -118,8 +121,12 @@ impl<'de> Deserialize<'de> for Row {
                     row.malformed |= std::mem::replace(&mut seen[at], true);
                     match value {
                         serde_json::Value::String(text) => row.fields[at] = text,
-                        // A float is judged as one in a CSV: `1.0` is a number, `1.5` is none.
-                        serde_json::Value::Number(number) => row.fields[at] = number.to_string(),
+                        // Of other columns a float may have lost digits.
+                        serde_json::Value::Number(number)
+                            if !number.is_f64() || MAY_BE_FLOAT.contains(&&*name) =>
+                        {
+                            row.fields[at] = number.to_string();
+                        }
                         serde_json::Value::Null => {}
                         _ => row.malformed = true,
                     }
@@ -145,7 +152,7 @@ mod tests {
             r#"{"event_id":"C","faskes":"P"}"#,
             r#"{"event_id":"D","event_id":"E"}"#,
             r#"{"event_id":"F","nama":["Ayu"]}"#,
-            r#"{"event_id":"G","dosis_ke":1.5}"#,
+            r#"{"event_id":"G","dosis_ke":1.0,"no_hp":81234567891.0}"#,
             r#"{"event_id":"H""#,
             r#"["I"]"#,
             "  {\"event_id\":\"J\"}\r",

@@ -87,10 +87,6 @@ const VACCINE_SYSTEMS: [(&str, &str); 9] = [
     ("id.who.int/icd11/mms", "icd11"),
 ];
 
-/// The systems of which the catalogue has the products' codes, so that another code is another product. Of the others a
-/// deployment adds codes, and until then a name says more.
-const PRODUCT_SYSTEMS: [&str; 3] = ["cvx", "sct", "icd11"];
-
 /// What a FHIR file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FhirKind {
@@ -727,9 +723,9 @@ fn vaccine<'r>(
     let named: Vec<&str> = by_code.union(&by_text).copied().collect();
     match named[..] {
         // Another product than those that are known, or than its name says.
-        [_] if by_code.is_empty() && codings().any(Coding::is_of_unknown_product) => {
-            let code = codings().find(|it| it.is_of_unknown_product()).and_then(|it| it.code.clone());
-            code.unwrap_or_default()
+        [one] if by_code.is_empty() => {
+            let other = codings().find(|coding| coding.is_of_other_product(one));
+            other.and_then(|coding| coding.code.clone()).unwrap_or_else(|| one.to_owned())
         }
         [one] => one.to_owned(),
         [] => concepts().find_map(Concept::written).unwrap_or_default(),
@@ -752,13 +748,14 @@ impl Coding {
         by_alias.or_else(|| vaccine_of_dcc(code)).or_else(|| vaccine_of_icvp(code))
     }
 
-    /// Whether the code is of a product that the catalogue does not have.
-    fn is_of_unknown_product(&self) -> bool {
-        let is_product = |alias: String| {
-            let prefix = alias.split_once(':').map(|(prefix, _)| prefix);
-            prefix.is_some_and(|prefix| PRODUCT_SYSTEMS.contains(&prefix)) && !is_vaccine_kind(&alias)
-        };
-        self.vaccine().is_none() && self.alias().is_some_and(is_product)
+    /// Whether the code is of another product than the vaccine of this name: the catalogue has the vaccine's code of the
+    /// same system, and this one is neither that nor of a kind of vaccine.
+    fn is_of_other_product(&self, name: &str) -> bool {
+        let Some(alias) = self.alias().filter(|alias| !is_vaccine_kind(alias)) else { return false };
+        let system = alias.split_once(':').map_or("", |(system, _)| system);
+        let is_of_system =
+            |known: &String| known.strip_prefix(system).is_some_and(|rest| rest.starts_with(':'));
+        self.vaccine().is_none() && vaccine_named(name).is_some_and(|it| it.aliases.iter().any(is_of_system))
     }
 }
 

@@ -505,6 +505,12 @@ fn knows_vaccines_by_code_name_or_text() {
         (json!({"coding": [{"system": cvx, "code": "229"}], "text": "Moderna"}), "229"),
         (json!({"coding": [{"system": "http://snomed.info/sct", "code": "1", "display": "Moderna"}]}), "1"),
         (json!({"coding": [{"system": cvx, "code": "213"}], "text": "Moderna"}), "Moderna"),
+        // The catalogue has no code of these products in this system, so that the name counts.
+        (json!({"coding": [{"system": cvx, "code": "136"}], "text": "Menveo"}), "Menveo"),
+        (
+            json!({"coding": [{"system": "http://snomed.info/sct", "code": "29061000087103"}], "text": "Janssen"}),
+            "Janssen",
+        ),
         (
             json!({"coding": [{"system": "http://sys-ids.kemkes.go.id/kfa", "code": "93001019", "display": "Sinovac"}]}),
             "CoronaVac",
