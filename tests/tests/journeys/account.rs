@@ -257,6 +257,20 @@ fn a_stranger_with_the_number_does_not_keep_its_owner_out() {
 }
 
 #[test]
+fn withheld_code_cannot_be_guessed() {
+    let app = TestApp::start();
+    app.with_aws(async |aws| {
+        let (otps, phone) = (Otps::new(&aws), PhoneNumber::parse(PHONE).unwrap());
+        let now = Timestamp::now();
+        while ask(&otps, &phone, stranger("net"), now).await.is_some() {}
+        let decision = otps.request(&phone, None, stranger("net"), now).await.unwrap();
+        let SendDecision::Withhold(Request { code, token, .. }) = decision else { panic!() };
+        let tried = otps.try_code(token.secret(), &phone, &code, now).await.unwrap();
+        assert!(matches!(tried, CodeTry::Wrong { .. }), "{tried:?}");
+    });
+}
+
+#[test]
 fn the_owner_has_a_second_code_sent_while_a_stranger_spends_the_first_ones() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
