@@ -30,6 +30,18 @@ fn gone(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
+/// Removes everything from a data folder but the secrets, the root and the backup `kept`.
+fn lose_all_but_secrets(data: &Path) {
+    for file in std::fs::read_dir(data).unwrap().flatten().map(|entry| entry.path()) {
+        match file.file_name().unwrap().to_str().unwrap() {
+            "secrets.json" | "root.json" | "kept" | "lock" => {}
+            _ if file.is_dir() => std::fs::remove_dir_all(file).unwrap(),
+            // SQLite removes its own files when the last connection is closed.
+            _ => std::fs::remove_file(file).or_else(gone).unwrap(),
+        }
+    }
+}
+
 #[test]
 fn what_is_lost_comes_back_from_a_backup_and_nobody_is_told_twice() {
     let mut app = TestApp::start();
@@ -54,16 +66,7 @@ fn what_is_lost_comes_back_from_a_backup_and_nobody_is_told_twice() {
     assert!(app.bukti(&["restore", kept]).err.contains("has doses"));
 
     // All is lost but the secrets and the root.
-    app.restart_after(|data| {
-        for file in std::fs::read_dir(data).unwrap().flatten().map(|entry| entry.path()) {
-            match file.file_name().unwrap().to_str().unwrap() {
-                "secrets.json" | "root.json" | "kept" | "lock" => {}
-                _ if file.is_dir() => std::fs::remove_dir_all(file).unwrap(),
-                // SQLite takes its own along when the last connection is closed.
-                _ => std::fs::remove_file(file).or_else(gone).unwrap(),
-            }
-        }
-    });
+    app.restart_after(lose_all_but_secrets);
     assert_eq!(app.call("GET", "/api/sessions/current", Some(&cookie), None).status, 401);
     let said = app.bukti_well(&["restore", kept, "--reinstate"]);
     assert!(said.starts_with(&format!("{} records and ", before.len() + 1)), "{said}");
@@ -131,15 +134,7 @@ fn restore_lets_nobody_in_again_unasked() {
     assert_eq!((ended(&app, &stolen), ended(&app, &good)), (Some(true), Some(false)));
 
     // Where all is lost, nobody but the admin knows.
-    app.restart_after(|data| {
-        for file in std::fs::read_dir(data).unwrap().flatten().map(|entry| entry.path()) {
-            match file.file_name().unwrap().to_str().unwrap() {
-                "secrets.json" | "root.json" | "kept" | "lock" => {}
-                _ if file.is_dir() => std::fs::remove_dir_all(file).unwrap(),
-                _ => std::fs::remove_file(file).or_else(gone).unwrap(),
-            }
-        }
-    });
+    app.restart_after(lose_all_but_secrets);
     let said = app.bukti(&["restore", kept]);
     assert_eq!(said.code, 1);
     for listed in [&stolen, &good, "officer Rina", "signer since"] {
