@@ -1,14 +1,12 @@
 //! Data corrected by law: a held identity is confirmed by two officers, and its doses are issued.
 
-use std::time::Duration;
-
 use bukti_domain::FeedRow;
 use bukti_local::Handlers;
 use bukti_tests::between::{Cut, beside};
 use bukti_tests::{Report, TestApp, dose, today};
 use serde_json::{Value, json};
 
-use crate::helpdesk::{asking, decide, dose_of, get, give_evidence, open, post};
+use crate::helpdesk::{asking, decide, decides_and_dies, dose_of, get, give_evidence, open, post};
 
 const PHONE: &str = "0821-0669-0743";
 /// The birth date that a court decided; the NIK encodes 24 January 1989.
@@ -251,25 +249,8 @@ fn approved_and_died(after: usize) -> Option<TestApp> {
     assert_eq!(decide(&app, &officer, &case, "grant", word).body["state"], "awaiting_approval");
     let revision = get(&app, &supervisor, &format!("/api/helpdesk/cases/{case}"))["revision"].clone();
     let approval = json!({"decision": "grant", "revision": revision, "why": "x"});
-    let path = format!("/api/helpdesk/cases/{case}/decisions");
     cut.after(after);
-    let first = post(&app, &supervisor, &path, approval.clone());
-    // Until all that there is to do is done, or the functions have died.
-    let quiet = std::time::Instant::now() + Duration::from_secs(5);
-    while !cut.is_over() && std::time::Instant::now() < quiet {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    if !cut.is_over() {
-        return None;
-    }
-    app.restart();
-    if first.status != 200 {
-        // The supervisor tries again, and either it was done or it is done now.
-        let again = post(&app, &supervisor, &path, approval);
-        assert!(again.status == 200 || again.code() == "case_changed", "{after}: {}", again.code());
-    }
-    app.settle();
-    Some(app)
+    decides_and_dies(&mut app, &cut, &supervisor, &case, approval).then_some(app)
 }
 
 #[test]

@@ -505,25 +505,37 @@ fn granted_and_died(after: usize) -> Option<(TestApp, String)> {
     let id = dose_of(&app, &desk, &case);
     let revision = get(&app, &desk, &format!("/api/helpdesk/cases/{case}"))["revision"].clone();
     let grant = json!({"decision": "grant", "revision": revision, "why": "x", "dose": id, "facility_word": "dr. Ani"});
-    let path = format!("/api/helpdesk/cases/{case}/decisions");
     cut.after(after);
-    let first = post(&app, &desk, &path, grant.clone());
+    decides_and_dies(&mut app, &cut, &desk, &case, grant).then_some((app, person))
+}
+
+/// Sends a decision of a case to functions that die, restarts them, and retries it where it was not answered; `false` where
+/// they do not die.
+pub(crate) fn decides_and_dies(
+    app: &mut TestApp,
+    cut: &Cut,
+    cookie: &str,
+    case: &str,
+    decision: Value,
+) -> bool {
+    let path = format!("/api/helpdesk/cases/{case}/decisions");
+    let first = post(app, cookie, &path, decision.clone());
     // Until all that there is to do is done, or the functions have died.
     let quiet = std::time::Instant::now() + Duration::from_secs(5);
     while !cut.is_over() && std::time::Instant::now() < quiet {
         std::thread::sleep(Duration::from_millis(50));
     }
     if !cut.is_over() {
-        return None;
+        return false;
     }
     app.restart();
     if first.status != 200 {
-        // The officer tries again, and either it was done or it is done now.
-        let again = post(&app, &desk, &path, grant);
-        assert!(again.status == 200 || again.code() == "case_changed", "{after}: {}", again.code());
+        // The officer retries, and either it was done or it is done now.
+        let again = post(app, cookie, &path, decision);
+        assert!(again.status == 200 || again.code() == "case_changed", "{}", again.code());
     }
     app.settle();
-    Some((app, person))
+    true
 }
 
 #[test]
