@@ -1,6 +1,7 @@
 //! What a backup gives access by: API keys, officers and document signers.
 //!
-//! A backup is older than what was withdrawn after it. Whoever brings it back has to know whom it lets in again.
+//! A backup does not have what was withdrawn after it was made. Whoever restores it has to know
+//! whom it lets in again.
 
 use jiff::Timestamp;
 use serde_dynamo::{AttributeValue, Item};

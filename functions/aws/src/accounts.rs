@@ -82,7 +82,7 @@ struct SessionRecord {
     account: ByteBuf,
     created_at: Timestamp,
     used_at: i64,
-    /// The enrolment whose second factor an officer has shown in it.
+    /// Of an officer's session: the enrolment whose second factor was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     second_factor: Option<String>,
     expires_at: i64,
@@ -222,8 +222,8 @@ impl Sessions {
         }))
     }
 
-    /// Notes that an officer has shown the second factor of an enrolment in the session of this token; `false` where it has
-    /// ended.
+    /// Records in the session of this token that the second factor of an enrolment was verified;
+    /// `false` where the session has ended.
     ///
     /// # Errors
     ///

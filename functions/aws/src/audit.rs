@@ -18,7 +18,7 @@ use crate::{Aws, Keys, Officer, StoreError, Token};
 /// What the keys of the audit begin with. A partition holds a day (UTC), so that a span of time is read without the rest.
 const DAY: &str = "Y#";
 
-/// Entries that this process has written: their order where the time is the same.
+/// Number of entries that this process has written: it orders entries with the same timestamp.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 /// What was done.

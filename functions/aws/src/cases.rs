@@ -155,8 +155,8 @@ pub struct Proposal {
     pub change: Option<Change>,
 }
 
-/// What a correction changes. Kept instead of the row that it makes: until it is granted, others correct the same dose, and
-/// what they correct must stay.
+/// The change that a correction makes. A proposal stores it instead of the resulting row, so that
+/// corrections of the same dose that are granted before it are not undone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
@@ -195,8 +195,9 @@ impl Change {
         }
     }
 
-    /// Whether a second officer, a supervisor, has to approve it: it changes whom a certificate is for, or moves a phone to
-    /// another than the one that opened the case, to which a code came.
+    /// Whether a supervisor other than the proposer has to approve it: it changes whom a
+    /// certificate is for, or moves it to another phone than the one that opened the case, which
+    /// was verified by a one-time code.
     pub fn needs_approval(&self, file: &CaseFile) -> bool {
         match self {
             Change::Correct { correction: Correction::Phone, right, .. } => {
@@ -207,7 +208,7 @@ impl Change {
         }
     }
 
-    /// The row that this makes of a dose that says this now.
+    /// The row that results from applying the change to the dose's current row.
     pub fn applied(&self, row: Option<&FeedRow>) -> Option<FeedRow> {
         match self {
             Change::Correct { correction, right, .. } => correction.corrected(row?, right),
@@ -807,7 +808,7 @@ impl Queued {
 }
 
 impl Decision {
-    /// What this officer decides now: why, and who confirmed it.
+    /// A decision of this officer, with the reason and who confirmed it.
     fn of(
         officer: &Officer,
         granted: bool,

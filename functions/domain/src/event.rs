@@ -80,7 +80,7 @@ impl History {
                 self.0[at] = version;
                 true
             }
-            // It was over its sender's allowance, and is said again on another day, or by a hub.
+            // Held over its sender's quota, and sent again on another day or by a hub.
             Ok(at) if self.0[at].is_over_allowance() && !version.is_over_allowance() => {
                 self.0[at] = version;
                 true

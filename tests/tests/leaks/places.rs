@@ -211,7 +211,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// What the stack says of itself, and its keys.
+/// Description of the embedded stack, with its access keys.
 fn with_keys(walk: &Walk) -> Value {
     let mut stack = walk.stack.json("/_stack.json");
     let keys: Value =
