@@ -13,6 +13,7 @@
 //! | [`PROVEN`] | the phone | who solved a harder captcha, as a browser does that asks for a second code |
 //! | [`OF_NETWORK`] | the phone and a client network | bounds what one network takes of the two above |
 //! | [`OF_DEVICE`] | the phone and a device | a device that has logged in with the phone before; nothing of the above is taken |
+//! | [`OF_DEVICES`] | the phone | bounds what all such devices take together |
 //!
 //! Where the allowance of somebody else than the requester is spent, the request is answered as
 //! always and no code is sent: the answer would tell that somebody is logging in. The pause between
@@ -49,6 +50,9 @@ const PROVEN: Rate = daily("codes of a phone for a harder captcha", 5);
 const OF_NETWORK: Rate = daily("codes of a phone from a network", 4);
 /// Codes of a phone that a device asks for which has logged in with it.
 const OF_DEVICE: Rate = daily("codes of a phone from a known device", 5);
+/// Codes of a phone that all such devices ask for. Whoever can log in once can register any number
+/// of devices.
+const OF_DEVICES: Rate = daily("codes of a phone from all known devices", 10);
 
 /// A request for a code.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -227,7 +231,10 @@ impl Otps {
         if let Some(device) = device {
             let subject = format!("{phone_key} {device}");
             if let Taken::Now(_) = self.rates.take(&OF_DEVICE, &subject, now).await? {
-                return Ok((true, vec![(&OF_DEVICE, subject)]));
+                if let Taken::Now(_) = self.rates.take(&OF_DEVICES, phone_key, now).await? {
+                    return Ok((true, vec![(&OF_DEVICE, subject), (&OF_DEVICES, phone_key.to_owned())]));
+                }
+                self.rates.give_back(&OF_DEVICE, &subject, now).await?;
             }
         }
         let subject = format!("{phone_key} {}", requester.network);

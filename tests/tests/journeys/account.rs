@@ -257,6 +257,26 @@ fn a_stranger_with_the_number_does_not_keep_its_owner_out() {
 }
 
 #[test]
+fn known_devices_of_a_phone_share_an_allowance() {
+    let app = TestApp::start();
+    app.with_aws(async |aws| {
+        let (otps, now) = (Otps::new(&aws), this_second());
+        let phone = PhoneNumber::parse(PHONE).unwrap();
+        let mut devices = Vec::new();
+        for _ in 0..20 {
+            devices.push(otps.remember(None, &phone, now).await.unwrap());
+        }
+        // From one network, which has four codes of the phone.
+        let known = |device: usize| Requester { device: Some(devices[device].secret()), ..stranger("net") };
+        let refused = ask(&otps, &phone, known(0), now).await.unwrap();
+        otps.not_sent(&refused, now).await.unwrap();
+        let all = (0..20).flat_map(|device| [device; 5]).map(|device| ask(&otps, &phone, known(device), now));
+        let sent = futures::future::join_all(all).await.into_iter().flatten().count();
+        assert_eq!(sent, 10 + 4, "what was refused is given back");
+    });
+}
+
+#[test]
 fn withheld_code_cannot_be_guessed() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
