@@ -238,15 +238,6 @@ impl Sessions {
         self.table.get(pk, SESSION).await?.map(|item| from_item(item, "session")).transpose()
     }
 
-    /// Whether a phone (its index key) has an account.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn has_account(&self, phone: &str) -> Result<bool, StoreError> {
-        Ok(self.table.get(&account_key(phone), ACCOUNT).await?.is_some())
-    }
-
     /// The sessions of a phone (its index key) that are good, the last used first.
     ///
     /// # Errors

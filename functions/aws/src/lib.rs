@@ -113,7 +113,7 @@ pub use series::SeriesMarks;
 pub use settings::{SecretsSource, Settings, SettingsError};
 pub use signers::{Register, SignerRecord, Signers, Withdrawn};
 pub use signing::{DocumentSigner, DocumentSigners, SigningError};
-pub use sms::{Cause, Payer, Sms, SmsBudget, SmsError};
+pub use sms::{Cause, Payer, Sms, SmsBudget, SmsError, Spent};
 pub use stream::each_record;
 pub use table::StoreError;
 

@@ -263,6 +263,18 @@ impl Otps {
         self.table.delete(&request_key(request.token.secret()), SK).await
     }
 
+    /// Replaces the code of a request whose SMS was withheld after all by one that no digits are.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn withhold(&self, token: &str, phone: &PhoneNumber) -> Result<(), StoreError> {
+        let values = [(":code", s(self.keys.code(phone.e164(), token)))];
+        let condition = "attribute_exists(pk)";
+        self.table.update_if(&request_key(token), SK, "SET code = :code", condition, &values).await?;
+        Ok(())
+    }
+
     /// Tries the code of the request with this token. A try is counted before it is judged, so
     /// however many come at once, no more than five are judged; and of right ones at the same
     /// moment, one wins.

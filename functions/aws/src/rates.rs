@@ -26,6 +26,12 @@ impl Rate {
         let ends = window.saturating_add(1).saturating_mul(length);
         (window, Timestamp::from_second(ends).unwrap_or(Timestamp::MAX))
     }
+
+    /// Seconds until the next window begins.
+    pub fn wait(&self, now: Timestamp) -> u32 {
+        let (_, ends) = self.window_at(now);
+        u32::try_from((ends.as_second() - now.as_second()).max(1)).unwrap_or(u32::MAX)
+    }
 }
 
 /// What became of taking one.
@@ -67,10 +73,7 @@ impl Rates {
         let pk = self.keys.rate(rate.name, subject, window);
         Ok(match self.table.update_if(&pk, SK, update, condition, &values).await? {
             Some(item) => Taken::Now(count(&item)),
-            None => {
-                let wait = (ends.as_second() - now.as_second()).max(1);
-                Taken::Full { wait: u32::try_from(wait).unwrap_or(u32::MAX) }
-            }
+            None => Taken::Full { wait: rate.wait(now) },
         })
     }
 

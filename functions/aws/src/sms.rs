@@ -41,20 +41,27 @@ pub enum Payer<'a> {
         /// The client's network.
         network: &'a str,
     },
-    /// A phone on record: with a dose, or with an account.
-    OnRecord,
+    /// A phone on record: with a dose, or of an officer. An account alone is none: anybody opens one
+    /// by a code.
+    OnRecord {
+        /// The client's network, where a client waits for the SMS.
+        network: Option<&'a str>,
+    },
     /// A device that has logged in with the phone before.
     KnownDevice,
     /// An officer's device that has.
     Officer,
 }
 
-impl Payer<'_> {
+/// Up to how much of the day's budget is spent for phones without a known device, in percent.
+const ON_RECORD_SHARE: u32 = 90;
+
+impl<'a> Payer<'a> {
     /// Up to how much of the day's budget is theirs to spend, in percent.
     fn share(self) -> u32 {
         match self {
             Payer::Stranger { .. } => 60,
-            Payer::OnRecord => 90,
+            Payer::OnRecord { .. } => ON_RECORD_SHARE,
             Payer::KnownDevice => 95,
             Payer::Officer => 100,
         }
@@ -64,6 +71,46 @@ impl Payer<'_> {
     /// whether it is on record.
     fn is_requesters(self) -> bool {
         matches!(self, Payer::KnownDevice | Payer::Officer)
+    }
+
+    /// Of what else one is taken: name, percent of the day's budget, of whom. Each kind of payer has
+    /// counters of its own, so that none spends the part of another.
+    ///
+    /// Nearly every number of the country is on record, so these have parts as well: larger, since
+    /// whole cities of them share the networks of mobile operators, and small enough that it takes
+    /// 18 networks or 30 blocks to spend their share. Known devices have no part by network, where
+    /// others could spend it: the codes of a phone bound them.
+    fn parts(self, to: &'a PhoneNumber) -> Vec<(&'static str, u32, &'a str)> {
+        let number = to.e164();
+        let block = number.get(..number.len().saturating_sub(4)).unwrap_or(number);
+        // Codes of countries have up to three digits; those that are longer share a part.
+        let country = number.get(..3).filter(|code| *code != "+62");
+        let (network, parts) = match self {
+            Payer::Stranger { network } => (
+                Some(network),
+                [("sms of a network", 2), ("sms of a block of numbers", 1), ("sms of another country", 5)],
+            ),
+            Payer::OnRecord { network } => (
+                network,
+                [
+                    ("sms on record of a network", 5),
+                    ("sms on record of a block of numbers", 3),
+                    ("sms on record of another country", 10),
+                ],
+            ),
+            Payer::KnownDevice => (
+                None,
+                [
+                    ("", 0),
+                    ("sms of devices of a block of numbers", 3),
+                    ("sms of devices of another country", 10),
+                ],
+            ),
+            Payer::Officer => return Vec::new(),
+        };
+        let subjects = [network, Some(block), country];
+        let all = subjects.into_iter().zip(parts);
+        all.filter_map(|(subject, (name, percent))| Some((name, percent, subject?))).collect()
     }
 }
 
@@ -80,6 +127,13 @@ pub enum Cause<'a> {
     Request,
     /// The helpdesk changed or sends something.
     Helpdesk,
+    /// What the owner of the phone has to know: it was replaced, a link was locked, a certificate
+    /// retracted. Nothing else takes of these limits, so that nobody silences the notice of what
+    /// they did by having other SMS sent.
+    Security {
+        /// The code of the facility that retracted the dose, where it reported it itself.
+        facility: Option<&'a str>,
+    },
 }
 
 impl<'a> Cause<'a> {
@@ -98,6 +152,13 @@ impl<'a> Cause<'a> {
             ],
             Cause::Request => vec![("sms of requests to a phone", 10, phone)],
             Cause::Helpdesk => vec![("sms of the helpdesk to a phone", 20, phone)],
+            Cause::Security { facility } => vec![
+                ("security notices to a phone", 20, phone),
+                match facility {
+                    Some(facility) => ("security notices of a facility", 5_000, facility),
+                    None => ("security notices of others", 1_000_000, ""),
+                },
+            ],
         }
     }
 }
@@ -106,12 +167,27 @@ fn daily(name: &'static str, most: u32) -> Rate {
     Rate { name, window: SignedDuration::from_hours(24), most }
 }
 
-/// Of the numbers of a stranger's phone and network, each in percent of the day's budget, and at
-/// least [`FEWEST`].
-const OF_BLOCK: u32 = 1;
-const OF_COUNTRY: u32 = 5;
-const OF_NETWORK: u32 = 2;
+/// How many SMS a part has at least.
 const FEWEST: u32 = 20;
+
+/// SMS that were taken from budgets and limits, and of whom: to be given back where none is sent.
+#[derive(Debug, Default)]
+pub struct Spent(Vec<(Rate, String)>);
+
+impl Spent {
+    /// This and what was taken besides.
+    #[must_use]
+    pub fn and(mut self, other: Spent) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+}
+
+/// The first of several limits that has none left.
+struct Full<'a> {
+    name: &'static str,
+    subject: &'a str,
+}
 
 /// The day's budget of SMS that somebody asks for.
 #[derive(Clone)]
@@ -143,36 +219,28 @@ impl SmsBudget {
         u32::try_from(part).unwrap_or(u32::MAX)
     }
 
-    async fn take(
+    /// Takes one of each of these, or of none where one has none left.
+    async fn take_each<'a>(
         &self,
-        name: &'static str,
-        most: u32,
-        subject: &str,
+        limits: Vec<(Rate, &'a str)>,
         now: Timestamp,
-    ) -> Result<Taken, StoreError> {
-        self.rates.take(&Rate { name, most, ..self.day }, subject, now).await
+    ) -> Result<Result<Spent, Full<'a>>, StoreError> {
+        let mut spent = Spent::default();
+        for (rate, subject) in limits {
+            if let Taken::Full { .. } = self.rates.take(&rate, subject, now).await? {
+                self.give_back(&spent, now).await?;
+                return Ok(Err(Full { name: rate.name, subject }));
+            }
+            spent.0.push((rate, subject.to_owned()));
+        }
+        Ok(Ok(spent))
     }
 
-    /// Takes one of a stranger's parts: that of the network, of the block of 10,000 numbers, of the
-    /// country where it is another.
-    async fn take_parts(&self, network: &str, to: &PhoneNumber, now: Timestamp) -> Result<bool, StoreError> {
-        let number = to.e164();
-        let block = number.get(..number.len().saturating_sub(4)).unwrap_or(number);
-        // Codes of countries have up to three digits; those that are longer share a part.
-        let country = number.get(..3).filter(|code| *code != "+62");
-        let parts = [
-            Some(("sms of a network", OF_NETWORK, network)),
-            Some(("sms of a block of numbers", OF_BLOCK, block)),
-            country.map(|country| ("sms of another country", OF_COUNTRY, country)),
-        ];
-        for (name, percent, subject) in parts.into_iter().flatten() {
-            let most = self.part(percent).max(FEWEST);
-            if let Taken::Full { .. } = self.take(name, most, subject, now).await? {
-                tracing::warn!(part = name, "a part of the day's SMS is spent");
-                return Ok(false);
-            }
+    async fn give_back(&self, spent: &Spent, now: Timestamp) -> Result<(), StoreError> {
+        for (rate, subject) in &spent.0 {
+            self.rates.give_back(rate, subject, now).await?;
         }
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -199,7 +267,7 @@ impl Sms {
     /// # Errors
     ///
     /// [`SmsError::BudgetSpent`], [`SmsError::Withheld`], [`SmsError::Uncounted`].
-    pub async fn spend(&self, payer: Payer<'_>, to: &PhoneNumber, now: Timestamp) -> Result<(), SmsError> {
+    pub async fn spend(&self, payer: Payer<'_>, to: &PhoneNumber, now: Timestamp) -> Result<Spent, SmsError> {
         let spent = self.take(payer, to, now).await;
         if let Err(SmsError::BudgetSpent { .. } | SmsError::Withheld) = spent {
             self.metrics.count(Counter::Sms, "withheld");
@@ -207,30 +275,55 @@ impl Sms {
         spent
     }
 
-    async fn take(&self, payer: Payer<'_>, to: &PhoneNumber, now: Timestamp) -> Result<(), SmsError> {
-        let budget = &self.budget;
-        if let Payer::Stranger { network } = payer
-            && !budget.take_parts(network, to, now).await?
-        {
-            return Err(SmsError::Withheld);
+    async fn take(&self, payer: Payer<'_>, to: &PhoneNumber, now: Timestamp) -> Result<Spent, SmsError> {
+        // Before any part is taken: whether a part is spent differs by whether the phone is on record.
+        if !payer.is_requesters() {
+            self.check_left(now).await?;
         }
-        match budget.take(budget.day.name, budget.part(payer.share()), "", now).await? {
-            Taken::Now(spent) => {
-                if ALARMS_AT_PERCENT.iter().any(|percent| budget.part(*percent) == spent) {
-                    tracing::error!(alarm = "sms_budget", spent, "much of the day's SMS is spent");
+        let budget = &self.budget;
+        let refused = |wait| match payer.is_requesters() {
+            true => SmsError::BudgetSpent { wait },
+            false => SmsError::Withheld,
+        };
+        let parts = payer.parts(to).into_iter().map(|(name, percent, subject)| {
+            (Rate { name, most: budget.part(percent).max(FEWEST), ..budget.day }, subject)
+        });
+        let mut spent = match budget.take_each(parts.collect(), now).await? {
+            Ok(spent) => spent,
+            Err(Full { name, .. }) => {
+                tracing::warn!(part = name, "a part of the day's SMS is spent");
+                return Err(refused(budget.day.wait(now)));
+            }
+        };
+        let day = Rate { most: budget.part(payer.share()), ..budget.day };
+        match budget.rates.take(&day, "", now).await? {
+            Taken::Now(count) => {
+                if ALARMS_AT_PERCENT.iter().any(|percent| budget.part(*percent) == count) {
+                    tracing::error!(alarm = "sms_budget", spent = count, "much of the day's SMS is spent");
                 }
-                Ok(())
+                spent.0.push((day, String::new()));
+                Ok(spent)
             }
             Taken::Full { wait } => {
                 tracing::error!(alarm = "sms_budget", "a share of the day's SMS is spent: none is sent");
-                let all_spent = budget.percent_spent(now).await? >= Payer::OnRecord.share();
-                Err(if payer.is_requesters() || all_spent {
-                    SmsError::BudgetSpent { wait }
-                } else {
-                    SmsError::Withheld
-                })
+                budget.give_back(&spent, now).await?;
+                Err(refused(wait))
             }
         }
+    }
+
+    /// Whether any SMS is left today for phones without a known device, the same for all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`SmsError::BudgetSpent`], [`SmsError::Uncounted`].
+    pub async fn check_left(&self, now: Timestamp) -> Result<(), SmsError> {
+        let (budget, day) = (&self.budget, &self.budget.day);
+        if budget.rates.taken(day, "", now).await? < budget.part(ON_RECORD_SHARE) {
+            return Ok(());
+        }
+        tracing::error!(alarm = "sms_budget", "a share of the day's SMS is spent: none is sent");
+        Err(SmsError::BudgetSpent { wait: day.wait(now) })
     }
 
     /// Takes one of the SMS that a phone gets in a day for this cause, and that the doses of one
@@ -239,41 +332,31 @@ impl Sms {
     /// # Errors
     ///
     /// [`SmsError::Withheld`], [`SmsError::Uncounted`].
-    pub async fn allow(&self, cause: Cause<'_>, to: &PhoneNumber, now: Timestamp) -> Result<(), SmsError> {
-        for (name, most, subject) in cause.limits(to) {
-            if let Taken::Full { .. } = self.budget.rates.take(&daily(name, most), subject, now).await? {
-                // A phone that many doses are registered with is nothing to be called for.
-                if subject == to.e164() {
-                    tracing::warn!(limit = name, "a limit of SMS is reached: none is sent");
-                } else {
-                    tracing::error!(
-                        alarm = "sms_budget",
-                        limit = name,
-                        "a limit of SMS is reached: none is sent"
-                    );
-                }
-                self.metrics.count(Counter::Sms, "withheld");
-                return Err(SmsError::Withheld);
-            }
+    pub async fn allow(&self, cause: Cause<'_>, to: &PhoneNumber, now: Timestamp) -> Result<Spent, SmsError> {
+        let limits = cause.limits(to).into_iter();
+        let limits = limits.map(|(name, most, subject)| (daily(name, most), subject)).collect();
+        let Full { name, subject } = match self.budget.take_each(limits, now).await? {
+            Ok(spent) => return Ok(spent),
+            Err(full) => full,
+        };
+        // A phone that many doses are registered with is nothing to be called for. That its owner is
+        // not told of what was changed is.
+        if subject == to.e164() && !matches!(cause, Cause::Security { .. }) {
+            tracing::warn!(limit = name, "a limit of SMS is reached: none is sent");
+        } else {
+            tracing::error!(alarm = "sms_budget", limit = name, "a limit of SMS is reached: none is sent");
         }
-        Ok(())
+        self.metrics.count(Counter::Sms, "withheld");
+        Err(SmsError::Withheld)
     }
 
-    /// Gives back what [`Sms::allow`] took, for an SMS that the service refused.
+    /// Gives back what [`Sms::spend`] and [`Sms::allow`] took, for an SMS that was not sent.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn give_back(
-        &self,
-        cause: Cause<'_>,
-        to: &PhoneNumber,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        for (name, most, subject) in cause.limits(to) {
-            self.budget.rates.give_back(&daily(name, most), subject, now).await?;
-        }
-        Ok(())
+    pub async fn give_back(&self, spent: &Spent, now: Timestamp) -> Result<(), StoreError> {
+        self.budget.give_back(spent, now).await
     }
 
     /// Sends a text and returns the id that the service gave it. A message that may be sent again after a crash has a

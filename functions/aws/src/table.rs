@@ -405,8 +405,13 @@ impl Table {
         Ok(request.send().await.map_err(StoreError::from_sdk)?.items.unwrap_or_default())
     }
 
-    /// Whether an index lists an item whose hash key has this value.
-    pub(crate) async fn lists(&self, index: &str, key: &str, value: &str) -> Result<bool, StoreError> {
+    /// The first items of an index whose hash key has this value, so many at most.
+    pub(crate) async fn query_first(
+        &self,
+        index: &str,
+        (key, value): (&str, &str),
+        most: i32,
+    ) -> Result<Vec<Item>, StoreError> {
         let request = self
             .client
             .query()
@@ -415,9 +420,9 @@ impl Table {
             .key_condition_expression("#key = :value")
             .expression_attribute_names("#key", key)
             .expression_attribute_values(":value", s(value))
-            .limit(1);
+            .limit(most);
         let answer = request.send().await.map_err(StoreError::from_sdk)?;
-        Ok(!answer.items.unwrap_or_default().is_empty())
+        Ok(answer.items.unwrap_or_default())
     }
 
     /// All items of an index whose hash key has this value.

@@ -24,7 +24,7 @@ use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_aws::{
     Aws, CaseRecord, Cause, CertificateRecord, Certificates, Claim, DoseRecord, Doses, DownloadFacts,
     DownloadRecord, Downloads, LinkRecord, Links, Notifications, Occasion, OpenError, Payer, Sms, SmsError,
-    SmsReason, StoreError, Token, WAY, each_record,
+    SmsReason, Spent, StoreError, Token, WAY, each_record,
 };
 use bukti_domain::{CaseNumber, CaseState, PhoneNumber, Verdict};
 use bukti_locales::{Locale, fill};
@@ -175,7 +175,8 @@ impl Notify {
         after: &DoseRecord,
     ) -> Result<(), NotifyError> {
         let Some(phone) = before.dose(&self.aws.keys)?.phone else { return Ok(()) };
-        self.send_once(&Occasion::replaced(after), &phone, Cause::Helpdesk, async |_| {
+        let cause = Cause::Security { facility: None };
+        self.send_once(&Occasion::replaced(after), &phone, Some(cause), async |_| {
             let helpdesk = short_phone(&self.aws.settings.helpdesk_phone);
             Ok(fill(Locale::Id, "sms.phone_replaced", &[("helpdesk", &helpdesk)]))
         })
@@ -197,8 +198,8 @@ impl Notify {
         if !issued {
             return Ok(());
         }
-        let cause = Cause::Dose { facility: dose.facility.as_deref() };
-        self.send_once(&Occasion::retracted(&dose), &phone, cause, async |_| {
+        let cause = Cause::Security { facility: dose.facility.as_deref() };
+        self.send_once(&Occasion::retracted(&dose), &phone, Some(cause), async |_| {
             let helpdesk = short_phone(&self.aws.settings.helpdesk_phone);
             Ok(fill(Locale::Id, "sms.retracted", &[("helpdesk", &helpdesk)]))
         })
@@ -225,7 +226,7 @@ impl Notify {
         let file = case.file(&self.aws.keys)?;
         let number = CaseNumber::parse(&file.number).map(|number| number.grouped()).unwrap_or_default();
         let Some(phone) = file.phone() else { return Ok(()) };
-        self.send_once(&Occasion::case(case), &phone, Cause::Helpdesk, async |_| {
+        self.send_once(&Occasion::case(case), &phone, Some(Cause::Helpdesk), async |_| {
             let settings = &self.aws.settings;
             let address = format!("{}/koreksi", settings.site_url);
             let helpdesk = short_phone(&settings.helpdesk_phone);
@@ -276,7 +277,8 @@ impl Notify {
         let Some(record) = self.doses.of_event(&link.event).await? else { return Ok(()) };
         let phone = record.dose(&self.aws.keys)?.phone;
         let Some(phone) = phone.filter(|_| record.phone_version == link.phone_version) else { return Ok(()) };
-        self.send_once(&Occasion::locked(link), &phone, Cause::Request, async |_| {
+        let cause = Cause::Security { facility: None };
+        self.send_once(&Occasion::locked(link), &phone, Some(cause), async |_| {
             let settings = &self.aws.settings;
             let download = format!("{}/unduh", settings.site_url);
             let helpdesk = short_phone(&settings.helpdesk_phone);
@@ -295,9 +297,11 @@ impl Notify {
         text: &str,
     ) -> Result<(), NotifyError> {
         let cause = match dose.sms {
-            _ if download_of.is_some() => Cause::Request,
-            Some(SmsReason::Corrected | SmsReason::Resent) => Cause::Helpdesk,
-            Some(SmsReason::FirstDose) | None => Cause::Dose { facility: dose.facility.as_deref() },
+            _ if download_of.is_some() => Some(Cause::Request),
+            Some(SmsReason::Corrected) => Some(Cause::Helpdesk),
+            // The helpdesk has taken it, before the links that were sent before were dead.
+            Some(SmsReason::Resent) => None,
+            Some(SmsReason::FirstDose) | None => Some(Cause::Dose { facility: dose.facility.as_deref() }),
         };
         let sent = self.send_once(occasion, phone, cause, async |token| {
             self.links.make(token, dose, download_of, Timestamp::now()).await?;
@@ -310,12 +314,27 @@ impl Notify {
             .inspect(|()| tracing::info!(target: WAY, trace = dose.trace(), "an SMS with a link is sent"))
     }
 
-    /// Sends the SMS of an occasion, unless it was sent. Its text may hold a token, the same whenever it is tried again.
+    /// Takes an SMS from the limits of its cause, and from the day's budget where somebody asked for it.
+    async fn allow(&self, cause: Cause<'_>, phone: &PhoneNumber, now: Timestamp) -> Result<Spent, SmsError> {
+        let allowed = self.sms.allow(cause, phone, now).await?;
+        if !matches!(cause, Cause::Request) {
+            return Ok(allowed);
+        }
+        match self.sms.spend(Payer::OnRecord { network: None }, phone, now).await {
+            Ok(spent) => Ok(allowed.and(spent)),
+            Err(error) => {
+                self.sms.give_back(&allowed, now).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends the SMS of an occasion, unless it was sent; without a cause where it is allowed already. Its text may hold a token, the same whenever it is tried again.
     async fn send_once(
         &self,
         occasion: &Occasion,
         phone: &PhoneNumber,
-        cause: Cause<'_>,
+        cause: Option<Cause<'_>>,
         text: impl AsyncFnOnce(&Token) -> Result<String, NotifyError>,
     ) -> Result<(), NotifyError> {
         let mut patience = Notifications::LEASE_SECONDS + 5;
@@ -330,11 +349,11 @@ impl Notify {
             patience -= 1;
         };
         let now = Timestamp::now();
-        let mut allowed = self.sms.allow(cause, phone, now).await;
-        if allowed.is_ok() && matches!(cause, Cause::Request) {
-            allowed = self.sms.spend(Payer::OnRecord, phone, now).await;
-        }
-        match allowed {
+        let allowed = match cause {
+            Some(cause) => self.allow(cause, phone, now).await,
+            None => Ok(Spent::default()),
+        };
+        let spent = match allowed {
             // Not tomorrow either: by then nobody knows any more what it is about. Who asked is not
             // told; the alarm is. That of a dose is in the account, and the helpdesk sends it
             // again.
@@ -342,8 +361,14 @@ impl Notify {
                 return Ok(self.notifications.give_back(occasion).await?);
             }
             allowed => allowed?,
-        }
-        let text = text(&token).await?;
+        };
+        let text = match text(&token).await {
+            Ok(text) => text,
+            Err(error) => {
+                self.sms.give_back(&spent, now).await?;
+                return Err(error);
+            }
+        };
         let _one_at_a_time = self.sending.lock().await;
         match self.sms.send(phone, &text, Some(&name)).await {
             Ok(message_id) => {
@@ -351,7 +376,7 @@ impl Notify {
                 Ok(self.notifications.sent(occasion, &token, &message_id, Timestamp::now()).await?)
             }
             Err(error) => {
-                self.sms.give_back(cause, phone, now).await?;
+                self.sms.give_back(&spent, now).await?;
                 self.notifications.give_back(occasion).await?;
                 Err(error.into())
             }

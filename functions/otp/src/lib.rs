@@ -98,20 +98,30 @@ impl Otp {
             is_proven: level >= Level::HARD,
         };
         let name = name.as_ref().map(PersonName::as_written);
-        let kept = match self.otps.request(&phone, name, requester, now).await? {
+        let (kept, sent) = match self.otps.request(&phone, name, requester, now).await? {
             SendDecision::Wait { seconds } => {
                 return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(seconds));
             }
             SendDecision::Withhold(kept) => {
                 tracing::warn!("a one-time code was withheld");
                 self.aws.metrics.count(Counter::Sms, "withheld");
-                kept
+                // Where the day's SMS are spent, that is the answer for every phone.
+                let left = if kept.is_known_device { Ok(()) } else { self.sms.check_left(now).await };
+                (kept, left)
             }
             SendDecision::Send(kept) => {
-                self.send(&phone, &kept, caller, locale(request), now).await?;
-                kept
+                let sent = self.send(&phone, &kept, caller, locale(request), now).await?;
+                (kept, sent)
             }
         };
+        if let Err(error) = sent {
+            tracing::error!(error = %error, "a one-time code was not sent");
+            self.otps.not_sent(&kept, now).await?;
+            return Err(match error {
+                SmsError::BudgetSpent { wait } => Failure::new(ProblemCode::SmsBudgetSpent).retry_after(wait),
+                _ => Failure::new(ProblemCode::Unavailable).retry_after(2),
+            });
+        }
         let answer = OtpAnswer { expires_in: Otps::EXPIRES_IN, resend_after: Otps::RESEND_AFTER };
         let mut answer = json(202, &answer);
         code_cookie.set(&mut answer, &kept.token);
@@ -120,7 +130,7 @@ impl Otp {
         Ok(answer)
     }
 
-    /// Sends the code of a request.
+    /// Sends the code of a request, or withholds it.
     async fn send(
         &self,
         phone: &PhoneNumber,
@@ -128,24 +138,23 @@ impl Otp {
         caller: &Caller,
         locale: Locale,
         now: Timestamp,
-    ) -> Result<(), Failure> {
+    ) -> Result<Result<(), SmsError>, Failure> {
         let (host, service) = (self.aws.settings.site_host(), &*self.aws.settings.service_name);
         let text = fill(locale, "sms.otp", &[("code", &kept.code), ("service", service), ("host", host)]);
         let payer = self.payer(phone, kept.is_known_device, caller).await?;
-        let sent = match self.sms.spend(payer, phone, now).await {
-            Ok(()) => self.sms.send(phone, &text, None).await.map(drop),
-            spent => spent,
+        let spent = match self.sms.spend(payer, phone, now).await {
+            Ok(spent) => spent,
+            Err(SmsError::Withheld) => {
+                self.otps.withhold(kept.token.secret(), phone).await?;
+                return Ok(Ok(()));
+            }
+            Err(error) => return Ok(Err(error)),
         };
-        let error = match sent {
-            Ok(()) | Err(SmsError::Withheld) => return Ok(()),
-            Err(error) => error,
-        };
-        tracing::error!(error = %error, "a one-time code was not sent");
-        self.otps.not_sent(kept, now).await?;
-        Err(match error {
-            SmsError::BudgetSpent { wait } => Failure::new(ProblemCode::SmsBudgetSpent).retry_after(wait),
-            _ => Failure::new(ProblemCode::Unavailable).retry_after(2),
-        })
+        let sent = self.sms.send(phone, &text, None).await.map(drop);
+        if sent.is_err() {
+            self.sms.give_back(&spent, now).await?;
+        }
+        Ok(sent)
     }
 
     /// Whose share of the day's SMS a code is sent from. The same is looked up for every phone.
@@ -157,13 +166,13 @@ impl Otp {
     ) -> Result<Payer<'caller>, Failure> {
         let key = self.aws.keys.phone(phone);
         let is_officer = self.officers.of_phone_key(&key).await?.is_some();
-        let (has_dose, has_account) =
-            (self.doses.has_phone_key(&key).await?, self.sessions.has_account(&key).await?);
+        let has_dose = self.doses.has_phone_key(&key).await?;
+        let network = &*caller.address.network;
         Ok(match is_known_device {
             true if is_officer => Payer::Officer,
             true => Payer::KnownDevice,
-            false if is_officer || has_dose || has_account => Payer::OnRecord,
-            false => Payer::Stranger { network: &caller.address.network },
+            false if is_officer || has_dose => Payer::OnRecord { network: Some(network) },
+            false => Payer::Stranger { network },
         })
     }
 

@@ -287,6 +287,11 @@ fn withheld_code_cannot_be_guessed() {
         let SendDecision::Withhold(Request { code, token, .. }) = decision else { panic!() };
         let tried = otps.try_code(token.secret(), &phone, &code, now).await.unwrap();
         assert!(matches!(tried, CodeTry::Wrong { .. }), "{tried:?}");
+        // Also where it was to be sent, and the budget did not allow it.
+        let Request { code, token, .. } = ask(&otps, &phone, stranger("other"), now).await.unwrap();
+        otps.withhold(token.secret(), &phone).await.unwrap();
+        let tried = otps.try_code(token.secret(), &phone, &code, now).await.unwrap();
+        assert!(matches!(tried, CodeTry::Wrong { .. }), "{tried:?}");
     });
 }
 

@@ -254,7 +254,7 @@ fn sms_that_cannot_be_counted_are_not_allowed() {
             Settings { endpoint: Some("http://127.0.0.1:9".to_owned()), ..(*aws.settings).clone() };
         let aws = Aws::connect(settings).await.unwrap();
         let to = PhoneNumber::parse("081234567890").unwrap();
-        let spent = Sms::new(&aws).spend(Payer::OnRecord, &to, Timestamp::now()).await;
+        let spent = Sms::new(&aws).spend(Payer::OnRecord { network: None }, &to, Timestamp::now()).await;
         assert!(matches!(spent, Err(SmsError::Uncounted(_))), "{spent:?}");
     });
 }
@@ -268,7 +268,7 @@ async fn spend(aws: &Aws, per_day: u32, payer: Payer<'_>, phone: impl Fn(u32) ->
     for spent in 0..=per_day {
         let to = PhoneNumber::parse(&phone(spent)).unwrap();
         match sms.spend(payer, &to, now).await {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(SmsError::Withheld) => return (spent, false),
             Err(error) => {
                 assert!(matches!(error, SmsError::BudgetSpent { .. }), "{error:?}");
@@ -293,7 +293,7 @@ fn strangers_leave_sms_for_phones_on_record_and_officers() {
             strangers += spent;
         }
         let mut spent = vec![(strangers, false)];
-        for payer in [Payer::OnRecord, Payer::KnownDevice, Payer::Officer] {
+        for payer in [Payer::OnRecord { network: None }, Payer::KnownDevice, Payer::Officer] {
             spent.push(spend(&aws, 200, payer, phone).await);
         }
         assert_eq!(spent, [(120, false), (60, true), (10, true), (10, true)], "60, 90, 95 and 100 % of 200");
@@ -315,10 +315,118 @@ fn a_network_a_block_of_numbers_and_a_country_get_a_part_of_strangers_sms() {
             (20, false),
             "1 %"
         );
-        // Owners of phones on record are none of these.
-        let owners = spend(&aws, 2_000, Payer::OnRecord, |number| format!("08139999{number:04}")).await;
-        assert_eq!(owners, (1_740, true));
     });
+}
+
+#[test]
+fn phones_on_record_have_parts_of_their_own() {
+    let app = TestApp::start();
+    app.with_aws(async |aws| {
+        let anywhere = |number: u32| format!("0812{number:04}0000");
+        let one_block = |number: u32| format!("08139999{number:04}");
+        let of = |network| Payer::OnRecord { network: Some(network) };
+        // What a stranger in the network and with the block has spent is not theirs.
+        spend(&aws, 2_000, Payer::Stranger { network: "one" }, one_block).await;
+        assert_eq!(spend(&aws, 2_000, of("one"), anywhere).await, (100, false), "5 %");
+        assert_eq!(spend(&aws, 2_000, of("other"), one_block).await, (60, false), "3 %");
+        let devices = spend(&aws, 2_000, Payer::KnownDevice, one_block).await;
+        assert_eq!(devices, (60, true), "3 % of their own");
+        // What a part refused has cost the network nothing.
+        assert_eq!(spend(&aws, 2_000, of("other"), anywhere).await, (40, false));
+    });
+}
+
+#[test]
+fn sms_that_was_not_sent_is_given_back() {
+    let app = TestApp::start();
+    app.with_aws(async |mut aws| {
+        Arc::make_mut(&mut aws.settings).sms_per_day = 1;
+        let (sms, now) = (Sms::new(&aws), Timestamp::now());
+        let to = PhoneNumber::parse("081234567890").unwrap();
+        for payer in [Payer::Stranger { network: "net" }, Payer::OnRecord { network: Some("net") }] {
+            for _ in 0..30 {
+                let spent = sms.spend(payer, &to, now).await.unwrap();
+                sms.give_back(&spent, now).await.unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn only_good_doses_put_a_phone_on_record() {
+    let app = TestApp::start();
+    let held = FeedRow { tanggal_lahir: "1989-01-25".into(), ..dose("E1") };
+    app.import(std::slice::from_ref(&held));
+    app.with_aws(async |aws| {
+        let phone = aws.keys.phone(&PhoneNumber::parse(&held.no_hp).unwrap());
+        let doses = bukti_aws::Doses::new(&aws);
+        let verdicts: Vec<_> =
+            doses.of_phone_key(&phone).await.unwrap().iter().map(|it| it.verdict).collect();
+        assert_eq!(verdicts, [bukti_domain::Verdict::Held]);
+        assert!(!doses.has_phone_key(&phone).await.unwrap());
+    });
+    app.import(&[dose("E2")]);
+    app.with_aws(async |aws| {
+        let phone = aws.keys.phone(&PhoneNumber::parse(&held.no_hp).unwrap());
+        assert!(bukti_aws::Doses::new(&aws).has_phone_key(&phone).await.unwrap());
+    });
+}
+
+#[test]
+fn spent_budget_answers_every_phone_alike() {
+    let app = TestApp::start_with(|aws| {
+        let mut aws = aws.clone();
+        Arc::make_mut(&mut aws.settings).sms_per_day = 20;
+        Handlers::bukti(&aws)
+    });
+    app.import(&[dose("E1")]);
+    let budget = async |aws: Aws, payer: Payer<'_>, most: u32| {
+        for number in 0..most {
+            let to = PhoneNumber::parse(&format!("0811{number:04}0000")).unwrap();
+            let mut aws = aws.clone();
+            Arc::make_mut(&mut aws.settings).sms_per_day = 20;
+            Sms::new(&aws).spend(payer, &to, Timestamp::now()).await.unwrap();
+        }
+    };
+    // A request whose code the budget withholds has a record, whose code is none.
+    app.with_aws(async |aws| budget(aws, Payer::OnRecord { network: None }, 12).await);
+    let sent = app.messages().len();
+    let asked = app.ask_code("081234567890", None);
+    assert_eq!((asked.status, app.messages().len()), (202, sent));
+    let cookie = asked.cookie.unwrap();
+    let token = cookie.split(['=', ';']).nth(1).unwrap();
+    let codes = app.with_aws(async |aws| {
+        let code = async || {
+            let scan = table_service(&aws).await.scan().table_name(&aws.settings.table);
+            let scan = scan.filter_expression("sk = :otp");
+            let scan = scan.expression_attribute_values(":otp", AttributeValue::S("OTP".to_owned()));
+            let items = scan.send().await.unwrap().items.unwrap_or_default();
+            items.iter().map(|item| item["code"].as_s().unwrap().clone()).collect::<Vec<_>>()
+        };
+        let kept = code().await;
+        let phone = PhoneNumber::parse("081234567890").unwrap();
+        bukti_aws::Otps::new(&aws).withhold(token, &phone).await.unwrap();
+        [kept, code().await]
+    });
+    assert_eq!((codes[0].len(), &codes[0]), (1, &codes[1]), "the code is the one of withheld requests");
+    // With the rest spent all are told, also a phone whose own allowance others have spent.
+    app.with_aws(async |aws| {
+        let (otps, phone) = (bukti_aws::Otps::new(&aws), PhoneNumber::parse("081234567891").unwrap());
+        for _ in 0..10 {
+            let requester = bukti_aws::Requester { network: "127.0.0.0/24", ..Default::default() };
+            otps.request(&phone, None, requester, Timestamp::now()).await.unwrap();
+        }
+        for network in 0..20 {
+            let network = network.to_string();
+            let requester = bukti_aws::Requester { network: &network, is_proven: true, ..Default::default() };
+            otps.request(&phone, None, requester, Timestamp::now()).await.unwrap();
+        }
+        budget(aws, Payer::OnRecord { network: None }, 6).await;
+    });
+    for phone in ["081234567892", "081234567891", &dose("E1").no_hp] {
+        let code = app.ask_code(phone, None);
+        assert_eq!((code.status, code.code()), (503, "sms_budget_spent"), "{phone}");
+    }
 }
 
 #[test]

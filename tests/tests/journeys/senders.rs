@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bukti_aws::JobRecord;
+use bukti_aws::{Cause, JobRecord};
 use bukti_domain::FeedRow;
 use bukti_tests::caller::Raw;
 use bukti_tests::{TestApp, bundle, csv, dose, dose_for, ndjson, retraction};
@@ -592,16 +592,45 @@ fn sms_of_the_doses_of_a_facility_have_a_ceiling() {
     app.with_aws(async |aws| {
         let (sms, now) = (bukti_aws::Sms::new(&aws), jiff::Timestamp::now());
         let phone = |number: usize| bukti_domain::PhoneNumber::parse(&format!("0812{number:08}")).unwrap();
-        let own = bukti_aws::Cause::Dose { facility: Some(OWN) };
+        let own = Cause::Dose { facility: Some(OWN) };
         let sms = &sms;
+        let first = sms.allow(own, &phone(0), now).await.unwrap();
         let allow = |at: usize| async move { sms.allow(own, &phone(at), now).await.is_ok() };
         let allowed: Vec<bool> =
-            futures::stream::iter((0..5_010).map(allow)).buffer_unordered(20).collect().await;
+            futures::stream::iter((1..5_010).map(allow)).buffer_unordered(20).collect().await;
         let sent = allowed.into_iter().filter(|allowed| *allowed).count();
-        assert_eq!(sent, 5_000);
-        sms.give_back(own, &phone(0), now).await.unwrap();
+        assert_eq!(sent + 1, 5_000);
+        sms.give_back(&first, now).await.unwrap();
         assert!(sms.allow(own, &phone(0), now).await.is_ok(), "what the SMS service refused is given back");
-        let other = bukti_aws::Cause::Dose { facility: Some("P3201010102") };
+        // What a full limit of the facility refused has cost the phone nothing, and others keep
+        // nothing from notices of what happened.
+        let other = Cause::Dose { facility: Some("P3201010102") };
         assert!(sms.allow(other, &phone(0), now).await.is_ok());
+    });
+}
+
+#[test]
+fn other_sms_spend_nothing_of_security_notices() {
+    let app = TestApp::start();
+    app.with_aws(async |aws| {
+        let (sms, now) = (bukti_aws::Sms::new(&aws), jiff::Timestamp::now());
+        let to = bukti_domain::PhoneNumber::parse("081234567890").unwrap();
+        let others = [
+            Cause::Helpdesk,
+            Cause::Request,
+            Cause::Dose { facility: None },
+            Cause::Dose { facility: Some(OWN) },
+        ];
+        for cause in others {
+            for _ in 0..30 {
+                let _ = sms.allow(cause, &to, now).await;
+            }
+            assert!(sms.allow(cause, &to, now).await.is_err());
+        }
+        let notice = Cause::Security { facility: Some(OWN) };
+        for _ in 0..20 {
+            assert!(sms.allow(notice, &to, now).await.is_ok());
+        }
+        assert!(sms.allow(notice, &to, now).await.is_err());
     });
 }
