@@ -16,7 +16,7 @@ mod view;
 
 use bukti_aws::{
     Audit, Aws, CaseRecord, Cases, Certificates, Doses, EvidenceStore, Links, Notifications, Officer,
-    Officers, Rates, Sessions,
+    Officers, Rates, Sessions, Sms,
 };
 use bukti_domain::CaseNumber;
 use bukti_http::{Answer, Caller, Failure, FailureResult, Guard, path_parameter, require_login};
@@ -40,6 +40,7 @@ pub struct Helpdesk {
     notifications: Notifications,
     officers: Officers,
     rates: Rates,
+    sms: Sms,
     sessions: Sessions,
     guard: Guard,
 }
@@ -57,6 +58,7 @@ impl Helpdesk {
             notifications: Notifications::new(aws),
             officers: Officers::new(aws),
             rates: Rates::new(aws),
+            sms: Sms::new(aws),
             sessions: Sessions::new(aws),
             guard: Guard::new(aws),
             aws: aws.clone(),

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use bukti_aws::{
-    About, Action, CaseFile, CaseRecord, Change, DoseRecord, FactorTry, Login, Officer, PersonRecords,
-    Proposal, Rate, Role, Step, StoreError, Taken, parse_certificate_id,
+    About, Action, CaseFile, CaseRecord, Cause, Change, DoseRecord, FactorTry, Login, Officer, PersonRecords,
+    Proposal, Rate, Role, SmsError, Step, StoreError, Taken, parse_certificate_id,
 };
 use bukti_domain::{
     Asking, CaseState, Correction, FeedRow, Identity, Likeness, PhoneNumber, certificate_id_grouped,
@@ -450,13 +450,24 @@ impl Helpdesk {
         let id = record.certificate_id.as_ref().filter(|_| record.phone.is_some()).ok_or_else(nothing)?;
         let certificate = self.certificates.of_id(id).await?.filter(|it| it.revoked_at.is_none());
         certificate.ok_or_else(nothing)?;
+        let phone = record.dose(&self.aws.keys)?.phone.ok_or_else(nothing)?;
         if let Taken::Full { wait } = self.rates.take(&RESENDS, &record.pk, now).await? {
             return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait));
         }
+        // Taken here: the link that the person has must not end where no other can be sent.
+        let spent = match self.sms.allow(Cause::Helpdesk, &phone, now).await {
+            Ok(spent) => spent,
+            Err(SmsError::Uncounted(error)) => return Err(error.into()),
+            Err(_) => {
+                self.rates.give_back(&RESENDS, &record.pk, now).await?;
+                return Err(Failure::new(ProblemCode::SmsBudgetSpent).retry_after(RESENDS.wait(now)));
+            }
+        };
         let (person, names) = (record.person.as_deref(), names_of(None, [&record]));
         let about = About { person, case: None, names: &names, why: &why };
         self.audit.write(officer, Action::Resent, about, now).await?;
         if !self.doses.resend(&record).await? {
+            self.sms.give_back(&spent, now).await?;
             self.audit.write(officer, Action::NotDone, about, now).await?;
             return Err(Failure::new(ProblemCode::CaseChanged));
         }

@@ -466,6 +466,23 @@ fn officers_find_people_by_number_phone_and_certificate_and_send_links_again() {
     assert_eq!(open_link(&app, &token).code(), "link_dead");
     let nobodys = "/api/helpdesk/doses/AAAA/sms";
     assert_eq!(post(&app, &desk, nobodys, json!({"why": "x"})).code(), "not_found");
+
+    // Where no more can be sent today, the officer is told, and the link of before lives.
+    app.with_aws(async |aws| {
+        let to = bukti_domain::PhoneNumber::parse(MISTYPED).unwrap();
+        let (sms, now) = (bukti_aws::Sms::new(&aws), jiff::Timestamp::now());
+        let helpdesk = async || sms.allow(bukti_aws::Cause::Helpdesk, &to, now).await;
+        for _ in 1..20 {
+            assert!(helpdesk().await.is_ok(), "sending once more took one");
+        }
+        assert!(helpdesk().await.is_err());
+    });
+    for _ in 0..3 {
+        let refused = post(&app, &desk, &path, json!({"why": "SMS hilang"}));
+        assert_eq!((refused.status, refused.code()), (503, "sms_budget_spent"));
+    }
+    app.settle();
+    assert_eq!(open_link(&app, &again).status, 200);
 }
 
 #[test]
