@@ -124,7 +124,7 @@ impl Helpdesk {
         let (Some(number), Some(birth_date)) = (number, birth_date) else {
             return Err(Failure::fields(errors));
         };
-        self.guard.allow(caller, &Allowance::LINKS, now).await?;
+        self.guard.allow(caller, &Allowance::CASE_LOOK_UPS, now).await?;
         let missing = || Failure::new(ProblemCode::NotFound);
         if !self.cases.may_look_up(&number, now).await? {
             return Err(missing());

@@ -88,7 +88,7 @@ impl Helpdesk {
             }
             ("GET", "/api/people/{person}/looks") => return self.looks(&login, parameter).await,
             ("POST", "/api/helpdesk/second-factor") => {
-                return self.second_factor(request, &login, caller, now).await;
+                return self.second_factor(request, &login, now).await;
             }
             _ => {}
         }

@@ -184,12 +184,11 @@ impl Holder {
         let form = document_form(asked.form.as_deref(), &mut errors);
         let (Some(birth_date), Some(form)) = (birth_date, form) else { return Err(Failure::fields(errors)) };
 
-        self.guard.allow(caller, &Allowance::LINKS, now).await?;
         let dead = || Failure::new(ProblemCode::LinkDead);
         let link = match self.links.count_try(&asked.token, now).await? {
             LinkTry::Counted(link) => link,
             LinkTry::Locked => return Err(Failure::new(ProblemCode::LinkLocked)),
-            LinkTry::Dead => return Err(dead()),
+            LinkTry::Dead => return Err(self.guard.unknown_token(caller, ProblemCode::LinkDead, now).await),
         };
         let record = self.doses.of_event(&link.event).await?.ok_or_else(dead)?;
         if record.phone_version != link.phone_version {
@@ -209,6 +208,9 @@ impl Holder {
         if !self.links.opened(&link, now).await? {
             return Err(dead());
         }
+        // Wrong birth dates are limited for each link. Right ones give their try back, so only now: who is refused here has
+        // lost none.
+        self.guard.allow(caller, &Allowance::LINKS, now).await?;
 
         let not_ready = || Failure::new(ProblemCode::CertificateNotReady).retry_after(60);
         let id = record.certificate_id.clone().ok_or_else(not_ready)?;
@@ -225,9 +227,10 @@ impl Holder {
     /// "This was not me": the token alone shows that the SMS came to whoever says so.
     async fn refuse_link(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let asked: LinkRefusal = read_json(request)?;
-        self.guard.allow(caller, &Allowance::LINKS, now).await?;
         let dead = || Failure::new(ProblemCode::LinkDead);
-        let link = self.links.refuse(&asked.token, now).await?.ok_or_else(dead)?;
+        let Some(link) = self.links.refuse(&asked.token, now).await? else {
+            return Err(self.guard.unknown_token(caller, ProblemCode::LinkDead, now).await);
+        };
         let record = self.doses.of_event(&link.event).await?.ok_or_else(dead)?;
         if record.phone_version != link.phone_version {
             // The phone was corrected: whoever has the other number does not speak for the person.

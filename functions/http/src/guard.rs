@@ -28,17 +28,25 @@ impl Allowance {
     /// One-time codes by SMS.
     pub const CODES: Self =
         Self { address: hourly("codes", 300), network: Some(hourly("codes of a network", 3_000)) };
-    /// Tries with a one-time code.
-    pub const LOG_INS: Self =
-        Self { address: hourly("log-ins", 600), network: Some(hourly("log-ins of a network", 6_000)) };
     /// Quick downloads.
     pub const DOWNLOADS: Self =
         Self { address: hourly("downloads", 60), network: Some(hourly("downloads of a network", 600)) };
     /// Cases for the helpdesk.
     pub const CASES: Self =
         Self { address: hourly("cases of an address", 60), network: Some(hourly("cases of a network", 600)) };
-    /// Tries with the link of an SMS.
+    /// Links of the SMS that were opened.
     pub const LINKS: Self = Self { address: hourly("links", 600), network: None };
+    /// Look-ups of a case by its number.
+    pub const CASE_LOOK_UPS: Self = Self {
+        address: hourly("look-ups of cases", 600),
+        network: Some(hourly("look-ups of cases of a network", 6_000)),
+    };
+    /// Links and requests for a one-time code that are unknown or have ended. Taken after the look-up: what a stranger uses
+    /// up withholds nothing from a neighbour at the same address whose token is known.
+    pub const UNKNOWN_TOKENS: Self = Self {
+        address: hourly("unknown tokens", 600),
+        network: Some(hourly("unknown tokens of a network", 6_000)),
+    };
 }
 
 const fn hourly(name: &'static str, most: u32) -> Rate {
@@ -140,9 +148,13 @@ impl Guard {
         if solved.level < self.level(caller, now).await?.one_less() {
             return Err(Failure::new(ProblemCode::CaptchaExpired));
         }
+        // Before the allowance, which others at the address share: one captcha sent again and again takes one unit of it. A
+        // captcha is therefore used up where the allowance is; whoever retries later needs a new one.
+        if !self.used.use_once(&solved.signature, solved.expires_at).await? {
+            return Err(Failure::new(ProblemCode::CaptchaReused));
+        }
         self.allow(caller, allowance, now).await?;
-        let first = self.used.use_once(&solved.signature, solved.expires_at).await?;
-        first.then_some(solved.level).ok_or_else(|| Failure::new(ProblemCode::CaptchaReused))
+        Ok(solved.level)
     }
 
     /// Lets a caller go on who has something left of the allowance.
@@ -160,6 +172,14 @@ impl Guard {
             }
         }
         Ok(())
+    }
+
+    /// The failure of a request whose token is unknown or has ended: `code`, or `too_many_requests` after too many of them.
+    pub async fn unknown_token(&self, caller: &Caller, code: ProblemCode, now: Timestamp) -> Failure {
+        match self.allow(caller, &Allowance::UNKNOWN_TOKENS, now).await {
+            Ok(()) => Failure::new(code),
+            Err(failure) => failure,
+        }
     }
 
     /// Notes that something came to nothing: the caller's captchas get harder. Returns when the answer may leave.

@@ -188,12 +188,13 @@ impl Otp {
         let code = field("code", &asked.code, digits, &mut errors);
         let (Some(phone), Some(code)) = (phone, code) else { return Err(Failure::fields(errors)) };
 
-        self.guard.allow(caller, &Allowance::LOG_INS, now).await?;
         let settings = &self.aws.settings;
         let (code_cookie, device_cookie) = (TokenCookie::code(settings), TokenCookie::device(settings));
         let token = code_cookie.token(request).unwrap_or_default();
         match self.otps.try_code(token, &phone, &code, now).await? {
-            CodeTry::Dead | CodeTry::Wrong { tries_left: 0 } => Err(Failure::new(ProblemCode::CodeDead)),
+            CodeTry::Dead => Err(self.guard.unknown_token(caller, ProblemCode::CodeDead, now).await),
+            // A request that is known has cost a captcha and allows five tries: it needs no other limit.
+            CodeTry::Wrong { tries_left: 0 } => Err(Failure::new(ProblemCode::CodeDead)),
             CodeTry::Wrong { tries_left } => Err(Failure::new(ProblemCode::CodeWrong).tries_left(tries_left)),
             CodeTry::Right { name } => {
                 let known = self.otps.remember(device_cookie.token(request), &phone, now).await?;

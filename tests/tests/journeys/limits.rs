@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use bukti_aws::{Aws, Payer, Rate, Rates, Settings, Sms, SmsError, Taken};
-use bukti_domain::{FeedRow, PhoneNumber};
+use bukti_domain::{CaseNumber, FeedRow, PhoneNumber};
 use bukti_local::Handlers;
 use bukti_tests::{Reply, TestApp, a_thousand_times, call, csv, dose, import, outbox, solve};
 use jiff::{SignedDuration, Timestamp};
@@ -175,13 +175,14 @@ fn an_address_has_an_allowance_that_many_requests_at_once_do_not_stretch() {
 
 /// The routes that have an allowance: their answer to who has some left, how much of it an address may have in an hour, and
 /// how much its network.
-const ALLOWANCES: [(&str, u16, u32, Option<u32>); 6] = [
+const ALLOWANCES: [(&str, u16, u32, Option<u32>); 7] = [
     ("/api/status", 200, 1_000, None),
     ("/api/otp", 202, 300, Some(3_000)),
     ("/api/sessions", 410, 600, Some(6_000)),
     ("/api/downloads", 202, 60, Some(600)),
-    ("/api/links", 410, 600, None),
-    ("/api/links/refusals", 410, 600, None),
+    ("/api/links", 410, 600, Some(6_000)),
+    ("/api/links/refusals", 410, 600, Some(6_000)),
+    ("/api/cases/lookup", 404, 600, Some(6_000)),
 ];
 
 /// A request of theirs that nothing but an allowance stops, each of another phone or number.
@@ -197,6 +198,9 @@ fn request(app: &TestApp, path: &str, number: u32) -> Value {
             app.download_request(&FeedRow { nik: format!("317101240189{number:04}"), ..dose("E1") })
         }
         "/api/links" => json!({"token": "AAAAAAAAAAAAAAAAAAAAAA", "birth_date": "1989-01-24"}),
+        "/api/cases/lookup" => {
+            json!({"number": CaseNumber::of_bits(number.into()).grouped(), "birth_date": "1989-01-24"})
+        }
         _ => json!({"token": "AAAAAAAAAAAAAAAAAAAAAA"}),
     }
 }
@@ -243,6 +247,62 @@ fn what_strangers_send_has_an_allowance_for_an_address_and_some_for_its_network(
         let expected = [allowed, allowed, 429, allowed, allowed, one_too_many_of_network, allowed];
         assert_eq!(answers.unwrap(), expected, "{path}");
     }
+}
+
+#[test]
+fn reused_captcha_takes_no_allowance() {
+    let app = TestApp::start();
+    let download = |captcha: &str| {
+        post(&app, HOME, "/api/downloads", bukti_tests::download_request(&dose("E1"), captcha))
+    };
+    // Where an hour turns meanwhile, the counts begin anew: once more.
+    loop {
+        let began = hour();
+        let solved = app.captcha();
+        let mut answers = vec![download(&solved).status];
+        app.with_aws(async |aws| set_counts(&aws, 1, 58).await);
+        answers.extend(
+            [&solved, &solved, &solved, &app.captcha(), &app.captcha(), &app.captcha()]
+                .map(|captcha| download(captcha).status),
+        );
+        if hour() == began {
+            assert_eq!(answers, [202, 422, 422, 422, 202, 202, 429]);
+            break;
+        }
+    }
+}
+
+#[test]
+fn unknown_tokens_use_up_nothing_of_a_neighbour() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let link = app.messages_to(&dose("E1").no_hp).remove(0).token().unwrap();
+    let unknown = "A".repeat(22);
+    let open = |token: &str, birth_date: &str| {
+        post(&app, HOME, "/api/links", json!({"token": token, "birth_date": birth_date})).status
+    };
+    let refuse = |token: &str| post(&app, HOME, "/api/links/refusals", json!({"token": token})).status;
+    let phone = "081234567890";
+    let log_in = |code: &str, cookie: Option<&str>| {
+        let body = json!({"phone": phone, "code": code});
+        app.call_from(HOME, "POST", "/api/sessions", cookie, Some(body)).status
+    };
+    // Where an hour turns meanwhile, the counts begin anew: once more.
+    loop {
+        let began = hour();
+        open(&unknown, "1989-01-24");
+        app.with_aws(async |aws| set_counts(&aws, 1, 600).await);
+        let strangers = [open(&unknown, "1989-01-24"), refuse(&unknown), log_in("000000", None)];
+        if hour() == began {
+            assert_eq!(strangers, [429; 3]);
+            break;
+        }
+    }
+    assert_eq!(open(&link, "1989-01-25"), 422, "a wrong birth date");
+    assert_eq!(open(&link, "1989-01-24"), 200);
+    assert_eq!(refuse(&link), 204);
+    let asked = app.ask_code(phone, None);
+    assert_eq!(log_in(&app.last_code(phone), asked.cookie.as_deref()), 201);
 }
 
 #[test]
