@@ -24,7 +24,8 @@ pub struct Allowance {
 
 impl Allowance {
     /// Looks at the status of a person.
-    pub const LOOKS: Self = Self { address: hourly("looks", 1_000), network: None };
+    pub const LOOKS: Self =
+        Self { address: hourly("looks", 1_000), network: Some(hourly("looks of a network", 10_000)) };
     /// One-time codes by SMS.
     pub const CODES: Self =
         Self { address: hourly("codes", 300), network: Some(hourly("codes of a network", 3_000)) };
