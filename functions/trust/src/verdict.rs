@@ -59,7 +59,7 @@ pub struct Revocations<'a> {
     pub partitions: &'a [Partition],
     /// When the newest index was made that was seen before, as far as that is known.
     pub newest_seen: Option<Timestamp>,
-    /// The time of the verdict.
+    /// The time by which the age of the lists is judged.
     pub at: Timestamp,
 }
 

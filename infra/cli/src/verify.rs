@@ -33,7 +33,8 @@ pub(crate) struct Options {
     /// Trust whom this site, or this folder with `signers.json` and `revocation/`, names.
     #[arg(long, value_name = "URL|DIR", conflicts_with = "signer")]
     trust: Option<String>,
-    /// Judge as of this time, such as 2026-11-23T09:00:00Z, instead of now.
+    /// Judge as of this time, such as 2026-11-23T09:00:00Z, instead of now. How old the revocation lists are is judged by
+    /// the clock all the same.
     #[arg(long, value_name = "RFC3339")]
     at: Option<Timestamp>,
     /// Verdict, steps and payload as JSON.
@@ -175,8 +176,10 @@ pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
         }
     }
     let own = trust.revocations.as_ref().map(|(_, own)| &own[..]).unwrap_or_default();
+    // Not `at`: old lists, which hide later revocations, would count as current by an earlier time.
+    let now = Timestamp::now();
     let revocations =
-        Revocations { own, index: index.as_ref(), partitions: &partitions, newest_seen: newest, at };
+        Revocations { own, index: index.as_ref(), partitions: &partitions, newest_seen: newest, at: now };
     let report = judge(checked, &trust.signers, &revocations);
     if options.json {
         say(&(serde_json::to_string_pretty(&Answer::of(&report))? + "\n"));

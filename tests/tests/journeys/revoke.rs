@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use bukti_aws::DocumentSigners;
 use bukti_domain::FeedRow;
 use bukti_tests::{TestApp, dose};
+use bukti_trust::revocation_files;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::keys::verdict;
@@ -175,17 +178,25 @@ fn verify_says_where_revocation_is_unknown() {
         }
     };
     copy();
+    // What was published eight days ago, and nothing since.
+    let old = app.with_aws(async |aws| {
+        let signer = DocumentSigners::new(&aws).active().await.unwrap();
+        let made = Timestamp::now() - SignedDuration::from_hours(24 * 8);
+        revocation_files(Vec::new(), &*signer, made).await.unwrap().remove(0).bytes
+    });
+    std::fs::write(&index, old).unwrap();
     let trust = ["--trust", folder.to_str().unwrap()];
     let ask = |more: &[&str]| revocation(&app, &[&trust[..], more, &[&text]].concat());
     let unknown = |state: &str| (3, json!("revocation_unknown"), json!(state));
     let checked = || (0, json!("valid"), json!("checked"));
-    assert_eq!(ask(&[]), checked());
-
-    let at = |days: i64| (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days)).to_string();
-    assert_eq!(ask(&["--at", &at(6)]), checked());
-    assert_eq!(ask(&["--at", &at(8)]), unknown("outdated"));
-    let said = app.bukti(&["verify", trust[0], trust[1], "--at", &at(8), &text]);
+    let at = |days: i64| (Timestamp::now() + SignedDuration::from_hours(24 * days)).to_string();
+    assert_eq!(ask(&[]), unknown("outdated"));
+    assert_eq!(ask(&["--at", &at(-7)]).2, json!("outdated"), "current by that time, but not now");
+    let said = app.bukti(&["verify", trust[0], trust[1], &text]);
     assert!(said.out.contains("revocation   lists too old, as of 2"), "{}", said.out);
+    copy();
+    assert_eq!(ask(&[]), checked());
+    assert_eq!(ask(&["--at", &at(8)]), checked());
 
     let old = std::fs::read(&index).unwrap();
     std::fs::remove_file(&index).unwrap();
