@@ -200,6 +200,25 @@ impl Incoming {
         self.person.as_deref().filter(|_| is_dose)
     }
 
+    /// Whether the row repeats or corrects a dose that its person has by this record of its event. A dose that is another
+    /// person's, or that is none yet, such as a rejected one or one that is held over its sender's quota, is a further dose
+    /// of the person.
+    pub fn is_dose_of(&self, record: &DoseRecord) -> bool {
+        let is_dose = |verdict| matches!(verdict, Verdict::Complete | Verdict::Incomplete);
+        let is_repeated = |known: &Version| {
+            is_dose(known.verdict)
+                && known.digest == self.version.digest
+                && known.sent_at == self.version.sent_at
+        };
+        record.history.versions().iter().any(is_repeated)
+            || (is_dose(record.verdict) && record.person == self.person)
+    }
+
+    /// The key of its event.
+    pub fn event(&self) -> &str {
+        &self.event
+    }
+
     /// The same, from this sender.
     #[must_use]
     pub fn of(self, sender: &Sender) -> Self {

@@ -568,6 +568,33 @@ fn more_doses_of_a_person_than_anybody_gets_are_held() {
 }
 
 #[test]
+fn repeated_and_corrected_doses_do_not_count_for_the_quota() {
+    let app = TestApp::start();
+    let own = key(&app, ["--facility", OWN]);
+    let given = |at: u32| FeedRow {
+        tanggal_vaksinasi: format!("2021-01-{:02}", 1 + at),
+        dosis_ke: (1 + at % 9).to_string(),
+        ..dose(&format!("E{at}"))
+    };
+    let sent = |file: &[FeedRow]| rows(&send(&app, &own, "application/x-ndjson", &ndjson(file)));
+    let file: Vec<FeedRow> = (0..15).map(given).collect();
+    for _ in 0..3 {
+        assert_eq!(sent(&file), vec![told("issued", ""); 15], "the same file again");
+    }
+    assert_eq!(sent(&(15..20).map(given).collect::<Vec<_>>()), vec![told("issued", ""); 5]);
+    let over = vec![told("held", "too_many_doses")];
+    assert_eq!(sent(&[given(20)]), over);
+
+    let later = |row: FeedRow| FeedRow { sent_at: "2021-02-01T08:00:00+07:00".into(), ..row };
+    let corrected = FeedRow { batch: "CORRECTED".into(), ..later(given(0)) };
+    assert_eq!(sent(&[corrected]), [told("issued", "")], "a correction over the quota");
+    assert_eq!(sent(&[later(given(20))]), over, "a held dose is not released by a correction");
+    // Nor is the quota escaped by doses of others that are then said to be this person's.
+    assert_eq!(sent(&[dose_for(1, "E21")]), [told("issued", "")]);
+    assert_eq!(sent(&[later(given(21))]), over);
+}
+
+#[test]
 fn a_phone_gets_so_many_sms_of_doses_a_day() {
     let app = TestApp::start();
     let own = key(&app, ["--facility", OWN]);
