@@ -31,7 +31,7 @@ pub type HttpHandler = Arc<
 /// The longest body that is taken: Lambda takes payloads of 6 MB, in which it stands in base 64.
 const LONGEST_BODY: usize = 4 * 1024 * 1024;
 /// How long a body may take to arrive.
-const BODY_TIME_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const BODY_TIME_LIMIT: Duration = Duration::from_secs(10);
 /// The memory of all bodies together, in bytes. Bodies that arrive take none of the places that
 /// bound the requests with the functions, so that their memory needs a bound of its own.
 const BODY_MEMORY: usize = AT_ONCE * LONGEST_BODY;

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
 
 use crate::StackInfo;
-use crate::api::{self, Api};
+use crate::api::{self, Api, BODY_TIME_LIMIT};
 use crate::dynamodb::DynamoDb;
 use crate::feeds::Feeds;
 use crate::flow::{self, Waiting};
@@ -134,15 +134,24 @@ impl Front {
             return self.s3.answer(request, self.running.get().map(|running| &running.feeds)).await;
         }
         let (head, body) = request.into_parts();
-        let Ok(body) = Limited::new(body, LONGEST_CALL).collect().await else {
-            return text(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.\n");
-        };
-        let body = body.to_bytes();
         let service = if call == Call::Sns { "sns" } else { "dynamodb" };
         let is_post = head.method == Method::POST && head.uri == *"/";
-        if !is_post || !self.keys.have_signed(&head.headers, &body, service, Timestamp::now()) {
+        let unsigned = || {
             let message = "The call is not signed with the keys of this stack, or not for this service";
-            return sns::refusal(StatusCode::FORBIDDEN, "SignatureDoesNotMatch", message);
+            sns::refusal(StatusCode::FORBIDDEN, "SignatureDoesNotMatch", message)
+        };
+        if !is_post || !self.keys.may_have_signed(&head.headers, service, Timestamp::now()) {
+            return unsigned();
+        }
+        // The access key stands in every document's address, so a stranger may come this far.
+        let read = Limited::new(body, LONGEST_CALL).collect();
+        let body = match tokio::time::timeout(BODY_TIME_LIMIT, read).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(_)) => return text(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.\n"),
+            Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "The body takes too long.\n"),
+        };
+        if !self.keys.have_signed(&head.headers, &body, service, Timestamp::now()) {
+            return unsigned();
         }
         match call {
             Call::DynamoDb(target) => self.dynamodb.answer(&target, body).await,

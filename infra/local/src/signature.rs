@@ -36,11 +36,19 @@ impl AccessKeys {
         self.verify(headers, body, service, now).is_some()
     }
 
-    fn verify(&self, headers: &HeaderMap, body: &[u8], service: &str, now: Timestamp) -> Option<()> {
+    /// Whether the headers of a call are those of one that these keys signed, as far as that shows without the body: the
+    /// access key, the service, the date, what is signed. Before a body is read, as anybody can send a long one.
+    pub(crate) fn may_have_signed(&self, headers: &HeaderMap, service: &str, now: Timestamp) -> bool {
+        self.claim(headers, service, now).is_some()
+    }
+
+    fn claim<'a>(&self, headers: &'a HeaderMap, service: &str, now: Timestamp) -> Option<Claim<'a>> {
         let text = |name: &str| headers.get(name)?.to_str().ok();
         let authorization = text(header::AUTHORIZATION.as_str())?.strip_prefix("AWS4-HMAC-SHA256 ")?;
         let field = |name: &str| authorization.split(',').find_map(|part| part.trim().strip_prefix(name));
         let (access_key, scope) = field("Credential=")?.split_once('/')?;
+        let signature =
+            unhex(field("Signature=")?).filter(|signature| signature.len() == SHA256.output_len())?;
         let mut parts = scope.split('/');
         let (date, region) = (parts.next()?, parts.next()?);
         let of_service = parts.eq([service, "aws4_request"]);
@@ -57,6 +65,12 @@ impl AccessKeys {
         if !signs("host") || !all_signed.into_iter().all(|name| signs(name.as_str())) {
             return None;
         }
+        Some(Claim { time, date, region, scope, signed_headers, signature })
+    }
+
+    fn verify(&self, headers: &HeaderMap, body: &[u8], service: &str, now: Timestamp) -> Option<()> {
+        let Claim { time, date, region, scope, signed_headers, signature } =
+            self.claim(headers, service, now)?;
         let mut request = "POST\n/\n\n".to_owned();
         for name in signed_headers.split(';') {
             let mut values = Vec::new();
@@ -75,8 +89,20 @@ impl AccessKeys {
         }
         let key = hmac::Key::new(HMAC_SHA256, &key);
         // Compares in constant time.
-        hmac::verify(&key, to_sign.as_bytes(), &unhex(field("Signature=")?)?).ok()
+        hmac::verify(&key, to_sign.as_bytes(), &signature).ok()
     }
+}
+
+/// What the headers of a call say of its signature.
+struct Claim<'a> {
+    /// When it was signed, as the header has it.
+    time: &'a str,
+    date: &'a str,
+    region: &'a str,
+    /// `DATE/REGION/SERVICE/aws4_request`.
+    scope: &'a str,
+    signed_headers: &'a str,
+    signature: Vec<u8>,
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -140,6 +166,10 @@ mod tests {
         ] {
             assert!(!keys.have_signed(&headers(&[header]), b"", "service", now), "{header:?}");
         }
+        assert!(keys.may_have_signed(&headers(&[]), "service", now));
+        assert!(!keys.may_have_signed(&headers(&[]), "dynamodb", now));
+        assert!(!keys.may_have_signed(&headers(&[]), "service", now + SignedDuration::from_mins(12)));
+        assert!(!keys.may_have_signed(&headers(&[("authorization", &short)]), "service", now));
         let other = AccessKeys { secret_key: "another".to_owned(), ..keys };
         assert!(!other.have_signed(&headers(&[]), b"", "service", now));
     }

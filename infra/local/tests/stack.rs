@@ -208,6 +208,34 @@ async fn calls_need_the_keys_from_the_owners_file() {
     assert!(!file.exists(), "the keys end with the stack");
 }
 
+#[tokio::test]
+async fn bodies_of_unsigned_calls_are_not_waited_for() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = Noted::default().start(data.path()).await;
+    let host = stack.url().strip_prefix("http://").unwrap();
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let claim = |access_key: &str, target: &str| {
+        format!(
+            "POST / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: 1000000\r\n\
+             x-amz-target: {target}\r\nx-amz-date: {now}\r\nauthorization: AWS4-HMAC-SHA256 \
+             Credential={access_key}/{}/r/dynamodb/aws4_request, SignedHeaders=host;x-amz-date;x-amz-target, \
+             Signature={}\r\n\r\n{{",
+            &now[..8],
+            "00".repeat(32)
+        )
+    };
+    let target = "DynamoDB_20120810.ListTables";
+    let begun = std::time::Instant::now();
+    assert_eq!(send(stack.url(), &claim("stranger", target)).await.0, 403);
+    assert!(begun.elapsed() < Duration::from_secs(5), "by the headers alone");
+    // Whoever knows the access key, which stands in documents' addresses.
+    let waited = tokio::time::timeout(Duration::from_secs(30), async {
+        send(stack.url(), &claim(&stack.info().access_key, target)).await.0
+    });
+    assert_eq!(waited.await, Ok(408));
+    stack.stop().await;
+}
+
 #[test]
 fn the_program_writes_files_for_its_owner_only() {
     let parent = tempfile::tempdir().unwrap();
