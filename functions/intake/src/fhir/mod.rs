@@ -115,6 +115,10 @@ struct Nesting {
     depth: usize,
     in_text: bool,
     is_escaped: bool,
+    /// Whether a value has begun.
+    has_value: bool,
+    /// Whether the first value was whole at the end of its line: Bulk Data, of which each line is nested by itself.
+    is_lines: bool,
 }
 
 impl Nesting {
@@ -122,12 +126,21 @@ impl Nesting {
     fn takes(&mut self, piece: &[u8]) -> bool {
         piece.iter().all(|byte| {
             match byte {
+                // No text has one: here a line begins, whatever is wrong with the one before.
+                b'\n' => {
+                    (self.in_text, self.is_escaped) = (false, false);
+                    self.is_lines |= self.has_value && self.depth == 0;
+                    if self.is_lines {
+                        self.depth = 0;
+                    }
+                }
                 _ if self.is_escaped => self.is_escaped = false,
                 b'\\' if self.in_text => self.is_escaped = true,
                 b'"' => self.in_text = !self.in_text,
-                // No text has one: here a line begins, whatever is wrong with the one before.
-                b'\n' => self.in_text = false,
-                b'{' | b'[' if !self.in_text => self.depth += 1,
+                b'{' | b'[' if !self.in_text => {
+                    self.has_value = true;
+                    self.depth += 1;
+                }
                 b'}' | b']' if !self.in_text => self.depth = self.depth.saturating_sub(1),
                 _ => {}
             }

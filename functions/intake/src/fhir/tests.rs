@@ -832,5 +832,18 @@ fn names_what_is_wrong_with_a_file() {
     for open in ["[", "{\"a\":"] {
         let deep = format!("{{\"resourceType\": \"Bundle\", \"entry\": {}", open.repeat(100_000));
         assert_eq!(told_by_all_pieces(deep.as_bytes()).1.unwrap().code, "nested_too_deeply");
+        let pretty = deep.replace(open, &format!("\n{open}"));
+        assert_eq!(told_by_all_pieces(pretty.as_bytes()).1.unwrap().code, "nested_too_deeply");
     }
+}
+
+#[test]
+fn cut_lines_of_bulk_data_reject_no_later_line() {
+    let cut = "{\"a\":[{\"b\":\"\\\n".repeat(100);
+    let file = format!("{}\n{cut}{}\n", patient(), immunization());
+    let (lines, problem) = told_by_all_pieces(file.as_bytes());
+    assert_eq!((lines.len(), problem), (101, None));
+    assert_eq!(lines.last().map(|(line, _)| *line), Some(102));
+    let deep = format!("{}\n{}\n", patient(), "[".repeat(129));
+    assert_eq!(told_by_all_pieces(deep.as_bytes()).1.unwrap().code, "nested_too_deeply");
 }
