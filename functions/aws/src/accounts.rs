@@ -14,6 +14,9 @@ const SESSION: &str = "SESSION";
 /// What the keys of a phone's list of sessions begin with.
 const LISTED: &str = "SESSION#";
 
+/// The most sessions of a phone that are read: ten codes a day open them, and they end after half a day.
+const MOST_SESSIONS: usize = 100;
+
 /// A session ends when it was not used for so long.
 const IDLE: SignedDuration = SignedDuration::from_mins(30);
 /// And after so long in any case.
@@ -246,7 +249,7 @@ impl Sessions {
     pub async fn of_phone_key(&self, phone: &str, now: Timestamp) -> Result<Vec<OpenSession>, StoreError> {
         let pk = account_key(phone);
         let mut sessions = Vec::new();
-        for item in self.table.partition_part(&pk, LISTED).await? {
+        for item in self.table.partition_part_first(&pk, LISTED, MOST_SESSIONS).await?.items {
             let listed: ListedRecord = from_item(item, "session in the list")?;
             let record = self.record(&listed.session).await?;
             let Some(record) = record.filter(|record| record.is_good(now)) else { continue };

@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::table::{Item, Table, from_item, to_item};
+use crate::table::{Item, Table, from_item, least_of, to_item};
 use crate::{Aws, Keys, Officer, StoreError, Token};
 
 /// What the keys of the audit begin with. A partition holds a day (UTC), so that a span of time is read without the rest.
@@ -20,6 +20,9 @@ const DAY: &str = "Y#";
 
 /// Number of entries that this process has written: it orders entries with the same timestamp.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
+
+/// The most entries about a person that are read.
+const MOST_ENTRIES: usize = 1_000;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,17 +202,17 @@ impl Audit {
         items.map(|item| self.open(from_item(item, "entry of the audit")?)).collect()
     }
 
-    /// The entries about a person, oldest first.
+    /// The entries about a person, newest first; at most the newest thousand.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn of_person_key(&self, person: &str) -> Result<Vec<Entry>, StoreError> {
-        let items = self.table.query_between("by_person", ("person", person), (DAY, "Y#~")).await?;
-        let records = items.into_iter().map(|item| from_item(item, "entry of the audit"));
-        let mut records: Vec<EntryRecord> = records.collect::<Result<_, _>>()?;
-        records.sort_by(|one, other| one.sk.cmp(&other.sk));
-        records.into_iter().map(|record| self.open(record)).collect()
+        let query = self.table.query("by_person", ("person", person), (DAY, "Y#~"));
+        let newest = |item: &Item| Some(std::cmp::Reverse(item.get("sk")?.as_s().ok()?.clone()));
+        let found = least_of(query.scan_index_forward(false), MOST_ENTRIES, newest).await?;
+        let records = found.items.into_iter().map(|item| from_item(item, "entry of the audit"));
+        records.map(|record| self.open(record?)).collect()
     }
 
     fn open(&self, record: EntryRecord) -> Result<Entry, StoreError> {

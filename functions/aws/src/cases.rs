@@ -17,10 +17,13 @@ use serde_bytes::ByteBuf;
 use crate::accounts::account_key;
 use crate::confirmations::{ConfirmationRecord, Confirmations};
 use crate::doses::{DoseRecord, Doses, Rewrite};
-use crate::table::{self, Table, from_item, to_item};
+use crate::table::{self, Item, Table, from_item, least_of, to_item};
 use crate::{Aws, Keys, Officer, Rate, Rates, StoreError, Taken};
 
 const SK: &str = "CASE";
+
+/// The most cases of a phone or of a person that are read for an answer.
+const MOST_CASES: usize = 100;
 
 /// What the keys of a phone's list of cases begin with.
 const LISTED: &str = "CASE#";
@@ -430,32 +433,36 @@ impl Cases {
         self.table.get(pk, SK).await?.map(|item| from_item(item, "case")).transpose()
     }
 
-    /// The cases that a phone (its index key) opened, newest first.
+    /// The cases that a phone (its index key) opened, newest first; at most a hundred, and whether there are more.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn of_applicant(&self, applicant: &str) -> Result<Vec<CaseRecord>, StoreError> {
+    pub async fn of_applicant(&self, applicant: &str) -> Result<(Vec<CaseRecord>, bool), StoreError> {
         let mut cases = Vec::new();
-        for item in self.table.partition_part(&account_key(applicant), LISTED).await? {
+        let listed = self.table.partition_part_first(&account_key(applicant), LISTED, MOST_CASES).await?;
+        for item in listed.items {
             let listed: Listed = from_item(item, "case in the list")?;
             cases.extend(self.of_key(&listed.case).await?);
         }
         cases.sort_by_key(|case| std::cmp::Reverse(case.created_at));
-        Ok(cases)
+        Ok((cases, listed.more))
     }
 
-    /// The cases about a person (its index key), newest first.
+    /// The cases about a person (its index key), newest first; at most the newest hundred, and whether there are more.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn of_person_key(&self, person: &str) -> Result<Vec<CaseRecord>, StoreError> {
-        let items = self.table.query_between("by_person", ("person", person), ("N#", "N#~")).await?;
-        let mut cases: Vec<CaseRecord> =
-            items.into_iter().map(|item| from_item(item, "case")).collect::<Result<_, _>>()?;
-        cases.sort_by_key(|case| std::cmp::Reverse(case.created_at));
-        Ok(cases)
+    pub async fn of_person_key(&self, person: &str) -> Result<(Vec<CaseRecord>, bool), StoreError> {
+        let query = self.table.query("by_person", ("person", person), ("N#", "N#~"));
+        let newest = |item: &Item| {
+            let at = item.get("created_at")?.as_s().ok()?;
+            Some(std::cmp::Reverse(at.parse::<Timestamp>().ok()?))
+        };
+        let found = least_of(query, MOST_CASES, newest).await?;
+        let cases = found.items.into_iter().map(|item| from_item(item, "case"));
+        Ok((cases.collect::<Result<_, _>>()?, found.more))
     }
 
     /// The cases that somebody has to look at, oldest first: at most `most`, after this one where one is named.
@@ -663,8 +670,9 @@ impl Cases {
         let record = ConfirmationRecord::new(&case.person, &data, &case.pk, now, &self.keys);
         let reasons = (why, proposal.confirmed_by.as_deref());
         file.decision = Some(Decision::of(officer, true, reasons, now));
-        let event = self.first_dose_to_issue(case, &data).await?;
-        let case = CaseRecord { event, ..case.clone() };
+        // Its SMS tells of the decision as well.
+        let first = self.doses.first_dose_to_issue(&case.person, &data, &case.applicant).await?;
+        let case = CaseRecord { event: first.map(|dose| dose.pk), ..case.clone() };
         let writing = self.confirmations.writing(&record)?;
         self.step(&case, CaseState::Granted, &file, vec![writing], now).await
     }
@@ -733,21 +741,6 @@ impl Cases {
     fn data_to_confirm(&self, case: &CaseRecord, row: &FeedRow) -> Option<IdentityData> {
         let data = IdentityData::of(&row.dose()).filter(|data| !data.contradictions().is_empty())?;
         (self.keys.person(&Identity::Nik(data.nik.clone())) == case.person).then_some(data)
-    }
-
-    /// The first dose that a confirmation issues to the phone that opened the case: its SMS tells of the decision as well.
-    async fn first_dose_to_issue(
-        &self,
-        case: &CaseRecord,
-        data: &IdentityData,
-    ) -> Result<Option<String>, StoreError> {
-        let held = self.doses.held_for(&case.person, data).await?;
-        let first = held.into_iter().find(|(dose, row)| {
-            dose.dose_number == Some(1)
-                && dose.phone.as_ref() == Some(&case.applicant)
-                && row.judge_confirmed().0 == Verdict::Complete
-        });
-        Ok(first.map(|(dose, _)| dose.pk))
     }
 
     /// The dose after the correction; `None` where it would be worse than before.

@@ -1,6 +1,7 @@
 //! Doses: all that was said of one vaccination event, and which row of it counts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::pin::pin;
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use bukti_domain::feed::CompleteDose;
@@ -8,16 +9,27 @@ use bukti_domain::{
     BirthDate, Dose, FeedRow, HeldIdentity, History, Identity, IdentityData, Origin, PersonName, Reason,
     Verdict, Version,
 };
+use futures::{Stream, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::certificates::CertificateRecord;
 use crate::confirmations::Confirmations;
-use crate::table::{self, Item, RACES, Table, Written, from_item, key, n, s, to_item};
+use crate::table::{self, Item, RACES, Table, Written, first_of, from_item, key, least_of, n, s, to_item};
 use crate::{Aws, Claims, Keys, OpenError, Sender, StoreError};
 
 pub(crate) const SK: &str = "DOSE";
+
+/// The most doses of a person that are read for an answer, far more than anybody gets.
+const MOST_DOSES: usize = 200;
+/// The most certificates of these doses, also superseded ones.
+const MOST_CERTIFICATES: usize = 1_000;
+/// The most doses of a phone that are read: a clinic may have typed its own number for everybody.
+const MOST_DOSES_OF_PHONE: usize = 500;
+
+/// The keys of events, by which an index tells doses from what else a person has.
+const EVENTS: (&str, &str) = ("E#", "E#~");
 
 /// Doses of one name and birth date that are looked at: many people are called Siti and born on the first of January.
 const MOST_ALIKE: usize = 20;
@@ -68,6 +80,9 @@ pub struct DoseRecord {
     pub history: History,
     /// When the row that counts came.
     pub received_at: Timestamp,
+    /// When the first row came that counted, where that was an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_received_at: Option<Timestamp>,
     /// The facility that said the event first, where that was by its own API key: others than a hub correct nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facility: Option<String>,
@@ -301,6 +316,7 @@ impl DoseRecord {
             superseded_by: None,
             history,
             received_at: incoming.received_at,
+            first_received_at: None,
             facility: incoming.facility.clone(),
             alike: None,
             sms: None,
@@ -346,6 +362,9 @@ impl DoseRecord {
     fn judge_anew(&mut self, record: Option<&DoseRecord>, incoming: &Incoming, keys: &Keys) {
         self.verdict = incoming.version.verdict;
         self.reasons.clone_from(&incoming.version.reasons);
+        if record.is_some() {
+            self.first_received_at.get_or_insert(self.received_at);
+        }
         self.received_at = incoming.received_at;
         self.sms = None;
         let owned = record.filter(|record| !record.duplicate).and_then(|record| record.claim.clone());
@@ -530,6 +549,27 @@ impl DoseRecord {
     }
 }
 
+/// Of more doses than an answer has, which come first: those that count before those that are held, rejected or retracted, of
+/// each those of the phone that asks, then what was recorded first, which no later row of a stranger goes before. `None`
+/// where the item is no dose.
+fn rank(item: &Item, phone: Option<&str>) -> Option<impl Ord + use<>> {
+    // Thousands of items may be ranked: histories and rows are read only of those that are kept.
+    let text = |name: &str| item.get(name)?.as_s().ok().map(String::as_str);
+    let is_duplicate = item.contains_key("duplicate");
+    let state = match text("verdict")? {
+        "complete" if !is_duplicate => 0,
+        "incomplete" => 1,
+        "complete" => 2,
+        "held" => 3,
+        "retracted" => 4,
+        _ => 5,
+    };
+    let is_own = phone.is_some() && text("phone") == phone;
+    let first_received_at: Timestamp = text("first_received_at").or(text("received_at"))?.parse().ok()?;
+    let rank = (state > 1, !is_own, state, first_received_at, text("pk")?.to_owned());
+    (text("sk") == Some(SK)).then_some(rank)
+}
+
 /// The table's keys of the doses of these events, each once.
 fn table_keys<'a>(events: impl IntoIterator<Item = &'a str>) -> Vec<Item> {
     let events: BTreeSet<&str> = events.into_iter().collect();
@@ -555,13 +595,15 @@ pub struct Reported {
     pub duplicate: bool,
 }
 
-/// All doses and certificates of a person.
+/// Doses and certificates of a person.
 #[derive(Debug, Default)]
 pub struct PersonRecords {
-    /// The doses, also those of events whose data are not in order.
+    /// The doses, also those of events whose data are not in order. Where there are more, the first by [`rank`].
     pub doses: Vec<DoseRecord>,
-    /// The certificates, also superseded ones.
+    /// The certificates of these doses, also superseded ones.
     pub certificates: Vec<CertificateRecord>,
+    /// Whether there are more doses than these.
+    pub more: bool,
 }
 
 impl PersonRecords {
@@ -672,33 +714,41 @@ impl Doses {
     /// [`StoreError`]; some doses may be issued then.
     pub async fn confirm_all_held(&self, person: &str) -> Result<(), StoreError> {
         let covered = self.confirmations.covered(person).await?;
-        for record in self.of_person_key(person).await?.doses {
+        let mut doses = pin!(self.each_of_person(person));
+        while let Some(record) = doses.try_next().await? {
             self.confirm(record, &covered).await?;
         }
         Ok(())
     }
 
-    /// The doses of a person that are held and that a confirmation of these data covers.
+    /// A first dose of a person that is held, was registered with this phone (its index key), and is issued once these data
+    /// are confirmed.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub(crate) async fn held_for(
+    pub(crate) async fn first_dose_to_issue(
         &self,
         person: &str,
         data: &IdentityData,
-    ) -> Result<Vec<(DoseRecord, FeedRow)>, StoreError> {
+        phone: &str,
+    ) -> Result<Option<DoseRecord>, StoreError> {
         let covered = data.covered();
-        let mut held = Vec::new();
-        for record in self.of_person_key(person).await?.doses {
-            if record.verdict == Verdict::Held {
-                let row = record.open(&self.keys).map_err(|_| StoreError::Corrupt("dose"))?;
-                if IdentityData::of(&row.dose()).is_some_and(|data| covered.contains(&data)) {
-                    held.push((record, row));
-                }
+        let mut doses = pin!(self.each_of_person(person));
+        while let Some(record) = doses.try_next().await? {
+            if record.verdict != Verdict::Held
+                || record.dose_number != Some(1)
+                || record.phone.as_deref() != Some(phone)
+            {
+                continue;
+            }
+            let row = record.open(&self.keys).map_err(|_| StoreError::Corrupt("dose"))?;
+            let is_covered = IdentityData::of(&row.dose()).is_some_and(|data| covered.contains(&data));
+            if is_covered && row.judge_confirmed().0 == Verdict::Complete {
+                return Ok(Some(record));
             }
         }
-        Ok(held)
+        Ok(None)
     }
 
     /// Applies confirmations to a dose, whoever else writes it meanwhile.
@@ -820,9 +870,10 @@ impl Doses {
         struct Found {
             pk: String,
         }
-        let items = self.table.query("by_alike", "alike", &self.keys.alike(name, birth_date)).await?;
+        let alike = self.keys.alike(name, birth_date);
+        let query = self.table.query("by_alike", ("alike", &alike), EVENTS);
         let mut doses = Vec::new();
-        for item in items.into_iter().take(MOST_ALIKE) {
+        for item in first_of(query, MOST_ALIKE).await?.items {
             let found: Found = from_item(item, "dose in the index")?;
             doses.extend(self.of_event(&found.pk).await?);
         }
@@ -886,32 +937,55 @@ impl Doses {
         Ok(ids)
     }
 
-    /// Doses and certificates of the person with this identity number.
+    /// Doses and certificates of the person with this identity number, with a cap as in [`Doses::of_person_key`].
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn of_person(&self, identity: &Identity) -> Result<PersonRecords, StoreError> {
-        self.of_person_key(&self.keys.person(identity)).await
+        self.of_person_key(&self.keys.person(identity), None).await
     }
 
-    /// Doses and certificates of the person with this index key.
+    /// Doses and certificates of the person with this index key: of more than 200 doses those that are first by [`rank`], for
+    /// who asks with this phone (its index key). Whoever has an API key may send any number of them.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn of_person_key(&self, person: &str) -> Result<PersonRecords, StoreError> {
-        let mut records = PersonRecords::default();
-        // From certificates (C#) to events (E#): not cases and entries of the audit.
-        for item in self.table.query_between("by_person", ("person", person), ("C#", "E#~")).await? {
-            match item.get("sk").and_then(|sk: &AttributeValue| sk.as_s().ok()).map(String::as_str) {
-                Some(SK) => records.doses.push(from_item(item, "dose")?),
-                Some(crate::certificates::SK) => records.certificates.push(from_item(item, "certificate")?),
-                _ => {}
+    pub async fn of_person_key(
+        &self,
+        person: &str,
+        phone: Option<&str>,
+    ) -> Result<PersonRecords, StoreError> {
+        let query = |range| self.table.query("by_person", ("person", person), range);
+        let found = least_of(query(EVENTS), MOST_DOSES, |item| rank(item, phone)).await?;
+        let doses = found.items.into_iter().map(|item| from_item(item, "dose"));
+        let doses: Vec<DoseRecord> = doses.collect::<Result<_, _>>()?;
+        let events: HashSet<&str> = doses.iter().map(|dose| &*dose.pk).collect();
+        let current: HashSet<&str> = doses.iter().filter_map(|dose| dose.certificate_id.as_deref()).collect();
+        let of_these = |item: &Item| {
+            let text = |name| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok());
+            let is_current = text("pk")?.strip_prefix("C#").is_some_and(|id| current.contains(id));
+            events.contains(&**text("event")?).then_some(!is_current)
+        };
+        let certificates = least_of(query(("C#", "C#~")), MOST_CERTIFICATES, of_these).await?.items;
+        let certificates = certificates.into_iter().map(|item| from_item(item, "certificate"));
+        let certificates = certificates.collect::<Result<_, _>>()?;
+        Ok(PersonRecords { doses, certificates, more: found.more })
+    }
+
+    /// All doses of the person with this index key, in no order, read page by page: for functions that must leave none out.
+    pub fn each_of_person(&self, person: &str) -> impl Stream<Item = Result<DoseRecord, StoreError>> + use<> {
+        let items = self.table.query("by_person", ("person", person), EVENTS).into_paginator().items().send();
+        stream::try_unfold(items, |mut items| async move {
+            while let Some(item) = items.next().await {
+                let item = item.map_err(StoreError::from_sdk)?;
+                if item.get("sk").is_some_and(|sk| *sk == s(SK)) {
+                    return Ok(Some((from_item(item, "dose")?, items)));
+                }
             }
-        }
-        records.doses.sort_by(|one, other| (one.dose_number, &one.pk).cmp(&(other.dose_number, &other.pk)));
-        Ok(records)
+            Ok(None)
+        })
     }
 
     /// Whether a dose is registered with this phone (its index key). Rows that are held, rejected or
@@ -932,14 +1006,17 @@ impl Doses {
         Ok(false)
     }
 
-    /// The doses that were registered with this phone, by its index key.
+    /// The doses that were registered with this phone, by its index key, and whether there are more: of more than 500 those that
+    /// are first by [`rank`].
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn of_phone_key(&self, phone: &str) -> Result<Vec<DoseRecord>, StoreError> {
-        let items = self.table.query("by_phone", "phone", phone).await?;
-        items.into_iter().map(|item| from_item(item, "dose")).collect()
+    pub async fn of_phone_key(&self, phone: &str) -> Result<(Vec<DoseRecord>, bool), StoreError> {
+        let query = self.table.query("by_phone", ("phone", phone), EVENTS);
+        let found = least_of(query, MOST_DOSES_OF_PHONE, |item| rank(item, None)).await?;
+        let doses = found.items.into_iter().map(|item| from_item(item, "dose"));
+        Ok((doses.collect::<Result<_, _>>()?, found.more))
     }
 }
 
@@ -1011,6 +1088,35 @@ mod tests {
         let keys = keys();
         let first = keep(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
         assert!(keep(Some(first), row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).is_none());
+    }
+
+    #[test]
+    fn own_dose_is_kept_before_a_flood() {
+        let keys = keys();
+        let ranked = |verdict, phone: &str, received_at: &str, first: Option<&str>| {
+            let record = keep(None, row("2021-01-29T10:00:00+07:00", phone, "B1"), &keys).unwrap();
+            let at = |at: &str| at.parse().unwrap();
+            let first_received_at = first.map(at);
+            DoseRecord { verdict, received_at: at(received_at), first_received_at, ..record }
+        };
+        let (mine, other) = ("081234567890", "081234567891");
+        let phone = ranked(Verdict::Complete, mine, "2021-01-01T00:00:00Z", None).phone;
+        let (day, later) = ("2021-01-02T00:00:00Z", "2021-01-02T00:00:00.5Z");
+        let expected = [
+            ranked(Verdict::Complete, mine, later, Some("2021-01-01T00:00:00Z")),
+            ranked(Verdict::Complete, mine, day, None),
+            ranked(Verdict::Complete, mine, later, None),
+            ranked(Verdict::Incomplete, mine, day, None),
+            ranked(Verdict::Complete, other, day, None),
+            ranked(Verdict::Held, mine, day, None),
+            ranked(Verdict::Rejected, mine, day, None),
+            ranked(Verdict::Held, other, day, None),
+        ];
+        let rank_of = |dose: &DoseRecord| rank(&to_item(&dose.pk, SK, dose).unwrap(), phone.as_deref());
+        assert!(expected.iter().map(rank_of).is_sorted_by(|one, next| one.is_some() && one < next));
+        assert!(rank(&to_item("E#1", "SMS#1", &expected[0]).unwrap(), None).is_none(), "it is no dose");
+        let corrected = keep(Some(expected[1].clone()), row("2021-01-30T10:00:00+07:00", mine, "B2"), &keys);
+        assert_eq!(corrected.unwrap().first_received_at, Some(expected[1].received_at));
     }
 
     fn retraction(sent_at: &str) -> FeedRow {

@@ -19,6 +19,9 @@ use crate::links::link_key;
 use crate::table::{Table, Written, from_item, n, to_item};
 use crate::{Aws, CaseRecord, DoseRecord, DownloadRecord, Keys, LinkRecord, StoreError, Token};
 
+/// The most SMS of a dose that are read.
+const MOST_SMS: usize = 100;
+
 /// How long one sender has for one SMS. Longer than the time-outs of all calls that it makes.
 const LEASE: SignedDuration = SignedDuration::from_secs(Notifications::LEASE_SECONDS);
 
@@ -223,14 +226,14 @@ impl Notifications {
         Ok(record.is_some_and(|record| record.sent.is_some()))
     }
 
-    /// The SMS to the phones that a dose had, oldest first.
+    /// The SMS to the phones that a dose had, oldest first; at most a hundred.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn of_dose(&self, event: &str) -> Result<Vec<DoseSms>, StoreError> {
         let mut all = Vec::new();
-        for item in self.table.partition_part(event, "SMS#").await? {
+        for item in self.table.partition_part_first(event, "SMS#", MOST_SMS).await?.items {
             let record: NotificationRecord = from_item(item, "notification")?;
             all.push(DoseSms {
                 begun_at: record.claimed_at,

@@ -329,7 +329,10 @@ impl Otps {
         now: Timestamp,
     ) -> Result<Token, StoreError> {
         let known = match device {
-            Some(device) => !self.table.partition_part(&request_key(device), DEVICE).await?.is_empty(),
+            Some(device) => {
+                let phones = self.table.partition_part_first(&request_key(device), DEVICE, 1).await?;
+                !phones.items.is_empty()
+            }
             None => false,
         };
         let token = match device.filter(|_| known) {

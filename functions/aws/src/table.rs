@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, KeysAndAttributes, Put, TransactWriteItem, Update,
 };
@@ -14,6 +15,9 @@ use serde::de::DeserializeOwned;
 
 /// How often a write is tried again when another came between.
 pub(crate) const RACES: usize = 50;
+
+/// The most pages (1 MiB each) that one query for an answer reads.
+const MOST_PAGES: usize = 50;
 
 /// The condition of an optimistic lock; its value is [`at`].
 const AT_REVISION: &str = "revision = :revision";
@@ -54,6 +58,14 @@ impl StoreError {
             None => StoreError::Unavailable(DisplayErrorContext(&error).to_string()),
         }
     }
+}
+
+/// The items of a query that has a cap.
+#[derive(Default)]
+pub(crate) struct Capped {
+    pub(crate) items: Vec<Item>,
+    /// Whether there are more than these.
+    pub(crate) more: bool,
 }
 
 /// What a conditional write came to.
@@ -255,7 +267,7 @@ impl Table {
         Ok(())
     }
 
-    /// All items of a partition, as they are now.
+    /// All items of a partition, as they are now. Only where nobody but an admin or an officer adds items.
     pub(crate) async fn partition(&self, pk: &str) -> Result<Vec<Item>, StoreError> {
         let pages = self
             .client
@@ -270,20 +282,30 @@ impl Table {
         pages.try_collect().await.map_err(StoreError::from_sdk)
     }
 
-    /// The items of a partition whose sort keys begin so, as they are now.
+    /// All items of a partition whose sort keys begin so, as they are now. Only where they are bounded when they are written.
     pub(crate) async fn partition_part(&self, pk: &str, begins: &str) -> Result<Vec<Item>, StoreError> {
-        let pages = self
-            .client
+        let pages = self.part(pk, begins).into_paginator().items().send();
+        pages.try_collect().await.map_err(StoreError::from_sdk)
+    }
+
+    /// The first items of a partition whose sort keys begin so, as they are now: at most `most`.
+    pub(crate) async fn partition_part_first(
+        &self,
+        pk: &str,
+        begins: &str,
+        most: usize,
+    ) -> Result<Capped, StoreError> {
+        first_of(self.part(pk, begins), most).await
+    }
+
+    fn part(&self, pk: &str, begins: &str) -> QueryFluentBuilder {
+        self.client
             .query()
             .table_name(&self.name)
             .consistent_read(true)
             .key_condition_expression("pk = :pk AND begins_with(sk, :begins)")
             .expression_attribute_values(":pk", s(pk))
             .expression_attribute_values(":begins", s(begins))
-            .into_paginator()
-            .items()
-            .send();
-        pages.try_collect().await.map_err(StoreError::from_sdk)
     }
 
     /// Part of a transaction: puts an item where the condition holds.
@@ -425,20 +447,14 @@ impl Table {
         Ok(answer.items.unwrap_or_default())
     }
 
-    /// All items of an index whose hash key has this value.
-    pub(crate) async fn query(&self, index: &str, key: &str, value: &str) -> Result<Vec<Item>, StoreError> {
-        self.query_between(index, (key, value), (" ", "~")).await
-    }
-
-    /// Those of them whose partition key in the table lies in this range.
-    pub(crate) async fn query_between(
+    /// A query of the items of an index whose hash key has this value, and whose partition key in the table lies in this range.
+    pub(crate) fn query(
         &self,
         index: &str,
         (key, value): (&str, &str),
         (first, last): (&str, &str),
-    ) -> Result<Vec<Item>, StoreError> {
-        let pages = self
-            .client
+    ) -> QueryFluentBuilder {
+        self.client
             .query()
             .table_name(&self.name)
             .index_name(index)
@@ -447,9 +463,47 @@ impl Table {
             .expression_attribute_values(":value", s(value))
             .expression_attribute_values(":first", s(first))
             .expression_attribute_values(":last", s(last))
-            .into_paginator()
-            .items()
-            .send();
-        pages.try_collect().await.map_err(StoreError::from_sdk)
     }
+}
+
+/// The first items of a query: at most `most`.
+pub(crate) async fn first_of(query: QueryFluentBuilder, most: usize) -> Result<Capped, StoreError> {
+    // One more tells that there are more.
+    let page = i32::try_from(most).unwrap_or(i32::MAX).saturating_add(1);
+    let mut pages = query.limit(page).into_paginator().items().send();
+    let mut found = Capped::default();
+    while let Some(item) = pages.next().await {
+        let item = item.map_err(StoreError::from_sdk)?;
+        if found.items.len() == most {
+            found.more = true;
+            break;
+        }
+        found.items.push(item);
+    }
+    Ok(found)
+}
+
+/// Of the items of a query, those with the least ranks: at most `most`, in the order of their ranks. An item without a rank is
+/// none of them. The query reads at most [`MOST_PAGES`], and holds about twice as many items as it gives.
+pub(crate) async fn least_of<R: Ord>(
+    query: QueryFluentBuilder,
+    most: usize,
+    rank: impl Fn(&Item) -> Option<R>,
+) -> Result<Capped, StoreError> {
+    let mut pages = query.into_paginator().send();
+    let (mut ranked, mut more): (Vec<(R, Item)>, bool) = (Vec::new(), false);
+    let mut read = 0;
+    while let Some(page) = pages.next().await {
+        if read == MOST_PAGES {
+            more = true;
+            break;
+        }
+        read += 1;
+        let items = page.map_err(StoreError::from_sdk)?.items.unwrap_or_default();
+        ranked.extend(items.into_iter().filter_map(|item| Some((rank(&item)?, item))));
+        ranked.sort_by(|(one, _), (other, _)| one.cmp(other));
+        more |= ranked.len() > most;
+        ranked.truncate(most);
+    }
+    Ok(Capped { items: ranked.into_iter().map(|(_, item)| item).collect(), more })
 }

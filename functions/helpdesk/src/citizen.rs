@@ -110,9 +110,9 @@ impl Helpdesk {
     }
 
     pub(crate) async fn own_cases(&self, login: &Login) -> FailureResult {
-        let cases = self.cases.of_applicant(&login.phone).await?;
+        let (cases, more) = self.cases.of_applicant(&login.phone).await?;
         let views = cases.iter().map(|case| Ok(case_view(case, &case.file(&self.aws.keys)?)));
-        Ok(json(200, &CasesAnswer { cases: views.collect::<Result<_, Failure>>()? }))
+        Ok(json(200, &CasesAnswer { cases: views.collect::<Result<_, Failure>>()?, more }))
     }
 
     /// How a case stands, for who has its number and the birth date. Who has one of them is answered as who has none.
@@ -184,7 +184,7 @@ impl Helpdesk {
     /// Who looked at the record of a person of this phone.
     pub(crate) async fn looks(&self, login: &Login, person: &str) -> FailureResult {
         let person = format!("P#{person}");
-        let all = self.doses.of_person_key(&person).await?;
+        let all = self.doses.of_person_key(&person, Some(&login.phone)).await?;
         let own = OwnRecords::of_phone(all, &login.phone, &self.aws.keys)?;
         if own.records.doses.is_empty() {
             return Err(Failure::new(ProblemCode::NotFound));
@@ -195,7 +195,7 @@ impl Helpdesk {
             officer: entry.officer_name,
             action: entry.action.code().to_owned(),
         };
-        let looks = entries.into_iter().rev().filter(|entry| own.may_see_look(&entry.names));
+        let looks = entries.into_iter().filter(|entry| own.may_see_look(&entry.names));
         Ok(json(200, &Looks { looks: looks.map(look).collect() }))
     }
 }

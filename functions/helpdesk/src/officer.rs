@@ -11,8 +11,8 @@ use bukti_domain::{
     doses_counted_twice, likenesses,
 };
 use bukti_http::{
-    Failure, FailureResult, TokenCookie, accepted, dose_status, doses_by_day, field, json, query_parameter,
-    read_json,
+    Failure, FailureResult, TokenCookie, accepted, dose_status, doses_by_day, field, json, keep_first,
+    query_parameter, read_json,
 };
 use bukti_wire::{
     CaseDecision, CaseProposal, CaseQueue, CaseSummary, EvidencePiece, OfficerCase, OfficerDose, PeopleFound,
@@ -30,6 +30,8 @@ const PAGE: usize = 25;
 const LEAST_LETTERS: usize = 5;
 /// People of one phone that are shown: a clinic may have typed its own number for everybody.
 const MOST_PEOPLE: usize = 20;
+/// Doses of one answer: the trail of each takes some reads of the table.
+const MOST_SHOWN: usize = 100;
 
 /// SMS with the link of one dose that officers send once more.
 const RESENDS: Rate = Rate { name: "resends of a dose", window: SignedDuration::from_hours(24), most: 3 };
@@ -92,7 +94,7 @@ impl Helpdesk {
     ) -> FailureResult {
         let case = self.case(number).await?;
         let file = case.file(&self.aws.keys)?;
-        let records = self.doses.of_person_key(&case.person).await?;
+        let records = self.doses.of_person_key(&case.person, Some(&case.applicant)).await?;
         let names = names_of(file.alike(&self.aws.keys), &records.doses);
         let about = About { person: Some(&case.person), case: Some(&case.pk), names: &names, why: "" };
         self.audit.write(officer, Action::LookedAtCase, about, now).await?;
@@ -106,7 +108,7 @@ impl Helpdesk {
             Some(proposal) => self.proposed(proposal).await?,
             None => None,
         };
-        let doses = self.doses_for(&case, &file, &records, officer, now).await?;
+        let (doses, more) = self.doses_for(&case, &file, &records, officer, now).await?;
         Ok(json(
             200,
             &OfficerCase {
@@ -117,6 +119,7 @@ impl Helpdesk {
                 needs_approval: case.correction.needs_approval() || proposal.is_some(),
                 proposal,
                 doses,
+                more,
             },
         ))
     }
@@ -138,7 +141,8 @@ impl Helpdesk {
         }))
     }
 
-    /// The doses under the number that was written, and others with the same name and birth date. The audit has whose.
+    /// The doses under the number that was written, and whether there are more of these; and others with the same name and
+    /// birth date. The audit has whose.
     async fn doses_for(
         &self,
         case: &CaseRecord,
@@ -146,9 +150,9 @@ impl Helpdesk {
         records: &PersonRecords,
         officer: &Officer,
         now: Timestamp,
-    ) -> Result<Vec<OfficerDose>, Failure> {
-        let Some(asking) = file.asking() else { return Ok(Vec::new()) };
-        let mut doses = self.officer_doses(records, Some(&asking)).await?;
+    ) -> Result<(Vec<OfficerDose>, bool), Failure> {
+        let Some(asking) = file.asking() else { return Ok((Vec::new(), false)) };
+        let (mut doses, more) = self.officer_doses(records, Some(&asking), MOST_SHOWN).await?;
         for record in self.doses.alike(&asking.name, asking.birth_date).await? {
             let found = likenesses(&asking, &record.dose(&self.aws.keys)?);
             if record.person.as_deref() == Some(&case.person) || found.is_empty() {
@@ -161,18 +165,21 @@ impl Helpdesk {
                 Some(id) => self.certificates.of_id(id).await?.into_iter().collect(),
                 None => Vec::new(),
             };
-            let records = PersonRecords { doses: vec![record], certificates };
-            doses.extend(self.officer_doses(&records, Some(&asking)).await?);
+            let records = PersonRecords { doses: vec![record], certificates, more: false };
+            doses.extend(self.officer_doses(&records, Some(&asking), 1).await?.0);
         }
-        Ok(doses)
+        Ok((doses, more))
     }
 
+    /// The doses as officers see them, at most `most`, and whether there are more.
     async fn officer_doses(
         &self,
         records: &PersonRecords,
         asking: Option<&Asking>,
-    ) -> Result<Vec<OfficerDose>, Failure> {
-        let by_day = doses_by_day(records, &self.aws.keys)?;
+        most: usize,
+    ) -> Result<(Vec<OfficerDose>, bool), Failure> {
+        let mut by_day = doses_by_day(records, &self.aws.keys)?;
+        let more = keep_first(records, &mut by_day, most) || records.more;
         let read: Vec<_> = by_day.iter().map(|(_, dose)| dose.clone()).collect();
         let twice = doses_counted_twice(&read);
         let mut doses = Vec::with_capacity(by_day.len());
@@ -195,7 +202,7 @@ impl Helpdesk {
                 likenesses: found,
             });
         }
-        Ok(doses)
+        Ok((doses, more))
     }
 
     /// What happened to a dose, oldest first.
@@ -249,7 +256,7 @@ impl Helpdesk {
         let people = match (&asked.identity, &asked.phone, &asked.certificate) {
             (Some(identity), None, None) => {
                 let identity = field("identity", identity, Identity::parse, &mut errors);
-                identity.map(|identity| vec![self.aws.keys.person(&identity)])
+                identity.map(|identity| (vec![self.aws.keys.person(&identity)], false))
             }
             (None, Some(phone), None) => match field("phone", phone, PhoneNumber::parse, &mut errors) {
                 Some(phone) => Some(self.people_of(&phone).await?),
@@ -257,20 +264,21 @@ impl Helpdesk {
             },
             (None, None, Some(certificate)) => {
                 match field("certificate", certificate, parse_certificate_id, &mut errors) {
-                    Some(id) => Some(
-                        self.certificates.of_id(&id).await?.and_then(|it| it.person).into_iter().collect(),
-                    ),
+                    Some(id) => {
+                        let person = self.certificates.of_id(&id).await?.and_then(|it| it.person);
+                        Some((person.into_iter().collect(), false))
+                    }
                     None => None,
                 }
             }
-            _ => field("identity", "", Identity::parse, &mut errors).map(|_| Vec::new()),
+            _ => field("identity", "", Identity::parse, &mut errors).map(|_| (Vec::new(), false)),
         };
-        let (Some(why), Some(people)) = (why, people) else { return Err(Failure::fields(errors)) };
+        let (Some(why), Some((people, more))) = (why, people) else { return Err(Failure::fields(errors)) };
         self.audit.write(officer, Action::Searched, About { why: &why, ..About::default() }, now).await?;
-        let mut found = Vec::new();
+        let (mut found, mut room) = (Vec::new(), MOST_SHOWN);
         for person in people {
-            let records = self.doses.of_person_key(&person).await?;
-            let cases = self.cases.of_person_key(&person).await?;
+            let records = self.doses.of_person_key(&person, None).await?;
+            let (cases, has_more_cases) = self.cases.of_person_key(&person).await?;
             if records.doses.is_empty() && cases.is_empty() {
                 continue;
             }
@@ -279,19 +287,28 @@ impl Helpdesk {
             self.audit.write(officer, Action::LookedAt, about, now).await?;
             let cases = cases.iter().map(|case| Ok(summary(case, &case.file(&self.aws.keys)?)));
             let cases: Vec<CaseSummary> = cases.collect::<Result<_, StoreError>>()?;
-            found.push(PersonFound { doses: self.officer_doses(&records, None).await?, cases });
+            let (doses, has_more_doses) = self.officer_doses(&records, None, room).await?;
+            room -= doses.len();
+            found.push(PersonFound { doses, cases, more: has_more_doses || has_more_cases });
         }
-        Ok(json(200, &PeopleFound { people: found }))
+        Ok(json(200, &PeopleFound { people: found, more }))
     }
 
-    /// The people of a phone, by index key.
-    async fn people_of(&self, phone: &PhoneNumber) -> Result<Vec<String>, Failure> {
-        let doses = self.doses.of_phone_key(&self.aws.keys.phone(phone)).await?;
-        let mut people: Vec<String> = doses.into_iter().filter_map(|dose| dose.person).collect();
-        people.sort_unstable();
-        people.dedup();
-        people.truncate(MOST_PEOPLE);
-        Ok(people)
+    /// The people of a phone, by index key, those whose doses are first; and whether there are more.
+    async fn people_of(&self, phone: &PhoneNumber) -> Result<(Vec<String>, bool), Failure> {
+        let (doses, mut more) = self.doses.of_phone_key(&self.aws.keys.phone(phone)).await?;
+        let mut people = Vec::new();
+        for person in doses.into_iter().filter_map(|dose| dose.person) {
+            if people.contains(&person) {
+                continue;
+            }
+            if people.len() == MOST_PEOPLE {
+                more = true;
+                break;
+            }
+            people.push(person);
+        }
+        Ok((people, more))
     }
 
     pub(crate) async fn decide(

@@ -12,7 +12,8 @@ use bukti_domain::feed::CompleteDose;
 use bukti_domain::{BirthDate, NextDose, ReceivedDose, Verdict, certificate_id_grouped, next_doses};
 use bukti_http::{
     Allowance, Answer, Caller, Failure, FailureResult, Guard, OwnRecords, distinct_doses_by_day, dose_status,
-    field, issued_on, json, locale, no_content, path_parameter, read_json, read_optional_json, require_login,
+    field, issued_on, json, locale, no_content, path_parameter, query_parameter, read_json,
+    read_optional_json, require_login,
 };
 use bukti_locales::Locale;
 use bukti_wire::{
@@ -21,6 +22,9 @@ use bukti_wire::{
 };
 use jiff::Timestamp;
 use lambda_http::Request;
+
+/// Doses of one answer: the picture of a certificate has some 25 KB.
+const PAGE: usize = 20;
 
 /// The function with what it may do.
 #[derive(Clone)]
@@ -76,7 +80,7 @@ impl Holder {
         match caller.endpoint() {
             ("GET", "/api/people") => self.people(&login).await,
             ("GET", "/api/people/{person}/certificates") => {
-                self.certificates_of(&login, &format!("P#{parameter}"), locale(request)).await
+                self.certificates_of(&login, &format!("P#{parameter}"), request).await
             }
             ("POST", "/api/certificates/{certificate}/document") => {
                 let asked: DocumentRequest = read_optional_json(request)?;
@@ -89,46 +93,60 @@ impl Holder {
         }
     }
 
-    /// The people whose vaccination was registered with the phone logged in with, by index key.
-    async fn people_of(&self, login: &Login) -> Result<BTreeMap<String, Person>, Failure> {
-        let mut people = BTreeMap::new();
+    /// The person of a dose that was registered with the phone logged in with, with their index key.
+    fn person_of(&self, record: &DoseRecord) -> Result<Option<(String, Person)>, Failure> {
         // Of events that report the same dose, the owner's phone counts.
-        let records = self.doses.of_phone_key(&login.phone).await?;
-        for record in records.into_iter().filter(|record| !record.duplicate) {
-            let dose = record.dose(&self.aws.keys)?;
-            let (name, birth_date) = (dose.certified_name(), dose.birth_date);
-            if let (Some(key), Some(identity), Some(name)) = (record.person, dose.identity, name) {
-                let person = Person {
-                    id: key.strip_prefix("P#").unwrap_or(&key).to_owned(),
-                    name: name.text().to_owned(),
-                    identity: identity.masked(),
-                    birth_year: birth_date.map(BirthDate::year),
-                };
-                people.insert(key, person);
-            }
+        if record.duplicate {
+            return Ok(None);
         }
-        Ok(people)
+        let dose = record.dose(&self.aws.keys)?;
+        let (name, birth_date) = (dose.certified_name(), dose.birth_date);
+        let (Some(key), Some(identity), Some(name)) = (&record.person, dose.identity, name) else {
+            return Ok(None);
+        };
+        let person = Person {
+            id: key.strip_prefix("P#").unwrap_or(key).to_owned(),
+            name: name.text().to_owned(),
+            identity: identity.masked(),
+            birth_year: birth_date.map(BirthDate::year),
+        };
+        Ok(Some((key.clone(), person)))
     }
 
     async fn people(&self, login: &Login) -> FailureResult {
-        let people = self.people_of(login).await?;
+        let (records, more) = self.doses.of_phone_key(&login.phone).await?;
+        let mut people = BTreeMap::new();
+        for record in &records {
+            if let Some((key, person)) = self.person_of(record)? {
+                people.entry(key).or_insert(person);
+            }
+        }
         let mut people: Vec<Person> = people.into_values().collect();
         people.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
-        Ok(json(200, &People { people }))
+        Ok(json(200, &People { people, more }))
     }
 
-    async fn certificates_of(&self, login: &Login, person: &str, locale: Locale) -> FailureResult {
-        let shown = self.people_of(login).await?.remove(person);
+    async fn certificates_of(&self, login: &Login, person: &str, request: &Request) -> FailureResult {
+        let mut errors = Vec::new();
+        let after = query_parameter(request, "after").unwrap_or_else(|| "0".to_owned());
+        let after = field("after", &after, |after| after.parse::<usize>().ok(), &mut errors);
+        let after = after.ok_or_else(|| Failure::fields(errors))?;
+        let all = self.doses.of_person_key(person, Some(&login.phone)).await?;
+        let own = all.doses.iter().filter(|record| record.phone.as_ref() == Some(&login.phone));
+        let mut shown = None;
+        for record in own {
+            shown = shown.or(self.person_of(record)?);
+        }
         // Somebody else's person and nobody's are answered alike.
-        let shown = shown.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
-        let all = self.doses.of_person_key(person).await?;
+        let (_, shown) = shown.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
         let records = OwnRecords::of_phone(all, &login.phone, &self.aws.keys)?.records;
+        let page = after..after.saturating_add(PAGE);
         let (mut doses, mut received) = (Vec::new(), Vec::new());
-        for (record, dose) in distinct_doses_by_day(&records, &self.aws.keys)? {
+        let distinct = distinct_doses_by_day(&records, &self.aws.keys)?;
+        let next = (page.end < distinct.len()).then(|| u32::try_from(page.end).ok()).flatten();
+        for (at, (record, dose)) in distinct.into_iter().enumerate() {
             let same_phone = record.phone.as_ref() == Some(&login.phone);
             let certificate = records.certificate_of(record);
-            let status = dose_status(record, &dose, certificate, Some(same_phone));
-            let batch = dose.batch.clone();
             let own = certificate.filter(|certificate| same_phone && certificate.revoked_at.is_none());
             if record.verdict != Verdict::Retracted {
                 received.push(ReceivedDose {
@@ -138,17 +156,23 @@ impl Holder {
                     certificate_id: own.map(CertificateRecord::certificate_id),
                 });
             }
+            if !page.contains(&at) {
+                continue;
+            }
+            let status = dose_status(record, &dose, certificate, Some(same_phone));
+            let batch = dose.batch.clone();
             let view = match (own, dose.complete()) {
                 (Some(certificate), Some(dose)) => {
                     let dose = dose.in_series_of(certificate.primary_doses);
-                    Some(self.view(certificate, &dose, locale)?)
+                    Some(self.view(certificate, &dose, locale(request))?)
                 }
                 _ => None,
             };
             doses.push(HolderDose { status, batch, certificate: view });
         }
-        let tickets = next_doses(&received).iter().map(|next| self.ticket(next)).collect::<Result<_, _>>()?;
-        Ok(json(200, &CertificatesAnswer { person: shown, doses, tickets }))
+        let next_doses = if after == 0 { next_doses(&received) } else { Vec::new() };
+        let tickets = next_doses.iter().map(|next| self.ticket(next)).collect::<Result<_, _>>()?;
+        Ok(json(200, &CertificatesAnswer { person: shown, doses, tickets, next, more: records.more }))
     }
 
     fn ticket(&self, next: &NextDose<'_>) -> Result<Ticket, Failure> {

@@ -20,4 +20,4 @@ pub use request::{
     read_optional_json,
 };
 pub use session::{TokenCookie, require_login};
-pub use view::{OwnRecords, distinct_doses_by_day, dose_status, doses_by_day, issued_on};
+pub use view::{OwnRecords, distinct_doses_by_day, dose_status, doses_by_day, issued_on, keep_first};

@@ -25,8 +25,22 @@ pub fn doses_by_day<'a>(
 ) -> Result<Vec<(&'a DoseRecord, Dose)>, Failure> {
     let open = |record: &'a DoseRecord| Ok((record, record.dose(keys)?));
     let mut doses = records.doses.iter().map(open).collect::<Result<Vec<_>, OpenError>>()?;
-    doses.sort_by_key(|(_, dose)| (dose.vaccination_date.is_none(), dose.vaccination_date));
+    doses.sort_by_key(|(record, dose)| {
+        (dose.vaccination_date.is_none(), dose.vaccination_date, dose.dose_number, &record.pk)
+    });
     Ok(doses)
+}
+
+/// Leaves at most `most` of these doses: those that come first in the records. Whether there were more.
+pub fn keep_first(records: &PersonRecords, doses: &mut Vec<(&DoseRecord, Dose)>, most: usize) -> bool {
+    let more = doses.len() > most;
+    if more {
+        let kept: BTreeSet<&str> = doses.iter().map(|(record, _)| &*record.pk).collect();
+        let first = records.doses.iter().map(|record| &*record.pk).filter(|event| kept.contains(event));
+        let first: BTreeSet<&str> = first.take(most).collect();
+        doses.retain(|(record, _)| first.contains(&*record.pk));
+    }
+    more
 }
 
 /// The doses of a person as citizens see them, each once: without duplicates, and without retracted events whose dose another
@@ -98,8 +112,8 @@ impl OwnRecords {
                 doses.push(record);
             }
         }
-        let is_all = doses.len() == number_of_doses;
-        let records = PersonRecords { doses, certificates: records.certificates };
+        let is_all = doses.len() == number_of_doses && !records.more;
+        let records = PersonRecords { doses, ..records };
         Ok(Self { records, names, is_all })
     }
 

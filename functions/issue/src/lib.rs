@@ -55,12 +55,14 @@ use bukti_aws::{
     WAY, each_record,
 };
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::Arc;
 
 use bukti_document::{Certificate, DocumentError, Form, Printer};
 use bukti_domain::feed::{CompleteDose, primary_doses};
 use bukti_domain::{Dose, INDONESIA_WEST, Verdict, certificate_id_grouped};
 use bukti_hcert::{CERTIFICATE_VALID_FOR, HcertError, Vaccination, seal, uvci};
+use futures::TryStreamExt;
 use jiff::Timestamp;
 
 /// The records of the stream that it is called for, as the template has them: doses that have or are to get a certificate, the
@@ -290,7 +292,8 @@ impl Issue {
     /// The doses of a person that count in a series, with what each says.
     async fn counted_doses(&self, person: &str) -> Result<Vec<(DoseRecord, Dose)>, IssueError> {
         let mut counted = Vec::new();
-        for record in self.doses.of_person_key(person).await?.doses {
+        let mut doses = pin!(self.doses.each_of_person(person));
+        while let Some(record) = doses.try_next().await? {
             if record.certificate_id.is_some() {
                 let dose = record.dose(&self.aws.keys)?;
                 counted.push((record, dose));

@@ -28,7 +28,9 @@ use bukti_aws::{
 };
 use bukti_domain::{CaseNumber, CaseState, PhoneNumber, Verdict};
 use bukti_locales::{Locale, fill};
+use futures::TryStreamExt;
 use jiff::Timestamp;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -256,7 +258,12 @@ impl Notify {
         person: &str,
         facts: &DownloadFacts,
     ) -> Result<Option<(DoseRecord, PhoneNumber)>, NotifyError> {
-        for listed in self.doses.of_person_key(person).await?.doses {
+        let mut doses = pin!(self.doses.each_of_person(person));
+        while let Some(listed) = doses.try_next().await? {
+            // Without a certificate it cannot fit: whoever floods the person's number costs no further read.
+            if listed.certificate_id.is_none() {
+                continue;
+            }
             // The index lags: what counts is the dose as it is now.
             let Some(record) = self.doses.of_event(&listed.pk).await? else { continue };
             let dose = record.dose(&self.aws.keys)?;

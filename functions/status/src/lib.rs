@@ -102,7 +102,9 @@ impl Status {
         if doses.is_empty() {
             self.guard.failed(caller, now).await?;
         }
-        Ok(json(200, &StatusAnswer { doses, none }))
+        // Whoever does not know the name learns nothing of the number.
+        let more = records.more && !doses.is_empty();
+        Ok(json(200, &StatusAnswer { doses, none, more }))
     }
 
     /// Takes a request for a link by SMS. All who ask are answered alike, and for all of them the same is done: whether the

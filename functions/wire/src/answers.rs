@@ -46,6 +46,9 @@ pub struct StatusAnswer {
     /// Why there is none, where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub none: Option<Diagnosis>,
+    /// Whether there are more doses under the number than are looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// One dose and the state of its certificate.
@@ -221,6 +224,9 @@ pub struct OpenSession {
 pub struct People {
     /// By name.
     pub people: Vec<Person>,
+    /// Whether there are more doses with this phone than are looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// A person of the family phone.
@@ -245,10 +251,16 @@ pub struct Person {
 pub struct Certificates {
     /// Whose.
     pub person: Person,
-    /// The doses by day.
+    /// The doses by day, twenty at most.
     pub doses: Vec<HolderDose>,
-    /// The tickets for the next doses, one for a disease at most, by the day from which they are good.
+    /// The tickets for the next doses, one for a disease at most, by the day from which they are good. With the first page.
     pub tickets: Vec<Ticket>,
+    /// Where the next page begins, for `after`, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u32>,
+    /// Whether there are more doses under the number than all pages have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// A dose as its holder sees it.

@@ -116,6 +116,9 @@ pub struct CaseReply {
 pub struct Cases {
     /// The cases.
     pub cases: Vec<Case>,
+    /// Whether there are more than these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// A case as who opened it sees it.
@@ -256,16 +259,22 @@ pub struct PersonQuery {
 pub struct PeopleFound {
     /// Each with the doses recorded under the same number.
     pub people: Vec<PersonFound>,
+    /// Whether there are more people than these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// A person with what is recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PersonFound {
-    /// The doses by day.
+    /// The doses by day, of all people a hundred at most.
     pub doses: Vec<OfficerDose>,
     /// The cases, newest first.
     pub cases: Vec<CaseSummary>,
+    /// Whether there are more doses or cases than these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// A dose as officers see it.
@@ -351,6 +360,9 @@ pub struct OfficerCase {
     pub needs_approval: bool,
     /// The doses under the number that was written, and others that may be the person's.
     pub doses: Vec<OfficerDose>,
+    /// Whether there are more doses under the number than these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// What a person says of themselves and of what is wrong.

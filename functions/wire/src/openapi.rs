@@ -71,8 +71,8 @@ operations! {
     people: get "/api/people", "people", "The people whose vaccination was registered with this phone",
         answers (status = 200, body = People), problems [401];
     certificates: get "/api/people/{person}/certificates", "certificates", "The doses and certificates of a person",
-        params (("person" = String, Path, description = "Id of a person from `/api/people`")),
-        answers (status = 200, body = Certificates), problems [401, 404];
+        params (("person" = String, Path, description = "Id of a person from `/api/people`"), ("after" = Option<u32>, Query, description = "`next` of the page before")),
+        answers (status = 200, body = Certificates), problems [401, 404, 422];
     document: post "/api/certificates/{certificate}/document", "certificates", "A short-lived address of a certificate's document",
         body Option<DocumentRequest>, params (("certificate" = String, Path, description = "Id of a certificate")),
         answers (status = 200, body = Document), problems [400, 401, 403, 404, 413, 422];

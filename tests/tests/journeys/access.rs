@@ -208,7 +208,7 @@ impl Scene {
         let case = case["number"].as_str().unwrap().to_owned();
         let dose = app.with_aws(async |aws| {
             let phone = aws.keys.phone(&PhoneNumber::parse(OWNER).unwrap());
-            let doses = Doses::new(&aws).of_phone_key(&phone).await.unwrap();
+            let (doses, _) = Doses::new(&aws).of_phone_key(&phone).await.unwrap();
             doses[0].pk.trim_start_matches("E#").to_owned()
         });
         Self { app, case, dose, session, person, certificate, phones: AtomicUsize::new(0) }

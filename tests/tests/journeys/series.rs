@@ -1,5 +1,7 @@
 //! Dose numbers of a series (`dn`/`sd`) in signed certificates, whatever the order in which the doses arrive.
 
+use std::collections::BTreeMap;
+
 use bukti_domain::FeedRow;
 use bukti_tests::{TestApp, dose};
 use serde_json::{Value, json};
@@ -148,9 +150,11 @@ fn dose_that_moves_to_another_person_corrects_the_count_of_both() {
         app.with_aws(async |aws| {
             let records = bukti_aws::Doses::new(&aws).of_person(&identity).await.unwrap();
             let certificates = records.doses.iter().map(|dose| records.certificate_of(dose).unwrap());
-            certificates.map(|it| (it.dose_number, it.primary_doses)).collect::<Vec<_>>()
+            certificates.map(|it| (it.dose_number, it.primary_doses)).collect::<BTreeMap<_, _>>()
         })
     };
+    // By dose number, whatever the order of the records.
+    let primary_doses = |nik: &str| Vec::from_iter(primary_doses(nik));
     assert_eq!(primary_doses(&first.nik), [(1, Some(1)), (2, Some(1))]);
     assert_eq!(primary_doses(right), [(2, Some(2))]);
 

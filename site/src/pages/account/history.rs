@@ -18,7 +18,7 @@ pub(super) fn History(
     /// The person and the doses.
     certificates: Certificates,
 ) -> impl IntoView {
-    let Certificates { person, mut doses, tickets } = certificates;
+    let Certificates { person, mut doses, tickets, .. } = certificates;
     doses.reverse();
     let no_ticket = tickets.is_empty().then(|| view! { <p>{tr("site.history.no_ticket")}</p> });
     view! {

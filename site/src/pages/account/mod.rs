@@ -26,6 +26,8 @@ use crate::place::{Page, Place, to};
 struct Shelf {
     account: account::Account,
     people: RwSignal<Option<Vec<Person>>>,
+    /// Whether there are more people than these.
+    has_more_people: RwSignal<bool>,
     /// The id of the person that is shown.
     chosen: RwSignal<Option<String>>,
     certificates: RwSignal<Option<Certificates>>,
@@ -37,11 +39,12 @@ impl Shelf {
     /// Loads the people, and the certificates where there is one person only.
     fn load(self) {
         self.loading.send(Vec::new(), async move {
-            let People { people } = self.unless_logged_out(api::get("/api/people").await)?;
+            let People { people, more } = self.unless_logged_out(api::get("/api/people").await)?;
             let only = match people.as_slice() {
                 [only] => Some(only.id.clone()),
                 _ => None,
             };
+            self.has_more_people.set(more);
             self.people.set(Some(people));
             match only {
                 Some(id) => self.fetch(id).await,
@@ -70,6 +73,25 @@ impl Shelf {
         let certificates = self.unless_logged_out(api::get(&path).await)?;
         self.certificates.set(Some(certificates));
         Ok(())
+    }
+
+    /// Loads the next page of the person that is shown.
+    fn fetch_next(self) {
+        self.loading.send(Vec::new(), async move {
+            let shown = self.certificates.get_untracked();
+            let Some((mut shown, next)) = shown.and_then(|shown| shown.next.map(|next| (shown, next))) else {
+                return Ok(());
+            };
+            let path = format!("/api/people/{}/certificates?after={next}", shown.person.id);
+            let page: Certificates = self.unless_logged_out(api::get(&path).await)?;
+            // Another person may have been chosen meanwhile.
+            if self.chosen.get_untracked().as_ref() == Some(&page.person.id) {
+                shown.doses.extend(page.doses);
+                (shown.next, shown.more) = (page.next, page.more);
+                self.certificates.set(Some(shown));
+            }
+            Ok(())
+        });
     }
 
     /// The heading of what is a person's: the name, and more where others of the phone are called so too.
@@ -106,6 +128,7 @@ pub fn Account() -> impl IntoView {
     let shelf = Shelf {
         account,
         people: RwSignal::new(None),
+        has_more_people: RwSignal::new(false),
         chosen: RwSignal::new(None),
         certificates: RwSignal::new(None),
         loading: Form::new(),
@@ -218,11 +241,23 @@ fn Contents(
                 .certificates
                 .get()
                 .map(|certificates| {
-                    if is_history {
+                    let next = certificates
+                        .next
+                        .map(|_| {
+                            view! {
+                                <button type="button" class="button" on:click=move |_| shelf.fetch_next()>
+                                    {tr("site.next")}
+                                </button>
+                            }
+                        });
+                    let more = certificates.more || shelf.has_more_people.get();
+                    let more = more.then(|| view! { <p>{tr("site.more")}</p> });
+                    let shown = if is_history {
                         view! { <History shelf=shelf certificates=certificates /> }.into_any()
                     } else {
                         view! { <Doses shelf=shelf certificates=certificates /> }.into_any()
-                    }
+                    };
+                    (shown, next, more)
                 })
         }}
     }

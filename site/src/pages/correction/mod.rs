@@ -92,7 +92,7 @@ impl Desk {
     /// Loads the cases. Who has none is asked at once what is wrong.
     fn load(self) {
         self.loading.send(Vec::new(), async move {
-            let Cases { cases } = self.unless_logged_out(api::get("/api/cases").await)?;
+            let Cases { cases, .. } = self.unless_logged_out(api::get("/api/cases").await)?;
             if cases.is_empty() && self.step.get_untracked() == Step::Cases {
                 self.step.set(Step::What);
             }

@@ -138,6 +138,7 @@ fn OpenCase(
     });
     let doses = doses.collect_view();
     let none = case.doses.is_empty().then(|| view! { <p>{tr("site.console.case.no_dose")}</p> });
+    let more = case.more.then(|| view! { <p>{tr("site.console.more")}</p> });
     let proposal = case.proposal.clone().map(|proposal| view! { <Proposal proposal=proposal /> });
     let form =
         (!summary.state.is_decided()).then(|| view! { <DecisionForm decision=decision case=case.clone() /> });
@@ -158,6 +159,7 @@ fn OpenCase(
         <h2>{tr("site.console.case.doses")}</h2>
         {none}
         {doses}
+        {more}
         {proposal}
         {form}
     }

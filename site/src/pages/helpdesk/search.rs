@@ -35,7 +35,7 @@ pub struct Search {
     kind: RwSignal<String>,
     typed: RwSignal<String>,
     why: RwSignal<String>,
-    found: RwSignal<Option<Vec<PersonFound>>>,
+    found: RwSignal<Option<PeopleFound>>,
     resending: Form,
     /// The id of the dose whose SMS is sent once more.
     resent_dose: RwSignal<Option<String>>,
@@ -108,8 +108,8 @@ impl Search {
                 why: self.why.get_untracked(),
             };
             let answer = api::post("/api/helpdesk/people", &query).await;
-            let PeopleFound { people } = self.access.known(answer)?;
-            self.found.set(Some(people));
+            let found = self.access.known(answer)?;
+            self.found.set(Some(found));
             browser::focus_soon(FOUND);
             Ok(())
         });
@@ -193,7 +193,7 @@ pub fn SearchRoom(
                 busy=form.busy
             />
         </form>
-        {move || search.found.get().map(|people| view! { <Found console=console people=people /> })}
+        {move || search.found.get().map(|found| view! { <Found console=console found=found /> })}
     }
 }
 
@@ -214,9 +214,11 @@ fn Found(
     /// The console.
     console: Console,
     /// The people.
-    people: Vec<PersonFound>,
+    found: PeopleFound,
 ) -> impl IntoView {
+    let PeopleFound { people, more } = found;
     let search = console.search;
+    let more_of = |more: bool| more.then(|| view! { <p>{tr("site.console.more")}</p> });
     let language = Language::current();
     let first_doses = people.iter().filter_map(|person| person.doses.first());
     let holders: Vec<Person> = first_doses.filter_map(|dose| holder_of(&dose.recorded)).collect();
@@ -253,6 +255,7 @@ fn Found(
                 <h3>{title}</h3>
                 {doses.collect_view()}
                 {cases}
+                {more_of(person.more)}
             </section>
         }
     };
@@ -262,6 +265,7 @@ fn Found(
         </h2>
         {none}
         {people.into_iter().enumerate().map(person).collect_view()}
+        {more_of(more)}
     }
 }
 

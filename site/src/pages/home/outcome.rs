@@ -8,18 +8,21 @@ use crate::api::{self, Failure};
 use crate::browser;
 use crate::components::{DiagnosisCard, DoseCard};
 use crate::form::Field;
+use crate::language::tr;
 
 /// A card for each dose, or one that says why there is none. `answer` is as it came.
 #[wasm_split(outcome, fallible, preload(load))]
 pub fn cards(answer: String) -> Result<AnyView, Failure> {
-    let StatusAnswer { doses, none } = api::read(&answer)?;
+    let StatusAnswer { doses, none, more } = api::read(&answer)?;
     let back = Callback::new(move |()| browser::focus_soon(Field::Name.id()));
     let none = none.map(|none| view! { <DiagnosisCard diagnosis=none on_check_input=Some(back) /> });
+    let more = more.then(|| view! { <p>{tr("site.more")}</p> });
     let doses =
         doses.into_iter().map(|dose| view! { <DoseCard dose=dose on_check_input=back /> }).collect_view();
     Ok(view! {
         {doses}
         {none}
+        {more}
     }
     .into_any())
 }
