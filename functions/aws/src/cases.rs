@@ -35,8 +35,14 @@ const QUEUE: &str = "V#QUEUE";
 /// Cases that one phone may open in a day.
 const PER_DAY: Rate = Rate { name: "cases", window: SignedDuration::from_hours(24), most: 5 };
 
-/// Looks at one case by its number: whoever has a number guesses no birth date.
-const LOOKS: Rate = Rate { name: "looks at a case", window: SignedDuration::from_hours(1), most: 10 };
+/// Wrong birth dates that one client network may give for a case in a day. Per network, so that a stranger who has the number
+/// does not lock the look-up for everybody.
+const WRONG_LOOKS_OF_NETWORK: Rate =
+    Rate { name: "wrong looks at a case from a network", window: SignedDuration::from_hours(24), most: 10 };
+
+/// Wrong birth dates for a case in a day, from all networks: many networks together guess no birth date either.
+const WRONG_LOOKS: Rate =
+    Rate { name: "wrong looks at a case", window: SignedDuration::from_hours(24), most: 60 };
 
 /// The most pieces of evidence that a case has.
 const MOST_EVIDENCE: usize = 5;
@@ -406,13 +412,47 @@ impl Cases {
         Ok(Ok(number))
     }
 
-    /// Counts a look at a case by its number, known or not; `false` where there were too many within the hour.
+    /// Counts a look at a case from a client network as a wrong one, whether there is such a case or not; `false` where there
+    /// were too many in the day. Counted before the birth date is judged, so that concurrent guesses are bounded too.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn may_look_up(&self, number: &CaseNumber, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(matches!(self.rates.take(&LOOKS, number.as_str(), now).await?, Taken::Now(_)))
+    pub async fn take_look(
+        &self,
+        number: &CaseNumber,
+        network: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        // The network first: one that has spent its own share takes nothing of the others'.
+        for (rate, subject) in Self::looks_of(number, network) {
+            if let Taken::Full { .. } = self.rates.take(&rate, &subject, now).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives back what [`Cases::take_look`] took: the birth date was right.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn give_back_look(
+        &self,
+        number: &CaseNumber,
+        network: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for (rate, subject) in Self::looks_of(number, network) {
+            self.rates.give_back(&rate, &subject, now).await?;
+        }
+        Ok(())
+    }
+
+    fn looks_of(number: &CaseNumber, network: &str) -> [(Rate, String); 2] {
+        let number = number.as_str();
+        [(WRONG_LOOKS_OF_NETWORK, format!("{number} {network}")), (WRONG_LOOKS, number.to_owned())]
     }
 
     /// The case of a number.

@@ -126,7 +126,8 @@ impl Helpdesk {
         };
         self.guard.allow(caller, &Allowance::CASE_LOOK_UPS, now).await?;
         let missing = || Failure::new(ProblemCode::NotFound);
-        if !self.cases.may_look_up(&number, now).await? {
+        let network = &caller.address.network;
+        if !self.cases.take_look(&number, network, now).await? {
             return Err(missing());
         }
         let case = self.cases.of_number(&number).await?.ok_or_else(missing)?;
@@ -134,6 +135,7 @@ impl Helpdesk {
         if !file.birth_date.is_matched_by(birth_date) {
             return Err(missing());
         }
+        self.cases.give_back_look(&number, network, now).await?;
         Ok(json(200, &case_view(&case, &file)))
     }
 

@@ -425,10 +425,37 @@ fn a_case_is_followed_by_its_number_and_the_birth_date_alone() {
     assert_eq!((wrong.status, wrong.code()), (404, "not_found"));
     assert_eq!(wrong.body, unknown.body);
     assert_eq!(look("14D2P-F2DBW", BORN).body["errors"][0]["field"], "number");
-    for _ in 0..8 {
-        look(&case, "1989-01-25");
+}
+
+#[test]
+fn wrong_looks_lock_a_case_for_their_network_only() {
+    let app = TestApp::start();
+    let person = app.log_in(RIGHT, None);
+    let case = open(&app, &person, asking("phone", &dose("E1")));
+    let look = |network: u8, born: &str| {
+        let body = json!({"number": case, "birth_date": born});
+        let address = format!("198.51.{network}.7");
+        app.call_from(&address, "POST", "/api/cases/lookup", None, Some(body))
+    };
+    // Right ones are given back, so that its owner follows it as often as they like.
+    for _ in 0..11 {
+        assert_eq!(look(0, BORN).status, 200);
     }
-    assert_eq!(look(&case, BORN).code(), "not_found", "nobody goes through the birth dates");
+    for network in 1..=6 {
+        for _ in 0..10 {
+            assert_eq!(look(network, "1989-01-25").code(), "not_found");
+        }
+        if network == 1 {
+            // Further ones of a locked network take nothing of the others' share.
+            for _ in 0..10 {
+                assert_eq!(look(network, BORN).code(), "not_found");
+            }
+        }
+        let other = look(0, BORN).status;
+        assert_eq!(other, if network < 6 { 200 } else { 404 }, "sixty a day from all networks");
+    }
+    let own = app.call("GET", "/api/cases", Some(&person), None).body;
+    assert_eq!(own["cases"][0]["number"], case, "the log-in shows it");
 }
 
 #[test]
