@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use bukti_aws::{Aws, Counter, Doses, DownloadFacts, Downloads};
+use bukti_aws::{Aws, Counter, DoseRecord, Doses, DownloadFacts, Downloads};
 use bukti_domain::{BirthDate, Dose, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
 use bukti_http::{
     Allowance, Answer, Caller, Failure, FailureResult, Guard, Level, TokenCookie, distinct_doses_by_day,
@@ -84,14 +84,23 @@ impl Status {
         let records = self.doses.of_person(&identity).await?;
         let mut doses = Vec::new();
         let is_named = |dose: &Dose| dose.name.as_ref().is_some_and(|registered| registered.matches(&name));
-        // Another event that reports the same dose may spell the name as it was typed.
-        let mut named: BTreeSet<&str> = BTreeSet::new();
+        // Another event that reports the same dose may spell the name as it was typed: by claim, and
+        // by the facility whose key sent it.
+        let mut named: BTreeSet<(&str, Option<&str>)> = BTreeSet::new();
         for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
-            named.extend(record.claim.as_deref().filter(|_| is_named(&dose)));
+            let claim = record.claim.as_deref().filter(|_| is_named(&dose));
+            named.extend(claim.map(|claim| (claim, record.facility.as_deref())));
         }
+        // The spelling counts where a hub sent it, or the sender of the dose itself. A claim has no
+        // name in it: any other facility could open a stranger's dose under an invented one.
+        let is_spelled = |record: &DoseRecord| {
+            let senders = [None, record.facility.as_deref()];
+            let claim = record.claim.as_deref();
+            claim.is_some_and(|claim| senders.iter().any(|sender| named.contains(&(claim, *sender))))
+        };
         for (record, dose) in distinct_doses_by_day(&records, &self.aws.keys)? {
             // Doses under this number with another name are another person's, or a mistyped number: not shown.
-            if is_named(&dose) || record.claim.as_deref().is_some_and(|claim| named.contains(claim)) {
+            if is_named(&dose) || is_spelled(record) {
                 doses.push(dose_status(record, &dose, records.certificate_of(record), None));
             }
         }

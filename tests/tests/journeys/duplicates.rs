@@ -97,6 +97,47 @@ fn second_event_of_a_dose_is_reported_as_duplicate_of_the_first() {
 }
 
 #[test]
+fn facility_opens_no_dose_by_a_duplicate_with_an_invented_name() {
+    let app = TestApp::start();
+    let own = dose("").kode_faskes;
+    let facility_key = |code: &str| app.bukti_well(&["key", "add", "--facility", code]).trim().to_owned();
+    let (clinic, stranger) = (facility_key(&own), facility_key("P9"));
+    let second = |event: &str| FeedRow {
+        dosis_ke: "2".into(),
+        tanggal_vaksinasi: "2021-02-26".into(),
+        sent_at: "2021-02-27T08:00:00+07:00".into(),
+        ..dose(event)
+    };
+    let outcome = |key: &str, row: FeedRow| {
+        let answer = send(&app, key, "text/csv", &csv(&[row]));
+        app.settle();
+        answer["rows"][0]["outcome"].clone()
+    };
+    assert_eq!(app.import(&[dose("HUB")])[&2], issued());
+    assert_eq!(outcome(&clinic, second("CLINIC")), "issued");
+
+    let invented = |row: FeedRow| FeedRow {
+        nama: "Zz Penyerang".into(),
+        no_hp: OTHER.into(),
+        kode_faskes: "P9".into(),
+        ..row
+    };
+    assert_eq!(outcome(&stranger, invented(dose("X1"))), "duplicate");
+    assert_eq!(outcome(&stranger, invented(second("X2"))), "duplicate");
+    let seen = app.status("Zz Penyerang", NIK).body;
+    assert_eq!((&seen["doses"], &seen["none"]["code"]), (&json!([]), &json!("dose_not_received")));
+
+    // The clinic spells its own dose in two ways, and that of the hub in none.
+    let spelled = |row: FeedRow| FeedRow { nama: "Iwan I. Purnama".into(), ..row };
+    assert_eq!(outcome(&clinic, spelled(second("CLINIC-2"))), "duplicate");
+    assert_eq!(outcome(&clinic, spelled(dose("CLINIC-3"))), "duplicate");
+    let seen = app.status("Iwan I. Purnama", NIK).body;
+    let numbers: Vec<_> = seen["doses"].as_array().unwrap().iter().map(|it| &it["dose_number"]).collect();
+    assert_eq!(numbers, [2]);
+    assert_eq!(codes(&app), ["certificate_issued", "certificate_issued"]);
+}
+
+#[test]
 fn account_and_status_show_the_dose_once_and_the_helpdesk_both() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
