@@ -39,6 +39,7 @@ mod outbox;
 mod provision;
 pub mod publishing;
 mod s3;
+mod server;
 mod signature;
 mod site;
 mod sns;

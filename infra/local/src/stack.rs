@@ -28,6 +28,7 @@ use crate::inside::Inside;
 use crate::outbox::Outbox;
 use crate::provision::Provision;
 use crate::s3::S3;
+use crate::server::{self, Limits};
 use crate::signature::AccessKeys;
 use crate::site::Site;
 use crate::streams::{Checkpoint, Consumer, StreamSource};
@@ -257,7 +258,8 @@ impl Stack {
             stop: stopped.clone(),
             calls: watch::Sender::new(0),
         });
-        let server = tokio::spawn(serve(listener, Arc::clone(&front), closed.clone()));
+        let app = Router::new().fallback(front::answer).with_state(Arc::clone(&front));
+        let server = tokio::spawn(server::serve(listener, app, Limits::DEFAULT, closed.clone()));
 
         // From here on it goes as on AWS: make the resources, then start the functions with their event sources.
         let started = async {
@@ -410,16 +412,6 @@ async fn listen(port: u16) -> Result<tokio::net::TcpListener, StartError> {
         reason: error.to_string(),
         other: if port == 8080 { 8090 } else { 8080 },
     })
-}
-
-async fn serve(listener: tokio::net::TcpListener, front: Arc<Front>, mut closed: watch::Receiver<bool>) {
-    let app = Router::new().fallback(front::answer).with_state(front);
-    let served = axum::serve(listener, app).with_graceful_shutdown(async move {
-        let _ = closed.wait_for(|closed| *closed).await;
-    });
-    if let Err(error) = served.await {
-        tracing::error!(%error, "the server ended");
-    }
 }
 
 /// Makes the document signer of a new table; a Bukti of before had one among its secrets, which signs on.
