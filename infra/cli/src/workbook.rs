@@ -26,6 +26,8 @@ const MOST_REPEATED: u64 = 1_000_000;
 const LARGEST_CSV: u64 = 1024 * 1024 * 1024;
 /// The longest row, in bytes: the intake takes no longer ones.
 const LONGEST_ROW: usize = 64 * 1024;
+/// The last row and column of a sheet, from 0: cell XFD1048576.
+const LAST_CELL: (u32, u32) = (1_048_575, 16_383);
 /// Whole numbers below this are as they were entered: Excel keeps 15 significant digits.
 const EXACT: f64 = 1e15;
 
@@ -56,6 +58,11 @@ pub(crate) fn to_csv(path: &Path) -> Result<NamedTempFile> {
 fn read(bytes: &[u8]) -> Result<NamedTempFile> {
     ensure!(bytes.len() as u64 <= LARGEST, "it is larger than 64 MiB: {SAVE_AS_CSV}");
     measure(bytes)?;
+    // The reader computes references without checks, which panics where overflow does (not in releases).
+    std::panic::catch_unwind(|| convert(bytes)).unwrap_or_else(|_| bail!("it is damaged: {SAVE_AS_CSV}"))
+}
+
+fn convert(bytes: &[u8]) -> Result<NamedTempFile> {
     let mut workbook = open(bytes)?;
     let sheets = workbook.sheets_metadata();
     let is_shown = |sheet: &&calamine::Sheet| {
@@ -215,6 +222,11 @@ impl<W: Write> CsvWriter<W> {
     }
 
     fn cell(&mut self, (row, column): (u32, u32), cell: &Data) -> Result<()> {
+        // Before anything is written for the rows up to it: a reference of 11 bytes would cost a GiB.
+        ensure!(
+            row <= LAST_CELL.0 && column <= LAST_CELL.1,
+            "it has a cell beyond XFD1048576, where a sheet ends: {SAVE_AS_CSV}"
+        );
         let column = column as usize;
         ensure!(
             row >= self.row && (row > self.row || column >= self.fields.len()),
@@ -509,6 +521,56 @@ mod tests {
         let csv = std::fs::read_to_string(read(&bytes).unwrap().path()).unwrap();
         let expected = "Event ID,Tanggal Lahir,NIK,Batch\nA,1989-01-24,3171012401896246.0,B1\n\n\nC,,,\n";
         assert_eq!(csv, expected);
+    }
+
+    /// A workbook whose first sheet has a header in A1 and a cell at this reference.
+    fn workbook_with_cell_at(reference: &str) -> Vec<u8> {
+        let package = "http://schemas.openxmlformats.org/package/2006";
+        let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+        let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+        let relation = |kind: &str, target: &str| {
+            format!(
+                "<Relationships xmlns=\"{package}/relationships\">\
+                 <Relationship Id=\"r1\" Type=\"{office}/{kind}\" Target=\"{target}\"/></Relationships>"
+            )
+        };
+        let cell = |at: &str, text: &str| {
+            format!("<row><c r=\"{at}\" t=\"inlineStr\"><is><t>{text}</t></is></c></row>")
+        };
+        let sheet = format!(
+            "<worksheet xmlns=\"{main}\"><sheetData>{}{}</sheetData></worksheet>",
+            cell("A1", "NIK"),
+            cell(reference, "x")
+        );
+        let workbook = format!(
+            "<workbook xmlns=\"{main}\" xmlns:r=\"{office}\"><sheets>\
+             <sheet name=\"S\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>"
+        );
+        let types = format!("<Types xmlns=\"{package}/content-types\"/>");
+        archive(&[
+            ("[Content_Types].xml", types.as_bytes()),
+            ("_rels/.rels", relation("officeDocument", "xl/workbook.xml").as_bytes()),
+            ("xl/_rels/workbook.xml.rels", relation("worksheet", "worksheets/sheet1.xml").as_bytes()),
+            ("xl/workbook.xml", workbook.as_bytes()),
+            ("xl/worksheets/sheet1.xml", sheet.as_bytes()),
+        ])
+    }
+
+    #[test]
+    fn refuses_cells_beyond_the_end_of_a_sheet() {
+        let read = |reference| read(&workbook_with_cell_at(reference));
+        let csv = std::fs::read_to_string(read("A3").unwrap().path()).unwrap();
+        assert_eq!(csv, "NIK\n\nx\n");
+        let last = read("XFD1048576").unwrap().as_file().metadata().unwrap().len();
+        assert!(last < 2 * 1024 * 1024, "{last}");
+        for beyond in ["A1048577", "XFE2", "A4294967295"] {
+            let said = read(beyond).unwrap_err().to_string();
+            assert!(said.contains("beyond XFD1048576"), "{beyond}: {said}");
+        }
+        for overflow in ["ZZZZZZ99999999999", "A99999999999", "ZZZZZZZZZ2"] {
+            let said = read(overflow).unwrap_err().to_string();
+            assert!(said.contains("CSV UTF-8"), "{overflow}: {said}");
+        }
     }
 
     #[test]
