@@ -323,6 +323,15 @@ pub struct CompleteDose {
     pub primary_doses: u8,
 }
 
+impl Dose {
+    /// Whether it is of somebody with this name and birth date. That the numbers agree does not say
+    /// so: they follow a rule, are mistyped, and can be guessed.
+    pub fn is_of(&self, name: &PersonName, birth_date: BirthDate) -> bool {
+        self.name.as_ref().is_some_and(|own| own.matches(name))
+            && self.birth_date.is_some_and(|own| own.is_matched_by(birth_date))
+    }
+}
+
 impl CompleteDose {
     /// The dose in a first series of so many doses; `None` where the first dose is not known.
     #[must_use]

@@ -127,8 +127,7 @@ impl OwnRecords {
 
 /// Whether a dose is of one of these people.
 fn is_of(dose: &Dose, people: &[(PersonName, BirthDate)]) -> bool {
-    let Some((name, birth_date)) = dose.name.as_ref().zip(dose.birth_date) else { return false };
-    people.iter().any(|(known, born)| name.matches(known) && birth_date.is_matched_by(*born))
+    people.iter().any(|(name, birth_date)| dose.is_of(name, *birth_date))
 }
 
 /// A dose and the state of its certificate, as anybody sees it who knows name and number.

@@ -59,7 +59,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bukti_document::{Certificate, DocumentError, Form, Printer};
-use bukti_domain::feed::{CompleteDose, primary_doses};
+use bukti_domain::feed::primary_doses;
 use bukti_domain::{Dose, INDONESIA_WEST, Verdict, certificate_id_grouped};
 use bukti_hcert::{CERTIFICATE_VALID_FOR, HcertError, Vaccination, seal, uvci};
 use futures::TryStreamExt;
@@ -302,22 +302,18 @@ impl Issue {
         Ok(counted)
     }
 
-    /// How many doses the first series has that a dose belongs to; `None` where its own vaccine says it.
-    async fn primary_doses(
-        &self,
-        record: &DoseRecord,
-        dose: &CompleteDose,
-    ) -> Result<Option<u8>, IssueError> {
-        let Some(person) = record.person.as_ref().filter(|_| dose.vaccine.counted_series().is_some()) else {
-            return Ok(None);
-        };
-        if dose.vaccine.primary_doses != 2 {
+    /// What [`counted_primary_doses`] says of a dose that is to be issued.
+    async fn primary_doses(&self, record: &DoseRecord, dose: &Dose) -> Result<Option<u8>, IssueError> {
+        let vaccine = dose.vaccine.filter(|vaccine| vaccine.counted_series().is_some());
+        let Some((person, vaccine)) = record.person.as_ref().zip(vaccine) else { return Ok(None) };
+        if vaccine.primary_doses != 2 {
             self.series_marks.set(person).await?;
-        } else if dose.dose_number == 1 {
+        }
+        if dose.dose_number == Some(1) {
             return Ok(None);
         }
         let counted = self.counted_doses(person).await?;
-        Ok(primary_doses(counted.iter().map(|(_, dose)| dose), &dose.vaccine.disease))
+        Ok(counted_primary_doses(dose, counted.iter().map(|(_, dose)| dose)))
     }
 
     /// Has the certificates of a person issued anew whose count of doses is not right any more.
@@ -327,7 +323,7 @@ impl Issue {
             let Some(vaccine) = dose.vaccine.filter(|vaccine| vaccine.counted_series().is_some()) else {
                 continue;
             };
-            let right = primary_doses(counted.iter().map(|(_, dose)| dose), &vaccine.disease);
+            let right = counted_primary_doses(dose, counted.iter().map(|(_, dose)| dose));
             let right = right.unwrap_or(vaccine.primary_doses);
             let Some(id) = &record.certificate_id else { continue };
             let Some(certificate) = self.certificates.of_id(id).await? else { continue };
@@ -343,9 +339,9 @@ impl Issue {
 
     async fn issue(&self, record: &DoseRecord, id: &str, now: Timestamp) -> Result<(), IssueError> {
         let settings = &self.aws.settings;
-        let dose = record.dose(&self.aws.keys)?.complete().ok_or(IssueError::Incomplete)?;
+        let dose = record.dose(&self.aws.keys)?;
         let primary_doses = self.primary_doses(record, &dose).await?;
-        let dose = dose.in_series_of(primary_doses);
+        let dose = dose.complete().ok_or(IssueError::Incomplete)?.in_series_of(primary_doses);
         let uvci = uvci(id);
         let vaccination = Vaccination { dose: &dose, issuer: &settings.issuer, uvci: &uvci };
         let signer = self.signers.active().await?;
@@ -379,4 +375,20 @@ impl Issue {
         }
         Ok(())
     }
+}
+
+/// How many doses the first series has that a dose belongs to, of all doses under its number; `None`
+/// where its own vaccine says it, as for each first dose.
+///
+/// Certificates are issued and recounted by this alone: if two rules differed, each would replace the
+/// other's certificate for ever. The number alone makes no dose the same person's, or a row under
+/// somebody's number would supersede their certificates.
+fn counted_primary_doses<'a>(dose: &Dose, all: impl IntoIterator<Item = &'a Dose>) -> Option<u8> {
+    let vaccine = dose.vaccine.filter(|vaccine| vaccine.counted_series().is_some())?;
+    if dose.dose_number == Some(1) {
+        return None;
+    }
+    let (name, birth_date) = dose.name.as_ref().zip(dose.birth_date)?;
+    let own = all.into_iter().filter(|other| other.is_of(name, birth_date));
+    primary_doses(own, &vaccine.disease)
 }

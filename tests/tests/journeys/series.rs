@@ -58,6 +58,43 @@ fn booster_after_one_dose_series_counts_from_that_series() {
 }
 
 #[test]
+fn two_first_doses_of_one_person_are_issued_once_each() {
+    let app = TestApp::start();
+    app.import(&[given("J", 1, "Janssen", "2021-01-02")]);
+    app.import(&[given("C", 1, "CoronaVac", "2021-03-01")]);
+    // The change of one starts a recount of the other.
+    app.import(&[FeedRow { batch: "ZZ1".into(), ..given("C", 1, "CoronaVac", "2021-03-01") }]);
+    let cookie = app.log_in(PHONE, Some("Iwan"));
+    let before = certificates(&app, &cookie);
+    assert_eq!(numbers(&before), [("1/1", &json!(1)), ("1/2", &json!(2))]);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(certificates(&app, &cookie), before, "no certificate is replaced by a recount");
+}
+
+#[test]
+fn row_of_somebody_else_under_the_number_changes_no_count() {
+    let app = TestApp::start();
+    app.import(&[given("1", 1, "CoronaVac", "2021-02-01"), given("2", 2, "CoronaVac", "2021-03-01")]);
+    let cookie = app.log_in(PHONE, Some("Iwan"));
+    let before = certificates(&app, &cookie);
+    assert_eq!(numbers(&before), [("1/2", &json!(2)), ("2/2", &json!(2))]);
+    let of_another =
+        |row: FeedRow| FeedRow { nama: "Orang Lain".into(), no_hp: "081200000991".into(), ..row };
+    app.import(&[of_another(given("J", 1, "Janssen", "2021-01-02"))]);
+    assert_eq!(certificates(&app, &cookie), before);
+
+    // Nor does the other's certificate tell what the person's first dose was.
+    app.import(&[given("K", 1, "Janssen", "2021-01-01")]);
+    app.import(&[of_another(given("M", 3, "Moderna", "2022-01-02"))]);
+    let other = app.log_in("081200000991", Some("Lain"));
+    assert_eq!(
+        certificates(&app, &other).last().map(|certificate| &*certificate.0),
+        Some("3/1"),
+        "by their own Janssen"
+    );
+}
+
+#[test]
 fn first_dose_that_arrives_late_corrects_the_count_of_later_ones() {
     let app = TestApp::start();
     app.import(&[given("M", 2, "Moderna", "2022-02-01")]);
