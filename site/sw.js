@@ -7,6 +7,8 @@ const TRUST = "bukti-trust";
 const FILES = {{files}};
 /** The pages that open without the net, by their paths: the first address stands on every certificate. */
 const PAGES = { "/verify": "/verifikasi", "/verifikasi": "/verifikasi", "/en/verify": "/en/verify" };
+{{download}}
+
 /** Longest wait for the net where there is a kept file, in milliseconds. */
 const PATIENCE = 3_000;
 
@@ -29,9 +31,7 @@ const kept = async (path) => (await caches.open(CACHE)).match(path);
 
 async function fromNet(request, path) {
   try {
-    const answer = await fetch(request, { signal: AbortSignal.timeout(PATIENCE) });
-    if (answer.ok) return answer;
-    return (await kept(path)) ?? answer;
+    return await download(request, {}, PATIENCE);
   } catch {
     return (await kept(path)) ?? fetch(request);
   }

@@ -46,7 +46,9 @@ pub async fn start(texts: JsValue) -> Result<(), JsValue> {
     // What the events have led to comes first.
     browser::pause(0).await;
     if let Some(element) = focused.and_then(|id| document().get_element_by_id(&id)) {
-        element.unchecked_ref::<web_sys::HtmlElement>().focus()?;
+        let options = web_sys::FocusOptions::new();
+        options.set_prevent_scroll(true);
+        element.unchecked_ref::<web_sys::HtmlElement>().focus_with_options(&options)?;
         let caret = done.iter().find(|done| done.id == element.id()).and_then(|done| done.caret);
         if let (Some(caret), Some(field)) = (caret, element.dyn_ref::<web_sys::HtmlInputElement>()) {
             // Only a field of a kind that has no caret refuses.
@@ -60,6 +62,7 @@ pub async fn start(texts: JsValue) -> Result<(), JsValue> {
 struct Done {
     id: String,
     value: Option<String>,
+    files: Option<JsValue>,
     is_checked: bool,
     is_open: bool,
     caret: Option<u32>,
@@ -68,10 +71,15 @@ struct Done {
 impl Done {
     fn to(element: &web_sys::Element) -> Self {
         let property = |name: &str| js_sys::Reflect::get(element, &name.into()).unwrap_or_default();
-        let is_box = property("type").as_string().is_some_and(|kind| kind == "checkbox");
+        let kind = property("type").as_string().unwrap_or_default();
+        // A file field takes files and refuses a value.
+        let has_value = !matches!(&*kind, "checkbox" | "radio" | "file");
         Self {
             id: element.id(),
-            value: property("value").as_string().filter(|value| !is_box && !value.is_empty()),
+            value: property("value").as_string().filter(|value| has_value && !value.is_empty()),
+            files: (kind == "file")
+                .then(|| property("files"))
+                .filter(|files| files.unchecked_ref::<web_sys::FileList>().length() > 0),
             is_checked: property("checked").is_truthy(),
             is_open: element.has_attribute("open"),
             caret: property("selectionStart").as_f64().map(|caret| caret as u32),
@@ -95,6 +103,10 @@ impl Done {
         if let Some(value) = &self.value {
             js_sys::Reflect::set(element, &"value".into(), &value.into())?;
             say("input")?;
+        }
+        if let Some(files) = &self.files {
+            js_sys::Reflect::set(element, &"files".into(), files)?;
+            say("change")?;
         }
         Ok(())
     }

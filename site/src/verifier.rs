@@ -1,5 +1,6 @@
 //! The verifier's worker, as the page sees it: `site/verifier/worker.js` says what it answers.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use leptos::prelude::*;
@@ -8,9 +9,7 @@ use serde::de::DeserializeOwned;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    File, ImageBitmap, MessageChannel, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType,
-};
+use web_sys::{File, ImageBitmap, MessageChannel, MessageEvent, MessagePort, Worker};
 
 use crate::browser;
 use crate::verdict::Report;
@@ -51,30 +50,79 @@ fn nobody() -> Progress {
     Rc::new(|_| {})
 }
 
-/// The worker. It ends with [`Verifier::end`], and what it knew of a certificate with it.
+/// How often the worker's script is asked for, each time under another address: a browser may keep
+/// one that failed.
+const ATTEMPTS: u32 = 3;
+/// Longest wait for the worker's script, in milliseconds.
+const PATIENCE: i32 = 10_000;
+
+enum State {
+    /// None yet, or the last one could not be loaded.
+    Absent,
+    Starting,
+    Running(Worker),
+    Ended,
+}
+
+/// The worker. It starts with the first question and ends with [`Verifier::end`], and what it knew of
+/// a certificate with it.
 #[derive(Clone)]
-pub struct Verifier(Worker);
+pub struct Verifier {
+    address: Rc<str>,
+    attempts: Rc<Cell<u32>>,
+    state: Rc<RefCell<State>>,
+}
 
 impl Verifier {
-    /// Starts the worker; `failed` is called where it cannot be loaded.
-    pub fn start(failed: impl Fn() + 'static) -> Option<Self> {
+    /// The page's verifier.
+    pub fn new() -> Option<Self> {
         if !browser::IS_HERE {
             return None;
         }
         let meta = document().query_selector("meta[name=bukti-verifier]").ok()??;
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        let worker = Worker::new_with_options(&meta.get_attribute("content")?, &options).ok()?;
-        let failed = Closure::<dyn Fn()>::new(failed);
-        worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
-        // As long as the worker, of which a visit to the page starts one.
-        failed.forget();
-        Some(Self(worker))
+        Some(Self {
+            address: meta.get_attribute("content")?.into(),
+            attempts: Rc::default(),
+            state: Rc::new(RefCell::new(State::Absent)),
+        })
     }
 
     /// Ends the worker.
     pub fn end(&self) {
-        self.0.terminate();
+        if let State::Running(worker) = self.state.replace(State::Ended) {
+            worker.terminate();
+        }
+    }
+
+    /// The worker, started where there is none.
+    async fn worker(&self) -> Result<Worker, Broken> {
+        loop {
+            match &*self.state.borrow() {
+                State::Running(worker) => return Ok(worker.clone()),
+                State::Ended => return Err(Broken),
+                State::Absent => break,
+                State::Starting => {}
+            }
+            browser::pause(50).await;
+        }
+        *self.state.borrow_mut() = State::Starting;
+        for _ in 0..ATTEMPTS {
+            let attempt = self.attempts.get();
+            self.attempts.set(attempt + 1);
+            let query = if attempt == 0 { String::new() } else { format!("?{attempt}") };
+            let Ok(worker) = Worker::new(&format!("{}{query}", self.address)) else { break };
+            let is_running = is_running(&worker).await;
+            if is_running && matches!(*self.state.borrow(), State::Starting) {
+                *self.state.borrow_mut() = State::Running(worker.clone());
+                return Ok(worker);
+            }
+            worker.terminate();
+        }
+        // The next question tries again.
+        if matches!(*self.state.borrow(), State::Starting) {
+            *self.state.borrow_mut() = State::Absent;
+        }
+        Err(Broken)
     }
 
     /// The newest lists that can be had.
@@ -118,6 +166,7 @@ impl Verifier {
         transferred: Option<&JsValue>,
         progress: Progress,
     ) -> Result<JsValue, Broken> {
+        let worker = self.worker().await?;
         let channel = MessageChannel::new().map_err(|_| Broken)?;
         let mut line = Line { port: channel.port1(), heard: None };
         let answered = js_sys::Promise::new(&mut |resolve, _reject| {
@@ -132,10 +181,26 @@ impl Verifier {
         let mut transfer = js_sys::Array::of1(&channel.port2());
         transfer.extend(transferred.cloned());
         let message = object(&[("ask", &ask.into()), ("about", about)]);
-        self.0.post_message_with_transfer(&message, &transfer).map_err(|_| Broken)?;
+        worker.post_message_with_transfer(&message, &transfer).map_err(|_| Broken)?;
         let answer = JsFuture::from(answered).await.map_err(|_| Broken)?;
         if property(&answer, "failed").is_truthy() { Err(Broken) } else { Ok(property(&answer, "answer")) }
     }
+}
+
+/// Waits for the first message of a worker, which its script sends when it runs. `false` where it
+/// cannot be loaded.
+async fn is_running(worker: &Worker) -> bool {
+    let began = js_sys::Promise::new(&mut |resolve, _reject| {
+        worker.set_onmessage(Some(&resolve));
+        let failed = resolve.bind1(&JsValue::NULL, &JsValue::NULL);
+        worker.set_onerror(Some(failed.unchecked_ref()));
+        let _ = window().set_timeout_with_callback_and_timeout_and_arguments_1(
+            &resolve,
+            PATIENCE,
+            &JsValue::NULL,
+        );
+    });
+    JsFuture::from(began).await.is_ok_and(|message| !message.is_null())
 }
 
 /// The port of a question. Who asks no more, because the page was left, hears no answer.

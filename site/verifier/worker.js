@@ -1,7 +1,12 @@
 // The thread that reads QRs and verifies certificates. The page asks, each question with a port on which the answer comes. Of a
 // certificate nothing is sent or stored; what is fetched and kept are the public files below /trust/.
 
-import init, { Verifier, read_qr } from "./{{js}}";
+{{glue}}
+
+{{download}}
+
+// The page waits for it.
+postMessage("running");
 
 const SIGNERS = "trust/signers.json";
 const INDEX = "trust/revocation/index.cose";
@@ -18,7 +23,17 @@ const PAUSE = 30_000;
 /** The lists are fetched anew after this time. */
 const FRESH = 600_000;
 
-const started = init({ module_or_path: new URL("./{{wasm}}", import.meta.url) }).then(() => new Verifier());
+let starting;
+
+/** The verifier, whose WebAssembly is asked for again where it did not come before. */
+function started() {
+  starting ??= download("{{wasm}}")
+    .catch(() => download("{{wasm}}", { cache: "reload" }))
+    .then((module) => wasm_bindgen({ module_or_path: module }))
+    .then(() => new wasm_bindgen.Verifier());
+  starting.catch(() => (starting = undefined));
+  return starting;
+}
 
 /** Nothing where the page is not secure or the browser keeps nothing. */
 const cache = async () => self.caches?.open(CACHE).catch(() => undefined);
@@ -30,11 +45,11 @@ const isOffline = () => !navigator.onLine || performance.now() < noNetUntil;
 async function fetched(path) {
   if (isOffline()) return undefined;
   try {
-    const signal = AbortSignal.timeout(PATIENCE);
-    const answer = await fetch(`/${path}`, { credentials: "omit", cache: "no-cache", signal });
-    return answer.ok ? new Uint8Array(await answer.arrayBuffer()) : undefined;
-  } catch {
-    noNetUntil = performance.now() + PAUSE;
+    const answer = await download(`/${path}`, { credentials: "omit", cache: "no-cache" }, PATIENCE);
+    return new Uint8Array(await answer.arrayBuffer());
+  } catch (error) {
+    // One that is answered with an error status is missing, not out of reach.
+    if (error.status === undefined) noNetUntil = performance.now() + PAUSE;
     return undefined;
   }
 }
@@ -69,7 +84,7 @@ async function loadLists(verifier) {
 
 /** The verifier with the newest lists that can be had. */
 async function withLists() {
-  const verifier = await started;
+  const verifier = await started();
   const there = verifier.listed_at() && verifier.revocation_at();
   if (there && (isOffline() || performance.now() - fetchedAt < FRESH)) return verifier;
   loading ??= loadLists(verifier).finally(() => (loading = undefined));
@@ -122,7 +137,7 @@ function readPart(picture, [left, top, width, height], scale) {
   context.fillRect(0, 0, wide, high);
   context.imageSmoothingQuality = "high";
   context.drawImage(picture, left, top, width, height, 0, 0, wide, high);
-  return read_qr(context.getImageData(0, 0, wide, high).data, wide, high);
+  return wasm_bindgen.read_qr(context.getImageData(0, 0, wide, high).data, wide, high);
 }
 
 let frames = 0;
@@ -150,7 +165,7 @@ function* pictureViews({ width, height }) {
 }
 
 async function read(picture, views) {
-  await started;
+  await started();
   try {
     const [found] = (await detector?.detect(picture).catch(() => [])) ?? [];
     if (found?.rawValue) return found.rawValue;

@@ -14,7 +14,7 @@ before(() => sendDoses(dose(person)));
 
 const abort = (route) => route.abort();
 /** The files without which the site cannot begin. */
-const files = { wasm: "**/bukti_bg.wasm", texts: "**/texts-id-*", script: "**/bukti.js", loader: "**/parts.js", part: "**/split_account.wasm" };
+const files = { wasm: "**/bukti_bg.wasm", texts: "**/texts-id-*", script: "**/bukti.js", part: "**/split_account.wasm" };
 
 for (const [name, file] of Object.entries(files)) {
   journey(`the site begins although its ${name} comes at the second try`, phone, async (page, faults) => {

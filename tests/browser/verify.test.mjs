@@ -306,7 +306,7 @@ verifying("verifying a text takes less than 5 ms in the median", desktop, async 
   await page.goto(`${wire.at}/verify`);
   await isReady(page);
   const took = await page.evaluate(async (text) => {
-    const worker = new Worker(document.querySelector("meta[name=bukti-verifier]").content, { type: "module" });
+    const worker = new Worker(document.querySelector("meta[name=bukti-verifier]").content);
     const took = [];
     for (let round = 0; round < 100; round += 1) {
       const { port1, port2 } = new MessageChannel();

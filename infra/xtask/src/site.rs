@@ -96,9 +96,9 @@ pub fn build(project: &Project, forced: Option<Choice>) -> Result<PathBuf> {
         let folder = work.join(folder);
         fs::create_dir_all(&folder)?;
         if package == SITE {
-            parts = module::cut(&compiled, "bukti", &folder)?;
+            parts = module::cut(&compiled, "bukti", &pages::download_function(project)?, &folder)?;
         } else {
-            module::bind(&compiled, VERIFIER, &folder, false)?;
+            module::bind(&compiled, VERIFIER, &folder)?;
         }
         for wasm in files_below(&folder)?.iter().filter(|file| has_extension(file, &["wasm"])) {
             module::strip(wasm)?;

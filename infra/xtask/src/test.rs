@@ -47,7 +47,7 @@ enum Stage {
     Api,
     /// The site compiles to WebAssembly.
     Site,
-    /// Journeys in Chromium.
+    /// Journeys in Chromium, and what must work in every engine in Firefox and WebKit as well.
     Browser,
     /// The templates for AWS, and the whole stack deployed to an emulated account.
     Deploy,
@@ -201,6 +201,7 @@ fn browser(project: &Project, options: &Options) -> Result<()> {
     let why = "for the browser tests";
     let node = tools::program(project, &["node", "nodejs"], &["nodejs", "npm"], why)?;
     let chromium = tools::chromium(project, why)?;
+    let engines = tools::engines(project, why)?;
     let python = tools::python(project)?;
     let site = site::build(project, options.wasm_toolchain)?;
     build_all(project)?;
@@ -235,7 +236,7 @@ fn browser(project: &Project, options: &Options) -> Result<()> {
     );
     tests.args(&journeys);
     tests.env("BUKTI_URL", &stack.url).env("BUKTI_DATA", &data).env("BUKTI_ROOT", &project.root);
-    tests.env("BUKTI_CLI", project.target.join("debug/bukti"));
+    tests.env("BUKTI_CLI", project.target.join("debug/bukti")).envs(engines);
     tests.env("BUKTI_PYTHON", python).env("CHROMIUM", chromium).env("ARTIFACTS", &artifacts);
     let feed = project.root.join("../shared/data/satudata");
     match feed.canonicalize() {

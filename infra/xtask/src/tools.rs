@@ -88,6 +88,32 @@ pub fn chromium(project: &Project, why: &str) -> Result<PathBuf> {
     }
 }
 
+/// Finds Firefox and WebKitGTK with what drives it, or installs them; gives the variables that the
+/// journeys in several engines read.
+///
+/// # Errors
+/// As [`apt_install`].
+pub fn engines(project: &Project, why: &str) -> Result<Vec<(&'static str, PathBuf)>> {
+    let webkit = ["webkit2gtk-driver"];
+    Ok(vec![
+        ("FIREFOX", program(project, &["firefox-esr", "firefox"], &["firefox-esr"], why)?),
+        ("WEBKIT_DRIVER", program(project, &["WebKitWebDriver"], &webkit, why)?),
+        ("MINI_BROWSER", mini_browser().with_context(|| format!("{} has no MiniBrowser", webkit[0]))?),
+        ("XVFB", program(project, &["Xvfb"], &["xvfb"], why)?),
+    ])
+}
+
+/// WebKitGTK's small browser, which is beside its library: `/usr/lib/ARCHITECTURE/webkit2gtk-VERSION/`.
+fn mini_browser() -> Option<PathBuf> {
+    let folders =
+        |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let libraries = folders("/usr/lib".into()).flat_map(folders);
+    libraries
+        .filter(|path| path.to_string_lossy().contains("/webkit"))
+        .map(|path| path.join("MiniBrowser"))
+        .find(|path| path.is_file())
+}
+
 /// Finds a program of crates.io, or installs it into the target folder.
 ///
 /// # Errors

@@ -348,13 +348,13 @@ mod tests {
             );
             serde_json::from_str::<File>(&file).unwrap().is_of_another_page()
         };
-        for name in ["/", "/assets/site-0/bukti_bg.wasm", "/assets/site-0/parts.js", "/settings.json"] {
+        for name in ["/", "/assets/site-0/bukti_bg.wasm", "/assets/site-0/bukti.js", "/settings.json"] {
             assert!(!of_another(name), "{name}");
         }
         for name in [
             "/assets/site-0/split_help.wasm",
             "/assets/site-0/chunk_5.wasm",
-            "/assets/verifier-0/verifier.js",
+            "/assets/verifier-0123456789ab.wasm",
         ] {
             assert!(of_another(name), "{name}");
         }

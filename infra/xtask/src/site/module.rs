@@ -27,15 +27,16 @@ const WASM_FEATURES: [&str; 6] = [
 /// The parts of a site that are loaded when they are needed: by the name of each, its files.
 pub type Parts = std::collections::HashMap<String, Vec<String>>;
 
-/// The JavaScript that loads the parts.
-pub const LOADER: &str = "parts.js";
+/// The JavaScript that loads the parts, as the splitter writes it.
+const LOADER: &str = "parts.js";
 
 /// Cuts a site into the first part and those that are loaded when they are needed, and writes what a browser can load:
-/// `NAME.js`, `NAME_bg.wasm`, [`LOADER`] and the parts.
+/// `NAME.js`, `NAME_bg.wasm` and the parts. `download` is the JavaScript function of that name, by which `NAME.js`
+/// fetches the parts.
 ///
 /// # Errors
 /// When one of the tools cannot read the compiled site.
-pub fn cut(compiled: &Path, name: &str, folder: &Path) -> Result<Parts> {
+pub fn cut(compiled: &Path, name: &str, download: &str, folder: &Path) -> Result<Parts> {
     let wasm = fs::read(compiled).with_context(|| format!("cannot read {}", compiled.display()))?;
     let first = folder.join("first.wasm");
     let (main_module, link_name) = (format!("./{name}.js"), format!("./{LOADER}"));
@@ -47,9 +48,44 @@ pub fn cut(compiled: &Path, name: &str, folder: &Path) -> Result<Parts> {
     let split =
         transform(options).map_err(|error| anyhow!("the site cannot be cut into parts: {error:#}"))?;
     // The parts share the table of functions with the first one, which wasm-bindgen would hide.
-    bind(&first, name, folder, true)?;
+    let mut bindgen = Bindgen::new();
+    generate(bindgen.web(true)?.keep_lld_exports(true), &first, name, folder)?;
     fs::remove_file(&first)?;
+    let (glue, loader) = (folder.join(format!("{name}.js")), folder.join(LOADER));
+    let merged = merge(&fs::read_to_string(&glue)?, &fs::read_to_string(&loader)?, name, download)?;
+    fs::remove_file(&loader)?;
+    fs::write(&glue, merged)?;
     Ok(split.prefetch_map)
+}
+
+/// One JavaScript module of wasm-bindgen's and the splitter's, which import each other. A browser
+/// keeps a module that it could not load, by its address: one that imports no other can be had under
+/// another address at the next attempt. The parts are fetched by `download`, which does not hang.
+fn merge(glue: &str, loader: &str, name: &str, download: &str) -> Result<String> {
+    const FETCH: &str = "fetch(new URL(";
+    const EXPORT: &str = "export const ";
+    let unknown = |what: &str| anyhow!("the generated JavaScript has no `{what}`: it has another form now");
+    let from_glue = format!("import {{ initSync }} from \"./{name}.js\";");
+    let loader = loader.strip_prefix(&from_glue).ok_or_else(|| unknown(&from_glue))?;
+    let exports: Vec<&str> =
+        loader.lines().filter_map(|line| line.strip_prefix(EXPORT)?.split_whitespace().next()).collect();
+    if exports.is_empty() || !loader.contains(FETCH) {
+        return Err(unknown(if exports.is_empty() { EXPORT } else { FETCH }));
+    }
+    let from_loader = format!(" from \"./{LOADER}\"");
+    let (imports, glue): (Vec<&str>, Vec<&str>) =
+        glue.lines().partition(|line| line.starts_with("import ") && line.contains(&from_loader));
+    let imported: Option<Vec<&str>> =
+        imports.iter().map(|line| line.strip_prefix("import * as ")?.split_whitespace().next()).collect();
+    let imported = imported.filter(|names| !names.is_empty()).ok_or_else(|| unknown(&from_loader))?;
+    let parts: Vec<String> = imported.iter().map(|name| format!("const {name} = parts;\n")).collect();
+    let loader = loader.replace(EXPORT, "const ").replace(FETCH, "download(new URL(");
+    Ok(format!(
+        "{download}\n{loader}\nconst parts = {{ {} }};\n{}{}\n",
+        exports.join(", "),
+        parts.concat(),
+        glue.join("\n")
+    ))
 }
 
 /// Takes names, places and notes of the compiler out of a module.
@@ -62,14 +98,18 @@ pub fn strip(module: &Path) -> Result<()> {
     Ok(fs::write(module, bare)?)
 }
 
-/// Writes `NAME.js` and `NAME_bg.wasm`, which a browser can load. What the linker exports may be kept for others.
+/// Writes `NAME.js`, a classic script for a worker (Firefox has module workers since 114 only), and
+/// `NAME_bg.wasm`.
 ///
 /// # Errors
 /// When wasm-bindgen cannot read what was compiled.
-pub fn bind(compiled: &Path, name: &str, work: &Path, is_shared: bool) -> Result<()> {
+pub fn bind(compiled: &Path, name: &str, folder: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(compiled).out_name(name).web(true)?.typescript(false);
-    bindgen.omit_default_module_path(true).keep_lld_exports(is_shared);
+    generate(bindgen.no_modules(true)?, compiled, name, folder)
+}
+
+fn generate(bindgen: &mut Bindgen, compiled: &Path, name: &str, work: &Path) -> Result<()> {
+    bindgen.input_path(compiled).out_name(name).typescript(false).omit_default_module_path(true);
     bindgen.generate(work).context("wasm-bindgen cannot read the compiled site")
 }
 
@@ -124,6 +164,21 @@ fn without_custom_sections(wasm: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn merged_module_imports_nothing_and_fetches_by_the_given_function() {
+        let glue =
+            "import * as import1 from \"./parts.js\"\nimport * as import2 from \"./parts.js\"\nlet wasm;";
+        let loader = "import { initSync } from \"./bukti.js\";\nexport const load_a = () => fetch(new URL(\"./a.wasm\"));\n";
+        let merged = merge(glue, loader, "bukti", "function download() {}").unwrap();
+        assert!(!merged.contains("import {") && !merged.contains("import *"), "{merged}");
+        assert!(merged.contains(
+            "const parts = { load_a };\nconst import1 = parts;\nconst import2 = parts;\nlet wasm;"
+        ));
+        assert!(merged.contains("=> download(new URL(\"./a.wasm\"))"), "{merged}");
+        assert!(merge(glue, "export const load_a = 1;", "bukti", "").is_err());
+        assert!(merge("let wasm;", loader, "bukti", "").is_err());
+    }
 
     #[test]
     fn custom_sections_go_and_others_stay() {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::module::{LOADER, Parts};
+use super::module::Parts;
 use super::{VERIFIER, copy_below, files_below, hex, styles};
 use crate::Project;
 
@@ -53,16 +53,23 @@ pub fn assemble(
     copy_below(&source.join("public"), new)?;
 
     let site = put_folder(&assets, "site", &work.join("site"))?;
-    let verifier = put_folder(&assets, VERIFIER, &work.join(VERIFIER))?;
     let css = put(&assets, "bukti", "css", styles::all(&source)?.as_bytes())?;
     let (js, wasm) = (format!("{site}/bukti.js"), format!("{site}/bukti_bg.wasm"));
-    let start = fill(project, &source.join("start.js"), &[("js", &js), ("wasm", &wasm)])?;
+    let download = download_function(project)?;
+    let address = |name: &str| format!("/assets/{name}");
+    let start = fill(
+        project,
+        &source.join("start.js"),
+        &[("js", &address(&js)), ("wasm", &address(&wasm)), ("download", &download)],
+    )?;
     let start = put(&assets, "start", "js", start.as_bytes())?;
-    let names = [("js", format!("{verifier}/verifier.js")), ("wasm", format!("{verifier}/verifier_bg.wasm"))];
+    let verifier_wasm =
+        put(&assets, VERIFIER, "wasm", &fs::read(work.join(VERIFIER).join("verifier_bg.wasm"))?)?;
+    let verifier_glue = fs::read_to_string(work.join(VERIFIER).join("verifier.js"))?;
     let worker = fill(
         project,
         &source.join("verifier/worker.js"),
-        &names.each_ref().map(|(key, name)| (*key, name.as_str())),
+        &[("glue", &verifier_glue), ("wasm", &address(&verifier_wasm)), ("download", &download)],
     )?;
     let worker = put(&assets, "verifier_worker", "js", worker.as_bytes())?;
     let mut texts = BTreeMap::new();
@@ -73,19 +80,17 @@ pub fn assemble(
         );
     }
 
-    let address = |name: &str| format!("/assets/{name}");
     let text_file =
         |language: &str| texts.get(language).map(|name| address(name)).context("a language has no texts");
     let part_files = |part: &str| -> Vec<String> {
         let files = parts.get(part).into_iter().flatten();
         files.map(|file| address(&format!("{site}/{file}.wasm"))).collect()
     };
-    let loader = address(&format!("{site}/{LOADER}"));
     for page in &ahead.pages {
         let mut links = vec![
             format!(r#"<link rel="preload" href="{}" as="fetch" crossorigin />"#, text_file(&page.language)?),
-            format!(r#"<link rel="modulepreload" href="{}" />"#, address(&js)),
-            format!(r#"<link rel="modulepreload" href="{loader}" />"#),
+            // Not as a module: a browser keeps one that failed.
+            format!(r#"<link rel="preload" href="{}" as="fetch" crossorigin />"#, address(&js)),
         ];
         let part = page.part.iter().flat_map(|part| part_files(part));
         let modules = std::iter::once(address(&wasm)).chain(part);
@@ -123,11 +128,9 @@ pub fn assemble(
         fs::write(&file, html).with_context(|| format!("cannot write {}", file.display()))?;
     }
 
-    let shared = [&js, &wasm, &css, &start, &worker].map(|name| address(name));
-    let verifiers = names.iter().map(|(_, name)| address(name));
-    let mut files: Vec<String> =
-        OFFLINE.map(str::to_owned).into_iter().chain(shared).chain(verifiers).collect();
-    files.extend(["/favicon.svg".to_owned(), "/settings.json".to_owned(), loader.clone()]);
+    let shared = [&js, &wasm, &css, &start, &worker, &verifier_wasm].map(|name| address(name));
+    let mut files: Vec<String> = OFFLINE.map(str::to_owned).into_iter().chain(shared).collect();
+    files.extend(["/favicon.svg".to_owned(), "/settings.json".to_owned()]);
     files.extend(part_files(OFFLINE_PART));
     files.extend(texts.values().map(|name| address(name)));
     // Browsers compare the service worker byte by byte: a new version makes them keep the new files.
@@ -139,10 +142,19 @@ pub fn assemble(
     let service_worker = fill(
         project,
         &source.join("sw.js"),
-        &[("version", &version[..12]), ("files", &serde_json::to_string(&files)?)],
+        &[("version", &version[..12]), ("files", &serde_json::to_string(&files)?), ("download", &download)],
     )?;
     fs::write(new.join("sw.js"), service_worker)?;
     Ok(())
+}
+
+/// The JavaScript function by which files are fetched that must not hang.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn download_function(project: &Project) -> Result<String> {
+    let path = project.root.join("site/download.js");
+    fs::read_to_string(&path).with_context(|| format!("cannot read {}", project.show(&path)))
 }
 
 /// A file of the site with its placeholders, `{{name}}`, filled in.

@@ -7,8 +7,11 @@ use anyhow::{Context, Result};
 
 use super::{files_below, has_extension};
 
+/// The last rule: `start.js` finds by it whether the style sheet came whole.
+const LAST_RULE: &str = ":root{--is-whole:1}";
+
 /// All style sheets as one, without what browsers do not need: the foundation, then what each component and each page adds
-/// to it.
+/// to it, then [`LAST_RULE`].
 ///
 /// # Errors
 /// When one cannot be read.
@@ -20,7 +23,7 @@ pub fn all(source: &Path) -> Result<String> {
             css += &fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         }
     }
-    Ok(minified(&css))
+    Ok(minified(&css) + LAST_RULE)
 }
 
 /// A style sheet without comments and without the white space that means nothing.
@@ -133,6 +136,7 @@ mod tests {
         }
         let order = ["styles/1/a", "styles/1/b", "styles/2", "src/components/tab/tab", "src/pages/home"];
         let all = all(folder.path()).unwrap();
+        let all = all.strip_suffix(LAST_RULE).unwrap();
         assert_eq!(all.split_terminator(".css{}").collect::<Vec<_>>(), order);
     }
 }

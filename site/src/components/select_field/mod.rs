@@ -45,7 +45,6 @@ pub fn SelectField(
             }}
             <select
                 id=field.id()
-                name=field.name()
                 aria-invalid=move || wrong().then_some("true")
                 aria-describedby=move || wrong().then(|| field.error_id())
                 on:change=move |event| value.set(event_target_value(&event))

@@ -39,7 +39,6 @@ pub fn TextArea(
             }}
             <textarea
                 id=field.id()
-                name=field.name()
                 rows="4"
                 maxlength=longest.to_string()
                 autocomplete="off"

@@ -71,7 +71,6 @@ pub fn TextField(
                 node_ref=input
                 id=field.id()
                 class=field.name()
-                name=field.name()
                 type=if field == Field::Phone { "tel" } else { "text" }
                 inputmode=inputmode
                 autocomplete=autocomplete

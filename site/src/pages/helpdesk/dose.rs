@@ -1,6 +1,6 @@
 //! A dose as officers see it: what is recorded, what the citizen sees of it, and what happened to it.
 
-use bukti_domain::{PersonName, PhoneNumber, parse_date};
+use bukti_domain::{PhoneNumber, parse_date};
 use bukti_locales::{Locale, text};
 use bukti_wire::{OfficerDose, RecordedDose, Said, TrailEntry};
 use leptos::prelude::*;
@@ -142,15 +142,13 @@ struct Pair {
     differs: bool,
 }
 
-/// Whether two values mean the same, however they are written.
+/// Whether two values mean the same, however they are written. Names are not matched as the server
+/// does it: the tables for that would triple what every visitor loads.
 fn alike(label: &str, one: &str, other: &str) -> bool {
     let plain = |text: &str| {
         text.chars().filter(|it| it.is_alphanumeric()).flat_map(char::to_uppercase).collect::<String>()
     };
     match label {
-        "site.console.dose.name" => PersonName::parse(one)
-            .zip(PersonName::parse(other))
-            .is_some_and(|(one, other)| one.matches(&other)),
         "site.console.dose.phone" => {
             let e164 = |text: &str| PhoneNumber::parse(text).map(|phone| phone.e164().to_owned());
             e164(one).is_some() && e164(one) == e164(other)

@@ -70,35 +70,36 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let trouble = RwSignal::new(None);
         let desk = Self {
             tasks: Tasks::here(),
-            verifier: StoredValue::new_local(Verifier::start(move || trouble.set(Some(Trouble::Broken)))),
+            verifier: StoredValue::new_local(Verifier::new()),
             camera: RwSignal::new_local(None),
             video: NodeRef::new(),
             torch: RwSignal::new(None),
             busy: RwSignal::new(false),
             text: RwSignal::new(String::new()),
-            trouble,
+            trouble: RwSignal::new(None),
             verified: RwSignal::new(None),
             lists: RwSignal::new(None),
             keeping: RwSignal::new(None),
             page_kept: RwSignal::new(false),
         };
         // What the page holds of a camera and a certificate ends with it.
-        let (verifier, camera) = (desk.verifier.get_value(), desk.camera);
+        let (verifier, camera) = (desk.verifier, desk.camera);
         on_cleanup(move || {
             if let Some(stream) = camera.try_get_untracked().flatten() {
                 camera::close(&stream);
             }
-            if let Some(verifier) = verifier {
+            if let Some(verifier) = verifier.try_get_value().flatten() {
                 verifier.end();
             }
         });
         desk.tasks.run(Box::pin(async move { desk.page_kept.set(browser::keep_for_offline().await) }));
         desk.tasks.run(Box::pin(async move {
-            desk.look_at_lists().await;
-            let lists = desk.lists.get_untracked().unwrap_or_default();
+            let Ok(lists) = desk.look_at_lists().await else {
+                desk.trouble.set(Some(Trouble::Broken));
+                return;
+            };
             if lists.kept_at != lists.revocation_at && lists.bytes <= WITHOUT_ASKING {
                 desk.keep_lists().await;
             }
@@ -110,12 +111,10 @@ impl Desk {
         self.verifier.try_get_value().flatten().ok_or(Broken)
     }
 
-    async fn look_at_lists(self) {
-        if let Ok(verifier) = self.verifier()
-            && let Ok(lists) = verifier.lists().await
-        {
-            self.lists.set(Some(lists));
-        }
+    async fn look_at_lists(self) -> Result<Lists, Broken> {
+        let lists = self.verifier()?.lists().await?;
+        self.lists.set(Some(lists.clone()));
+        Ok(lists)
     }
 
     async fn keep_lists(self) {
@@ -124,7 +123,7 @@ impl Desk {
             // What is missing then shows in the lists.
             let _ = verifier.keep(move |done| self.keeping.set(Some(done))).await;
             self.keeping.set(None);
-            self.look_at_lists().await;
+            let _ = self.look_at_lists().await;
         }
     }
 
@@ -144,7 +143,8 @@ impl Desk {
     async fn verify(self, text: &str) -> Result<(), Trouble> {
         let verified = async { self.verifier()?.verify(text).await }.await;
         self.verified.set(Some(verified.map_err(|Broken| Trouble::Broken)?));
-        self.look_at_lists().await;
+        // A verdict stands, whatever becomes of the line below it.
+        let _ = self.look_at_lists().await;
         Ok(())
     }
 

@@ -1,0 +1,175 @@
+// The engines that people have, each by its own automation: Chromium and Firefox by Puppeteer
+// (WebDriver BiDi for Firefox), WebKit by its WebDriver. What a walk needs of them is the same few
+// functions for all. Elements are named by XPath, which all of them know.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import puppeteer from "puppeteer-core";
+import { Builder, By, Key } from "selenium-webdriver";
+
+import { url } from "./stage.mjs";
+
+const { CHROMIUM, FIREFOX, MINI_BROWSER, WEBKIT_DRIVER, XVFB } = process.env;
+const viewport = { width: 360, height: 740 };
+
+/** What waits for something, asked again and again. */
+export async function until(what, condition, patience = 20_000) {
+  const end = Date.now() + patience;
+  for (;;) {
+    const found = await condition();
+    if (found) return found;
+    assert.ok(Date.now() < end, `${what} in ${patience / 1000} s`);
+    await new Promise((soon) => setTimeout(soon, 100));
+  }
+}
+
+/** Runs a program and gives what ends it. */
+function run(command, args, env) {
+  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: "ignore" });
+  return () => new Promise((ended) => (child.exitCode === null ? child.once("exit", ended) && child.kill() : ended()));
+}
+
+/** Away from the bar at the bottom, which would take the click. */
+const toMiddle = (element) => element.scrollIntoView({ block: "center", behavior: "instant" });
+
+async function byPuppeteer(browser, options) {
+  const page = await browser.newPage();
+  await page.setViewport(viewport);
+  if (options.scripts === false) await page.setJavaScriptEnabled(false);
+  const find = (xpath) => page.waitForSelector(`::-p-xpath(${xpath})`, { visible: true, timeout: 20_000 });
+  return {
+    go: (address) => page.goto(address, { waitUntil: "domcontentloaded", timeout: 60_000 }).catch((error) => {
+      if (!/timeout/i.test(String(error))) throw error;
+    }),
+    evaluate: (script) => page.evaluate(script),
+    click: async (xpath) => {
+      const element = await find(xpath);
+      await element.evaluate(toMiddle);
+      await element.click();
+    },
+    type: async (xpath, text) => (await find(xpath)).type(text),
+    upload: async (id, file) => (await page.waitForSelector(`#${id}`)).uploadFile(file),
+    enter: () => page.keyboard.press("Enter"),
+    // Puppeteer's own waits for a load that a page which was kept does not have.
+    back: () => page.evaluate("history.back()").catch(() => {}),
+    reload: () => page.reload({ waitUntil: "domcontentloaded" }),
+    picture: (path) => page.screenshot({ path }),
+    close: () => browser.close(),
+  };
+}
+
+export const engines = {
+  chromium: async (options = {}) => byPuppeteer(
+    await puppeteer.launch({ executablePath: CHROMIUM, headless: true, args: ["--no-sandbox", "--disable-gpu", "--lang=id"] }),
+    options,
+  ),
+
+  firefox: async (options = {}) => byPuppeteer(
+    await puppeteer.launch({ browser: "firefox", executablePath: FIREFOX, headless: true }),
+    options,
+  ),
+
+  /** WebKitGTK's own small browser, on a display of its own and with a fresh home for each. */
+  webkit: async (options = {}) => {
+    const home = mkdtempSync(join(tmpdir(), "bukti-webkit-"));
+    const display = `:${90 + Math.floor(Math.random() * 900)}`;
+    const port = 20_000 + Math.floor(Math.random() * 20_000);
+    const endDisplay = run(XVFB, [display, "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]);
+    const env = { HOME: home, DISPLAY: display, XDG_CACHE_HOME: join(home, "cache"), WEBKIT_DISABLE_COMPOSITING_MODE: "1" };
+    const endDriver = run(WEBKIT_DRIVER, [`--port=${port}`], env);
+    const driver = await until("the WebKit driver answers", () => fetch(`http://127.0.0.1:${port}/status`).then(() => true, () => false)).then(() =>
+      new Builder()
+        .usingServer(`http://127.0.0.1:${port}`)
+        .withCapabilities({
+          browserName: "MiniBrowser",
+          // Commands would wait for files that hang.
+          pageLoadStrategy: "none",
+          "webkitgtk:browserOptions": {
+            binary: MINI_BROWSER,
+            args: ["--automation", ...(options.scripts === false ? ["--enable-javascript=false"] : [])],
+          },
+        })
+        .build(),
+    );
+    await driver.manage().setTimeouts({ pageLoad: 60_000 });
+    await driver.manage().window().setRect({ ...viewport, x: 0, y: 0 }).catch(() => {});
+    const find = (xpath) => until(`${xpath} is there`, async () => {
+      const [element] = await driver.findElements(By.xpath(xpath));
+      return element && (await element.isDisplayed().catch(() => false)) && element;
+    });
+    return {
+      go: (address) => driver.get(address).catch(() => {}),
+      evaluate: (script) => driver.executeScript(`return (${script})`),
+      click: async (xpath) => {
+        const element = await find(xpath);
+        await driver.executeScript(`(${toMiddle})(arguments[0])`, element);
+        await element.click();
+      },
+      type: async (xpath, text) => (await find(xpath)).sendKeys(text),
+      upload: async (id, file) => (await driver.findElement(By.id(id))).sendKeys(file),
+      enter: async () => driver.actions().sendKeys(Key.ENTER).perform(),
+      back: () => driver.navigate().back(),
+      reload: () => driver.navigate().refresh(),
+      picture: async (path) => (await import("node:fs")).writeFileSync(path, await driver.takeScreenshot(), "base64"),
+      close: async () => {
+        await driver.quit().catch(() => {});
+        await endDriver();
+        await endDisplay();
+        rmSync(home, { recursive: true, force: true });
+      },
+    };
+  },
+};
+
+/**
+ * A proxy to the stack that spoils answers. `spoil(path, number)` names the fault of the answer to the
+ * request for a path that comes as this number: `status` (503), `cut`, `hang`, `bare` (without its
+ * security policy), or nothing.
+ */
+export async function spoiledLine(spoil = () => undefined) {
+  const requests = [];
+  const counts = new Map();
+  const stack = new URL(url);
+  const server = createServer((near, answer) => {
+    const path = near.url;
+    const [file] = path.split("?");
+    const number = (counts.get(file) ?? 0) + 1;
+    counts.set(file, number);
+    const fault = spoil(file, number);
+    const chunks = [];
+    near.on("data", (chunk) => chunks.push(chunk));
+    near.on("end", () => {
+      const body = Buffer.concat(chunks);
+      requests.push({ method: near.method, path, body: body.toString("utf8"), fault });
+      if (fault === "hang") return;
+      if (fault === "status") return answer.writeHead(503, { "content-type": "text/plain" }).end("Service Unavailable");
+      const headers = { ...near.headers, host: stack.host };
+      if (headers.origin) headers.origin = stack.origin;
+      const far = request({ host: stack.hostname, port: stack.port, method: near.method, path, headers }, (came) => {
+        const headers = { ...came.headers };
+        if (fault === "bare") delete headers["content-security-policy"];
+        answer.writeHead(came.statusCode, headers);
+        if (fault !== "cut") return came.pipe(answer);
+        came.once("data", (data) => {
+          answer.write(data.subarray(0, Math.floor(data.length / 2)), () => answer.destroy());
+        });
+      });
+      far.on("error", () => answer.destroy());
+      far.end(body);
+    });
+  });
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  return {
+    at: `http://127.0.0.1:${server.address().port}`,
+    requests,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}

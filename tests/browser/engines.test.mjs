@@ -1,0 +1,213 @@
+// What must work in every engine: that the site starts although files fail, that nothing typed gets
+// into an address, and the main journeys.
+
+import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { before, test } from "node:test";
+
+import { engines, spoiledLine, until } from "./engines.mjs";
+import { desktop, dose, lastSms, linkOf, openPage, pages, sendDoses, speaking, url } from "./stage.mjs";
+
+const t = speaking("id");
+
+/** A person for each engine: a phone gets one code a minute. */
+const people = Object.fromEntries(Object.keys(engines).map((engine, at) => [engine, {
+  event_id: `E1-${engine}`, nik: `317101640189125${at}`, nama: "Siti Nurhaliza", no_hp: `08120000016${at}`,
+}]));
+
+/** The path of the link that each got by SMS. */
+const links = {};
+
+before(async () => {
+  sendDoses(...Object.values(people).map(dose));
+  for (const [engine, { no_hp }] of Object.entries(people)) links[engine] = await linkOf(no_hp);
+});
+
+/** The files of the start, by parts of their addresses. */
+const files = {
+  start: /^\/assets\/start-/,
+  styles: /^\/assets\/bukti-/,
+  texts: /^\/assets\/texts-/,
+  script: /\/bukti\.js$/,
+  wasm: /\/bukti_bg\.wasm$/,
+  part: /\/split_account\.wasm$/,
+};
+// HTTP/1.1 has six connections to a host, so few may hang at once.
+const together = [["start", "styles"], ["texts", "script"], ["wasm", "part"]];
+const all = [Object.keys(files)];
+
+const stage = "document.documentElement.dataset.start";
+const hasStarted = `${stage} === "done" && !document.querySelector(".beginning")
+  && getComputedStyle(document.documentElement).getPropertyValue("--is-whole").trim() === "1"`;
+const isVisible = (selector) => `getComputedStyle(document.querySelector("${selector}")).visibility === "visible"
+  && document.querySelector("${selector}").getClientRects().length > 0`;
+
+/** Opens a page over a line that spoils answers, and closes all after the walk. */
+async function visit(engine, path, { spoil, ...options }, walk) {
+  const line = await spoiledLine(spoil);
+  const browser = await engines[engine](options);
+  try {
+    await browser.go(line.at + path);
+    await walk(browser, line);
+  } finally {
+    await browser.close();
+    line.close();
+  }
+}
+
+/** What the link of an SMS opens. */
+async function opened(link) {
+  const answer = await fetch(`${url}/api/links`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ token: link.split("/").at(-1), birth_date: "1989-01-24" }),
+  });
+  return (await answer.json()).certificate;
+}
+
+for (const engine of Object.keys(engines)) {
+  for (const [fault, groups] of [["status", all], ["cut", all], ["hang", together]]) {
+    for (const [times, often] of [[1, "once"], [2, "twice"]]) {
+      test(`${engine}: starts although every file fails ${often} (${fault})`, async () => {
+        const visits = groups.map((group) => {
+          const spoil = (file, number) =>
+            number <= times && group.some((name) => files[name].test(file)) ? fault : undefined;
+          return visit(engine, pages.logIn.id, { spoil }, async (browser, line) => {
+            await until(`the site starts without ${group}`, () => browser.evaluate(hasStarted).catch(() => false), 90_000);
+            const spoiled = new Set(line.requests.filter((request) => request.fault).map(({ path }) => path.split("?")[0]));
+            for (const name of group) assert.ok([...spoiled].some((file) => files[name].test(file)), `${name} was spoiled`);
+            await browser.click(`//button[@type="submit"]`);
+            await until("the form answers", () => browser.evaluate(`!!document.querySelector(".message")`));
+          });
+        });
+        await Promise.all(visits);
+      });
+    }
+  }
+
+  test(`${engine}: says so where a file does not come at all, whatever is pressed`, () =>
+    visit(engine, pages.home.id, { spoil: (file) => (files.wasm.test(file) ? "status" : undefined) }, async (browser) => {
+      await until("the notice", () => browser.evaluate(`${stage} === "failed"`).catch(() => false), 30_000);
+      await browser.click(`//button[@type="submit"]`);
+      assert.equal(await browser.evaluate(isVisible(".start-failed")), true);
+      assert.equal(await browser.evaluate(isVisible(".starting")), false);
+      assert.ok(await browser.evaluate(`!!document.querySelector('.start-failed a[href^="tel:"]')`));
+    }));
+
+  test(`${engine}: says so where no script comes`, () =>
+    visit(engine, pages.home.id, { spoil: (file) => (files.start.test(file) ? "status" : undefined) }, async (browser) => {
+      await until("the notice", () => browser.evaluate(isVisible(".start-failed")).catch(() => false), 30_000);
+    }));
+
+  // Puppeteer finds nothing on a page of Firefox without scripts.
+  for (const scripts of engine === "firefox" ? ["late", "absent"] : ["late", "absent", "off"]) {
+    test(`${engine}: sends nothing that was typed while there is no site (scripts ${scripts})`, () => {
+      const missing = scripts === "late" ? files.wasm : files.start;
+      // The policy is taken away as well: the page itself must send nothing.
+      const spoil = (file) => (missing.test(file) ? "hang" : "bare");
+      return visit(engine, pages.home.id, { spoil, scripts: scripts !== "off" }, async (browser, line) => {
+        await browser.type(`//input[@id="field-name"]`, "Zainuddin");
+        await browser.type(`//input[@id="field-nik"]`, "3171016401899999");
+        await browser.click(`//button[@type="submit"]`);
+        await browser.type(`//input[@id="field-name"]`, "X");
+        await browser.enter();
+        await new Promise((soon) => setTimeout(soon, 1_000));
+        const sent = JSON.stringify(line.requests);
+        assert.ok(line.requests.length > 0 && !/Zainuddin|3171|9999/.test(sent), sent);
+      });
+    });
+  }
+
+  const person = people[engine];
+  const shows = (browser, text) => until(`"${text}" is shown`, () =>
+    browser.evaluate(`document.body.innerText.includes(${JSON.stringify(text)})`).catch(() => false));
+  const field = (label) => `//*[@id=//label[normalize-space()="${label}"]/@for]`;
+  const button = (name) => `//button[normalize-space()="${name}"]`;
+  const fillBirthDate = async (browser) => {
+    await browser.type(field(t("date.day")), "24");
+    await browser.type(field(t("date.month")), "1");
+    await browser.type(field(t("date.year")), "1989");
+  };
+
+  test(`${engine}: PERIKSA shows a status; reload and language lead back to the form`, () =>
+    visit(engine, pages.home.id, {}, async (browser) => {
+      await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
+      await browser.type(field(t("field.name.label")), person.nama);
+      await browser.type(field(t("field.nik.label")), person.nik);
+      await browser.click(`//input[@id="field-captcha"]`);
+      await browser.click(`//button[@type="submit"]`);
+      await shows(browser, t("home.result"));
+      await until("the dose", () => browser.evaluate(`!!document.querySelector("article")`));
+      await browser.evaluate("window.isBefore = true");
+      await browser.reload();
+      await until("the site starts again", () => browser.evaluate(`!window.isBefore && ${hasStarted}`).catch(() => false));
+      assert.equal(await browser.evaluate(`document.querySelectorAll("article").length`), 0);
+      await browser.click(`//a[@hreflang="en"]`);
+      await shows(browser, speaking("en")("home.title"));
+    }));
+
+  test(`${engine}: a phone logs in, and its certificate is enlarged and downloaded`, () =>
+    visit(engine, pages.logIn.id, {}, async (browser, line) => {
+      await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
+      await browser.type(field(t("field.phone.label")), person.no_hp);
+      await browser.click(button(t("login.send_code")));
+      await shows(browser, t("code.title"));
+      const code = (await lastSms(person.no_hp)).match(/#(\d{6})/)[1];
+      await browser.type(field(t("field.code.label")), code);
+      await browser.click(button(t("code.enter")));
+      await shows(browser, t("account.title"));
+      await browser.click(`//button[@aria-label="${t("certificate.enlarge")}" or normalize-space()="${t("certificate.enlarge")}"]`);
+      await until("it is enlarged", () => browser.evaluate(`document.querySelector("dialog").open`));
+      await browser.click(`//dialog//button`);
+      await until("it is closed", () => browser.evaluate(`!document.querySelector("dialog").open`));
+      await browser.click(button(t("certificate.download")));
+      await until("the PDF is asked for", async () => line.requests.some(({ path }) => path.includes("document")));
+    }));
+
+  test(`${engine}: the link of an SMS shows a certificate, not again after it was left`, () =>
+    visit(engine, links[engine], {}, async (browser) => {
+      await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
+      await fillBirthDate(browser);
+      await browser.click(button(t("link.open")));
+      await shows(browser, t("certificate.warning"));
+      await browser.go(`${(await browser.evaluate("location.origin"))}/robots.txt`);
+      await until("it is left", () => browser.evaluate(`!document.body.innerText.includes(${JSON.stringify(t("certificate.warning"))})`).catch(() => false));
+      await browser.back();
+      await until("the site starts again", () => browser.evaluate(`location.pathname.startsWith("/s/") && ${hasStarted}`).catch(() => false));
+      assert.equal(await browser.evaluate(`document.body.innerText.includes(${JSON.stringify(t("certificate.warning"))})`), false);
+    }));
+
+  test(`${engine}: a certificate is verified by its text and by its picture`, async () => {
+    const certificate = await opened(links[engine]);
+    const picture = join(tmpdir(), `bukti-${engine}-${process.pid}.png`);
+    const { browser, page } = await openPage(desktop);
+    await page.goto(`data:image/svg+xml,${encodeURIComponent(certificate.picture)}`);
+    await page.screenshot({ path: picture });
+    await browser.close();
+    await visit(engine, pages.verify.id, {}, async (browser) => {
+      await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
+      await browser.click(`//summary[normalize-space()="${t("verify.paste")}"]`);
+      await browser.type(field(t("verify.text")), certificate.qr_text);
+      await browser.click(button(t("check")));
+      await shows(browser, "Berlaku");
+      await browser.click(button(t("verify.next")));
+      await browser.upload("picture", picture);
+      await shows(browser, "Berlaku");
+    });
+  });
+
+  for (const [times, often] of [[2, "twice"], [Infinity, "always"]]) {
+    test(`${engine}: the verifier answers although its files fail ${often}`, async () => {
+      const { qr_text } = await opened(links[engine]);
+      const spoil = (file, number) => (/\/verifier[-_]/.test(file) && number <= times ? "status" : undefined);
+      await visit(engine, pages.verify.id, { spoil }, async (browser) => {
+        await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
+        await browser.click(`//summary[normalize-space()="${t("verify.paste")}"]`);
+        await browser.type(field(t("verify.text")), qr_text);
+        await browser.click(button(t("check")));
+        await shows(browser, often === "twice" ? "Berlaku" : t("verify.broken.title"));
+      });
+    });
+  }
+}
