@@ -45,6 +45,22 @@ for (const { viewport, locale, way } of everyWay) {
   });
 }
 
+for (const { viewport, locale, way } of everyWay) {
+  const t = speaking(locale);
+
+  journey(`a browser that cannot run the site says so and sends nothing (${way})`, viewport, async (page) => {
+    await page.addInitScript(() => delete window.WebAssembly);
+    await page.goto(url + pages.home[locale]);
+    await heading(page, t("beginning.old.title"));
+    await state(page, "start-old");
+    const sent = requestsTo(page, /./);
+    await page.getByLabel(t("field.name.label")).fill("Siti");
+    await button(page, t("check")).click();
+    await heading(page, t("beginning.old.title"));
+    assert.equal(sent.length, 0);
+  });
+}
+
 /** What can go wrong with an answer: the title that is shown, and how it is brought about and mended. */
 const troubles = {
   unreachable: async (page) => {
