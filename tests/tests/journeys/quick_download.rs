@@ -213,9 +213,9 @@ fn before_the_answer_nobody_looks_at_a_dose_whoever_is_asked_for() {
         let request = app.download_request(&asked);
         listener.operations();
         assert_eq!(app.post("/api/downloads", request).status, 202);
-        // How hard captchas are by failures and by the SMS budget, the two allowances, the captcha
-        // that is used up, and the request.
-        let expected = ["getitem", "getitem", "updateitem", "updateitem", "putitem", "putitem"];
+        // How hard captchas are by failures and by the SMS budget, the captcha that is used up, the
+        // two allowances, and the request.
+        let expected = ["getitem", "getitem", "putitem", "updateitem", "updateitem", "putitem"];
         assert_eq!(listener.operations(), expected, "{who}");
     }
 }
