@@ -82,16 +82,6 @@ fn row_of_somebody_else_under_the_number_changes_no_count() {
         |row: FeedRow| FeedRow { nama: "Orang Lain".into(), no_hp: "081200000991".into(), ..row };
     app.import(&[of_another(given("J", 1, "Janssen", "2021-01-02"))]);
     assert_eq!(certificates(&app, &cookie), before);
-
-    // Nor does the other's certificate tell what the person's first dose was.
-    app.import(&[given("K", 1, "Janssen", "2021-01-01")]);
-    app.import(&[of_another(given("M", 3, "Moderna", "2022-01-02"))]);
-    let other = app.log_in("081200000991", Some("Lain"));
-    assert_eq!(
-        certificates(&app, &other).last().map(|certificate| &*certificate.0),
-        Some("3/1"),
-        "by their own Janssen"
-    );
 }
 
 #[test]
