@@ -129,8 +129,8 @@ impl Holder {
     async fn certificates_of(&self, login: &Login, person: &str, request: &Request) -> FailureResult {
         let mut errors = Vec::new();
         let after = query_parameter(request, "after").unwrap_or_else(|| "0".to_owned());
-        let after = field("after", &after, |after| after.parse::<usize>().ok(), &mut errors);
-        let after = after.ok_or_else(|| Failure::fields(errors))?;
+        let after = field("after", &after, |after| after.parse::<u32>().ok(), &mut errors);
+        let after = after.ok_or_else(|| Failure::fields(errors))? as usize;
         let all = self.doses.of_person_key(person, Some(&login.phone)).await?;
         let own = all.doses.iter().filter(|record| record.phone.as_ref() == Some(&login.phone));
         let mut shown = None;
