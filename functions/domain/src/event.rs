@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{HeldIdentity, Outcome, Reason, Verdict};
 
-/// How many versions of one event are kept; the oldest go first. An event that is corrected more often is a fault at its
-/// sender, and an item of the table has a size limit.
+/// How many versions of one event are kept: an event that is corrected more often is a fault at its sender, and an item of
+/// the table has a size limit. Rejected ones go first, then the oldest; never what counts or is shown.
 const MOST_VERSIONS: usize = 32;
 
 /// One row of an event, without anything personal: digests are keyed.
@@ -105,18 +105,24 @@ impl History {
                 earlier
             }
             Err(at) => {
-                if self.0.len() >= MOST_VERSIONS {
-                    if at == 0 {
-                        return false;
-                    }
-                    self.0.remove(0);
-                    self.0.insert(at - 1, version);
-                } else {
-                    self.0.insert(at, version);
-                }
-                true
+                self.0.insert(at, version);
+                self.least_needed().is_none_or(|least| {
+                    self.0.remove(least);
+                    least != at
+                })
             }
         }
+    }
+
+    /// Where there are too many rows, the one that goes. What goes never counts later, whichever rows come: so what is kept
+    /// does not depend on their order.
+    fn least_needed(&self) -> Option<usize> {
+        let kept = [self.current(), self.shown()].map(|kept| kept.map(Version::order));
+        let all = self.0.iter().enumerate().filter(|_| self.0.len() > MOST_VERSIONS);
+        let least = all
+            .filter(|(_, version)| !kept.contains(&Some(version.order())))
+            .min_by_key(|(at, version)| (version.verdict != Verdict::Rejected, *at));
+        least.map(|(at, _)| at)
     }
 
     /// Applies confirmations of identity data, given by the keyed digests that they cover: each held row with one of these
@@ -504,6 +510,35 @@ mod tests {
             for (to, &from) in shuffled.iter().enumerate() {
                 prop_assert_eq!(&moved[to], &forward[from]);
             }
+        }
+
+        #[test]
+        fn many_rows_drop_neither_what_counts_nor_what_is_shown(
+            rows in prop::collection::btree_map(0i64..200, (0usize..8, 0usize..3), 33..80)
+                .prop_map(|rows| rows.into_iter().collect::<Vec<_>>())
+                .prop_shuffle(),
+        ) {
+            let row = |&(at, (verdict, digest)): &(i64, (usize, usize))| {
+                let verdict = match verdict {
+                    0 => Verdict::Complete,
+                    1 => Verdict::Held,
+                    2 => Verdict::Retracted,
+                    _ => Verdict::Rejected,
+                };
+                version(at, &format!("{verdict:?}{digest}"), verdict, None)
+            };
+            let mut kept = History::default();
+            for version in rows.iter().map(row) {
+                let before = kept.clone();
+                prop_assert_eq!(kept.add(version), kept != before);
+            }
+            prop_assert_eq!(kept.0.len(), MOST_VERSIONS);
+            let mut all: Vec<Version> = rows.iter().map(row).collect();
+            all.sort_by(|one, other| one.order().cmp(&other.order()));
+            let all = History(all);
+            let said = |version: Option<&Version>| version.map(|version| version.digest.clone());
+            prop_assert_eq!(said(kept.current()), said(all.current()));
+            prop_assert_eq!(said(kept.shown()), said(all.shown()));
         }
 
         #[test]

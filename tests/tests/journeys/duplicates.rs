@@ -217,6 +217,24 @@ fn owner_retracted_makes_the_second_event_the_owner() {
 }
 
 #[test]
+fn rejected_rows_do_not_push_out_the_one_that_counts() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let rejected = |minute: u8| FeedRow {
+        nik: "12".into(),
+        batch: minute.to_string(),
+        sent_at: format!("2021-03-01T08:{minute:02}:00+07:00"),
+        ..dose("E1")
+    };
+    app.import(&(0..40).map(rejected).collect::<Vec<_>>());
+    assert_eq!(app.import(&[FeedRow { no_hp: OTHER.into(), ..dose("E2") }])[&2], duplicate());
+    assert_eq!((documents(&app), app.messages_to(OTHER).len()), (1, 0));
+    app.bukti_well(&["trust", "publish"]);
+    assert_eq!(verdict(&app, &[&app.qr_text(PHONE, BORN)]).1, "valid");
+    assert_eq!(codes(&app), ["certificate_issued"]);
+}
+
+#[test]
 fn owner_corrected_to_another_dose_leaves_the_first_to_the_second_event() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
