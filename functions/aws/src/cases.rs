@@ -289,6 +289,8 @@ pub enum Step {
     OwnCase,
     /// The dose is not of the person that the case is about.
     ForeignDose,
+    /// An admin withdrew the dose.
+    Withdrawn,
     /// The record would contradict itself, or no dose could be made of it.
     Contradiction,
 }
@@ -746,6 +748,9 @@ impl Cases {
             && !self.is_of_case(case, change, dose, row)?
         {
             return Ok(Err(Step::ForeignDose));
+        }
+        if dose.is_some_and(|dose| dose.withdrawn.is_some()) {
+            return Ok(Err(Step::Withdrawn));
         }
         if change.is_overtaken(row.as_ref()) {
             return Ok(Err(Step::ProposalOvertaken));

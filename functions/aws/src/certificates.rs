@@ -10,7 +10,7 @@ use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::revocations::RevocationRecord;
 use crate::table::{self, RACES, Table, Written, from_item, s, to_item};
-use crate::{Aws, DoseRecord, Keys, OpenError, SmsReason, StoreError};
+use crate::{Aws, DoseRecord, Keys, OpenError, SmsReason, StoreError, doses};
 
 pub(crate) const SK: &str = "CERT";
 
@@ -64,10 +64,23 @@ struct Signed {
 /// Why a certificate counts no more.
 #[derive(Clone, Copy)]
 pub enum Revocation<'a> {
-    /// An admin revokes it, for this reason.
+    /// Its dose has none any more, for this reason.
     Revoked(&'a str),
+    /// An admin revokes it, for this reason, and with it withdraws its dose: until that is reinstated, none of it is issued.
+    Withdrawn(&'a str),
     /// The corrected certificate of this id takes its place.
     Superseded(&'a str),
+}
+
+/// What became of a reinstatement.
+#[derive(Clone, Copy, Debug)]
+pub enum ReinstateOutcome {
+    /// Its dose may have a certificate again.
+    Now,
+    /// Its dose is not withdrawn.
+    NotWithdrawn,
+    /// There is no such certificate.
+    Unknown,
 }
 
 /// What became of a revocation.
@@ -239,12 +252,25 @@ impl Certificates {
             let Some(certificate) = self.of_id(certificate_id).await? else {
                 return Ok(RevokeOutcome::Unknown);
             };
+            let dose = match revocation {
+                Revocation::Withdrawn(_) => self.dose_of(&certificate).await?,
+                Revocation::Revoked(_) | Revocation::Superseded(_) => None,
+            };
+            let withdrawing = match dose.filter(|dose| dose.withdrawn.is_none()) {
+                Some(dose) => {
+                    let item = to_item(&dose.pk, doses::SK, &dose.withdrawn(now))?;
+                    Some(self.table.putting_at(dose.revision, item)?)
+                }
+                None => None,
+            };
             if certificate.revoked_at.is_some() {
                 return Ok(RevokeOutcome::Before(Box::new(certificate)));
             }
             let Some(signed) = certificate.signed else { return Ok(RevokeOutcome::CannotBeListed) };
             let (attribute, value, reason) = match revocation {
-                Revocation::Revoked(why) => ("revoked_reason", why, RevokedReason::Revoked),
+                Revocation::Revoked(why) | Revocation::Withdrawn(why) => {
+                    ("revoked_reason", why, RevokedReason::Revoked)
+                }
                 Revocation::Superseded(by) => ("superseded_by", by, RevokedReason::Superseded),
             };
             let record = RevocationRecord {
@@ -264,11 +290,37 @@ impl Certificates {
             )?;
             let listed = to_item(&record.partition(), certificate_id, &record)?;
             let listing = self.table.putting(listed, "attribute_not_exists(pk)", &[])?;
-            if self.table.transact(vec![marking, listing]).await? {
+            if self.table.transact([marking, listing].into_iter().chain(withdrawing).collect()).await? {
                 return Ok(RevokeOutcome::Now);
             }
-            // Another has revoked it in the meantime: its record says so now.
+            // Another has revoked it in the meantime: its record says so now. Or its dose has changed.
         }
         Err(StoreError::Unavailable("too many writers of one certificate".to_owned()))
+    }
+
+    /// Reinstates the dose that was withdrawn with a certificate: where it is complete, `issue` makes it a new one. The
+    /// revoked one stays so for ever, since verifiers may have kept that it is.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn reinstate(&self, certificate_id: &str) -> Result<ReinstateOutcome, StoreError> {
+        for _ in 0..RACES {
+            let Some(certificate) = self.of_id(certificate_id).await? else {
+                return Ok(ReinstateOutcome::Unknown);
+            };
+            let dose = self.dose_of(&certificate).await?.filter(|dose| dose.withdrawn.is_some());
+            let Some(dose) = dose else { return Ok(ReinstateOutcome::NotWithdrawn) };
+            let item = to_item(&dose.pk, doses::SK, &dose.reinstated())?;
+            if let Written::Done = self.table.put_at(dose.revision, item).await? {
+                return Ok(ReinstateOutcome::Now);
+            }
+        }
+        Err(StoreError::Unavailable("too many writers of one dose".to_owned()))
+    }
+
+    async fn dose_of(&self, certificate: &CertificateRecord) -> Result<Option<DoseRecord>, StoreError> {
+        let item = self.table.get(&certificate.event, doses::SK).await?;
+        item.map(|item| from_item(item, "dose")).transpose()
     }
 }

@@ -19,6 +19,8 @@
 //!   that owns it or waits for it. A transaction for the first claim too would cost twice the write units.
 //! - An owner whose later row is incomplete or contradictory keeps its claim, since its certificate may come back, until
 //!   another event reports the dose: then the certificate is superseded by that of the other event.
+//! - An owner that an admin withdrew keeps its claim until it is reinstated, also where it is retracted: no other event that
+//!   reports the dose gets a certificate instead.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -87,7 +89,7 @@ impl Claims {
                 return Ok(dose);
             }
             match self.dose(&known.owner).await? {
-                Some(owner) if owner.holds(&claim) => {
+                Some(owner) if owner.keeps(&claim) => {
                     let next = dose.demoted(&owner);
                     if self.demote(&known, &dose, &next).await? {
                         return Ok(next);
@@ -146,14 +148,14 @@ impl Claims {
                 }
                 continue;
             }
-            if is_there(DoseRecord::holds) {
+            if is_there(DoseRecord::keeps) {
                 return Ok(());
             }
             let successor = self.successor(&known).await?;
             let mut writes = Vec::new();
             let certificate_id = match (&successor, asking) {
                 (Some((before, waiting)), _) => {
-                    let promoted = before.promoted(&self.keys)?;
+                    let promoted = before.reissued(&self.keys)?;
                     let next = known.next(promoted.pk.clone(), waiting.clone());
                     writes.push(self.putting(&known, &next)?);
                     let item = to_item(&promoted.pk, doses::SK, &promoted)?;

@@ -76,6 +76,10 @@ pub struct DoseRecord {
     /// The certificate that supersedes the void ones, where the dose went to another event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<String>,
+    /// Where an admin revoked a certificate of the dose: until it is reinstated, no certificate of it is issued, whichever
+    /// rows come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<Withdrawal>,
     /// All rows of the event.
     pub history: History,
     /// When the row that counts came.
@@ -102,6 +106,16 @@ pub struct DoseRecord {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
 fn is_zero(version: &u32) -> bool {
     *version == 0
+}
+
+/// That an admin withdrew a dose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// When.
+    at: Timestamp,
+    /// The claim that the dose had then, by which other events that report it are withdrawn as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
 }
 
 /// Why a person is told of a certificate.
@@ -314,6 +328,7 @@ impl DoseRecord {
             duplicate: false,
             void_version: 0,
             superseded_by: None,
+            withdrawn: None,
             history,
             received_at: incoming.received_at,
             first_received_at: None,
@@ -380,11 +395,11 @@ impl DoseRecord {
         match self.verdict {
             Verdict::Complete if !self.duplicate => {
                 if self.certificate_digest != incoming.certificate_digest {
-                    self.certificate_version += 1;
                     self.certificate_digest.clone_from(&incoming.certificate_digest);
+                    self.raise_certificate_version();
                 }
                 self.superseded_by = None;
-                self.certificate_id = Some(keys.certificate_id(&self.pk, self.certificate_version));
+                self.certificate_id = self.latest_certificate(keys);
             }
             Verdict::Retracted if record.is_none_or(|record| record.verdict != Verdict::Retracted) => {
                 self.end_certificates();
@@ -398,6 +413,13 @@ impl DoseRecord {
         self.void_version = self.certificate_version;
         self.certificate_digest.clear();
         self.raise_phone_version();
+    }
+
+    /// Has the dose get a new certificate, unless it is withdrawn: then it keeps the revoked one.
+    fn raise_certificate_version(&mut self) {
+        if self.withdrawn.is_none() {
+            self.certificate_version += 1;
+        }
     }
 
     /// Ends the links of the dose, and has its phone told anew. What the helpdesk sends once more it
@@ -431,25 +453,58 @@ impl DoseRecord {
         next
     }
 
-    /// The dose, until now a duplicate, after it became the owner of its claim: it gets a certificate and its SMS.
-    pub(crate) fn promoted(&self, keys: &Keys) -> Result<Self, StoreError> {
+    /// The dose, which is complete, with a new certificate: a duplicate that became the owner of its claim, a dose that was
+    /// reinstated, or one whose certificate says what is no longer right of other doses.
+    pub(crate) fn reissued(&self, keys: &Keys) -> Result<Self, StoreError> {
         let dose = self.dose(keys).map_err(|_| StoreError::Corrupt("dose"))?.complete();
         let dose = dose.ok_or(StoreError::Corrupt("dose"))?;
-        let certificate_version = self.certificate_version + 1;
-        Ok(Self {
+        let mut next = Self {
             revision: self.revision + 1,
             duplicate: false,
             superseded_by: None,
-            certificate_version,
-            certificate_id: Some(keys.certificate_id(&self.pk, certificate_version)),
             certificate_digest: certificate_digest(&dose, keys),
             ..self.clone()
-        })
+        };
+        next.raise_certificate_version();
+        next.certificate_id = next.latest_certificate(keys);
+        Ok(next)
+    }
+
+    /// The dose after an admin revoked a certificate of it.
+    pub(crate) fn withdrawn(&self, at: Timestamp) -> Self {
+        let withdrawal = Withdrawal { at, claim: self.claim.clone() };
+        Self { revision: self.revision + 1, withdrawn: Some(withdrawal), ..self.clone() }
+    }
+
+    /// The dose after an admin reinstated it. Where it is complete, it [lacks](Self::lacks_certificate_id) a certificate, and
+    /// else gets one when it is; its phone is told.
+    pub(crate) fn reinstated(&self) -> Self {
+        let mut next = Self {
+            revision: self.revision + 1,
+            withdrawn: None,
+            certificate_id: None,
+            certificate_digest: String::new(),
+            ..self.clone()
+        };
+        next.raise_phone_version();
+        next.sms = Some(SmsReason::Corrected);
+        next
+    }
+
+    /// Whether the dose is to get a certificate and has no id for it, which none but a reinstated one lacks.
+    pub fn lacks_certificate_id(&self) -> bool {
+        self.verdict == Verdict::Complete && !self.duplicate && self.certificate_id.is_none()
     }
 
     /// Whether the event owns this claim, and its dose is complete.
     pub(crate) fn holds(&self, claim: &str) -> bool {
         self.is_owner_of(claim) && self.verdict == Verdict::Complete
+    }
+
+    /// Whether no other event gets this claim: the event [holds](Self::holds) it, or was withdrawn with it.
+    pub(crate) fn keeps(&self, claim: &str) -> bool {
+        let withdrawn = self.withdrawn.as_ref().and_then(|withdrawal| withdrawal.claim.as_deref());
+        self.holds(claim) || withdrawn == Some(claim)
     }
 
     /// Whether the event owns this claim, also while its dose is not complete.
@@ -494,8 +549,8 @@ impl DoseRecord {
         if let Some(record) = record {
             // Also where the certificate shows the same as before: somebody else may hold it.
             if next.certificate_id.is_some() && next.certificate_version == record.certificate_version {
-                next.certificate_version += 1;
-                next.certificate_id = Some(keys.certificate_id(&next.pk, next.certificate_version));
+                next.raise_certificate_version();
+                next.certificate_id = next.latest_certificate(keys);
             }
             next.phone_version = record.phone_version + 1;
         }
@@ -839,21 +894,14 @@ impl Doses {
         Ok(self.table.update_if(&record.pk, SK, update, "revision = :revision", &values).await?.is_some())
     }
 
-    /// Has the certificate of a dose issued anew, since what it says of other doses is no longer right; its holder is not told
-    /// again. `false` where the dose has changed meanwhile.
+    /// Has the certificate of a dose that is complete issued anew: since what it says of other doses is no longer right, where
+    /// its holder is not told again, or since the dose was reinstated. `false` where the dose has changed meanwhile.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn reissue(&self, record: &DoseRecord) -> Result<bool, StoreError> {
-        let certificate_version = record.certificate_version + 1;
-        let next = DoseRecord {
-            revision: record.revision + 1,
-            certificate_id: Some(self.keys.certificate_id(&record.pk, certificate_version)),
-            certificate_version,
-            ..record.clone()
-        };
-        self.replace(record, &next).await
+        self.replace(record, &record.reissued(&self.keys)?).await
     }
 
     /// The doses with this name and birth date, whatever number they are under; at most twenty.
@@ -1173,7 +1221,7 @@ mod tests {
         let corrected = FeedRow { event_id: "E2".to_owned(), ..row("2021-01-30T10:00:00+07:00", "", "B3") };
         let corrected = keep(Some(demoted), corrected, &keys).unwrap();
         assert!(corrected.waits_for(&claim) && corrected.certificate_id.is_none());
-        let promoted = corrected.promoted(&keys).unwrap();
+        let promoted = corrected.reissued(&keys).unwrap();
         assert!(promoted.holds(&claim) && promoted.superseded_by.is_none());
         assert_ne!(promoted.certificate_id, other.certificate_id);
         assert_eq!(promoted.void_certificates(&keys), [other.certificate_id.unwrap()]);

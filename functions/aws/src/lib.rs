@@ -88,7 +88,9 @@ pub use cases::{
     CaseFile, CaseRecord, Cases, Change, Decision, Evidence, Message, MissingDose, NewCase, Proposal, Queued,
     Step,
 };
-pub use certificates::{CertificateRecord, Certificates, Revocation, RevokeOutcome, parse_certificate_id};
+pub use certificates::{
+    CertificateRecord, Certificates, ReinstateOutcome, Revocation, RevokeOutcome, parse_certificate_id,
+};
 pub use claims::Claims;
 pub use clients::{Aws, ConnectError, Endpoint, s3_client};
 pub use confirmations::ConfirmationRecord;

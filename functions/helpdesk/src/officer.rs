@@ -530,6 +530,7 @@ impl Helpdesk {
             Step::OwnCase => Err(Failure::new(ProblemCode::OwnCase)),
             Step::ForeignDose => Err(Failure::fields(invalid("dose"))),
             Step::ProposalOvertaken => Err(Failure::new(ProblemCode::ProposalOvertaken)),
+            Step::Withdrawn => Err(Failure::new(ProblemCode::DoseWithdrawn)),
             Step::Contradiction => Err(Failure::new(ProblemCode::RecordContradicts)),
         }
     }

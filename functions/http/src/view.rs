@@ -140,6 +140,7 @@ pub fn dose_status(
     same_phone: Option<bool>,
 ) -> DoseStatus {
     let facts = match certificate {
+        None if record.withdrawn.is_some() => CertificateFacts::Revoked,
         None => CertificateFacts::None,
         Some(certificate) if certificate.revoked_at.is_some() => CertificateFacts::Revoked,
         Some(_) => CertificateFacts::Issued,

@@ -39,6 +39,13 @@
 //! that is confirmed before each issue. An event that gave up its claim releases it here, which makes the next event its
 //! owner; certificates that it had are superseded by that of the other event.
 //!
+//! # Withdrawn doses
+//!
+//! Where an admin revokes a certificate, its dose is withdrawn in the same transaction, which raises the dose's revision: rows
+//! and corrections that were read before are refused and read it again. No certificate of a withdrawn dose is issued, and one
+//! that was being issued at that moment is revoked by whoever put it, or by the worker of the withdrawal, as with retractions.
+//! A dose that is reinstated has lost the id of its certificate, and gets that of a new one here.
+//!
 //! # Dose numbers
 //!
 //! A certificate says how many doses its series has (`sd`), which follows from the person's first dose of the disease
@@ -78,6 +85,8 @@ pub const PATTERNS: &[&str] = &[
 
 /// Why the certificates of a retracted dose are revoked, in the trail of the helpdesk and in `bukti revoke`.
 const RETRACTED: &str = "retracted by its facility";
+/// And why those of a dose that an admin withdrew meanwhile.
+const WITHDRAWN: &str = "withdrawn with another certificate of the dose";
 
 #[derive(Debug, thiserror::Error)]
 enum IssueError {
@@ -185,6 +194,7 @@ impl Issue {
         let is_known = |before: &DoseRecord| {
             before.certificate_id == dose.certificate_id
                 && before.void_version == dose.void_version
+                && before.withdrawn == dose.withdrawn
                 && before.again_at == dose.again_at
         };
         if before.as_ref().is_some_and(is_known) {
@@ -192,11 +202,17 @@ impl Issue {
         }
         let previous_person = before.as_ref().and_then(|before| before.person.clone());
         let previous_person = previous_person.filter(|person| dose.person.as_ref() != Some(person));
+        if dose.lacks_certificate_id() {
+            // Where the dose has changed meanwhile, its change leads here again.
+            self.doses.reissue(&dose).await?;
+            return Ok(None);
+        }
         let Some(id) = &dose.certificate_id else {
             return Ok((dose.void_version > 0).then_some(Change { dose, previous_person }));
         };
         // Of a new dose it would be a look for nothing, but where the record comes again, and then one is issued in vain.
-        if before.is_none() || self.certificates.of_id(id).await?.is_none() {
+        let may_be_issued = dose.withdrawn.is_none();
+        if may_be_issued && (before.is_none() || self.certificates.of_id(id).await?.is_none()) {
             let confirmed = self.claims.confirm(dose.clone()).await?;
             if confirmed.certificate_id.as_ref() == Some(id) {
                 self.issue(&dose, id, now).await?;
@@ -205,13 +221,16 @@ impl Issue {
         Ok(Some(Change { dose, previous_person }))
     }
 
-    /// Releases the claim that an event had before and does not hold now.
+    /// Releases the claims that an event had before, by itself or as it was withdrawn, and does not hold now.
     async fn release(&self, before: Option<&DoseRecord>, dose: &DoseRecord) -> Result<(), IssueError> {
-        let Some(claim) = before.and_then(|before| before.claim.as_ref()) else { return Ok(()) };
-        if dose.claim.as_ref() == Some(claim) && dose.verdict == Verdict::Complete {
-            return Ok(());
+        let Some(before) = before else { return Ok(()) };
+        let withdrawn_with = before.withdrawn.as_ref().and_then(|withdrawal| withdrawal.claim.as_ref());
+        for claim in before.claim.iter().chain(withdrawn_with) {
+            if dose.claim.as_ref() != Some(claim) || dose.verdict != Verdict::Complete {
+                self.claims.release(claim, &dose.pk).await?;
+            }
         }
-        Ok(self.claims.release(claim, &dose.pk).await?)
+        Ok(())
     }
 
     /// Leaves one certificate of the event valid, or none where they are void, whichever others were issued before or are
@@ -222,6 +241,9 @@ impl Issue {
         let latest = seen.doses.get(&dose.pk).unwrap_or(dose);
         if latest.verdict == Verdict::Retracted && dose.verdict != Verdict::Retracted {
             self.announce_retraction(dose, latest, now).await?;
+        }
+        if latest.withdrawn.is_some() {
+            self.revoke(latest.all_certificates(keys), Revocation::Revoked(WITHDRAWN), now).await?;
         }
         if latest.certificate_id.is_none() {
             let revocation = match &latest.superseded_by {
@@ -266,7 +288,7 @@ impl Issue {
         now: Timestamp,
     ) -> Result<(), IssueError> {
         let state = match revocation {
-            Revocation::Revoked(_) => "revoked",
+            Revocation::Revoked(_) | Revocation::Withdrawn(_) => "revoked",
             Revocation::Superseded(_) => "superseded",
         };
         for id in certificates {
@@ -294,7 +316,7 @@ impl Issue {
         let mut counted = Vec::new();
         let mut doses = pin!(self.doses.each_of_person(person));
         while let Some(record) = doses.try_next().await? {
-            if record.certificate_id.is_some() {
+            if record.certificate_id.is_some() && record.withdrawn.is_none() {
                 let dose = record.dose(&self.aws.keys)?;
                 counted.push((record, dose));
             }

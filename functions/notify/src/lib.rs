@@ -151,9 +151,9 @@ impl Notify {
         let Some(dose) = self.doses.of_event(&after.pk).await? else { return Ok(()) };
         let Some(id) = &dose.certificate_id else { return Ok(()) };
         match self.certificates.of_id(id).await? {
-            Some(_) => self.tell(&dose).await,
-            // Its issue leads here as well.
-            None => Ok(()),
+            Some(certificate) if certificate.revoked_at.is_none() => self.tell(&dose).await,
+            // The issue of one that is not there yet leads here as well.
+            _ => Ok(()),
         }
     }
 

@@ -79,7 +79,9 @@ enum Command {
     Officer(officers::Command),
     /// No quick downloads for people whose data are publicly known.
     Protect(protect::Options),
-    /// Revokes certificates: verifiers say so once it is published.
+    /// Lets doses whose certificates were revoked have new ones.
+    Reinstate(revoke::Named),
+    /// Revokes certificates: verifiers say so once it is published. Their doses get no other until they are reinstated.
     Revoke(revoke::Options),
     /// Makes a dose feed of people who do not exist, to try things on.
     Sample(sample::Options),
@@ -131,6 +133,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Keys(command) => keys::run(place, command).await,
         Command::Officer(command) => officers::run(place, &command).await,
         Command::Protect(options) => protect::run(place, &options).await,
+        Command::Reinstate(certificates) => revoke::reinstate(place, &certificates).await,
         Command::Revoke(options) => revoke::run(place, &options).await,
         Command::Sample(options) => sample::run(&options),
         Command::Trust(command) => trust::run(place, command).await,

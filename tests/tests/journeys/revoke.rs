@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use bukti_aws::DocumentSigners;
-use bukti_domain::FeedRow;
-use bukti_tests::{TestApp, dose};
+use bukti_aws::{Certificates, DocumentSigners, Doses};
+use bukti_domain::{FeedRow, Identity};
+use bukti_tests::{TestApp, dose, retraction};
 use bukti_trust::revocation_files;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::helpdesk::{asking, decide, dose_of, open};
 use crate::keys::verdict;
 
 const PHONE: &str = "082106690743";
@@ -127,6 +128,143 @@ fn many_revocations_of_one_certificate_at_once_are_one() {
     let published = app.bukti_well(&["trust", "publish"]);
     assert!(published.contains("revoked certificates 1,"), "{published}");
     assert_eq!(of(&app, &text), "revoked");
+}
+
+fn revoke(app: &TestApp, text: &str) -> String {
+    let uvci = uvci(app, text);
+    app.bukti_well(&["revoke", &uvci, "--reason", "never given"]);
+    uvci
+}
+
+/// The code of the first dose in the status.
+fn code(app: &TestApp) -> String {
+    let status = app.status("Iwan Ibrahim Purnomo", "3171012401896246");
+    status.body["doses"][0]["diagnosis"]["code"].as_str().unwrap().to_owned()
+}
+
+/// How many SMS with a link were sent, to whichever phone.
+fn links(app: &TestApp) -> usize {
+    app.messages().iter().filter(|message| message.token().is_some()).count()
+}
+
+#[test]
+fn withdrawn_dose_gets_no_certificate_until_it_is_reinstated() {
+    let app = TestApp::start();
+    let row = dose("E1");
+    app.import(std::slice::from_ref(&row));
+    let text = app.qr_text(PHONE, BORN);
+    let uvci = revoke(&app, &text);
+    let sent = links(&app);
+    let other_phone = FeedRow { no_hp: "081200000991".into(), ..row.clone() };
+    for (day, row) in [
+        (1, FeedRow { batch: "B2".into(), ..row.clone() }),
+        (2, FeedRow { tanggal_vaksinasi: "2021-01-28".into(), ..row.clone() }),
+        (3, FeedRow { no_hp: other_phone.no_hp.clone(), ..row.clone() }),
+        (4, FeedRow { batch: String::new(), ..row.clone() }),
+        (5, row.clone()),
+    ] {
+        app.import(&[FeedRow { sent_at: format!("2021-03-0{day}T08:00:00+07:00"), ..row }]);
+        assert_eq!(links(&app), sent, "{day}");
+    }
+    assert_eq!(code(&app), "certificate_revoked");
+    // Another event that reports the same dose does not stand in for it, also where it is retracted and said again.
+    app.import(&[FeedRow { event_id: "E2".into(), ..other_phone.clone() }]);
+    app.import(&[retraction("E1", "2021-03-06T08:00:00+07:00")]);
+    app.import(&[FeedRow { event_id: "E3".into(), ..other_phone }]);
+    assert_eq!((links(&app), &*code(&app)), (sent, "dose_retracted"));
+    app.import(&[FeedRow { sent_at: "2021-03-07T08:00:00+07:00".into(), batch: "B3".into(), ..row }]);
+    assert_eq!((links(&app), &*code(&app)), (sent, "certificate_revoked"));
+
+    let wrong = app.bukti(&["reinstate", "0123456789ABCDEF", &uvci]);
+    assert_eq!((wrong.code, wrong.err.contains("there is no certificate 0123456789ABCDEF")), (1, true));
+    app.settle();
+    assert_eq!((links(&app), &*code(&app)), (sent + 1, "certificate_issued"));
+    let new = app.qr_text(PHONE, BORN);
+    app.bukti_well(&["trust", "publish"]);
+    assert_eq!((&*of(&app, &new), &*of(&app, &text)), ("valid", "revoked"));
+    let again = app.bukti(&["reinstate", &uvci]);
+    assert_eq!((again.code, again.err.contains("is not withdrawn")), (1, true), "{}", again.err);
+}
+
+#[test]
+fn reinstated_event_gives_its_dose_to_the_event_that_waits() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    app.import(&[FeedRow { no_hp: "081200000991".into(), ..dose("E2") }]);
+    let uvci = revoke(&app, &app.qr_text(PHONE, BORN));
+    app.import(&[retraction("E1", "2021-03-01T08:00:00+07:00")]);
+    let sent = links(&app);
+    app.bukti_well(&["reinstate", &uvci]);
+    app.settle();
+    assert_eq!(links(&app), sent + 1);
+    app.bukti_well(&["trust", "publish"]);
+    assert_eq!(of(&app, &app.qr_text("081200000991", BORN)), "valid");
+}
+
+#[test]
+fn withdrawn_dose_is_corrected_by_no_officer() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let phone = "0812-0000-0991";
+    let person = app.log_in(phone, None);
+    let case = open(&app, &person, asking("phone", &dose("E1")));
+    let officer = app.officer("0811-0000-0001", "Rina", "supervisor");
+    let dose = dose_of(&app, &officer, &case);
+    let uvci = revoke(&app, &app.qr_text(PHONE, BORN));
+    let grant = json!({"dose": dose, "facility_word": "dr. Ani"});
+    let refused = decide(&app, &officer, &case, "grant", grant.clone());
+    assert_eq!((refused.status, refused.code()), (409, "dose_withdrawn"));
+    app.bukti_well(&["reinstate", &uvci]);
+    app.settle();
+    assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "granted");
+    app.settle();
+    app.bukti_well(&["trust", "publish"]);
+    assert_eq!(of(&app, &app.qr_text(phone, BORN)), "valid");
+}
+
+#[test]
+fn certificate_revoked_while_its_dose_changes_leaves_none_valid() {
+    let app = TestApp::start();
+    let row = dose("E1");
+    app.import(std::slice::from_ref(&row));
+    let text = app.qr_text(PHONE, BORN);
+    let uvci = uvci(&app, &text);
+    let of_person = async |doses: &Doses| {
+        let identity = Identity::parse("3171012401896246").unwrap();
+        doses.of_person(&identity).await.unwrap().doses.remove(0)
+    };
+    let before = app.with_aws(async |aws| of_person(&Doses::new(&aws)).await);
+    std::thread::scope(|scope| {
+        let correct = || {
+            let rows = (1..20)
+                .map(|at| corrected(&row, &format!("2021-03-01T08:00:{at:02}+07:00"), &at.to_string()));
+            app.import(&rows.collect::<Vec<_>>());
+        };
+        scope.spawn(correct);
+        // What was superseded meanwhile is not revoked, and its dose not withdrawn: the next one is.
+        let mut named = uvci.clone();
+        while let Some(by) =
+            app.bukti_well(&["revoke", &named, "--reason", "never given"]).split(" was superseded by ").nth(1)
+        {
+            named = by.split(' ').next().unwrap().to_owned();
+        }
+    });
+    app.settle();
+    let after = app.with_aws(async |aws| {
+        let (doses, certificates) = (Doses::new(&aws), Certificates::new(&aws));
+        // A recount that read the dose before it was withdrawn.
+        assert!(!doses.reissue(&before).await.unwrap());
+        let after = of_person(&doses).await;
+        for id in after.all_certificates(&aws.keys) {
+            let certificate = certificates.of_id(&id).await.unwrap();
+            assert!(certificate.is_none_or(|certificate| certificate.revoked_at.is_some()), "{id}");
+        }
+        after
+    });
+    assert!(after.withdrawn.is_some());
+    assert_eq!(code(&app), "certificate_revoked");
+    app.bukti_well(&["trust", "publish"]);
+    assert_ne!(of(&app, &text), "valid");
 }
 
 #[test]

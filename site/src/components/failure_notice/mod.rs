@@ -25,6 +25,7 @@ fn remedy(failure: &Failure) -> Remedy {
             | ProblemCode::SecondFactorNeeded
             | ProblemCode::CaseChanged
             | ProblemCode::RecordContradicts
+            | ProblemCode::DoseWithdrawn
             | ProblemCode::NeedsSupervisor
             | ProblemCode::NothingToSend,
         ) => Remedy::None,
