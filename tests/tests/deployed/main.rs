@@ -87,7 +87,7 @@ impl Account {
 
     fn bukti(&self, outputs: Option<&BTreeMap<String, String>>, arguments: &[&str]) -> String {
         let mut bukti = self.command(program("bukti"));
-        bukti.args(arguments);
+        bukti.arg("--aws").args(arguments);
         if let Some(outputs) = outputs {
             bukti.args(["--table", &outputs["Table"], "--bucket", &outputs["Bucket"]]);
             bukti.args(["--public-bucket", &outputs["PublicBucket"], "--site-url", SITE]);

@@ -131,6 +131,7 @@ fn many_revocations_of_one_certificate_at_once_are_one() {
 }
 
 fn revoke(app: &TestApp, text: &str) -> String {
+    app.bukti_well(&["trust", "publish"]);
     let uvci = uvci(app, text);
     app.bukti_well(&["revoke", &uvci, "--reason", "never given"]);
     uvci
@@ -227,6 +228,7 @@ fn certificate_revoked_while_its_dose_changes_leaves_none_valid() {
     let app = TestApp::start();
     let row = dose("E1");
     app.import(std::slice::from_ref(&row));
+    app.bukti_well(&["trust", "publish"]);
     let text = app.qr_text(PHONE, BORN);
     let uvci = uvci(&app, &text);
     let of_person = async |doses: &Doses| {
