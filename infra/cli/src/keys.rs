@@ -15,7 +15,7 @@ use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::target::{Target, Where, aws_environment};
+use crate::target::{Found, Target, Where, aws_environment};
 use crate::{say, trust};
 
 /// How long before its end a signer's rotation is asked for.
@@ -118,7 +118,7 @@ async fn register(target: &Target) -> Result<Register> {
 }
 
 async fn init(place: &Where, organisation: &str, kms: Option<&str>) -> Result<()> {
-    if let Some(target) = Target::find_embedded(place).await? {
+    if let Found::Embedded(target) = Found::find(place).await? {
         eprintln!("With {}.", target.name);
         println!("It made secrets, root and first signer at its first start; they are left as they are.");
         return Ok(());
@@ -141,7 +141,7 @@ async fn init(place: &Where, organisation: &str, kms: Option<&str>) -> Result<()
         println!("The first signer is kept in the table: deploy, then run this again with --table NAME.");
         return Ok(());
     }
-    let target = Target::on_aws(place, &config)?;
+    let target = Target::on_aws(place, &config).await?;
     if let Some(active) = register(&target).await?.active() {
         println!("Signer {} signs and was left as it is.", active.kid);
         return Ok(());

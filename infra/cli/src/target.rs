@@ -17,14 +17,28 @@ use crate::fetch;
 
 /// Where an embedded stack listens unless it is told otherwise.
 const DEFAULT: &str = "http://127.0.0.1:8080";
+/// The variable that names the Bukti that is meant.
+const TARGET: &str = "BUKTI_TARGET";
+/// The variables by which the SDK finds credentials; of profiles in files nobody says whether they are meant.
+const AWS_CREDENTIALS: [&str; 5] = [
+    "AWS_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
 
 /// What the command line says of it.
 #[derive(Args)]
 pub(crate) struct Where {
-    /// The address of an embedded stack, as it printed it. Without this and without a table on AWS: the one in `.bukti` here
-    /// or above, then the one at http://127.0.0.1:8080.
+    /// The embedded stack at this address, as it printed it. Without this, without --aws and without BUKTI_TARGET (`aws` or an
+    /// address): the one in `.bukti` here or above, then the one at http://127.0.0.1:8080, then the one on AWS. Where one of
+    /// the first two runs and AWS is set up as well, one has to be named.
     #[arg(long, global = true, value_name = "URL")]
     endpoint: Option<String>,
+    /// The Bukti on AWS, whatever runs on this machine.
+    #[arg(long, global = true, conflicts_with = "endpoint")]
+    aws: bool,
     /// On AWS: the table. The account and the region are those of the AWS environment.
     #[arg(long, global = true, env = "BUKTI_TABLE", value_name = "NAME")]
     table: Option<String>,
@@ -63,10 +77,46 @@ impl Where {
 }
 
 impl Where {
-    /// Whether a Bukti is named, so that no other will do.
-    pub(crate) fn names_one(&self) -> bool {
-        self.endpoint.is_some() || self.table.is_some()
+    /// The one that is named, so that no other will do.
+    fn named(&self) -> Result<Option<Named>> {
+        if let Some(endpoint) = &self.endpoint {
+            return Ok(Some(Named::Embedded(endpoint.clone())));
+        }
+        if self.aws {
+            return Ok(Some(Named::Aws));
+        }
+        match std::env::var(TARGET) {
+            Ok(target) if target == "aws" => Ok(Some(Named::Aws)),
+            Ok(target) if target.starts_with("http://") => Ok(Some(Named::Embedded(target))),
+            Ok(target) if !target.is_empty() => {
+                bail!(
+                    "{TARGET} is {target}: set it to `aws`, to the address of an embedded stack, or not at all"
+                )
+            }
+            _ => Ok(None),
+        }
     }
+
+    /// By what a Bukti on AWS may be meant, where it may.
+    fn aws_setting(&self) -> Option<String> {
+        let table = self.table.as_ref().map(|table| format!("the table {table}"));
+        let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        table.or_else(|| AWS_CREDENTIALS.iter().find(is_set).map(|name| (*name).to_owned()))
+    }
+}
+
+/// The Bukti that the command line or the environment names.
+enum Named {
+    Embedded(String),
+    Aws,
+}
+
+/// The Bukti that is meant.
+pub(crate) enum Found {
+    Embedded(Box<Target>),
+    /// That on AWS, whether or not its table is named.
+    Aws,
+    Nothing,
 }
 
 /// A Bukti, with clients for its table and buckets.
@@ -103,39 +153,52 @@ struct AccessKeys {
     secret_key: String,
 }
 
+impl Found {
+    /// Looks for the Bukti that is meant.
+    ///
+    /// # Errors
+    ///
+    /// Where the one that is named does not answer, and where none is named and two may be meant.
+    pub(crate) async fn find(place: &Where) -> Result<Self> {
+        match place.named()? {
+            Some(Named::Embedded(endpoint)) => {
+                let info = stack_info(&endpoint).await.with_context(|| {
+                    format!("no Bukti answers at {endpoint}: compare with the address that it printed, or start it with `cargo xtask up`")
+                })?;
+                return Ok(Self::Embedded(Box::new(Target::embedded(info).await?)));
+            }
+            Some(Named::Aws) => return Ok(Self::Aws),
+            None => {}
+        }
+        let aws_setting = place.aws_setting();
+        let here = std::env::current_dir().unwrap_or_default();
+        for endpoint in announced(&here).into_iter().chain([DEFAULT.to_owned()]) {
+            let Ok(info) = stack_info(&endpoint).await else { continue };
+            if let Some(setting) = aws_setting {
+                bail!(
+                    "a Bukti runs at {endpoint}, and AWS is set up by {setting}: say which one is meant with \
+                     --endpoint {endpoint} or --aws, or set {TARGET} to one of `{endpoint}` and `aws`"
+                );
+            }
+            return Ok(Self::Embedded(Box::new(Target::embedded(info).await?)));
+        }
+        Ok(if aws_setting.is_some() { Self::Aws } else { Self::Nothing })
+    }
+}
+
 impl Target {
     /// Finds the Bukti that is meant, and says on the standard error which one that is.
     pub(crate) async fn find(place: &Where) -> Result<Self> {
-        let target = match Self::find_embedded(place).await? {
-            Some(target) => target,
-            None => Self::on_aws(place, &aws_environment().await?)?,
+        let target = match Found::find(place).await? {
+            Found::Embedded(target) => *target,
+            Found::Aws | Found::Nothing => Self::on_aws(place, &aws_environment().await?).await?,
         };
         eprintln!("With {}.", target.name);
         Ok(target)
     }
 
-    /// The embedded stack that is meant; `None` where none answers and none is named, or a table on AWS is.
-    pub(crate) async fn find_embedded(place: &Where) -> Result<Option<Self>> {
-        if let Some(endpoint) = &place.endpoint {
-            let info = stack_info(endpoint).await.with_context(|| {
-                format!("no Bukti answers at {endpoint}: compare with the address that it printed, or start it with `cargo xtask up`")
-            })?;
-            return Ok(Some(Self::embedded(info).await?));
-        }
-        if place.names_table() {
-            return Ok(None);
-        }
-        let here = std::env::current_dir().unwrap_or_default();
-        for endpoint in announced(&here).into_iter().chain([DEFAULT.to_owned()]) {
-            if let Ok(info) = stack_info(&endpoint).await {
-                return Ok(Some(Self::embedded(info).await?));
-            }
-        }
-        Ok(None)
-    }
-
     /// The Bukti on AWS that is named.
-    pub(crate) fn on_aws(place: &Where, config: &SdkConfig) -> Result<Self> {
+    pub(crate) async fn on_aws(place: &Where, config: &SdkConfig) -> Result<Self> {
         let Some(table) = &place.table else {
             bail!(
                 "no Bukti was found: start one with `cargo xtask up`, name one with --endpoint URL, or name the table \
@@ -157,7 +220,7 @@ impl Target {
         };
         let dynamodb = aws_sdk_dynamodb::Client::new(config);
         Ok(Self {
-            name: format!("table {table} in {region}, by the AWS environment"),
+            name: format!("table {table} in {region}, {}", account(config).await),
             jobs: Jobs::of_table(dynamodb.clone(), table),
             dynamodb,
             s3: s3_client(config),
@@ -368,6 +431,14 @@ async fn read_secret<T: DeserializeOwned>(source: &SecretsSource, what: &str) ->
     };
     // What serde says of it could hold part of the key.
     serde_json::from_str(&text).map_err(|_| anyhow::anyhow!("{what} in {place} is damaged"))
+}
+
+/// The AWS account that the credentials are of, as a person knows it.
+async fn account(config: &SdkConfig) -> String {
+    match aws_sdk_sts::Client::new(config).get_caller_identity().send().await {
+        Ok(identity) => format!("account {}", identity.account.unwrap_or_default()),
+        Err(_) => "of an account that AWS does not name: are the credentials right?".to_owned(),
+    }
 }
 
 /// The AWS environment: credentials and a region.

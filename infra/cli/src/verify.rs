@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use crate::target::{Target, Where};
+use crate::target::{Found, Target, Where};
 use crate::{fetch, say};
 
 /// No certificate is longer, in bytes.
@@ -221,18 +221,21 @@ async fn trust(place: &Where, options: &Options) -> Result<Trust> {
             Source::Site(address.clone())
         }
         Some(folder) => Source::Folder(folder.into()),
-        None => match Target::find(place).await {
-            Ok(target) => match target.site() {
-                Some(site) => Source::Site(site.to_owned()),
-                None => Source::Bucket(target.public_files()?, target.name.clone()),
-            },
+        None => {
             // All but the signature can be said without a trust list.
-            Err(error) if !place.names_one() => {
-                eprintln!("No issuer is known here, as {error:#}; or name signers with --signer or --trust.");
+            if let Found::Nothing = Found::find(place).await? {
+                eprintln!(
+                    "No issuer is known here, as no Bukti was found; name one with --endpoint or --aws, or signers with \
+                     --signer or --trust."
+                );
                 return Ok(Trust { signers: Vec::new(), revocations: None });
             }
-            Err(error) => return Err(error),
-        },
+            let target = Target::find(place).await?;
+            match target.site() {
+                Some(site) => Source::Site(site.to_owned()),
+                None => Source::Bucket(target.public_files()?, target.name.clone()),
+            }
+        }
     };
     let list = source.get("trust/signers.json").await.context("the list of signers cannot be fetched")?;
     let list = list.context("there is no list of signers: `bukti trust publish` makes one")?;

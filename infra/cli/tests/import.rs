@@ -13,11 +13,16 @@ const ROW: &str = "T-1,2021-01-29T08:41:34+07:00,3171012401896246,,Iwan Ibrahim,
                    AZ56327A,2021-01-29,P3174020101,Puskesmas";
 
 async fn bukti(folder: &Path, arguments: &[&str]) -> Output {
+    bukti_with(folder, arguments, &[]).await
+}
+
+/// The command with these variables alone.
+async fn bukti_with(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     tokio::process::Command::new(env!("CARGO_BIN_EXE_bukti"))
         .args(arguments)
         .current_dir(folder)
-        .env_remove("BUKTI_TABLE")
-        .env_remove("BUKTI_BUCKET")
+        .env_clear()
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .output()
         .await
@@ -123,5 +128,36 @@ async fn what_cannot_be_is_said_clearly() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {err}");
         assert!(err.contains(text), "{arguments:?}: {err}");
     }
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_stack_that_runs_and_aws_one_has_to_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join(".bukti");
+    let stack = Stack::start(Options { port: 0, data, ..Default::default() }).await.unwrap();
+    let url = stack.url();
+    let list = &["trust", "list"][..];
+    let run = async |more: &[&str], variables: &[(&str, &str)]| {
+        let output = bukti_with(folder.path(), &[list, more].concat(), variables).await;
+        (output.status.code().unwrap(), texts(&output).1)
+    };
+    for setting in [("AWS_PROFILE", "prod"), ("AWS_ACCESS_KEY_ID", "AKIA"), ("BUKTI_TABLE", "bukti")] {
+        let (code, said) = run(&[], &[setting]).await;
+        assert_eq!(code, 1, "{setting:?}");
+        assert!(said.contains(&format!("--endpoint {url} or --aws")), "{said}");
+        assert!(said.contains(setting.0) || said.contains("the table bukti"), "{said}");
+        let (code, said) = run(&["--endpoint", url], &[setting]).await;
+        assert_eq!((code, said.contains(&format!("With the Bukti at {url}."))), (0, true), "{said}");
+        assert_eq!(run(&[], &[setting, ("BUKTI_TARGET", url)]).await.0, 0);
+    }
+    // That on AWS it is then, and never the stack.
+    for (more, target) in [(&["--aws"][..], ""), (&[], "aws")] {
+        let (code, said) = run(more, &[("AWS_REGION", "ap-southeast-3"), ("BUKTI_TARGET", target)]).await;
+        assert_eq!((code, said.contains("name the table")), (1, true), "{said}");
+    }
+    let (code, said) = run(&[], &[("BUKTI_TARGET", "production")]).await;
+    assert_eq!((code, said.contains("BUKTI_TARGET is production")), (1, true), "{said}");
+    assert_eq!(run(&["--aws", "--endpoint", url], &[]).await.0, 2);
     stack.stop().await;
 }
