@@ -102,11 +102,10 @@ fn a_correction_supersedes_the_certificate_of_before() {
 
     // The stack publishes by itself, soon after.
     let deadline = Instant::now() + Duration::from_secs(20);
-    while of(&app, &second) != "superseded" {
+    while [&first, &second].iter().any(|text| of(&app, text) != "superseded") {
         assert!(Instant::now() < deadline, "not published");
         std::thread::sleep(Duration::from_millis(200));
     }
-    assert_eq!(of(&app, &first), "superseded");
     assert_eq!(of(&app, &last), "valid");
     let said = app.bukti_well(&["revoke", &uvci(&app, &first), "--reason", "late"]);
     assert!(said.contains(" was superseded by "), "{said}");
