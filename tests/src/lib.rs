@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -519,8 +521,20 @@ fn beside(folder: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    eprintln!("left out: {} is not there", folder.display());
+    left_out(&format!("{} is not there", folder.display()));
     None
+}
+
+/// Says that the test that runs is left out, and why. `cargo xtask test` lists such tests at its end: they are added to the
+/// file that `BUKTI_LEFT_OUT` names.
+pub fn left_out(why: &str) {
+    let test = std::thread::current();
+    let said = format!("{}: {why}\n", test.name().unwrap_or("a test"));
+    eprint!("left out: {said}");
+    if let Some(list) = std::env::var_os("BUKTI_LEFT_OUT") {
+        let mut list = OpenOptions::new().create(true).append(true).open(list).unwrap();
+        list.write_all(said.as_bytes()).unwrap();
+    }
 }
 
 /// Rows as a feed.

@@ -15,7 +15,7 @@ use bukti_domain::{FeedRow, INDONESIA_WEST, PhoneNumber, Publisher, Verdict};
 use bukti_hcert::{CERTIFICATE_VALID_FOR, LocalSigner, NewKey, Root, Vaccination, seal, uvci};
 use bukti_locales::{Locale, birth_date, date};
 use bukti_paper::{Paper, Qr};
-use bukti_tests::{people, sample_feed};
+use bukti_tests::{left_out, people, sample_feed};
 use jiff::Timestamp;
 use tempfile::TempDir;
 use unicode_normalization::UnicodeNormalization;
@@ -327,8 +327,8 @@ fn others_find_no_fault_in_any_file() {
         .filter_map(|(variable, arguments)| Some((std::env::var_os(variable)?, arguments)))
         .collect();
     if programs.len() < 2 {
-        eprintln!(
-            "left out: BUKTI_QPDF names no qpdf, or BUKTI_PDFINFO no pdfinfo of Poppler; `cargo xtask test` sets both"
+        left_out(
+            "BUKTI_QPDF names no qpdf, or BUKTI_PDFINFO no pdfinfo of Poppler; `cargo xtask test` sets both",
         );
     }
     if programs.is_empty() {

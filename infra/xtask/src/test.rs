@@ -86,6 +86,7 @@ impl Stage {
             Self::Unit => {
                 let mut tests = project.command("cargo");
                 tests.args(["test", "--workspace"]).env("BUKTI_PYTHON", tools::python(project)?);
+                tests.env("BUKTI_LEFT_OUT", project.target.join("left-out.txt"));
                 tests.env("BUKTI_NODE_VERIFIER", node_verifier(project)?);
                 let why = "to check the printed certificates";
                 tests.env("BUKTI_QPDF", tools::program(project, &["qpdf"], &["qpdf"], why)?);
@@ -124,6 +125,9 @@ pub fn test(project: &Project, options: &Options) -> Result<()> {
         [] => Stage::value_variants().iter().copied().filter(|stage| *stage != Stage::Alike).collect(),
         only => only.iter().copied().collect(),
     };
+    // Tests that cannot do their part here add a line each.
+    let left_out = project.target.join("left-out.txt");
+    let _ = fs::remove_file(&left_out);
     let mut rows = Vec::new();
     let mut failure = None;
     for stage in chosen {
@@ -144,6 +148,14 @@ pub fn test(project: &Project, options: &Options) -> Result<()> {
     eprintln!("\n{:<10}{:>8}", "stage", "seconds");
     for (stage, seconds, passed) in &rows {
         eprintln!("{:<10}{seconds:>8.0}  {}", stage.name(), if *passed { "passed" } else { "FAILED" });
+    }
+    let left_out = fs::read_to_string(&left_out).unwrap_or_default();
+    let left_out: BTreeSet<&str> = left_out.lines().collect();
+    for test in &left_out {
+        eprintln!("left out: {test}");
+    }
+    if !left_out.is_empty() {
+        eprintln!("{} tests did not do all their part, for want of what is named", left_out.len());
     }
     failure.map_or(Ok(()), Err)
 }

@@ -161,6 +161,7 @@ fn rustup(project: &Project, arguments: &[&str]) -> Result<()> {
     if run::found("rustup").is_none() {
         bail!("there is no rustup.");
     }
+    tools::check_may_install(&arguments.join(" "), "for the site's toolchain")?;
     let log = project.target.join("xtask-logs/rustup.log");
     run::quietly(project.command("rustup").args(arguments), &log, Duration::from_secs(120), "")
 }

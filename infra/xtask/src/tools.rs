@@ -11,6 +11,8 @@ use crate::{Project, run, site};
 /// Package lists older than this are fetched again before an install.
 const LISTS_KEEP: Duration = Duration::from_secs(24 * 60 * 60);
 const LIMIT: Duration = Duration::from_secs(15 * 60);
+/// The variable that forbids to install.
+const NO_INSTALL: &str = "BUKTI_NO_INSTALL";
 
 /// Installs Debian packages, as root or by a `sudo` that asks for no password.
 ///
@@ -18,6 +20,7 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 /// Where that is not possible; the message is the command to run by hand.
 pub fn apt_install(project: &Project, packages: &[&str], why: &str) -> Result<()> {
     let by_hand = format!("apt-get install {}", packages.join(" "));
+    check_may_install(&packages.join(", "), why)?;
     if run::found("apt-get").is_none() {
         bail!("{} needed {why}, and there is no apt-get here. On Debian: `{by_hand}`", packages.join(", "));
     }
@@ -47,6 +50,17 @@ pub fn apt_install(project: &Project, packages: &[&str], why: &str) -> Result<()
         apt(&["update"])?;
         apt(&install)
     })
+}
+
+/// Whoever keeps the machine may forbid that a task installs anything.
+///
+/// # Errors
+/// Where it is forbidden; the message says what was needed and why.
+pub fn check_may_install(what: &str, why: &str) -> Result<()> {
+    if std::env::var_os(NO_INSTALL).is_some_and(|value| !value.is_empty() && value != "0") {
+        bail!("{what} needed {why}; {NO_INSTALL} is set, so nothing is installed");
+    }
+    Ok(())
 }
 
 fn lists_are_fresh() -> bool {
@@ -124,6 +138,7 @@ pub fn cargo_install(project: &Project, name: &str, why: &str) -> Result<PathBuf
     if let Some(path) = run::found(name).or_else(|| program.is_file().then(|| program.clone())) {
         return Ok(path);
     }
+    check_may_install(&format!("{name} from crates.io"), why)?;
     run::say(format!("installing {name} from crates.io, {why}"));
     let mut install = project.command("cargo");
     install.args(["install", "--locked", "--root"]).arg(&root).arg(name);
@@ -153,7 +168,9 @@ pub fn venv(project: &Project, name: &str, requirements: &Path) -> Result<PathBu
     if run::capture(project.command(&python).args(["-c", "import ensurepip, venv"]), "").is_err() {
         apt_install(project, &["python3-venv"], "for the Python tools")?;
     }
-    run::say(format!("installing what {} names from PyPI", project.show(requirements)));
+    let named = format!("what {} names from PyPI", project.show(requirements));
+    check_may_install(&named, "for the Python tools")?;
+    run::say(format!("installing {named}"));
     let log = project.target.join("xtask-logs/pip.log");
     let mut make = project.command(&python);
     run::quietly(make.args(["-m", "venv", "--clear"]).arg(&folder), &log, LIMIT, "")?;
@@ -196,7 +213,9 @@ pub fn npm_install(project: &Project, folder: &Path) -> Result<()> {
         return Ok(());
     }
     let npm = program(project, &["npm"], &["npm"], "for the packages of tests")?;
-    run::say(format!("installing what {} names from npm", project.show(&folder.join(list))));
+    let named = format!("what {} names from npm", project.show(&folder.join(list)));
+    check_may_install(&named, "for the packages of tests")?;
+    run::say(format!("installing {named}"));
     let mut install = project.command(npm);
     install.arg(if locked { "ci" } else { "install" });
     install.args(["--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(folder).current_dir(folder);

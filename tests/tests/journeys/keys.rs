@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bukti_domain::FeedRow;
 use bukti_tests::ministack::{Ministack, Process};
-use bukti_tests::{TestApp, call, csv, dose, in_base64, outbox, program};
+use bukti_tests::{TestApp, call, csv, dose, in_base64, left_out, outbox, program};
 use serde_json::{Value, json};
 
 use crate::access::table_service;
@@ -243,8 +243,8 @@ fn bukti(kms_url: &str, url: &str, arguments: &[&str]) -> (bool, String, String)
 #[test]
 fn a_signer_in_kms_signs_certificates_and_lists() {
     let Some(python) = std::env::var_os("BUKTI_PYTHON") else {
-        eprintln!(
-            "left out: BUKTI_PYTHON names no Python with tests/requirements.txt installed; `cargo xtask test` does"
+        left_out(
+            "BUKTI_PYTHON names no Python with tests/requirements.txt installed; `cargo xtask test` does",
         );
         return;
     };
@@ -317,8 +317,8 @@ fn a_new_sealing_key_seals_once_all_have_read_it_and_nothing_stands_still() {
 #[test]
 fn sealing_keys_that_kms_wraps_are_of_no_use_without_it() {
     let Some(python) = std::env::var_os("BUKTI_PYTHON") else {
-        eprintln!(
-            "left out: BUKTI_PYTHON names no Python with tests/requirements.txt installed; `cargo xtask test` does"
+        left_out(
+            "BUKTI_PYTHON names no Python with tests/requirements.txt installed; `cargo xtask test` does",
         );
         return;
     };

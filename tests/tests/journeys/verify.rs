@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use bukti_domain::hygiene;
-use bukti_tests::{TestApp, dose, people, root};
+use bukti_tests::{TestApp, dose, left_out, people, root};
 use coset::{CoseSign1, TaggedCborSerializable};
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
@@ -69,9 +69,9 @@ fn verifiers() -> Vec<Verifier> {
     let python = std::env::var_os("BUKTI_PYTHON");
     let node = std::env::var_os("BUKTI_NODE_VERIFIER");
     if python.is_none() || node.is_none() {
-        eprintln!(
-            "left out: BUKTI_PYTHON names no Python with tests/requirements.txt installed, or BUKTI_NODE_VERIFIER no \
-             tests/verify/hcert.mjs beside its packages; `cargo xtask test` sets both"
+        left_out(
+            "BUKTI_PYTHON names no Python with tests/requirements.txt installed, or BUKTI_NODE_VERIFIER no \
+             tests/verify/hcert.mjs beside its packages; `cargo xtask test` sets both",
         );
     }
     let python = python.map(|python| Verifier(python.into(), root().join("tests/verify/hcert.py")));
