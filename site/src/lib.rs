@@ -28,6 +28,7 @@ mod place;
 mod prerender;
 mod proof;
 mod settings;
+mod steps;
 #[cfg(target_arch = "wasm32")]
 mod takeover;
 mod verdict;

@@ -124,6 +124,17 @@ for (const engine of Object.keys(engines)) {
     browser.evaluate(`document.body.innerText.includes(${JSON.stringify(text)})`).catch(() => false));
   const field = (label) => `//*[@id=//label[normalize-space()="${label}"]/@for]`;
   const button = (name) => `//button[normalize-space()="${name}"]`;
+  const askForCode = async (browser, number) => {
+    await browser.type(field(t("field.phone.label")), number);
+    await browser.click(button(t("login.send_code")));
+    await shows(browser, t("code.title"));
+  };
+  const enterCode = async (browser, number) => {
+    await browser.type(field(t("field.code.label")), (await lastSms(number)).match(/#(\d{6})/)[1]);
+    await browser.click(button(t("code.enter")));
+  };
+  const value = (browser, label) => browser.evaluate(
+    `document.evaluate(${JSON.stringify(field(label))}, document, null, 9).singleNodeValue?.value`).catch(() => undefined);
   const fillBirthDate = async (browser) => {
     await browser.type(field(t("date.day")), "24");
     await browser.type(field(t("date.month")), "1");
@@ -150,12 +161,8 @@ for (const engine of Object.keys(engines)) {
   test(`${engine}: a phone logs in, and its certificate is enlarged and downloaded`, () =>
     visit(engine, pages.logIn.id, {}, async (browser, line) => {
       await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
-      await browser.type(field(t("field.phone.label")), person.no_hp);
-      await browser.click(button(t("login.send_code")));
-      await shows(browser, t("code.title"));
-      const code = (await lastSms(person.no_hp)).match(/#(\d{6})/)[1];
-      await browser.type(field(t("field.code.label")), code);
-      await browser.click(button(t("code.enter")));
+      await askForCode(browser, person.no_hp);
+      await enterCode(browser, person.no_hp);
       await shows(browser, t("account.title"));
       await browser.click(`//button[@aria-label="${t("certificate.enlarge")}" or normalize-space()="${t("certificate.enlarge")}"]`);
       await until("it is enlarged", () => browser.evaluate(`document.querySelector("dialog").open`));
@@ -163,6 +170,64 @@ for (const engine of Object.keys(engines)) {
       await until("it is closed", () => browser.evaluate(`!document.querySelector("dialog").open`));
       await browser.click(button(t("certificate.download")));
       await until("the PDF is asked for", async () => line.requests.some(({ path }) => path.includes("document")));
+    }));
+
+  test(`${engine}: a wrong phone is reported, and Back leads from each question to the one before`, () =>
+    visit(engine, pages.correction.id, {}, async (browser, line) => {
+      const number = `08120000026${Object.keys(engines).indexOf(engine)}`;
+      await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
+      await askForCode(browser, number);
+      await browser.back();
+      await until("the number stays", async () => (await value(browser, t("field.phone.label"))) === number);
+      // The code that came is worth as much as before; another one can be asked for in a minute.
+      await browser.evaluate("history.forward()");
+      await shows(browser, t("code.title"));
+      await enterCode(browser, number);
+
+      await shows(browser, t("correction.what.title"));
+      await browser.click(`//label[normalize-space()="${t("case.correction.phone")}"]`);
+      await browser.click(button(t("download.next")));
+      await shows(browser, t("correction.person.title"));
+      await browser.type(field(t("field.name.label")), person.nama);
+      await browser.type(field(t("field.nik.label")), person.nik);
+      await fillBirthDate(browser);
+      await browser.click(button(t("download.next")));
+      await shows(browser, t("correction.last.title"));
+      await browser.back();
+      await shows(browser, t("correction.person.title"));
+      assert.equal(await value(browser, t("field.name.label")), person.nama);
+      await browser.back();
+      await shows(browser, t("correction.what.title"));
+      await browser.click(button(t("download.next")));
+      await shows(browser, t("correction.person.title"));
+      await browser.click(button(t("download.next")));
+      await shows(browser, t("correction.last.title"));
+      // The button on the page and that of the browser go the same way.
+      await browser.click(button(t("download.back")));
+      await shows(browser, t("correction.person.title"));
+      await browser.click(button(t("download.next")));
+      await shows(browser, t("correction.last.title"));
+      await browser.click(button(t("correction.send")));
+      await shows(browser, t("correction.sent.title"));
+      assert.equal(line.requests.filter(({ method, path }) => method === "POST" && path === "/api/cases").length, 1);
+      assert.equal(await browser.evaluate("location.pathname"), pages.correction.id, "nothing stands in the address");
+    }));
+
+  test(`${engine}: Back leads from the vaccination to who one is, and then away`, () =>
+    visit(engine, pages.help.id, {}, async (browser, line) => {
+      await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
+      await browser.go(line.at + pages.download.id);
+      await until("the form is there", () =>
+        browser.evaluate(`location.pathname === "${pages.download.id}" && ${hasStarted}`).catch(() => false));
+      await browser.type(field(t("field.name.label")), person.nama);
+      await browser.type(field(t("field.nik.label")), person.nik);
+      await fillBirthDate(browser);
+      await browser.click(button(t("download.next")));
+      await shows(browser, t("download.vaccination"));
+      await browser.back();
+      await until("the name stays", async () => (await value(browser, t("field.name.label"))) === person.nama);
+      await browser.back();
+      await until("the page before", () => browser.evaluate(`location.pathname === "${pages.help.id}"`).catch(() => false));
     }));
 
   test(`${engine}: the link of an SMS shows a certificate, not again after it was left`, () =>

@@ -113,6 +113,10 @@ impl<'project> Sam<'project> {
     /// One of its programs, where nothing is asked of AWS; a region and keys must be set all the same.
     fn offline(&self, program: &str) -> Result<Command> {
         let mut command = self.command(program)?;
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"AWS_"))
+        {
+            command.env_remove(name);
+        }
         command.env("AWS_DEFAULT_REGION", "ap-southeast-3");
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
         Ok(command)

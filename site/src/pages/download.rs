@@ -8,7 +8,6 @@ use bukti_wire::{DownloadAnswer, DownloadRequest, Vaccines};
 use leptos::prelude::*;
 
 use crate::api;
-use crate::browser;
 use crate::components::{
     BusyButton, Captcha, CaptchaBox, DateField, ErrorSummary, FailureNotice, Heading, HelpdeskLinks,
     IdentityField, RowLink, SelectField, Sign, TextField, TypedDate, TypedIdentity,
@@ -18,6 +17,7 @@ use crate::form::{Field, Form, check};
 use crate::language::{Language, tr, tr_with};
 use crate::place::Page;
 use crate::settings::Settings;
+use crate::steps::Steps;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -34,7 +34,7 @@ enum Step {
 
 #[derive(Clone, Copy)]
 struct Asking {
-    step: RwSignal<Step>,
+    steps: Steps<Step>,
     form: Form,
     name: RwSignal<String>,
     identity: TypedIdentity,
@@ -49,9 +49,10 @@ struct Asking {
 
 impl Asking {
     fn new() -> Self {
+        let form = Form::new();
         Self {
-            step: RwSignal::new(Step::Person),
-            form: Form::new(),
+            steps: Steps::begin("download", form, Step::Person),
+            form,
             name: RwSignal::new(String::new()),
             identity: TypedIdentity::new(),
             birth_date: TypedDate::new(Field::BirthDate),
@@ -70,13 +71,6 @@ impl Asking {
         });
     }
 
-    fn go(self, step: Step) {
-        self.form.problems.set(Vec::new());
-        self.form.failure.set(None);
-        self.step.set(step);
-        browser::focus_soon("page-heading");
-    }
-
     /// The next question, once this one is answered.
     fn next(self) {
         let name = self.name.get_untracked();
@@ -86,7 +80,7 @@ impl Asking {
             self.identity.birth_date(self.birth_date).err(),
         ];
         let wrong: Vec<_> = wrong.into_iter().flatten().collect();
-        if wrong.is_empty() { self.go(Step::Vaccination) } else { self.form.problems.set(wrong) }
+        if wrong.is_empty() { self.steps.go(Step::Vaccination) } else { self.form.problems.set(wrong) }
     }
 
     fn send(self) {
@@ -112,7 +106,7 @@ impl Asking {
         self.form.send(wrong, async move {
             let with = |captcha| DownloadRequest { captcha, ..request.clone() };
             let answer: DownloadAnswer = api::read(&self.captcha.post("/api/downloads", with).await?)?;
-            self.go(Step::Asked { again_in: answer.resend_after.div_ceil(60) });
+            self.steps.go(Step::Asked { again_in: answer.resend_after.div_ceil(60) });
             Ok(())
         });
     }
@@ -123,7 +117,7 @@ impl Asking {
 pub fn Download() -> impl IntoView {
     let asking = Asking::new();
     asking.load();
-    let step = asking.step;
+    let step = asking.steps;
     let key = Signal::derive(move || match step.get() {
         Step::Person => "site.download.title",
         Step::Vaccination => "site.download.vaccination",
@@ -220,7 +214,7 @@ fn VaccinationStep(
             />
             <CaptchaBox captcha=asking.captcha form=form />
             <BusyButton label="site.download.send" busy_label="site.download.sending" busy=form.busy />
-            <button type="button" class="button" on:click=move |_| asking.go(Step::Person)>
+            <button type="button" class="button" on:click=move |_| asking.steps.go(Step::Person)>
                 {tr("site.download.back")}
             </button>
         </form>

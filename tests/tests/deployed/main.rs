@@ -56,6 +56,11 @@ impl Account {
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", "600"]).arg(program.as_ref());
         command.current_dir(self.folder.path()).stdin(Stdio::null());
+        // The machine may be set up for an account of its own.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"AWS_"))
+        {
+            command.env_remove(name);
+        }
         command.envs([("AWS_ENDPOINT_URL", &*self.ministack.url), ("AWS_REGION", "ap-southeast-3")]);
         command.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
         command.envs([("AWS_DEFAULT_REGION", "ap-southeast-3"), ("SAM_CLI_TELEMETRY", "0")]);

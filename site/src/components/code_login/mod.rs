@@ -17,6 +17,7 @@ use crate::form::{Field, Form, check};
 use crate::language::{Language, tr, tr_with};
 use crate::place::{Page, Place, to};
 use crate::settings::Settings;
+use crate::steps::Steps;
 
 /// What the code is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +39,21 @@ struct Sent {
     next_at: i64,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The phone number.
+    Phone,
+    /// The code that came to it.
+    Code,
+}
+
 #[derive(Clone, Copy)]
-struct Steps {
+struct Entrance {
     purpose: Purpose,
     /// Whether who has logged in stays on the page.
     stay: bool,
     account: Account,
+    steps: Steps<Step>,
     form: Form,
     /// Without a tick-box: it is solved while the number is typed.
     captcha: Captcha,
@@ -55,7 +65,7 @@ struct Steps {
     wait: RwSignal<i64>,
 }
 
-impl Steps {
+impl Entrance {
     /// Asks for a code.
     fn ask(self) {
         let (name, phone) = (self.name.get_untracked(), self.phone.get_untracked());
@@ -70,6 +80,9 @@ impl Steps {
             self.code.set(String::new());
             self.wait.set(i64::from(answer.resend_after));
             self.sent.set(Some(Sent { phone, minutes: answer.expires_in.div_ceil(60), next_at }));
+            if self.steps.get_untracked() == Step::Phone {
+                self.steps.go(Step::Code);
+            }
             browser::focus_soon(Field::Code.id());
             Ok(())
         });
@@ -91,15 +104,15 @@ impl Steps {
 
     /// Does again what failed.
     fn again(self) {
-        if self.sent.with_untracked(Option::is_some) { self.enter() } else { self.ask() }
+        match self.steps.get_untracked() {
+            Step::Phone => self.ask(),
+            Step::Code => self.enter(),
+        }
     }
 
     /// Back to the phone number, which stays as it was typed.
     fn back(self) {
-        self.form.problems.set(Vec::new());
-        self.form.failure.set(None);
-        self.sent.set(None);
-        browser::focus_soon(Field::Phone.id());
+        self.steps.go(Step::Phone);
     }
 }
 
@@ -112,11 +125,13 @@ pub fn CodeLogin(
     #[prop(optional)]
     stay: bool,
 ) -> impl IntoView {
-    let steps = Steps {
+    let form = Form::new();
+    let entrance = Entrance {
         purpose,
         stay,
         account: Account::current(),
-        form: Form::new(),
+        steps: Steps::begin("code", form, Step::Phone),
+        form,
         captcha: Captcha::new(),
         name: RwSignal::new(String::new()),
         phone: RwSignal::new(String::new()),
@@ -126,15 +141,15 @@ pub fn CodeLogin(
     };
     let place = Place::current();
     browser::effect(Box::new(move || {
-        if let Who::Somebody(_) = steps.account.get()
+        if let Who::Somebody(_) = entrance.account.get()
             && !stay
         {
             place.go_instead(Page::Account);
         }
     }));
     let tick = move || {
-        if let Some(sent) = &*steps.sent.read_untracked() {
-            steps.wait.set((sent.next_at - browser::unix_time()).max(0));
+        if let Some(sent) = &*entrance.sent.read_untracked() {
+            entrance.wait.set((sent.next_at - browser::unix_time()).max(0));
         }
     };
     if browser::IS_HERE
@@ -142,7 +157,7 @@ pub fn CodeLogin(
     {
         on_cleanup(move || interval.clear());
     }
-    let code_sent = Memo::new(move |_| steps.sent.read().is_some());
+    let code_sent = Memo::new(move |_| entrance.steps.get() == Step::Code);
     let key = Signal::derive(move || match purpose {
         _ if code_sent.get() => "site.code.title",
         Purpose::LogIn => "site.login.title",
@@ -161,9 +176,9 @@ pub fn CodeLogin(
             {title()}
             {move || {
                 if code_sent.get() {
-                    view! { <CodeStep steps=steps /> }.into_any()
+                    view! { <CodeStep entrance=entrance /> }.into_any()
                 } else {
-                    view! { <PhoneStep steps=steps /> }.into_any()
+                    view! { <PhoneStep entrance=entrance /> }.into_any()
                 }
             }}
         </div>
@@ -174,14 +189,14 @@ pub fn CodeLogin(
 #[component]
 fn PhoneStep(
     /// The form's state.
-    steps: Steps,
+    entrance: Entrance,
 ) -> impl IntoView {
-    let form = steps.form;
+    let form = entrance.form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
-        steps.ask();
+        entrance.ask();
     };
-    let (help, other) = match steps.purpose {
+    let (help, other) = match entrance.purpose {
         Purpose::LogIn => (
             tr("site.login.help"),
             view! { <p>{tr("site.login.no_account")} " " <a href=to(Page::Register)>{tr("site.register.title")}</a></p> }.into_any(),
@@ -191,34 +206,34 @@ fn PhoneStep(
             view! { <p>{tr("site.register.has_account")} " " <a href=to(Page::LogIn)>{tr("site.login.title")}</a></p> }.into_any(),
         ),
     };
-    let typed = Callback::new(move |()| steps.captcha.begin());
-    let name = (steps.purpose == Purpose::Register).then(|| {
+    let typed = Callback::new(move |()| entrance.captcha.begin());
+    let name = (entrance.purpose == Purpose::Register).then(|| {
         view! {
             <TextField
                 field=Field::Name
                 form=form
                 label="site.field.name.label"
-                value=steps.name
+                value=entrance.name
                 autocomplete="name"
                 on_typed=typed
             />
         }
     });
     // The page that it is a part of says why one logs in, and with which number.
-    let around = (!steps.stay).then_some((view! { <p>{help}</p> }, other));
+    let around = (!entrance.stay).then_some((view! { <p>{help}</p> }, other));
     let (help, other) = around.unzip();
     view! {
         {help}
         <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
-            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| steps.again()) />
+            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| entrance.again()) />
             {name}
             <TextField
                 field=Field::Phone
                 form=form
                 label="site.field.phone.label"
                 hint="site.field.phone.hint"
-                value=steps.phone
+                value=entrance.phone
                 inputmode="tel"
                 autocomplete="tel"
                 on_typed=typed
@@ -233,44 +248,44 @@ fn PhoneStep(
 #[component]
 fn CodeStep(
     /// The form's state.
-    steps: Steps,
+    entrance: Entrance,
 ) -> impl IntoView {
-    let form = steps.form;
+    let form = entrance.form;
     let language = Language::current();
     let settings = Settings::current();
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
-        steps.enter();
+        entrance.enter();
     };
     let sent_to = tr_with("site.code.sent", move |_| {
-        let sent = steps.sent.get();
+        let sent = entrance.sent.get();
         let (phone, minutes) = sent.map(|sent| (sent.phone, sent.minutes)).unwrap_or_default();
         // The number stays on one line.
         vec![("phone", phone.replace(' ', "\u{a0}")), ("n", minutes.to_string())]
     });
-    let waiting = Memo::new(move |_| steps.wait.get() > 0);
+    let waiting = Memo::new(move |_| entrance.wait.get() > 0);
     // A dead code can only be replaced, so there is no waiting for a second one.
     let dead =
         move || form.failure.read().as_ref().and_then(api::Failure::code) == Some(ProblemCode::CodeDead);
     let resend = move |_| {
         if !waiting.get_untracked() || dead() {
-            steps.ask();
+            entrance.ask();
         }
     };
     let (again, again_in) = (
         tr("site.code.resend"),
-        tr_with("site.code.resend_in", move |_| vec![("n", steps.wait.get().to_string())]),
+        tr_with("site.code.resend_in", move |_| vec![("n", entrance.wait.get().to_string())]),
     );
     view! {
         <p role="status">{sent_to}</p>
         <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
-            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| steps.again()) />
+            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| entrance.again()) />
             <TextField
                 field=Field::Code
                 form=form
                 label="site.field.code.label"
-                value=steps.code
+                value=entrance.code
                 inputmode="numeric"
                 autocomplete="one-time-code"
             />
@@ -284,7 +299,7 @@ fn CodeStep(
                 >
                     {move || if waiting.get() && !dead() { again_in() } else { again().to_owned() }}
                 </button>
-                <button type="button" class="button" on:click=move |_| steps.back()>
+                <button type="button" class="button" on:click=move |_| entrance.back()>
                     {tr("site.code.change_phone")}
                 </button>
             </div>

@@ -22,6 +22,7 @@ use crate::browser;
 use crate::components::{CodeLogin, Heading, Purpose, TypedDate, TypedIdentity};
 use crate::form::{Field, FieldProblem, Form, Wrong, check};
 use crate::language::tr;
+use crate::steps::Steps;
 
 /// What is on the screen for who is logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ enum Step {
 #[derive(Clone, Copy)]
 struct Desk {
     account: Account,
-    step: RwSignal<Step>,
+    steps: Steps<Step>,
     form: Form,
     cases: RwSignal<Option<Vec<Case>>>,
     loading: Form,
@@ -67,10 +68,11 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let empty = || RwSignal::new(String::new());
+        let form = Form::new();
         Self {
             account: Account::current(),
-            step: RwSignal::new(Step::Cases),
-            form: Form::new(),
+            steps: Steps::begin("correction", form, Step::Cases),
+            form,
             cases: RwSignal::new(None),
             loading: Form::new(),
             correction: empty(),
@@ -93,8 +95,8 @@ impl Desk {
     fn load(self) {
         self.loading.send(Vec::new(), async move {
             let Cases { cases, .. } = self.unless_logged_out(api::get("/api/cases").await)?;
-            if cases.is_empty() && self.step.get_untracked() == Step::Cases {
-                self.step.set(Step::What);
+            if cases.is_empty() && self.steps.get_untracked() == Step::Cases {
+                self.steps.go_instead(Step::What);
             }
             self.cases.set(Some(cases));
             if untrack(|| self.account.get()) == Who::Unknown {
@@ -123,12 +125,10 @@ impl Desk {
     }
 
     fn go(self, step: Step) {
-        self.form.clear();
-        self.step.set(step);
+        self.steps.go(step);
         if step == Step::Dose {
             self.load_vaccines();
         }
-        browser::focus_soon("page-heading");
     }
 
     /// Begins anew, with nothing of the case before but who one is.
@@ -169,7 +169,7 @@ impl Desk {
 
     /// The question after this one.
     fn next(self) {
-        match self.step.get_untracked() {
+        match self.steps.get_untracked() {
             Step::What => {
                 let missing = FieldProblem { field: Field::Correction, wrong: Wrong::Missing };
                 self.go_unless([self.wrongness().is_none().then_some(missing)], Step::Person);
@@ -194,7 +194,7 @@ impl Desk {
 
     /// The question before this one.
     fn back(self) {
-        self.go(match self.step.get_untracked() {
+        self.go(match self.steps.get_untracked() {
             Step::Last if self.is_about_dose() => Step::Dose,
             Step::Last | Step::Dose => Step::Person,
             Step::Person => Step::What,
@@ -250,8 +250,7 @@ impl Desk {
             self.opened.set(Some(opened.clone()));
             // What cannot be sent now is named on the page that comes.
             self.evidence.send(&opened.number).await;
-            self.step.set(Step::Sent);
-            browser::focus_soon("page-heading");
+            self.steps.go(Step::Sent);
             Ok(())
         });
     }
@@ -288,7 +287,7 @@ pub fn Correction() -> impl IntoView {
             browser::focus_soon("page-heading");
         }
     }));
-    let key = Signal::derive(move || match desk.step.get() {
+    let key = Signal::derive(move || match desk.steps.get() {
         _ if is_nobody.get() && looks_up.get() => "site.correction.look_up.title",
         _ if is_nobody.get() => "site.correction.title",
         Step::Cases => "site.correction.title",
@@ -338,7 +337,7 @@ fn Inside(
     /// The page's state.
     desk: Desk,
 ) -> impl IntoView {
-    move || match desk.step.get() {
+    move || match desk.steps.get() {
         Step::Cases => view! { <OwnCases desk=desk /> }.into_any(),
         Step::What => view! { <What desk=desk /> }.into_any(),
         Step::Person => view! { <AboutPerson desk=desk /> }.into_any(),
