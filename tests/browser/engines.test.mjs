@@ -135,6 +135,15 @@ for (const engine of Object.keys(engines)) {
   };
   const value = (browser, label) => browser.evaluate(
     `document.evaluate(${JSON.stringify(field(label))}, document, null, 9).singleNodeValue?.value`).catch(() => undefined);
+  /** Clicks until it is open: WebKit loses a click while the page moves. */
+  const unfold = async (browser, summary) => {
+    const path = `//summary[normalize-space()="${summary}"]`;
+    const isOpen = `document.evaluate(${JSON.stringify(path)}, document, null, 9).singleNodeValue.parentElement.open`;
+    await until(`"${summary}" is open`, async () => {
+      await browser.click(path);
+      return browser.evaluate(isOpen);
+    });
+  };
   const fillBirthDate = async (browser) => {
     await browser.type(field(t("date.day")), "24");
     await browser.type(field(t("date.month")), "1");
@@ -252,7 +261,7 @@ for (const engine of Object.keys(engines)) {
     await browser.close();
     await visit(engine, pages.verify.id, {}, async (browser) => {
       await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
-      await browser.click(`//summary[normalize-space()="${t("verify.paste")}"]`);
+      await unfold(browser, t("verify.paste"));
       await browser.type(field(t("verify.text")), certificate.qr_text);
       await browser.click(button(t("check")));
       await shows(browser, "Berlaku");
@@ -268,7 +277,7 @@ for (const engine of Object.keys(engines)) {
       const spoil = (file, number) => (/\/verifier[-_]/.test(file) && number <= times ? "status" : undefined);
       await visit(engine, pages.verify.id, { spoil }, async (browser) => {
         await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
-        await browser.click(`//summary[normalize-space()="${t("verify.paste")}"]`);
+        await unfold(browser, t("verify.paste"));
         await browser.type(field(t("verify.text")), qr_text);
         await browser.click(button(t("check")));
         await shows(browser, often === "twice" ? "Berlaku" : t("verify.broken.title"));
