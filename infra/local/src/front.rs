@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::StackInfo;
 use crate::api::{self, Api, BODY_TIME_LIMIT};
+use crate::demo;
 use crate::dynamodb::DynamoDb;
 use crate::feeds::Feeds;
 use crate::flow::{self, Waiting};
@@ -34,6 +35,8 @@ pub(crate) struct Front {
     pub(crate) keys: AccessKeys,
     pub(crate) dynamodb: DynamoDb,
     pub(crate) s3: S3,
+    /// The folder of the data.
+    pub(crate) data: PathBuf,
     /// The folder of the public bucket.
     pub(crate) public: PathBuf,
     pub(crate) outbox: Outbox,
@@ -98,6 +101,8 @@ pub(crate) async fn answer(State(front): State<Arc<Front>>, request: Request) ->
                 Err(error) => unreadable(&error, "The outbox cannot be read.\n"),
             }
         }
+        "/_demo" => own("text/html; charset=utf-8", demo::page(&front.data)),
+        "/_demo.css" => own("text/css; charset=utf-8", demo::STYLE),
         "/_sms.css" => own("text/css; charset=utf-8", outbox::STYLE),
         "/_sms.json" => match front.outbox.all() {
             Ok(all) => own("application/json", serde_json::to_vec(&all).unwrap_or_default()),

@@ -26,6 +26,7 @@
 mod api;
 mod call;
 mod dead_letters;
+pub mod demo;
 mod dynamodb;
 pub mod feeds;
 mod files;

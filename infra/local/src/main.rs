@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bukti_local::{Options, Stack, StartError};
+use bukti_local::{Options, Stack, StartError, demo};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -31,6 +31,9 @@ struct Arguments {
     /// Countries beside Indonesia whose phones get SMS, such as +60,+65.
     #[arg(long)]
     phone_countries: Option<String>,
+    /// A dose feed that is taken in at the first start, of people to try things with: `/_demo` names some.
+    #[arg(long, value_name = "FEED.csv")]
+    demo: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -52,14 +55,17 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
     let no_signals = |error: std::io::Error| StartError::Other(error.into());
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-    let Arguments { port, data, site, vaccines, phone_countries } = arguments;
-    let options = Options { port, data, site, vaccines, phone_countries, ..Options::default() };
+    let Arguments { port, data, site, vaccines, phone_countries, demo } = arguments;
+    let options = Options { port, data: data.clone(), site, vaccines, phone_countries, ..Options::default() };
     let stack = tokio::select! {
         started = Stack::start(options) => started?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
-    say(&stack);
+    if let Some(feed) = &demo {
+        demo::take_in(&stack, &data, feed).await?;
+    }
+    say(&stack, demo.is_some());
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -72,16 +78,22 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
     Ok(())
 }
 
-fn say(stack: &Stack) {
+fn say(stack: &Stack, has_demo: bool) {
     let url = stack.url();
-    let endpoint = if url.ends_with(":8080") { String::new() } else { format!(" --endpoint {url}") };
-    // The sample feed lies beside the project, where it is there.
-    const SAMPLE: &str = "../shared/data/satudata/doses-1.csv";
-    let feed = if Path::new(SAMPLE).is_file() { SAMPLE } else { "FEED.csv" };
+    let first = if has_demo {
+        format!("{url}/_demo names people to try it with")
+    } else {
+        // The sample feed lies beside the project, where it is there.
+        const SAMPLE: &str = "../shared/data/satudata/doses-1.csv";
+        let feed = if Path::new(SAMPLE).is_file() { SAMPLE } else { "FEED.csv" };
+        format!("cargo run -q -p bukti-cli -- import {feed} --endpoint {url}")
+    };
     let text = format!(
         "Bukti is running at {url}\n\n\
          What to try next:\n  \
-         cargo run -q -p bukti-cli -- import {feed}{endpoint}\n  \
+         {first}\n  \
+         cargo run -q -p bukti-cli -- officer add 081200000001 --name Rina --role supervisor --endpoint {url}\n    \
+         appoints an officer, who logs in at {url}/helpdesk\n  \
          {url}/_sms shows the SMS that were sent\n  \
          {url}/_flow shows how much has come how far\n"
     );

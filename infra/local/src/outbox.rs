@@ -202,7 +202,7 @@ pub(crate) fn page(all: &[Sms], only: Option<&str>) -> String {
     html
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -250,6 +250,7 @@ impl Stack {
             keys,
             dynamodb: dynamodb.clone(),
             s3,
+            data: data.clone(),
             public: folder.bucket().join(&info.public_bucket),
             outbox,
             site,

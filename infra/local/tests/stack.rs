@@ -16,7 +16,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sns::error::ProvideErrorMetadata;
 use aws_sdk_sns::types::MessageAttributeValue;
 use bukti_aws::concerns_publishing;
-use bukti_local::{Filter, Handlers, Options, Stack, StackInfo, StartError, StreamSource};
+use bukti_local::{Filter, Handlers, Options, Stack, StackInfo, StartError, StreamSource, demo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -526,5 +526,40 @@ async fn the_functions_answer() {
     assert_eq!(status, 200, "{body}");
     assert!(head.contains("application/json"));
     assert_eq!(get(stack.url(), "/api/sessions/current").await.0, 401);
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn demo_feed_is_taken_in_once_and_the_page_names_examples() {
+    const COLUMNS: &str = "event_id,sent_at,nik,paspor,nama,tanggal_lahir,jenis_kelamin,no_hp,dosis_ke,vaksin,batch,\
+                           tanggal_vaksinasi,kode_faskes,nama_faskes,status";
+    let row = |event: &str, nik: &str, name: &str, phone: &str, number: &str, batch: &str| {
+        format!(
+            "{event},2021-02-01T08:00:00+07:00,{nik},,{name},1989-01-24,L,{phone},{number},CoronaVac,{batch},2021-01-29,\
+             P3174020101,Puskesmas,\n"
+        )
+    };
+    let rows = [
+        row("D1", "3171012401896241", "Iwan <b>", "081200000001", "1", "B1"),
+        row("D2", "3171012401896242", "Budi", "081200000002", "1", ""),
+        row("D3", "3171012501896243", "Sari", "081200000003", "1", "B1"),
+        row("D4", "3171012401896244", "Dewi", "021", "1", "B1"),
+        row("D5", "3171012401896245", "Agus", "081200000005", "3", "B1"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let (data, feed) = (folder.path().join("data"), folder.path().join("feed.csv"));
+    std::fs::write(&feed, format!("{COLUMNS}\n{}", rows.concat())).unwrap();
+    let stack = Stack::start(Options { port: 0, data: data.clone(), ..Default::default() }).await.unwrap();
+    let (status, _, none) = get(stack.url(), "/_demo").await;
+    assert_eq!((status, none.contains("There are none")), (200, true), "{none}");
+    for _ in 0..2 {
+        demo::take_in(&stack, &data, &feed).await.unwrap();
+        assert!(stack.wait_idle(Duration::from_secs(60)).await);
+    }
+    assert_eq!(stack.outbox().unwrap().len(), 1, "of the one complete first dose with a phone, once");
+    let (_, _, page) = get(stack.url(), "/_demo").await;
+    for name in ["Iwan &lt;b&gt;", "Budi", "Sari", "Dewi", "Agus"] {
+        assert!(page.contains(name), "{name}: {page}");
+    }
     stack.stop().await;
 }

@@ -19,6 +19,9 @@ pub struct Options {
     /// The folder of the data, which survive a restart [default: .bukti in the project's root].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Take in a hundred people who do not exist, once; `/_demo` names some to try things with.
+    #[arg(long)]
+    demo: bool,
     /// A file of vaccines and diseases beside the built-in ones, in the form of functions/domain/vaccines.json.
     #[arg(long, value_name = "FILE")]
     vaccines: Option<PathBuf>,
@@ -48,6 +51,12 @@ pub fn up(project: &Project, options: &Options) -> Result<()> {
     run::stream(&mut build, "The compiler's message above says where.")?;
     let mut local = project.command(project.target.join("debug/bukti-local"));
     local.arg("--port").arg(options.port.to_string()).arg("--data").arg(&data).arg("--site").arg(&site);
+    if options.demo {
+        let feed = project.target.join("demo.csv");
+        let mut sample = project.command(project.target.join("debug/bukti"));
+        run::capture(sample.args(["sample", "--people", "100", "--feed"]).arg(&feed), "")?;
+        local.arg("--demo").arg(&feed);
+    }
     if let Some(countries) = &options.phone_countries {
         local.arg("--phone-countries").arg(countries);
     }
