@@ -30,9 +30,12 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 /// Why a record could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The service did not answer, or refused: worth another try.
+    /// The service did not answer, or refused for now: worth another try.
     #[error("the store did not answer: {0}")]
     Unavailable(String),
+    /// The service says that the request itself is invalid: it would be again.
+    #[error("the store refused an invalid request: {0}")]
+    Invalid(String),
     /// A record is not of the form that this version writes, or its sealed part does not open.
     #[error("a record cannot be read: {0}")]
     Corrupt(&'static str),
@@ -43,7 +46,7 @@ impl StoreError {
     pub fn retryable(&self) -> bool {
         match self {
             StoreError::Unavailable(_) => true,
-            StoreError::Corrupt(_) => false,
+            StoreError::Invalid(_) | StoreError::Corrupt(_) => false,
         }
     }
 
@@ -54,6 +57,7 @@ impl StoreError {
         R: std::fmt::Debug + 'static,
     {
         match error.as_service_error().and_then(|service| service.code()) {
+            Some(code @ "ValidationException") => StoreError::Invalid(code.to_owned()),
             Some(code) => StoreError::Unavailable(code.to_owned()),
             None => StoreError::Unavailable(DisplayErrorContext(&error).to_string()),
         }
@@ -398,6 +402,9 @@ impl Table {
             let codes: Vec<&str> = codes.collect();
             if codes.contains(&"ConditionalCheckFailed") {
                 return Ok(false);
+            }
+            if codes.contains(&"ValidationError") {
+                return Err(StoreError::Invalid("ValidationError".to_owned()));
             }
             if !codes.contains(&"TransactionConflict") {
                 return Err(StoreError::from_sdk(error));

@@ -11,8 +11,8 @@ use bukti_domain::{
     doses_counted_twice, likenesses,
 };
 use bukti_http::{
-    Failure, FailureResult, TokenCookie, accepted, dose_status, doses_by_day, field, json, keep_first,
-    query_parameter, read_json,
+    Failure, FailureResult, TokenCookie, accepted, dose_status, doses_by_day, field, fits_key, json,
+    keep_first, query_parameter, read_json,
 };
 use bukti_wire::{
     CaseDecision, CaseProposal, CaseQueue, CaseSummary, EvidencePiece, OfficerCase, OfficerDose, PeopleFound,
@@ -72,7 +72,10 @@ impl Helpdesk {
     }
 
     pub(crate) async fn queue(&self, request: &Request) -> FailureResult {
-        let after = query_parameter(request, "after");
+        let after = query_parameter(request, "after").filter(|after| !after.is_empty());
+        if after.as_deref().is_some_and(|after| !fits_key(after)) {
+            return Err(Failure::fields(invalid("after")));
+        }
         let queued = self.cases.queue(after.as_deref(), PAGE).await?;
         let next =
             (queued.len() == PAGE).then(|| queued.last().map(|last| last.position().to_owned())).flatten();
@@ -410,7 +413,7 @@ impl Helpdesk {
                 (None, Change::Make(Box::new(row)))
             }
             (correction, _, Some(dose)) => {
-                let record = self.dose(&format!("E#{dose}")).await?;
+                let record = self.dose_of_id(dose).await?;
                 let right = asked.right.as_deref().unwrap_or(&file.right);
                 let row = record.open(&self.aws.keys)?;
                 // A missing dose that is there under another number is moved to the person.
@@ -449,6 +452,13 @@ impl Helpdesk {
         self.doses.of_event(event).await?.ok_or_else(|| Failure::new(ProblemCode::NotFound))
     }
 
+    async fn dose_of_id(&self, id: &str) -> Result<DoseRecord, Failure> {
+        if !fits_key(id) {
+            return Err(Failure::new(ProblemCode::NotFound));
+        }
+        self.dose(&format!("E#{id}")).await
+    }
+
     /// Has the link sent once more to the phone on record.
     pub(crate) async fn resend(
         &self,
@@ -460,7 +470,7 @@ impl Helpdesk {
         let asked: ResendRequest = read_json(request)?;
         let mut errors = Vec::new();
         let why = field("why", &asked.why, written, &mut errors).ok_or_else(|| Failure::fields(errors))?;
-        let record = self.dose(&format!("E#{dose}")).await?;
+        let record = self.dose_of_id(dose).await?;
         let nothing = || Failure::new(ProblemCode::NothingToSend);
         let id = record.certificate_id.as_ref().filter(|_| record.phone.is_some()).ok_or_else(nothing)?;
         let certificate = self.certificates.of_id(id).await?.filter(|it| it.revoked_at.is_none());

@@ -16,7 +16,7 @@ pub use answer::{
 pub use captcha::Level;
 pub use guard::{Allowance, Guard};
 pub use request::{
-    Caller, body, field, identity_field, locale, path_parameter, query_parameter, read_json,
+    Caller, body, field, fits_key, identity_field, locale, path_parameter, query_parameter, read_json,
     read_optional_json,
 };
 pub use session::{TokenCookie, require_login};

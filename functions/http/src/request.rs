@@ -21,6 +21,10 @@ const LONGEST_HEADERS: usize = 10 * 1024;
 /// The longest body that any request has, in bytes.
 const LONGEST_BODY: usize = 16 * 1024;
 
+/// The longest value of a request that becomes part of a key, in bytes. DynamoDB refuses sort keys of more than 1,024 bytes,
+/// and keys have a prefix. The longest names that there are, those of jobs, are those of files.
+const LONGEST_IN_KEY: usize = 1000;
+
 /// A request that one of a function's routes takes.
 pub struct Caller {
     /// The route.
@@ -86,10 +90,16 @@ fn matches_path(pattern: &str, path: &str) -> bool {
         match (wanted.next(), found.next()) {
             (None, None) => return true,
             (Some(wanted), Some(found)) if wanted == found => {}
-            (Some(wanted), Some(found)) if wanted.starts_with('{') && !found.is_empty() => {}
+            (Some(wanted), Some(found)) if wanted.starts_with('{') && fits_key(found) => {}
             _ => return false,
         }
     }
+}
+
+/// Whether a value of a request can be part of a key of the table: it is neither empty nor too long. The table refuses others,
+/// which would be an error of the service, not of its caller.
+pub fn fits_key(value: &str) -> bool {
+    (1..=LONGEST_IN_KEY).contains(&value.len())
 }
 
 /// The part of the path that stands in the place of a route's first parameter.
@@ -215,5 +225,8 @@ mod tests {
         assert!(matches_path("/api/people/{person}/certificates", "/api/people/x/certificates"));
         assert!(!matches_path("/api/people/{person}/certificates", "/api/people//certificates"));
         assert!(!matches_path("/api/people", "/api/people/"));
+        let long = |length: usize| format!("/api/sessions/{}", "A".repeat(length));
+        assert!(matches_path("/api/sessions/{session}", &long(LONGEST_IN_KEY)));
+        assert!(!matches_path("/api/sessions/{session}", &long(LONGEST_IN_KEY + 1)));
     }
 }

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-use bukti_tests::TestApp;
+use bukti_aws::Jobs;
+use bukti_tests::{TestApp, dose};
 use bukti_wire::ROUTES;
 use serde_json::{Value, json};
+
+use crate::helpdesk::{asking, decide, open};
 
 #[test]
 fn the_document_is_served_and_its_routes_answer() {
@@ -29,6 +32,37 @@ fn problems_have_a_code_and_speak_the_callers_language() {
     let problem = app.post("/api/otp", json!({"phone": "021-5551234", "captcha": ""}));
     assert_eq!(problem.body["type"], "urn:bukti:problem:invalid_input");
     assert!(!problem.body["detail"].as_str().unwrap().contains("problems."), "{problem:?}");
+}
+
+#[test]
+fn parameters_too_long_for_a_key_are_not_found() {
+    let app = TestApp::start();
+    app.import(&[dose("E1")]);
+    let officer = app.officer("0811-0000-0001", "Rina", "supervisor");
+    let key = app.bukti_well(&["key", "add", "--hub", "satudata"]);
+    let authorization = format!("Bearer {}", key.trim());
+    let long = "A".repeat(3000);
+    for route in ROUTES.iter().filter(|route| route.path.contains('{')) {
+        let (before, after) = route.path.split_once('{').unwrap();
+        let path = format!("{before}{long}{}", after.split_once('}').unwrap().1);
+        let headers = [("authorization", &*authorization), ("cookie", &*officer)];
+        let answer = app.caller().send(route.method, &path, &headers, br#"{"why": "x"}"#);
+        assert_eq!((answer.status, &answer.json()["code"]), (404, &json!("not_found")), "{route:?}");
+    }
+
+    let queue = |after: &str| {
+        app.call("GET", &format!("/api/helpdesk/cases?after={after}"), Some(&officer), None).status
+    };
+    assert_eq!([queue(&long), queue(""), queue("A")], [422, 200, 200]);
+    let person = app.log_in("0813-1111-0009", None);
+    let case = open(&app, &person, asking("name", &dose("E1")));
+    let grant = json!({"dose": long, "facility_word": "dr. Anita"});
+    let decided = decide(&app, &officer, &case, "grant", grant);
+    assert_eq!((decided.status, decided.code()), (404, "not_found"));
+
+    // What the table would say of such a key is no reason to try again.
+    let refused = app.with_aws(async |aws| Jobs::new(&aws).get(&long).await.map(drop));
+    assert!(!refused.unwrap_err().retryable());
 }
 
 #[test]
