@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The longest field that a row may have, in characters. Far above any real one.
-const LONGEST_FIELD: usize = 300;
+pub const LONGEST_FIELD: usize = 300;
 
 /// How far ahead of our clock a sender's clock may be.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_hours(24);

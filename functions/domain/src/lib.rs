@@ -49,7 +49,7 @@ pub use correction::{Asking, CaseState, Correction, Likeness, doses_counted_twic
 pub use date::{INDONESIA_EAST, INDONESIA_WEST, iso_date, parse_date, parse_moment};
 pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep, diagnose};
 pub use event::{History, Origin, Version};
-pub use feed::{Dose, FeedRow, Outcome, Reason, RowStatus, Verdict, no_formula};
+pub use feed::{Dose, FeedRow, LONGEST_FIELD, Outcome, Reason, RowStatus, Verdict, no_formula};
 pub use identity::{Identity, Nik, Passport, Sex};
 pub use local_time::{OffsetError, facility_offset, occurrence_offset, set_default_offset};
 pub use name::{CertifiedName, PersonName};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bukti_aws::{
     Aws, Counter, DoseRecord, Doses, Incoming, Keys, Metrics, Reported, Sender, Senders, StoreError, WAY,
 };
-use bukti_domain::{FeedRow, History, Origin, Outcome, Reason, no_formula};
+use bukti_domain::{FeedRow, History, LONGEST_FIELD, Origin, Outcome, Reason, no_formula};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
@@ -55,7 +55,7 @@ impl Source<'_> {
 pub struct Told {
     /// Its line, as in [`Line`].
     pub line: u64,
-    /// The event that it names, or what stands in its place.
+    /// The event that it names, or what stands in its place; of a longer id the first [`LONGEST_FIELD`] characters.
     pub event_id: String,
     /// What became of it.
     pub outcome: Outcome,
@@ -261,7 +261,7 @@ impl Rows {
 
     fn told_of(&self, source: Source<'_>, line: &Line, known: &KnownEvents) -> Told {
         let rejected = |event_id: &str, reasons| {
-            let (event_id, outcome) = (event_id.to_owned(), Outcome::Rejected);
+            let (event_id, outcome) = (shortened(event_id), Outcome::Rejected);
             Told { line: line.line, event_id, outcome, reasons, duplicate_of: None }
         };
         let row = match &line.row {
@@ -284,12 +284,18 @@ impl Rows {
                     reasons.push(Reason::DoseDuplicate);
                     duplicate_of = known.owners.get(claim).cloned();
                 }
-                Told { line: line.line, event_id: event_id.to_owned(), outcome, reasons, duplicate_of }
+                Told { line: line.line, event_id: shortened(event_id), outcome, reasons, duplicate_of }
             }
             // Nothing by which it could be kept.
             _ => rejected(event_id, row.judge(Timestamp::now()).1),
         }
     }
+}
+
+/// An event id for an answer or a report: that of a rejected row may have 64 KiB, and a thousand of these would not fit into the
+/// 6 MB that a Lambda function may answer. Other rows have shorter ones.
+fn shortened(event_id: &str) -> String {
+    event_id.chars().take(LONGEST_FIELD).collect()
 }
 
 /// A field of a CSV file, quoted where it must be, and never one that a spreadsheet takes for a formula.

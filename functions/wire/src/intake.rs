@@ -22,7 +22,7 @@ pub struct DosesAnswer {
 pub struct RowAnswer {
     /// The line on which it begins, from 1; of a Bundle, which entry it is.
     pub line: u64,
-    /// The event that it names.
+    /// The id of the event that it names, at most its first 300 characters.
     pub event_id: String,
     /// `issued`, `incomplete`, `held`, `rejected`, `duplicate`, `superseded` or `retracted`.
     #[cfg_attr(feature = "openapi", schema(example = "issued"))]

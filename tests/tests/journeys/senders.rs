@@ -461,6 +461,39 @@ fn what_cannot_be_read_is_refused_as_a_whole_and_nothing_of_it_is_kept() {
 }
 
 #[test]
+fn answer_to_the_largest_body_fits_lambda() {
+    let app = TestApp::start();
+    let key = key(&app, ["--hub", "satudata"]);
+    // All that 8 MiB unpacked have room for, in ids.
+    let ids = (0..1000).map(|at| format!("{at:04}{}", "A".repeat(8_250)));
+    let row = |id| format!("{{\"event_id\":\"{id}\",\"sent_at\":\"2021-01-29T08:41:34+07:00\"}}\n");
+    let rows: String = ids.map(row).collect();
+    let body = zstd::encode_all(rows.as_bytes(), 3).unwrap();
+    let mut sent = send(&app, &key, "application/x-ndjson", &body);
+    for _ in 0..20 {
+        // A sender that gets no answer in time sends the same again.
+        if sent.status == 503 {
+            sent = send(&app, &key, "application/x-ndjson", &body);
+        }
+    }
+    assert_eq!(sent.status, 200, "{}", String::from_utf8_lossy(&sent.body));
+    let answer = sent.json();
+    assert_eq!(answer["rows"].as_array().unwrap().len(), 1000);
+    assert!(sent.body.len() < 6_000_000, "{} bytes", sent.body.len());
+    let (_, report) =
+        app.fetch(job(&app, &key, answer["job"].as_str().unwrap()).json()["report"].as_str().unwrap());
+    assert!(report.len() < 6_000_000, "{} bytes in the report", report.len());
+
+    // An id that a row may have is told whole.
+    let id = "B".repeat(300);
+    let sent = send(&app, &key, "text/csv", &csv(&[dose(&id)]));
+    assert_eq!(
+        (&sent.json()["rows"][0]["outcome"], &sent.json()["rows"][0]["event_id"]),
+        (&json!("issued"), &json!(id))
+    );
+}
+
+#[test]
 fn a_key_is_changed_with_overlap_and_is_nobodys_after_its_end() {
     let app = TestApp::start();
     let (old, new) = (key(&app, ["--facility", OWN]), key(&app, ["--facility", OWN]));
