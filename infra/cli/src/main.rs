@@ -90,6 +90,9 @@ enum Command {
     Trust(trust::Command),
     /// Says whether a certificate is good: exit code 0 where it is, 1 where it is not, 3 where only revocation is unknown.
     Verify(verify::Options),
+    /// Writes the first sheet of a workbook as CSV to the standard output, for `import`.
+    #[command(hide = true)]
+    Workbook { file: PathBuf },
 }
 
 #[tokio::main]
@@ -138,5 +141,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Sample(options) => sample::run(&options),
         Command::Trust(command) => trust::run(place, command).await,
         Command::Verify(options) => verify::run(place, &options).await,
+        Command::Workbook { file } => {
+            workbook::write_csv(&file, std::io::stdout().lock()).map(|()| ExitCode::SUCCESS)
+        }
     }
 }
