@@ -236,6 +236,28 @@ async fn bodies_of_unsigned_calls_are_not_waited_for() {
     stack.stop().await;
 }
 
+#[tokio::test]
+async fn uploads_that_stall_end_and_leave_no_object() {
+    let data = tempfile::tempdir().unwrap();
+    let stack = Noted::default().start(data.path()).await;
+    let bucket = &stack.info().bucket;
+    let s3 = client!(aws_sdk_s3, stack.info(), force_path_style);
+    let presigning = PresigningConfig::expires_in(Duration::from_secs(300)).unwrap();
+    let put = s3.put_object().bucket(bucket).key("evidence/a").presigned(presigning).await.unwrap();
+    let path = put.uri().strip_prefix(stack.url()).unwrap();
+    let host = stack.url().strip_prefix("http://").unwrap();
+    let begun = format!("PUT {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: 1000000\r\n\r\nx");
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    stream.write_all(begun.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer)).await;
+    ended.expect("the connection ends").unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+    assert!(s3.head_object().bucket(bucket).key("evidence/a").send().await.is_err());
+    stack.stop().await;
+}
+
 #[test]
 fn the_program_writes_files_for_its_owner_only() {
     let parent = tempfile::tempdir().unwrap();
