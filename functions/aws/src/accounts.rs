@@ -9,10 +9,10 @@ use crate::table::{Table, from_item, n, s, to_item};
 use crate::{Aws, Keys, StoreError, Token};
 
 const ACCOUNT: &str = "ACCOUNT";
-const SESSION: &str = "SESSION";
+pub(crate) const SESSION: &str = "SESSION";
 
 /// What the keys of a phone's list of sessions begin with.
-const LISTED: &str = "SESSION#";
+pub(crate) const LISTED: &str = "SESSION#";
 
 /// The most sessions of a phone that are read: ten codes a day open them, and they end after half a day.
 const MOST_SESSIONS: usize = 100;

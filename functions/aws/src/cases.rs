@@ -20,7 +20,7 @@ use crate::doses::{DoseRecord, Doses, Rewrite};
 use crate::table::{self, Item, Table, from_item, least_of, to_item};
 use crate::{Aws, Keys, Officer, Rate, Rates, StoreError, Taken};
 
-const SK: &str = "CASE";
+pub(crate) const SK: &str = "CASE";
 
 /// The most cases of a phone or of a person that are read for an answer.
 const MOST_CASES: usize = 100;
@@ -30,7 +30,7 @@ const LISTED: &str = "CASE#";
 
 /// The cases that somebody has to look at, oldest first: an item each, in one partition. A thousand cases a second fit into
 /// it.
-const QUEUE: &str = "V#QUEUE";
+pub(crate) const QUEUE: &str = "V#QUEUE";
 
 /// Cases that one phone may open in a day.
 const PER_DAY: Rate = Rate { name: "cases", window: SignedDuration::from_hours(24), most: 5 };

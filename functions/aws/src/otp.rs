@@ -29,9 +29,9 @@ use crate::limit::DAY;
 use crate::table::{Table, from_item, n, s, to_item};
 use crate::{Aws, Keys, Rate, Rates, StoreError, Taken, Token};
 
-const SK: &str = "OTP";
+pub(crate) const SK: &str = "OTP";
 /// What the sort keys of a device begin with: one item for each phone that logged in with it.
-const DEVICE: &str = "DEVICE#";
+pub(crate) const DEVICE: &str = "DEVICE#";
 const TRIES: u32 = 5;
 const LIFETIME: SignedDuration = SignedDuration::from_secs(Otps::EXPIRES_IN as i64);
 const PAUSE: SignedDuration = SignedDuration::from_secs(Otps::RESEND_AFTER as i64);

@@ -13,7 +13,7 @@ use crate::stream::partition_of;
 use crate::table::{Table, Written, n, s, to_item};
 use crate::{Aws, StoreError, Token, issuers, signers};
 
-const PK: &str = "K#PUBLISHING";
+pub(crate) const PK: &str = "K#PUBLISHING";
 const SK: &str = "LEASE";
 
 /// How long a turn is good without a sign of life.

@@ -8,8 +8,9 @@
 //! Personal fields are sealed in it as they are in the table, and documents with the same key, so a backup is of no use without
 //! the secrets, which are kept apart from it.
 //!
-//! What was withdrawn since a backup must not come back with it: of API keys, officers and signers the table's own items win,
-//! and the others are brought back only once an admin has seen the list of them.
+//! What was withdrawn since a backup must not come back with it: [`Restoring`] says which of the table's items win. Of API keys,
+//! officers, signers and other issuers, those that the table does not have are brought back only once an admin has seen the list
+//! of them.
 //!
 //! What is brought back comes by the table's stream to functions that make certificates and send SMS. So a dose comes after all
 //! that was ever made or sent for it: whoever hears of the dose finds that there is nothing left to do.
@@ -24,7 +25,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 use aws_sdk_s3::primitives::ByteStream;
-use bukti_aws::{Access, Documents, DoseRecord, Keys, Officers};
+use bukti_aws::{Access, Documents, DoseRecord, Keys, Officers, Restoring};
 use clap::Args;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
@@ -44,6 +45,8 @@ const AT_ONCE: usize = 8;
 /// How often what DynamoDB did not get to in a batch is sent again.
 const TRIES: u32 = 10;
 
+const NOT_TAKEN: &str = "the table did not take the records";
+
 const TABLE: &str = "table.json.gz";
 const DOCUMENTS: &str = "documents";
 /// The ending of a sealed document's file. Backups of before have plain ones.
@@ -59,13 +62,13 @@ pub(crate) struct BackupOptions {
 pub(crate) struct RestoreOptions {
     /// A folder that `bukti backup` made, or the data files of DynamoDB's export to S3, copied to this machine.
     folder: PathBuf,
-    /// Also where there are doses: what the backup has is put over them.
+    /// Also where there are doses: what the backup has is put over them, but for what was withdrawn since.
     #[arg(long)]
     overwrite: bool,
     /// Let those in again who had access at the backup: without it they are listed, and nothing is brought back.
     #[arg(long)]
     reinstate: bool,
-    /// Leave out this API key, officer or signer, which was withdrawn since; may be given several times.
+    /// Leave out this API key, officer, signer or issuer, which was withdrawn since; may be given several times.
     #[arg(long, value_name = "ID")]
     without: Vec<String>,
 }
@@ -109,7 +112,7 @@ pub(crate) async fn backup(place: &Where, options: &BackupOptions) -> Result<Exi
     let mut records = 0u64;
     while let Some(item) = items.next().await {
         let item = Item::from(item.context("the table cannot be read")?);
-        if expired(&item, now) {
+        if expired(&item, now) || Restoring::leaves_out(&item) {
             continue;
         }
         serde_json::to_writer(&mut table, &Line { item }).with_context(unwritable)?;
@@ -211,7 +214,10 @@ pub(crate) async fn restore(place: &Where, options: &RestoreOptions) -> Result<E
     let officers = Officers::new(&aws);
     let access =
         access.into_iter().map(|item| anyhow::Ok((Access::of_image(item.clone(), &officers)?, item)));
-    let access = reinstated(access.collect::<Result<Vec<_>>>()?, options)?;
+    let access = not_left_out(access.collect::<Result<Vec<_>>>()?, &options.without)?;
+    let restoring = Restoring::of_table(target.dynamodb.clone(), target.table());
+    let access = if options.overwrite { unknown_to(&restoring, access).await? } else { access };
+    check_reinstated(&access, options.reinstate)?;
     for (file, key) in &papers {
         document(&aws.keys, file, key)?;
     }
@@ -236,7 +242,7 @@ pub(crate) async fn restore(place: &Where, options: &RestoreOptions) -> Result<E
     drop(kept);
 
     let records = counts.iter().sum::<u64>() + access.len() as u64;
-    let mut done = 0;
+    let (mut done, mut kept) = (0, 0);
     // A new Bukti's own signers have signed nothing. Where the backup's is left out, they go on.
     if access.iter().any(|(access, _)| matches!(access, Access::ActiveSigner(_))) {
         for batch in own_signers.chunks(BATCH) {
@@ -244,7 +250,7 @@ pub(crate) async fn restore(place: &Where, options: &RestoreOptions) -> Result<E
         }
     }
     for (_, item) in access {
-        put_if_absent(&target, item).await?;
+        kept += u64::from(!restoring.put(item).await.context(NOT_TAKEN)?);
         done += 1;
     }
     // The doses last: see the top of this file.
@@ -255,20 +261,27 @@ pub(crate) async fn restore(place: &Where, options: &RestoreOptions) -> Result<E
         let mut batches = stream::iter(Batches(items))
             .map(|batch| async {
                 let batch = batch?;
+                if options.overwrite {
+                    return put_over(&restoring, batch).await;
+                }
                 let puts = batch.into_iter().map(|item| {
                     let put = PutRequest::builder().set_item(Some(item.into())).build()?;
                     Ok(WriteRequest::builder().put_request(put).build())
                 });
-                write(&target, puts.collect::<Result<Vec<_>>>()?).await
+                Ok((write(&target, puts.collect::<Result<Vec<_>>>()?).await?, 0))
             })
             .buffer_unordered(AT_ONCE);
         while let Some(written) = batches.next().await {
-            done += written?;
+            let (of_batch, kept_of_batch) = written?;
+            (done, kept) = (done + of_batch, kept + kept_of_batch);
             progress.show(done, records, &format!("{done} of {records} records"));
         }
     }
     progress.end();
-    println!("{records} records and {all} documents are back from {}", folder.display());
+    println!("{} records and {all} documents are back from {}", records - kept, folder.display());
+    if kept > 0 {
+        println!("{kept} records stay as they are here: they were withdrawn or changed since the backup");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -289,41 +302,57 @@ fn document<'a>(keys: &Keys, file: &Path, key: &'a str) -> Result<(&'a str, Vec<
     Ok((key, opened))
 }
 
-/// Those of the backup who are let in again.
+/// The access in a backup without these ids.
 ///
 /// # Errors
 ///
-/// The list of them, where nobody has said that they may be.
-fn reinstated(mut access: Vec<(Access, Item)>, options: &RestoreOptions) -> Result<Vec<(Access, Item)>> {
-    for id in &options.without {
+/// Where the backup does not have one of them.
+fn not_left_out(mut access: Vec<(Access, Item)>, without: &[String]) -> Result<Vec<(Access, Item)>> {
+    for id in without {
         if !access.iter().any(|(access, _)| access.id() == id) {
-            bail!("the backup has no API key, officer or signer {id}");
+            bail!("the backup has no API key, officer, signer or issuer {id}");
         }
     }
-    access.retain(|(access, _)| !options.without.iter().any(|id| id == access.id()));
+    access.retain(|(access, _)| !without.iter().any(|id| id == access.id()));
+    Ok(access)
+}
+
+/// The access that a table does not have: what it has stays as it is there.
+async fn unknown_to(restoring: &Restoring, access: Vec<(Access, Item)>) -> Result<Vec<(Access, Item)>> {
+    let mut unknown = Vec::new();
+    for (access, item) in access {
+        if !restoring.has(&item).await.context("the table cannot be read")? {
+            unknown.push((access, item));
+        }
+    }
+    Ok(unknown)
+}
+
+/// Checks that an admin has agreed to let these in again.
+///
+/// # Errors
+///
+/// The list of them, where nobody has.
+fn check_reinstated(access: &[(Access, Item)], reinstate: bool) -> Result<()> {
     let now = Timestamp::now();
     let words = access.iter().filter_map(|(access, _)| Some((access.id(), access.in_words(now)?)));
     let list: String = words.map(|(id, words)| format!("  {id}  {words}\n")).collect();
-    if !options.reinstate && !list.is_empty() {
+    if !reinstate && !list.is_empty() {
         bail!(
             "these had access at the backup, and would have it again:\n{list}\
              Leave out with --without ID who was withdrawn since, and say --reinstate for the rest"
         );
     }
-    Ok(access)
+    Ok(())
 }
 
-/// Writes an item where the table has none: what it has is newer, and may be withdrawn.
-async fn put_if_absent(target: &Target, item: Item) -> Result<()> {
-    let put = target.dynamodb.put_item().table_name(target.table()).set_item(Some(item.into()));
-    match put.condition_expression("attribute_not_exists(pk)").send().await {
-        Err(error)
-            if !error.as_service_error().is_some_and(|it| it.is_conditional_check_failed_exception()) =>
-        {
-            Err(error.into_service_error()).context("the table did not take the records")
-        }
-        _ => Ok(()),
+/// Restores a batch over what the table has; how many items it has, and how many the table keeps as its own.
+async fn put_over(restoring: &Restoring, batch: Vec<Item>) -> Result<(u64, u64)> {
+    let (count, mut kept) = (batch.len() as u64, 0);
+    for item in batch {
+        kept += u64::from(!restoring.put(item).await.context(NOT_TAKEN)?);
     }
+    Ok((count, kept))
 }
 
 /// Sees to it that a restore writes over nobody. Gives the removal of what a new Bukti has made of signers for itself.
@@ -342,7 +371,7 @@ async fn look_for_room(target: &Target, overwrite: bool) -> Result<Vec<WriteRequ
                 target.name
             );
         }
-        if key.get("pk").and_then(|pk| pk.as_s().ok()).is_some_and(|pk| pk.starts_with("K#")) {
+        if Access::is_of_own_signers(&Item::from(key.clone())) {
             let delete = DeleteRequest::builder().set_key(Some(key)).build()?;
             own.push(WriteRequest::builder().delete_request(delete).build());
         }
@@ -356,7 +385,7 @@ async fn write(target: &Target, mut batch: Vec<WriteRequest>) -> Result<u64> {
     for tried in 0..TRIES {
         let request = target.dynamodb.batch_write_item().request_items(target.table(), batch);
         let answer = request.send().await.map_err(|error| error.into_service_error());
-        let left = answer.context("the table did not take the records")?.unprocessed_items;
+        let left = answer.context(NOT_TAKEN)?.unprocessed_items;
         batch = left.unwrap_or_default().into_values().flatten().collect();
         if batch.is_empty() {
             return Ok(count);
@@ -395,9 +424,9 @@ fn expired(item: &Item, now: i64) -> bool {
     }
 }
 
-/// The items of these files, one after the other.
+/// The items of these files, one after the other, without those that older backups should not have.
 fn lines(files: &[PathBuf]) -> impl Iterator<Item = Result<Item>> {
-    files.iter().flat_map(|file| {
+    let all = files.iter().flat_map(|file| {
         let lines: Box<dyn Iterator<Item = Result<Item>>> = match File::open(file) {
             Ok(open) => Box::new(BufReader::new(MultiGzDecoder::new(open)).lines().enumerate().map(
                 move |(at, line)| {
@@ -414,7 +443,8 @@ fn lines(files: &[PathBuf]) -> impl Iterator<Item = Result<Item>> {
             }
         };
         lines
-    })
+    });
+    all.filter(|item| !item.as_ref().is_ok_and(Restoring::leaves_out))
 }
 
 /// Items by the batch. After an error nothing comes.

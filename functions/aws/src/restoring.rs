@@ -1,0 +1,114 @@
+//! Which items of a backup may be restored over those of a table.
+//!
+//! A backup is older than the table. What was withdrawn since must not come back with it:
+//!
+//! | item of the backup | restored |
+//! |---|---|
+//! | session, one-time code, known device, lease of who publishes | never; backups leave it out |
+//! | dose | over the table's, unless that was withdrawn since |
+//! | case in the queue | unless the table's case is decided |
+//! | any other | where the table has none |
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::cases::{self, CaseRecord, Queued};
+use crate::table::{Item, Table, Written, from_item, n, s};
+use crate::{StoreError, accounts, doses, otp, publishing};
+
+/// Attributes that a dose has once it was withdrawn.
+const WITHDRAWALS: [&str; 1] = ["withdrawn_at"];
+
+/// Counters of a dose, with the names of their values in a condition. Each step withdraws what the
+/// earlier value stands for: links to a phone, or a certificate.
+const VERSIONS: [(&str, &str); 3] = [
+    ("phone_version", ":phone_version"),
+    ("certificate_version", ":certificate_version"),
+    ("void_version", ":void_version"),
+];
+
+/// Restores items of a backup.
+#[derive(Clone)]
+pub struct Restoring {
+    table: Table,
+}
+
+impl Restoring {
+    /// Restores into a table, for the command line.
+    pub fn of_table(client: Client, table: impl Into<String>) -> Self {
+        Self { table: Table { client, name: table.into() } }
+    }
+
+    /// Whether backups leave an item out: it is short-lived, and may be ended at any moment.
+    pub fn leaves_out(item: &serde_dynamo::Item) -> bool {
+        let text = |name: &str| match item.get(name) {
+            Some(serde_dynamo::AttributeValue::S(text)) => text.as_str(),
+            _ => "",
+        };
+        let sk = text("sk");
+        sk == accounts::SESSION
+            || sk.starts_with(accounts::LISTED)
+            || sk == otp::SK
+            || sk.starts_with(otp::DEVICE)
+            || text("pk") == publishing::PK
+    }
+
+    /// Whether the table has an item of this key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn has(&self, item: &serde_dynamo::Item) -> Result<bool, StoreError> {
+        let item = Item::from(item.clone());
+        Ok(self.table.get(text(&item, "pk"), text(&item, "sk")).await?.is_some())
+    }
+
+    /// Restores an item, decided by a conditional write. `false` where the table keeps its own,
+    /// which is not the same.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn put(&self, item: serde_dynamo::Item) -> Result<bool, StoreError> {
+        let item = Item::from(item);
+        if text(&item, "pk") == cases::QUEUE && self.is_decided(&item).await? {
+            return Ok(false);
+        }
+        let written = if text(&item, "sk") == doses::SK {
+            let (condition, values) = not_withdrawn_since(&item);
+            self.table.put_if(item.clone(), &condition, &values).await?
+        } else {
+            self.table.put_if(item.clone(), "attribute_not_exists(pk)", &[]).await?
+        };
+        Ok(match written {
+            Written::Done => true,
+            Written::Refused(known) => known == Some(item),
+        })
+    }
+
+    /// Whether the table says of the case of this entry that it is decided. Read before the write:
+    /// a needless entry of the queue decides nothing.
+    async fn is_decided(&self, item: &Item) -> Result<bool, StoreError> {
+        let queued: Queued = from_item(item.clone(), "case of the queue")?;
+        let case = self.table.get(&queued.case, cases::SK).await?;
+        let case: Option<CaseRecord> = case.map(|item| from_item(item, "case")).transpose()?;
+        Ok(case.is_some_and(|case| case.state.is_decided()))
+    }
+}
+
+/// The condition by which a dose of a backup is put over the table's.
+fn not_withdrawn_since(dose: &Item) -> (String, Vec<(&'static str, AttributeValue)>) {
+    let mut conditions = vec!["(attribute_not_exists(verdict) OR verdict <> :retracted)".to_owned()];
+    let mut values = vec![(":retracted", s("retracted"))];
+    conditions.extend(WITHDRAWALS.map(|attribute| format!("attribute_not_exists({attribute})")));
+    for (version, value) in VERSIONS {
+        conditions.push(format!("(attribute_not_exists({version}) OR {version} <= {value})"));
+        // Not written while it is zero.
+        values.push((value, dose.get(version).cloned().unwrap_or_else(|| n(0))));
+    }
+    (conditions.join(" AND "), values)
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> &'a str {
+    item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}
