@@ -217,6 +217,28 @@ fn restore_opens_no_decided_case_again() {
 }
 
 #[test]
+fn restore_loses_no_revocation_that_is_newer() {
+    let app = TestApp::start();
+    app.import(&[dose("OURS")]);
+    let text = app.qr_text(PHONE, BORN);
+    let token = app.messages_to(PHONE).pop().unwrap().token().unwrap();
+    let opened = app.post("/api/links", json!({"token": token, "birth_date": BORN})).body;
+    let id = opened["certificate"]["id"].as_str().unwrap();
+    let (kept, again) = (app.data.path().join("kept"), app.data.path().join("again"));
+    app.bukti_well(&["backup", kept.to_str().unwrap()]);
+    app.bukti_well(&["revoke", id, "--reason", "a test", "--no-publish"]);
+
+    app.bukti_well(&["restore", kept.to_str().unwrap(), "--overwrite"]);
+    app.bukti_well(&["backup", again.to_str().unwrap()]);
+    let listed = |folder: &Path| records(folder).iter().filter(|record| record.contains("\"R#")).count();
+    assert_eq!((listed(&kept), listed(&again)), (0, 1));
+    app.bukti_well(&["trust", "publish"]);
+    assert_eq!(verdict(&app, &[&text]).1, "revoked");
+    let twice = app.bukti_well(&["revoke", id, "--reason", "a test", "--no-publish"]);
+    assert!(twice.contains("was revoked before"), "the certificate says so, too: {twice}");
+}
+
+#[test]
 fn restore_accepts_no_removed_issuer_unasked() {
     let (mut app, other) = (TestApp::start(), TestApp::start());
     other.bukti_well(&["trust", "publish"]);
