@@ -17,7 +17,7 @@ use crate::table::{Item, Table, Written, from_item, n, s};
 use crate::{StoreError, accounts, doses, otp, publishing};
 
 /// Attributes that a dose has once it was withdrawn.
-const WITHDRAWALS: [&str; 1] = ["withdrawn_at"];
+const WITHDRAWALS: [&str; 1] = ["withdrawn"];
 
 /// Counters of a dose, with the names of their values in a condition. Each step withdraws what the
 /// earlier value stands for: links to a phone, or a certificate.

@@ -42,31 +42,39 @@ pub async fn take_in(stack: &Stack, data: &Path, feed: &Path) -> Result<()> {
     std::fs::write(&copy, rows).with_context(|| format!("cannot write {}", copy.display()))
 }
 
-/// What somebody of the feed is an example of.
-const EXAMPLES: [(&str, &str, fn(&FeedRow, &Judged) -> bool); 5] = [
-    (
-        "A certificate",
-        "The status says that it is issued, the SMS has its link, the phone logs in.",
-        |row, judged| row.dosis_ke == "1" && judged.is(Verdict::Complete, &[]),
-    ),
-    ("Data that are missing", "The status says which, and that the facility completes them.", |_, judged| {
-        judged.0 == Verdict::Incomplete
-    }),
-    (
-        "Data that contradict the NIK",
-        "The dose is held until the facility or the helpdesk puts it right.",
-        |_, judged| judged.0 == Verdict::Held,
-    ),
-    (
-        "A wrong phone",
-        "The certificate is there, but no SMS came: report the phone at /koreksi.",
-        |_, judged| judged.is(Verdict::Complete, &[Reason::PhoneInvalid]),
-    ),
-    (
-        "A booster",
-        "The third dose has a certificate of its own beside those of the first two.",
-        |row, judged| row.dosis_ke == "3" && judged.is(Verdict::Complete, &[]),
-    ),
+/// Somebody of the feed who shows something.
+struct Example {
+    title: &'static str,
+    about: &'static str,
+    is_shown_by: fn(&FeedRow, &Judged) -> bool,
+}
+
+const EXAMPLES: [Example; 5] = [
+    Example {
+        title: "A certificate",
+        about: "The status says that it is issued, the SMS has its link, the phone logs in.",
+        is_shown_by: |row, judged| row.dosis_ke == "1" && judged.is(Verdict::Complete, &[]),
+    },
+    Example {
+        title: "Data that are missing",
+        about: "The status says which, and that the facility completes them.",
+        is_shown_by: |_, judged| judged.0 == Verdict::Incomplete,
+    },
+    Example {
+        title: "Data that contradict the NIK",
+        about: "The dose is held until the facility or the helpdesk puts it right.",
+        is_shown_by: |_, judged| judged.0 == Verdict::Held,
+    },
+    Example {
+        title: "A wrong phone",
+        about: "The certificate is there, but no SMS came: report the phone at /koreksi.",
+        is_shown_by: |_, judged| judged.is(Verdict::Complete, &[Reason::PhoneInvalid]),
+    },
+    Example {
+        title: "A booster",
+        about: "The third dose has a certificate of its own beside those of the first two.",
+        is_shown_by: |row, judged| row.dosis_ke == "3" && judged.is(Verdict::Complete, &[]),
+    },
 ];
 
 struct Judged(Verdict, Vec<Reason>);
@@ -78,7 +86,7 @@ impl Judged {
 }
 
 /// Somebody for each example that the feed has.
-fn examples(feed: &[u8]) -> Vec<(&'static str, &'static str, FeedRow)> {
+fn examples(feed: &[u8]) -> Vec<(&'static Example, FeedRow)> {
     let rows: Vec<FeedRow> = csv::Reader::from_reader(feed).deserialize().flatten().collect();
     // Of an event that is said several times the last counts, whichever that is.
     let mut times: HashMap<&str, usize> = HashMap::new();
@@ -93,11 +101,11 @@ fn examples(feed: &[u8]) -> Vec<(&'static str, &'static str, FeedRow)> {
             (row, Judged(verdict, reasons))
         })
         .collect();
-    let of = |fits: fn(&FeedRow, &Judged) -> bool| judged.iter().find(|(row, judged)| fits(row, judged));
-    EXAMPLES
-        .iter()
-        .filter_map(|(title, about, fits)| of(*fits).map(|(row, _)| (*title, *about, (*row).clone())))
-        .collect()
+    let of = |example: &'static Example| {
+        let (row, _) = judged.iter().find(|(row, judged)| (example.is_shown_by)(row, judged))?;
+        Some((example, (*row).clone()))
+    };
+    EXAMPLES.iter().filter_map(of).collect()
 }
 
 /// The page; without people where there is no feed.
@@ -115,7 +123,7 @@ pub(crate) fn page(data: &Path) -> String {
         "<p>None of them exists. Type name and NIK on <a href=\"/\">the first page</a>, log in <a href=\"/masuk\">with the \
          phone</a>: its SMS come to <a href=\"/_sms\">the outbox</a>.</p>\n</header>\n<main>\n",
     );
-    for (title, about, row) in examples(&feed) {
+    for (Example { title, about, .. }, row) in examples(&feed) {
         let _ = write!(html, "<section>\n<h2>{title}</h2>\n<p>{about}</p>\n<dl>\n");
         for (name, value) in
             [("Name", &row.nama), ("NIK", &row.nik), ("Born", &row.tanggal_lahir), ("Phone", &row.no_hp)]
