@@ -58,17 +58,27 @@ pub struct OpenSession {
     pub used_at: Timestamp,
 }
 
-/// A session that is good.
+/// A session that is good. Only [`Sessions::find`] makes one: it proves who is logged in.
 #[derive(Clone, Debug)]
 pub struct Login {
     /// The session's id.
     pub session: String,
-    /// The index key of the phone logged in with.
-    pub phone: String,
+    phone: String,
     /// Who it is.
     pub account: Account,
+    second_factor: Option<String>,
+}
+
+impl Login {
+    /// The index key of the phone logged in with.
+    pub fn phone(&self) -> &str {
+        &self.phone
+    }
+
     /// The [enrolment](crate::Officer::enrolment) whose second factor an officer has shown in it.
-    pub second_factor: Option<String>,
+    pub fn second_factor(&self) -> Option<&str> {
+        self.second_factor.as_deref()
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

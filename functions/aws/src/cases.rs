@@ -356,6 +356,7 @@ impl Cases {
     pub const EVIDENCE: &str = "evidence/";
 
     /// The cases of a deployment.
+    #[expect(clippy::disallowed_methods, reason = "a case is decided together with its dose")]
     pub fn new(aws: &Aws) -> Self {
         Self {
             table: aws.table(),

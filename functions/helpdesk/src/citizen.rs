@@ -2,12 +2,9 @@
 
 use bukti_aws::{CaseFile, EvidenceStore, Login, MissingDose, NewCase};
 use bukti_domain::{
-    Asking, BirthDate, CaseNumber, Correction, Identity, Likeness, PersonName, PhoneNumber, likenesses,
-    parse_date, vaccine_named,
+    Asking, BirthDate, CaseNumber, Correction, Identity, PersonName, PhoneNumber, parse_date, vaccine_named,
 };
-use bukti_http::{
-    Allowance, Caller, Failure, FailureResult, OwnRecords, field, identity_field, json, read_json,
-};
+use bukti_http::{Allowance, Caller, Failure, FailureResult, field, identity_field, json, read_json};
 use bukti_wire::{
     CaseOpened, CaseQuery, CaseReply, CaseRequest, Cases as CasesAnswer, EvidenceRequest, EvidenceSlot,
     FieldError, Look, Looks, ProblemCode,
@@ -82,7 +79,7 @@ impl Helpdesk {
             right,
             dose,
             note,
-            possible_match: self.finds_alike(&asking).await?,
+            possible_match: self.records.finds_alike(login, &asking).await?,
             evidence: Vec::new(),
             messages: Vec::new(),
             proposal: None,
@@ -90,27 +87,14 @@ impl Helpdesk {
         };
         let possible_match = file.possible_match;
         let new = NewCase { correction, person: self.aws.keys.person(&identity), file };
-        match self.cases.open(&login.phone, new, now).await? {
+        match self.records.open_case(login, new, now).await? {
             Ok(number) => Ok(json(201, &CaseOpened { number: number.grouped(), possible_match })),
             Err(seconds) => Err(Failure::new(ProblemCode::TooManyRequests).retry_after(seconds)),
         }
     }
 
-    /// Whether there is a dose that may be the person's though it is not recorded so. Only where a
-    /// number or a phone is nearly that of the record: by name and birth date alone a stranger
-    /// would learn that somebody is vaccinated. The helpdesk sees those as well.
-    async fn finds_alike(&self, asking: &Asking) -> Result<bool, Failure> {
-        for record in self.doses.alike(&asking.name, asking.birth_date).await? {
-            let likenesses = likenesses(asking, &record.dose(&self.aws.keys)?);
-            if likenesses.iter().any(|it| matches!(it, Likeness::NikDigit | Likeness::PhoneDigit)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     pub(crate) async fn own_cases(&self, login: &Login) -> FailureResult {
-        let (cases, more) = self.cases.of_applicant(&login.phone).await?;
+        let (cases, more) = self.records.own_cases(login).await?;
         let views = cases.iter().map(|case| Ok(case_view(case, &case.file(&self.aws.keys)?)));
         Ok(json(200, &CasesAnswer { cases: views.collect::<Result<_, Failure>>()?, more }))
     }
@@ -125,24 +109,9 @@ impl Helpdesk {
             return Err(Failure::fields(errors));
         };
         self.guard.allow(caller, &Allowance::CASE_LOOK_UPS, now).await?;
-        let missing = || Failure::new(ProblemCode::NotFound);
         let network = &caller.address.network;
-        if !self.cases.take_look(&number, network, now).await? {
-            return Err(missing());
-        }
-        let case = self.cases.of_number(&number).await?.ok_or_else(missing)?;
-        let file = case.file(&self.aws.keys)?;
-        if !file.birth_date.is_matched_by(birth_date) {
-            return Err(missing());
-        }
-        self.cases.give_back_look(&number, network, now).await?;
+        let (case, file) = self.records.look_up_case((&number, birth_date), network, now).await?;
         Ok(json(200, &case_view(&case, &file)))
-    }
-
-    /// The case of a number, where this phone opened it. Another's and nobody's are answered alike.
-    async fn own_case(&self, login: &Login, number: &str) -> Result<bukti_aws::CaseRecord, Failure> {
-        let case = self.case(number).await?;
-        if case.applicant == login.phone { Ok(case) } else { Err(Failure::new(ProblemCode::NotFound)) }
     }
 
     pub(crate) async fn expect_evidence(
@@ -161,10 +130,7 @@ impl Helpdesk {
             errors.push(FieldError { field: "bytes".to_owned(), code: "invalid".to_owned() });
         }
         let Some(content_type) = content_type.filter(|_| fits) else { return Err(Failure::fields(errors)) };
-        let case = self.own_case(login, number).await?;
-        let evidence = self.cases.expect_evidence(&case, content_type, asked.bytes, now).await?;
-        let evidence = evidence.ok_or_else(|| Failure::new(ProblemCode::EvidenceFull))?;
-        let url = self.evidence.slot(&evidence).await?;
+        let url = self.records.expect_evidence(login, number, (content_type, asked.bytes), now).await?;
         Ok(json(201, &EvidenceSlot { url, expires_in: bukti_aws::Documents::EXPIRES_IN }))
     }
 
@@ -179,26 +145,18 @@ impl Helpdesk {
         let mut errors = Vec::new();
         let text = field("text", &asked.text, written, &mut errors);
         let text = text.ok_or_else(|| Failure::fields(errors))?;
-        let case = self.own_case(login, number).await?;
-        self.stepped(self.cases.answer(&case, &text, now).await?)
+        self.stepped(self.records.reply(login, number, &text, now).await?)
     }
 
     /// Who looked at the record of a person of this phone.
     pub(crate) async fn looks(&self, login: &Login, person: &str) -> FailureResult {
-        let person = format!("P#{person}");
-        let all = self.doses.of_person_key(&person, Some(&login.phone)).await?;
-        let own = OwnRecords::of_phone(all, &login.phone, &self.aws.keys)?;
-        if own.records.doses.is_empty() {
-            return Err(Failure::new(ProblemCode::NotFound));
-        }
-        let entries = self.audit.of_person_key(&person).await?;
+        let entries = self.records.looks(login, &format!("P#{person}")).await?;
         let look = |entry: bukti_aws::Entry| Look {
             at: entry.at.as_second(),
             officer: entry.officer_name,
             action: entry.action.code().to_owned(),
         };
-        let looks = entries.into_iter().filter(|entry| own.may_see_look(&entry.names));
-        Ok(json(200, &Looks { looks: looks.map(look).collect() }))
+        Ok(json(200, &Looks { looks: entries.into_iter().map(look).collect() }))
     }
 }
 

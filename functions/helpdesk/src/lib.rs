@@ -14,12 +14,8 @@ mod citizen;
 mod officer;
 mod view;
 
-use bukti_aws::{
-    Audit, Aws, CaseRecord, Cases, Certificates, Doses, EvidenceStore, Links, Notifications, Officer,
-    Officers, Rates, Sessions, Sms,
-};
-use bukti_domain::CaseNumber;
-use bukti_http::{Answer, Caller, Failure, FailureResult, Guard, path_parameter, require_login};
+use bukti_aws::{Aws, Rates, Sessions, Sms};
+use bukti_http::{Answer, Caller, Failure, FailureResult, Guard, Records, path_parameter, require_login};
 use bukti_wire::{Function, ProblemCode};
 use jiff::Timestamp;
 use lambda_http::Request;
@@ -31,15 +27,8 @@ const LONGEST_TEXT: usize = 1000;
 #[derive(Clone)]
 pub struct Helpdesk {
     aws: Aws,
-    audit: Audit,
-    cases: Cases,
-    certificates: Certificates,
-    doses: Doses,
-    evidence: EvidenceStore,
-    links: Links,
-    notifications: Notifications,
-    officers: Officers,
     rates: Rates,
+    records: Records,
     sms: Sms,
     sessions: Sessions,
     guard: Guard,
@@ -49,15 +38,8 @@ impl Helpdesk {
     /// The function of a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self {
-            audit: Audit::new(aws),
-            cases: Cases::new(aws),
-            certificates: Certificates::new(aws),
-            doses: Doses::new(aws),
-            evidence: EvidenceStore::new(aws),
-            links: Links::new(aws),
-            notifications: Notifications::new(aws),
-            officers: Officers::new(aws),
             rates: Rates::new(aws),
+            records: Records::new(aws),
             sms: Sms::new(aws),
             sessions: Sessions::new(aws),
             guard: Guard::new(aws),
@@ -93,10 +75,10 @@ impl Helpdesk {
             _ => {}
         }
         // From here on for officers only.
-        let officer = self.officer(&login).await?;
+        let officer = self.records.officer(&login).await?;
         match caller.endpoint() {
             ("GET", "/api/helpdesk/officer") => Ok(view::officer(&officer)),
-            ("GET", "/api/helpdesk/cases") => self.queue(request).await,
+            ("GET", "/api/helpdesk/cases") => self.queue(request, &officer).await,
             ("GET", "/api/helpdesk/cases/{case}") => self.look_at_case(&officer, parameter, now).await,
             ("POST", "/api/helpdesk/cases/{case}/decisions") => {
                 self.decide(request, &officer, parameter, now).await
@@ -107,23 +89,6 @@ impl Helpdesk {
             }
             _ => Err(Failure::new(ProblemCode::NotFound)),
         }
-    }
-
-    /// The officer of a session in which the second factor was shown that they have now. Whoever was removed is none from then
-    /// on.
-    async fn officer(&self, login: &bukti_aws::Login) -> Result<Officer, Failure> {
-        let officer = self.officers.of_phone_key(&login.phone).await?;
-        let officer = officer.ok_or_else(|| Failure::new(ProblemCode::NotAnOfficer))?;
-        if login.second_factor.as_ref() != Some(&officer.enrolment) {
-            return Err(Failure::new(ProblemCode::SecondFactorNeeded));
-        }
-        Ok(officer)
-    }
-
-    async fn case(&self, number: &str) -> Result<CaseRecord, Failure> {
-        let missing = || Failure::new(ProblemCode::NotFound);
-        let number = CaseNumber::parse(number).ok_or_else(missing)?;
-        self.cases.of_number(&number).await?.ok_or_else(missing)
     }
 }
 

@@ -1,22 +1,20 @@
 //! What officers see and decide. Each look and each change is in the audit before it is shown or done.
 
-use std::collections::BTreeSet;
-
 use bukti_aws::{
-    About, Action, CaseFile, CaseRecord, Cause, Change, DoseRecord, FactorTry, Login, Officer, PersonRecords,
-    Proposal, Rate, Role, SmsError, Step, StoreError, Taken, parse_certificate_id,
+    CaseFile, CaseRecord, Cause, Change, DoseRecord, Login, PersonRecords, Proposal, Rate, Role, SmsError,
+    Step, StoreError, Taken, parse_certificate_id,
 };
 use bukti_domain::{
     Asking, CaseState, Correction, FeedRow, Identity, Likeness, PhoneNumber, certificate_id_grouped,
     doses_counted_twice, likenesses,
 };
 use bukti_http::{
-    Failure, FailureResult, TokenCookie, accepted, dose_status, doses_by_day, field, fits_key, json,
-    keep_first, query_parameter, read_json,
+    Failure, FailureResult, OfficerSession, TokenCookie, accepted, dose_status, doses_by_day, field,
+    fits_key, json, keep_first, query_parameter, read_json,
 };
 use bukti_wire::{
-    CaseDecision, CaseProposal, CaseQueue, CaseSummary, EvidencePiece, OfficerCase, OfficerDose, PeopleFound,
-    PersonFound, PersonQuery, ProblemCode, ResendRequest, SecondFactor, TrailEntry,
+    CaseDecision, CaseProposal, CaseQueue, CaseSummary, OfficerCase, OfficerDose, PeopleFound, PersonFound,
+    PersonQuery, ProblemCode, ResendRequest, SecondFactor, TrailEntry,
 };
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
@@ -28,8 +26,6 @@ use crate::{Helpdesk, view, written};
 const PAGE: usize = 25;
 /// Letters of whoever confirmed something, at least: "dr. Ani" has five.
 const LEAST_LETTERS: usize = 5;
-/// People of one phone that are shown: a clinic may have typed its own number for everybody.
-const MOST_PEOPLE: usize = 20;
 /// Doses of one answer: the trail of each takes some reads of the table.
 const MOST_SHOWN: usize = 100;
 
@@ -51,64 +47,32 @@ impl Helpdesk {
         };
         let code = field("code", &asked.code, digits, &mut errors);
         let code = code.ok_or_else(|| Failure::fields(errors))?;
-        let officer = self.officers.of_phone_key(&login.phone).await?;
-        let officer = officer.ok_or_else(|| Failure::new(ProblemCode::NotAnOfficer))?;
-        match self.officers.try_code(&login.phone, &code, now).await? {
-            FactorTry::Right => {}
-            FactorTry::Wrong => {
-                self.audit.write(&officer, Action::SecondFactorWrong, About::default(), now).await?;
-                return Err(Failure::new(ProblemCode::SecondFactorWrong));
-            }
-            FactorTry::Full { wait } => {
-                return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait));
-            }
-        }
-        self.audit.write(&officer, Action::LoggedIn, About::default(), now).await?;
         let token = TokenCookie::session(&self.aws.settings).token(request).unwrap_or_default();
-        if !self.sessions.second_factor(token, &officer.enrolment).await? {
-            return Err(Failure::new(ProblemCode::NotLoggedIn));
-        }
+        let officer = self.records.verify_second_factor(login, token, &code, now).await?;
         Ok(view::officer(&officer))
     }
 
-    pub(crate) async fn queue(&self, request: &Request) -> FailureResult {
+    pub(crate) async fn queue(&self, request: &Request, officer: &OfficerSession) -> FailureResult {
         let after = query_parameter(request, "after").filter(|after| !after.is_empty());
         if after.as_deref().is_some_and(|after| !fits_key(after)) {
             return Err(Failure::fields(invalid("after")));
         }
-        let queued = self.cases.queue(after.as_deref(), PAGE).await?;
-        let next =
-            (queued.len() == PAGE).then(|| queued.last().map(|last| last.position().to_owned())).flatten();
-        let mut cases = Vec::with_capacity(queued.len());
-        for queued in queued {
-            // One that was decided in between is no longer there to be looked at.
-            if let Some(case) = self.cases.of_key(&queued.case).await? {
-                cases.push(summary(&case, &case.file(&self.aws.keys)?));
-            }
-        }
+        let (cases, next) = self.records.queue(officer, after.as_deref(), PAGE).await?;
+        let cases = cases.iter().map(|case| Ok(summary(case, &case.file(&self.aws.keys)?)));
+        let cases = cases.collect::<Result<_, StoreError>>()?;
         Ok(json(200, &CaseQueue { cases, next }))
     }
 
     pub(crate) async fn look_at_case(
         &self,
-        officer: &Officer,
+        officer: &OfficerSession,
         number: &str,
         now: Timestamp,
     ) -> FailureResult {
-        let case = self.case(number).await?;
-        let file = case.file(&self.aws.keys)?;
-        let records = self.doses.of_person_key(&case.person, Some(&case.applicant)).await?;
-        let names = names_of(file.alike(&self.aws.keys), &records.doses);
-        let about = About { person: Some(&case.person), case: Some(&case.pk), names: &names, why: "" };
-        self.audit.write(officer, Action::LookedAtCase, about, now).await?;
-        let mut pieces = Vec::new();
-        for evidence in &file.evidence {
-            if let Some(url) = self.evidence.address(evidence).await? {
-                pieces.push(EvidencePiece { url, content_type: evidence.content_type.clone() });
-            }
-        }
+        let (case, file, records) = self.records.look_at_case(officer, number, now).await?;
+        let pieces = self.records.evidence(officer, &file).await?;
         let proposal = match &file.proposal {
-            Some(proposal) => self.proposed(proposal).await?,
+            Some(proposal) => self.proposed(officer, proposal).await?,
             None => None,
         };
         let (doses, more) = self.doses_for(&case, &file, &records, officer, now).await?;
@@ -128,10 +92,14 @@ impl Helpdesk {
     }
 
     /// What another officer would do to the dose as it is now.
-    async fn proposed(&self, proposal: &Proposal) -> Result<Option<CaseProposal>, Failure> {
+    async fn proposed(
+        &self,
+        officer: &OfficerSession,
+        proposal: &Proposal,
+    ) -> Result<Option<CaseProposal>, Failure> {
         let Some(change) = &proposal.change else { return Ok(None) };
         let row = match change.event() {
-            Some(event) => Some(self.dose(event).await?.open(&self.aws.keys)?),
+            Some(event) => Some(self.records.dose_to_decide(officer, event).await?.open(&self.aws.keys)?),
             None => None,
         };
         Ok(change.applied(row.as_ref()).map(|row| CaseProposal {
@@ -151,25 +119,13 @@ impl Helpdesk {
         case: &CaseRecord,
         file: &CaseFile,
         records: &PersonRecords,
-        officer: &Officer,
+        officer: &OfficerSession,
         now: Timestamp,
     ) -> Result<(Vec<OfficerDose>, bool), Failure> {
         let Some(asking) = file.asking() else { return Ok((Vec::new(), false)) };
-        let (mut doses, more) = self.officer_doses(records, Some(&asking), MOST_SHOWN).await?;
-        for record in self.doses.alike(&asking.name, asking.birth_date).await? {
-            let found = likenesses(&asking, &record.dose(&self.aws.keys)?);
-            if record.person.as_deref() == Some(&case.person) || found.is_empty() {
-                continue;
-            }
-            let (person, names) = (record.person.as_deref(), names_of(None, [&record]));
-            let about = About { person, case: Some(&case.pk), names: &names, why: "" };
-            self.audit.write(officer, Action::LookedAt, about, now).await?;
-            let certificates = match &record.certificate_id {
-                Some(id) => self.certificates.of_id(id).await?.into_iter().collect(),
-                None => Vec::new(),
-            };
-            let records = PersonRecords { doses: vec![record], certificates, more: false };
-            doses.extend(self.officer_doses(&records, Some(&asking), 1).await?.0);
+        let (mut doses, more) = self.officer_doses(officer, records, Some(&asking), MOST_SHOWN).await?;
+        for records in self.records.look_at_similar_doses(officer, case, &asking, now).await? {
+            doses.extend(self.officer_doses(officer, &records, Some(&asking), 1).await?.0);
         }
         Ok((doses, more))
     }
@@ -177,6 +133,7 @@ impl Helpdesk {
     /// The doses as officers see them, at most `most`, and whether there are more.
     async fn officer_doses(
         &self,
+        officer: &OfficerSession,
         records: &PersonRecords,
         asking: Option<&Asking>,
         most: usize,
@@ -201,7 +158,7 @@ impl Helpdesk {
                 status: dose_status(record, &dose, shown, None),
                 duplicate_of: owner.map(|owner| dose_id(&owner.pk)),
                 certificate: certificate.map(|it| certificate_id_grouped(it.certificate_id())),
-                trail: self.trail(record, records).await?,
+                trail: self.trail(officer, record, records).await?,
                 likenesses: found,
             });
         }
@@ -209,7 +166,12 @@ impl Helpdesk {
     }
 
     /// What happened to a dose, oldest first.
-    async fn trail(&self, record: &DoseRecord, records: &PersonRecords) -> Result<Vec<TrailEntry>, Failure> {
+    async fn trail(
+        &self,
+        officer: &OfficerSession,
+        record: &DoseRecord,
+        records: &PersonRecords,
+    ) -> Result<Vec<TrailEntry>, Failure> {
         let entry = |at: Timestamp, what: &str, detail: Option<String>| TrailEntry {
             at: at.as_second(),
             what: what.to_owned(),
@@ -232,14 +194,12 @@ impl Helpdesk {
                 trail.push(entry(at, if superseded { "superseded" } else { "revoked" }, None));
             }
         }
-        for sms in self.notifications.of_dose(&record.pk).await? {
+        for (sms, opened_at) in self.records.sms_of_dose(officer, record).await? {
             match sms.accepted_at {
                 Some(at) => trail.push(entry(at, "sms_accepted", None)),
                 None => trail.push(entry(sms.begun_at, "sms_pending", None)),
             }
-            if let Some(link) = sms.link
-                && let Some(at) = self.links.of_key(&link).await?.and_then(|link| link.opened_at)
-            {
+            if let Some(at) = opened_at {
                 trail.push(entry(at, "link_opened", None));
             }
         }
@@ -250,7 +210,7 @@ impl Helpdesk {
     pub(crate) async fn find_people(
         &self,
         request: &Request,
-        officer: &Officer,
+        officer: &OfficerSession,
         now: Timestamp,
     ) -> FailureResult {
         let asked: PersonQuery = read_json(request)?;
@@ -262,13 +222,13 @@ impl Helpdesk {
                 identity.map(|identity| (vec![self.aws.keys.person(&identity)], false))
             }
             (None, Some(phone), None) => match field("phone", phone, PhoneNumber::parse, &mut errors) {
-                Some(phone) => Some(self.people_of(&phone).await?),
+                Some(phone) => Some(self.records.people_of(officer, &phone).await?),
                 None => None,
             },
             (None, None, Some(certificate)) => {
                 match field("certificate", certificate, parse_certificate_id, &mut errors) {
                     Some(id) => {
-                        let person = self.certificates.of_id(&id).await?.and_then(|it| it.person);
+                        let person = self.records.person_of_certificate(officer, &id).await?;
                         Some((person.into_iter().collect(), false))
                     }
                     None => None,
@@ -277,47 +237,21 @@ impl Helpdesk {
             _ => field("identity", "", Identity::parse, &mut errors).map(|_| (Vec::new(), false)),
         };
         let (Some(why), Some((people, more))) = (why, people) else { return Err(Failure::fields(errors)) };
-        self.audit.write(officer, Action::Searched, About { why: &why, ..About::default() }, now).await?;
         let (mut found, mut room) = (Vec::new(), MOST_SHOWN);
-        for person in people {
-            let records = self.doses.of_person_key(&person, None).await?;
-            let (cases, has_more_cases) = self.cases.of_person_key(&person).await?;
-            if records.doses.is_empty() && cases.is_empty() {
-                continue;
-            }
-            let names = names_of(None, &records.doses);
-            let about = About { person: Some(&person), case: None, names: &names, why: &why };
-            self.audit.write(officer, Action::LookedAt, about, now).await?;
-            let cases = cases.iter().map(|case| Ok(summary(case, &case.file(&self.aws.keys)?)));
+        for person in self.records.search(officer, people, &why, now).await? {
+            let cases = person.cases.iter().map(|case| Ok(summary(case, &case.file(&self.aws.keys)?)));
             let cases: Vec<CaseSummary> = cases.collect::<Result<_, StoreError>>()?;
-            let (doses, has_more_doses) = self.officer_doses(&records, None, room).await?;
+            let (doses, has_more_doses) = self.officer_doses(officer, &person.records, None, room).await?;
             room -= doses.len();
-            found.push(PersonFound { doses, cases, more: has_more_doses || has_more_cases });
+            found.push(PersonFound { doses, cases, more: has_more_doses || person.has_more_cases });
         }
         Ok(json(200, &PeopleFound { people: found, more }))
-    }
-
-    /// The people of a phone, by index key, those whose doses are first; and whether there are more.
-    async fn people_of(&self, phone: &PhoneNumber) -> Result<(Vec<String>, bool), Failure> {
-        let (doses, mut more) = self.doses.of_phone_key(&self.aws.keys.phone(phone)).await?;
-        let mut people = Vec::new();
-        for person in doses.into_iter().filter_map(|dose| dose.person) {
-            if people.contains(&person) {
-                continue;
-            }
-            if people.len() == MOST_PEOPLE {
-                more = true;
-                break;
-            }
-            people.push(person);
-        }
-        Ok((people, more))
     }
 
     pub(crate) async fn decide(
         &self,
         request: &Request,
-        officer: &Officer,
+        officer: &OfficerSession,
         number: &str,
         now: Timestamp,
     ) -> FailureResult {
@@ -327,20 +261,16 @@ impl Helpdesk {
         let known = |decision: &str| Decision::of_code(decision);
         let decision = field("decision", &asked.decision, known, &mut errors);
         let (Some(why), Some(decision)) = (why, decision) else { return Err(Failure::fields(errors)) };
-        let case = self.case(number).await?;
+        let case = self.records.case_to_decide(officer, number).await?;
         if case.revision != asked.revision || case.state.is_decided() {
             return Err(Failure::new(ProblemCode::CaseChanged));
         }
         match decision {
             Decision::AskBack => {
-                self.note(officer, Action::AskedBack, (&case, None), &why, now).await?;
-                let step = self.cases.ask_back(&case, officer, &why, now).await?;
-                self.noted(officer, (&case, None), step, now).await
+                self.stepped(self.records.decision(officer, (&case, None), &why, now).ask_back().await?)
             }
             Decision::Refuse => {
-                self.note(officer, Action::Refused, (&case, None), &why, now).await?;
-                let step = self.cases.refuse(&case, officer, &why, now).await?;
-                self.noted(officer, (&case, None), step, now).await
+                self.stepped(self.records.decision(officer, (&case, None), &why, now).refuse().await?)
             }
             Decision::Grant => self.grant(&asked, officer, &case, &why, now).await,
         }
@@ -349,7 +279,7 @@ impl Helpdesk {
     async fn grant(
         &self,
         asked: &CaseDecision,
-        officer: &Officer,
+        officer: &OfficerSession,
         case: &CaseRecord,
         why: &str,
         now: Timestamp,
@@ -367,29 +297,28 @@ impl Helpdesk {
             let overtaken = || Failure::new(ProblemCode::ProposalOvertaken);
             let change = proposal.change.as_ref().ok_or_else(overtaken)?;
             let dose = match change.event() {
-                Some(event) => Some(self.dose(event).await?),
+                Some(event) => Some(self.records.dose_to_decide(officer, event).await?),
                 None => None,
             };
             let dose = dose.as_ref();
-            self.note(officer, Action::Granted, (case, dose), why, now).await?;
+            let decision = self.records.decision(officer, (case, dose), why, now);
             let reasons = (why, proposal.confirmed_by.as_deref());
-            let step = match case.correction {
-                Correction::DataCorrectedByLaw => self.cases.confirm(case, officer, dose, why, now).await?,
-                _ => self.cases.grant(case, officer, dose, change, reasons, now).await?,
-            };
-            return self.noted(officer, (case, dose), step, now).await;
+            return self.stepped(match case.correction {
+                Correction::DataCorrectedByLaw => decision.confirm().await?,
+                _ => decision.grant(change, reasons).await?,
+            });
         }
 
         let confirmed_by = match asked.facility_word.as_deref().map(str::trim) {
             None | Some("") => None,
             Some(word) => Some(who(word).ok_or_else(|| Failure::fields(invalid("facility_word")))?),
         };
-        if confirmed_by.is_none() && !self.has_evidence(&file).await? {
+        if confirmed_by.is_none() && !self.records.has_evidence(officer, &file).await? {
             return Err(Failure::new(ProblemCode::EvidenceMissing));
         }
         // The audit has who confirmed it as well: it stands for the evidence.
-        let noted = confirmed_by.as_ref().map(|by| format!("{why} [{by}]"));
-        let noted = noted.as_deref().unwrap_or(why);
+        let audited = confirmed_by.as_ref().map(|by| format!("{why} [{by}]"));
+        let audited = audited.as_deref().unwrap_or(why);
         let (dose, change) = match (case.correction, &file.dose, &asked.dose) {
             (Correction::DoseMissing, Some(missing), None) => {
                 let given = |field: &Option<String>| field.clone().unwrap_or_default();
@@ -413,7 +342,7 @@ impl Helpdesk {
                 (None, Change::Make(Box::new(row)))
             }
             (correction, _, Some(dose)) => {
-                let record = self.dose_of_id(dose).await?;
+                let record = self.dose_of_id(officer, dose).await?;
                 let right = asked.right.as_deref().unwrap_or(&file.right);
                 let row = record.open(&self.aws.keys)?;
                 // A missing dose that is there under another number is moved to the person.
@@ -429,52 +358,37 @@ impl Helpdesk {
         };
         let dose = dose.as_ref();
         let reasons = (why, confirmed_by.as_deref());
-        let step = if change.needs_approval(&file) {
-            self.note(officer, Action::Proposed, (case, dose), noted, now).await?;
-            self.cases.propose(case, officer, dose, change, reasons, now).await?
+        let decision = self.records.decision(officer, (case, dose), audited, now);
+        self.stepped(if change.needs_approval(&file) {
+            decision.propose(change, reasons).await?
         } else {
-            self.note(officer, Action::Granted, (case, dose), noted, now).await?;
-            self.cases.grant(case, officer, dose, &change, reasons, now).await?
-        };
-        self.noted(officer, (case, dose), step, now).await
+            decision.grant(&change, reasons).await?
+        })
     }
 
-    async fn has_evidence(&self, file: &CaseFile) -> Result<bool, Failure> {
-        for evidence in &file.evidence {
-            if self.evidence.address(evidence).await?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    async fn dose(&self, event: &str) -> Result<DoseRecord, Failure> {
-        self.doses.of_event(event).await?.ok_or_else(|| Failure::new(ProblemCode::NotFound))
-    }
-
-    async fn dose_of_id(&self, id: &str) -> Result<DoseRecord, Failure> {
+    async fn dose_of_id(&self, officer: &OfficerSession, id: &str) -> Result<DoseRecord, Failure> {
         if !fits_key(id) {
             return Err(Failure::new(ProblemCode::NotFound));
         }
-        self.dose(&format!("E#{id}")).await
+        self.records.dose_to_decide(officer, &format!("E#{id}")).await
     }
 
     /// Has the link sent once more to the phone on record.
     pub(crate) async fn resend(
         &self,
         request: &Request,
-        officer: &Officer,
+        officer: &OfficerSession,
         dose: &str,
         now: Timestamp,
     ) -> FailureResult {
         let asked: ResendRequest = read_json(request)?;
         let mut errors = Vec::new();
         let why = field("why", &asked.why, written, &mut errors).ok_or_else(|| Failure::fields(errors))?;
-        let record = self.dose_of_id(dose).await?;
+        let record = self.dose_of_id(officer, dose).await?;
         let nothing = || Failure::new(ProblemCode::NothingToSend);
-        let id = record.certificate_id.as_ref().filter(|_| record.phone.is_some()).ok_or_else(nothing)?;
-        let certificate = self.certificates.of_id(id).await?.filter(|it| it.revoked_at.is_none());
-        certificate.ok_or_else(nothing)?;
+        if record.phone.is_none() || self.records.certificate_of(officer, &record).await?.is_none() {
+            return Err(nothing());
+        }
         let phone = record.dose(&self.aws.keys)?.phone.ok_or_else(nothing)?;
         if let Taken::Full { wait } = self.rates.take(&RESENDS, &record.pk, now).await? {
             return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait));
@@ -488,48 +402,11 @@ impl Helpdesk {
                 return Err(Failure::new(ProblemCode::SmsBudgetSpent).retry_after(RESENDS.wait(now)));
             }
         };
-        let (person, names) = (record.person.as_deref(), names_of(None, [&record]));
-        let about = About { person, case: None, names: &names, why: &why };
-        self.audit.write(officer, Action::Resent, about, now).await?;
-        if !self.doses.resend(&record).await? {
+        if !self.records.resend(officer, &record, &why, now).await? {
             self.sms.give_back(&spent, now).await?;
-            self.audit.write(officer, Action::NotDone, about, now).await?;
             return Err(Failure::new(ProblemCode::CaseChanged));
         }
         Ok(accepted())
-    }
-
-    /// Writes to the audit what is about to be done in a case, to a dose. It names the person whose record that is, and where
-    /// the dose is recorded under another number than the case is about, the person of the case as well.
-    async fn note(
-        &self,
-        officer: &Officer,
-        action: Action,
-        (case, dose): (&CaseRecord, Option<&DoseRecord>),
-        why: &str,
-        now: Timestamp,
-    ) -> Result<(), Failure> {
-        let names = names_of(case.file(&self.aws.keys)?.alike(&self.aws.keys), dose);
-        let of_dose = dose.and_then(|dose| dose.person.as_ref()).filter(|person| **person != case.person);
-        for person in of_dose.into_iter().chain([&case.person]) {
-            let about = About { person: Some(person), case: Some(&case.pk), names: &names, why };
-            self.audit.write(officer, action, about, now).await?;
-        }
-        Ok(())
-    }
-
-    /// The answer to a step that the audit has already; where it was not done, the audit has that as well.
-    async fn noted(
-        &self,
-        officer: &Officer,
-        about: (&CaseRecord, Option<&DoseRecord>),
-        step: Step,
-        now: Timestamp,
-    ) -> FailureResult {
-        if !matches!(step, Step::Done(_)) {
-            self.note(officer, Action::NotDone, about, "", now).await?;
-        }
-        self.stepped(step)
     }
 
     /// What a step came to, as an answer.
@@ -572,12 +449,6 @@ fn invalid(field: &str) -> Vec<bukti_wire::FieldError> {
 fn who(text: &str) -> Option<String> {
     let letters = text.chars().filter(|character| character.is_alphabetic()).count();
     written(text).filter(|_| letters >= LEAST_LETTERS)
-}
-
-/// The keys of name and birth date that the audit has of a look: of the case, and of doses.
-fn names_of<'a>(case: Option<String>, doses: impl IntoIterator<Item = &'a DoseRecord>) -> Vec<String> {
-    let doses = doses.into_iter().filter_map(|dose| dose.alike.clone());
-    case.into_iter().chain(doses).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn dose_id(event: &str) -> String {

@@ -3,17 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bukti_aws::{
-    Aws, CertificateRecord, Certificates, Copies, Counter, Documents, DoseRecord, Doses, Downloads, LinkTry,
-    Links, Login, Sessions,
-};
+use bukti_aws::{Aws, Counter, Documents, DoseRecord, Login, Sessions};
 use bukti_document::{DocumentError, Form, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{BirthDate, NextDose, ReceivedDose, Verdict, certificate_id_grouped, next_doses};
 use bukti_http::{
-    Allowance, Answer, Caller, Failure, FailureResult, Guard, OwnRecords, distinct_doses_by_day, dose_status,
-    field, issued_on, json, locale, no_content, path_parameter, query_parameter, read_json,
-    read_optional_json, require_login,
+    Answer, Caller, Failure, FailureResult, Guard, HolderCertificate, Records, field, issued_on, json,
+    locale, no_content, path_parameter, query_parameter, read_json, read_optional_json, require_login,
 };
 use bukti_locales::Locale;
 use bukti_wire::{
@@ -31,12 +27,7 @@ const PAGE: usize = 20;
 pub struct Holder {
     aws: Aws,
     sessions: Sessions,
-    doses: Doses,
-    certificates: Certificates,
-    documents: Documents,
-    copies: Copies,
-    downloads: Downloads,
-    links: Links,
+    records: Records,
     guard: Guard,
     printer: Arc<Printer>,
 }
@@ -46,12 +37,7 @@ impl Holder {
     pub fn new(aws: &Aws) -> Self {
         Self {
             sessions: Sessions::new(aws),
-            doses: Doses::new(aws),
-            certificates: Certificates::new(aws),
-            documents: Documents::new(aws),
-            copies: Copies::new(aws),
-            downloads: Downloads::new(aws),
-            links: Links::new(aws),
+            records: Records::new(aws),
             guard: Guard::new(aws),
             printer: Arc::new(Printer::new(aws.settings.publisher())),
             aws: aws.clone(),
@@ -114,7 +100,7 @@ impl Holder {
     }
 
     async fn people(&self, login: &Login) -> FailureResult {
-        let (records, more) = self.doses.of_phone_key(&login.phone).await?;
+        let (records, more) = self.records.of_phone(login).await?;
         let mut people = BTreeMap::new();
         for record in &records {
             if let Some((key, person)) = self.person_of(record)? {
@@ -131,40 +117,35 @@ impl Holder {
         let after = query_parameter(request, "after").unwrap_or_else(|| "0".to_owned());
         let after = field("after", &after, |after| after.parse::<u32>().ok(), &mut errors);
         let after = after.ok_or_else(|| Failure::fields(errors))? as usize;
-        let all = self.doses.of_person_key(person, Some(&login.phone)).await?;
-        let own = all.doses.iter().filter(|record| record.phone.as_ref() == Some(&login.phone));
+        let records = self.records.of_person(login, person).await?;
         let mut shown = None;
-        for record in own {
+        for record in records.registered() {
             shown = shown.or(self.person_of(record)?);
         }
-        // Somebody else's person and nobody's are answered alike.
         let (_, shown) = shown.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
-        let records = OwnRecords::of_phone(all, &login.phone, &self.aws.keys)?.records;
         let page = after..after.saturating_add(PAGE);
         let (mut doses, mut received) = (Vec::new(), Vec::new());
-        let distinct = distinct_doses_by_day(&records, &self.aws.keys)?;
+        let distinct = records.distinct_doses_by_day(&self.aws.keys)?;
         let next = (page.end < distinct.len()).then(|| u32::try_from(page.end).ok()).flatten();
         for (at, (record, dose)) in distinct.into_iter().enumerate() {
-            let same_phone = record.phone.as_ref() == Some(&login.phone);
-            let certificate = records.certificate_of(record);
-            let own = certificate.filter(|certificate| same_phone && certificate.revoked_at.is_none());
+            let certificate = records.certificate(record);
             if record.verdict != Verdict::Retracted {
                 received.push(ReceivedDose {
                     dose_number: dose.dose_number,
                     vaccine: dose.vaccine,
                     vaccination_date: dose.vaccination_date,
-                    certificate_id: own.map(CertificateRecord::certificate_id),
+                    certificate_id: certificate.as_ref().and(record.certificate_id.as_deref()),
                 });
             }
             if !page.contains(&at) {
                 continue;
             }
-            let status = dose_status(record, &dose, certificate, Some(same_phone));
+            let status = records.status(record, &dose);
             let batch = dose.batch.clone();
-            let view = match (own, dose.complete()) {
+            let view = match (certificate, dose.complete()) {
                 (Some(certificate), Some(dose)) => {
                     let dose = dose.in_series_of(certificate.primary_doses);
-                    Some(self.view(certificate, &dose, locale(request))?)
+                    Some(self.view(&certificate, &dose, locale(request))?)
                 }
                 _ => None,
             };
@@ -172,7 +153,7 @@ impl Holder {
         }
         let next_doses = if after == 0 { next_doses(&received) } else { Vec::new() };
         let tickets = next_doses.iter().map(|next| self.ticket(next)).collect::<Result<_, _>>()?;
-        Ok(json(200, &CertificatesAnswer { person: shown, doses, tickets, next, more: records.more }))
+        Ok(json(200, &CertificatesAnswer { person: shown, doses, tickets, next, more: records.more() }))
     }
 
     fn ticket(&self, next: &NextDose<'_>) -> Result<Ticket, Failure> {
@@ -189,15 +170,7 @@ impl Holder {
     }
 
     async fn document_of(&self, login: &Login, certificate_id: &str, form: DocumentForm) -> FailureResult {
-        let missing = || Failure::new(ProblemCode::NotFound);
-        let certificate = self.certificates.of_id(certificate_id).await?.ok_or_else(missing)?;
-        let record = self.doses.of_event(&certificate.event).await?.ok_or_else(missing)?;
-        let own = record.phone.as_ref() == Some(&login.phone);
-        if !own || !is_good(&certificate, &record) {
-            return Err(missing());
-        }
-        let dose = record.dose(&self.aws.keys)?.complete().ok_or_else(missing)?;
-        let dose = dose.in_series_of(certificate.primary_doses);
+        let (certificate, dose) = self.records.certificate(login, certificate_id).await?;
         Ok(json(200, &self.document(&certificate, &dose, form).await?))
     }
 
@@ -208,41 +181,8 @@ impl Holder {
         let form = document_form(asked.form.as_deref(), &mut errors);
         let (Some(birth_date), Some(form)) = (birth_date, form) else { return Err(Failure::fields(errors)) };
 
-        let dead = || Failure::new(ProblemCode::LinkDead);
-        let link = match self.links.count_try(&asked.token, now).await? {
-            LinkTry::Counted(link) => link,
-            LinkTry::Locked => return Err(Failure::new(ProblemCode::LinkLocked)),
-            LinkTry::Dead => return Err(self.guard.unknown_token(caller, ProblemCode::LinkDead, now).await),
-        };
-        let record = self.doses.of_event(&link.event).await?.ok_or_else(dead)?;
-        if record.phone_version != link.phone_version {
-            // The phone was corrected: this link went to another number.
-            return Err(dead());
-        }
-        let dose = record.dose(&self.aws.keys)?;
-        if !dose.birth_date.is_some_and(|known| known.is_matched_by(birth_date)) {
-            return Err(match link.tries_left {
-                0 => {
-                    self.links.lock(&link, now).await?;
-                    Failure::new(ProblemCode::LinkLocked)
-                }
-                tries => Failure::new(ProblemCode::BirthDateWrong).tries_left(tries),
-            });
-        }
-        if !self.links.opened(&link, now).await? {
-            return Err(dead());
-        }
-        // Wrong birth dates are limited for each link. Right ones give their try back, so only now: who is refused here has
-        // lost none.
-        self.guard.allow(caller, &Allowance::LINKS, now).await?;
-
-        let not_ready = || Failure::new(ProblemCode::CertificateNotReady).retry_after(60);
-        let id = record.certificate_id.clone().ok_or_else(not_ready)?;
-        let certificate = self.certificates.of_id(&id).await?.ok_or_else(not_ready)?;
-        if !is_good(&certificate, &record) {
-            return Err(dead());
-        }
-        let dose = dose.complete().ok_or_else(not_ready)?.in_series_of(certificate.primary_doses);
+        let (certificate, dose) =
+            self.records.open_link(&self.guard, caller, (&asked.token, birth_date), now).await?;
         let view = self.view(&certificate, &dose, locale(request))?;
         let document = self.document(&certificate, &dose, form).await?;
         Ok(json(200, &LinkAnswer { certificate: view, document }))
@@ -251,24 +191,13 @@ impl Holder {
     /// "This was not me": the token alone shows that the SMS came to whoever says so.
     async fn refuse_link(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let asked: LinkRefusal = read_json(request)?;
-        let dead = || Failure::new(ProblemCode::LinkDead);
-        let Some(link) = self.links.refuse(&asked.token, now).await? else {
-            return Err(self.guard.unknown_token(caller, ProblemCode::LinkDead, now).await);
-        };
-        let record = self.doses.of_event(&link.event).await?.ok_or_else(dead)?;
-        if record.phone_version != link.phone_version {
-            // The phone was corrected: whoever has the other number does not speak for the person.
-            return Err(dead());
-        }
-        if let Some(person) = &link.download_of {
-            self.downloads.lock(person, now).await?;
-        }
+        self.records.refuse_link(&self.guard, caller, &asked.token, now).await?;
         Ok(no_content())
     }
 
     fn view(
         &self,
-        certificate: &CertificateRecord,
+        certificate: &HolderCertificate,
         dose: &CompleteDose,
         locale: Locale,
     ) -> Result<bukti_wire::Certificate, Failure> {
@@ -298,7 +227,7 @@ impl Holder {
     /// Where a certificate can be fetched in this form.
     async fn document(
         &self,
-        certificate: &CertificateRecord,
+        certificate: &HolderCertificate,
         dose: &CompleteDose,
         form: DocumentForm,
     ) -> Result<Document, Failure> {
@@ -309,9 +238,8 @@ impl Holder {
             form.file_suffix(),
         );
         let qr_text = certificate.qr_text(&self.aws.keys)?;
-        let id = certificate.certificate_id();
-        let grouped = certificate_id_grouped(id);
-        let shown = bukti_document::Certificate::of(dose, &grouped, issued_on(certificate), &qr_text);
+        let id = certificate_id_grouped(certificate.certificate_id());
+        let shown = bukti_document::Certificate::of(dose, &id, issued_on(certificate), &qr_text);
         let print = |form| self.printer.pdf(&shown, form);
         let copy = match form {
             DocumentForm::Complete => None,
@@ -321,13 +249,10 @@ impl Holder {
         };
         let url = match copy {
             // Kept since it was issued.
-            None => self.documents.address(&certificate.document, &file_name).await?,
+            None => self.records.document_address(certificate, &file_name).await?,
             Some(copy) => {
                 let copy = copy.map_err(cannot_print)?;
-                let name = self.aws.keys.document_name(id, &qr_text);
-                // The same bytes whenever it is asked for, so one that is there already may be written over.
-                let name = format!("{name}-{}.pdf", form.code());
-                self.copies.hand_out(&name, copy, &file_name).await?
+                self.records.hand_out(certificate, (form, copy), &file_name).await?
             }
         };
         Ok(Document { url, expires_in: Documents::EXPIRES_IN, file_name })
@@ -345,9 +270,4 @@ fn document_form(asked: Option<&str>, errors: &mut Vec<FieldError>) -> Option<Do
         Some(code) => field("form", code, DocumentForm::of_code, errors),
         None => Some(DocumentForm::default()),
     }
-}
-
-/// Whether a certificate is that of its dose as it is now, and not revoked.
-fn is_good(certificate: &CertificateRecord, dose: &DoseRecord) -> bool {
-    dose.certificate_id.as_deref() == Some(certificate.certificate_id()) && certificate.revoked_at.is_none()
 }

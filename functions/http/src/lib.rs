@@ -1,10 +1,11 @@
 //! What the HTTP functions share: reading requests, who asks and how much they may, answering with answers or problems, the
-//! session cookie, and how a dose is shown.
+//! session cookie, which records a caller may reach, and how a dose is shown.
 
 mod address;
 mod answer;
 pub mod captcha;
 mod guard;
+mod records;
 mod request;
 mod session;
 mod view;
@@ -15,9 +16,10 @@ pub use answer::{
 };
 pub use captcha::Level;
 pub use guard::{Allowance, Guard};
+pub use records::{FoundPerson, HolderCertificate, OfficerDecision, OfficerSession, OwnRecords, Records};
 pub use request::{
     Caller, body, field, fits_key, identity_field, locale, path_parameter, query_parameter, read_json,
     read_optional_json,
 };
 pub use session::{TokenCookie, require_login};
-pub use view::{OwnRecords, distinct_doses_by_day, dose_status, doses_by_day, issued_on, keep_first};
+pub use view::{dose_status, doses_by_day, issued_on, keep_first};

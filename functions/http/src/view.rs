@@ -1,9 +1,9 @@
-//! How doses are shown, and which of them an account may see.
+//! How doses are shown.
 
 use std::collections::BTreeSet;
 
 use bukti_aws::{CertificateRecord, DoseRecord, Keys, OpenError, PersonRecords};
-use bukti_domain::{BirthDate, CertificateFacts, Dose, INDONESIA_WEST, PersonName, Verdict, diagnose};
+use bukti_domain::{CertificateFacts, Dose, INDONESIA_WEST, Verdict, diagnose};
 use bukti_wire::DoseStatus;
 use jiff::civil::Date;
 
@@ -49,7 +49,7 @@ pub fn keep_first(records: &PersonRecords, doses: &mut Vec<(&DoseRecord, Dose)>,
 /// # Errors
 ///
 /// `internal` where a record does not open.
-pub fn distinct_doses_by_day<'a>(
+pub(crate) fn distinct_doses_by_day<'a>(
     records: &'a PersonRecords,
     keys: &Keys,
 ) -> Result<Vec<(&'a DoseRecord, Dose)>, Failure> {
@@ -68,66 +68,6 @@ pub fn distinct_doses_by_day<'a>(
     };
     let covered: Vec<bool> = all.iter().map(is_covered).collect();
     Ok(all.into_iter().zip(covered).filter(|(_, covered)| !covered).map(|(dose, _)| dose).collect())
-}
-
-/// What the owner of a phone may see of the records under one identity number: the doses registered with that phone, and
-/// others with the name and birth date of one of them.
-///
-/// The number alone opens nothing. It follows a rule and can be guessed, so a row of another person may carry it by mistake,
-/// or to read what is recorded under it.
-#[derive(Debug)]
-pub struct OwnRecords {
-    /// The doses that they may see.
-    pub records: PersonRecords,
-    /// By name and birth date, the keys of the doses by which they see others.
-    names: BTreeSet<String>,
-    /// Whether these are all doses under the number.
-    is_all: bool,
-}
-
-impl OwnRecords {
-    /// Of all records under a number, those that the owner of a phone (its index key) may see.
-    ///
-    /// # Errors
-    ///
-    /// `internal` where a record does not open.
-    pub fn of_phone(records: PersonRecords, phone: &str, keys: &Keys) -> Result<Self, Failure> {
-        let is_own = |record: &DoseRecord| record.phone.as_deref() == Some(phone);
-        // What is held or rejected may be anybody's. Of events that report the same dose, the owner's phone counts.
-        let opens = |record: &DoseRecord| {
-            is_own(record)
-                && !record.duplicate
-                && matches!(record.verdict, Verdict::Complete | Verdict::Incomplete)
-        };
-        let (mut known, mut names) = (Vec::new(), BTreeSet::new());
-        for record in records.doses.iter().filter(|record| opens(record)) {
-            let dose = record.dose(keys)?;
-            known.extend(dose.name.zip(dose.birth_date));
-            names.extend(record.alike.clone());
-        }
-        let number_of_doses = records.doses.len();
-        let mut doses = Vec::with_capacity(number_of_doses);
-        for record in records.doses {
-            if is_own(&record) || is_of(&record.dose(keys)?, &known) {
-                doses.push(record);
-            }
-        }
-        let is_all = doses.len() == number_of_doses && !records.more;
-        let records = PersonRecords { doses, ..records };
-        Ok(Self { records, names, is_all })
-    }
-
-    /// Whether they may see that an officer looked at doses with these keys of name and birth date. Where somebody else is
-    /// recorded under the number, the entries about that person alone are not theirs.
-    pub fn may_see_look(&self, names: &[String]) -> bool {
-        let is_own = self.is_all || names.iter().any(|name| self.names.contains(name));
-        is_own && !self.names.is_empty()
-    }
-}
-
-/// Whether a dose is of one of these people.
-fn is_of(dose: &Dose, people: &[(PersonName, BirthDate)]) -> bool {
-    people.iter().any(|(name, birth_date)| dose.is_of(name, *birth_date))
 }
 
 /// A dose and the state of its certificate, as anybody sees it who knows name and number.

@@ -75,6 +75,7 @@ pub struct Notify {
 
 impl Notify {
     /// The function of a deployment.
+    #[expect(clippy::disallowed_methods, reason = "called by the table's stream, not by people")]
     pub fn new(aws: &Aws) -> Self {
         Self {
             doses: Doses::new(aws),

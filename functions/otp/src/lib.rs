@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bukti_aws::{
-    Aws, CodeTry, Counter, Device, Doses, Login, Officers, OpenSession, Otps, Payer, Requester, SendDecision,
+    Aws, CodeTry, Counter, Device, Login, Officers, OpenSession, Otps, Payer, Requester, SendDecision,
     Sessions, Sms, SmsError,
 };
 use bukti_domain::{PersonName, PhoneNumber};
 use bukti_http::{
-    Allowance, Answer, Caller, Failure, FailureResult, Guard, Level, TokenCookie, field, json, locale,
-    no_content, path_parameter, read_json, require_login,
+    Allowance, Answer, Caller, Failure, FailureResult, Guard, Level, Records, TokenCookie, field, json,
+    locale, no_content, path_parameter, read_json, require_login,
 };
 use bukti_locales::{Locale, fill};
 use bukti_wire::{Function, OpenSessions, OtpAnswer, OtpRequest, ProblemCode, Session, SessionRequest};
@@ -28,7 +28,7 @@ pub struct Otp {
     aws: Aws,
     otps: Otps,
     sessions: Sessions,
-    doses: Doses,
+    records: Records,
     officers: Officers,
     sms: Sms,
     guard: Guard,
@@ -40,7 +40,7 @@ impl Otp {
         Self {
             otps: Otps::new(aws),
             sessions: Sessions::new(aws),
-            doses: Doses::new(aws),
+            records: Records::new(aws),
             officers: Officers::new(aws),
             sms: Sms::new(aws),
             guard: Guard::new(aws),
@@ -60,7 +60,7 @@ impl Otp {
             ("POST", "/api/sessions") => self.log_in(request, caller, now).await,
             ("GET", "/api/sessions") => {
                 let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
-                let open = self.sessions.of_phone_key(&login.phone, now).await?;
+                let open = self.sessions.of_phone_key(login.phone(), now).await?;
                 let sessions = open.into_iter().map(|session| open_session(session, &login)).collect();
                 Ok(json(200, &OpenSessions { sessions }))
             }
@@ -68,7 +68,7 @@ impl Otp {
                 let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
                 let id = path_parameter(request, &caller.route);
                 // Somebody else's session and nobody's are answered alike.
-                let ended = self.sessions.end(&login.phone, id).await?;
+                let ended = self.sessions.end(login.phone(), id).await?;
                 ended.then(no_content).ok_or_else(|| Failure::new(ProblemCode::NotFound))
             }
             ("GET", "/api/sessions/current") => {
@@ -166,7 +166,7 @@ impl Otp {
     ) -> Result<Payer<'caller>, Failure> {
         let key = self.aws.keys.phone(phone);
         let is_officer = self.officers.of_phone_key(&key).await?.is_some();
-        let has_dose = self.doses.has_phone_key(&key).await?;
+        let has_dose = self.records.has_dose(phone).await?;
         let network = &*caller.address.network;
         Ok(match is_known_device {
             true if is_officer => Payer::Officer,

@@ -1,13 +1,11 @@
 //! HTTP function `status`: what is answered without an account. The captcha, the status of a person's doses, requests for
 //! quick downloads, the vaccines, the API document.
 
-use std::collections::BTreeSet;
-
-use bukti_aws::{Aws, Counter, DoseRecord, Doses, DownloadFacts, Downloads};
-use bukti_domain::{BirthDate, Dose, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
+use bukti_aws::{Aws, Counter, DownloadFacts, Downloads};
+use bukti_domain::{BirthDate, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
 use bukti_http::{
-    Allowance, Answer, Caller, Failure, FailureResult, Guard, Level, TokenCookie, distinct_doses_by_day,
-    dose_status, doses_by_day, field, identity_field, json, public_json, read_json,
+    Allowance, Answer, Caller, Failure, FailureResult, Guard, Level, Records, TokenCookie, field,
+    identity_field, json, public_json, read_json,
 };
 use bukti_wire::{
     DownloadAnswer, DownloadRequest, Function, ProblemCode, StatusAnswer, StatusRequest, Vaccines,
@@ -23,7 +21,7 @@ const VACCINES_KEPT: u32 = 3600;
 #[derive(Clone)]
 pub struct Status {
     aws: Aws,
-    doses: Doses,
+    records: Records,
     downloads: Downloads,
     guard: Guard,
 }
@@ -32,7 +30,7 @@ impl Status {
     /// The function of a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self {
-            doses: Doses::new(aws),
+            records: Records::new(aws),
             downloads: Downloads::new(aws),
             guard: Guard::new(aws),
             aws: aws.clone(),
@@ -81,29 +79,7 @@ impl Status {
         // The fields come before the captcha: a slip of the pen should not cost a solved one.
         self.guard.admit(caller, &asked.captcha, &Allowance::LOOKS, now).await?;
 
-        let records = self.doses.of_person(&identity).await?;
-        let mut doses = Vec::new();
-        let is_named = |dose: &Dose| dose.name.as_ref().is_some_and(|registered| registered.matches(&name));
-        // Another event that reports the same dose may spell the name as it was typed: by claim, and
-        // by the facility whose key sent it.
-        let mut named: BTreeSet<(&str, Option<&str>)> = BTreeSet::new();
-        for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
-            let claim = record.claim.as_deref().filter(|_| is_named(&dose));
-            named.extend(claim.map(|claim| (claim, record.facility.as_deref())));
-        }
-        // The spelling counts where a hub sent it, or the sender of the dose itself. A claim has no
-        // name in it: any other facility could open a stranger's dose under an invented one.
-        let is_spelled = |record: &DoseRecord| {
-            let senders = [None, record.facility.as_deref()];
-            let claim = record.claim.as_deref();
-            claim.is_some_and(|claim| senders.iter().any(|sender| named.contains(&(claim, *sender))))
-        };
-        for (record, dose) in distinct_doses_by_day(&records, &self.aws.keys)? {
-            // Doses under this number with another name are another person's, or a mistyped number: not shown.
-            if is_named(&dose) || is_spelled(record) {
-                doses.push(dose_status(record, &dose, records.certificate_of(record), None));
-            }
-        }
+        let (doses, more) = self.records.of_name(&name, &identity).await?;
         let none = doses.is_empty().then(|| diagnosis::not_received().into());
         for diagnosis in doses.iter().map(|dose| &dose.diagnosis).chain(&none) {
             self.aws.metrics.count(Counter::Looks, diagnosis.code.code());
@@ -111,8 +87,6 @@ impl Status {
         if doses.is_empty() {
             self.guard.failed(caller, now).await?;
         }
-        // Whoever does not know the name learns nothing of the number.
-        let more = records.more && !doses.is_empty();
         Ok(json(200, &StatusAnswer { doses, none, more }))
     }
 

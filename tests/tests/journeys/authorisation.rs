@@ -55,6 +55,54 @@ fn search(app: &TestApp, officer: &str) -> Value {
     found.body["people"][0]["doses"].clone()
 }
 
+/// Capabilities that give nobody's doses, certificates or cases.
+const NOT_OF_RECORDS: [&str; 19] = [
+    "Claims",
+    "DocumentSigners",
+    "Downloads",
+    "Feeds",
+    "Issuers",
+    "Jobs",
+    "Officers",
+    "Otps",
+    "PublicFiles",
+    "Publishing",
+    "Rates",
+    "Revocations",
+    "Senders",
+    "SeriesMarks",
+    "Sessions",
+    "Signers",
+    "Sms",
+    "SmsBudget",
+    "UsedCaptchas",
+];
+
+#[test]
+fn clippy_forbids_handlers_every_capability_of_records() {
+    let functions = bukti_tests::root().join("functions");
+    let forbidden = std::fs::read_to_string(functions.join(".clippy.toml")).unwrap();
+    let mut known = 0;
+    for file in std::fs::read_dir(functions.join("aws/src")).unwrap() {
+        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let mut capability = "";
+        for line in source.lines() {
+            let name = line.strip_prefix("impl ").and_then(|line| line.strip_suffix(" {"));
+            capability = name.unwrap_or(capability);
+            let signature = line.trim_start().strip_prefix("pub fn ").unwrap_or_default();
+            let (maker, takes) = signature.split_once('(').unwrap_or_default();
+            let is_capability = takes.starts_with("aws: &Aws") || takes.starts_with("client: Client");
+            if !is_capability || NOT_OF_RECORDS.contains(&capability) {
+                continue;
+            }
+            known += 1;
+            let path = format!("\"bukti_aws::{capability}::{maker}\"");
+            assert!(forbidden.contains(&path), "functions/.clippy.toml allows {path}");
+        }
+    }
+    assert_eq!(known, forbidden.matches("::new\"").count() + forbidden.matches("::of_table\"").count());
+}
+
 #[test]
 fn people_who_share_an_identity_number_see_own_doses_only() {
     let app = TestApp::start();
