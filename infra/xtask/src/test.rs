@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -86,6 +87,9 @@ impl Stage {
             Self::Unit => {
                 let mut tests = project.command("cargo");
                 tests.args(["test", "--workspace"]).env("BUKTI_PYTHON", tools::python(project)?);
+                // A journey waits for its stack half of the time.
+                let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+                tests.env("RUST_TEST_THREADS", (2 * cores).to_string());
                 tests.env("BUKTI_LEFT_OUT", project.target.join("left-out.txt"));
                 tests.env("BUKTI_NODE_VERIFIER", node_verifier(project)?);
                 let why = "to check the printed certificates";
