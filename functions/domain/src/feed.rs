@@ -396,7 +396,9 @@ impl Dose {
 pub fn primary_doses<'a>(doses: impl IntoIterator<Item = &'a Dose>, disease: &str) -> Option<u8> {
     let of_disease = |dose: &&Dose| dose.vaccine.is_some_and(|vaccine| vaccine.disease == disease);
     let first = doses.into_iter().filter(|dose| dose.dose_number == Some(1)).filter(of_disease);
-    let first = first.min_by_key(|dose| dose.vaccination_date)?;
+    // Of two on one day always the same counts, in whatever order they are read.
+    let first =
+        first.min_by_key(|dose| (dose.vaccination_date, dose.vaccine.map(|vaccine| &vaccine.name)))?;
     first.vaccine.map(|vaccine| vaccine.primary_doses)
 }
 

@@ -415,3 +415,72 @@ fn counted_primary_doses<'a>(dose: &Dose, all: impl IntoIterator<Item = &'a Dose
     let own = all.into_iter().filter(|other| other.is_of(name, birth_date));
     primary_doses(own, &vaccine.disease)
 }
+
+#[cfg(test)]
+mod tests {
+    use bukti_domain::FeedRow;
+
+    use super::*;
+
+    fn dose(name: &str, number: u8, vaccine: &str, day: &str) -> Dose {
+        let row = FeedRow {
+            nik: "3171012401896246".into(),
+            nama: name.into(),
+            tanggal_lahir: "1989-01-24".into(),
+            dosis_ke: number.to_string(),
+            vaksin: vaccine.into(),
+            tanggal_vaksinasi: day.into(),
+            ..FeedRow::default()
+        };
+        row.dose()
+    }
+
+    /// Doses of one person: first series of one, two and three doses, on two days.
+    fn all_doses() -> Vec<Dose> {
+        let mut all = Vec::new();
+        for vaccine in ["CoronaVac", "Moderna", "Janssen", "Zifivax"] {
+            for number in 1..=3 {
+                for day in ["2021-02-01", "2021-08-01"] {
+                    all.push(dose("Iwan Purnomo", number, vaccine, day));
+                }
+            }
+        }
+        all
+    }
+
+    /// Otherwise two recounts that read the doses in another order would each replace the other's
+    /// certificates.
+    #[test]
+    fn count_of_a_series_depends_on_no_order() {
+        let all = all_doses();
+        for one in &all {
+            for two in &all {
+                for three in &all {
+                    for dose in [one, two, three] {
+                        let count = |of: [&Dose; 3]| counted_primary_doses(dose, of);
+                        let counted = count([one, two, three]);
+                        for other in [
+                            [one, three, two],
+                            [two, one, three],
+                            [two, three, one],
+                            [three, one, two],
+                            [three, two, one],
+                        ] {
+                            assert_eq!(count(other), counted, "{dose:?} of {one:?}, {two:?}, {three:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn first_dose_of_somebody_else_under_the_number_tells_nothing() {
+        let owner = dose("Iwan Purnomo", 1, "Janssen", "2021-02-01");
+        let stranger = dose("Budi Santoso", 3, "Moderna", "2022-02-01");
+        let of_both = [&owner, &stranger];
+        assert_eq!(counted_primary_doses(&stranger, of_both), None);
+        let own = dose("Iwan Purnomo", 3, "Moderna", "2022-02-01");
+        assert_eq!(counted_primary_doses(&own, of_both), Some(1));
+    }
+}
