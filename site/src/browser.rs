@@ -32,6 +32,15 @@ pub fn meta(name: &str) -> Option<String> {
     meta.get_attribute("content")
 }
 
+/// Whether the browser keeps cookies, without which nobody can log in.
+pub fn takes_cookies() -> bool {
+    if !IS_HERE {
+        return true;
+    }
+    let said = js_sys::Reflect::get(&window().navigator(), &JsValue::from("cookieEnabled"));
+    said.ok().and_then(|said| said.as_bool()).unwrap_or(true)
+}
+
 fn storage() -> Option<web_sys::Storage> {
     if !IS_HERE {
         return None;

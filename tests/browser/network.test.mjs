@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { before } from "node:test";
 
 import {
-  button, desktop, dose, everyWay, hasFocus, heading, isReady, journey, locales, open, pages, periksa, phone, requestsTo, sendDoses, speaking,
+  button, desktop, dose, everyWay, fits, hasFocus, heading, isReady, journey, locales, open, pages, periksa, phone, requestsTo, sendDoses, speaking,
   state, url,
 } from "./stage.mjs";
 
@@ -154,3 +154,10 @@ for (const [viewport, locale] of [[phone, "id"], [desktop, "en"]]) {
     assert.ok(faults.splice(0).length > 0);
   });
 }
+
+journey("who logs in with a browser that refuses cookies is told so", phone, async (page) => {
+  await page.addInitScript(() => Object.defineProperty(navigator, "cookieEnabled", { get: () => false }));
+  await open(page, pages.logIn.id);
+  await page.getByRole("alert").getByText(speaking("id")("login.no_cookies")).waitFor();
+  await fits(page);
+});

@@ -222,8 +222,11 @@ fn PhoneStep(
     // The page that it is a part of says why one logs in, and with which number.
     let around = (!entrance.stay).then_some((view! { <p>{help}</p> }, other));
     let (help, other) = around.unzip();
+    let no_cookies = (!browser::takes_cookies())
+        .then(|| view! { <p class="notice waiting" role="alert">{tr("site.login.no_cookies")}</p> });
     view! {
         {help}
+        {no_cookies}
         <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
             <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| entrance.again()) />
