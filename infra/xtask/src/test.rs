@@ -26,6 +26,9 @@ pub struct Options {
     /// Run only this stage; may be given several times.
     #[arg(long, value_enum, value_name = "STAGE")]
     only: Vec<Stage>,
+    /// Print and read all certificates of the sample feed, not every fifth: some minutes longer.
+    #[arg(long)]
+    thorough: bool,
     /// Compile the site with this toolchain only, instead of the first that works.
     #[arg(long, value_enum, value_name = "TOOLCHAIN")]
     wasm_toolchain: Option<Choice>,
@@ -87,6 +90,9 @@ impl Stage {
             Self::Unit => {
                 let mut tests = project.command("cargo");
                 tests.args(["test", "--workspace"]).env("BUKTI_PYTHON", tools::python(project)?);
+                if options.thorough {
+                    tests.env("BUKTI_THOROUGH", "1");
+                }
                 // A journey waits for its stack half of the time.
                 let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
                 tests.env("RUST_TEST_THREADS", (2 * cores).to_string());
