@@ -134,6 +134,19 @@ impl<'project> Sam<'project> {
     }
 }
 
+/// Installs what deploys, and what the check of it calls.
+///
+/// # Errors
+/// When something cannot be installed.
+pub fn tools(project: &Project) -> Result<()> {
+    Sam::install(project)?;
+    node(project).map(drop)
+}
+
+fn node(project: &Project) -> Result<PathBuf> {
+    tools::program(project, &["node", "nodejs"], &["nodejs"], "to run CloudFront's functions")
+}
+
 /// Checks the templates: what sam and cfn-lint say, what the transformed one promises, and the functions of CloudFront. Then
 /// compiles everything that is deployed and deploys it to an emulated account.
 ///
@@ -153,8 +166,7 @@ pub fn check(project: &Project) -> Result<()> {
     let mut promises = sam.offline("python")?;
     promises.env("PYTHONDONTWRITEBYTECODE", "1").arg(tests.join("template_test.py"));
     run::stream(&mut promises, "The template does not promise what it should; see above.")?;
-    let node = tools::program(project, &["node", "nodejs"], &["nodejs"], "to run CloudFront's functions")?;
-    let mut edge = project.command(node);
+    let mut edge = project.command(node(project)?);
     edge.arg("--test").arg(tests.join("edge.test.mjs"));
     run::stream(&mut edge, "A function of CloudFront does not do what it should; see above.")?;
     let built = build(&sam)?;

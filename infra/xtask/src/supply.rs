@@ -1,6 +1,7 @@
 //! What comes from elsewhere: licences, sources and advisories of each dependency, dependencies that nobody uses, and the
 //! list of what is deployed. The rules are in `.cargo/deny.toml`.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,14 +12,21 @@ use crate::{Project, run, sbom, tools};
 /// How long the database of advisories may take to come.
 const FETCH_LIMIT: Duration = Duration::from_secs(60);
 
+/// cargo-deny and cargo-machete, installed where they are missing.
+///
+/// # Errors
+/// When one cannot be installed.
+pub fn tools(project: &Project) -> Result<(PathBuf, PathBuf)> {
+    let deny = tools::cargo_install(project, "cargo-deny", "to check licences, sources and advisories")?;
+    Ok((deny, tools::cargo_install(project, "cargo-machete", "to find dependencies that nobody uses")?))
+}
+
 /// Checks all of it.
 ///
 /// # Errors
 /// When a tool cannot be installed, and at what it finds. Advisories that cannot be fetched are no error: it is said.
 pub fn check(project: &Project) -> Result<()> {
-    let cargo_deny =
-        tools::cargo_install(project, "cargo-deny", "to check licences, sources and advisories")?;
-    let machete = tools::cargo_install(project, "cargo-machete", "to find dependencies that nobody uses")?;
+    let (cargo_deny, machete) = tools(project)?;
     let config = project.root.join(".cargo/deny.toml");
     let deny = |manifest: &str, checks: &[&str]| {
         let mut command = project.command(&cargo_deny);

@@ -75,6 +75,31 @@ impl Stage {
         }
     }
 
+    /// Installs what it lacks of other programs; says of each that cannot be installed why.
+    fn install(self, project: &Project) -> Vec<anyhow::Error> {
+        let found = |program: Result<PathBuf>| program.map(drop);
+        let of = match self {
+            Self::Fmt | Self::Clippy | Self::Site | Self::Alike => Vec::new(),
+            Self::Supply => vec![supply::tools(project).map(drop)],
+            Self::Verifiers => vec![found(tools::python(project)), found(node_verifier(project))],
+            Self::Unit => vec![
+                found(tools::python(project)),
+                found(node_verifier(project)),
+                found(qpdf(project)),
+                found(pdfinfo(project)),
+            ],
+            Self::Api => vec![found(schemathesis(project))],
+            Self::Browser => vec![
+                found(node(project)),
+                found(tools::chromium(project, WHY_BROWSER)),
+                tools::engines(project, WHY_BROWSER).map(drop),
+                found(tools::python(project)),
+            ],
+            Self::Deploy => vec![deploy::tools(project), found(tools::python(project))],
+        };
+        of.into_iter().filter_map(Result::err).collect()
+    }
+
     fn run(self, project: &Project, options: &Options) -> Result<()> {
         match self {
             Self::Fmt => run::stream(
@@ -98,9 +123,7 @@ impl Stage {
                 tests.env("RUST_TEST_THREADS", (2 * cores).to_string());
                 tests.env("BUKTI_LEFT_OUT", project.target.join("left-out.txt"));
                 tests.env("BUKTI_NODE_VERIFIER", node_verifier(project)?);
-                let why = "to check the printed certificates";
-                tests.env("BUKTI_QPDF", tools::program(project, &["qpdf"], &["qpdf"], why)?);
-                tests.env("BUKTI_PDFINFO", tools::program(project, &["pdfinfo"], &["poppler-utils"], why)?);
+                tests.env("BUKTI_QPDF", qpdf(project)?).env("BUKTI_PDFINFO", pdfinfo(project)?);
                 run::stream(&mut tests, "Failures are listed above; `cargo test NAME` runs one test.")
             }
             Self::Api => api(project),
@@ -135,6 +158,12 @@ pub fn test(project: &Project, options: &Options) -> Result<()> {
         [] => Stage::value_variants().iter().copied().filter(|stage| *stage != Stage::Alike).collect(),
         only => only.iter().copied().collect(),
     };
+    // First, so that nobody waits for half an hour to hear of it.
+    let lacking: BTreeSet<String> =
+        chosen.iter().flat_map(|stage| stage.install(project)).map(|error| format!("{error:#}")).collect();
+    if !lacking.is_empty() {
+        bail!("this is missing:\n  {}", lacking.into_iter().collect::<Vec<_>>().join("\n  "));
+    }
     // Tests that cannot do their part here add a line each.
     let left_out = project.target.join("left-out.txt");
     let _ = fs::remove_file(&left_out);
@@ -170,6 +199,24 @@ pub fn test(project: &Project, options: &Options) -> Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
+const WHY_BROWSER: &str = "for the browser tests";
+
+fn node(project: &Project) -> Result<PathBuf> {
+    tools::program(project, &["node", "nodejs"], &["nodejs", "npm"], WHY_BROWSER)
+}
+
+fn qpdf(project: &Project) -> Result<PathBuf> {
+    tools::program(project, &["qpdf"], &["qpdf"], "to check the printed certificates")
+}
+
+fn pdfinfo(project: &Project) -> Result<PathBuf> {
+    tools::program(project, &["pdfinfo"], &["poppler-utils"], "to check the printed certificates")
+}
+
+fn schemathesis(project: &Project) -> Result<PathBuf> {
+    tools::venv(project, "venv-api", &project.root.join("tests/requirements-api.txt"))
+}
+
 /// The verifier on Node, a copy beside its packages; gives its script.
 fn node_verifier(project: &Project) -> Result<PathBuf> {
     tools::program(project, &["node"], &["nodejs", "npm"], "for the verifier from npm")?;
@@ -181,7 +228,7 @@ fn node_verifier(project: &Project) -> Result<PathBuf> {
 
 /// The API of the embedded stack, asked by schemathesis: right requests and wrong ones, made from `/api/openapi.json`.
 fn api(project: &Project) -> Result<()> {
-    let bin = tools::venv(project, "venv-api", &project.root.join("tests/requirements-api.txt"))?;
+    let bin = schemathesis(project)?;
     build_all(project)?;
     let (source, folder) = (project.root.join("tests/api"), project.target.join("api"));
     if folder.exists() {
@@ -220,10 +267,9 @@ fn build_all(project: &Project) -> Result<()> {
 
 /// The journeys in a browser, against the embedded stack with fresh data.
 fn browser(project: &Project, options: &Options) -> Result<()> {
-    let why = "for the browser tests";
-    let node = tools::program(project, &["node", "nodejs"], &["nodejs", "npm"], why)?;
-    let chromium = tools::chromium(project, why)?;
-    let engines = tools::engines(project, why)?;
+    let node = node(project)?;
+    let chromium = tools::chromium(project, WHY_BROWSER)?;
+    let engines = tools::engines(project, WHY_BROWSER)?;
     let python = tools::python(project)?;
     let site = site::build(project, options.wasm_toolchain)?;
     build_all(project)?;
