@@ -9,7 +9,8 @@ use bukti_domain::feed::CompleteDose;
 use bukti_domain::{BirthDate, NextDose, ReceivedDose, Verdict, certificate_id_grouped, next_doses};
 use bukti_http::{
     Answer, Caller, Failure, FailureResult, Guard, HolderCertificate, Records, field, issued_on, json,
-    locale, no_content, path_parameter, query_parameter, read_json, read_optional_json, require_login,
+    locale, no_content, page_start, path_parameter, query_parameter, read_json, read_optional_json,
+    require_login,
 };
 use bukti_locales::Locale;
 use bukti_wire::{
@@ -115,7 +116,7 @@ impl Holder {
     async fn certificates_of(&self, login: &Login, person: &str, request: &Request) -> FailureResult {
         let mut errors = Vec::new();
         let after = query_parameter(request, "after").unwrap_or_else(|| "0".to_owned());
-        let after = field("after", &after, |after| after.parse::<u32>().ok(), &mut errors);
+        let after = field("after", &after, page_start, &mut errors);
         let after = after.ok_or_else(|| Failure::fields(errors))? as usize;
         let records = self.records.of_person(login, person).await?;
         let mut shown = None;

@@ -113,6 +113,11 @@ pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
     request.query_string_parameters().first(name).map(str::to_owned)
 }
 
+/// The number after which a page begins: 31 bits, as the API document has it.
+pub fn page_start(written: &str) -> Option<u32> {
+    written.parse().ok().filter(|number| i32::try_from(*number).is_ok())
+}
+
 /// The caller's language.
 pub fn locale(request: &Request) -> Locale {
     let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
@@ -211,6 +216,12 @@ pub fn identity_field(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn page_numbers_have_31_bits() {
+        assert_eq!(["0", "2147483647"].map(page_start), [Some(0), Some(2_147_483_647)]);
+        assert_eq!(["", "-1", "1.5", "2147483648", "537302809159"].map(page_start), [None; 5]);
+    }
 
     #[test]
     fn cleans_every_text_of_a_body() {

@@ -8,7 +8,7 @@ mod outcome;
 
 use bukti_aws::{Aws, Counter, FeedProblem, Feeds, JobRecord, JobState, Jobs, Metrics, Sender};
 use bukti_http::{
-    Answer, Caller, Failure, FailureResult, Guard, body, json, path_parameter, query_parameter,
+    Answer, Caller, Failure, FailureResult, Guard, body, json, page_start, path_parameter, query_parameter,
 };
 use bukti_intake::{FeedReader, FhirKind, Line, Rows, Source, Told, report, totals};
 use bukti_wire::{DosesAnswer, FieldError, Function, JobAnswer, JobPart, JobProblem, ProblemCode, RowAnswer};
@@ -74,7 +74,7 @@ impl Senders {
             ("POST", "/api/intake/doses") => self.take_in(request, &sender, now).await,
             ("GET", "/api/intake/jobs/{job}") => {
                 let after = query_parameter(request, "after").unwrap_or_default();
-                let after = if after.is_empty() { Some(0) } else { after.parse().ok() };
+                let after = if after.is_empty() { Some(0) } else { page_start(&after) };
                 let after = after.ok_or_else(|| invalid("after"))?;
                 self.job(path_parameter(request, &caller.route), after, &sender).await
             }
