@@ -1,6 +1,7 @@
 //! Certificates: issued once, by a conditional write.
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use bukti_domain::is_certificate_id;
 use bukti_hcert::{Sealed, uvci};
 use bukti_trust::{HashKind, RevokedReason};
@@ -10,7 +11,7 @@ use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::revocations::RevocationRecord;
 use crate::table::{self, RACES, Table, Written, from_item, s, to_item};
-use crate::{Aws, DoseRecord, Keys, OpenError, SmsReason, StoreError, doses};
+use crate::{Aws, DoseRecord, Keys, OpenError, SmsReason, StoreError, claims, doses};
 
 pub(crate) const SK: &str = "CERT";
 
@@ -25,6 +26,9 @@ pub struct CertificateRecord {
     pub person: Option<String>,
     /// Which dose.
     pub dose_number: u8,
+    /// The claim of the dose that it shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claim: Option<String>,
     /// The doses of the first series that it belongs to; none where a Bukti of before issued it, which took the vaccine's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary_doses: Option<u8>,
@@ -90,6 +94,8 @@ pub enum RevokeOutcome {
     Now,
     /// It was revoked or superseded before, as its record says.
     Before(Box<CertificateRecord>),
+    /// It was revoked before, and its dose is withdrawn from now on.
+    Withdrawn,
     /// There is no such certificate.
     Unknown,
     /// A Bukti of before issued it, which kept no signature by which it could be listed.
@@ -146,6 +152,7 @@ impl CertificateRecord {
             event: dose.pk.clone(),
             person: dose.person.clone(),
             dose_number,
+            claim: dose.claim.clone(),
             primary_doses: None,
             uvci,
             issued_at,
@@ -252,19 +259,21 @@ impl Certificates {
             let Some(certificate) = self.of_id(certificate_id).await? else {
                 return Ok(RevokeOutcome::Unknown);
             };
-            let dose = match revocation {
-                Revocation::Withdrawn(_) => self.dose_of(&certificate).await?,
-                Revocation::Revoked(_) | Revocation::Superseded(_) => None,
-            };
-            let withdrawing = match dose.filter(|dose| dose.withdrawn.is_none()) {
-                Some(dose) => {
-                    let item = to_item(&dose.pk, doses::SK, &dose.withdrawn(now))?;
-                    Some(self.table.putting_at(dose.revision, item)?)
+            // The dose of one that was superseded may be right now.
+            let withdrawing = match revocation {
+                Revocation::Withdrawn(_) if certificate.superseded_by.is_none() => {
+                    self.withdrawing(&certificate, now).await?
                 }
-                None => None,
+                _ => Vec::new(),
             };
             if certificate.revoked_at.is_some() {
-                return Ok(RevokeOutcome::Before(Box::new(certificate)));
+                if withdrawing.is_empty() {
+                    return Ok(RevokeOutcome::Before(Box::new(certificate)));
+                }
+                if self.table.transact(withdrawing).await? {
+                    return Ok(RevokeOutcome::Withdrawn);
+                }
+                continue;
             }
             let Some(signed) = certificate.signed else { return Ok(RevokeOutcome::CannotBeListed) };
             let (attribute, value, reason) = match revocation {
@@ -309,14 +318,40 @@ impl Certificates {
             let Some(certificate) = self.of_id(certificate_id).await? else {
                 return Ok(ReinstateOutcome::Unknown);
             };
-            let dose = self.dose_of(&certificate).await?.filter(|dose| dose.withdrawn.is_some());
-            let Some(dose) = dose else { return Ok(ReinstateOutcome::NotWithdrawn) };
-            let item = to_item(&dose.pk, doses::SK, &dose.reinstated())?;
-            if let Written::Done = self.table.put_at(dose.revision, item).await? {
+            let dose = self.dose_of(&certificate).await?;
+            let Some((dose, withdrawal)) = dose.and_then(|dose| dose.withdrawn.clone().map(|it| (dose, it)))
+            else {
+                return Ok(ReinstateOutcome::NotWithdrawn);
+            };
+            let mut writes = Vec::new();
+            for claim in &withdrawal.claims {
+                writes.extend(claims::withdrawing(&self.table, claim, &dose.pk, None).await?);
+            }
+            writes.push(
+                self.table.putting_at(dose.revision, to_item(&dose.pk, doses::SK, &dose.reinstated())?)?,
+            );
+            if self.table.transact(writes).await? {
                 return Ok(ReinstateOutcome::Now);
             }
         }
         Err(StoreError::Unavailable("too many writers of one dose".to_owned()))
+    }
+
+    /// Parts of a transaction that withdraws the dose of a certificate; none where it is withdrawn already.
+    async fn withdrawing(
+        &self,
+        certificate: &CertificateRecord,
+        now: Timestamp,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let dose = self.dose_of(certificate).await?.filter(|dose| dose.withdrawn.is_none());
+        let Some(dose) = dose else { return Ok(Vec::new()) };
+        let withdrawn = dose.withdrawn(certificate.claim.as_ref(), now);
+        let mut writes = Vec::new();
+        for claim in withdrawn.withdrawn.iter().flat_map(|withdrawal| &withdrawal.claims) {
+            writes.extend(claims::withdrawing(&self.table, claim, &dose.pk, Some(now)).await?);
+        }
+        writes.push(self.table.putting_at(dose.revision, to_item(&dose.pk, doses::SK, &withdrawn)?)?);
+        Ok(writes)
     }
 
     async fn dose_of(&self, certificate: &CertificateRecord) -> Result<Option<DoseRecord>, StoreError> {

@@ -19,12 +19,13 @@
 //!   that owns it or waits for it. A transaction for the first claim too would cost twice the write units.
 //! - An owner whose later row is incomplete or contradictory keeps its claim, since its certificate may come back, until
 //!   another event reports the dose: then the certificate is superseded by that of the other event.
-//! - An owner that an admin withdrew keeps its claim until it is reinstated, also where it is retracted: no other event that
-//!   reports the dose gets a certificate instead.
+//! - An event that an admin withdrew keeps the claim of the dose until it is reinstated, also where it is retracted: no other
+//!   event that reports the dose gets a certificate instead. It gets no other claim.
 
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::doses::{self, DoseRecord};
@@ -55,6 +56,36 @@ impl ClaimRecord {
     }
 }
 
+/// Parts of the transaction that withdraws an event, or reinstates it: the event owns this claim from then on, or where another
+/// does, that one is withdrawn or reinstated as well.
+pub(crate) async fn withdrawing(
+    table: &Table,
+    claim: &str,
+    event: &str,
+    withdrawn_at: Option<Timestamp>,
+) -> Result<Vec<TransactWriteItem>, StoreError> {
+    let known =
+        table.get(claim, SK).await?.map(|item| from_item::<ClaimRecord>(item, "claim")).transpose()?;
+    let Some(known) = known else {
+        let record =
+            ClaimRecord { pk: claim.to_owned(), revision: 1, owner: event.to_owned(), waiting: Vec::new() };
+        return Ok(vec![table.putting(to_item(claim, SK, &record)?, "attribute_not_exists(pk)", &[])?]);
+    };
+    let mut writes = vec![table.checking_at(known.revision, claim, SK)?];
+    if known.owner != event {
+        let owner = table.get(&known.owner, doses::SK).await?;
+        let owner = owner.map(|item| from_item::<DoseRecord>(item, "dose")).transpose()?;
+        if let Some(owner) = owner.filter(|owner| owner.withdrawn.is_some() != withdrawn_at.is_some()) {
+            let next = match withdrawn_at {
+                Some(at) => owner.withdrawn(Some(&known.pk), at),
+                None => owner.reinstated(),
+            };
+            writes.push(table.putting_at(owner.revision, to_item(&owner.pk, doses::SK, &next)?)?);
+        }
+    }
+    Ok(writes)
+}
+
 /// Decides which event owns a dose.
 #[derive(Clone)]
 pub struct Claims {
@@ -77,6 +108,10 @@ impl Claims {
         let mut dose = dose;
         for _ in 0..RACES {
             let Some(claim) = dose.claim.clone().filter(|claim| dose.holds(claim)) else { return Ok(dose) };
+            // It gets no certificate, so it keeps no further dose from another event.
+            if dose.withdrawn.is_some() {
+                return Ok(dose);
+            }
             let first =
                 ClaimRecord { pk: claim.clone(), revision: 1, owner: dose.pk.clone(), waiting: Vec::new() };
             let item = to_item(&claim, SK, &first)?;
@@ -202,12 +237,19 @@ impl Claims {
         items.into_iter().map(owner).collect()
     }
 
-    /// The oldest duplicate that still waits, and those that wait after it.
+    /// The oldest duplicate that still waits and is not withdrawn, and the others that wait.
     async fn successor(&self, claim: &ClaimRecord) -> Result<Option<(DoseRecord, Vec<String>)>, StoreError> {
-        for (at, event) in claim.waiting.iter().enumerate() {
-            if let Some(dose) = self.dose(event).await?.filter(|dose| dose.waits_for(&claim.pk)) {
-                return Ok(Some((dose, claim.waiting[at + 1..].to_vec())));
+        let mut waiting = Vec::new();
+        let mut events = claim.waiting.iter();
+        for event in events.by_ref() {
+            let Some(dose) = self.dose(event).await?.filter(|dose| dose.waits_for(&claim.pk)) else {
+                continue;
+            };
+            if dose.withdrawn.is_none() {
+                waiting.extend(events.cloned());
+                return Ok(Some((dose, waiting)));
             }
+            waiting.push(event.clone());
         }
         Ok(None)
     }

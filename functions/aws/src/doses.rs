@@ -113,9 +113,9 @@ fn is_zero(version: &u32) -> bool {
 pub struct Withdrawal {
     /// When.
     at: Timestamp,
-    /// The claim that the dose had then, by which other events that report it are withdrawn as well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub claim: Option<String>,
+    /// The claims that the event keeps: those of the dose that the revoked certificate shows, and of the dose as it was then.
+    /// So no other event that reports it gets a certificate.
+    pub claims: BTreeSet<String>,
 }
 
 /// Why a person is told of a certificate.
@@ -470,9 +470,10 @@ impl DoseRecord {
         Ok(next)
     }
 
-    /// The dose after an admin revoked a certificate of it.
-    pub(crate) fn withdrawn(&self, at: Timestamp) -> Self {
-        let withdrawal = Withdrawal { at, claim: self.claim.clone() };
+    /// The dose after an admin revoked a certificate of it, which shows the dose of this claim.
+    pub(crate) fn withdrawn(&self, shown: Option<&String>, at: Timestamp) -> Self {
+        let owned = self.claim.as_ref().filter(|_| !self.duplicate);
+        let withdrawal = Withdrawal { at, claims: shown.into_iter().chain(owned).cloned().collect() };
         Self { revision: self.revision + 1, withdrawn: Some(withdrawal), ..self.clone() }
     }
 
@@ -503,8 +504,10 @@ impl DoseRecord {
 
     /// Whether no other event gets this claim: the event [holds](Self::holds) it, or was withdrawn with it.
     pub(crate) fn keeps(&self, claim: &str) -> bool {
-        let withdrawn = self.withdrawn.as_ref().and_then(|withdrawal| withdrawal.claim.as_deref());
-        self.holds(claim) || withdrawn == Some(claim)
+        match &self.withdrawn {
+            Some(withdrawal) => withdrawal.claims.contains(claim),
+            None => self.holds(claim),
+        }
     }
 
     /// Whether the event owns this claim, also while its dose is not complete.

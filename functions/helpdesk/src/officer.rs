@@ -72,7 +72,7 @@ impl Helpdesk {
         let (case, file, records) = self.records.look_at_case(officer, number, now).await?;
         let pieces = self.records.evidence(officer, &file).await?;
         let proposal = match &file.proposal {
-            Some(proposal) => self.proposed(officer, proposal).await?,
+            Some(proposal) => self.proposed(officer, &case, proposal, now).await?,
             None => None,
         };
         let (doses, more) = self.doses_for(&case, &file, &records, officer, now).await?;
@@ -95,11 +95,16 @@ impl Helpdesk {
     async fn proposed(
         &self,
         officer: &OfficerSession,
+        case: &CaseRecord,
         proposal: &Proposal,
+        now: Timestamp,
     ) -> Result<Option<CaseProposal>, Failure> {
         let Some(change) = &proposal.change else { return Ok(None) };
         let row = match change.event() {
-            Some(event) => Some(self.records.dose_to_decide(officer, event).await?.open(&self.aws.keys)?),
+            Some(event) => {
+                let dose = self.records.look_at_proposed_dose(officer, case, event, now).await?;
+                Some(dose.open(&self.aws.keys)?)
+            }
             None => None,
         };
         Ok(change.applied(row.as_ref()).map(|row| CaseProposal {

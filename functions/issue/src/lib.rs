@@ -225,7 +225,7 @@ impl Issue {
     /// Releases the claims that an event had before, by itself or as it was withdrawn, and does not hold now.
     async fn release(&self, before: Option<&DoseRecord>, dose: &DoseRecord) -> Result<(), IssueError> {
         let Some(before) = before else { return Ok(()) };
-        let withdrawn_with = before.withdrawn.as_ref().and_then(|withdrawal| withdrawal.claim.as_ref());
+        let withdrawn_with = before.withdrawn.iter().flat_map(|withdrawal| &withdrawal.claims);
         for claim in before.claim.iter().chain(withdrawn_with) {
             if dose.claim.as_ref() != Some(claim) || dose.verdict != Verdict::Complete {
                 self.claims.release(claim, &dose.pk).await?;

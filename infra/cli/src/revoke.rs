@@ -43,7 +43,8 @@ pub(crate) struct Options {
 ///
 /// # Errors
 ///
-/// Where the Bukti does not answer. A certificate that is not there is a code, after all others were revoked.
+/// Where the Bukti does not answer. A certificate that is not there, or was superseded by another, is a code, after all others
+/// were revoked.
 pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
     let wanted = options.certificates.ids()?;
     let target = Target::find(place).await?;
@@ -56,9 +57,15 @@ pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
         match certificates.revoke(id, revocation, Timestamp::now()).await? {
             RevokeOutcome::Now => println!("{id} revoked"),
             RevokeOutcome::Before(record) => match &record.superseded_by {
-                Some(by) => println!("{id} was superseded by {by} before"),
+                Some(by) => {
+                    eprintln!(
+                        "bukti: {id} was superseded by {by} before: revoke that where its dose is wrong"
+                    );
+                    return Ok(false);
+                }
                 None => println!("{id} was revoked before"),
             },
+            RevokeOutcome::Withdrawn => println!("{id} was revoked before; its dose is withdrawn now"),
             RevokeOutcome::Unknown => return Ok(unknown(id)),
             RevokeOutcome::CannotBeListed => {
                 eprintln!(
@@ -86,7 +93,7 @@ pub(crate) async fn reinstate(place: &Where, named: &Named) -> Result<ExitCode> 
     let certificates = Certificates::of_table(target.dynamodb.clone(), target.table());
     let reinstate = async |id: &str| {
         match certificates.reinstate(id).await? {
-            ReinstateOutcome::Now => println!("{id} stays revoked; its dose gets a new certificate"),
+            ReinstateOutcome::Now => println!("{id} stays revoked; its dose may have a new certificate"),
             ReinstateOutcome::NotWithdrawn => {
                 eprintln!("bukti: the dose of {id} is not withdrawn");
                 return Ok(false);

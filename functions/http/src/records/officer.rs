@@ -181,6 +181,28 @@ impl Records {
         Ok(alike)
     }
 
+    /// The dose of an event's key that another officer would correct in a case. The audit has whose, where it is recorded under
+    /// another number than the case is about.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`.
+    pub async fn look_at_proposed_dose(
+        &self,
+        officer: &OfficerSession,
+        case: &CaseRecord,
+        event: &str,
+        now: Timestamp,
+    ) -> Result<DoseRecord, Failure> {
+        let dose = self.dose_to_decide(officer, event).await?;
+        if let Some(person) = dose.person.as_ref().filter(|person| **person != case.person) {
+            let names = names_of(None, [&dose]);
+            let about = About { person: Some(person), case: Some(&case.pk), names: &names, why: "" };
+            self.audit.write(officer, Action::LookedAt, about, now).await?;
+        }
+        Ok(dose)
+    }
+
     /// Addresses of the evidence of a case.
     ///
     /// # Errors
