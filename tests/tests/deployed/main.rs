@@ -56,9 +56,11 @@ impl Account {
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", "600"]).arg(program.as_ref());
         command.current_dir(self.folder.path()).stdin(Stdio::null());
-        // The machine may be set up for an account of its own.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"AWS_"))
-        {
+        // The machine may be set up for an account and a Bukti of its own.
+        let is_set_up = |name: &OsString| {
+            [&b"AWS_"[..], b"BUKTI_"].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix))
+        };
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_set_up(name)) {
             command.env_remove(name);
         }
         command.envs([("AWS_ENDPOINT_URL", &*self.ministack.url), ("AWS_REGION", "ap-southeast-3")]);
