@@ -1,5 +1,5 @@
-//! The steps of a form that has several. Each is a place in the browser's history, so that the back button of a phone leads
-//! to the step before, with what was typed, and not away from the form.
+//! The steps of a form that has several. Each is a place in the browser's history, so that the back
+//! button of a phone leads to the step before, with what was typed, and not away from the form.
 
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;

@@ -525,8 +525,8 @@ fn beside(folder: &str) -> Option<PathBuf> {
     None
 }
 
-/// Says that the test that runs is left out, and why. `cargo xtask test` lists such tests at its end: they are added to the
-/// file that `BUKTI_LEFT_OUT` names.
+/// Says that the test that runs is left out, and why. `cargo xtask test` lists such tests at its
+/// end: they are added to the file that `BUKTI_LEFT_OUT` names.
 pub fn left_out(why: &str) {
     let test = std::thread::current();
     let said = format!("{}: {why}\n", test.name().unwrap_or("a test"));

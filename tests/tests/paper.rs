@@ -75,8 +75,9 @@ static PRINTER: LazyLock<Printer> = LazyLock::new(|| {
     })
 });
 
-/// The certificates of complete rows of the sample feed, also of those that say an event again or were corrected later, and of
-/// people with hard names. Of the feed every fifth; all where `BUKTI_THOROUGH` is set, as `cargo xtask test --thorough` does.
+/// The certificates of complete rows of the sample feed, also of those that say an event again or
+/// were corrected later, and of people with hard names. Of the feed every fifth; all where
+/// `BUKTI_THOROUGH` is set, as `cargo xtask test --thorough` does.
 static PRINTED: LazyLock<Vec<Printed>> = LazyLock::new(|| {
     let began = Instant::now();
     let complete = |row: &FeedRow| row.judge(*NOW).0 == Verdict::Complete;

@@ -68,9 +68,10 @@ struct Signed {
 /// Why a certificate counts no more.
 #[derive(Clone, Copy)]
 pub enum Revocation<'a> {
-    /// Its dose has none any more, for this reason.
+    /// Its dose no longer has a certificate, for this reason.
     Revoked(&'a str),
-    /// An admin revokes it, for this reason, and with it withdraws its dose: until that is reinstated, none of it is issued.
+    /// An admin revokes it, for this reason, and withdraws its dose: until the dose is reinstated,
+    /// no certificate of it is issued.
     Withdrawn(&'a str),
     /// The corrected certificate of this id takes its place.
     Superseded(&'a str),
@@ -79,7 +80,7 @@ pub enum Revocation<'a> {
 /// What became of a reinstatement.
 #[derive(Clone, Copy, Debug)]
 pub enum ReinstateOutcome {
-    /// Its dose may have a certificate again.
+    /// Its dose can get a certificate again.
     Now,
     /// Its dose is not withdrawn.
     NotWithdrawn,
@@ -302,13 +303,15 @@ impl Certificates {
             if self.table.transact([marking, listing].into_iter().chain(withdrawing).collect()).await? {
                 return Ok(RevokeOutcome::Now);
             }
-            // Another has revoked it in the meantime: its record says so now. Or its dose has changed.
+            // Another has revoked it in the meantime, as its record says now, or its dose has
+            // changed.
         }
         Err(StoreError::Unavailable("too many writers of one certificate".to_owned()))
     }
 
-    /// Reinstates the dose that was withdrawn with a certificate: where it is complete, `issue` makes it a new one. The
-    /// revoked one stays so for ever, since verifiers may have kept that it is.
+    /// Reinstates the dose that was withdrawn with a certificate. Where the dose is complete,
+    /// `issue` issues a new certificate; the old one stays revoked, since verifiers may have kept
+    /// that it is.
     ///
     /// # Errors
     ///
@@ -318,44 +321,45 @@ impl Certificates {
             let Some(certificate) = self.of_id(certificate_id).await? else {
                 return Ok(ReinstateOutcome::Unknown);
             };
-            let dose = self.dose_of(&certificate).await?;
-            let Some((dose, withdrawal)) = dose.and_then(|dose| dose.withdrawn.clone().map(|it| (dose, it)))
-            else {
+            let dose = doses::of_event(&self.table, &certificate.event).await?;
+            let Some(dose) = dose.filter(|dose| dose.withdrawn.is_some()) else {
                 return Ok(ReinstateOutcome::NotWithdrawn);
             };
-            let mut writes = Vec::new();
-            for claim in &withdrawal.claims {
-                writes.extend(claims::withdrawing(&self.table, claim, &dose.pk, None).await?);
-            }
-            writes.push(
-                self.table.putting_at(dose.revision, to_item(&dose.pk, doses::SK, &dose.reinstated())?)?,
-            );
-            if self.table.transact(writes).await? {
+            if self.table.transact(self.writing(&dose, &dose.reinstated(), None).await?).await? {
                 return Ok(ReinstateOutcome::Now);
             }
         }
         Err(StoreError::Unavailable("too many writers of one dose".to_owned()))
     }
 
-    /// Parts of a transaction that withdraws the dose of a certificate; none where it is withdrawn already.
+    /// The writes that withdraw the dose of a certificate; none where it is withdrawn already.
     async fn withdrawing(
         &self,
         certificate: &CertificateRecord,
         now: Timestamp,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let dose = self.dose_of(certificate).await?.filter(|dose| dose.withdrawn.is_none());
-        let Some(dose) = dose else { return Ok(Vec::new()) };
-        let withdrawn = dose.withdrawn(certificate.claim.as_ref(), now);
-        let mut writes = Vec::new();
-        for claim in withdrawn.withdrawn.iter().flat_map(|withdrawal| &withdrawal.claims) {
-            writes.extend(claims::withdrawing(&self.table, claim, &dose.pk, Some(now)).await?);
+        match doses::of_event(&self.table, &certificate.event).await? {
+            Some(dose) if dose.withdrawn.is_none() => {
+                let next = dose.withdrawn(certificate.claim.as_ref(), now);
+                self.writing(&dose, &next, Some(now)).await
+            }
+            _ => Ok(Vec::new()),
         }
-        writes.push(self.table.putting_at(dose.revision, to_item(&dose.pk, doses::SK, &withdrawn)?)?);
-        Ok(writes)
     }
 
-    async fn dose_of(&self, certificate: &CertificateRecord) -> Result<Option<DoseRecord>, StoreError> {
-        let item = self.table.get(&certificate.event, doses::SK).await?;
-        item.map(|item| from_item(item, "dose")).transpose()
+    /// The writes of a dose that is withdrawn or reinstated, and of the claims that it keeps while
+    /// it is withdrawn.
+    async fn writing(
+        &self,
+        dose: &DoseRecord,
+        next: &DoseRecord,
+        withdrawn_at: Option<Timestamp>,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let withdrawal = next.withdrawn.as_ref().or(dose.withdrawn.as_ref());
+        let mut writes = vec![self.table.putting_at(dose.revision, to_item(&dose.pk, doses::SK, next)?)?];
+        for claim in withdrawal.iter().flat_map(|withdrawal| &withdrawal.claims) {
+            writes.extend(claims::withdrawing(&self.table, claim, &dose.pk, withdrawn_at).await?);
+        }
+        Ok(writes)
     }
 }

@@ -19,8 +19,9 @@
 //!   that owns it or waits for it. A transaction for the first claim too would cost twice the write units.
 //! - An owner whose later row is incomplete or contradictory keeps its claim, since its certificate may come back, until
 //!   another event reports the dose: then the certificate is superseded by that of the other event.
-//! - An event that an admin withdrew keeps the claim of the dose until it is reinstated, also where it is retracted: no other
-//!   event that reports the dose gets a certificate instead. It gets no other claim.
+//! - An event that an admin withdrew keeps the claim of the dose until it is reinstated, even where
+//!   it is retracted: no other event that reports the dose gets a certificate instead. It gets no
+//!   other claim.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -51,30 +52,30 @@ struct ClaimRecord {
 }
 
 impl ClaimRecord {
+    fn first(claim: &str, owner: &str) -> Self {
+        Self { pk: claim.to_owned(), revision: 1, owner: owner.to_owned(), waiting: Vec::new() }
+    }
+
     fn next(&self, owner: String, waiting: Vec<String>) -> Self {
         Self { pk: self.pk.clone(), revision: self.revision + 1, owner, waiting }
     }
 }
 
-/// Parts of the transaction that withdraws an event, or reinstates it: the event owns this claim from then on, or where another
-/// does, that one is withdrawn or reinstated as well.
+/// The writes by which an event that is withdrawn or reinstated keeps a claim: it owns the claim
+/// from then on, or where another event does, that one is withdrawn or reinstated as well.
 pub(crate) async fn withdrawing(
     table: &Table,
     claim: &str,
     event: &str,
     withdrawn_at: Option<Timestamp>,
 ) -> Result<Vec<TransactWriteItem>, StoreError> {
-    let known =
-        table.get(claim, SK).await?.map(|item| from_item::<ClaimRecord>(item, "claim")).transpose()?;
-    let Some(known) = known else {
-        let record =
-            ClaimRecord { pk: claim.to_owned(), revision: 1, owner: event.to_owned(), waiting: Vec::new() };
-        return Ok(vec![table.putting(to_item(claim, SK, &record)?, "attribute_not_exists(pk)", &[])?]);
+    let Some(known) = of_key(table, claim).await? else {
+        let item = to_item(claim, SK, &ClaimRecord::first(claim, event))?;
+        return Ok(vec![table.putting(item, "attribute_not_exists(pk)", &[])?]);
     };
     let mut writes = vec![table.checking_at(known.revision, claim, SK)?];
     if known.owner != event {
-        let owner = table.get(&known.owner, doses::SK).await?;
-        let owner = owner.map(|item| from_item::<DoseRecord>(item, "dose")).transpose()?;
+        let owner = doses::of_event(table, &known.owner).await?;
         if let Some(owner) = owner.filter(|owner| owner.withdrawn.is_some() != withdrawn_at.is_some()) {
             let next = match withdrawn_at {
                 Some(at) => owner.withdrawn(Some(&known.pk), at),
@@ -84,6 +85,10 @@ pub(crate) async fn withdrawing(
         }
     }
     Ok(writes)
+}
+
+async fn of_key(table: &Table, claim: &str) -> Result<Option<ClaimRecord>, StoreError> {
+    table.get(claim, SK).await?.map(|item| from_item(item, "claim")).transpose()
 }
 
 /// Decides which event owns a dose.
@@ -112,9 +117,7 @@ impl Claims {
             if dose.withdrawn.is_some() {
                 return Ok(dose);
             }
-            let first =
-                ClaimRecord { pk: claim.clone(), revision: 1, owner: dose.pk.clone(), waiting: Vec::new() };
-            let item = to_item(&claim, SK, &first)?;
+            let item = to_item(&claim, SK, &ClaimRecord::first(&claim, &dose.pk))?;
             let known = match self.table.put_if(item, "attribute_not_exists(pk)", &[]).await? {
                 Written::Done => return Ok(dose),
                 Written::Refused(Some(item)) => from_item::<ClaimRecord>(item, "claim")?,
@@ -123,13 +126,14 @@ impl Claims {
             if known.owner == dose.pk {
                 return Ok(dose);
             }
-            match self.dose(&known.owner).await? {
+            match doses::of_event(&self.table, &known.owner).await? {
                 Some(owner) if owner.keeps(&claim) => {
                     let next = dose.demoted(&owner);
                     if self.demote(&known, &dose, &next).await? {
                         return Ok(next);
                     }
-                    dose = self.dose(&dose.pk).await?.ok_or(StoreError::Corrupt("dose"))?;
+                    dose =
+                        doses::of_event(&self.table, &dose.pk).await?.ok_or(StoreError::Corrupt("dose"))?;
                 }
                 _ => self.release_for(&claim, &known.owner, Some(&dose)).await?,
             }
@@ -145,7 +149,7 @@ impl Claims {
     /// [`StoreError`].
     pub async fn confirm(&self, dose: DoseRecord) -> Result<DoseRecord, StoreError> {
         let Some(claim) = dose.claim.as_ref().filter(|claim| dose.holds(claim)) else { return Ok(dose) };
-        match self.of_key(claim).await? {
+        match of_key(&self.table, claim).await? {
             Some(known) if known.owner == dose.pk => Ok(dose),
             _ => self.acquire(dose).await,
         }
@@ -169,8 +173,8 @@ impl Claims {
         asking: Option<&DoseRecord>,
     ) -> Result<(), StoreError> {
         for _ in 0..RACES {
-            let Some(known) = self.of_key(claim).await? else { return Ok(()) };
-            let dose = self.dose(event).await?;
+            let Some(known) = of_key(&self.table, claim).await? else { return Ok(()) };
+            let dose = doses::of_event(&self.table, event).await?;
             let is_there =
                 |is: fn(&DoseRecord, &str) -> bool| dose.as_ref().is_some_and(|dose| is(dose, claim));
             if known.owner != event {
@@ -242,7 +246,9 @@ impl Claims {
         let mut waiting = Vec::new();
         let mut events = claim.waiting.iter();
         for event in events.by_ref() {
-            let Some(dose) = self.dose(event).await?.filter(|dose| dose.waits_for(&claim.pk)) else {
+            let Some(dose) =
+                doses::of_event(&self.table, event).await?.filter(|dose| dose.waits_for(&claim.pk))
+            else {
                 continue;
             };
             if dose.withdrawn.is_none() {
@@ -282,13 +288,5 @@ impl Claims {
     async fn put(&self, before: &ClaimRecord, next: &ClaimRecord) -> Result<bool, StoreError> {
         let written = self.table.put_at(before.revision, to_item(&next.pk, SK, next)?).await?;
         Ok(matches!(written, Written::Done))
-    }
-
-    async fn of_key(&self, claim: &str) -> Result<Option<ClaimRecord>, StoreError> {
-        self.table.get(claim, SK).await?.map(|item| from_item(item, "claim")).transpose()
-    }
-
-    async fn dose(&self, event: &str) -> Result<Option<DoseRecord>, StoreError> {
-        self.table.get(event, doses::SK).await?.map(|item| from_item(item, "dose")).transpose()
     }
 }

@@ -76,8 +76,8 @@ pub struct DoseRecord {
     /// The certificate that supersedes the void ones, where the dose went to another event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<String>,
-    /// Where an admin revoked a certificate of the dose: until it is reinstated, no certificate of it is issued, whichever
-    /// rows come.
+    /// Where an admin revoked a certificate of the dose: until it is reinstated, no certificate of
+    /// it is issued, whichever rows come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<Withdrawal>,
     /// All rows of the event.
@@ -113,8 +113,8 @@ fn is_zero(version: &u32) -> bool {
 pub struct Withdrawal {
     /// When.
     at: Timestamp,
-    /// The claims that the event keeps: those of the dose that the revoked certificate shows, and of the dose as it was then.
-    /// So no other event that reports it gets a certificate.
+    /// The claims that the event keeps: those of the dose that the revoked certificate shows, and
+    /// of the dose as it was then. So no other event that reports it gets a certificate.
     pub claims: BTreeSet<String>,
 }
 
@@ -453,8 +453,9 @@ impl DoseRecord {
         next
     }
 
-    /// The dose, which is complete, with a new certificate: a duplicate that became the owner of its claim, a dose that was
-    /// reinstated, or one whose certificate says what is no longer right of other doses.
+    /// The dose, which is complete, with a new certificate: a duplicate that became the owner of
+    /// its claim, a dose that was reinstated, or one whose certificate says what is no longer right
+    /// of other doses.
     pub(crate) fn reissued(&self, keys: &Keys) -> Result<Self, StoreError> {
         let dose = self.dose(keys).map_err(|_| StoreError::Corrupt("dose"))?.complete();
         let dose = dose.ok_or(StoreError::Corrupt("dose"))?;
@@ -477,8 +478,9 @@ impl DoseRecord {
         Self { revision: self.revision + 1, withdrawn: Some(withdrawal), ..self.clone() }
     }
 
-    /// The dose after an admin reinstated it. Where it is complete, it [lacks](Self::lacks_certificate_id) a certificate, and
-    /// else gets one when it is; its phone is told.
+    /// The dose after an admin reinstated it. Where it is complete, it
+    /// [lacks](Self::lacks_certificate_id) a certificate, and else gets one when it is; its phone
+    /// is told.
     pub(crate) fn reinstated(&self) -> Self {
         let mut next = Self {
             revision: self.revision + 1,
@@ -492,7 +494,8 @@ impl DoseRecord {
         next
     }
 
-    /// Whether the dose is to get a certificate and has no id for it, which none but a reinstated one lacks.
+    /// Whether the dose is to get a certificate and has no id for it, which none but a reinstated
+    /// one lacks.
     pub fn lacks_certificate_id(&self) -> bool {
         self.verdict == Verdict::Complete && !self.duplicate && self.certificate_id.is_none()
     }
@@ -502,7 +505,8 @@ impl DoseRecord {
         self.is_owner_of(claim) && self.verdict == Verdict::Complete
     }
 
-    /// Whether no other event gets this claim: the event [holds](Self::holds) it, or was withdrawn with it.
+    /// Whether no other event gets this claim: the event [holds](Self::holds) it, or was withdrawn
+    /// with it.
     pub(crate) fn keeps(&self, claim: &str) -> bool {
         match &self.withdrawn {
             Some(withdrawal) => withdrawal.claims.contains(claim),
@@ -626,6 +630,11 @@ fn rank(item: &Item, phone: Option<&str>) -> Option<impl Ord + use<>> {
     let first_received_at: Timestamp = text("first_received_at").or(text("received_at"))?.parse().ok()?;
     let rank = (state > 1, !is_own, state, first_received_at, text("pk")?.to_owned());
     (text("sk") == Some(SK)).then_some(rank)
+}
+
+/// The dose of an event's key.
+pub(crate) async fn of_event(table: &Table, event: &str) -> Result<Option<DoseRecord>, StoreError> {
+    table.get(event, SK).await?.map(|item| from_item(item, "dose")).transpose()
 }
 
 /// The table's keys of the doses of these events, each once.
@@ -897,8 +906,9 @@ impl Doses {
         Ok(self.table.update_if(&record.pk, SK, update, "revision = :revision", &values).await?.is_some())
     }
 
-    /// Has the certificate of a dose that is complete issued anew: since what it says of other doses is no longer right, where
-    /// its holder is not told again, or since the dose was reinstated. `false` where the dose has changed meanwhile.
+    /// Has the certificate of a dose that is complete issued anew: since what it says of other
+    /// doses is no longer right, where its holder is not told again, or since the dose was
+    /// reinstated. `false` where the dose has changed meanwhile.
     ///
     /// # Errors
     ///
@@ -937,7 +947,7 @@ impl Doses {
     ///
     /// [`StoreError`].
     pub async fn of_event(&self, event: &str) -> Result<Option<DoseRecord>, StoreError> {
-        self.table.get(event, SK).await?.map(|item| from_item(item, "dose")).transpose()
+        of_event(&self.table, event).await
     }
 
     /// The doses of many events, by the event's key.

@@ -4,8 +4,8 @@
 //! which are then also the permissions of its role. All of them speak the AWS SDKs: to AWS, to an emulated account, or
 //! to the embedded stack, by the endpoint of the [`Settings`].
 //!
-//! Functions that answer people reach records of people through `bukti_http::Records`, which checks who
-//! may; `functions/.clippy.toml` forbids them to make these capabilities themselves.
+//! Functions that answer people reach records of people through `bukti_http::Records`, which checks
+//! who may; `functions/.clippy.toml` forbids them to make these capabilities themselves.
 //!
 //! # The table
 //!

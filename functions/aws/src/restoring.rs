@@ -16,11 +16,8 @@ use crate::cases::{self, CaseRecord, Queued};
 use crate::table::{Item, Table, Written, from_item, n, s};
 use crate::{StoreError, accounts, doses, otp, publishing};
 
-/// Attributes that a dose has once it was withdrawn.
-const WITHDRAWALS: [&str; 1] = ["withdrawn"];
-
-/// Counters of a dose, with the names of their values in a condition. Each step withdraws what the
-/// earlier value stands for: links to a phone, or a certificate.
+/// Counters of a dose, with the names of their values in a condition. Whenever one is raised, what
+/// belongs to the earlier value ends: links to a phone, or a certificate.
 const VERSIONS: [(&str, &str); 3] = [
     ("phone_version", ":phone_version"),
     ("certificate_version", ":certificate_version"),
@@ -39,7 +36,7 @@ impl Restoring {
         Self { table: Table { client, name: table.into() } }
     }
 
-    /// Whether backups leave an item out: it is short-lived, and may be ended at any moment.
+    /// Whether backups leave an item out, because it is short-lived and can be ended at any moment.
     pub fn leaves_out(item: &serde_dynamo::Item) -> bool {
         let text = |name: &str| match item.get(name) {
             Some(serde_dynamo::AttributeValue::S(text)) => text.as_str(),
@@ -63,8 +60,8 @@ impl Restoring {
         Ok(self.table.get(text(&item, "pk"), text(&item, "sk")).await?.is_some())
     }
 
-    /// Restores an item, decided by a conditional write. `false` where the table keeps its own,
-    /// which is not the same.
+    /// Restores an item by a conditional write. `false` where the table has a different item and
+    /// keeps it.
     ///
     /// # Errors
     ///
@@ -98,9 +95,11 @@ impl Restoring {
 
 /// The condition by which a dose of a backup is put over the table's.
 fn not_withdrawn_since(dose: &Item) -> (String, Vec<(&'static str, AttributeValue)>) {
-    let mut conditions = vec!["(attribute_not_exists(verdict) OR verdict <> :retracted)".to_owned()];
+    let mut conditions = vec![
+        "(attribute_not_exists(verdict) OR verdict <> :retracted)".to_owned(),
+        "attribute_not_exists(withdrawn)".to_owned(),
+    ];
     let mut values = vec![(":retracted", s("retracted"))];
-    conditions.extend(WITHDRAWALS.map(|attribute| format!("attribute_not_exists({attribute})")));
     for (version, value) in VERSIONS {
         conditions.push(format!("(attribute_not_exists({version}) OR {version} <= {value})"));
         // Not written while it is zero.

@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{HeldIdentity, Outcome, Reason, Verdict};
 
-/// How many versions of one event are kept: an event that is corrected more often is a fault at its sender, and an item of
-/// the table has a size limit. Rejected ones go first, then the oldest; never what counts or is shown.
+/// How many versions of one event are kept: an event that is corrected more often is a fault at its
+/// sender, and an item of the table has a size limit. Rejected ones go first, then the oldest;
+/// never what counts or is shown.
 const MOST_VERSIONS: usize = 32;
 
 /// One row of an event, without anything personal: digests are keyed.
@@ -114,8 +115,8 @@ impl History {
         }
     }
 
-    /// Where there are too many rows, the one that goes. What goes never counts later, whichever rows come: so what is kept
-    /// does not depend on their order.
+    /// Where there are too many rows, the one that goes. What goes never counts later, whichever
+    /// rows come: so what is kept does not depend on their order.
     fn least_needed(&self) -> Option<usize> {
         let kept = [self.current(), self.shown()].map(|kept| kept.map(Version::order));
         let all = self.0.iter().enumerate().filter(|_| self.0.len() > MOST_VERSIONS);

@@ -54,8 +54,8 @@ pub struct Records {
     sessions: Sessions,
 }
 
-/// A certificate that the caller may see in full: that of its dose as it is now, not revoked, and the
-/// caller is logged in with the phone of the dose or has opened its link.
+/// A certificate that the caller may see in full: that of its dose as it is now, not revoked, and
+/// the caller is logged in with the phone of the dose or has opened its link.
 pub struct HolderCertificate(CertificateRecord);
 
 impl HolderCertificate {
@@ -118,8 +118,8 @@ impl Records {
         let records = self.doses.of_person(identity).await?;
         let mut doses = Vec::new();
         let is_named = |dose: &Dose| dose.name.as_ref().is_some_and(|registered| registered.matches(name));
-        // Another event that reports the same dose may spell the name as it was typed: by claim, and
-        // by the facility whose key sent it.
+        // Another event that reports the same dose may spell the name as it was typed: by claim,
+        // and by the facility whose key sent it.
         let mut named: BTreeSet<(&str, Option<&str>)> = BTreeSet::new();
         for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
             let claim = record.claim.as_deref().filter(|_| is_named(&dose));
@@ -133,7 +133,8 @@ impl Records {
             claim.is_some_and(|claim| senders.iter().any(|sender| named.contains(&(claim, *sender))))
         };
         for (record, dose) in distinct_doses_by_day(&records, &self.aws.keys)? {
-            // Doses under this number with another name are another person's, or a mistyped number: not shown.
+            // Doses under this number with another name are another person's, or a mistyped number:
+            // not shown.
             if is_named(&dose) || is_spelled(record) {
                 doses.push(dose_status(record, &dose, records.certificate_of(record), None));
             }
@@ -156,8 +157,8 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// `not_found` where no dose of the person is registered with the phone: somebody else's person and
-    /// nobody's are answered alike.
+    /// `not_found` where no dose of the person is registered with the phone: somebody else's person
+    /// and nobody's are answered alike.
     pub async fn of_person(&self, login: &Login, person: &str) -> Result<OwnRecords, Failure> {
         let all = self.doses.of_person_key(person, Some(login.phone())).await?;
         if all.doses.iter().all(|record| record.phone.as_deref() != Some(login.phone())) {
@@ -223,8 +224,8 @@ impl Records {
         if !self.links.opened(&link, now).await? {
             return Err(dead());
         }
-        // Wrong birth dates are limited for each link. Right ones give their try back, so only now: who is refused here has
-        // lost none.
+        // Wrong birth dates are limited for each link. Right ones give their try back, so only now:
+        // who is refused here has lost none.
         guard.allow(caller, &Allowance::LINKS, now).await?;
 
         let not_ready = || Failure::new(ProblemCode::CertificateNotReady).retry_after(60);
@@ -235,8 +236,8 @@ impl Records {
         Ok((certificate, dose))
     }
 
-    /// Ends a link whose SMS came to somebody else, and locks quick downloads of the person it was sent
-    /// for.
+    /// Ends a link whose SMS came to somebody else, and locks quick downloads of the person it was
+    /// sent for.
     ///
     /// # Errors
     ///
@@ -291,17 +292,18 @@ impl Records {
     ) -> Result<String, Failure> {
         let qr_text = certificate.qr_text(&self.aws.keys)?;
         let name = self.aws.keys.document_name(certificate.certificate_id(), &qr_text);
-        // The same bytes whenever it is asked for, so one that is there already may be written over.
+        // The same bytes whenever it is asked for, so one that is there already may be written
+        // over.
         let name = format!("{name}-{}.pdf", form.code());
         Ok(self.copies.hand_out(&name, copy, file_name).await?)
     }
 }
 
-/// What the owner of a phone may see of the records under one identity number: the doses registered with that phone, and
-/// others with the name and birth date of one of them.
+/// What the owner of a phone may see of the records under one identity number: the doses registered
+/// with that phone, and others with the name and birth date of one of them.
 ///
-/// The number alone opens nothing. It follows a rule and can be guessed, so a row of another person may carry it by mistake,
-/// or to read what is recorded under it.
+/// The number alone opens nothing. It follows a rule and can be guessed, so a row of another person
+/// may carry it by mistake, or to read what is recorded under it.
 #[derive(Debug)]
 pub struct OwnRecords {
     /// The doses that they may see.
@@ -318,7 +320,8 @@ impl OwnRecords {
     /// Of all records under a number, those that the owner of a phone (its index key) may see.
     fn of_phone(records: PersonRecords, phone: &str, keys: &Keys) -> Result<Self, Failure> {
         let is_own = |record: &DoseRecord| record.phone.as_deref() == Some(phone);
-        // What is held or rejected may be anybody's. Of events that report the same dose, the owner's phone counts.
+        // What is held or rejected may be anybody's. Of events that report the same dose, the
+        // owner's phone counts.
         let opens = |record: &DoseRecord| {
             is_own(record)
                 && !record.duplicate
@@ -377,8 +380,9 @@ impl OwnRecords {
         HolderCertificate::of(certificate.clone(), record)
     }
 
-    /// Whether they may see that an officer looked at doses with these keys of name and birth date. Where somebody else is
-    /// recorded under the number, the entries about that person alone are not theirs.
+    /// Whether they may see that an officer looked at doses with these keys of name and birth date.
+    /// Where somebody else is recorded under the number, the entries about that person alone are
+    /// not theirs.
     pub fn may_see_look(&self, names: &[String]) -> bool {
         let is_own = self.is_all || names.iter().any(|name| self.names.contains(name));
         is_own && !self.names.is_empty()

@@ -21,8 +21,9 @@ const LONGEST_HEADERS: usize = 10 * 1024;
 /// The longest body that any request has, in bytes.
 const LONGEST_BODY: usize = 16 * 1024;
 
-/// The longest value of a request that becomes part of a key, in bytes. DynamoDB refuses sort keys of more than 1,024 bytes,
-/// and keys have a prefix. The longest names that there are, those of jobs, are those of files.
+/// The longest value of a request that becomes part of a key, in bytes. DynamoDB refuses sort keys
+/// of more than 1,024 bytes, and keys have a prefix. The longest names that there are, those of
+/// jobs, are those of files.
 const LONGEST_IN_KEY: usize = 1000;
 
 /// A request that one of a function's routes takes.
@@ -96,8 +97,8 @@ fn matches_path(pattern: &str, path: &str) -> bool {
     }
 }
 
-/// Whether a value of a request can be part of a key of the table: it is neither empty nor too long. The table refuses others,
-/// which would be an error of the service, not of its caller.
+/// Whether a value of a request can be part of a key of the table: it is neither empty nor too
+/// long. The table refuses others, which would be an error of the service, not of its caller.
 pub fn fits_key(value: &str) -> bool {
     (1..=LONGEST_IN_KEY).contains(&value.len())
 }

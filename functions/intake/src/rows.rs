@@ -55,7 +55,8 @@ impl Source<'_> {
 pub struct Told {
     /// Its line, as in [`Line`].
     pub line: u64,
-    /// The event that it names, or what stands in its place; of a longer id the first [`LONGEST_FIELD`] characters.
+    /// The event that it names, or what stands in its place; of a longer id the first
+    /// [`LONGEST_FIELD`] characters.
     pub event_id: String,
     /// What became of it.
     pub outcome: Outcome,
@@ -293,8 +294,9 @@ impl Rows {
     }
 }
 
-/// An event id for an answer or a report: that of a rejected row may have 64 KiB, and a thousand of these would not fit into the
-/// 6 MB that a Lambda function may answer. Other rows have shorter ones.
+/// An event id for an answer or a report: that of a rejected row may have 64 KiB, and a thousand of
+/// these would not fit into the 6 MB that a Lambda function may answer. Other rows have shorter
+/// ones.
 fn shortened(event_id: &str) -> String {
     event_id.chars().take(LONGEST_FIELD).collect()
 }

@@ -41,10 +41,11 @@
 //!
 //! # Withdrawn doses
 //!
-//! Where an admin revokes a certificate, its dose is withdrawn in the same transaction, which raises the dose's revision: rows
-//! and corrections that were read before are refused and read it again. No certificate of a withdrawn dose is issued, and one
-//! that was being issued at that moment is revoked by whoever put it, or by the worker of the withdrawal, as with retractions.
-//! A dose that is reinstated has lost the id of its certificate, and gets that of a new one here.
+//! Where an admin revokes a certificate, its dose is withdrawn in the same transaction, which
+//! raises the dose's revision: rows and corrections that were read before are refused and read it
+//! again. No certificate of a withdrawn dose is issued, and one that was being issued at that
+//! moment is revoked by whoever put it, or by the worker of the withdrawal, as with retractions. A
+//! dose that is reinstated has lost the id of its certificate, and gets that of a new one here.
 //!
 //! # Dose numbers
 //!
@@ -222,7 +223,8 @@ impl Issue {
         Ok(Some(Change { dose, previous_person }))
     }
 
-    /// Releases the claims that an event had before, by itself or as it was withdrawn, and does not hold now.
+    /// Releases the claims that an event had before, by itself or as it was withdrawn, and does not
+    /// hold now.
     async fn release(&self, before: Option<&DoseRecord>, dose: &DoseRecord) -> Result<(), IssueError> {
         let Some(before) = before else { return Ok(()) };
         let withdrawn_with = before.withdrawn.iter().flat_map(|withdrawal| &withdrawal.claims);

@@ -80,7 +80,8 @@ problem_codes! {
     EvidenceMissing = "evidence_missing" 422,
     /// The corrected record would contradict itself or be incomplete.
     RecordContradicts = "record_contradicts" 422,
-    /// An administrator revoked the dose's certificate: until the dose is reinstated, nothing of it is corrected.
+    /// An administrator revoked the dose's certificate: until the dose is reinstated, nothing of it
+    /// is corrected.
     DoseWithdrawn = "dose_withdrawn" 409,
     /// Another officer, a supervisor, has to decide this.
     NeedsSupervisor = "needs_supervisor" 403,

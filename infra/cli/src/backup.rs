@@ -8,9 +8,9 @@
 //! Personal fields are sealed in it as they are in the table, and documents with the same key, so a backup is of no use without
 //! the secrets, which are kept apart from it.
 //!
-//! What was withdrawn since a backup must not come back with it: [`Restoring`] says which of the table's items win. Of API keys,
-//! officers, signers and other issuers, those that the table does not have are brought back only once an admin has seen the list
-//! of them.
+//! What was withdrawn since a backup must not come back with it: [`Restoring`] says which of the
+//! table's items win. Of API keys, officers, signers and other issuers, those that the table does
+//! not have are brought back only once an admin has seen the list of them.
 //!
 //! What is brought back comes by the table's stream to functions that make certificates and send SMS. So a dose comes after all
 //! that was ever made or sent for it: whoever hears of the dose finds that there is nothing left to do.
@@ -62,13 +62,15 @@ pub(crate) struct BackupOptions {
 pub(crate) struct RestoreOptions {
     /// A folder that `bukti backup` made, or the data files of DynamoDB's export to S3, copied to this machine.
     folder: PathBuf,
-    /// Also where there are doses: what the backup has is put over them, but for what was withdrawn since.
+    /// Also where there are doses: what the backup has is put over them, but for what was withdrawn
+    /// since.
     #[arg(long)]
     overwrite: bool,
     /// Let those in again who had access at the backup: without it they are listed, and nothing is brought back.
     #[arg(long)]
     reinstate: bool,
-    /// Leave out this API key, officer, signer or issuer, which was withdrawn since; may be given several times.
+    /// Leave out this API key, officer, signer or issuer, which was withdrawn since; may be given
+    /// several times.
     #[arg(long, value_name = "ID")]
     without: Vec<String>,
 }
@@ -346,7 +348,8 @@ fn check_reinstated(access: &[(Access, Item)], reinstate: bool) -> Result<()> {
     Ok(())
 }
 
-/// Restores a batch over what the table has; how many items it has, and how many the table keeps as its own.
+/// Restores a batch over what the table has; how many items it has, and how many the table keeps as
+/// its own.
 async fn put_over(restoring: &Restoring, batch: Vec<Item>) -> Result<(u64, u64)> {
     let (count, mut kept) = (batch.len() as u64, 0);
     for item in batch {

@@ -81,7 +81,8 @@ enum Command {
     Protect(protect::Options),
     /// Lets doses whose certificates were revoked have new ones.
     Reinstate(revoke::Named),
-    /// Revokes certificates: verifiers say so once it is published. Their doses get no other until they are reinstated.
+    /// Revokes certificates: verifiers say so once it is published. Their doses get no other until
+    /// they are reinstated.
     Revoke(revoke::Options),
     /// Makes a dose feed of people who do not exist, to try things on.
     Sample(sample::Options),

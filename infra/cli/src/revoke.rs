@@ -1,4 +1,5 @@
-//! `bukti revoke` and `bukti reinstate`: certificates that count no more, and doses that may have one again.
+//! `bukti revoke` and `bukti reinstate`: certificates that count no more, and doses that may have
+//! one again.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,8 +44,8 @@ pub(crate) struct Options {
 ///
 /// # Errors
 ///
-/// Where the Bukti does not answer. A certificate that is not there, or was superseded by another, is a code, after all others
-/// were revoked.
+/// Where the Bukti does not answer. A certificate that is not there, or was superseded by another,
+/// is a code, after all others were revoked.
 pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
     let wanted = options.certificates.ids()?;
     let target = Target::find(place).await?;
@@ -85,8 +86,8 @@ pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
 ///
 /// # Errors
 ///
-/// Where the Bukti does not answer. A certificate that is not there, or whose dose is not withdrawn, is a code, after all
-/// others were reinstated.
+/// Where the Bukti does not answer. A certificate that is not there, or whose dose is not
+/// withdrawn, is a code, after all others were reinstated.
 pub(crate) async fn reinstate(place: &Where, named: &Named) -> Result<ExitCode> {
     let wanted = named.ids()?;
     let target = Target::find(place).await?;

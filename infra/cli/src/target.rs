@@ -19,7 +19,8 @@ use crate::fetch;
 const DEFAULT: &str = "http://127.0.0.1:8080";
 /// The variable that names the Bukti that is meant.
 const TARGET: &str = "BUKTI_TARGET";
-/// The variables by which the SDK finds credentials; of profiles in files nobody says whether they are meant.
+/// The variables by which the SDK finds credentials; of profiles in files nobody says whether they
+/// are meant.
 const AWS_CREDENTIALS: [&str; 5] = [
     "AWS_PROFILE",
     "AWS_ACCESS_KEY_ID",
@@ -31,9 +32,10 @@ const AWS_CREDENTIALS: [&str; 5] = [
 /// What the command line says of it.
 #[derive(Args)]
 pub(crate) struct Where {
-    /// The embedded stack at this address, as it printed it. Without this, without --aws and without BUKTI_TARGET (`aws` or an
-    /// address): the one in `.bukti` here or above, then the one at http://127.0.0.1:8080, then the one on AWS. Where one of
-    /// the first two runs and AWS is set up as well, one has to be named.
+    /// The embedded stack at this address, as it printed it. Without this, without --aws and
+    /// without BUKTI_TARGET (`aws` or an address): the one in `.bukti` here or above, then the one
+    /// at http://127.0.0.1:8080, then the one on AWS. Where one of the first two runs and AWS is
+    /// set up as well, one has to be named.
     #[arg(long, global = true, value_name = "URL")]
     endpoint: Option<String>,
     /// The Bukti on AWS, whatever runs on this machine.
@@ -189,7 +191,12 @@ impl Found {
 impl Target {
     /// Finds the Bukti that is meant, and says on the standard error which one that is.
     pub(crate) async fn find(place: &Where) -> Result<Self> {
-        let target = match Found::find(place).await? {
+        Self::of(Found::find(place).await?, place).await
+    }
+
+    /// The Bukti that was found, which is said on the standard error.
+    pub(crate) async fn of(found: Found, place: &Where) -> Result<Self> {
+        let target = match found {
             Found::Embedded(target) => *target,
             Found::Aws | Found::Nothing => Self::on_aws(place, &aws_environment().await?).await?,
         };

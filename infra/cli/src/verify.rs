@@ -223,14 +223,15 @@ async fn trust(place: &Where, options: &Options) -> Result<Trust> {
         Some(folder) => Source::Folder(folder.into()),
         None => {
             // All but the signature can be said without a trust list.
-            if let Found::Nothing = Found::find(place).await? {
+            let found = Found::find(place).await?;
+            if let Found::Nothing = found {
                 eprintln!(
                     "No issuer is known here, as no Bukti was found; name one with --endpoint or --aws, or signers with \
                      --signer or --trust."
                 );
                 return Ok(Trust { signers: Vec::new(), revocations: None });
             }
-            let target = Target::find(place).await?;
+            let target = Target::of(found, place).await?;
             match target.site() {
                 Some(site) => Source::Site(site.to_owned()),
                 None => Source::Bucket(target.public_files()?, target.name.clone()),

@@ -46,8 +46,8 @@ pub(crate) fn is_workbook(problem: &str) -> bool {
 /// The first visible sheet of a workbook as CSV, in a file that is deleted when it is dropped. Its lines are the sheet's rows,
 /// so that the report names them as the spreadsheet does.
 ///
-/// The workbook is read by a process of its own (`bukti workbook`): the reader panics at some that are damaged, and in releases
-/// a panic cannot be caught.
+/// The workbook is read by a process of its own (`bukti workbook`): the reader panics at some that
+/// are damaged, and in releases a panic cannot be caught.
 ///
 /// # Errors
 ///

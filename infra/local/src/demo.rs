@@ -1,4 +1,5 @@
-//! A demonstration: a feed of people who do not exist is taken in once, and `/_demo` names some of them to try things with.
+//! A demonstration: a feed of people who do not exist is taken in once, and `/_demo` names some of
+//! them to try things with.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

@@ -31,7 +31,8 @@ struct Arguments {
     /// Countries beside Indonesia whose phones get SMS, such as +60,+65.
     #[arg(long)]
     phone_countries: Option<String>,
-    /// A dose feed that is taken in at the first start, of people to try things with: `/_demo` names some.
+    /// A dose feed that is taken in at the first start, of people to try things with: `/_demo`
+    /// names some.
     #[arg(long, value_name = "FEED.csv")]
     demo: Option<PathBuf>,
 }

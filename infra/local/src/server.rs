@@ -1,7 +1,8 @@
-//! The HTTP server of the listener: bounds how many connections are open, how long the headers of a request may take, and how
-//! slowly its body may come and its answer be read.
+//! The HTTP server of the listener: bounds how many connections are open, how long the headers of a
+//! request may take, and how slowly its body may come and its answer be read.
 //!
-//! Without these a few hundred connections that send or read nothing use up the process's file descriptors.
+//! Without these a few hundred connections that send or read nothing use up the process's file
+//! descriptors.
 
 use std::io;
 use std::pin::Pin;
@@ -25,7 +26,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Sleep;
 
-/// How much of a body or an answer must get across within [`Limits::piece`], in bytes: a slow phone uploads 20 KB a second.
+/// How much of a body or an answer must get across within [`Limits::piece`], in bytes: a slow phone
+/// uploads 20 KB a second.
 const PIECE: usize = 32 * 1024;
 
 /// What the connections of a listener may take.
@@ -35,8 +37,8 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// How long a connection may wait for the headers of a request, the first or a further one, to be complete.
     pub(crate) headers: Duration,
-    /// How long [`PIECE`] bytes of a body or an answer may take, or what is left of it. Bodies and answers as a whole have no
-    /// limit here: what gets on may be large.
+    /// How long [`PIECE`] bytes of a body or an answer may take, or what is left of it. Bodies and
+    /// answers as a whole have no limit here: what gets on may be large.
     pub(crate) piece: Duration,
 }
 
@@ -81,7 +83,8 @@ pub(crate) async fn serve(
     connections.shutdown().await;
 }
 
-/// Watches over how bytes get across: while the other side is waited for, [`PIECE`] of them need less than a limit.
+/// Watches over how bytes get across: while the other side is waited for, [`PIECE`] of them need
+/// less than a limit.
 struct Progress {
     limit: Duration,
     /// The end of the time for this piece, once the other side was waited for.

@@ -26,7 +26,8 @@ pub struct Options {
     /// Run only this stage; may be given several times.
     #[arg(long, value_enum, value_name = "STAGE")]
     only: Vec<Stage>,
-    /// Print and read all certificates of the sample feed, not every fifth: some minutes longer.
+    /// Print and read every certificate of the sample feed instead of every fifth, which takes some
+    /// minutes more.
     #[arg(long)]
     thorough: bool,
     /// Compile the site with this toolchain only, instead of the first that works.
@@ -118,7 +119,7 @@ impl Stage {
                 if options.thorough {
                     tests.env("BUKTI_THOROUGH", "1");
                 }
-                // A journey waits for its stack half of the time.
+                // A journey spends half of its time waiting for its stack.
                 let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
                 tests.env("RUST_TEST_THREADS", (2 * cores).to_string());
                 tests.env("BUKTI_LEFT_OUT", project.target.join("left-out.txt"));
@@ -164,7 +165,7 @@ pub fn test(project: &Project, options: &Options) -> Result<()> {
     if !lacking.is_empty() {
         bail!("this is missing:\n  {}", lacking.into_iter().collect::<Vec<_>>().join("\n  "));
     }
-    // Tests that cannot do their part here add a line each.
+    // Each test that is left out adds a line.
     let left_out = project.target.join("left-out.txt");
     let _ = fs::remove_file(&left_out);
     let mut rows = Vec::new();

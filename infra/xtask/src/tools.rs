@@ -52,7 +52,7 @@ pub fn apt_install(project: &Project, packages: &[&str], why: &str) -> Result<()
     })
 }
 
-/// Whoever keeps the machine may forbid that a task installs anything.
+/// Checks that installing is allowed on this machine.
 ///
 /// # Errors
 /// Where it is forbidden; the message says what was needed and why.

@@ -254,7 +254,8 @@ fn restore_accepts_no_removed_issuer_unasked() {
     app.bukti_well(&["restore", kept, "--overwrite", "--reinstate"]);
     assert!(issuers(&app).contains(&kid));
 
-    // A new Bukti's own signers make way for those of the backup, the issuers imported there do not.
+    // A new Bukti's own signers make way for those of the backup, the issuers imported there do
+    // not.
     app.restart_after(lose_all_but_secrets);
     import(&app);
     app.bukti_well(&["restore", kept, "--reinstate", "--without", &kid]);

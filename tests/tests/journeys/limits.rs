@@ -594,8 +594,8 @@ fn phones_of_other_countries_get_sms_where_the_deployment_allows_them() {
     }
 }
 
-/// How fast an answer is at least. Without optimisation, and beside other tests, the stack is many times slower; all doses of
-/// a flood would take longer still.
+/// How fast an answer is at least. Without optimisation, and beside other tests, the stack is many
+/// times slower; all doses of a flood would take longer still.
 const IN_TIME: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 1 });
 
 /// Whoever has an API key can report any number of doses under somebody's number and phone.

@@ -167,7 +167,8 @@ fn withdrawn_dose_gets_no_certificate_until_it_is_reinstated() {
         assert_eq!(links(&app), sent, "{day}");
     }
     assert_eq!(code(&app), "certificate_revoked");
-    // Another event that reports the same dose does not stand in for it, also where it is retracted and said again.
+    // Another event that reports the same dose does not stand in for it, also where it is retracted
+    // and said again.
     app.import(&[FeedRow { event_id: "E2".into(), ..other_phone.clone() }]);
     app.import(&[retraction("E1", "2021-03-06T08:00:00+07:00")]);
     app.import(&[FeedRow { event_id: "E3".into(), ..other_phone }]);
@@ -300,7 +301,8 @@ fn certificate_revoked_while_its_dose_changes_leaves_none_valid() {
             app.import(&rows.collect::<Vec<_>>());
         };
         scope.spawn(correct);
-        // What was superseded meanwhile is not revoked, and its dose not withdrawn: the next one is.
+        // What was superseded meanwhile is not revoked, and its dose not withdrawn: the next one
+        // is.
         let mut named = uvci.clone();
         while let Some(by) =
             app.bukti(&["revoke", &named, "--reason", "never given"]).err.split(" was superseded by ").nth(1)

@@ -50,8 +50,8 @@ impl Records {
         Ok(self.cases.of_applicant(login.phone()).await?)
     }
 
-    /// The case of a number, for who knows the birth date as well. Wrong looks from a client network
-    /// are limited.
+    /// The case of a number, for who knows the birth date as well. Wrong looks from a client
+    /// network are limited.
     ///
     /// # Errors
     ///

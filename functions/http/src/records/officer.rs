@@ -51,8 +51,8 @@ pub struct OfficerDecision<'a> {
 }
 
 impl Records {
-    /// The officer of a session in which the second factor was shown that they have now. Whoever was
-    /// removed is none from then on.
+    /// The officer of a session in which the second factor was shown that they have now. Whoever
+    /// was removed is none from then on.
     ///
     /// # Errors
     ///
@@ -66,13 +66,13 @@ impl Records {
         Ok(OfficerSession(officer))
     }
 
-    /// Judges a code of the second factor, and makes the session of this token an officer's where it
-    /// is right.
+    /// Judges a code of the second factor, and makes the session of this token an officer's where
+    /// it is right.
     ///
     /// # Errors
     ///
-    /// `not_an_officer`, `second_factor_wrong`, `too_many_requests`, `not_logged_in` where the session
-    /// has ended.
+    /// `not_an_officer`, `second_factor_wrong`, `too_many_requests`, `not_logged_in` where the
+    /// session has ended.
     pub async fn verify_second_factor(
         &self,
         login: &Login,
@@ -99,8 +99,8 @@ impl Records {
         Ok(OfficerSession(officer))
     }
 
-    /// Cases of the queue after a position, at most so many; and the position after them, where there
-    /// may be more.
+    /// Cases of the queue after a position, at most so many; and the position after them, where
+    /// there may be more.
     ///
     /// # Errors
     ///
@@ -181,8 +181,8 @@ impl Records {
         Ok(alike)
     }
 
-    /// The dose of an event's key that another officer would correct in a case. The audit has whose, where it is recorded under
-    /// another number than the case is about.
+    /// The dose of an event's key that another officer would correct in a case. The audit has
+    /// whose, where it is recorded under another number than the case is about.
     ///
     /// # Errors
     ///
@@ -232,8 +232,8 @@ impl Records {
         Ok(false)
     }
 
-    /// The dose of an event's key, for a [decision](Records::decision) or to [resend](Records::resend)
-    /// its link.
+    /// The dose of an event's key, for a [decision](Records::decision) or to
+    /// [resend](Records::resend) its link.
     ///
     /// # Errors
     ///
@@ -263,7 +263,8 @@ impl Records {
         Ok(all)
     }
 
-    /// The people of a phone, by index key, those whose doses are first; and whether there are more.
+    /// The people of a phone, by index key, those whose doses are first; and whether there are
+    /// more.
     ///
     /// # Errors
     ///
@@ -301,8 +302,8 @@ impl Records {
         Ok(self.certificates.of_id(id).await?.and_then(|it| it.person))
     }
 
-    /// The records and cases of people (by index key) of whom there are any. The audit has the search
-    /// and each look.
+    /// The records and cases of people (by index key) of whom there are any. The audit has the
+    /// search and each look.
     ///
     /// # Errors
     ///
@@ -445,8 +446,8 @@ impl OfficerDecision<'_> {
         Ok(step)
     }
 
-    /// Writes to the audit. It names the person whose record that is, and where the dose is recorded
-    /// under another number than the case is about, the person of the case as well.
+    /// Writes to the audit. It names the person whose record that is, and where the dose is
+    /// recorded under another number than the case is about, the person of the case as well.
     async fn audit(&self, action: Action, why: &str) -> Result<(), Failure> {
         let (keys, case) = (&self.records.aws.keys, self.case);
         let names = names_of(case.file(keys)?.alike(keys), self.dose);

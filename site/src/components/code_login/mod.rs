@@ -109,11 +109,6 @@ impl Entrance {
             Step::Code => self.enter(),
         }
     }
-
-    /// Back to the phone number, which stays as it was typed.
-    fn back(self) {
-        self.steps.go(Step::Phone);
-    }
 }
 
 /// Phone number first, then the code, on the same page.
@@ -302,7 +297,7 @@ fn CodeStep(
                 >
                     {move || if waiting.get() && !dead() { again_in() } else { again().to_owned() }}
                 </button>
-                <button type="button" class="button" on:click=move |_| entrance.back()>
+                <button type="button" class="button" on:click=move |_| entrance.steps.go(Step::Phone)>
                     {tr("site.code.change_phone")}
                 </button>
             </div>
