@@ -6,6 +6,11 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedHttpClient};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 use bukti_domain::{CountriesError, OffsetError, PhoneNumber, set_default_offset};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -189,9 +194,12 @@ impl Aws {
     }
 }
 
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
 fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(2))
+        .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(attempt)
         .operation_timeout(operation)
         .build()
@@ -206,7 +214,7 @@ async fn sdk_config(
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
         .timeout_config(timeouts(Duration::from_secs(5), Duration::from_secs(12)));
-    if let Some(http) = http {
+    if let Some(http) = http.or_else(|| endpoint.map(|_| unproxied_client())) {
         loader = loader.http_client(http);
     }
     if let Some(endpoint) = endpoint {
@@ -217,6 +225,19 @@ async fn sdk_config(
             loader.credentials_provider(Credentials::new(access_key, secret_key, None, None, "settings"));
     }
     loader.load().await
+}
+
+/// An HTTP client that ignores `HTTP_PROXY` and the like: a proxy is for the way to AWS. One that
+/// was asked for an embedded stack on loopback would read identity numbers and names in clear.
+fn unproxied_client() -> SharedHttpClient {
+    let connector = Connector::builder()
+        .proxy_config(ProxyConfig::disabled())
+        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .build();
+    // One connector with one pool of connections for all clients and attempts.
+    let connector = SharedHttpConnector::new(connector);
+    http_client_fn(move |_, _| connector.clone())
 }
 
 async fn extend_vaccines(vaccines: &str) -> Result<(), ConnectError> {

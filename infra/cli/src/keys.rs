@@ -15,7 +15,7 @@ use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::target::{Found, Target, Where, aws_environment};
+use crate::target::{Found, Target, Where, account, aws_environment};
 use crate::{say, trust};
 
 /// How long before its end a signer's rotation is asked for.
@@ -124,6 +124,8 @@ async fn init(place: &Where, organisation: &str, kms: Option<&str>) -> Result<()
         return Ok(());
     }
     let config = aws_environment().await?;
+    let region = config.region().map(ToString::to_string).unwrap_or_default();
+    eprintln!("With AWS in {region}, {}.", account(&config).await);
     let (secrets, root) = (place.secrets(), place.root());
     let about = "The keys of Bukti. Losing them loses every record.";
     if create_secret(&config, secrets, about, &Secrets::generate()?).await? {

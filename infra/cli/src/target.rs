@@ -1,5 +1,6 @@
 //! Which Bukti the commands are for.
 
+use std::env::VarError;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -19,6 +20,7 @@ use crate::fetch;
 const DEFAULT: &str = "http://127.0.0.1:8080";
 /// The variable that names the Bukti that is meant.
 const TARGET: &str = "BUKTI_TARGET";
+const TARGETS: &str = "set it to `aws`, to the address of an embedded stack, or not at all";
 /// The variables by which the SDK finds credentials; of profiles in files nobody says whether they
 /// are meant.
 const AWS_CREDENTIALS: [&str; 5] = [
@@ -90,12 +92,10 @@ impl Where {
         match std::env::var(TARGET) {
             Ok(target) if target == "aws" => Ok(Some(Named::Aws)),
             Ok(target) if target.starts_with("http://") => Ok(Some(Named::Embedded(target))),
-            Ok(target) if !target.is_empty() => {
-                bail!(
-                    "{TARGET} is {target}: set it to `aws`, to the address of an embedded stack, or not at all"
-                )
-            }
-            _ => Ok(None),
+            Ok(target) if target.is_empty() => Ok(None),
+            Err(VarError::NotPresent) => Ok(None),
+            Ok(target) => bail!("{TARGET} is {target}: {TARGETS}"),
+            Err(VarError::NotUnicode(_)) => bail!("{TARGET} is no text: {TARGETS}"),
         }
     }
 
@@ -441,7 +441,7 @@ async fn read_secret<T: DeserializeOwned>(source: &SecretsSource, what: &str) ->
 }
 
 /// The AWS account that the credentials are of, as a person knows it.
-async fn account(config: &SdkConfig) -> String {
+pub(crate) async fn account(config: &SdkConfig) -> String {
     match aws_sdk_sts::Client::new(config).get_caller_identity().send().await {
         Ok(identity) => format!("account {}", identity.account.unwrap_or_default()),
         Err(_) => "of an account that AWS does not name: are the credentials right?".to_owned(),
@@ -467,7 +467,18 @@ fn announced(here: &Path) -> Option<String> {
 async fn stack_info(endpoint: &str) -> Result<StackInfo> {
     let address = format!("{}/_stack.json", endpoint.trim_end_matches('/'));
     let answer = fetch::local(&address).await?.context("something else than Bukti answers there")?;
-    serde_json::from_slice(&answer).context("something else than Bukti answers there")
+    let info: StackInfo =
+        serde_json::from_slice(&answer).context("something else than Bukti answers there")?;
+    if port(&info.endpoint) != port(endpoint) {
+        bail!("the Bukti that answers says that it is at {}: name it so", info.endpoint);
+    }
+    Ok(info)
+}
+
+/// The port of an address: all that tells embedded stacks apart, which listen on loopback only.
+fn port(endpoint: &str) -> Option<u16> {
+    let endpoint: http::Uri = endpoint.parse().ok()?;
+    endpoint.authority().map(|authority| authority.port_u16().unwrap_or(80))
 }
 
 #[cfg(test)]

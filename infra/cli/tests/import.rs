@@ -159,5 +159,10 @@ async fn of_a_stack_that_runs_and_aws_one_has_to_be_named() {
     let (code, said) = run(&[], &[("BUKTI_TARGET", "production")]).await;
     assert_eq!((code, said.contains("BUKTI_TARGET is production")), (1, true), "{said}");
     assert_eq!(run(&["--aws", "--endpoint", url], &[]).await.0, 2);
+    // What an embedded stack is told goes through no proxy.
+    for proxy in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+        let (code, said) = run(&["--endpoint", url], &[(proxy, "http://127.0.0.1:9")]).await;
+        assert_eq!(code, 0, "{proxy}: {said}");
+    }
     stack.stop().await;
 }
