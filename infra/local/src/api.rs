@@ -13,12 +13,12 @@ use bukti_locales::{Locale, text};
 use bukti_wire::{Function, Problem, ProblemCode, ROUTES, Route};
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpRequestContext};
 use lambda_http::request::LambdaRequest;
 use percent_encoding::percent_decode_str;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
+use crate::bodies::{Bodies, BodyError};
 use crate::call::{TIMEOUT, call};
 
 /// The HTTP functions.
@@ -30,11 +30,6 @@ pub type HttpHandler = Arc<
 
 /// The longest body that is taken: Lambda takes payloads of 6 MB, in which it stands in base 64.
 const LONGEST_BODY: usize = 4 * 1024 * 1024;
-/// How long a body may take to arrive.
-pub(crate) const BODY_TIME_LIMIT: Duration = Duration::from_secs(10);
-/// The memory of all bodies together, in bytes. Bodies that arrive take none of the places that
-/// bound the requests with the functions, so that their memory needs a bound of its own.
-const BODY_MEMORY: usize = AT_ONCE * LONGEST_BODY;
 /// How long a function may take: API Gateway waits 30 s, and the functions are given one less.
 const TIME_LIMIT: Duration = Duration::from_secs(29);
 
@@ -46,8 +41,9 @@ const AT_ONCE: usize = 128;
 pub(crate) struct Api {
     handler: HttpHandler,
     time_limit: Duration,
-    body_time_limit: Duration,
-    body_memory: Semaphore,
+    /// Bodies that arrive take none of the places that bound the requests with the functions, so
+    /// that their memory has a bound of its own.
+    bodies: Bodies,
     places: Semaphore,
 }
 
@@ -56,8 +52,7 @@ impl Api {
         Self {
             handler,
             time_limit: TIME_LIMIT,
-            body_time_limit: BODY_TIME_LIMIT,
-            body_memory: Semaphore::new(BODY_MEMORY),
+            bodies: Bodies::new(LONGEST_BODY, AT_ONCE),
             places: Semaphore::new(AT_ONCE),
         }
     }
@@ -70,17 +65,18 @@ impl Api {
         let Some((route, path_parameters)) = find(parts.method.as_str(), parts.uri.path()) else {
             return problem(StatusCode::NOT_FOUND, ProblemCode::NotFound, locale);
         };
-        let read = tokio::time::timeout(self.body_time_limit, self.read(body)).await;
-        let (body, _memory) = match read {
-            Ok(Ok(body)) => body,
-            Ok(Err(BodyError::TooLong)) => {
+        let (body, _memory) = match self.bodies.read(body).await {
+            Ok(body) => body,
+            Err(BodyError::TooLong) => {
                 return problem(StatusCode::PAYLOAD_TOO_LARGE, ProblemCode::BodyTooLarge, locale);
             }
-            Ok(Err(BodyError::Incomplete)) => {
+            Err(BodyError::Incomplete) => {
                 return problem(StatusCode::BAD_REQUEST, ProblemCode::InvalidJson, locale);
             }
-            Ok(Err(BodyError::NoMemory)) => return unavailable(locale),
-            Err(_) => return problem(StatusCode::REQUEST_TIMEOUT, ProblemCode::Unavailable, locale),
+            Err(BodyError::NoMemory) => return unavailable(locale),
+            Err(BodyError::TooSlow) => {
+                return problem(StatusCode::REQUEST_TIMEOUT, ProblemCode::Unavailable, locale);
+            }
         };
         // Taken once the body is complete, as slow bodies would otherwise take all places.
         let Ok(_place) = self.places.try_acquire() else {
@@ -110,35 +106,6 @@ impl Api {
             _ => axum::body::Body::empty(),
         })
     }
-
-    /// Reads a body, and reserves its memory for as long as the permit is kept.
-    async fn read(&self, body: axum::body::Body) -> Result<(Bytes, Option<SemaphorePermit<'_>>), BodyError> {
-        let mut body = Limited::new(body, LONGEST_BODY);
-        let (mut read, mut memory) = (Vec::new(), None::<SemaphorePermit<'_>>);
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| {
-                if error.is::<LengthLimitError>() { BodyError::TooLong } else { BodyError::Incomplete }
-            })?;
-            let Ok(data) = frame.into_data() else { continue };
-            let length = u32::try_from(data.len()).map_err(|_| BodyError::TooLong)?;
-            let more = self.body_memory.try_acquire_many(length).map_err(|_| BodyError::NoMemory)?;
-            match &mut memory {
-                Some(memory) => memory.merge(more),
-                None => memory = Some(more),
-            }
-            read.extend_from_slice(&data);
-        }
-        Ok((read.into(), memory))
-    }
-}
-
-/// Why a body was not read.
-enum BodyError {
-    TooLong,
-    /// The caller has gone.
-    Incomplete,
-    /// Other bodies take all the memory that there is for them.
-    NoMemory,
 }
 
 /// The route of a request, with the parameters of its path.
@@ -405,7 +372,7 @@ mod tests {
     #[tokio::test]
     async fn bodies_share_a_bounded_memory() {
         let mut api = echo();
-        api.body_memory = Semaphore::new(2);
+        api.bodies.memory = Semaphore::new(2);
         for (body, expected) in
             [("1", StatusCode::OK), ("123", StatusCode::SERVICE_UNAVAILABLE), ("12", StatusCode::OK)]
         {
@@ -417,7 +384,7 @@ mod tests {
     #[tokio::test]
     async fn slow_bodies_take_no_place_and_end() {
         let mut api = echo();
-        api.body_time_limit = Duration::from_millis(500);
+        api.bodies.time_limit = Duration::from_millis(500);
         let slow = || {
             let body =
                 axum::body::Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());

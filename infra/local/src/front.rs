@@ -10,11 +10,11 @@ use axum::response::Response;
 use bukti_aws::Metrics;
 use bukti_locales::Locale;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
 
 use crate::StackInfo;
-use crate::api::{self, Api, BODY_TIME_LIMIT};
+use crate::api::{self, Api};
+use crate::bodies::{Bodies, BodyError};
 use crate::demo;
 use crate::dynamodb::DynamoDb;
 use crate::feeds::Feeds;
@@ -28,6 +28,8 @@ use crate::stack::{Backlog, Redrive};
 
 /// DynamoDB takes bodies up to 16 MB; SNS far shorter ones.
 const LONGEST_CALL: usize = 16 * 1024 * 1024;
+/// So many of the longest are read at once. Whose signature is wrong is known only then.
+const CALLS_AT_ONCE: usize = 8;
 
 /// Everything behind the listener.
 pub(crate) struct Front {
@@ -39,6 +41,8 @@ pub(crate) struct Front {
     pub(crate) data: PathBuf,
     /// The folder of the public bucket.
     pub(crate) public: PathBuf,
+    /// The bodies of calls of DynamoDB and SNS.
+    pub(crate) bodies: Bodies,
     pub(crate) outbox: Outbox,
     pub(crate) site: Site,
     /// The answer at `/settings.json`.
@@ -67,6 +71,11 @@ enum Call {
     Sns,
     S3,
     Unknown,
+}
+
+/// The bodies of calls of DynamoDB and SNS.
+pub(crate) fn call_bodies() -> Bodies {
+    Bodies::new(LONGEST_CALL, CALLS_AT_ONCE)
 }
 
 /// Answers a request.
@@ -149,11 +158,21 @@ impl Front {
             return unsigned();
         }
         // The access key stands in every document's address, so a stranger may come this far.
-        let read = Limited::new(body, LONGEST_CALL).collect();
-        let body = match tokio::time::timeout(BODY_TIME_LIMIT, read).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(_)) => return text(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.\n"),
-            Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "The body takes too long.\n"),
+        let (body, _memory) = match self.bodies.read(body).await {
+            Ok(body) => body,
+            Err(BodyError::TooLong) => {
+                return text(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.\n");
+            }
+            Err(BodyError::TooSlow) => {
+                return text(StatusCode::REQUEST_TIMEOUT, "The body takes too long.\n");
+            }
+            Err(BodyError::Incomplete) => {
+                return text(StatusCode::BAD_REQUEST, "The body is incomplete.\n");
+            }
+            // The SDKs try again.
+            Err(BodyError::NoMemory) => {
+                return text(StatusCode::SERVICE_UNAVAILABLE, "Too many calls at once.\n");
+            }
         };
         if !self.keys.have_signed(&head.headers, &body, service, Timestamp::now()) {
             return unsigned();
@@ -253,11 +272,11 @@ fn is_for_loopback(headers: &HeaderMap, uri: &Uri) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
     let is_loopback = |host: &str| {
-        let name = match host.strip_prefix('[') {
-            Some(rest) => rest.split_once(']').map_or(rest, |(name, _)| name),
-            None => host.split_once(':').map_or(host, |(name, _)| name),
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
         };
-        name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1" || name == "::1"
+        name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1" || name == "[::1]"
     };
     host.to_str().is_ok_and(is_loopback)
         && uri.authority().is_none_or(|authority| is_loopback(authority.as_str()))
@@ -351,9 +370,18 @@ mod tests {
         for good in ["127.0.0.1:8080", "127.0.0.1", "localhost:1", "LOCALHOST", "[::1]:8080", "[::1]"] {
             assert!(is_for_loopback(&headers(&[("host", good)]), &uri), "{good}");
         }
-        for bad in
-            ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "10.0.0.1", "", "[::2]"]
-        {
+        for bad in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:80",
+            "[localhost].evil.example",
+            "[::1].evil.example:80",
+            "localhost:80.evil.example",
+            "user@localhost",
+            "10.0.0.1",
+            "",
+            "[::2]",
+        ] {
             assert!(!is_for_loopback(&headers(&[("host", bad)]), &uri), "{bad}");
         }
         assert!(!is_for_loopback(&HeaderMap::new(), &uri));

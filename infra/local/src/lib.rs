@@ -24,6 +24,7 @@
 //! ```
 
 mod api;
+mod bodies;
 mod call;
 mod dead_letters;
 pub mod demo;

@@ -252,6 +252,7 @@ impl Stack {
             s3,
             data: data.clone(),
             public: folder.bucket().join(&info.public_bucket),
+            bodies: front::call_bodies(),
             outbox,
             site,
             settings: site_settings(&settings).context("the settings cannot be written")?.into(),

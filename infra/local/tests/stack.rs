@@ -233,6 +233,20 @@ async fn bodies_of_unsigned_calls_are_not_waited_for() {
         send(stack.url(), &claim(&stack.info().access_key, target)).await.0
     });
     assert_eq!(waited.await, Ok(408));
+
+    // Ten calls of almost 16 MB are more than is read at once.
+    let head = claim(&stack.info().access_key, target).replace("1000000", "16000000");
+    let long = head + &" ".repeat(15_900_000);
+    let ends = (0..10).map(async |_| {
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let (begun, mut answer) = (std::time::Instant::now(), Vec::new());
+        // One that is refused is closed while it is being sent.
+        let _ = stream.write_all(long.as_bytes()).await;
+        let _ = stream.read_to_end(&mut answer).await;
+        begun.elapsed() < Duration::from_secs(5) && !answer.starts_with(b"HTTP/1.1 408")
+    });
+    let refused = futures::future::join_all(ends).await.into_iter().filter(|refused| *refused).count();
+    assert!((2..10).contains(&refused), "{refused} of 10");
     stack.stop().await;
 }
 
