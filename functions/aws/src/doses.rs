@@ -137,6 +137,11 @@ impl Rewrite {
     pub(crate) fn verdict(&self) -> Verdict {
         self.0.verdict
     }
+
+    /// The key of the claim of the dose that is then reported.
+    pub(crate) fn claim(&self) -> Option<&str> {
+        self.0.claim.as_deref()
+    }
 }
 
 /// A row on its way into the table.
@@ -494,8 +499,8 @@ impl DoseRecord {
         next
     }
 
-    /// Whether the dose is to get a certificate and has no id for it, which none but a reinstated
-    /// one lacks.
+    /// Whether the dose is to get a certificate and has no id for it, which none lacks but one that
+    /// was reinstated, or restored from a backup.
     pub fn lacks_certificate_id(&self) -> bool {
         self.verdict == Verdict::Complete && !self.duplicate && self.certificate_id.is_none()
     }
@@ -660,6 +665,9 @@ pub struct Reported {
     /// Whether another event owns the claim.
     #[serde(default)]
     pub duplicate: bool,
+    /// Since when and with which claims an admin has withdrawn the dose.
+    #[serde(default)]
+    pub withdrawn: Option<Withdrawal>,
 }
 
 /// Doses and certificates of a person.
@@ -973,7 +981,8 @@ impl Doses {
         &self,
         events: impl IntoIterator<Item = &'a str>,
     ) -> Result<Vec<Reported>, StoreError> {
-        let items = self.table.get_all(table_keys(events), Some("pk, history, claim, duplicate")).await?;
+        let items =
+            self.table.get_all(table_keys(events), Some("pk, history, claim, duplicate, withdrawn")).await?;
         items.into_iter().map(|item| from_item(item, "dose")).collect()
     }
 

@@ -261,6 +261,8 @@ reasons! {
     PhoneCorrected = "phone_corrected",
     /// Another event already reports this dose and has its certificate.
     DoseDuplicate = "dose_duplicate",
+    /// An admin revoked the certificate of this dose and has not reinstated it: it gets no other.
+    DoseWithdrawn = "dose_withdrawn",
 }
 
 /// The facility that vaccinated.

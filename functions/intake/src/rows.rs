@@ -91,10 +91,10 @@ pub fn totals(told: &[Told]) -> BTreeMap<String, u64> {
 
 /// What is known of an event after its rows were kept.
 struct Known {
-    revision: u32,
     history: History,
     /// The claim of the dose, where another event owns it.
     duplicate_of: Option<String>,
+    is_withdrawn: bool,
     /// Another sender said it first.
     is_anothers: bool,
 }
@@ -149,26 +149,21 @@ impl Rows {
             Some(_) => self.doses.of_events(incoming.iter().map(Incoming::event)).await?,
             None => HashMap::new(),
         };
+        let mut by_event: BTreeMap<String, Vec<Incoming>> = BTreeMap::new();
+        for incoming in incoming {
+            by_event.entry(incoming.event().to_owned()).or_default().push(incoming);
+        }
         let known = &known;
         let mut kept: HashMap<String, Known> = HashMap::new();
-        let mut writing = stream::iter(incoming)
-            .map(|incoming| async move {
-                let incoming = match known.get(incoming.event()) {
-                    Some(record) if incoming.is_dose_of(record) => incoming,
-                    _ => self.held_if_too_many(source, incoming, now).await?,
-                };
-                self.keep_row(&incoming).await
-            })
+        let mut writing = stream::iter(by_event)
+            .map(|(event, rows)| self.keep_event(source, rows, known.get(&event), now))
             .buffer_unordered(WRITERS);
         while let Some(record) = writing.try_next().await? {
-            // Of an event's rows that are written side by side, the last to be written knows all.
-            tracing::info!(target: WAY, trace = record.trace(), revision = record.revision, "a row was kept");
-            if kept.get(&record.pk).is_none_or(|known| known.revision <= record.revision) {
-                let is_anothers = record.is_anothers(source.facility());
-                let DoseRecord { pk, revision, history, claim, duplicate, .. } = record;
-                let duplicate_of = claim.filter(|_| duplicate);
-                kept.insert(pk, Known { revision, history, duplicate_of, is_anothers });
-            }
+            let Some(record) = record else { continue };
+            let is_anothers = record.is_anothers(source.facility());
+            let DoseRecord { pk, history, claim, duplicate, withdrawn, .. } = record;
+            let (duplicate_of, is_withdrawn) = (claim.filter(|_| duplicate), withdrawn.is_some());
+            kept.insert(pk, Known { history, duplicate_of, is_withdrawn, is_anothers });
         }
         let told = self.told(source, lines, &self.known(kept).await?);
         for row in &told {
@@ -202,19 +197,38 @@ impl Rows {
         Ok(())
     }
 
-    /// Holds a row where its sender has reported too many doses of its person today. Files are
-    /// dropped by who may change everything.
-    async fn held_if_too_many(
+    /// Keeps the rows of one event, one after the other: side by side they would refuse each other's
+    /// writes. Gives the record after the last.
+    ///
+    /// Rows whose sender has reported too many doses of their person today are held. An event counts
+    /// once, however many rows it has here. Files are dropped by who may change everything.
+    async fn keep_event(
         &self,
         source: Source<'_>,
-        incoming: Incoming,
+        rows: Vec<Incoming>,
+        known: Option<&DoseRecord>,
         now: Timestamp,
-    ) -> Result<Incoming, StoreError> {
-        let (Some(sender), Some(person)) = (source.sender, incoming.dosed_person()) else {
-            return Ok(incoming);
-        };
-        let is_within = self.senders.take_dose(sender, person, now).await?;
-        Ok(if is_within { incoming } else { incoming.held(Reason::TooManyDoses) })
+    ) -> Result<Option<DoseRecord>, StoreError> {
+        let (mut kept, mut counted) = (None, HashMap::new());
+        for incoming in rows {
+            let is_known = known.is_some_and(|record| incoming.is_dose_of(record));
+            let is_within = match (source.sender, incoming.dosed_person()) {
+                (Some(sender), Some(person)) if !is_known => match counted.get(person) {
+                    Some(is_within) => *is_within,
+                    None => {
+                        let is_within = self.senders.take_dose(sender, person, now).await?;
+                        counted.insert(person.to_owned(), is_within);
+                        is_within
+                    }
+                },
+                _ => true,
+            };
+            let incoming = if is_within { incoming } else { incoming.held(Reason::TooManyDoses) };
+            let record = self.keep_row(&incoming).await?;
+            tracing::info!(target: WAY, trace = record.trace(), revision = record.revision, "a row was kept");
+            kept = Some(record);
+        }
+        Ok(kept)
     }
 
     /// Keeps a row; patiently, since a table grows with its load, and many parts may come at once.
@@ -242,10 +256,11 @@ impl Rows {
             .buffer_unordered(QUESTIONS)
             .try_collect()
             .await?;
-        let known = reported.into_iter().flatten().map(|Reported { pk, history, claim, duplicate }| {
+        let known = reported.into_iter().flatten().map(|reported| {
+            let Reported { pk, history, claim, duplicate, withdrawn } = reported;
+            let (duplicate_of, is_withdrawn) = (claim.filter(|_| duplicate), withdrawn.is_some());
             // What is dropped is a hub's, who may correct everything.
-            let duplicate_of = claim.filter(|_| duplicate);
-            (pk, Known { revision: 0, history, duplicate_of, is_anothers: false })
+            (pk, Known { history, duplicate_of, is_withdrawn, is_anothers: false })
         });
         Ok(self.told(source, lines, &self.known(known.collect()).await?))
     }
@@ -285,6 +300,9 @@ impl Rows {
                     outcome = Outcome::Duplicate;
                     reasons.push(Reason::DoseDuplicate);
                     duplicate_of = known.owners.get(claim).cloned();
+                } else if outcome == Outcome::Issued && event.is_withdrawn {
+                    outcome = Outcome::Held;
+                    reasons.push(Reason::DoseWithdrawn);
                 }
                 Told { line: line.line, event_id: shortened(event_id), outcome, reasons, duplicate_of }
             }

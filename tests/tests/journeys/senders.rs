@@ -622,6 +622,18 @@ fn repeated_and_corrected_doses_do_not_count_for_the_quota() {
     let corrected = FeedRow { batch: "CORRECTED".into(), ..later(given(0)) };
     assert_eq!(sent(&[corrected]), [told("issued", "")], "a correction over the quota");
     assert_eq!(sent(&[later(given(20))]), over, "a held dose is not released by a correction");
+    // One new event counts once, and all its rows go the same way, however many come at once.
+    let rows_of = |event: &str, person: usize| -> Vec<FeedRow> {
+        let row = |at: u32| FeedRow {
+            sent_at: format!("2021-03-01T08:00:{at:02}+07:00"),
+            batch: format!("B{at}"),
+            ..dose_for(person, event)
+        };
+        (0..60).map(row).collect()
+    };
+    let many = sent(&rows_of("E30", 2));
+    assert_eq!(many.last(), Some(&told("issued", "")));
+    assert!(many[..59].iter().all(|row| *row == told("superseded", "")), "{many:?}");
     // Nor is the quota escaped by doses of others that are then said to be this person's.
     assert_eq!(sent(&[dose_for(1, "E21")]), [told("issued", "")]);
     assert_eq!(sent(&[later(given(21))]), over);
