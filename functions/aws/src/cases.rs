@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::accounts::account_key;
+use crate::claims;
 use crate::confirmations::{ConfirmationRecord, Confirmations};
 use crate::doses::{DoseRecord, Doses, Rewrite};
 use crate::table::{self, Item, Table, from_item, least_of, to_item};
@@ -633,12 +634,12 @@ impl Cases {
             Ok(row) => row,
             Err(step) => return Ok(step),
         };
-        let is_possible = match case.correction {
-            Correction::DataCorrectedByLaw => self.data_to_confirm(case, &row).is_some(),
-            _ => self.rewrite(case, dose, &row, now).await?.is_some(),
-        };
-        if !is_possible {
-            return Ok(Step::Contradiction);
+        if case.correction == Correction::DataCorrectedByLaw {
+            if self.data_to_confirm(case, &row).is_none() {
+                return Ok(Step::Contradiction);
+            }
+        } else if let Err(step) = self.rewrite(case, dose, &row, now).await? {
+            return Ok(step);
         }
         let mut file = case.file(&self.keys)?;
         file.proposal = Some(Proposal {
@@ -672,8 +673,9 @@ impl Cases {
             Ok(row) => row,
             Err(step) => return Ok(step),
         };
-        let Some(rewrite) = self.rewrite(case, dose, &row, now).await? else {
-            return Ok(Step::Contradiction);
+        let rewrite = match self.rewrite(case, dose, &row, now).await? {
+            Ok(rewrite) => rewrite,
+            Err(step) => return Ok(step),
         };
         let mut file = case.file(&self.keys)?;
         file.decision = Some(Decision::of(officer, true, reasons, now));
@@ -789,17 +791,18 @@ impl Cases {
         (self.keys.person(&Identity::Nik(data.nik.clone())) == case.person).then_some(data)
     }
 
-    /// The dose after the correction; `None` where it would be worse than before.
+    /// The dose after the correction; else the step that says why it cannot be made: the dose would
+    /// be worse than before, or it would be one that an admin has withdrawn.
     async fn rewrite(
         &self,
         case: &CaseRecord,
         dose: Option<&DoseRecord>,
         row: &FeedRow,
         now: Timestamp,
-    ) -> Result<Option<Rewrite>, StoreError> {
+    ) -> Result<Result<Rewrite, Step>, StoreError> {
         let origin = Origin { job: case.pk.clone(), line: u64::from(case.revision) };
         let Some(rewrite) = self.doses.rewritten(dose, row.clone(), origin, now).await? else {
-            return Ok(None);
+            return Ok(Err(Step::Contradiction));
         };
         let good = match rewrite.verdict() {
             Verdict::Complete => true,
@@ -807,7 +810,15 @@ impl Cases {
             Verdict::Incomplete => dose.is_some_and(|dose| dose.verdict == Verdict::Incomplete),
             Verdict::Held | Verdict::Rejected | Verdict::Retracted => false,
         };
-        Ok(good.then_some(rewrite))
+        if !good {
+            return Ok(Err(Step::Contradiction));
+        }
+        if let Some(claim) = rewrite.claim()
+            && claims::is_withdrawn(&self.table, claim).await?
+        {
+            return Ok(Err(Step::Withdrawn));
+        }
+        Ok(Ok(rewrite))
     }
 
     async fn step(

@@ -87,6 +87,14 @@ pub(crate) async fn withdrawing(
     Ok(writes)
 }
 
+/// Whether an event that is withdrawn keeps this claim, so that no other gets a certificate of the
+/// dose.
+pub(crate) async fn is_withdrawn(table: &Table, claim: &str) -> Result<bool, StoreError> {
+    let Some(known) = of_key(table, claim).await? else { return Ok(false) };
+    let owner = doses::of_event(table, &known.owner).await?;
+    Ok(owner.is_some_and(|owner| owner.withdrawn.is_some() && owner.keeps(claim)))
+}
+
 async fn of_key(table: &Table, claim: &str) -> Result<Option<ClaimRecord>, StoreError> {
     table.get(claim, SK).await?.map(|item| from_item(item, "claim")).transpose()
 }

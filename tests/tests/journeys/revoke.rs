@@ -163,7 +163,10 @@ fn withdrawn_dose_gets_no_certificate_until_it_is_reinstated() {
         (4, FeedRow { batch: String::new(), ..row.clone() }),
         (5, row.clone()),
     ] {
-        app.import(&[FeedRow { sent_at: format!("2021-03-0{day}T08:00:00+07:00"), ..row }]);
+        let is_complete = !row.batch.is_empty();
+        let report = app.import(&[FeedRow { sent_at: format!("2021-03-0{day}T08:00:00+07:00"), ..row }]);
+        let (outcome, reasons) = &report[&2];
+        assert_eq!(reasons.contains("dose_withdrawn") && outcome == "held", is_complete, "{day}: {report:?}");
         assert_eq!(links(&app), sent, "{day}");
     }
     assert_eq!(code(&app), "certificate_revoked");
@@ -263,7 +266,8 @@ fn withdrawn_event_keeps_no_other_dose_from_anybody() {
 #[test]
 fn withdrawn_dose_is_corrected_by_no_officer() {
     let app = TestApp::start();
-    app.import(&[dose("E1")]);
+    let dose_row = dose("E1");
+    app.import(std::slice::from_ref(&dose_row));
     let phone = "0812-0000-0991";
     let person = app.log_in(phone, None);
     let case = open(&app, &person, asking("phone", &dose("E1")));
@@ -273,6 +277,20 @@ fn withdrawn_dose_is_corrected_by_no_officer() {
     let grant = json!({"dose": dose, "facility_word": "dr. Ani"});
     let refused = decide(&app, &officer, &case, "grant", grant.clone());
     assert_eq!((refused.status, refused.code()), (409, "dose_withdrawn"));
+    // Nor is it recorded again as one that is missing.
+    let mut asked = asking("dose_missing", &dose_row);
+    for (field, value) in [
+        ("dose_number", &dose_row.dosis_ke),
+        ("vaccine", &dose_row.vaksin),
+        ("vaccination_date", &dose_row.tanggal_vaksinasi),
+        ("facility", &dose_row.nama_faskes),
+    ] {
+        asked[field] = json!(value);
+    }
+    let missing = open(&app, &person, asked);
+    let word = json!({"facility_word": "dr. Ani", "batch": "AZ56327B", "facility_code": "P3174020101"});
+    let refused = decide(&app, &officer, &missing, "grant", word);
+    assert_eq!((refused.status, refused.code()), (409, "dose_withdrawn"), "{}", refused.body);
     app.bukti_well(&["reinstate", &uvci]);
     app.settle();
     assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "granted");
