@@ -5,7 +5,7 @@
 //! | item of the backup | restored |
 //! |---|---|
 //! | session, one-time code, known device, lease of who publishes | never; backups leave it out |
-//! | dose | over the table's, unless that was withdrawn since |
+//! | dose | over the table's, unless that was withdrawn since; whether a duplicate still is one is decided anew |
 //! | case in the queue | unless the table's case is decided |
 //! | any other | where the table has none |
 
@@ -23,6 +23,9 @@ const VERSIONS: [(&str, &str); 3] = [
     ("certificate_version", ":certificate_version"),
     ("void_version", ":void_version"),
 ];
+
+/// Of a dose: whether another event owns its claim. Written only where it is so.
+const DUPLICATE: &str = "duplicate";
 
 /// Restores items of a backup.
 #[derive(Clone)]
@@ -71,13 +74,34 @@ impl Restoring {
         if text(&item, "pk") == cases::QUEUE && self.is_decided(&item).await? {
             return Ok(false);
         }
-        let written = if text(&item, "sk") == doses::SK {
-            let (condition, values) = not_withdrawn_since(&item);
-            self.table.put_if(item.clone(), &condition, &values).await?
-        } else {
-            self.table.put_if(item.clone(), "attribute_not_exists(pk)", &[]).await?
-        };
-        Ok(match written {
+        if text(&item, "sk") == doses::SK {
+            return self.put_dose(item).await;
+        }
+        self.put_if(item, "attribute_not_exists(pk)", &[]).await
+    }
+
+    async fn put_dose(&self, mut dose: Item) -> Result<bool, StoreError> {
+        if dose.contains_key(DUPLICATE) {
+            if self.table.get(text(&dose, "pk"), doses::SK).await?.as_ref() == Some(&dose) {
+                return Ok(true);
+            }
+            // The claim may list it no more, and then nothing would ever make it the owner. Without
+            // this it counts as complete without a certificate, and `issue` claims it again.
+            dose.remove(DUPLICATE);
+        }
+        let (condition, values) = not_withdrawn_since(&dose);
+        self.put_if(dose, &condition, &values).await
+    }
+
+    /// Puts an item. `false` where the table has a different one, for which the condition does not
+    /// hold.
+    async fn put_if(
+        &self,
+        item: Item,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<bool, StoreError> {
+        Ok(match self.table.put_if(item.clone(), condition, values).await? {
             Written::Done => true,
             Written::Refused(known) => known == Some(item),
         })

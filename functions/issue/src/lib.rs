@@ -193,6 +193,11 @@ impl Issue {
             self.doses.confirm_held(dose.clone()).await?;
         }
         self.release(before.as_ref(), &dose).await?;
+        if dose.lacks_certificate_id() {
+            // Where the dose has changed meanwhile, its change leads here again.
+            self.doses.reissue(&dose).await?;
+            return Ok(None);
+        }
         let is_known = |before: &DoseRecord| {
             before.certificate_id == dose.certificate_id
                 && before.void_version == dose.void_version
@@ -204,11 +209,6 @@ impl Issue {
         }
         let previous_person = before.as_ref().and_then(|before| before.person.clone());
         let previous_person = previous_person.filter(|person| dose.person.as_ref() != Some(person));
-        if dose.lacks_certificate_id() {
-            // Where the dose has changed meanwhile, its change leads here again.
-            self.doses.reissue(&dose).await?;
-            return Ok(None);
-        }
         let Some(id) = &dose.certificate_id else {
             return Ok((dose.void_version > 0).then_some(Change { dose, previous_person }));
         };

@@ -190,6 +190,30 @@ fn restore_keeps_what_was_withdrawn_since() {
 }
 
 #[test]
+fn restored_duplicate_waits_for_its_dose_again() {
+    let app = TestApp::start();
+    let (own, hub) = (dose("OWN"), FeedRow { no_hp: "081200000999".into(), ..dose("HUB") });
+    app.import(std::slice::from_ref(&own));
+    app.import(std::slice::from_ref(&hub));
+    let kept = app.data.path().join("kept");
+    let kept = kept.to_str().unwrap();
+    app.bukti_well(&["backup", kept]);
+    // Incomplete now, so it waits for the dose no more.
+    let incomplete =
+        FeedRow { sent_at: "2021-02-01T08:00:00+07:00".into(), batch: String::new(), ..hub.clone() };
+    app.import(&[incomplete]);
+
+    app.bukti_well(&["restore", kept, "--overwrite"]);
+    app.settle();
+    assert!(app.messages_to(&hub.no_hp).is_empty(), "it is a duplicate again");
+    app.import(&[retraction(&own.event_id, "2021-03-01T08:00:00+07:00")]);
+    let told = app.messages_to(&hub.no_hp);
+    assert_eq!(told.len(), 1, "the dose is its own now");
+    let link = json!({"token": told[0].token().unwrap(), "birth_date": BORN});
+    assert!(app.post("/api/links", link).body["certificate"]["id"].is_string());
+}
+
+#[test]
 fn restore_opens_no_decided_case_again() {
     let app = TestApp::start();
     app.import(&[dose("OURS")]);
