@@ -118,6 +118,16 @@ impl Message {
     }
 }
 
+/// Waits where the hour is about to end. Allowances are counted by the hour and by the day, from the
+/// full hour on: a journey that went on beyond it would find them full again.
+fn not_shortly_before_the_hour() {
+    const JOURNEY: i64 = 60;
+    let left = 3600 - jiff::Timestamp::now().as_second() % 3600;
+    if left < JOURNEY {
+        std::thread::sleep(std::time::Duration::from_secs(left.unsigned_abs()));
+    }
+}
+
 /// A line of a report: outcome and reasons.
 pub type Report = BTreeMap<u64, (String, String)>;
 
@@ -134,6 +144,7 @@ impl TestApp {
 
     /// Starts a stack with empty data, otherwise than usual.
     pub fn start_by(change: impl FnOnce(&mut Options), handlers: impl FnOnce(&Aws) -> Handlers) -> Self {
+        not_shortly_before_the_hour();
         let data = TempDir::new().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -149,14 +149,23 @@ impl Rows {
             Some(_) => self.doses.of_events(incoming.iter().map(Incoming::event)).await?,
             None => HashMap::new(),
         };
-        let mut by_event: BTreeMap<String, Vec<Incoming>> = BTreeMap::new();
+        // In the order of the events' first rows: of several events that report one dose, the first
+        // gets it.
+        let (mut places, mut by_event) = (HashMap::new(), Vec::<Vec<Incoming>>::new());
         for incoming in incoming {
-            by_event.entry(incoming.event().to_owned()).or_default().push(incoming);
+            let place = *places.entry(incoming.event().to_owned()).or_insert(by_event.len());
+            match by_event.get_mut(place) {
+                Some(rows) => rows.push(incoming),
+                None => by_event.push(vec![incoming]),
+            }
         }
         let known = &known;
         let mut kept: HashMap<String, Known> = HashMap::new();
         let mut writing = stream::iter(by_event)
-            .map(|(event, rows)| self.keep_event(source, rows, known.get(&event), now))
+            .map(|rows| {
+                let known = rows.first().and_then(|row| known.get(row.event()));
+                self.keep_event(source, rows, known, now)
+            })
             .buffer_unordered(WRITERS);
         while let Some(record) = writing.try_next().await? {
             let Some(record) = record else { continue };
