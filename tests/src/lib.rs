@@ -124,7 +124,7 @@ fn not_shortly_before_the_hour() {
     const JOURNEY: i64 = 60;
     let left = 3600 - jiff::Timestamp::now().as_second() % 3600;
     if left < JOURNEY {
-        std::thread::sleep(std::time::Duration::from_secs(left.unsigned_abs()));
+        std::thread::sleep(Duration::from_secs(left.unsigned_abs()));
     }
 }
 

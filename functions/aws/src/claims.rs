@@ -95,6 +95,12 @@ pub(crate) async fn is_withdrawn(table: &Table, claim: &str) -> Result<bool, Sto
     Ok(owner.is_some_and(|owner| owner.withdrawn.is_some() && owner.keeps(claim)))
 }
 
+/// Whether an event waits for this claim, or owns it.
+pub(crate) async fn is_waiting(table: &Table, claim: &str, event: &str) -> Result<bool, StoreError> {
+    let known = of_key(table, claim).await?;
+    Ok(known.is_some_and(|known| known.owner == event || known.waiting.iter().any(|other| other == event)))
+}
+
 async fn of_key(table: &Table, claim: &str) -> Result<Option<ClaimRecord>, StoreError> {
     table.get(claim, SK).await?.map(|item| from_item(item, "claim")).transpose()
 }

@@ -227,8 +227,9 @@ async fn sdk_config(
     loader.load().await
 }
 
-/// An HTTP client that ignores `HTTP_PROXY` and the like: a proxy is for the way to AWS. One that
-/// was asked for an embedded stack on loopback would read identity numbers and names in clear.
+/// An HTTP client that ignores `HTTP_PROXY` and the like, by which AWS is reached. A proxy in
+/// between would see identity numbers and names in clear text, as calls of an embedded stack are
+/// not encrypted.
 fn unproxied_client() -> SharedHttpClient {
     let connector = Connector::builder()
         .proxy_config(ProxyConfig::disabled())

@@ -499,8 +499,8 @@ impl DoseRecord {
         next
     }
 
-    /// Whether the dose is to get a certificate and has no id for it, which none lacks but one that
-    /// was reinstated, or restored from a backup.
+    /// Whether the dose is to get a certificate and has no id for it: only one that was reinstated,
+    /// or a duplicate that was restored from a backup, lacks that.
     pub fn lacks_certificate_id(&self) -> bool {
         self.verdict == Verdict::Complete && !self.duplicate && self.certificate_id.is_none()
     }
@@ -718,8 +718,9 @@ impl Doses {
     /// Keeps a row, and gives the record of its event. When this returns, the row is in the table, once, whoever else writes
     /// the same event; but where [another](DoseRecord::is_anothers) said the event, it is not.
     ///
-    /// The first row of an event costs one write, and where it is complete another for its [claim](crate::Claims). The
-    /// condition fails where there is one already, and its answer brings the record that the row is then added to.
+    /// The first row of an event costs one write, and where it is complete another for its [claim](crate::Claims). `known`
+    /// is the event's record as far as the caller knows it. The condition fails where there is another by now, and its
+    /// answer brings the record that the row is then added to.
     ///
     /// A row that is held costs a read of the person's confirmations. One that is granted after this read is applied by
     /// whoever reads the table's stream.
@@ -727,18 +728,25 @@ impl Doses {
     /// # Errors
     ///
     /// [`StoreError`]; the row may then be kept or not, and can be sent again.
-    pub async fn keep(&self, incoming: &Incoming) -> Result<DoseRecord, StoreError> {
+    pub async fn keep(
+        &self,
+        known: Option<&DoseRecord>,
+        incoming: &Incoming,
+    ) -> Result<DoseRecord, StoreError> {
         let covered = match &incoming.person {
             Some(person) if incoming.version.held.is_some() => self.confirmations.covered(person).await?,
             _ => Vec::new(),
         };
         let confirmed = incoming.confirmed(&covered, &self.keys);
-        self.keep_judged(confirmed.as_ref().unwrap_or(incoming)).await
+        self.keep_judged(known.cloned(), confirmed.as_ref().unwrap_or(incoming)).await
     }
 
     /// Keeps a row that is judged with the person's confirmations.
-    async fn keep_judged(&self, incoming: &Incoming) -> Result<DoseRecord, StoreError> {
-        let mut known: Option<DoseRecord> = None;
+    async fn keep_judged(
+        &self,
+        mut known: Option<DoseRecord>,
+        incoming: &Incoming,
+    ) -> Result<DoseRecord, StoreError> {
         for _ in 0..RACES {
             let Some(next) = DoseRecord::after(known.as_ref(), incoming, &self.keys)? else {
                 let known = known.ok_or(StoreError::Corrupt("dose"))?;

@@ -5,7 +5,7 @@
 //! | item of the backup | restored |
 //! |---|---|
 //! | session, one-time code, known device, lease of who publishes | never; backups leave it out |
-//! | dose | over the table's, unless that was withdrawn since; whether a duplicate still is one is decided anew |
+//! | dose | over the table's, unless that was withdrawn since; a duplicate that its claim no longer lists claims the dose again |
 //! | case in the queue | unless the table's case is decided |
 //! | any other | where the table has none |
 
@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::cases::{self, CaseRecord, Queued};
 use crate::table::{Item, Table, Written, from_item, n, s};
-use crate::{StoreError, accounts, doses, otp, publishing};
+use crate::{StoreError, accounts, claims, doses, otp, publishing};
 
 /// Counters of a dose, with the names of their values in a condition. Whenever one is raised, what
 /// belongs to the earlier value ends: links to a phone, or a certificate.
@@ -27,13 +27,16 @@ const VERSIONS: [(&str, &str); 3] = [
 /// Of a dose: whether another event owns its claim. Written only where it is so.
 const DUPLICATE: &str = "duplicate";
 
-/// Restores items of a backup.
+/// Restores items of a backup, in [`Restoring::PASSES`] passes.
 #[derive(Clone)]
 pub struct Restoring {
     table: Table,
 }
 
 impl Restoring {
+    /// How many passes over a backup restore it.
+    pub const PASSES: usize = 3;
+
     /// Restores into a table, for the command line.
     pub fn of_table(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table { client, name: table.into() } }
@@ -51,6 +54,13 @@ impl Restoring {
             || sk == otp::SK
             || sk.starts_with(otp::DEVICE)
             || text("pk") == publishing::PK
+    }
+
+    /// The pass of a restore in which an item is restored: doses come after what belongs to them, and
+    /// duplicates after the doses that own their claims, which `issue` would take for lost.
+    pub fn pass(item: &serde_dynamo::Item) -> usize {
+        let is_dose = matches!(item.get("sk"), Some(serde_dynamo::AttributeValue::S(sk)) if sk == doses::SK);
+        usize::from(is_dose) + usize::from(is_dose && item.contains_key(DUPLICATE))
     }
 
     /// Whether the table has an item of this key.
@@ -81,12 +91,12 @@ impl Restoring {
     }
 
     async fn put_dose(&self, mut dose: Item) -> Result<bool, StoreError> {
-        if dose.contains_key(DUPLICATE) {
-            if self.table.get(text(&dose, "pk"), doses::SK).await?.as_ref() == Some(&dose) {
-                return Ok(true);
-            }
-            // The claim may list it no more, and then nothing would ever make it the owner. Without
-            // this it counts as complete without a certificate, and `issue` claims it again.
+        let claim = dose.get("claim").filter(|_| dose.contains_key(DUPLICATE));
+        if let Some(claim) = claim.and_then(|claim| claim.as_s().ok())
+            && !claims::is_waiting(&self.table, claim, text(&dose, "pk")).await?
+        {
+            // Nothing would ever make it the owner. Without the attribute it counts as complete and
+            // without a certificate, so that `issue` claims the dose for it again.
             dose.remove(DUPLICATE);
         }
         let (condition, values) = not_withdrawn_since(&dose);
@@ -134,4 +144,24 @@ fn not_withdrawn_since(dose: &Item) -> (String, Vec<(&'static str, AttributeValu
 
 fn text<'a>(item: &'a Item, name: &str) -> &'a str {
     item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn doses_come_after_what_belongs_to_them_and_duplicates_last() {
+        use serde_dynamo::AttributeValue;
+        let item = |sk: &str, more: &[(&str, AttributeValue)]| {
+            let sk = ("sk", AttributeValue::S(sk.to_owned()));
+            let all = [sk].into_iter().chain(more.iter().cloned());
+            all.map(|(name, value)| (name.to_owned(), value)).collect::<HashMap<_, _>>().into()
+        };
+        let duplicate = (DUPLICATE, AttributeValue::Bool(true));
+        let passes = [item("CLAIM", &[]), item(doses::SK, &[]), item(doses::SK, &[duplicate])];
+        assert_eq!(passes.map(|item: serde_dynamo::Item| Restoring::pass(&item)), [0, 1, 2]);
+    }
 }

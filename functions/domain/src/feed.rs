@@ -111,7 +111,7 @@ pub enum Outcome {
     Issued,
     /// Kept, waiting for a later row of the event.
     Incomplete,
-    /// Kept, contradicts itself, nothing issued.
+    /// Kept, nothing issued: it contradicts itself, or an admin has withdrawn the dose.
     Held,
     /// Cannot be kept as a dose.
     Rejected,

@@ -218,7 +218,7 @@ impl Rows {
         known: Option<&DoseRecord>,
         now: Timestamp,
     ) -> Result<Option<DoseRecord>, StoreError> {
-        let (mut kept, mut counted) = (None, HashMap::new());
+        let (mut kept, mut counted) = (None::<DoseRecord>, HashMap::new());
         for incoming in rows {
             let is_known = known.is_some_and(|record| incoming.is_dose_of(record));
             let is_within = match (source.sender, incoming.dosed_person()) {
@@ -233,7 +233,7 @@ impl Rows {
                 _ => true,
             };
             let incoming = if is_within { incoming } else { incoming.held(Reason::TooManyDoses) };
-            let record = self.keep_row(&incoming).await?;
+            let record = self.keep_row(kept.as_ref().or(known), &incoming).await?;
             tracing::info!(target: WAY, trace = record.trace(), revision = record.revision, "a row was kept");
             kept = Some(record);
         }
@@ -241,10 +241,14 @@ impl Rows {
     }
 
     /// Keeps a row; patiently, since a table grows with its load, and many parts may come at once.
-    async fn keep_row(&self, incoming: &Incoming) -> Result<DoseRecord, StoreError> {
+    async fn keep_row(
+        &self,
+        known: Option<&DoseRecord>,
+        incoming: &Incoming,
+    ) -> Result<DoseRecord, StoreError> {
         let mut wait = FIRST_WAIT;
         loop {
-            match self.doses.keep(incoming).await {
+            match self.doses.keep(known, incoming).await {
                 Err(error) if error.retryable() && wait <= LONGEST_WAIT => tokio::time::sleep(wait).await,
                 kept => return kept,
             }

@@ -2,7 +2,7 @@
 //! `diagnostics` a sentence in English, and no array is empty, which FHIR forbids.
 
 use bukti_aws::FeedProblem;
-use bukti_domain::Outcome;
+use bukti_domain::{Outcome, Reason};
 use bukti_http::{Answer, media_type};
 use bukti_intake::{FhirKind, Told};
 use bukti_locales::{Locale, text};
@@ -176,6 +176,9 @@ fn sentence(told: &Told, kind: Option<FhirKind>) -> String {
     let outcome = match told.outcome {
         Outcome::Issued => "complete, the certificate is being issued",
         Outcome::Incomplete => "kept, but incomplete",
+        Outcome::Held if told.reasons.contains(&Reason::DoseWithdrawn) => {
+            "kept, but no certificate is issued"
+        }
         Outcome::Held => "held, since its data contradict each other",
         Outcome::Rejected => "rejected, nothing was kept",
         Outcome::Duplicate => "a duplicate, nothing changed",

@@ -256,9 +256,9 @@ pub(crate) async fn restore(place: &Where, options: &RestoreOptions) -> Result<E
         done += 1;
     }
     // The doses last: see the top of this file.
-    for doses in [false, true] {
+    for pass in 0..Restoring::PASSES {
         let items = lines(&tables).filter(|item| {
-            item.as_ref().map_or(true, |item| is_dose(item) == doses && !Access::is_given_by(item))
+            item.as_ref().map_or(true, |item| Restoring::pass(item) == pass && !Access::is_given_by(item))
         });
         let mut batches = stream::iter(Batches(items))
             .map(|batch| async {

@@ -95,7 +95,7 @@ impl Where {
             Ok(target) if target.is_empty() => Ok(None),
             Err(VarError::NotPresent) => Ok(None),
             Ok(target) => bail!("{TARGET} is {target}: {TARGETS}"),
-            Err(VarError::NotUnicode(_)) => bail!("{TARGET} is no text: {TARGETS}"),
+            Err(VarError::NotUnicode(_)) => bail!("{TARGET} is not UTF-8: {TARGETS}"),
         }
     }
 

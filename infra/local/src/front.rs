@@ -19,6 +19,7 @@ use crate::demo;
 use crate::dynamodb::DynamoDb;
 use crate::feeds::Feeds;
 use crate::flow::{self, Waiting};
+use crate::inside::OfFunctions;
 use crate::outbox::{self, Outbox};
 use crate::s3::S3;
 use crate::signature::AccessKeys;
@@ -28,7 +29,7 @@ use crate::stack::{Backlog, Redrive};
 
 /// DynamoDB takes bodies up to 16 MB; SNS far shorter ones.
 const LONGEST_CALL: usize = 16 * 1024 * 1024;
-/// So many of the longest are read at once. Whose signature is wrong is known only then.
+/// So many of the longest are read at once: a signature can be verified only once the body is read.
 const CALLS_AT_ONCE: usize = 8;
 
 /// Everything behind the listener.
@@ -41,8 +42,10 @@ pub(crate) struct Front {
     pub(crate) data: PathBuf,
     /// The folder of the public bucket.
     pub(crate) public: PathBuf,
-    /// The bodies of calls of DynamoDB and SNS.
+    /// The bodies of calls of DynamoDB and SNS that come by the port.
     pub(crate) bodies: Bodies,
+    /// Those of the functions' calls.
+    pub(crate) own_bodies: Bodies,
     pub(crate) outbox: Outbox,
     pub(crate) site: Site,
     /// The answer at `/settings.json`.
@@ -73,7 +76,7 @@ enum Call {
     Unknown,
 }
 
-/// The bodies of calls of DynamoDB and SNS.
+/// Reads the bodies of calls of DynamoDB and SNS.
 pub(crate) fn call_bodies() -> Bodies {
     Bodies::new(LONGEST_CALL, CALLS_AT_ONCE)
 }
@@ -158,7 +161,10 @@ impl Front {
             return unsigned();
         }
         // The access key stands in every document's address, so a stranger may come this far.
-        let (body, _memory) = match self.bodies.read(body).await {
+        // The functions never wait for what strangers send.
+        let bodies =
+            if head.extensions.get::<OfFunctions>().is_some() { &self.own_bodies } else { &self.bodies };
+        let (body, _memory) = match bodies.read(body).await {
             Ok(body) => body,
             Err(BodyError::TooLong) => {
                 return text(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.\n");
@@ -171,7 +177,8 @@ impl Front {
             }
             // The SDKs try again.
             Err(BodyError::NoMemory) => {
-                return text(StatusCode::SERVICE_UNAVAILABLE, "Too many calls at once.\n");
+                let message = "Too many calls at once";
+                return sns::refusal(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message);
             }
         };
         if !self.keys.have_signed(&head.headers, &body, service, Timestamp::now()) {

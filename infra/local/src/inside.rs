@@ -22,6 +22,10 @@ use tokio::sync::watch;
 
 use crate::front::{self, Front};
 
+/// Marks a request of the functions themselves. No request that comes by the port has it.
+#[derive(Clone, Copy)]
+pub(crate) struct OfFunctions;
+
 /// A client of the SDKs whose requests the stack answers.
 #[derive(Clone)]
 pub(crate) struct Inside {
@@ -69,6 +73,7 @@ impl HttpConnector for Inside {
             }
             let path = uri.path_and_query().map_or("/", |path| path.as_str());
             *request.uri_mut() = path.parse::<Uri>().map_err(|error| ConnectorError::user(error.into()))?;
+            request.extensions_mut().insert(OfFunctions);
             let is_head = request.method() == Method::HEAD;
             let mut answer = front::answer(State(front), request.map(Body::new)).await;
             if is_head {

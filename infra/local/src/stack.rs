@@ -253,6 +253,7 @@ impl Stack {
             data: data.clone(),
             public: folder.bucket().join(&info.public_bucket),
             bodies: front::call_bodies(),
+            own_bodies: front::call_bodies(),
             outbox,
             site,
             settings: site_settings(&settings).context("the settings cannot be written")?.into(),

@@ -214,6 +214,33 @@ fn restored_duplicate_waits_for_its_dose_again() {
 }
 
 #[test]
+fn restored_duplicates_take_no_dose_from_owners_that_are_restored_with_them() {
+    let mut app = TestApp::start();
+    let phone = |number: usize| format!("0812000{number:05}");
+    let rows = (1..=12).flat_map(|number| {
+        let own = FeedRow { no_hp: phone(number), ..dose_for(number, &format!("A{number}")) };
+        let hub = FeedRow { event_id: format!("B{number}"), no_hp: phone(100 + number), ..own.clone() };
+        [own, hub]
+    });
+    app.import(&rows.collect::<Vec<_>>());
+    let told = app.messages().len();
+    assert_eq!(told, 12);
+    app.bukti_well(&["backup", app.data.path().join("kept").to_str().unwrap()]);
+    app.restart_after(lose_all_but_secrets);
+    let kept = app.data.path().join("kept");
+    app.bukti_well(&["restore", kept.to_str().unwrap(), "--overwrite", "--reinstate"]);
+    app.settle();
+    assert_eq!(app.messages().len(), 0, "nobody is told anything");
+    app.bukti_well(&["trust", "publish"]);
+    let again = app.data.path().join("again");
+    app.bukti_well(&["backup", again.to_str().unwrap()]);
+    let doses = |folder: &Path| -> BTreeSet<String> {
+        records(folder).into_iter().filter(|record| record.contains("\"DOSE\"")).collect()
+    };
+    assert_eq!(doses(&again), doses(&kept), "whose dose it is stays as it was");
+}
+
+#[test]
 fn restore_opens_no_decided_case_again() {
     let app = TestApp::start();
     app.import(&[dose("OURS")]);
