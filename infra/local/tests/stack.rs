@@ -211,7 +211,7 @@ async fn calls_need_the_keys_from_the_owners_file() {
 #[tokio::test]
 async fn bodies_of_unsigned_calls_are_not_waited_for() {
     let data = tempfile::tempdir().unwrap();
-    let stack = Noted::default().start(data.path()).await;
+    let stack = start(data.path()).await;
     let host = stack.url().strip_prefix("http://").unwrap();
     let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let claim = |access_key: &str, target: &str| {
@@ -234,9 +234,9 @@ async fn bodies_of_unsigned_calls_are_not_waited_for() {
     });
     assert_eq!(waited.await, Ok(408));
 
-    // Ten calls of almost 16 MB are more than is read at once.
-    let head = claim(&stack.info().access_key, target).replace("1000000", "16000000");
-    let long = head + &" ".repeat(15_900_000);
+    // Ten calls of almost 16 MiB are more than is read at once.
+    let head = claim(&stack.info().access_key, target).replace("1000000", "16777216");
+    let long = head + &" ".repeat(16_777_214);
     let ends = (0..10).map(async |_| {
         let mut stream = TcpStream::connect(host).await.unwrap();
         let (begun, mut answer) = (std::time::Instant::now(), Vec::new());
@@ -245,8 +245,19 @@ async fn bodies_of_unsigned_calls_are_not_waited_for() {
         let _ = stream.read_to_end(&mut answer).await;
         begun.elapsed() < Duration::from_secs(5) && !answer.starts_with(b"HTTP/1.1 408")
     });
-    let refused = futures::future::join_all(ends).await.into_iter().filter(|refused| *refused).count();
+    let functions = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let key = "bk_01234567_AAAAAAAAAAAAAAAAAAAAAA";
+        let asked = format!(
+            "GET /api/intake/jobs/0123 HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
+             authorization: Bearer {key}\r\n\r\n"
+        );
+        send(stack.url(), &asked).await.0
+    };
+    let (refused, functions) = futures::future::join(futures::future::join_all(ends), functions).await;
+    let refused = refused.into_iter().filter(|refused| *refused).count();
     assert!((2..10).contains(&refused), "{refused} of 10");
+    assert_eq!(functions, 401, "the functions' own calls are not concerned");
     stack.stop().await;
 }
 
