@@ -19,13 +19,16 @@ use crate::{Project, deploy, run, site, supply, tools};
 /// All journeys share one stack, so one file runs after the other. A journey that fails and leaves its
 /// browser open, or waits for good, must not hold up the rest; the limit, in milliseconds, is for a whole
 /// file.
-const NODE_OPTIONS: [&str; 3] = ["--test-concurrency=1", "--test-force-exit", "--test-timeout=900000"];
+const NODE_OPTIONS: [&str; 3] = ["--test-concurrency=2", "--test-force-exit", "--test-timeout=900000"];
 
 #[derive(Args)]
 pub struct Options {
     /// Run only this stage; may be given several times.
     #[arg(long, value_enum, value_name = "STAGE")]
     only: Vec<Stage>,
+    /// Run only the stages that what has changed since this revision concerns.
+    #[arg(long, value_name = "REV", conflicts_with = "only")]
+    since: Option<String>,
     /// Print and read every certificate of the sample feed instead of every fifth, which takes some
     /// minutes more.
     #[arg(long)]
@@ -36,7 +39,7 @@ pub struct Options {
 }
 
 /// The stages, in the order in which they run: the quick ones first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum Stage {
     /// The formatting.
     Fmt,
@@ -74,6 +77,11 @@ impl Stage {
             Self::Deploy => "deploy",
             Self::Alike => "alike",
         }
+    }
+
+    /// The stages of a whole run.
+    fn usual() -> impl Iterator<Item = Self> {
+        Self::value_variants().iter().copied().filter(|stage| *stage != Self::Alike)
     }
 
     /// Installs what it lacks of other programs; says of each that cannot be installed why.
@@ -155,9 +163,10 @@ impl Stage {
 /// # Errors
 /// The first failure.
 pub fn test(project: &Project, options: &Options) -> Result<()> {
-    let chosen: BTreeSet<Stage> = match options.only.as_slice() {
-        [] => Stage::value_variants().iter().copied().filter(|stage| *stage != Stage::Alike).collect(),
-        only => only.iter().copied().collect(),
+    let chosen: BTreeSet<Stage> = match (&options.since, options.only.as_slice()) {
+        (Some(revision), _) => concerned(&changed(project, revision)?),
+        (None, []) => Stage::usual().collect(),
+        (None, only) => only.iter().copied().collect(),
     };
     // First, so that nobody waits for half an hour to hear of it.
     let lacking: BTreeSet<String> =
@@ -198,6 +207,32 @@ pub fn test(project: &Project, options: &Options) -> Result<()> {
         eprintln!("{} tests did not do all their part, for want of what is named", left_out.len());
     }
     failure.map_or(Ok(()), Err)
+}
+
+/// The files that differ from a revision, and those that git does not know.
+fn changed(project: &Project, revision: &str) -> Result<Vec<String>> {
+    let git = |arguments: &[&str]| {
+        let mut git = project.command("git");
+        run::capture(git.args(arguments), "Is that a revision of this repository?")
+    };
+    let changed = git(&["diff", "--name-only", "--end-of-options", revision])?;
+    let new = git(&["ls-files", "--others", "--exclude-standard"])?;
+    Ok(changed.lines().chain(new.lines()).map(str::to_owned).collect())
+}
+
+/// The stages that files concern: of folders that only some stages read those, of others all.
+fn concerned(files: &[String]) -> BTreeSet<Stage> {
+    let of = |file: &String| match file.as_str() {
+        file if file.ends_with(".md") => vec![Stage::Unit],
+        file if file.starts_with("tests/browser/") => vec![Stage::Browser],
+        file if file.starts_with("tests/api/") => vec![Stage::Api],
+        file if file.starts_with("tests/deploy/") => vec![Stage::Deploy],
+        file if file.starts_with("site/") => {
+            vec![Stage::Fmt, Stage::Clippy, Stage::Supply, Stage::Unit, Stage::Site, Stage::Browser]
+        }
+        _ => Stage::usual().collect(),
+    };
+    files.iter().flat_map(of).collect()
 }
 
 const WHY_BROWSER: &str = "for the browser tests";
@@ -329,4 +364,18 @@ fn journeys_in(folder: &Path) -> Result<Vec<PathBuf>> {
         .collect();
     journeys.sort();
     Ok(journeys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_change_concerns_is_run() {
+        let of = |files: &[&str]| concerned(&files.iter().map(|file| (*file).to_owned()).collect::<Vec<_>>());
+        assert_eq!(of(&[]), BTreeSet::new());
+        assert_eq!(of(&["README.md", "tests/api/hooks.py"]), BTreeSet::from([Stage::Unit, Stage::Api]));
+        assert!(of(&["site/src/lib.rs"]).contains(&Stage::Browser));
+        assert_eq!(of(&["functions/aws/src/doses.rs"]), Stage::usual().collect());
+    }
 }
