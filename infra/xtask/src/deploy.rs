@@ -298,17 +298,13 @@ fn finish(project: &Project, built: &Path) -> Result<f64> {
         let zipped = zipped_mb(&program)?;
         largest = largest.max(zipped);
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        let goal = if zipped <= GOAL_MB { "" } else { " (above the goal)" };
-        run::say(format!("{name}: {zipped:.2} MB zipped{goal}"));
+        run::say(format!("{name}: {zipped:.2} MB zipped"));
     }
     if printers == 0 {
         bail!("{PRESS_COLOURS} of printpdf is in no function any more: it needs not be looked for");
     }
     Ok(largest)
 }
-
-/// A function's zip should have at most so many megabytes: it is loaded before the first answer.
-const GOAL_MB: f64 = 4.0;
 
 /// How long a file is in a zip, in megabytes.
 ///
