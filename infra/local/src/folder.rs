@@ -32,7 +32,15 @@ struct FormerSecrets {
 pub(crate) struct Folder {
     path: PathBuf,
     /// Locked while the folder is held; the system unlocks it when the process ends, however it ends.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // To close the file is not enough: a process that is just being started has a copy of each
+        // open one, and would hold the folder for a moment.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Folder {
@@ -51,7 +59,7 @@ impl Folder {
         for part in ["bucket", "streams"] {
             owner_only(&path.join(part)).map_err(unwritable)?;
         }
-        let folder = Self { path: path.to_owned(), _lock: lock };
+        let folder = Self { path: path.to_owned(), lock };
         folder.close_to_others().map_err(unwritable)?;
         if !folder.secrets().try_exists().map_err(unwritable)? {
             write(&folder.secrets(), &Secrets::generate().map_err(other)?)?;
