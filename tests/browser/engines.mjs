@@ -9,6 +9,7 @@ import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import oldChromium from "@sparticuz/chromium";
 import puppeteer from "puppeteer-core";
 import { Builder, By, Key } from "selenium-webdriver";
 
@@ -50,7 +51,7 @@ async function byPuppeteer(browser, options) {
     click: async (xpath) => {
       const element = await find(xpath);
       await element.evaluate(toMiddle);
-      await element.click();
+      await (options.clicksByScript ? element.evaluate((it) => it.click()) : element.click());
     },
     type: async (xpath, text) => (await find(xpath)).type(text),
     upload: async (id, file) => (await page.waitForSelector(`#${id}`)).uploadFile(file),
@@ -63,10 +64,29 @@ async function byPuppeteer(browser, options) {
   };
 }
 
+/** The program of a package that unpacks it into the folder for temporary files, where another version may lie. */
+async function unpacked(chromium) {
+  const { TMPDIR } = process.env;
+  process.env.TMPDIR = process.cwd();
+  try {
+    return await chromium.executablePath;
+  } finally {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+  }
+}
+
 export const engines = {
   chromium: async (options = {}) => byPuppeteer(
     await puppeteer.launch({ executablePath: CHROMIUM, headless: true, args: ["--no-sandbox", "--disable-gpu", "--lang=id"] }),
     options,
+  ),
+
+  /** One that is little newer than the oldest that the site is for. */
+  chromium103: async (options = {}) => byPuppeteer(
+    await puppeteer.launch({ executablePath: await unpacked(oldChromium), headless: true, args: ["--no-sandbox", "--disable-gpu", "--lang=id"] }),
+    // Puppeteer clicks where the element was before it was scrolled to.
+    { ...options, clicksByScript: true },
   ),
 
   firefox: async (options = {}) => byPuppeteer(
