@@ -2,7 +2,7 @@
 //!
 //! `pages/` has a file or folder for each page, `components/` a folder for each part that pages share, `place` their addresses.
 //! What can be tested without a browser stands apart from both: `proof` (captcha), `input` (what people type), `describe` and
-//! `verdict` (from codes to sentences). Texts are in `functions/locales/texts`. Styles that only one page or component has are
+//! `verdict` (from codes to sentences). Texts are in `functions/lib/locales/texts`. Styles that only one page or component has are
 //! in its folder, what they are built upon in `styles/`, by number: tokens, elements, layout, what many parts share.
 //! `verifier/` is a module of its own, which only the page of verifiers loads.
 //!

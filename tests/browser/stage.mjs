@@ -47,7 +47,7 @@ export const pages = {
 };
 
 const texts = Object.fromEntries(
-  locales.map((locale) => [locale, JSON.parse(readFileSync(join(BUKTI_ROOT, `functions/locales/texts/${locale}/site.json`)))]),
+  locales.map((locale) => [locale, JSON.parse(readFileSync(join(BUKTI_ROOT, `functions/lib/locales/texts/${locale}/site.json`)))]),
 );
 
 /** The site's texts in a language, by their keys. */

@@ -159,14 +159,14 @@ def broken_promises(source):
         it = integration["Properties"]
         expect(it.get("PayloadFormatVersion") == "2.0", f"{name}: the functions read payloads of version 2.0")
         expect(json.dumps(it["IntegrationUri"]) in permitted, f"{name}: the API may not call its function")
-    expect({it["Properties"]["RouteKey"] for it in routes.values()} == routes_of_the_wire(), "the routes are not those of functions/wire")
+    expect({it["Properties"]["RouteKey"] for it in routes.values()} == routes_of_the_wire(), "the routes are not those of functions/lib/wire")
 
     # What somebody is called for.
     alarms = json.dumps(list(of_type("AWS::CloudWatch::Alarm").values()))
     for metric in ["Errors", "Throttles", "IteratorAge", "Duration", "ApproximateNumberOfMessagesVisible", "SmsBudget", "5xx"]:
         expect(f'"MetricName": "{metric}"' in alarms, f"nobody is called for {metric}")
     filters = [it["Properties"]["FilterPattern"] for it in of_type("AWS::Logs::MetricFilter").values()]
-    said = re.findall(r'alarm = "(\w+)"', (ROOT / "functions/aws/src/sms.rs").read_text())
+    said = re.findall(r'alarm = "(\w+)"', (ROOT / "functions/lib/aws/src/sms.rs").read_text())
     expect(said and filters and all(f'"{word}"' in pattern for word in said for pattern in filters), "alarms that functions log are not heard")
     for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
         expect("AlarmActions" in alarm["Properties"], f"{name} calls nobody")
@@ -226,7 +226,7 @@ def role_faults(name, role):
 
 
 def routes_of_the_wire():
-    wire = (ROOT / "functions/wire/src/routes.rs").read_text()
+    wire = (ROOT / "functions/lib/wire/src/routes.rs").read_text()
     return {f"{method} {path}" for method, path in re.findall(r'route\("(\w+)", "([^"]+)"', wire)}
 
 

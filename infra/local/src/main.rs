@@ -25,7 +25,7 @@ struct Arguments {
     /// The folder of the built site.
     #[arg(long, value_name = "DIR")]
     site: Option<PathBuf>,
-    /// A file of vaccines and diseases beside the built-in ones, in the form of functions/domain/vaccines.json.
+    /// A file of vaccines and diseases beside the built-in ones, in the form of functions/lib/domain/vaccines.json.
     #[arg(long, value_name = "FILE")]
     vaccines: Option<PathBuf>,
     /// Countries beside Indonesia whose phones get SMS, such as +60,+65.

@@ -55,7 +55,7 @@ pub struct Options {
     pub data: PathBuf,
     /// The folder of the built site.
     pub site: Option<PathBuf>,
-    /// A file of the deployment's own vaccines, in the form of `functions/domain/vaccines.json`.
+    /// A file of the deployment's own vaccines, in the form of `functions/lib/domain/vaccines.json`.
     pub vaccines: Option<PathBuf>,
     /// The countries beside Indonesia whose phones get SMS: `+60,+65`.
     pub phone_countries: Option<String>,

@@ -177,7 +177,7 @@ fn certificate(project: &Project, rounds: u32) -> Result<()> {
         script(&node, scripts.join("certificate.mjs"), 600),
         Runner {
             behind: &["same"],
-            variables: vec![("FONTS", project.root.join("functions/document/fonts"))],
+            variables: vec![("FONTS", project.root.join("functions/lib/document/fonts"))],
             ..script(&node, scripts.join("certificate.mjs"), 200)
         },
         script(&python, peers.join("python/certificate.py"), 100),

@@ -18,7 +18,7 @@ use crate::{Project, run};
 const LAMBDA: &str = "x86_64-unknown-linux-gnu";
 const BROWSER: &str = "wasm32-unknown-unknown";
 /// The fonts that are compiled into functions.
-const FONTS: &str = "functions/document/fonts";
+const FONTS: &str = "functions/lib/document/fonts";
 
 /// A list that was written.
 pub struct Sbom {

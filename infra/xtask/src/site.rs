@@ -30,11 +30,11 @@ const VERIFIER: &str = "verifier";
 /// What the site is made from: a change in any of these builds it again.
 const INPUTS: [&str; 9] = [
     "site",
-    "functions/domain",
-    "functions/hcert",
-    "functions/trust",
-    "functions/wire",
-    "functions/locales",
+    "functions/lib/domain",
+    "functions/lib/hcert",
+    "functions/lib/trust",
+    "functions/lib/wire",
+    "functions/lib/locales",
     "infra/xtask/src",
     "Cargo.lock",
     // The profile.

@@ -22,7 +22,7 @@ pub struct Options {
     /// Take in a hundred people who do not exist, once; `/_demo` names some to try things with.
     #[arg(long)]
     demo: bool,
-    /// A file of vaccines and diseases beside the built-in ones, in the form of functions/domain/vaccines.json.
+    /// A file of vaccines and diseases beside the built-in ones, in the form of functions/lib/domain/vaccines.json.
     #[arg(long, value_name = "FILE")]
     vaccines: Option<PathBuf>,
     /// Countries beside Indonesia whose phones get SMS, such as +60,+65.

@@ -13,8 +13,8 @@ use qrcode::QrCode;
 use crate::paper::{A4, Line, Paper, Papers, Square};
 use crate::timing::measure;
 
-const REGULAR: &[u8] = include_bytes!("../../../functions/document/fonts/NotoSans-Regular.ttf");
-const BOLD: &[u8] = include_bytes!("../../../functions/document/fonts/NotoSans-Bold.ttf");
+const REGULAR: &[u8] = include_bytes!("../../../functions/lib/document/fonts/NotoSans-Regular.ttf");
+const BOLD: &[u8] = include_bytes!("../../../functions/lib/document/fonts/NotoSans-Bold.ttf");
 
 /// Measures it.
 ///

@@ -8,7 +8,7 @@ use bukti_hcert::Checked;
 use bukti_trust::{Partition, RevocationIndex, Revocations, judge};
 use jiff::Timestamp;
 
-/// What is signed with each file, see functions/trust/src/revocation.rs.
+/// What is signed with each file, see functions/lib/trust/src/revocation.rs.
 const CONTEXT: &[u8] = b"bukti revocation list 1";
 
 /// A certificate to look up: claims with an empty payload.

@@ -121,7 +121,7 @@ fn headers_have_a_limit() {
 #[test]
 fn each_case_of_the_threat_model_names_a_test_that_there_is() {
     let root = bukti_tests::root();
-    let model = std::fs::read_to_string(root.join("infra/threat-model.md")).unwrap();
+    let model = std::fs::read_to_string(root.join("infra/docs/threat-model.md")).unwrap();
     let mut sources = String::new();
     for folder in ["functions", "infra", "tests", "site"] {
         read_sources(&root.join(folder), &mut sources);

@@ -83,7 +83,7 @@ fn clippy_forbids_handlers_every_capability_of_records() {
     let functions = bukti_tests::root().join("functions");
     let forbidden = std::fs::read_to_string(functions.join(".clippy.toml")).unwrap();
     let mut known = 0;
-    for file in std::fs::read_dir(functions.join("aws/src")).unwrap() {
+    for file in std::fs::read_dir(functions.join("lib/aws/src")).unwrap() {
         let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
         let mut capability = "";
         for line in source.lines() {

@@ -182,7 +182,7 @@ impl Walk {
     pub fn public_texts(&self) -> Vec<u8> {
         let mut texts = self.stack.caller.call("GET", "/api/openapi.json", None, b"").body;
         texts.extend(self.stack.caller.call("GET", "/api/vaccines", None, b"").body);
-        let folder = bukti_tests::root().join("functions/locales/texts");
+        let folder = bukti_tests::root().join("functions/lib/locales/texts");
         for language in std::fs::read_dir(folder).unwrap() {
             for file in std::fs::read_dir(language.unwrap().path()).unwrap() {
                 texts.extend(std::fs::read(file.unwrap().path()).unwrap());

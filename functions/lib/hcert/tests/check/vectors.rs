@@ -13,7 +13,7 @@ use crate::envelope::Envelope;
 
 /// The JSON files of a folder of the vectors; none, and a word about it, where the vectors are not there.
 fn vectors(folder: &str) -> Vec<(PathBuf, Value)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors").join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/vectors").join(folder);
     let Ok(files) = fs::read_dir(&folder) else {
         left_out(&format!("{} is not there", folder.display()));
         return Vec::new();

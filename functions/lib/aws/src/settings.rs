@@ -56,7 +56,7 @@ pub struct Settings {
     /// The helpdesk's e-mail address (`BUKTI_HELPDESK_EMAIL`).
     pub helpdesk_email: String,
     /// The deployment's own vaccines (`BUKTI_VACCINES`): `file:PATH`, or the JSON itself in the form of
-    /// `functions/domain/vaccines.json`.
+    /// `functions/lib/domain/vaccines.json`.
     pub vaccines: Option<String>,
 }
 

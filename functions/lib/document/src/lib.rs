@@ -5,7 +5,7 @@
 //!
 //! What is shown comes in a [`Certificate`], already masked: no full identity number and no phone of the
 //! person has a field here, so that none can end up on paper by mistake. The words around it are those of
-//! `functions/locales/texts/*/document.json`.
+//! `functions/lib/locales/texts/*/document.json`.
 //!
 //! ```
 //! use bukti_document::{Certificate, Form, Printer};
