@@ -9,7 +9,6 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use object::{Object, ObjectSection};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -43,7 +42,7 @@ pub fn deploy(project: &Project, options: &Options) -> Result<()> {
     build.arg("build").args(config_env).env("CARGO_PROFILE_RELEASE_LTO", "fat");
     run::stream(&mut build, "The message above says which function.")?;
     let built = project.root.join(".aws-sam/build");
-    finish(project, &built)?;
+    check_programs(&built)?;
     let settings = fs::read(project.root.join("samconfig.toml"))?;
     name_version(&built, &settings)?;
     let mut deploy = sam.command("sam")?;
@@ -200,7 +199,7 @@ fn build(sam: &Sam<'_>) -> Result<PathBuf> {
     build.args(["build", "--parallel", "--no-cached", "--template-file"]);
     build.arg(sam.project.root.join("infra/template.yaml")).arg("--build-dir").arg(&built);
     run::stream(&mut build, "The message above says which function.")?;
-    finish(sam.project, &built)?;
+    check_programs(&built)?;
     Ok(built)
 }
 
@@ -220,76 +219,22 @@ pub fn functions(project: &Project) -> Result<(PathBuf, f64)> {
     let built = project.target.join("lambda");
     let _ = fs::remove_dir_all(&built);
     run::stream(&mut build, "The compiler's message above says where.")?;
-    let largest = finish(project, &built)?;
+    let largest = check_programs(&built)?;
     Ok((built, largest))
 }
 
-/// The tables by which a panic is unwound. Functions end at one, so nothing reads them, and they are a fifteenth of a zip.
-const UNWINDING: [&str; 2] = [".eh_frame", ".eh_frame_hdr"];
-
-/// The colours of a printing press, which printpdf embeds into documents of PDF/X, and so into each program that prints. Ours
-/// are none, so nothing reads it, and it is a tenth of a zip.
-const PRESS_COLOURS: &str = "src/res/CoatedFOGRA39.icc";
-
-/// What is in a program and never read there.
-struct Ballast {
-    press_colours: Vec<u8>,
-}
-
-impl Ballast {
-    /// # Errors
-    /// When cargo does not say where printpdf lies, or it no longer brings what is looked for.
-    fn find(project: &Project) -> Result<Self> {
-        let metadata = sbom::metadata(project)?;
-        let mut packages = metadata["packages"].as_array().into_iter().flatten();
-        let printpdf = packages.find(|package| package["name"] == "printpdf");
-        let manifest = printpdf.and_then(|package| package["manifest_path"].as_str());
-        let path = Path::new(manifest.context("printpdf is no longer used")?).with_file_name(PRESS_COLOURS);
-        let press_colours = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Self { press_colours })
-    }
-
-    /// Fills it with zeros, which a zip has for nothing. All the rest stays where it is. Gives whether the colours were there.
-    fn empty(&self, program: &mut [u8]) -> Result<bool> {
-        let file = object::File::parse(&*program).context("this is no program")?;
-        let sections = UNWINDING.iter().filter_map(|name| file.section_by_name(name)?.file_range());
-        let mut ranges = Vec::new();
-        for (start, length) in sections {
-            ranges.push(usize::try_from(start)?..usize::try_from(start + length)?);
-        }
-        let length = self.press_colours.len();
-        let mut windows = program.windows(length);
-        let colours = windows.position(|window| window == self.press_colours).map(|at| at..at + length);
-        ranges.extend(colours.clone());
-        for range in ranges {
-            program.get_mut(range).context("a section beyond the end")?.fill(0);
-        }
-        Ok(colours.is_some())
-    }
-
-    /// The same for the file of a program. Gives what is in it now, and whether the colours were there.
-    fn empty_file(&self, path: &Path) -> Result<(Vec<u8>, bool)> {
-        let mut program = fs::read(path)?;
-        let colours = self.empty(&mut program)?;
-        fs::write(path, &program)?;
-        Ok((program, colours))
-    }
-}
-
-/// Makes the functions of a build as small as they go, sees whether Lambda can run them, and says how large their zips are. Gives
-/// the largest.
-fn finish(project: &Project, built: &Path) -> Result<f64> {
-    let ballast = Ballast::find(project)?;
+/// Checks that Lambda can run the functions of a build, and prints the size of each zip. Returns the
+/// largest, in megabytes.
+fn check_programs(built: &Path) -> Result<f64> {
     let mut folders: Vec<PathBuf> = fs::read_dir(built)?.flatten().map(|entry| entry.path()).collect();
     folders.sort();
-    let (mut largest, mut printers): (f64, u32) = (0.0, 0);
+    let mut largest: f64 = 0.0;
     for folder in folders {
         let bootstrap = folder.join("bootstrap");
         if !bootstrap.is_file() {
             continue;
         }
-        let (program, prints) = ballast.empty_file(&bootstrap)?;
-        printers += u32::from(prints);
+        let program = fs::read(&bootstrap)?;
         if let Some((major, minor)) = glibc_needed(&program)
             && (major, minor) > GLIBC
         {
@@ -299,9 +244,6 @@ fn finish(project: &Project, built: &Path) -> Result<f64> {
         largest = largest.max(zipped);
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         run::say(format!("{name}: {zipped:.2} MB zipped"));
-    }
-    if printers == 0 {
-        bail!("{PRESS_COLOURS} of printpdf is in no function any more: it needs not be looked for");
     }
     Ok(largest)
 }
@@ -369,28 +311,6 @@ mod tests {
         assert_ne!(version("code", template, "settings2"), first);
         fs::write(&path, "Globals: {}\n").unwrap();
         assert!(name_version(folder.path(), b"").is_err());
-    }
-
-    #[test]
-    fn a_program_runs_without_its_ballast_and_is_smaller() {
-        // As printpdf has the colours: in the program, and never read unless someone asks.
-        static COLOURS: &[u8; 4096] = &[0xc3; 4096];
-        let ballast = Ballast { press_colours: std::hint::black_box(COLOURS).to_vec() };
-        let program = fs::read(std::env::current_exe().unwrap()).unwrap();
-        let mut emptied = program.clone();
-        assert!(ballast.empty(&mut emptied).unwrap());
-        assert!(!ballast.empty(&mut emptied.clone()).unwrap(), "they are not there any more");
-        assert_eq!(emptied.len(), program.len());
-        let find = |program: &[u8]| program.windows(4096).filter(|window| *window == COLOURS).count();
-        assert_eq!((find(&program), find(&emptied)), (1, 0));
-        assert!(zipped_mb(&emptied).unwrap() < zipped_mb(&program).unwrap());
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("program");
-        fs::copy(std::env::current_exe().unwrap(), &path).unwrap();
-        fs::write(&path, &emptied).unwrap();
-        let ran = Command::new(&path).args(["--list"]).output().unwrap();
-        assert!(ran.status.success() && String::from_utf8_lossy(&ran.stdout).contains("without_its_ballast"));
-        assert!(ballast.empty(&mut b"no program".to_vec()).is_err());
     }
 
     #[test]

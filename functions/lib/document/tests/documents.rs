@@ -141,7 +141,7 @@ fn the_page_says_what_it_is_but_not_whose() {
     let document = lopdf::Document::load_mem(&bytes).expect("a PDF");
     let catalog = document.catalog().expect("a catalog");
     assert_eq!(catalog.get(b"Lang").and_then(|lang| lang.as_str()).expect("a language"), b"id");
-    assert!(!catalog.has(b"OutputIntents"), "the colours of a press, which deployed programs have not");
+    assert!(!catalog.has(b"OutputIntents"), "no colour profile of a printing press");
     let info = document.trailer.get(b"Info").and_then(|info| info.as_reference()).expect("an info");
     let info = document.get_dictionary(info).expect("an info");
     let title = info.get(b"Title").and_then(lopdf::decode_text_string).expect("a title");
