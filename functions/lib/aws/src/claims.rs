@@ -95,10 +95,10 @@ pub(crate) async fn is_withdrawn(table: &Table, claim: &str) -> Result<bool, Sto
     Ok(owner.is_some_and(|owner| owner.withdrawn.is_some() && owner.keeps(claim)))
 }
 
-/// Whether an event waits for this claim, or owns it.
+/// Whether an event waits for this claim.
 pub(crate) async fn is_waiting(table: &Table, claim: &str, event: &str) -> Result<bool, StoreError> {
     let known = of_key(table, claim).await?;
-    Ok(known.is_some_and(|known| known.owner == event || known.waiting.iter().any(|other| other == event)))
+    Ok(known.is_some_and(|known| known.waiting.iter().any(|waiting| waiting == event)))
 }
 
 async fn of_key(table: &Table, claim: &str) -> Result<Option<ClaimRecord>, StoreError> {

@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn who_asks_gets_an_answer_before_the_function_is_ended() {
-        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/template.yaml");
+        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../infra/template.yaml");
         let template = std::fs::read_to_string(template).unwrap();
         let (_, globals) = template.split_once("\nGlobals:\n").unwrap();
         let (_, timeout) = globals.split_once("\n    Timeout: ").unwrap();
