@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { before, test } from "node:test";
+import { before, describe, test } from "node:test";
 
 import { engines, spoiledLine, until } from "./engines.mjs";
 import { desktop, dose, lastSms, linkOf, openPage, pages, sendDoses, speaking, url } from "./stage.mjs";
@@ -66,7 +66,13 @@ async function opened(link) {
   return (await answer.json()).certificate;
 }
 
-for (const engine of Object.keys(engines)) {
+// Two engines at the same time: much of a walk is waiting for files that hang.
+describe("in every engine", { concurrency: 2 }, () => {
+  for (const engine of Object.keys(engines)) describe(engine, () => walks(engine));
+});
+
+/** What is walked in each engine, one walk after the other. */
+function walks(engine) {
   const faults = engine === "chromium103" ? [["status", all]] : [["status", all], ["cut", all], ["hang", together]];
   for (const [fault, groups] of faults) {
     for (const [times, often] of [[1, "once"], [2, "twice"]]) {

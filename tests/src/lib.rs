@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use altcha::{Challenge, Payload, SolveChallengeOptions, solve_challenge};
 use base64::Engine;
@@ -39,6 +39,7 @@ pub struct TestApp {
     stack: Option<Stack>,
     runtime: tokio::runtime::Runtime,
     caller: Caller,
+    started: Instant,
     /// The folder of its data.
     pub data: TempDir,
 }
@@ -145,6 +146,7 @@ impl TestApp {
     /// Starts a stack with empty data, otherwise than usual.
     pub fn start_by(change: impl FnOnce(&mut Options), handlers: impl FnOnce(&Aws) -> Handlers) -> Self {
         not_shortly_before_the_hour();
+        let started = Instant::now();
         let data = TempDir::new().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -152,7 +154,7 @@ impl TestApp {
         change(&mut options);
         let stack = runtime.block_on(Stack::start_with(options, handlers)).unwrap();
         let caller = Caller::new(stack.url(), data.path());
-        Self { url: stack.url().to_owned(), stack: Some(stack), runtime, caller, data }
+        Self { url: stack.url().to_owned(), stack: Some(stack), runtime, caller, started, data }
     }
 
     /// Stops the stack and starts it again with the same data, on another port.
@@ -385,6 +387,9 @@ impl Drop for TestApp {
         if let Some(stack) = self.stack.take() {
             self.runtime.block_on(stack.stop());
         }
+        let test = std::thread::current();
+        let seconds = self.started.elapsed().as_secs_f32();
+        append("BUKTI_TIMES", &format!("{seconds:.1} {}\n", test.name().unwrap_or("a test")));
     }
 }
 
@@ -499,6 +504,11 @@ pub fn read_report(report: &Path) -> Report {
 pub fn program(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
+        // `cargo xtask test` has built all. Two packages alone have fewer features, so that much would
+        // be compiled again.
+        if std::env::var_os("BUKTI_IS_BUILT").is_some() {
+            return;
+        }
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let built = Command::new(cargo)
             .args(["build", "--quiet", "--package", "bukti-cli", "--package", "bukti-local"])
@@ -542,9 +552,14 @@ pub fn left_out(why: &str) {
     let test = std::thread::current();
     let said = format!("{}: {why}\n", test.name().unwrap_or("a test"));
     eprint!("left out: {said}");
-    if let Some(list) = std::env::var_os("BUKTI_LEFT_OUT") {
+    append("BUKTI_LEFT_OUT", &said);
+}
+
+/// Adds a line to the file that this variable names, if it does.
+fn append(variable: &str, line: &str) {
+    if let Some(list) = std::env::var_os(variable) {
         let mut list = OpenOptions::new().create(true).append(true).open(list).unwrap();
-        list.write_all(said.as_bytes()).unwrap();
+        list.write_all(line.as_bytes()).unwrap();
     }
 }
 

@@ -58,6 +58,18 @@ pub struct Options {
 /// # Errors
 /// When no toolchain can be had, the site does not compile, or `index.html` has an unknown placeholder.
 pub fn build(project: &Project, forced: Option<Choice>) -> Result<PathBuf> {
+    build_with(project, forced, compile_program)
+}
+
+/// The same, its pages rendered by the program that this gives.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with(
+    project: &Project,
+    forced: Option<Choice>,
+    program: impl FnOnce(&Project) -> Result<PathBuf>,
+) -> Result<PathBuf> {
     let began = Instant::now();
     let folder = project.target.join("site");
     let stamp = project.target.join("site.stamp");
@@ -107,7 +119,8 @@ pub fn build(project: &Project, forced: Option<Choice>) -> Result<PathBuf> {
             }
         }
     }
-    let ahead = prerender(project)?;
+    let pages = run::capture(&mut project.command(program(project)?), "")?;
+    let ahead = serde_json::from_str(&pages).context("the site's program prints no pages")?;
 
     // Made beside the old one and then put in its place, so that a failure leaves the old site whole.
     let new = project.target.join("site.new");
@@ -124,14 +137,17 @@ pub fn build(project: &Project, forced: Option<Choice>) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Renders the pages ahead, by the site's own source as a program of this machine.
-fn prerender(project: &Project) -> Result<Prerendered> {
-    // The whole workspace, so that what the tests have compiled is used, and the other way round.
+/// Compiles the site's own source as a program of this machine, which renders the pages ahead.
+fn compile_program(project: &Project) -> Result<PathBuf> {
     let mut build = project.command("cargo");
     build.args(["build", "--workspace", "--bin", SITE]);
     run::stream(&mut build, "The compiler's message above says where.")?;
-    let pages = run::capture(&mut project.command(project.target.join("debug").join(SITE)), "")?;
-    serde_json::from_str(&pages).context("the site's program prints no pages")
+    Ok(program(project))
+}
+
+/// Where cargo puts that program.
+pub fn program(project: &Project) -> PathBuf {
+    project.target.join("debug").join(SITE)
 }
 
 /// A hash over names and contents of everything that the site is made from.

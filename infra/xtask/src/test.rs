@@ -19,7 +19,7 @@ use crate::{Project, deploy, run, site, supply, tools};
 /// All journeys share one stack, so one file runs after the other. A journey that fails and leaves its
 /// browser open, or waits for good, must not hold up the rest; the limit, in milliseconds, is for a whole
 /// file.
-const NODE_OPTIONS: [&str; 3] = ["--test-concurrency=2", "--test-force-exit", "--test-timeout=900000"];
+const NODE_OPTIONS: [&str; 3] = ["--test-concurrency=3", "--test-force-exit", "--test-timeout=900000"];
 
 #[derive(Args)]
 pub struct Options {
@@ -29,8 +29,8 @@ pub struct Options {
     /// Run only the stages that what has changed since this revision concerns.
     #[arg(long, value_name = "REV", conflicts_with = "only")]
     since: Option<String>,
-    /// Print and read every certificate of the sample feed instead of every fifth, which takes some
-    /// minutes more.
+    /// Check every certificate of the sample feed instead of every fifth, and import all its rows in each
+    /// file format, which takes some minutes more.
     #[arg(long)]
     thorough: bool,
     /// Compile the site with this toolchain only, instead of the first that works.
@@ -49,6 +49,8 @@ enum Stage {
     Supply,
     /// Verifiers and decoders that the journeys call and that are not ours, from PyPI and npm.
     Verifiers,
+    /// Programs and tests, compiled once for the stages below.
+    Build,
     /// Tests in Rust: of each package and the journeys on the embedded stack.
     Unit,
     /// The API against its own document, with made-up requests.
@@ -69,6 +71,7 @@ impl Stage {
             Self::Fmt => "fmt",
             Self::Clippy => "clippy",
             Self::Supply => "supply",
+            Self::Build => "build",
             Self::Unit => "unit",
             Self::Api => "api",
             Self::Site => "site",
@@ -88,7 +91,7 @@ impl Stage {
     fn install(self, project: &Project) -> Vec<anyhow::Error> {
         let found = |program: Result<PathBuf>| program.map(drop);
         let of = match self {
-            Self::Fmt | Self::Clippy | Self::Site | Self::Alike => Vec::new(),
+            Self::Fmt | Self::Clippy | Self::Build | Self::Site | Self::Alike => Vec::new(),
             Self::Supply => vec![supply::tools(project).map(drop)],
             Self::Verifiers => vec![found(tools::python(project)), found(node_verifier(project))],
             Self::Unit => vec![
@@ -121,7 +124,9 @@ impl Stage {
                 run::stream(&mut clippy, "Clippy's messages above say where.")
             }
             Self::Supply => supply::check(project),
+            Self::Build => build_all(project),
             Self::Unit => {
+                build_all(project)?;
                 let mut tests = project.command("cargo");
                 tests.args(["test", "--workspace"]).env("BUKTI_PYTHON", tools::python(project)?);
                 if options.thorough {
@@ -131,12 +136,13 @@ impl Stage {
                 let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
                 tests.env("RUST_TEST_THREADS", (2 * cores).to_string());
                 tests.env("BUKTI_LEFT_OUT", project.target.join("left-out.txt"));
+                tests.env("BUKTI_TIMES", project.target.join("times.txt")).env("BUKTI_IS_BUILT", "1");
                 tests.env("BUKTI_NODE_VERIFIER", node_verifier(project)?);
                 tests.env("BUKTI_QPDF", qpdf(project)?).env("BUKTI_PDFINFO", pdfinfo(project)?);
                 run::stream(&mut tests, "Failures are listed above; `cargo test NAME` runs one test.")
             }
             Self::Api => api(project),
-            Self::Site => site::build(project, options.wasm_toolchain).map(drop),
+            Self::Site => built_site(project, options).map(drop),
             Self::Verifiers => tools::python(project).and(node_verifier(project)).map(drop),
             Self::Browser => browser(project, options),
             Self::Deploy => deploy::check(project),
@@ -174,9 +180,11 @@ pub fn test(project: &Project, options: &Options) -> Result<()> {
     if !lacking.is_empty() {
         bail!("this is missing:\n  {}", lacking.into_iter().collect::<Vec<_>>().join("\n  "));
     }
-    // Each test that is left out adds a line.
-    let left_out = project.target.join("left-out.txt");
-    let _ = fs::remove_file(&left_out);
+    // Each test that is left out adds a line, and each test that starts a stack one with its time.
+    let (left_out, times) = (project.target.join("left-out.txt"), project.target.join("times.txt"));
+    for list in [&left_out, &times] {
+        let _ = fs::remove_file(list);
+    }
     let mut rows = Vec::new();
     let mut failure = None;
     for stage in chosen {
@@ -198,6 +206,7 @@ pub fn test(project: &Project, options: &Options) -> Result<()> {
     for (stage, seconds, passed) in &rows {
         eprintln!("{:<10}{seconds:>8.0}  {}", stage.name(), if *passed { "passed" } else { "FAILED" });
     }
+    print_slowest(&fs::read_to_string(&times).unwrap_or_default());
     let left_out = fs::read_to_string(&left_out).unwrap_or_default();
     let left_out: BTreeSet<&str> = left_out.lines().collect();
     for test in &left_out {
@@ -207,6 +216,22 @@ pub fn test(project: &Project, options: &Options) -> Result<()> {
         eprintln!("{} tests did not do all their part, for want of what is named", left_out.len());
     }
     failure.map_or(Ok(()), Err)
+}
+
+/// Prints the 20 slowest of the tests that start a stack; each line is seconds and name.
+fn print_slowest(times: &str) {
+    let mut times: Vec<(f32, &str)> = times
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter_map(|(seconds, test)| Some((seconds.parse().ok()?, test)))
+        .collect();
+    times.sort_by(|a, b| b.0.total_cmp(&a.0));
+    if !times.is_empty() {
+        eprintln!("\nthe slowest tests, in seconds beside others");
+    }
+    for (seconds, test) in times.iter().take(20) {
+        eprintln!("{seconds:>8.0}  {test}");
+    }
 }
 
 /// The files that differ from a revision, and those that git does not know.
@@ -228,7 +253,15 @@ fn concerned(files: &[String]) -> BTreeSet<Stage> {
         file if file.starts_with("tests/api/") => vec![Stage::Api],
         file if file.starts_with("tests/deploy/") => vec![Stage::Deploy],
         file if file.starts_with("site/") => {
-            vec![Stage::Fmt, Stage::Clippy, Stage::Supply, Stage::Unit, Stage::Site, Stage::Browser]
+            vec![
+                Stage::Fmt,
+                Stage::Clippy,
+                Stage::Supply,
+                Stage::Build,
+                Stage::Unit,
+                Stage::Site,
+                Stage::Browser,
+            ]
         }
         _ => Stage::usual().collect(),
     };
@@ -293,8 +326,14 @@ fn api(project: &Project) -> Result<()> {
     )
 }
 
-/// Builds the programs, with the test targets, so that the packages share features with `cargo test` and nothing is compiled
-/// twice.
+/// Builds the site, its pages by the program that is compiled for all stages.
+fn built_site(project: &Project, options: &Options) -> Result<PathBuf> {
+    build_all(project)?;
+    site::build_with(project, options.wasm_toolchain, |project| Ok(site::program(project)))
+}
+
+/// Builds the programs together with the test targets: the packages then have the features that they
+/// have in `cargo test`, and nothing is compiled twice.
 fn build_all(project: &Project) -> Result<()> {
     let mut build = project.command("cargo");
     build.args(["build", "--workspace", "--bins", "--tests"]);
@@ -307,8 +346,7 @@ fn browser(project: &Project, options: &Options) -> Result<()> {
     let chromium = tools::chromium(project, WHY_BROWSER)?;
     let engines = tools::engines(project, WHY_BROWSER)?;
     let python = tools::python(project)?;
-    let site = site::build(project, options.wasm_toolchain)?;
-    build_all(project)?;
+    let site = built_site(project, options)?;
 
     // Node looks for packages beside the script that imports them, so the journeys run from a copy.
     let source = project.root.join("tests/browser");
