@@ -166,7 +166,7 @@ def broken_promises(source):
     for metric in ["Errors", "Throttles", "IteratorAge", "Duration", "ApproximateNumberOfMessagesVisible", "SmsBudget", "5xx"]:
         expect(f'"MetricName": "{metric}"' in alarms, f"nobody is called for {metric}")
     filters = [it["Properties"]["FilterPattern"] for it in of_type("AWS::Logs::MetricFilter").values()]
-    said = re.findall(r'alarm = "(\w+)"', (ROOT / "functions/lib/aws/src/sms.rs").read_text())
+    said = re.findall(r'alarm = "(\w+)"', (ROOT / "functions/lib/store/src/sms.rs").read_text())
     expect(said and filters and all(f'"{word}"' in pattern for word in said for pattern in filters), "alarms that functions log are not heard")
     for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
         expect("AlarmActions" in alarm["Properties"], f"{name} calls nobody")

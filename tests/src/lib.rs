@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use altcha::{Challenge, Payload, SolveChallengeOptions, solve_challenge};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use bukti_aws::{Aws, Endpoint, Feeds, JobRecord, Jobs, Settings};
 use bukti_domain::FeedRow;
 use bukti_domain::feed::COLUMNS;
 use bukti_local::{Handlers, Options, Stack};
+use bukti_store::{Aws, Endpoint, Feeds, JobRecord, Jobs, Settings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

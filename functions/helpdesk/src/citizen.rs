@@ -1,10 +1,10 @@
 //! What people ask for, and how they see what became of it.
 
-use bukti_aws::{CaseFile, EvidenceStore, Login, MissingDose, NewCase};
 use bukti_domain::{
     Asking, BirthDate, CaseNumber, Correction, Identity, PersonName, PhoneNumber, parse_date, vaccine_named,
 };
-use bukti_http::{Allowance, Caller, Failure, FailureResult, field, identity_field, json, read_json};
+use bukti_runtime::{Allowance, Caller, Failure, FailureResult, field, identity_field, json, read_json};
+use bukti_store::{CaseFile, EvidenceStore, Login, MissingDose, NewCase};
 use bukti_wire::{
     CaseOpened, CaseQuery, CaseReply, CaseRequest, Cases as CasesAnswer, EvidenceRequest, EvidenceSlot,
     FieldError, Look, Looks, ProblemCode,
@@ -131,7 +131,7 @@ impl Helpdesk {
         }
         let Some(content_type) = content_type.filter(|_| fits) else { return Err(Failure::fields(errors)) };
         let url = self.records.expect_evidence(login, number, (content_type, asked.bytes), now).await?;
-        Ok(json(201, &EvidenceSlot { url, expires_in: bukti_aws::Documents::EXPIRES_IN }))
+        Ok(json(201, &EvidenceSlot { url, expires_in: bukti_store::Documents::EXPIRES_IN }))
     }
 
     pub(crate) async fn reply(
@@ -151,7 +151,7 @@ impl Helpdesk {
     /// Who looked at the record of a person of this phone.
     pub(crate) async fn looks(&self, login: &Login, person: &str) -> FailureResult {
         let entries = self.records.looks(login, &format!("P#{person}")).await?;
-        let look = |entry: bukti_aws::Entry| Look {
+        let look = |entry: bukti_store::Entry| Look {
             at: entry.at.as_second(),
             officer: entry.officer_name,
             action: entry.action.code().to_owned(),

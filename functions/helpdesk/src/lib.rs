@@ -14,8 +14,8 @@ mod citizen;
 mod officer;
 mod view;
 
-use bukti_aws::{Aws, Rates, Sessions, Sms};
-use bukti_http::{Answer, Caller, Failure, FailureResult, Guard, Records, path_parameter, require_login};
+use bukti_runtime::{Answer, Caller, Failure, FailureResult, Guard, Records, path_parameter, require_login};
+use bukti_store::{Aws, Rates, Sessions, Sms};
 use bukti_wire::{Function, ProblemCode};
 use jiff::Timestamp;
 use lambda_http::Request;

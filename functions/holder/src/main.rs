@@ -1,7 +1,8 @@
 //! The Lambda function `holder`.
 
-use bukti_aws::{Aws, Settings, start_logs};
 use bukti_holder::Holder;
+use bukti_runtime::start_logs;
+use bukti_store::{Aws, Settings};
 use lambda_http::{Error, run, service_fn};
 
 #[tokio::main]

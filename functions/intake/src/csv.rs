@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use bukti_aws::FeedProblem;
 use bukti_domain::feed::{COLUMNS, OPTIONAL_COLUMNS};
 use bukti_domain::{FeedRow, Reason, hygiene};
+use bukti_store::FeedProblem;
 use csv_core::ReadRecordResult;
 
 use crate::feed::{LONGEST_ROW, Line, Unreadable, problem};

@@ -9,9 +9,9 @@
 
 use std::borrow::Cow;
 
-use bukti_aws::FeedProblem;
 use bukti_domain::feed::COLUMNS;
 use bukti_domain::{FeedRow, Reason, Verdict, hygiene};
+use bukti_store::FeedProblem;
 use encoding_rs::DecoderResult;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -21,8 +21,10 @@ mod part;
 mod rows;
 
 use aws_lambda_events::event::s3::S3Event;
-use bukti_aws::{Aws, Dropped, Feed, FeedProblem, Feeds, JobRecord, JobState, Jobs, PartRecord, StoreError};
 use bukti_domain::Reason;
+use bukti_store::{
+    Aws, Dropped, Feed, FeedProblem, Feeds, JobRecord, JobState, Jobs, PartRecord, StoreError,
+};
 use jiff::Timestamp;
 
 pub use crate::csv::feed_column;

@@ -1,8 +1,9 @@
 //! The Lambda function `intake`.
 
 use aws_lambda_events::event::s3::S3Event;
-use bukti_aws::{Aws, Settings, start_logs};
 use bukti_intake::Intake;
+use bukti_runtime::start_logs;
+use bukti_store::{Aws, Settings};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
 #[tokio::main]

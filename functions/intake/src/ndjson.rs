@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use bukti_aws::FeedProblem;
 use bukti_domain::feed::COLUMNS;
 use bukti_domain::{FeedRow, Reason};
+use bukti_store::FeedProblem;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::feed::{LONGEST_ROW, Line, Unreadable, problem};

@@ -1,6 +1,6 @@
 //! A part of a feed, as it is put aside: a JSON object for each row.
 
-use bukti_aws::StoreError;
+use bukti_store::StoreError;
 
 use crate::Line;
 

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use bukti_aws::{
-    Aws, Counter, DoseRecord, Doses, Incoming, Keys, Metrics, Reported, Sender, Senders, StoreError, WAY,
-};
 use bukti_domain::{FeedRow, History, LONGEST_FIELD, Origin, Outcome, Reason, no_formula};
+use bukti_runtime::WAY;
+use bukti_store::{
+    Aws, Counter, DoseRecord, Doses, Incoming, Keys, Metrics, Reported, Sender, Senders, StoreError,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 

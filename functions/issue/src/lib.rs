@@ -35,7 +35,7 @@
 //! dose is retracted before the worker of the retraction looks for its certificates, and a worker that puts one looks at
 //! the dose afterwards. Whichever looks last finds the other, so no certificate stays valid.
 //!
-//! Of several events that report the same dose, the one that owns the [claim](bukti_aws::Claims) gets the certificate:
+//! Of several events that report the same dose, the one that owns the [claim](bukti_store::Claims) gets the certificate:
 //! that is confirmed before each issue. An event that gave up its claim releases it here, which makes the next event its
 //! owner; certificates that it had are superseded by that of the other event.
 //!
@@ -57,10 +57,10 @@
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
-use bukti_aws::{
+use bukti_runtime::{WAY, each_record};
+use bukti_store::{
     Aws, CertificateRecord, Certificates, Claims, ConfirmationRecord, Counter, DocumentSigners, Documents,
     DoseRecord, Doses, OpenError, Revocation, RevokeOutcome, SeriesMarks, Signers, SigningError, StoreError,
-    WAY, each_record,
 };
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;

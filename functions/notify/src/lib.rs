@@ -21,13 +21,14 @@
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
-use bukti_aws::{
-    Aws, CaseRecord, Cause, CertificateRecord, Certificates, Claim, DoseRecord, Doses, DownloadFacts,
-    DownloadRecord, Downloads, LinkRecord, Links, Notifications, Occasion, OpenError, Payer, Sms, SmsError,
-    SmsReason, Spent, StoreError, Token, WAY, each_record,
-};
 use bukti_domain::{CaseNumber, CaseState, PhoneNumber, Verdict};
 use bukti_locales::{Locale, fill};
+use bukti_runtime::{WAY, each_record};
+use bukti_store::{
+    Aws, CaseRecord, Cause, CertificateRecord, Certificates, Claim, DoseRecord, Doses, DownloadFacts,
+    DownloadRecord, Downloads, LinkRecord, Links, Notifications, Occasion, OpenError, Payer, Sms, SmsError,
+    SmsReason, Spent, StoreError, Token,
+};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use std::pin::pin;

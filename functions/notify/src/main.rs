@@ -1,8 +1,9 @@
 //! The Lambda function `notify`.
 
 use aws_lambda_events::event::dynamodb::Event;
-use bukti_aws::{Aws, Settings, start_logs};
 use bukti_notify::Notify;
+use bukti_runtime::start_logs;
+use bukti_store::{Aws, Settings};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
 #[tokio::main]

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use bukti_aws::{
-    Aws, CodeTry, Counter, Device, Login, Officers, OpenSession, Otps, Payer, Requester, SendDecision,
-    Sessions, Sms, SmsError,
-};
 use bukti_domain::{PersonName, PhoneNumber};
-use bukti_http::{
+use bukti_locales::{Locale, fill};
+use bukti_runtime::{
     Allowance, Answer, Caller, Failure, FailureResult, Guard, Level, Records, TokenCookie, field, json,
     locale, no_content, path_parameter, read_json, require_login,
 };
-use bukti_locales::{Locale, fill};
+use bukti_store::{
+    Aws, CodeTry, Counter, Device, Login, Officers, OpenSession, Otps, Payer, Requester, SendDecision,
+    Sessions, Sms, SmsError,
+};
 use bukti_wire::{Function, OpenSessions, OtpAnswer, OtpRequest, ProblemCode, Session, SessionRequest};
 use jiff::Timestamp;
 use lambda_http::Request;
@@ -134,7 +134,7 @@ impl Otp {
     async fn send(
         &self,
         phone: &PhoneNumber,
-        kept: &bukti_aws::Request,
+        kept: &bukti_store::Request,
         caller: &Caller,
         locale: Locale,
         now: Timestamp,
@@ -223,7 +223,7 @@ impl Otp {
     }
 }
 
-fn session(account: bukti_aws::Account) -> Session {
+fn session(account: bukti_store::Account) -> Session {
     Session { name: account.name, phone_hint: account.phone_hint }
 }
 

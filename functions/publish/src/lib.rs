@@ -12,11 +12,11 @@
 
 use std::collections::HashSet;
 
-use bukti_aws::{
+use bukti_hcert::SignError;
+use bukti_store::{
     Aws, DocumentSigners, Issuers, PublicFiles, Publishing, Revocations, Settings, Signers, SigningError,
     StoreError,
 };
-use bukti_hcert::SignError;
 use bukti_trust::{PublicFile, RevocationIndex, SignerList, did_document, revocation_files};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};

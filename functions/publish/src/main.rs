@@ -1,7 +1,8 @@
 //! The Lambda function `publish`.
 
-use bukti_aws::{Aws, Settings, start_logs};
 use bukti_publish::Publish;
+use bukti_runtime::start_logs;
+use bukti_store::{Aws, Settings};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
 #[tokio::main]

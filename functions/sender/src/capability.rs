@@ -1,6 +1,6 @@
 //! What the FHIR intake can do, as FHIR says it: a CapabilityStatement (R4).
 
-use bukti_http::{Answer, public_json};
+use bukti_runtime::{Answer, public_json};
 use lambda_http::http::HeaderValue;
 use serde_json::json;
 

@@ -6,11 +6,11 @@
 mod capability;
 mod outcome;
 
-use bukti_aws::{Aws, Counter, FeedProblem, Feeds, JobRecord, JobState, Jobs, Metrics, Sender};
-use bukti_http::{
+use bukti_intake::{FeedReader, FhirKind, Line, Rows, Source, Told, report, totals};
+use bukti_runtime::{
     Answer, Caller, Failure, FailureResult, Guard, body, json, page_start, path_parameter, query_parameter,
 };
-use bukti_intake::{FeedReader, FhirKind, Line, Rows, Source, Told, report, totals};
+use bukti_store::{Aws, Counter, FeedProblem, Feeds, JobRecord, JobState, Jobs, Metrics, Sender};
 use bukti_wire::{DosesAnswer, FieldError, Function, JobAnswer, JobPart, JobProblem, ProblemCode, RowAnswer};
 use jiff::Timestamp;
 use lambda_http::Request;
@@ -28,7 +28,7 @@ const MOST_PARTS: usize = 100;
 /// The function with what it may do.
 #[derive(Clone)]
 pub struct Senders {
-    senders: bukti_aws::Senders,
+    senders: bukti_store::Senders,
     rows: Rows,
     feeds: Feeds,
     jobs: Jobs,
@@ -41,7 +41,7 @@ impl Senders {
     /// The function of a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self {
-            senders: bukti_aws::Senders::new(aws),
+            senders: bukti_store::Senders::new(aws),
             rows: Rows::new(aws),
             feeds: Feeds::new(aws),
             jobs: Jobs::new(aws),

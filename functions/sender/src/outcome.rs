@@ -1,11 +1,11 @@
 //! Answers in FHIR (HL7; the same in R4 and R5): an OperationOutcome, with an issue for each row. `details` has the codes,
 //! `diagnostics` a sentence in English, and no array is empty, which FHIR forbids.
 
-use bukti_aws::FeedProblem;
 use bukti_domain::{Outcome, Reason};
-use bukti_http::{Answer, media_type};
 use bukti_intake::{FhirKind, Told};
 use bukti_locales::{Locale, text};
+use bukti_runtime::{Answer, media_type};
+use bukti_store::FeedProblem;
 use bukti_wire::{Problem, ProblemCode};
 use lambda_http::Body;
 use serde::Serialize;
@@ -83,7 +83,7 @@ pub(crate) fn of_rows(rows: &[Told], kind: Option<FhirKind>) -> Answer {
             expression: Vec::new(),
         });
     }
-    render(bukti_http::json(if is_refused { 422 } else { 200 }, &outcome(issues)))
+    render(bukti_runtime::json(if is_refused { 422 } else { 200 }, &outcome(issues)))
 }
 
 /// An answer that is a problem, as an OperationOutcome of the same status; another as it is.
@@ -109,7 +109,7 @@ pub(crate) fn of_problem(answer: Answer) -> Answer {
         expression: Vec::new(),
     });
     let issues = std::iter::once(whole).chain(places).collect();
-    let mut told = render(bukti_http::json(problem.status, &outcome(issues)));
+    let mut told = render(bukti_runtime::json(problem.status, &outcome(issues)));
     if let Some(wait) = answer.headers().get("retry-after") {
         told.headers_mut().insert("retry-after", wait.clone());
     }
@@ -129,7 +129,7 @@ pub(crate) fn of_feed_problem(problem: &FeedProblem) -> Answer {
         diagnostics: format!("Line {}: {}.", problem.line, problem.detail),
         expression: Vec::new(),
     };
-    render(bukti_http::json(code.status(), &outcome(vec![issue])))
+    render(bukti_runtime::json(code.status(), &outcome(vec![issue])))
 }
 
 fn outcome(issue: Vec<Issue>) -> OperationOutcome {

@@ -25,7 +25,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 use aws_sdk_s3::primitives::ByteStream;
-use bukti_aws::{Access, Documents, DoseRecord, Keys, Officers, Restoring};
+use bukti_store::{Access, Documents, DoseRecord, Keys, Officers, Restoring};
 use clap::Args;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;

@@ -6,8 +6,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use bukti_aws::{Certificates, DoseRecord, Doses, Keys, Notifications, Occasion};
 use bukti_domain::Verdict;
+use bukti_store::{Certificates, DoseRecord, Doses, Keys, Notifications, Occasion};
 use clap::{Args, Subcommand};
 use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};

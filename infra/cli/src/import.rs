@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
-use bukti_aws::{FeedProblem, Feeds, JobRecord, JobState};
 use bukti_domain::Reason;
 use bukti_intake::{FeedReader, Line};
+use bukti_store::{FeedProblem, Feeds, JobRecord, JobState};
 use jiff::Timestamp;
 use tempfile::NamedTempFile;
 

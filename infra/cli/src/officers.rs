@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use bukti_aws::{Officers, Role};
 use bukti_domain::PhoneNumber;
+use bukti_store::{Officers, Role};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use bukti_aws::Downloads;
 use bukti_domain::Identity;
+use bukti_store::Downloads;
 use clap::Args;
 use jiff::Timestamp;
 

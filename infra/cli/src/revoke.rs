@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use bukti_aws::{Certificates, ReinstateOutcome, Revocation, RevokeOutcome, parse_certificate_id};
+use bukti_store::{Certificates, ReinstateOutcome, Revocation, RevokeOutcome, parse_certificate_id};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use futures::{StreamExt, stream};

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use bukti_aws::{Sender, Senders};
+use bukti_store::{Sender, Senders};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Subcommand};
 use jiff::{SignedDuration, Timestamp};

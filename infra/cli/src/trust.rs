@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use bukti_aws::{Imported, Issuers};
 use bukti_publish::Publish;
+use bukti_store::{Imported, Issuers};
 use bukti_trust::{ListedSigner, read_issuers};
 use clap::Subcommand;
 use jiff::Timestamp;

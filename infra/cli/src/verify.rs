@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use bukti_aws::PublicFiles;
 use bukti_hcert::{Steps, TrustedSigner, check};
+use bukti_store::PublicFiles;
 use bukti_trust::{
     Partition, Report, RevocationIndex, RevocationState, Revocations, SignerList, Verdict, judge,
 };

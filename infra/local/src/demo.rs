@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use bukti_aws::{Endpoint, Feeds};
 use bukti_domain::{FeedRow, Reason, Verdict};
+use bukti_store::{Endpoint, Feeds};
 use jiff::Timestamp;
 
 use crate::Stack;

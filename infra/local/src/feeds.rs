@@ -72,7 +72,7 @@ impl Feeds {
 
     /// Whether an object of this name is one that the function is told of.
     pub(crate) fn takes(key: &str) -> bool {
-        key.starts_with(bukti_aws::Feeds::DROP) && !key.ends_with('/')
+        key.starts_with(bukti_store::Feeds::DROP) && !key.ends_with('/')
     }
 
     /// Delivers the event of an object that was put and that it [takes](Self::takes). Comes back at once.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bukti_aws::{Counter, Metrics};
+use bukti_store::{Counter, Metrics};
 
 /// The style of the page.
 pub(crate) const STYLE: &str = concat!(include_str!("pages.css"), include_str!("flow.css"));

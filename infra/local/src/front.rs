@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
-use bukti_aws::Metrics;
 use bukti_locales::Locale;
+use bukti_store::Metrics;
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -142,7 +142,7 @@ impl Front {
         if call == Call::S3 {
             // What a feed brought is on the disk before the feed goes.
             let goes =
-                request.method() == Method::DELETE && request.uri().path().contains(bukti_aws::Feeds::DROP);
+                request.method() == Method::DELETE && request.uri().path().contains(bukti_store::Feeds::DROP);
             if goes && !matches!(self.dynamodb.sync().await, Ok(true)) {
                 // Whoever asked tries again.
                 return text(StatusCode::SERVICE_UNAVAILABLE, "The disk is busy.\n");

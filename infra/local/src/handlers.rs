@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use bukti_aws::{Aws, concerns_publishing};
 use bukti_helpdesk::Helpdesk;
 use bukti_holder::Holder;
 use bukti_intake::Intake;
@@ -12,6 +11,7 @@ use bukti_otp::Otp;
 use bukti_publish::Publish;
 use bukti_sender::Senders;
 use bukti_status::Status;
+use bukti_store::{Aws, concerns_publishing};
 use bukti_wire::Function;
 use tokio::sync::Notify;
 

@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // What S3 and SQLite write is readable by its owner only.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    bukti_aws::start_logs();
+    bukti_runtime::start_logs();
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{
     StreamSpecification, StreamViewType, TableDescription, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
-use bukti_aws::Endpoint;
+use bukti_store::Endpoint;
 
 use crate::StackInfo;
 
@@ -120,7 +120,7 @@ impl<'a> Provision<'a> {
             .s3
             .list_objects_v2()
             .bucket(&self.info.bucket)
-            .prefix(bukti_aws::Feeds::DROP)
+            .prefix(bukti_store::Feeds::DROP)
             .into_paginator()
             .send();
         let mut feeds = Vec::new();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use bukti_aws::PublicFiles;
+use bukti_store::PublicFiles;
 use percent_encoding::percent_decode_str;
 
 /// The headers of every answer of the site, the functions and the public lists: those that CloudFront adds by the template.

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::Router;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bukti_aws::{Aws, Cases, Copies, DocumentSigners, EvidenceStore, Settings, SignerRecord, Signers};
+use bukti_store::{Aws, Cases, Copies, DocumentSigners, EvidenceStore, Settings, SignerRecord, Signers};
 use bukti_wire::SiteSettings;
 use serde::Serialize;
 use tokio::sync::watch;

@@ -15,8 +15,8 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sns::error::ProvideErrorMetadata;
 use aws_sdk_sns::types::MessageAttributeValue;
-use bukti_aws::concerns_publishing;
 use bukti_local::{Filter, Handlers, Options, Stack, StackInfo, StartError, StreamSource, demo};
+use bukti_store::concerns_publishing;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

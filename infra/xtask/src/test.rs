@@ -414,6 +414,6 @@ mod tests {
         assert_eq!(of(&[]), BTreeSet::new());
         assert_eq!(of(&["README.md", "tests/api/hooks.py"]), BTreeSet::from([Stage::Unit, Stage::Api]));
         assert!(of(&["site/src/lib.rs"]).contains(&Stage::Browser));
-        assert_eq!(of(&["functions/lib/aws/src/doses.rs"]), Stage::usual().collect());
+        assert_eq!(of(&["functions/lib/store/src/table/doses.rs"]), Stage::usual().collect());
     }
 }

@@ -1,7 +1,7 @@
 //! Any bytes as the body of each request: what is read is written and read again as the same.
 #![no_main]
 
-use bukti_http::{Failure, read_json, read_optional_json};
+use bukti_runtime::{Failure, read_json, read_optional_json};
 use bukti_wire::{
     DocumentRequest, DownloadRequest, LinkRefusal, LinkRequest, OtpRequest, SessionRequest, StatusRequest,
 };

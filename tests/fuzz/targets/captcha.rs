@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bukti_http::captcha::verify;
+use bukti_runtime::captcha::verify;
 
 libfuzzer_sys::fuzz_target!(|content: &[u8]| {
     if let Ok(text) = std::str::from_utf8(content) {

@@ -1,9 +1,9 @@
 //! Any bytes as a feed, in pieces of any length: the same rows and the same problem, and every row is judged.
 #![no_main]
 
-use bukti_aws::FeedProblem;
 use bukti_domain::feed::COLUMNS;
 use bukti_intake::{FeedReader, Line};
+use bukti_store::FeedProblem;
 use jiff::Timestamp;
 
 fn read(file: &[u8], piece: usize) -> (Vec<Line>, Option<FeedProblem>) {

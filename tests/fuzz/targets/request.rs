@@ -4,8 +4,8 @@
 
 use std::sync::LazyLock;
 
-use bukti_aws::{Aws, Secrets, Settings};
-use bukti_http::{Caller, TokenCookie, json, locale, path_parameter, read_json, respond};
+use bukti_runtime::{Caller, TokenCookie, json, locale, path_parameter, read_json, respond};
+use bukti_store::{Aws, Secrets, Settings};
 use bukti_wire::{Function, Problem};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_http::http::header::COOKIE;
@@ -20,7 +20,8 @@ static DEPLOYMENTS: LazyLock<(Runtime, [Aws; 2])> = LazyLock::new(|| {
     let runtime = Builder::new_current_thread().enable_all().build().expect("there is a runtime");
     let secrets = std::env::temp_dir().join(format!("bukti-fuzz-{}.json", std::process::id()));
     let generated = Secrets::generate().expect("there are random bytes");
-    std::fs::write(&secrets, serde_json::to_vec(&generated).expect("they are JSON")).expect("a file is written");
+    std::fs::write(&secrets, serde_json::to_vec(&generated).expect("they are JSON"))
+        .expect("a file is written");
     let local = Settings::local("http://127.0.0.1:8080", "key", "secret", secrets.clone());
     let site = Settings { site_url: "https://bukti.example".to_owned(), ..local.clone() };
     let deployments =

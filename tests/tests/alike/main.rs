@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use bukti_aws::{Aws, Certificates, Device, Doses, Links, Revocation, Sessions, Token};
 use bukti_domain::{FeedRow, PhoneNumber};
 use bukti_local::Handlers;
+use bukti_store::{Aws, Certificates, Device, Doses, Links, Revocation, Sessions, Token};
 use bukti_tests::caller::Raw;
 use bukti_tests::{TestApp, dose};
 use jiff::{SignedDuration, Timestamp};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use bukti_aws::{Aws, CertificateRecord, DoseRecord};
+use bukti_store::{Aws, CertificateRecord, DoseRecord};
 use bukti_tests::expected::{Expected, documents_in};
 
 /// What is in the table.
@@ -62,7 +62,7 @@ fn scan(aws: &Aws) -> Vec<serde_dynamo::Item> {
     let (table, endpoint) = (aws.settings.table.clone(), aws.settings.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (dynamodb, _) = bukti_aws::Endpoint::of(&endpoint).unwrap().clients().await;
+        let (dynamodb, _) = bukti_store::Endpoint::of(&endpoint).unwrap().clients().await;
         let scan = dynamodb.scan().table_name(table).into_paginator().items().send();
         let items: Vec<_> = scan.try_collect().await.unwrap();
         items.into_iter().map(serde_dynamo::Item::from).collect()

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use axum::http::{Response, StatusCode};
-use bukti_aws::Aws;
 use bukti_local::{Handlers, Retry, StreamSource};
+use bukti_store::Aws;
 use bukti_tests::between::{Call, Reset, Services, beside, open};
 use bukti_tests::expected::{assert_report, assert_sms, made};
 use bukti_tests::{TestApp, dose, dose_for, import, repeated};

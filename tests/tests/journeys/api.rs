@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bukti_aws::Jobs;
+use bukti_store::Jobs;
 use bukti_tests::{TestApp, dose};
 use bukti_wire::ROUTES;
 use serde_json::{Value, json};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::path::Path;
 
-use bukti_aws::Aws;
 use bukti_domain::FeedRow;
+use bukti_store::Aws;
 use bukti_tests::{TestApp, dose, dose_for, people, retraction};
 use flate2::Compression;
 use flate2::write::GzEncoder;

@@ -497,8 +497,8 @@ fn officers_find_people_by_number_phone_and_certificate_and_send_links_again() {
     // Where no more can be sent today, the officer is told, and the link of before lives.
     app.with_aws(async |aws| {
         let to = bukti_domain::PhoneNumber::parse(MISTYPED).unwrap();
-        let (sms, now) = (bukti_aws::Sms::new(&aws), jiff::Timestamp::now());
-        let helpdesk = async || sms.allow(bukti_aws::Cause::Helpdesk, &to, now).await;
+        let (sms, now) = (bukti_store::Sms::new(&aws), jiff::Timestamp::now());
+        let helpdesk = async || sms.allow(bukti_store::Cause::Helpdesk, &to, now).await;
         for _ in 1..20 {
             assert!(helpdesk().await.is_ok(), "sending once more took one");
         }

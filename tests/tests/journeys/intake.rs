@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bukti_aws::Doses;
 use bukti_domain::FeedRow;
 use bukti_local::Handlers;
+use bukti_store::Doses;
 use bukti_tests::{TestApp, bundle, csv, dose, ndjson, read_report};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

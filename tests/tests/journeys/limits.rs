@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use bukti_aws::{Aws, Payer, Rate, Rates, Settings, Sms, SmsError, Taken};
 use bukti_domain::{CaseNumber, FeedRow, PhoneNumber};
 use bukti_local::Handlers;
+use bukti_store::{Aws, Payer, Rate, Rates, Settings, Sms, SmsError, Taken};
 use bukti_tests::{Reply, TestApp, a_thousand_times, call, csv, dose, import, outbox, solve};
 use jiff::{SignedDuration, Timestamp, ToSpan, civil};
 use serde_json::{Value, json};
@@ -417,7 +417,7 @@ fn only_good_doses_put_a_phone_on_record() {
     app.import(std::slice::from_ref(&held));
     app.with_aws(async |aws| {
         let phone = aws.keys.phone(&PhoneNumber::parse(&held.no_hp).unwrap());
-        let doses = bukti_aws::Doses::new(&aws);
+        let doses = bukti_store::Doses::new(&aws);
         let verdicts: Vec<_> =
             doses.of_phone_key(&phone).await.unwrap().0.iter().map(|it| it.verdict).collect();
         assert_eq!(verdicts, [bukti_domain::Verdict::Held]);
@@ -426,7 +426,7 @@ fn only_good_doses_put_a_phone_on_record() {
     app.import(&[dose("E2")]);
     app.with_aws(async |aws| {
         let phone = aws.keys.phone(&PhoneNumber::parse(&held.no_hp).unwrap());
-        assert!(bukti_aws::Doses::new(&aws).has_phone_key(&phone).await.unwrap());
+        assert!(bukti_store::Doses::new(&aws).has_phone_key(&phone).await.unwrap());
     });
 }
 
@@ -463,20 +463,21 @@ fn spent_budget_answers_every_phone_alike() {
         };
         let kept = code().await;
         let phone = PhoneNumber::parse("081234567890").unwrap();
-        bukti_aws::Otps::new(&aws).withhold(token, &phone).await.unwrap();
+        bukti_store::Otps::new(&aws).withhold(token, &phone).await.unwrap();
         [kept, code().await]
     });
     assert_eq!((codes[0].len(), &codes[0]), (1, &codes[1]), "the code is the one of withheld requests");
     // With the rest spent all are told, also a phone whose own allowance others have spent.
     app.with_aws(async |aws| {
-        let (otps, phone) = (bukti_aws::Otps::new(&aws), PhoneNumber::parse("081234567891").unwrap());
+        let (otps, phone) = (bukti_store::Otps::new(&aws), PhoneNumber::parse("081234567891").unwrap());
         for _ in 0..10 {
-            let requester = bukti_aws::Requester { network: "127.0.0.0/24", ..Default::default() };
+            let requester = bukti_store::Requester { network: "127.0.0.0/24", ..Default::default() };
             otps.request(&phone, None, requester, Timestamp::now()).await.unwrap();
         }
         for network in 0..20 {
             let network = network.to_string();
-            let requester = bukti_aws::Requester { network: &network, is_proven: true, ..Default::default() };
+            let requester =
+                bukti_store::Requester { network: &network, is_proven: true, ..Default::default() };
             otps.request(&phone, None, requester, Timestamp::now()).await.unwrap();
         }
         budget(aws, Payer::OnRecord { network: None }, 6).await;

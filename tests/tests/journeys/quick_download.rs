@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use bukti_aws::{Aws, DownloadFacts, Downloads, LinkTry, Links, Settings};
 use bukti_domain::{FeedRow, Identity, Nik, parse_date};
 use bukti_local::Handlers;
+use bukti_store::{Aws, DownloadFacts, Downloads, LinkTry, Links, Settings};
 use bukti_tests::{Message, Reply, TestApp, dose};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

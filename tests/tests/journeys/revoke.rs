@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use bukti_aws::{Certificates, DocumentSigners, Doses};
 use bukti_domain::{FeedRow, Identity};
+use bukti_store::{Certificates, DocumentSigners, Doses};
 use bukti_tests::{TestApp, dose, retraction};
 use bukti_trust::revocation_files;
 use jiff::{SignedDuration, Timestamp};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use bukti_aws::{Cause, JobRecord};
 use bukti_domain::FeedRow;
+use bukti_store::{Cause, JobRecord};
 use bukti_tests::caller::Raw;
 use bukti_tests::{TestApp, bundle, csv, dose, dose_for, ndjson, retraction};
 use futures::StreamExt;
@@ -163,7 +163,7 @@ fn fhir_transactions_are_kept_as_a_whole_or_refused_as_one() {
         assert_eq!((refused.status, codes), (422, [json!("transaction_refused"), json!(reason)]));
     }
     app.with_aws(async |aws| {
-        let doses = bukti_aws::Doses::new(&aws);
+        let doses = bukti_store::Doses::new(&aws);
         assert!(doses.of_event(&aws.keys.event("E4")).await.unwrap().is_none());
     });
     let empty = send(&app, &key, FHIR, br#"{"resourceType":"Bundle","type":"batch"}"#);
@@ -301,15 +301,15 @@ fn fhir_without_a_time_keeps_the_time_of_an_interrupted_request() {
     file["entry"][0]["resource"].as_object_mut().unwrap().remove("meta");
     let file = file.to_string().into_bytes();
     let received_at = "2026-01-02T03:04:05Z".parse().unwrap();
-    let (sent, hub) = (file.clone(), bukti_aws::Sender::Hub("satudata".to_owned()));
+    let (sent, hub) = (file.clone(), bukti_store::Sender::Hub("satudata".to_owned()));
     app.with_aws(async |aws| {
-        let job = bukti_aws::Senders::new(&aws).job(&hub, &sent);
+        let job = bukti_store::Senders::new(&aws).job(&hub, &sent);
         let begun = JobRecord { sender: Some(hub.clone()), updated_at: received_at, ..JobRecord::default() };
-        bukti_aws::Jobs::new(&aws).begin(&job, begun).await.unwrap();
+        bukti_store::Jobs::new(&aws).begin(&job, begun).await.unwrap();
     });
     assert_eq!(send(&app, &key, FHIR, &file).status, 200);
     app.with_aws(async |aws| {
-        let dose = bukti_aws::Doses::new(&aws).of_event(&aws.keys.event("E1")).await.unwrap().unwrap();
+        let dose = bukti_store::Doses::new(&aws).of_event(&aws.keys.event("E1")).await.unwrap().unwrap();
         let sent_at: Vec<_> = dose.history.versions().iter().map(|version| version.sent_at).collect();
         assert_eq!(sent_at, [received_at]);
     });
@@ -332,7 +332,7 @@ fn a_sender_corrects_what_it_sent_itself_and_a_hub_everything() {
     assert_eq!(rows(&send(&app, &own, "text/csv", &csv(&[dose_for(2, "OWN")]))), [told("issued", "")]);
     app.settle();
     let before = app.with_aws(async |aws| {
-        let doses = bukti_aws::Doses::new(&aws);
+        let doses = bukti_store::Doses::new(&aws);
         doses.of_event(&aws.keys.event("OWN")).await.unwrap().unwrap().revision
     });
 
@@ -343,7 +343,7 @@ fn a_sender_corrects_what_it_sent_itself_and_a_hub_everything() {
     assert_eq!(rows(&send(&app, &others, "text/csv", &later("OWN", OWN, "B2"))), of_another);
     assert_eq!(rows(&send(&app, &others, "text/csv", &csv(&[dose("NEW")]))), of_another);
     app.with_aws(async |aws| {
-        let doses = bukti_aws::Doses::new(&aws);
+        let doses = bukti_store::Doses::new(&aws);
         assert_eq!(doses.of_event(&aws.keys.event("OWN")).await.unwrap().unwrap().revision, before);
         assert!(doses.of_event(&aws.keys.event("NEW")).await.unwrap().is_none());
     });
@@ -454,7 +454,7 @@ fn what_cannot_be_read_is_refused_as_a_whole_and_nothing_of_it_is_kept() {
     }
     app.settle();
     app.with_aws(async |aws| {
-        let doses = bukti_aws::Doses::new(&aws);
+        let doses = bukti_store::Doses::new(&aws);
         assert!(doses.of_event(&aws.keys.event("E1")).await.unwrap().is_none());
     });
     assert_eq!(app.messages(), []);
@@ -539,7 +539,7 @@ fn a_key_is_changed_with_overlap_and_is_nobodys_after_its_end() {
     assert_eq!(app.bukti(&["key", "add"]).code, 2);
     assert_eq!(app.bukti(&["key", "add", "--facility", "A", "--hub", "B"]).code, 2);
     app.with_aws(async |aws| {
-        let keys = bukti_aws::Senders::new(&aws).all().await.unwrap();
+        let keys = bukti_store::Senders::new(&aws).all().await.unwrap();
         assert!(!format!("{keys:?}").contains(secret), "of a key its hash is kept");
     });
 }
@@ -662,7 +662,7 @@ fn a_phone_gets_so_many_sms_of_doses_a_day() {
 fn sms_of_the_doses_of_a_facility_have_a_ceiling() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
-        let (sms, now) = (bukti_aws::Sms::new(&aws), jiff::Timestamp::now());
+        let (sms, now) = (bukti_store::Sms::new(&aws), jiff::Timestamp::now());
         let phone = |number: usize| bukti_domain::PhoneNumber::parse(&format!("0812{number:08}")).unwrap();
         let own = Cause::Dose { facility: Some(OWN) };
         let sms = &sms;
@@ -685,7 +685,7 @@ fn sms_of_the_doses_of_a_facility_have_a_ceiling() {
 fn other_sms_spend_nothing_of_security_notices() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
-        let (sms, now) = (bukti_aws::Sms::new(&aws), jiff::Timestamp::now());
+        let (sms, now) = (bukti_store::Sms::new(&aws), jiff::Timestamp::now());
         let to = bukti_domain::PhoneNumber::parse("081234567890").unwrap();
         let others = [
             Cause::Helpdesk,

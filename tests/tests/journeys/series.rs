@@ -175,7 +175,7 @@ fn dose_that_moves_to_another_person_corrects_the_count_of_both() {
     let primary_doses = |nik: &str| {
         let identity = bukti_domain::Identity::Nik(bukti_domain::Nik::parse(nik).unwrap());
         app.with_aws(async |aws| {
-            let records = bukti_aws::Doses::new(&aws).of_person(&identity).await.unwrap();
+            let records = bukti_store::Doses::new(&aws).of_person(&identity).await.unwrap();
             let certificates = records.doses.iter().map(|dose| records.certificate_of(dose).unwrap());
             certificates.map(|it| (it.dose_number, it.primary_doses)).collect::<BTreeMap<_, _>>()
         })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bukti_aws::Endpoint;
+use bukti_store::Endpoint;
 use bukti_tests::caller::Raw;
 use serde_json::{Value, json};
 

@@ -36,12 +36,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
-use bukti_aws::FeedProblem;
 use bukti_domain::feed::ENTERED_IN_ERROR;
 use bukti_domain::{
     FeedRow, INDONESIA_WEST, Reason, RowStatus, Vaccine, disease, is_vaccine_kind, occurrence_offset,
     parse_moment, vaccine_named, vaccine_of_dcc, vaccine_of_icvp,
 };
+use bukti_store::FeedProblem;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};

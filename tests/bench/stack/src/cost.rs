@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
-use bukti_aws::{Documents, Endpoint};
 use bukti_domain::FeedRow;
+use bukti_store::{Documents, Endpoint};
 use bukti_tests::{TestApp, csv, dose};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use bukti_aws::{Aws, Settings};
 use bukti_helpdesk::Helpdesk;
 use bukti_holder::Holder;
 use bukti_intake::Intake;
@@ -18,6 +17,7 @@ use bukti_otp::Otp;
 use bukti_publish::Publish;
 use bukti_sender::Senders;
 use bukti_status::Status;
+use bukti_store::{Aws, Settings};
 use bukti_wire::Function;
 use futures::future::{BoxFuture, LocalBoxFuture};
 use rustix::time::{ClockId, clock_gettime};

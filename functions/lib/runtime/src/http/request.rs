@@ -1,0 +1,244 @@
+//! Reading requests.
+
+use std::borrow::Cow;
+
+use bukti_domain::{Identity, Nik, Passport, hygiene};
+use bukti_locales::Locale;
+use bukti_store::{Aws, Settings};
+use bukti_wire::{FieldError, Function, ProblemCode, ROUTES, Route};
+use lambda_http::http::Method;
+use lambda_http::http::header::{ACCEPT_LANGUAGE, HOST, ORIGIN};
+use lambda_http::{Body, Request, RequestExt};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::{Address, Failure};
+
+/// The longest headers that a request has, names and values together, in bytes: API Gateway's own limit.
+const LONGEST_HEADERS: usize = 10 * 1024;
+
+/// The longest body that any request has, in bytes.
+const LONGEST_BODY: usize = 16 * 1024;
+
+/// The longest value of a request that becomes part of a key, in bytes. DynamoDB refuses sort keys
+/// of more than 1,024 bytes, and keys have a prefix. The longest names that there are, those of
+/// jobs, are those of files.
+const LONGEST_IN_KEY: usize = 1000;
+
+/// A request that one of a function's routes takes.
+pub struct Caller {
+    /// The route.
+    pub route: Route,
+    /// Where it comes from.
+    pub address: Address,
+    /// When it came.
+    pub began: Instant,
+}
+
+impl Caller {
+    /// Finds the route of a request. Requests that change something are refused where a browser says that they come from
+    /// another site.
+    ///
+    /// # Errors
+    ///
+    /// `misdirected`, `not_found`, `headers_too_large`, `foreign_origin`.
+    pub fn of(request: &Request, function: Function, aws: &Aws) -> Result<Self, Failure> {
+        let address = Address::of(request, aws)?;
+        let path = request.uri().path();
+        let route = ROUTES
+            .iter()
+            .find(|route| {
+                route.function == function
+                    && route.method == request.method().as_str()
+                    && matches_path(route.path, path)
+            })
+            .copied()
+            .ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
+        let header_bytes =
+            request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+        if header_bytes > LONGEST_HEADERS {
+            return Err(Failure::new(ProblemCode::HeadersTooLarge));
+        }
+        if request.method() != Method::GET && !is_own_origin(request, &aws.settings) {
+            return Err(Failure::new(ProblemCode::ForeignOrigin));
+        }
+        Ok(Self { route, address, began: Instant::now() })
+    }
+
+    /// Method and path, to match on.
+    pub fn endpoint(&self) -> (&'static str, &'static str) {
+        (self.route.method, self.route.path)
+    }
+}
+
+fn is_own_origin(request: &Request, settings: &Settings) -> bool {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    if header("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site") {
+        return false;
+    }
+    let Some(origin) = header(ORIGIN.as_str()) else {
+        // No browser, or the same site: browsers send it with every request that changes something elsewhere.
+        return true;
+    };
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    origin == settings.site_url || (authority.is_some() && authority == header(HOST.as_str()))
+}
+
+fn matches_path(pattern: &str, path: &str) -> bool {
+    let (mut wanted, mut found) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), found.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(found)) if wanted == found => {}
+            (Some(wanted), Some(found)) if wanted.starts_with('{') && fits_key(found) => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Whether a value of a request can be part of a key of the table: it is neither empty nor too
+/// long. The table refuses others, which would be an error of the service, not of its caller.
+pub fn fits_key(value: &str) -> bool {
+    (1..=LONGEST_IN_KEY).contains(&value.len())
+}
+
+/// The part of the path that stands in the place of a route's first parameter.
+pub fn path_parameter<'request>(request: &'request Request, route: &Route) -> &'request str {
+    let at = route.path.split('/').position(|part| part.starts_with('{')).unwrap_or(usize::MAX);
+    request.uri().path().split('/').nth(at).unwrap_or_default()
+}
+
+/// The value of a parameter of the query.
+pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
+    request.query_string_parameters().first(name).map(str::to_owned)
+}
+
+/// The number after which a page begins: 31 bits, as the API document has it.
+pub fn page_start(written: &str) -> Option<u32> {
+    written.parse().ok().filter(|number| i32::try_from(*number).is_ok())
+}
+
+/// The caller's language.
+pub fn locale(request: &Request) -> Locale {
+    let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    Locale::from_tag(header.unwrap_or_default())
+}
+
+/// Reads the JSON body.
+///
+/// # Errors
+///
+/// `body_too_large`, `invalid_json`.
+pub fn read_json<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
+    parse(body(request))
+}
+
+/// Reads the JSON body, where there is one.
+///
+/// # Errors
+///
+/// As [`read_json`].
+pub fn read_optional_json<T: DeserializeOwned + Default>(request: &Request) -> Result<T, Failure> {
+    match body(request) {
+        [] => Ok(T::default()),
+        body => parse(body),
+    }
+}
+
+/// The body as it came.
+pub fn body(request: &Request) -> &[u8] {
+    match request.body() {
+        Body::Text(text) => text.as_bytes(),
+        Body::Binary(bytes) => bytes,
+        _ => &[],
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    if body.len() > LONGEST_BODY {
+        return Err(Failure::new(ProblemCode::BodyTooLarge));
+    }
+    let invalid = |_| Failure::new(ProblemCode::InvalidJson);
+    let mut value: Value = serde_json::from_slice(body).map_err(invalid)?;
+    clean_texts(&mut value);
+    serde_json::from_value(value).map_err(invalid)
+}
+
+/// Text hygiene for every text of a request: what is invisible, or pasted from elsewhere, makes no difference.
+fn clean_texts(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(cleaned) = hygiene::clean_message(text) {
+                *text = cleaned;
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(clean_texts),
+        Value::Object(fields) => fields.values_mut().for_each(clean_texts),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Reads a field, or notes that it is missing or invalid.
+pub fn field<T>(
+    name: &str,
+    written: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+    errors: &mut Vec<FieldError>,
+) -> Option<T> {
+    let written = written.trim();
+    let parsed = if written.is_empty() { None } else { parse(written) };
+    if parsed.is_none() {
+        let code = if written.is_empty() { "missing" } else { "invalid" };
+        errors.push(FieldError { field: name.to_owned(), code: code.to_owned() });
+    }
+    parsed
+}
+
+/// Reads the number by which a person is known, or notes what is wrong with it.
+pub fn identity_field(
+    nik: Option<&str>,
+    passport: Option<&str>,
+    errors: &mut Vec<FieldError>,
+) -> Option<Identity> {
+    let parse_nik = |nik: &str| Nik::parse(nik).map(Identity::Nik);
+    match (nik, passport) {
+        (nik, None) => field("nik", nik.unwrap_or_default(), parse_nik, errors),
+        (None, Some(written)) => {
+            field("passport", written, |number| Passport::parse(number).map(Identity::Passport), errors)
+        }
+        (Some(_), Some(_)) => {
+            errors.push(FieldError { field: "passport".to_owned(), code: "invalid".to_owned() });
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_numbers_have_31_bits() {
+        assert_eq!(["0", "2147483647"].map(page_start), [Some(0), Some(2_147_483_647)]);
+        assert_eq!(["", "-1", "1.5", "2147483648", "537302809159"].map(page_start), [None; 5]);
+    }
+
+    #[test]
+    fn cleans_every_text_of_a_body() {
+        let body =
+            "{\"a\":[\"Si\u{200b}ti\u{a0}Aminah\",{\"b\":\"satu\\ndua\\u202e\"}],\"c\":\"0812\u{2011}3456\"}";
+        let read: Value = parse(body.as_bytes()).unwrap_or_default();
+        assert_eq!(read, serde_json::json!({"a": ["Siti Aminah", {"b": "satu\ndua"}], "c": "0812-3456"}));
+    }
+
+    #[test]
+    fn paths_match_their_patterns() {
+        assert!(matches_path("/api/people/{person}/certificates", "/api/people/x/certificates"));
+        assert!(!matches_path("/api/people/{person}/certificates", "/api/people//certificates"));
+        assert!(!matches_path("/api/people", "/api/people/"));
+        let long = |length: usize| format!("/api/sessions/{}", "A".repeat(length));
+        assert!(matches_path("/api/sessions/{session}", &long(LONGEST_IN_KEY)));
+        assert!(!matches_path("/api/sessions/{session}", &long(LONGEST_IN_KEY + 1)));
+    }
+}

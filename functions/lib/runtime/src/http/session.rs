@@ -1,0 +1,113 @@
+//! Cookies that hold a token: the session, the request for a one-time code, a device that has
+//! logged in before.
+
+use bukti_store::{Login, Otps, Sessions, Settings, Token};
+use bukti_wire::ProblemCode;
+use jiff::Timestamp;
+use lambda_http::Request;
+use lambda_http::http::HeaderValue;
+use lambda_http::http::header::{COOKIE, SET_COOKIE};
+
+use crate::{Answer, Failure};
+
+/// Reads and sets a cookie that holds a token.
+pub struct TokenCookie {
+    name: &'static str,
+    secure: bool,
+    /// Seconds that a browser keeps it; without them it is kept until the browser closes.
+    max_age: Option<u32>,
+}
+
+impl TokenCookie {
+    /// The cookie by which a session is known. The session behind it ends by itself.
+    pub fn session(settings: &Settings) -> Self {
+        Self::new(settings, ["bukti", "__Host-bukti"], None)
+    }
+
+    /// The cookie by which a request for a one-time code is known: only with it can the code be
+    /// tried.
+    pub fn code(settings: &Settings) -> Self {
+        Self::new(settings, ["bukti-code", "__Host-bukti-code"], Some(Otps::EXPIRES_IN))
+    }
+
+    /// The cookie by which a device that has logged in before is known. It opens nothing, see
+    /// [`Otps`].
+    pub fn device(settings: &Settings) -> Self {
+        Self::new(settings, ["bukti-device", "__Host-bukti-device"], Some(Otps::DEVICE_KEPT))
+    }
+
+    /// Over TLS a cookie demands TLS and this host (`__Host-`), elsewhere browsers would drop it.
+    fn new(settings: &Settings, [plain, secure]: [&'static str; 2], max_age: Option<u32>) -> Self {
+        let is_https = settings.is_https();
+        Self { name: if is_https { secure } else { plain }, secure: is_https, max_age }
+    }
+
+    /// The token that a request brings.
+    pub fn token<'request>(&self, request: &'request Request) -> Option<&'request str> {
+        request
+            .headers()
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|header| header.to_str().ok())
+            .flat_map(|header| header.split(';'))
+            .filter_map(|cookie| cookie.trim().split_once('='))
+            .find_map(|(name, value)| (name == self.name).then_some(value))
+    }
+
+    /// Sets the cookie.
+    pub fn set(&self, answer: &mut Answer, token: &Token) {
+        self.put(answer, token.secret(), self.max_age);
+    }
+
+    /// Takes the cookie away.
+    pub fn clear(&self, answer: &mut Answer) {
+        self.put(answer, "", Some(0));
+    }
+
+    fn put(&self, answer: &mut Answer, value: &str, max_age: Option<u32>) {
+        let secure = if self.secure { "; Secure" } else { "" };
+        let max_age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
+        let cookie = format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{max_age}", self.name);
+        // A token is base64url: it always makes a header.
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            answer.headers_mut().append(SET_COOKIE, cookie);
+        }
+    }
+}
+
+/// The session of a request.
+///
+/// # Errors
+///
+/// `not_logged_in` where there is none that is good.
+pub async fn require_login(
+    request: &Request,
+    sessions: &Sessions,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Login, Failure> {
+    let missing = || Failure::new(ProblemCode::NotLoggedIn);
+    let token = TokenCookie::session(settings).token(request).ok_or_else(missing)?;
+    sessions.find(token, now).await?.ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::no_content;
+
+    #[test]
+    fn over_tls_the_cookie_demands_tls_and_this_host() {
+        for (site, expected) in [
+            (
+                "https://bukti.example.go.id",
+                "__Host-bukti=; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=0",
+            ),
+            ("http://127.0.0.1:8080", "bukti=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"),
+        ] {
+            let mut answer = no_content();
+            TokenCookie::session(&Settings::local(site, "", "", "".into())).clear(&mut answer);
+            assert_eq!(answer.headers()[SET_COOKIE], expected, "{site}");
+        }
+    }
+}

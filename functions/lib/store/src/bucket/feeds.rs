@@ -1,0 +1,300 @@
+//! Dropped feeds, the parts that they are cut into, and their reports.
+//!
+//! ```text
+//! intake/feeds/<job>[.csv …]          what was dropped
+//! intake/feeds/.parts/<job>/00001     some of its rows
+//! intake/feeds/.kept/<job>/00001      a sign: all parts are kept, and this one can be reported for good
+//! intake/reports/<job>/00001.csv      what became of the rows of a part, as far as it is known
+//! intake/reports/<job>.csv            what became of all rows
+//! ```
+//!
+//! Each object below `intake/feeds/` is an event for the intake, so the parts of a feed are worked off side by side.
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+
+use crate::bucket::Bucket;
+use crate::{Aws, StoreError};
+
+/// Where parts and signs lie below [`Feeds::DROP`]: no job is called so, since its name ends at the first dot.
+const PARTS: &str = ".parts";
+const KEPT: &str = ".kept";
+/// The first line of a report.
+const HEADER: &str = "line,event_id,outcome,reasons,duplicate_of\n";
+const CSV: &str = "text/csv; charset=utf-8";
+/// A report of at least so many bytes is put in pieces. S3 wants 5 MiB of each but the last.
+const PIECE: usize = 8 * 1024 * 1024;
+/// Objects that are removed at the same time.
+const AT_ONCE: usize = 16;
+
+/// What an object below [`Feeds::DROP`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped<'a> {
+    /// A feed, of this job.
+    Feed(&'a str),
+    /// A part of a job's feed, from 1.
+    Part(&'a str, u32),
+    /// The sign that all parts of a job are kept, for one of them.
+    Kept(&'a str, u32),
+}
+
+/// A feed that is being read.
+pub struct Feed {
+    /// What is in it.
+    pub body: ByteStream,
+    /// Its length in bytes.
+    pub length: u64,
+    /// By which it is told from another file that is put in its place.
+    pub etag: String,
+    /// When it was dropped.
+    pub received_at: Option<Timestamp>,
+}
+
+/// Reads dropped feeds, keeps their parts and reports.
+#[derive(Clone)]
+pub struct Feeds(Bucket);
+
+impl Feeds {
+    /// Where feeds are dropped.
+    pub const DROP: &str = "intake/feeds/";
+
+    /// The feeds of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self(Bucket::new(aws))
+    }
+
+    /// What the object of this key is; `None` where it is nothing that the intake knows.
+    pub fn dropped(key: &str) -> Option<Dropped<'_>> {
+        let name = key.strip_prefix(Self::DROP)?;
+        let mut steps = name.split('/');
+        match (steps.next()?, steps.next(), steps.next(), steps.next()) {
+            (name, None, None, None) => {
+                let job = name.split('.').next().unwrap_or(name);
+                (!job.is_empty()).then_some(Dropped::Feed(job))
+            }
+            (kind, Some(job), Some(part), None) if !job.is_empty() => match (kind, part.parse().ok()?) {
+                (PARTS, part) => Some(Dropped::Part(job, part)),
+                (KEPT, part) => Some(Dropped::Kept(job, part)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Where the report of a job is.
+    pub fn report_key(job: &str) -> String {
+        format!("intake/reports/{job}.csv")
+    }
+
+    fn part_key(job: &str, part: u32) -> String {
+        format!("{}{PARTS}/{job}/{part:05}", Self::DROP)
+    }
+
+    fn kept_key(job: &str, part: u32) -> String {
+        format!("{}{KEPT}/{job}/{part:05}", Self::DROP)
+    }
+
+    fn part_report_key(job: &str, part: u32) -> String {
+        format!("intake/reports/{job}/{part:05}.csv")
+    }
+
+    /// A feed; `None` where there is none (any more).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn open(&self, key: &str) -> Result<Option<Feed>, StoreError> {
+        match self.0.client.get_object().bucket(&self.0.name).key(key).send().await {
+            Ok(object) => {
+                let length = object.content_length.and_then(|length| u64::try_from(length).ok());
+                let (etag, length) = (object.e_tag.unwrap_or_default(), length.unwrap_or_default());
+                let received_at = object.last_modified.and_then(|at| Timestamp::from_second(at.secs()).ok());
+                Ok(Some(Feed { body: object.body, length, etag, received_at }))
+            }
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(None),
+            Err(error) => Err(StoreError::from_sdk(error)),
+        }
+    }
+
+    /// A part of a feed; `None` where there is none (any more).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn part(&self, job: &str, part: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(&Self::part_key(job, part)).await
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(feed) = self.open(key).await? else { return Ok(None) };
+        let bytes = feed.body.collect().await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Some(bytes.to_vec()))
+    }
+
+    /// Keeps a part of a feed, which has it worked off.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn keep_part(&self, job: &str, part: u32, rows: Vec<u8>) -> Result<(), StoreError> {
+        self.0.put(&Self::part_key(job, part), "application/x-ndjson", rows).await
+    }
+
+    /// Says of these parts that all of the job are kept, which has them reported.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn say_kept(&self, job: &str, parts: impl Iterator<Item = u32>) -> Result<(), StoreError> {
+        let signs = parts.map(|part| async move {
+            self.0.put(&Self::kept_key(job, part), "text/plain", Vec::new()).await
+        });
+        stream::iter(signs).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// Keeps what became of the rows of a part: lines of CSV without a header.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn keep_part_report(&self, job: &str, part: u32, report: String) -> Result<(), StoreError> {
+        self.0.put(&Self::part_report_key(job, part), CSV, report.into_bytes()).await
+    }
+
+    /// Puts the reports of all parts together to that of the job, a piece at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn keep_report(&self, job: &str, parts: u32) -> Result<(), StoreError> {
+        let key = Self::report_key(job);
+        let mut piece = HEADER.as_bytes().to_vec();
+        let mut upload = None;
+        for part in 1..=parts {
+            let report = self.read(&Self::part_report_key(job, part)).await?;
+            piece.extend(report.ok_or(StoreError::Corrupt("a part's report is missing"))?);
+            if piece.len() >= PIECE {
+                let upload = match &mut upload {
+                    Some(upload) => upload,
+                    none => none.insert(Upload::begin(&self.0, &key).await?),
+                };
+                upload.put(std::mem::take(&mut piece)).await?;
+            }
+        }
+        match upload {
+            None => self.0.put(&key, CSV, piece).await,
+            Some(mut upload) => {
+                if !piece.is_empty() {
+                    upload.put(piece).await?;
+                }
+                upload.end().await
+            }
+        }
+    }
+
+    /// Keeps what became of the rows of a job that has no parts: lines of CSV without a header.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn keep_whole_report(&self, job: &str, report: &str) -> Result<(), StoreError> {
+        self.0.put(&Self::report_key(job), CSV, [HEADER, report].concat().into_bytes()).await
+    }
+
+    /// An address at which the report of a job, or of one of its parts, can be fetched for five minutes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] where no credentials are to be had.
+    pub async fn report_address(&self, job: &str, part: Option<u32>) -> Result<String, StoreError> {
+        let (key, name) = match part {
+            None => (Self::report_key(job), format!("{job}.csv")),
+            Some(part) => (Self::part_report_key(job, part), format!("{job}-{part:05}.csv")),
+        };
+        self.0.address(&key, CSV, &name).await
+    }
+
+    /// Takes a feed away that is worked off, and its parts: the rows are in the table, sealed, and these are not.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn remove(&self, source: &str, etag: &str, job: &str, parts: u32) -> Result<(), StoreError> {
+        // One part alone was not kept apart.
+        let apart = if parts > 1 { parts } else { 0 };
+        let keys = (1..=apart)
+            .flat_map(|part| [Self::part_key(job, part), Self::kept_key(job, part)])
+            .chain((1..=parts).map(|part| Self::part_report_key(job, part)));
+        let removed = keys.map(|key| async move { self.0.remove(&key).await });
+        stream::iter(removed).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        // Last, so that whoever comes for it again finds what was left; and not what was dropped in its place.
+        match self.0.client.head_object().bucket(&self.0.name).key(source).send().await {
+            Ok(object) if object.e_tag.as_deref().unwrap_or_default() == etag => self.0.remove(source).await,
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(()),
+            Err(error) => Err(StoreError::from_sdk(error)),
+        }
+    }
+}
+
+/// An object that is put in pieces.
+struct Upload<'a> {
+    bucket: &'a Bucket,
+    key: &'a str,
+    id: String,
+    pieces: Vec<CompletedPart>,
+}
+
+impl<'a> Upload<'a> {
+    async fn begin(bucket: &'a Bucket, key: &'a str) -> Result<Self, StoreError> {
+        let request = bucket.client.create_multipart_upload().bucket(&bucket.name).key(key).content_type(CSV);
+        let begun = request.send().await.map_err(StoreError::from_sdk)?;
+        let id = begun.upload_id.ok_or(StoreError::Corrupt("an upload without an id"))?;
+        Ok(Self { bucket, key, id, pieces: Vec::new() })
+    }
+
+    async fn put(&mut self, piece: Vec<u8>) -> Result<(), StoreError> {
+        let number =
+            i32::try_from(self.pieces.len() + 1).map_err(|_| StoreError::Corrupt("too many pieces"))?;
+        let client = &self.bucket.client;
+        let request = client.upload_part().bucket(&self.bucket.name).key(self.key).upload_id(&self.id);
+        let request = request.part_number(number).body(ByteStream::from(piece));
+        let tag = request.send().await.map_err(StoreError::from_sdk)?.e_tag;
+        self.pieces.push(CompletedPart::builder().part_number(number).set_e_tag(tag).build());
+        Ok(())
+    }
+
+    async fn end(self) -> Result<(), StoreError> {
+        let pieces = CompletedMultipartUpload::builder().set_parts(Some(self.pieces)).build();
+        let client = &self.bucket.client;
+        let request = client.complete_multipart_upload().bucket(&self.bucket.name).key(self.key);
+        request.upload_id(self.id).multipart_upload(pieces).send().await.map_err(StoreError::from_sdk)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_say_what_an_object_is() {
+        for (key, expected) in [
+            ("intake/feeds/a.csv.gz", Some(Dropped::Feed("a"))),
+            ("intake/feeds/a", Some(Dropped::Feed("a"))),
+            (&*Feeds::part_key("a", 7), Some(Dropped::Part("a", 7))),
+            (&*Feeds::kept_key("a", 123_456), Some(Dropped::Kept("a", 123_456))),
+            ("intake/feeds/", None),
+            ("intake/feeds/.csv", None),
+            ("intake/feeds/a/b.csv", None),
+            ("intake/feeds/.parts/a/x", None),
+            ("intake/feeds/.other/a/1", None),
+            ("intake/feeds/.parts//1", None),
+            ("intake/reports/a.csv", None),
+        ] {
+            assert_eq!(Feeds::dropped(key), expected, "{key}");
+        }
+    }
+}

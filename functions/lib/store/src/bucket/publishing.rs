@@ -1,0 +1,196 @@
+//! The public bucket of trust and revocation lists, and whose turn it is to write it.
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use aws_lambda_events::event::dynamodb::EventRecord;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::signing::{issuers, signers};
+use crate::table::partition_of;
+use crate::table::{Table, Written, n, s, to_item};
+use crate::{Aws, StoreError, Token};
+
+pub(crate) const PK: &str = "K#PUBLISHING";
+const SK: &str = "LEASE";
+
+/// How long a turn is good without a sign of life.
+const LEASE: SignedDuration = SignedDuration::from_secs(30);
+/// How often the one whose turn it is gives a sign of life.
+const RENEW: Duration = Duration::from_secs(10);
+/// Between two looks at whether it is free.
+const LOOK: Duration = Duration::from_millis(200);
+/// How long a turn is waited for.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Whether what is public changes by this record of the table's stream.
+pub fn concerns_publishing(record: &EventRecord) -> bool {
+    partition_of(record).is_some_and(|pk| pk == signers::PK || pk == issuers::PK || pk.starts_with("R#"))
+}
+
+#[derive(Serialize)]
+struct Lease {
+    holder: String,
+    /// Unix seconds.
+    held_until: i64,
+}
+
+/// Lets one publish at a time.
+///
+/// Who publishes reads what is to be published within its turn. So the last one to write has read everything that was
+/// there before, and a slow one never puts older lists over newer ones.
+#[derive(Clone)]
+pub struct Publishing {
+    table: Table,
+}
+
+impl Publishing {
+    /// The turns of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self { table: aws.table() }
+    }
+
+    /// Does the work when it is its turn.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], also where the turn does not come within three minutes.
+    pub async fn in_turn<T>(&self, work: impl Future<Output = T>) -> Result<T, StoreError> {
+        let holder = Token::generate().ok_or(StoreError::Corrupt("no randomness"))?;
+        let holder = holder.secret();
+        self.take(holder).await?;
+        let done = tokio::select! {
+            done = work => done,
+            never = self.renew(holder) => match never {},
+        };
+        // Whoever comes next otherwise waits for the lease to end.
+        let mine = [(":me", s(holder)), (":now", n(0))];
+        let freed = self.table.update_if(PK, SK, "SET held_until = :now", "holder = :me", &mine).await;
+        if let Err(error) = freed {
+            tracing::warn!(%error, "the turn to publish was not given back");
+        }
+        Ok(done)
+    }
+
+    async fn take(&self, holder: &str) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        loop {
+            let now = Timestamp::now();
+            let lease = Lease { holder: holder.to_owned(), held_until: (now + LEASE).as_second() };
+            let free = "attribute_not_exists(pk) OR held_until < :now";
+            let now = [(":now", n(now.as_second()))];
+            if let Written::Done = self.table.put_if(to_item(PK, SK, &lease)?, free, &now).await? {
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(StoreError::Unavailable("somebody else publishes all the time".to_owned()));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn renew(&self, holder: &str) -> Infallible {
+        loop {
+            tokio::time::sleep(RENEW).await;
+            let until = n((Timestamp::now() + LEASE).as_second());
+            let values = [(":me", s(holder)), (":until", until)];
+            let renewed = self.table.update_if(PK, SK, "SET held_until = :until", "holder = :me", &values);
+            if let Err(error) = renewed.await {
+                tracing::warn!(%error, "the turn to publish was not renewed");
+            }
+        }
+    }
+}
+
+/// The public bucket.
+#[derive(Clone)]
+pub struct PublicFiles {
+    client: Client,
+    bucket: String,
+}
+
+impl PublicFiles {
+    /// How long anybody may keep a file without asking again.
+    pub const CACHE_CONTROL: &str = "public, max-age=300";
+
+    /// The public bucket of a deployment.
+    pub fn new(aws: &Aws) -> Self {
+        Self::of_bucket(aws.s3.clone(), &aws.settings.public_bucket)
+    }
+
+    /// A public bucket by its name, for the command line, which has no secrets.
+    pub fn of_bucket(client: Client, bucket: impl Into<String>) -> Self {
+        Self { client, bucket: bucket.into() }
+    }
+
+    /// The media type of a public file, by the ending of its path.
+    pub fn content_type(path: &str) -> &'static str {
+        match path.rsplit('/').next() {
+            Some("did.json") => "application/did+json",
+            Some(name) if name.ends_with(".json") => "application/json",
+            Some(name) if name.ends_with(".cose") => "application/cose",
+            _ => "application/octet-stream",
+        }
+    }
+
+    /// Puts a file.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        let request = self.client.put_object().bucket(&self.bucket).key(path);
+        let request = request.content_type(Self::content_type(path)).cache_control(Self::CACHE_CONTROL);
+        request.body(ByteStream::from(bytes)).send().await.map_err(StoreError::from_sdk)?;
+        Ok(())
+    }
+
+    /// The content of a file; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn get(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.client.get_object().bucket(&self.bucket).key(path).send().await {
+            Ok(object) => {
+                let body = object.body.collect().await;
+                let body = body.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+                Ok(Some(body.to_vec()))
+            }
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(None),
+            Err(error) => Err(StoreError::from_sdk(error)),
+        }
+    }
+
+    /// The paths under a prefix that were last written before this time.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn written_before(&self, prefix: &str, time: Timestamp) -> Result<Vec<String>, StoreError> {
+        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
+        let mut pages = request.into_paginator().send();
+        let mut paths = Vec::new();
+        while let Some(page) = pages.next().await {
+            for object in page.map_err(StoreError::from_sdk)?.contents.unwrap_or_default() {
+                let old = object.last_modified.is_some_and(|written| written.secs() < time.as_second());
+                paths.extend(object.key.filter(|_| old));
+            }
+        }
+        Ok(paths)
+    }
+
+    /// Takes a file away.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn remove(&self, path: &str) -> Result<(), StoreError> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(path);
+        request.send().await.map_err(StoreError::from_sdk)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,546 @@
+//! The one table: keys, errors, and what conditional writes come back with.
+
+pub(crate) mod access;
+pub(crate) mod accounts;
+pub(crate) mod audit;
+pub(crate) mod captcha;
+pub(crate) mod cases;
+pub(crate) mod certificates;
+pub(crate) mod claims;
+pub(crate) mod confirmations;
+pub(crate) mod doses;
+pub(crate) mod downloads;
+pub(crate) mod jobs;
+pub(crate) mod limit;
+pub(crate) mod links;
+pub(crate) mod officers;
+pub(crate) mod otp;
+pub(crate) mod rates;
+pub(crate) mod restoring;
+pub(crate) mod revocations;
+pub(crate) mod senders;
+pub(crate) mod series;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_lambda_events::event::dynamodb::EventRecord;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, KeysAndAttributes, Put, TransactWriteItem, Update,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// How often a write is tried again when another came between.
+pub(crate) const RACES: usize = 50;
+
+/// The most pages (1 MiB each) that one query for an answer reads.
+const MOST_PAGES: usize = 50;
+
+/// The condition of an optimistic lock; its value is [`at`].
+const AT_REVISION: &str = "revision = :revision";
+
+const INCOMPLETE: StoreError = StoreError::Corrupt("a transaction lacks something");
+
+/// An item of the table.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// Why a record could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The service did not answer, or refused for now: worth another try.
+    #[error("the store did not answer: {0}")]
+    Unavailable(String),
+    /// The service says that the request itself is invalid: it would be again.
+    #[error("the store refused an invalid request: {0}")]
+    Invalid(String),
+    /// A record is not of the form that this version writes, or its sealed part does not open.
+    #[error("a record cannot be read: {0}")]
+    Corrupt(&'static str),
+}
+
+impl StoreError {
+    /// Whether the same call may go through later.
+    pub fn retryable(&self) -> bool {
+        match self {
+            StoreError::Unavailable(_) => true,
+            StoreError::Invalid(_) | StoreError::Corrupt(_) => false,
+        }
+    }
+
+    /// An error of the SDK. What it says holds codes and request ids, never the values that were sent.
+    pub(crate) fn from_sdk<E, R>(error: SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        match error.as_service_error().and_then(|service| service.code()) {
+            Some(code @ "ValidationException") => StoreError::Invalid(code.to_owned()),
+            Some(code) => StoreError::Unavailable(code.to_owned()),
+            None => StoreError::Unavailable(DisplayErrorContext(&error).to_string()),
+        }
+    }
+}
+
+/// The items of a query that has a cap.
+#[derive(Default)]
+pub(crate) struct Capped {
+    pub(crate) items: Vec<Item>,
+    /// Whether there are more than these.
+    pub(crate) more: bool,
+}
+
+/// What a conditional write came to.
+pub(crate) enum Written {
+    /// It was written.
+    Done,
+    /// The condition did not hold; the item as it is, where there is one.
+    Refused(Option<Item>),
+}
+
+/// The table.
+#[derive(Clone)]
+pub(crate) struct Table {
+    pub(crate) client: Client,
+    pub(crate) name: String,
+}
+
+pub(crate) fn s(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(crate) fn n(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// A record as an item, its key with it.
+pub(crate) fn to_item<T: Serialize>(pk: &str, sk: &str, record: &T) -> Result<Item, StoreError> {
+    let mut item: Item =
+        serde_dynamo::to_item(record).map_err(|_| StoreError::Corrupt("a record cannot be written"))?;
+    item.insert("pk".to_owned(), s(pk));
+    item.insert("sk".to_owned(), s(sk));
+    Ok(item)
+}
+
+/// A record of an item.
+pub(crate) fn from_item<T: DeserializeOwned>(item: Item, what: &'static str) -> Result<T, StoreError> {
+    serde_dynamo::from_item(item).map_err(|_| StoreError::Corrupt(what))
+}
+
+fn at(revision: u32) -> [(&'static str, AttributeValue); 1] {
+    [(":revision", n(revision))]
+}
+
+fn named(values: &[(&str, AttributeValue)]) -> Option<Item> {
+    // DynamoDB takes no empty map.
+    let values: Item = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    Some(values).filter(|values| !values.is_empty())
+}
+
+/// A record of this kind from an item of the table's stream; `None` where the item is of another.
+pub(crate) fn from_image<T: DeserializeOwned>(image: serde_dynamo::Item, sk: &str) -> Option<T> {
+    let is_one =
+        image.get("sk").is_some_and(|found| *found == serde_dynamo::AttributeValue::S(sk.to_owned()));
+    if is_one { serde_dynamo::from_item(image).ok() } else { None }
+}
+
+/// The partition key of a record.
+pub(crate) fn partition_of(record: &EventRecord) -> Option<&str> {
+    match record.change.keys.get("pk") {
+        Some(serde_dynamo::AttributeValue::S(pk)) => Some(pk),
+        _ => None,
+    }
+}
+
+/// The key of an item.
+pub(crate) fn key(pk: &str, sk: &str) -> Item {
+    Item::from([("pk".to_owned(), s(pk)), ("sk".to_owned(), s(sk))])
+}
+
+impl Table {
+    pub(crate) async fn get(&self, pk: &str, sk: &str) -> Result<Option<Item>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("pk", s(pk))
+            .key("sk", s(sk))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::from_sdk)?;
+        Ok(answer.item)
+    }
+
+    /// Those of these items that there are, in no order; of each all attributes or only some.
+    pub(crate) async fn get_all(
+        &self,
+        mut keys: Vec<Item>,
+        attributes: Option<&str>,
+    ) -> Result<Vec<Item>, StoreError> {
+        /// What a call may ask for.
+        const AT_ONCE: usize = 100;
+        let mut found = Vec::with_capacity(keys.len());
+        while !keys.is_empty() {
+            let asked = keys.split_off(keys.len().saturating_sub(AT_ONCE));
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(asked))
+                .consistent_read(true)
+                .set_projection_expression(attributes.map(str::to_owned))
+                .build()
+                .map_err(|_| StoreError::Corrupt("a batch of keys"))?;
+            let request = self.client.batch_get_item().request_items(&self.name, request);
+            let answer = request.send().await.map_err(StoreError::from_sdk)?;
+            found.extend(answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
+            // What did not fit into one answer is asked for again.
+            let rest = answer.unprocessed_keys.unwrap_or_default().remove(&self.name);
+            keys.extend(rest.map(|rest| rest.keys).unwrap_or_default());
+        }
+        Ok(found)
+    }
+
+    /// Puts an item, whatever was there.
+    pub(crate) async fn put(&self, item: Item) -> Result<(), StoreError> {
+        let request = self.client.put_item().table_name(&self.name).set_item(Some(item));
+        request.send().await.map_err(StoreError::from_sdk)?;
+        Ok(())
+    }
+
+    /// Puts an item where the condition holds. Values of the condition come by name (`:rev`).
+    pub(crate) async fn put_if(
+        &self,
+        item: Item,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<Written, StoreError> {
+        use aws_sdk_dynamodb::operation::put_item::PutItemError;
+        use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
+        let mut request = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .return_values_on_condition_check_failure(AllOld);
+        for (name, value) in values {
+            request = request.expression_attribute_values(*name, value.clone());
+        }
+        match request.send().await {
+            Ok(_) => Ok(Written::Done),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                    Ok(Written::Refused(refused.item.clone().filter(|item| !item.is_empty())))
+                }
+                _ => Err(StoreError::from_sdk(error)),
+            },
+        }
+    }
+
+    /// Replaces an item if it is at this revision: an optimistic lock.
+    pub(crate) async fn put_at(&self, revision: u32, item: Item) -> Result<Written, StoreError> {
+        self.put_if(item, AT_REVISION, &at(revision)).await
+    }
+
+    /// Updates an item where the condition holds; the item as it is afterwards, `None` where the condition does not hold.
+    pub(crate) async fn update_if(
+        &self,
+        pk: &str,
+        sk: &str,
+        update: &str,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<Option<Item>, StoreError> {
+        use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+        let mut request = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .key("pk", s(pk))
+            .key("sk", s(sk))
+            .update_expression(update)
+            .condition_expression(condition)
+            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew);
+        for (name, value) in values {
+            request = request.expression_attribute_values(*name, value.clone());
+        }
+        match request.send().await {
+            Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                _ => Err(StoreError::from_sdk(error)),
+            },
+        }
+    }
+
+    /// Counts a try down, where one is left and the time in the attribute `ends` is not over; the item as it is then.
+    pub(crate) async fn count_down(
+        &self,
+        pk: &str,
+        sk: &str,
+        ends: &str,
+        now: Timestamp,
+    ) -> Result<Option<Item>, StoreError> {
+        let condition = format!("tries_left > :zero AND {ends} > :now");
+        let values = [(":one", n(1)), (":zero", n(0)), (":now", n(now.as_second()))];
+        self.update_if(pk, sk, "SET tries_left = tries_left - :one", &condition, &values).await
+    }
+
+    pub(crate) async fn delete(&self, pk: &str, sk: &str) -> Result<(), StoreError> {
+        self.client
+            .delete_item()
+            .table_name(&self.name)
+            .key("pk", s(pk))
+            .key("sk", s(sk))
+            .send()
+            .await
+            .map_err(StoreError::from_sdk)?;
+        Ok(())
+    }
+
+    /// All items of a partition, as they are now. Only where nobody but an admin or an officer adds items.
+    pub(crate) async fn partition(&self, pk: &str) -> Result<Vec<Item>, StoreError> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", s(pk))
+            .into_paginator()
+            .items()
+            .send();
+        pages.try_collect().await.map_err(StoreError::from_sdk)
+    }
+
+    /// All items of a partition whose sort keys begin so, as they are now. Only where they are bounded when they are written.
+    pub(crate) async fn partition_part(&self, pk: &str, begins: &str) -> Result<Vec<Item>, StoreError> {
+        let pages = self.part(pk, begins).into_paginator().items().send();
+        pages.try_collect().await.map_err(StoreError::from_sdk)
+    }
+
+    /// The first items of a partition whose sort keys begin so, as they are now: at most `most`.
+    pub(crate) async fn partition_part_first(
+        &self,
+        pk: &str,
+        begins: &str,
+        most: usize,
+    ) -> Result<Capped, StoreError> {
+        first_of(self.part(pk, begins), most).await
+    }
+
+    fn part(&self, pk: &str, begins: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :begins)")
+            .expression_attribute_values(":pk", s(pk))
+            .expression_attribute_values(":begins", s(begins))
+    }
+
+    /// Part of a transaction: puts an item where the condition holds.
+    pub(crate) fn putting(
+        &self,
+        item: Item,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder().table_name(&self.name).set_item(Some(item)).condition_expression(condition);
+        let put = put.set_expression_attribute_values(named(values)).build();
+        Ok(TransactWriteItem::builder().put(put.map_err(|_| INCOMPLETE)?).build())
+    }
+
+    /// Part of a transaction: takes an item away, if it is there.
+    pub(crate) fn deleting(&self, pk: &str, sk: &str) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder().table_name(&self.name).set_key(Some(key(pk, sk))).build();
+        Ok(TransactWriteItem::builder().delete(delete.map_err(|_| INCOMPLETE)?).build())
+    }
+
+    /// Part of a transaction: deletes an item if it is at this revision.
+    pub(crate) fn deleting_at(
+        &self,
+        revision: u32,
+        pk: &str,
+        sk: &str,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder().table_name(&self.name).set_key(Some(key(pk, sk)));
+        let delete = delete.condition_expression(AT_REVISION);
+        let delete = delete.set_expression_attribute_values(named(&at(revision))).build();
+        Ok(TransactWriteItem::builder().delete(delete.map_err(|_| INCOMPLETE)?).build())
+    }
+
+    /// Part of a transaction: replaces an item if it is at this revision.
+    pub(crate) fn putting_at(&self, revision: u32, item: Item) -> Result<TransactWriteItem, StoreError> {
+        self.putting(item, AT_REVISION, &at(revision))
+    }
+
+    /// Part of a transaction: leaves an item as it is, but requires it to be at this revision.
+    pub(crate) fn checking_at(
+        &self,
+        revision: u32,
+        pk: &str,
+        sk: &str,
+    ) -> Result<TransactWriteItem, StoreError> {
+        self.checking(pk, sk, AT_REVISION, &at(revision))
+    }
+
+    /// Part of a transaction: updates an item where the condition holds.
+    pub(crate) fn updating(
+        &self,
+        pk: &str,
+        sk: &str,
+        update: &str,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<TransactWriteItem, StoreError> {
+        let item = Update::builder().table_name(&self.name).set_key(Some(key(pk, sk)));
+        let item = item.update_expression(update).condition_expression(condition);
+        let item = item.set_expression_attribute_values(named(values)).build();
+        Ok(TransactWriteItem::builder().update(item.map_err(|_| INCOMPLETE)?).build())
+    }
+
+    /// Part of a transaction: a condition on an item that is left as it is.
+    pub(crate) fn checking(
+        &self,
+        pk: &str,
+        sk: &str,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<TransactWriteItem, StoreError> {
+        let check = ConditionCheck::builder().table_name(&self.name).set_key(Some(key(pk, sk)));
+        let check = check.condition_expression(condition);
+        let check = check.set_expression_attribute_values(named(values)).build();
+        Ok(TransactWriteItem::builder().condition_check(check.map_err(|_| INCOMPLETE)?).build())
+    }
+
+    /// Writes all or nothing; `false` where a condition does not hold.
+    pub(crate) async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
+        use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+        for race in 0..RACES {
+            let request = self.client.transact_write_items().set_transact_items(Some(items.clone()));
+            let Err(error) = request.send().await else { return Ok(true) };
+            let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
+                error.as_service_error()
+            else {
+                return Err(StoreError::from_sdk(error));
+            };
+            let codes = canceled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+            let codes: Vec<&str> = codes.collect();
+            if codes.contains(&"ConditionalCheckFailed") {
+                return Ok(false);
+            }
+            if codes.contains(&"ValidationError") {
+                return Err(StoreError::Invalid("ValidationError".to_owned()));
+            }
+            if !codes.contains(&"TransactionConflict") {
+                return Err(StoreError::from_sdk(error));
+            }
+            // Another transaction is at one of the items: it is over within milliseconds.
+            tokio::time::sleep(Duration::from_millis(2 * race as u64)).await;
+        }
+        Err(StoreError::Unavailable("TransactionConflict".to_owned()))
+    }
+
+    /// At most so many items of a partition whose sort key is greater than this, in order.
+    pub(crate) async fn partition_after(
+        &self,
+        pk: &str,
+        after: &str,
+        most: usize,
+    ) -> Result<Vec<Item>, StoreError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk > :after")
+            .expression_attribute_values(":pk", s(pk))
+            .expression_attribute_values(":after", s(after))
+            .limit(i32::try_from(most).unwrap_or(i32::MAX));
+        Ok(request.send().await.map_err(StoreError::from_sdk)?.items.unwrap_or_default())
+    }
+
+    /// The first items of an index whose hash key has this value, so many at most.
+    pub(crate) async fn query_first(
+        &self,
+        index: &str,
+        (key, value): (&str, &str),
+        most: i32,
+    ) -> Result<Vec<Item>, StoreError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(index)
+            .key_condition_expression("#key = :value")
+            .expression_attribute_names("#key", key)
+            .expression_attribute_values(":value", s(value))
+            .limit(most);
+        let answer = request.send().await.map_err(StoreError::from_sdk)?;
+        Ok(answer.items.unwrap_or_default())
+    }
+
+    /// A query of the items of an index whose hash key has this value, and whose partition key in the table lies in this range.
+    pub(crate) fn query(
+        &self,
+        index: &str,
+        (key, value): (&str, &str),
+        (first, last): (&str, &str),
+    ) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.name)
+            .index_name(index)
+            .key_condition_expression("#key = :value AND pk BETWEEN :first AND :last")
+            .expression_attribute_names("#key", key)
+            .expression_attribute_values(":value", s(value))
+            .expression_attribute_values(":first", s(first))
+            .expression_attribute_values(":last", s(last))
+    }
+}
+
+/// The first items of a query: at most `most`.
+pub(crate) async fn first_of(query: QueryFluentBuilder, most: usize) -> Result<Capped, StoreError> {
+    // One more tells that there are more.
+    let page = i32::try_from(most).unwrap_or(i32::MAX).saturating_add(1);
+    let mut pages = query.limit(page).into_paginator().items().send();
+    let mut found = Capped::default();
+    while let Some(item) = pages.next().await {
+        let item = item.map_err(StoreError::from_sdk)?;
+        if found.items.len() == most {
+            found.more = true;
+            break;
+        }
+        found.items.push(item);
+    }
+    Ok(found)
+}
+
+/// Of the items of a query, those with the least ranks: at most `most`, in the order of their ranks. An item without a rank is
+/// none of them. The query reads at most [`MOST_PAGES`], and holds about twice as many items as it gives.
+pub(crate) async fn least_of<R: Ord>(
+    query: QueryFluentBuilder,
+    most: usize,
+    rank: impl Fn(&Item) -> Option<R>,
+) -> Result<Capped, StoreError> {
+    let mut pages = query.into_paginator().send();
+    let (mut ranked, mut more): (Vec<(R, Item)>, bool) = (Vec::new(), false);
+    let mut read = 0;
+    while let Some(page) = pages.next().await {
+        if read == MOST_PAGES {
+            more = true;
+            break;
+        }
+        read += 1;
+        let items = page.map_err(StoreError::from_sdk)?.items.unwrap_or_default();
+        ranked.extend(items.into_iter().filter_map(|item| Some((rank(&item)?, item))));
+        ranked.sort_by(|(one, _), (other, _)| one.cmp(other));
+        more |= ranked.len() > most;
+        ranked.truncate(most);
+    }
+    Ok(Capped { items: ranked.into_iter().map(|(_, item)| item).collect(), more })
+}

@@ -1,0 +1,96 @@
+//! What a backup gives access by: API keys, officers, document signers and other issuers.
+//!
+//! A backup does not have what was withdrawn after it was made. Whoever restores it has to know
+//! whom it lets in again.
+
+use bukti_trust::SignerStatus;
+use jiff::Timestamp;
+use serde_dynamo::{AttributeValue, Item};
+
+use super::{officers, senders};
+use crate::signing::issuers;
+use crate::signing::signers::{self, ActiveRecord};
+use crate::{ApiKey, IssuerRecord, Officer, Officers, SignerRecord, StoreError};
+
+/// An item that gives access.
+#[derive(Clone)]
+pub enum Access {
+    /// An API key.
+    ApiKey(ApiKey),
+    /// An officer.
+    Officer(Officer),
+    /// A document signer.
+    Signer(Box<SignerRecord>),
+    /// Which signer signs, by its key id.
+    ActiveSigner(String),
+    /// A signer of another issuer, whose certificates are accepted.
+    Issuer(Box<IssuerRecord>),
+}
+
+impl Access {
+    /// Whether an item is one that gives access.
+    pub fn is_given_by(item: &Item) -> bool {
+        let partitions = [senders::PK, officers::OFFICERS, signers::PK, issuers::PK];
+        matches!(item.get("pk"), Some(AttributeValue::S(pk)) if partitions.contains(&&**pk))
+    }
+
+    /// Whether an item is one of the register of document signers.
+    pub fn is_of_own_signers(item: &Item) -> bool {
+        matches!(item.get("pk"), Some(AttributeValue::S(pk)) if pk == signers::PK)
+    }
+
+    /// The access that an item gives.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] also where the item gives none.
+    pub fn of_image(image: Item, officers: &Officers) -> Result<Self, StoreError> {
+        let is = |name: &str, value: &str| matches!(image.get(name), Some(AttributeValue::S(found)) if found == value);
+        let access = if is("pk", senders::PK) {
+            serde_dynamo::from_item(image).ok().map(Self::ApiKey)
+        } else if is("pk", officers::OFFICERS) {
+            officers.of_image(image).map(Self::Officer)
+        } else if is("pk", issuers::PK) {
+            serde_dynamo::from_item(image).ok().map(|issuer| Self::Issuer(Box::new(issuer)))
+        } else if is("sk", signers::ACTIVE) {
+            serde_dynamo::from_item(image).ok().map(|active: ActiveRecord| Self::ActiveSigner(active.kid))
+        } else {
+            serde_dynamo::from_item(image).ok().map(|signer| Self::Signer(Box::new(signer)))
+        };
+        access.ok_or(StoreError::Corrupt("API key, officer, signer or issuer"))
+    }
+
+    /// The id of the key or officer, or the key id of the signer or issuer.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::ApiKey(key) => &key.id,
+            Self::Officer(officer) => &officer.id,
+            Self::Signer(signer) => &signer.kid,
+            Self::ActiveSigner(kid) => kid,
+            Self::Issuer(issuer) => &issuer.signer.kid,
+        }
+    }
+
+    /// Who or what is let in, in words for an admin; `None` where it is withdrawn, or said by another item.
+    pub fn in_words(&self, now: Timestamp) -> Option<String> {
+        match self {
+            Self::ApiKey(key) => {
+                let sender = &key.sender;
+                (!key.has_ended(now)).then(|| format!("API key of {} {}", sender.kind(), sender.name()))
+            }
+            Self::Officer(officer) => Some(format!("{} {}", officer.role.code(), officer.name)),
+            Self::Signer(signer) => {
+                signer.withdrawn_at.is_none().then(|| format!("signer since {}", signer.created_at))
+            }
+            Self::ActiveSigner(_) => None,
+            Self::Issuer(issuer) => (issuer.signer.status != SignerStatus::Revoked)
+                .then(|| format!("other issuer{}, imported at {}", name_of(issuer), issuer.imported_at)),
+        }
+    }
+}
+
+/// The name in the certificate of an issuer's signer, after a space; nothing where it has none.
+fn name_of(issuer: &IssuerRecord) -> String {
+    let name = issuer.signer.trusted().and_then(|trusted| trusted.name);
+    name.map_or(String::new(), |name| format!(" {name}"))
+}

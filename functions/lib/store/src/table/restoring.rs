@@ -1,0 +1,169 @@
+//! Which items of a backup may be restored over those of a table.
+//!
+//! A backup is older than the table. What was withdrawn since must not come back with it:
+//!
+//! | item of the backup | restored |
+//! |---|---|
+//! | session, one-time code, known device, lease of who publishes | never; backups leave it out |
+//! | dose | over the table's, unless that was withdrawn since; a duplicate that its claim no longer lists claims the dose again |
+//! | case in the queue | unless the table's case is decided |
+//! | any other | where the table has none |
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{accounts, claims, doses, otp};
+use crate::StoreError;
+use crate::bucket::publishing;
+use crate::table::cases::{self, CaseRecord, Queued};
+use crate::table::{Item, Table, Written, from_item, n, s};
+
+/// Counters of a dose, with the names of their values in a condition. Whenever one is raised, what
+/// belongs to the earlier value ends: links to a phone, or a certificate.
+const VERSIONS: [(&str, &str); 3] = [
+    ("phone_version", ":phone_version"),
+    ("certificate_version", ":certificate_version"),
+    ("void_version", ":void_version"),
+];
+
+/// Of a dose: whether another event owns its claim. Written only where it is so.
+const DUPLICATE: &str = "duplicate";
+
+/// Restores items of a backup, in [`Restoring::PASSES`] passes.
+#[derive(Clone)]
+pub struct Restoring {
+    table: Table,
+}
+
+impl Restoring {
+    /// How many passes over a backup restore it.
+    pub const PASSES: usize = 3;
+
+    /// Restores into a table, for the command line.
+    pub fn of_table(client: Client, table: impl Into<String>) -> Self {
+        Self { table: Table { client, name: table.into() } }
+    }
+
+    /// Whether backups leave an item out, because it is short-lived and can be ended at any moment.
+    pub fn leaves_out(item: &serde_dynamo::Item) -> bool {
+        let text = |name: &str| match item.get(name) {
+            Some(serde_dynamo::AttributeValue::S(text)) => text.as_str(),
+            _ => "",
+        };
+        let sk = text("sk");
+        sk == accounts::SESSION
+            || sk.starts_with(accounts::LISTED)
+            || sk == otp::SK
+            || sk.starts_with(otp::DEVICE)
+            || text("pk") == publishing::PK
+    }
+
+    /// The pass of a restore in which an item is restored: doses come after what belongs to them, and
+    /// duplicates after the doses that own their claims, which `issue` would take for lost.
+    pub fn pass(item: &serde_dynamo::Item) -> usize {
+        let is_dose = matches!(item.get("sk"), Some(serde_dynamo::AttributeValue::S(sk)) if sk == doses::SK);
+        usize::from(is_dose) + usize::from(is_dose && item.contains_key(DUPLICATE))
+    }
+
+    /// Whether the table has an item of this key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn has(&self, item: &serde_dynamo::Item) -> Result<bool, StoreError> {
+        let item = Item::from(item.clone());
+        Ok(self.table.get(text(&item, "pk"), text(&item, "sk")).await?.is_some())
+    }
+
+    /// Restores an item by a conditional write. `false` where the table has a different item and
+    /// keeps it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn put(&self, item: serde_dynamo::Item) -> Result<bool, StoreError> {
+        let item = Item::from(item);
+        if text(&item, "pk") == cases::QUEUE && self.is_decided(&item).await? {
+            return Ok(false);
+        }
+        if text(&item, "sk") == doses::SK {
+            return self.put_dose(item).await;
+        }
+        self.put_if(item, "attribute_not_exists(pk)", &[]).await
+    }
+
+    async fn put_dose(&self, mut dose: Item) -> Result<bool, StoreError> {
+        let claim = dose.get("claim").filter(|_| dose.contains_key(DUPLICATE));
+        if let Some(claim) = claim.and_then(|claim| claim.as_s().ok())
+            && !claims::is_waiting(&self.table, claim, text(&dose, "pk")).await?
+        {
+            // Nothing would ever make it the owner. Without the attribute it counts as complete and
+            // without a certificate, so that `issue` claims the dose for it again.
+            dose.remove(DUPLICATE);
+        }
+        let (condition, values) = not_withdrawn_since(&dose);
+        self.put_if(dose, &condition, &values).await
+    }
+
+    /// Puts an item. `false` where the table has a different one, for which the condition does not
+    /// hold.
+    async fn put_if(
+        &self,
+        item: Item,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<bool, StoreError> {
+        Ok(match self.table.put_if(item.clone(), condition, values).await? {
+            Written::Done => true,
+            Written::Refused(known) => known == Some(item),
+        })
+    }
+
+    /// Whether the table says of the case of this entry that it is decided. Read before the write:
+    /// a needless entry of the queue decides nothing.
+    async fn is_decided(&self, item: &Item) -> Result<bool, StoreError> {
+        let queued: Queued = from_item(item.clone(), "case of the queue")?;
+        let case = self.table.get(&queued.case, cases::SK).await?;
+        let case: Option<CaseRecord> = case.map(|item| from_item(item, "case")).transpose()?;
+        Ok(case.is_some_and(|case| case.state.is_decided()))
+    }
+}
+
+/// The condition by which a dose of a backup is put over the table's.
+fn not_withdrawn_since(dose: &Item) -> (String, Vec<(&'static str, AttributeValue)>) {
+    let mut conditions = vec![
+        "(attribute_not_exists(verdict) OR verdict <> :retracted)".to_owned(),
+        "attribute_not_exists(withdrawn)".to_owned(),
+    ];
+    let mut values = vec![(":retracted", s("retracted"))];
+    for (version, value) in VERSIONS {
+        conditions.push(format!("(attribute_not_exists({version}) OR {version} <= {value})"));
+        // Not written while it is zero.
+        values.push((value, dose.get(version).cloned().unwrap_or_else(|| n(0))));
+    }
+    (conditions.join(" AND "), values)
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> &'a str {
+    item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn doses_come_after_what_belongs_to_them_and_duplicates_last() {
+        use serde_dynamo::AttributeValue;
+        let item = |sk: &str, more: &[(&str, AttributeValue)]| {
+            let sk = ("sk", AttributeValue::S(sk.to_owned()));
+            let all = [sk].into_iter().chain(more.iter().cloned());
+            all.map(|(name, value)| (name.to_owned(), value)).collect::<HashMap<_, _>>().into()
+        };
+        let duplicate = (DUPLICATE, AttributeValue::Bool(true));
+        let passes = [item("CLAIM", &[]), item(doses::SK, &[]), item(doses::SK, &[duplicate])];
+        assert_eq!(passes.map(|item: serde_dynamo::Item| Restoring::pass(&item)), [0, 1, 2]);
+    }
+}
