@@ -231,3 +231,9 @@ pub enum DocumentError {
     #[error("the document could not be written")]
     Write,
 }
+
+impl From<lopdf::Error> for DocumentError {
+    fn from(_: lopdf::Error) -> Self {
+        Self::Write
+    }
+}

@@ -1,10 +1,10 @@
 //! The certificate as a PDF.
 
 mod draft;
-mod objects;
 mod printed;
 mod stream;
 mod template;
+mod update;
 
 pub(crate) use template::Template;
 

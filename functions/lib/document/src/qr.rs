@@ -9,7 +9,7 @@ use crate::DocumentError;
 /// The white margin that the standard asks for around a QR, in modules (ISO/IEC 18004, 4.3.8).
 pub(crate) const QUIET_ZONE: usize = 4;
 
-/// The pixels of a module's side, see [`Qr::pixels`]. At 0.5 mm a module that is 400 dpi, so that no edge is soft.
+/// The pixels of a module's side, see [`Qr::filtered_pixels`]. At 0.5 mm a module that is 400 dpi, so that no edge is soft.
 pub(crate) const PIXELS: usize = 8;
 
 /// The modules of a QR, without the quiet zone.
@@ -73,17 +73,25 @@ impl Qr {
     }
 
     /// The pixels with the quiet zone, a bit each, 1 for white: a module is [`PIXELS`] wide and high, so a byte is a module.
-    pub(crate) fn pixels(&self) -> Vec<u8> {
+    ///
+    /// Each row has a filter of PNG before it (12.4 of <https://www.w3.org/TR/png-3/>): a row of modules is written once and then
+    /// repeated by differences of zero, which compresses to half.
+    pub(crate) fn filtered_pixels(&self) -> Vec<u8> {
+        const NONE: u8 = 0;
+        const UP: u8 = 2;
         let side = self.width_with_quiet_zone();
-        let mut pixels = vec![0xFF; side * side * PIXELS];
-        let rows = pixels.chunks_mut(side * PIXELS).skip(QUIET_ZONE);
-        for (modules, rows) in self.dark.chunks(self.width.max(1)).zip(rows) {
-            let (first, others) = rows.split_at_mut(side);
-            for (pixel, dark) in first[QUIET_ZONE..].iter_mut().zip(modules) {
+        let mut pixels = Vec::with_capacity((side + 1) * side * PIXELS);
+        for y in 0..side {
+            pixels.push(NONE);
+            let start = pixels.len();
+            pixels.resize(start + side, 0xFF);
+            let dark = y.checked_sub(QUIET_ZONE).and_then(|y| self.dark.chunks(self.width.max(1)).nth(y));
+            for (pixel, dark) in pixels[start + QUIET_ZONE..].iter_mut().zip(dark.into_iter().flatten()) {
                 *pixel = if *dark { 0 } else { 0xFF };
             }
-            for row in others.chunks_mut(side) {
-                row.copy_from_slice(first);
+            for _ in 1..PIXELS {
+                pixels.push(UP);
+                pixels.resize(pixels.len() + side, 0);
             }
         }
         pixels
@@ -133,13 +141,20 @@ mod tests {
     #[test]
     fn pixels_show_the_modules_in_their_quiet_zone() {
         let qr = Qr::new(&text(537)).unwrap();
-        let (side, pixels) = (qr.width_with_quiet_zone(), qr.pixels());
-        assert_eq!(pixels.len(), side * side * PIXELS);
-        for (at, pixels) in pixels.iter().enumerate() {
-            let (x, y) = (at % side, at / side / PIXELS);
-            let inside = [x, y].iter().all(|at| (QUIET_ZONE..QUIET_ZONE + qr.width).contains(at));
-            let dark = inside && qr.dark[(y - QUIET_ZONE) * qr.width + x - QUIET_ZONE];
-            assert_eq!(*pixels, if dark { 0 } else { 0xFF }, "{x} {y}");
+        let (side, pixels) = (qr.width_with_quiet_zone(), qr.filtered_pixels());
+        assert_eq!(pixels.len(), (side + 1) * side * PIXELS);
+        for (y, row) in pixels.chunks(side + 1).enumerate() {
+            if y % PIXELS > 0 {
+                assert!(row[0] == 2 && row[1..].iter().all(|difference| *difference == 0), "{y}");
+                continue;
+            }
+            assert_eq!(row[0], 0, "{y}");
+            let y = y / PIXELS;
+            for (x, pixels) in row[1..].iter().enumerate() {
+                let inside = [x, y].iter().all(|at| (QUIET_ZONE..QUIET_ZONE + qr.width).contains(at));
+                let dark = inside && qr.dark[(y - QUIET_ZONE) * qr.width + x - QUIET_ZONE];
+                assert_eq!(*pixels, if dark { 0 } else { 0xFF }, "{x} {y}");
+            }
         }
     }
 

@@ -1,6 +1,4 @@
-//! A page as printpdf takes it, with places kept free for what differs.
-
-use std::collections::BTreeSet;
+//! A page as printpdf takes it, in pieces: between two of them stands what differs from certificate to certificate.
 
 use bukti_locales::Locale;
 use printpdf::{DictItem, Op, PdfFontHandle, Pt, TextItem, TextMatrix};
@@ -10,12 +8,6 @@ use crate::canvas::{Align, Canvas, Role, Slot, Style};
 use crate::font::{Fonts, fonts};
 use crate::guilloche::{self, Ribbon};
 use crate::look::{Colour, GROUND, WAVES};
-
-/// The operator that stands where a slot is, with [`SLOT`] as its operand: a marked-content point, which shows nothing.
-const MARK: &str = "MP";
-const SLOT: &str = "Slot";
-/// How the mark reads in the page's stream.
-pub(super) const MARKED: &[u8] = b"/Slot MP";
 
 /// What of a page has a place in the document's structure.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +27,8 @@ pub(super) enum ElementRole {
 pub(super) struct Draft {
     fonts: &'static Fonts,
     height: f32,
-    pub(super) operations: Vec<Op>,
+    /// What is drawn before, between and after the slots.
+    pub(super) pieces: Vec<Vec<Op>>,
     pub(super) slots: Vec<Slot>,
     pub(super) elements: Vec<Element>,
     /// The words on it, for the fonts to have their letters, regular and bold.
@@ -50,7 +43,7 @@ impl Draft {
         Ok(Self {
             fonts: fonts()?,
             height,
-            operations: Vec::new(),
+            pieces: vec![Vec::new()],
             slots: Vec::new(),
             elements: Vec::new(),
             words: Default::default(),
@@ -62,14 +55,14 @@ impl Draft {
     /// Ends what is open.
     pub(super) fn finish(&mut self) {
         if std::mem::take(&mut self.in_artifact) {
-            self.operations.push(Op::EndMarkedContent);
+            self.push([Op::EndMarkedContent]);
         }
     }
 
     /// What follows is decoration, which readers pass over.
     fn artifact(&mut self) {
         if !std::mem::replace(&mut self.in_artifact, true) {
-            self.operations.push(Op::BeginMarkedContent { tag: "Artifact".to_owned() });
+            self.push([Op::BeginMarkedContent { tag: "Artifact".to_owned() }]);
         }
     }
 
@@ -80,35 +73,20 @@ impl Draft {
         let tag = element.tag().to_owned();
         self.elements.push(element);
         // As an operator of its own, since printpdf's own for it wants layers.
-        self.operations.push(Op::Unknown {
+        self.push([Op::Unknown {
             key: "BDC".to_owned(),
             value: vec![DictItem::Name(tag.into_bytes()), properties],
-        });
+        }]);
     }
 
     fn end_element(&mut self) {
-        self.operations.push(Op::EndMarkedContent);
+        self.push([Op::EndMarkedContent]);
     }
 
-    /// Space for the fonts' letters in the last stream, after a mark that is not a slot's.
-    pub(super) fn specimen(&mut self, letters: &[BTreeSet<char>; 2]) {
-        self.finish();
-        self.mark();
-        for (face, letters) in [&self.fonts.regular, &self.fonts.bold].into_iter().zip(letters) {
-            self.operations.extend([
-                Op::StartTextSection,
-                Op::SetFont { font: PdfFontHandle::External(face.id.clone()), size: Pt(1.0) },
-                Op::ShowText { items: vec![TextItem::Text(letters.iter().collect())] },
-                Op::EndTextSection,
-            ]);
+    fn push(&mut self, operations: impl IntoIterator<Item = Op>) {
+        if let Some(piece) = self.pieces.last_mut() {
+            piece.extend(operations);
         }
-    }
-
-    fn mark(&mut self) {
-        self.operations.push(Op::Unknown {
-            key: MARK.to_owned(),
-            value: vec![DictItem::Name(SLOT.as_bytes().to_vec())],
-        });
     }
 
     fn rounded_rectangle(&mut self, (x, y): (f32, f32), (width, height): (f32, f32), radius: f32) {
@@ -146,10 +124,10 @@ impl Draft {
     pub(super) fn form(&mut self, name: &str, (x, y): (f32, f32), scale: (f32, f32)) {
         self.operator("q", &[]);
         self.operator("cm", &[scale.0, 0.0, 0.0, scale.1, x, y]);
-        self.operations.push(Op::Unknown {
+        self.push([Op::Unknown {
             key: "Do".to_owned(),
             value: vec![DictItem::Name(name.as_bytes().to_vec())],
-        });
+        }]);
         self.operator("Q", &[]);
     }
 
@@ -167,7 +145,7 @@ impl Draft {
     // The library's own paths take many operators for a rectangle and know no forms.
     pub(super) fn operator(&mut self, operator: &str, numbers: &[f32]) {
         let value = numbers.iter().map(|number| DictItem::Real(rounded(*number))).collect();
-        self.operations.push(Op::Unknown { key: operator.to_owned(), value });
+        self.push([Op::Unknown { key: operator.to_owned(), value }]);
     }
 }
 
@@ -201,7 +179,7 @@ impl Canvas for Draft {
                 Align::Right => x - self.width(style, &text),
             };
             let y = self.height - y - at as f32 * leading;
-            self.operations.extend([
+            self.push([
                 Op::StartTextSection,
                 Op::SetFont { font: PdfFontHandle::External(face.id.clone()), size: Pt(rounded(style.size)) },
                 Op::SetTextMatrix { matrix: TextMatrix::Translate(Pt(rounded(x)), Pt(rounded(y))) },
@@ -215,8 +193,8 @@ impl Canvas for Draft {
     fn slot(&mut self, slot: Slot) {
         self.element(Element { role: ElementRole::Words(slot.style.role), locale: slot.style.locale });
         self.fill_colour(slot.style.colour);
-        self.mark();
         self.slots.push(slot);
+        self.pieces.push(Vec::new());
         self.end_element();
     }
 
@@ -240,7 +218,7 @@ impl Canvas for Draft {
         self.line_colour(line, thickness);
         if dash > 0.0 {
             let dashes = DictItem::Array(vec![DictItem::Real(dash)]);
-            self.operations.push(Op::Unknown { key: "d".to_owned(), value: vec![dashes, DictItem::Int(0)] });
+            self.push([Op::Unknown { key: "d".to_owned(), value: vec![dashes, DictItem::Int(0)] }]);
         } else {
             self.operator("J", &[1.0]);
             self.operator("j", &[1.0]);

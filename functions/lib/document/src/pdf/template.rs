@@ -1,25 +1,20 @@
 //! What all certificates of a form have in common, prepared once.
 //!
-//! printpdf writes the pages with all that is fixed, and subsets and embeds the fonts. What differs from certificate to
-//! certificate is put in for each: the text of the slots, the QR, how the guilloche lies, the document's information.
-//!
-//! ```text
-//! head       fonts, ribbons, pages, structure    the same bytes for all
-//! contents   pages and cards                     fixed pieces, and between them what differs
-//! QR, band, information                          written for each
-//! xref       where everything is                 the rows of those patched
-//! ```
+//! printpdf writes the pages with all that is fixed, and subsets and embeds the fonts; lopdf holds and writes the document.
+//! What differs from certificate to certificate is appended for each, as an incremental update: the contents of the pages with
+//! the text of the slots, the QR, how the guilloche lies, the document's information.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use bukti_domain::Publisher;
 use bukti_locales::{Locale, text};
+use lopdf::{Dictionary, Document, Object, ObjectId, Stream, dictionary};
 
-use super::draft::{Draft, ElementRole, MARKED, waves};
-use super::objects::{Objects, Row};
-use super::printed::print;
-use super::stream::{Piece, Zlib, compressed, integer, literal, operator, text_string};
+use super::draft::{Draft, ElementRole, waves};
+use super::printed::{Printed, print};
+use super::stream::{Piece, Zlib, compressed, literal, operator, text_string};
+use super::update::{Base, Update};
 use super::{BAND, QR};
 use crate::canvas::{Align, CAPITALS, LEADING, Slot, Weight};
 use crate::field::Language;
@@ -39,6 +34,12 @@ const DOSES: [&str; 3] = ["common.dose", "common.dose_booster", "common.dose_unc
 /// How well texts and the QR are compressed: further levels take longer than they are worth.
 const LEVEL: u32 = 2;
 
+/// The language of what does not name another.
+const LANGUAGE: Locale = Locale::Id;
+
+/// Wide enough for every ribbon: left, bottom, right, top.
+const RIBBON_BOX: [f32; 4] = [-9.0, -9.0, 999.0, 99.0];
+
 /// The cards of a print sheet, as forms.
 const CARDS: [&str; 2] = ["Front", "Back"];
 
@@ -47,13 +48,13 @@ pub(crate) struct Template {
     fonts: &'static Fonts,
     /// The codes of the glyphs that its fonts have, regular and bold.
     codes: [Codes; 2],
-    head: Vec<u8>,
-    rows: Vec<Row>,
+    base: Base,
     contents: Vec<Content>,
     qr: u32,
     band: u32,
-    ribbons: [u32; 2],
     information: u32,
+    /// What the dictionary of the band says beside the length.
+    band_dictionary: String,
     catalog: u32,
     title: &'static str,
     author: String,
@@ -133,107 +134,96 @@ impl Template {
         for (key, locale) in DOSES.iter().flat_map(|key| Locale::ALL.map(|locale| (key, locale))) {
             letters[1].extend(text(locale, key).chars());
         }
-        if let Some(last) = drawn.last_mut() {
-            last.draft.specimen(&letters);
-        }
-        let pages =
-            drawn.iter_mut().map(|drawn| (drawn.size, std::mem::take(&mut drawn.draft.operations))).collect();
         let codes = [fonts.regular.codes(&letters[0]), fonts.bold.codes(&letters[1])];
-        // In reverse, so that where letters are drawn alike the code means the plain one, a space and no other blank.
-        let meanings = [0, 1]
-            .map(|at| letters[at].iter().rev().map(|letter| (codes[at].of(*letter), *letter)).collect());
-        let printed = print(fonts, &letters, meanings, pages)?;
+        let pieces = drawn.iter_mut().flat_map(|drawn| std::mem::take(&mut drawn.draft.pieces)).collect();
+        let Printed { streams, mut document, fonts: used } = print(fonts, &letters, &codes, pieces)?;
+        let mut streams = streams.into_iter();
 
-        let mut objects = Objects::after(printed.objects);
-        let [qr, band, information, catalog, tree, resources] = objects.numbers();
-        let ribbons = objects.numbers();
-        let ribbon_form = "/Type/XObject/Subtype/Form/BBox[-9 -9 999 99]/Filter/FlateDecode";
-        for (number, ribbon) in ribbons.into_iter().zip(guilloche::ribbons()) {
-            let [period] = objects.numbers();
-            objects.stream(period, ribbon_form, &compressed(&waves(&ribbon), 9)?);
+        // What each certificate has of its own.
+        let first = document.max_id + 1;
+        let [qr, band, information] = [(); 3].map(|()| document.new_object_id());
+        let objects: Vec<_> = drawn.iter().map(|_| document.new_object_id()).collect();
+        let cross_references = document.new_object_id();
+
+        let ribbons = guilloche::ribbons().map(|ribbon| {
+            let period = document.add_object(form_object(Dictionary::new(), waves(&ribbon)));
             let again = format!("/R Do 1 0 0 1 {} 0 cm\n", ribbon.period).repeat(ribbon.repeats);
-            let dictionary = format!("{ribbon_form}/Resources<</XObject<</R {period} 0 R>>>>");
-            objects.stream(number, &dictionary, &compressed(again.as_bytes(), 9)?);
-        }
+            let resources = dictionary! { "XObject" => dictionary! { "R" => period } };
+            document.add_object(form_object(resources, again.into_bytes()))
+        });
+        let [(first_ribbon, _), (second_ribbon, _)] = ribbons;
+        let [left, bottom, right, top] = RIBBON_BOX;
+        let band_dictionary = format!(
+            "/Subtype/Form/BBox[{left} {bottom} {right} {top}]\
+             /Resources<</XObject<</R0 {first_ribbon} 0 R/R1 {second_ribbon} 0 R>>>>"
+        );
 
-        let mut contents = Vec::new();
-        let mut cards = String::new();
-        for (drawn, stream) in drawn.iter_mut().zip(printed.streams) {
-            let [object] = objects.numbers();
-            let mut dictionary = "/Filter/FlateDecode".to_owned();
+        let mut forms = dictionary! { QR => qr, BAND => band };
+        for (drawn, object) in drawn.iter().zip(&objects) {
             if let Some(name) = drawn.form {
-                cards += &format!("/{name} {object} 0 R");
-                let (bleed, (width, height)) = (card::BLEED, card::SIZE);
+                forms.set(name, *object);
+            }
+        }
+        let resources = document.add_object(dictionary! { "Font" => used, "XObject" => forms });
+        let tree = document.new_object_id();
+        let (mut contents, mut pages) = (Vec::new(), Vec::new());
+        for (at, (drawn, object)) in drawn.iter_mut().zip(&objects).enumerate() {
+            let mut dictionary = "/Filter/FlateDecode".to_owned();
+            let (width, height) = drawn.size;
+            if drawn.form.is_some() {
+                let (resources, bleed) = (resources.0, card::BLEED);
                 dictionary += &format!(
-                    "/Type/XObject/Subtype/Form/BBox[{} {} {} {}]/Resources {resources} 0 R",
+                    "/Subtype/Form/BBox[{} {} {} {}]/Resources {resources} 0 R",
                     -bleed,
                     -bleed,
                     width + bleed,
                     height + bleed
                 );
+            } else {
+                let bounds = rectangle([0.0, 0.0, width, height]);
+                pages.push(document.add_object(dictionary! {
+                    "Type" => "Page",
+                    "Parent" => tree,
+                    "MediaBox" => bounds.clone(),
+                    "TrimBox" => bounds,
+                    "Resources" => resources,
+                    "Contents" => *object,
+                    "StructParents" => at as i64,
+                    "Tabs" => "S",
+                }));
             }
             let slots = std::mem::take(&mut drawn.draft.slots);
-            // Behind the last slot's mark there may be one more, of the specimen, which has done its work.
-            let mut pieces = split(&stream, slots.len() + 1);
-            let last = Piece::new(&pieces.pop().unwrap_or_default())?;
-            let mut pieces = pieces.into_iter();
-            let first = Piece::new(&pieces.next().unwrap_or_default())?;
-            let between = pieces.collect();
-            contents.push(Content { object, dictionary, height: drawn.size.1, first, between, last, slots });
+            let first = Piece::new(&streams.next().unwrap_or_default())?;
+            let mut after: Vec<_> = streams.by_ref().take(slots.len()).collect();
+            let last = Piece::new(&after.pop().unwrap_or_default())?;
+            contents.push(Content { object: object.0, dictionary, height, first, between: after, last, slots });
         }
-
-        let fonts_of: String =
-            printed.fonts.iter().map(|(name, number)| format!("/{name} {number} 0 R")).collect();
-        objects.plain(
-            resources,
-            &format!("<</Font<<{fonts_of}>>/XObject<</{QR} {qr} 0 R/{BAND} {band} 0 R{cards}>>>>"),
-        );
-        let mut pages = Vec::new();
-        for (at, (drawn, content)) in drawn.iter().zip(&contents).enumerate() {
-            if drawn.form.is_none() {
-                let [page] = objects.numbers();
-                let (width, height) = drawn.size;
-                let box_ = format!("[0 0 {width:.3} {height:.3}]");
-                let stream = content.object;
-                objects.plain(
-                    page,
-                    &format!(
-                        "<</Type/Page/Parent {tree} 0 R/MediaBox{box_}/TrimBox{box_}/Resources {resources} 0 R\
-                         /Contents {stream} 0 R/StructParents {at}/Tabs/S>>"
-                    ),
-                );
-                pages.push(page);
-            }
-        }
-        let kids: String = pages.iter().map(|page| format!("{page} 0 R ")).collect();
-        objects.plain(tree, &format!("<</Type/Pages/Count {}/Kids[{kids}]>>", pages.len()));
-        // The cards of a sheet would be read ten times over.
-        let structure = match form {
-            Form::CardSheet => String::new(),
-            _ => {
-                let root = structure(&mut objects, &drawn, &pages);
-                format!("/MarkInfo<</Marked true>>/StructTreeRoot {root} 0 R")
-            }
+        let kids: Vec<Object> = pages.iter().map(|page| Object::Reference(*page)).collect();
+        document.set_object(tree, dictionary! { "Type" => "Pages", "Count" => pages.len() as i64, "Kids" => kids });
+        let mut catalog = dictionary! {
+            "Type" => "Catalog",
+            "Pages" => tree,
+            "Lang" => Object::string_literal(LANGUAGE.tag()),
+            "ViewerPreferences" => dictionary! { "DisplayDocTitle" => true },
         };
-        let lang = Locale::Id.tag();
-        objects.plain(
-            catalog,
-            &format!(
-                "<</Type/Catalog/Pages {tree} 0 R/Lang({lang})/ViewerPreferences<</DisplayDocTitle true>>{structure}>>"
-            ),
-        );
-        let (head, rows) = objects.finish()?;
+        // The cards of a sheet would be read ten times over.
+        if form != Form::CardSheet {
+            catalog.set("MarkInfo", dictionary! { "Marked" => true });
+            catalog.set("StructTreeRoot", structure(&mut document, &drawn, &pages));
+        }
+        *document.catalog_mut()? = catalog;
+        let (catalog, _) = document.trailer.get(b"Root")?.as_reference()?;
+        let base = Base::new(document, first..cross_references.0 + 1)?;
         let title = if icvp { "common.title_icvp" } else { "common.title" };
         Ok(Self {
             fonts,
             codes,
-            head,
-            rows,
+            base,
             contents,
-            qr,
-            band,
-            ribbons,
-            information,
+            qr: qr.0,
+            band: band.0,
+            information: information.0,
+            band_dictionary,
             catalog,
             title,
             author: shown(&publisher.issuer),
@@ -272,21 +262,20 @@ impl Template {
         qr: &Qr,
         texts: &[String],
     ) -> Result<Vec<u8>, DocumentError> {
-        let mut file = File { out: Vec::with_capacity(self.head.len() + 16 * 1024), rows: self.rows.clone() };
-        file.out.extend(&self.head);
+        let mut update = Update::of(&self.base);
         let mut texts = texts.iter();
         for content in &self.contents {
             let stream = self.stream(content, &mut texts)?;
-            file.stream(content.object, &content.dictionary, &stream);
+            update.stream(content.object, content.dictionary.as_bytes(), &stream);
         }
 
-        // Pixels compress far better and faster than as many rectangles, and each is but an eighth of a module.
+        // Pixels compress far better and faster than as many rectangles.
         let side = qr.width_with_quiet_zone() * PIXELS;
         let dictionary = format!(
-            "/Type/XObject/Subtype/Image/Width {side}/Height {side}/ColorSpace/DeviceGray/BitsPerComponent 1\
-             /Filter/FlateDecode"
+            "/Subtype/Image/Width {side}/Height {side}/ColorSpace/DeviceGray/BitsPerComponent 1\
+             /Filter/FlateDecode/DecodeParms<</Predictor 15/BitsPerComponent 1/Columns {side}>>"
         );
-        file.stream(self.qr, &dictionary, &compressed(&qr.pixels(), LEVEL)?);
+        update.stream(self.qr, dictionary.as_bytes(), &compressed(&qr.filtered_pixels(), LEVEL)?);
 
         let mut ribbons = Vec::new();
         for (at, place) in guilloche::places(certificate.id).iter().enumerate() {
@@ -294,15 +283,12 @@ impl Template {
             operator(&mut ribbons, "cm", &[place.stretch, 0.0, 0.0, 1.0, place.shift, 0.0]);
             ribbons.extend(format!("/R{at} Do Q\n").as_bytes());
         }
-        let [first, second] = self.ribbons;
-        let dictionary = format!(
-            "/Type/XObject/Subtype/Form/BBox[-9 -9 999 99]/Resources<</XObject<</R0 {first} 0 R/R1 {second} 0 R>>>>"
-        );
-        file.stream(self.band, &dictionary, &ribbons);
+        update.stream(self.band, self.band_dictionary.as_bytes(), &ribbons);
 
-        file.object(self.information, &self.information(certificate));
-        file.finish(self.catalog, self.information, certificate)?;
-        Ok(file.out)
+        update.object(self.information, &self.information(certificate));
+        // The same certificate always has the same id, so that the same bytes come out each time.
+        let id = [certificate.qr_text, certificate.id].map(|text| guilloche::fingerprint(text).to_be_bytes());
+        Ok(update.finish(self.catalog, self.information, &id.concat()))
     }
 
     fn stream<'t>(
@@ -314,6 +300,7 @@ impl Template {
         let mut between = content.between.iter();
         // The slots first, since no text may be taken after the last: it is the next page's.
         for (slot, text) in content.slots.iter().zip(texts) {
+            plain.push(b'\n');
             self.write(&mut plain, slot, content.height, text);
             plain.extend(between.next().into_iter().flatten());
         }
@@ -378,109 +365,50 @@ impl Template {
     }
 }
 
-/// The pieces of a stream before, between and after its marks, so many.
-fn split(stream: &[u8], count: usize) -> Vec<Vec<u8>> {
-    let mut pieces = Vec::new();
-    let mut rest = stream;
-    while pieces.len() < count {
-        let at = rest.windows(MARKED.len()).position(|window| window == MARKED);
-        let (piece, after) = rest.split_at(at.unwrap_or(rest.len()));
-        pieces.push(piece.to_vec());
-        rest = after.strip_prefix(MARKED).unwrap_or_default();
+/// A form that a ribbon is drawn by.
+fn form_object(resources: Dictionary, content: Vec<u8>) -> Stream {
+    let bounds = rectangle(RIBBON_BOX);
+    let mut dictionary = dictionary! { "Subtype" => "Form", "BBox" => bounds };
+    if !resources.is_empty() {
+        dictionary.set("Resources", resources);
     }
-    pieces
+    Stream::new(dictionary, content)
+}
+
+/// Left, bottom, right, top.
+fn rectangle(bounds: [f32; 4]) -> Vec<Object> {
+    // To a thousandth of a point.
+    bounds.map(|bound| Object::Real((bound * 1000.0).round() / 1000.0)).into()
 }
 
 /// The structure by which the pages are read aloud (ISO 32000-1, 14.7). Gives its root.
-fn structure(objects: &mut Objects, drawn: &[Drawn], pages: &[u32]) -> u32 {
-    let [root, document, parents] = objects.numbers();
-    let (mut all, mut by_page) = (String::new(), String::new());
+fn structure(document: &mut Document, drawn: &[Drawn], pages: &[ObjectId]) -> ObjectId {
+    let (root, whole) = (document.new_object_id(), document.new_object_id());
+    let (mut all, mut by_page) = (Vec::new(), Vec::new());
     for (at, (drawn, page)) in drawn.iter().zip(pages).enumerate() {
-        let mut of_page = String::new();
+        let mut of_page = Vec::new();
         for (id, element) in drawn.draft.elements.iter().enumerate() {
-            let [number] = objects.numbers();
-            let tag = element.tag();
-            let mut body = format!("<</S/{tag}/P {document} 0 R/Pg {page} 0 R/K {id}").into_bytes();
-            if let Some(locale) = element.locale {
-                body.extend(format!("/Lang({})", locale.tag()).as_bytes());
+            let mut object = dictionary! { "S" => element.tag(), "P" => whole, "Pg" => *page, "K" => id as i64 };
+            if let Some(locale) = element.locale.filter(|locale| *locale != LANGUAGE) {
+                object.set("Lang", Object::string_literal(locale.tag()));
             }
-            if let ElementRole::Qr([left, bottom, right, top]) = element.role {
-                body.extend(b"/Alt");
-                text_string(&mut body, text(Locale::Id, "document.qr"));
-                body.extend(format!("/A<</O/Layout/BBox[{left} {bottom} {right} {top}]>>").as_bytes());
+            if let ElementRole::Qr(bounds) = element.role {
+                object.set("Alt", lopdf::text_string(text(Locale::Id, "document.qr")));
+                object.set("A", dictionary! { "O" => "Layout", "BBox" => rectangle(bounds) });
             }
-            body.extend(b">>");
-            objects.plain_bytes(number, body);
-            of_page += &format!("{number} 0 R ");
+            of_page.push(Object::Reference(document.add_object(object)));
         }
-        by_page += &format!("{at}[{of_page}]");
-        all += &of_page;
+        all.extend(of_page.iter().cloned());
+        by_page.extend([Object::from(at as i64), Object::from(of_page)]);
     }
-    objects.plain(
-        root,
-        &format!(
-            "<</Type/StructTreeRoot/K {document} 0 R/ParentTree {parents} 0 R/ParentTreeNextKey {}>>",
-            pages.len()
-        ),
-    );
-    objects.plain(document, &format!("<</S/Document/P {root} 0 R/K[{all}]>>"));
-    objects.plain(parents, &format!("<</Nums[{by_page}]>>"));
+    let parents = document.add_object(dictionary! { "Nums" => by_page });
+    document.set_object(whole, dictionary! { "S" => "Document", "P" => root, "K" => all });
+    let tree = dictionary! {
+        "Type" => "StructTreeRoot",
+        "K" => whole,
+        "ParentTree" => parents,
+        "ParentTreeNextKey" => pages.len() as i64,
+    };
+    document.set_object(root, tree);
     root
-}
-
-/// A document while it is written.
-struct File {
-    out: Vec<u8>,
-    rows: Vec<Row>,
-}
-
-impl File {
-    fn begin(&mut self, number: u32) {
-        if let Some(row) = self.rows.get_mut(number as usize) {
-            *row = Row::At(self.out.len());
-        }
-        integer(&mut self.out, number as usize);
-        self.out.extend(b" 0 obj\n");
-    }
-
-    fn object(&mut self, number: u32, body: &[u8]) {
-        self.begin(number);
-        self.out.extend(body);
-        self.out.extend(b"\nendobj\n");
-    }
-
-    fn stream(&mut self, number: u32, dictionary: &str, bytes: &[u8]) {
-        self.begin(number);
-        super::objects::stream(&mut self.out, dictionary, bytes);
-        self.out.extend(b"\nendobj\n");
-    }
-
-    /// The cross-references (ISO 32000-1, 7.5.8) and where they are.
-    fn finish(
-        &mut self,
-        catalog: u32,
-        information: u32,
-        certificate: &Certificate<'_>,
-    ) -> Result<(), DocumentError> {
-        let (start, number) = (self.out.len(), self.rows.len());
-        self.rows.push(Row::At(start));
-        let rows: Vec<u8> = self.rows.iter().flat_map(|row| row.bytes()).collect();
-        // The same certificate always has the same id, so that the same bytes come out each time.
-        let id = format!(
-            "{:016X}{:016X}",
-            guilloche::fingerprint(certificate.qr_text),
-            guilloche::fingerprint(certificate.id)
-        );
-        let dictionary = format!(
-            "/Type/XRef/Size {}/W[1 3 1]/Root {catalog} 0 R/Info {information} 0 R/ID[<{id}><{id}>]/Filter/FlateDecode",
-            number + 1
-        );
-        integer(&mut self.out, number);
-        self.out.extend(b" 0 obj\n");
-        super::objects::stream(&mut self.out, &dictionary, &compressed(&rows, LEVEL)?);
-        self.out.extend(b"\nendobj\nstartxref\n");
-        integer(&mut self.out, start);
-        self.out.extend(b"\n%%EOF\n");
-        Ok(())
-    }
 }
