@@ -23,22 +23,18 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::filter::Filter;
-use crate::turns::Turns;
+use crate::serial_executor::SerialExecutor;
 
 /// Where a target header of DynamoDB begins.
 const TARGETS: [&str; 2] = ["DynamoDB_20120810.", "DynamoDBStreams_20120810."];
-
-/// Operations that touch few items.
-const OF_FEW_ITEMS: [&str; 7] =
-    ["GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "TransactWriteItems"];
 
 /// The table service. Clones share it.
 #[derive(Clone)]
 pub(crate) struct DynamoDb {
     database: Database,
     records: Arc<StreamRecords>,
-    /// dynoxide has one connection.
-    turns: Turns,
+    /// dynoxide has one connection, and callers that wait for its lock would each hold up a thread of the runtime.
+    executor: SerialExecutor,
     /// Counts writes, so that the stream's consumers need not look without need.
     written: watch::Sender<u64>,
 }
@@ -49,7 +45,12 @@ impl DynamoDb {
         let text = path.to_str().context("the data folder's name is not UTF-8")?;
         let database = Database::new(text).context("the table's file cannot be opened")?;
         let records = Arc::new(StreamRecords::open(path)?);
-        Ok(Self { database, records, turns: Turns::new("table")?, written: watch::Sender::new(0) })
+        Ok(Self {
+            database,
+            records,
+            executor: SerialExecutor::new("table")?,
+            written: watch::Sender::new(0),
+        })
     }
 
     /// Answers a call of the API: what an `X-Amz-Target` header and a body ask for.
@@ -86,11 +87,7 @@ impl DynamoDb {
             }
             done
         };
-        let called = if OF_FEW_ITEMS.contains(&operation) {
-            self.turns.take(work).await
-        } else {
-            self.turns.leave(work).await
-        };
+        let called = self.executor.run(work).await;
         called.map_err(|_| DynoxideError::InternalServerError("the call ended early".to_owned()))??()
     }
 
@@ -114,7 +111,7 @@ impl DynamoDb {
 
     /// Deletes what has expired, as DynamoDB does some time after.
     pub(crate) async fn sweep(&self) -> Result<usize> {
-        // Not in a turn: between its pages it steps aside for whoever has one.
+        // Not on the executor: it lets others in between its pages.
         let database = self.database.clone();
         let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await??;
         if swept > 0 {
@@ -124,7 +121,7 @@ impl DynamoDb {
     }
 }
 
-/// What is done in a turn, and what is done with its outcome afterwards.
+/// What is run on the executor, and what is then done with the outcome by the caller.
 type Work = Box<dyn FnOnce(&Database) -> dynoxide::Result<Written> + Send>;
 type Written = Box<dyn FnOnce() -> dynoxide::Result<Vec<u8>> + Send>;
 
@@ -228,7 +225,7 @@ impl Stream {
         filter: &Filter,
     ) -> Result<Vec<StreamEntry>> {
         let stream = self.clone();
-        let read = self.dynamodb.turns.leave(move || stream.read(position, limit)).await;
+        let read = self.dynamodb.executor.run(move || stream.read(position, limit)).await;
         let records = read.map_err(|_| anyhow!("the read of the stream ended early"))??;
         let (arn, filter) = (self.arn(), filter.clone());
         let entries = move || records.into_iter().map(|record| entry(record, &arn, &filter)).collect();
@@ -268,10 +265,10 @@ impl Stream {
 
     /// Forgets records that everybody has seen.
     pub(crate) async fn trim(&self, through: Position) -> Result<()> {
-        // In turn with the writers: of two that write at once SQLite has one try again and again. A thousand at a time.
+        // On the executor, as all writes: of two concurrent writers SQLite has one retry again and again.
         loop {
             let (records, table) = (Arc::clone(&self.dynamodb.records), self.table.clone());
-            let trimmed = self.dynamodb.turns.leave(move || records.trim(&table, through)).await;
+            let trimmed = self.dynamodb.executor.run(move || records.trim(&table, through)).await;
             if trimmed.map_err(|_| anyhow!("the trim of the stream ended early"))?? < TRIMMED_AT_ONCE {
                 return Ok(());
             }
@@ -301,7 +298,7 @@ const TRIMMED_AT_ONCE: usize = 1000;
 /// The rows behind the streams.
 struct StreamRecords {
     connection: Mutex<Connection>,
-    /// Where records are forgotten, in a turn of the table: it must not wait there for what the other is at.
+    /// Where records are deleted, on the executor: it must not wait there for what the other connection does.
     trims: Mutex<Connection>,
 }
 

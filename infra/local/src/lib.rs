@@ -41,13 +41,13 @@ mod outbox;
 mod provision;
 pub mod publishing;
 mod s3;
+mod serial_executor;
 mod server;
 mod signature;
 mod site;
 mod sns;
 mod stack;
 pub mod streams;
-mod turns;
 
 pub use api::HttpHandler;
 pub use filter::Filter;
