@@ -10,7 +10,7 @@ use bukti_domain::{FeedRow, Reason, Verdict};
 use bukti_store::{Endpoint, Feeds};
 use jiff::Timestamp;
 
-use crate::Stack;
+use crate::info::StackInfo;
 use crate::outbox::escape;
 
 /// The style of the page.
@@ -29,13 +29,12 @@ pub(crate) fn copy_in(data: &Path) -> PathBuf {
 /// # Errors
 ///
 /// Where the feed cannot be read, or the stack's bucket does not take it.
-pub async fn take_in(stack: &Stack, data: &Path, feed: &Path) -> Result<()> {
+pub async fn take_in(info: &StackInfo, data: &Path, feed: &Path) -> Result<()> {
     let copy = copy_in(data);
     if copy.exists() {
         return Ok(());
     }
     let rows = std::fs::read(feed).with_context(|| format!("cannot read {}", feed.display()))?;
-    let info = stack.info();
     let credentials = (&*info.access_key, &*info.secret_key);
     let (_, s3) = Endpoint { url: &info.endpoint, region: &info.region, credentials }.clients().await;
     let put = s3.put_object().bucket(&info.bucket).key(format!("{}{COPY}", Feeds::DROP));

@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::files;
 use crate::signature::AccessKeys;
-use crate::{StartError, files};
+use crate::start_error::StartError;
 
 /// The signer as a Bukti of before kept it among the secrets.
 #[derive(Deserialize)]

@@ -12,20 +12,20 @@ use bukti_store::Metrics;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::StackInfo;
 use crate::api::{self, Api};
+use crate::backlog::Backlog;
 use crate::bodies::{Bodies, BodyError};
 use crate::demo;
 use crate::dynamodb::DynamoDb;
 use crate::feeds::Feeds;
 use crate::flow::{self, Waiting};
-use crate::inside::OfFunctions;
+use crate::info::StackInfo;
 use crate::outbox::{self, Outbox};
+use crate::redrive::Redrive;
 use crate::s3::S3;
 use crate::signature::AccessKeys;
 use crate::site::{self, Site};
 use crate::sns;
-use crate::stack::{Backlog, Redrive};
 
 /// DynamoDB takes bodies up to 16 MB; SNS far shorter ones.
 const LONGEST_CALL: usize = 16 * 1024 * 1024;
@@ -66,6 +66,10 @@ pub(crate) struct Running {
     pub(crate) redrive: Redrive,
     pub(crate) metrics: Metrics,
 }
+
+/// Marks a request of the functions themselves. No request that comes by the port has it.
+#[derive(Clone, Copy)]
+pub(crate) struct OfFunctions;
 
 /// Which service a call of the SDKs is for.
 #[derive(Debug, PartialEq, Eq)]

@@ -20,11 +20,7 @@ use axum::http::{HeaderValue, Method, Uri, header};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::front::{self, Front};
-
-/// Marks a request of the functions themselves. No request that comes by the port has it.
-#[derive(Clone, Copy)]
-pub(crate) struct OfFunctions;
+use crate::front::{self, Front, OfFunctions};
 
 /// A client of the SDKs whose requests the stack answers.
 #[derive(Clone)]

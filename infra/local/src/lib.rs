@@ -24,6 +24,7 @@
 //! ```
 
 mod api;
+mod backlog;
 mod bodies;
 mod call;
 mod dead_letters;
@@ -36,10 +37,12 @@ mod flow;
 mod folder;
 mod front;
 mod handlers;
+mod info;
 mod inside;
 mod outbox;
 mod provision;
 pub mod publishing;
+mod redrive;
 mod s3;
 mod serial_executor;
 mod server;
@@ -47,13 +50,16 @@ mod signature;
 mod site;
 mod sns;
 mod stack;
+mod start_error;
 pub mod streams;
 
 pub use api::HttpHandler;
 pub use filter::Filter;
 pub use handlers::Handlers;
+pub use info::StackInfo;
 pub use outbox::Sms;
-pub use stack::{Options, Stack, StackInfo, StartError};
+pub use stack::{Options, Stack};
+pub use start_error::StartError;
 pub use streams::StreamSource;
 
 /// How often and how fast something that failed is tried again.

@@ -64,7 +64,7 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
         _ = terminate.recv() => return Ok(()),
     };
     if let Some(feed) = &demo {
-        demo::take_in(&stack, &data, feed).await?;
+        demo::take_in(stack.info(), &data, feed).await?;
     }
     say(&stack, demo.is_some());
     tokio::select! {

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
 
 use bukti_store::Endpoint;
 
-use crate::StackInfo;
+use crate::info::StackInfo;
 
 /// Clients of the services that need something made.
 pub(crate) struct Provision<'a> {

@@ -1,6 +1,5 @@
 //! The stack as a whole: start, stop, and what is still to do.
 
-use std::collections::HashSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -14,24 +13,27 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bukti_store::{Aws, Cases, Copies, DocumentSigners, EvidenceStore, Settings, SignerRecord, Signers};
 use bukti_wire::SiteSettings;
-use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api::Api;
-use crate::dead_letters::{DeadLetter, DeadLetters, Redriven};
+use crate::backlog::Backlog;
+use crate::dead_letters::DeadLetters;
 use crate::dynamodb::{DynamoDb, Position, Stream};
 use crate::feeds::Feeds;
 use crate::folder::Folder;
 use crate::front::{self, Front, Running};
+use crate::info::StackInfo;
 use crate::inside::Inside;
 use crate::outbox::Outbox;
 use crate::provision::Provision;
+use crate::redrive::Redrive;
 use crate::s3::S3;
 use crate::server::{self, Limits};
 use crate::signature::AccessKeys;
 use crate::site::Site;
-use crate::streams::{Checkpoint, Consumer, StreamSource};
+use crate::start_error::StartError;
+use crate::streams::{Checkpoint, Consumer};
 use crate::{Handlers, Retry, Sms, publishing};
 
 /// How often copies that are too old are removed.
@@ -79,103 +81,6 @@ impl Default for Options {
             stream_retry: retry(10),
             feed_retry: retry(2),
         }
-    }
-}
-
-/// Why a stack does not start. Each says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Something else listens there.
-    #[error(
-        "port {port} cannot be used ({reason}): end what listens there, or take another with --port {other}"
-    )]
-    Port {
-        /// The port.
-        port: u16,
-        /// The system's word.
-        reason: String,
-        /// Another one to try.
-        other: u16,
-    },
-    /// The data folder cannot be made or written.
-    #[error("cannot write to {} ({reason}): take another folder with --data DIR", folder.display())]
-    Unwritable {
-        /// The folder.
-        folder: PathBuf,
-        /// The system's word.
-        reason: String,
-    },
-    /// Another stack holds the data folder.
-    #[error(
-        "another Bukti runs with the data in {}: end that one, or take another folder with --data DIR",
-        folder.display()
-    )]
-    Taken {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// The site's folder is not there.
-    #[error("there is no site in {} ({reason}): build it with `cargo xtask site`, or leave --site out", folder.display())]
-    NoSite {
-        /// The folder.
-        folder: PathBuf,
-        /// The system's word.
-        reason: String,
-    },
-    /// Anything else.
-    #[error("Bukti cannot start: {0:#}")]
-    Other(anyhow::Error),
-}
-
-impl From<anyhow::Error> for StartError {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Other(error)
-    }
-}
-
-/// Where a stack's services are, and with which keys. `/_stack.json` tells it to programs on this machine, without the keys.
-#[derive(Clone, Serialize)]
-pub struct StackInfo {
-    /// The address of everything.
-    pub endpoint: String,
-    /// The table.
-    pub table: String,
-    /// The bucket.
-    pub bucket: String,
-    /// The bucket of what is public.
-    pub public_bucket: String,
-    /// The file of the secrets. Who may read it is the system's to say.
-    pub secrets: PathBuf,
-    /// The file of the root, by which signers are certified.
-    pub root: PathBuf,
-    /// The region to sign for.
-    pub region: String,
-    /// The file of the keys, with the fields `access_key` and `secret_key`. Only its owner can read it.
-    pub access_keys: PathBuf,
-    /// The access key, new with each start.
-    #[serde(skip)]
-    pub access_key: String,
-    /// The secret key, new with each start.
-    #[serde(skip)]
-    pub secret_key: String,
-}
-
-/// What is still to do.
-pub(crate) struct Backlog {
-    feeds: Feeds,
-    stream: Stream,
-    checkpoints: Vec<Arc<Checkpoint>>,
-}
-
-impl Backlog {
-    /// Feeds and records of the stream that are not worked off, those of each consumer.
-    ///
-    /// Zero means that all is done: feeds are counted first, so that what they wrote counts as records, and a record's
-    /// checkpoint comes after all that its function wrote.
-    pub(crate) async fn count(&self) -> anyhow::Result<u64> {
-        let feeds = self.feeds.pending() as u64;
-        let positions = self.checkpoints.iter().map(|checkpoint| checkpoint.position()).collect();
-        Ok(feeds + self.stream.count_after(positions).await?)
     }
 }
 
@@ -284,12 +189,7 @@ impl Stack {
             let stream = dynamodb.stream(&info.table);
             let mut checkpoints = Vec::new();
             let mut workers = Vec::new();
-            let redrive = Redrive {
-                letters: dead_letters.clone(),
-                streams: handlers.streams.clone(),
-                feeds: feeds.clone(),
-                alone: tokio::sync::Mutex::default(),
-            };
+            let redrive = Redrive::new(dead_letters.clone(), handlers.streams.clone(), feeds.clone());
             for source in handlers.streams {
                 let checkpoint = Arc::new(Checkpoint::read(folder.checkpoint(source.name)));
                 checkpoints.push(Arc::clone(&checkpoint));
@@ -450,42 +350,6 @@ async fn expire(front: Arc<Front>, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(EXPIRE) => {}
-        }
-    }
-}
-
-/// The dead letters and the functions that they are for.
-pub(crate) struct Redrive {
-    pub(crate) letters: DeadLetters,
-    streams: Vec<StreamSource>,
-    feeds: Feeds,
-    /// Held while it is done, so that nothing is tried by two.
-    alone: tokio::sync::Mutex<()>,
-}
-
-impl Redrive {
-    /// Has everything tried again that could not be worked off, oldest first. What works goes.
-    pub(crate) async fn all(&self) -> io::Result<Redriven> {
-        let _alone = self.alone.lock().await;
-        let mut done = HashSet::new();
-        for (line, letter) in self.letters.lines().await? {
-            if self.deliver(letter).await {
-                done.insert(line);
-            }
-        }
-        self.letters.remove(done).await
-    }
-
-    async fn deliver(&self, letter: DeadLetter) -> bool {
-        match self.streams.iter().find(|source| source.name == letter.consumer) {
-            Some(source) => {
-                let Ok(event) = serde_json::from_value(letter.event) else { return false };
-                source.redrive(event).await
-            }
-            None => {
-                let Ok(event) = serde_json::from_value(letter.event) else { return false };
-                self.feeds.redrive(event).await
-            }
         }
     }
 }

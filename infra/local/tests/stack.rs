@@ -600,7 +600,7 @@ async fn demo_feed_is_taken_in_once_and_the_page_names_examples() {
     let (status, _, none) = get(stack.url(), "/_demo").await;
     assert_eq!((status, none.contains("There are none")), (200, true), "{none}");
     for _ in 0..2 {
-        demo::take_in(&stack, &data, &feed).await.unwrap();
+        demo::take_in(stack.info(), &data, &feed).await.unwrap();
         assert!(stack.wait_idle(Duration::from_secs(60)).await);
     }
     assert_eq!(stack.outbox().unwrap().len(), 1, "of the one complete first dose with a phone, once");

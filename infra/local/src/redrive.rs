@@ -1,0 +1,48 @@
+//! Redrive: dead letters are handed to their functions once more.
+
+use std::collections::HashSet;
+use std::io;
+
+use crate::dead_letters::{DeadLetter, DeadLetters, Redriven};
+use crate::feeds::Feeds;
+use crate::streams::StreamSource;
+
+/// The dead letters and the functions to which they are redriven.
+pub(crate) struct Redrive {
+    pub(crate) letters: DeadLetters,
+    streams: Vec<StreamSource>,
+    feeds: Feeds,
+    /// Held during a redrive, so that no two retry the same event at once.
+    running: tokio::sync::Mutex<()>,
+}
+
+impl Redrive {
+    pub(crate) fn new(letters: DeadLetters, streams: Vec<StreamSource>, feeds: Feeds) -> Self {
+        Self { letters, streams, feeds, running: tokio::sync::Mutex::default() }
+    }
+
+    /// Retries all dead letters, oldest first, and removes those that succeed.
+    pub(crate) async fn all(&self) -> io::Result<Redriven> {
+        let _running = self.running.lock().await;
+        let mut done = HashSet::new();
+        for (line, letter) in self.letters.lines().await? {
+            if self.deliver(letter).await {
+                done.insert(line);
+            }
+        }
+        self.letters.remove(done).await
+    }
+
+    async fn deliver(&self, letter: DeadLetter) -> bool {
+        match self.streams.iter().find(|source| source.name == letter.consumer) {
+            Some(source) => {
+                let Ok(event) = serde_json::from_value(letter.event) else { return false };
+                source.redrive(event).await
+            }
+            None => {
+                let Ok(event) = serde_json::from_value(letter.event) else { return false };
+                self.feeds.redrive(event).await
+            }
+        }
+    }
+}
