@@ -8,7 +8,7 @@ use bukti_domain::{FeedRow, Reason, hygiene};
 use bukti_store::FeedProblem;
 use csv_core::ReadRecordResult;
 
-use crate::feed::{LONGEST_ROW, Line, Unreadable, problem};
+use crate::line::{LONGEST_ROW, Line, Unreadable, problem};
 
 /// What separates fields, the usual one first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];

@@ -14,37 +14,15 @@ use bukti_domain::{FeedRow, Reason, Verdict, hygiene};
 use bukti_store::FeedProblem;
 use encoding_rs::DecoderResult;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::compression::Unpacker;
 use crate::csv::CsvReader;
 use crate::fhir::{FhirKind, FhirReader};
+use crate::line::{LONGEST_ROW, Line, Unreadable, problem};
 use crate::ndjson::NdjsonReader;
-
-/// The longest row, in bytes: a record of CSV, a line of NDJSON, a FHIR resource. A quote that is never closed makes one of all
-/// that follows.
-pub(crate) const LONGEST_ROW: usize = 64 * 1024;
 
 /// After so many bytes it shows what a file is that is no feed.
 const TELLING: usize = 4 * 1024;
-
-/// A row of the feed.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    /// The line on which it begins, from 1; of a Bundle, which entry it is.
-    pub line: u64,
-    /// The row, or why it cannot be read, with its event id where that can be.
-    pub row: Result<FeedRow, Unreadable>,
-}
-
-/// A row that cannot be read.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unreadable {
-    /// Its event id, or what stands in its place.
-    pub event_id: String,
-    /// Why it cannot be read.
-    pub reason: Reason,
-}
 
 /// Reads rows out of the pieces of a file. A push parser, so that it does not care where the pieces come from.
 #[derive(Default)]
@@ -69,10 +47,6 @@ impl Default for Format {
     fn default() -> Self {
         Self::Unknown(Vec::new())
     }
-}
-
-pub(crate) fn problem(code: &str, line: u64, detail: impl Into<String>) -> FeedProblem {
-    FeedProblem { code: code.to_owned(), line, detail: detail.into() }
 }
 
 impl FeedReader {

@@ -16,6 +16,7 @@ mod compression;
 mod csv;
 mod feed;
 mod fhir;
+mod line;
 mod ndjson;
 mod part;
 mod rows;
@@ -28,8 +29,9 @@ use bukti_store::{
 use jiff::Timestamp;
 
 pub use crate::csv::feed_column;
-pub use crate::feed::{FeedReader, Line, Unreadable};
+pub use crate::feed::FeedReader;
 pub use crate::fhir::FhirKind;
+pub use crate::line::{Line, Unreadable};
 pub use crate::rows::{Rows, Source, Told, report, totals};
 
 /// Rows of a part. Few enough to be kept in seconds, enough for what is counted once a part to cost little.

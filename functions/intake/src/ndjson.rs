@@ -7,7 +7,7 @@ use bukti_domain::{FeedRow, Reason};
 use bukti_store::FeedProblem;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use crate::feed::{LONGEST_ROW, Line, Unreadable, problem};
+use crate::line::{LONGEST_ROW, Line, Unreadable, problem};
 
 /// Columns whose numbers are short enough to be whole in a float: `1.0` is a number there, as in a CSV, and `1.5` is none.
 const MAY_BE_FLOAT: [&str; 2] = ["dosis_ke", "no_hp"];

@@ -47,7 +47,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::feed::{Line, Unreadable, problem};
+use crate::line::{Line, Unreadable, problem};
 
 use current::identifier;
 use resource::{Coding, Concept, Identifier, Immunization, Patient, Protocol, Reference, Resource};

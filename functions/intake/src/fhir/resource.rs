@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::feed::LONGEST_ROW;
+use crate::line::LONGEST_ROW;
 
 /// The most elements of a list in a resource. Each may be looked up.
 const LONGEST_LIST: usize = 64;
