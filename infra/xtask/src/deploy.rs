@@ -12,7 +12,7 @@ use flate2::write::DeflateEncoder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::site::hex;
+use crate::files::hex;
 use crate::toolchain::Choice;
 use crate::{Project, run, sbom, site, tools};
 

@@ -7,6 +7,7 @@
 mod bench;
 mod chaos;
 mod deploy;
+mod files;
 mod fuzz;
 mod leaks;
 mod run;

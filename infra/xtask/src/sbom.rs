@@ -11,7 +11,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::site::{MODULES, hex};
+use crate::files::hex;
+use crate::site::MODULES;
 use crate::{Project, run};
 
 /// What the functions run on, see `infra/template.yaml`, and what the site does.

@@ -17,15 +17,15 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use sha2::{Digest, Sha256};
 
-use self::module::Parts;
+use self::module::{Parts, VERIFIER};
 use self::pages::Prerendered;
+use crate::files::{clear, files_below, has_extension, hex};
 use crate::toolchain::{self, Choice, Toolchain};
 use crate::{Project, run};
 
 const SITE: &str = "bukti-site";
 /// The packages that are compiled, and the folders of their files.
 pub const MODULES: [(&str, &str); 2] = [(SITE, "site"), ("bukti-verifier", VERIFIER)];
-const VERIFIER: &str = "verifier";
 
 /// What the site is made from: a change in any of these builds it again.
 const INPUTS: [&str; 9] = [
@@ -238,55 +238,6 @@ fn print_sizes(project: &Project, folder: &Path, took: Duration) -> Result<()> {
 
 fn kilobytes(bytes: u64) -> f64 {
     bytes as f64 / 1000.0
-}
-
-/// All files below a folder, in the order of their names, without hidden ones.
-fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder)
-        .with_context(|| format!("cannot read {}", folder.display()))?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()?;
-    entries.sort();
-    let mut files = Vec::new();
-    for entry in entries {
-        // What editors and systems leave lying about is hidden, what a server must publish is in .well-known.
-        let hidden = entry
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b".") && name != ".well-known");
-        if hidden {
-            continue;
-        }
-        if entry.is_dir() { files.extend(files_below(&entry)?) } else { files.push(entry) }
-    }
-    Ok(files)
-}
-
-pub fn copy_below(from: &Path, to: &Path) -> Result<()> {
-    for file in files_below(from)? {
-        let copy = to.join(file.strip_prefix(from)?);
-        if let Some(folder) = copy.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::copy(&file, &copy).with_context(|| format!("cannot copy to {}", copy.display()))?;
-    }
-    Ok(())
-}
-
-/// Makes a folder that is empty.
-fn clear(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-    }
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
-}
-
-fn has_extension(file: &Path, extensions: &[&str]) -> bool {
-    file.extension().and_then(|extension| extension.to_str()).is_some_and(|it| extensions.contains(&it))
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Project, run, site};
+use crate::{Project, files, run};
 
 /// Package lists older than this are fetched again before an install.
 const LISTS_KEEP: Duration = Duration::from_secs(24 * 60 * 60);
@@ -237,5 +237,5 @@ pub fn renew_copy(source: &Path, copy: &Path) -> Result<()> {
             if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
         }
     }
-    site::copy_below(source, copy)
+    files::copy_below(source, copy)
 }

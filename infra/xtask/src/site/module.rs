@@ -24,6 +24,9 @@ const WASM_FEATURES: [&str; 6] = [
     "--enable-multivalue",
 ];
 
+/// The folder of the verifier, and the name of its files.
+pub(super) const VERIFIER: &str = "verifier";
+
 /// The parts of a site that are loaded when they are needed: by the name of each, its files.
 pub type Parts = std::collections::HashMap<String, Vec<String>>;
 

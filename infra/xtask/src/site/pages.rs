@@ -9,9 +9,10 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::module::Parts;
-use super::{VERIFIER, copy_below, files_below, hex, styles};
+use super::module::{Parts, VERIFIER};
+use super::styles;
 use crate::Project;
+use crate::files::{copy_below, files_below, hex};
 
 /// The pages that open without the net, by their paths, and the part of the site that they need. Two addresses lead to the
 /// first one: the other stands on every certificate.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{files_below, has_extension};
+use crate::files::{files_below, has_extension};
 
 /// The last rule: `start.js` finds by it whether the style sheet came whole.
 const LAST_RULE: &str = ":root{--is-whole:1}";
