@@ -6,9 +6,10 @@
 use bukti_domain::Publisher;
 use bukti_locales::{Locale, fill, text};
 
-use crate::canvas::{Align, Canvas, LEADING, MM, Role, Slot, Style, Weight};
+use crate::canvas::{Align, Canvas, MM, Role, Slot, Style, Weight};
 use crate::card::QR_SIDE;
 use crate::field::{Field, Language};
+use crate::font::LEADING;
 use crate::look::{BRAND, Colour, GROUND, LINE, QUIET, TEXT, WARNING, WARNING_GROUND};
 use crate::words::shown;
 

@@ -6,15 +6,11 @@
 use bukti_locales::Locale;
 
 use crate::field::{Field, Language};
-use crate::font::{Face, Fonts};
+use crate::font::{CAPITALS, Face, Fonts, LEADING};
 use crate::look::Colour;
 
 /// A millimetre, in points.
 pub(crate) const MM: f32 = 72.0 / 25.4;
-
-/// The baseline of a line under the one before, and the upper edge of its capitals over its baseline, in sizes.
-pub(crate) const LEADING: f32 = 1.25;
-pub(crate) const CAPITALS: f32 = 0.72;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Weight {

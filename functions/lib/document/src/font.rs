@@ -11,7 +11,10 @@ use bukti_domain::transliterate;
 use printpdf::{FontId, ParsedFont, PdfFont};
 
 use crate::DocumentError;
-use crate::canvas::{CAPITALS, LEADING};
+
+/// The baseline of a line under the one before, and the upper edge of its capitals over its baseline, in sizes.
+pub(crate) const LEADING: f32 = 1.25;
+pub(crate) const CAPITALS: f32 = 0.72;
 
 /// What stands for a character that the font lacks: a person sees that something is missing.
 pub(crate) const REPLACEMENT: char = '\u{FFFD}';

@@ -7,7 +7,7 @@ use bukti_locales::{Locale, fill, text};
 
 use crate::canvas::{Align, Canvas, Slot, Style, Weight};
 use crate::field::{Field, Language};
-use crate::font::{Fonts, fonts};
+use crate::font::{CAPITALS, Fonts, LEADING, fonts};
 use crate::look::{BLACK, Colour, GROUND, LINE, WAVES, WHITE};
 use crate::qr::{PIXELS, QUIET_ZONE, Qr};
 use crate::words::shown;
@@ -156,10 +156,10 @@ impl Canvas for Svg<'_> {
         let room = (slot.width, slot.height);
         let fitted = self.face(slot.style.weight).fit(&text, room, slot.style.size, slot.smallest);
         let style = Style { size: fitted.size, ..slot.style };
-        let mut y = slot.y + crate::canvas::CAPITALS * fitted.size;
+        let mut y = slot.y + CAPITALS * fitted.size;
         for line in &fitted.lines {
             self.line((slot.x, y), style, slot.width, line);
-            y += crate::canvas::LEADING * fitted.size;
+            y += LEADING * fitted.size;
         }
     }
 

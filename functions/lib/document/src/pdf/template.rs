@@ -16,9 +16,9 @@ use super::printed::{Printed, print};
 use super::stream::{Piece, Zlib, compressed, literal, operator, text_string};
 use super::update::{Base, Update};
 use super::{BAND, QR};
-use crate::canvas::{Align, CAPITALS, LEADING, Slot, Weight};
+use crate::canvas::{Align, Slot, Weight};
 use crate::field::Language;
-use crate::font::{Codes, Face, Fonts, REPLACEMENT, fonts};
+use crate::font::{CAPITALS, Codes, Face, Fonts, LEADING, REPLACEMENT, fonts};
 use crate::qr::{PIXELS, Qr};
 use crate::words::shown;
 use crate::{Certificate, DocumentError, Form, a4, card, guilloche, sheet};
@@ -196,10 +196,21 @@ impl Template {
             let first = Piece::new(&streams.next().unwrap_or_default())?;
             let mut after: Vec<_> = streams.by_ref().take(slots.len()).collect();
             let last = Piece::new(&after.pop().unwrap_or_default())?;
-            contents.push(Content { object: object.0, dictionary, height, first, between: after, last, slots });
+            contents.push(Content {
+                object: object.0,
+                dictionary,
+                height,
+                first,
+                between: after,
+                last,
+                slots,
+            });
         }
         let kids: Vec<Object> = pages.iter().map(|page| Object::Reference(*page)).collect();
-        document.set_object(tree, dictionary! { "Type" => "Pages", "Count" => pages.len() as i64, "Kids" => kids });
+        document.set_object(
+            tree,
+            dictionary! { "Type" => "Pages", "Count" => pages.len() as i64, "Kids" => kids },
+        );
         let mut catalog = dictionary! {
             "Type" => "Catalog",
             "Pages" => tree,
@@ -388,7 +399,8 @@ fn structure(document: &mut Document, drawn: &[Drawn], pages: &[ObjectId]) -> Ob
     for (at, (drawn, page)) in drawn.iter().zip(pages).enumerate() {
         let mut of_page = Vec::new();
         for (id, element) in drawn.draft.elements.iter().enumerate() {
-            let mut object = dictionary! { "S" => element.tag(), "P" => whole, "Pg" => *page, "K" => id as i64 };
+            let mut object =
+                dictionary! { "S" => element.tag(), "P" => whole, "Pg" => *page, "K" => id as i64 };
             if let Some(locale) = element.locale.filter(|locale| *locale != LANGUAGE) {
                 object.set("Lang", Object::string_literal(locale.tag()));
             }
