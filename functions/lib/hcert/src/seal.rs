@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use bukti_domain::Codes;
 use ciborium::Value;
 use coset::{CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, TaggedCborSerializable, iana};
 use flate2::Compression;
@@ -9,7 +10,7 @@ use flate2::write::ZlibEncoder;
 use jiff::Timestamp;
 
 use crate::check::{EXPIRES_AT, HCERT, ISSUED_AT, ISSUER, signature_hash};
-use crate::{SignError, Signer, Vaccination};
+use crate::{SignError, Signer, Vaccination, dcc, icvp};
 
 /// A signed certificate.
 pub struct Sealed {
@@ -69,7 +70,7 @@ pub async fn seal(
         (integer(ISSUER), Value::Text("ID".to_owned())),
         (integer(EXPIRES_AT), integer(expires_at.as_second())),
         (integer(ISSUED_AT), integer(now.as_second())),
-        (integer(HCERT), vaccination.to_cbor()),
+        (integer(HCERT), payload(vaccination)),
     ]);
     let claims = claims.to_vec().map_err(|_| HcertError::Encode)?;
 
@@ -86,6 +87,15 @@ pub async fn seal(
         kid: signer.kid(),
         signature_hash,
     })
+}
+
+/// The claim `hcert`: a map of the payload's kind, which depends on the vaccine, to the payload.
+fn payload(vaccination: &Vaccination<'_>) -> Value {
+    let (kind, payload) = match &vaccination.dose.vaccine.codes {
+        Codes::Dcc { vp, mp, ma } => (dcc::CLAIM, dcc::payload(vaccination, vp, mp, ma)),
+        Codes::Icvp { vp } => (icvp::CLAIM, icvp::payload(vaccination, vp)),
+    };
+    Value::Map(vec![(Value::Integer(kind.into()), payload)])
 }
 
 #[cfg(test)]
