@@ -51,6 +51,7 @@
 mod bucket;
 mod clients;
 mod metrics;
+mod sdk;
 mod settings;
 mod signing;
 mod sms;
@@ -59,8 +60,9 @@ mod table;
 pub use bucket::documents::{Copies, Documents, EvidenceStore};
 pub use bucket::feeds::{Dropped, Feed, Feeds};
 pub use bucket::publishing::{PublicFiles, Publishing, concerns_publishing};
-pub use clients::{Aws, ConnectError, Endpoint, s3_client};
+pub use clients::{Aws, ConnectError, Endpoint};
 pub use metrics::{Counter, Metrics};
+pub use sdk::s3_client;
 pub use settings::{SecretsSource, Settings, SettingsError};
 pub use signing::document_signers::{DocumentSigner, DocumentSigners, SigningError};
 pub use signing::issuers::{Imported, IssuerRecord, Issuers};

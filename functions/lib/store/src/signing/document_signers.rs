@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use p256::ecdsa::Signature;
 use p256::ecdsa::signature::Verifier;
 
-use crate::clients::kms_client;
+use crate::sdk::kms_client;
 use crate::{Aws, Keys, SignerRecord, Signers, StoreError};
 
 /// How old what is known of the register may be.

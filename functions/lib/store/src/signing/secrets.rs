@@ -66,7 +66,7 @@ impl SealingKey {
             return URL_SAFE_NO_PAD.decode(&self.key).map_err(|_| SecretsError::Malformed);
         };
         let wrapped = STANDARD.decode(wrapped).map_err(|_| SecretsError::Malformed)?;
-        let kms = crate::clients::kms_client(region).await;
+        let kms = crate::sdk::kms_client(region).await;
         let plain = kms.decrypt().ciphertext_blob(Blob::new(wrapped));
         let plain = plain.set_encryption_context(Some(context(self.id))).send().await;
         let plain = plain.map_err(|error| SecretsError::Kms(DisplayErrorContext(&error).to_string()))?;
@@ -115,7 +115,7 @@ impl Secrets {
     ///
     /// [`SecretsError::Kms`], [`SecretsError::Malformed`].
     pub async fn wrap(&mut self, region: &str, kms_key: &str) -> Result<(), SecretsError> {
-        let kms = crate::clients::kms_client(region).await;
+        let kms = crate::sdk::kms_client(region).await;
         for key in self.sealing_keys.iter_mut().filter(|key| !key.key.starts_with(WRAPPED)) {
             *key = key.clone().wrap(&kms, kms_key).await?;
         }
