@@ -4,8 +4,8 @@ use bukti_domain::{FeedRow, Reason};
 use bukti_store::FeedProblem;
 use serde::{Deserialize, Serialize};
 
-/// The longest row, in bytes: a record of CSV, a line of NDJSON, a FHIR resource. A quote that is never closed makes one of all
-/// that follows.
+/// The longest row, in bytes: a record of CSV, a line of NDJSON, a FHIR resource. A quote that is
+/// never closed makes one of all that follows.
 pub(crate) const LONGEST_ROW: usize = 64 * 1024;
 
 /// A row of the feed.

@@ -16,8 +16,8 @@ pub(crate) struct Backlog {
 impl Backlog {
     /// How many there are; records are counted for each consumer.
     ///
-    /// Zero means that all is done: feeds are counted first, so that what they wrote counts as records, and a record's
-    /// checkpoint comes after all that its function wrote.
+    /// Zero means that all is done: feeds are counted first, so that what they wrote counts as
+    /// records, and a record's checkpoint comes after all that its function wrote.
     pub(crate) async fn count(&self) -> anyhow::Result<u64> {
         let feeds = self.feeds.pending() as u64;
         let positions = self.checkpoints.iter().map(|checkpoint| checkpoint.position()).collect();

@@ -33,7 +33,8 @@ const TARGETS: [&str; 2] = ["DynamoDB_20120810.", "DynamoDBStreams_20120810."];
 pub(crate) struct DynamoDb {
     database: Database,
     records: Arc<StreamRecords>,
-    /// dynoxide has one connection, and callers that wait for its lock would each hold up a thread of the runtime.
+    /// dynoxide has one connection, and callers that wait for its lock would each hold up a thread
+    /// of the runtime.
     executor: SerialExecutor,
     /// Counts writes, so that the stream's consumers need not look without need.
     written: watch::Sender<u64>,
@@ -265,7 +266,8 @@ impl Stream {
 
     /// Forgets records that everybody has seen.
     pub(crate) async fn trim(&self, through: Position) -> Result<()> {
-        // On the executor, as all writes: of two concurrent writers SQLite has one retry again and again.
+        // On the executor, as all writes: of two concurrent writers SQLite has one retry again and
+        // again.
         loop {
             let (records, table) = (Arc::clone(&self.dynamodb.records), self.table.clone());
             let trimmed = self.dynamodb.executor.run(move || records.trim(&table, through)).await;
@@ -298,7 +300,8 @@ const TRIMMED_AT_ONCE: usize = 1000;
 /// The rows behind the streams.
 struct StreamRecords {
     connection: Mutex<Connection>,
-    /// Where records are deleted, on the executor: it must not wait there for what the other connection does.
+    /// Where records are deleted, on the executor: it must not wait there for what the other
+    /// connection does.
     trims: Mutex<Connection>,
 }
 

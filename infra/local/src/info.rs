@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// Where a stack's services are, and with which keys. `/_stack.json` tells it to programs on this machine, without the keys.
+/// Where a stack's services are, and with which keys. `/_stack.json` tells it to programs on this
+/// machine, without the keys.
 #[derive(Clone, Serialize)]
 pub struct StackInfo {
     /// The address of everything.
@@ -21,7 +22,8 @@ pub struct StackInfo {
     pub root: PathBuf,
     /// The region to sign for.
     pub region: String,
-    /// The file of the keys, with the fields `access_key` and `secret_key`. Only its owner can read it.
+    /// The file of the keys, with the fields `access_key` and `secret_key`. Only its owner can read
+    /// it.
     pub access_keys: PathBuf,
     /// The access key, new with each start.
     #[serde(skip)]

@@ -1,4 +1,5 @@
-//! A serial executor: runs closures one at a time, in the order in which they come, on a thread of its own.
+//! A serial executor: runs closures one at a time, in the order in which they come, on a thread of
+//! its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;

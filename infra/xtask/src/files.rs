@@ -14,7 +14,8 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     entries.sort();
     let mut files = Vec::new();
     for entry in entries {
-        // What editors and systems leave lying about is hidden, what a server must publish is in .well-known.
+        // What editors and systems leave lying about is hidden, what a server must publish is in
+        // .well-known.
         let hidden = entry
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b".") && name != ".well-known");

@@ -12,7 +12,8 @@ use printpdf::{FontId, ParsedFont, PdfFont};
 
 use crate::DocumentError;
 
-/// The baseline of a line under the one before, and the upper edge of its capitals over its baseline, in sizes.
+/// The baseline of a line under the one before, and the upper edge of its capitals over its
+/// baseline, in sizes.
 pub(crate) const LEADING: f32 = 1.25;
 pub(crate) const CAPITALS: f32 = 0.72;
 

@@ -9,7 +9,8 @@ use crate::DocumentError;
 /// The white margin that the standard asks for around a QR, in modules (ISO/IEC 18004, 4.3.8).
 pub(crate) const QUIET_ZONE: usize = 4;
 
-/// The pixels of a module's side, see [`Qr::filtered_pixels`]. At 0.5 mm a module that is 400 dpi, so that no edge is soft.
+/// The pixels of a module's side, see [`Qr::filtered_pixels`]. At 0.5 mm a module that is 400 dpi,
+/// so that no edge is soft.
 pub(crate) const PIXELS: usize = 8;
 
 /// The modules of a QR, without the quiet zone.
@@ -74,8 +75,8 @@ impl Qr {
 
     /// The pixels with the quiet zone, a bit each, 1 for white: a module is [`PIXELS`] wide and high, so a byte is a module.
     ///
-    /// Each row has a filter of PNG before it (12.4 of <https://www.w3.org/TR/png-3/>): a row of modules is written once and then
-    /// repeated by differences of zero, which compresses to half.
+    /// Each row has a filter of PNG before it (12.4 of <https://www.w3.org/TR/png-3/>): a row of
+    /// modules is written once and then repeated by differences of zero, which compresses to half.
     pub(crate) fn filtered_pixels(&self) -> Vec<u8> {
         const NONE: u8 = 0;
         const UP: u8 = 2;

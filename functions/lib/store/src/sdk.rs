@@ -11,8 +11,8 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 
-/// A client of KMS. The embedded stack has none, so endpoint and credentials are those of the environment:
-/// `AWS_ENDPOINT_URL_KMS` leads elsewhere than to AWS.
+/// A client of KMS. The embedded stack has none, so endpoint and credentials are those of the
+/// environment: `AWS_ENDPOINT_URL_KMS` leads elsewhere than to AWS.
 pub(crate) async fn kms_client(region: &str) -> aws_sdk_kms::Client {
     aws_sdk_kms::Client::new(&sdk_config(None, region, None, None).await)
 }
@@ -35,7 +35,8 @@ pub(crate) fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig 
         .build()
 }
 
-/// The configuration of all clients of a deployment. Endpoint and credentials are those of the environment where none are given.
+/// The configuration of all clients of a deployment. Endpoint and credentials are those of the
+/// environment where none are given.
 pub(crate) async fn sdk_config(
     endpoint: Option<&str>,
     region: &str,

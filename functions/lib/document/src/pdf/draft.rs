@@ -1,4 +1,5 @@
-//! A page as printpdf takes it, in pieces: between two of them stands what differs from certificate to certificate.
+//! A page as printpdf takes it, in pieces: between two of them stands what differs from certificate
+//! to certificate.
 
 use bukti_locales::Locale;
 use printpdf::{DictItem, Op, PdfFontHandle, Pt, TextItem, TextMatrix};

@@ -29,8 +29,8 @@ pub(super) fn print(
     for (face, letters) in faces.iter().zip(letters) {
         printed.resources.fonts.map.insert(face.id.clone(), face.embedded(letters)?);
     }
-    // Each piece is a page of its own, so that printpdf writes a stream for each. It describes only the letters that it has seen,
-    // hence a last page with all of them.
+    // Each piece is a page of its own, so that printpdf writes a stream for each. It describes only
+    // the letters that it has seen, hence a last page with all of them.
     let pieces = pieces.into_iter().map(|piece| shortened(piece, &faces, codes));
     for operations in pieces.chain([specimen(&faces, letters)]) {
         printed.pages.push(PdfPage::new(Mm(0.0), Mm(0.0), operations));
@@ -72,7 +72,8 @@ fn specimen(faces: &[&Face; 2], letters: &[BTreeSet<char>; 2]) -> Vec<Op> {
     lines.collect()
 }
 
-/// The same piece with texts as literal strings, which are half as long as the hexadecimal ones of printpdf.
+/// The same piece with texts as literal strings, which are half as long as the hexadecimal ones of
+/// printpdf.
 fn shortened(piece: Vec<Op>, faces: &[&Face; 2], codes: &[Codes; 2]) -> Vec<Op> {
     let mut chosen = &codes[0];
     let shorten = |operation| match operation {
@@ -93,7 +94,8 @@ fn shortened(piece: Vec<Op>, faces: &[&Face; 2], codes: &[Codes; 2]) -> Vec<Op> 
 
 /// What characters the codes of a font mean (ISO 32000-1, 9.10.3), by ranges where printpdf names each code: half as long.
 fn to_unicode(letters: &BTreeSet<char>, codes: &Codes) -> Vec<u8> {
-    // In reverse, so that where letters are drawn alike the code means the plain one, a space and no other blank.
+    // In reverse, so that where letters are drawn alike the code means the plain one, a space and
+    // no other blank.
     let meanings: BTreeMap<u16, char> =
         letters.iter().rev().map(|letter| (codes.of(*letter), *letter)).collect();
     let mut ranges: Vec<(u16, u16, u32)> = Vec::new();

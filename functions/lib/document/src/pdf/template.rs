@@ -1,8 +1,9 @@
 //! What all certificates of a form have in common, prepared once.
 //!
-//! printpdf writes the pages with all that is fixed, and subsets and embeds the fonts; lopdf holds and writes the document.
-//! What differs from certificate to certificate is appended for each, as an incremental update: the contents of the pages with
-//! the text of the slots, the QR, how the guilloche lies, the document's information.
+//! printpdf writes the pages with all that is fixed, and subsets and embeds the fonts; lopdf holds
+//! and writes the document. What differs from certificate to certificate is appended for each, as
+//! an incremental update: the contents of the pages with the text of the slots, the QR, how the
+//! guilloche lies, the document's information.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

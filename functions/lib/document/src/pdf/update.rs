@@ -1,4 +1,5 @@
-//! An incremental update (ISO 32000-1, 7.5.6): objects that are written behind a complete PDF, whose bytes stay as they are.
+//! An incremental update (ISO 32000-1, 7.5.6): objects that are written behind a complete PDF,
+//! whose bytes stay as they are.
 
 use std::ops::Range;
 
