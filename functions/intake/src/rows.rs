@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable};
 use bukti_domain::{FeedRow, History, LONGEST_FIELD, Origin, Outcome, Reason, no_formula};
 use bukti_runtime::WAY;
 use bukti_store::{
@@ -21,10 +22,13 @@ const LOOKED_UP: usize = 100;
 /// Such questions at the same time.
 const QUESTIONS: usize = 4;
 
-/// Before a row that the table did not take is tried again, after the SDK's own tries; twice as long each time.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// After that wait it is up to who called to call again.
-const LONGEST_WAIT: Duration = Duration::from_secs(16);
+/// How a row that the table did not take is retried, after the retries of the SDK: the wait doubles
+/// from half a second to 16 s, with jitter on top. After that the caller has to retry.
+const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(500))
+    .with_max_delay(Duration::from_secs(16))
+    .with_max_times(6)
+    .with_jitter();
 
 /// Where rows come from: a job, and who sent it; `None` is who drops files.
 #[derive(Clone, Copy)]
@@ -241,20 +245,14 @@ impl Rows {
         Ok(kept)
     }
 
-    /// Keeps a row; patiently, since a table grows with its load, and many parts may come at once.
+    /// Stores a row, with retries: a table scales with its load, but not at once, and many parts
+    /// may arrive together.
     async fn keep_row(
         &self,
         known: Option<&DoseRecord>,
         incoming: &Incoming,
     ) -> Result<DoseRecord, StoreError> {
-        let mut wait = FIRST_WAIT;
-        loop {
-            match self.doses.keep(known, incoming).await {
-                Err(error) if error.retryable() && wait <= LONGEST_WAIT => tokio::time::sleep(wait).await,
-                kept => return kept,
-            }
-            wait *= 2;
-        }
+        (|| self.doses.keep(known, incoming)).retry(BACKOFF).when(StoreError::retryable).await
     }
 
     /// Says what became of rows that are kept, as far as that is known now.
