@@ -18,7 +18,6 @@ use clap::Args;
 use sha2::{Digest, Sha256};
 
 use self::module::{Parts, VERIFIER};
-use self::pages::Prerendered;
 use crate::files::{clear, files_below, has_extension, hex};
 use crate::toolchain::{self, Choice, Toolchain};
 use crate::{Project, run};
