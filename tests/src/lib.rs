@@ -19,7 +19,8 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD
 use bukti_domain::FeedRow;
 use bukti_domain::feed::COLUMNS;
 use bukti_local::{Handlers, Options, Stack};
-use bukti_store::{Aws, Endpoint, Feeds, JobRecord, Jobs, Settings};
+use bukti_records::JobRecord;
+use bukti_store::{Aws, Endpoint, Feeds, Jobs, Settings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

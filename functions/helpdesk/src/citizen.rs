@@ -3,8 +3,9 @@
 use bukti_domain::{
     Asking, BirthDate, CaseNumber, Correction, Identity, PersonName, PhoneNumber, parse_date, vaccine_named,
 };
+use bukti_records::{CaseFile, MissingDose, NewCase};
 use bukti_runtime::{Allowance, Caller, Failure, FailureResult, field, identity_field, json, read_json};
-use bukti_store::{CaseFile, EvidenceStore, Login, MissingDose, NewCase};
+use bukti_store::{EvidenceStore, Login};
 use bukti_wire::{
     CaseOpened, CaseQuery, CaseReply, CaseRequest, Cases as CasesAnswer, EvidenceRequest, EvidenceSlot,
     FieldError, Look, Looks, ProblemCode,

@@ -4,14 +4,14 @@ use bukti_domain::{
     Asking, CaseState, Correction, FeedRow, Identity, Likeness, PhoneNumber, certificate_id_grouped,
     doses_counted_twice, likenesses,
 };
+use bukti_records::{
+    CaseFile, CaseRecord, Change, DoseRecord, PersonRecords, Proposal, Rate, Role, Step, parse_certificate_id,
+};
 use bukti_runtime::{
     Failure, FailureResult, OfficerSession, TokenCookie, accepted, dose_status, doses_by_day, field,
     fits_key, json, keep_first, query_parameter, read_json,
 };
-use bukti_store::{
-    CaseFile, CaseRecord, Cause, Change, DoseRecord, Login, PersonRecords, Proposal, Rate, Role, SmsError,
-    Step, StoreError, Taken, parse_certificate_id,
-};
+use bukti_store::{Cause, Login, SmsError, StoreError, Taken};
 use bukti_wire::{
     CaseDecision, CaseProposal, CaseQueue, CaseSummary, OfficerCase, OfficerDose, PeopleFound, PersonFound,
     PersonQuery, ProblemCode, ResendRequest, SecondFactor, TrailEntry,

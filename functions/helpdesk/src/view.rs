@@ -1,13 +1,13 @@
 //! How cases and doses are shown.
 
 use bukti_domain::{CaseNumber, FeedRow};
+use bukti_records::{CaseFile, CaseRecord, Officer};
 use bukti_runtime::{Answer, json};
-use bukti_store::{CaseFile, CaseRecord, Officer};
 use bukti_wire::{Case, CaseMessage, CaseSummary, RecordedDose, Said, SaidDose};
 
 /// A case as who opened it sees it.
 pub(crate) fn case_view(case: &CaseRecord, file: &CaseFile) -> Case {
-    let message = |message: &bukti_store::Message| CaseMessage {
+    let message = |message: &bukti_records::Message| CaseMessage {
         at: message.at.as_second(),
         from_officer: message.from_officer,
         text: message.text.clone(),

@@ -7,12 +7,13 @@ use bukti_document::{DocumentError, Form, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{BirthDate, NextDose, ReceivedDose, Verdict, certificate_id_grouped, next_doses};
 use bukti_locales::Locale;
+use bukti_records::DoseRecord;
 use bukti_runtime::{
     Answer, Caller, Failure, FailureResult, Guard, HolderCertificate, Records, field, issued_on, json,
     locale, no_content, page_start, path_parameter, query_parameter, read_json, read_optional_json,
     require_login,
 };
-use bukti_store::{Aws, Counter, Documents, DoseRecord, Login, Sessions};
+use bukti_store::{Aws, Counter, Documents, Login, Sessions};
 use bukti_wire::{
     Certificates as CertificatesAnswer, Document, DocumentForm, DocumentRequest, FieldError, Function,
     HolderDose, LinkAnswer, LinkRefusal, LinkRequest, People, Person, ProblemCode, Ticket,

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use bukti_store::FeedProblem;
+use bukti_records::FeedProblem;
 use flate2::write::MultiGzDecoder;
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use bukti_domain::feed::{COLUMNS, OPTIONAL_COLUMNS};
 use bukti_domain::{FeedRow, Reason, hygiene};
-use bukti_store::FeedProblem;
+use bukti_records::FeedProblem;
 use csv_core::ReadRecordResult;
 
 use crate::line::{LONGEST_ROW, Line, Unreadable, problem};

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use bukti_domain::feed::COLUMNS;
 use bukti_domain::{FeedRow, Reason, Verdict, hygiene};
-use bukti_store::FeedProblem;
+use bukti_records::FeedProblem;
 use encoding_rs::DecoderResult;
 use jiff::Timestamp;
 

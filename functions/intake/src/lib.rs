@@ -23,9 +23,8 @@ mod rows;
 
 use aws_lambda_events::event::s3::S3Event;
 use bukti_domain::Reason;
-use bukti_store::{
-    Aws, Dropped, Feed, FeedProblem, Feeds, JobRecord, JobState, Jobs, PartRecord, StoreError,
-};
+use bukti_records::{FeedProblem, JobRecord, JobState, PartRecord};
+use bukti_store::{Aws, Dropped, Feed, Feeds, Jobs, StoreError};
 use jiff::Timestamp;
 
 pub use crate::csv::feed_column;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bukti_domain::feed::COLUMNS;
 use bukti_domain::{FeedRow, Reason};
-use bukti_store::FeedProblem;
+use bukti_records::FeedProblem;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::line::{LONGEST_ROW, Line, Unreadable, problem};

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use bukti_domain::{FeedRow, History, LONGEST_FIELD, Origin, Outcome, Reason, no_formula};
+use bukti_records::{DoseRecord, Incoming, Keys, Reported, Sender};
 use bukti_runtime::WAY;
-use bukti_store::{
-    Aws, Counter, DoseRecord, Doses, Incoming, Keys, Metrics, Reported, Sender, Senders, StoreError,
-};
+use bukti_store::{Aws, Counter, Doses, Metrics, Senders, StoreError};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 

@@ -57,10 +57,11 @@
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
+use bukti_records::{CertificateRecord, ConfirmationRecord, DoseRecord, OpenError, Revocation};
 use bukti_runtime::{WAY, each_record};
 use bukti_store::{
-    Aws, CertificateRecord, Certificates, Claims, ConfirmationRecord, Counter, DocumentSigners, Documents,
-    DoseRecord, Doses, OpenError, Revocation, RevokeOutcome, SeriesMarks, Signers, SigningError, StoreError,
+    Aws, Certificates, Claims, Counter, DocumentSigners, Documents, Doses, RevokeOutcome, SeriesMarks,
+    Signers, SigningError, StoreError, Stored,
 };
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;

@@ -23,11 +23,14 @@ use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_domain::{CaseNumber, CaseState, PhoneNumber, Verdict};
 use bukti_locales::{Locale, fill};
+use bukti_records::{
+    CaseRecord, CertificateRecord, DoseRecord, DownloadFacts, DownloadRecord, LinkRecord, Occasion,
+    OpenError, SmsReason, Token,
+};
 use bukti_runtime::{WAY, each_record};
 use bukti_store::{
-    Aws, CaseRecord, Cause, CertificateRecord, Certificates, Claim, DoseRecord, Doses, DownloadFacts,
-    DownloadRecord, Downloads, LinkRecord, Links, Notifications, Occasion, OpenError, Payer, Sms, SmsError,
-    SmsReason, Spent, StoreError, Token,
+    Aws, Cause, Certificates, Claim, Doses, Downloads, Links, Notifications, Payer, Sms, SmsError, Spent,
+    StoreError, Stored,
 };
 use futures::TryStreamExt;
 use jiff::Timestamp;

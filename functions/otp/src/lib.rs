@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use bukti_domain::{PersonName, PhoneNumber};
 use bukti_locales::{Locale, fill};
+use bukti_records::CodeTry;
 use bukti_runtime::{
     Allowance, Answer, Caller, Failure, FailureResult, Guard, Level, Records, TokenCookie, field, json,
     locale, no_content, path_parameter, read_json, require_login,
 };
 use bukti_store::{
-    Aws, CodeTry, Counter, Device, Login, Officers, OpenSession, Otps, Payer, Requester, SendDecision,
-    Sessions, Sms, SmsError,
+    Aws, Counter, Device, Login, Officers, OpenSession, Otps, Payer, Requester, SendDecision, Sessions, Sms,
+    SmsError,
 };
 use bukti_wire::{Function, OpenSessions, OtpAnswer, OtpRequest, ProblemCode, Session, SessionRequest};
 use jiff::Timestamp;

@@ -7,10 +7,11 @@ mod capability;
 mod outcome;
 
 use bukti_intake::{FeedReader, FhirKind, Line, Rows, Source, Told, report, totals};
+use bukti_records::{FeedProblem, JobRecord, JobState, Sender};
 use bukti_runtime::{
     Answer, Caller, Failure, FailureResult, Guard, body, json, page_start, path_parameter, query_parameter,
 };
-use bukti_store::{Aws, Counter, FeedProblem, Feeds, JobRecord, JobState, Jobs, Metrics, Sender};
+use bukti_store::{Aws, Counter, Feeds, Jobs, Metrics};
 use bukti_wire::{DosesAnswer, FieldError, Function, JobAnswer, JobPart, JobProblem, ProblemCode, RowAnswer};
 use jiff::Timestamp;
 use lambda_http::Request;

@@ -4,8 +4,8 @@
 use bukti_domain::{Outcome, Reason};
 use bukti_intake::{FhirKind, Told};
 use bukti_locales::{Locale, text};
+use bukti_records::FeedProblem;
 use bukti_runtime::{Answer, media_type};
-use bukti_store::FeedProblem;
 use bukti_wire::{Problem, ProblemCode};
 use lambda_http::Body;
 use serde::Serialize;

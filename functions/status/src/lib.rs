@@ -2,11 +2,12 @@
 //! quick downloads, the vaccines, the API document.
 
 use bukti_domain::{BirthDate, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
+use bukti_records::DownloadFacts;
 use bukti_runtime::{
     Allowance, Answer, Caller, Failure, FailureResult, Guard, Level, Records, TokenCookie, field,
     identity_field, json, public_json, read_json,
 };
-use bukti_store::{Aws, Counter, DownloadFacts, Downloads};
+use bukti_store::{Aws, Counter, Downloads};
 use bukti_wire::{
     DownloadAnswer, DownloadRequest, Function, ProblemCode, StatusAnswer, StatusRequest, Vaccines,
     openapi_json,

@@ -25,7 +25,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 use aws_sdk_s3::primitives::ByteStream;
-use bukti_store::{Access, Documents, DoseRecord, Keys, Officers, Restoring};
+use bukti_records::{DoseRecord, Keys};
+use bukti_store::{Access, Documents, Officers, Restoring, Stored};
 use clap::Args;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
@@ -134,7 +135,7 @@ pub(crate) async fn backup(place: &Where, options: &BackupOptions) -> Result<Exi
             let document = target.s3.get_object().bucket(bucket).key(&key).send().await;
             let document = document.with_context(|| format!("the document {key} cannot be read"))?;
             let bytes = document.body.collect().await.context("a document broke off")?.into_bytes();
-            let sealed = keys_of_seals.seal_bytes(&key, bytes.to_vec());
+            let sealed = keys_of_seals.seal_bytes(&key, bytes.to_vec(), Timestamp::now());
             let sealed = sealed.context("the secrets have no key that seals")?;
             let mut file = part.join(DOCUMENTS).join(relative(&key)?).into_os_string();
             file.push(SEALED);

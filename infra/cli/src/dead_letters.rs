@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use bukti_domain::Verdict;
-use bukti_store::{Certificates, DoseRecord, Doses, Keys, Notifications, Occasion};
+use bukti_records::{DoseRecord, Keys, Occasion};
+use bukti_store::{Certificates, Doses, Notifications};
 use clap::{Args, Subcommand};
 use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};

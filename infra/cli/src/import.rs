@@ -13,7 +13,8 @@ use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use bukti_domain::Reason;
 use bukti_intake::{FeedReader, Line};
-use bukti_store::{FeedProblem, Feeds, JobRecord, JobState};
+use bukti_records::{FeedProblem, JobRecord, JobState};
+use bukti_store::Feeds;
 use jiff::Timestamp;
 use tempfile::NamedTempFile;
 

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use bukti_domain::PhoneNumber;
-use bukti_store::{Officers, Role};
+use bukti_records::Role;
+use bukti_store::Officers;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;

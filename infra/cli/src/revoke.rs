@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use bukti_store::{Certificates, ReinstateOutcome, Revocation, RevokeOutcome, parse_certificate_id};
+use bukti_records::{Revocation, parse_certificate_id};
+use bukti_store::{Certificates, ReinstateOutcome, RevokeOutcome};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use futures::{StreamExt, stream};

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use bukti_store::{Sender, Senders};
+use bukti_records::Sender;
+use bukti_store::Senders;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Subcommand};
 use jiff::{SignedDuration, Timestamp};

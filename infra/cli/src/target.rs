@@ -7,9 +7,8 @@ use anyhow::{Context, Result, bail};
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
 use bukti_hcert::Root;
-use bukti_store::{
-    Aws, DoseRecord, Endpoint, Jobs, PublicFiles, Secrets, SecretsSource, Settings, s3_client,
-};
+use bukti_records::DoseRecord;
+use bukti_store::{Aws, Endpoint, Jobs, PublicFiles, Secrets, SecretsSource, Settings, Stored, s3_client};
 use clap::Args;
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;

@@ -3,7 +3,7 @@
 
 use bukti_domain::feed::COLUMNS;
 use bukti_intake::{FeedReader, Line};
-use bukti_store::FeedProblem;
+use bukti_records::FeedProblem;
 use jiff::Timestamp;
 
 fn read(file: &[u8], piece: usize) -> (Vec<Line>, Option<FeedProblem>) {

@@ -14,7 +14,8 @@ use std::time::Instant;
 
 use bukti_domain::{FeedRow, PhoneNumber};
 use bukti_local::Handlers;
-use bukti_store::{Aws, Certificates, Device, Doses, Links, Revocation, Sessions, Token};
+use bukti_records::{Revocation, Token};
+use bukti_store::{Aws, Certificates, Device, Doses, Links, Sessions};
 use bukti_tests::caller::Raw;
 use bukti_tests::{TestApp, dose};
 use jiff::{SignedDuration, Timestamp};

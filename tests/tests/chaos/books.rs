@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use bukti_store::{Aws, CertificateRecord, DoseRecord};
+use bukti_records::{CertificateRecord, DoseRecord};
+use bukti_store::Aws;
+use bukti_store::Stored;
 use bukti_tests::expected::{Expected, documents_in};
 
 /// What is in the table.

@@ -1,7 +1,8 @@
 //! The SMS after the first dose and its link.
 
 use bukti_paper::Paper;
-use bukti_store::{LinkTry, Links};
+use bukti_records::LinkTry;
+use bukti_store::Links;
 use bukti_tests::{TestApp, a_thousand_times, dose};
 use jiff::Timestamp;
 use serde_json::json;

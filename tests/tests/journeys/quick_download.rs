@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use bukti_domain::{FeedRow, Identity, Nik, parse_date};
 use bukti_local::Handlers;
-use bukti_store::{Aws, DownloadFacts, Downloads, LinkTry, Links, Settings};
+use bukti_records::{DownloadFacts, LinkTry};
+use bukti_store::{Aws, Downloads, Links, Settings};
 use bukti_tests::{Message, Reply, TestApp, dose};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

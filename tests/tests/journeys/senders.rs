@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use bukti_domain::FeedRow;
-use bukti_store::{Cause, JobRecord};
+use bukti_records::JobRecord;
+use bukti_store::Cause;
 use bukti_tests::caller::Raw;
 use bukti_tests::{TestApp, bundle, csv, dose, dose_for, ndjson, retraction};
 use futures::StreamExt;
@@ -301,7 +302,7 @@ fn fhir_without_a_time_keeps_the_time_of_an_interrupted_request() {
     file["entry"][0]["resource"].as_object_mut().unwrap().remove("meta");
     let file = file.to_string().into_bytes();
     let received_at = "2026-01-02T03:04:05Z".parse().unwrap();
-    let (sent, hub) = (file.clone(), bukti_store::Sender::Hub("satudata".to_owned()));
+    let (sent, hub) = (file.clone(), bukti_records::Sender::Hub("satudata".to_owned()));
     app.with_aws(async |aws| {
         let job = bukti_store::Senders::new(&aws).job(&hub, &sent);
         let begun = JobRecord { sender: Some(hub.clone()), updated_at: received_at, ..JobRecord::default() };

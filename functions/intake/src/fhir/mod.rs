@@ -41,7 +41,7 @@ use bukti_domain::{
     FeedRow, INDONESIA_WEST, Reason, RowStatus, Vaccine, disease, is_vaccine_kind, occurrence_offset,
     parse_moment, vaccine_named, vaccine_of_dcc, vaccine_of_icvp,
 };
-use bukti_store::FeedProblem;
+use bukti_records::FeedProblem;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};

@@ -1,6 +1,6 @@
 //! Logs of a function.
 
-/// The target of the log lines that follow one event from its rows to its SMS, by [`DoseRecord::trace`](bukti_store::DoseRecord::trace).
+/// The target of the log lines that follow one event from its rows to its SMS, by [`DoseRecord::trace`](bukti_records::DoseRecord::trace).
 pub const WAY: &str = "way";
 
 /// Starts the logs of a function: JSON lines on AWS, text elsewhere, the level by `RUST_LOG` (`warn,bukti=debug`).

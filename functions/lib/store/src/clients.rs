@@ -6,12 +6,13 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use bukti_domain::{CountriesError, OffsetError, PhoneNumber, set_default_offset};
+use bukti_records::Keys;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
 use crate::sdk::{s3_client, sdk_config, timeouts};
 use crate::signing::secrets::SEALS_AFTER;
-use crate::{Keys, Metrics, Secrets, SecretsError, SecretsSource, Settings};
+use crate::{Metrics, Secrets, SecretsError, SecretsSource, Settings};
 
 /// Clients, keys and settings of a deployment.
 #[derive(Clone)]
@@ -114,7 +115,7 @@ impl Aws {
         let credentials = settings.credentials.as_ref().map(|(access, secret)| (&**access, &**secret));
         let config = sdk_config(settings.endpoint.as_deref(), &settings.region, credentials, http).await;
         let secrets = read_secrets(&settings.secrets, &config).await?;
-        let keys = Keys::of(&secrets, &settings.region).await?;
+        let keys = secrets.keys(&settings.region).await?;
         let mut sns = aws_sdk_sns::config::Builder::from(&config)
             // Longer than for the others: a try that is given up too early may be an SMS that goes out twice.
             .timeout_config(timeouts(Duration::from_secs(12), Duration::from_secs(14)));
@@ -151,7 +152,9 @@ impl Aws {
             return;
         }
         let kept = match read_secrets(&self.settings.secrets, &self.config).await {
-            Ok(secrets) => self.keys.keep_up(&secrets, &self.settings.region).await,
+            Ok(secrets) => {
+                secrets.sealing(&self.settings.region).await.map(|keys| self.keys.replace_sealing(keys))
+            }
             Err(error) => Err(error),
         };
         match kept {

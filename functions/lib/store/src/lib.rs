@@ -44,7 +44,7 @@
 //! | signer of another issuer | `K#ISSUERS` | key id and digest of the key | |
 //! | who publishes at the moment | `K#PUBLISHING` | `LEASE` | |
 //!
-//! Event, person, phone, dose and tokens are keyed hashes ([`Keys`]), never the values; personal fields are sealed. A dump of
+//! Event, person, phone, dose and tokens are keyed hashes ([`bukti_records::Keys`]), never the values; personal fields are sealed. A dump of
 //! the table shows nobody. Writes that decide something are conditional. Short-lived items carry `expires_at` (the
 //! table's TTL attribute, Unix seconds) and are checked for expiry on read as well.
 
@@ -66,33 +66,26 @@ pub use sdk::s3_client;
 pub use settings::{SecretsSource, Settings, SettingsError};
 pub use signing::document_signers::{DocumentSigner, DocumentSigners, SigningError};
 pub use signing::issuers::{Imported, IssuerRecord, Issuers};
-pub use signing::keys::{Keys, OpenError, Token};
 pub use signing::secrets::{Secrets, SecretsError};
 pub use signing::signers::{Register, SignerRecord, Signers, Withdrawn};
-pub use sms::notifications::{Claim, DoseSms, Notifications, Occasion};
+pub use sms::notifications::{Claim, DoseSms, Notifications};
 pub use sms::{Cause, Payer, Sms, SmsBudget, SmsError, Spent};
-pub use table::StoreError;
 pub use table::access::Access;
 pub use table::accounts::{Account, Device, Login, OpenSession, Sessions};
 pub use table::audit::{About, Action, Audit, Entry};
 pub use table::captcha::UsedCaptchas;
-pub use table::cases::{
-    CaseFile, CaseRecord, Cases, Change, Decision, Evidence, Message, MissingDose, NewCase, Proposal, Queued,
-    Step,
-};
-pub use table::certificates::{
-    CertificateRecord, Certificates, ReinstateOutcome, Revocation, RevokeOutcome, parse_certificate_id,
-};
+pub use table::cases::Cases;
+pub use table::certificates::{Certificates, ReinstateOutcome, RevokeOutcome};
 pub use table::claims::Claims;
-pub use table::confirmations::ConfirmationRecord;
-pub use table::doses::{DoseRecord, Doses, Incoming, PersonRecords, Reported, SmsReason};
-pub use table::downloads::{DownloadFacts, DownloadRecord, Downloads};
-pub use table::jobs::{FeedProblem, JobRecord, JobState, Jobs, PartRecord};
-pub use table::links::{LinkRecord, LinkTry, Links};
-pub use table::officers::{FactorTry, Officer, Officers, Role};
-pub use table::otp::{CodeTry, Otps, Request, Requester, SendDecision};
-pub use table::rates::{Rate, Rates, Taken};
+pub use table::doses::Doses;
+pub use table::downloads::Downloads;
+pub use table::jobs::Jobs;
+pub use table::links::Links;
+pub use table::officers::{FactorTry, Officers};
+pub use table::otp::{Otps, Request, Requester, SendDecision};
+pub use table::rates::{Rates, Taken};
 pub use table::restoring::Restoring;
 pub use table::revocations::Revocations;
-pub use table::senders::{ApiKey, Sender, Senders};
+pub use table::senders::Senders;
 pub use table::series::SeriesMarks;
+pub use table::{StoreError, Stored};

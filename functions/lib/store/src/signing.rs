@@ -2,6 +2,5 @@
 
 pub(crate) mod document_signers;
 pub(crate) mod issuers;
-pub(crate) mod keys;
 pub(crate) mod secrets;
 pub(crate) mod signers;

@@ -6,9 +6,10 @@ use aws_sdk_sns::Client;
 use aws_sdk_sns::error::ProvideErrorMetadata;
 use aws_sdk_sns::types::MessageAttributeValue;
 use bukti_domain::PhoneNumber;
+use bukti_records::Rate;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Aws, Counter, Metrics, Rate, Rates, StoreError, Taken};
+use crate::{Aws, Counter, Metrics, Rates, StoreError, Taken};
 
 /// Why an SMS was not sent. Says nothing of number or text.
 #[derive(Debug, thiserror::Error)]

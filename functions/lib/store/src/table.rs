@@ -11,7 +11,6 @@ pub(crate) mod confirmations;
 pub(crate) mod doses;
 pub(crate) mod downloads;
 pub(crate) mod jobs;
-pub(crate) mod limit;
 pub(crate) mod links;
 pub(crate) mod officers;
 pub(crate) mod otp;
@@ -30,6 +29,10 @@ use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkErro
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, KeysAndAttributes, Put, TransactWriteItem, Update,
+};
+use bukti_records::{
+    CaseRecord, CertificateRecord, ConfirmationRecord, Corrupt, DoseRecord, DownloadRecord, LinkRecord,
+    OpenError,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -61,6 +64,18 @@ pub enum StoreError {
     /// A record is not of the form that this version writes, or its sealed part does not open.
     #[error("a record cannot be read: {0}")]
     Corrupt(&'static str),
+}
+
+impl From<Corrupt> for StoreError {
+    fn from(Corrupt(what): Corrupt) -> Self {
+        Self::Corrupt(what)
+    }
+}
+
+impl From<OpenError> for StoreError {
+    fn from(error: OpenError) -> Self {
+        Corrupt::from(error).into()
+    }
 }
 
 impl StoreError {
@@ -141,11 +156,37 @@ fn named(values: &[(&str, AttributeValue)]) -> Option<Item> {
     Some(values).filter(|values| !values.is_empty())
 }
 
-/// A record of this kind from an item of the table's stream; `None` where the item is of another.
-pub(crate) fn from_image<T: DeserializeOwned>(image: serde_dynamo::Item, sk: &str) -> Option<T> {
-    let is_one =
-        image.get("sk").is_some_and(|found| *found == serde_dynamo::AttributeValue::S(sk.to_owned()));
-    if is_one { serde_dynamo::from_item(image).ok() } else { None }
+/// A record that is an item of its own kind.
+pub trait Stored: DeserializeOwned {
+    /// Whether this is the sort key of such an item.
+    fn is_kept_under(sk: &str) -> bool;
+
+    /// A record from an item of the table's stream; `None` where the item is of another kind.
+    fn from_image(image: serde_dynamo::Item) -> Option<Self> {
+        let is_one = matches!(
+            image.get("sk"),
+            Some(serde_dynamo::AttributeValue::S(sk)) if Self::is_kept_under(sk)
+        );
+        if is_one { serde_dynamo::from_item(image).ok() } else { None }
+    }
+}
+
+macro_rules! stored {
+    ($($record:ty),*) => {
+        $(impl Stored for $record {
+            fn is_kept_under(sk: &str) -> bool {
+                sk == Self::SK
+            }
+        })*
+    };
+}
+
+stored!(CaseRecord, CertificateRecord, DoseRecord, DownloadRecord, LinkRecord);
+
+impl Stored for ConfirmationRecord {
+    fn is_kept_under(sk: &str) -> bool {
+        sk.starts_with(Self::BEGINS)
+    }
 }
 
 /// The partition key of a record.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bukti_locales::{Locale, text};
-use bukti_store::{Aws, OpenError, StoreError};
+use bukti_records::OpenError;
+use bukti_store::{Aws, StoreError};
 use bukti_wire::{FieldError, Problem, ProblemCode};
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use lambda_http::{Body, Response};

@@ -5,7 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use bukti_store::{Aws, Counter, Rate, Rates, SmsBudget, Taken, UsedCaptchas};
+use bukti_records::Rate;
+use bukti_store::{Aws, Counter, Rates, SmsBudget, Taken, UsedCaptchas};
 use bukti_wire::{CaptchaChallenge, Function, ProblemCode};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;

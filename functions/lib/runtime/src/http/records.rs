@@ -24,9 +24,10 @@ use std::ops::Deref;
 
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{BirthDate, Dose, Identity, PersonName, PhoneNumber, Verdict};
+use bukti_records::{CertificateRecord, DoseRecord, Keys, LinkTry, PersonRecords};
 use bukti_store::{
-    Audit, Aws, Cases, CertificateRecord, Certificates, Copies, Documents, DoseRecord, Doses, Downloads,
-    EvidenceStore, Keys, LinkTry, Links, Login, Notifications, Officers, PersonRecords, Sessions,
+    Audit, Aws, Cases, Certificates, Copies, Documents, Doses, Downloads, EvidenceStore, Links, Login,
+    Notifications, Officers, Sessions,
 };
 use bukti_wire::{DocumentForm, DoseStatus, ProblemCode};
 use jiff::Timestamp;

@@ -1,7 +1,8 @@
 //! Cookies that hold a token: the session, the request for a one-time code, a device that has
 //! logged in before.
 
-use bukti_store::{Login, Otps, Sessions, Settings, Token};
+use bukti_records::Token;
+use bukti_store::{Login, Otps, Sessions, Settings};
 use bukti_wire::ProblemCode;
 use jiff::Timestamp;
 use lambda_http::Request;

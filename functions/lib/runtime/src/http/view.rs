@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bukti_domain::{CertificateFacts, Dose, INDONESIA_WEST, Verdict, diagnose};
-use bukti_store::{CertificateRecord, DoseRecord, Keys, OpenError, PersonRecords};
+use bukti_records::{CertificateRecord, DoseRecord, Keys, OpenError, PersonRecords};
 use bukti_wire::DoseStatus;
 use jiff::civil::Date;
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use bukti_records::Evidence;
+
 use super::{Bucket, PRESIGNED_FOR, presigning};
-use crate::{Aws, Evidence, StoreError};
+use crate::{Aws, StoreError};
 
 const PDF: &str = "application/pdf";
 

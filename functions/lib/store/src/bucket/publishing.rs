@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use aws_lambda_events::event::dynamodb::EventRecord;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use bukti_records::Token;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::signing::{issuers, signers};
 use crate::table::partition_of;
 use crate::table::{Table, Written, n, s, to_item};
-use crate::{Aws, StoreError, Token};
+use crate::{Aws, StoreError};
 
 pub(crate) const PK: &str = "K#PUBLISHING";
 const SK: &str = "LEASE";

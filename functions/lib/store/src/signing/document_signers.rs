@@ -9,12 +9,13 @@ use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 use bukti_hcert::{LocalSigner, NewKey, PublicKey, Root, SignError, Signer, TrustedSigner, kid_and_end};
+use bukti_records::Keys;
 use jiff::Timestamp;
 use p256::ecdsa::Signature;
 use p256::ecdsa::signature::Verifier;
 
 use crate::sdk::kms_client;
-use crate::{Aws, Keys, SignerRecord, Signers, StoreError};
+use crate::{Aws, SignerRecord, Signers, StoreError};
 
 /// How old what is known of the register may be.
 const KEPT_FOR: Duration = Duration::from_secs(60);

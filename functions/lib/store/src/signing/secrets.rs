@@ -7,6 +7,7 @@ use aws_sdk_kms::error::DisplayErrorContext;
 use aws_sdk_kms::primitives::Blob;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bukti_records::{Keys, Sealing};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +108,28 @@ impl Secrets {
             captcha_key: random_key()?,
             edge_key: random_key()?,
         })
+    }
+
+    /// The keys of these secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretsError`] where one is malformed, or cannot be unwrapped.
+    pub(crate) async fn keys(&self, region: &str) -> Result<Keys, SecretsError> {
+        let index = URL_SAFE_NO_PAD.decode(&self.index_key).map_err(|_| SecretsError::Malformed)?;
+        Keys::new(&index, self.sealing(region).await?).ok_or(SecretsError::Malformed)
+    }
+
+    /// The sealing keys, of which one seals now.
+    pub(crate) async fn sealing(&self, region: &str) -> Result<Vec<Sealing>, SecretsError> {
+        let mut sealing = Vec::new();
+        for key in &self.sealing_keys {
+            let bytes = key.bytes(region).await?;
+            sealing.push(Sealing::new(key.id, &bytes, key.seals_from).ok_or(SecretsError::Malformed)?);
+        }
+        let now = Timestamp::now().as_second();
+        let none_seals = self.sealing_keys.iter().all(|key| key.seals_from > now);
+        if none_seals { Err(SecretsError::Malformed) } else { Ok(sealing) }
     }
 
     /// Wraps all sealing keys that are not by this key of AWS KMS (its id or ARN).

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::Client;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bukti_hcert::{SignError, TrustedSigner, hex, kid_and_end};
+use bukti_records::{Keys, OpenError};
 use bukti_trust::{ListedSigner, SignerSource, SignerStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use serde_bytes::ByteBuf;
 
 use crate::table::partition_of;
 use crate::table::{RACES, Table, from_item, s, to_item};
-use crate::{Aws, Keys, OpenError, StoreError};
+use crate::{Aws, StoreError};
 
 /// All in one partition: one read brings the register as a whole.
 pub(crate) const PK: &str = "K#SIGNERS";
@@ -57,7 +58,7 @@ impl SignerRecord {
         now: Timestamp,
     ) -> Result<Self, SignError> {
         let mut record = Self::of_certificate(certificate, now)?;
-        let sealed = keys.seal(&record.item_key(), &private_pem).ok_or(SignError::CannotMake)?;
+        let sealed = keys.seal(&record.item_key(), &private_pem, now).ok_or(SignError::CannotMake)?;
         record.sealed_key = Some(ByteBuf::from(sealed));
         Ok(record)
     }

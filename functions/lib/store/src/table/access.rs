@@ -3,6 +3,7 @@
 //! A backup does not have what was withdrawn after it was made. Whoever restores it has to know
 //! whom it lets in again.
 
+use bukti_records::{ApiKey, Officer};
 use bukti_trust::SignerStatus;
 use jiff::Timestamp;
 use serde_dynamo::{AttributeValue, Item};
@@ -10,7 +11,7 @@ use serde_dynamo::{AttributeValue, Item};
 use super::{officers, senders};
 use crate::signing::issuers;
 use crate::signing::signers::{self, ActiveRecord};
-use crate::{ApiKey, IssuerRecord, Officer, Officers, SignerRecord, StoreError};
+use crate::{IssuerRecord, Officers, SignerRecord, StoreError};
 
 /// An item that gives access.
 #[derive(Clone)]

@@ -1,12 +1,13 @@
 //! Accounts and sessions.
 
 use bukti_domain::PhoneNumber;
+use bukti_records::{Keys, Token};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::table::{Table, from_item, n, s, to_item};
-use crate::{Aws, Keys, StoreError, Token};
+use crate::{Aws, StoreError};
 
 const ACCOUNT: &str = "ACCOUNT";
 pub(crate) const SESSION: &str = "SESSION";
@@ -75,7 +76,7 @@ impl Login {
         &self.phone
     }
 
-    /// The [enrolment](crate::Officer::enrolment) whose second factor an officer has shown in it.
+    /// The [enrolment](bukti_records::Officer::enrolment) whose second factor an officer has shown in it.
     pub fn second_factor(&self) -> Option<&str> {
         self.second_factor.as_deref()
     }
@@ -161,7 +162,7 @@ impl Sessions {
                 let account =
                     Account { name, phone_hint: phone.hint().to_owned(), phone: phone.e164().to_owned() };
                 let record = AccountRecord {
-                    account: self.seal(&format!("{pk} {ACCOUNT}"), &account)?,
+                    account: self.seal(&format!("{pk} {ACCOUNT}"), &account, now)?,
                     created_at: known.map_or(now, |known| known.created_at),
                 };
                 // Whoever writes last has shown the phone last: no condition is needed.
@@ -177,14 +178,14 @@ impl Sessions {
         let sk = listed_key(&id);
         let listed = ListedRecord {
             session: pk.clone(),
-            device: self.seal(&format!("{account_pk} {sk}"), device)?,
+            device: self.seal(&format!("{account_pk} {sk}"), device, now)?,
             expires_at,
             sk: sk.clone(),
         };
         let record = SessionRecord {
             id,
             phone_key,
-            account: self.seal(&format!("{pk} {SESSION}"), &account)?,
+            account: self.seal(&format!("{pk} {SESSION}"), &account, now)?,
             created_at: now,
             used_at: now.as_second(),
             second_factor: None,
@@ -201,9 +202,9 @@ impl Sessions {
         Ok((token, account))
     }
 
-    fn seal(&self, item: &str, value: &impl Serialize) -> Result<ByteBuf, StoreError> {
+    fn seal(&self, item: &str, value: &impl Serialize, now: Timestamp) -> Result<ByteBuf, StoreError> {
         self.keys
-            .seal(item, value)
+            .seal(item, value, now)
             .map(ByteBuf::from)
             .ok_or(StoreError::Corrupt("an account or a device cannot be sealed"))
     }

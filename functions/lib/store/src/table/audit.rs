@@ -7,13 +7,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use bukti_records::{Keys, Officer, Token};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::table::{Item, Table, from_item, least_of, to_item};
-use crate::{Aws, Keys, Officer, StoreError, Token};
+use crate::{Aws, StoreError};
 
 /// What the keys of the audit begin with. A partition holds a day (UTC), so that a span of time is read without the rest.
 const DAY: &str = "Y#";
@@ -160,7 +161,7 @@ impl Audit {
         let order = WRITTEN.fetch_add(1, Ordering::Relaxed);
         let sk = format!("{:013} {order:010} {}", now.as_millisecond(), random.secret());
         let words = Words { officer: officer.name.clone(), why: about.why.to_owned() };
-        let words = self.keys.seal(&item_key(&pk, &sk), &words).map(ByteBuf::from);
+        let words = self.keys.seal(&item_key(&pk, &sk), &words, now).map(ByteBuf::from);
         let record = EntryRecord {
             at: now,
             officer: officer.id.clone(),

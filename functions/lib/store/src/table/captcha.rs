@@ -1,10 +1,11 @@
 //! Used captchas: a solution counts once.
 
+use bukti_records::Keys;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::table::{Table, Written, to_item};
-use crate::{Aws, Keys, StoreError};
+use crate::{Aws, StoreError};
 
 /// Remembers the solutions that were used.
 #[derive(Clone)]

@@ -2,81 +2,16 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use bukti_domain::is_certificate_id;
-use bukti_hcert::{Sealed, uvci};
-use bukti_trust::{HashKind, RevokedReason};
+use bukti_records::{
+    CertificateRecord, DoseRecord, Revocation, RevocationRecord, RevokeDecision, certificate_key,
+};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_bytes::{ByteArray, ByteBuf};
 
 use super::{claims, doses};
-use crate::table::revocations::RevocationRecord;
-use crate::table::{self, RACES, Table, Written, from_item, s, to_item};
-use crate::{Aws, DoseRecord, Keys, OpenError, SmsReason, StoreError};
+use crate::table::{RACES, Table, Written, from_item, s, to_item};
+use crate::{Aws, StoreError};
 
-pub(crate) const SK: &str = "CERT";
-
-/// A certificate as it is kept. Its QR text, which has name and birth date in it, is sealed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct CertificateRecord {
-    pk: String,
-    /// The key of the event whose dose it proves.
-    pub event: String,
-    /// The person's index key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub person: Option<String>,
-    /// Which dose.
-    pub dose_number: u8,
-    /// The claim of the dose that it shows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    claim: Option<String>,
-    /// The doses of the first series that it belongs to; none where a Bukti of before issued it, which took the vaccine's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub primary_doses: Option<u8>,
-    /// Its UVCI.
-    pub uvci: String,
-    /// When it was issued.
-    pub issued_at: Timestamp,
-    /// When it ends.
-    pub valid_until: Timestamp,
-    /// Where its PDF is in the bucket.
-    pub document: String,
-    /// What its signature is known by in public. None where a Bukti of before issued it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    signed: Option<Signed>,
-    /// When it was revoked or superseded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revoked_at: Option<Timestamp>,
-    /// Why it was revoked, in the words of who did. For the trail; never published.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revoked_reason: Option<String>,
-    /// Why its holder is told of it; none where nobody is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sms: Option<SmsReason>,
-    /// The id of the corrected certificate that has taken its place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub superseded_by: Option<String>,
-    qr_text: ByteBuf,
-}
-
-/// Signer and signature of a certificate, as revocation lists name them.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Signed {
-    kid: ByteArray<8>,
-    hash: ByteArray<16>,
-}
-
-/// Why a certificate counts no more.
-#[derive(Clone, Copy)]
-pub enum Revocation<'a> {
-    /// Its dose no longer has a certificate, for this reason.
-    Revoked(&'a str),
-    /// An admin revokes it, for this reason, and withdraws its dose: until the dose is reinstated,
-    /// no certificate of it is issued.
-    Withdrawn(&'a str),
-    /// The corrected certificate of this id takes its place.
-    Superseded(&'a str),
-}
+const SK: &str = CertificateRecord::SK;
 
 /// What became of a reinstatement.
 #[derive(Clone, Copy, Debug)]
@@ -104,100 +39,6 @@ pub enum RevokeOutcome {
     CannotBeListed,
 }
 
-fn partition(certificate_id: &str) -> String {
-    format!("C#{certificate_id}")
-}
-
-fn item_key(certificate_id: &str) -> String {
-    format!("{} {SK} qr_text", partition(certificate_id))
-}
-
-/// The certificate id in what people write: the id with or without hyphens, or the UVCI with or without its check
-/// character, which must be right where it is there.
-///
-/// ```
-/// use bukti_store::parse_certificate_id;
-/// assert_eq!(parse_certificate_id(" 7kq2-m4xd-9tra-6hvc ").as_deref(), Some("7KQ2M4XD9TRA6HVC"));
-/// assert_eq!(parse_certificate_id("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC").as_deref(), Some("7KQ2M4XD9TRA6HVC"));
-/// assert_eq!(parse_certificate_id("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC#!"), None);
-/// ```
-pub fn parse_certificate_id(text: &str) -> Option<String> {
-    let text = text.trim().to_ascii_uppercase();
-    let id = match text.strip_prefix("URN:UVCI:01:ID:") {
-        Some(opaque) => {
-            let (opaque, check) =
-                opaque.split_once('#').map_or((opaque, None), |(opaque, check)| (opaque, Some(check)));
-            if check.is_some() && text != uvci(opaque) {
-                return None;
-            }
-            opaque.to_owned()
-        }
-        None => text.replace('-', ""),
-    };
-    is_certificate_id(&id).then_some(id)
-}
-
-impl CertificateRecord {
-    /// The record of a certificate for the dose as it is now; `None` where the dose has none coming or sealing fails.
-    pub fn new(
-        dose: &DoseRecord,
-        dose_number: u8,
-        uvci: String,
-        sealed: &Sealed,
-        issued_at: Timestamp,
-        document: String,
-        keys: &Keys,
-    ) -> Option<Self> {
-        let id = dose.certificate_id.as_ref()?;
-        Some(Self {
-            pk: partition(id),
-            event: dose.pk.clone(),
-            person: dose.person.clone(),
-            dose_number,
-            claim: dose.claim.clone(),
-            primary_doses: None,
-            uvci,
-            issued_at,
-            valid_until: sealed.expires_at,
-            document,
-            signed: Some(Signed {
-                kid: ByteArray::new(sealed.kid),
-                hash: ByteArray::new(sealed.signature_hash),
-            }),
-            revoked_at: None,
-            revoked_reason: None,
-            superseded_by: None,
-            sms: dose.sms.or((dose_number == 1).then_some(SmsReason::FirstDose)),
-            qr_text: ByteBuf::from(keys.seal(&item_key(id), &sealed.text)?),
-        })
-    }
-
-    /// The same, of a dose in a first series of so many doses.
-    #[must_use]
-    pub fn in_series_of(self, primary_doses: u8) -> Self {
-        Self { primary_doses: Some(primary_doses), ..self }
-    }
-
-    /// Its id, 16 characters.
-    pub fn certificate_id(&self) -> &str {
-        self.pk.strip_prefix("C#").unwrap_or(&self.pk)
-    }
-
-    /// The signed text of its QR.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError`] where its seal does not open.
-    pub fn qr_text(&self, keys: &Keys) -> Result<String, OpenError> {
-        keys.open(&item_key(self.certificate_id()), &self.qr_text)
-    }
-
-    /// A record from an item of the table's stream; `None` where the item is no certificate.
-    pub fn from_image(image: serde_dynamo::Item) -> Option<Self> {
-        table::from_image(image, SK)
-    }
-}
-
 /// Reads and issues certificates.
 #[derive(Clone)]
 pub struct Certificates {
@@ -221,7 +62,7 @@ impl Certificates {
     ///
     /// [`StoreError`].
     pub async fn of_id(&self, certificate_id: &str) -> Result<Option<CertificateRecord>, StoreError> {
-        let item = self.table.get(&partition(certificate_id), SK).await?;
+        let item = self.table.get(&certificate_key(certificate_id), SK).await?;
         item.map(|item| from_item(item, "certificate")).transpose()
     }
 
@@ -261,48 +102,19 @@ impl Certificates {
             let Some(certificate) = self.of_id(certificate_id).await? else {
                 return Ok(RevokeOutcome::Unknown);
             };
-            // The dose of one that was superseded may be right now.
-            let withdrawing = match revocation {
-                Revocation::Withdrawn(_) if certificate.superseded_by.is_none() => {
-                    self.withdrawing(&certificate, now).await?
-                }
-                _ => Vec::new(),
-            };
-            if certificate.revoked_at.is_some() {
-                if withdrawing.is_empty() {
+            let withdrawing = self.withdrawing(&certificate, revocation, now).await?;
+            let (writes, outcome) = match certificate.revoke(revocation, now) {
+                RevokeDecision::Before if withdrawing.is_empty() => {
                     return Ok(RevokeOutcome::Before(Box::new(certificate)));
                 }
-                if self.table.transact(withdrawing).await? {
-                    return Ok(RevokeOutcome::Withdrawn);
+                RevokeDecision::Before => (Vec::new(), RevokeOutcome::Withdrawn),
+                RevokeDecision::CannotBeListed => return Ok(RevokeOutcome::CannotBeListed),
+                RevokeDecision::List(record) => {
+                    (self.listing(&certificate, &record, revocation)?.to_vec(), RevokeOutcome::Now)
                 }
-                continue;
-            }
-            let Some(signed) = certificate.signed else { return Ok(RevokeOutcome::CannotBeListed) };
-            let (attribute, value, reason) = match revocation {
-                Revocation::Revoked(why) | Revocation::Withdrawn(why) => {
-                    ("revoked_reason", why, RevokedReason::Revoked)
-                }
-                Revocation::Superseded(by) => ("superseded_by", by, RevokedReason::Superseded),
             };
-            let record = RevocationRecord {
-                kid: signed.kid,
-                kind: HashKind::Signature,
-                digest: signed.hash,
-                reason,
-                revoked_at: now,
-                expires_at: certificate.valid_until.as_second(),
-            };
-            let marking = self.table.updating(
-                &certificate.pk,
-                SK,
-                &format!("SET revoked_at = :now, {attribute} = :value"),
-                "attribute_exists(pk) AND attribute_not_exists(revoked_at)",
-                &[(":now", s(now.to_string())), (":value", s(value))],
-            )?;
-            let listed = to_item(&record.partition(), certificate_id, &record)?;
-            let listing = self.table.putting(listed, "attribute_not_exists(pk)", &[])?;
-            if self.table.transact([marking, listing].into_iter().chain(withdrawing).collect()).await? {
-                return Ok(RevokeOutcome::Now);
+            if self.table.transact(writes.into_iter().chain(withdrawing).collect()).await? {
+                return Ok(outcome);
             }
             // Another has revoked it in the meantime, as its record says now, or its dose has
             // changed.
@@ -333,18 +145,44 @@ impl Certificates {
         Err(StoreError::Unavailable("too many writers of one dose".to_owned()))
     }
 
-    /// The writes that withdraw the dose of a certificate; none where it is withdrawn already.
+    /// The writes by which a certificate says that it is revoked, and is on the list that is published.
+    fn listing(
+        &self,
+        certificate: &CertificateRecord,
+        record: &RevocationRecord,
+        revocation: Revocation<'_>,
+    ) -> Result<[TransactWriteItem; 2], StoreError> {
+        let (attribute, value) = match revocation {
+            Revocation::Revoked(why) | Revocation::Withdrawn(why) => ("revoked_reason", why),
+            Revocation::Superseded(by) => ("superseded_by", by),
+        };
+        let marking = self.table.updating(
+            &certificate.pk,
+            SK,
+            &format!("SET revoked_at = :now, {attribute} = :value"),
+            "attribute_exists(pk) AND attribute_not_exists(revoked_at)",
+            &[(":now", s(record.revoked_at.to_string())), (":value", s(value))],
+        )?;
+        let listed = to_item(&record.partition(), certificate.certificate_id(), record)?;
+        Ok([marking, self.table.putting(listed, "attribute_not_exists(pk)", &[])?])
+    }
+
+    /// The writes that withdraw the dose of a certificate; none where it stays as it is.
     async fn withdrawing(
         &self,
         certificate: &CertificateRecord,
+        revocation: Revocation<'_>,
         now: Timestamp,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        if !matches!(revocation, Revocation::Withdrawn(_)) {
+            return Ok(Vec::new());
+        }
         match doses::of_event(&self.table, &certificate.event).await? {
-            Some(dose) if dose.withdrawn.is_none() => {
-                let next = dose.withdrawn(certificate.claim.as_ref(), now);
-                self.writing(&dose, &next, Some(now)).await
-            }
-            _ => Ok(Vec::new()),
+            Some(dose) => match certificate.withdrawn_dose(&dose, revocation, now) {
+                Some(next) => self.writing(&dose, &next, Some(now)).await,
+                None => Ok(Vec::new()),
+            },
+            None => Ok(Vec::new()),
         }
     }
 
@@ -357,7 +195,7 @@ impl Certificates {
         withdrawn_at: Option<Timestamp>,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let withdrawal = next.withdrawn.as_ref().or(dose.withdrawn.as_ref());
-        let mut writes = vec![self.table.putting_at(dose.revision, to_item(&dose.pk, doses::SK, next)?)?];
+        let mut writes = vec![doses::replacing(&self.table, dose, next)?];
         for claim in withdrawal.iter().flat_map(|withdrawal| &withdrawal.claims) {
             writes.extend(claims::withdrawing(&self.table, claim, &dose.pk, withdrawn_at).await?);
         }

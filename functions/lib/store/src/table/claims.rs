@@ -1,65 +1,16 @@
-//! Claims: of several events that report the same dose, one has its certificate.
-//!
-//! A facility and the hub may report one dose under two event ids. Events report the same dose where person, vaccination
-//! date, vaccine and dose number are the same. The key of a claim is a keyed hash of these four; the claim names the event
-//! that owns the dose, and those that wait for it, oldest first.
-//!
-//! ```text
-//! event A   dose written ── claim put: A owns it ── issue confirms it ─► certificate
-//! event B        dose written ── claim refused: A owns it ─► B becomes a duplicate and waits
-//! event A   retracted, or moved to another claim ─► B owns it ─► certificate of B
-//! ```
-//!
-//! - The first event to put the claim owns it. The owner's phone counts; corrections of a duplicate change nothing but
-//!   the duplicate itself.
-//! - An event writes its dose before its claim. So whoever finds a claim whose owner does not hold it can take it over at
-//!   once: the owner would find that out when it claims it again. `issue` asks for each dose whether it owns its claim
-//!   before it makes a certificate, and claims it where a process died in between.
-//! - Everything but the first claim is a transaction on the records involved, so that no dose is ever without an event
-//!   that owns it or waits for it. A transaction for the first claim too would cost twice the write units.
-//! - An owner whose later row is incomplete or contradictory keeps its claim, since its certificate may come back, until
-//!   another event reports the dose: then the certificate is superseded by that of the other event.
-//! - An event that an admin withdrew keeps the claim of the dose until it is reinstated, even where
-//!   it is retracted: no other event that reports the dose gets a certificate instead. It gets no
-//!   other claim.
+//! Which event owns a dose: acquires, confirms and releases [claims](ClaimRecord).
 
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
+use bukti_records::{ClaimRecord, DoseRecord, Keys, Release};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::table::doses::{self, DoseRecord};
+use super::doses;
 use crate::table::{RACES, Table, Written, from_item, key, to_item};
-use crate::{Aws, Keys, StoreError};
+use crate::{Aws, StoreError};
 
-const SK: &str = "CLAIM";
-
-/// How many events wait for one claim at most. An event beyond them is a duplicate too, but does not become the owner.
-const MOST_WAITING: usize = 100;
-
-/// A claim as it is kept. Nothing in it is personal.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct ClaimRecord {
-    pk: String,
-    /// Which write this is, from 1: the condition of the next.
-    revision: u32,
-    /// The key of the event that owns the dose.
-    owner: String,
-    /// The keys of the duplicates, oldest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    waiting: Vec<String>,
-}
-
-impl ClaimRecord {
-    fn first(claim: &str, owner: &str) -> Self {
-        Self { pk: claim.to_owned(), revision: 1, owner: owner.to_owned(), waiting: Vec::new() }
-    }
-
-    fn next(&self, owner: String, waiting: Vec<String>) -> Self {
-        Self { pk: self.pk.clone(), revision: self.revision + 1, owner, waiting }
-    }
-}
+const SK: &str = ClaimRecord::SK;
 
 /// The writes by which an event that is withdrawn or reinstated keeps a claim: it owns the claim
 /// from then on, or where another event does, that one is withdrawn or reinstated as well.
@@ -74,15 +25,11 @@ pub(crate) async fn withdrawing(
         return Ok(vec![table.putting(item, "attribute_not_exists(pk)", &[])?]);
     };
     let mut writes = vec![table.checking_at(known.revision, claim, SK)?];
-    if known.owner != event {
-        let owner = doses::of_event(table, &known.owner).await?;
-        if let Some(owner) = owner.filter(|owner| owner.withdrawn.is_some() != withdrawn_at.is_some()) {
-            let next = match withdrawn_at {
-                Some(at) => owner.withdrawn(Some(&known.pk), at),
-                None => owner.reinstated(),
-            };
-            writes.push(table.putting_at(owner.revision, to_item(&owner.pk, doses::SK, &next)?)?);
-        }
+    if known.owner != event
+        && let Some(owner) = doses::of_event(table, &known.owner).await?
+        && let Some(next) = known.withdrawn_owner(&owner, withdrawn_at)
+    {
+        writes.push(doses::replacing(table, &owner, &next)?);
     }
     Ok(writes)
 }
@@ -92,13 +39,12 @@ pub(crate) async fn withdrawing(
 pub(crate) async fn is_withdrawn(table: &Table, claim: &str) -> Result<bool, StoreError> {
     let Some(known) = of_key(table, claim).await? else { return Ok(false) };
     let owner = doses::of_event(table, &known.owner).await?;
-    Ok(owner.is_some_and(|owner| owner.withdrawn.is_some() && owner.keeps(claim)))
+    Ok(owner.is_some_and(|owner| known.is_withdrawn_with(&owner)))
 }
 
 /// Whether an event waits for this claim.
 pub(crate) async fn is_waiting(table: &Table, claim: &str, event: &str) -> Result<bool, StoreError> {
-    let known = of_key(table, claim).await?;
-    Ok(known.is_some_and(|known| known.waiting.iter().any(|waiting| waiting == event)))
+    Ok(of_key(table, claim).await?.is_some_and(|known| known.is_waiting(event)))
 }
 
 async fn of_key(table: &Table, claim: &str) -> Result<Option<ClaimRecord>, StoreError> {
@@ -189,58 +135,46 @@ impl Claims {
         for _ in 0..RACES {
             let Some(known) = of_key(&self.table, claim).await? else { return Ok(()) };
             let dose = doses::of_event(&self.table, event).await?;
-            let is_there =
-                |is: fn(&DoseRecord, &str) -> bool| dose.as_ref().is_some_and(|dose| is(dose, claim));
-            if known.owner != event {
-                if is_there(DoseRecord::waits_for) || !known.waiting.iter().any(|waiting| waiting == event) {
-                    return Ok(());
+            let is_done = match known.release(event, dose.as_ref()) {
+                Release::Nothing => true,
+                Release::Leave(next) => {
+                    let written = self.table.put_at(known.revision, to_item(claim, SK, &next)?).await?;
+                    matches!(written, Written::Done)
                 }
-                let waiting = known.waiting.iter().filter(|waiting| *waiting != event).cloned().collect();
-                if self.put(&known, &known.next(known.owner.clone(), waiting)).await? {
-                    return Ok(());
-                }
-                continue;
-            }
-            if is_there(DoseRecord::keeps) {
-                return Ok(());
-            }
-            let successor = self.successor(&known).await?;
-            let mut writes = Vec::new();
-            let certificate_id = match (&successor, asking) {
-                (Some((before, waiting)), _) => {
-                    let promoted = before.reissued(&self.keys)?;
-                    let next = known.next(promoted.pk.clone(), waiting.clone());
-                    writes.push(self.putting(&known, &next)?);
-                    let item = to_item(&promoted.pk, doses::SK, &promoted)?;
-                    writes.push(self.table.putting_at(before.revision, item)?);
-                    promoted.certificate_id
-                }
-                (None, Some(asking)) => {
-                    writes.push(self.putting(&known, &known.next(asking.pk.clone(), Vec::new()))?);
-                    asking.certificate_id.clone()
-                }
-                (None, None) => {
-                    writes.push(self.table.deleting_at(known.revision, claim, SK)?);
-                    None
-                }
+                Release::HandOver => self.hand_over(&known, event, dose.as_ref(), asking).await?,
             };
-            writes.push(match &dose {
-                // Its certificate may come back as long as nobody else has the dose.
-                Some(dose) if dose.is_owner_of(claim) => {
-                    if successor.is_none() && asking.is_none() {
-                        return Ok(());
-                    }
-                    let evicted = dose.evicted(certificate_id);
-                    self.table.putting_at(dose.revision, to_item(event, doses::SK, &evicted)?)?
-                }
-                Some(dose) => self.table.checking_at(dose.revision, event, doses::SK)?,
-                None => self.table.checking(event, doses::SK, "attribute_not_exists(pk)", &[])?,
-            });
-            if self.table.transact(writes).await? {
+            if is_done {
                 return Ok(());
             }
         }
         Err(StoreError::Unavailable("too many writers of one claim".to_owned()))
+    }
+
+    /// Hands over the claim of its owner, this event; `false` where a record was changed meanwhile.
+    async fn hand_over(
+        &self,
+        known: &ClaimRecord,
+        event: &str,
+        dose: Option<&DoseRecord>,
+        asking: Option<&DoseRecord>,
+    ) -> Result<bool, StoreError> {
+        let table = &self.table;
+        let successor = self.successor(known).await?;
+        let next = successor.as_ref().map(|(dose, waiting)| (dose, waiting.clone()));
+        let Some(handover) = known.handed_over(dose, next, asking, &self.keys)? else { return Ok(true) };
+        let mut writes = vec![match &handover.claim {
+            Some(next) => self.putting(known, next)?,
+            None => table.deleting_at(known.revision, &known.pk, SK)?,
+        }];
+        if let (Some((before, _)), Some(promoted)) = (&successor, &handover.promoted) {
+            writes.push(doses::replacing(table, before, promoted)?);
+        }
+        writes.push(match (dose, &handover.evicted) {
+            (Some(dose), Some(evicted)) => doses::replacing(table, dose, evicted)?,
+            (Some(dose), None) => table.checking_at(dose.revision, event, DoseRecord::SK)?,
+            (None, _) => table.checking(event, DoseRecord::SK, "attribute_not_exists(pk)", &[])?,
+        });
+        table.transact(writes).await
     }
 
     /// The keys of the events that own these claims, by claim.
@@ -281,26 +215,14 @@ impl Claims {
         dose: &DoseRecord,
         next: &DoseRecord,
     ) -> Result<bool, StoreError> {
-        let item = to_item(&next.pk, doses::SK, next)?;
-        let mut writes = vec![self.table.putting_at(dose.revision, item)?];
-        writes.push(if claim.waiting.contains(&dose.pk) {
-            // Written all the same, so that a release that would take it off the list at this moment fails.
-            self.putting(claim, &claim.next(claim.owner.clone(), claim.waiting.clone()))?
-        } else if claim.waiting.len() < MOST_WAITING {
-            let waiting = claim.waiting.iter().chain([&dose.pk]).cloned().collect();
-            self.putting(claim, &claim.next(claim.owner.clone(), waiting))?
-        } else {
-            self.table.checking_at(claim.revision, &claim.pk, SK)?
-        });
-        self.table.transact(writes).await
+        let waiting = match claim.with_waiting(&dose.pk) {
+            Some(next) => self.putting(claim, &next)?,
+            None => self.table.checking_at(claim.revision, &claim.pk, SK)?,
+        };
+        self.table.transact(vec![doses::replacing(&self.table, dose, next)?, waiting]).await
     }
 
     fn putting(&self, before: &ClaimRecord, next: &ClaimRecord) -> Result<TransactWriteItem, StoreError> {
         self.table.putting_at(before.revision, to_item(&next.pk, SK, next)?)
-    }
-
-    async fn put(&self, before: &ClaimRecord, next: &ClaimRecord) -> Result<bool, StoreError> {
-        let written = self.table.put_at(before.revision, to_item(&next.pk, SK, next)?).await?;
-        Ok(matches!(written, Written::Done))
     }
 }

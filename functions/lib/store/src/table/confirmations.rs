@@ -13,46 +13,10 @@
 //! Who proposed and who approved it is in the case and in the audit.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use bukti_domain::IdentityData;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use bukti_records::ConfirmationRecord;
 
 use crate::table::{Table, from_item, to_item};
-use crate::{Aws, Keys, StoreError};
-
-/// What the sort keys of a person's confirmations begin with.
-const SK: &str = "CONFIRMATION#";
-
-/// A confirmation as it is kept. Nothing in it is personal: the digests are keyed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ConfirmationRecord {
-    /// The person's index key.
-    pub pk: String,
-    sk: String,
-    /// Digests of the identity data that it covers: NIK, birth date and sex.
-    pub covered: Vec<String>,
-    /// When it was granted.
-    pub confirmed_at: Timestamp,
-}
-
-impl ConfirmationRecord {
-    /// The record by which a case confirms these data of a person.
-    pub(crate) fn new(person: &str, data: &IdentityData, case: &str, now: Timestamp, keys: &Keys) -> Self {
-        Self {
-            pk: person.to_owned(),
-            sk: format!("{SK}{case}"),
-            covered: data.covered().iter().map(|data| keys.identity_data(data)).collect(),
-            confirmed_at: now,
-        }
-    }
-
-    /// A record from an item of the table's stream; `None` where the item is no confirmation.
-    pub fn from_image(image: serde_dynamo::Item) -> Option<Self> {
-        let is_one =
-            matches!(image.get("sk"), Some(serde_dynamo::AttributeValue::S(sk)) if sk.starts_with(SK));
-        if is_one { serde_dynamo::from_item(image).ok() } else { None }
-    }
-}
+use crate::{Aws, StoreError};
 
 /// Reads and writes confirmations.
 #[derive(Clone)]
@@ -67,7 +31,7 @@ impl Confirmations {
 
     /// The digests of all identity data of a person that are confirmed, as they are now.
     pub(crate) async fn covered(&self, person: &str) -> Result<Vec<String>, StoreError> {
-        let items = self.table.partition_part(person, SK).await?;
+        let items = self.table.partition_part(person, ConfirmationRecord::BEGINS).await?;
         let mut covered = Vec::new();
         for item in items {
             covered.extend(from_item::<ConfirmationRecord>(item, "confirmation")?.covered);

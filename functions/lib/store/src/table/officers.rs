@@ -1,13 +1,14 @@
 //! The helpdesk's officers: who they are, and the second factor that they log in with.
 
 use bukti_domain::PhoneNumber;
+use bukti_records::{Keys, Officer, Rate, Role, Token};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use totp_rs::{Algorithm, TOTP};
 
 use crate::table::{Table, from_item, n, to_item};
-use crate::{Aws, Keys, Rate, Rates, StoreError, Taken, Token};
+use crate::{Aws, Rates, StoreError, Taken};
 
 /// All officers are one partition: there are some hundreds.
 pub(crate) const OFFICERS: &str = "H#OFFICERS";
@@ -27,42 +28,6 @@ const TRIES: Rate = Rate { name: "second factor", window: jiff::SignedDuration::
 /// is counted anew.
 const TRIES_A_DAY: Rate =
     Rate { name: "second factor, a day", window: jiff::SignedDuration::from_hours(24), most: 40 };
-
-/// What an officer may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Looks, answers, decides.
-    Officer,
-    /// Approves as well what another officer would change of who a certificate is for.
-    Supervisor,
-}
-
-impl Role {
-    /// The code in answers and on the command line.
-    pub fn code(self) -> &'static str {
-        match self {
-            Role::Officer => "officer",
-            Role::Supervisor => "supervisor",
-        }
-    }
-}
-
-/// An officer, for whom a phone is known by its index key.
-#[derive(Clone, Debug)]
-pub struct Officer {
-    /// Which one: by it the audit names them.
-    pub id: String,
-    /// The name, as an admin wrote it.
-    pub name: String,
-    /// What they may do.
-    pub role: Role,
-    /// Since when.
-    pub added_at: Timestamp,
-    /// Which second factor this is, at random. Sessions are an officer's while they name it, so that none outlives a removal
-    /// or a second factor that is set anew.
-    pub enrolment: String,
-}
 
 #[derive(Debug, Serialize, Deserialize)]
 struct OfficerRecord {
@@ -129,7 +94,7 @@ impl Officers {
             Keys::random::<SECRET>().ok_or_else(|| StoreError::Unavailable("no randomness".into()))?;
         let totp = totp(secret.to_vec());
         let about = About { name: name.to_owned(), secret: ByteBuf::from(secret) };
-        let about = self.keys.seal(&item_key(&sk), &about).map(ByteBuf::from);
+        let about = self.keys.seal(&item_key(&sk), &about, now).map(ByteBuf::from);
         let about = about.ok_or(StoreError::Corrupt("an officer cannot be sealed"))?;
         let enrolment = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".into()))?;
         let enrolment = enrolment.secret().to_owned();

@@ -21,20 +21,15 @@
 
 use aws_lc_rs::rand;
 use bukti_domain::PhoneNumber;
+use bukti_records::{CodeTry, DAY, DeviceRecord, Keys, OtpRecord, Rate, Token};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::table::limit::DAY;
 use crate::table::{Table, from_item, n, s, to_item};
-use crate::{Aws, Keys, Rate, Rates, StoreError, Taken, Token};
+use crate::{Aws, Rates, StoreError, Taken};
 
-pub(crate) const SK: &str = "OTP";
-/// What the sort keys of a device begin with: one item for each phone that logged in with it.
-pub(crate) const DEVICE: &str = "DEVICE#";
-const TRIES: u32 = 5;
-const LIFETIME: SignedDuration = SignedDuration::from_secs(Otps::EXPIRES_IN as i64);
-const PAUSE: SignedDuration = SignedDuration::from_secs(Otps::RESEND_AFTER as i64);
+pub(crate) const SK: &str = OtpRecord::SK;
+pub(crate) const DEVICE: &str = DeviceRecord::BEGINS;
 
 const fn daily(name: &'static str, most: u32) -> Rate {
     Rate { name, window: DAY, most }
@@ -53,29 +48,6 @@ const OF_DEVICE: Rate = daily("codes of a phone from a known device", 5);
 /// Codes of a phone that all such devices ask for. Whoever can log in once can register any number
 /// of devices.
 const OF_DEVICES: Rate = daily("codes of a phone from all known devices", 10);
-
-/// A request for a code.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct OtpRecord {
-    /// Not named `phone`, which is what the index of phones lists: doses only.
-    phone_key: String,
-    code: String,
-    tries_left: u32,
-    /// When the code ends, Unix seconds.
-    code_ends: i64,
-    /// When the requester may ask for another, Unix seconds.
-    next_at: i64,
-    /// The name of a new account, sealed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<ByteBuf>,
-    expires_at: i64,
-}
-
-/// A phone that has logged in with a device.
-#[derive(Debug, Serialize, Deserialize)]
-struct DeviceRecord {
-    expires_at: i64,
-}
 
 /// Who asks for a code.
 #[derive(Clone, Copy, Debug, Default)]
@@ -116,24 +88,6 @@ pub struct Request {
     taken: Vec<(&'static Rate, String)>,
 }
 
-/// What a try with a code came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CodeTry {
-    /// Right, and now used.
-    Right {
-        /// The name given for a new account.
-        name: Option<String>,
-    },
-    /// Wrong.
-    Wrong {
-        /// How many tries are left.
-        tries_left: u32,
-    },
-    /// No code that could be tried: the requester asked for none, it ended, was used, or was tried
-    /// too often.
-    Dead,
-}
-
 /// Makes and tries one-time codes.
 #[derive(Clone)]
 pub struct Otps {
@@ -144,9 +98,9 @@ pub struct Otps {
 
 impl Otps {
     /// How long a code lives, in seconds.
-    pub const EXPIRES_IN: u32 = 5 * 60;
+    pub const EXPIRES_IN: u32 = OtpRecord::LIFETIME.as_secs() as u32;
     /// How long until a requester can have another sent, in seconds.
-    pub const RESEND_AFTER: u32 = 60;
+    pub const RESEND_AFTER: u32 = OtpRecord::PAUSE.as_secs() as u32;
     /// How long a device is known after it has logged in, in seconds.
     pub const DEVICE_KEPT: u32 = 90 * 24 * 60 * 60;
 
@@ -182,18 +136,11 @@ impl Otps {
         let code = new_code()?;
         let token = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
         let pk = request_key(token.secret());
-        let name = name.and_then(|name| self.keys.seal(&format!("{pk} {SK} name"), &name).map(ByteBuf::from));
-        let code_ends = (now + LIFETIME).as_second();
-        let record = OtpRecord {
-            // A code that is not sent must not be guessed either: requests without an SMS have no limit.
-            code: self.keys.code(phone.e164(), if may_send { &code } else { token.secret() }),
-            tries_left: TRIES,
-            code_ends,
-            next_at: (now + PAUSE).as_second(),
-            name,
-            phone_key,
-            expires_at: code_ends,
-        };
+        let name =
+            name.and_then(|name| self.keys.seal(&format!("{pk} {SK} name"), &name, now)).map(ByteBuf::from);
+        // A code that is not sent must not be guessed either: requests without an SMS have no limit.
+        let kept = self.keys.code(phone.e164(), if may_send { &code } else { token.secret() });
+        let record = OtpRecord::new(phone_key, kept, name, now);
         self.table.put(to_item(&pk, SK, &record)?).await?;
         let request = Request { code, token, is_known_device, taken };
         Ok(if may_send { SendDecision::Send(request) } else { SendDecision::Withhold(request) })
@@ -211,12 +158,11 @@ impl Otps {
         let pk = request_key(token);
         let last: Option<OtpRecord> =
             self.table.get(&pk, SK).await?.map(|item| from_item(item, "one-time code")).transpose()?;
-        let Some(last) = last.filter(|last| last.phone_key == phone_key) else { return Ok(None) };
-        let values = [(":next", n((now + PAUSE).as_second())), (":now", n(now.as_second()))];
+        let Some(seconds) = last.and_then(|last| last.pause(phone_key, now)) else { return Ok(None) };
+        let values = [(":next", n((now + OtpRecord::PAUSE).as_second())), (":now", n(now.as_second()))];
         let begun =
             self.table.update_if(&pk, SK, "SET next_at = :next", "next_at <= :now", &values).await?.is_some();
-        let seconds = (last.next_at - now.as_second()).max(1);
-        Ok((!begun).then(|| u32::try_from(seconds).unwrap_or(Self::RESEND_AFTER)))
+        Ok((!begun).then_some(seconds))
     }
 
     /// Takes a code of the first allowance that has one left: whether there was one, and what was
@@ -295,7 +241,7 @@ impl Otps {
         let record: OtpRecord = from_item(item, "one-time code")?;
         // What is kept of a code depends on the phone as well.
         let tried = self.keys.code(phone.e164(), code);
-        if !Keys::same(&tried, &record.code) {
+        if !record.is_right(&tried) {
             return Ok(CodeTry::Wrong { tries_left: record.tries_left });
         }
         let used = self
@@ -349,13 +295,13 @@ impl Otps {
     async fn knows(&self, device: &str, phone_key: &str, now: Timestamp) -> Result<bool, StoreError> {
         let item = self.table.get(&request_key(device), &device_key(phone_key)).await?;
         let record: Option<DeviceRecord> = item.map(|item| from_item(item, "device")).transpose()?;
-        Ok(record.is_some_and(|record| record.expires_at > now.as_second()))
+        Ok(record.is_some_and(|record| record.is_known(now)))
     }
 }
 
 /// The key of a request or a device.
 fn request_key(token: &str) -> String {
-    Keys::token("O#", token)
+    OtpRecord::key_of(token)
 }
 
 fn device_key(phone_key: &str) -> String {

@@ -1,38 +1,12 @@
 //! How much of something a caller may have in a while, counted in the table: the same for all instances of a function.
 
-use jiff::{SignedDuration, Timestamp};
+use bukti_records::{Keys, Rate};
+use jiff::Timestamp;
 
 use crate::table::{Item, Table, n};
-use crate::{Aws, Keys, StoreError};
+use crate::{Aws, StoreError};
 
 const SK: &str = "RATE";
-
-/// So much of something in a window of time. Windows follow each other, the first began with the year 1970.
-#[derive(Clone, Copy, Debug)]
-pub struct Rate {
-    /// What is counted.
-    pub name: &'static str,
-    /// How long a window is.
-    pub window: SignedDuration,
-    /// How many fit into it.
-    pub most: u32,
-}
-
-impl Rate {
-    /// The window that a moment is in: which one it is, and when it ends.
-    fn window_at(&self, now: Timestamp) -> (i64, Timestamp) {
-        let length = self.window.as_secs().max(1);
-        let window = now.as_second().div_euclid(length);
-        let ends = window.saturating_add(1).saturating_mul(length);
-        (window, Timestamp::from_second(ends).unwrap_or(Timestamp::MAX))
-    }
-
-    /// Seconds until the next window begins.
-    pub fn wait(&self, now: Timestamp) -> u32 {
-        let (_, ends) = self.window_at(now);
-        u32::try_from((ends.as_second() - now.as_second()).max(1)).unwrap_or(u32::MAX)
-    }
-}
 
 /// What became of taking one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,18 +79,4 @@ impl Rates {
 
 fn count(item: &Item) -> u32 {
     item.get("taken").and_then(|taken| taken.as_n().ok()?.parse().ok()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_window_ends_where_the_next_begins() {
-        let rate = Rate { name: "test", window: SignedDuration::from_hours(1), most: 1 };
-        let at = |second| Timestamp::from_second(second).unwrap();
-        assert_eq!(rate.window_at(at(3_599)), (0, at(3_600)));
-        assert_eq!(rate.window_at(at(3_600)), (1, at(7_200)));
-        assert_eq!(rate.window_at(at(-1)), (-1, at(0)));
-    }
 }

@@ -11,11 +11,12 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use bukti_records::{CaseRecord, Queued};
 
+use super::cases;
 use super::{accounts, claims, doses, otp};
 use crate::StoreError;
 use crate::bucket::publishing;
-use crate::table::cases::{self, CaseRecord, Queued};
 use crate::table::{Item, Table, Written, from_item, n, s};
 
 /// Counters of a dose, with the names of their values in a condition. Whenever one is raised, what

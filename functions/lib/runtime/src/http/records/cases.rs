@@ -1,7 +1,8 @@
 //! The cases of citizens, and who looked at their records.
 
 use bukti_domain::{Asking, BirthDate, CaseNumber, Likeness, likenesses};
-use bukti_store::{CaseFile, CaseRecord, Entry, Login, NewCase, Step};
+use bukti_records::{CaseFile, CaseRecord, NewCase, Step};
+use bukti_store::{Entry, Login};
 use bukti_wire::ProblemCode;
 use jiff::Timestamp;
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 
 use bukti_domain::{Asking, PhoneNumber, likenesses};
-use bukti_store::{
-    About, Action, CaseFile, CaseRecord, CertificateRecord, Change, DoseRecord, DoseSms, FactorTry, Login,
-    Officer, PersonRecords, Step,
+use bukti_records::{
+    CaseFile, CaseRecord, CertificateRecord, Change, DoseRecord, Officer, PersonRecords, Step,
 };
+use bukti_store::{About, Action, DoseSms, FactorTry, Login};
 use bukti_wire::{EvidencePiece, ProblemCode};
 use jiff::Timestamp;
 

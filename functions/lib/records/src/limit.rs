@@ -1,13 +1,10 @@
-//! How often something may be asked for, decided by the write that counts it.
+//! How often something may be asked for, decided by what was counted.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::StoreError;
-use crate::table::{Table, Written, from_item, n, to_item};
-
 /// What `per_day` counts in, from the first on.
-pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
+pub const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// How often something may be asked for.
 pub(crate) struct Limit {
@@ -19,50 +16,18 @@ pub(crate) struct Limit {
 
 /// How often it was asked for: a part of the record that is written for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Count {
+pub struct Count {
     /// When the last one was sent, Unix milliseconds: the condition of the next.
-    pub(crate) sent_at: i64,
+    pub sent_at: i64,
     /// Since when `sent` counts, Unix seconds.
-    pub(crate) day_began: i64,
-    pub(crate) sent: u32,
+    pub day_began: i64,
+    /// How many were sent since then.
+    pub sent: u32,
 }
 
 impl Limit {
-    /// Puts the record of one more, where the limit has room for it: `None`. Else the seconds until it has. Of those who
-    /// come at the same moment, one is let through.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub(crate) async fn put<R: Serialize>(
-        &self,
-        table: &Table,
-        (pk, sk): (&str, &str),
-        now: Timestamp,
-        record: impl FnOnce(Count) -> Result<R, StoreError>,
-    ) -> Result<Option<u32>, StoreError> {
-        let known: Option<Count> =
-            table.get(pk, sk).await?.map(|item| from_item(item, "limit")).transpose()?;
-        let wait = |until: Timestamp| u32::try_from((until - now).get_seconds().max(1)).unwrap_or(1);
-        let count = match self.one_more(known, now) {
-            Ok(count) => count,
-            Err(until) => return Ok(Some(wait(until))),
-        };
-        let item = to_item(pk, sk, &record(count)?)?;
-        let written = match known {
-            None => table.put_if(item, "attribute_not_exists(pk)", &[]).await?,
-            Some(known) => {
-                table.put_if(item, "sent_at = :sent_at", &[(":sent_at", n(known.sent_at))]).await?
-            }
-        };
-        Ok(match written {
-            Written::Done => None,
-            Written::Refused(_) => Some(wait(now + self.pause)),
-        })
-    }
-
     /// The count with one more; where there is no room, when there will be.
-    fn one_more(&self, known: Option<Count>, now: Timestamp) -> Result<Count, Timestamp> {
+    pub(crate) fn one_more(&self, known: Option<Count>, now: Timestamp) -> Result<Count, Timestamp> {
         let mut count = Count { sent_at: now.as_millisecond(), day_began: now.as_second(), sent: 1 };
         if let Some(known) = known {
             let next = Timestamp::from_millisecond(known.sent_at).unwrap_or(now) + self.pause;

@@ -1,0 +1,134 @@
+//! The record of a case, and its entry in the queue.
+
+use bukti_domain::{CaseNumber, CaseState, Correction};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::CaseFile;
+use crate::{Corrupt, Keys, OpenError};
+
+/// A case as it is kept. What is personal is in its file, sealed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CaseRecord {
+    /// Its key.
+    pub pk: String,
+    /// Which write this is, from 1: the condition of the next.
+    pub revision: u32,
+    /// What is wrong.
+    pub correction: Correction,
+    /// Where it stands.
+    pub state: CaseState,
+    /// The index key of the person that it is about, as the number was written: whether there is one or not.
+    pub person: String,
+    /// The index key of the phone that asked. Not named `phone`, which is what the index of phones lists.
+    pub applicant: String,
+    /// The key of the event whose dose was corrected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub changed_at: Timestamp,
+    pub(super) file: ByteBuf,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct NewCase {
+    /// What is wrong.
+    pub correction: Correction,
+    /// The person's index key.
+    pub person: String,
+    /// What the case says; its number is made.
+    pub file: CaseFile,
+}
+
+/// A case of the queue.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Queued {
+    sk: String,
+    /// Its key.
+    pub case: String,
+}
+
+impl CaseRecord {
+    /// The sort key of cases.
+    pub const SK: &str = "CASE";
+
+    /// The case that a phone (its index key) opens, with this random number.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`] where its file cannot be sealed.
+    pub fn new(
+        applicant: &str,
+        new: NewCase,
+        number: &CaseNumber,
+        keys: &Keys,
+        now: Timestamp,
+    ) -> Result<Self, Corrupt> {
+        let pk = keys.case(number);
+        let file = CaseFile { number: number.as_str().to_owned(), ..new.file };
+        Ok(Self {
+            revision: 1,
+            correction: new.correction,
+            state: CaseState::Open,
+            person: new.person,
+            applicant: applicant.to_owned(),
+            event: None,
+            created_at: now,
+            changed_at: now,
+            file: seal(&pk, &file, keys, now)?,
+            pk,
+        })
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] where its seal does not open.
+    pub fn file(&self, keys: &Keys) -> Result<CaseFile, OpenError> {
+        keys.open(&file_key(&self.pk), &self.file)
+    }
+
+    /// The case with another file: its next revision.
+    pub(super) fn next(
+        &self,
+        state: CaseState,
+        file: &CaseFile,
+        keys: &Keys,
+        now: Timestamp,
+    ) -> Result<Self, Corrupt> {
+        Ok(Self {
+            revision: self.revision + 1,
+            state,
+            changed_at: now,
+            file: seal(&self.pk, file, keys, now)?,
+            ..self.clone()
+        })
+    }
+
+    /// Its entry in the queue of cases that somebody has to look at.
+    pub fn queued(&self) -> Queued {
+        let sk = format!("{:013} {}", self.created_at.as_millisecond(), self.pk);
+        Queued { sk, case: self.pk.clone() }
+    }
+}
+
+impl Queued {
+    /// Where it stands in the queue, oldest first.
+    pub fn position(&self) -> &str {
+        &self.sk
+    }
+}
+
+fn file_key(pk: &str) -> String {
+    format!("{pk} {} file", CaseRecord::SK)
+}
+
+fn seal(pk: &str, file: &CaseFile, keys: &Keys, now: Timestamp) -> Result<ByteBuf, Corrupt> {
+    let sealed = keys.seal(&file_key(pk), file, now).map(ByteBuf::from);
+    sealed.ok_or(Corrupt("a case cannot be sealed"))
+}

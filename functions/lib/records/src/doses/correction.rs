@@ -1,0 +1,103 @@
+//! What the helpdesk makes of a dose.
+
+use bukti_domain::{FeedRow, IdentityData, Origin, Verdict};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{DoseRecord, Incoming, SmsReason};
+use crate::{Corrupt, Keys};
+
+/// A dose as a correction leaves it.
+pub struct Rewrite(DoseRecord);
+
+impl Rewrite {
+    /// Whether the dose is not worse than before the correction. What was incomplete may stay so: the facility completes
+    /// it.
+    pub fn is_no_worse_than(&self, before: Option<&DoseRecord>) -> bool {
+        match self.0.verdict {
+            Verdict::Complete => true,
+            Verdict::Incomplete => before.is_some_and(|before| before.verdict == Verdict::Incomplete),
+            Verdict::Held | Verdict::Rejected | Verdict::Retracted => false,
+        }
+    }
+
+    /// The record to write.
+    pub fn record(&self) -> &DoseRecord {
+        &self.0
+    }
+
+    /// The key of the claim of the dose that is then reported.
+    pub fn claim(&self) -> Option<&str> {
+        self.0.claim.as_deref()
+    }
+}
+
+impl DoseRecord {
+    /// The dose after a correction that counts from now on; its links are dead, its certificate is made anew, and its phone is
+    /// told. `None` where nothing would change.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`] where the row cannot be sealed.
+    pub fn rewritten(
+        record: Option<&DoseRecord>,
+        row: FeedRow,
+        origin: Origin,
+        now: Timestamp,
+        covered: &[String],
+        keys: &Keys,
+    ) -> Result<Option<Rewrite>, Corrupt> {
+        // After all that was said before, whatever the senders' clocks say.
+        let latest = record.and_then(|record| record.history.current()).map(|current| current.sent_at);
+        let sent_at = latest.map_or(now, |latest| now.max(latest + SignedDuration::from_secs(1)));
+        let row = FeedRow { sent_at: sent_at.to_string(), ..row };
+        let Some(incoming) = Incoming::judge(row, origin, now, keys) else { return Ok(None) };
+        let incoming = incoming.confirmed(covered, keys).unwrap_or(incoming);
+        // A retraction is the facility's to take back, and a duplicate has no certificate that could be corrected.
+        if record.is_some_and(|record| record.verdict == Verdict::Retracted) {
+            return Ok(None);
+        }
+        let Some(mut next) = Self::after(record, &incoming, keys)? else { return Ok(None) };
+        if next.duplicate {
+            return Ok(None);
+        }
+        if let Some(record) = record {
+            // Also where the certificate shows the same as before: somebody else may hold it.
+            if next.certificate_id.is_some() && next.certificate_version == record.certificate_version {
+                next.raise_certificate_version();
+                next.certificate_id = next.latest_certificate(keys);
+            }
+            next.phone_version = record.phone_version + 1;
+        }
+        next.sms = Some(SmsReason::Corrected);
+        Ok(Some(Rewrite(next)))
+    }
+
+    /// The dose whose link is sent once more: links that were sent before are dead.
+    #[must_use]
+    pub fn resent(&self) -> Self {
+        Self {
+            revision: self.revision + 1,
+            phone_version: self.phone_version + 1,
+            sms: Some(SmsReason::Resent),
+            ..self.clone()
+        }
+    }
+
+    /// Whether the dose is a first one that is held, was registered with this phone (its index key), and is issued once
+    /// these data are confirmed.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`] where the seal does not open.
+    pub fn is_first_to_issue(&self, data: &IdentityData, phone: &str, keys: &Keys) -> Result<bool, Corrupt> {
+        if self.verdict != Verdict::Held
+            || self.dose_number != Some(1)
+            || self.phone.as_deref() != Some(phone)
+        {
+            return Ok(false);
+        }
+        let row = self.open(keys).map_err(|_| Corrupt("dose"))?;
+        let is_covered = IdentityData::of(&row.dose()).is_some_and(|stated| data.covered().contains(&stated));
+        Ok(is_covered && row.judge_confirmed().0 == Verdict::Complete)
+    }
+}

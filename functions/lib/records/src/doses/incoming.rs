@@ -1,0 +1,145 @@
+//! A row on its way into the table.
+
+use bukti_domain::feed::CompleteDose;
+use bukti_domain::{Dose, FeedRow, HeldIdentity, IdentityData, Origin, Reason, Verdict, Version};
+use jiff::Timestamp;
+
+use super::DoseRecord;
+use crate::{Keys, Sender};
+
+/// A row on its way into the table.
+#[derive(Clone)]
+pub struct Incoming {
+    pub(super) row: FeedRow,
+    pub(super) event: String,
+    pub(super) version: Version,
+    pub(super) person: Option<String>,
+    pub(super) phone: Option<String>,
+    pub(super) dose_number: Option<u8>,
+    pub(super) certificate_digest: String,
+    pub(super) claim: Option<String>,
+    pub(super) alike: Option<String>,
+    pub(super) received_at: Timestamp,
+    pub(super) facility: Option<String>,
+}
+
+impl Incoming {
+    /// Judges a row that came now, from `origin`. `None` where the row names no event or no time, by which
+    /// it could be kept: then it can only be reported back.
+    pub fn judge(row: FeedRow, origin: Origin, now: Timestamp, keys: &Keys) -> Option<Self> {
+        let sent_at = row.sent()?;
+        if row.event_id.trim().is_empty() {
+            return None;
+        }
+        let (verdict, reasons) = row.judge(now);
+        let digest = keys.row_digest(&row);
+        let row = if verdict == Verdict::Retracted { row.without_long_fields() } else { row };
+        let dose = row.dose();
+        let phone = dose.phone.as_ref().map(|phone| keys.phone(phone));
+        let held = IdentityData::of(&dose).filter(|_| verdict == Verdict::Held).map(|data| {
+            let (verdict, reasons) = row.judge_confirmed();
+            HeldIdentity { digest: keys.identity_data(&data), verdict, reasons }
+        });
+        let version = Version {
+            sent_at,
+            digest,
+            verdict,
+            reasons,
+            held,
+            phone: phone.clone().filter(|_| verdict != Verdict::Retracted),
+            origin,
+        };
+        let incoming = Self {
+            event: keys.event(&row.event_id),
+            version,
+            person: dose.identity.as_ref().map(|identity| keys.person(identity)),
+            phone,
+            dose_number: dose.dose_number,
+            certificate_digest: String::new(),
+            claim: None,
+            alike: dose.name.as_ref().zip(dose.birth_date).map(|(name, born)| keys.alike(name, born)),
+            received_at: now,
+            facility: None,
+            row,
+        };
+        Some(incoming.with_certificate(dose, keys))
+    }
+
+    /// The same with what its certificate shows and which dose that is, where the row is complete.
+    fn with_certificate(self, dose: Dose, keys: &Keys) -> Self {
+        let complete = dose.complete().filter(|_| self.version.verdict == Verdict::Complete);
+        let Some(dose) = complete else { return self };
+        Self {
+            certificate_digest: certificate_digest(&dose, keys),
+            claim: Some(keys.dose_claim(&dose)),
+            ..self
+        }
+    }
+
+    /// The same where it is held and confirmations cover its data, given by their digests: then it counts as the rest of
+    /// it says. `None` where no confirmation changes it.
+    pub fn confirmed(&self, covered: &[String], keys: &Keys) -> Option<Self> {
+        let held = self.version.held.as_ref().filter(|held| covered.contains(&held.digest))?;
+        let version =
+            Version { verdict: held.verdict, reasons: held.reasons.clone(), ..self.version.clone() };
+        Some(Self { version, ..self.clone() }.with_certificate(self.row.dose(), keys))
+    }
+
+    /// The same, held for this reason: no confirmation of identity data releases it.
+    pub fn held(self, reason: Reason) -> Self {
+        let version = Version { verdict: Verdict::Held, reasons: vec![reason], held: None, ..self.version };
+        Self { version, certificate_digest: String::new(), claim: None, ..self }
+    }
+
+    /// The index key of the person of whom the row reports a dose that was given.
+    pub fn dosed_person(&self) -> Option<&str> {
+        let is_dose = matches!(self.version.verdict, Verdict::Complete | Verdict::Incomplete);
+        self.person.as_deref().filter(|_| is_dose)
+    }
+
+    /// Whether the row repeats or corrects a dose that its person has by this record of its event. A dose that is another
+    /// person's, or that is none yet, such as a rejected one or one that is held over its sender's quota, is a further dose
+    /// of the person.
+    pub fn is_dose_of(&self, record: &DoseRecord) -> bool {
+        let is_dose = |verdict| matches!(verdict, Verdict::Complete | Verdict::Incomplete);
+        let is_repeated = |known: &Version| {
+            is_dose(known.verdict)
+                && known.digest == self.version.digest
+                && known.sent_at == self.version.sent_at
+        };
+        record.history.versions().iter().any(is_repeated)
+            || (is_dose(record.verdict) && record.person == self.person)
+    }
+
+    /// The index key of the person, where the row is held and confirmations of the person's data may release it.
+    pub fn held_person(&self) -> Option<&str> {
+        self.person.as_deref().filter(|_| self.version.held.is_some())
+    }
+
+    /// The key of its event.
+    pub fn event(&self) -> &str {
+        &self.event
+    }
+
+    /// The same, from this sender.
+    #[must_use]
+    pub fn of(self, sender: &Sender) -> Self {
+        Self { facility: sender.facility().map(str::to_owned), ..self }
+    }
+}
+
+/// Keyed digest of the fields that a certificate shows.
+pub(super) fn certificate_digest(dose: &CompleteDose, keys: &Keys) -> String {
+    let fields = [
+        &*dose.identity.tagged(),
+        dose.name.text(),
+        &dose.birth_date.to_string(),
+        &dose.dose_number.to_string(),
+        &dose.vaccine.name,
+        &dose.batch,
+        &dose.vaccination_date.to_string(),
+        &dose.facility.code,
+        &dose.facility.name,
+    ];
+    keys.certificate_digest(&fields.join("\u{1f}"))
+}

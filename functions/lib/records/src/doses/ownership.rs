@@ -1,0 +1,79 @@
+//! Of several events that report the same dose, one owns its claim: what becomes of the others.
+
+use bukti_domain::Verdict;
+
+use super::DoseRecord;
+use super::incoming::certificate_digest;
+use crate::{Corrupt, Keys};
+
+impl DoseRecord {
+    /// The dose after another event turned out to own its claim.
+    pub fn demoted(&self, owner: &DoseRecord) -> Self {
+        let mut next = Self {
+            revision: self.revision + 1,
+            certificate_id: None,
+            duplicate: true,
+            superseded_by: owner.certificate_id.clone(),
+            ..self.clone()
+        };
+        next.end_certificates();
+        next
+    }
+
+    /// The dose, now neither complete nor a duplicate, after its claim went to the event with this certificate.
+    pub fn evicted(&self, certificate_id: Option<String>) -> Self {
+        let mut next =
+            Self { revision: self.revision + 1, claim: None, superseded_by: certificate_id, ..self.clone() };
+        next.end_certificates();
+        next
+    }
+
+    /// The dose, which is complete, with a new certificate: a duplicate that became the owner of
+    /// its claim, a dose that was reinstated, or one whose certificate says what is no longer right
+    /// of other doses.
+    pub fn reissued(&self, keys: &Keys) -> Result<Self, Corrupt> {
+        let dose = self.dose(keys).map_err(|_| Corrupt("dose"))?.complete();
+        let dose = dose.ok_or(Corrupt("dose"))?;
+        let mut next = Self {
+            revision: self.revision + 1,
+            duplicate: false,
+            superseded_by: None,
+            certificate_digest: certificate_digest(&dose, keys),
+            ..self.clone()
+        };
+        next.raise_certificate_version();
+        next.certificate_id = next.latest_certificate(keys);
+        Ok(next)
+    }
+
+    /// Whether the event owns this claim, and its dose is complete.
+    pub fn holds(&self, claim: &str) -> bool {
+        self.is_owner_of(claim) && self.verdict == Verdict::Complete
+    }
+
+    /// Whether no other event gets this claim: the event [holds](Self::holds) it, or was withdrawn
+    /// with it.
+    pub fn keeps(&self, claim: &str) -> bool {
+        match &self.withdrawn {
+            Some(withdrawal) => withdrawal.claims.contains(claim),
+            None => self.holds(claim),
+        }
+    }
+
+    /// Whether the event owns this claim, also while its dose is not complete.
+    pub fn is_owner_of(&self, claim: &str) -> bool {
+        self.claim.as_deref() == Some(claim) && !self.duplicate
+    }
+
+    /// Whether the event waits for this claim.
+    pub fn waits_for(&self, claim: &str) -> bool {
+        self.claim.as_deref() == Some(claim) && self.duplicate && self.verdict == Verdict::Complete
+    }
+
+    /// Whether this record, written over that one, owns a claim that it did not own: then the claim is to be acquired.
+    pub fn gains_claim(&self, before: Option<&DoseRecord>) -> bool {
+        self.claim
+            .as_deref()
+            .is_some_and(|claim| self.holds(claim) && !before.is_some_and(|before| before.is_owner_of(claim)))
+    }
+}

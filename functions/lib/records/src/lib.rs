@@ -1,0 +1,58 @@
+//! The table's records and their transitions: what is kept of a dose, a certificate, a case, and what becomes of it.
+//!
+//! Everything here is pure: no I/O, no clock, no AWS. Time is passed in. The store reads a record, asks it for the
+//! decision, and writes the next revision by a conditional write or a transaction; where another was faster, it reads
+//! and asks again. So each transition can be tested without a store.
+
+mod cases;
+mod certificates;
+mod claims;
+mod confirmations;
+mod doses;
+mod downloads;
+mod jobs;
+mod keys;
+mod limit;
+mod links;
+mod notifications;
+mod officers;
+mod otp;
+mod rates;
+mod sealing;
+mod senders;
+mod token;
+
+pub use cases::{
+    CaseFile, CaseRecord, Change, Decided, Decision, Evidence, Message, MissingDose, NewCase, Proposal,
+    Queued, Step,
+};
+pub use certificates::{
+    CertificateRecord, Revocation, RevocationRecord, RevokeDecision, certificate_key, parse_certificate_id,
+    revocations_key,
+};
+pub use claims::{ClaimRecord, Handover, Release};
+pub use confirmations::ConfirmationRecord;
+pub use doses::{DoseRecord, Incoming, PersonRecords, Rank, Reported, Rewrite, SmsReason, Withdrawal};
+pub use downloads::{Admission, AdmittedRecord, DownloadFacts, DownloadRecord};
+pub use jobs::{FeedProblem, JobRecord, JobState, PartRecord};
+pub use keys::Keys;
+pub use limit::{Count, DAY};
+pub use links::{LinkRecord, LinkTry};
+pub use notifications::{Claimed, NotificationRecord, Occasion, Sent};
+pub use officers::{Officer, Role};
+pub use otp::{CodeTry, DeviceRecord, OtpRecord};
+pub use rates::Rate;
+pub use sealing::{OpenError, Sealing};
+pub use senders::{ApiKey, Sender};
+pub use token::Token;
+
+/// A record that is not of the form that this version writes, or whose personal fields cannot be sealed or opened.
+#[derive(Debug, thiserror::Error)]
+#[error("a record cannot be read: {0}")]
+pub struct Corrupt(pub &'static str);
+
+impl From<OpenError> for Corrupt {
+    fn from(_: OpenError) -> Self {
+        Self("a sealed field cannot be opened")
+    }
+}

@@ -1,0 +1,139 @@
+//! Sealed fields: personal data of an item, AES-256-GCM.
+
+use std::sync::{PoisonError, RwLockReadGuard};
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::rand;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Keys;
+
+/// The first byte of a sealed field: the form below.
+const FORM: u8 = 1;
+
+/// A sealed field that cannot be opened: damaged, moved from another item, or sealed with a key that is gone.
+#[derive(Debug, thiserror::Error)]
+#[error("a sealed field cannot be opened")]
+pub struct OpenError;
+
+/// A key that seals fields, ready for use.
+pub struct Sealing {
+    id: u8,
+    key: LessSafeKey,
+    seals_from: i64,
+}
+
+impl Sealing {
+    /// The key of this id, 32 bytes, which seals from this Unix second on. `None` where it has another length.
+    pub fn new(id: u8, bytes: &[u8], seals_from: i64) -> Option<Self> {
+        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, bytes).ok()?);
+        Some(Self { id, key, seals_from })
+    }
+}
+
+impl Keys {
+    /// Takes these sealing keys instead of those that it has.
+    pub fn replace_sealing(&self, sealing: Vec<Sealing>) {
+        *self.0.sealing.write().unwrap_or_else(PoisonError::into_inner) = sealing;
+    }
+
+    fn sealing(&self) -> RwLockReadGuard<'_, Vec<Sealing>> {
+        self.0.sealing.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Seals a value for one item of the table: AES-256-GCM, the item's key as associated data, so that a field moved to
+    /// another item does not open. Layout: form (1 byte), key id (1), nonce (12), ciphertext and tag.
+    pub fn seal<T: Serialize>(&self, item: &str, value: &T, now: Timestamp) -> Option<Vec<u8>> {
+        self.seal_bytes(item, serde_json::to_vec(value).ok()?, now)
+    }
+
+    /// Seals what is no field of the table, such as a document of a backup, for the place that `item` names.
+    pub fn seal_bytes(&self, item: &str, mut data: Vec<u8>, now: Timestamp) -> Option<Vec<u8>> {
+        let now = now.as_second();
+        let sealing = self.sealing();
+        let Sealing { id, key, .. } = sealing.iter().rfind(|key| key.seals_from <= now)?;
+        let mut nonce = [0; NONCE_LEN];
+        rand::fill(&mut nonce).ok()?;
+        let nonce_used = Nonce::assume_unique_for_key(nonce);
+        key.seal_in_place_append_tag(nonce_used, Aad::from(item.as_bytes()), &mut data).ok()?;
+        let mut sealed = Vec::with_capacity(2 + NONCE_LEN + data.len());
+        sealed.extend([FORM, *id]);
+        sealed.extend(nonce);
+        sealed.extend(data);
+        Some(sealed)
+    }
+
+    /// Opens what [`Keys::seal`] sealed for the same item.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn open<T: DeserializeOwned>(&self, item: &str, sealed: &[u8]) -> Result<T, OpenError> {
+        serde_json::from_slice(&self.open_bytes(item, sealed)?).map_err(|_| OpenError)
+    }
+
+    /// Opens what [`Keys::seal_bytes`] sealed for this place.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn open_bytes(&self, item: &str, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+        let [FORM, id, rest @ ..] = sealed else { return Err(OpenError) };
+        let sealing = self.sealing();
+        let Sealing { key, .. } = sealing.iter().find(|key| key.id == *id).ok_or(OpenError)?;
+        let (nonce, data) = rest.split_first_chunk::<NONCE_LEN>().ok_or(OpenError)?;
+        let mut data = data.to_vec();
+        let plain = key
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(item.as_bytes()), &mut data)
+            .map_err(|_| OpenError)?;
+        Ok(plain.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEFORE: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn keys() -> Keys {
+        crate::keys::tests::keys()
+    }
+
+    #[test]
+    fn a_new_key_opens_at_once_and_seals_once_all_have_it() {
+        let sealing = |seals_from: &[i64]| {
+            let keys = seals_from.iter().zip(1..);
+            keys.map(|(from, id)| Sealing::new(id, &[id; 32], *from).unwrap()).collect::<Vec<_>>()
+        };
+        let keys_of = |sealing| Keys::new(&[0; 32], sealing).unwrap();
+        let (keys, other) = (keys_of(sealing(&[0])), keys_of(sealing(&[0])));
+        let before = keys.seal("E#1 DOSE", &"Iwan", BEFORE).unwrap();
+        keys.replace_sealing(sealing(&[0, 1_800]));
+        let meanwhile = keys.seal("E#1 DOSE", &"Iwan", BEFORE).unwrap();
+        assert_eq!((before[1], meanwhile[1]), (1, 1));
+        assert!(other.open::<String>("E#1 DOSE", &meanwhile).is_ok(), "a process that has not read it yet");
+
+        let half_an_hour_later = Timestamp::from_second(1_800).unwrap();
+        let after = keys.seal("E#1 DOSE", &"Iwan", half_an_hour_later).unwrap();
+        assert_eq!(after[1], 2);
+        other.replace_sealing(sealing(&[0, 1_800]));
+        for sealed in [before, meanwhile, after] {
+            assert_eq!(other.open::<String>("E#1 DOSE", &sealed).unwrap(), "Iwan");
+        }
+    }
+
+    #[test]
+    fn a_sealed_field_opens_in_its_item_only() {
+        let keys = keys();
+        let sealed = keys.seal("E#1 DOSE", &"Iwan", BEFORE).unwrap();
+        assert_eq!(keys.open::<String>("E#1 DOSE", &sealed).unwrap(), "Iwan");
+        assert!(keys.open::<String>("E#2 DOSE", &sealed).is_err(), "moved to another item");
+        let mut damaged = sealed.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        assert!(keys.open::<String>("E#1 DOSE", &damaged).is_err());
+        assert!(!String::from_utf8_lossy(&sealed).contains("Iwan"));
+    }
+}

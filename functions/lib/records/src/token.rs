@@ -1,0 +1,59 @@
+//! Random tokens: of links, sessions, one-time codes and devices.
+
+use aws_lc_rs::rand;
+use serde::{Deserialize, Serialize};
+
+/// A random token, 131 bits: 22 letters and digits. No other character, since phones end a link in an SMS before a
+/// hyphen or underscore that stands last.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Token(String);
+
+impl Token {
+    /// A new token. `None` where the system has no randomness.
+    pub fn generate() -> Option<Self> {
+        const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        let mut text = String::with_capacity(22);
+        while text.len() < 22 {
+            let mut bytes = [0; 32];
+            rand::fill(&mut bytes).ok()?;
+            // Six bits choose among 64: the two that are no letter are thrown away, so that all letters are as likely.
+            let letters = bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte & 63)));
+            text.extend(letters.take(22 - text.len()).map(|letter| char::from(*letter)));
+        }
+        Some(Self(text))
+    }
+
+    /// A token of ours that a browser brought.
+    pub fn brought(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The text of the token. Secret: for the SMS or the cookie only.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn tokens_have_more_than_128_bits() {
+        let token = Token::generate().unwrap();
+        assert_eq!(token.secret().len(), 22);
+        assert!(token.secret().bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        assert_ne!(token.secret(), Token::generate().unwrap().secret());
+        let mut letters = BTreeMap::new();
+        for _ in 0..1_000 {
+            for letter in Token::generate().unwrap().secret().chars() {
+                *letters.entry(letter).or_insert(0) += 1;
+            }
+        }
+        assert_eq!(letters.len(), 62);
+        // 355 of each on average. In ten million runs one is as far from it by chance.
+        assert!(letters.values().all(|count| (240..=470).contains(count)), "{letters:?}");
+    }
+}
