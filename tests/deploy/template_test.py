@@ -20,6 +20,10 @@ from samtranslator.translator.transform import transform
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = (ROOT / "infra/template.yaml").read_text()
+ITEMS = (ROOT / "functions/lib/records/src/keys/items.rs").read_text()
+# What the keys of the audit, and of signers and other issuers, begin with.
+AUDIT = re.search(r'const AUDIT: &str = "(\w+#)"', ITEMS)[1]
+TRUST = re.search(r'const TRUST_SIGNERS: &str = "(\w+#)', ITEMS)[1]
 RELEASED = Path(__file__).with_name("released.json")
 
 FUNCTIONS = ["Intake", "Issue", "Publish", "Notify", "Status", "Otp", "Holder", "Helpdesk", "Sender"]
@@ -125,10 +129,9 @@ def broken_promises(source):
         expect(1 <= it.get("MaximumRetryAttempts", -1) <= 100, f"{name}: a bad record stops the stream for a day")
         expect(it.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name}: what was done is done again")
         expect("OnFailure" in it.get("DestinationConfig", {}), f"{name}: what fails is lost")
-        function = re.match("[A-Z][a-z]+", name)[0].lower()
         filters = [it["Pattern"] for it in it.get("FilterCriteria", {}).get("Filters", [])]
-        expect(filters == patterns_of(function), f"{name}: the function is called for other changes than it says")
-        expect(len(filters) <= 5, f"{name}: AWS takes five filters")
+        # Which ones they are is tested where they are made: `cargo test -p bukti-local template`.
+        expect(1 <= len(filters) <= 5, f"{name}: AWS takes five filters")
     expect("DeadLetterConfig" in properties("IntakeFunction"), "a feed that fails is lost")
     schedules = of_type("AWS::Scheduler::Schedule").values()
     expect(schedules and all("DeadLetterConfig" in it["Properties"]["Target"] for it in schedules), "nobody hears of lists that are not published")
@@ -212,7 +215,7 @@ def role_faults(name, role):
         actions |= of_this
         if "*" in as_list(statement["Resource"]) and not of_this <= WITHOUT_RESOURCE:
             yield f"{name} may do {', '.join(sorted(of_this))} to anything"
-    audit = next((it for it in statements if it["Effect"] == "Deny" and "Y#*" in json.dumps(it.get("Condition", {}))), {"Action": []})
+    audit = next((it for it in statements if it["Effect"] == "Deny" and f"{AUDIT}*" in json.dumps(it.get("Condition", {}))), {"Action": []})
     if not {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"} <= set(audit["Action"]):
         yield f"{name} may change or delete what the audit has"
     expected = ALLOWED[name] | READS_SECRETS
@@ -221,18 +224,13 @@ def role_faults(name, role):
     if actions != expected:
         yield f"{name} may do {sorted(actions - expected)} more and {sorted(expected - actions)} less than it should"
     signs = name in ("Issue", "Publish")
-    if not signs and not any(it["Effect"] == "Deny" and "K#*" in json.dumps(it) for it in statements):
+    if not signs and not any(it["Effect"] == "Deny" and f"{TRUST}*" in json.dumps(it) for it in statements):
         yield f"{name} reads the signers' keys"
 
 
 def routes_of_the_wire():
     wire = (ROOT / "functions/lib/wire/src/routes.rs").read_text()
     return {f"{method} {path}" for method, path in re.findall(r'route\("(\w+)", "([^"]+)"', wire)}
-
-
-def patterns_of(function):
-    source = (ROOT / f"functions/{function}/src/lib.rs").read_text()
-    return re.findall(r'r#"(.*?)"#', source.split("pub const PATTERNS", 1)[1].split("];", 1)[0])
 
 
 def kept(source):
@@ -270,7 +268,6 @@ BREAKAGES = {
     "a_route_that_leads_nowhere": ("integrations/${HolderIntegration}", "integrations/${HolderIntegrations}"),
     "ttl_off": ("AttributeName: expires_at, Enabled: true", "AttributeName: expires_at, Enabled: false"),
     "no_dead_letters_of_a_stream": ("            DestinationConfig: { OnFailure: { Type: SQS, Destination: !GetAtt DeadLetters.Arn } }\n", ""),
-    "a_function_that_is_not_called": ('"sk": {"S": ["LINK"]}', '"sk": {"S": ["LINKS"]}'),
     "endless_retries": ("            MaximumRetryAttempts: 10\n", ""),
     "a_public_bucket": ("RestrictPublicBuckets: true", "RestrictPublicBuckets: false"),
     "a_table_that_goes_with_the_stack": ("    DeletionPolicy: Retain\n    UpdateReplacePolicy: Retain\n    Properties:\n      BillingMode", "    Properties:\n      BillingMode"),

@@ -3,7 +3,7 @@
 use bukti_domain::{
     Asking, BirthDate, CaseNumber, Correction, Identity, PersonName, PhoneNumber, parse_date, vaccine_named,
 };
-use bukti_records::{CaseFile, MissingDose, NewCase};
+use bukti_records::{CaseFile, MissingDose, NewCase, PersonKey};
 use bukti_runtime::{Allowance, Caller, Failure, FailureResult, field, identity_field, json, read_json};
 use bukti_store::{EvidenceStore, Login};
 use bukti_wire::{
@@ -151,7 +151,7 @@ impl Helpdesk {
 
     /// Who looked at the record of a person of this phone.
     pub(crate) async fn looks(&self, login: &Login, person: &str) -> FailureResult {
-        let entries = self.records.looks(login, &format!("P#{person}")).await?;
+        let entries = self.records.looks(login, &PersonKey::of_id(person)).await?;
         let look = |entry: bukti_store::Entry| Look {
             at: entry.at.as_second(),
             officer: entry.officer_name,

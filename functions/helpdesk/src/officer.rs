@@ -5,7 +5,8 @@ use bukti_domain::{
     doses_counted_twice, likenesses,
 };
 use bukti_records::{
-    CaseFile, CaseRecord, Change, DoseRecord, PersonRecords, Proposal, Rate, Role, Step, parse_certificate_id,
+    CaseFile, CaseKey, CaseRecord, Change, DoseRecord, EventKey, PersonRecords, Proposal, Rate, Role, Step,
+    parse_certificate_id,
 };
 use bukti_runtime::{
     Failure, FailureResult, OfficerSession, TokenCookie, accepted, dose_status, doses_by_day, field,
@@ -184,7 +185,7 @@ impl Helpdesk {
         };
         let mut trail = Vec::new();
         for version in record.history.versions() {
-            let corrected = version.origin.job.starts_with("N#");
+            let corrected = CaseKey::parse(&version.origin.job).is_some();
             let verdict = version.verdict.outcome().code().to_owned();
             trail.push(entry(
                 version.sent_at,
@@ -375,7 +376,7 @@ impl Helpdesk {
         if !fits_key(id) {
             return Err(Failure::new(ProblemCode::NotFound));
         }
-        self.records.dose_to_decide(officer, &format!("E#{id}")).await
+        self.records.dose_to_decide(officer, &EventKey::of_id(id)).await
     }
 
     /// Has the link sent once more to the phone on record.
@@ -395,7 +396,7 @@ impl Helpdesk {
             return Err(nothing());
         }
         let phone = record.dose(&self.aws.keys)?.phone.ok_or_else(nothing)?;
-        if let Taken::Full { wait } = self.rates.take(&RESENDS, &record.pk, now).await? {
+        if let Taken::Full { wait } = self.rates.take(&RESENDS, record.pk.as_str(), now).await? {
             return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait));
         }
         // Taken here: the link that the person has must not end where no other can be sent.
@@ -403,7 +404,7 @@ impl Helpdesk {
             Ok(spent) => spent,
             Err(SmsError::Uncounted(error)) => return Err(error.into()),
             Err(_) => {
-                self.rates.give_back(&RESENDS, &record.pk, now).await?;
+                self.rates.give_back(&RESENDS, record.pk.as_str(), now).await?;
                 return Err(Failure::new(ProblemCode::SmsBudgetSpent).retry_after(RESENDS.wait(now)));
             }
         };
@@ -456,6 +457,6 @@ fn who(text: &str) -> Option<String> {
     written(text).filter(|_| letters >= LEAST_LETTERS)
 }
 
-fn dose_id(event: &str) -> String {
-    event.strip_prefix("E#").unwrap_or(event).to_owned()
+fn dose_id(event: &EventKey) -> String {
+    event.id().to_owned()
 }

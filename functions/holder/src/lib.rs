@@ -7,7 +7,7 @@ use bukti_document::{DocumentError, Form, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{BirthDate, NextDose, ReceivedDose, Verdict, certificate_id_grouped, next_doses};
 use bukti_locales::Locale;
-use bukti_records::DoseRecord;
+use bukti_records::{DoseRecord, PersonKey};
 use bukti_runtime::{
     Answer, Caller, Failure, FailureResult, Guard, HolderCertificate, Records, field, issued_on, json,
     locale, no_content, page_start, path_parameter, query_parameter, read_json, read_optional_json,
@@ -68,7 +68,7 @@ impl Holder {
         match caller.endpoint() {
             ("GET", "/api/people") => self.people(&login).await,
             ("GET", "/api/people/{person}/certificates") => {
-                self.certificates_of(&login, &format!("P#{parameter}"), request).await
+                self.certificates_of(&login, &PersonKey::of_id(parameter), request).await
             }
             ("POST", "/api/certificates/{certificate}/document") => {
                 let asked: DocumentRequest = read_optional_json(request)?;
@@ -82,7 +82,7 @@ impl Holder {
     }
 
     /// The person of a dose that was registered with the phone logged in with, with their index key.
-    fn person_of(&self, record: &DoseRecord) -> Result<Option<(String, Person)>, Failure> {
+    fn person_of(&self, record: &DoseRecord) -> Result<Option<(PersonKey, Person)>, Failure> {
         // Of events that report the same dose, the owner's phone counts.
         if record.duplicate {
             return Ok(None);
@@ -93,7 +93,7 @@ impl Holder {
             return Ok(None);
         };
         let person = Person {
-            id: key.strip_prefix("P#").unwrap_or(key).to_owned(),
+            id: key.id().to_owned(),
             name: name.text().to_owned(),
             identity: identity.masked(),
             birth_year: birth_date.map(BirthDate::year),
@@ -114,7 +114,7 @@ impl Holder {
         Ok(json(200, &People { people, more }))
     }
 
-    async fn certificates_of(&self, login: &Login, person: &str, request: &Request) -> FailureResult {
+    async fn certificates_of(&self, login: &Login, person: &PersonKey, request: &Request) -> FailureResult {
         let mut errors = Vec::new();
         let after = query_parameter(request, "after").unwrap_or_else(|| "0".to_owned());
         let after = field("after", &after, page_start, &mut errors);

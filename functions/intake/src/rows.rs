@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use bukti_domain::{FeedRow, History, LONGEST_FIELD, Origin, Outcome, Reason, no_formula};
-use bukti_records::{DoseRecord, Incoming, Keys, Reported, Sender};
+use bukti_records::{DoseKey, DoseRecord, EventKey, Incoming, Keys, Reported, Sender};
 use bukti_runtime::WAY;
 use bukti_store::{Aws, Counter, Doses, Metrics, Senders, StoreError};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -97,7 +97,7 @@ pub fn totals(told: &[Told]) -> BTreeMap<String, u64> {
 struct Known {
     history: History,
     /// The claim of the dose, where another event owns it.
-    duplicate_of: Option<String>,
+    duplicate_of: Option<DoseKey>,
     is_withdrawn: bool,
     /// Another sender said it first.
     is_anothers: bool,
@@ -105,8 +105,8 @@ struct Known {
 
 /// What is known of events by their keys, and which events own the claims of duplicates.
 struct KnownEvents {
-    events: HashMap<String, Known>,
-    owners: HashMap<String, String>,
+    events: HashMap<EventKey, Known>,
+    owners: HashMap<DoseKey, String>,
 }
 
 /// Keeps rows, and says what became of them.
@@ -157,14 +157,14 @@ impl Rows {
         // gets it.
         let (mut places, mut by_event) = (HashMap::new(), Vec::<Vec<Incoming>>::new());
         for incoming in incoming {
-            let place = *places.entry(incoming.event().to_owned()).or_insert(by_event.len());
+            let place = *places.entry(incoming.event().clone()).or_insert(by_event.len());
             match by_event.get_mut(place) {
                 Some(rows) => rows.push(incoming),
                 None => by_event.push(vec![incoming]),
             }
         }
         let known = &known;
-        let mut kept: HashMap<String, Known> = HashMap::new();
+        let mut kept: HashMap<EventKey, Known> = HashMap::new();
         let mut writing = stream::iter(by_event)
             .map(|rows| {
                 let known = rows.first().and_then(|row| known.get(row.event()));
@@ -196,8 +196,8 @@ impl Rows {
     pub async fn refuse_transaction(&self, source: Source<'_>, lines: &mut [Line]) -> Result<(), StoreError> {
         let Some(facility) = source.facility() else { return Ok(()) };
         let key = |row: &FeedRow| self.keys.event(row.event_id.trim());
-        let events: Vec<String> = lines.iter().filter_map(|line| line.row.as_ref().ok()).map(key).collect();
-        let known = self.doses.of_events(events.iter().map(String::as_str)).await?;
+        let events: Vec<EventKey> = lines.iter().filter_map(|line| line.row.as_ref().ok()).map(key).collect();
+        let known = self.doses.of_events(&events).await?;
         refuse_as_a_whole(lines, |row| {
             let is_anothers =
                 |row: &FeedRow| known.get(&key(row)).is_some_and(|dose| dose.is_anothers(Some(facility)));
@@ -230,7 +230,7 @@ impl Rows {
                     Some(is_within) => *is_within,
                     None => {
                         let is_within = self.senders.take_dose(sender, person, now).await?;
-                        counted.insert(person.to_owned(), is_within);
+                        counted.insert(person.clone(), is_within);
                         is_within
                     }
                 },
@@ -261,9 +261,9 @@ impl Rows {
     /// [`StoreError`].
     pub async fn look_up(&self, source: Source<'_>, lines: &[Line]) -> Result<Vec<Told>, StoreError> {
         let rows = lines.iter().filter_map(|line| line.row.as_ref().ok());
-        let events: Vec<String> = rows.map(|row| self.keys.event(&row.event_id)).collect();
+        let events: Vec<EventKey> = rows.map(|row| self.keys.event(&row.event_id)).collect();
         let reported: Vec<_> = stream::iter(events.chunks(LOOKED_UP))
-            .map(|events| self.doses.reported(events.iter().map(String::as_str)))
+            .map(|events| self.doses.reported(events))
             .buffer_unordered(QUESTIONS)
             .try_collect()
             .await?;
@@ -277,8 +277,8 @@ impl Rows {
     }
 
     /// Looks up which events own the claims of duplicates.
-    async fn known(&self, events: HashMap<String, Known>) -> Result<KnownEvents, StoreError> {
-        let claims = events.values().filter_map(|known| known.duplicate_of.as_deref());
+    async fn known(&self, events: HashMap<EventKey, Known>) -> Result<KnownEvents, StoreError> {
+        let claims = events.values().filter_map(|known| known.duplicate_of.as_ref());
         let owners = self.doses.owning_events(claims).await?;
         Ok(KnownEvents { events, owners })
     }

@@ -57,7 +57,10 @@
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
-use bukti_records::{CertificateRecord, ConfirmationRecord, DoseRecord, OpenError, Revocation};
+use bukti_records::keys::signers_and_confirmations_filter;
+use bukti_records::{
+    CertificateRecord, ConfirmationRecord, DoseRecord, EventKey, ItemKind, OpenError, PersonKey, Revocation,
+};
 use bukti_runtime::{WAY, each_record};
 use bukti_store::{
     Aws, Certificates, Claims, Counter, DocumentSigners, Documents, Doses, RevokeOutcome, SeriesMarks,
@@ -77,13 +80,16 @@ use jiff::Timestamp;
 /// The records of the stream that it is called for, as the template has them: doses that have or are to get a certificate, the
 /// register of signers with the confirmations of persons, doses that may give up a claim, doses whose certificates are void,
 /// and doses that are held. AWS takes five patterns.
-pub const PATTERNS: &[&str] = &[
-    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"certificate_id": {"S": [{"exists": true}]}}}}"#,
-    r#"{"dynamodb": {"Keys": {"pk": {"S": ["K#SIGNERS", {"prefix": "P#"}]}}}}"#,
-    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "OldImage": {"claim": {"S": [{"exists": true}]}}}}"#,
-    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"void_version": {"N": [{"exists": true}]}}}}"#,
-    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}, "NewImage": {"verdict": {"S": ["held"]}}}}"#,
-];
+pub fn patterns() -> Vec<String> {
+    let dose = |image: &str| format!(r#"{{"dynamodb": {{{}, {image}}}}}"#, ItemKind::Dose.filter());
+    vec![
+        dose(r#""NewImage": {"certificate_id": {"S": [{"exists": true}]}}"#),
+        format!(r#"{{"dynamodb": {{{}}}}}"#, signers_and_confirmations_filter()),
+        dose(r#""OldImage": {"claim": {"S": [{"exists": true}]}}"#),
+        dose(r#""NewImage": {"void_version": {"N": [{"exists": true}]}}"#),
+        dose(r#""NewImage": {"verdict": {"S": ["held"]}}"#),
+    ]
+}
 
 /// Why the certificates of a retracted dose are revoked, in the trail of the helpdesk and in `bukti revoke`.
 const RETRACTED: &str = "retracted by its facility";
@@ -125,15 +131,15 @@ pub struct Issue {
 struct Change {
     dose: DoseRecord,
     /// The index key of the person that the dose had before, where its identity number was corrected.
-    previous_person: Option<String>,
+    previous_person: Option<PersonKey>,
 }
 
 /// What a batch needs to see after its certificates were put.
 struct Seen {
     /// The doses as they are now, by event.
-    doses: HashMap<String, DoseRecord>,
+    doses: HashMap<EventKey, DoseRecord>,
     /// The people with a dose whose series is not of two doses.
-    marked: HashSet<String>,
+    marked: HashSet<PersonKey>,
 }
 
 impl Issue {
@@ -163,8 +169,8 @@ impl Issue {
                 let doses = || changes.iter().flatten().map(|change| &change.dose);
                 let first = doses().filter(|dose| dose.dose_number == Some(1));
                 let (doses, marked) = tokio::try_join!(
-                    self.doses.of_events(doses().map(|dose| &*dose.pk)),
-                    self.series_marks.of(first.filter_map(|dose| dose.person.as_deref())),
+                    self.doses.of_events(doses().map(|dose| &dose.pk)),
+                    self.series_marks.of(first.filter_map(|dose| dose.person.as_ref())),
                 )?;
                 Ok(Seen { doses, marked })
             },
@@ -316,7 +322,7 @@ impl Issue {
     }
 
     /// The doses of a person that count in a series, with what each says.
-    async fn counted_doses(&self, person: &str) -> Result<Vec<(DoseRecord, Dose)>, IssueError> {
+    async fn counted_doses(&self, person: &PersonKey) -> Result<Vec<(DoseRecord, Dose)>, IssueError> {
         let mut counted = Vec::new();
         let mut doses = pin!(self.doses.each_of_person(person));
         while let Some(record) = doses.try_next().await? {
@@ -343,7 +349,7 @@ impl Issue {
     }
 
     /// Has the certificates of a person issued anew whose count of doses is not right any more.
-    async fn recount(&self, person: &str) -> Result<(), IssueError> {
+    async fn recount(&self, person: &PersonKey) -> Result<(), IssueError> {
         let counted = self.counted_doses(person).await?;
         for (record, dose) in &counted {
             let Some(vaccine) = dose.vaccine.filter(|vaccine| vaccine.counted_series().is_some()) else {

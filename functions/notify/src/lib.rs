@@ -24,8 +24,8 @@ use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use bukti_domain::{CaseNumber, CaseState, PhoneNumber, Verdict};
 use bukti_locales::{Locale, fill};
 use bukti_records::{
-    CaseRecord, CertificateRecord, DoseRecord, DownloadFacts, DownloadRecord, LinkRecord, Occasion,
-    OpenError, SmsReason, Token,
+    CaseRecord, CertificateRecord, DoseRecord, DownloadFacts, DownloadRecord, EventKey, ItemKind, LinkRecord,
+    Occasion, OpenError, PersonKey, SmsReason, Token,
 };
 use bukti_runtime::{WAY, each_record};
 use bukti_store::{
@@ -42,13 +42,24 @@ use tokio::sync::Mutex;
 /// The records of the stream that it is called for, as the template has them: certificates that somebody is told of, doses that were
 /// changed, cases of which there is news, requests for quick downloads that nobody has looked at, links that were locked. AWS takes
 /// five patterns.
-pub const PATTERNS: &[&str] = &[
-    r#"{"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": ["CERT"]}}, "NewImage": {"sms": {"S": [{"exists": true}]}}}}"#,
-    r#"{"eventName": ["MODIFY"], "dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}}}"#,
-    r#"{"eventName": ["MODIFY"], "dynamodb": {"Keys": {"sk": {"S": ["CASE"]}}, "NewImage": {"state": {"S": ["asked_back", "granted", "refused"]}}}}"#,
-    r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOWNLOAD"]}}, "NewImage": {"facts": {"B": [{"exists": true}]}}}}"#,
-    r#"{"eventName": ["MODIFY"], "dynamodb": {"Keys": {"sk": {"S": ["LINK"]}}, "NewImage": {"locked_at": {"S": [{"exists": true}]}}}}"#,
-];
+pub fn patterns() -> Vec<String> {
+    let changed = |kind: ItemKind, image: &str| {
+        format!(r#"{{"eventName": ["MODIFY"], "dynamodb": {{{}{image}}}}}"#, kind.filter())
+    };
+    vec![
+        format!(
+            r#"{{"eventName": ["INSERT"], "dynamodb": {{{}, "NewImage": {{"sms": {{"S": [{{"exists": true}}]}}}}}}}}"#,
+            ItemKind::Certificate.filter()
+        ),
+        changed(ItemKind::Dose, ""),
+        changed(ItemKind::Case, r#", "NewImage": {"state": {"S": ["asked_back", "granted", "refused"]}}"#),
+        format!(
+            r#"{{"dynamodb": {{{}, "NewImage": {{"facts": {{"B": [{{"exists": true}}]}}}}}}}}"#,
+            ItemKind::Download.filter()
+        ),
+        changed(ItemKind::Link, r#", "NewImage": {"locked_at": {"S": [{"exists": true}]}}"#),
+    ]
+}
 
 #[derive(Debug, thiserror::Error)]
 enum NotifyError {
@@ -101,7 +112,7 @@ impl Notify {
             async |record| Ok((CertificateRecord::from_image(record.change.new_image.clone()), record)),
             async |records| {
                 let issued = records.iter().filter_map(|(certificate, _)| certificate.as_ref());
-                Ok(self.doses.of_events(issued.map(|certificate| &*certificate.event)).await?)
+                Ok(self.doses.of_events(issued.map(|certificate| &certificate.event)).await?)
             },
             async |(certificate, record), doses| match certificate {
                 Some(certificate) => self.issued(&certificate, doses.get(&certificate.event)).await,
@@ -192,7 +203,7 @@ impl Notify {
 
     /// Tells the holder of a certificate that its dose was retracted, unless the dose was reported again since: then its new
     /// certificate is what counts. Where no certificate was issued, nobody has one to be told of.
-    async fn tell_of_retraction(&self, event: &str) -> Result<(), NotifyError> {
+    async fn tell_of_retraction(&self, event: &EventKey) -> Result<(), NotifyError> {
         let Some(dose) = self.doses.of_event(event).await? else { return Ok(()) };
         if dose.verdict != Verdict::Retracted {
             return Ok(());
@@ -246,13 +257,14 @@ impl Notify {
     /// Answers a request for a quick download: by an SMS to the phone on record where the facts fit, else not at all.
     async fn answer(&self, request: &DownloadRecord) -> Result<(), NotifyError> {
         let Some(facts) = request.facts(&self.aws.keys)? else { return Ok(()) };
+        let person = request.person();
         if request.ends() > Timestamp::now()
-            && !self.downloads.is_locked(request.person()).await?
-            && let Some((dose, phone)) = self.dose_asked_for(request.person(), &facts).await?
+            && !self.downloads.is_locked(&person).await?
+            && let Some((dose, phone)) = self.dose_asked_for(&person, &facts).await?
             && self.downloads.admit(request).await?
         {
-            let (occasion, person) = (Occasion::download(request), Some(request.person()));
-            self.send_link(&occasion, &dose, person, &phone, "sms.download").await?;
+            let occasion = Occasion::download(request);
+            self.send_link(&occasion, &dose, Some(&person), &phone, "sms.download").await?;
         }
         Ok(self.downloads.forget(request).await?)
     }
@@ -260,7 +272,7 @@ impl Notify {
     /// The dose of a person that these facts fit, where it has a good certificate and a usable phone.
     async fn dose_asked_for(
         &self,
-        person: &str,
+        person: &PersonKey,
         facts: &DownloadFacts,
     ) -> Result<Option<(DoseRecord, PhoneNumber)>, NotifyError> {
         let mut doses = pin!(self.doses.each_of_person(person));
@@ -272,7 +284,7 @@ impl Notify {
             // The index lags: what counts is the dose as it is now.
             let Some(record) = self.doses.of_event(&listed.pk).await? else { continue };
             let dose = record.dose(&self.aws.keys)?;
-            if record.person.as_deref() != Some(person) || !facts.fit(&dose) {
+            if record.person.as_ref() != Some(person) || !facts.fit(&dose) {
                 continue;
             }
             let (Some(phone), Some(id)) = (dose.phone, &record.certificate_id) else { continue };
@@ -304,7 +316,7 @@ impl Notify {
         &self,
         occasion: &Occasion,
         dose: &DoseRecord,
-        download_of: Option<&str>,
+        download_of: Option<&PersonKey>,
         phone: &PhoneNumber,
         text: &str,
     ) -> Result<(), NotifyError> {

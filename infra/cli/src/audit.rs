@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use bukti_domain::no_formula;
+use bukti_records::{CaseKey, PersonKey};
 use bukti_store::Audit;
 use clap::Subcommand;
 use jiff::civil::Date;
@@ -45,14 +46,13 @@ pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
     while day <= to {
         for entry in audit.of_day(day).await.with_context(|| format!("the audit of {day} cannot be read"))? {
             let at = entry.at.to_string();
-            let given = |key: &Option<String>| key.clone().unwrap_or_default();
             csv.write_record([
                 &*at,
                 &*no_formula(&entry.officer_name),
-                &*entry.officer,
+                entry.officer.as_str(),
                 entry.action.code(),
-                &*given(&entry.person),
-                &*given(&entry.case),
+                entry.person.as_ref().map_or("", PersonKey::as_str),
+                entry.case.as_ref().map_or("", CaseKey::as_str),
                 &*no_formula(&entry.why),
             ])?;
         }

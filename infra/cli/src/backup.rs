@@ -418,7 +418,7 @@ fn relative(key: &str) -> Result<&Path> {
 }
 
 fn is_dose(item: &Item) -> bool {
-    matches!(item.get("sk"), Some(AttributeValue::S(sk)) if sk == DoseRecord::SK)
+    DoseRecord::is_image(item)
 }
 
 fn expired(item: &Item, now: i64) -> bool {
@@ -485,6 +485,8 @@ fn owners_file(path: &Path) -> std::io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use bukti_records::{EventKey, ItemKey};
+
     use super::*;
 
     fn gz(path: &Path, text: &[u8]) {
@@ -497,9 +499,15 @@ mod tests {
     fn lines_of_dynamodbs_export_are_read_and_damaged_ones_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.json.gz");
+        let dose = ItemKey::dose(&EventKey::of_id("1"));
         gz(
             &file,
-            b"{\"Item\":{\"pk\":{\"S\":\"E#1\"},\"sk\":{\"S\":\"DOSE\"},\"b\":{\"B\":\"AQI=\"}}}\n{\"Item\":5}\n",
+            format!(
+                "{{\"Item\":{{\"pk\":{{\"S\":\"{}\"}},\"sk\":{{\"S\":\"{}\"}},\"b\":{{\"B\":\"AQI=\"}}}}}}\n{{\"Item\":5}}\n",
+                dose.pk(),
+                dose.sk()
+            )
+            .as_bytes(),
         );
         let read: Vec<_> = lines(std::slice::from_ref(&file)).collect();
         let item = read[0].as_ref().unwrap();

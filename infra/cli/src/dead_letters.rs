@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use bukti_domain::Verdict;
-use bukti_records::{DoseRecord, Keys, Occasion};
+use bukti_records::{DoseRecord, ItemKey, Keys, Occasion};
 use bukti_store::{Certificates, Doses, Notifications};
 use clap::{Args, Subcommand};
 use futures::TryStreamExt;
@@ -140,7 +140,7 @@ impl Looker {
             Lacks::Revocation => ("issue", "revocation"),
             Lacks::Sms => ("notify", "sms"),
         };
-        Ok(Some(format!("{}  {function:<7} {lacks:<12} {} DOSE\n", dose.received_at, dose.pk)))
+        Ok(Some(format!("{}  {function:<7} {lacks:<12} {}\n", dose.received_at, ItemKey::dose(&dose.pk))))
     }
 }
 

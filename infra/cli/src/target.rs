@@ -285,8 +285,9 @@ impl Target {
 
     /// All doses of the table, one after the other.
     pub(crate) fn doses(&self) -> impl Stream<Item = Result<DoseRecord>> {
+        let sort_key = DoseRecord::KIND.sort_key().unwrap_or_default();
         let scan = self.dynamodb.scan().table_name(self.table()).filter_expression("sk = :dose");
-        let scan = scan.expression_attribute_values(":dose", AttributeValue::S(DoseRecord::SK.to_owned()));
+        let scan = scan.expression_attribute_values(":dose", AttributeValue::S(sort_key.to_owned()));
         let items = scan.into_paginator().items().send();
         let items = stream::unfold(items, async |mut items| Some((items.next().await?, items)));
         items.filter_map(async |item| match item.context("the table cannot be read") {

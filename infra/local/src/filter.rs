@@ -11,8 +11,8 @@ pub struct Filter(Arc<[Value]>);
 
 impl Filter {
     /// A filter of these patterns. One that is no JSON fits nothing.
-    pub fn of(patterns: &[&str]) -> Self {
-        Self(patterns.iter().filter_map(|pattern| serde_json::from_str(pattern).ok()).collect())
+    pub fn of(patterns: &[impl AsRef<str>]) -> Self {
+        Self(patterns.iter().filter_map(|pattern| serde_json::from_str(pattern.as_ref()).ok()).collect())
     }
 
     /// Whether one of the patterns fits a record.
@@ -46,21 +46,21 @@ mod tests {
 
     #[test]
     fn patterns_fit_as_on_aws() {
-        let record = json!({"eventName": "MODIFY", "dynamodb": {"Keys": {"sk": {"S": "LINK"}}, "NewImage": {"n": {"N": "1"}}}});
+        let record = json!({"eventName": "MODIFY", "dynamodb": {"Keys": {"sk": {"S": "RED"}}, "NewImage": {"n": {"N": "1"}}}});
         let fits = |pattern: &str| super::fits(&serde_json::from_str(pattern).unwrap(), Some(&record));
         for pattern in [
-            r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE", "LINK"]}}}}"#,
+            r#"{"dynamodb": {"Keys": {"sk": {"S": ["BLUE", "RED"]}}}}"#,
             r#"{"eventName": ["MODIFY"], "dynamodb": {"NewImage": {"n": {"N": ["1"]}}}}"#,
             r#"{"dynamodb": {"NewImage": {"n": {"N": [{"exists": true}]}}}}"#,
             r#"{"dynamodb": {"NewImage": {"m": {"N": [{"exists": false}]}}}}"#,
-            r#"{"dynamodb": {"Keys": {"sk": {"S": [{"prefix": "LI"}]}}}}"#,
+            r#"{"dynamodb": {"Keys": {"sk": {"S": [{"prefix": "RE"}]}}}}"#,
             "{}",
         ] {
             assert!(fits(pattern), "{pattern}");
         }
         for pattern in [
-            r#"{"dynamodb": {"Keys": {"sk": {"S": ["DOSE"]}}}}"#,
-            r#"{"dynamodb": {"Keys": {"sk": {"S": [{"prefix": "DO"}]}}}}"#,
+            r#"{"dynamodb": {"Keys": {"sk": {"S": ["BLUE"]}}}}"#,
+            r#"{"dynamodb": {"Keys": {"sk": {"S": [{"prefix": "BL"}]}}}}"#,
             r#"{"eventName": ["INSERT"], "dynamodb": {"NewImage": {"n": {"N": ["1"]}}}}"#,
             r#"{"dynamodb": {"NewImage": {"m": {"N": [{"exists": true}]}}}}"#,
             r#"{"dynamodb": {"OldImage": {"n": {"N": ["1"]}}}}"#,
@@ -69,10 +69,28 @@ mod tests {
         }
     }
 
+    /// On AWS the template says which records a function is called for.
     #[test]
-    fn every_pattern_of_a_function_can_be_read() {
-        for pattern in bukti_issue::PATTERNS.iter().chain(bukti_notify::PATTERNS) {
-            assert!(serde_json::from_str::<Value>(pattern).unwrap().is_object(), "{pattern}");
+    fn template_has_the_patterns_of_the_functions() {
+        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
+        let template = std::fs::read_to_string(template).unwrap();
+        let of_template = |function: &str| {
+            let lines = template.lines().skip_while(|line| *line != format!("  {function}:"));
+            let section = lines.skip(1).take_while(|line| line.is_empty() || line.starts_with("   "));
+            let pattern = |line: &str| {
+                let pattern = line.trim().strip_prefix("- Pattern: '")?.strip_suffix('\'')?;
+                Some(pattern.to_owned())
+            };
+            section.filter_map(pattern).collect::<Vec<_>>()
+        };
+        for (function, patterns) in
+            [("IssueFunction", bukti_issue::patterns()), ("NotifyFunction", bukti_notify::patterns())]
+        {
+            assert_eq!(of_template(function), patterns, "{function} is called for other records");
+            assert!(patterns.len() <= 5, "AWS takes five");
+            for pattern in patterns {
+                assert!(serde_json::from_str::<Value>(&pattern).unwrap().is_object(), "{pattern}");
+            }
         }
     }
 }

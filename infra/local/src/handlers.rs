@@ -9,6 +9,7 @@ use bukti_intake::Intake;
 use bukti_issue::Issue;
 use bukti_otp::Otp;
 use bukti_publish::Publish;
+use bukti_records::keys::published_filters;
 use bukti_sender::Senders;
 use bukti_status::Status;
 use bukti_store::{Aws, concerns_publishing};
@@ -75,7 +76,7 @@ impl Handlers {
             streams: vec![
                 StreamSource {
                     name: "issue",
-                    filter: Filter::of(&[bukti_issue::PATTERNS, PUBLISHED].concat()),
+                    filter: Filter::of(&[bukti_issue::patterns(), published()].concat()),
                     handler: Arc::new(move |event| {
                         if event.records.iter().any(concerns_publishing) {
                             changed.notify_one();
@@ -86,7 +87,7 @@ impl Handlers {
                 },
                 StreamSource {
                     name: "notify",
-                    filter: Filter::of(bukti_notify::PATTERNS),
+                    filter: Filter::of(&bukti_notify::patterns()),
                     handler: Arc::new(move |event| {
                         let notify = Arc::clone(&notify);
                         on_own_thread(move || async move { notify.handle(event).await })
@@ -98,10 +99,9 @@ impl Handlers {
 }
 
 /// Beside what `issue` is called for: what is published, of which nobody is told on AWS, where a clock is enough.
-const PUBLISHED: &[&str] = &[
-    r#"{"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "R#"}]}}}}"#,
-    r#"{"dynamodb": {"Keys": {"pk": {"S": ["K#ISSUERS"]}}}}"#,
-];
+fn published() -> Vec<String> {
+    published_filters().map(|keys| format!(r#"{{"dynamodb": {{{keys}}}}}"#)).into()
+}
 
 fn text(error: impl Display) -> String {
     error.to_string()

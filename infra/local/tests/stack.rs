@@ -16,6 +16,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sns::error::ProvideErrorMetadata;
 use aws_sdk_sns::types::MessageAttributeValue;
 use bukti_local::{Filter, Handlers, Options, Stack, StackInfo, StartError, StreamSource, demo};
+use bukti_records::{EventKey, ItemKey, PersonKey};
 use bukti_store::concerns_publishing;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -450,15 +451,17 @@ async fn the_table_keeps_its_items_and_the_stream_its_place_over_a_restart() {
     let data = tempfile::tempdir().unwrap();
     let noted = Noted::default();
     let stack = noted.start(data.path()).await;
+    let dose = |number: u32| ItemKey::dose(&EventKey::of_id(&number.to_string()));
+    let person = PersonKey::of_id("1");
     let s = |text: &str| AttributeValue::S(text.to_owned());
     let dynamodb = client!(aws_sdk_dynamodb, stack.info());
     for number in 0..30 {
         dynamodb
             .put_item()
             .table_name("bukti")
-            .item("pk", s(&format!("E#{number}")))
-            .item("sk", s("DOSE"))
-            .item("person", s("P#1"))
+            .item("pk", s(dose(number).pk()))
+            .item("sk", s(dose(number).sk()))
+            .item("person", s(person.as_str()))
             .send()
             .await
             .unwrap();
@@ -466,8 +469,8 @@ async fn the_table_keeps_its_items_and_the_stream_its_place_over_a_restart() {
     let again = dynamodb
         .put_item()
         .table_name("bukti")
-        .item("pk", s("E#1"))
-        .item("sk", s("DOSE"))
+        .item("pk", s(dose(1).pk()))
+        .item("sk", s(dose(1).sk()))
         .condition_expression("attribute_not_exists(pk)")
         .send()
         .await
@@ -484,12 +487,19 @@ async fn the_table_keeps_its_items_and_the_stream_its_place_over_a_restart() {
         .table_name("bukti")
         .index_name("by_person")
         .key_condition_expression("person = :person")
-        .expression_attribute_values(":person", s("P#1"))
+        .expression_attribute_values(":person", s(person.as_str()))
         .send()
         .await
         .unwrap();
     assert_eq!(found.count, 30);
-    dynamodb.delete_item().table_name("bukti").key("pk", s("E#1")).key("sk", s("DOSE")).send().await.unwrap();
+    dynamodb
+        .delete_item()
+        .table_name("bukti")
+        .key("pk", s(dose(1).pk()))
+        .key("sk", s(dose(1).sk()))
+        .send()
+        .await
+        .unwrap();
     assert!(stack.wait_idle(Duration::from_secs(20)).await);
     assert_eq!(noted.records.load(Ordering::SeqCst), 31, "none again, one new");
     stack.stop().await;

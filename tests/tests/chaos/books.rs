@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use bukti_records::{CertificateRecord, DoseRecord};
+use bukti_records::{CertificateRecord, DoseRecord, ItemKind};
 use bukti_store::Aws;
 use bukti_store::Stored;
 use bukti_tests::expected::{Expected, documents_in};
@@ -19,6 +19,14 @@ pub struct Books {
     pub left_over: usize,
 }
 
+fn is_sms(item: &serde_dynamo::Item) -> bool {
+    let text = |name: &str| match item.get(name) {
+        Some(serde_dynamo::AttributeValue::S(text)) => text.as_str(),
+        _ => "",
+    };
+    ItemKind::of(text("pk"), text("sk")) == Some(ItemKind::Sms)
+}
+
 /// Reads the table and compares: each complete dose has its one good certificate, and each certificate its dose and its
 /// document; each SMS that was begun was recorded as sent; there are as many doses as the feed has.
 pub fn balanced(aws: &Aws, data: &Path, expected: &[Expected]) -> Books {
@@ -29,8 +37,7 @@ pub fn balanced(aws: &Aws, data: &Path, expected: &[Expected]) -> Books {
             doses.push(dose);
         } else if let Some(certificate) = CertificateRecord::from_image(item.clone()) {
             certificates.insert(certificate.certificate_id().to_owned(), certificate);
-        } else if matches!(item.get("sk"), Some(serde_dynamo::AttributeValue::S(sk)) if sk.starts_with("SMS#"))
-        {
+        } else if is_sms(&item) {
             begun += 1;
             sent += usize::from(item.contains_key("sent"));
         }
@@ -40,9 +47,9 @@ pub fn balanced(aws: &Aws, data: &Path, expected: &[Expected]) -> Books {
     let mut good = BTreeSet::new();
     for dose in &doses {
         let Some(id) = &dose.certificate_id else { continue };
-        assert!(certificates.contains_key(id), "{} has no certificate", dose.pk);
+        assert!(certificates.contains_key(id), "{} has no certificate", dose.pk.as_str());
         let certificate = &certificates[id];
-        assert!(certificate.revoked_at.is_none(), "the certificate of {} is not good", dose.pk);
+        assert!(certificate.revoked_at.is_none(), "the certificate of {} is not good", dose.pk.as_str());
         assert_eq!(certificate.event, dose.pk);
         assert!(good.insert(id.clone()), "{id} is of two doses");
     }

@@ -14,6 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bukti_domain::FeedRow;
+use bukti_records::ItemKind;
 use bukti_tests::caller::{Caller, Raw};
 use bukti_tests::ministack::Ministack;
 use bukti_tests::{csv, dose, download_request, people, program, read_report, sample_feed};
@@ -325,8 +326,9 @@ fn drops_what_only_the_template_promises(account: &Account, deployed: &Deployed)
 /// How many doses the table has.
 fn count(deployed: &Deployed) -> String {
     format!(
-        "sum(it['sk']['S'] == 'DOSE' for page in client('dynamodb').get_paginator('scan').paginate(TableName='{}') \
+        "sum(it['sk']['S'] == '{}' for page in client('dynamodb').get_paginator('scan').paginate(TableName='{}') \
          for it in page['Items'])",
+        ItemKind::Dose.sort_key().unwrap(),
         deployed.outputs["Table"]
     )
 }

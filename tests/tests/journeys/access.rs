@@ -1,12 +1,10 @@
 //! What every route answers to who may not, or no longer, or comes from elsewhere.
 
+use bukti_records::{ItemKey, Keys};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bukti_domain::{CaseNumber, PhoneNumber};
 use bukti_store::{Aws, Cases, Device, Doses, Endpoint, Officers, Sessions};
 use bukti_tests::caller::{Caller, Raw};
@@ -209,7 +207,7 @@ impl Scene {
         let dose = app.with_aws(async |aws| {
             let phone = aws.keys.phone(&PhoneNumber::parse(OWNER).unwrap());
             let (doses, _) = Doses::new(&aws).of_phone_key(&phone).await.unwrap();
-            doses[0].pk.trim_start_matches("E#").to_owned()
+            doses[0].pk.id().to_owned()
         });
         Self { app, case, dose, session, person, certificate, phones: AtomicUsize::new(0) }
     }
@@ -302,12 +300,12 @@ pub async fn table_service(aws: &Aws) -> Client {
 /// Sets a time in a session back.
 async fn set_back(aws: &Aws, token: &str, attribute: &str, by: SignedDuration) {
     let table = table_service(aws).await;
-    let pk = format!("S#{}", URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes())));
+    let key = ItemKey::session(&Keys::session(token));
     table
         .update_item()
         .table_name(&aws.settings.table)
-        .key("pk", AttributeValue::S(pk))
-        .key("sk", AttributeValue::S("SESSION".to_owned()))
+        .key("pk", AttributeValue::S(key.pk().to_owned()))
+        .key("sk", AttributeValue::S(key.sk().to_owned()))
         .update_expression("SET #attribute = #attribute - :by")
         .condition_expression("attribute_exists(pk)")
         .expression_attribute_names("#attribute", attribute)

@@ -4,13 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::types::AttributeValue;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bukti_domain::PhoneNumber;
 use bukti_paper::Paper;
-use bukti_records::{CodeTry, Token};
+use bukti_records::{CodeTry, ItemKey, Keys, Token};
 use bukti_store::{Aws, Device, Otps, Request, Requester, SendDecision, Sessions};
 use bukti_tests::{TestApp, a_thousand_times, dose, solve};
 use jiff::{SignedDuration, Timestamp};
@@ -460,9 +457,11 @@ impl Browser {
 
 /// Lets a minute pass for whoever has this token.
 async fn end_pause(aws: &Aws, token: &str) {
-    let pk = format!("O#{}", URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes())));
+    let key = ItemKey::otp(&Keys::login(token));
     let update = table_service(aws).await.update_item().table_name(&aws.settings.table);
-    let update = update.key("pk", AttributeValue::S(pk)).key("sk", AttributeValue::S("OTP".to_owned()));
+    let update = update
+        .key("pk", AttributeValue::S(key.pk().to_owned()))
+        .key("sk", AttributeValue::S(key.sk().to_owned()));
     let update = update.update_expression("SET next_at = :zero").condition_expression("attribute_exists(pk)");
     let zero = AttributeValue::N("0".to_owned());
     update.expression_attribute_values(":zero", zero).send().await.unwrap();

@@ -1,5 +1,6 @@
 //! Document signers: made, rotated, withdrawn, and their private keys nowhere.
 
+use bukti_records::ItemKey;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -178,9 +179,10 @@ fn private_keys_are_nowhere_but_in_the_root_that_only_its_owner_reads() {
     for form in [pem.as_bytes().to_vec(), STANDARD.decode(der).unwrap()] {
         let planted = TestApp::start();
         planted.with_aws(async |aws| {
+            let key = ItemKey::signer("planted");
             let put = table_service(&aws).await.put_item().table_name(&aws.settings.table);
-            let put = put.item("pk", AttributeValue::S("K#SIGNERS".to_owned()));
-            let put = put.item("sk", AttributeValue::S("PLANTED".to_owned()));
+            let put = put.item("pk", AttributeValue::S(key.pk().to_owned()));
+            let put = put.item("sk", AttributeValue::S(key.sk().to_owned()));
             put.item("key", AttributeValue::B(Blob::new(form))).send().await.unwrap();
         });
         let table =
@@ -304,9 +306,10 @@ fn a_new_sealing_key_seals_once_all_have_read_it_and_nothing_stands_still() {
         let mut ids = Vec::new();
         for event in ["E1", "E2"] {
             let get = table.get_item().table_name(&aws.settings.table);
-            let get = get.key("pk", AttributeValue::S(aws.keys.event(event)));
-            let dose =
-                get.key("sk", AttributeValue::S("DOSE".to_owned())).send().await.unwrap().item.unwrap();
+            let key = ItemKey::dose(&aws.keys.event(event));
+            let get = get.key("pk", AttributeValue::S(key.pk().to_owned()));
+            let get = get.key("sk", AttributeValue::S(key.sk().to_owned()));
+            let dose = get.send().await.unwrap().item.unwrap();
             ids.push(dose["row"].as_b().unwrap().as_ref()[1]);
         }
         ids

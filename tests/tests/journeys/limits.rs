@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::types::AttributeValue;
 use bukti_domain::{CaseNumber, FeedRow, PhoneNumber};
 use bukti_local::Handlers;
-use bukti_records::Rate;
+use bukti_records::{ItemKind, Rate};
 use bukti_store::{Aws, Payer, Rates, Settings, Sms, SmsError, Taken};
 use bukti_tests::{Reply, TestApp, a_thousand_times, call, csv, dose, import, outbox, solve};
 use jiff::{SignedDuration, Timestamp, ToSpan, civil};
@@ -167,7 +167,7 @@ fn an_address_has_an_allowance_that_many_requests_at_once_do_not_stretch() {
     let counted = app.with_aws(async |aws: Aws| {
         let scan = table_service(&aws).await.scan().table_name(&aws.settings.table);
         let scan = scan.filter_expression("sk = :rate AND taken = :all");
-        let scan = scan.expression_attribute_values(":rate", AttributeValue::S("RATE".to_owned()));
+        let scan = scan.expression_attribute_values(":rate", sort_key(ItemKind::Rate));
         let scan = scan.expression_attribute_values(":all", AttributeValue::N("600".to_owned()));
         scan.into_paginator().items().send().try_collect().await.unwrap().len()
     });
@@ -206,12 +206,16 @@ fn request(app: &TestApp, path: &str, number: u32) -> Value {
     }
 }
 
+fn sort_key(kind: ItemKind) -> AttributeValue {
+    AttributeValue::S(kind.sort_key().unwrap().to_owned())
+}
+
 /// Sets counts of so many taken to another number: nobody asks six thousand times to find out what is then.
 async fn set_counts(aws: &Aws, from: u32, to: u32) {
     let (service, table) = (table_service(aws).await, &aws.settings.table);
     let number = |number: u32| AttributeValue::N(number.to_string());
     let counts = service.scan().table_name(table).filter_expression("sk = :rate AND taken = :from");
-    let counts = counts.expression_attribute_values(":rate", AttributeValue::S("RATE".to_owned()));
+    let counts = counts.expression_attribute_values(":rate", sort_key(ItemKind::Rate));
     let mut counts =
         counts.expression_attribute_values(":from", number(from)).into_paginator().items().send();
     while let Some(mut item) = counts.next().await.transpose().unwrap() {
@@ -458,7 +462,7 @@ fn spent_budget_answers_every_phone_alike() {
         let code = async || {
             let scan = table_service(&aws).await.scan().table_name(&aws.settings.table);
             let scan = scan.filter_expression("sk = :otp");
-            let scan = scan.expression_attribute_values(":otp", AttributeValue::S("OTP".to_owned()));
+            let scan = scan.expression_attribute_values(":otp", sort_key(ItemKind::Otp));
             let items = scan.send().await.unwrap().items.unwrap_or_default();
             items.iter().map(|item| item["code"].as_s().unwrap().clone()).collect::<Vec<_>>()
         };

@@ -1,5 +1,6 @@
 //! Where it is looked, and what may be where.
 
+use bukti_records::{CaptchaKey, ItemKey};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -239,8 +240,9 @@ pub fn plant(walk: &mut Walk) {
             [("082106699000".to_owned(), text(&STANDARD.encode("is 3171041403718300")))].into(),
         )]);
         let put = dynamodb.put_item().table_name(stack["table"].as_str().unwrap());
-        put.item("pk", text("X#planted"))
-            .item("sk", text("PLANTED"))
+        let key = ItemKey::captcha(&CaptchaKey::of_id("planted"));
+        put.item("pk", text(key.pk()))
+            .item("sk", text(key.sk()))
             .item("within", within)
             .item("sealed", AttributeValue::B(b"\x01\x02kuncoro wiradinata\xff".to_vec().into()))
             .send()

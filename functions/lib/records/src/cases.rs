@@ -7,9 +7,9 @@
 //! any that is not decided ──refuse──► refused; ──grant──► granted
 //! ```
 //!
-//! Each step of a case is one transaction on its revision: of two officers at one case one decides, the other is told. A
-//! granted correction rewrites the dose in the same transaction; certificate, revocation and SMS follow by the table's
-//! stream, as they do where a facility corrects a dose.
+//! Each step of a case is one transaction on its revision: of two officers at one case one decides,
+//! the other is told. A granted correction rewrites the dose in the same transaction; certificate,
+//! revocation and SMS follow by the table's stream, as they do where a facility corrects a dose.
 
 mod change;
 mod file;

@@ -1,30 +1,32 @@
-//! Certificates and their states: issued, revoked or superseded. What a revoked one leaves on the public list.
+//! Certificates and their states: issued, revoked or superseded. What a revoked one leaves on the
+//! public list.
 
 use bukti_domain::is_certificate_id;
-use bukti_hcert::{Sealed, hex, uvci};
+use bukti_hcert::{Sealed, uvci};
 use bukti_trust::{HashKind, Revoked, RevokedReason};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 
-use crate::{DoseRecord, Keys, OpenError, SmsReason};
+use crate::{CertificateKey, DoseKey, DoseRecord, EventKey, ItemKey, Keys, OpenError, PersonKey, SmsReason};
 
 /// A certificate as it is kept. Its QR text, which has name and birth date in it, is sealed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CertificateRecord {
     /// The certificate's key.
-    pub pk: String,
+    pub pk: CertificateKey,
     /// The key of the event whose dose it proves.
-    pub event: String,
+    pub event: EventKey,
     /// The person's index key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub person: Option<String>,
+    pub person: Option<PersonKey>,
     /// Which dose.
     pub dose_number: u8,
     /// The claim of the dose that it shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub claim: Option<String>,
-    /// The doses of the first series that it belongs to; none where a Bukti of before issued it, which took the vaccine's.
+    pub claim: Option<DoseKey>,
+    /// The doses of the first series that it belongs to; none where a Bukti of before issued it,
+    /// which took the vaccine's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary_doses: Option<u8>,
     /// Its UVCI.
@@ -72,23 +74,19 @@ pub enum Revocation<'a> {
     Superseded(&'a str),
 }
 
-/// The partition of the certificate of this id.
-pub fn certificate_key(certificate_id: &str) -> String {
-    format!("C#{certificate_id}")
+fn qr_place(certificate: &CertificateKey) -> String {
+    ItemKey::certificate(certificate).field("qr_text")
 }
 
-fn item_key(certificate_id: &str) -> String {
-    format!("{} {} qr_text", certificate_key(certificate_id), CertificateRecord::SK)
-}
-
-/// The certificate id in what people write: the id with or without hyphens, or the UVCI with or without its check
-/// character, which must be right where it is there.
+/// The certificate id in what people write: the id with or without hyphens, or the UVCI with or
+/// without its check character, which must be right where it is there.
 ///
 /// ```
-/// use bukti_records::parse_certificate_id;
-/// assert_eq!(parse_certificate_id(" 7kq2-m4xd-9tra-6hvc ").as_deref(), Some("7KQ2M4XD9TRA6HVC"));
-/// assert_eq!(parse_certificate_id("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC").as_deref(), Some("7KQ2M4XD9TRA6HVC"));
-/// assert_eq!(parse_certificate_id("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC#!"), None);
+/// use bukti_records::parse_certificate_id; assert_eq!(parse_certificate_id(" 7kq2-m4xd-9tra-6hvc
+/// ").as_deref(), Some("7KQ2M4XD9TRA6HVC"));
+/// assert_eq!(parse_certificate_id("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC").as_deref(),
+/// Some("7KQ2M4XD9TRA6HVC")); assert_eq!(parse_certificate_id("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC#!"),
+/// None);
 /// ```
 pub fn parse_certificate_id(text: &str) -> Option<String> {
     let text = text.trim().to_ascii_uppercase();
@@ -107,10 +105,8 @@ pub fn parse_certificate_id(text: &str) -> Option<String> {
 }
 
 impl CertificateRecord {
-    /// The sort key of certificates.
-    pub const SK: &str = "CERT";
-
-    /// The record of a certificate for the dose as it is now; `None` where the dose has none coming or sealing fails.
+    /// The record of a certificate for the dose as it is now; `None` where the dose has none coming
+    /// or sealing fails.
     pub fn new(
         dose: &DoseRecord,
         dose_number: u8,
@@ -120,9 +116,10 @@ impl CertificateRecord {
         document: String,
         keys: &Keys,
     ) -> Option<Self> {
-        let id = dose.certificate_id.as_ref()?;
+        let pk = CertificateKey::of_id(dose.certificate_id.as_ref()?);
+        let qr_text = keys.seal(&qr_place(&pk), &sealed.text, issued_at)?;
         Some(Self {
-            pk: certificate_key(id),
+            pk,
             event: dose.pk.clone(),
             person: dose.person.clone(),
             dose_number,
@@ -140,7 +137,7 @@ impl CertificateRecord {
             revoked_reason: None,
             superseded_by: None,
             sms: dose.sms.or((dose_number == 1).then_some(SmsReason::FirstDose)),
-            qr_text: ByteBuf::from(keys.seal(&item_key(id), &sealed.text, issued_at)?),
+            qr_text: ByteBuf::from(qr_text),
         })
     }
 
@@ -152,7 +149,7 @@ impl CertificateRecord {
 
     /// Its id, 16 characters.
     pub fn certificate_id(&self) -> &str {
-        self.pk.strip_prefix("C#").unwrap_or(&self.pk)
+        self.pk.id()
     }
 
     /// The signed text of its QR.
@@ -161,7 +158,7 @@ impl CertificateRecord {
     ///
     /// [`OpenError`] where its seal does not open.
     pub fn qr_text(&self, keys: &Keys) -> Result<String, OpenError> {
-        keys.open(&item_key(self.certificate_id()), &self.qr_text)
+        keys.open(&qr_place(&self.pk), &self.qr_text)
     }
 
     /// What revoking it comes to, by its record as it is.
@@ -183,8 +180,9 @@ impl CertificateRecord {
         })
     }
 
-    /// Its dose after it is revoked: withdrawn, where an admin does so. `None` where the dose stays as it is: it is withdrawn
-    /// already, or the certificate was superseded, and the dose may be right now.
+    /// Its dose after it is revoked: withdrawn, where an admin does so. `None` where the dose stays
+    /// as it is: it is withdrawn already, or the certificate was superseded, and the dose may be
+    /// right now.
     pub fn withdrawn_dose(
         &self,
         dose: &DoseRecord,
@@ -225,19 +223,13 @@ pub struct RevocationRecord {
 }
 
 impl RevocationRecord {
-    /// The partition by the first byte of the hash: 256, so that neither writing nor reading many goes to one place.
-    pub fn partition(&self) -> String {
-        revocations_key(self.digest[0])
+    /// The key of its item, with the certificate of this id.
+    pub fn key(&self, certificate_id: &str) -> ItemKey {
+        ItemKey::revocation(self.digest[0], certificate_id)
     }
-}
 
-/// The partition of revocations whose hash begins with this byte.
-pub fn revocations_key(first: u8) -> String {
-    format!("R#{}", hex(&[first]))
-}
-
-impl RevocationRecord {
-    /// The entry of the public lists; `None` where the certificate has ended: it need not be listed.
+    /// The entry of the public lists; `None` where the certificate has ended: it need not be
+    /// listed.
     pub fn listed(&self, now: Timestamp) -> Option<Revoked> {
         (self.expires_at > now.as_second()).then_some(Revoked {
             kid: self.kid.into_array(),

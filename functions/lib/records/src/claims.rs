@@ -1,8 +1,9 @@
 //! Claims: of several events that report the same dose, one has its certificate.
 //!
-//! A facility and the hub may report one dose under two event ids. Events report the same dose where person, vaccination
-//! date, vaccine and dose number are the same. The key of a claim is a keyed hash of these four; the claim names the event
-//! that owns the dose, and those that wait for it, oldest first.
+//! A facility and the hub may report one dose under two event ids. Events report the same dose
+//! where person, vaccination date, vaccine and dose number are the same. The key of a claim is a
+//! keyed hash of these four; the claim names the event that owns the dose, and those that wait for
+//! it, oldest first.
 //!
 //! ```text
 //! event A   dose written ── claim put: A owns it ── issue confirms it ─► certificate
@@ -10,15 +11,18 @@
 //! event A   retracted, or moved to another claim ─► B owns it ─► certificate of B
 //! ```
 //!
-//! - The first event to put the claim owns it. The owner's phone counts; corrections of a duplicate change nothing but
-//!   the duplicate itself.
-//! - An event writes its dose before its claim. So whoever finds a claim whose owner does not hold it can take it over at
-//!   once: the owner would find that out when it claims it again. `issue` asks for each dose whether it owns its claim
-//!   before it makes a certificate, and claims it where a process died in between.
-//! - Everything but the first claim is a transaction on the records involved, so that no dose is ever without an event
-//!   that owns it or waits for it. A transaction for the first claim too would cost twice the write units.
-//! - An owner whose later row is incomplete or contradictory keeps its claim, since its certificate may come back, until
-//!   another event reports the dose: then the certificate is superseded by that of the other event.
+//! - The first event to put the claim owns it. The owner's phone counts; corrections of a duplicate
+//!   change nothing but the duplicate itself.
+//! - An event writes its dose before its claim. So whoever finds a claim whose owner does not hold
+//!   it can take it over at once: the owner would find that out when it claims it again. `issue`
+//!   asks for each dose whether it owns its claim before it makes a certificate, and claims it
+//!   where a process died in between.
+//! - Everything but the first claim is a transaction on the records involved, so that no dose is
+//!   ever without an event that owns it or waits for it. A transaction for the first claim too
+//!   would cost twice the write units.
+//! - An owner whose later row is incomplete or contradictory keeps its claim, since its certificate
+//!   may come back, until another event reports the dose: then the certificate is superseded by
+//!   that of the other event.
 //! - An event that an admin withdrew keeps the claim of the dose until it is reinstated, even where
 //!   it is retracted: no other event that reports the dose gets a certificate instead. It gets no
 //!   other claim.
@@ -26,23 +30,24 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Corrupt, DoseRecord, Keys};
+use crate::{Corrupt, DoseKey, DoseRecord, EventKey, Keys};
 
-/// How many events wait for one claim at most. An event beyond them is a duplicate too, but does not become the owner.
+/// How many events wait for one claim at most. An event beyond them is a duplicate too, but does
+/// not become the owner.
 const MOST_WAITING: usize = 100;
 
 /// A claim as it is kept. Nothing in it is personal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimRecord {
     /// The claim's key.
-    pub pk: String,
+    pub pk: DoseKey,
     /// Which write this is, from 1: the condition of the next.
     pub revision: u32,
     /// The key of the event that owns the dose.
-    pub owner: String,
+    pub owner: EventKey,
     /// The keys of the duplicates, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub waiting: Vec<String>,
+    pub waiting: Vec<EventKey>,
 }
 
 /// What releasing a claim comes to, by the records as they are.
@@ -59,49 +64,47 @@ pub enum Release {
 /// How a claim goes from its owner to another event: what is written, all or nothing.
 #[derive(Debug)]
 pub struct Handover {
-    /// The claim's next revision; `None` where nobody else reports the dose, and the claim is deleted.
+    /// The claim's next revision; `None` where nobody else reports the dose, and the claim is
+    /// deleted.
     pub claim: Option<ClaimRecord>,
     /// The successor's next revision, where a duplicate becomes the owner.
     pub promoted: Option<DoseRecord>,
-    /// The former owner's next revision, where it lost a claim that it still owned. It is else required to be as it was
-    /// read.
+    /// The former owner's next revision, where it lost a claim that it still owned. It is else
+    /// required to be as it was read.
     pub evicted: Option<DoseRecord>,
 }
 
 impl ClaimRecord {
-    /// The sort key of claims.
-    pub const SK: &str = "CLAIM";
-
     /// The claim that no event owned before.
-    pub fn first(claim: &str, owner: &str) -> Self {
-        Self { pk: claim.to_owned(), revision: 1, owner: owner.to_owned(), waiting: Vec::new() }
+    pub fn first(claim: &DoseKey, owner: &EventKey) -> Self {
+        Self { pk: claim.clone(), revision: 1, owner: owner.clone(), waiting: Vec::new() }
     }
 
-    fn next(&self, owner: &str, waiting: Vec<String>) -> Self {
-        Self { pk: self.pk.clone(), revision: self.revision + 1, owner: owner.to_owned(), waiting }
+    fn next(&self, owner: &EventKey, waiting: Vec<EventKey>) -> Self {
+        Self { pk: self.pk.clone(), revision: self.revision + 1, owner: owner.clone(), waiting }
     }
 
     /// Whether an event waits for it.
-    pub fn is_waiting(&self, event: &str) -> bool {
-        self.waiting.iter().any(|waiting| waiting == event)
+    pub fn is_waiting(&self, event: &EventKey) -> bool {
+        self.waiting.contains(event)
     }
 
-    /// The claim after an event became a duplicate: it waits at the end, or as before. `None` where too many wait; the claim
-    /// is then required to be as it was read.
-    pub fn with_waiting(&self, event: &str) -> Option<Self> {
-        // Where it waits already, the claim is written all the same, so that a release that would take the event off
-        // the list at this moment fails.
+    /// The claim after an event became a duplicate: it waits at the end, or as before. `None` where
+    /// too many wait; the claim is then required to be as it was read.
+    pub fn with_waiting(&self, event: &EventKey) -> Option<Self> {
+        // Where it waits already, the claim is written all the same, so that a release that would
+        // take the event off the list at this moment fails.
         if self.is_waiting(event) {
             return Some(self.next(&self.owner, self.waiting.clone()));
         }
-        let waiting = || self.waiting.iter().cloned().chain([event.to_owned()]).collect();
+        let waiting = || self.waiting.iter().cloned().chain([event.clone()]).collect();
         (self.waiting.len() < MOST_WAITING).then(|| self.next(&self.owner, waiting()))
     }
 
     /// What it comes to where an event, which is this dose now, gives up its claim.
-    pub fn release(&self, event: &str, dose: Option<&DoseRecord>) -> Release {
-        let is = |is: fn(&DoseRecord, &str) -> bool| dose.is_some_and(|dose| is(dose, &self.pk));
-        if self.owner == event {
+    pub fn release(&self, event: &EventKey, dose: Option<&DoseRecord>) -> Release {
+        let is = |is: fn(&DoseRecord, &DoseKey) -> bool| dose.is_some_and(|dose| is(dose, &self.pk));
+        if self.owner == *event {
             return if is(DoseRecord::keeps) { Release::Nothing } else { Release::HandOver };
         }
         if is(DoseRecord::waits_for) || !self.is_waiting(event) {
@@ -111,9 +114,10 @@ impl ClaimRecord {
         Release::Leave(self.next(&self.owner, waiting))
     }
 
-    /// How it goes from its owner, which is this dose now, to the successor, the oldest duplicate that still waits, given
-    /// with the others that wait; else to the event that asks for it, which reports the dose too and waits for nothing yet;
-    /// else to nobody. `None` where the owner keeps it: its certificate may come back as long as nobody else has the dose.
+    /// How it goes from its owner, which is this dose now, to the successor, the oldest duplicate
+    /// that still waits, given with the others that wait; else to the event that asks for it, which
+    /// reports the dose too and waits for nothing yet; else to nobody. `None` where the owner keeps
+    /// it: its certificate may come back as long as nobody else has the dose.
     ///
     /// # Errors
     ///
@@ -121,7 +125,7 @@ impl ClaimRecord {
     pub fn handed_over(
         &self,
         owner: Option<&DoseRecord>,
-        successor: Option<(&DoseRecord, Vec<String>)>,
+        successor: Option<(&DoseRecord, Vec<EventKey>)>,
         asking: Option<&DoseRecord>,
         keys: &Keys,
     ) -> Result<Option<Handover>, Corrupt> {
@@ -139,8 +143,8 @@ impl ClaimRecord {
         Ok(Some(Handover { claim, promoted, evicted }))
     }
 
-    /// The next revision of its owner, where that is another event than the one that is withdrawn (at this time) or
-    /// reinstated: the owner is so as well. `None` where it is already.
+    /// The next revision of its owner, where that is another event than the one that is withdrawn
+    /// (at this time) or reinstated: the owner is so as well. `None` where it is already.
     pub fn withdrawn_owner(&self, owner: &DoseRecord, withdrawn_at: Option<Timestamp>) -> Option<DoseRecord> {
         match withdrawn_at {
             Some(at) if owner.withdrawn.is_none() => Some(owner.withdrawn(Some(&self.pk), at)),
@@ -149,7 +153,8 @@ impl ClaimRecord {
         }
     }
 
-    /// Whether its owner is withdrawn with it, so that no other event gets a certificate of the dose.
+    /// Whether its owner is withdrawn with it, so that no other event gets a certificate of the
+    /// dose.
     pub fn is_withdrawn_with(&self, owner: &DoseRecord) -> bool {
         owner.withdrawn.is_some() && owner.keeps(&self.pk)
     }
@@ -206,7 +211,7 @@ mod tests {
             (&owner.pk, None, Release::HandOver),
             (&other.pk, Some(&duplicate), Release::Nothing),
             (&other.pk, Some(&left), Release::Leave(without)),
-            (&"E#3".to_owned(), None, Release::Nothing),
+            (&EventKey::of_id("3"), None, Release::Nothing),
         ] {
             assert_eq!(claim.release(event, dose), expected, "{dose:?}");
         }
@@ -244,11 +249,15 @@ mod tests {
 
     #[test]
     fn hundred_events_wait_for_a_claim() {
-        let mut claim = ClaimRecord::first("D#1", "E#0");
+        let mut claim = ClaimRecord::first(&DoseKey::of_id("1"), &EventKey::of_id("0"));
         for event in 1..=100 {
-            claim = claim.with_waiting(&format!("E#{event}")).unwrap();
+            claim = claim.with_waiting(&EventKey::of_id(&event.to_string())).unwrap();
         }
-        assert!(claim.with_waiting("E#101").is_none());
-        assert_eq!(claim.with_waiting("E#7").unwrap().waiting, claim.waiting, "it waits already");
+        assert!(claim.with_waiting(&EventKey::of_id("101")).is_none());
+        assert_eq!(
+            claim.with_waiting(&EventKey::of_id("7")).unwrap().waiting,
+            claim.waiting,
+            "it waits already"
+        );
     }
 }

@@ -1,18 +1,17 @@
-//! Confirmed identities: data of a person that rightly contradict their NIK, confirmed by two officers.
+//! Confirmed identities: data of a person that rightly contradict their NIK, confirmed by two
+//! officers.
 
 use bukti_domain::IdentityData;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Keys;
+use crate::{Keys, PersonKey};
 
 /// A confirmation as it is kept. Nothing in it is personal: the digests are keyed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConfirmationRecord {
     /// The person's index key.
-    pub pk: String,
-    /// Its sort key, with the case.
-    pub sk: String,
+    pub pk: PersonKey,
     /// Digests of the identity data that it covers: NIK, birth date and sex.
     pub covered: Vec<String>,
     /// When it was granted.
@@ -20,14 +19,10 @@ pub struct ConfirmationRecord {
 }
 
 impl ConfirmationRecord {
-    /// What the sort keys of a person's confirmations begin with.
-    pub const BEGINS: &str = "CONFIRMATION#";
-
     /// The record by which a case confirms these data of a person.
-    pub fn new(person: &str, data: &IdentityData, case: &str, now: Timestamp, keys: &Keys) -> Self {
+    pub fn new(person: &PersonKey, data: &IdentityData, now: Timestamp, keys: &Keys) -> Self {
         Self {
-            pk: person.to_owned(),
-            sk: format!("{}{case}", Self::BEGINS),
+            pk: person.clone(),
             covered: data.covered().iter().map(|data| keys.identity_data(data)).collect(),
             confirmed_at: now,
         }

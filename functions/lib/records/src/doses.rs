@@ -1,8 +1,8 @@
 //! Doses: all that was said of one vaccination event, and which row of it counts.
 //!
-//! An event is recorded once, whoever reports it. Each row is added to its history; the row with the latest time of
-//! sending counts. What a transition returns is the next revision, which the store writes where the record has not
-//! changed since it was read.
+//! An event is recorded once, whoever reports it. Each row is added to its history; the row with
+//! the latest time of sending counts. What a transition returns is the next revision, which the
+//! store writes where the record has not changed since it was read.
 
 mod correction;
 mod history;

@@ -7,16 +7,18 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::limit::{Count, DAY, Limit};
-use crate::{Corrupt, Keys, OpenError};
+use crate::{Corrupt, DownloadKey, ItemKey, Keys, OpenError, PersonKey};
 
 /// Of the requests for one person whose facts fit.
 const LIMIT: Limit =
     Limit { pause: SignedDuration::from_secs(DownloadRecord::RESEND_AFTER as i64), per_day: 3 };
 
-/// How long a request is worth an SMS. Somebody who gets one later does not know any more what it is about.
+/// How long a request is worth an SMS. Somebody who gets one later does not know any more what it
+/// is about.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
-/// What somebody says of one dose of a person, beside the person's number. Personal: for sealed fields only.
+/// What somebody says of one dose of a person, beside the person's number. Personal: for sealed
+/// fields only.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct DownloadFacts {
     /// The name, as it was written.
@@ -45,7 +47,7 @@ impl DownloadFacts {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DownloadRecord {
     /// Its key.
-    pub pk: String,
+    pub pk: DownloadKey,
     /// When it was sent, Unix milliseconds: which of the person's requests it is.
     pub sent_at: i64,
     /// What was said, until it was compared.
@@ -55,35 +57,28 @@ pub struct DownloadRecord {
 }
 
 impl DownloadRecord {
-    /// The sort key of requests.
-    pub const SK: &str = "DOWNLOAD";
-    /// The sort key of the last request of a person that was admitted.
-    pub const ADMITTED: &str = "ADMITTED";
-    /// The sort key of a lock.
-    pub const LOCK: &str = "LOCK";
-
     /// How long until a person gets another link, in seconds.
     pub const RESEND_AFTER: u32 = 5 * 60;
-
-    /// The partition of the requests for a person.
-    pub fn partition(person: &str) -> String {
-        format!("Q#{person}")
-    }
 
     /// A request for this person.
     ///
     /// # Errors
     ///
     /// [`Corrupt`] where it cannot be sealed.
-    pub fn new(person: &str, facts: &DownloadFacts, keys: &Keys, now: Timestamp) -> Result<Self, Corrupt> {
-        let pk = Self::partition(person);
-        let facts = keys.seal(&item_key(&pk), facts, now).map(ByteBuf::from);
+    pub fn new(
+        person: &PersonKey,
+        facts: &DownloadFacts,
+        keys: &Keys,
+        now: Timestamp,
+    ) -> Result<Self, Corrupt> {
+        let pk = DownloadKey::of(person);
+        let facts = keys.seal(&facts_place(&pk), facts, now).map(ByteBuf::from);
         let facts = Some(facts.ok_or(Corrupt("a request cannot be sealed"))?);
         Ok(Self { pk, sent_at: now.as_millisecond(), facts, expires_at: (now + DAY).as_second() })
     }
 
-    /// Whether it gets a link where its facts fit, by the last request of the person that did: one in five minutes and
-    /// three a day, by when they were sent. The same request is admitted again.
+    /// Whether it gets a link where its facts fit, by the last request of the person that did: one
+    /// in five minutes and three a day, by when they were sent. The same request is admitted again.
     pub fn admission(&self, last: Option<&AdmittedRecord>) -> Admission {
         if last.is_some_and(|last| last.count.sent_at == self.sent_at) {
             return Admission::Before;
@@ -96,8 +91,8 @@ impl DownloadRecord {
     }
 
     /// The index key of the person that it is for, whether there is one or not.
-    pub fn person(&self) -> &str {
-        self.pk.strip_prefix("Q#").unwrap_or(&self.pk)
+    pub fn person(&self) -> PersonKey {
+        self.pk.person()
     }
 
     /// When it ends: from then on it gets no SMS.
@@ -115,7 +110,7 @@ impl DownloadRecord {
     ///
     /// [`OpenError`] where its seal does not open.
     pub fn facts(&self, keys: &Keys) -> Result<Option<DownloadFacts>, OpenError> {
-        self.facts.as_ref().map(|sealed| keys.open(&item_key(&self.pk), sealed)).transpose()
+        self.facts.as_ref().map(|sealed| keys.open(&facts_place(&self.pk), sealed)).transpose()
     }
 }
 
@@ -140,8 +135,8 @@ pub enum Admission {
     Refused,
 }
 
-fn item_key(pk: &str) -> String {
-    format!("{pk} {} facts", DownloadRecord::SK)
+fn facts_place(download: &DownloadKey) -> String {
+    ItemKey::download(download).field("facts")
 }
 
 #[cfg(test)]
@@ -183,20 +178,20 @@ mod tests {
     fn a_request_goes_through_json_and_its_facts_open() {
         let keys = crate::keys::tests::keys();
         let now = Timestamp::from_millisecond(1_700_000_000_123).unwrap();
-        let record = DownloadRecord::new("P#1", &facts(), &keys, now).unwrap();
+        let record = DownloadRecord::new(&PersonKey::of_id("1"), &facts(), &keys, now).unwrap();
         let json = serde_json::to_value(&record).unwrap();
         assert!(!json.to_string().contains("iwan"));
         assert_eq!(json["sent_at"], 1_700_000_000_123_i64, "conditions are on attributes of the item itself");
         assert_eq!(json.get("person"), None, "the index of persons does not list it");
         let read: DownloadRecord = serde_json::from_value(json).unwrap();
-        assert_eq!((read.sent_at, read.person()), (record.sent_at, "P#1"));
+        assert_eq!((read.sent_at, read.person()), (record.sent_at, PersonKey::of_id("1")));
         assert_eq!(read.facts(&keys).unwrap().unwrap().name, "iwan purnomo");
     }
 
     #[test]
     fn admits_one_in_five_minutes_and_three_a_day() {
         let request = |minutes: i64| DownloadRecord {
-            pk: DownloadRecord::partition("P#1"),
+            pk: DownloadKey::of(&PersonKey::of_id("1")),
             sent_at: minutes * 60_000,
             facts: None,
             expires_at: 0,

@@ -34,7 +34,8 @@ impl JobState {
 /// What is wrong with a file as such.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedProblem {
-    /// A stable code: `not_utf8`, `header_wrong`, `broken_off`, `row_too_long`, `empty`; of packed files `compression_broken`,
+    /// A stable code: `not_utf8`, `header_wrong`, `broken_off`, `row_too_long`, `empty`; of packed
+    /// files `compression_broken`,
     /// `compressed_too_much`; of FHIR `json_malformed`, `not_a_bundle`, `bundle_too_large`.
     pub code: String,
     /// The line of the file, from 1.
@@ -87,9 +88,6 @@ pub struct JobRecord {
 }
 
 impl JobRecord {
-    /// The sort key of jobs.
-    pub const SK: &str = "JOB";
-
     /// Whether the rows of all parts are kept.
     pub fn is_kept(&self) -> bool {
         self.parts_all.is_some_and(|all| self.parts_kept >= all)

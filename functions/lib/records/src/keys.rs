@@ -1,176 +1,56 @@
-//! Keyed hashes: what makes the table show nobody.
+//! The keys of the table's items: made, typed and parsed here, and nowhere else.
+//!
+//! | item | `pk` | `sk` | indexed by |
+//! |---|---|---|---|
+//! | dose, all that was said of one event | `EVENT#` event | `DOSE` | person, phone, name with birth date |
+//! | SMS of a dose, one for each phone it had | `EVENT#` event | `SMS#` phone version | |
+//! | which event owns a dose that several report | `DOSE#` person, date, vaccine and number | `CLAIM` | |
+//! | mark of somebody with a dose whose series is not of two doses | `SERIES#` person | `SERIES` | |
+//! | certificate | `CERTIFICATE#` certificate id | `CERTIFICATE` | person |
+//! | link of an SMS | `LINK#` token | `LINK` | |
+//! | SMS that a link was locked | `LINK#` token | `SMS` | |
+//! | quick download, the last request of it | `DOWNLOAD#PERSON#` person | `DOWNLOAD` | |
+//! | quick download, the last that fitted | `DOWNLOAD#PERSON#` person | `ADMITTED` | |
+//! | SMS of a quick download | `DOWNLOAD#PERSON#` person | `SMS#` time of the request | |
+//! | quick download is locked for the person | `DOWNLOAD#PERSON#` person | `LOCK` | |
+//! | case of the helpdesk | `CASE#` case number | `CASE` | person |
+//! | SMS of a case | `CASE#` case number | `SMS#` revision | |
+//! | case that somebody has to look at | `HELPDESK#QUEUE` | when it was opened, case | |
+//! | confirmed identity data of a person | `PERSON#` person | `CONFIRMATION#` case | |
+//! | officer of the helpdesk | `HELPDESK#OFFICERS` | phone | |
+//! | entry of the audit | `AUDIT#` day | time, order | person |
+//! | account | `ACCOUNT#PHONE#` phone | `ACCOUNT` | |
+//! | case in the list of its phone | `ACCOUNT#PHONE#` phone | `CASE#` case | |
+//! | session in the list of its phone | `ACCOUNT#PHONE#` phone | `SESSION#` id | |
+//! | request for a one-time code | `LOGIN#` token | `OTP` | |
+//! | device that has logged in | `LOGIN#` token | `DEVICE#` phone | |
+//! | session | `SESSION#` token | `SESSION` | |
+//! | used captcha | `CAPTCHA#` signature | `CAPTCHA` | |
+//! | how much a caller had of something | `RATE#` what, who and when | `RATE` | |
+//! | job of the intake | `JOB#` job id | `JOB` | |
+//! | part of a job | `JOB#` job id | `PART#` number | |
+//! | API key of who sends doses | `SENDERS#KEYS` | key id | |
+//! | revoked certificate | `REVOKED#` first byte of its hash | certificate id | |
+//! | document signer | `TRUST#SIGNERS` | key id | |
+//! | which signer signs | `TRUST#SIGNERS` | `ACTIVE` | |
+//! | signer of another issuer | `TRUST#ISSUERS` | key id and digest of the key | |
+//! | who publishes at the moment | `TRUST#PUBLISHING` | `LEASE` | |
+//!
+//! Event, person, phone, dose, case and tokens are [keyed hashes](Keys), never the values; personal
+//! fields are [sealed](Keys::seal), bound to the item's key. A dump of the table shows nobody.
 
-use std::fmt;
-use std::sync::{Arc, RwLock};
+mod hashes;
+mod items;
+mod typed;
 
-use aws_lc_rs::{constant_time, digest, hmac, rand};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bukti_domain::feed::CompleteDose;
-use bukti_domain::{
-    BirthDate, CaseNumber, FeedRow, Identity, IdentityData, PersonName, PhoneNumber, READABLE,
+pub use hashes::Keys;
+pub use items::{
+    ItemKey, ItemKind, KeyRange, Partition, published_filters, signers_and_confirmations_filter,
+};
+pub use typed::{
+    CaptchaKey, CaseKey, CertificateKey, DoseKey, DownloadKey, EventKey, LinkKey, LoginKey, NameKey,
+    PersonKey, PhoneKey, RateKey, SessionKey,
 };
 
-use crate::sealing::Sealing;
-
-/// The keys in use.
-#[derive(Clone)]
-pub struct Keys(pub(crate) Arc<Inner>);
-
-pub(crate) struct Inner {
-    index: hmac::Key,
-    pub(crate) sealing: RwLock<Vec<Sealing>>,
-}
-
-impl Keys {
-    /// The key of keyed hashes, at least 32 bytes, and those that seal. `None` where it is shorter.
-    pub fn new(index: &[u8], sealing: Vec<Sealing>) -> Option<Self> {
-        let index = (index.len() >= 32).then(|| hmac::Key::new(hmac::HMAC_SHA256, index))?;
-        Some(Self(Arc::new(Inner { index, sealing: RwLock::new(sealing) })))
-    }
-
-    fn mac(&self, purpose: &str, value: &str) -> hmac::Tag {
-        // The purpose cannot run into the value: it has no such separator.
-        hmac::sign(&self.0.index, format!("{purpose}\u{1f}{value}").as_bytes())
-    }
-
-    fn hash(&self, prefix: &str, purpose: &str, value: &str) -> String {
-        let tag = self.mac(purpose, value);
-        format!("{prefix}{}", URL_SAFE_NO_PAD.encode(&tag.as_ref()[..18]))
-    }
-
-    /// The key of an event's items.
-    pub fn event(&self, event_id: &str) -> String {
-        self.hash("E#", "event", event_id.trim())
-    }
-
-    /// The index key of a person.
-    pub fn person(&self, identity: &Identity) -> String {
-        self.hash("P#", "person", &identity.tagged())
-    }
-
-    /// The index key of a phone.
-    pub fn phone(&self, phone: &PhoneNumber) -> String {
-        self.hash("T#", "phone", phone.e164())
-    }
-
-    /// The key of a case.
-    pub fn case(&self, number: &CaseNumber) -> String {
-        self.hash("N#", "case", number.as_str())
-    }
-
-    /// What is the same for all doses with this name and birth date, whatever their numbers.
-    pub fn alike(&self, name: &PersonName, birth_date: BirthDate) -> String {
-        self.hash("M#", "name and birth date", &format!("{birth_date}\u{1f}{}", name.match_key()))
-    }
-
-    /// A digest of identity data, by which a held row is matched with a confirmation.
-    pub fn identity_data(&self, data: &IdentityData) -> String {
-        self.hash("", "identity data", &data.content())
-    }
-
-    /// The key of the claim on a dose: the same for every event that reports this dose of this person.
-    pub fn dose_claim(&self, dose: &CompleteDose) -> String {
-        let CompleteDose { identity, vaccination_date, vaccine, dose_number, .. } = dose;
-        let fields =
-            [&*identity.tagged(), &vaccination_date.to_string(), &vaccine.name, &dose_number.to_string()];
-        self.hash("D#", "dose", &fields.join("\u{1f}"))
-    }
-
-    /// Random bytes. `None` where the system has no randomness.
-    pub fn random<const N: usize>() -> Option<[u8; N]> {
-        let mut bytes = [0; N];
-        rand::fill(&mut bytes).ok()?;
-        Some(bytes)
-    }
-
-    /// A digest of what a row says.
-    pub fn row_digest(&self, row: &FeedRow) -> String {
-        self.hash("", "row", &row.content())
-    }
-
-    /// A digest of the fields that a certificate shows.
-    pub fn certificate_digest(&self, fields: &str) -> String {
-        self.hash("", "certificate content", fields)
-    }
-
-    /// The id of a certificate: 80 bits that follow from event and version, so that making it again gives the same.
-    pub fn certificate_id(&self, event: &str, version: u32) -> String {
-        let tag = self.mac("certificate", &format!("{event} {version}"));
-        let bits = tag.as_ref()[..10].iter().fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
-        (0..16).rev().map(|at| char::from(READABLE[(bits >> (at * 5)) as usize & 31])).collect()
-    }
-
-    /// The name of a certificate's document, by its QR text too: two signatures of one certificate are two documents.
-    pub fn document_name(&self, certificate_id: &str, qr_text: &str) -> String {
-        self.hash(&format!("{certificate_id}-"), "document", qr_text)
-    }
-
-    /// The job of what a sender sent over HTTP: it follows from both.
-    pub fn job(&self, sender: &str, sent: &[u8]) -> String {
-        let sent = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, sent));
-        self.hash("api-", "job", &format!("{sender}\u{1f}{sent}"))
-    }
-
-    /// The key of what somebody had of something in a window of time.
-    pub fn rate(&self, name: &str, subject: &str, window: i64) -> String {
-        self.hash("B#", "rate", &format!("{name}\u{1f}{window}\u{1f}{subject}"))
-    }
-
-    /// What is stored of a one-time code.
-    pub fn code(&self, phone: &str, code: &str) -> String {
-        self.hash("", "code", &format!("{phone} {code}"))
-    }
-
-    /// What is stored of a token: no key is needed, a token has more bits than anybody can try.
-    pub fn token(prefix: &str, token: &str) -> String {
-        let hash = digest::digest(&digest::SHA256, token.as_bytes());
-        format!("{prefix}{}", URL_SAFE_NO_PAD.encode(hash))
-    }
-
-    /// Whether two hashes are the same, in constant time.
-    pub fn same(one: &str, other: &str) -> bool {
-        constant_time::verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
-    }
-}
-
-impl fmt::Debug for Keys {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Keys(…)")
-    }
-}
-
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// Random keys.
-    pub(crate) fn keys() -> Keys {
-        let sealing = Sealing::new(1, &Keys::random::<32>().unwrap(), 0).unwrap();
-        Keys::new(&Keys::random::<32>().unwrap(), vec![sealing]).unwrap()
-    }
-
-    #[test]
-    fn hashes_differ_by_key_and_purpose() {
-        let (one, other) = (keys(), keys());
-        assert_eq!(one.event("A"), one.event(" A "));
-        assert_ne!(one.event("A"), other.event("A"));
-        assert_ne!(one.hash("", "event", "A"), one.hash("", "phone", "A"));
-    }
-
-    #[test]
-    fn certificate_ids_are_readable_and_repeatable() {
-        let keys = keys();
-        let id = keys.certificate_id("E#1", 1);
-        assert_eq!(id, keys.certificate_id("E#1", 1));
-        assert_ne!(id, keys.certificate_id("E#1", 2));
-        assert_eq!(id.len(), 16);
-        assert!(id.bytes().all(|byte| READABLE.contains(&byte)));
-    }
-
-    #[test]
-    fn of_a_token_its_hash_is_kept() {
-        // The example of FIPS 180.
-        assert_eq!(Keys::token("S#", "abc"), "S#ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
-    }
-}
+pub(crate) use hashes::tests;

@@ -1,8 +1,12 @@
-//! The table's records and their transitions: what is kept of a dose, a certificate, a case, and what becomes of it.
+//! The table's records and their transitions: what is kept of a dose, a certificate, a case, and
+//! what becomes of it.
 //!
-//! Everything here is pure: no I/O, no clock, no AWS. Time is passed in. The store reads a record, asks it for the
-//! decision, and writes the next revision by a conditional write or a transaction; where another was faster, it reads
-//! and asks again. So each transition can be tested without a store.
+//! Everything here is pure: no I/O, no clock, no AWS. Time is passed in. The store reads a record,
+//! asks it for the decision, and writes the next revision by a conditional write or a transaction;
+//! where another was faster, it reads and asks again. So each transition can be tested without a
+//! store.
+//!
+//! The keys of the table's items are made in [`keys`].
 
 mod cases;
 mod certificates;
@@ -11,7 +15,7 @@ mod confirmations;
 mod doses;
 mod downloads;
 mod jobs;
-mod keys;
+pub mod keys;
 mod limit;
 mod links;
 mod notifications;
@@ -27,15 +31,17 @@ pub use cases::{
     Queued, Step,
 };
 pub use certificates::{
-    CertificateRecord, Revocation, RevocationRecord, RevokeDecision, certificate_key, parse_certificate_id,
-    revocations_key,
+    CertificateRecord, Revocation, RevocationRecord, RevokeDecision, parse_certificate_id,
 };
 pub use claims::{ClaimRecord, Handover, Release};
 pub use confirmations::ConfirmationRecord;
 pub use doses::{DoseRecord, Incoming, PersonRecords, Rank, Reported, Rewrite, SmsReason, Withdrawal};
 pub use downloads::{Admission, AdmittedRecord, DownloadFacts, DownloadRecord};
 pub use jobs::{FeedProblem, JobRecord, JobState, PartRecord};
-pub use keys::Keys;
+pub use keys::{
+    CaptchaKey, CaseKey, CertificateKey, DoseKey, DownloadKey, EventKey, ItemKey, ItemKind, KeyRange, Keys,
+    LinkKey, LoginKey, NameKey, Partition, PersonKey, PhoneKey, RateKey, SessionKey,
+};
 pub use limit::{Count, DAY};
 pub use links::{LinkRecord, LinkTry};
 pub use notifications::{Claimed, NotificationRecord, Occasion, Sent};
@@ -46,7 +52,8 @@ pub use sealing::{OpenError, Sealing};
 pub use senders::{ApiKey, Sender};
 pub use token::Token;
 
-/// A record that is not of the form that this version writes, or whose personal fields cannot be sealed or opened.
+/// A record that is not of the form that this version writes, or whose personal fields cannot be
+/// sealed or opened.
 #[derive(Debug, thiserror::Error)]
 #[error("a record cannot be read: {0}")]
 pub struct Corrupt(pub &'static str);

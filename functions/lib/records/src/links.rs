@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{DoseRecord, Keys, Token};
+use crate::{DoseRecord, EventKey, Keys, LinkKey, PersonKey, Token};
 
 /// How long a link lives.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -12,17 +12,18 @@ const LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LinkRecord {
     /// Its key.
-    pub pk: String,
+    pub pk: LinkKey,
     /// The key of the event whose certificate it opens.
-    pub event: String,
+    pub event: EventKey,
     /// The version of the dose's phone that it was sent to. It is dead once the dose has another.
     pub phone_version: u32,
     /// How many wrong birth dates it still bears.
     pub tries_left: u32,
-    /// The index key of the person for whom it was asked by quick download; none in the SMS after a first dose. Not named
+    /// The index key of the person for whom it was asked by quick download; none in the SMS after a
+    /// first dose. Not named
     /// `person`, which is what the index of persons lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub download_of: Option<String>,
+    pub download_of: Option<PersonKey>,
     /// When it was locked, after too many wrong birth dates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked_at: Option<Timestamp>,
@@ -37,25 +38,18 @@ pub struct LinkRecord {
 }
 
 impl LinkRecord {
-    /// The sort key of links.
-    pub const SK: &str = "LINK";
     /// How many wrong birth dates a link bears.
     pub const TRIES: u32 = 5;
 
-    /// The key of the link with this token.
-    pub fn key_of(token: &str) -> String {
-        Keys::token("L#", token)
-    }
-
-    /// A link for the phone that the dose has now. `download_of` is the index key of the person for whom it was asked by
-    /// quick download.
-    pub fn new(token: &Token, dose: &DoseRecord, download_of: Option<&str>, now: Timestamp) -> Self {
+    /// A link for the phone that the dose has now. `download_of` is the index key of the person for
+    /// whom it was asked by quick download.
+    pub fn new(token: &Token, dose: &DoseRecord, download_of: Option<&PersonKey>, now: Timestamp) -> Self {
         Self {
-            pk: Self::key_of(token.secret()),
+            pk: Keys::link(token.secret()),
             event: dose.pk.clone(),
             phone_version: dose.phone_version,
             tries_left: Self::TRIES,
-            download_of: download_of.map(str::to_owned),
+            download_of: download_of.cloned(),
             locked_at: None,
             opened_at: None,
             refused_at: None,
@@ -91,8 +85,8 @@ mod tests {
     fn uncounted_try_is_locked_or_dead() {
         let now = Timestamp::from_second(1_000).unwrap();
         let link = LinkRecord {
-            pk: LinkRecord::key_of("token"),
-            event: String::new(),
+            pk: Keys::link("token"),
+            event: EventKey::of_id("1"),
             phone_version: 1,
             tries_left: 0,
             download_of: None,

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::{CaseRecord, DoseRecord, DownloadRecord, LinkRecord};
+use crate::{CaseRecord, DoseRecord, DownloadRecord, ItemKey, LinkKey, LinkRecord};
 
 /// How long after a request has ended its claim is kept. Streams keep what they bring for a day.
 const CLAIM_KEPT: SignedDuration = SignedDuration::from_hours(48);
@@ -18,28 +18,22 @@ const CLAIM_KEPT: SignedDuration = SignedDuration::from_hours(48);
 /// What an SMS is sent for. For each of them one goes out at most.
 #[derive(Clone, Debug)]
 pub struct Occasion {
-    /// The partition of what it is about.
-    pub pk: String,
-    /// Its sort key there.
-    pub sk: String,
+    /// The key of its record.
+    pub key: ItemKey,
     /// When its record ends, Unix seconds.
     pub expires_at: Option<i64>,
 }
 
 impl Occasion {
-    /// What the sort keys of SMS begin with.
-    pub const BEGINS: &str = "SMS#";
-
     /// A dose with the phone that it has now.
     pub fn dose(dose: &DoseRecord) -> Self {
-        Self { pk: dose.pk.clone(), sk: format!("SMS#{:05}", dose.phone_version), expires_at: None }
+        Self { key: ItemKey::dose_sms(&dose.pk, dose.phone_version), expires_at: None }
     }
 
     /// A request for a quick download.
     pub fn download(request: &DownloadRecord) -> Self {
         Self {
-            pk: request.pk.clone(),
-            sk: format!("SMS#{}", request.sent_at),
+            key: ItemKey::download_sms(&request.pk, request.sent_at),
             // Well after the stream can bring the request for the last time.
             expires_at: Some((request.ends() + CLAIM_KEPT).as_second()),
         }
@@ -47,27 +41,27 @@ impl Occasion {
 
     /// The owner of the phone that a dose had before, where the helpdesk put another in its place.
     pub fn replaced(dose: &DoseRecord) -> Self {
-        Self { pk: dose.pk.clone(), sk: format!("SMS#{:05}#OLD", dose.phone_version), expires_at: None }
+        Self { key: ItemKey::replaced_sms(&dose.pk, dose.phone_version), expires_at: None }
     }
 
     /// The holder of a certificate whose dose was retracted.
     pub fn retracted(dose: &DoseRecord) -> Self {
-        Self { pk: dose.pk.clone(), sk: format!("SMS#{:05}#RETRACTED", dose.void_version), expires_at: None }
+        Self { key: ItemKey::retracted_sms(&dose.pk, dose.void_version), expires_at: None }
     }
 
     /// A step of a case that the person is told of.
     pub fn case(case: &CaseRecord) -> Self {
-        Self { pk: case.pk.clone(), sk: format!("SMS#{:05}", case.revision), expires_at: None }
+        Self { key: ItemKey::case_sms(&case.pk, case.revision), expires_at: None }
     }
 
     /// A link that was locked.
     pub fn locked(link: &LinkRecord) -> Self {
-        Self { pk: link.pk.clone(), sk: "SMS".to_owned(), expires_at: Some(link.expires_at) }
+        Self { key: ItemKey::locked_sms(&link.pk), expires_at: Some(link.expires_at) }
     }
 
     /// The message's name, the same at each try.
     pub fn name(&self) -> String {
-        format!("{} {}", self.pk, self.sk)
+        self.key.to_string()
     }
 }
 
@@ -97,8 +91,7 @@ pub struct Sent {
     /// The SMS service's id of it.
     pub message_id: String,
     /// The key of its link, whether or not there is one.
-    #[serde(default)]
-    pub link: String,
+    pub link: Option<LinkKey>,
 }
 
 /// What a claim comes to where another claimed the SMS before.
@@ -115,7 +108,8 @@ pub enum Claimed {
 }
 
 impl NotificationRecord {
-    /// How long one sender has for one SMS, in seconds. Longer than the time-outs of all calls that it makes.
+    /// How long one sender has for one SMS, in seconds. Longer than the time-outs of all calls that
+    /// it makes.
     pub const LEASE_SECONDS: i64 = 20;
 
     /// The first claim, with the sealed token of its link.
@@ -147,7 +141,7 @@ mod tests {
     #[test]
     fn claim_is_taken_over_once_its_lease_is_over() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let occasion = Occasion { pk: "E#1".to_owned(), sk: "SMS#1".to_owned(), expires_at: None };
+        let occasion = Occasion { key: ItemKey::dose_sms(&crate::EventKey::of_id("1"), 1), expires_at: None };
         let claim = |token: u8, second| {
             NotificationRecord::first(&occasion, Some(ByteBuf::from([token])), at(second))
         };
@@ -156,7 +150,7 @@ mod tests {
         assert!(matches!(claim(2, 20).claimed(&known, at(20)), Claimed::Leased));
         let Claimed::TakenOver(next) = claim(2, 21).claimed(&known, at(21)) else { panic!() };
         assert_eq!((next.token, next.lease_until), (known.token.clone(), 41_000));
-        let sent = Some(Sent { at: at(5), message_id: String::new(), link: String::new() });
+        let sent = Some(Sent { at: at(5), message_id: String::new(), link: None });
         let known = NotificationRecord { sent, ..known };
         assert!(matches!(claim(2, 21).claimed(&known, at(21)), Claimed::Sent));
     }

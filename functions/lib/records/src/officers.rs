@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::PhoneKey;
+
 /// What an officer may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -27,14 +29,14 @@ impl Role {
 #[derive(Clone, Debug)]
 pub struct Officer {
     /// Which one: by it the audit names them.
-    pub id: String,
+    pub id: PhoneKey,
     /// The name, as an admin wrote it.
     pub name: String,
     /// What they may do.
     pub role: Role,
     /// Since when.
     pub added_at: Timestamp,
-    /// Which second factor this is, at random. Sessions are an officer's while they name it, so that none outlives a removal
-    /// or a second factor that is set anew.
+    /// Which second factor this is, at random. Sessions are an officer's while they name it, so
+    /// that none outlives a removal or a second factor that is set anew.
     pub enrolment: String,
 }

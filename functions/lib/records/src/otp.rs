@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::Keys;
+use crate::{Keys, PhoneKey};
 
 const TRIES: u32 = 5;
 
@@ -12,7 +12,7 @@ const TRIES: u32 = 5;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OtpRecord {
     /// Not named `phone`, which is what the index of phones lists: doses only.
-    pub phone_key: String,
+    pub phone_key: PhoneKey,
     /// Keyed hash of phone and code.
     pub code: String,
     /// How often it can still be tried.
@@ -29,33 +29,27 @@ pub struct OtpRecord {
 }
 
 impl OtpRecord {
-    /// The sort key of requests for a code.
-    pub const SK: &str = "OTP";
     /// How long a code lives.
     pub const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
     /// How long until a requester can have another sent.
     pub const PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
-    /// The key of a request or a device.
-    pub fn key_of(token: &str) -> String {
-        Keys::token("O#", token)
-    }
-
     /// A request for this code (its keyed hash) of this phone (its index key).
-    pub fn new(phone_key: String, code: String, name: Option<ByteBuf>, now: Timestamp) -> Self {
+    pub fn new(phone_key: PhoneKey, code: String, name: Option<ByteBuf>, now: Timestamp) -> Self {
         let code_ends = (now + Self::LIFETIME).as_second();
         let next_at = (now + Self::PAUSE).as_second();
         Self { phone_key, code, tries_left: TRIES, code_ends, next_at, name, expires_at: code_ends }
     }
 
-    /// Seconds that its requester waits for another code of this phone (its index key), at least one; `None` where it was
-    /// for another phone.
-    pub fn pause(&self, phone_key: &str, now: Timestamp) -> Option<u32> {
+    /// Seconds that its requester waits for another code of this phone (its index key), at least
+    /// one; `None` where it was for another phone.
+    pub fn pause(&self, phone_key: &PhoneKey, now: Timestamp) -> Option<u32> {
         let seconds = (self.next_at - now.as_second()).max(1);
-        (self.phone_key == phone_key).then(|| u32::try_from(seconds).unwrap_or(u32::MAX))
+        (self.phone_key == *phone_key).then(|| u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
-    /// Whether the code that was tried, by its keyed hash, is the right one; compared in constant time.
+    /// Whether the code that was tried, by its keyed hash, is the right one; compared in constant
+    /// time.
     pub fn is_right(&self, tried: &str) -> bool {
         Keys::same(tried, &self.code)
     }
@@ -69,9 +63,6 @@ pub struct DeviceRecord {
 }
 
 impl DeviceRecord {
-    /// What the sort keys of a device begin with: one item for each phone that logged in with it.
-    pub const BEGINS: &str = "DEVICE#";
-
     /// Whether the device is still known.
     pub fn is_known(&self, now: Timestamp) -> bool {
         self.expires_at > now.as_second()

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-/// So much of something in a window of time. Windows follow each other, the first began with the year 1970.
+/// So much of something in a window of time. Windows follow each other, the first began with the
+/// year 1970.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
     /// What is counted.

@@ -13,7 +13,8 @@ use crate::Keys;
 /// The first byte of a sealed field: the form below.
 const FORM: u8 = 1;
 
-/// A sealed field that cannot be opened: damaged, moved from another item, or sealed with a key that is gone.
+/// A sealed field that cannot be opened: damaged, moved from another item, or sealed with a key
+/// that is gone.
 #[derive(Debug, thiserror::Error)]
 #[error("a sealed field cannot be opened")]
 pub struct OpenError;
@@ -26,7 +27,8 @@ pub struct Sealing {
 }
 
 impl Sealing {
-    /// The key of this id, 32 bytes, which seals from this Unix second on. `None` where it has another length.
+    /// The key of this id, 32 bytes, which seals from this Unix second on. `None` where it has
+    /// another length.
     pub fn new(id: u8, bytes: &[u8], seals_from: i64) -> Option<Self> {
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, bytes).ok()?);
         Some(Self { id, key, seals_from })
@@ -43,13 +45,15 @@ impl Keys {
         self.0.sealing.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Seals a value for one item of the table: AES-256-GCM, the item's key as associated data, so that a field moved to
-    /// another item does not open. Layout: form (1 byte), key id (1), nonce (12), ciphertext and tag.
+    /// Seals a value for one item of the table: AES-256-GCM, the item's key as associated data, so
+    /// that a field moved to another item does not open. Layout: form (1 byte), key id (1), nonce
+    /// (12), ciphertext and tag.
     pub fn seal<T: Serialize>(&self, item: &str, value: &T, now: Timestamp) -> Option<Vec<u8>> {
         self.seal_bytes(item, serde_json::to_vec(value).ok()?, now)
     }
 
-    /// Seals what is no field of the table, such as a document of a backup, for the place that `item` names.
+    /// Seals what is no field of the table, such as a document of a backup, for the place that
+    /// `item` names.
     pub fn seal_bytes(&self, item: &str, mut data: Vec<u8>, now: Timestamp) -> Option<Vec<u8>> {
         let now = now.as_second();
         let sealing = self.sealing();
@@ -97,6 +101,9 @@ mod tests {
     use super::*;
 
     const BEFORE: Timestamp = Timestamp::UNIX_EPOCH;
+    /// Places that fields are sealed for.
+    const ONE: &str = "one item";
+    const OTHER: &str = "another item";
 
     fn keys() -> Keys {
         crate::keys::tests::keys()
@@ -110,30 +117,30 @@ mod tests {
         };
         let keys_of = |sealing| Keys::new(&[0; 32], sealing).unwrap();
         let (keys, other) = (keys_of(sealing(&[0])), keys_of(sealing(&[0])));
-        let before = keys.seal("E#1 DOSE", &"Iwan", BEFORE).unwrap();
+        let before = keys.seal(ONE, &"Iwan", BEFORE).unwrap();
         keys.replace_sealing(sealing(&[0, 1_800]));
-        let meanwhile = keys.seal("E#1 DOSE", &"Iwan", BEFORE).unwrap();
+        let meanwhile = keys.seal(ONE, &"Iwan", BEFORE).unwrap();
         assert_eq!((before[1], meanwhile[1]), (1, 1));
-        assert!(other.open::<String>("E#1 DOSE", &meanwhile).is_ok(), "a process that has not read it yet");
+        assert!(other.open::<String>(ONE, &meanwhile).is_ok(), "a process that has not read it yet");
 
         let half_an_hour_later = Timestamp::from_second(1_800).unwrap();
-        let after = keys.seal("E#1 DOSE", &"Iwan", half_an_hour_later).unwrap();
+        let after = keys.seal(ONE, &"Iwan", half_an_hour_later).unwrap();
         assert_eq!(after[1], 2);
         other.replace_sealing(sealing(&[0, 1_800]));
         for sealed in [before, meanwhile, after] {
-            assert_eq!(other.open::<String>("E#1 DOSE", &sealed).unwrap(), "Iwan");
+            assert_eq!(other.open::<String>(ONE, &sealed).unwrap(), "Iwan");
         }
     }
 
     #[test]
     fn a_sealed_field_opens_in_its_item_only() {
         let keys = keys();
-        let sealed = keys.seal("E#1 DOSE", &"Iwan", BEFORE).unwrap();
-        assert_eq!(keys.open::<String>("E#1 DOSE", &sealed).unwrap(), "Iwan");
-        assert!(keys.open::<String>("E#2 DOSE", &sealed).is_err(), "moved to another item");
+        let sealed = keys.seal(ONE, &"Iwan", BEFORE).unwrap();
+        assert_eq!(keys.open::<String>(ONE, &sealed).unwrap(), "Iwan");
+        assert!(keys.open::<String>(OTHER, &sealed).is_err(), "moved to another item");
         let mut damaged = sealed.clone();
         *damaged.last_mut().unwrap() ^= 1;
-        assert!(keys.open::<String>("E#1 DOSE", &damaged).is_err());
+        assert!(keys.open::<String>(ONE, &damaged).is_err());
         assert!(!String::from_utf8_lossy(&sealed).contains("Iwan"));
     }
 }

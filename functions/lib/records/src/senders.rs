@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sender {
-    /// A facility, by its code in the national register. It sends its own doses, and corrects what it sent itself.
+    /// A facility, by its code in the national register. It sends its own doses, and corrects what
+    /// it sent itself.
     Facility(String),
-    /// A hub, by a name that the admin gives it. It sends and corrects the doses of all. Who drops files is one.
+    /// A hub, by a name that the admin gives it. It sends and corrects the doses of all. Who drops
+    /// files is one.
     Hub(String),
 }
 

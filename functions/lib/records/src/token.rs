@@ -3,8 +3,8 @@
 use aws_lc_rs::rand;
 use serde::{Deserialize, Serialize};
 
-/// A random token, 131 bits: 22 letters and digits. No other character, since phones end a link in an SMS before a
-/// hyphen or underscore that stands last.
+/// A random token, 131 bits: 22 letters and digits. No other character, since phones end a link in
+/// an SMS before a hyphen or underscore that stands last.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Token(String);
 
@@ -16,7 +16,8 @@ impl Token {
         while text.len() < 22 {
             let mut bytes = [0; 32];
             rand::fill(&mut bytes).ok()?;
-            // Six bits choose among 64: the two that are no letter are thrown away, so that all letters are as likely.
+            // Six bits choose among 64: the two that are no letter are thrown away, so that all
+            // letters are as likely.
             let letters = bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte & 63)));
             text.extend(letters.take(22 - text.len()).map(|letter| char::from(*letter)));
         }

@@ -1,5 +1,6 @@
-//! What the HTTP functions share: reading requests, who asks and how much they may, answering with answers or problems, the
-//! session cookie, which records a caller may reach, and how a dose is shown.
+//! What the HTTP functions share: reading requests, who asks and how much they may, answering with
+//! answers or problems, the session cookie, which records a caller may reach, and how a dose is
+//! shown.
 
 mod address;
 mod answer;

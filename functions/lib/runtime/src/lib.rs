@@ -1,4 +1,5 @@
-//! What every function needs: logs, batches of the table's stream, and for the HTTP functions what is in [`http`].
+//! What every function needs: logs, batches of the table's stream, and for the HTTP functions what
+//! is in [`http`].
 
 pub mod http;
 mod logs;

@@ -1,15 +1,18 @@
 //! Logs of a function.
 
-/// The target of the log lines that follow one event from its rows to its SMS, by [`DoseRecord::trace`](bukti_records::DoseRecord::trace).
+/// The target of the log lines that follow one event from its rows to its SMS, by
+/// [`DoseRecord::trace`](bukti_records::DoseRecord::trace).
 pub const WAY: &str = "way";
 
-/// Starts the logs of a function: JSON lines on AWS, text elsewhere, the level by `RUST_LOG` (`warn,bukti=debug`).
+/// Starts the logs of a function: JSON lines on AWS, text elsewhere, the level by `RUST_LOG`
+/// (`warn,bukti=debug`).
 pub fn start_logs() {
     use std::io::IsTerminal;
 
     use tracing_subscriber::filter::Targets;
     use tracing_subscriber::prelude::*;
-    // Not an EnvFilter: it brings a machine for regular expressions, half a megabyte in each function.
+    // Not an EnvFilter: it brings a machine for regular expressions, half a megabyte in each
+    // function.
     let on_aws = std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_some();
     let asked = std::env::var("RUST_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok());
     let usual = || {

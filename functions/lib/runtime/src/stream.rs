@@ -10,8 +10,9 @@ use futures::{StreamExt, stream};
 /// Records of a batch that are worked on at the same time.
 const AT_ONCE: usize = 4;
 
-/// Works on every record of a batch: begins each, looks at once at what all of them need to see, and ends each. The answer names
-/// the records that failed and must come again (`ReportBatchItemFailures`); the others are done.
+/// Works on every record of a batch: begins each, looks at once at what all of them need to see,
+/// and ends each. The answer names the records that failed and must come again
+/// (`ReportBatchItemFailures`); the others are done.
 pub async fn each_record<Begun, Seen, E: Error>(
     aws: &Aws,
     event: Event,
@@ -49,7 +50,8 @@ pub async fn each_record<Begun, Seen, E: Error>(
             let ended = async {
                 match &together {
                     Ok(seen) => end(record, seen).await,
-                    // One of them may be what cannot be seen: each alone, so that the others are done.
+                    // One of them may be what cannot be seen: each alone, so that the others are
+                    // done.
                     Err(_) => {
                         let seen = look(std::slice::from_ref(&record)).await?;
                         end(record, &seen).await

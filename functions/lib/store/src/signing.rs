@@ -1,4 +1,5 @@
-//! Keys and who signs: keyed hashes and sealed fields, document signers, signers of other issuers, secrets.
+//! Keys and who signs: keyed hashes and sealed fields, document signers, signers of other issuers,
+//! secrets.
 
 pub(crate) mod document_signers;
 pub(crate) mod issuers;

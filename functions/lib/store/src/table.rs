@@ -19,20 +19,18 @@ pub(crate) mod restoring;
 pub(crate) mod revocations;
 pub(crate) mod senders;
 pub(crate) mod series;
+mod transaction;
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, KeysAndAttributes, Put, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use bukti_records::{
-    CaseRecord, CertificateRecord, ConfirmationRecord, Corrupt, DoseRecord, DownloadRecord, LinkRecord,
-    OpenError,
+    CaseRecord, CertificateRecord, ConfirmationRecord, Corrupt, DoseRecord, DownloadRecord, ItemKey,
+    ItemKind, KeyRange, LinkRecord, OpenError, Partition,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -44,10 +42,8 @@ pub(crate) const RACES: usize = 50;
 /// The most pages (1 MiB each) that one query for an answer reads.
 const MOST_PAGES: usize = 50;
 
-/// The condition of an optimistic lock; its value is [`at`].
+/// The condition of an optimistic lock; its value is [`revision_value`].
 const AT_REVISION: &str = "revision = :revision";
-
-const INCOMPLETE: StoreError = StoreError::Corrupt("a transaction lacks something");
 
 /// An item of the table.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -87,7 +83,8 @@ impl StoreError {
         }
     }
 
-    /// An error of the SDK. What it says holds codes and request ids, never the values that were sent.
+    /// An error of the SDK. What it says holds codes and request ids, never the values that were
+    /// sent.
     pub(crate) fn from_sdk<E, R>(error: SdkError<E, R>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -133,11 +130,10 @@ pub(crate) fn n(value: impl ToString) -> AttributeValue {
 }
 
 /// A record as an item, its key with it.
-pub(crate) fn to_item<T: Serialize>(pk: &str, sk: &str, record: &T) -> Result<Item, StoreError> {
+pub(crate) fn to_item<T: Serialize>(at: &ItemKey, record: &T) -> Result<Item, StoreError> {
     let mut item: Item =
         serde_dynamo::to_item(record).map_err(|_| StoreError::Corrupt("a record cannot be written"))?;
-    item.insert("pk".to_owned(), s(pk));
-    item.insert("sk".to_owned(), s(sk));
+    item.extend(key(at));
     Ok(item)
 }
 
@@ -146,7 +142,7 @@ pub(crate) fn from_item<T: DeserializeOwned>(item: Item, what: &'static str) -> 
     serde_dynamo::from_item(item).map_err(|_| StoreError::Corrupt(what))
 }
 
-fn at(revision: u32) -> [(&'static str, AttributeValue); 1] {
+fn revision_value(revision: u32) -> [(&'static str, AttributeValue); 1] {
     [(":revision", n(revision))]
 }
 
@@ -158,58 +154,63 @@ fn named(values: &[(&str, AttributeValue)]) -> Option<Item> {
 
 /// A record that is an item of its own kind.
 pub trait Stored: DeserializeOwned {
-    /// Whether this is the sort key of such an item.
-    fn is_kept_under(sk: &str) -> bool;
+    /// What its item is.
+    const KIND: ItemKind;
+
+    /// Whether an item is such a record.
+    fn is_image(image: &serde_dynamo::Item) -> bool {
+        kind_of(image) == Some(Self::KIND)
+    }
 
     /// A record from an item of the table's stream; `None` where the item is of another kind.
     fn from_image(image: serde_dynamo::Item) -> Option<Self> {
-        let is_one = matches!(
-            image.get("sk"),
-            Some(serde_dynamo::AttributeValue::S(sk)) if Self::is_kept_under(sk)
-        );
-        if is_one { serde_dynamo::from_item(image).ok() } else { None }
+        if Self::is_image(&image) { serde_dynamo::from_item(image).ok() } else { None }
     }
 }
 
 macro_rules! stored {
-    ($($record:ty),*) => {
+    ($($record:ty: $kind:ident,)*) => {
         $(impl Stored for $record {
-            fn is_kept_under(sk: &str) -> bool {
-                sk == Self::SK
-            }
+            const KIND: ItemKind = ItemKind::$kind;
         })*
     };
 }
 
-stored!(CaseRecord, CertificateRecord, DoseRecord, DownloadRecord, LinkRecord);
-
-impl Stored for ConfirmationRecord {
-    fn is_kept_under(sk: &str) -> bool {
-        sk.starts_with(Self::BEGINS)
-    }
+stored! {
+    CaseRecord: Case,
+    CertificateRecord: Certificate,
+    ConfirmationRecord: Confirmation,
+    DoseRecord: Dose,
+    DownloadRecord: Download,
+    LinkRecord: Link,
 }
 
-/// The partition key of a record.
-pub(crate) fn partition_of(record: &EventRecord) -> Option<&str> {
-    match record.change.keys.get("pk") {
-        Some(serde_dynamo::AttributeValue::S(pk)) => Some(pk),
+/// What an item of the table's stream, or of a backup, is.
+pub(crate) fn kind_of(image: &serde_dynamo::Item) -> Option<ItemKind> {
+    let text = |name: &str| match image.get(name) {
+        Some(serde_dynamo::AttributeValue::S(text)) => Some(text.as_str()),
         _ => None,
-    }
+    };
+    ItemKind::of(text("pk")?, text("sk")?)
+}
+
+/// What the item is that a record of the table's stream is about.
+pub(crate) fn kind_of_record(record: &EventRecord) -> Option<ItemKind> {
+    kind_of(&record.change.keys)
 }
 
 /// The key of an item.
-pub(crate) fn key(pk: &str, sk: &str) -> Item {
-    Item::from([("pk".to_owned(), s(pk)), ("sk".to_owned(), s(sk))])
+pub(crate) fn key(at: &ItemKey) -> Item {
+    Item::from([("pk".to_owned(), s(at.pk())), ("sk".to_owned(), s(at.sk()))])
 }
 
 impl Table {
-    pub(crate) async fn get(&self, pk: &str, sk: &str) -> Result<Option<Item>, StoreError> {
+    pub(crate) async fn get(&self, at: &ItemKey) -> Result<Option<Item>, StoreError> {
         let answer = self
             .client
             .get_item()
             .table_name(&self.name)
-            .key("pk", s(pk))
-            .key("sk", s(sk))
+            .set_key(Some(key(at)))
             .consistent_read(true)
             .send()
             .await
@@ -283,14 +284,14 @@ impl Table {
 
     /// Replaces an item if it is at this revision: an optimistic lock.
     pub(crate) async fn put_at(&self, revision: u32, item: Item) -> Result<Written, StoreError> {
-        self.put_if(item, AT_REVISION, &at(revision)).await
+        self.put_if(item, AT_REVISION, &revision_value(revision)).await
     }
 
-    /// Updates an item where the condition holds; the item as it is afterwards, `None` where the condition does not hold.
+    /// Updates an item where the condition holds; the item as it is afterwards, `None` where the
+    /// condition does not hold.
     pub(crate) async fn update_if(
         &self,
-        pk: &str,
-        sk: &str,
+        at: &ItemKey,
         update: &str,
         condition: &str,
         values: &[(&str, AttributeValue)],
@@ -300,8 +301,7 @@ impl Table {
             .client
             .update_item()
             .table_name(&self.name)
-            .key("pk", s(pk))
-            .key("sk", s(sk))
+            .set_key(Some(key(at)))
             .update_expression(update)
             .condition_expression(condition)
             .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew);
@@ -317,179 +317,61 @@ impl Table {
         }
     }
 
-    /// Counts a try down, where one is left and the time in the attribute `ends` is not over; the item as it is then.
+    /// Counts a try down, where one is left and the time in the attribute `ends` is not over; the
+    /// item as it is then.
     pub(crate) async fn count_down(
         &self,
-        pk: &str,
-        sk: &str,
+        at: &ItemKey,
         ends: &str,
         now: Timestamp,
     ) -> Result<Option<Item>, StoreError> {
         let condition = format!("tries_left > :zero AND {ends} > :now");
         let values = [(":one", n(1)), (":zero", n(0)), (":now", n(now.as_second()))];
-        self.update_if(pk, sk, "SET tries_left = tries_left - :one", &condition, &values).await
+        self.update_if(at, "SET tries_left = tries_left - :one", &condition, &values).await
     }
 
-    pub(crate) async fn delete(&self, pk: &str, sk: &str) -> Result<(), StoreError> {
+    pub(crate) async fn delete(&self, at: &ItemKey) -> Result<(), StoreError> {
         self.client
             .delete_item()
             .table_name(&self.name)
-            .key("pk", s(pk))
-            .key("sk", s(sk))
+            .set_key(Some(key(at)))
             .send()
             .await
             .map_err(StoreError::from_sdk)?;
         Ok(())
     }
 
-    /// All items of a partition, as they are now. Only where nobody but an admin or an officer adds items.
-    pub(crate) async fn partition(&self, pk: &str) -> Result<Vec<Item>, StoreError> {
-        let pages = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", s(pk))
-            .into_paginator()
-            .items()
-            .send();
+    /// All items of a partition, as they are now. Only where they are bounded when they are
+    /// written, or where nobody but an admin or an officer adds them.
+    pub(crate) async fn partition(&self, partition: &Partition) -> Result<Vec<Item>, StoreError> {
+        let pages = self.items_of(partition).into_paginator().items().send();
         pages.try_collect().await.map_err(StoreError::from_sdk)
     }
 
-    /// All items of a partition whose sort keys begin so, as they are now. Only where they are bounded when they are written.
-    pub(crate) async fn partition_part(&self, pk: &str, begins: &str) -> Result<Vec<Item>, StoreError> {
-        let pages = self.part(pk, begins).into_paginator().items().send();
-        pages.try_collect().await.map_err(StoreError::from_sdk)
-    }
-
-    /// The first items of a partition whose sort keys begin so, as they are now: at most `most`.
-    pub(crate) async fn partition_part_first(
+    /// The first items of a partition, as they are now: at most `most`.
+    pub(crate) async fn partition_first(
         &self,
-        pk: &str,
-        begins: &str,
+        partition: &Partition,
         most: usize,
     ) -> Result<Capped, StoreError> {
-        first_of(self.part(pk, begins), most).await
+        first_of(self.items_of(partition), most).await
     }
 
-    fn part(&self, pk: &str, begins: &str) -> QueryFluentBuilder {
-        self.client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :begins)")
-            .expression_attribute_values(":pk", s(pk))
-            .expression_attribute_values(":begins", s(begins))
-    }
-
-    /// Part of a transaction: puts an item where the condition holds.
-    pub(crate) fn putting(
-        &self,
-        item: Item,
-        condition: &str,
-        values: &[(&str, AttributeValue)],
-    ) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder().table_name(&self.name).set_item(Some(item)).condition_expression(condition);
-        let put = put.set_expression_attribute_values(named(values)).build();
-        Ok(TransactWriteItem::builder().put(put.map_err(|_| INCOMPLETE)?).build())
-    }
-
-    /// Part of a transaction: takes an item away, if it is there.
-    pub(crate) fn deleting(&self, pk: &str, sk: &str) -> Result<TransactWriteItem, StoreError> {
-        let delete = Delete::builder().table_name(&self.name).set_key(Some(key(pk, sk))).build();
-        Ok(TransactWriteItem::builder().delete(delete.map_err(|_| INCOMPLETE)?).build())
-    }
-
-    /// Part of a transaction: deletes an item if it is at this revision.
-    pub(crate) fn deleting_at(
-        &self,
-        revision: u32,
-        pk: &str,
-        sk: &str,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let delete = Delete::builder().table_name(&self.name).set_key(Some(key(pk, sk)));
-        let delete = delete.condition_expression(AT_REVISION);
-        let delete = delete.set_expression_attribute_values(named(&at(revision))).build();
-        Ok(TransactWriteItem::builder().delete(delete.map_err(|_| INCOMPLETE)?).build())
-    }
-
-    /// Part of a transaction: replaces an item if it is at this revision.
-    pub(crate) fn putting_at(&self, revision: u32, item: Item) -> Result<TransactWriteItem, StoreError> {
-        self.putting(item, AT_REVISION, &at(revision))
-    }
-
-    /// Part of a transaction: leaves an item as it is, but requires it to be at this revision.
-    pub(crate) fn checking_at(
-        &self,
-        revision: u32,
-        pk: &str,
-        sk: &str,
-    ) -> Result<TransactWriteItem, StoreError> {
-        self.checking(pk, sk, AT_REVISION, &at(revision))
-    }
-
-    /// Part of a transaction: updates an item where the condition holds.
-    pub(crate) fn updating(
-        &self,
-        pk: &str,
-        sk: &str,
-        update: &str,
-        condition: &str,
-        values: &[(&str, AttributeValue)],
-    ) -> Result<TransactWriteItem, StoreError> {
-        let item = Update::builder().table_name(&self.name).set_key(Some(key(pk, sk)));
-        let item = item.update_expression(update).condition_expression(condition);
-        let item = item.set_expression_attribute_values(named(values)).build();
-        Ok(TransactWriteItem::builder().update(item.map_err(|_| INCOMPLETE)?).build())
-    }
-
-    /// Part of a transaction: a condition on an item that is left as it is.
-    pub(crate) fn checking(
-        &self,
-        pk: &str,
-        sk: &str,
-        condition: &str,
-        values: &[(&str, AttributeValue)],
-    ) -> Result<TransactWriteItem, StoreError> {
-        let check = ConditionCheck::builder().table_name(&self.name).set_key(Some(key(pk, sk)));
-        let check = check.condition_expression(condition);
-        let check = check.set_expression_attribute_values(named(values)).build();
-        Ok(TransactWriteItem::builder().condition_check(check.map_err(|_| INCOMPLETE)?).build())
-    }
-
-    /// Writes all or nothing; `false` where a condition does not hold.
-    pub(crate) async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
-        use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-        for race in 0..RACES {
-            let request = self.client.transact_write_items().set_transact_items(Some(items.clone()));
-            let Err(error) = request.send().await else { return Ok(true) };
-            let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
-                error.as_service_error()
-            else {
-                return Err(StoreError::from_sdk(error));
-            };
-            let codes = canceled.cancellation_reasons().iter().filter_map(|reason| reason.code());
-            let codes: Vec<&str> = codes.collect();
-            if codes.contains(&"ConditionalCheckFailed") {
-                return Ok(false);
-            }
-            if codes.contains(&"ValidationError") {
-                return Err(StoreError::Invalid("ValidationError".to_owned()));
-            }
-            if !codes.contains(&"TransactionConflict") {
-                return Err(StoreError::from_sdk(error));
-            }
-            // Another transaction is at one of the items: it is over within milliseconds.
-            tokio::time::sleep(Duration::from_millis(2 * race as u64)).await;
+    fn items_of(&self, Partition { pk, begins }: &Partition) -> QueryFluentBuilder {
+        let query = self.client.query().table_name(&self.name).consistent_read(true);
+        let query = query.expression_attribute_values(":pk", s(pk));
+        if begins.is_empty() {
+            return query.key_condition_expression("pk = :pk");
         }
-        Err(StoreError::Unavailable("TransactionConflict".to_owned()))
+        query
+            .key_condition_expression("pk = :pk AND begins_with(sk, :begins)")
+            .expression_attribute_values(":begins", s(*begins))
     }
 
     /// At most so many items of a partition whose sort key is greater than this, in order.
     pub(crate) async fn partition_after(
         &self,
-        pk: &str,
+        partition: &Partition,
         after: &str,
         most: usize,
     ) -> Result<Vec<Item>, StoreError> {
@@ -499,7 +381,7 @@ impl Table {
             .table_name(&self.name)
             .consistent_read(true)
             .key_condition_expression("pk = :pk AND sk > :after")
-            .expression_attribute_values(":pk", s(pk))
+            .expression_attribute_values(":pk", s(&partition.pk))
             .expression_attribute_values(":after", s(after))
             .limit(i32::try_from(most).unwrap_or(i32::MAX));
         Ok(request.send().await.map_err(StoreError::from_sdk)?.items.unwrap_or_default())
@@ -525,12 +407,13 @@ impl Table {
         Ok(answer.items.unwrap_or_default())
     }
 
-    /// A query of the items of an index whose hash key has this value, and whose partition key in the table lies in this range.
+    /// A query of the items of an index whose hash key has this value, and whose partition key in
+    /// the table lies in this range.
     pub(crate) fn query(
         &self,
         index: &str,
         (key, value): (&str, &str),
-        (first, last): (&str, &str),
+        range: KeyRange,
     ) -> QueryFluentBuilder {
         self.client
             .query()
@@ -539,8 +422,8 @@ impl Table {
             .key_condition_expression("#key = :value AND pk BETWEEN :first AND :last")
             .expression_attribute_names("#key", key)
             .expression_attribute_values(":value", s(value))
-            .expression_attribute_values(":first", s(first))
-            .expression_attribute_values(":last", s(last))
+            .expression_attribute_values(":first", s(range.first()))
+            .expression_attribute_values(":last", s(range.last()))
     }
 }
 
@@ -561,8 +444,9 @@ pub(crate) async fn first_of(query: QueryFluentBuilder, most: usize) -> Result<C
     Ok(found)
 }
 
-/// Of the items of a query, those with the least ranks: at most `most`, in the order of their ranks. An item without a rank is
-/// none of them. The query reads at most [`MOST_PAGES`], and holds about twice as many items as it gives.
+/// Of the items of a query, those with the least ranks: at most `most`, in the order of their
+/// ranks. An item without a rank is none of them. The query reads at most [`MOST_PAGES`], and holds
+/// about twice as many items as it gives.
 pub(crate) async fn least_of<R: Ord>(
     query: QueryFluentBuilder,
     most: usize,

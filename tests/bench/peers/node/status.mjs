@@ -26,7 +26,7 @@ const sha256 = (data) => createHash("sha256").update(data).digest();
 const keyed = (prefix, purpose, value) =>
   prefix + createHmac("sha256", indexKey).update(`${purpose}\u001f${value}`).digest().subarray(0, 18).toString("base64url");
 const window = () => Math.floor(Date.now() / 1000 / HOUR);
-const rate = (name, address) => keyed("B#", "rate", `${name}\u001f${window()}\u001f${address}`);
+const rate = (name, address) => keyed("RATE#", "rate", `${name}\u001f${window()}\u001f${address}`);
 
 class Refused extends Error {
   constructor(status, code) {
@@ -84,7 +84,7 @@ async function admit(captcha, address) {
   const used = new PutItemCommand({
     TableName,
     Item: {
-      pk: { S: `X#${sha256(signature).toString("base64url")}` },
+      pk: { S: `CAPTCHA#${sha256(signature).toString("base64url")}` },
       sk: { S: "CAPTCHA" },
       expires_at: { N: `${expiresAt}` },
     },
@@ -114,13 +114,13 @@ async function status({ name, nik, captcha }, address) {
       KeyConditionExpression: "#key = :value AND pk BETWEEN :first AND :last",
       ExpressionAttributeNames: { "#key": "person" },
       ExpressionAttributeValues: {
-        ":value": { S: keyed("P#", "person", `nik:${nik}`) },
-        ":first": { S: "C#" },
-        ":last": { S: "E#~" },
+        ":value": { S: keyed("PERSON#", "person", `nik:${nik}`) },
+        ":first": { S: "CERTIFICATE#" },
+        ":last": { S: "EVENT#~" },
       },
     }),
   );
-  const certificates = new Map(found.Items.filter((item) => item.sk.S === "CERT").map((item) => [item.pk.S.slice(2), item]));
+  const certificates = new Map(found.Items.filter((item) => item.sk.S === "CERTIFICATE").map((item) => [item.pk.S.slice("CERTIFICATE#".length), item]));
   const doses = found.Items.filter((item) => item.sk.S === "DOSE")
     .map((item) => ({ item, row: open(item) }))
     .filter(({ row }) => plain(row.nama) === plain(name))

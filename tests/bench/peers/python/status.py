@@ -53,7 +53,7 @@ def window():
 
 
 def rate(name, address):
-    return {"pk": {"S": keyed("B#", "rate", f"{name}\x1f{window()}\x1f{address}")}, "sk": {"S": "RATE"}}
+    return {"pk": {"S": keyed("RATE#", "rate", f"{name}\x1f{window()}\x1f{address}")}, "sk": {"S": "RATE"}}
 
 
 def solved(captcha):
@@ -107,7 +107,7 @@ def admit(captcha, address):
         "captcha_reused",
         400,
         Item={
-            "pk": {"S": "X#" + encoded(hashlib.sha256(signature.encode()).digest())},
+            "pk": {"S": "CAPTCHA#" + encoded(hashlib.sha256(signature.encode()).digest())},
             "sk": {"S": "CAPTCHA"},
             "expires_at": {"N": str(expires_at)},
         },
@@ -152,12 +152,12 @@ def status(asked, address):
         KeyConditionExpression="#key = :value AND pk BETWEEN :first AND :last",
         ExpressionAttributeNames={"#key": "person"},
         ExpressionAttributeValues={
-            ":value": {"S": keyed("P#", "person", f"nik:{nik}")},
-            ":first": {"S": "C#"},
-            ":last": {"S": "E#~"},
+            ":value": {"S": keyed("PERSON#", "person", f"nik:{nik}")},
+            ":first": {"S": "CERTIFICATE#"},
+            ":last": {"S": "EVENT#~"},
         },
     )["Items"]
-    certificates = {item["pk"]["S"][2:]: item for item in items if item["sk"]["S"] == "CERT"}
+    certificates = {item["pk"]["S"].removeprefix("CERTIFICATE#"): item for item in items if item["sk"]["S"] == "CERTIFICATE"}
     doses = [(item, opened(item)) for item in items if item["sk"]["S"] == "DOSE"]
     doses.sort(key=lambda dose: dose[1]["tanggal_vaksinasi"])
     return {"doses": [said(item, row, certificates) for item, row in doses if plain(row["nama"]) == plain(name)]}

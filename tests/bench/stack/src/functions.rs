@@ -196,12 +196,12 @@ impl Functions {
             streams: vec![
                 StreamSource {
                     name: "issue",
-                    filter: Filter::of(bukti_issue::PATTERNS),
+                    filter: Filter::of(&bukti_issue::patterns()),
                     handler: Arc::new(move |event| issue.call(|it| Box::pin(it.issue.handle(event)))),
                 },
                 StreamSource {
                     name: "notify",
-                    filter: Filter::of(bukti_notify::PATTERNS),
+                    filter: Filter::of(&bukti_notify::patterns()),
                     handler: Arc::new(move |event| notify.call(|it| Box::pin(it.notify.handle(event)))),
                 },
             ],

@@ -4,6 +4,7 @@ use bukti_domain::{Correction, FeedRow, PhoneNumber};
 use serde::{Deserialize, Serialize};
 
 use super::CaseFile;
+use crate::EventKey;
 
 /// The change that a correction makes. A proposal stores it instead of the resulting row, so that
 /// corrections of the same dose that are granted before it are not undone.
@@ -13,7 +14,7 @@ pub enum Change {
     /// One value of a dose that is there.
     Correct {
         /// The key of its event.
-        event: String,
+        event: EventKey,
         /// Which value.
         correction: Correction,
         /// The right value, as it was written.
@@ -27,10 +28,10 @@ pub enum Change {
 
 impl Change {
     /// The change of a dose that says this. `None` where the value cannot be right.
-    pub fn correcting(event: &str, correction: Correction, row: &FeedRow, right: &str) -> Option<Self> {
+    pub fn correcting(event: &EventKey, correction: Correction, row: &FeedRow, right: &str) -> Option<Self> {
         correction.corrected(row, right)?;
         Some(Self::Correct {
-            event: event.to_owned(),
+            event: event.clone(),
             correction,
             right: right.to_owned(),
             basis: correction.basis(row).map(str::to_owned).to_vec(),
@@ -38,7 +39,7 @@ impl Change {
     }
 
     /// The key of the event whose dose is corrected; none where one is made.
-    pub fn event(&self) -> Option<&str> {
+    pub fn event(&self) -> Option<&EventKey> {
         match self {
             Change::Correct { event, .. } => Some(event),
             Change::Make(_) => None,

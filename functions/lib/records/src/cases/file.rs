@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::Change;
-use crate::{Keys, Officer};
+use crate::{Keys, NameKey, Officer, PhoneKey};
 
 /// What a case says. Personal: for sealed fields only.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -83,14 +83,15 @@ pub struct Message {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Proposal {
     /// The officer's id: it must be another who approves.
-    pub officer: String,
+    pub officer: PhoneKey,
     /// The officer's name.
     pub officer_name: String,
     /// When.
     pub at: Timestamp,
     /// Why.
     pub why: String,
-    /// Who at a facility or the civil registry confirmed it, where evidence is missing or beside it.
+    /// Who at a facility or the civil registry confirmed it, where evidence is missing or beside
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_by: Option<String>,
     /// What would change; none in what a Bukti of before kept, which has to be proposed anew.
@@ -109,7 +110,8 @@ pub struct Decision {
     pub at: Timestamp,
     /// Why, for the person to read.
     pub why: String,
-    /// Who at a facility or the civil registry confirmed it, where evidence is missing or beside it.
+    /// Who at a facility or the civil registry confirmed it, where evidence is missing or beside
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_by: Option<String>,
 }
@@ -144,7 +146,7 @@ impl CaseFile {
     }
 
     /// The key of the name and birth date that were written, where the name can be read.
-    pub fn alike(&self, keys: &Keys) -> Option<String> {
+    pub fn alike(&self, keys: &Keys) -> Option<NameKey> {
         PersonName::parse(&self.name).map(|name| keys.alike(&name, self.birth_date))
     }
 

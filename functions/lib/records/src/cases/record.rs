@@ -6,26 +6,28 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::CaseFile;
-use crate::{Corrupt, Keys, OpenError};
+use crate::{CaseKey, Corrupt, EventKey, ItemKey, Keys, OpenError, PersonKey, PhoneKey};
 
 /// A case as it is kept. What is personal is in its file, sealed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CaseRecord {
     /// Its key.
-    pub pk: String,
+    pub pk: CaseKey,
     /// Which write this is, from 1: the condition of the next.
     pub revision: u32,
     /// What is wrong.
     pub correction: Correction,
     /// Where it stands.
     pub state: CaseState,
-    /// The index key of the person that it is about, as the number was written: whether there is one or not.
-    pub person: String,
-    /// The index key of the phone that asked. Not named `phone`, which is what the index of phones lists.
-    pub applicant: String,
+    /// The index key of the person that it is about, as the number was written: whether there is
+    /// one or not.
+    pub person: PersonKey,
+    /// The index key of the phone that asked. Not named `phone`, which is what the index of phones
+    /// lists.
+    pub applicant: PhoneKey,
     /// The key of the event whose dose was corrected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event: Option<String>,
+    pub event: Option<EventKey>,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -39,7 +41,7 @@ pub struct NewCase {
     /// What is wrong.
     pub correction: Correction,
     /// The person's index key.
-    pub person: String,
+    pub person: PersonKey,
     /// What the case says; its number is made.
     pub file: CaseFile,
 }
@@ -49,20 +51,17 @@ pub struct NewCase {
 pub struct Queued {
     sk: String,
     /// Its key.
-    pub case: String,
+    pub case: CaseKey,
 }
 
 impl CaseRecord {
-    /// The sort key of cases.
-    pub const SK: &str = "CASE";
-
     /// The case that a phone (its index key) opens, with this random number.
     ///
     /// # Errors
     ///
     /// [`Corrupt`] where its file cannot be sealed.
     pub fn new(
-        applicant: &str,
+        applicant: &PhoneKey,
         new: NewCase,
         number: &CaseNumber,
         keys: &Keys,
@@ -75,7 +74,7 @@ impl CaseRecord {
             correction: new.correction,
             state: CaseState::Open,
             person: new.person,
-            applicant: applicant.to_owned(),
+            applicant: applicant.clone(),
             event: None,
             created_at: now,
             changed_at: now,
@@ -90,7 +89,7 @@ impl CaseRecord {
     ///
     /// [`OpenError`] where its seal does not open.
     pub fn file(&self, keys: &Keys) -> Result<CaseFile, OpenError> {
-        keys.open(&file_key(&self.pk), &self.file)
+        keys.open(&file_place(&self.pk), &self.file)
     }
 
     /// The case with another file: its next revision.
@@ -112,8 +111,8 @@ impl CaseRecord {
 
     /// Its entry in the queue of cases that somebody has to look at.
     pub fn queued(&self) -> Queued {
-        let sk = format!("{:013} {}", self.created_at.as_millisecond(), self.pk);
-        Queued { sk, case: self.pk.clone() }
+        let key = ItemKey::queued(&self.pk, self.created_at);
+        Queued { sk: key.sk().to_owned(), case: self.pk.clone() }
     }
 }
 
@@ -124,11 +123,11 @@ impl Queued {
     }
 }
 
-fn file_key(pk: &str) -> String {
-    format!("{pk} {} file", CaseRecord::SK)
+fn file_place(case: &CaseKey) -> String {
+    ItemKey::case(case).field("file")
 }
 
-fn seal(pk: &str, file: &CaseFile, keys: &Keys, now: Timestamp) -> Result<ByteBuf, Corrupt> {
-    let sealed = keys.seal(&file_key(pk), file, now).map(ByteBuf::from);
+fn seal(pk: &CaseKey, file: &CaseFile, keys: &Keys, now: Timestamp) -> Result<ByteBuf, Corrupt> {
+    let sealed = keys.seal(&file_place(pk), file, now).map(ByteBuf::from);
     sealed.ok_or(Corrupt("a case cannot be sealed"))
 }

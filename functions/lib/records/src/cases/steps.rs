@@ -4,7 +4,7 @@ use bukti_domain::{CaseState, Correction, FeedRow, Identity, IdentityData, liken
 use jiff::Timestamp;
 
 use super::{CaseFile, CaseRecord, Change, Decision, Evidence, Message, Proposal};
-use crate::{Corrupt, DoseRecord, Keys, Officer};
+use crate::{Corrupt, DoseRecord, EventKey, Keys, Officer};
 
 /// The most pieces of evidence that a case has.
 const MOST_EVIDENCE: usize = 5;
@@ -34,8 +34,8 @@ pub enum Step {
 pub type Decided<T> = Result<Result<T, Step>, Corrupt>;
 
 impl CaseRecord {
-    /// The case with a piece of evidence that is about to be uploaded under this key. `None` where it has as many as it may,
-    /// or is decided.
+    /// The case with a piece of evidence that is about to be uploaded under this key. `None` where
+    /// it has as many as it may, or is decided.
     ///
     /// # Errors
     ///
@@ -109,7 +109,8 @@ impl CaseRecord {
         self.next(CaseState::Refused, &file, keys, now).map(Ok)
     }
 
-    /// The case with what an officer would do, for another to decide. That the officer [may](Self::changed) was decided.
+    /// The case with what an officer would do, for another to decide. That the officer
+    /// [may](Self::changed) was decided.
     ///
     /// # Errors
     ///
@@ -134,7 +135,8 @@ impl CaseRecord {
         self.next(CaseState::AwaitingApproval, &file, keys, now)
     }
 
-    /// The case that is granted, about the dose of this event. That the officer [may](Self::changed) was decided.
+    /// The case that is granted, about the dose of this event. That the officer
+    /// [may](Self::changed) was decided.
     ///
     /// # Errors
     ///
@@ -142,7 +144,7 @@ impl CaseRecord {
     pub fn granted(
         &self,
         officer: &Officer,
-        event: Option<String>,
+        event: Option<EventKey>,
         reasons: (&str, Option<&str>),
         keys: &Keys,
         now: Timestamp,
@@ -169,8 +171,9 @@ impl CaseRecord {
         }
     }
 
-    /// The row that a change makes of a dose as it is now, where this officer may make it in this case; else the step that
-    /// says why not. All corrections of doses, proposed and granted, go through here.
+    /// The row that a change makes of a dose as it is now, where this officer may make it in this
+    /// case; else the step that says why not. All corrections of doses, proposed and granted, go
+    /// through here.
     ///
     /// # Errors
     ///
@@ -198,7 +201,8 @@ impl CaseRecord {
             return Ok(Err(Step::ProposalOvertaken));
         }
         let Some(changed) = change.applied(row.as_ref()) else { return Ok(Err(Step::Contradiction)) };
-        // The phone before the change and after it: officers neither give away nor take what comes to their own.
+        // The phone before the change and after it: officers neither give away nor take what comes
+        // to their own.
         let after = changed.dose().phone.map(|phone| keys.phone(&phone));
         let phones = [dose.and_then(|dose| dose.phone.as_ref()), after.as_ref()];
         if phones.into_iter().flatten().any(|phone| *phone == officer.id) {
@@ -207,8 +211,9 @@ impl CaseRecord {
         Ok(Ok(changed))
     }
 
-    /// Whether a dose is of the person that the case is about. It may be recorded under another number only where the number
-    /// is what is corrected, which a supervisor approves, and name and birth date are the person's.
+    /// Whether a dose is of the person that the case is about. It may be recorded under another
+    /// number only where the number is what is corrected, which a supervisor approves, and name and
+    /// birth date are the person's.
     fn is_about(
         &self,
         change: &Change,
@@ -224,7 +229,8 @@ impl CaseRecord {
         Ok(corrects_number && asking.is_some_and(|asking| !likenesses(&asking, &row.dose()).is_empty()))
     }
 
-    /// The identity data that a row states, where they are of the case's person and contradict the NIK.
+    /// The identity data that a row states, where they are of the case's person and contradict the
+    /// NIK.
     pub fn data_to_confirm(&self, row: &FeedRow, keys: &Keys) -> Option<IdentityData> {
         let data = IdentityData::of(&row.dose()).filter(|data| !data.contradictions().is_empty())?;
         (keys.person(&Identity::Nik(data.nik.clone())) == self.person).then_some(data)

@@ -3,19 +3,15 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::keys::tests::keys;
-use crate::{DoseRecord, Incoming, Keys, Officer, Role};
+use crate::{DoseRecord, EventKey, Incoming, Keys, Officer, PhoneKey, Role};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
-const APPLICANT: &str = "applicant";
+fn applicant() -> PhoneKey {
+    PhoneKey::of_id("applicant")
+}
 
-fn officer(id: &str) -> Officer {
-    Officer {
-        id: id.to_owned(),
-        name: "Rina".to_owned(),
-        role: Role::Officer,
-        added_at: NOW,
-        enrolment: String::new(),
-    }
+fn officer(id: PhoneKey) -> Officer {
+    Officer { id, name: "Rina".to_owned(), role: Role::Officer, added_at: NOW, enrolment: String::new() }
 }
 
 fn row(nik: &str, name: &str) -> FeedRow {
@@ -57,7 +53,7 @@ fn case(keys: &Keys) -> CaseRecord {
     };
     let person = dose(row(NIK, "Iwan"), keys).person.unwrap();
     let new = NewCase { correction: Correction::Name, person, file };
-    CaseRecord::new(APPLICANT, new, &CaseNumber::of_bits(1), keys, NOW).unwrap()
+    CaseRecord::new(&applicant(), new, &CaseNumber::of_bits(1), keys, NOW).unwrap()
 }
 
 /// The code of what a step came to: the case's next state, or why it cannot be taken.
@@ -97,7 +93,7 @@ fn steps_of_a_case_by_its_state() {
         (Refused, overtaken, overtaken, overtaken),
     ] {
         let case = CaseRecord { state, ..case(&keys) };
-        let (rina, own) = (officer("rina"), officer(APPLICANT));
+        let (rina, own) = (officer(PhoneKey::of_id("rina")), officer(applicant()));
         assert_eq!(outcome(case.answered("x", &keys, NOW), &case), answered, "{state:?}");
         assert_eq!(outcome(case.asked_back(&rina, "x", &keys, NOW), &case), asked_back, "{state:?}");
         assert_eq!(outcome(case.refused(&rina, "x", &keys, NOW), &case), refused, "{state:?}");
@@ -118,14 +114,15 @@ fn changes_are_made_to_the_own_dose_as_it_is() {
     let other_number = dose(row("3171012401896247", "Iwan"), &keys);
     let others_dose = dose(row("3171012401896247", "Budi"), &keys);
     let identity = change(Correction::Identity, NIK);
-    let same_basis =
-        |nik: &str, name| Change::correcting("", Correction::Identity, &row(nik, name), NIK).unwrap();
+    let same_basis = |nik: &str, name| {
+        Change::correcting(&EventKey::of_id("1"), Correction::Identity, &row(nik, name), NIK).unwrap()
+    };
     let own_phone = keys.phone(&bukti_domain::PhoneNumber::parse("081234567890").unwrap());
-    let rina = officer("rina");
+    let rina = officer(PhoneKey::of_id("rina"));
     for (officer, dose, change, expected) in [
         (&rina, Some(&record), &name_change, None),
-        (&officer(&own_phone), Some(&record), &name_change, Some("own case")),
-        (&officer(APPLICANT), Some(&record), &name_change, Some("own case")),
+        (&officer(own_phone), Some(&record), &name_change, Some("own case")),
+        (&officer(applicant()), Some(&record), &name_change, Some("own case")),
         (&rina, None, &name_change, Some("proposal overtaken")),
         (&rina, Some(&dose(row(NIK, "Iwan P"), &keys)), &name_change, Some("proposal overtaken")),
         (&rina, Some(&record.withdrawn(None, NOW)), &name_change, Some("withdrawn")),
@@ -143,8 +140,10 @@ fn changes_are_made_to_the_own_dose_as_it_is() {
 fn proposal_is_decided_by_another_officer() {
     let keys = keys();
     let open = case(&keys);
-    let change = Change::correcting("", Correction::Name, &row(NIK, "Iwan"), "Iwan Purnomo").unwrap();
-    let (rina, joko) = (officer("rina"), officer("joko"));
+    let change =
+        Change::correcting(&EventKey::of_id("1"), Correction::Name, &row(NIK, "Iwan"), "Iwan Purnomo")
+            .unwrap();
+    let (rina, joko) = (officer(PhoneKey::of_id("rina")), officer(PhoneKey::of_id("joko")));
     let proposed = open.proposed(&rina, change, ("why", None), &keys, NOW).unwrap();
     let file = proposed.file(&keys).unwrap();
     assert_eq!(proposed.state, CaseState::AwaitingApproval);
@@ -153,8 +152,8 @@ fn proposal_is_decided_by_another_officer() {
     let asked_back = proposed.asked_back(&joko, "x", &keys, NOW).unwrap().unwrap();
     let file = asked_back.file(&keys).unwrap();
     assert!(asked_back.proposal_of_another(&joko, &file).is_none(), "it is to be proposed anew");
-    let granted = proposed.granted(&joko, Some("E#1".to_owned()), ("why", None), &keys, NOW).unwrap();
-    assert_eq!((granted.state, granted.event.as_deref()), (CaseState::Granted, Some("E#1")));
+    let granted = proposed.granted(&joko, Some(EventKey::of_id("1")), ("why", None), &keys, NOW).unwrap();
+    assert_eq!((granted.state, granted.event.as_ref()), (CaseState::Granted, Some(&EventKey::of_id("1"))));
     assert!(granted.file(&keys).unwrap().decision.unwrap().granted);
 }
 
@@ -167,7 +166,7 @@ fn case_takes_five_pieces_of_evidence_and_forty_messages() {
         case = case.expecting(evidence(), &keys, NOW).unwrap().unwrap();
     }
     assert!(case.expecting(evidence(), &keys, NOW).unwrap().is_none());
-    let rina = officer("rina");
+    let rina = officer(PhoneKey::of_id("rina"));
     for _ in 0..40 {
         case = case.asked_back(&rina, "x", &keys, NOW).unwrap().unwrap();
     }

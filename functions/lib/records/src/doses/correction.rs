@@ -4,14 +4,14 @@ use bukti_domain::{FeedRow, IdentityData, Origin, Verdict};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{DoseRecord, Incoming, SmsReason};
-use crate::{Corrupt, Keys};
+use crate::{Corrupt, DoseKey, Keys, PhoneKey};
 
 /// A dose as a correction leaves it.
 pub struct Rewrite(DoseRecord);
 
 impl Rewrite {
-    /// Whether the dose is not worse than before the correction. What was incomplete may stay so: the facility completes
-    /// it.
+    /// Whether the dose is not worse than before the correction. What was incomplete may stay so:
+    /// the facility completes it.
     pub fn is_no_worse_than(&self, before: Option<&DoseRecord>) -> bool {
         match self.0.verdict {
             Verdict::Complete => true,
@@ -26,14 +26,14 @@ impl Rewrite {
     }
 
     /// The key of the claim of the dose that is then reported.
-    pub fn claim(&self) -> Option<&str> {
-        self.0.claim.as_deref()
+    pub fn claim(&self) -> Option<&DoseKey> {
+        self.0.claim.as_ref()
     }
 }
 
 impl DoseRecord {
-    /// The dose after a correction that counts from now on; its links are dead, its certificate is made anew, and its phone is
-    /// told. `None` where nothing would change.
+    /// The dose after a correction that counts from now on; its links are dead, its certificate is
+    /// made anew, and its phone is told. `None` where nothing would change.
     ///
     /// # Errors
     ///
@@ -52,7 +52,8 @@ impl DoseRecord {
         let row = FeedRow { sent_at: sent_at.to_string(), ..row };
         let Some(incoming) = Incoming::judge(row, origin, now, keys) else { return Ok(None) };
         let incoming = incoming.confirmed(covered, keys).unwrap_or(incoming);
-        // A retraction is the facility's to take back, and a duplicate has no certificate that could be corrected.
+        // A retraction is the facility's to take back, and a duplicate has no certificate that
+        // could be corrected.
         if record.is_some_and(|record| record.verdict == Verdict::Retracted) {
             return Ok(None);
         }
@@ -83,16 +84,19 @@ impl DoseRecord {
         }
     }
 
-    /// Whether the dose is a first one that is held, was registered with this phone (its index key), and is issued once
-    /// these data are confirmed.
+    /// Whether the dose is a first one that is held, was registered with this phone (its index
+    /// key), and is issued once these data are confirmed.
     ///
     /// # Errors
     ///
     /// [`Corrupt`] where the seal does not open.
-    pub fn is_first_to_issue(&self, data: &IdentityData, phone: &str, keys: &Keys) -> Result<bool, Corrupt> {
-        if self.verdict != Verdict::Held
-            || self.dose_number != Some(1)
-            || self.phone.as_deref() != Some(phone)
+    pub fn is_first_to_issue(
+        &self,
+        data: &IdentityData,
+        phone: &PhoneKey,
+        keys: &Keys,
+    ) -> Result<bool, Corrupt> {
+        if self.verdict != Verdict::Held || self.dose_number != Some(1) || self.phone.as_ref() != Some(phone)
         {
             return Ok(false);
         }

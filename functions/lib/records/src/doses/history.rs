@@ -3,12 +3,13 @@
 use bukti_domain::{History, Verdict, Version};
 use serde_bytes::ByteBuf;
 
-use super::record::item_key;
+use super::record::row_place;
 use super::{DoseRecord, Incoming, SmsReason};
 use crate::{Corrupt, Keys};
 
 impl DoseRecord {
-    /// The record after a row came; `None` where nothing changes, since the row is known, or from who may not correct the event.
+    /// The record after a row came; `None` where nothing changes, since the row is known, or from
+    /// who may not correct the event.
     ///
     /// # Errors
     ///
@@ -82,8 +83,8 @@ impl DoseRecord {
         self.history.versions().iter().any(|version| version.origin == incoming.version.origin)
     }
 
-    /// The dose with these confirmations applied, given by the digests of the identity data that they cover; `None` where
-    /// they change nothing.
+    /// The dose with these confirmations applied, given by the digests of the identity data that
+    /// they cover; `None` where they change nothing.
     ///
     /// # Errors
     ///
@@ -96,7 +97,8 @@ impl DoseRecord {
             incoming = Incoming::judge(row, current.origin.clone(), self.received_at, keys)
                 .and_then(|incoming| incoming.confirmed(covered, keys));
         }
-        // The row that counts, also where it was kept before held rows had a digest; then earlier rows, for reports.
+        // The row that counts, also where it was kept before held rows had a digest; then earlier
+        // rows, for reports.
         let counts = incoming.as_ref().is_some_and(|incoming| history.add(incoming.version.clone()));
         if !history.confirm(covered) && !counts {
             return Ok(None);
@@ -110,7 +112,7 @@ impl DoseRecord {
 
     /// Takes the data of a row, and the keys by which the person is found.
     fn show(&mut self, incoming: &Incoming, keys: &Keys) -> Result<(), Corrupt> {
-        let sealed = keys.seal(&item_key(&self.pk), &incoming.row, incoming.received_at);
+        let sealed = keys.seal(&row_place(&self.pk), &incoming.row, incoming.received_at);
         self.row = ByteBuf::from(sealed.ok_or(Corrupt("a dose cannot be sealed"))?);
         self.person.clone_from(&incoming.person);
         self.phone.clone_from(&incoming.phone);
@@ -119,7 +121,8 @@ impl DoseRecord {
         Ok(())
     }
 
-    /// Takes the verdict of the row that counts, and what follows for the certificate and the claim.
+    /// Takes the verdict of the row that counts, and what follows for the certificate and the
+    /// claim.
     fn judge_anew(&mut self, record: Option<&DoseRecord>, incoming: &Incoming, keys: &Keys) {
         self.verdict = incoming.version.verdict;
         self.reasons.clone_from(&incoming.version.reasons);
@@ -154,7 +157,8 @@ impl DoseRecord {
         }
     }
 
-    /// Voids all certificates of the dose and its links: where it is complete again, it gets a new certificate.
+    /// Voids all certificates of the dose and its links: where it is complete again, it gets a new
+    /// certificate.
     pub(super) fn end_certificates(&mut self) {
         self.void_version = self.certificate_version;
         self.certificate_digest.clear();
@@ -168,9 +172,9 @@ impl DoseRecord {
         }
     }
 
-    /// Ends the links of the dose, and has its phone told anew. What the helpdesk sends once more it
-    /// has taken from the phone's allowance, for one version of the phone: the next is charged as
-    /// any other.
+    /// Ends the links of the dose, and has its phone told anew. What the helpdesk sends once more
+    /// it has taken from the phone's allowance, for one version of the phone: the next is charged
+    /// as any other.
     pub(super) fn raise_phone_version(&mut self) {
         self.phone_version += 1;
         if self.sms == Some(SmsReason::Resent) {

@@ -5,27 +5,27 @@ use bukti_domain::{Dose, FeedRow, HeldIdentity, IdentityData, Origin, Reason, Ve
 use jiff::Timestamp;
 
 use super::DoseRecord;
-use crate::{Keys, Sender};
+use crate::{DoseKey, EventKey, Keys, NameKey, PersonKey, PhoneKey, Sender};
 
 /// A row on its way into the table.
 #[derive(Clone)]
 pub struct Incoming {
     pub(super) row: FeedRow,
-    pub(super) event: String,
+    pub(super) event: EventKey,
     pub(super) version: Version,
-    pub(super) person: Option<String>,
-    pub(super) phone: Option<String>,
+    pub(super) person: Option<PersonKey>,
+    pub(super) phone: Option<PhoneKey>,
     pub(super) dose_number: Option<u8>,
     pub(super) certificate_digest: String,
-    pub(super) claim: Option<String>,
-    pub(super) alike: Option<String>,
+    pub(super) claim: Option<DoseKey>,
+    pub(super) alike: Option<NameKey>,
     pub(super) received_at: Timestamp,
     pub(super) facility: Option<String>,
 }
 
 impl Incoming {
-    /// Judges a row that came now, from `origin`. `None` where the row names no event or no time, by which
-    /// it could be kept: then it can only be reported back.
+    /// Judges a row that came now, from `origin`. `None` where the row names no event or no time,
+    /// by which it could be kept: then it can only be reported back.
     pub fn judge(row: FeedRow, origin: Origin, now: Timestamp, keys: &Keys) -> Option<Self> {
         let sent_at = row.sent()?;
         if row.event_id.trim().is_empty() {
@@ -46,7 +46,10 @@ impl Incoming {
             verdict,
             reasons,
             held,
-            phone: phone.clone().filter(|_| verdict != Verdict::Retracted),
+            phone: phone
+                .as_ref()
+                .filter(|_| verdict != Verdict::Retracted)
+                .map(|phone| phone.as_str().to_owned()),
             origin,
         };
         let incoming = Self {
@@ -76,8 +79,8 @@ impl Incoming {
         }
     }
 
-    /// The same where it is held and confirmations cover its data, given by their digests: then it counts as the rest of
-    /// it says. `None` where no confirmation changes it.
+    /// The same where it is held and confirmations cover its data, given by their digests: then it
+    /// counts as the rest of it says. `None` where no confirmation changes it.
     pub fn confirmed(&self, covered: &[String], keys: &Keys) -> Option<Self> {
         let held = self.version.held.as_ref().filter(|held| covered.contains(&held.digest))?;
         let version =
@@ -92,14 +95,14 @@ impl Incoming {
     }
 
     /// The index key of the person of whom the row reports a dose that was given.
-    pub fn dosed_person(&self) -> Option<&str> {
+    pub fn dosed_person(&self) -> Option<&PersonKey> {
         let is_dose = matches!(self.version.verdict, Verdict::Complete | Verdict::Incomplete);
-        self.person.as_deref().filter(|_| is_dose)
+        self.person.as_ref().filter(|_| is_dose)
     }
 
-    /// Whether the row repeats or corrects a dose that its person has by this record of its event. A dose that is another
-    /// person's, or that is none yet, such as a rejected one or one that is held over its sender's quota, is a further dose
-    /// of the person.
+    /// Whether the row repeats or corrects a dose that its person has by this record of its event.
+    /// A dose that is another person's, or that is none yet, such as a rejected one or one that is
+    /// held over its sender's quota, is a further dose of the person.
     pub fn is_dose_of(&self, record: &DoseRecord) -> bool {
         let is_dose = |verdict| matches!(verdict, Verdict::Complete | Verdict::Incomplete);
         let is_repeated = |known: &Version| {
@@ -111,13 +114,14 @@ impl Incoming {
             || (is_dose(record.verdict) && record.person == self.person)
     }
 
-    /// The index key of the person, where the row is held and confirmations of the person's data may release it.
-    pub fn held_person(&self) -> Option<&str> {
-        self.person.as_deref().filter(|_| self.version.held.is_some())
+    /// The index key of the person, where the row is held and confirmations of the person's data
+    /// may release it.
+    pub fn held_person(&self) -> Option<&PersonKey> {
+        self.person.as_ref().filter(|_| self.version.held.is_some())
     }
 
     /// The key of its event.
-    pub fn event(&self) -> &str {
+    pub fn event(&self) -> &EventKey {
         &self.event
     }
 

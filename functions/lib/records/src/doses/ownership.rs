@@ -4,7 +4,7 @@ use bukti_domain::Verdict;
 
 use super::DoseRecord;
 use super::incoming::certificate_digest;
-use crate::{Corrupt, Keys};
+use crate::{Corrupt, DoseKey, Keys};
 
 impl DoseRecord {
     /// The dose after another event turned out to own its claim.
@@ -20,7 +20,8 @@ impl DoseRecord {
         next
     }
 
-    /// The dose, now neither complete nor a duplicate, after its claim went to the event with this certificate.
+    /// The dose, now neither complete nor a duplicate, after its claim went to the event with this
+    /// certificate.
     pub fn evicted(&self, certificate_id: Option<String>) -> Self {
         let mut next =
             Self { revision: self.revision + 1, claim: None, superseded_by: certificate_id, ..self.clone() };
@@ -47,13 +48,13 @@ impl DoseRecord {
     }
 
     /// Whether the event owns this claim, and its dose is complete.
-    pub fn holds(&self, claim: &str) -> bool {
+    pub fn holds(&self, claim: &DoseKey) -> bool {
         self.is_owner_of(claim) && self.verdict == Verdict::Complete
     }
 
     /// Whether no other event gets this claim: the event [holds](Self::holds) it, or was withdrawn
     /// with it.
-    pub fn keeps(&self, claim: &str) -> bool {
+    pub fn keeps(&self, claim: &DoseKey) -> bool {
         match &self.withdrawn {
             Some(withdrawal) => withdrawal.claims.contains(claim),
             None => self.holds(claim),
@@ -61,19 +62,20 @@ impl DoseRecord {
     }
 
     /// Whether the event owns this claim, also while its dose is not complete.
-    pub fn is_owner_of(&self, claim: &str) -> bool {
-        self.claim.as_deref() == Some(claim) && !self.duplicate
+    pub fn is_owner_of(&self, claim: &DoseKey) -> bool {
+        self.claim.as_ref() == Some(claim) && !self.duplicate
     }
 
     /// Whether the event waits for this claim.
-    pub fn waits_for(&self, claim: &str) -> bool {
-        self.claim.as_deref() == Some(claim) && self.duplicate && self.verdict == Verdict::Complete
+    pub fn waits_for(&self, claim: &DoseKey) -> bool {
+        self.claim.as_ref() == Some(claim) && self.duplicate && self.verdict == Verdict::Complete
     }
 
-    /// Whether this record, written over that one, owns a claim that it did not own: then the claim is to be acquired.
+    /// Whether this record, written over that one, owns a claim that it did not own: then the claim
+    /// is to be acquired.
     pub fn gains_claim(&self, before: Option<&DoseRecord>) -> bool {
         self.claim
-            .as_deref()
+            .as_ref()
             .is_some_and(|claim| self.holds(claim) && !before.is_some_and(|before| before.is_owner_of(claim)))
     }
 }

@@ -4,15 +4,15 @@ use jiff::Timestamp;
 
 use super::DoseRecord;
 
-/// Where a dose comes among those of a person or a phone, least first: those that count before those that are held,
-/// rejected or retracted, of each those of the phone that asks, then what was recorded first, which no later row of a
-/// stranger goes before.
+/// Where a dose comes among those of a person or a phone, least first: those that count before
+/// those that are held, rejected or retracted, of each those of the phone that asks, then what was
+/// recorded first, which no later row of a stranger goes before.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank(bool, bool, u8, Timestamp, String);
 
 impl Rank {
-    /// The rank of the dose of this event, from attributes of its record: thousands may be ranked, and histories and rows
-    /// are read only of those that are kept.
+    /// The rank of the dose of this event's key, from attributes of its record: thousands may be
+    /// ranked, and histories and rows are read only of those that are kept.
     pub fn new(
         event: &str,
         verdict: &str,

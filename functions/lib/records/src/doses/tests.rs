@@ -67,7 +67,7 @@ fn the_same_row_again_changes_nothing() {
 fn own_dose_is_kept_before_a_flood() {
     let at = |at: &str| at.parse().unwrap();
     let ranked = |verdict: &str, is_duplicate, is_own, first: &str| {
-        Rank::new("E#1", verdict, is_duplicate, is_own, at(first))
+        Rank::new("event", verdict, is_duplicate, is_own, at(first))
     };
     let (early, day, later) = ("2021-01-01T00:00:00Z", "2021-01-02T00:00:00Z", "2021-01-02T00:00:00.5Z");
     let expected = [
@@ -245,7 +245,8 @@ fn a_record_goes_through_json_and_its_row_opens() {
 /// What happens to a dose, in the tables below.
 #[derive(Clone, Copy, Debug)]
 enum Happens {
-    /// A row of this day of 2021 with this phone's last digit and batch; without a batch it is incomplete.
+    /// A row of this day of 2021 with this phone's last digit and batch; without a batch it is
+    /// incomplete.
     Row(u8, u8, &'static str),
     /// A row of this day whose identity data contradict the NIK.
     Held(u8),
@@ -297,7 +298,8 @@ fn transitions_of_a_dose() {
     use Verdict::{Complete, Incomplete, Retracted as IsRetracted};
     let keys = keys();
     let first = Row(1, 0, "B1");
-    // What happens; then verdict, whether there is a certificate, its version, up to which it is void, phone version.
+    // What happens; then verdict, whether there is a certificate, its version, up to which it is
+    // void, phone version.
     let table: &[(&[Happens], (Verdict, bool, u32, u32, u32))] = &[
         (&[first], (Complete, true, 1, 0, 1)),
         (&[first, Row(2, 0, "B1")], (Complete, true, 1, 0, 1)),

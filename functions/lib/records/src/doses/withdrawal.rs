@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{DoseRecord, SmsReason};
+use crate::DoseKey;
 
 /// That an admin withdrew a dose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,12 +15,12 @@ pub struct Withdrawal {
     at: Timestamp,
     /// The claims that the event keeps: those of the dose that the revoked certificate shows, and
     /// of the dose as it was then. So no other event that reports it gets a certificate.
-    pub claims: BTreeSet<String>,
+    pub claims: BTreeSet<DoseKey>,
 }
 
 impl DoseRecord {
     /// The dose after an admin revoked a certificate of it, which shows the dose of this claim.
-    pub fn withdrawn(&self, shown: Option<&String>, at: Timestamp) -> Self {
+    pub fn withdrawn(&self, shown: Option<&DoseKey>, at: Timestamp) -> Self {
         let owned = self.claim.as_ref().filter(|_| !self.duplicate);
         let withdrawal = Withdrawal { at, claims: shown.into_iter().chain(owned).cloned().collect() };
         Self { revision: self.revision + 1, withdrawn: Some(withdrawal), ..self.clone() }

@@ -24,7 +24,9 @@ use std::ops::Deref;
 
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{BirthDate, Dose, Identity, PersonName, PhoneNumber, Verdict};
-use bukti_records::{CertificateRecord, DoseRecord, Keys, LinkTry, PersonRecords};
+use bukti_records::{
+    CertificateRecord, DoseKey, DoseRecord, Keys, LinkTry, NameKey, PersonKey, PersonRecords, PhoneKey,
+};
 use bukti_store::{
     Audit, Aws, Cases, Certificates, Copies, Documents, Doses, Downloads, EvidenceStore, Links, Login,
     Notifications, Officers, Sessions,
@@ -121,16 +123,16 @@ impl Records {
         let is_named = |dose: &Dose| dose.name.as_ref().is_some_and(|registered| registered.matches(name));
         // Another event that reports the same dose may spell the name as it was typed: by claim,
         // and by the facility whose key sent it.
-        let mut named: BTreeSet<(&str, Option<&str>)> = BTreeSet::new();
+        let mut named: BTreeSet<(&DoseKey, Option<&str>)> = BTreeSet::new();
         for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
-            let claim = record.claim.as_deref().filter(|_| is_named(&dose));
+            let claim = record.claim.as_ref().filter(|_| is_named(&dose));
             named.extend(claim.map(|claim| (claim, record.facility.as_deref())));
         }
         // The spelling counts where a hub sent it, or the sender of the dose itself. A claim has no
         // name in it: any other facility could open a stranger's dose under an invented one.
         let is_spelled = |record: &DoseRecord| {
             let senders = [None, record.facility.as_deref()];
-            let claim = record.claim.as_deref();
+            let claim = record.claim.as_ref();
             claim.is_some_and(|claim| senders.iter().any(|sender| named.contains(&(claim, *sender))))
         };
         for (record, dose) in distinct_doses_by_day(&records, &self.aws.keys)? {
@@ -160,9 +162,9 @@ impl Records {
     ///
     /// `not_found` where no dose of the person is registered with the phone: somebody else's person
     /// and nobody's are answered alike.
-    pub async fn of_person(&self, login: &Login, person: &str) -> Result<OwnRecords, Failure> {
+    pub async fn of_person(&self, login: &Login, person: &PersonKey) -> Result<OwnRecords, Failure> {
         let all = self.doses.of_person_key(person, Some(login.phone())).await?;
-        if all.doses.iter().all(|record| record.phone.as_deref() != Some(login.phone())) {
+        if all.doses.iter().all(|record| record.phone.as_ref() != Some(login.phone())) {
             return Err(Failure::new(ProblemCode::NotFound));
         }
         OwnRecords::of_phone(all, login.phone(), &self.aws.keys)
@@ -181,7 +183,7 @@ impl Records {
         let missing = || Failure::new(ProblemCode::NotFound);
         let certificate = self.certificates.of_id(id).await?.ok_or_else(missing)?;
         let record = self.doses.of_event(&certificate.event).await?.ok_or_else(missing)?;
-        let own = record.phone.as_deref() == Some(login.phone());
+        let own = record.phone.as_ref() == Some(login.phone());
         let certificate = HolderCertificate::of(certificate, &record).filter(|_| own).ok_or_else(missing)?;
         let dose = record.dose(&self.aws.keys)?.complete().ok_or_else(missing)?;
         let dose = dose.in_series_of(certificate.primary_doses);
@@ -310,17 +312,17 @@ pub struct OwnRecords {
     /// The doses that they may see.
     records: PersonRecords,
     /// The index key of the phone.
-    phone: String,
+    phone: PhoneKey,
     /// By name and birth date, the keys of the doses by which they see others.
-    names: BTreeSet<String>,
+    names: BTreeSet<NameKey>,
     /// Whether these are all doses under the number.
     is_all: bool,
 }
 
 impl OwnRecords {
     /// Of all records under a number, those that the owner of a phone (its index key) may see.
-    fn of_phone(records: PersonRecords, phone: &str, keys: &Keys) -> Result<Self, Failure> {
-        let is_own = |record: &DoseRecord| record.phone.as_deref() == Some(phone);
+    fn of_phone(records: PersonRecords, phone: &PhoneKey, keys: &Keys) -> Result<Self, Failure> {
+        let is_own = |record: &DoseRecord| record.phone.as_ref() == Some(phone);
         // What is held or rejected may be anybody's. Of events that report the same dose, the
         // owner's phone counts.
         let opens = |record: &DoseRecord| {
@@ -343,7 +345,7 @@ impl OwnRecords {
         }
         let is_all = doses.len() == number_of_doses && !records.more;
         let records = PersonRecords { doses, ..records };
-        Ok(Self { records, phone: phone.to_owned(), names, is_all })
+        Ok(Self { records, phone: phone.clone(), names, is_all })
     }
 
     /// Whether there are more doses under the number than were read.
@@ -384,7 +386,7 @@ impl OwnRecords {
     /// Whether they may see that an officer looked at doses with these keys of name and birth date.
     /// Where somebody else is recorded under the number, the entries about that person alone are
     /// not theirs.
-    pub fn may_see_look(&self, names: &[String]) -> bool {
+    pub fn may_see_look(&self, names: &[NameKey]) -> bool {
         let is_own = self.is_all || names.iter().any(|name| self.names.contains(name));
         is_own && !self.names.is_empty()
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bukti_domain::{CertificateFacts, Dose, INDONESIA_WEST, Verdict, diagnose};
-use bukti_records::{CertificateRecord, DoseRecord, Keys, OpenError, PersonRecords};
+use bukti_records::{CertificateRecord, DoseRecord, EventKey, Keys, OpenError, PersonRecords};
 use bukti_wire::DoseStatus;
 use jiff::civil::Date;
 
@@ -35,10 +35,10 @@ pub fn doses_by_day<'a>(
 pub fn keep_first(records: &PersonRecords, doses: &mut Vec<(&DoseRecord, Dose)>, most: usize) -> bool {
     let more = doses.len() > most;
     if more {
-        let kept: BTreeSet<&str> = doses.iter().map(|(record, _)| &*record.pk).collect();
-        let first = records.doses.iter().map(|record| &*record.pk).filter(|event| kept.contains(event));
-        let first: BTreeSet<&str> = first.take(most).collect();
-        doses.retain(|(record, _)| first.contains(&*record.pk));
+        let kept: BTreeSet<&EventKey> = doses.iter().map(|(record, _)| &record.pk).collect();
+        let first = records.doses.iter().map(|record| &record.pk).filter(|event| kept.contains(event));
+        let first: BTreeSet<&EventKey> = first.take(most).collect();
+        doses.retain(|(record, _)| first.contains(&record.pk));
     }
     more
 }

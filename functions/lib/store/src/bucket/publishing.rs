@@ -6,17 +6,12 @@ use std::time::{Duration, Instant};
 use aws_lambda_events::event::dynamodb::EventRecord;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use bukti_records::Token;
+use bukti_records::{ItemKey, ItemKind, Token};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::signing::{issuers, signers};
-use crate::table::partition_of;
-use crate::table::{Table, Written, n, s, to_item};
+use crate::table::{Table, Written, kind_of_record, n, s, to_item};
 use crate::{Aws, StoreError};
-
-pub(crate) const PK: &str = "K#PUBLISHING";
-const SK: &str = "LEASE";
 
 /// How long a turn is good without a sign of life.
 const LEASE: SignedDuration = SignedDuration::from_secs(30);
@@ -29,7 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Whether what is public changes by this record of the table's stream.
 pub fn concerns_publishing(record: &EventRecord) -> bool {
-    partition_of(record).is_some_and(|pk| pk == signers::PK || pk == issuers::PK || pk.starts_with("R#"))
+    matches!(
+        kind_of_record(record),
+        Some(ItemKind::Signer | ItemKind::ActiveSigner | ItemKind::Issuer | ItemKind::Revocation)
+    )
 }
 
 #[derive(Serialize)]
@@ -69,7 +67,8 @@ impl Publishing {
         };
         // Whoever comes next otherwise waits for the lease to end.
         let mine = [(":me", s(holder)), (":now", n(0))];
-        let freed = self.table.update_if(PK, SK, "SET held_until = :now", "holder = :me", &mine).await;
+        let freed =
+            self.table.update_if(&ItemKey::lease(), "SET held_until = :now", "holder = :me", &mine).await;
         if let Err(error) = freed {
             tracing::warn!(%error, "the turn to publish was not given back");
         }
@@ -83,7 +82,7 @@ impl Publishing {
             let lease = Lease { holder: holder.to_owned(), held_until: (now + LEASE).as_second() };
             let free = "attribute_not_exists(pk) OR held_until < :now";
             let now = [(":now", n(now.as_second()))];
-            if let Written::Done = self.table.put_if(to_item(PK, SK, &lease)?, free, &now).await? {
+            if let Written::Done = self.table.put_if(to_item(&ItemKey::lease(), &lease)?, free, &now).await? {
                 return Ok(());
             }
             if begun.elapsed() > PATIENCE {
@@ -94,11 +93,12 @@ impl Publishing {
     }
 
     async fn renew(&self, holder: &str) -> Infallible {
+        let lease = ItemKey::lease();
         loop {
             tokio::time::sleep(RENEW).await;
             let until = n((Timestamp::now() + LEASE).as_second());
             let values = [(":me", s(holder)), (":until", until)];
-            let renewed = self.table.update_if(PK, SK, "SET held_until = :until", "holder = :me", &values);
+            let renewed = self.table.update_if(&lease, "SET held_until = :until", "holder = :me", &values);
             if let Err(error) = renewed.await {
                 tracing::warn!(%error, "the turn to publish was not renewed");
             }

@@ -3,14 +3,13 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::Client;
 use bukti_hcert::hex;
+use bukti_records::{ItemKey, Partition};
 use bukti_trust::ListedSigner;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::table::{Table, from_item, to_item};
 use crate::{Aws, StoreError};
-
-pub(crate) const PK: &str = "K#ISSUERS";
 
 /// A signer of another issuer as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -56,7 +55,7 @@ impl Issuers {
     ///
     /// [`StoreError`].
     pub async fn all(&self) -> Result<Vec<IssuerRecord>, StoreError> {
-        let items = self.table.partition(PK).await?;
+        let items = self.table.partition(&Partition::issuers()).await?;
         items.into_iter().map(|item| from_item(item, "issuer")).collect()
     }
 
@@ -82,7 +81,7 @@ impl Issuers {
                 Some(_) => Imported::Known,
             };
             if outcome != Imported::Known && !only_tell {
-                self.table.put(to_item(PK, &record.sk, &record)?).await?;
+                self.table.put(to_item(&ItemKey::issuer(&record.sk), &record)?).await?;
             }
             outcomes.push(outcome);
         }
@@ -97,7 +96,7 @@ impl Issuers {
     pub async fn remove(&self, kid: &str) -> Result<usize, StoreError> {
         let mut removed = 0;
         for record in self.all().await?.iter().filter(|record| record.signer.kid == kid) {
-            self.table.delete(PK, &record.sk).await?;
+            self.table.delete(&ItemKey::issuer(&record.sk)).await?;
             removed += 1;
         }
         Ok(removed)

@@ -5,20 +5,14 @@ use aws_sdk_dynamodb::Client;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bukti_hcert::{SignError, TrustedSigner, hex, kid_and_end};
-use bukti_records::{Keys, OpenError};
+use bukti_records::{ItemKey, ItemKind, Keys, OpenError, Partition};
 use bukti_trust::{ListedSigner, SignerSource, SignerStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::table::partition_of;
-use crate::table::{RACES, Table, from_item, s, to_item};
+use crate::table::{RACES, Table, from_item, kind_of_record, s, to_item};
 use crate::{Aws, StoreError};
-
-/// All in one partition: one read brings the register as a whole.
-pub(crate) const PK: &str = "K#SIGNERS";
-/// The item that names the signer that signs. There is no other place that says so, and so never two.
-pub(crate) const ACTIVE: &str = "ACTIVE";
 
 /// A signer as it is kept.
 #[derive(Clone, Serialize, Deserialize)]
@@ -86,7 +80,7 @@ impl SignerRecord {
     }
 
     fn item_key(&self) -> String {
-        format!("{PK} {} sealed_key", self.kid)
+        ItemKey::signer(&self.kid).field("sealed_key")
     }
 
     /// The X.509 certificate, DER. Public.
@@ -179,7 +173,7 @@ impl Signers {
 
     /// Whether a record of the table's stream says that the register has changed.
     pub fn changed_by(record: &EventRecord) -> bool {
-        partition_of(record) == Some(PK)
+        matches!(kind_of_record(record), Some(ItemKind::Signer | ItemKind::ActiveSigner))
     }
 
     /// All signers.
@@ -189,8 +183,8 @@ impl Signers {
     /// [`StoreError`].
     pub async fn register(&self) -> Result<Register, StoreError> {
         let mut register = Register { active: None, signers: Vec::new() };
-        for item in self.table.partition(PK).await? {
-            if item.get("sk").is_some_and(|sk| *sk == s(ACTIVE)) {
+        for item in self.table.partition(&Partition::signers()).await? {
+            if item.get("sk").is_some_and(|sk| *sk == s(ItemKey::active_signer().sk())) {
                 register.active = Some(from_item::<ActiveRecord>(item, "active signer")?.kid);
             } else {
                 register.signers.push(from_item(item, "signer")?);
@@ -210,7 +204,7 @@ impl Signers {
     /// [`StoreError`].
     pub async fn activate(&self, signer: &SignerRecord) -> Result<(), StoreError> {
         for _ in 0..RACES {
-            let active = self.table.get(PK, ACTIVE).await?;
+            let active = self.table.get(&ItemKey::active_signer()).await?;
             let active = active.map(|item| from_item::<ActiveRecord>(item, "active signer")).transpose()?;
             if self.replace(active.map(|active| active.kid), signer).await? {
                 return Ok(());
@@ -229,8 +223,8 @@ impl Signers {
     }
 
     async fn replace(&self, active: Option<String>, signer: &SignerRecord) -> Result<bool, StoreError> {
-        let new = to_item(PK, &signer.kid, signer)?;
-        let pointer = to_item(PK, ACTIVE, &ActiveRecord { kid: signer.kid.clone() })?;
+        let new = to_item(&ItemKey::signer(&signer.kid), signer)?;
+        let pointer = to_item(&ItemKey::active_signer(), &ActiveRecord { kid: signer.kid.clone() })?;
         let pointer = match active {
             Some(active) => self.table.putting(pointer, "kid = :active", &[(":active", s(active))])?,
             None => self.table.putting(pointer, "attribute_not_exists(pk)", &[])?,
@@ -247,13 +241,13 @@ impl Signers {
     pub async fn withdraw(&self, kid: &str, now: Timestamp) -> Result<Withdrawn, StoreError> {
         let kid = kid.to_ascii_lowercase();
         let withdrawing = self.table.updating(
-            PK,
-            &kid,
+            &ItemKey::signer(&kid),
             "SET withdrawn_at = :now",
             "attribute_exists(pk) AND attribute_not_exists(withdrawn_at)",
             &[(":now", s(now.to_string()))],
         )?;
-        let not_active = self.table.checking(PK, ACTIVE, "kid <> :kid", &[(":kid", s(&kid))])?;
+        let not_active =
+            self.table.checking(&ItemKey::active_signer(), "kid <> :kid", &[(":kid", s(&kid))])?;
         if self.table.transact(vec![withdrawing, not_active]).await? {
             return Ok(Withdrawn::Now);
         }

@@ -5,7 +5,7 @@
 //! will leave the second out.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use bukti_records::{Claimed, Keys, LinkRecord, NotificationRecord, Occasion, Sent, Token};
+use bukti_records::{Claimed, EventKey, Keys, LinkKey, NotificationRecord, Occasion, Partition, Sent, Token};
 use jiff::Timestamp;
 use serde_bytes::ByteBuf;
 
@@ -38,7 +38,7 @@ pub struct DoseSms {
     /// When the SMS service took it; none where it has not.
     pub accepted_at: Option<Timestamp>,
     /// The key of its link.
-    pub link: Option<String>,
+    pub link: Option<LinkKey>,
 }
 
 /// Claims and records the SMS that go out once.
@@ -100,11 +100,8 @@ impl Notifications {
         message_id: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let sent = Some(Sent {
-            at: now,
-            message_id: message_id.to_owned(),
-            link: LinkRecord::key_of(token.secret()),
-        });
+        let sent =
+            Some(Sent { at: now, message_id: message_id.to_owned(), link: Some(Keys::link(token.secret())) });
         let expires_at = occasion.expires_at;
         let record = NotificationRecord { lease_until: 0, claimed_at: now, token: None, sent, expires_at };
         self.put(occasion, &record, "attribute_exists(pk)", &[]).await?;
@@ -119,7 +116,7 @@ impl Notifications {
     pub async fn give_back(&self, occasion: &Occasion) -> Result<(), StoreError> {
         let (update, condition) =
             ("SET lease_until = :zero", "attribute_exists(pk) AND attribute_not_exists(sent)");
-        self.table.update_if(&occasion.pk, &occasion.sk, update, condition, &[(":zero", n(0))]).await?;
+        self.table.update_if(&occasion.key, update, condition, &[(":zero", n(0))]).await?;
         Ok(())
     }
 
@@ -129,7 +126,7 @@ impl Notifications {
     ///
     /// [`StoreError`].
     pub async fn is_sent(&self, occasion: &Occasion) -> Result<bool, StoreError> {
-        let item = self.table.get(&occasion.pk, &occasion.sk).await?;
+        let item = self.table.get(&occasion.key).await?;
         let record = item.map(|item| from_item::<NotificationRecord>(item, "notification")).transpose()?;
         Ok(record.is_some_and(|record| record.sent.is_some()))
     }
@@ -139,14 +136,14 @@ impl Notifications {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn of_dose(&self, event: &str) -> Result<Vec<DoseSms>, StoreError> {
+    pub async fn of_dose(&self, event: &EventKey) -> Result<Vec<DoseSms>, StoreError> {
         let mut all = Vec::new();
-        for item in self.table.partition_part_first(event, Occasion::BEGINS, MOST_SMS).await?.items {
+        for item in self.table.partition_first(&Partition::sms(event), MOST_SMS).await?.items {
             let record: NotificationRecord = from_item(item, "notification")?;
             all.push(DoseSms {
                 begun_at: record.claimed_at,
                 accepted_at: record.sent.as_ref().map(|sent| sent.at),
-                link: record.sent.map(|sent| sent.link),
+                link: record.sent.and_then(|sent| sent.link),
             });
         }
         Ok(all)
@@ -159,7 +156,7 @@ impl Notifications {
         condition: &str,
         values: &[(&str, AttributeValue)],
     ) -> Result<Written, StoreError> {
-        let item = to_item(&occasion.pk, &occasion.sk, record)?;
+        let item = to_item(&occasion.key, record)?;
         self.table.put_if(item, condition, values).await
     }
 }

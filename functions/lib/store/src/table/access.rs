@@ -3,14 +3,13 @@
 //! A backup does not have what was withdrawn after it was made. Whoever restores it has to know
 //! whom it lets in again.
 
-use bukti_records::{ApiKey, Officer};
+use bukti_records::{ApiKey, ItemKind, Officer};
 use bukti_trust::SignerStatus;
 use jiff::Timestamp;
-use serde_dynamo::{AttributeValue, Item};
+use serde_dynamo::Item;
 
-use super::{officers, senders};
-use crate::signing::issuers;
-use crate::signing::signers::{self, ActiveRecord};
+use crate::signing::signers::ActiveRecord;
+use crate::table::kind_of;
 use crate::{IssuerRecord, Officers, SignerRecord, StoreError};
 
 /// An item that gives access.
@@ -31,13 +30,13 @@ pub enum Access {
 impl Access {
     /// Whether an item is one that gives access.
     pub fn is_given_by(item: &Item) -> bool {
-        let partitions = [senders::PK, officers::OFFICERS, signers::PK, issuers::PK];
-        matches!(item.get("pk"), Some(AttributeValue::S(pk)) if partitions.contains(&&**pk))
+        use ItemKind::{ActiveSigner, ApiKey, Issuer, Officer, Signer};
+        matches!(kind_of(item), Some(ActiveSigner | ApiKey | Issuer | Officer | Signer))
     }
 
     /// Whether an item is one of the register of document signers.
     pub fn is_of_own_signers(item: &Item) -> bool {
-        matches!(item.get("pk"), Some(AttributeValue::S(pk)) if pk == signers::PK)
+        matches!(kind_of(item), Some(ItemKind::Signer | ItemKind::ActiveSigner))
     }
 
     /// The access that an item gives.
@@ -46,17 +45,19 @@ impl Access {
     ///
     /// [`StoreError::Corrupt`] also where the item gives none.
     pub fn of_image(image: Item, officers: &Officers) -> Result<Self, StoreError> {
-        let is = |name: &str, value: &str| matches!(image.get(name), Some(AttributeValue::S(found)) if found == value);
-        let access = if is("pk", senders::PK) {
-            serde_dynamo::from_item(image).ok().map(Self::ApiKey)
-        } else if is("pk", officers::OFFICERS) {
-            officers.of_image(image).map(Self::Officer)
-        } else if is("pk", issuers::PK) {
-            serde_dynamo::from_item(image).ok().map(|issuer| Self::Issuer(Box::new(issuer)))
-        } else if is("sk", signers::ACTIVE) {
-            serde_dynamo::from_item(image).ok().map(|active: ActiveRecord| Self::ActiveSigner(active.kid))
-        } else {
-            serde_dynamo::from_item(image).ok().map(|signer| Self::Signer(Box::new(signer)))
+        let access = match kind_of(&image) {
+            Some(ItemKind::ApiKey) => serde_dynamo::from_item(image).ok().map(Self::ApiKey),
+            Some(ItemKind::Officer) => officers.of_image(image).map(Self::Officer),
+            Some(ItemKind::Issuer) => {
+                serde_dynamo::from_item(image).ok().map(|issuer| Self::Issuer(Box::new(issuer)))
+            }
+            Some(ItemKind::ActiveSigner) => {
+                serde_dynamo::from_item(image).ok().map(|active: ActiveRecord| Self::ActiveSigner(active.kid))
+            }
+            Some(ItemKind::Signer) => {
+                serde_dynamo::from_item(image).ok().map(|signer| Self::Signer(Box::new(signer)))
+            }
+            _ => None,
         };
         access.ok_or(StoreError::Corrupt("API key, officer, signer or issuer"))
     }
@@ -65,7 +66,7 @@ impl Access {
     pub fn id(&self) -> &str {
         match self {
             Self::ApiKey(key) => &key.id,
-            Self::Officer(officer) => &officer.id,
+            Self::Officer(officer) => officer.id.as_str(),
             Self::Signer(signer) => &signer.kid,
             Self::ActiveSigner(kid) => kid,
             Self::Issuer(issuer) => &issuer.signer.kid,

@@ -1,19 +1,13 @@
 //! Accounts and sessions.
 
 use bukti_domain::PhoneNumber;
-use bukti_records::{Keys, Token};
+use bukti_records::{ItemKey, Keys, Partition, PhoneKey, SessionKey, Token};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::table::{Table, from_item, n, s, to_item};
 use crate::{Aws, StoreError};
-
-const ACCOUNT: &str = "ACCOUNT";
-pub(crate) const SESSION: &str = "SESSION";
-
-/// What the keys of a phone's list of sessions begin with.
-pub(crate) const LISTED: &str = "SESSION#";
 
 /// The most sessions of a phone that are read: ten codes a day open them, and they end after half a day.
 const MOST_SESSIONS: usize = 100;
@@ -64,7 +58,7 @@ pub struct OpenSession {
 pub struct Login {
     /// The session's id.
     pub session: String,
-    phone: String,
+    phone: PhoneKey,
     /// Who it is.
     pub account: Account,
     second_factor: Option<String>,
@@ -72,7 +66,7 @@ pub struct Login {
 
 impl Login {
     /// The index key of the phone logged in with.
-    pub fn phone(&self) -> &str {
+    pub fn phone(&self) -> &PhoneKey {
         &self.phone
     }
 
@@ -92,7 +86,7 @@ struct AccountRecord {
 struct SessionRecord {
     id: String,
     /// Not named `phone`, which is what the index of phones lists: doses only.
-    phone_key: String,
+    phone_key: PhoneKey,
     account: ByteBuf,
     created_at: Timestamp,
     used_at: i64,
@@ -115,9 +109,10 @@ impl SessionRecord {
 /// The entry of a session in its phone's list.
 #[derive(Debug, Serialize, Deserialize)]
 struct ListedRecord {
-    sk: String,
+    /// The session's id.
+    id: String,
     /// The key of the session.
-    session: String,
+    session: SessionKey,
     device: ByteBuf,
     expires_at: i64,
 }
@@ -149,43 +144,42 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<(Token, Account), StoreError> {
         let phone_key = self.keys.phone(phone);
-        let account_pk = account_key(&phone_key);
-        let pk = account_pk.clone();
+        let key = ItemKey::account(&phone_key);
         let known: Option<AccountRecord> =
-            self.table.get(&pk, ACCOUNT).await?.map(|item| from_item(item, "account")).transpose()?;
+            self.table.get(&key).await?.map(|item| from_item(item, "account")).transpose()?;
         let account = match (name, known) {
             (None, Some(known)) => self
                 .keys
-                .open(&format!("{pk} {ACCOUNT}"), &known.account)
+                .open(&key.field("account"), &known.account)
                 .map_err(|_| StoreError::Corrupt("account"))?,
             (name, known) => {
                 let account =
                     Account { name, phone_hint: phone.hint().to_owned(), phone: phone.e164().to_owned() };
                 let record = AccountRecord {
-                    account: self.seal(&format!("{pk} {ACCOUNT}"), &account, now)?,
+                    account: self.seal(&key.field("account"), &account, now)?,
                     created_at: known.map_or(now, |known| known.created_at),
                 };
                 // Whoever writes last has shown the phone last: no condition is needed.
-                self.table.put(to_item(&pk, ACCOUNT, &record)?).await?;
+                self.table.put(to_item(&key, &record)?).await?;
                 account
             }
         };
 
         let random = || Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()));
         let (token, id) = (random()?, random()?.secret().to_owned());
-        let pk = Keys::token("S#", token.secret());
+        let session = Keys::session(token.secret());
+        let (key, listed_key) = (ItemKey::session(&session), ItemKey::listed_session(&phone_key, &id));
         let expires_at = (now + LONGEST).as_second();
-        let sk = listed_key(&id);
         let listed = ListedRecord {
-            session: pk.clone(),
-            device: self.seal(&format!("{account_pk} {sk}"), device, now)?,
+            session,
+            device: self.seal(&listed_key.field("device"), device, now)?,
             expires_at,
-            sk: sk.clone(),
+            id: id.clone(),
         };
         let record = SessionRecord {
             id,
             phone_key,
-            account: self.seal(&format!("{pk} {SESSION}"), &account, now)?,
+            account: self.seal(&key.field("account"), &account, now)?,
             created_at: now,
             used_at: now.as_second(),
             second_factor: None,
@@ -193,8 +187,8 @@ impl Sessions {
         };
         let is_new = "attribute_not_exists(pk)";
         let both = vec![
-            self.table.putting(to_item(&pk, SESSION, &record)?, is_new, &[])?,
-            self.table.putting(to_item(&account_pk, &sk, &listed)?, is_new, &[])?,
+            self.table.putting(to_item(&key, &record)?, is_new, &[])?,
+            self.table.putting(to_item(&listed_key, &listed)?, is_new, &[])?,
         ];
         if !self.table.transact(both).await? {
             return Err(StoreError::Corrupt("a random token is there already"));
@@ -215,18 +209,20 @@ impl Sessions {
     ///
     /// [`StoreError`].
     pub async fn find(&self, token: &str, now: Timestamp) -> Result<Option<Login>, StoreError> {
-        let pk = Keys::token("S#", token);
-        let Some(record) = self.record(&pk).await?.filter(|record| record.is_good(now)) else {
+        let session = Keys::session(token);
+        let Some(record) = self.record(&session).await?.filter(|record| record.is_good(now)) else {
             return Ok(None);
         };
         if record.used_at() + TOUCH_AFTER <= now {
             let values = [(":now", n(now.as_second()))];
             // Not for a session that was ended in between.
-            self.table.update_if(&pk, SESSION, "SET used_at = :now", "attribute_exists(pk)", &values).await?;
+            self.table
+                .update_if(&ItemKey::session(&session), "SET used_at = :now", "attribute_exists(pk)", &values)
+                .await?;
         }
         let account = self
             .keys
-            .open(&format!("{pk} {SESSION}"), &record.account)
+            .open(&ItemKey::session(&session).field("account"), &record.account)
             .map_err(|_| StoreError::Corrupt("session"))?;
         Ok(Some(Login {
             session: record.id,
@@ -243,13 +239,17 @@ impl Sessions {
     ///
     /// [`StoreError`].
     pub async fn second_factor(&self, token: &str, enrolment: &str) -> Result<bool, StoreError> {
-        let (pk, values) = (Keys::token("S#", token), [(":enrolment", s(enrolment))]);
+        let (session, values) = (Keys::session(token), [(":enrolment", s(enrolment))]);
         let update = "SET second_factor = :enrolment";
-        Ok(self.table.update_if(&pk, SESSION, update, "attribute_exists(pk)", &values).await?.is_some())
+        Ok(self
+            .table
+            .update_if(&ItemKey::session(&session), update, "attribute_exists(pk)", &values)
+            .await?
+            .is_some())
     }
 
-    async fn record(&self, pk: &str) -> Result<Option<SessionRecord>, StoreError> {
-        self.table.get(pk, SESSION).await?.map(|item| from_item(item, "session")).transpose()
+    async fn record(&self, session: &SessionKey) -> Result<Option<SessionRecord>, StoreError> {
+        self.table.get(&ItemKey::session(session)).await?.map(|item| from_item(item, "session")).transpose()
     }
 
     /// The sessions of a phone (its index key) that are good, the last used first.
@@ -257,14 +257,18 @@ impl Sessions {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn of_phone_key(&self, phone: &str, now: Timestamp) -> Result<Vec<OpenSession>, StoreError> {
-        let pk = account_key(phone);
+    pub async fn of_phone_key(
+        &self,
+        phone: &PhoneKey,
+        now: Timestamp,
+    ) -> Result<Vec<OpenSession>, StoreError> {
         let mut sessions = Vec::new();
-        for item in self.table.partition_part_first(&pk, LISTED, MOST_SESSIONS).await?.items {
+        for item in self.table.partition_first(&Partition::sessions(phone), MOST_SESSIONS).await?.items {
             let listed: ListedRecord = from_item(item, "session in the list")?;
             let record = self.record(&listed.session).await?;
             let Some(record) = record.filter(|record| record.is_good(now)) else { continue };
-            let device = self.keys.open(&format!("{pk} {}", listed.sk), &listed.device);
+            let device =
+                self.keys.open(&ItemKey::listed_session(phone, &listed.id).field("device"), &listed.device);
             let device = device.map_err(|_| StoreError::Corrupt("session in the list"))?;
             let used_at = record.used_at();
             sessions.push(OpenSession { id: record.id, device, created_at: record.created_at, used_at });
@@ -278,13 +282,13 @@ impl Sessions {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn end(&self, phone: &str, id: &str) -> Result<bool, StoreError> {
-        let (pk, sk) = (account_key(phone), listed_key(id));
-        let Some(item) = self.table.get(&pk, &sk).await? else { return Ok(false) };
+    pub async fn end(&self, phone: &PhoneKey, id: &str) -> Result<bool, StoreError> {
+        let key = ItemKey::listed_session(phone, id);
+        let Some(item) = self.table.get(&key).await? else { return Ok(false) };
         let listed: ListedRecord = from_item(item, "session in the list")?;
         // The session first: whatever breaks off here, it has ended.
-        self.table.delete(&listed.session, SESSION).await?;
-        self.table.delete(&pk, &sk).await?;
+        self.table.delete(&ItemKey::session(&listed.session)).await?;
+        self.table.delete(&key).await?;
         Ok(true)
     }
 
@@ -294,18 +298,9 @@ impl Sessions {
     ///
     /// [`StoreError`].
     pub async fn end_by_token(&self, token: &str) -> Result<(), StoreError> {
-        let pk = Keys::token("S#", token);
-        let Some(record) = self.record(&pk).await? else { return Ok(()) };
-        self.table.delete(&pk, SESSION).await?;
-        self.table.delete(&account_key(&record.phone_key), &listed_key(&record.id)).await
+        let session = Keys::session(token);
+        let Some(record) = self.record(&session).await? else { return Ok(()) };
+        self.table.delete(&ItemKey::session(&session)).await?;
+        self.table.delete(&ItemKey::listed_session(&record.phone_key, &record.id)).await
     }
-}
-
-/// The partition of a phone: its account, and what is listed for it.
-pub(crate) fn account_key(phone: &str) -> String {
-    format!("A#{phone}")
-}
-
-fn listed_key(id: &str) -> String {
-    format!("{LISTED}{id}")
 }

@@ -7,7 +7,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use bukti_records::{Keys, Officer, Token};
+use bukti_records::{
+    CaseKey, ItemKey, KeyRange, Keys, NameKey, Officer, Partition, PersonKey, PhoneKey, Token,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -15,9 +17,6 @@ use serde_bytes::ByteBuf;
 
 use crate::table::{Item, Table, from_item, least_of, to_item};
 use crate::{Aws, StoreError};
-
-/// What the keys of the audit begin with. A partition holds a day (UTC), so that a span of time is read without the rest.
-const DAY: &str = "Y#";
 
 /// Number of entries that this process has written: it orders entries with the same timestamp.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
@@ -78,36 +77,35 @@ pub struct Entry {
     /// When.
     pub at: Timestamp,
     /// Which officer, by id and name.
-    pub officer: String,
+    pub officer: PhoneKey,
     /// The officer's name.
     pub officer_name: String,
     /// What.
     pub action: Action,
     /// Whose record, by the person's index key; none where it is nobody's.
-    pub person: Option<String>,
+    pub person: Option<PersonKey>,
     /// Which case, by its key.
-    pub case: Option<String>,
+    pub case: Option<CaseKey>,
     /// Whose doses were seen or changed: their keys by name and birth date.
-    pub names: Vec<String>,
+    pub names: Vec<NameKey>,
     /// Why, in the officer's words.
     pub why: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct EntryRecord {
-    pk: String,
     sk: String,
     at: Timestamp,
-    officer: String,
+    officer: PhoneKey,
     action: Action,
     /// Lists it in the index of persons.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    person: Option<String>,
+    person: Option<PersonKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    case: Option<String>,
+    case: Option<CaseKey>,
     /// Two people may be recorded under one number, and each sees the looks at their own doses only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    names: Vec<String>,
+    names: Vec<NameKey>,
     words: ByteBuf,
 }
 
@@ -121,11 +119,11 @@ struct Words {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct About<'a> {
     /// The person's index key.
-    pub person: Option<&'a str>,
+    pub person: Option<&'a PersonKey>,
     /// The case's key.
-    pub case: Option<&'a str>,
+    pub case: Option<&'a CaseKey>,
     /// Whose doses are seen or changed: their keys by name and birth date.
-    pub names: &'a [String],
+    pub names: &'a [NameKey],
     /// Why, in the officer's words.
     pub why: &'a str,
 }
@@ -156,24 +154,24 @@ impl Audit {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let random = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
-        let pk = partition(now.to_zoned(jiff::tz::TimeZone::UTC).date());
+        let day = day_of(now);
         // A request writes its entries one after the other, at one time.
         let order = WRITTEN.fetch_add(1, Ordering::Relaxed);
-        let sk = format!("{:013} {order:010} {}", now.as_millisecond(), random.secret());
+        let order = format!("{:013} {order:010} {}", now.as_millisecond(), random.secret());
+        let key = ItemKey::audit_entry(day, &order);
         let words = Words { officer: officer.name.clone(), why: about.why.to_owned() };
-        let words = self.keys.seal(&item_key(&pk, &sk), &words, now).map(ByteBuf::from);
+        let words = self.keys.seal(&key.field("words"), &words, now).map(ByteBuf::from);
         let record = EntryRecord {
             at: now,
             officer: officer.id.clone(),
             action,
-            person: about.person.map(str::to_owned),
-            case: about.case.map(str::to_owned),
+            person: about.person.cloned(),
+            case: about.case.cloned(),
             names: about.names.to_vec(),
             words: words.ok_or(StoreError::Corrupt("an entry of the audit cannot be sealed"))?,
-            pk: pk.clone(),
-            sk: sk.clone(),
+            sk: order,
         };
-        self.insert(to_item(&pk, &sk, &record)?).await
+        self.insert(to_item(&key, &record)?).await
     }
 
     async fn insert(&self, item: Item) -> Result<(), StoreError> {
@@ -199,7 +197,7 @@ impl Audit {
     ///
     /// [`StoreError`].
     pub async fn of_day(&self, day: Date) -> Result<Vec<Entry>, StoreError> {
-        let items = self.table.partition(&partition(day)).await?.into_iter();
+        let items = self.table.partition(&Partition::audit(day)).await?.into_iter();
         items.map(|item| self.open(from_item(item, "entry of the audit")?)).collect()
     }
 
@@ -208,8 +206,8 @@ impl Audit {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn of_person_key(&self, person: &str) -> Result<Vec<Entry>, StoreError> {
-        let query = self.table.query("by_person", ("person", person), (DAY, "Y#~"));
+    pub async fn of_person_key(&self, person: &PersonKey) -> Result<Vec<Entry>, StoreError> {
+        let query = self.table.query("by_person", ("person", person.as_str()), KeyRange::AUDIT);
         let newest = |item: &Item| Some(std::cmp::Reverse(item.get("sk")?.as_s().ok()?.clone()));
         let found = least_of(query.scan_index_forward(false), MOST_ENTRIES, newest).await?;
         let records = found.items.into_iter().map(|item| from_item(item, "entry of the audit"));
@@ -219,7 +217,7 @@ impl Audit {
     fn open(&self, record: EntryRecord) -> Result<Entry, StoreError> {
         let words: Words = self
             .keys
-            .open(&item_key(&record.pk, &record.sk), &record.words)
+            .open(&ItemKey::audit_entry(day_of(record.at), &record.sk).field("words"), &record.words)
             .map_err(|_| StoreError::Corrupt("entry of the audit"))?;
         Ok(Entry {
             at: record.at,
@@ -234,10 +232,7 @@ impl Audit {
     }
 }
 
-fn partition(day: Date) -> String {
-    format!("{DAY}{day}")
-}
-
-fn item_key(pk: &str, sk: &str) -> String {
-    format!("{pk} {sk} words")
+/// The day (UTC) whose partition has what was at this time, so that a span of time is read without the rest.
+fn day_of(at: Timestamp) -> Date {
+    at.to_zoned(jiff::tz::TimeZone::UTC).date()
 }

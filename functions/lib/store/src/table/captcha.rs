@@ -1,6 +1,6 @@
 //! Used captchas: a solution counts once.
 
-use bukti_records::Keys;
+use bukti_records::{ItemKey, Keys};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ impl UsedCaptchas {
     /// [`StoreError`].
     pub async fn use_once(&self, signature: &str, expires_at: Timestamp) -> Result<bool, StoreError> {
         let record = UsedRecord { expires_at: expires_at.as_second() };
-        let item = to_item(&Keys::token("X#", signature), "CAPTCHA", &record)?;
+        let item = to_item(&ItemKey::captcha(&Keys::captcha(signature)), &record)?;
         let written = self.table.put_if(item, "attribute_not_exists(pk)", &[]).await?;
         Ok(matches!(written, Written::Done))
     }

@@ -1,48 +1,40 @@
-//! The helpdesk's cases: opens, finds and decides them. What a step makes of a case is decided by [`CaseRecord`].
+//! The helpdesk's cases: opens, finds and decides them. What a step makes of a case is decided by
+//! [`CaseRecord`].
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use bukti_domain::{CaseNumber, Correction, FeedRow, Origin};
 use bukti_records::{
-    CaseRecord, Change, ConfirmationRecord, DoseRecord, Evidence, Keys, NewCase, Officer, Queued, Rate,
-    Rewrite, Step, Token,
+    CaseKey, CaseRecord, Change, ConfirmationRecord, DoseRecord, Evidence, ItemKey, KeyRange, Keys, NewCase,
+    Officer, Partition, PersonKey, PhoneKey, Queued, Rate, Rewrite, Step, Token,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::accounts::account_key;
 use super::claims;
 use super::confirmations::Confirmations;
 use crate::table::{Item, Table, from_item, least_of, to_item};
 use crate::{Aws, Doses, Rates, StoreError, Taken};
 
-pub(crate) const SK: &str = CaseRecord::SK;
-
 /// The most cases of a phone or of a person that are read for an answer.
 const MOST_CASES: usize = 100;
-
-/// What the keys of a phone's list of cases begin with.
-const LISTED: &str = "CASE#";
-
-/// The cases that somebody has to look at, oldest first: an item each, in one partition. A thousand cases a second fit into
-/// it.
-pub(crate) const QUEUE: &str = "V#QUEUE";
 
 /// Cases that one phone may open in a day.
 const PER_DAY: Rate = Rate { name: "cases", window: SignedDuration::from_hours(24), most: 5 };
 
-/// Wrong birth dates that one client network may give for a case in a day. Per network, so that a stranger who has the number
-/// does not lock the look-up for everybody.
+/// Wrong birth dates that one client network may give for a case in a day. Per network, so that a
+/// stranger who has the number does not lock the look-up for everybody.
 const WRONG_LOOKS_OF_NETWORK: Rate =
     Rate { name: "wrong looks at a case from a network", window: SignedDuration::from_hours(24), most: 10 };
 
-/// Wrong birth dates for a case in a day, from all networks: many networks together guess no birth date either.
+/// Wrong birth dates for a case in a day, from all networks: many networks together guess no birth
+/// date either.
 const WRONG_LOOKS: Rate =
     Rate { name: "wrong looks at a case", window: SignedDuration::from_hours(24), most: 60 };
 
 /// A case in the list of the phone that opened it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Listed {
-    case: String,
+    case: CaseKey,
 }
 
 /// Opens, finds and decides cases.
@@ -71,18 +63,19 @@ impl Cases {
         }
     }
 
-    /// Opens a case for a phone (its index key); the seconds until it may open another where it opened many today.
+    /// Opens a case for a phone (its index key); the seconds until it may open another where it
+    /// opened many today.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn open(
         &self,
-        applicant: &str,
+        applicant: &PhoneKey,
         new: NewCase,
         now: Timestamp,
     ) -> Result<Result<CaseNumber, u32>, StoreError> {
-        if let Taken::Full { wait } = self.rates.take(&PER_DAY, applicant, now).await? {
+        if let Taken::Full { wait } = self.rates.take(&PER_DAY, applicant.as_str(), now).await? {
             return Ok(Err(wait));
         }
         let bits = Keys::random::<8>().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
@@ -92,13 +85,9 @@ impl Cases {
         let is_new = "attribute_not_exists(pk)";
         let (listed, queued) = (Listed { case: pk.clone() }, record.queued());
         let all = vec![
-            self.table.putting(to_item(pk, SK, &record)?, is_new, &[])?,
-            self.table.putting(to_item(QUEUE, queued.position(), &queued)?, is_new, &[])?,
-            self.table.putting(
-                to_item(&account_key(applicant), &format!("{LISTED}{pk}"), &listed)?,
-                is_new,
-                &[],
-            )?,
+            self.table.putting(to_item(&ItemKey::case(pk), &record)?, is_new, &[])?,
+            self.table.putting(to_item(&ItemKey::queued(pk, now), &queued)?, is_new, &[])?,
+            self.table.putting(to_item(&ItemKey::listed_case(applicant, pk), &listed)?, is_new, &[])?,
         ];
         if !self.table.transact(all).await? {
             return Err(StoreError::Unavailable("a random case number is there already".to_owned()));
@@ -106,8 +95,9 @@ impl Cases {
         Ok(Ok(number))
     }
 
-    /// Counts a look at a case from a client network as a wrong one, whether there is such a case or not; `false` where there
-    /// were too many in the day. Counted before the birth date is judged, so that concurrent guesses are bounded too.
+    /// Counts a look at a case from a client network as a wrong one, whether there is such a case
+    /// or not; `false` where there were too many in the day. Counted before the birth date is
+    /// judged, so that concurrent guesses are bounded too.
     ///
     /// # Errors
     ///
@@ -163,18 +153,19 @@ impl Cases {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn of_key(&self, pk: &str) -> Result<Option<CaseRecord>, StoreError> {
-        self.table.get(pk, SK).await?.map(|item| from_item(item, "case")).transpose()
+    pub async fn of_key(&self, case: &CaseKey) -> Result<Option<CaseRecord>, StoreError> {
+        self.table.get(&ItemKey::case(case)).await?.map(|item| from_item(item, "case")).transpose()
     }
 
-    /// The cases that a phone (its index key) opened, newest first; at most a hundred, and whether there are more.
+    /// The cases that a phone (its index key) opened, newest first; at most a hundred, and whether
+    /// there are more.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn of_applicant(&self, applicant: &str) -> Result<(Vec<CaseRecord>, bool), StoreError> {
+    pub async fn of_applicant(&self, applicant: &PhoneKey) -> Result<(Vec<CaseRecord>, bool), StoreError> {
         let mut cases = Vec::new();
-        let listed = self.table.partition_part_first(&account_key(applicant), LISTED, MOST_CASES).await?;
+        let listed = self.table.partition_first(&Partition::cases(applicant), MOST_CASES).await?;
         for item in listed.items {
             let listed: Listed = from_item(item, "case in the list")?;
             cases.extend(self.of_key(&listed.case).await?);
@@ -183,13 +174,14 @@ impl Cases {
         Ok((cases, listed.more))
     }
 
-    /// The cases about a person (its index key), newest first; at most the newest hundred, and whether there are more.
+    /// The cases about a person (its index key), newest first; at most the newest hundred, and
+    /// whether there are more.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn of_person_key(&self, person: &str) -> Result<(Vec<CaseRecord>, bool), StoreError> {
-        let query = self.table.query("by_person", ("person", person), ("N#", "N#~"));
+    pub async fn of_person_key(&self, person: &PersonKey) -> Result<(Vec<CaseRecord>, bool), StoreError> {
+        let query = self.table.query("by_person", ("person", person.as_str()), KeyRange::CASES);
         let newest = |item: &Item| {
             let at = item.get("created_at")?.as_s().ok()?;
             Some(std::cmp::Reverse(at.parse::<Timestamp>().ok()?))
@@ -199,18 +191,19 @@ impl Cases {
         Ok((cases.collect::<Result<_, _>>()?, found.more))
     }
 
-    /// The cases that somebody has to look at, oldest first: at most `most`, after this one where one is named.
+    /// The cases that somebody has to look at, oldest first: at most `most`, after this one where
+    /// one is named.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn queue(&self, after: Option<&str>, most: usize) -> Result<Vec<Queued>, StoreError> {
-        let items = self.table.partition_after(QUEUE, after.unwrap_or(" "), most).await?;
+        let items = self.table.partition_after(&Partition::queue(), after.unwrap_or(" "), most).await?;
         items.into_iter().map(|item| from_item(item, "case of the queue")).collect()
     }
 
-    /// Notes a piece of evidence that is about to be uploaded. `None` where the case has as many as it may, is decided, or has
-    /// changed meanwhile.
+    /// Notes a piece of evidence that is about to be uploaded. `None` where the case has as many as
+    /// it may, is decided, or has changed meanwhile.
     ///
     /// # Errors
     ///
@@ -223,7 +216,7 @@ impl Cases {
         now: Timestamp,
     ) -> Result<Option<Evidence>, StoreError> {
         let name = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
-        let folder = case.pk.trim_start_matches("N#");
+        let folder = case.pk.id();
         let evidence = Evidence {
             key: format!("{}{folder}/{}", Self::EVIDENCE, name.secret()),
             content_type: content_type.to_owned(),
@@ -301,9 +294,9 @@ impl Cases {
         self.step(case, Ok(next), Vec::new()).await
     }
 
-    /// Grants a case that rewrites a dose, all or nothing: this change is applied to the dose as it is
-    /// now, its links are dead, and whoever reads the table's stream makes the certificate and sends
-    /// the SMS. [`Step::Overtaken`] where the dose has another revision by then.
+    /// Grants a case that rewrites a dose, all or nothing: this change is applied to the dose as it
+    /// is now, its links are dead, and whoever reads the table's stream makes the certificate and
+    /// sends the SMS. [`Step::Overtaken`] where the dose has another revision by then.
     ///
     /// # Errors
     ///
@@ -330,9 +323,9 @@ impl Cases {
         self.step(case, Ok(next), vec![writing]).await
     }
 
-    /// Confirms what another officer proposed for data that were corrected by law: from now on the person's rows with these
-    /// data are not held. Case and confirmation are written together; whoever reads the table's stream issues the doses
-    /// that are held.
+    /// Confirms what another officer proposed for data that were corrected by law: from now on the
+    /// person's rows with these data are not held. Case and confirmation are written together;
+    /// whoever reads the table's stream issues the doses that are held.
     ///
     /// [`Step::Overtaken`] where there is no proposal of another officer.
     ///
@@ -355,12 +348,12 @@ impl Cases {
             Err(step) => return Ok(step),
         };
         let Some(data) = case.data_to_confirm(&row, &self.keys) else { return Ok(Step::Contradiction) };
-        let record = ConfirmationRecord::new(&case.person, &data, &case.pk, now, &self.keys);
+        let record = ConfirmationRecord::new(&case.person, &data, now, &self.keys);
         // Its SMS tells of the decision as well.
         let first = self.doses.first_dose_to_issue(&case.person, &data, &case.applicant).await?;
         let reasons = (why, proposal.confirmed_by.as_deref());
         let next = case.granted(officer, first.map(|dose| dose.pk), reasons, &self.keys, now)?;
-        self.step(case, Ok(next), vec![self.confirmations.writing(&record)?]).await
+        self.step(case, Ok(next), vec![self.confirmations.writing(&record, &case.pk)?]).await
     }
 
     /// The dose after the correction; else the step that says why it cannot be made: the dose would
@@ -372,7 +365,7 @@ impl Cases {
         row: &FeedRow,
         now: Timestamp,
     ) -> Result<Result<Rewrite, Step>, StoreError> {
-        let origin = Origin { job: case.pk.clone(), line: u64::from(case.revision) };
+        let origin = Origin { job: case.pk.as_str().to_owned(), line: u64::from(case.revision) };
         let Some(rewrite) = self.doses.rewritten(dose, row.clone(), origin, now).await? else {
             return Ok(Err(Step::Contradiction));
         };
@@ -402,16 +395,17 @@ impl Cases {
         Ok(if done { Step::Done(Box::new(next)) } else { Step::Overtaken })
     }
 
-    /// Writes the next revision and what belongs to it, out of the queue where it is decided: all or nothing.
+    /// Writes the next revision and what belongs to it, out of the queue where it is decided: all
+    /// or nothing.
     async fn write(
         &self,
         case: &CaseRecord,
         next: &CaseRecord,
         more: Vec<TransactWriteItem>,
     ) -> Result<bool, StoreError> {
-        let mut all = vec![self.table.putting_at(case.revision, to_item(&next.pk, SK, next)?)?];
+        let mut all = vec![self.table.putting_at(case.revision, to_item(&ItemKey::case(&next.pk), next)?)?];
         if next.state.is_decided() {
-            all.push(self.table.deleting(QUEUE, next.queued().position())?);
+            all.push(self.table.deleting(&ItemKey::queued(&next.pk, next.created_at))?);
         }
         all.extend(more);
         self.table.transact(all).await

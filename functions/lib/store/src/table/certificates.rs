@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use bukti_records::{
-    CertificateRecord, DoseRecord, Revocation, RevocationRecord, RevokeDecision, certificate_key,
+    CertificateKey, CertificateRecord, DoseRecord, ItemKey, Revocation, RevocationRecord, RevokeDecision,
 };
 use jiff::Timestamp;
 
@@ -11,7 +11,9 @@ use super::{claims, doses};
 use crate::table::{RACES, Table, Written, from_item, s, to_item};
 use crate::{Aws, StoreError};
 
-const SK: &str = CertificateRecord::SK;
+fn key_of(certificate_id: &str) -> ItemKey {
+    ItemKey::certificate(&CertificateKey::of_id(certificate_id))
+}
 
 /// What became of a reinstatement.
 #[derive(Clone, Copy, Debug)]
@@ -62,18 +64,19 @@ impl Certificates {
     ///
     /// [`StoreError`].
     pub async fn of_id(&self, certificate_id: &str) -> Result<Option<CertificateRecord>, StoreError> {
-        let item = self.table.get(&certificate_key(certificate_id), SK).await?;
+        let item = self.table.get(&key_of(certificate_id)).await?;
         item.map(|item| from_item(item, "certificate")).transpose()
     }
 
-    /// Keeps a certificate, unless there is one of its id. `false` where there was: then that one counts. Where the answer to the
-    /// write was lost and the SDK wrote again, what was there is this one itself.
+    /// Keeps a certificate, unless there is one of its id. `false` where there was: then that one
+    /// counts. Where the answer to the write was lost and the SDK wrote again, what was there is
+    /// this one itself.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn issue(&self, record: &CertificateRecord) -> Result<bool, StoreError> {
-        let item = to_item(&record.pk, SK, record)?;
+        let item = to_item(&ItemKey::certificate(&record.pk), record)?;
         match self.table.put_if(item, "attribute_not_exists(pk)", &[]).await? {
             Written::Done => Ok(true),
             Written::Refused(Some(item)) => {
@@ -86,8 +89,8 @@ impl Certificates {
         }
     }
 
-    /// Revokes a certificate: it says so itself, and it is on the list that is published, both or neither. Of several at
-    /// the same moment one counts.
+    /// Revokes a certificate: it says so itself, and it is on the list that is published, both or
+    /// neither. Of several at the same moment one counts.
     ///
     /// # Errors
     ///
@@ -145,7 +148,8 @@ impl Certificates {
         Err(StoreError::Unavailable("too many writers of one dose".to_owned()))
     }
 
-    /// The writes by which a certificate says that it is revoked, and is on the list that is published.
+    /// The writes by which a certificate says that it is revoked, and is on the list that is
+    /// published.
     fn listing(
         &self,
         certificate: &CertificateRecord,
@@ -157,13 +161,12 @@ impl Certificates {
             Revocation::Superseded(by) => ("superseded_by", by),
         };
         let marking = self.table.updating(
-            &certificate.pk,
-            SK,
+            &ItemKey::certificate(&certificate.pk),
             &format!("SET revoked_at = :now, {attribute} = :value"),
             "attribute_exists(pk) AND attribute_not_exists(revoked_at)",
             &[(":now", s(record.revoked_at.to_string())), (":value", s(value))],
         )?;
-        let listed = to_item(&record.partition(), certificate.certificate_id(), record)?;
+        let listed = to_item(&record.key(certificate.certificate_id()), record)?;
         Ok([marking, self.table.putting(listed, "attribute_not_exists(pk)", &[])?])
     }
 

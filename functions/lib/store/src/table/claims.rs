@@ -3,29 +3,27 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use bukti_records::{ClaimRecord, DoseRecord, Keys, Release};
+use bukti_records::{ClaimRecord, DoseKey, DoseRecord, EventKey, ItemKey, Keys, Release};
 use jiff::Timestamp;
 
 use super::doses;
 use crate::table::{RACES, Table, Written, from_item, key, to_item};
 use crate::{Aws, StoreError};
 
-const SK: &str = ClaimRecord::SK;
-
 /// The writes by which an event that is withdrawn or reinstated keeps a claim: it owns the claim
 /// from then on, or where another event does, that one is withdrawn or reinstated as well.
 pub(crate) async fn withdrawing(
     table: &Table,
-    claim: &str,
-    event: &str,
+    claim: &DoseKey,
+    event: &EventKey,
     withdrawn_at: Option<Timestamp>,
 ) -> Result<Vec<TransactWriteItem>, StoreError> {
     let Some(known) = of_key(table, claim).await? else {
-        let item = to_item(claim, SK, &ClaimRecord::first(claim, event))?;
+        let item = to_item(&ItemKey::claim(claim), &ClaimRecord::first(claim, event))?;
         return Ok(vec![table.putting(item, "attribute_not_exists(pk)", &[])?]);
     };
-    let mut writes = vec![table.checking_at(known.revision, claim, SK)?];
-    if known.owner != event
+    let mut writes = vec![table.checking_at(known.revision, &ItemKey::claim(claim))?];
+    if known.owner != *event
         && let Some(owner) = doses::of_event(table, &known.owner).await?
         && let Some(next) = known.withdrawn_owner(&owner, withdrawn_at)
     {
@@ -36,19 +34,19 @@ pub(crate) async fn withdrawing(
 
 /// Whether an event that is withdrawn keeps this claim, so that no other gets a certificate of the
 /// dose.
-pub(crate) async fn is_withdrawn(table: &Table, claim: &str) -> Result<bool, StoreError> {
+pub(crate) async fn is_withdrawn(table: &Table, claim: &DoseKey) -> Result<bool, StoreError> {
     let Some(known) = of_key(table, claim).await? else { return Ok(false) };
     let owner = doses::of_event(table, &known.owner).await?;
     Ok(owner.is_some_and(|owner| known.is_withdrawn_with(&owner)))
 }
 
 /// Whether an event waits for this claim.
-pub(crate) async fn is_waiting(table: &Table, claim: &str, event: &str) -> Result<bool, StoreError> {
+pub(crate) async fn is_waiting(table: &Table, claim: &DoseKey, event: &EventKey) -> Result<bool, StoreError> {
     Ok(of_key(table, claim).await?.is_some_and(|known| known.is_waiting(event)))
 }
 
-async fn of_key(table: &Table, claim: &str) -> Result<Option<ClaimRecord>, StoreError> {
-    table.get(claim, SK).await?.map(|item| from_item(item, "claim")).transpose()
+async fn of_key(table: &Table, claim: &DoseKey) -> Result<Option<ClaimRecord>, StoreError> {
+    table.get(&ItemKey::claim(claim)).await?.map(|item| from_item(item, "claim")).transpose()
 }
 
 /// Decides which event owns a dose.
@@ -64,7 +62,8 @@ impl Claims {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Claims the dose of an event that is complete; gives its record as it is then: the owner, or a duplicate.
+    /// Claims the dose of an event that is complete; gives its record as it is then: the owner, or
+    /// a duplicate.
     ///
     /// # Errors
     ///
@@ -77,7 +76,7 @@ impl Claims {
             if dose.withdrawn.is_some() {
                 return Ok(dose);
             }
-            let item = to_item(&claim, SK, &ClaimRecord::first(&claim, &dose.pk))?;
+            let item = to_item(&ItemKey::claim(&claim), &ClaimRecord::first(&claim, &dose.pk))?;
             let known = match self.table.put_if(item, "attribute_not_exists(pk)", &[]).await? {
                 Written::Done => return Ok(dose),
                 Written::Refused(Some(item)) => from_item::<ClaimRecord>(item, "claim")?,
@@ -101,8 +100,8 @@ impl Claims {
         Err(StoreError::Unavailable("too many writers of one claim".to_owned()))
     }
 
-    /// Whether an event owns the claim of its dose, so that it may have a certificate: gives its record as it is then. Costs
-    /// a read where the claim is there.
+    /// Whether an event owns the claim of its dose, so that it may have a certificate: gives its
+    /// record as it is then. Costs a read where the claim is there.
     ///
     /// # Errors
     ///
@@ -115,21 +114,22 @@ impl Claims {
         }
     }
 
-    /// Gives up the claim of an event that does not hold it any more, or waits for it no more: the oldest duplicate becomes
-    /// the owner. Does nothing where the event holds the claim, or where it was given up before.
+    /// Gives up the claim of an event that does not hold it any more, or waits for it no more: the
+    /// oldest duplicate becomes the owner. Does nothing where the event holds the claim, or where
+    /// it was given up before.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn release(&self, claim: &str, event: &str) -> Result<(), StoreError> {
+    pub async fn release(&self, claim: &DoseKey, event: &EventKey) -> Result<(), StoreError> {
         self.release_for(claim, event, None).await
     }
 
     /// [`Claims::release`], where `asking` is an event that reports the dose too, and waits for nothing yet.
     async fn release_for(
         &self,
-        claim: &str,
-        event: &str,
+        claim: &DoseKey,
+        event: &EventKey,
         asking: Option<&DoseRecord>,
     ) -> Result<(), StoreError> {
         for _ in 0..RACES {
@@ -138,7 +138,8 @@ impl Claims {
             let is_done = match known.release(event, dose.as_ref()) {
                 Release::Nothing => true,
                 Release::Leave(next) => {
-                    let written = self.table.put_at(known.revision, to_item(claim, SK, &next)?).await?;
+                    let written =
+                        self.table.put_at(known.revision, to_item(&ItemKey::claim(claim), &next)?).await?;
                     matches!(written, Written::Done)
                 }
                 Release::HandOver => self.hand_over(&known, event, dose.as_ref(), asking).await?,
@@ -154,7 +155,7 @@ impl Claims {
     async fn hand_over(
         &self,
         known: &ClaimRecord,
-        event: &str,
+        event: &EventKey,
         dose: Option<&DoseRecord>,
         asking: Option<&DoseRecord>,
     ) -> Result<bool, StoreError> {
@@ -164,15 +165,15 @@ impl Claims {
         let Some(handover) = known.handed_over(dose, next, asking, &self.keys)? else { return Ok(true) };
         let mut writes = vec![match &handover.claim {
             Some(next) => self.putting(known, next)?,
-            None => table.deleting_at(known.revision, &known.pk, SK)?,
+            None => table.deleting_at(known.revision, &ItemKey::claim(&known.pk))?,
         }];
         if let (Some((before, _)), Some(promoted)) = (&successor, &handover.promoted) {
             writes.push(doses::replacing(table, before, promoted)?);
         }
         writes.push(match (dose, &handover.evicted) {
             (Some(dose), Some(evicted)) => doses::replacing(table, dose, evicted)?,
-            (Some(dose), None) => table.checking_at(dose.revision, event, DoseRecord::SK)?,
-            (None, _) => table.checking(event, DoseRecord::SK, "attribute_not_exists(pk)", &[])?,
+            (Some(dose), None) => table.checking_at(dose.revision, &ItemKey::dose(event))?,
+            (None, _) => table.checking(&ItemKey::dose(event), "attribute_not_exists(pk)", &[])?,
         });
         table.transact(writes).await
     }
@@ -180,17 +181,20 @@ impl Claims {
     /// The keys of the events that own these claims, by claim.
     pub(crate) async fn owners<'a>(
         &self,
-        claims: impl IntoIterator<Item = &'a str>,
-    ) -> Result<HashMap<String, String>, StoreError> {
-        let claims: BTreeSet<&str> = claims.into_iter().collect();
-        let keys = claims.into_iter().map(|claim| key(claim, SK)).collect();
+        claims: impl IntoIterator<Item = &'a DoseKey>,
+    ) -> Result<HashMap<DoseKey, EventKey>, StoreError> {
+        let claims: BTreeSet<&DoseKey> = claims.into_iter().collect();
+        let keys = claims.into_iter().map(|claim| key(&ItemKey::claim(claim))).collect();
         let items = self.table.get_all(keys, None).await?;
         let owner = |item| from_item(item, "claim").map(|claim: ClaimRecord| (claim.pk, claim.owner));
         items.into_iter().map(owner).collect()
     }
 
     /// The oldest duplicate that still waits and is not withdrawn, and the others that wait.
-    async fn successor(&self, claim: &ClaimRecord) -> Result<Option<(DoseRecord, Vec<String>)>, StoreError> {
+    async fn successor(
+        &self,
+        claim: &ClaimRecord,
+    ) -> Result<Option<(DoseRecord, Vec<EventKey>)>, StoreError> {
         let mut waiting = Vec::new();
         let mut events = claim.waiting.iter();
         for event in events.by_ref() {
@@ -217,12 +221,12 @@ impl Claims {
     ) -> Result<bool, StoreError> {
         let waiting = match claim.with_waiting(&dose.pk) {
             Some(next) => self.putting(claim, &next)?,
-            None => self.table.checking_at(claim.revision, &claim.pk, SK)?,
+            None => self.table.checking_at(claim.revision, &ItemKey::claim(&claim.pk))?,
         };
         self.table.transact(vec![doses::replacing(&self.table, dose, next)?, waiting]).await
     }
 
     fn putting(&self, before: &ClaimRecord, next: &ClaimRecord) -> Result<TransactWriteItem, StoreError> {
-        self.table.putting_at(before.revision, to_item(&next.pk, SK, next)?)
+        self.table.putting_at(before.revision, to_item(&ItemKey::claim(&next.pk), next)?)
     }
 }

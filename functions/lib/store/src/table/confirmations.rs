@@ -13,7 +13,7 @@
 //! Who proposed and who approved it is in the case and in the audit.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use bukti_records::ConfirmationRecord;
+use bukti_records::{CaseKey, ConfirmationRecord, ItemKey, Partition, PersonKey};
 
 use crate::table::{Table, from_item, to_item};
 use crate::{Aws, StoreError};
@@ -30,8 +30,8 @@ impl Confirmations {
     }
 
     /// The digests of all identity data of a person that are confirmed, as they are now.
-    pub(crate) async fn covered(&self, person: &str) -> Result<Vec<String>, StoreError> {
-        let items = self.table.partition_part(person, ConfirmationRecord::BEGINS).await?;
+    pub(crate) async fn covered(&self, person: &PersonKey) -> Result<Vec<String>, StoreError> {
+        let items = self.table.partition(&Partition::confirmations(person)).await?;
         let mut covered = Vec::new();
         for item in items {
             covered.extend(from_item::<ConfirmationRecord>(item, "confirmation")?.covered);
@@ -40,8 +40,12 @@ impl Confirmations {
     }
 
     /// Part of a transaction: writes the confirmation that a case is granted by.
-    pub(crate) fn writing(&self, record: &ConfirmationRecord) -> Result<TransactWriteItem, StoreError> {
-        let item = to_item(&record.pk, &record.sk, record)?;
+    pub(crate) fn writing(
+        &self,
+        record: &ConfirmationRecord,
+        case: &CaseKey,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let item = to_item(&ItemKey::confirmation(&record.pk, case), record)?;
         self.table.putting(item, "attribute_not_exists(pk)", &[])
     }
 }

@@ -6,7 +6,7 @@ use std::pin::pin;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use bukti_domain::{FeedRow, Identity, IdentityData, Origin, Verdict};
-use bukti_records::{DoseRecord, Incoming, Keys, Rewrite};
+use bukti_records::{DoseRecord, EventKey, Incoming, ItemKey, Keys, PersonKey, PhoneKey, Rewrite};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 
@@ -14,11 +14,9 @@ use crate::table::confirmations::Confirmations;
 use crate::table::{RACES, Table, Written, from_item, n, s, to_item};
 use crate::{Aws, Claims, StoreError};
 
-pub(crate) const SK: &str = DoseRecord::SK;
-
 /// The dose of an event's key.
-pub(crate) async fn of_event(table: &Table, event: &str) -> Result<Option<DoseRecord>, StoreError> {
-    table.get(event, SK).await?.map(|item| from_item(item, "dose")).transpose()
+pub(crate) async fn of_event(table: &Table, event: &EventKey) -> Result<Option<DoseRecord>, StoreError> {
+    table.get(&ItemKey::dose(event)).await?.map(|item| from_item(item, "dose")).transpose()
 }
 
 /// Part of a transaction: writes the next revision of a dose, where it was not changed meanwhile.
@@ -27,7 +25,7 @@ pub(crate) fn replacing(
     record: &DoseRecord,
     next: &DoseRecord,
 ) -> Result<TransactWriteItem, StoreError> {
-    table.putting_at(record.revision, to_item(&next.pk, SK, next)?)
+    table.putting_at(record.revision, to_item(&ItemKey::dose(&next.pk), next)?)
 }
 
 /// Reads and keeps doses.
@@ -50,15 +48,17 @@ impl Doses {
         }
     }
 
-    /// Keeps a row, and gives the record of its event. When this returns, the row is in the table, once, whoever else writes
-    /// the same event; but where [another](DoseRecord::is_anothers) said the event, it is not.
+    /// Keeps a row, and gives the record of its event. When this returns, the row is in the table,
+    /// once, whoever else writes the same event; but where [another](DoseRecord::is_anothers) said
+    /// the event, it is not.
     ///
-    /// The first row of an event costs one write, and where it is complete another for its [claim](crate::Claims). `known`
-    /// is the event's record as far as the caller knows it. The condition fails where there is another by now, and its
-    /// answer brings the record that the row is then added to.
+    /// The first row of an event costs one write, and where it is complete another for its
+    /// [claim](crate::Claims). `known` is the event's record as far as the caller knows it. The
+    /// condition fails where there is another by now, and its answer brings the record that the row
+    /// is then added to.
     ///
-    /// A row that is held costs a read of the person's confirmations. One that is granted after this read is applied by
-    /// whoever reads the table's stream.
+    /// A row that is held costs a read of the person's confirmations. One that is granted after
+    /// this read is applied by whoever reads the table's stream.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl Doses {
                 // The same line of the same job again: the process may have died before the claim.
                 return if known.has_row_of(incoming) { self.claims.confirm(known).await } else { Ok(known) };
             };
-            let item = to_item(&next.pk, SK, &next)?;
+            let item = to_item(&ItemKey::dose(&next.pk), &next)?;
             let written = match &known {
                 None => self.table.put_if(item, "attribute_not_exists(pk)", &[]).await?,
                 Some(known) => self.table.put_at(known.revision, item).await?,
@@ -120,13 +120,13 @@ impl Doses {
         }
     }
 
-    /// Issues all doses of a person that are held for data that are confirmed. Each dose is a write of its own: after an
-    /// error, calling it again does the rest.
+    /// Issues all doses of a person that are held for data that are confirmed. Each dose is a write
+    /// of its own: after an error, calling it again does the rest.
     ///
     /// # Errors
     ///
     /// [`StoreError`]; some doses may be issued then.
-    pub async fn confirm_all_held(&self, person: &str) -> Result<(), StoreError> {
+    pub async fn confirm_all_held(&self, person: &PersonKey) -> Result<(), StoreError> {
         let covered = self.confirmations.covered(person).await?;
         let mut doses = pin!(self.each_of_person(person));
         while let Some(record) = doses.try_next().await? {
@@ -135,17 +135,17 @@ impl Doses {
         Ok(())
     }
 
-    /// A first dose of a person that is held, was registered with this phone (its index key), and is issued once these data
-    /// are confirmed.
+    /// A first dose of a person that is held, was registered with this phone (its index key), and
+    /// is issued once these data are confirmed.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub(crate) async fn first_dose_to_issue(
         &self,
-        person: &str,
+        person: &PersonKey,
         data: &IdentityData,
-        phone: &str,
+        phone: &PhoneKey,
     ) -> Result<Option<DoseRecord>, StoreError> {
         let mut doses = pin!(self.each_of_person(person));
         while let Some(record) = doses.try_next().await? {
@@ -164,7 +164,7 @@ impl Doses {
         }
         for _ in 0..RACES {
             let Some(next) = record.confirmed(covered, &self.keys)? else { return Ok(()) };
-            let item = to_item(&next.pk, SK, &next)?;
+            let item = to_item(&ItemKey::dose(&next.pk), &next)?;
             record = match self.table.put_at(record.revision, item).await? {
                 // The claim is acquired before a certificate is issued.
                 Written::Done => return Ok(()),
@@ -178,8 +178,8 @@ impl Doses {
         Err(StoreError::Unavailable("too many writers of one event".to_owned()))
     }
 
-    /// The dose after a correction by the helpdesk, which counts from now on: its links are dead, its certificate is made
-    /// anew, and its phone is told. `None` where nothing would change.
+    /// The dose after a correction by the helpdesk, which counts from now on: its links are dead,
+    /// its certificate is made anew, and its phone is told. `None` where nothing would change.
     pub(crate) async fn rewritten(
         &self,
         record: Option<&DoseRecord>,
@@ -195,14 +195,15 @@ impl Doses {
         Ok(DoseRecord::rewritten(record, row, origin, now, &covered, &self.keys)?)
     }
 
-    /// Part of a transaction: writes a dose as a correction leaves it, where it is what it was. With the event's key.
+    /// Part of a transaction: writes a dose as a correction leaves it, where it is what it was.
+    /// With the event's key.
     pub(crate) fn writing(
         &self,
         record: Option<&DoseRecord>,
         rewrite: &Rewrite,
-    ) -> Result<(String, TransactWriteItem), StoreError> {
+    ) -> Result<(EventKey, TransactWriteItem), StoreError> {
         let next = rewrite.record();
-        let item = to_item(&next.pk, SK, next)?;
+        let item = to_item(&ItemKey::dose(&next.pk), next)?;
         let writing = match record {
             None => self.table.putting(item, "attribute_not_exists(pk)", &[])?,
             Some(record) => self.table.putting_at(record.revision, item)?,
@@ -210,8 +211,9 @@ impl Doses {
         Ok((next.pk.clone(), writing))
     }
 
-    /// Has the link to a dose's certificate sent once more, by whoever reads the table's stream; links that were sent before
-    /// are dead, so the caller has taken the SMS from the phone's allowance before. `false` where the dose has changed meanwhile.
+    /// Has the link to a dose's certificate sent once more, by whoever reads the table's stream;
+    /// links that were sent before are dead, so the caller has taken the SMS from the phone's
+    /// allowance before. `false` where the dose has changed meanwhile.
     ///
     /// # Errors
     ///
@@ -222,12 +224,12 @@ impl Doses {
 
     /// Writes the next revision of a dose; `false` where it was changed concurrently.
     async fn replace(&self, record: &DoseRecord, next: &DoseRecord) -> Result<bool, StoreError> {
-        let written = self.table.put_at(record.revision, to_item(&next.pk, SK, next)?).await?;
+        let written = self.table.put_at(record.revision, to_item(&ItemKey::dose(&next.pk), next)?).await?;
         Ok(matches!(written, Written::Done))
     }
 
-    /// Has whoever reads the table's stream look at a dose again, for what was set aside there. `false` where it has changed
-    /// meanwhile, and so is looked at anyway.
+    /// Has whoever reads the table's stream look at a dose again, for what was set aside there.
+    /// `false` where it has changed meanwhile, and so is looked at anyway.
     ///
     /// # Errors
     ///
@@ -235,7 +237,11 @@ impl Doses {
     pub async fn bring_again(&self, record: &DoseRecord, now: Timestamp) -> Result<bool, StoreError> {
         let values = [(":now", s(now.to_string())), (":revision", n(record.revision))];
         let update = "SET again_at = :now";
-        Ok(self.table.update_if(&record.pk, SK, update, "revision = :revision", &values).await?.is_some())
+        Ok(self
+            .table
+            .update_if(&ItemKey::dose(&record.pk), update, "revision = :revision", &values)
+            .await?
+            .is_some())
     }
 
     /// Has the certificate of a dose that is complete issued anew: since what it says of other
@@ -254,7 +260,7 @@ impl Doses {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn of_event(&self, event: &str) -> Result<Option<DoseRecord>, StoreError> {
+    pub async fn of_event(&self, event: &EventKey) -> Result<Option<DoseRecord>, StoreError> {
         of_event(&self.table, event).await
     }
 }

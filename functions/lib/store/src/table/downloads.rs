@@ -6,15 +6,17 @@
 //! number alone uses up nothing of its owner's.
 
 use bukti_domain::Identity;
-use bukti_records::{Admission, AdmittedRecord, DownloadFacts, DownloadRecord, Keys};
+use bukti_records::{
+    Admission, AdmittedRecord, DownloadFacts, DownloadKey, DownloadRecord, ItemKey, Keys, PersonKey,
+};
 use jiff::Timestamp;
 
 use crate::table::{Table, Written, from_item, n, s, to_item};
 use crate::{Aws, StoreError};
 
-const SK: &str = DownloadRecord::SK;
-const ADMITTED: &str = DownloadRecord::ADMITTED;
-const LOCK: &str = DownloadRecord::LOCK;
+fn lock_of(person: &PersonKey) -> ItemKey {
+    ItemKey::lock(&DownloadKey::of(person))
+}
 
 /// Keeps requests for quick downloads, and for whom that is locked.
 #[derive(Clone)]
@@ -45,7 +47,7 @@ impl Downloads {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let record = DownloadRecord::new(&self.keys.person(identity), facts, &self.keys, now)?;
-        self.table.put(to_item(&record.pk, SK, &record)?).await
+        self.table.put(to_item(&ItemKey::download(&record.pk), &record)?).await
     }
 
     /// Decides whether a request whose facts fit gets a link: one in five minutes and three a day
@@ -55,13 +57,13 @@ impl Downloads {
     ///
     /// [`StoreError`].
     pub async fn admit(&self, request: &DownloadRecord) -> Result<bool, StoreError> {
-        let last = self.table.get(&request.pk, ADMITTED).await?;
+        let last = self.table.get(&ItemKey::admitted(&request.pk)).await?;
         let last: Option<AdmittedRecord> =
             last.map(|item| from_item(item, "admitted request")).transpose()?;
         let admitted = match request.admission(last.as_ref()) {
             Admission::Before => return Ok(true),
             Admission::Refused => return Ok(false),
-            Admission::New(record) => to_item(&request.pk, ADMITTED, &record)?,
+            Admission::New(record) => to_item(&ItemKey::admitted(&request.pk), &record)?,
         };
         // Of those who come at the same moment, one is let through.
         let written = match last {
@@ -81,7 +83,9 @@ impl Downloads {
     /// [`StoreError`].
     pub async fn forget(&self, request: &DownloadRecord) -> Result<(), StoreError> {
         let values = [(":sent_at", n(request.sent_at))];
-        self.table.update_if(&request.pk, SK, "REMOVE facts", "sent_at = :sent_at", &values).await?;
+        self.table
+            .update_if(&ItemKey::download(&request.pk), "REMOVE facts", "sent_at = :sent_at", &values)
+            .await?;
         Ok(())
     }
 
@@ -91,10 +95,10 @@ impl Downloads {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn lock(&self, person: &str, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn lock(&self, person: &PersonKey, now: Timestamp) -> Result<(), StoreError> {
         let values = [(":now", s(now.to_string()))];
         let (update, condition) = ("SET locked_at = :now", "attribute_not_exists(pk)");
-        self.table.update_if(&DownloadRecord::partition(person), LOCK, update, condition, &values).await?;
+        self.table.update_if(&lock_of(person), update, condition, &values).await?;
         Ok(())
     }
 
@@ -103,9 +107,9 @@ impl Downloads {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn unlock(&self, person: &str) -> Result<bool, StoreError> {
+    pub async fn unlock(&self, person: &PersonKey) -> Result<bool, StoreError> {
         let was_locked = self.is_locked(person).await?;
-        self.table.delete(&DownloadRecord::partition(person), LOCK).await?;
+        self.table.delete(&lock_of(person)).await?;
         Ok(was_locked)
     }
 
@@ -114,7 +118,7 @@ impl Downloads {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn is_locked(&self, person: &str) -> Result<bool, StoreError> {
-        Ok(self.table.get(&DownloadRecord::partition(person), LOCK).await?.is_some())
+    pub async fn is_locked(&self, person: &PersonKey) -> Result<bool, StoreError> {
+        Ok(self.table.get(&lock_of(person)).await?.is_some())
     }
 }

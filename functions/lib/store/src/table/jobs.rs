@@ -1,10 +1,5 @@
 //! Jobs of the intake: how far a dropped feed is, and what became of what was sent over HTTP.
 //!
-//! ```text
-//! J#<job> JOB          how many parts and rows there are, how many are kept and reported
-//! J#<job> PART#00001   a part that is kept, and what became of its rows
-//! ```
-//!
 //! A part counts in the same transaction that says that it is kept or reported, so it counts once, however often its event
 //! comes.
 
@@ -12,13 +7,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use bukti_records::{FeedProblem, JobRecord, PartRecord};
+use bukti_records::{FeedProblem, ItemKey, JobRecord, PartRecord, Partition};
 
 use crate::table::{Table, Written, from_item, n, s, to_item};
 use crate::{Aws, StoreError};
-
-const SK: &str = JobRecord::SK;
-const PART: &str = "PART#";
 
 /// Keeps and reads jobs.
 #[derive(Clone)]
@@ -43,7 +35,7 @@ impl Jobs {
     ///
     /// [`StoreError`].
     pub async fn get(&self, job: &str) -> Result<Option<JobRecord>, StoreError> {
-        self.table.get(&pk(job), SK).await?.map(|item| from_item(item, "job")).transpose()
+        self.table.get(&ItemKey::job(job)).await?.map(|item| from_item(item, "job")).transpose()
     }
 
     /// The job of this id, begun where it is not yet.
@@ -52,7 +44,7 @@ impl Jobs {
     ///
     /// [`StoreError`].
     pub async fn begin(&self, job: &str, record: JobRecord) -> Result<JobRecord, StoreError> {
-        let item = to_item(&pk(job), SK, &record)?;
+        let item = to_item(&ItemKey::job(job), &record)?;
         match self.table.put_if(item, "attribute_not_exists(pk)", &[]).await? {
             Written::Done => Ok(record),
             Written::Refused(Some(item)) => from_item(item, "job"),
@@ -107,7 +99,7 @@ impl Jobs {
         update: &str,
         values: &[(&str, AttributeValue)],
     ) -> Result<(), StoreError> {
-        self.table.update_if(&pk(job), SK, update, "attribute_exists(pk)", values).await?;
+        self.table.update_if(&ItemKey::job(job), update, "attribute_exists(pk)", values).await?;
         Ok(())
     }
 
@@ -120,8 +112,12 @@ impl Jobs {
         let update = "ADD parts_kept :one, rows_kept :rows, parts_reported :reported";
         let values = [(":one", n(1)), (":rows", n(record.rows)), (":reported", n(u8::from(record.reported)))];
         let items = vec![
-            self.table.putting(to_item(&pk(job), &sk(part), record)?, "attribute_not_exists(pk)", &[])?,
-            self.table.updating(&pk(job), SK, update, "attribute_exists(pk)", &values)?,
+            self.table.putting(
+                to_item(&ItemKey::part(job, part), record)?,
+                "attribute_not_exists(pk)",
+                &[],
+            )?,
+            self.table.updating(&ItemKey::job(job), update, "attribute_exists(pk)", &values)?,
         ];
         self.table.transact(items).await?;
         Ok(())
@@ -133,12 +129,11 @@ impl Jobs {
     ///
     /// [`StoreError`].
     pub async fn part_reported(&self, job: &str, part: u32, record: &PartRecord) -> Result<(), StoreError> {
-        let item = to_item(&pk(job), &sk(part), record)?;
+        let item = to_item(&ItemKey::part(job, part), record)?;
         let items = vec![
             self.table.putting(item, "reported = :no", &[(":no", AttributeValue::Bool(false))])?,
             self.table.updating(
-                &pk(job),
-                SK,
+                &ItemKey::job(job),
                 "ADD parts_reported :one",
                 "attribute_exists(pk)",
                 &[(":one", n(1))],
@@ -155,8 +150,8 @@ impl Jobs {
     /// [`StoreError`].
     pub async fn parts(&self, job: &str) -> Result<BTreeMap<u32, PartRecord>, StoreError> {
         let mut parts = BTreeMap::new();
-        for item in self.table.partition_part(&pk(job), PART).await? {
-            let number = item.get("sk").and_then(|sk| sk.as_s().ok()?.strip_prefix(PART)?.parse().ok());
+        for item in self.table.partition(&Partition::parts(job)).await? {
+            let number = item.get("sk").and_then(|sk| ItemKey::part_number(sk.as_s().ok()?));
             parts.insert(number.ok_or(StoreError::Corrupt("part"))?, from_item(item, "part")?);
         }
         Ok(parts)
@@ -168,14 +163,6 @@ impl Jobs {
     ///
     /// [`StoreError`].
     pub async fn end(&self, job: &str, record: &JobRecord) -> Result<(), StoreError> {
-        self.table.put(to_item(&pk(job), SK, record)?).await
+        self.table.put(to_item(&ItemKey::job(job), record)?).await
     }
-}
-
-fn pk(job: &str) -> String {
-    format!("J#{job}")
-}
-
-fn sk(part: u32) -> String {
-    format!("{PART}{part:05}")
 }

@@ -1,12 +1,10 @@
 //! The links of the SMS: a token that opens one certificate, for who knows the birth date.
 
-use bukti_records::{DoseRecord, LinkRecord, LinkTry, Token};
+use bukti_records::{DoseRecord, ItemKey, Keys, LinkKey, LinkRecord, LinkTry, PersonKey, Token};
 use jiff::Timestamp;
 
 use crate::table::{Table, from_item, n, s, to_item};
 use crate::{Aws, StoreError};
-
-const SK: &str = LinkRecord::SK;
 
 /// Makes and opens links.
 #[derive(Clone)]
@@ -30,11 +28,13 @@ impl Links {
         &self,
         token: &Token,
         dose: &DoseRecord,
-        download_of: Option<&str>,
+        download_of: Option<&PersonKey>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let record = LinkRecord::new(token, dose, download_of, now);
-        self.table.put_if(to_item(&record.pk, SK, &record)?, "attribute_not_exists(pk)", &[]).await?;
+        self.table
+            .put_if(to_item(&ItemKey::link(&record.pk), &record)?, "attribute_not_exists(pk)", &[])
+            .await?;
         Ok(())
     }
 
@@ -45,12 +45,12 @@ impl Links {
     ///
     /// [`StoreError`].
     pub async fn count_try(&self, token: &str, now: Timestamp) -> Result<LinkTry, StoreError> {
-        let pk = LinkRecord::key_of(token);
-        let counted = self.table.count_down(&pk, SK, "expires_at", now).await?;
+        let key = Keys::link(token);
+        let counted = self.table.count_down(&ItemKey::link(&key), "expires_at", now).await?;
         if let Some(item) = counted {
             return Ok(LinkTry::Counted(from_item(item, "link")?));
         }
-        Ok(LinkRecord::uncounted(self.of_key(&pk).await?, now))
+        Ok(LinkRecord::uncounted(self.of_key(&key).await?, now))
     }
 
     /// Notes that the last try was wrong, once: whoever reads the table's stream tells the owner.
@@ -62,7 +62,7 @@ impl Links {
         let condition =
             "tries_left = :zero AND attribute_not_exists(locked_at) AND attribute_not_exists(refused_at)";
         let values = [(":zero", n(0)), (":now", s(now.to_string()))];
-        self.table.update_if(&link.pk, SK, "SET locked_at = :now", condition, &values).await?;
+        self.table.update_if(&ItemKey::link(&link.pk), "SET locked_at = :now", condition, &values).await?;
         Ok(())
     }
 
@@ -76,7 +76,7 @@ impl Links {
         let condition = "attribute_exists(pk) AND attribute_not_exists(refused_at)";
         let update = "SET tries_left = :all, opened_at = if_not_exists(opened_at, :now)";
         let values = [(":all", n(LinkRecord::TRIES)), (":now", s(now.to_string()))];
-        Ok(self.table.update_if(&link.pk, SK, update, condition, &values).await?.is_some())
+        Ok(self.table.update_if(&ItemKey::link(&link.pk), update, condition, &values).await?.is_some())
     }
 
     /// The link of a key, as [`Notifications::of_dose`](crate::Notifications::of_dose) names it.
@@ -84,8 +84,8 @@ impl Links {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn of_key(&self, pk: &str) -> Result<Option<LinkRecord>, StoreError> {
-        self.table.get(pk, SK).await?.map(|item| from_item(item, "link")).transpose()
+    pub async fn of_key(&self, link: &LinkKey) -> Result<Option<LinkRecord>, StoreError> {
+        self.table.get(&ItemKey::link(link)).await?.map(|item| from_item(item, "link")).transpose()
     }
 
     /// Kills a link whose receiver says "this was not me", also one that is locked. Saying it again changes nothing. `None`
@@ -99,7 +99,7 @@ impl Links {
         let update = "SET tries_left = :zero, refused_at = if_not_exists(refused_at, :at)";
         let refused = self
             .table
-            .update_if(&LinkRecord::key_of(token), SK, update, "expires_at > :now", &values)
+            .update_if(&ItemKey::link(&Keys::link(token)), update, "expires_at > :now", &values)
             .await?;
         refused.map(|item| from_item(item, "link")).transpose()
     }

@@ -1,7 +1,7 @@
 //! The helpdesk's officers: who they are, and the second factor that they log in with.
 
 use bukti_domain::PhoneNumber;
-use bukti_records::{Keys, Officer, Rate, Role, Token};
+use bukti_records::{ItemKey, Keys, Officer, Partition, PhoneKey, Rate, Role, Token};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -9,9 +9,6 @@ use totp_rs::{Algorithm, TOTP};
 
 use crate::table::{Table, from_item, n, to_item};
 use crate::{Aws, Rates, StoreError, Taken};
-
-/// All officers are one partition: there are some hundreds.
-pub(crate) const OFFICERS: &str = "H#OFFICERS";
 
 /// Bytes of the secret that codes are made of: what RFC 4226 recommends.
 const SECRET: usize = 20;
@@ -31,7 +28,7 @@ const TRIES_A_DAY: Rate =
 
 #[derive(Debug, Serialize, Deserialize)]
 struct OfficerRecord {
-    sk: String,
+    sk: PhoneKey,
     role: Role,
     /// Empty in what a Bukti of before kept.
     #[serde(default)]
@@ -94,12 +91,12 @@ impl Officers {
             Keys::random::<SECRET>().ok_or_else(|| StoreError::Unavailable("no randomness".into()))?;
         let totp = totp(secret.to_vec());
         let about = About { name: name.to_owned(), secret: ByteBuf::from(secret) };
-        let about = self.keys.seal(&item_key(&sk), &about, now).map(ByteBuf::from);
+        let about = self.keys.seal(&about_place(&sk), &about, now).map(ByteBuf::from);
         let about = about.ok_or(StoreError::Corrupt("an officer cannot be sealed"))?;
         let enrolment = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".into()))?;
         let enrolment = enrolment.secret().to_owned();
         let record = OfficerRecord { sk: sk.clone(), role, enrolment, last_step: 0, added_at: now, about };
-        self.table.put(to_item(OFFICERS, &sk, &record)?).await?;
+        self.table.put(to_item(&ItemKey::officer(&sk), &record)?).await?;
         Ok(totp.get_secret_base32())
     }
 
@@ -110,8 +107,8 @@ impl Officers {
     /// [`StoreError`].
     pub async fn remove(&self, phone: &PhoneNumber) -> Result<bool, StoreError> {
         let sk = self.keys.phone(phone);
-        let known = self.table.get(OFFICERS, &sk).await?.is_some();
-        self.table.delete(OFFICERS, &sk).await?;
+        let known = self.table.get(&ItemKey::officer(&sk)).await?.is_some();
+        self.table.delete(&ItemKey::officer(&sk)).await?;
         Ok(known)
     }
 
@@ -121,7 +118,7 @@ impl Officers {
     ///
     /// [`StoreError`].
     pub async fn all(&self) -> Result<Vec<Officer>, StoreError> {
-        let items = self.table.partition(OFFICERS).await?;
+        let items = self.table.partition(&Partition::officers()).await?;
         items.into_iter().map(|item| Ok(self.open(from_item(item, "officer")?)?.0)).collect()
     }
 
@@ -135,7 +132,7 @@ impl Officers {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn of_phone_key(&self, phone: &str) -> Result<Option<Officer>, StoreError> {
+    pub async fn of_phone_key(&self, phone: &PhoneKey) -> Result<Option<Officer>, StoreError> {
         let Some(record) = self.record(phone).await? else { return Ok(None) };
         Ok(Some(self.open(record)?.0))
     }
@@ -146,12 +143,17 @@ impl Officers {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn try_code(&self, phone: &str, code: &str, now: Timestamp) -> Result<FactorTry, StoreError> {
+    pub async fn try_code(
+        &self,
+        phone: &PhoneKey,
+        code: &str,
+        now: Timestamp,
+    ) -> Result<FactorTry, StoreError> {
         let Some(record) = self.record(phone).await? else { return Ok(FactorTry::Wrong) };
-        if let Taken::Full { wait } = self.rates.take(&TRIES, phone, now).await? {
+        if let Taken::Full { wait } = self.rates.take(&TRIES, phone.as_str(), now).await? {
             return Ok(FactorTry::Full { wait });
         }
-        let subject = format!("{phone} {}", record.enrolment);
+        let subject = format!("{} {}", phone.as_str(), record.enrolment);
         if let Taken::Full { wait } = self.rates.take(&TRIES_A_DAY, &subject, now).await? {
             return Ok(FactorTry::Full { wait });
         }
@@ -162,18 +164,19 @@ impl Officers {
         let Some(step) = found else { return Ok(FactorTry::Wrong) };
         let values = [(":step", n(step))];
         let update = "SET last_step = :step";
-        let used = self.table.update_if(OFFICERS, phone, update, "last_step < :step", &values).await?;
+        let used =
+            self.table.update_if(&ItemKey::officer(phone), update, "last_step < :step", &values).await?;
         Ok(if used.is_some() { FactorTry::Right } else { FactorTry::Wrong })
     }
 
-    async fn record(&self, phone: &str) -> Result<Option<OfficerRecord>, StoreError> {
-        self.table.get(OFFICERS, phone).await?.map(|item| from_item(item, "officer")).transpose()
+    async fn record(&self, phone: &PhoneKey) -> Result<Option<OfficerRecord>, StoreError> {
+        self.table.get(&ItemKey::officer(phone)).await?.map(|item| from_item(item, "officer")).transpose()
     }
 
     fn open(&self, record: OfficerRecord) -> Result<(Officer, Vec<u8>), StoreError> {
         let about: About = self
             .keys
-            .open(&item_key(&record.sk), &record.about)
+            .open(&about_place(&record.sk), &record.about)
             .map_err(|_| StoreError::Corrupt("officer"))?;
         let officer = Officer {
             id: record.sk,
@@ -186,8 +189,8 @@ impl Officers {
     }
 }
 
-fn item_key(sk: &str) -> String {
-    format!("{OFFICERS} {sk} about")
+fn about_place(officer: &PhoneKey) -> String {
+    ItemKey::officer(officer).field("about")
 }
 
 fn totp(secret: Vec<u8>) -> TOTP {

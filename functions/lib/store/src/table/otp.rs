@@ -21,15 +21,12 @@
 
 use aws_lc_rs::rand;
 use bukti_domain::PhoneNumber;
-use bukti_records::{CodeTry, DAY, DeviceRecord, Keys, OtpRecord, Rate, Token};
+use bukti_records::{CodeTry, DAY, DeviceRecord, ItemKey, Keys, OtpRecord, Partition, PhoneKey, Rate, Token};
 use jiff::{SignedDuration, Timestamp};
 use serde_bytes::ByteBuf;
 
 use crate::table::{Table, from_item, n, s, to_item};
 use crate::{Aws, Rates, StoreError, Taken};
-
-pub(crate) const SK: &str = OtpRecord::SK;
-pub(crate) const DEVICE: &str = DeviceRecord::BEGINS;
 
 const fn daily(name: &'static str, most: u32) -> Rate {
     Rate { name, window: DAY, most }
@@ -135,13 +132,12 @@ impl Otps {
 
         let code = new_code()?;
         let token = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
-        let pk = request_key(token.secret());
-        let name =
-            name.and_then(|name| self.keys.seal(&format!("{pk} {SK} name"), &name, now)).map(ByteBuf::from);
+        let key = ItemKey::otp(&Keys::login(token.secret()));
+        let name = name.and_then(|name| self.keys.seal(&key.field("name"), &name, now)).map(ByteBuf::from);
         // A code that is not sent must not be guessed either: requests without an SMS have no limit.
         let kept = self.keys.code(phone.e164(), if may_send { &code } else { token.secret() });
         let record = OtpRecord::new(phone_key, kept, name, now);
-        self.table.put(to_item(&pk, SK, &record)?).await?;
+        self.table.put(to_item(&key, &record)?).await?;
         let request = Request { code, token, is_known_device, taken };
         Ok(if may_send { SendDecision::Send(request) } else { SendDecision::Withhold(request) })
     }
@@ -151,17 +147,17 @@ impl Otps {
     async fn pause(
         &self,
         token: Option<&str>,
-        phone_key: &str,
+        phone_key: &PhoneKey,
         now: Timestamp,
     ) -> Result<Option<u32>, StoreError> {
         let Some(token) = token else { return Ok(None) };
-        let pk = request_key(token);
+        let key = ItemKey::otp(&Keys::login(token));
         let last: Option<OtpRecord> =
-            self.table.get(&pk, SK).await?.map(|item| from_item(item, "one-time code")).transpose()?;
+            self.table.get(&key).await?.map(|item| from_item(item, "one-time code")).transpose()?;
         let Some(seconds) = last.and_then(|last| last.pause(phone_key, now)) else { return Ok(None) };
         let values = [(":next", n((now + OtpRecord::PAUSE).as_second())), (":now", n(now.as_second()))];
         let begun =
-            self.table.update_if(&pk, SK, "SET next_at = :next", "next_at <= :now", &values).await?.is_some();
+            self.table.update_if(&key, "SET next_at = :next", "next_at <= :now", &values).await?.is_some();
         Ok((!begun).then_some(seconds))
     }
 
@@ -169,28 +165,31 @@ impl Otps {
     /// taken.
     async fn take(
         &self,
-        phone_key: &str,
+        phone_key: &PhoneKey,
         device: Option<&str>,
         requester: Requester<'_>,
         now: Timestamp,
     ) -> Result<(bool, Vec<(&'static Rate, String)>), StoreError> {
         if let Some(device) = device {
-            let subject = format!("{phone_key} {device}");
+            let subject = format!("{} {device}", phone_key.as_str());
             if let Taken::Now(_) = self.rates.take(&OF_DEVICE, &subject, now).await? {
-                if let Taken::Now(_) = self.rates.take(&OF_DEVICES, phone_key, now).await? {
-                    return Ok((true, vec![(&OF_DEVICE, subject), (&OF_DEVICES, phone_key.to_owned())]));
+                if let Taken::Now(_) = self.rates.take(&OF_DEVICES, phone_key.as_str(), now).await? {
+                    return Ok((
+                        true,
+                        vec![(&OF_DEVICE, subject), (&OF_DEVICES, phone_key.as_str().to_owned())],
+                    ));
                 }
                 self.rates.give_back(&OF_DEVICE, &subject, now).await?;
             }
         }
-        let subject = format!("{phone_key} {}", requester.network);
+        let subject = format!("{} {}", phone_key.as_str(), requester.network);
         if let Taken::Full { .. } = self.rates.take(&OF_NETWORK, &subject, now).await? {
             return Ok((false, Vec::new()));
         }
         let mut taken = vec![(&OF_NETWORK, subject)];
         for rate in [&OPEN, &PROVEN].into_iter().take(if requester.is_proven { 2 } else { 1 }) {
-            if let Taken::Now(_) = self.rates.take(rate, phone_key, now).await? {
-                taken.push((rate, phone_key.to_owned()));
+            if let Taken::Now(_) = self.rates.take(rate, phone_key.as_str(), now).await? {
+                taken.push((rate, phone_key.as_str().to_owned()));
                 return Ok((true, taken));
             }
         }
@@ -206,7 +205,7 @@ impl Otps {
         for (rate, subject) in &request.taken {
             self.rates.give_back(rate, subject, now).await?;
         }
-        self.table.delete(&request_key(request.token.secret()), SK).await
+        self.table.delete(&ItemKey::otp(&Keys::login(request.token.secret()))).await
     }
 
     /// Replaces the code of a request whose SMS was withheld after all by one that no digits are.
@@ -217,7 +216,9 @@ impl Otps {
     pub async fn withhold(&self, token: &str, phone: &PhoneNumber) -> Result<(), StoreError> {
         let values = [(":code", s(self.keys.code(phone.e164(), token)))];
         let condition = "attribute_exists(pk)";
-        self.table.update_if(&request_key(token), SK, "SET code = :code", condition, &values).await?;
+        self.table
+            .update_if(&ItemKey::otp(&Keys::login(token)), "SET code = :code", condition, &values)
+            .await?;
         Ok(())
     }
 
@@ -235,8 +236,8 @@ impl Otps {
         code: &str,
         now: Timestamp,
     ) -> Result<CodeTry, StoreError> {
-        let pk = request_key(token);
-        let counted = self.table.count_down(&pk, SK, "code_ends", now).await?;
+        let key = ItemKey::otp(&Keys::login(token));
+        let counted = self.table.count_down(&key, "code_ends", now).await?;
         let Some(item) = counted else { return Ok(CodeTry::Dead) };
         let record: OtpRecord = from_item(item, "one-time code")?;
         // What is kept of a code depends on the phone as well.
@@ -247,8 +248,7 @@ impl Otps {
         let used = self
             .table
             .update_if(
-                &pk,
-                SK,
+                &key,
                 "SET code_ends = :zero, tries_left = :zero",
                 "code = :code AND code_ends > :zero",
                 &[(":zero", n(0)), (":code", s(tried))],
@@ -257,8 +257,7 @@ impl Otps {
         if used.is_none() {
             return Ok(CodeTry::Dead);
         }
-        let item_key = format!("{pk} {SK} name");
-        let name = record.name.and_then(|sealed| self.keys.open(&item_key, &sealed).ok());
+        let name = record.name.and_then(|sealed| self.keys.open(&key.field("name"), &sealed).ok());
         Ok(CodeTry::Right { name })
     }
 
@@ -276,7 +275,7 @@ impl Otps {
     ) -> Result<Token, StoreError> {
         let known = match device {
             Some(device) => {
-                let phones = self.table.partition_part_first(&request_key(device), DEVICE, 1).await?;
+                let phones = self.table.partition_first(&Partition::devices(&Keys::login(device)), 1).await?;
                 !phones.items.is_empty()
             }
             None => false,
@@ -286,26 +285,17 @@ impl Otps {
             None => Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?,
         };
         let expires_at = (now + SignedDuration::from_secs(i64::from(Self::DEVICE_KEPT))).as_second();
-        let sk = device_key(&self.keys.phone(phone));
-        self.table.put(to_item(&request_key(token.secret()), &sk, &DeviceRecord { expires_at })?).await?;
+        let key = ItemKey::device(&Keys::login(token.secret()), &self.keys.phone(phone));
+        self.table.put(to_item(&key, &DeviceRecord { expires_at })?).await?;
         Ok(token)
     }
 
     /// Whether a phone has logged in with a device.
-    async fn knows(&self, device: &str, phone_key: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let item = self.table.get(&request_key(device), &device_key(phone_key)).await?;
+    async fn knows(&self, device: &str, phone_key: &PhoneKey, now: Timestamp) -> Result<bool, StoreError> {
+        let item = self.table.get(&ItemKey::device(&Keys::login(device), phone_key)).await?;
         let record: Option<DeviceRecord> = item.map(|item| from_item(item, "device")).transpose()?;
         Ok(record.is_some_and(|record| record.is_known(now)))
     }
-}
-
-/// The key of a request or a device.
-fn request_key(token: &str) -> String {
-    OtpRecord::key_of(token)
-}
-
-fn device_key(phone_key: &str) -> String {
-    format!("{DEVICE}{phone_key}")
 }
 
 /// Six digits, each number as likely as any other.

@@ -1,12 +1,10 @@
 //! How much of something a caller may have in a while, counted in the table: the same for all instances of a function.
 
-use bukti_records::{Keys, Rate};
+use bukti_records::{ItemKey, Keys, Rate};
 use jiff::Timestamp;
 
 use crate::table::{Item, Table, n};
 use crate::{Aws, StoreError};
-
-const SK: &str = "RATE";
 
 /// What became of taking one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +42,8 @@ impl Rates {
         let values =
             [(":zero", n(0)), (":one", n(1)), (":most", n(rate.most)), (":ends", n(ends.as_second()))];
         let condition = "attribute_not_exists(taken) OR taken < :most";
-        let pk = self.keys.rate(rate.name, subject, window);
-        Ok(match self.table.update_if(&pk, SK, update, condition, &values).await? {
+        let key = ItemKey::rate(&self.keys.rate(rate.name, subject, window));
+        Ok(match self.table.update_if(&key, update, condition, &values).await? {
             Some(item) => Taken::Now(count(&item)),
             None => Taken::Full { wait: rate.wait(now) },
         })
@@ -59,9 +57,9 @@ impl Rates {
     /// [`StoreError`].
     pub async fn give_back(&self, rate: &Rate, subject: &str, now: Timestamp) -> Result<(), StoreError> {
         let (window, _) = rate.window_at(now);
-        let pk = self.keys.rate(rate.name, subject, window);
+        let key = ItemKey::rate(&self.keys.rate(rate.name, subject, window));
         let values = [(":zero", n(0)), (":one", n(1))];
-        self.table.update_if(&pk, SK, "SET taken = taken - :one", "taken > :zero", &values).await?;
+        self.table.update_if(&key, "SET taken = taken - :one", "taken > :zero", &values).await?;
         Ok(())
     }
 
@@ -72,7 +70,7 @@ impl Rates {
     /// [`StoreError`].
     pub async fn taken(&self, rate: &Rate, subject: &str, now: Timestamp) -> Result<u32, StoreError> {
         let (window, _) = rate.window_at(now);
-        let item = self.table.get(&self.keys.rate(rate.name, subject, window), SK).await?;
+        let item = self.table.get(&ItemKey::rate(&self.keys.rate(rate.name, subject, window))).await?;
         Ok(item.as_ref().map_or(0, count))
     }
 }

@@ -11,13 +11,12 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use bukti_records::{CaseRecord, Queued};
+use bukti_records::{CaseRecord, DoseKey, EventKey, ItemKey, ItemKind, Queued};
+use serde::Deserialize;
 
-use super::cases;
-use super::{accounts, claims, doses, otp};
+use super::claims;
 use crate::StoreError;
-use crate::bucket::publishing;
-use crate::table::{Item, Table, Written, from_item, n, s};
+use crate::table::{Item, Table, Written, from_item, kind_of, n, s};
 
 /// Counters of a dose, with the names of their values in a condition. Whenever one is raised, what
 /// belongs to the earlier value ends: links to a phone, or a certificate.
@@ -47,22 +46,14 @@ impl Restoring {
 
     /// Whether backups leave an item out, because it is short-lived and can be ended at any moment.
     pub fn leaves_out(item: &serde_dynamo::Item) -> bool {
-        let text = |name: &str| match item.get(name) {
-            Some(serde_dynamo::AttributeValue::S(text)) => text.as_str(),
-            _ => "",
-        };
-        let sk = text("sk");
-        sk == accounts::SESSION
-            || sk.starts_with(accounts::LISTED)
-            || sk == otp::SK
-            || sk.starts_with(otp::DEVICE)
-            || text("pk") == publishing::PK
+        use ItemKind::{Device, Lease, ListedSession, Otp, Session};
+        matches!(kind_of(item), Some(Device | Lease | ListedSession | Otp | Session))
     }
 
-    /// The pass of a restore in which an item is restored: doses come after what belongs to them, and
-    /// duplicates after the doses that own their claims, which `issue` would take for lost.
+    /// The pass of a restore in which an item is restored: doses come after what belongs to them,
+    /// and duplicates after the doses that own their claims, which `issue` would take for lost.
     pub fn pass(item: &serde_dynamo::Item) -> usize {
-        let is_dose = matches!(item.get("sk"), Some(serde_dynamo::AttributeValue::S(sk)) if sk == doses::SK);
+        let is_dose = kind_of(item) == Some(ItemKind::Dose);
         usize::from(is_dose) + usize::from(is_dose && item.contains_key(DUPLICATE))
     }
 
@@ -73,7 +64,10 @@ impl Restoring {
     /// [`StoreError`].
     pub async fn has(&self, item: &serde_dynamo::Item) -> Result<bool, StoreError> {
         let item = Item::from(item.clone());
-        Ok(self.table.get(text(&item, "pk"), text(&item, "sk")).await?.is_some())
+        match ItemKey::parse(text(&item, "pk"), text(&item, "sk")) {
+            Some(key) => Ok(self.table.get(&key).await?.is_some()),
+            None => Ok(false),
+        }
     }
 
     /// Restores an item by a conditional write. `false` where the table has a different item and
@@ -83,20 +77,23 @@ impl Restoring {
     ///
     /// [`StoreError`].
     pub async fn put(&self, item: serde_dynamo::Item) -> Result<bool, StoreError> {
-        let item = Item::from(item);
-        if text(&item, "pk") == cases::QUEUE && self.is_decided(&item).await? {
-            return Ok(false);
+        let (kind, item) = (kind_of(&item), Item::from(item));
+        match kind {
+            Some(ItemKind::Queued) if self.is_decided(&item).await? => Ok(false),
+            Some(ItemKind::Dose) => self.put_dose(item).await,
+            _ => self.put_if(item, "attribute_not_exists(pk)", &[]).await,
         }
-        if text(&item, "sk") == doses::SK {
-            return self.put_dose(item).await;
-        }
-        self.put_if(item, "attribute_not_exists(pk)", &[]).await
     }
 
     async fn put_dose(&self, mut dose: Item) -> Result<bool, StoreError> {
-        let claim = dose.get("claim").filter(|_| dose.contains_key(DUPLICATE));
-        if let Some(claim) = claim.and_then(|claim| claim.as_s().ok())
-            && !claims::is_waiting(&self.table, claim, text(&dose, "pk")).await?
+        #[derive(Deserialize)]
+        struct Claiming {
+            pk: EventKey,
+            claim: Option<DoseKey>,
+        }
+        if dose.contains_key(DUPLICATE)
+            && let Claiming { pk, claim: Some(claim) } = from_item(dose.clone(), "dose")?
+            && !claims::is_waiting(&self.table, &claim, &pk).await?
         {
             // Nothing would ever make it the owner. Without the attribute it counts as complete and
             // without a certificate, so that `issue` claims the dose for it again.
@@ -124,7 +121,7 @@ impl Restoring {
     /// a needless entry of the queue decides nothing.
     async fn is_decided(&self, item: &Item) -> Result<bool, StoreError> {
         let queued: Queued = from_item(item.clone(), "case of the queue")?;
-        let case = self.table.get(&queued.case, cases::SK).await?;
+        let case = self.table.get(&ItemKey::case(&queued.case)).await?;
         let case: Option<CaseRecord> = case.map(|item| from_item(item, "case")).transpose()?;
         Ok(case.is_some_and(|case| case.state.is_decided()))
     }
@@ -151,20 +148,24 @@ fn text<'a>(item: &'a Item, name: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use serde_dynamo::AttributeValue;
 
     use super::*;
 
     #[test]
     fn doses_come_after_what_belongs_to_them_and_duplicates_last() {
-        use serde_dynamo::AttributeValue;
-        let item = |sk: &str, more: &[(&str, AttributeValue)]| {
-            let sk = ("sk", AttributeValue::S(sk.to_owned()));
-            let all = [sk].into_iter().chain(more.iter().cloned());
-            all.map(|(name, value)| (name.to_owned(), value)).collect::<HashMap<_, _>>().into()
+        let item = |key: &ItemKey, more: &[(&str, AttributeValue)]| {
+            let text = |text: &str| AttributeValue::S(text.to_owned());
+            let keys = [("pk", text(key.pk())), ("sk", text(key.sk()))];
+            let all = keys.into_iter().chain(more.iter().cloned());
+            all.map(|(name, value)| (name.to_owned(), value))
+                .collect::<std::collections::HashMap<_, _>>()
+                .into()
         };
         let duplicate = (DUPLICATE, AttributeValue::Bool(true));
-        let passes = [item("CLAIM", &[]), item(doses::SK, &[]), item(doses::SK, &[duplicate])];
+        let dose = ItemKey::dose(&EventKey::of_id("1"));
+        let claim = ItemKey::claim(&DoseKey::of_id("1"));
+        let passes = [item(&claim, &[]), item(&dose, &[]), item(&dose, &[duplicate])];
         assert_eq!(passes.map(|item: serde_dynamo::Item| Restoring::pass(&item)), [0, 1, 2]);
     }
 }

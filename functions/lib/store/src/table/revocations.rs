@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bukti_records::{RevocationRecord, revocations_key};
+use bukti_records::{Partition, RevocationRecord};
 use bukti_trust::Revoked;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -42,7 +42,7 @@ impl Revocations {
             // Page by page, since an item takes many times the memory of what is kept of it.
             let request = self.table.client.query().table_name(&self.table.name).consistent_read(true);
             let request = request.key_condition_expression("pk = :pk");
-            let request = request.expression_attribute_values(":pk", s(revocations_key(first)));
+            let request = request.expression_attribute_values(":pk", s(Partition::revocations(first).pk));
             let page =
                 request.set_exclusive_start_key(from.take()).send().await.map_err(StoreError::from_sdk)?;
             for item in page.items.unwrap_or_default() {

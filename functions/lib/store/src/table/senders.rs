@@ -3,14 +3,11 @@
 //! A key is `bk_` and two parts: an id, by which it is found and which anybody may see, and a secret, of which the table has the
 //! hash. A sender may have several, so that a new one is in use before the old one ends.
 
-use bukti_records::{ApiKey, Keys, Rate, Sender, Token};
+use bukti_records::{ApiKey, ItemKey, Keys, Partition, PersonKey, Rate, Sender, Token};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::table::{Table, Written, from_item, s, to_item};
 use crate::{Aws, Rates, StoreError, Taken};
-
-/// All keys are one partition: there are some thousands, and a key is read once a request, not once a dose.
-pub(crate) const PK: &str = "G#SENDERS";
 
 /// What every key begins with, so that one that got into a text is found there.
 const PREFIX: &str = "bk_";
@@ -52,9 +49,9 @@ impl Senders {
     pub async fn add(&self, sender: Sender, now: Timestamp) -> Result<String, StoreError> {
         let random = || Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".into()));
         let (id, secret) = (random()?.secret()[..ID].to_owned(), random()?);
-        let hash = Keys::token("", secret.secret());
+        let hash = Keys::token(secret.secret());
         let key = ApiKey { id, sender, added_at: now, ends_at: None, used_at: None, hash };
-        let item = to_item(PK, &key.id, &key)?;
+        let item = to_item(&ItemKey::api_key(&key.id), &key)?;
         match self.table.put_if(item, "attribute_not_exists(pk)", &[]).await? {
             Written::Done => Ok(format!("{PREFIX}{}_{}", key.id, secret.secret())),
             Written::Refused(_) => Err(StoreError::Unavailable("the id is taken".into())),
@@ -67,7 +64,7 @@ impl Senders {
     ///
     /// [`StoreError`].
     pub async fn all(&self) -> Result<Vec<ApiKey>, StoreError> {
-        let items = self.table.partition(PK).await?;
+        let items = self.table.partition(&Partition::api_keys()).await?;
         items.into_iter().map(|item| from_item(item, "API key")).collect()
     }
 
@@ -80,8 +77,10 @@ impl Senders {
         let Some(known) = self.find(id).await? else { return Ok(false) };
         let at = known.ends_at.map_or(at, |ends| ends.min(at)).to_string();
         let values = [(":at", s(at))];
-        let ended =
-            self.table.update_if(PK, id, "SET ends_at = :at", "attribute_exists(pk)", &values).await?;
+        let ended = self
+            .table
+            .update_if(&ItemKey::api_key(id), "SET ends_at = :at", "attribute_exists(pk)", &values)
+            .await?;
         Ok(ended.is_some())
     }
 
@@ -94,12 +93,14 @@ impl Senders {
         let parts = key.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
         let Some((id, secret)) = parts.filter(|(id, _)| id.len() == ID) else { return Ok(None) };
         let Some(known) = self.find(id).await? else { return Ok(None) };
-        if !Keys::same(&known.hash, &Keys::token("", secret)) || known.has_ended(now) {
+        if !Keys::same(&known.hash, &Keys::token(secret)) || known.has_ended(now) {
             return Ok(None);
         }
         if known.used_at.is_none_or(|used| used + NOTED <= now) {
             let values = [(":now", s(now.to_string()))];
-            self.table.update_if(PK, id, "SET used_at = :now", "attribute_exists(pk)", &values).await?;
+            self.table
+                .update_if(&ItemKey::api_key(id), "SET used_at = :now", "attribute_exists(pk)", &values)
+                .await?;
         }
         Ok(Some(known.sender))
     }
@@ -126,8 +127,13 @@ impl Senders {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn take_dose(&self, sender: &Sender, person: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let subject = format!("{}\u{1f}{person}", sender.tagged());
+    pub async fn take_dose(
+        &self,
+        sender: &Sender,
+        person: &PersonKey,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let subject = format!("{}\u{1f}{}", sender.tagged(), person.as_str());
         Ok(matches!(self.rates.take(&OF_PERSON, &subject, now).await?, Taken::Now(_)))
     }
 
@@ -137,6 +143,6 @@ impl Senders {
     }
 
     async fn find(&self, id: &str) -> Result<Option<ApiKey>, StoreError> {
-        self.table.get(PK, id).await?.map(|item| from_item(item, "API key")).transpose()
+        self.table.get(&ItemKey::api_key(id)).await?.map(|item| from_item(item, "API key")).transpose()
     }
 }

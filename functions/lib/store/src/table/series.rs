@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use bukti_records::{ItemKey, PersonKey};
+
 use crate::table::{Table, key};
 use crate::{Aws, StoreError};
-
-const SK: &str = "SERIES";
 
 /// Sets and reads the marks.
 #[derive(Clone)]
@@ -28,8 +28,8 @@ impl SeriesMarks {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn set(&self, person: &str) -> Result<(), StoreError> {
-        self.table.put(key(&partition(person), SK)).await
+    pub async fn set(&self, person: &PersonKey) -> Result<(), StoreError> {
+        self.table.put(key(&ItemKey::series(person))).await
     }
 
     /// Those of these people, by their index keys, who are marked. Strongly consistent.
@@ -39,21 +39,14 @@ impl SeriesMarks {
     /// [`StoreError`].
     pub async fn of<'a>(
         &self,
-        people: impl IntoIterator<Item = &'a str>,
-    ) -> Result<HashSet<String>, StoreError> {
-        let people: BTreeMap<String, &str> =
-            people.into_iter().map(|person| (partition(person), person)).collect();
-        let keys = people.keys().map(|partition| key(partition, SK)).collect();
-        let marked = self.table.get_all(keys, Some("pk")).await?;
-        let partitions = marked.iter().filter_map(|item| item.get("pk")?.as_s().ok());
-        Ok(partitions
-            .filter_map(|partition| people.get(partition))
-            .map(|person| (*person).to_owned())
-            .collect())
+        people: impl IntoIterator<Item = &'a PersonKey>,
+    ) -> Result<HashSet<PersonKey>, StoreError> {
+        let people: BTreeMap<ItemKey, &PersonKey> =
+            people.into_iter().map(|person| (ItemKey::series(person), person)).collect();
+        let marked = self.table.get_all(people.keys().map(key).collect(), Some("pk")).await?;
+        let marked: HashSet<&str> =
+            marked.iter().filter_map(|item| Some(item.get("pk")?.as_s().ok()?.as_str())).collect();
+        let is_marked = |mark: &ItemKey| marked.contains(mark.pk());
+        Ok(people.into_iter().filter(|(mark, _)| is_marked(mark)).map(|(_, person)| person.clone()).collect())
     }
-}
-
-/// The partition of a mark. Not the person's own: `issue` is called for whatever changes there.
-fn partition(person: &str) -> String {
-    format!("M#{}", person.strip_prefix("P#").unwrap_or(person))
 }

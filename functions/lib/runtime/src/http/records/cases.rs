@@ -1,7 +1,7 @@
 //! The cases of citizens, and who looked at their records.
 
 use bukti_domain::{Asking, BirthDate, CaseNumber, Likeness, likenesses};
-use bukti_records::{CaseFile, CaseRecord, NewCase, Step};
+use bukti_records::{CaseFile, CaseRecord, NewCase, PersonKey, Step};
 use bukti_store::{Entry, Login};
 use bukti_wire::ProblemCode;
 use jiff::Timestamp;
@@ -115,7 +115,7 @@ impl Records {
     /// # Errors
     ///
     /// `not_found` as [`Records::of_person`].
-    pub async fn looks(&self, login: &Login, person: &str) -> Result<Vec<Entry>, Failure> {
+    pub async fn looks(&self, login: &Login, person: &PersonKey) -> Result<Vec<Entry>, Failure> {
         let own = self.of_person(login, person).await?;
         let mut entries = self.audit.of_person_key(person).await?;
         entries.retain(|entry| own.may_see_look(&entry.names));
@@ -125,7 +125,7 @@ impl Records {
     /// The case of a number, where this phone opened it. Another's and nobody's are answered alike.
     async fn own_case(&self, login: &Login, number: &str) -> Result<CaseRecord, Failure> {
         let case = self.case(number).await?;
-        if case.applicant == login.phone() { Ok(case) } else { Err(Failure::new(ProblemCode::NotFound)) }
+        if case.applicant == *login.phone() { Ok(case) } else { Err(Failure::new(ProblemCode::NotFound)) }
     }
 
     pub(super) async fn case(&self, number: &str) -> Result<CaseRecord, Failure> {

@@ -6,7 +6,8 @@ use std::ops::Deref;
 
 use bukti_domain::{Asking, PhoneNumber, likenesses};
 use bukti_records::{
-    CaseFile, CaseRecord, CertificateRecord, Change, DoseRecord, Officer, PersonRecords, Step,
+    CaseFile, CaseRecord, CertificateRecord, Change, DoseRecord, EventKey, NameKey, Officer, PersonKey,
+    PersonRecords, Step,
 };
 use bukti_store::{About, Action, DoseSms, FactorTry, Login};
 use bukti_wire::{EvidencePiece, ProblemCode};
@@ -166,10 +167,10 @@ impl Records {
         let mut alike = Vec::new();
         for record in self.doses.alike(&asking.name, asking.birth_date).await? {
             let found = likenesses(asking, &record.dose(&self.aws.keys)?);
-            if record.person.as_deref() == Some(&case.person) || found.is_empty() {
+            if record.person.as_ref() == Some(&case.person) || found.is_empty() {
                 continue;
             }
-            let (person, names) = (record.person.as_deref(), names_of(None, [&record]));
+            let (person, names) = (record.person.as_ref(), names_of(None, [&record]));
             let about = About { person, case: Some(&case.pk), names: &names, why: "" };
             self.audit.write(officer, Action::LookedAt, about, now).await?;
             let certificates = match &record.certificate_id {
@@ -191,7 +192,7 @@ impl Records {
         &self,
         officer: &OfficerSession,
         case: &CaseRecord,
-        event: &str,
+        event: &EventKey,
         now: Timestamp,
     ) -> Result<DoseRecord, Failure> {
         let dose = self.dose_to_decide(officer, event).await?;
@@ -238,7 +239,7 @@ impl Records {
     /// # Errors
     ///
     /// `not_found`.
-    pub async fn dose_to_decide(&self, _: &OfficerSession, event: &str) -> Result<DoseRecord, Failure> {
+    pub async fn dose_to_decide(&self, _: &OfficerSession, event: &EventKey) -> Result<DoseRecord, Failure> {
         self.doses.of_event(event).await?.ok_or_else(|| Failure::new(ProblemCode::NotFound))
     }
 
@@ -273,7 +274,7 @@ impl Records {
         &self,
         _: &OfficerSession,
         phone: &PhoneNumber,
-    ) -> Result<(Vec<String>, bool), Failure> {
+    ) -> Result<(Vec<PersonKey>, bool), Failure> {
         let (doses, mut more) = self.doses.of_phone_key(&self.aws.keys.phone(phone)).await?;
         let mut people = Vec::new();
         for person in doses.into_iter().filter_map(|dose| dose.person) {
@@ -298,7 +299,7 @@ impl Records {
         &self,
         _: &OfficerSession,
         id: &str,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<Option<PersonKey>, Failure> {
         Ok(self.certificates.of_id(id).await?.and_then(|it| it.person))
     }
 
@@ -311,7 +312,7 @@ impl Records {
     pub async fn search(
         &self,
         officer: &OfficerSession,
-        people: Vec<String>,
+        people: Vec<PersonKey>,
         why: &str,
         now: Timestamp,
     ) -> Result<Vec<FoundPerson>, Failure> {
@@ -358,7 +359,7 @@ impl Records {
         why: &str,
         now: Timestamp,
     ) -> Result<bool, Failure> {
-        let (person, names) = (dose.person.as_deref(), names_of(None, [dose]));
+        let (person, names) = (dose.person.as_ref(), names_of(None, [dose]));
         let about = About { person, case: None, names: &names, why };
         self.audit.write(officer, Action::Resent, about, now).await?;
         let is_sent = self.doses.resend(dose).await?;
@@ -462,7 +463,7 @@ impl OfficerDecision<'_> {
 }
 
 /// The keys of name and birth date that the audit has of a look: of the case, and of doses.
-fn names_of<'a>(case: Option<String>, doses: impl IntoIterator<Item = &'a DoseRecord>) -> Vec<String> {
+fn names_of<'a>(case: Option<NameKey>, doses: impl IntoIterator<Item = &'a DoseRecord>) -> Vec<NameKey> {
     let doses = doses.into_iter().filter_map(|dose| dose.alike.clone());
     case.into_iter().chain(doses).collect::<BTreeSet<_>>().into_iter().collect()
 }

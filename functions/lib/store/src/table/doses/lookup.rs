@@ -4,14 +4,17 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use bukti_domain::{BirthDate, Identity, PersonName, Verdict};
-use bukti_records::{DoseRecord, PersonRecords, Rank, Reported};
+use bukti_records::{
+    CertificateKey, DoseKey, DoseRecord, EventKey, ItemKey, ItemKind, KeyRange, PersonKey, PersonRecords,
+    PhoneKey, Rank, Reported,
+};
 use futures::{Stream, stream};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Doses, SK};
+use super::Doses;
 use crate::StoreError;
-use crate::table::{Item, first_of, from_item, key, least_of, s};
+use crate::table::{Item, first_of, from_item, key, least_of};
 
 /// The most doses of a person that are read for an answer, far more than anybody gets.
 const MOST_DOSES: usize = 200;
@@ -20,25 +23,32 @@ const MOST_CERTIFICATES: usize = 1_000;
 /// The most doses of a phone that are read: a clinic may have typed its own number for everybody.
 const MOST_DOSES_OF_PHONE: usize = 500;
 
-/// The keys of events, by which an index tells doses from what else a person has.
-const EVENTS: (&str, &str) = ("E#", "E#~");
-
-/// Doses of one name and birth date that are looked at: many people are called Siti and born on the first of January.
+/// Doses of one name and birth date that are looked at: many people are called Siti and born on the
+/// first of January.
 const MOST_ALIKE: usize = 20;
 
-/// The [`Rank`] of a dose, for who asks with this phone (its index key); `None` where the item is no dose.
-fn rank(item: &Item, phone: Option<&str>) -> Option<Rank> {
+/// Whether an item of an index is a dose.
+fn is_dose(item: &Item) -> bool {
+    let text = |name: &str| item.get(name)?.as_s().ok();
+    let kind = text("pk").zip(text("sk")).and_then(|(pk, sk)| ItemKind::of(pk, sk));
+    kind == Some(ItemKind::Dose)
+}
+
+/// The [`Rank`] of a dose, for who asks with this phone (its index key); `None` where the item is
+/// no dose.
+fn rank(item: &Item, phone: Option<&PhoneKey>) -> Option<Rank> {
     let text = |name: &str| item.get(name)?.as_s().ok().map(String::as_str);
     let first_received_at: Timestamp = text("first_received_at").or(text("received_at"))?.parse().ok()?;
-    let (is_duplicate, is_own) = (item.contains_key("duplicate"), phone.is_some() && text("phone") == phone);
+    let (is_duplicate, is_own) =
+        (item.contains_key("duplicate"), phone.is_some() && text("phone") == phone.map(PhoneKey::as_str));
     let rank = Rank::new(text("pk")?, text("verdict")?, is_duplicate, is_own, first_received_at);
-    (text("sk") == Some(SK)).then_some(rank)
+    is_dose(item).then_some(rank)
 }
 
 /// The table's keys of the doses of these events, each once.
-fn table_keys<'a>(events: impl IntoIterator<Item = &'a str>) -> Vec<Item> {
-    let events: BTreeSet<&str> = events.into_iter().collect();
-    events.into_iter().map(|event| key(event, SK)).collect()
+fn table_keys<'a>(events: impl IntoIterator<Item = &'a EventKey>) -> Vec<Item> {
+    let events: BTreeSet<&EventKey> = events.into_iter().collect();
+    events.into_iter().map(|event| key(&ItemKey::dose(event))).collect()
 }
 
 impl Doses {
@@ -54,10 +64,10 @@ impl Doses {
     ) -> Result<Vec<DoseRecord>, StoreError> {
         #[derive(Deserialize)]
         struct Found {
-            pk: String,
+            pk: EventKey,
         }
         let alike = self.keys.alike(name, birth_date);
-        let query = self.table.query("by_alike", ("alike", &alike), EVENTS);
+        let query = self.table.query("by_alike", ("alike", alike.as_str()), KeyRange::EVENTS);
         let mut doses = Vec::new();
         for item in first_of(query, MOST_ALIKE).await?.items {
             let found: Found = from_item(item, "dose in the index")?;
@@ -73,8 +83,8 @@ impl Doses {
     /// [`StoreError`].
     pub async fn of_events<'a>(
         &self,
-        events: impl IntoIterator<Item = &'a str>,
-    ) -> Result<HashMap<String, DoseRecord>, StoreError> {
+        events: impl IntoIterator<Item = &'a EventKey>,
+    ) -> Result<HashMap<EventKey, DoseRecord>, StoreError> {
         let items = self.table.get_all(table_keys(events), None).await?;
         let dose = |item| from_item(item, "dose").map(|dose: DoseRecord| (dose.pk.clone(), dose));
         items.into_iter().map(dose).collect()
@@ -87,7 +97,7 @@ impl Doses {
     /// [`StoreError`].
     pub async fn reported<'a>(
         &self,
-        events: impl IntoIterator<Item = &'a str>,
+        events: impl IntoIterator<Item = &'a EventKey>,
     ) -> Result<Vec<Reported>, StoreError> {
         let items =
             self.table.get_all(table_keys(events), Some("pk, history, claim, duplicate, withdrawn")).await?;
@@ -101,10 +111,10 @@ impl Doses {
     /// [`StoreError`].
     pub async fn owning_events<'a>(
         &self,
-        claims: impl IntoIterator<Item = &'a str>,
-    ) -> Result<HashMap<String, String>, StoreError> {
+        claims: impl IntoIterator<Item = &'a DoseKey>,
+    ) -> Result<HashMap<DoseKey, String>, StoreError> {
         let owners = self.claims.owners(claims).await?;
-        let doses = self.of_events(owners.values().map(String::as_str)).await?;
+        let doses = self.of_events(owners.values()).await?;
         let mut ids = HashMap::new();
         for (claim, owner) in owners {
             if let Some(dose) = doses.get(&owner) {
@@ -115,7 +125,8 @@ impl Doses {
         Ok(ids)
     }
 
-    /// Doses and certificates of the person with this identity number, with a cap as in [`Doses::of_person_key`].
+    /// Doses and certificates of the person with this identity number, with a cap as in
+    /// [`Doses::of_person_key`].
     ///
     /// # Errors
     ///
@@ -124,41 +135,53 @@ impl Doses {
         self.of_person_key(&self.keys.person(identity), None).await
     }
 
-    /// Doses and certificates of the person with this index key: of more than 200 doses those that are first by [`Rank`], for
-    /// who asks with this phone (its index key). Whoever has an API key may send any number of them.
+    /// Doses and certificates of the person with this index key: of more than 200 doses those that
+    /// are first by [`Rank`], for who asks with this phone (its index key). Whoever has an API key
+    /// may send any number of them.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn of_person_key(
         &self,
-        person: &str,
-        phone: Option<&str>,
+        person: &PersonKey,
+        phone: Option<&PhoneKey>,
     ) -> Result<PersonRecords, StoreError> {
-        let query = |range| self.table.query("by_person", ("person", person), range);
-        let found = least_of(query(EVENTS), MOST_DOSES, |item| rank(item, phone)).await?;
+        let query = |range| self.table.query("by_person", ("person", person.as_str()), range);
+        let found = least_of(query(KeyRange::EVENTS), MOST_DOSES, |item| rank(item, phone)).await?;
         let doses = found.items.into_iter().map(|item| from_item(item, "dose"));
         let doses: Vec<DoseRecord> = doses.collect::<Result<_, _>>()?;
-        let events: HashSet<&str> = doses.iter().map(|dose| &*dose.pk).collect();
-        let current: HashSet<&str> = doses.iter().filter_map(|dose| dose.certificate_id.as_deref()).collect();
+        let events: HashSet<&str> = doses.iter().map(|dose| dose.pk.as_str()).collect();
+        let ids = doses.iter().filter_map(|dose| dose.certificate_id.as_deref());
+        let current: HashSet<CertificateKey> = ids.map(CertificateKey::of_id).collect();
+        let current: HashSet<&str> = current.iter().map(CertificateKey::as_str).collect();
         let of_these = |item: &Item| {
             let text = |name| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok());
-            let is_current = text("pk")?.strip_prefix("C#").is_some_and(|id| current.contains(id));
+            let is_current = current.contains(text("pk")?.as_str());
             events.contains(&**text("event")?).then_some(!is_current)
         };
-        let certificates = least_of(query(("C#", "C#~")), MOST_CERTIFICATES, of_these).await?.items;
+        let certificates = least_of(query(KeyRange::CERTIFICATES), MOST_CERTIFICATES, of_these).await?.items;
         let certificates = certificates.into_iter().map(|item| from_item(item, "certificate"));
         let certificates = certificates.collect::<Result<_, _>>()?;
         Ok(PersonRecords { doses, certificates, more: found.more })
     }
 
-    /// All doses of the person with this index key, in no order, read page by page: for functions that must leave none out.
-    pub fn each_of_person(&self, person: &str) -> impl Stream<Item = Result<DoseRecord, StoreError>> + use<> {
-        let items = self.table.query("by_person", ("person", person), EVENTS).into_paginator().items().send();
+    /// All doses of the person with this index key, in no order, read page by page: for functions
+    /// that must leave none out.
+    pub fn each_of_person(
+        &self,
+        person: &PersonKey,
+    ) -> impl Stream<Item = Result<DoseRecord, StoreError>> + use<> {
+        let items = self
+            .table
+            .query("by_person", ("person", person.as_str()), KeyRange::EVENTS)
+            .into_paginator()
+            .items()
+            .send();
         stream::try_unfold(items, |mut items| async move {
             while let Some(item) = items.next().await {
                 let item = item.map_err(StoreError::from_sdk)?;
-                if item.get("sk").is_some_and(|sk| *sk == s(SK)) {
+                if is_dose(&item) {
                     return Ok(Some((from_item(item, "dose")?, items)));
                 }
             }
@@ -166,16 +189,16 @@ impl Doses {
         })
     }
 
-    /// Whether a dose is registered with this phone (its index key). Rows that are held, rejected or
-    /// retracted do not count. One request for every phone, so that its time tells little.
+    /// Whether a dose is registered with this phone (its index key). Rows that are held, rejected
+    /// or retracted do not count. One request for every phone, so that its time tells little.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn has_phone_key(&self, phone: &str) -> Result<bool, StoreError> {
+    pub async fn has_phone_key(&self, phone: &PhoneKey) -> Result<bool, StoreError> {
         // A large family. Of a number that was typed for many people, any of them will do.
         const MOST: i32 = 20;
-        for item in self.table.query_first("by_phone", ("phone", phone), MOST).await? {
+        for item in self.table.query_first("by_phone", ("phone", phone.as_str()), MOST).await? {
             let dose: DoseRecord = from_item(item, "dose")?;
             if matches!(dose.verdict, Verdict::Complete | Verdict::Incomplete) {
                 return Ok(true);
@@ -184,14 +207,14 @@ impl Doses {
         Ok(false)
     }
 
-    /// The doses that were registered with this phone, by its index key, and whether there are more: of more than 500 those that
-    /// are first by [`Rank`].
+    /// The doses that were registered with this phone, by its index key, and whether there are
+    /// more: of more than 500 those that are first by [`Rank`].
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn of_phone_key(&self, phone: &str) -> Result<(Vec<DoseRecord>, bool), StoreError> {
-        let query = self.table.query("by_phone", ("phone", phone), EVENTS);
+    pub async fn of_phone_key(&self, phone: &PhoneKey) -> Result<(Vec<DoseRecord>, bool), StoreError> {
+        let query = self.table.query("by_phone", ("phone", phone.as_str()), KeyRange::EVENTS);
         let found = least_of(query, MOST_DOSES_OF_PHONE, |item| rank(item, None)).await?;
         let doses = found.items.into_iter().map(|item| from_item(item, "dose"));
         Ok((doses.collect::<Result<_, _>>()?, found.more))
@@ -219,12 +242,13 @@ mod tests {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
         let incoming = Incoming::judge(row, origin, now, &keys).unwrap();
         let dose = DoseRecord::after(None, &incoming, &keys).unwrap().unwrap();
-        let item = to_item(&dose.pk, SK, &dose).unwrap();
+        let item = to_item(&ItemKey::dose(&dose.pk), &dose).unwrap();
         let verdict = item["verdict"].as_s().unwrap();
-        let expected = |is_own| Some(Rank::new(&dose.pk, verdict, false, is_own, dose.first_received_at()));
-        assert_eq!(rank(&item, dose.phone.as_deref()), expected(true));
+        let expected =
+            |is_own| Some(Rank::new(dose.pk.as_str(), verdict, false, is_own, dose.first_received_at()));
+        assert_eq!(rank(&item, dose.phone.as_ref()), expected(true));
         assert_eq!(rank(&item, None), expected(false));
-        let sms = to_item(&dose.pk, "SMS#1", &dose).unwrap();
+        let sms = to_item(&ItemKey::dose_sms(&dose.pk, 1), &dose).unwrap();
         assert_eq!(rank(&sms, None), None, "it is no dose");
     }
 }

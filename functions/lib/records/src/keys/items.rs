@@ -1,0 +1,633 @@
+//! Partition and sort keys of the table's items.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::{
+    CaptchaKey, CaseKey, CertificateKey, DoseKey, DownloadKey, EventKey, LinkKey, LoginKey, PersonKey,
+    PhoneKey, RateKey, SessionKey,
+};
+
+const ACCOUNT: &str = "ACCOUNT#";
+const AUDIT: &str = "AUDIT#";
+const HELPDESK_OFFICERS: &str = "HELPDESK#OFFICERS";
+const HELPDESK_QUEUE: &str = "HELPDESK#QUEUE";
+const JOB: &str = "JOB#";
+const REVOKED: &str = "REVOKED#";
+const SENDERS: &str = "SENDERS#KEYS";
+const SERIES: &str = "SERIES#";
+const TRUST_ISSUERS: &str = "TRUST#ISSUERS";
+const TRUST_PUBLISHING: &str = "TRUST#PUBLISHING";
+const TRUST_SIGNERS: &str = "TRUST#SIGNERS";
+
+const ACTIVE: &str = "ACTIVE";
+const LISTED_CASE: &str = "CASE#";
+const CONFIRMATION: &str = "CONFIRMATION#";
+const DEVICE: &str = "DEVICE#";
+const PART: &str = "PART#";
+const LISTED_SESSION: &str = "SESSION#";
+const SMS: &str = "SMS#";
+const SMS_ABOUT_LOCK: &str = "SMS";
+
+/// What an item is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemKind {
+    /// An account.
+    Account,
+    /// Which signer signs.
+    ActiveSigner,
+    /// The last request for a quick download that fitted.
+    Admitted,
+    /// An API key.
+    ApiKey,
+    /// An entry of the audit.
+    AuditEntry,
+    /// A used captcha.
+    Captcha,
+    /// A case.
+    Case,
+    /// A certificate.
+    Certificate,
+    /// The claim on a dose.
+    Claim,
+    /// Confirmed identity data of a person.
+    Confirmation,
+    /// A device that has logged in.
+    Device,
+    /// A dose.
+    Dose,
+    /// A request for a quick download.
+    Download,
+    /// A signer of another issuer.
+    Issuer,
+    /// A job.
+    Job,
+    /// Who publishes at the moment.
+    Lease,
+    /// A link of an SMS.
+    Link,
+    /// A case in the list of its phone.
+    ListedCase,
+    /// A session in the list of its phone.
+    ListedSession,
+    /// That quick download is locked for a person.
+    Lock,
+    /// An officer.
+    Officer,
+    /// A request for a one-time code.
+    Otp,
+    /// A part of a job.
+    Part,
+    /// A case that somebody has to look at.
+    Queued,
+    /// How much a caller had of something.
+    Rate,
+    /// A revoked certificate.
+    Revocation,
+    /// The mark of a person.
+    Series,
+    /// A session.
+    Session,
+    /// A document signer.
+    Signer,
+    /// An SMS.
+    Sms,
+}
+
+impl ItemKind {
+    /// What an item with these keys is; `None` where it is none of ours.
+    pub fn of(pk: &str, sk: &str) -> Option<Self> {
+        match pk {
+            HELPDESK_OFFICERS => return Some(Self::Officer),
+            HELPDESK_QUEUE => return Some(Self::Queued),
+            SENDERS => return Some(Self::ApiKey),
+            TRUST_ISSUERS => return Some(Self::Issuer),
+            TRUST_PUBLISHING => return Some(Self::Lease),
+            TRUST_SIGNERS if sk == ACTIVE => return Some(Self::ActiveSigner),
+            TRUST_SIGNERS => return Some(Self::Signer),
+            _ if pk.starts_with(AUDIT) => return Some(Self::AuditEntry),
+            _ if pk.starts_with(REVOKED) => return Some(Self::Revocation),
+            _ => {}
+        }
+        let by_sort_key = [
+            Self::Account,
+            Self::Admitted,
+            Self::Captcha,
+            Self::Case,
+            Self::Certificate,
+            Self::Claim,
+            Self::Dose,
+            Self::Download,
+            Self::Job,
+            Self::Link,
+            Self::Lock,
+            Self::Otp,
+            Self::Rate,
+            Self::Series,
+            Self::Session,
+        ];
+        let by_beginning = [
+            (CONFIRMATION, Self::Confirmation),
+            (DEVICE, Self::Device),
+            (LISTED_CASE, Self::ListedCase),
+            (LISTED_SESSION, Self::ListedSession),
+            (PART, Self::Part),
+            (SMS, Self::Sms),
+        ];
+        let is_one = by_sort_key.into_iter().find(|kind| kind.sort_key() == Some(sk));
+        is_one
+            .or_else(|| {
+                by_beginning.into_iter().find(|(begins, _)| sk.starts_with(begins)).map(|(_, kind)| kind)
+            })
+            .or_else(|| (sk == SMS_ABOUT_LOCK).then_some(Self::Sms))
+    }
+
+    /// What a filter of the stream says of the keys of such items, where their sort key is the same
+    /// for all.
+    pub fn filter(self) -> String {
+        format!(r#""Keys": {{"sk": {{"S": ["{}"]}}}}"#, self.sort_key().unwrap_or_default())
+    }
+
+    /// The sort key of items of this kind, where it is the same for all.
+    pub const fn sort_key(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Account => "ACCOUNT",
+            Self::ActiveSigner => ACTIVE,
+            Self::Admitted => "ADMITTED",
+            Self::Captcha => "CAPTCHA",
+            Self::Case => "CASE",
+            Self::Certificate => "CERTIFICATE",
+            Self::Claim => "CLAIM",
+            Self::Dose => "DOSE",
+            Self::Download => "DOWNLOAD",
+            Self::Job => "JOB",
+            Self::Lease => "LEASE",
+            Self::Link => "LINK",
+            Self::Lock => "LOCK",
+            Self::Otp => "OTP",
+            Self::Rate => "RATE",
+            Self::Series => "SERIES",
+            Self::Session => "SESSION",
+            _ => return None,
+        })
+    }
+}
+
+/// The key of an item.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ItemKey {
+    pk: String,
+    sk: String,
+}
+
+impl ItemKey {
+    fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: sk.into() }
+    }
+
+    fn of_kind(pk: impl Into<String>, kind: ItemKind) -> Self {
+        Self::new(pk, kind.sort_key().unwrap_or_default())
+    }
+
+    /// The key with these texts; `None` where no item of ours has it.
+    pub fn parse(pk: &str, sk: &str) -> Option<Self> {
+        ItemKind::of(pk, sk).map(|_| Self::new(pk, sk))
+    }
+
+    /// The partition key.
+    pub fn pk(&self) -> &str {
+        &self.pk
+    }
+
+    /// The sort key.
+    pub fn sk(&self) -> &str {
+        &self.sk
+    }
+
+    /// What a sealed field of the item is bound to, so that it opens in no other place.
+    pub fn field(&self, name: &str) -> String {
+        format!("{self} {name}")
+    }
+
+    /// A dose, all that was said of one event.
+    pub fn dose(event: &EventKey) -> Self {
+        Self::of_kind(event.as_str(), ItemKind::Dose)
+    }
+
+    /// The SMS of a dose to one version of its phone.
+    pub fn dose_sms(event: &EventKey, phone_version: u32) -> Self {
+        Self::new(event.as_str(), format!("{SMS}{phone_version:05}"))
+    }
+
+    /// The SMS to the phone before one version.
+    pub fn replaced_sms(event: &EventKey, phone_version: u32) -> Self {
+        Self::new(event.as_str(), format!("{SMS}{phone_version:05}#OLD"))
+    }
+
+    /// The SMS that the certificates up to a version are void.
+    pub fn retracted_sms(event: &EventKey, void_version: u32) -> Self {
+        Self::new(event.as_str(), format!("{SMS}{void_version:05}#RETRACTED"))
+    }
+
+    /// Which event owns a dose that several report.
+    pub fn claim(dose: &DoseKey) -> Self {
+        Self::of_kind(dose.as_str(), ItemKind::Claim)
+    }
+
+    /// The mark of a person with a dose whose series is not of two doses. Not in the person's own
+    /// partition: `issue` is called for whatever changes there.
+    pub fn series(person: &PersonKey) -> Self {
+        Self::of_kind(format!("{SERIES}{}", person.id()), ItemKind::Series)
+    }
+
+    /// A certificate.
+    pub fn certificate(certificate: &CertificateKey) -> Self {
+        Self::of_kind(certificate.as_str(), ItemKind::Certificate)
+    }
+
+    /// A link of an SMS.
+    pub fn link(link: &LinkKey) -> Self {
+        Self::of_kind(link.as_str(), ItemKind::Link)
+    }
+
+    /// The SMS that a link was locked.
+    pub fn locked_sms(link: &LinkKey) -> Self {
+        Self::new(link.as_str(), SMS_ABOUT_LOCK)
+    }
+
+    /// The last request for a person's quick download.
+    pub fn download(download: &DownloadKey) -> Self {
+        Self::of_kind(download.as_str(), ItemKind::Download)
+    }
+
+    /// The last request that fitted.
+    pub fn admitted(download: &DownloadKey) -> Self {
+        Self::of_kind(download.as_str(), ItemKind::Admitted)
+    }
+
+    /// That quick download is locked for the person.
+    pub fn lock(download: &DownloadKey) -> Self {
+        Self::of_kind(download.as_str(), ItemKind::Lock)
+    }
+
+    /// The SMS of a request, by when that was sent, in Unix milliseconds.
+    pub fn download_sms(download: &DownloadKey, sent_at: i64) -> Self {
+        Self::new(download.as_str(), format!("{SMS}{sent_at}"))
+    }
+
+    /// A case of the helpdesk.
+    pub fn case(case: &CaseKey) -> Self {
+        Self::of_kind(case.as_str(), ItemKind::Case)
+    }
+
+    /// The SMS of a revision of a case.
+    pub fn case_sms(case: &CaseKey, revision: u32) -> Self {
+        Self::new(case.as_str(), format!("{SMS}{revision:05}"))
+    }
+
+    /// A case that somebody has to look at, by when it was opened. All are in one partition, which
+    /// a thousand cases a second fit into.
+    pub fn queued(case: &CaseKey, created_at: Timestamp) -> Self {
+        Self::new(HELPDESK_QUEUE, format!("{:013} {}", created_at.as_millisecond(), case.as_str()))
+    }
+
+    /// Identity data of a person that a case confirmed.
+    pub fn confirmation(person: &PersonKey, case: &CaseKey) -> Self {
+        Self::new(person.as_str(), format!("{CONFIRMATION}{}", case.as_str()))
+    }
+
+    /// An officer, by phone. All are in one partition: there are some hundreds.
+    pub fn officer(phone: &PhoneKey) -> Self {
+        Self::new(HELPDESK_OFFICERS, phone.as_str())
+    }
+
+    /// An entry of the audit, by the day (UTC) and what orders it within.
+    pub fn audit_entry(day: Date, order: &str) -> Self {
+        Self::new(format!("{AUDIT}{day}"), order)
+    }
+
+    /// The account of a phone.
+    pub fn account(phone: &PhoneKey) -> Self {
+        Self::of_kind(account(phone), ItemKind::Account)
+    }
+
+    /// A case in the list of its phone.
+    pub fn listed_case(phone: &PhoneKey, case: &CaseKey) -> Self {
+        Self::new(account(phone), format!("{LISTED_CASE}{}", case.as_str()))
+    }
+
+    /// A session in the list of its phone, by the session's id.
+    pub fn listed_session(phone: &PhoneKey, id: &str) -> Self {
+        Self::new(account(phone), format!("{LISTED_SESSION}{id}"))
+    }
+
+    /// A request for a one-time code.
+    pub fn otp(login: &LoginKey) -> Self {
+        Self::of_kind(login.as_str(), ItemKind::Otp)
+    }
+
+    /// A device that has logged in with a phone.
+    pub fn device(login: &LoginKey, phone: &PhoneKey) -> Self {
+        Self::new(login.as_str(), format!("{DEVICE}{}", phone.as_str()))
+    }
+
+    /// A session.
+    pub fn session(session: &SessionKey) -> Self {
+        Self::of_kind(session.as_str(), ItemKind::Session)
+    }
+
+    /// A used captcha.
+    pub fn captcha(captcha: &CaptchaKey) -> Self {
+        Self::of_kind(captcha.as_str(), ItemKind::Captcha)
+    }
+
+    /// How much a caller had of something.
+    pub fn rate(rate: &RateKey) -> Self {
+        Self::of_kind(rate.as_str(), ItemKind::Rate)
+    }
+
+    /// A job of the intake, by its id.
+    pub fn job(job: &str) -> Self {
+        Self::of_kind(format!("{JOB}{job}"), ItemKind::Job)
+    }
+
+    /// A part of a job.
+    pub fn part(job: &str, number: u32) -> Self {
+        Self::new(format!("{JOB}{job}"), format!("{PART}{number:05}"))
+    }
+
+    /// The number of a part of a job, by its sort key.
+    pub fn part_number(sk: &str) -> Option<u32> {
+        sk.strip_prefix(PART)?.parse().ok()
+    }
+
+    /// An API key, by its id. All are in one partition: there are some thousands, and a key is read
+    /// once a request, not once a dose.
+    pub fn api_key(id: &str) -> Self {
+        Self::new(SENDERS, id)
+    }
+
+    /// A revoked certificate, in the partition of the first byte of its hash: 256, so that neither
+    /// writing nor reading many goes to one place.
+    pub fn revocation(first: u8, certificate_id: &str) -> Self {
+        Self::new(format!("{REVOKED}{first:02x}"), certificate_id)
+    }
+
+    /// A document signer, by its key id. All are in one partition: one read brings the register as
+    /// a whole.
+    pub fn signer(kid: &str) -> Self {
+        Self::new(TRUST_SIGNERS, kid)
+    }
+
+    /// Which signer signs. There is no other place that says so, and so never two.
+    pub fn active_signer() -> Self {
+        Self::new(TRUST_SIGNERS, ACTIVE)
+    }
+
+    /// A signer of another issuer, by key id and digest of the key.
+    pub fn issuer(id: &str) -> Self {
+        Self::new(TRUST_ISSUERS, id)
+    }
+
+    /// Who publishes at the moment.
+    pub fn lease() -> Self {
+        Self::of_kind(TRUST_PUBLISHING, ItemKind::Lease)
+    }
+}
+
+impl std::fmt::Display for ItemKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {}", self.pk, self.sk)
+    }
+}
+
+fn account(phone: &PhoneKey) -> String {
+    format!("{ACCOUNT}{}", phone.as_str())
+}
+
+/// Items of one partition that are read together: all, or those whose sort keys begin alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// The partition key.
+    pub pk: String,
+    /// What the sort keys begin with; empty for all.
+    pub begins: &'static str,
+}
+
+impl Partition {
+    /// The SMS of a dose.
+    pub fn sms(event: &EventKey) -> Self {
+        Self { pk: event.as_str().to_owned(), begins: SMS }
+    }
+
+    /// The cases of a phone.
+    pub fn cases(phone: &PhoneKey) -> Self {
+        Self { pk: account(phone), begins: LISTED_CASE }
+    }
+
+    /// The sessions of a phone.
+    pub fn sessions(phone: &PhoneKey) -> Self {
+        Self { pk: account(phone), begins: LISTED_SESSION }
+    }
+
+    /// The phones that have logged in with a device.
+    pub fn devices(login: &LoginKey) -> Self {
+        Self { pk: login.as_str().to_owned(), begins: DEVICE }
+    }
+
+    /// The confirmed identity data of a person.
+    pub fn confirmations(person: &PersonKey) -> Self {
+        Self { pk: person.as_str().to_owned(), begins: CONFIRMATION }
+    }
+
+    /// The parts of a job.
+    pub fn parts(job: &str) -> Self {
+        Self { pk: format!("{JOB}{job}"), begins: PART }
+    }
+
+    /// The audit of a day (UTC).
+    pub fn audit(day: Date) -> Self {
+        Self { pk: format!("{AUDIT}{day}"), begins: "" }
+    }
+
+    /// The revoked certificates whose hash begins with this byte.
+    pub fn revocations(first: u8) -> Self {
+        Self { pk: format!("{REVOKED}{first:02x}"), begins: "" }
+    }
+
+    /// The cases that somebody has to look at, oldest first.
+    pub fn queue() -> Self {
+        Self { pk: HELPDESK_QUEUE.to_owned(), begins: "" }
+    }
+
+    /// The officers.
+    pub fn officers() -> Self {
+        Self { pk: HELPDESK_OFFICERS.to_owned(), begins: "" }
+    }
+
+    /// The API keys.
+    pub fn api_keys() -> Self {
+        Self { pk: SENDERS.to_owned(), begins: "" }
+    }
+
+    /// The register of document signers.
+    pub fn signers() -> Self {
+        Self { pk: TRUST_SIGNERS.to_owned(), begins: "" }
+    }
+
+    /// The signers of other issuers.
+    pub fn issuers() -> Self {
+        Self { pk: TRUST_ISSUERS.to_owned(), begins: "" }
+    }
+}
+
+/// The items of one kind in an index, whose partition keys begin alike: an index lists several
+/// kinds under one person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRange(&'static str);
+
+impl KeyRange {
+    /// Doses.
+    pub const EVENTS: Self = Self(EventKey::PREFIX);
+    /// Certificates.
+    pub const CERTIFICATES: Self = Self(CertificateKey::PREFIX);
+    /// Cases.
+    pub const CASES: Self = Self(CaseKey::PREFIX);
+    /// Entries of the audit.
+    pub const AUDIT: Self = Self(AUDIT);
+
+    /// The first partition key that there may be.
+    pub const fn first(self) -> &'static str {
+        self.0
+    }
+
+    /// A text after the last one: keys have no `~`.
+    pub fn last(self) -> String {
+        format!("{}~", self.0)
+    }
+}
+
+/// What filters of the stream say of the keys of the register of signers and of confirmed
+/// identities.
+pub fn signers_and_confirmations_filter() -> String {
+    format!(r#""Keys": {{"pk": {{"S": ["{TRUST_SIGNERS}", {{"prefix": "{}"}}]}}}}"#, PersonKey::PREFIX)
+}
+
+/// What filters of the stream say of the keys of what is published: revocations and other issuers.
+pub fn published_filters() -> [String; 2] {
+    [
+        format!(r#""Keys": {{"pk": {{"S": [{{"prefix": "{REVOKED}"}}]}}}}"#),
+        format!(r#""Keys": {{"pk": {{"S": ["{TRUST_ISSUERS}"]}}}}"#),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_is_of_its_kind() {
+        let (event, person, phone) = (EventKey::of_id("1"), PersonKey::of_id("1"), PhoneKey::of_id("1"));
+        let (case, link, login) = (CaseKey::of_id("1"), LinkKey::of_id("1"), LoginKey::of_id("1"));
+        let download = DownloadKey::of(&person);
+        let day = jiff::civil::date(2026, 1, 1);
+        for (key, kind) in [
+            (ItemKey::dose(&event), ItemKind::Dose),
+            (ItemKey::dose_sms(&event, 1), ItemKind::Sms),
+            (ItemKey::replaced_sms(&event, 1), ItemKind::Sms),
+            (ItemKey::retracted_sms(&event, 1), ItemKind::Sms),
+            (ItemKey::claim(&DoseKey::of_id("1")), ItemKind::Claim),
+            (ItemKey::series(&person), ItemKind::Series),
+            (ItemKey::certificate(&CertificateKey::of_id("1")), ItemKind::Certificate),
+            (ItemKey::link(&link), ItemKind::Link),
+            (ItemKey::locked_sms(&link), ItemKind::Sms),
+            (ItemKey::download(&download), ItemKind::Download),
+            (ItemKey::admitted(&download), ItemKind::Admitted),
+            (ItemKey::lock(&download), ItemKind::Lock),
+            (ItemKey::download_sms(&download, 1), ItemKind::Sms),
+            (ItemKey::case(&case), ItemKind::Case),
+            (ItemKey::case_sms(&case, 1), ItemKind::Sms),
+            (ItemKey::queued(&case, Timestamp::UNIX_EPOCH), ItemKind::Queued),
+            (ItemKey::confirmation(&person, &case), ItemKind::Confirmation),
+            (ItemKey::officer(&phone), ItemKind::Officer),
+            (ItemKey::audit_entry(day, "1"), ItemKind::AuditEntry),
+            (ItemKey::account(&phone), ItemKind::Account),
+            (ItemKey::listed_case(&phone, &case), ItemKind::ListedCase),
+            (ItemKey::listed_session(&phone, "1"), ItemKind::ListedSession),
+            (ItemKey::otp(&login), ItemKind::Otp),
+            (ItemKey::device(&login, &phone), ItemKind::Device),
+            (ItemKey::session(&SessionKey::of_id("1")), ItemKind::Session),
+            (ItemKey::captcha(&CaptchaKey::of_id("1")), ItemKind::Captcha),
+            (ItemKey::rate(&RateKey::of_id("1")), ItemKind::Rate),
+            (ItemKey::job("1"), ItemKind::Job),
+            (ItemKey::part("1", 1), ItemKind::Part),
+            (ItemKey::api_key("1"), ItemKind::ApiKey),
+            (ItemKey::revocation(1, "1"), ItemKind::Revocation),
+            (ItemKey::signer("1"), ItemKind::Signer),
+            (ItemKey::active_signer(), ItemKind::ActiveSigner),
+            (ItemKey::issuer("1"), ItemKind::Issuer),
+            (ItemKey::lease(), ItemKind::Lease),
+        ] {
+            assert_eq!(ItemKind::of(key.pk(), key.sk()), Some(kind), "{key}");
+        }
+        assert_eq!(ItemKind::of("EVENT#1", "ELSE"), None);
+    }
+
+    /// By the beginning of a partition key roles allow and deny; none may be the beginning of
+    /// another's.
+    #[test]
+    fn no_prefix_is_the_beginning_of_another() {
+        let prefixes = [
+            ACCOUNT,
+            AUDIT,
+            HELPDESK_OFFICERS,
+            HELPDESK_QUEUE,
+            JOB,
+            REVOKED,
+            SENDERS,
+            SERIES,
+            TRUST_ISSUERS,
+            TRUST_PUBLISHING,
+            TRUST_SIGNERS,
+            EventKey::PREFIX,
+            PersonKey::PREFIX,
+            PhoneKey::PREFIX,
+            DoseKey::PREFIX,
+            super::super::NameKey::PREFIX,
+            CaseKey::PREFIX,
+            CertificateKey::PREFIX,
+            LinkKey::PREFIX,
+            LoginKey::PREFIX,
+            SessionKey::PREFIX,
+            CaptchaKey::PREFIX,
+            RateKey::PREFIX,
+            DownloadKey::PREFIX,
+        ];
+        for (at, one) in prefixes.iter().enumerate() {
+            let others = prefixes.iter().enumerate().filter(|(other, _)| *other != at);
+            assert!(others.into_iter().all(|(_, other)| !other.starts_with(one)), "{one}");
+        }
+    }
+
+    #[test]
+    fn template_conditions_name_keys_of_this_module() {
+        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../infra/template.yaml");
+        let template = std::fs::read_to_string(template).unwrap();
+        let conditions = template.split(r#""dynamodb:LeadingKeys": ["#).skip(1);
+        let named: Vec<&str> = conditions
+            .filter_map(|rest| rest.split_once(']'))
+            .flat_map(|(keys, _)| keys.split(','))
+            .map(|key| key.trim().trim_matches('"'))
+            .collect();
+        let trust = format!("{}#*", TRUST_SIGNERS.split('#').next().unwrap());
+        let beginnings =
+            [AUDIT, REVOKED, CaptchaKey::PREFIX, DoseKey::PREFIX, DownloadKey::PREFIX, RateKey::PREFIX];
+        for key in &named {
+            let is_known = *key == trust
+                || *key == TRUST_PUBLISHING
+                || key.strip_suffix('*').is_some_and(|key| beginnings.contains(&key));
+            assert!(is_known, "the template names keys {key}, which no item has");
+        }
+        assert!(named.len() >= 8, "{named:?}");
+    }
+}

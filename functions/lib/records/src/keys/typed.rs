@@ -1,0 +1,79 @@
+//! Typed keys: which kind of thing a key names is in its type, not in its text.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! keys {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// What the text of each such key begins with.
+            pub(crate) const PREFIX: &str = $prefix;
+
+            /// The key with this text; `None` where it is of another kind.
+            pub fn parse(text: &str) -> Option<Self> {
+                text.starts_with(Self::PREFIX).then(|| Self(text.to_owned()))
+            }
+
+            /// The key with this id, as [`id`](Self::id) gave it.
+            pub fn of_id(id: &str) -> Self {
+                Self(format!("{}{id}", Self::PREFIX))
+            }
+
+            /// What is behind the prefix, for addresses and logs.
+            pub fn id(&self) -> &str {
+                self.0.strip_prefix(Self::PREFIX).unwrap_or(&self.0)
+            }
+
+            /// The whole key, as items and indexes have it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+
+keys! {
+    /// An event, by the keyed hash of its id. The partition of its dose.
+    EventKey = "EVENT#";
+    /// A person, by the keyed hash of the identity number. Indexed as `person`.
+    PersonKey = "PERSON#";
+    /// A phone, by its keyed hash. Indexed as `phone`.
+    PhoneKey = "PHONE#";
+    /// A dose, whichever events report it: person, day, vaccine and number, hashed. The partition
+    /// of the claim on it.
+    DoseKey = "DOSE#";
+    /// What is the same for all doses with one name and birth date, hashed. Indexed as `alike`.
+    NameKey = "NAME#";
+    /// A case, by the keyed hash of its number.
+    CaseKey = "CASE#";
+    /// A certificate, by its id.
+    CertificateKey = "CERTIFICATE#";
+    /// A link of an SMS, by the hash of its token.
+    LinkKey = "LINK#";
+    /// A request for a one-time code, or a device that has logged in, by the hash of its token.
+    LoginKey = "LOGIN#";
+    /// A session, by the hash of its token.
+    SessionKey = "SESSION#";
+    /// A used captcha, by the hash of its signature.
+    CaptchaKey = "CAPTCHA#";
+    /// What a caller had of something in a window of time, hashed.
+    RateKey = "RATE#";
+    /// The quick downloads of a person, by the person's key.
+    DownloadKey = "DOWNLOAD#";
+}
+
+impl DownloadKey {
+    /// The key of a person's quick downloads.
+    pub fn of(person: &PersonKey) -> Self {
+        Self::of_id(person.as_str())
+    }
+
+    /// The person.
+    pub fn person(&self) -> PersonKey {
+        PersonKey(self.id().to_owned())
+    }
+}
