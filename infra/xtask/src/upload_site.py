@@ -1,7 +1,8 @@
 """Uploads the built site: upload_site.py FOLDER BUCKET DISTRIBUTION, the settings of the site as JSON on standard input.
 
-What has a hash in its name may be kept for good; everything else is asked for anew each time and invalidated. Files that are there
-already are left alone, and those that the site no longer has are removed last, so that a page that is being read finds its parts.
+Files with a hash in their name are cached for ever; all others are revalidated on each request, and
+invalidated. Unchanged files are not uploaded again. Files that the site no longer has are deleted
+last, so that an open page still finds its chunks.
 """
 
 import hashlib
