@@ -1,6 +1,7 @@
-"""What makes schemathesis a caller that gets further than the first refusal: it is logged in, solves captchas, and knows a
-person, a certificate and a link. It hands these out only in the place of values that are of the right form already, so that
-what was to be refused for another field still is."""
+"""Lets schemathesis get past the first checks: it is logged in, solves captchas, and knows a person, a certificate and a link.
+
+These replace only generated values that have the right form already, so that requests which another
+field makes invalid still are."""
 
 import base64
 import hashlib
@@ -58,7 +59,7 @@ def log_in():
 
 
 def token(phone):
-    """Of the link that the feed's SMS brought."""
+    """The token of the link in the SMS to this phone."""
     ends = time.monotonic() + 60
     while time.monotonic() < ends:
         for sms in call("GET", "/_sms.json")[0]:
@@ -76,7 +77,7 @@ PERSON = call("GET", "/api/people", cookie=COOKIE)[0]["people"][0]["id"]
 DOSES = call("GET", f"/api/people/{PERSON}/certificates", cookie=COOKIE)[0]["doses"]
 FEED = (Path(__file__).parent / "feed.csv").read_text()
 CERTIFICATE = next(dose["certificate"]["id"] for dose in DOSES if dose["certificate"])
-# For each field, what is right there, and the longest that the API document allows.
+# For each field, a right value, and the maximum length in the API document.
 RIGHT = {
     "captcha": (captcha, 4000),
     "token": (lambda: TOKEN, 64),
@@ -94,7 +95,7 @@ def as_it_is(context, value):
 
 @schemathesis.auth()
 class ApiKey:
-    """Of a hub, for the routes that ask for one; some go without."""
+    """The API key of a hub, for the routes that require one; some requests omit it."""
 
     def get(self, case, context):
         return KEY
@@ -108,7 +109,7 @@ class ApiKey:
 def map_case(context, case):
     with LOCK:
         chances = [CHANCE.random() for _ in range(3)]
-    # Whoever logs out ends the session that the others are to have.
+    # A log-out would end the session that the other requests use.
     if chances[0] < 0.8 and case.method != "DELETE":
         case.headers["Cookie"] = COOKIE
     if chances[1] < 0.5 and isinstance(case.body, dict):
@@ -117,7 +118,7 @@ def map_case(context, case):
             if isinstance(written, str) and len(written) <= longest:
                 case.body[field] = right()
                 if field == "token" and case.path.endswith("/refusals"):
-                    # Another's, or nobody could open this one any more.
+                    # Another link: a refusal disables it for all other requests.
                     case.body[field] = REFUSED
     if chances[1] < 0.5 and case.path.endswith("/intake/doses") and case.media_type == "text/csv":
         case.body = FEED

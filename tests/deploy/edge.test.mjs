@@ -1,4 +1,4 @@
-// The functions that CloudFront runs, as they stand in infra/template.yaml, tried on addresses.
+// Runs the CloudFront functions of infra/template.yaml on URLs.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 const template = readFileSync(new URL("../../infra/template.yaml", import.meta.url), "utf8");
 
-/** A function of the template by its logical id. */
+/** The function of the template with this logical id. */
 function edge(id) {
   const [, after] = template.split(new RegExp(`^  ${id}:$`, "m"));
   const [, code] = after.match(/FunctionCode: \|\n((?: {8}.*\n|\n)+)/);
@@ -29,7 +29,7 @@ test("every page has its file", () => {
   }
 });
 
-test("links, the address on certificates, files, and what is not there", () => {
+test("links, the URL on certificates, files and missing pages have their files", () => {
   assert.equal(found("/s/abcdefghijklmnopqrstuv"), "/s/index.html");
   assert.equal(found("/en/s/abc.def-_g"), "/en/s/index.html");
   assert.equal(found("/verify"), "/verifikasi/index.html");
@@ -38,7 +38,7 @@ test("links, the address on certificates, files, and what is not there", () => {
   assert.equal(found("/en/bantuan"), "/en/404.html");
 });
 
-test("what is compressed beforehand is taken where the browser can read it", () => {
+test("serves brotli files only to browsers that accept them", () => {
   for (const file of ["/assets/a.wasm", "/sw.js", "/masuk/index.html"]) {
     assert.equal(found(file, "gzip, deflate, br"), `${file}.br`);
     assert.equal(found(file, "gzip, brx"), file);
@@ -48,14 +48,14 @@ test("what is compressed beforehand is taken where the browser can read it", () 
   assert.equal(found("/settings.json", "br"), "/settings.json");
 });
 
-test("what is not there is answered so", () => {
-  const sayNotFound = edge("SayNotFound");
-  const answer = (headers) => sayNotFound({ response: { statusCode: 200, headers } });
+test("missing pages get the status 404", () => {
+  const setNotFoundStatus = edge("SetNotFoundStatus");
+  const answer = (headers) => setNotFoundStatus({ response: { statusCode: 200, headers } });
   assert.deepEqual(answer({ "x-amz-meta-status": { value: "404" } }), { statusCode: 404, headers: {} });
   assert.deepEqual(answer({}), { statusCode: 200, headers: {} });
 });
 
-test("who asks is written over whatever was said", () => {
-  const { headers } = edge("SayWhoAsks")({ viewer: { ip: "36.68.1.2" }, request: { headers: { "x-bukti-viewer": { value: "1.1.1.1" } } } });
+test("the client address overwrites a spoofed header", () => {
+  const { headers } = edge("SetClientAddress")({ viewer: { ip: "36.68.1.2" }, request: { headers: { "x-bukti-viewer": { value: "1.1.1.1" } } } });
   assert.deepEqual(headers, { "x-bukti-viewer": { value: "36.68.1.2" } });
 });
