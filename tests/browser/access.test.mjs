@@ -1,10 +1,10 @@
-// By keyboard alone, with large text, on a narrow screen, without motion.
+// Accessibility: keyboard only, large text, a narrow screen, reduced motion.
 
 import assert from "node:assert/strict";
 import { before } from "node:test";
 
 import {
-  button, desktop, dose, everyWay, fillBirthDate, fits, hasFocus, heading, journey, linkOf, locales, open, pages, periksa, phone, sendDoses,
+  button, desktop, dose, everyVariant, fillBirthDate, fits, hasFocus, heading, journey, linkOf, locales, open, pages, periksa, phone, sendDoses,
   speaking, tabTo,
 } from "./stage.mjs";
 
@@ -12,15 +12,15 @@ const person = { event_id: "K1", nik: "3171016401891321", nama: "Siti Nurhaliza"
 
 before(() => sendDoses(dose(person)));
 
-for (const { viewport, locale, way } of everyWay) {
+for (const { viewport, locale, variant } of everyVariant) {
   const t = speaking(locale);
 
-  journey(`by keyboard alone from the form to the result (${way})`, viewport, async (page) => {
+  journey(`works by keyboard only, from the form to the result (${variant})`, viewport, async (page) => {
     const { keyboard } = page;
     await open(page, pages.home[locale]);
     await keyboard.press("Tab");
     const skip = page.getByRole("link", { name: t("skip") });
-    assert.ok((await skip.boundingBox()).y >= 0, "the first tab shows the way to the content");
+    assert.ok((await skip.boundingBox()).y >= 0, "the first tab shows the skip link");
     await keyboard.press("Enter");
     await hasFocus(page, "isi");
 
@@ -52,15 +52,15 @@ for (const { viewport, locale, way } of everyWay) {
     assert.equal(await page.locator("#error-summary").count(), 0);
   });
 
-  journey(`each page that is opened says where one is (${way})`, viewport, async (page) => {
+  journey(`each opened page has its title and the focus on its heading (${variant})`, viewport, async (page) => {
     await open(page, pages.home[locale]);
-    assert.equal(await page.evaluate(() => document.activeElement.tagName), "BODY", "the first page leaves the focus to the browser");
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), "BODY", "the first page does not move the focus");
     for (const [label, { title }] of [["nav.help", pages.help], ["nav.verify", pages.verify], ["nav.log_in", pages.logIn]]) {
       const links = page.locator("header a, nav.tabs a").filter({ hasText: t(label), visible: true });
       await (await links.count() ? links.first() : page.locator(`nav.tabs a[href="${pages.logIn[locale]}"]`)).focus();
       await page.keyboard.press("Enter");
       await heading(page, t(title));
-      // The page's own part may come after its heading.
+      // The chunk of the page may load after its heading.
       await page.getByText(t("loading")).waitFor({ state: "detached" });
       await page.waitForFunction((title) => document.activeElement?.textContent === title, t(title));
       await hasFocus(page, "page-heading");
@@ -70,7 +70,7 @@ for (const { viewport, locale, way } of everyWay) {
   });
 }
 
-journey("the enlarged certificate keeps the focus, and gives it back", desktop, async (page) => {
+journey("the enlarged certificate traps the focus, and returns it", desktop, async (page) => {
   const t = speaking("en");
   await open(page, `/en${await linkOf(person.no_hp)}`);
   await fillBirthDate(page, t);
@@ -85,25 +85,25 @@ journey("the enlarged certificate keeps the focus, and gives it back", desktop, 
     await page.getByRole("dialog").waitFor();
     assert.ok(await isInside());
     await page.keyboard.press("Tab");
-    // From the last one the browser may go to its own bar, but not to the page behind.
+    // From the last element the focus may leave for the browser, but not for the page behind.
     assert.ok((await isInside()) || (await page.evaluate(() => document.activeElement === document.body)));
     await button(page, t("close")).focus();
     await page.keyboard.press(key);
     await page.getByRole("dialog").waitFor({ state: "hidden" });
-    assert.ok(await enlarge.evaluate((button) => button === document.activeElement), `${key} gives the focus back`);
+    assert.ok(await enlarge.evaluate((button) => button === document.activeElement), `${key} returns the focus`);
   }
 });
 
-/** Elements whose words are cut off, squeezed, or stand beside the screen. */
+/** Elements whose text is clipped or squeezed, or that are outside the viewport. */
 const cut = () => {
-  // What one types scrolls within its field.
+  // Text scrolls inside an input.
   const isHidden = (element) => element.closest("svg, .skip, input, dialog:not([open])");
   const all = [...document.body.querySelectorAll("*")].filter((element) => element.checkVisibility() && !isHidden(element));
   const wrong = all.filter((element) => {
     const { left, right } = element.getBoundingClientRect();
     const { overflowX, fontSize } = getComputedStyle(element);
     const clips = overflowX !== "visible" && element.scrollWidth > element.clientWidth + 1;
-    // A column of letters is no text.
+    // Text squeezed into a column of letters.
     const words = [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE && node.data.trim().length > 20);
     const squeezes = words.length > 0 && right - left < 4 * parseFloat(fontSize) && getComputedStyle(element).display !== "inline";
     return left < -1 || right > document.documentElement.clientWidth + 1 || clips || squeezes;
@@ -118,7 +118,7 @@ for (const { name, viewport, args } of [narrow, large]) {
   for (const locale of locales) {
     const t = speaking(locale);
 
-    journey(`nothing is cut off ${name} (${locale})`, viewport, async (page) => {
+    journey(`no text is clipped ${name} (${locale})`, viewport, async (page) => {
       const isWhole = async (what) => {
         await fits(page);
         assert.deepEqual(await page.evaluate(cut), [], what);
@@ -143,7 +143,7 @@ for (const { name, viewport, args } of [narrow, large]) {
   }
 }
 
-journey("who wants less motion gets none", phone, async (page) => {
+journey("respects the setting for reduced motion", phone, async (page) => {
   const t = speaking("id");
   const moving = () => {
     const styles = [document.documentElement, ...document.querySelectorAll("*")].map((element) => getComputedStyle(element));
@@ -154,7 +154,7 @@ journey("who wants less motion gets none", phone, async (page) => {
   await open(page, pages.home.id);
   assert.equal(await page.evaluate(moving), 0);
   await periksa(page, t, person.nama, person.nik);
-  assert.equal(await page.evaluate(moving), 0, "while it is asked for");
+  assert.equal(await page.evaluate(moving), 0, "during the request");
   await heading(page, t("home.result"));
   assert.equal(await page.evaluate(moving), 0);
   await open(page, pages.verify.id);

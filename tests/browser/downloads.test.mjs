@@ -1,4 +1,4 @@
-// The forms of a certificate, as people keep them: on a phone and on a desk, with fingers and with keys.
+// Downloads each form of a certificate, on phone and desktop, by touch and by keyboard.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -32,7 +32,7 @@ async function openLink(page, number) {
 }
 
 for (const [size, viewport, at] of [["phone", phone, 1], ["desktop", desktop, 2]]) {
-  journey(`every form of a certificate from the account (${size})`, viewport, async (page) => {
+  journey(`downloads every form from the account (${size})`, viewport, async (page) => {
     const person = { event_id: `D1-${size}`, nik: `317101640189126${at}`, nama: "Dewi Lestari", no_hp: `08120000006${at}` };
     sendDoses(dose(person));
     await logIn(page, person.no_hp, { name: "Dewi Lestari" });
@@ -56,7 +56,7 @@ for (const [size, viewport, at] of [["phone", phone, 1], ["desktop", desktop, 2]
     await state(page, "downloads-account");
   });
 
-  journey(`every form of a certificate behind the SMS's link (${size})`, viewport, async (page) => {
+  journey(`downloads every form from the link of an SMS (${size})`, viewport, async (page) => {
     const no_hp = `08120000006${at + 2}`;
     sendDoses(dose({ event_id: `D2-${size}`, nik: `317101640189126${at + 2}`, no_hp }));
     await openLink(page, no_hp);
@@ -65,7 +65,7 @@ for (const [size, viewport, at] of [["phone", phone, 1], ["desktop", desktop, 2]
   });
 }
 
-journey("downloads with the keyboard alone, twice pressed and sent once, and again after a failure", phone, async (page) => {
+journey("keyboard downloads send one request, and retry after a failure", phone, async (page) => {
   sendDoses(dose({ event_id: "D3", nik: "3171016401891265", no_hp: "081200000065" }));
   await openLink(page, "081200000065");
   await button(page, main).focus();
@@ -98,17 +98,17 @@ journey("downloads with the keyboard alone, twice pressed and sent once, and aga
   await (await waiting(1)).abort();
   await heading(page, "Tidak bisa tersambung");
   await state(page, "downloads-failed");
-  assert.equal(asked, 1, "one at a time, and once");
+  assert.equal(asked, 1, "one request at a time");
 
   const [saved] = await Promise.all([
     page.waitForEvent("download"),
     page.keyboard.press("Tab").then(() => page.keyboard.press("Enter")).then(async () => (await waiting(2)).continue()),
   ]);
-  assert.equal(saved.suggestedFilename(), files["Kartu (ukuran KTP)"], "what was wanted, not another form");
+  assert.equal(saved.suggestedFilename(), files["Kartu (ukuran KTP)"], "the requested form");
   assert.equal(asked, 2);
 });
 
-journey("the QR's text is copied and verifies", phone, async (page) => {
+journey("copies the text of the QR, which verifies", phone, async (page) => {
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   sendDoses(dose({ event_id: "D4", nik: "3171016401891266", no_hp: "081200000066" }));
   await openLink(page, "081200000066");
@@ -123,14 +123,14 @@ journey("the QR's text is copied and verifies", phone, async (page) => {
   await button(page, "Periksa").click();
   await heading(page, "Berlaku");
 
-  // A browser without a clipboard says so.
+  // A browser without a clipboard shows a message.
   await openLink(page, "081200000066");
   await page.evaluate(() => Object.defineProperty(navigator.clipboard, "writeText", { value: () => Promise.reject(new Error()) }));
   await button(page, copy).click();
   await page.getByText("Teks QR tidak bisa disalin").waitFor();
 });
 
-journey("the picture for the phone's screen fits it, and its QR verifies", phone, async (page) => {
+journey("the wallpaper fits the screen, and its QR verifies", phone, async (page) => {
   sendDoses(dose({ event_id: "D5", nik: "3171016401891267", no_hp: "081200000067" }));
   await openLink(page, "081200000067");
   const path = await download(page, button(page, wallpaper));

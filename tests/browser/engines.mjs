@@ -1,6 +1,5 @@
-// The engines that people have, each by its own automation: Chromium and Firefox by Puppeteer
-// (WebDriver BiDi for Firefox), WebKit by its WebDriver. What a walk needs of them is the same few
-// functions for all. Elements are named by XPath, which all of them know.
+// One interface to several browser engines: Chromium and Firefox by Puppeteer (WebDriver BiDi for
+// Firefox), WebKit by its WebDriver. Elements are selected by XPath, which all of them support.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -18,7 +17,7 @@ import { url } from "./stage.mjs";
 const { CHROMIUM, FIREFOX, MINI_BROWSER, WEBKIT_DRIVER, XVFB } = process.env;
 const viewport = { width: 360, height: 740 };
 
-/** What waits for something, asked again and again. */
+/** Polls until a condition holds. */
 export async function until(what, condition, patience = 20_000) {
   const end = Date.now() + patience;
   for (;;) {
@@ -29,13 +28,13 @@ export async function until(what, condition, patience = 20_000) {
   }
 }
 
-/** Runs a program and gives what ends it. */
+/** Starts a program and returns a function that stops it. */
 function run(command, args, env) {
   const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: "ignore" });
   return () => new Promise((ended) => (child.exitCode === null ? child.once("exit", ended) && child.kill() : ended()));
 }
 
-/** Away from the bar at the bottom, which would take the click. */
+/** Scrolls an element away from the bar at the bottom, which would receive the click. */
 const toMiddle = (element) => element.scrollIntoView({ block: "center", behavior: "instant" });
 
 async function byPuppeteer(browser, options) {
@@ -56,7 +55,7 @@ async function byPuppeteer(browser, options) {
     type: async (xpath, text) => (await find(xpath)).type(text),
     upload: async (id, file) => (await page.waitForSelector(`#${id}`)).uploadFile(file),
     enter: () => page.keyboard.press("Enter"),
-    // Puppeteer's own waits for a load that a page which was kept does not have.
+    // Puppeteer waits for a load event, which a page from the back-forward cache lacks.
     back: () => page.evaluate("history.back()").catch(() => {}),
     reload: () => page.reload({ waitUntil: "domcontentloaded" }),
     picture: (path) => page.screenshot({ path }),
@@ -64,7 +63,7 @@ async function byPuppeteer(browser, options) {
   };
 }
 
-/** The program of a package that unpacks it into the folder for temporary files, where another version may lie. */
+/** The program of a package, unpacked into the temporary folder, which may have another version. */
 async function unpacked(chromium) {
   const { TMPDIR } = process.env;
   process.env.TMPDIR = process.cwd();
@@ -82,10 +81,10 @@ export const engines = {
     options,
   ),
 
-  /** One that is little newer than the oldest that the site is for. */
+  /** A version slightly newer than the oldest supported one. */
   chromium103: async (options = {}) => byPuppeteer(
     await puppeteer.launch({ executablePath: await unpacked(oldChromium), headless: true, args: ["--no-sandbox", "--disable-gpu", "--lang=id"] }),
-    // Puppeteer clicks where the element was before it was scrolled to.
+    // Puppeteer clicks at the position that the element had before scrolling.
     { ...options, clicksByScript: true },
   ),
 
@@ -94,7 +93,7 @@ export const engines = {
     options,
   ),
 
-  /** WebKitGTK's own small browser, on a display of its own and with a fresh home for each. */
+  /** WebKitGTK's MiniBrowser, each with its own display and an empty home directory. */
   webkit: async (options = {}) => {
     const home = mkdtempSync(join(tmpdir(), "bukti-webkit-"));
     const display = `:${90 + Math.floor(Math.random() * 900)}`;
@@ -107,7 +106,7 @@ export const engines = {
         .usingServer(`http://127.0.0.1:${port}`)
         .withCapabilities({
           browserName: "MiniBrowser",
-          // Commands would wait for files that hang.
+          // Otherwise commands wait for files that hang.
           pageLoadStrategy: "none",
           "webkitgtk:browserOptions": {
             binary: MINI_BROWSER,
@@ -147,9 +146,9 @@ export const engines = {
 };
 
 /**
- * A proxy to the stack that spoils answers. `spoil(path, number)` names the fault of the answer to the
- * request for a path that comes as this number: `status` (503), `cut`, `hang`, `bare` (without its
- * security policy), or nothing.
+ * A proxy to the stack that injects faults. `spoil(path, number)` returns the fault of the response
+ * to the given request for a path: `status` (503), `cut`, `hang`, `bare` (without its security
+ * policy), or nothing.
  */
 export async function spoiledLine(spoil = () => undefined) {
   const requests = [];

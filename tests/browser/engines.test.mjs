@@ -1,5 +1,5 @@
-// What must work in every engine: that the site starts although files fail, that nothing typed gets
-// into an address, and the main journeys.
+// Runs in every engine: the site starts although files fail, no typed text gets into a URL, and the
+// main journeys work.
 
 import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
@@ -11,12 +11,12 @@ import { desktop, dose, lastSms, linkOf, openPage, pages, sendDoses, speaking, u
 
 const t = speaking("id");
 
-/** A person for each engine: a phone gets one code a minute. */
+/** One person per engine, because a phone gets one code a minute. */
 const people = Object.fromEntries(Object.keys(engines).map((engine, at) => [engine, {
   event_id: `E1-${engine}`, nik: `317101640189125${at}`, nama: "Siti Nurhaliza", no_hp: `08120000016${at}`,
 }]));
 
-/** The path of the link that each got by SMS. */
+/** The path of the link that each person got by SMS. */
 const links = {};
 
 before(async () => {
@@ -24,7 +24,7 @@ before(async () => {
   for (const [engine, { no_hp }] of Object.entries(people)) links[engine] = await linkOf(no_hp);
 });
 
-/** The files of the start, by parts of their addresses. */
+/** The files that the site needs to start, by parts of their URLs. */
 const files = {
   start: /^\/assets\/start-/,
   styles: /^\/assets\/bukti-/,
@@ -33,7 +33,7 @@ const files = {
   wasm: /\/bukti_bg\.wasm$/,
   part: /\/split_account\.wasm$/,
 };
-// HTTP/1.1 has six connections to a host, so few may hang at once.
+// A browser opens six HTTP/1.1 connections to a host, so only a few may hang at once.
 const together = [["start", "styles"], ["texts", "script"], ["wasm", "part"]];
 const all = [Object.keys(files)];
 
@@ -43,7 +43,7 @@ const hasStarted = `${stage} === "done" && !document.querySelector(".beginning")
 const isVisible = (selector) => `getComputedStyle(document.querySelector("${selector}")).visibility === "visible"
   && document.querySelector("${selector}").getClientRects().length > 0`;
 
-/** Opens a page over a line that spoils answers, and closes all after the walk. */
+/** Opens a page through a proxy that injects faults, and closes everything after the walk. */
 async function visit(engine, path, { spoil, ...options }, walk) {
   const line = await spoiledLine(spoil);
   const browser = await engines[engine](options);
@@ -56,7 +56,7 @@ async function visit(engine, path, { spoil, ...options }, walk) {
   }
 }
 
-/** What the link of an SMS opens. */
+/** The certificate behind the link of an SMS. */
 async function opened(link) {
   const answer = await fetch(`${url}/api/links`, {
     method: "POST",
@@ -66,12 +66,12 @@ async function opened(link) {
   return (await answer.json()).certificate;
 }
 
-// Two engines at the same time: much of a walk is waiting for files that hang.
+// Two engines at a time, since much of a walk is waiting for files that hang.
 describe("in every engine", { concurrency: 2 }, () => {
   for (const engine of Object.keys(engines)) describe(engine, () => walks(engine));
 });
 
-/** What is walked in each engine, one walk after the other. */
+/** The tests of each engine, one after the other. */
 function walks(engine) {
   const faults = engine === "chromium103" ? [["status", all]] : [["status", all], ["cut", all], ["hang", together]];
   for (const [fault, groups] of faults) {
@@ -83,7 +83,7 @@ function walks(engine) {
           return visit(engine, pages.logIn.id, { spoil }, async (browser, line) => {
             await until(`the site starts without ${group}`, () => browser.evaluate(hasStarted).catch(() => false), 90_000);
             const spoiled = new Set(line.requests.filter((request) => request.fault).map(({ path }) => path.split("?")[0]));
-            for (const name of group) assert.ok([...spoiled].some((file) => files[name].test(file)), `${name} was spoiled`);
+            for (const name of group) assert.ok([...spoiled].some((file) => files[name].test(file)), `a fault was injected into ${name}`);
             await browser.click(`//button[@type="submit"]`);
             await until("the form answers", () => browser.evaluate(`!!document.querySelector(".message")`));
           });
@@ -93,7 +93,7 @@ function walks(engine) {
     }
   }
 
-  test(`${engine}: says so where a file does not come at all, whatever is pressed`, () =>
+  test(`${engine}: shows a message when a file never loads, whatever is clicked`, () =>
     visit(engine, pages.home.id, { spoil: (file) => (files.wasm.test(file) ? "status" : undefined) }, async (browser) => {
       await until("the notice", () => browser.evaluate(`${stage} === "failed"`).catch(() => false), 30_000);
       await browser.click(`//button[@type="submit"]`);
@@ -102,16 +102,16 @@ function walks(engine) {
       assert.ok(await browser.evaluate(`!!document.querySelector('.start-failed a[href^="tel:"]')`));
     }));
 
-  test(`${engine}: says so where no script comes`, () =>
+  test(`${engine}: shows a message when no script loads`, () =>
     visit(engine, pages.home.id, { spoil: (file) => (files.start.test(file) ? "status" : undefined) }, async (browser) => {
       await until("the notice", () => browser.evaluate(isVisible(".start-failed")).catch(() => false), 30_000);
     }));
 
-  // Puppeteer finds nothing on a page of Firefox without scripts.
+  // Puppeteer finds no elements in Firefox when scripts are off.
   for (const scripts of engine === "firefox" ? ["late", "absent"] : ["late", "absent", "off"]) {
-    test(`${engine}: sends nothing that was typed while there is no site (scripts ${scripts})`, () => {
+    test(`${engine}: sends no typed text before the site has started (scripts ${scripts})`, () => {
       const missing = scripts === "late" ? files.wasm : files.start;
-      // The policy is taken away as well: the page itself must send nothing.
+      // Without the security policy as well: the page itself must send nothing.
       const spoil = (file) => (missing.test(file) ? "hang" : "bare");
       return visit(engine, pages.home.id, { spoil, scripts: scripts !== "off" }, async (browser, line) => {
         await browser.type(`//input[@id="field-name"]`, "Zainuddin");
@@ -142,7 +142,7 @@ function walks(engine) {
   };
   const value = (browser, label) => browser.evaluate(
     `document.evaluate(${JSON.stringify(field(label))}, document, null, 9).singleNodeValue?.value`).catch(() => undefined);
-  /** Clicks until it is open: WebKit loses a click while the page moves. */
+  /** Clicks until it is open, because WebKit loses a click while the layout shifts. */
   const unfold = async (browser, summary) => {
     const path = `//summary[normalize-space()="${summary}"]`;
     const isOpen = `document.evaluate(${JSON.stringify(path)}, document, null, 9).singleNodeValue.parentElement.open`;
@@ -157,7 +157,7 @@ function walks(engine) {
     await browser.type(field(t("date.year")), "1989");
   };
 
-  test(`${engine}: PERIKSA shows a status; reload and language lead back to the form`, () =>
+  test(`${engine}: PERIKSA shows a status; reload and language switch return to the form`, () =>
     visit(engine, pages.home.id, {}, async (browser) => {
       await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
       await browser.type(field(t("field.name.label")), person.nama);
@@ -174,7 +174,7 @@ function walks(engine) {
       await shows(browser, speaking("en")("home.title"));
     }));
 
-  test(`${engine}: a phone logs in, and its certificate is enlarged and downloaded`, () =>
+  test(`${engine}: logs in, enlarges and downloads a certificate`, () =>
     visit(engine, pages.logIn.id, {}, async (browser, line) => {
       await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
       await askForCode(browser, person.no_hp);
@@ -188,14 +188,14 @@ function walks(engine) {
       await until("the PDF is asked for", async () => line.requests.some(({ path }) => path.includes("document")));
     }));
 
-  test(`${engine}: a wrong phone is reported, and Back leads from each question to the one before`, () =>
+  test(`${engine}: reports a wrong phone, and Back returns to the previous question`, () =>
     visit(engine, pages.correction.id, {}, async (browser, line) => {
       const number = `08120000026${Object.keys(engines).indexOf(engine)}`;
       await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
       await askForCode(browser, number);
       await browser.back();
       await until("the number stays", async () => (await value(browser, t("field.phone.label"))) === number);
-      // The code that came is worth as much as before; another one can be asked for in a minute.
+      // The code is still valid; another one can be requested in a minute.
       await browser.evaluate("history.forward()");
       await shows(browser, t("code.title"));
       await enterCode(browser, number);
@@ -218,7 +218,7 @@ function walks(engine) {
       await shows(browser, t("correction.person.title"));
       await browser.click(button(t("download.next")));
       await shows(browser, t("correction.last.title"));
-      // The button on the page and that of the browser go the same way.
+      // The Back buttons of the page and of the browser do the same.
       await browser.click(button(t("download.back")));
       await shows(browser, t("correction.person.title"));
       await browser.click(button(t("download.next")));
@@ -226,10 +226,10 @@ function walks(engine) {
       await browser.click(button(t("correction.send")));
       await shows(browser, t("correction.sent.title"));
       assert.equal(line.requests.filter(({ method, path }) => method === "POST" && path === "/api/cases").length, 1);
-      assert.equal(await browser.evaluate("location.pathname"), pages.correction.id, "nothing stands in the address");
+      assert.equal(await browser.evaluate("location.pathname"), pages.correction.id, "the URL has no data");
     }));
 
-  test(`${engine}: Back leads from the vaccination to who one is, and then away`, () =>
+  test(`${engine}: Back returns from the vaccination to the person, and then to the previous page`, () =>
     visit(engine, pages.help.id, {}, async (browser, line) => {
       await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
       await browser.go(line.at + pages.download.id);
@@ -246,7 +246,7 @@ function walks(engine) {
       await until("the page before", () => browser.evaluate(`location.pathname === "${pages.help.id}"`).catch(() => false));
     }));
 
-  test(`${engine}: the link of an SMS shows a certificate, not again after it was left`, () =>
+  test(`${engine}: a link shows its certificate, but not again after Back`, () =>
     visit(engine, links[engine], {}, async (browser) => {
       await until("the site starts", () => browser.evaluate(hasStarted).catch(() => false));
       await fillBirthDate(browser);
@@ -256,13 +256,13 @@ function walks(engine) {
       const says = (text) => browser.evaluate(`document.body.innerText.includes(${JSON.stringify(text)})`);
       await until("it is left", () => says(t("certificate.warning")).then((shown) => !shown, () => false));
       await browser.back();
-      // A page that was kept is loaded again, so the document may change in between.
+      // A page from the back-forward cache reloads, so the document may change in between.
       await until("it asks for the birth date again", async () =>
         (await says(t("link.open")).catch(() => false)) && (await browser.evaluate(hasStarted).catch(() => false)));
       assert.equal(await says(t("certificate.warning")), false);
     }));
 
-  test(`${engine}: a certificate is verified by its text and by its picture`, async () => {
+  test(`${engine}: verifies a certificate by its text and by its picture`, async () => {
     const certificate = await opened(links[engine]);
     const picture = join(tmpdir(), `bukti-${engine}-${process.pid}.png`);
     const { browser, page } = await openPage(desktop);
@@ -282,7 +282,7 @@ function walks(engine) {
   });
 
   for (const [times, often] of [[2, "twice"], [Infinity, "always"]]) {
-    test(`${engine}: the verifier answers although its files fail ${often}`, async () => {
+    test(`${engine}: the verifier gives a result although its files fail ${often}`, async () => {
       const { qr_text } = await opened(links[engine]);
       const spoil = (file, number) => (/\/verifier[-_]/.test(file) && number <= times ? "status" : undefined);
       await visit(engine, pages.verify.id, { spoil }, async (browser) => {

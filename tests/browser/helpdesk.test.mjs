@@ -1,4 +1,4 @@
-// From "something is wrong" to a right certificate: who asks on a phone or at a desk, and the officers who decide.
+// Corrections, from the request to the new certificate: the citizen, and the officers who decide.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -10,7 +10,7 @@ import {
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/** The six digits that an authenticator shows (RFC 6238: SHA-1, 30 seconds). */
+/** The code of an authenticator (RFC 6238: SHA-1, 30 seconds, six digits). */
 function authenticatorCode(secret) {
   const bits = [...secret].map((letter) => LETTERS.indexOf(letter).toString(2).padStart(5, "0")).join("");
   const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
@@ -21,13 +21,13 @@ function authenticatorCode(secret) {
   return String((hash.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, "0");
 }
 
-/** Makes an officer and gives the secret of the authenticator. */
+/** Adds an officer and returns the secret of the authenticator. */
 function appoint(number, name, role) {
   const said = bukti("officer", "add", number, "--name", name, "--role", role);
   return said.match(/otpauth:\S*[?&]secret=([A-Z2-7]+)/)[1];
 }
 
-/** Asks for a code and logs in with it, on the page that is open. */
+/** Requests a code and logs in with it on the open page. */
 async function enter(page, t, number) {
   await page.getByLabel(t("field.phone.label")).fill(number);
   await button(page, t("login.send_code")).click();
@@ -37,13 +37,13 @@ async function enter(page, t, number) {
   await button(page, t("code.enter")).click();
 }
 
-/** Shows the second factor. A code counts once, so an officer logs in once. */
+/** Enters the second factor. Each code is valid once, so an officer logs in once. */
 async function showFactor(page, t, code) {
   await page.getByLabel(t("field.authenticator.label")).fill(code);
   await button(page, t("console.factor.send")).click();
 }
 
-/** Runs something in a browser of its own, in which nobody is logged in. */
+/** Runs a walk in a new browser without a session. */
 async function elsewhere(viewport, walk) {
   const { browser, page, faults } = await openPage(viewport);
   try {
@@ -56,7 +56,7 @@ async function elsewhere(viewport, walk) {
 
 let officers = 0;
 
-/** An officer at the console, in a browser of their own. */
+/** Runs a walk as an officer at the console, in a new browser. */
 const atConsole = (viewport, locale, name, role, walk) =>
   elsewhere(viewport, async (page) => {
     const t = speaking(locale);
@@ -71,7 +71,7 @@ const atConsole = (viewport, locale, name, role, walk) =>
     await walk(page);
   });
 
-/** Opens a case of the queue. */
+/** Opens a case from the queue. */
 async function openCase(page, t, number) {
   const row = page.getByRole("button", { name: number });
   await button(page, t("console.queue.title")).click();
@@ -93,10 +93,10 @@ async function decide(page, t, label, why) {
 
 let people = 0;
 
-/** Somebody with a first dose, and the changes to what was recorded of them. */
+/** Imports a first dose of a new person, with these changes to the recorded data. */
 function somebody(wrong = {}, number = (people += 1)) {
-  // Each has a name of their own: who shares it and the birth date is found as somebody alike. After a consonant: `aa` and `ae`
-  // are one letter to that search.
+  // A unique name, because the search for similar people matches name and birth date. After a
+  // consonant, because that search treats `aa` and `ae` as one letter.
   const family = `Kartik${String.fromCharCode(96 + number)}`;
   const person = { nik: `317101640189${9000 + number}`, nama: `Sri Wahyuni ${family}`, no_hp: `0812000092${String(number).padStart(2, "0")}` };
   const changes = wrong.nama ? { ...wrong, nama: `${wrong.nama} ${family}` } : wrong;
@@ -109,7 +109,7 @@ async function fillDate(page, t, date) {
   for (const [at, part] of date.split(" ").entries()) await page.getByLabel(labels[at], { exact: true }).fill(part);
 }
 
-/** Logs in on the page of corrections, where who has no case is asked at once what is wrong. */
+/** Logs in on the correction page, which without a case starts with the question what is wrong. */
 async function beginCorrection(page, locale, number) {
   const t = speaking(locale);
   await open(page, pages.correction[locale]);
@@ -117,7 +117,7 @@ async function beginCorrection(page, locale, number) {
   await heading(page, t("correction.what.title"));
 }
 
-/** Answers what is wrong, and who one is. */
+/** Answers the questions what is wrong and who the person is. */
 async function sayWhatAndWho(page, t, what, person, birthDate) {
   await page.getByLabel(t(`case.correction.${what}`), { exact: true }).check();
   await button(page, t("download.next")).click();
@@ -128,7 +128,7 @@ async function sayWhatAndWho(page, t, what, person, birthDate) {
   await button(page, t("download.next")).click();
 }
 
-/** Sends what was asked for, and gives the number of the case. */
+/** Sends the correction, and returns the number of the case. */
 async function sendCorrection(page, t) {
   await button(page, t("correction.send")).click();
   await heading(page, t("correction.sent.title"));
@@ -140,7 +140,7 @@ const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR
 const picture = (name) => ({ name, mimeType: "image/png", buffer: PNG });
 const evidence = (page) => page.locator("#field-evidence");
 
-/** The path of the link that was sent last to a number, once it is another than the known one. */
+/** The path of the last link sent to a number, as soon as it differs from the known one. */
 async function nextLink(number, known) {
   for (;;) {
     const sms = await lastSms(number);
@@ -160,7 +160,7 @@ async function openLink(page, locale, link) {
 for (const [size, viewport, locale] of [["phone", phone, "id"], ["desktop", desktop, "en"]]) {
   const t = speaking(locale);
 
-  journey(`a wrong phone is put right with a picture (${size}, ${locale})`, viewport, async (page) => {
+  journey(`a wrong phone is corrected with evidence (${size}, ${locale})`, viewport, async (page) => {
     const person = somebody();
     const right = `0812000093${String(people).padStart(2, "0")}`;
     const old = await nextLink(person.no_hp);
@@ -199,7 +199,7 @@ for (const [size, viewport, locale] of [["phone", phone, "id"], ["desktop", desk
     await page.getByText(t("correction.evidence.gone").replace("{file}", "kartu.png")).waitFor();
     await hasFocus(page, "page-heading");
     await state(page, "correction-sent");
-    assert.equal(page.url(), url + pages.correction[locale], "nothing stands in the address");
+    assert.equal(page.url(), url + pages.correction[locale], "the URL has no data");
     const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
     for (const trace of [person.nik, "Wahyuni", right, number]) assert.equal(kept.includes(trace), false, trace);
 
@@ -215,7 +215,7 @@ for (const [size, viewport, locale] of [["phone", phone, "id"], ["desktop", desk
       await heading(console, t("errors.title"));
       await state(console, "console-case-errors");
       await decide(console, t, "console.decide.grant", "Kartu vaksin cocok.");
-      // Below it is the dose, whose certificate is made meanwhile.
+      // Without the dose below, whose certificate is being issued.
       await state(console, "console-granted", { of: "main article >> nth=0" });
     });
 
@@ -228,7 +228,7 @@ for (const [size, viewport, locale] of [["phone", phone, "id"], ["desktop", desk
     await page.getByRole("link", { name: t("rows.correction") }).first().waitFor();
   });
 
-  journey(`a misspelt name takes two officers (${size}, ${locale})`, viewport, async (page) => {
+  journey(`a name correction needs two officers (${size}, ${locale})`, viewport, async (page) => {
     const person = somebody({ nama: "Sri Wahyni" });
     const old = await nextLink(person.no_hp);
     await beginCorrection(page, locale, person.no_hp);
@@ -264,9 +264,9 @@ for (const [size, viewport, locale] of [["phone", phone, "id"], ["desktop", desk
     await page.getByText("Sri Wahyuni").first().waitFor();
   });
 
-  journey(`data corrected by law are confirmed by two officers (${size}, ${locale})`, viewport, async (page) => {
+  journey(`two officers confirm data corrected by law (${size}, ${locale})`, viewport, async (page) => {
     // The NIK encodes 1989.
-    // Numbers of their own, so that those of the others, which snapshots have, stay.
+    // Separate phone numbers, so that those in the snapshots do not change.
     const person = somebody({ tanggal_lahir: "1990-01-24" }, size === "phone" ? 20 : 21);
     await beginCorrection(page, locale, person.no_hp);
     await page.getByLabel(t("case.correction.data_corrected_by_law"), { exact: true }).check();
@@ -304,7 +304,7 @@ for (const [size, viewport, locale] of [["phone", phone, "id"], ["desktop", desk
     await heading(page, t("link.opened"));
   });
 
-  journey(`an officer asks back, and a refused case says why (${size}, ${locale})`, viewport, async (page) => {
+  journey(`an officer asks a question, and a refused case shows the reason (${size}, ${locale})`, viewport, async (page) => {
     const person = somebody();
     await beginCorrection(page, locale, person.no_hp);
     await sayWhatAndWho(page, t, "dose_missing", person);
@@ -361,7 +361,7 @@ for (const [size, viewport, locale] of [["phone", phone, "id"], ["desktop", desk
     });
   });
 
-  journey(`an officer finds a person, and the person sees who looked (${size}, ${locale})`, viewport, async (page) => {
+  journey(`an officer finds a person, who sees the view in the audit (${size}, ${locale})`, viewport, async (page) => {
     const person = somebody();
     const old = await linkOf(person.no_hp);
     await atConsole(viewport, locale, "Rina Officer", "officer", async (console) => {
@@ -380,7 +380,7 @@ for (const [size, viewport, locale] of [["phone", phone, "id"], ["desktop", desk
       await console.getByLabel(t("field.resend_why.label")).fill("SMS terhapus.");
       await button(console, t("console.resend.send")).click();
       await console.getByText(t("console.resend.sent")).waitFor();
-      assert.equal(console.url(), url + pages.helpdesk[locale], "nobody stands in the address");
+      assert.equal(console.url(), url + pages.helpdesk[locale], "the URL has no personal data");
     });
     assert.ok(await nextLink(person.no_hp, old));
 
@@ -393,7 +393,7 @@ for (const [size, viewport, locale] of [["phone", phone, "id"], ["desktop", desk
     await state(page, "looks");
   });
 
-  journey(`the console is for officers with both factors (${size}, ${locale})`, viewport, async (page) => {
+  journey(`the console requires an officer and both factors (${size}, ${locale})`, viewport, async (page) => {
     await open(page, pages.helpdesk[locale]);
     await state(page, "console");
     await enter(page, t, `08120000940${size.length}`);
@@ -417,7 +417,7 @@ for (const [size, viewport, locale] of [["phone", phone, "id"], ["desktop", desk
   });
 }
 
-journey("a file that fails is sent again without a second case", phone, async (page) => {
+journey("a failed upload is retried without a second case", phone, async (page) => {
   const t = speaking("id");
   const person = somebody();
   await beginCorrection(page, "id", person.no_hp);

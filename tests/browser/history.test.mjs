@@ -1,4 +1,4 @@
-// Every dose of everyone on a family phone, tickets for the next ones, and what a ticket's QR says.
+// The history of all people of a family phone, tickets for the next doses, and the ticket's QR.
 
 import assert from "node:assert/strict";
 
@@ -6,7 +6,7 @@ import { button, desktop, dose, hasFocus, heading, journey, locales, logIn, open
 
 const t = speaking("id");
 
-/** Somebody else who is logged in with a phone. */
+/** Other devices that are logged in with the same phones. */
 const others = [];
 for (const [at, locale] of locales.entries()) {
   const userAgent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:120.0) Gecko/20100101 Firefox/120.0";
@@ -34,7 +34,7 @@ for (const [at, [size, viewport]] of Object.entries({ phone, desktop }).entries(
     await page.getByRole("navigation", { name: t("account.menu") }).getByRole("link", { name: t("nav.history") }).click();
     await heading(page, t("history.title"));
     assert.equal(new URL(page.url()).pathname, pages.history.id);
-    assert.deepEqual(asked, [], "what was loaded for the certificates stays");
+    assert.deepEqual(asked, [], "the data loaded for the certificates are reused");
     await hasFocus(page, "page-heading");
     const main = page.getByRole("main");
     assert.match(await main.innerText(), /Dosis 2 dari 2\s+sudah bisa sejak 26 Februari 2021[\s\S]*CoronaVac[\s\S]*AZ56327A[\s\S]*29 Januari 2021[\s\S]*Puskesmas Kebayoran Baru/);
@@ -53,26 +53,26 @@ for (const [at, [size, viewport]] of Object.entries({ phone, desktop }).entries(
   });
 }
 
-journey("a ticket's QR says what is next, and nobody is told of it", phone, async (page) => {
+journey("a ticket shows the next dose without sending data", phone, async (page) => {
   const asked = [];
   page.on("request", (request) => asked.push(request.url()));
   await open(page, `${pages.ticket.id}#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226`);
   await page.getByText("7KQ2-M4XD-9TRA-6HVC").waitFor();
   assert.match(await page.getByRole("main").innerText(), /CoronaVac[\s\S]*26 Februari 2021/);
   await state(page, "ticket");
-  assert.equal(asked.some((address) => address.includes("7KQ2")), false, "nobody is told");
-  // Another fragment of the same page alone loads nothing.
+  assert.equal(asked.some((address) => address.includes("7KQ2")), false, "the ticket id is not sent");
+  // Navigating to another fragment of the same page loads nothing.
   await page.goto("about:blank");
   await open(page, `${pages.ticket.id}#7KQ2M4XD9TRA6HVC.2.Telepon~200811234567.20210226`);
   await page.getByText(speaking("id")("ticket.unknown_vaccine")).waitFor();
-  assert.doesNotMatch(await page.getByRole("main").innerText(), /0811234567/, "not any text is shown");
+  assert.doesNotMatch(await page.getByRole("main").innerText(), /0811234567/, "an invented vaccine is not shown");
   await open(page, `${pages.ticket.en}#nonsense`);
   await page.getByText(speaking("en")("ticket.unreadable")).waitFor();
   await state(page, "ticket-unreadable");
 });
 
 for (const [at, locale] of locales.entries()) {
-  journey(`the owner of a phone sees where it is logged in and logs others out (${locale})`, at ? desktop : phone, async (page) => {
+  journey(`the owner of a phone sees its sessions and ends others (${locale})`, at ? desktop : phone, async (page) => {
     const t = speaking(locale);
     const { number, strange, since } = others[at];
     // Codes to one phone are a minute apart.

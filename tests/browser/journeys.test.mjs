@@ -1,14 +1,14 @@
-// The journeys of the citizens, in a browser, on a phone and on a desk, in both languages.
+// The journeys of citizens, on phone and desktop, in both languages.
 
 import assert from "node:assert/strict";
 
 import {
-  button, desktop, dose, download, everyWay, fillBirthDate, fits, heading, journey, linkOf, logIn, open, pages, periksa, phone,
+  button, desktop, dose, download, everyVariant, fillBirthDate, fits, heading, journey, linkOf, logIn, open, pages, periksa, phone,
   picture, sendDoses, speaking, state, url, verifyPdf,
 } from "./stage.mjs";
 
 for (const [at, locale] of ["id", "en"].entries()) {
-  journey(`from the SMS to a PDF whose QR scans to a valid certificate (${locale})`, phone, async (page) => {
+  journey(`the link of an SMS leads to a PDF with a valid QR (${locale})`, phone, async (page) => {
     const t = speaking(locale);
     const number = `08120000007${at}`;
     sendDoses(dose({ event_id: `B1-${locale}`, nik: `317101640189127${at}`, no_hp: number }));
@@ -38,10 +38,10 @@ for (const [at, locale] of ["id", "en"].entries()) {
   });
 }
 
-for (const [at, { size, viewport, locale, way }] of everyWay.entries()) {
+for (const [at, { size, viewport, locale, variant }] of everyVariant.entries()) {
   const t = speaking(locale);
 
-  journey(`PERIKSA says why there is no certificate (${way})`, viewport, async (page) => {
+  journey(`PERIKSA shows why there is no certificate (${variant})`, viewport, async (page) => {
     const nik = `317101640189128${at}`;
     const person = { nik, nama: "Siti Aminah", no_hp: "081200000002" };
     sendDoses(
@@ -66,7 +66,7 @@ for (const [at, { size, viewport, locale, way }] of everyWay.entries()) {
     await state(page, "status-nothing");
   });
 
-  journey(`an account from registering to the PDF (${way})`, viewport, async (page) => {
+  journey(`an account, from registration to the PDF (${variant})`, viewport, async (page) => {
     const no_hp = `08120000008${at}`;
     sendDoses(
       dose({ event_id: `B4-${size}-${locale}`, nik: `317101640189129${at}`, nama: "Dewi Lestari", no_hp }),
@@ -85,7 +85,7 @@ for (const [at, { size, viewport, locale, way }] of everyWay.entries()) {
     await state(page, "account-enlarged", { of: "dialog" });
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "hidden" });
-    assert.ok(await enlarge.evaluate((button) => button === document.activeElement), "the focus comes back");
+    assert.ok(await enlarge.evaluate((button) => button === document.activeElement), "the focus returns");
 
     const payload = verifyPdf(await download(page, button(page, t("certificate.download"))));
     assert.deepEqual([payload.nam.fnt, payload.nam.gnt], ["LESTARI", "BUDI"]);
@@ -100,14 +100,14 @@ for (const [at, { size, viewport, locale, way }] of everyWay.entries()) {
     assert.equal(new URL(page.url()).pathname, pages.logIn[locale]);
   });
 
-  journey(`the pages that everybody may read (${way})`, viewport, async (page) => {
+  journey(`public pages (${variant})`, viewport, async (page) => {
     for (const name of ["register", "help", "unknown"]) {
       await open(page, pages[name][locale]);
       await heading(page, t(pages[name].title));
       await state(page, name);
       await fits(page);
     }
-    // What stands around each page.
+    // Header and footer of each page.
     await state(page, "frame", { of: "body", bySize: true });
     assert.match(await page.locator("footer").innerText(), /119 ext\. 9[\s\S]*sertifikat@pedulilindungi\.id/);
 
@@ -128,7 +128,7 @@ for (const [at, { size, viewport, locale, way }] of everyWay.entries()) {
 }
 
 for (const [size, viewport] of Object.entries({ phone, desktop })) {
-  journey(`in the dark (${size})`, viewport, async (page) => {
+  journey(`dark colour scheme (${size})`, viewport, async (page) => {
     for (const name of ["home", "help"]) {
       await open(page, pages[name].id);
       await state(page, name);

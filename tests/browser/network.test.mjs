@@ -1,10 +1,10 @@
-// A bad net: parts that do not come, answers that come late, wrong or not at all, and fingers that tap twice.
+// An unreliable network: chunks that fail to load, late, wrong or missing responses, double taps.
 
 import assert from "node:assert/strict";
 import { before } from "node:test";
 
 import {
-  button, desktop, dose, everyWay, fits, hasFocus, heading, isReady, journey, locales, open, pages, periksa, phone, requestsTo, sendDoses, speaking,
+  button, desktop, dose, everyVariant, fits, hasFocus, heading, isReady, journey, locales, open, pages, periksa, phone, requestsTo, sendDoses, speaking,
   state, url,
 } from "./stage.mjs";
 
@@ -13,31 +13,31 @@ const person = { event_id: "N1", nik: "3171016401891311", nama: "Siti Nurhaliza"
 before(() => sendDoses(dose(person)));
 
 const abort = (route) => route.abort();
-/** The files without which the site cannot begin. */
+/** The files that the site needs to start. */
 const files = { wasm: "**/bukti_bg.wasm", texts: "**/texts-id-*", script: "**/bukti.js", part: "**/split_account.wasm" };
 
 for (const [name, file] of Object.entries(files)) {
-  journey(`the site begins although its ${name} comes at the second try`, phone, async (page, faults) => {
+  journey(`the site starts although its ${name} loads on the second attempt`, phone, async (page, faults) => {
     await page.route(file, abort, { times: 1 });
     await page.goto(url + pages.logIn.id);
     await isReady(page);
     await button(page, "Kirim kode").click();
     await heading(page, "Ada yang perlu diperbaiki");
-    // The loader of parts says it before it is tried again.
+    // The loader of chunks logs the failure before the retry.
     faults.splice(0);
   });
 }
 
-for (const { viewport, locale, way } of everyWay) {
+for (const { viewport, locale, variant } of everyVariant) {
   const t = speaking(locale);
 
-  journey(`who cannot load the site is told, and reloads (${way})`, viewport, async (page, faults) => {
+  journey(`a failed start shows a message and a reload link (${variant})`, viewport, async (page, faults) => {
     await page.route(files.wasm, abort);
     await page.goto(url + pages.home[locale]);
     await page.getByLabel(t("field.name.label")).fill("Siti");
     await heading(page, t("beginning.failed.title"));
     await state(page, "start-failed");
-    assert.equal(faults.splice(0).length, 1, "and the browser's log says why");
+    assert.equal(faults.splice(0).length, 1, "the browser's log has the reason");
     await page.unroute(files.wasm);
     await page.getByRole("link", { name: t("beginning.failed.reload") }).click();
     await isReady(page);
@@ -45,10 +45,10 @@ for (const { viewport, locale, way } of everyWay) {
   });
 }
 
-for (const { viewport, locale, way } of everyWay) {
+for (const { viewport, locale, variant } of everyVariant) {
   const t = speaking(locale);
 
-  journey(`a browser that cannot run the site says so and sends nothing (${way})`, viewport, async (page) => {
+  journey(`an old browser shows a message and sends nothing (${variant})`, viewport, async (page) => {
     await page.addInitScript(() => delete window.WebAssembly);
     await page.goto(url + pages.home[locale]);
     await heading(page, t("beginning.old.title"));
@@ -61,7 +61,7 @@ for (const { viewport, locale, way } of everyWay) {
   });
 }
 
-/** What can go wrong with an answer: the title that is shown, and how it is brought about and mended. */
+/** Faults of a response: the key of the title, and a function that causes it and returns the undo. */
 const troubles = {
   unreachable: async (page) => {
     await page.context().setOffline(true);
@@ -77,14 +77,14 @@ const troubles = {
   },
 };
 
-for (const [at, [trouble, bring]] of Object.entries(troubles).entries()) {
-  const { viewport, locale, way } = everyWay[at];
+for (const [at, [trouble, cause]] of Object.entries(troubles).entries()) {
+  const { viewport, locale, variant } = everyVariant[at];
   const t = speaking(locale);
 
-  journey(`an answer that is ${trouble} leaves what was typed and can be tried again (${way})`, viewport, async (page, faults) => {
+  journey(`a response that is ${trouble} keeps the form and offers a retry (${variant})`, viewport, async (page, faults) => {
     await page.clock.install();
     await open(page, pages.home[locale]);
-    const mend = await bring(page);
+    const restore = await cause(page);
     await periksa(page, t, person.nama, person.nik);
     if (trouble === "timed_out") {
       await button(page, t("home.checking")).waitFor();
@@ -96,7 +96,7 @@ for (const [at, [trouble, bring]] of Object.entries(troubles).entries()) {
     await state(page, `failure-${trouble}`);
     assert.equal(await page.getByLabel(t("field.name.label")).inputValue(), person.nama);
     assert.equal(await page.getByLabel(t("field.nik.label")).inputValue(), "3171 0164 0189 1311");
-    await mend();
+    await restore();
     await button(page, t("retry")).click();
     await heading(page, t("home.result"));
     await page.getByRole("article").waitFor();
@@ -108,7 +108,7 @@ for (const [at, [trouble, bring]] of Object.entries(troubles).entries()) {
 for (const locale of locales) {
   const t = speaking(locale);
 
-  journey(`what is tapped twice is sent once (${locale})`, phone, async (page) => {
+  journey(`a double tap sends one request (${locale})`, phone, async (page) => {
     const asked = requestsTo(page, /\/api\/(status|otp)$/);
     await open(page, pages.home[locale]);
     await page.getByLabel(t("field.name.label")).fill(person.nama);
@@ -129,7 +129,7 @@ for (const locale of locales) {
 for (const [viewport, locale] of [[phone, "id"], [desktop, "en"]]) {
   const t = speaking(locale);
 
-  journey(`a part of the site that does not come is tried again (${locale})`, viewport, async (page, faults) => {
+  journey(`a chunk that fails to load offers a retry (${locale})`, viewport, async (page, faults) => {
     await open(page, pages.home[locale]);
     await page.route("**/split_reading.wasm", abort);
     await page.getByRole("link", { name: t("nav.help") }).filter({ visible: true }).first().click();
@@ -142,7 +142,7 @@ for (const [viewport, locale] of [[phone, "id"], [desktop, "en"]]) {
     assert.ok(faults.splice(0).length > 0);
   });
 
-  journey(`a result whose part of the site does not come is tried again (${locale})`, viewport, async (page, faults) => {
+  journey(`a result whose chunk fails to load offers a retry (${locale})`, viewport, async (page, faults) => {
     await page.route("**/split_outcome.wasm", abort);
     await open(page, pages.home[locale]);
     await periksa(page, t, person.nama, person.nik);
@@ -155,7 +155,7 @@ for (const [viewport, locale] of [[phone, "id"], [desktop, "en"]]) {
   });
 }
 
-journey("who logs in with a browser that refuses cookies is told so", phone, async (page) => {
+journey("the log-in shows a message when cookies are disabled", phone, async (page) => {
   await page.addInitScript(() => Object.defineProperty(navigator, "cookieEnabled", { get: () => false }));
   await open(page, pages.logIn.id);
   await page.getByRole("alert").getByText(speaking("id")("login.no_cookies")).waitFor();

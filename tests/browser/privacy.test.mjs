@@ -1,4 +1,4 @@
-// What the site keeps, what it sends where, and what its pages may do.
+// What the site stores and sends, and the security headers of its pages.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -26,7 +26,7 @@ test("every page has its security headers", async () => {
   }
 });
 
-/** Whatever a browser keeps of the site that scripts can read. */
+/** Everything that the browser stores for the site and scripts can read. */
 const keptByBrowser = async (page) =>
   page.evaluate(async () => {
     const bodies = [];
@@ -38,7 +38,7 @@ const keptByBrowser = async (page) =>
     return JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, history.state, databases, bodies]);
   });
 
-/** What says who somebody is, as it may be written in an address or kept. */
+/** The personal data of somebody, in the forms that may occur in a URL or a store. */
 const traces = ({ nik, nama, no_hp }) => [nik, nik.replace(/(\d{4})(?=\d)/g, "$1 "), ...nama.split(" "), no_hp, no_hp.slice(1), "1989-01-24", "HC1:"];
 
 const without = (text, words, what) => {
@@ -50,7 +50,7 @@ for (const [at, locale] of locales.entries()) {
   const t = speaking(locale);
   const person = { event_id: `P1-${locale}`, nik: `317101640189133${at}`, nama: "Zubaidah Maharani", no_hp: `08120000013${at}` };
 
-  journey(`addresses, logs of requests and the browser's stores have nothing of a person (${locale})`, at ? desktop : phone, async (page) => {
+  journey(`URLs, requests and browser stores have no personal data (${locale})`, at ? desktop : phone, async (page) => {
     sendDoses(dose(person));
     const path = await linkOf(person.no_hp);
     const token = path.split("/").at(-1);
@@ -58,21 +58,21 @@ for (const [at, locale] of locales.entries()) {
     await open(page, pages.home[locale]);
     await periksa(page, t, person.nama, person.nik);
     await heading(page, t("home.result"));
-    without(await keptByBrowser(page), traces(person), "after PERIKSA the browser");
+    without(await keptByBrowser(page), traces(person), "the browser after PERIKSA");
 
     await logIn(page, person.no_hp, { name: person.nama, locale });
     await button(page, t("certificate.download")).waitFor();
     assert.equal(await page.evaluate(() => document.cookie), "", "scripts see no cookie");
     const cookies = await page.context().cookies();
     assert.ok(cookies.length > 0 && cookies.every(({ httpOnly, sameSite }) => httpOnly && sameSite === "Strict"), JSON.stringify(cookies));
-    without(await keptByBrowser(page), traces(person), "while somebody is logged in the browser");
+    without(await keptByBrowser(page), traces(person), "the browser during a session");
     without(JSON.stringify(cookies), traces(person), "the cookie");
 
     await open(page, pages.logOut[locale]);
     await page.getByText(t("logout.left")).waitFor();
-    assert.deepEqual(await page.context().cookies(), [], "after the log-out there is no cookie");
+    assert.deepEqual(await page.context().cookies(), [], "no cookie after the log-out");
     const left = await page.evaluate(() => ({ ...localStorage, ...sessionStorage }));
-    assert.deepEqual(left, {}, "nor that somebody was here");
+    assert.deepEqual(left, {}, "no trace of the session");
     await page.goBack();
     await isReady(page);
     await heading(page, t("login.title"));
@@ -82,22 +82,22 @@ for (const [at, locale] of locales.entries()) {
     await fillBirthDate(page, t);
     await button(page, t("link.open")).click();
     await heading(page, t("link.opened"));
-    without(await keptByBrowser(page), [...traces(person), token], "behind the SMS's link the browser");
+    without(await keptByBrowser(page), [...traces(person), token], "the browser after the link of an SMS");
     assert.equal(await page.locator("meta[name=referrer]").getAttribute("content"), "no-referrer");
 
     for (const request of sent.filter((request) => !request.url().startsWith("data:"))) {
-      without(request.url(), traces(person), "an address");
+      without(request.url(), traces(person), "a URL");
       assert.equal((await request.allHeaders()).referer ?? "", "", request.url());
-      assert.equal(request.url().includes(token) && !request.isNavigationRequest(), false, "only the page itself has the token in its address");
+      assert.equal(request.url().includes(token) && !request.isNavigationRequest(), false, "only the page itself has the token in its URL");
     }
   });
 }
 
-journey("a log-out is not undone by an answer that comes late", phone, async (page) => {
+journey("a late response does not undo a log-out", phone, async (page) => {
   const t = speaking("id");
   await logIn(page, "081200000139", { name: "Zubaidah Maharani" });
   const session = "**/api/sessions/current";
-  // Who it is is answered before the log-out, and comes after it.
+  // The response with the session is sent before the log-out and arrives after it.
   let answered;
   const answer = new Promise((fetched) => (answered = fetched));
   await page.route(session, async (route) => {

@@ -1,4 +1,4 @@
-// A fresh link by SMS without an account, and "this was not me".
+// Quick download: a new link by SMS without an account, and "this was not me".
 
 import assert from "node:assert/strict";
 
@@ -16,7 +16,7 @@ async function fillPerson(page, t, { nama, nik }) {
   await button(page, t("download.next")).click();
 }
 
-/** From the first question to the answer. */
+/** Requests a link, from the first question to the response. */
 async function ask(page, locale, person, vaccinated = "29 1 2021") {
   const t = speaking(locale);
   await open(page, pages.download[locale]);
@@ -29,7 +29,7 @@ async function ask(page, locale, person, vaccinated = "29 1 2021") {
   await heading(page, t("download.asked.title"));
 }
 
-/** The path of the link that was sent last to a number, once it is another than the known one. */
+/** The path of the last link sent to a number, as soon as it differs from the known one. */
 const linkTo = async (number, known) => {
   for (;;) {
     const link = (await lastSms(number)).match(/https?:\S+(\/s\/\S+)/)[1];
@@ -48,7 +48,7 @@ const somebody = () => {
 
 for (const [size, viewport, locale] of [["phone", phone, "id"], ["desktop", desktop, "en"]]) {
   const t = speaking(locale);
-  journey(`quick download sends a link to the registered phone (${size}, ${locale})`, viewport, async (page) => {
+  journey(`quick download sends a link to the phone on record (${size}, ${locale})`, viewport, async (page) => {
     const person = somebody();
     const first = await linkTo(person.no_hp);
     await open(page, pages.download[locale]);
@@ -64,11 +64,11 @@ for (const [size, viewport, locale] of [["phone", phone, "id"], ["desktop", desk
     await state(page, "download-vaccination-errors");
     await button(page, t("download.back")).click();
     await heading(page, t("download.title"));
-    assert.equal(await page.getByLabel(t("field.name.label")).inputValue(), person.nama, "what was typed stays");
+    assert.equal(await page.getByLabel(t("field.name.label")).inputValue(), person.nama, "the form is kept");
 
     await ask(page, locale, person);
     await state(page, "download-asked");
-    assert.equal(page.url(), url + pages.download[locale], "nothing stands in the address");
+    assert.equal(page.url(), url + pages.download[locale], "the URL has no data");
     const link = await linkTo(person.no_hp, first);
     await open(page, (locale === "en" ? "/en" : "") + link);
     await fillDate(page, t, "24 1 1989");
@@ -77,7 +77,7 @@ for (const [size, viewport, locale] of [["phone", phone, "id"], ["desktop", desk
   });
 }
 
-journey("quick download says the same where the facts are wrong", phone, async (page) => {
+journey("quick download responds the same to wrong facts", phone, async (page) => {
   const [person, other] = [somebody(), somebody()];
   const [first, before] = [await linkTo(person.no_hp), await linkTo(other.no_hp)];
   const said = async () => (await page.locator("main").innerText()).trim();
@@ -85,12 +85,12 @@ journey("quick download says the same where the facts are wrong", phone, async (
   const answer = await said();
   await ask(page, "id", other);
   assert.equal(await said(), answer);
-  // The SMS of the later request is there, so that of the earlier one would be, too.
+  // The SMS of the later request has arrived, so one of the earlier request would have as well.
   await linkTo(other.no_hp, before);
   assert.equal(await linkTo(person.no_hp), first);
 });
 
-journey("without the list of vaccines one can try again, and nothing typed is lost", phone, async (page) => {
+journey("a missing vaccine list offers a retry and keeps the form", phone, async (page) => {
   const t = speaking("id");
   await page.route("**/api/vaccines", (route) => route.abort());
   await open(page, pages.download.id);
@@ -104,7 +104,7 @@ journey("without the list of vaccines one can try again, and nothing typed is lo
   assert.equal(await page.getByLabel(t("date.year"), { exact: true }).inputValue(), "2021");
 });
 
-journey("who did not ask for a link ends it", phone, async (page) => {
+journey("somebody who did not request a link disables it", phone, async (page) => {
   const t = speaking("id");
   const link = await linkTo(somebody().no_hp);
   await open(page, link);

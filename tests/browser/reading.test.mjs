@@ -1,15 +1,15 @@
-// The pages as they are before any script has run, and what the switch between the languages does.
+// The pre-rendered pages without scripts, and the language switch.
 
 import assert from "node:assert/strict";
 
-import { button, desktop, everyWay, heading, isReady, journey, locales, open, pages, phone, requestsTo, speaking, state, url } from "./stage.mjs";
+import { button, desktop, everyVariant, heading, isReady, journey, locales, open, pages, phone, requestsTo, speaking, state, url } from "./stage.mjs";
 
 const titleOf = (locale, key) => `${speaking(locale)(key)} – Bukti`;
 
 for (const locale of locales) {
   const t = speaking(locale);
 
-  journey(`without scripts every page can be read and no form sends anything (${locale})`, phone, async (page) => {
+  journey(`without scripts every page is readable and no form submits (${locale})`, phone, async (page) => {
     const posted = requestsTo(page, /\/api\//);
     for (const [name, { title, open, ...paths }] of Object.entries(pages)) {
       const answer = await page.goto(url + paths[locale]);
@@ -34,7 +34,7 @@ for (const locale of locales) {
   }, { javaScriptEnabled: false });
 }
 
-journey("the language is switched without scripts, and certificates lead to the page of verifiers", phone, async (page) => {
+journey("the language switch works without scripts, and so does the verification URL", phone, async (page) => {
   await page.goto(url + pages.help.id);
   await page.getByRole("link", { name: "EN, English" }).click();
   await heading(page, speaking("en")("help.title"));
@@ -43,10 +43,10 @@ journey("the language is switched without scripts, and certificates lead to the 
   await heading(page, speaking("id")("verify.title"));
 }, { javaScriptEnabled: false });
 
-for (const { viewport, locale, way } of everyWay) {
+for (const { viewport, locale, variant } of everyVariant) {
   const other = locale === "id" ? "en" : "id";
 
-  journey(`another language keeps what was typed, and the back button comes back (${way})`, viewport, async (page) => {
+  journey(`the language switch keeps the form, and Back undoes it (${variant})`, viewport, async (page) => {
     const [t, o] = [speaking(locale), speaking(other)];
     await open(page, pages.home[locale]);
     await page.getByLabel(t("field.name.label")).fill("Siti");
@@ -72,7 +72,7 @@ for (const { viewport, locale, way } of everyWay) {
   });
 }
 
-journey("the back and forward buttons lead through the pages", desktop, async (page) => {
+journey("Back and Forward navigate between pages", desktop, async (page) => {
   const t = speaking("en");
   await open(page, pages.home.en);
   await page.locator("header").getByRole("link", { name: t("nav.help") }).click();
@@ -89,7 +89,7 @@ journey("the back and forward buttons lead through the pages", desktop, async (p
   assert.equal(page.url(), url + pages.help.en);
 });
 
-journey("a page in the other language is opened whole where its texts cannot be had", phone, async (page) => {
+journey("the language switch loads the page if its texts fail to load", phone, async (page) => {
   await open(page, pages.help.id);
   await page.route("**/texts-en-*", (route) => route.abort(), { times: 1 });
   await page.locator(".languages a[hreflang=en]").click();
@@ -98,8 +98,8 @@ journey("a page in the other language is opened whole where its texts cannot be 
   assert.equal(page.url(), url + pages.help.en);
 });
 
-for (const { viewport, locale, way } of everyWay) {
-  journey(`every page that anybody may open is accessible and built as it was (${way})`, viewport, async (page) => {
+for (const { viewport, locale, variant } of everyVariant) {
+  journey(`every page is accessible and matches its snapshot (${variant})`, viewport, async (page) => {
     const t = speaking(locale);
     for (const [name, { title, ...paths }] of Object.entries(pages)) {
       if (["account", "history", "devices", "looks", "logOut"].includes(name)) continue;

@@ -1,8 +1,8 @@
-// What the journeys have in common: a browser, feeds through the command line, the outbox, a scanner.
+// Shared by the journeys: a browser, imports by the command line, the SMS outbox, a QR scanner.
 //
-// A journey shows a state of the site with `state`: it is photographed for people to look at, axe looks for what shuts people
-// out, and its structure must be as it is kept in snapshots/. `UPDATE_SNAPSHOTS=1 cargo xtask test --only browser` keeps the
-// structure as it is now; look at what git says of it.
+// A journey calls `state` in each state of the site: it takes a screenshot for people, checks the
+// page with axe, and compares its structure with snapshots/. `UPDATE_SNAPSHOTS=1 cargo xtask test
+// --only browser` updates the snapshots; review the diff.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -21,11 +21,11 @@ export const desktop = { width: 1280, height: 800 };
 export const locales = ["id", "en"];
 
 /** Every size in every language. */
-export const everyWay = Object.entries({ phone, desktop }).flatMap(([size, viewport]) =>
-  locales.map((locale) => ({ size, viewport, locale, way: `${size}, ${locale}` })),
+export const everyVariant = Object.entries({ phone, desktop }).flatMap(([size, viewport]) =>
+  locales.map((locale) => ({ size, viewport, locale, variant: `${size}, ${locale}` })),
 );
 
-/** The pages: the key of each title, its path in each language, and whether everybody may come to it. */
+/** The pages: the key of each title, its path in each language, and whether it is public. */
 export const pages = {
   home: { title: "home.title", id: "/", en: "/en", open: true },
   logIn: { title: "login.title", id: "/masuk", en: "/en/log-in", open: true },
@@ -56,7 +56,7 @@ export const speaking = (locale) => (key) => texts[locale][key] ?? assert.fail(`
 const columns =
   "event_id,sent_at,nik,paspor,nama,tanggal_lahir,jenis_kelamin,no_hp,dosis_ke,vaksin,batch,tanggal_vaksinasi,kode_faskes,nama_faskes".split(",");
 
-/** A complete first dose; journeys change what they are about. */
+/** A complete first dose with these changes. */
 export function dose(changes) {
   return {
     sent_at: "2021-01-29T08:41:34+07:00",
@@ -72,7 +72,7 @@ export function dose(changes) {
   };
 }
 
-/** Sends doses in, as a facility does, and waits until certificates and SMS are made. */
+/** Imports doses, and waits until certificates are issued and SMS are sent. */
 export function sendDoses(...doses) {
   const file = join(tmpdir(), `bukti-feed-${process.pid}.csv`);
   const rows = doses.map((dose) => columns.map((column) => dose[column] ?? "").join(","));
@@ -80,12 +80,12 @@ export function sendDoses(...doses) {
   bukti("import", file);
 }
 
-/** The admin's command line, and what it prints. */
+/** Runs the admin's command line and returns its output. */
 export function bukti(...command) {
   return execFileSync(BUKTI_CLI, [...command, "--endpoint", url], { stdio: "pipe", encoding: "utf8" });
 }
 
-/** The last SMS to a number as people write it. */
+/** The last SMS to a number in national format. */
 export async function lastSms(number) {
   const to = number.replace(/\D/g, "").replace(/^0/, "+62");
   const sent = await (await fetch(`${url}/_sms.json`)).json();
@@ -93,8 +93,8 @@ export async function lastSms(number) {
 }
 
 /**
- * Opens a browser with one page. A script error or a breach of the security policy on it fails the journey, and so does a
- * request to another host than `at`.
+ * Opens a browser with one page. A script error, a violation of the security policy or a request to
+ * another host than `at` fails the journey.
  */
 export async function openPage(viewport, options = {}, { at = url, args = [] } = {}) {
   const browser = await chromium.launch({
@@ -108,20 +108,20 @@ export async function openPage(viewport, options = {}, { at = url, args = [] } =
   const faults = [];
   page.on("pageerror", (error) => faults.push(String(error)));
   page.on("console", (message) => {
-    // Chromium reports every answer with an error status, also those that a journey is about.
+    // Chromium logs every response with an error status, including those that a journey expects.
     const expected = message.text().startsWith("Failed to load resource");
     if (message.type() === "error" && !expected) faults.push(message.text());
   });
   context.on("request", (request) => {
     const address = request.url();
     if (!address.startsWith(at) && !address.startsWith("data:") && !address.startsWith("blob:")) {
-      faults.push(`a request to another host: ${address}`);
+      faults.push(`request to another host: ${address}`);
     }
   });
   return { browser, page, faults };
 }
 
-/** Runs a journey in a browser of its own. One that is about faults takes them out of the list that it gets. */
+/** Runs a journey in a new browser. A journey that expects faults removes them from its list. */
 export function journey(name, viewport, walk, options, launch) {
   test(name, async () => {
     const { browser, page, faults } = await openPage(viewport, options, await launch?.());
@@ -140,7 +140,7 @@ export function journey(name, viewport, walk, options, launch) {
 export const heading = (page, name) => page.getByRole("heading", { name }).first().waitFor();
 export const button = (page, name) => page.getByRole("button", { name, exact: true });
 
-/** Opens a page and waits until the site has taken over. */
+/** Opens a page and waits until the site has replaced the pre-rendered page. */
 export async function open(page, path) {
   const answer = await page.goto(url + path);
   await isReady(page);
@@ -151,7 +151,7 @@ export const isReady = (page) => page.locator(".beginning").waitFor({ state: "de
 
 export const hasFocus = (page, id) => page.waitForFunction((id) => document.activeElement?.id === id, id);
 
-/** Presses the tab key until what has these words has the focus. */
+/** Presses the tab key until the element with this text has the focus. */
 export async function tabTo(page, words) {
   for (let tab = 0; tab < 40; tab += 1) {
     await page.keyboard.press("Tab");
@@ -164,20 +164,20 @@ export async function tabTo(page, words) {
   assert.fail(`the keyboard does not reach ${words}`);
 }
 
-/** Nothing runs out of the page at the side. */
+/** Checks that nothing overflows the page horizontally. */
 export async function fits(page) {
   const [needed, there] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
   assert.ok(needed <= there, `${page.url()} needs ${needed} px and has ${there}`);
 }
 
-/** The requests from now on whose address matches. */
+/** Records the requests from now on whose URL matches. */
 export function requestsTo(page, pattern) {
   const sent = [];
   page.on("request", (request) => pattern.test(request.url()) && sent.push(request));
   return sent;
 }
 
-/** Holds back what matches, and gives what lets it go. */
+/** Blocks requests that match, and returns a function that releases them. */
 export async function hold(page, pattern) {
   let release;
   const released = new Promise((resolve) => (release = resolve));
@@ -188,7 +188,7 @@ export async function hold(page, pattern) {
   return release;
 }
 
-/** Logs in with the code of an SMS, or, with a name, makes an account. */
+/** Logs in with the code of an SMS, or, with a name, creates an account. */
 export async function logIn(page, number, { name, locale = "id" } = {}) {
   const t = speaking(locale);
   await open(page, pages[name ? "register" : "logIn"][locale]);
@@ -202,17 +202,17 @@ export async function logIn(page, number, { name, locale = "id" } = {}) {
   await heading(page, t("account.title"));
 }
 
-/** The path of the link that was sent last to a number. */
+/** The path of the last link sent to a number. */
 export const linkOf = async (number) => new URL((await lastSms(number)).match(/https?:\S+\/s\/\S+/)[0]).pathname;
 
-/** Fills in the birth date that every person of the journeys has. */
+/** Fills in the birth date of all persons in the journeys. */
 export async function fillBirthDate(page, t, [day, month, year] = ["24", "1", "1989"]) {
   await page.getByLabel(t("date.day"), { exact: true }).fill(day);
   await page.getByLabel(t("date.month"), { exact: true }).fill(month);
   await page.getByLabel(t("date.year"), { exact: true }).fill(year);
 }
 
-/** Asks for a status. */
+/** Requests a status. */
 export async function periksa(page, t, name, nik) {
   await page.getByLabel(t("field.name.label")).fill(name);
   await page.getByLabel(t("field.nik.label")).fill(nik);
@@ -221,18 +221,18 @@ export async function periksa(page, t, name, nik) {
 }
 
 /**
- * A state of the site, in whatever size and language it is shown. `of` is the part whose structure is kept: one for all sizes,
- * unless `bySize`.
+ * Checks a state of the site, in the current size and language. `of` is the element whose structure
+ * is compared: one snapshot for all sizes, unless `bySize`.
  */
 export async function state(page, name, { of = "main", bySize = false } = {}) {
   const [locale, dark] = await page.evaluate(() => [document.documentElement.lang, matchMedia("(prefers-color-scheme: dark)").matches]);
   const size = page.viewportSize().width < 640 ? "phone" : "desktop";
   await picture(page, [name, locale === "id" ? "" : locale, dark ? "dark" : "", size].filter(Boolean).join("-"));
   await isAccessible(page, name);
-  await isBuiltAsKept(page.locator(of), `${bySize ? `${name}-${size}` : name}.${locale}`);
+  await matchesSnapshot(page.locator(of), `${bySize ? `${name}-${size}` : name}.${locale}`);
 }
 
-/** A picture of the page as it is, for people to look at. */
+/** Takes a screenshot of the page, for people. */
 export async function picture(page, name) {
   mkdirSync(ARTIFACTS, { recursive: true });
   await page.screenshot({ path: join(ARTIFACTS, `${name}.png`), fullPage: true });
@@ -241,11 +241,11 @@ export async function picture(page, name) {
 const axe = readFileSync(new URL("axe.min.js", import.meta.resolve("axe-core")), "utf8");
 const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
-/** Fails with what axe finds: the rule, where, and how to mend it. */
+/** Fails with the findings of axe: the rule, the element, and how to fix it. */
 async function isAccessible(page, name) {
-  // What the debugger evaluates is beyond the page's security policy, which stays as it is.
+  // The page's security policy does not apply to scripts that the debugger evaluates.
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
-  // On a screen as tall as the page: what the bar at the bottom covers can be scrolled from under it.
+  // With a viewport as tall as the page, since people can scroll what the bar at the bottom covers.
   const screen = page.viewportSize();
   await page.setViewportSize({ ...screen, height: Math.max(screen.height, await page.evaluate(() => document.documentElement.scrollHeight)) });
   const { violations } = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), rules);
@@ -254,7 +254,7 @@ async function isAccessible(page, name) {
   assert.deepEqual(found, [], `axe, ${name}`);
 }
 
-/** What is another one in each run, or comes and goes by itself, and what stands for it. */
+/** Text that differs between runs or appears temporarily, and its placeholder. */
 const volatile = [
   [/\/s\/[\w-]{22}/g, "/s/TOKEN"],
   [/ Kartik\p{Ll}\b/gu, ""],
@@ -264,30 +264,30 @@ const volatile = [
   [/(\[invalid\]: )"\d{6}"$/gm, "$1CODE"],
   [/\b(\d{4} ){3}\d{4}\b|\b\d{16}\b|•+\d{4}\b/g, "NIK"],
   [/(\b0|\+62)8\d{9,10}\b/g, "PHONE"],
-  // Addresses that were made for this one.
+  // Presigned URLs.
   [/\/url: "?https?:\S+/g, "/url: ADDRESS"],
   [/\b\d{1,2} \p{L}+ 20(2[6-9]|[3-9]\d)( \d\d[.:]\d\d)?/gu, "DATE"],
   [/\((in )?\d+ (detik|seconds)/g, "($1N $2"],
   [/\n *- status(: (memeriksa…|checking…|selesai|done))?(?=\n)/g, ""],
 ];
 
-async function isBuiltAsKept(part, name) {
+async function matchesSnapshot(part, name) {
   const built = volatile.reduce((text, [what, stand]) => text.replace(what, stand), `${await part.ariaSnapshot()}\n`);
   const kept = join(BUKTI_ROOT, "tests/browser/snapshots", `${name}.yml`);
   if (UPDATE_SNAPSHOTS) {
     mkdirSync(dirname(kept), { recursive: true });
     writeFileSync(kept, built);
   }
-  assert.ok(existsSync(kept), `${name} has no snapshot yet: see the top of stage.mjs`);
+  assert.ok(existsSync(kept), `${name} has no snapshot yet; run with UPDATE_SNAPSHOTS=1`);
   const was = readFileSync(kept, "utf8");
   if (built === was) return;
   const [now, before] = [built, was].map((text) => text.split("\n"));
   const line = now.findIndex((text, at) => text !== before[at]);
   const near = (lines) => lines.slice(Math.max(0, line - 2), line + 5).join("\n");
-  assert.fail(`${name}.yml differs from line ${line + 1} on.\nKept:\n${near(before)}\nNow:\n${near(now)}`);
+  assert.fail(`${name}.yml differs from line ${line + 1} on.\nSnapshot:\n${near(before)}\nNow:\n${near(now)}`);
 }
 
-/** Presses a button that downloads, and returns the file's path. */
+/** Clicks a button that downloads a file, and returns its path. */
 export async function download(page, button) {
   const [download] = await Promise.all([page.waitForEvent("download"), button.click()]);
   const path = join(ARTIFACTS, download.suggestedFilename());
@@ -296,7 +296,7 @@ export async function download(page, button) {
   return path;
 }
 
-/** Scans a PDF's QR and has it verified by implementations that are not ours; returns the payload. */
+/** Scans a PDF's QR, verifies it with independent implementations, and returns the payload. */
 export function verifyPdf(path) {
   const python = (script, args, input) =>
     execFileSync(BUKTI_PYTHON, [join(BUKTI_ROOT, "tests/verify", script), ...args], { input, encoding: "utf8" });

@@ -1,16 +1,16 @@
-// The moment when the site takes over from the page that was readable before: on a slow net people have begun by then.
+// The replacement of the pre-rendered page by the site. On slow networks people type before it.
 
 import assert from "node:assert/strict";
 import { before } from "node:test";
 
-import { button, dose, everyWay, heading, hold, isReady, journey, pages, phone, requestsTo, sendDoses, speaking, url } from "./stage.mjs";
+import { button, dose, everyVariant, heading, hold, isReady, journey, pages, phone, requestsTo, sendDoses, speaking, url } from "./stage.mjs";
 
 const person = { event_id: "T1", nik: "3171016401891301", nama: "Siti Nurhaliza", no_hp: "081200000101" };
 const wasm = "**/bukti_bg.wasm";
 
 before(() => sendDoses(dose(person)));
 
-/** A page whose site is still to come, and what lets it come. */
+/** A pre-rendered page whose site is held back, and a function that releases it. */
 async function begin(page, path) {
   const release = await hold(page, wasm);
   await page.goto(url + path, { waitUntil: "domcontentloaded" });
@@ -18,8 +18,8 @@ async function begin(page, path) {
   return release;
 }
 
-/** How many pixels of two screenshots differ. Where a line of text is put together of other pieces, its letters
- * may stand a part of a pixel aside. */
+/** How many pixels of two screenshots differ. Letters may move by part of a pixel if a line is split
+ * into other text nodes. */
 function differing(page, ...screenshots) {
   const sources = screenshots.map((png) => `data:image/png;base64,${png.toString("base64")}`);
   return page.evaluate(async (sources) => {
@@ -36,10 +36,10 @@ function differing(page, ...screenshots) {
   }, sources);
 }
 
-for (const { viewport, locale, way } of everyWay) {
+for (const { viewport, locale, variant } of everyVariant) {
   const t = speaking(locale);
 
-  journey(`what was typed, ticked and focused stays (${way})`, viewport, async (page) => {
+  journey(`keeps typed text, ticks and focus (${variant})`, viewport, async (page) => {
     const release = await begin(page, pages.home[locale]);
     const name = page.getByLabel(t("field.name.label"));
     await page.getByLabel(t("field.nik.label")).fill(person.nik);
@@ -60,7 +60,7 @@ for (const { viewport, locale, way } of everyWay) {
     await page.getByText(t("captcha.done"), { exact: true }).waitFor();
   });
 
-  journey(`PERIKSA, tapped early, is sent once the site is there (${way})`, viewport, async (page) => {
+  journey(`an early tap on PERIKSA is sent after the start (${variant})`, viewport, async (page) => {
     const asked = requestsTo(page, /\/api\/status$/);
     const release = await begin(page, pages.home[locale]);
     await page.getByLabel(t("field.name.label")).fill(person.nama);
@@ -75,11 +75,11 @@ for (const { viewport, locale, way } of everyWay) {
     assert.equal(await page.getByText(t("beginning.waiting")).count(), 0);
   });
 
-  journey(`nothing moves and nothing flashes (${way})`, viewport, async (page) => {
+  journey(`no layout shift and no flash (${variant})`, viewport, async (page) => {
     await page.addInitScript(() => {
       window.moved = 0;
       new PerformanceObserver((list) => list.getEntries().forEach(({ value }) => (window.moved += value))).observe({ type: "layout-shift", buffered: true });
-      // In every frame, once there has been a heading, there is one.
+      // From the first frame with a heading on, every frame has one.
       window.frames_without = 0;
       let seen = false;
       const look = () => {
@@ -107,7 +107,7 @@ for (const { viewport, locale, way } of everyWay) {
   });
 }
 
-journey("what was opened stays open", phone, async (page) => {
+journey("opened details stay open", phone, async (page) => {
   const t = speaking("id");
   const release = await begin(page, pages.verify.id);
   await page.getByText(t("verify.paste")).click();

@@ -1,4 +1,4 @@
-// The journeys of verifiers: camera, picture and text, also with the net cut.
+// The journeys of verifiers: camera, picture and text, also offline.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -15,7 +15,7 @@ const people = {
   revoked: { event_id: "V3", nik: "3171016401891243", nama: "Ayu Wulandari", no_hp: "081200000043" },
 };
 const blank = "<svg xmlns='http://www.w3.org/2000/svg' width='856' height='540'><rect width='856' height='540' fill='#fff'/></svg>";
-/** What the SMS's link opens: `id`, `name`, `qr_text`, `picture` … of each. */
+/** The certificate behind each person's link: `id`, `name`, `qr_text`, `picture` … */
 const certificates = {};
 
 async function open(person) {
@@ -28,7 +28,7 @@ async function open(person) {
 
 const revocations = async () => (await fetch(`${url}/trust/revocation/index.cose`)).text();
 
-/** A line to the stack that can be cut, and that remembers what went out over it. */
+/** A proxy to the stack that can be cut and records what was sent through it. */
 async function line() {
   const sockets = new Set();
   let sent = "";
@@ -49,7 +49,7 @@ async function line() {
   return { at: `http://127.0.0.1:${server.address().port}`, cut, requests, sent: () => sent };
 }
 
-/** A journey over a line of its own. */
+/** A journey through its own proxy. */
 function verifying(name, viewport, walk, { args, ...options } = {}) {
   let wire;
   journey(
@@ -77,7 +77,7 @@ async function paste(page, text) {
 
 const isReady = (page) => page.getByText("Siap dipakai tanpa internet").waitFor();
 
-/** A frame of a camera that looks at a certificate, 1280 x 720, turned a little; the colours of each pixel, four bytes. */
+/** A photo of a certificate, blurred and rotated by some degrees, as PNG. */
 async function photograph(svg, width, height, side, turned) {
   const { browser, page } = await openPage(desktop);
   try {
@@ -104,7 +104,7 @@ async function photograph(svg, width, height, side, turned) {
   }
 }
 
-/** The same as a video that Chromium shows as its camera. */
+/** The same as a video that Chromium uses as its camera. */
 async function film(svg) {
   const [width, height] = [1280, 720];
   const png = await photograph(svg, width, height, 1000, 5);
@@ -132,14 +132,14 @@ before(async () => {
   sendDoses(...Object.values(people).map(dose));
   for (const [which, person] of Object.entries(people)) certificates[which] = await open(person);
   const published = await revocations();
-  // The same event again, later, with another name.
+  // A correction of the same event with another name.
   sendDoses(dose({ ...people.corrected, nama: "Dewi Lestari Putri", sent_at: "2021-02-01T08:00:00+07:00" }));
   bukti("revoke", certificates.revoked.id, "--reason", "a test");
   while ((await revocations()) === published) await new Promise((soon) => setTimeout(soon, 200));
 });
 
 for (const [size, viewport] of Object.entries({ phone, desktop })) {
-  verifying(`pasted texts get their verdicts in plain words (${size})`, viewport, async (page, wire) => {
+  verifying(`pasted texts get their verdicts (${size})`, viewport, async (page, wire) => {
     await page.goto(`${wire.at}/verify`);
     await heading(page, "Verifikasi sertifikat");
     await isReady(page);
@@ -156,7 +156,7 @@ for (const [size, viewport] of Object.entries({ phone, desktop })) {
 
     await paste(page, qr_text.slice(0, 200) + (qr_text[200] === "A" ? "B" : "A") + qr_text.slice(201));
     await heading(page, "Rusak atau dipalsukan");
-    assert.doesNotMatch(await card.innerText(), /Siti Nurhaliza/, "what is not proven is not shown");
+    assert.doesNotMatch(await card.innerText(), /Siti Nurhaliza/, "unverified data are not shown");
     await state(page, "verify-damaged");
     await paste(page, "https://bukti.example.go.id/");
     await heading(page, "Bukan sertifikat");
@@ -182,9 +182,9 @@ for (const [size, viewport] of Object.entries({ phone, desktop })) {
     await state(page, "verify-trouble");
 
     const asked = wire.requests().slice(before);
-    assert.deepEqual(asked.filter((request) => !request.startsWith("GET /trust/")), [], "verifying asks for public lists alone");
+    assert.deepEqual(asked.filter((request) => !request.startsWith("GET /trust/")), [], "verification requests public lists only");
     const words = [qr_text, qr_text.slice(4, 40), encodeURIComponent(qr_text.slice(4, 40)), certificates.good.id, "Nurhaliza"];
-    for (const word of words) assert.equal(wire.sent().includes(word), false, "nothing of a certificate goes out");
+    for (const word of words) assert.equal(wire.sent().includes(word), false, "no data of a certificate are sent");
     const kept = await page.evaluate(async () => {
       const bodies = [];
       for (const name of await caches.keys()) {
@@ -193,11 +193,11 @@ for (const [size, viewport] of Object.entries({ phone, desktop })) {
       }
       return JSON.stringify([{ ...localStorage }, { ...sessionStorage }, location.href, history.state, bodies]);
     });
-    for (const word of words) assert.equal(kept.includes(word), false, "nothing of a certificate is kept");
+    for (const word of words) assert.equal(kept.includes(word), false, "no data of a certificate are stored");
   });
 }
 
-verifying("with the net cut the page opens and still tells good from revoked", phone, async (page, wire) => {
+verifying("offline, the page opens and tells valid from revoked", phone, async (page, wire) => {
   await page.goto(`${wire.at}/verify`);
   await isReady(page);
   wire.cut();
@@ -214,7 +214,7 @@ verifying("with the net cut the page opens and still tells good from revoked", p
   await heading(page, "Sudah diganti");
 });
 
-verifying("a net that answers nothing is not waited for long", phone, async (page, wire) => {
+verifying("an unresponsive network does not delay verification", phone, async (page, wire) => {
   await page.goto(`${wire.at}/verify`);
   await isReady(page);
   wire.cut();
@@ -225,7 +225,7 @@ verifying("a net that answers nothing is not waited for long", phone, async (pag
   assert.ok(performance.now() - began < 15_000);
 });
 
-verifying("a picture is read, small or as large as a phone's camera makes it", phone, async (page, wire) => {
+verifying("reads pictures, small or as large as a phone's photo", phone, async (page, wire) => {
   await page.goto(`${wire.at}/verify`);
   const sizes = { screenshot: [900, 600, 800, 0], photo: [4000, 3000, 1400, 7] };
   for (const [name, [width, height, side, turned]] of Object.entries(sizes)) {
@@ -245,7 +245,7 @@ verifying("a picture is read, small or as large as a phone's camera makes it", p
 const fake = "--use-fake-device-for-media-stream";
 const camera = async (svg) => ["--use-fake-ui-for-media-stream", fake, `--use-file-for-fake-video-capture=${await film(svg)}`];
 
-verifying("the camera reads one certificate after the other", phone, async (page, wire) => {
+verifying("the camera reads several certificates in turn", phone, async (page, wire) => {
   await page.goto(`${wire.at}/verify`);
   await page.getByRole("button", { name: "Pindai dengan kamera" }).click();
   for (let person = 0; person < 2; person += 1) {
@@ -256,7 +256,7 @@ verifying("the camera reads one certificate after the other", phone, async (page
   }
 }, { args: () => camera(certificates.good.picture) });
 
-verifying("the camera shows what it sees, and stops", phone, async (page, wire) => {
+verifying("the camera shows its picture, and stops", phone, async (page, wire) => {
   await page.goto(`${wire.at}/verify`);
   await page.getByRole("button", { name: "Pindai dengan kamera" }).click();
   await page.waitForFunction(() => document.querySelector("video")?.currentTime > 0.5);
@@ -266,7 +266,7 @@ verifying("the camera shows what it sees, and stops", phone, async (page, wire) 
   assert.equal(await page.locator("video").count(), 0);
 }, { args: () => camera(blank) });
 
-verifying("without leave for the camera the other ways stay", phone, async (page, wire) => {
+verifying("without camera permission, pasting still works", phone, async (page, wire) => {
   await page.goto(`${wire.at}/verify`);
   await page.getByRole("button", { name: "Pindai dengan kamera" }).click();
   await page.getByText("Kamera belum diizinkan").waitFor();
@@ -275,7 +275,7 @@ verifying("without leave for the camera the other ways stay", phone, async (page
   await heading(page, "Berlaku");
 }, { args: () => [fake], permissions: [] });
 
-verifying("in English, by keyboard alone", desktop, async (page, wire) => {
+verifying("works in English by keyboard only", desktop, async (page, wire) => {
   await page.goto(`${wire.at}/en/verify`);
   await heading(page, "Verify a certificate");
   await tabTo(page, "Choose a picture of a QR");
@@ -293,7 +293,7 @@ verifying("in English, by keyboard alone", desktop, async (page, wire) => {
   await heading(page, "Verify a certificate");
 });
 
-verifying("in the dark", phone, async (page, wire) => {
+verifying("dark colour scheme", phone, async (page, wire) => {
   await page.goto(`${wire.at}/verify`);
   await isReady(page);
   await state(page, "verify-start");
@@ -302,7 +302,7 @@ verifying("in the dark", phone, async (page, wire) => {
   await state(page, "verify-valid");
 }, { colorScheme: "dark" });
 
-verifying("verifying a text takes less than 5 ms in the median", desktop, async (page, wire) => {
+verifying("verifying a text takes less than 5 ms (median)", desktop, async (page, wire) => {
   await page.goto(`${wire.at}/verify`);
   await isReady(page);
   const took = await page.evaluate(async (text) => {

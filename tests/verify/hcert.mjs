@@ -1,8 +1,8 @@
-// Verifies HCERT texts with implementations that share no code with Bukti, nor with hcert.py: packages of npm, and
-// zlib and X.509 of Node.
+// Verifies HCERT texts with implementations that share no code with Bukti or with hcert.py: packages of
+// npm, and zlib and X.509 of Node.
 //
-// Reads {"signer": PEM, "root": PEM, "schema": path or null, "texts": [...]} from standard input. Prints for each text
-// {"payload": ...} or {"refused": why}. Fails where the signer's certificate is not as it should be.
+// Reads {"signer": PEM, "root": PEM, "schema": path or null, "texts": [...]} from standard input.
+// Prints for each text {"payload": ...} or {"refused": why}. Fails if the signer's certificate is wrong.
 
 import assert from "node:assert/strict";
 import { X509Certificate, createHash } from "node:crypto";

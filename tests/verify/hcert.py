@@ -1,7 +1,8 @@
-"""Verifies HCERT texts with implementations that share no code with Bukti: base45, zlib, cwt (COSE), cbor2, cryptography (X.509).
+"""Verifies HCERT texts with implementations that share no code with Bukti.
 
-Reads {"signer": PEM, "root": PEM, "schema": path or null, "value_sets": folder or null, "texts": [...]} from standard input. Prints for
-each text {"payload": ...} or {"refused": why}. Fails where the signer's certificate is not as it should be.
+They are base45, zlib, cwt (COSE), cbor2 and cryptography (X.509). Reads {"signer": PEM, "root": PEM,
+"schema": path or null, "value_sets": folder or null, "texts": [...]} from standard input. Prints for
+each text {"payload": ...} or {"refused": why}. Fails if the signer's certificate is wrong.
 """
 
 import hashlib
@@ -49,7 +50,7 @@ if asked["value_sets"]:
     value_sets = {
         "tg": value_set("disease-agent-targeted"),
         "vp": value_set("vaccine-prophylaxis"),
-        # Indonesia's own vaccines, which the value sets of 2022-11 do not have.
+        # Indonesia's own vaccines, which the value sets of 2022-11 lack.
         "mp": value_set("vaccine-medicinal-product") | {"IndoVac", "Zifivax"},
         "ma": value_set("vaccine-mah-manf") | {"Bio-Farma", "Anhui-Zhifei-Longcom"},
         "co": value_set("country-2-codes"),
@@ -69,7 +70,7 @@ def check_uvci(ci):
 
 
 def zone(name):
-    """A name in Latin letters after ICAO 9303 part 3, section 6 A; None where it has other letters."""
+    """Transliterates a name by ICAO 9303 part 3, section 6 A; None if it has other letters."""
     letters = str.maketrans(
         {"Ä": "AE", "Æ": "AE", "Å": "AA", "Ö": "OE", "Ø": "OE", "Œ": "OE", "Ü": "UE", "Ð": "D", "Đ": "D", "Þ": "TH", "Ł": "L"}
     )
@@ -103,12 +104,12 @@ def check_dcc(payload):
 
 
 def check_icvp(payload):
-    """One dose, as the WHO's logical model of 2026-04 has it."""
+    """Checks one dose against the WHO's logical model of 2026-04."""
     dose = payload["vx"]
     assert isinstance(payload["n"], str) and isinstance(payload["v"], str)
     date.fromisoformat(payload["dob"])
     assert re.fullmatch("male|female|other|unknown", payload["s"])
-    # It may be left out: of foreigners the feed does not name it.
+    # Optional, since the feed does not have the nationality of foreigners.
     assert re.fullmatch("[A-Z]{3}", payload.get("nt", "IDN"))
     assert date.fromisoformat(dose["dv"]) >= date(2025, 9, 19)
     assert "cn" in dose or "is" in dose
@@ -143,7 +144,7 @@ def answer(text):
     try:
         return {"payload": verify(text)}
     except Exception as error:
-        # The first line: more would tell the whole payload.
+        # Only the first line: the others contain the whole payload.
         return {"refused": f"{type(error).__name__}: {error}".splitlines()[0]}
 
 

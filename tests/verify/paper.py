@@ -1,8 +1,8 @@
 """Scans printed certificates with two decoders that share no code with each other or with Bukti: zxing-cpp and ZBar.
 
-Reads the PDFs named on the command line, and prints for each a line of JSON: of each page with a QR the QR's side on paper with its quiet
-zone, in millimetres, and what each decoder reads when the QR is printed with a side of 40 mm, both from a scan at 300 dpi and from a picture
-like a photograph.
+Reads the PDFs named on the command line, and prints a line of JSON for each: for each page with a QR
+the side of the QR on paper with its quiet zone, in millimetres, and what each decoder reads when the
+QR is printed with a side of 40 mm, from a scan at 300 dpi and from a simulated photograph.
 """
 
 import json
@@ -25,7 +25,7 @@ def raster(page, dpi):
 
 
 def locate(picture):
-    """The only QR with its quiet zone, in pixels: left, top, right, bottom. None where there is no QR."""
+    """The only QR with its quiet zone, in pixels: left, top, right, bottom. None without a QR."""
     codes = zxingcpp.read_barcodes(picture, zxingcpp.BarcodeFormat.QRCode)
     if not codes:
         return None

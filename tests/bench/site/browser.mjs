@@ -1,4 +1,4 @@
-// A browser with nothing in its cache; CHROMIUM is its program.
+// A browser with an empty cache; CHROMIUM is its program.
 
 import puppeteer from "puppeteer-core";
 

@@ -1,5 +1,5 @@
-// Lighthouse as for a phone: `node lighthouse.mjs SITE REPORTS PATH…` prints a line of JSON for each path, in their order. The
-// whole reports go to the folder REPORTS.
+// Lighthouse with a phone's settings: `node lighthouse.mjs SITE REPORTS PATH…` prints a line of JSON
+// for each path, in order, and writes the full reports to the folder REPORTS.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,10 +13,10 @@ const [, , site, reports, ...paths] = process.argv;
 /** From this score on, Lighthouse shows an audit as passed. */
 const PASSED = 0.9;
 
-/** What does not apply, or only tells something, has no score. */
+/** Audits that do not apply or are informative have no score. */
 const failed = ({ score, scoreDisplayMode }) => scoreDisplayMode === "error" || (score !== null && score < PASSED);
 
-/** Visits a path in a browser of its own. */
+/** Visits a path in a new browser. */
 async function visit(path) {
   const browser = await launch();
   try {
@@ -29,7 +29,7 @@ async function visit(path) {
 
 for (const [run, path] of paths.entries()) {
   let { lhr, report } = await visit(path);
-  // Now and then Chromium's trace lacks its beginning, and nothing was measured.
+  // Occasionally Chromium's trace lacks its beginning, and there is no measurement.
   if (lhr.runtimeError?.code === "NO_NAVSTART") ({ lhr, report } = await visit(path));
   if (lhr.runtimeError) throw new Error(`${path}: ${lhr.runtimeError.message}`);
   writeFileSync(join(reports, `${run + 1}${path.replaceAll("/", "-")}.html`), report);

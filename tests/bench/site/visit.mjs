@@ -1,5 +1,6 @@
-// What pages load: `node visit.mjs SITE` prints a line of JSON for each visit. Each has a context of its own, so nothing is
-// cached. All pages but the two home pages are reached by a link from there, and only what that loads counts.
+// What pages load: `node visit.mjs SITE` prints a line of JSON for each visit. Each visit has its own
+// context, so nothing is cached. All pages except the two home pages are opened by a link from there,
+// and only what the link loads counts.
 
 import { launch } from "./browser.mjs";
 
@@ -8,12 +9,12 @@ const FURTHER = {
   "/": ["/masuk", "/akun", "/verifikasi", "/bantuan", "/en"],
   "/en": ["/en/log-in", "/en/account", "/en/verify", "/en/help", "/"],
 };
-/** Nothing more comes after so long a silence, in milliseconds. The icon comes late. */
+/** A visit has ended after this time without traffic, in milliseconds. The icon loads late. */
 const SILENCE = 2_000;
 
 const pause = (ms) => new Promise((soon) => setTimeout(soon, ms));
 
-/** What came over the wire, for the page, its workers and the service worker alike: each has a session of its own. */
+/** The traffic of the page, its workers and the service worker: each has its own session. */
 class Wire {
   #files = new Map();
   #heard = 0;
@@ -23,13 +24,13 @@ class Wire {
       const on = (name, hear) =>
         session.on(`Network.${name}`, (event) => {
           const file = this.#files.get(event.requestId);
-          // Of a worker's script, the page and the worker tell.
+          // Page and worker both report the script of a worker.
           if (!file || (file.teller ?? session) !== session) return;
           this.#heard = performance.now();
           hear(event, file);
         });
       session.on("Network.requestWillBeSent", ({ requestId, request, type }) => {
-        // Chromium's own pages go by here as well.
+        // Chromium's own pages are reported here as well.
         if (!request.url.startsWith(site) || this.#files.has(requestId)) return;
         this.#heard = performance.now();
         const name = request.url.slice(site.length);
@@ -38,28 +39,28 @@ class Wire {
       on("responseReceived", ({ response }, file) => {
         const { protocol, fromDiskCache, fromServiceWorker, encodedDataLength } = response;
         const headers = new Headers(response.headers);
-        // What a service worker hands on came over the wire in its session.
+        // Responses from a service worker were transferred in its session.
         const cached = fromDiskCache || fromServiceWorker;
         const encoding = headers.get("content-encoding");
         Object.assign(file, { teller: session, cached, protocol, encoding, headers: encodedDataLength });
-        // Until all of it has come, which of a service worker's script is not told.
+        // Until it is complete, which is not reported for the script of a service worker.
         file.wire = response.status === 304 ? 0 : Number(headers.get("content-length"));
       });
       on("dataReceived", ({ dataLength }, file) => (file.raw += dataLength));
       on("loadingFailed", ({ requestId }) => this.#files.delete(requestId));
       on("loadingFinished", ({ encodedDataLength }, file) => {
         const body = encodedDataLength - file.headers;
-        // Of a worker's script, Chromium counts the headers alone.
+        // For the script of a worker, Chromium counts the headers only.
         if (body || file.type !== "Script") file.wire = body;
       });
-      // Sent before puppeteer lets the session's first request go.
+      // Sent before puppeteer resumes the first request of the session.
       session.send("Network.enable").catch(() => {});
     });
-    // Puppeteer leaves service workers at once.
+    // Puppeteer detaches from service workers at once.
     own.on("sessionattached", (session) => session.send("Runtime.runIfWaitingForDebugger").catch(() => {}));
   }
 
-  /** Hears service workers too. */
+  /** Attaches to service workers as well. */
   static async of(browser) {
     const own = await browser.target().createCDPSession();
     const wire = new Wire(own);
@@ -68,7 +69,7 @@ class Wire {
     return wire;
   }
 
-  /** Waits for silence and gives what came until then. */
+  /** Waits until there is no more traffic, and returns what was loaded. */
   async all() {
     this.#heard = performance.now();
     while (performance.now() - this.#heard < SILENCE) await pause(50);
@@ -78,7 +79,7 @@ class Wire {
   }
 }
 
-/** Chromium does not always tell what the answer to a service worker's script was, so the site itself is asked. */
+/** Chromium does not always report the response with a service worker's script, so fetch it. */
 async function answered(file) {
   const asked = { method: "HEAD", headers: { "accept-encoding": "br" } };
   const { headers } = await fetch(site + file.name, asked);
@@ -91,7 +92,7 @@ try {
   const wire = await Wire.of(browser);
   const say = (visit) => console.log(JSON.stringify(visit));
 
-  /** Opens a home page in a fresh context, and then goes on from there. */
+  /** Opens a home page in a new context, and continues from there. */
   const visit = async (home, further) => {
     const context = await browser.createBrowserContext();
     const page = await context.newPage();

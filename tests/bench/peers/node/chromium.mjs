@@ -1,4 +1,4 @@
-// The certificate as a web page that headless Chromium prints. CHROMIUM is the browser, which is started once.
+// The certificate as a web page, printed by headless Chromium. CHROMIUM is the browser, started once.
 
 import puppeteer from "puppeteer-core";
 import QRCode from "qrcode";

@@ -1,5 +1,5 @@
-// The look at a person's status as a function in Node with AWS SDK v3: the checks, calls and answers of `functions/status`,
-// but for its words. Node's own loop of AWS Lambda does more than this one.
+// The status request as a function in Node with AWS SDK v3: the checks, calls and responses of
+// `functions/status` without its texts. Lambda's own runtime for Node does more than the loop here.
 
 import { createDecipheriv, createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -35,7 +35,7 @@ class Refused extends Error {
   }
 }
 
-/** Whether a proof of work after ALTCHA is ours, still counts and is solved. */
+/** Whether an ALTCHA proof of work has our signature, has not expired, and is solved. */
 function solved(captcha) {
   const { challenge, solution } = JSON.parse(Buffer.from(captcha, "base64"));
   const { parameters, signature } = challenge;

@@ -1,4 +1,4 @@
-// Measures as ../../src/timing.rs does, and is started as bukti-bench is: `node SCRIPT FOLDER ROUNDS`.
+// Measures like ../../src/timing.rs, with the arguments of bukti-bench: `node SCRIPT FOLDER ROUNDS`.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 const [, , folder, rounds] = process.argv;
 export const papers = JSON.parse(readFileSync(join(folder, "people.json"), "utf8"));
 
-/** Measures `make`, which gives a PDF for a paper, and prints the row. The first PDF is kept under `name`. */
+/** Measures `make`, which returns a PDF, and prints the row. Keeps the first PDF under `name`. */
 export async function measure(name, who, what, make) {
   const { people } = papers;
   writeFileSync(join(folder, name), await make(people[0]));

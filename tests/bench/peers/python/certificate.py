@@ -1,6 +1,6 @@
 """The certificate with segno and reportlab: one page in a font that every reader has.
 
-Measures as ../../src/timing.rs does, and is started as bukti-bench is: `python certificate.py FOLDER ROUNDS`.
+Measures like ../../src/timing.rs, with the arguments of bukti-bench: `python certificate.py FOLDER ROUNDS`.
 """
 
 import io

@@ -1,5 +1,6 @@
-"""The look at a person's status as a function in Python with boto3: the checks, calls and answers of `functions/status`, but
-for its words. Python's own loop of AWS Lambda does more than this one.
+"""The status request as a function in Python with boto3: the checks, calls and responses of `functions/status`.
+
+It lacks the texts. Lambda's own runtime for Python does more than the loop here.
 """
 
 import base64
@@ -57,7 +58,7 @@ def rate(name, address):
 
 
 def solved(captcha):
-    """Whether a proof of work after ALTCHA is ours, still counts and is solved."""
+    """Whether an ALTCHA proof of work has our signature, has not expired, and is solved."""
     payload = json.loads(base64.b64decode(captcha))
     parameters, signature = payload["challenge"]["parameters"], payload["challenge"]["signature"]
     if parameters["expiresAt"] < time.time():
@@ -185,5 +186,5 @@ while True:
     request = headers["Lambda-Runtime-Aws-Request-Id"]
     try:
         call("POST", f"{request}/response", json.dumps(handle(json.loads(event))))
-    except Exception as error:  # Lambda is told of all, and goes on.
+    except Exception as error:  # Reported to Lambda; the loop continues.
         call("POST", f"{request}/error", json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)}))

@@ -1,5 +1,5 @@
-// The form of the home page with React: the same HTML. It lacks what else Bukti's first visit brings: texts in two languages,
-// the checks of name and NIK, the captcha's work, the other pages' addresses.
+// The form of the home page in React, with the same HTML. It lacks the rest of Bukti's first visit:
+// texts in two languages, the checks of name and NIK, the captcha's proof of work, the other routes.
 
 import { useState } from "react";
 import { createRoot } from "react-dom/client";

@@ -1,4 +1,4 @@
-// Builds the form as for production and prints its bytes.
+// Builds the form for production and prints its size in bytes.
 
 import { brotliCompressSync } from "node:zlib";
 
