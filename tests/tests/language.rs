@@ -79,9 +79,8 @@ fn find<'a>(text: &str, markdown: bool, unwanted: &'a [Unwanted]) -> impl Iterat
     (0..lines.len()).flat_map(move |at| {
         let next = lines.get(at + 1).map_or("", String::as_str);
         let (both, end) = (format!("{} {next}", lines[at]), lines[at].len());
-        unwanted.iter().filter_map(move |Unwanted { phrase, better }| {
-            is_in(&both, phrase, end).then(|| format!("{}: `{phrase}`; write: {better}", at + 1))
-        })
+        let used = unwanted.iter().filter(move |term| is_in(&both, &term.phrase, end));
+        used.map(move |Unwanted { phrase, better }| format!("{}: `{phrase}`; write: {better}", at + 1))
     })
 }
 
