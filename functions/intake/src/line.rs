@@ -1,7 +1,7 @@
 //! What every reader makes of a feed: lines, or a problem of the whole file.
 
 use bukti_domain::{FeedRow, Reason};
-use bukti_store::FeedProblem;
+use bukti_records::FeedProblem;
 use serde::{Deserialize, Serialize};
 
 /// The longest row, in bytes: a record of CSV, a line of NDJSON, a FHIR resource. A quote that is
