@@ -131,7 +131,7 @@ def violations(source):
         expect(it.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name}: records that succeeded are retried")
         expect("OnFailure" in it.get("DestinationConfig", {}), f"{name}: records that fail are lost")
         filters = [it["Pattern"] for it in it.get("FilterCriteria", {}).get("Filters", [])]
-        # Which filters they are is tested where they are made: `cargo test -p bukti-local template`.
+        # `cargo test -p bukti-local template` compares them with the patterns in the code.
         expect(1 <= len(filters) <= 5, f"{name}: AWS allows five filters")
     expect("DeadLetterConfig" in properties("IntakeFunction"), "a feed that fails is lost")
     schedules = of_type("AWS::Scheduler::Schedule").values()
@@ -235,7 +235,7 @@ def routes_of_the_wire():
 
 
 def replacing_properties(source):
-    """What makes AWS replace what holds data, of each such resource."""
+    """The properties whose change makes AWS replace a resource with data."""
     resources = yaml_parse(source)["Resources"]
     return {
         name: {"Type": it["Type"]} | {one: it["Properties"].get(one) for one in REPLACING[it["Type"]]}
