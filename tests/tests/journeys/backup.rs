@@ -116,7 +116,7 @@ fn export(app: &TestApp, folder: &Path) {
 fn kind(line: &str) -> ItemKind {
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
     let text = |name: &str| line["Item"][name]["S"].as_str().unwrap();
-    ItemKind::of(text("pk"), text("sk")).unwrap_or_else(|| panic!("no kind of item: {line}"))
+    ItemKind::of(text("pk"), text("sk")).unwrap_or_else(|| unreachable!("no kind of item: {line}"))
 }
 
 #[test]

@@ -290,6 +290,9 @@ fn happens(record: Option<DoseRecord>, step: Happens, keys: &Keys) -> Option<Dos
     }
 }
 
+/// Verdict, whether there is a certificate, its version, up to which it is void, phone version.
+type State = (Verdict, bool, u32, u32, u32);
+
 #[test]
 fn transitions_of_a_dose() {
     use Happens::{
@@ -298,9 +301,7 @@ fn transitions_of_a_dose() {
     use Verdict::{Complete, Incomplete, Retracted as IsRetracted};
     let keys = keys();
     let first = Row(1, 0, "B1");
-    // What happens; then verdict, whether there is a certificate, its version, up to which it is
-    // void, phone version.
-    let table: &[(&[Happens], (Verdict, bool, u32, u32, u32))] = &[
+    let table: &[(&[Happens], State)] = &[
         (&[first], (Complete, true, 1, 0, 1)),
         (&[first, Row(2, 0, "B1")], (Complete, true, 1, 0, 1)),
         (&[first, Row(2, 0, "B2")], (Complete, true, 2, 0, 1)),
