@@ -1,6 +1,6 @@
 //! Who is logged in.
 
-use bukti_wire::Session;
+use bukti_wire::{OtpRoute, Session};
 use leptos::prelude::*;
 
 use crate::api;
@@ -55,7 +55,7 @@ impl Account {
     pub fn ask(self) {
         let before = self.who.get_untracked();
         self.tasks.run(Box::pin(async move {
-            match api::get::<Session>("/api/sessions/current").await {
+            match api::get::<Session>(OtpRoute::Session.path()).await {
                 // Whoever has logged out meanwhile stays so.
                 Ok(session) if self.who.get_untracked() == before => self.entered(session),
                 Ok(_) => {}

@@ -1,41 +1,11 @@
 //! From the codes of an answer to the sentences of the screen.
 
-use bukti_domain::{Actor, CaseState, DiagnosisCode, NextStep, Reason};
+use bukti_domain::{Actor, CaseState, Mood, NextStep, Reason};
 use bukti_locales::{Locale, fill, text};
 use bukti_wire::{Diagnosis, DoseStatus, Person, UsualDays, Vaccines};
 use jiff::civil::Date;
 
 use crate::browser;
-
-/// How a state looks: each has its icon and its colours beside its words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
-    /// All is well.
-    Good,
-    /// Something is under way or missing.
-    Waiting,
-    /// Something must be put right.
-    Wrong,
-}
-
-/// How a diagnosis looks.
-pub fn mood(code: DiagnosisCode) -> Mood {
-    match code {
-        DiagnosisCode::CertificateIssued => Mood::Good,
-        DiagnosisCode::DoseNotReceived
-        | DiagnosisCode::DoseBeforeIcvp
-        | DiagnosisCode::DoseIncomplete
-        | DiagnosisCode::CertificateBeingMade
-        | DiagnosisCode::CertificateSuperseded
-        | DiagnosisCode::CertificateIssuedPhoneMissing
-        | DiagnosisCode::CertificateIssuedPhoneInvalid
-        | DiagnosisCode::CertificateIssuedPhoneDifferent => Mood::Waiting,
-        DiagnosisCode::DoseRejected
-        | DiagnosisCode::DoseHeld
-        | DiagnosisCode::DoseRetracted
-        | DiagnosisCode::CertificateRevoked => Mood::Wrong,
-    }
-}
 
 /// A moment with minutes, in the reader's own time.
 pub fn moment(locale: Locale, (date, hour, minute): (Date, u32, u32)) -> String {
@@ -164,9 +134,11 @@ pub fn usual_days(locale: Locale, days: UsualDays) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bukti_domain::{CertificateFacts, Correction, Likeness, Outcome, Verdict, diagnose};
+    use bukti_domain::{
+        Action, CertificateFacts, Correction, DiagnosisCode, Likeness, Outcome, Role, Verdict, diagnose,
+    };
     use bukti_locales::texts;
-    use bukti_wire::ProblemCode;
+    use bukti_wire::{ProblemCode, TrailStep};
 
     use super::*;
 
@@ -212,8 +184,6 @@ mod tests {
 
     #[test]
     fn every_code_of_cases_has_its_words() {
-        let actions = "logged_in second_factor_wrong searched looked_at looked_at_case asked_back proposed granted refused resent not_done";
-        let trail = "received corrected issued superseded revoked sms_accepted sms_pending link_opened";
         let outcomes =
             [Outcome::Issued, Outcome::Incomplete, Outcome::Held, Outcome::Rejected, Outcome::Retracted];
         let codes =
@@ -225,10 +195,10 @@ mod tests {
             .chain(codes("state", states.clone()))
             .chain(codes("state_text", states))
             .chain(codes("likeness", Likeness::ALL.iter().map(|it| it.code()).collect()))
-            .chain(codes("action", actions.split(' ').collect()))
-            .chain(codes("trail", trail.split(' ').collect()))
+            .chain(codes("action", Action::ALL.iter().map(|it| it.code()).collect()))
+            .chain(codes("trail", TrailStep::ALL.iter().map(|it| it.code()).collect()))
             .chain(codes("outcome", outcomes.map(Outcome::code).to_vec()))
-            .chain(codes("role", vec!["officer", "supervisor"]));
+            .chain(codes("role", Role::ALL.iter().map(|it| it.code()).collect()));
         let mut known: Vec<String> = Vec::new();
         for (what, code) in all {
             for locale in Locale::ALL {

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use bukti_domain::codes;
 use bukti_locales::{Locale, fill, text};
 use bukti_wire::{Problem, ProblemCode};
 use leptos::prelude::*;
@@ -11,162 +12,69 @@ use crate::api::Failure;
 use crate::browser::Tasks;
 use crate::language::Language;
 
-/// A field that people fill in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// Full name.
-    Name,
-    /// 16-digit identity number.
-    Nik,
-    /// Passport number.
-    Passport,
-    /// Mobile phone number.
-    Phone,
-    /// One-time code.
-    Code,
-    /// Birth date.
-    BirthDate,
-    /// The day of a vaccination.
-    VaccinationDate,
-    /// Which vaccine it was.
-    Vaccine,
-    /// The tick-box.
-    Captcha,
-    /// What is wrong with a record.
-    Correction,
-    /// Which dose it was.
-    DoseNumber,
-    /// Where a vaccination was.
-    Facility,
-    /// What else there is to say.
-    Note,
-    /// Pictures that show what is right.
-    Evidence,
-    /// The number of a case.
-    CaseNumber,
-    /// The answer to an officer.
-    Reply,
-    /// The code that an officer's authenticator shows.
-    Authenticator,
-    /// Identity number or passport number.
-    Identity,
-    /// The number of a certificate or of a case.
-    Certificate,
-    /// The dose that a decision is about.
-    Dose,
-    /// The value that is right.
-    Right,
-    /// Who at the facility confirmed it.
-    FacilityWord,
-    /// Batch number.
-    Batch,
-    /// The code of a facility.
-    FacilityCode,
-    /// By what an officer looks for a person.
-    SearchBy,
-    /// Why an officer does something.
-    Why,
-    /// Why an SMS is sent once more.
-    ResendWhy,
+codes! {
+    /// A field that people fill in.
+    Field,
+    /// The id of its element, to which the error summary links.
+    id: &'static str {
+        /// Full name.
+        Name = "name" => "field-name",
+        /// 16-digit identity number.
+        Nik = "nik" => "field-nik",
+        /// Passport number.
+        Passport = "passport" => "field-passport",
+        /// Mobile phone number.
+        Phone = "phone" => "field-phone",
+        /// One-time code.
+        Code = "code" => "field-code",
+        /// Birth date.
+        BirthDate = "birth_date" => "field-birth-date",
+        /// The day of a vaccination.
+        VaccinationDate = "vaccination_date" => "field-vaccination-date",
+        /// Which vaccine it was.
+        Vaccine = "vaccine" => "field-vaccine",
+        /// The tick-box.
+        Captcha = "captcha" => "field-captcha",
+        /// What is wrong with a record.
+        Correction = "correction" => "field-correction",
+        /// Which dose it was.
+        DoseNumber = "dose_number" => "field-dose-number",
+        /// Where a vaccination was.
+        Facility = "facility" => "field-facility",
+        /// What else there is to say.
+        Note = "note" => "field-note",
+        /// Pictures that show what is right.
+        Evidence = "evidence" => "field-evidence",
+        /// The number of a case.
+        CaseNumber = "number" => "field-number",
+        /// The answer to an officer.
+        Reply = "text" => "field-text",
+        /// The code that an officer's authenticator shows.
+        Authenticator = "authenticator" => "field-authenticator",
+        /// Identity number or passport number.
+        Identity = "identity" => "field-identity",
+        /// The number of a certificate or of a case.
+        Certificate = "certificate" => "field-certificate",
+        /// The dose that a decision is about.
+        Dose = "dose" => "field-dose",
+        /// The value that is right.
+        Right = "right" => "field-right",
+        /// Who at the facility confirmed it.
+        FacilityWord = "facility_word" => "field-facility-word",
+        /// Batch number.
+        Batch = "batch" => "field-batch",
+        /// The code of a facility.
+        FacilityCode = "facility_code" => "field-facility-code",
+        /// By what an officer looks for a person.
+        SearchBy = "search_by" => "field-search-by",
+        /// Why an officer does something.
+        Why = "why" => "field-why",
+        /// Why an SMS is sent once more.
+        ResendWhy = "resend_why" => "field-resend-why",
+    }
 }
 
 impl Field {
-    const ALL: [Field; 27] = [
-        Field::Name,
-        Field::Nik,
-        Field::Passport,
-        Field::Phone,
-        Field::Code,
-        Field::BirthDate,
-        Field::VaccinationDate,
-        Field::Vaccine,
-        Field::Captcha,
-        Field::Correction,
-        Field::DoseNumber,
-        Field::Facility,
-        Field::Note,
-        Field::Evidence,
-        Field::CaseNumber,
-        Field::Reply,
-        Field::Authenticator,
-        Field::Identity,
-        Field::Certificate,
-        Field::Dose,
-        Field::Right,
-        Field::FacilityWord,
-        Field::Batch,
-        Field::FacilityCode,
-        Field::SearchBy,
-        Field::Why,
-        Field::ResendWhy,
-    ];
-
-    /// Its name in requests and locale files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Field::Name => "name",
-            Field::Nik => "nik",
-            Field::Passport => "passport",
-            Field::Phone => "phone",
-            Field::Code => "code",
-            Field::BirthDate => "birth_date",
-            Field::VaccinationDate => "vaccination_date",
-            Field::Vaccine => "vaccine",
-            Field::Captcha => "captcha",
-            Field::Correction => "correction",
-            Field::DoseNumber => "dose_number",
-            Field::Facility => "facility",
-            Field::Note => "note",
-            Field::Evidence => "evidence",
-            Field::CaseNumber => "number",
-            Field::Reply => "text",
-            Field::Authenticator => "authenticator",
-            Field::Identity => "identity",
-            Field::Certificate => "certificate",
-            Field::Dose => "dose",
-            Field::Right => "right",
-            Field::FacilityWord => "facility_word",
-            Field::Batch => "batch",
-            Field::FacilityCode => "facility_code",
-            Field::SearchBy => "search_by",
-            Field::Why => "why",
-            Field::ResendWhy => "resend_why",
-        }
-    }
-
-    /// The id of its element, to which the error summary links.
-    pub fn id(self) -> &'static str {
-        match self {
-            Field::Name => "field-name",
-            Field::Nik => "field-nik",
-            Field::Passport => "field-passport",
-            Field::Phone => "field-phone",
-            Field::Code => "field-code",
-            Field::BirthDate => "field-birth-date",
-            Field::VaccinationDate => "field-vaccination-date",
-            Field::Vaccine => "field-vaccine",
-            Field::Captcha => "field-captcha",
-            Field::Correction => "field-correction",
-            Field::DoseNumber => "field-dose-number",
-            Field::Facility => "field-facility",
-            Field::Note => "field-note",
-            Field::Evidence => "field-evidence",
-            Field::CaseNumber => "field-number",
-            Field::Reply => "field-text",
-            Field::Authenticator => "field-authenticator",
-            Field::Identity => "field-identity",
-            Field::Certificate => "field-certificate",
-            Field::Dose => "field-dose",
-            Field::Right => "field-right",
-            Field::FacilityWord => "field-facility-word",
-            Field::Batch => "field-batch",
-            Field::FacilityCode => "field-facility-code",
-            Field::SearchBy => "field-search-by",
-            Field::Why => "field-why",
-            Field::ResendWhy => "field-resend-why",
-        }
-    }
-
     /// The id of the message beside it.
     pub fn error_id(self) -> String {
         format!("{}-error", self.id())
@@ -201,7 +109,7 @@ pub struct FieldProblem {
 impl FieldProblem {
     /// The message, the same in the summary and beside the field.
     pub fn message(self, locale: Locale) -> String {
-        let name = self.field.name();
+        let name = self.field.code();
         let code = match self.wrong {
             Wrong::Missing => "missing",
             Wrong::Invalid => "invalid",
@@ -239,7 +147,7 @@ fn field_problems(problem: &Problem) -> Vec<FieldProblem> {
         }
         ProblemCode::InvalidInput => {
             let known = problem.errors.iter().filter_map(|error| {
-                let field = Field::ALL.into_iter().find(|field| field.name() == error.field)?;
+                let field = Field::of_code(&error.field)?;
                 let wrong = if error.code == "missing" { Wrong::Missing } else { Wrong::Invalid };
                 Some(FieldProblem { field, wrong })
             });
@@ -372,7 +280,7 @@ mod tests {
         for locale in Locale::ALL {
             for field in Field::ALL {
                 for wrong in [Wrong::Missing, Wrong::Invalid] {
-                    assert!(!FieldProblem { field, wrong }.message(locale).starts_with("site."));
+                    assert!(!FieldProblem { field: *field, wrong }.message(locale).starts_with("site."));
                 }
             }
             for field in [Field::Code, Field::BirthDate] {

@@ -53,8 +53,7 @@ pub enum Page {
     Unknown,
 }
 
-/// The last part of a page's address in each language, in the order of [`Locale::ALL`]. An SMS's link and what is unknown are
-/// not here.
+/// The last part of a page's address in Indonesian, and in all other languages. An SMS's link and what is unknown are not here.
 const PATHS: [(Page, [&str; 2]); 15] = [
     (Page::Home, ["", ""]),
     (Page::LogIn, ["masuk", "log-in"]),
@@ -98,6 +97,11 @@ pub const PRERENDERED: [(Page, bool); 17] = [
 /// Stands on every certificate, and leads to the Indonesian page as well.
 const PRINTED: &str = "verify";
 
+/// Which of a page's parts is that of a language.
+fn last(paths: &[&'static str; 2], locale: Locale) -> &'static str {
+    paths[usize::from(locale != Locale::Id)]
+}
+
 /// A page in a language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -121,13 +125,10 @@ impl Address {
     /// What is at a path.
     pub fn at(path: &str) -> Self {
         let path = path.trim_matches('/');
-        let (locale, rest) = match path.strip_prefix("en") {
-            Some("") => (Locale::En, ""),
-            Some(rest) if rest.starts_with('/') => (Locale::En, &rest[1..]),
-            _ => (Locale::Id, path),
-        };
-        let known =
-            PATHS.iter().find(|(_, paths)| paths[locale as usize] == rest).map(|(page, _)| page.clone());
+        let (first, below) = path.split_once('/').unwrap_or((path, ""));
+        let named = Locale::ALL.into_iter().find(|it| *it != Locale::default() && it.tag() == first);
+        let (locale, rest) = named.map_or((Locale::default(), path), |locale| (locale, below));
+        let known = PATHS.iter().find(|(_, paths)| last(paths, locale) == rest).map(|(page, _)| page.clone());
         let page = known.unwrap_or_else(|| match rest.strip_prefix("s/") {
             Some(token) if !token.contains('/') => Page::Link(token.to_owned()),
             _ if rest == PRINTED => Page::Verify,
@@ -142,13 +143,13 @@ impl Address {
             Page::Link(token) => format!("s/{token}"),
             page => {
                 let known = PATHS.iter().find(|(known, _)| known == page);
-                known.map(|(_, paths)| paths[self.locale as usize]).unwrap_or_default().to_owned()
+                known.map(|(_, paths)| last(paths, self.locale)).unwrap_or_default().to_owned()
             }
         };
         match (self.locale, last.as_str()) {
             (Locale::Id, _) => format!("/{last}"),
-            (Locale::En, "") => "/en".to_owned(),
-            (Locale::En, _) => format!("/en/{last}"),
+            (locale, "") => format!("/{}", locale.tag()),
+            (locale, _) => format!("/{}/{last}", locale.tag()),
         }
     }
 

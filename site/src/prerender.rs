@@ -56,7 +56,7 @@ pub fn prerendered() -> Prerendered {
 
 fn rendered((page, is_public): (Page, bool), locale: Locale) -> Rendered {
     let address = Address { page, locale };
-    let below = if locale == Locale::En { "en/" } else { "" };
+    let below = if locale == Locale::default() { String::new() } else { format!("{}/", locale.tag()) };
     let file = match address.page {
         Page::Unknown => format!("{below}404.html"),
         Page::Link(_) => format!("{below}s/index.html"),
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn pages_are_readable_in_their_language() {
         let all = prerendered();
-        assert_eq!(all.pages.len(), 2 * PRERENDERED.len());
+        assert_eq!(all.pages.len(), Locale::ALL.len() * PRERENDERED.len());
         let home = |language| {
             all.pages.iter().find(|page| page.file.ends_with("index.html") && page.language == language)
         };

@@ -264,6 +264,8 @@ const volatile = [
   [/(\[invalid\]: )"\d{6}"$/gm, "$1CODE"],
   [/\b(\d{4} ){3}\d{4}\b|\b\d{16}\b|•+\d{4}\b/g, "NIK"],
   [/(\b0|\+62)8\d{9,10}\b/g, "PHONE"],
+  // As many as there are causes and questions: their texts have tests of their own.
+  [/^( *)- group: .+(\n\1- group: .+){2,}$/gm, "$1- group: TOPICS"],
   // Presigned URLs.
   [/\/url: "?https?:\S+/g, "/url: ADDRESS"],
   [/\b\d{1,2} \p{L}+ 20(2[6-9]|[3-9]\d)( \d\d[.:]\d\d)?/gu, "DATE"],

@@ -22,9 +22,13 @@ test("every page has its file", () => {
   const [, paths] = places.match(/const PATHS[^=]*= \[\n([^;]*)\];/);
   const pages = [...paths.matchAll(/\["([^"]*)", "([^"]*)"\]/g)];
   assert.ok(pages.length > 10);
-  for (const [, id, en] of pages) {
+  const locales = readFileSync(new URL("../../functions/lib/locales/src/lib.rs", import.meta.url), "utf8");
+  const [, languages] = locales.match(/^languages! \{\n([^}]*)\}/m);
+  const tags = [...languages.matchAll(/ = "([a-z]+)" /g)].map(([, tag]) => tag).filter((tag) => tag !== "id");
+  assert.ok(tags.includes("en"));
+  for (const [, id, other] of pages) {
     assert.equal(found(`/${id}`), id ? `/${id}/index.html` : "/index.html");
-    assert.equal(found(`/en${en && `/${en}`}`), en ? `/en/${en}/index.html` : "/en/index.html");
+    for (const tag of tags) assert.equal(found(`/${tag}${other && `/${other}`}`), other ? `/${tag}/${other}/index.html` : `/${tag}/index.html`);
     if (id) assert.equal(found(`/${id}/`), `/${id}/index.html`);
   }
 });

@@ -21,6 +21,7 @@ use bukti_domain::feed::COLUMNS;
 use bukti_local::{Handlers, Options, Stack};
 use bukti_records::JobRecord;
 use bukti_store::{Aws, Endpoint, Feeds, Jobs, Settings};
+use bukti_wire::{HelpdeskRoute, HolderRoute, OtpRoute, StatusRoute};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -242,7 +243,7 @@ impl TestApp {
     /// The QR text of the certificate that the last link to a phone leads to.
     pub fn qr_text(&self, phone: &str, birth_date: &str) -> String {
         let token = self.messages_to(phone).iter().rev().find_map(Message::token).unwrap();
-        let opened = self.post("/api/links", json!({"token": token, "birth_date": birth_date}));
+        let opened = self.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": birth_date}));
         opened.body["certificate"]["qr_text"].as_str().unwrap().to_owned()
     }
 
@@ -289,12 +290,12 @@ impl TestApp {
 
     /// Asks for the status of a person, with a captcha solved for it.
     pub fn status(&self, name: &str, nik: &str) -> Reply {
-        self.post("/api/status", json!({"name": name, "nik": nik, "captcha": self.captcha()}))
+        self.post(StatusRoute::Status.path(), json!({"name": name, "nik": nik, "captcha": self.captcha()}))
     }
 
     /// Asks for a quick download with the facts of a row and a captcha solved for it.
     pub fn download(&self, facts: &FeedRow) -> Reply {
-        self.post("/api/downloads", self.download_request(facts))
+        self.post(StatusRoute::Download.path(), self.download_request(facts))
     }
 
     /// The request of [`TestApp::download`].
@@ -304,14 +305,14 @@ impl TestApp {
 
     /// A solved captcha.
     pub fn captcha(&self) -> String {
-        solve(self.call("GET", "/api/captcha", None, None).body)
+        solve(self.call("GET", StatusRoute::Captcha.path(), None, None).body)
     }
 
     /// Asks for a one-time code, with a name for a new account, and a captcha solved for it.
     pub fn ask_code(&self, phone: &str, name: Option<&str>) -> Reply {
         let captcha = self.captcha();
         self.post(
-            "/api/otp",
+            OtpRoute::Otp.path(),
             match name {
                 Some(name) => json!({"phone": phone, "name": name, "captcha": captcha}),
                 None => json!({"phone": phone, "captcha": captcha}),
@@ -330,7 +331,7 @@ impl TestApp {
 
     /// Tries a code with the cookie of the request that it was sent for.
     pub fn try_code(&self, phone: &str, code: &str, cookie: Option<&str>) -> Reply {
-        self.call("POST", "/api/sessions", cookie, Some(json!({"phone": phone, "code": code})))
+        self.call("POST", OtpRoute::LogIn.path(), cookie, Some(json!({"phone": phone, "code": code})))
     }
 
     /// Makes an officer; gives the secret of the authenticator.
@@ -346,7 +347,7 @@ impl TestApp {
         let cookie = self.log_in(phone, None);
         let shown = self.call(
             "POST",
-            "/api/helpdesk/second-factor",
+            HelpdeskRoute::SecondFactor.path(),
             Some(&cookie),
             Some(json!({"code": authenticator_code(&secret)})),
         );

@@ -1,11 +1,12 @@
 //! What people ask for, and how they see what became of it.
 
 use bukti_domain::{
-    Asking, BirthDate, CaseNumber, Correction, Identity, PersonName, PhoneNumber, parse_date, vaccine_named,
+    Asking, BirthDate, CaseNumber, Correction, EVIDENCE_TYPES, Identity, MOST_EVIDENCE_BYTES, PersonName,
+    PhoneNumber, dose_number, parse_date, vaccine_named,
 };
 use bukti_records::{CaseFile, MissingDose, NewCase, PersonKey};
 use bukti_runtime::{Allowance, Caller, Failure, FailureResult, field, identity_field, json, read_json};
-use bukti_store::{EvidenceStore, Login};
+use bukti_store::Login;
 use bukti_wire::{
     CaseOpened, CaseQuery, CaseReply, CaseRequest, Cases as CasesAnswer, EvidenceRequest, EvidenceSlot,
     FieldError, Look, Looks, ProblemCode,
@@ -15,11 +16,6 @@ use lambda_http::Request;
 
 use crate::view::case_view;
 use crate::{Helpdesk, written};
-
-/// A dose number as people write it.
-fn dose_number(text: &str) -> Option<u8> {
-    text.parse().ok().filter(|number| (1..=9).contains(number))
-}
 
 impl Helpdesk {
     pub(crate) async fn open_case(
@@ -42,9 +38,9 @@ impl Helpdesk {
         if correction == Some(Correction::DataCorrectedByLaw) {
             // Only a NIK encodes such data, and they are a full date.
             if matches!(identity, Some(Identity::Passport(_))) {
-                errors.push(FieldError { field: "passport".to_owned(), code: "invalid".to_owned() });
+                errors.push(FieldError::invalid("passport"));
             } else if birth_date.is_some_and(|birth_date| birth_date.to_day().is_none()) {
-                errors.push(FieldError { field: "birth_date".to_owned(), code: "invalid".to_owned() });
+                errors.push(FieldError::invalid("birth_date"));
             }
         }
         let about = correction.and_then(|correction| about(correction, &asked, &mut errors));
@@ -124,11 +120,12 @@ impl Helpdesk {
     ) -> FailureResult {
         let asked: EvidenceRequest = read_json(request)?;
         let mut errors = Vec::new();
-        let known = |given: &str| EvidenceStore::TYPES.into_iter().find(|known| *known == given);
+        let known =
+            |given: &str| EVIDENCE_TYPES.into_iter().map(|(known, _)| known).find(|known| *known == given);
         let content_type = field("content_type", &asked.content_type, known, &mut errors);
-        let fits = (1..=EvidenceStore::MOST_BYTES).contains(&asked.bytes);
+        let fits = (1..=u64::from(MOST_EVIDENCE_BYTES)).contains(&asked.bytes);
         if !fits {
-            errors.push(FieldError { field: "bytes".to_owned(), code: "invalid".to_owned() });
+            errors.push(FieldError::invalid("bytes"));
         }
         let Some(content_type) = content_type.filter(|_| fits) else { return Err(Failure::fields(errors)) };
         let url = self.records.expect_evidence(login, number, (content_type, asked.bytes), now).await?;

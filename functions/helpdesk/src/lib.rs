@@ -14,14 +14,12 @@ mod citizen;
 mod officer;
 mod view;
 
-use bukti_runtime::{Answer, Caller, Failure, FailureResult, Guard, Records, path_parameter, require_login};
+use bukti_domain::LONGEST_TEXT;
+use bukti_runtime::{Answer, Caller, FailureResult, Guard, Records, require_login};
 use bukti_store::{Aws, Rates, Sessions, Sms};
-use bukti_wire::{Function, ProblemCode};
+use bukti_wire::HelpdeskRoute;
 use jiff::Timestamp;
 use lambda_http::Request;
-
-/// The longest text that people and officers write, in characters.
-const LONGEST_TEXT: usize = 1000;
 
 /// The function with what it may do.
 #[derive(Clone)]
@@ -49,45 +47,38 @@ impl Helpdesk {
 
     /// Answers a request.
     pub async fn handle(&self, request: Request) -> Answer {
-        let route = async |caller: &Caller, now| self.route(&request, caller, now).await;
-        self.guard.serve(&request, Function::Helpdesk, route).await
+        let answer = async |route, caller: &Caller, now| self.answer(&request, route, caller, now).await;
+        self.guard.serve(&request, answer).await
     }
 
-    async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
-        let parameter = path_parameter(request, &caller.route);
-        if caller.endpoint() == ("POST", "/api/cases/lookup") {
-            return self.look_up(request, caller, now).await;
-        }
-        let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
-        match caller.endpoint() {
-            ("POST", "/api/cases") => return self.open_case(request, &login, caller, now).await,
-            ("GET", "/api/cases") => return self.own_cases(&login).await,
-            ("POST", "/api/cases/{case}/evidence") => {
-                return self.expect_evidence(request, &login, parameter, now).await;
+    async fn answer(
+        &self,
+        request: &Request,
+        route: HelpdeskRoute,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> FailureResult {
+        use HelpdeskRoute as Route;
+        let login = async || require_login(request, &self.sessions, &self.aws.settings, now).await;
+        let officer = async || self.records.officer(&login().await?).await;
+        let parameter = &*caller.parameter;
+        match route {
+            Route::Case => self.look_up(request, caller, now).await,
+            Route::OpenCase => self.open_case(request, &login().await?, caller, now).await,
+            Route::Cases => self.own_cases(&login().await?).await,
+            Route::Evidence => self.expect_evidence(request, &login().await?, parameter, now).await,
+            Route::Reply => self.reply(request, &login().await?, parameter, now).await,
+            Route::Looks => self.looks(&login().await?, parameter).await,
+            Route::SecondFactor => self.second_factor(request, &login().await?, now).await,
+            Route::Officer => {
+                let officer = officer().await?;
+                Ok(view::officer(&officer))
             }
-            ("POST", "/api/cases/{case}/replies") => {
-                return self.reply(request, &login, parameter, now).await;
-            }
-            ("GET", "/api/people/{person}/looks") => return self.looks(&login, parameter).await,
-            ("POST", "/api/helpdesk/second-factor") => {
-                return self.second_factor(request, &login, now).await;
-            }
-            _ => {}
-        }
-        // From here on for officers only.
-        let officer = self.records.officer(&login).await?;
-        match caller.endpoint() {
-            ("GET", "/api/helpdesk/officer") => Ok(view::officer(&officer)),
-            ("GET", "/api/helpdesk/cases") => self.queue(request, &officer).await,
-            ("GET", "/api/helpdesk/cases/{case}") => self.look_at_case(&officer, parameter, now).await,
-            ("POST", "/api/helpdesk/cases/{case}/decisions") => {
-                self.decide(request, &officer, parameter, now).await
-            }
-            ("POST", "/api/helpdesk/people") => self.find_people(request, &officer, now).await,
-            ("POST", "/api/helpdesk/doses/{dose}/sms") => {
-                self.resend(request, &officer, parameter, now).await
-            }
-            _ => Err(Failure::new(ProblemCode::NotFound)),
+            Route::Queue => self.queue(request, &officer().await?).await,
+            Route::OfficerCase => self.look_at_case(&officer().await?, parameter, now).await,
+            Route::Decide => self.decide(request, &officer().await?, parameter, now).await,
+            Route::FindPeople => self.find_people(request, &officer().await?, now).await,
+            Route::Resend => self.resend(request, &officer().await?, parameter, now).await,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What officers see and decide. Each look and each change is in the audit before it is shown or done.
 
 use bukti_domain::{
-    Asking, CaseState, Correction, FeedRow, Identity, Likeness, PhoneNumber, certificate_id_grouped,
-    doses_counted_twice, likenesses,
+    Asking, CaseState, Correction, FeedRow, Identity, Likeness, PhoneNumber, Role, Ruling,
+    certificate_id_grouped, doses_counted_twice, likenesses, six_digits,
 };
 use bukti_records::{
-    CaseFile, CaseKey, CaseRecord, Change, DoseRecord, EventKey, PersonRecords, Proposal, Rate, Role, Step,
+    CaseFile, CaseKey, CaseRecord, Change, DoseRecord, EventKey, PersonRecords, Proposal, Rate, Step,
     parse_certificate_id,
 };
 use bukti_runtime::{
@@ -15,7 +15,7 @@ use bukti_runtime::{
 use bukti_store::{Cause, Login, SmsError, StoreError, Taken};
 use bukti_wire::{
     CaseDecision, CaseProposal, CaseQueue, CaseSummary, OfficerCase, OfficerDose, PeopleFound, PersonFound,
-    PersonQuery, ProblemCode, ResendRequest, SecondFactor, TrailEntry,
+    PersonQuery, ProblemCode, ResendRequest, SecondFactor, TrailEntry, TrailStep,
 };
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
@@ -42,11 +42,7 @@ impl Helpdesk {
     ) -> FailureResult {
         let asked: SecondFactor = read_json(request)?;
         let mut errors = Vec::new();
-        let digits = |code: &str| {
-            let digits: String = code.chars().filter(|character| *character != ' ').collect();
-            (digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(digits)
-        };
-        let code = field("code", &asked.code, digits, &mut errors);
+        let code = field("code", &asked.code, six_digits, &mut errors);
         let code = code.ok_or_else(|| Failure::fields(errors))?;
         let token = TokenCookie::session(&self.aws.settings).token(request).unwrap_or_default();
         let officer = self.records.verify_second_factor(login, token, &code, now).await?;
@@ -178,35 +174,36 @@ impl Helpdesk {
         record: &DoseRecord,
         records: &PersonRecords,
     ) -> Result<Vec<TrailEntry>, Failure> {
-        let entry = |at: Timestamp, what: &str, detail: Option<String>| TrailEntry {
-            at: at.as_second(),
-            what: what.to_owned(),
-            detail,
-        };
+        let entry =
+            |at: Timestamp, what, detail: Option<String>| TrailEntry { at: at.as_second(), what, detail };
         let mut trail = Vec::new();
         for version in record.history.versions() {
             let corrected = CaseKey::parse(&version.origin.job).is_some();
             let verdict = version.verdict.outcome().code().to_owned();
             trail.push(entry(
                 version.sent_at,
-                if corrected { "corrected" } else { "received" },
+                if corrected { TrailStep::Corrected } else { TrailStep::Received },
                 Some(verdict),
             ));
         }
         for certificate in records.certificates.iter().filter(|it| it.event == record.pk) {
-            trail.push(entry(certificate.issued_at, "issued", None));
+            trail.push(entry(certificate.issued_at, TrailStep::Issued, None));
             if let Some(at) = certificate.revoked_at {
                 let superseded = certificate.superseded_by.is_some();
-                trail.push(entry(at, if superseded { "superseded" } else { "revoked" }, None));
+                trail.push(entry(
+                    at,
+                    if superseded { TrailStep::Superseded } else { TrailStep::Revoked },
+                    None,
+                ));
             }
         }
         for (sms, opened_at) in self.records.sms_of_dose(officer, record).await? {
             match sms.accepted_at {
-                Some(at) => trail.push(entry(at, "sms_accepted", None)),
-                None => trail.push(entry(sms.begun_at, "sms_pending", None)),
+                Some(at) => trail.push(entry(at, TrailStep::SmsAccepted, None)),
+                None => trail.push(entry(sms.begun_at, TrailStep::SmsPending, None)),
             }
             if let Some(at) = opened_at {
-                trail.push(entry(at, "link_opened", None));
+                trail.push(entry(at, TrailStep::LinkOpened, None));
             }
         }
         trail.sort_by_key(|entry| entry.at);
@@ -264,21 +261,20 @@ impl Helpdesk {
         let asked: CaseDecision = read_json(request)?;
         let mut errors = Vec::new();
         let why = field("why", &asked.why, written, &mut errors);
-        let known = |decision: &str| Decision::of_code(decision);
-        let decision = field("decision", &asked.decision, known, &mut errors);
+        let decision = field("decision", &asked.decision, Ruling::of_code, &mut errors);
         let (Some(why), Some(decision)) = (why, decision) else { return Err(Failure::fields(errors)) };
         let case = self.records.case_to_decide(officer, number).await?;
         if case.revision != asked.revision || case.state.is_decided() {
             return Err(Failure::new(ProblemCode::CaseChanged));
         }
         match decision {
-            Decision::AskBack => {
+            Ruling::AskBack => {
                 self.stepped(self.records.decision(officer, (&case, None), &why, now).ask_back().await?)
             }
-            Decision::Refuse => {
+            Ruling::Refuse => {
                 self.stepped(self.records.decision(officer, (&case, None), &why, now).refuse().await?)
             }
-            Decision::Grant => self.grant(&asked, officer, &case, &why, now).await,
+            Ruling::Grant => self.grant(&asked, officer, &case, &why, now).await,
         }
     }
 
@@ -429,26 +425,8 @@ impl Helpdesk {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Decision {
-    Grant,
-    Refuse,
-    AskBack,
-}
-
-impl Decision {
-    fn of_code(code: &str) -> Option<Self> {
-        match code {
-            "grant" => Some(Decision::Grant),
-            "refuse" => Some(Decision::Refuse),
-            "ask_back" => Some(Decision::AskBack),
-            _ => None,
-        }
-    }
-}
-
 fn invalid(field: &str) -> Vec<bukti_wire::FieldError> {
-    vec![bukti_wire::FieldError { field: field.to_owned(), code: "invalid".to_owned() }]
+    vec![bukti_wire::FieldError::invalid(field)]
 }
 
 /// Who confirmed something, as an officer writes it: a name or a position, which has some letters.

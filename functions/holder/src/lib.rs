@@ -3,20 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bukti_document::{DocumentError, Form, Printer, qr_picture};
+use bukti_document::{DocumentError, Printer, qr_picture};
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{BirthDate, NextDose, ReceivedDose, Verdict, certificate_id_grouped, next_doses};
 use bukti_locales::Locale;
 use bukti_records::{DoseRecord, PersonKey};
 use bukti_runtime::{
     Answer, Caller, Failure, FailureResult, Guard, HolderCertificate, Records, field, issued_on, json,
-    locale, no_content, page_start, path_parameter, query_parameter, read_json, read_optional_json,
-    require_login,
+    locale, no_content, page_start, query_parameter, read_json, read_optional_json, require_login,
 };
 use bukti_store::{Aws, Counter, Documents, Login, Sessions};
 use bukti_wire::{
-    Certificates as CertificatesAnswer, Document, DocumentForm, DocumentRequest, FieldError, Function,
-    HolderDose, LinkAnswer, LinkRefusal, LinkRequest, People, Person, ProblemCode, Ticket,
+    Certificates as CertificatesAnswer, Document, DocumentForm, DocumentRequest, FieldError, HolderDose,
+    HolderRoute, LinkAnswer, LinkRefusal, LinkRequest, People, Person, ProblemCode, Ticket,
 };
 use jiff::Timestamp;
 use lambda_http::Request;
@@ -48,36 +47,39 @@ impl Holder {
 
     /// Answers a request.
     pub async fn handle(&self, request: Request) -> Answer {
-        let route = async |caller: &Caller, now| self.route(&request, caller, now).await;
-        self.guard.serve(&request, Function::Holder, route).await
+        let answer = async |route, caller: &Caller, now| self.answer(&request, route, caller, now).await;
+        self.guard.serve(&request, answer).await
     }
 
-    async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
-        match caller.endpoint() {
-            ("POST", "/api/links") => {
+    async fn answer(
+        &self,
+        request: &Request,
+        route: HolderRoute,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> FailureResult {
+        let login = async || require_login(request, &self.sessions, &self.aws.settings, now).await;
+        let parameter = &caller.parameter;
+        match route {
+            HolderRoute::Link => {
                 let opened = self.open_link(request, caller, now).await;
                 let answer = opened.as_ref().map_or_else(|failure| failure.code().code(), |_| "opened");
                 self.aws.metrics.count(Counter::Links, answer);
-                return opened;
+                opened
             }
-            ("POST", "/api/links/refusals") => return self.refuse_link(request, caller, now).await,
-            _ => {}
-        }
-        let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
-        let parameter = path_parameter(request, &caller.route);
-        match caller.endpoint() {
-            ("GET", "/api/people") => self.people(&login).await,
-            ("GET", "/api/people/{person}/certificates") => {
-                self.certificates_of(&login, &PersonKey::of_id(parameter), request).await
+            HolderRoute::RefuseLink => self.refuse_link(request, caller, now).await,
+            HolderRoute::People => self.people(&login().await?).await,
+            HolderRoute::Certificates => {
+                self.certificates_of(&login().await?, &PersonKey::of_id(parameter), request).await
             }
-            ("POST", "/api/certificates/{certificate}/document") => {
+            HolderRoute::Document => {
+                let login = login().await?;
                 let asked: DocumentRequest = read_optional_json(request)?;
                 let mut errors = Vec::new();
                 let form = document_form(asked.form.as_deref(), &mut errors);
                 let form = form.ok_or_else(|| Failure::fields(errors))?;
                 self.document_of(&login, &parameter.replace('-', ""), form).await
             }
-            _ => Err(Failure::new(ProblemCode::NotFound)),
         }
     }
 
@@ -242,20 +244,12 @@ impl Holder {
         let qr_text = certificate.qr_text(&self.aws.keys)?;
         let id = certificate_id_grouped(certificate.certificate_id());
         let shown = bukti_document::Certificate::of(dose, &id, issued_on(certificate), &qr_text);
-        let print = |form| self.printer.pdf(&shown, form);
-        let copy = match form {
-            DocumentForm::Complete => None,
-            DocumentForm::A4 => Some(print(Form::A4)),
-            DocumentForm::Card => Some(print(Form::Card)),
-            DocumentForm::CardSheet => Some(print(Form::CardSheet)),
-        };
-        let url = match copy {
+        let url = if form == DocumentForm::Complete {
             // Kept since it was issued.
-            None => self.records.document_address(certificate, &file_name).await?,
-            Some(copy) => {
-                let copy = copy.map_err(cannot_print)?;
-                self.records.hand_out(certificate, (form, copy), &file_name).await?
-            }
+            self.records.document_address(certificate, &file_name).await?
+        } else {
+            let copy = self.printer.pdf(&shown, form).map_err(cannot_print)?;
+            self.records.hand_out(certificate, (form, copy), &file_name).await?
         };
         Ok(Document { url, expires_in: Documents::EXPIRES_IN, file_name })
     }

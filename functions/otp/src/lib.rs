@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use bukti_domain::{PersonName, PhoneNumber};
+use bukti_domain::{PersonName, PhoneNumber, six_digits};
 use bukti_locales::{Locale, fill};
 use bukti_records::CodeTry;
 use bukti_runtime::{
     Allowance, Answer, Caller, Failure, FailureResult, Guard, Level, Records, TokenCookie, field, json,
-    locale, no_content, path_parameter, read_json, require_login,
+    locale, no_content, read_json, require_login,
 };
 use bukti_store::{
     Aws, Counter, Device, Login, Officers, OpenSession, Otps, Payer, Requester, SendDecision, Sessions, Sms,
     SmsError,
 };
-use bukti_wire::{Function, OpenSessions, OtpAnswer, OtpRequest, ProblemCode, Session, SessionRequest};
+use bukti_wire::{OpenSessions, OtpAnswer, OtpRequest, OtpRoute, ProblemCode, Session, SessionRequest};
 use jiff::Timestamp;
 use lambda_http::Request;
 use lambda_http::http::header::USER_AGENT;
@@ -51,33 +51,37 @@ impl Otp {
 
     /// Answers a request.
     pub async fn handle(&self, request: Request) -> Answer {
-        let route = async |caller: &Caller, now| self.route(&request, caller, now).await;
-        self.guard.serve(&request, Function::Otp, route).await
+        let answer = async |route, caller: &Caller, now| self.answer(&request, route, caller, now).await;
+        self.guard.serve(&request, answer).await
     }
 
-    async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
-        match caller.endpoint() {
-            ("POST", "/api/otp") => self.send_code(request, caller, now).await,
-            ("POST", "/api/sessions") => self.log_in(request, caller, now).await,
-            ("GET", "/api/sessions") => {
+    async fn answer(
+        &self,
+        request: &Request,
+        route: OtpRoute,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> FailureResult {
+        match route {
+            OtpRoute::Otp => self.send_code(request, caller, now).await,
+            OtpRoute::LogIn => self.log_in(request, caller, now).await,
+            OtpRoute::Sessions => {
                 let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
                 let open = self.sessions.of_phone_key(login.phone(), now).await?;
                 let sessions = open.into_iter().map(|session| open_session(session, &login)).collect();
                 Ok(json(200, &OpenSessions { sessions }))
             }
-            ("DELETE", "/api/sessions/{session}") => {
+            OtpRoute::EndSession => {
                 let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
-                let id = path_parameter(request, &caller.route);
                 // Somebody else's session and nobody's are answered alike.
-                let ended = self.sessions.end(login.phone(), id).await?;
+                let ended = self.sessions.end(login.phone(), &caller.parameter).await?;
                 ended.then(no_content).ok_or_else(|| Failure::new(ProblemCode::NotFound))
             }
-            ("GET", "/api/sessions/current") => {
+            OtpRoute::Session => {
                 let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
                 Ok(json(200, &session(login.account)))
             }
-            ("DELETE", "/api/sessions/current") => self.log_out(request).await,
-            _ => Err(Failure::new(ProblemCode::NotFound)),
+            OtpRoute::LogOut => self.log_out(request).await,
         }
     }
 
@@ -181,12 +185,7 @@ impl Otp {
         let asked: SessionRequest = read_json(request)?;
         let mut errors = Vec::new();
         let phone = field("phone", &asked.phone, PhoneNumber::parse, &mut errors);
-        // People type codes in groups.
-        let digits = |code: &str| {
-            let digits: String = code.chars().filter(|character| !matches!(character, ' ' | '-')).collect();
-            (digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(digits)
-        };
-        let code = field("code", &asked.code, digits, &mut errors);
+        let code = field("code", &asked.code, six_digits, &mut errors);
         let (Some(phone), Some(code)) = (phone, code) else { return Err(Failure::fields(errors)) };
 
         let settings = &self.aws.settings;

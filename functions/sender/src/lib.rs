@@ -8,11 +8,11 @@ mod outcome;
 
 use bukti_intake::{FeedReader, FhirKind, Line, Rows, Source, Told, report, totals};
 use bukti_records::{FeedProblem, JobRecord, JobState, Sender};
-use bukti_runtime::{
-    Answer, Caller, Failure, FailureResult, Guard, body, json, page_start, path_parameter, query_parameter,
-};
+use bukti_runtime::{Answer, Caller, Failure, FailureResult, Guard, body, json, page_start, query_parameter};
 use bukti_store::{Aws, Counter, Feeds, Jobs, Metrics};
-use bukti_wire::{DosesAnswer, FieldError, Function, JobAnswer, JobPart, JobProblem, ProblemCode, RowAnswer};
+use bukti_wire::{
+    DosesAnswer, FieldError, JobAnswer, JobPart, JobProblem, ProblemCode, RowAnswer, SenderRoute,
+};
 use jiff::Timestamp;
 use lambda_http::Request;
 use lambda_http::http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -54,32 +54,41 @@ impl Senders {
 
     /// Answers a request. Whoever sends FHIR is answered in FHIR, also where it is XML, which is not read.
     pub async fn handle(&self, request: Request) -> Answer {
-        let route = async |caller: &Caller, now| self.route(&request, caller, now).await;
-        let answer = self.guard.serve(&request, Function::Sender, route).await;
+        let answer = async |route, caller: &Caller, now| self.answer(&request, route, caller, now).await;
+        let answer = self.guard.serve(&request, answer).await;
         let answers_fhir = is_fhir(&request) || is_xml(&request, body(&request));
         if answers_fhir { outcome::of_problem(answer) } else { answer }
     }
 
-    async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
-        if caller.endpoint() == ("GET", "/api/fhir/metadata") {
-            return Ok(capability::statement(&self.site_url));
+    async fn answer(
+        &self,
+        request: &Request,
+        route: SenderRoute,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> FailureResult {
+        match route {
+            SenderRoute::Metadata => Ok(capability::statement(&self.site_url)),
+            SenderRoute::SendDoses => self.take_in(request, &self.sender(request, now).await?, now).await,
+            SenderRoute::Job => {
+                let sender = self.sender(request, now).await?;
+                let after = query_parameter(request, "after").unwrap_or_default();
+                let after = if after.is_empty() { Some(0) } else { page_start(&after) };
+                let after = after.ok_or_else(|| invalid("after"))?;
+                self.job(&caller.parameter, after, &sender).await
+            }
         }
+    }
+
+    /// The sender of the request's API key, who has something left of the rate limit.
+    async fn sender(&self, request: &Request, now: Timestamp) -> Result<Sender, Failure> {
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let key = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().trim();
         let sender = self.senders.of_key(key, now).await?;
         let sender = sender.ok_or_else(|| Failure::new(ProblemCode::ApiKeyWrong))?;
-        if let Some(wait) = self.senders.take(&sender, now).await? {
-            return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait));
-        }
-        match caller.endpoint() {
-            ("POST", "/api/intake/doses") => self.take_in(request, &sender, now).await,
-            ("GET", "/api/intake/jobs/{job}") => {
-                let after = query_parameter(request, "after").unwrap_or_default();
-                let after = if after.is_empty() { Some(0) } else { page_start(&after) };
-                let after = after.ok_or_else(|| invalid("after"))?;
-                self.job(path_parameter(request, &caller.route), after, &sender).await
-            }
-            _ => Err(Failure::new(ProblemCode::NotFound)),
+        match self.senders.take(&sender, now).await? {
+            Some(wait) => Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait)),
+            None => Ok(sender),
         }
     }
 
@@ -214,7 +223,7 @@ fn unreadable(problem: FeedProblem) -> Failure {
 }
 
 fn invalid(field: &str) -> Failure {
-    Failure::fields(vec![FieldError { field: field.to_owned(), code: "invalid".to_owned() }])
+    Failure::fields(vec![FieldError::invalid(field)])
 }
 
 fn row_answer(told: Told) -> RowAnswer {

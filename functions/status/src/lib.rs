@@ -9,8 +9,7 @@ use bukti_runtime::{
 };
 use bukti_store::{Aws, Counter, Downloads};
 use bukti_wire::{
-    DownloadAnswer, DownloadRequest, Function, ProblemCode, StatusAnswer, StatusRequest, Vaccines,
-    openapi_json,
+    DownloadAnswer, DownloadRequest, StatusAnswer, StatusRequest, StatusRoute, Vaccines, openapi_json,
 };
 use jiff::Timestamp;
 use lambda_http::{Body, Request};
@@ -40,25 +39,30 @@ impl Status {
 
     /// Answers a request.
     pub async fn handle(&self, request: Request) -> Answer {
-        let route = async |caller: &Caller, now| self.route(&request, caller, now).await;
-        self.guard.serve(&request, Function::Status, route).await
+        let answer = async |route, caller: &Caller, now| self.answer(&request, route, caller, now).await;
+        self.guard.serve(&request, answer).await
     }
 
-    async fn route(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
-        match caller.endpoint() {
-            ("GET", "/api/captcha") => self.captcha(request, caller, now).await,
-            ("POST", "/api/status") => self.status(request, caller, now).await,
-            ("POST", "/api/downloads") => self.download(request, caller, now).await,
-            ("GET", "/api/vaccines") => {
+    async fn answer(
+        &self,
+        request: &Request,
+        route: StatusRoute,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> FailureResult {
+        match route {
+            StatusRoute::Captcha => self.captcha(request, caller, now).await,
+            StatusRoute::Status => self.status(request, caller, now).await,
+            StatusRoute::Download => self.download(request, caller, now).await,
+            StatusRoute::Vaccines => {
                 let vaccines = vaccines().iter().map(Into::into).collect();
                 Ok(public_json(&Vaccines { vaccines }, VACCINES_KEPT))
             }
-            ("GET", "/api/openapi.json") => {
+            StatusRoute::Openapi => {
                 let mut answer = json(200, &());
                 *answer.body_mut() = Body::Text(openapi_json());
                 Ok(answer)
             }
-            _ => Err(Failure::new(ProblemCode::NotFound)),
         }
     }
 

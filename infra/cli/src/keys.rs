@@ -290,13 +290,8 @@ fn table(signers: &[Listed]) -> String {
     };
     let mut text = line(["kid", "form", "status", "from", "signs until", "ends"]);
     for signer in signers {
-        let status = match signer.status {
-            SignerStatus::Active => "active",
-            SignerStatus::Retired => "retired",
-            SignerStatus::Revoked => "revoked",
-        };
         let [from, signs_until, ends] = [signer.from, signer.signs_until, signer.ends].map(day);
-        text.push_str(&line([&signer.kid, signer.form, status, &from, &signs_until, &ends]));
+        text.push_str(&line([&signer.kid, signer.form, signer.status.code(), &from, &signs_until, &ends]));
     }
     text
 }

@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use bukti_domain::PhoneNumber;
-use bukti_records::Role;
+use bukti_domain::{PhoneNumber, Role};
 use bukti_store::Officers;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Subcommand, ValueEnum};

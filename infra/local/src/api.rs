@@ -10,7 +10,7 @@ use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bukti_locales::{Locale, text};
-use bukti_wire::{Function, Problem, ProblemCode, ROUTES, Route};
+use bukti_wire::{Function, Problem, ProblemCode, Route, find_route};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpRequestContext};
@@ -62,9 +62,11 @@ impl Api {
         let (parts, body) = request.into_parts();
         let tags = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|tags| tags.to_str().ok());
         let locale = Locale::from_tag(tags.unwrap_or_default());
-        let Some((route, path_parameters)) = find(parts.method.as_str(), parts.uri.path()) else {
+        let Some((route, value)) = find_route(parts.method.as_str(), parts.uri.path()) else {
             return problem(StatusCode::NOT_FOUND, ProblemCode::NotFound, locale);
         };
+        let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+        let parameter = route.parameter().zip(value).map(|(name, value)| (name.to_owned(), decoded(value)));
         let (body, _memory) = match self.bodies.read(body).await {
             Ok(body) => body,
             Err(BodyError::TooLong) => {
@@ -84,7 +86,7 @@ impl Api {
         };
         let handler = Arc::clone(&self.handler);
         let call = call(self.time_limit, async move {
-            let payload = payload(parts, &body, route, path_parameters);
+            let payload = payload(parts, &body, route, parameter.into_iter().collect());
             let request: lambda_http::Request = LambdaRequest::ApiGatewayV2(payload).into();
             handler(route.function, request).await
         });
@@ -108,35 +110,10 @@ impl Api {
     }
 }
 
-/// The route of a request, with the parameters of its path.
-fn find(method: &str, path: &str) -> Option<(&'static Route, HashMap<String, String>)> {
-    ROUTES.iter().filter(|route| route.method == method).find_map(|route| {
-        let (mut wanted, mut found) = (route.path.split('/'), path.split('/'));
-        let mut parameters = HashMap::new();
-        loop {
-            match (wanted.next(), found.next()) {
-                (None, None) => return Some((route, parameters)),
-                (Some(wanted), Some(found)) => {
-                    let name = wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
-                    match name {
-                        Some(name) if !found.is_empty() => {
-                            let value = percent_decode_str(found).decode_utf8_lossy().into_owned();
-                            parameters.insert(name.to_owned(), value);
-                        }
-                        None if wanted == found => {}
-                        _ => return None,
-                    }
-                }
-                _ => return None,
-            }
-        }
-    })
-}
-
 fn payload(
     parts: axum::http::request::Parts,
     body: &Bytes,
-    route: &Route,
+    route: Route,
     path_parameters: HashMap<String, String>,
 ) -> ApiGatewayV2httpRequest {
     let now = jiff::Timestamp::now();
@@ -241,6 +218,7 @@ pub(crate) fn unavailable(locale: Locale) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use bukti_wire::{HolderRoute, StatusRoute};
     use lambda_http::{Body, RequestExt};
 
     use super::*;
@@ -286,7 +264,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_goes_the_way_of_the_payload() {
-        let asked = request("GET", "/api/people/a%231/certificates?q=1&q=a%20b")
+        let asked = request("GET", &format!("{}?q=1&q=a%20b", HolderRoute::Certificates.path_of("a%231")))
             .header("cookie", "session=abc; other=1")
             .header("x-forwarded-for", "6.6.6.6")
             .body(axum::body::Body::empty())
@@ -299,7 +277,7 @@ mod tests {
             serde_json::json!({
                 "function": "holder",
                 "method": "GET",
-                "path": "/api/people/a%231/certificates",
+                "path": HolderRoute::Certificates.path_of("a%231"),
                 "query": ["1", "a b"],
                 "person": "a#1",
                 "cookie": "session=abc; other=1",
@@ -315,31 +293,37 @@ mod tests {
             ("application/json; charset=utf-8", ["text", "{}"]),
             ("application/octet-stream", ["binary", "[123, 125]"]),
         ] {
-            let asked =
-                request("POST", "/api/status").header("content-type", kind).body("{}".into()).unwrap();
+            let asked = request("POST", StatusRoute::Status.path())
+                .header("content-type", kind)
+                .body("{}".into())
+                .unwrap();
             assert_eq!(call(&echo(), asked).await.2["body"], serde_json::json!(expected), "{kind}");
         }
     }
 
     #[tokio::test]
     async fn what_the_gateway_says_itself_nobody_else_does() {
-        let asked = request("GET", "/api/captcha").header("x-forwarded-proto", "no scheme");
+        let asked = request("GET", StatusRoute::Captcha.path()).header("x-forwarded-proto", "no scheme");
         let (status, ..) = call(&echo(), asked.body(axum::body::Body::empty()).unwrap()).await;
         assert_eq!(status, StatusCode::OK);
     }
 
     #[tokio::test]
     async fn what_has_no_route_is_not_found_and_what_is_too_long_refused() {
-        for (method, path) in
-            [("GET", "/api/status"), ("GET", "/api"), ("GET", "/api/people/"), ("OPTIONS", "/api/status")]
-        {
+        for (method, path) in [
+            ("GET", StatusRoute::Status.path()),
+            ("GET", "/api"),
+            ("GET", "/api/people/"),
+            ("OPTIONS", StatusRoute::Status.path()),
+        ] {
             let (status, headers, answer) =
                 call(&echo(), request(method, path).body(axum::body::Body::empty()).unwrap()).await;
             assert_eq!(status, StatusCode::NOT_FOUND, "{method} {path}");
             assert_eq!(headers["content-type"], "application/problem+json");
             assert_eq!(answer["code"], "not_found");
         }
-        let long = request("POST", "/api/status").body(vec![b' '; LONGEST_BODY + 1].into()).unwrap();
+        let long =
+            request("POST", StatusRoute::Status.path()).body(vec![b' '; LONGEST_BODY + 1].into()).unwrap();
         assert_eq!(call(&echo(), long).await.0, StatusCode::PAYLOAD_TOO_LARGE);
     }
 
@@ -353,8 +337,11 @@ mod tests {
                 lambda_http::Response::new(Body::Text("{}".to_owned()))
             })
         }));
-        let asked =
-            || request("GET", "/api/captcha").header("accept-language", "en").body(axum::body::Body::empty());
+        let asked = || {
+            request("GET", StatusRoute::Captcha.path())
+                .header("accept-language", "en")
+                .body(axum::body::Body::empty())
+        };
         let busy = futures::future::join_all((0..AT_ONCE).map(|_| call(&api, asked().unwrap())));
         let more = async {
             let (status, headers, answer) = call(&api, asked().unwrap()).await;
@@ -376,7 +363,7 @@ mod tests {
         for (body, expected) in
             [("1", StatusCode::OK), ("123", StatusCode::SERVICE_UNAVAILABLE), ("12", StatusCode::OK)]
         {
-            let asked = request("POST", "/api/status").body(body.into()).unwrap();
+            let asked = request("POST", StatusRoute::Status.path()).body(body.into()).unwrap();
             assert_eq!(call(&api, asked).await.0, expected, "{body}");
         }
     }
@@ -388,11 +375,11 @@ mod tests {
         let slow = || {
             let body =
                 axum::body::Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
-            request("POST", "/api/status").body(body).unwrap()
+            request("POST", StatusRoute::Status.path()).body(body).unwrap()
         };
         let all = futures::future::join_all((0..2 * AT_ONCE).map(|_| call(&api, slow())));
         let another = async {
-            let asked = request("GET", "/api/captcha").body(axum::body::Body::empty()).unwrap();
+            let asked = request("GET", StatusRoute::Captcha.path()).body(axum::body::Body::empty()).unwrap();
             call(&api, asked).await.0
         };
         let (all, another) = futures::future::join(all, another).await;
@@ -404,7 +391,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_and_an_endless_function_are_answered_for() {
-        let asked = || request("GET", "/api/captcha").body(axum::body::Body::empty()).unwrap();
+        let asked = || request("GET", StatusRoute::Captcha.path()).body(axum::body::Body::empty()).unwrap();
         let panics = Api::new(Arc::new(|_, _| panic!("asked for")));
         assert_eq!(call(&panics, asked()).await.0, StatusCode::BAD_GATEWAY);
         let panics = Api::new(Arc::new(|_, _| Box::pin(async { panic!("asked for") })));

@@ -20,9 +20,9 @@ pub(crate) fn metrics(metrics: &Metrics, waiting: &Waiting) -> String {
     let counts = metrics.counts();
     let mut text = String::new();
     for counter in Counter::ALL {
-        let _ = writeln!(text, "# TYPE bukti_{}_total counter", counter.name());
-        for ((_, label), count) in counts.iter().filter(|((found, _), _)| *found == counter) {
-            let (name, kind) = (counter.name(), counter.label());
+        let _ = writeln!(text, "# TYPE bukti_{}_total counter", counter.code());
+        for ((_, label), count) in counts.iter().filter(|((found, _), _)| found == counter) {
+            let (name, kind) = (counter.code(), counter.label());
             let _ = writeln!(text, "bukti_{name}_total{{{kind}=\"{label}\"}} {count}");
         }
     }

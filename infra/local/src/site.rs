@@ -129,13 +129,14 @@ async fn serve(root: &Path, path: &str, headers: &HeaderMap) -> Response<Body> {
 /// The file or folder of a name: the links of SMS have one page for all of them, and `/verify`, which stands on every
 /// certificate, is the Indonesian page of verifiers.
 fn page_of(name: &str) -> &str {
-    let token =
-        |below: &str| name.strip_prefix(below).is_some_and(|token| !token.is_empty() && !token.contains('/'));
-    match name {
-        "verify" => "verifikasi",
-        _ if token("s/") => "s",
-        _ if token("en/s/") => "en/s",
-        name => name,
+    // Below `s/`, or a language and `s/`.
+    let folder = name.rsplit_once('/').filter(|(_, token)| !token.is_empty()).map(|(folder, _)| folder);
+    match folder {
+        _ if name == "verify" => "verifikasi",
+        Some(folder) if folder == "s" || folder.strip_suffix("/s").is_some_and(|tag| tag.len() == 2) => {
+            folder
+        }
+        _ => name,
     }
 }
 

@@ -18,6 +18,7 @@ use aws_sdk_sns::types::MessageAttributeValue;
 use bukti_local::{Filter, Handlers, Options, Stack, StackInfo, StartError, StreamSource, demo};
 use bukti_records::{EventKey, ItemKey, PersonKey};
 use bukti_store::concerns_publishing;
+use bukti_wire::{OtpRoute, StatusRoute};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -105,7 +106,7 @@ async fn requests_are_told_apart() {
     let info: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!((status, info["endpoint"].as_str(), info["backlog"].as_u64()), (200, Some(url), Some(0)));
     assert!(head.contains("cross-origin-resource-policy: same-origin"));
-    let (status, _, body) = get(url, "/api/captcha").await;
+    let (status, _, body) = get(url, StatusRoute::Captcha.path()).await;
     assert_eq!((status, body.as_str()), (200, "an answer"));
     let (status, head, body) = get(url, "/api/nothing").await;
     assert_eq!(status, 404);
@@ -579,10 +580,10 @@ async fn one_stack_per_folder_and_port() {
 async fn the_functions_answer() {
     let data = tempfile::tempdir().unwrap();
     let stack = start(data.path()).await;
-    let (status, head, body) = get(stack.url(), "/api/captcha").await;
+    let (status, head, body) = get(stack.url(), StatusRoute::Captcha.path()).await;
     assert_eq!(status, 200, "{body}");
     assert!(head.contains("application/json"));
-    assert_eq!(get(stack.url(), "/api/sessions/current").await.0, 401);
+    assert_eq!(get(stack.url(), OtpRoute::Session.path()).await.0, 401);
     stack.stop().await;
 }
 

@@ -4,7 +4,7 @@
 //! registered with the vaccination, and the answer is the same whether there is one or not.
 
 use bukti_domain::PersonName;
-use bukti_wire::{DownloadAnswer, DownloadRequest, Vaccines};
+use bukti_wire::{DownloadAnswer, DownloadRequest, StatusRoute, Vaccines};
 use leptos::prelude::*;
 
 use crate::api;
@@ -66,7 +66,7 @@ impl Asking {
 
     fn load(self) {
         self.loading.send(Vec::new(), async move {
-            self.vaccines.set(Some(api::get("/api/vaccines").await?));
+            self.vaccines.set(Some(api::get(StatusRoute::Vaccines.path()).await?));
             Ok(())
         });
     }
@@ -105,7 +105,8 @@ impl Asking {
         };
         self.form.send(wrong, async move {
             let with = |captcha| DownloadRequest { captcha, ..request.clone() };
-            let answer: DownloadAnswer = api::read(&self.captcha.post("/api/downloads", with).await?)?;
+            let answer: DownloadAnswer =
+                api::read(&self.captcha.post(StatusRoute::Download.path(), with).await?)?;
             self.steps.go(Step::Asked { again_in: answer.resend_after.div_ceil(60) });
             Ok(())
         });

@@ -1,7 +1,7 @@
 //! `/s/:token`: the link of an SMS.
 
 use bukti_domain::BirthDate;
-use bukti_wire::{DocumentForm, LinkAnswer, LinkRefusal, LinkRequest};
+use bukti_wire::{DocumentForm, HolderRoute, LinkAnswer, LinkRefusal, LinkRequest};
 use leptos::prelude::*;
 
 use crate::api;
@@ -75,7 +75,7 @@ impl SmsLink {
     fn refuse(self) {
         self.refusing.send(Vec::new(), async move {
             let refusal = LinkRefusal { token: self.token.get_value() };
-            api::post_unread("/api/links/refusals", &refusal).await?;
+            api::post_unread(HolderRoute::RefuseLink.path(), &refusal).await?;
             self.refused.set(true);
             browser::focus_soon("page-heading");
             Ok(())
@@ -88,7 +88,7 @@ impl SmsLink {
             birth_date: birth_date.to_string(),
             form: Some(form.code().to_owned()),
         };
-        let answer: LinkAnswer = api::post("/api/links", &request).await?;
+        let answer: LinkAnswer = api::post(HolderRoute::Link.path(), &request).await?;
         let until = browser::unix_time() + i64::from(answer.document.expires_in);
         Ok(Opened { answer, birth_date, until })
     }

@@ -1,5 +1,6 @@
 //! `/keluar`: logging out.
 
+use bukti_wire::OtpRoute;
 use leptos::prelude::*;
 
 use crate::account::Account;
@@ -17,7 +18,7 @@ pub fn LogOut() -> impl IntoView {
     let done = RwSignal::new(false);
     let leave = move || {
         form.send(Vec::new(), async move {
-            match api::delete("/api/sessions/current").await {
+            match api::delete(OtpRoute::LogOut.path()).await {
                 Err(failure) if !failure.is_not_logged_in() => Err(failure),
                 _ => {
                     account.left();

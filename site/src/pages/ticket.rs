@@ -4,7 +4,7 @@
 //! before its vaccine is found in the catalogue, as anybody can write an address with another text.
 
 use bukti_domain::{TicketText, certificate_id_grouped};
-use bukti_wire::Vaccines;
+use bukti_wire::{StatusRoute, Vaccines};
 use leptos::prelude::*;
 
 use crate::api;
@@ -42,7 +42,7 @@ fn CheckedTicket(
     let (vaccines, loading) = (RwSignal::new(None::<Vaccines>), Form::new());
     let load = move || {
         loading.send(Vec::new(), async move {
-            vaccines.set(Some(api::get("/api/vaccines").await?));
+            vaccines.set(Some(api::get(StatusRoute::Vaccines.path()).await?));
             Ok(())
         });
     };

@@ -4,9 +4,9 @@
 
 use std::sync::LazyLock;
 
-use bukti_runtime::{Caller, TokenCookie, json, locale, path_parameter, read_json, respond};
+use bukti_runtime::{Caller, Failure, TokenCookie, json, locale, read_json, respond};
 use bukti_store::{Aws, Secrets, Settings};
-use bukti_wire::{Function, Problem};
+use bukti_wire::{FunctionRoute, HelpdeskRoute, HolderRoute, OtpRoute, Problem, SenderRoute, StatusRoute};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_http::http::header::COOKIE;
 use lambda_http::http::{HeaderName, HeaderValue, Method, Uri};
@@ -73,6 +73,13 @@ fn request(content: &[u8]) -> Option<Request> {
     Some(LambdaRequest::ApiGatewayV2(payload).into())
 }
 
+/// The value of the path's parameter, where the request is one to this function.
+fn parameter<R: FunctionRoute>(request: &Request, aws: &Aws) -> Result<String, Failure> {
+    let (route, caller) = Caller::of::<R>(request, aws)?;
+    assert_eq!(route.route().parameter().is_some(), !caller.parameter.is_empty());
+    Ok(caller.parameter)
+}
+
 libfuzzer_sys::fuzz_target!(|content: &[u8]| {
     let Some(request) = request(content) else { return };
     let locale = locale(&request);
@@ -82,14 +89,15 @@ libfuzzer_sys::fuzz_target!(|content: &[u8]| {
         let cookie = TokenCookie::session(&aws.settings);
         let token = cookie.token(&request);
         assert!(token.is_none_or(|token| !token.contains(';')));
-        for function in
-            [Function::Status, Function::Otp, Function::Holder, Function::Helpdesk, Function::Sender]
-        {
+        for parameter in [
+            parameter::<StatusRoute>,
+            parameter::<OtpRoute>,
+            parameter::<HolderRoute>,
+            parameter::<HelpdeskRoute>,
+            parameter::<SenderRoute>,
+        ] {
             let handler = async {
-                let caller = Caller::of(&request, function, aws)?;
-                let parameter = path_parameter(&request, &caller.route);
-                assert_eq!(caller.route.path.contains('{'), !parameter.is_empty());
-                assert!(!parameter.contains('/'));
+                assert!(!parameter(&request, aws)?.contains('/'));
                 read_json::<Value>(&request).map(|body| json(200, &body))
             };
             let answer = runtime.block_on(respond(aws, handler, locale));

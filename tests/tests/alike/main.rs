@@ -18,6 +18,7 @@ use bukti_records::{Revocation, Token};
 use bukti_store::{Aws, Certificates, Device, Doses, Links, Sessions};
 use bukti_tests::caller::Raw;
 use bukti_tests::{TestApp, dose};
+use bukti_wire::{HolderRoute, OtpRoute, StatusRoute};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -153,14 +154,14 @@ fn answers_and_times_are_alike() {
 
     let status = |row: &FeedRow, name: &str| {
         let captcha = app.caller().captcha();
-        Call::new("/api/status", &json!({"name": name, "nik": row.nik, "captcha": captcha}))
+        Call::new(StatusRoute::Status.path(), &json!({"name": name, "nik": row.nik, "captcha": captcha}))
     };
     let kinds = [known, unknown].map(|rows| rows.iter().map(|row| status(row, "Kartika Rahayu")).collect());
     all.compare(&app, "status: known number, wrong name / unknown", 200, PACED, kinds);
 
     let otp = |row: &FeedRow| {
         let captcha = app.caller().captcha();
-        Call::new("/api/otp", &json!({"phone": row.no_hp, "captcha": captcha}))
+        Call::new(OtpRoute::Otp.path(), &json!({"phone": row.no_hp, "captcha": captcha}))
     };
     let kinds = [known, unknown].map(|rows| rows.iter().map(otp).collect());
     all.compare(&app, "code: phone with dose and account / unknown", 202, 1, kinds);
@@ -170,7 +171,7 @@ fn answers_and_times_are_alike() {
         let asked = app.caller().call("POST", asked.path, None, asked.body.as_bytes());
         let cookie = asked.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
         let body = json!({"phone": row.no_hp, "code": "000000"});
-        Call { cookie: Some(cookie), ..Call::new("/api/sessions", &body) }
+        Call { cookie: Some(cookie), ..Call::new(OtpRoute::LogIn.path(), &body) }
     };
     let kinds = [known, unknown].map(|rows| rows.iter().map(wrong).collect());
     all.compare(&app, "session: wrong code, account / none", 422, PACED, kinds);
@@ -179,7 +180,7 @@ fn answers_and_times_are_alike() {
         let captcha = app.caller().captcha();
         let asked = json!({"name": row.nama, "nik": row.nik, "birth_date": row.tanggal_lahir,
             "vaccination_date": row.tanggal_vaksinasi, "vaccine": row.vaksin, "captcha": captcha});
-        Call::new("/api/downloads", &asked)
+        Call::new(StatusRoute::Download.path(), &asked)
     };
     let kinds = [known, unknown].map(|rows| rows.iter().map(download).collect());
     all.compare(&app, "quick download: right facts / unknown number", 202, 1, kinds);
@@ -228,7 +229,10 @@ async fn dead_links(aws: &Aws, people: &[FeedRow], kind: Dead) -> Vec<Token> {
 
 fn compare_links(all: &mut Comparisons, app: &TestApp, kind: Dead, people: &[FeedRow], tokens: &[Token]) {
     let open = |row: &FeedRow, token: &Token| {
-        Call::new("/api/links", &json!({"token": token.secret(), "birth_date": row.tanggal_lahir}))
+        Call::new(
+            HolderRoute::Link.path(),
+            &json!({"token": token.secret(), "birth_date": row.tanggal_lahir}),
+        )
     };
     let dead = people.iter().zip(tokens).map(|(row, token)| open(row, token)).collect();
     let never = people.iter().map(|row| open(row, &Token::generate().unwrap())).collect();

@@ -7,6 +7,7 @@ use bukti_domain::FeedRow;
 use bukti_local::Handlers;
 use bukti_tests::between::{Call, Services, beside, open};
 use bukti_tests::{TestApp, csv, dose, dose_for, retraction};
+use bukti_wire::{HolderRoute, SenderRoute};
 use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::watch;
@@ -73,7 +74,8 @@ fn key(app: &TestApp, hub: &str) -> String {
 fn send(app: &TestApp, key: &str, row: &FeedRow) -> String {
     let authorization = format!("Bearer {key}");
     let headers = [("authorization", &*authorization), ("content-type", "text/csv")];
-    let answer = app.caller().send("POST", "/api/intake/doses", &headers, &csv(std::slice::from_ref(row)));
+    let answer =
+        app.caller().send("POST", SenderRoute::SendDoses.path(), &headers, &csv(std::slice::from_ref(row)));
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     answer.json()["rows"][0]["outcome"].as_str().unwrap().to_owned()
 }
@@ -85,7 +87,7 @@ fn is_document(call: &Call) -> bool {
 fn codes(app: &TestApp) -> Vec<String> {
     let links = app.messages().into_iter().filter_map(|message| message.token());
     links
-        .map(|token| app.post("/api/links", json!({"token": token, "birth_date": BORN})))
+        .map(|token| app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN})))
         .map(|reply| reply.code().to_owned())
         .collect()
 }
@@ -128,7 +130,7 @@ fn a_dose_that_is_corrected_while_its_certificate_is_printed_has_one_good_certif
     let messages = app.messages();
     assert_eq!(messages.len(), 1, "{messages:?}");
     let asked = json!({"token": messages[0].token(), "birth_date": BORN});
-    let opened = app.post("/api/links", asked);
+    let opened = app.post(HolderRoute::Link.path(), asked);
     assert_eq!(opened.body["certificate"]["name"], "Iwan Ibrahim Purnama");
     app.bukti_well(&["trust", "publish"]);
     let status = app.status("Iwan Ibrahim Purnama", "3171012401896246");
@@ -197,7 +199,7 @@ fn what_is_revoked_while_it_is_downloaded_is_not_handed_out_afterwards() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let token = app.messages()[0].token().unwrap();
-    let open = || app.post("/api/links", json!({"token": token, "birth_date": BORN}));
+    let open = || app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}));
     let id = open().body["certificate"]["id"].as_str().unwrap().to_owned();
     let revoked = watch::Sender::new(false);
     std::thread::scope(|scope| {

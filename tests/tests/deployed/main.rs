@@ -18,6 +18,7 @@ use bukti_records::ItemKind;
 use bukti_tests::caller::{Caller, Raw};
 use bukti_tests::ministack::Ministack;
 use bukti_tests::{csv, dose, download_request, people, program, read_report, sample_feed};
+use bukti_wire::{HolderRoute, OtpRoute, SenderRoute, StatusRoute};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -221,19 +222,19 @@ impl Deployed {
 
     fn status(&self, row: &FeedRow) -> Raw {
         let captcha = self.caller.captcha();
-        self.post("/api/status", &json!({"name": row.nama, "nik": row.nik, "captcha": captcha}))
+        self.post(StatusRoute::Status.path(), &json!({"name": row.nama, "nik": row.nik, "captcha": captcha}))
     }
 
     /// Sends a code and logs in with it; gives the cookie.
     fn log_in(&self, account: &Account, phone: &str) -> String {
         let captcha = self.caller.captcha();
-        let asked = self.post("/api/otp", &json!({"phone": phone, "captcha": captcha}));
+        let asked = self.post(OtpRoute::Otp.path(), &json!({"phone": phone, "captcha": captcha}));
         assert_eq!(asked.status, 202, "{}", String::from_utf8_lossy(&asked.body));
         let code = at_last("code", || account.sms(phone).into_iter().rev().find(|text| text.contains('#')));
         let code = code.rsplit('#').next().unwrap().trim().to_owned();
         let cookie = asked.header("set-cookie").unwrap().split(';').next();
         let code = json!({"phone": phone, "code": code}).to_string();
-        let opened = self.caller.call("POST", "/api/sessions", cookie, code.as_bytes());
+        let opened = self.caller.call("POST", OtpRoute::LogIn.path(), cookie, code.as_bytes());
         assert_eq!(opened.status, 201, "{}", String::from_utf8_lossy(&opened.body));
         opened.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
     }
@@ -401,7 +402,12 @@ fn takes_what_a_hub_sends(account: &Account, deployed: &Deployed) {
     let headers = [("authorization", &*authorization), ("content-type", "text/csv")];
     let row =
         FeedRow { nik: "3171012401899043".into(), no_hp: "0813-5555-0043".into(), ..dose("SENT-BY-API") };
-    let sent = deployed.caller.send("POST", "/api/intake/doses", &headers, &csv(std::slice::from_ref(&row)));
+    let sent = deployed.caller.send(
+        "POST",
+        SenderRoute::SendDoses.path(),
+        &headers,
+        &csv(std::slice::from_ref(&row)),
+    );
     assert_eq!(sent.status, 200, "{}", String::from_utf8_lossy(&sent.body));
     assert_eq!(sent.json()["rows"][0]["outcome"], "issued", "{}", sent.json());
     at_last("certificate of what was sent", || {
@@ -436,17 +442,17 @@ fn serves_a_person(account: &Account, deployed: &Deployed) -> String {
     // The SMS with its link.
     let (text, token) = account.link_to(PHONE, 0);
     assert!(text.contains(&format!("{SITE}/s/")), "{text}");
-    let opened = deployed.post("/api/links", &json!({"token": token, "birth_date": BORN}));
+    let opened = deployed.post(HolderRoute::Link.path(), &json!({"token": token, "birth_date": BORN}));
     assert_eq!(opened.status, 200, "{}", String::from_utf8_lossy(&opened.body));
     assert!(deployed.fetch(&opened.json()["document"]["url"]).starts_with(b"%PDF"));
     // The account.
     let cookie = deployed.log_in(account, PHONE);
-    let people = deployed.caller.call("GET", "/api/people", Some(&cookie), b"").json();
+    let people = deployed.caller.call("GET", HolderRoute::People.path(), Some(&cookie), b"").json();
     let id = people["people"][0]["id"].as_str().unwrap();
-    let path = format!("/api/people/{id}/certificates");
+    let path = HolderRoute::Certificates.path_of(&id);
     let certificates = deployed.caller.call("GET", &path, Some(&cookie), b"").json();
     let id = certificates["doses"][0]["certificate"]["id"].as_str().unwrap();
-    let path = format!("/api/certificates/{id}/document");
+    let path = HolderRoute::Document.path_of(&id);
     let document = deployed.caller.call("POST", &path, Some(&cookie), br#"{"form": "card"}"#).json();
     assert!(deployed.fetch(&document["url"]).starts_with(b"%PDF"));
     token
@@ -454,11 +460,13 @@ fn serves_a_person(account: &Account, deployed: &Deployed) -> String {
 
 /// Each change that people are told of by SMS comes by the table's stream through the filters of its mapping.
 fn hears_of_changes(account: &Account, deployed: &Deployed, first: &str) {
-    let open =
-        |token: &str, born: &str| deployed.post("/api/links", &json!({"token": token, "birth_date": born}));
+    let open = |token: &str, born: &str| {
+        deployed.post(HolderRoute::Link.path(), &json!({"token": token, "birth_date": born}))
+    };
 
     // A quick download, whose link is then locked.
-    let asked = deployed.post("/api/downloads", &download_request(&ours(), &deployed.caller.captcha()));
+    let asked =
+        deployed.post(StatusRoute::Download.path(), &download_request(&ours(), &deployed.caller.captcha()));
     assert_eq!(asked.status, 202, "{}", String::from_utf8_lossy(&asked.body));
     let (_, token) = account.link_to(PHONE, 1);
     for _ in 0..5 {
@@ -481,7 +489,7 @@ fn hears_of_changes(account: &Account, deployed: &Deployed, first: &str) {
 
 fn answers_nobody_who_goes_round_the_edge(deployed: &Deployed) {
     let direct = Caller::direct(deployed.caller.url()).for_host(deployed.host.clone());
-    let direct = direct.call("GET", "/api/vaccines", None, b"");
+    let direct = direct.call("GET", StatusRoute::Vaccines.path(), None, b"");
     assert_eq!((direct.status, direct.json()["code"].as_str()), (421, Some("misdirected")));
 }
 

@@ -9,7 +9,7 @@ use bukti_domain::{CaseNumber, PhoneNumber};
 use bukti_store::{Aws, Cases, Device, Doses, Endpoint, Officers, Sessions};
 use bukti_tests::caller::{Caller, Raw};
 use bukti_tests::{TestApp, csv, dose};
-use bukti_wire::ROUTES;
+use bukti_wire::{Access, HelpdeskRoute, HolderRoute, OtpRoute, ROUTES, Route, SenderRoute, StatusRoute};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -50,126 +50,126 @@ impl Who {
     ];
 }
 
-/// What a route answers to whom, about records of the scene's owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Access {
-    /// Anybody reads it.
-    Open,
-    /// Anybody may send it, with a captcha, a code or a token that says more. Without it: this status and code.
-    Anybody(u16, &'static str),
-    /// A session: the owner's, and any other's.
-    Session { owner: Outcome, other: Outcome },
-    /// A session of an officer: before the second factor, after it, and a supervisor's.
-    Officer { half: Outcome, officer: Outcome, supervisor: Outcome },
-    /// An API key, which is no session: a session is answered as nothing is.
-    ApiKey { facility: Outcome, hub: Outcome },
-    /// Ends the session that there is. Where there is none, nothing is left to do.
-    LogOut,
+/// What a route answers to the callers that it lets in, about records of the scene's owner.
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    /// The same to all.
+    All(u16, &'static str),
+    /// One thing to the owner, another to others: for them it is as if there were no such record.
+    Owner { owner: Outcome, other: Outcome },
+    /// One thing to an officer, another to a supervisor.
+    Supervisor { officer: Outcome, supervisor: Outcome },
+    /// One thing to a facility, another to a hub.
+    Hub { facility: Outcome, hub: Outcome },
 }
 
-impl Access {
-    /// What a caller is answered.
-    fn outcome(self, who: Who) -> Outcome {
-        let has_session = !matches!(who, Who::Nobody | Who::Facility | Who::Hub);
-        match self {
-            Self::Open => (200, ""),
-            Self::Anybody(status, code) => (status, code),
-            Self::LogOut => (204, ""),
-            Self::ApiKey { facility, hub } => match who {
-                Who::Facility => facility,
-                Who::Hub => hub,
-                _ => (401, "api_key_wrong"),
-            },
-            Self::Session { .. } | Self::Officer { .. } if !has_session => (401, "not_logged_in"),
-            Self::Session { owner, other } => {
-                if who == Who::Owner {
-                    owner
-                } else {
-                    other
-                }
-            }
-            Self::Officer { half, officer, supervisor } => match who {
-                Who::HalfOfficer => half,
-                Who::Officer => officer,
-                Who::Supervisor => supervisor,
-                _ => (403, "not_an_officer"),
-            },
-        }
-    }
-
-    fn needs_session(self) -> bool {
-        matches!(self, Self::Session { .. } | Self::Officer { .. })
-    }
+/// A route about a record that is the owner's.
+const fn owners(status: u16, code: &'static str) -> Answer {
+    Answer::Owner { owner: (status, code), other: (404, "not_found") }
 }
 
-/// A route about records of whichever phone is logged in with.
-const fn own(status: u16) -> Access {
-    Access::Session { owner: (status, ""), other: (status, "") }
-}
-
-/// A route about a record that is the owner's: for others it is as if there were none.
-const fn owners(status: u16, code: &'static str) -> Access {
-    Access::Session { owner: (status, code), other: (404, "not_found") }
-}
-
-/// A route of the console.
-const fn console(status: u16) -> Access {
-    Access::Officer { half: (403, "second_factor_needed"), officer: (status, ""), supervisor: (status, "") }
-}
-
-/// A code that is no authenticator's.
-const WRONG_FACTOR: Access = Access::Officer {
-    half: (422, "second_factor_wrong"),
-    officer: (422, "second_factor_wrong"),
-    supervisor: (422, "second_factor_wrong"),
-};
 /// What another officer proposes is approved.
-const APPROVAL: Access = Access::Officer {
-    half: (403, "second_factor_needed"),
-    officer: (403, "needs_supervisor"),
-    supervisor: (200, ""),
-};
-/// What is sent has no rows.
-const SENDERS: Access = Access::ApiKey { facility: (422, "feed_unreadable"), hub: (422, "feed_unreadable") };
+const APPROVAL: Answer = Answer::Supervisor { officer: (403, "needs_supervisor"), supervisor: (200, "") };
 /// The job of a feed that was dropped.
-const HUBS: Access = Access::ApiKey { facility: (404, "not_found"), hub: (200, "") };
+const JOB: Answer = Answer::Hub { facility: (404, "not_found"), hub: (200, "") };
 
-/// Every route. One that is new is to be put here first.
-const ACCESS: [(&str, &str, Access); 32] = [
-    ("GET", "/api/captcha", Access::Open),
-    ("POST", "/api/status", Access::Anybody(422, "captcha_wrong")),
-    ("POST", "/api/downloads", Access::Anybody(422, "captcha_wrong")),
-    ("GET", "/api/vaccines", Access::Open),
-    ("GET", "/api/openapi.json", Access::Open),
-    ("POST", "/api/otp", Access::Anybody(422, "captcha_wrong")),
-    ("POST", "/api/sessions", Access::Anybody(410, "code_dead")),
-    ("GET", "/api/sessions", own(200)),
-    ("GET", "/api/sessions/current", own(200)),
-    ("DELETE", "/api/sessions/current", Access::LogOut),
-    ("DELETE", "/api/sessions/{session}", owners(204, "")),
-    ("GET", "/api/people", own(200)),
-    ("GET", "/api/people/{person}/certificates", owners(200, "")),
-    ("POST", "/api/certificates/{certificate}/document", owners(200, "")),
-    ("POST", "/api/links", Access::Anybody(410, "link_dead")),
-    ("POST", "/api/links/refusals", Access::Anybody(410, "link_dead")),
-    ("POST", "/api/cases", own(201)),
-    ("GET", "/api/cases", own(200)),
-    ("POST", "/api/cases/lookup", Access::Anybody(404, "not_found")),
-    ("POST", "/api/cases/{case}/evidence", owners(201, "")),
+/// The answers of the routes to the requests of the scene. Of a route that is not here, callers that it lets in are only
+/// seen not to be refused as callers.
+const ANSWERS: [(Route, Answer); 32] = [
+    (StatusRoute::Captcha.route(), Answer::All(200, "")),
+    (StatusRoute::Status.route(), Answer::All(422, "captcha_wrong")),
+    (StatusRoute::Download.route(), Answer::All(422, "captcha_wrong")),
+    (StatusRoute::Vaccines.route(), Answer::All(200, "")),
+    (StatusRoute::Openapi.route(), Answer::All(200, "")),
+    (OtpRoute::Otp.route(), Answer::All(422, "captcha_wrong")),
+    (OtpRoute::LogIn.route(), Answer::All(410, "code_dead")),
+    (OtpRoute::Sessions.route(), Answer::All(200, "")),
+    (OtpRoute::Session.route(), Answer::All(200, "")),
+    // Where there is no session, nothing is left to do.
+    (OtpRoute::LogOut.route(), Answer::All(204, "")),
+    (OtpRoute::EndSession.route(), owners(204, "")),
+    (HolderRoute::People.route(), Answer::All(200, "")),
+    (HolderRoute::Certificates.route(), owners(200, "")),
+    (HolderRoute::Document.route(), owners(200, "")),
+    (HolderRoute::Link.route(), Answer::All(410, "link_dead")),
+    (HolderRoute::RefuseLink.route(), Answer::All(410, "link_dead")),
+    (HelpdeskRoute::OpenCase.route(), Answer::All(201, "")),
+    (HelpdeskRoute::Cases.route(), Answer::All(200, "")),
+    (HelpdeskRoute::Case.route(), Answer::All(404, "not_found")),
+    (HelpdeskRoute::Evidence.route(), owners(201, "")),
     // No officer has asked the owner back.
-    ("POST", "/api/cases/{case}/replies", owners(409, "case_changed")),
-    ("GET", "/api/people/{person}/looks", owners(200, "")),
-    ("POST", "/api/helpdesk/second-factor", WRONG_FACTOR),
-    ("GET", "/api/helpdesk/officer", console(200)),
-    ("GET", "/api/helpdesk/cases", console(200)),
-    ("GET", "/api/helpdesk/cases/{case}", console(200)),
-    ("POST", "/api/helpdesk/cases/{case}/decisions", APPROVAL),
-    ("POST", "/api/helpdesk/people", console(200)),
-    ("POST", "/api/helpdesk/doses/{dose}/sms", console(202)),
-    ("POST", "/api/intake/doses", SENDERS),
-    ("GET", "/api/intake/jobs/{job}", HUBS),
-    ("GET", "/api/fhir/metadata", Access::Anybody(200, "")),
+    (HelpdeskRoute::Reply.route(), owners(409, "case_changed")),
+    (HelpdeskRoute::Looks.route(), owners(200, "")),
+    (HelpdeskRoute::SecondFactor.route(), Answer::All(422, "second_factor_wrong")),
+    (HelpdeskRoute::Officer.route(), Answer::All(200, "")),
+    (HelpdeskRoute::Queue.route(), Answer::All(200, "")),
+    (HelpdeskRoute::OfficerCase.route(), Answer::All(200, "")),
+    (HelpdeskRoute::Decide.route(), APPROVAL),
+    (HelpdeskRoute::FindPeople.route(), Answer::All(200, "")),
+    (HelpdeskRoute::Resend.route(), Answer::All(202, "")),
+    // What is sent has no rows.
+    (SenderRoute::SendDoses.route(), Answer::All(422, "feed_unreadable")),
+    (SenderRoute::Job.route(), JOB),
+    (SenderRoute::Metadata.route(), Answer::All(200, "")),
 ];
+
+/// What a caller is answered who may not call the route.
+fn refusal(access: Access, who: Who) -> Option<Outcome> {
+    let has_session = !matches!(who, Who::Nobody | Who::Facility | Who::Hub);
+    let is_appointed = matches!(who, Who::HalfOfficer | Who::Officer | Who::Supervisor);
+    match access {
+        Access::Anybody => None,
+        Access::ApiKey => (!matches!(who, Who::Facility | Who::Hub)).then_some((401, "api_key_wrong")),
+        _ if !has_session => Some((401, "not_logged_in")),
+        Access::Session => None,
+        _ if !is_appointed => Some((403, "not_an_officer")),
+        Access::AppointedPhone => None,
+        Access::Officer => (who == Who::HalfOfficer).then_some((403, "second_factor_needed")),
+    }
+}
+
+/// Checks what a route answered to a caller.
+fn assert_answered(route: Route, who: Who, raw: &Raw, context: &str) {
+    let code = if raw.body.is_empty() { String::new() } else { code(raw) };
+    let (got, context) = ((raw.status, &*code), format!("{context}: {who:?}: {route:?}"));
+    if let Some(refusal) = refusal(route.access, who) {
+        return assert_eq!(got, refusal, "{context}");
+    }
+    let Some((_, answer)) = ANSWERS.iter().find(|(known, _)| *known == route) else {
+        let refusals = ["not_logged_in", "not_an_officer", "second_factor_needed", "api_key_wrong"];
+        return assert!(raw.status < 500 && !refusals.contains(&got.1), "{context}: {got:?}");
+    };
+    let expected = match *answer {
+        Answer::All(status, code) => (status, code),
+        Answer::Owner { owner, other } => {
+            if who == Who::Owner {
+                owner
+            } else {
+                other
+            }
+        }
+        Answer::Supervisor { officer, supervisor } => {
+            if who == Who::Supervisor {
+                supervisor
+            } else {
+                officer
+            }
+        }
+        Answer::Hub { facility, hub } => {
+            if who == Who::Hub {
+                hub
+            } else {
+                facility
+            }
+        }
+    };
+    assert_eq!(got, expected, "{context}");
+}
+
+/// The routes that need a session.
+fn session_routes() -> impl Iterator<Item = Route> {
+    ROUTES.iter().copied().filter(|route| refusal(route.access, Who::Nobody) == Some((401, "not_logged_in")))
+}
 
 const OWNER: &str = "0821-0669-0743";
 
@@ -192,17 +192,17 @@ impl Scene {
         // A job of this name.
         app.drop_feed("feed-of-the-test.csv", csv(&[dose("E1")]));
         let owner = app.log_in(OWNER, None);
-        let sessions = app.call("GET", "/api/sessions", Some(&owner), None).body;
+        let sessions = app.call("GET", OtpRoute::Sessions.path(), Some(&owner), None).body;
         let session = sessions["sessions"][0]["id"].as_str().unwrap().to_owned();
-        let people = app.call("GET", "/api/people", Some(&owner), None).body;
+        let people = app.call("GET", HolderRoute::People.path(), Some(&owner), None).body;
         let person = people["people"][0]["id"].as_str().unwrap().to_owned();
-        let path = format!("/api/people/{person}/certificates");
+        let path = HolderRoute::Certificates.path_of(&person);
         let answer = app.call("GET", &path, Some(&owner), None).body;
         let certificate = answer["doses"][0]["certificate"]["id"].as_str().unwrap().to_owned();
         let asked = json!({
             "correction": "name", "name": "Iwan", "nik": "3171012401896246", "birth_date": "1989-01-24",
         });
-        let case = app.call("POST", "/api/cases", Some(&owner), Some(asked)).body;
+        let case = app.call("POST", HelpdeskRoute::OpenCase.path(), Some(&owner), Some(asked)).body;
         let case = case["number"].as_str().unwrap().to_owned();
         let dose = app.with_aws(async |aws| {
             let phone = aws.keys.phone(&PhoneNumber::parse(OWNER).unwrap());
@@ -222,39 +222,51 @@ impl Scene {
     }
 
     /// A right request of a route, but for captcha, code and token.
-    fn request(&self, path: &str) -> (String, Value) {
+    fn request(&self, route: Route) -> (String, Value) {
         let facts = json!({"name": "Iwan", "nik": "3171012401896246", "captcha": "e30="});
-        let body = match path {
-            "/api/status" => facts,
-            "/api/downloads" => {
+        let is = |other: Route| route == other;
+        let body = match () {
+            () if is(StatusRoute::Status.route()) => facts,
+            () if is(StatusRoute::Download.route()) => {
                 let mut asked = facts;
                 asked["birth_date"] = json!("1989-01-24");
                 asked["vaccination_date"] = json!("2021-01-29");
                 asked["vaccine"] = json!("CoronaVac");
                 asked
             }
-            "/api/otp" => json!({"phone": self.phone(), "captcha": "e30="}),
-            "/api/sessions" => json!({"phone": self.phone(), "code": "123456"}),
-            "/api/links" => json!({"token": "AAAAAAAAAAAAAAAAAAAAAA", "birth_date": "1989-01-24"}),
-            "/api/links/refusals" => json!({"token": "AAAAAAAAAAAAAAAAAAAAAA"}),
-            "/api/cases" => json!({
+            () if is(OtpRoute::Otp.route()) => json!({"phone": self.phone(), "captcha": "e30="}),
+            () if is(OtpRoute::LogIn.route()) => json!({"phone": self.phone(), "code": "123456"}),
+            () if is(HolderRoute::Link.route()) => {
+                json!({"token": "AAAAAAAAAAAAAAAAAAAAAA", "birth_date": "1989-01-24"})
+            }
+            () if is(HolderRoute::RefuseLink.route()) => json!({"token": "AAAAAAAAAAAAAAAAAAAAAA"}),
+            () if is(HelpdeskRoute::OpenCase.route()) => json!({
                 "correction": "phone", "name": "Iwan", "nik": "3171012401896246", "birth_date": "1989-01-24",
             }),
-            "/api/cases/lookup" => json!({"number": "14D2P-F2DBV", "birth_date": "1989-01-24"}),
-            "/api/cases/{case}/evidence" => json!({"content_type": "image/png", "bytes": 10}),
-            "/api/cases/{case}/replies" => json!({"text": "x"}),
-            "/api/helpdesk/second-factor" => json!({"code": "123456"}),
-            "/api/helpdesk/cases/{case}/decisions" => {
+            () if is(HelpdeskRoute::Case.route()) => {
+                json!({"number": "14D2P-F2DBV", "birth_date": "1989-01-24"})
+            }
+            () if is(HelpdeskRoute::Evidence.route()) => json!({"content_type": "image/png", "bytes": 10}),
+            () if is(HelpdeskRoute::Reply.route()) => json!({"text": "x"}),
+            () if is(HelpdeskRoute::SecondFactor.route()) => json!({"code": "123456"}),
+            () if is(HelpdeskRoute::Decide.route()) => {
                 json!({"decision": "refuse", "revision": 1, "why": "x"})
             }
-            "/api/helpdesk/people" => json!({"identity": "3171012401896246", "why": "x"}),
-            "/api/helpdesk/doses/{dose}/sms" => json!({"why": "x"}),
-            _ => json!({}),
+            () if is(HelpdeskRoute::FindPeople.route()) => {
+                json!({"identity": "3171012401896246", "why": "x"})
+            }
+            () if is(HelpdeskRoute::Resend.route()) => json!({"why": "x"}),
+            () => json!({}),
         };
-        let path = path.replace("{session}", &self.session).replace("{person}", &self.person);
-        let path = path.replace("{case}", &self.case).replace("{dose}", &self.dose);
-        let path = path.replace("{job}", "feed-of-the-test");
-        (path.replace("{certificate}", &self.certificate), body)
+        let id = match route.parameter() {
+            Some("session") => &self.session,
+            Some("person") => &self.person,
+            Some("certificate") => &self.certificate,
+            Some("case") => &self.case,
+            Some("dose") => &self.dose,
+            _ => "feed-of-the-test",
+        };
+        (route.path_of(id), body)
     }
 
     /// A new session of a phone, in which an officer has shown the second factor or not.
@@ -280,9 +292,9 @@ impl Scene {
         })
     }
 
-    fn call(&self, (method, path): (&str, &str), cookie: Option<&str>) -> Raw {
-        let (path, body) = self.request(path);
-        self.app.caller().call(method, &path, cookie, body.to_string().as_bytes())
+    fn call(&self, route: Route, cookie: Option<&str>) -> Raw {
+        let (path, body) = self.request(route);
+        self.app.caller().call(route.method, &path, cookie, body.to_string().as_bytes())
     }
 
     /// Lets a session grow older: by so much as if it had been used, or opened, that long before.
@@ -320,29 +332,19 @@ fn code(raw: &Raw) -> String {
 }
 
 /// What a caller with this cookie, which is no session, gets of every route.
-fn assert_is_nobody(scene: &Scene, who: &str, cookie: Option<&str>) {
-    for (method, path, access) in ACCESS {
-        let raw = scene.call((method, path), cookie);
-        let got = (raw.status, &*code(&raw));
-        let expected = access.outcome(Who::Nobody);
-        assert_eq!(got, expected, "{who}: {method} {path}");
-        if expected.0 == 401 {
-            let nobodys = ["{session}", "{person}", "{certificate}", "{case}", "{job}"];
-            let nobodys = nobodys.iter().fold(path.to_owned(), |path, part| path.replace(part, "AAAA"));
-            let other = scene.call((method, &nobodys), cookie);
-            assert_eq!(other.body, raw.body, "{who}: {method} {path}: what is there and what is not");
+fn assert_is_nobody(scene: &Scene, context: &str, cookie: Option<&str>) {
+    for route in ROUTES {
+        let raw = scene.call(*route, cookie);
+        assert_answered(*route, Who::Nobody, &raw, context);
+        if refusal(route.access, Who::Nobody).is_some() {
+            let path = route.path_of("AAAA");
+            let other = scene.app.caller().call(route.method, &path, cookie, b"{}");
+            assert_eq!(other.body, raw.body, "{context}: {route:?}: what is there and what is not");
         }
         let cookies = raw.headers.iter().filter(|(name, _)| name == "set-cookie").count();
-        let expected = if access == Access::LogOut { 3 } else { 0 };
-        assert_eq!(cookies, expected, "{who}: {method} {path}");
+        let expected = if *route == OtpRoute::LogOut.route() { 3 } else { 0 };
+        assert_eq!(cookies, expected, "{context}: {route:?}");
     }
-}
-
-#[test]
-fn every_route_is_listed() {
-    let routes: Vec<_> = ROUTES.iter().map(|route| (route.method, route.path)).collect();
-    let listed: Vec<_> = ACCESS.iter().map(|(method, path, _)| (*method, *path)).collect();
-    assert_eq!(routes, listed);
 }
 
 #[test]
@@ -359,28 +361,28 @@ fn every_caller_gets_of_every_route_what_is_theirs() {
     let key = |arguments: [&str; 2]| scene.app.bukti_well(&["key", "add", arguments[0], arguments[1]]);
     let (facility, hub) = (key(["--facility", "P9"]), key(["--hub", "satudata"]));
 
-    for (method, path, access) in ACCESS {
+    for route in ROUTES {
         for who in Who::ALL {
-            let (path, mut body) = scene.request(path);
-            if path.ends_with("/decisions") {
+            let (path, mut body) = scene.request(*route);
+            if *route == HelpdeskRoute::Decide.route() {
                 body = json!({"decision": "grant", "revision": scene.revision(), "why": "x"});
             }
-            if path.ends_with("/sms") {
+            if *route == HelpdeskRoute::Resend.route() {
                 // The certificate after the case was approved.
                 scene.app.settle();
             }
             let body = body.to_string();
             let by_session = |phone: &str, both_factors: bool| {
                 let cookie = scene.session_of(phone, both_factors);
-                scene.app.caller().call(method, &path, Some(&cookie), body.as_bytes())
+                scene.app.caller().call(route.method, &path, Some(&cookie), body.as_bytes())
             };
             let by_key = |key: &str| {
                 let authorization = format!("Bearer {}", key.trim());
                 let headers = [("authorization", &*authorization), ("content-type", "application/json")];
-                scene.app.caller().send(method, &path, &headers, body.as_bytes())
+                scene.app.caller().send(route.method, &path, &headers, body.as_bytes())
             };
             let raw = match who {
-                Who::Nobody => scene.app.caller().call(method, &path, None, body.as_bytes()),
+                Who::Nobody => scene.app.caller().call(route.method, &path, None, body.as_bytes()),
                 Who::Stranger => by_session(&scene.phone(), false),
                 Who::Owner => by_session(OWNER, false),
                 Who::HalfOfficer => by_session(OFFICER, false),
@@ -389,8 +391,7 @@ fn every_caller_gets_of_every_route_what_is_theirs() {
                 Who::Facility => by_key(&facility),
                 Who::Hub => by_key(&hub),
             };
-            let code = if raw.body.is_empty() { String::new() } else { code(&raw) };
-            assert_eq!((raw.status, &*code), access.outcome(who), "{who:?}: {method} {path}");
+            assert_answered(*route, who, &raw, "");
         }
     }
 }
@@ -402,23 +403,23 @@ fn who_has_no_good_session_is_nobody() {
 
     let idle = scene.stranger();
     scene.age(&idle, "used_at", SignedDuration::from_mins(29));
-    assert_eq!(scene.call(("GET", "/api/people"), Some(&idle)).status, 200, "for 29 minutes");
+    assert_eq!(scene.call(HolderRoute::People.route(), Some(&idle)).status, 200, "for 29 minutes");
     scene.age(&idle, "used_at", SignedDuration::from_mins(30));
     let cookie = Some(&*idle);
-    for (method, path, _) in ACCESS.iter().filter(|(.., access)| access.needs_session()) {
-        assert_eq!(scene.call((method, path), cookie).status, 401, "idle for 30 minutes: {method} {path}");
+    for route in session_routes() {
+        assert_eq!(scene.call(route, cookie).status, 401, "idle for 30 minutes: {route:?}");
     }
     assert_is_nobody(&scene, "idle for 30 minutes", cookie);
 
     let old = scene.stranger();
     // Though it was used all the time.
     scene.age(&old, "expires_at", SignedDuration::from_mins(12 * 60 - 1));
-    assert_eq!(scene.call(("GET", "/api/people"), Some(&old)).status, 200, "for 12 hours less a minute");
+    assert_eq!(scene.call(HolderRoute::People.route(), Some(&old)).status, 200, "for 12 hours less a minute");
     scene.age(&old, "expires_at", SignedDuration::from_mins(1));
     assert_is_nobody(&scene, "12 hours old", Some(&old));
 
     let left = scene.stranger();
-    let raw = scene.call(("DELETE", "/api/sessions/current"), Some(&left));
+    let raw = scene.call(OtpRoute::LogOut.route(), Some(&left));
     assert!(raw.header("set-cookie").unwrap().contains("Max-Age=0"));
     assert_is_nobody(&scene, "logged out", Some(&left));
     let good = scene.stranger();
@@ -440,14 +441,14 @@ fn who_has_no_good_session_is_nobody() {
         "bukti=S#%00'\u{7f}".replace('\u{7f}', ""),
     ];
     for cookie in malformed {
-        for (method, path, _) in ACCESS.iter().filter(|(.., access)| access.needs_session()) {
-            let raw = scene.call((method, path), Some(&cookie));
-            assert_eq!((raw.status, &*code(&raw)), (401, "not_logged_in"), "{cookie}: {method} {path}");
+        for route in session_routes() {
+            let raw = scene.call(route, Some(&cookie));
+            assert_eq!((raw.status, &*code(&raw)), (401, "not_logged_in"), "{cookie}: {route:?}");
         }
     }
     assert_is_nobody(&scene, "a malformed cookie", Some("bukti=AAAA"));
     assert_eq!(
-        scene.call(("GET", "/api/people"), Some(&good)).status,
+        scene.call(HolderRoute::People.route(), Some(&good)).status,
         200,
         "the good one is good all the time"
     );
@@ -457,39 +458,27 @@ fn who_has_no_good_session_is_nobody() {
 fn who_is_somebody_else_sees_nothing() {
     let scene = Scene::set();
     let stranger = scene.stranger();
-    for (method, path, access) in ACCESS.iter().filter(|(.., access)| *access != Access::LogOut) {
-        let raw = scene.call((method, path), Some(&stranger));
-        assert_eq!((raw.status, &*code(&raw)), access.outcome(Who::Stranger), "{method} {path}");
+    for route in ROUTES.iter().filter(|route| **route != OtpRoute::LogOut.route()) {
+        let raw = scene.call(*route, Some(&stranger));
+        assert_answered(*route, Who::Stranger, &raw, "");
         let body = String::from_utf8(raw.body).unwrap();
-        let public = *access == Access::Open;
+        let public = route.method == "GET" && route.access == Access::Anybody;
         for of_the_owner in
             ["Iwan", "Purnomo", "6246", "1989-01-24", &scene.certificate, &scene.person, &scene.session]
         {
-            assert!(public || !body.contains(of_the_owner), "{method} {path}: {body}");
+            assert!(public || !body.contains(of_the_owner), "{route:?}: {body}");
         }
     }
-    let answer = scene.call(("GET", "/api/people"), Some(&stranger)).json();
+    let answer = scene.call(HolderRoute::People.route(), Some(&stranger)).json();
     assert_eq!(answer, json!({"people": []}));
     // What is another's is answered as what is nobody's.
-    for (method, theirs, nobodys) in [
-        (
-            "GET",
-            format!("/api/people/{}/certificates", scene.person),
-            format!("/api/people/{}/certificates", "A".repeat(24)),
-        ),
-        (
-            "POST",
-            format!("/api/certificates/{}/document", scene.certificate),
-            "/api/certificates/0000-0000-0000-0000/document".to_owned(),
-        ),
-        (
-            "DELETE",
-            format!("/api/sessions/{}", scene.session),
-            format!("/api/sessions/{}", "A".repeat(scene.session.len())),
-        ),
+    for (route, theirs, nobodys) in [
+        (HolderRoute::Certificates.route(), &scene.person, "A".repeat(24)),
+        (HolderRoute::Document.route(), &scene.certificate, "0000-0000-0000-0000".to_owned()),
+        (OtpRoute::EndSession.route(), &scene.session, "A".repeat(scene.session.len())),
     ] {
-        let theirs = scene.app.caller().call(method, &theirs, Some(&stranger), b"");
-        assert_eq!(theirs, scene.app.caller().call(method, &nobodys, Some(&stranger), b""));
+        let call = |id: &str| scene.app.caller().call(route.method, &route.path_of(id), Some(&stranger), b"");
+        assert_eq!(call(theirs), call(&nobodys));
     }
 }
 
@@ -509,20 +498,20 @@ fn other_sites_change_nothing() {
     ];
     for origin in foreign {
         let caller = Caller::new(scene.app.url(), scene.app.data.path()).from_origin(&origin);
-        for (method, path, access) in ACCESS {
-            let (path, body) = scene.request(path);
+        for route in ROUTES {
+            let (path, body) = scene.request(*route);
             for cookie in [None, Some(&*session)] {
-                let raw = caller.call(method, &path, cookie, body.to_string().as_bytes());
+                let raw = caller.call(route.method, &path, cookie, body.to_string().as_bytes());
                 let got = (raw.status, &*code(&raw));
-                match access {
+                match route.method {
                     // What changes nothing is kept from other sites by their browsers: no answer lets them read it.
-                    _ if method == "GET" => assert_ne!(got.1, "foreign_origin", "{origin}: {method} {path}"),
-                    _ => assert_eq!(got, (403, "foreign_origin"), "{origin}: {method} {path}"),
+                    "GET" => assert_ne!(got.1, "foreign_origin", "{origin}: {route:?}"),
+                    _ => assert_eq!(got, (403, "foreign_origin"), "{origin}: {route:?}"),
                 }
-                assert_eq!(raw.header("access-control-allow-origin"), None, "{origin}: {method} {path}");
-                assert_eq!(raw.header("set-cookie"), None, "{origin}: {method} {path}");
+                assert_eq!(raw.header("access-control-allow-origin"), None, "{origin}: {route:?}");
+                assert_eq!(raw.header("set-cookie"), None, "{origin}: {route:?}");
             }
         }
     }
-    assert_eq!(scene.call(("GET", "/api/people"), Some(&session)).status, 200, "nobody logged it out");
+    assert_eq!(scene.call(HolderRoute::People.route(), Some(&session)).status, 200, "nobody logged it out");
 }

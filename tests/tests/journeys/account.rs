@@ -10,6 +10,7 @@ use bukti_paper::Paper;
 use bukti_records::{CodeTry, ItemKey, Keys, Token};
 use bukti_store::{Aws, Device, Otps, Request, Requester, SendDecision, Sessions};
 use bukti_tests::{TestApp, a_thousand_times, dose, solve};
+use bukti_wire::{HelpdeskRoute, HolderRoute, OtpRoute, StatusRoute};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -30,16 +31,16 @@ fn from_registering_to_a_scanned_pdf() {
     app.import(&[dose("E1"), child, second]);
 
     let cookie = app.log_in(PHONE, Some("Iwan Purnomo"));
-    let session = app.call("GET", "/api/sessions/current", Some(&cookie), None);
+    let session = app.call("GET", OtpRoute::Session.path(), Some(&cookie), None);
     assert_eq!(session.body, json!({"name": "Iwan Purnomo", "phone_hint": "43"}));
 
-    let people = app.call("GET", "/api/people", Some(&cookie), None).body;
+    let people = app.call("GET", HolderRoute::People.path(), Some(&cookie), None).body;
     let people = people["people"].as_array().unwrap();
     let names: Vec<_> = people.iter().map(|person| person["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["Iwan Ibrahim Purnomo", "Theresia Desi"]);
 
     let id = people[0]["id"].as_str().unwrap();
-    let answer = app.call("GET", &format!("/api/people/{id}/certificates"), Some(&cookie), None).body;
+    let answer = app.call("GET", &HolderRoute::Certificates.path_of(&id), Some(&cookie), None).body;
     let doses = answer["doses"].as_array().unwrap();
     assert_eq!(doses.len(), 2);
     assert_eq!(doses[0]["diagnosis"]["code"], "certificate_issued");
@@ -48,17 +49,17 @@ fn from_registering_to_a_scanned_pdf() {
     let certificate = &doses[0]["certificate"];
     assert!(certificate["picture"].as_str().unwrap().starts_with("<svg"));
 
-    let path = format!("/api/certificates/{}/document", certificate["id"].as_str().unwrap());
+    let path = HolderRoute::Document.path_of(certificate["id"].as_str().unwrap());
     let document = app.call("POST", &path, Some(&cookie), None);
     assert_eq!(document.status, 200);
     let (status, pdf) = app.fetch(document.body["url"].as_str().unwrap());
     assert_eq!(status, 200);
     assert_eq!(Paper::read(pdf).qr_text(0), certificate["qr_text"].as_str().unwrap());
 
-    let reply = app.call("DELETE", "/api/sessions/current", Some(&cookie), None);
+    let reply = app.call("DELETE", OtpRoute::LogOut.path(), Some(&cookie), None);
     assert_eq!(reply.status, 204);
     assert!(reply.set_cookie.unwrap().contains("Max-Age=0"));
-    assert_eq!(app.call("GET", "/api/people", Some(&cookie), None).code(), "not_logged_in");
+    assert_eq!(app.call("GET", HolderRoute::People.path(), Some(&cookie), None).code(), "not_logged_in");
 }
 
 #[test]
@@ -66,20 +67,24 @@ fn nobody_sees_what_is_anothers() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let owner = app.log_in(PHONE, None);
-    let people = app.call("GET", "/api/people", Some(&owner), None).body;
+    let people = app.call("GET", HolderRoute::People.path(), Some(&owner), None).body;
     let person = people["people"][0]["id"].as_str().unwrap();
-    let certificates = format!("/api/people/{person}/certificates");
+    let certificates = HolderRoute::Certificates.path_of(&person);
     let answer = app.call("GET", &certificates, Some(&owner), None).body;
     let certificate = answer["doses"][0]["certificate"]["id"].as_str().unwrap();
-    let document = format!("/api/certificates/{certificate}/document");
+    let document = HolderRoute::Document.path_of(&certificate);
 
     let stranger = app.log_in("0812 3456 7890", Some("Stranger"));
-    assert_eq!(app.call("GET", "/api/people", Some(&stranger), None).body, json!({"people": []}));
+    assert_eq!(
+        app.call("GET", HolderRoute::People.path(), Some(&stranger), None).body,
+        json!({"people": []})
+    );
     let theirs = app.call("GET", &certificates, Some(&stranger), None);
-    let nobodys = app.call("GET", "/api/people/AAAA/certificates", Some(&stranger), None);
+    let nobodys = app.call("GET", &HolderRoute::Certificates.path_of("AAAA"), Some(&stranger), None);
     assert_eq!((theirs.status, theirs.body), (nobodys.status, nobodys.body));
     assert_eq!(app.call("POST", &document, Some(&stranger), None).status, 404);
-    for (method, path) in [("GET", "/api/people"), ("GET", &*certificates), ("POST", &*document)] {
+    for (method, path) in [("GET", HolderRoute::People.path()), ("GET", &*certificates), ("POST", &*document)]
+    {
         for cookie in [None, Some("bukti=AAAAAAAAAAAAAAAAAAAAAA")] {
             assert_eq!(app.call(method, path, cookie, None).code(), "not_logged_in", "{method} {path}");
         }
@@ -90,10 +95,10 @@ fn nobody_sees_what_is_anothers() {
 fn the_cookie_cannot_be_read_by_scripts_or_sent_by_other_sites() {
     let app = TestApp::start();
     let asked = json!({"phone": PHONE, "captcha": app.captcha()}).to_string();
-    let asked = app.caller().call("POST", "/api/otp", None, asked.as_bytes());
+    let asked = app.caller().call("POST", OtpRoute::Otp.path(), None, asked.as_bytes());
     let code = json!({"phone": PHONE, "code": app.last_code(PHONE)}).to_string();
     let cookie = asked.header("set-cookie").unwrap().split(';').next().unwrap();
-    let opened = app.caller().call("POST", "/api/sessions", Some(cookie), code.as_bytes());
+    let opened = app.caller().call("POST", OtpRoute::LogIn.path(), Some(cookie), code.as_bytes());
     let cookies = asked.headers.iter().chain(&opened.headers).filter(|(name, _)| name == "set-cookie");
     let cookies: Vec<&str> = cookies.map(|(_, cookie)| &**cookie).collect();
     let names: Vec<&str> = cookies.iter().map(|cookie| cookie.split('=').next().unwrap()).collect();
@@ -118,7 +123,7 @@ fn a_code_bears_five_wrong_tries_and_one_use() {
     assert_eq!(log_in(wrong).code(), "code_dead");
     assert_eq!(log_in(&code).code(), "code_dead", "also the right one");
     let soon = json!({"phone": PHONE, "captcha": app.captcha()});
-    let soon = app.call("POST", "/api/otp", cookie.as_deref(), Some(soon));
+    let soon = app.call("POST", OtpRoute::Otp.path(), cookie.as_deref(), Some(soon));
     assert_eq!((soon.status, soon.code()), (429, "too_many_requests"));
     assert!(soon.body["retry_after"].as_u64().unwrap() <= 60);
 
@@ -308,12 +313,12 @@ fn the_owner_has_a_second_code_sent_while_a_stranger_spends_the_first_ones() {
     let cookie = asked.cookie.unwrap();
     let token = cookie.split_once('=').unwrap().1.to_owned();
     app.with_aws(async |aws| end_pause(&aws, &token).await);
-    let challenge = app.call("GET", "/api/captcha", Some(&cookie), None).body;
-    let easy = app.call("GET", "/api/captcha", None, None).body;
+    let challenge = app.call("GET", StatusRoute::Captcha.path(), Some(&cookie), None).body;
+    let easy = app.call("GET", StatusRoute::Captcha.path(), None, None).body;
     let cost = |challenge: &Value| challenge["parameters"]["cost"].as_u64().unwrap();
     assert_eq!(cost(&challenge), 8 * cost(&easy));
     let asked = json!({"phone": PHONE, "captcha": solve(challenge)});
-    let asked = app.call("POST", "/api/otp", Some(&cookie), Some(asked));
+    let asked = app.call("POST", OtpRoute::Otp.path(), Some(&cookie), Some(asked));
     assert_eq!(asked.status, 202);
     assert_eq!(app.try_code(PHONE, &app.last_code(PHONE), asked.cookie.as_deref()).status, 201);
 }
@@ -336,7 +341,7 @@ fn an_officer_logs_in_while_a_stranger_asks_for_codes() {
     officer.log_in(&app, phone);
     let code = json!({"code": bukti_tests::authenticator_code(&secret)});
     let session = officer.cookie("bukti");
-    let shown = app.call("POST", "/api/helpdesk/second-factor", session.as_deref(), Some(code));
+    let shown = app.call("POST", HelpdeskRoute::SecondFactor.path(), session.as_deref(), Some(code));
     assert_eq!(shown.status, 200);
 }
 
@@ -366,7 +371,7 @@ fn tries_need_the_cookie_of_the_request() {
 fn name_of_a_strangers_request_is_not_the_accounts() {
     let app = TestApp::start();
     let name = |cookie: &str| {
-        let session = app.call("GET", "/api/sessions/current", Some(cookie), None);
+        let session = app.call("GET", OtpRoute::Session.path(), Some(cookie), None);
         session.body["name"].as_str().unwrap_or_default().to_owned()
     };
     assert_eq!(app.ask_code(PHONE, Some("Penipu Ulung")).status, 202);
@@ -382,7 +387,7 @@ fn several_requests_of_a_phone_are_live_at_once_and_answered_alike() {
     let ask = || {
         let asked = json!({"phone": PHONE, "captcha": app.captcha()}).to_string();
         let began = Instant::now();
-        let mut raw = app.caller().call("POST", "/api/otp", None, asked.as_bytes());
+        let mut raw = app.caller().call("POST", OtpRoute::Otp.path(), None, asked.as_bytes());
         assert!(began.elapsed() >= Duration::from_millis(300), "the time tells whether an SMS was sent");
         let cookie = raw.headers.iter_mut().find(|(name, _)| name == "set-cookie").unwrap();
         let token = std::mem::replace(&mut cookie.1, "bukti-code".to_owned());
@@ -449,9 +454,9 @@ impl Browser {
 
     fn log_in(&self, app: &TestApp, phone: &str) {
         let asked = json!({"phone": phone, "captcha": app.captcha()});
-        assert_eq!(self.post(app, "/api/otp", &asked), 202);
+        assert_eq!(self.post(app, OtpRoute::Otp.path(), &asked), 202);
         let code = json!({"phone": phone, "code": app.last_code(phone)});
-        assert_eq!(self.post(app, "/api/sessions", &code), 201);
+        assert_eq!(self.post(app, OtpRoute::LogIn.path(), &code), 201);
     }
 }
 
@@ -509,29 +514,31 @@ fn the_owner_of_a_phone_sees_where_it_is_logged_in_and_ends_what_is_not_theirs()
         format!("bukti={}", opened.unwrap().0.secret())
     });
     let stranger = app.log_in("0812 3456 7890", None);
-    let list = |cookie: &str| app.call("GET", "/api/sessions", Some(cookie), None).body["sessions"].clone();
+    let list = |cookie: &str| {
+        app.call("GET", OtpRoute::Sessions.path(), Some(cookie), None).body["sessions"].clone()
+    };
     let sessions = list(&one);
     assert_eq!(sessions.as_array().unwrap().len(), 2);
     let others = sessions.as_array().unwrap().iter().find(|session| session["is_current"] == false).unwrap();
     assert_eq!((&others["browser"], &others["system"]), (&json!("Chrome"), &json!("Android")));
     assert_eq!(list(&stranger).as_array().unwrap().len(), 1);
-    assert_eq!(app.call("GET", "/api/sessions", None, None).code(), "not_logged_in");
+    assert_eq!(app.call("GET", OtpRoute::Sessions.path(), None, None).code(), "not_logged_in");
 
     let id = others["id"].as_str().unwrap();
-    let path = format!("/api/sessions/{id}");
+    let path = OtpRoute::EndSession.path_of(&id);
     let theirs = app.call("DELETE", &path, Some(&stranger), None);
-    let nobodys = app.call("DELETE", "/api/sessions/AAAA", Some(&stranger), None);
+    let nobodys = app.call("DELETE", &OtpRoute::EndSession.path_of("AAAA"), Some(&stranger), None);
     assert_eq!((theirs.status, &theirs.body), (404, &nobodys.body));
     assert_eq!(
-        app.call("GET", "/api/people", Some(&format!("bukti={id}")), None).status,
+        app.call("GET", HolderRoute::People.path(), Some(&format!("bukti={id}")), None).status,
         401,
         "its id opens nothing"
     );
     assert_eq!(app.call("DELETE", &path, Some(&one), None).status, 204);
-    assert_eq!(app.call("GET", "/api/people", Some(&other), None).code(), "not_logged_in");
+    assert_eq!(app.call("GET", HolderRoute::People.path(), Some(&other), None).code(), "not_logged_in");
     assert_eq!(list(&one).as_array().unwrap().len(), 1);
-    assert_eq!(app.call("DELETE", "/api/sessions/current", Some(&one), None).status, 204);
-    assert_eq!(app.call("GET", "/api/people", Some(&one), None).code(), "not_logged_in");
+    assert_eq!(app.call("DELETE", OtpRoute::LogOut.path(), Some(&one), None).status, 204);
+    assert_eq!(app.call("GET", HolderRoute::People.path(), Some(&one), None).code(), "not_logged_in");
     let left = app.with_aws(async |aws| {
         let phone = aws.keys.phone(&PhoneNumber::parse(PHONE).unwrap());
         Sessions::new(&aws).of_phone_key(&phone, Timestamp::now()).await.unwrap().len()

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bukti_store::Jobs;
 use bukti_tests::{TestApp, dose};
-use bukti_wire::ROUTES;
+use bukti_wire::{HelpdeskRoute, OtpRoute, ROUTES, Route, StatusRoute};
 use serde_json::{Value, json};
 
 use crate::helpdesk::{asking, decide, open};
@@ -12,7 +12,7 @@ use crate::helpdesk::{asking, decide, open};
 #[test]
 fn the_document_is_served_and_its_routes_answer() {
     let app = TestApp::start();
-    let document = app.call("GET", "/api/openapi.json", None, None);
+    let document = app.call("GET", StatusRoute::Openapi.path(), None, None);
     assert_eq!(document.status, 200);
     for route in ROUTES {
         assert!(document.body["paths"][route.path][route.method.to_lowercase()].is_object(), "{route:?}");
@@ -27,9 +27,12 @@ fn problems_have_a_code_and_speak_the_callers_language() {
     let app = TestApp::start();
     let missing = app.call("GET", "/api/nothing", None, None);
     assert_eq!((missing.status, missing.code()), (404, "not_found"));
-    assert_eq!(app.post("/api/status", json!("x")).code(), "invalid_json");
-    assert_eq!(app.post("/api/status", json!({"name": "x".repeat(20_000)})).code(), "body_too_large");
-    let problem = app.post("/api/otp", json!({"phone": "021-5551234", "captcha": ""}));
+    assert_eq!(app.post(StatusRoute::Status.path(), json!("x")).code(), "invalid_json");
+    assert_eq!(
+        app.post(StatusRoute::Status.path(), json!({"name": "x".repeat(20_000)})).code(),
+        "body_too_large"
+    );
+    let problem = app.post(OtpRoute::Otp.path(), json!({"phone": "021-5551234", "captcha": ""}));
     assert_eq!(problem.body["type"], "urn:bukti:problem:invalid_input");
     assert!(!problem.body["detail"].as_str().unwrap().contains("problems."), "{problem:?}");
 }
@@ -51,7 +54,8 @@ fn parameters_too_long_for_a_key_are_not_found() {
     }
 
     let queue = |after: &str| {
-        app.call("GET", &format!("/api/helpdesk/cases?after={after}"), Some(&officer), None).status
+        app.call("GET", &format!("{}?after={after}", HelpdeskRoute::Queue.path()), Some(&officer), None)
+            .status
     };
     assert_eq!([queue(&long), queue(""), queue("A")], [422, 200, 200]);
     let person = app.log_in("0813-1111-0009", None);
@@ -68,16 +72,44 @@ fn parameters_too_long_for_a_key_are_not_found() {
 #[test]
 fn the_template_has_every_route() {
     let template = std::fs::read_to_string(bukti_tests::root().join("infra/template.yaml")).unwrap();
-    for route in ROUTES {
-        let name = route.function.name();
-        let function = format!("{}{}", name[..1].to_uppercase(), &name[1..]);
-        let line = format!(
-            "RouteKey: \"{} {}\", Target: !Sub \"integrations/${{{function}Integration}}\"",
-            route.method, route.path
-        );
-        assert!(template.contains(&line), "{line}");
+    assert_eq!(misrouted(&template), Vec::<Route>::new());
+    let broken = template.replace("RouteKey: \"ANY /api/otp\"", "RouteKey: \"ANY /api/opt\"");
+    assert_eq!(misrouted(&broken), [OtpRoute::Otp.route()]);
+}
+
+/// The routes that the gateway of a template hands to another function than theirs, or to none.
+fn misrouted(template: &str) -> Vec<Route> {
+    let keys: Vec<(&str, &str)> = template
+        .split("RouteKey: \"ANY ")
+        .skip(1)
+        .map(|rest| {
+            let (path, rest) = rest.split_once('"').unwrap();
+            let (_, function) = rest.split_once("integrations/${").unwrap();
+            (path, function.split_once("Integration}").unwrap().0)
+        })
+        .collect();
+    assert_eq!(keys.len(), template.matches("RouteKey:").count(), "all of them are for any method");
+    let is_misrouted = |route: &Route| {
+        let path = route.path_of("x");
+        let found = keys.iter().filter(|(key, _)| covers(key, &path));
+        // As API Gateway chooses: a whole path before one that goes on, then the one with more parts.
+        let chosen = found.max_by_key(|(key, _)| (!key.ends_with("+}"), key.matches('/').count()));
+        chosen.is_none_or(|(_, function)| function.to_lowercase() != route.function.name())
+    };
+    ROUTES.iter().copied().filter(is_misrouted).collect()
+}
+
+/// Whether a route key of API Gateway covers a path.
+fn covers(key: &str, path: &str) -> bool {
+    let (mut wanted, mut found) = (key.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), found.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(_)) if wanted.ends_with("+}") => return true,
+            (Some(wanted), Some(found)) if wanted.starts_with('{') || wanted == found => {}
+            _ => return false,
+        }
     }
-    assert_eq!(template.matches("RouteKey:").count(), ROUTES.len());
 }
 
 /// Calls a route with these headers, and says its status and its problem's code.
@@ -106,16 +138,16 @@ fn a_request_of_another_site_is_refused() {
         let headers = [("cookie", &*cookie), ("sec-fetch-site", "cross-site")];
         assert_eq!(call_with(&app, route.method, &path, &headers).1, "foreign_origin", "{route:?}");
     }
-    assert_eq!(app.call("GET", "/api/sessions/current", Some(&cookie), None).status, 200, "still logged in");
+    assert_eq!(app.call("GET", OtpRoute::Session.path(), Some(&cookie), None).status, 200, "still logged in");
 }
 
 #[test]
 fn headers_have_a_limit() {
     let app = TestApp::start();
     let long = "x".repeat(11 * 1024);
-    let answer = call_with(&app, "GET", "/api/captcha", &[("x-long", &long)]);
+    let answer = call_with(&app, "GET", StatusRoute::Captcha.path(), &[("x-long", &long)]);
     assert_eq!(answer, (431, "headers_too_large".to_owned()));
-    assert_eq!(call_with(&app, "GET", "/api/captcha", &[("x-long", &long[..8 * 1024])]).0, 200);
+    assert_eq!(call_with(&app, "GET", StatusRoute::Captcha.path(), &[("x-long", &long[..8 * 1024])]).0, 200);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use bukti_domain::{CaseNumber, FeedRow, PhoneNumber};
 use bukti_store::{Cases, FactorTry, Officers};
 use bukti_tests::{TestApp, authenticator_code, csv, dose, dose_for, today};
+use bukti_wire::{HelpdeskRoute, HolderRoute, SenderRoute};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -38,22 +39,23 @@ fn of_stranger(event: &str) -> FeedRow {
 
 /// What the account sees of its only person: id, and the phone hints of the doses.
 fn seen(app: &TestApp, cookie: &str) -> (String, Vec<String>) {
-    let people = get(app, cookie, "/api/people");
+    let people = get(app, cookie, HolderRoute::People.path());
     assert_eq!(people["people"].as_array().unwrap().len(), 1, "{people}");
     let id = people["people"][0]["id"].as_str().unwrap().to_owned();
-    let answer = get(app, cookie, &format!("/api/people/{id}/certificates"));
+    let answer = get(app, cookie, &HolderRoute::Certificates.path_of(&id));
     let hint = |dose: &Value| dose["phone_hint"].as_str().unwrap_or_default().to_owned();
     (id, answer["doses"].as_array().unwrap().iter().map(hint).collect())
 }
 
 fn actions(app: &TestApp, cookie: &str, person: &str) -> Vec<String> {
-    let looks = get(app, cookie, &format!("/api/people/{person}/looks"));
+    let looks = get(app, cookie, &HelpdeskRoute::Looks.path_of(&person));
     let action = |look: &Value| look["action"].as_str().unwrap().to_owned();
     looks["looks"].as_array().unwrap().iter().map(action).collect()
 }
 
 fn search(app: &TestApp, officer: &str) -> Value {
-    let found = post(app, officer, "/api/helpdesk/people", json!({"identity": dose("").nik, "why": "x"}));
+    let found =
+        post(app, officer, HelpdeskRoute::FindPeople.path(), json!({"identity": dose("").nik, "why": "x"}));
     found.body["people"][0]["doses"].clone()
 }
 
@@ -127,7 +129,7 @@ fn people_who_share_an_identity_number_see_own_doses_only() {
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
     let doses = search(&app, &desk);
     let own = doses.as_array().unwrap().iter().find(|dose| dose["recorded"]["phone"] == OWNER).unwrap();
-    let resend = format!("/api/helpdesk/doses/{}/sms", own["id"].as_str().unwrap());
+    let resend = HelpdeskRoute::Resend.path_of(own["id"].as_str().unwrap());
     assert_eq!(post(&app, &desk, &resend, json!({"why": "x"})).status, 202);
     assert_eq!(actions(&app, &owner, &person), ["resent", "looked_at"]);
     assert_eq!(actions(&app, &stranger, &person), ["looked_at"], "the search showed their dose as well");
@@ -163,7 +165,7 @@ fn facility_key_reads_nobody_by_identity_number() {
     let authorization = format!("Bearer {}", key.trim());
     let headers = [("authorization", &*authorization), ("content-type", "text/csv")];
     let row = FeedRow { kode_faskes: "P9".into(), ..of_stranger("X1") };
-    let sent = app.caller().send("POST", "/api/intake/doses", &headers, &csv(&[row]));
+    let sent = app.caller().send("POST", SenderRoute::SendDoses.path(), &headers, &csv(&[row]));
     assert_eq!(sent.json()["rows"][0]["outcome"], "issued");
     app.settle();
     let stranger = app.log_in(STRANGER, None);
@@ -197,11 +199,11 @@ fn people_who_share_a_phone_see_both_and_nobody_else() {
     };
     app.import(&[dose("E1"), child, mixed]);
     let owner = app.log_in(OWNER, None);
-    let people = get(&app, &owner, "/api/people");
+    let people = get(&app, &owner, HolderRoute::People.path());
     let names: Vec<_> = people["people"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
     assert_eq!(names, ["Iwan Ibrahim Purnomo", "Theresia Desi"]);
     for person in people["people"].as_array().unwrap() {
-        let path = format!("/api/people/{}/certificates", person["id"].as_str().unwrap());
+        let path = HolderRoute::Certificates.path_of(person["id"].as_str().unwrap());
         assert_eq!(get(&app, &owner, &path)["doses"].as_array().unwrap().len(), 1, "{person}");
     }
 }
@@ -248,7 +250,9 @@ fn approved_name_keeps_the_phone_corrected_meanwhile() {
     let links = |phone: &str| app.messages_to(phone).iter().filter_map(|sms| sms.token()).count();
     assert_eq!(links(OWNER), 1, "that of the import alone");
     let token = app.messages_to(ELSEWHERE).iter().rev().find_map(|sms| sms.token()).unwrap();
-    let opened = app.post("/api/links", json!({"token": token, "birth_date": dose("").tanggal_lahir})).body;
+    let opened = app
+        .post(HolderRoute::Link.path(), json!({"token": token, "birth_date": dose("").tanggal_lahir}))
+        .body;
     let certificate = &opened["certificate"];
     assert_eq!(
         (&certificate["name"], &certificate["batch"]),
@@ -270,7 +274,7 @@ fn proposal_is_overtaken_where_the_facility_corrects_the_same_value() {
     app.import(&[corrected]);
     let refused = decide(&app, &supervisor, &case, "grant", json!({}));
     assert_eq!((refused.status, refused.code()), (409, "proposal_overtaken"));
-    let seen = get(&app, &officer, &format!("/api/helpdesk/cases/{case}"));
+    let seen = get(&app, &officer, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(seen["doses"][0]["recorded"]["name"], "Iwan Ibrahim Purnomosidi");
     // Proposed anew, it can be approved.
     let grant = json!({"dose": dose_of(&app, &officer, &case)});
@@ -420,7 +424,7 @@ fn facility_word_names_somebody_and_is_kept() {
 #[test]
 fn officer_session_ends_with_removal_and_new_second_factor() {
     let app = TestApp::start();
-    let (phone, path) = ("0811-0000-0001", "/api/helpdesk/officer");
+    let (phone, path) = ("0811-0000-0001", HelpdeskRoute::Officer.path());
     let officer = app.officer(phone, "Rina", "supervisor");
     let ask = || app.call("GET", path, Some(&officer), None).code().to_owned();
     assert_eq!(ask(), "");
@@ -431,7 +435,7 @@ fn officer_session_ends_with_removal_and_new_second_factor() {
     let secret = app.appoint(phone, "Rina", "officer");
     assert_eq!(ask(), "second_factor_needed", "a removal is not undone for old sessions");
     let code = json!({"code": authenticator_code(&secret)});
-    assert_eq!(post(&app, &officer, "/api/helpdesk/second-factor", code).status, 200);
+    assert_eq!(post(&app, &officer, HelpdeskRoute::SecondFactor.path(), code).status, 200);
     assert_eq!(ask(), "");
 }
 
@@ -442,7 +446,7 @@ fn wrong_authenticator_codes_are_in_audit_and_lock_for_the_day() {
     let secret = app.appoint(phone, "Rina", "officer");
     let cookie = app.log_in(phone, None);
     let wrong = if authenticator_code(&secret) == "000000" { "000001" } else { "000000" };
-    let shown = post(&app, &cookie, "/api/helpdesk/second-factor", json!({"code": wrong}));
+    let shown = post(&app, &cookie, HelpdeskRoute::SecondFactor.path(), json!({"code": wrong}));
     assert_eq!(shown.code(), "second_factor_wrong");
     assert_eq!(export(&app).matches(",second_factor_wrong,").count(), 1);
     app.with_aws(async |aws| {
@@ -471,7 +475,7 @@ fn audit_keeps_the_order_of_entries_of_one_request() {
     app.import(&[FeedRow { no_hp: "0811-0000-0001".into(), ..dose("E1") }]);
     let officer = app.officer("0811-0000-0001", "Rina", "supervisor");
     let case = open(&app, &officer, asking("phone", &dose("")));
-    let path = format!("/api/helpdesk/cases/{case}/decisions");
+    let path = HelpdeskRoute::Decide.path_of(&case);
     for _ in 0..20 {
         let refuse = json!({"decision": "refuse", "revision": 1, "why": "x"});
         assert_eq!(post(&app, &officer, &path, refuse).code(), "own_case");

@@ -8,6 +8,7 @@ use std::path::Path;
 use bukti_domain::FeedRow;
 use bukti_store::Aws;
 use bukti_tests::{TestApp, dose, dose_for, people, retraction};
+use bukti_wire::{HelpdeskRoute, HolderRoute, OtpRoute};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
@@ -73,7 +74,7 @@ fn what_is_lost_comes_back_from_a_backup_and_nobody_is_told_twice() {
 
     // All is lost but the secrets and the root.
     app.restart_after(lose_all_but_secrets);
-    assert_eq!(app.call("GET", "/api/sessions/current", Some(&cookie), None).status, 401);
+    assert_eq!(app.call("GET", OtpRoute::Session.path(), Some(&cookie), None).status, 401);
     let said = app.bukti_well(&["restore", kept, "--reinstate"]);
     assert!(said.starts_with(&format!("{} records and ", before.len())), "{said}");
     app.settle();
@@ -85,8 +86,8 @@ fn what_is_lost_comes_back_from_a_backup_and_nobody_is_told_twice() {
     assert_eq!(files(&again), files(Path::new(kept)));
     assert_eq!(app.messages(), [], "nobody is told twice");
     // It works as before but for sessions: links, documents, signers, revocations.
-    assert_eq!(app.call("GET", "/api/sessions/current", Some(&cookie), None).status, 401);
-    let opened = app.post("/api/links", json!({"token": token, "birth_date": BORN}));
+    assert_eq!(app.call("GET", OtpRoute::Session.path(), Some(&cookie), None).status, 401);
+    let opened = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}));
     assert_eq!(opened.status, 200, "{opened:?}");
     let (status, pdf) = app.fetch(opened.body["document"]["url"].as_str().unwrap());
     assert!(status == 200 && pdf.starts_with(b"%PDF"));
@@ -124,7 +125,7 @@ fn restore_brings_back_no_session_code_or_device() {
     let app = TestApp::start();
     app.import(&[dose("OURS")]);
     let cookie = app.log_in(PHONE, Some("Iwan"));
-    let current = |method| app.call(method, "/api/sessions/current", Some(&cookie), None).status;
+    let current = |method| app.call(method, OtpRoute::Session.path(), Some(&cookie), None).status;
     let (exported, kept) = (app.data.path().join("exported"), app.data.path().join("kept"));
     export(&app, &exported);
     app.bukti_well(&["backup", kept.to_str().unwrap()]);
@@ -158,8 +159,9 @@ fn restore_keeps_what_was_withdrawn_since() {
     let [retracted, revoked, locked, refused, incomplete] = &all[..] else { panic!() };
     app.import(&all);
     let token = |of: &FeedRow| app.messages_to(&of.no_hp)[0].token().unwrap();
-    let open =
-        |of: &FeedRow, born: &str| app.post("/api/links", json!({"token": token(of), "birth_date": born}));
+    let open = |of: &FeedRow, born: &str| {
+        app.post(HolderRoute::Link.path(), json!({"token": token(of), "birth_date": born}))
+    };
     let code = |of: &FeedRow| {
         app.status(&of.nama, &of.nik).body["doses"][0]["diagnosis"]["code"].as_str().unwrap().to_owned()
     };
@@ -174,7 +176,7 @@ fn restore_keeps_what_was_withdrawn_since() {
     for _ in 0..5 {
         open(locked, "2000-01-01");
     }
-    assert_eq!(app.post("/api/links/refusals", json!({"token": token(refused)})).status, 204);
+    assert_eq!(app.post(HolderRoute::RefuseLink.path(), json!({"token": token(refused)})).status, 204);
     app.settle();
     assert_eq!(code(incomplete), "dose_incomplete");
     let messages = app.messages().len();
@@ -221,7 +223,7 @@ fn restored_duplicate_waits_for_its_dose_again() {
     let told = app.messages_to(&hub.no_hp);
     assert_eq!(told.len(), 1, "the dose is its own now");
     let link = json!({"token": told[0].token().unwrap(), "birth_date": BORN});
-    assert!(app.post("/api/links", link).body["certificate"]["id"].is_string());
+    assert!(app.post(HolderRoute::Link.path(), link).body["certificate"]["id"].is_string());
 }
 
 #[test]
@@ -258,7 +260,7 @@ fn restore_opens_no_decided_case_again() {
     let person = app.log_in(PHONE, None);
     let case = helpdesk::open(&app, &person, helpdesk::asking("name", &dose("OURS")));
     let officer = app.officer("0811-0000-0001", "Rina", "officer");
-    let queue = || helpdesk::get(&app, &officer, "/api/helpdesk/cases")["cases"].clone();
+    let queue = || helpdesk::get(&app, &officer, HelpdeskRoute::Queue.path())["cases"].clone();
     assert_eq!(queue()[0]["number"], json!(case));
     let kept = app.data.path().join("kept");
     app.bukti_well(&["backup", kept.to_str().unwrap()]);
@@ -266,7 +268,7 @@ fn restore_opens_no_decided_case_again() {
 
     app.bukti_well(&["restore", kept.to_str().unwrap(), "--overwrite"]);
     assert_eq!(queue(), json!([]));
-    let seen = helpdesk::get(&app, &officer, &format!("/api/helpdesk/cases/{case}"));
+    let seen = helpdesk::get(&app, &officer, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(seen["state"], "refused");
 }
 
@@ -276,7 +278,7 @@ fn restore_loses_no_revocation_that_is_newer() {
     app.import(&[dose("OURS")]);
     let text = app.qr_text(PHONE, BORN);
     let token = app.messages_to(PHONE).pop().unwrap().token().unwrap();
-    let opened = app.post("/api/links", json!({"token": token, "birth_date": BORN})).body;
+    let opened = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN})).body;
     let id = opened["certificate"]["id"].as_str().unwrap();
     let (kept, again) = (app.data.path().join("kept"), app.data.path().join("again"));
     app.bukti_well(&["backup", kept.to_str().unwrap()]);

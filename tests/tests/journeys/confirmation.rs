@@ -4,6 +4,7 @@ use bukti_domain::FeedRow;
 use bukti_local::Handlers;
 use bukti_tests::between::{Cut, beside};
 use bukti_tests::{Report, TestApp, dose, today};
+use bukti_wire::{HelpdeskRoute, HolderRoute};
 use serde_json::{Value, json};
 
 use crate::helpdesk::{asking, decide, decides_and_dies, dose_of, get, give_evidence, open, post};
@@ -82,7 +83,7 @@ fn two_officers_confirm_data_and_held_doses_are_issued() {
     let officer = app.officer("0811-0000-0002", "Budi", "officer");
     let supervisor = app.officer("0811-0000-0003", "Sari", "supervisor");
     let id = dose_of(&app, &boss, &case);
-    let seen = get(&app, &boss, &format!("/api/helpdesk/cases/{case}"));
+    let seen = get(&app, &boss, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(seen["needs_approval"], true);
     assert_eq!((&seen["said"]["right"], &seen["doses"][0]["recorded"]["sex"]), (&json!(BORN), &json!("L")));
 
@@ -110,9 +111,9 @@ fn two_officers_confirm_data_and_held_doses_are_issued() {
     assert_eq!(told, 0, "the SMS of the first dose tells it already");
 
     // The audit has all of it without the data, and the person sees who looked.
-    let people = get(&app, &person, "/api/people");
+    let people = get(&app, &person, HolderRoute::People.path());
     let id = people["people"][0]["id"].as_str().unwrap();
-    let looks = get(&app, &person, &format!("/api/people/{id}/looks"));
+    let looks = get(&app, &person, &HelpdeskRoute::Looks.path_of(&id));
     let looks: Vec<_> =
         looks["looks"].as_array().unwrap().iter().map(|it| (&it["officer"], &it["action"])).collect();
     for look in
@@ -197,7 +198,7 @@ fn case_of_data_corrected_by_law_needs_a_nik_and_a_dose_of_the_person() {
     let asked = |fields: Value| {
         let mut asked = json!({"correction": "data_corrected_by_law", "name": "Iwan Ibrahim Purnomo"});
         asked.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        post(&app, &person, "/api/cases", asked)
+        post(&app, &person, HelpdeskRoute::OpenCase.path(), asked)
     };
     let passport = asked(json!({"passport": "A1687353", "birth_date": BORN}));
     assert_eq!((passport.status, &passport.body["errors"][0]["field"]), (422, &json!("passport")));
@@ -207,7 +208,7 @@ fn case_of_data_corrected_by_law_needs_a_nik_and_a_dose_of_the_person() {
     let case = open_case(&app, &person);
     give_evidence(&app, &person, &case);
     let officer = app.officer("0811-0000-0001", "Rina", "officer");
-    let seen = get(&app, &officer, &format!("/api/helpdesk/cases/{case}"));
+    let seen = get(&app, &officer, &HelpdeskRoute::OfficerCase.path_of(&case));
     let of = |nik: &str| {
         let doses = seen["doses"].as_array().unwrap();
         doses.iter().find(|dose| dose["recorded"]["identity"] == nik).unwrap()["id"].clone()
@@ -220,7 +221,7 @@ fn case_of_data_corrected_by_law_needs_a_nik_and_a_dose_of_the_person() {
     // The word of the civil registry stands for evidence, and the supervisor sees it.
     let word = json!({"dose": of("3171012401896246"), "facility_word": "Dukcapil Jakarta, Ibu Ani"});
     assert_eq!(decide(&app, &officer, &case, "grant", word).body["state"], "awaiting_approval");
-    let seen = get(&app, &officer, &format!("/api/helpdesk/cases/{case}"));
+    let seen = get(&app, &officer, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(seen["proposal"]["confirmed_by"], "Dukcapil Jakarta, Ibu Ani");
     assert_eq!(
         (&seen["proposal"]["row"]["birth_date"], &seen["proposal"]["row"]["sex"]),
@@ -247,7 +248,7 @@ fn approved_and_died(after: usize) -> Option<TestApp> {
     let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
     let word = json!({"dose": dose_of(&app, &officer, &case), "facility_word": "Dukcapil"});
     assert_eq!(decide(&app, &officer, &case, "grant", word).body["state"], "awaiting_approval");
-    let revision = get(&app, &supervisor, &format!("/api/helpdesk/cases/{case}"))["revision"].clone();
+    let revision = get(&app, &supervisor, &HelpdeskRoute::OfficerCase.path_of(&case))["revision"].clone();
     let approval = json!({"decision": "grant", "revision": revision, "why": "x"});
     cut.after(after);
     decides_and_dies(&mut app, &cut, &supervisor, &case, approval).then_some(app)

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bukti_paper::Paper;
 use bukti_tests::{Reply, TestApp, dose};
+use bukti_wire::HolderRoute;
 use serde_json::{Value, json};
 
 const PHONE: &str = "0821-0669-0743";
@@ -26,17 +27,17 @@ const FORMS: [Form; 4] = [
 
 /// The first certificate of the first person of a phone.
 fn certificate_of(app: &TestApp, cookie: &str) -> Value {
-    let people = app.call("GET", "/api/people", Some(cookie), None).body;
-    let path = format!("/api/people/{}/certificates", people["people"][0]["id"].as_str().unwrap());
+    let people = app.call("GET", HolderRoute::People.path(), Some(cookie), None).body;
+    let path = HolderRoute::Certificates.path_of(people["people"][0]["id"].as_str().unwrap());
     app.call("GET", &path, Some(cookie), None).body["doses"][0]["certificate"].take()
 }
 
 fn document(app: &TestApp, cookie: &str, id: &str, body: Option<Value>) -> Reply {
-    app.call("POST", &format!("/api/certificates/{id}/document"), Some(cookie), body)
+    app.call("POST", &HolderRoute::Document.path_of(&id), Some(cookie), body)
 }
 
 fn open(app: &TestApp, token: &str, form: &str) -> Reply {
-    app.post("/api/links", json!({"token": token, "birth_date": BORN, "form": form}))
+    app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN, "form": form}))
 }
 
 /// The file that a document leads to.
@@ -146,10 +147,10 @@ fn a_strangers_and_a_revoked_certificate_give_no_copy() {
         let nobodys = document(&app, &stranger, "0000-0000-0000-0000", body.clone());
         let theirs = document(&app, &stranger, &id, body.clone());
         assert_eq!((theirs.status, &theirs.body), (404, &nobodys.body), "{form}");
-        let path = format!("/api/certificates/{id}/document");
+        let path = HolderRoute::Document.path_of(&id);
         assert_eq!(app.call("POST", &path, None, body).code(), "not_logged_in");
         let wrong_day = json!({"token": token, "birth_date": "1989-01-25", "form": form});
-        assert_eq!(app.post("/api/links", wrong_day).code(), "birth_date_wrong");
+        assert_eq!(app.post(HolderRoute::Link.path(), wrong_day).code(), "birth_date_wrong");
     }
     assert_eq!(keys(&app, "copies"), [""; 0]);
 

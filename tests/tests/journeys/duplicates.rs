@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bukti_domain::FeedRow;
 use bukti_tests::{Reply, TestApp, csv, dose, dose_for, retraction};
+use bukti_wire::{HelpdeskRoute, HolderRoute, SenderRoute};
 use serde_json::{Value, json};
 
 use crate::feed::documents;
@@ -22,7 +23,7 @@ fn send(app: &TestApp, key: &str, kind: &str, body: &[u8]) -> Value {
     let headers = [("authorization", &*authorization), ("content-type", kind)];
     // A sender that gets no answer in time sends the same again, and gets the answer of the first time.
     for _ in 0..20 {
-        let answer = app.caller().send("POST", "/api/intake/doses", &headers, body);
+        let answer = app.caller().send("POST", SenderRoute::SendDoses.path(), &headers, body);
         if answer.status != 503 {
             assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
             return answer.json();
@@ -36,7 +37,7 @@ fn key(app: &TestApp) -> String {
 }
 
 fn open(app: &TestApp, token: &str) -> Reply {
-    app.post("/api/links", json!({"token": token, "birth_date": BORN}))
+    app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}))
 }
 
 fn codes(app: &TestApp) -> Vec<String> {
@@ -143,12 +144,12 @@ fn account_and_status_show_the_dose_once_and_the_helpdesk_both() {
     app.import(&[dose("E1")]);
     app.import(&[FeedRow { no_hp: OTHER.into(), nama: "Iwan I. Purnama".into(), ..dose("E2") }]);
     let cookie = app.log_in(PHONE, None);
-    let people = app.call("GET", "/api/people", Some(&cookie), None).body;
+    let people = app.call("GET", HolderRoute::People.path(), Some(&cookie), None).body;
     let id = people["people"][0]["id"].as_str().unwrap();
-    let seen = app.call("GET", &format!("/api/people/{id}/certificates"), Some(&cookie), None).body;
+    let seen = app.call("GET", &HolderRoute::Certificates.path_of(&id), Some(&cookie), None).body;
     assert_eq!((seen["doses"].as_array().unwrap().len(), seen["tickets"].as_array().unwrap().len()), (1, 1));
     let stranger = app.log_in(OTHER, None);
-    let people = app.call("GET", "/api/people", Some(&stranger), None).body;
+    let people = app.call("GET", HolderRoute::People.path(), Some(&stranger), None).body;
     assert_eq!(people, json!({"people": []}), "the phone of a duplicate opens nothing");
     assert_eq!(codes(&app), ["certificate_issued"]);
     let by_other_name = app.status("Iwan I. Purnama", NIK).body;
@@ -157,7 +158,7 @@ fn account_and_status_show_the_dose_once_and_the_helpdesk_both() {
 
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
     let asked = json!({"identity": NIK, "why": "Telepon 119"});
-    let found = app.call("POST", "/api/helpdesk/people", Some(&desk), Some(asked)).body;
+    let found = app.call("POST", HelpdeskRoute::FindPeople.path(), Some(&desk), Some(asked)).body;
     let doses = found["people"][0]["doses"].as_array().unwrap();
     assert_eq!(doses.len(), 2);
     let second = doses.iter().find(|dose| dose["recorded"]["name"] == "Iwan I. Purnama").unwrap();

@@ -8,6 +8,7 @@ use bukti_tests::expected::{assert_report, assert_sms, documents_in, find, made,
 use bukti_tests::{
     Report, TestApp, bundle, call, csv, dose, dose_for, import, ndjson, repeated, sample_feed,
 };
+use bukti_wire::HolderRoute;
 use serde_json::json;
 
 #[test]
@@ -33,7 +34,7 @@ fn the_sample_feed_is_judged_row_by_row_and_a_second_time_changes_nothing() {
     for row in expected.iter().filter(|row| row.outcome == "superseded" && row.first_dose_sms) {
         for message in messages.iter().filter(|message| message.to == row.phone) {
             let asked = json!({"token": message.token(), "birth_date": "1990-01-01"});
-            assert_eq!(app.post("/api/links", asked).code(), "link_dead", "line {}", row.line);
+            assert_eq!(app.post(HolderRoute::Link.path(), asked).code(), "link_dead", "line {}", row.line);
         }
     }
 
@@ -268,7 +269,8 @@ fn a_phone_that_came_with_a_row_that_was_incomplete_is_told_once_the_dose_is_who
     (row.batch, row.sent_at) = (batch, "2021-02-02T08:00:00+07:00".into());
     assert_eq!(app.import(&[row.clone()])[&2].0, "issued");
     let [sms] = app.messages_to(&row.no_hp).try_into().unwrap();
-    let opened = app.post("/api/links", json!({"token": sms.token(), "birth_date": row.tanggal_lahir}));
+    let opened =
+        app.post(HolderRoute::Link.path(), json!({"token": sms.token(), "birth_date": row.tanggal_lahir}));
     assert_eq!((opened.status, documents(&app)), (200, 1), "{}", opened.code());
 }
 

@@ -3,6 +3,7 @@
 
 use bukti_domain::FeedRow;
 use bukti_tests::{TestApp, field_cases};
+use bukti_wire::{HolderRoute, SenderRoute};
 use serde_json::{Value, json};
 
 fn payload(app: &TestApp, qr_text: &str) -> Value {
@@ -33,7 +34,7 @@ fn rows_of_the_field_have_the_right_outcome_sms_and_signed_name() {
         phones.push(expected[3].to_owned());
         let found = app.messages_to(&expected[3]).into_iter().filter_map(|sms| {
             let asked = json!({"token": sms.token()?, "birth_date": row.tanggal_lahir});
-            let opened = app.post("/api/links", asked);
+            let opened = app.post(HolderRoute::Link.path(), asked);
             let text = opened.body["certificate"]["qr_text"].as_str()?.to_owned();
             Some((payload(&app, &text), opened.body["certificate"]["name"].clone()))
         });
@@ -75,7 +76,7 @@ fn fhir_of_the_field_is_read_as_its_senders_mean_it() {
         ("H16", "081611119905", "Purnomo", "Iwan", "2026-11-20"),
     ] {
         let bundle = std::fs::read(folder.join(format!("fhir/{case}.json"))).unwrap();
-        let answer = app.caller().send("POST", "/api/intake/doses", &headers, &bundle);
+        let answer = app.caller().send("POST", SenderRoute::SendDoses.path(), &headers, &bundle);
         let issue = answer.json()["issue"][0].clone();
         assert_eq!((answer.status, &issue["severity"]), (200, &json!("information")), "{case}: {issue}");
         assert_eq!(issue["details"]["coding"][0]["code"], "issued", "{case}");

@@ -7,6 +7,7 @@ use bukti_domain::FeedRow;
 use bukti_local::Handlers;
 use bukti_tests::between::{Cut, beside};
 use bukti_tests::{Reply, TestApp, a_thousand_times, authenticator_code, dose, dose_for, today};
+use bukti_wire::{HelpdeskRoute, HolderRoute};
 use serde_json::{Value, json};
 
 const MISTYPED: &str = "0821-0669-0743";
@@ -30,7 +31,7 @@ pub(crate) fn asking(correction: &str, row: &FeedRow) -> Value {
 
 /// Opens a case; gives its number.
 pub(crate) fn open(app: &TestApp, cookie: &str, asked: Value) -> String {
-    let opened = post(app, cookie, "/api/cases", asked);
+    let opened = post(app, cookie, HelpdeskRoute::OpenCase.path(), asked);
     assert_eq!(opened.status, 201, "{}: {}", opened.code(), opened.body);
     opened.body["number"].as_str().unwrap().to_owned()
 }
@@ -44,7 +45,7 @@ fn put(url: &str, content_type: &str, bytes: &[u8]) -> u16 {
 
 fn slot(app: &TestApp, cookie: &str, case: &str, content_type: &str, bytes: usize) -> Reply {
     let asked = json!({"content_type": content_type, "bytes": bytes});
-    post(app, cookie, &format!("/api/cases/{case}/evidence"), asked)
+    post(app, cookie, &HelpdeskRoute::Evidence.path_of(&case), asked)
 }
 
 pub(crate) fn give_evidence(app: &TestApp, cookie: &str, case: &str) {
@@ -55,22 +56,22 @@ pub(crate) fn give_evidence(app: &TestApp, cookie: &str, case: &str) {
 
 /// What an officer decides of a case as it is now.
 pub(crate) fn decide(app: &TestApp, cookie: &str, case: &str, decision: &str, more: Value) -> Reply {
-    let seen = get(app, cookie, &format!("/api/helpdesk/cases/{case}"));
+    let seen = get(app, cookie, &HelpdeskRoute::OfficerCase.path_of(&case));
     let mut asked = json!({"decision": decision, "revision": seen["revision"], "why": "Kartu vaksin cocok."});
     if let Value::Object(more) = more {
         asked.as_object_mut().unwrap().extend(more);
     }
-    post(app, cookie, &format!("/api/helpdesk/cases/{case}/decisions"), asked)
+    post(app, cookie, &HelpdeskRoute::Decide.path_of(&case), asked)
 }
 
 /// The id of the first dose that an officer sees in a case.
 pub(crate) fn dose_of(app: &TestApp, cookie: &str, case: &str) -> String {
-    let seen = get(app, cookie, &format!("/api/helpdesk/cases/{case}"));
+    let seen = get(app, cookie, &HelpdeskRoute::OfficerCase.path_of(&case));
     seen["doses"][0]["id"].as_str().unwrap().to_owned()
 }
 
 fn open_link(app: &TestApp, token: &str) -> Reply {
-    app.post("/api/links", json!({"token": token, "birth_date": BORN}))
+    app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}))
 }
 
 fn token_of_last(app: &TestApp, phone: &str) -> String {
@@ -95,8 +96,8 @@ fn a_mistyped_phone_is_put_right_and_everything_that_went_to_it_is_dead() {
     let person = app.log_in(RIGHT, Some("Iwan"));
     let case = open(&app, &person, asking("phone", &dose("E1")));
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
-    assert_eq!(get(&app, &desk, "/api/helpdesk/cases")["cases"][0]["number"], json!(case));
-    let seen = get(&app, &desk, &format!("/api/helpdesk/cases/{case}"));
+    assert_eq!(get(&app, &desk, HelpdeskRoute::Queue.path())["cases"][0]["number"], json!(case));
+    let seen = get(&app, &desk, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(seen["said"]["right"], "+6281311110001");
     assert_eq!(seen["doses"][0]["recorded"]["phone"], MISTYPED);
     assert_eq!(seen["doses"][0]["status"]["diagnosis"]["code"], "certificate_issued");
@@ -109,7 +110,7 @@ fn a_mistyped_phone_is_put_right_and_everything_that_went_to_it_is_dead() {
     let refused = decide(&app, &desk, &case, "grant", json!({"dose": id}));
     assert_eq!((refused.status, refused.code()), (422, "evidence_missing"));
     give_evidence(&app, &person, &case);
-    let seen = get(&app, &desk, &format!("/api/helpdesk/cases/{case}"));
+    let seen = get(&app, &desk, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(app.fetch(seen["pieces"][0]["url"].as_str().unwrap()), (200, PNG.to_vec()));
 
     let granted = decide(&app, &desk, &case, "grant", json!({"dose": id}));
@@ -130,15 +131,15 @@ fn a_mistyped_phone_is_put_right_and_everything_that_went_to_it_is_dead() {
     assert_eq!(verdict(&app, &app.qr_text(RIGHT, BORN)), "valid");
 
     // The queue is empty; the person sees what became of it, and who looked.
-    assert_eq!(get(&app, &desk, "/api/helpdesk/cases"), json!({"cases": []}));
-    let own = get(&app, &person, "/api/cases");
+    assert_eq!(get(&app, &desk, HelpdeskRoute::Queue.path()), json!({"cases": []}));
+    let own = get(&app, &person, HelpdeskRoute::Cases.path());
     assert_eq!(
         (&own["cases"][0]["state"], &own["cases"][0]["why"]),
         (&json!("granted"), &json!("Kartu vaksin cocok."))
     );
-    let people = get(&app, &person, "/api/people");
+    let people = get(&app, &person, HolderRoute::People.path());
     let id = people["people"][0]["id"].as_str().unwrap();
-    let looks = get(&app, &person, &format!("/api/people/{id}/looks"));
+    let looks = get(&app, &person, &HelpdeskRoute::Looks.path_of(&id));
     assert_eq!(looks["looks"][0]["action"], "granted");
     assert_eq!(looks["looks"][0]["officer"], "Rina");
     let export = app.bukti_well(&["audit", "export", "--from", &today()]);
@@ -171,7 +172,7 @@ fn a_misspelt_name_takes_two_officers_and_makes_a_new_certificate() {
     // Neither who proposed it, nor one who is no supervisor.
     assert_eq!(decide(&app, &first, &case, "grant", json!({})).code(), "needs_supervisor");
     assert_eq!(decide(&app, &second, &case, "grant", json!({})).code(), "needs_supervisor");
-    let seen = get(&app, &third, &format!("/api/helpdesk/cases/{case}"));
+    let seen = get(&app, &third, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(seen["proposal"]["officer"], "Rina");
     assert_eq!(seen["proposal"]["row"]["name"], "Iwan Ibrahim Purnomo");
     assert_eq!(decide(&app, &third, &case, "grant", json!({})).body["state"], "granted");
@@ -189,7 +190,7 @@ fn a_missing_dose_is_made_and_a_refused_case_says_why() {
     app.import(&[dose("E1")]);
     let person = app.log_in(MISTYPED, None);
     let mut asked = asking("dose_missing", &dose("E1"));
-    let missing = post(&app, &person, "/api/cases", asked.clone());
+    let missing = post(&app, &person, HelpdeskRoute::OpenCase.path(), asked.clone());
     assert_eq!(missing.body["errors"].as_array().unwrap().len(), 4, "{}", missing.body);
     for (field, value) in [
         ("dose_number", "2"),
@@ -220,7 +221,7 @@ fn a_missing_dose_is_made_and_a_refused_case_says_why() {
     app.settle();
     let told = app.messages_to(MISTYPED).pop().unwrap().one_part(&app);
     assert!(told.contains(&refused) && told.contains("belum dapat"), "{told}");
-    let seen = app.post("/api/cases/lookup", json!({"number": refused, "birth_date": BORN})).body;
+    let seen = app.post(HelpdeskRoute::Case.path(), json!({"number": refused, "birth_date": BORN})).body;
     assert_eq!(
         (&seen["state"], &seen["why"]),
         (&json!("refused"), &json!("Faskes tidak mencatat dosis ini."))
@@ -234,7 +235,7 @@ fn an_officer_asks_back_and_the_person_answers() {
     let person = app.log_in(RIGHT, None);
     let case = open(&app, &person, asking("phone", &dose("E1")));
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
-    let path = format!("/api/cases/{case}/replies");
+    let path = HelpdeskRoute::Reply.path_of(&case);
     assert_eq!(
         post(&app, &person, &path, json!({"text": "Halo"})).code(),
         "case_changed",
@@ -263,8 +264,8 @@ fn of_two_officers_at_one_case_one_decides_and_the_other_is_told() {
     let officers =
         [app.officer("0811-0000-0001", "Rina", "officer"), app.officer("0811-0000-0002", "Budi", "officer")];
     let id = dose_of(&app, &officers[0], &case);
-    let revision = get(&app, &officers[0], &format!("/api/helpdesk/cases/{case}"))["revision"].clone();
-    let path = format!("/api/helpdesk/cases/{case}/decisions");
+    let revision = get(&app, &officers[0], &HelpdeskRoute::OfficerCase.path_of(&case))["revision"].clone();
+    let path = HelpdeskRoute::Decide.path_of(&case);
     let which = std::sync::atomic::AtomicUsize::new(0);
     let replies = a_thousand_times(|| {
         let at = which.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -285,7 +286,7 @@ fn of_two_officers_at_one_case_one_decides_and_the_other_is_told() {
     assert_eq!(replies.iter().filter(|(status, _)| *status == 200).count(), 1, "{replies:?}");
     assert_eq!(replies.iter().filter(|(_, code)| code == "case_changed").count(), 39, "{replies:?}");
     app.settle();
-    let state = get(&app, &person, "/api/cases")["cases"][0]["state"].clone();
+    let state = get(&app, &person, HelpdeskRoute::Cases.path())["cases"][0]["state"].clone();
     let moved = app.messages_to(RIGHT).iter().any(|sms| sms.token().is_some());
     assert_eq!(moved, state == "granted");
 }
@@ -296,15 +297,16 @@ fn only_an_officer_with_both_factors_sees_anything() {
     app.import(&[dose("E1")]);
     let citizen = app.log_in(RIGHT, None);
     let case = open(&app, &citizen, asking("phone", &dose("E1")));
-    let ask = |cookie: &str| app.call("GET", &format!("/api/helpdesk/cases/{case}"), Some(cookie), None);
+    let ask = |cookie: &str| app.call("GET", &HelpdeskRoute::OfficerCase.path_of(&case), Some(cookie), None);
     assert_eq!((ask(&citizen).status, ask(&citizen).code()), (403, "not_an_officer"));
 
     let phone = "0811-0000-0001";
     let secret = app.appoint(phone, "Rina", "officer");
     let cookie = app.log_in(phone, None);
     assert_eq!((ask(&cookie).status, ask(&cookie).code()), (403, "second_factor_needed"));
-    let show =
-        |cookie: &str, code: &str| post(&app, cookie, "/api/helpdesk/second-factor", json!({"code": code}));
+    let show = |cookie: &str, code: &str| {
+        post(&app, cookie, HelpdeskRoute::SecondFactor.path(), json!({"code": code}))
+    };
     assert_eq!(show(&citizen, &authenticator_code(&secret)).code(), "not_an_officer");
     let wrong = if authenticator_code(&secret) == "000000" { "000001" } else { "000000" };
     assert_eq!(show(&cookie, wrong).code(), "second_factor_wrong");
@@ -364,7 +366,7 @@ fn evidence_is_of_its_type_and_length_and_its_case_only() {
     assert_eq!(slot(&app, &person, &case, "image/png", 10).code(), "evidence_full");
     // What was announced and not put is not shown.
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
-    let seen = get(&app, &desk, &format!("/api/helpdesk/cases/{case}"));
+    let seen = get(&app, &desk, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!((seen["pieces"].as_array().unwrap().len(), &seen["evidence"]), (1, &json!(5)));
     assert_eq!(app.fetch(seen["pieces"][0]["url"].as_str().unwrap()), (200, PNG.to_vec()));
 }
@@ -377,12 +379,12 @@ fn who_asks_with_nearly_the_right_number_hears_that_something_was_found_and_no_m
     let stranger = FeedRow { nik: "3171012401896247".into(), nama: "Budi Santoso".into(), ..dose("E4") };
     app.import(&[elsewhere, foreigner, stranger]);
     let person = app.log_in(RIGHT, None);
-    let opened = post(&app, &person, "/api/cases", asking("identity", &dose("E1")));
+    let opened = post(&app, &person, HelpdeskRoute::OpenCase.path(), asking("identity", &dose("E1")));
     assert_eq!((opened.status, &opened.body["possible_match"]), (201, &json!(true)));
     assert_eq!(opened.body.as_object().unwrap().len(), 2, "{}", opened.body);
     let case = opened.body["number"].as_str().unwrap();
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
-    let seen = get(&app, &desk, &format!("/api/helpdesk/cases/{case}"));
+    let seen = get(&app, &desk, &HelpdeskRoute::OfficerCase.path_of(&case));
     let mut likenesses: Vec<String> = seen["doses"]
         .as_array()
         .unwrap()
@@ -407,7 +409,7 @@ fn who_asks_with_nearly_the_right_number_hears_that_something_was_found_and_no_m
     for _ in 1..5 {
         open(&app, &person, asking("name", &dose("E1")));
     }
-    let full = post(&app, &person, "/api/cases", asking("name", &dose("E1")));
+    let full = post(&app, &person, HelpdeskRoute::OpenCase.path(), asking("name", &dose("E1")));
     assert_eq!((full.status, full.code()), (429, "too_many_requests"));
 }
 
@@ -417,7 +419,7 @@ fn a_case_is_followed_by_its_number_and_the_birth_date_alone() {
     let person = app.log_in(RIGHT, None);
     let case = open(&app, &person, asking("phone", &dose("E1")));
     let look = |number: &str, born: &str| {
-        app.post("/api/cases/lookup", json!({"number": number, "birth_date": born}))
+        app.post(HelpdeskRoute::Case.path(), json!({"number": number, "birth_date": born}))
     };
     assert_eq!(look(&case.replace('-', " ").to_lowercase(), BORN).body["state"], "open");
     let wrong = look(&case, "1989-01-25");
@@ -435,7 +437,7 @@ fn wrong_looks_lock_a_case_for_their_network_only() {
     let look = |network: u8, born: &str| {
         let body = json!({"number": case, "birth_date": born});
         let address = format!("198.51.{network}.7");
-        app.call_from(&address, "POST", "/api/cases/lookup", None, Some(body))
+        app.call_from(&address, "POST", HelpdeskRoute::Case.path(), None, Some(body))
     };
     // Right ones are given back, so that its owner follows it as often as they like.
     for _ in 0..11 {
@@ -454,7 +456,7 @@ fn wrong_looks_lock_a_case_for_their_network_only() {
         let other = look(0, BORN).status;
         assert_eq!(other, if network < 6 { 200 } else { 404 }, "sixty a day from all networks");
     }
-    let own = app.call("GET", "/api/cases", Some(&person), None).body;
+    let own = app.call("GET", HelpdeskRoute::Cases.path(), Some(&person), None).body;
     assert_eq!(own["cases"][0]["number"], case, "the log-in shows it");
 }
 
@@ -465,7 +467,7 @@ fn officers_find_people_by_number_phone_and_certificate_and_send_links_again() {
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
     let token = token_of_last(&app, MISTYPED);
     let certificate = open_link(&app, &token).body["certificate"]["id"].as_str().unwrap().to_owned();
-    let find = |query: Value| post(&app, &desk, "/api/helpdesk/people", query);
+    let find = |query: Value| post(&app, &desk, HelpdeskRoute::FindPeople.path(), query);
     for query in [
         json!({"identity": "3171 0124 0189 6246", "why": "Telepon 119"}),
         json!({"phone": MISTYPED, "why": "Telepon 119"}),
@@ -484,14 +486,14 @@ fn officers_find_people_by_number_phone_and_certificate_and_send_links_again() {
     assert_eq!(find(json!({"why": "x"})).status, 422);
 
     let id = find(json!({"phone": MISTYPED, "why": "x"})).body["people"][0]["doses"][0]["id"].clone();
-    let path = format!("/api/helpdesk/doses/{}/sms", id.as_str().unwrap());
+    let path = HelpdeskRoute::Resend.path_of(id.as_str().unwrap());
     assert_eq!(post(&app, &desk, &path, json!({"why": "SMS hilang"})).status, 202);
     app.settle();
     let again = token_of_last(&app, MISTYPED);
     assert_ne!(again, token);
     assert_eq!(open_link(&app, &again).status, 200);
     assert_eq!(open_link(&app, &token).code(), "link_dead");
-    let nobodys = "/api/helpdesk/doses/AAAA/sms";
+    let nobodys = &HelpdeskRoute::Resend.path_of("AAAA");
     assert_eq!(post(&app, &desk, nobodys, json!({"why": "x"})).code(), "not_found");
 
     // Where no more can be sent today, the officer is told, and the link of before lives.
@@ -547,7 +549,7 @@ fn granted_and_died(after: usize) -> Option<(TestApp, String)> {
     let case = open(&app, &person, asking("phone", &dose("E1")));
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
     let id = dose_of(&app, &desk, &case);
-    let revision = get(&app, &desk, &format!("/api/helpdesk/cases/{case}"))["revision"].clone();
+    let revision = get(&app, &desk, &HelpdeskRoute::OfficerCase.path_of(&case))["revision"].clone();
     let grant = json!({"decision": "grant", "revision": revision, "why": "x", "dose": id, "facility_word": "dr. Ani"});
     cut.after(after);
     decides_and_dies(&mut app, &cut, &desk, &case, grant).then_some((app, person))
@@ -562,7 +564,7 @@ pub(crate) fn decides_and_dies(
     case: &str,
     decision: Value,
 ) -> bool {
-    let path = format!("/api/helpdesk/cases/{case}/decisions");
+    let path = HelpdeskRoute::Decide.path_of(&case);
     let first = post(app, cookie, &path, decision.clone());
     // Until all that there is to do is done, or the functions have died.
     let quiet = std::time::Instant::now() + Duration::from_secs(5);
@@ -611,7 +613,7 @@ fn a_grant_that_dies_at_any_step_is_whole_once_it_is_started_again() {
 }
 
 fn assert_is_whole(app: &TestApp, person: &str, after: usize) {
-    let state = get(app, person, "/api/cases")["cases"][0]["state"].clone();
+    let state = get(app, person, HelpdeskRoute::Cases.path())["cases"][0]["state"].clone();
     assert_eq!(state, "granted", "after {after}");
     let links: Vec<_> = app.messages_to(RIGHT).iter().filter_map(|sms| sms.token()).collect();
     // The same link twice only where it died between the SMS service's answer and the record of it.
@@ -621,9 +623,9 @@ fn assert_is_whole(app: &TestApp, person: &str, after: usize) {
     assert_eq!(open_link(app, &old[0]).code(), "link_dead", "after {after}");
     let told = app.messages_to(MISTYPED).into_iter().filter(|sms| sms.text.contains("diganti")).count();
     assert!((1..=2).contains(&told), "after {after}: {told}");
-    let people = get(app, person, "/api/people");
+    let people = get(app, person, HolderRoute::People.path());
     let id = people["people"][0]["id"].as_str().unwrap();
-    let certificates = get(app, person, &format!("/api/people/{id}/certificates"));
+    let certificates = get(app, person, &HolderRoute::Certificates.path_of(&id));
     let doses = certificates["doses"].as_array().unwrap();
     assert!(doses.len() == 1 && doses[0]["certificate"].is_object(), "after {after}: {certificates}");
 }
@@ -634,9 +636,9 @@ fn officers_send_a_link_again_three_times_a_day() {
     app.import(&[dose("E1")]);
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
     let asked = json!({"identity": dose("E1").nik, "why": "x"});
-    let found = post(&app, &desk, "/api/helpdesk/people", asked).body;
+    let found = post(&app, &desk, HelpdeskRoute::FindPeople.path(), asked).body;
     let id = found["people"][0]["doses"][0]["id"].as_str().unwrap().to_owned();
-    let path = format!("/api/helpdesk/doses/{id}/sms");
+    let path = HelpdeskRoute::Resend.path_of(&id);
     let sent = app.messages().len();
     let statuses = [(); 4].map(|()| {
         let reply = post(&app, &desk, &path, json!({"why": "lost"}));
@@ -653,8 +655,9 @@ fn name_and_birth_date_alone_do_not_tell_that_somebody_is_vaccinated() {
     let foreigner = FeedRow { nik: "".into(), paspor: "A1687353".into(), ..dose("E1") };
     app.import(&[foreigner, FeedRow { nik: "3171012401890001".into(), ..dose("E2") }]);
     let stranger = app.log_in("0813 5555 0000", None);
-    let known = post(&app, &stranger, "/api/cases", asking("identity", &dose_for(9999, "")));
+    let known =
+        post(&app, &stranger, HelpdeskRoute::OpenCase.path(), asking("identity", &dose_for(9999, "")));
     assert_eq!((known.status, &known.body["possible_match"]), (201, &json!(false)));
-    let cases = get(&app, &stranger, "/api/cases");
+    let cases = get(&app, &stranger, HelpdeskRoute::Cases.path());
     assert_eq!(cases["cases"][0]["possible_match"], json!(false));
 }

@@ -3,6 +3,7 @@
 use bukti_domain::FeedRow;
 use bukti_paper::Paper;
 use bukti_tests::{TestApp, call, csv, dose, import, outbox};
+use bukti_wire::HolderRoute;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -70,7 +71,7 @@ fn a_pilgrims_vaccinations_have_their_certificates_beside_that_of_covid_19() {
              tgl lahir). Jangan dibagikan. Info: 119 ext 9",
             "a stranger whose number was written by mistake learns of no disease"
         );
-        let reply = app.post("/api/links", json!({"token": token, "birth_date": "1989-01-24"}));
+        let reply = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": "1989-01-24"}));
         assert_eq!(reply.status, 200, "{reply:?}");
         let (status, pdf) = app.fetch(reply.body["document"]["url"].as_str().unwrap());
         assert_eq!(status, 200);
@@ -129,7 +130,7 @@ fn a_deployments_own_vaccine_is_unknown_before_its_file_and_issued_after() {
     running.settle();
     let token = outbox(&running.url)[0].token().unwrap();
     let asked = json!({"token": token, "birth_date": "1989-01-24"});
-    let opened = call(&running.url, "POST", "/api/links", None, Some(asked)).body;
+    let opened = call(&running.url, "POST", HolderRoute::Link.path(), None, Some(asked)).body;
     let certificate = &opened["certificate"];
     assert_eq!(certificate["vaccine"], "Vero Kolera X");
     assert_eq!(certificate["disease"], json!({"code": "cholera", "name": {"id": "Kolera", "en": "Cholera"}}));

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use bukti_domain::FeedRow;
 use bukti_tests::ministack::{Ministack, Process};
 use bukti_tests::{TestApp, call, csv, dose, in_base64, left_out, outbox, program};
+use bukti_wire::HolderRoute;
 use serde_json::{Value, json};
 
 use crate::access::table_service;
@@ -272,7 +273,7 @@ fn a_signer_in_kms_signs_certificates_and_lists() {
     assert!(good, "{said}");
     let sms = outbox(url).pop().unwrap();
     let asked = serde_json::json!({"token": sms.token(), "birth_date": BORN});
-    let opened = call(url, "POST", "/api/links", None, Some(asked));
+    let opened = call(url, "POST", HolderRoute::Link.path(), None, Some(asked));
     let text = opened.body["certificate"]["qr_text"].as_str().unwrap();
     let (good, said, _) = bukti(&["verify", text]);
     assert!(good && said.starts_with("Valid\n"), "{said}");
@@ -346,7 +347,12 @@ fn sealing_keys_that_kms_wraps_are_of_no_use_without_it() {
     assert!(start_stack("http://127.0.0.1:9", folder.path()).is_none(), "nothing starts without KMS");
     let (_stack, url) = start_stack(&kms_url, folder.path()).unwrap();
     let sms = outbox(&url).pop().unwrap();
-    let opened =
-        call(&url, "POST", "/api/links", None, Some(json!({"token": sms.token(), "birth_date": BORN})));
+    let opened = call(
+        &url,
+        "POST",
+        HolderRoute::Link.path(),
+        None,
+        Some(json!({"token": sms.token(), "birth_date": BORN})),
+    );
     assert_eq!(opened.status, 200, "what was sealed before opens");
 }

@@ -11,6 +11,7 @@ use bukti_local::Handlers;
 use bukti_records::{ItemKind, Rate};
 use bukti_store::{Aws, Payer, Rates, Settings, Sms, SmsError, Taken};
 use bukti_tests::{Reply, TestApp, a_thousand_times, call, csv, dose, import, outbox, solve};
+use bukti_wire::{HelpdeskRoute, HolderRoute, OtpRoute, StatusRoute};
 use jiff::{SignedDuration, Timestamp, ToSpan, civil};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,7 +23,7 @@ const HOME: &str = "36.68.1.2";
 
 /// What a challenge costs to whoever asks from an address.
 fn cost(app: &TestApp, address: &str) -> u64 {
-    let challenge = app.call_from(address, "GET", "/api/captcha", None, None).body;
+    let challenge = app.call_from(address, "GET", StatusRoute::Captcha.path(), None, None).body;
     challenge["parameters"]["cost"].as_u64().unwrap()
 }
 
@@ -36,7 +37,12 @@ fn post(app: &TestApp, address: &str, path: &str, body: Value) -> Reply {
 }
 
 fn look(app: &TestApp, address: &str, nik: &str, captcha: &str) -> Reply {
-    post(app, address, "/api/status", json!({"name": "Iwan Ibrahim Purnomo", "nik": nik, "captcha": captcha}))
+    post(
+        app,
+        address,
+        StatusRoute::Status.path(),
+        json!({"name": "Iwan Ibrahim Purnomo", "nik": nik, "captcha": captcha}),
+    )
 }
 
 #[test]
@@ -53,7 +59,7 @@ fn captchas_get_harder_for_who_fails_and_for_nobody_else() {
     // An easy one still counts one step later, for others of the same address.
     assert_eq!(look(&app, HOME, "3171012401896246", &held).status, 200);
     for _ in 0..5 {
-        post(&app, HOME, "/api/sessions", json!({"phone": "081234567890", "code": "000000"}));
+        post(&app, HOME, OtpRoute::LogIn.path(), json!({"phone": "081234567890", "code": "000000"}));
     }
     assert_eq!(cost(&app, HOME), 4 * easy, "codes that are wrong count as well");
     assert_eq!(
@@ -63,7 +69,7 @@ fn captchas_get_harder_for_who_fails_and_for_nobody_else() {
     );
     assert_eq!(look(&app, "36.68.1.3", "3171012401896246", &other).status, 200, "that has not used it up");
 
-    let hard = solve(app.call_from(HOME, "GET", "/api/captcha", None, None).body);
+    let hard = solve(app.call_from(HOME, "GET", StatusRoute::Captcha.path(), None, None).body);
     assert_eq!(look(&app, HOME, "3171012401896247", &hard).status, 200, "nobody is found");
     let again = look(&app, HOME, "3171012401896246", &hard);
     assert_eq!((again.status, again.code()), (422, "captcha_reused"));
@@ -74,7 +80,7 @@ fn captchas_of_an_address_that_many_share_stay_solvable() {
     let app = TestApp::start();
     let easy = cost(&app, HOME);
     let fail = |address: &str| {
-        post(&app, address, "/api/sessions", json!({"phone": "081234567890", "code": "000000"}))
+        post(&app, address, OtpRoute::LogIn.path(), json!({"phone": "081234567890", "code": "000000"}))
     };
     fail(HOME);
     app.with_aws(async |aws| set_counts(&aws, 1, 100_000).await);
@@ -88,7 +94,7 @@ fn another_ipv6_address_of_the_same_network_does_not_escape_harder_captchas() {
     let easy = cost(&app, HOME);
     for at in 0..40 {
         let address = format!("2001:448a:10:{at:x}::1");
-        post(&app, &address, "/api/sessions", json!({"phone": "081234567890", "code": "000000"}));
+        post(&app, &address, OtpRoute::LogIn.path(), json!({"phone": "081234567890", "code": "000000"}));
     }
     assert_eq!(cost(&app, "2001:448a:10:ffff::1"), 2 * easy);
     assert_eq!(cost(&app, "2001:448a:11::1"), easy);
@@ -99,16 +105,20 @@ fn who_fails_waits_so_that_the_time_tells_nothing() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let session = app.log_in("0813 5555 0000", Some("Stranger"));
-    let path = format!("/api/people/{}/certificates", "A".repeat(24));
+    let path = HolderRoute::Certificates.path_of("A".repeat(24));
     let status = |name: &str, nik: &str| json!({"name": name, "nik": nik, "captcha": app.captcha()});
     for (method, path, body) in [
-        ("POST", "/api/status", status("Kartika Rahayu", "3171012401896246")),
-        ("POST", "/api/status", status("Kartika Rahayu", "3171012401896247")),
-        ("POST", "/api/status", json!({"name": "Iwan", "nik": "3171012401896246", "captcha": "e30="})),
-        ("POST", "/api/sessions", json!({"phone": "081234567890", "code": "000000"})),
-        ("POST", "/api/links", json!({"token": "A".repeat(22), "birth_date": "1989-01-24"})),
-        ("POST", "/api/links/refusals", json!({"token": "A".repeat(22)})),
-        ("POST", "/api/certificates/0000-0000-0000-0000/document", json!({})),
+        ("POST", StatusRoute::Status.path(), status("Kartika Rahayu", "3171012401896246")),
+        ("POST", StatusRoute::Status.path(), status("Kartika Rahayu", "3171012401896247")),
+        (
+            "POST",
+            StatusRoute::Status.path(),
+            json!({"name": "Iwan", "nik": "3171012401896246", "captcha": "e30="}),
+        ),
+        ("POST", OtpRoute::LogIn.path(), json!({"phone": "081234567890", "code": "000000"})),
+        ("POST", HolderRoute::Link.path(), json!({"token": "A".repeat(22), "birth_date": "1989-01-24"})),
+        ("POST", HolderRoute::RefuseLink.path(), json!({"token": "A".repeat(22)})),
+        ("POST", &HolderRoute::Document.path_of("0000-0000-0000-0000"), json!({})),
         ("GET", &*path, json!({})),
     ] {
         let began = Instant::now();
@@ -130,7 +140,7 @@ fn what_a_header_says_of_the_address_is_believed_of_nobody() {
     for at in 0..5 {
         assert_eq!(from(&format!("10.0.0.{at}")).status(), 410);
     }
-    let challenge = call(app.url(), "GET", "/api/captcha", None, None).body;
+    let challenge = call(app.url(), "GET", StatusRoute::Captcha.path(), None, None).body;
     assert_eq!(challenge["parameters"]["cost"], 2 * cost(&app, HOME), "all were the one who connects");
 }
 
@@ -141,7 +151,7 @@ fn an_address_has_an_allowance_that_many_requests_at_once_do_not_stretch() {
         post(
             &app,
             address,
-            "/api/links",
+            HolderRoute::Link.path(),
             json!({"token": "AAAAAAAAAAAAAAAAAAAAAA", "birth_date": "1989-01-24"}),
         )
     };
@@ -177,29 +187,31 @@ fn an_address_has_an_allowance_that_many_requests_at_once_do_not_stretch() {
 /// The routes that have an allowance: their answer to who has some left, how much of it an address may have in an hour, and
 /// how much its network.
 const ALLOWANCES: [(&str, u16, u32, u32); 7] = [
-    ("/api/status", 200, 1_000, 10_000),
-    ("/api/otp", 202, 300, 3_000),
-    ("/api/sessions", 410, 600, 6_000),
-    ("/api/downloads", 202, 60, 600),
-    ("/api/links", 410, 600, 6_000),
-    ("/api/links/refusals", 410, 600, 6_000),
-    ("/api/cases/lookup", 404, 600, 6_000),
+    (StatusRoute::Status.path(), 200, 1_000, 10_000),
+    (OtpRoute::Otp.path(), 202, 300, 3_000),
+    (OtpRoute::LogIn.path(), 410, 600, 6_000),
+    (StatusRoute::Download.path(), 202, 60, 600),
+    (HolderRoute::Link.path(), 410, 600, 6_000),
+    (HolderRoute::RefuseLink.path(), 410, 600, 6_000),
+    (HelpdeskRoute::Case.path(), 404, 600, 6_000),
 ];
 
 /// A request of theirs that nothing but an allowance stops, each of another phone or number.
 fn request(app: &TestApp, path: &str, number: u32) -> Value {
     let phone = format!("0812 3456 {number:04}");
     match path {
-        "/api/status" => {
+        _ if path == StatusRoute::Status.path() => {
             json!({"name": "Iwan Ibrahim Purnomo", "nik": "3171012401896246", "captcha": app.captcha()})
         }
-        "/api/otp" => json!({"phone": phone, "captcha": app.captcha()}),
-        "/api/sessions" => json!({"phone": phone, "code": "000000"}),
-        "/api/downloads" => {
+        _ if path == OtpRoute::Otp.path() => json!({"phone": phone, "captcha": app.captcha()}),
+        _ if path == OtpRoute::LogIn.path() => json!({"phone": phone, "code": "000000"}),
+        _ if path == StatusRoute::Download.path() => {
             app.download_request(&FeedRow { nik: format!("317101240189{number:04}"), ..dose("E1") })
         }
-        "/api/links" => json!({"token": "AAAAAAAAAAAAAAAAAAAAAA", "birth_date": "1989-01-24"}),
-        "/api/cases/lookup" => {
+        _ if path == HolderRoute::Link.path() => {
+            json!({"token": "AAAAAAAAAAAAAAAAAAAAAA", "birth_date": "1989-01-24"})
+        }
+        _ if path == HelpdeskRoute::Case.path() => {
             json!({"number": CaseNumber::of_bits(number.into()).grouped(), "birth_date": "1989-01-24"})
         }
         _ => json!({"token": "AAAAAAAAAAAAAAAAAAAAAA"}),
@@ -256,7 +268,7 @@ fn what_strangers_send_has_an_allowance_for_an_address_and_some_for_its_network(
 fn reused_captcha_takes_no_allowance() {
     let app = TestApp::start();
     let download = |captcha: &str| {
-        post(&app, HOME, "/api/downloads", bukti_tests::download_request(&dose("E1"), captcha))
+        post(&app, HOME, StatusRoute::Download.path(), bukti_tests::download_request(&dose("E1"), captcha))
     };
     // Where an hour turns meanwhile, the counts begin anew: once more.
     loop {
@@ -282,13 +294,14 @@ fn unknown_tokens_use_up_nothing_of_a_neighbour() {
     let link = app.messages_to(&dose("E1").no_hp).remove(0).token().unwrap();
     let unknown = "A".repeat(22);
     let open = |token: &str, birth_date: &str| {
-        post(&app, HOME, "/api/links", json!({"token": token, "birth_date": birth_date})).status
+        post(&app, HOME, HolderRoute::Link.path(), json!({"token": token, "birth_date": birth_date})).status
     };
-    let refuse = |token: &str| post(&app, HOME, "/api/links/refusals", json!({"token": token})).status;
+    let refuse =
+        |token: &str| post(&app, HOME, HolderRoute::RefuseLink.path(), json!({"token": token})).status;
     let phone = "081234567890";
     let log_in = |code: &str, cookie: Option<&str>| {
         let body = json!({"phone": phone, "code": code});
-        app.call_from(HOME, "POST", "/api/sessions", cookie, Some(body)).status
+        app.call_from(HOME, "POST", OtpRoute::LogIn.path(), cookie, Some(body)).status
     };
     // Where an hour turns meanwhile, the counts begin anew: once more.
     loop {
@@ -565,9 +578,11 @@ fn who_goes_round_the_content_delivery_network_is_not_answered() {
         Arc::make_mut(&mut aws.settings).edge_only = true;
         Handlers::bukti(&aws)
     });
-    for (method, path) in
-        [("GET", "/api/vaccines"), ("GET", "/api/captcha"), ("DELETE", "/api/sessions/current")]
-    {
+    for (method, path) in [
+        ("GET", StatusRoute::Vaccines.path()),
+        ("GET", StatusRoute::Captcha.path()),
+        ("DELETE", OtpRoute::LogOut.path()),
+    ] {
         let direct = call(app.url(), method, path, None, None);
         assert_eq!((direct.status, direct.code()), (421, "misdirected"), "{method} {path}");
         assert!(app.call(method, path, None, None).status < 300, "{method} {path}");
@@ -649,16 +664,16 @@ fn flood_under_number_and_phone_hides_no_genuine_dose() {
     let is_own = |dose: &Value| dose["dose_number"] == 1 && dose["diagnosis"]["code"] == "certificate_issued";
 
     let query = || json!({"name": own.nama, "nik": own.nik, "captcha": app.captcha()});
-    let status = answer("POST", "/api/status", None, Some(&query));
+    let status = answer("POST", StatusRoute::Status.path(), None, Some(&query));
     assert!(list(&status, "doses").iter().any(is_own));
     assert_eq!((list(&status, "doses").len(), &status["more"]), (200, &json!(true)));
     let other = app.status("Somebody Else", &own.nik).body;
     assert_eq!((list(&other, "doses").len(), &other["more"]), (0, &Value::Null), "tells no stranger");
 
     let cookie = app.log_in(&own.no_hp, None);
-    let people = answer("GET", "/api/people", Some(&cookie), None);
+    let people = answer("GET", HolderRoute::People.path(), Some(&cookie), None);
     assert_eq!((list(&people, "people").len(), &people["more"]), (1, &json!(true)));
-    let path = format!("/api/people/{}/certificates", people["people"][0]["id"].as_str().unwrap());
+    let path = HolderRoute::Certificates.path_of(people["people"][0]["id"].as_str().unwrap());
     let (mut doses, mut after) = (Vec::new(), json!(0));
     while !after.is_null() {
         let page = answer("GET", &format!("{path}?after={after}"), Some(&cookie), None);
@@ -680,7 +695,7 @@ fn flood_under_number_and_phone_hides_no_genuine_dose() {
 
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
     for query in [json!({"identity": own.nik, "why": "x"}), json!({"phone": own.no_hp, "why": "x"})] {
-        let found = answer("POST", "/api/helpdesk/people", Some(&desk), Some(&|| query.clone()));
+        let found = answer("POST", HelpdeskRoute::FindPeople.path(), Some(&desk), Some(&|| query.clone()));
         let person = &found["people"][0];
         assert_eq!((list(person, "doses").len(), &person["more"]), (100, &json!(true)));
         assert!(list(person, "doses").iter().any(|dose| is_own(&dose["status"])));

@@ -4,13 +4,14 @@ use bukti_paper::Paper;
 use bukti_records::LinkTry;
 use bukti_store::Links;
 use bukti_tests::{TestApp, a_thousand_times, dose};
+use bukti_wire::HolderRoute;
 use jiff::Timestamp;
 use serde_json::json;
 
 const PHONE: &str = "0821-0669-0743";
 
 fn open(app: &TestApp, token: &str, birth_date: &str) -> bukti_tests::Reply {
-    app.post("/api/links", json!({"token": token, "birth_date": birth_date}))
+    app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": birth_date}))
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use bukti_domain::FeedRow;
 use bukti_tests::running::Running;
 use bukti_tests::{TestApp, csv, dose, dose_for, import};
+use bukti_wire::HolderRoute;
 use serde_json::json;
 
 /// The counters and gauges at `/_metrics`.
@@ -33,7 +34,7 @@ fn each_step_is_counted() {
     app.status("Iwan Ibrahim Purnomo", "3171012401896246");
     let token = app.messages()[0].token().unwrap();
     for birth_date in ["1989-01-25", "1989-01-24"] {
-        app.post("/api/links", json!({"token": token, "birth_date": birth_date}));
+        app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": birth_date}));
     }
     app.settle();
     let metrics = metrics(&app);

@@ -9,6 +9,7 @@ use bukti_local::Handlers;
 use bukti_records::{DownloadFacts, LinkTry};
 use bukti_store::{Aws, Downloads, Links, Settings};
 use bukti_tests::{Message, Reply, TestApp, dose};
+use bukti_wire::{HolderRoute, StatusRoute};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -64,11 +65,11 @@ fn at_once<T: Send>(work: impl Iterator<Item = impl FnOnce() -> T + Send>) -> Ve
 }
 
 fn open(app: &TestApp, token: &str) -> Reply {
-    app.post("/api/links", json!({"token": token, "birth_date": "1989-01-24"}))
+    app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": "1989-01-24"}))
 }
 
 fn refuse(app: &TestApp, token: &str) -> Reply {
-    app.post("/api/links/refusals", json!({"token": token}))
+    app.post(HolderRoute::RefuseLink.path(), json!({"token": token}))
 }
 
 #[test]
@@ -98,7 +99,7 @@ fn the_registered_phone_gets_a_link_to_the_dose_that_was_named() {
     assert_eq!((links.len(), &*links[0].from), (1, "1199"));
     insta::assert_snapshot!("quick_download_sms", links[0].one_part(&app));
     let token = links[0].token().unwrap();
-    let wrong = app.post("/api/links", json!({"token": token, "birth_date": "1989-01-25"}));
+    let wrong = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": "1989-01-25"}));
     assert_eq!(wrong.code(), "birth_date_wrong", "five facts open nothing by themselves");
     let opened = open(&app, &token);
     assert_eq!((opened.status, &opened.body["certificate"]["dose_number"]), (200, &json!(2)));
@@ -213,7 +214,7 @@ fn before_the_answer_nobody_looks_at_a_dose_whoever_is_asked_for() {
     {
         let request = app.download_request(&asked);
         listener.operations();
-        assert_eq!(app.post("/api/downloads", request).status, 202);
+        assert_eq!(app.post(StatusRoute::Download.path(), request).status, 202);
         // How hard captchas are by failures and by the SMS budget, the captcha that is used up, the
         // two allowances, and the request.
         let expected = ["getitem", "getitem", "putitem", "updateitem", "updateitem", "putitem"];
@@ -271,7 +272,7 @@ fn of_many_requests_at_once_one_counts_and_sends_one_sms_however_often_the_strea
     let requests = at_once((0..50).map(|_| || app.download_request(&person(1))));
     let answers = at_once(requests.into_iter().map(|asked| {
         let app = &app;
-        move || app.post("/api/downloads", asked).status
+        move || app.post(StatusRoute::Download.path(), asked).status
     }));
     assert!(answers.iter().all(|status| *status == 202), "{answers:?}");
     app.settle();
@@ -324,7 +325,7 @@ fn a_link_that_is_locked_can_be_refused_as_well() {
     download_before(&app, &person(1));
     let token = links_to(&app, &person(1))[0].token().unwrap();
     for _ in 0..5 {
-        app.post("/api/links", json!({"token": token, "birth_date": "2000-01-01"}));
+        app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": "2000-01-01"}));
     }
     assert_eq!(open(&app, &token).code(), "link_locked");
     assert_eq!(refuse(&app, &token).status, 204);
@@ -359,7 +360,7 @@ fn what_is_missing_or_wrong_is_said_field_by_field_and_the_captcha_counts_once()
             "vaccination_date": "2021-01-29", "vaccine": "CoronaVac", "captcha": captcha,
         });
         asked.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
-        app.post("/api/downloads", asked)
+        app.post(StatusRoute::Download.path(), asked)
     };
     let errors = |changed: Value| {
         let reply = ask(changed);
@@ -384,7 +385,7 @@ fn what_is_missing_or_wrong_is_said_field_by_field_and_the_captcha_counts_once()
 #[test]
 fn the_vaccines_to_choose_from_are_listed_and_may_be_kept() {
     let app = TestApp::start();
-    let reply = app.call("GET", "/api/vaccines", None, None);
+    let reply = app.call("GET", StatusRoute::Vaccines.path(), None, None);
     assert_eq!((reply.status, reply.cache_control.as_deref()), (200, Some("public, max-age=3600")));
     let vaccines = reply.body["vaccines"].as_array().unwrap();
     assert_eq!(

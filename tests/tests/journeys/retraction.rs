@@ -2,6 +2,7 @@
 
 use bukti_domain::FeedRow;
 use bukti_tests::{Reply, TestApp, bundle, dose, retraction};
+use bukti_wire::{HelpdeskRoute, HolderRoute};
 use serde_json::{Value, json};
 
 use crate::keys::verdict;
@@ -18,7 +19,7 @@ fn at(sent_at: &str, row: FeedRow) -> FeedRow {
 }
 
 fn open(app: &TestApp, token: &str) -> Reply {
-    app.post("/api/links", json!({"token": token, "birth_date": BORN}))
+    app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}))
 }
 
 /// Codes of the diagnoses in the status of the man of [`dose`].
@@ -30,9 +31,9 @@ fn codes(app: &TestApp) -> Vec<String> {
 
 /// The account of his phone, with all that it may open.
 fn account(app: &TestApp, cookie: &str) -> Value {
-    let people = app.call("GET", "/api/people", Some(cookie), None).body;
+    let people = app.call("GET", HolderRoute::People.path(), Some(cookie), None).body;
     let id = people["people"][0]["id"].as_str().unwrap();
-    app.call("GET", &format!("/api/people/{id}/certificates"), Some(cookie), None).body
+    app.call("GET", &HolderRoute::Certificates.path_of(&id), Some(cookie), None).body
 }
 
 /// The SMS to a phone that tell of a retraction.
@@ -71,7 +72,7 @@ fn retraction_ends_certificate_link_document_and_ticket() {
     let seen = account(&app, &cookie);
     assert_eq!(seen["doses"][0]["diagnosis"]["code"], "dose_retracted");
     assert_eq!((&seen["doses"][0]["certificate"], &seen["tickets"]), (&Value::Null, &json!([])));
-    let path = format!("/api/certificates/{}/document", id.as_str().unwrap());
+    let path = HolderRoute::Document.path_of(id.as_str().unwrap());
     assert_eq!(app.call("POST", &path, Some(&cookie), None).status, 404);
     app.download(&dose("E1"));
     app.settle();
@@ -210,14 +211,14 @@ fn helpdesk_finds_a_retracted_dose_and_its_trail() {
     app.import(&[retraction("E1", SECOND)]);
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
     let asked = json!({"identity": NIK, "why": "Telepon 119"});
-    let found = app.call("POST", "/api/helpdesk/people", Some(&desk), Some(asked)).body;
+    let found = app.call("POST", HelpdeskRoute::FindPeople.path(), Some(&desk), Some(asked)).body;
     let dose = &found["people"][0]["doses"][0];
     assert_eq!(dose["status"]["diagnosis"]["code"], "dose_retracted");
     assert_eq!(dose["recorded"]["name"], NAME);
     let trail = dose["trail"].as_array().unwrap();
     assert!(trail.iter().any(|entry| entry["detail"] == "retracted"), "{trail:?}");
     assert!(trail.iter().any(|entry| entry["what"] == "revoked"), "{trail:?}");
-    let path = format!("/api/helpdesk/doses/{}/sms", dose["id"].as_str().unwrap());
+    let path = HelpdeskRoute::Resend.path_of(dose["id"].as_str().unwrap());
     let resent = app.call("POST", &path, Some(&desk), Some(json!({"why": "x"})));
     assert_eq!(resent.code(), "nothing_to_send");
 }

@@ -6,6 +6,7 @@ use bukti_domain::{FeedRow, Identity};
 use bukti_store::{Certificates, DocumentSigners, Doses};
 use bukti_tests::{TestApp, dose, retraction};
 use bukti_trust::revocation_files;
+use bukti_wire::HolderRoute;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -68,13 +69,13 @@ fn a_revoked_certificate_is_revoked_for_verifiers_and_for_its_holder() {
     let status = app.status("Iwan Ibrahim Purnomo", "3171012401896246");
     assert_eq!(status.body["doses"][0]["diagnosis"]["code"], "certificate_revoked");
     let token = app.messages_to(PHONE).pop().unwrap().token().unwrap();
-    let opened = app.post("/api/links", json!({"token": token, "birth_date": BORN}));
+    let opened = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}));
     assert_eq!((opened.status, opened.code()), (410, "link_dead"));
     let cookie = app.log_in(PHONE, Some("Iwan"));
-    let document = app.call("POST", &format!("/api/certificates/{bare}/document"), Some(&cookie), None);
+    let document = app.call("POST", &HolderRoute::Document.path_of(&bare), Some(&cookie), None);
     assert_eq!(document.status, 404);
-    let people = app.call("GET", "/api/people", Some(&cookie), None).body;
-    let path = format!("/api/people/{}/certificates", people["people"][0]["id"].as_str().unwrap());
+    let people = app.call("GET", HolderRoute::People.path(), Some(&cookie), None).body;
+    let path = HolderRoute::Certificates.path_of(people["people"][0]["id"].as_str().unwrap());
     let account = app.call("GET", &path, Some(&cookie), None).body;
     assert_eq!(account["doses"][0]["diagnosis"]["code"], "certificate_revoked");
     assert_eq!((&account["doses"][0]["certificate"], &account["tickets"]), (&Value::Null, &json!([])));

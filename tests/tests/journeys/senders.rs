@@ -7,6 +7,7 @@ use bukti_records::JobRecord;
 use bukti_store::Cause;
 use bukti_tests::caller::Raw;
 use bukti_tests::{TestApp, bundle, csv, dose, dose_for, ndjson, retraction};
+use bukti_wire::{OtpRoute, SenderRoute};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
@@ -21,12 +22,12 @@ fn key(app: &TestApp, sender: [&str; 2]) -> String {
 fn send(app: &TestApp, key: &str, kind: &str, body: &[u8]) -> Raw {
     let authorization = format!("Bearer {key}");
     let headers = [("authorization", &*authorization), ("content-type", kind)];
-    app.caller().send("POST", "/api/intake/doses", &headers, body)
+    app.caller().send("POST", SenderRoute::SendDoses.path(), &headers, body)
 }
 
 fn job(app: &TestApp, key: &str, job: &str) -> Raw {
     let authorization = format!("Bearer {key}");
-    app.caller().send("GET", &format!("/api/intake/jobs/{job}"), &[("authorization", &authorization)], b"")
+    app.caller().send("GET", &SenderRoute::Job.path_of(&job), &[("authorization", &authorization)], b"")
 }
 
 /// Outcome and reasons of each row.
@@ -175,7 +176,7 @@ fn fhir_transactions_are_kept_as_a_whole_or_refused_as_one() {
 #[test]
 fn fhir_says_what_it_can_do_and_refuses_xml() {
     let app = TestApp::start();
-    let statement = app.caller().send("GET", "/api/fhir/metadata", &[], b"");
+    let statement = app.caller().send("GET", SenderRoute::Metadata.path(), &[], b"");
     assert_eq!((statement.status, statement.header("content-type")), (200, Some(FHIR)));
     let statement = statement.json();
     assert_eq!(
@@ -218,7 +219,7 @@ fn fhir_that_cannot_be_read_is_answered_in_english_with_its_code() {
         (b"", "empty", "structure", "Line 1: "),
     ] {
         let headers = [("authorization", &*authorization), ("content-type", FHIR), ("accept-language", "id")];
-        let answer = app.caller().send("POST", "/api/intake/doses", &headers, body);
+        let answer = app.caller().send("POST", SenderRoute::SendDoses.path(), &headers, body);
         assert_eq!((answer.status, answer.header("content-type")), (422, Some(FHIR)), "{code}");
         let outcome = answer.json();
         assert_no_empty_arrays(&outcome);
@@ -228,7 +229,7 @@ fn fhir_that_cannot_be_read_is_answered_in_english_with_its_code() {
         assert!(issue["diagnostics"].as_str().unwrap().starts_with(diagnostics), "{issue}");
     }
     let headers = [("authorization", "Bearer bk_x"), ("content-type", FHIR), ("accept-language", "id")];
-    let refused = app.caller().send("POST", "/api/intake/doses", &headers, &whole).json();
+    let refused = app.caller().send("POST", SenderRoute::SendDoses.path(), &headers, &whole).json();
     assert_eq!(refused["issue"][0]["details"]["coding"][0]["code"], "api_key_wrong");
     let english = bukti_locales::text(bukti_locales::Locale::En, "problems.api_key_wrong.detail");
     assert_eq!(refused["issue"][0]["diagnostics"], english);
@@ -401,7 +402,7 @@ fn a_job_is_seen_by_its_sender_and_by_a_hub() {
     assert_eq!(report.lines().count(), 2002);
     let wrong = app.caller().send(
         "GET",
-        "/api/intake/jobs/large?after=x",
+        &SenderRoute::Job.path_of("large?after=x"),
         &[("authorization", &format!("Bearer {hub}"))],
         b"",
     );
@@ -531,7 +532,7 @@ fn a_key_is_changed_with_overlap_and_is_nobodys_after_its_end() {
         let refused = send(&app, &wrong, "text/csv", &sent);
         assert_eq!((refused.status, &refused.json()["code"]), (401, &json!("api_key_wrong")), "{wrong}");
     }
-    let basic = app.caller().send("POST", "/api/intake/doses", &[("authorization", &*new)], &sent);
+    let basic = app.caller().send("POST", SenderRoute::SendDoses.path(), &[("authorization", &*new)], &sent);
     assert_eq!(basic.status, 401, "a key comes as a bearer's");
     assert_eq!(send(&app, &new, "text/csv", &sent).status, 200);
 
@@ -652,7 +653,7 @@ fn a_phone_gets_so_many_sms_of_doses_a_day() {
     let phone = &family[0].no_hp;
     let cookie = app.log_in(phone, None);
     assert_eq!(app.messages().len(), 21);
-    assert_eq!(app.call("GET", "/api/sessions/current", Some(&cookie), None).status, 200);
+    assert_eq!(app.call("GET", OtpRoute::Session.path(), Some(&cookie), None).status, 200);
     let elsewhere = FeedRow { no_hp: "0821-0669-0744".into(), ..dose_for(41, "E41") };
     send(&app, &own, "application/x-ndjson", &ndjson(&[elsewhere]));
     app.settle();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bukti_domain::FeedRow;
 use bukti_tests::{TestApp, dose};
+use bukti_wire::HolderRoute;
 use serde_json::{Value, json};
 
 use crate::keys::verdict;
@@ -18,8 +19,8 @@ fn given(event: &str, number: u8, vaccine: &str, day: &str) -> FeedRow {
 
 /// The certificate of each dose of the account; null where there is none.
 fn certificates_of(app: &TestApp, cookie: &str) -> Vec<Value> {
-    let people = app.call("GET", "/api/people", Some(cookie), None).body;
-    let path = format!("/api/people/{}/certificates", people["people"][0]["id"].as_str().unwrap());
+    let people = app.call("GET", HolderRoute::People.path(), Some(cookie), None).body;
+    let path = HolderRoute::Certificates.path_of(people["people"][0]["id"].as_str().unwrap());
     let account = app.call("GET", &path, Some(cookie), None).body;
     account["doses"].as_array().unwrap().iter().map(|dose| dose["certificate"].clone()).collect()
 }

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bukti_tests::{TestApp, a_thousand_times, dose};
+use bukti_wire::StatusRoute;
 use serde_json::{Value, json};
 
 const NAME: &str = "Iwan Ibrahim Purnomo";
@@ -85,14 +86,16 @@ fn a_name_may_be_written_in_many_ways_and_a_passport_works_too() {
         );
     }
     let asked = json!({"name": "jose ximenes", "passport": "a-1687353", "captcha": app.captcha()});
-    assert_eq!(codes(&app.post("/api/status", asked).body), [(1, "certificate_issued")]);
+    assert_eq!(codes(&app.post(StatusRoute::Status.path(), asked).body), [(1, "certificate_issued")]);
 }
 
 #[test]
 fn a_captcha_counts_once() {
     let app = TestApp::start();
     let captcha = app.captcha();
-    let ask = |captcha: &str| app.post("/api/status", json!({"name": NAME, "nik": NIK, "captcha": captcha}));
+    let ask = |captcha: &str| {
+        app.post(StatusRoute::Status.path(), json!({"name": NAME, "nik": NIK, "captcha": captcha}))
+    };
     assert_eq!(ask("bm9uc2Vuc2U=").code(), "captcha_wrong");
     assert_eq!(ask(&captcha).status, 200);
     let again = ask(&captcha);
@@ -109,7 +112,7 @@ fn of_a_captcha_used_many_times_at_once_one_counts() {
     let app = TestApp::start();
     let captcha = app.captcha();
     let asked = json!({"name": NAME, "nik": NIK, "captcha": captcha});
-    let replies = a_thousand_times(|| app.post("/api/status", asked.clone()));
+    let replies = a_thousand_times(|| app.post(StatusRoute::Status.path(), asked.clone()));
     let counted = replies.into_iter().filter(|reply| reply.status == 200).count();
     assert_eq!(counted, 1);
 }
@@ -119,7 +122,7 @@ fn what_is_missing_or_wrong_is_said_field_by_field() {
     let app = TestApp::start();
     let captcha = app.captcha();
     let errors = |asked: Value| {
-        let reply = app.post("/api/status", asked);
+        let reply = app.post(StatusRoute::Status.path(), asked);
         assert_eq!((reply.status, reply.code()), (422, "invalid_input"));
         let errors = reply.body["errors"].as_array().unwrap().clone();
         errors
@@ -137,5 +140,8 @@ fn what_is_missing_or_wrong_is_said_field_by_field() {
         ["passport invalid"]
     );
     // A slip of the pen has not cost the captcha.
-    assert_eq!(app.post("/api/status", json!({"name": NAME, "nik": NIK, "captcha": captcha})).status, 200);
+    assert_eq!(
+        app.post(StatusRoute::Status.path(), json!({"name": NAME, "nik": NIK, "captcha": captcha})).status,
+        200
+    );
 }

@@ -3,6 +3,7 @@
 use bukti_domain::{FeedRow, TicketText};
 use bukti_paper::Picture;
 use bukti_tests::{TestApp, dose};
+use bukti_wire::HolderRoute;
 use jiff::civil::date;
 use serde_json::{Value, json};
 
@@ -21,9 +22,9 @@ fn later(event_id: &str, number: u8, vaccine: &str, day: &str) -> FeedRow {
 
 /// What a phone sees of its first person.
 fn seen(app: &TestApp, cookie: &str) -> Value {
-    let people = app.call("GET", "/api/people", Some(cookie), None).body;
+    let people = app.call("GET", HolderRoute::People.path(), Some(cookie), None).body;
     let person = people["people"][0]["id"].as_str().unwrap();
-    let answer = app.call("GET", &format!("/api/people/{person}/certificates"), Some(cookie), None);
+    let answer = app.call("GET", &HolderRoute::Certificates.path_of(&person), Some(cookie), None);
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.body
 }

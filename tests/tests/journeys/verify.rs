@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use bukti_domain::hygiene;
 use bukti_tests::{TestApp, dose, left_out, people, root};
+use bukti_wire::HolderRoute;
 use coset::{CoseSign1, TaggedCborSerializable};
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
@@ -42,11 +43,11 @@ static ISSUED: LazyLock<Issued> = LazyLock::new(|| {
     for phone in phones {
         let cookie = app.log_in(phone, None);
         let get = |path: &str| app.call("GET", path, Some(&cookie), None).body;
-        for person in get("/api/people")["people"].as_array().unwrap() {
+        for person in get(HolderRoute::People.path())["people"].as_array().unwrap() {
             let (id, name) = (person["id"].as_str().unwrap(), person["name"].as_str().unwrap());
-            for dose in get(&format!("/api/people/{id}/certificates"))["doses"].as_array().unwrap() {
+            for dose in get(&HolderRoute::Certificates.path_of(&id))["doses"].as_array().unwrap() {
                 let certificate = &dose["certificate"];
-                let path = format!("/api/certificates/{}/document", certificate["id"].as_str().unwrap());
+                let path = HolderRoute::Document.path_of(certificate["id"].as_str().unwrap());
                 let document = app.call("POST", &path, Some(&cookie), None).body;
                 certificates.push(Certificate {
                     name: name.to_owned(),

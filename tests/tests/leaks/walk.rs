@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use bukti_domain::{FeedRow, PhoneNumber};
 use bukti_tests::caller::{Caller, Raw};
 use bukti_tests::{bundle, csv, dose, download_request, ndjson, outbox, program};
-use bukti_wire::DocumentForm;
+use bukti_wire::{
+    Access, DocumentForm, HelpdeskRoute, HolderRoute, OtpRoute, ROUTES, Route, SenderRoute, StatusRoute,
+    find_route,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -19,14 +22,14 @@ use crate::places::May;
 /// What may be in an answer that is no problem, of the people whom the caller may see. No other
 /// route's holds anything. Nor does any problem, nor any header but the cookies of a request for a
 /// code and of a new session.
-const MAY_HOLD: [(&str, &str, &[Kind]); 5] = [
+const MAY_HOLD: [(Route, &[Kind]); 5] = [
     // The name that the caller gave the account.
-    ("POST", "/api/sessions", &[Kind::Name]),
-    ("GET", "/api/sessions/current", &[Kind::Name]),
-    ("GET", "/api/people", &[Kind::Name]),
+    (OtpRoute::LogIn.route(), &[Kind::Name]),
+    (OtpRoute::Session.route(), &[Kind::Name]),
+    (HolderRoute::People.route(), &[Kind::Name]),
     // The number is masked.
-    ("GET", "/api/people/{person}/certificates", &[Kind::Name, Kind::BirthDate, Kind::QrText]),
-    ("POST", "/api/links", &[Kind::Name, Kind::BirthDate, Kind::QrText]),
+    (HolderRoute::Certificates.route(), &[Kind::Name, Kind::BirthDate, Kind::QrText]),
+    (HolderRoute::Link.route(), &[Kind::Name, Kind::BirthDate, Kind::QrText]),
 ];
 
 /// What officers see of anybody, in answers that are no problem.
@@ -180,8 +183,8 @@ impl Walk {
 
     /// What the project says to everybody.
     pub fn public_texts(&self) -> Vec<u8> {
-        let mut texts = self.stack.caller.call("GET", "/api/openapi.json", None, b"").body;
-        texts.extend(self.stack.caller.call("GET", "/api/vaccines", None, b"").body);
+        let mut texts = self.stack.caller.call("GET", StatusRoute::Openapi.path(), None, b"").body;
+        texts.extend(self.stack.caller.call("GET", StatusRoute::Vaccines.path(), None, b"").body);
         let folder = bukti_tests::root().join("functions/lib/locales/texts");
         for language in std::fs::read_dir(folder).unwrap() {
             for file in std::fs::read_dir(language.unwrap().path()).unwrap() {
@@ -199,29 +202,11 @@ impl Walk {
 
     /// Keeps an answer with what may be in it.
     fn see(&mut self, method: &str, path: &str, raw: Raw, of: &[&FeedRow]) -> Raw {
-        let pattern = |path: &str| {
-            let parts: Vec<&str> = path.split('/').collect();
-            match parts.as_slice() {
-                ["", "api", "people", _, "certificates"] => "/api/people/{person}/certificates".to_owned(),
-                ["", "api", "sessions", id] if *id != "current" => "/api/sessions/{session}".to_owned(),
-                ["", "api", "certificates", _, "document"] => {
-                    "/api/certificates/{certificate}/document".to_owned()
-                }
-                ["", "api", "people", _, "looks"] => "/api/people/{person}/looks".to_owned(),
-                ["", "api", "cases", _, last] => format!("/api/cases/{{case}}/{last}"),
-                ["", "api", "helpdesk", "cases", _] => "/api/helpdesk/cases/{case}".to_owned(),
-                ["", "api", "helpdesk", "cases", _, last] => format!("/api/helpdesk/cases/{{case}}/{last}"),
-                ["", "api", "helpdesk", "doses", _, _] => "/api/helpdesk/doses/{dose}/sms".to_owned(),
-                ["", "api", "intake", "jobs", _] => "/api/intake/jobs/{job}".to_owned(),
-                _ if bukti_wire::ROUTES.iter().any(|route| route.path == path) => path.to_owned(),
-                _ => "elsewhere".to_owned(),
-            }
-        };
-        let route = pattern(path);
+        let route = find_route(method, path).map(|(route, _)| route);
         let (mut may, mut headers_may) = (May::default(), May::default());
         if raw.status < 300 {
-            let rule = MAY_HOLD.iter().find(|rule| (rule.0, rule.1) == (method, &*route));
-            for kind in rule.map_or(&[][..], |rule| rule.2) {
+            let rule = MAY_HOLD.iter().find(|rule| Some(rule.0) == route);
+            for kind in rule.map_or(&[][..], |rule| rule.1) {
                 match kind {
                     Kind::QrText => may.kinds.push(Kind::QrText),
                     Kind::BirthDate => {
@@ -230,14 +215,14 @@ impl Walk {
                     _ => may.own.extend(of.iter().map(|row| (*kind, row.nama.to_lowercase()))),
                 }
             }
-            if route.starts_with("/api/helpdesk/") {
+            if route.is_some_and(|route| matches!(route.access, Access::AppointedPhone | Access::Officer)) {
                 may.kinds.extend(OFFICERS_MAY);
             }
-            if method == "POST" && matches!(&*route, "/api/otp" | "/api/sessions") {
+            if [Some(OtpRoute::Otp.route()), Some(OtpRoute::LogIn.route())].contains(&route) {
                 headers_may.kinds.push(Kind::SessionToken);
             }
         }
-        let what = format!("{method} {route} {}", raw.status);
+        let what = format!("{method} {} {}", route.map_or("elsewhere", |route| route.path), raw.status);
         self.seen.push(Seen { what, raw: raw.clone(), is_document: false, may, headers_may });
         raw
     }
@@ -301,17 +286,17 @@ impl Walk {
         let mut asked = json!({"name": name, "captcha": self.stack.caller.captcha()});
         let (field, number) = if of.nik.is_empty() { ("passport", &of.paspor) } else { ("nik", &of.nik) };
         asked[field] = json!(number);
-        self.post("/api/status", &asked, &[of])
+        self.post(StatusRoute::Status.path(), &asked, &[of])
     }
 
     fn download(&mut self, of: &FeedRow) -> Raw {
         let asked = download_request(of, &self.stack.caller.captcha());
-        self.post("/api/downloads", &asked, &[of])
+        self.post(StatusRoute::Download.path(), &asked, &[of])
     }
 
     fn status_and_download(&mut self, people: &[FeedRow], samples: &[FeedRow]) {
-        self.call("GET", "/api/captcha", None, b"", &[]);
-        self.call("GET", "/api/vaccines", None, b"", &[]);
+        self.call("GET", StatusRoute::Captcha.path(), None, b"", &[]);
+        self.call("GET", StatusRoute::Vaccines.path(), None, b"", &[]);
         for of in people.iter().chain(samples) {
             self.status(&of.nama, of);
             self.status("Kuncoro Wiradinato", of);
@@ -341,7 +326,7 @@ impl Walk {
         let bad_captcha = json!({"name": of.nama, "nik": of.nik, "captcha": of.nama}).to_string();
         let long = json!({"name": of.nama.repeat(2_000), "nik": of.nik}).to_string();
         let longest = json!({"name": of.nama.repeat(80_000), "nik": of.nik}).to_string();
-        for route in bukti_wire::ROUTES {
+        for route in ROUTES {
             let path = route
                 .path
                 .replace("{person}", &of.nik)
@@ -361,8 +346,8 @@ impl Walk {
         }
         for path in [
             "/api",
-            "/api/status",
-            "/api/people",
+            StatusRoute::Status.path(),
+            HolderRoute::People.path(),
             "/api/certificates",
             "/s",
             "/trust",
@@ -376,17 +361,17 @@ impl Walk {
         // A captcha that was used.
         let captcha = self.stack.caller.captcha();
         let asked = json!({"name": other.nama, "nik": other.nik, "captcha": captcha});
-        assert_eq!(self.post("/api/status", &asked, &[]).status, 200);
-        assert_eq!(self.post("/api/status", &asked, &[]).json()["code"], "captcha_reused");
+        assert_eq!(self.post(StatusRoute::Status.path(), &asked, &[]).status, 200);
+        assert_eq!(self.post(StatusRoute::Status.path(), &asked, &[]).json()["code"], "captcha_reused");
         for (path, asked) in [
-            ("/api/otp", json!({"phone": of.no_hp, "name": of.nama, "captcha": captcha})),
-            ("/api/otp", json!({"phone": "021-5558301", "name": of.nama, "captcha": captcha})),
-            ("/api/otp", json!({"phone": of.nama})),
-            ("/api/sessions", json!({"phone": of.no_hp, "code": "12345"})),
-            ("/api/sessions", json!({"phone": other.no_hp, "code": "123456"})),
-            ("/api/links", json!({"token": of.nik, "birth_date": of.tanggal_lahir})),
-            ("/api/links", json!({"token": of.nama, "birth_date": "14-03-1971"})),
-            ("/api/links/refusals", json!({"token": of.nama})),
+            (OtpRoute::Otp.path(), json!({"phone": of.no_hp, "name": of.nama, "captcha": captcha})),
+            (OtpRoute::Otp.path(), json!({"phone": "021-5558301", "name": of.nama, "captcha": captcha})),
+            (OtpRoute::Otp.path(), json!({"phone": of.nama})),
+            (OtpRoute::LogIn.path(), json!({"phone": of.no_hp, "code": "12345"})),
+            (OtpRoute::LogIn.path(), json!({"phone": other.no_hp, "code": "123456"})),
+            (HolderRoute::Link.path(), json!({"token": of.nik, "birth_date": of.tanggal_lahir})),
+            (HolderRoute::Link.path(), json!({"token": of.nama, "birth_date": "14-03-1971"})),
+            (HolderRoute::RefuseLink.path(), json!({"token": of.nama})),
         ] {
             assert!(self.post(path, &asked, &[]).status >= 400);
         }
@@ -404,7 +389,7 @@ impl Walk {
                     asked["name"] = json!(name);
                 }
                 let asked = asked.to_string();
-                let answer = self.call("POST", "/api/otp", cookie.as_deref(), asked.as_bytes(), of);
+                let answer = self.call("POST", OtpRoute::Otp.path(), cookie.as_deref(), asked.as_bytes(), of);
                 assert_eq!(answer.status, status);
                 cookie = cookie.or_else(|| self.code_cookie(&answer));
             }
@@ -413,7 +398,8 @@ impl Walk {
             let mut statuses = Vec::new();
             for code in [wrong, &code, &code] {
                 let tried = json!({"phone": phone, "code": code}).to_string();
-                let answer = self.call("POST", "/api/sessions", cookie.as_deref(), tried.as_bytes(), of);
+                let answer =
+                    self.call("POST", OtpRoute::LogIn.path(), cookie.as_deref(), tried.as_bytes(), of);
                 statuses.push(answer.status);
             }
             assert_eq!(statuses, [422, 201, 410]);
@@ -421,21 +407,21 @@ impl Walk {
             let cookie = opened.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
             self.needles.add(Kind::SessionToken, cookie.split_once('=').unwrap().1);
             let cookie = Some(&*cookie);
-            self.call("GET", "/api/sessions/current", cookie, b"", of);
-            let open = self.call("GET", "/api/sessions", cookie, b"", of).json();
+            self.call("GET", OtpRoute::Session.path(), cookie, b"", of);
+            let open = self.call("GET", OtpRoute::Sessions.path(), cookie, b"", of).json();
             assert_eq!(open["sessions"].as_array().unwrap().len(), 1);
-            let other = format!("/api/sessions/{}", people[4].nik);
+            let other = OtpRoute::EndSession.path_of(&people[4].nik);
             assert_eq!(self.call("DELETE", &other, cookie, b"", of).status, 404);
-            let listed = self.call("GET", "/api/people", cookie, b"", of).json();
+            let listed = self.call("GET", HolderRoute::People.path(), cookie, b"", of).json();
             assert_eq!(listed["people"].as_array().unwrap().len(), of.len());
             for listed in listed["people"].as_array().unwrap() {
                 let who = of.iter().find(|row| listed["name"] == row.nama).unwrap();
-                let path = format!("/api/people/{}/certificates", listed["id"].as_str().unwrap());
+                let path = HolderRoute::Certificates.path_of(listed["id"].as_str().unwrap());
                 let answer = self.call("GET", &path, cookie, b"", &[who]).json();
                 for dose in answer["doses"].as_array().unwrap() {
                     let certificate = &dose["certificate"];
                     self.needles.add(Kind::QrText, certificate["qr_text"].as_str().unwrap());
-                    let path = format!("/api/certificates/{}/document", certificate["id"].as_str().unwrap());
+                    let path = HolderRoute::Document.path_of(certificate["id"].as_str().unwrap());
                     for form in DocumentForm::ALL {
                         let form = json!({"form": form.code()}).to_string();
                         let answer = self.call("POST", &path, cookie, form.as_bytes(), &[who]).json();
@@ -447,21 +433,21 @@ impl Walk {
             }
             // What is nobody's or another's, by what a person would be called.
             for path in [
-                format!("/api/people/{}/certificates", people[4].nik),
-                format!("/api/certificates/{}/document", people[4].nik),
+                HolderRoute::Certificates.path_of(&people[4].nik),
+                HolderRoute::Document.path_of(&people[4].nik),
             ] {
                 let method = if path.ends_with("document") { "POST" } else { "GET" };
                 assert_eq!(self.call(method, &path, cookie, b"", of).status, 404);
             }
-            assert_eq!(self.call("DELETE", "/api/sessions/current", cookie, b"", of).status, 204);
-            assert_eq!(self.call("GET", "/api/people", cookie, b"", of).status, 401);
+            assert_eq!(self.call("DELETE", OtpRoute::LogOut.path(), cookie, b"", of).status, 204);
+            assert_eq!(self.call("GET", HolderRoute::People.path(), cookie, b"", of).status, 401);
         }
     }
 
     fn links(&mut self, people: &[FeedRow]) {
         let open = |walk: &mut Self, token: &str, birth_date: &str, form: &str, of: &FeedRow| {
             let asked = json!({"token": token, "birth_date": birth_date, "form": form});
-            walk.post("/api/links", &asked, &[of])
+            walk.post(HolderRoute::Link.path(), &asked, &[of])
         };
         for of in [&people[2], &people[3], &people[6]] {
             let token = self.token(&of.no_hp);
@@ -480,7 +466,10 @@ impl Walk {
         assert_eq!(open(self, &token, &locked.tanggal_lahir, "a4", locked).status, 403);
         // The link of the quick download.
         let token = self.token(&refused.no_hp);
-        assert_eq!(self.post("/api/links/refusals", &json!({"token": token}), &[refused]).status, 204);
+        assert_eq!(
+            self.post(HolderRoute::RefuseLink.path(), &json!({"token": token}), &[refused]).status,
+            204
+        );
         assert_eq!(open(self, &token, &refused.tanggal_lahir, "a4", refused).status, 410);
         assert_eq!(open(self, "AAAAAAAAAAAAAAAAAAAAAA", "1950-01-01", "a4", refused).status, 410);
     }
@@ -497,9 +486,9 @@ impl Walk {
         self.import(&rows, "corrections");
         self.stack.settle();
         let asked = json!({"token": replaced, "birth_date": people[3].tanggal_lahir});
-        assert_eq!(self.post("/api/links", &asked, &[&people[3]]).status, 410);
+        assert_eq!(self.post(HolderRoute::Link.path(), &asked, &[&people[3]]).status, 410);
         let asked = json!({"token": self.token(&rows[0].no_hp), "birth_date": people[3].tanggal_lahir});
-        assert_eq!(self.post("/api/links", &asked, &[&people[3]]).status, 200);
+        assert_eq!(self.post(HolderRoute::Link.path(), &asked, &[&people[3]]).status, 200);
         for row in &rows {
             self.status(&row.nama, row);
         }
@@ -509,13 +498,13 @@ impl Walk {
     fn revoke(&mut self, of: &FeedRow) {
         let token = self.token(&of.no_hp);
         let asked = json!({"token": token, "birth_date": of.tanggal_lahir});
-        let opened = self.post("/api/links", &asked, &[of]).json();
+        let opened = self.post(HolderRoute::Link.path(), &asked, &[of]).json();
         let id = opened["certificate"]["id"].as_str().unwrap();
         let said = self.bukti(&["revoke", id, "0123456789ABCDEF", "--reason", "a stolen form"]);
         assert!(said.contains("revoked"), "{said}");
         self.bukti(&["trust", "publish"]);
         self.bukti(&["keys", "list"]);
-        assert_eq!(self.post("/api/links", &asked, &[of]).status, 410);
+        assert_eq!(self.post(HolderRoute::Link.path(), &asked, &[of]).status, 410);
         self.status(&of.nama, of);
         for path in ["/trust/did.json", "/trust/signers.json", "/trust/revocation/index.json"] {
             self.call("GET", path, None, b"", &[]);
@@ -532,11 +521,11 @@ impl Walk {
     /// Logs in with a phone of nobody's; gives the cookie.
     fn log_in(&mut self, phone: &str) -> String {
         let asked = json!({"phone": phone, "captcha": self.stack.caller.captcha()});
-        let asked = self.post("/api/otp", &asked, &[]);
+        let asked = self.post(OtpRoute::Otp.path(), &asked, &[]);
         let cookie = self.code_cookie(&asked);
         let code = self.sms(phone).last().unwrap().text.rsplit('#').next().unwrap().trim().to_owned();
         let code = json!({"phone": phone, "code": code}).to_string();
-        let opened = self.call("POST", "/api/sessions", cookie.as_deref(), code.as_bytes(), &[]);
+        let opened = self.call("POST", OtpRoute::LogIn.path(), cookie.as_deref(), code.as_bytes(), &[]);
         let cookie = opened.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
         self.needles.add(Kind::SessionToken, cookie.split_once('=').unwrap().1);
         cookie
@@ -556,30 +545,32 @@ impl Walk {
             walk.call("POST", path, cookie, body.to_string().as_bytes(), &[of])
         };
         let code = bukti_tests::authenticator_code(&secret);
-        let shown = send(self, "/api/helpdesk/second-factor", officer, json!({"code": code}));
+        let shown = send(self, HelpdeskRoute::SecondFactor.path(), officer, json!({"code": code}));
         assert_eq!(shown.status, 200);
 
         let identity = if of.nik.is_empty() { ("passport", &of.paspor) } else { ("nik", &of.nik) };
         let mut asked =
             json!({"correction": "phone", "name": of.nama, "birth_date": of.tanggal_lahir, "note": of.nama});
         asked[identity.0] = json!(identity.1);
-        let number = send(self, "/api/cases", person, asked.clone()).json()["number"].clone();
+        let number =
+            send(self, HelpdeskRoute::OpenCase.path(), person, asked.clone()).json()["number"].clone();
         let number = number.as_str().unwrap();
         asked["correction"] = json!(of.nama);
-        assert_eq!(send(self, "/api/cases", person, asked).status, 422);
+        assert_eq!(send(self, HelpdeskRoute::OpenCase.path(), person, asked).status, 422);
         let slot = json!({"content_type": "image/png", "bytes": 4});
-        assert_eq!(send(self, &format!("/api/cases/{number}/evidence"), person, slot).status, 201);
-        self.call("GET", "/api/cases", person, b"", &[of]);
+        assert_eq!(send(self, &HelpdeskRoute::Evidence.path_of(&number), person, slot).status, 201);
+        self.call("GET", HelpdeskRoute::Cases.path(), person, b"", &[of]);
         let lookup = json!({"number": number, "birth_date": of.tanggal_lahir});
-        assert_eq!(self.post("/api/cases/lookup", &lookup, &[of]).status, 200);
+        assert_eq!(self.post(HelpdeskRoute::Case.path(), &lookup, &[of]).status, 200);
 
-        self.call("GET", "/api/helpdesk/cases", officer, b"", &[of]);
-        let path = format!("/api/helpdesk/cases/{number}");
+        self.call("GET", HelpdeskRoute::Queue.path(), officer, b"", &[of]);
+        let path = HelpdeskRoute::OfficerCase.path_of(&number);
         let seen = self.call("GET", &path, officer, b"", &[of]).json();
         let search = json!({"identity": identity.1, "why": "telepon"});
-        assert_eq!(send(self, "/api/helpdesk/people", officer, search).status, 200);
+        assert_eq!(send(self, HelpdeskRoute::FindPeople.path(), officer, search).status, 200);
         assert_eq!(
-            send(self, "/api/helpdesk/people", officer, json!({"identity": of.nama, "why": "x"})).status,
+            send(self, HelpdeskRoute::FindPeople.path(), officer, json!({"identity": of.nama, "why": "x"}))
+                .status,
             422
         );
         let mut decision = json!({
@@ -590,9 +581,9 @@ impl Walk {
         decision["facility_word"] = json!("dr. Ani");
         assert_eq!(send(self, &decisions, officer, decision).status, 200);
         self.stack.settle();
-        let people = self.call("GET", "/api/people", person, b"", &[of]).json();
+        let people = self.call("GET", HolderRoute::People.path(), person, b"", &[of]).json();
         let id = people["people"][0]["id"].as_str().unwrap().to_owned();
-        assert_eq!(self.call("GET", &format!("/api/people/{id}/looks"), person, b"", &[]).status, 200);
+        assert_eq!(self.call("GET", &HelpdeskRoute::Looks.path_of(&id), person, b"", &[]).status, 200);
         self.bukti(&["officer", "list"]);
         self.bukti(&["audit", "export", "--from", &bukti_tests::today()]);
         self.bukti(&["facility", "report"]);
@@ -608,7 +599,7 @@ impl Walk {
         let authorization = format!("Bearer {key}");
         let mut send = |kind: &str, body: &[u8]| {
             let (path, headers) =
-                ("/api/intake/doses", [("authorization", &*authorization), ("content-type", kind)]);
+                (SenderRoute::SendDoses.path(), [("authorization", &*authorization), ("content-type", kind)]);
             let raw = self.stack.caller.send("POST", path, &headers, body);
             self.see("POST", path, raw, &[])
         };
@@ -627,7 +618,7 @@ impl Walk {
             assert_eq!(send(kind, &whole[..whole.len() - 10]).status, 422);
             assert_eq!(send(kind, people[0].nama.as_bytes()).status, 422);
         }
-        let path = format!("/api/intake/jobs/{}", answer.json()["job"].as_str().unwrap());
+        let path = SenderRoute::Job.path_of(answer.json()["job"].as_str().unwrap());
         let raw = self.stack.caller.send("GET", &path, &[("authorization", &authorization)], b"");
         assert_eq!(raw.status, 200);
         self.see("GET", &path, raw, &[]);

@@ -41,6 +41,9 @@ pub(crate) enum Field {
     IdSpelled,
 }
 
+/// The languages of paper. Where two stand side by side there is no room for another.
+pub(crate) const PRINTED_IN: [Locale; 2] = [Locale::Id, Locale::En];
+
 /// The language of a text, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
@@ -53,7 +56,7 @@ impl Language {
     pub(crate) fn locales(&self) -> &[Locale] {
         match self {
             Self::One(locale) => std::slice::from_ref(locale),
-            Self::Both => &Locale::ALL,
+            Self::Both => &PRINTED_IN,
         }
     }
 

@@ -58,6 +58,7 @@ mod words;
 
 use std::sync::OnceLock;
 
+pub use bukti_domain::DocumentForm as Form;
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{BirthDate, DiseaseName, Publisher, Sex, disease};
 use bukti_locales::Locale;
@@ -134,24 +135,11 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// The forms in which a certificate comes as a PDF.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// The A4 page, then front and back of the card: what is kept of every certificate.
-    Complete,
-    /// The A4 page.
-    A4,
-    /// Front and back of the card, two pages of exactly ID-1, 85.60 x 53.98 mm.
-    Card,
-    /// Ten cards on A4 with bleed and crop marks, fronts on one page and backs on the other.
-    CardSheet,
-}
-
 /// Prints the certificates of a deployment. What they have in common is prepared once, so keep it.
 pub struct Printer {
     publisher: Publisher,
     /// By form, each for usual and for international certificates; prepared when first asked for.
-    templates: [[OnceLock<Template>; 2]; 4],
+    templates: [[OnceLock<Template>; 2]; Form::ALL.len()],
 }
 
 impl Printer {

@@ -22,6 +22,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::bounds::MOST_DOSES;
+
 /// The catalogue that every deployment has. Product ids of the WHO's are those of its list of prequalified vaccines
 /// (SMART Product Dataset for Prequalified Vaccines 0.2.0, 2025-07-01); of a product that has one for each size of pack,
 /// one.
@@ -45,9 +47,6 @@ const BUILT_IN: &str = include_str!("../vaccines.json");
 /// The first day of the vaccinations that the WHO's International Certificate of Vaccination or Prophylaxis carries in
 /// digital form (2026-04-16). Earlier ones stand in the booklet, which stays valid.
 pub(crate) const ICVP_FROM: Date = jiff::civil::date(2025, 9, 19);
-
-/// The highest number that a dose has in a feed.
-pub(crate) const MOST_DOSES: u8 = 9;
 
 /// A disease that vaccines protect from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

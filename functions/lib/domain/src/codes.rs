@@ -1,16 +1,65 @@
-//! Enums whose values have stable codes.
+//! Enums whose values have stable codes, which answers, reports, stored items and the keys of texts have in common.
 
+#[doc(hidden)]
+pub use serde;
+
+/// Whether all of these codes differ.
+#[doc(hidden)]
+pub const fn are_distinct(codes: &[&str]) -> bool {
+    let mut at = 0;
+    while at < codes.len() {
+        let mut other = at + 1;
+        while other < codes.len() {
+            if is_same(codes[at].as_bytes(), codes[other].as_bytes()) {
+                return false;
+            }
+            other += 1;
+        }
+        at += 1;
+    }
+    true
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
+/// Declares an enum whose values have stable codes: `ALL`, `code`, `of_code`, and serde by code. Two values with the same code do
+/// not compile. With a column, each value has
+/// something else as well, after its code.
+///
+/// ```
+/// bukti_domain::codes! {
+///     /// A side of a card.
+///     Side, /// The page that it is on.
+///     page: u8 {
+///         /// The front.
+///         Front = "front" => 1,
+///         /// The back.
+///         Back = "back" => 2,
+///     }
+/// }
+/// assert_eq!((Side::Back.code(), Side::Back.page()), ("back", 2));
+/// assert_eq!((Side::of_code("front"), Side::of_code("edge")), (Some(Side::Front), None));
+/// ```
+#[macro_export]
 macro_rules! codes {
     ($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $code:literal),* $(,)? }) => {
         $(#[$outer])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum $name { $($(#[$doc])* #[serde(rename = $code)] $variant),* }
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$doc])* $variant),* }
+
+        const _: () = assert!($crate::codes::are_distinct(&[$($code),*]), "two values have the same code");
 
         impl $name {
             /// Every value.
             pub const ALL: &[$name] = &[$($name::$variant),*];
 
-            /// The code in answers and of the text in the locale files.
+            /// The stable code.
             pub fn code(self) -> &'static str {
                 match self { $($name::$variant => $code),* }
             }
@@ -18,6 +67,32 @@ macro_rules! codes {
             /// The value of a code.
             pub fn of_code(code: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.code() == code)
+            }
+        }
+
+        impl $crate::codes::serde::Serialize for $name {
+            fn serialize<S: $crate::codes::serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.code())
+            }
+        }
+
+        impl<'de> $crate::codes::serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::codes::serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let code = <std::borrow::Cow<'de, str> as $crate::codes::serde::Deserialize>::deserialize(from)?;
+                let unknown = || <D::Error as $crate::codes::serde::de::Error>::custom("unknown code");
+                Self::of_code(&code).ok_or_else(unknown)
+            }
+        }
+    };
+    ($(#[$outer:meta])* $name:ident, $(#[$about:meta])* $column:ident: $type:ty {
+        $($(#[$doc:meta])* $variant:ident = $code:literal => $value:expr),* $(,)?
+    }) => {
+        $crate::codes! { $(#[$outer])* $name { $($(#[$doc])* $variant = $code),* } }
+
+        impl $name {
+            $(#[$about])*
+            pub fn $column(self) -> $type {
+                match self { $($name::$variant => $value),* }
             }
         }
     };

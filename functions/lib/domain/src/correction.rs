@@ -12,9 +12,9 @@
 //! Data that were corrected by law rewrite no dose: they are confirmed, and all doses that were held for them are issued
 //! ([`IdentityData`](crate::IdentityData)).
 
-use serde::{Deserialize, Serialize};
-
-use crate::{BirthDate, Dose, FeedRow, Identity, PersonName, PhoneNumber, parse_date};
+use crate::{
+    BirthDate, Dose, FeedRow, Identity, LONGEST_FIELD, PersonName, PhoneNumber, dose_number, parse_date,
+};
 
 codes! {
     /// What is wrong with a record.
@@ -49,11 +49,11 @@ impl Correction {
         let right = right.trim();
         match self {
             Correction::Phone => PhoneNumber::parse(right).is_some(),
-            Correction::Name => PersonName::parse(right).is_some() && right.chars().count() <= 300,
+            Correction::Name => PersonName::parse(right).is_some() && right.chars().count() <= LONGEST_FIELD,
             Correction::BirthDate => BirthDate::parse(right).is_some(),
             Correction::DataCorrectedByLaw => parse_date(right).is_some(),
             Correction::Identity => Identity::parse(right).is_some(),
-            Correction::DoseNumber => matches!(right.parse::<u8>(), Ok(1..=9)),
+            Correction::DoseNumber => dose_number(right).is_some(),
             Correction::DoseMissing => right.is_empty(),
         }
     }
@@ -119,6 +119,18 @@ impl CaseState {
     /// Whether nothing more becomes of it.
     pub fn is_decided(self) -> bool {
         matches!(self, CaseState::Granted | CaseState::Refused)
+    }
+}
+
+codes! {
+    /// What an officer decides of a case.
+    Ruling {
+        /// The record is put right; what another officer proposes is approved.
+        Grant = "grant",
+        /// It stays as it is.
+        Refuse = "refuse",
+        /// The person has to answer something first.
+        AskBack = "ask_back",
     }
 }
 

@@ -14,39 +14,50 @@
 //!                                                └─ corrected ► certificate_being_made (the old one superseded)
 //! ```
 
-use serde::{Deserialize, Serialize};
-
 use crate::{Reason, Verdict};
 
+/// How a state looks: each has its icon and its colours beside its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    /// All is well.
+    Good,
+    /// Something is under way or missing.
+    Waiting,
+    /// Something must be put right.
+    Wrong,
+}
+
 codes! {
-    /// What is the matter with a dose's certificate.
-    DiagnosisCode {
+    /// What is the matter with a dose's certificate, in the order in which the help has it.
+    DiagnosisCode,
+    /// How it looks.
+    mood: Mood {
         /// No dose has been received for this person.
-        DoseNotReceived = "dose_not_received",
-        /// A dose was received that cannot be kept: its facility must send it again.
-        DoseRejected = "dose_rejected",
-        /// A dose was received that was given before its certificate was digital: it stands in the yellow booklet.
-        DoseBeforeIcvp = "dose_before_icvp",
+        DoseNotReceived = "dose_not_received" => Mood::Waiting,
         /// A dose was received but something is missing.
-        DoseIncomplete = "dose_incomplete",
+        DoseIncomplete = "dose_incomplete" => Mood::Waiting,
         /// The data contradict each other.
-        DoseHeld = "dose_held",
+        DoseHeld = "dose_held" => Mood::Wrong,
+        /// A dose was received that cannot be kept: its facility must send it again.
+        DoseRejected = "dose_rejected" => Mood::Wrong,
         /// Its facility has retracted it: it was entered in error.
-        DoseRetracted = "dose_retracted",
+        DoseRetracted = "dose_retracted" => Mood::Wrong,
+        /// A dose was received that was given before its certificate was digital: it stands in the yellow booklet.
+        DoseBeforeIcvp = "dose_before_icvp" => Mood::Waiting,
         /// Received and complete, the certificate is being made.
-        CertificateBeingMade = "certificate_being_made",
+        CertificateBeingMade = "certificate_being_made" => Mood::Waiting,
         /// Issued; the SMS went to the registered phone.
-        CertificateIssued = "certificate_issued",
+        CertificateIssued = "certificate_issued" => Mood::Good,
         /// Issued, but no phone was registered with the vaccination.
-        CertificateIssuedPhoneMissing = "certificate_issued_phone_missing",
+        CertificateIssuedPhoneMissing = "certificate_issued_phone_missing" => Mood::Waiting,
         /// Issued, but the registered phone is no mobile number.
-        CertificateIssuedPhoneInvalid = "certificate_issued_phone_invalid",
+        CertificateIssuedPhoneInvalid = "certificate_issued_phone_invalid" => Mood::Waiting,
         /// Issued, but the registered phone is another than the one logged in with.
-        CertificateIssuedPhoneDifferent = "certificate_issued_phone_different",
+        CertificateIssuedPhoneDifferent = "certificate_issued_phone_different" => Mood::Waiting,
         /// A corrected certificate has taken its place.
-        CertificateSuperseded = "certificate_superseded",
+        CertificateSuperseded = "certificate_superseded" => Mood::Waiting,
         /// Revoked.
-        CertificateRevoked = "certificate_revoked",
+        CertificateRevoked = "certificate_revoked" => Mood::Wrong,
     }
 }
 

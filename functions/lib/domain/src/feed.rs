@@ -6,15 +6,13 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{ICVP_FROM, MOST_DOSES};
+use crate::bounds::{LONGEST_FIELD, dose_number};
+use crate::catalogue::ICVP_FROM;
 use crate::hygiene::{self, Placeholder};
 use crate::{
     BirthDate, CertifiedName, INDONESIA_EAST, Identity, IdentityData, Nik, Passport, PersonName, PhoneNumber,
     Sex, Vaccine, parse_date, parse_moment, vaccine_named,
 };
-
-/// The longest field that a row may have, in characters. Far above any real one.
-pub const LONGEST_FIELD: usize = 300;
 
 /// How far ahead of our clock a sender's clock may be.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_hours(24);
@@ -103,38 +101,23 @@ pub const OPTIONAL_COLUMNS: [&str; 1] = ["status"];
 /// The status of a row that retracts its event, as FHIR names it.
 pub const ENTERED_IN_ERROR: &str = "entered-in-error";
 
-/// What has become of a row, as reports say it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Complete: there is a certificate.
-    Issued,
-    /// Kept, waiting for a later row of the event.
-    Incomplete,
-    /// Kept, nothing issued: it contradicts itself, or an admin has withdrawn the dose.
-    Held,
-    /// Cannot be kept as a dose.
-    Rejected,
-    /// The same event said again, nothing changed.
-    Duplicate,
-    /// A later row of the same event replaced it.
-    Superseded,
-    /// The event was entered in error: its certificate is revoked.
-    Retracted,
-}
-
-impl Outcome {
-    /// The code in reports.
-    pub fn code(self) -> &'static str {
-        match self {
-            Outcome::Issued => "issued",
-            Outcome::Incomplete => "incomplete",
-            Outcome::Held => "held",
-            Outcome::Rejected => "rejected",
-            Outcome::Duplicate => "duplicate",
-            Outcome::Superseded => "superseded",
-            Outcome::Retracted => "retracted",
-        }
+codes! {
+    /// What has become of a row, as reports say it.
+    Outcome {
+        /// Complete: there is a certificate.
+        Issued = "issued",
+        /// Kept, waiting for a later row of the event.
+        Incomplete = "incomplete",
+        /// Kept, nothing issued: it contradicts itself, or an admin has withdrawn the dose.
+        Held = "held",
+        /// Cannot be kept as a dose.
+        Rejected = "rejected",
+        /// The same event said again, nothing changed.
+        Duplicate = "duplicate",
+        /// A later row of the same event replaced it.
+        Superseded = "superseded",
+        /// The event was entered in error: its certificate is revoked.
+        Retracted = "retracted",
     }
 }
 
@@ -167,102 +150,87 @@ impl Verdict {
     }
 }
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $code:literal),* $(,)?) => {
-        /// Why a row is what it is: a stable code of reports and answers.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum Reason { $($(#[$doc])* #[serde(rename = $code)] $name),* }
-
-        impl Reason {
-            /// Every reason.
-            pub const ALL: &[Reason] = &[$(Reason::$name),*];
-
-            /// The code in reports and answers.
-            pub fn code(self) -> &'static str {
-                match self { $(Reason::$name => $code),* }
-            }
-        }
-    };
-}
-
-reasons! {
-    /// The row has more or fewer columns than the header.
-    RowMalformed = "row_malformed",
-    /// The row is not UTF-8.
-    NotUtf8 = "not_utf8",
-    /// The vaccination was not given (FHIR).
-    NotCompleted = "not_completed",
-    /// The row asks for something else than to keep a vaccination, such as to delete one (FHIR).
-    RequestUnsupported = "request_unsupported",
-    /// Less than a full dose was given (FHIR `isSubpotent`).
-    Subpotent = "subpotent",
-    /// An extension changes what the resource means, and nobody here knows how (FHIR `modifierExtension`).
-    ModifierUnknown = "modifier_unknown",
-    /// The row itself may be right, but another of its transaction is not, so none was kept (FHIR).
-    TransactionRefused = "transaction_refused",
-    /// The status is neither that of a vaccination nor that of a retraction.
-    StatusInvalid = "status_invalid",
-    /// Nothing says who was vaccinated (FHIR).
-    PatientMissing = "patient_missing",
-    /// A facility sends a row of another facility with its own key.
-    FacilityOfAnother = "facility_of_another",
-    /// Another sender said the event first: only that one, or a hub, corrects it.
-    EventOfAnother = "event_of_another",
-    /// The sender has reported more doses of this person today than a person gets: the row is held,
-    /// and counts where it is sent again on another day, or by a hub.
-    TooManyDoses = "too_many_doses",
-    /// The row names no event.
-    EventIdMissing = "event_id_missing",
-    /// When the row was sent is no RFC 3339 time.
-    SentAtInvalid = "sent_at_invalid",
-    /// The row says that it was sent after it came: it could never be corrected.
-    SentAtInFuture = "sent_at_in_future",
-    /// A field is longer than any real one.
-    FieldTooLong = "field_too_long",
-    /// Neither identity number nor passport number.
-    IdentityMissing = "identity_missing",
-    /// Not 16 digits.
-    NikMalformed = "nik_malformed",
-    /// No passport number.
-    PassportMalformed = "passport_malformed",
-    /// No name.
-    NameMissing = "name_missing",
-    /// The birth date is no date, or lies ahead or before 1900.
-    BirthDateInvalid = "birth_date_invalid",
-    /// Neither `L` nor `P`.
-    SexInvalid = "sex_invalid",
-    /// No dose number from 1 to 9.
-    DoseNumberInvalid = "dose_number_invalid",
-    /// A vaccine that nobody knows.
-    VaccineUnknown = "vaccine_unknown",
-    /// The vaccination date is no date.
-    VaccinationDateInvalid = "vaccination_date_invalid",
-    /// Vaccinated after the row was sent.
-    VaccinationDateInFuture = "vaccination_date_in_future",
-    /// Vaccinated before the day from which the vaccine's certificate, the WHO's international one, is digital.
-    VaccinationBeforeIcvp = "vaccination_before_icvp",
-    /// Vaccinated before birth.
-    VaccinationBeforeBirth = "vaccination_before_birth",
-    /// The identity number has another birth date in it.
-    NikBirthDateMismatch = "nik_birth_date_mismatch",
-    /// The identity number has the other sex in it.
-    NikSexMismatch = "nik_sex_mismatch",
-    /// No batch number.
-    BatchMissing = "batch_missing",
-    /// No vaccine.
-    VaccineMissing = "vaccine_missing",
-    /// No facility.
-    FacilityMissing = "facility_missing",
-    /// No phone: no SMS can reach the person.
-    PhoneMissing = "phone_missing",
-    /// Not an Indonesian mobile number: no SMS can reach the person.
-    PhoneInvalid = "phone_invalid",
-    /// This row replaced an earlier phone number.
-    PhoneCorrected = "phone_corrected",
-    /// Another event already reports this dose and has its certificate.
-    DoseDuplicate = "dose_duplicate",
-    /// An admin revoked the certificate of this dose and has not reinstated it: it gets no other.
-    DoseWithdrawn = "dose_withdrawn",
+codes! {
+    /// Why a row is what it is: a stable code of reports and answers.
+    Reason {
+        /// The row has more or fewer columns than the header.
+        RowMalformed = "row_malformed",
+        /// The row is not UTF-8.
+        NotUtf8 = "not_utf8",
+        /// The vaccination was not given (FHIR).
+        NotCompleted = "not_completed",
+        /// The row asks for something else than to keep a vaccination, such as to delete one (FHIR).
+        RequestUnsupported = "request_unsupported",
+        /// Less than a full dose was given (FHIR `isSubpotent`).
+        Subpotent = "subpotent",
+        /// An extension changes what the resource means, and nobody here knows how (FHIR `modifierExtension`).
+        ModifierUnknown = "modifier_unknown",
+        /// The row itself may be right, but another of its transaction is not, so none was kept (FHIR).
+        TransactionRefused = "transaction_refused",
+        /// The status is neither that of a vaccination nor that of a retraction.
+        StatusInvalid = "status_invalid",
+        /// Nothing says who was vaccinated (FHIR).
+        PatientMissing = "patient_missing",
+        /// A facility sends a row of another facility with its own key.
+        FacilityOfAnother = "facility_of_another",
+        /// Another sender said the event first: only that one, or a hub, corrects it.
+        EventOfAnother = "event_of_another",
+        /// The sender has reported more doses of this person today than a person gets: the row is held,
+        /// and counts where it is sent again on another day, or by a hub.
+        TooManyDoses = "too_many_doses",
+        /// The row names no event.
+        EventIdMissing = "event_id_missing",
+        /// When the row was sent is no RFC 3339 time.
+        SentAtInvalid = "sent_at_invalid",
+        /// The row says that it was sent after it came: it could never be corrected.
+        SentAtInFuture = "sent_at_in_future",
+        /// A field is longer than any real one.
+        FieldTooLong = "field_too_long",
+        /// Neither identity number nor passport number.
+        IdentityMissing = "identity_missing",
+        /// Not 16 digits.
+        NikMalformed = "nik_malformed",
+        /// No passport number.
+        PassportMalformed = "passport_malformed",
+        /// No name.
+        NameMissing = "name_missing",
+        /// The birth date is no date, or lies ahead or before 1900.
+        BirthDateInvalid = "birth_date_invalid",
+        /// Neither `L` nor `P`.
+        SexInvalid = "sex_invalid",
+        /// No dose number from 1 to 9.
+        DoseNumberInvalid = "dose_number_invalid",
+        /// A vaccine that nobody knows.
+        VaccineUnknown = "vaccine_unknown",
+        /// The vaccination date is no date.
+        VaccinationDateInvalid = "vaccination_date_invalid",
+        /// Vaccinated after the row was sent.
+        VaccinationDateInFuture = "vaccination_date_in_future",
+        /// Vaccinated before the day from which the vaccine's certificate, the WHO's international one, is digital.
+        VaccinationBeforeIcvp = "vaccination_before_icvp",
+        /// Vaccinated before birth.
+        VaccinationBeforeBirth = "vaccination_before_birth",
+        /// The identity number has another birth date in it.
+        NikBirthDateMismatch = "nik_birth_date_mismatch",
+        /// The identity number has the other sex in it.
+        NikSexMismatch = "nik_sex_mismatch",
+        /// No batch number.
+        BatchMissing = "batch_missing",
+        /// No vaccine.
+        VaccineMissing = "vaccine_missing",
+        /// No facility.
+        FacilityMissing = "facility_missing",
+        /// No phone: no SMS can reach the person.
+        PhoneMissing = "phone_missing",
+        /// Not an Indonesian mobile number: no SMS can reach the person.
+        PhoneInvalid = "phone_invalid",
+        /// This row replaced an earlier phone number.
+        PhoneCorrected = "phone_corrected",
+        /// Another event already reports this dose and has its certificate.
+        DoseDuplicate = "dose_duplicate",
+        /// An admin revoked the certificate of this dose and has not reinstated it: it gets no other.
+        DoseWithdrawn = "dose_withdrawn",
+    }
 }
 
 /// The facility that vaccinated.
@@ -561,11 +529,7 @@ impl FeedRow {
             sex: Sex::parse(&self.jenis_kelamin),
             phone: PhoneNumber::parse(&self.no_hp),
             dose_number: match filled(&self.dosis_ke) {
-                Some(number) => hygiene::integer_of_float(number)
-                    .unwrap_or(number)
-                    .parse()
-                    .ok()
-                    .filter(|number| (1..=MOST_DOSES).contains(number)),
+                Some(number) => dose_number(hygiene::integer_of_float(number).unwrap_or(number)),
                 // An international certificate is about one dose, whichever of its series it is.
                 None => vaccine.filter(|vaccine| vaccine.is_icvp()).map(|_| 1),
             },

@@ -16,9 +16,10 @@
 //! `Debug` and have no `Display`.
 
 #[macro_use]
-mod codes;
+pub mod codes;
 
 mod birth_date;
+mod bounds;
 mod case_number;
 mod catalogue;
 mod certificate_id;
@@ -28,16 +29,22 @@ mod date;
 pub mod diagnosis;
 pub mod event;
 pub mod feed;
+mod form;
 pub mod hygiene;
 mod identity;
 mod local_time;
 mod name;
+mod officer;
 mod phone;
 mod publisher;
 pub mod ticket;
 mod transliterate;
 
 pub use birth_date::BirthDate;
+pub use bounds::{
+    EVIDENCE_TYPES, LONGEST_FIELD, LONGEST_TEXT, MOST_DOSES, MOST_EVIDENCE, MOST_EVIDENCE_BYTES, dose_number,
+    six_digits,
+};
 pub use case_number::CaseNumber;
 pub use catalogue::{
     CatalogueError, Codes, Disease, DiseaseName, Vaccine, disease, disease_of_dcc, disease_of_icvp,
@@ -45,14 +52,16 @@ pub use catalogue::{
 };
 pub use certificate_id::{READABLE, certificate_id_grouped, is_certificate_id};
 pub use confirmation::{HeldIdentity, IdentityData};
-pub use correction::{Asking, CaseState, Correction, Likeness, doses_counted_twice, likenesses};
+pub use correction::{Asking, CaseState, Correction, Likeness, Ruling, doses_counted_twice, likenesses};
 pub use date::{INDONESIA_EAST, INDONESIA_WEST, iso_date, parse_date, parse_moment};
-pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep, diagnose};
+pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, Mood, NextStep, diagnose};
 pub use event::{History, Origin, Version};
-pub use feed::{Dose, FeedRow, LONGEST_FIELD, Outcome, Reason, RowStatus, Verdict, no_formula};
+pub use feed::{Dose, FeedRow, Outcome, Reason, RowStatus, Verdict, no_formula};
+pub use form::DocumentForm;
 pub use identity::{Identity, Nik, Passport, Sex};
 pub use local_time::{OffsetError, facility_offset, occurrence_offset, set_default_offset};
 pub use name::{CertifiedName, PersonName};
+pub use officer::{Action, Role};
 pub use phone::{CountriesError, PhoneNumber};
 pub use publisher::Publisher;
 pub use ticket::{NextDose, ReceivedDose, TicketText, next_doses};

@@ -13,7 +13,7 @@ use std::fmt::Write;
 use jiff::Span;
 use jiff::civil::Date;
 
-use crate::catalogue::MOST_DOSES;
+use crate::bounds::MOST_DOSES;
 use crate::{Vaccine, is_certificate_id};
 
 /// A dose that was received, whatever became of it: what could be read of it.

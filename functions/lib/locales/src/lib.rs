@@ -16,29 +16,54 @@ use bukti_domain::BirthDate;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-/// A language that the service speaks. Indonesian is the default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Locale {
+/// The areas of the texts, a file each.
+macro_rules! areas {
+    ($tag:literal: $($area:literal),*) => {
+        &[$(($area, include_str!(concat!("../texts/", $tag, "/", $area, ".json")))),*]
+    };
+}
+
+macro_rules! languages {
+    ($($(#[$doc:meta])* $name:ident = $tag:literal $own:literal),* $(,)?) => {
+        /// A language that the service speaks. Indonesian is the default.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Locale { $($(#[$doc])* #[serde(rename = $tag)] $name),* }
+
+        impl Locale {
+            /// Every language, the default first.
+            pub const ALL: [Locale; [$(Locale::$name),*].len()] = [$(Locale::$name),*];
+
+            /// The language tag (BCP 47): `id` or `en`.
+            pub fn tag(self) -> &'static str {
+                match self { $(Locale::$name => $tag),* }
+            }
+
+            /// What the language calls itself.
+            pub fn own_name(self) -> &'static str {
+                match self { $(Locale::$name => $own),* }
+            }
+        }
+
+        #[cfg(feature = "embedded")]
+        fn sources(locale: Locale) -> &'static [(&'static str, &'static str)] {
+            match locale {
+                $(Locale::$name => {
+                    areas![$tag: "common", "site", "sms", "document", "problems", "diagnosis"]
+                })*
+            }
+        }
+    };
+}
+
+languages! {
     /// Bahasa Indonesia.
     #[default]
-    Id,
+    Id = "id" "Bahasa Indonesia",
     /// English.
-    En,
+    En = "en" "English",
 }
 
 impl Locale {
-    /// Both languages, the default first.
-    pub const ALL: [Locale; 2] = [Locale::Id, Locale::En];
-
-    /// The language tag (BCP 47): `id` or `en`.
-    pub fn tag(self) -> &'static str {
-        match self {
-            Locale::Id => "id",
-            Locale::En => "en",
-        }
-    }
-
     /// The language of a tag or of an `Accept-Language` header: the first one named that is spoken here, whatever its
     /// region; Indonesian otherwise.
     pub fn from_tag(tag: &str) -> Self {
@@ -54,30 +79,9 @@ impl Locale {
 /// The texts of a language, by `area.key`.
 pub type Texts = HashMap<String, String>;
 
-macro_rules! areas {
-    ($($area:literal),* $(,)?) => {
-        /// The areas of the texts, a file each.
-        pub const AREAS: &[&str] = &[$($area),*];
-
-        #[cfg(feature = "embedded")]
-        fn sources(locale: Locale) -> &'static [(&'static str, &'static str)] {
-            match locale {
-                Locale::Id => &[$(($area, include_str!(concat!("../texts/id/", $area, ".json")))),*],
-                Locale::En => &[$(($area, include_str!(concat!("../texts/en/", $area, ".json")))),*],
-            }
-        }
-    };
-}
-
-areas!["common", "site", "sms", "document", "problems", "diagnosis"];
-
 fn cell(locale: Locale) -> &'static OnceLock<Texts> {
-    static ID: OnceLock<Texts> = OnceLock::new();
-    static EN: OnceLock<Texts> = OnceLock::new();
-    match locale {
-        Locale::Id => &ID,
-        Locale::En => &EN,
-    }
+    static CELLS: [OnceLock<Texts>; Locale::ALL.len()] = [const { OnceLock::new() }; Locale::ALL.len()];
+    &CELLS[locale as usize]
 }
 
 /// All the texts of a language.
@@ -219,12 +223,14 @@ mod tests {
 
     #[test]
     fn the_languages_have_the_same_keys_and_values_to_fill_in() {
-        let (id, en) = (texts(Locale::Id), texts(Locale::En));
+        let id = texts(Locale::Id);
         let keys = |texts: &Texts| texts.keys().cloned().collect::<BTreeSet<_>>();
-        assert_eq!(keys(id), keys(en));
-        for (key, text) in id {
-            assert!(!text.trim().is_empty(), "{key} is empty");
-            assert_eq!(placeholders(text), placeholders(&en[key]), "{key}");
+        for locale in Locale::ALL {
+            assert_eq!(keys(texts(locale)), keys(id), "{}", locale.tag());
+            for (key, text) in texts(locale) {
+                assert!(!text.trim().is_empty(), "{}: {key} is empty", locale.tag());
+                assert_eq!(placeholders(text), placeholders(&id[key]), "{}: {key}", locale.tag());
+            }
         }
     }
 

@@ -2,32 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use bukti_domain::codes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Sender;
 
-/// Where a job stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JobState {
-    /// Under way.
-    #[default]
-    Running,
-    /// The whole file was taken in.
-    Done,
-    /// The file as such is bad. What was whole of it was taken in.
-    Failed,
-}
-
-impl JobState {
-    /// The code in answers.
-    pub fn code(self) -> &'static str {
-        match self {
-            JobState::Running => "running",
-            JobState::Done => "done",
-            JobState::Failed => "failed",
-        }
+codes! {
+    /// Where a job stands.
+    #[derive(Default)]
+    JobState {
+        /// Under way.
+        #[default]
+        Running = "running",
+        /// The whole file was taken in.
+        Done = "done",
+        /// The file as such is bad. What was whole of it was taken in.
+        Failed = "failed",
     }
 }
 

@@ -45,7 +45,7 @@ pub use keys::{
 pub use limit::{Count, DAY};
 pub use links::{LinkRecord, LinkTry};
 pub use notifications::{Claimed, NotificationRecord, Occasion, Sent};
-pub use officers::{Officer, Role};
+pub use officers::Officer;
 pub use otp::{CodeTry, DeviceRecord, OtpRecord};
 pub use rates::Rate;
 pub use sealing::{OpenError, Sealing};

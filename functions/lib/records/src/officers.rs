@@ -1,29 +1,9 @@
 //! The helpdesk's officers.
 
+use bukti_domain::Role;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::PhoneKey;
-
-/// What an officer may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Looks, answers, decides.
-    Officer,
-    /// Approves as well what another officer would change of who a certificate is for.
-    Supervisor,
-}
-
-impl Role {
-    /// The code in answers and on the command line.
-    pub fn code(self) -> &'static str {
-        match self {
-            Role::Officer => "officer",
-            Role::Supervisor => "supervisor",
-        }
-    }
-}
 
 /// An officer, for whom a phone is known by its index key.
 #[derive(Clone, Debug)]

@@ -19,8 +19,8 @@ pub use captcha::Level;
 pub use guard::{Allowance, Guard};
 pub use records::{FoundPerson, HolderCertificate, OfficerDecision, OfficerSession, OwnRecords, Records};
 pub use request::{
-    Caller, body, field, fits_key, identity_field, locale, page_start, path_parameter, query_parameter,
-    read_json, read_optional_json,
+    Caller, body, field, fits_key, identity_field, locale, page_start, query_parameter, read_json,
+    read_optional_json,
 };
 pub use session::{TokenCookie, require_login};
 pub use view::{dose_status, doses_by_day, issued_on, keep_first};

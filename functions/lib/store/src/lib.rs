@@ -40,7 +40,7 @@ pub use sms::notifications::{Claim, DoseSms, Notifications};
 pub use sms::{Cause, Payer, Sms, SmsBudget, SmsError, Spent};
 pub use table::access::Access;
 pub use table::accounts::{Account, Device, Login, OpenSession, Sessions};
-pub use table::audit::{About, Action, Audit, Entry};
+pub use table::audit::{About, Audit, Entry};
 pub use table::captcha::UsedCaptchas;
 pub use table::cases::Cases;
 pub use table::certificates::{Certificates, ReinstateOutcome, RevokeOutcome};

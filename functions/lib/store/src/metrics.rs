@@ -7,57 +7,29 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bukti_domain::codes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// What is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Counter {
-    /// Rows that came, by what they were judged to be.
-    Rows,
-    /// Certificates, by what became of them: `issued`, `superseded`.
-    Certificates,
-    /// SMS, by the service's word: `accepted`, `failed`; `withheld` where a limit is reached.
-    Sms,
-    /// Links of SMS that somebody tried, by the answer: `opened` or a problem's code.
-    Links,
-    /// Doses that a look at the status showed, by their diagnosis.
-    Looks,
-    /// Requests, by function.
-    Requests,
-    /// Requests that could not be answered as asked, by the problem's code.
-    Problems,
-}
-
-impl Counter {
-    /// Every counter, in the order of the data's way.
-    pub const ALL: [Self; 7] =
-        [Self::Rows, Self::Certificates, Self::Sms, Self::Links, Self::Looks, Self::Requests, Self::Problems];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Rows => "rows",
-            Self::Certificates => "certificates",
-            Self::Sms => "sms",
-            Self::Links => "links",
-            Self::Looks => "looks",
-            Self::Requests => "requests",
-            Self::Problems => "problems",
-        }
-    }
-
+codes! {
+    /// What is counted, in the order of the data's way.
+    Counter,
     /// What its label says.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Rows => "outcome",
-            Self::Certificates => "state",
-            Self::Sms => "result",
-            Self::Links => "answer",
-            Self::Looks => "diagnosis",
-            Self::Requests => "function",
-            Self::Problems => "code",
-        }
+    label: &'static str {
+        /// Rows that came, by what they were judged to be.
+        Rows = "rows" => "outcome",
+        /// Certificates, by what became of them: `issued`, `superseded`.
+        Certificates = "certificates" => "state",
+        /// SMS, by the service's word: `accepted`, `failed`; `withheld` where a limit is reached.
+        Sms = "sms" => "result",
+        /// Links of SMS that somebody tried, by the answer: `opened` or a problem's code.
+        Links = "links" => "answer",
+        /// Doses that a look at the status showed, by their diagnosis.
+        Looks = "looks" => "diagnosis",
+        /// Requests, by function.
+        Requests = "requests" => "function",
+        /// Requests that could not be answered as asked, by the problem's code.
+        Problems = "problems" => "code",
     }
 }
 
@@ -123,7 +95,7 @@ impl Metrics {
             let told = told.entry(*key).or_default();
             let new = *count - std::mem::replace(told, *count);
             if new > 0 {
-                let mut metrics = vec![json!({"Name": counter.name(), "Unit": "Count"})];
+                let mut metrics = vec![json!({"Name": counter.code(), "Unit": "Count"})];
                 let took = if *counter == Counter::Requests { untold.remove(label) } else { None };
                 if took.is_some() {
                     metrics.push(json!({"Name": "latency", "Unit": "Milliseconds"}));
@@ -138,7 +110,7 @@ impl Metrics {
                 }});
                 line["deployment"] = deployment.into();
                 line[counter.label()] = Value::from(*label);
-                line[counter.name()] = new.into();
+                line[counter.code()] = new.into();
                 if let Some(took) = took {
                     line["latency"] = took.into();
                 }

@@ -12,11 +12,11 @@
 //! | 3 | | hashes of revoked certificates, 16 bytes each, sorted |
 //! | 4 | | hashes of superseded ones, the same |
 
+use bukti_domain::codes;
 use bukti_hcert::{Checked, RevocationHashes, TrustedSigner, hex};
 use ciborium::Value;
 use coset::{CborSerializable, CoseSign1, RegisteredLabelWithPrivate, TaggedCborSerializable};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 /// How many hashes a partition has at most on average: 8 KiB. With three kinds of lists a check stays under 50 KB.
 const PARTITION: u64 = 512;
@@ -29,36 +29,20 @@ const PATH: i64 = 2;
 const REVOKED: i64 = 3;
 const SUPERSEDED: i64 = 4;
 
-/// Which hash of a certificate a list names, see [`bukti_hcert::RevocationHashes`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum HashKind {
-    /// The UVCI's.
-    #[serde(rename = "UCI")]
-    Uci,
-    /// The country's and UVCI's.
-    #[serde(rename = "COUNTRYCODEUCI")]
-    CountryCodeUci,
-    /// The signature's.
-    #[serde(rename = "SIGNATURE")]
-    Signature,
+codes! {
+    /// Which hash of a certificate a list names, see [`bukti_hcert::RevocationHashes`]. The codes are those of the eHealth
+    /// Network's specification.
+    HashKind {
+        /// The UVCI's.
+        Uci = "UCI",
+        /// The country's and UVCI's.
+        CountryCodeUci = "COUNTRYCODEUCI",
+        /// The signature's.
+        Signature = "SIGNATURE",
+    }
 }
 
 impl HashKind {
-    const ALL: [Self; 3] = [Self::Uci, Self::CountryCodeUci, Self::Signature];
-
-    /// Its name in the eHealth Network's specification.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Uci => "UCI",
-            Self::CountryCodeUci => "COUNTRYCODEUCI",
-            Self::Signature => "SIGNATURE",
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
     fn of(self, hashes: &RevocationHashes) -> Option<[u8; 16]> {
         match self {
             Self::Uci => hashes.uci,
@@ -68,14 +52,14 @@ impl HashKind {
     }
 }
 
-/// Why a certificate counts no more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RevokedReason {
-    /// Revoked.
-    Revoked,
-    /// A corrected certificate has taken its place.
-    Superseded,
+codes! {
+    /// Why a certificate counts no more.
+    RevokedReason {
+        /// Revoked.
+        Revoked = "revoked",
+        /// A corrected certificate has taken its place.
+        Superseded = "superseded",
+    }
 }
 
 /// A revoked certificate.
@@ -129,7 +113,7 @@ impl IndexedList {
     /// that has grown are other files than those that somebody may still have.
     fn path(&self, number: u32) -> String {
         let kid = hex(&self.kid);
-        let (kind, bits) = (self.kind.name(), self.bits);
+        let (kind, bits) = (self.kind.code(), self.bits);
         format!("trust/revocation/{kid}/{kind}/{bits}/{number:05x}.cose")
     }
 
@@ -171,7 +155,7 @@ impl RevocationIndex {
             let [kid, kind, bits, count] = list.as_array()?.as_slice() else { return None };
             Some(IndexedList {
                 kid: kid.as_bytes()?.clone(),
-                kind: HashKind::named(kind.as_text()?)?,
+                kind: HashKind::of_code(kind.as_text()?)?,
                 bits: u8::try_from(bits.as_integer()?).ok().filter(|bits| *bits <= MOST_BITS)?,
                 count: u64::try_from(count.as_integer()?).ok()?,
             })
@@ -245,8 +229,8 @@ impl Partition {
     pub fn reason(&self, checked: &Checked) -> Option<RevokedReason> {
         let hashes = checked.hashes.as_ref()?;
         // A hash of one kind is on lists of another by a chance of 1 in 2^128 only.
-        let wanted = HashKind::ALL.map(|kind| kind.of(hashes));
-        let on = |list: &[u8]| list.chunks_exact(16).any(|hash| wanted.iter().flatten().any(|it| it == hash));
+        let wanted: Vec<_> = HashKind::ALL.iter().filter_map(|kind| kind.of(hashes)).collect();
+        let on = |list: &[u8]| list.chunks_exact(16).any(|hash| wanted.iter().any(|it| it == hash));
         if on(&self.revoked) {
             Some(RevokedReason::Revoked)
         } else {
@@ -330,7 +314,7 @@ pub async fn revocation_files(
         }
         lists.push(Value::Array(vec![
             Value::Bytes(list.kid),
-            Value::Text(list.kind.name().to_owned()),
+            Value::Text(list.kind.code().to_owned()),
             Value::Integer(list.bits.into()),
             Value::Integer(list.count.into()),
         ]));

@@ -2,30 +2,31 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bukti_domain::codes;
 use bukti_hcert::TrustedSigner;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Whether a signer still signs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SignerStatus {
-    /// New certificates are signed with it.
-    Active,
-    /// It signs no more, but what it signed holds until its certificate ends.
-    Retired,
-    /// Its key is no longer trusted, and nothing that it signed.
-    Revoked,
+codes! {
+    /// Whether a signer still signs.
+    SignerStatus {
+        /// New certificates are signed with it.
+        Active = "active",
+        /// It signs no more, but what it signed holds until its certificate ends.
+        Retired = "retired",
+        /// Its key is no longer trusted, and nothing that it signed.
+        Revoked = "revoked",
+    }
 }
 
-/// Whose signer it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SignerSource {
-    /// Of this deployment.
-    Own,
-    /// Of another issuer, taken in by `bukti trust import`.
-    Imported,
+codes! {
+    /// Whose signer it is.
+    SignerSource {
+        /// Of this deployment.
+        Own = "own",
+        /// Of another issuer, taken in by `bukti trust import`.
+        Imported = "imported",
+    }
 }
 
 /// A signer of the list.

@@ -1,47 +1,48 @@
 //! The verdict on a certificate.
 
+use bukti_domain::codes;
 use bukti_hcert::{Checked, Content, SignatureFault, Steps, Timing, TrustedSigner};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{Partition, RevocationIndex, RevokedReason};
 
-/// What a verifier says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Signed by a trusted issuer, in its time, not revoked.
-    Valid,
-    /// Signed by a trusted issuer, in its time, but whether it is revoked is not known: see [`RevocationState`].
-    RevocationUnknown,
-    /// Its time is over.
-    Expired,
-    /// Its time has not begun.
-    NotYetValid,
-    /// Revoked.
-    Revoked,
-    /// A corrected certificate has taken its place.
-    Superseded,
-    /// The issuer is not trusted, or may not sign certificates of this kind.
-    IssuerUnknown,
-    /// A health certificate whose data or signature are not whole: misread, damaged or forged.
-    Damaged,
-    /// Something else than a health certificate.
-    NotACertificate,
+codes! {
+    /// What a verifier says.
+    Verdict {
+        /// Signed by a trusted issuer, in its time, not revoked.
+        Valid = "valid",
+        /// Signed by a trusted issuer, in its time, but whether it is revoked is not known: see [`RevocationState`].
+        RevocationUnknown = "revocation_unknown",
+        /// Its time is over.
+        Expired = "expired",
+        /// Its time has not begun.
+        NotYetValid = "not_yet_valid",
+        /// Revoked.
+        Revoked = "revoked",
+        /// A corrected certificate has taken its place.
+        Superseded = "superseded",
+        /// The issuer is not trusted, or may not sign certificates of this kind.
+        IssuerUnknown = "issuer_unknown",
+        /// A health certificate whose data or signature are not whole: misread, damaged or forged.
+        Damaged = "damaged",
+        /// Something else than a health certificate.
+        NotACertificate = "not_a_certificate",
+    }
 }
 
-/// Whether revocation was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RevocationState {
-    /// The lists were looked at, or there is none of the signer, which is one of this deployment.
-    Checked,
-    /// The lists were looked at, but they are older than [`LISTS_COUNT_FOR`], or than lists that were seen before.
-    Outdated,
-    /// The signer is of another issuer, whose lists nobody has here.
-    NotCovered,
-    /// The lists could not be had, or the signature does not hold.
-    Unavailable,
+codes! {
+    /// Whether revocation was looked at.
+    RevocationState {
+        /// The lists were looked at, or there is none of the signer, which is one of this deployment.
+        Checked = "checked",
+        /// The lists were looked at, but they are older than [`LISTS_COUNT_FOR`], or than lists that were seen before.
+        Outdated = "outdated",
+        /// The signer is of another issuer, whose lists nobody has here.
+        NotCovered = "not_covered",
+        /// The lists could not be had, or the signature does not hold.
+        Unavailable = "unavailable",
+    }
 }
 
 /// How long revocation lists count after they were made. A deployment makes new ones several times an hour; a verifier

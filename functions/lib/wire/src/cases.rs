@@ -1,6 +1,6 @@
 //! Corrections and the helpdesk: what people ask for, what officers see and decide.
 
-use bukti_domain::{CaseState, Correction, Likeness};
+use bukti_domain::{CaseState, Correction, Likeness, codes};
 use serde::{Deserialize, Serialize};
 
 use crate::DoseStatus;
@@ -326,6 +326,28 @@ pub struct RecordedDose {
     pub facility: String,
 }
 
+codes! {
+    /// What happens to a dose.
+    TrailStep {
+        /// A row of it was kept.
+        Received = "received",
+        /// The helpdesk corrected it.
+        Corrected = "corrected",
+        /// A certificate was issued.
+        Issued = "issued",
+        /// A later certificate took its place.
+        Superseded = "superseded",
+        /// The certificate was revoked.
+        Revoked = "revoked",
+        /// The SMS service accepted the SMS.
+        SmsAccepted = "sms_accepted",
+        /// An SMS was begun.
+        SmsPending = "sms_pending",
+        /// The link of the SMS was opened.
+        LinkOpened = "link_opened",
+    }
+}
+
 /// Something that happened to a dose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -333,8 +355,8 @@ pub struct TrailEntry {
     /// When, Unix seconds.
     pub at: i64,
     /// `received`, `corrected`, `issued`, `superseded`, `revoked`, `sms_accepted`, `sms_pending` or `link_opened`.
-    #[cfg_attr(feature = "openapi", schema(example = "issued"))]
-    pub what: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "issued"))]
+    pub what: TrailStep,
     /// More of it, as a code: the verdict of a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

@@ -5,7 +5,6 @@
 
 mod answers;
 mod cases;
-mod forms;
 mod intake;
 #[cfg(feature = "openapi")]
 mod openapi;
@@ -14,11 +13,14 @@ mod requests;
 mod routes;
 
 pub use answers::*;
+pub use bukti_domain::DocumentForm;
 pub use cases::*;
-pub use forms::DocumentForm;
 pub use intake::*;
 #[cfg(feature = "openapi")]
 pub use openapi::openapi_json;
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use requests::*;
-pub use routes::{Function, ROUTES, Route};
+pub use routes::{
+    Access, Function, FunctionRoute, HelpdeskRoute, HolderRoute, OtpRoute, ROUTES, Route, SenderRoute,
+    StatusRoute, find_route,
+};

@@ -87,6 +87,12 @@ pub fn assemble(
         let files = parts.get(part).into_iter().flatten();
         files.map(|file| address(&format!("{site}/{file}.wasm"))).collect()
     };
+    let text_files: Vec<String> = texts
+        .iter()
+        .map(|(language, name)| {
+            format!(r#"<meta name="bukti-texts-{language}" content="{}" />"#, address(name))
+        })
+        .collect();
     for page in &ahead.pages {
         let mut links = vec![
             format!(r#"<link rel="preload" href="{}" as="fetch" crossorigin />"#, text_file(&page.language)?),
@@ -113,8 +119,7 @@ pub fn assemble(
                 ("language", &page.language),
                 ("title", &escaped(&page.title)),
                 ("description", &escaped(&page.description)),
-                ("texts-id", &text_file("id")?),
-                ("texts-en", &text_file("en")?),
+                ("texts", &text_files.join("\n    ")),
                 ("verifier", &address(&worker)),
                 ("css", &address(&css)),
                 ("start", &address(&start)),

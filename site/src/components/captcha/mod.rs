@@ -1,7 +1,7 @@
 //! The captcha: a tick-box, and a proof of work that is solved while one types.
 
 use bukti_locales::{Locale, text};
-use bukti_wire::{CaptchaChallenge, ProblemCode};
+use bukti_wire::{CaptchaChallenge, ProblemCode, StatusRoute};
 use leptos::prelude::*;
 use serde::Serialize;
 
@@ -106,7 +106,7 @@ fn is_stale(failure: &Failure) -> bool {
 }
 
 async fn solve() -> Result<(String, i64), Failure> {
-    let challenge: CaptchaChallenge = api::get("/api/captcha").await?;
+    let challenge: CaptchaChallenge = api::get(StatusRoute::Captcha.path()).await?;
     let expires_at = challenge.parameters.expires_at;
     // A dear hash leaves only few tries to a slice, so the number grows from one.
     let mut tries = 1;

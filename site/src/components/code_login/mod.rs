@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bukti_domain::{PersonName, PhoneNumber};
 use bukti_locales::text;
-use bukti_wire::{OtpAnswer, OtpRequest, ProblemCode, Session, SessionRequest};
+use bukti_wire::{OtpAnswer, OtpRequest, OtpRoute, ProblemCode, Session, SessionRequest};
 use leptos::prelude::*;
 
 use crate::account::{Account, Who};
@@ -75,7 +75,7 @@ impl Entrance {
         self.form.send(wrong_name.into_iter().chain(wrong_phone).collect(), async move {
             let request =
                 |captcha| OtpRequest { phone: phone.clone(), name: with_name.then(|| name.clone()), captcha };
-            let answer: OtpAnswer = api::read(&self.captcha.post("/api/otp", request).await?)?;
+            let answer: OtpAnswer = api::read(&self.captcha.post(OtpRoute::Otp.path(), request).await?)?;
             let next_at = browser::unix_time() + i64::from(answer.resend_after);
             self.code.set(String::new());
             self.wait.set(i64::from(answer.resend_after));
@@ -96,7 +96,7 @@ impl Entrance {
         let wrong = check(Field::Code, &typed, (code.len() == 6).then_some(()));
         self.form.send(wrong.into_iter().collect(), async move {
             let request = SessionRequest { phone: sent.phone, code };
-            let session: Session = api::post("/api/sessions", &request).await?;
+            let session: Session = api::post(OtpRoute::LogIn.path(), &request).await?;
             self.account.entered(session);
             Ok(())
         });

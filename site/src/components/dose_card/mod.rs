@@ -1,12 +1,12 @@
 //! A dose, the state of its certificate, and what to do next.
 
-use bukti_domain::NextStep;
+use bukti_domain::{Mood, NextStep};
 use bukti_locales::Locale;
 use bukti_wire::{Diagnosis, DoseStatus};
 use leptos::prelude::*;
 
 use crate::components::{FactList, Facts, HelpdeskLine, HelpdeskLinks, Icon, Sign};
-use crate::describe::{self, Mood};
+use crate::describe;
 use crate::language::{Language, tr, tr_with};
 use crate::place::{Page, to};
 
@@ -44,7 +44,7 @@ pub fn DiagnosisCard(
     on_check_input: Option<Callback<()>>,
 ) -> impl IntoView {
     let language = Language::current();
-    let (class, sign) = look(describe::mood(diagnosis.code));
+    let (class, sign) = look(diagnosis.code.mood());
     let number = dose.as_ref().and_then(|dose| dose.dose_number);
     let facts =
         dose.clone().map(|dose| view! { <FactList facts=Box::new(move |locale| facts(locale, &dose)) /> });

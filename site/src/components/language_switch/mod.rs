@@ -6,28 +6,29 @@ use leptos::prelude::*;
 use crate::language::{Language, tr};
 use crate::place::Place;
 
-/// `ID` and `EN`: links to the same page in each language, so they work before any script has run.
+/// `ID`, `EN`: links to the same page in each language, so they work before any script has run.
 #[component]
 pub fn LanguageSwitch() -> impl IntoView {
     let language = Language::current();
     let place = Place::current();
-    let link = move |locale: Locale, name: &'static str| {
+    let link = move |locale: Locale| {
+        let tag = locale.tag().to_uppercase();
+        let label = format!("{tag}, {}", locale.own_name());
         view! {
             <a
                 href=move || place.in_language(locale)
                 lang=locale.tag()
                 hreflang=locale.tag()
-                aria-label=name
+                aria-label=label
                 aria-current=move || (language.get() == locale).then_some("true")
             >
-                {locale.tag().to_uppercase()}
+                {tag}
             </a>
         }
     };
     view! {
         <div class="languages" role="group" aria-label=tr("site.languages")>
-            {link(Locale::Id, "ID, Bahasa Indonesia")}
-            {link(Locale::En, "EN, English")}
+            {Locale::ALL.map(link).into_iter().collect_view()}
         </div>
     }
 }

@@ -50,7 +50,7 @@ pub fn RadioField(
                 <input
                     type="radio"
                     id=id.clone()
-                    name=field.name()
+                    name=field.code()
                     value=own.clone()
                     aria-describedby=help_id
                     prop:checked=move || *value.read() == own

@@ -1,5 +1,6 @@
 //! A field of several lines.
 
+use bukti_domain::LONGEST_TEXT;
 use leptos::prelude::*;
 
 use crate::form::{Field, Form};
@@ -20,8 +21,8 @@ pub fn TextArea(
     /// What is typed.
     value: RwSignal<String>,
     /// The most characters that can be typed.
-    #[prop(default = 1000)]
-    longest: u32,
+    #[prop(default = LONGEST_TEXT)]
+    longest: usize,
 ) -> impl IntoView {
     let message = form.message(field);
     let wrong = move || message.read().is_some();

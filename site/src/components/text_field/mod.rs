@@ -70,7 +70,7 @@ pub fn TextField(
             <input
                 node_ref=input
                 id=field.id()
-                class=field.name()
+                class=field.code()
                 type=if field == Field::Phone { "tel" } else { "text" }
                 inputmode=inputmode
                 autocomplete=autocomplete

@@ -1,10 +1,10 @@
 //! The verdict on a certificate.
 
+use bukti_domain::Mood;
 use leptos::prelude::*;
 
 use crate::browser;
 use crate::components::{FactList, Facts, Icon, look};
-use crate::describe::Mood;
 use crate::language::{Language, tr};
 use crate::verdict::{self, Outcome};
 use crate::verifier::Verified;

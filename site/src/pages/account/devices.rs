@@ -1,7 +1,7 @@
 //! `/perangkat`: where the phone is logged in, and ending what is not its owner's.
 
 use bukti_locales::{fill, text};
-use bukti_wire::{OpenSession, OpenSessions, ProblemCode};
+use bukti_wire::{OpenSession, OpenSessions, OtpRoute, ProblemCode};
 use leptos::prelude::*;
 
 use super::Shelf;
@@ -29,13 +29,13 @@ impl Desk {
     fn load(self, end: Vec<String>) {
         self.form.send(Vec::new(), async move {
             for id in &end {
-                match self.shelf.unless_logged_out(api::delete(&format!("/api/sessions/{id}")).await) {
+                match self.shelf.unless_logged_out(api::delete(&OtpRoute::EndSession.path_of(&id)).await) {
                     Err(failure) if failure.code() != Some(ProblemCode::NotFound) => return Err(failure),
                     // It was there no longer.
                     _ => {}
                 }
             }
-            let open = self.shelf.unless_logged_out(api::get("/api/sessions").await)?;
+            let open = self.shelf.unless_logged_out(api::get(OtpRoute::Sessions.path()).await)?;
             let OpenSessions { sessions } = open;
             self.sessions.set(sessions);
             if !end.is_empty() {

@@ -82,7 +82,7 @@ fn DoseFacts(
 ) -> impl IntoView {
     let language = Language::current();
     let code = dose.status.diagnosis.code;
-    let (class, sign) = look(describe::mood(code));
+    let (class, sign) = look(code.mood());
     let diagnosis = StoredValue::new(dose.status.diagnosis.clone());
     let state = move || diagnosis.with_value(|it| describe::diagnosis_title(language.get(), it));
     let number = dose.status.dose_number;

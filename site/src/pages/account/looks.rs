@@ -1,6 +1,6 @@
 //! `/dilihat`: which officers looked at the records of a person, and what they did.
 
-use bukti_wire::{Look, Looks as LooksAnswer};
+use bukti_wire::{HelpdeskRoute, Look, Looks as LooksAnswer};
 use leptos::prelude::*;
 
 use super::{Choice, Nobody, Shelf};
@@ -24,7 +24,7 @@ impl Desk {
         self.looks.set(None);
         self.form.send(Vec::new(), async move {
             while let Some(id) = self.shelf.chosen.get_untracked() {
-                let answer = api::get(&format!("/api/people/{id}/looks")).await;
+                let answer = api::get(&HelpdeskRoute::Looks.path_of(&id)).await;
                 let LooksAnswer { looks } = self.shelf.unless_logged_out(answer)?;
                 if self.shelf.chosen.get_untracked().as_ref() == Some(&id) {
                     self.looks.set(Some(looks));

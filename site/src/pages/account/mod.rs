@@ -5,7 +5,7 @@ mod devices;
 mod history;
 mod looks;
 
-use bukti_wire::{Certificates, Document, DocumentRequest, HolderDose, People, Person};
+use bukti_wire::{Certificates, Document, DocumentRequest, HolderDose, HolderRoute, People, Person};
 use leptos::prelude::*;
 
 use self::devices::Devices;
@@ -39,7 +39,8 @@ impl Shelf {
     /// Loads the people, and the certificates where there is one person only.
     fn load(self) {
         self.loading.send(Vec::new(), async move {
-            let People { people, more } = self.unless_logged_out(api::get("/api/people").await)?;
+            let People { people, more } =
+                self.unless_logged_out(api::get(HolderRoute::People.path()).await)?;
             let only = match people.as_slice() {
                 [only] => Some(only.id.clone()),
                 _ => None,
@@ -67,7 +68,7 @@ impl Shelf {
     }
 
     async fn fetch(self, id: String) -> Result<(), Failure> {
-        let path = format!("/api/people/{id}/certificates");
+        let path = HolderRoute::Certificates.path_of(&id);
         self.chosen.set(Some(id));
         self.certificates.set(None);
         let certificates = self.unless_logged_out(api::get(&path).await)?;
@@ -82,7 +83,7 @@ impl Shelf {
             let Some((mut shown, next)) = shown.and_then(|shown| shown.next.map(|next| (shown, next))) else {
                 return Ok(());
             };
-            let path = format!("/api/people/{}/certificates?after={next}", shown.person.id);
+            let path = format!("{}?after={next}", HolderRoute::Certificates.path_of(&shown.person.id));
             let page: Certificates = self.unless_logged_out(api::get(&path).await)?;
             // Another person may have been chosen meanwhile.
             if self.chosen.get_untracked().as_ref() == Some(&page.person.id) {
@@ -105,7 +106,7 @@ impl Shelf {
         self.downloads.form.send(Vec::new(), async move {
             let (id, form) = self.downloads.wanted();
             let request = DocumentRequest { form: Some(form.code().to_owned()) };
-            let answer = api::post(&format!("/api/certificates/{id}/document"), &request).await;
+            let answer = api::post(&HolderRoute::Document.path_of(&id), &request).await;
             let document: Document = self.unless_logged_out(answer)?;
             browser::open(&document.url);
             Ok(())

@@ -1,7 +1,7 @@
 //! The cases of a phone: where each stands, what officers asked, and the answer to them.
 
 use bukti_domain::CaseState;
-use bukti_wire::{Case, CaseReply, ProblemCode};
+use bukti_wire::{Case, CaseReply, HelpdeskRoute, ProblemCode};
 use leptos::prelude::*;
 
 use super::Desk;
@@ -48,7 +48,7 @@ impl Reply {
             if !self.evidence.send(&number).await {
                 return Ok(());
             }
-            let answer = api::post_unread(&format!("/api/cases/{number}/replies"), &CaseReply { text }).await;
+            let answer = api::post_unread(&HelpdeskRoute::Reply.path_of(&number), &CaseReply { text }).await;
             let answer = self.desk.unless_logged_out(answer);
             if answer.as_ref().is_err_and(|failure| failure.code() == Some(ProblemCode::CaseChanged)) {
                 self.desk.load();

@@ -1,6 +1,7 @@
 //! Pictures that show what is right: chosen, looked at for size and kind, and sent to the address that each gets.
 
-use bukti_wire::{EvidenceRequest, EvidenceSlot};
+use bukti_domain::{EVIDENCE_TYPES, MOST_EVIDENCE, MOST_EVIDENCE_BYTES};
+use bukti_wire::{EvidenceRequest, EvidenceSlot, HelpdeskRoute};
 use leptos::prelude::*;
 
 use crate::account::Account;
@@ -10,15 +11,6 @@ use crate::components::{Icon, Sign};
 use crate::form::Field;
 use crate::language::{Language, tr, tr_with};
 
-/// The kinds of files that are taken, and how their names end.
-const KINDS: [(&str, &[&str]); 4] = [
-    ("image/jpeg", &["jpg", "jpeg"]),
-    ("image/png", &["png"]),
-    ("image/heic", &["heic", "heif"]),
-    ("application/pdf", &["pdf"]),
-];
-const MOST_BYTES: f64 = 5_242_880.0;
-const MOST_FILES: usize = 5;
 /// An address that runs out within so many seconds is not used any more.
 const MARGIN: i64 = 30;
 
@@ -75,16 +67,16 @@ fn kind(said: &str, name: &str) -> Option<&'static str> {
     let is = |(kind, endings): &&(&'static str, &[&str])| {
         *kind == said || (said.is_empty() && endings.contains(&ending.as_str()))
     };
-    KINDS.iter().find(is).map(|(kind, _)| *kind)
+    EVIDENCE_TYPES.iter().find(is).map(|(kind, _)| *kind)
 }
 
 /// What there is against a file, beside this many others.
 fn examine(said: &str, name: &str, bytes: f64, others: usize) -> Result<&'static str, Refusal> {
     let kind = kind(said, name).ok_or(Refusal::Kind)?;
-    if !(1.0..=MOST_BYTES).contains(&bytes) {
+    if !(1.0..=f64::from(MOST_EVIDENCE_BYTES)).contains(&bytes) {
         return Err(Refusal::Size);
     }
-    if others >= MOST_FILES { Err(Refusal::Number) } else { Ok(kind) }
+    if others >= MOST_EVIDENCE { Err(Refusal::Number) } else { Ok(kind) }
 }
 
 impl Evidence {
@@ -163,7 +155,7 @@ impl Evidence {
             None => {
                 let request =
                     EvidenceRequest { content_type: piece.kind.to_owned(), bytes: piece.file.size() as u64 };
-                let slot: EvidenceSlot = api::post(&format!("/api/cases/{case}/evidence"), &request).await?;
+                let slot: EvidenceSlot = api::post(&HelpdeskRoute::Evidence.path_of(&case), &request).await?;
                 let until = browser::unix_time() + i64::from(slot.expires_in);
                 self.change(at, |piece| piece.slot = Some((slot.url.clone(), until)));
                 slot.url
@@ -218,7 +210,7 @@ pub fn EvidenceField(
                 <input
                     id=field.id()
                     type="file"
-                    accept="image/jpeg,image/png,image/heic,application/pdf"
+                    accept=EVIDENCE_TYPES.map(|(kind, _)| kind).join(",")
                     multiple
                     aria-describedby=field.hint_id()
                     on:change=chosen

@@ -1,7 +1,7 @@
 //! How a case stands, for who has its number and the birth date.
 
 use bukti_domain::CaseNumber;
-use bukti_wire::{Case, CaseQuery, ProblemCode};
+use bukti_wire::{Case, CaseQuery, HelpdeskRoute, ProblemCode};
 use leptos::prelude::*;
 
 use super::cases::CaseCard;
@@ -28,7 +28,7 @@ impl Search {
         self.form.send(wrong.into_iter().flatten().collect(), async move {
             self.found.set(None);
             let query = CaseQuery { number, birth_date };
-            match api::post::<Case>("/api/cases/lookup", &query).await {
+            match api::post::<Case>(HelpdeskRoute::Case.path(), &query).await {
                 Ok(case) => {
                     self.found.set(Some(case));
                     browser::focus_soon("case");

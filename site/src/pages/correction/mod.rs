@@ -8,8 +8,8 @@ mod evidence;
 mod look_up;
 mod questions;
 
-use bukti_domain::{Correction as Wrongness, PersonName};
-use bukti_wire::{Case, CaseOpened, CaseRequest, Cases, Vaccines};
+use bukti_domain::{Correction as Wrongness, PersonName, dose_number};
+use bukti_wire::{Case, CaseOpened, CaseRequest, Cases, HelpdeskRoute, StatusRoute, Vaccines};
 use leptos::prelude::*;
 
 use self::cases::OwnCases;
@@ -94,7 +94,7 @@ impl Desk {
     /// Loads the cases. Who has none is asked at once what is wrong.
     fn load(self) {
         self.loading.send(Vec::new(), async move {
-            let Cases { cases, .. } = self.unless_logged_out(api::get("/api/cases").await)?;
+            let Cases { cases, .. } = self.unless_logged_out(api::get(HelpdeskRoute::Cases.path()).await)?;
             if cases.is_empty() && self.steps.get_untracked() == Step::Cases {
                 self.steps.go_instead(Step::What);
             }
@@ -111,7 +111,7 @@ impl Desk {
             return;
         }
         self.loading_vaccines.send(Vec::new(), async move {
-            self.vaccines.set(Some(api::get("/api/vaccines").await?));
+            self.vaccines.set(Some(api::get(StatusRoute::Vaccines.path()).await?));
             Ok(())
         });
     }
@@ -204,7 +204,7 @@ impl Desk {
 
     fn wrong_of_dose(self) -> Vec<Option<FieldProblem>> {
         let number = self.dose_number.get_untracked();
-        let known = number.trim().parse::<u8>().ok().filter(|number| (1..=9).contains(number));
+        let known = dose_number(number.trim());
         let mut wrong = vec![check(Field::DoseNumber, &number, known)];
         if self.wrongness() == Some(Wrongness::DoseMissing) {
             let (vaccine, facility) = (self.vaccine.get_untracked(), self.facility.get_untracked());
@@ -245,7 +245,7 @@ impl Desk {
         self.form.send(Vec::new(), async move {
             let opened = match self.opened.get_untracked() {
                 Some(opened) => opened,
-                None => self.unless_logged_out(api::post("/api/cases", &request).await)?,
+                None => self.unless_logged_out(api::post(HelpdeskRoute::OpenCase.path(), &request).await)?,
             };
             self.opened.set(Some(opened.clone()));
             // What cannot be sent now is named on the page that comes.

@@ -1,6 +1,6 @@
 //! One case: what the person says, what is recorded, and what is decided.
 
-use bukti_wire::{CaseProposal, OfficerCase, Said};
+use bukti_wire::{CaseProposal, HelpdeskRoute, OfficerCase, Said};
 use leptos::prelude::*;
 
 use super::confirmation::ConfirmedBy;
@@ -60,9 +60,9 @@ impl CaseDesk {
         self.load();
     }
 
-    /// The path of the case.
-    pub fn path(self) -> String {
-        format!("/api/helpdesk/cases/{}", self.number.read_untracked())
+    /// The path of one of the case's routes.
+    pub fn path(self, route: HelpdeskRoute) -> String {
+        route.path_of(&*self.number.read_untracked())
     }
 
     /// Shows the case as it is now, and says what has become of the decision.
@@ -74,7 +74,7 @@ impl CaseDesk {
 
     fn load(self) {
         self.loading.send(Vec::new(), async move {
-            let case = self.access.known(api::get(&self.path()).await)?;
+            let case = self.access.known(api::get(&self.path(HelpdeskRoute::OfficerCase)).await)?;
             self.case.set(Some(case));
             Ok(())
         });

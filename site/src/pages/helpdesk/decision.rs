@@ -1,7 +1,7 @@
 //! Granting, asking back, refusing.
 
-use bukti_domain::{CaseState, Correction, DiagnosisCode};
-use bukti_wire::{CaseDecision, OfficerCase, ProblemCode};
+use bukti_domain::{CaseState, Correction, DiagnosisCode, Ruling};
+use bukti_wire::{CaseDecision, HelpdeskRoute, OfficerCase, ProblemCode};
 use leptos::prelude::*;
 
 use super::case::{CaseDesk, News};
@@ -110,7 +110,7 @@ impl Decision {
     }
 
     fn request(self, decision: &'static str) -> CaseDecision {
-        let is_full = decision == "grant" && !untrack(|| self.only_approves());
+        let is_full = decision == Ruling::Grant.code() && !untrack(|| self.only_approves());
         let makes_dose = untrack(|| self.makes_dose());
         let given = |typed: RwSignal<String>| {
             let typed = typed.get_untracked().trim().to_owned();
@@ -132,7 +132,7 @@ impl Decision {
     fn send(self, decision: &'static str) {
         let why = self.why.get_untracked();
         let mut wrong = Vec::new();
-        if decision == "grant" && !untrack(|| self.only_approves()) {
+        if decision == Ruling::Grant.code() && !untrack(|| self.only_approves()) {
             wrong = self.wrong_of_grant();
         }
         wrong.extend(
@@ -142,7 +142,7 @@ impl Decision {
             self.doing.set(decision);
         }
         self.form.send(wrong, async move {
-            let path = format!("{}/decisions", self.desk.path());
+            let path = self.desk.path(HelpdeskRoute::Decide);
             let answer = api::post_unread(&path, &self.request(decision)).await;
             match self.desk.access.known(answer) {
                 Ok(_) => self.desk.reload(News::Done),
@@ -167,7 +167,7 @@ pub fn DecisionForm(
     let form = decision.form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
-        decision.send("grant");
+        decision.send(Ruling::Grant.code());
     };
     let notice = case.needs_approval.then(|| {
         let key = match decision.correction {
@@ -232,7 +232,7 @@ fn Buttons(
             false if decision.correction.needs_approval() => "site.console.decide.propose",
             false => "site.console.decide.grant",
         };
-        view! { <BusyButton label=label busy_label="site.console.decide.sending" busy=busy("grant") /> }
+        view! { <BusyButton label=label busy_label="site.console.decide.sending" busy=busy(Ruling::Grant.code()) /> }
     };
     view! {
         <div class="buttons">
@@ -240,16 +240,16 @@ fn Buttons(
             <BusyButton
                 label="site.console.decide.ask_back"
                 busy_label="site.console.decide.sending"
-                busy=busy("ask_back")
+                busy=busy(Ruling::AskBack.code())
                 class="button"
-                on_tap=send("ask_back")
+                on_tap=send(Ruling::AskBack.code())
             />
             <BusyButton
                 label="site.console.decide.refuse"
                 busy_label="site.console.decide.sending"
-                busy=busy("refuse")
+                busy=busy(Ruling::Refuse.code())
                 class="button"
-                on_tap=send("refuse")
+                on_tap=send(Ruling::Refuse.code())
             />
         </div>
     }

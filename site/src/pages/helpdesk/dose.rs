@@ -115,7 +115,7 @@ fn Trail(
         let words = move || {
             let locale = language.get();
             let detail = detail.as_ref().map(|detail| describe::case_code(locale, "outcome", detail));
-            let what = describe::case_code(locale, "trail", &what);
+            let what = describe::case_code(locale, "trail", what.code());
             detail.map_or(what.clone(), |detail| format!("{what} ({detail})"))
         };
         view! {

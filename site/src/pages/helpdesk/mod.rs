@@ -9,7 +9,7 @@ mod dose;
 mod queue;
 mod search;
 
-use bukti_wire::{Officer, ProblemCode, SecondFactor};
+use bukti_wire::{HelpdeskRoute, Officer, ProblemCode, SecondFactor};
 use leptos::prelude::*;
 
 use self::case::{CaseDesk, CaseRoom};
@@ -94,7 +94,7 @@ impl Console {
     /// Asks which officer it is.
     fn enter(self) {
         self.entering.send(Vec::new(), async move {
-            match self.access.known(api::get("/api/helpdesk/officer").await) {
+            match self.access.known(api::get(HelpdeskRoute::Officer.path()).await) {
                 Ok(officer) => self.welcome(officer),
                 // The form for it comes instead.
                 Err(failure) if failure.code() == Some(ProblemCode::SecondFactorNeeded) => {}
@@ -207,7 +207,7 @@ fn Factor(
         let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
         let wrong = check(Field::Authenticator, &typed, (digits.len() == 6).then_some(()));
         form.send(wrong.into_iter().collect(), async move {
-            let answer = api::post("/api/helpdesk/second-factor", &SecondFactor { code: digits }).await;
+            let answer = api::post(HelpdeskRoute::SecondFactor.path(), &SecondFactor { code: digits }).await;
             console.welcome(console.access.known(answer)?);
             Ok(())
         });

@@ -2,7 +2,7 @@
 
 use bukti_domain::{CaseState, Correction};
 use bukti_locales::{Locale, fill, text};
-use bukti_wire::{CaseQueue, CaseSummary};
+use bukti_wire::{CaseQueue, CaseSummary, HelpdeskRoute};
 use leptos::prelude::*;
 
 use super::{Access, Console};
@@ -57,9 +57,9 @@ impl Queue {
             let path = match &after {
                 Some(after) => {
                     let after = String::from(js_sys::encode_uri_component(after));
-                    format!("/api/helpdesk/cases?after={after}")
+                    format!("{}?after={after}", HelpdeskRoute::Queue.path())
                 }
-                None => "/api/helpdesk/cases".to_owned(),
+                None => HelpdeskRoute::Queue.path().to_owned(),
             };
             let CaseQueue { cases, next } = self.access.known(api::get(&path).await)?;
             self.cases.update(|all| match all {

@@ -1,8 +1,8 @@
 //! Looking for a person, by what a caller reads out.
 
-use bukti_domain::{BirthDate, CaseNumber, Identity, PhoneNumber};
+use bukti_domain::{BirthDate, CaseNumber, Identity, LONGEST_FIELD, PhoneNumber};
 use bukti_locales::fill;
-use bukti_wire::{PeopleFound, Person, PersonFound, PersonQuery, RecordedDose, ResendRequest};
+use bukti_wire::{HelpdeskRoute, PeopleFound, Person, PersonFound, PersonQuery, RecordedDose, ResendRequest};
 use leptos::prelude::*;
 
 use super::dose::DoseView;
@@ -18,7 +18,7 @@ use crate::language::{Language, tr};
 /// The heading of what was found.
 const FOUND: &str = "found";
 /// The longest reason.
-const LONGEST_WHY: u32 = 300;
+const LONGEST_WHY: usize = LONGEST_FIELD;
 
 /// By what is looked for, as it is chosen.
 const KINDS: [(&str, &str); 3] = [
@@ -107,7 +107,7 @@ impl Search {
                 certificate: of("certificate"),
                 why: self.why.get_untracked(),
             };
-            let answer = api::post("/api/helpdesk/people", &query).await;
+            let answer = api::post(HelpdeskRoute::FindPeople.path(), &query).await;
             let found = self.access.known(answer)?;
             self.found.set(Some(found));
             browser::focus_soon(FOUND);
@@ -135,7 +135,7 @@ impl Search {
         let why = self.resend_why.get_untracked();
         let wrong = check(Field::ResendWhy, &why, (!why.trim().is_empty()).then_some(()));
         self.resending.send(wrong.into_iter().collect(), async move {
-            let path = format!("/api/helpdesk/doses/{dose}/sms");
+            let path = HelpdeskRoute::Resend.path_of(&dose);
             self.access.known(api::post_unread(&path, &ResendRequest { why }).await)?;
             self.resent.set(true);
             browser::focus_soon("resent");

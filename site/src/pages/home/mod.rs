@@ -3,7 +3,7 @@
 mod outcome;
 
 use bukti_domain::PersonName;
-use bukti_wire::StatusRequest;
+use bukti_wire::{StatusRequest, StatusRoute};
 use leptos::prelude::*;
 
 use crate::browser::{self, Tasks};
@@ -52,7 +52,7 @@ impl StatusCheck {
         self.form.send(wrong.into_iter().flatten().collect(), async move {
             let answer = self
                 .captcha
-                .post("/api/status", |captcha| StatusRequest { captcha, ..request.clone() })
+                .post(StatusRoute::Status.path(), |captcha| StatusRequest { captcha, ..request.clone() })
                 .await?;
             outcome::load().await?;
             self.answer.set(Some(answer));

@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bukti_domain::FeedRow;
 use bukti_tests::caller::Caller;
+use bukti_wire::StatusRoute;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -103,7 +104,7 @@ pub fn bench(url: &str, data: &Path, feed: &Path, functions: &[Function]) -> Res
 /// Whether a person has doses, and certificates of all of them: what else is said of a dose is decided by Bukti's own rules.
 fn has_certificates(caller: &Caller, person: &FeedRow) -> bool {
     let asked = json!({"name": person.nama, "nik": person.nik, "captcha": caller.captcha()});
-    let answer = caller.post("/api/status", &asked).json();
+    let answer = caller.post(StatusRoute::Status.path(), &asked).json();
     let doses = answer["doses"].as_array().map(Vec::as_slice).unwrap_or_default();
     !doses.is_empty() && doses.iter().all(|dose| dose["diagnosis"]["code"] == "certificate_issued")
 }
@@ -138,7 +139,7 @@ fn variables(url: &str, stack: &Value, keys: &Value) -> HashMap<&'static str, St
 /// A look at the status of a person, as the API gateway hands it on (payload format 2.0).
 fn event(caller: &Caller, at: usize, person: &FeedRow) -> Value {
     let [.., a, b, c] = at.to_be_bytes();
-    let path = "/api/status";
+    let path = StatusRoute::Status.path();
     let body = json!({"name": person.nama, "nik": person.nik, "captcha": caller.captcha()}).to_string();
     json!({
         "version": "2.0",

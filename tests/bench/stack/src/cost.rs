@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use bukti_domain::FeedRow;
 use bukti_store::{Documents, Endpoint};
 use bukti_tests::{TestApp, csv, dose};
+use bukti_wire::{HolderRoute, OtpRoute, StatusRoute};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -139,15 +140,15 @@ fn walk(prices: &Prices, people: usize) -> Result<Measured> {
         let row = &rows[0];
         for _ in 0..LOOKS {
             let captcha = json!(app.caller().captcha());
-            call(&app, &mut used, "GET", "/api/captcha", None, None)?;
+            call(&app, &mut used, "GET", StatusRoute::Captcha.path(), None, None)?;
             let asked = json!({"name": row.nama, "nik": row.nik, "captcha": captcha});
-            let status = call(&app, &mut used, "POST", "/api/status", None, Some(asked))?;
+            let status = call(&app, &mut used, "POST", StatusRoute::Status.path(), None, Some(asked))?;
             ensure!(status.1["doses"].as_array().is_some_and(|doses| doses.len() == 2), "{status:?}");
         }
         let token = links.get(&format!("+62{}", &row.no_hp[1..])).context("somebody had no SMS")?;
         for _ in 0..DOWNLOADS {
             let asked = json!({"token": token, "birth_date": BORN});
-            let opened = call(&app, &mut used, "POST", "/api/links", None, Some(asked))?.1;
+            let opened = call(&app, &mut used, "POST", HolderRoute::Link.path(), None, Some(asked))?.1;
             fetch(&app, &mut used, &opened["document"])?;
         }
     }
@@ -160,18 +161,19 @@ fn walk(prices: &Prices, people: usize) -> Result<Measured> {
     for rows in rows.chunks(2) {
         let row = &rows[0];
         let captcha = json!(app.caller().captcha());
-        call(&app, &mut used, "GET", "/api/captcha", None, None)?;
+        call(&app, &mut used, "GET", StatusRoute::Captcha.path(), None, None)?;
         let asked = json!({"phone": row.no_hp, "name": row.nama, "captcha": captcha});
-        let request = call(&app, &mut used, "POST", "/api/otp", None, Some(asked))?.0;
+        let request = call(&app, &mut used, "POST", OtpRoute::Otp.path(), None, Some(asked))?.0;
         let asked = json!({"phone": row.no_hp, "code": app.last_code(&row.no_hp)});
-        let cookie = call(&app, &mut used, "POST", "/api/sessions", request.as_deref(), Some(asked))?.0;
+        let cookie =
+            call(&app, &mut used, "POST", OtpRoute::LogIn.path(), request.as_deref(), Some(asked))?.0;
         let cookie = cookie.context("nobody is logged in")?;
-        let people = call(&app, &mut used, "GET", "/api/people", Some(&cookie), None)?.1;
+        let people = call(&app, &mut used, "GET", HolderRoute::People.path(), Some(&cookie), None)?.1;
         let person = people["people"][0]["id"].as_str().context("an account shows nobody")?;
-        let path = format!("/api/people/{person}/certificates");
+        let path = HolderRoute::Certificates.path_of(&person);
         let certificates = call(&app, &mut used, "GET", &path, Some(&cookie), None)?.1;
         let id = certificates["doses"][0]["certificate"]["id"].as_str().context("no certificate")?;
-        let path = format!("/api/certificates/{id}/document");
+        let path = HolderRoute::Document.path_of(&id);
         let document = call(&app, &mut used, "POST", &path, Some(&cookie), None)?.1;
         fetch(&app, &mut used, &document)?;
     }

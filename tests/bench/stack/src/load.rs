@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use bukti_domain::{FeedRow, Nik, PersonName};
 use bukti_tests::caller::{Caller, Raw};
 use bukti_tests::{Reply, outbox};
+use bukti_wire::{HolderRoute, OtpRoute, StatusRoute};
 use serde_json::json;
 
 /// How many ask at the same time, each over a connection of their own.
@@ -69,9 +70,10 @@ pub fn bench(url: &str, data: &Path, feed: &Path, seconds: u64) -> Result<()> {
     let (cookie, list) = log_in(&caller, url, &people)?;
     let look = |caller: &Caller, at: usize| {
         let FeedRow { nama: name, nik, .. } = &people[at % people.len()];
-        caller.post("/api/status", &json!({"name": name, "nik": nik, "captcha": caller.captcha()}))
+        caller
+            .post(StatusRoute::Status.path(), &json!({"name": name, "nik": nik, "captcha": caller.captcha()}))
     };
-    let captcha = |caller: &Caller, _| caller.call("GET", "/api/captcha", None, b"");
+    let captcha = |caller: &Caller, _| caller.call("GET", StatusRoute::Captcha.path(), None, b"");
     let certificates = |caller: &Caller, _| caller.call("GET", &list, Some(&cookie), b"");
     let callers = |many| (0..many).map(|_| Caller::new(url, data)).collect::<Vec<_>>();
     let time = Duration::from_secs(seconds);
@@ -128,7 +130,7 @@ pub(crate) fn people(feed: &Path) -> Result<Vec<FeedRow>> {
 fn log_in(caller: &Caller, url: &str, people: &[FeedRow]) -> Result<(String, String)> {
     for person in people {
         let asked = json!({"phone": person.no_hp, "name": person.nama, "captcha": caller.captcha()});
-        let asked: Reply = caller.post("/api/otp", &asked).into();
+        let asked: Reply = caller.post(OtpRoute::Otp.path(), &asked).into();
         if asked.status != 202 {
             continue;
         }
@@ -136,11 +138,11 @@ fn log_in(caller: &Caller, url: &str, people: &[FeedRow]) -> Result<(String, Str
         let code = code.rsplit('#').next().unwrap_or_default().trim().to_owned();
         let code = json!({"phone": person.no_hp, "code": code}).to_string();
         let session: Reply =
-            caller.call("POST", "/api/sessions", asked.cookie.as_deref(), code.as_bytes()).into();
+            caller.call("POST", OtpRoute::LogIn.path(), asked.cookie.as_deref(), code.as_bytes()).into();
         let cookie = session.cookie.context("nobody was logged in")?;
-        let listed = caller.call("GET", "/api/people", Some(&cookie), b"").json();
+        let listed = caller.call("GET", HolderRoute::People.path(), Some(&cookie), b"").json();
         if let Some(id) = listed["people"][0]["id"].as_str() {
-            return Ok((cookie, format!("/api/people/{id}/certificates")));
+            return Ok((cookie, HolderRoute::Certificates.path_of(&id)));
         }
     }
     anyhow::bail!("nobody in the feed can log in")

@@ -18,7 +18,7 @@ use super::stream::{Piece, Zlib, compressed, literal, operator, text_string};
 use super::update::{Base, Update};
 use super::{BAND, QR};
 use crate::canvas::{Align, Slot, Weight};
-use crate::field::Language;
+use crate::field::{Language, PRINTED_IN};
 use crate::font::{CAPITALS, Codes, Face, Fonts, LEADING, REPLACEMENT, fonts};
 use crate::qr::{PIXELS, Qr};
 use crate::words::shown;
@@ -132,7 +132,7 @@ impl Template {
             letters.extend(more[at].iter());
             letters.extend(drawn.iter().flat_map(|drawn| drawn.draft.words[at].chars()));
         }
-        for (key, locale) in DOSES.iter().flat_map(|key| Locale::ALL.map(|locale| (key, locale))) {
+        for (key, locale) in DOSES.iter().flat_map(|key| PRINTED_IN.map(|locale| (key, locale))) {
             letters[1].extend(text(locale, key).chars());
         }
         let codes = [fonts.regular.codes(&letters[0]), fonts.bold.codes(&letters[1])];

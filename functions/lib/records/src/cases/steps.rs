@@ -1,13 +1,11 @@
 //! The steps of a case: who may take which, and what the case is then.
 
-use bukti_domain::{CaseState, Correction, FeedRow, Identity, IdentityData, likenesses};
+use bukti_domain::{CaseState, Correction, FeedRow, Identity, IdentityData, MOST_EVIDENCE, likenesses};
 use jiff::Timestamp;
 
 use super::{CaseFile, CaseRecord, Change, Decision, Evidence, Message, Proposal};
 use crate::{Corrupt, DoseRecord, EventKey, Keys, Officer};
 
-/// The most pieces of evidence that a case has.
-const MOST_EVIDENCE: usize = 5;
 /// The most messages that a case has: an item of the table has a size limit.
 const MOST_MESSAGES: usize = 40;
 

@@ -1,9 +1,9 @@
-use bukti_domain::{CaseNumber, CaseState, Correction, FeedRow, Origin};
+use bukti_domain::{CaseNumber, CaseState, Correction, FeedRow, Origin, Role};
 use jiff::Timestamp;
 
 use super::*;
 use crate::keys::tests::keys;
-use crate::{DoseRecord, EventKey, Incoming, Keys, Officer, PhoneKey, Role};
+use crate::{DoseRecord, EventKey, Incoming, Keys, Officer, PhoneKey};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 fn applicant() -> PhoneKey {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bukti_records::Rate;
 use bukti_store::{Aws, Counter, Rates, SmsBudget, Taken, UsedCaptchas};
-use bukti_wire::{CaptchaChallenge, Function, ProblemCode};
+use bukti_wire::{CaptchaChallenge, FunctionRoute, ProblemCode};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
 
@@ -92,16 +92,15 @@ impl Guard {
 
     /// Answers a request to one of a function's routes. Where what was asked for is not there, not the caller's or wrongly
     /// guessed, that is noted as [`Guard::failed`] does.
-    pub async fn serve(
+    pub async fn serve<R: FunctionRoute>(
         &self,
         request: &Request,
-        function: Function,
-        route: impl AsyncFnOnce(&Caller, Timestamp) -> FailureResult,
+        answer: impl AsyncFnOnce(R, &Caller, Timestamp) -> FailureResult,
     ) -> Answer {
         let now = Timestamp::now();
         let handler = async {
-            let caller = Caller::of(request, function, &self.aws)?;
-            let result = route(&caller, now).await;
+            let (route, caller) = Caller::of::<R>(request, &self.aws)?;
+            let result = answer(route, &caller, now).await;
             if let Err(failure) = &result {
                 self.aws.metrics.count(Counter::Problems, failure.code().code());
             }
@@ -112,7 +111,7 @@ impl Guard {
         };
         let began = Instant::now();
         let answer = respond(&self.aws, handler, locale(request)).await;
-        self.aws.metrics.request(function.name(), began.elapsed());
+        self.aws.metrics.request(R::FUNCTION.name(), began.elapsed());
         self.aws.tell_metrics();
         answer
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bukti_domain::{Identity, Nik, Passport, hygiene};
 use bukti_locales::Locale;
 use bukti_store::{Aws, Settings};
-use bukti_wire::{FieldError, Function, ProblemCode, ROUTES, Route};
+use bukti_wire::{FieldError, FunctionRoute, ProblemCode, find_route};
 use lambda_http::http::Method;
 use lambda_http::http::header::{ACCEPT_LANGUAGE, HOST, ORIGIN};
 use lambda_http::{Body, Request, RequestExt};
@@ -28,8 +28,8 @@ const LONGEST_IN_KEY: usize = 1000;
 
 /// A request that one of a function's routes takes.
 pub struct Caller {
-    /// The route.
-    pub route: Route,
+    /// The value of the path's parameter; empty where the route has none.
+    pub parameter: String,
     /// Where it comes from.
     pub address: Address,
     /// When it came.
@@ -37,23 +37,20 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Finds the route of a request. Requests that change something are refused where a browser says that they come from
+    /// Finds the route of a request among those of a function. Requests that change something are refused where a browser says that they come from
     /// another site.
     ///
     /// # Errors
     ///
     /// `misdirected`, `not_found`, `headers_too_large`, `foreign_origin`.
-    pub fn of(request: &Request, function: Function, aws: &Aws) -> Result<Self, Failure> {
+    pub fn of<R: FunctionRoute>(request: &Request, aws: &Aws) -> Result<(R, Self), Failure> {
         let address = Address::of(request, aws)?;
-        let path = request.uri().path();
-        let route = ROUTES
-            .iter()
-            .find(|route| {
-                route.function == function
-                    && route.method == request.method().as_str()
-                    && matches_path(route.path, path)
+        let (route, parameter) = find_route(request.method().as_str(), request.uri().path())
+            .filter(|(_, parameter)| parameter.is_none_or(fits_key))
+            .and_then(|(found, parameter)| {
+                let route = R::ALL.iter().copied().find(|route| route.route() == found);
+                route.zip(Some(parameter.unwrap_or_default().to_owned()))
             })
-            .copied()
             .ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
         let header_bytes =
             request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
@@ -63,12 +60,7 @@ impl Caller {
         if request.method() != Method::GET && !is_own_origin(request, &aws.settings) {
             return Err(Failure::new(ProblemCode::ForeignOrigin));
         }
-        Ok(Self { route, address, began: Instant::now() })
-    }
-
-    /// Method and path, to match on.
-    pub fn endpoint(&self) -> (&'static str, &'static str) {
-        (self.route.method, self.route.path)
+        Ok((route, Self { parameter, address, began: Instant::now() }))
     }
 }
 
@@ -85,28 +77,10 @@ fn is_own_origin(request: &Request, settings: &Settings) -> bool {
     origin == settings.site_url || (authority.is_some() && authority == header(HOST.as_str()))
 }
 
-fn matches_path(pattern: &str, path: &str) -> bool {
-    let (mut wanted, mut found) = (pattern.split('/'), path.split('/'));
-    loop {
-        match (wanted.next(), found.next()) {
-            (None, None) => return true,
-            (Some(wanted), Some(found)) if wanted == found => {}
-            (Some(wanted), Some(found)) if wanted.starts_with('{') && fits_key(found) => {}
-            _ => return false,
-        }
-    }
-}
-
 /// Whether a value of a request can be part of a key of the table: it is neither empty nor too
 /// long. The table refuses others, which would be an error of the service, not of its caller.
 pub fn fits_key(value: &str) -> bool {
     (1..=LONGEST_IN_KEY).contains(&value.len())
-}
-
-/// The part of the path that stands in the place of a route's first parameter.
-pub fn path_parameter<'request>(request: &'request Request, route: &Route) -> &'request str {
-    let at = route.path.split('/').position(|part| part.starts_with('{')).unwrap_or(usize::MAX);
-    request.uri().path().split('/').nth(at).unwrap_or_default()
 }
 
 /// The value of a parameter of the query.
@@ -189,8 +163,7 @@ pub fn field<T>(
     let written = written.trim();
     let parsed = if written.is_empty() { None } else { parse(written) };
     if parsed.is_none() {
-        let code = if written.is_empty() { "missing" } else { "invalid" };
-        errors.push(FieldError { field: name.to_owned(), code: code.to_owned() });
+        errors.push(if written.is_empty() { FieldError::missing(name) } else { FieldError::invalid(name) });
     }
     parsed
 }
@@ -208,7 +181,7 @@ pub fn identity_field(
             field("passport", written, |number| Passport::parse(number).map(Identity::Passport), errors)
         }
         (Some(_), Some(_)) => {
-            errors.push(FieldError { field: "passport".to_owned(), code: "invalid".to_owned() });
+            errors.push(FieldError::invalid("passport"));
             None
         }
     }
@@ -233,12 +206,10 @@ mod tests {
     }
 
     #[test]
-    fn paths_match_their_patterns() {
-        assert!(matches_path("/api/people/{person}/certificates", "/api/people/x/certificates"));
-        assert!(!matches_path("/api/people/{person}/certificates", "/api/people//certificates"));
-        assert!(!matches_path("/api/people", "/api/people/"));
-        let long = |length: usize| format!("/api/sessions/{}", "A".repeat(length));
-        assert!(matches_path("/api/sessions/{session}", &long(LONGEST_IN_KEY)));
-        assert!(!matches_path("/api/sessions/{session}", &long(LONGEST_IN_KEY + 1)));
+    fn values_fit_a_key_up_to_a_length() {
+        assert_eq!(
+            [0, 1, LONGEST_IN_KEY, LONGEST_IN_KEY + 1].map(|length| fits_key(&"A".repeat(length))),
+            [false, true, true, false]
+        );
     }
 }

@@ -87,10 +87,6 @@ pub struct EvidenceStore(Bucket);
 impl EvidenceStore {
     /// How long evidence is kept.
     pub const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-    /// The media types of evidence.
-    pub const TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/heic", "application/pdf"];
-    /// The most bytes of one piece.
-    pub const MOST_BYTES: u64 = 5 * 1024 * 1024;
 
     /// The evidence of a deployment.
     pub fn new(aws: &Aws) -> Self {
@@ -183,7 +179,7 @@ mod tests {
             ("image/heic", b"\x00\x00\x00\x18ftypheic"),
             ("application/pdf", b"%PDF-1.7"),
         ];
-        for content_type in EvidenceStore::TYPES {
+        for (content_type, _) in bukti_domain::EVIDENCE_TYPES {
             for (of, begins) in files {
                 assert_eq!(is_of_type(content_type, begins), content_type == of, "{content_type} {of}");
             }

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use bukti_domain::Action;
 use bukti_records::{
     CaseKey, ItemKey, KeyRange, Keys, NameKey, Officer, Partition, PersonKey, PhoneKey, Token,
 };
@@ -23,53 +24,6 @@ static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 /// The most entries about a person that are read.
 const MOST_ENTRIES: usize = 1_000;
-
-/// What was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// Logged in with both factors.
-    LoggedIn,
-    /// Showed a wrong code of the second factor.
-    SecondFactorWrong,
-    /// Looked for a person.
-    Searched,
-    /// Looked at a person's record.
-    LookedAt,
-    /// Looked at a case.
-    LookedAtCase,
-    /// Asked the person back.
-    AskedBack,
-    /// Would grant a correction; another decides.
-    Proposed,
-    /// Granted a correction.
-    Granted,
-    /// Refused one.
-    Refused,
-    /// Had the SMS sent anew.
-    Resent,
-    /// What was last written was not done: another was faster, or it could not be.
-    NotDone,
-}
-
-impl Action {
-    /// The code in answers and exports.
-    pub fn code(self) -> &'static str {
-        match self {
-            Action::LoggedIn => "logged_in",
-            Action::SecondFactorWrong => "second_factor_wrong",
-            Action::Searched => "searched",
-            Action::LookedAt => "looked_at",
-            Action::LookedAtCase => "looked_at_case",
-            Action::AskedBack => "asked_back",
-            Action::Proposed => "proposed",
-            Action::Granted => "granted",
-            Action::Refused => "refused",
-            Action::Resent => "resent",
-            Action::NotDone => "not_done",
-        }
-    }
-}
 
 /// An entry.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! The helpdesk's officers: who they are, and the second factor that they log in with.
 
-use bukti_domain::PhoneNumber;
-use bukti_records::{ItemKey, Keys, Officer, Partition, PhoneKey, Rate, Role, Token};
+use bukti_domain::{PhoneNumber, Role};
+use bukti_records::{ItemKey, Keys, Officer, Partition, PhoneKey, Rate, Token};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;

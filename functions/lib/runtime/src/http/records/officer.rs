@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::ops::Deref;
 
-use bukti_domain::{Asking, PhoneNumber, likenesses};
+use bukti_domain::{Action, Asking, PhoneNumber, likenesses};
 use bukti_records::{
     CaseFile, CaseRecord, CertificateRecord, Change, DoseRecord, EventKey, NameKey, Officer, PersonKey,
     PersonRecords, Step,
 };
-use bukti_store::{About, Action, DoseSms, FactorTry, Login};
+use bukti_store::{About, DoseSms, FactorTry, Login};
 use bukti_wire::{EvidencePiece, ProblemCode};
 use jiff::Timestamp;
 
