@@ -247,7 +247,7 @@ fn poison_is_set_aside_and_worked_off_once_it_is_cured() {
         "{letters:?}"
     );
     assert!(
-        letters.iter().any(|letter| letter.contains("notify") && letter.ends_with(" CERT")),
+        letters.iter().any(|letter| letter.contains("notify") && letter.ends_with(" CERTIFICATE")),
         "{letters:?}"
     );
     let said = app.bukti(&["deadletters", "redrive"]);
