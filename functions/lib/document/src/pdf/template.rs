@@ -32,8 +32,10 @@ const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 const BOLD_LETTERS: &str = "0123456789 /…\u{FFFD}";
 const DOSES: [&str; 3] = ["common.dose", "common.dose_booster", "common.dose_uncounted"];
 
-/// How well texts and the QR are compressed: further levels take longer than they are worth.
+/// How well texts are compressed, and the QR, whose rows of zeros are quick to compress: further
+/// levels take longer than they are worth.
 const LEVEL: u32 = 2;
+const QR_LEVEL: u32 = 4;
 
 /// The language of what does not name another.
 const LANGUAGE: Locale = Locale::Id;
@@ -281,13 +283,15 @@ impl Template {
             update.stream(content.object, content.dictionary.as_bytes(), &stream);
         }
 
-        // Pixels compress far better and faster than as many rectangles.
-        let side = qr.width_with_quiet_zone() * PIXELS;
+        // Pixels compress far better and faster than as many rectangles. The filters work on bytes, and
+        // a module is a byte wide.
+        let modules = qr.width_with_quiet_zone();
+        let side = modules * PIXELS;
         let dictionary = format!(
             "/Subtype/Image/Width {side}/Height {side}/ColorSpace/DeviceGray/BitsPerComponent 1\
-             /Filter/FlateDecode/DecodeParms<</Predictor 15/BitsPerComponent 1/Columns {side}>>"
+             /Filter/FlateDecode/DecodeParms<</Predictor 15/Columns {modules}>>"
         );
-        update.stream(self.qr, dictionary.as_bytes(), &compressed(&qr.filtered_pixels(), LEVEL)?);
+        update.stream(self.qr, dictionary.as_bytes(), &compressed(&qr.filtered_pixels(), QR_LEVEL)?);
 
         let mut ribbons = Vec::new();
         for (at, place) in guilloche::places(certificate.id).iter().enumerate() {
