@@ -58,13 +58,16 @@ impl Toolchain {
             Self::Active => project.command("cargo"),
             Self::Debian => debian_cargo(project),
         };
-        // Leptos then forgets the types of the pieces of a page, which makes the wasm a tenth smaller.
-        // What the linker knows of each function's place is what the site is cut by.
+        // `erase_components`: Leptos drops the types of components, which makes the wasm a tenth
+        // smaller. `--emit-relocs`: by relocations the splitter finds which function uses which, so
+        // it needs them. `module::strip` removes them.
         let mut flags = String::from("--cfg=erase_components -Clink-arg=--emit-relocs");
         if self.has_std_source(project) {
-            // The standard library is compiled too, small and without the words that a panic would say: nobody reads
-            // them on a phone, and they are a sixth of the wasm. A panic is a trap either way. Both are unstable
-            // options, of a stable compiler.
+            // Compiles the standard library as well. Debian's toolchain has none for wasm, so it
+            // needs this; with rustup's it is for size: `immediate-abort` leaves out the messages
+            // of panics, which nobody reads on a phone, 27 of the first visit's 248 KB (ADR 0013).
+            // A panic is a trap either way. These options are unstable; RUSTC_BOOTSTRAP makes a
+            // stable compiler accept them, and is set for the wasm alone.
             flags.push_str(" -Zunstable-options -Cpanic=immediate-abort");
             command.env("RUSTC_BOOTSTRAP", "1");
             command.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
