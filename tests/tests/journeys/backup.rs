@@ -22,7 +22,11 @@ const BORN: &str = "1989-01-24";
 
 /// The records of a backup.
 fn records(backup: &Path) -> BTreeSet<String> {
-    let file = std::fs::File::open(backup.join("table.json.gz")).unwrap();
+    records_in(&backup.join("table.json.gz"))
+}
+
+fn records_in(file: &Path) -> BTreeSet<String> {
+    let file = std::fs::File::open(file).unwrap();
     let mut text = String::new();
     flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
     let records = text.lines().map(|line| {
@@ -134,16 +138,15 @@ fn restore_brings_back_no_session_code_or_device() {
         use ItemKind::{Device, Lease, ListedSession, Otp, Session};
         matches!(kind(line), Device | Lease | ListedSession | Otp | Session)
     };
-    assert!(records(&exported).iter().any(short_lived));
+    assert!(records_in(&exported.join("data.json.gz")).iter().any(short_lived));
     assert!(!records(&kept).iter().any(short_lived), "backups leave them out");
 
     let said = app.bukti_well(&["restore", exported.to_str().unwrap(), "--overwrite"]);
     assert_eq!(current("GET"), 401, "{said}");
     let again = app.data.path().join("again");
     export(&app, &again);
-    std::fs::rename(again.join("data.json.gz"), again.join("table.json.gz")).unwrap();
     let is_session = |line: &String| matches!(kind(line), ItemKind::Session | ItemKind::ListedSession);
-    assert!(!records(&again).iter().any(is_session));
+    assert!(!records_in(&again.join("data.json.gz")).iter().any(is_session));
 }
 
 /// A person with one dose and a phone of their own.
