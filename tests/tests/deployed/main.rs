@@ -449,10 +449,10 @@ fn serves_a_person(account: &Account, deployed: &Deployed) -> String {
     let cookie = deployed.log_in(account, PHONE);
     let people = deployed.caller.call("GET", HolderRoute::People.path(), Some(&cookie), b"").json();
     let id = people["people"][0]["id"].as_str().unwrap();
-    let path = HolderRoute::Certificates.path_of(&id);
+    let path = HolderRoute::Certificates.path_of(id);
     let certificates = deployed.caller.call("GET", &path, Some(&cookie), b"").json();
     let id = certificates["doses"][0]["certificate"]["id"].as_str().unwrap();
-    let path = HolderRoute::Document.path_of(&id);
+    let path = HolderRoute::Document.path_of(id);
     let document = deployed.caller.call("POST", &path, Some(&cookie), br#"{"form": "card"}"#).json();
     assert!(deployed.fetch(&document["url"]).starts_with(b"%PDF"));
     token

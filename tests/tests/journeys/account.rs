@@ -40,7 +40,7 @@ fn from_registering_to_a_scanned_pdf() {
     assert_eq!(names, ["Iwan Ibrahim Purnomo", "Theresia Desi"]);
 
     let id = people[0]["id"].as_str().unwrap();
-    let answer = app.call("GET", &HolderRoute::Certificates.path_of(&id), Some(&cookie), None).body;
+    let answer = app.call("GET", &HolderRoute::Certificates.path_of(id), Some(&cookie), None).body;
     let doses = answer["doses"].as_array().unwrap();
     assert_eq!(doses.len(), 2);
     assert_eq!(doses[0]["diagnosis"]["code"], "certificate_issued");
@@ -69,10 +69,10 @@ fn nobody_sees_what_is_anothers() {
     let owner = app.log_in(PHONE, None);
     let people = app.call("GET", HolderRoute::People.path(), Some(&owner), None).body;
     let person = people["people"][0]["id"].as_str().unwrap();
-    let certificates = HolderRoute::Certificates.path_of(&person);
+    let certificates = HolderRoute::Certificates.path_of(person);
     let answer = app.call("GET", &certificates, Some(&owner), None).body;
     let certificate = answer["doses"][0]["certificate"]["id"].as_str().unwrap();
-    let document = HolderRoute::Document.path_of(&certificate);
+    let document = HolderRoute::Document.path_of(certificate);
 
     let stranger = app.log_in("0812 3456 7890", Some("Stranger"));
     assert_eq!(
@@ -525,7 +525,7 @@ fn the_owner_of_a_phone_sees_where_it_is_logged_in_and_ends_what_is_not_theirs()
     assert_eq!(app.call("GET", OtpRoute::Sessions.path(), None, None).code(), "not_logged_in");
 
     let id = others["id"].as_str().unwrap();
-    let path = OtpRoute::EndSession.path_of(&id);
+    let path = OtpRoute::EndSession.path_of(id);
     let theirs = app.call("DELETE", &path, Some(&stranger), None);
     let nobodys = app.call("DELETE", &OtpRoute::EndSession.path_of("AAAA"), Some(&stranger), None);
     assert_eq!((theirs.status, &theirs.body), (404, &nobodys.body));

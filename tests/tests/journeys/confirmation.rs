@@ -113,7 +113,7 @@ fn two_officers_confirm_data_and_held_doses_are_issued() {
     // The audit has all of it without the data, and the person sees who looked.
     let people = get(&app, &person, HolderRoute::People.path());
     let id = people["people"][0]["id"].as_str().unwrap();
-    let looks = get(&app, &person, &HelpdeskRoute::Looks.path_of(&id));
+    let looks = get(&app, &person, &HelpdeskRoute::Looks.path_of(id));
     let looks: Vec<_> =
         looks["looks"].as_array().unwrap().iter().map(|it| (&it["officer"], &it["action"])).collect();
     for look in

@@ -33,7 +33,7 @@ fn certificate_of(app: &TestApp, cookie: &str) -> Value {
 }
 
 fn document(app: &TestApp, cookie: &str, id: &str, body: Option<Value>) -> Reply {
-    app.call("POST", &HolderRoute::Document.path_of(&id), Some(cookie), body)
+    app.call("POST", &HolderRoute::Document.path_of(id), Some(cookie), body)
 }
 
 fn open(app: &TestApp, token: &str, form: &str) -> Reply {

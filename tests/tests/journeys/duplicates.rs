@@ -146,7 +146,7 @@ fn account_and_status_show_the_dose_once_and_the_helpdesk_both() {
     let cookie = app.log_in(PHONE, None);
     let people = app.call("GET", HolderRoute::People.path(), Some(&cookie), None).body;
     let id = people["people"][0]["id"].as_str().unwrap();
-    let seen = app.call("GET", &HolderRoute::Certificates.path_of(&id), Some(&cookie), None).body;
+    let seen = app.call("GET", &HolderRoute::Certificates.path_of(id), Some(&cookie), None).body;
     assert_eq!((seen["doses"].as_array().unwrap().len(), seen["tickets"].as_array().unwrap().len()), (1, 1));
     let stranger = app.log_in(OTHER, None);
     let people = app.call("GET", HolderRoute::People.path(), Some(&stranger), None).body;

@@ -45,7 +45,7 @@ fn put(url: &str, content_type: &str, bytes: &[u8]) -> u16 {
 
 fn slot(app: &TestApp, cookie: &str, case: &str, content_type: &str, bytes: usize) -> Reply {
     let asked = json!({"content_type": content_type, "bytes": bytes});
-    post(app, cookie, &HelpdeskRoute::Evidence.path_of(&case), asked)
+    post(app, cookie, &HelpdeskRoute::Evidence.path_of(case), asked)
 }
 
 pub(crate) fn give_evidence(app: &TestApp, cookie: &str, case: &str) {
@@ -56,17 +56,17 @@ pub(crate) fn give_evidence(app: &TestApp, cookie: &str, case: &str) {
 
 /// What an officer decides of a case as it is now.
 pub(crate) fn decide(app: &TestApp, cookie: &str, case: &str, decision: &str, more: Value) -> Reply {
-    let seen = get(app, cookie, &HelpdeskRoute::OfficerCase.path_of(&case));
+    let seen = get(app, cookie, &HelpdeskRoute::OfficerCase.path_of(case));
     let mut asked = json!({"decision": decision, "revision": seen["revision"], "why": "Kartu vaksin cocok."});
     if let Value::Object(more) = more {
         asked.as_object_mut().unwrap().extend(more);
     }
-    post(app, cookie, &HelpdeskRoute::Decide.path_of(&case), asked)
+    post(app, cookie, &HelpdeskRoute::Decide.path_of(case), asked)
 }
 
 /// The id of the first dose that an officer sees in a case.
 pub(crate) fn dose_of(app: &TestApp, cookie: &str, case: &str) -> String {
-    let seen = get(app, cookie, &HelpdeskRoute::OfficerCase.path_of(&case));
+    let seen = get(app, cookie, &HelpdeskRoute::OfficerCase.path_of(case));
     seen["doses"][0]["id"].as_str().unwrap().to_owned()
 }
 
@@ -139,7 +139,7 @@ fn a_mistyped_phone_is_put_right_and_everything_that_went_to_it_is_dead() {
     );
     let people = get(&app, &person, HolderRoute::People.path());
     let id = people["people"][0]["id"].as_str().unwrap();
-    let looks = get(&app, &person, &HelpdeskRoute::Looks.path_of(&id));
+    let looks = get(&app, &person, &HelpdeskRoute::Looks.path_of(id));
     assert_eq!(looks["looks"][0]["action"], "granted");
     assert_eq!(looks["looks"][0]["officer"], "Rina");
     let export = app.bukti_well(&["audit", "export", "--from", &today()]);
@@ -384,7 +384,7 @@ fn who_asks_with_nearly_the_right_number_hears_that_something_was_found_and_no_m
     assert_eq!(opened.body.as_object().unwrap().len(), 2, "{}", opened.body);
     let case = opened.body["number"].as_str().unwrap();
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
-    let seen = get(&app, &desk, &HelpdeskRoute::OfficerCase.path_of(&case));
+    let seen = get(&app, &desk, &HelpdeskRoute::OfficerCase.path_of(case));
     let mut likenesses: Vec<String> = seen["doses"]
         .as_array()
         .unwrap()
@@ -564,7 +564,7 @@ pub(crate) fn decides_and_dies(
     case: &str,
     decision: Value,
 ) -> bool {
-    let path = HelpdeskRoute::Decide.path_of(&case);
+    let path = HelpdeskRoute::Decide.path_of(case);
     let first = post(app, cookie, &path, decision.clone());
     // Until all that there is to do is done, or the functions have died.
     let quiet = std::time::Instant::now() + Duration::from_secs(5);
@@ -625,7 +625,7 @@ fn assert_is_whole(app: &TestApp, person: &str, after: usize) {
     assert!((1..=2).contains(&told), "after {after}: {told}");
     let people = get(app, person, HolderRoute::People.path());
     let id = people["people"][0]["id"].as_str().unwrap();
-    let certificates = get(app, person, &HolderRoute::Certificates.path_of(&id));
+    let certificates = get(app, person, &HolderRoute::Certificates.path_of(id));
     let doses = certificates["doses"].as_array().unwrap();
     assert!(doses.len() == 1 && doses[0]["certificate"].is_object(), "after {after}: {certificates}");
 }

@@ -33,7 +33,7 @@ fn codes(app: &TestApp) -> Vec<String> {
 fn account(app: &TestApp, cookie: &str) -> Value {
     let people = app.call("GET", HolderRoute::People.path(), Some(cookie), None).body;
     let id = people["people"][0]["id"].as_str().unwrap();
-    app.call("GET", &HolderRoute::Certificates.path_of(&id), Some(cookie), None).body
+    app.call("GET", &HolderRoute::Certificates.path_of(id), Some(cookie), None).body
 }
 
 /// The SMS to a phone that tell of a retraction.

@@ -72,7 +72,7 @@ fn a_revoked_certificate_is_revoked_for_verifiers_and_for_its_holder() {
     let opened = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}));
     assert_eq!((opened.status, opened.code()), (410, "link_dead"));
     let cookie = app.log_in(PHONE, Some("Iwan"));
-    let document = app.call("POST", &HolderRoute::Document.path_of(&bare), Some(&cookie), None);
+    let document = app.call("POST", &HolderRoute::Document.path_of(bare), Some(&cookie), None);
     assert_eq!(document.status, 404);
     let people = app.call("GET", HolderRoute::People.path(), Some(&cookie), None).body;
     let path = HolderRoute::Certificates.path_of(people["people"][0]["id"].as_str().unwrap());

@@ -27,7 +27,7 @@ fn send(app: &TestApp, key: &str, kind: &str, body: &[u8]) -> Raw {
 
 fn job(app: &TestApp, key: &str, job: &str) -> Raw {
     let authorization = format!("Bearer {key}");
-    app.caller().send("GET", &SenderRoute::Job.path_of(&job), &[("authorization", &authorization)], b"")
+    app.caller().send("GET", &SenderRoute::Job.path_of(job), &[("authorization", &authorization)], b"")
 }
 
 /// Outcome and reasons of each row.

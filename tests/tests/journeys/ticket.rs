@@ -24,7 +24,7 @@ fn later(event_id: &str, number: u8, vaccine: &str, day: &str) -> FeedRow {
 fn seen(app: &TestApp, cookie: &str) -> Value {
     let people = app.call("GET", HolderRoute::People.path(), Some(cookie), None).body;
     let person = people["people"][0]["id"].as_str().unwrap();
-    let answer = app.call("GET", &HolderRoute::Certificates.path_of(&person), Some(cookie), None);
+    let answer = app.call("GET", &HolderRoute::Certificates.path_of(person), Some(cookie), None);
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.body
 }

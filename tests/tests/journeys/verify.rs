@@ -45,7 +45,7 @@ static ISSUED: LazyLock<Issued> = LazyLock::new(|| {
         let get = |path: &str| app.call("GET", path, Some(&cookie), None).body;
         for person in get(HolderRoute::People.path())["people"].as_array().unwrap() {
             let (id, name) = (person["id"].as_str().unwrap(), person["name"].as_str().unwrap());
-            for dose in get(&HolderRoute::Certificates.path_of(&id))["doses"].as_array().unwrap() {
+            for dose in get(&HolderRoute::Certificates.path_of(id))["doses"].as_array().unwrap() {
                 let certificate = &dose["certificate"];
                 let path = HolderRoute::Document.path_of(certificate["id"].as_str().unwrap());
                 let document = app.call("POST", &path, Some(&cookie), None).body;

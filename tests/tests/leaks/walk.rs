@@ -558,13 +558,13 @@ impl Walk {
         asked["correction"] = json!(of.nama);
         assert_eq!(send(self, HelpdeskRoute::OpenCase.path(), person, asked).status, 422);
         let slot = json!({"content_type": "image/png", "bytes": 4});
-        assert_eq!(send(self, &HelpdeskRoute::Evidence.path_of(&number), person, slot).status, 201);
+        assert_eq!(send(self, &HelpdeskRoute::Evidence.path_of(number), person, slot).status, 201);
         self.call("GET", HelpdeskRoute::Cases.path(), person, b"", &[of]);
         let lookup = json!({"number": number, "birth_date": of.tanggal_lahir});
         assert_eq!(self.post(HelpdeskRoute::Case.path(), &lookup, &[of]).status, 200);
 
         self.call("GET", HelpdeskRoute::Queue.path(), officer, b"", &[of]);
-        let path = HelpdeskRoute::OfficerCase.path_of(&number);
+        let path = HelpdeskRoute::OfficerCase.path_of(number);
         let seen = self.call("GET", &path, officer, b"", &[of]).json();
         let search = json!({"identity": identity.1, "why": "telepon"});
         assert_eq!(send(self, HelpdeskRoute::FindPeople.path(), officer, search).status, 200);

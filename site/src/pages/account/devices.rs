@@ -29,7 +29,7 @@ impl Desk {
     fn load(self, end: Vec<String>) {
         self.form.send(Vec::new(), async move {
             for id in &end {
-                match self.shelf.unless_logged_out(api::delete(&OtpRoute::EndSession.path_of(&id)).await) {
+                match self.shelf.unless_logged_out(api::delete(&OtpRoute::EndSession.path_of(id)).await) {
                     Err(failure) if failure.code() != Some(ProblemCode::NotFound) => return Err(failure),
                     // It was there no longer.
                     _ => {}

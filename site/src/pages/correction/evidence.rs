@@ -155,7 +155,7 @@ impl Evidence {
             None => {
                 let request =
                     EvidenceRequest { content_type: piece.kind.to_owned(), bytes: piece.file.size() as u64 };
-                let slot: EvidenceSlot = api::post(&HelpdeskRoute::Evidence.path_of(&case), &request).await?;
+                let slot: EvidenceSlot = api::post(&HelpdeskRoute::Evidence.path_of(case), &request).await?;
                 let until = browser::unix_time() + i64::from(slot.expires_in);
                 self.change(at, |piece| piece.slot = Some((slot.url.clone(), until)));
                 slot.url

@@ -170,10 +170,10 @@ fn walk(prices: &Prices, people: usize) -> Result<Measured> {
         let cookie = cookie.context("nobody is logged in")?;
         let people = call(&app, &mut used, "GET", HolderRoute::People.path(), Some(&cookie), None)?.1;
         let person = people["people"][0]["id"].as_str().context("an account shows nobody")?;
-        let path = HolderRoute::Certificates.path_of(&person);
+        let path = HolderRoute::Certificates.path_of(person);
         let certificates = call(&app, &mut used, "GET", &path, Some(&cookie), None)?.1;
         let id = certificates["doses"][0]["certificate"]["id"].as_str().context("no certificate")?;
-        let path = HolderRoute::Document.path_of(&id);
+        let path = HolderRoute::Document.path_of(id);
         let document = call(&app, &mut used, "POST", &path, Some(&cookie), None)?.1;
         fetch(&app, &mut used, &document)?;
     }

@@ -142,7 +142,7 @@ fn log_in(caller: &Caller, url: &str, people: &[FeedRow]) -> Result<(String, Str
         let cookie = session.cookie.context("nobody was logged in")?;
         let listed = caller.call("GET", HolderRoute::People.path(), Some(&cookie), b"").json();
         if let Some(id) = listed["people"][0]["id"].as_str() {
-            return Ok((cookie, HolderRoute::Certificates.path_of(&id)));
+            return Ok((cookie, HolderRoute::Certificates.path_of(id)));
         }
     }
     anyhow::bail!("nobody in the feed can log in")
