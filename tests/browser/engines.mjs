@@ -28,10 +28,43 @@ export async function until(what, condition, patience = 20_000) {
   }
 }
 
-/** Starts a program and returns a function that stops it. */
-function run(command, args, env) {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: "ignore" });
-  return () => new Promise((ended) => (child.exitCode === null ? child.once("exit", ended) && child.kill() : ended()));
+/** A function that stops a program and waits for its end. */
+const endOf = (child) => () => new Promise((ended) => {
+  if (child.exitCode !== null || child.signalCode !== null) return ended();
+  child.once("exit", ended);
+  child.kill();
+});
+
+/** Starts a display, which chooses a free number and reports it, and returns it with its end. */
+async function startDisplay() {
+  const child = spawn(XVFB, ["-displayfd", "3", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"], { stdio: ["ignore", "ignore", "ignore", "pipe"] });
+  let reported = "";
+  child.stdio[3].on("data", (text) => (reported += text));
+  await until("the display reports its number", () => reported.includes("\n"), 60_000);
+  return { display: `:${reported.trim()}`, end: endOf(child) };
+}
+
+/** A port that nothing listened on a moment ago. */
+const freePort = () => new Promise((free) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const { port } = server.address();
+    server.close(() => free(port));
+  });
+});
+
+/** Starts a WebDriver. It retries, since another program may take the port before the driver. */
+async function startDriver(env, attempts = 3) {
+  const port = await freePort();
+  const end = endOf(spawn(WEBKIT_DRIVER, [`--port=${port}`], { env: { ...process.env, ...env }, stdio: "ignore" }));
+  const isReady = () => fetch(`http://127.0.0.1:${port}/status`).then((answer) => answer.ok, () => false);
+  try {
+    await until("the WebKit driver answers", isReady, 30_000);
+    return { port, end };
+  } catch (error) {
+    await end();
+    if (attempts === 1) throw error;
+    return startDriver(env, attempts - 1);
+  }
 }
 
 /** Scrolls an element away from the bar at the bottom, which would receive the click. */
@@ -96,25 +129,21 @@ export const engines = {
   /** WebKitGTK's MiniBrowser, each with its own display and an empty home directory. */
   webkit: async (options = {}) => {
     const home = mkdtempSync(join(tmpdir(), "bukti-webkit-"));
-    const display = `:${90 + Math.floor(Math.random() * 900)}`;
-    const port = 20_000 + Math.floor(Math.random() * 20_000);
-    const endDisplay = run(XVFB, [display, "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]);
+    const { display, end: endDisplay } = await startDisplay();
     const env = { HOME: home, DISPLAY: display, XDG_CACHE_HOME: join(home, "cache"), WEBKIT_DISABLE_COMPOSITING_MODE: "1" };
-    const endDriver = run(WEBKIT_DRIVER, [`--port=${port}`], env);
-    const driver = await until("the WebKit driver answers", () => fetch(`http://127.0.0.1:${port}/status`).then(() => true, () => false)).then(() =>
-      new Builder()
-        .usingServer(`http://127.0.0.1:${port}`)
-        .withCapabilities({
-          browserName: "MiniBrowser",
-          // Otherwise commands wait for files that hang.
-          pageLoadStrategy: "none",
-          "webkitgtk:browserOptions": {
-            binary: MINI_BROWSER,
-            args: ["--automation", ...(options.scripts === false ? ["--enable-javascript=false"] : [])],
-          },
-        })
-        .build(),
-    );
+    const { port, end: endDriver } = await startDriver(env);
+    const driver = await new Builder()
+      .usingServer(`http://127.0.0.1:${port}`)
+      .withCapabilities({
+        browserName: "MiniBrowser",
+        // Otherwise commands wait for files that hang.
+        pageLoadStrategy: "none",
+        "webkitgtk:browserOptions": {
+          binary: MINI_BROWSER,
+          args: ["--automation", ...(options.scripts === false ? ["--enable-javascript=false"] : [])],
+        },
+      })
+      .build();
     await driver.manage().setTimeouts({ pageLoad: 60_000 });
     await driver.manage().window().setRect({ ...viewport, x: 0, y: 0 }).catch(() => {});
     const find = (xpath) => until(`${xpath} is there`, async () => {
