@@ -250,7 +250,7 @@ impl Issue {
         let (keys, dose) = (&self.aws.keys, &change.dose);
         let latest = seen.doses.get(&dose.pk).unwrap_or(dose);
         if latest.verdict == Verdict::Retracted && dose.verdict != Verdict::Retracted {
-            self.announce_retraction(dose, latest, now).await?;
+            self.announce_retraction(dose, latest).await?;
         }
         if latest.withdrawn.is_some() {
             self.revoke(latest.all_certificates(keys), Revocation::Revoked(WITHDRAWN), now).await?;
@@ -274,21 +274,16 @@ impl Issue {
         Ok(())
     }
 
-    /// Has `notify` look at a dose again that was retracted before this certificate was put: when it looked at the
-    /// retraction, there may have been no certificate to tell of. Before the certificate is revoked, so that a worker that
-    /// dies here does both again.
-    async fn announce_retraction(
-        &self,
-        dose: &DoseRecord,
-        latest: &DoseRecord,
-        now: Timestamp,
-    ) -> Result<(), IssueError> {
+    /// Requests the SMS about a retraction once more where the dose was retracted before this certificate was put: when
+    /// `notify` read the request, there may have been no certificate yet. Before the certificate is revoked, so that both
+    /// are done again if the process dies in between.
+    async fn announce_retraction(&self, dose: &DoseRecord, latest: &DoseRecord) -> Result<(), IssueError> {
         let Some(id) = &dose.certificate_id else { return Ok(()) };
         let certificate = self.certificates.of_id(id).await?;
         if certificate.is_none_or(|certificate| certificate.revoked_at.is_some()) {
             return Ok(());
         }
-        if self.doses.bring_again(latest, now).await? { Ok(()) } else { Err(IssueError::Changed) }
+        if self.doses.request_sms_again(latest).await? { Ok(()) } else { Err(IssueError::Changed) }
     }
 
     async fn revoke(

@@ -107,7 +107,8 @@ impl Looker {
         let Some(certificate) = self.certificates.of_id(id).await? else {
             return Ok(Some(Lacks::Certificate));
         };
-        let told = certificate.revoked_at.is_none() && certificate.sms.is_some() && dose.phone.is_some();
+        let told =
+            certificate.revoked_at.is_none() && certificate.sms_request.is_some() && dose.phone.is_some();
         let sent = !told || self.notifications.is_sent(&Occasion::dose(dose)).await?;
         Ok((!sent).then_some(Lacks::Sms))
     }
@@ -133,7 +134,10 @@ impl Looker {
         }
         let Some(lacks) = self.lacks(&dose).await? else { return Ok(None) };
         if again {
-            self.doses.bring_again(&dose, Timestamp::now()).await?;
+            match lacks {
+                Lacks::Certificate | Lacks::Revocation => self.doses.redrive(&dose, Timestamp::now()).await?,
+                Lacks::Sms => self.doses.request_sms_again(&dose).await?,
+            };
         }
         let (function, lacks) = match lacks {
             Lacks::Certificate => ("issue", "certificate"),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 
-use crate::{CertificateKey, DoseKey, DoseRecord, EventKey, ItemKey, Keys, OpenError, PersonKey, SmsReason};
+use crate::{CertificateKey, DoseKey, DoseRecord, EventKey, ItemKey, Keys, OpenError, PersonKey, SmsRequest};
 
 /// A certificate as it is kept. Its QR text, which has name and birth date in it, is sealed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,9 +46,9 @@ pub struct CertificateRecord {
     /// Why it was revoked, in the words of who did. For the trail; never published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_reason: Option<String>,
-    /// Why its holder is told of it; none where nobody is.
+    /// The request for the SMS with a link to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sms: Option<SmsReason>,
+    pub sms_request: Option<SmsRequest>,
     /// The id of the corrected certificate that has taken its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<String>,
@@ -136,7 +136,7 @@ impl CertificateRecord {
             revoked_at: None,
             revoked_reason: None,
             superseded_by: None,
-            sms: dose.sms.or((dose_number == 1).then_some(SmsReason::FirstDose)),
+            sms_request: dose.certificate_sms().map(|kind| SmsRequest::of_revision(kind, dose.revision)),
             qr_text: ByteBuf::from(qr_text),
         })
     }

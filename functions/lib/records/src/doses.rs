@@ -10,12 +10,13 @@ mod incoming;
 mod ownership;
 mod rank;
 mod record;
+mod requests;
 mod withdrawal;
 
 pub use correction::Rewrite;
 pub use incoming::Incoming;
 pub use rank::Rank;
-pub use record::{DoseRecord, PersonRecords, Reported, SmsReason};
+pub use record::{DoseRecord, PersonRecords, Reported};
 pub use withdrawal::Withdrawal;
 
 #[cfg(test)]

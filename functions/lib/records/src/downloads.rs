@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::limit::{Count, DAY, Limit};
-use crate::{Corrupt, DownloadKey, ItemKey, Keys, OpenError, PersonKey};
+use crate::{Corrupt, DownloadKey, ItemKey, Keys, OpenError, PersonKey, SmsKind, SmsRequest};
 
 /// Of the requests for one person whose facts fit.
 const LIMIT: Limit =
@@ -53,6 +53,9 @@ pub struct DownloadRecord {
     /// What was said, until it was compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     facts: Option<ByteBuf>,
+    /// The request for an SMS, until the facts were compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sms_request: Option<SmsRequest>,
     expires_at: i64,
 }
 
@@ -74,7 +77,9 @@ impl DownloadRecord {
         let pk = DownloadKey::of(person);
         let facts = keys.seal(&facts_place(&pk), facts, now).map(ByteBuf::from);
         let facts = Some(facts.ok_or(Corrupt("a request cannot be sealed"))?);
-        Ok(Self { pk, sent_at: now.as_millisecond(), facts, expires_at: (now + DAY).as_second() })
+        let sent_at = now.as_millisecond();
+        let sms_request = Some(SmsRequest { kind: SmsKind::Download, number: sent_at });
+        Ok(Self { pk, sent_at, facts, sms_request, expires_at: (now + DAY).as_second() })
     }
 
     /// Whether it gets a link where its facts fit, by the last request of the person that did: one
@@ -194,6 +199,7 @@ mod tests {
             pk: DownloadKey::of(&PersonKey::of_id("1")),
             sent_at: minutes * 60_000,
             facts: None,
+            sms_request: None,
             expires_at: 0,
         };
         let mut last = None;

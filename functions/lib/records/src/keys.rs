@@ -41,12 +41,12 @@
 
 mod hashes;
 mod items;
+mod partitions;
 mod typed;
 
 pub use hashes::Keys;
-pub use items::{
-    ItemKey, ItemKind, KeyRange, Partition, published_filters, signers_and_confirmations_filter,
-};
+pub use items::{ItemKey, ItemKind};
+pub use partitions::{KeyRange, Partition, published_filters, signers_and_confirmations_filter};
 pub use typed::{
     CaptchaKey, CaseKey, CertificateKey, DoseKey, DownloadKey, EventKey, LinkKey, LoginKey, NameKey,
     PersonKey, PhoneKey, RateKey, SessionKey,

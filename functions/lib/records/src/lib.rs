@@ -24,6 +24,7 @@ mod otp;
 mod rates;
 mod sealing;
 mod senders;
+mod sms;
 mod token;
 
 pub use cases::{
@@ -35,7 +36,7 @@ pub use certificates::{
 };
 pub use claims::{ClaimRecord, Handover, Release};
 pub use confirmations::ConfirmationRecord;
-pub use doses::{DoseRecord, Incoming, PersonRecords, Rank, Reported, Rewrite, SmsReason, Withdrawal};
+pub use doses::{DoseRecord, Incoming, PersonRecords, Rank, Reported, Rewrite, Withdrawal};
 pub use downloads::{Admission, AdmittedRecord, DownloadFacts, DownloadRecord};
 pub use jobs::{FeedProblem, JobRecord, JobState, PartRecord};
 pub use keys::{
@@ -50,6 +51,7 @@ pub use otp::{CodeTry, DeviceRecord, OtpRecord};
 pub use rates::Rate;
 pub use sealing::{OpenError, Sealing};
 pub use senders::{ApiKey, Sender};
+pub use sms::{SmsKind, SmsRequest};
 pub use token::Token;
 
 /// A record that is not of the form that this version writes, or whose personal fields cannot be

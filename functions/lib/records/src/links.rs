@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{DoseRecord, EventKey, Keys, LinkKey, PersonKey, Token};
+use crate::{DoseRecord, EventKey, Keys, LinkKey, PersonKey, SmsKind, SmsRequest, Token};
 
 /// How long a link lives.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -27,6 +27,9 @@ pub struct LinkRecord {
     /// When it was locked, after too many wrong birth dates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked_at: Option<Timestamp>,
+    /// The request for the SMS to its owner, since it was locked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sms_request: Option<SmsRequest>,
     /// When it was first opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Timestamp>,
@@ -51,10 +54,16 @@ impl LinkRecord {
             tries_left: Self::TRIES,
             download_of: download_of.cloned(),
             locked_at: None,
+            sms_request: None,
             opened_at: None,
             refused_at: None,
             expires_at: (now + LIFETIME).as_second(),
         }
+    }
+
+    /// The request for the SMS that a link is locked at this time.
+    pub fn locked_sms(now: Timestamp) -> SmsRequest {
+        SmsRequest { kind: SmsKind::LinkLocked, number: now.as_millisecond() }
     }
 
     /// What a try comes to that could not be counted: it was tried too often, or it is dead.
@@ -91,6 +100,7 @@ mod tests {
             tries_left: 0,
             download_of: None,
             locked_at: None,
+            sms_request: None,
             opened_at: None,
             refused_at: None,
             expires_at: 1_001,

@@ -39,9 +39,9 @@ impl Occasion {
         }
     }
 
-    /// The owner of the phone that a dose had before, where the helpdesk put another in its place.
-    pub fn replaced(dose: &DoseRecord) -> Self {
-        Self { key: ItemKey::replaced_sms(&dose.pk, dose.phone_version), expires_at: None }
+    /// The notice to the phone of a dose that the helpdesk replaces by another.
+    pub fn replaced(before: &DoseRecord) -> Self {
+        Self { key: ItemKey::replaced_sms(&before.pk, before.phone_version), expires_at: None }
     }
 
     /// The holder of a certificate whose dose was retracted.

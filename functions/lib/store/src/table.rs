@@ -137,6 +137,11 @@ pub(crate) fn to_item<T: Serialize>(at: &ItemKey, record: &T) -> Result<Item, St
     Ok(item)
 }
 
+/// A value as an attribute.
+pub(crate) fn to_value<T: Serialize>(value: &T) -> Result<AttributeValue, StoreError> {
+    serde_dynamo::to_attribute_value(value).map_err(|_| StoreError::Corrupt("a value cannot be written"))
+}
+
 /// A record of an item.
 pub(crate) fn from_item<T: DeserializeOwned>(item: Item, what: &'static str) -> Result<T, StoreError> {
     serde_dynamo::from_item(item).map_err(|_| StoreError::Corrupt(what))

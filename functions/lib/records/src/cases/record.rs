@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::CaseFile;
-use crate::{CaseKey, Corrupt, EventKey, ItemKey, Keys, OpenError, PersonKey, PhoneKey};
+use crate::{CaseKey, Corrupt, EventKey, ItemKey, Keys, OpenError, PersonKey, PhoneKey, SmsKind, SmsRequest};
 
 /// A case as it is kept. What is personal is in its file, sealed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct CaseRecord {
     pub created_at: Timestamp,
     /// When it last changed.
     pub changed_at: Timestamp,
+    /// The last request for an SMS to the phone that opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sms_request: Option<SmsRequest>,
     pub(super) file: ByteBuf,
 }
 
@@ -78,6 +81,7 @@ impl CaseRecord {
             event: None,
             created_at: now,
             changed_at: now,
+            sms_request: None,
             file: seal(&pk, &file, keys, now)?,
             pk,
         })
@@ -92,7 +96,8 @@ impl CaseRecord {
         keys.open(&file_place(&self.pk), &self.file)
     }
 
-    /// The case with another file: its next revision.
+    /// The case with another file: its next revision. Where the state changes to one that the
+    /// citizen has to know, an SMS is requested.
     pub(super) fn next(
         &self,
         state: CaseState,
@@ -100,10 +105,13 @@ impl CaseRecord {
         keys: &Keys,
         now: Timestamp,
     ) -> Result<Self, Corrupt> {
+        let revision = self.revision + 1;
+        let sms = sms_about(state).filter(|_| state != self.state);
         Ok(Self {
-            revision: self.revision + 1,
+            revision,
             state,
             changed_at: now,
+            sms_request: sms.map(|kind| SmsRequest::of_revision(kind, revision)).or(self.sms_request),
             file: seal(&self.pk, file, keys, now)?,
             ..self.clone()
         })
@@ -120,6 +128,16 @@ impl Queued {
     /// Where it stands in the queue, oldest first.
     pub fn position(&self) -> &str {
         &self.sk
+    }
+}
+
+/// The SMS about a change to this state.
+fn sms_about(state: CaseState) -> Option<SmsKind> {
+    match state {
+        CaseState::AskedBack => Some(SmsKind::CaseAskedBack),
+        CaseState::Granted => Some(SmsKind::CaseGranted),
+        CaseState::Refused => Some(SmsKind::CaseRefused),
+        CaseState::Open | CaseState::AwaitingApproval => None,
     }
 }
 

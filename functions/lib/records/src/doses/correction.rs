@@ -3,8 +3,8 @@
 use bukti_domain::{FeedRow, IdentityData, Origin, Verdict};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{DoseRecord, Incoming, SmsReason};
-use crate::{Corrupt, DoseKey, Keys, PhoneKey};
+use super::{DoseRecord, Incoming};
+use crate::{Corrupt, DoseKey, Keys, PhoneKey, SmsKind};
 
 /// A dose as a correction leaves it.
 pub struct Rewrite(DoseRecord);
@@ -69,19 +69,18 @@ impl DoseRecord {
             }
             next.phone_version = record.phone_version + 1;
         }
-        next.sms = Some(SmsReason::Corrected);
+        let has_new_phone = record.is_some_and(|record| record.phone != next.phone);
+        next.request_sms(if has_new_phone { SmsKind::PhoneCorrected } else { SmsKind::Corrected });
         Ok(Some(Rewrite(next)))
     }
 
     /// The dose whose link is sent once more: links that were sent before are dead.
     #[must_use]
     pub fn resent(&self) -> Self {
-        Self {
-            revision: self.revision + 1,
-            phone_version: self.phone_version + 1,
-            sms: Some(SmsReason::Resent),
-            ..self.clone()
-        }
+        let mut next =
+            Self { revision: self.revision + 1, phone_version: self.phone_version + 1, ..self.clone() };
+        next.request_sms(SmsKind::Resent);
+        next
     }
 
     /// Whether the dose is a first one that is held, was registered with this phone (its index

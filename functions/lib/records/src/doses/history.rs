@@ -4,8 +4,8 @@ use bukti_domain::{History, Verdict, Version};
 use serde_bytes::ByteBuf;
 
 use super::record::row_place;
-use super::{DoseRecord, Incoming, SmsReason};
-use crate::{Corrupt, Keys};
+use super::{DoseRecord, Incoming};
+use crate::{Corrupt, Keys, SmsKind};
 
 impl DoseRecord {
     /// The record after a row came; `None` where nothing changes, since the row is known, or from
@@ -45,6 +45,7 @@ impl DoseRecord {
         if record.is_some_and(|record| record.phone != next.phone) {
             next.raise_phone_version();
         }
+        next.request_sms_after(record);
         Ok(Some(next))
     }
 
@@ -72,7 +73,7 @@ impl DoseRecord {
             first_received_at: None,
             facility: incoming.facility.clone(),
             alike: None,
-            sms: None,
+            sms_request: None,
             again_at: None,
             row: ByteBuf::new(),
         }
@@ -107,6 +108,7 @@ impl DoseRecord {
         if let Some(incoming) = incoming.filter(|_| counts) {
             next.judge_anew(Some(self), &incoming, keys);
         }
+        next.request_sms_after(Some(self));
         Ok(Some(next))
     }
 
@@ -130,7 +132,7 @@ impl DoseRecord {
             self.first_received_at.get_or_insert(self.received_at);
         }
         self.received_at = incoming.received_at;
-        self.sms = None;
+        self.sms_request = None;
         let owned = record.filter(|record| !record.duplicate).and_then(|record| record.claim.clone());
         (self.claim, self.duplicate) = match self.verdict {
             Verdict::Complete => {
@@ -172,13 +174,15 @@ impl DoseRecord {
         }
     }
 
-    /// Ends the links of the dose, and has its phone told anew. What the helpdesk sends once more
-    /// it has taken from the phone's allowance, for one version of the phone: the next is charged
-    /// as any other.
+    /// Ends the links of the dose, and permits another SMS.
     pub(super) fn raise_phone_version(&mut self) {
         self.phone_version += 1;
-        if self.sms == Some(SmsReason::Resent) {
-            self.sms = Some(SmsReason::FirstDose);
+        // The helpdesk paid for one SMS when it had the link sent again. The next one is charged
+        // to the phone's quota, as that of a first dose.
+        if let Some(request) = &mut self.sms_request
+            && request.kind == SmsKind::Resent
+        {
+            request.kind = SmsKind::FirstDose;
         }
     }
 }

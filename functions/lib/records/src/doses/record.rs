@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::Withdrawal;
-use crate::{CertificateRecord, DoseKey, EventKey, ItemKey, Keys, NameKey, OpenError, PersonKey, PhoneKey};
+use crate::{
+    CertificateRecord, DoseKey, EventKey, ItemKey, Keys, NameKey, OpenError, PersonKey, PhoneKey, SmsRequest,
+};
 
 /// A dose as it is kept. What is personal is in `row`, sealed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,11 +74,10 @@ pub struct DoseRecord {
     /// under a mistyped number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alike: Option<NameKey>,
-    /// Why this version of the phone has an SMS, where that is not for a first dose.
+    /// The last request for an SMS. That of a first dose is made with its certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sms: Option<SmsReason>,
-    /// When an admin, or `issue` for a retraction, last had whoever reads the table's stream look
-    /// at it again.
+    pub sms_request: Option<SmsRequest>,
+    /// When an admin last had `issue` process the dose again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_at: Option<Timestamp>,
     /// The row that counts, sealed; of a retracted event the row that [`History::shown`] names.
@@ -86,18 +87,6 @@ pub struct DoseRecord {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
 fn is_zero(version: &u32) -> bool {
     *version == 0
-}
-
-/// Why a person is told of a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SmsReason {
-    /// It is that of a first dose.
-    FirstDose,
-    /// The helpdesk corrected the dose.
-    Corrected,
-    /// The helpdesk has it sent once more.
-    Resent,
 }
 
 impl DoseRecord {

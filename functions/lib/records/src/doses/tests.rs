@@ -1,8 +1,8 @@
 use bukti_domain::{FeedRow, IdentityData, Origin, Reason, Verdict};
 
 use super::*;
-use crate::Keys;
 use crate::keys::tests::keys;
+use crate::{Keys, SmsKind, SmsRequest};
 
 fn row(sent_at: &str, phone: &str, batch: &str) -> FeedRow {
     FeedRow::from_fields([
@@ -346,6 +346,54 @@ fn transitions_of_a_dose() {
     }
 }
 
+/// The kind of the SMS that the last step of a dose requests.
+fn requested_by(steps: &[Happens], keys: &Keys) -> Option<SmsKind> {
+    let (mut before, mut record) = (None, None);
+    for step in steps {
+        before = record.clone();
+        record = happens(record, *step, keys);
+    }
+    let requests = [before, record].map(|record| record.and_then(|record| record.sms_request));
+    requests[1].filter(|request| requests[0] != Some(*request)).map(|request| request.kind)
+}
+
+#[test]
+fn changes_of_a_dose_request_sms() {
+    use Happens::{Demoted, Reinstated, Resent, Retracted, Row, Withdrawn};
+    let keys = keys();
+    let first = Row(1, 0, "B1");
+    let table: &[(&[Happens], Option<SmsKind>)] = &[
+        (&[first], None),
+        (&[first, Row(2, 0, "B2")], None),
+        (&[first, Row(2, 1, "B1")], Some(SmsKind::FirstDose)),
+        (&[first, Row(2, 1, "B1"), Row(3, 2, "B1")], Some(SmsKind::FirstDose)),
+        (&[Row(1, 0, ""), Row(2, 1, "")], None),
+        (&[first, Row(2, 0, ""), Row(3, 0, "B1")], Some(SmsKind::FirstDose)),
+        (&[Row(2, 1, "B2"), first], None),
+        (&[first, Retracted(2)], Some(SmsKind::Retracted)),
+        (&[first, Retracted(2), Retracted(3)], None),
+        (&[first, Withdrawn], None),
+        (&[first, Withdrawn, Reinstated], Some(SmsKind::Corrected)),
+        (&[first, Resent], Some(SmsKind::Resent)),
+        (&[first, Resent, Resent], Some(SmsKind::Resent)),
+        (&[first, Resent, Row(2, 1, "B1")], Some(SmsKind::FirstDose)),
+        (&[first, Demoted], None),
+    ];
+    for (steps, expected) in table {
+        assert_eq!(requested_by(steps, &keys), *expected, "{steps:?}");
+    }
+}
+
+#[test]
+fn sms_is_requested_again_until_it_is_sent() {
+    let keys = keys();
+    let first = keep(None, row("2021-01-29T10:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
+    let again = first.with_sms_requested_again().unwrap();
+    assert_eq!((again.revision, again.phone_version), (2, 1));
+    assert_eq!(again.sms_request, Some(SmsRequest::of_revision(SmsKind::FirstDose, 2)));
+    assert_ne!(again.with_sms_requested_again().unwrap().sms_request, again.sms_request);
+}
+
 #[test]
 fn new_phone_after_resending_is_charged_as_first_dose() {
     let keys = keys();
@@ -353,7 +401,7 @@ fn new_phone_after_resending_is_charged_as_first_dose() {
     for step in [Happens::Row(1, 0, "B1"), Happens::Resent, Happens::Demoted] {
         record = happens(record, step, &keys);
     }
-    assert_eq!(record.unwrap().sms, Some(SmsReason::FirstDose));
+    assert_eq!(record.unwrap().certificate_sms(), Some(SmsKind::FirstDose));
 }
 
 #[test]
@@ -393,7 +441,8 @@ fn correction_counts_whatever_the_clock_of_the_sender_says() {
     };
     let rewrite = rewritten(&known, "B2").unwrap();
     let next = rewrite.record();
-    assert_eq!((next.certificate_version, next.phone_version, next.sms), (2, 2, Some(SmsReason::Corrected)));
+    assert_eq!((next.certificate_version, next.phone_version), (2, 2));
+    assert_eq!(next.certificate_sms(), Some(SmsKind::Corrected));
     assert!(rewrite.is_no_worse_than(Some(&known)));
     let incomplete = rewritten(&known, "").unwrap();
     assert!(

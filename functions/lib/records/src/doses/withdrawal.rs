@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DoseRecord, SmsReason};
-use crate::DoseKey;
+use super::DoseRecord;
+use crate::{DoseKey, SmsKind};
 
 /// That an admin withdrew a dose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ impl DoseRecord {
             ..self.clone()
         };
         next.raise_phone_version();
-        next.sms = Some(SmsReason::Corrected);
+        next.request_sms(SmsKind::Corrected);
         next
     }
 }

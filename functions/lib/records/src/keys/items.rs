@@ -9,24 +9,24 @@ use super::{
 };
 
 const ACCOUNT: &str = "ACCOUNT#";
-const AUDIT: &str = "AUDIT#";
-const HELPDESK_OFFICERS: &str = "HELPDESK#OFFICERS";
-const HELPDESK_QUEUE: &str = "HELPDESK#QUEUE";
-const JOB: &str = "JOB#";
-const REVOKED: &str = "REVOKED#";
-const SENDERS: &str = "SENDERS#KEYS";
+pub(super) const AUDIT: &str = "AUDIT#";
+pub(super) const HELPDESK_OFFICERS: &str = "HELPDESK#OFFICERS";
+pub(super) const HELPDESK_QUEUE: &str = "HELPDESK#QUEUE";
+pub(super) const JOB: &str = "JOB#";
+pub(super) const REVOKED: &str = "REVOKED#";
+pub(super) const SENDERS: &str = "SENDERS#KEYS";
 const SERIES: &str = "SERIES#";
-const TRUST_ISSUERS: &str = "TRUST#ISSUERS";
+pub(super) const TRUST_ISSUERS: &str = "TRUST#ISSUERS";
 const TRUST_PUBLISHING: &str = "TRUST#PUBLISHING";
-const TRUST_SIGNERS: &str = "TRUST#SIGNERS";
+pub(super) const TRUST_SIGNERS: &str = "TRUST#SIGNERS";
 
 const ACTIVE: &str = "ACTIVE";
-const LISTED_CASE: &str = "CASE#";
-const CONFIRMATION: &str = "CONFIRMATION#";
-const DEVICE: &str = "DEVICE#";
-const PART: &str = "PART#";
-const LISTED_SESSION: &str = "SESSION#";
-const SMS: &str = "SMS#";
+pub(super) const LISTED_CASE: &str = "CASE#";
+pub(super) const CONFIRMATION: &str = "CONFIRMATION#";
+pub(super) const DEVICE: &str = "DEVICE#";
+pub(super) const PART: &str = "PART#";
+pub(super) const LISTED_SESSION: &str = "SESSION#";
+pub(super) const SMS: &str = "SMS#";
 const SMS_ABOUT_LOCK: &str = "SMS";
 
 /// What an item is.
@@ -219,7 +219,7 @@ impl ItemKey {
         Self::new(event.as_str(), format!("{SMS}{phone_version:05}"))
     }
 
-    /// The SMS to the phone before one version.
+    /// The SMS to the phone of one version that another replaces it.
     pub fn replaced_sms(event: &EventKey, phone_version: u32) -> Self {
         Self::new(event.as_str(), format!("{SMS}{phone_version:05}#OLD"))
     }
@@ -401,124 +401,9 @@ impl std::fmt::Display for ItemKey {
     }
 }
 
-fn account(phone: &PhoneKey) -> String {
+/// The partition key of what belongs to a phone's account.
+pub(super) fn account(phone: &PhoneKey) -> String {
     format!("{ACCOUNT}{}", phone.as_str())
-}
-
-/// Items of one partition that are read together: all, or those whose sort keys begin alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Partition {
-    /// The partition key.
-    pub pk: String,
-    /// What the sort keys begin with; empty for all.
-    pub begins: &'static str,
-}
-
-impl Partition {
-    /// The SMS of a dose.
-    pub fn sms(event: &EventKey) -> Self {
-        Self { pk: event.as_str().to_owned(), begins: SMS }
-    }
-
-    /// The cases of a phone.
-    pub fn cases(phone: &PhoneKey) -> Self {
-        Self { pk: account(phone), begins: LISTED_CASE }
-    }
-
-    /// The sessions of a phone.
-    pub fn sessions(phone: &PhoneKey) -> Self {
-        Self { pk: account(phone), begins: LISTED_SESSION }
-    }
-
-    /// The phones that have logged in with a device.
-    pub fn devices(login: &LoginKey) -> Self {
-        Self { pk: login.as_str().to_owned(), begins: DEVICE }
-    }
-
-    /// The confirmed identity data of a person.
-    pub fn confirmations(person: &PersonKey) -> Self {
-        Self { pk: person.as_str().to_owned(), begins: CONFIRMATION }
-    }
-
-    /// The parts of a job.
-    pub fn parts(job: &str) -> Self {
-        Self { pk: format!("{JOB}{job}"), begins: PART }
-    }
-
-    /// The audit of a day (UTC).
-    pub fn audit(day: Date) -> Self {
-        Self { pk: format!("{AUDIT}{day}"), begins: "" }
-    }
-
-    /// The revoked certificates whose hash begins with this byte.
-    pub fn revocations(first: u8) -> Self {
-        Self { pk: format!("{REVOKED}{first:02x}"), begins: "" }
-    }
-
-    /// The cases that somebody has to look at, oldest first.
-    pub fn queue() -> Self {
-        Self { pk: HELPDESK_QUEUE.to_owned(), begins: "" }
-    }
-
-    /// The officers.
-    pub fn officers() -> Self {
-        Self { pk: HELPDESK_OFFICERS.to_owned(), begins: "" }
-    }
-
-    /// The API keys.
-    pub fn api_keys() -> Self {
-        Self { pk: SENDERS.to_owned(), begins: "" }
-    }
-
-    /// The register of document signers.
-    pub fn signers() -> Self {
-        Self { pk: TRUST_SIGNERS.to_owned(), begins: "" }
-    }
-
-    /// The signers of other issuers.
-    pub fn issuers() -> Self {
-        Self { pk: TRUST_ISSUERS.to_owned(), begins: "" }
-    }
-}
-
-/// The items of one kind in an index, whose partition keys begin alike: an index lists several
-/// kinds under one person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyRange(&'static str);
-
-impl KeyRange {
-    /// Doses.
-    pub const EVENTS: Self = Self(EventKey::PREFIX);
-    /// Certificates.
-    pub const CERTIFICATES: Self = Self(CertificateKey::PREFIX);
-    /// Cases.
-    pub const CASES: Self = Self(CaseKey::PREFIX);
-    /// Entries of the audit.
-    pub const AUDIT: Self = Self(AUDIT);
-
-    /// The first partition key that there may be.
-    pub const fn first(self) -> &'static str {
-        self.0
-    }
-
-    /// A text after the last one: keys have no `~`.
-    pub fn last(self) -> String {
-        format!("{}~", self.0)
-    }
-}
-
-/// What filters of the stream say of the keys of the register of signers and of confirmed
-/// identities.
-pub fn signers_and_confirmations_filter() -> String {
-    format!(r#""Keys": {{"pk": {{"S": ["{TRUST_SIGNERS}", {{"prefix": "{}"}}]}}}}"#, PersonKey::PREFIX)
-}
-
-/// What filters of the stream say of the keys of what is published: revocations and other issuers.
-pub fn published_filters() -> [String; 2] {
-    [
-        format!(r#""Keys": {{"pk": {{"S": [{{"prefix": "{REVOKED}"}}]}}}}"#),
-        format!(r#""Keys": {{"pk": {{"S": ["{TRUST_ISSUERS}"]}}}}"#),
-    ]
 }
 
 #[cfg(test)]

@@ -228,13 +228,26 @@ impl Doses {
         Ok(matches!(written, Written::Done))
     }
 
-    /// Has whoever reads the table's stream look at a dose again, for what was set aside there.
-    /// `false` where it has changed meanwhile, and so is looked at anyway.
+    /// Requests the SMS of a dose once more; it is sent unless it was sent before. `false` where the
+    /// dose was changed concurrently.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn bring_again(&self, record: &DoseRecord, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn request_sms_again(&self, record: &DoseRecord) -> Result<bool, StoreError> {
+        match record.with_sms_requested_again() {
+            Some(next) => self.replace(record, &next).await,
+            None => Ok(true),
+        }
+    }
+
+    /// Has `issue` process a dose again, by a change that creates a stream record. `false` where the
+    /// dose was changed concurrently, which creates one too.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn redrive(&self, record: &DoseRecord, now: Timestamp) -> Result<bool, StoreError> {
         let values = [(":now", s(now.to_string())), (":revision", n(record.revision))];
         let update = "SET again_at = :now";
         Ok(self

@@ -84,7 +84,12 @@ impl Downloads {
     pub async fn forget(&self, request: &DownloadRecord) -> Result<(), StoreError> {
         let values = [(":sent_at", n(request.sent_at))];
         self.table
-            .update_if(&ItemKey::download(&request.pk), "REMOVE facts", "sent_at = :sent_at", &values)
+            .update_if(
+                &ItemKey::download(&request.pk),
+                "REMOVE facts, sms_request",
+                "sent_at = :sent_at",
+                &values,
+            )
             .await?;
         Ok(())
     }

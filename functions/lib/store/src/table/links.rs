@@ -3,7 +3,7 @@
 use bukti_records::{DoseRecord, ItemKey, Keys, LinkKey, LinkRecord, LinkTry, PersonKey, Token};
 use jiff::Timestamp;
 
-use crate::table::{Table, from_item, n, s, to_item};
+use crate::table::{Table, from_item, n, s, to_item, to_value};
 use crate::{Aws, StoreError};
 
 /// Makes and opens links.
@@ -53,7 +53,7 @@ impl Links {
         Ok(LinkRecord::uncounted(self.of_key(&key).await?, now))
     }
 
-    /// Notes that the last try was wrong, once: whoever reads the table's stream tells the owner.
+    /// Records that the last attempt failed, and requests the SMS to the link's owner, once.
     ///
     /// # Errors
     ///
@@ -61,8 +61,10 @@ impl Links {
     pub async fn lock(&self, link: &LinkRecord, now: Timestamp) -> Result<(), StoreError> {
         let condition =
             "tries_left = :zero AND attribute_not_exists(locked_at) AND attribute_not_exists(refused_at)";
-        let values = [(":zero", n(0)), (":now", s(now.to_string()))];
-        self.table.update_if(&ItemKey::link(&link.pk), "SET locked_at = :now", condition, &values).await?;
+        let request = to_value(&LinkRecord::locked_sms(now))?;
+        let values = [(":zero", n(0)), (":now", s(now.to_string())), (":request", request)];
+        let update = "SET locked_at = :now, sms_request = :request";
+        self.table.update_if(&ItemKey::link(&link.pk), update, condition, &values).await?;
         Ok(())
     }
 
