@@ -28,6 +28,8 @@ export async function until(what, condition, patience = 20_000) {
   }
 }
 
+const DRIVER_TIMEOUT = 20_000;
+
 /** A function that stops a program and waits for its end. */
 const endOf = (child) => () => new Promise((ended) => {
   if (child.exitCode !== null || child.signalCode !== null) return ended();
@@ -91,7 +93,6 @@ async function byPuppeteer(browser, options) {
     // Puppeteer waits for a load event, which a page from the back-forward cache lacks.
     back: () => page.evaluate("history.back()").catch(() => {}),
     reload: () => page.reload({ waitUntil: "domcontentloaded" }),
-    picture: (path) => page.screenshot({ path }),
     close: () => browser.close(),
   };
 }
@@ -132,6 +133,19 @@ export const engines = {
     const { display, end: endDisplay } = await startDisplay();
     const env = { HOME: home, DISPLAY: display, XDG_CACHE_HOME: join(home, "cache"), WEBKIT_DISABLE_COMPOSITING_MODE: "1" };
     const { port, end: endDriver } = await startDriver(env);
+    // WebKit's driver sometimes loses the response to a command during which the page navigates,
+    // and answers nothing from then on.
+    let isStuck = false;
+    const answered = (command) => {
+      let timer;
+      const timeout = new Promise((_, reject) => {
+        timer = setTimeout(() => {
+          isStuck = true;
+          reject(new Error(`the WebKit driver did not answer in ${DRIVER_TIMEOUT / 1000} s`));
+        }, DRIVER_TIMEOUT);
+      });
+      return Promise.race([command, timeout]).finally(() => clearTimeout(timer));
+    };
     const driver = await new Builder()
       .usingServer(`http://127.0.0.1:${port}`)
       .withCapabilities({
@@ -144,28 +158,28 @@ export const engines = {
         },
       })
       .build();
-    await driver.manage().setTimeouts({ pageLoad: 60_000 });
-    await driver.manage().window().setRect({ ...viewport, x: 0, y: 0 }).catch(() => {});
+    await answered(driver.manage().setTimeouts({ pageLoad: 60_000 }));
+    await answered(driver.manage().window().setRect({ ...viewport, x: 0, y: 0 })).catch(() => {});
     const find = (xpath) => until(`${xpath} is there`, async () => {
-      const [element] = await driver.findElements(By.xpath(xpath));
-      return element && (await element.isDisplayed().catch(() => false)) && element;
+      const [element] = await answered(driver.findElements(By.xpath(xpath)));
+      return element && (await answered(element.isDisplayed()).catch(() => false)) && element;
     });
     return {
-      go: (address) => driver.get(address).catch(() => {}),
-      evaluate: (script) => driver.executeScript(`return (${script})`),
+      isStuck: () => isStuck,
+      go: (address) => answered(driver.get(address)).catch(() => {}),
+      evaluate: (script) => answered(driver.executeScript(`return (${script})`)),
       click: async (xpath) => {
         const element = await find(xpath);
-        await driver.executeScript(`(${toMiddle})(arguments[0])`, element);
-        await element.click();
+        await answered(driver.executeScript(`(${toMiddle})(arguments[0])`, element));
+        await answered(element.click());
       },
-      type: async (xpath, text) => (await find(xpath)).sendKeys(text),
-      upload: async (id, file) => (await driver.findElement(By.id(id))).sendKeys(file),
-      enter: async () => driver.actions().sendKeys(Key.ENTER).perform(),
-      back: () => driver.navigate().back(),
-      reload: () => driver.navigate().refresh(),
-      picture: async (path) => (await import("node:fs")).writeFileSync(path, await driver.takeScreenshot(), "base64"),
+      type: async (xpath, text) => answered((await find(xpath)).sendKeys(text)),
+      upload: async (id, file) => answered((await driver.findElement(By.id(id))).sendKeys(file)),
+      enter: () => answered(driver.actions().sendKeys(Key.ENTER).perform()),
+      back: () => answered(driver.navigate().back()),
+      reload: () => answered(driver.navigate().refresh()),
       close: async () => {
-        await driver.quit().catch(() => {});
+        await answered(driver.quit()).catch(() => {});
         await endDriver();
         await endDisplay();
         rmSync(home, { recursive: true, force: true });

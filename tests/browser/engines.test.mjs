@@ -43,17 +43,26 @@ const hasStarted = `${stage} === "done" && !document.querySelector(".beginning")
 const isVisible = (selector) => `getComputedStyle(document.querySelector("${selector}")).visibility === "visible"
   && document.querySelector("${selector}").getClientRects().length > 0`;
 
-/** Opens a page through a proxy that injects faults, and closes everything after the walk. */
-async function visit(engine, path, { spoil, ...options }, walk) {
-  const line = await spoiledLine(spoil);
+/**
+ * Opens a page through a proxy that injects faults, and closes everything after the walk. A walk that
+ * fails because the engine's driver is stuck is repeated once.
+ */
+async function visit(engine, path, options, walk, attempts = 2) {
+  const line = await spoiledLine(options.spoil);
   const browser = await engines[engine](options);
+  let repeat = false;
   try {
     await browser.go(line.at + path);
     await walk(browser, line);
+  } catch (error) {
+    repeat = attempts > 1 && browser.isStuck?.();
+    if (!repeat) throw error;
+    console.log(`# ${engine}: ${error.message}: the walk is repeated`);
   } finally {
     await browser.close();
     line.close();
   }
+  if (repeat) await visit(engine, path, options, walk, attempts - 1);
 }
 
 /** The certificate behind the link of an SMS. */
