@@ -1,23 +1,23 @@
-//! How much there is left to process.
+//! The backlog: what the event functions have not yet processed.
 
 use std::sync::Arc;
 
+use crate::checkpoint::Checkpoint;
 use crate::dynamodb::Stream;
-use crate::feeds::Feeds;
-use crate::streams::Checkpoint;
+use crate::feed_source::FeedSource;
 
-/// Feeds and records of the stream that the functions have not yet processed.
+/// The event sources whose unprocessed events are counted.
 pub(crate) struct Backlog {
-    pub(crate) feeds: Feeds,
+    pub(crate) feeds: FeedSource,
     pub(crate) stream: Stream,
     pub(crate) checkpoints: Vec<Arc<Checkpoint>>,
 }
 
 impl Backlog {
-    /// How many there are; records are counted for each consumer.
+    /// The number of unprocessed events: feeds, and records of the stream once per consumer.
     ///
-    /// Zero means that all is done: feeds are counted first, so that what they wrote counts as
-    /// records, and a record's checkpoint comes after all that its function wrote.
+    /// Zero means that everything is processed. Feeds are counted first, so that the records that
+    /// they wrote meanwhile are included; a checkpoint advances only after the function has written.
     pub(crate) async fn count(&self) -> anyhow::Result<u64> {
         let feeds = self.feeds.pending() as u64;
         let positions = self.checkpoints.iter().map(|checkpoint| checkpoint.position()).collect();

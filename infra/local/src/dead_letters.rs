@@ -1,4 +1,4 @@
-//! What could not be worked off, kept for a person to look at and to have tried again: `DIR/dead-letters.jsonl`.
+//! The dead-letter queue: events that failed after all retries, in `DIR/dead-letters.jsonl`, one per line.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -11,40 +11,40 @@ use serde_json::Value;
 
 use crate::files;
 
-/// The dead-letter store: a line of JSON each. Clones share it.
+/// The dead-letter queue. Clones share it.
 #[derive(Clone)]
 pub(crate) struct DeadLetters {
     file: Arc<Mutex<File>>,
     path: PathBuf,
 }
 
-/// An event that its function could not work off.
+/// An event that failed after all retries. Its fields are those of the file.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DeadLetter {
     at: jiff::Timestamp,
-    /// The function.
+    /// The name of the function.
     pub(crate) consumer: String,
     code: String,
-    /// As the function got it.
+    /// The payload of the function.
     pub(crate) event: Value,
 }
 
-/// A dead letter without what is in it.
+/// A dead letter without its payload.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
     at: jiff::Timestamp,
     consumer: String,
     code: String,
-    /// The key of the item, or of the feed's object.
+    /// The key of the table's item, or of the feed's object.
     about: String,
 }
 
-/// What became of dead letters that were tried again.
+/// The counts of a redrive.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Redriven {
-    /// So many were worked off and are gone.
+pub(crate) struct RedriveCounts {
+    /// Dead letters that were processed and removed.
     pub(crate) done: usize,
-    /// So many are still there.
+    /// Dead letters that remain.
     pub(crate) left: usize,
 }
 
@@ -62,7 +62,8 @@ impl DeadLetter {
 }
 
 impl DeadLetters {
-    /// Opens the store. A line that was being written when the process died is closed, so that the next one stands alone.
+    /// Opens the queue. If the process died while it wrote a line, ends that line, so that the next
+    /// one is not appended to it.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let mut file = files::append_only(path)?;
         if fs::read(path)?.last().is_some_and(|last| *last != b'\n') {
@@ -71,8 +72,8 @@ impl DeadLetters {
         Ok(Self { file: Arc::new(Mutex::new(file)), path: path.to_owned() })
     }
 
-    /// Keeps an event. It is on disk when this comes back.
-    pub(crate) async fn keep(&self, consumer: &str, code: &str, event: impl Serialize) -> io::Result<()> {
+    /// Appends an event. Returns once it is on disk.
+    pub(crate) async fn add(&self, consumer: &str, code: &str, event: impl Serialize) -> io::Result<()> {
         let letter = DeadLetter {
             at: jiff::Timestamp::now(),
             consumer: consumer.to_owned(),
@@ -88,40 +89,42 @@ impl DeadLetters {
         .await
     }
 
-    /// All of them, oldest first.
+    /// The summaries of all dead letters, oldest first.
     pub(crate) async fn summaries(&self) -> io::Result<Vec<Summary>> {
         let letters = self.lines().await?;
         Ok(letters.into_iter().map(|(_, letter)| letter.summary()).collect())
     }
 
-    /// Takes those of these lines away; how many that were, and how many are left.
-    pub(crate) async fn remove(&self, done: HashSet<String>) -> io::Result<Redriven> {
+    /// Removes the given lines.
+    pub(crate) async fn remove(&self, done: HashSet<String>) -> io::Result<RedriveCounts> {
         self.with_file(move |mut file, path| {
             let text = fs::read_to_string(path)?;
-            let (gone, kept): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| done.contains(*line));
+            let (removed, kept): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| done.contains(*line));
             let content: String = kept.iter().map(|line| format!("{line}\n")).collect();
             files::replace(path, content.as_bytes())?;
             *file = files::append_only(path)?;
-            Ok(Redriven { done: gone.len(), left: kept.len() })
+            Ok(RedriveCounts { done: removed.len(), left: kept.len() })
         })
         .await
     }
 
-    /// The lines that can be read, oldest first, with what is in them.
+    /// The lines and what they hold, oldest first. Damaged lines are left out.
     pub(crate) async fn lines(&self) -> io::Result<Vec<(String, DeadLetter)>> {
         let text = self.with_file(|_, path| fs::read_to_string(path)).await?;
-        let read = |line: &str| Some((line.to_owned(), serde_json::from_str(line).ok()?));
-        Ok(text.lines().filter_map(read).collect())
+        let parse = |line: &str| Some((line.to_owned(), serde_json::from_str(line).ok()?));
+        Ok(text.lines().filter_map(parse).collect())
     }
 
     async fn with_file<T: Send + 'static>(
         &self,
-        work: impl FnOnce(MutexGuard<'_, File>, &Path) -> io::Result<T> + Send + 'static,
+        action: impl FnOnce(MutexGuard<'_, File>, &Path) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let (file, path) = (Arc::clone(&self.file), self.path.clone());
-        tokio::task::spawn_blocking(move || work(file.lock().unwrap_or_else(PoisonError::into_inner), &path))
-            .await
-            .map_err(io::Error::other)?
+        tokio::task::spawn_blocking(move || {
+            action(file.lock().unwrap_or_else(PoisonError::into_inner), &path)
+        })
+        .await
+        .map_err(io::Error::other)?
     }
 }
 
@@ -133,7 +136,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_works_goes_and_what_fails_or_comes_meanwhile_stays() {
+    async fn removes_given_lines_and_keeps_others() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dead-letters.jsonl");
         fs::write(&path, "{\"torn").unwrap();
@@ -144,23 +147,23 @@ mod tests {
             json!({"Records": [{"dynamodb": {"Keys": {"pk": {"S": key.pk()}, "sk": {"S": key.sk()}}}}]})
         };
         let dose = |id: &str| key(id).to_string();
-        letters.keep("issue", "item_failed", record("1")).await.unwrap();
-        letters.keep("issue", "panic", record("2")).await.unwrap();
+        letters.add("issue", "item_failed", record("1")).await.unwrap();
+        letters.add("issue", "panic", record("2")).await.unwrap();
         let feed = json!({"Records": [{"s3": {"object": {"key": "intake/feeds/a.csv"}}}]});
-        letters.keep("intake", "error", feed).await.unwrap();
+        letters.add("intake", "error", feed).await.unwrap();
         let about = async || {
             let all = letters.summaries().await.unwrap();
             all.into_iter().map(|letter| letter.about).collect::<Vec<_>>()
         };
         assert_eq!(about().await, [dose("1"), dose("2"), "intake/feeds/a.csv".to_owned()]);
-        let works = |letter: &DeadLetter| letter.consumer == "intake" || letter.code == "item_failed";
+        let succeeds = |letter: &DeadLetter| letter.consumer == "intake" || letter.code == "item_failed";
         let lines = letters.lines().await.unwrap().into_iter();
-        let done = lines.filter(|(_, letter)| works(letter)).map(|(line, _)| line).collect();
-        letters.keep("notify", "timeout", record("3")).await.unwrap();
-        // The torn line stays, too: a person may read what it holds.
-        assert_eq!(letters.remove(done).await.unwrap(), Redriven { done: 2, left: 3 });
+        let done = lines.filter(|(_, letter)| succeeds(letter)).map(|(line, _)| line).collect();
+        letters.add("notify", "timeout", record("3")).await.unwrap();
+        // The damaged line stays as well, for an admin to read.
+        assert_eq!(letters.remove(done).await.unwrap(), RedriveCounts { done: 2, left: 3 });
         assert_eq!(about().await, [dose("2"), dose("3")]);
-        letters.keep("issue", "item_failed", record("4")).await.unwrap();
+        letters.add("issue", "item_failed", record("4")).await.unwrap();
         assert_eq!(about().await, [dose("2"), dose("3"), dose("4")]);
     }
 }

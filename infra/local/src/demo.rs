@@ -1,5 +1,5 @@
-//! A demonstration: a feed of people who do not exist is taken in once, and `/_demo` names some of
-//! them to try things with.
+//! The demo: imports a feed of made-up people once, and lists some of them at `/_demo` as examples to
+//! try.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -10,26 +10,25 @@ use bukti_domain::{FeedRow, Reason, Verdict};
 use bukti_store::{Endpoint, Feeds};
 use jiff::Timestamp;
 
-use crate::info::StackInfo;
 use crate::outbox::escape;
+use crate::stack_info::StackInfo;
 
-/// The style of the page.
-pub(crate) const STYLE: &str = concat!(include_str!("pages.css"), include_str!("flow.css"));
+/// The style sheet of [`page`].
+pub(crate) const STYLE: &str = concat!(include_str!("pages.css"), include_str!("metrics.css"));
 
-/// The name of the feed's copy in the data folder, by which it is known that it was taken in.
+/// The feed's copy in the data folder. Its presence means that the demo was imported.
 const COPY: &str = "demo.csv";
 
-/// Where the feed's copy is.
 pub(crate) fn copy_in(data: &Path) -> PathBuf {
     data.join(COPY)
 }
 
-/// Takes a feed in, unless one was taken in before.
+/// Imports the feed, unless the data folder already has a demo.
 ///
 /// # Errors
 ///
-/// Where the feed cannot be read, or the stack's bucket does not take it.
-pub async fn take_in(info: &StackInfo, data: &Path, feed: &Path) -> Result<()> {
+/// If the feed cannot be read or uploaded, or its copy cannot be written.
+pub async fn import(info: &StackInfo, data: &Path, feed: &Path) -> Result<()> {
     let copy = copy_in(data);
     if copy.exists() {
         return Ok(());
@@ -38,77 +37,79 @@ pub async fn take_in(info: &StackInfo, data: &Path, feed: &Path) -> Result<()> {
     let credentials = (&*info.access_key, &*info.secret_key);
     let (_, s3) = Endpoint { url: &info.endpoint, region: &info.region, credentials }.clients().await;
     let put = s3.put_object().bucket(&info.bucket).key(format!("{}{COPY}", Feeds::DROP));
-    put.body(rows.clone().into()).send().await.context("the feed cannot be dropped into the bucket")?;
+    put.body(rows.clone().into()).send().await.context("cannot upload the feed to the bucket")?;
     std::fs::write(&copy, rows).with_context(|| format!("cannot write {}", copy.display()))
 }
 
-/// Somebody of the feed who shows something.
+/// A case that the page shows by one person of the feed.
 struct Example {
     title: &'static str,
     about: &'static str,
-    is_shown_by: fn(&FeedRow, &Judged) -> bool,
+    fits: fn(&FeedRow, &Judgement) -> bool,
 }
 
 const EXAMPLES: [Example; 5] = [
     Example {
         title: "A certificate",
-        about: "The status says that it is issued, the SMS has its link, the phone logs in.",
-        is_shown_by: |row, judged| row.dosis_ke == "1" && judged.is(Verdict::Complete, &[]),
+        about: "The status says that it is issued, the SMS has a link to it, and the phone can log in.",
+        fits: |row, judgement| row.dosis_ke == "1" && judgement.is(Verdict::Complete, &[]),
     },
     Example {
-        title: "Data that are missing",
-        about: "The status says which, and that the facility completes them.",
-        is_shown_by: |_, judged| judged.0 == Verdict::Incomplete,
+        title: "Missing data",
+        about: "The status says which data are missing, and that the facility has to complete them.",
+        fits: |_, judgement| judgement.0 == Verdict::Incomplete,
     },
     Example {
         title: "Data that contradict the NIK",
-        about: "The dose is held until the facility or the helpdesk puts it right.",
-        is_shown_by: |_, judged| judged.0 == Verdict::Held,
+        about: "The dose is held until the facility or the helpdesk corrects it.",
+        fits: |_, judgement| judgement.0 == Verdict::Held,
     },
     Example {
         title: "A wrong phone",
-        about: "The certificate is there, but no SMS came: report the phone at /koreksi.",
-        is_shown_by: |_, judged| judged.is(Verdict::Complete, &[Reason::PhoneInvalid]),
+        about: "The certificate is issued, but no SMS is sent: report the phone at /koreksi.",
+        fits: |_, judgement| judgement.is(Verdict::Complete, &[Reason::PhoneInvalid]),
     },
     Example {
         title: "A booster",
-        about: "The third dose has a certificate of its own beside those of the first two.",
-        is_shown_by: |row, judged| row.dosis_ke == "3" && judged.is(Verdict::Complete, &[]),
+        about: "The third dose has its own certificate, besides those of the first two.",
+        fits: |row, judgement| row.dosis_ke == "3" && judgement.is(Verdict::Complete, &[]),
     },
 ];
 
-struct Judged(Verdict, Vec<Reason>);
+struct Judgement(Verdict, Vec<Reason>);
 
-impl Judged {
+impl Judgement {
     fn is(&self, verdict: Verdict, reasons: &[Reason]) -> bool {
         self.0 == verdict && self.1 == reasons
     }
 }
 
-/// Somebody for each example that the feed has.
+/// The examples that the feed has, each with the first row that fits.
 fn examples(feed: &[u8]) -> Vec<(&'static Example, FeedRow)> {
     let rows: Vec<FeedRow> = csv::Reader::from_reader(feed).deserialize().flatten().collect();
-    // Of an event that is said several times the last counts, whichever that is.
-    let mut times: HashMap<&str, usize> = HashMap::new();
+    // An event with several rows is skipped: which of them counts is decided by the import.
+    let mut rows_of_event: HashMap<&str, usize> = HashMap::new();
     for row in &rows {
-        *times.entry(&row.event_id).or_default() += 1;
+        *rows_of_event.entry(&row.event_id).or_default() += 1;
     }
     let now = Timestamp::now();
-    let once = rows.iter().filter(|row| times.get(&*row.event_id) == Some(&1) && !row.nik.is_empty());
-    let judged: Vec<(&FeedRow, Judged)> = once
+    let is_single = |row: &&FeedRow| rows_of_event.get(&*row.event_id) == Some(&1);
+    let judged: Vec<(&FeedRow, Judgement)> = rows
+        .iter()
+        .filter(|row| is_single(row) && !row.nik.is_empty())
         .map(|row| {
             let (verdict, reasons) = row.judge(now);
-            (row, Judged(verdict, reasons))
+            (row, Judgement(verdict, reasons))
         })
         .collect();
-    let of = |example: &'static Example| {
-        let (row, _) = judged.iter().find(|(row, judged)| (example.is_shown_by)(row, judged))?;
+    let with_row = |example: &'static Example| {
+        let (row, _) = judged.iter().find(|(row, judgement)| (example.fits)(row, judgement))?;
         Some((example, (*row).clone()))
     };
-    EXAMPLES.iter().filter_map(of).collect()
+    EXAMPLES.iter().filter_map(with_row).collect()
 }
 
-/// The page; without people where there is no feed.
+/// The page. Without a demo it says how to import one.
 pub(crate) fn page(data: &Path) -> String {
     let mut html = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -116,12 +117,12 @@ pub(crate) fn page(data: &Path) -> String {
          <link rel=\"stylesheet\" href=\"/_demo.css\">\n</head>\n<body>\n<header>\n<h1>People to try Bukti with</h1>\n"
         .to_owned();
     let Ok(feed) = std::fs::read(copy_in(data)) else {
-        html.push_str("<p>There are none: <code>cargo xtask up --demo</code> makes some.</p>\n</header>\n</body>\n</html>\n");
+        html.push_str("<p>There are none. <code>cargo xtask up --demo</code> imports some.</p>\n</header>\n</body>\n</html>\n");
         return html;
     };
     html.push_str(
-        "<p>None of them exists. Type name and NIK on <a href=\"/\">the first page</a>, log in <a href=\"/masuk\">with the \
-         phone</a>: its SMS come to <a href=\"/_sms\">the outbox</a>.</p>\n</header>\n<main>\n",
+        "<p>All of them are made up. Enter name and NIK on <a href=\"/\">the home page</a>, or <a href=\"/masuk\">log \
+         in</a> with the phone: its SMS are in <a href=\"/_sms\">the outbox</a>.</p>\n</header>\n<main>\n",
     );
     for (Example { title, about, .. }, row) in examples(&feed) {
         let _ = write!(html, "<section>\n<h2>{title}</h2>\n<p>{about}</p>\n<dl>\n");

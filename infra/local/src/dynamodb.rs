@@ -1,8 +1,8 @@
-//! DynamoDB by dynoxide, called in the process: the API for the SDKs, and the stream for the event sources.
+//! DynamoDB: dynoxide as a library, with the API for the SDKs and the stream for the consumers.
 //!
-//! dynoxide keeps stream records for ever and without an index, so that each write reads all of them for the next
-//! sequence number. [`StreamRecords`] mends both, on a connection of its own: an index, and a trim of what every consumer
-//! has worked off.
+//! dynoxide never deletes stream records, and has no index on them, so each write scans them all for
+//! the next sequence number. [`StreamRecords`] adds the index and trims processed records, on SQLite
+//! connections of its own.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -25,45 +25,45 @@ use tokio::sync::watch;
 use crate::filter::Filter;
 use crate::serial_executor::SerialExecutor;
 
-/// Where a target header of DynamoDB begins.
-const TARGETS: [&str; 2] = ["DynamoDB_20120810.", "DynamoDBStreams_20120810."];
+/// The prefixes of the header `X-Amz-Target`; the operation follows.
+const TARGET_PREFIXES: [&str; 2] = ["DynamoDB_20120810.", "DynamoDBStreams_20120810."];
 
-/// The table service. Clones share it.
+/// The DynamoDB service. Clones share it.
 #[derive(Clone)]
 pub(crate) struct DynamoDb {
     database: Database,
     records: Arc<StreamRecords>,
-    /// dynoxide has one connection, and callers that wait for its lock would each hold up a thread
-    /// of the runtime.
+    /// dynoxide has a single connection. Callers that waited for its lock would each block a thread of
+    /// the runtime.
     executor: SerialExecutor,
-    /// Counts writes, so that the stream's consumers need not look without need.
-    written: watch::Sender<u64>,
+    /// The number of writes. A change of it tells consumers to read the stream.
+    writes: watch::Sender<u64>,
 }
 
 impl DynamoDb {
-    /// Opens the database, made if absent.
+    /// Opens the database, and creates it if it is missing.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let text = path.to_str().context("the data folder's name is not UTF-8")?;
-        let database = Database::new(text).context("the table's file cannot be opened")?;
+        let text = path
+            .to_str()
+            .context("the path of the data folder is not UTF-8: choose another with --data DIR")?;
+        let database = Database::new(text).context("cannot open the file of the table")?;
         let records = Arc::new(StreamRecords::open(path)?);
-        Ok(Self {
-            database,
-            records,
-            executor: SerialExecutor::new("table")?,
-            written: watch::Sender::new(0),
-        })
+        Ok(Self { database, records, executor: SerialExecutor::new("table")?, writes: watch::Sender::new(0) })
     }
 
-    /// Answers a call of the API: what an `X-Amz-Target` header and a body ask for.
-    pub(crate) async fn answer(&self, target: &str, body: Bytes) -> Response {
-        let operation =
-            TARGETS.iter().find_map(|prefix| target.strip_prefix(prefix)).unwrap_or_default().to_owned();
+    /// Handles a call of the API, given its header `X-Amz-Target` and its body.
+    pub(crate) async fn handle(&self, target: &str, body: Bytes) -> Response {
+        let operation = TARGET_PREFIXES
+            .iter()
+            .find_map(|prefix| target.strip_prefix(prefix))
+            .unwrap_or_default()
+            .to_owned();
         let (status, json) = match self.call(&operation, &body).await {
             Ok(json) => (StatusCode::OK, json),
             Err(error) => {
                 let status = StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::BAD_REQUEST);
                 if status.is_server_error() {
-                    tracing::error!(%error, "the table failed");
+                    tracing::error!(%error, "a call of the table failed");
                 }
                 (status, error.to_json().into_bytes())
             }
@@ -78,59 +78,61 @@ impl DynamoDb {
     async fn call(&self, operation: &str, body: &[u8]) -> dynoxide::Result<Vec<u8>> {
         const READS: [&str; 7] = ["Get", "Query", "Scan", "BatchGet", "Describe", "List", "TransactGet"];
         let writes = !READS.iter().any(|read| operation.starts_with(read));
-        let (database, written) = (self.database.clone(), self.written.clone());
-        let work = read(operation, body)?;
-        let work = move || {
-            let done = work(&database);
-            // Told here, since whoever asked may be gone.
-            if writes && done.is_ok() {
-                written.send_modify(|count| *count += 1);
+        let (database, write_count) = (self.database.clone(), self.writes.clone());
+        let execute = parse(operation, body)?;
+        let job = move || {
+            let result = execute(&database);
+            // Here and not after the await, which is dropped if the caller disconnects.
+            if writes && result.is_ok() {
+                write_count.send_modify(|count| *count += 1);
             }
-            done
+            result
         };
-        let called = self.executor.run(work).await;
-        called.map_err(|_| DynoxideError::InternalServerError("the call ended early".to_owned()))??()
+        let executed = self.executor.run(job).await;
+        executed.map_err(|_| DynoxideError::InternalServerError("the operation panicked".to_owned()))??()
     }
 
-    /// Changes with each write.
+    /// A value that changes with each write.
     pub(crate) fn writes(&self) -> watch::Receiver<u64> {
-        self.written.subscribe()
+        self.writes.subscribe()
     }
 
-    /// The table's stream.
+    /// The stream of a table.
     pub(crate) fn stream(&self, table: &str) -> Stream {
         Stream { dynamodb: self.clone(), table: table.to_owned() }
     }
 
-    /// Brings what was written until now to the disk; `false` where another is at it just now. A write survives the end of the
-    /// process at once, and a loss of power from then on: SQLite is built so that it does not wait for the disk with each
-    /// (`.cargo/config.toml`).
+    /// Flushes all writes to disk. Returns `false` if another flush is running.
+    ///
+    /// A write survives the death of the process at once, but a loss of power only after a flush:
+    /// SQLite is compiled so that it does not sync on each write (see `.cargo/config.toml`).
     pub(crate) async fn sync(&self) -> Result<bool> {
         let records = Arc::clone(&self.records);
         tokio::task::spawn_blocking(move || records.sync()).await?
     }
 
-    /// Deletes what has expired, as DynamoDB does some time after.
-    pub(crate) async fn sweep(&self) -> Result<usize> {
-        // Not on the executor: it lets others in between its pages.
+    /// Deletes expired items, as DynamoDB does some time after they expire.
+    pub(crate) async fn delete_expired_items(&self) -> Result<usize> {
+        // Not on the executor, which it would block: it releases the connection between pages.
         let database = self.database.clone();
-        let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await??;
-        if swept > 0 {
-            self.written.send_modify(|count| *count += 1);
+        let deleted = tokio::task::spawn_blocking(move || database.sweep_ttl()).await??;
+        if deleted > 0 {
+            self.writes.send_modify(|count| *count += 1);
         }
-        Ok(swept)
+        Ok(deleted)
     }
 }
 
-/// What is run on the executor, and what is then done with the outcome by the caller.
-type Work = Box<dyn FnOnce(&Database) -> dynoxide::Result<Written> + Send>;
-type Written = Box<dyn FnOnce() -> dynoxide::Result<Vec<u8>> + Send>;
+/// Executes an operation, on the executor.
+type Execute = Box<dyn FnOnce(&Database) -> dynoxide::Result<Serialise> + Send>;
+/// Serialises the result of an operation, by the caller, so that it does not occupy the executor.
+type Serialise = Box<dyn FnOnce() -> dynoxide::Result<Vec<u8>> + Send>;
 
-fn read(operation: &str, body: &[u8]) -> dynoxide::Result<Work> {
+fn parse(operation: &str, body: &[u8]) -> dynoxide::Result<Execute> {
     macro_rules! operations {
         ($($name:literal $method:ident),* $(,)?) => {
             match operation {
-                $($name => of(body, |database, request| database.$method(request)),)*
+                $($name => parse_request(body, |database, request| database.$method(request)),)*
                 _ => Err(DynoxideError::SerializationException("UnknownOperationException".to_owned())),
             }
         };
@@ -161,52 +163,51 @@ fn read(operation: &str, body: &[u8]) -> dynoxide::Result<Work> {
     }
 }
 
-fn of<Request: DeserializeOwned + Send + 'static, Answer: Serialize + Send + 'static>(
+fn parse_request<Request: DeserializeOwned + Send + 'static, Output: Serialize + Send + 'static>(
     body: &[u8],
-    operation: impl FnOnce(&Database, Request) -> dynoxide::Result<Answer> + Send + 'static,
-) -> dynoxide::Result<Work> {
+    operation: impl FnOnce(&Database, Request) -> dynoxide::Result<Output> + Send + 'static,
+) -> dynoxide::Result<Execute> {
     let request: Request = serde_json::from_slice(body).map_err(|error| {
-        // dynoxide marks in the message what its own server then says as another error.
+        // dynoxide's parser marks validation errors by a prefix of the message.
         let text = error.to_string();
         match text.strip_prefix("VALIDATION:").or_else(|| text.strip_prefix("VALIDATION_REQUEST:")) {
-            Some(refused) => DynoxideError::ValidationException(refused.to_owned()),
+            Some(reason) => DynoxideError::ValidationException(reason.to_owned()),
             None => DynoxideError::SerializationException(text),
         }
     })?;
     Ok(Box::new(move |database| {
-        let answer = operation(database, request)?;
+        let output = operation(database, request)?;
         Ok(Box::new(move || {
-            serde_json::to_vec(&answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+            serde_json::to_vec(&output).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
         }))
     }))
 }
 
-/// A place in a stream: all up to and with it has been seen.
+/// A position in a stream, after the record with this sequence number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Position(i64);
 
 impl Position {
-    /// What dynoxide adds to the number that it stores, so that it has DynamoDB's 21 digits.
+    /// dynoxide adds this to the stored number, so that it has 21 digits as in DynamoDB.
     const OFFSET: u128 = 100_000_000_000_000_000_000;
 
-    /// The position of a sequence number.
+    /// Parses a sequence number.
     pub(crate) fn parse(sequence_number: &str) -> Option<Self> {
         let number: u128 = sequence_number.trim().parse().ok()?;
         i64::try_from(number.checked_sub(Self::OFFSET)?).ok().map(Self)
     }
 
-    /// The sequence number.
     pub(crate) fn sequence_number(self) -> String {
         (Self::OFFSET + u128::from(self.0.unsigned_abs())).to_string()
     }
 }
 
-/// A record of the stream, as the functions get it.
+/// A record of the stream.
 pub(crate) struct StreamEntry {
     pub(crate) position: Position,
-    /// The same for records of the same partition key, whose order is kept.
+    /// A hash of the partition key. Records with the same hash are processed in order.
     pub(crate) partition: u64,
-    /// The record, where it is one that is asked for.
+    /// The record as functions get it; `None` if the filter rejects it.
     pub(crate) record: Option<EventRecord>,
 }
 
@@ -218,7 +219,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// The records after a position, oldest first, at most 1000; of those that the filter does not leave the position only.
+    /// The records after a position, oldest first; `limit` is at most 1000.
     pub(crate) async fn after(
         &self,
         position: Position,
@@ -227,7 +228,7 @@ impl Stream {
     ) -> Result<Vec<StreamEntry>> {
         let stream = self.clone();
         let read = self.dynamodb.executor.run(move || stream.read(position, limit)).await;
-        let records = read.map_err(|_| anyhow!("the read of the stream ended early"))??;
+        let records = read.map_err(|_| anyhow!("reading the stream panicked"))??;
         let (arn, filter) = (self.arn(), filter.clone());
         let entries = move || records.into_iter().map(|record| entry(record, &arn, &filter)).collect();
         tokio::task::spawn_blocking(entries).await?
@@ -239,39 +240,39 @@ impl Stream {
 
     fn read(&self, position: Position, limit: usize) -> Result<Vec<Record>> {
         let database = &self.dynamodb.database;
-        let start = position == Position::default();
+        let is_start = position == Position::default();
         let iterator = database.get_shard_iterator(GetShardIteratorRequest {
             stream_arn: self.arn(),
             shard_id: dynoxide::streams::shard_id(&self.table),
-            shard_iterator_type: if start { "TRIM_HORIZON" } else { "AFTER_SEQUENCE_NUMBER" }.to_owned(),
-            sequence_number: (!start).then(|| position.sequence_number()),
+            shard_iterator_type: if is_start { "TRIM_HORIZON" } else { "AFTER_SEQUENCE_NUMBER" }.to_owned(),
+            sequence_number: (!is_start).then(|| position.sequence_number()),
         })?;
-        let answer = database.get_records(GetRecordsRequest {
+        let output = database.get_records(GetRecordsRequest {
             shard_iterator: iterator.shard_iterator.unwrap_or_default(),
             limit: Some(limit.clamp(1, 1000)),
         })?;
-        Ok(answer.records)
+        Ok(output.records)
     }
 
-    /// Changes with each write.
+    /// A value that changes with each write.
     pub(crate) fn writes(&self) -> watch::Receiver<u64> {
         self.dynamodb.writes()
     }
 
-    /// How many records lie after these positions, as one moment's sum.
+    /// The sum of the numbers of records after each position, in one snapshot.
     pub(crate) async fn count_after(&self, positions: Vec<Position>) -> Result<u64> {
         let (records, table) = (Arc::clone(&self.dynamodb.records), self.table.clone());
         tokio::task::spawn_blocking(move || records.count_after(&table, &positions)).await?
     }
 
-    /// Forgets records that everybody has seen.
+    /// Deletes the records up to a position, which all consumers have processed.
     pub(crate) async fn trim(&self, through: Position) -> Result<()> {
-        // On the executor, as all writes: of two concurrent writers SQLite has one retry again and
-        // again.
+        // On the executor, like all writes: of two concurrent writers, SQLite makes one poll until it
+        // times out.
         loop {
             let (records, table) = (Arc::clone(&self.dynamodb.records), self.table.clone());
             let trimmed = self.dynamodb.executor.run(move || records.trim(&table, through)).await;
-            if trimmed.map_err(|_| anyhow!("the trim of the stream ended early"))?? < TRIMMED_AT_ONCE {
+            if trimmed.map_err(|_| anyhow!("trimming the stream panicked"))?? < TRIM_BATCH {
                 return Ok(());
             }
         }
@@ -279,13 +280,13 @@ impl Stream {
 }
 
 fn entry(record: Record, arn: &str, filter: &Filter) -> Result<StreamEntry> {
-    let position =
-        Position::parse(&record.dynamodb.sequence_number).context("a sequence number is malformed")?;
+    let position = Position::parse(&record.dynamodb.sequence_number)
+        .context("dynoxide returned a malformed sequence number")?;
     let mut partition = DefaultHasher::new();
     serde_json::to_string(&record.dynamodb.keys.get("pk"))?.hash(&mut partition);
-    // By way of the JSON that Lambda would get.
+    // Converted through JSON, the form in which Lambda passes records to functions and filters.
     let mut json = serde_json::to_value(&record)?;
-    if !filter.fits(&json) {
+    if !filter.matches(&json) {
         return Ok(StreamEntry { position, partition: partition.finish(), record: None });
     }
     if let Some(fields) = json.as_object_mut() {
@@ -294,21 +295,21 @@ fn entry(record: Record, arn: &str, filter: &Filter) -> Result<StreamEntry> {
     Ok(StreamEntry { position, partition: partition.finish(), record: Some(serde_json::from_value(json)?) })
 }
 
-/// Records that are forgotten at once.
-const TRIMMED_AT_ONCE: usize = 1000;
+/// The records that are deleted per transaction, so that other writes do not wait long.
+const TRIM_BATCH: usize = 1000;
 
-/// The rows behind the streams.
+/// dynoxide's SQLite table of stream records.
 struct StreamRecords {
     connection: Mutex<Connection>,
-    /// Where records are deleted, on the executor: it must not wait there for what the other
-    /// connection does.
-    trims: Mutex<Connection>,
+    /// A second connection for deletions. These run on the executor, which must not wait for a count or
+    /// flush on the first connection.
+    trim_connection: Mutex<Connection>,
 }
 
 impl StreamRecords {
     fn open(path: &Path) -> Result<Self> {
         let open = || -> Result<Connection> {
-            let connection = Connection::open(path).context("the table's file cannot be opened")?;
+            let connection = Connection::open(path).context("cannot open the file of the table")?;
             connection.busy_timeout(std::time::Duration::from_secs(5))?;
             Ok(connection)
         };
@@ -317,7 +318,7 @@ impl StreamRecords {
             "CREATE INDEX IF NOT EXISTS bukti_stream_order
              ON _stream_records (table_name, CAST(sequence_number AS INTEGER));",
         )?;
-        Ok(Self { connection: Mutex::new(connection), trims: Mutex::new(open()?) })
+        Ok(Self { connection: Mutex::new(connection), trim_connection: Mutex::new(open()?) })
     }
 
     fn sync(&self) -> Result<bool> {
@@ -326,14 +327,14 @@ impl StreamRecords {
         Ok(busy == 0)
     }
 
-    /// By the ids of the first such record and of the last, since ids follow each other without a gap: to count a million records
-    /// takes long. There is one table with a stream.
+    /// Counts by the difference of the first and last id, because counting a million rows takes long.
+    /// Ids have no gaps, since only one table has a stream.
     fn count_after(&self, table: &str, positions: &[Position]) -> Result<u64> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let moment = connection.transaction()?;
+        let snapshot = connection.transaction()?;
         let mut count = 0;
         for position in positions {
-            let after = moment.query_row(
+            let after = snapshot.query_row(
                 "SELECT (SELECT MAX(id) FROM _stream_records) - id + 1 FROM _stream_records
                  WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) > ?2
                  ORDER BY CAST(sequence_number AS INTEGER) LIMIT 1",
@@ -345,15 +346,16 @@ impl StreamRecords {
         Ok(count.unsigned_abs())
     }
 
-    /// Gives how many it has deleted, at most [`TRIMMED_AT_ONCE`]. The last record stays: the next number follows from it.
+    /// Deletes at most [`TRIM_BATCH`] records and returns their number. The last record stays, because
+    /// the next sequence number is derived from it.
     fn trim(&self, table: &str, through: Position) -> Result<usize> {
-        Ok(self.trims.lock().unwrap_or_else(PoisonError::into_inner).execute(
+        Ok(self.trim_connection.lock().unwrap_or_else(PoisonError::into_inner).execute(
             "DELETE FROM _stream_records WHERE id IN (
                  SELECT id FROM _stream_records
                  WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) <= ?2
                    AND id < (SELECT MAX(id) FROM _stream_records)
                  ORDER BY CAST(sequence_number AS INTEGER) LIMIT ?3)",
-            (table, through.0, TRIMMED_AT_ONCE),
+            (table, through.0, TRIM_BATCH),
         )?)
     }
 }
@@ -362,7 +364,7 @@ impl StreamRecords {
 pub(crate) mod tests {
     use super::*;
 
-    /// A table with a stream in a folder, and nothing else.
+    /// Creates a table with a stream in this folder.
     pub(crate) async fn table(folder: &Path) -> (DynamoDb, Stream) {
         let dynamodb = DynamoDb::open(&folder.join("table.sqlite")).unwrap();
         let request = serde_json::json!({
@@ -373,21 +375,21 @@ pub(crate) mod tests {
             "BillingMode": "PAY_PER_REQUEST",
             "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         });
-        let answer = dynamodb.answer("DynamoDB_20120810.CreateTable", request.to_string().into()).await;
-        assert_eq!(answer.status(), StatusCode::OK);
+        let response = dynamodb.handle("DynamoDB_20120810.CreateTable", request.to_string().into()).await;
+        assert_eq!(response.status(), StatusCode::OK);
         let stream = dynamodb.stream("test");
         (dynamodb, stream)
     }
 
-    /// Puts an item of this key.
+    /// Puts an item with this key.
     pub(crate) async fn put(dynamodb: &DynamoDb, pk: &str, sk: &str) {
         let request = serde_json::json!({"TableName": "test", "Item": {"pk": {"S": pk}, "sk": {"S": sk}}});
-        let answer = dynamodb.answer("DynamoDB_20120810.PutItem", request.to_string().into()).await;
-        assert_eq!(answer.status(), StatusCode::OK);
+        let response = dynamodb.handle("DynamoDB_20120810.PutItem", request.to_string().into()).await;
+        assert_eq!(response.status(), StatusCode::OK);
     }
 
     #[test]
-    fn positions_are_sequence_numbers() {
+    fn converts_positions_to_sequence_numbers() {
         let position = Position::parse("100000000000000000005").unwrap();
         assert_eq!((position.0, position.sequence_number().as_str()), (5, "100000000000000000005"));
         assert_eq!(Position::parse("5"), None);
@@ -395,7 +397,7 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn records_are_counted_trimmed_and_numbered_on() {
+    async fn filters_counts_and_trims_records() {
         let folder = tempfile::tempdir().unwrap();
         let (dynamodb, stream) = table(folder.path()).await;
         for number in 0..5 {
@@ -405,14 +407,14 @@ pub(crate) mod tests {
         let entries = stream.after(Position::default(), 1000, &all).await.unwrap();
         assert_eq!(entries.len(), 5);
         assert_eq!(entries[0].record.as_ref().unwrap().event_name, "INSERT");
-        let one = Filter::of(&[r#"{"dynamodb": {"Keys": {"pk": {"S": ["p3"]}}}}"#]);
-        let left = stream.after(Position::default(), 1000, &one).await.unwrap();
-        let left: Vec<bool> = left.iter().map(|entry| entry.record.is_some()).collect();
-        assert_eq!(left, [false, false, false, true, false]);
+        let one_key = Filter::of(&[r#"{"dynamodb": {"Keys": {"pk": {"S": ["p3"]}}}}"#]);
+        let filtered = stream.after(Position::default(), 1000, &one_key).await.unwrap();
+        let matching: Vec<bool> = filtered.iter().map(|entry| entry.record.is_some()).collect();
+        assert_eq!(matching, [false, false, false, true, false]);
         let third = entries[2].position;
         assert_eq!(stream.count_after(vec![Position::default(), third]).await.unwrap(), 7);
         stream.trim(entries[4].position).await.unwrap();
-        assert_eq!(stream.count_after(vec![Position::default()]).await.unwrap(), 1, "the last one stays");
+        assert_eq!(stream.count_after(vec![Position::default()]).await.unwrap(), 1, "the last record stays");
         put(&dynamodb, "p5", "s").await;
         let later = stream.after(entries[4].position, 1000, &all).await.unwrap();
         assert_eq!(later.len(), 1);

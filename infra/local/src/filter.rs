@@ -1,30 +1,30 @@
-//! Which records of the stream a function is called for: the patterns of an event source mapping (`FilterCriteria`), as far as the
-//! template has any. Text is compared as it is, or by how it begins (`{"prefix": …}`); `{"exists": true}` asks for a value.
+//! Filters of stream records: the patterns of Lambda's event source mapping (`FilterCriteria`).
+//!
+//! Supports what the template uses: equal values, `{"prefix": …}` and `{"exists": …}`.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
-/// Some patterns, read.
+/// A filter: a record passes if it matches any of the patterns.
 #[derive(Clone)]
 pub struct Filter(Arc<[Value]>);
 
 impl Filter {
-    /// A filter of these patterns. One that is no JSON fits nothing.
+    /// Parses the patterns. One that is not JSON matches nothing.
     pub fn of(patterns: &[impl AsRef<str>]) -> Self {
         Self(patterns.iter().filter_map(|pattern| serde_json::from_str(pattern.as_ref()).ok()).collect())
     }
 
-    /// Whether one of the patterns fits a record.
-    pub(crate) fn fits(&self, record: &Value) -> bool {
-        self.0.iter().any(|pattern| fits(pattern, Some(record)))
+    pub(crate) fn matches(&self, record: &Value) -> bool {
+        self.0.iter().any(|pattern| matches(pattern, Some(record)))
     }
 }
 
-fn fits(pattern: &Value, found: Option<&Value>) -> bool {
+fn matches(pattern: &Value, found: Option<&Value>) -> bool {
     match pattern {
         Value::Object(parts) => {
-            parts.iter().all(|(name, pattern)| fits(pattern, found.and_then(|found| found.get(name))))
+            parts.iter().all(|(name, pattern)| matches(pattern, found.and_then(|found| found.get(name))))
         }
         Value::Array(values) => {
             let text = found.and_then(Value::as_str).unwrap_or_default();
@@ -45,9 +45,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_fit_as_on_aws() {
+    fn patterns_match_as_on_aws() {
         let record = json!({"eventName": "MODIFY", "dynamodb": {"Keys": {"sk": {"S": "RED"}}, "NewImage": {"n": {"N": "1"}}}});
-        let fits = |pattern: &str| super::fits(&serde_json::from_str(pattern).unwrap(), Some(&record));
+        let matches = |pattern: &str| super::matches(&serde_json::from_str(pattern).unwrap(), Some(&record));
         for pattern in [
             r#"{"dynamodb": {"Keys": {"sk": {"S": ["BLUE", "RED"]}}}}"#,
             r#"{"eventName": ["MODIFY"], "dynamodb": {"NewImage": {"n": {"N": ["1"]}}}}"#,
@@ -56,7 +56,7 @@ mod tests {
             r#"{"dynamodb": {"Keys": {"sk": {"S": [{"prefix": "RE"}]}}}}"#,
             "{}",
         ] {
-            assert!(fits(pattern), "{pattern}");
+            assert!(matches(pattern), "{pattern}");
         }
         for pattern in [
             r#"{"dynamodb": {"Keys": {"sk": {"S": ["BLUE"]}}}}"#,
@@ -65,11 +65,11 @@ mod tests {
             r#"{"dynamodb": {"NewImage": {"m": {"N": [{"exists": true}]}}}}"#,
             r#"{"dynamodb": {"OldImage": {"n": {"N": ["1"]}}}}"#,
         ] {
-            assert!(!fits(pattern), "{pattern}");
+            assert!(!matches(pattern), "{pattern}");
         }
     }
 
-    /// On AWS the template says which records a function is called for.
+    /// On AWS the filters come from the template.
     #[test]
     fn template_has_the_patterns_of_the_functions() {
         let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
@@ -86,8 +86,12 @@ mod tests {
         for (function, patterns) in
             [("IssueFunction", bukti_issue::patterns()), ("NotifyFunction", bukti_notify::patterns())]
         {
-            assert_eq!(of_template(function), patterns, "{function} is called for other records");
-            assert!(patterns.len() <= 5, "AWS takes five");
+            assert_eq!(
+                of_template(function),
+                patterns,
+                "the template's patterns of {function} differ: copy these into it"
+            );
+            assert!(patterns.len() <= 5, "AWS allows five patterns per event source");
             for pattern in patterns {
                 assert!(serde_json::from_str::<Value>(&pattern).unwrap().is_object(), "{pattern}");
             }

@@ -1,4 +1,4 @@
-//! The functions, as the stack calls them.
+//! The functions of Bukti, as handlers that the stack invokes.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -16,25 +16,25 @@ use bukti_store::{Aws, concerns_publishing};
 use bukti_wire::Function;
 use tokio::sync::Notify;
 
-use crate::api::HttpHandler;
-use crate::call::on_own_thread;
-use crate::feeds::FeedHandler;
+use crate::api_gateway::HttpHandler;
+use crate::feed_source::FeedHandler;
 use crate::filter::Filter;
-use crate::publishing::PublishHandler;
-use crate::streams::StreamSource;
+use crate::invoke::on_own_thread;
+use crate::publish_schedule::PublishHandler;
+use crate::stream_source::StreamSource;
 
-/// What stands behind the API and the event sources.
+/// The handlers of the API and of the event sources.
 #[derive(Clone)]
 pub struct Handlers {
     /// The HTTP functions.
     pub http: HttpHandler,
-    /// Takes feeds.
+    /// The function that imports feeds.
     pub intake: FeedHandler,
-    /// Publishes trust and revocation lists.
+    /// The function that publishes trust and revocation lists.
     pub publish: PublishHandler,
-    /// Told when something changes that is published.
+    /// Notified when published data change, so that `publish` is invoked soon.
     pub to_publish: Arc<Notify>,
-    /// The consumers of the stream.
+    /// The functions that are invoked for records of the stream.
     pub streams: Vec<StreamSource>,
 }
 
@@ -66,17 +66,17 @@ impl Handlers {
             }),
             intake: Arc::new(move |event| {
                 let intake = Arc::clone(&intake);
-                on_own_thread(move || async move { intake.handle(event).await.map_err(text) })
+                on_own_thread(move || async move { intake.handle(event).await.map_err(message) })
             }),
             publish: Arc::new(move || {
                 let publish = Arc::clone(&publish);
-                on_own_thread(move || async move { publish.publish().await.map(|_| ()).map_err(text) })
+                on_own_thread(move || async move { publish.publish().await.map(|_| ()).map_err(message) })
             }),
             to_publish,
             streams: vec![
                 StreamSource {
                     name: "issue",
-                    filter: Filter::of(&[bukti_issue::patterns(), published()].concat()),
+                    filter: Filter::of(&[bukti_issue::patterns(), published_patterns()].concat()),
                     handler: Arc::new(move |event| {
                         if event.records.iter().any(concerns_publishing) {
                             changed.notify_one();
@@ -98,11 +98,12 @@ impl Handlers {
     }
 }
 
-/// Beside what `issue` is called for: what is published, of which nobody is told on AWS, where a clock is enough.
-fn published() -> Vec<String> {
+/// The filter patterns of published data. The template lacks them: on AWS, `publish` has a schedule
+/// only.
+fn published_patterns() -> Vec<String> {
     published_filters().map(|keys| format!(r#"{{"dynamodb": {{{keys}}}}}"#)).into()
 }
 
-fn text(error: impl Display) -> String {
+fn message(error: impl Display) -> String {
     error.to_string()
 }

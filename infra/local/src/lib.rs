@@ -1,18 +1,22 @@
-//! The embedded stack: everything that Bukti uses of AWS, and Bukti itself, in one process on one port of 127.0.0.1.
+//! The embedded stack: Bukti and the AWS services that it uses, in one process on one port of 127.0.0.1.
 //!
-//! The functions are the same code as on AWS and speak the same SDKs; only the endpoint differs. What stands behind it:
+//! The functions are the same code as on AWS and use the same SDKs, with another endpoint. Module
+//! `dispatch` passes each request to its service, function or page:
 //!
-//! | service | here |
+//! | on AWS | embedded |
 //! |---|---|
-//! | DynamoDB and its streams | `dynoxide-rs` over `DIR/table.sqlite`, signatures checked (modules `dynamodb`, `signature`) |
-//! | S3 | `s3s` and `s3s-fs` over `DIR/bucket`, signatures checked (module `s3`) |
-//! | S3's lifecycle rules | copies of more than a day ago are removed, at the start and hourly (module `s3`) |
-//! | SNS | `Publish` of SMS into `DIR/outbox.jsonl`, signatures checked, shown as a phone at `/_sms` (modules `sns`, `outbox`) |
-//! | API Gateway | routes of [`bukti_wire::ROUTES`], payload format 2.0 (module `api`) |
-//! | stream to Lambda | [`streams`]: order per partition key, retries, dead letters; filters (module `filter`) |
-//! | S3 to Lambda | [`feeds`]: one event of an object at a time, retries, dead letters |
-//! | EventBridge Scheduler to Lambda | [`publishing`]: by the clock, and soon after a change |
-//! | CloudFront | the static site and the public lists with their headers (module `site`) |
+//! | DynamoDB and its streams | `dynoxide-rs` with `DIR/table.sqlite` (`dynamodb`); verifies signatures (`signature`) |
+//! | S3 | `s3s` and `s3s-fs` with `DIR/bucket`, which verify signatures (`s3`) |
+//! | S3's lifecycle rules | expired objects are removed at the start and hourly (`maintenance`) |
+//! | SNS | `Publish` of SMS to `DIR/outbox.jsonl`, shown at `/_sms` (`sns`, `outbox`); verifies signatures |
+//! | API Gateway | the routes of [`bukti_wire::ROUTES`], payload format 2.0 (`api_gateway`) |
+//! | DynamoDB event source mapping | order per partition key, retries, dead letters, filters (`stream_consumer`, `filter`) |
+//! | S3 event notifications | one event per object at a time, retries, dead letters (`feed_source`) |
+//! | EventBridge Scheduler | a schedule, and an invocation soon after a change (`publish_schedule`) |
+//! | CloudFront | the static site and the public lists, with their headers (`site`) |
+//!
+//! The functions call the services by `in_process_connector`, without sockets. `request_guard` rejects
+//! requests of other sites' pages.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), bukti_local::StartError> {
@@ -23,26 +27,29 @@
 //! # }
 //! ```
 
-mod api;
+mod api_gateway;
+mod aws_call;
 mod backlog;
-mod bodies;
-mod call;
+mod body_reader;
+mod checkpoint;
+mod data_folder;
 mod dead_letters;
 pub mod demo;
+mod dispatch;
 mod dynamodb;
-pub mod feeds;
+mod feed_source;
 mod files;
 mod filter;
-mod flow;
-mod folder;
-mod front;
 mod handlers;
-mod info;
-mod inside;
+mod in_process_connector;
+mod invoke;
+mod maintenance;
+mod metrics;
 mod outbox;
 mod provision;
-pub mod publishing;
+mod publish_schedule;
 mod redrive;
+mod request_guard;
 mod s3;
 mod serial_executor;
 mod server;
@@ -50,32 +57,36 @@ mod signature;
 mod site;
 mod sns;
 mod stack;
+mod stack_info;
 mod start_error;
-pub mod streams;
+mod stream_consumer;
+mod stream_source;
 
-pub use api::HttpHandler;
+pub use api_gateway::HttpHandler;
+pub use feed_source::FeedHandler;
 pub use filter::Filter;
 pub use handlers::Handlers;
-pub use info::StackInfo;
 pub use outbox::Sms;
+pub use publish_schedule::PublishHandler;
 pub use stack::{Options, Stack};
+pub use stack_info::StackInfo;
 pub use start_error::StartError;
-pub use streams::StreamSource;
+pub use stream_source::{StreamHandler, StreamSource};
 
-/// How often and how fast something that failed is tried again.
+/// Retries with exponential backoff.
 #[derive(Clone, Copy, Debug)]
 pub struct Retry {
-    /// The wait before the first retry; it doubles with each.
+    /// The backoff before the first retry. It doubles with each retry.
     pub first: std::time::Duration,
-    /// The longest wait.
+    /// The longest backoff.
     pub longest: std::time::Duration,
-    /// How many retries there are after the first try.
+    /// The number of retries after the first attempt.
     pub retries: u32,
 }
 
 impl Retry {
-    /// The wait before this retry, the first being 1.
-    fn wait(&self, retry: u32) -> std::time::Duration {
+    /// The backoff before a retry; the first has number 1.
+    fn backoff(&self, retry: u32) -> std::time::Duration {
         let doubled = self.first.saturating_mul(2u32.saturating_pow(retry.saturating_sub(1)));
         doubled.min(self.longest)
     }

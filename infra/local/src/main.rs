@@ -1,4 +1,4 @@
-//! `bukti-local`: Bukti on one machine.
+//! `bukti-local`: runs the embedded stack.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,8 @@ use bukti_local::{Options, Stack, StartError, demo};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Each request is made by one thread and its answer freed by another, which that of libc has wait for each other.
+/// Requests are allocated by one thread and freed by another, for which glibc's allocator makes the
+/// threads wait for each other.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -16,23 +17,23 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Where to listen; 0 takes a free port.
+    /// The port to listen on; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// The folder of the data, which survive a restart.
+    /// The folder of the data, which persist across restarts.
     #[arg(long, value_name = "DIR", default_value = ".bukti")]
     data: PathBuf,
     /// The folder of the built site.
     #[arg(long, value_name = "DIR")]
     site: Option<PathBuf>,
-    /// A file of vaccines and diseases beside the built-in ones, in the form of functions/lib/domain/vaccines.json.
+    /// A file of additional vaccines and diseases, in the format of
+    /// functions/lib/domain/vaccines.json.
     #[arg(long, value_name = "FILE")]
     vaccines: Option<PathBuf>,
-    /// Countries beside Indonesia whose phones get SMS, such as +60,+65.
+    /// Countries besides Indonesia whose phones get SMS, such as +60,+65.
     #[arg(long)]
     phone_countries: Option<String>,
-    /// A dose feed that is taken in at the first start, of people to try things with: `/_demo`
-    /// names some.
+    /// A dose feed of made-up people that is imported on the first start; `/_demo` lists some of them.
     #[arg(long, value_name = "FEED.csv")]
     demo: Option<PathBuf>,
 }
@@ -40,7 +41,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // What S3 and SQLite write is readable by its owner only.
+    // s3s-fs and SQLite create files with the default mode: make that private to the owner.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     bukti_runtime::start_logs();
     match run(arguments).await {
@@ -64,14 +65,14 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
         _ = terminate.recv() => return Ok(()),
     };
     if let Some(feed) = &demo {
-        demo::take_in(stack.info(), &data, feed).await?;
+        demo::import(stack.info(), &data, feed).await?;
     }
-    say(&stack, demo.is_some());
+    print_welcome(&stack, demo.is_some());
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    // A second Ctrl-C does not wait.
+    // A second Ctrl-C ends the process at once.
     tokio::select! {
         () = stack.stop() => {}
         _ = interrupt.recv() => {}
@@ -79,12 +80,12 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
     Ok(())
 }
 
-fn say(stack: &Stack, has_demo: bool) {
+fn print_welcome(stack: &Stack, has_demo: bool) {
     let url = stack.url();
-    let first = if has_demo {
-        format!("{url}/_demo names people to try it with")
+    let first_step = if has_demo {
+        format!("{url}/_demo lists people to try it with")
     } else {
-        // The sample feed lies beside the project, where it is there.
+        // Development machines may have a sample feed next to the project.
         const SAMPLE: &str = "../shared/data/satudata/doses-1.csv";
         let feed = if Path::new(SAMPLE).is_file() { SAMPLE } else { "FEED.csv" };
         format!("cargo run -q -p bukti-cli -- import {feed} --endpoint {url}")
@@ -92,13 +93,13 @@ fn say(stack: &Stack, has_demo: bool) {
     let text = format!(
         "Bukti is running at {url}\n\n\
          What to try next:\n  \
-         {first}\n  \
+         {first_step}\n  \
          cargo run -q -p bukti-cli -- officer add 081200000001 --name Rina --role supervisor --endpoint {url}\n    \
-         appoints an officer, who logs in at {url}/helpdesk\n  \
+         adds an officer, who logs in at {url}/helpdesk\n  \
          {url}/_sms shows the SMS that were sent\n  \
-         {url}/_flow shows how much has come how far\n"
+         {url}/_flow shows how many doses have passed each stage\n"
     );
     let mut out = std::io::stdout().lock();
-    // Whoever started it may have closed the pipe; it runs all the same.
+    // The reader may have closed the pipe, which must not stop the stack.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

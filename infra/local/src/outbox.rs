@@ -1,4 +1,4 @@
-//! The outbox: SMS that were accepted, in an append-only file, shown like a phone.
+//! The outbox: accepted SMS in an append-only file, and the page that shows them (`/_sms`).
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -13,16 +13,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 
-/// An SMS as the phone would get it.
+/// An accepted SMS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sms {
-    /// The number it goes to, E.164.
+    /// The phone number of the recipient, in E.164.
     pub to: String,
-    /// Who it comes from.
+    /// The sender id or number.
     pub from: String,
     /// The text.
     pub message: String,
-    /// When it was accepted.
+    /// The time at which it was accepted.
     pub sent_at: Timestamp,
 }
 
@@ -31,9 +31,9 @@ pub struct Sms {
 struct Entry {
     #[serde(flatten)]
     sms: Sms,
-    /// What its sender calls it: another one of this name is the same message, sent again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
+    /// The deduplication id; a second SMS with the same id is a duplicate.
+    #[serde(rename = "name", default, skip_serializing_if = "Option::is_none")]
+    deduplication_id: Option<String>,
 }
 
 /// The outbox. Clones share it.
@@ -43,118 +43,114 @@ pub(crate) struct Outbox(Arc<Mutex<Inner>>);
 struct Inner {
     file: File,
     path: PathBuf,
-    names: Names,
-    /// Messages that were left out since the start, since one of their name is there.
-    repeated: u64,
+    ids: IdSet,
+    /// Duplicates that were dropped since the start.
+    duplicates: u64,
 }
 
-/// The names of all messages, of which there may be a million: two hashes of each.
+/// A set of deduplication ids. It stores two hashes per id, since there may be a million ids.
 #[derive(Default)]
-struct Names {
+struct IdSet {
     hashes: HashSet<(u64, u64)>,
     keys: (RandomState, RandomState),
 }
 
-impl Names {
-    fn hash(&self, name: &str) -> (u64, u64) {
-        (self.keys.0.hash_one(name), self.keys.1.hash_one(name))
+impl IdSet {
+    fn hash(&self, id: &str) -> (u64, u64) {
+        (self.keys.0.hash_one(id), self.keys.1.hash_one(id))
     }
 
-    fn has(&self, name: &str) -> bool {
-        self.hashes.contains(&self.hash(name))
+    fn contains(&self, id: &str) -> bool {
+        self.hashes.contains(&self.hash(id))
     }
 
-    fn add(&mut self, name: &str) {
-        self.hashes.insert(self.hash(name));
+    fn insert(&mut self, id: &str) {
+        self.hashes.insert(self.hash(id));
     }
 }
 
 impl Outbox {
-    /// Opens the outbox. A last line that was being written when the process died was never answered for, so it is cut.
+    /// Opens the outbox. Truncates an incomplete last line, whose SMS was never reported as accepted.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = files::append_only(path)?;
-        let mut names = Names::default();
-        let whole = read(path, |entry| match entry {
-            Ok(entry) => entry.name.iter().for_each(|name| names.add(name)),
-            Err(_) => tracing::warn!("a damaged line of the outbox is left out"),
+        let mut ids = IdSet::default();
+        let complete = read_lines(path, |entry| match entry {
+            Ok(entry) => entry.deduplication_id.iter().for_each(|id| ids.insert(id)),
+            Err(_) => tracing::warn!("skipping a damaged line of the outbox"),
         })?;
-        if whole < file.metadata()?.len() {
-            file.set_len(whole)?;
+        if complete < file.metadata()?.len() {
+            file.set_len(complete)?;
         }
         let path = path.to_owned();
-        Ok(Self(Arc::new(Mutex::new(Inner { file, path, names, repeated: 0 }))))
+        Ok(Self(Arc::new(Mutex::new(Inner { file, path, ids, duplicates: 0 }))))
     }
 
-    /// Keeps an SMS, unless there is one of this name.
-    pub(crate) fn keep(&self, sms: Sms, name: Option<String>) -> io::Result<()> {
-        let entry = Entry { sms, name };
+    /// Adds an SMS, unless one with this deduplication id exists.
+    pub(crate) fn add(&self, sms: Sms, deduplication_id: Option<String>) -> io::Result<()> {
+        let entry = Entry { sms, deduplication_id };
         let mut line = serde_json::to_vec(&entry)?;
         line.push(b'\n');
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if entry.name.as_ref().is_some_and(|name| inner.names.has(name)) {
-            inner.repeated += 1;
+        if entry.deduplication_id.as_ref().is_some_and(|id| inner.ids.contains(id)) {
+            inner.duplicates += 1;
             return Ok(());
         }
         inner.file.write_all(&line)?;
-        entry.name.iter().for_each(|name| inner.names.add(name));
+        entry.deduplication_id.iter().for_each(|id| inner.ids.insert(id));
         Ok(())
     }
 
-    /// Brings what was kept until now to the disk.
+    /// Flushes the added messages to disk.
     pub(crate) async fn sync(&self) -> io::Result<()> {
         let file = self.0.lock().unwrap_or_else(PoisonError::into_inner).file.try_clone()?;
         tokio::task::spawn_blocking(move || file.sync_data()).await.map_err(io::Error::other)?
     }
 
-    /// How many messages were left out since the start. More than none means that a sender did not know that its message
-    /// was accepted: it died, or it is wrong.
-    pub(crate) fn repeated(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).repeated
+    /// The number of duplicates that were dropped since the start. A duplicate means that its sender did
+    /// not learn that the SMS was accepted: its process died, or it has a bug.
+    pub(crate) fn duplicates(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).duplicates
     }
 
-    /// Every SMS, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// Where the file cannot be read.
+    /// All SMS, oldest first.
     pub(crate) fn all(&self) -> io::Result<Vec<Sms>> {
-        // Read without the lock: lines are only added, and one that is being written is no line yet.
+        // Without the lock: lines are only appended, and one without its line end is not read.
         let path = self.0.lock().unwrap_or_else(PoisonError::into_inner).path.clone();
         let mut all = Vec::new();
-        read(&path, |entry| all.extend(entry.map(|entry| entry.sms)))?;
+        read_lines(&path, |entry| all.extend(entry.map(|entry| entry.sms)))?;
         Ok(all)
     }
 }
 
-/// Reads each line that is whole; gives the bytes that these are.
-fn read(path: &Path, mut each: impl FnMut(serde_json::Result<Entry>)) -> io::Result<u64> {
+/// Reads all complete lines. Returns their length in bytes.
+fn read_lines(path: &Path, mut on_entry: impl FnMut(serde_json::Result<Entry>)) -> io::Result<u64> {
     let (mut lines, mut line) = (BufReader::new(File::open(path)?), Vec::new());
-    let mut whole = 0;
+    let mut complete = 0;
     while lines.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
-        whole += line.len() as u64;
-        each(serde_json::from_slice(&line));
+        complete += line.len() as u64;
+        on_entry(serde_json::from_slice(&line));
         line.clear();
     }
-    Ok(whole)
+    Ok(complete)
 }
 
 /// The style sheet of [`page`].
 pub(crate) const STYLE: &str = concat!(include_str!("pages.css"), include_str!("outbox.css"));
 
-/// The conversations on a page. More would make a browser slow, and nobody scrolls that far.
-const SHOWN: usize = 100;
+/// The most phones on the page. More would make a browser slow.
+const MAX_SHOWN: usize = 100;
 
-/// The page: a phone for each number, the one with the newest message first, its messages newest first.
-pub(crate) fn page(all: &[Sms], only: Option<&str>) -> String {
+/// The page: a phone per number, newest messages first. `filter` is a part of the numbers to show.
+pub(crate) fn page(all: &[Sms], filter: Option<&str>) -> String {
     let mut numbers: BTreeMap<&str, Vec<&Sms>> = BTreeMap::new();
     for sms in all.iter().rev() {
-        if only.is_none_or(|part| sms.to.contains(part.trim())) {
+        if filter.is_none_or(|part| sms.to.contains(part.trim())) {
             numbers.entry(&sms.to).or_default().push(sms);
         }
     }
     let mut phones: Vec<(&str, Vec<&Sms>)> = numbers.into_iter().collect();
     phones.sort_by_key(|(_, messages)| std::cmp::Reverse(messages.first().map(|sms| sms.sent_at)));
-    let mut html = String::with_capacity(2048 + all.len().min(10 * SHOWN) * 400);
+    let mut html = String::with_capacity(2048 + all.len().min(10 * MAX_SHOWN) * 400);
     html.push_str(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -163,17 +159,17 @@ pub(crate) fn page(all: &[Sms], only: Option<&str>) -> String {
     );
     let _ = write!(
         html,
-        "<p>{} messages to {} numbers, newest first. Nothing leaves this machine.</p>\n\
+        "<p>{} messages to {} numbers, newest first. None of them leaves this machine.</p>\n\
          <form action=\"/_sms\"><label for=\"to\">Number</label> \
          <input id=\"to\" name=\"to\" inputmode=\"tel\" value=\"{}\"> <button>Show</button></form>\n</header>\n<main>\n",
         phones.iter().map(|(_, messages)| messages.len()).sum::<usize>(),
         phones.len(),
-        escape(only.unwrap_or_default()),
+        escape(filter.unwrap_or_default()),
     );
     if phones.is_empty() {
         html.push_str("<p class=\"empty\">No messages.</p>\n");
     }
-    for (number, messages) in phones.iter().take(SHOWN) {
+    for (number, messages) in phones.iter().take(MAX_SHOWN) {
         let _ = write!(
             html,
             "<section class=\"phone\" aria-label=\"{0}\">\n<h2>{0}</h2>\n<ol>\n",
@@ -185,17 +181,17 @@ pub(crate) fn page(all: &[Sms], only: Option<&str>) -> String {
                 "<li>\n<p class=\"from\">{}</p>\n<p class=\"message\" lang=\"id\">{}</p>\n\
                  <time datetime=\"{2}\">{2:.0}</time>\n</li>\n",
                 escape(&sms.from),
-                linked(&sms.message),
+                with_links(&sms.message),
                 sms.sent_at,
             );
         }
         html.push_str("</ol>\n</section>\n");
     }
-    if phones.len() > SHOWN {
+    if phones.len() > MAX_SHOWN {
         let _ = writeln!(
             html,
-            "<p class=\"empty\">And {} more numbers: name one above.</p>",
-            phones.len() - SHOWN
+            "<p class=\"empty\">{} more numbers are not shown: enter one above.</p>",
+            phones.len() - MAX_SHOWN
         );
     }
     html.push_str("</main>\n</body>\n</html>\n");
@@ -217,8 +213,8 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
-/// The text with its addresses as links, as a phone shows them.
-fn linked(text: &str) -> String {
+/// The escaped text with its URLs as links, as a phone shows them.
+fn with_links(text: &str) -> String {
     let mut html = String::new();
     for (at, word) in text.split(' ').enumerate() {
         if at > 0 {
@@ -250,12 +246,12 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_last_line_is_cut_and_the_rest_kept() {
+    fn truncates_an_incomplete_last_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outbox.jsonl");
         let outbox = Outbox::open(&path).unwrap();
-        outbox.keep(sms("+628111", "satu", 1), None).unwrap();
-        outbox.keep(sms("+628111", "dua", 2), Some("a".into())).unwrap();
+        outbox.add(sms("+628111", "satu", 1), None).unwrap();
+        outbox.add(sms("+628111", "dua", 2), Some("a".into())).unwrap();
         drop(outbox);
         let mut content = std::fs::read(&path).unwrap();
         content.extend(br#"{"to":"+628"#);
@@ -263,15 +259,15 @@ mod tests {
 
         let outbox = Outbox::open(&path).unwrap();
         assert_eq!(outbox.all().unwrap().len(), 2);
-        outbox.keep(sms("+628111", "dua", 3), Some("a".into())).unwrap();
-        outbox.keep(sms("+628111", "tiga", 3), Some("b".into())).unwrap();
+        outbox.add(sms("+628111", "dua", 3), Some("a".into())).unwrap();
+        outbox.add(sms("+628111", "tiga", 3), Some("b".into())).unwrap();
         let messages: Vec<String> =
             Outbox::open(&path).unwrap().all().unwrap().into_iter().map(|sms| sms.message).collect();
         assert_eq!(messages, ["satu", "dua", "tiga"]);
     }
 
     #[test]
-    fn the_page_groups_escapes_and_links() {
+    fn page_groups_by_number_escapes_and_links() {
         let all = [
             sms("+628111", "lama <b>", 1),
             sms("+628222", "lain", 2),

@@ -1,4 +1,4 @@
-//! What the template makes on AWS: the table and the buckets, through the same API.
+//! Provisioning: creates the table and the buckets by API calls, as the template does on AWS.
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::error::BuildError;
@@ -10,16 +10,16 @@ use aws_sdk_dynamodb::types::{
 
 use bukti_store::Endpoint;
 
-use crate::info::StackInfo;
+use crate::stack_info::StackInfo;
 
-/// Clients of the services that need something made.
-pub(crate) struct Provision<'a> {
+/// Creates the resources of a stack.
+pub(crate) struct Provisioner<'a> {
     info: &'a StackInfo,
     dynamodb: aws_sdk_dynamodb::Client,
     s3: aws_sdk_s3::Client,
 }
 
-impl<'a> Provision<'a> {
+impl<'a> Provisioner<'a> {
     pub(crate) async fn new(info: &'a StackInfo) -> Self {
         let credentials = (&*info.access_key, &*info.secret_key);
         let (dynamodb, s3) =
@@ -27,31 +27,34 @@ impl<'a> Provision<'a> {
         Self { info, dynamodb, s3 }
     }
 
-    /// Makes the table where there is none.
-    pub(crate) async fn table(&self) -> Result<()> {
+    /// Creates the table if it is missing, and completes that of an earlier version.
+    pub(crate) async fn create_missing_table(&self) -> Result<()> {
         let name = &self.info.table;
         match self.dynamodb.describe_table().table_name(name).send().await {
-            Ok(answer) => self.add_index(answer.table).await.context("an index cannot be made")?,
+            Ok(answer) => {
+                self.add_missing_index(answer.table).await.context("cannot create an index of the table")?
+            }
             Err(error)
                 if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) =>
             {
-                self.create_table().await.context("the table cannot be made")?;
+                self.create_table().await.context("cannot create the table")?;
             }
-            Err(error) => return Err(error).context("the table cannot be looked up"),
+            Err(error) => return Err(error).context("cannot read the description of the table"),
         }
-        // Apart from the table, so also after an end between the two.
+        // Checked separately: an earlier start may have ended between the two calls.
         let expiry = self.dynamodb.describe_time_to_live().table_name(name).send().await?;
         let status = expiry.time_to_live_description.and_then(|expiry| expiry.time_to_live_status);
         if !matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
-            let on = TimeToLiveSpecification::builder().attribute_name("expires_at").enabled(true).build()?;
+            let specification =
+                TimeToLiveSpecification::builder().attribute_name("expires_at").enabled(true).build()?;
             let request = self.dynamodb.update_time_to_live().table_name(name);
-            request.time_to_live_specification(on).send().await?;
+            request.time_to_live_specification(specification).send().await?;
         }
         Ok(())
     }
 
-    /// Adds the index that tables of before do not have.
-    async fn add_index(&self, table: Option<TableDescription>) -> Result<()> {
+    /// Adds the index that tables of earlier versions lack.
+    async fn add_missing_index(&self, table: Option<TableDescription>) -> Result<()> {
         let indexes = table.and_then(|table| table.global_secondary_indexes).unwrap_or_default();
         if indexes.iter().any(|index| index.index_name() == Some("by_alike")) {
             return Ok(());
@@ -104,18 +107,18 @@ impl<'a> Provision<'a> {
         Ok(())
     }
 
-    /// Makes the buckets where there are none.
-    pub(crate) async fn buckets(&self) -> Result<()> {
+    /// Creates the buckets that are missing.
+    pub(crate) async fn create_missing_buckets(&self) -> Result<()> {
         for name in [&self.info.bucket, &self.info.public_bucket] {
             if self.s3.head_bucket().bucket(name).send().await.is_err() {
-                self.s3.create_bucket().bucket(name).send().await.context("a bucket cannot be made")?;
+                self.s3.create_bucket().bucket(name).send().await.context("cannot create a bucket")?;
             }
         }
         Ok(())
     }
 
-    /// The feeds that are not worked off, with their sizes.
-    pub(crate) async fn feeds(&self) -> Result<Vec<(String, u64)>> {
+    /// The keys and sizes of the feeds that are not yet imported.
+    pub(crate) async fn pending_feeds(&self) -> Result<Vec<(String, u64)>> {
         let mut pages = self
             .s3
             .list_objects_v2()
@@ -125,7 +128,7 @@ impl<'a> Provision<'a> {
             .send();
         let mut feeds = Vec::new();
         while let Some(page) = pages.next().await {
-            for object in page.context("the feeds cannot be listed")?.contents.unwrap_or_default() {
+            for object in page.context("cannot list the feeds")?.contents.unwrap_or_default() {
                 let size = object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
                 feeds.extend(object.key.map(|key| (key, size)));
             }

@@ -1,36 +1,36 @@
-//! Redrive: dead letters are handed to their functions once more.
+//! Redrive: passes dead letters to their functions again.
 
 use std::collections::HashSet;
 use std::io;
 
-use crate::dead_letters::{DeadLetter, DeadLetters, Redriven};
-use crate::feeds::Feeds;
-use crate::streams::StreamSource;
+use crate::dead_letters::{DeadLetter, DeadLetters, RedriveCounts};
+use crate::feed_source::FeedSource;
+use crate::stream_source::StreamSource;
 
 /// The dead letters and the functions to which they are redriven.
 pub(crate) struct Redrive {
-    pub(crate) letters: DeadLetters,
+    pub(crate) dead_letters: DeadLetters,
     streams: Vec<StreamSource>,
-    feeds: Feeds,
+    feeds: FeedSource,
     /// Held during a redrive, so that no two retry the same event at once.
     running: tokio::sync::Mutex<()>,
 }
 
 impl Redrive {
-    pub(crate) fn new(letters: DeadLetters, streams: Vec<StreamSource>, feeds: Feeds) -> Self {
-        Self { letters, streams, feeds, running: tokio::sync::Mutex::default() }
+    pub(crate) fn new(dead_letters: DeadLetters, streams: Vec<StreamSource>, feeds: FeedSource) -> Self {
+        Self { dead_letters, streams, feeds, running: tokio::sync::Mutex::default() }
     }
 
     /// Retries all dead letters, oldest first, and removes those that succeed.
-    pub(crate) async fn all(&self) -> io::Result<Redriven> {
+    pub(crate) async fn all(&self) -> io::Result<RedriveCounts> {
         let _running = self.running.lock().await;
         let mut done = HashSet::new();
-        for (line, letter) in self.letters.lines().await? {
+        for (line, letter) in self.dead_letters.lines().await? {
             if self.deliver(letter).await {
                 done.insert(line);
             }
         }
-        self.letters.remove(done).await
+        self.dead_letters.remove(done).await
     }
 
     async fn deliver(&self, letter: DeadLetter) -> bool {

@@ -1,7 +1,7 @@
-//! S3 by s3s over a folder: path style, every signature checked.
+//! S3: s3s and s3s-fs over a folder, with path-style URLs. s3s verifies every signature.
 //!
-//! Added to it: the `response-*` parameters of a presigned address, which s3s-fs leaves out; the sidecar files that s3s-fs
-//! leaves behind when an object is deleted; the events of feeds; and the end of what the template's lifecycle rules end.
+//! Adds what s3s-fs lacks: the `response-*` parameters of presigned URLs, the removal of an object's
+//! sidecar files when it is deleted, the events of feeds, and the template's lifecycle rules.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,11 +20,13 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::feeds::Feeds;
+use crate::feed_source::FeedSource;
 
-/// A thread with one other for files, of their own. s3s-fs has each file of an object opened, written and named by another thread,
-/// fifteen steps in all; where that is whoever is free of many, waking them costs as much as the files.
-fn of_files(closed: oneshot::Receiver<()>) -> io::Result<Handle> {
+/// Starts a runtime of one thread, and one blocking thread, for file access.
+///
+/// s3s-fs passes about fifteen steps per object to blocking threads. In the shared pool, waking a
+/// different thread for each step costs as much as the file access itself.
+fn start_file_runtime(closed: oneshot::Receiver<()>) -> io::Result<Handle> {
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build()?;
     let handle = runtime.handle().clone();
     let thread = std::thread::Builder::new().name("files".to_owned());
@@ -34,59 +36,61 @@ fn of_files(closed: oneshot::Receiver<()>) -> io::Result<Handle> {
     Ok(handle)
 }
 
-/// The bucket service.
+/// The S3 service.
 pub(crate) struct S3 {
     service: S3Service,
     root: PathBuf,
-    /// Where its files are worked on, until this is dropped.
-    files: Handle,
-    _open: oneshot::Sender<()>,
+    /// The runtime for file access, which ends when `_keep_open` is dropped.
+    file_runtime: Handle,
+    _keep_open: oneshot::Sender<()>,
 }
 
 impl S3 {
-    /// The buckets of a folder.
+    /// Serves the buckets in a folder.
     pub(crate) fn open(root: &Path, access_key: &str, secret_key: &str) -> Result<Self> {
         let files = s3s_fs::FileSystem::new(root).map_err(|error| anyhow::anyhow!("{error:?}"))?;
         let mut builder = S3ServiceBuilder::new(files);
         builder.set_auth(SimpleAuth::from_single(access_key, secret_key));
-        let (_open, closed) = oneshot::channel();
-        Ok(Self { service: builder.build(), root: root.to_owned(), files: of_files(closed)?, _open })
+        let (_keep_open, closed) = oneshot::channel();
+        let file_runtime = start_file_runtime(closed)?;
+        Ok(Self { service: builder.build(), root: root.to_owned(), file_runtime, _keep_open })
     }
 
-    /// Answers a call; tells `feeds` of an object that was put.
-    pub(crate) async fn answer(&self, request: Request, feeds: Option<&Feeds>) -> Response {
+    /// Handles a call. Passes a feed that was put to `feeds`.
+    pub(crate) async fn handle(&self, request: Request, feeds: Option<&FeedSource>) -> Response {
         let method = request.method().clone();
         let query = request.uri().query().unwrap_or_default().to_owned();
         let path = percent_decode_str(request.uri().path()).decode_utf8_lossy().into_owned();
         let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
-        let parameter = |name: &str| form_urlencoded::parse(query.as_bytes()).any(|(found, _)| found == name);
-        // A part of an upload is no object yet; its completion is a POST.
-        let puts = match method {
-            Method::PUT => !parameter("uploadId"),
-            Method::POST => parameter("uploadId"),
+        let has_parameter =
+            |name: &str| form_urlencoded::parse(query.as_bytes()).any(|(found, _)| found == name);
+        // Of a multipart upload, only the final POST creates the object.
+        let puts_object = match method {
+            Method::PUT => !has_parameter("uploadId"),
+            Method::POST => has_parameter("uploadId"),
             _ => false,
         };
-        let feed = feeds.filter(|_| puts && Feeds::takes(key)).cloned();
+        let feed = feeds.filter(|_| puts_object && FeedSource::is_feed(key)).cloned();
         let feed = feed.map(|feeds| (feeds, key.to_owned(), self.root.join(bucket).join(key)));
-        let (service, here) = (self.service.clone(), Handle::current());
+        let (service, caller_runtime) = (self.service.clone(), Handle::current());
         let call = async move {
-            let answered = service.call(request.map(s3s::Body::http_body_unsync)).await;
-            // Told here, since whoever put it may be gone.
+            let result = service.call(request.map(s3s::Body::http_body_unsync)).await;
+            // In this task, which runs to its end even if the caller disconnects.
             if let Some((feeds, key, file)) = feed
-                && answered.as_ref().is_ok_and(|answer| answer.status().is_success())
+                && result.as_ref().is_ok_and(|response| response.status().is_success())
             {
                 let size = tokio::fs::metadata(file).await.map_or(0, |file| file.len());
-                let _there = here.enter();
-                feeds.put(&key, size);
+                let _guard = caller_runtime.enter();
+                feeds.deliver(&key, size);
             }
-            answered
+            result
         };
-        let answered = self.files.spawn(call).await.map_err(|ended| format!("{ended:?}"));
-        let answered = answered.and_then(|answered| answered.map_err(|error| format!("{error:?}")));
-        let mut response = match answered {
+        let result = self.file_runtime.spawn(call).await.map_err(|ended| format!("{ended:?}"));
+        let result = result.and_then(|result| result.map_err(|error| format!("{error:?}")));
+        let mut response = match result {
             Ok(response) => response.map(Body::new),
             Err(error) => {
-                tracing::warn!(error, "the bucket failed");
+                tracing::warn!(error, "a call of the bucket failed");
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 return response;
@@ -97,7 +101,7 @@ impl S3 {
         }
         match method {
             Method::GET | Method::HEAD => override_headers(&mut response, &query),
-            Method::DELETE if !key.is_empty() && !parameter("uploadId") => {
+            Method::DELETE if !key.is_empty() && !has_parameter("uploadId") => {
                 self.remove_sidecars(bucket, key).await
             }
             _ => {}
@@ -105,8 +109,8 @@ impl S3 {
         response
     }
 
-    /// Removes the objects below a prefix that were put longer ago than this.
-    pub(crate) async fn expire(&self, bucket: &str, prefix: &str, kept_for: Duration) -> io::Result<()> {
+    /// Removes the objects under a prefix that are older than `max_age`.
+    pub(crate) async fn expire(&self, bucket: &str, prefix: &str, max_age: Duration) -> io::Result<()> {
         let (top, now) = (self.root.join(bucket), SystemTime::now());
         let mut folders = vec![top.join(prefix)];
         let mut at = 0;
@@ -121,7 +125,7 @@ impl S3 {
                 let (path, metadata) = (entry.path(), entry.metadata().await?);
                 if metadata.is_dir() {
                     folders.push(path);
-                } else if now.duration_since(metadata.modified()?).is_ok_and(|age| age > kept_for) {
+                } else if now.duration_since(metadata.modified()?).is_ok_and(|age| age > max_age) {
                     tokio::fs::remove_file(&path).await?;
                     if let Some(key) = path.strip_prefix(&top).ok().and_then(Path::to_str) {
                         self.remove_sidecars(bucket, key).await;
@@ -130,7 +134,7 @@ impl S3 {
             }
         }
         for folder in folders.iter().skip(1).rev() {
-            // One that is not empty stays.
+            // Fails for a folder that is not empty.
             let _ = tokio::fs::remove_dir(folder).await;
         }
         Ok(())
@@ -139,7 +143,7 @@ impl S3 {
     async fn remove_sidecars(&self, bucket: &str, key: &str) {
         let (bucket, key) = (URL_SAFE_NO_PAD.encode(bucket), URL_SAFE_NO_PAD.encode(key));
         for kind in ["internal", "metadata"] {
-            // Often there is none.
+            // Most objects have none.
             let _ =
                 tokio::fs::remove_file(self.root.join(format!(".bucket-{bucket}.object-{key}.{kind}.json")))
                     .await;
@@ -147,7 +151,7 @@ impl S3 {
     }
 }
 
-/// Sets the headers that the (signed) address asks for.
+/// Sets the headers that the parameters of a presigned URL request. The signature covers them.
 fn override_headers(response: &mut Response, query: &str) {
     const HEADERS: [(&str, HeaderName); 6] = [
         ("response-content-type", header::CONTENT_TYPE),
@@ -158,8 +162,8 @@ fn override_headers(response: &mut Response, query: &str) {
         ("response-expires", header::EXPIRES),
     ];
     for (parameter, value) in form_urlencoded::parse(query.as_bytes()) {
-        let wanted = HEADERS.iter().find(|(name, _)| *name == parameter);
-        if let (Some((_, name)), Ok(value)) = (wanted, HeaderValue::from_str(&value)) {
+        let overridden = HEADERS.iter().find(|(name, _)| *name == parameter);
+        if let (Some((_, name)), Ok(value)) = (overridden, HeaderValue::from_str(&value)) {
             response.headers_mut().insert(name.clone(), value);
         }
     }

@@ -1,5 +1,4 @@
-//! A serial executor: runs closures one at a time, in the order in which they come, on a thread of
-//! its own.
+//! A serial executor: runs closures one at a time, in order of submission, on a thread of its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
@@ -9,16 +8,12 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Clones share the thread, which ends when the last of them is dropped.
+/// Clones share the thread. It ends when the last clone is dropped.
 #[derive(Clone)]
 pub(crate) struct SerialExecutor(mpsc::Sender<Job>);
 
 impl SerialExecutor {
     /// Starts a thread of this name.
-    ///
-    /// # Errors
-    ///
-    /// When the system has no thread left.
     pub(crate) fn new(name: &str) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>();
         thread::Builder::new()
@@ -27,21 +22,21 @@ impl SerialExecutor {
         Ok(Self(jobs))
     }
 
-    /// Runs a closure, to its end even if the caller stops waiting for the result.
+    /// Runs a closure. It runs to its end even if the returned future is dropped.
     ///
     /// # Errors
     ///
-    /// The payload of its panic.
+    /// The payload of the closure's panic.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> thread::Result<T> {
         let (sender, result) = oneshot::channel();
         let job = move || {
-            // Not received where the caller stopped waiting.
+            // Fails if the caller dropped its future.
             let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
         };
-        // Cannot fail while there is an executor: panics are caught, so the thread runs as long.
+        // Cannot fail: panics are caught, so the thread runs as long as an executor exists.
         let _ = self.0.send(Box::new(job));
         result.await.unwrap_or_else(|ended| Err(Box::new(ended)))
     }
@@ -79,7 +74,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn panic_fails_its_own_caller_only() {
         let executor = SerialExecutor::new("test").unwrap();
-        let (go, wait) = mpsc::channel::<()>();
+        let (release, wait) = mpsc::channel::<()>();
         let mut callers = tokio::task::JoinSet::new();
         callers.spawn({
             let executor = executor.clone();
@@ -89,15 +84,15 @@ mod tests {
             let executor = executor.clone();
             callers.spawn(async move { executor.run(move || assert_ne!(number, 1)).await.is_ok() });
         }
-        go.send(()).unwrap();
-        let good = callers.join_all().await.into_iter().filter(|good| *good).count();
-        assert_eq!((good, executor.run(|| 1).await.unwrap()), (3, 1));
+        release.send(()).unwrap();
+        let succeeded = callers.join_all().await.into_iter().filter(|ok| *ok).count();
+        assert_eq!((succeeded, executor.run(|| 1).await.unwrap()), (3, 1));
     }
 
     #[tokio::test]
     async fn thread_ends_with_the_last_clone() {
         let executor = SerialExecutor::new("test").unwrap();
-        // Dropped with the thread, whose own it is.
+        // Thread-local, so it is dropped when the thread ends.
         let (alive, ended) = mpsc::channel::<()>();
         executor
             .run(move || {

@@ -1,8 +1,8 @@
-//! The HTTP server of the listener: bounds how many connections are open, how long the headers of a
-//! request may take, and how slowly its body may come and its answer be read.
+//! The HTTP server: limits the number of connections, the time for request headers, and how slowly a
+//! body may be sent or a response read.
 //!
-//! Without these a few hundred connections that send or read nothing use up the process's file
-//! descriptors.
+//! Without these limits, a few hundred idle connections would use up the file descriptors of the
+//! process.
 
 use std::io;
 use std::pin::Pin;
@@ -26,29 +26,29 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Sleep;
 
-/// How much of a body or an answer must get across within [`Limits::piece`], in bytes: a slow phone
-/// uploads 20 KB a second.
-const PIECE: usize = 32 * 1024;
+/// The bytes of a body or response that must be transferred within [`Limits::chunk_time`]. A slow
+/// phone uploads 20 KB per second.
+const CHUNK: usize = 32 * 1024;
 
-/// What the connections of a listener may take.
+/// The limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// How many may be open. Further ones wait in the backlog of the listener, without a file descriptor.
+    /// The most open connections. Further ones wait in the kernel's queue, without a file descriptor.
     pub(crate) connections: usize,
-    /// How long a connection may wait for the headers of a request, the first or a further one, to be complete.
-    pub(crate) headers: Duration,
-    /// How long [`PIECE`] bytes of a body or an answer may take, or what is left of it. Bodies and
-    /// answers as a whole have no limit here: what gets on may be large.
-    pub(crate) piece: Duration,
+    /// The time limit for the headers of each request of a connection to be complete.
+    pub(crate) header_time: Duration,
+    /// The time limit for [`CHUNK`] bytes of a body or response, or the rest of it. The whole has no
+    /// limit here, so large transfers that make progress succeed.
+    pub(crate) chunk_time: Duration,
 }
 
 impl Limits {
-    /// Those of the embedded stack: half of the 1,024 file descriptors that a process usually may open.
+    /// The limits of the embedded stack. A process may usually open 1,024 files; connections get half.
     pub(crate) const DEFAULT: Self =
-        Self { connections: 512, headers: Duration::from_secs(10), piece: Duration::from_secs(30) };
+        Self { connections: 512, header_time: Duration::from_secs(10), chunk_time: Duration::from_secs(30) };
 }
 
-/// Serves requests until `closed` is true, and then ends once those under way are answered.
+/// Serves requests until `closed` is true, then returns once all pending responses are sent.
 pub(crate) async fn serve(
     mut listener: TcpListener,
     app: Router,
@@ -56,75 +56,74 @@ pub(crate) async fn serve(
     mut closed: watch::Receiver<bool>,
 ) {
     let app = app.layer(map_request(move |request: Request| async move {
-        request.map(|body| Body::new(SteadyBody { body, progress: Progress::new(limits.piece) }))
+        request.map(|body| Body::new(PacedBody { body, timer: ProgressTimer::new(limits.chunk_time) }))
     }));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(limits.headers);
-    let (places, connections) = (Arc::new(Semaphore::new(limits.connections)), GracefulShutdown::new());
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.header_time);
+    let (slots, connections) = (Arc::new(Semaphore::new(limits.connections)), GracefulShutdown::new());
     loop {
         let accepted = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, Listener::accept(&mut listener).await.0)
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, Listener::accept(&mut listener).await.0)
         };
-        let (place, stream) = tokio::select! {
+        let (slot, stream) = tokio::select! {
             _ = closed.wait_for(|closed| *closed) => break,
             accepted = accepted => accepted,
         };
         let service = TowerToHyperService::new(app.clone());
-        let stream = SteadyStream { stream, progress: Progress::new(limits.piece) };
+        let stream = PacedStream { stream, timer: ProgressTimer::new(limits.chunk_time) };
         let connection = connections.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
-            // One that fails was closed by the other side, or took too long.
+            // Fails if the peer closed the connection or exceeded a time limit.
             let _ = connection.await;
-            drop(place);
+            drop(slot);
         });
     }
     drop(listener);
     connections.shutdown().await;
 }
 
-/// Watches over how bytes get across: while the other side is waited for, [`PIECE`] of them need
-/// less than a limit.
-struct Progress {
+/// Limits the time in which a peer transfers [`CHUNK`] bytes. The time starts with the first wait for
+/// the peer, so that slow processing on this side does not count.
+struct ProgressTimer {
     limit: Duration,
-    /// The end of the time for this piece, once the other side was waited for.
-    ends: Option<Pin<Box<Sleep>>>,
-    /// Bytes of this piece that got across.
-    moved: usize,
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// The bytes of the current chunk that were transferred.
+    transferred: usize,
 }
 
-impl Progress {
+impl ProgressTimer {
     fn new(limit: Duration) -> Self {
-        Self { limit, ends: None, moved: 0 }
+        Self { limit, deadline: None, transferred: 0 }
     }
 
-    fn moved(&mut self, bytes: usize) {
-        self.moved += bytes;
-        if self.moved >= PIECE {
+    fn record(&mut self, bytes: usize) {
+        self.transferred += bytes;
+        if self.transferred >= CHUNK {
             self.restart();
         }
     }
 
     fn restart(&mut self) {
-        (self.ends, self.moved) = (None, 0);
+        (self.deadline, self.transferred) = (None, 0);
     }
 
-    /// Waits for the other side: an error once that takes too long.
-    fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+    /// Ready with an error once the deadline has passed. Called while the peer is waited for.
+    fn poll_timeout(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         let limit = self.limit;
-        let ends = self.ends.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        ready!(ends.as_mut().poll(context));
-        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the other side is too slow"))
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        ready!(deadline.as_mut().poll(context));
+        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the peer is too slow"))
     }
 }
 
-/// A request's body that fails where it comes too slowly.
-struct SteadyBody {
+/// A request body that fails if it arrives too slowly.
+struct PacedBody {
     body: Body,
-    progress: Progress,
+    timer: ProgressTimer,
 }
 
-impl http_body::Body for SteadyBody {
+impl http_body::Body for PacedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -134,11 +133,9 @@ impl http_body::Body for SteadyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         match &polled {
-            Poll::Pending => {
-                self.progress.poll_too_slow(context).map(|error| Some(Err(axum::Error::new(error))))
-            }
+            Poll::Pending => self.timer.poll_timeout(context).map(|error| Some(Err(axum::Error::new(error)))),
             Poll::Ready(Some(Ok(frame))) => {
-                self.progress.moved(frame.data_ref().map_or(0, Bytes::len));
+                self.timer.record(frame.data_ref().map_or(0, Bytes::len));
                 polled
             }
             Poll::Ready(_) => polled,
@@ -154,29 +151,29 @@ impl http_body::Body for SteadyBody {
     }
 }
 
-/// A connection whose writes fail where the other side reads too slowly.
-struct SteadyStream {
+/// A connection whose writes fail if the peer reads too slowly.
+struct PacedStream {
     stream: TcpStream,
-    progress: Progress,
+    timer: ProgressTimer,
 }
 
-impl SteadyStream {
-    fn written(
+impl PacedStream {
+    fn check_progress(
         &mut self,
         polled: Poll<io::Result<usize>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         match &polled {
-            Poll::Pending => self.progress.poll_too_slow(context).map(Err),
+            Poll::Pending => self.timer.poll_timeout(context).map(Err),
             Poll::Ready(written) => {
-                self.progress.moved(written.as_ref().map_or(0, |bytes| *bytes));
+                self.timer.record(written.as_ref().map_or(0, |bytes| *bytes));
                 polled
             }
         }
     }
 }
 
-impl AsyncRead for SteadyStream {
+impl AsyncRead for PacedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -186,14 +183,14 @@ impl AsyncRead for SteadyStream {
     }
 }
 
-impl AsyncWrite for SteadyStream {
+impl AsyncWrite for PacedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.written(polled, context)
+        self.check_progress(polled, context)
     }
 
     fn poll_write_vectored(
@@ -202,16 +199,16 @@ impl AsyncWrite for SteadyStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.written(polled, context)
+        self.check_progress(polled, context)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
 
-    /// Called once all that there was is written: what comes next is another piece.
+    /// Called once everything is written, so the next write starts a new chunk.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.progress.restart();
+        self.timer.restart();
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
@@ -229,10 +226,10 @@ mod tests {
 
     use super::*;
 
-    /// A server with two places, and a way to stop it.
-    async fn start(headers: Duration) -> (std::net::SocketAddr, watch::Sender<bool>) {
-        let app = Router::new().fallback(async || "answered");
-        start_app(app, Limits { connections: 2, headers, ..Limits::DEFAULT }).await
+    /// A server that allows two connections, and the switch that stops it.
+    async fn start(header_time: Duration) -> (std::net::SocketAddr, watch::Sender<bool>) {
+        let app = Router::new().fallback(async || "a response");
+        start_app(app, Limits { connections: 2, header_time, ..Limits::DEFAULT }).await
     }
 
     async fn start_app(app: Router, limits: Limits) -> (std::net::SocketAddr, watch::Sender<bool>) {
@@ -243,89 +240,90 @@ mod tests {
         (address, stop)
     }
 
-    async fn ask(address: std::net::SocketAddr) -> String {
+    async fn get(address: std::net::SocketAddr) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        response
     }
 
-    /// Connections that send nothing, and the beginning of a request.
+    /// Two connections: one sends nothing, the other the start of a request.
     async fn half_open(address: std::net::SocketAddr) -> [TcpStream; 2] {
-        let silent = TcpStream::connect(address).await.unwrap();
+        let idle = TcpStream::connect(address).await.unwrap();
         let mut begun = TcpStream::connect(address).await.unwrap();
         begun.write_all(b"GET / HTTP/1.1\r\nHost: loc").await.unwrap();
-        [silent, begun]
+        [idle, begun]
     }
 
     #[tokio::test]
-    async fn half_open_connections_end_in_time() {
+    async fn closes_half_open_connections_after_header_time() {
         let (address, _stop) = start(Duration::from_millis(300)).await;
-        let held = half_open(address).await;
-        let answer = timeout(Duration::from_secs(20), ask(address)).await.expect("the places are free again");
-        assert!(answer.ends_with("answered"), "{answer}");
-        for mut stream in held {
+        let half_open = half_open(address).await;
+        let response =
+            timeout(Duration::from_secs(20), get(address)).await.expect("the slots are free again");
+        assert!(response.ends_with("a response"), "{response}");
+        for mut stream in half_open {
             let end = timeout(Duration::from_secs(20), stream.read_to_end(&mut Vec::new())).await;
-            end.expect("the server closed it").unwrap();
+            end.expect("the server closes the connection").unwrap();
         }
     }
 
     #[tokio::test]
-    async fn connections_beyond_the_bound_wait_for_a_place() {
+    async fn connections_beyond_the_limit_wait_for_a_slot() {
         let (address, stop) = start(Duration::from_secs(600)).await;
-        let held = half_open(address).await;
-        let mut waiting = tokio::spawn(ask(address));
-        assert!(timeout(Duration::from_millis(500), &mut waiting).await.is_err(), "both places are taken");
-        drop(held);
-        let answer = timeout(Duration::from_secs(20), waiting).await.unwrap().unwrap();
-        assert!(answer.ends_with("answered"), "{answer}");
+        let half_open = half_open(address).await;
+        let mut waiting = tokio::spawn(get(address));
+        assert!(timeout(Duration::from_millis(500), &mut waiting).await.is_err(), "both slots are occupied");
+        drop(half_open);
+        let response = timeout(Duration::from_secs(20), waiting).await.unwrap().unwrap();
+        assert!(response.ends_with("a response"), "{response}");
         stop.send_replace(true);
         let refused = async { while TcpStream::connect(address).await.is_ok() {} };
-        timeout(Duration::from_secs(20), refused).await.expect("nothing is accepted after the stop");
+        timeout(Duration::from_secs(20), refused).await.expect("no connection is accepted after the stop");
     }
 
     #[tokio::test]
-    async fn uploads_need_progress_but_may_be_slow() {
+    async fn uploads_may_be_slow_but_must_progress() {
         let app = Router::new().fallback(async |body: Body| match body.collect().await {
             Ok(body) => (StatusCode::OK, body.to_bytes().len().to_string()),
             Err(error) => (StatusCode::REQUEST_TIMEOUT, error.to_string()),
         });
-        let limits = Limits { piece: Duration::from_secs(1), ..Limits::DEFAULT };
+        let limits = Limits { chunk_time: Duration::from_secs(1), ..Limits::DEFAULT };
         let (address, _stop) = start_app(app, limits).await;
-        // Pieces of an upload, with a pause before each, until it is answered.
-        let upload = async |piece: usize, pieces: usize| {
+        // Uploads pieces with a pause before each, and reads the response.
+        let upload = async |piece_length: usize, pieces: usize| {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let head =
                 "PUT / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 400000\r\n\r\n";
             stream.write_all(head.as_bytes()).await.unwrap();
             for _ in 0..pieces {
                 sleep(Duration::from_millis(300)).await;
-                if stream.write_all(&vec![b'x'; piece]).await.is_err() {
+                if stream.write_all(&vec![b'x'; piece_length]).await.is_err() {
                     break;
                 }
             }
-            let mut answer = String::new();
-            let read = timeout(Duration::from_secs(20), stream.read_to_string(&mut answer)).await;
-            read.expect("it is answered").unwrap();
-            answer
+            let mut response = String::new();
+            let read = timeout(Duration::from_secs(20), stream.read_to_string(&mut response)).await;
+            read.expect("the server responds").unwrap();
+            response
         };
         let (steady, stalled, trickling) =
             futures::join!(upload(40_000, 10), upload(40_000, 3), upload(100, 20));
         assert!(steady.starts_with("HTTP/1.1 200") && steady.ends_with("400000"), "{steady}");
-        for ended in [stalled, trickling] {
-            assert!(ended.starts_with("HTTP/1.1 408"), "{ended}");
+        for response in [stalled, trickling] {
+            assert!(response.starts_with("HTTP/1.1 408"), "{response}");
         }
     }
 
     #[tokio::test]
-    async fn answers_that_nobody_reads_end() {
+    async fn closes_connections_whose_response_is_not_read() {
         let app = Router::new().fallback(async || vec![b'x'; 64 * 1024 * 1024]);
-        let limits = Limits { connections: 1, piece: Duration::from_millis(500), ..Limits::DEFAULT };
+        let limits = Limits { connections: 1, chunk_time: Duration::from_millis(500), ..Limits::DEFAULT };
         let (address, _stop) = start_app(app, limits).await;
         let mut unread = TcpStream::connect(address).await.unwrap();
         unread.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-        let answer = timeout(Duration::from_secs(20), ask(address)).await.expect("the place is free again");
-        assert!(answer.len() > 64 * 1024 * 1024, "one that is read arrives: {} bytes", answer.len());
+        let response = timeout(Duration::from_secs(20), get(address)).await.expect("the slot is free again");
+        assert!(response.len() > 64 * 1024 * 1024, "the response is incomplete: {} bytes", response.len());
     }
 }

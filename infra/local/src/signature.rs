@@ -1,7 +1,8 @@
-//! Signature Version 4 of calls to DynamoDB and SNS, verified as AWS does. S3's calls are verified by s3s.
+//! Verifies Signature Version 4 of calls to DynamoDB and SNS. s3s verifies calls to S3.
 //!
-//! Both services are called by `POST /` without a query, so the canonical request needs no normalisation of paths. Every
-//! `x-amz-` header has to be signed: one of them names DynamoDB's operation.
+//! Both services are called by `POST /` without a query, so the canonical request needs no
+//! normalisation of paths. Every `x-amz-` header must be signed, because one of them names the
+//! operation of DynamoDB.
 //!
 //! Reference: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
@@ -14,10 +15,10 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-/// How far the clock of a caller may be off, as with AWS.
-const SKEW: SignedDuration = SignedDuration::from_mins(15);
+/// The largest accepted difference to the clock of the caller, as on AWS.
+const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
-/// The keys of a stack, new with each start.
+/// The access keys of a stack; new ones on each start.
 #[derive(Clone, serde::Serialize)]
 pub(crate) struct AccessKeys {
     pub(crate) access_key: String,
@@ -25,7 +26,7 @@ pub(crate) struct AccessKeys {
 }
 
 impl AccessKeys {
-    /// Whether these keys signed this `POST /` for this service.
+    /// Whether a `POST /` is signed for this service with these keys.
     pub(crate) fn have_signed(
         &self,
         headers: &HeaderMap,
@@ -36,41 +37,41 @@ impl AccessKeys {
         self.verify(headers, body, service, now).is_some()
     }
 
-    /// Whether the headers of a call are those of one that these keys signed, as far as that shows without the body: the
-    /// access key, the service, the date, what is signed. Before a body is read, as anybody can send a long one.
+    /// Whether the headers alone are those of a signed call: access key id, service, date and signed
+    /// headers. Checked before the body is read, so that strangers cannot send long bodies.
     pub(crate) fn may_have_signed(&self, headers: &HeaderMap, service: &str, now: Timestamp) -> bool {
-        self.claim(headers, service, now).is_some()
+        self.parse(headers, service, now).is_some()
     }
 
-    fn claim<'a>(&self, headers: &'a HeaderMap, service: &str, now: Timestamp) -> Option<Claim<'a>> {
+    fn parse<'a>(&self, headers: &'a HeaderMap, service: &str, now: Timestamp) -> Option<Signature<'a>> {
         let text = |name: &str| headers.get(name)?.to_str().ok();
         let authorization = text(header::AUTHORIZATION.as_str())?.strip_prefix("AWS4-HMAC-SHA256 ")?;
         let field = |name: &str| authorization.split(',').find_map(|part| part.trim().strip_prefix(name));
         let (access_key, scope) = field("Credential=")?.split_once('/')?;
         let signature =
-            unhex(field("Signature=")?).filter(|signature| signature.len() == SHA256.output_len())?;
+            from_hex(field("Signature=")?).filter(|signature| signature.len() == SHA256.output_len())?;
         let mut parts = scope.split('/');
         let (date, region) = (parts.next()?, parts.next()?);
-        let of_service = parts.eq([service, "aws4_request"]);
+        let is_for_service = parts.eq([service, "aws4_request"]);
         let time = text("x-amz-date")?;
         let signed_at = DateTime::strptime("%Y%m%dT%H%M%SZ", time).ok()?.to_zoned(TimeZone::UTC).ok()?;
         let skew = now.duration_since(signed_at.timestamp()).abs();
-        if access_key != self.access_key || !of_service || !time.starts_with(date) || skew > SKEW {
+        if access_key != self.access_key || !is_for_service || !time.starts_with(date) || skew > MAX_SKEW {
             return None;
         }
 
         let signed_headers = field("SignedHeaders=")?;
-        let signs = |name: &str| signed_headers.split(';').any(|signed| signed == name);
-        let all_signed = headers.keys().filter(|name| name.as_str().starts_with("x-amz-"));
-        if !signs("host") || !all_signed.into_iter().all(|name| signs(name.as_str())) {
+        let is_signed = |name: &str| signed_headers.split(';').any(|signed| signed == name);
+        let mut amz_headers = headers.keys().filter(|name| name.as_str().starts_with("x-amz-"));
+        if !is_signed("host") || !amz_headers.all(|name| is_signed(name.as_str())) {
             return None;
         }
-        Some(Claim { time, date, region, scope, signed_headers, signature })
+        Some(Signature { time, date, region, scope, signed_headers, signature })
     }
 
     fn verify(&self, headers: &HeaderMap, body: &[u8], service: &str, now: Timestamp) -> Option<()> {
-        let Claim { time, date, region, scope, signed_headers, signature } =
-            self.claim(headers, service, now)?;
+        let Signature { time, date, region, scope, signed_headers, signature } =
+            self.parse(headers, service, now)?;
         let mut request = "POST\n/\n\n".to_owned();
         for name in signed_headers.split(';') {
             let mut values = Vec::new();
@@ -93,9 +94,9 @@ impl AccessKeys {
     }
 }
 
-/// What the headers of a call say of its signature.
-struct Claim<'a> {
-    /// When it was signed, as the header has it.
+/// The signature of a call, as its headers state it.
+struct Signature<'a> {
+    /// The value of `x-amz-date`.
     time: &'a str,
     date: &'a str,
     region: &'a str,
@@ -112,7 +113,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
     let digits = digits?;
     let pairs = digits.chunks(2).map(|pair| match pair {
@@ -126,9 +127,9 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// `get-vanilla` of AWS's test suite is a GET, so this is its `post-vanilla`.
+    /// The case `post-vanilla` of AWS's test suite.
     #[test]
-    fn verifies_the_vector_of_aws_and_refuses_changes() {
+    fn accepts_aws_test_vector_and_rejects_changes() {
         let keys = AccessKeys {
             access_key: "AKIDEXAMPLE".to_owned(),
             secret_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),

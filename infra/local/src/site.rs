@@ -1,4 +1,4 @@
-//! The static site, as CloudFront serves it.
+//! Serves the static site and the public lists like CloudFront does.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use bukti_store::PublicFiles;
 use percent_encoding::percent_decode_str;
 
-/// The headers of every answer of the site, the functions and the public lists: those that CloudFront adds by the template.
+/// The security headers that CloudFront adds to every response, by the template.
 const HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
@@ -20,51 +20,51 @@ const HEADERS: [(&str, &str); 5] = [
     ("cross-origin-opener-policy", "same-origin"),
 ];
 
-const NO_SITE: &str = "Bukti runs here without its site. `cargo xtask up` builds the site and starts both; \
-    `bukti-local --site DIR` serves one that is built.\n";
+const NO_SITE: &str = "Bukti runs without its site. Run `cargo xtask up` to build the site and start both, or \
+    `bukti-local --site DIR` to serve a built one.\n";
 
-/// The site of a folder.
+/// A site in a folder, or none.
 pub(crate) struct Site {
     root: Option<PathBuf>,
 }
 
 impl Site {
-    /// The site in this folder; without one, a page that says so.
+    /// Without a folder, every path responds with a text that says how to get a site.
     ///
     /// # Errors
     ///
-    /// Where the folder is not there.
+    /// If the folder does not exist.
     pub(crate) fn open(root: Option<&Path>) -> std::io::Result<Self> {
         Ok(Self { root: root.map(Path::canonicalize).transpose()? })
     }
 
-    /// Answers a request for this path of an address.
-    pub(crate) async fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Body> {
+    /// Handles a request for this path.
+    pub(crate) async fn handle(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Body> {
         let mut response = if method != Method::GET && method != Method::HEAD {
-            plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n")
+            plain_text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n")
         } else if let Some(root) = &self.root {
             serve(root, path, headers).await
         } else {
-            plain(StatusCode::OK, NO_SITE)
+            plain_text(StatusCode::OK, NO_SITE)
         };
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         }
-        secure(&mut response);
+        add_security_headers(&mut response);
         response
     }
 }
 
-/// Answers with a file of the public bucket: to every origin, and not with a page of the site where there is none.
+/// Serves a file of the public bucket, to every origin.
 pub(crate) async fn public_file(bucket: &Path, method: &Method, path: &str) -> Response<Body> {
     let found = async {
         let name = file_name(path)?;
         let root = tokio::fs::canonicalize(bucket).await.ok()?;
-        let (path, _) = file(&root, root.join(&name)).await?;
+        let (path, _) = file_below(&root, root.join(&name)).await?;
         Some((name, tokio::fs::read(path).await.ok()?))
     };
     let mut response = if method != Method::GET && method != Method::HEAD {
-        plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n")
+        plain_text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n")
     } else if let Some((name, content)) = found.await {
         let mut response = Response::new(Body::from(content));
         let content_type = HeaderValue::from_static(PublicFiles::content_type(&name));
@@ -73,22 +73,21 @@ pub(crate) async fn public_file(bucket: &Path, method: &Method, path: &str) -> R
         response.headers_mut().insert(header::CACHE_CONTROL, cache_control);
         response
     } else {
-        plain(StatusCode::NOT_FOUND, "Not found.\n")
+        plain_text(StatusCode::NOT_FOUND, "Not found.\n")
     };
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    secure(&mut response);
+    add_security_headers(&mut response);
     response
 }
 
-/// Sets the site's security headers.
-pub(crate) fn secure<B>(response: &mut Response<B>) {
+pub(crate) fn add_security_headers<B>(response: &mut Response<B>) {
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
 }
 
 async fn serve(root: &Path, path: &str, headers: &HeaderMap) -> Response<Body> {
-    let Some(name) = file_name(path) else { return plain(StatusCode::NOT_FOUND, "Not found.\n") };
+    let Some(name) = file_name(path) else { return plain_text(StatusCode::NOT_FOUND, "Not found.\n") };
     let mut status = StatusCode::OK;
     let mut found = find(root, page_of(&name), headers).await;
     if found.is_none() && !name.contains('.') {
@@ -96,40 +95,44 @@ async fn serve(root: &Path, path: &str, headers: &HeaderMap) -> Response<Body> {
         let page = if name.starts_with("en/") { "en/404.html" } else { "404.html" };
         found = find(root, page, headers).await;
     }
-    let Some(found) = found else { return plain(StatusCode::NOT_FOUND, "Not found.\n") };
+    let Some(found) = found else { return plain_text(StatusCode::NOT_FOUND, "Not found.\n") };
     let tag = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
-    let unchanged = tag.split(',').any(|tag| tag.trim() == found.tag);
+    let unchanged = tag.split(',').any(|tag| tag.trim() == found.etag);
     let content = match tokio::fs::read(&found.path).await {
         Ok(_) if unchanged => Vec::new(),
         Ok(content) => content,
         Err(error) => {
-            tracing::warn!(%error, path = %found.path.display(), "a file of the site cannot be read");
-            return plain(StatusCode::NOT_FOUND, "Not found.\n");
+            tracing::warn!(%error, path = %found.path.display(), "cannot read a file of the site");
+            return plain_text(StatusCode::NOT_FOUND, "Not found.\n");
         }
     };
     let mut response = Response::new(Body::from(content));
     *response.status_mut() = if unchanged { StatusCode::NOT_MODIFIED } else { status };
-    let hashed = name.starts_with("assets/");
-    let answer = response.headers_mut();
-    answer.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&found.name)));
-    answer.insert(
+    let is_immutable = name.starts_with("assets/");
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&found.name)));
+    headers.insert(
         header::CACHE_CONTROL,
-        HeaderValue::from_static(if hashed { "public, max-age=31536000, immutable" } else { "no-cache" }),
+        HeaderValue::from_static(if is_immutable {
+            "public, max-age=31536000, immutable"
+        } else {
+            "no-cache"
+        }),
     );
-    answer.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     if let Some(encoding) = found.encoding {
-        answer.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
-    if let Ok(tag) = HeaderValue::from_str(&found.tag) {
-        answer.insert(header::ETAG, tag);
+    if let Ok(tag) = HeaderValue::from_str(&found.etag) {
+        headers.insert(header::ETAG, tag);
     }
     response
 }
 
-/// The file or folder of a name: the links of SMS have one page for all of them, and `/verify`, which stands on every
-/// certificate, is the Indonesian page of verifiers.
+/// The file or folder that serves a path. All links in SMS share one page, and `/verify`, which is
+/// printed on every certificate, is the Indonesian page of the verifier.
 fn page_of(name: &str) -> &str {
-    // Below `s/`, or a language and `s/`.
+    // Links are `s/TOKEN`, or `s/TOKEN` under a language.
     let folder = name.rsplit_once('/').filter(|(_, token)| !token.is_empty()).map(|(folder, _)| folder);
     match folder {
         _ if name == "verify" => "verifikasi",
@@ -140,45 +143,45 @@ fn page_of(name: &str) -> &str {
     }
 }
 
-/// The name of a file under the root: no part of it leads elsewhere or is hidden.
+/// The decoded name of a file under the root. `None` if a part of it is hidden or could lead outside.
 fn file_name(path: &str) -> Option<String> {
     let path = percent_decode_str(path).decode_utf8().ok()?;
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let plain = |part: &&str| !part.starts_with('.') && !part.contains(['\\', '\0']);
-    parts.iter().all(plain).then(|| parts.join("/"))
+    let is_safe = |part: &&str| !part.starts_with('.') && !part.contains(['\\', '\0']);
+    parts.iter().all(is_safe).then(|| parts.join("/"))
 }
 
-struct Found {
+struct SiteFile {
     path: PathBuf,
-    /// The name without the ending of its encoding.
+    /// The name without the extension of its encoding.
     name: String,
     encoding: Option<&'static str>,
-    tag: String,
+    etag: String,
 }
 
-/// The file of this name, or the index of the folder of this name, in the best encoding that the browser takes.
-async fn find(root: &Path, name: &str, headers: &HeaderMap) -> Option<Found> {
+/// Finds a file, or the index of a folder, in the best encoding that the browser accepts.
+async fn find(root: &Path, name: &str, headers: &HeaderMap) -> Option<SiteFile> {
     let mut name = name.to_owned();
     let mut path = root.join(&name);
     if tokio::fs::metadata(&path).await.ok()?.is_dir() {
         name = format!("{name}/index.html");
         path = root.join(name.trim_start_matches('/'));
     }
-    for (encoding, ending) in [("br", ".br"), ("gzip", ".gz")] {
+    for (encoding, extension) in [("br", ".br"), ("gzip", ".gz")] {
         if accepts(headers, encoding) {
             let mut encoded = path.clone().into_os_string();
-            encoded.push(ending);
-            if let Some((path, tag)) = file(root, encoded.into()).await {
-                return Some(Found { path, name, encoding: Some(encoding), tag });
+            encoded.push(extension);
+            if let Some((path, etag)) = file_below(root, encoded.into()).await {
+                return Some(SiteFile { path, name, encoding: Some(encoding), etag });
             }
         }
     }
-    let (path, tag) = file(root, path).await?;
-    Some(Found { path, name, encoding: None, tag })
+    let (path, etag) = file_below(root, path).await?;
+    Some(SiteFile { path, name, encoding: None, etag })
 }
 
-/// A file that lies under the root, whatever links there are, with its tag.
-async fn file(root: &Path, path: PathBuf) -> Option<(PathBuf, String)> {
+/// The real path of a file and its ETag. `None` if a symbolic link leads out of the root.
+async fn file_below(root: &Path, path: PathBuf) -> Option<(PathBuf, String)> {
     let path = tokio::fs::canonicalize(path).await.ok().filter(|path| path.starts_with(root))?;
     let data = tokio::fs::metadata(&path).await.ok().filter(std::fs::Metadata::is_file)?;
     let changed = data.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis();
@@ -217,7 +220,7 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+fn plain_text(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -235,7 +238,7 @@ mod tests {
     async fn get(site: &Site, path: &str, accept: &str) -> (StatusCode, HeaderMap, String) {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT_ENCODING, accept.parse().unwrap());
-        let (parts, body) = site.answer(&Method::GET, path, &headers).await.into_parts();
+        let (parts, body) = site.handle(&Method::GET, path, &headers).await.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
     }
@@ -268,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn assets_come_in_the_best_encoding_and_for_ever() {
+    async fn serves_assets_in_best_encoding_as_immutable() {
         let folder = folder();
         let site = Site::open(Some(&folder.path().join("site"))).unwrap();
         for (accept, encoding, body) in [
@@ -287,7 +290,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn addresses_get_their_pages_and_missing_files_do_not() {
+    async fn serves_pages_by_path_and_404_for_others() {
         let folder = folder();
         let site = Site::open(Some(&folder.path().join("site"))).unwrap();
         let (good, none) = (StatusCode::OK, StatusCode::NOT_FOUND);
@@ -311,16 +314,18 @@ mod tests {
         assert_eq!(get(&site, "/assets/app-2.wasm", "").await.0, StatusCode::NOT_FOUND);
         let (_, headers, _) = get(&site, "/sw.js", "").await;
         assert_eq!(headers["content-type"], "text/javascript; charset=utf-8");
-        assert_eq!(headers["cache-control"], "no-cache", "a service worker is asked for anew");
+        assert_eq!(headers["cache-control"], "no-cache", "a service worker must be revalidated");
         let (_, headers, _) = get(&site, "/", "").await;
-        let mut again = HeaderMap::new();
-        again.insert(header::IF_NONE_MATCH, headers["etag"].clone());
-        assert_eq!(site.answer(&Method::GET, "/", &again).await.status(), StatusCode::NOT_MODIFIED);
-        assert_eq!(site.answer(&Method::POST, "/", &again).await.status(), StatusCode::METHOD_NOT_ALLOWED);
+        let mut conditional = HeaderMap::new();
+        conditional.insert(header::IF_NONE_MATCH, headers["etag"].clone());
+        let response = site.handle(&Method::GET, "/", &conditional).await;
+        assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
+        let response = site.handle(&Method::POST, "/", &conditional).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
     }
 
     #[tokio::test]
-    async fn nothing_outside_or_hidden_is_served() {
+    async fn rejects_hidden_files_and_paths_out_of_the_root() {
         let folder = folder();
         let site = Site::open(Some(&folder.path().join("site"))).unwrap();
         for path in [
@@ -340,7 +345,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn public_files_are_for_every_origin_and_missing_ones_are_missing() {
+    async fn serves_public_files_to_every_origin() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("trust/revocation")).unwrap();
         fs::write(folder.path().join("trust/did.json"), "{}").unwrap();
@@ -362,17 +367,17 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_those_of_the_template() {
+    fn security_headers_equal_those_of_the_template() {
         let template = include_str!("../../template.yaml");
         let (_, policy) = template.split_once("SecurityHeadersConfig: &SecurityHeadersConfig\n").unwrap();
         let (policy, _) = policy.split_once("\n\n").unwrap();
         let (_, content) = policy.split_once("ContentSecurityPolicy: !Sub >-\n").unwrap();
         let lines = content.lines().take_while(|line| line.starts_with("              "));
         let content = lines.map(str::trim).collect::<Vec<_>>().join(" ");
-        // Here the bucket has the site's own address.
+        // The embedded bucket has the origin of the site.
         let (before, bucket) = content.split_once(" https://${AWS::StackName}-documents-").unwrap();
         let content = format!("{before};{}", bucket.split_once(';').unwrap().1);
-        let mut wanted = vec![("content-security-policy", &*content)];
+        let mut expected = vec![("content-security-policy", &*content)];
         let policies = [
             ("ContentTypeOptions: { Override: true }", ("x-content-type-options", "nosniff")),
             (
@@ -380,15 +385,18 @@ mod tests {
                 ("referrer-policy", "no-referrer"),
             ),
         ];
-        wanted
+        expected
             .extend(policies.into_iter().filter(|(line, _)| policy.contains(line)).map(|(_, header)| header));
-        wanted.extend(policy.lines().filter_map(|line| {
+        expected.extend(policy.lines().filter_map(|line| {
             let item = line.trim().strip_prefix("- { Header: ")?.strip_suffix(" }")?;
             item.split_once(", Override: true, Value: ")
         }));
-        assert_eq!(wanted, HEADERS);
-        assert!(policy.contains("StrictTransportSecurity: { Override: true,"), "only TLS has it");
-        // All three behaviours of the distribution take it from there.
+        assert_eq!(expected, HEADERS);
+        assert!(
+            policy.contains("StrictTransportSecurity: { Override: true,"),
+            "CloudFront adds HSTS, which needs TLS"
+        );
+        // Both policies share these headers, and all three behaviours have one of the policies.
         assert_eq!(template.matches("Config: *SecurityHeadersConfig").count(), 1);
         assert_eq!(template.matches("Config: *CustomHeadersConfig").count(), 1);
         assert_eq!(template.matches("ResponseHeadersPolicyId: !Ref SecurityHeaders").count(), 2);
@@ -396,7 +404,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_site_a_page_says_so() {
+    async fn says_how_to_get_a_site_if_there_is_none() {
         let site = Site::open(None).unwrap();
         assert!(get(&site, "/", "").await.2.contains("cargo xtask up"));
     }

@@ -1,8 +1,8 @@
-//! SNS: `Publish` to a phone number, by the query protocol. What it accepts lies in the outbox.
+//! SNS: `Publish` to a phone number, by the query protocol. Accepted SMS go to the outbox.
 //!
-//! One thing goes beyond AWS: of two messages with the same attribute `Bukti.DeduplicationId` the second is answered for
-//! and not kept. A sender that died between the answer and its own note of it can then send again with nothing lost and
-//! nothing twice. AWS passes such an attribute over, and an SMS in this place goes out twice there.
+//! Unlike SNS, it drops a message whose attribute `Bukti.DeduplicationId` it has seen, and reports
+//! success. A sender that died between the response and its own record of it can then retry without a
+//! duplicate. SNS ignores the attribute, so on AWS the SMS is sent twice in this case.
 
 use std::collections::HashMap;
 
@@ -13,16 +13,16 @@ use jiff::Timestamp;
 
 use crate::outbox::{Outbox, Sms};
 
-/// The longest text of an SMS that SNS takes, in characters.
-const LONGEST: usize = 1600;
+/// The longest text of an SMS that SNS accepts, in characters.
+const MAX_LENGTH: usize = 1600;
 
-/// Answers a call with this form as its body.
-pub(crate) fn answer(outbox: &Outbox, form: &[u8]) -> Response {
+/// Handles a call whose body is this form.
+pub(crate) fn handle(outbox: &Outbox, form: &[u8]) -> Response {
     let form: HashMap<String, String> = form_urlencoded::parse(form).into_owned().collect();
     match form.get("Action").map(String::as_str) {
         Some("Publish") => {}
         _ => {
-            return refusal(
+            return error_response(
                 StatusCode::BAD_REQUEST,
                 "InvalidAction",
                 "The embedded stack publishes SMS only",
@@ -30,30 +30,30 @@ pub(crate) fn answer(outbox: &Outbox, form: &[u8]) -> Response {
         }
     }
     if form.contains_key("TopicArn") || form.contains_key("TargetArn") {
-        return refusal(StatusCode::NOT_FOUND, "NotFound", "The embedded stack has no topics");
+        return error_response(StatusCode::NOT_FOUND, "NotFound", "The embedded stack has no topics");
     }
     let Some(to) = form.get("PhoneNumber").filter(|number| is_e164(number)) else {
         let reason = "Invalid parameter: PhoneNumber Reason: not valid to publish to";
-        return refusal(StatusCode::BAD_REQUEST, "InvalidParameter", reason);
+        return error_response(StatusCode::BAD_REQUEST, "InvalidParameter", reason);
     };
     let Some(message) = form.get("Message").filter(|text| !text.is_empty()) else {
         let reason = "Invalid parameter: Empty message";
-        return refusal(StatusCode::BAD_REQUEST, "InvalidParameter", reason);
+        return error_response(StatusCode::BAD_REQUEST, "InvalidParameter", reason);
     };
-    if message.chars().count() > LONGEST {
+    if message.chars().count() > MAX_LENGTH {
         let reason = "Invalid parameter: Message too long";
-        return refusal(StatusCode::BAD_REQUEST, "InvalidParameter", reason);
+        return error_response(StatusCode::BAD_REQUEST, "InvalidParameter", reason);
     }
     let from = attribute(&form, "AWS.SNS.SMS.SenderID")
         .or_else(|| attribute(&form, "AWS.MM.SMS.OriginationNumber"))
         .unwrap_or("NOTICE");
     let sms =
         Sms { to: to.clone(), from: from.to_owned(), message: message.clone(), sent_at: Timestamp::now() };
-    let name = attribute(&form, "Bukti.DeduplicationId").map(str::to_owned);
-    if let Err(error) = outbox.keep(sms, name) {
-        tracing::error!(%error, "the outbox cannot be written");
-        let reason = "The outbox cannot be written";
-        return refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", reason);
+    let deduplication_id = attribute(&form, "Bukti.DeduplicationId").map(str::to_owned);
+    if let Err(error) = outbox.add(sms, deduplication_id) {
+        tracing::error!(%error, "cannot write the outbox");
+        let reason = "The outbox cannot be written; see the log of the stack";
+        return error_response(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", reason);
     }
     xml(
         StatusCode::OK,
@@ -67,7 +67,8 @@ pub(crate) fn answer(outbox: &Outbox, form: &[u8]) -> Response {
     )
 }
 
-/// The string value of a message attribute: entries are numbered, with name and value apart.
+/// The string value of a message attribute. The form has numbered entries, each with a name and a
+/// value.
 fn attribute<'a>(form: &'a HashMap<String, String>, name: &str) -> Option<&'a str> {
     (1..=10).find_map(|number| {
         let entry = format!("MessageAttributes.entry.{number}");
@@ -93,8 +94,8 @@ pub(crate) fn uuid() -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-/// An error as the query protocol writes it. Code and message are fixed texts that need no escaping.
-pub(crate) fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
+/// An error response of the query protocol. Code and message must not need escaping.
+pub(crate) fn error_response(status: StatusCode, code: &str, message: &str) -> Response {
     let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
     xml(
         status,
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_e164() {
+    fn accepts_e164_numbers_only() {
         for good in ["+6281234567890", "+12"] {
             assert!(is_e164(good), "{good}");
         }
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn uuids_are_of_version_4() {
+    fn uuids_have_version_4() {
         let uuid = uuid();
         assert_eq!(uuid.len(), 36);
         assert_eq!(&uuid[14..15], "4");

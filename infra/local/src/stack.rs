@@ -1,4 +1,4 @@
-//! The stack as a whole: start, stop, and what is still to do.
+//! The stack as a whole: starts, observes and stops services and functions.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,64 +11,59 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::Router;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bukti_store::{Aws, Cases, Copies, DocumentSigners, EvidenceStore, Settings, SignerRecord, Signers};
+use bukti_store::{Aws, DocumentSigners, Settings, SignerRecord, Signers};
 use bukti_wire::SiteSettings;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::api::Api;
+use crate::api_gateway::ApiGateway;
 use crate::backlog::Backlog;
+use crate::checkpoint::Checkpoint;
+use crate::data_folder::DataFolder;
 use crate::dead_letters::DeadLetters;
-use crate::dynamodb::{DynamoDb, Position, Stream};
-use crate::feeds::Feeds;
-use crate::folder::Folder;
-use crate::front::{self, Front, Running};
-use crate::info::StackInfo;
-use crate::inside::Inside;
+use crate::dispatch::{Dispatcher, Functions, call_body_reader, dispatch};
+use crate::dynamodb::DynamoDb;
+use crate::feed_source::FeedSource;
+use crate::in_process_connector::InProcessConnector;
+use crate::maintenance::{DiskFlusher, clean_table, expire_objects};
 use crate::outbox::Outbox;
-use crate::provision::Provision;
+use crate::provision::Provisioner;
 use crate::redrive::Redrive;
 use crate::s3::S3;
 use crate::server::{self, Limits};
 use crate::signature::AccessKeys;
 use crate::site::Site;
+use crate::stack_info::StackInfo;
 use crate::start_error::StartError;
-use crate::streams::{Checkpoint, Consumer};
-use crate::{Handlers, Retry, Sms, publishing};
+use crate::stream_consumer::StreamConsumer;
+use crate::{Handlers, Retry, Sms, publish_schedule};
 
-/// How often copies that are too old are removed.
-const EXPIRE: Duration = Duration::from_secs(60 * 60);
-/// How long a stop waits for what is under way.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How often the stream is trimmed, and at most what has expired is deleted.
-const SWEEP: Duration = Duration::from_secs(60);
-/// Of a sweep, which reads the whole table: how many times as long as it took the next one waits.
-const SWEEP_WAITS: u32 = 50;
+/// The time that running functions have to finish when the stack stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time that the server has to close its connections.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How often what was written is brought to the disk: so much a loss of power may cost.
-const SYNC: Duration = Duration::from_secs(1);
-
-/// How to start a stack.
+/// The options of a stack.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
-    /// The folder of the data. Made if absent.
+    /// The data folder. Created if it is missing.
     pub data: PathBuf,
     /// The folder of the built site.
     pub site: Option<PathBuf>,
-    /// A file of the deployment's own vaccines, in the form of `functions/lib/domain/vaccines.json`.
+    /// A file of additional vaccines, in the format of `functions/lib/domain/vaccines.json`.
     pub vaccines: Option<PathBuf>,
-    /// The countries beside Indonesia whose phones get SMS: `+60,+65`.
+    /// The countries besides Indonesia whose phones get SMS, such as `+60,+65`.
     pub phone_countries: Option<String>,
-    /// How records of the stream are tried again.
+    /// The retries of a record of the stream.
     pub stream_retry: Retry,
-    /// How feeds are tried again.
+    /// The retries of a feed.
     pub feed_retry: Retry,
 }
 
 impl Default for Options {
-    /// Port 8080 and `.bukti`; ten retries from the stream and two of a feed, as the template has them.
+    /// Port 8080, data in `.bukti`, and the template's numbers of retries.
     fn default() -> Self {
         let retry =
             |retries| Retry { first: Duration::from_millis(100), longest: Duration::from_secs(10), retries };
@@ -84,23 +79,25 @@ impl Default for Options {
     }
 }
 
-/// A running stack. It ends with [`Stack::stop`]; dropping it leaves its tasks to the runtime.
+/// A running stack. End it with [`Stack::stop`]: if it is dropped, its tasks continue.
 pub struct Stack {
-    front: Arc<Front>,
-    folder: Folder,
+    dispatcher: Arc<Dispatcher>,
+    folder: DataFolder,
+    /// Tells event sources and background tasks to stop.
     stop: watch::Sender<bool>,
+    /// Closes the services, which running functions need until they finish.
     close: watch::Sender<bool>,
     server: JoinHandle<()>,
     workers: Vec<JoinHandle<()>>,
-    durable: Durable,
+    flusher: DiskFlusher,
 }
 
 impl Stack {
-    /// Starts a stack with Bukti's functions, and comes back when it answers.
+    /// Starts a stack with Bukti's functions. Returns once it accepts requests.
     ///
     /// # Errors
     ///
-    /// [`StartError`], in a sentence that says what to do.
+    /// [`StartError`], whose message says what to do.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         Self::start_with(options, Handlers::bukti).await
     }
@@ -119,19 +116,20 @@ impl Stack {
             reason: error.to_string(),
         })?;
         let listener = listen(options.port).await?;
-        let port = listener.local_addr().context("the port cannot be told")?.port();
+        let port = listener.local_addr().context("cannot read the port of the listener")?.port();
         let endpoint = format!("http://127.0.0.1:{port}");
-        let data = std::path::absolute(&options.data).context("the data folder's name is no path")?;
+        let data = std::path::absolute(&options.data)
+            .context("the path of the data folder is invalid: choose another with --data DIR")?;
         let (access_key, secret_key) = (random_hex(10), random_hex(20));
         let mut settings = Settings::local(&endpoint, &access_key, &secret_key, data.join("secrets.json"));
         settings.phone_countries.clone_from(&options.phone_countries);
         settings.vaccines = options.vaccines.as_ref().map(|file| format!("file:{}", file.display()));
-        let folder = Folder::take(&data, &settings.issuer)?;
+        let folder = DataFolder::lock(&data, &settings.issuer)?;
 
         let unwritable =
             |error: io::Error| StartError::Unwritable { folder: data.clone(), reason: error.to_string() };
         let keys = AccessKeys { access_key: access_key.clone(), secret_key: secret_key.clone() };
-        folder.keep_access_keys(&keys)?;
+        folder.write_access_keys(&keys)?;
         let dead_letters = DeadLetters::open(&folder.dead_letters()).map_err(unwritable)?;
         let outbox = Outbox::open(&folder.outbox()).map_err(unwritable)?;
         let dynamodb = DynamoDb::open(&folder.table())?;
@@ -150,35 +148,35 @@ impl Stack {
         };
         let (stop, stopped) = watch::channel(false);
         let (close, closed) = watch::channel(false);
-        let front = Arc::new(Front {
+        let dispatcher = Arc::new(Dispatcher {
             info: info.clone(),
             keys,
             dynamodb: dynamodb.clone(),
             s3,
             data: data.clone(),
             public: folder.bucket().join(&info.public_bucket),
-            bodies: front::call_bodies(),
-            own_bodies: front::call_bodies(),
+            port_bodies: call_body_reader(),
+            function_bodies: call_body_reader(),
             outbox,
             site,
-            settings: site_settings(&settings).context("the settings cannot be written")?.into(),
-            running: OnceLock::new(),
+            settings: site_settings(&settings).context("cannot serialise the settings of the site")?.into(),
+            functions: OnceLock::new(),
             stop: stopped.clone(),
-            calls: watch::Sender::new(0),
+            in_flight: watch::Sender::new(0),
         });
-        let app = Router::new().fallback(front::answer).with_state(Arc::clone(&front));
+        let app = Router::new().fallback(dispatch).with_state(Arc::clone(&dispatcher));
         let server = tokio::spawn(server::serve(listener, app, Limits::DEFAULT, closed.clone()));
 
-        // From here on it goes as on AWS: make the resources, then start the functions with their event sources.
+        // As on AWS: create the resources, then start the functions and their event sources.
         let started = async {
-            let provision = Provision::new(&info).await;
-            provision.table().await?;
-            provision.buckets().await?;
-            let inside = Inside::new(Arc::downgrade(&front), closed.clone());
-            let aws = Aws::connect_by(settings, SharedHttpClient::new(inside)).await?;
-            first_signer(&folder, &aws).await.context("the first signer cannot be made")?;
+            let provisioner = Provisioner::new(&info).await;
+            provisioner.create_missing_table().await?;
+            provisioner.create_missing_buckets().await?;
+            let connector = InProcessConnector::new(Arc::downgrade(&dispatcher), closed.clone());
+            let aws = Aws::connect_by(settings, SharedHttpClient::new(connector)).await?;
+            ensure_signer(&folder, &aws).await.context("cannot create the first signer")?;
             let handlers = handlers(&aws);
-            let feeds = Feeds::new(
+            let feeds = FeedSource::new(
                 info.bucket.clone(),
                 info.region.clone(),
                 handlers.intake,
@@ -191,9 +189,9 @@ impl Stack {
             let mut workers = Vec::new();
             let redrive = Redrive::new(dead_letters.clone(), handlers.streams.clone(), feeds.clone());
             for source in handlers.streams {
-                let checkpoint = Arc::new(Checkpoint::read(folder.checkpoint(source.name)));
+                let checkpoint = Arc::new(Checkpoint::load(folder.checkpoint(source.name)));
                 checkpoints.push(Arc::clone(&checkpoint));
-                let consumer = Consumer {
+                let consumer = StreamConsumer {
                     source,
                     stream: stream.clone(),
                     checkpoint,
@@ -202,69 +200,70 @@ impl Stack {
                 };
                 workers.push(tokio::spawn(consumer.run(stopped.clone())));
             }
-            let publishing = publishing::run(handlers.publish, handlers.to_publish, stopped.clone());
-            workers.push(tokio::spawn(publishing));
-            workers.push(tokio::spawn(expire(Arc::clone(&front), stopped.clone())));
-            let durable = Durable {
+            let schedule = publish_schedule::run(handlers.publish, handlers.to_publish, stopped.clone());
+            workers.push(tokio::spawn(schedule));
+            workers.push(tokio::spawn(expire_objects(Arc::clone(&dispatcher), stopped.clone())));
+            let flusher = DiskFlusher {
                 dynamodb: dynamodb.clone(),
-                outbox: front.outbox.clone(),
+                outbox: dispatcher.outbox.clone(),
                 checkpoints: checkpoints.clone(),
             };
-            workers.push(tokio::spawn(durable.clone().keep(stopped.clone())));
-            workers.push(tokio::spawn(sweep(dynamodb, stream.clone(), checkpoints.clone(), stopped)));
+            workers.push(tokio::spawn(flusher.clone().run(stopped.clone())));
+            workers.push(tokio::spawn(clean_table(dynamodb, stream.clone(), checkpoints.clone(), stopped)));
             let backlog = Backlog { feeds: feeds.clone(), stream, checkpoints };
-            let running = Running {
-                api: Api::new(handlers.http),
+            let functions = Functions {
+                api: ApiGateway::new(handlers.http),
                 feeds: feeds.clone(),
                 backlog,
                 redrive,
                 metrics: aws.metrics.clone(),
             };
-            // Set once, here. From now on a feed that is put makes an event by itself.
-            let _ = front.running.set(running);
-            for (key, size) in provision.feeds().await? {
-                feeds.put(&key, size);
+            // Cannot fail: it is set here only. From now on, a feed that is put is delivered; those that
+            // exist are delivered below.
+            let _ = dispatcher.functions.set(functions);
+            for (key, size) in provisioner.pending_feeds().await? {
+                feeds.deliver(&key, size);
             }
-            anyhow::Ok((workers, durable))
+            anyhow::Ok((workers, flusher))
         };
-        let (workers, durable) = match started.await {
+        let (workers, flusher) = match started.await {
             Ok(started) => started,
             Err(error) => {
                 close.send_replace(true);
                 stop.send_replace(true);
-                // So that the port is free again for whoever tries next.
+                // Waits until the port is free, so that the caller can try again.
                 let _ = server.await;
                 return Err(error.into());
             }
         };
-        folder.announce(&info.endpoint).map_err(unwritable)?;
-        Ok(Self { front, folder, stop, close, server, workers, durable })
+        folder.write_endpoint(&info.endpoint).map_err(unwritable)?;
+        Ok(Self { dispatcher, folder, stop, close, server, workers, flusher })
     }
 
     /// The address, `http://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
-        &self.front.info.endpoint
+        &self.dispatcher.info.endpoint
     }
 
-    /// Where the services are, and with which keys.
+    /// The addresses, names and keys of the services.
     pub fn info(&self) -> &StackInfo {
-        &self.front.info
+        &self.dispatcher.info
     }
 
-    /// The messages that were sent, oldest first.
+    /// The SMS that were sent, oldest first.
     ///
     /// # Errors
     ///
-    /// Where the outbox cannot be read.
+    /// If the file of the outbox cannot be read.
     pub fn outbox(&self) -> std::io::Result<Vec<Sms>> {
-        self.front.outbox.all()
+        self.dispatcher.outbox.all()
     }
 
-    /// Waits until nothing is left to do; `false` where that takes longer.
+    /// Waits until the backlog is empty. Returns `false` if the timeout passes before.
     pub async fn wait_idle(&self, timeout: Duration) -> bool {
-        let Some(running) = self.front.running.get() else { return false };
+        let Some(functions) = self.dispatcher.functions.get() else { return false };
         let deadline = tokio::time::Instant::now() + timeout;
-        while !matches!(running.backlog.count().await, Ok(0)) {
+        while !matches!(functions.backlog.count().await, Ok(0)) {
             if tokio::time::Instant::now() >= deadline {
                 return false;
             }
@@ -273,38 +272,37 @@ impl Stack {
         true
     }
 
-    /// Stops: takes nothing new, lets what is under way finish for at most five seconds, then closes. What was not
-    /// finished goes on at the next start.
+    /// Stops the stack: rejects new requests, waits up to five seconds for running functions, then closes
+    /// the services. Events that were not processed are delivered again by the next start.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         let mut workers = self.workers;
         let finished = async {
             for worker in &mut workers {
-                // One that panicked has nothing to finish.
+                // An error means that the task panicked; there is nothing to wait for.
                 let _ = worker.await;
             }
-            if let Some(running) = self.front.running.get() {
-                running.feeds.finished().await;
+            if let Some(functions) = self.dispatcher.functions.get() {
+                functions.feeds.wait_idle().await;
             }
-            let _ = self.front.calls.subscribe().wait_for(|calls| *calls == 0).await;
+            let _ = self.dispatcher.in_flight.subscribe().wait_for(|count| *count == 0).await;
         };
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = tokio::time::Instant::now() + STOP_TIMEOUT;
         if tokio::time::timeout_at(deadline, finished).await.is_err() {
-            tracing::warn!("what was under way goes on at the next start");
+            tracing::warn!("functions did not finish in time; the next start processes their events again");
             workers.iter().for_each(JoinHandle::abort);
-            if let Some(running) = self.front.running.get() {
-                running.feeds.abort();
+            if let Some(functions) = self.dispatcher.functions.get() {
+                functions.feeds.abort();
             }
         }
-        self.durable.sync().await;
-        // The functions needed the services until now.
+        self.flusher.flush().await;
         self.close.send_replace(true);
         let mut server = self.server;
-        // A browser may hold its connection.
-        if tokio::time::timeout(Duration::from_millis(500), &mut server).await.is_err() {
+        // A browser may keep its connection open.
+        if tokio::time::timeout(CLOSE_TIMEOUT, &mut server).await.is_err() {
             server.abort();
         }
-        self.folder.withdraw();
+        self.folder.remove_endpoint();
     }
 }
 
@@ -317,113 +315,22 @@ async fn listen(port: u16) -> Result<tokio::net::TcpListener, StartError> {
     })
 }
 
-/// Makes the document signer of a new table; a Bukti of before had one among its secrets, which signs on.
-async fn first_signer(folder: &Folder, aws: &Aws) -> anyhow::Result<()> {
+/// Creates the signer of a new table. A signer from the secrets file of an earlier version is moved to
+/// the table and stays active.
+async fn ensure_signer(folder: &DataFolder, aws: &Aws) -> anyhow::Result<()> {
     let (signers, now) = (Signers::new(aws), jiff::Timestamp::now());
     if let Some(former) = folder.former_signer()? {
         let body: String =
             former.signer_certificate_pem.lines().filter(|line| !line.starts_with("-----")).collect();
         let record = SignerRecord::local(&former.signer_key_pem, STANDARD.decode(body)?, &aws.keys, now)?;
         signers.activate_first(&record).await?;
-        folder.forget_former_signer()?;
+        folder.remove_former_signer()?;
     }
     if signers.register().await?.active().is_none() {
         let record = DocumentSigners::new(aws).make_local(&folder.read_root()?, now)?;
         signers.activate_first(&record).await?;
     }
     Ok(())
-}
-
-async fn expire(front: Arc<Front>, mut stop: watch::Receiver<bool>) {
-    loop {
-        let expired = async {
-            let bucket = &front.info.bucket;
-            front.s3.expire(bucket, Copies::FOLDER, Copies::KEPT_FOR).await?;
-            front.s3.expire(bucket, Cases::EVIDENCE, EvidenceStore::KEPT_FOR).await
-        };
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            expired = expired => if let Err(error) = expired {
-                tracing::warn!(%error, "what is too old cannot be removed from the bucket");
-            },
-        }
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(EXPIRE) => {}
-        }
-    }
-}
-
-/// What is to outlive a loss of power.
-#[derive(Clone)]
-struct Durable {
-    dynamodb: DynamoDb,
-    outbox: Outbox,
-    checkpoints: Vec<Arc<Checkpoint>>,
-}
-
-impl Durable {
-    /// Brings what was done to the disk, and then how far that is.
-    async fn sync(&self) {
-        let positions: Vec<Position> =
-            self.checkpoints.iter().map(|checkpoint| checkpoint.position()).collect();
-        let synced = async {
-            if !self.dynamodb.sync().await? {
-                return Ok(());
-            }
-            self.outbox.sync().await?;
-            for (checkpoint, position) in self.checkpoints.iter().zip(positions) {
-                checkpoint.save(position).await?;
-            }
-            anyhow::Ok(())
-        };
-        if let Err(error) = synced.await {
-            tracing::error!(%error, "what was done cannot be brought to the disk");
-        }
-    }
-
-    /// Does so once a second while there is something new.
-    async fn keep(self, mut stop: watch::Receiver<bool>) {
-        let mut writes = self.dynamodb.writes();
-        while !*stop.borrow() {
-            tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
-                _ = writes.changed() => {}
-            }
-            tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
-                () = tokio::time::sleep(SYNC) => {}
-            }
-            writes.mark_unchanged();
-            self.sync().await;
-        }
-    }
-}
-
-async fn sweep(
-    dynamodb: DynamoDb,
-    stream: Stream,
-    checkpoints: Vec<Arc<Checkpoint>>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut next = tokio::time::Instant::now();
-    loop {
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(SWEEP) => {}
-        }
-        let began = tokio::time::Instant::now();
-        if began >= next {
-            if let Err(error) = dynamodb.sweep().await {
-                tracing::warn!(%error, "what has expired cannot be deleted");
-            }
-            next = tokio::time::Instant::now() + SWEEP_WAITS * began.elapsed();
-        }
-        let seen = checkpoints.iter().map(|checkpoint| checkpoint.saved()).min();
-        if let Err(error) = stream.trim(seen.unwrap_or(Position::default())).await {
-            tracing::warn!(%error, "the stream cannot be trimmed");
-        }
-    }
 }
 
 fn site_settings(settings: &Settings) -> serde_json::Result<Vec<u8>> {

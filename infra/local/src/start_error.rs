@@ -1,48 +1,48 @@
-//! Why a stack does not start.
+//! The error of a stack that cannot start.
 
 use std::path::PathBuf;
 
-/// Why a stack does not start. Each says what to do.
+/// Why a stack cannot start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Something else listens there.
+    /// The port is in use, or may not be used.
     #[error(
-        "port {port} cannot be used ({reason}): end what listens there, or take another with --port {other}"
+        "cannot listen on port {port} ({reason}): stop the program that uses it, or choose another with --port {other}"
     )]
     Port {
-        /// The port.
+        /// The port that was requested.
         port: u16,
-        /// The system's word.
+        /// The error of the system.
         reason: String,
-        /// Another one to try.
+        /// A port to suggest.
         other: u16,
     },
-    /// The data folder cannot be made or written.
-    #[error("cannot write to {} ({reason}): take another folder with --data DIR", folder.display())]
+    /// The data folder cannot be created or written.
+    #[error("cannot write to {} ({reason}): choose another folder with --data DIR", folder.display())]
     Unwritable {
-        /// The folder.
+        /// The folder, or the file in it.
         folder: PathBuf,
-        /// The system's word.
+        /// The error of the system.
         reason: String,
     },
-    /// Another stack holds the data folder.
+    /// Another stack has locked the data folder.
     #[error(
-        "another Bukti runs with the data in {}: end that one, or take another folder with --data DIR",
+        "another Bukti uses the data in {}: stop it, or choose another folder with --data DIR",
         folder.display()
     )]
-    Taken {
+    Locked {
         /// The folder.
         folder: PathBuf,
     },
-    /// The site's folder is not there.
-    #[error("there is no site in {} ({reason}): build it with `cargo xtask site`, or leave --site out", folder.display())]
+    /// The folder of the site does not exist.
+    #[error("there is no site in {} ({reason}): build it with `cargo xtask site`, or omit --site", folder.display())]
     NoSite {
-        /// The folder.
+        /// The folder that was requested.
         folder: PathBuf,
-        /// The system's word.
+        /// The error of the system.
         reason: String,
     },
-    /// Anything else.
+    /// Any other error.
     #[error("Bukti cannot start: {0:#}")]
     Other(anyhow::Error),
 }

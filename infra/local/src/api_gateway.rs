@@ -1,4 +1,5 @@
-//! API Gateway: requests become payloads of format 2.0, as the functions get them on AWS.
+//! API Gateway: converts HTTP requests into the Lambda payloads (format 2.0) that the functions get
+//! on AWS.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,93 +19,96 @@ use lambda_http::request::LambdaRequest;
 use percent_encoding::percent_decode_str;
 use tokio::sync::Semaphore;
 
-use crate::bodies::{Bodies, BodyError};
-use crate::call::{TIMEOUT, call};
+use crate::body_reader::{BodyError, BodyReader};
+use crate::invoke::{TIMEOUT, invoke};
 
-/// The HTTP functions.
+/// Passes a request to the HTTP function that is named.
 pub type HttpHandler = Arc<
     dyn Fn(Function, lambda_http::Request) -> BoxFuture<'static, lambda_http::Response<lambda_http::Body>>
         + Send
         + Sync,
 >;
 
-/// The longest body that is taken: Lambda takes payloads of 6 MB, in which it stands in base 64.
-const LONGEST_BODY: usize = 4 * 1024 * 1024;
-/// How long a function may take: API Gateway waits 30 s, and the functions are given one less.
+/// The longest accepted body, in bytes. Lambda accepts payloads of 6 MB, which hold the body in
+/// base 64.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+/// The timeout of a function: API Gateway's is 30 s, and the functions' is one second less.
 const TIME_LIMIT: Duration = Duration::from_secs(29);
 
-/// So many requests are with the functions at once, as AWS Lambda has so many instances. Who comes then is told to come again at
-/// once, instead of waiting longer than anybody waits: what is under way is answered as fast as ever.
-const AT_ONCE: usize = 128;
+/// The most requests that functions process concurrently, like Lambda's limit on instances. Further
+/// requests are rejected at once with 503, so that overload does not slow down the accepted ones.
+const MAX_CONCURRENT: usize = 128;
 
-/// The gateway.
-pub(crate) struct Api {
+/// Invokes the HTTP functions.
+pub(crate) struct ApiGateway {
     handler: HttpHandler,
     time_limit: Duration,
-    /// Bodies that arrive take none of the places that bound the requests with the functions, so
-    /// that their memory has a bound of its own.
-    bodies: Bodies,
-    places: Semaphore,
+    /// A request occupies a slot only once its body is complete, so incoming bodies have a memory
+    /// limit of their own.
+    bodies: BodyReader,
+    slots: Semaphore,
 }
 
-impl Api {
+impl ApiGateway {
     pub(crate) fn new(handler: HttpHandler) -> Self {
         Self {
             handler,
             time_limit: TIME_LIMIT,
-            bodies: Bodies::new(LONGEST_BODY, AT_ONCE),
-            places: Semaphore::new(AT_ONCE),
+            bodies: BodyReader::new(MAX_BODY, MAX_CONCURRENT),
+            slots: Semaphore::new(MAX_CONCURRENT),
         }
     }
 
-    /// Answers a request under `/api/`.
-    pub(crate) async fn answer(&self, request: Request) -> Response {
+    /// Handles a request under `/api/`.
+    pub(crate) async fn handle(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let tags = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|tags| tags.to_str().ok());
         let locale = Locale::from_tag(tags.unwrap_or_default());
         let Some((route, value)) = find_route(parts.method.as_str(), parts.uri.path()) else {
-            return problem(StatusCode::NOT_FOUND, ProblemCode::NotFound, locale);
+            return problem_response(StatusCode::NOT_FOUND, ProblemCode::NotFound, locale);
         };
         let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
         let parameter = route.parameter().zip(value).map(|(name, value)| (name.to_owned(), decoded(value)));
         let (body, _memory) = match self.bodies.read(body).await {
             Ok(body) => body,
             Err(BodyError::TooLong) => {
-                return problem(StatusCode::PAYLOAD_TOO_LARGE, ProblemCode::BodyTooLarge, locale);
+                return problem_response(StatusCode::PAYLOAD_TOO_LARGE, ProblemCode::BodyTooLarge, locale);
             }
             Err(BodyError::Incomplete) => {
-                return problem(StatusCode::BAD_REQUEST, ProblemCode::InvalidJson, locale);
+                return problem_response(StatusCode::BAD_REQUEST, ProblemCode::InvalidJson, locale);
             }
-            Err(BodyError::NoMemory) => return unavailable(locale),
+            Err(BodyError::NoMemory) => return unavailable_response(locale),
             Err(BodyError::TooSlow) => {
-                return problem(StatusCode::REQUEST_TIMEOUT, ProblemCode::Unavailable, locale);
+                return problem_response(StatusCode::REQUEST_TIMEOUT, ProblemCode::Unavailable, locale);
             }
         };
-        // Taken once the body is complete, as slow bodies would otherwise take all places.
-        let Ok(_place) = self.places.try_acquire() else {
-            return unavailable(locale);
+        // Only now that the body is complete: slow bodies would otherwise occupy all slots.
+        let Ok(_slot) = self.slots.try_acquire() else {
+            return unavailable_response(locale);
         };
         let handler = Arc::clone(&self.handler);
-        let call = call(self.time_limit, async move {
+        let invocation = invoke(self.time_limit, async move {
             let payload = payload(parts, &body, route, parameter.into_iter().collect());
             let request: lambda_http::Request = LambdaRequest::ApiGatewayV2(payload).into();
             handler(route.function, request).await
         });
-        let answer = match call.await {
-            Ok(answer) => answer,
+        let response = match invocation.await {
+            Ok(response) => response,
             Err(code) => {
-                tracing::error!(function = route.function.name(), code, "the function did not answer");
+                tracing::error!(function = route.function.name(), code, "the function did not respond");
                 return match code {
-                    TIMEOUT => problem(StatusCode::GATEWAY_TIMEOUT, ProblemCode::Unavailable, locale),
-                    _ => problem(StatusCode::BAD_GATEWAY, ProblemCode::Internal, locale),
+                    TIMEOUT => {
+                        problem_response(StatusCode::GATEWAY_TIMEOUT, ProblemCode::Unavailable, locale)
+                    }
+                    _ => problem_response(StatusCode::BAD_GATEWAY, ProblemCode::Internal, locale),
                 };
             }
         };
-        answer.map(|body| match body {
+        response.map(|body| match body {
             lambda_http::Body::Empty => axum::body::Body::empty(),
             lambda_http::Body::Text(text) => text.into(),
             lambda_http::Body::Binary(bytes) => bytes.into(),
-            // There are no others now.
+            // The enum is non-exhaustive; these are all of its variants.
             _ => axum::body::Body::empty(),
         })
     }
@@ -152,8 +156,8 @@ fn payload(
     payload
 }
 
-/// The headers as the gateway hands them on: one value each, cookies apart, and where the request came from by what the
-/// gateway saw, not by what the caller says.
+/// The headers as API Gateway passes them on: one value per name, cookies in a list of their own.
+/// Forwarding headers are replaced by those of the connection, because a caller can spoof its own.
 fn gateway_headers(received: &HeaderMap) -> (HeaderMap, Option<Vec<String>>) {
     let mut headers = HeaderMap::new();
     for name in received.keys().filter(|name| **name != header::COOKIE) {
@@ -179,27 +183,27 @@ fn gateway_headers(received: &HeaderMap) -> (HeaderMap, Option<Vec<String>>) {
     (headers, (!cookies.is_empty()).then_some(cookies))
 }
 
-/// Whether the gateway hands a body of this type on as it is. All others come in base 64.
+/// Whether API Gateway passes on a body of this type as text. All others are encoded in base 64.
 fn is_text(content_type: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind.starts_with("text/")
         || matches!(&*kind, "application/json" | "application/xml" | "application/javascript")
 }
 
-/// A problem of the gateway itself.
-fn problem(status: StatusCode, code: ProblemCode, locale: Locale) -> Response {
-    let say = |part: &str| text(locale, &format!("problems.{}.{part}", code.code())).to_owned();
+/// A problem response of the gateway itself, in the form of the functions' problems.
+fn problem_response(status: StatusCode, code: ProblemCode, locale: Locale) -> Response {
+    let text = |part: &str| text(locale, &format!("problems.{}.{part}", code.code())).to_owned();
     let problem = Problem {
         kind: format!("urn:bukti:problem:{}", code.code()),
         status: status.as_u16(),
         code,
-        title: say("title"),
-        detail: say("detail"),
+        title: text("title"),
+        detail: text("detail"),
         errors: Vec::new(),
         tries_left: None,
         retry_after: None,
     };
-    // A struct of strings and numbers: serialising it does not fail.
+    // Cannot fail: the struct has strings and numbers only.
     let mut response = Response::new(serde_json::to_vec(&problem).unwrap_or_default().into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -208,10 +212,10 @@ fn problem(status: StatusCode, code: ProblemCode, locale: Locale) -> Response {
     response
 }
 
-/// What is answered while the functions are not there, before the start is done and once the stop has begun, and while all of
-/// them are busy.
-pub(crate) fn unavailable(locale: Locale) -> Response {
-    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Unavailable, locale);
+/// The response while no function can take a request: the stack is starting or stopping, or all slots
+/// are occupied.
+pub(crate) fn unavailable_response(locale: Locale) -> Response {
+    let mut response = problem_response(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Unavailable, locale);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
     response
 }
@@ -223,9 +227,9 @@ mod tests {
 
     use super::*;
 
-    /// A function that answers with what it got.
-    fn echo() -> Api {
-        Api::new(Arc::new(|function, request| {
+    /// A function that responds with the request that it got.
+    fn echo() -> ApiGateway {
+        ApiGateway::new(Arc::new(|function, request| {
             Box::pin(async move {
                 let (kind, body) = match request.body() {
                     Body::Empty => ("empty", String::new()),
@@ -234,7 +238,7 @@ mod tests {
                     _ => ("other", String::new()),
                 };
                 let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap());
-                let answer = serde_json::json!({
+                let echoed = serde_json::json!({
                     "function": function.name(),
                     "method": request.method().as_str(),
                     "path": request.uri().path(),
@@ -244,16 +248,16 @@ mod tests {
                     "from": header("x-forwarded-for"),
                     "body": [kind, &body],
                 });
-                let mut answer = lambda_http::Response::new(Body::Text(answer.to_string()));
-                answer.headers_mut().append("set-cookie", HeaderValue::from_static("a=1"));
-                answer.headers_mut().append("set-cookie", HeaderValue::from_static("b=2"));
-                answer
+                let mut response = lambda_http::Response::new(Body::Text(echoed.to_string()));
+                response.headers_mut().append("set-cookie", HeaderValue::from_static("a=1"));
+                response.headers_mut().append("set-cookie", HeaderValue::from_static("b=2"));
+                response
             })
         }))
     }
 
-    async fn call(api: &Api, request: Request) -> (StatusCode, HeaderMap, serde_json::Value) {
-        let (parts, body) = api.answer(request).await.into_parts();
+    async fn send(api: &ApiGateway, request: Request) -> (StatusCode, HeaderMap, serde_json::Value) {
+        let (parts, body) = api.handle(request).await.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         (parts.status, parts.headers, serde_json::from_slice(&body).unwrap())
     }
@@ -263,13 +267,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_goes_the_way_of_the_payload() {
-        let asked = request("GET", &format!("{}?q=1&q=a%20b", HolderRoute::Certificates.path_of("a%231")))
+    async fn passes_all_parts_of_a_request_to_the_function() {
+        let request = request("GET", &format!("{}?q=1&q=a%20b", HolderRoute::Certificates.path_of("a%231")))
             .header("cookie", "session=abc; other=1")
             .header("x-forwarded-for", "6.6.6.6")
             .body(axum::body::Body::empty())
             .unwrap();
-        let (status, headers, answer) = call(&echo(), asked).await;
+        let (status, headers, answer) = send(&echo(), request).await;
         assert_eq!(status, StatusCode::OK);
         assert_eq!(headers.get_all("set-cookie").iter().count(), 2);
         assert_eq!(
@@ -293,23 +297,23 @@ mod tests {
             ("application/json; charset=utf-8", ["text", "{}"]),
             ("application/octet-stream", ["binary", "[123, 125]"]),
         ] {
-            let asked = request("POST", StatusRoute::Status.path())
+            let request = request("POST", StatusRoute::Status.path())
                 .header("content-type", kind)
                 .body("{}".into())
                 .unwrap();
-            assert_eq!(call(&echo(), asked).await.2["body"], serde_json::json!(expected), "{kind}");
+            assert_eq!(send(&echo(), request).await.2["body"], serde_json::json!(expected), "{kind}");
         }
     }
 
     #[tokio::test]
-    async fn what_the_gateway_says_itself_nobody_else_does() {
-        let asked = request("GET", StatusRoute::Captcha.path()).header("x-forwarded-proto", "no scheme");
-        let (status, ..) = call(&echo(), asked.body(axum::body::Body::empty()).unwrap()).await;
+    async fn overwrites_forwarding_headers_of_the_caller() {
+        let request = request("GET", StatusRoute::Captcha.path()).header("x-forwarded-proto", "no scheme");
+        let (status, ..) = send(&echo(), request.body(axum::body::Body::empty()).unwrap()).await;
         assert_eq!(status, StatusCode::OK);
     }
 
     #[tokio::test]
-    async fn what_has_no_route_is_not_found_and_what_is_too_long_refused() {
+    async fn rejects_unknown_routes_and_too_long_bodies() {
         for (method, path) in [
             ("GET", StatusRoute::Status.path()),
             ("GET", "/api"),
@@ -317,34 +321,33 @@ mod tests {
             ("OPTIONS", StatusRoute::Status.path()),
         ] {
             let (status, headers, answer) =
-                call(&echo(), request(method, path).body(axum::body::Body::empty()).unwrap()).await;
+                send(&echo(), request(method, path).body(axum::body::Body::empty()).unwrap()).await;
             assert_eq!(status, StatusCode::NOT_FOUND, "{method} {path}");
             assert_eq!(headers["content-type"], "application/problem+json");
             assert_eq!(answer["code"], "not_found");
         }
-        let long =
-            request("POST", StatusRoute::Status.path()).body(vec![b' '; LONGEST_BODY + 1].into()).unwrap();
-        assert_eq!(call(&echo(), long).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+        let long = request("POST", StatusRoute::Status.path()).body(vec![b' '; MAX_BODY + 1].into()).unwrap();
+        assert_eq!(send(&echo(), long).await.0, StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     #[tokio::test]
-    async fn who_comes_while_all_are_busy_is_told_so_at_once() {
+    async fn sheds_requests_while_all_slots_are_occupied() {
         let (go, wait) = tokio::sync::watch::channel(false);
-        let api = Api::new(Arc::new(move |_, _| {
+        let api = ApiGateway::new(Arc::new(move |_, _| {
             let mut wait = wait.clone();
             Box::pin(async move {
                 let _ = wait.wait_for(|go| *go).await;
                 lambda_http::Response::new(Body::Text("{}".to_owned()))
             })
         }));
-        let asked = || {
+        let captcha = || {
             request("GET", StatusRoute::Captcha.path())
                 .header("accept-language", "en")
                 .body(axum::body::Body::empty())
         };
-        let busy = futures::future::join_all((0..AT_ONCE).map(|_| call(&api, asked().unwrap())));
+        let busy = futures::future::join_all((0..MAX_CONCURRENT).map(|_| send(&api, captcha().unwrap())));
         let more = async {
-            let (status, headers, answer) = call(&api, asked().unwrap()).await;
+            let (status, headers, answer) = send(&api, captcha().unwrap()).await;
             assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(headers["retry-after"], "2");
             assert_eq!(answer["code"], "unavailable");
@@ -353,23 +356,23 @@ mod tests {
         };
         let (busy, ()) = futures::future::join(busy, more).await;
         assert!(busy.iter().all(|(status, ..)| *status == StatusCode::OK));
-        assert_eq!(call(&api, asked().unwrap()).await.0, StatusCode::OK, "there is a place again");
+        assert_eq!(send(&api, captcha().unwrap()).await.0, StatusCode::OK, "a slot is free again");
     }
 
     #[tokio::test]
-    async fn bodies_share_a_bounded_memory() {
+    async fn bodies_share_a_memory_limit() {
         let mut api = echo();
         api.bodies.memory = Semaphore::new(2);
         for (body, expected) in
             [("1", StatusCode::OK), ("123", StatusCode::SERVICE_UNAVAILABLE), ("12", StatusCode::OK)]
         {
-            let asked = request("POST", StatusRoute::Status.path()).body(body.into()).unwrap();
-            assert_eq!(call(&api, asked).await.0, expected, "{body}");
+            let request = request("POST", StatusRoute::Status.path()).body(body.into()).unwrap();
+            assert_eq!(send(&api, request).await.0, expected, "{body}");
         }
     }
 
     #[tokio::test]
-    async fn slow_bodies_take_no_place_and_end() {
+    async fn slow_bodies_occupy_no_slot_and_time_out() {
         let mut api = echo();
         api.bodies.time_limit = Duration::from_millis(500);
         let slow = || {
@@ -377,27 +380,28 @@ mod tests {
                 axum::body::Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
             request("POST", StatusRoute::Status.path()).body(body).unwrap()
         };
-        let all = futures::future::join_all((0..2 * AT_ONCE).map(|_| call(&api, slow())));
+        let all = futures::future::join_all((0..2 * MAX_CONCURRENT).map(|_| send(&api, slow())));
         let another = async {
-            let asked = request("GET", StatusRoute::Captcha.path()).body(axum::body::Body::empty()).unwrap();
-            call(&api, asked).await.0
+            let request =
+                request("GET", StatusRoute::Captcha.path()).body(axum::body::Body::empty()).unwrap();
+            send(&api, request).await.0
         };
         let (all, another) = futures::future::join(all, another).await;
-        assert_eq!(another, StatusCode::OK, "while the others are waited for");
+        assert_eq!(another, StatusCode::OK, "responds while the slow bodies are arriving");
         for (status, _, answer) in all {
             assert_eq!((status, &answer["code"]), (StatusCode::REQUEST_TIMEOUT, &"unavailable".into()));
         }
     }
 
     #[tokio::test]
-    async fn a_panic_and_an_endless_function_are_answered_for() {
-        let asked = || request("GET", StatusRoute::Captcha.path()).body(axum::body::Body::empty()).unwrap();
-        let panics = Api::new(Arc::new(|_, _| panic!("asked for")));
-        assert_eq!(call(&panics, asked()).await.0, StatusCode::BAD_GATEWAY);
-        let panics = Api::new(Arc::new(|_, _| Box::pin(async { panic!("asked for") })));
-        assert_eq!(call(&panics, asked()).await.0, StatusCode::BAD_GATEWAY);
-        let mut endless = Api::new(Arc::new(|_, _| Box::pin(futures::future::pending())));
+    async fn responds_for_functions_that_panic_or_hang() {
+        let captcha = || request("GET", StatusRoute::Captcha.path()).body(axum::body::Body::empty()).unwrap();
+        let panics = ApiGateway::new(Arc::new(|_, _| panic!("deliberate panic")));
+        assert_eq!(send(&panics, captcha()).await.0, StatusCode::BAD_GATEWAY);
+        let panics = ApiGateway::new(Arc::new(|_, _| Box::pin(async { panic!("deliberate panic") })));
+        assert_eq!(send(&panics, captcha()).await.0, StatusCode::BAD_GATEWAY);
+        let mut endless = ApiGateway::new(Arc::new(|_, _| Box::pin(futures::future::pending())));
         endless.time_limit = Duration::from_millis(10);
-        assert_eq!(call(&endless, asked()).await.0, StatusCode::GATEWAY_TIMEOUT);
+        assert_eq!(send(&endless, captcha()).await.0, StatusCode::GATEWAY_TIMEOUT);
     }
 }

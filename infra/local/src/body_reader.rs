@@ -1,4 +1,4 @@
-//! Bodies of requests, read whole within bounds.
+//! Reads whole request bodies within limits of length, time and memory.
 
 use std::time::Duration;
 
@@ -7,42 +7,42 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// How long a body may take to arrive.
+/// The time limit for a body to arrive.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// Reads bodies.
-pub(crate) struct Bodies {
-    longest: usize,
+pub(crate) struct BodyReader {
+    max_length: usize,
     pub(crate) time_limit: Duration,
-    /// What all bodies together may still take, in bytes.
+    /// The bytes that are left for all bodies together.
     pub(crate) memory: Semaphore,
 }
 
-/// Why a body was not read.
+/// Why a body was rejected.
 #[derive(Debug)]
 pub(crate) enum BodyError {
     TooLong,
     TooSlow,
-    /// The caller has gone.
+    /// The caller closed the connection before the end of the body.
     Incomplete,
-    /// Other bodies take all the memory that there is for them.
+    /// Other bodies occupy the memory.
     NoMemory,
 }
 
-impl Bodies {
-    /// Bodies of at most `longest` bytes, and of as many bytes together as `at_once` of those have.
-    pub(crate) fn new(longest: usize, at_once: usize) -> Self {
-        Self { longest, time_limit: TIME_LIMIT, memory: Semaphore::new(longest * at_once) }
+impl BodyReader {
+    /// Limits each body to `max_length` bytes, and all together to the memory of `max_concurrent`
+    /// bodies of that length.
+    pub(crate) fn new(max_length: usize, max_concurrent: usize) -> Self {
+        Self { max_length, time_limit: TIME_LIMIT, memory: Semaphore::new(max_length * max_concurrent) }
     }
 
-    /// Reads a body, and reserves its memory for as long as the permit is kept.
+    /// Reads a body. Its memory is reserved until the permit is dropped.
     pub(crate) async fn read(&self, body: Body) -> Result<(Bytes, Option<SemaphorePermit<'_>>), BodyError> {
         tokio::time::timeout(self.time_limit, self.collect(body)).await.unwrap_or(Err(BodyError::TooSlow))
     }
 
     async fn collect(&self, body: Body) -> Result<(Bytes, Option<SemaphorePermit<'_>>), BodyError> {
-        let mut body = Limited::new(body, self.longest);
-        let (mut read, mut memory) = (Vec::new(), None::<SemaphorePermit<'_>>);
+        let mut body = Limited::new(body, self.max_length);
+        let (mut bytes, mut memory) = (Vec::new(), None::<SemaphorePermit<'_>>);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
                 if error.is::<LengthLimitError>() { BodyError::TooLong } else { BodyError::Incomplete }
@@ -54,8 +54,8 @@ impl Bodies {
                 Some(memory) => memory.merge(more),
                 None => memory = Some(more),
             }
-            read.extend_from_slice(&data);
+            bytes.extend_from_slice(&data);
         }
-        Ok((read.into(), memory))
+        Ok((bytes.into(), memory))
     }
 }

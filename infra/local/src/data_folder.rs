@@ -1,4 +1,4 @@
-//! The data folder: made on first start, held by one stack at a time.
+//! The data folder: created on the first start, locked by one stack at a time.
 
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
@@ -15,7 +15,7 @@ use crate::files;
 use crate::signature::AccessKeys;
 use crate::start_error::StartError;
 
-/// The signer as a Bukti of before kept it among the secrets.
+/// The signer in the secrets file of earlier versions.
 #[derive(Deserialize)]
 pub(crate) struct FormerSigner {
     root_key_pem: String,
@@ -29,24 +29,24 @@ struct FormerSecrets {
     signer: Option<FormerSigner>,
 }
 
-/// A data folder that this process holds. Dropping it lets go.
-pub(crate) struct Folder {
+/// A data folder that this process has locked. Dropping it unlocks the folder.
+pub(crate) struct DataFolder {
     path: PathBuf,
-    /// Locked while the folder is held; the system unlocks it when the process ends, however it ends.
+    /// The lock file. The system unlocks it when the process ends, for whatever reason.
     lock: File,
 }
 
-impl Drop for Folder {
+impl Drop for DataFolder {
     fn drop(&mut self) {
-        // To close the file is not enough: a process that is just being started has a copy of each
-        // open one, and would hold the folder for a moment.
+        // Closing the file is not enough: a child process that is being started has a copy of the
+        // descriptor, which keeps the lock until the child closes it.
         let _ = self.lock.unlock();
     }
 }
 
-impl Folder {
-    /// Takes the folder, and makes what is missing of it: the folder itself, the secrets and the root.
-    pub(crate) fn take(path: &Path, organisation: &str) -> Result<Self, StartError> {
+impl DataFolder {
+    /// Locks the folder and creates what is missing: the folder itself, the secrets and the root.
+    pub(crate) fn lock(path: &Path, organisation: &str) -> Result<Self, StartError> {
         let unwritable =
             |error: io::Error| StartError::Unwritable { folder: path.to_owned(), reason: error.to_string() };
         let owner_only = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
@@ -54,14 +54,14 @@ impl Folder {
         let lock = files::append_only(&path.join("lock")).map_err(unwritable)?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StartError::Taken { folder: path.to_owned() }),
+            Err(TryLockError::WouldBlock) => return Err(StartError::Locked { folder: path.to_owned() }),
             Err(TryLockError::Error(error)) => return Err(unwritable(error)),
         }
         for part in ["bucket", "streams"] {
             owner_only(&path.join(part)).map_err(unwritable)?;
         }
         let folder = Self { path: path.to_owned(), lock };
-        folder.close_to_others().map_err(unwritable)?;
+        folder.restrict_to_owner().map_err(unwritable)?;
         if !folder.secrets().try_exists().map_err(unwritable)? {
             write(&folder.secrets(), &Secrets::generate().map_err(other)?)?;
         }
@@ -75,11 +75,12 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Makes everything readable by its owner only: the folder may have been there before, or hold files of a Bukti that left
-    /// their modes to the umask.
+    /// Makes everything readable by its owner only: the folder may have existed before, or have files
+    /// of an earlier version, which left their modes to the umask.
     ///
-    /// The table comes last. Once it is closed, so is the rest, and a start need not look at a million documents.
-    fn close_to_others(&self) -> io::Result<()> {
+    /// The table's mode is set last. If it is right, so are all others, and the start does not have to
+    /// visit a million documents.
+    fn restrict_to_owner(&self) -> io::Result<()> {
         let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode));
         set(&self.path, 0o700)?;
         if fs::metadata(self.table()).is_ok_and(|table| table.permissions().mode() & 0o777 == 0o600) {
@@ -89,7 +90,7 @@ impl Folder {
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder)? {
                 let entry = entry?;
-                // Not through links, which lead out of the folder.
+                // Symbolic links are not followed: they may lead out of the folder.
                 match entry.file_type()? {
                     kind if kind.is_dir() => {
                         set(&entry.path(), 0o700)?;
@@ -100,22 +101,22 @@ impl Folder {
                 }
             }
         }
-        // SQLite gives the files beside it the same mode.
+        // SQLite creates its other files with the mode of this one.
         files::append_only(&self.table())?;
         set(&self.table(), 0o600)
     }
 
-    /// The signer of a Bukti of before, which kept it among the secrets.
+    /// The signer that an earlier version stored in the secrets file.
     pub(crate) fn former_signer(&self) -> Result<Option<FormerSigner>, StartError> {
         Ok(read::<FormerSecrets>(&self.secrets())?.signer)
     }
 
-    /// Forgets [`Folder::former_signer`]: its key is in the table now, sealed.
-    pub(crate) fn forget_former_signer(&self) -> Result<(), StartError> {
+    /// Removes [`Self::former_signer`] from the secrets file, once its key is in the table, sealed.
+    pub(crate) fn remove_former_signer(&self) -> Result<(), StartError> {
         write(&self.secrets(), &read::<Secrets>(&self.secrets())?)
     }
 
-    /// The root, by which signers are certified.
+    /// The root that certifies signers.
     pub(crate) fn read_root(&self) -> Result<Root, StartError> {
         read(&self.root())
     }
@@ -128,13 +129,13 @@ impl Folder {
         self.path.join("root.json")
     }
 
-    /// The file of the keys with which programs of this machine sign calls.
+    /// The file of the keys with which programs on this machine sign calls.
     pub(crate) fn access_keys(&self) -> PathBuf {
         self.path.join("access-keys.json")
     }
 
-    /// Hands the keys to whoever may read the folder.
-    pub(crate) fn keep_access_keys(&self, keys: &AccessKeys) -> Result<(), StartError> {
+    /// Writes the keys for programs that may read the folder.
+    pub(crate) fn write_access_keys(&self, keys: &AccessKeys) -> Result<(), StartError> {
         write(&self.access_keys(), keys)
     }
 
@@ -154,7 +155,7 @@ impl Folder {
         self.path.join("dead-letters.jsonl")
     }
 
-    /// How far a consumer of the stream is.
+    /// The file of the checkpoint of a stream consumer.
     pub(crate) fn checkpoint(&self, consumer: &str) -> PathBuf {
         self.path.join("streams").join(consumer)
     }
@@ -163,14 +164,14 @@ impl Folder {
         self.path.join("endpoint")
     }
 
-    /// Says where the stack listens, for the command line.
-    pub(crate) fn announce(&self, url: &str) -> io::Result<()> {
+    /// Writes the address of the stack, for the command line.
+    pub(crate) fn write_endpoint(&self, url: &str) -> io::Result<()> {
         files::replace(&self.endpoint(), url.as_bytes())
     }
 
-    /// Takes [`Folder::announce`] back, and the keys, which end with the stack.
-    pub(crate) fn withdraw(&self) {
-        // A file that is gone already is as good.
+    /// Removes the address and the access keys, which are valid until the stack stops.
+    pub(crate) fn remove_endpoint(&self) {
+        // They may have been removed already.
         let _ = fs::remove_file(self.endpoint());
         let _ = fs::remove_file(self.access_keys());
     }
@@ -181,8 +182,11 @@ fn other(error: impl Into<anyhow::Error>) -> StartError {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, StartError> {
-    let damaged = || StartError::Other(anyhow::anyhow!("{} is damaged", path.display()));
-    // What serde says of it could hold part of a key.
+    let damaged = || {
+        let advice = "restore it from a backup, or take another folder with --data DIR";
+        StartError::Other(anyhow::anyhow!("{} is damaged: {advice}", path.display()))
+    };
+    // Without serde's message, which could quote part of a key.
     serde_json::from_slice(&fs::read(path).map_err(other)?).map_err(|_| damaged())
 }
 
@@ -198,24 +202,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_owner_can_read_and_only_one_can_hold() {
+    fn folder_is_private_and_locked_by_one_stack() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("a/b");
-        let folder = Folder::take(&path, "Bukti").unwrap();
+        let folder = DataFolder::lock(&path, "Bukti").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o700);
         assert_eq!(mode(&folder.secrets()), 0o600);
         assert_eq!(mode(&folder.root()), 0o600);
-        assert!(matches!(Folder::take(&path, "Bukti"), Err(StartError::Taken { .. })));
-        let made = |folder: &Folder| [folder.secrets(), folder.root()].map(|path| fs::read(path).unwrap());
-        let before = made(&folder);
+        assert!(matches!(DataFolder::lock(&path, "Bukti"), Err(StartError::Locked { .. })));
+        let created =
+            |folder: &DataFolder| [folder.secrets(), folder.root()].map(|path| fs::read(path).unwrap());
+        let before = created(&folder);
         drop(folder);
-        let again = Folder::take(&path, "Bukti").unwrap();
-        assert_eq!(made(&again), before, "secrets and root are made once");
+        let again = DataFolder::lock(&path, "Bukti").unwrap();
+        assert_eq!(created(&again), before, "secrets and root stay the same");
     }
 
     #[test]
-    fn existing_folder_and_files_are_closed_to_others() {
+    fn restricts_existing_folder_and_files_to_owner() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
         let outside = parent.path().join("outside");
@@ -229,7 +234,7 @@ mod tests {
         for folder in ["", "bucket", "bucket/bukti-documents"] {
             fs::set_permissions(path.join(folder), Permissions::from_mode(0o755)).unwrap();
         }
-        let folder = Folder::take(&path, "Bukti").unwrap();
+        let folder = DataFolder::lock(&path, "Bukti").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         for file in files {
             assert_eq!(mode(&path.join(file)), 0o600, "{file}");
@@ -242,11 +247,13 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_is_named() {
+    fn error_of_unwritable_folder_names_the_option() {
         let parent = tempfile::tempdir().unwrap();
         let file = parent.path().join("file");
         fs::write(&file, "").unwrap();
-        let Err(error) = Folder::take(&file.join("data"), "Bukti") else { panic!("a file is no folder") };
+        let Err(error) = DataFolder::lock(&file.join("data"), "Bukti") else {
+            panic!("a folder below a file cannot be created")
+        };
         assert!(error.to_string().contains("--data"), "{error}");
     }
 }

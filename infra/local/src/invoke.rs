@@ -1,4 +1,4 @@
-//! Calls of functions: each in a task of its own, so that a panic or an endless one harms nothing else.
+//! Invokes functions, each in a task of its own, so that one that panics or hangs affects nothing else.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinError};
 
-/// Why a call came to nothing, as a stable code.
+/// The error code of an invocation that panicked. Dead letters store it.
 pub(crate) const PANIC: &str = "panic";
-/// See [`PANIC`].
+/// The error code of an invocation that exceeded its time limit.
 pub(crate) const TIMEOUT: &str = "timeout";
 
 struct AbortOnDrop(AbortHandle);
@@ -20,12 +20,12 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Runs a call to its end. It is ended early after `limit`, and where this future is dropped.
+/// Runs a function. It is aborted after `limit`, and when this future is dropped.
 ///
 /// # Errors
 ///
 /// [`PANIC`] or [`TIMEOUT`].
-pub(crate) async fn call<T: Send + 'static>(
+pub(crate) async fn invoke<T: Send + 'static>(
     limit: Duration,
     function: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, &'static str> {
@@ -38,8 +38,8 @@ pub(crate) async fn call<T: Send + 'static>(
     }
 }
 
-/// Runs a call on a thread of its own: event functions compute for long stretches (signatures, PDFs), which would hold
-/// up requests, and their futures stay on one thread.
+/// Runs a function on a thread of its own. Event functions compute signatures and PDFs, which would
+/// block the threads that serve requests, and their futures are not `Send`.
 pub(crate) fn on_own_thread<T, F>(function: impl FnOnce() -> F + Send + 'static) -> BoxFuture<'static, T>
 where
     T: Send + 'static,
@@ -47,20 +47,20 @@ where
 {
     Box::pin(async move {
         let runtime = Handle::current();
-        // Closed when this future is dropped, which ends the call at its next wait.
-        let (_wanted, unwanted) = oneshot::channel::<()>();
+        // Closed when this future is dropped, which cancels the function at its next await.
+        let (_keep_running, cancelled) = oneshot::channel::<()>();
         let thread = tokio::task::spawn_blocking(move || {
             runtime.block_on(async move {
                 tokio::select! {
                     value = function() => Some(value),
-                    _ = unwanted => None,
+                    _ = cancelled => None,
                 }
             })
         });
         match thread.await.map_err(JoinError::try_into_panic) {
             Ok(Some(value)) => value,
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            // Only while the runtime ends: nobody waits for the answer any more.
+            // Cancelled, or the runtime is shutting down: the result has no receiver.
             Ok(None) | Err(Err(_)) => std::future::pending().await,
         }
     })
@@ -74,23 +74,26 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn panics_and_time_limits_are_told() {
+    async fn reports_panics_and_timeouts() {
         let limit = Duration::from_secs(5);
-        assert_eq!(call(limit, on_own_thread(|| async { 1 })).await, Ok(1));
-        assert_eq!(call(limit, on_own_thread(|| async { panic!("asked for") })).await, Err::<(), _>(PANIC));
+        assert_eq!(invoke(limit, on_own_thread(|| async { 1 })).await, Ok(1));
+        assert_eq!(
+            invoke(limit, on_own_thread(|| async { panic!("deliberate panic") })).await,
+            Err::<(), _>(PANIC)
+        );
         let ended = Arc::new(AtomicBool::new(false));
-        struct Ends(Arc<AtomicBool>);
-        impl Drop for Ends {
+        struct SetOnDrop(Arc<AtomicBool>);
+        impl Drop for SetOnDrop {
             fn drop(&mut self) {
                 self.0.store(true, Ordering::SeqCst);
             }
         }
-        let ends = Ends(Arc::clone(&ended));
+        let guard = SetOnDrop(Arc::clone(&ended));
         let endless = on_own_thread(move || async move {
-            let _ends = ends;
+            let _guard = guard;
             std::future::pending::<()>().await;
         });
-        assert_eq!(call(Duration::from_millis(20), endless).await, Err(TIMEOUT));
+        assert_eq!(invoke(Duration::from_millis(20), endless).await, Err(TIMEOUT));
         while !ended.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

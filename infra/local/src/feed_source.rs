@@ -1,8 +1,9 @@
-//! From the bucket to the intake: an object that is put under `intake/feeds/` becomes an S3 event.
+//! The bucket's event source: invokes the intake with an S3 event for each object that is put under
+//! `intake/feeds/`.
 //!
-//! As Lambda does with asynchronous events, a failed one is tried twice more and then kept as a dead letter. The events
-//! of one object never run at the same time. An object that is still there when the stack starts is delivered again,
-//! since the intake takes a feed away when it is done with it.
+//! Like Lambda's asynchronous invocation, it retries a failed event twice, then moves it to the
+//! dead-letter queue. Events of the same object never run concurrently. Objects that exist when the
+//! stack starts are delivered again: the intake deletes a feed once it is imported.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,22 +16,24 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::Retry;
-use crate::call::call;
 use crate::dead_letters::DeadLetters;
+use crate::invoke::invoke;
 
-/// The function that takes feeds. An error says what went wrong, without data of persons.
+/// Invokes the function that imports feeds. The error is its message, without personal data.
 pub type FeedHandler = Arc<dyn Fn(S3Event) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// How many feeds, or parts of one, are taken in at once. More would leave the table no turn for certificates and SMS meanwhile.
-const AT_ONCE: usize = 2;
-/// How long the intake may take for one event.
+/// The most feeds, or parts of one, that are imported concurrently. With more, the table would have no
+/// capacity left for certificates and SMS.
+const MAX_CONCURRENT: usize = 2;
+/// The timeout of the intake per event.
 const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
-/// What S3 leaves as it is in the key of an event.
-const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// The characters that S3 percent-encodes in the key of an event.
+const KEY_ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Delivers the events of feeds. Clones share it.
+/// The event source of feeds. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Feeds(Arc<Inner>);
+pub(crate) struct FeedSource(Arc<Inner>);
 
 struct Inner {
     bucket: String,
@@ -39,15 +42,15 @@ struct Inner {
     dead_letters: DeadLetters,
     retry: Retry,
     stop: watch::Receiver<bool>,
-    at_once: Semaphore,
-    /// The objects whose event is under way, and whether another came meanwhile.
-    under_way: Mutex<HashMap<String, bool>>,
+    concurrency: Semaphore,
+    /// The objects whose event is pending, and whether each was put again meanwhile.
+    pending_keys: Mutex<HashMap<String, bool>>,
     tasks: Mutex<JoinSet<()>>,
-    /// How many events are under way.
+    /// The number of pending events.
     pending: watch::Sender<usize>,
 }
 
-impl Feeds {
+impl FeedSource {
     pub(crate) fn new(
         bucket: String,
         region: String,
@@ -63,100 +66,106 @@ impl Feeds {
             dead_letters,
             retry,
             stop,
-            at_once: Semaphore::new(AT_ONCE),
-            under_way: Mutex::default(),
+            concurrency: Semaphore::new(MAX_CONCURRENT),
+            pending_keys: Mutex::default(),
             tasks: Mutex::default(),
             pending: watch::Sender::new(0),
         }))
     }
 
-    /// Whether an object of this name is one that the function is told of.
-    pub(crate) fn takes(key: &str) -> bool {
+    /// Whether an object with this key is a feed.
+    pub(crate) fn is_feed(key: &str) -> bool {
         key.starts_with(bukti_store::Feeds::DROP) && !key.ends_with('/')
     }
 
-    /// Delivers the event of an object that was put and that it [takes](Self::takes). Comes back at once.
-    pub(crate) fn put(&self, key: &str, size: u64) {
-        let mut under_way = self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(again) = under_way.get_mut(key) {
-            *again = true;
+    /// Delivers the event of an object that was put and that [is a feed](Self::is_feed). Does not wait.
+    pub(crate) fn deliver(&self, key: &str, size: u64) {
+        let mut pending_keys = self.0.pending_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(put_again) = pending_keys.get_mut(key) {
+            *put_again = true;
             return;
         }
-        under_way.insert(key.to_owned(), false);
-        self.0.pending.send_replace(under_way.len());
-        drop(under_way);
+        pending_keys.insert(key.to_owned(), false);
+        self.0.pending.send_replace(pending_keys.len());
+        drop(pending_keys);
         let mut tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(Arc::clone(&self.0).deliver(key.to_owned(), size));
+        tasks.spawn(Arc::clone(&self.0).process(key.to_owned(), size));
     }
 
-    /// Calls the function for a feed that it could not work off; whether it can now.
+    /// Invokes the function with the event of a dead letter. Returns whether it succeeded.
     pub(crate) async fn redrive(&self, event: S3Event) -> bool {
-        // Never closed.
-        let Ok(_turn) = self.0.at_once.acquire().await else { return false };
+        // The semaphore is never closed.
+        let Ok(_permit) = self.0.concurrency.acquire().await else { return false };
         let handler = Arc::clone(&self.0.handler);
-        matches!(call(TIME_LIMIT, async move { handler(event).await }).await, Ok(Ok(())))
+        matches!(invoke(TIME_LIMIT, async move { handler(event).await }).await, Ok(Ok(())))
     }
 
-    /// How many events are under way or wait.
+    /// The number of events that are waiting or being processed.
     pub(crate) fn pending(&self) -> usize {
         *self.0.pending.borrow()
     }
 
-    /// Ends what is under way. The objects are still there, and come again at the next start.
+    /// Aborts all events. Their objects still exist, so the next start delivers them again.
     pub(crate) fn abort(&self) {
         self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 
-    /// Waits until none is under way.
-    pub(crate) async fn finished(&self) {
-        // The sender lives in self, so this cannot fail.
+    /// Waits until no event is pending.
+    pub(crate) async fn wait_idle(&self) {
+        // Cannot fail: self has the sender.
         let _ = self.0.pending.subscribe().wait_for(|pending| *pending == 0).await;
     }
 }
 
 impl Inner {
-    async fn deliver(self: Arc<Self>, key: String, size: u64) {
+    /// Processes the event of an object, and once more if the object was put again meanwhile.
+    async fn process(self: Arc<Self>, key: String, size: u64) {
         loop {
-            self.try_until_it_works(&key, size).await;
-            let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            match under_way.get_mut(&key) {
-                Some(again) if *again && !*self.stop.borrow() => *again = false,
+            self.invoke_with_retries(&key, size).await;
+            let mut pending_keys = self.pending_keys.lock().unwrap_or_else(PoisonError::into_inner);
+            match pending_keys.get_mut(&key) {
+                Some(put_again) if *put_again && !*self.stop.borrow() => *put_again = false,
                 _ => {
-                    under_way.remove(&key);
-                    self.pending.send_replace(under_way.len());
+                    pending_keys.remove(&key);
+                    self.pending.send_replace(pending_keys.len());
                     return;
                 }
             }
         }
     }
 
-    async fn try_until_it_works(&self, key: &str, size: u64) {
-        // Never closed.
-        let Ok(_turn) = self.at_once.acquire().await else { return };
+    async fn invoke_with_retries(&self, key: &str, size: u64) {
+        // The semaphore is never closed.
+        let Ok(_permit) = self.concurrency.acquire().await else { return };
         let mut stop = self.stop.clone();
         let Some(event) = self.event(key, size) else { return };
         for retry in 0.. {
             if *stop.borrow() {
                 return;
             }
-            let (handler, this_event) = (Arc::clone(&self.handler), event.clone());
-            let (code, reason) = match call(TIME_LIMIT, async move { handler(this_event).await }).await {
+            let (handler, event_copy) = (Arc::clone(&self.handler), event.clone());
+            let (code, reason) = match invoke(TIME_LIMIT, async move { handler(event_copy).await }).await {
                 Ok(Ok(())) => return,
                 Ok(Err(reason)) => ("error", reason),
-                Err(code) => (code, "the function did not answer".to_owned()),
+                Err(code) => (code, "the function did not respond".to_owned()),
             };
             if retry >= self.retry.retries {
-                tracing::error!(object = key, code, reason, "a feed goes to the dead letters");
-                if let Err(error) = self.dead_letters.keep("intake", code, &event).await {
-                    tracing::error!(%error, "the dead letters cannot be written");
+                tracing::error!(
+                    object = key,
+                    code,
+                    reason,
+                    "a feed failed after all retries; moving it to the dead-letter queue"
+                );
+                if let Err(error) = self.dead_letters.add("intake", code, &event).await {
+                    tracing::error!(%error, "cannot write the dead-letter queue");
                 }
                 return;
             }
-            tracing::warn!(object = key, code, reason, "a feed failed and is tried again");
+            tracing::warn!(object = key, code, reason, "a feed failed; retrying");
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                () = tokio::time::sleep(self.retry.wait(retry + 1)) => {}
+                () = tokio::time::sleep(self.retry.backoff(retry + 1)) => {}
             }
         }
     }
@@ -179,10 +188,10 @@ impl Inner {
                     "ownerIdentity": { "principalId": "bukti" },
                     "arn": format!("arn:aws:s3:::{}", self.bucket),
                 },
-                "object": { "key": utf8_percent_encode(key, KEY).to_string(), "size": size },
+                "object": { "key": utf8_percent_encode(key, KEY_ENCODED).to_string(), "size": size },
             },
         }]}));
-        event.inspect_err(|error| tracing::error!(%error, "an event cannot be made")).ok()
+        event.inspect_err(|error| tracing::error!(%error, "cannot build the S3 event")).ok()
     }
 }
 
@@ -192,47 +201,47 @@ mod tests {
 
     use super::*;
 
-    fn feeds(folder: &std::path::Path, handler: FeedHandler) -> (Feeds, watch::Sender<bool>) {
+    fn source(folder: &std::path::Path, handler: FeedHandler) -> (FeedSource, watch::Sender<bool>) {
         let dead_letters = DeadLetters::open(&folder.join("dead-letters.jsonl")).unwrap();
         let retry = Retry { first: Duration::from_millis(1), longest: Duration::from_millis(1), retries: 2 };
         let (stop, stopped) = watch::channel(false);
-        (Feeds::new("b".into(), "r".into(), handler, dead_letters, retry, stopped), stop)
+        (FeedSource::new("b".into(), "r".into(), handler, dead_letters, retry, stopped), stop)
     }
 
     #[tokio::test]
-    async fn three_tries_then_a_dead_letter() {
+    async fn dead_letters_event_after_three_attempts() {
         let folder = tempfile::tempdir().unwrap();
-        let tries = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&tries);
-        let (feeds, _stop) = feeds(
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&attempts);
+        let (source, _stop) = source(
             folder.path(),
             Arc::new(move |event: S3Event| {
                 assert_eq!(event.records[0].s3.object.key.as_deref(), Some("intake/feeds/a%20b.csv"));
                 count.fetch_add(1, Ordering::SeqCst);
-                Box::pin(async { Err("no".to_owned()) })
+                Box::pin(async { Err("deliberate failure".to_owned()) })
             }),
         );
-        for (key, taken) in
+        for (key, is_feed) in
             [("intake/reports/a.csv", false), ("intake/feeds/", false), ("intake/feeds/a b.csv", true)]
         {
-            assert_eq!(Feeds::takes(key), taken, "{key}");
+            assert_eq!(FeedSource::is_feed(key), is_feed, "{key}");
         }
-        feeds.put("intake/feeds/a b.csv", 1);
-        assert_eq!(feeds.pending(), 1);
-        feeds.finished().await;
-        assert_eq!(tries.load(Ordering::SeqCst), 3);
+        source.deliver("intake/feeds/a b.csv", 1);
+        assert_eq!(source.pending(), 1);
+        source.wait_idle().await;
+        assert_eq!(attempts.load(Ordering::SeqCst), 3);
         let dead = std::fs::read_to_string(folder.path().join("dead-letters.jsonl")).unwrap();
         assert_eq!(dead.lines().count(), 1);
         assert!(dead.contains("\"code\":\"error\""));
     }
 
     #[tokio::test]
-    async fn events_of_one_object_run_one_after_the_other() {
+    async fn events_of_one_object_never_run_concurrently() {
         let folder = tempfile::tempdir().unwrap();
         let (running, most, calls) = (Arc::default(), Arc::default(), Arc::default());
         let (running_now, most_seen, all): (Arc<AtomicUsize>, Arc<AtomicUsize>, Arc<AtomicUsize>) =
             (Arc::clone(&running), Arc::clone(&most), Arc::clone(&calls));
-        let (feeds, _stop) = feeds(
+        let (source, _stop) = source(
             folder.path(),
             Arc::new(move |_| {
                 let (running, most, calls) =
@@ -246,11 +255,11 @@ mod tests {
                 })
             }),
         );
-        feeds.put("intake/feeds/a.csv", 1);
+        source.deliver("intake/feeds/a.csv", 1);
         tokio::time::sleep(Duration::from_millis(5)).await;
-        feeds.put("intake/feeds/a.csv", 1);
-        feeds.put("intake/feeds/a.csv", 1);
-        feeds.finished().await;
+        source.deliver("intake/feeds/a.csv", 1);
+        source.deliver("intake/feeds/a.csv", 1);
+        source.wait_idle().await;
         assert_eq!(most.load(Ordering::SeqCst), 1);
         assert_eq!(calls.load(Ordering::SeqCst), 2);
     }

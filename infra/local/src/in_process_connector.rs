@@ -1,5 +1,5 @@
-//! The way from the functions' SDKs to the services that does not leave the process: the same requests and answers, signed the same,
-//! without sockets and threads that wait for each other. Everybody else comes by the port.
+//! The in-process connector: the HTTP client of the functions' SDKs, which calls the embedded services
+//! without sockets. Requests, signatures and responses are those of the port.
 
 use std::fmt;
 use std::pin::Pin;
@@ -20,48 +20,49 @@ use axum::http::{HeaderValue, Method, Uri, header};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::front::{self, Front, OfFunctions};
+use crate::dispatch::{Dispatcher, FromFunctions, dispatch};
 
-/// A client of the SDKs whose requests the stack answers.
+/// An HTTP client for the SDKs.
 #[derive(Clone)]
-pub(crate) struct Inside {
-    front: Weak<Front>,
-    /// Whether the stack is closed: who comes later finds nobody, as on the port.
+pub(crate) struct InProcessConnector {
+    dispatcher: Weak<Dispatcher>,
+    /// Whether the stack is closed. Requests then fail like those to a closed port.
     closed: watch::Receiver<bool>,
 }
 
-impl fmt::Debug for Inside {
+impl fmt::Debug for InProcessConnector {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Inside")
+        formatter.write_str("InProcessConnector")
     }
 }
 
-impl Inside {
-    pub(crate) fn new(front: Weak<Front>, closed: watch::Receiver<bool>) -> Self {
-        Self { front, closed }
+impl InProcessConnector {
+    pub(crate) fn new(dispatcher: Weak<Dispatcher>, closed: watch::Receiver<bool>) -> Self {
+        Self { dispatcher, closed }
     }
 }
 
-impl HttpClient for Inside {
+impl HttpClient for InProcessConnector {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }
 
-impl HttpConnector for Inside {
+impl HttpConnector for InProcessConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let front = self.front.upgrade().filter(|_| !*self.closed.borrow());
+        let dispatcher = self.dispatcher.upgrade().filter(|_| !*self.closed.borrow());
         HttpConnectorFuture::new(async move {
-            let front = front.ok_or_else(|| ConnectorError::io("the stack is closed".into()))?;
+            let dispatcher = dispatcher.ok_or_else(|| ConnectorError::io("the stack is closed".into()))?;
             let mut request =
                 request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
-            // Where another try is called for, the SDK closes the connection, and complains where there is none.
+            // Before a retry, the SDK marks the connection as unusable, and logs a warning if there is
+            // none.
             if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
                 capture.set_connection_retriever(|| {
                     Some(ConnectionMetadata::builder().proxied(false).poison_fn(|| {}).build())
                 });
             }
-            // As it would come by the port: the host apart from the path.
+            // As at the port: the host in a header, the path alone in the URI.
             let uri = std::mem::take(request.uri_mut());
             let host = uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
             if let Some(host) = host {
@@ -69,23 +70,23 @@ impl HttpConnector for Inside {
             }
             let path = uri.path_and_query().map_or("/", |path| path.as_str());
             *request.uri_mut() = path.parse::<Uri>().map_err(|error| ConnectorError::user(error.into()))?;
-            request.extensions_mut().insert(OfFunctions);
+            request.extensions_mut().insert(FromFunctions);
             let is_head = request.method() == Method::HEAD;
-            let mut answer = front::answer(State(front), request.map(Body::new)).await;
+            let mut response = dispatch(State(dispatcher), request.map(Body::new)).await;
             if is_head {
-                // What the server of a port leaves out.
-                *answer.body_mut() = Body::empty();
+                // The HTTP server of the port omits it.
+                *response.body_mut() = Body::empty();
             }
-            let answer = answer.map(|body| SdkBody::from_body_1_x(Shareable(Mutex::new(body))));
-            HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
+            let response = response.map(|body| SdkBody::from_body_1_x(SyncBody(Mutex::new(body))));
+            HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
         })
     }
 }
 
-/// A body that the SDKs take: theirs can be looked at from several threads.
-struct Shareable(Mutex<Body>);
+/// Makes a body `Sync`, as the SDKs require.
+struct SyncBody(Mutex<Body>);
 
-impl HttpBody for Shareable {
+impl HttpBody for SyncBody {
     type Data = Bytes;
     type Error = axum::Error;
 
