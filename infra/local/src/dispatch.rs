@@ -107,11 +107,11 @@ pub(crate) async fn dispatch(State(dispatcher): State<Arc<Dispatcher>>, request:
         "/_dead_letters/redrive" => dispatcher.redrive(request).await,
         "/_sms" => {
             let query = request.uri().query().unwrap_or_default();
-            let only =
+            let number =
                 form_urlencoded::parse(query.as_bytes()).find(|(name, to)| name == "to" && !to.is_empty());
             match dispatcher.outbox.all() {
                 Ok(all) => {
-                    let page = outbox::page(&all, only.as_ref().map(|(_, to)| &**to));
+                    let page = outbox::page(&all, number.as_ref().map(|(_, to)| &**to));
                     same_origin("text/html; charset=utf-8", page)
                 }
                 Err(error) => internal_error(&error, "The outbox cannot be read.\n"),

@@ -16,7 +16,8 @@ use crate::outbox::Outbox;
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// The interval at which the stream is trimmed, and the shortest at which expired items are deleted.
 const TRIM_INTERVAL: Duration = Duration::from_secs(60);
-/// The deletion of expired items reads the whole table. It pauses this many times as long as it took.
+/// Deleting expired items reads the whole table. The next deletion waits this many times as long as
+/// the last one took.
 const EXPIRY_PAUSE_FACTOR: u32 = 50;
 /// The interval at which writes are flushed. A loss of power loses the writes of this time.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);

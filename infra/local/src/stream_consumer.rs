@@ -42,7 +42,7 @@ const MAX_UNPROCESSED: usize = 2000;
 const MAX_READ: usize = 250;
 /// The shortest interval between reads, so that concurrent writes are read together.
 const READ_INTERVAL: Duration = Duration::from_millis(20);
-/// The time after which the stream is read although no write was signalled.
+/// The longest interval between reads, for writes that were not signalled.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) struct StreamConsumer {

@@ -1,12 +1,12 @@
-//! Measures Bukti, beside others that do the like: certificates all on one core, by turns; functions that start; feeds; many who
-//! ask; the site in a browser; what AWS takes for it.
+//! Benchmarks of Bukti and comparable programs: certificates, cold starts, AWS costs, feeds, concurrent
+//! requests, and the site in a browser.
 //!
-//! What is measured is in `tests/bench`: Bukti and plain Rust in its programs, the others in `peers/`. Packages and
-//! what the runs write are under the target folder.
+//! The measured programs are in `tests/bench`: those of Bukti and plain Rust in its crates, the others
+//! in `peers/`. Packages and results are under the target folder.
 
 mod cold;
-mod people;
 mod pipeline;
+mod sample_stack;
 mod site;
 mod status;
 
@@ -20,119 +20,119 @@ use serde_json::Value;
 
 use crate::{Project, run, tools};
 
-/// One certificate takes at most so many milliseconds …
+/// The goal for the time of one certificate, in milliseconds (at most).
 const GOAL_MS: f64 = 0.30;
-/// … and Node at least so many times as long …
+/// The goal for the time of Node, as a multiple of Bukti's (at least).
 const GOAL_RATIO: f64 = 24.0;
-/// … and its PDF has at most so many bytes.
+/// The goal for the size of a PDF, in bytes (at most).
 const GOAL_BYTES: f64 = 25_000.0;
-/// All run by turns, so that none has the quiet time alone; of each the quickest lap counts.
+/// The number of laps. Each lap runs all programs, so that load on the machine affects all alike; the
+/// fastest lap of each counts.
 const LAPS: usize = 3;
-/// Where a program had less than this part of the core's work, its times say little.
-const UNDISTURBED: f64 = 0.9;
+/// The share of the core's time below which the times of a program are unreliable.
+const MIN_SHARE: f64 = 0.9;
 
 #[derive(Args)]
 pub struct Options {
     #[command(subcommand)]
-    what: What,
+    benchmark: Benchmark,
 }
 
 #[derive(Subcommand)]
-enum What {
-    /// One certificate from dose to PDF, beside Node, Python, Chromium and plain Rust.
+enum Benchmark {
+    /// One certificate from dose to PDF, compared with Node, Python, Chromium and plain Rust.
     Certificate {
-        /// How many certificates Bukti makes in each of three laps. The others have their own numbers.
+        /// The number of certificates that Bukti makes in each of three laps. The other programs have fixed
+        /// numbers.
         #[arg(long, default_value_t = 2000, value_parser = value_parser!(u32).range(1..))]
         rounds: u32,
     },
-    /// From the start of a function's process to its first answer, beside Node and Python.
+    /// The cold start of a function, until its first response, compared with Node and Python.
     Cold,
-    /// What AWS takes for a million people, by walking some through everything.
+    /// The AWS costs of a million people, estimated by running every flow for some.
     Cost {
-        /// How many people are measured.
+        /// The number of people.
         #[arg(long, default_value_t = 300, value_parser = value_parser!(u32).range(1..10_000))]
         people: u32,
     },
-    /// A feed through everything, until its last SMS is accepted, on the embedded stack.
+    /// The import of a feed into the embedded stack, until its last SMS is accepted.
     Pipeline {
-        /// How many rows; a tenth of them before, to see how time grows.
+        /// The number of rows. A run with a tenth of them comes first, to measure how time grows.
         #[arg(long, default_value_t = 100_000, value_parser = value_parser!(u32).range(1000..))]
         rows: u32,
-        /// Without the tenth: a million rows and a tenth of them are 50 GB on the disk.
+        /// Skip the first run. Both runs of a million rows need 50 GB of disk.
         #[arg(long)]
         alone: bool,
     },
-    /// Answers a second at the embedded stack, to 64 who ask at once.
+    /// Responses per second of the embedded stack to 64 concurrent callers.
     Status {
-        /// How many seconds each route is asked for.
+        /// The duration per route.
         #[arg(long, default_value_t = 10, value_parser = value_parser!(u64).range(1..))]
         seconds: u64,
     },
-    /// What a visit to the site loads, and what Lighthouse says of it.
+    /// The files that visits to the site load, and Lighthouse's scores.
     Site,
 }
 
-/// Installs what is compared, builds, measures and prints.
+/// Installs and builds the programs, measures them and prints the results.
 ///
 /// # Errors
-/// When something cannot be installed, built or run. A goal that is missed is none.
+/// If something cannot be installed, built or run. A missed goal is not an error.
 pub fn bench(project: &Project, options: &Options) -> Result<()> {
-    match options.what {
-        What::Certificate { rounds } => certificate(project, rounds),
-        What::Cold => cold::measure(project),
-        What::Cost { people } => cost(project, people),
-        What::Pipeline { rows, alone } => pipeline::measure(project, rows, alone),
-        What::Status { seconds } => status::measure(project, seconds),
-        What::Site => site::measure(project),
+    match options.benchmark {
+        Benchmark::Certificate { rounds } => certificate(project, rounds),
+        Benchmark::Cold => cold::measure(project),
+        Benchmark::Cost { people } => cost(project, people),
+        Benchmark::Pipeline { rows, alone } => pipeline::measure(project, rows, alone),
+        Benchmark::Status { seconds } => status::measure(project, seconds),
+        Benchmark::Site => site::measure(project),
     }
 }
 
 fn cost(project: &Project, people: u32) -> Result<()> {
     let mut build = project.command("cargo");
     build.args(["build", "--release", "--package", "bukti-bench-stack"]);
-    run::stream(&mut build, "The compiler's message above says where.")?;
+    run::stream(&mut build, "See the compiler's message above.")?;
     let mut bench = project.command(project.target.join("release/bukti-bench-stack"));
     bench.arg("cost").arg(project.root.join("tests/bench/prices.json"));
     bench.arg(project.root.join("infra/template.yaml")).args(["--people", &people.to_string()]);
-    run::stream(&mut bench, "The message above says what did not go as it should.")
+    run::stream(&mut bench, "See the message above.")
 }
 
-/// A program to measure.
+/// A program to measure. Its arguments are `leading`, the output folder, the rounds, and `trailing`.
 struct Runner {
     program: PathBuf,
-    /// What stands before folder and rounds.
-    before: Vec<OsString>,
-    /// How often in each lap; before that a third as often to warm up.
+    leading: Vec<OsString>,
+    /// The certificates per lap, after a third as many to warm up.
     rounds: u32,
-    /// What stands behind them.
-    behind: &'static [&'static str],
+    trailing: &'static [&'static str],
     variables: Vec<(&'static str, PathBuf)>,
-    /// Whether it waits for all its processes, so that their work can be told from that of others.
-    counted: bool,
+    /// Whether it waits for all of its child processes, so that their CPU time can be measured.
+    waits_for_children: bool,
 }
 
 /// A row of the table.
 struct Row {
-    /// What its program says of it.
-    said: Value,
-    /// Which part of the core's work was the program's, where the machine tells.
+    /// The JSON that the program prints.
+    fields: Value,
+    /// The program's share of the core's busy time, if the machine reports it.
     share: Option<f64>,
 }
 
 impl Row {
     fn number(&self, name: &str) -> Option<f64> {
-        self.said[name].as_f64()
+        self.fields[name].as_f64()
     }
 
     fn text(&self, name: &str) -> &str {
-        self.said[name].as_str().unwrap_or_default()
+        self.fields[name].as_str().unwrap_or_default()
     }
 
     fn median(&self) -> Result<f64> {
-        self.number("median_ms").context("a row without a time")
+        self.number("median_ms").context("a row has no median_ms")
     }
 
-    /// Whether it is a part of the row above.
+    /// Whether it measures a step of the row above.
     fn is_part(&self) -> bool {
         self.text("who").starts_with(' ')
     }
@@ -145,45 +145,45 @@ fn certificate(project: &Project, rounds: u32) -> Result<()> {
     let peers = project.root.join("tests/bench/peers");
     let python = tools::venv(project, "venv-bench", &peers.join("python/requirements.txt"))?.join("python");
     let scripts = project.target.join("bench/node");
-    tools::renew_copy(&peers.join("node"), &scripts)?;
+    tools::refresh_copy(&peers.join("node"), &scripts)?;
     tools::npm_install(project, &scripts)?;
     let mut build = project.command("cargo");
     build.args(["build", "--release", "--package", "bukti-bench"]);
-    run::stream(&mut build, "The compiler's message above says where.")?;
+    run::stream(&mut build, "See the compiler's message above.")?;
 
     let folder = project.target.join("bench/certificate");
     fs::create_dir_all(&folder)?;
     let bukti = project.target.join("release/bukti-bench");
     let rust = |name: &str, rounds| Runner {
         program: bukti.clone(),
-        before: vec![name.into()],
+        leading: vec![name.into()],
         rounds,
-        behind: &[],
+        trailing: &[],
         variables: Vec::new(),
-        counted: true,
+        waits_for_children: true,
     };
     let script = |program: &Path, path: PathBuf, rounds| Runner {
         program: program.to_owned(),
-        before: vec![path.into()],
+        leading: vec![path.into()],
         rounds,
-        behind: &[],
+        trailing: &[],
         variables: Vec::new(),
-        counted: true,
+        waits_for_children: true,
     };
-    // The order of the table: Bukti first, since it writes what the others print, then the Node path that the goal is
-    // about.
+    // In the order of the table. Bukti comes first, because it writes the data that the others print;
+    // then the Node program that the goal compares.
     let runners = [
         rust("certificate", rounds),
         script(&node, scripts.join("certificate.mjs"), 600),
         Runner {
-            behind: &["same"],
+            trailing: &["same"],
             variables: vec![("FONTS", project.root.join("functions/lib/document/fonts"))],
             ..script(&node, scripts.join("certificate.mjs"), 200)
         },
         script(&python, peers.join("python/certificate.py"), 100),
         Runner {
             variables: vec![("CHROMIUM", chromium)],
-            counted: false,
+            waits_for_children: false,
             ..script(&node, scripts.join("chromium.mjs"), 50)
         },
         rust("certificate-naive", 200),
@@ -191,9 +191,9 @@ fn certificate(project: &Project, rounds: u32) -> Result<()> {
     let core = Core::choose();
     let mut table: Vec<Vec<Row>> = Vec::new();
     for lap in 1..=LAPS {
-        run::say(format!("lap {lap} of {LAPS}"));
+        run::print_status(format!("lap {lap} of {LAPS}"));
         for (at, runner) in runners.iter().enumerate() {
-            let rows = measured(project, &core, runner, &folder)?;
+            let rows = measure(project, &core, runner, &folder)?;
             match table.get_mut(at) {
                 None => table.push(rows),
                 Some(best) if rows[0].median()? < best[0].median()? => *best = rows,
@@ -202,13 +202,13 @@ fn certificate(project: &Project, rounds: u32) -> Result<()> {
         }
     }
     let rows: Vec<Row> = table.into_iter().flatten().collect();
-    core.say();
-    run::say(format!("a PDF of each is in {}", project.show(&folder)));
-    print(&rows)
+    core.print();
+    run::print_status(format!("a PDF of each program is in {}", project.relative(&folder)));
+    print_table(&rows)
 }
 
-/// Runs a program on the core and gives the rows that it prints.
-fn measured(project: &Project, core: &Core, runner: &Runner, folder: &Path) -> Result<Vec<Row>> {
+/// Runs a program on the core and returns the rows that it prints.
+fn measure(project: &Project, core: &Core, runner: &Runner, folder: &Path) -> Result<Vec<Row>> {
     let mut command = match core.number {
         Some(number) => {
             let mut command = project.command("taskset");
@@ -217,35 +217,35 @@ fn measured(project: &Project, core: &Core, runner: &Runner, folder: &Path) -> R
         }
         None => project.command(&runner.program),
     };
-    command.args(&runner.before).arg(folder).arg(runner.rounds.to_string()).args(runner.behind);
+    command.args(&runner.leading).arg(folder).arg(runner.rounds.to_string()).args(runner.trailing);
     command.envs(runner.variables.iter().map(|(name, value)| (name, value)));
-    let before = core.work();
-    let said = run::capture(&mut command, "Does the same command by hand say more?")?;
-    let share = before.zip(core.work()).map(|(before, after)| before.share_until(&after));
-    let share = share.filter(|_| runner.counted);
-    let rows = said.lines().map(|line| Ok(Row { said: serde_json::from_str(line)?, share }));
+    let before = core.cpu_time();
+    let output = run::capture(&mut command, "Run the same command by hand for details.")?;
+    let share = before.zip(core.cpu_time()).map(|(before, after)| before.share_until(&after));
+    let share = share.filter(|_| runner.waits_for_children);
+    let rows = output.lines().map(|line| Ok(Row { fields: serde_json::from_str(line)?, share }));
     let rows = rows.collect::<Result<Vec<_>>>().ok().filter(|rows| !rows.is_empty());
-    rows.with_context(|| format!("{} did not print rows: {said}", runner.program.display()))
+    rows.with_context(|| format!("{} did not print rows of JSON: {output}", runner.program.display()))
 }
 
 /// The core that all programs run on.
 struct Core {
-    /// Its number, where there is a way to keep to it.
+    /// Its number; `None` without `taskset`.
     number: Option<usize>,
 }
 
-/// Work since the machine started, in ticks of the clock.
-struct Work {
-    /// Of the core.
+/// CPU time since the machine started, in clock ticks.
+struct CpuTime {
+    /// The busy time of the core.
     core: f64,
-    /// Of the programs that were started here and have ended, and theirs.
-    ours: f64,
+    /// The time of this process's children that have ended, and of their children.
+    children: f64,
 }
 
 impl Core {
-    /// The last core that is ours to use: the first has most of the machine's own work.
+    /// Chooses the last allowed core, since the first has most of the system's own load.
     fn choose() -> Self {
-        let number = run::found("taskset").and_then(|_| {
+        let number = run::find_program("taskset").and_then(|_| {
             let status = fs::read_to_string("/proc/self/status").ok()?;
             let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
             allowed.trim().rsplit([',', '-']).next()?.parse().ok()
@@ -253,18 +253,18 @@ impl Core {
         Self { number }
     }
 
-    fn say(&self) {
+    fn print(&self) {
         let information = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let model = model.map_or("an unknown processor", |(_, name)| name);
-        run::say(match self.number {
-            Some(number) => format!("each program ran on core {number} alone, of {model}"),
-            None => format!("there is no taskset here, so no program was kept to one core of {model}"),
+        run::print_status(match self.number {
+            Some(number) => format!("each program ran on core {number} only, of {model}"),
+            None => format!("no program was limited to one core of {model}, because taskset is missing"),
         });
     }
 
-    /// See proc(5), `/proc/stat` and `/proc/PID/stat`.
-    fn work(&self) -> Option<Work> {
+    /// Reads `/proc/stat` and `/proc/PID/stat`, see proc(5).
+    fn cpu_time(&self) -> Option<CpuTime> {
         let name = format!("cpu{} ", self.number?);
         let stat = fs::read_to_string("/proc/stat").ok()?;
         let ticks: Vec<f64> = stat
@@ -273,25 +273,26 @@ impl Core {
             .split_whitespace()
             .map_while(|number| number.parse().ok())
             .collect();
-        // All but the fourth and fifth, in which it was idle, and guests, who are counted as users too.
+        // All fields but `idle` and `iowait`, and those of guests, which `user` includes.
         let core = ticks.iter().take(8).sum::<f64>() - ticks.get(3)? - ticks.get(4)?;
         let own = fs::read_to_string("/proc/self/stat").ok()?;
         let (_, own) = own.rsplit_once(')')?;
-        let ours = own.split_whitespace().skip(13).take(2).filter_map(|number| number.parse::<f64>().ok());
-        Some(Work { core, ours: ours.sum() })
+        let children =
+            own.split_whitespace().skip(13).take(2).filter_map(|number| number.parse::<f64>().ok());
+        Some(CpuTime { core, children: children.sum() })
     }
 }
 
-impl Work {
+impl CpuTime {
     fn share_until(&self, after: &Self) -> f64 {
-        ((after.ours - self.ours) / (after.core - self.core).max(1.0)).clamp(0.0, 1.0)
+        ((after.children - self.children) / (after.core - self.core).max(1.0)).clamp(0.0, 1.0)
     }
 }
 
-fn print(rows: &[Row]) -> Result<()> {
-    let mut wholes = rows.iter().filter(|row| !row.is_part());
-    let bukti = wholes.next().context("no row of Bukti")?.median()?;
-    let node = wholes.next().context("no row of Node")?.median()?;
+fn print_table(rows: &[Row]) -> Result<()> {
+    let mut programs = rows.iter().filter(|row| !row.is_part());
+    let bukti = programs.next().context("there is no row of Bukti")?.median()?;
+    let node = programs.next().context("there is no row of Node")?.median()?;
 
     let longest = |name| rows.iter().map(|row| row.text(name).chars().count()).max().unwrap_or_default();
     let (who, what) = (longest("who"), longest("what"));
@@ -318,11 +319,11 @@ fn print(rows: &[Row]) -> Result<()> {
             share.unwrap_or_default(),
         );
     }
-    if rows.iter().any(|row| row.share.is_some_and(|share| share < UNDISTURBED)) {
-        println!("\nOthers worked on the core as well (see its column): some times are too long.");
+    if rows.iter().any(|row| row.share.is_some_and(|share| share < MIN_SHARE)) {
+        println!("\nOther processes used the core as well (see its column), so some times are too long.");
     }
-    let ours = rows.iter().take_while(|row| std::ptr::eq(*row, &rows[0]) || row.is_part());
-    let largest = ours.filter_map(|row| row.number("largest")).fold(0.0, f64::max);
+    let bukti_rows = rows.iter().take_while(|row| std::ptr::eq(*row, &rows[0]) || row.is_part());
+    let largest = bukti_rows.filter_map(|row| row.number("largest")).fold(0.0, f64::max);
     let goal = |reached: bool| if reached { "reached" } else { "missed" };
     println!(
         "\ngoals: {GOAL_MS:.2} ms {}, {GOAL_RATIO:.0} times Node {}, {:.0} KB {} (the largest has {:.1})",
@@ -336,7 +337,7 @@ fn print(rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-/// To three digits or so.
+/// With about three significant digits.
 fn milliseconds(ms: f64) -> String {
     match ms {
         ..1.0 => format!("{ms:.3}"),

@@ -1,4 +1,4 @@
-//! Kills the stack and makes its services fail, over and over, and counts what comes of it: `tests/tests/chaos` at length.
+//! Kill tests and fault injection: runs `tests/tests/chaos` with more rows.
 
 use anyhow::Result;
 use clap::{Args, Subcommand, value_parser};
@@ -8,47 +8,51 @@ use crate::{Project, run};
 #[derive(Args)]
 pub struct Options {
     #[command(subcommand)]
-    what: What,
+    test: ChaosTest,
 }
 
 #[derive(Subcommand)]
-enum What {
-    /// A feed whose stack is killed at random moments.
+enum ChaosTest {
+    /// Import a feed while the stack is killed at random times.
     Kill {
-        /// How many rows the feed has, about.
+        /// The approximate number of rows of the feed.
         #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u32).range(100..))]
         rows: u32,
-        /// How often.
+        /// The number of kills.
         #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..))]
         kills: u32,
-        /// What the moments follow from.
+        /// The seed of the times of the kills.
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// A feed among services of which a fifth of all calls fail, in each of the ways in which they can.
+    /// Import a feed while a fifth of all service calls fail, in every way in which they can.
     Faults {
-        /// How many rows the feed has, about.
+        /// The approximate number of rows of the feed.
         #[arg(long, default_value_t = 2000, value_parser = value_parser!(u32).range(100..))]
         rows: u32,
-        /// What the faults follow from.
+        /// The seed of the faults.
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
 }
 
-/// Runs the test and prints what it counted.
+/// Runs the test.
 ///
 /// # Errors
-/// When something was lost or is there twice.
+/// If something was lost or duplicated.
 pub fn chaos(project: &Project, options: &Options) -> Result<()> {
-    let (test, rows, kills, seed) = match options.what {
-        What::Kill { rows, kills, seed } => ("kill::", rows, kills, seed),
-        What::Faults { rows, seed } => ("faults::a_fifth", rows, 0, seed),
+    let (test, rows, kills, seed) = match options.test {
+        ChaosTest::Kill { rows, kills, seed } => ("kill::", rows, kills, seed),
+        ChaosTest::Faults { rows, seed } => ("faults::a_fifth", rows, 0, seed),
     };
     let mut tests = project.command("cargo");
-    // Of the whole workspace, so that the packages share features with `cargo test` and nothing is compiled twice.
+    // With `--workspace`, so that packages have the same features as in `cargo test` and are not
+    // compiled again.
     tests.args(["test", "--workspace", "--test", "chaos", "--", "--nocapture", test]);
     tests.env("BUKTI_CHAOS_ROWS", rows.to_string()).env("BUKTI_CHAOS_KILLS", kills.to_string());
     tests.env("BUKTI_CHAOS_SEED", seed.to_string());
-    run::stream(&mut tests, "What was lost, or is there twice, stands above; the seed brings it again.")
+    run::stream(
+        &mut tests,
+        "The messages above say what was lost or duplicated. Repeat the run with the same seed.",
+    )
 }

@@ -1,4 +1,4 @@
-//! What is deployed to AWS: checked, compiled for Lambda, deployed with the site.
+//! Checks, compiles and deploys the functions and the site.
 
 use std::fs;
 use std::io::Write;
@@ -16,12 +16,12 @@ use crate::files::hex;
 use crate::toolchain::Choice;
 use crate::{Project, run, sbom, site, tools};
 
-/// Uploads the site with boto3, which comes with the SAM CLI.
+/// A script that uploads the site by boto3, which the SAM CLI includes.
 const UPLOAD_SITE: &str = include_str!("upload_site.py");
 
 #[derive(Args)]
 pub struct Options {
-    /// Which of the environments of samconfig.toml.
+    /// An environment of samconfig.toml.
     #[arg(long, value_name = "NAME", default_value = "dev")]
     config_env: String,
     /// Compile the site with this toolchain only, instead of the first that works.
@@ -29,28 +29,22 @@ pub struct Options {
     wasm_toolchain: Option<Choice>,
 }
 
-/// Compiles and deploys everything, then uploads the site: what has not changed stays as it is.
-///
-/// # Errors
-/// What sam or AWS says.
+/// Compiles and deploys the functions, then uploads the changed files of the site.
 pub fn deploy(project: &Project, options: &Options) -> Result<()> {
     let sam = Sam::install(project)?;
     let site = site::build(project, options.wasm_toolchain)?;
     let config_env = ["--config-env", &options.config_env];
     let mut build = sam.command("sam")?;
-    // A tenth smaller, for twice the time.
+    // Makes the programs a tenth smaller, and doubles the build time.
     build.arg("build").args(config_env).env("CARGO_PROFILE_RELEASE_LTO", "fat");
-    run::stream(&mut build, "The message above says which function.")?;
+    run::stream(&mut build, "The message above names the function.")?;
     let built = project.root.join(".aws-sam/build");
     check_programs(&built)?;
     let settings = fs::read(project.root.join("samconfig.toml"))?;
-    name_version(&built, &settings)?;
+    add_version(&built, &settings)?;
     let mut deploy = sam.command("sam")?;
     deploy.arg("deploy").args(config_env).arg("--no-fail-on-empty-changeset");
-    run::stream(
-        &mut deploy,
-        "CloudFormation's message above says what it could not do; nothing is half deployed.",
-    )?;
+    run::stream(&mut deploy, "See the message above. CloudFormation has rolled back what it changed.")?;
 
     let mut list = sam.command("sam")?;
     list.args(["list", "stack-outputs", "--output", "json"]).args(config_env);
@@ -58,21 +52,25 @@ pub fn deploy(project: &Project, options: &Options) -> Result<()> {
     let output = |name: &str| {
         let found = outputs.iter().find(|output| output["OutputKey"] == name);
         let value = found.and_then(|output| output["OutputValue"].as_str());
-        value.with_context(|| format!("the stack has no output {name}"))
+        value.with_context(|| format!("the CloudFormation stack has no output {name}"))
     };
     let mut upload = sam.command("python")?;
     upload.args(["-c", UPLOAD_SITE]).arg(&site).args([output("SiteBucket")?, output("Distribution")?]);
     let settings = project.target.join("site-settings.json");
     fs::write(&settings, output("SiteSettings")?)?;
     upload.stdin(Stdio::from(fs::File::open(&settings)?));
-    run::stream(&mut upload, "The functions are deployed, the site is as it was before; try again.")?;
-    run::say(format!("deployed: {}", output("SiteAddress")?));
+    run::stream(
+        &mut upload,
+        "The functions are deployed, but the upload of the site failed. Run the command again.",
+    )?;
+    run::print_status(format!("deployed: {}", output("SiteAddress")?));
     Ok(())
 }
 
-/// Names the functions in their description after code, template and settings, so that a new version is published where any of
-/// them has changed. The API calls the alias of the last version, and SAM by itself publishes none for a changed parameter.
-fn name_version(built: &Path, settings: &[u8]) -> Result<()> {
+/// Adds a hash of code, template and settings to the description of the functions, so that a new version
+/// is published when one of them changes. The API invokes the alias of the last version, and SAM alone
+/// publishes none for a changed parameter.
+fn add_version(built: &Path, settings: &[u8]) -> Result<()> {
     let path = built.join("template.yaml");
     let template = fs::read_to_string(&path)?;
     let mut hash = Sha256::new_with_prefix(&template);
@@ -84,8 +82,9 @@ fn name_version(built: &Path, settings: &[u8]) -> Result<()> {
         hash.update(Sha256::digest(fs::read(function)?));
     }
     let version = &hex(&hash.finalize())[..12];
-    let named = with_version(&template, version).context("the template built by sam has no alias")?;
-    fs::write(&path, named).with_context(|| format!("cannot write {}", path.display()))
+    let versioned =
+        with_version(&template, version).context("the built template has no `AutoPublishAlias: live`")?;
+    fs::write(&path, versioned).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn with_version(template: &str, version: &str) -> Option<String> {
@@ -94,10 +93,10 @@ fn with_version(template: &str, version: &str) -> Option<String> {
     Some(format!("{before}{ALIAS}    Description: Bukti {version}\n{after}"))
 }
 
-/// The highest version of glibc that Amazon Linux 2023 has.
-const GLIBC: (u32, u32) = (2, 34);
+/// The version of glibc in Amazon Linux 2023.
+const MAX_GLIBC: (u32, u32) = (2, 34);
 
-/// The SAM CLI and what it calls, in an environment of their own.
+/// The SAM CLI and the programs that it calls, in a Python environment of their own.
 struct Sam<'project> {
     project: &'project Project,
     bin: PathBuf,
@@ -109,7 +108,7 @@ impl<'project> Sam<'project> {
         Ok(Self { project, bin })
     }
 
-    /// One of its programs, where nothing is asked of AWS; a region and keys must be set all the same.
+    /// One of its programs, for use without AWS. A region and keys must be set nevertheless.
     fn offline(&self, program: &str) -> Result<Command> {
         let mut command = self.command(program)?;
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"AWS_"))
@@ -121,9 +120,9 @@ impl<'project> Sam<'project> {
         Ok(command)
     }
 
-    /// One of its programs, with the AWS environment that there is.
+    /// One of its programs, with the AWS settings of the environment.
     fn command(&self, program: &str) -> Result<Command> {
-        // cargo-lambda and zig are in the environment, and sam calls them by name.
+        // sam calls cargo-lambda and zig by name, which are in its Python environment.
         let mut path = vec![self.bin.clone()];
         path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
         let mut command = self.project.command(self.bin.join(program));
@@ -133,50 +132,59 @@ impl<'project> Sam<'project> {
     }
 }
 
-/// Installs what deploys, and what the check of it calls.
+/// Installs the SAM CLI, and Node for [`check`].
 ///
 /// # Errors
-/// When something cannot be installed.
-pub fn tools(project: &Project) -> Result<()> {
+/// If one cannot be installed.
+pub fn install_tools(project: &Project) -> Result<()> {
     Sam::install(project)?;
     node(project).map(drop)
 }
 
 fn node(project: &Project) -> Result<PathBuf> {
-    tools::program(project, &["node", "nodejs"], &["nodejs"], "to run CloudFront's functions")
+    tools::program(project, &["node", "nodejs"], &["nodejs"], "to test the functions of CloudFront")
 }
 
-/// Checks the templates: what sam and cfn-lint say, what the transformed one promises, and the functions of CloudFront. Then
-/// compiles everything that is deployed and deploys it to an emulated account.
+/// Checks the templates by sam, cfn-lint and our tests, and tests the functions of CloudFront. Then
+/// compiles the functions and deploys everything to an emulated account.
 ///
 /// # Errors
-/// What is wrong, and where.
+/// At the first check that fails.
 pub fn check(project: &Project) -> Result<()> {
     let sam = Sam::install(project)?;
     let templates = templates(project)?;
     for template in &templates {
         let mut validate = sam.offline("sam")?;
         validate.args(["validate", "--lint", "--template-file"]).arg(template);
-        run::stream(&mut validate, "The template is wrong where sam says.")?;
+        run::stream(&mut validate, "Fix the template as sam says above.")?;
     }
     let mut lint = sam.offline("cfn-lint")?;
-    run::stream(lint.arg("--").args(&templates), "The template is wrong where cfn-lint says.")?;
+    run::stream(lint.arg("--").args(&templates), "Fix the template as cfn-lint says above.")?;
     let tests = project.root.join("tests/deploy");
-    let mut promises = sam.offline("python")?;
-    promises.env("PYTHONDONTWRITEBYTECODE", "1").arg(tests.join("template_test.py"));
-    run::stream(&mut promises, "The template does not promise what it should; see above.")?;
-    let mut edge = project.command(node(project)?);
-    edge.arg("--test").arg(tests.join("edge.test.mjs"));
-    run::stream(&mut edge, "A function of CloudFront does not do what it should; see above.")?;
+    let mut template_test = sam.offline("python")?;
+    template_test.env("PYTHONDONTWRITEBYTECODE", "1").arg(tests.join("template_test.py"));
+    run::stream(&mut template_test, "The template lacks a property that the test above names.")?;
+    let mut edge_test = project.command(node(project)?);
+    edge_test.arg("--test").arg(tests.join("edge.test.mjs"));
+    run::stream(&mut edge_test, "A function of CloudFront fails the tests above.")?;
     let built = build(&sam)?;
-    let mut deployed = project.command("cargo");
-    // Of the whole workspace, so that the packages share features with `cargo test` and nothing is compiled twice.
-    deployed.args(["test", "--workspace", "--test", "deployed", "--", "--include-ignored", "--nocapture"]);
-    deployed
+    let mut deployed_test = project.command("cargo");
+    // With `--workspace`, so that packages have the same features as in `cargo test` and are not
+    // compiled again.
+    deployed_test.args([
+        "test",
+        "--workspace",
+        "--test",
+        "deployed",
+        "--",
+        "--include-ignored",
+        "--nocapture",
+    ]);
+    deployed_test
         .env("BUKTI_SAM", &sam.bin)
         .env("BUKTI_BUILT", built)
         .env("BUKTI_PYTHON", tools::python(project)?);
-    run::stream(&mut deployed, "What the deployed stack did otherwise stands above.")
+    run::stream(&mut deployed_test, "The deployed stack failed the tests above.")
 }
 
 /// The templates of `infra`.
@@ -190,40 +198,37 @@ fn templates(project: &Project) -> Result<Vec<PathBuf>> {
     Ok(templates)
 }
 
-/// Compiles all functions as `sam build` does, but without the optimisation across crates, which takes
-/// most of the time. Gives the folder of the result.
+/// Compiles all functions by `sam build`, without link-time optimisation, which takes most of the time.
+/// Returns the folder of the result.
 fn build(sam: &Sam<'_>) -> Result<PathBuf> {
     let built = sam.project.target.join("sam");
     let mut build = sam.offline("sam")?;
     build.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
     build.args(["build", "--parallel", "--no-cached", "--template-file"]);
     build.arg(sam.project.root.join("infra/template.yaml")).arg("--build-dir").arg(&built);
-    run::stream(&mut build, "The message above says which function.")?;
+    run::stream(&mut build, "The message above names the function.")?;
     check_programs(&built)?;
     Ok(built)
 }
 
-/// Compiles all functions as they are deployed, and says how large their zips are. Gives the folder of their programs, and the
-/// largest zip in megabytes.
-///
-/// # Errors
-/// What the compiler says.
-pub fn functions(project: &Project) -> Result<(PathBuf, f64)> {
+/// Compiles all functions as they are deployed, and prints the size of their zips. Returns the folder of
+/// the programs, and the size of the largest zip in megabytes.
+pub fn build_functions(project: &Project) -> Result<(PathBuf, f64)> {
     let sam = Sam::install(project)?;
     let mut build = sam.command("cargo-lambda")?;
     build.args(["lambda", "build", "--release"]).env("CARGO_PROFILE_RELEASE_LTO", "fat");
     for name in sbom::functions(&sbom::metadata(project)?) {
         build.args(["--bin", &name]);
     }
-    // What a function was called that is none any more is not measured.
+    // Deletes the programs of functions that no longer exist.
     let built = project.target.join("lambda");
     let _ = fs::remove_dir_all(&built);
-    run::stream(&mut build, "The compiler's message above says where.")?;
+    run::stream(&mut build, "See the compiler's message above.")?;
     let largest = check_programs(&built)?;
     Ok((built, largest))
 }
 
-/// Checks that Lambda can run the functions of a build, and prints the size of each zip. Returns the
+/// Checks that Lambda has the glibc that the functions need, and prints the size of each zip. Returns the
 /// largest, in megabytes.
 fn check_programs(built: &Path) -> Result<f64> {
     let mut folders: Vec<PathBuf> = fs::read_dir(built)?.flatten().map(|entry| entry.path()).collect();
@@ -236,29 +241,26 @@ fn check_programs(built: &Path) -> Result<f64> {
         }
         let program = fs::read(&bootstrap)?;
         if let Some((major, minor)) = glibc_needed(&program)
-            && (major, minor) > GLIBC
+            && (major, minor) > MAX_GLIBC
         {
-            bail!("{} needs glibc {major}.{minor}, which Lambda does not have", bootstrap.display());
+            bail!("{} needs glibc {major}.{minor}, which is newer than Lambda's", bootstrap.display());
         }
         let zipped = zipped_mb(&program)?;
         largest = largest.max(zipped);
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        run::say(format!("{name}: {zipped:.2} MB zipped"));
+        run::print_status(format!("{name}: {zipped:.2} MB zipped"));
     }
     Ok(largest)
 }
 
-/// How long a file is in a zip, in megabytes.
-///
-/// # Errors
-/// None that is known: it is written into memory.
+/// The size of a file in a zip, in megabytes.
 fn zipped_mb(file: &[u8]) -> Result<f64> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(file)?;
     Ok(encoder.finish()?.len() as f64 / 1e6)
 }
 
-/// The highest version of glibc that a program names.
+/// The highest version of glibc among the symbols of a program.
 fn glibc_needed(program: &[u8]) -> Option<(u32, u32)> {
     const NAME: &[u8] = b"GLIBC_";
     let version = |at: usize| {
@@ -275,7 +277,7 @@ fn glibc_needed(program: &[u8]) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
 
-    /// They run with the credentials of production. pip demands a hash of every package as soon as one has one.
+    /// These tools run with production credentials. If one package has a hash, pip requires one for all.
     #[test]
     fn deploy_tools_are_pinned_by_hash() {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
@@ -286,13 +288,13 @@ mod tests {
             let package = line.split_once(" --hash=sha256:").map(|(package, _)| package);
             assert!(package.is_some_and(|it| it.contains("==") && !it.contains("://")), "{line}");
         }
-        for wanted in read("requirements-sam.in").lines() {
-            assert!(pinned.iter().any(|line| line.starts_with(&format!("{wanted}=="))), "{wanted}");
+        for package in read("requirements-sam.in").lines() {
+            assert!(pinned.iter().any(|line| line.starts_with(&format!("{package}=="))), "{package}");
         }
     }
 
     #[test]
-    fn code_template_and_settings_make_a_version() {
+    fn version_changes_with_code_template_and_settings() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("template.yaml");
         let bootstrap = folder.path().join("AFunction/bootstrap");
@@ -300,21 +302,21 @@ mod tests {
         let version = |code: &str, template: &str, settings: &str| {
             fs::write(&bootstrap, code).unwrap();
             fs::write(&path, template).unwrap();
-            name_version(folder.path(), settings.as_bytes()).unwrap();
+            add_version(folder.path(), settings.as_bytes()).unwrap();
             fs::read_to_string(&path).unwrap()
         };
         let template = "Globals:\n  Function:\n    AutoPublishAlias: live\n    Timeout: 1\n";
         let first = version("code", template, "settings");
         assert!(first.contains("live\n    Description: Bukti ") && first.ends_with("\n    Timeout: 1\n"));
-        assert_eq!(version("code", template, "settings"), first, "nothing has changed");
+        assert_eq!(version("code", template, "settings"), first, "the version changed without a change");
         assert_ne!(version("code2", template, "settings"), first);
         assert_ne!(version("code", template, "settings2"), first);
         fs::write(&path, "Globals: {}\n").unwrap();
-        assert!(name_version(folder.path(), b"").is_err());
+        assert!(add_version(folder.path(), b"").is_err());
     }
 
     #[test]
-    fn the_highest_version_of_glibc_counts() {
+    fn finds_the_highest_version_of_glibc() {
         let program = b"\0GLIBC_2.2.5\0libc.so.6\0GLIBC_2.34\0GLIBC_2.9\0GLIBC_PRIVATE\0GLIBC_";
         assert_eq!(glibc_needed(program), Some((2, 34)));
         assert_eq!(glibc_needed(b"no libc"), None);

@@ -1,11 +1,11 @@
-//! Files and folders, and how they are named by their content.
+//! Helpers for files and folders.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// All files below a folder, in the order of their names, without hidden ones.
+/// All files below a folder, sorted by name, without hidden ones.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut entries: Vec<PathBuf> = fs::read_dir(folder)
         .with_context(|| format!("cannot read {}", folder.display()))?
@@ -14,12 +14,11 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     entries.sort();
     let mut files = Vec::new();
     for entry in entries {
-        // What editors and systems leave lying about is hidden, what a server must publish is in
-        // .well-known.
-        let hidden = entry
+        // Hidden files are those of editors and systems. `.well-known` has files to publish.
+        let is_hidden = entry
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b".") && name != ".well-known");
-        if hidden {
+        if is_hidden {
             continue;
         }
         if entry.is_dir() { files.extend(files_below(&entry)?) } else { files.push(entry) }
@@ -27,7 +26,7 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Copies all files below a folder, see [`files_below`].
+/// Copies the files that [`files_below`] lists.
 pub fn copy_below(from: &Path, to: &Path) -> Result<()> {
     for file in files_below(from)? {
         let copy = to.join(file.strip_prefix(from)?);
@@ -39,12 +38,12 @@ pub fn copy_below(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes a folder that is empty.
-pub fn clear(folder: &Path) -> Result<()> {
+/// Creates an empty folder, and deletes the content of an existing one.
+pub fn create_empty(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
 pub fn has_extension(file: &Path, extensions: &[&str]) -> bool {

@@ -1,7 +1,8 @@
-//! Fuzzes what reads strangers' bytes: QR texts, trust and revocation lists, requests, feeds, and what people write.
+//! Fuzzes the parsers of untrusted input: QR texts, trust and revocation lists, requests, feeds and
+//! fields of forms.
 //!
-//! The targets are in `tests/fuzz`. Corpus, findings and logs are under the target folder; a corpus grows from
-//! run to run.
+//! The targets are in `tests/fuzz`. Corpus, findings and logs are under the target folder; the corpus
+//! is kept between runs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,30 +14,29 @@ use clap::Args;
 
 use crate::{Project, run, tools};
 
-/// The longest input, in bytes, the longest time for one, in seconds, and the most memory, in megabytes.
+/// The limits of an input's length in bytes, its time in seconds, and memory in megabytes.
 const LIMITS: [&str; 3] = ["-max_len=8192", "-timeout=10", "-rss_limit_mb=1024"];
 
 #[derive(Args)]
 pub struct Options {
-    /// What to fuzz [default: each target of tests/fuzz, one after the other].
+    /// The targets to fuzz [default: all of tests/fuzz, one after the other].
     targets: Vec<String>,
-    /// How long, for each target.
+    /// The duration per target.
     #[arg(long, default_value_t = 600)]
     seconds: u64,
 }
 
-/// What a run of a target came to.
-struct Outcome {
+struct TargetResult {
     target: String,
     executions: String,
     coverage: String,
     finding: Option<String>,
 }
 
-/// Builds the targets, runs them and prints what they came to.
+/// Builds and runs the targets, then prints a table of results.
 ///
 /// # Errors
-/// When a target is unknown or does not compile, and when an input makes one fail.
+/// If a target is unknown, does not compile, or fails on an input.
 pub fn fuzz(project: &Project, options: &Options) -> Result<()> {
     let sources = project.root.join("tests/fuzz");
     let known: BTreeSet<String> = fs::read_dir(sources.join("targets"))?
@@ -45,7 +45,7 @@ pub fn fuzz(project: &Project, options: &Options) -> Result<()> {
         .collect();
     if let Some(unknown) = options.targets.iter().find(|target| !known.contains(*target)) {
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        bail!("there is no fuzz target {unknown}; there are {}", known.join(", "));
+        bail!("unknown fuzz target {unknown}; choose from {}", known.join(", "));
     }
     let chosen = match options.targets.as_slice() {
         [] => known.into_iter().collect(),
@@ -56,27 +56,28 @@ pub fn fuzz(project: &Project, options: &Options) -> Result<()> {
     let cargo_fuzz = tools::cargo_install(project, "cargo-fuzz", "to build the fuzz targets")?;
     let folder = project.target.join("fuzz");
     let mut build = project.command(cargo_fuzz);
-    // Without a sanitizer, which would need a nightly compiler: the code is safe Rust, so panics, hangs and
-    // memory without bounds are what can be found.
+    // Sanitizers need a nightly compiler, and would find little: the code is safe Rust, whose failures
+    // are panics, hangs and unbounded memory.
     build.args(["build", "--sanitizer", "none", "--fuzz-dir"]).arg(&sources).arg("--target-dir").arg(&folder);
-    run::stream(&mut build, "The compiler's message above says where.")?;
+    run::stream(&mut build, "See the compiler's message above.")?;
     let host = run::capture(project.command("rustc").arg("-vV"), "")?;
-    let host = host.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
+    let host =
+        host.lines().find_map(|line| line.strip_prefix("host: ")).context("`rustc -vV` prints no host")?;
     let programs = folder.join(host).join("release");
 
-    let mut outcomes = Vec::new();
+    let mut results = Vec::new();
     for target in chosen {
-        run::say(format!("fuzzing {target} for {} s", options.seconds));
-        let outcome = run_target(project, &programs.join(&target), &folder, &target, options.seconds)?;
-        outcomes.push(outcome);
+        run::print_status(format!("fuzzing {target} for {} s", options.seconds));
+        let result = run_target(project, &programs.join(&target), &folder, &target, options.seconds)?;
+        results.push(result);
     }
     eprintln!("\n{:<12}{:>12}{:>10}  finding", "target", "executions", "coverage");
-    for Outcome { target, executions, coverage, finding } in &outcomes {
+    for TargetResult { target, executions, coverage, finding } in &results {
         eprintln!("{target:<12}{executions:>12}{coverage:>10}  {}", finding.as_deref().unwrap_or("none"));
     }
-    match outcomes.iter().filter(|outcome| outcome.finding.is_some()).count() {
+    match results.iter().filter(|result| result.finding.is_some()).count() {
         0 => Ok(()),
-        found => bail!("{found} of {} targets failed; the inputs are named above", outcomes.len()),
+        failed => bail!("{failed} of {} targets failed; their inputs are listed above", results.len()),
     }
 }
 
@@ -86,7 +87,7 @@ fn run_target(
     folder: &Path,
     target: &str,
     seconds: u64,
-) -> Result<Outcome> {
+) -> Result<TargetResult> {
     let corpus = folder.join("corpus").join(target);
     fs::create_dir_all(&corpus)?;
     let findings = folder.join("findings").join(target);
@@ -95,31 +96,31 @@ fn run_target(
     let log = project.target.join(format!("xtask-logs/fuzz-{target}.log"));
     let mut command = project.command(program);
     // libFuzzer writes new inputs to the first folder only.
-    command.arg(&corpus).arg(seeds).args(vectors(project, folder, target)?).args(LIMITS);
+    command.arg(&corpus).arg(seeds).args(vector_seeds(project, folder, target)?).args(LIMITS);
     command.args([format!("-max_total_time={seconds}"), "-print_final_stats=1".to_owned()]);
     command.arg(format!("-artifact_prefix={}/", findings.display()));
     let limit = Duration::from_secs(seconds + 120);
-    let ended = run::quietly(&mut command, &log, limit, "libFuzzer's last lines:");
+    let status = run::to_log(&mut command, &log, limit, "The last lines of libFuzzer:");
 
-    let said = fs::read_to_string(&log)?;
-    let last = |before: &str| {
-        let found = said.lines().rev().find_map(|line| line.split_once(before));
+    let output = fs::read_to_string(&log)?;
+    let last_value = |label: &str| {
+        let found = output.lines().rev().find_map(|line| line.split_once(label));
         found.and_then(|(_, after)| after.split_whitespace().next()).unwrap_or("?").to_owned()
     };
-    let finding = match ended {
+    let finding = match status {
         Ok(()) => None,
-        Err(error) if said.contains("Test unit written to ") => {
+        Err(error) if output.contains("Test unit written to ") => {
             eprintln!("{error:#}");
-            Some(last("Test unit written to "))
+            Some(last_value("Test unit written to "))
         }
         Err(error) => return Err(error),
     };
-    let (executions, coverage) = (last("stat::number_of_executed_units: "), last(" cov: "));
-    Ok(Outcome { target: target.to_owned(), executions, coverage, finding })
+    let (executions, coverage) = (last_value("stat::number_of_executed_units: "), last_value(" cov: "));
+    Ok(TargetResult { target: target.to_owned(), executions, coverage, finding })
 }
 
-/// A folder of the public test vectors as further seeds, where they are there.
-fn vectors(project: &Project, folder: &Path, target: &str) -> Result<Option<PathBuf>> {
+/// Writes the public test vectors as additional seeds, if this machine has them. Returns their folder.
+fn vector_seeds(project: &Project, folder: &Path, target: &str) -> Result<Option<PathBuf>> {
     let field = match target {
         "hc1" => "PREFIX",
         "cose" => "COSE",

@@ -1,18 +1,19 @@
-//! Looks for personal data where none belongs: `tests/tests/leaks` with the whole sample feed.
+//! Searches for leaked personal data: runs `tests/tests/leaks` with the whole sample feed.
 
 use anyhow::Result;
 
 use crate::{Project, run};
 
-/// Runs the search and prints what it found.
+/// Runs the search.
 ///
 /// # Errors
 ///
-/// When something was found, or the walk before it failed.
+/// If personal data were found, or a flow failed.
 pub fn leaks(project: &Project) -> Result<()> {
     let mut search = project.command("cargo");
-    // Of the whole workspace, so that the packages share features with `cargo test` and nothing is compiled twice.
+    // With `--workspace`, so that packages have the same features as in `cargo test` and are not
+    // compiled again.
     search.args(["test", "--workspace", "--test", "leaks", "--", "--nocapture", "--test-threads=1"]);
     search.env("BUKTI_LEAKS", "all");
-    run::stream(&mut search, "What was found, and where, is listed above.")
+    run::stream(&mut search, "The personal data that were found, and their places, are listed above.")
 }

@@ -1,8 +1,8 @@
-//! `cargo xtask`: builds the site, runs the whole system on this machine, tests it.
+//! `cargo xtask`: builds, runs, tests, measures and deploys the system.
 //!
-//! A fresh machine needs Rust and nothing else by hand: whatever else a task needs (a wasm toolchain,
-//! Chromium, Python packages) is installed by the task itself, each with a line that says what and why.
-//! Everything it writes is under cargo's target folder, except what `apt-get` installs.
+//! Only Rust has to be installed by hand. Each task installs what else it needs (a wasm toolchain,
+//! Chromium, Python packages) and prints what it installs and why. All output is under cargo's target
+//! folder, except for the packages that `apt-get` installs.
 
 mod bench;
 mod chaos;
@@ -31,7 +31,7 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
 struct Cli {
-    /// The project's root, to try these tasks on another tree.
+    /// The root of the project, to run these tasks on another working tree.
     #[arg(long, global = true, hide = true)]
     root: Option<PathBuf>,
     #[command(subcommand)]
@@ -46,25 +46,25 @@ enum Task {
     Up(up::Options),
     /// Check and test everything, stage by stage, installing what is missing.
     Test(test::Options),
-    /// Look for inputs that make what reads strangers' bytes fail.
+    /// Fuzz the parsers of untrusted input.
     Fuzz(fuzz::Options),
-    /// Deploy everything to AWS, the site too.
+    /// Deploy the functions and the site to AWS.
     Deploy(deploy::Options),
-    /// List what is deployed, each crate with version, licence and checksum (CycloneDX).
+    /// Write the SBOM of what is deployed: each crate with version, licence and checksum (CycloneDX).
     Sbom,
-    /// Look for personal data in table, buckets, logs and answers after a walk through everything.
+    /// Search table, buckets, logs and responses for personal data after running every flow.
     Leaks,
-    /// Kill the stack and make its services fail, and see that nothing is lost and nothing comes twice.
+    /// Kill the stack or inject faults into its services, and check that nothing is lost or duplicated.
     Chaos(chaos::Options),
-    /// Measure Bukti beside others that do the like.
+    /// Measure Bukti and comparable programs.
     Bench(bench::Options),
 }
 
-/// Where the project lies and where its build results go.
+/// The folders of the project.
 struct Project {
     /// The folder of the workspace's Cargo.toml.
     root: PathBuf,
-    /// Cargo's target folder, wherever the environment puts it.
+    /// Cargo's target folder, which the environment may set.
     target: PathBuf,
 }
 
@@ -72,36 +72,36 @@ impl Project {
     fn find(root: Option<PathBuf>) -> Result<Self> {
         let root = match root {
             Some(root) => root,
-            // `cargo run` gives the folder of this package; the built binary alone remembers where that was.
+            // Set by `cargo run`. The binary alone uses the folder in which it was compiled.
             None => std::env::var_os("CARGO_MANIFEST_DIR")
                 .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
                 .join("../.."),
         };
-        let root = root.canonicalize().with_context(|| format!("{} is not there", root.display()))?;
+        let root = root.canonicalize().with_context(|| format!("{} does not exist", root.display()))?;
         let metadata = run::capture(
             run::command(&root, "cargo").args(["metadata", "--no-deps", "--format-version", "1"]),
-            "Is this folder a cargo workspace?",
+            "Check that this folder is a cargo workspace.",
         )?;
         let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
         let target =
-            metadata["target_directory"].as_str().context("cargo metadata names no target_directory")?;
+            metadata["target_directory"].as_str().context("cargo metadata has no target_directory")?;
         Ok(Self { target: target.into(), root })
     }
 
-    /// A program that will run in the project's root, without the outer cargo's variables.
+    /// A command that runs in the root of the project, without the variables of the outer cargo.
     fn command(&self, program: impl AsRef<OsStr>) -> Command {
         run::command(&self.root, program)
     }
 
-    /// A path as one would type it: relative to the project's root where it is inside.
-    fn show<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
+    /// A path for messages: relative to the root of the project if it is below it.
+    fn relative<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
         path.strip_prefix(&self.root).unwrap_or(path).display()
     }
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let done = Project::find(cli.root).and_then(|project| match cli.task {
+    let result = Project::find(cli.root).and_then(|project| match cli.task {
         Task::Site(options) => site::build(&project, options.wasm_toolchain).map(drop),
         Task::Up(options) => up::up(&project, &options),
         Task::Test(options) => test::test(&project, &options),
@@ -112,7 +112,7 @@ fn main() -> ExitCode {
         Task::Chaos(options) => chaos::chaos(&project, &options),
         Task::Bench(options) => bench::bench(&project, &options),
     });
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nerror: {error:#}");

@@ -1,4 +1,4 @@
-//! Running other programs: the command line is shown, a failure says what to do next.
+//! Runs other programs: prints their command lines, and on failure says what to do next.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 
-/// Says one line about what happens, apart from the output of the programs that run.
-pub fn say(text: impl AsRef<str>) {
+/// Prints a line about the progress of the task, marked to stand out from the output of programs.
+pub fn print_status(text: impl AsRef<str>) {
     eprintln!("{} {}", paint("1;36", "xtask"), text.as_ref());
 }
 
-/// Text in an ANSI style on a terminal, plain elsewhere.
+/// The text in an ANSI style if stderr is a terminal.
 pub fn paint(style: &str, text: &str) -> String {
     if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
         format!("\x1b[{style}m{text}\x1b[0m")
@@ -24,43 +24,43 @@ pub fn paint(style: &str, text: &str) -> String {
     }
 }
 
-/// Runs a program, its output going where ours goes.
+/// Runs a program, which inherits stdout and stderr.
 ///
 /// # Errors
-/// When it cannot be started or ends with another code than 0; `remedy` says what to do then.
+/// If it cannot be started or fails. The message ends with `remedy`, which says what to do.
 pub fn stream(command: &mut Command, remedy: &str) -> Result<()> {
-    show(command);
+    print_command(command);
     let status = command.stdin(Stdio::null()).status();
     let status = status.with_context(|| format!("cannot start {}. {remedy}", name(command)))?;
     if !status.success() {
-        bail!("{} {}. {remedy}", name(command), ending(status));
+        bail!("{} {}. {remedy}", name(command), describe(status));
     }
     Ok(())
 }
 
-/// Runs a program silently and gives its standard output.
+/// Runs a program and returns its standard output.
 ///
 /// # Errors
-/// As [`stream`], with what the program wrote to standard error.
+/// As [`stream`]. The message has what the program wrote to standard error.
 pub fn capture(command: &mut Command, remedy: &str) -> Result<String> {
     let output = command.stdin(Stdio::null()).output();
     let output = output.with_context(|| format!("cannot start {}. {remedy}", name(command)))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{} {}: {}. {remedy}", name(command), ending(output.status), said.trim());
+        let message = String::from_utf8_lossy(&output.stderr);
+        bail!("{} {}: {}. {remedy}", name(command), describe(output.status), message.trim());
     }
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Runs a program whose output matters only when it fails, for at most `limit`. It is shown by a spinner on a
-/// terminal; its output goes to the file `log`.
+/// Runs a program for at most `limit`, with its output in the file `log`. A terminal shows a spinner.
 ///
 /// # Errors
-/// As [`stream`], also when the limit has passed; the error ends with the last lines of the log.
-pub fn quietly(command: &mut Command, log: &Path, limit: Duration, remedy: &str) -> Result<()> {
-    show(command);
+/// As [`stream`], and if the program exceeds the limit. The message ends with the last lines of the
+/// log.
+pub fn to_log(command: &mut Command, log: &Path, limit: Duration, remedy: &str) -> Result<()> {
+    print_command(command);
     if let Some(folder) = log.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
     let output = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
@@ -68,14 +68,14 @@ pub fn quietly(command: &mut Command, log: &Path, limit: Duration, remedy: &str)
         std::io::stderr().is_terminal().then(|| ProgressBar::new_spinner().with_message(name(command)));
     let began = Instant::now();
     let mut child = command.spawn().with_context(|| format!("cannot start {}. {remedy}", name(command)))?;
-    let ended = loop {
+    let result = loop {
         if let Some(status) = child.try_wait()? {
-            break ending(status);
+            break describe(status);
         }
         if began.elapsed() > limit {
             child.kill()?;
             child.wait()?;
-            break format!("did not end within {} seconds", limit.as_secs());
+            break format!("was stopped after {} seconds", limit.as_secs());
         }
         if let Some(spinner) = &spinner {
             spinner.tick();
@@ -85,17 +85,17 @@ pub fn quietly(command: &mut Command, log: &Path, limit: Duration, remedy: &str)
     if let Some(spinner) = spinner {
         spinner.finish_and_clear();
     }
-    if ended != SUCCESS {
+    if result != SUCCESS {
         let log = std::fs::read_to_string(log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         let last = lines[lines.len().saturating_sub(15)..].join("\n  ");
-        bail!("{} {ended}. {remedy}\n  {last}", name(command));
+        bail!("{} {result}. {remedy}\n  {last}", name(command));
     }
     Ok(())
 }
 
-/// A program that will run in a folder, without what the outer `cargo run` put into the environment: those
-/// variables would make an inner cargo build other things than the same command typed by hand.
+/// A command that runs in a folder, without the environment variables of the outer `cargo run`. With
+/// them, an inner cargo would build with other settings than the same command in a shell.
 pub fn command(folder: &Path, program: impl AsRef<OsStr>) -> Command {
     const PREFIXES: [&str; 6] =
         ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_", "CARGO_CFG_", "CARGO_FEATURE_", "__CARGO"];
@@ -104,30 +104,30 @@ pub fn command(folder: &Path, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder);
     for (name, _) in std::env::vars_os() {
-        let left_by_cargo = name.to_str().is_some_and(|name| {
+        let is_set_by_cargo = name.to_str().is_some_and(|name| {
             NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         });
-        if left_by_cargo {
+        if is_set_by_cargo {
             command.env_remove(name);
         }
     }
     command
 }
 
-/// The path of a program that is on the PATH.
-pub fn found(program: &str) -> Option<PathBuf> {
+/// Finds a program on the `PATH`.
+pub fn find_program(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|folder| folder.join(program))
         .find(|path| path.is_file())
 }
 
-const SUCCESS: &str = "ended well";
+const SUCCESS: &str = "succeeded";
 
-fn ending(status: ExitStatus) -> String {
+fn describe(status: ExitStatus) -> String {
     match status.code() {
         Some(0) => SUCCESS.to_owned(),
-        Some(code) => format!("ended with code {code}"),
-        None => "was stopped by a signal".to_owned(),
+        Some(code) => format!("failed with exit code {code}"),
+        None => "was ended by a signal".to_owned(),
     }
 }
 
@@ -141,13 +141,13 @@ fn name(command: &Command) -> String {
     }
 }
 
-fn show(command: &Command) {
+fn print_command(command: &Command) {
     let words: Vec<String> =
         std::iter::once(command.get_program()).chain(command.get_args()).map(quote).collect();
     eprintln!("{}", paint("2", &format!("$ {}", words.join(" "))));
 }
 
-/// A word as one would type it into a shell.
+/// An argument, quoted for a shell if necessary.
 fn quote(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);

@@ -1,7 +1,7 @@
-//! The list of what is deployed (SBOM), in the form CycloneDX 1.6: every crate that is compiled into a function or into the
-//! site, and the fonts. What only builds or tests them is not in it.
+//! The software bill of materials (SBOM), as CycloneDX 1.6: every crate that is compiled into a function
+//! or the site, and the fonts, without the dependencies of builds and tests.
 //!
-//! The same sources make the same bytes: no time, and the serial number follows from the content.
+//! It is reproducible: it has no time, and its serial number is derived from the content.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,34 +15,36 @@ use crate::files::hex;
 use crate::site::MODULES;
 use crate::{Project, run};
 
-/// What the functions run on, see `infra/template.yaml`, and what the site does.
+/// The compilation target of the functions, as in `infra/template.yaml`.
 const LAMBDA: &str = "x86_64-unknown-linux-gnu";
+/// The compilation target of the site.
 const BROWSER: &str = "wasm32-unknown-unknown";
 /// The fonts that are compiled into functions.
 const FONTS: &str = "functions/lib/document/fonts";
 
-/// A list that was written.
+/// An SBOM that was written to a file.
 pub struct Sbom {
     path: PathBuf,
+    /// The packages that are deployed.
     deployed: Vec<String>,
     document: Value,
 }
 
-/// A crate: name and version.
+/// The name and version of a crate.
 type Crate = (String, String);
 
-/// Writes the list and says where it is.
+/// Writes the SBOM and prints its path.
 ///
 /// # Errors
-/// When cargo does not know what is compiled, or the file cannot be written.
+/// If cargo fails, or the file cannot be written.
 pub fn sbom(project: &Project) -> Result<()> {
     let sbom = write(project)?;
-    run::say(sbom.summary(project));
+    run::print_status(sbom.summary(project));
     println!("{}", sbom.path.display());
     Ok(())
 }
 
-/// Writes the list below the target folder.
+/// Writes the SBOM to the target folder.
 ///
 /// # Errors
 /// As [`sbom`].
@@ -72,19 +74,19 @@ impl Sbom {
         self.document["components"].as_array().into_iter().flatten()
     }
 
-    /// Where it is and how many components it has.
+    /// The number of components and the path, for a message.
     pub fn summary(&self, project: &Project) -> String {
-        format!("SBOM of {} components: {}", self.components().count(), project.show(&self.path))
+        format!("SBOM of {} components: {}", self.components().count(), project.relative(&self.path))
     }
 
-    /// Whether everything is in it that is deployed for certain, each crate of crates.io with its checksum, and nothing that
-    /// is not deployed.
+    /// Checks that it has known deployed components and no others, and that each component has a licence
+    /// and a checksum (crates of the workspace have none).
     ///
     /// # Errors
-    /// At what is missing or too much.
-    pub fn holds_what_is_deployed(&self) -> Result<()> {
-        /// A sample of what each function and the site cannot be without.
-        const IN: [&str; 8] = [
+    /// If a component or a field is missing, or a component is not deployed.
+    pub fn check_contents(&self) -> Result<()> {
+        /// Some components that functions or the site are known to need.
+        const DEPLOYED: [&str; 8] = [
             "aws-lc-sys",
             "aws-sdk-dynamodb",
             "bukti-domain",
@@ -94,42 +96,39 @@ impl Sbom {
             "rxing",
             "NotoSans-Regular.ttf",
         ];
-        /// The embedded stack, this program, and what tests use.
-        const OUT: [&str; 8] =
+        /// Components of the embedded stack, of this program and of tests.
+        const NOT_DEPLOYED: [&str; 8] =
             ["bukti-local", "bukti-xtask", "dynoxide-rs", "hayro", "insta", "proptest", "rusqlite", "s3s"];
         let names: BTreeSet<&str> = self.components().filter_map(|it| it["name"].as_str()).collect();
-        let wanted = self.deployed.iter().map(String::as_str).chain(IN);
-        if let Some(missing) = wanted.into_iter().find(|name| !names.contains(name)) {
-            bail!("{missing} is not in it");
+        let expected = self.deployed.iter().map(String::as_str).chain(DEPLOYED);
+        if let Some(missing) = expected.into_iter().find(|name| !names.contains(name)) {
+            bail!("the SBOM lacks {missing}");
         }
-        if let Some(much) = OUT.into_iter().find(|name| names.contains(name)) {
-            bail!("{much} is in it, which is not deployed");
+        if let Some(extra) = NOT_DEPLOYED.into_iter().find(|name| names.contains(name)) {
+            bail!("the SBOM has {extra}, which is not deployed");
         }
-        let unproven = |it: &&Value| !it["hashes"].is_array() && it["group"] != "bukti";
-        if let Some(component) = self.components().find(unproven) {
-            bail!("{} has no checksum", component["name"]);
+        let lacks_checksum = |it: &&Value| !it["hashes"].is_array() && it["group"] != "bukti";
+        if let Some(component) = self.components().find(lacks_checksum) {
+            bail!("the SBOM has no checksum of {}", component["name"]);
         }
-        let unlicensed = |it: &&Value| !it["licenses"].is_array();
-        if let Some(component) = self.components().find(unlicensed) {
-            bail!("{} has no licence", component["name"]);
+        let lacks_licence = |it: &&Value| !it["licenses"].is_array();
+        if let Some(component) = self.components().find(lacks_licence) {
+            bail!("the SBOM has no licence of {}", component["name"]);
         }
         Ok(())
     }
 }
 
-/// What cargo says of the workspace and all that it is made of.
-///
-/// # Errors
-/// What cargo says.
+/// cargo's metadata of the workspace and its dependencies.
 pub fn metadata(project: &Project) -> Result<Value> {
     let metadata = run::capture(
         project.command("cargo").args(["metadata", "--locked", "--format-version", "1"]),
-        "Is Cargo.lock up to date?",
+        "Check that Cargo.lock is up to date.",
     )?;
     Ok(serde_json::from_str(&metadata)?)
 }
 
-/// The packages of the functions: what is below `functions` and has a program.
+/// The packages of the functions: those below `functions` that have a binary.
 pub fn functions(metadata: &Value) -> Vec<String> {
     let packages = metadata["packages"].as_array().into_iter().flatten();
     let is_function = |package: &&Value| {
@@ -145,43 +144,44 @@ pub fn functions(metadata: &Value) -> Vec<String> {
     names
 }
 
-/// What is compiled into a package for a target, as cargo draws it: each line a depth, a name and a version.
+/// The output of `cargo tree` for what is compiled into a package: a depth, name and version per line.
 fn tree(project: &Project, package: &str, target: &str) -> Result<String> {
     let mut tree = project.command("cargo");
     tree.args(["tree", "--locked", "--quiet", "--package", package, "--target", target]);
-    // Macros run in the compiler.
+    // Procedural macros run in the compiler and are not deployed.
     tree.args(["--edges", "normal,no-proc-macro", "--prefix", "depth", "--format", " {p}"]);
-    run::capture(&mut tree, "Is Cargo.lock up to date?")
+    run::capture(&mut tree, "Check that Cargo.lock is up to date.")
 }
 
-/// Adds what a tree says. A crate whose own crates were drawn before is drawn without them, which adds nothing.
+/// Adds the edges of a tree. cargo lists the dependencies of a repeated crate only the first time.
 fn add_tree(edges: &mut BTreeMap<Crate, BTreeSet<Crate>>, tree: &str) -> Result<()> {
-    let mut way: Vec<Crate> = Vec::new();
+    let mut ancestors: Vec<Crate> = Vec::new();
     for line in tree.lines().filter(|line| !line.trim().is_empty()) {
         let mut words = line.split_whitespace();
         let (Some(depth), Some(name), Some(version)) = (words.next(), words.next(), words.next()) else {
-            bail!("cargo tree says what cannot be read: {line}");
+            bail!("cannot parse a line of `cargo tree`: {line}");
         };
-        way.truncate(depth.parse().with_context(|| format!("no depth: {line}"))?);
-        let here = (name.to_owned(), version.trim_start_matches('v').to_owned());
-        edges.entry(here.clone()).or_default();
-        if let Some(above) = way.last() {
-            edges.entry(above.clone()).or_default().insert(here.clone());
+        let depth = depth.parse().with_context(|| format!("a line of `cargo tree` has no depth: {line}"))?;
+        ancestors.truncate(depth);
+        let current = (name.to_owned(), version.trim_start_matches('v').to_owned());
+        edges.entry(current.clone()).or_default();
+        if let Some(parent) = ancestors.last() {
+            edges.entry(parent.clone()).or_default().insert(current.clone());
         }
-        way.push(here);
+        ancestors.push(current);
     }
     Ok(())
 }
 
-/// The checksum of each crate of a `Cargo.lock`, SHA-256.
+/// The SHA-256 checksums of the crates in a `Cargo.lock`.
 fn checksums(lock: &str) -> BTreeMap<Crate, String> {
     let field = |package: &str, name: &str| {
         let value = package.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = \""));
         value.and_then(|value| value.strip_suffix('"')).map(str::to_owned)
     };
-    let read =
+    let parse =
         |package| Some(((field(package, "name")?, field(package, "version")?), field(package, "checksum")?));
-    lock.split("[[package]]").filter_map(read).collect()
+    lock.split("[[package]]").filter_map(parse).collect()
 }
 
 fn fonts(folder: &Path) -> Result<Vec<Value>> {
@@ -221,28 +221,28 @@ fn document(
         .collect();
     let mut components = Vec::new();
     let mut roots = Vec::new();
-    for at in edges.keys() {
-        let package = packages.get(at).with_context(|| format!("cargo metadata has no {} {}", at.0, at.1))?;
-        let is_root = deployed.contains(&at.0);
+    for id in edges.keys() {
+        let package = packages.get(id).with_context(|| format!("cargo metadata has no {} {}", id.0, id.1))?;
+        let is_root = deployed.contains(&id.0);
         if is_root {
-            roots.push(reference(at));
+            roots.push(reference(id));
         }
         let mut component = json!({
             "type": if is_root { "application" } else { "library" },
-            "bom-ref": reference(at),
-            "name": at.0,
-            "version": at.1,
+            "bom-ref": reference(id),
+            "name": id.0,
+            "version": id.1,
         });
         if package["source"].is_null() {
             component["group"] = "bukti".into();
         } else {
-            component["purl"] = reference(at).into();
+            component["purl"] = reference(id).into();
         }
-        if let Some(checksum) = checksums.get(at) {
+        if let Some(checksum) = checksums.get(id) {
             component["hashes"] = json!([{"alg": "SHA-256", "content": checksum}]);
         }
         if let Some(licence) = package["license"].as_str() {
-            // How crates wrote "or" before SPDX.
+            // Old crates separate alternatives by a slash, which SPDX does not allow.
             let licence = licence.replace(" / ", " OR ").replace('/', " OR ");
             component["licenses"] = json!([{"expression": licence}]);
         }
@@ -254,9 +254,9 @@ fn document(
     }
     components.extend(fonts);
     let mut dependencies = vec![json!({"ref": "bukti", "dependsOn": roots})];
-    for (at, below) in edges {
-        let below: Vec<String> = below.iter().map(reference).collect();
-        dependencies.push(json!({"ref": reference(at), "dependsOn": below}));
+    for (id, children) in edges {
+        let children: Vec<String> = children.iter().map(reference).collect();
+        dependencies.push(json!({"ref": reference(id), "dependsOn": children}));
     }
     let serial = uuid(&Sha256::digest(serde_json::to_vec(&components)?));
     Ok(json!({
@@ -284,7 +284,7 @@ fn document(
     }))
 }
 
-/// A UUID of version 8 out of a hash.
+/// A UUID (version 8) derived from a hash.
 fn uuid(hash: &[u8]) -> String {
     let hex = hex(hash);
     format!("{}-{}-8{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
@@ -295,12 +295,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tree_becomes_edges_and_what_was_drawn_before_keeps_its_own() {
-        let drawn = "0 a v1.0.0 (/x/a)\n1 b v2.1.0\n2 c v0.3.0\n1 c v0.3.0\n1 d v1.0.0\n2 b v2.1.0 (*)\n";
+    fn repeated_crate_in_a_tree_keeps_its_edges() {
+        let tree = "0 a v1.0.0 (/x/a)\n1 b v2.1.0\n2 c v0.3.0\n1 c v0.3.0\n1 d v1.0.0\n2 b v2.1.0 (*)\n";
         let mut edges = BTreeMap::new();
-        add_tree(&mut edges, drawn).unwrap();
-        let at = |name: &str, version: &str| (name.to_owned(), version.to_owned());
-        let (a, b, c, d) = (at("a", "1.0.0"), at("b", "2.1.0"), at("c", "0.3.0"), at("d", "1.0.0"));
+        add_tree(&mut edges, tree).unwrap();
+        let id = |name: &str, version: &str| (name.to_owned(), version.to_owned());
+        let (a, b, c, d) = (id("a", "1.0.0"), id("b", "2.1.0"), id("c", "0.3.0"), id("d", "1.0.0"));
         let expected = [
             (a, BTreeSet::from([b.clone(), c.clone(), d.clone()])),
             (b.clone(), BTreeSet::from([c.clone()])),
@@ -311,12 +311,12 @@ mod tests {
     }
 
     #[test]
-    fn the_list_holds_what_is_deployed_and_is_the_same_each_time() {
+    fn sbom_is_complete_and_reproducible() {
         let folder = tempfile::TempDir::new().unwrap();
         let mut project = Project::find(None).unwrap();
         project.target = folder.path().to_owned();
         let sbom = write(&project).unwrap();
-        sbom.holds_what_is_deployed().unwrap();
+        sbom.check_contents().unwrap();
         let functions =
             ["helpdesk", "holder", "intake", "issue", "notify", "otp", "publish", "sender", "status"]
                 .map(|it| format!("bukti-{it}"));
@@ -327,15 +327,15 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_that_is_missing_or_too_much_is_told() {
-        let all = |names: &[&str]| {
+    fn reports_missing_crates() {
+        let sbom_of = |names: &[&str]| {
             let components: Vec<Value> =
                 names.iter().map(|name| json!({"name": name, "group": "bukti", "licenses": []})).collect();
             let document = json!({"components": components});
             Sbom { path: PathBuf::new(), deployed: vec!["bukti-otp".to_owned()], document }
         };
-        let says = |names: &[&str]| all(names).holds_what_is_deployed().unwrap_err().to_string();
-        assert_eq!(says(&[]), "bukti-otp is not in it");
-        assert_eq!(says(&["bukti-otp"]), "aws-lc-sys is not in it");
+        let error_for = |names: &[&str]| sbom_of(names).check_contents().unwrap_err().to_string();
+        assert_eq!(error_for(&[]), "the SBOM lacks bukti-otp");
+        assert_eq!(error_for(&["bukti-otp"]), "the SBOM lacks aws-lc-sys");
     }
 }

@@ -1,12 +1,13 @@
-//! Builds the web site: WebAssembly, its JavaScript, styles and texts, each under a name that changes with its content, so
-//! that browsers and CloudFront may keep them for good; and every page in every language as HTML, rendered ahead by the same
-//! source. Pages, `sw.js` and `settings.json` are asked for anew each time.
+//! Builds the web site: assets (WebAssembly, JavaScript, styles, texts) and pre-rendered pages in every
+//! language.
 //!
-//! There are two modules: the site, which is cut into parts that are loaded with the pages that need them, and the verifier.
+//! The names of assets contain a hash of their content, so browsers and CloudFront may cache them for
+//! ever. Pages, `sw.js` and `settings.json` are revalidated on each request. There are two wasm
+//! modules: the site, which is split into lazy-loaded chunks, and the verifier.
 
-mod module;
 mod pages;
 mod styles;
+mod wasm;
 
 use std::fs;
 use std::io::Write;
@@ -17,16 +18,16 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use sha2::{Digest, Sha256};
 
-use self::module::{Parts, VERIFIER};
-use crate::files::{clear, files_below, has_extension, hex};
+use self::wasm::{Chunks, VERIFIER};
+use crate::files::{create_empty, files_below, has_extension, hex};
 use crate::toolchain::{self, Choice, Toolchain};
 use crate::{Project, run};
 
 const SITE: &str = "bukti-site";
-/// The packages that are compiled, and the folders of their files.
+/// The packages that are compiled to wasm, each with the name of its output folder.
 pub const MODULES: [(&str, &str); 2] = [(SITE, "site"), ("bukti-verifier", VERIFIER)];
 
-/// What the site is made from: a change in any of these builds it again.
+/// The sources of the site. It is rebuilt when one of them changes.
 const INPUTS: [&str; 9] = [
     "site",
     "functions/lib/domain",
@@ -36,14 +37,15 @@ const INPUTS: [&str; 9] = [
     "functions/lib/locales",
     "infra/xtask/src",
     "Cargo.lock",
-    // The profile.
+    // It has the build profile.
     "Cargo.toml",
 ];
 
-/// What gets a precompressed copy. Pictures and fonts (woff2) are compressed already.
-const TEXT: [&str; 10] = ["html", "js", "css", "wasm", "svg", "json", "txt", "xml", "webmanifest", "ico"];
-/// Smaller files than this gain nothing.
-const COMPRESS_FROM: usize = 1024;
+/// The extensions of files that get precompressed copies. Pictures and fonts are compressed already.
+const COMPRESSIBLE: [&str; 10] =
+    ["html", "js", "css", "wasm", "svg", "json", "txt", "xml", "webmanifest", "ico"];
+/// The size from which compression is worthwhile, in bytes.
+const MIN_COMPRESSED_SIZE: usize = 1024;
 
 #[derive(Args)]
 pub struct Options {
@@ -52,15 +54,15 @@ pub struct Options {
     pub wasm_toolchain: Option<Choice>,
 }
 
-/// Builds the site where something changed and gives its folder, `target/site`.
+/// Builds the site if a source has changed. Returns its folder, `target/site`.
 ///
 /// # Errors
-/// When no toolchain can be had, the site does not compile, or `index.html` has an unknown placeholder.
+/// If no toolchain is available, the site does not compile, or a template has an unknown placeholder.
 pub fn build(project: &Project, forced: Option<Choice>) -> Result<PathBuf> {
     build_with(project, forced, compile_program)
 }
 
-/// The same, its pages rendered by the program that this gives.
+/// As [`build`], with the path of the program that renders the pages from `program`.
 ///
 /// # Errors
 /// As [`build`].
@@ -72,59 +74,60 @@ pub fn build_with(
     let began = Instant::now();
     let folder = project.target.join("site");
     let stamp = project.target.join("site.stamp");
-    let optimiser = module::optimiser(project);
+    let optimiser = wasm::find_optimiser(project);
     let inputs = inputs_hash(project, optimiser.is_some())?;
-    let had = fs::read_to_string(&stamp).unwrap_or_default();
-    let same_toolchain = |name: &str| match forced {
+    let previous = fs::read_to_string(&stamp).unwrap_or_default();
+    let is_allowed_toolchain = |name: &str| match forced {
         None => true,
         Some(Choice::Rustup) => name == Toolchain::Active.name(),
         Some(Choice::Debian) => name == Toolchain::Debian.name(),
     };
-    if let Some((hash, name)) = had.split_once(' ')
+    if let Some((hash, name)) = previous.split_once(' ')
         && hash == inputs
-        && same_toolchain(name)
+        && is_allowed_toolchain(name)
         && folder.join("index.html").is_file()
     {
-        run::say(format!("site: nothing changed, {} stays", project.show(&folder)));
+        run::print_status(format!("site: {} is up to date", project.relative(&folder)));
         return Ok(folder);
     }
     check_bindgen_version(project)?;
 
     let toolchain = toolchain::choose(project, forced)?;
-    run::say(format!("site: compiling with the {} toolchain (minutes the first time)", toolchain.name()));
+    run::print_status(format!(
+        "site: compiling with the {} toolchain (takes minutes the first time)",
+        toolchain.name()
+    ));
     let work = project.target.join("site-bindgen");
-    clear(&work)?;
+    create_empty(&work)?;
     if optimiser.is_none() {
-        run::say("site: no wasm-opt that is new enough here; the wasm stays a little larger");
+        run::print_status("site: there is no recent wasm-opt, so the wasm is about 1 % larger");
     }
-    let mut parts = Parts::new();
+    let mut chunks = Chunks::new();
     for (package, folder) in MODULES {
         let (mut cargo, compiled) = toolchain.build(project, package);
-        run::stream(
-            &mut cargo,
-            "The compiler's message above says where. The site must compile for wasm32.",
-        )?;
+        run::stream(&mut cargo, "See the compiler's message above. The site must compile for wasm32.")?;
         let folder = work.join(folder);
         fs::create_dir_all(&folder)?;
         if package == SITE {
-            parts = module::cut(&compiled, "bukti", &pages::download_function(project)?, &folder)?;
+            chunks = wasm::split(&compiled, "bukti", &pages::download_function(project)?, &folder)?;
         } else {
-            module::bind(&compiled, VERIFIER, &folder)?;
+            wasm::generate_worker(&compiled, VERIFIER, &folder)?;
         }
-        for wasm in files_below(&folder)?.iter().filter(|file| has_extension(file, &["wasm"])) {
-            module::strip(wasm)?;
+        for module in files_below(&folder)?.iter().filter(|file| has_extension(file, &["wasm"])) {
+            wasm::strip(module)?;
             if let Some(optimiser) = &optimiser {
-                module::optimise(project, optimiser, wasm);
+                wasm::optimise(project, optimiser, module);
             }
         }
     }
     let pages = run::capture(&mut project.command(program(project)?), "")?;
-    let ahead = serde_json::from_str(&pages).context("the site's program prints no pages")?;
+    let prerendered =
+        serde_json::from_str(&pages).context("the program of the site did not print pages as JSON")?;
 
-    // Made beside the old one and then put in its place, so that a failure leaves the old site whole.
+    // Built in another folder, which then replaces the old one, so that a failure keeps the old site.
     let new = project.target.join("site.new");
-    clear(&new)?;
-    pages::assemble(project, &work, &parts, &ahead, &new)?;
+    create_empty(&new)?;
+    pages::assemble(project, &work, &chunks, &prerendered, &new)?;
     compress(&new)?;
     let _ = fs::remove_file(&stamp);
     if folder.exists() {
@@ -136,23 +139,23 @@ pub fn build_with(
     Ok(folder)
 }
 
-/// Compiles the site's own source as a program of this machine, which renders the pages ahead.
+/// Compiles the site as a native program, which pre-renders the pages.
 fn compile_program(project: &Project) -> Result<PathBuf> {
     let mut build = project.command("cargo");
     build.args(["build", "--workspace", "--bin", SITE]);
-    run::stream(&mut build, "The compiler's message above says where.")?;
+    run::stream(&mut build, "See the compiler's message above.")?;
     Ok(program(project))
 }
 
-/// Where cargo puts that program.
+/// The path of the native program of the site.
 pub fn program(project: &Project) -> PathBuf {
     project.target.join("debug").join(SITE)
 }
 
-/// A hash over names and contents of everything that the site is made from.
-fn inputs_hash(project: &Project, optimised: bool) -> Result<String> {
+/// A hash of the names and contents of [`INPUTS`].
+fn inputs_hash(project: &Project, is_optimised: bool) -> Result<String> {
     let mut hash = Sha256::new();
-    hash.update([u8::from(optimised)]);
+    hash.update([u8::from(is_optimised)]);
     for input in INPUTS {
         let path = project.root.join(input);
         let files = if path.is_dir() { files_below(&path)? } else { vec![path] };
@@ -166,10 +169,12 @@ fn inputs_hash(project: &Project, optimised: bool) -> Result<String> {
     Ok(hex(&hash.finalize()))
 }
 
-/// wasm-bindgen's macro and its tool speak a format of their own that changes between versions.
+/// Checks that wasm-bindgen's macro and tool have the same version, since their private format changes
+/// between versions.
 fn check_bindgen_version(project: &Project) -> Result<()> {
     let lock = fs::read_to_string(project.root.join("Cargo.lock")).context("cannot read Cargo.lock")?;
-    let (macros, tool) = (locked(&lock, "wasm-bindgen"), locked(&lock, "wasm-bindgen-cli-support"));
+    let (macros, tool) =
+        (locked_version(&lock, "wasm-bindgen"), locked_version(&lock, "wasm-bindgen-cli-support"));
     match (macros, tool) {
         (Some(macros), Some(tool)) if macros == tool => Ok(()),
         (Some(macros), Some(tool)) => bail!(
@@ -182,18 +187,18 @@ fn check_bindgen_version(project: &Project) -> Result<()> {
     }
 }
 
-/// The version of a package in a lock file.
-fn locked<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
+/// The version of a package in `Cargo.lock`.
+fn locked_version<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     let name = format!("name = \"{package}\"");
     let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);
     lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')
 }
 
-/// Puts a `.br` and a `.gz` beside every file that gains by it.
+/// Writes a `.br` and a `.gz` copy of every compressible file.
 fn compress(folder: &Path) -> Result<()> {
-    for file in files_below(folder)?.iter().filter(|file| has_extension(file, &TEXT)) {
+    for file in files_below(folder)?.iter().filter(|file| has_extension(file, &COMPRESSIBLE)) {
         let content = fs::read(file)?;
-        if content.len() < COMPRESS_FROM {
+        if content.len() < MIN_COMPRESSED_SIZE {
             continue;
         }
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -212,7 +217,7 @@ fn compress(folder: &Path) -> Result<()> {
 }
 
 fn print_sizes(project: &Project, folder: &Path, took: Duration) -> Result<()> {
-    run::say(format!("site: {} made in {:.0} s", project.show(folder), took.as_secs_f32()));
+    run::print_status(format!("site: {} built in {:.0} s", project.relative(folder), took.as_secs_f32()));
     eprintln!("  {:<40}{:>11}{:>13}", "file", "KB", "KB brotli");
     let row = |name: &str, (raw, brotli): (u64, u64)| {
         eprintln!("  {name:<40}{:>11.1}{:>13.1}", kilobytes(raw), kilobytes(brotli));
@@ -220,18 +225,18 @@ fn print_sizes(project: &Project, folder: &Path, took: Duration) -> Result<()> {
     let (mut site, mut verifier) = ((0, 0), (0, 0));
     for file in files_below(folder)? {
         let name = file.strip_prefix(folder)?.display().to_string();
-        let listed = name.starts_with("assets") || name == "index.html";
-        if !listed || has_extension(&file, &["br", "gz"]) {
+        let is_listed = name.starts_with("assets") || name == "index.html";
+        if !is_listed || has_extension(&file, &["br", "gz"]) {
             continue;
         }
         let raw = fs::metadata(&file)?.len();
         let brotli = fs::metadata(format!("{}.br", file.display())).map_or(raw, |metadata| metadata.len());
-        let part = if name.contains(VERIFIER) { &mut verifier } else { &mut site };
-        *part = (part.0 + raw, part.1 + brotli);
+        let total = if name.contains(VERIFIER) { &mut verifier } else { &mut site };
+        *total = (total.0 + raw, total.1 + brotli);
         row(&name, (raw, brotli));
     }
-    row("the site together", site);
-    row("page of verifiers, in addition", verifier);
+    row("total of the site", site);
+    row("additional files of the verifier", verifier);
     Ok(())
 }
 
@@ -244,10 +249,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_file_tells_the_version_of_the_very_package() {
+    fn finds_locked_version_by_exact_package_name() {
         let lock = "[[package]]\nname = \"wasm-bindgen-shared\"\nversion = \"0.2.1\"\n\n\
                     [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\n";
-        assert_eq!(locked(lock, "wasm-bindgen"), Some("0.2.130"));
-        assert_eq!(locked(lock, "leptos"), None);
+        assert_eq!(locked_version(lock, "wasm-bindgen"), Some("0.2.130"));
+        assert_eq!(locked_version(lock, "leptos"), None);
     }
 }

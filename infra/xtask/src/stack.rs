@@ -1,4 +1,4 @@
-//! The embedded stack, for tasks that test or measure on it.
+//! Starts the embedded stack for tasks that test or measure it.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -11,33 +11,33 @@ use anyhow::{Context, Result};
 
 use crate::Project;
 
-/// What `bukti-local` prints when it is ready, before its address.
-const READY: &str = "Bukti is running at ";
-const READY_LIMIT: Duration = Duration::from_secs(60);
+/// The text that `bukti-local` prints before its address once it is ready.
+const READY_PREFIX: &str = "Bukti is running at ";
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Which of its programs.
+/// The cargo profile of the program.
 #[derive(Clone, Copy)]
 pub enum Build {
-    /// As it is tested.
+    /// The profile of tests.
     Debug,
-    /// As fast as it can be.
+    /// The profile `stack`, optimised for speed.
     Fast,
 }
 
-/// The embedded stack as a process, which ends with this value.
+/// A process of the embedded stack. It is killed when this value is dropped.
 pub struct Stack {
     process: Child,
-    /// Where it answers, without a slash at the end.
+    /// The address, without a slash at the end.
     pub url: String,
-    /// What it has said.
+    /// The file of its output.
     pub log: PathBuf,
 }
 
 impl Stack {
-    /// Starts it, as it was built last, on a free port and waits until it says that it is ready.
+    /// Starts the program that was built last, on a free port, and waits until it is ready.
     ///
     /// # Errors
-    /// When it cannot be started or does not get ready; the message has what it said.
+    /// If it cannot be started or does not become ready. The message has its output.
     pub fn start(
         project: &Project,
         build: Build,
@@ -59,35 +59,41 @@ impl Stack {
         let process =
             command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let mut stack = Self { process, url: String::new(), log: log.to_owned() };
-        let output = stack.process.stdout.take().context("bukti-local has no output")?;
+        let output = stack.process.stdout.take().context("the stack has no stdout")?;
         let (send, ready) = mpsc::channel();
-        // Reads on after the ready line, since a full pipe would stop the stack.
+        // Continues after the address, because a full pipe would block the stack.
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if let Some((_, url)) = line.split_once(READY) {
+                if let Some((_, url)) = line.split_once(READY_PREFIX) {
                     let url = url.split_whitespace().next().unwrap_or_default().trim_end_matches('/');
                     let _ = send.send(url.to_owned());
                 }
                 let _ = writeln!(file, "{line}");
             }
         });
-        // The sender goes away when the stack ends, so a stack that cannot start is noticed at once.
-        stack.url = ready.recv_timeout(READY_LIMIT).with_context(|| {
+        // The sender is dropped when the stack ends, so a failed start is reported at once.
+        stack.url = ready.recv_timeout(READY_TIMEOUT).with_context(|| {
             let log = fs::read_to_string(log).unwrap_or_default();
-            format!("bukti-local did not print `{READY}…`. It said:\n{}\n", log.trim())
+            format!(
+                "bukti-local did not print `{READY_PREFIX}…` within a minute. Its output:\n{}\n",
+                log.trim()
+            )
         })?;
         Ok(stack)
     }
 }
 
 impl Stack {
-    /// The most memory that it has had so far, in megabytes.
+    /// The peak resident memory, in megabytes.
     ///
     /// # Errors
-    /// Where the machine does not tell.
-    pub fn most_memory_mb(&self) -> Result<f64> {
+    /// If `/proc` does not have it.
+    pub fn peak_memory_mb(&self) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .context("/proc has no VmHWM for the stack")?;
         let kb: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kb / 1024.0)
     }

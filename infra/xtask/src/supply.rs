@@ -1,5 +1,5 @@
-//! What comes from elsewhere: licences, sources and advisories of each dependency, dependencies that nobody uses, and the
-//! list of what is deployed. The rules are in `.cargo/deny.toml`.
+//! Checks the supply chain: licences, sources and advisories of dependencies (rules in
+//! `.cargo/deny.toml`), unused dependencies, and the SBOM.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,77 +9,81 @@ use anyhow::{Context, Result};
 
 use crate::{Project, run, sbom, tools};
 
-/// How long the database of advisories may take to come.
-const FETCH_LIMIT: Duration = Duration::from_secs(60);
+/// The time limit for fetching the database of advisories.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// cargo-deny and cargo-machete, installed where they are missing.
+/// Finds or installs cargo-deny and cargo-machete.
 ///
 /// # Errors
-/// When one cannot be installed.
-pub fn tools(project: &Project) -> Result<(PathBuf, PathBuf)> {
+/// If one cannot be installed.
+pub fn install_tools(project: &Project) -> Result<(PathBuf, PathBuf)> {
     let deny = tools::cargo_install(project, "cargo-deny", "to check licences, sources and advisories")?;
-    Ok((deny, tools::cargo_install(project, "cargo-machete", "to find dependencies that nobody uses")?))
+    Ok((deny, tools::cargo_install(project, "cargo-machete", "to find unused dependencies")?))
 }
 
-/// Checks all of it.
+/// Runs all checks.
 ///
 /// # Errors
-/// When a tool cannot be installed, and at what it finds. Advisories that cannot be fetched are no error: it is said.
+/// If a tool cannot be installed or finds something. If advisories cannot be fetched, prints a warning
+/// only.
 pub fn check(project: &Project) -> Result<()> {
-    let (cargo_deny, machete) = tools(project)?;
+    let (cargo_deny, machete) = install_tools(project)?;
     let config = project.root.join(".cargo/deny.toml");
     let deny = |manifest: &str, checks: &[&str]| {
         let mut command = project.command(&cargo_deny);
-        // What is fetched is fetched below.
+        // Packages and advisories are fetched below.
         command.arg("--offline").arg("--manifest-path").arg(project.root.join(manifest));
         command.arg("--config").arg(&config).args(["check", "--hide-inclusion-graph"]).args(checks);
         command
     };
-    let remedy = "The rules and each exception's reason are in .cargo/deny.toml.";
+    let remedy = "See .cargo/deny.toml for the rules and the reason of each exception.";
     for manifest in ["Cargo.toml", "tests/fuzz/Cargo.toml"] {
-        // Packages of other platforms, too, which nothing here has compiled.
+        // Includes packages of other platforms, which no build here has fetched.
         let mut fetch = project.command("cargo");
         fetch.args(["fetch", "--locked", "--quiet", "--manifest-path"]).arg(project.root.join(manifest));
-        run::stream(&mut fetch, "Packages come from crates.io; see whether it can be reached.")?;
+        run::stream(&mut fetch, "Check that crates.io is reachable.")?;
     }
     run::stream(&mut deny("Cargo.toml", &["bans", "licenses", "sources"]), remedy)?;
-    // Of the fuzz targets, which are never handed on, only whence they come.
+    // Fuzz targets are not distributed, so only the sources of their dependencies are checked.
     run::stream(&mut deny("tests/fuzz/Cargo.toml", &["sources"]), remedy)?;
-    if has_advisories(project, project.command(&cargo_deny)) {
+    if fetch_advisories(project, project.command(&cargo_deny)) {
         let mut advisories = deny("Cargo.toml", &["advisories"]);
         run::stream(
             &mut advisories,
-            "Update what is named, or say in .cargo/deny.toml why it does no harm.",
+            "Update the package, or add an exception with its reason to .cargo/deny.toml.",
         )?;
     }
     run::stream(
         &mut project.command(machete),
-        "Remove what nobody uses from the Cargo.toml that is named, or list it there with its reason.",
+        "Remove the unused dependency from its Cargo.toml, or add an exception with its reason there.",
     )?;
     let sbom = sbom::write(project)?;
-    sbom.holds_what_is_deployed().context("the SBOM is wrong")?;
-    run::say(sbom.summary(project));
+    sbom.check_contents().context("the SBOM is wrong")?;
+    run::print_status(sbom.summary(project));
     Ok(())
 }
 
-/// Fetches RustSec's database of advisories. Where it cannot be fetched, an older copy will do; where there is none, says
-/// that advisories go unchecked.
-fn has_advisories(project: &Project, mut fetch: Command) -> bool {
+/// Fetches RustSec's database of advisories. Returns whether there is a copy, which may be an older one
+/// if the database cannot be fetched.
+fn fetch_advisories(project: &Project, mut fetch: Command) -> bool {
     let log = project.target.join("xtask-logs/advisories.log");
-    if run::quietly(fetch.args(["fetch", "db"]), &log, FETCH_LIMIT, "").is_ok() {
+    if run::to_log(fetch.args(["fetch", "db"]), &log, FETCH_TIMEOUT, "").is_ok() {
         return true;
     }
     let cargo_home = std::env::var_os("CARGO_HOME").map(Into::into);
     let home = cargo_home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
     let databases = home.and_then(|home| std::fs::read_dir(home.join("advisory-dbs")).ok());
     let copy = databases.is_some_and(|folders| {
-        // A clone that failed leaves a folder without a commit.
+        // A failed clone leaves a folder without files.
         folders.flatten().any(|folder| folder.path().join("crates").is_dir())
     });
-    let what = if copy { "checking against an older copy" } else { "ADVISORIES ARE NOT CHECKED" };
-    run::say(run::paint(
+    let consequence = if copy { "checking against an older copy" } else { "ADVISORIES ARE NOT CHECKED" };
+    run::print_status(run::paint(
         "1;33",
-        &format!("RustSec's advisories cannot be fetched from github.com: {what} ({})", project.show(&log)),
+        &format!(
+            "RustSec's advisories cannot be fetched from github.com: {consequence} ({})",
+            project.relative(&log)
+        ),
     ));
     copy
 }

@@ -1,7 +1,7 @@
-//! Checks and tests everything, in stages, as CI does.
+//! Runs all checks and tests, in stages, as CI does.
 //!
-//! A stage installs what it lacks. What the stages write is under the target folder; `tests/` itself stays
-//! clean.
+//! Each stage installs the programs that it needs. All output is under the target folder, not in
+//! `tests/`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,9 +16,8 @@ use crate::stack::{Build, Stack};
 use crate::toolchain::Choice;
 use crate::{Project, deploy, run, site, supply, tools};
 
-/// All journeys share one stack, so one file runs after the other. A journey that fails and leaves its
-/// browser open, or waits for good, must not hold up the rest; the limit, in milliseconds, is for a whole
-/// file.
+/// Options of Node's test runner. A failed journey that leaves its browser open, or hangs, must not block
+/// the others. The timeout, in milliseconds, is per file.
 const NODE_OPTIONS: [&str; 3] = ["--test-concurrency=3", "--test-force-exit", "--test-timeout=900000"];
 
 #[derive(Args)]
@@ -26,11 +25,11 @@ pub struct Options {
     /// Run only this stage; may be given several times.
     #[arg(long, value_enum, value_name = "STAGE")]
     only: Vec<Stage>,
-    /// Run only the stages that what has changed since this revision concerns.
+    /// Run only the stages that are affected by the changes since this revision.
     #[arg(long, value_name = "REV", conflicts_with = "only")]
     since: Option<String>,
     /// Check every certificate of the sample feed instead of every fifth, and import all its rows in each
-    /// file format, which takes some minutes more.
+    /// file format. Takes some minutes longer.
     #[arg(long)]
     thorough: bool,
     /// Compile the site with this toolchain only, instead of the first that works.
@@ -38,30 +37,31 @@ pub struct Options {
     wasm_toolchain: Option<Choice>,
 }
 
-/// The stages, in the order in which they run: the quick ones first.
+/// The stages, in the order in which they run: fast ones first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum Stage {
-    /// The formatting.
+    /// Formatting.
     Fmt,
-    /// Compiler and clippy, without a warning.
+    /// Compiler and clippy, without warnings.
     Clippy,
-    /// Licences, sources and advisories of what comes from elsewhere, and what of it nobody uses.
+    /// Licences, sources and advisories of dependencies, and unused dependencies.
     Supply,
-    /// Verifiers and decoders that the journeys call and that are not ours, from PyPI and npm.
+    /// Installs third-party verifiers and decoders from PyPI and npm, which the journeys call.
     Verifiers,
-    /// Programs and tests, compiled once for the stages below.
+    /// Compiles programs and tests, once for the stages below.
     Build,
-    /// Tests in Rust: of each package and the journeys on the embedded stack.
+    /// Tests in Rust: those of each package, and the journeys on the embedded stack.
     Unit,
-    /// The API against its own document, with made-up requests.
+    /// The API against its OpenAPI document, with generated requests.
     Api,
     /// The site compiles to WebAssembly.
     Site,
-    /// Journeys in Chromium, and what must work in every engine in Firefox and WebKit as well.
+    /// Journeys in Chromium, some of them also in Firefox and WebKit.
     Browser,
-    /// The templates for AWS, and the whole stack deployed to an emulated account.
+    /// The templates for AWS, and the stack deployed to an emulated account.
     Deploy,
-    /// Answers and times by which nobody can tell who is known. Only where it is named: it needs a quiet machine.
+    /// Responses and their times for existing and missing records must not differ. Runs only if it is
+    /// named, because it needs an idle machine.
     Alike,
 }
 
@@ -82,46 +82,46 @@ impl Stage {
         }
     }
 
-    /// The stages of a whole run.
-    fn usual() -> impl Iterator<Item = Self> {
+    /// The stages of a run without `--only`.
+    fn default_stages() -> impl Iterator<Item = Self> {
         Self::value_variants().iter().copied().filter(|stage| *stage != Self::Alike)
     }
 
-    /// Installs what it lacks of other programs; says of each that cannot be installed why.
+    /// Installs the missing programs of the stage. Returns an error for each that cannot be installed.
     fn install(self, project: &Project) -> Vec<anyhow::Error> {
-        let found = |program: Result<PathBuf>| program.map(drop);
-        let of = match self {
+        let checked = |program: Result<PathBuf>| program.map(drop);
+        let results = match self {
             Self::Fmt | Self::Clippy | Self::Build | Self::Site | Self::Alike => Vec::new(),
-            Self::Supply => vec![supply::tools(project).map(drop)],
-            Self::Verifiers => vec![found(tools::python(project)), found(node_verifier(project))],
+            Self::Supply => vec![supply::install_tools(project).map(drop)],
+            Self::Verifiers => vec![checked(tools::python(project)), checked(node_verifier(project))],
             Self::Unit => vec![
-                found(tools::python(project)),
-                found(node_verifier(project)),
-                found(qpdf(project)),
-                found(pdfinfo(project)),
+                checked(tools::python(project)),
+                checked(node_verifier(project)),
+                checked(qpdf(project)),
+                checked(pdfinfo(project)),
             ],
-            Self::Api => vec![found(schemathesis(project))],
+            Self::Api => vec![checked(schemathesis(project))],
             Self::Browser => vec![
-                found(node(project)),
-                found(tools::chromium(project, WHY_BROWSER)),
+                checked(node(project)),
+                checked(tools::chromium(project, WHY_BROWSER)),
                 tools::engines(project, WHY_BROWSER).map(drop),
-                found(tools::python(project)),
+                checked(tools::python(project)),
             ],
-            Self::Deploy => vec![deploy::tools(project), found(tools::python(project))],
+            Self::Deploy => vec![deploy::install_tools(project), checked(tools::python(project))],
         };
-        of.into_iter().filter_map(Result::err).collect()
+        results.into_iter().filter_map(Result::err).collect()
     }
 
     fn run(self, project: &Project, options: &Options) -> Result<()> {
         match self {
             Self::Fmt => run::stream(
                 project.command("cargo").args(["fmt", "--all", "--check"]),
-                "Run `cargo fmt --all` to mend it.",
+                "Run `cargo fmt --all` to fix it.",
             ),
             Self::Clippy => {
                 let mut clippy = project.command("cargo");
                 clippy.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
-                run::stream(&mut clippy, "Clippy's messages above say where.")
+                run::stream(&mut clippy, "Fix the warnings above.")
             }
             Self::Supply => supply::check(project),
             Self::Build => build_all(project),
@@ -132,7 +132,7 @@ impl Stage {
                 if options.thorough {
                     tests.env("BUKTI_THOROUGH", "1");
                 }
-                // A journey spends half of its time waiting for its stack.
+                // Journeys wait for their stack half of the time.
                 let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
                 tests.env("RUST_TEST_THREADS", (2 * cores).to_string());
                 tests.env("BUKTI_LEFT_OUT", project.target.join("left-out.txt"));
@@ -158,31 +158,34 @@ impl Stage {
                     "--nocapture",
                 ]);
                 test.arg("--test-threads=1");
-                run::stream(&mut test, "What differs is listed above; end what else runs here and try again.")
+                run::stream(
+                    &mut test,
+                    "The differences are listed above. Stop other programs on this machine and run it again.",
+                )
             }
         }
     }
 }
 
-/// Runs the stages up to the first that fails and prints what each took.
+/// Runs the stages up to the first failure, then prints the time of each.
 ///
 /// # Errors
-/// The first failure.
+/// If programs cannot be installed, or a stage fails.
 pub fn test(project: &Project, options: &Options) -> Result<()> {
     let chosen: BTreeSet<Stage> = match (&options.since, options.only.as_slice()) {
-        (Some(revision), _) => concerned(&changed(project, revision)?),
-        (None, []) => Stage::usual().collect(),
+        (Some(revision), _) => affected_stages(&changed_files(project, revision)?),
+        (None, []) => Stage::default_stages().collect(),
         (None, only) => only.iter().copied().collect(),
     };
-    // First, so that nobody waits for half an hour to hear of it.
-    let lacking: BTreeSet<String> =
+    // Before all stages, so that a missing program is reported at once and not after half an hour.
+    let missing: BTreeSet<String> =
         chosen.iter().flat_map(|stage| stage.install(project)).map(|error| format!("{error:#}")).collect();
-    if !lacking.is_empty() {
-        bail!("this is missing:\n  {}", lacking.into_iter().collect::<Vec<_>>().join("\n  "));
+    if !missing.is_empty() {
+        bail!("cannot install some programs:\n  {}", missing.into_iter().collect::<Vec<_>>().join("\n  "));
     }
-    // Each test that is left out adds a line, and each test that starts a stack one with its time.
-    let (left_out, times) = (project.target.join("left-out.txt"), project.target.join("times.txt"));
-    for list in [&left_out, &times] {
+    // Tests append a line when they skip checks, and one with their time when they start a stack.
+    let (skipped, times) = (project.target.join("left-out.txt"), project.target.join("times.txt"));
+    for list in [&skipped, &times] {
         let _ = fs::remove_file(list);
     }
     let mut rows = Vec::new();
@@ -190,14 +193,15 @@ pub fn test(project: &Project, options: &Options) -> Result<()> {
     for stage in chosen {
         eprintln!("\n{}", run::paint("1", &format!("== {} ==", stage.name())));
         let began = Instant::now();
-        let done = stage.run(project, options);
+        let result = stage.run(project, options);
         let seconds = began.elapsed().as_secs_f32();
-        rows.push((stage, seconds, done.is_ok()));
-        match done {
+        rows.push((stage, seconds, result.is_ok()));
+        match result {
             Ok(()) => eprintln!("{}", run::paint("2", &format!("{} passed in {seconds:.0} s", stage.name()))),
             Err(error) => {
-                let alone = format!("`cargo xtask test --only {}`", stage.name());
-                failure = Some(error.context(format!("stage {} failed (it alone: {alone})", stage.name())));
+                let name = stage.name();
+                let advice = format!("run `cargo xtask test --only {name}` to repeat it");
+                failure = Some(error.context(format!("stage {name} failed; {advice}")));
                 break;
             }
         }
@@ -207,18 +211,18 @@ pub fn test(project: &Project, options: &Options) -> Result<()> {
         eprintln!("{:<10}{seconds:>8.0}  {}", stage.name(), if *passed { "passed" } else { "FAILED" });
     }
     print_slowest(&fs::read_to_string(&times).unwrap_or_default());
-    let left_out = fs::read_to_string(&left_out).unwrap_or_default();
-    let left_out: BTreeSet<&str> = left_out.lines().collect();
-    for test in &left_out {
-        eprintln!("left out: {test}");
+    let skipped = fs::read_to_string(&skipped).unwrap_or_default();
+    let skipped: BTreeSet<&str> = skipped.lines().collect();
+    for test in &skipped {
+        eprintln!("skipped: {test}");
     }
-    if !left_out.is_empty() {
-        eprintln!("{} tests did not do all their part, for want of what is named", left_out.len());
+    if !skipped.is_empty() {
+        eprintln!("{} tests skipped some or all of their checks, for the reasons above", skipped.len());
     }
     failure.map_or(Ok(()), Err)
 }
 
-/// Prints the 20 slowest of the tests that start a stack; each line is seconds and name.
+/// Prints the 20 slowest tests that start a stack. Each line of `times` has seconds and a name.
 fn print_slowest(times: &str) {
     let mut times: Vec<(f32, &str)> = times
         .lines()
@@ -227,27 +231,27 @@ fn print_slowest(times: &str) {
         .collect();
     times.sort_by(|a, b| b.0.total_cmp(&a.0));
     if !times.is_empty() {
-        eprintln!("\nthe slowest tests, in seconds beside others");
+        eprintln!("\nthe slowest tests, in seconds (tests run concurrently)");
     }
     for (seconds, test) in times.iter().take(20) {
         eprintln!("{seconds:>8.0}  {test}");
     }
 }
 
-/// The files that differ from a revision, and those that git does not know.
-fn changed(project: &Project, revision: &str) -> Result<Vec<String>> {
+/// The files that differ from a revision, and untracked files.
+fn changed_files(project: &Project, revision: &str) -> Result<Vec<String>> {
     let git = |arguments: &[&str]| {
         let mut git = project.command("git");
-        run::capture(git.args(arguments), "Is that a revision of this repository?")
+        run::capture(git.args(arguments), "Check that it is a revision of this repository.")
     };
     let changed = git(&["diff", "--name-only", "--end-of-options", revision])?;
     let new = git(&["ls-files", "--others", "--exclude-standard"])?;
     Ok(changed.lines().chain(new.lines()).map(str::to_owned).collect())
 }
 
-/// The stages that files concern: of folders that only some stages read those, of others all.
-fn concerned(files: &[String]) -> BTreeSet<Stage> {
-    let of = |file: &String| match file.as_str() {
+/// The stages that are affected by changed files: all, except for folders that only some stages use.
+fn affected_stages(files: &[String]) -> BTreeSet<Stage> {
+    let stages_of = |file: &String| match file.as_str() {
         file if file.ends_with(".md") => vec![Stage::Unit],
         file if file.starts_with("tests/browser/") => vec![Stage::Browser],
         file if file.starts_with("tests/api/") => vec![Stage::Api],
@@ -263,9 +267,9 @@ fn concerned(files: &[String]) -> BTreeSet<Stage> {
                 Stage::Browser,
             ]
         }
-        _ => Stage::usual().collect(),
+        _ => Stage::default_stages().collect(),
     };
-    files.iter().flat_map(of).collect()
+    files.iter().flat_map(stages_of).collect()
 }
 
 const WHY_BROWSER: &str = "for the browser tests";
@@ -286,16 +290,17 @@ fn schemathesis(project: &Project) -> Result<PathBuf> {
     tools::venv(project, "venv-api", &project.root.join("tests/requirements-api.txt"))
 }
 
-/// The verifier on Node, a copy beside its packages; gives its script.
+/// Installs the third-party verifier on Node. Returns its script.
 fn node_verifier(project: &Project) -> Result<PathBuf> {
-    tools::program(project, &["node"], &["nodejs", "npm"], "for the verifier from npm")?;
+    tools::program(project, &["node"], &["nodejs", "npm"], "for the third-party verifier")?;
     let work = project.target.join("verify");
-    tools::renew_copy(&project.root.join("tests/verify"), &work)?;
+    tools::refresh_copy(&project.root.join("tests/verify"), &work)?;
     tools::npm_install(project, &work)?;
     Ok(work.join("hcert.mjs"))
 }
 
-/// The API of the embedded stack, asked by schemathesis: right requests and wrong ones, made from `/api/openapi.json`.
+/// Tests the API of the embedded stack by schemathesis, which generates valid and invalid requests from
+/// `/api/openapi.json`.
 fn api(project: &Project) -> Result<()> {
     let bin = schemathesis(project)?;
     build_all(project)?;
@@ -310,10 +315,10 @@ fn api(project: &Project) -> Result<()> {
     let stack = Stack::start(project, Build::Debug, &data, Some(&no_site), &folder.join("bukti-local.log"))?;
     let mut import = project.command(project.target.join("debug/bukti"));
     import.args(["import", "--endpoint", &stack.url]).arg(source.join("feed.csv"));
-    run::capture(&mut import, "Is the feed right?")?;
+    run::capture(&mut import, "Check the feed and the log of the stack.")?;
     let mut add_key = project.command(project.target.join("debug/bukti"));
     add_key.args(["key", "add", "--hub", "api", "--endpoint", &stack.url]);
-    let key = run::capture(&mut add_key, "Is the stack's log right?")?;
+    let key = run::capture(&mut add_key, "Check the log of the stack.")?;
     let mut schemathesis = project.command(bin.join("st"));
     schemathesis.current_dir(&folder).env("PYTHONPATH", &source).env("PYTHONDONTWRITEBYTECODE", "1");
     schemathesis.env("SCHEMATHESIS_HOOKS", "hooks").env("BUKTI_URL", &stack.url).env("BUKTI_KEY", key.trim());
@@ -322,25 +327,25 @@ fn api(project: &Project) -> Result<()> {
     schemathesis.arg(format!("{}/api/openapi.json", stack.url));
     run::stream(
         &mut schemathesis,
-        &format!("See the failures above and the stack's log {}.", project.show(&stack.log)),
+        &format!("See the failures above and the log of the stack: {}.", project.relative(&stack.log)),
     )
 }
 
-/// Builds the site, its pages by the program that is compiled for all stages.
+/// Builds the site. Its pages are rendered by the program that [`build_all`] compiles.
 fn built_site(project: &Project, options: &Options) -> Result<PathBuf> {
     build_all(project)?;
     site::build_with(project, options.wasm_toolchain, |project| Ok(site::program(project)))
 }
 
-/// Builds the programs together with the test targets: the packages then have the features that they
-/// have in `cargo test`, and nothing is compiled twice.
+/// Builds programs and tests together, so that packages have the same features as in `cargo test` and
+/// are not compiled again.
 fn build_all(project: &Project) -> Result<()> {
     let mut build = project.command("cargo");
     build.args(["build", "--workspace", "--bins", "--tests"]);
-    run::stream(&mut build, "The compiler's message above says where.")
+    run::stream(&mut build, "See the compiler's message above.")
 }
 
-/// The journeys in a browser, against the embedded stack with fresh data.
+/// Runs the journeys in browsers, against an embedded stack with empty data.
 fn browser(project: &Project, options: &Options) -> Result<()> {
     let node = node(project)?;
     let chromium = tools::chromium(project, WHY_BROWSER)?;
@@ -348,34 +353,34 @@ fn browser(project: &Project, options: &Options) -> Result<()> {
     let python = tools::python(project)?;
     let site = built_site(project, options)?;
 
-    // Node looks for packages beside the script that imports them, so the journeys run from a copy.
+    // Node resolves packages relative to the importing script, so the journeys run from a copy that has
+    // the packages.
     let source = project.root.join("tests/browser");
     let folder = project.target.join("browser");
     let work = folder.join("journeys");
-    tools::renew_copy(&source, &work)?;
-    let journeys = journeys_in(&work)?;
+    tools::refresh_copy(&source, &work)?;
+    let journeys = journey_files(&work)?;
     if journeys.is_empty() {
-        bail!("{} has no *.test.mjs", project.show(&source));
+        bail!("{} has no *.test.mjs", project.relative(&source));
     }
     tools::npm_install(project, &work)?;
     let artifacts = folder.join("screenshots");
     let data = folder.join("data");
-    for made_by_last_run in [&artifacts, &data] {
-        if made_by_last_run.exists() {
-            fs::remove_dir_all(made_by_last_run)?;
+    for folder in [&artifacts, &data] {
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
         }
-        fs::create_dir_all(made_by_last_run)?;
+        fs::create_dir_all(folder)?;
     }
 
     let stack = Stack::start(project, Build::Debug, &data, Some(&site), &folder.join("bukti-local.log"))?;
-    run::say(format!("the stack runs at {}", stack.url));
+    run::print_status(format!("the stack runs at {}", stack.url));
     let mut tests = project.command(&node);
     tests.current_dir(&work).arg("--test");
-    // Debian 12's node knows none of these options.
-    let known = run::capture(project.command(&node).arg("--help"), "")?;
-    tests.args(
-        NODE_OPTIONS.iter().filter(|option| known.contains(option.split('=').next().unwrap_or(option))),
-    );
+    // Debian 12's Node has none of these options.
+    let help = run::capture(project.command(&node).arg("--help"), "")?;
+    tests
+        .args(NODE_OPTIONS.iter().filter(|option| help.contains(option.split('=').next().unwrap_or(option))));
     tests.args(&journeys);
     tests.env("BUKTI_URL", &stack.url).env("BUKTI_DATA", &data).env("BUKTI_ROOT", &project.root);
     tests.env("BUKTI_CLI", project.target.join("debug/bukti")).envs(engines);
@@ -385,16 +390,16 @@ fn browser(project: &Project, options: &Options) -> Result<()> {
         Ok(feed) => tests.env("BUKTI_FEED", feed),
         Err(_) => tests.env_remove("BUKTI_FEED"),
     };
-    let log = project.show(&stack.log).to_string();
-    let pictures = project.show(&artifacts);
+    let log = project.relative(&stack.log).to_string();
+    let pictures = project.relative(&artifacts);
     run::stream(
         &mut tests,
-        &format!("See the failures above, the stack's log {log} and the pictures in {pictures}."),
+        &format!("See the failures above, the log of the stack ({log}) and the screenshots in {pictures}."),
     )
 }
 
-/// The names of the files of journeys in a folder.
-fn journeys_in(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The names of the journeys' files in a folder.
+fn journey_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut journeys: Vec<PathBuf> = fs::read_dir(folder)?
         .flatten()
         .map(|entry| PathBuf::from(entry.file_name()))
@@ -409,11 +414,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_change_concerns_is_run() {
-        let of = |files: &[&str]| concerned(&files.iter().map(|file| (*file).to_owned()).collect::<Vec<_>>());
-        assert_eq!(of(&[]), BTreeSet::new());
-        assert_eq!(of(&["README.md", "tests/api/hooks.py"]), BTreeSet::from([Stage::Unit, Stage::Api]));
-        assert!(of(&["site/src/lib.rs"]).contains(&Stage::Browser));
-        assert_eq!(of(&["functions/lib/store/src/table/doses.rs"]), Stage::usual().collect());
+    fn runs_only_the_stages_affected_by_changes() {
+        let stages = |files: &[&str]| {
+            affected_stages(&files.iter().map(|file| (*file).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(stages(&[]), BTreeSet::new());
+        assert_eq!(stages(&["README.md", "tests/api/hooks.py"]), BTreeSet::from([Stage::Unit, Stage::Api]));
+        assert!(stages(&["site/src/lib.rs"]).contains(&Stage::Browser));
+        assert_eq!(stages(&["functions/lib/store/src/table/doses.rs"]), Stage::default_stages().collect());
     }
 }

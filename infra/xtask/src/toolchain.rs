@@ -1,9 +1,9 @@
-//! Which toolchain compiles the site to WebAssembly.
+//! Chooses the toolchain that compiles the site to WebAssembly.
 //!
-//! In this order: the active toolchain if it has the target `wasm32-unknown-unknown`; the same after `rustup
-//! target add`; Debian's toolchain for browsers (`rustc-web`), which compiles the standard library from
-//! source. The last one needs nothing but Debian's packages and crates.io, so the project builds behind a
-//! firewall that lets only package registries through.
+//! In this order: the active toolchain if it has the target `wasm32-unknown-unknown`; the same after
+//! `rustup target add`; Debian's toolchain for browsers (`rustc-web`), which compiles the standard
+//! library from source. The last needs only Debian's packages and crates.io, so the project builds
+//! behind a firewall that allows package registries only.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,36 +14,36 @@ use clap::ValueEnum;
 
 use crate::{Project, run, tools};
 
-/// The cargo profile of the site: small before fast.
+/// The cargo profile of the site, which optimises for size.
 const PROFILE: &str = "wasm-release";
 const TARGET: &str = "wasm32-unknown-unknown";
 
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_STD_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std";
-/// The packages of Debian's toolchain; `lld` brings the linker `wasm-ld`.
+/// The packages of Debian's toolchain. `lld` includes the linker `wasm-ld`.
 const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld"];
 
-/// What a caller may force.
+/// The toolchain that a user may force.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Choice {
-    /// The active toolchain, with `rustup target add` where it lacks the target.
+    /// The active toolchain, after `rustup target add` if it lacks the target.
     Rustup,
-    /// Debian's `rustc-web`, installed by apt-get where it is missing.
+    /// Debian's `rustc-web`, installed by apt-get if it is missing.
     Debian,
 }
 
-/// A toolchain that is there and can compile the site.
+/// An installed toolchain that can compile the site.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Toolchain {
-    /// The one that runs cargo now.
+    /// The toolchain that runs this program's cargo.
     Active,
     /// Debian's, in /usr/bin.
     Debian,
 }
 
 impl Toolchain {
-    /// A word for messages and the stamp.
+    /// The name in messages and in the stamp of the site.
     pub fn name(self) -> &'static str {
         match self {
             Self::Active => "rustup",
@@ -51,23 +51,23 @@ impl Toolchain {
         }
     }
 
-    /// The cargo call that compiles a binary of a package to wasm, and the file that it makes.
+    /// The cargo command that compiles the binary of a package to wasm, and the path of the result.
     pub fn build(self, project: &Project, package: &str) -> (Command, PathBuf) {
         let folder = self.folder(project);
         let mut command = match self {
             Self::Active => project.command("cargo"),
             Self::Debian => debian_cargo(project),
         };
-        // `erase_components`: Leptos drops the types of components, which makes the wasm a tenth
-        // smaller. `--emit-relocs`: by relocations the splitter finds which function uses which, so
-        // it needs them. `module::strip` removes them.
+        // `erase_components` makes Leptos erase the types of components, so the wasm is a tenth
+        // smaller. `--emit-relocs` keeps relocations, by which the splitter finds the calls between
+        // functions; `wasm::strip` removes them.
         let mut flags = String::from("--cfg=erase_components -Clink-arg=--emit-relocs");
         if self.has_std_source(project) {
-            // Compiles the standard library as well. Debian's toolchain has none for wasm, so it
-            // needs this; with rustup's it is for size: `immediate-abort` leaves out the messages
-            // of panics, which nobody reads on a phone, 27 of the first visit's 248 KB (ADR 0013).
-            // A panic is a trap either way. These options are unstable; RUSTC_BOOTSTRAP makes a
-            // stable compiler accept them, and is set for the wasm alone.
+            // Compiles the standard library as well. Debian's toolchain has none for wasm. With
+            // rustup's it reduces the size: `immediate-abort` omits the messages of panics, which
+            // are 27 of the first visit's 248 KB (ADR 0013). A panic is a trap either way.
+            // RUSTC_BOOTSTRAP makes a stable compiler accept these unstable options; it is set for
+            // wasm only.
             flags.push_str(" -Zunstable-options -Cpanic=immediate-abort");
             command.env("RUSTC_BOOTSTRAP", "1");
             command.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
@@ -89,7 +89,7 @@ impl Toolchain {
         (command, wasm)
     }
 
-    /// Whether the standard library can be compiled from its source.
+    /// Whether the source of the standard library is installed.
     pub fn has_std_source(self, project: &Project) -> bool {
         match self {
             Self::Active => active_has_std_source(project),
@@ -97,7 +97,7 @@ impl Toolchain {
         }
     }
 
-    /// Each toolchain has its own folder, since each would throw away the other's results.
+    /// The target folder. Toolchains that shared one would discard each other's results.
     fn folder(self, project: &Project) -> PathBuf {
         match self {
             Self::Active => project.target.join("wasm-rustup"),
@@ -106,18 +106,21 @@ impl Toolchain {
     }
 }
 
-/// Finds a toolchain, or installs one.
+/// Finds or installs a toolchain.
 ///
 /// # Errors
-/// When none is there and none can be installed; the message says what to do.
+/// If there is none and none can be installed. The message says what to do.
 pub fn choose(project: &Project, forced: Option<Choice>) -> Result<Toolchain> {
     if forced != Some(Choice::Debian) {
         if active_has_target(project) {
             add_std_source(project);
             return Ok(Toolchain::Active);
         }
-        // A second build does not ask rustup again, which is slow where its servers cannot be reached.
-        if forced.is_none() && Toolchain::Debian.folder(project).is_dir() && missing_of_debian().is_empty() {
+        // Later builds do not call rustup again, which is slow if its servers are unreachable.
+        if forced.is_none()
+            && Toolchain::Debian.folder(project).is_dir()
+            && missing_debian_packages().is_empty()
+        {
             return Ok(Toolchain::Debian);
         }
         match add_target(project) {
@@ -126,11 +129,12 @@ pub fn choose(project: &Project, forced: Option<Choice>) -> Result<Toolchain> {
                 return Ok(Toolchain::Active);
             }
             Err(error) if forced == Some(Choice::Rustup) => bail!(
-                "the active toolchain has no {TARGET} and rustup could not add it. Run `rustup target add \
-                 {TARGET}` where rustup's servers can be reached, or on Debian use --wasm-toolchain debian. \
-                 {error:#}"
+                "the active toolchain has no {TARGET}, and rustup cannot add it. Run `rustup target add {TARGET}` \
+                 while rustup's servers are reachable, or use --wasm-toolchain debian on Debian. {error:#}"
             ),
-            Err(_) => run::say(format!("rustup cannot add {TARGET} here: using Debian's toolchain instead")),
+            Err(_) => {
+                run::print_status(format!("rustup cannot add {TARGET}: using Debian's toolchain instead"))
+            }
         }
     }
     install_debian(project)?;
@@ -153,66 +157,74 @@ fn active_has_std_source(project: &Project) -> bool {
     root.is_ok_and(|root| Path::new(root.trim()).join("lib/rustlib/src/rust/library/std").is_dir())
 }
 
-/// Adds the source of the standard library where rustup can, and says so where it cannot.
+/// Installs the source of the standard library by rustup. If that fails, prints the consequence.
 fn add_std_source(project: &Project) {
     if !active_has_std_source(project) && rustup(project, &["component", "add", "rust-src"]).is_err() {
-        run::say("rustup cannot add rust-src here: the site's wasm stays about a sixth larger");
+        run::print_status("rustup cannot add rust-src: the wasm of the site is about a sixth larger");
     }
 }
 
 fn rustup(project: &Project, arguments: &[&str]) -> Result<()> {
-    if run::found("rustup").is_none() {
-        bail!("there is no rustup.");
+    if run::find_program("rustup").is_none() {
+        bail!("rustup is not installed.");
     }
     tools::check_may_install(&arguments.join(" "), "for the site's toolchain")?;
     let log = project.target.join("xtask-logs/rustup.log");
-    run::quietly(project.command("rustup").args(arguments), &log, Duration::from_secs(120), "")
+    run::to_log(project.command("rustup").args(arguments), &log, Duration::from_secs(120), "")
 }
 
 fn add_target(project: &Project) -> Result<()> {
     rustup(project, &["target", "add", TARGET])?;
     if !active_has_target(project) {
-        bail!("rustup added it, but not to the active toolchain.");
+        bail!("rustup added the target to another toolchain than the active one.");
     }
     Ok(())
 }
 
-fn missing_of_debian() -> Vec<&'static str> {
-    let there = [
+fn missing_debian_packages() -> Vec<&'static str> {
+    let installed = [
         Path::new(DEBIAN_RUSTC).is_file(),
         Path::new(DEBIAN_CARGO).is_file(),
         Path::new(DEBIAN_STD_SOURCE).is_dir(),
-        run::found("wasm-ld").is_some(),
+        run::find_program("wasm-ld").is_some(),
     ];
-    DEBIAN_PACKAGES.into_iter().zip(there).filter(|(_, there)| !there).map(|(package, _)| package).collect()
+    DEBIAN_PACKAGES
+        .into_iter()
+        .zip(installed)
+        .filter(|(_, installed)| !installed)
+        .map(|(package, _)| package)
+        .collect()
 }
 
 fn install_debian(project: &Project) -> Result<()> {
-    let missing = missing_of_debian();
+    let missing = missing_debian_packages();
     if missing.is_empty() {
         return Ok(());
     }
     tools::apt_install(project, &missing, "to compile the site to WebAssembly")?;
-    let still = missing_of_debian();
-    if !still.is_empty() {
+    let still_missing = missing_debian_packages();
+    if !still_missing.is_empty() {
         bail!(
-            "apt-get ran, but {} did not bring what is needed. On Debian 12 or later these packages do; \
-             elsewhere run `rustup target add {TARGET}` and use --wasm-toolchain rustup.",
-            still.join(", ")
+            "apt-get succeeded, but the programs of {} are still missing. Debian 12 and later have these \
+             packages; elsewhere run `rustup target add {TARGET}` and use --wasm-toolchain rustup.",
+            still_missing.join(", ")
         );
     }
     Ok(())
 }
 
-/// Debian's cargo, with nothing of the outer toolchain in its environment: not rustup's choice, no compiler
-/// flags, no compiler wrapper. The user's settings of the registry, the network and the terminal stay.
+/// Debian's cargo, without the environment variables of the outer toolchain (rustup's toolchain,
+/// compiler flags, wrappers). The user's settings of registries, network and terminal are kept.
 fn debian_cargo(project: &Project) -> Command {
-    const TOOLCHAIN: [&str; 2] = ["CARGO", "RUST"];
-    const USER: [&str; 5] = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_TERM_"];
+    const TOOLCHAIN_PREFIXES: [&str; 2] = ["CARGO", "RUST"];
+    const USER_PREFIXES: [&str; 5] =
+        ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_TERM_"];
     let mut command = project.command(DEBIAN_CARGO);
     for (name, _) in std::env::vars_os() {
-        let begins = |with: &[&str]| with.iter().any(|it| name.as_encoded_bytes().starts_with(it.as_bytes()));
-        if begins(&TOOLCHAIN) && !begins(&USER) {
+        let has_prefix = |prefixes: &[&str]| {
+            prefixes.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
+        };
+        if has_prefix(&TOOLCHAIN_PREFIXES) && !has_prefix(&USER_PREFIXES) {
             command.env_remove(&name);
         }
     }

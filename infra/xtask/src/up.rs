@@ -1,4 +1,4 @@
-//! Runs the whole system on this machine.
+//! Builds the system and runs it on this machine.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -13,19 +13,20 @@ use crate::{Project, run, site};
 
 #[derive(Args)]
 pub struct Options {
-    /// Where the site and its API listen, on loopback only; 0 takes a free one.
+    /// The port of the site and its API, on loopback only; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// The folder of the data, which survive a restart [default: .bukti in the project's root].
+    /// The folder of the data, which persist across restarts [default: .bukti in the project's root].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Take in a hundred people who do not exist, once; `/_demo` names some to try things with.
+    /// Import a hundred made-up people, once; `/_demo` lists some of them.
     #[arg(long)]
     demo: bool,
-    /// A file of vaccines and diseases beside the built-in ones, in the form of functions/lib/domain/vaccines.json.
+    /// A file of additional vaccines and diseases, in the format of
+    /// functions/lib/domain/vaccines.json.
     #[arg(long, value_name = "FILE")]
     vaccines: Option<PathBuf>,
-    /// Countries beside Indonesia whose phones get SMS, such as +60,+65.
+    /// Countries besides Indonesia whose phones get SMS, such as +60,+65.
     #[arg(long)]
     phone_countries: Option<String>,
     /// Compile the site with this toolchain only, instead of the first that works.
@@ -33,11 +34,10 @@ pub struct Options {
     wasm_toolchain: Option<Choice>,
 }
 
-/// Builds everything and becomes the running system, so that Ctrl-C reaches it.
+/// Builds everything, then replaces this process by the stack, so that Ctrl-C reaches it.
 ///
 /// # Errors
-/// Before anything is built, when the port is taken or the data folder cannot be written; then when a build
-/// fails.
+/// Before the build if the port is in use or the data folder cannot be written, and if a build fails.
 pub fn up(project: &Project, options: &Options) -> Result<()> {
     let data = match &options.data {
         Some(data) => std::path::absolute(data)?,
@@ -48,7 +48,7 @@ pub fn up(project: &Project, options: &Options) -> Result<()> {
     let site = site::build(project, options.wasm_toolchain)?;
     let mut build = project.command("cargo");
     build.args(["build", "--package", "bukti-local", "--package", "bukti-cli"]);
-    run::stream(&mut build, "The compiler's message above says where.")?;
+    run::stream(&mut build, "See the compiler's message above.")?;
     let mut local = project.command(project.target.join("debug/bukti-local"));
     local.arg("--port").arg(options.port.to_string()).arg("--data").arg(&data).arg("--site").arg(&site);
     if options.demo {
@@ -63,14 +63,14 @@ pub fn up(project: &Project, options: &Options) -> Result<()> {
     if let Some(vaccines) = &options.vaccines {
         local.arg("--vaccines").arg(std::path::absolute(vaccines)?);
     }
-    // Only comes back when it failed.
+    // `exec` returns only if it fails.
     Err(local.exec()).with_context(|| format!("cannot start {}", local.get_program().display()))
 }
 
 fn check_port(port: u16) -> Result<()> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop).with_context(|| {
         let other = if port == 8080 { 8090 } else { 8080 };
-        format!("port {port} cannot be used: end what listens there, or take another with --port {other}")
+        format!("cannot listen on port {port}: stop the program that uses it, or choose another with --port {other}")
     })
 }
 
@@ -79,5 +79,5 @@ fn check_data(data: &Path) -> Result<()> {
     let written =
         fs::create_dir_all(data).and_then(|()| fs::write(&probe, "")).and_then(|()| fs::remove_file(&probe));
     written
-        .with_context(|| format!("cannot write to {}: take another folder with --data DIR", data.display()))
+        .with_context(|| format!("cannot write to {}: choose another folder with --data DIR", data.display()))
 }

@@ -1,6 +1,8 @@
-//! Measures the site in a browser, on the embedded stack: what visits load, and what Lighthouse says.
+//! Measures the site in a browser, on the embedded stack: the files that visits load, and Lighthouse's
+//! scores.
 //!
-//! A KB is 1000 bytes. Headers are counted apart: HTTP/2, by which a deployment answers, packs them.
+//! A KB is 1000 bytes. Headers are listed separately, because deployments use HTTP/2, which compresses
+//! them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -14,20 +16,21 @@ use serde::de::DeserializeOwned;
 use crate::stack::{Build, Stack};
 use crate::{Project, run, site, tools};
 
-/// The first visit takes at most so many KB …
+/// The goal for the first visit, in KB (at most).
 const GOAL_KB: f64 = 150.0;
-/// … and Lighthouse gives every page at least so many points.
+/// The goals for Lighthouse's scores of every page (at least).
 const GOALS: [(&str, f64); 3] = [("performance", 95.0), ("accessibility", 100.0), ("best-practices", 100.0)];
 const CATEGORIES: [&str; 4] = ["performance", "accessibility", "best-practices", "seo"];
-/// Home thrice: its times differ from run to run, and the middle one counts.
+/// The pages to audit. The home page is audited three times, and the median run counts, because its
+/// times vary.
 const PAGES: [&str; 7] = ["/", "/", "/", "/en", "/verifikasi", "/bantuan", "/masuk"];
-const FIRST: &str = "/";
+const HOME: &str = "/";
 
-/// What a visit loads.
+/// The files that a visit loads.
 #[derive(Deserialize)]
 struct Visit {
     page: String,
-    /// The page that was open before; what that loads is not counted here.
+    /// The page that was open before. Its files are not counted.
     from: Option<String>,
     files: Vec<File>,
 }
@@ -45,44 +48,45 @@ struct File {
 }
 
 impl File {
-    /// Without its folder.
-    fn short(&self) -> &str {
+    /// The name without its folder.
+    fn short_name(&self) -> &str {
         self.name.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(&self.name)
     }
 
-    /// Whether only another page than the home page needs it.
-    fn is_of_another_page(&self) -> bool {
+    /// Whether the home page does not need this file.
+    fn is_for_other_pages(&self) -> bool {
         self.name.contains("verifier")
-            || ["split_", "chunk_"].iter().any(|part| self.short().starts_with(part))
+            || ["split_", "chunk_"].iter().any(|part| self.short_name().starts_with(part))
     }
 }
 
 impl Visit {
-    fn sum(&self, of: impl Fn(&File) -> f64) -> f64 {
-        self.files.iter().map(of).sum()
+    fn sum(&self, bytes: impl Fn(&File) -> f64) -> f64 {
+        self.files.iter().map(bytes).sum()
     }
 }
 
-/// What Lighthouse found in one run.
+/// The result of one Lighthouse run.
 #[derive(Clone, Deserialize)]
 struct Audit {
     path: String,
     lighthouse: String,
-    /// How quick the machine was, in Lighthouse's measure.
+    /// Lighthouse's benchmark index of the machine.
     benchmark: f64,
     scores: BTreeMap<String, f64>,
     fcp: f64,
     lcp: f64,
     tbt: f64,
     cls: f64,
-    failed: Vec<Fault>,
+    failed: Vec<FailedAudit>,
 }
 
 #[derive(Clone, Deserialize)]
-struct Fault {
+struct FailedAudit {
     id: String,
     title: String,
-    /// The categories that it is in, and how much it weighs there. Most of performance explain the times and weigh nothing.
+    /// The categories that have it, each with its weight. Most of performance have no weight, because they
+    /// only explain the times.
     places: Vec<(String, f64)>,
 }
 
@@ -92,17 +96,17 @@ impl Audit {
     }
 }
 
-/// The bytes of a peer's script.
+/// The size of the script of a comparable site.
 #[derive(Deserialize)]
 struct Peer {
     raw: f64,
     wire: f64,
 }
 
-/// Builds, installs, measures and prints; the last line is for programs.
+/// Builds the site, measures it and prints the results; the last line is machine-readable.
 ///
 /// # Errors
-/// When something cannot be installed, built or run, or the site does not take over.
+/// If something cannot be installed, built or run, or the site is not hydrated.
 pub fn measure(project: &Project) -> Result<()> {
     let why = "to measure the site";
     let node = tools::program(project, &["node", "nodejs"], &["nodejs", "npm"], why)?;
@@ -110,49 +114,55 @@ pub fn measure(project: &Project) -> Result<()> {
     let folder = project.target.join("bench/site");
     let (scripts, peer, reports) = (folder.join("scripts"), folder.join("peer"), folder.join("reports"));
     for (source, copy) in [("tests/bench/site", &scripts), ("tests/bench/peers/site", &peer)] {
-        tools::renew_copy(&project.root.join(source), copy)?;
+        tools::refresh_copy(&project.root.join(source), copy)?;
         tools::npm_install(project, copy)?;
     }
     let built = site::build(project, None)?;
     let mut build = project.command("cargo");
     build.args(["build", "--workspace", "--bin", "bukti-local"]);
-    run::stream(&mut build, "The compiler's message above says where.")?;
+    run::stream(&mut build, "See the compiler's message above.")?;
     let data = folder.join("data");
-    for made_by_last_run in [&data, &reports] {
-        if made_by_last_run.exists() {
-            fs::remove_dir_all(made_by_last_run)?;
+    for folder in [&data, &reports] {
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
         }
-        fs::create_dir_all(made_by_last_run)?;
+        fs::create_dir_all(folder)?;
     }
     let stack = Stack::start(project, Build::Debug, &data, Some(&built), &folder.join("bukti-local.log"))?;
 
     let script = |folder: &Path, name: &str, arguments: &[&OsStr]| {
         let mut command = project.command(&node);
         command.current_dir(folder).arg(name).args(arguments).env("CHROMIUM", &chromium);
-        run::capture(&mut command, "Does the same command by hand say more?")
+        run::capture(&mut command, "Run the same command by hand for details.")
     };
-    run::say(format!("visits to {}, each with an empty cache", stack.url));
-    let visits: Vec<Visit> = lines(&script(&scripts, "visit.mjs", &[stack.url.as_ref()])?)?;
-    let [peer] = lines::<Peer>(&script(&peer, "size.mjs", &[])?)?.try_into().ok().context("not one peer")?;
-    run::say(format!("Lighthouse as for a phone; its reports are in {}", project.show(&reports)));
+    run::print_status(format!("visits to {}, each with an empty cache", stack.url));
+    let visits: Vec<Visit> = parse_lines(&script(&scripts, "visit.mjs", &[stack.url.as_ref()])?)?;
+    let [peer] = parse_lines::<Peer>(&script(&peer, "size.mjs", &[])?)?
+        .try_into()
+        .ok()
+        .context("size.mjs did not print one line")?;
+    run::print_status(format!(
+        "auditing by Lighthouse as a phone; its reports are in {}",
+        project.relative(&reports)
+    ));
     let mut arguments: Vec<&OsStr> = vec![stack.url.as_ref(), reports.as_ref()];
     arguments.extend(PAGES.map(OsStr::new));
-    let audits: Vec<Audit> = lines(&script(&scripts, "lighthouse.mjs", &arguments)?)?;
+    let audits: Vec<Audit> = parse_lines(&script(&scripts, "lighthouse.mjs", &arguments)?)?;
 
-    let first = visits.iter().find(|visit| visit.page == FIRST && visit.from.is_none());
-    let first = first.context("nobody came to the home page")?;
-    print_first(first);
-    print_further(&visits);
+    let first = visits.iter().find(|visit| visit.page == HOME && visit.from.is_none());
+    let first = first.context("visit.mjs did not print the first visit to the home page")?;
+    print_first_visit(first);
+    print_visits(&visits);
     print_peer(first, &peer);
     print_audits(&audits);
     println!("first_visit_kb={:.1}", first.sum(|file| file.wire) / 1000.0);
     Ok(())
 }
 
-/// The rows that a script prints.
-fn lines<T: DeserializeOwned>(said: &str) -> Result<Vec<T>> {
-    let rows = said.lines().map(serde_json::from_str).collect::<Result<_, _>>();
-    rows.with_context(|| format!("the script did not print rows: {said}"))
+/// Parses the output of a script, which is a JSON object per line.
+fn parse_lines<T: DeserializeOwned>(output: &str) -> Result<Vec<T>> {
+    let rows = output.lines().map(serde_json::from_str).collect::<Result<_, _>>();
+    rows.with_context(|| format!("the script did not print lines of JSON: {output}"))
 }
 
 fn kilobytes(bytes: f64) -> String {
@@ -163,7 +173,7 @@ fn goal(reached: bool) -> &'static str {
     if reached { "reached" } else { "MISSED" }
 }
 
-fn print_first(first: &Visit) {
+fn print_first_visit(first: &Visit) {
     let name = first.files.iter().map(|file| file.name.len()).max().unwrap_or_default();
     println!(
         "\n{:<name$}  {:<10} {:<8} {:<8} {:>7} {:>8} {:<8} {:>7}",
@@ -185,7 +195,7 @@ fn print_first(first: &Visit) {
     let wire = first.sum(|file| file.wire);
     println!(
         "{:<name$}  {:<10} {:<8} {:<8} {:>7} {:>8} {:<8} {:>7}",
-        "all of it",
+        "total",
         "",
         "",
         "",
@@ -198,20 +208,21 @@ fn print_first(first: &Visit) {
         "goal: the first visit is at most {GOAL_KB} KB over the wire, {}",
         goal(wire <= GOAL_KB * 1000.0)
     );
-    let others: Vec<&str> =
-        first.files.iter().filter(|file| file.is_of_another_page()).map(File::short).collect();
+    let unneeded: Vec<&str> =
+        first.files.iter().filter(|file| file.is_for_other_pages()).map(File::short_name).collect();
     println!(
-        "goal: it loads nothing of other pages, {}{}",
-        goal(others.is_empty()),
-        others.iter().map(|name| format!(" {name}")).collect::<String>()
+        "goal: it loads no files of other pages, {}{}",
+        goal(unneeded.is_empty()),
+        unneeded.iter().map(|name| format!(" {name}")).collect::<String>()
     );
 }
 
-fn print_further(visits: &[Visit]) {
+fn print_visits(visits: &[Visit]) {
     let page = visits.iter().map(|visit| visit.page.len()).max().unwrap_or_default();
     println!("\n{:<page$} {:<6} {:>8}  files over the wire", "page", "after", "KB wire");
     for visit in visits {
-        let files: Vec<&str> = visit.files.iter().filter(|file| file.wire > 0.0).map(File::short).collect();
+        let files: Vec<&str> =
+            visit.files.iter().filter(|file| file.wire > 0.0).map(File::short_name).collect();
         println!(
             "{:<page$} {:<6} {:>8}  {}",
             visit.page,
@@ -222,19 +233,19 @@ fn print_further(visits: &[Visit]) {
     }
 }
 
-/// What runs, beside what runs of a site with React that has no more than the form.
+/// Prints the size of the scripts, compared with a React site that has the form only.
 fn print_peer(first: &Visit, peer: &Peer) {
-    let runs = |file: &&File| [".js", ".wasm"].iter().any(|ending| file.name.ends_with(ending));
+    let is_script = |file: &&File| [".js", ".wasm"].iter().any(|ending| file.name.ends_with(ending));
     let (raw, wire) = first
         .files
         .iter()
-        .filter(runs)
+        .filter(is_script)
         .fold((0.0, 0.0), |(raw, wire), file| (raw + file.raw, wire + file.wire));
     println!("\n{:<44} {:>7} {:>9}", "scripts of the home page", "KB", "KB brotli");
-    for (who, raw, wire) in
+    for (name, raw, wire) in
         [("Bukti, JS and wasm", raw, wire), ("React 18, the form alone", peer.raw, peer.wire)]
     {
-        println!("{who:<44} {:>7} {:>9}", kilobytes(raw), kilobytes(wire));
+        println!("{name:<44} {:>7} {:>9}", kilobytes(raw), kilobytes(wire));
     }
 }
 
@@ -242,7 +253,7 @@ fn print_audits(audits: &[Audit]) {
     if let Some(audit) = audits.first() {
         let slowest = audits.iter().map(|audit| audit.benchmark).fold(f64::INFINITY, f64::min);
         println!(
-            "\nLighthouse {}, phone, slow 4G and slowed processor simulated; its benchmark of this machine gave at \
+            "\nLighthouse {}, phone, simulated slow 4G and slow processor; its benchmark index of this machine was at \
              least {slowest:.0}",
             audit.lighthouse
         );
@@ -251,55 +262,56 @@ fn print_audits(audits: &[Audit]) {
         "{:<14}{:>12}{:>14}{:>15}{:>5}{:>8}{:>8}{:>8}{:>7}",
         "page", "performance", "accessibility", "best practices", "SEO", "FCP ms", "LCP ms", "TBT ms", "CLS"
     );
-    let middle = middle_runs(audits);
-    for audit in &middle {
+    let median = median_runs(audits);
+    for audit in &median {
         let [performance, accessibility, practices, seo] = CATEGORIES.map(|category| audit.points(category));
         println!(
             "{:<14}{performance:>12}{accessibility:>14}{practices:>15}{seo:>5}{:>8.0}{:>8.0}{:>8.0}{:>7.3}",
             audit.path, audit.fcp, audit.lcp, audit.tbt, audit.cls
         );
     }
-    let of_first = audits.iter().filter(|audit| audit.path == FIRST);
-    let runs: Vec<String> = of_first.map(|audit| audit.points("performance").to_string()).collect();
-    println!("performance of {FIRST} in its runs: {}", runs.join(", "));
+    let home_runs = audits.iter().filter(|audit| audit.path == HOME);
+    let runs: Vec<String> = home_runs.map(|audit| audit.points("performance").to_string()).collect();
+    println!("performance of the runs of {HOME}: {}", runs.join(", "));
     for (category, least) in GOALS {
-        let short: Vec<String> = middle
+        let below: Vec<String> = median
             .iter()
             .filter(|audit| audit.points(category) < least)
             .map(|audit| format!(" {} {}", audit.path, audit.points(category)))
             .collect();
-        println!("goal: {category} at least {least}, {}{}", goal(short.is_empty()), short.concat());
+        println!("goal: {category} at least {least}, {}{}", goal(below.is_empty()), below.concat());
     }
-    println!("\naudits that failed, and where");
-    for (fault, pages) in faults(&middle) {
-        let categories: Vec<&str> = fault.places.iter().map(|(category, _)| category.as_str()).collect();
-        let weightless = fault.places.iter().all(|(_, weight)| *weight == 0.0);
+    println!("\nfailed audits, with their pages");
+    for (failed, pages) in failed_audits(&median) {
+        let categories: Vec<&str> = failed.places.iter().map(|(category, _)| category.as_str()).collect();
+        let is_weightless = failed.places.iter().all(|(_, weight)| *weight == 0.0);
         println!(
             "{}, {}{}: {} [{}]",
-            fault.id,
+            failed.id,
             categories.join(", "),
-            if weightless { " without points" } else { "" },
-            fault.title,
+            if is_weightless { " (without weight)" } else { "" },
+            failed.title,
             pages.join(" ")
         );
     }
 }
 
-/// Each audit that failed, with the pages where it did.
-fn faults(audits: &[Audit]) -> Vec<(&Fault, Vec<&str>)> {
-    let mut found: Vec<(&Fault, Vec<&str>)> = Vec::new();
-    for (audit, fault) in audits.iter().flat_map(|audit| audit.failed.iter().map(move |fault| (audit, fault)))
+/// The failed audits, each with the pages that failed it.
+fn failed_audits(audits: &[Audit]) -> Vec<(&FailedAudit, Vec<&str>)> {
+    let mut found: Vec<(&FailedAudit, Vec<&str>)> = Vec::new();
+    for (audit, failed) in
+        audits.iter().flat_map(|audit| audit.failed.iter().map(move |failed| (audit, failed)))
     {
-        match found.iter_mut().find(|(known, _)| known.id == fault.id) {
+        match found.iter_mut().find(|(known, _)| known.id == failed.id) {
             Some((_, pages)) => pages.push(&audit.path),
-            None => found.push((fault, vec![&audit.path])),
+            None => found.push((failed, vec![&audit.path])),
         }
     }
     found
 }
 
-/// Of each page the run with the middle performance, in the order of the pages.
-fn middle_runs(audits: &[Audit]) -> Vec<Audit> {
+/// The run with the median performance of each page, in the order of the pages.
+fn median_runs(audits: &[Audit]) -> Vec<Audit> {
     let mut pages: Vec<Vec<&Audit>> = Vec::new();
     for audit in audits {
         match pages.iter_mut().find(|runs| runs.iter().any(|run| run.path == audit.path)) {
@@ -307,11 +319,11 @@ fn middle_runs(audits: &[Audit]) -> Vec<Audit> {
             None => pages.push(vec![audit]),
         }
     }
-    let middle = |mut runs: Vec<&Audit>| {
+    let median = |mut runs: Vec<&Audit>| {
         runs.sort_by(|one, other| one.points("performance").total_cmp(&other.points("performance")));
         runs.get(runs.len() / 2).copied().cloned()
     };
-    pages.into_iter().filter_map(middle).collect()
+    pages.into_iter().filter_map(median).collect()
 }
 
 #[cfg(test)]
@@ -319,7 +331,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_middle_run_of_each_page_counts() {
+    fn reports_median_run_and_failed_audits_of_each_page() {
         let audit = |path: &str, performance: f64| Audit {
             path: path.to_owned(),
             lighthouse: String::new(),
@@ -329,34 +341,40 @@ mod tests {
             lcp: 0.0,
             tbt: 0.0,
             cls: 0.0,
-            failed: vec![Fault { id: "size".to_owned(), title: String::new(), places: Vec::new() }],
+            failed: vec![FailedAudit { id: "size".to_owned(), title: String::new(), places: Vec::new() }],
         };
         let runs = [audit("/", 0.9), audit("/", 0.99), audit("/", 0.95), audit("/en", 0.5)];
-        let middle = middle_runs(&runs);
-        let found: Vec<_> =
-            faults(&middle).iter().map(|(fault, pages)| (fault.id.clone(), pages.join(" "))).collect();
-        assert_eq!(found, [("size".to_owned(), "/ /en".to_owned())], "each once, with its pages");
-        let middle: Vec<_> = middle.iter().map(|run| (run.path.clone(), run.points("performance"))).collect();
-        assert_eq!(middle, [("/".to_owned(), 95.0), ("/en".to_owned(), 50.0)]);
+        let median = median_runs(&runs);
+        let found: Vec<_> = failed_audits(&median)
+            .iter()
+            .map(|(failed, pages)| (failed.id.clone(), pages.join(" ")))
+            .collect();
+        assert_eq!(
+            found,
+            [("size".to_owned(), "/ /en".to_owned())],
+            "each audit is listed once, with its pages"
+        );
+        let median: Vec<_> = median.iter().map(|run| (run.path.clone(), run.points("performance"))).collect();
+        assert_eq!(median, [("/".to_owned(), 95.0), ("/en".to_owned(), 50.0)]);
     }
 
     #[test]
-    fn parts_and_verifier_are_not_of_the_first_visit() {
-        let of_another = |name: &str| {
+    fn chunks_and_verifier_are_for_other_pages() {
+        let is_for_other_pages = |name: &str| {
             let file = format!(
                 r#"{{"name":"{name}","type":"","priority":"","protocol":"","encoding":null,"raw":1,"wire":1,"headers":1}}"#
             );
-            serde_json::from_str::<File>(&file).unwrap().is_of_another_page()
+            serde_json::from_str::<File>(&file).unwrap().is_for_other_pages()
         };
         for name in ["/", "/assets/site-0/bukti_bg.wasm", "/assets/site-0/bukti.js", "/settings.json"] {
-            assert!(!of_another(name), "{name}");
+            assert!(!is_for_other_pages(name), "{name}");
         }
         for name in [
             "/assets/site-0/split_help.wasm",
             "/assets/site-0/chunk_5.wasm",
             "/assets/verifier-0123456789ab.wasm",
         ] {
-            assert!(of_another(name), "{name}");
+            assert!(is_for_other_pages(name), "{name}");
         }
     }
 }

@@ -1,22 +1,19 @@
-//! How many the embedded stack answers at once.
+//! Throughput and latency of the embedded stack with concurrent callers.
 
 use anyhow::Result;
 
-use super::people::People;
+use super::sample_stack::SampleStack;
 use crate::{Project, run};
 
-/// Starts a stack with the doses of some people, and has it asked by many at once.
+/// Starts a stack with sample data and sends it concurrent requests.
 ///
 /// # Errors
-/// When something cannot be built or run, or is not answered.
+/// If something cannot be built or run, or a request fails.
 pub fn measure(project: &Project, seconds: u64) -> Result<()> {
-    let people = People::new(project, "status")?;
-    let mut bench = project.command(people.programs.join("bukti-bench-stack"));
-    bench.args(["status", &people.stack.url]).arg(&people.data).arg(&people.feed);
-    run::stream(
-        bench.args(["--seconds", &seconds.to_string()]),
-        "The message above says what did not go as it should.",
-    )?;
-    println!("rss_mb={:.0}", people.stack.most_memory_mb()?);
+    let sample = SampleStack::start(project, "status")?;
+    let mut bench = project.command(sample.programs.join("bukti-bench-stack"));
+    bench.args(["status", &sample.stack.url]).arg(&sample.data).arg(&sample.feed);
+    run::stream(bench.args(["--seconds", &seconds.to_string()]), "See the message above.")?;
+    println!("rss_mb={:.0}", sample.stack.peak_memory_mb()?);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Puts the site together: assets under names that change with their content, and around each page, as it was rendered
-//! ahead, its document.
+//! Assembles the site: assets under names with a hash of their content, and an HTML document for each
+//! pre-rendered page.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,17 +9,18 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::module::{Parts, VERIFIER};
 use super::styles;
+use super::wasm::{Chunks, VERIFIER};
 use crate::Project;
 use crate::files::{copy_below, files_below, hex};
 
-/// The pages that open without the net, by their paths, and the part of the site that they need. Two addresses lead to the
-/// first one: the other stands on every certificate.
+/// The paths of the pages that work offline. The first is also served at `/verify`, which is printed on
+/// every certificate.
 const OFFLINE: [&str; 2] = ["/verifikasi", "/en/verify"];
-const OFFLINE_PART: &str = "verify";
+/// The chunk that these pages need.
+const OFFLINE_CHUNK: &str = "verify";
 
-/// What the site's own program prints: see `site/src/prerender.rs`.
+/// The output of the site's native program, see `site/src/prerender.rs`.
 #[derive(Deserialize)]
 pub struct Prerendered {
     texts: BTreeMap<String, BTreeMap<String, String>>,
@@ -40,12 +41,12 @@ struct Page {
 /// Writes the site into a folder.
 ///
 /// # Errors
-/// When a file cannot be read or written, or one of ours has an unknown placeholder.
+/// If a file cannot be read or written, or a template has an unknown placeholder.
 pub fn assemble(
     project: &Project,
     work: &Path,
-    parts: &Parts,
-    ahead: &Prerendered,
+    chunks: &Chunks,
+    prerendered: &Prerendered,
     new: &Path,
 ) -> Result<()> {
     let source = project.root.join("site");
@@ -53,8 +54,8 @@ pub fn assemble(
     fs::create_dir_all(&assets)?;
     copy_below(&source.join("public"), new)?;
 
-    let site = put_folder(&assets, "site", &work.join("site"))?;
-    let css = put(&assets, "bukti", "css", styles::all(&source)?.as_bytes())?;
+    let site = write_hashed_folder(&assets, "site", &work.join("site"))?;
+    let css = write_hashed(&assets, "bukti", "css", styles::merge(&source)?.as_bytes())?;
     let (js, wasm) = (format!("{site}/bukti.js"), format!("{site}/bukti_bg.wasm"));
     let download = download_function(project)?;
     let address = |name: &str| format!("/assets/{name}");
@@ -63,28 +64,29 @@ pub fn assemble(
         &source.join("start.js"),
         &[("js", &address(&js)), ("wasm", &address(&wasm)), ("download", &download)],
     )?;
-    let start = put(&assets, "start", "js", start.as_bytes())?;
+    let start = write_hashed(&assets, "start", "js", start.as_bytes())?;
     let verifier_wasm =
-        put(&assets, VERIFIER, "wasm", &fs::read(work.join(VERIFIER).join("verifier_bg.wasm"))?)?;
+        write_hashed(&assets, VERIFIER, "wasm", &fs::read(work.join(VERIFIER).join("verifier_bg.wasm"))?)?;
     let verifier_glue = fs::read_to_string(work.join(VERIFIER).join("verifier.js"))?;
     let worker = fill(
         project,
         &source.join("verifier/worker.js"),
         &[("glue", &verifier_glue), ("wasm", &address(&verifier_wasm)), ("download", &download)],
     )?;
-    let worker = put(&assets, "verifier_worker", "js", worker.as_bytes())?;
+    let worker = write_hashed(&assets, "verifier_worker", "js", worker.as_bytes())?;
     let mut texts = BTreeMap::new();
-    for (language, all) in &ahead.texts {
+    for (language, all) in &prerendered.texts {
         texts.insert(
             language.as_str(),
-            put(&assets, &format!("texts-{language}"), "json", &serde_json::to_vec(all)?)?,
+            write_hashed(&assets, &format!("texts-{language}"), "json", &serde_json::to_vec(all)?)?,
         );
     }
 
-    let text_file =
-        |language: &str| texts.get(language).map(|name| address(name)).context("a language has no texts");
-    let part_files = |part: &str| -> Vec<String> {
-        let files = parts.get(part).into_iter().flatten();
+    let text_file = |language: &str| {
+        texts.get(language).map(|name| address(name)).context("a language of a page has no texts")
+    };
+    let chunk_files = |chunk: &str| -> Vec<String> {
+        let files = chunks.get(chunk).into_iter().flatten();
         files.map(|file| address(&format!("{site}/{file}.wasm"))).collect()
     };
     let text_files: Vec<String> = texts
@@ -93,14 +95,14 @@ pub fn assemble(
             format!(r#"<meta name="bukti-texts-{language}" content="{}" />"#, address(name))
         })
         .collect();
-    for page in &ahead.pages {
+    for page in &prerendered.pages {
         let mut links = vec![
             format!(r#"<link rel="preload" href="{}" as="fetch" crossorigin />"#, text_file(&page.language)?),
-            // Not as a module: a browser keeps one that failed.
+            // Not as `modulepreload`: browsers cache the failure of a module.
             format!(r#"<link rel="preload" href="{}" as="fetch" crossorigin />"#, address(&js)),
         ];
-        let part = page.part.iter().flat_map(|part| part_files(part));
-        let modules = std::iter::once(address(&wasm)).chain(part);
+        let chunk = page.part.iter().flat_map(|part| chunk_files(part));
+        let modules = std::iter::once(address(&wasm)).chain(chunk);
         links.extend(modules.map(|module| {
             format!(
                 r#"<link rel="preload" href="{module}" as="fetch" type="application/wasm" crossorigin />"#
@@ -117,8 +119,8 @@ pub fn assemble(
             &source.join("page.html"),
             &[
                 ("language", &page.language),
-                ("title", &escaped(&page.title)),
-                ("description", &escaped(&page.description)),
+                ("title", &escape(&page.title)),
+                ("description", &escape(&page.description)),
                 ("texts", &text_files.join("\n    ")),
                 ("verifier", &address(&worker)),
                 ("css", &address(&css)),
@@ -137,9 +139,9 @@ pub fn assemble(
     let shared = [&js, &wasm, &css, &start, &worker, &verifier_wasm].map(|name| address(name));
     let mut files: Vec<String> = OFFLINE.map(str::to_owned).into_iter().chain(shared).collect();
     files.extend(["/favicon.svg".to_owned(), "/settings.json".to_owned()]);
-    files.extend(part_files(OFFLINE_PART));
+    files.extend(chunk_files(OFFLINE_CHUNK));
     files.extend(texts.values().map(|name| address(name)));
-    // Browsers compare the service worker byte by byte: a new version makes them keep the new files.
+    // Browsers compare service workers byte by byte, so a new version makes them cache the new files.
     let mut version = Sha256::new();
     for page in OFFLINE {
         version.update(fs::read(new.join(page.trim_start_matches('/')).join("index.html"))?);
@@ -154,25 +156,29 @@ pub fn assemble(
     Ok(())
 }
 
-/// The JavaScript function by which files are fetched that must not hang.
+/// The source of the JavaScript function `download`, which fetches a file with a timeout.
 ///
 /// # Errors
-/// When it cannot be read.
+/// If it cannot be read.
 pub fn download_function(project: &Project) -> Result<String> {
     let path = project.root.join("site/download.js");
-    fs::read_to_string(&path).with_context(|| format!("cannot read {}", project.show(&path)))
+    fs::read_to_string(&path).with_context(|| format!("cannot read {}", project.relative(&path)))
 }
 
-/// A file of the site with its placeholders, `{{name}}`, filled in.
+/// Reads a template and replaces its placeholders, `{{name}}`.
 fn fill(project: &Project, path: &Path, values: &[(&str, &str)]) -> Result<String> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", project.show(path)))?;
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", project.relative(path)))?;
     let mut filled = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("{{") {
         let (name, after) = after.split_once("}}").unwrap_or((after, ""));
         let Some((_, value)) = values.iter().find(|(known, _)| *known == name) else {
             let known: Vec<&str> = values.iter().map(|(known, _)| *known).collect();
-            bail!("{}: `{name}` is no placeholder; there are {}", project.show(path), known.join(", "));
+            bail!(
+                "{}: unknown placeholder `{name}`; use one of {}",
+                project.relative(path),
+                known.join(", ")
+            );
         };
         filled.push_str(before);
         filled.push_str(value);
@@ -182,20 +188,21 @@ fn fill(project: &Project, path: &Path, values: &[(&str, &str)]) -> Result<Strin
     Ok(filled)
 }
 
-/// A text as it stands in HTML, also within quotes.
-fn escaped(text: &str) -> String {
+/// Escapes a text for HTML, also within double quotes.
+fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
 
-/// Writes a file under a name that holds a hash of its content, and gives that name.
-fn put(folder: &Path, stem: &str, extension: &str, content: &[u8]) -> Result<String> {
+/// Writes a file under a name with a hash of its content. Returns the name.
+fn write_hashed(folder: &Path, stem: &str, extension: &str, content: &[u8]) -> Result<String> {
     let name = format!("{stem}-{}.{extension}", &hex(&Sha256::digest(content))[..12]);
     fs::write(folder.join(&name), content)?;
     Ok(name)
 }
 
-/// Copies a folder whose files name each other under a name that holds a hash of them all, and gives that name.
-fn put_folder(assets: &Path, stem: &str, folder: &Path) -> Result<String> {
+/// Copies a folder, whose files refer to each other, under a name with a hash of its content. Returns
+/// the name.
+fn write_hashed_folder(assets: &Path, stem: &str, folder: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     for file in files_below(folder)? {
         hash.update(file.strip_prefix(folder)?.as_os_str().as_encoded_bytes());
@@ -211,13 +218,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_filled_in_is_not_filled_in_again() {
+    fn does_not_replace_placeholders_in_values() {
         let folder = tempfile::tempdir().unwrap();
         let project = Project { root: folder.path().to_owned(), target: folder.path().join("target") };
         let page = folder.path().join("page.html");
         fs::write(&page, "<p>{{one}}</p>{{two}}").unwrap();
         assert_eq!(fill(&project, &page, &[("one", "{{two}}"), ("two", "2")]).unwrap(), "<p>{{two}}</p>2");
         let error = fill(&project, &page, &[("one", "1")]).unwrap_err().to_string();
-        assert_eq!(error, "page.html: `two` is no placeholder; there are one");
+        assert_eq!(error, "page.html: unknown placeholder `two`; use one of one");
     }
 }

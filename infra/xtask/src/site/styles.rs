@@ -1,4 +1,4 @@
-//! The style sheets as browsers get them: one, and small.
+//! Merges and minifies the style sheets of the site.
 
 use std::fs;
 use std::path::Path;
@@ -7,15 +7,14 @@ use anyhow::{Context, Result};
 
 use crate::files::{files_below, has_extension};
 
-/// The last rule: `start.js` finds by it whether the style sheet came whole.
+/// The last rule, by which `start.js` checks that the style sheet arrived completely.
 const LAST_RULE: &str = ":root{--is-whole:1}";
 
-/// All style sheets as one, without what browsers do not need: the foundation, then what each component and each page adds
-/// to it, then [`LAST_RULE`].
+/// Merges all style sheets, minified: the foundation, components, pages, then [`LAST_RULE`].
 ///
 /// # Errors
-/// When one cannot be read.
-pub fn all(source: &Path) -> Result<String> {
+/// If a style sheet cannot be read.
+pub fn merge(source: &Path) -> Result<String> {
     let mut css = String::new();
     for folder in ["styles", "src/components", "src/pages"] {
         let files = files_below(&source.join(folder))?;
@@ -23,42 +22,42 @@ pub fn all(source: &Path) -> Result<String> {
             css += &fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         }
     }
-    Ok(minified(&css) + LAST_RULE)
+    Ok(minify(&css) + LAST_RULE)
 }
 
-/// A style sheet without comments and without the white space that means nothing.
+/// Removes comments and insignificant white space.
 ///
-/// Strings and addresses stay as they are. So does white space before a colon or a bracket, after a bracket, and around signs
-/// that `calc()` knows: there it can mean something.
-fn minified(css: &str) -> String {
-    let mut small = String::with_capacity(css.len());
+/// Keeps strings, URLs, and white space that can be significant: before a colon or bracket, after a
+/// bracket, and around the operators of `calc()`.
+fn minify(css: &str) -> String {
+    let mut output = String::with_capacity(css.len());
     let mut rest = css;
     let mut last = "";
-    let mut is_apart = false;
+    let mut has_space_before = false;
     while let Some(first) = rest.chars().next() {
-        let (next, after) = rest.split_at(length_of_next(rest, first));
+        let (next, after) = rest.split_at(token_length(rest, first));
         rest = after;
         if first.is_whitespace() || next.starts_with("/*") {
-            is_apart = true;
+            has_space_before = true;
             continue;
         }
-        let is_needless = matches!(last, "" | "{" | "}" | ";" | "," | ">" | ":" | "(")
+        let is_insignificant = matches!(last, "" | "{" | "}" | ";" | "," | ">" | ":" | "(")
             || matches!(next, "{" | "}" | ";" | "," | ">" | ")");
-        if is_apart && !is_needless {
-            small.push(' ');
+        if has_space_before && !is_insignificant {
+            output.push(' ');
         }
         if next == "}" && last == ";" {
-            small.pop();
+            output.pop();
         }
-        small.push_str(next);
-        (last, is_apart) = (next, false);
+        output.push_str(next);
+        (last, has_space_before) = (next, false);
     }
-    small
+    output
 }
 
-/// How many bytes belong together at the beginning of a style sheet: a comment, a string, a bare address, an escaped character,
-/// or else one character.
-fn length_of_next(css: &str, first: char) -> usize {
+/// The length in bytes of the first token: a comment, string, unquoted URL, escaped character, or any
+/// other single character.
+fn token_length(css: &str, first: char) -> usize {
     let through =
         |end: &str, from: usize| css[from..].find(end).map_or(css.len(), |at| from + at + end.len());
     match first {
@@ -72,7 +71,7 @@ fn length_of_next(css: &str, first: char) -> usize {
             });
             end.map_or(css.len(), |(at, _)| at + 1)
         }
-        // One in quotes is a string like others.
+        // The string of a quoted URL is a token of its own.
         'u' if css.starts_with("url(") && !css[4..].trim_start().starts_with(['"', '\'']) => through(")", 4),
         '\\' => first.len_utf8() + css.chars().nth(1).map_or(0, char::len_utf8),
         _ => first.len_utf8(),
@@ -84,23 +83,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn white_space_and_comments_that_mean_nothing_go() {
+    fn removes_comments_and_insignificant_white_space() {
         let css = "/* Why. */\n.a,\n.b > li {\n  margin: 0 auto; /* Both. */\n  color: red;\n}\n\n@media (min-width: 40rem) {\n  a {\n    top: 0;\n  }\n}\n";
-        assert_eq!(minified(css), ".a,.b>li{margin:0 auto;color:red}@media (min-width:40rem){a{top:0}}");
+        assert_eq!(minify(css), ".a,.b>li{margin:0 auto;color:red}@media (min-width:40rem){a{top:0}}");
     }
 
     #[test]
-    fn white_space_that_means_something_stays() {
+    fn keeps_significant_white_space() {
         for css in [
             ".a .b :hover,.a + .b ~ p{margin:calc(-1 * var(--a) + (2px - 1em)) 0}",
             "@media (min-width:1px) and (max-width:2px){.a:not(.b) .c{grid:auto 1fr / repeat(2,1fr) 1px}}",
         ] {
-            assert_eq!(minified(css), css);
+            assert_eq!(minify(css), css);
         }
     }
 
     #[test]
-    fn strings_addresses_and_escapes_stay() {
+    fn keeps_strings_urls_and_escapes() {
         for css in [
             r#"a::before{content:"  /* \" } ; ' */ "}"#,
             r"a{content:'a  \' , b\\'}",
@@ -108,19 +107,19 @@ mod tests {
             r#"a{background:url("a)  b")}"#,
             r#"[title="a > b"] .a\, .b\: .c{color:red}"#,
         ] {
-            assert_eq!(minified(css), css);
+            assert_eq!(minify(css), css);
         }
     }
 
     #[test]
-    fn what_does_not_end_stays_as_it_is() {
-        assert_eq!(minified("a { } /* "), "a{}");
-        assert_eq!(minified("a { content: \"  b"), "a{content:\"  b");
-        assert_eq!(minified("\\"), "\\");
+    fn keeps_unterminated_tokens() {
+        assert_eq!(minify("a { } /* "), "a{}");
+        assert_eq!(minify("a { content: \"  b"), "a{content:\"  b");
+        assert_eq!(minify("\\"), "\\");
     }
 
     #[test]
-    fn styles_of_components_come_after_the_foundation_and_before_those_of_pages() {
+    fn merges_foundation_then_components_then_pages() {
         let folder = tempfile::tempdir().unwrap();
         let files = [
             "src/components/tab/tab.css",
@@ -135,8 +134,8 @@ mod tests {
             fs::write(path, format!("{file} {{}}\n")).unwrap();
         }
         let order = ["styles/1/a", "styles/1/b", "styles/2", "src/components/tab/tab", "src/pages/home"];
-        let all = all(folder.path()).unwrap();
-        let all = all.strip_suffix(LAST_RULE).unwrap();
-        assert_eq!(all.split_terminator(".css{}").collect::<Vec<_>>(), order);
+        let merged = merge(folder.path()).unwrap();
+        let merged = merged.strip_suffix(LAST_RULE).unwrap();
+        assert_eq!(merged.split_terminator(".css{}").collect::<Vec<_>>(), order);
     }
 }

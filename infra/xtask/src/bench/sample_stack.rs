@@ -1,4 +1,4 @@
-//! A stack that knows some people who do not exist, to be asked for them.
+//! A stack with sample data, for benchmarks that send requests.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,28 +8,28 @@ use anyhow::Result;
 use crate::stack::{Build, Stack};
 use crate::{Project, run};
 
-/// The stack and the programs that ask it. Its files go away with it.
-pub(super) struct People {
+/// A running stack with the doses of a thousand made-up people. Its files are deleted when it is dropped.
+pub(super) struct SampleStack {
     pub(super) stack: Stack,
-    /// The folder of the programs.
+    /// The folder of the compiled programs.
     pub(super) programs: PathBuf,
-    /// What was taken in.
+    /// The imported feed.
     pub(super) feed: PathBuf,
-    /// The stack's data.
+    /// The data folder of the stack.
     pub(super) data: PathBuf,
     folder: PathBuf,
 }
 
-impl People {
-    /// Builds the programs, starts a stack in a folder of this name and has it take in the doses of a thousand people.
+impl SampleStack {
+    /// Builds the programs, starts a stack in `target/bench/NAME` and imports the feed.
     ///
     /// # Errors
-    /// When something cannot be built or run.
-    pub(super) fn new(project: &Project, name: &str) -> Result<Self> {
+    /// If something cannot be built or run.
+    pub(super) fn start(project: &Project, name: &str) -> Result<Self> {
         let mut build = project.command("cargo");
         build.args(["build", "--profile", "stack", "--package", "bukti-local", "--package", "bukti-cli"]);
         build.args(["--package", "bukti-bench-stack"]);
-        run::stream(&mut build, "The compiler's message above says where.")?;
+        run::stream(&mut build, "See the compiler's message above.")?;
         let folder = project.target.join("bench").join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder)?;
@@ -39,15 +39,12 @@ impl People {
         run::capture(sample.args(["sample", "--people", "1000", "--feed"]).arg(&feed), "")?;
         let stack = Stack::start(project, Build::Fast, &data, None, &log)?;
         let mut import = project.command(programs.join("bukti"));
-        run::capture(
-            import.args(["import", "--endpoint", &stack.url]).arg(&feed),
-            "See what it says above.",
-        )?;
+        run::capture(import.args(["import", "--endpoint", &stack.url]).arg(&feed), "See the message above.")?;
         Ok(Self { stack, programs, feed, data, folder })
     }
 }
 
-impl Drop for People {
+impl Drop for SampleStack {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
