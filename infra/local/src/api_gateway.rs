@@ -212,8 +212,8 @@ fn problem_response(status: StatusCode, code: ProblemCode, locale: Locale) -> Re
     response
 }
 
-/// The response while no function can take a request: the stack is starting or stopping, or all slots
-/// are occupied.
+/// The response while no function can take a request: the stack is starting or stopping, or all
+/// slots are occupied.
 pub(crate) fn unavailable_response(locale: Locale) -> Response {
     let mut response = problem_response(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Unavailable, locale);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));

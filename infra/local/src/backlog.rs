@@ -17,7 +17,8 @@ impl Backlog {
     /// The number of unprocessed events: feeds, and records of the stream once per consumer.
     ///
     /// Zero means that everything is processed. Feeds are counted first, so that the records that
-    /// they wrote meanwhile are included; a checkpoint advances only after the function has written.
+    /// they wrote meanwhile are included; a checkpoint advances only after the function has
+    /// written.
     pub(crate) async fn count(&self) -> anyhow::Result<u64> {
         let feeds = self.feeds.pending() as u64;
         let positions = self.checkpoints.iter().map(|checkpoint| checkpoint.position()).collect();

@@ -75,11 +75,11 @@ impl DataFolder {
         Ok(folder)
     }
 
-    /// Makes everything readable by its owner only: the folder may have existed before, or have files
-    /// of an earlier version, which left their modes to the umask.
+    /// Makes everything readable by its owner only: the folder may have existed before, or have
+    /// files of an earlier version, which left their modes to the umask.
     ///
-    /// The table's mode is set last. If it is right, so are all others, and the start does not have to
-    /// visit a million documents.
+    /// The table's mode is set last. If it is right, so are all others, and the start does not have
+    /// to visit a million documents.
     fn restrict_to_owner(&self) -> io::Result<()> {
         let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode));
         set(&self.path, 0o700)?;

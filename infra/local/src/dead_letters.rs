@@ -1,4 +1,5 @@
-//! The dead-letter queue: events that failed after all retries, in `DIR/dead-letters.jsonl`, one per line.
+//! The dead-letter queue: events that failed after all retries, in `DIR/dead-letters.jsonl`, one
+//! per line.
 
 use std::collections::HashSet;
 use std::fs::{self, File};

@@ -1,5 +1,5 @@
-//! The demo: imports a feed of made-up people once, and lists some of them at `/_demo` as examples to
-//! try.
+//! The demo: imports a feed of made-up people once, and lists some of them at `/_demo` as examples
+//! to try.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

@@ -70,8 +70,8 @@ pub(crate) struct Functions {
     pub(crate) metrics: Metrics,
 }
 
-/// Request extension that marks a call of the functions themselves. Requests at the port cannot have
-/// it.
+/// Request extension that marks a call of the functions themselves. Requests at the port cannot
+/// have it.
 #[derive(Clone, Copy)]
 pub(crate) struct FromFunctions;
 
@@ -168,8 +168,8 @@ impl Dispatcher {
         if !is_post || !self.keys.may_have_signed(&head.headers, service, Timestamp::now()) {
             return unsigned();
         }
-        // The access key id is in the URL of every document, so a call of a stranger can get this far.
-        // Functions have a reader of their own, which strangers cannot keep busy.
+        // The access key id is in the URL of every document, so a call of a stranger can get this
+        // far. Functions have a reader of their own, which strangers cannot keep busy.
         let from_functions = head.extensions.get::<FromFunctions>().is_some();
         let bodies = if from_functions { &self.function_bodies } else { &self.port_bodies };
         let (body, _memory) = match bodies.read(body).await {

@@ -1,8 +1,8 @@
 //! DynamoDB: dynoxide as a library, with the API for the SDKs and the stream for the consumers.
 //!
-//! dynoxide never deletes stream records, and has no index on them, so each write scans them all for
-//! the next sequence number. [`StreamRecords`] adds the index and trims processed records, on SQLite
-//! connections of its own.
+//! dynoxide never deletes stream records, and has no index on them, so each write scans them all
+//! for the next sequence number. [`StreamRecords`] adds the index and trims processed records, on
+//! SQLite connections of its own.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -33,8 +33,8 @@ const TARGET_PREFIXES: [&str; 2] = ["DynamoDB_20120810.", "DynamoDBStreams_20120
 pub(crate) struct DynamoDb {
     database: Database,
     records: Arc<StreamRecords>,
-    /// dynoxide has a single connection. Callers that waited for its lock would each block a thread of
-    /// the runtime.
+    /// dynoxide has a single connection. Callers that waited for its lock would each block a thread
+    /// of the runtime.
     executor: SerialExecutor,
     /// The number of writes. A change of it tells consumers to read the stream.
     writes: watch::Sender<u64>,
@@ -267,8 +267,8 @@ impl Stream {
 
     /// Deletes the records up to a position, which all consumers have processed.
     pub(crate) async fn trim(&self, through: Position) -> Result<()> {
-        // On the executor, like all writes: of two concurrent writers, SQLite makes one poll until it
-        // times out.
+        // On the executor, like all writes: of two concurrent writers, SQLite makes one poll until
+        // it times out.
         loop {
             let (records, table) = (Arc::clone(&self.dynamodb.records), self.table.clone());
             let trimmed = self.dynamodb.executor.run(move || records.trim(&table, through)).await;
@@ -301,8 +301,8 @@ const TRIM_BATCH: usize = 1000;
 /// dynoxide's SQLite table of stream records.
 struct StreamRecords {
     connection: Mutex<Connection>,
-    /// A second connection for deletions. These run on the executor, which must not wait for a count or
-    /// flush on the first connection.
+    /// A second connection for deletions. These run on the executor, which must not wait for a
+    /// count or flush on the first connection.
     trim_connection: Mutex<Connection>,
 }
 
@@ -327,8 +327,8 @@ impl StreamRecords {
         Ok(busy == 0)
     }
 
-    /// Counts by the difference of the first and last id, because counting a million rows takes long.
-    /// Ids have no gaps, since only one table has a stream.
+    /// Counts by the difference of the first and last id, because counting a million rows takes
+    /// long. Ids have no gaps, since only one table has a stream.
     fn count_after(&self, table: &str, positions: &[Position]) -> Result<u64> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = connection.transaction()?;
@@ -346,8 +346,8 @@ impl StreamRecords {
         Ok(count.unsigned_abs())
     }
 
-    /// Deletes at most [`TRIM_BATCH`] records and returns their number. The last record stays, because
-    /// the next sequence number is derived from it.
+    /// Deletes at most [`TRIM_BATCH`] records and returns their number. The last record stays,
+    /// because the next sequence number is derived from it.
     fn trim(&self, table: &str, through: Position) -> Result<usize> {
         Ok(self.trim_connection.lock().unwrap_or_else(PoisonError::into_inner).execute(
             "DELETE FROM _stream_records WHERE id IN (

@@ -22,8 +22,8 @@ use crate::invoke::invoke;
 /// Invokes the function that imports feeds. The error is its message, without personal data.
 pub type FeedHandler = Arc<dyn Fn(S3Event) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// The most feeds, or parts of one, that are imported concurrently. With more, the table would have no
-/// capacity left for certificates and SMS.
+/// The most feeds, or parts of one, that are imported concurrently. With more, the table would have
+/// no capacity left for certificates and SMS.
 const MAX_CONCURRENT: usize = 2;
 /// The timeout of the intake per event.
 const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -78,7 +78,8 @@ impl FeedSource {
         key.starts_with(bukti_store::Feeds::DROP) && !key.ends_with('/')
     }
 
-    /// Delivers the event of an object that was put and that [is a feed](Self::is_feed). Does not wait.
+    /// Delivers the event of an object that was put and that [is a feed](Self::is_feed). Does not
+    /// wait.
     pub(crate) fn deliver(&self, key: &str, size: u64) {
         let mut pending_keys = self.0.pending_keys.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(put_again) = pending_keys.get_mut(key) {

@@ -1,5 +1,5 @@
-//! The in-process connector: the HTTP client of the functions' SDKs, which calls the embedded services
-//! without sockets. Requests, signatures and responses are those of the port.
+//! The in-process connector: the HTTP client of the functions' SDKs, which calls the embedded
+//! services without sockets. Requests, signatures and responses are those of the port.
 
 use std::fmt;
 use std::pin::Pin;
@@ -55,8 +55,8 @@ impl HttpConnector for InProcessConnector {
             let dispatcher = dispatcher.ok_or_else(|| ConnectorError::io("the stack is closed".into()))?;
             let mut request =
                 request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
-            // Before a retry, the SDK marks the connection as unusable, and logs a warning if there is
-            // none.
+            // Before a retry, the SDK marks the connection as unusable, and logs a warning if there
+            // is none.
             if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
                 capture.set_connection_retriever(|| {
                     Some(ConnectionMetadata::builder().proxied(false).poison_fn(|| {}).build())

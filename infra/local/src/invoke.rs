@@ -1,4 +1,5 @@
-//! Invokes functions, each in a task of its own, so that one that panics or hangs affects nothing else.
+//! Invokes functions, each in a task of its own, so that one that panics or hangs affects nothing
+//! else.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The embedded stack: Bukti and the AWS services that it uses, in one process on one port of 127.0.0.1.
+//! The embedded stack: Bukti and the AWS services that it uses, in one process on one port of
+//! 127.0.0.1.
 //!
 //! The functions are the same code as on AWS and use the same SDKs, with another endpoint. Module
 //! `dispatch` passes each request to its service, function or page:
@@ -15,8 +16,8 @@
 //! | EventBridge Scheduler | a schedule, and an invocation soon after a change (`publish_schedule`) |
 //! | CloudFront | the static site and the public lists, with their headers (`site`) |
 //!
-//! The functions call the services by `in_process_connector`, without sockets. `request_guard` rejects
-//! requests of other sites' pages.
+//! The functions call the services by `in_process_connector`, without sockets. `request_guard`
+//! rejects requests of other sites' pages.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), bukti_local::StartError> {

@@ -13,7 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Bukti and the AWS services that it uses, in one process on this machine. Listens on 127.0.0.1 only.
+/// Bukti and the AWS services that it uses, in one process on this machine. Listens on 127.0.0.1
+/// only.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -33,7 +34,8 @@ struct Arguments {
     /// Countries besides Indonesia whose phones get SMS, such as +60,+65.
     #[arg(long)]
     phone_countries: Option<String>,
-    /// A dose feed of made-up people that is imported on the first start; `/_demo` lists some of them.
+    /// A dose feed of made-up people that is imported on the first start; `/_demo` lists some of
+    /// them.
     #[arg(long, value_name = "FEED.csv")]
     demo: Option<PathBuf>,
 }

@@ -14,7 +14,8 @@ use crate::outbox::Outbox;
 
 /// The interval at which expired objects are removed from the bucket.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(60 * 60);
-/// The interval at which the stream is trimmed, and the shortest at which expired items are deleted.
+/// The interval at which the stream is trimmed, and the shortest at which expired items are
+/// deleted.
 const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 /// Deleting expired items reads the whole table. The next deletion waits this many times as long as
 /// the last one took.
@@ -79,8 +80,8 @@ pub(crate) struct DiskFlusher {
 }
 
 impl DiskFlusher {
-    /// Flushes writes and SMS, then saves the checkpoints as they were before, so that no checkpoint is
-    /// ahead of the writes that it covers.
+    /// Flushes writes and SMS, then saves the checkpoints as they were before, so that no
+    /// checkpoint is ahead of the writes that it covers.
     pub(crate) async fn flush(&self) {
         let positions: Vec<Position> =
             self.checkpoints.iter().map(|checkpoint| checkpoint.position()).collect();

@@ -70,7 +70,8 @@ impl IdSet {
 }
 
 impl Outbox {
-    /// Opens the outbox. Truncates an incomplete last line, whose SMS was never reported as accepted.
+    /// Opens the outbox. Truncates an incomplete last line, whose SMS was never reported as
+    /// accepted.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = files::append_only(path)?;
         let mut ids = IdSet::default();
@@ -106,8 +107,8 @@ impl Outbox {
         tokio::task::spawn_blocking(move || file.sync_data()).await.map_err(io::Error::other)?
     }
 
-    /// The number of duplicates that were dropped since the start. A duplicate means that its sender did
-    /// not learn that the SMS was accepted: its process died, or it has a bug.
+    /// The number of duplicates that were dropped since the start. A duplicate means that its
+    /// sender did not learn that the SMS was accepted: its process died, or it has a bug.
     pub(crate) fn duplicates(&self) -> u64 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).duplicates
     }

@@ -1,5 +1,5 @@
-//! EventBridge Scheduler: invokes the function `publish` every 15 minutes, as the template does, and
-//! also one second after a change of the published data.
+//! EventBridge Scheduler: invokes the function `publish` every 15 minutes, as the template does,
+//! and also one second after a change of the published data.
 //!
 //! On AWS there is only the schedule: commands that change published data publish them themselves.
 

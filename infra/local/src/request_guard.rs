@@ -1,5 +1,5 @@
-//! The request guard: rejects requests that a page of another site makes a browser send, also by DNS
-//! rebinding.
+//! The request guard: rejects requests that a page of another site makes a browser send, also by
+//! DNS rebinding.
 
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 

@@ -1,7 +1,8 @@
 //! S3: s3s and s3s-fs over a folder, with path-style URLs. s3s verifies every signature.
 //!
-//! Adds what s3s-fs lacks: the `response-*` parameters of presigned URLs, the removal of an object's
-//! sidecar files when it is deleted, the events of feeds, and the template's lifecycle rules.
+//! Adds what s3s-fs lacks: the `response-*` parameters of presigned URLs, the removal of an
+//! object's sidecar files when it is deleted, the events of feeds, and the template's lifecycle
+//! rules.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The HTTP server: limits the number of connections, the time for request headers, and how slowly a
-//! body may be sent or a response read.
+//! The HTTP server: limits the number of connections, the time for request headers, and how slowly
+//! a body may be sent or a response read.
 //!
 //! Without these limits, a few hundred idle connections would use up the file descriptors of the
 //! process.
@@ -33,17 +33,19 @@ const CHUNK: usize = 32 * 1024;
 /// The limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// The most open connections. Further ones wait in the kernel's queue, without a file descriptor.
+    /// The most open connections. Further ones wait in the kernel's queue, without a file
+    /// descriptor.
     pub(crate) connections: usize,
     /// The time limit for the headers of each request of a connection to be complete.
     pub(crate) header_time: Duration,
-    /// The time limit for [`CHUNK`] bytes of a body or response, or the rest of it. The whole has no
-    /// limit here, so large transfers that make progress succeed.
+    /// The time limit for [`CHUNK`] bytes of a body or response, or the rest of it. The whole has
+    /// no limit here, so large transfers that make progress succeed.
     pub(crate) chunk_time: Duration,
 }
 
 impl Limits {
-    /// The limits of the embedded stack. A process may usually open 1,024 files; connections get half.
+    /// The limits of the embedded stack. A process may usually open 1,024 files; connections get
+    /// half.
     pub(crate) const DEFAULT: Self =
         Self { connections: 512, header_time: Duration::from_secs(10), chunk_time: Duration::from_secs(30) };
 }
@@ -83,8 +85,8 @@ pub(crate) async fn serve(
     connections.shutdown().await;
 }
 
-/// Limits the time in which a peer transfers [`CHUNK`] bytes. The time starts with the first wait for
-/// the peer, so that slow processing on this side does not count.
+/// Limits the time in which a peer transfers [`CHUNK`] bytes. The time starts with the first wait
+/// for the peer, so that slow processing on this side does not count.
 struct ProgressTimer {
     limit: Duration,
     deadline: Option<Pin<Box<Sleep>>>,

@@ -4,7 +4,8 @@
 //! normalisation of paths. Every `x-amz-` header must be signed, because one of them names the
 //! operation of DynamoDB.
 //!
-//! Reference: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
+//! Reference:
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
 use std::fmt::Write as _;
 
@@ -37,8 +38,8 @@ impl AccessKeys {
         self.verify(headers, body, service, now).is_some()
     }
 
-    /// Whether the headers alone are those of a signed call: access key id, service, date and signed
-    /// headers. Checked before the body is read, so that strangers cannot send long bodies.
+    /// Whether the headers alone are those of a signed call: access key id, service, date and
+    /// signed headers. Checked before the body is read, so that strangers cannot send long bodies.
     pub(crate) fn may_have_signed(&self, headers: &HeaderMap, service: &str, now: Timestamp) -> bool {
         self.parse(headers, service, now).is_some()
     }

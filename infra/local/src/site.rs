@@ -143,7 +143,8 @@ fn page_of(name: &str) -> &str {
     }
 }
 
-/// The decoded name of a file under the root. `None` if a part of it is hidden or could lead outside.
+/// The decoded name of a file under the root. `None` if a part of it is hidden or could lead
+/// outside.
 fn file_name(path: &str) -> Option<String> {
     let path = percent_decode_str(path).decode_utf8().ok()?;
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();

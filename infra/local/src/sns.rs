@@ -1,8 +1,8 @@
 //! SNS: `Publish` to a phone number, by the query protocol. Accepted SMS go to the outbox.
 //!
 //! Unlike SNS, it drops a message whose attribute `Bukti.DeduplicationId` it has seen, and reports
-//! success. A sender that died between the response and its own record of it can then retry without a
-//! duplicate. SNS ignores the attribute, so on AWS the SMS is sent twice in this case.
+//! success. A sender that died between the response and its own record of it can then retry without
+//! a duplicate. SNS ignores the attribute, so on AWS the SMS is sent twice in this case.
 
 use std::collections::HashMap;
 

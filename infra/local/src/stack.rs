@@ -218,8 +218,8 @@ impl Stack {
                 redrive,
                 metrics: aws.metrics.clone(),
             };
-            // Cannot fail: it is set here only. From now on, a feed that is put is delivered; those that
-            // exist are delivered below.
+            // Cannot fail: it is set here only. From now on, a feed that is put is delivered; those
+            // that exist are delivered below.
             let _ = dispatcher.functions.set(functions);
             for (key, size) in provisioner.pending_feeds().await? {
                 feeds.deliver(&key, size);
@@ -272,8 +272,8 @@ impl Stack {
         true
     }
 
-    /// Stops the stack: rejects new requests, waits up to five seconds for running functions, then closes
-    /// the services. Events that were not processed are delivered again by the next start.
+    /// Stops the stack: rejects new requests, waits up to five seconds for running functions, then
+    /// closes the services. Events that were not processed are delivered again by the next start.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         let mut workers = self.workers;
@@ -315,8 +315,8 @@ async fn listen(port: u16) -> Result<tokio::net::TcpListener, StartError> {
     })
 }
 
-/// Creates the signer of a new table. A signer from the secrets file of an earlier version is moved to
-/// the table and stays active.
+/// Creates the signer of a new table. A signer from the secrets file of an earlier version is moved
+/// to the table and stays active.
 async fn ensure_signer(folder: &DataFolder, aws: &Aws) -> anyhow::Result<()> {
     let (signers, now) = (Signers::new(aws), jiff::Timestamp::now());
     if let Some(former) = folder.former_signer()? {

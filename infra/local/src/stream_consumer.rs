@@ -11,8 +11,8 @@
 //! - Bisection: if the function fails as a whole, the batch is halved until the failing record is
 //!   alone.
 //!
-//! A record that keeps failing blocks its own lane only. The checkpoint stays before it, so a restart
-//! delivers all later records again, which is safe because functions are idempotent.
+//! A record that keeps failing blocks its own lane only. The checkpoint stays before it, so a
+//! restart delivers all later records again, which is safe because functions are idempotent.
 
 mod lane;
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Benchmarks of Bukti and comparable programs: certificates, cold starts, AWS costs, feeds, concurrent
-//! requests, and the site in a browser.
+//! Benchmarks of Bukti and comparable programs: certificates, cold starts, AWS costs, feeds,
+//! concurrent requests, and the site in a browser.
 //!
-//! The measured programs are in `tests/bench`: those of Bukti and plain Rust in its crates, the others
-//! in `peers/`. Packages and results are under the target folder.
+//! The measured programs are in `tests/bench`: those of Bukti and plain Rust in its crates, the
+//! others in `peers/`. Packages and results are under the target folder.
 
 mod cold;
 mod pipeline;
@@ -26,8 +26,8 @@ const GOAL_MS: f64 = 0.30;
 const GOAL_RATIO: f64 = 24.0;
 /// The goal for the size of a PDF, in bytes (at most).
 const GOAL_BYTES: f64 = 25_000.0;
-/// The number of laps. Each lap runs all programs, so that load on the machine affects all alike; the
-/// fastest lap of each counts.
+/// The number of laps. Each lap runs all programs, so that load on the machine affects all alike;
+/// the fastest lap of each counts.
 const LAPS: usize = 3;
 /// The share of the core's time below which the times of a program are unreliable.
 const MIN_SHARE: f64 = 0.9;
@@ -42,8 +42,8 @@ pub struct Options {
 enum Benchmark {
     /// One certificate from dose to PDF, compared with Node, Python, Chromium and plain Rust.
     Certificate {
-        /// The number of certificates that Bukti makes in each of three laps. The other programs have fixed
-        /// numbers.
+        /// The number of certificates that Bukti makes in each of three laps. The other programs
+        /// have fixed numbers.
         #[arg(long, default_value_t = 2000, value_parser = value_parser!(u32).range(1..))]
         rounds: u32,
     },
@@ -99,7 +99,8 @@ fn cost(project: &Project, people: u32) -> Result<()> {
     run::stream(&mut bench, "See the message above.")
 }
 
-/// A program to measure. Its arguments are `leading`, the output folder, the rounds, and `trailing`.
+/// A program to measure. Its arguments are `leading`, the output folder, the rounds, and
+/// `trailing`.
 struct Runner {
     program: PathBuf,
     leading: Vec<OsString>,
@@ -170,8 +171,8 @@ fn certificate(project: &Project, rounds: u32) -> Result<()> {
         variables: Vec::new(),
         waits_for_children: true,
     };
-    // In the order of the table. Bukti comes first, because it writes the data that the others print;
-    // then the Node program that the goal compares.
+    // In the order of the table. Bukti comes first, because it writes the data that the others
+    // print; then the Node program that the goal compares.
     let runners = [
         rust("certificate", rounds),
         script(&node, scripts.join("certificate.mjs"), 600),

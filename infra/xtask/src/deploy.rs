@@ -67,9 +67,9 @@ pub fn deploy(project: &Project, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Adds a hash of code, template and settings to the description of the functions, so that a new version
-/// is published when one of them changes. The API invokes the alias of the last version, and SAM alone
-/// publishes none for a changed parameter.
+/// Adds a hash of code, template and settings to the description of the functions, so that a new
+/// version is published when one of them changes. The API invokes the alias of the last version,
+/// and SAM alone publishes none for a changed parameter.
 fn add_version(built: &Path, settings: &[u8]) -> Result<()> {
     let path = built.join("template.yaml");
     let template = fs::read_to_string(&path)?;
@@ -198,8 +198,8 @@ fn templates(project: &Project) -> Result<Vec<PathBuf>> {
     Ok(templates)
 }
 
-/// Compiles all functions by `sam build`, without link-time optimisation, which takes most of the time.
-/// Returns the folder of the result.
+/// Compiles all functions by `sam build`, without link-time optimisation, which takes most of the
+/// time. Returns the folder of the result.
 fn build(sam: &Sam<'_>) -> Result<PathBuf> {
     let built = sam.project.target.join("sam");
     let mut build = sam.offline("sam")?;
@@ -211,8 +211,8 @@ fn build(sam: &Sam<'_>) -> Result<PathBuf> {
     Ok(built)
 }
 
-/// Compiles all functions as they are deployed, and prints the size of their zips. Returns the folder of
-/// the programs, and the size of the largest zip in megabytes.
+/// Compiles all functions as they are deployed, and prints the size of their zips. Returns the
+/// folder of the programs, and the size of the largest zip in megabytes.
 pub fn build_functions(project: &Project) -> Result<(PathBuf, f64)> {
     let sam = Sam::install(project)?;
     let mut build = sam.command("cargo-lambda")?;
@@ -228,8 +228,8 @@ pub fn build_functions(project: &Project) -> Result<(PathBuf, f64)> {
     Ok((built, largest))
 }
 
-/// Checks that Lambda has the glibc that the functions need, and prints the size of each zip. Returns the
-/// largest, in megabytes.
+/// Checks that Lambda has the glibc that the functions need, and prints the size of each zip.
+/// Returns the largest, in megabytes.
 fn check_programs(built: &Path) -> Result<f64> {
     let mut folders: Vec<PathBuf> = fs::read_dir(built)?.flatten().map(|entry| entry.path()).collect();
     folders.sort();
@@ -277,7 +277,8 @@ fn glibc_needed(program: &[u8]) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
 
-    /// These tools run with production credentials. If one package has a hash, pip requires one for all.
+    /// These tools run with production credentials. If one package has a hash, pip requires one for
+    /// all.
     #[test]
     fn deploy_tools_are_pinned_by_hash() {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");

@@ -1,8 +1,8 @@
 //! Fuzzes the parsers of untrusted input: QR texts, trust and revocation lists, requests, feeds and
 //! fields of forms.
 //!
-//! The targets are in `tests/fuzz`. Corpus, findings and logs are under the target folder; the corpus
-//! is kept between runs.
+//! The targets are in `tests/fuzz`. Corpus, findings and logs are under the target folder; the
+//! corpus is kept between runs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -56,8 +56,8 @@ pub fn fuzz(project: &Project, options: &Options) -> Result<()> {
     let cargo_fuzz = tools::cargo_install(project, "cargo-fuzz", "to build the fuzz targets")?;
     let folder = project.target.join("fuzz");
     let mut build = project.command(cargo_fuzz);
-    // Sanitizers need a nightly compiler, and would find little: the code is safe Rust, whose failures
-    // are panics, hangs and unbounded memory.
+    // Sanitizers need a nightly compiler, and would find little: the code is safe Rust, whose
+    // failures are panics, hangs and unbounded memory.
     build.args(["build", "--sanitizer", "none", "--fuzz-dir"]).arg(&sources).arg("--target-dir").arg(&folder);
     run::stream(&mut build, "See the compiler's message above.")?;
     let host = run::capture(project.command("rustc").arg("-vV"), "")?;
@@ -119,7 +119,8 @@ fn run_target(
     Ok(TargetResult { target: target.to_owned(), executions, coverage, finding })
 }
 
-/// Writes the public test vectors as additional seeds, if this machine has them. Returns their folder.
+/// Writes the public test vectors as additional seeds, if this machine has them. Returns their
+/// folder.
 fn vector_seeds(project: &Project, folder: &Path, target: &str) -> Result<Option<PathBuf>> {
     let field = match target {
         "hc1" => "PREFIX",

@@ -1,8 +1,8 @@
 //! `cargo xtask`: builds, runs, tests, measures and deploys the system.
 //!
 //! Only Rust has to be installed by hand. Each task installs what else it needs (a wasm toolchain,
-//! Chromium, Python packages) and prints what it installs and why. All output is under cargo's target
-//! folder, except for the packages that `apt-get` installs.
+//! Chromium, Python packages) and prints what it installs and why. All output is under cargo's
+//! target folder, except for the packages that `apt-get` installs.
 
 mod bench;
 mod chaos;
@@ -50,11 +50,13 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Deploy the functions and the site to AWS.
     Deploy(deploy::Options),
-    /// Write the SBOM of what is deployed: each crate with version, licence and checksum (CycloneDX).
+    /// Write the SBOM of what is deployed: each crate with version, licence and checksum
+    /// (CycloneDX).
     Sbom,
     /// Search table, buckets, logs and responses for personal data after running every flow.
     Leaks,
-    /// Kill the stack or inject faults into its services, and check that nothing is lost or duplicated.
+    /// Kill the stack or inject faults into its services, and check that nothing is lost or
+    /// duplicated.
     Chaos(chaos::Options),
     /// Measure Bukti and comparable programs.
     Bench(bench::Options),

@@ -52,7 +52,8 @@ pub fn capture(command: &mut Command, remedy: &str) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Runs a program for at most `limit`, with its output in the file `log`. A terminal shows a spinner.
+/// Runs a program for at most `limit`, with its output in the file `log`. A terminal shows a
+/// spinner.
 ///
 /// # Errors
 /// As [`stream`], and if the program exceeds the limit. The message ends with the last lines of the
@@ -94,8 +95,8 @@ pub fn to_log(command: &mut Command, log: &Path, limit: Duration, remedy: &str) 
     Ok(())
 }
 
-/// A command that runs in a folder, without the environment variables of the outer `cargo run`. With
-/// them, an inner cargo would build with other settings than the same command in a shell.
+/// A command that runs in a folder, without the environment variables of the outer `cargo run`.
+/// With them, an inner cargo would build with other settings than the same command in a shell.
 pub fn command(folder: &Path, program: impl AsRef<OsStr>) -> Command {
     const PREFIXES: [&str; 6] =
         ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_", "CARGO_CFG_", "CARGO_FEATURE_", "__CARGO"];

@@ -1,5 +1,5 @@
-//! The software bill of materials (SBOM), as CycloneDX 1.6: every crate that is compiled into a function
-//! or the site, and the fonts, without the dependencies of builds and tests.
+//! The software bill of materials (SBOM), as CycloneDX 1.6: every crate that is compiled into a
+//! function or the site, and the fonts, without the dependencies of builds and tests.
 //!
 //! It is reproducible: it has no time, and its serial number is derived from the content.
 
@@ -79,8 +79,8 @@ impl Sbom {
         format!("SBOM of {} components: {}", self.components().count(), project.relative(&self.path))
     }
 
-    /// Checks that it has known deployed components and no others, and that each component has a licence
-    /// and a checksum (crates of the workspace have none).
+    /// Checks that it has known deployed components and no others, and that each component has a
+    /// licence and a checksum (crates of the workspace have none).
     ///
     /// # Errors
     /// If a component or a field is missing, or a component is not deployed.
@@ -144,7 +144,8 @@ pub fn functions(metadata: &Value) -> Vec<String> {
     names
 }
 
-/// The output of `cargo tree` for what is compiled into a package: a depth, name and version per line.
+/// The output of `cargo tree` for what is compiled into a package: a depth, name and version per
+/// line.
 fn tree(project: &Project, package: &str, target: &str) -> Result<String> {
     let mut tree = project.command("cargo");
     tree.args(["tree", "--locked", "--quiet", "--package", package, "--target", target]);

@@ -1,8 +1,8 @@
-//! Builds the web site: assets (WebAssembly, JavaScript, styles, texts) and pre-rendered pages in every
-//! language.
+//! Builds the web site: assets (WebAssembly, JavaScript, styles, texts) and pre-rendered pages in
+//! every language.
 //!
-//! The names of assets contain a hash of their content, so browsers and CloudFront may cache them for
-//! ever. Pages, `sw.js` and `settings.json` are revalidated on each request. There are two wasm
+//! The names of assets contain a hash of their content, so browsers and CloudFront may cache them
+//! for ever. Pages, `sw.js` and `settings.json` are revalidated on each request. There are two wasm
 //! modules: the site, which is split into lazy-loaded chunks, and the verifier.
 
 mod pages;
@@ -41,7 +41,8 @@ const INPUTS: [&str; 9] = [
     "Cargo.toml",
 ];
 
-/// The extensions of files that get precompressed copies. Pictures and fonts are compressed already.
+/// The extensions of files that get precompressed copies. Pictures and fonts are compressed
+/// already.
 const COMPRESSIBLE: [&str; 10] =
     ["html", "js", "css", "wasm", "svg", "json", "txt", "xml", "webmanifest", "ico"];
 /// The size from which compression is worthwhile, in bytes.
@@ -57,7 +58,8 @@ pub struct Options {
 /// Builds the site if a source has changed. Returns its folder, `target/site`.
 ///
 /// # Errors
-/// If no toolchain is available, the site does not compile, or a template has an unknown placeholder.
+/// If no toolchain is available, the site does not compile, or a template has an unknown
+/// placeholder.
 pub fn build(project: &Project, forced: Option<Choice>) -> Result<PathBuf> {
     build_with(project, forced, compile_program)
 }
@@ -124,7 +126,8 @@ pub fn build_with(
     let prerendered =
         serde_json::from_str(&pages).context("the program of the site did not print pages as JSON")?;
 
-    // Built in another folder, which then replaces the old one, so that a failure keeps the old site.
+    // Built in another folder, which then replaces the old one, so that a failure keeps the old
+    // site.
     let new = project.target.join("site.new");
     create_empty(&new)?;
     pages::assemble(project, &work, &chunks, &prerendered, &new)?;
@@ -169,8 +172,8 @@ fn inputs_hash(project: &Project, is_optimised: bool) -> Result<String> {
     Ok(hex(&hash.finalize()))
 }
 
-/// Checks that wasm-bindgen's macro and tool have the same version, since their private format changes
-/// between versions.
+/// Checks that wasm-bindgen's macro and tool have the same version, since their private format
+/// changes between versions.
 fn check_bindgen_version(project: &Project) -> Result<()> {
     let lock = fs::read_to_string(project.root.join("Cargo.lock")).context("cannot read Cargo.lock")?;
     let (macros, tool) =

@@ -24,8 +24,8 @@ pub fn install_tools(project: &Project) -> Result<(PathBuf, PathBuf)> {
 /// Runs all checks.
 ///
 /// # Errors
-/// If a tool cannot be installed or finds something. If advisories cannot be fetched, prints a warning
-/// only.
+/// If a tool cannot be installed or finds something. If advisories cannot be fetched, prints a
+/// warning only.
 pub fn check(project: &Project) -> Result<()> {
     let (cargo_deny, machete) = install_tools(project)?;
     let config = project.root.join(".cargo/deny.toml");
@@ -63,8 +63,8 @@ pub fn check(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// Fetches RustSec's database of advisories. Returns whether there is a copy, which may be an older one
-/// if the database cannot be fetched.
+/// Fetches RustSec's database of advisories. Returns whether there is a copy, which may be an older
+/// one if the database cannot be fetched.
 fn fetch_advisories(project: &Project, mut fetch: Command) -> bool {
     let log = project.target.join("xtask-logs/advisories.log");
     if run::to_log(fetch.args(["fetch", "db"]), &log, FETCH_TIMEOUT, "").is_ok() {

@@ -16,8 +16,8 @@ use crate::stack::{Build, Stack};
 use crate::toolchain::Choice;
 use crate::{Project, deploy, run, site, supply, tools};
 
-/// Options of Node's test runner. A failed journey that leaves its browser open, or hangs, must not block
-/// the others. The timeout, in milliseconds, is per file.
+/// Options of Node's test runner. A failed journey that leaves its browser open, or hangs, must not
+/// block the others. The timeout, in milliseconds, is per file.
 const NODE_OPTIONS: [&str; 3] = ["--test-concurrency=3", "--test-force-exit", "--test-timeout=900000"];
 
 #[derive(Args)]
@@ -28,8 +28,8 @@ pub struct Options {
     /// Run only the stages that are affected by the changes since this revision.
     #[arg(long, value_name = "REV", conflicts_with = "only")]
     since: Option<String>,
-    /// Check every certificate of the sample feed instead of every fifth, and import all its rows in each
-    /// file format. Takes some minutes longer.
+    /// Check every certificate of the sample feed instead of every fifth, and import all its rows
+    /// in each file format. Takes some minutes longer.
     #[arg(long)]
     thorough: bool,
     /// Compile the site with this toolchain only, instead of the first that works.
@@ -60,8 +60,8 @@ enum Stage {
     Browser,
     /// The templates for AWS, and the stack deployed to an emulated account.
     Deploy,
-    /// Responses and their times for existing and missing records must not differ. Runs only if it is
-    /// named, because it needs an idle machine.
+    /// Responses and their times for existing and missing records must not differ. Runs only if it
+    /// is named, because it needs an idle machine.
     Alike,
 }
 
@@ -87,7 +87,8 @@ impl Stage {
         Self::value_variants().iter().copied().filter(|stage| *stage != Self::Alike)
     }
 
-    /// Installs the missing programs of the stage. Returns an error for each that cannot be installed.
+    /// Installs the missing programs of the stage. Returns an error for each that cannot be
+    /// installed.
     fn install(self, project: &Project) -> Vec<anyhow::Error> {
         let checked = |program: Result<PathBuf>| program.map(drop);
         let results = match self {
@@ -249,7 +250,8 @@ fn changed_files(project: &Project, revision: &str) -> Result<Vec<String>> {
     Ok(changed.lines().chain(new.lines()).map(str::to_owned).collect())
 }
 
-/// The stages that are affected by changed files: all, except for folders that only some stages use.
+/// The stages that are affected by changed files: all, except for folders that only some stages
+/// use.
 fn affected_stages(files: &[String]) -> BTreeSet<Stage> {
     let stages_of = |file: &String| match file.as_str() {
         file if file.ends_with(".md") => vec![Stage::Unit],
@@ -299,8 +301,8 @@ fn node_verifier(project: &Project) -> Result<PathBuf> {
     Ok(work.join("hcert.mjs"))
 }
 
-/// Tests the API of the embedded stack by schemathesis, which generates valid and invalid requests from
-/// `/api/openapi.json`.
+/// Tests the API of the embedded stack by schemathesis, which generates valid and invalid requests
+/// from `/api/openapi.json`.
 fn api(project: &Project) -> Result<()> {
     let bin = schemathesis(project)?;
     build_all(project)?;
@@ -337,8 +339,8 @@ fn built_site(project: &Project, options: &Options) -> Result<PathBuf> {
     site::build_with(project, options.wasm_toolchain, |project| Ok(site::program(project)))
 }
 
-/// Builds programs and tests together, so that packages have the same features as in `cargo test` and
-/// are not compiled again.
+/// Builds programs and tests together, so that packages have the same features as in `cargo test`
+/// and are not compiled again.
 fn build_all(project: &Project) -> Result<()> {
     let mut build = project.command("cargo");
     build.args(["build", "--workspace", "--bins", "--tests"]);
@@ -353,8 +355,8 @@ fn browser(project: &Project, options: &Options) -> Result<()> {
     let python = tools::python(project)?;
     let site = built_site(project, options)?;
 
-    // Node resolves packages relative to the importing script, so the journeys run from a copy that has
-    // the packages.
+    // Node resolves packages relative to the importing script, so the journeys run from a copy that
+    // has the packages.
     let source = project.root.join("tests/browser");
     let folder = project.target.join("browser");
     let work = folder.join("journeys");

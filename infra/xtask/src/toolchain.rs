@@ -1,9 +1,9 @@
 //! Chooses the toolchain that compiles the site to WebAssembly.
 //!
-//! In this order: the active toolchain if it has the target `wasm32-unknown-unknown`; the same after
-//! `rustup target add`; Debian's toolchain for browsers (`rustc-web`), which compiles the standard
-//! library from source. The last needs only Debian's packages and crates.io, so the project builds
-//! behind a firewall that allows package registries only.
+//! In this order: the active toolchain if it has the target `wasm32-unknown-unknown`; the same
+//! after `rustup target add`; Debian's toolchain for browsers (`rustc-web`), which compiles the
+//! standard library from source. The last needs only Debian's packages and crates.io, so the
+//! project builds behind a firewall that allows package registries only.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -151,8 +151,8 @@ pub fn cargo_install(project: &Project, name: &str, why: &str) -> Result<PathBuf
     Ok(program)
 }
 
-/// Installs the packages of a requirements file into a Python environment in the target folder, if the
-/// file has changed. Returns the `bin` folder of the environment.
+/// Installs the packages of a requirements file into a Python environment in the target folder, if
+/// the file has changed. Returns the `bin` folder of the environment.
 ///
 /// # Errors
 /// If Python, its module venv or a package cannot be installed.
@@ -185,8 +185,8 @@ pub fn venv(project: &Project, name: &str, requirements: &Path) -> Result<PathBu
     let mut pip = project.command(bin.join("python"));
     pip.args(["-m", "pip", "install", "--disable-pip-version-check"]);
     if required.contains("--hash=") {
-        // The file lists all transitive dependencies. pip before 24 cannot resolve hashed packages with
-        // extras.
+        // The file lists all transitive dependencies. pip before 24 cannot resolve hashed packages
+        // with extras.
         pip.args(["--require-hashes", "--no-deps"]);
     }
     pip.arg("--requirement").arg(requirements);

@@ -16,7 +16,8 @@ pub struct Options {
     /// The port of the site and its API, on loopback only; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// The folder of the data, which persist across restarts [default: .bukti in the project's root].
+    /// The folder of the data, which persist across restarts [default: .bukti in the project's
+    /// root].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Import a hundred made-up people, once; `/_demo` lists some of them.
@@ -37,7 +38,8 @@ pub struct Options {
 /// Builds everything, then replaces this process by the stack, so that Ctrl-C reaches it.
 ///
 /// # Errors
-/// Before the build if the port is in use or the data folder cannot be written, and if a build fails.
+/// Before the build if the port is in use or the data folder cannot be written, and if a build
+/// fails.
 pub fn up(project: &Project, options: &Options) -> Result<()> {
     let data = match &options.data {
         Some(data) => std::path::absolute(data)?,

@@ -1,4 +1,5 @@
-//! A lane of a consumer: processes the records of some partition keys in order, one batch at a time.
+//! A lane of a consumer: processes the records of some partition keys in order, one batch at a
+//! time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,8 +58,8 @@ impl Lane {
         }
     }
 
-    /// Takes records from the queue, and waits for one if there is none. Returns `false` once the lane
-    /// has to end.
+    /// Takes records from the queue, and waits for one if there is none. Returns `false` once the
+    /// lane has to end.
     async fn fill(&mut self, stop: &mut watch::Receiver<bool>) -> bool {
         if self.waiting.is_empty() {
             tokio::select! {

@@ -30,8 +30,8 @@ struct RunResult {
     rss_mb: f64,
 }
 
-/// Imports a tenth of the rows (unless `alone`), then all of them, each into a new stack, and prints the
-/// results.
+/// Imports a tenth of the rows (unless `alone`), then all of them, each into a new stack, and
+/// prints the results.
 ///
 /// # Errors
 /// If something cannot be built or run, or a row result is wrong.
@@ -92,7 +92,8 @@ fn run_pipeline(project: &Project, folder: &Path, rows: u32) -> Result<RunResult
     let mut import = project.command(programs.join("bukti"));
     import.args(["import", "--endpoint", &stack.url]).arg(&feed).arg("--report").arg(&report);
     let mut import = import.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    // `bukti import` prints its totals once the report is complete, and ends once the backlog is empty.
+    // `bukti import` prints its totals once the report is complete, and ends once the backlog is
+    // empty.
     let mut line = String::new();
     BufReader::new(import.stdout.take().context("`bukti import` has no stdout")?).read_line(&mut line)?;
     let reported = began.elapsed().as_secs_f64();

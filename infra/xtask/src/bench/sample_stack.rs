@@ -8,7 +8,8 @@ use anyhow::Result;
 use crate::stack::{Build, Stack};
 use crate::{Project, run};
 
-/// A running stack with the doses of a thousand made-up people. Its files are deleted when it is dropped.
+/// A running stack with the doses of a thousand made-up people. Its files are deleted when it is
+/// dropped.
 pub(super) struct SampleStack {
     pub(super) stack: Stack,
     /// The folder of the compiled programs.

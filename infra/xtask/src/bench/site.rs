@@ -1,8 +1,8 @@
-//! Measures the site in a browser, on the embedded stack: the files that visits load, and Lighthouse's
-//! scores.
+//! Measures the site in a browser, on the embedded stack: the files that visits load, and
+//! Lighthouse's scores.
 //!
-//! A KB is 1000 bytes. Headers are listed separately, because deployments use HTTP/2, which compresses
-//! them.
+//! A KB is 1000 bytes. Headers are listed separately, because deployments use HTTP/2, which
+//! compresses them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -85,8 +85,8 @@ struct Audit {
 struct FailedAudit {
     id: String,
     title: String,
-    /// The categories that have it, each with its weight. Most of performance have no weight, because they
-    /// only explain the times.
+    /// The categories that have it, each with its weight. Most of performance have no weight,
+    /// because they only explain the times.
     places: Vec<(String, f64)>,
 }
 

@@ -1,5 +1,5 @@
-//! Assembles the site: assets under names with a hash of their content, and an HTML document for each
-//! pre-rendered page.
+//! Assembles the site: assets under names with a hash of their content, and an HTML document for
+//! each pre-rendered page.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,8 +14,8 @@ use super::wasm::{Chunks, VERIFIER};
 use crate::Project;
 use crate::files::{copy_below, files_below, hex};
 
-/// The paths of the pages that work offline. The first is also served at `/verify`, which is printed on
-/// every certificate.
+/// The paths of the pages that work offline. The first is also served at `/verify`, which is
+/// printed on every certificate.
 const OFFLINE: [&str; 2] = ["/verifikasi", "/en/verify"];
 /// The chunk that these pages need.
 const OFFLINE_CHUNK: &str = "verify";
@@ -141,7 +141,8 @@ pub fn assemble(
     files.extend(["/favicon.svg".to_owned(), "/settings.json".to_owned()]);
     files.extend(chunk_files(OFFLINE_CHUNK));
     files.extend(texts.values().map(|name| address(name)));
-    // Browsers compare service workers byte by byte, so a new version makes them cache the new files.
+    // Browsers compare service workers byte by byte, so a new version makes them cache the new
+    // files.
     let mut version = Sha256::new();
     for page in OFFLINE {
         version.update(fs::read(new.join(page.trim_start_matches('/')).join("index.html"))?);
@@ -200,8 +201,8 @@ fn write_hashed(folder: &Path, stem: &str, extension: &str, content: &[u8]) -> R
     Ok(name)
 }
 
-/// Copies a folder, whose files refer to each other, under a name with a hash of its content. Returns
-/// the name.
+/// Copies a folder, whose files refer to each other, under a name with a hash of its content.
+/// Returns the name.
 fn write_hashed_folder(assets: &Path, stem: &str, folder: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     for file in files_below(folder)? {

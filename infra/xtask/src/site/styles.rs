@@ -55,8 +55,8 @@ fn minify(css: &str) -> String {
     output
 }
 
-/// The length in bytes of the first token: a comment, string, unquoted URL, escaped character, or any
-/// other single character.
+/// The length in bytes of the first token: a comment, string, unquoted URL, escaped character, or
+/// any other single character.
 fn token_length(css: &str, first: char) -> usize {
     let through =
         |end: &str, from: usize| css[from..].find(end).map_or(css.len(), |at| from + at + end.len());

@@ -1,5 +1,5 @@
-//! Processes compiled WebAssembly for browsers: splits it, generates JavaScript bindings, and reduces its
-//! size.
+//! Processes compiled WebAssembly for browsers: splits it, generates JavaScript bindings, and
+//! reduces its size.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,13 @@ use wasm_split_cli_support::{Options, transform};
 
 use crate::{Project, run};
 
-/// The oldest usable version of wasm-opt, that of Debian 13. Debian 12's (108) exports the function table
-/// under the name of wasm-bindgen's reference table, which breaks the site. It saves about 1 % of the
-/// compressed size.
+/// The oldest usable version of wasm-opt, that of Debian 13. Debian 12's (108) exports the function
+/// table under the name of wasm-bindgen's reference table, which breaks the site. It saves about 1
+/// % of the compressed size.
 const MIN_WASM_OPT: u32 = 120;
 
-/// The wasm features that rustc and wasm-bindgen use. wasm-opt rejects them unless they are enabled.
+/// The wasm features that rustc and wasm-bindgen use. wasm-opt rejects them unless they are
+/// enabled.
 const WASM_FEATURES: [&str; 6] = [
     "--enable-bulk-memory",
     "--enable-nontrapping-float-to-int",
@@ -34,8 +35,9 @@ pub type Chunks = std::collections::HashMap<String, Vec<String>>;
 /// The file of the splitter's JavaScript, which loads the chunks.
 const LOADER: &str = "parts.js";
 
-/// Splits a site into the main module and lazy-loaded chunks. Writes `NAME.js`, `NAME_bg.wasm` and the
-/// chunks. `download` is the source of the JavaScript function by which `NAME.js` fetches the chunks.
+/// Splits a site into the main module and lazy-loaded chunks. Writes `NAME.js`, `NAME_bg.wasm` and
+/// the chunks. `download` is the source of the JavaScript function by which `NAME.js` fetches the
+/// chunks.
 ///
 /// # Errors
 /// If a tool cannot process the compiled site.
@@ -63,7 +65,8 @@ pub fn split(compiled: &Path, name: &str, download: &str, folder: &Path) -> Resu
 /// Merges wasm-bindgen's and the splitter's JavaScript modules, which import each other, into one.
 ///
 /// A browser caches a failed load of a module by its URL, so a retry needs another URL. That is
-/// possible only for a module without imports. Chunks are fetched by `download`, which has a timeout.
+/// possible only for a module without imports. Chunks are fetched by `download`, which has a
+/// timeout.
 fn merge(glue: &str, loader: &str, name: &str, download: &str) -> Result<String> {
     const FETCH: &str = "fetch(new URL(";
     const EXPORT: &str = "export const ";
@@ -104,7 +107,8 @@ pub fn strip(module: &Path) -> Result<()> {
     Ok(fs::write(module, stripped)?)
 }
 
-/// Writes `NAME.js`, a classic script for a worker, and `NAME_bg.wasm`. Module workers need Firefox 114.
+/// Writes `NAME.js`, a classic script for a worker, and `NAME_bg.wasm`. Module workers need Firefox
+/// 114.
 ///
 /// # Errors
 /// If wasm-bindgen cannot process the compiled module.
