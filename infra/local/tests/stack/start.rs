@@ -91,7 +91,7 @@ async fn imports_demo_once_and_lists_examples() {
         demo::import(stack.info(), &data, &feed).await.unwrap();
         assert!(stack.wait_idle(Duration::from_secs(60)).await);
     }
-    assert_eq!(stack.outbox().unwrap().len(), 1, "one SMS, for the only certificate whose phone is valid");
+    assert_eq!(stack.outbox().unwrap().len(), 1, "one SMS, for the complete first dose with a valid phone");
     let (_, _, page) = get(stack.url(), "/_demo").await;
     for name in ["Iwan &lt;b&gt;", "Budi", "Sari", "Dewi", "Agus"] {
         assert!(page.contains(name), "{name}: {page}");
