@@ -183,7 +183,7 @@ fn other(error: impl Into<anyhow::Error>) -> StartError {
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, StartError> {
     let damaged = || {
-        let advice = "restore it from a backup, or take another folder with --data DIR";
+        let advice = "restore it from a backup, or choose another folder with --data DIR";
         StartError::Other(anyhow::anyhow!("{} is damaged: {advice}", path.display()))
     };
     // Without serde's message, which could quote part of a key.

@@ -175,11 +175,7 @@ fn fill(project: &Project, path: &Path, values: &[(&str, &str)]) -> Result<Strin
         let (name, after) = after.split_once("}}").unwrap_or((after, ""));
         let Some((_, value)) = values.iter().find(|(known, _)| *known == name) else {
             let known: Vec<&str> = values.iter().map(|(known, _)| *known).collect();
-            bail!(
-                "{}: unknown placeholder `{name}`; use one of {}",
-                project.relative(path),
-                known.join(", ")
-            );
+            bail!("{}: unknown placeholder `{name}` (known: {})", project.relative(path), known.join(", "));
         };
         filled.push_str(before);
         filled.push_str(value);
@@ -226,6 +222,6 @@ mod tests {
         fs::write(&page, "<p>{{one}}</p>{{two}}").unwrap();
         assert_eq!(fill(&project, &page, &[("one", "{{two}}"), ("two", "2")]).unwrap(), "<p>{{two}}</p>2");
         let error = fill(&project, &page, &[("one", "1")]).unwrap_err().to_string();
-        assert_eq!(error, "page.html: unknown placeholder `two`; use one of one");
+        assert_eq!(error, "page.html: unknown placeholder `two` (known: one)");
     }
 }

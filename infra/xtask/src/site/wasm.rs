@@ -41,7 +41,7 @@ const LOADER: &str = "parts.js";
 ///
 /// # Errors
 /// If a tool cannot process the compiled site.
-pub fn split(compiled: &Path, name: &str, download: &str, folder: &Path) -> Result<Parts> {
+pub fn split(compiled: &Path, name: &str, download: &str, folder: &Path) -> Result<Chunks> {
     let wasm = fs::read(compiled).with_context(|| format!("cannot read {}", compiled.display()))?;
     let main_wasm = folder.join("main.wasm");
     let (main_module, link_name) = (format!("./{name}.js"), format!("./{LOADER}"));
