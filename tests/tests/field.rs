@@ -35,7 +35,7 @@ fn read(row: &FeedRow) -> String {
 }
 
 #[test]
-fn format_characters_anywhere_in_the_sample_feed_change_nothing() {
+fn format_characters_in_sample_feed_have_no_effect() {
     let Some(folder) = sample_feed() else { return };
     let rows = rows_of(&folder.join("doses-1.csv"));
     let read_before: Vec<String> = rows.iter().map(read).collect();
@@ -61,7 +61,7 @@ fn format_characters_anywhere_in_the_sample_feed_change_nothing() {
 }
 
 #[test]
-fn field_cases_are_judged_as_expected() {
+fn field_cases_have_expected_verdicts() {
     let Some(folder) = field_cases() else { return };
     let now: Timestamp = "2026-11-27T00:00:00Z".parse().unwrap();
     let rows = rows_of(&folder.join("rows.csv"));

@@ -25,7 +25,7 @@ struct Unwanted {
 }
 
 #[test]
-fn terms_not_to_use_are_not_used() {
+fn prose_avoids_unwanted_terms() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let unwanted = unwanted_terms(&fs::read_to_string(root.join(GLOSSARY)).unwrap());
     assert!(unwanted.len() > 30, "{GLOSSARY} has too few terms not to use: was its table renamed?");

@@ -272,7 +272,7 @@ fn assert_none<'a>(wrong: impl Iterator<Item = (&'a Printed, String)>) {
 }
 
 #[test]
-fn the_qr_of_every_page_and_card_is_read() {
+fn every_printed_qr_is_readable() {
     let certificates = &*PRINTED;
     let began = Instant::now();
     let found = each(certificates, |printed| printed.scan(&printed.pdf, Form::Complete));
@@ -289,7 +289,7 @@ fn the_qr_of_every_page_and_card_is_read() {
 }
 
 #[test]
-fn every_certificate_says_what_was_given_to_whom_and_no_number_of_theirs() {
+fn certificates_show_dose_but_no_private_numbers() {
     let certificates = &*PRINTED;
     let began = Instant::now();
     let wrong = each(certificates, Printed::misprints);
@@ -301,7 +301,7 @@ fn every_certificate_says_what_was_given_to_whom_and_no_number_of_theirs() {
 }
 
 #[test]
-fn each_form_has_its_pages_and_ten_cards_of_a_sheet_scan() {
+fn each_form_has_its_pages_and_scannable_qrs() {
     // The shortest text, the longest, and others.
     let mut certificates: Vec<&Printed> = PRINTED.iter().collect();
     certificates.sort_by_key(|printed| printed.text.len());
@@ -323,7 +323,7 @@ fn each_form_has_its_pages_and_ten_cards_of_a_sheet_scan() {
 }
 
 #[test]
-fn others_find_no_fault_in_any_file() {
+fn pdf_checkers_report_no_errors() {
     let programs: Vec<_> = [("BUKTI_QPDF", &["--check"][..]), ("BUKTI_PDFINFO", &[])]
         .into_iter()
         .filter_map(|(variable, arguments)| Some((std::env::var_os(variable)?, arguments)))

@@ -43,7 +43,7 @@ enum ChaosTest {
 pub fn chaos(project: &Project, options: &Options) -> Result<()> {
     let (test, rows, kills, seed) = match options.test {
         ChaosTest::Kill { rows, kills, seed } => ("kill::", rows, kills, seed),
-        ChaosTest::Faults { rows, seed } => ("faults::a_fifth", rows, 0, seed),
+        ChaosTest::Faults { rows, seed } => ("faults::nothing_is_lost", rows, 0, seed),
     };
     let mut tests = project.command("cargo");
     // With `--workspace`, so that packages have the same features as in `cargo test` and are not

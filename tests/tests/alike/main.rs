@@ -116,7 +116,7 @@ fn person(at: usize) -> FeedRow {
 
 #[test]
 #[ignore = "takes minutes and a quiet machine: cargo xtask test --only alike"]
-fn answers_and_times_are_alike() {
+fn existing_and_missing_records_are_indistinguishable() {
     let calls: usize = std::env::var("BUKTI_ALIKE").map_or(2000, |calls| calls.parse().unwrap());
     // On AWS what follows from a request (notify, issue) is done on other machines.
     let at_rest = Arc::new(AtomicBool::new(false));

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shift_is_found_and_its_absence_is_not() {
+    fn detects_shift_and_reports_none_for_equal_samples() {
         let mut random = Random(7);
         // Skewed, as times are: some take much longer.
         let mut lot = |shift: i64| -> Vec<i64> {
@@ -93,14 +93,14 @@ mod tests {
     }
 
     #[test]
-    fn the_probability_is_that_of_tables() {
+    fn p_value_matches_published_tables() {
         for (z, p) in [(0.0, 1.0), (1.959_964, 0.05), (2.575_829, 0.01), (3.290_527, 0.001)] {
             assert!((two_sided(z) - p).abs() < 1e-6, "{z}");
         }
     }
 
     #[test]
-    fn small_lots_are_compared_by_hand() {
+    fn small_samples_match_manual_calculation() {
         let same = Comparison::of(&[1_000_000, 4_000_000, 6_000_000], &[2_000_000, 3_000_000, 5_000_000]);
         // The differences are -4, -2, -1, -1, 1, 1, 2, 3, 4.
         assert_eq!((same.shift, same.medians), (1.0, (4.0, 3.0)));

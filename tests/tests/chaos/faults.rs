@@ -157,7 +157,7 @@ fn disordered(source: StreamSource, chance: &Shared) -> StreamSource {
 }
 
 #[test]
-fn a_fifth_of_all_calls_fail() {
+fn nothing_is_lost_when_a_fifth_of_calls_fail() {
     let (rows, seed) = (asked("BUKTI_CHAOS_ROWS", 150), asked("BUKTI_CHAOS_SEED", 1));
     let random = StdRng::seed_from_u64(seed);
     let chance = Arc::new(Mutex::new(Chance { random, calls: 0, faults: BTreeMap::new() }));
@@ -209,7 +209,7 @@ fn failing(aws: &Aws, fails: impl Fn(&str, &Event) -> bool + Clone + Send + Sync
 }
 
 #[test]
-fn poison_is_set_aside_and_worked_off_once_it_is_cured() {
+fn failing_records_become_dead_letters_until_redriven() {
     let cured = Arc::new(AtomicBool::new(false));
     let is_cured = Arc::clone(&cured);
     let fast = Retry { first: Duration::from_millis(1), longest: Duration::from_millis(4), retries: 3 };
@@ -265,7 +265,7 @@ fn poison_is_set_aside_and_worked_off_once_it_is_cured() {
 
 /// As on AWS, where what was set aside is known by what the table lacks.
 #[test]
-fn what_was_set_aside_and_thrown_away_is_found_in_the_table() {
+fn lost_dead_letters_are_recovered_from_the_table() {
     let ill = Arc::new(Mutex::new("issue"));
     let never = Retry { first: Duration::from_millis(1), longest: Duration::from_millis(1), retries: 0 };
     let app = TestApp::start_by(

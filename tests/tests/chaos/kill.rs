@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 const OFFICER: &str = "0811-0000-0001";
 
 #[test]
-fn killed_at_random_moments() {
+fn nothing_is_lost_when_killed_at_random_moments() {
     let rows = asked("BUKTI_CHAOS_ROWS", 600);
     let kills = usize::try_from(asked("BUKTI_CHAOS_KILLS", 2)).unwrap();
     let seed = asked("BUKTI_CHAOS_SEED", 1);

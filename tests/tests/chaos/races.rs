@@ -93,7 +93,7 @@ fn codes(app: &TestApp) -> Vec<String> {
 }
 
 #[test]
-fn of_a_dose_that_two_send_at_once_there_is_one() {
+fn dose_sent_by_two_concurrent_senders_is_issued_once() {
     let app = TestApp::start();
     let keys = ["satu", "dua"].map(|hub| key(&app, hub));
     let rows: Vec<FeedRow> = (0..10)
@@ -118,7 +118,7 @@ fn of_a_dose_that_two_send_at_once_there_is_one() {
 }
 
 #[test]
-fn a_dose_that_is_corrected_while_its_certificate_is_printed_has_one_good_certificate() {
+fn dose_corrected_during_printing_has_one_valid_certificate() {
     let (app, hold) = Hold::start(is_document);
     let key = key(&app, "hub");
     assert_eq!(send(&app, &key, &dose("E1")), "issued");
@@ -139,7 +139,7 @@ fn a_dose_that_is_corrected_while_its_certificate_is_printed_has_one_good_certif
 }
 
 #[test]
-fn dose_retracted_while_its_certificate_is_printed_has_no_valid_certificate() {
+fn dose_retracted_during_printing_has_no_valid_certificate() {
     let (app, hold) = Hold::start(is_document);
     let key = key(&app, "hub");
     assert_eq!(send(&app, &key, &dose("E1")), "issued");
@@ -165,7 +165,7 @@ fn dose_retracted_while_its_certificate_is_printed_has_no_valid_certificate() {
 }
 
 #[test]
-fn dose_retracted_while_its_sms_goes_out_leaves_a_dead_link() {
+fn dose_retracted_while_sms_is_sent_has_dead_link() {
     let (app, hold) = Hold::start(Call::is_sns);
     let key = key(&app, "hub");
     assert_eq!(send(&app, &key, &dose("E1")), "issued");
@@ -179,7 +179,7 @@ fn dose_retracted_while_its_sms_goes_out_leaves_a_dead_link() {
 }
 
 #[test]
-fn a_phone_that_is_corrected_while_its_sms_goes_out_leaves_no_link_to_a_stranger() {
+fn phone_corrected_while_sms_is_sent_kills_old_link() {
     let (app, hold) = Hold::start(Call::is_sns);
     let key = key(&app, "hub");
     assert_eq!(send(&app, &key, &dose("E1")), "issued");
@@ -195,7 +195,7 @@ fn a_phone_that_is_corrected_while_its_sms_goes_out_leaves_no_link_to_a_stranger
 }
 
 #[test]
-fn what_is_revoked_while_it_is_downloaded_is_not_handed_out_afterwards() {
+fn certificate_revoked_during_downloads_is_not_served_afterwards() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let token = app.messages()[0].token().unwrap();

@@ -264,7 +264,7 @@ fn feed(folder: &Path) -> (PathBuf, Option<PathBuf>) {
 
 #[test]
 #[ignore = "needs what sam build makes: cargo xtask test --only deploy"]
-fn the_stack_is_deployed_serves_people_is_updated_and_leaves_its_data() {
+fn stack_deploys_serves_updates_and_keeps_data_on_deletion() {
     let mut account = Account::open();
     account.bukti(None, &["keys", "init", "--organisation", "Bukti"]);
     let began = Instant::now();

@@ -348,7 +348,7 @@ fn assert_is_nobody(scene: &Scene, context: &str, cookie: Option<&str>) {
 }
 
 #[test]
-fn every_caller_gets_of_every_route_what_is_theirs() {
+fn every_route_gives_each_caller_the_expected_response() {
     const OFFICER: &str = "0811-0000-0001";
     const SUPERVISOR: &str = "0811-0000-0002";
     let scene = Scene::set();
@@ -397,7 +397,7 @@ fn every_caller_gets_of_every_route_what_is_theirs() {
 }
 
 #[test]
-fn who_has_no_good_session_is_nobody() {
+fn caller_without_valid_session_is_anonymous() {
     let scene = Scene::set();
     assert_is_nobody(&scene, "without a session", None);
 
@@ -455,7 +455,7 @@ fn who_has_no_good_session_is_nobody() {
 }
 
 #[test]
-fn who_is_somebody_else_sees_nothing() {
+fn other_phone_sees_no_records() {
     let scene = Scene::set();
     let stranger = scene.stranger();
     for route in ROUTES.iter().filter(|route| **route != OtpRoute::LogOut.route()) {
@@ -483,7 +483,7 @@ fn who_is_somebody_else_sees_nothing() {
 }
 
 #[test]
-fn other_sites_change_nothing() {
+fn cross_origin_requests_change_nothing() {
     let scene = Scene::set();
     let session = scene.stranger();
     let own = scene.app.url().to_owned();

@@ -19,7 +19,7 @@ use crate::access::table_service;
 const PHONE: &str = "0821-0669-0743";
 
 #[test]
-fn from_registering_to_a_scanned_pdf() {
+fn registered_phone_downloads_scannable_pdf() {
     let app = TestApp::start();
     let mut child = dose("E2");
     (child.nik, child.nama, child.tanggal_lahir) =
@@ -63,7 +63,7 @@ fn from_registering_to_a_scanned_pdf() {
 }
 
 #[test]
-fn nobody_sees_what_is_anothers() {
+fn account_hides_records_of_other_phones() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let owner = app.log_in(PHONE, None);
@@ -92,7 +92,7 @@ fn nobody_sees_what_is_anothers() {
 }
 
 #[test]
-fn the_cookie_cannot_be_read_by_scripts_or_sent_by_other_sites() {
+fn cookies_are_http_only_and_same_site() {
     let app = TestApp::start();
     let asked = json!({"phone": PHONE, "captcha": app.captcha()}).to_string();
     let asked = app.caller().call("POST", OtpRoute::Otp.path(), None, asked.as_bytes());
@@ -109,7 +109,7 @@ fn the_cookie_cannot_be_read_by_scripts_or_sent_by_other_sites() {
 }
 
 #[test]
-fn a_code_bears_five_wrong_tries_and_one_use() {
+fn code_allows_five_wrong_attempts_and_one_use() {
     let app = TestApp::start();
     let cookie = app.ask_code(PHONE, None).cookie;
     let code = app.last_code(PHONE);
@@ -165,7 +165,7 @@ fn proven(network: &str) -> Requester<'_> {
 }
 
 #[test]
-fn a_code_ends_after_five_minutes() {
+fn code_expires_after_five_minutes() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
         let otps = Otps::new(&aws);
@@ -183,7 +183,7 @@ fn a_code_ends_after_five_minutes() {
 }
 
 #[test]
-fn a_requester_has_a_code_a_minute() {
+fn requester_gets_one_code_per_minute() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
         let (otps, phone) = (Otps::new(&aws), PhoneNumber::parse(PHONE).unwrap());
@@ -205,7 +205,7 @@ fn a_requester_has_a_code_a_minute() {
 }
 
 #[test]
-fn allowances_of_a_phone_hold_under_concurrent_requests() {
+fn phone_quotas_hold_under_concurrent_requests() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
         let (otps, now) = (Otps::new(&aws), this_second());
@@ -224,7 +224,7 @@ fn allowances_of_a_phone_hold_under_concurrent_requests() {
 }
 
 #[test]
-fn a_stranger_with_the_number_does_not_keep_its_owner_out() {
+fn known_device_logs_in_after_strangers_spend_codes() {
     let app = TestApp::start();
     // The owner logs in once. What remains of it is the cookie of the device.
     let owner = Browser::default();
@@ -260,7 +260,7 @@ fn a_stranger_with_the_number_does_not_keep_its_owner_out() {
 }
 
 #[test]
-fn known_devices_of_a_phone_share_an_allowance() {
+fn known_devices_of_a_phone_share_a_quota() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
         let (otps, now) = (Otps::new(&aws), this_second());
@@ -299,7 +299,7 @@ fn withheld_code_cannot_be_guessed() {
 }
 
 #[test]
-fn the_owner_has_a_second_code_sent_while_a_stranger_spends_the_first_ones() {
+fn harder_captcha_gets_code_after_strangers_spend_quota() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
         let (otps, phone) = (Otps::new(&aws), PhoneNumber::parse(PHONE).unwrap());
@@ -324,7 +324,7 @@ fn the_owner_has_a_second_code_sent_while_a_stranger_spends_the_first_ones() {
 }
 
 #[test]
-fn an_officer_logs_in_while_a_stranger_asks_for_codes() {
+fn officer_logs_in_while_stranger_requests_codes() {
     let app = TestApp::start();
     let phone = "0811 5555 0101";
     let officer = Browser::default();
@@ -346,7 +346,7 @@ fn an_officer_logs_in_while_a_stranger_asks_for_codes() {
 }
 
 #[test]
-fn tries_need_the_cookie_of_the_request() {
+fn code_attempts_need_cookie_of_their_request() {
     let app = TestApp::start();
     let owner = app.ask_code(PHONE, None).cookie;
     let code = app.last_code(PHONE);
@@ -368,7 +368,7 @@ fn tries_need_the_cookie_of_the_request() {
 }
 
 #[test]
-fn name_of_a_strangers_request_is_not_the_accounts() {
+fn name_in_strangers_code_request_is_not_stored() {
     let app = TestApp::start();
     let name = |cookie: &str| {
         let session = app.call("GET", OtpRoute::Session.path(), Some(cookie), None);
@@ -382,7 +382,7 @@ fn name_of_a_strangers_request_is_not_the_accounts() {
 }
 
 #[test]
-fn several_requests_of_a_phone_are_live_at_once_and_answered_alike() {
+fn concurrent_code_requests_stay_valid_with_equal_responses() {
     let app = TestApp::start();
     let ask = || {
         let asked = json!({"phone": PHONE, "captcha": app.captcha()}).to_string();
@@ -410,7 +410,7 @@ fn several_requests_of_a_phone_are_live_at_once_and_answered_alike() {
 }
 
 #[test]
-fn a_code_that_the_sms_service_refused_costs_no_allowance() {
+fn code_rejected_by_sms_service_returns_quota() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
         let (otps, phone) = (Otps::new(&aws), PhoneNumber::parse(PHONE).unwrap());
@@ -473,7 +473,7 @@ async fn end_pause(aws: &Aws, token: &str) {
 }
 
 #[test]
-fn of_many_right_codes_at_once_one_opens_a_session_and_wrong_ones_are_judged_five_times() {
+fn concurrent_codes_open_one_session_and_count_five_attempts() {
     let app = TestApp::start();
     let race = |phone: &str, code: &str, cookie: Option<&str>| {
         a_thousand_times(|| app.try_code(phone, code, cookie))
@@ -492,7 +492,7 @@ fn of_many_right_codes_at_once_one_opens_a_session_and_wrong_ones_are_judged_fiv
 }
 
 #[test]
-fn the_sms_of_a_code_is_one_part_and_bound_to_the_site() {
+fn code_sms_is_single_part_and_bound_to_site() {
     let app = TestApp::start();
     app.ask_code(PHONE, None);
     let message = app.messages_to(PHONE).pop().unwrap();
@@ -503,7 +503,7 @@ fn the_sms_of_a_code_is_one_part_and_bound_to_the_site() {
 }
 
 #[test]
-fn the_owner_of_a_phone_sees_where_it_is_logged_in_and_ends_what_is_not_theirs() {
+fn owner_lists_sessions_and_ends_unknown_ones() {
     let app = TestApp::start();
     let one = app.log_in(PHONE, None);
     // The next code may come after a minute.
@@ -547,7 +547,7 @@ fn the_owner_of_a_phone_sees_where_it_is_logged_in_and_ends_what_is_not_theirs()
 }
 
 #[test]
-fn a_session_ends_after_half_an_hour_without_use_and_after_half_a_day_in_any_case() {
+fn session_expires_after_30_idle_minutes_or_12_hours() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
         let (sessions, phone) = (Sessions::new(&aws), PhoneNumber::parse(PHONE).unwrap());

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::helpdesk::{asking, decide, open};
 
 #[test]
-fn the_document_is_served_and_its_routes_answer() {
+fn api_document_lists_every_route() {
     let app = TestApp::start();
     let document = app.call("GET", StatusRoute::Openapi.path(), None, None);
     assert_eq!(document.status, 200);
@@ -23,7 +23,7 @@ fn the_document_is_served_and_its_routes_answer() {
 }
 
 #[test]
-fn problems_have_a_code_and_speak_the_callers_language() {
+fn problems_have_code_and_localised_detail() {
     let app = TestApp::start();
     let missing = app.call("GET", "/api/nothing", None, None);
     assert_eq!((missing.status, missing.code()), (404, "not_found"));
@@ -70,7 +70,7 @@ fn parameters_too_long_for_a_key_are_not_found() {
 }
 
 #[test]
-fn the_template_has_every_route() {
+fn template_routes_every_path_to_its_function() {
     let template = std::fs::read_to_string(bukti_tests::root().join("infra/template.yaml")).unwrap();
     assert_eq!(misrouted(&template), Vec::<Route>::new());
     let broken = template.replace("RouteKey: \"ANY /api/otp\"", "RouteKey: \"ANY /api/opt\"");
@@ -125,7 +125,7 @@ fn call_with(app: &TestApp, method: &str, path: &str, headers: &[(&str, &str)]) 
 }
 
 #[test]
-fn a_request_of_another_site_is_refused() {
+fn cross_site_requests_are_rejected() {
     let app = TestApp::start();
     let cookie = app.log_in("081234567890", None);
     for route in ROUTES.iter().filter(|route| route.method != "GET") {
@@ -142,7 +142,7 @@ fn a_request_of_another_site_is_refused() {
 }
 
 #[test]
-fn headers_have_a_limit() {
+fn headers_over_10_kib_are_rejected() {
     let app = TestApp::start();
     let long = "x".repeat(11 * 1024);
     let answer = call_with(&app, "GET", StatusRoute::Captcha.path(), &[("x-long", &long)]);
@@ -151,7 +151,7 @@ fn headers_have_a_limit() {
 }
 
 #[test]
-fn each_case_of_the_threat_model_names_a_test_that_there_is() {
+fn threat_model_names_only_existing_tests() {
     let root = bukti_tests::root();
     let model = std::fs::read_to_string(root.join("infra/docs/threat-model.md")).unwrap();
     let mut sources = String::new();

@@ -92,7 +92,7 @@ fn sources_in(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn clippy_forbids_handlers_every_capability_of_records() {
+fn clippy_forbids_record_access_in_handlers() {
     let functions = bukti_tests::root().join("functions");
     let forbidden = std::fs::read_to_string(functions.join(".clippy.toml")).unwrap();
     let mut known = 0;
@@ -116,7 +116,7 @@ fn clippy_forbids_handlers_every_capability_of_records() {
 }
 
 #[test]
-fn people_who_share_an_identity_number_see_own_doses_only() {
+fn people_sharing_identity_number_see_own_doses_only() {
     let app = TestApp::start();
     app.import(&[dose("E1"), of_other_phone("E2", ELSEWHERE), of_stranger("E3")]);
     let owner = app.log_in(OWNER, None);
@@ -136,7 +136,7 @@ fn people_who_share_an_identity_number_see_own_doses_only() {
 }
 
 #[test]
-fn held_row_with_anothers_identity_number_opens_nothing() {
+fn held_row_under_victims_number_opens_nothing() {
     let app = TestApp::start();
     // Held since the birth date is not that of the NIK; one with the owner's name as well.
     let held = |event: &str, name: &str| FeedRow {
@@ -158,7 +158,7 @@ fn held_row_with_anothers_identity_number_opens_nothing() {
 }
 
 #[test]
-fn facility_key_reads_nobody_by_identity_number() {
+fn facility_key_reads_no_records_by_identity_number() {
     let app = TestApp::start();
     app.import(&[dose("E1"), of_other_phone("E2", ELSEWHERE)]);
     let key = app.bukti_well(&["key", "add", "--facility", "P9"]);
@@ -176,7 +176,7 @@ fn facility_key_reads_nobody_by_identity_number() {
 }
 
 #[test]
-fn people_who_share_a_phone_see_both_and_nobody_else() {
+fn account_of_shared_phone_shows_only_its_people() {
     let app = TestApp::start();
     let child = FeedRow {
         nik: "3171016506199651".into(),
@@ -224,7 +224,7 @@ fn misspelt() -> FeedRow {
 }
 
 #[test]
-fn approved_name_keeps_the_phone_corrected_meanwhile() {
+fn approved_name_keeps_phone_corrected_after_proposal() {
     let app = TestApp::start();
     app.import(&[misspelt()]);
     let (officer, case) = name_proposed(&app);
@@ -261,7 +261,7 @@ fn approved_name_keeps_the_phone_corrected_meanwhile() {
 }
 
 #[test]
-fn proposal_is_overtaken_where_the_facility_corrects_the_same_value() {
+fn facility_correction_of_same_value_voids_proposal() {
     let app = TestApp::start();
     app.import(&[misspelt()]);
     let (officer, case) = name_proposed(&app);
@@ -296,7 +296,7 @@ fn export(app: &TestApp) -> String {
 }
 
 #[test]
-fn case_about_another_number_takes_no_dose() {
+fn case_about_other_number_takes_no_dose() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let officer = app.officer("0811-0000-0001", "Rina", "supervisor");
@@ -324,7 +324,7 @@ fn case_about_another_number_takes_no_dose() {
 }
 
 #[test]
-fn officer_decides_no_case_of_own_phone() {
+fn officer_cannot_decide_case_of_own_phone() {
     let app = TestApp::start();
     let own = "0811-0000-0001";
     let of_officer = FeedRow { no_hp: own.into(), ..dose("E1") };
@@ -351,7 +351,7 @@ fn officer_decides_no_case_of_own_phone() {
 }
 
 #[test]
-fn phone_moves_elsewhere_with_a_supervisor_only() {
+fn moving_phone_to_unproven_number_needs_supervisor() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let officer = app.officer("0811-0000-0001", "Rina", "officer");
@@ -375,7 +375,7 @@ fn phone_moves_elsewhere_with_a_supervisor_only() {
 }
 
 #[test]
-fn audit_names_the_person_whose_record_changes() {
+fn audit_names_person_of_changed_record() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let officer = app.officer("0811-0000-0001", "Rina", "officer");
@@ -396,7 +396,7 @@ fn audit_names_the_person_whose_record_changes() {
 }
 
 #[test]
-fn facility_word_names_somebody_and_is_kept() {
+fn facility_word_must_name_somebody_and_is_stored() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let officer = app.officer("0811-0000-0001", "Rina", "officer");
@@ -422,7 +422,7 @@ fn facility_word_names_somebody_and_is_kept() {
 }
 
 #[test]
-fn officer_session_ends_with_removal_and_new_second_factor() {
+fn removal_or_new_second_factor_ends_officer_session() {
     let app = TestApp::start();
     let (phone, path) = ("0811-0000-0001", HelpdeskRoute::Officer.path());
     let officer = app.officer(phone, "Rina", "supervisor");
@@ -440,7 +440,7 @@ fn officer_session_ends_with_removal_and_new_second_factor() {
 }
 
 #[test]
-fn wrong_authenticator_codes_are_in_audit_and_lock_for_the_day() {
+fn wrong_authenticator_codes_are_audited_and_lock_until_tomorrow() {
     let app = TestApp::start();
     let phone = "0811-0000-0001";
     let secret = app.appoint(phone, "Rina", "officer");
@@ -470,7 +470,7 @@ fn wrong_authenticator_codes_are_in_audit_and_lock_for_the_day() {
 }
 
 #[test]
-fn audit_keeps_the_order_of_entries_of_one_request() {
+fn audit_keeps_entry_order_within_a_request() {
     let app = TestApp::start();
     app.import(&[FeedRow { no_hp: "0811-0000-0001".into(), ..dose("E1") }]);
     let officer = app.officer("0811-0000-0001", "Rina", "supervisor");

@@ -54,7 +54,7 @@ fn lose_all_but_secrets(data: &Path) {
 }
 
 #[test]
-fn what_is_lost_comes_back_from_a_backup_and_nobody_is_told_twice() {
+fn restore_recovers_lost_data_and_sends_no_sms() {
     let mut app = TestApp::start();
     app.import(&[dose("OURS")]);
     let token = app.messages_to(PHONE).pop().unwrap().token().unwrap();
@@ -125,7 +125,7 @@ fn kind(line: &str) -> ItemKind {
 }
 
 #[test]
-fn restore_brings_back_no_session_code_or_device() {
+fn restore_omits_sessions_codes_and_devices() {
     let app = TestApp::start();
     app.import(&[dose("OURS")]);
     let cookie = app.log_in(PHONE, Some("Iwan"));
@@ -155,7 +155,7 @@ fn person(number: usize) -> FeedRow {
 }
 
 #[test]
-fn restore_keeps_what_was_withdrawn_since() {
+fn restore_keeps_withdrawals_made_since_backup() {
     const LATER: &str = "2021-02-01T08:00:00+07:00";
     let app = TestApp::start();
     let all: Vec<FeedRow> = (1..=5).map(person).collect();
@@ -206,7 +206,7 @@ fn restore_keeps_what_was_withdrawn_since() {
 }
 
 #[test]
-fn restored_duplicate_waits_for_its_dose_again() {
+fn restored_duplicate_claims_its_dose_again() {
     let app = TestApp::start();
     let (own, hub) = (dose("OWN"), FeedRow { no_hp: "081200000999".into(), ..dose("HUB") });
     app.import(std::slice::from_ref(&own));
@@ -230,7 +230,7 @@ fn restored_duplicate_waits_for_its_dose_again() {
 }
 
 #[test]
-fn restored_duplicates_take_no_dose_from_owners_that_are_restored_with_them() {
+fn restored_owners_keep_doses_over_restored_duplicates() {
     let mut app = TestApp::start();
     let phone = |number: usize| format!("0812000{number:05}");
     let rows = (1..=12).flat_map(|number| {
@@ -257,7 +257,7 @@ fn restored_duplicates_take_no_dose_from_owners_that_are_restored_with_them() {
 }
 
 #[test]
-fn restore_opens_no_decided_case_again() {
+fn restore_reopens_no_decided_case() {
     let app = TestApp::start();
     app.import(&[dose("OURS")]);
     let person = app.log_in(PHONE, None);
@@ -276,7 +276,7 @@ fn restore_opens_no_decided_case_again() {
 }
 
 #[test]
-fn restore_loses_no_revocation_that_is_newer() {
+fn restore_keeps_newer_revocations() {
     let app = TestApp::start();
     app.import(&[dose("OURS")]);
     let text = app.qr_text(PHONE, BORN);
@@ -299,7 +299,7 @@ fn restore_loses_no_revocation_that_is_newer() {
 }
 
 #[test]
-fn restore_accepts_no_removed_issuer_unasked() {
+fn restore_readds_no_removed_issuer_unasked() {
     let (mut app, other) = (TestApp::start(), TestApp::start());
     other.bukti_well(&["trust", "publish"]);
     let list = other.data.path().join("bucket/bukti-public/trust/signers.json");
@@ -331,7 +331,7 @@ fn restore_accepts_no_removed_issuer_unasked() {
 }
 
 #[test]
-fn backup_holds_no_document_in_clear() {
+fn backup_documents_are_sealed() {
     let app = TestApp::start();
     app.import(&[dose("OURS")]);
     let kept = app.data.path().join("kept");
@@ -349,7 +349,7 @@ fn backup_holds_no_document_in_clear() {
 }
 
 #[test]
-fn restore_lets_nobody_in_again_unasked() {
+fn restore_readmits_nobody_unasked() {
     let mut app = TestApp::start();
     app.import(&[dose("OURS")]);
     let add = |app: &TestApp, code: &str| {
@@ -392,7 +392,7 @@ fn restore_lets_nobody_in_again_unasked() {
 }
 
 #[test]
-fn a_backup_that_cannot_be_used_changes_nothing() {
+fn unusable_backup_changes_nothing() {
     let app = TestApp::start();
     app.import(&[dose("OURS")]);
     let kept = app.data.path().join("kept");

@@ -64,7 +64,7 @@ fn links(app: &TestApp, phone: &str) -> usize {
 }
 
 #[test]
-fn two_officers_confirm_data_and_held_doses_are_issued() {
+fn two_officers_confirm_data_and_release_held_doses() {
     let app = TestApp::start();
     let other = FeedRow { tanggal_lahir: "1990-01-25".into(), ..held("E3", "3", "2021-09-01") };
     let [first, second] = two_doses();
@@ -128,7 +128,7 @@ fn two_officers_confirm_data_and_held_doses_are_issued() {
 }
 
 #[test]
-fn later_rows_with_confirmed_data_are_issued_at_once() {
+fn later_rows_with_confirmed_data_are_issued() {
     let app = TestApp::start();
     let [first, second] = two_doses();
     app.import(std::slice::from_ref(&first));
@@ -160,7 +160,7 @@ fn later_rows_with_confirmed_data_are_issued_at_once() {
 }
 
 #[test]
-fn corrected_row_of_a_confirmed_person_gets_a_new_certificate() {
+fn corrected_row_of_confirmed_person_gets_new_certificate() {
     let app = TestApp::start();
     let first = held("E1", "1", "2021-01-29");
     app.import(std::slice::from_ref(&first));
@@ -190,7 +190,7 @@ fn corrected_row_of_a_confirmed_person_gets_a_new_certificate() {
 }
 
 #[test]
-fn case_of_data_corrected_by_law_needs_a_nik_and_a_dose_of_the_person() {
+fn confirmation_case_needs_nik_and_dose_of_person() {
     let app = TestApp::start();
     let stranger = FeedRow { nik: "3171012401896264".into(), ..held("E2", "2", "2021-02-26") };
     app.import(&[held("E1", "1", "2021-01-29"), stranger]);
@@ -255,7 +255,7 @@ fn approved_and_died(after: usize) -> Option<TestApp> {
 }
 
 #[test]
-fn all_held_doses_are_issued_wherever_the_approval_dies() {
+fn killed_approval_issues_all_held_doses_after_restart() {
     let mut after = 1;
     while let Some(app) = approved_and_died(after) {
         assert_eq!(codes(&app), ["certificate_issued"; 2], "after {after} writes");

@@ -65,7 +65,7 @@ fn keys(app: &TestApp, folder: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_form_comes_from_the_account_and_from_the_link() {
+fn account_and_link_serve_every_document_form() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let token = app.messages()[0].token().unwrap();
@@ -109,7 +109,7 @@ fn every_form_comes_from_the_account_and_from_the_link() {
 }
 
 #[test]
-fn a_form_that_there_is_not_is_a_wrong_field_and_costs_no_try() {
+fn unknown_form_is_invalid_field_and_costs_no_attempt() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let token = app.messages()[0].token().unwrap();
@@ -134,7 +134,7 @@ fn a_form_that_there_is_not_is_a_wrong_field_and_costs_no_try() {
 }
 
 #[test]
-fn a_strangers_and_a_revoked_certificate_give_no_copy() {
+fn foreign_or_revoked_certificate_yields_no_document() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let token = app.messages()[0].token().unwrap();

@@ -62,7 +62,7 @@ fn duplicate_of(app: &TestApp, job: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn second_event_of_a_dose_is_reported_as_duplicate_of_the_first() {
+fn second_event_of_dose_is_duplicate_of_first() {
     let app = TestApp::start();
     let key = key(&app);
     assert_eq!(app.import(&[dose("FACILITY")])[&2], issued());
@@ -98,7 +98,7 @@ fn second_event_of_a_dose_is_reported_as_duplicate_of_the_first() {
 }
 
 #[test]
-fn facility_opens_no_dose_by_a_duplicate_with_an_invented_name() {
+fn duplicate_with_invented_name_opens_no_dose() {
     let app = TestApp::start();
     let own = dose("").kode_faskes;
     let facility_key = |code: &str| app.bukti_well(&["key", "add", "--facility", code]).trim().to_owned();
@@ -139,7 +139,7 @@ fn facility_opens_no_dose_by_a_duplicate_with_an_invented_name() {
 }
 
 #[test]
-fn account_and_status_show_the_dose_once_and_the_helpdesk_both() {
+fn only_helpdesk_shows_duplicate_of_dose() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.import(&[FeedRow { no_hp: OTHER.into(), nama: "Iwan I. Purnama".into(), ..dose("E2") }]);
@@ -168,7 +168,7 @@ fn account_and_status_show_the_dose_once_and_the_helpdesk_both() {
 }
 
 #[test]
-fn events_that_differ_in_one_field_are_doses_of_their_own() {
+fn events_differing_in_one_field_are_separate_doses() {
     let app = TestApp::start();
     let row = dose("E1");
     let report = app.import(&[
@@ -192,7 +192,7 @@ fn events_that_differ_in_one_field_are_doses_of_their_own() {
 }
 
 #[test]
-fn owner_retracted_makes_the_second_event_the_owner() {
+fn retracted_owner_passes_dose_to_second_event() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     // One after the other: the oldest duplicate becomes the owner.
@@ -218,7 +218,7 @@ fn owner_retracted_makes_the_second_event_the_owner() {
 }
 
 #[test]
-fn rejected_rows_do_not_push_out_the_one_that_counts() {
+fn rejected_rows_never_displace_row_that_counts() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let rejected = |minute: u8| FeedRow {
@@ -236,7 +236,7 @@ fn rejected_rows_do_not_push_out_the_one_that_counts() {
 }
 
 #[test]
-fn owner_corrected_to_another_dose_leaves_the_first_to_the_second_event() {
+fn owner_corrected_to_other_dose_passes_first_on() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.import(&[FeedRow { no_hp: OTHER.into(), ..dose("E2") }]);
@@ -256,7 +256,7 @@ fn owner_corrected_to_another_dose_leaves_the_first_to_the_second_event() {
 }
 
 #[test]
-fn incomplete_owner_gives_way_to_the_second_event() {
+fn incomplete_owner_passes_dose_to_second_event() {
     for second_comes_first in [true, false] {
         let app = TestApp::start();
         app.import(&[dose("E1")]);
@@ -280,7 +280,7 @@ fn incomplete_owner_gives_way_to_the_second_event() {
 }
 
 #[test]
-fn duplicate_that_becomes_another_dose_is_issued() {
+fn duplicate_corrected_to_other_dose_is_issued() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     assert_eq!(app.import(&[dose("E2")])[&2], duplicate());
@@ -293,7 +293,7 @@ fn duplicate_that_becomes_another_dose_is_issued() {
 }
 
 #[test]
-fn of_concurrent_events_of_one_dose_one_is_issued() {
+fn concurrent_events_of_one_dose_issue_one_certificate() {
     const DOSES: usize = 60;
     let app = TestApp::start();
     let keys = [key(&app), key(&app)];

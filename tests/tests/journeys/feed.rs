@@ -12,7 +12,7 @@ use bukti_wire::HolderRoute;
 use serde_json::json;
 
 #[test]
-fn the_sample_feed_is_judged_row_by_row_and_a_second_time_changes_nothing() {
+fn sample_feed_has_expected_results_and_import_is_idempotent() {
     let Some(folder) = sample_feed() else { return };
     let app = TestApp::start();
     let expected = of_the_sample(&folder);
@@ -50,7 +50,7 @@ fn the_sample_feed_is_judged_row_by_row_and_a_second_time_changes_nothing() {
 }
 
 #[test]
-fn people_who_do_not_exist_come_to_what_was_made_of_them() {
+fn generated_feed_has_expected_results() {
     let app = TestApp::start();
     let (feed, expected) = made(app.data.path(), 250, 7);
     assert!(expected.len() > 300, "{} rows", expected.len());
@@ -63,7 +63,7 @@ fn people_who_do_not_exist_come_to_what_was_made_of_them() {
 
 /// A hub may name its file of each day alike. What was dropped is gone when it is worked off, also where it was of many parts.
 #[test]
-fn another_file_of_the_same_name_is_another_job() {
+fn second_file_of_same_name_is_new_job() {
     let app = TestApp::start();
     app.drop_feed("harian.csv", csv(&[dose("E1")]));
     let first = app.job("harian").unwrap();
@@ -131,7 +131,7 @@ fn assert_all_duplicate(report: &Report, expected: &Report) {
 
 /// Each form takes every field of a row along: what one brought is a repetition to the other.
 #[test]
-fn the_sample_feed_is_the_same_as_ndjson_and_as_fhir_bundle() {
+fn sample_feed_has_same_results_as_ndjson_and_fhir() {
     let Some(folder) = sample_feed() else { return };
     let (records, expected, _) = sample_as_csv(&folder);
     let app = TestApp::start();
@@ -188,7 +188,7 @@ fn workbook(records: &[csv::StringRecord], is_typed: bool, path: &Path) {
 }
 
 #[test]
-fn the_sample_feed_is_the_same_as_workbook_and_as_other_csv() {
+fn sample_feed_has_same_results_as_workbook_and_tsv() {
     let Some(folder) = sample_feed() else { return };
     let (records, expected, told) = sample_as_csv(&folder);
     let app = TestApp::start();
@@ -229,7 +229,7 @@ pub fn documents(app: &TestApp) -> usize {
 }
 
 #[test]
-fn rows_of_one_event_come_to_the_same_in_any_order() {
+fn rows_of_an_event_are_order_independent() {
     let mut completed = dose("E1");
     completed.sent_at = "2021-02-01T08:00:00+07:00".into();
     let mut incomplete = dose("E1");
@@ -246,7 +246,7 @@ fn rows_of_one_event_come_to_the_same_in_any_order() {
 }
 
 #[test]
-fn a_row_that_completes_a_dose_later_brings_certificate_and_sms() {
+fn completed_dose_gets_certificate_and_sms() {
     let app = TestApp::start();
     let mut row = dose("E1");
     row.batch.clear();
@@ -258,7 +258,7 @@ fn a_row_that_completes_a_dose_later_brings_certificate_and_sms() {
 }
 
 #[test]
-fn a_phone_that_came_with_a_row_that_was_incomplete_is_told_once_the_dose_is_whole_again() {
+fn phone_from_incomplete_row_gets_sms_after_completion() {
     let app = TestApp::start();
     let mut row = dose("E1");
     app.import(&[row.clone()]);
@@ -275,7 +275,7 @@ fn a_phone_that_came_with_a_row_that_was_incomplete_is_told_once_the_dose_is_who
 }
 
 #[test]
-fn a_bad_file_names_the_line_and_what_was_whole_stays() {
+fn damaged_file_names_line_and_keeps_whole_rows() {
     let app = TestApp::start();
     let feed = app.data.path().join("feed.csv");
     let run = |bytes: &[u8]| {
@@ -319,7 +319,7 @@ fn a_bad_file_names_the_line_and_what_was_whole_stays() {
 }
 
 #[test]
-fn nothing_personal_is_in_the_table_the_bucket_listing_or_the_report() {
+fn table_holds_no_personal_data_in_clear() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.log_in("0821-0669-0743", Some("Rahasia Sekali"));

@@ -12,7 +12,7 @@ fn payload(app: &TestApp, qr_text: &str) -> Value {
 }
 
 #[test]
-fn rows_of_the_field_have_the_right_outcome_sms_and_signed_name() {
+fn field_rows_have_expected_outcome_sms_and_name() {
     let Some(folder) = field_cases() else { return };
     let app = TestApp::start();
     let rows: Vec<FeedRow> = csv::Reader::from_path(folder.join("rows.csv"))
@@ -58,7 +58,7 @@ fn rows_of_the_field_have_the_right_outcome_sms_and_signed_name() {
 }
 
 #[test]
-fn fhir_of_the_field_is_read_as_its_senders_mean_it() {
+fn field_fhir_resources_are_read_as_intended() {
     let Some(folder) = field_cases() else { return };
     let app = TestApp::start();
     let key = app.bukti_well(&["key", "add", "--hub", "satudata"]).trim().to_owned();

@@ -86,7 +86,7 @@ fn verdict(app: &TestApp, qr: &str) -> String {
 }
 
 #[test]
-fn a_mistyped_phone_is_put_right_and_everything_that_went_to_it_is_dead() {
+fn corrected_phone_revokes_link_and_certificate_of_old_one() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let old_token = token_of_last(&app, MISTYPED);
@@ -152,7 +152,7 @@ fn a_mistyped_phone_is_put_right_and_everything_that_went_to_it_is_dead() {
 }
 
 #[test]
-fn a_misspelt_name_takes_two_officers_and_makes_a_new_certificate() {
+fn name_correction_needs_two_officers_and_reissues_certificate() {
     let app = TestApp::start();
     let misspelt = FeedRow { nama: "Iwan Ibrahim Purnama".into(), ..dose("E1") };
     app.import(&[misspelt]);
@@ -185,7 +185,7 @@ fn a_misspelt_name_takes_two_officers_and_makes_a_new_certificate() {
 }
 
 #[test]
-fn a_missing_dose_is_made_and_a_refused_case_says_why() {
+fn missing_dose_is_added_and_refusal_gives_reason() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let person = app.log_in(MISTYPED, None);
@@ -229,7 +229,7 @@ fn a_missing_dose_is_made_and_a_refused_case_says_why() {
 }
 
 #[test]
-fn an_officer_asks_back_and_the_person_answers() {
+fn person_replies_to_officers_question() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let person = app.log_in(RIGHT, None);
@@ -256,7 +256,7 @@ fn an_officer_asks_back_and_the_person_answers() {
 }
 
 #[test]
-fn of_two_officers_at_one_case_one_decides_and_the_other_is_told() {
+fn concurrent_decisions_of_a_case_apply_one() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let person = app.log_in(RIGHT, None);
@@ -292,7 +292,7 @@ fn of_two_officers_at_one_case_one_decides_and_the_other_is_told() {
 }
 
 #[test]
-fn only_an_officer_with_both_factors_sees_anything() {
+fn helpdesk_requires_officer_with_both_factors() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let citizen = app.log_in(RIGHT, None);
@@ -330,7 +330,7 @@ fn only_an_officer_with_both_factors_sees_anything() {
 }
 
 #[test]
-fn evidence_is_of_its_type_and_length_and_its_case_only() {
+fn evidence_upload_is_bound_to_type_length_and_case() {
     let app = TestApp::start();
     let person = app.log_in(RIGHT, None);
     let case = open(&app, &person, asking("phone", &dose("E1")));
@@ -372,7 +372,7 @@ fn evidence_is_of_its_type_and_length_and_its_case_only() {
 }
 
 #[test]
-fn who_asks_with_nearly_the_right_number_hears_that_something_was_found_and_no_more() {
+fn nearly_right_number_reports_only_a_possible_match() {
     let app = TestApp::start();
     let elsewhere = FeedRow { nik: "3171012401896264".into(), ..dose("E2") };
     let foreigner = FeedRow { nik: "".into(), paspor: "A1687353".into(), ..dose("E3") };
@@ -414,7 +414,7 @@ fn who_asks_with_nearly_the_right_number_hears_that_something_was_found_and_no_m
 }
 
 #[test]
-fn a_case_is_followed_by_its_number_and_the_birth_date_alone() {
+fn case_lookup_needs_number_and_birth_date() {
     let app = TestApp::start();
     let person = app.log_in(RIGHT, None);
     let case = open(&app, &person, asking("phone", &dose("E1")));
@@ -430,7 +430,7 @@ fn a_case_is_followed_by_its_number_and_the_birth_date_alone() {
 }
 
 #[test]
-fn wrong_looks_lock_a_case_for_their_network_only() {
+fn failed_case_lookups_lock_their_network_only() {
     let app = TestApp::start();
     let person = app.log_in(RIGHT, None);
     let case = open(&app, &person, asking("phone", &dose("E1")));
@@ -461,7 +461,7 @@ fn wrong_looks_lock_a_case_for_their_network_only() {
 }
 
 #[test]
-fn officers_find_people_by_number_phone_and_certificate_and_send_links_again() {
+fn officers_find_people_and_resend_links() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
@@ -515,7 +515,7 @@ fn officers_find_people_by_number_phone_and_certificate_and_send_links_again() {
 }
 
 #[test]
-fn facilities_are_told_what_they_must_complete() {
+fn facility_report_lists_incomplete_doses() {
     let app = TestApp::start();
     let incomplete = FeedRow { batch: "".into(), ..dose("E1") };
     let held = FeedRow { tanggal_lahir: "1989-01-25".into(), kode_faskes: "P2".into(), ..dose("E2") };
@@ -585,7 +585,7 @@ pub(crate) fn decides_and_dies(
 }
 
 #[test]
-fn a_grant_that_dies_at_any_step_is_whole_once_it_is_started_again() {
+fn killed_grant_completes_after_restart() {
     let next = Arc::new(std::sync::atomic::AtomicUsize::new(1));
     let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let workers: Vec<_> = (0..4)
@@ -631,7 +631,7 @@ fn assert_is_whole(app: &TestApp, person: &str, after: usize) {
 }
 
 #[test]
-fn officers_send_a_link_again_three_times_a_day() {
+fn officers_resend_a_link_three_times_daily() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let desk = app.officer("0811-0000-0001", "Rina", "officer");
@@ -650,7 +650,7 @@ fn officers_send_a_link_again_three_times_a_day() {
 }
 
 #[test]
-fn name_and_birth_date_alone_do_not_tell_that_somebody_is_vaccinated() {
+fn name_and_birth_date_disclose_no_possible_match() {
     let app = TestApp::start();
     let foreigner = FeedRow { nik: "".into(), paspor: "A1687353".into(), ..dose("E1") };
     app.import(&[foreigner, FeedRow { nik: "3171012401890001".into(), ..dose("E2") }]);

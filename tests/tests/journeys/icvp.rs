@@ -18,7 +18,7 @@ fn late_dose(event_id: &str, vaccine: &str, day: &str) -> FeedRow {
 }
 
 #[test]
-fn a_pilgrims_vaccinations_have_their_certificates_beside_that_of_covid_19() {
+fn pilgrim_gets_international_certificates_beside_covid_19() {
     let app = TestApp::start();
     let mut booster = late_dose("POLIO-2", "bOPV", "2025-11-28");
     booster.dosis_ke = "2".into();
@@ -102,7 +102,7 @@ fn a_pilgrims_vaccinations_have_their_certificates_beside_that_of_covid_19() {
 }
 
 #[test]
-fn a_deployments_own_vaccine_is_unknown_before_its_file_and_issued_after() {
+fn custom_vaccine_is_issued_after_catalogue_is_extended() {
     let folder = TempDir::new().unwrap();
     let (data, feed) = (folder.path().join("stack"), folder.path().join("feed.csv"));
     std::fs::write(&feed, csv(&[late_dose("CHOLERA", "vero kolera-x", "2025-11-03")])).unwrap();

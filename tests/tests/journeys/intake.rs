@@ -104,7 +104,7 @@ fn state(app: &TestApp, case: usize) -> Vec<String> {
 }
 
 #[test]
-fn rows_come_to_the_same_in_any_order_repeated_split_and_sent_again() {
+fn shuffled_repeated_and_split_rows_converge() {
     let app = TestApp::start();
     app.drop_feed("0.csv", csv(&rows(0)));
     let expected = state(&app, 0);
@@ -147,7 +147,7 @@ fn rows_come_to_the_same_in_any_order_repeated_split_and_sent_again() {
 }
 
 #[test]
-fn a_job_that_is_interrupted_ten_times_reports_the_same() {
+fn interrupted_job_reports_the_same_results() {
     let interrupted = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&interrupted);
     let app = TestApp::start_with(move |aws| {
@@ -209,7 +209,7 @@ fn a_job_that_is_interrupted_ten_times_reports_the_same() {
 }
 
 #[test]
-fn an_import_that_was_given_up_says_so() {
+fn import_reports_dead_letters() {
     let app = TestApp::start_with(|aws| {
         let mut handlers = Handlers::bukti(aws);
         let intake = Arc::clone(&handlers.intake);

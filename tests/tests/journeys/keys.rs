@@ -44,7 +44,7 @@ fn valid() -> (i32, String) {
 }
 
 #[test]
-fn a_rotated_signer_signs_new_certificates_and_the_old_ones_stay_good() {
+fn rotated_signer_signs_and_old_certificates_stay_valid() {
     let app = TestApp::start();
     let first = active(&app);
     app.import(&[dose("E1")]);
@@ -84,7 +84,7 @@ fn a_rotated_signer_signs_new_certificates_and_the_old_ones_stay_good() {
 }
 
 #[test]
-fn of_twenty_rotations_at_once_one_signer_signs_and_none_is_lost() {
+fn concurrent_rotations_leave_one_active_signer() {
     let app = TestApp::start();
     std::thread::scope(|scope| {
         for _ in 0..20 {
@@ -100,7 +100,7 @@ fn of_twenty_rotations_at_once_one_signer_signs_and_none_is_lost() {
 }
 
 #[test]
-fn wrong_usage_of_verify_is_told_apart_from_a_bad_certificate() {
+fn verify_distinguishes_usage_error_from_invalid_certificate() {
     let app = TestApp::start();
     app.bukti_well(&["trust", "publish"]);
     for text in ["HC1:", "HC1:NOT BASE45 !", "something else", ""] {
@@ -147,7 +147,7 @@ impl PrivateKeys {
 }
 
 #[test]
-fn private_keys_are_nowhere_but_in_the_root_that_only_its_owner_reads() {
+fn private_keys_are_only_in_owner_readable_root() {
     use std::os::unix::fs::PermissionsExt;
     let app = TestApp::start();
     let mut said = Vec::new();
@@ -244,7 +244,7 @@ fn bukti(kms_url: &str, url: &str, arguments: &[&str]) -> (bool, String, String)
 }
 
 #[test]
-fn a_signer_in_kms_signs_certificates_and_lists() {
+fn kms_signer_signs_certificates_and_lists() {
     let Some(python) = std::env::var_os("BUKTI_PYTHON") else {
         left_out(
             "BUKTI_PYTHON names no Python with tests/requirements.txt installed; `cargo xtask test` does",
@@ -281,7 +281,7 @@ fn a_signer_in_kms_signs_certificates_and_lists() {
 }
 
 #[test]
-fn a_new_sealing_key_seals_once_all_have_read_it_and_nothing_stands_still() {
+fn new_sealing_key_seals_after_all_instances_read_it() {
     let mut app = TestApp::start();
     app.import(&[dose("E1")]);
     let said = app.bukti_well(&["keys", "rotate-sealing"]);
@@ -319,7 +319,7 @@ fn a_new_sealing_key_seals_once_all_have_read_it_and_nothing_stands_still() {
 }
 
 #[test]
-fn sealing_keys_that_kms_wraps_are_of_no_use_without_it() {
+fn wrapped_sealing_keys_need_kms() {
     let Some(python) = std::env::var_os("BUKTI_PYTHON") else {
         left_out(
             "BUKTI_PYTHON names no Python with tests/requirements.txt installed; `cargo xtask test` does",

@@ -46,7 +46,7 @@ fn look(app: &TestApp, address: &str, nik: &str, captcha: &str) -> Reply {
 }
 
 #[test]
-fn captchas_get_harder_for_who_fails_and_for_nobody_else() {
+fn failures_make_captchas_harder_for_their_address_only() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let easy = cost(&app, HOME);
@@ -76,7 +76,7 @@ fn captchas_get_harder_for_who_fails_and_for_nobody_else() {
 }
 
 #[test]
-fn captchas_of_an_address_that_many_share_stay_solvable() {
+fn captchas_of_shared_address_stay_solvable() {
     let app = TestApp::start();
     let easy = cost(&app, HOME);
     let fail = |address: &str| {
@@ -89,7 +89,7 @@ fn captchas_of_an_address_that_many_share_stay_solvable() {
 }
 
 #[test]
-fn another_ipv6_address_of_the_same_network_does_not_escape_harder_captchas() {
+fn harder_captchas_apply_to_whole_ipv6_network() {
     let app = TestApp::start();
     let easy = cost(&app, HOME);
     for at in 0..40 {
@@ -101,7 +101,7 @@ fn another_ipv6_address_of_the_same_network_does_not_escape_harder_captchas() {
 }
 
 #[test]
-fn who_fails_waits_so_that_the_time_tells_nothing() {
+fn failed_requests_are_padded_to_minimum_latency() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let session = app.log_in("0813 5555 0000", Some("Stranger"));
@@ -128,7 +128,7 @@ fn who_fails_waits_so_that_the_time_tells_nothing() {
 }
 
 #[test]
-fn what_a_header_says_of_the_address_is_believed_of_nobody() {
+fn spoofed_address_headers_are_ignored() {
     let app = TestApp::start();
     let from = |viewer: &str| {
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
@@ -145,7 +145,7 @@ fn what_a_header_says_of_the_address_is_believed_of_nobody() {
 }
 
 #[test]
-fn an_address_has_an_allowance_that_many_requests_at_once_do_not_stretch() {
+fn address_quota_holds_under_concurrent_requests() {
     let app = TestApp::start();
     let try_from = |address: &str| {
         post(
@@ -237,7 +237,7 @@ async fn set_counts(aws: &Aws, from: u32, to: u32) {
 }
 
 #[test]
-fn what_strangers_send_has_an_allowance_for_an_address_and_some_for_its_network() {
+fn routes_have_quotas_per_address_and_network() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let (mut networks, mut asked) = (0.., 0);
@@ -265,7 +265,7 @@ fn what_strangers_send_has_an_allowance_for_an_address_and_some_for_its_network(
 }
 
 #[test]
-fn reused_captcha_takes_no_allowance() {
+fn reused_captcha_consumes_no_quota() {
     let app = TestApp::start();
     let download = |captcha: &str| {
         post(&app, HOME, StatusRoute::Download.path(), bukti_tests::download_request(&dose("E1"), captcha))
@@ -288,7 +288,7 @@ fn reused_captcha_takes_no_allowance() {
 }
 
 #[test]
-fn unknown_tokens_use_up_nothing_of_a_neighbour() {
+fn unknown_tokens_consume_no_quota_of_neighbours() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let link = app.messages_to(&dose("E1").no_hp).remove(0).token().unwrap();
@@ -322,7 +322,7 @@ fn unknown_tokens_use_up_nothing_of_a_neighbour() {
 }
 
 #[test]
-fn sms_that_cannot_be_counted_are_not_allowed() {
+fn sms_are_denied_when_budget_is_unavailable() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
         // Nobody listens there.
@@ -356,7 +356,7 @@ async fn spend(aws: &Aws, per_day: u32, payer: Payer<'_>, phone: impl Fn(u32) ->
 }
 
 #[test]
-fn strangers_leave_sms_for_phones_on_record_and_officers() {
+fn sms_budget_reserves_shares_for_known_phones_and_officers() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
         let phone = |number: u32| format!("08123{number:04}{number:04}");
@@ -379,7 +379,7 @@ fn strangers_leave_sms_for_phones_on_record_and_officers() {
 }
 
 #[test]
-fn a_network_a_block_of_numbers_and_a_country_get_a_part_of_strangers_sms() {
+fn strangers_sms_are_limited_per_network_and_block() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
         let one_network = Payer::Stranger { network: "36.68.1.0/24" };
@@ -395,7 +395,7 @@ fn a_network_a_block_of_numbers_and_a_country_get_a_part_of_strangers_sms() {
 }
 
 #[test]
-fn phones_on_record_have_parts_of_their_own() {
+fn phones_on_record_have_separate_sms_limits() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
         let anywhere = |number: u32| format!("0812{number:04}0000");
@@ -413,7 +413,7 @@ fn phones_on_record_have_parts_of_their_own() {
 }
 
 #[test]
-fn sms_that_was_not_sent_is_given_back() {
+fn unsent_sms_returns_budget() {
     let app = TestApp::start();
     app.with_aws(async |mut aws| {
         Arc::make_mut(&mut aws.settings).sms_per_day = 1;
@@ -429,7 +429,7 @@ fn sms_that_was_not_sent_is_given_back() {
 }
 
 #[test]
-fn only_good_doses_put_a_phone_on_record() {
+fn held_dose_puts_no_phone_on_record() {
     let app = TestApp::start();
     let held = FeedRow { tanggal_lahir: "1989-01-25".into(), ..dose("E1") };
     app.import(std::slice::from_ref(&held));
@@ -449,7 +449,7 @@ fn only_good_doses_put_a_phone_on_record() {
 }
 
 #[test]
-fn spent_budget_answers_every_phone_alike() {
+fn spent_sms_budget_gives_every_phone_same_response() {
     let app = TestApp::start_with(|aws| {
         let mut aws = aws.clone();
         Arc::make_mut(&mut aws.settings).sms_per_day = 20;
@@ -507,7 +507,7 @@ fn spent_budget_answers_every_phone_alike() {
 }
 
 #[test]
-fn a_window_bears_what_it_holds_and_no_more() {
+fn rate_window_holds_under_concurrent_requests() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
         let rates = Rates::new(&aws);
@@ -532,7 +532,7 @@ fn a_window_bears_what_it_holds_and_no_more() {
 }
 
 #[test]
-fn when_the_days_sms_are_spent_no_stranger_has_one_sent() {
+fn strangers_get_no_sms_once_budget_is_spent() {
     let app = TestApp::start_with(|aws| {
         let mut aws = aws.clone();
         Arc::make_mut(&mut aws.settings).sms_per_day = 3;
@@ -572,7 +572,7 @@ fn when_the_days_sms_are_spent_no_stranger_has_one_sent() {
 }
 
 #[test]
-fn who_goes_round_the_content_delivery_network_is_not_answered() {
+fn requests_bypassing_the_edge_are_rejected() {
     let app = TestApp::start_with(|aws| {
         let mut aws = aws.clone();
         Arc::make_mut(&mut aws.settings).edge_only = true;
@@ -590,7 +590,7 @@ fn who_goes_round_the_content_delivery_network_is_not_answered() {
 }
 
 #[test]
-fn phones_of_other_countries_get_sms_where_the_deployment_allows_them() {
+fn foreign_phones_get_sms_only_in_allowed_countries() {
     let folder = TempDir::new().unwrap();
     let feed = folder.path().join("feed.csv");
     let with_phone =
@@ -621,7 +621,7 @@ const IN_TIME: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } e
 
 /// Whoever has an API key can report any number of doses under somebody's number and phone.
 #[test]
-fn flood_under_number_and_phone_hides_no_genuine_dose() {
+fn flood_of_doses_hides_no_genuine_dose() {
     let app = TestApp::start();
     let own = dose("OWN");
     let corrected = FeedRow {

@@ -15,7 +15,7 @@ fn open(app: &TestApp, token: &str, birth_date: &str) -> bukti_tests::Reply {
 }
 
 #[test]
-fn a_first_dose_gets_one_sms_whose_link_opens_with_the_birth_date() {
+fn first_dose_sms_link_opens_with_birth_date() {
     let app = TestApp::start();
     let mut second = dose("E2");
     second.dosis_ke = "2".into();
@@ -42,7 +42,7 @@ fn a_first_dose_gets_one_sms_whose_link_opens_with_the_birth_date() {
 }
 
 #[test]
-fn five_wrong_birth_dates_lock_a_link() {
+fn locks_link_after_five_wrong_birth_dates() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let token = app.messages()[0].token().unwrap();
@@ -66,7 +66,7 @@ fn five_wrong_birth_dates_lock_a_link() {
 }
 
 #[test]
-fn who_has_the_corrected_phone_is_not_told_of_the_old_link() {
+fn corrected_phone_gets_no_notice_of_old_link() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let token = app.messages()[0].token().unwrap();
@@ -93,7 +93,7 @@ fn who_has_the_corrected_phone_is_not_told_of_the_old_link() {
 }
 
 #[test]
-fn of_many_wrong_birth_dates_at_once_five_are_judged() {
+fn concurrent_wrong_birth_dates_count_five_attempts() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let token = app.messages()[0].token().unwrap();
@@ -104,7 +104,7 @@ fn of_many_wrong_birth_dates_at_once_five_are_judged() {
 }
 
 #[test]
-fn a_corrected_phone_kills_the_old_link_and_gets_its_own() {
+fn corrected_phone_gets_new_link_and_old_one_dies() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let old = app.messages_to(PHONE)[0].token().unwrap();
@@ -128,7 +128,7 @@ fn a_corrected_phone_kills_the_old_link_and_gets_its_own() {
 }
 
 #[test]
-fn a_corrected_name_keeps_the_link_and_opens_the_new_certificate() {
+fn corrected_name_keeps_link_and_shows_new_certificate() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let token = app.messages()[0].token().unwrap();

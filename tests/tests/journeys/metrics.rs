@@ -25,7 +25,7 @@ fn metrics(app: &TestApp) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn each_step_is_counted() {
+fn metrics_count_each_step() {
     let app = TestApp::start();
     let incomplete = FeedRow { batch: String::new(), ..dose("E2") };
     app.import(&[dose("E1"), incomplete]);
@@ -63,7 +63,7 @@ fn each_step_is_counted() {
 }
 
 #[test]
-fn the_trace_of_a_dose_leads_from_its_row_to_its_sms() {
+fn trace_connects_row_certificate_and_sms() {
     let folder = tempfile::tempdir().unwrap();
     let (log, feed) = (folder.path().join("log"), folder.path().join("feed.csv"));
     let running = Running::start_by(&folder.path().join("data"), |command| {

@@ -73,7 +73,7 @@ fn refuse(app: &TestApp, token: &str) -> Reply {
 }
 
 #[test]
-fn the_registered_phone_gets_a_link_to_the_dose_that_was_named() {
+fn registered_phone_gets_link_to_requested_dose() {
     let app = TestApp::start();
     let mut second = person(1);
     (second.event_id, second.dosis_ke) = ("E2".into(), "2".into());
@@ -112,7 +112,7 @@ fn the_registered_phone_gets_a_link_to_the_dose_that_was_named() {
 }
 
 #[test]
-fn whatever_is_wrong_is_answered_alike_and_sends_nothing() {
+fn wrong_facts_get_same_response_and_no_sms() {
     let app = TestApp::start();
     let mut people: Vec<FeedRow> = (1..=10).map(person).collect();
     people[6].no_hp.clear();
@@ -189,7 +189,7 @@ impl Listener {
 }
 
 #[test]
-fn before_the_answer_nobody_looks_at_a_dose_whoever_is_asked_for() {
+fn no_dose_is_read_before_the_response() {
     let listener = OnceLock::new();
     let app = TestApp::start_with(|aws| {
         let listener = listener.get_or_init(|| Listener::before(aws.settings.endpoint.as_deref().unwrap()));
@@ -223,7 +223,7 @@ fn before_the_answer_nobody_looks_at_a_dose_whoever_is_asked_for() {
 }
 
 #[test]
-fn only_requests_that_fit_count_for_a_number() {
+fn only_matching_requests_consume_persons_quota() {
     let app = TestApp::start();
     app.import(&[person(1)]);
     let wrong = FeedRow { tanggal_lahir: "1989-01-25".into(), ..person(1) };
@@ -241,7 +241,7 @@ fn only_requests_that_fit_count_for_a_number() {
 }
 
 #[test]
-fn a_person_gets_three_links_a_day_by_quick_download() {
+fn person_gets_three_quick_downloads_daily() {
     let app = TestApp::start();
     app.import(&[person(1)]);
     let (identity, said) = said(&person(1));
@@ -255,7 +255,7 @@ fn a_person_gets_three_links_a_day_by_quick_download() {
 }
 
 #[test]
-fn of_many_requests_at_once_one_counts_and_sends_one_sms_however_often_the_stream_brings_it() {
+fn concurrent_requests_and_duplicate_events_send_one_sms() {
     let app = TestApp::start_with(|aws| {
         let mut handlers = Handlers::bukti(aws);
         for source in &mut handlers.streams {
@@ -282,7 +282,7 @@ fn of_many_requests_at_once_one_counts_and_sends_one_sms_however_often_the_strea
 }
 
 #[test]
-fn this_was_not_me_kills_the_link_and_locks_the_way_for_the_person() {
+fn refusal_kills_link_and_locks_quick_download() {
     let app = TestApp::start();
     app.import(&[person(1), person(2), person(3), person(4)]);
     for asked in [person(1), person(2), person(3)] {
@@ -319,7 +319,7 @@ fn this_was_not_me_kills_the_link_and_locks_the_way_for_the_person() {
 }
 
 #[test]
-fn a_link_that_is_locked_can_be_refused_as_well() {
+fn locked_link_can_be_refused() {
     let app = TestApp::start();
     app.import(&[person(1), person(2)]);
     download_before(&app, &person(1));
@@ -336,7 +336,7 @@ fn a_link_that_is_locked_can_be_refused_as_well() {
 }
 
 #[test]
-fn a_refusal_between_the_try_and_the_opening_counts() {
+fn refusal_during_opening_wins() {
     let app = TestApp::start();
     app.import(&[person(1)]);
     let token = app.messages()[0].token().unwrap();
@@ -351,7 +351,7 @@ fn a_refusal_between_the_try_and_the_opening_counts() {
 }
 
 #[test]
-fn what_is_missing_or_wrong_is_said_field_by_field_and_the_captcha_counts_once() {
+fn quick_download_reports_field_errors_without_consuming_captcha() {
     let app = TestApp::start();
     let captcha = app.captcha();
     let ask = |changed: Value| {
@@ -383,7 +383,7 @@ fn what_is_missing_or_wrong_is_said_field_by_field_and_the_captcha_counts_once()
 }
 
 #[test]
-fn the_vaccines_to_choose_from_are_listed_and_may_be_kept() {
+fn vaccine_list_is_cacheable() {
     let app = TestApp::start();
     let reply = app.call("GET", StatusRoute::Vaccines.path(), None, None);
     assert_eq!((reply.status, reply.cache_control.as_deref()), (200, Some("public, max-age=3600")));
@@ -396,7 +396,7 @@ fn the_vaccines_to_choose_from_are_listed_and_may_be_kept() {
 }
 
 #[test]
-fn an_admin_protects_people_whose_data_are_publicly_known() {
+fn protected_people_get_no_quick_download() {
     let app = TestApp::start();
     app.import(&[person(1), person(2), person(3)]);
     let list = app.data.path().join("protected.txt");

@@ -111,7 +111,7 @@ fn retraction_before_the_dose_keeps_it_retracted() {
 }
 
 #[test]
-fn dose_reported_again_after_retraction_gets_new_certificate_and_sms() {
+fn dose_sent_after_retraction_gets_new_certificate() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let first = app.messages_to(PHONE)[0].token().unwrap();
@@ -147,7 +147,7 @@ fn late_retraction_changes_nothing() {
 }
 
 #[test]
-fn retraction_of_an_incomplete_dose_tells_nobody() {
+fn retraction_of_incomplete_dose_sends_no_sms() {
     let app = TestApp::start();
     app.import(&[FeedRow { batch: String::new(), ..dose("E1") }]);
     app.import(&[retraction("E1", SECOND)]);
@@ -159,7 +159,7 @@ fn retraction_of_an_incomplete_dose_tells_nobody() {
 }
 
 #[test]
-fn holder_of_a_second_dose_is_told_of_its_retraction() {
+fn retraction_of_second_dose_sends_sms() {
     let app = TestApp::start();
     app.import(&[FeedRow { dosis_ke: "2".into(), ..dose("E2") }]);
     assert_eq!(app.messages(), []);
@@ -205,7 +205,7 @@ fn row_with_unknown_status_is_rejected_and_changes_nothing() {
 }
 
 #[test]
-fn helpdesk_finds_a_retracted_dose_and_its_trail() {
+fn helpdesk_shows_retracted_dose_and_its_trail() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.import(&[retraction("E1", SECOND)]);

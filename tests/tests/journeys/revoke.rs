@@ -43,7 +43,7 @@ fn corrected(row: &FeedRow, sent_at: &str, batch: &str) -> FeedRow {
 }
 
 #[test]
-fn a_revoked_certificate_is_revoked_for_verifiers_and_for_its_holder() {
+fn revoked_certificate_is_hidden_and_fails_verification() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.bukti_well(&["trust", "publish"]);
@@ -88,7 +88,7 @@ fn a_revoked_certificate_is_revoked_for_verifiers_and_for_its_holder() {
 }
 
 #[test]
-fn a_correction_supersedes_the_certificate_of_before() {
+fn correction_supersedes_previous_certificate() {
     let app = TestApp::start();
     let row = dose("E1");
     app.import(std::slice::from_ref(&row));
@@ -113,7 +113,7 @@ fn a_correction_supersedes_the_certificate_of_before() {
 }
 
 #[test]
-fn many_revocations_of_one_certificate_at_once_are_one() {
+fn concurrent_revocations_of_one_certificate_count_once() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.bukti_well(&["trust", "publish"]);
@@ -192,7 +192,7 @@ fn withdrawn_dose_gets_no_certificate_until_it_is_reinstated() {
 }
 
 #[test]
-fn reinstated_event_gives_its_dose_to_the_event_that_waits() {
+fn reinstated_retracted_event_passes_dose_to_waiting_event() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.import(&[FeedRow { no_hp: "081200000991".into(), ..dose("E2") }]);
@@ -207,7 +207,7 @@ fn reinstated_event_gives_its_dose_to_the_event_that_waits() {
 }
 
 #[test]
-fn revoking_after_a_retraction_withdraws_the_dose_as_well() {
+fn revoking_after_retraction_withdraws_dose() {
     let app = TestApp::start();
     let row = dose("E1");
     app.import(std::slice::from_ref(&row));
@@ -226,7 +226,7 @@ fn revoking_after_a_retraction_withdraws_the_dose_as_well() {
 }
 
 #[test]
-fn revoking_withdraws_the_event_that_has_the_dose_by_then() {
+fn revoking_withdraws_current_owner_of_dose() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.bukti_well(&["trust", "publish"]);
@@ -247,7 +247,7 @@ fn revoking_withdraws_the_event_that_has_the_dose_by_then() {
 }
 
 #[test]
-fn withdrawn_event_keeps_no_other_dose_from_anybody() {
+fn withdrawn_event_blocks_no_other_dose() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     revoke(&app, &app.qr_text(PHONE, BORN));
@@ -265,7 +265,7 @@ fn withdrawn_event_keeps_no_other_dose_from_anybody() {
 }
 
 #[test]
-fn withdrawn_dose_is_corrected_by_no_officer() {
+fn officers_cannot_correct_withdrawn_dose() {
     let app = TestApp::start();
     let dose_row = dose("E1");
     app.import(std::slice::from_ref(&dose_row));
@@ -301,7 +301,7 @@ fn withdrawn_dose_is_corrected_by_no_officer() {
 }
 
 #[test]
-fn certificate_revoked_while_its_dose_changes_leaves_none_valid() {
+fn revocation_during_corrections_leaves_no_valid_certificate() {
     let app = TestApp::start();
     let row = dose("E1");
     app.import(std::slice::from_ref(&row));
@@ -348,7 +348,7 @@ fn certificate_revoked_while_its_dose_changes_leaves_none_valid() {
 }
 
 #[test]
-fn another_bukti_is_trusted_once_it_is_imported() {
+fn other_issuer_is_trusted_after_import() {
     let (app, other) = (TestApp::start(), TestApp::start());
     app.bukti_well(&["trust", "publish"]);
     other.bukti_well(&["trust", "publish"]);
@@ -381,7 +381,7 @@ fn another_bukti_is_trusted_once_it_is_imported() {
 }
 
 #[test]
-fn verify_says_where_revocation_is_unknown() {
+fn verify_reports_unknown_revocation() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.bukti_well(&["trust", "publish"]);

@@ -46,7 +46,7 @@ fn told(outcome: &str, reasons: &str) -> (String, String) {
 }
 
 #[test]
-fn a_facility_is_answered_row_by_row_and_the_same_when_it_asks_again() {
+fn facility_gets_row_results_and_retries_are_idempotent() {
     let app = TestApp::start();
     let key = key(&app, ["--facility", OWN]);
     let incomplete = FeedRow { batch: String::new(), ..dose_for(2, "E2") };
@@ -79,7 +79,7 @@ fn a_facility_is_answered_row_by_row_and_the_same_when_it_asks_again() {
 }
 
 #[test]
-fn a_bundle_is_answered_with_an_operation_outcome_also_where_it_is_refused() {
+fn bundle_gets_operation_outcome_even_when_rejected() {
     let app = TestApp::start();
     let key = key(&app, ["--hub", "satudata"]);
     let other = FeedRow { nik: "123".into(), ..dose("E2") };
@@ -127,7 +127,7 @@ fn assert_no_empty_arrays(resource: &Value) {
 }
 
 #[test]
-fn fhir_transactions_are_kept_as_a_whole_or_refused_as_one() {
+fn fhir_transactions_are_atomic() {
     let app = TestApp::start();
     let key = key(&app, ["--hub", "satudata"]);
     let typed = |kind: &str, rows: &[FeedRow]| {
@@ -174,7 +174,7 @@ fn fhir_transactions_are_kept_as_a_whole_or_refused_as_one() {
 }
 
 #[test]
-fn fhir_says_what_it_can_do_and_refuses_xml() {
+fn fhir_serves_capability_statement_and_rejects_xml() {
     let app = TestApp::start();
     let statement = app.caller().send("GET", SenderRoute::Metadata.path(), &[], b"");
     assert_eq!((statement.status, statement.header("content-type")), (200, Some(FHIR)));
@@ -202,7 +202,7 @@ fn fhir_says_what_it_can_do_and_refuses_xml() {
 
 /// Answers are English whatever language the caller has, and name the code of what is wrong.
 #[test]
-fn fhir_that_cannot_be_read_is_answered_in_english_with_its_code() {
+fn unreadable_fhir_gets_english_error_with_code() {
     let app = TestApp::start();
     let key = key(&app, ["--hub", "satudata"]);
     let authorization = format!("Bearer {key}");
@@ -237,7 +237,7 @@ fn fhir_that_cannot_be_read_is_answered_in_english_with_its_code() {
 
 /// A sender may change from Bundles to single resources and Bulk Data: an event stays the event that it is.
 #[test]
-fn fhir_of_every_form_is_the_same_event() {
+fn fhir_forms_of_one_event_are_duplicates() {
     let app = TestApp::start();
     let key = key(&app, ["--hub", "satudata"]);
     // A dose against polio, without a number: its certificate does not count doses.
@@ -281,7 +281,7 @@ fn fhir_of_every_form_is_the_same_event() {
 
 /// What says no time of its own was sent when it was received; the same again is the same job, and changes nothing.
 #[test]
-fn fhir_without_a_time_was_sent_when_it_was_received() {
+fn fhir_without_timestamp_uses_time_of_receipt() {
     let app = TestApp::start();
     let key = key(&app, ["--hub", "satudata"]);
     let mut file: Value = serde_json::from_slice(&bundle(&[dose("E1")])).unwrap();
@@ -296,7 +296,7 @@ fn fhir_without_a_time_was_sent_when_it_was_received() {
 
 /// A request that broke off before its answer has left its job behind: sent again, its rows are those of the first time.
 #[test]
-fn fhir_without_a_time_keeps_the_time_of_an_interrupted_request() {
+fn retried_fhir_keeps_time_of_first_receipt() {
     let app = TestApp::start();
     let key = key(&app, ["--hub", "satudata"]);
     let mut file: Value = serde_json::from_slice(&bundle(&[dose("E1")])).unwrap();
@@ -318,7 +318,7 @@ fn fhir_without_a_time_keeps_the_time_of_an_interrupted_request() {
 }
 
 #[test]
-fn a_sender_corrects_what_it_sent_itself_and_a_hub_everything() {
+fn senders_correct_own_events_and_hubs_all() {
     let app = TestApp::start();
     let [own, others] = [OWN, "P3201010102"].map(|code| key(&app, ["--facility", code]));
     let hub = key(&app, ["--hub", "satudata"]);
@@ -359,7 +359,7 @@ fn a_sender_corrects_what_it_sent_itself_and_a_hub_everything() {
 }
 
 #[test]
-fn only_the_first_sender_or_a_hub_retracts() {
+fn only_first_sender_or_hub_retracts() {
     let app = TestApp::start();
     let [own, others] = [OWN, "P3201010102"].map(|code| key(&app, ["--facility", code]));
     let hub = key(&app, ["--hub", "satudata"]);
@@ -380,7 +380,7 @@ fn only_the_first_sender_or_a_hub_retracts() {
 }
 
 #[test]
-fn a_job_is_seen_by_its_sender_and_by_a_hub() {
+fn job_is_visible_to_its_sender_and_hubs() {
     let app = TestApp::start();
     let [own, others] = [OWN, "P3201010102"].map(|code| key(&app, ["--facility", code]));
     let hub = key(&app, ["--hub", "satudata"]);
@@ -410,7 +410,7 @@ fn a_job_is_seen_by_its_sender_and_by_a_hub() {
 }
 
 #[test]
-fn what_cannot_be_read_is_refused_as_a_whole_and_nothing_of_it_is_kept() {
+fn unreadable_request_is_rejected_without_storing_rows() {
     let app = TestApp::start();
     let key = key(&app, ["--facility", OWN]);
     let whole = csv(&[dose("E1"), dose("E2")]);
@@ -463,7 +463,7 @@ fn what_cannot_be_read_is_refused_as_a_whole_and_nothing_of_it_is_kept() {
 }
 
 #[test]
-fn answer_to_the_largest_body_fits_lambda() {
+fn response_to_largest_body_fits_lambda() {
     let app = TestApp::start();
     let key = key(&app, ["--hub", "satudata"]);
     // All that 8 MiB unpacked have room for, in ids.
@@ -496,7 +496,7 @@ fn answer_to_the_largest_body_fits_lambda() {
 }
 
 #[test]
-fn a_key_is_changed_with_overlap_and_is_nobodys_after_its_end() {
+fn api_keys_overlap_during_rotation_and_end() {
     let app = TestApp::start();
     let (old, new) = (key(&app, ["--facility", OWN]), key(&app, ["--facility", OWN]));
     let id = |key: &str| key.split('_').nth(1).unwrap().to_owned();
@@ -547,7 +547,7 @@ fn a_key_is_changed_with_overlap_and_is_nobodys_after_its_end() {
 }
 
 #[test]
-fn a_sender_has_so_many_requests_a_minute_whichever_key_it_shows() {
+fn sender_rate_limit_spans_its_keys() {
     let app = TestApp::start();
     let keys = [OWN, OWN].map(|code| key(&app, ["--facility", code]));
     let others = key(&app, ["--facility", "P3201010102"]);
@@ -565,7 +565,7 @@ fn a_sender_has_so_many_requests_a_minute_whichever_key_it_shows() {
 }
 
 #[test]
-fn more_doses_of_a_person_than_anybody_gets_are_held() {
+fn doses_over_daily_quota_of_person_are_held() {
     let app = TestApp::start();
     let own = key(&app, ["--facility", OWN]);
     // Each another vaccination by its batch and day.
@@ -603,7 +603,7 @@ fn more_doses_of_a_person_than_anybody_gets_are_held() {
 }
 
 #[test]
-fn repeated_and_corrected_doses_do_not_count_for_the_quota() {
+fn repeated_and_corrected_doses_consume_no_quota() {
     let app = TestApp::start();
     let own = key(&app, ["--facility", OWN]);
     let given = |at: u32| FeedRow {
@@ -642,7 +642,7 @@ fn repeated_and_corrected_doses_do_not_count_for_the_quota() {
 }
 
 #[test]
-fn a_phone_gets_so_many_sms_of_doses_a_day() {
+fn phone_gets_20_dose_sms_daily() {
     let app = TestApp::start();
     let own = key(&app, ["--facility", OWN]);
     let family: Vec<FeedRow> = (1..=40).map(|person| dose_for(person, &format!("E{person}"))).collect();
@@ -661,7 +661,7 @@ fn a_phone_gets_so_many_sms_of_doses_a_day() {
 }
 
 #[test]
-fn sms_of_the_doses_of_a_facility_have_a_ceiling() {
+fn facility_has_daily_limit_of_dose_sms() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
         let (sms, now) = (bukti_store::Sms::new(&aws), jiff::Timestamp::now());
@@ -684,7 +684,7 @@ fn sms_of_the_doses_of_a_facility_have_a_ceiling() {
 }
 
 #[test]
-fn other_sms_spend_nothing_of_security_notices() {
+fn other_sms_consume_no_quota_of_security_notices() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
         let (sms, now) = (bukti_store::Sms::new(&aws), jiff::Timestamp::now());

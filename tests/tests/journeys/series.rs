@@ -59,7 +59,7 @@ fn booster_after_one_dose_series_counts_from_that_series() {
 }
 
 #[test]
-fn two_first_doses_of_one_person_are_issued_once_each() {
+fn two_first_doses_are_not_reissued_endlessly() {
     let app = TestApp::start();
     app.import(&[given("J", 1, "Janssen", "2021-01-02")]);
     app.import(&[given("C", 1, "CoronaVac", "2021-03-01")]);
@@ -73,7 +73,7 @@ fn two_first_doses_of_one_person_are_issued_once_each() {
 }
 
 #[test]
-fn row_of_somebody_else_under_the_number_changes_no_count() {
+fn other_persons_row_under_number_changes_no_count() {
     let app = TestApp::start();
     app.import(&[given("1", 1, "CoronaVac", "2021-02-01"), given("2", 2, "CoronaVac", "2021-03-01")]);
     let cookie = app.log_in(PHONE, Some("Iwan"));
@@ -86,7 +86,7 @@ fn row_of_somebody_else_under_the_number_changes_no_count() {
 }
 
 #[test]
-fn first_dose_that_arrives_late_corrects_the_count_of_later_ones() {
+fn late_first_dose_corrects_later_counts() {
     let app = TestApp::start();
     app.import(&[given("M", 2, "Moderna", "2022-02-01")]);
     let cookie = app.log_in(PHONE, Some("Iwan"));
@@ -138,7 +138,7 @@ fn late_first_dose_of_two_corrects_boosters_of_one_dose_vaccines() {
 }
 
 #[test]
-fn first_dose_that_is_corrected_or_retracted_corrects_the_count_of_later_ones() {
+fn corrected_or_retracted_first_dose_updates_later_counts() {
     let app = TestApp::start();
     let first = given("F", 1, "Zifivax", "2021-08-01");
     app.import(&[first.clone(), given("M", 2, "Moderna", "2022-02-01")]);
@@ -164,7 +164,7 @@ fn first_dose_that_is_corrected_or_retracted_corrects_the_count_of_later_ones() 
 }
 
 #[test]
-fn dose_that_moves_to_another_person_corrects_the_count_of_both() {
+fn dose_moved_to_other_person_updates_both_counts() {
     let app = TestApp::start();
     let first = given("J", 1, "Janssen", "2021-08-01");
     let right = "3171012401896247";

@@ -17,7 +17,7 @@ fn codes(answer: &Value) -> Vec<(u64, &str)> {
 }
 
 #[test]
-fn each_cause_has_its_code_its_actor_and_its_next_step() {
+fn each_diagnosis_has_code_actor_and_next_step() {
     let app = TestApp::start();
     let mut rows = vec![
         dose("issued"),
@@ -58,7 +58,7 @@ fn each_cause_has_its_code_its_actor_and_its_next_step() {
 }
 
 #[test]
-fn a_wrong_name_and_an_unknown_number_are_answered_alike() {
+fn wrong_name_and_unknown_number_get_same_response() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let wrong_name = app.status("Somebody Else", NIK);
@@ -70,7 +70,7 @@ fn a_wrong_name_and_an_unknown_number_are_answered_alike() {
 }
 
 #[test]
-fn a_name_may_be_written_in_many_ways_and_a_passport_works_too() {
+fn accepts_name_variants_and_passports() {
     let app = TestApp::start();
     let mut titled = dose("E1");
     titled.nama = "Dr. H. Muhammad Fauzi, S.Pd.".into();
@@ -90,7 +90,7 @@ fn a_name_may_be_written_in_many_ways_and_a_passport_works_too() {
 }
 
 #[test]
-fn a_captcha_counts_once() {
+fn captcha_counts_at_most_once() {
     let app = TestApp::start();
     let captcha = app.captcha();
     let ask = |captcha: &str| {
@@ -108,7 +108,7 @@ fn a_captcha_counts_once() {
 }
 
 #[test]
-fn of_a_captcha_used_many_times_at_once_one_counts() {
+fn concurrent_uses_of_captcha_count_once() {
     let app = TestApp::start();
     let captcha = app.captcha();
     let asked = json!({"name": NAME, "nik": NIK, "captcha": captcha});
@@ -118,7 +118,7 @@ fn of_a_captcha_used_many_times_at_once_one_counts() {
 }
 
 #[test]
-fn what_is_missing_or_wrong_is_said_field_by_field() {
+fn status_reports_field_errors_without_consuming_captcha() {
     let app = TestApp::start();
     let captcha = app.captcha();
     let errors = |asked: Value| {

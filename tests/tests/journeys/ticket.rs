@@ -37,7 +37,7 @@ fn tickets(app: &TestApp, cookie: &str) -> Value {
 }
 
 #[test]
-fn a_facility_scans_which_dose_is_next() {
+fn ticket_qr_names_next_dose() {
     let app = TestApp::start();
     app.import(&[
         dose("E1"),
@@ -79,7 +79,7 @@ fn a_facility_scans_which_dose_is_next() {
 }
 
 #[test]
-fn a_ticket_goes_when_its_dose_is_received_and_the_next_comes_with_the_certificate() {
+fn received_dose_replaces_ticket_with_next() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let cookie = app.log_in(PHONE, None);
@@ -110,7 +110,7 @@ fn a_ticket_goes_when_its_dose_is_received_and_the_next_comes_with_the_certifica
 }
 
 #[test]
-fn a_corrected_dose_has_a_new_ticket_and_a_revoked_one_none() {
+fn correction_renews_ticket_and_revocation_removes_it() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let cookie = app.log_in(PHONE, None);
@@ -129,7 +129,7 @@ fn a_corrected_dose_has_a_new_ticket_and_a_revoked_one_none() {
 }
 
 #[test]
-fn a_ticket_belongs_to_the_phone_of_the_dose_before() {
+fn ticket_belongs_to_phone_of_previous_dose() {
     let app = TestApp::start();
     let other = "0821-0669-0744";
     let second = FeedRow { no_hp: other.into(), ..later("E2", 2, "CoronaVac", "2021-02-27") };

@@ -106,7 +106,7 @@ impl Verifier {
 }
 
 #[test]
-fn independent_implementations_accept_the_certificates_of_200_people() {
+fn independent_verifiers_accept_certificates_of_200_people() {
     let verifiers = verifiers();
     if verifiers.is_empty() {
         return;
@@ -145,7 +145,7 @@ fn independent_implementations_accept_the_certificates_of_200_people() {
 }
 
 #[test]
-fn a_payload_of_each_kind() {
+fn payloads_of_each_kind_match_snapshot() {
     let Some(verifier) = verifiers().into_iter().next() else { return };
     let texts: Vec<&str> = ISSUED.certificates.iter().map(|certificate| &*certificate.text).collect();
     let payloads: Vec<Value> = verifier.ask(&texts).into_iter().flatten().collect();
@@ -190,7 +190,7 @@ fn good_and_bad(whole: &str) -> [String; 5] {
 }
 
 #[test]
-fn independent_implementations_refuse_what_is_damaged_or_forged() {
+fn independent_verifiers_reject_damaged_or_forged_certificates() {
     let texts = good_and_bad(&ISSUED.certificates[0].text);
     for verifier in verifiers() {
         let answers = verifier.ask(&texts.each_ref().map(|text| &**text));
@@ -200,7 +200,7 @@ fn independent_implementations_refuse_what_is_damaged_or_forged() {
 }
 
 #[test]
-fn our_own_verifier_refuses_what_is_damaged_or_forged() {
+fn own_verifier_rejects_damaged_or_forged_certificates() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.bukti_well(&["trust", "publish"]);
@@ -216,7 +216,7 @@ fn our_own_verifier_refuses_what_is_damaged_or_forged() {
 }
 
 #[test]
-fn two_decoders_read_each_printed_qr_at_40_mm_also_from_a_photograph() {
+fn two_decoders_read_printed_qr_at_40_mm() {
     let Some(python) = std::env::var_os("BUKTI_PYTHON") else { return drop(verifiers()) };
     // The shortest, the longest, and others: together more than one version of the QR.
     let mut certificates: Vec<&Certificate> = ISSUED.certificates.iter().collect();

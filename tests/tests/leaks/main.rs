@@ -31,7 +31,7 @@ fn rows() -> Vec<FeedRow> {
 }
 
 #[test]
-fn nobody_is_found_where_nobody_belongs() {
+fn no_personal_data_outside_allowed_places() {
     let rows = rows();
     let mut public = Vec::new();
     for row in &rows {

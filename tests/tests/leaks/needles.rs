@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_is_found() {
+    fn finds_every_encoding() {
         for (text, kind) in [
             ("id 3171041403718300.", Kind::Nik),
             ("zx8401177", Kind::Passport),
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_alike_is_not_found() {
+    fn ignores_lookalikes() {
         for text in [
             "kuncoros",
             "kuNcoRo",
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn public_texts_are_not_sought() {
+    fn skips_words_of_public_texts() {
         let mut needles = Needles::default();
         needles.add_people(&[FeedRow { nama: "Sehat Kuncoro".into(), ..FeedRow::default() }]);
         let (searcher, known) = needles.searcher(b"Salam sehat!");
