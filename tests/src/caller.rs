@@ -1,40 +1,42 @@
-//! A caller that sees answers to the byte, and asks from another address each time.
+//! HTTP callers of a stack's API.
 
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use altcha::{CreateChallengeOptions, Payload, SolveChallengeOptions, create_challenge, solve_challenge};
+use altcha::{
+    Challenge, CreateChallengeOptions, Payload, SolveChallengeOptions, create_challenge, solve_challenge,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-/// A caller of one stack that keeps its connections.
+/// An HTTP client of one stack, with persistent connections.
 pub struct Caller {
     url: String,
     origin: String,
     host: Option<String>,
     agent: ureq::Agent,
-    /// The deployment's secrets; `null` for who does not know them.
+    /// The deployment's secrets; `null` for a caller that does not know them.
     secrets: Value,
     calls: AtomicU32,
 }
 
-/// An answer to the byte.
+/// A response, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Raw {
+pub struct RawResponse {
     /// HTTP status.
     pub status: u16,
-    /// All headers but `Date`, in the order in which they came.
+    /// All headers but `Date`, in the order of the response.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-impl Raw {
-    /// The body as JSON; `null` where it is none.
+impl RawResponse {
+    /// The body as JSON; `null` if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
@@ -45,15 +47,52 @@ impl Raw {
     }
 }
 
+/// A response of the API, parsed.
+#[derive(Debug)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// The body; `null` if it is empty.
+    pub body: Value,
+    /// The `Cache-Control` header.
+    pub cache_control: Option<String>,
+    /// The first cookie that the response sets, as the client sends it back.
+    pub cookie: Option<String>,
+    /// The whole `Set-Cookie` header of that cookie.
+    pub set_cookie: Option<String>,
+}
+
+impl Reply {
+    /// The stable code of the problem; empty if there is none.
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+}
+
+impl From<RawResponse> for Reply {
+    fn from(raw: RawResponse) -> Self {
+        let header = |name: &str| raw.header(name).map(str::to_owned);
+        let (cache_control, set_cookie) = (header("cache-control"), header("set-cookie"));
+        Self {
+            status: raw.status,
+            body: if raw.body.is_empty() { Value::Null } else { serde_json::from_slice(&raw.body).unwrap() },
+            cache_control,
+            cookie: set_cookie.as_ref().and_then(|cookie| cookie.split(';').next()).map(str::to_owned),
+            set_cookie,
+        }
+    }
+}
+
 impl Caller {
-    /// A caller of the stack at this address, from whom the stack believes where it comes from: another network with each
-    /// call, since limits are for each and these calls are many people's.
+    /// A caller that knows the edge key, so that the stack trusts the client address that it
+    /// reports. Each call reports another network: the calls stand for those of many people, and
+    /// rate limits apply per network.
     pub fn new(url: &str, data: &Path) -> Self {
         let secrets = std::fs::read(data.join("secrets.json")).unwrap();
         Self { secrets: serde_json::from_slice(&secrets).unwrap(), ..Self::direct(url) }
     }
 
-    /// A caller that comes from where it comes from.
+    /// A caller without the edge key, whose client address is that of its connection.
     pub fn direct(url: &str) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -69,30 +108,30 @@ impl Caller {
         }
     }
 
-    /// Whom it calls.
+    /// The base URL of the stack.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Says to come from a page of this origin.
+    /// Sends another `Origin` header.
     #[must_use]
     pub fn from_origin(self, origin: &str) -> Self {
         Self { origin: origin.to_owned(), ..self }
     }
 
-    /// Asks for this host, where many answer at one address.
+    /// Sends another `Host` header, for servers with several hosts at one address.
     #[must_use]
     pub fn for_host(self, host: String) -> Self {
         Self { host: Some(host), ..self }
     }
 
-    /// Calls the stack, or any address of it, with a JSON body.
-    pub fn call(&self, method: &str, path: &str, cookie: Option<&str>, body: &[u8]) -> Raw {
+    /// Calls a path of the stack, or an absolute URL, with a JSON body.
+    pub fn call(&self, method: &str, path: &str, cookie: Option<&str>, body: &[u8]) -> RawResponse {
         let [_, a, b, c] = self.calls.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         self.call_from(&format!("10.{b}.{c}.{a}"), method, path, cookie, body)
     }
 
-    /// Calls it from this address, as the content delivery network hands the call on.
+    /// Calls the stack from this client address, as CloudFront reports it.
     pub fn call_from(
         &self,
         address: &str,
@@ -100,14 +139,14 @@ impl Caller {
         path: &str,
         cookie: Option<&str>,
         body: &[u8],
-    ) -> Raw {
+    ) -> RawResponse {
         let cookie = cookie.map(|cookie| ("cookie", cookie));
         let headers: Vec<_> = [("content-type", "application/json")].into_iter().chain(cookie).collect();
         self.send_from(address, method, path, &headers, body)
     }
 
-    /// Sends something else than JSON, or with other headers than a session's.
-    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Raw {
+    /// Sends any body with any headers, from the client address 10.0.0.1.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> RawResponse {
         self.send_from("10.0.0.1", method, path, headers, body)
     }
 
@@ -118,12 +157,12 @@ impl Caller {
         path: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Raw {
-        let elsewhere = path.starts_with("http");
-        let url = if elsewhere { path.to_owned() } else { format!("{}{path}", self.url) };
+    ) -> RawResponse {
+        let is_absolute = path.starts_with("http");
+        let url = if is_absolute { path.to_owned() } else { format!("{}{path}", self.url) };
         let run = || {
             let mut request = ureq::http::Request::builder().method(method).uri(&url);
-            if let Some(host) = self.host.as_ref().filter(|_| !elsewhere) {
+            if let Some(host) = self.host.as_ref().filter(|_| !is_absolute) {
                 request = request.header("host", host);
             }
             for (name, value) in headers {
@@ -134,24 +173,25 @@ impl Caller {
             }
             self.agent.run(request.header("origin", &self.origin).body(body).unwrap())
         };
-        let mut answer = match run() {
-            // A connection that was kept, and that the other side closed after a body that was too long: nothing was sent on it.
+        let mut response = match run() {
+            // A persistent connection that the server closed after an earlier body that was too
+            // long. Nothing of this request was sent.
             Err(ureq::Error::Io(error)) if error.kind() == ErrorKind::BrokenPipe => run().unwrap(),
-            answer => answer.unwrap(),
+            response => response.unwrap(),
         };
         let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = answer.headers().iter().filter(|(name, _)| *name != "date");
+        let headers = response.headers().iter().filter(|(name, _)| *name != "date");
         let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
-        let body = answer.body_mut().with_config().limit(1 << 26).read_to_vec().unwrap();
-        Raw { status: answer.status().as_u16(), headers, body }
+        let body = response.body_mut().with_config().limit(1 << 26).read_to_vec().unwrap();
+        RawResponse { status: response.status().as_u16(), headers, body }
     }
 
     /// Posts JSON, without a session.
-    pub fn post(&self, path: &str, body: &Value) -> Raw {
+    pub fn post(&self, path: &str, body: &Value) -> RawResponse {
         self.call("POST", path, None, body.to_string().as_bytes())
     }
 
-    /// A solved captcha. It is signed with the deployment's key and far cheaper than those that the deployment hands out.
+    /// A solved captcha, signed with the deployment's key and far cheaper than those of the API.
     pub fn captcha(&self) -> String {
         let challenge = create_challenge(CreateChallengeOptions {
             algorithm: "SHA-256".to_owned(),
@@ -165,4 +205,21 @@ impl Caller {
         let solution = solve_challenge(SolveChallengeOptions::new(&challenge)).unwrap().unwrap();
         STANDARD.encode(serde_json::to_vec(&Payload { challenge, solution }).unwrap())
     }
+}
+
+/// The body of a request with this JSON; empty if there is none.
+pub(crate) fn json_bytes(body: Option<Value>) -> Vec<u8> {
+    body.map(|body| body.to_string().into_bytes()).unwrap_or_default()
+}
+
+/// Solves a captcha. Returns the payload of the request.
+pub fn solve(challenge: Value) -> String {
+    let challenge: Challenge = serde_json::from_value(challenge).unwrap();
+    let solution = solve_challenge(SolveChallengeOptions::new(&challenge)).unwrap().unwrap();
+    STANDARD.encode(serde_json::to_vec(&Payload { challenge, solution }).unwrap())
+}
+
+/// Calls the API of a stack, from the address of the connection.
+pub fn call(url: &str, method: &str, path: &str, cookie: Option<&str>, body: Option<Value>) -> Reply {
+    Caller::direct(url).call(method, path, cookie, &json_bytes(body)).into()
 }

@@ -1,4 +1,4 @@
-//! What must come of a feed: report, SMS, documents.
+//! The expected results of a feed: row results, SMS and documents.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,40 +6,40 @@ use std::process::Command;
 
 use crate::{Message, Report, program};
 
-/// What must come of a line of a feed.
-pub struct Expected {
-    /// The line, from 2.
+/// The expected result of a row of a feed.
+pub struct ExpectedRow {
+    /// The row's line in the file; the header is line 1.
     pub line: u64,
     /// The outcome's code.
     pub outcome: String,
-    /// The reasons' codes.
+    /// The reasons' codes, separated by semicolons.
     pub reasons: String,
-    /// Whether an SMS tells of it, if it counts.
+    /// Whether an SMS is sent for the row, if it is the one that counts for its event.
     pub first_dose_sms: bool,
-    /// Whom that goes to, E.164.
+    /// The phone that gets the SMS, E.164.
     pub phone: String,
 }
 
-/// What must come of the sample feed in this folder.
-pub fn of_the_sample(folder: &Path) -> Vec<Expected> {
+/// The expected results of the sample feed in this folder.
+pub fn expected_of_sample(folder: &Path) -> Vec<ExpectedRow> {
     read(&folder.join("doses-1.expected.csv"))
 }
 
-/// Makes a feed of people who do not exist, and what must come of it.
-pub fn made(folder: &Path, people: u32, seed: u64) -> (PathBuf, Vec<Expected>) {
-    let [feed, expected] = ["made.csv", "made.expected.csv"].map(|name| folder.join(name));
-    let made = Command::new(program("bukti"))
+/// Generates a feed of fictitious people. Returns its path and its expected results.
+pub fn generate_feed(folder: &Path, people: u32, seed: u64) -> (PathBuf, Vec<ExpectedRow>) {
+    let [feed, expected] = ["generated.csv", "generated.expected.csv"].map(|name| folder.join(name));
+    let status = Command::new(program("bukti"))
         .args(["sample", "--people", &people.to_string(), "--seed", &seed.to_string(), "--feed"])
         .args([&*feed, "--expected".as_ref(), &*expected])
         .status();
-    assert!(made.unwrap().success());
+    assert!(status.unwrap().success());
     (feed, read(&expected))
 }
 
-fn read(file: &Path) -> Vec<Expected> {
+fn read(file: &Path) -> Vec<ExpectedRow> {
     let mut reader = csv::Reader::from_path(file).unwrap();
     let rows = reader.records().map(|row| row.unwrap());
-    rows.map(|row| Expected {
+    rows.map(|row| ExpectedRow {
         line: row[0].parse().unwrap(),
         outcome: row[3].to_owned(),
         reasons: row[4].to_owned(),
@@ -49,16 +49,17 @@ fn read(file: &Path) -> Vec<Expected> {
     .collect()
 }
 
-/// Each line became what it should.
-pub fn assert_report(report: &Report, expected: &[Expected]) {
+/// Checks that each row has its expected result.
+pub fn assert_report(report: &Report, expected: &[ExpectedRow]) {
     assert_eq!(report.len(), expected.len());
     for row in expected {
         assert_eq!(report[&row.line], (row.outcome.clone(), row.reasons.clone()), "line {}", row.line);
     }
 }
 
-/// Each first dose that is issued has one SMS, and there is no other; a number that was corrected later may have had one.
-pub fn assert_sms(messages: &[Message], expected: &[Expected]) {
+/// Checks that each first dose that was issued has one SMS, and that there are no others. A phone
+/// that a later row of its event replaced may have got one as well.
+pub fn assert_sms(messages: &[Message], expected: &[ExpectedRow]) {
     let mut sent: BTreeMap<&str, u32> = BTreeMap::new();
     for message in messages {
         assert!(message.text.contains("/s/"), "{}", message.text);
@@ -70,18 +71,19 @@ pub fn assert_sms(messages: &[Message], expected: &[Expected]) {
             (_, count) => assert_eq!(count, Some(1), "line {}", row.line),
         }
     }
-    assert_eq!(sent, BTreeMap::new(), "no other SMS");
+    assert_eq!(sent, BTreeMap::new(), "SMS to phones that no first dose has");
 }
 
-/// How many certificates' documents there are in the bucket of a stack with its data here.
-pub fn documents_in(data: &Path) -> usize {
-    find(&data.join("bucket"), |path| path.extension().is_some_and(|extension| extension == "pdf")).len()
+/// The number of certificate documents in the bucket of a stack with this data folder.
+pub fn count_documents(data: &Path) -> usize {
+    let is_pdf = |path: &Path| path.extension().is_some_and(|extension| extension == "pdf");
+    find_files(&data.join("bucket"), is_pdf).len()
 }
 
-/// The files of a folder, and of those in it, of which this holds.
-pub fn find(folder: &Path, holds: impl Fn(&Path) -> bool + Copy) -> Vec<PathBuf> {
+/// The files below a folder that match.
+pub fn find_files(folder: &Path, matches: impl Fn(&Path) -> bool + Copy) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
-    let found = paths.map(|path| if path.is_dir() { find(&path, holds) } else { vec![path] });
-    found.flatten().filter(|path| holds(path)).collect()
+    let found = paths.map(|path| if path.is_dir() { find_files(&path, matches) } else { vec![path] });
+    found.flatten().filter(|path| matches(path)).collect()
 }

@@ -1,4 +1,5 @@
-//! An emulated AWS account, ministack: AWS's protocols, Lambda functions as processes, roles that are enforced.
+//! Ministack, an emulator of an AWS account: it speaks AWS's protocols, runs Lambda functions as
+//! processes, and can enforce roles.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -7,28 +8,30 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-/// A process that ends with the test.
-pub struct Process(pub Child);
+/// A child process that is killed when it is dropped.
+pub struct ProcessGuard(pub Child);
 
-impl Drop for Process {
+impl Drop for ProcessGuard {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The account as a process.
+/// A running ministack.
 pub struct Ministack {
-    _process: Process,
-    /// Where it answers, for `AWS_ENDPOINT_URL`.
+    _process: ProcessGuard,
+    /// Its endpoint, for `AWS_ENDPOINT_URL`.
     pub url: String,
     /// Its port.
     pub port: u16,
 }
 
 impl Ministack {
-    /// Starts it with the Python that has it, and waits until it answers. Functions inherit its environment, so that is
-    /// empty. `auth`: whether roles are enforced.
+    /// Starts ministack with a Python that has it installed, and waits until it accepts
+    /// connections. `auth`: whether it enforces roles.
+    ///
+    /// Functions inherit its environment, so it gets only what it needs.
     pub fn start(python: &OsStr, folder: &Path, auth: bool) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = format!("http://127.0.0.1:{port}");
@@ -46,12 +49,12 @@ impl Ministack {
             .stderr(file)
             .spawn()
             .unwrap();
-        let stack = Self { _process: Process(process), url, port };
+        let ministack = Self { _process: ProcessGuard(process), url, port };
         let deadline = Instant::now() + Duration::from_secs(60);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < deadline, "{}", std::fs::read_to_string(&log).unwrap());
             std::thread::sleep(Duration::from_millis(100));
         }
-        stack
+        ministack
     }
 }

@@ -1,5 +1,5 @@
-//! Two hundred people with all their doses: those of the sample feed with names that are hard to carry over, and some of
-//! kinds that it lacks.
+//! Two hundred people with all their doses: people with difficult names, then people of the sample
+//! feed, those with difficult names first.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,26 +7,27 @@ use bukti_domain::FeedRow;
 
 use crate::{dose, sample_feed};
 
-/// How many people there are.
+/// The number of people.
 pub const PEOPLE: usize = 200;
 
-/// How many people share a phone.
+/// The number of people who share a phone.
 const FAMILY: usize = 20;
 
-/// Names of kinds that the sample feed has, for where it is not there, and lacks. Every fourth gets the WHO's certificate,
-/// which has no transliteration.
+/// Difficult names: kinds that the sample feed lacks, and some that it has, since it may be
+/// missing. Every fourth person gets the WHO's certificate, which has no transliteration.
 pub const NAMES: [&str; 20] = [
     "Ayu",
     "Dr. H. Ahmad Fauzi, S.Pd., M.M.",
     "Nguyễn Thị Hoa",
     "José Ximenes",
     "Anna-Lena Müller",
-    // Letters that ICAO 9303 writes with more than one, and a decomposed diacritic.
+    // Letters that ICAO 9303 transliterates to several, and decomposed diacritics.
     "Þórður Ægir Åsøy Weiß",
     "Jose\u{301} Mu\u{308}ller",
     "M. ILHAM AKBAR S.",
     "Łukasz Đặng Œuvrard",
-    // Longer than the 80 characters of the schema: in all, in its last word, and once transliterated.
+    // Longer than the 80 characters of the schema: as a whole, in the last word, and after
+    // transliteration.
     "I Gusti Ayu Agung Putu Ngurah Oka Kartika Dewi Pradnyaswari Laksmi binti Muhammad Abdurrahman Wahid Hasyim",
     "Siti Adolphblainecharlesdavidearlfrederickgeraldhubertirvinjohnkennethlloydmartinnerooliverpaul",
     "O'Brien Simanjuntak",
@@ -41,12 +42,12 @@ pub const NAMES: [&str; 20] = [
     "I GUSTI AYU AGUNG PUTU NGURAH OKA KARTIKA DEWI PRADNYASWARI LAKSMI",
 ];
 
-/// The doses of these people; each has a phone that is shared by a few.
+/// The doses of these people. Twenty people share a phone.
 pub fn doses() -> Vec<FeedRow> {
-    let mut people = of_hard_names();
-    people.extend(of_the_sample_feed());
+    let mut people = with_difficult_names();
+    people.extend(from_sample_feed());
     people.truncate(PEOPLE);
-    // Where there is no sample feed: the same names again, of others.
+    // Without the sample feed: more people with the same names.
     for at in people.len()..PEOPLE {
         people.push(synthetic((at, &NAMES[at % NAMES.len()])));
     }
@@ -58,13 +59,13 @@ pub fn doses() -> Vec<FeedRow> {
     rows.collect()
 }
 
-/// The doses of a person for each name.
-pub fn of_hard_names() -> Vec<Vec<FeedRow>> {
+/// The doses of one person for each name of [`NAMES`].
+pub fn with_difficult_names() -> Vec<Vec<FeedRow>> {
     NAMES.iter().enumerate().map(synthetic).collect()
 }
 
-/// A foreigner with one to four doses, of vaccines with one, two and three doses in the first series, or of one that gets
-/// the WHO's certificate.
+/// A foreigner with one to four doses of one vaccine: one of those with one, two or three primary
+/// doses, or one that gets the WHO's certificate.
 fn synthetic((at, name): (usize, &&str)) -> Vec<FeedRow> {
     let (vaccine, year) = [("Janssen", 2021), ("Moderna", 2021), ("Zifivax", 2021), ("bOPV", 2026)][at % 4];
     let doses = (1..=at % 5 % 4 + 1).map(|number| FeedRow {
@@ -81,8 +82,8 @@ fn synthetic((at, name): (usize, &&str)) -> Vec<FeedRow> {
     doses.collect()
 }
 
-/// The people of the sample feed that get a certificate, those with the hardest names first.
-fn of_the_sample_feed() -> Vec<Vec<FeedRow>> {
+/// The people of the sample feed who get a certificate, those with difficult names first.
+fn from_sample_feed() -> Vec<Vec<FeedRow>> {
     let Some(folder) = sample_feed() else { return Vec::new() };
     let mut feed = csv::Reader::from_path(folder.join("doses-1.csv")).unwrap();
     let mut expected = csv::Reader::from_path(folder.join("doses-1.expected.csv")).unwrap();
@@ -93,16 +94,16 @@ fn of_the_sample_feed() -> Vec<Vec<FeedRow>> {
             people.entry(format!("{}{}", row.nik, row.paspor)).or_default().push(row);
         }
     }
-    let is_hard = |name: &str| {
+    let is_difficult = |name: &str| {
         let words = name.split(' ').count();
         words == 1 || words > 3 || name.chars().any(|letter| !letter.is_ascii_alphabetic() && letter != ' ')
     };
     let mut people: Vec<_> = people.into_values().collect();
     let mut names = HashSet::new();
-    // Each hard name once, then people as they come.
+    // Each difficult name once, then the others in order.
     people.sort_by_cached_key(|rows| {
         let name = rows[0].nama.to_lowercase();
-        std::cmp::Reverse(is_hard(&name) && names.insert(name))
+        std::cmp::Reverse(is_difficult(&name) && names.insert(name))
     });
     people
 }

@@ -15,7 +15,7 @@ use bukti_domain::{FeedRow, INDONESIA_WEST, PhoneNumber, Publisher, Verdict};
 use bukti_hcert::{CERTIFICATE_VALID_FOR, LocalSigner, NewKey, Root, Vaccination, seal, uvci};
 use bukti_locales::{Locale, birth_date, date};
 use bukti_paper::{Paper, Qr};
-use bukti_tests::{left_out, people, sample_feed};
+use bukti_tests::{people, report_skipped, sample_feed};
 use jiff::Timestamp;
 use tempfile::TempDir;
 use unicode_normalization::UnicodeNormalization;
@@ -81,7 +81,7 @@ static PRINTER: LazyLock<Printer> = LazyLock::new(|| {
 static PRINTED: LazyLock<Vec<Printed>> = LazyLock::new(|| {
     let began = Instant::now();
     let complete = |row: &FeedRow| row.judge(*NOW).0 == Verdict::Complete;
-    let mut rows: Vec<FeedRow> = people::of_hard_names().into_iter().flatten().collect();
+    let mut rows: Vec<FeedRow> = people::with_difficult_names().into_iter().flatten().collect();
     assert!(rows.iter().all(complete));
     let names = rows.len();
     if let Some(folder) = sample_feed() {
@@ -329,7 +329,7 @@ fn pdf_checkers_report_no_errors() {
         .filter_map(|(variable, arguments)| Some((std::env::var_os(variable)?, arguments)))
         .collect();
     if programs.len() < 2 {
-        left_out(
+        report_skipped(
             "BUKTI_QPDF names no qpdf, or BUKTI_PDFINFO no pdfinfo of Poppler; `cargo xtask test` sets both",
         );
     }

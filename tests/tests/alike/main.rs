@@ -16,7 +16,7 @@ use bukti_domain::{FeedRow, PhoneNumber};
 use bukti_local::Handlers;
 use bukti_records::{Revocation, Token};
 use bukti_store::{Aws, Certificates, Device, Doses, Links, Sessions};
-use bukti_tests::caller::Raw;
+use bukti_tests::caller::RawResponse;
 use bukti_tests::{TestApp, dose};
 use bukti_wire::{HolderRoute, OtpRoute, StatusRoute};
 use jiff::{SignedDuration, Timestamp};
@@ -52,7 +52,7 @@ struct Comparisons {
 impl Comparisons {
     /// Calls both kinds in random order, so many at once.
     fn compare(&mut self, app: &TestApp, what: &str, expected: u16, at_once: usize, kinds: [Vec<Call>; 2]) {
-        app.settle();
+        app.wait_until_idle();
         let mut calls: Vec<(usize, Call)> = Vec::new();
         for (kind, of_kind) in kinds.into_iter().enumerate() {
             calls.extend(of_kind.into_iter().map(|call| (kind, call)));
@@ -69,7 +69,7 @@ impl Comparisons {
             }
             (*kind, time, raw)
         };
-        let answers: Vec<(usize, i64, Raw)> = std::thread::scope(|scope| {
+        let answers: Vec<(usize, i64, RawResponse)> = std::thread::scope(|scope| {
             let lots = calls.chunks(calls.len().div_ceil(at_once));
             let threads: Vec<_> =
                 lots.map(|lot| scope.spawn(move || lot.iter().map(ask).collect::<Vec<_>>())).collect();
@@ -121,7 +121,7 @@ fn existing_and_missing_records_are_indistinguishable() {
     // On AWS what follows from a request (notify, issue) is done on other machines.
     let at_rest = Arc::new(AtomicBool::new(false));
     let rest = Arc::clone(&at_rest);
-    let app = TestApp::start_with(move |aws| {
+    let app = TestApp::start_with_handlers(move |aws| {
         let mut handlers = Handlers::bukti(aws);
         for source in &mut handlers.streams {
             let (works, rest) = (Arc::clone(&source.handler), Arc::clone(&rest));

@@ -6,7 +6,7 @@ use std::path::Path;
 use bukti_records::{CertificateRecord, DoseRecord, ItemKind};
 use bukti_store::Aws;
 use bukti_store::Stored;
-use bukti_tests::expected::{Expected, documents_in};
+use bukti_tests::expected::{ExpectedRow, count_documents};
 
 /// What is in the table.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ fn is_sms(item: &serde_dynamo::Item) -> bool {
 
 /// Reads the table and compares: each complete dose has its one good certificate, and each certificate its dose and its
 /// document; each SMS that was begun was recorded as sent; there are as many doses as the feed has.
-pub fn balanced(aws: &Aws, data: &Path, expected: &[Expected]) -> Books {
+pub fn balanced(aws: &Aws, data: &Path, expected: &[ExpectedRow]) -> Books {
     let items = scan(aws);
     let (mut doses, mut certificates, mut begun, mut sent) = (Vec::new(), BTreeMap::new(), 0, 0);
     for item in items {
@@ -63,7 +63,7 @@ pub fn balanced(aws: &Aws, data: &Path, expected: &[Expected]) -> Books {
     Books {
         good: good.len(),
         superseded: certificates.len() - good.len(),
-        left_over: documents_in(data) - certificates.len(),
+        left_over: count_documents(data) - certificates.len(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Services that fail in a fifth of all calls, and a stream that brings its records twice and out of order.
+//! Upstream that fail in a fifth of all calls, and a stream that brings its records twice and out of order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,9 +9,9 @@ use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use axum::http::{Response, StatusCode};
 use bukti_local::{Handlers, Retry, StreamSource};
 use bukti_store::Aws;
-use bukti_tests::between::{Call, Reset, Services, beside, open};
-use bukti_tests::expected::{assert_report, assert_sms, made};
-use bukti_tests::{TestApp, dose, dose_for, import, repeated};
+use bukti_tests::expected::{assert_report, assert_sms, generate_feed};
+use bukti_tests::proxy::{self, Call, ConnectionReset, Upstream, connect_through};
+use bukti_tests::{TestApp, deduplicated_sms, dose, dose_for, import};
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -68,28 +68,28 @@ fn fault(chance: &Shared) -> Option<Fault> {
 
 type Answer = Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>>;
 
-async fn pass(services: Services, call: Call, fault: Option<Fault>) -> Answer {
+async fn pass(services: Upstream, call: Call, fault: Option<Fault>) -> Answer {
     match fault {
-        None => services.hand_on(call).await,
+        None => services.forward(call).await,
         Some(Fault::Throttled) => {
             Ok(refusal(&call, StatusCode::BAD_REQUEST, "ThrottlingException", "Throttling"))
         }
         Some(Fault::Failed) => {
             Ok(refusal(&call, StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "InternalFailure"))
         }
-        Some(Fault::Reset) => Err(Reset.into()),
+        Some(Fault::Reset) => Err(ConnectionReset.into()),
         Some(Fault::ResetAfterwards) => {
-            services.hand_on(call).await?;
-            Err(Reset.into())
+            services.forward(call).await?;
+            Err(ConnectionReset.into())
         }
         Some(Fault::TimedOutAfterwards) => {
-            services.hand_on(call).await?;
+            services.forward(call).await?;
             tokio::time::sleep(Duration::from_secs(60)).await;
-            Err(Reset.into())
+            Err(ConnectionReset.into())
         }
         Some(Fault::Slow) => {
             tokio::time::sleep(Duration::from_millis(200)).await;
-            services.hand_on(call).await
+            services.forward(call).await
         }
     }
 }
@@ -114,8 +114,9 @@ fn refusal(call: &Call, status: StatusCode, json: &str, xml: &str) -> Response<B
 /// Bukti's functions among services that fail.
 fn handlers(aws: &Aws, chance: &Shared) -> Handlers {
     let of_calls = Arc::clone(chance);
-    let ((), aws) = beside(aws, async move |services| {
-        let url = open(&services, move |services, call| pass(services, call, fault(&of_calls))).await?;
+    let ((), aws) = connect_through(aws, async move |services| {
+        let url =
+            proxy::start(&services, move |services, call| pass(services, call, fault(&of_calls))).await?;
         Ok(((), url))
     });
     let mut handlers = Handlers::bukti(&aws);
@@ -163,12 +164,12 @@ fn nothing_is_lost_when_a_fifth_of_calls_fail() {
     let chance = Arc::new(Mutex::new(Chance { random, calls: 0, faults: BTreeMap::new() }));
     let began = Instant::now();
     // What fails at each of eleven tries is one of many thousands.
-    let app = TestApp::start_with(|aws| handlers(aws, &chance));
-    let (feed, expected) = made(app.data.path(), people(rows), seed);
+    let app = TestApp::start_with_handlers(|aws| handlers(aws, &chance));
+    let (feed, expected) = generate_feed(app.data.path(), people(rows), seed);
     let (output, report) = import(app.url(), &feed);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    app.settle();
-    let letters = app.bukti_well(&["deadletters", "list"]);
+    app.wait_until_idle();
+    let letters = app.bukti_ok(&["deadletters", "list"]);
     assert_eq!(letters, "", "nothing was given up");
     assert_report(&report, &expected);
     assert_sms(&app.messages(), &expected);
@@ -184,7 +185,7 @@ fn nothing_is_lost_when_a_fifth_of_calls_fail() {
         began.elapsed().as_secs_f64(),
         books.good,
         books.superseded,
-        repeated(app.url()),
+        deduplicated_sms(app.url()),
         books.left_over
     );
     assert_eq!(chance.faults.len(), 6, "of each kind: {:?}", chance.faults);
@@ -213,7 +214,7 @@ fn failing_records_become_dead_letters_until_redriven() {
     let cured = Arc::new(AtomicBool::new(false));
     let is_cured = Arc::clone(&cured);
     let fast = Retry { first: Duration::from_millis(1), longest: Duration::from_millis(4), retries: 3 };
-    let app = TestApp::start_by(
+    let app = TestApp::start_with_options(
         |options| options.stream_retry = fast,
         |aws| {
             let poisons: Arc<Mutex<BTreeMap<String, String>>> = Arc::default();
@@ -239,7 +240,7 @@ fn failing_records_become_dead_letters_until_redriven() {
     app.import(&rows);
     // One dose at `issue`, and of the others one certificate at `notify`.
     assert_eq!(app.messages().len(), 18, "the others went on");
-    let letters = app.bukti_well(&["deadletters", "list"]);
+    let letters = app.bukti_ok(&["deadletters", "list"]);
     let letters: Vec<&str> = letters.lines().collect();
     assert_eq!(letters.len(), 2, "{letters:?}");
     assert!(
@@ -251,14 +252,14 @@ fn failing_records_become_dead_letters_until_redriven() {
         "{letters:?}"
     );
     let said = app.bukti(&["deadletters", "redrive"]);
-    assert_eq!((said.code, &*said.out), (1, "0 worked off, 2 left\n"), "{}", said.err);
+    assert_eq!((said.code, &*said.stdout), (1, "0 worked off, 2 left\n"), "{}", said.stderr);
     cured.store(true, Ordering::SeqCst);
-    assert_eq!(app.bukti_well(&["deadletters", "redrive"]), "2 worked off, 0 left\n");
-    app.settle();
+    assert_eq!(app.bukti_ok(&["deadletters", "redrive"]), "2 worked off, 0 left\n");
+    app.wait_until_idle();
     assert_eq!(app.messages().len(), 20);
-    assert_eq!(app.bukti_well(&["deadletters", "list"]), "");
+    assert_eq!(app.bukti_ok(&["deadletters", "list"]), "");
     let lacking = ["deadletters", "list", "--by-table", "--older-than", "0s"];
-    assert_eq!(app.bukti_well(&lacking), "", "nor does the table lack anything");
+    assert_eq!(app.bukti_ok(&lacking), "", "nor does the table lack anything");
     let keyless = app.caller().call("POST", "/_dead_letters/redrive", None, b"");
     assert_eq!(keyless.status, 403, "not without the key");
 }
@@ -268,7 +269,7 @@ fn failing_records_become_dead_letters_until_redriven() {
 fn lost_dead_letters_are_recovered_from_the_table() {
     let ill = Arc::new(Mutex::new("issue"));
     let never = Retry { first: Duration::from_millis(1), longest: Duration::from_millis(1), retries: 0 };
-    let app = TestApp::start_by(
+    let app = TestApp::start_with_options(
         |options| options.stream_retry = never,
         |aws| {
             let ill = Arc::clone(&ill);
@@ -278,17 +279,17 @@ fn lost_dead_letters_are_recovered_from_the_table() {
     let list = ["deadletters", "list", "--by-table", "--older-than", "0s"];
     let redrive = ["deadletters", "redrive", "--by-table", "--older-than", "0s"];
     app.import(&[dose("E1")]);
-    assert_eq!(app.bukti_well(&["deadletters", "list", "--by-table"]), "", "it may be under way");
+    assert_eq!(app.bukti_ok(&["deadletters", "list", "--by-table"]), "", "it may be under way");
     for lacks in ["issue   certificate", "notify  sms"] {
-        let lacking = app.bukti_well(&list);
+        let lacking = app.bukti_ok(&list);
         assert!(lacking.contains(lacks) && lacking.lines().count() == 1, "{lacking}");
         assert_eq!(app.messages().len(), 0);
         // What comes next fails at the next function.
         *ill.lock().unwrap() = if lacks.starts_with("issue") { "notify" } else { "none" };
-        assert_eq!(app.bukti_well(&redrive), lacking);
-        app.settle();
+        assert_eq!(app.bukti_ok(&redrive), lacking);
+        app.wait_until_idle();
     }
-    assert_eq!(app.bukti_well(&redrive), "");
-    app.settle();
+    assert_eq!(app.bukti_ok(&redrive), "");
+    app.wait_until_idle();
     assert_eq!(app.messages().len(), 1);
 }

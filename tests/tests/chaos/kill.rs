@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bukti_tests::expected::{Expected, assert_report, assert_sms, made};
-use bukti_tests::running::Running;
-use bukti_tests::{TestApp, program, read_report, repeated, today};
+use bukti_tests::expected::{ExpectedRow, assert_report, assert_sms, generate_feed};
+use bukti_tests::stack_process::StackProcess;
+use bukti_tests::{TestApp, deduplicated_sms, program, read_report, today};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -27,12 +27,12 @@ fn nothing_is_lost_when_killed_at_random_moments() {
     let kills = usize::try_from(asked("BUKTI_CHAOS_KILLS", 2)).unwrap();
     let seed = asked("BUKTI_CHAOS_SEED", 1);
     let folder = tempfile::TempDir::new().unwrap();
-    let (feed, expected) = made(folder.path(), people(rows), seed);
+    let (feed, expected) = generate_feed(folder.path(), people(rows), seed);
     let sms = expected.iter().filter(|row| row.first_dose_sms && row.outcome == "issued").count();
 
     let mut app = TestApp::start();
     let first_day = today();
-    let officer = app.officer(OFFICER, "Rina", "officer");
+    let officer = app.log_in_officer(OFFICER, "Rina", "officer");
     let mut audited = Audited::default();
 
     // The deaths are spread over the SMS, so that none comes when all is done.
@@ -43,7 +43,7 @@ fn nothing_is_lost_when_killed_at_random_moments() {
     let mut job = None;
     app.restart_after(|data| {
         for (life, moment) in moments.into_iter().enumerate() {
-            let running = Running::start(data, &[]);
+            let running = StackProcess::start(data, &[]);
             // What was dropped goes on by itself.
             let mut importing = job.is_none().then(|| importing(&running.url, &feed));
             if let Some((_, dropped)) = &importing {
@@ -57,7 +57,7 @@ fn nothing_is_lost_when_killed_at_random_moments() {
             std::thread::sleep(Duration::from_millis(random.random_range(0..100)));
             // The officer's own SMS is the first.
             deaths += u32::from(lines(&data.join("outbox.jsonl")) <= sms);
-            twice += repeated(&running.url);
+            twice += deduplicated_sms(&running.url);
             drop(running);
             audited.add(looking.join().unwrap());
             if let Some((import, _)) = &mut importing {
@@ -68,15 +68,15 @@ fn nothing_is_lost_when_killed_at_random_moments() {
     });
 
     let report = folder.path().join("report.csv");
-    app.bukti_well(&["report", &job.unwrap(), "--report", report.to_str().unwrap()]);
-    app.settle();
-    twice += repeated(app.url());
+    app.bukti_ok(&["report", &job.unwrap(), "--report", report.to_str().unwrap()]);
+    app.wait_until_idle();
+    twice += deduplicated_sms(app.url());
     assert_report(&read_report(&report), &expected);
     let mut messages = app.messages();
     messages.retain(|message| message.to != "+6281100000001");
     assert_sms(&messages, &expected);
     let books = books::balanced(&app.with_aws(async |aws| aws), app.data.path(), &expected);
-    let audit = app.bukti_well(&["audit", "export", "--from", &first_day]);
+    let audit = app.bukti_ok(&["audit", "export", "--from", &first_day]);
     println!(
         "{} rows, seed {seed}: {deaths} of {kills} deaths while there was something to do, {:.0} s; {} certificates, {} superseded; \
          {sms} SMS; SMS that were sent again after a death: {twice}; documents that nobody names: {}; {}",
@@ -139,7 +139,7 @@ impl Audited {
 }
 
 /// An officer who looks up one person after the other until the stack dies.
-fn looking(url: &str, cookie: &str, expected: &[Expected], life: usize) -> JoinHandle<Audited> {
+fn looking(url: &str, cookie: &str, expected: &[ExpectedRow], life: usize) -> JoinHandle<Audited> {
     let (url, cookie) = (url.to_owned(), cookie.to_owned());
     let phones: Vec<_> =
         expected.iter().map(|row| row.phone.clone()).filter(|phone| !phone.is_empty()).collect();

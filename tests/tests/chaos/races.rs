@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use axum::http::{Method, Response};
 use bukti_domain::FeedRow;
 use bukti_local::Handlers;
-use bukti_tests::between::{Call, Services, beside, open};
+use bukti_tests::proxy::{self, Call, Upstream, connect_through};
 use bukti_tests::{TestApp, csv, dose, dose_for, retraction};
 use bukti_wire::{HolderRoute, SenderRoute};
 use bytes::Bytes;
@@ -29,10 +29,10 @@ impl Hold {
     fn start(is: impl Fn(&Call) -> bool + Clone + Send + Sync + 'static) -> (TestApp, Self) {
         let hold = Self { is_held: watch::Sender::new(false), go: watch::Sender::new(false) };
         let this = hold.clone();
-        let app = TestApp::start_with(|aws| {
-            let ((), aws) = beside(aws, async move |services| {
+        let app = TestApp::start_with_handlers(|aws| {
+            let ((), aws) = connect_through(aws, async move |services| {
                 let pass = move |services, call| this.clone().pass(services, call, is.clone());
-                Ok(((), open(&services, pass).await?))
+                Ok(((), proxy::start(&services, pass).await?))
             });
             Handlers::bukti(&aws)
         });
@@ -41,7 +41,7 @@ impl Hold {
 
     async fn pass(
         self,
-        services: Services,
+        services: Upstream,
         call: Call,
         is: impl Fn(&Call) -> bool,
     ) -> Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
@@ -49,7 +49,7 @@ impl Hold {
             // The sender lives in self.
             let _ = self.go.subscribe().wait_for(|go| *go).await;
         }
-        services.hand_on(call).await
+        services.forward(call).await
     }
 
     /// Waits until one is held up.
@@ -67,7 +67,7 @@ impl Hold {
 }
 
 fn key(app: &TestApp, hub: &str) -> String {
-    app.bukti_well(&["key", "add", "--hub", hub]).trim().to_owned()
+    app.bukti_ok(&["key", "add", "--hub", hub]).trim().to_owned()
 }
 
 /// Sends a row, and gives its outcome.
@@ -112,9 +112,9 @@ fn dose_sent_by_two_concurrent_senders_is_issued_once() {
         outcomes.sort();
         assert_eq!(outcomes, ["duplicate", "issued"]);
     }
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(app.messages().len(), rows.len());
-    assert_eq!(bukti_tests::expected::documents_in(app.data.path()), rows.len());
+    assert_eq!(bukti_tests::expected::count_documents(app.data.path()), rows.len());
 }
 
 #[test]
@@ -126,13 +126,13 @@ fn dose_corrected_during_printing_has_one_valid_certificate() {
     let corrected = FeedRow { sent_at: LATER.into(), nama: "Iwan Ibrahim Purnama".into(), ..dose("E1") };
     assert_eq!(send(&app, &key, &corrected), "issued");
     hold.let_go();
-    app.settle();
+    app.wait_until_idle();
     let messages = app.messages();
     assert_eq!(messages.len(), 1, "{messages:?}");
     let asked = json!({"token": messages[0].token(), "birth_date": BORN});
     let opened = app.post(HolderRoute::Link.path(), asked);
     assert_eq!(opened.body["certificate"]["name"], "Iwan Ibrahim Purnama");
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let status = app.status("Iwan Ibrahim Purnama", "3171012401896246");
     assert_eq!(status.body["doses"].as_array().unwrap().len(), 1);
     assert_eq!(status.body["doses"][0]["diagnosis"]["code"], "certificate_issued");
@@ -148,19 +148,15 @@ fn dose_retracted_during_printing_has_no_valid_certificate() {
     // The worker of the retraction may look for the certificate before it is put.
     std::thread::sleep(Duration::from_secs(1));
     hold.let_go();
-    app.settle();
+    app.wait_until_idle();
     let status = app.status("Iwan Ibrahim Purnomo", "3171012401896246");
     assert_eq!(status.body["doses"][0]["diagnosis"]["code"], "dose_retracted");
     assert!(codes(&app).iter().all(|code| code == "link_dead"), "{:?}", app.messages());
     let told = app.messages_to(PHONE).into_iter().filter(|sms| sms.text.contains("menarik")).count();
     assert_eq!(told, 1, "{:?}", app.messages());
     let lacks = ["deadletters", "list", "--by-table", "--older-than", "0s"];
-    assert_eq!(
-        app.bukti_well(&lacks),
-        "",
-        "no certificate is left that is not revoked, and no SMS is missing"
-    );
-    let revoked = app.bukti_well(&["trust", "publish"]);
+    assert_eq!(app.bukti_ok(&lacks), "", "no certificate is left that is not revoked, and no SMS is missing");
+    let revoked = app.bukti_ok(&["trust", "publish"]);
     assert!(revoked.contains("revoked certificates 1,"), "{revoked}");
 }
 
@@ -172,7 +168,7 @@ fn dose_retracted_while_sms_is_sent_has_dead_link() {
     hold.wait();
     assert_eq!(send(&app, &key, &retraction("E1", LATER)), "retracted");
     hold.let_go();
-    app.settle();
+    app.wait_until_idle();
     let messages = app.messages_to(PHONE);
     assert_eq!(messages.len(), 2, "the certificate and its end: {messages:?}");
     assert_eq!(codes(&app), ["link_dead"]);
@@ -187,7 +183,7 @@ fn phone_corrected_while_sms_is_sent_kills_old_link() {
     let corrected = FeedRow { sent_at: LATER.into(), no_hp: OTHER.into(), ..dose("E1") };
     assert_eq!(send(&app, &key, &corrected), "issued");
     hold.let_go();
-    app.settle();
+    app.wait_until_idle();
     assert_eq!((app.messages_to(PHONE).len(), app.messages_to(OTHER).len()), (1, 1));
     let mut codes = codes(&app);
     codes.sort();
@@ -221,7 +217,7 @@ fn certificate_revoked_during_downloads_is_not_served_afterwards() {
             })
             .collect();
         std::thread::sleep(Duration::from_millis(300));
-        app.bukti_well(&["revoke", &id, "--reason", "test", "--no-publish"]);
+        app.bukti_ok(&["revoke", &id, "--reason", "test", "--no-publish"]);
         revoked.send_replace(true);
         for opener in openers {
             assert!(opener.join().unwrap() > 0, "nothing was downloaded before");

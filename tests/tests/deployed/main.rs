@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use bukti_domain::FeedRow;
 use bukti_records::ItemKind;
-use bukti_tests::caller::{Caller, Raw};
+use bukti_tests::caller::{Caller, RawResponse};
 use bukti_tests::ministack::Ministack;
 use bukti_tests::{csv, dose, download_request, people, program, read_report, sample_feed};
 use bukti_wire::{HolderRoute, OtpRoute, SenderRoute, StatusRoute};
@@ -216,11 +216,11 @@ fn at_last<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
 }
 
 impl Deployed {
-    fn post(&self, path: &str, body: &Value) -> Raw {
+    fn post(&self, path: &str, body: &Value) -> RawResponse {
         self.caller.post(path, body)
     }
 
-    fn status(&self, row: &FeedRow) -> Raw {
+    fn status(&self, row: &FeedRow) -> RawResponse {
         let captcha = self.caller.captcha();
         self.post(StatusRoute::Status.path(), &json!({"name": row.nama, "nik": row.nik, "captcha": captcha}))
     }
@@ -250,7 +250,7 @@ impl Deployed {
 fn feed(folder: &Path) -> (PathBuf, Option<PathBuf>) {
     let file = folder.join("feed.csv");
     let Some(sample) = sample_feed() else {
-        let mut rows: Vec<FeedRow> = people::of_hard_names().into_iter().flatten().collect();
+        let mut rows: Vec<FeedRow> = people::with_difficult_names().into_iter().flatten().collect();
         rows.push(ours());
         std::fs::write(&file, csv(&rows)).unwrap();
         return (file, None);

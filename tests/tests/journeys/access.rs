@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bukti_domain::{CaseNumber, PhoneNumber};
 use bukti_store::{Aws, Cases, Device, Doses, Endpoint, Officers, Sessions};
-use bukti_tests::caller::{Caller, Raw};
+use bukti_tests::caller::{Caller, RawResponse};
 use bukti_tests::{TestApp, csv, dose};
 use bukti_wire::{Access, HelpdeskRoute, HolderRoute, OtpRoute, ROUTES, Route, SenderRoute, StatusRoute};
 use jiff::{SignedDuration, Timestamp};
@@ -129,7 +129,7 @@ fn refusal(access: Access, who: Who) -> Option<Outcome> {
 }
 
 /// Checks what a route answered to a caller.
-fn assert_answered(route: Route, who: Who, raw: &Raw, context: &str) {
+fn assert_answered(route: Route, who: Who, raw: &RawResponse, context: &str) {
     let code = if raw.body.is_empty() { String::new() } else { code(raw) };
     let (got, context) = ((raw.status, &*code), format!("{context}: {who:?}: {route:?}"));
     if let Some(refusal) = refusal(route.access, who) {
@@ -190,7 +190,7 @@ impl Scene {
     fn set() -> Self {
         let app = TestApp::start();
         // A job of this name.
-        app.drop_feed("feed-of-the-test.csv", csv(&[dose("E1")]));
+        app.upload_feed("feed-of-the-test.csv", csv(&[dose("E1")]));
         let owner = app.log_in(OWNER, None);
         let sessions = app.call("GET", OtpRoute::Sessions.path(), Some(&owner), None).body;
         let session = sessions["sessions"][0]["id"].as_str().unwrap().to_owned();
@@ -292,7 +292,7 @@ impl Scene {
         })
     }
 
-    fn call(&self, route: Route, cookie: Option<&str>) -> Raw {
+    fn call(&self, route: Route, cookie: Option<&str>) -> RawResponse {
         let (path, body) = self.request(route);
         self.app.caller().call(route.method, &path, cookie, body.to_string().as_bytes())
     }
@@ -327,7 +327,7 @@ async fn set_back(aws: &Aws, token: &str, attribute: &str, by: SignedDuration) {
         .unwrap();
 }
 
-fn code(raw: &Raw) -> String {
+fn code(raw: &RawResponse) -> String {
     raw.json()["code"].as_str().unwrap_or_default().to_owned()
 }
 
@@ -352,13 +352,13 @@ fn every_route_gives_each_caller_the_expected_response() {
     const OFFICER: &str = "0811-0000-0001";
     const SUPERVISOR: &str = "0811-0000-0002";
     let scene = Scene::set();
-    scene.app.appoint(OFFICER, "Rina", "officer");
-    scene.app.appoint(SUPERVISOR, "Sari", "supervisor");
-    let proposer = scene.app.officer("0811-0000-0003", "Budi", "officer");
+    scene.app.add_officer(OFFICER, "Rina", "officer");
+    scene.app.add_officer(SUPERVISOR, "Sari", "supervisor");
+    let proposer = scene.app.log_in_officer("0811-0000-0003", "Budi", "officer");
     let grant = json!({"dose": scene.dose, "facility_word": "Bidan Tuti"});
     let proposed = decide(&scene.app, &proposer, &scene.case, "grant", grant);
     assert_eq!(proposed.body["state"], "awaiting_approval", "{}", proposed.code());
-    let key = |arguments: [&str; 2]| scene.app.bukti_well(&["key", "add", arguments[0], arguments[1]]);
+    let key = |arguments: [&str; 2]| scene.app.bukti_ok(&["key", "add", arguments[0], arguments[1]]);
     let (facility, hub) = (key(["--facility", "P9"]), key(["--hub", "satudata"]));
 
     for route in ROUTES {
@@ -369,7 +369,7 @@ fn every_route_gives_each_caller_the_expected_response() {
             }
             if *route == HelpdeskRoute::Resend.route() {
                 // The certificate after the case was approved.
-                scene.app.settle();
+                scene.app.wait_until_idle();
             }
             let body = body.to_string();
             let by_session = |phone: &str, both_factors: bool| {

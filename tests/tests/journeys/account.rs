@@ -9,7 +9,7 @@ use bukti_domain::PhoneNumber;
 use bukti_paper::Paper;
 use bukti_records::{CodeTry, ItemKey, Keys, Token};
 use bukti_store::{Aws, Device, Otps, Request, Requester, SendDecision, Sessions};
-use bukti_tests::{TestApp, a_thousand_times, dose, solve};
+use bukti_tests::{TestApp, dose, run_1000_times_concurrently, solve};
 use bukti_wire::{HelpdeskRoute, HolderRoute, OtpRoute, StatusRoute};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -111,7 +111,7 @@ fn cookies_are_http_only_and_same_site() {
 #[test]
 fn code_allows_five_wrong_attempts_and_one_use() {
     let app = TestApp::start();
-    let cookie = app.ask_code(PHONE, None).cookie;
+    let cookie = app.request_code(PHONE, None).cookie;
     let code = app.last_code(PHONE);
     let wrong = wrong_for(&code);
     let log_in = |code: &str| app.try_code(PHONE, code, cookie.as_deref());
@@ -128,7 +128,7 @@ fn code_allows_five_wrong_attempts_and_one_use() {
     assert!(soon.body["retry_after"].as_u64().unwrap() <= 60);
 
     let other = "0812 3456 7890";
-    let cookie = app.ask_code(other, None).cookie;
+    let cookie = app.request_code(other, None).cookie;
     let code = app.last_code(other);
     assert_eq!(app.try_code(other, &code, cookie.as_deref()).status, 201);
     let again = app.try_code(other, &code, cookie.as_deref());
@@ -238,7 +238,7 @@ fn known_device_logs_in_after_strangers_spend_codes() {
         }
     });
     let sent = app.messages_to(PHONE).len();
-    let withheld = app.ask_code(PHONE, None);
+    let withheld = app.request_code(PHONE, None);
     assert_eq!((withheld.status, app.messages_to(PHONE).len()), (202, sent), "nothing is left");
     // The owner's device has its own.
     let owner = Browser::with(&device);
@@ -308,7 +308,7 @@ fn harder_captcha_gets_code_after_strangers_spend_quota() {
         }
     });
     // As the site does: the first code does not come, so another is asked for after a minute.
-    let asked = app.ask_code(PHONE, None);
+    let asked = app.request_code(PHONE, None);
     assert_eq!((asked.status, app.messages_to(PHONE).len()), (202, 0));
     let cookie = asked.cookie.unwrap();
     let token = cookie.split_once('=').unwrap().1.to_owned();
@@ -328,11 +328,11 @@ fn officer_logs_in_while_stranger_requests_codes() {
     let app = TestApp::start();
     let phone = "0811 5555 0101";
     let officer = Browser::default();
-    let secret = app.appoint(phone, "Petugas", "officer");
+    let secret = app.add_officer(phone, "Petugas", "officer");
     officer.log_in(&app, phone);
     let device = officer.cookie("bukti-device").unwrap();
     for _ in 0..12 {
-        let asked = app.ask_code(phone, None);
+        let asked = app.request_code(phone, None);
         for _ in 0..5 {
             app.try_code(phone, "000000", asked.cookie.as_deref());
         }
@@ -348,11 +348,11 @@ fn officer_logs_in_while_stranger_requests_codes() {
 #[test]
 fn code_attempts_need_cookie_of_their_request() {
     let app = TestApp::start();
-    let owner = app.ask_code(PHONE, None).cookie;
+    let owner = app.request_code(PHONE, None).cookie;
     let code = app.last_code(PHONE);
     // Whether or not somebody is logging in, who has no cookie is told the same, and uses up
     // nothing.
-    let others = app.ask_code("0812 3456 7890", None).cookie;
+    let others = app.request_code("0812 3456 7890", None).cookie;
     for cookie in [None, Some("bukti-code=AAAAAAAAAAAAAAAAAAAAAA")] {
         for phone in [PHONE, "0812 3456 7891"] {
             for tried in [&*code, wrong_for(&code)] {
@@ -374,10 +374,10 @@ fn name_in_strangers_code_request_is_not_stored() {
         let session = app.call("GET", OtpRoute::Session.path(), Some(cookie), None);
         session.body["name"].as_str().unwrap_or_default().to_owned()
     };
-    assert_eq!(app.ask_code(PHONE, Some("Penipu Ulung")).status, 202);
+    assert_eq!(app.request_code(PHONE, Some("Penipu Ulung")).status, 202);
     let owner = app.log_in(PHONE, Some("Iwan Purnomo"));
     assert_eq!(name(&owner), "Iwan Purnomo");
-    assert_eq!(app.ask_code(PHONE, Some("Penipu Ulung")).status, 202);
+    assert_eq!(app.request_code(PHONE, Some("Penipu Ulung")).status, 202);
     assert_eq!(name(&app.log_in(PHONE, None)), "Iwan Purnomo");
 }
 
@@ -476,15 +476,15 @@ async fn end_pause(aws: &Aws, token: &str) {
 fn concurrent_codes_open_one_session_and_count_five_attempts() {
     let app = TestApp::start();
     let race = |phone: &str, code: &str, cookie: Option<&str>| {
-        a_thousand_times(|| app.try_code(phone, code, cookie))
+        run_1000_times_concurrently(|| app.try_code(phone, code, cookie))
     };
-    let asked = app.ask_code(PHONE, None);
+    let asked = app.request_code(PHONE, None);
     let replies = race(PHONE, &app.last_code(PHONE), asked.cookie.as_deref());
     let opened = replies.into_iter().filter(|reply| reply.status == 201).count();
     assert_eq!(opened, 1);
 
     let other = "0812 3456 7890";
-    let asked = app.ask_code(other, None);
+    let asked = app.request_code(other, None);
     let replies = race(other, wrong_for(&app.last_code(other)), asked.cookie.as_deref());
     let judged = replies.into_iter().filter(|reply| reply.code() == "code_wrong").count();
     // The fifth is judged as well, and answered as dead since no try is left.
@@ -494,7 +494,7 @@ fn concurrent_codes_open_one_session_and_count_five_attempts() {
 #[test]
 fn code_sms_is_single_part_and_bound_to_site() {
     let app = TestApp::start();
-    app.ask_code(PHONE, None);
+    app.request_code(PHONE, None);
     let message = app.messages_to(PHONE).pop().unwrap();
     let code = app.last_code(PHONE);
     insta::assert_snapshot!("otp_sms", message.text.replace(&code, "[code]"));

@@ -126,7 +126,7 @@ fn people_sharing_identity_number_see_own_doses_only() {
     let (other, hints) = seen(&app, &stranger);
     assert_eq!((&other, &*hints), (&person, &["09".to_owned()][..]));
 
-    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let doses = search(&app, &desk);
     let own = doses.as_array().unwrap().iter().find(|dose| dose["recorded"]["phone"] == OWNER).unwrap();
     let resend = HelpdeskRoute::Resend.path_of(own["id"].as_str().unwrap());
@@ -146,7 +146,7 @@ fn held_row_under_victims_number_opens_nothing() {
     };
     let report = app.import(&[dose("E1"), held("E2", "Budi Santoso"), held("E3", &dose("").nama)]);
     assert_eq!((&*report[&3].0, &*report[&4].0), ("held", "held"));
-    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     search(&app, &desk);
     let stranger = app.log_in(STRANGER, None);
     let (person, hints) = seen(&app, &stranger);
@@ -161,13 +161,13 @@ fn held_row_under_victims_number_opens_nothing() {
 fn facility_key_reads_no_records_by_identity_number() {
     let app = TestApp::start();
     app.import(&[dose("E1"), of_other_phone("E2", ELSEWHERE)]);
-    let key = app.bukti_well(&["key", "add", "--facility", "P9"]);
+    let key = app.bukti_ok(&["key", "add", "--facility", "P9"]);
     let authorization = format!("Bearer {}", key.trim());
     let headers = [("authorization", &*authorization), ("content-type", "text/csv")];
     let row = FeedRow { kode_faskes: "P9".into(), ..of_stranger("X1") };
     let sent = app.caller().send("POST", SenderRoute::SendDoses.path(), &headers, &csv(&[row]));
     assert_eq!(sent.json()["rows"][0]["outcome"], "issued");
-    app.settle();
+    app.wait_until_idle();
     let stranger = app.log_in(STRANGER, None);
     let (person, hints) = seen(&app, &stranger);
     assert_eq!(hints, ["09"]);
@@ -213,7 +213,7 @@ fn name_proposed(app: &TestApp) -> (String, String) {
     let person = app.log_in(OWNER, None);
     let case = open(app, &person, asking("name", &dose("E1")));
     give_evidence(app, &person, &case);
-    let officer = app.officer("0811-0000-0001", "Rina", "officer");
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let grant = json!({"dose": dose_of(app, &officer, &case)});
     assert_eq!(decide(app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
     (officer, case)
@@ -228,14 +228,14 @@ fn approved_name_keeps_phone_corrected_after_proposal() {
     let app = TestApp::start();
     app.import(&[misspelt()]);
     let (officer, case) = name_proposed(&app);
-    let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let supervisor = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
     // The helpdesk corrects the phone; then the facility the batch.
     let person = app.log_in(ELSEWHERE, None);
     let moved = open(&app, &person, asking("phone", &misspelt()));
     give_evidence(&app, &person, &moved);
     let grant = json!({"dose": dose_of(&app, &officer, &moved)});
     assert_eq!(decide(&app, &officer, &moved, "grant", grant).body["state"], "granted");
-    app.settle();
+    app.wait_until_idle();
     let later = jiff::Timestamp::now();
     let batch = FeedRow {
         no_hp: ELSEWHERE.into(),
@@ -246,7 +246,7 @@ fn approved_name_keeps_phone_corrected_after_proposal() {
     app.import(&[batch]);
     let granted = decide(&app, &supervisor, &case, "grant", json!({}));
     assert_eq!(granted.body["state"], "granted", "{}", granted.code());
-    app.settle();
+    app.wait_until_idle();
     let links = |phone: &str| app.messages_to(phone).iter().filter_map(|sms| sms.token()).count();
     assert_eq!(links(OWNER), 1, "that of the import alone");
     let token = app.messages_to(ELSEWHERE).iter().rev().find_map(|sms| sms.token()).unwrap();
@@ -265,7 +265,7 @@ fn facility_correction_of_same_value_voids_proposal() {
     let app = TestApp::start();
     app.import(&[misspelt()]);
     let (officer, case) = name_proposed(&app);
-    let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let supervisor = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
     let corrected = FeedRow {
         nama: "Iwan Ibrahim Purnomosidi".into(),
         sent_at: "2021-03-01T08:00:00+07:00".into(),
@@ -292,14 +292,14 @@ fn id_of_only_dose(app: &TestApp, officer: &str) -> Value {
 }
 
 fn export(app: &TestApp) -> String {
-    app.bukti_well(&["audit", "export", "--from", &today()])
+    app.bukti_ok(&["audit", "export", "--from", &today()])
 }
 
 #[test]
 fn case_about_other_number_takes_no_dose() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    let officer = app.officer("0811-0000-0001", "Rina", "supervisor");
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "supervisor");
     let victims = id_of_only_dose(&app, &officer);
     // Under an invented number, with the victim's name and birth date.
     let attacker = app.log_in(STRANGER, None);
@@ -319,7 +319,7 @@ fn case_about_other_number_takes_no_dose() {
             "{correction}"
         );
     }
-    app.settle();
+    app.wait_until_idle();
     assert!(app.messages_to(STRANGER).iter().all(|sms| sms.token().is_none()));
 }
 
@@ -329,8 +329,8 @@ fn officer_cannot_decide_case_of_own_phone() {
     let own = "0811-0000-0001";
     let of_officer = FeedRow { no_hp: own.into(), ..dose("E1") };
     app.import(std::slice::from_ref(&of_officer));
-    let officer = app.officer(own, "Rina", "supervisor");
-    let other = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let officer = app.log_in_officer(own, "Rina", "supervisor");
+    let other = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
     // A case that the officer opened, about a dose that is anybody's.
     let case = open(&app, &officer, asking("phone", &of_officer));
     let id = id_of_only_dose(&app, &officer);
@@ -343,7 +343,7 @@ fn officer_cannot_decide_case_of_own_phone() {
     let case = open(&app, &person, asking("phone", &of_officer));
     assert_eq!(decide(&app, &officer, &case, "grant", word(&id)).code(), "own_case");
     assert_eq!(decide(&app, &other, &case, "grant", word(&id)).body["state"], "granted");
-    app.settle();
+    app.wait_until_idle();
     let case = open(&app, &person, asking("phone", &of_officer));
     let mut to_own = word(&id);
     to_own["right"] = json!(own);
@@ -354,18 +354,18 @@ fn officer_cannot_decide_case_of_own_phone() {
 fn moving_phone_to_unproven_number_needs_supervisor() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    let officer = app.officer("0811-0000-0001", "Rina", "officer");
-    let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
+    let supervisor = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
     let person = app.log_in(STRANGER, None);
     let case = open(&app, &person, asking("phone", &dose("")));
     let mut grant = word(&id_of_only_dose(&app, &officer));
     grant["right"] = json!(ELSEWHERE);
     assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
-    app.settle();
+    app.wait_until_idle();
     assert!(app.messages_to(ELSEWHERE).is_empty());
     assert_eq!(decide(&app, &officer, &case, "grant", json!({})).code(), "needs_supervisor");
     assert_eq!(decide(&app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
-    app.settle();
+    app.wait_until_idle();
     assert!(app.messages_to(ELSEWHERE).iter().any(|sms| sms.token().is_some()));
     // The number that was logged in with needs no second officer.
     let case = open(&app, &person, asking("phone", &dose("")));
@@ -378,8 +378,8 @@ fn moving_phone_to_unproven_number_needs_supervisor() {
 fn audit_names_person_of_changed_record() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    let officer = app.officer("0811-0000-0001", "Rina", "officer");
-    let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
+    let supervisor = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
     let owner = app.log_in(OWNER, None);
     let (person, _) = seen(&app, &owner);
     // The dose is moved to another number by a case that is about that one.
@@ -399,7 +399,7 @@ fn audit_names_person_of_changed_record() {
 fn facility_word_must_name_somebody_and_is_stored() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    let officer = app.officer("0811-0000-0001", "Rina", "officer");
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let person = app.log_in(STRANGER, None);
     let number = open(&app, &person, asking("phone", &dose("")));
     let id = id_of_only_dose(&app, &officer);
@@ -425,14 +425,14 @@ fn facility_word_must_name_somebody_and_is_stored() {
 fn removal_or_new_second_factor_ends_officer_session() {
     let app = TestApp::start();
     let (phone, path) = ("0811-0000-0001", HelpdeskRoute::Officer.path());
-    let officer = app.officer(phone, "Rina", "supervisor");
+    let officer = app.log_in_officer(phone, "Rina", "supervisor");
     let ask = || app.call("GET", path, Some(&officer), None).code().to_owned();
     assert_eq!(ask(), "");
-    app.appoint(phone, "Rina", "supervisor");
+    app.add_officer(phone, "Rina", "supervisor");
     assert_eq!(ask(), "second_factor_needed", "the second factor is another");
-    app.bukti_well(&["officer", "remove", phone]);
+    app.bukti_ok(&["officer", "remove", phone]);
     assert_eq!(ask(), "not_an_officer");
-    let secret = app.appoint(phone, "Rina", "officer");
+    let secret = app.add_officer(phone, "Rina", "officer");
     assert_eq!(ask(), "second_factor_needed", "a removal is not undone for old sessions");
     let code = json!({"code": authenticator_code(&secret)});
     assert_eq!(post(&app, &officer, HelpdeskRoute::SecondFactor.path(), code).status, 200);
@@ -443,7 +443,7 @@ fn removal_or_new_second_factor_ends_officer_session() {
 fn wrong_authenticator_codes_are_audited_and_lock_until_tomorrow() {
     let app = TestApp::start();
     let phone = "0811-0000-0001";
-    let secret = app.appoint(phone, "Rina", "officer");
+    let secret = app.add_officer(phone, "Rina", "officer");
     let cookie = app.log_in(phone, None);
     let wrong = if authenticator_code(&secret) == "000000" { "000001" } else { "000000" };
     let shown = post(&app, &cookie, HelpdeskRoute::SecondFactor.path(), json!({"code": wrong}));
@@ -473,7 +473,7 @@ fn wrong_authenticator_codes_are_audited_and_lock_until_tomorrow() {
 fn audit_keeps_entry_order_within_a_request() {
     let app = TestApp::start();
     app.import(&[FeedRow { no_hp: "0811-0000-0001".into(), ..dose("E1") }]);
-    let officer = app.officer("0811-0000-0001", "Rina", "supervisor");
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "supervisor");
     let case = open(&app, &officer, asking("phone", &dose("")));
     let path = HelpdeskRoute::Decide.path_of(&case);
     for _ in 0..20 {

@@ -60,31 +60,31 @@ fn restore_recovers_lost_data_and_sends_no_sms() {
     let token = app.messages_to(PHONE).pop().unwrap().token().unwrap();
     let text = app.qr_text(PHONE, BORN);
     // All with one phone, which gets 20 SMS a day.
-    app.import(&people::of_hard_names().concat());
+    app.import(&people::with_difficult_names().concat());
     // A correction: its certificate supersedes the first.
     let sent_at = "2021-02-01T08:00:00+07:00".into();
     app.import(&[FeedRow { sent_at, batch: "B2".into(), ..dose("OURS") }]);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&text]).1, "superseded");
     let cookie = app.log_in(PHONE, Some("Iwan"));
 
     let kept = app.data.path().join("kept");
     let kept = kept.to_str().unwrap();
-    let said = app.bukti_well(&["backup", kept]);
+    let said = app.bukti_ok(&["backup", kept]);
     let before = records(Path::new(kept));
     assert!(said.starts_with(&format!("{} records and ", before.len())), "{said}");
-    assert!(app.bukti(&["backup", kept]).err.contains("is there already"));
-    assert!(app.bukti(&["restore", kept]).err.contains("has doses"));
+    assert!(app.bukti(&["backup", kept]).stderr.contains("is there already"));
+    assert!(app.bukti(&["restore", kept]).stderr.contains("has doses"));
 
     // All is lost but the secrets and the root.
     app.restart_after(lose_all_but_secrets);
     assert_eq!(app.call("GET", OtpRoute::Session.path(), Some(&cookie), None).status, 401);
-    let said = app.bukti_well(&["restore", kept, "--reinstate"]);
+    let said = app.bukti_ok(&["restore", kept, "--reinstate"]);
     assert!(said.starts_with(&format!("{} records and ", before.len())), "{said}");
-    app.settle();
+    app.wait_until_idle();
 
     let again = app.data.path().join("again");
-    app.bukti_well(&["backup", again.to_str().unwrap()]);
+    app.bukti_ok(&["backup", again.to_str().unwrap()]);
     assert_eq!(records(&again), before);
     let files = |folder: &Path| std::fs::read_dir(folder.join("documents/certificates")).unwrap().count();
     assert_eq!(files(&again), files(Path::new(kept)));
@@ -96,9 +96,9 @@ fn restore_recovers_lost_data_and_sends_no_sms() {
     let (status, pdf) = app.fetch(opened.body["document"]["url"].as_str().unwrap());
     assert!(status == 200 && pdf.starts_with(b"%PDF"));
     let text = opened.body["certificate"]["qr_text"].as_str().unwrap();
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[text]).1, "valid");
-    app.bukti_well(&["restore", kept, "--overwrite", "--reinstate"]);
+    app.bukti_ok(&["restore", kept, "--overwrite", "--reinstate"]);
 }
 
 /// Exports the whole table into a folder, as DynamoDB does to S3, and as backups were before they
@@ -132,7 +132,7 @@ fn restore_omits_sessions_codes_and_devices() {
     let current = |method| app.call(method, OtpRoute::Session.path(), Some(&cookie), None).status;
     let (exported, kept) = (app.data.path().join("exported"), app.data.path().join("kept"));
     export(&app, &exported);
-    app.bukti_well(&["backup", kept.to_str().unwrap()]);
+    app.bukti_ok(&["backup", kept.to_str().unwrap()]);
     assert_eq!(current("DELETE"), 204);
     let short_lived = |line: &String| {
         use ItemKind::{Device, Lease, ListedSession, Otp, Session};
@@ -141,7 +141,7 @@ fn restore_omits_sessions_codes_and_devices() {
     assert!(records_in(&exported.join("data.json.gz")).iter().any(short_lived));
     assert!(!records(&kept).iter().any(short_lived), "backups leave them out");
 
-    let said = app.bukti_well(&["restore", exported.to_str().unwrap(), "--overwrite"]);
+    let said = app.bukti_ok(&["restore", exported.to_str().unwrap(), "--overwrite"]);
     assert_eq!(current("GET"), 401, "{said}");
     let again = app.data.path().join("again");
     export(&app, &again);
@@ -171,23 +171,23 @@ fn restore_keeps_withdrawals_made_since_backup() {
     let certificate = open(revoked, BORN).body["certificate"].clone();
     let kept = app.data.path().join("kept");
     let kept = kept.to_str().unwrap();
-    app.bukti_well(&["backup", kept]);
+    app.bukti_ok(&["backup", kept]);
 
     let changed = FeedRow { sent_at: LATER.into(), batch: String::new(), ..incomplete.clone() };
     app.import(&[retraction(&retracted.event_id, LATER), changed]);
-    app.bukti_well(&["revoke", certificate["id"].as_str().unwrap(), "--reason", "a test"]);
+    app.bukti_ok(&["revoke", certificate["id"].as_str().unwrap(), "--reason", "a test"]);
     for _ in 0..5 {
         open(locked, "2000-01-01");
     }
     assert_eq!(app.post(HolderRoute::RefuseLink.path(), json!({"token": token(refused)})).status, 204);
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(code(incomplete), "dose_incomplete");
     let messages = app.messages().len();
 
     // Keys and signers are as they were, so that nobody is to be let in again.
-    let said = app.bukti_well(&["restore", kept, "--overwrite"]);
+    let said = app.bukti_ok(&["restore", kept, "--overwrite"]);
     assert!(said.contains("records stay as they are here"), "{said}");
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(code(incomplete), "certificate_issued", "what was not withdrawn is put back");
     assert_eq!([code(retracted), code(revoked)], ["dose_retracted", "certificate_revoked"]);
     for (of, expected) in
@@ -213,14 +213,14 @@ fn restored_duplicate_claims_its_dose_again() {
     app.import(std::slice::from_ref(&hub));
     let kept = app.data.path().join("kept");
     let kept = kept.to_str().unwrap();
-    app.bukti_well(&["backup", kept]);
+    app.bukti_ok(&["backup", kept]);
     // Incomplete now, so it waits for the dose no more.
     let incomplete =
         FeedRow { sent_at: "2021-02-01T08:00:00+07:00".into(), batch: String::new(), ..hub.clone() };
     app.import(&[incomplete]);
 
-    app.bukti_well(&["restore", kept, "--overwrite"]);
-    app.settle();
+    app.bukti_ok(&["restore", kept, "--overwrite"]);
+    app.wait_until_idle();
     assert!(app.messages_to(&hub.no_hp).is_empty(), "it is a duplicate again");
     app.import(&[retraction(&own.event_id, "2021-03-01T08:00:00+07:00")]);
     let told = app.messages_to(&hub.no_hp);
@@ -241,15 +241,15 @@ fn restored_owners_keep_doses_over_restored_duplicates() {
     app.import(&rows.collect::<Vec<_>>());
     let told = app.messages().len();
     assert_eq!(told, 12);
-    app.bukti_well(&["backup", app.data.path().join("kept").to_str().unwrap()]);
+    app.bukti_ok(&["backup", app.data.path().join("kept").to_str().unwrap()]);
     app.restart_after(lose_all_but_secrets);
     let kept = app.data.path().join("kept");
-    app.bukti_well(&["restore", kept.to_str().unwrap(), "--overwrite", "--reinstate"]);
-    app.settle();
+    app.bukti_ok(&["restore", kept.to_str().unwrap(), "--overwrite", "--reinstate"]);
+    app.wait_until_idle();
     assert_eq!(app.messages().len(), 0, "nobody is told anything");
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let again = app.data.path().join("again");
-    app.bukti_well(&["backup", again.to_str().unwrap()]);
+    app.bukti_ok(&["backup", again.to_str().unwrap()]);
     let doses = |folder: &Path| -> BTreeSet<String> {
         records(folder).into_iter().filter(|record| record.contains("\"DOSE\"")).collect()
     };
@@ -262,14 +262,14 @@ fn restore_reopens_no_decided_case() {
     app.import(&[dose("OURS")]);
     let person = app.log_in(PHONE, None);
     let case = helpdesk::open(&app, &person, helpdesk::asking("name", &dose("OURS")));
-    let officer = app.officer("0811-0000-0001", "Rina", "officer");
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let queue = || helpdesk::get(&app, &officer, HelpdeskRoute::Queue.path())["cases"].clone();
     assert_eq!(queue()[0]["number"], json!(case));
     let kept = app.data.path().join("kept");
-    app.bukti_well(&["backup", kept.to_str().unwrap()]);
+    app.bukti_ok(&["backup", kept.to_str().unwrap()]);
     assert_eq!(helpdesk::decide(&app, &officer, &case, "refuse", json!({})).body["state"], "refused");
 
-    app.bukti_well(&["restore", kept.to_str().unwrap(), "--overwrite"]);
+    app.bukti_ok(&["restore", kept.to_str().unwrap(), "--overwrite"]);
     assert_eq!(queue(), json!([]));
     let seen = helpdesk::get(&app, &officer, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(seen["state"], "refused");
@@ -284,49 +284,49 @@ fn restore_keeps_newer_revocations() {
     let opened = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN})).body;
     let id = opened["certificate"]["id"].as_str().unwrap();
     let (kept, again) = (app.data.path().join("kept"), app.data.path().join("again"));
-    app.bukti_well(&["backup", kept.to_str().unwrap()]);
-    app.bukti_well(&["revoke", id, "--reason", "a test", "--no-publish"]);
+    app.bukti_ok(&["backup", kept.to_str().unwrap()]);
+    app.bukti_ok(&["revoke", id, "--reason", "a test", "--no-publish"]);
 
-    app.bukti_well(&["restore", kept.to_str().unwrap(), "--overwrite"]);
-    app.bukti_well(&["backup", again.to_str().unwrap()]);
+    app.bukti_ok(&["restore", kept.to_str().unwrap(), "--overwrite"]);
+    app.bukti_ok(&["backup", again.to_str().unwrap()]);
     let is_revocation = |line: &&String| kind(line) == ItemKind::Revocation;
     let listed = |folder: &Path| records(folder).iter().filter(is_revocation).count();
     assert_eq!((listed(&kept), listed(&again)), (0, 1));
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&text]).1, "revoked");
-    let twice = app.bukti_well(&["revoke", id, "--reason", "a test", "--no-publish"]);
+    let twice = app.bukti_ok(&["revoke", id, "--reason", "a test", "--no-publish"]);
     assert!(twice.contains("was revoked before"), "the certificate says so, too: {twice}");
 }
 
 #[test]
 fn restore_readds_no_removed_issuer_unasked() {
     let (mut app, other) = (TestApp::start(), TestApp::start());
-    other.bukti_well(&["trust", "publish"]);
+    other.bukti_ok(&["trust", "publish"]);
     let list = other.data.path().join("bucket/bukti-public/trust/signers.json");
     let list = list.to_str().unwrap();
-    let import = |app: &TestApp| app.bukti_well(&["trust", "import", list, "--no-publish"]);
+    let import = |app: &TestApp| app.bukti_ok(&["trust", "import", list, "--no-publish"]);
     app.import(&[dose("OURS")]);
     import(&app);
-    let issuers = |app: &TestApp| app.bukti_well(&["trust", "list"]);
+    let issuers = |app: &TestApp| app.bukti_ok(&["trust", "list"]);
     let kid = issuers(&app).split_whitespace().next().unwrap().to_owned();
     let kept = app.data.path().join("kept");
     let kept = kept.to_str().unwrap();
-    app.bukti_well(&["backup", kept]);
-    app.bukti_well(&["trust", "remove", &kid, "--no-publish"]);
+    app.bukti_ok(&["backup", kept]);
+    app.bukti_ok(&["trust", "remove", &kid, "--no-publish"]);
 
     let said = app.bukti(&["restore", kept, "--overwrite"]);
-    assert!(said.code == 1 && said.err.contains(&format!("{kid}  other issuer")), "{}", said.err);
-    assert!(!said.err.contains("signer since"), "what is here needs no list: {}", said.err);
-    app.bukti_well(&["restore", kept, "--overwrite", "--reinstate", "--without", &kid]);
+    assert!(said.code == 1 && said.stderr.contains(&format!("{kid}  other issuer")), "{}", said.stderr);
+    assert!(!said.stderr.contains("signer since"), "what is here needs no list: {}", said.stderr);
+    app.bukti_ok(&["restore", kept, "--overwrite", "--reinstate", "--without", &kid]);
     assert_eq!(issuers(&app), "");
-    app.bukti_well(&["restore", kept, "--overwrite", "--reinstate"]);
+    app.bukti_ok(&["restore", kept, "--overwrite", "--reinstate"]);
     assert!(issuers(&app).contains(&kid));
 
     // A new Bukti's own signers make way for those of the backup, the issuers imported there do
     // not.
     app.restart_after(lose_all_but_secrets);
     import(&app);
-    app.bukti_well(&["restore", kept, "--reinstate", "--without", &kid]);
+    app.bukti_ok(&["restore", kept, "--reinstate", "--without", &kid]);
     assert!(issuers(&app).contains(&kid));
 }
 
@@ -335,7 +335,7 @@ fn backup_documents_are_sealed() {
     let app = TestApp::start();
     app.import(&[dose("OURS")]);
     let kept = app.data.path().join("kept");
-    app.bukti_well(&["backup", kept.to_str().unwrap()]);
+    app.bukti_ok(&["backup", kept.to_str().unwrap()]);
     let documents: Vec<_> =
         std::fs::read_dir(kept.join("documents/certificates")).unwrap().flatten().collect();
     assert_eq!(documents.len(), 1);
@@ -345,7 +345,7 @@ fn backup_documents_are_sealed() {
     // Put under another document's name it does not open.
     std::fs::rename(documents[0].path(), kept.join("documents/certificates/other.pdf.sealed")).unwrap();
     let said = app.bukti(&["restore", kept.to_str().unwrap(), "--overwrite", "--reinstate"]);
-    assert!(said.code == 1 && said.err.contains("is damaged"), "{}", said.err);
+    assert!(said.code == 1 && said.stderr.contains("is damaged"), "{}", said.stderr);
 }
 
 #[test]
@@ -353,24 +353,24 @@ fn restore_readmits_nobody_unasked() {
     let mut app = TestApp::start();
     app.import(&[dose("OURS")]);
     let add = |app: &TestApp, code: &str| {
-        let key = app.bukti_well(&["key", "add", "--facility", code]);
+        let key = app.bukti_ok(&["key", "add", "--facility", code]);
         let from = key.find("bk_").unwrap();
         key[from + 3..from + 11].to_owned()
     };
     let (stolen, good) = (add(&app, "P3174020101"), add(&app, "P3174020102"));
-    app.bukti_well(&["officer", "add", "081200000099", "--name", "Rina"]);
-    app.bukti_well(&["keys", "rotate"]);
+    app.bukti_ok(&["officer", "add", "081200000099", "--name", "Rina"]);
+    app.bukti_ok(&["keys", "rotate"]);
     let kept = app.data.path().join("kept");
     let kept = kept.to_str().unwrap();
-    app.bukti_well(&["backup", kept]);
+    app.bukti_ok(&["backup", kept]);
     let ended = |app: &TestApp, id: &str| {
-        let listed = app.bukti_well(&["key", "list"]);
+        let listed = app.bukti_ok(&["key", "list"]);
         listed.lines().find(|line| line.contains(id)).map(|line| line.contains("ended"))
     };
 
     // What the table says of them is newer.
-    app.bukti_well(&["key", "revoke", &stolen]);
-    app.bukti_well(&["restore", kept, "--overwrite", "--reinstate"]);
+    app.bukti_ok(&["key", "revoke", &stolen]);
+    app.bukti_ok(&["restore", kept, "--overwrite", "--reinstate"]);
     assert_eq!((ended(&app, &stolen), ended(&app, &good)), (Some(true), Some(false)));
 
     // Where all is lost, nobody but the admin knows.
@@ -378,17 +378,17 @@ fn restore_readmits_nobody_unasked() {
     let said = app.bukti(&["restore", kept]);
     assert_eq!(said.code, 1);
     for listed in [&stolen, &good, "officer Rina", "signer since"] {
-        assert!(said.err.contains(listed), "{listed}: {}", said.err);
+        assert!(said.stderr.contains(listed), "{listed}: {}", said.stderr);
     }
     assert_eq!(
         app.status("Iwan Ibrahim Purnomo", "3171012401896246").body["doses"],
         json!([]),
         "nothing is back"
     );
-    assert!(app.bukti(&["restore", kept, "--without", "nobody"]).err.contains("has no API key"));
-    app.bukti_well(&["restore", kept, "--reinstate", "--without", &stolen]);
+    assert!(app.bukti(&["restore", kept, "--without", "nobody"]).stderr.contains("has no API key"));
+    app.bukti_ok(&["restore", kept, "--reinstate", "--without", &stolen]);
     assert_eq!((ended(&app, &stolen), ended(&app, &good)), (None, Some(false)));
-    assert!(app.bukti_well(&["officer", "list"]).contains("Rina"));
+    assert!(app.bukti_ok(&["officer", "list"]).contains("Rina"));
 }
 
 #[test]
@@ -396,10 +396,10 @@ fn unusable_backup_changes_nothing() {
     let app = TestApp::start();
     app.import(&[dose("OURS")]);
     let kept = app.data.path().join("kept");
-    app.bukti_well(&["backup", kept.to_str().unwrap()]);
+    app.bukti_ok(&["backup", kept.to_str().unwrap()]);
 
     let other = TestApp::start();
-    let restore = |folder: &Path| other.bukti(&["restore", folder.to_str().unwrap()]).err;
+    let restore = |folder: &Path| other.bukti(&["restore", folder.to_str().unwrap()]).stderr;
     let said = restore(&kept);
     assert!(said.contains("do not open with the secrets in"), "{said}");
     let nothing = app.data.path().join("nothing");
@@ -412,6 +412,6 @@ fn unusable_backup_changes_nothing() {
     assert!(restore(&kept).contains("is damaged"));
 
     let empty = app.data.path().join("empty");
-    other.bukti_well(&["backup", empty.to_str().unwrap()]);
+    other.bukti_ok(&["backup", empty.to_str().unwrap()]);
     assert!(!records(&empty).iter().any(|record| kind(record) == ItemKind::Dose));
 }

@@ -2,7 +2,7 @@
 
 use bukti_domain::FeedRow;
 use bukti_local::Handlers;
-use bukti_tests::between::{Cut, beside};
+use bukti_tests::proxy::{CrashPoint, connect_through};
 use bukti_tests::{Report, TestApp, dose, today};
 use bukti_wire::{HelpdeskRoute, HolderRoute};
 use serde_json::{Value, json};
@@ -38,13 +38,13 @@ fn confirm(app: &TestApp) -> String {
     let person = app.log_in(PHONE, None);
     let case = open_case(app, &person);
     give_evidence(app, &person, &case);
-    let officer = app.officer("0811-0000-0001", "Rina", "officer");
-    let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
+    let supervisor = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
     let id = dose_of(app, &officer, &case);
     let proposed = decide(app, &officer, &case, "grant", json!({"dose": id}));
     assert_eq!(proposed.body["state"], "awaiting_approval", "{}", proposed.code());
     assert_eq!(decide(app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
-    app.settle();
+    app.wait_until_idle();
     person
 }
 
@@ -79,9 +79,9 @@ fn two_officers_confirm_data_and_release_held_doses() {
 
     let person = app.log_in(PHONE, None);
     let case = open_case(&app, &person);
-    let boss = app.officer("0811-0000-0001", "Rina", "supervisor");
-    let officer = app.officer("0811-0000-0002", "Budi", "officer");
-    let supervisor = app.officer("0811-0000-0003", "Sari", "supervisor");
+    let boss = app.log_in_officer("0811-0000-0001", "Rina", "supervisor");
+    let officer = app.log_in_officer("0811-0000-0002", "Budi", "officer");
+    let supervisor = app.log_in_officer("0811-0000-0003", "Sari", "supervisor");
     let id = dose_of(&app, &boss, &case);
     let seen = get(&app, &boss, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(seen["needs_approval"], true);
@@ -96,7 +96,7 @@ fn two_officers_confirm_data_and_release_held_doses() {
     assert_eq!(agreeing.code(), "record_contradicts");
     let proposed = decide(&app, &boss, &case, "grant", json!({"dose": id}));
     assert_eq!(proposed.body["state"], "awaiting_approval", "{}", proposed.code());
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(codes(&app), ["dose_held"; 3], "nothing has changed yet");
 
     // Neither who proposed it, though a supervisor, nor one who is no supervisor.
@@ -104,7 +104,7 @@ fn two_officers_confirm_data_and_release_held_doses() {
     assert_eq!(decide(&app, &officer, &case, "grant", json!({})).code(), "needs_supervisor");
     let granted = decide(&app, &supervisor, &case, "grant", json!({}));
     assert_eq!((granted.status, &granted.body["state"]), (200, &json!("granted")), "{}", granted.code());
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(codes(&app), ["certificate_issued", "certificate_issued", "dose_held"]);
     assert_eq!(links(&app, PHONE), 1, "the first dose has its SMS");
     let told = app.messages_to(PHONE).into_iter().filter(|sms| sms.text.contains(&case)).count();
@@ -122,7 +122,7 @@ fn two_officers_confirm_data_and_release_held_doses() {
         let (officer, action) = (json!(look.0), json!(look.1));
         assert!(looks.contains(&(&officer, &action)), "{look:?} in {looks:?}");
     }
-    let export = app.bukti_well(&["audit", "export", "--from", &today()]);
+    let export = app.bukti_ok(&["audit", "export", "--from", &today()]);
     assert!(export.contains("proposed") && export.contains("granted"), "{export}");
     assert!(!export.contains("3171012401896246") && !export.contains(BORN), "{export}");
 }
@@ -170,21 +170,21 @@ fn corrected_row_of_confirmed_person_gets_new_certificate() {
         FeedRow { batch: "AZ99999Z".into(), sent_at: "2021-03-01T08:00:00+07:00".into(), ..first };
     let report = app.import(&[corrected]);
     assert_eq!(outcome(&report, 2), ("issued", ""));
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let old = app.bukti(&["verify", "--json", &qr]);
-    assert!(old.out.contains("superseded"), "{}", old.out);
+    assert!(old.stdout.contains("superseded"), "{}", old.stdout);
     assert_eq!(codes(&app), ["certificate_issued"]);
     // The helpdesk corrects a name of the person as it does for others.
     let renamed = FeedRow { nama: "Iwan Ibrahim".into(), ..held("E1", "1", "2021-01-29") };
     let case = open(&app, &person, asking("name", &renamed));
     give_evidence(&app, &person, &case);
-    let officer = app.officer("0811-0000-0003", "Budi", "officer");
-    let supervisor = app.officer("0811-0000-0004", "Tuti", "supervisor");
+    let officer = app.log_in_officer("0811-0000-0003", "Budi", "officer");
+    let supervisor = app.log_in_officer("0811-0000-0004", "Tuti", "supervisor");
     let id = dose_of(&app, &officer, &case);
     let proposed = decide(&app, &officer, &case, "grant", json!({"dose": id}));
     assert_eq!(proposed.body["state"], "awaiting_approval", "{}", proposed.code());
     assert_eq!(decide(&app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
-    app.settle();
+    app.wait_until_idle();
     let status = app.status("Iwan Ibrahim", "3171012401896246").body;
     assert_eq!(status["doses"][0]["diagnosis"]["code"], "certificate_issued", "{status}");
 }
@@ -207,7 +207,7 @@ fn confirmation_case_needs_nik_and_dose_of_person() {
 
     let case = open_case(&app, &person);
     give_evidence(&app, &person, &case);
-    let officer = app.officer("0811-0000-0001", "Rina", "officer");
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let seen = get(&app, &officer, &HelpdeskRoute::OfficerCase.path_of(&case));
     let of = |nik: &str| {
         let doses = seen["doses"].as_array().unwrap();
@@ -227,31 +227,31 @@ fn confirmation_case_needs_nik_and_dose_of_person() {
         (&seen["proposal"]["row"]["birth_date"], &seen["proposal"]["row"]["sex"]),
         (&json!(BORN), &json!("L"))
     );
-    let export = app.bukti_well(&["audit", "export", "--from", &today()]);
+    let export = app.bukti_ok(&["audit", "export", "--from", &today()]);
     assert!(export.contains("Dukcapil Jakarta, Ibu Ani"), "{export}");
 }
 
 /// A stack whose functions die after so many writes from when a supervisor approves, started again and settled; `None` where
 /// they did not write so often.
 fn approved_and_died(after: usize) -> Option<TestApp> {
-    let mut cut = None;
-    let mut app = TestApp::start_with(|aws| {
-        let (opened, aws) = beside(aws, async |services| Cut::open(&services).await);
-        cut = Some(opened);
+    let mut crash_point = None;
+    let mut app = TestApp::start_with_handlers(|aws| {
+        let (opened, aws) = connect_through(aws, async |services| CrashPoint::start(&services).await);
+        crash_point = Some(opened);
         Handlers::bukti(&aws)
     });
-    let cut = cut.unwrap();
+    let crash_point = crash_point.unwrap();
     app.import(&two_doses());
     let person = app.log_in(PHONE, None);
     let case = open_case(&app, &person);
-    let officer = app.officer("0811-0000-0001", "Rina", "officer");
-    let supervisor = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
+    let supervisor = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
     let word = json!({"dose": dose_of(&app, &officer, &case), "facility_word": "Dukcapil"});
     assert_eq!(decide(&app, &officer, &case, "grant", word).body["state"], "awaiting_approval");
     let revision = get(&app, &supervisor, &HelpdeskRoute::OfficerCase.path_of(&case))["revision"].clone();
     let approval = json!({"decision": "grant", "revision": revision, "why": "x"});
-    cut.after(after);
-    decides_and_dies(&mut app, &cut, &supervisor, &case, approval).then_some(app)
+    crash_point.crash_after(after);
+    decides_and_dies(&mut app, &crash_point, &supervisor, &case, approval).then_some(app)
 }
 
 #[test]

@@ -171,7 +171,7 @@ fn foreign_or_revoked_certificate_yields_no_document() {
     let before = keys(&app, "copies");
     assert_eq!(before.len(), 1, "{before:?}");
 
-    app.bukti_well(&["revoke", &second, "--reason", "stolen form", "--no-publish"]);
+    app.bukti_ok(&["revoke", &second, "--reason", "stolen form", "--no-publish"]);
     for form in forms {
         assert_eq!(
             document(&app, &owner, &second, Some(json!({"form": form}))).status,

@@ -33,7 +33,7 @@ fn send(app: &TestApp, key: &str, kind: &str, body: &[u8]) -> Value {
 }
 
 fn key(app: &TestApp) -> String {
-    app.bukti_well(&["key", "add", "--hub", "satudata"]).trim().to_owned()
+    app.bukti_ok(&["key", "add", "--hub", "satudata"]).trim().to_owned()
 }
 
 fn open(app: &TestApp, token: &str) -> Reply {
@@ -73,7 +73,7 @@ fn second_event_of_dose_is_duplicate_of_first() {
         (&row["outcome"], &row["reasons"], &row["duplicate_of"]),
         (&json!("duplicate"), &json!(["dose_duplicate"]), &json!("FACILITY"))
     );
-    app.settle();
+    app.wait_until_idle();
     assert_eq!((documents(&app), app.messages().len()), (1, 1));
     assert_eq!(app.messages_to(OTHER), [], "the phone of the first event counts");
     assert_eq!(codes(&app), ["certificate_issued"]);
@@ -85,11 +85,11 @@ fn second_event_of_dose_is_duplicate_of_first() {
     assert_eq!(app.import(&[corrected])[&2], duplicate());
     assert_eq!((documents(&app), app.messages().len()), (1, 1));
 
-    app.drop_feed("third.csv", csv(&[dose("REGISTER"), dose("FACILITY")]));
+    app.upload_feed("third.csv", csv(&[dose("REGISTER"), dose("FACILITY")]));
     let expected = [("REGISTER", "FACILITY"), ("FACILITY", "")];
     let expected = expected.map(|(event, of)| (event.to_owned(), of.to_owned()));
     assert_eq!(duplicate_of(&app, "third"), BTreeMap::from(expected));
-    let fhir = send(&app, &key, "application/fhir+json", &bukti_tests::bundle(&[dose("CLINIC")]));
+    let fhir = send(&app, &key, "application/fhir+json", &bukti_tests::fhir_bundle(&[dose("CLINIC")]));
     assert_eq!(fhir["issue"][0]["code"], "duplicate");
     assert_eq!(
         fhir["issue"][0]["diagnostics"],
@@ -101,7 +101,7 @@ fn second_event_of_dose_is_duplicate_of_first() {
 fn duplicate_with_invented_name_opens_no_dose() {
     let app = TestApp::start();
     let own = dose("").kode_faskes;
-    let facility_key = |code: &str| app.bukti_well(&["key", "add", "--facility", code]).trim().to_owned();
+    let facility_key = |code: &str| app.bukti_ok(&["key", "add", "--facility", code]).trim().to_owned();
     let (clinic, stranger) = (facility_key(&own), facility_key("P9"));
     let second = |event: &str| FeedRow {
         dosis_ke: "2".into(),
@@ -111,7 +111,7 @@ fn duplicate_with_invented_name_opens_no_dose() {
     };
     let outcome = |key: &str, row: FeedRow| {
         let answer = send(&app, key, "text/csv", &csv(&[row]));
-        app.settle();
+        app.wait_until_idle();
         answer["rows"][0]["outcome"].clone()
     };
     assert_eq!(app.import(&[dose("HUB")])[&2], issued());
@@ -156,7 +156,7 @@ fn only_helpdesk_shows_duplicate_of_dose() {
     assert_eq!(by_other_name["doses"][0]["diagnosis"]["code"], "certificate_issued");
     assert_eq!(app.status("Budi", NIK).body["none"]["code"], "dose_not_received");
 
-    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let asked = json!({"identity": NIK, "why": "Telepon 119"});
     let found = app.call("POST", HelpdeskRoute::FindPeople.path(), Some(&desk), Some(asked)).body;
     let doses = found["people"][0]["doses"].as_array().unwrap();
@@ -200,7 +200,7 @@ fn retracted_owner_passes_dose_to_second_event() {
     app.import(&[dose("E3")]);
     let old = app.qr_text(PHONE, BORN);
     app.import(&[retraction("E1", SECOND)]);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&old]).1, "revoked");
     let new = app.qr_text(OTHER, BORN);
     assert_eq!(verdict(&app, &[&new]).1, "valid");
@@ -210,10 +210,10 @@ fn retracted_owner_passes_dose_to_second_event() {
     // And then the third; the first, reported again, is a duplicate now.
     app.import(&[retraction("E2", SECOND)]);
     assert_eq!(app.import(&[FeedRow { sent_at: THIRD.into(), ..dose("E1") }])[&2], duplicate());
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&new]).1, "revoked");
     assert_eq!(verdict(&app, &[&app.qr_text(PHONE, BORN)]).1, "valid");
-    app.drop_feed("again.csv", csv(&[FeedRow { sent_at: THIRD.into(), ..dose("E4") }]));
+    app.upload_feed("again.csv", csv(&[FeedRow { sent_at: THIRD.into(), ..dose("E4") }]));
     assert_eq!(duplicate_of(&app, "again")["E4"], "E3");
 }
 
@@ -230,7 +230,7 @@ fn rejected_rows_never_displace_row_that_counts() {
     app.import(&(0..40).map(rejected).collect::<Vec<_>>());
     assert_eq!(app.import(&[FeedRow { no_hp: OTHER.into(), ..dose("E2") }])[&2], duplicate());
     assert_eq!((documents(&app), app.messages_to(OTHER).len()), (1, 0));
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&app.qr_text(PHONE, BORN)]).1, "valid");
     assert_eq!(codes(&app), ["certificate_issued"]);
 }
@@ -247,7 +247,7 @@ fn owner_corrected_to_other_dose_passes_first_on() {
     // Back again: it is the dose of the second event now, whose certificate takes the place of its own.
     let mine = app.qr_text(PHONE, BORN);
     assert_eq!(app.import(&[FeedRow { sent_at: THIRD.into(), ..dose("E1") }])[&2], duplicate());
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&mine]).1, "superseded");
     assert_eq!(verdict(&app, &[&app.qr_text(OTHER, BORN)]).1, "valid");
     assert_eq!(codes(&app), ["certificate_issued"]);
@@ -270,7 +270,7 @@ fn incomplete_owner_passes_dose_to_second_event() {
             app.import(&[incomplete]);
             assert_eq!(app.import(&[second])[&2], issued());
         }
-        app.bukti_well(&["trust", "publish"]);
+        app.bukti_ok(&["trust", "publish"]);
         assert_eq!(verdict(&app, &[&old]).1, "superseded", "{second_comes_first}");
         assert_eq!(verdict(&app, &[&app.qr_text(OTHER, BORN)]).1, "valid", "{second_comes_first}");
         let complete = FeedRow { sent_at: THIRD.into(), ..dose("E1") };
@@ -315,7 +315,7 @@ fn concurrent_events_of_one_dose_issue_one_certificate() {
         });
         jobs.into_iter().map(|job| job.join().unwrap()).collect()
     });
-    app.settle();
+    app.wait_until_idle();
     let mut issued = BTreeMap::new();
     let rows: Vec<&Value> = answers.iter().flat_map(|answer| answer["rows"].as_array().unwrap()).collect();
     for row in &rows {
@@ -332,5 +332,5 @@ fn concurrent_events_of_one_dose_issue_one_certificate() {
         assert_eq!(row["duplicate_of"], issued[person]);
     }
     assert_eq!((app.messages().len(), documents(&app)), (DOSES, DOSES));
-    assert_eq!(app.bukti_well(&["deadletters", "list", "--by-table", "--older-than", "0s"]), "");
+    assert_eq!(app.bukti_ok(&["deadletters", "list", "--by-table", "--older-than", "0s"]), "");
 }

@@ -4,9 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use bukti_domain::FeedRow;
-use bukti_tests::expected::{assert_report, assert_sms, documents_in, find, made, of_the_sample};
+use bukti_tests::expected::{
+    assert_report, assert_sms, count_documents, expected_of_sample, find_files, generate_feed,
+};
 use bukti_tests::{
-    Report, TestApp, bundle, call, csv, dose, dose_for, import, ndjson, repeated, sample_feed,
+    Report, TestApp, call, csv, deduplicated_sms, dose, dose_for, fhir_bundle, import, ndjson, sample_feed,
 };
 use bukti_wire::HolderRoute;
 use serde_json::json;
@@ -15,17 +17,17 @@ use serde_json::json;
 fn sample_feed_has_expected_results_and_import_is_idempotent() {
     let Some(folder) = sample_feed() else { return };
     let app = TestApp::start();
-    let expected = of_the_sample(&folder);
+    let expected = expected_of_sample(&folder);
     let (feed, first) = (app.data.path().join("feed.csv"), app.data.path().join("feed.report"));
     std::fs::copy(folder.join("doses-1.csv"), &feed).unwrap();
 
     let (output, report) = import(app.url(), &feed);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_report(&report, &expected);
-    app.settle();
+    app.wait_until_idle();
     let messages = app.messages();
     assert_sms(&messages, &expected);
-    assert_eq!(repeated(app.url()), 0, "none was sent twice");
+    assert_eq!(deduplicated_sms(app.url()), 0, "none was sent twice");
     let documents = documents(&app);
     let issued = expected.iter().filter(|row| row.outcome == "issued").count();
     assert_eq!(documents, issued, "a document for each certificate");
@@ -41,7 +43,7 @@ fn sample_feed_has_expected_results_and_import_is_idempotent() {
     std::fs::remove_file(first).unwrap();
     let (output, again) = import(app.url(), &feed);
     assert!(output.status.success());
-    app.settle();
+    app.wait_until_idle();
     for row in &expected {
         assert_eq!(again[&row.line].0, "duplicate", "line {}", row.line);
     }
@@ -52,12 +54,12 @@ fn sample_feed_has_expected_results_and_import_is_idempotent() {
 #[test]
 fn generated_feed_has_expected_results() {
     let app = TestApp::start();
-    let (feed, expected) = made(app.data.path(), 250, 7);
+    let (feed, expected) = generate_feed(app.data.path(), 250, 7);
     assert!(expected.len() > 300, "{} rows", expected.len());
     let (output, report) = import(app.url(), &feed);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_report(&report, &expected);
-    app.settle();
+    app.wait_until_idle();
     assert_sms(&app.messages(), &expected);
 }
 
@@ -65,7 +67,7 @@ fn generated_feed_has_expected_results() {
 #[test]
 fn second_file_of_same_name_is_new_job() {
     let app = TestApp::start();
-    app.drop_feed("harian.csv", csv(&[dose("E1")]));
+    app.upload_feed("harian.csv", csv(&[dose("E1")]));
     let first = app.job("harian").unwrap();
     assert_eq!((first.totals["issued"], first.parts_all), (1, Some(1)));
 
@@ -73,15 +75,15 @@ fn second_file_of_same_name_is_new_job() {
     rows.iter_mut().for_each(|row| row.batch.clear());
     // Of the third part, and corrects a row of the first.
     rows.push(FeedRow { sent_at: "2021-02-01T08:00:00+07:00".to_owned(), ..dose_for(0, "F0") });
-    app.drop_feed("harian.csv", csv(&rows));
+    app.upload_feed("harian.csv", csv(&rows));
     assert_eq!(app.job("harian").unwrap(), first);
     assert_eq!(documents(&app), 2);
 
     let intake = |folder: &'static str| move |path: &Path| path.to_string_lossy().contains(folder);
     let bucket = app.data.path().join("bucket");
-    assert_eq!(find(&bucket, intake("/intake/feeds/")), Vec::<PathBuf>::new());
-    assert_eq!(find(&bucket, intake("/intake/reports/")).len(), 2, "those of the parts are gone");
-    let reports = find(&bucket, intake("/intake/reports/harian-"));
+    assert_eq!(find_files(&bucket, intake("/intake/feeds/")), Vec::<PathBuf>::new());
+    assert_eq!(find_files(&bucket, intake("/intake/reports/")).len(), 2, "those of the parts are gone");
+    let reports = find_files(&bucket, intake("/intake/reports/harian-"));
     let report = bukti_tests::read_report(&reports[0]);
     assert_eq!(report.len(), 4501);
     assert_eq!(report[&2], ("superseded".to_owned(), "batch_missing".to_owned()));
@@ -105,7 +107,7 @@ fn sample_as_csv(folder: &Path) -> (Vec<csv::StringRecord>, Report, Vec<String>)
     for outcome in ["issued", "incomplete", "held", "rejected", "superseded", "duplicate"] {
         assert!(report.values().any(|row| row.0 == outcome), "no row is {outcome}");
     }
-    app.settle();
+    app.wait_until_idle();
     (records, report, recipients(&app))
 }
 
@@ -148,7 +150,7 @@ fn sample_feed_has_same_results_as_ndjson_and_fhir() {
 
     assert_eq!(take_in("feed.ndjson.zst", &zstd::encode_all(&*ndjson(&rows), 3).unwrap()), expected);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    gzip.write_all(&bundle(&rows)).unwrap();
+    gzip.write_all(&fhir_bundle(&rows)).unwrap();
     assert_all_duplicate(&take_in("feed.json.gz", &gzip.finish().unwrap()), &expected);
 }
 
@@ -204,7 +206,7 @@ fn sample_feed_has_same_results_as_workbook_and_tsv() {
 
     workbook(&records, true, &app.data.path().join("feed.xlsx"));
     assert_eq!(take_in("feed.xlsx", None, 0), expected);
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(recipients(&app), told);
 
     let separated = |delimiter: u8, line_end: &str| separated(&records, delimiter).replace('\n', line_end);
@@ -225,7 +227,7 @@ fn sample_feed_has_same_results_as_workbook_and_tsv() {
 
 /// How many certificates' documents there are in the bucket.
 pub fn documents(app: &TestApp) -> usize {
-    documents_in(app.data.path())
+    count_documents(app.data.path())
 }
 
 #[test]
@@ -281,7 +283,7 @@ fn damaged_file_names_line_and_keeps_whole_rows() {
     let run = |bytes: &[u8]| {
         std::fs::write(&feed, bytes).unwrap();
         let (output, report) = import(app.url(), &feed);
-        app.settle();
+        app.wait_until_idle();
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned(), report)
     };
     let whole = csv(&[dose("E1"), dose("E2")]);
@@ -325,11 +327,11 @@ fn table_holds_no_personal_data_in_clear() {
     app.log_in("0821-0669-0743", Some("Rahasia Sekali"));
     app.status("Iwan Ibrahim Purnomo", "3171012401896246");
     // One that finds the person, and one that does not.
-    app.download(&dose("E1"));
+    app.request_download(&dose("E1"));
     let mut unknown = dose("E1");
     (unknown.nik, unknown.nama) = ("3171012401896247".into(), "Purnomo".into());
-    app.download(&unknown);
-    app.settle();
+    app.request_download(&unknown);
+    app.wait_until_idle();
     assert_eq!(app.messages_to("0821-0669-0743").len(), 3, "first dose, code, quick download");
     let table: Vec<u8> = ["table.sqlite", "table.sqlite-wal"]
         .iter()

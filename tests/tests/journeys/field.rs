@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 fn payload(app: &TestApp, qr_text: &str) -> Value {
     let said = app.bukti(&["verify", "--json", qr_text]);
-    serde_json::from_str::<Value>(&said.out).expect(&said.err)["payload"].clone()
+    serde_json::from_str::<Value>(&said.stdout).expect(&said.stderr)["payload"].clone()
 }
 
 #[test]
@@ -21,7 +21,7 @@ fn field_rows_have_expected_outcome_sms_and_name() {
         .map(|row| row.unwrap())
         .collect();
     let report = app.import(&rows);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let mut expected = csv::Reader::from_path(folder.join("rows.expected.csv")).unwrap();
     let mut phones = Vec::new();
     for ((row, expected), line) in rows.iter().zip(expected.records()).zip(2..) {
@@ -61,10 +61,10 @@ fn field_rows_have_expected_outcome_sms_and_name() {
 fn field_fhir_resources_are_read_as_intended() {
     let Some(folder) = field_cases() else { return };
     let app = TestApp::start();
-    let key = app.bukti_well(&["key", "add", "--hub", "satudata"]).trim().to_owned();
+    let key = app.bukti_ok(&["key", "add", "--hub", "satudata"]).trim().to_owned();
     let authorization = format!("Bearer {key}");
     let headers = [("authorization", &*authorization), ("content-type", "application/fhir+json")];
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     for (case, phone, family, given, day) in [
         ("H01", "081611110001", "Purnomo", "Iwan", "2026-11-20"),
         ("H02", "081611110002", "Purnomo", "Iwan", "2026-11-20"),
@@ -80,7 +80,7 @@ fn field_fhir_resources_are_read_as_intended() {
         let issue = answer.json()["issue"][0].clone();
         assert_eq!((answer.status, &issue["severity"]), (200, &json!("information")), "{case}: {issue}");
         assert_eq!(issue["details"]["coding"][0]["code"], "issued", "{case}");
-        app.settle();
+        app.wait_until_idle();
         let payload = payload(&app, &app.qr_text(phone, "1989-01-24"));
         let signed = [&payload["nam"]["fn"], &payload["nam"]["gn"], &payload["v"][0]["dt"]];
         assert_eq!(signed.map(|text| text.as_str().unwrap()), [family, given, day], "{case}");

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bukti_domain::FeedRow;
 use bukti_local::Handlers;
-use bukti_tests::between::{Cut, beside};
-use bukti_tests::{Reply, TestApp, a_thousand_times, authenticator_code, dose, dose_for, today};
+use bukti_tests::proxy::{CrashPoint, connect_through};
+use bukti_tests::{Reply, TestApp, authenticator_code, dose, dose_for, run_1000_times_concurrently, today};
 use bukti_wire::{HelpdeskRoute, HolderRoute};
 use serde_json::{Value, json};
 
@@ -79,9 +79,9 @@ fn token_of_last(app: &TestApp, phone: &str) -> String {
 }
 
 fn verdict(app: &TestApp, qr: &str) -> String {
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let said = app.bukti(&["verify", "--json", qr]);
-    let said: Value = serde_json::from_str(&said.out).unwrap();
+    let said: Value = serde_json::from_str(&said.stdout).unwrap();
     said["verdict"].as_str().unwrap_or_default().to_owned()
 }
 
@@ -95,7 +95,7 @@ fn corrected_phone_revokes_link_and_certificate_of_old_one() {
     // The person shows that the right phone is theirs by logging in with it.
     let person = app.log_in(RIGHT, Some("Iwan"));
     let case = open(&app, &person, asking("phone", &dose("E1")));
-    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     assert_eq!(get(&app, &desk, HelpdeskRoute::Queue.path())["cases"][0]["number"], json!(case));
     let seen = get(&app, &desk, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(seen["said"]["right"], "+6281311110001");
@@ -115,17 +115,17 @@ fn corrected_phone_revokes_link_and_certificate_of_old_one() {
 
     let granted = decide(&app, &desk, &case, "grant", json!({"dose": id}));
     assert_eq!((granted.status, &granted.body["state"]), (200, &json!("granted")), "{}", granted.code());
-    app.settle();
+    app.wait_until_idle();
     let sms = app.messages_to(RIGHT);
     let corrected: Vec<_> = sms.iter().filter(|sms| sms.token().is_some()).collect();
     assert_eq!(corrected.len(), 1, "{sms:?}");
-    let text = corrected[0].one_part(&app);
+    let text = corrected[0].single_part_text(&app);
     assert!(text.contains("dibetulkan"), "{text}");
     assert_eq!(open_link(&app, &corrected[0].token().unwrap()).status, 200);
     assert_eq!(open_link(&app, &old_token).code(), "link_dead");
     let told = app.messages_to(MISTYPED).pop().unwrap();
     assert!(told.text.contains("diganti") && !told.text.contains("1311"), "{}", told.text);
-    told.one_part(&app);
+    told.single_part_text(&app);
     // What the stranger may have kept counts no more.
     assert_eq!(verdict(&app, &old_qr), "superseded");
     assert_eq!(verdict(&app, &app.qr_text(RIGHT, BORN)), "valid");
@@ -142,7 +142,7 @@ fn corrected_phone_revokes_link_and_certificate_of_old_one() {
     let looks = get(&app, &person, &HelpdeskRoute::Looks.path_of(id));
     assert_eq!(looks["looks"][0]["action"], "granted");
     assert_eq!(looks["looks"][0]["officer"], "Rina");
-    let export = app.bukti_well(&["audit", "export", "--from", &today()]);
+    let export = app.bukti_ok(&["audit", "export", "--from", &today()]);
     assert!(
         export.contains("Rina")
             && export.contains("looked_at_case")
@@ -160,14 +160,14 @@ fn name_correction_needs_two_officers_and_reissues_certificate() {
     let person = app.log_in(MISTYPED, None);
     let case = open(&app, &person, asking("name", &dose("E1")));
     give_evidence(&app, &person, &case);
-    let first = app.officer("0811-0000-0001", "Rina", "supervisor");
-    let second = app.officer("0811-0000-0002", "Budi", "officer");
-    let third = app.officer("0811-0000-0003", "Sari", "supervisor");
+    let first = app.log_in_officer("0811-0000-0001", "Rina", "supervisor");
+    let second = app.log_in_officer("0811-0000-0002", "Budi", "officer");
+    let third = app.log_in_officer("0811-0000-0003", "Sari", "supervisor");
 
     let id = dose_of(&app, &first, &case);
     let proposed = decide(&app, &first, &case, "grant", json!({"dose": id}));
     assert_eq!((proposed.status, &proposed.body["state"]), (200, &json!("awaiting_approval")));
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(app.qr_text(MISTYPED, BORN), old_qr, "nothing has changed yet");
     // Neither who proposed it, nor one who is no supervisor.
     assert_eq!(decide(&app, &first, &case, "grant", json!({})).code(), "needs_supervisor");
@@ -176,7 +176,7 @@ fn name_correction_needs_two_officers_and_reissues_certificate() {
     assert_eq!(seen["proposal"]["officer"], "Rina");
     assert_eq!(seen["proposal"]["row"]["name"], "Iwan Ibrahim Purnomo");
     assert_eq!(decide(&app, &third, &case, "grant", json!({})).body["state"], "granted");
-    app.settle();
+    app.wait_until_idle();
 
     let token = token_of_last(&app, MISTYPED);
     assert_eq!(open_link(&app, &token).body["certificate"]["name"], "Iwan Ibrahim Purnomo");
@@ -202,8 +202,8 @@ fn missing_dose_is_added_and_refusal_gives_reason() {
     }
     let case = open(&app, &person, asked.clone());
     let refused = open(&app, &person, asked);
-    let first = app.officer("0811-0000-0001", "Rina", "officer");
-    let second = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let first = app.log_in_officer("0811-0000-0001", "Rina", "officer");
+    let second = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
     let word = json!({"facility_word": "dr. Ani, kepala puskesmas"});
     assert_eq!(decide(&app, &first, &case, "grant", word.clone()).code(), "record_contradicts", "no batch");
     let mut more = word;
@@ -211,15 +211,15 @@ fn missing_dose_is_added_and_refusal_gives_reason() {
     more["facility_code"] = json!("P3174020101");
     assert_eq!(decide(&app, &first, &case, "grant", more).body["state"], "awaiting_approval");
     assert_eq!(decide(&app, &second, &case, "grant", json!({})).body["state"], "granted");
-    app.settle();
+    app.wait_until_idle();
     let token = token_of_last(&app, MISTYPED);
     let opened = open_link(&app, &token);
     assert_eq!(opened.body["certificate"]["dose_number"], 2);
 
     let why = json!({"why": "Faskes tidak mencatat dosis ini."});
     assert_eq!(decide(&app, &first, &refused, "refuse", why).body["state"], "refused");
-    app.settle();
-    let told = app.messages_to(MISTYPED).pop().unwrap().one_part(&app);
+    app.wait_until_idle();
+    let told = app.messages_to(MISTYPED).pop().unwrap().single_part_text(&app);
     assert!(told.contains(&refused) && told.contains("belum dapat"), "{told}");
     let seen = app.post(HelpdeskRoute::Case.path(), json!({"number": refused, "birth_date": BORN})).body;
     assert_eq!(
@@ -234,7 +234,7 @@ fn person_replies_to_officers_question() {
     app.import(&[dose("E1")]);
     let person = app.log_in(RIGHT, None);
     let case = open(&app, &person, asking("phone", &dose("E1")));
-    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let path = HelpdeskRoute::Reply.path_of(&case);
     assert_eq!(
         post(&app, &person, &path, json!({"text": "Halo"})).code(),
@@ -243,8 +243,8 @@ fn person_replies_to_officers_question() {
     );
     let why = json!({"why": "Kapan Anda divaksin?"});
     assert_eq!(decide(&app, &desk, &case, "ask_back", why).body["state"], "asked_back");
-    app.settle();
-    let told = app.messages_to(RIGHT).pop().unwrap().one_part(&app);
+    app.wait_until_idle();
+    let told = app.messages_to(RIGHT).pop().unwrap().single_part_text(&app);
     assert!(told.contains(&case) && told.contains("bertanya"), "{told}");
     let stranger = app.log_in("0813-1111-0009", None);
     assert_eq!(post(&app, &stranger, &path, json!({"text": "Halo"})).code(), "not_found");
@@ -261,13 +261,15 @@ fn concurrent_decisions_of_a_case_apply_one() {
     app.import(&[dose("E1")]);
     let person = app.log_in(RIGHT, None);
     let case = open(&app, &person, asking("phone", &dose("E1")));
-    let officers =
-        [app.officer("0811-0000-0001", "Rina", "officer"), app.officer("0811-0000-0002", "Budi", "officer")];
+    let officers = [
+        app.log_in_officer("0811-0000-0001", "Rina", "officer"),
+        app.log_in_officer("0811-0000-0002", "Budi", "officer"),
+    ];
     let id = dose_of(&app, &officers[0], &case);
     let revision = get(&app, &officers[0], &HelpdeskRoute::OfficerCase.path_of(&case))["revision"].clone();
     let path = HelpdeskRoute::Decide.path_of(&case);
     let which = std::sync::atomic::AtomicUsize::new(0);
-    let replies = a_thousand_times(|| {
+    let replies = run_1000_times_concurrently(|| {
         let at = which.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if at >= 40 {
             return None;
@@ -285,7 +287,7 @@ fn concurrent_decisions_of_a_case_apply_one() {
     let replies: Vec<_> = replies.into_iter().flatten().collect();
     assert_eq!(replies.iter().filter(|(status, _)| *status == 200).count(), 1, "{replies:?}");
     assert_eq!(replies.iter().filter(|(_, code)| code == "case_changed").count(), 39, "{replies:?}");
-    app.settle();
+    app.wait_until_idle();
     let state = get(&app, &person, HelpdeskRoute::Cases.path())["cases"][0]["state"].clone();
     let moved = app.messages_to(RIGHT).iter().any(|sms| sms.token().is_some());
     assert_eq!(moved, state == "granted");
@@ -301,7 +303,7 @@ fn helpdesk_requires_officer_with_both_factors() {
     assert_eq!((ask(&citizen).status, ask(&citizen).code()), (403, "not_an_officer"));
 
     let phone = "0811-0000-0001";
-    let secret = app.appoint(phone, "Rina", "officer");
+    let secret = app.add_officer(phone, "Rina", "officer");
     let cookie = app.log_in(phone, None);
     assert_eq!((ask(&cookie).status, ask(&cookie).code()), (403, "second_factor_needed"));
     let show = |cookie: &str, code: &str| {
@@ -320,12 +322,12 @@ fn helpdesk_requires_officer_with_both_factors() {
     let full = show(&cookie, wrong);
     assert_eq!((full.status, full.code()), (429, "too_many_requests"));
     // Another session of the same phone has to show it as well.
-    app.bukti_well(&["officer", "remove", phone]);
+    app.bukti_ok(&["officer", "remove", phone]);
     assert_eq!(ask(&cookie).code(), "not_an_officer", "from the next request on");
     assert_ne!(app.bukti(&["officer", "remove", phone]).code, 0);
     assert_ne!(app.bukti(&["officer", "add", "021-555", "--name", "X"]).code, 0);
-    app.appoint(phone, "Rina", "supervisor");
-    let listed = app.bukti_well(&["officer", "list"]);
+    app.add_officer(phone, "Rina", "supervisor");
+    let listed = app.bukti_ok(&["officer", "list"]);
     assert!(listed.contains("supervisor") && listed.contains("Rina") && !listed.contains("0811"), "{listed}");
 }
 
@@ -365,7 +367,7 @@ fn evidence_upload_is_bound_to_type_length_and_case() {
     }
     assert_eq!(slot(&app, &person, &case, "image/png", 10).code(), "evidence_full");
     // What was announced and not put is not shown.
-    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let seen = get(&app, &desk, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!((seen["pieces"].as_array().unwrap().len(), &seen["evidence"]), (1, &json!(5)));
     assert_eq!(app.fetch(seen["pieces"][0]["url"].as_str().unwrap()), (200, PNG.to_vec()));
@@ -383,7 +385,7 @@ fn nearly_right_number_reports_only_a_possible_match() {
     assert_eq!((opened.status, &opened.body["possible_match"]), (201, &json!(true)));
     assert_eq!(opened.body.as_object().unwrap().len(), 2, "{}", opened.body);
     let case = opened.body["number"].as_str().unwrap();
-    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let seen = get(&app, &desk, &HelpdeskRoute::OfficerCase.path_of(case));
     let mut likenesses: Vec<String> = seen["doses"]
         .as_array()
@@ -398,10 +400,10 @@ fn nearly_right_number_reports_only_a_possible_match() {
     let doses = seen["doses"].as_array().unwrap();
     let id = doses.iter().find(|dose| dose["likenesses"][0] == "nik_digit").unwrap()["id"].clone();
     give_evidence(&app, &person, case);
-    let boss = app.officer("0811-0000-0002", "Sari", "supervisor");
+    let boss = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
     assert_eq!(decide(&app, &desk, case, "grant", json!({"dose": id})).body["state"], "awaiting_approval");
     assert_eq!(decide(&app, &boss, case, "grant", json!({})).body["state"], "granted");
-    app.settle();
+    app.wait_until_idle();
     let status = app.status(&dose("E1").nama, "3171012401896246");
     assert_eq!(status.body["doses"][0]["diagnosis"]["code"], "certificate_issued");
 
@@ -464,7 +466,7 @@ fn failed_case_lookups_lock_their_network_only() {
 fn officers_find_people_and_resend_links() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let token = token_of_last(&app, MISTYPED);
     let certificate = open_link(&app, &token).body["certificate"]["id"].as_str().unwrap().to_owned();
     let find = |query: Value| post(&app, &desk, HelpdeskRoute::FindPeople.path(), query);
@@ -488,7 +490,7 @@ fn officers_find_people_and_resend_links() {
     let id = find(json!({"phone": MISTYPED, "why": "x"})).body["people"][0]["doses"][0]["id"].clone();
     let path = HelpdeskRoute::Resend.path_of(id.as_str().unwrap());
     assert_eq!(post(&app, &desk, &path, json!({"why": "SMS hilang"})).status, 202);
-    app.settle();
+    app.wait_until_idle();
     let again = token_of_last(&app, MISTYPED);
     assert_ne!(again, token);
     assert_eq!(open_link(&app, &again).status, 200);
@@ -510,7 +512,7 @@ fn officers_find_people_and_resend_links() {
         let refused = post(&app, &desk, &path, json!({"why": "SMS hilang"}));
         assert_eq!((refused.status, refused.code()), (503, "sms_budget_spent"));
     }
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(open_link(&app, &again).status, 200);
 }
 
@@ -522,7 +524,7 @@ fn facility_report_lists_incomplete_doses() {
     let phoneless = FeedRow { no_hp: "".into(), ..dose_for(3, "E3") };
     let before_birth = FeedRow { tanggal_vaksinasi: "1985-03-09".into(), ..dose("E5") };
     app.import(&[incomplete, held, phoneless, dose("=E4"), before_birth]);
-    let report = app.bukti_well(&["facility", "report"]);
+    let report = app.bukti_ok(&["facility", "report"]);
     let mut rows: Vec<&str> = report.lines().skip(1).collect();
     rows.sort_unstable();
     assert_eq!(rows.len(), 4, "{report}");
@@ -531,35 +533,35 @@ fn facility_report_lists_incomplete_doses() {
     assert!(rows[2].ends_with("issued,phone_missing"), "{report}");
     assert!(rows[3].ends_with(",,rejected,vaccination_before_birth"), "perhaps a birth date: {report}");
     assert!(!report.contains("3171012401896246") && !report.contains("Iwan"), "{report}");
-    assert_eq!(app.bukti_well(&["facility", "report", "--facility", "P2"]).lines().count(), 2);
+    assert_eq!(app.bukti_ok(&["facility", "report", "--facility", "P2"]).lines().count(), 2);
 }
 
 /// A stack whose functions die after so many writes from when an officer grants, started again and settled, with the
 /// person's session; `None` where they did not write so often.
 fn granted_and_died(after: usize) -> Option<(TestApp, String)> {
-    let mut cut = None;
-    let mut app = TestApp::start_with(|aws| {
-        let (opened, aws) = beside(aws, async |services| Cut::open(&services).await);
-        cut = Some(opened);
+    let mut crash_point = None;
+    let mut app = TestApp::start_with_handlers(|aws| {
+        let (opened, aws) = connect_through(aws, async |services| CrashPoint::start(&services).await);
+        crash_point = Some(opened);
         Handlers::bukti(&aws)
     });
-    let cut = cut.unwrap();
+    let crash_point = crash_point.unwrap();
     app.import(&[dose("E1")]);
     let person = app.log_in(RIGHT, None);
     let case = open(&app, &person, asking("phone", &dose("E1")));
-    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let id = dose_of(&app, &desk, &case);
     let revision = get(&app, &desk, &HelpdeskRoute::OfficerCase.path_of(&case))["revision"].clone();
     let grant = json!({"decision": "grant", "revision": revision, "why": "x", "dose": id, "facility_word": "dr. Ani"});
-    cut.after(after);
-    decides_and_dies(&mut app, &cut, &desk, &case, grant).then_some((app, person))
+    crash_point.crash_after(after);
+    decides_and_dies(&mut app, &crash_point, &desk, &case, grant).then_some((app, person))
 }
 
 /// Sends a decision of a case to functions that die, restarts them, and retries it where it was not answered; `false` where
 /// they do not die.
 pub(crate) fn decides_and_dies(
     app: &mut TestApp,
-    cut: &Cut,
+    crash_point: &CrashPoint,
     cookie: &str,
     case: &str,
     decision: Value,
@@ -568,10 +570,10 @@ pub(crate) fn decides_and_dies(
     let first = post(app, cookie, &path, decision.clone());
     // Until all that there is to do is done, or the functions have died.
     let quiet = std::time::Instant::now() + Duration::from_secs(5);
-    while !cut.is_over() && std::time::Instant::now() < quiet {
+    while !crash_point.has_crashed() && std::time::Instant::now() < quiet {
         std::thread::sleep(Duration::from_millis(50));
     }
-    if !cut.is_over() {
+    if !crash_point.has_crashed() {
         return false;
     }
     app.restart();
@@ -580,7 +582,7 @@ pub(crate) fn decides_and_dies(
         let again = post(app, cookie, &path, decision);
         assert!(again.status == 200 || again.code() == "case_changed", "{}", again.code());
     }
-    app.settle();
+    app.wait_until_idle();
     true
 }
 
@@ -634,7 +636,7 @@ fn assert_is_whole(app: &TestApp, person: &str, after: usize) {
 fn officers_resend_a_link_three_times_daily() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let asked = json!({"identity": dose("E1").nik, "why": "x"});
     let found = post(&app, &desk, HelpdeskRoute::FindPeople.path(), asked).body;
     let id = found["people"][0]["doses"][0]["id"].as_str().unwrap().to_owned();
@@ -642,7 +644,7 @@ fn officers_resend_a_link_three_times_daily() {
     let sent = app.messages().len();
     let statuses = [(); 4].map(|()| {
         let reply = post(&app, &desk, &path, json!({"why": "lost"}));
-        app.settle();
+        app.wait_until_idle();
         reply.status
     });
     assert_eq!(statuses, [202, 202, 202, 429]);

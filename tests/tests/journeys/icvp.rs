@@ -7,7 +7,7 @@ use bukti_wire::HolderRoute;
 use serde_json::json;
 use tempfile::TempDir;
 
-use bukti_tests::running::Running;
+use bukti_tests::stack_process::StackProcess;
 
 const PHONE: &str = "0821-0669-0743";
 
@@ -118,16 +118,16 @@ fn custom_vaccine_is_issued_after_catalogue_is_extended() {
     });
     std::fs::write(&vaccines, file.to_string()).unwrap();
 
-    let running = Running::start(&data, &[]);
+    let running = StackProcess::start(&data, &[]);
     let (_, report) = import(&running.url, &feed);
     assert_eq!(report[&2], ("rejected".to_owned(), "vaccine_unknown".to_owned()));
     drop(running);
 
-    let running = Running::start(&data, &["--vaccines".as_ref(), vaccines.as_ref()]);
+    let running = StackProcess::start(&data, &["--vaccines".as_ref(), vaccines.as_ref()]);
     // The very same rows: what was rejected for the catalogue's sake is judged again.
     let (_, report) = import(&running.url, &feed);
     assert_eq!(report[&2], ("issued".to_owned(), String::new()));
-    running.settle();
+    running.wait_until_idle();
     let token = outbox(&running.url)[0].token().unwrap();
     let asked = json!({"token": token, "birth_date": "1989-01-24"});
     let opened = call(&running.url, "POST", HolderRoute::Link.path(), None, Some(asked)).body;

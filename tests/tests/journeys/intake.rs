@@ -8,7 +8,7 @@ use std::time::Duration;
 use bukti_domain::FeedRow;
 use bukti_local::Handlers;
 use bukti_store::Doses;
-use bukti_tests::{TestApp, bundle, csv, dose, ndjson, read_report};
+use bukti_tests::{TestApp, csv, dose, fhir_bundle, ndjson, read_report};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -106,7 +106,7 @@ fn state(app: &TestApp, case: usize) -> Vec<String> {
 #[test]
 fn shuffled_repeated_and_split_rows_converge() {
     let app = TestApp::start();
-    app.drop_feed("0.csv", csv(&rows(0)));
+    app.upload_feed("0.csv", csv(&rows(0)));
     let expected = state(&app, 0);
     let cases = AtomicUsize::new(0);
     // How the rows are shuffled, which come twice, where they are split, and which file is sent again.
@@ -131,13 +131,13 @@ fn shuffled_repeated_and_split_rows_converge() {
             .iter()
             .enumerate()
             .map(|(at, rows)| {
-                let file = [csv, ndjson, bundle][at % 3](rows);
+                let file = [csv, ndjson, fhir_bundle][at % 3](rows);
                 (format!("{case}-{at}"), file)
             })
             .collect();
         let repeated = again.get(&files).1.clone();
-        app.drop_feeds(std::mem::take(&mut files));
-        app.drop_feed(&format!("{case}-again"), repeated);
+        app.upload_feeds(std::mem::take(&mut files));
+        app.upload_feed(&format!("{case}-again"), repeated);
         for (is, should) in state(&app, case).iter().zip(&expected) {
             prop_assert_eq!(is, should);
         }
@@ -150,7 +150,7 @@ fn shuffled_repeated_and_split_rows_converge() {
 fn interrupted_job_reports_the_same_results() {
     let interrupted = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&interrupted);
-    let app = TestApp::start_with(move |aws| {
+    let app = TestApp::start_with_handlers(move |aws| {
         let mut handlers = Handlers::bukti(aws);
         let intake = Arc::clone(&handlers.intake);
         // The first two deliveries of each object end early, each elsewhere.
@@ -188,7 +188,7 @@ fn interrupted_job_reports_the_same_results() {
     let repetitions: Vec<FeedRow> = (1..6500).step_by(100).map(|at| rows[at].clone()).collect();
     rows.extend(corrections);
     rows.extend(repetitions);
-    app.drop_feed("large.csv", csv(&rows));
+    app.upload_feed("large.csv", csv(&rows));
 
     let interruptions = interrupted.load(Ordering::Relaxed);
     assert!(interruptions >= 10, "interrupted {interruptions} times");
@@ -210,7 +210,7 @@ fn interrupted_job_reports_the_same_results() {
 
 #[test]
 fn import_reports_dead_letters() {
-    let app = TestApp::start_with(|aws| {
+    let app = TestApp::start_with_handlers(|aws| {
         let mut handlers = Handlers::bukti(aws);
         let intake = Arc::clone(&handlers.intake);
         handlers.intake = Arc::new(move |event| {
@@ -225,5 +225,9 @@ fn import_reports_dead_letters() {
     std::fs::write(&file, ndjson(&rows)).unwrap();
     let said = app.bukti(&["import", file.to_str().unwrap()]);
     assert_eq!(said.code, 1);
-    assert!(said.err.contains("dead letters") && said.err.contains("imported again"), "{}", said.err);
+    assert!(
+        said.stderr.contains("dead letters") && said.stderr.contains("imported again"),
+        "{}",
+        said.stderr
+    );
 }

@@ -10,8 +10,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bukti_domain::FeedRow;
-use bukti_tests::ministack::{Ministack, Process};
-use bukti_tests::{TestApp, call, csv, dose, in_base64, left_out, outbox, program};
+use bukti_tests::ministack::{Ministack, ProcessGuard};
+use bukti_tests::{TestApp, base64_fragments, call, csv, dose, outbox, program, report_skipped};
 use bukti_wire::HolderRoute;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ const PHONE: &str = "082106690743";
 const BORN: &str = "1989-01-24";
 
 fn signers(app: &TestApp) -> Vec<Value> {
-    serde_json::from_str(&app.bukti_well(&["keys", "list", "--json"])).unwrap()
+    serde_json::from_str(&app.bukti_ok(&["keys", "list", "--json"])).unwrap()
 }
 
 fn active(app: &TestApp) -> String {
@@ -34,8 +34,8 @@ fn active(app: &TestApp) -> String {
 /// Exit code and verdict of `bukti verify`.
 pub fn verdict(app: &TestApp, arguments: &[&str]) -> (i32, String) {
     let said = app.bukti(&[&["verify", "--json"], arguments].concat());
-    assert!(said.out.starts_with('{'), "{}", said.err);
-    let answer: Value = serde_json::from_str(&said.out).unwrap();
+    assert!(said.stdout.starts_with('{'), "{}", said.stderr);
+    let answer: Value = serde_json::from_str(&said.stdout).unwrap();
     (said.code, answer["verdict"].as_str().unwrap().to_owned())
 }
 
@@ -50,11 +50,11 @@ fn rotated_signer_signs_and_old_certificates_stay_valid() {
     app.import(&[dose("E1")]);
     let old = app.qr_text(PHONE, BORN);
     let old_signer = app.data.path().join("old.pem");
-    app.bukti_well(&["keys", "export", "-o", old_signer.to_str().unwrap()]);
+    app.bukti_ok(&["keys", "export", "-o", old_signer.to_str().unwrap()]);
 
-    let said = app.bukti_well(&["keys", "rotate"]);
+    let said = app.bukti_ok(&["keys", "rotate"]);
     assert!(said.contains("Published"), "{said}");
-    app.settle();
+    app.wait_until_idle();
     let second = active(&app);
     assert_ne!(first, second);
     let mut other = dose("E2");
@@ -73,7 +73,7 @@ fn rotated_signer_signs_and_old_certificates_stay_valid() {
     // The signer that signs is not withdrawn; the one of before is, and all that it signed with it.
     assert_eq!(app.bukti(&["keys", "withdraw", &second, "--yes"]).code, 1);
     assert_eq!(app.bukti(&["keys", "withdraw", &first]).code, 1, "only with --yes");
-    app.bukti_well(&["keys", "withdraw", &first, "--yes"]);
+    app.bukti_ok(&["keys", "withdraw", &first, "--yes"]);
     assert_eq!(verdict(&app, &[&old]), (1, "issuer_unknown".to_owned()));
     assert_eq!(verdict(&app, &[&new]), valid());
     let status = |kid: &str| {
@@ -88,21 +88,21 @@ fn concurrent_rotations_leave_one_active_signer() {
     let app = TestApp::start();
     std::thread::scope(|scope| {
         for _ in 0..20 {
-            scope.spawn(|| app.bukti_well(&["keys", "rotate", "--no-publish"]));
+            scope.spawn(|| app.bukti_ok(&["keys", "rotate", "--no-publish"]));
         }
     });
     active(&app);
     assert_eq!(signers(&app).len(), 21);
-    app.settle();
+    app.wait_until_idle();
     app.import(&[dose("E1")]);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&app.qr_text(PHONE, BORN)]), valid());
 }
 
 #[test]
 fn verify_distinguishes_usage_error_from_invalid_certificate() {
     let app = TestApp::start();
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     for text in ["HC1:", "HC1:NOT BASE45 !", "something else", ""] {
         let (code, verdict) = verdict(&app, &[text]);
         assert_eq!(code, 1, "{text}");
@@ -137,7 +137,7 @@ impl PrivateKeys {
         // P-256 as the curve, then the private key.
         let begins = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x04\x6d\x30\x6b\x02\x01\x01\x04\x20";
         let mut forms: Vec<Vec<u8>> = vec![b"PRIVATE KEY".to_vec(), begins.to_vec()];
-        forms.extend(forms.clone().iter().flat_map(|form| in_base64(form)).map(String::into_bytes));
+        forms.extend(forms.clone().iter().flat_map(|form| base64_fragments(form)).map(String::into_bytes));
         Self(forms)
     }
 
@@ -161,8 +161,8 @@ fn private_keys_are_only_in_owner_readable_root() {
         &["trust", "publish"],
     ] {
         let output = app.bukti(arguments);
-        assert_eq!(output.code, 0, "{arguments:?}: {}", output.err);
-        said.push((format!("{arguments:?}"), [output.out, output.err].concat().into_bytes()));
+        assert_eq!(output.code, 0, "{arguments:?}: {}", output.stderr);
+        said.push((format!("{arguments:?}"), [output.stdout, output.stderr].concat().into_bytes()));
     }
     let private_keys = PrivateKeys::new();
     let files = contents(app.data.path());
@@ -215,7 +215,7 @@ fn environment(kms_url: &str) -> [(&'static str, &str); 3] {
 }
 
 /// A stack with this KMS, and its address; `None` where it does not start.
-fn start_stack(kms_url: &str, folder: &Path) -> Option<(Process, String)> {
+fn start_stack(kms_url: &str, folder: &Path) -> Option<(ProcessGuard, String)> {
     let mut stack = Command::new(program("bukti-local"))
         .args(["--port", "0", "--data"])
         .arg(folder.join("data"))
@@ -225,7 +225,7 @@ fn start_stack(kms_url: &str, folder: &Path) -> Option<(Process, String)> {
         .unwrap();
     let mut line = String::new();
     BufReader::new(stack.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let stack = Process(stack);
+    let stack = ProcessGuard(stack);
     let url = line.trim().strip_prefix("Bukti is running at ")?.to_owned();
     Some((stack, url))
 }
@@ -246,7 +246,7 @@ fn bukti(kms_url: &str, url: &str, arguments: &[&str]) -> (bool, String, String)
 #[test]
 fn kms_signer_signs_certificates_and_lists() {
     let Some(python) = std::env::var_os("BUKTI_PYTHON") else {
-        left_out(
+        report_skipped(
             "BUKTI_PYTHON names no Python with tests/requirements.txt installed; `cargo xtask test` does",
         );
         return;
@@ -284,7 +284,7 @@ fn kms_signer_signs_certificates_and_lists() {
 fn new_sealing_key_seals_after_all_instances_read_it() {
     let mut app = TestApp::start();
     app.import(&[dose("E1")]);
-    let said = app.bukti_well(&["keys", "rotate-sealing"]);
+    let said = app.bukti_ok(&["keys", "rotate-sealing"]);
     assert!(said.starts_with("Sealing key 2 was made and seals from "), "{said}");
     let path = app.data.path().join("secrets.json");
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
@@ -321,7 +321,7 @@ fn new_sealing_key_seals_after_all_instances_read_it() {
 #[test]
 fn wrapped_sealing_keys_need_kms() {
     let Some(python) = std::env::var_os("BUKTI_PYTHON") else {
-        left_out(
+        report_skipped(
             "BUKTI_PYTHON names no Python with tests/requirements.txt installed; `cargo xtask test` does",
         );
         return;

@@ -10,14 +10,14 @@ use bukti_domain::{CaseNumber, FeedRow, PhoneNumber};
 use bukti_local::Handlers;
 use bukti_records::{ItemKind, Rate};
 use bukti_store::{Aws, Payer, Rates, Settings, Sms, SmsError, Taken};
-use bukti_tests::{Reply, TestApp, a_thousand_times, call, csv, dose, import, outbox, solve};
+use bukti_tests::{Reply, TestApp, call, csv, dose, import, outbox, run_1000_times_concurrently, solve};
 use bukti_wire::{HelpdeskRoute, HolderRoute, OtpRoute, StatusRoute};
 use jiff::{SignedDuration, Timestamp, ToSpan, civil};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::access::table_service;
-use bukti_tests::running::Running;
+use bukti_tests::stack_process::StackProcess;
 
 const HOME: &str = "36.68.1.2";
 
@@ -159,7 +159,7 @@ fn address_quota_holds_under_concurrent_requests() {
     let answers = (2..)
         .find_map(|host| {
             let (began, mut answers) = (hour(), BTreeMap::new());
-            for reply in a_thousand_times(|| try_from(&format!("36.68.2.{host}"))) {
+            for reply in run_1000_times_concurrently(|| try_from(&format!("36.68.2.{host}"))) {
                 *answers.entry((reply.status, reply.code().to_owned())).or_insert(0) += 1;
                 if reply.status == 429 {
                     assert!((1..=3_600).contains(&reply.body["retry_after"].as_u64().unwrap()), "{reply:?}");
@@ -317,7 +317,7 @@ fn unknown_tokens_consume_no_quota_of_neighbours() {
     assert_eq!(open(&link, "1989-01-25"), 422, "a wrong birth date");
     assert_eq!(open(&link, "1989-01-24"), 200);
     assert_eq!(refuse(&link), 204);
-    let asked = app.ask_code(phone, None);
+    let asked = app.request_code(phone, None);
     assert_eq!(log_in(&app.last_code(phone), asked.cookie.as_deref()), 201);
 }
 
@@ -450,7 +450,7 @@ fn held_dose_puts_no_phone_on_record() {
 
 #[test]
 fn spent_sms_budget_gives_every_phone_same_response() {
-    let app = TestApp::start_with(|aws| {
+    let app = TestApp::start_with_handlers(|aws| {
         let mut aws = aws.clone();
         Arc::make_mut(&mut aws.settings).sms_per_day = 20;
         Handlers::bukti(&aws)
@@ -467,7 +467,7 @@ fn spent_sms_budget_gives_every_phone_same_response() {
     // A request whose code the budget withholds has a record, whose code is none.
     app.with_aws(async |aws| budget(aws, Payer::OnRecord { network: None }, 12).await);
     let sent = app.messages().len();
-    let asked = app.ask_code("081234567890", None);
+    let asked = app.request_code("081234567890", None);
     assert_eq!((asked.status, app.messages().len()), (202, sent));
     let cookie = asked.cookie.unwrap();
     let token = cookie.split(['=', ';']).nth(1).unwrap();
@@ -501,7 +501,7 @@ fn spent_sms_budget_gives_every_phone_same_response() {
         budget(aws, Payer::OnRecord { network: None }, 6).await;
     });
     for phone in ["081234567892", "081234567891", &dose("E1").no_hp] {
-        let code = app.ask_code(phone, None);
+        let code = app.request_code(phone, None);
         assert_eq!((code.status, code.code()), (503, "sms_budget_spent"), "{phone}");
     }
 }
@@ -533,7 +533,7 @@ fn rate_window_holds_under_concurrent_requests() {
 
 #[test]
 fn strangers_get_no_sms_once_budget_is_spent() {
-    let app = TestApp::start_with(|aws| {
+    let app = TestApp::start_with_handlers(|aws| {
         let mut aws = aws.clone();
         Arc::make_mut(&mut aws.settings).sms_per_day = 3;
         Handlers::bukti(&aws)
@@ -541,19 +541,19 @@ fn strangers_get_no_sms_once_budget_is_spent() {
     app.import(&[dose("E1")]);
     let easy = cost(&app, HOME);
     for at in 0..2 {
-        assert_eq!(app.ask_code(&format!("08123456789{at}"), None).status, 202);
+        assert_eq!(app.request_code(&format!("08123456789{at}"), None).status, 202);
     }
     assert_eq!(app.messages().len(), 3, "the link after a first dose has not cost one");
     assert_eq!(cost(&app, HOME), 16 * easy, "captchas get harder for everybody");
     // The share of strangers is spent. They are answered as ever: the answer would tell whose phone
     // is on record.
-    assert_eq!(app.ask_code("081234567892", None).status, 202);
+    assert_eq!(app.request_code("081234567892", None).status, 202);
     assert_eq!(app.messages().len(), 3);
-    assert_eq!(app.ask_code(&dose("E1").no_hp, None).status, 202);
+    assert_eq!(app.request_code(&dose("E1").no_hp, None).status, 202);
     let sent = app.messages().len();
     assert_eq!(sent, 4, "a phone on record has a share of its own");
 
-    let code = app.ask_code("081234567893", None);
+    let code = app.request_code("081234567893", None);
     assert_eq!((code.status, code.code()), (503, "sms_budget_spent"));
     assert!((1..=86_400).contains(&code.body["retry_after"].as_u64().unwrap()));
     let withheld = || {
@@ -563,8 +563,8 @@ fn strangers_get_no_sms_once_budget_is_spent() {
         line.map_or(0.0, |count| count.parse::<f64>().unwrap())
     };
     let before = withheld();
-    assert_eq!(app.download(&dose("E1")).status, 202, "answered as ever");
-    app.settle();
+    assert_eq!(app.request_download(&dose("E1")).status, 202, "answered as ever");
+    app.wait_until_idle();
     assert_eq!(app.messages().len(), sent, "nothing is sent to who asks");
     assert_eq!(withheld(), before + 1.0, "but it is counted");
     app.import(&[FeedRow { nik: "3171012401890002".into(), ..dose("E2") }]);
@@ -573,7 +573,7 @@ fn strangers_get_no_sms_once_budget_is_spent() {
 
 #[test]
 fn requests_bypassing_the_edge_are_rejected() {
-    let app = TestApp::start_with(|aws| {
+    let app = TestApp::start_with_handlers(|aws| {
         let mut aws = aws.clone();
         Arc::make_mut(&mut aws.settings).edge_only = true;
         Handlers::bukti(&aws)
@@ -603,10 +603,10 @@ fn foreign_phones_get_sms_only_in_allowed_countries() {
     std::fs::write(&feed, csv(&rows)).unwrap();
     let allowed: [&OsStr; 2] = ["--phone-countries".as_ref(), "+60,+65".as_ref()];
     for (options, expected) in [(&[][..], &[][..]), (&allowed, &["+60123456789", "+6581234567"])] {
-        let running = Running::start(&folder.path().join(expected.len().to_string()), options);
+        let running = StackProcess::start(&folder.path().join(expected.len().to_string()), options);
         let (_, report) = import(&running.url, &feed);
         assert!(report.values().all(|(outcome, _)| outcome == "issued"), "{report:?}");
-        running.settle();
+        running.wait_until_idle();
         let mut sent_to: Vec<_> = outbox(&running.url).into_iter().map(|message| message.to).collect();
         sent_to.sort();
         assert_eq!(sent_to, expected);
@@ -693,7 +693,7 @@ fn flood_of_doses_hides_no_genuine_dose() {
     }
     answer("GET", &format!("{}/looks", path.trim_end_matches("/certificates")), Some(&cookie), None);
 
-    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     for query in [json!({"identity": own.nik, "why": "x"}), json!({"phone": own.no_hp, "why": "x"})] {
         let found = answer("POST", HelpdeskRoute::FindPeople.path(), Some(&desk), Some(&|| query.clone()));
         let person = &found["people"][0];

@@ -3,7 +3,7 @@
 use bukti_paper::Paper;
 use bukti_records::LinkTry;
 use bukti_store::Links;
-use bukti_tests::{TestApp, a_thousand_times, dose};
+use bukti_tests::{TestApp, dose, run_1000_times_concurrently};
 use bukti_wire::HolderRoute;
 use jiff::Timestamp;
 use serde_json::json;
@@ -28,7 +28,7 @@ fn first_dose_sms_link_opens_with_birth_date() {
     let token = message.token().unwrap();
     assert_eq!(token.len(), 22, "131 bits");
     assert_eq!((&*message.to, &*message.from), ("+6282106690743", "1199"));
-    insta::assert_snapshot!("first_dose_sms", message.one_part(&app));
+    insta::assert_snapshot!("first_dose_sms", message.single_part_text(&app));
 
     let wrong = open(&app, &token, "1989-01-25");
     assert_eq!((wrong.code(), &wrong.body["tries_left"]), ("birth_date_wrong", &json!(4)));
@@ -53,7 +53,7 @@ fn locks_link_after_five_wrong_birth_dates() {
     assert_eq!(open(&app, &token, "1989-01-24").code(), "link_locked", "also for the right one");
     assert_eq!(open(&app, "AAAAAAAAAAAAAAAAAAAAAA", "1989-01-24").code(), "link_dead");
 
-    app.settle();
+    app.wait_until_idle();
     let messages = app.messages_to(PHONE);
     assert_eq!(messages.len(), 2, "its owner is told, once");
     let text = messages[1].text.replace(app.url(), "https://bukti.example.go.id");
@@ -86,7 +86,7 @@ fn corrected_phone_gets_no_notice_of_old_link() {
         links.lock(&link, now).await.unwrap();
     });
     assert_eq!(open(&app, &token, "1989-01-24").code(), "link_locked");
-    app.settle();
+    app.wait_until_idle();
     let messages = app.messages();
     assert_eq!(messages.len(), 2, "one link for each phone: {messages:?}");
     assert!(messages.iter().all(|message| message.token().is_some()), "{messages:?}");
@@ -97,7 +97,7 @@ fn concurrent_wrong_birth_dates_count_five_attempts() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let token = app.messages()[0].token().unwrap();
-    let judged = a_thousand_times(|| open(&app, &token, "2000-01-01"));
+    let judged = run_1000_times_concurrently(|| open(&app, &token, "2000-01-01"));
     let judged = judged.into_iter().filter(|reply| reply.code() == "birth_date_wrong").count();
     // The fifth is judged as well, and answered as locked since no try is left.
     assert_eq!(judged, 4);

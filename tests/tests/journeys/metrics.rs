@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 
 use bukti_domain::FeedRow;
-use bukti_tests::running::Running;
+use bukti_tests::stack_process::StackProcess;
 use bukti_tests::{TestApp, csv, dose, dose_for, import};
 use bukti_wire::HolderRoute;
 use serde_json::json;
@@ -36,7 +36,7 @@ fn metrics_count_each_step() {
     for birth_date in ["1989-01-25", "1989-01-24"] {
         app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": birth_date}));
     }
-    app.settle();
+    app.wait_until_idle();
     let metrics = metrics(&app);
     for (name, value) in [
         ("bukti_rows_total{outcome=\"issued\"}", 2.0),
@@ -66,13 +66,13 @@ fn metrics_count_each_step() {
 fn trace_connects_row_certificate_and_sms() {
     let folder = tempfile::tempdir().unwrap();
     let (log, feed) = (folder.path().join("log"), folder.path().join("feed.csv"));
-    let running = Running::start_by(&folder.path().join("data"), |command| {
+    let running = StackProcess::start_with_command(&folder.path().join("data"), |command| {
         command.env("RUST_LOG", "way=info").stderr(File::create(&log).unwrap());
     });
     let other = FeedRow { no_hp: "0821-0669-0744".into(), ..dose_for(2, "E2") };
     fs::write(&feed, csv(&[dose("E1"), other])).unwrap();
     assert!(import(&running.url, &feed).0.status.success());
-    running.settle();
+    running.wait_until_idle();
     let mut ways: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in fs::read_to_string(&log).unwrap().lines() {
         let (text, trace) = line.split_once("trace=\"").unwrap();

@@ -13,7 +13,7 @@ use bukti_wire::{HolderRoute, StatusRoute};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use bukti_tests::repeated;
+use bukti_tests::deduplicated_sms;
 
 /// The first dose of somebody with a number and a phone of their own.
 fn person(number: u32) -> FeedRow {
@@ -32,8 +32,8 @@ fn links_to(app: &TestApp, person: &FeedRow) -> Vec<Message> {
 
 /// Proves that a person's request and all before it have been worked off.
 fn catch_up(app: &TestApp, control: &FeedRow) {
-    assert_eq!(app.download(control).status, 202);
-    app.settle();
+    assert_eq!(app.request_download(control).status, 202);
+    app.wait_until_idle();
     assert_eq!(links_to(app, control).len(), 1, "the pipeline works");
 }
 
@@ -53,7 +53,7 @@ fn download_before(app: &TestApp, facts: &FeedRow) {
     let (identity, said) = said(facts);
     let before = Timestamp::now() - SignedDuration::from_mins(10);
     app.with_aws(async |aws| Downloads::new(&aws).ask(&identity, &said, before).await.unwrap());
-    app.settle();
+    app.wait_until_idle();
 }
 
 /// Does everything at the same moment.
@@ -90,14 +90,14 @@ fn registered_phone_gets_link_to_requested_dose() {
         vaksin: "sinovac".into(),
         ..second.clone()
     };
-    let reply = app.download(&asked);
+    let reply = app.request_download(&asked);
     assert_eq!((reply.status, &reply.body), (202, &json!({"resend_after": 300})));
-    app.settle();
+    app.wait_until_idle();
 
     assert_eq!(links_to(&app, &person(1)).len(), 0, "the phone of another dose");
     let links = links_to(&app, &second);
     assert_eq!((links.len(), &*links[0].from), (1, "1199"));
-    insta::assert_snapshot!("quick_download_sms", links[0].one_part(&app));
+    insta::assert_snapshot!("quick_download_sms", links[0].single_part_text(&app));
     let token = links[0].token().unwrap();
     let wrong = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": "1989-01-25"}));
     assert_eq!(wrong.code(), "birth_date_wrong", "five facts open nothing by themselves");
@@ -106,8 +106,8 @@ fn registered_phone_gets_link_to_requested_dose() {
 
     let mut asked = foreigner.clone();
     asked.paspor = "a-1687353".into();
-    assert_eq!(app.download(&asked).status, 202);
-    app.settle();
+    assert_eq!(app.request_download(&asked).status, 202);
+    app.wait_until_idle();
     assert_eq!(open(&app, &links_to(&app, &foreigner)[0].token().unwrap()).status, 200);
 }
 
@@ -121,7 +121,7 @@ fn wrong_facts_get_same_response_and_no_sms() {
     app.import(&people);
     let token = app.messages_to(&people[9].no_hp)[0].token().unwrap();
     let certificate = open(&app, &token).body["certificate"]["id"].as_str().unwrap().to_owned();
-    app.bukti_well(&["revoke", &certificate, "--reason", "a test"]);
+    app.bukti_ok(&["revoke", &certificate, "--reason", "a test"]);
     let before = app.messages();
     assert_eq!(before.len(), 7, "first doses that are complete and have a phone");
 
@@ -132,11 +132,11 @@ fn wrong_facts_get_same_response_and_no_sms() {
     asked[3].vaksin = "Moderna".into();
     asked[4].nik = "3171012401899999".into();
     (asked[5].nik, asked[5].paspor) = (String::new(), "A1687353".into());
-    let replies: Vec<Reply> = asked.iter().map(|row| app.download(row)).collect();
+    let replies: Vec<Reply> = asked.iter().map(|row| app.request_download(row)).collect();
     let control = person(11);
     app.import(std::slice::from_ref(&control));
-    let right = app.download(&control);
-    app.settle();
+    let right = app.request_download(&control);
+    app.wait_until_idle();
     assert_eq!(links_to(&app, &control).len(), 1, "the pipeline works");
     for (at, reply) in replies.iter().enumerate() {
         assert_eq!((reply.status, &reply.body), (right.status, &right.body), "request {at}");
@@ -191,7 +191,7 @@ impl Listener {
 #[test]
 fn no_dose_is_read_before_the_response() {
     let listener = OnceLock::new();
-    let app = TestApp::start_with(|aws| {
+    let app = TestApp::start_with_handlers(|aws| {
         let listener = listener.get_or_init(|| Listener::before(aws.settings.endpoint.as_deref().unwrap()));
         let settings = Settings { endpoint: Some(listener.url.clone()), ..(*aws.settings).clone() };
         let connected = async || Aws::connect(settings).await.unwrap();
@@ -207,7 +207,7 @@ fn no_dose_is_read_before_the_response() {
     app.import(&[person(1), person(2), person(3)]);
     let list = app.data.path().join("protected.txt");
     std::fs::write(&list, person(3).nik).unwrap();
-    app.bukti_well(&["protect", list.to_str().unwrap()]);
+    app.bukti_ok(&["protect", list.to_str().unwrap()]);
     let wrong = FeedRow { tanggal_lahir: "1989-01-25".into(), ..person(2) };
     for (who, asked) in
         [("right", person(1)), ("wrong", wrong), ("locked", person(3)), ("unknown", person(4))]
@@ -227,14 +227,14 @@ fn only_matching_requests_consume_persons_quota() {
     let app = TestApp::start();
     app.import(&[person(1)]);
     let wrong = FeedRow { tanggal_lahir: "1989-01-25".into(), ..person(1) };
-    let answers: Vec<Reply> = (0..6).map(|_| app.download(&wrong)).collect();
-    let right = app.download(&person(1));
-    app.settle();
+    let answers: Vec<Reply> = (0..6).map(|_| app.request_download(&wrong)).collect();
+    let right = app.request_download(&person(1));
+    app.wait_until_idle();
     assert_eq!(links_to(&app, &person(1)).len(), 1, "a stranger with the number has used up nothing");
-    let again = app.download(&person(1));
-    app.settle();
+    let again = app.request_download(&person(1));
+    app.wait_until_idle();
     assert_eq!(links_to(&app, &person(1)).len(), 1, "one in five minutes");
-    let unknown = app.download(&person(2));
+    let unknown = app.request_download(&person(2));
     for answer in answers.iter().chain([&right, &again]) {
         assert_eq!((answer.status, &answer.body), (202, &unknown.body), "answered alike");
     }
@@ -249,14 +249,14 @@ fn person_gets_three_quick_downloads_daily() {
     for (minutes, links) in [(0, 1), (4, 1), (5, 2), (10, 3), (15, 3), (50, 3)] {
         let at = start + SignedDuration::from_mins(minutes);
         app.with_aws(async |aws| Downloads::new(&aws).ask(&identity, &said, at).await.unwrap());
-        app.settle();
+        app.wait_until_idle();
         assert_eq!(links_to(&app, &person(1)).len(), links, "after {minutes} minutes");
     }
 }
 
 #[test]
 fn concurrent_requests_and_duplicate_events_send_one_sms() {
-    let app = TestApp::start_with(|aws| {
+    let app = TestApp::start_with_handlers(|aws| {
         let mut handlers = Handlers::bukti(aws);
         for source in &mut handlers.streams {
             let once = Arc::clone(&source.handler);
@@ -275,10 +275,10 @@ fn concurrent_requests_and_duplicate_events_send_one_sms() {
         move || app.post(StatusRoute::Download.path(), asked).status
     }));
     assert!(answers.iter().all(|status| *status == 202), "{answers:?}");
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(links_to(&app, &person(1)).len(), 1);
     assert_eq!(app.messages().len(), 2, "first dose and link");
-    assert_eq!(repeated(app.url()), 0, "none was sent twice");
+    assert_eq!(deduplicated_sms(app.url()), 0, "none was sent twice");
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn refusal_kills_link_and_locks_quick_download() {
     app.import(std::slice::from_ref(&corrected));
     assert_eq!(refuse(&app, &old).code(), "link_dead");
 
-    let replies = [person(1), person(2), corrected.clone()].map(|asked| app.download(&asked));
+    let replies = [person(1), person(2), corrected.clone()].map(|asked| app.request_download(&asked));
     for reply in &replies {
         assert_eq!((reply.status, &reply.body), (202, &replies[1].body), "answered alike");
     }
@@ -330,7 +330,7 @@ fn locked_link_can_be_refused() {
     assert_eq!(open(&app, &token).code(), "link_locked");
     assert_eq!(refuse(&app, &token).status, 204);
     assert_eq!(open(&app, &token).code(), "link_dead");
-    assert_eq!(app.download(&person(1)).status, 202);
+    assert_eq!(app.request_download(&person(1)).status, 202);
     catch_up(&app, &person(2));
     assert_eq!(links_to(&app, &person(1)).len(), 1);
 }
@@ -402,8 +402,8 @@ fn protected_people_get_no_quick_download() {
     let list = app.data.path().join("protected.txt");
     std::fs::write(&list, format!("{}\n\n", person(1).nik)).unwrap();
     let list = list.to_str().unwrap();
-    assert_eq!(app.bukti_well(&["protect", list]), "quick downloads are locked for 1\n");
-    let (known, other) = (app.download(&person(1)), app.download(&person(2)));
+    assert_eq!(app.bukti_ok(&["protect", list]), "quick downloads are locked for 1\n");
+    let (known, other) = (app.request_download(&person(1)), app.request_download(&person(2)));
     assert_eq!((known.status, &known.body), (202, &other.body), "answered alike");
     catch_up(&app, &person(3));
     assert_eq!((links_to(&app, &person(1)).len(), links_to(&app, &person(2)).len()), (0, 1));
@@ -412,6 +412,6 @@ fn protected_people_get_no_quick_download() {
     std::fs::write(&nonsense, "3171012401890002\nIwan Purnomo\n").unwrap();
     let said = app.bukti(&["protect", nonsense.to_str().unwrap()]);
     assert_eq!(said.code, 1);
-    assert!(said.err.contains("line 2") && !said.err.contains("Iwan"), "{}", said.err);
-    assert_eq!(app.bukti_well(&["protect", list, "--remove"]), "quick downloads are allowed again for 1\n");
+    assert!(said.stderr.contains("line 2") && !said.stderr.contains("Iwan"), "{}", said.stderr);
+    assert_eq!(app.bukti_ok(&["protect", list, "--remove"]), "quick downloads are allowed again for 1\n");
 }

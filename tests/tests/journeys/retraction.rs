@@ -1,7 +1,7 @@
 //! Doses that their facility retracts: the certificate ends, and its holder is told.
 
 use bukti_domain::FeedRow;
-use bukti_tests::{Reply, TestApp, bundle, dose, retraction};
+use bukti_tests::{Reply, TestApp, dose, fhir_bundle, retraction};
 use bukti_wire::{HelpdeskRoute, HolderRoute};
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ fn account(app: &TestApp, cookie: &str) -> Value {
 /// The SMS to a phone that tell of a retraction.
 fn retraction_sms(app: &TestApp, phone: &str) -> Vec<String> {
     let messages = app.messages_to(phone).into_iter();
-    messages.filter(|sms| sms.text.contains("menarik")).map(|sms| sms.one_part(app)).collect()
+    messages.filter(|sms| sms.text.contains("menarik")).map(|sms| sms.single_part_text(app)).collect()
 }
 
 fn outcome(row: &(String, String)) -> (&str, &str) {
@@ -50,7 +50,7 @@ fn outcome(row: &(String, String)) -> (&str, &str) {
 fn retraction_ends_certificate_link_document_and_ticket() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let token = app.messages_to(PHONE)[0].token().unwrap();
     let opened = open(&app, &token).body;
     let (qr, id) = (opened["certificate"]["qr_text"].clone(), opened["certificate"]["id"].clone());
@@ -59,7 +59,7 @@ fn retraction_ends_certificate_link_document_and_ticket() {
 
     let report = app.import(&[retraction("E1", SECOND)]);
     assert_eq!(outcome(&report[&2]), ("retracted", ""));
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[qr.as_str().unwrap()]).1, "revoked");
     assert_eq!((open(&app, &token).status, open(&app, &token).code()), (410, "link_dead"));
 
@@ -74,8 +74,8 @@ fn retraction_ends_certificate_link_document_and_ticket() {
     assert_eq!((&seen["doses"][0]["certificate"], &seen["tickets"]), (&Value::Null, &json!([])));
     let path = HolderRoute::Document.path_of(id.as_str().unwrap());
     assert_eq!(app.call("POST", &path, Some(&cookie), None).status, 404);
-    app.download(&dose("E1"));
-    app.settle();
+    app.request_download(&dose("E1"));
+    app.wait_until_idle();
     let links = app.messages_to(PHONE).iter().filter(|sms| sms.token().is_some()).count();
     assert_eq!(links, 1, "quick download does not send it any more");
 
@@ -125,7 +125,7 @@ fn dose_sent_after_retraction_gets_new_certificate() {
     let after = open(&app, &second).body["certificate"].clone();
     assert_ne!((&after["id"], &after["qr_text"]), (&before["id"], &before["qr_text"]));
     assert_eq!(open(&app, &first).code(), "link_dead");
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let of = |certificate: &Value| verdict(&app, &[certificate["qr_text"].as_str().unwrap()]).1;
     assert_eq!((&*of(&before), &*of(&after)), ("revoked", "valid"));
 
@@ -175,19 +175,19 @@ fn incomplete_row_after_retraction_leaves_no_valid_certificate() {
     let qr = app.qr_text(PHONE, BORN);
     let incomplete = FeedRow { batch: String::new(), ..at(THIRD, dose("E1")) };
     app.import(&[retraction("E1", SECOND), incomplete]);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&qr]).1, "revoked");
     assert_eq!(codes(&app), ["dose_incomplete"]);
-    assert_eq!(app.bukti_well(&["deadletters", "list", "--by-table", "--older-than", "0s"]), "");
+    assert_eq!(app.bukti_ok(&["deadletters", "list", "--by-table", "--older-than", "0s"]), "");
 }
 
 #[test]
 fn fhir_entry_entered_in_error_retracts_its_event() {
     let app = TestApp::start();
-    app.drop_feed("first.json", bundle(&[dose("E1")]));
+    app.upload_feed("first.json", fhir_bundle(&[dose("E1")]));
     assert_eq!(codes(&app), ["certificate_issued"]);
     let entry = FeedRow { status: "entered-in-error".into(), ..at(SECOND, dose("E1")) };
-    app.drop_feed("second.json", bundle(&[entry]));
+    app.upload_feed("second.json", fhir_bundle(&[entry]));
     assert_eq!(app.job("second").unwrap().totals["retracted"], 1);
     assert_eq!(codes(&app), ["dose_retracted"]);
     assert_eq!(retraction_sms(&app, PHONE).len(), 1);
@@ -209,7 +209,7 @@ fn helpdesk_shows_retracted_dose_and_its_trail() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.import(&[retraction("E1", SECOND)]);
-    let desk = app.officer("0811-0000-0001", "Rina", "officer");
+    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let asked = json!({"identity": NIK, "why": "Telepon 119"});
     let found = app.call("POST", HelpdeskRoute::FindPeople.path(), Some(&desk), Some(asked)).body;
     let dose = &found["people"][0]["doses"][0];

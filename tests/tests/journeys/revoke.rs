@@ -19,7 +19,7 @@ const BORN: &str = "1989-01-24";
 /// The UVCI in a QR text.
 fn uvci(app: &TestApp, text: &str) -> String {
     let said = app.bukti(&["verify", "--json", text]);
-    let answer: Value = serde_json::from_str(&said.out).unwrap();
+    let answer: Value = serde_json::from_str(&said.stdout).unwrap();
     answer["payload"]["v"][0]["ci"].as_str().unwrap().to_owned()
 }
 
@@ -30,7 +30,7 @@ fn of(app: &TestApp, text: &str) -> String {
 /// Exit code, verdict and state of revocation.
 fn revocation(app: &TestApp, arguments: &[&str]) -> (i32, Value, Value) {
     let said = app.bukti(&[&["verify", "--json"], arguments].concat());
-    let answer: Value = serde_json::from_str(&said.out).unwrap();
+    let answer: Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(
         answer["revocation_as_of"].is_string(),
         ["checked", "outdated"].contains(&answer["revocation"].as_str().unwrap())
@@ -46,7 +46,7 @@ fn corrected(row: &FeedRow, sent_at: &str, batch: &str) -> FeedRow {
 fn revoked_certificate_is_hidden_and_fails_verification() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let text = app.qr_text(PHONE, BORN);
     assert_eq!(of(&app, &text), "valid");
     let uvci = uvci(&app, &text);
@@ -54,15 +54,15 @@ fn revoked_certificate_is_hidden_and_fails_verification() {
     let wrong =
         app.bukti(&["revoke", "0123456789ABCDEF", &uvci, "URN:UVCI:01:ID:X", "--reason", "stolen form"]);
     assert_eq!(wrong.code, 1, "two are not there");
-    assert!(wrong.err.contains("there is no certificate 0123456789ABCDEF"), "{}", wrong.err);
-    assert!(wrong.out.contains(" revoked\n"), "and the third is revoked: {}", wrong.out);
+    assert!(wrong.stderr.contains("there is no certificate 0123456789ABCDEF"), "{}", wrong.stderr);
+    assert!(wrong.stdout.contains(" revoked\n"), "and the third is revoked: {}", wrong.stdout);
     assert_eq!(of(&app, &text), "revoked");
 
     let bare = uvci.split(['#', ':']).nth(4).unwrap();
     let grouped: Vec<String> =
         bare.as_bytes().chunks(4).map(|group| String::from_utf8(group.to_vec()).unwrap()).collect();
     for same in [bare, &grouped.join("-"), &uvci] {
-        let again = app.bukti_well(&["revoke", same, "--reason", "again", "--no-publish"]);
+        let again = app.bukti_ok(&["revoke", same, "--reason", "again", "--no-publish"]);
         assert_eq!(again, format!("{bare} was revoked before\n"));
     }
 
@@ -109,31 +109,31 @@ fn correction_supersedes_previous_certificate() {
     }
     assert_eq!(of(&app, &last), "valid");
     let said = app.bukti(&["revoke", &uvci(&app, &first), "--reason", "late"]);
-    assert_eq!((said.code, said.err.contains(" was superseded by ")), (1, true), "{}", said.err);
+    assert_eq!((said.code, said.stderr.contains(" was superseded by ")), (1, true), "{}", said.stderr);
 }
 
 #[test]
 fn concurrent_revocations_of_one_certificate_count_once() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let text = app.qr_text(PHONE, BORN);
     let uvci = uvci(&app, &text);
     let outs: Vec<String> = std::thread::scope(|scope| {
-        let revoke = || app.bukti_well(&["revoke", &uvci, "--reason", "at once", "--no-publish"]);
+        let revoke = || app.bukti_ok(&["revoke", &uvci, "--reason", "at once", "--no-publish"]);
         let running: Vec<_> = (0..8).map(|_| scope.spawn(revoke)).collect();
         running.into_iter().map(|running| running.join().unwrap()).collect()
     });
     assert_eq!(outs.iter().filter(|out| out.ends_with(" revoked\n")).count(), 1, "{outs:?}");
-    let published = app.bukti_well(&["trust", "publish"]);
+    let published = app.bukti_ok(&["trust", "publish"]);
     assert!(published.contains("revoked certificates 1,"), "{published}");
     assert_eq!(of(&app, &text), "revoked");
 }
 
 fn revoke(app: &TestApp, text: &str) -> String {
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let uvci = uvci(app, text);
-    app.bukti_well(&["revoke", &uvci, "--reason", "never given"]);
+    app.bukti_ok(&["revoke", &uvci, "--reason", "never given"]);
     uvci
 }
 
@@ -181,14 +181,14 @@ fn withdrawn_dose_gets_no_certificate_until_it_is_reinstated() {
     assert_eq!((links(&app), &*code(&app)), (sent, "certificate_revoked"));
 
     let wrong = app.bukti(&["reinstate", "0123456789ABCDEF", &uvci]);
-    assert_eq!((wrong.code, wrong.err.contains("there is no certificate 0123456789ABCDEF")), (1, true));
-    app.settle();
+    assert_eq!((wrong.code, wrong.stderr.contains("there is no certificate 0123456789ABCDEF")), (1, true));
+    app.wait_until_idle();
     assert_eq!((links(&app), &*code(&app)), (sent + 1, "certificate_issued"));
     let new = app.qr_text(PHONE, BORN);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!((&*of(&app, &new), &*of(&app, &text)), ("valid", "revoked"));
     let again = app.bukti(&["reinstate", &uvci]);
-    assert_eq!((again.code, again.err.contains("is not withdrawn")), (1, true), "{}", again.err);
+    assert_eq!((again.code, again.stderr.contains("is not withdrawn")), (1, true), "{}", again.stderr);
 }
 
 #[test]
@@ -199,10 +199,10 @@ fn reinstated_retracted_event_passes_dose_to_waiting_event() {
     let uvci = revoke(&app, &app.qr_text(PHONE, BORN));
     app.import(&[retraction("E1", "2021-03-01T08:00:00+07:00")]);
     let sent = links(&app);
-    app.bukti_well(&["reinstate", &uvci]);
-    app.settle();
+    app.bukti_ok(&["reinstate", &uvci]);
+    app.wait_until_idle();
     assert_eq!(links(&app), sent + 1);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(of(&app, &app.qr_text("081200000991", BORN)), "valid");
 }
 
@@ -211,17 +211,17 @@ fn revoking_after_retraction_withdraws_dose() {
     let app = TestApp::start();
     let row = dose("E1");
     app.import(std::slice::from_ref(&row));
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let uvci = uvci(&app, &app.qr_text(PHONE, BORN));
     app.import(&[retraction("E1", "2021-03-01T08:00:00+07:00")]);
-    let said = app.bukti_well(&["revoke", &uvci, "--reason", "never given"]);
+    let said = app.bukti_ok(&["revoke", &uvci, "--reason", "never given"]);
     assert!(said.contains(" was revoked before; its dose is withdrawn now\n"), "{said}");
     let sent = links(&app);
     app.import(&[FeedRow { sent_at: "2021-03-02T08:00:00+07:00".into(), ..row.clone() }]);
     app.import(&[FeedRow { event_id: "E2".into(), ..row }]);
     assert_eq!((links(&app), &*code(&app)), (sent, "certificate_revoked"));
-    app.bukti_well(&["reinstate", &uvci]);
-    app.settle();
+    app.bukti_ok(&["reinstate", &uvci]);
+    app.wait_until_idle();
     assert_eq!((links(&app), &*code(&app)), (sent + 1, "certificate_issued"));
 }
 
@@ -229,20 +229,20 @@ fn revoking_after_retraction_withdraws_dose() {
 fn revoking_withdraws_current_owner_of_dose() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let uvci = uvci(&app, &app.qr_text(PHONE, BORN));
     app.import(&[retraction("E1", "2021-03-01T08:00:00+07:00")]);
     app.import(&[FeedRow { no_hp: "081200000991".into(), ..dose("E2") }]);
     let text = app.qr_text("081200000991", BORN);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(of(&app, &text), "valid", "nobody has revoked anything yet");
-    app.bukti_well(&["revoke", &uvci, "--reason", "never given", "--no-publish"]);
-    app.settle();
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["revoke", &uvci, "--reason", "never given", "--no-publish"]);
+    app.wait_until_idle();
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(of(&app, &text), "revoked");
     let sent = links(&app);
-    app.bukti_well(&["reinstate", &uvci]);
-    app.settle();
+    app.bukti_ok(&["reinstate", &uvci]);
+    app.wait_until_idle();
     assert_eq!(links(&app), sent + 1, "the dose is one: it gets one certificate");
 }
 
@@ -260,7 +260,7 @@ fn withdrawn_event_blocks_no_other_dose() {
     let sent = links(&app);
     app.import(&[FeedRow { no_hp: "081200000991".into(), ..other("E2") }]);
     assert_eq!(links(&app), sent + 1);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(of(&app, &app.qr_text("081200000991", BORN)), "valid");
 }
 
@@ -272,7 +272,7 @@ fn officers_cannot_correct_withdrawn_dose() {
     let phone = "0812-0000-0991";
     let person = app.log_in(phone, None);
     let case = open(&app, &person, asking("phone", &dose("E1")));
-    let officer = app.officer("0811-0000-0001", "Rina", "supervisor");
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "supervisor");
     let dose = dose_of(&app, &officer, &case);
     let uvci = revoke(&app, &app.qr_text(PHONE, BORN));
     let grant = json!({"dose": dose, "facility_word": "dr. Ani"});
@@ -292,11 +292,11 @@ fn officers_cannot_correct_withdrawn_dose() {
     let word = json!({"facility_word": "dr. Ani", "batch": "AZ56327B", "facility_code": "P3174020101"});
     let refused = decide(&app, &officer, &missing, "grant", word);
     assert_eq!((refused.status, refused.code()), (409, "dose_withdrawn"), "{}", refused.body);
-    app.bukti_well(&["reinstate", &uvci]);
-    app.settle();
+    app.bukti_ok(&["reinstate", &uvci]);
+    app.wait_until_idle();
     assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "granted");
-    app.settle();
-    app.bukti_well(&["trust", "publish"]);
+    app.wait_until_idle();
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(of(&app, &app.qr_text(phone, BORN)), "valid");
 }
 
@@ -305,7 +305,7 @@ fn revocation_during_corrections_leaves_no_valid_certificate() {
     let app = TestApp::start();
     let row = dose("E1");
     app.import(std::slice::from_ref(&row));
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let text = app.qr_text(PHONE, BORN);
     let uvci = uvci(&app, &text);
     let of_person = async |doses: &Doses| {
@@ -323,13 +323,16 @@ fn revocation_during_corrections_leaves_no_valid_certificate() {
         // What was superseded meanwhile is not revoked, and its dose not withdrawn: the next one
         // is.
         let mut named = uvci.clone();
-        while let Some(by) =
-            app.bukti(&["revoke", &named, "--reason", "never given"]).err.split(" was superseded by ").nth(1)
+        while let Some(by) = app
+            .bukti(&["revoke", &named, "--reason", "never given"])
+            .stderr
+            .split(" was superseded by ")
+            .nth(1)
         {
             named = by.split(' ').next().unwrap().to_owned();
         }
     });
-    app.settle();
+    app.wait_until_idle();
     let after = app.with_aws(async |aws| {
         let (doses, certificates) = (Doses::new(&aws), Certificates::new(&aws));
         // A recount that read the dose before it was withdrawn.
@@ -343,31 +346,31 @@ fn revocation_during_corrections_leaves_no_valid_certificate() {
     });
     assert!(after.withdrawn.is_some());
     assert_eq!(code(&app), "certificate_revoked");
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_ne!(of(&app, &text), "valid");
 }
 
 #[test]
 fn other_issuer_is_trusted_after_import() {
     let (app, other) = (TestApp::start(), TestApp::start());
-    app.bukti_well(&["trust", "publish"]);
-    other.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
+    other.bukti_ok(&["trust", "publish"]);
     other.import(&[dose("E1")]);
     let text = other.qr_text(PHONE, BORN);
     assert_eq!(of(&app, &text), "issuer_unknown");
 
     let list = other.data.path().join("bucket/bukti-public/trust/signers.json");
     let list = list.to_str().unwrap();
-    assert!(app.bukti_well(&["trust", "import", list, "--dry-run"]).starts_with("1 new, 0 changed, 0 known"));
+    assert!(app.bukti_ok(&["trust", "import", list, "--dry-run"]).starts_with("1 new, 0 changed, 0 known"));
     assert_eq!(of(&app, &text), "issuer_unknown");
-    app.bukti_well(&["trust", "import", list]);
+    app.bukti_ok(&["trust", "import", list]);
     // Only the other one has lists of what it revoked.
     assert_eq!(revocation(&app, &[&text]), (3, json!("revocation_unknown"), json!("not_covered")));
-    assert!(app.bukti_well(&["trust", "import", list]).starts_with("0 new, 0 changed, 1 known"));
+    assert!(app.bukti_ok(&["trust", "import", list]).starts_with("0 new, 0 changed, 1 known"));
 
-    let listed = app.bukti_well(&["trust", "list"]);
+    let listed = app.bukti_ok(&["trust", "list"]);
     let kid = listed.split_whitespace().next().unwrap();
-    app.bukti_well(&["trust", "remove", kid]);
+    app.bukti_ok(&["trust", "remove", kid]);
     assert_eq!(of(&app, &text), "issuer_unknown");
     assert_eq!(app.bukti(&["trust", "remove", kid]).code, 1);
 
@@ -376,7 +379,7 @@ fn other_issuer_is_trusted_after_import() {
     assert_eq!(verdict(&app, &["--trust", folder, &text]).1, "valid", "by the files in a folder");
     assert_eq!(verdict(&app, &["--trust", other.url(), &text]).1, "valid", "by another site");
     let did = other.data.path().join("bucket/bukti-public/trust/did.json");
-    assert!(app.bukti_well(&["trust", "import", did.to_str().unwrap()]).starts_with("1 new"));
+    assert!(app.bukti_ok(&["trust", "import", did.to_str().unwrap()]).starts_with("1 new"));
     assert_eq!(of(&app, &text), "revocation_unknown");
 }
 
@@ -384,7 +387,7 @@ fn other_issuer_is_trusted_after_import() {
 fn verify_reports_unknown_revocation() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let text = app.qr_text(PHONE, BORN);
     let published = app.data.path().join("bucket/bukti-public/trust");
     let folder = app.data.path().join("copy");
@@ -411,7 +414,7 @@ fn verify_reports_unknown_revocation() {
     assert_eq!(ask(&[]), unknown("outdated"));
     assert_eq!(ask(&["--at", &at(-7)]).2, json!("outdated"), "current by that time, but not now");
     let said = app.bukti(&["verify", trust[0], trust[1], &text]);
-    assert!(said.out.contains("revocation   lists too old, as of 2"), "{}", said.out);
+    assert!(said.stdout.contains("revocation   lists too old, as of 2"), "{}", said.stdout);
     copy();
     assert_eq!(ask(&[]), checked());
     assert_eq!(ask(&["--at", &at(8)]), checked());
@@ -422,7 +425,7 @@ fn verify_reports_unknown_revocation() {
 
     // The lists say seconds.
     std::thread::sleep(Duration::from_millis(1_100));
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     copy();
     assert_eq!(ask(&[]), checked());
     std::fs::write(&index, old).unwrap();

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bukti_domain::FeedRow;
 use bukti_records::JobRecord;
 use bukti_store::Cause;
-use bukti_tests::caller::Raw;
-use bukti_tests::{TestApp, bundle, csv, dose, dose_for, ndjson, retraction};
+use bukti_tests::caller::RawResponse;
+use bukti_tests::{TestApp, csv, dose, dose_for, fhir_bundle, ndjson, retraction};
 use bukti_wire::{OtpRoute, SenderRoute};
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -16,22 +16,22 @@ const FHIR: &str = "application/fhir+json";
 
 /// A key of `--facility CODE` or `--hub NAME`.
 fn key(app: &TestApp, sender: [&str; 2]) -> String {
-    app.bukti_well(&["key", "add", sender[0], sender[1]]).trim().to_owned()
+    app.bukti_ok(&["key", "add", sender[0], sender[1]]).trim().to_owned()
 }
 
-fn send(app: &TestApp, key: &str, kind: &str, body: &[u8]) -> Raw {
+fn send(app: &TestApp, key: &str, kind: &str, body: &[u8]) -> RawResponse {
     let authorization = format!("Bearer {key}");
     let headers = [("authorization", &*authorization), ("content-type", kind)];
     app.caller().send("POST", SenderRoute::SendDoses.path(), &headers, body)
 }
 
-fn job(app: &TestApp, key: &str, job: &str) -> Raw {
+fn job(app: &TestApp, key: &str, job: &str) -> RawResponse {
     let authorization = format!("Bearer {key}");
     app.caller().send("GET", &SenderRoute::Job.path_of(job), &[("authorization", &authorization)], b"")
 }
 
 /// Outcome and reasons of each row.
-fn rows(answer: &Raw) -> Vec<(String, String)> {
+fn rows(answer: &RawResponse) -> Vec<(String, String)> {
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     let answer = answer.json();
     let rows = answer["rows"].as_array().unwrap().iter();
@@ -60,7 +60,7 @@ fn facility_gets_row_results_and_retries_are_idempotent() {
     assert_eq!((&answer["rows"][1]["line"], &answer["rows"][1]["event_id"]), (&json!(3), &json!("E2")));
     // Whoever got no answer sends it again, and gets that of the first time.
     assert_eq!(send(&app, &key, "text/csv", &sent).body, first.body);
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(app.messages().len(), 1, "the person has their SMS, once");
 
     let id = answer["job"].as_str().unwrap();
@@ -83,7 +83,7 @@ fn bundle_gets_operation_outcome_even_when_rejected() {
     let app = TestApp::start();
     let key = key(&app, ["--hub", "satudata"]);
     let other = FeedRow { nik: "123".into(), ..dose("E2") };
-    let answer = send(&app, &key, "application/fhir+json; charset=utf-8", &bundle(&[dose("E1"), other]));
+    let answer = send(&app, &key, "application/fhir+json; charset=utf-8", &fhir_bundle(&[dose("E1"), other]));
     assert_eq!((answer.status, answer.header("content-type")), (200, Some(FHIR)));
     let coding = |codes: &[&str]| {
         codes.iter().map(|code| json!({"system": "urn:bukti:outcome", "code": code})).collect::<Vec<_>>()
@@ -131,7 +131,7 @@ fn fhir_transactions_are_atomic() {
     let app = TestApp::start();
     let key = key(&app, ["--hub", "satudata"]);
     let typed = |kind: &str, rows: &[FeedRow]| {
-        let mut file: Value = serde_json::from_slice(&bundle(rows)).unwrap();
+        let mut file: Value = serde_json::from_slice(&fhir_bundle(rows)).unwrap();
         file["type"] = json!(kind);
         file.to_string().into_bytes()
     };
@@ -144,7 +144,7 @@ fn fhir_transactions_are_atomic() {
         (422, json!("transaction_refused"), json!("nik_malformed"))
     );
     assert_no_empty_arrays(&outcome);
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(app.messages(), []);
 
     let batch = send(&app, &key, FHIR, &typed("batch", &[dose("E1"), bad]));
@@ -196,7 +196,7 @@ fn fhir_serves_capability_statement_and_rejects_xml() {
     }
     let page = send(&app, &key, "text/csv", b"<html><table></table></html>");
     assert_eq!((page.status, &page.json()["errors"][0]["code"]), (422, &json!("html_page")));
-    let json = send(&app, &key, "application/fhir+json; fhirVersion=5.0", &bundle(&[dose("E1")]));
+    let json = send(&app, &key, "application/fhir+json; fhirVersion=5.0", &fhir_bundle(&[dose("E1")]));
     assert_eq!(json.status, 200);
 }
 
@@ -206,7 +206,7 @@ fn unreadable_fhir_gets_english_error_with_code() {
     let app = TestApp::start();
     let key = key(&app, ["--hub", "satudata"]);
     let authorization = format!("Bearer {key}");
-    let whole = bundle(&[dose("E1")]);
+    let whole = fhir_bundle(&[dose("E1")]);
     for (body, code, kind, diagnostics) in [
         (&whole[..whole.len() / 2], "broken_off", "structure", "Line 1: the file ends in the middle."),
         (
@@ -247,7 +247,7 @@ fn fhir_forms_of_one_event_are_duplicates() {
         tanggal_vaksinasi: "2025-11-20".into(),
         ..dose("POLIO")
     };
-    let mut file: Value = serde_json::from_slice(&bundle(&[polio])).unwrap();
+    let mut file: Value = serde_json::from_slice(&fhir_bundle(&[polio])).unwrap();
     file["entry"][0]["resource"].as_object_mut().unwrap().remove("protocolApplied");
     let (immunization, mut patient) =
         (file["entry"][0]["resource"].clone(), file["entry"][1]["resource"].clone());
@@ -270,7 +270,7 @@ fn fhir_forms_of_one_event_are_duplicates() {
     let third = outcome("application/fhir+ndjson", format!("{patient}\n{lines}\n"));
     assert_eq!((&*third.0, &*third.1), ("duplicate", ""), "{}", third.2);
     assert!(third.2["diagnostics"].as_str().unwrap().starts_with("Line 2, event POLIO: "));
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(app.messages().len(), 1);
 
     alone["status"] = json!("entered-in-error");
@@ -284,13 +284,13 @@ fn fhir_forms_of_one_event_are_duplicates() {
 fn fhir_without_timestamp_uses_time_of_receipt() {
     let app = TestApp::start();
     let key = key(&app, ["--hub", "satudata"]);
-    let mut file: Value = serde_json::from_slice(&bundle(&[dose("E1")])).unwrap();
+    let mut file: Value = serde_json::from_slice(&fhir_bundle(&[dose("E1")])).unwrap();
     file["entry"][0]["resource"].as_object_mut().unwrap().remove("meta");
     let file = file.to_string().into_bytes();
     let first = send(&app, &key, FHIR, &file);
     assert_eq!(first.json()["issue"][0]["details"]["coding"][0]["code"], "issued");
     assert_eq!(send(&app, &key, FHIR, &file).body, first.body);
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(app.messages().len(), 1);
 }
 
@@ -299,7 +299,7 @@ fn fhir_without_timestamp_uses_time_of_receipt() {
 fn retried_fhir_keeps_time_of_first_receipt() {
     let app = TestApp::start();
     let key = key(&app, ["--hub", "satudata"]);
-    let mut file: Value = serde_json::from_slice(&bundle(&[dose("E1")])).unwrap();
+    let mut file: Value = serde_json::from_slice(&fhir_bundle(&[dose("E1")])).unwrap();
     file["entry"][0]["resource"].as_object_mut().unwrap().remove("meta");
     let file = file.to_string().into_bytes();
     let received_at = "2026-01-02T03:04:05Z".parse().unwrap();
@@ -332,7 +332,7 @@ fn senders_correct_own_events_and_hubs_all() {
     };
     app.import(&[dose_for(1, "HUB")]);
     assert_eq!(rows(&send(&app, &own, "text/csv", &csv(&[dose_for(2, "OWN")]))), [told("issued", "")]);
-    app.settle();
+    app.wait_until_idle();
     let before = app.with_aws(async |aws| {
         let doses = bukti_store::Doses::new(&aws);
         doses.of_event(&aws.keys.event("OWN")).await.unwrap().unwrap().revision
@@ -372,7 +372,7 @@ fn only_first_sender_or_hub_retracts() {
     assert_eq!(rows(&send(&app, &own, "text/csv", &retracted("A"))), [told("retracted", "")]);
     assert_eq!(rows(&send(&app, &hub, "text/csv", &retracted("B"))), [told("retracted", "")]);
     assert_eq!(rows(&send(&app, &hub, "text/csv", &retracted("HUB"))), [told("retracted", "")]);
-    let fhir = send(&app, &hub, FHIR, &bundle(&[retraction("C", "2021-03-01T08:00:00+07:00")])).json();
+    let fhir = send(&app, &hub, FHIR, &fhir_bundle(&[retraction("C", "2021-03-01T08:00:00+07:00")])).json();
     let issue = &fhir["issue"][0];
     assert_eq!(issue["severity"], "information");
     assert_eq!(issue["diagnostics"], "Event C: retracted, a certificate of it is revoked.");
@@ -394,7 +394,7 @@ fn job_is_visible_to_its_sender_and_hubs() {
 
     let mut rows: Vec<FeedRow> = (0..2001).map(|at| dose(&format!("F{at}"))).collect();
     rows.iter_mut().for_each(|row| row.batch.clear());
-    app.drop_feed("large.csv", csv(&rows));
+    app.upload_feed("large.csv", csv(&rows));
     assert_eq!(job(&app, &own, "large").status, 404, "what was dropped is a hub's");
     let stands = job(&app, &hub, "large").json();
     assert_eq!((&stands["state"], &stands["totals"]), (&json!("done"), &json!({"incomplete": 2001})));
@@ -454,7 +454,7 @@ fn unreadable_request_is_rejected_without_storing_rows() {
         let detail = told["detail"].as_str().unwrap();
         assert!(line.is_none_or(|line| detail.contains(&format!("{line}: "))), "{detail}");
     }
-    app.settle();
+    app.wait_until_idle();
     app.with_aws(async |aws| {
         let doses = bukti_store::Doses::new(&aws);
         assert!(doses.of_event(&aws.keys.event("E1")).await.unwrap().is_none());
@@ -506,12 +506,12 @@ fn api_keys_overlap_during_rotation_and_end() {
     // The same sender, whichever key it shows: this is the same job, and its own event.
     assert_eq!(rows(&send(&app, &new, "text/csv", &sent)), [told("issued", "")]);
 
-    assert!(app.bukti_well(&["key", "revoke", &id(&old), "--in", "7d"]).starts_with("ends at 20"));
+    assert!(app.bukti_ok(&["key", "revoke", &id(&old), "--in", "7d"]).starts_with("ends at 20"));
     assert_eq!(send(&app, &old, "text/csv", &sent).status, 200, "both are good meanwhile");
-    assert_eq!(app.bukti_well(&["key", "revoke", &id(&old)]), "ended\n");
+    assert_eq!(app.bukti_ok(&["key", "revoke", &id(&old)]), "ended\n");
     // What has ended does not begin again.
-    app.bukti_well(&["key", "revoke", &id(&old), "--in", "7d"]);
-    let listed = app.bukti_well(&["key", "list"]);
+    app.bukti_ok(&["key", "revoke", &id(&old), "--in", "7d"]);
+    let listed = app.bukti_ok(&["key", "list"]);
     let line = |key: &str| listed.lines().find(|line| line.starts_with(&id(key))).unwrap();
     assert!(line(&old).contains(OWN) && line(&old).ends_with("ended"), "{listed}");
     assert!(line(&new).contains("last used") && !line(&new).contains("end"), "{listed}");
@@ -537,7 +537,7 @@ fn api_keys_overlap_during_rotation_and_end() {
     assert_eq!(send(&app, &new, "text/csv", &sent).status, 200);
 
     let said = app.bukti(&["key", "revoke", "AAAAAAAA"]);
-    assert!(said.code == 1 && said.err.contains("no key AAAAAAAA"), "{}", said.err);
+    assert!(said.code == 1 && said.stderr.contains("no key AAAAAAAA"), "{}", said.stderr);
     assert_eq!(app.bukti(&["key", "add"]).code, 2);
     assert_eq!(app.bukti(&["key", "add", "--facility", "A", "--hub", "B"]).code, 2);
     app.with_aws(async |aws| {
@@ -553,7 +553,7 @@ fn sender_rate_limit_spans_its_keys() {
     let others = key(&app, ["--facility", "P3201010102"]);
     let sent = send(&app, &keys[0], "text/csv", &csv(&[dose("E1")])).json();
     // The window that a minute begins with may end in between.
-    let asked: Vec<Raw> =
+    let asked: Vec<RawResponse> =
         (0..300).map(|at| job(&app, &keys[at % 2], sent["job"].as_str().unwrap())).collect();
     let mut told: BTreeMap<u16, usize> = BTreeMap::new();
     asked.iter().for_each(|answer| *told.entry(answer.status).or_default() += 1);
@@ -647,7 +647,7 @@ fn phone_gets_20_dose_sms_daily() {
     let own = key(&app, ["--facility", OWN]);
     let family: Vec<FeedRow> = (1..=40).map(|person| dose_for(person, &format!("E{person}"))).collect();
     send(&app, &own, "application/x-ndjson", &ndjson(&family));
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(app.messages().len(), 20);
     // What others have sent keeps nothing from the phone.
     let phone = &family[0].no_hp;
@@ -656,7 +656,7 @@ fn phone_gets_20_dose_sms_daily() {
     assert_eq!(app.call("GET", OtpRoute::Session.path(), Some(&cookie), None).status, 200);
     let elsewhere = FeedRow { no_hp: "0821-0669-0744".into(), ..dose_for(41, "E41") };
     send(&app, &own, "application/x-ndjson", &ndjson(&[elsewhere]));
-    app.settle();
+    app.wait_until_idle();
     assert_eq!(app.messages_to("0821-0669-0744").len(), 1);
 }
 

@@ -27,14 +27,14 @@ fn certificates_of(app: &TestApp, cookie: &str) -> Vec<Value> {
 
 /// `dn/sd` of each certificate of the account, as signed, and what the account shows of it.
 fn certificates(app: &TestApp, cookie: &str) -> Vec<(String, Value, String)> {
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     certificates_of(app, cookie)
         .into_iter()
         .map(|certificate| {
             let text = certificate["qr_text"].as_str().unwrap();
             let said = app.bukti(&["verify", "--json", text]);
             let payload: Value =
-                serde_json::from_str::<Value>(&said.out).expect(&said.err)["payload"]["v"][0].clone();
+                serde_json::from_str::<Value>(&said.stdout).expect(&said.stderr)["payload"]["v"][0].clone();
             let signed = format!("{}/{}", payload["dn"], payload["sd"]);
             (signed, certificate["doses_in_series"].clone(), text.to_owned())
         })
@@ -98,7 +98,7 @@ fn late_first_dose_corrects_later_counts() {
     let after = certificates(&app, &cookie);
     assert_eq!(numbers(&after), [("1/1", &json!(1)), ("2/1", &json!(1))]);
     assert_eq!(app.messages().len(), sms + 1, "of the first dose alone");
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&before[0].2]).1, "superseded");
     assert_eq!(verdict(&app, &[&after[1].2]).1, "valid");
 }
@@ -132,7 +132,7 @@ fn late_first_dose_of_two_corrects_boosters_of_one_dose_vaccines() {
     let after = certificates(&app, &cookie);
     assert_eq!(numbers(&after), [("1/2", &two), ("2/2", &two), ("3/3", &two)]);
     assert_eq!(app.messages().len(), sms + 1, "of the first dose alone");
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&before[1].2]).1, "superseded");
     assert_eq!(verdict(&app, &[&before[0].2]).1, "valid", "its count was right");
 }

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bukti_tests::{TestApp, a_thousand_times, dose};
+use bukti_tests::{TestApp, dose, run_1000_times_concurrently};
 use bukti_wire::StatusRoute;
 use serde_json::{Value, json};
 
@@ -112,7 +112,7 @@ fn concurrent_uses_of_captcha_count_once() {
     let app = TestApp::start();
     let captcha = app.captcha();
     let asked = json!({"name": NAME, "nik": NIK, "captcha": captcha});
-    let replies = a_thousand_times(|| app.post(StatusRoute::Status.path(), asked.clone()));
+    let replies = run_1000_times_concurrently(|| app.post(StatusRoute::Status.path(), asked.clone()));
     let counted = replies.into_iter().filter(|reply| reply.status == 200).count();
     assert_eq!(counted, 1);
 }

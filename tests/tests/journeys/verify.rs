@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use bukti_domain::hygiene;
-use bukti_tests::{TestApp, dose, left_out, people, root};
+use bukti_tests::{TestApp, dose, people, report_skipped, root};
 use bukti_wire::HolderRoute;
 use coset::{CoseSign1, TaggedCborSerializable};
 use flate2::Compression;
@@ -70,7 +70,7 @@ fn verifiers() -> Vec<Verifier> {
     let python = std::env::var_os("BUKTI_PYTHON");
     let node = std::env::var_os("BUKTI_NODE_VERIFIER");
     if python.is_none() || node.is_none() {
-        left_out(
+        report_skipped(
             "BUKTI_PYTHON names no Python with tests/requirements.txt installed, or BUKTI_NODE_VERIFIER no \
              tests/verify/hcert.mjs beside its packages; `cargo xtask test` sets both",
         );
@@ -203,11 +203,11 @@ fn independent_verifiers_reject_damaged_or_forged_certificates() {
 fn own_verifier_rejects_damaged_or_forged_certificates() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    app.bukti_well(&["trust", "publish"]);
+    app.bukti_ok(&["trust", "publish"]);
     let texts = good_and_bad(&app.qr_text("082106690743", "1989-01-24"));
     let signer = app.data.path().join("signer.pem");
     let signer = signer.to_str().unwrap();
-    app.bukti_well(&["keys", "export", "-o", signer]);
+    app.bukti_ok(&["keys", "export", "-o", signer]);
     // By the list that was published, and by the signer alone.
     for (trust, good) in [(&[][..], "valid"), (&["--signer", signer], "revocation_unknown")] {
         let verdicts = texts.each_ref().map(|text| verdict(&app, &[trust, &[text]].concat()).1);

@@ -26,7 +26,7 @@ fn rows() -> Vec<FeedRow> {
             let mut feed = csv::Reader::from_path(folder.join("doses-1.csv")).unwrap();
             feed.deserialize().map(|row| row.unwrap()).collect()
         }
-        None => people::of_hard_names().into_iter().flatten().collect(),
+        None => people::with_difficult_names().into_iter().flatten().collect(),
     }
 }
 

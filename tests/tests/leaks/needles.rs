@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use bukti_domain::{FeedRow, PhoneNumber};
-use bukti_tests::in_base64;
+use bukti_tests::base64_fragments;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The shortest word that is sought in texts.
@@ -204,7 +204,7 @@ impl Searcher {
                     folded.add(at, "percent", percent.replace("%20", "+").as_bytes(), Beside::Anything);
                     folded.add(at, "percent", percent.as_bytes(), Beside::Anything);
                 }
-                for encoded in in_base64(text.as_bytes()) {
+                for encoded in base64_fragments(text.as_bytes()) {
                     exact.add(at, "base64", encoded.as_bytes(), Beside::Anything);
                 }
             }

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bukti_store::Endpoint;
-use bukti_tests::caller::Raw;
+use bukti_tests::caller::RawResponse;
 use serde_json::{Value, json};
 
 use crate::needles::{Find, IN_NOISE, IN_TEXT, Kind, Needle, Searcher, words};
@@ -271,7 +271,7 @@ pub fn plant(walk: &mut Walk) {
     let token = walk.needles.first(Kind::SessionToken);
     let link = walk.needles.first(Kind::LinkToken);
     let body = json!({"url": format!("/document?of={link}")}).to_string().into_bytes();
-    let raw = Raw { status: 200, headers: vec![("location".to_owned(), token)], body };
+    let raw = RawResponse { status: 200, headers: vec![("location".to_owned(), token)], body };
     let seen = Seen {
         what: "planted".to_owned(),
         raw,

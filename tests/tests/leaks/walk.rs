@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bukti_domain::{FeedRow, PhoneNumber};
-use bukti_tests::caller::{Caller, Raw};
-use bukti_tests::{bundle, csv, dose, download_request, ndjson, outbox, program};
+use bukti_tests::caller::{Caller, RawResponse};
+use bukti_tests::{csv, dose, download_request, fhir_bundle, ndjson, outbox, program};
 use bukti_wire::{
     Access, DocumentForm, HelpdeskRoute, HolderRoute, OtpRoute, ROUTES, Route, SenderRoute, StatusRoute,
     find_route,
@@ -72,7 +72,7 @@ impl Stack {
         self.caller.call("GET", path, None, b"").json()
     }
 
-    fn settle(&self) {
+    fn wait_until_idle(&self) {
         let deadline = Instant::now() + Duration::from_secs(600);
         while self.json("/_stack.json")["backlog"] != 0 {
             assert!(Instant::now() < deadline, "the stack does not come to rest");
@@ -93,7 +93,7 @@ impl Drop for Stack {
 pub struct Seen {
     /// Which call it was, without what it said.
     pub what: String,
-    pub raw: Raw,
+    pub raw: RawResponse,
     pub is_document: bool,
     pub may: May,
     pub headers_may: May,
@@ -157,7 +157,7 @@ impl Walk {
         let people = people();
         rows.extend(people.iter().cloned());
         walk.import(&rows, "feed");
-        walk.stack.settle();
+        walk.stack.wait_until_idle();
 
         walk.status_and_download(&people, &samples);
         walk.errors(&people);
@@ -168,7 +168,7 @@ impl Walk {
         walk.helpdesk(&people[7]);
         walk.sender(&people[..2]);
         walk.bad_feeds(&people);
-        walk.stack.settle();
+        walk.stack.wait_until_idle();
 
         walk.needles.add_people(&rows);
         for message in outbox(&walk.stack.url) {
@@ -195,13 +195,20 @@ impl Walk {
     }
 
     /// Calls a route, and keeps the answer with what may be in it.
-    fn call(&mut self, method: &str, path: &str, cookie: Option<&str>, body: &[u8], of: &[&FeedRow]) -> Raw {
+    fn call(
+        &mut self,
+        method: &str,
+        path: &str,
+        cookie: Option<&str>,
+        body: &[u8],
+        of: &[&FeedRow],
+    ) -> RawResponse {
         let raw = self.stack.caller.call(method, path, cookie, body);
         self.see(method, path, raw, of)
     }
 
     /// Keeps an answer with what may be in it.
-    fn see(&mut self, method: &str, path: &str, raw: Raw, of: &[&FeedRow]) -> Raw {
+    fn see(&mut self, method: &str, path: &str, raw: RawResponse, of: &[&FeedRow]) -> RawResponse {
         let route = find_route(method, path).map(|(route, _)| route);
         let (mut may, mut headers_may) = (May::default(), May::default());
         if raw.status < 300 {
@@ -227,7 +234,7 @@ impl Walk {
         raw
     }
 
-    fn post(&mut self, path: &str, body: &Value, of: &[&FeedRow]) -> Raw {
+    fn post(&mut self, path: &str, body: &Value, of: &[&FeedRow]) -> RawResponse {
         self.call("POST", path, None, body.to_string().as_bytes(), of)
     }
 
@@ -282,14 +289,14 @@ impl Walk {
         self.sms(phone).iter().rev().find_map(bukti_tests::Message::token).unwrap()
     }
 
-    fn status(&mut self, name: &str, of: &FeedRow) -> Raw {
+    fn status(&mut self, name: &str, of: &FeedRow) -> RawResponse {
         let mut asked = json!({"name": name, "captcha": self.stack.caller.captcha()});
         let (field, number) = if of.nik.is_empty() { ("passport", &of.paspor) } else { ("nik", &of.nik) };
         asked[field] = json!(number);
         self.post(StatusRoute::Status.path(), &asked, &[of])
     }
 
-    fn download(&mut self, of: &FeedRow) -> Raw {
+    fn request_download(&mut self, of: &FeedRow) -> RawResponse {
         let asked = download_request(of, &self.stack.caller.captcha());
         self.post(StatusRoute::Download.path(), &asked, &[of])
     }
@@ -303,13 +310,13 @@ impl Walk {
         }
         assert_eq!(self.status(&people[0].nama, &people[0]).json()["doses"].as_array().unwrap().len(), 2);
         for of in [&people[2], &people[5]] {
-            assert_eq!(self.download(of).status, 202);
+            assert_eq!(self.request_download(of).status, 202);
         }
         // Once more, which is too soon and answered alike; then with a wrong fact, and of nobody.
-        assert_eq!(self.download(&people[5]).status, 202);
-        self.download(&FeedRow { tanggal_lahir: "1971-03-15".into(), ..people[0].clone() });
-        self.download(&FeedRow { nik: "3171041403718399".into(), ..people[0].clone() });
-        self.stack.settle();
+        assert_eq!(self.request_download(&people[5]).status, 202);
+        self.request_download(&FeedRow { tanggal_lahir: "1971-03-15".into(), ..people[0].clone() });
+        self.request_download(&FeedRow { nik: "3171041403718399".into(), ..people[0].clone() });
+        self.stack.wait_until_idle();
     }
 
     /// Each kind of problem, personal data in whatever caused it.
@@ -484,7 +491,7 @@ impl Walk {
             FeedRow { batch: "B7".into(), ..later(&people[7]) },
         ];
         self.import(&rows, "corrections");
-        self.stack.settle();
+        self.stack.wait_until_idle();
         let asked = json!({"token": replaced, "birth_date": people[3].tanggal_lahir});
         assert_eq!(self.post(HolderRoute::Link.path(), &asked, &[&people[3]]).status, 410);
         let asked = json!({"token": self.token(&rows[0].no_hp), "birth_date": people[3].tanggal_lahir});
@@ -512,7 +519,7 @@ impl Walk {
     }
 
     /// The cookie of a request for a code: a token as that of a session is.
-    fn code_cookie(&mut self, asked: &Raw) -> Option<String> {
+    fn code_cookie(&mut self, asked: &RawResponse) -> Option<String> {
         let cookie = asked.header("set-cookie")?.split(';').next()?;
         self.needles.add(Kind::SessionToken, cookie.split_once('=')?.1);
         Some(cookie.to_owned())
@@ -580,7 +587,7 @@ impl Walk {
         assert_eq!(send(self, &decisions, officer, decision.clone()).status, 422);
         decision["facility_word"] = json!("dr. Ani");
         assert_eq!(send(self, &decisions, officer, decision).status, 200);
-        self.stack.settle();
+        self.stack.wait_until_idle();
         let people = self.call("GET", HolderRoute::People.path(), person, b"", &[of]).json();
         let id = people["people"][0]["id"].as_str().unwrap().to_owned();
         assert_eq!(self.call("GET", &HelpdeskRoute::Looks.path_of(&id), person, b"", &[]).status, 200);
@@ -612,7 +619,7 @@ impl Walk {
         }
         for rows in [people, &wrong] {
             assert_eq!(send("application/x-ndjson", &ndjson(rows)).status, 200);
-            assert_eq!(send("application/fhir+json", &bundle(rows)).status, 200);
+            assert_eq!(send("application/fhir+json", &fhir_bundle(rows)).status, 200);
         }
         for kind in ["text/csv", "application/fhir+json"] {
             assert_eq!(send(kind, &whole[..whole.len() - 10]).status, 422);
@@ -644,7 +651,7 @@ impl Walk {
             [broken_off.as_bytes(), &not_utf8, header.as_bytes(), long.as_bytes(), nul.as_bytes(), b""]
         {
             self.import_bytes(feed, "bad");
-            self.stack.settle();
+            self.stack.wait_until_idle();
         }
     }
 }

@@ -117,7 +117,7 @@ fn walk(prices: &Prices, people: usize) -> Result<Measured> {
     let latencies =
         Latencies { dynamodb: ms(assumed.dynamodb_ms), s3: ms(assumed.s3_ms), sns: ms(assumed.sns_ms) };
     let mut functions = None;
-    let app = TestApp::start_with(|aws| {
+    let app = TestApp::start_with_handlers(|aws| {
         let settings = (*aws.settings).clone();
         // Outside the runtime in which the stack starts.
         let started = std::thread::spawn(move || Functions::start(&settings, latencies)).join();
@@ -152,7 +152,7 @@ fn walk(prices: &Prices, people: usize) -> Result<Measured> {
             fetch(&app, &mut used, &opened["document"])?;
         }
     }
-    app.settle();
+    app.wait_until_idle();
     let (table_bytes, document_bytes) = sizes(&app)?;
     used.work = functions.work();
     let all = used.clone();
@@ -177,7 +177,7 @@ fn walk(prices: &Prices, people: usize) -> Result<Measured> {
         let document = call(&app, &mut used, "POST", &path, Some(&cookie), None)?.1;
         fetch(&app, &mut used, &document)?;
     }
-    app.settle();
+    app.wait_until_idle();
     used.work = functions.work();
     let account = used.since(&all);
     Ok(Measured { people: people as f64, all, account, table_bytes, document_bytes })
@@ -194,7 +194,7 @@ fn fetch(app: &TestApp, used: &mut Used, document: &Value) -> Result<()> {
 
 /// Drops a feed, waits until its certificates are issued and their SMS sent, and gives how many there are.
 fn take_in(app: &TestApp, rows: &[FeedRow]) -> u64 {
-    app.drop_feed("cost.csv", csv(rows));
+    app.upload_feed("cost.csv", csv(rows));
     app.job("cost").and_then(|job| job.totals.get("issued").copied()).unwrap_or_default()
 }
 

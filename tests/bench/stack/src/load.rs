@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bukti_domain::{FeedRow, Nik, PersonName};
-use bukti_tests::caller::{Caller, Raw};
+use bukti_tests::caller::{Caller, RawResponse};
 use bukti_tests::{Reply, outbox};
 use bukti_wire::{HolderRoute, OtpRoute, StatusRoute};
 use serde_json::json;
@@ -80,7 +80,7 @@ pub fn bench(url: &str, data: &Path, feed: &Path, seconds: u64) -> Result<()> {
 
     println!("{CONNECTIONS} connections, {seconds} s each, who asks on the same machine\n");
     println!("{:<20} {:>10} {:>9} {:>9}  refused", "what", "answers/s", "p50 ms", "p99 ms");
-    type Ask<'a> = &'a (dyn Fn(&Caller, usize) -> Raw + Sync);
+    type Ask<'a> = &'a (dyn Fn(&Caller, usize) -> RawResponse + Sync);
     let asked: [(&str, Ask<'_>); 2] = [("captcha", &captcha), ("certificate list", &certificates)];
     for (name, ask) in asked {
         ensure!(ask(&caller, 0).status == 200, "{name} is not answered");
@@ -150,7 +150,7 @@ fn log_in(caller: &Caller, url: &str, people: &[FeedRow]) -> Result<(String, Str
 
 fn run(
     callers: Vec<Caller>,
-    ask: &(dyn Fn(&Caller, usize) -> Raw + Sync),
+    ask: &(dyn Fn(&Caller, usize) -> RawResponse + Sync),
     time: Duration,
 ) -> Result<Outcome> {
     let over = AtomicBool::new(false);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use axum::http::{Response, header};
-use bukti_tests::between::{self, Call, Services};
+use bukti_tests::proxy::{self, Call, Upstream};
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ impl Meter {
     pub async fn open(services: &str, latencies: Latencies) -> Result<Self> {
         let asked = Arc::<Mutex<Asked>>::default();
         let counted = Arc::clone(&asked);
-        let url = between::open(services, move |services, call| {
+        let url = proxy::start(services, move |services, call| {
             let counted = Arc::clone(&counted);
             async move { pass(&services, call, latencies, &counted).await }
         })
@@ -72,7 +72,7 @@ impl Meter {
 }
 
 async fn pass(
-    services: &Services,
+    services: &Upstream,
     mut call: Call,
     latencies: Latencies,
     asked: &Mutex<Asked>,
@@ -85,7 +85,7 @@ async fn pass(
         call.parts.headers.insert(header::CONTENT_LENGTH, call.body.len().into());
     }
     let lists = call.parts.uri.query().is_some_and(|query| query.contains("list-type="));
-    let answer = services.hand_on(call).await?;
+    let answer = services.forward(call).await?;
     let late = {
         let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(operation) = &operation {

@@ -1,4 +1,4 @@
-//! The stack as a program of its own.
+//! The embedded stack as a separate process, for tests that kill it or set its options.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
@@ -8,23 +8,23 @@ use std::time::{Duration, Instant};
 
 use crate::{call, program};
 
-/// The program of the stack, killed when it is dropped.
-pub struct Running {
+/// A running `bukti-local`, killed when it is dropped.
+pub struct StackProcess {
     process: Child,
-    /// Where it answers.
+    /// Its base URL.
     pub url: String,
 }
 
-impl Running {
-    /// Starts it with its data in this folder.
+impl StackProcess {
+    /// Starts the stack with its data in this folder.
     pub fn start(data: &Path, options: &[&OsStr]) -> Self {
-        Self::start_by(data, |command| {
+        Self::start_with_command(data, |command| {
             command.args(options);
         })
     }
 
-    /// Starts it otherwise than usual.
-    pub fn start_by(data: &Path, change: impl FnOnce(&mut Command)) -> Self {
+    /// Starts the stack with a changed command, such as other environment variables.
+    pub fn start_with_command(data: &Path, change: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(program("bukti-local"));
         command.args(["--port", "0", "--data"]).arg(data).stdout(Stdio::piped());
         change(&mut command);
@@ -35,24 +35,24 @@ impl Running {
         Self { process, url }
     }
 
-    /// Waits until everything is worked off.
-    pub fn settle(&self) {
+    /// Waits until the backlog is empty.
+    pub fn wait_until_idle(&self) {
         let deadline = Instant::now() + Duration::from_secs(300);
         while self.backlog() != 0 {
-            assert!(Instant::now() < deadline, "the stack does not come to rest");
+            assert!(Instant::now() < deadline, "the stack is still busy after 300 s");
             std::thread::sleep(Duration::from_millis(100));
         }
     }
 
-    /// How much is still to do.
+    /// The number of feeds and stream records that wait to be processed.
     pub fn backlog(&self) -> u64 {
         call(&self.url, "GET", "/_stack.json", None, None).body["backlog"].as_u64().unwrap()
     }
 }
 
-impl Drop for Running {
+impl Drop for StackProcess {
     fn drop(&mut self) {
-        // SIGKILL: nothing is written, nothing is ended in order.
+        // SIGKILL, so that the process cannot flush or shut down in order.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
