@@ -342,12 +342,12 @@ fn pdf_checkers_report_no_errors() {
     let wrong = each(certificates, |printed| {
         let path = folder.path().join(format!("{}.pdf", printed.id));
         std::fs::write(&path, &printed.pdf).unwrap();
-        let said = programs.iter().filter_map(|(program, arguments)| {
+        let output = programs.iter().filter_map(|(program, arguments)| {
             fault(Command::new(program).args(*arguments).arg(&path), &path)
         });
-        let said: Vec<String> = said.collect();
+        let output: Vec<String> = output.collect();
         std::fs::remove_file(path).unwrap();
-        said
+        output
     });
     eprintln!("{} files checked in {:.0} s", certificates.len(), began.elapsed().as_secs_f32());
     let each_wrong = |(printed, wrong): (&'static Printed, Vec<String>)| {

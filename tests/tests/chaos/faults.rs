@@ -16,7 +16,7 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::{asked, books, people};
+use crate::{books, people, request};
 
 /// Of a hundred calls so many fail.
 const FAIL: u32 = 20;
@@ -159,7 +159,7 @@ fn disordered(source: StreamSource, chance: &Shared) -> StreamSource {
 
 #[test]
 fn nothing_is_lost_when_a_fifth_of_calls_fail() {
-    let (rows, seed) = (asked("BUKTI_CHAOS_ROWS", 150), asked("BUKTI_CHAOS_SEED", 1));
+    let (rows, seed) = (request("BUKTI_CHAOS_ROWS", 150), request("BUKTI_CHAOS_SEED", 1));
     let random = StdRng::seed_from_u64(seed);
     let chance = Arc::new(Mutex::new(Chance { random, calls: 0, faults: BTreeMap::new() }));
     let began = Instant::now();
@@ -251,8 +251,8 @@ fn failing_records_become_dead_letters_until_redriven() {
         letters.iter().any(|letter| letter.contains("notify") && letter.ends_with(" CERTIFICATE")),
         "{letters:?}"
     );
-    let said = app.bukti(&["deadletters", "redrive"]);
-    assert_eq!((said.code, &*said.stdout), (1, "0 worked off, 2 left\n"), "{}", said.stderr);
+    let output = app.bukti(&["deadletters", "redrive"]);
+    assert_eq!((output.code, &*output.stdout), (1, "0 worked off, 2 left\n"), "{}", output.stderr);
     cured.store(true, Ordering::SeqCst);
     assert_eq!(app.bukti_ok(&["deadletters", "redrive"]), "2 worked off, 0 left\n");
     app.wait_until_idle();

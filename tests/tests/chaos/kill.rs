@@ -15,7 +15,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::{asked, books, people};
+use crate::{books, people, request};
 
 /// How long a life may bring no SMS before it ends all the same: an SMS whose sender died waits for 20 s.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -23,9 +23,9 @@ const OFFICER: &str = "0811-0000-0001";
 
 #[test]
 fn nothing_is_lost_when_killed_at_random_moments() {
-    let rows = asked("BUKTI_CHAOS_ROWS", 600);
-    let kills = usize::try_from(asked("BUKTI_CHAOS_KILLS", 2)).unwrap();
-    let seed = asked("BUKTI_CHAOS_SEED", 1);
+    let rows = request("BUKTI_CHAOS_ROWS", 600);
+    let kills = usize::try_from(request("BUKTI_CHAOS_KILLS", 2)).unwrap();
+    let seed = request("BUKTI_CHAOS_SEED", 1);
     let folder = tempfile::TempDir::new().unwrap();
     let (feed, expected) = generate_feed(folder.path(), people(rows), seed);
     let sms = expected.iter().filter(|row| row.first_dose_sms && row.outcome == "issued").count();
@@ -148,13 +148,13 @@ fn looking(url: &str, cookie: &str, expected: &[ExpectedRow], life: usize) -> Jo
         let mut looks = Audited::default();
         for (at, phone) in phones.iter().cycle().enumerate() {
             let why = format!("life {life}, look {at}");
-            let asked = json!({"phone": phone, "why": why}).to_string();
+            let request = json!({"phone": phone, "why": why}).to_string();
             let sent = agent
                 .post(format!("{url}/api/helpdesk/people"))
                 .header("content-type", "application/json")
                 .header("origin", &url)
                 .header("cookie", &cookie)
-                .send(asked);
+                .send(request);
             // An answer counts once all of it is there.
             let shown = sent.and_then(|mut answer| Ok((answer.status(), answer.body_mut().read_to_vec()?)));
             let Ok((status, body)) = shown else {
@@ -175,10 +175,10 @@ fn importing(url: &str, feed: &Path) -> (Child, Option<String>) {
     let mut import = Command::new(program("bukti"));
     import.args(["import", "--endpoint", url]).arg(feed);
     let mut import = import.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = BufReader::new(import.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let job = said.find_map(|line| Some(line.split_once(" is job ")?.1.trim_end_matches('.').to_owned()));
+    let mut output = BufReader::new(import.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let job = output.find_map(|line| Some(line.split_once(" is job ")?.1.trim_end_matches('.').to_owned()));
     // Whatever it says further is of no interest, but must find a reader.
-    std::thread::spawn(move || said.for_each(drop));
+    std::thread::spawn(move || output.for_each(drop));
     (import, job)
 }
 

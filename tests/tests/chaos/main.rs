@@ -10,7 +10,7 @@ mod kill;
 mod races;
 
 /// A number of the environment.
-fn asked(name: &str, otherwise: u64) -> u64 {
+fn request(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |value| value.parse().unwrap())
 }
 

@@ -129,8 +129,8 @@ fn dose_corrected_during_printing_has_one_valid_certificate() {
     app.wait_until_idle();
     let messages = app.messages();
     assert_eq!(messages.len(), 1, "{messages:?}");
-    let asked = json!({"token": messages[0].token(), "birth_date": BORN});
-    let opened = app.post(HolderRoute::Link.path(), asked);
+    let request = json!({"token": messages[0].token(), "birth_date": BORN});
+    let opened = app.post(HolderRoute::Link.path(), request);
     assert_eq!(opened.body["certificate"]["name"], "Iwan Ibrahim Purnama");
     app.bukti_ok(&["trust", "publish"]);
     let status = app.status("Iwan Ibrahim Purnama", "3171012401896246");

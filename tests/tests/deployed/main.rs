@@ -228,11 +228,11 @@ impl Deployed {
     /// Sends a code and logs in with it; gives the cookie.
     fn log_in(&self, account: &Account, phone: &str) -> String {
         let captcha = self.caller.captcha();
-        let asked = self.post(OtpRoute::Otp.path(), &json!({"phone": phone, "captcha": captcha}));
-        assert_eq!(asked.status, 202, "{}", String::from_utf8_lossy(&asked.body));
+        let request = self.post(OtpRoute::Otp.path(), &json!({"phone": phone, "captcha": captcha}));
+        assert_eq!(request.status, 202, "{}", String::from_utf8_lossy(&request.body));
         let code = at_last("code", || account.sms(phone).into_iter().rev().find(|text| text.contains('#')));
         let code = code.rsplit('#').next().unwrap().trim().to_owned();
-        let cookie = asked.header("set-cookie").unwrap().split(';').next();
+        let cookie = request.header("set-cookie").unwrap().split(';').next();
         let code = json!({"phone": phone, "code": code}).to_string();
         let opened = self.caller.call("POST", OtpRoute::LogIn.path(), cookie, code.as_bytes());
         assert_eq!(opened.status, 201, "{}", String::from_utf8_lossy(&opened.body));
@@ -465,9 +465,9 @@ fn hears_of_changes(account: &Account, deployed: &Deployed, first: &str) {
     };
 
     // A quick download, whose link is then locked.
-    let asked =
+    let request =
         deployed.post(StatusRoute::Download.path(), &download_request(&ours(), &deployed.caller.captcha()));
-    assert_eq!(asked.status, 202, "{}", String::from_utf8_lossy(&asked.body));
+    assert_eq!(request.status, 202, "{}", String::from_utf8_lossy(&request.body));
     let (_, token) = account.link_to(PHONE, 1);
     for _ in 0..5 {
         assert!(open(&token, "2001-01-01").status >= 400);

@@ -1,4 +1,4 @@
-//! The API as a whole.
+//! The API document, problem codes, routing, and limits of every route.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use bukti_tests::{TestApp, dose};
 use bukti_wire::{HelpdeskRoute, OtpRoute, ROUTES, Route, StatusRoute};
 use serde_json::{Value, json};
 
-use crate::helpdesk::{asking, decide, open};
+use crate::helpdesk::{case_request, decide, open};
 
 #[test]
 fn api_document_lists_every_route() {
@@ -59,12 +59,12 @@ fn parameters_too_long_for_a_key_are_not_found() {
     };
     assert_eq!([queue(&long), queue(""), queue("A")], [422, 200, 200]);
     let person = app.log_in("0813-1111-0009", None);
-    let case = open(&app, &person, asking("name", &dose("E1")));
+    let case = open(&app, &person, case_request("name", &dose("E1")));
     let grant = json!({"dose": long, "facility_word": "dr. Anita"});
     let decided = decide(&app, &officer, &case, "grant", grant);
     assert_eq!((decided.status, decided.code()), (404, "not_found"));
 
-    // What the table would say of such a key is no reason to try again.
+    // The table's error for such a key is not retryable.
     let refused = app.with_aws(async |aws| Jobs::new(&aws).get(&long).await.map(drop));
     assert!(!refused.unwrap_err().retryable());
 }
@@ -77,7 +77,7 @@ fn template_routes_every_path_to_its_function() {
     assert_eq!(misrouted(&broken), [OtpRoute::Otp.route()]);
 }
 
-/// The routes that the gateway of a template hands to another function than theirs, or to none.
+/// The routes that the template's API Gateway passes to another function than theirs, or to none.
 fn misrouted(template: &str) -> Vec<Route> {
     let keys: Vec<(&str, &str)> = template
         .split("RouteKey: \"ANY ")
@@ -88,11 +88,11 @@ fn misrouted(template: &str) -> Vec<Route> {
             (path, function.split_once("Integration}").unwrap().0)
         })
         .collect();
-    assert_eq!(keys.len(), template.matches("RouteKey:").count(), "all of them are for any method");
+    assert_eq!(keys.len(), template.matches("RouteKey:").count(), "every route key is for ANY method");
     let is_misrouted = |route: &Route| {
         let path = route.path_of("x");
         let found = keys.iter().filter(|(key, _)| covers(key, &path));
-        // As API Gateway chooses: a whole path before one that goes on, then the one with more parts.
+        // API Gateway prefers full paths to greedy ones, then paths with more segments.
         let chosen = found.max_by_key(|(key, _)| (!key.ends_with("+}"), key.matches('/').count()));
         chosen.is_none_or(|(_, function)| function.to_lowercase() != route.function.name())
     };
@@ -112,16 +112,16 @@ fn covers(key: &str, path: &str) -> bool {
     }
 }
 
-/// Calls a route with these headers, and says its status and its problem's code.
+/// Calls a route with these headers. Returns status and problem code.
 fn call_with(app: &TestApp, method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", app.url()));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let mut answer = agent.run(request.body("{}").unwrap()).unwrap();
-    let body: Value = answer.body_mut().read_json().unwrap_or_default();
-    (answer.status().as_u16(), body["code"].as_str().unwrap_or_default().to_owned())
+    let mut response = agent.run(request.body("{}").unwrap()).unwrap();
+    let body: Value = response.body_mut().read_json().unwrap_or_default();
+    (response.status().as_u16(), body["code"].as_str().unwrap_or_default().to_owned())
 }
 
 #[test]
@@ -171,8 +171,9 @@ fn threat_model_names_only_existing_tests() {
         let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
         assert!(!names.is_empty(), "{row}");
         for name in names {
-            let is_there = [format!("fn {name}("), format!("\"{name}"), format!("`{name}")];
-            assert!(is_there.iter().any(|text| sources.contains(text)), "there is no test {name}");
+            let definitions = [format!("fn {name}("), format!("\"{name}"), format!("`{name}")];
+            let exists = definitions.iter().any(|text| sources.contains(text));
+            assert!(exists, "the threat model names the test {name}, which does not exist");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may see and change what, with records of people who share an identity number, a phone or a name.
+//! Authorisation where people share an identity number, a phone or a name, and of officers.
 
 use std::path::{Path, PathBuf};
 
@@ -9,14 +9,14 @@ use bukti_wire::{HelpdeskRoute, HolderRoute, SenderRoute};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::helpdesk::{asking, decide, dose_of, get, give_evidence, open, post};
+use crate::helpdesk::{case_request, decide, dose_of, get, open, post, upload_evidence};
 
 const OWNER: &str = "0821-0669-0743";
 const STRANGER: &str = "0813-1111-0009";
 const ELSEWHERE: &str = "0813-1111-0010";
 
-/// A row about the dose of [`dose`]'s owner, from another phone.
-fn of_other_phone(event: &str, phone: &str) -> FeedRow {
+/// The second dose of the owner of [`dose`], with another phone.
+fn second_dose(event: &str, phone: &str) -> FeedRow {
     FeedRow {
         no_hp: phone.into(),
         dosis_ke: "2".into(),
@@ -26,19 +26,19 @@ fn of_other_phone(event: &str, phone: &str) -> FeedRow {
     }
 }
 
-/// A complete row with the owner's NIK, and the name and phone of somebody else.
-fn of_stranger(event: &str) -> FeedRow {
+/// A complete row with the owner's NIK, and with the name and phone of a stranger.
+fn strangers_row(event: &str) -> FeedRow {
     FeedRow {
         nama: "Budi Santoso".into(),
         dosis_ke: "3".into(),
         tanggal_vaksinasi: "2021-03-26".into(),
         sent_at: "2021-03-26T08:41:34+07:00".into(),
-        ..of_other_phone(event, STRANGER)
+        ..second_dose(event, STRANGER)
     }
 }
 
-/// What the account sees of its only person: id, and the phone hints of the doses.
-fn seen(app: &TestApp, cookie: &str) -> (String, Vec<String>) {
+/// The account's view of its only person: the id, and the phone hints of the doses.
+fn person_and_hints(app: &TestApp, cookie: &str) -> (String, Vec<String>) {
     let people = get(app, cookie, HolderRoute::People.path());
     assert_eq!(people["people"].as_array().unwrap().len(), 1, "{people}");
     let id = people["people"][0]["id"].as_str().unwrap().to_owned();
@@ -59,8 +59,8 @@ fn search(app: &TestApp, officer: &str) -> Value {
     found.body["people"][0]["doses"].clone()
 }
 
-/// Capabilities that give nobody's doses, certificates or cases.
-const NOT_OF_RECORDS: [&str; 19] = [
+/// Capabilities of the store without access to doses, certificates or cases.
+const HARMLESS_CAPABILITIES: [&str; 19] = [
     "Claims",
     "DocumentSigners",
     "Downloads",
@@ -82,7 +82,7 @@ const NOT_OF_RECORDS: [&str; 19] = [
     "UsedCaptchas",
 ];
 
-/// The texts of all files in a folder and the folders in it.
+/// The texts of all files below a folder.
 fn sources_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let sources = |path: PathBuf| {
@@ -102,13 +102,14 @@ fn clippy_forbids_record_access_in_handlers() {
             let name = line.strip_prefix("impl ").and_then(|line| line.strip_suffix(" {"));
             capability = name.unwrap_or(capability);
             let signature = line.trim_start().strip_prefix("pub fn ").unwrap_or_default();
-            let (maker, takes) = signature.split_once('(').unwrap_or_default();
-            let is_capability = takes.starts_with("aws: &Aws") || takes.starts_with("client: Client");
-            if !is_capability || NOT_OF_RECORDS.contains(&capability) {
+            let (constructor, parameters) = signature.split_once('(').unwrap_or_default();
+            let is_capability =
+                parameters.starts_with("aws: &Aws") || parameters.starts_with("client: Client");
+            if !is_capability || HARMLESS_CAPABILITIES.contains(&capability) {
                 continue;
             }
             known += 1;
-            let path = format!("\"bukti_store::{capability}::{maker}\"");
+            let path = format!("\"bukti_store::{capability}::{constructor}\"");
             assert!(forbidden.contains(&path), "functions/.clippy.toml allows {path}");
         }
     }
@@ -118,60 +119,64 @@ fn clippy_forbids_record_access_in_handlers() {
 #[test]
 fn people_sharing_identity_number_see_own_doses_only() {
     let app = TestApp::start();
-    app.import(&[dose("E1"), of_other_phone("E2", ELSEWHERE), of_stranger("E3")]);
+    app.import(&[dose("E1"), second_dose("E2", ELSEWHERE), strangers_row("E3")]);
     let owner = app.log_in(OWNER, None);
     let stranger = app.log_in(STRANGER, None);
-    let (person, hints) = seen(&app, &owner);
-    assert_eq!(hints, ["43", "10"], "the second dose has the same name and birth date");
-    let (other, hints) = seen(&app, &stranger);
+    let (person, hints) = person_and_hints(&app, &owner);
+    assert_eq!(hints, ["43", "10"], "a dose of the same name and birth date, from another phone");
+    let (other, hints) = person_and_hints(&app, &stranger);
     assert_eq!((&other, &*hints), (&person, &["09".to_owned()][..]));
 
-    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
-    let doses = search(&app, &desk);
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
+    let doses = search(&app, &officer);
     let own = doses.as_array().unwrap().iter().find(|dose| dose["recorded"]["phone"] == OWNER).unwrap();
     let resend = HelpdeskRoute::Resend.path_of(own["id"].as_str().unwrap());
-    assert_eq!(post(&app, &desk, &resend, json!({"why": "x"})).status, 202);
+    assert_eq!(post(&app, &officer, &resend, json!({"why": "x"})).status, 202);
     assert_eq!(actions(&app, &owner, &person), ["resent", "looked_at"]);
-    assert_eq!(actions(&app, &stranger, &person), ["looked_at"], "the search showed their dose as well");
+    assert_eq!(
+        actions(&app, &stranger, &person),
+        ["looked_at"],
+        "the officer's search showed their dose as well"
+    );
 }
 
 #[test]
 fn held_row_under_victims_number_opens_nothing() {
     let app = TestApp::start();
-    // Held since the birth date is not that of the NIK; one with the owner's name as well.
+    // Held, since the birth date contradicts the NIK. One row has the owner's name.
     let held = |event: &str, name: &str| FeedRow {
         nama: name.into(),
         tanggal_lahir: "1989-01-25".into(),
-        ..of_other_phone(event, STRANGER)
+        ..second_dose(event, STRANGER)
     };
     let report = app.import(&[dose("E1"), held("E2", "Budi Santoso"), held("E3", &dose("").nama)]);
     assert_eq!((&*report[&3].0, &*report[&4].0), ("held", "held"));
-    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
-    search(&app, &desk);
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
+    search(&app, &officer);
     let stranger = app.log_in(STRANGER, None);
-    let (person, hints) = seen(&app, &stranger);
+    let (person, hints) = person_and_hints(&app, &stranger);
     assert_eq!(hints, ["09", "09"]);
     assert!(actions(&app, &stranger, &person).is_empty());
     let owner = app.log_in(OWNER, None);
-    assert_eq!(seen(&app, &owner).1, ["43"]);
+    assert_eq!(person_and_hints(&app, &owner).1, ["43"]);
     assert_eq!(actions(&app, &owner, &person), ["looked_at"]);
 }
 
 #[test]
 fn facility_key_reads_no_records_by_identity_number() {
     let app = TestApp::start();
-    app.import(&[dose("E1"), of_other_phone("E2", ELSEWHERE)]);
+    app.import(&[dose("E1"), second_dose("E2", ELSEWHERE)]);
     let key = app.bukti_ok(&["key", "add", "--facility", "P9"]);
     let authorization = format!("Bearer {}", key.trim());
     let headers = [("authorization", &*authorization), ("content-type", "text/csv")];
-    let row = FeedRow { kode_faskes: "P9".into(), ..of_stranger("X1") };
+    let row = FeedRow { kode_faskes: "P9".into(), ..strangers_row("X1") };
     let sent = app.caller().send("POST", SenderRoute::SendDoses.path(), &headers, &csv(&[row]));
     assert_eq!(sent.json()["rows"][0]["outcome"], "issued");
     app.wait_until_idle();
     let stranger = app.log_in(STRANGER, None);
-    let (person, hints) = seen(&app, &stranger);
+    let (person, hints) = person_and_hints(&app, &stranger);
     assert_eq!(hints, ["09"]);
-    // What was noted before the stranger's row came was about somebody else.
+    // Views before the stranger's row arrived concern somebody else.
     assert!(actions(&app, &stranger, &person).is_empty());
 }
 
@@ -187,7 +192,7 @@ fn account_of_shared_phone_shows_only_its_people() {
         tanggal_vaksinasi: "2022-01-29".into(),
         ..dose("E2")
     };
-    // Under the child's NIK, with the name of who shares the phone, and from another phone: nobody's of them.
+    // The child's NIK, the other person's name, another phone: a dose of neither of them.
     let mixed = FeedRow {
         no_hp: ELSEWHERE.into(),
         nama: dose("").nama,
@@ -208,11 +213,12 @@ fn account_of_shared_phone_shows_only_its_people() {
     }
 }
 
-/// Opens a case for the right name of [`dose`], whose row is misspelt, and proposes it; gives session and number.
-fn name_proposed(app: &TestApp) -> (String, String) {
+/// Opens a case about the misspelt name of [`dose`], and proposes the correction. Returns the
+/// officer's session and the case's number.
+fn propose_name(app: &TestApp) -> (String, String) {
     let person = app.log_in(OWNER, None);
-    let case = open(app, &person, asking("name", &dose("E1")));
-    give_evidence(app, &person, &case);
+    let case = open(app, &person, case_request("name", &dose("E1")));
+    upload_evidence(app, &person, &case);
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let grant = json!({"dose": dose_of(app, &officer, &case)});
     assert_eq!(decide(app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
@@ -227,12 +233,12 @@ fn misspelt() -> FeedRow {
 fn approved_name_keeps_phone_corrected_after_proposal() {
     let app = TestApp::start();
     app.import(&[misspelt()]);
-    let (officer, case) = name_proposed(&app);
+    let (officer, case) = propose_name(&app);
     let supervisor = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
-    // The helpdesk corrects the phone; then the facility the batch.
+    // The helpdesk corrects the phone, then the facility corrects the batch.
     let person = app.log_in(ELSEWHERE, None);
-    let moved = open(&app, &person, asking("phone", &misspelt()));
-    give_evidence(&app, &person, &moved);
+    let moved = open(&app, &person, case_request("phone", &misspelt()));
+    upload_evidence(&app, &person, &moved);
     let grant = json!({"dose": dose_of(&app, &officer, &moved)});
     assert_eq!(decide(&app, &officer, &moved, "grant", grant).body["state"], "granted");
     app.wait_until_idle();
@@ -248,7 +254,7 @@ fn approved_name_keeps_phone_corrected_after_proposal() {
     assert_eq!(granted.body["state"], "granted", "{}", granted.code());
     app.wait_until_idle();
     let links = |phone: &str| app.messages_to(phone).iter().filter_map(|sms| sms.token()).count();
-    assert_eq!(links(OWNER), 1, "that of the import alone");
+    assert_eq!(links(OWNER), 1, "only that of the import");
     let token = app.messages_to(ELSEWHERE).iter().rev().find_map(|sms| sms.token()).unwrap();
     let opened = app
         .post(HolderRoute::Link.path(), json!({"token": token, "birth_date": dose("").tanggal_lahir}))
@@ -264,7 +270,7 @@ fn approved_name_keeps_phone_corrected_after_proposal() {
 fn facility_correction_of_same_value_voids_proposal() {
     let app = TestApp::start();
     app.import(&[misspelt()]);
-    let (officer, case) = name_proposed(&app);
+    let (officer, case) = propose_name(&app);
     let supervisor = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
     let corrected = FeedRow {
         nama: "Iwan Ibrahim Purnomosidi".into(),
@@ -276,14 +282,14 @@ fn facility_correction_of_same_value_voids_proposal() {
     assert_eq!((refused.status, refused.code()), (409, "proposal_overtaken"));
     let seen = get(&app, &officer, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(seen["doses"][0]["recorded"]["name"], "Iwan Ibrahim Purnomosidi");
-    // Proposed anew, it can be approved.
+    // A new proposal can be approved.
     let grant = json!({"dose": dose_of(&app, &officer, &case)});
     assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
     assert_eq!(decide(&app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
 }
 
-/// A grant with a facility's word.
-fn word(dose: &Value) -> Value {
+/// A grant based on a facility's word.
+fn grant_by_facility_word(dose: &Value) -> Value {
     json!({"dose": dose, "facility_word": "Bidan Tuti, Puskesmas Kebayoran Baru"})
 }
 
@@ -300,19 +306,19 @@ fn case_about_other_number_takes_no_dose() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "supervisor");
-    let victims = id_of_only_dose(&app, &officer);
-    // Under an invented number, with the victim's name and birth date.
+    let victims_dose = id_of_only_dose(&app, &officer);
+    // An invented number with the victim's name and birth date.
     let attacker = app.log_in(STRANGER, None);
     for (correction, name) in
         [("phone", dose("").nama), ("dose_number", dose("").nama), ("identity", "Budi Santoso".into())]
     {
         let row = FeedRow { nama: name, ..dose_for(1, "") };
-        let mut asked = asking(correction, &row);
+        let mut request = case_request(correction, &row);
         if correction == "dose_number" {
-            asked["dose_number"] = json!("2");
+            request["dose_number"] = json!("2");
         }
-        let case = open(&app, &attacker, asked);
-        let refused = decide(&app, &officer, &case, "grant", word(&victims));
+        let case = open(&app, &attacker, request);
+        let refused = decide(&app, &officer, &case, "grant", grant_by_facility_word(&victims_dose));
         assert_eq!(
             (refused.status, &refused.body["errors"][0]["field"]),
             (422, &json!("dose")),
@@ -331,21 +337,24 @@ fn officer_cannot_decide_case_of_own_phone() {
     app.import(std::slice::from_ref(&of_officer));
     let officer = app.log_in_officer(own, "Rina", "supervisor");
     let other = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
-    // A case that the officer opened, about a dose that is anybody's.
-    let case = open(&app, &officer, asking("phone", &of_officer));
+    // A case that the officer opened, about anybody's dose.
+    let case = open(&app, &officer, case_request("phone", &of_officer));
     let id = id_of_only_dose(&app, &officer);
-    for (decision, more) in [("grant", word(&id)), ("refuse", json!({})), ("ask_back", json!({}))] {
+    for (decision, more) in
+        [("grant", grant_by_facility_word(&id)), ("refuse", json!({})), ("ask_back", json!({}))]
+    {
         let refused = decide(&app, &officer, &case, decision, more);
         assert_eq!((refused.status, refused.code()), (403, "own_case"), "{decision}");
     }
-    // A case that somebody else opened, about a dose with the officer's phone, or to move one to it.
+    // A case of somebody else, about a dose with the officer's phone or to move a dose to that
+    // phone.
     let person = app.log_in(STRANGER, None);
-    let case = open(&app, &person, asking("phone", &of_officer));
-    assert_eq!(decide(&app, &officer, &case, "grant", word(&id)).code(), "own_case");
-    assert_eq!(decide(&app, &other, &case, "grant", word(&id)).body["state"], "granted");
+    let case = open(&app, &person, case_request("phone", &of_officer));
+    assert_eq!(decide(&app, &officer, &case, "grant", grant_by_facility_word(&id)).code(), "own_case");
+    assert_eq!(decide(&app, &other, &case, "grant", grant_by_facility_word(&id)).body["state"], "granted");
     app.wait_until_idle();
-    let case = open(&app, &person, asking("phone", &of_officer));
-    let mut to_own = word(&id);
+    let case = open(&app, &person, case_request("phone", &of_officer));
+    let mut to_own = grant_by_facility_word(&id);
     to_own["right"] = json!(own);
     assert_eq!(decide(&app, &officer, &case, "grant", to_own).code(), "own_case");
 }
@@ -357,8 +366,8 @@ fn moving_phone_to_unproven_number_needs_supervisor() {
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let supervisor = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
     let person = app.log_in(STRANGER, None);
-    let case = open(&app, &person, asking("phone", &dose("")));
-    let mut grant = word(&id_of_only_dose(&app, &officer));
+    let case = open(&app, &person, case_request("phone", &dose("")));
+    let mut grant = grant_by_facility_word(&id_of_only_dose(&app, &officer));
     grant["right"] = json!(ELSEWHERE);
     assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
     app.wait_until_idle();
@@ -367,9 +376,9 @@ fn moving_phone_to_unproven_number_needs_supervisor() {
     assert_eq!(decide(&app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
     app.wait_until_idle();
     assert!(app.messages_to(ELSEWHERE).iter().any(|sms| sms.token().is_some()));
-    // The number that was logged in with needs no second officer.
-    let case = open(&app, &person, asking("phone", &dose("")));
-    let mut grant = word(&id_of_only_dose(&app, &officer));
+    // The phone that opened the case needs no second officer.
+    let case = open(&app, &person, case_request("phone", &dose("")));
+    let mut grant = grant_by_facility_word(&id_of_only_dose(&app, &officer));
     grant["right"] = json!("+62 813 1111 0009");
     assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "granted");
 }
@@ -381,17 +390,17 @@ fn audit_names_person_of_changed_record() {
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let supervisor = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
     let owner = app.log_in(OWNER, None);
-    let (person, _) = seen(&app, &owner);
-    // The dose is moved to another number by a case that is about that one.
+    let (person, _) = person_and_hints(&app, &owner);
+    // A case about another number moves the dose to that number.
     let claimant = app.log_in(STRANGER, None);
-    let case = open(&app, &claimant, asking("identity", &dose_for(1, "")));
-    let grant = word(&id_of_only_dose(&app, &officer));
+    let case = open(&app, &claimant, case_request("identity", &dose_for(1, "")));
+    let grant = grant_by_facility_word(&id_of_only_dose(&app, &officer));
     assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
     assert!(actions(&app, &owner, &person).contains(&"proposed".to_owned()));
     assert_eq!(decide(&app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
     let export = export(&app);
     let entries: Vec<&str> = export.lines().filter(|line| line.contains(",granted,")).collect();
-    assert_eq!(entries.len(), 2, "of whom it was and whose it is: {export}");
+    assert_eq!(entries.len(), 2, "one for the previous person and one for the new one: {export}");
     assert_eq!(entries.iter().filter(|entry| entry.contains(&person)).count(), 1, "{export}");
 }
 
@@ -401,23 +410,26 @@ fn facility_word_must_name_somebody_and_is_stored() {
     app.import(&[dose("E1")]);
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let person = app.log_in(STRANGER, None);
-    let number = open(&app, &person, asking("phone", &dose("")));
+    let number = open(&app, &person, case_request("phone", &dose("")));
     let id = id_of_only_dose(&app, &officer);
-    for nobody in [".", "-----", "12345", "dr. A"] {
-        let grant = json!({"dose": id, "facility_word": nobody});
+    for word in [".", "-----", "12345", "dr. A"] {
+        let grant = json!({"dose": id, "facility_word": word});
         let refused = decide(&app, &officer, &number, "grant", grant);
         let field = &refused.body["errors"][0]["field"];
-        assert_eq!((refused.status, field), (422, &json!("facility_word")), "{nobody}");
+        assert_eq!((refused.status, field), (422, &json!("facility_word")), "{word}");
     }
     let grant = json!({"dose": id, "facility_word": " "});
     assert_eq!(decide(&app, &officer, &number, "grant", grant).code(), "evidence_missing");
-    assert_eq!(decide(&app, &officer, &number, "grant", word(&id)).body["state"], "granted");
-    let kept = app.with_aws(async |aws| {
+    assert_eq!(
+        decide(&app, &officer, &number, "grant", grant_by_facility_word(&id)).body["state"],
+        "granted"
+    );
+    let stored = app.with_aws(async |aws| {
         let number = CaseNumber::parse(&number).unwrap();
         let case = Cases::new(&aws).of_number(&number).await.unwrap().unwrap();
         case.file(&aws.keys).unwrap().decision.unwrap().confirmed_by
     });
-    assert_eq!(kept.as_deref(), Some("Bidan Tuti, Puskesmas Kebayoran Baru"));
+    assert_eq!(stored.as_deref(), Some("Bidan Tuti, Puskesmas Kebayoran Baru"));
     assert!(export(&app).contains("Bidan Tuti, Puskesmas Kebayoran Baru"));
 }
 
@@ -426,17 +438,17 @@ fn removal_or_new_second_factor_ends_officer_session() {
     let app = TestApp::start();
     let (phone, path) = ("0811-0000-0001", HelpdeskRoute::Officer.path());
     let officer = app.log_in_officer(phone, "Rina", "supervisor");
-    let ask = || app.call("GET", path, Some(&officer), None).code().to_owned();
-    assert_eq!(ask(), "");
+    let view = || app.call("GET", path, Some(&officer), None).code().to_owned();
+    assert_eq!(view(), "");
     app.add_officer(phone, "Rina", "supervisor");
-    assert_eq!(ask(), "second_factor_needed", "the second factor is another");
+    assert_eq!(view(), "second_factor_needed", "the second factor was replaced");
     app.bukti_ok(&["officer", "remove", phone]);
-    assert_eq!(ask(), "not_an_officer");
+    assert_eq!(view(), "not_an_officer");
     let secret = app.add_officer(phone, "Rina", "officer");
-    assert_eq!(ask(), "second_factor_needed", "a removal is not undone for old sessions");
+    assert_eq!(view(), "second_factor_needed", "adding the officer again revives no old session");
     let code = json!({"code": authenticator_code(&secret)});
     assert_eq!(post(&app, &officer, HelpdeskRoute::SecondFactor.path(), code).status, 200);
-    assert_eq!(ask(), "");
+    assert_eq!(view(), "");
 }
 
 #[test]
@@ -452,13 +464,13 @@ fn wrong_authenticator_codes_are_audited_and_lock_until_tomorrow() {
     app.with_aws(async |aws| {
         let officers = Officers::new(&aws);
         let key = aws.keys.phone(&PhoneNumber::parse(phone).unwrap());
-        // The beginning of a day, in which no window of a quarter of an hour is tried twice.
+        // A fixed midnight, so that each attempt falls into a known quarter of an hour.
         let day = Timestamp::from_second(20_000 * 86_400).unwrap();
         let at = |quarter: i64| day + SignedDuration::from_mins(15 * quarter);
         for quarter in 0..8 {
             for number in 0..5 {
                 let tried = officers.try_code(&key, "x", at(quarter)).await.unwrap();
-                assert_eq!(tried, FactorTry::Wrong, "{quarter} {number}");
+                assert_eq!(tried, FactorTry::Wrong, "quarter {quarter}, attempt {number}");
             }
             let tried = officers.try_code(&key, "x", at(quarter)).await.unwrap();
             assert!(matches!(tried, FactorTry::Full { wait } if wait <= 15 * 60), "{tried:?}");
@@ -474,7 +486,7 @@ fn audit_keeps_entry_order_within_a_request() {
     let app = TestApp::start();
     app.import(&[FeedRow { no_hp: "0811-0000-0001".into(), ..dose("E1") }]);
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "supervisor");
-    let case = open(&app, &officer, asking("phone", &dose("")));
+    let case = open(&app, &officer, case_request("phone", &dose("")));
     let path = HelpdeskRoute::Decide.path_of(&case);
     for _ in 0..20 {
         let refuse = json!({"decision": "refuse", "revision": 1, "why": "x"});
@@ -486,6 +498,6 @@ fn audit_keeps_entry_order_within_a_request() {
         .filter_map(|line| ["refused", "not_done"].into_iter().find(|it| line.contains(it)))
         .collect();
     assert_eq!(done, ["refused", "not_done"].repeat(20));
-    let (person, _) = seen(&app, &officer);
+    let (person, _) = person_and_hints(&app, &officer);
     assert_eq!(actions(&app, &officer, &person), ["not_done", "refused"].repeat(20));
 }

@@ -1,11 +1,12 @@
-//! The drill: everything is kept, lost, and brought back, and nobody is told anything twice.
+//! Backups and restores: what a restore recovers, what it must not bring back, and that it sends no
+//! SMS.
 
-use bukti_records::ItemKind;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::path::Path;
 
 use bukti_domain::FeedRow;
+use bukti_records::ItemKind;
 use bukti_store::Aws;
 use bukti_tests::{TestApp, dose, dose_for, people, retraction};
 use bukti_wire::{HelpdeskRoute, HolderRoute, OtpRoute};
@@ -30,25 +31,25 @@ fn records_in(file: &Path) -> BTreeSet<String> {
     let mut text = String::new();
     flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
     let records = text.lines().map(|line| {
-        // Attributes come in any order.
+        // Parsed and serialised again, since the order of attributes varies.
         let record: serde_json::Value = serde_json::from_str(line).unwrap();
         record.to_string()
     });
     records.collect()
 }
 
-fn gone(error: std::io::Error) -> std::io::Result<()> {
+fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-/// Removes everything from a data folder but the secrets, the root and the backup `kept`.
+/// Removes everything from a data folder except the secrets, the root and the folder `backup`.
 fn lose_all_but_secrets(data: &Path) {
     for file in std::fs::read_dir(data).unwrap().flatten().map(|entry| entry.path()) {
         match file.file_name().unwrap().to_str().unwrap() {
-            "secrets.json" | "root.json" | "kept" | "lock" => {}
+            "secrets.json" | "root.json" | "backup" | "lock" => {}
             _ if file.is_dir() => std::fs::remove_dir_all(file).unwrap(),
-            // SQLite removes its own files when the last connection is closed.
-            _ => std::fs::remove_file(file).or_else(gone).unwrap(),
+            // SQLite may remove its own files at the same time, when the last connection is closed.
+            _ => std::fs::remove_file(file).or_else(ignore_missing).unwrap(),
         }
     }
 }
@@ -59,7 +60,7 @@ fn restore_recovers_lost_data_and_sends_no_sms() {
     app.import(&[dose("OURS")]);
     let token = app.messages_to(PHONE).pop().unwrap().token().unwrap();
     let text = app.qr_text(PHONE, BORN);
-    // All with one phone, which gets 20 SMS a day.
+    // People who share one phone, which gets at most 20 SMS a day.
     app.import(&people::with_difficult_names().concat());
     // A correction: its certificate supersedes the first.
     let sent_at = "2021-02-01T08:00:00+07:00".into();
@@ -68,28 +69,28 @@ fn restore_recovers_lost_data_and_sends_no_sms() {
     assert_eq!(verdict(&app, &[&text]).1, "superseded");
     let cookie = app.log_in(PHONE, Some("Iwan"));
 
-    let kept = app.data.path().join("kept");
-    let kept = kept.to_str().unwrap();
-    let said = app.bukti_ok(&["backup", kept]);
-    let before = records(Path::new(kept));
-    assert!(said.starts_with(&format!("{} records and ", before.len())), "{said}");
-    assert!(app.bukti(&["backup", kept]).stderr.contains("is there already"));
-    assert!(app.bukti(&["restore", kept]).stderr.contains("has doses"));
+    let backup = app.data.path().join("backup");
+    let backup = backup.to_str().unwrap();
+    let output = app.bukti_ok(&["backup", backup]);
+    let before = records(Path::new(backup));
+    assert!(output.starts_with(&format!("{} records and ", before.len())), "{output}");
+    assert!(app.bukti(&["backup", backup]).stderr.contains("is there already"));
+    assert!(app.bukti(&["restore", backup]).stderr.contains("has doses"));
 
-    // All is lost but the secrets and the root.
+    // Everything but the secrets and the root is lost.
     app.restart_after(lose_all_but_secrets);
     assert_eq!(app.call("GET", OtpRoute::Session.path(), Some(&cookie), None).status, 401);
-    let said = app.bukti_ok(&["restore", kept, "--reinstate"]);
-    assert!(said.starts_with(&format!("{} records and ", before.len())), "{said}");
+    let output = app.bukti_ok(&["restore", backup, "--reinstate"]);
+    assert!(output.starts_with(&format!("{} records and ", before.len())), "{output}");
     app.wait_until_idle();
 
     let again = app.data.path().join("again");
     app.bukti_ok(&["backup", again.to_str().unwrap()]);
     assert_eq!(records(&again), before);
     let files = |folder: &Path| std::fs::read_dir(folder.join("documents/certificates")).unwrap().count();
-    assert_eq!(files(&again), files(Path::new(kept)));
-    assert_eq!(app.messages(), [], "nobody is told twice");
-    // It works as before but for sessions: links, documents, signers, revocations.
+    assert_eq!(files(&again), files(Path::new(backup)));
+    assert_eq!(app.messages(), [], "no SMS is sent again");
+    // Links, documents, signers and revocations work as before. Sessions are gone.
     assert_eq!(app.call("GET", OtpRoute::Session.path(), Some(&cookie), None).status, 401);
     let opened = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}));
     assert_eq!(opened.status, 200, "{opened:?}");
@@ -98,11 +99,11 @@ fn restore_recovers_lost_data_and_sends_no_sms() {
     let text = opened.body["certificate"]["qr_text"].as_str().unwrap();
     app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[text]).1, "valid");
-    app.bukti_ok(&["restore", kept, "--overwrite", "--reinstate"]);
+    app.bukti_ok(&["restore", backup, "--overwrite", "--reinstate"]);
 }
 
-/// Exports the whole table into a folder, as DynamoDB does to S3, and as backups were before they
-/// left anything out.
+/// Exports the whole table into a folder, as DynamoDB exports to S3. Older backups had this
+/// content, too.
 fn export(app: &TestApp, folder: &Path) {
     let items = app.with_aws(async |aws: Aws| {
         let scan = table_service(&aws).await.scan().table_name(&aws.settings.table);
@@ -117,11 +118,11 @@ fn export(app: &TestApp, folder: &Path) {
     file.finish().unwrap();
 }
 
-/// What the item of a line is.
+/// The kind of the item in a line of an export.
 fn kind(line: &str) -> ItemKind {
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
     let text = |name: &str| line["Item"][name]["S"].as_str().unwrap();
-    ItemKind::of(text("pk"), text("sk")).unwrap_or_else(|| unreachable!("no kind of item: {line}"))
+    ItemKind::of(text("pk"), text("sk")).unwrap_or_else(|| unreachable!("unknown kind of item: {line}"))
 }
 
 #[test]
@@ -130,19 +131,19 @@ fn restore_omits_sessions_codes_and_devices() {
     app.import(&[dose("OURS")]);
     let cookie = app.log_in(PHONE, Some("Iwan"));
     let current = |method| app.call(method, OtpRoute::Session.path(), Some(&cookie), None).status;
-    let (exported, kept) = (app.data.path().join("exported"), app.data.path().join("kept"));
+    let (exported, backup) = (app.data.path().join("exported"), app.data.path().join("backup"));
     export(&app, &exported);
-    app.bukti_ok(&["backup", kept.to_str().unwrap()]);
+    app.bukti_ok(&["backup", backup.to_str().unwrap()]);
     assert_eq!(current("DELETE"), 204);
     let short_lived = |line: &String| {
         use ItemKind::{Device, Lease, ListedSession, Otp, Session};
         matches!(kind(line), Device | Lease | ListedSession | Otp | Session)
     };
     assert!(records_in(&exported.join("data.json.gz")).iter().any(short_lived));
-    assert!(!records(&kept).iter().any(short_lived), "backups leave them out");
+    assert!(!records(&backup).iter().any(short_lived), "backups exclude short-lived items");
 
-    let said = app.bukti_ok(&["restore", exported.to_str().unwrap(), "--overwrite"]);
-    assert_eq!(current("GET"), 401, "{said}");
+    let output = app.bukti_ok(&["restore", exported.to_str().unwrap(), "--overwrite"]);
+    assert_eq!(current("GET"), 401, "{output}");
     let again = app.data.path().join("again");
     export(&app, &again);
     let is_session = |line: &String| matches!(kind(line), ItemKind::Session | ItemKind::ListedSession);
@@ -169,9 +170,9 @@ fn restore_keeps_withdrawals_made_since_backup() {
         app.status(&of.nama, &of.nik).body["doses"][0]["diagnosis"]["code"].as_str().unwrap().to_owned()
     };
     let certificate = open(revoked, BORN).body["certificate"].clone();
-    let kept = app.data.path().join("kept");
-    let kept = kept.to_str().unwrap();
-    app.bukti_ok(&["backup", kept]);
+    let backup = app.data.path().join("backup");
+    let backup = backup.to_str().unwrap();
+    app.bukti_ok(&["backup", backup]);
 
     let changed = FeedRow { sent_at: LATER.into(), batch: String::new(), ..incomplete.clone() };
     app.import(&[retraction(&retracted.event_id, LATER), changed]);
@@ -184,25 +185,25 @@ fn restore_keeps_withdrawals_made_since_backup() {
     assert_eq!(code(incomplete), "dose_incomplete");
     let messages = app.messages().len();
 
-    // Keys and signers are as they were, so that nobody is to be let in again.
-    let said = app.bukti_ok(&["restore", kept, "--overwrite"]);
-    assert!(said.contains("records stay as they are here"), "{said}");
+    // Keys and signers have not changed, so the restore needs no --reinstate.
+    let output = app.bukti_ok(&["restore", backup, "--overwrite"]);
+    assert!(output.contains("records stay as they are here"), "{output}");
     app.wait_until_idle();
-    assert_eq!(code(incomplete), "certificate_issued", "what was not withdrawn is put back");
+    assert_eq!(code(incomplete), "certificate_issued", "other changes are overwritten");
     assert_eq!([code(retracted), code(revoked)], ["dose_retracted", "certificate_revoked"]);
     for (of, expected) in
         [(retracted, "link_dead"), (revoked, "link_dead"), (locked, "link_locked"), (refused, "link_dead")]
     {
         assert_eq!(open(of, BORN).code(), expected, "{}", of.event_id);
     }
-    // Its dose stays withdrawn as well.
+    // The dose of the revoked certificate stays withdrawn as well.
     app.import(&[FeedRow {
         sent_at: "2021-03-01T08:00:00+07:00".into(),
         batch: "B2".into(),
         ..revoked.clone()
     }]);
     assert_eq!(code(revoked), "certificate_revoked");
-    assert_eq!(app.messages().len(), messages, "nobody is told anything");
+    assert_eq!(app.messages().len(), messages, "the restore sends no SMS");
 }
 
 #[test]
@@ -211,21 +212,21 @@ fn restored_duplicate_claims_its_dose_again() {
     let (own, hub) = (dose("OWN"), FeedRow { no_hp: "081200000999".into(), ..dose("HUB") });
     app.import(std::slice::from_ref(&own));
     app.import(std::slice::from_ref(&hub));
-    let kept = app.data.path().join("kept");
-    let kept = kept.to_str().unwrap();
-    app.bukti_ok(&["backup", kept]);
-    // Incomplete now, so it waits for the dose no more.
+    let backup = app.data.path().join("backup");
+    let backup = backup.to_str().unwrap();
+    app.bukti_ok(&["backup", backup]);
+    // The incomplete event no longer claims the dose.
     let incomplete =
         FeedRow { sent_at: "2021-02-01T08:00:00+07:00".into(), batch: String::new(), ..hub.clone() };
     app.import(&[incomplete]);
 
-    app.bukti_ok(&["restore", kept, "--overwrite"]);
+    app.bukti_ok(&["restore", backup, "--overwrite"]);
     app.wait_until_idle();
-    assert!(app.messages_to(&hub.no_hp).is_empty(), "it is a duplicate again");
+    assert!(app.messages_to(&hub.no_hp).is_empty(), "the event is a duplicate again");
     app.import(&[retraction(&own.event_id, "2021-03-01T08:00:00+07:00")]);
-    let told = app.messages_to(&hub.no_hp);
-    assert_eq!(told.len(), 1, "the dose is its own now");
-    let link = json!({"token": told[0].token().unwrap(), "birth_date": BORN});
+    let sms = app.messages_to(&hub.no_hp);
+    assert_eq!(sms.len(), 1, "the event owns the dose now");
+    let link = json!({"token": sms[0].token().unwrap(), "birth_date": BORN});
     assert!(app.post(HolderRoute::Link.path(), link).body["certificate"]["id"].is_string());
 }
 
@@ -239,21 +240,21 @@ fn restored_owners_keep_doses_over_restored_duplicates() {
         [own, hub]
     });
     app.import(&rows.collect::<Vec<_>>());
-    let told = app.messages().len();
-    assert_eq!(told, 12);
-    app.bukti_ok(&["backup", app.data.path().join("kept").to_str().unwrap()]);
+    let sms_before = app.messages().len();
+    assert_eq!(sms_before, 12);
+    app.bukti_ok(&["backup", app.data.path().join("backup").to_str().unwrap()]);
     app.restart_after(lose_all_but_secrets);
-    let kept = app.data.path().join("kept");
-    app.bukti_ok(&["restore", kept.to_str().unwrap(), "--overwrite", "--reinstate"]);
+    let backup = app.data.path().join("backup");
+    app.bukti_ok(&["restore", backup.to_str().unwrap(), "--overwrite", "--reinstate"]);
     app.wait_until_idle();
-    assert_eq!(app.messages().len(), 0, "nobody is told anything");
+    assert_eq!(app.messages().len(), 0, "the restore sends no SMS");
     app.bukti_ok(&["trust", "publish"]);
     let again = app.data.path().join("again");
     app.bukti_ok(&["backup", again.to_str().unwrap()]);
     let doses = |folder: &Path| -> BTreeSet<String> {
         records(folder).into_iter().filter(|record| record.contains("\"DOSE\"")).collect()
     };
-    assert_eq!(doses(&again), doses(&kept), "whose dose it is stays as it was");
+    assert_eq!(doses(&again), doses(&backup), "the same events own the doses");
 }
 
 #[test]
@@ -261,15 +262,15 @@ fn restore_reopens_no_decided_case() {
     let app = TestApp::start();
     app.import(&[dose("OURS")]);
     let person = app.log_in(PHONE, None);
-    let case = helpdesk::open(&app, &person, helpdesk::asking("name", &dose("OURS")));
+    let case = helpdesk::open(&app, &person, helpdesk::case_request("name", &dose("OURS")));
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let queue = || helpdesk::get(&app, &officer, HelpdeskRoute::Queue.path())["cases"].clone();
     assert_eq!(queue()[0]["number"], json!(case));
-    let kept = app.data.path().join("kept");
-    app.bukti_ok(&["backup", kept.to_str().unwrap()]);
+    let backup = app.data.path().join("backup");
+    app.bukti_ok(&["backup", backup.to_str().unwrap()]);
     assert_eq!(helpdesk::decide(&app, &officer, &case, "refuse", json!({})).body["state"], "refused");
 
-    app.bukti_ok(&["restore", kept.to_str().unwrap(), "--overwrite"]);
+    app.bukti_ok(&["restore", backup.to_str().unwrap(), "--overwrite"]);
     assert_eq!(queue(), json!([]));
     let seen = helpdesk::get(&app, &officer, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(seen["state"], "refused");
@@ -283,19 +284,19 @@ fn restore_keeps_newer_revocations() {
     let token = app.messages_to(PHONE).pop().unwrap().token().unwrap();
     let opened = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN})).body;
     let id = opened["certificate"]["id"].as_str().unwrap();
-    let (kept, again) = (app.data.path().join("kept"), app.data.path().join("again"));
-    app.bukti_ok(&["backup", kept.to_str().unwrap()]);
+    let (backup, again) = (app.data.path().join("backup"), app.data.path().join("again"));
+    app.bukti_ok(&["backup", backup.to_str().unwrap()]);
     app.bukti_ok(&["revoke", id, "--reason", "a test", "--no-publish"]);
 
-    app.bukti_ok(&["restore", kept.to_str().unwrap(), "--overwrite"]);
+    app.bukti_ok(&["restore", backup.to_str().unwrap(), "--overwrite"]);
     app.bukti_ok(&["backup", again.to_str().unwrap()]);
     let is_revocation = |line: &&String| kind(line) == ItemKind::Revocation;
     let listed = |folder: &Path| records(folder).iter().filter(is_revocation).count();
-    assert_eq!((listed(&kept), listed(&again)), (0, 1));
+    assert_eq!((listed(&backup), listed(&again)), (0, 1));
     app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&text]).1, "revoked");
     let twice = app.bukti_ok(&["revoke", id, "--reason", "a test", "--no-publish"]);
-    assert!(twice.contains("was revoked before"), "the certificate says so, too: {twice}");
+    assert!(twice.contains("was revoked before"), "the certificate is marked as revoked, too: {twice}");
 }
 
 #[test]
@@ -309,24 +310,27 @@ fn restore_readds_no_removed_issuer_unasked() {
     import(&app);
     let issuers = |app: &TestApp| app.bukti_ok(&["trust", "list"]);
     let kid = issuers(&app).split_whitespace().next().unwrap().to_owned();
-    let kept = app.data.path().join("kept");
-    let kept = kept.to_str().unwrap();
-    app.bukti_ok(&["backup", kept]);
+    let backup = app.data.path().join("backup");
+    let backup = backup.to_str().unwrap();
+    app.bukti_ok(&["backup", backup]);
     app.bukti_ok(&["trust", "remove", &kid, "--no-publish"]);
 
-    let said = app.bukti(&["restore", kept, "--overwrite"]);
-    assert!(said.code == 1 && said.stderr.contains(&format!("{kid}  other issuer")), "{}", said.stderr);
-    assert!(!said.stderr.contains("signer since"), "what is here needs no list: {}", said.stderr);
-    app.bukti_ok(&["restore", kept, "--overwrite", "--reinstate", "--without", &kid]);
+    let output = app.bukti(&["restore", backup, "--overwrite"]);
+    assert!(output.code == 1 && output.stderr.contains(&format!("{kid}  other issuer")), "{}", output.stderr);
+    assert!(
+        !output.stderr.contains("signer since"),
+        "signers that the table has are not listed: {}",
+        output.stderr
+    );
+    app.bukti_ok(&["restore", backup, "--overwrite", "--reinstate", "--without", &kid]);
     assert_eq!(issuers(&app), "");
-    app.bukti_ok(&["restore", kept, "--overwrite", "--reinstate"]);
+    app.bukti_ok(&["restore", backup, "--overwrite", "--reinstate"]);
     assert!(issuers(&app).contains(&kid));
 
-    // A new Bukti's own signers make way for those of the backup, the issuers imported there do
-    // not.
+    // The backup's signers replace those of a fresh deployment. Issuers imported there stay.
     app.restart_after(lose_all_but_secrets);
     import(&app);
-    app.bukti_ok(&["restore", kept, "--reinstate", "--without", &kid]);
+    app.bukti_ok(&["restore", backup, "--reinstate", "--without", &kid]);
     assert!(issuers(&app).contains(&kid));
 }
 
@@ -334,18 +338,18 @@ fn restore_readds_no_removed_issuer_unasked() {
 fn backup_documents_are_sealed() {
     let app = TestApp::start();
     app.import(&[dose("OURS")]);
-    let kept = app.data.path().join("kept");
-    app.bukti_ok(&["backup", kept.to_str().unwrap()]);
+    let backup = app.data.path().join("backup");
+    app.bukti_ok(&["backup", backup.to_str().unwrap()]);
     let documents: Vec<_> =
-        std::fs::read_dir(kept.join("documents/certificates")).unwrap().flatten().collect();
+        std::fs::read_dir(backup.join("documents/certificates")).unwrap().flatten().collect();
     assert_eq!(documents.len(), 1);
     let sealed = std::fs::read(documents[0].path()).unwrap();
     assert!(sealed.len() > 10_000 && !sealed.windows(4).any(|bytes| bytes == b"%PDF"));
 
-    // Put under another document's name it does not open.
-    std::fs::rename(documents[0].path(), kept.join("documents/certificates/other.pdf.sealed")).unwrap();
-    let said = app.bukti(&["restore", kept.to_str().unwrap(), "--overwrite", "--reinstate"]);
-    assert!(said.code == 1 && said.stderr.contains("is damaged"), "{}", said.stderr);
+    // A sealed document does not open under another document's name.
+    std::fs::rename(documents[0].path(), backup.join("documents/certificates/other.pdf.sealed")).unwrap();
+    let output = app.bukti(&["restore", backup.to_str().unwrap(), "--overwrite", "--reinstate"]);
+    assert!(output.code == 1 && output.stderr.contains("is damaged"), "{}", output.stderr);
 }
 
 #[test]
@@ -360,33 +364,33 @@ fn restore_readmits_nobody_unasked() {
     let (stolen, good) = (add(&app, "P3174020101"), add(&app, "P3174020102"));
     app.bukti_ok(&["officer", "add", "081200000099", "--name", "Rina"]);
     app.bukti_ok(&["keys", "rotate"]);
-    let kept = app.data.path().join("kept");
-    let kept = kept.to_str().unwrap();
-    app.bukti_ok(&["backup", kept]);
+    let backup = app.data.path().join("backup");
+    let backup = backup.to_str().unwrap();
+    app.bukti_ok(&["backup", backup]);
     let ended = |app: &TestApp, id: &str| {
         let listed = app.bukti_ok(&["key", "list"]);
         listed.lines().find(|line| line.contains(id)).map(|line| line.contains("ended"))
     };
 
-    // What the table says of them is newer.
+    // The table's state of keys is newer than the backup's.
     app.bukti_ok(&["key", "revoke", &stolen]);
-    app.bukti_ok(&["restore", kept, "--overwrite", "--reinstate"]);
+    app.bukti_ok(&["restore", backup, "--overwrite", "--reinstate"]);
     assert_eq!((ended(&app, &stolen), ended(&app, &good)), (Some(true), Some(false)));
 
-    // Where all is lost, nobody but the admin knows.
+    // When the table is lost, only the admin can know which keys were revoked since.
     app.restart_after(lose_all_but_secrets);
-    let said = app.bukti(&["restore", kept]);
-    assert_eq!(said.code, 1);
+    let output = app.bukti(&["restore", backup]);
+    assert_eq!(output.code, 1);
     for listed in [&stolen, &good, "officer Rina", "signer since"] {
-        assert!(said.stderr.contains(listed), "{listed}: {}", said.stderr);
+        assert!(output.stderr.contains(listed), "{listed}: {}", output.stderr);
     }
     assert_eq!(
         app.status("Iwan Ibrahim Purnomo", "3171012401896246").body["doses"],
         json!([]),
-        "nothing is back"
+        "the failed restore changes nothing"
     );
-    assert!(app.bukti(&["restore", kept, "--without", "nobody"]).stderr.contains("has no API key"));
-    app.bukti_ok(&["restore", kept, "--reinstate", "--without", &stolen]);
+    assert!(app.bukti(&["restore", backup, "--without", "nobody"]).stderr.contains("has no API key"));
+    app.bukti_ok(&["restore", backup, "--reinstate", "--without", &stolen]);
     assert_eq!((ended(&app, &stolen), ended(&app, &good)), (None, Some(false)));
     assert!(app.bukti_ok(&["officer", "list"]).contains("Rina"));
 }
@@ -395,21 +399,21 @@ fn restore_readmits_nobody_unasked() {
 fn unusable_backup_changes_nothing() {
     let app = TestApp::start();
     app.import(&[dose("OURS")]);
-    let kept = app.data.path().join("kept");
-    app.bukti_ok(&["backup", kept.to_str().unwrap()]);
+    let backup = app.data.path().join("backup");
+    app.bukti_ok(&["backup", backup.to_str().unwrap()]);
 
     let other = TestApp::start();
     let restore = |folder: &Path| other.bukti(&["restore", folder.to_str().unwrap()]).stderr;
-    let said = restore(&kept);
-    assert!(said.contains("do not open with the secrets in"), "{said}");
+    let output = restore(&backup);
+    assert!(output.contains("do not open with the secrets in"), "{output}");
     let nothing = app.data.path().join("nothing");
     assert!(restore(&nothing).contains("cannot read"));
     std::fs::create_dir(&nothing).unwrap();
     assert!(restore(&nothing).contains("is no backup"));
-    let table = kept.join("table.json.gz");
+    let table = backup.join("table.json.gz");
     let whole = std::fs::read(&table).unwrap();
     std::fs::write(&table, &whole[..whole.len() / 2]).unwrap();
-    assert!(restore(&kept).contains("is damaged"));
+    assert!(restore(&backup).contains("is damaged"));
 
     let empty = app.data.path().join("empty");
     other.bukti_ok(&["backup", empty.to_str().unwrap()]);

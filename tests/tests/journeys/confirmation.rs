@@ -1,4 +1,5 @@
-//! Data corrected by law: a held identity is confirmed by two officers, and its doses are issued.
+//! Confirmations: two officers confirm identity data that contradict the NIK, and held doses are
+//! issued.
 
 use bukti_domain::FeedRow;
 use bukti_local::Handlers;
@@ -7,7 +8,8 @@ use bukti_tests::{Report, TestApp, dose, today};
 use bukti_wire::{HelpdeskRoute, HolderRoute};
 use serde_json::{Value, json};
 
-use crate::helpdesk::{asking, decide, decides_and_dies, dose_of, get, give_evidence, open, post};
+use crate::crashes::decide_through_crash;
+use crate::helpdesk::{case_request, decide, dose_of, get, open, post, upload_evidence};
 
 const PHONE: &str = "0821-0669-0743";
 /// The birth date that a court decided; the NIK encodes 24 January 1989.
@@ -28,16 +30,17 @@ fn two_doses() -> [FeedRow; 2] {
     [held("E1", "1", "2021-01-29"), held("E2", "2", "2021-02-26")]
 }
 
-/// Opens the case of a person with the data corrected by law; gives its number.
+/// Opens a case about data corrected by law. Returns its number.
 fn open_case(app: &TestApp, person: &str) -> String {
-    open(app, person, asking("data_corrected_by_law", &held("E1", "1", "2021-01-29")))
+    open(app, person, case_request("data_corrected_by_law", &held("E1", "1", "2021-01-29")))
 }
 
-/// Opens a case with evidence, proposes it and approves it; gives the cookie of the person.
+/// Opens a case with evidence, proposes the confirmation and approves it. Returns the person's
+/// cookie.
 fn confirm(app: &TestApp) -> String {
     let person = app.log_in(PHONE, None);
     let case = open_case(app, &person);
-    give_evidence(app, &person, &case);
+    upload_evidence(app, &person, &case);
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let supervisor = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
     let id = dose_of(app, &officer, &case);
@@ -79,48 +82,48 @@ fn two_officers_confirm_data_and_release_held_doses() {
 
     let person = app.log_in(PHONE, None);
     let case = open_case(&app, &person);
-    let boss = app.log_in_officer("0811-0000-0001", "Rina", "supervisor");
+    let proposer = app.log_in_officer("0811-0000-0001", "Rina", "supervisor");
     let officer = app.log_in_officer("0811-0000-0002", "Budi", "officer");
     let supervisor = app.log_in_officer("0811-0000-0003", "Sari", "supervisor");
-    let id = dose_of(&app, &boss, &case);
-    let seen = get(&app, &boss, &HelpdeskRoute::OfficerCase.path_of(&case));
+    let id = dose_of(&app, &proposer, &case);
+    let seen = get(&app, &proposer, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(seen["needs_approval"], true);
     assert_eq!((&seen["said"]["right"], &seen["doses"][0]["recorded"]["sex"]), (&json!(BORN), &json!("L")));
 
-    // No evidence, and nobody's word.
-    let refused = decide(&app, &boss, &case, "grant", json!({"dose": id}));
+    // Neither evidence nor the civil registry's word.
+    let refused = decide(&app, &proposer, &case, "grant", json!({"dose": id}));
     assert_eq!((refused.status, refused.code()), (422, "evidence_missing"));
-    give_evidence(&app, &person, &case);
-    // What the NIK encodes needs no confirmation.
-    let agreeing = decide(&app, &boss, &case, "grant", json!({"dose": id, "right": "1989-01-24"}));
+    upload_evidence(&app, &person, &case);
+    // Data that agree with the NIK need no confirmation.
+    let agreeing = decide(&app, &proposer, &case, "grant", json!({"dose": id, "right": "1989-01-24"}));
     assert_eq!(agreeing.code(), "record_contradicts");
-    let proposed = decide(&app, &boss, &case, "grant", json!({"dose": id}));
+    let proposed = decide(&app, &proposer, &case, "grant", json!({"dose": id}));
     assert_eq!(proposed.body["state"], "awaiting_approval", "{}", proposed.code());
     app.wait_until_idle();
     assert_eq!(codes(&app), ["dose_held"; 3], "nothing has changed yet");
 
-    // Neither who proposed it, though a supervisor, nor one who is no supervisor.
-    assert_eq!(decide(&app, &boss, &case, "grant", json!({})).code(), "needs_supervisor");
+    // The proposer may not approve, though a supervisor, nor may an officer who is no supervisor.
+    assert_eq!(decide(&app, &proposer, &case, "grant", json!({})).code(), "needs_supervisor");
     assert_eq!(decide(&app, &officer, &case, "grant", json!({})).code(), "needs_supervisor");
     let granted = decide(&app, &supervisor, &case, "grant", json!({}));
     assert_eq!((granted.status, &granted.body["state"]), (200, &json!("granted")), "{}", granted.code());
     app.wait_until_idle();
     assert_eq!(codes(&app), ["certificate_issued", "certificate_issued", "dose_held"]);
     assert_eq!(links(&app, PHONE), 1, "the first dose has its SMS");
-    let told = app.messages_to(PHONE).into_iter().filter(|sms| sms.text.contains(&case)).count();
-    assert_eq!(told, 0, "the SMS of the first dose tells it already");
+    let notices = app.messages_to(PHONE).into_iter().filter(|sms| sms.text.contains(&case)).count();
+    assert_eq!(notices, 0, "the SMS of the first dose replaces the notice of the decision");
 
-    // The audit has all of it without the data, and the person sees who looked.
+    // The audit has every step, without personal data, and the person sees who viewed the record.
     let people = get(&app, &person, HolderRoute::People.path());
     let id = people["people"][0]["id"].as_str().unwrap();
     let looks = get(&app, &person, &HelpdeskRoute::Looks.path_of(id));
     let looks: Vec<_> =
         looks["looks"].as_array().unwrap().iter().map(|it| (&it["officer"], &it["action"])).collect();
-    for look in
+    for expected in
         [("Rina", "proposed"), ("Sari", "granted"), ("Rina", "looked_at_case"), ("Budi", "looked_at_case")]
     {
-        let (officer, action) = (json!(look.0), json!(look.1));
-        assert!(looks.contains(&(&officer, &action)), "{look:?} in {looks:?}");
+        let (officer, action) = (json!(expected.0), json!(expected.1));
+        assert!(looks.contains(&(&officer, &action)), "{expected:?} in {looks:?}");
     }
     let export = app.bukti_ok(&["audit", "export", "--from", &today()]);
     assert!(export.contains("proposed") && export.contains("granted"), "{export}");
@@ -174,10 +177,10 @@ fn corrected_row_of_confirmed_person_gets_new_certificate() {
     let old = app.bukti(&["verify", "--json", &qr]);
     assert!(old.stdout.contains("superseded"), "{}", old.stdout);
     assert_eq!(codes(&app), ["certificate_issued"]);
-    // The helpdesk corrects a name of the person as it does for others.
+    // The helpdesk can correct the name of a confirmed person.
     let renamed = FeedRow { nama: "Iwan Ibrahim".into(), ..held("E1", "1", "2021-01-29") };
-    let case = open(&app, &person, asking("name", &renamed));
-    give_evidence(&app, &person, &case);
+    let case = open(&app, &person, case_request("name", &renamed));
+    upload_evidence(&app, &person, &case);
     let officer = app.log_in_officer("0811-0000-0003", "Budi", "officer");
     let supervisor = app.log_in_officer("0811-0000-0004", "Tuti", "supervisor");
     let id = dose_of(&app, &officer, &case);
@@ -195,32 +198,33 @@ fn confirmation_case_needs_nik_and_dose_of_person() {
     let stranger = FeedRow { nik: "3171012401896264".into(), ..held("E2", "2", "2021-02-26") };
     app.import(&[held("E1", "1", "2021-01-29"), stranger]);
     let person = app.log_in(PHONE, None);
-    let asked = |fields: Value| {
-        let mut asked = json!({"correction": "data_corrected_by_law", "name": "Iwan Ibrahim Purnomo"});
-        asked.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        post(&app, &person, HelpdeskRoute::OpenCase.path(), asked)
+    let request = |fields: Value| {
+        let mut request = json!({"correction": "data_corrected_by_law", "name": "Iwan Ibrahim Purnomo"});
+        request.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        post(&app, &person, HelpdeskRoute::OpenCase.path(), request)
     };
-    let passport = asked(json!({"passport": "A1687353", "birth_date": BORN}));
+    let passport = request(json!({"passport": "A1687353", "birth_date": BORN}));
     assert_eq!((passport.status, &passport.body["errors"][0]["field"]), (422, &json!("passport")));
-    let partial = asked(json!({"nik": "3171012401896246", "birth_date": "1990"}));
+    let partial = request(json!({"nik": "3171012401896246", "birth_date": "1990"}));
     assert_eq!((partial.status, &partial.body["errors"][0]["field"]), (422, &json!("birth_date")));
 
     let case = open_case(&app, &person);
-    give_evidence(&app, &person, &case);
+    upload_evidence(&app, &person, &case);
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let seen = get(&app, &officer, &HelpdeskRoute::OfficerCase.path_of(&case));
-    let of = |nik: &str| {
+    let dose_with_nik = |nik: &str| {
         let doses = seen["doses"].as_array().unwrap();
         doses.iter().find(|dose| dose["recorded"]["identity"] == nik).unwrap()["id"].clone()
     };
-    let refused = decide(&app, &officer, &case, "grant", json!({"dose": of("3171012401896264")}));
+    let refused = decide(&app, &officer, &case, "grant", json!({"dose": dose_with_nik("3171012401896264")}));
     assert_eq!((refused.status, &refused.body["errors"][0]["field"]), (422, &json!("dose")));
     let refused = decide(&app, &officer, &case, "grant", json!({}));
     assert_eq!((refused.status, &refused.body["errors"][0]["field"]), (422, &json!("dose")));
 
-    // The word of the civil registry stands for evidence, and the supervisor sees it.
-    let word = json!({"dose": of("3171012401896246"), "facility_word": "Dukcapil Jakarta, Ibu Ani"});
-    assert_eq!(decide(&app, &officer, &case, "grant", word).body["state"], "awaiting_approval");
+    // The civil registry's word replaces evidence, and the supervisor sees it.
+    let grant =
+        json!({"dose": dose_with_nik("3171012401896246"), "facility_word": "Dukcapil Jakarta, Ibu Ani"});
+    assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
     let seen = get(&app, &officer, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(seen["proposal"]["confirmed_by"], "Dukcapil Jakarta, Ibu Ani");
     assert_eq!(
@@ -231,39 +235,39 @@ fn confirmation_case_needs_nik_and_dose_of_person() {
     assert!(export.contains("Dukcapil Jakarta, Ibu Ani"), "{export}");
 }
 
-/// A stack whose functions die after so many writes from when a supervisor approves, started again and settled; `None` where
-/// they did not write so often.
-fn approved_and_died(after: usize) -> Option<TestApp> {
-    let mut crash_point = None;
+/// A stack whose functions crash after a number of writes from a supervisor's approval on,
+/// restarted and idle again. `None` if an approval has fewer writes.
+fn approve_with_crash(writes: usize) -> Option<TestApp> {
+    let mut started = None;
     let mut app = TestApp::start_with_handlers(|aws| {
-        let (opened, aws) = connect_through(aws, async |services| CrashPoint::start(&services).await);
-        crash_point = Some(opened);
+        let (crash_point, aws) = connect_through(aws, async |services| CrashPoint::start(&services).await);
+        started = Some(crash_point);
         Handlers::bukti(&aws)
     });
-    let crash_point = crash_point.unwrap();
+    let crash_point = started.unwrap();
     app.import(&two_doses());
     let person = app.log_in(PHONE, None);
     let case = open_case(&app, &person);
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let supervisor = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
-    let word = json!({"dose": dose_of(&app, &officer, &case), "facility_word": "Dukcapil"});
-    assert_eq!(decide(&app, &officer, &case, "grant", word).body["state"], "awaiting_approval");
+    let grant = json!({"dose": dose_of(&app, &officer, &case), "facility_word": "Dukcapil"});
+    assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
     let revision = get(&app, &supervisor, &HelpdeskRoute::OfficerCase.path_of(&case))["revision"].clone();
     let approval = json!({"decision": "grant", "revision": revision, "why": "x"});
-    crash_point.crash_after(after);
-    decides_and_dies(&mut app, &crash_point, &supervisor, &case, approval).then_some(app)
+    crash_point.crash_after(writes);
+    decide_through_crash(&mut app, &crash_point, &supervisor, &case, approval).then_some(app)
 }
 
 #[test]
 fn killed_approval_issues_all_held_doses_after_restart() {
-    let mut after = 1;
-    while let Some(app) = approved_and_died(after) {
-        assert_eq!(codes(&app), ["certificate_issued"; 2], "after {after} writes");
+    let mut writes = 1;
+    while let Some(app) = approve_with_crash(writes) {
+        assert_eq!(codes(&app), ["certificate_issued"; 2], "after {writes} writes");
         let tokens: std::collections::BTreeSet<_> =
             app.messages_to(PHONE).iter().filter_map(|sms| sms.token()).collect();
-        assert_eq!(tokens.len(), 1, "after {after} writes");
-        after += 1;
-        assert!(after < 40, "it never comes to an end");
+        assert_eq!(tokens.len(), 1, "after {writes} writes");
+        writes += 1;
+        assert!(writes < 40, "an approval should have fewer than 40 writes");
     }
-    assert!(after > 5, "{after}: an approval has more writes than that");
+    assert!(writes > 5, "only {writes} writes were tested; an approval has more");
 }

@@ -1,4 +1,4 @@
-//! The forms of a certificate: from the account, and behind the link of the SMS.
+//! Documents of certificates in each form, from the account and from the link of an SMS.
 
 use std::path::{Path, PathBuf};
 
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 const PHONE: &str = "0821-0669-0743";
 const BORN: &str = "1989-01-24";
 
-/// Millimetres.
+/// A4, in millimetres.
 const A4: (f64, f64) = (210.0, 297.0);
-/// ISO/IEC 7810.
+/// A card of ISO/IEC 7810, in millimetres.
 const ID_1: (f64, f64) = (85.6, 53.98);
 
-/// A form, its pages, and the end of its file's name.
+/// A form, the sizes of its pages, and the end of its file name.
 type Form = (&'static str, &'static [(f64, f64)], &'static str);
 
 const FORMS: [Form; 4] = [
@@ -40,7 +40,7 @@ fn open(app: &TestApp, token: &str, form: &str) -> Reply {
     app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN, "form": form}))
 }
 
-/// The file that a document leads to.
+/// Downloads the file of a document.
 fn fetch(app: &TestApp, document: &Value) -> Vec<u8> {
     let (status, file) = app.fetch(document["url"].as_str().unwrap());
     assert_eq!(status, 200);
@@ -80,7 +80,7 @@ fn account_and_link_serve_every_document_form() {
         let file_name = format!("sertifikat-vaksin-covid-19-dosis-1{ending}");
         assert_eq!((&of_account["file_name"], &of_link["file_name"]), (&json!(file_name), &json!(file_name)));
         let pdf = fetch(&app, of_account);
-        assert!(pdf == fetch(&app, of_link), "{form}: the same certificate is the same file");
+        assert!(pdf == fetch(&app, of_link), "{form}: account and link serve different files");
         let paper = Paper::read(pdf);
         let near =
             |points: f32, millimetres: f64| (f64::from(points) * 25.4 / 72.0 - millimetres).abs() < 0.01;
@@ -101,11 +101,11 @@ fn account_and_link_serve_every_document_form() {
     assert_eq!(none["file_name"], "sertifikat-vaksin-covid-19-dosis-1.pdf");
     assert!(fetch(&app, &none) == fetch(&app, &empty));
 
-    let kept = keys(&app, "certificates");
-    let [kept] = kept.as_slice() else { panic!("{kept:?}") };
-    let name = kept.strip_prefix("certificates/").and_then(|key| key.strip_suffix(".pdf")).unwrap();
+    let stored = keys(&app, "certificates");
+    let [stored] = stored.as_slice() else { panic!("{stored:?}") };
+    let name = stored.strip_prefix("certificates/").and_then(|key| key.strip_suffix(".pdf")).unwrap();
     let copies = ["a4", "card-sheet", "card"].map(|form| format!("copies/{name}-{form}.pdf"));
-    assert_eq!(keys(&app, "copies"), copies, "one of each form, however often it was asked for");
+    assert_eq!(keys(&app, "copies"), copies, "one copy of each form, however often it is requested");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn unknown_form_is_invalid_field_and_costs_no_attempt() {
     for body in [json!({"form": 7}), json!({"shape": "a4"}), json!("a4")] {
         assert_eq!(document(&app, &cookie, &id, Some(body)).code(), "invalid_json");
     }
-    // Each of six would be one more than a link bears, were they counted.
+    // Six attempts would lock the link if requests with an invalid form counted.
     for _ in 0..6 {
         assert_eq!(open(&app, &token, "poster").status, 422);
     }
@@ -144,9 +144,9 @@ fn foreign_or_revoked_certificate_yields_no_document() {
     let forms = FORMS.map(|(form, ..)| form);
     for form in forms {
         let body = Some(json!({"form": form}));
-        let nobodys = document(&app, &stranger, "0000-0000-0000-0000", body.clone());
-        let theirs = document(&app, &stranger, &id, body.clone());
-        assert_eq!((theirs.status, &theirs.body), (404, &nobodys.body), "{form}");
+        let missing = document(&app, &stranger, "0000-0000-0000-0000", body.clone());
+        let foreign = document(&app, &stranger, &id, body.clone());
+        assert_eq!((foreign.status, &foreign.body), (404, &missing.body), "{form}");
         let path = HolderRoute::Document.path_of(&id);
         assert_eq!(app.call("POST", &path, None, body).code(), "not_logged_in");
         let wrong_day = json!({"token": token, "birth_date": "1989-01-25", "form": form});
@@ -154,7 +154,7 @@ fn foreign_or_revoked_certificate_yields_no_document() {
     }
     assert_eq!(keys(&app, "copies"), [""; 0]);
 
-    // A correction puts another certificate in its place.
+    // A correction replaces the certificate.
     let mut corrected = dose("E1");
     (corrected.sent_at, corrected.batch) = ("2021-02-01T08:00:00+07:00".into(), "B2".into());
     app.import(&[corrected]);
@@ -181,5 +181,9 @@ fn foreign_or_revoked_certificate_yields_no_document() {
         assert_eq!(open(&app, &token, form).code(), "link_dead", "revoked: {form}");
     }
     assert_eq!(keys(&app, "copies"), before);
-    assert_eq!(certificate_of(&app, &owner), Value::Null, "nor does the account show it");
+    assert_eq!(
+        certificate_of(&app, &owner),
+        Value::Null,
+        "the account does not show the revoked certificate"
+    );
 }

@@ -1,4 +1,4 @@
-//! One dose that is reported under several event ids.
+//! Duplicates: one dose that is reported under several event ids.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ const THIRD: &str = "2021-02-02T08:00:00+07:00";
 fn send(app: &TestApp, key: &str, kind: &str, body: &[u8]) -> Value {
     let authorization = format!("Bearer {key}");
     let headers = [("authorization", &*authorization), ("content-type", kind)];
-    // A sender that gets no answer in time sends the same again, and gets the answer of the first time.
+    // A sender retries after a timeout, and gets the response of the first attempt.
     for _ in 0..20 {
         let answer = app.caller().send("POST", SenderRoute::SendDoses.path(), &headers, body);
         if answer.status != 503 {
@@ -77,7 +77,7 @@ fn second_event_of_dose_is_duplicate_of_first() {
     assert_eq!((documents(&app), app.messages().len()), (1, 1));
     assert_eq!(app.messages_to(OTHER), [], "the phone of the first event counts");
     assert_eq!(codes(&app), ["certificate_issued"]);
-    // Sent again, it is answered the same.
+    // A retry gets the same response.
     assert_eq!(send(&app, &key, "text/csv", &csv(std::slice::from_ref(&second))), answer);
 
     // A correction of the duplicate changes nothing.
@@ -128,7 +128,7 @@ fn duplicate_with_invented_name_opens_no_dose() {
     let seen = app.status("Zz Penyerang", NIK).body;
     assert_eq!((&seen["doses"], &seen["none"]["code"]), (&json!([]), &json!("dose_not_received")));
 
-    // The clinic spells its own dose in two ways, and that of the hub in none.
+    // A duplicate with another spelling opens the clinic's own dose, but not the hub's.
     let spelled = |row: FeedRow| FeedRow { nama: "Iwan I. Purnama".into(), ..row };
     assert_eq!(outcome(&clinic, spelled(second("CLINIC-2"))), "duplicate");
     assert_eq!(outcome(&clinic, spelled(dose("CLINIC-3"))), "duplicate");
@@ -156,9 +156,9 @@ fn only_helpdesk_shows_duplicate_of_dose() {
     assert_eq!(by_other_name["doses"][0]["diagnosis"]["code"], "certificate_issued");
     assert_eq!(app.status("Budi", NIK).body["none"]["code"], "dose_not_received");
 
-    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
-    let asked = json!({"identity": NIK, "why": "Telepon 119"});
-    let found = app.call("POST", HelpdeskRoute::FindPeople.path(), Some(&desk), Some(asked)).body;
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
+    let request = json!({"identity": NIK, "why": "Telepon 119"});
+    let found = app.call("POST", HelpdeskRoute::FindPeople.path(), Some(&officer), Some(request)).body;
     let doses = found["people"][0]["doses"].as_array().unwrap();
     assert_eq!(doses.len(), 2);
     let second = doses.iter().find(|dose| dose["recorded"]["name"] == "Iwan I. Purnama").unwrap();
@@ -177,10 +177,10 @@ fn events_differing_in_one_field_are_separate_doses() {
         FeedRow { tanggal_vaksinasi: "2021-01-28".into(), ..dose("E3") },
         FeedRow { vaksin: "Moderna".into(), ..dose("E4") },
         dose_for(7, "E5"),
-        // What is incomplete or held claims nothing.
+        // Incomplete and held rows claim no dose.
         FeedRow { batch: String::new(), ..dose("E6") },
         FeedRow { jenis_kelamin: "P".into(), ..dose("E7") },
-        // The same dose, written otherwise.
+        // The same dose in another spelling.
         FeedRow { nik: "3171 0124 0189 6246".into(), vaksin: "SINOVAC".into(), ..dose("E8") },
     ]);
     for line in 2..=6 {
@@ -195,7 +195,7 @@ fn events_differing_in_one_field_are_separate_doses() {
 fn retracted_owner_passes_dose_to_second_event() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    // One after the other: the oldest duplicate becomes the owner.
+    // Imported one after the other, since the oldest duplicate becomes the owner.
     app.import(&[FeedRow { no_hp: OTHER.into(), ..dose("E2") }]);
     app.import(&[dose("E3")]);
     let old = app.qr_text(PHONE, BORN);
@@ -204,10 +204,10 @@ fn retracted_owner_passes_dose_to_second_event() {
     assert_eq!(verdict(&app, &[&old]).1, "revoked");
     let new = app.qr_text(OTHER, BORN);
     assert_eq!(verdict(&app, &[&new]).1, "valid");
-    assert_eq!(codes(&app), ["certificate_issued"], "one dose");
+    assert_eq!(codes(&app), ["certificate_issued"], "still one dose");
     assert_eq!(app.messages_to(OTHER).len(), 1);
 
-    // And then the third; the first, reported again, is a duplicate now.
+    // Then the third event becomes the owner. The first one, sent again, is a duplicate of it.
     app.import(&[retraction("E2", SECOND)]);
     assert_eq!(app.import(&[FeedRow { sent_at: THIRD.into(), ..dose("E1") }])[&2], duplicate());
     app.bukti_ok(&["trust", "publish"]);
@@ -244,7 +244,7 @@ fn owner_corrected_to_other_dose_passes_first_on() {
     assert_eq!(app.import(&[later])[&2], issued());
     assert_eq!(codes(&app), ["certificate_issued", "certificate_issued"], "two doses");
     assert_eq!(app.messages_to(OTHER).len(), 1);
-    // Back again: it is the dose of the second event now, whose certificate takes the place of its own.
+    // Corrected back: the second event owns the dose now, and its certificate supersedes the first.
     let mine = app.qr_text(PHONE, BORN);
     assert_eq!(app.import(&[FeedRow { sent_at: THIRD.into(), ..dose("E1") }])[&2], duplicate());
     app.bukti_ok(&["trust", "publish"]);
@@ -287,7 +287,7 @@ fn duplicate_corrected_to_other_dose_is_issued() {
     let other = FeedRow { dosis_ke: "2".into(), sent_at: SECOND.into(), ..dose("E2") };
     assert_eq!(app.import(&[other])[&2], issued());
     assert_eq!(codes(&app), ["certificate_issued", "certificate_issued"]);
-    // It waits for the first dose no more.
+    // The corrected event no longer waits for the first dose.
     app.import(&[retraction("E1", SECOND)]);
     assert_eq!(codes(&app), ["dose_retracted", "certificate_issued"]);
 }
@@ -297,7 +297,7 @@ fn concurrent_events_of_one_dose_issue_one_certificate() {
     const DOSES: usize = 60;
     let app = TestApp::start();
     let keys = [key(&app), key(&app)];
-    // In one batch three times, and at the same moment through another job.
+    // Three events per dose in a batch, and as many in a concurrent job.
     let batch = |job: usize| -> Vec<u8> {
         let rows = (0..DOSES).flat_map(|person| {
             let row = move |copy: usize| FeedRow {
@@ -322,7 +322,7 @@ fn concurrent_events_of_one_dose_issue_one_certificate() {
         let event = row["event_id"].as_str().unwrap();
         let person = event.rsplit('-').next().unwrap();
         match row["outcome"].as_str().unwrap() {
-            "issued" => assert_eq!(issued.insert(person, event), None, "two are issued"),
+            "issued" => assert_eq!(issued.insert(person, event), None, "a dose has two issued events"),
             outcome => assert_eq!((outcome, &row["reasons"]), ("duplicate", &json!(["dose_duplicate"]))),
         }
     }

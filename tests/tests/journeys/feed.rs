@@ -1,4 +1,4 @@
-//! A dose feed in: every row judged, nothing twice.
+//! Feeds in each format: the results of their rows, certificates and SMS.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ fn sample_feed_has_expected_results_and_import_is_idempotent() {
     let Some(folder) = sample_feed() else { return };
     let app = TestApp::start();
     let expected = expected_of_sample(&folder);
-    let (feed, first) = (app.data.path().join("feed.csv"), app.data.path().join("feed.report"));
+    let (feed, first_report) = (app.data.path().join("feed.csv"), app.data.path().join("feed.report"));
     std::fs::copy(folder.join("doses-1.csv"), &feed).unwrap();
 
     let (output, report) = import(app.url(), &feed);
@@ -27,20 +27,20 @@ fn sample_feed_has_expected_results_and_import_is_idempotent() {
     app.wait_until_idle();
     let messages = app.messages();
     assert_sms(&messages, &expected);
-    assert_eq!(deduplicated_sms(app.url()), 0, "none was sent twice");
+    assert_eq!(deduplicated_sms(app.url()), 0, "no SMS was sent twice");
     let documents = documents(&app);
     let issued = expected.iter().filter(|row| row.outcome == "issued").count();
-    assert_eq!(documents, issued, "a document for each certificate");
+    assert_eq!(documents, issued, "each certificate has a document");
 
-    // The links of numbers that were corrected are dead, whether their SMS went out or not.
+    // If a phone that was corrected later got an SMS, its link is dead.
     for row in expected.iter().filter(|row| row.outcome == "superseded" && row.first_dose_sms) {
         for message in messages.iter().filter(|message| message.to == row.phone) {
-            let asked = json!({"token": message.token(), "birth_date": "1990-01-01"});
-            assert_eq!(app.post(HolderRoute::Link.path(), asked).code(), "link_dead", "line {}", row.line);
+            let request = json!({"token": message.token(), "birth_date": "1990-01-01"});
+            assert_eq!(app.post(HolderRoute::Link.path(), request).code(), "link_dead", "line {}", row.line);
         }
     }
 
-    std::fs::remove_file(first).unwrap();
+    std::fs::remove_file(first_report).unwrap();
     let (output, again) = import(app.url(), &feed);
     assert!(output.status.success());
     app.wait_until_idle();
@@ -63,7 +63,8 @@ fn generated_feed_has_expected_results() {
     assert_sms(&app.messages(), &expected);
 }
 
-/// A hub may name its file of each day alike. What was dropped is gone when it is worked off, also where it was of many parts.
+/// A hub may use the same file name every day. Processed feeds are deleted, including those of many
+/// parts.
 #[test]
 fn second_file_of_same_name_is_new_job() {
     let app = TestApp::start();
@@ -73,7 +74,7 @@ fn second_file_of_same_name_is_new_job() {
 
     let mut rows: Vec<FeedRow> = (0..4500).map(|at| dose_for(at, &format!("F{at}"))).collect();
     rows.iter_mut().for_each(|row| row.batch.clear());
-    // Of the third part, and corrects a row of the first.
+    // In the third part; corrects a row of the first.
     rows.push(FeedRow { sent_at: "2021-02-01T08:00:00+07:00".to_owned(), ..dose_for(0, "F0") });
     app.upload_feed("harian.csv", csv(&rows));
     assert_eq!(app.job("harian").unwrap(), first);
@@ -82,7 +83,7 @@ fn second_file_of_same_name_is_new_job() {
     let intake = |folder: &'static str| move |path: &Path| path.to_string_lossy().contains(folder);
     let bucket = app.data.path().join("bucket");
     assert_eq!(find_files(&bucket, intake("/intake/feeds/")), Vec::<PathBuf>::new());
-    assert_eq!(find_files(&bucket, intake("/intake/reports/")).len(), 2, "those of the parts are gone");
+    assert_eq!(find_files(&bucket, intake("/intake/reports/")).len(), 2, "the reports of parts are deleted");
     let reports = find_files(&bucket, intake("/intake/reports/harian-"));
     let report = bukti_tests::read_report(&reports[0]);
     assert_eq!(report.len(), 4501);
@@ -91,8 +92,8 @@ fn second_file_of_same_name_is_new_job() {
     assert_eq!(report[&4502], ("issued".to_owned(), String::new()));
 }
 
-/// The records of the sample feed, its header first, and what the same records come to as a CSV feed.
-/// Only the first rows, unless `BUKTI_THOROUGH` is set: other forms are read alike in every row.
+/// The records of the sample feed, its header first, with the report and the SMS recipients of
+/// their import as CSV. Only the first 600 rows, unless `BUKTI_THOROUGH` is set.
 fn sample_as_csv(folder: &Path) -> (Vec<csv::StringRecord>, Report, Vec<String>) {
     let count = if std::env::var_os("BUKTI_THOROUGH").is_some() { usize::MAX } else { 601 };
     let mut reader =
@@ -111,7 +112,7 @@ fn sample_as_csv(folder: &Path) -> (Vec<csv::StringRecord>, Report, Vec<String>)
     (records, report, recipients(&app))
 }
 
-/// Whom all SMS went to, in order of the numbers.
+/// The phones that SMS were sent to, sorted.
 fn recipients(app: &TestApp) -> Vec<String> {
     let mut recipients: Vec<String> = app.messages().into_iter().map(|message| message.to).collect();
     recipients.sort();
@@ -131,7 +132,8 @@ fn assert_all_duplicate(report: &Report, expected: &Report) {
     }
 }
 
-/// Each form takes every field of a row along: what one brought is a repetition to the other.
+/// Each format carries every field of a row: after the import in one format, all rows of the other
+/// are duplicates.
 #[test]
 fn sample_feed_has_same_results_as_ndjson_and_fhir() {
     let Some(folder) = sample_feed() else { return };
@@ -139,22 +141,23 @@ fn sample_feed_has_same_results_as_ndjson_and_fhir() {
     let app = TestApp::start();
     let row = |record: &csv::StringRecord| record.deserialize(Some(&records[0])).unwrap();
     let rows: Vec<FeedRow> = records[1..].iter().map(row).collect();
-    let take_in = |name: &str, file: &[u8]| {
+    let import_file = |name: &str, file: &[u8]| {
         let path = app.data.path().join(name);
         std::fs::write(&path, file).unwrap();
         let (output, report) = import(app.url(), &path);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        // The first row of a CSV feed stands on its second line.
+        // NDJSON and FHIR have no header line.
         report.into_iter().map(|(line, row)| (line + 1, row)).collect::<Report>()
     };
 
-    assert_eq!(take_in("feed.ndjson.zst", &zstd::encode_all(&*ndjson(&rows), 3).unwrap()), expected);
+    assert_eq!(import_file("feed.ndjson.zst", &zstd::encode_all(&*ndjson(&rows), 3).unwrap()), expected);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(&fhir_bundle(&rows)).unwrap();
-    assert_all_duplicate(&take_in("feed.json.gz", &gzip.finish().unwrap()), &expected);
+    assert_all_duplicate(&import_file("feed.json.gz", &gzip.finish().unwrap()), &expected);
 }
 
-/// A sheet of these records: of texts alone, or with the numbers that spreadsheets make of dose numbers, dates and times.
+/// Writes a workbook of these records: texts only, or, if `is_typed`, with numbers for dose
+/// numbers, dates and times, as spreadsheets store them.
 fn workbook(records: &[csv::StringRecord], is_typed: bool, path: &Path) {
     let mut workbook = rust_xlsxwriter::Workbook::new();
     let sheet = workbook.add_worksheet();
@@ -166,7 +169,7 @@ fn workbook(records: &[csv::StringRecord], is_typed: bool, path: &Path) {
             let header = records[0].get(usize::from(column)).unwrap();
             let is_typed = is_typed && row > 0;
             let day = bukti_domain::parse_date(text).filter(|_| is_typed && header.starts_with("tanggal_"));
-            // A time in another zone would be another one.
+            // Cells have local time, so times in other zones stay texts.
             let local = text.strip_suffix("+07:00").filter(|_| is_typed && header == "sent_at");
             let local = local.map(|local| local.parse::<jiff::civil::DateTime>().unwrap());
             let serial =
@@ -184,7 +187,7 @@ fn workbook(records: &[csv::StringRecord], is_typed: bool, path: &Path) {
             written.unwrap();
         }
     }
-    // It is not read.
+    // A second sheet, which the import ignores.
     workbook.add_worksheet().write_string(0, 0, "catatan").unwrap();
     workbook.save(path).unwrap();
 }
@@ -192,9 +195,9 @@ fn workbook(records: &[csv::StringRecord], is_typed: bool, path: &Path) {
 #[test]
 fn sample_feed_has_same_results_as_workbook_and_tsv() {
     let Some(folder) = sample_feed() else { return };
-    let (records, expected, told) = sample_as_csv(&folder);
+    let (records, expected, expected_recipients) = sample_as_csv(&folder);
     let app = TestApp::start();
-    let take_in = |name: &str, file: Option<Vec<u8>>, lines_before: u64| {
+    let import_file = |name: &str, file: Option<Vec<u8>>, lines_before: u64| {
         let path = app.data.path().join(name);
         if let Some(file) = file {
             std::fs::write(&path, file).unwrap();
@@ -205,27 +208,27 @@ fn sample_feed_has_same_results_as_workbook_and_tsv() {
     };
 
     workbook(&records, true, &app.data.path().join("feed.xlsx"));
-    assert_eq!(take_in("feed.xlsx", None, 0), expected);
+    assert_eq!(import_file("feed.xlsx", None, 0), expected);
     app.wait_until_idle();
-    assert_eq!(recipients(&app), told);
+    assert_eq!(recipients(&app), expected_recipients);
 
     let separated = |delimiter: u8, line_end: &str| separated(&records, delimiter).replace('\n', line_end);
     let semicolons = format!("sep=;\r\n{};;;\r\n", separated(b';', ";;\r\n"));
     let tabs = format!("\u{feff}{}", separated(b'\t', "\r\n"));
-    let little: Vec<u8> = tabs.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let big = tabs.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+    let little_endian: Vec<u8> = tabs.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big_endian = tabs.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
     workbook(&records, false, &app.data.path().join("text.xlsx"));
     for (name, file, lines_before) in [
         ("text.xlsx", None, 0),
         ("semicolons.csv", Some(semicolons.into_bytes()), 1),
-        ("tabs.txt", Some(little), 0),
-        ("tabs.txt.zst", Some(zstd::encode_all(&*big, 3).unwrap()), 0),
+        ("tabs.txt", Some(little_endian), 0),
+        ("tabs.txt.zst", Some(zstd::encode_all(&*big_endian, 3).unwrap()), 0),
     ] {
-        assert_all_duplicate(&take_in(name, file, lines_before), &expected);
+        assert_all_duplicate(&import_file(name, file, lines_before), &expected);
     }
 }
 
-/// How many certificates' documents there are in the bucket.
+/// The number of certificate documents in the bucket.
 pub fn documents(app: &TestApp) -> usize {
     count_documents(app.data.path())
 }
@@ -288,35 +291,35 @@ fn damaged_file_names_line_and_keeps_whole_rows() {
     };
     let whole = csv(&[dose("E1"), dose("E2")]);
 
-    let (code, said, report) = run(&whole[..whole.len() - 40]);
+    let (code, stderr, report) = run(&whole[..whole.len() - 40]);
     assert_eq!(code, Some(1));
-    assert!(said.contains("line 3"), "{said}");
+    assert!(stderr.contains("line 3"), "{stderr}");
     assert_eq!(report.len(), 1);
-    assert_eq!(app.messages().len(), 1, "what was whole stays");
+    assert_eq!(app.messages().len(), 1, "the whole rows before the damage are kept");
 
-    let (code, said, _) = run(b"a,b,c\n1,2,3\n");
+    let (code, stderr, _) = run(b"a,b,c\n1,2,3\n");
     assert_eq!(code, Some(1));
-    assert!(said.contains("line 1") && said.contains("event_id"), "{said}");
+    assert!(stderr.contains("line 1") && stderr.contains("event_id"), "{stderr}");
 
     let latin_1: Vec<u8> = csv(&[dose("E3")])[csv(&[]).len()..]
         .iter()
         .map(|byte| if *byte == b'I' { 0xe9 } else { *byte })
         .collect();
-    let (code, said, report) =
+    let (code, stderr, report) =
         run(&[&whole[..], &latin_1, &csv(&[dose_for(4, "E4")])[csv(&[]).len()..]].concat());
     assert_eq!(code, Some(1));
-    assert!(said.contains("line 4"), "{said}");
+    assert!(stderr.contains("line 4"), "{stderr}");
     assert_eq!(report[&4], ("rejected".to_owned(), "not_utf8".to_owned()));
-    assert_eq!(report[&5].0, "issued", "one bad row never stops the others");
+    assert_eq!(report[&5].0, "issued", "a malformed row does not stop the import");
 
-    for (file, told) in [
+    for (file, code_in_message) in [
         (b"".as_slice(), "empty"),
         (br#"{"resourceType": "Patient"}"#, "not_a_bundle"),
         (&zstd::encode_all(&*whole, 3).unwrap()[..100], "compression_broken"),
     ] {
-        let (code, said, _) = run(file);
+        let (code, stderr, _) = run(file);
         assert_eq!(code, Some(1));
-        assert!(said.contains(told), "{said}");
+        assert!(stderr.contains(code_in_message), "{stderr}");
     }
 }
 
@@ -326,7 +329,7 @@ fn table_holds_no_personal_data_in_clear() {
     app.import(&[dose("E1")]);
     app.log_in("0821-0669-0743", Some("Rahasia Sekali"));
     app.status("Iwan Ibrahim Purnomo", "3171012401896246");
-    // One that finds the person, and one that does not.
+    // One quick download that matches a dose, and one that does not.
     app.request_download(&dose("E1"));
     let mut unknown = dose("E1");
     (unknown.nik, unknown.nama) = ("3171012401896247".into(), "Purnomo".into());
@@ -343,12 +346,12 @@ fn table_holds_no_personal_data_in_clear() {
         ["3171012401896246", "3171012401896247", "Iwan", "Purnomo", "82106690743", "1989-01-24", "Rahasia"]
     {
         let found = table.windows(personal.len()).any(|window| window == personal.as_bytes());
-        assert!(!found, "{personal} stands in the table in clear");
+        assert!(!found, "{personal} is in the table in clear");
     }
     let token = app.messages()[0].token().unwrap();
     assert!(
         !table.windows(token.len()).any(|window| window == token.as_bytes()),
-        "a token stands in the table"
+        "a token is in the table in clear"
     );
     assert_eq!(call(app.url(), "GET", "/_stack.json", None, None).status, 200);
 }

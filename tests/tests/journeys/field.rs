@@ -1,5 +1,5 @@
-//! Cases after bug reports from the field, from the file to the SMS and the signed payload. They are read from
-//! `../shared/field` beside the project, where it is there.
+//! Cases from bug reports of the field, from the file to the SMS and the signed payload. Skipped
+//! without the folder `../shared/field` beside the project.
 
 use bukti_domain::FeedRow;
 use bukti_tests::{TestApp, field_cases};
@@ -7,8 +7,8 @@ use bukti_wire::{HolderRoute, SenderRoute};
 use serde_json::{Value, json};
 
 fn payload(app: &TestApp, qr_text: &str) -> Value {
-    let said = app.bukti(&["verify", "--json", qr_text]);
-    serde_json::from_str::<Value>(&said.stdout).expect(&said.stderr)["payload"].clone()
+    let output = app.bukti(&["verify", "--json", qr_text]);
+    serde_json::from_str::<Value>(&output.stdout).expect(&output.stderr)["payload"].clone()
 }
 
 #[test]
@@ -26,35 +26,35 @@ fn field_rows_have_expected_outcome_sms_and_name() {
     let mut phones = Vec::new();
     for ((row, expected), line) in rows.iter().zip(expected.records()).zip(2..) {
         let expected = expected.unwrap();
-        let told = (expected[1].to_owned(), expected[2].to_owned());
-        assert_eq!(report[&line], told, "{}", row.event_id);
+        let result = (expected[1].to_owned(), expected[2].to_owned());
+        assert_eq!(report[&line], result, "{}", row.event_id);
         if expected[3].is_empty() {
             continue;
         }
         phones.push(expected[3].to_owned());
         let found = app.messages_to(&expected[3]).into_iter().filter_map(|sms| {
-            let asked = json!({"token": sms.token()?, "birth_date": row.tanggal_lahir});
-            let opened = app.post(HolderRoute::Link.path(), asked);
+            let request = json!({"token": sms.token()?, "birth_date": row.tanggal_lahir});
+            let opened = app.post(HolderRoute::Link.path(), request);
             let text = opened.body["certificate"]["qr_text"].as_str()?.to_owned();
             Some((payload(&app, &text), opened.body["certificate"]["name"].clone()))
         });
-        let right = found.map(|(payload, shown)| {
+        let signed_names = found.map(|(payload, shown)| {
             let name = &payload["nam"];
             let text = |key: &str| name[key].as_str().unwrap_or_default().to_owned();
             let shown: String = shown.as_str().unwrap().replace(',', "");
             let mut words = [text("gn"), text("fn")].join(" ");
             if words.trim() != shown {
-                // The family name comes first where the identity document has it so.
+                // Some identity documents have the family name first.
                 words = [text("fn"), text("gn")].join(" ");
             }
-            assert_eq!(words.trim(), shown, "the QR says what is printed");
+            assert_eq!(words.trim(), shown, "the signed name is the printed one");
             (text("fn"), text("gn"))
         });
         let name = (expected[4].to_owned(), expected[5].to_owned());
-        assert!(right.into_iter().any(|signed| signed == name), "{}: {name:?}", row.event_id);
+        assert!(signed_names.into_iter().any(|signed| signed == name), "{}: {name:?}", row.event_id);
     }
-    let strangers: Vec<_> = app.messages().into_iter().filter(|sms| !phones.contains(&sms.to)).collect();
-    assert_eq!(strangers, []);
+    let other_sms: Vec<_> = app.messages().into_iter().filter(|sms| !phones.contains(&sms.to)).collect();
+    assert_eq!(other_sms, []);
 }
 
 #[test]
@@ -85,5 +85,5 @@ fn field_fhir_resources_are_read_as_intended() {
         let signed = [&payload["nam"]["fn"], &payload["nam"]["gn"], &payload["v"][0]["dt"]];
         assert_eq!(signed.map(|text| text.as_str().unwrap()), [family, given, day], "{case}");
     }
-    assert_eq!(app.messages().len(), 8, "none to a former phone");
+    assert_eq!(app.messages().len(), 8, "no SMS to phones that a telecom entry marks as old");
 }

@@ -1,4 +1,4 @@
-//! Vaccinations against other diseases than COVID-19: the WHO's international certificate.
+//! ICVP: certificates of vaccinations against diseases other than COVID-19.
 
 use bukti_domain::FeedRow;
 use bukti_paper::Paper;
@@ -40,8 +40,8 @@ fn pilgrim_gets_international_certificates_beside_covid_19() {
         .unwrap()
         .iter()
         .map(|dose| {
-            let of = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-            (of(&dose["disease"]["name"]["id"]), of(&dose["diagnosis"]["code"]))
+            let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+            (text(&dose["disease"]["name"]["id"]), text(&dose["diagnosis"]["code"]))
         })
         .collect();
     let issued = |disease: &str| (disease.to_owned(), "certificate_issued".to_owned());
@@ -55,7 +55,7 @@ fn pilgrim_gets_international_certificates_beside_covid_19() {
             issued("Meningitis meningokokus"),
             issued("Polio"),
         ],
-        "by day"
+        "sorted by day"
     );
 
     // One SMS for the first dose of each series, and none for the second.
@@ -69,7 +69,7 @@ fn pilgrim_gets_international_certificates_beside_covid_19() {
             text,
             "Sertifikat vaksin dosis 1 Anda siap. Unduh/cetak: https://bukti.example.go.id/s/[token] (siapkan \
              tgl lahir). Jangan dibagikan. Info: 119 ext 9",
-            "a stranger whose number was written by mistake learns of no disease"
+            "the SMS names no disease, since it may go to a mistyped number"
         );
         let reply = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": "1989-01-24"}));
         assert_eq!(reply.status, 200, "{reply:?}");
@@ -124,13 +124,13 @@ fn custom_vaccine_is_issued_after_catalogue_is_extended() {
     drop(running);
 
     let running = StackProcess::start(&data, &["--vaccines".as_ref(), vaccines.as_ref()]);
-    // The very same rows: what was rejected for the catalogue's sake is judged again.
+    // The same rows again: rows rejected for an unknown vaccine are judged again.
     let (_, report) = import(&running.url, &feed);
     assert_eq!(report[&2], ("issued".to_owned(), String::new()));
     running.wait_until_idle();
     let token = outbox(&running.url)[0].token().unwrap();
-    let asked = json!({"token": token, "birth_date": "1989-01-24"});
-    let opened = call(&running.url, "POST", HolderRoute::Link.path(), None, Some(asked)).body;
+    let request = json!({"token": token, "birth_date": "1989-01-24"});
+    let opened = call(&running.url, "POST", HolderRoute::Link.path(), None, Some(request)).body;
     let certificate = &opened["certificate"];
     assert_eq!(certificate["vaccine"], "Vero Kolera X");
     assert_eq!(certificate["disease"], json!({"code": "cholera", "name": {"id": "Kolera", "en": "Cholera"}}));

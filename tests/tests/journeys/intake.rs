@@ -1,4 +1,5 @@
-//! Feeds whose rows come in any order, more than once, in several files, and whose jobs are interrupted: the same comes of them.
+//! The intake converges: rows shuffled, repeated and split over files, and interrupted jobs, give
+//! the same results.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,64 +13,64 @@ use bukti_tests::{TestApp, csv, dose, fhir_bundle, ndjson, read_report};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// Rows of events of every kind, the earlier ones of an event first.
+/// Histories of events, the rows of an event in order. `case` makes event ids and NIKs unique.
 fn rows(case: usize) -> Vec<FeedRow> {
-    // Each event is of another person: events that report the same dose are duplicates.
+    // Each event has another person, since events that report the same dose are duplicates.
     let serial = |event: &str| event.bytes().fold(0, |hash, byte| (hash * 31 + u32::from(byte)) % 9973);
-    let of = |event: &str, hour: u32| FeedRow {
+    let row = |event: &str, hour: u32| FeedRow {
         sent_at: format!("2021-02-01T{hour:02}:00:00+07:00"),
         nik: format!("{:06}240189{:04}", 317_101 + case, serial(event)),
         ..dose(&format!("{case}-{event}"))
     };
-    let retracted = |event, hour| FeedRow { status: "entered-in-error".into(), ..of(event, hour) };
-    let bare = |event, hour| FeedRow {
-        event_id: of(event, hour).event_id,
-        sent_at: of(event, hour).sent_at,
+    let retracted = |event, hour| FeedRow { status: "entered-in-error".into(), ..row(event, hour) };
+    let bare_retraction = |event, hour| FeedRow {
+        event_id: row(event, hour).event_id,
+        sent_at: row(event, hour).sent_at,
         status: "batal".into(),
         ..FeedRow::default()
     };
-    let incomplete = |event, hour| FeedRow { batch: String::new(), ..of(event, hour) };
-    let phone = |event, hour, no_hp: &str| FeedRow { no_hp: no_hp.into(), ..of(event, hour) };
-    let held = |event, hour| FeedRow { tanggal_lahir: "1990-01-24".into(), ..of(event, hour) };
-    let rejected = |event, hour| FeedRow { nik: "31710124".into(), ..of(event, hour) };
+    let incomplete = |event, hour| FeedRow { batch: String::new(), ..row(event, hour) };
+    let phone = |event, hour, no_hp: &str| FeedRow { no_hp: no_hp.into(), ..row(event, hour) };
+    let held = |event, hour| FeedRow { tanggal_lahir: "1990-01-24".into(), ..row(event, hour) };
+    let rejected = |event, hour| FeedRow { nik: "31710124".into(), ..row(event, hour) };
     vec![
-        of("once", 1),
+        row("once", 1),
         incomplete("completed", 1),
-        of("completed", 2),
-        of("reached later", 1),
+        row("completed", 2),
+        row("reached later", 1),
         phone("reached later", 2, "0813 1111 2222"),
         phone("unreachable later", 1, "0813 1111 2222"),
         phone("unreachable later", 2, ""),
         rejected("rejected, then right", 1),
-        of("rejected, then right", 2),
-        of("right, then rejected", 1),
+        row("rejected, then right", 2),
+        row("right, then rejected", 1),
         rejected("right, then rejected", 2),
         rejected("rejected", 1),
         held("held, then right", 1),
-        of("held, then right", 2),
-        of("right, then held", 1),
+        row("held, then right", 2),
+        row("right, then held", 1),
         held("right, then held", 2),
         incomplete("there and back", 1),
-        of("there and back", 2),
+        row("there and back", 2),
         incomplete("there and back", 3),
-        of("said again later", 1),
-        of("said again later", 2),
-        of("retracted", 1),
+        row("said again later", 1),
+        row("said again later", 2),
+        row("retracted", 1),
         retracted("retracted", 2),
         incomplete("retracted without a person", 1),
-        of("retracted without a person", 2),
-        bare("retracted without a person", 3),
-        of("retracted, then right", 1),
-        bare("retracted, then right", 2),
-        of("retracted, then right", 3),
+        row("retracted without a person", 2),
+        bare_retraction("retracted without a person", 3),
+        row("retracted, then right", 1),
+        bare_retraction("retracted, then right", 2),
+        row("retracted, then right", 3),
         rejected("rejected, then retracted", 1),
-        bare("rejected, then retracted", 2),
-        bare("only retracted", 1),
+        bare_retraction("rejected, then retracted", 2),
+        bare_retraction("only retracted", 1),
         retracted("only retracted", 2),
     ]
 }
 
-/// All that is known of the events in the end, whatever they are called.
+/// The stored state of the events, without what `case` makes unique.
 fn state(app: &TestApp, case: usize) -> Vec<String> {
     let mut events: Vec<String> = rows(case).into_iter().map(|row| row.event_id).collect();
     events.dedup();
@@ -90,13 +91,14 @@ fn state(app: &TestApp, case: usize) -> Vec<String> {
         .into_iter()
         .map(|(row, record)| {
             let versions = record.history.versions().iter();
-            let said: Vec<_> =
+            let history: Vec<_> =
                 versions.map(|it| (it.sent_at, it.verdict, it.reasons.clone(), it.phone.clone())).collect();
             let certificate = record.certificate_id.is_some();
-            // Of rows that say the same, whichever came first is kept.
-            let shown = serde_json::to_string(&FeedRow { sent_at: String::new(), ..row }).unwrap();
+            // Of rows with the same content, the table keeps the first to arrive, whose time
+            // varies.
+            let content = serde_json::to_string(&FeedRow { sent_at: String::new(), ..row }).unwrap();
             format!(
-                "{shown} {:?} {:?} {certificate} {:?} {said:?}",
+                "{content} {:?} {:?} {certificate} {:?} {history:?}",
                 record.verdict, record.reasons, record.phone
             )
         })
@@ -109,16 +111,17 @@ fn shuffled_repeated_and_split_rows_converge() {
     app.upload_feed("0.csv", csv(&rows(0)));
     let expected = state(&app, 0);
     let cases = AtomicUsize::new(0);
-    // How the rows are shuffled, which come twice, where they are split, and which file is sent again.
+    // The order of the rows, the repeated rows, the splits into files, and the file that is sent
+    // again.
     let count = rows(0).len();
-    let ways = (
+    let strategy = (
         Just((0..count).collect::<Vec<_>>()).prop_shuffle(),
         prop::collection::vec(0..count, 0..8),
         prop::collection::vec(0..count, 0..4),
         any::<prop::sample::Index>(),
     );
     let mut runner = TestRunner::new(Config { cases: 6, failure_persistence: None, ..Config::default() });
-    let ran = runner.run(&ways, |(mut order, repeated, mut splits, again)| {
+    let ran = runner.run(&strategy, |(mut order, repeated, mut splits, again)| {
         let case = cases.fetch_add(1, Ordering::Relaxed) + 1;
         let all = rows(case);
         order.extend(repeated);
@@ -135,11 +138,11 @@ fn shuffled_repeated_and_split_rows_converge() {
                 (format!("{case}-{at}"), file)
             })
             .collect();
-        let repeated = again.get(&files).1.clone();
+        let repeated_file = again.get(&files).1.clone();
         app.upload_feeds(std::mem::take(&mut files));
-        app.upload_feed(&format!("{case}-again"), repeated);
-        for (is, should) in state(&app, case).iter().zip(&expected) {
-            prop_assert_eq!(is, should);
+        app.upload_feed(&format!("{case}-again"), repeated_file);
+        for (actual, expected) in state(&app, case).iter().zip(&expected) {
+            prop_assert_eq!(actual, expected);
         }
         Ok(())
     });
@@ -153,17 +156,17 @@ fn interrupted_job_reports_the_same_results() {
     let app = TestApp::start_with_handlers(move |aws| {
         let mut handlers = Handlers::bukti(aws);
         let intake = Arc::clone(&handlers.intake);
-        // The first two deliveries of each object end early, each elsewhere.
-        let tries: Arc<Mutex<HashMap<String, u64>>> = Arc::default();
+        // The first two deliveries of each object time out, each at another point.
+        let attempts: Arc<Mutex<HashMap<String, u64>>> = Arc::default();
         handlers.intake = Arc::new(move |event| {
             let key = event.records[0].s3.object.key.clone().unwrap();
-            let mut tries = tries.lock().unwrap();
-            let others = tries.len() as u64;
-            let tried = tries.entry(key).or_default();
-            *tried += 1;
-            let limit = match *tried {
-                1 => Duration::from_millis(2 + 5 * others),
-                2 => Duration::from_millis(40 + 50 * others),
+            let mut attempts = attempts.lock().unwrap();
+            let objects = attempts.len() as u64;
+            let attempt = attempts.entry(key).or_default();
+            *attempt += 1;
+            let limit = match *attempt {
+                1 => Duration::from_millis(2 + 5 * objects),
+                2 => Duration::from_millis(40 + 50 * objects),
                 _ => Duration::from_secs(600),
             };
             let (run, count) = (intake(event), Arc::clone(&count));
@@ -178,7 +181,7 @@ fn interrupted_job_reports_the_same_results() {
     });
     let mut rows: Vec<FeedRow> = (0..6500).map(|at| dose(&format!("F{at}"))).collect();
     rows.iter_mut().for_each(|row| row.batch.clear());
-    // Of the last part, and repeats or corrects rows of every part.
+    // Rows in the last part that correct or repeat rows of every part.
     let corrected = |at: usize| FeedRow {
         sent_at: "2021-02-01T08:00:00+07:00".into(),
         vaksin: String::new(),
@@ -215,7 +218,11 @@ fn import_reports_dead_letters() {
         let intake = Arc::clone(&handlers.intake);
         handlers.intake = Arc::new(move |event| {
             let key = event.records[0].s3.object.key.clone().unwrap();
-            if key.contains("/.parts/") { Box::pin(async { Err("no".to_owned()) }) } else { intake(event) }
+            if key.contains("/.parts/") {
+                Box::pin(async { Err("injected failure".to_owned()) })
+            } else {
+                intake(event)
+            }
         });
         handlers
     });
@@ -223,11 +230,11 @@ fn import_reports_dead_letters() {
     let rows: Vec<FeedRow> =
         (0..2001).map(|at| FeedRow { event_id: at.to_string(), ..FeedRow::default() }).collect();
     std::fs::write(&file, ndjson(&rows)).unwrap();
-    let said = app.bukti(&["import", file.to_str().unwrap()]);
-    assert_eq!(said.code, 1);
+    let output = app.bukti(&["import", file.to_str().unwrap()]);
+    assert_eq!(output.code, 1);
     assert!(
-        said.stderr.contains("dead letters") && said.stderr.contains("imported again"),
+        output.stderr.contains("dead letters") && output.stderr.contains("imported again"),
         "{}",
-        said.stderr
+        output.stderr
     );
 }

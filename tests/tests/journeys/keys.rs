@@ -1,6 +1,5 @@
-//! Document signers: made, rotated, withdrawn, and their private keys nowhere.
+//! Keys: rotation and withdrawal of signers, where private keys are stored, sealing keys, KMS.
 
-use bukti_records::ItemKey;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,6 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bukti_domain::FeedRow;
+use bukti_records::ItemKey;
 use bukti_tests::ministack::{Ministack, ProcessGuard};
 use bukti_tests::{TestApp, base64_fragments, call, csv, dose, outbox, program, report_skipped};
 use bukti_wire::HolderRoute;
@@ -33,10 +33,10 @@ fn active(app: &TestApp) -> String {
 
 /// Exit code and verdict of `bukti verify`.
 pub fn verdict(app: &TestApp, arguments: &[&str]) -> (i32, String) {
-    let said = app.bukti(&[&["verify", "--json"], arguments].concat());
-    assert!(said.stdout.starts_with('{'), "{}", said.stderr);
-    let answer: Value = serde_json::from_str(&said.stdout).unwrap();
-    (said.code, answer["verdict"].as_str().unwrap().to_owned())
+    let output = app.bukti(&[&["verify", "--json"], arguments].concat());
+    assert!(output.stdout.starts_with('{'), "{}", output.stderr);
+    let answer: Value = serde_json::from_str(&output.stdout).unwrap();
+    (output.code, answer["verdict"].as_str().unwrap().to_owned())
 }
 
 fn valid() -> (i32, String) {
@@ -52,8 +52,8 @@ fn rotated_signer_signs_and_old_certificates_stay_valid() {
     let old_signer = app.data.path().join("old.pem");
     app.bukti_ok(&["keys", "export", "-o", old_signer.to_str().unwrap()]);
 
-    let said = app.bukti_ok(&["keys", "rotate"]);
-    assert!(said.contains("Published"), "{said}");
+    let output = app.bukti_ok(&["keys", "rotate"]);
+    assert!(output.contains("Published"), "{output}");
     app.wait_until_idle();
     let second = active(&app);
     assert_ne!(first, second);
@@ -70,9 +70,10 @@ fn rotated_signer_signs_and_old_certificates_stay_valid() {
     let far = ["--at", "2040-01-01T00:00:00Z"];
     assert_eq!(verdict(&app, &[&far[..], &[&old]].concat()), (1, "expired".to_owned()));
 
-    // The signer that signs is not withdrawn; the one of before is, and all that it signed with it.
+    // The active signer cannot be withdrawn. Withdrawing the previous one invalidates everything
+    // that it signed.
     assert_eq!(app.bukti(&["keys", "withdraw", &second, "--yes"]).code, 1);
-    assert_eq!(app.bukti(&["keys", "withdraw", &first]).code, 1, "only with --yes");
+    assert_eq!(app.bukti(&["keys", "withdraw", &first]).code, 1, "a withdrawal needs --yes");
     app.bukti_ok(&["keys", "withdraw", &first, "--yes"]);
     assert_eq!(verdict(&app, &[&old]), (1, "issuer_unknown".to_owned()));
     assert_eq!(verdict(&app, &[&new]), valid());
@@ -114,7 +115,7 @@ fn verify_distinguishes_usage_error_from_invalid_certificate() {
     }
 }
 
-/// All bytes of the files under a folder, with their paths.
+/// The contents of all files below a folder, with their paths.
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -128,15 +129,15 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// What is in every private key: the word of PEM, and how the key begins in PKCS #8, both also in base64, as the table's
-/// file has what is binary.
-struct PrivateKeys(Vec<Vec<u8>>);
+/// Byte patterns of private keys: the label of PEM and the prefix of a P-256 key in PKCS #8, plain
+/// and in base64, in which the table's file stores binary values.
+struct KeyPatterns(Vec<Vec<u8>>);
 
-impl PrivateKeys {
+impl KeyPatterns {
     fn new() -> Self {
-        // P-256 as the curve, then the private key.
-        let begins = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x04\x6d\x30\x6b\x02\x01\x01\x04\x20";
-        let mut forms: Vec<Vec<u8>> = vec![b"PRIVATE KEY".to_vec(), begins.to_vec()];
+        // The curve P-256, then the private key.
+        let prefix = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x04\x6d\x30\x6b\x02\x01\x01\x04\x20";
+        let mut forms: Vec<Vec<u8>> = vec![b"PRIVATE KEY".to_vec(), prefix.to_vec()];
         forms.extend(forms.clone().iter().flat_map(|form| base64_fragments(form)).map(String::into_bytes));
         Self(forms)
     }
@@ -150,7 +151,7 @@ impl PrivateKeys {
 fn private_keys_are_only_in_owner_readable_root() {
     use std::os::unix::fs::PermissionsExt;
     let app = TestApp::start();
-    let mut said = Vec::new();
+    let mut outputs = Vec::new();
     for arguments in [
         &["keys", "init"][..],
         &["keys", "rotate"],
@@ -162,17 +163,17 @@ fn private_keys_are_only_in_owner_readable_root() {
     ] {
         let output = app.bukti(arguments);
         assert_eq!(output.code, 0, "{arguments:?}: {}", output.stderr);
-        said.push((format!("{arguments:?}"), [output.stdout, output.stderr].concat().into_bytes()));
+        outputs.push((format!("{arguments:?}"), [output.stdout, output.stderr].concat().into_bytes()));
     }
-    let private_keys = PrivateKeys::new();
+    let patterns = KeyPatterns::new();
     let files = contents(app.data.path());
     assert!(files.iter().any(|(path, _)| path.ends_with("table.sqlite")));
     assert!(files.iter().any(|(path, _)| path.ends_with("trust/signers.json")));
-    for (name, bytes) in files.iter().chain(&said) {
-        assert_eq!(private_keys.are_in(bytes), name.ends_with("root.json"), "{name}");
+    for (name, bytes) in files.iter().chain(&outputs) {
+        assert_eq!(patterns.are_in(bytes), name.ends_with("root.json"), "{name}");
     }
 
-    // The proof that it is noticed in the table, in either form.
+    // Counter-check: the search finds a key that is planted in the table, in either form.
     let root: Value =
         serde_json::from_slice(&std::fs::read(app.data.path().join("root.json")).unwrap()).unwrap();
     let pem = root["key"].as_str().unwrap();
@@ -188,7 +189,7 @@ fn private_keys_are_only_in_owner_readable_root() {
         });
         let table =
             contents(planted.data.path()).into_iter().filter(|(name, _)| name.contains("table.sqlite"));
-        assert!(table.into_iter().any(|(_, bytes)| private_keys.are_in(&bytes)), "planted and not found");
+        assert!(table.into_iter().any(|(_, bytes)| patterns.are_in(&bytes)), "the planted key was not found");
     }
     for name in ["root.json", "secrets.json"] {
         let mode = std::fs::metadata(app.data.path().join(name)).unwrap().permissions().mode();
@@ -209,12 +210,12 @@ fn create_kms_key(url: &str, spec: &str, usage: &str) -> String {
     answer["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
 }
 
-/// An AWS environment whose KMS is this one.
+/// The environment of a process that uses this KMS.
 fn environment(kms_url: &str) -> [(&'static str, &str); 3] {
     [("AWS_ENDPOINT_URL_KMS", kms_url), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]
 }
 
-/// A stack with this KMS, and its address; `None` where it does not start.
+/// Starts a stack that uses this KMS. Returns its base URL as well; `None` if it does not start.
 fn start_stack(kms_url: &str, folder: &Path) -> Option<(ProcessGuard, String)> {
     let mut stack = Command::new(program("bukti-local"))
         .args(["--port", "0", "--data"])
@@ -230,7 +231,8 @@ fn start_stack(kms_url: &str, folder: &Path) -> Option<(ProcessGuard, String)> {
     Some((stack, url))
 }
 
-/// Runs a command with this KMS and this stack: whether it succeeded, and what it said.
+/// Runs a command with this KMS on this stack. Returns whether it succeeded, its standard output
+/// and its standard error.
 fn bukti(kms_url: &str, url: &str, arguments: &[&str]) -> (bool, String, String) {
     let output = Command::new(program("bukti"))
         .args(arguments)
@@ -258,39 +260,39 @@ fn kms_signer_signs_certificates_and_lists() {
     let url = &*url;
     let bukti = |arguments: &[&str]| bukti(&kms_url, url, arguments);
 
-    let (good, _, said) =
+    let (succeeded, _, output) =
         bukti(&["keys", "rotate", "--kms", &create_kms_key(&kms_url, "ECC_NIST_P384", "SIGN_VERIFY")]);
-    assert!(!good && said.contains("ECC_NIST_P256"), "{said}");
-    let (good, _, said) =
+    assert!(!succeeded && output.contains("ECC_NIST_P256"), "{output}");
+    let (succeeded, _, output) =
         bukti(&["keys", "rotate", "--kms", &create_kms_key(&kms_url, "ECC_NIST_P256", "SIGN_VERIFY")]);
-    assert!(good, "{said}");
+    assert!(succeeded, "{output}");
     let (_, listed, _) = bukti(&["keys", "list"]);
     assert!(listed.lines().any(|line| line.contains("kms") && line.contains("active")), "{listed}");
 
     let feed = folder.path().join("feed.csv");
     std::fs::write(&feed, csv(&[dose("E1")])).unwrap();
-    let (good, _, said) = bukti(&["import", feed.to_str().unwrap()]);
-    assert!(good, "{said}");
+    let (succeeded, _, output) = bukti(&["import", feed.to_str().unwrap()]);
+    assert!(succeeded, "{output}");
     let sms = outbox(url).pop().unwrap();
-    let asked = serde_json::json!({"token": sms.token(), "birth_date": BORN});
-    let opened = call(url, "POST", HolderRoute::Link.path(), None, Some(asked));
+    let request = serde_json::json!({"token": sms.token(), "birth_date": BORN});
+    let opened = call(url, "POST", HolderRoute::Link.path(), None, Some(request));
     let text = opened.body["certificate"]["qr_text"].as_str().unwrap();
-    let (good, said, _) = bukti(&["verify", text]);
-    assert!(good && said.starts_with("Valid\n"), "{said}");
-    assert!(said.contains("revocation   looked at"), "the list is signed in KMS, too: {said}");
+    let (succeeded, output, _) = bukti(&["verify", text]);
+    assert!(succeeded && output.starts_with("Valid\n"), "{output}");
+    assert!(output.contains("revocation   looked at"), "the revocation list is signed in KMS, too: {output}");
 }
 
 #[test]
 fn new_sealing_key_seals_after_all_instances_read_it() {
     let mut app = TestApp::start();
     app.import(&[dose("E1")]);
-    let said = app.bukti_ok(&["keys", "rotate-sealing"]);
-    assert!(said.starts_with("Sealing key 2 was made and seals from "), "{said}");
+    let output = app.bukti_ok(&["keys", "rotate-sealing"]);
+    assert!(output.starts_with("Sealing key 2 was made and seals from "), "{output}");
     let path = app.data.path().join("secrets.json");
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
 
-    // Half an hour later, in a process that has read it: another instance.
+    // As half an hour later, in another instance that has read the new key.
     let mut secrets: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(secrets["sealing_keys"].as_array().unwrap().len(), 2);
     secrets["sealing_keys"][1]["seals_from"] = json!(0);
@@ -300,7 +302,7 @@ fn new_sealing_key_seals_after_all_instances_read_it() {
     app.import(&[second]);
     for phone in ["0821-0669-0743", "0821-0669-0744"] {
         let text = app.qr_text(phone, "1989-01-24");
-        assert!(text.starts_with("HC1:"), "what either key sealed opens");
+        assert!(text.starts_with("HC1:"), "items sealed with either key open");
     }
     let sealed_with = app.with_aws(async |aws| {
         let table = table_service(&aws).await;
@@ -315,7 +317,7 @@ fn new_sealing_key_seals_after_all_instances_read_it() {
         }
         ids
     });
-    assert_eq!(sealed_with, [1, 2], "the new key seals what came since");
+    assert_eq!(sealed_with, [1, 2], "the new key seals new items");
 }
 
 #[test]
@@ -335,16 +337,19 @@ fn wrapped_sealing_keys_need_kms() {
     {
         let (_stack, url) = start_stack(&kms_url, folder.path()).unwrap();
         assert!(bukti(&kms_url, &url, &["import", feed.to_str().unwrap()]).0);
-        let (good, _, said) = bukti(&kms_url, &url, &["keys", "rotate-sealing", "--kms", &key]);
-        assert!(good, "{said}");
+        let (succeeded, _, output) = bukti(&kms_url, &url, &["keys", "rotate-sealing", "--kms", &key]);
+        assert!(succeeded, "{output}");
     }
     let secrets = std::fs::read(folder.path().join("data/secrets.json")).unwrap();
     let secrets: Value = serde_json::from_slice(&secrets).unwrap();
     let keys = secrets["sealing_keys"].as_array().unwrap();
     assert_eq!(keys.len(), 2);
-    assert!(keys.iter().all(|key| key["key"].as_str().unwrap().starts_with("kms:")), "the old one, too");
+    assert!(
+        keys.iter().all(|key| key["key"].as_str().unwrap().starts_with("kms:")),
+        "the old key is wrapped, too"
+    );
 
-    assert!(start_stack("http://127.0.0.1:9", folder.path()).is_none(), "nothing starts without KMS");
+    assert!(start_stack("http://127.0.0.1:9", folder.path()).is_none(), "the stack starts without KMS");
     let (_stack, url) = start_stack(&kms_url, folder.path()).unwrap();
     let sms = outbox(&url).pop().unwrap();
     let opened = call(
@@ -354,5 +359,5 @@ fn wrapped_sealing_keys_need_kms() {
         None,
         Some(json!({"token": sms.token(), "birth_date": BORN})),
     );
-    assert_eq!(opened.status, 200, "what was sealed before opens");
+    assert_eq!(opened.status, 200, "items sealed before the wrapping open");
 }

@@ -1,4 +1,4 @@
-//! The SMS after the first dose and its link.
+//! Links: the SMS of a first dose, wrong birth dates, corrections.
 
 use bukti_paper::Paper;
 use bukti_records::LinkTry;
@@ -50,12 +50,16 @@ fn locks_link_after_five_wrong_birth_dates() {
         assert_eq!(open(&app, &token, "2000-01-01").body["tries_left"], left);
     }
     assert_eq!(open(&app, &token, "2000-01-01").code(), "link_locked");
-    assert_eq!(open(&app, &token, "1989-01-24").code(), "link_locked", "also for the right one");
+    assert_eq!(
+        open(&app, &token, "1989-01-24").code(),
+        "link_locked",
+        "the right birth date does not unlock the link"
+    );
     assert_eq!(open(&app, "AAAAAAAAAAAAAAAAAAAAAA", "1989-01-24").code(), "link_dead");
 
     app.wait_until_idle();
     let messages = app.messages_to(PHONE);
-    assert_eq!(messages.len(), 2, "its owner is told, once");
+    assert_eq!(messages.len(), 2, "the owner gets one notice of the lock");
     let text = messages[1].text.replace(app.url(), "https://bukti.example.go.id");
     assert_eq!(
         text,
@@ -77,7 +81,7 @@ fn corrected_phone_gets_no_notice_of_old_link() {
     (corrected.sent_at, corrected.no_hp) = ("2021-02-01T08:00:00+07:00".into(), "0858 7656 1159".into());
     app.import(&[corrected]);
     assert_eq!(open(&app, &token, "2000-01-01").code(), "link_dead");
-    // The last try was under way when the phone was corrected, and locks the link all the same.
+    // The last attempt was under way when the phone was corrected. It locks the link all the same.
     app.with_aws(async |aws| {
         let (links, now) = (Links::new(&aws), Timestamp::now());
         let tried = links.count_try(&token, now).await.unwrap();
@@ -97,10 +101,11 @@ fn concurrent_wrong_birth_dates_count_five_attempts() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let token = app.messages()[0].token().unwrap();
-    let judged = run_1000_times_concurrently(|| open(&app, &token, "2000-01-01"));
-    let judged = judged.into_iter().filter(|reply| reply.code() == "birth_date_wrong").count();
-    // The fifth is judged as well, and answered as locked since no try is left.
-    assert_eq!(judged, 4);
+    let replies = run_1000_times_concurrently(|| open(&app, &token, "2000-01-01"));
+    let wrong = replies.into_iter().filter(|reply| reply.code() == "birth_date_wrong").count();
+    // The fifth attempt is checked as well; its response is `link_locked`, since no attempt is
+    // left.
+    assert_eq!(wrong, 4);
 }
 
 #[test]
@@ -119,7 +124,7 @@ fn corrected_phone_gets_new_link_and_old_one_dies() {
     assert_eq!((new.len(), app.messages().len()), (1, 2));
     assert_eq!(open(&app, &new[0].token().unwrap(), "1989-01-24").status, 200);
 
-    // And back again: the first number gets a link that works, since its old one is dead.
+    // Corrected back: the first phone gets a new link, since its old one is dead.
     (corrected.sent_at, corrected.no_hp) = ("2021-02-02T08:00:00+07:00".into(), PHONE.into());
     app.import(&[corrected]);
     let again = app.messages_to(PHONE);

@@ -1,4 +1,4 @@
-//! What an admin sees of the way of the data: counts, and the trace of one dose.
+//! Metrics and traces: the counters of each stage, and the log lines of one dose.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -73,16 +73,16 @@ fn trace_connects_row_certificate_and_sms() {
     fs::write(&feed, csv(&[dose("E1"), other])).unwrap();
     assert!(import(&running.url, &feed).0.status.success());
     running.wait_until_idle();
-    let mut ways: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut traces: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in fs::read_to_string(&log).unwrap().lines() {
         let (text, trace) = line.split_once("trace=\"").unwrap();
         let trace = trace.split('"').next().unwrap();
         let step = text.split_once("way: ").unwrap().1.trim();
-        ways.entry(trace.to_owned()).or_default().push(step.to_owned());
+        traces.entry(trace.to_owned()).or_default().push(step.to_owned());
     }
-    assert_eq!(ways.len(), 2, "{ways:?}");
-    for (trace, way) in ways {
+    assert_eq!(traces.len(), 2, "{traces:?}");
+    for (trace, steps) in traces {
         assert_eq!(trace.len(), 12);
-        assert_eq!(way, ["a row was kept", "a certificate was issued", "an SMS with a link is sent"]);
+        assert_eq!(steps, ["a row was kept", "a certificate was issued", "an SMS with a link is sent"]);
     }
 }

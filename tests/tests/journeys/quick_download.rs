@@ -1,4 +1,4 @@
-//! Quick download: five facts, and a link to the phone that is registered with the vaccination.
+//! Quick download: five facts about a dose send a link to the phone on record.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,14 +8,12 @@ use bukti_domain::{FeedRow, Identity, Nik, parse_date};
 use bukti_local::Handlers;
 use bukti_records::{DownloadFacts, LinkTry};
 use bukti_store::{Aws, Downloads, Links, Settings};
-use bukti_tests::{Message, Reply, TestApp, dose};
+use bukti_tests::{Message, Reply, TestApp, deduplicated_sms, dose};
 use bukti_wire::{HolderRoute, StatusRoute};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use bukti_tests::deduplicated_sms;
-
-/// The first dose of somebody with a number and a phone of their own.
+/// The first dose of a person with their own NIK and phone.
 fn person(number: u32) -> FeedRow {
     FeedRow {
         nik: format!("317101240189{number:04}"),
@@ -24,40 +22,40 @@ fn person(number: u32) -> FeedRow {
     }
 }
 
-/// The SMS of quick downloads to a person's phone.
-fn links_to(app: &TestApp, person: &FeedRow) -> Vec<Message> {
+/// The quick-download SMS to a person's phone.
+fn quick_download_sms(app: &TestApp, person: &FeedRow) -> Vec<Message> {
     let messages = app.messages_to(&person.no_hp).into_iter();
     messages.filter(|message| message.text.contains("Bukan saya")).collect()
 }
 
-/// Proves that a person's request and all before it have been worked off.
-fn catch_up(app: &TestApp, control: &FeedRow) {
+/// Waits until all earlier requests are processed, by a request of another person that succeeds.
+fn drain_pipeline(app: &TestApp, control: &FeedRow) {
     assert_eq!(app.request_download(control).status, 202);
     app.wait_until_idle();
-    assert_eq!(links_to(app, control).len(), 1, "the pipeline works");
+    assert_eq!(quick_download_sms(app, control).len(), 1, "the pipeline works");
 }
 
-/// The number and the facts of a row.
-fn said(facts: &FeedRow) -> (Identity, DownloadFacts) {
-    let said = DownloadFacts {
+/// Identity and facts of a row.
+fn identity_and_facts(facts: &FeedRow) -> (Identity, DownloadFacts) {
+    let download_facts = DownloadFacts {
         name: facts.nama.clone(),
         birth_date: parse_date(&facts.tanggal_lahir).unwrap().into(),
         vaccination_date: parse_date(&facts.tanggal_vaksinasi).unwrap(),
         vaccine: facts.vaksin.clone(),
     };
-    (Identity::Nik(Nik::parse(&facts.nik).unwrap()), said)
+    (Identity::Nik(Nik::parse(&facts.nik).unwrap()), download_facts)
 }
 
-/// Asks with the facts of a row, ten minutes ago.
-fn download_before(app: &TestApp, facts: &FeedRow) {
-    let (identity, said) = said(facts);
+/// Requests a quick download with the facts of a row, dated ten minutes ago.
+fn download_ten_minutes_ago(app: &TestApp, facts: &FeedRow) {
+    let (identity, facts) = identity_and_facts(facts);
     let before = Timestamp::now() - SignedDuration::from_mins(10);
-    app.with_aws(async |aws| Downloads::new(&aws).ask(&identity, &said, before).await.unwrap());
+    app.with_aws(async |aws| Downloads::new(&aws).ask(&identity, &facts, before).await.unwrap());
     app.wait_until_idle();
 }
 
-/// Does everything at the same moment.
-fn at_once<T: Send>(work: impl Iterator<Item = impl FnOnce() -> T + Send>) -> Vec<T> {
+/// Runs all closures concurrently.
+fn run_concurrently<T: Send>(work: impl Iterator<Item = impl FnOnce() -> T + Send>) -> Vec<T> {
     std::thread::scope(|scope| {
         let work: Vec<_> = work.map(|work| scope.spawn(work)).collect();
         work.into_iter().map(|work| work.join().unwrap()).collect()
@@ -83,32 +81,32 @@ fn registered_phone_gets_link_to_requested_dose() {
     (foreigner.nik, foreigner.paspor) = (String::new(), "A1687353".into());
     app.import(&[person(1), second.clone(), foreigner.clone()]);
 
-    // As people write it: another name of the vaccine, a title, spaces.
-    let asked = FeedRow {
+    // In other spellings: another name of the vaccine, a title, spaces.
+    let request = FeedRow {
         nama: "dr. iwan ibrahim  purnomo".into(),
         nik: "3171 0124 0189 0001".into(),
         vaksin: "sinovac".into(),
         ..second.clone()
     };
-    let reply = app.request_download(&asked);
+    let reply = app.request_download(&request);
     assert_eq!((reply.status, &reply.body), (202, &json!({"resend_after": 300})));
     app.wait_until_idle();
 
-    assert_eq!(links_to(&app, &person(1)).len(), 0, "the phone of another dose");
-    let links = links_to(&app, &second);
+    assert_eq!(quick_download_sms(&app, &person(1)).len(), 0, "the phone of another dose gets no link");
+    let links = quick_download_sms(&app, &second);
     assert_eq!((links.len(), &*links[0].from), (1, "1199"));
     insta::assert_snapshot!("quick_download_sms", links[0].single_part_text(&app));
     let token = links[0].token().unwrap();
     let wrong = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": "1989-01-25"}));
-    assert_eq!(wrong.code(), "birth_date_wrong", "five facts open nothing by themselves");
+    assert_eq!(wrong.code(), "birth_date_wrong", "the link needs the birth date");
     let opened = open(&app, &token);
     assert_eq!((opened.status, &opened.body["certificate"]["dose_number"]), (200, &json!(2)));
 
-    let mut asked = foreigner.clone();
-    asked.paspor = "a-1687353".into();
-    assert_eq!(app.request_download(&asked).status, 202);
+    let mut request = foreigner.clone();
+    request.paspor = "a-1687353".into();
+    assert_eq!(app.request_download(&request).status, 202);
     app.wait_until_idle();
-    assert_eq!(open(&app, &links_to(&app, &foreigner)[0].token().unwrap()).status, 200);
+    assert_eq!(open(&app, &quick_download_sms(&app, &foreigner)[0].token().unwrap()).status, 200);
 }
 
 #[test]
@@ -125,50 +123,50 @@ fn wrong_facts_get_same_response_and_no_sms() {
     let before = app.messages();
     assert_eq!(before.len(), 7, "first doses that are complete and have a phone");
 
-    let mut asked = people.clone();
-    asked[0].nama = "Iwan Ibrahim Purnama".into();
-    asked[1].tanggal_lahir = "1989-01-25".into();
-    asked[2].tanggal_vaksinasi = "2021-01-28".into();
-    asked[3].vaksin = "Moderna".into();
-    asked[4].nik = "3171012401899999".into();
-    (asked[5].nik, asked[5].paspor) = (String::new(), "A1687353".into());
-    let replies: Vec<Reply> = asked.iter().map(|row| app.request_download(row)).collect();
+    let mut request = people.clone();
+    request[0].nama = "Iwan Ibrahim Purnama".into();
+    request[1].tanggal_lahir = "1989-01-25".into();
+    request[2].tanggal_vaksinasi = "2021-01-28".into();
+    request[3].vaksin = "Moderna".into();
+    request[4].nik = "3171012401899999".into();
+    (request[5].nik, request[5].paspor) = (String::new(), "A1687353".into());
+    let replies: Vec<Reply> = request.iter().map(|row| app.request_download(row)).collect();
     let control = person(11);
     app.import(std::slice::from_ref(&control));
     let right = app.request_download(&control);
     app.wait_until_idle();
-    assert_eq!(links_to(&app, &control).len(), 1, "the pipeline works");
+    assert_eq!(quick_download_sms(&app, &control).len(), 1, "the pipeline works");
     for (at, reply) in replies.iter().enumerate() {
         assert_eq!((reply.status, &reply.body), (right.status, &right.body), "request {at}");
         assert_eq!(reply.cache_control, right.cache_control);
     }
-    // The control's own two: of the first dose, and the link.
+    // The control person's SMS of the first dose and their link.
     assert_eq!(app.messages().len(), before.len() + 2, "{:?}", app.messages());
 }
 
-/// Passes on what is asked of the services at an address, and keeps it.
+/// A TCP proxy that records the requests to a service.
 #[derive(Clone)]
-struct Listener {
+struct RecordingProxy {
     url: String,
-    heard: Arc<Mutex<Vec<u8>>>,
+    recorded: Arc<Mutex<Vec<u8>>>,
 }
 
-impl Listener {
-    fn before(url: &str) -> Self {
-        let (to, heard) = (url.trim_start_matches("http://").to_owned(), Arc::default());
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let own = Self { url: format!("http://{}", listener.local_addr().unwrap()), heard };
-        let heard = Arc::clone(&own.heard);
+impl RecordingProxy {
+    fn start(url: &str) -> Self {
+        let (to, recorded) = (url.trim_start_matches("http://").to_owned(), Arc::default());
+        let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+        let own = Self { url: format!("http://{}", proxy.local_addr().unwrap()), recorded };
+        let recorded = Arc::clone(&own.recorded);
         std::thread::spawn(move || {
-            for caller in listener.incoming() {
+            for caller in proxy.incoming() {
                 let (mut caller, mut service) = (caller.unwrap(), TcpStream::connect(&to).unwrap());
                 let (mut back, mut from) = (caller.try_clone().unwrap(), service.try_clone().unwrap());
                 std::thread::spawn(move || std::io::copy(&mut from, &mut back));
-                let heard = Arc::clone(&heard);
+                let recorded = Arc::clone(&recorded);
                 std::thread::spawn(move || {
                     let mut bytes = [0; 1 << 16];
                     while let Ok(length @ 1..) = caller.read(&mut bytes) {
-                        heard.lock().unwrap().extend_from_slice(&bytes[..length]);
+                        recorded.lock().unwrap().extend_from_slice(&bytes[..length]);
                         if service.write_all(&bytes[..length]).is_err() {
                             break;
                         }
@@ -179,46 +177,46 @@ impl Listener {
         own
     }
 
-    /// What was asked of the table since it was asked last.
+    /// DynamoDB's operations since the last call.
     fn operations(&self) -> Vec<String> {
-        let heard = std::mem::take(&mut *self.heard.lock().unwrap());
-        let heard = String::from_utf8_lossy(&heard).to_lowercase();
-        let operations = heard.split("x-amz-target: dynamodb_20120810.").skip(1);
+        let recorded = std::mem::take(&mut *self.recorded.lock().unwrap());
+        let recorded = String::from_utf8_lossy(&recorded).to_lowercase();
+        let operations = recorded.split("x-amz-target: dynamodb_20120810.").skip(1);
         operations.map(|rest| rest.lines().next().unwrap().to_owned()).collect()
     }
 }
 
 #[test]
 fn no_dose_is_read_before_the_response() {
-    let listener = OnceLock::new();
+    let proxy = OnceLock::new();
     let app = TestApp::start_with_handlers(|aws| {
-        let listener = listener.get_or_init(|| Listener::before(aws.settings.endpoint.as_deref().unwrap()));
-        let settings = Settings { endpoint: Some(listener.url.clone()), ..(*aws.settings).clone() };
+        let proxy = proxy.get_or_init(|| RecordingProxy::start(aws.settings.endpoint.as_deref().unwrap()));
+        let settings = Settings { endpoint: Some(proxy.url.clone()), ..(*aws.settings).clone() };
         let connected = async || Aws::connect(settings).await.unwrap();
-        // The stack starts on this thread, so nothing waits on it.
-        let heard = std::thread::scope(|scope| {
+        // Another thread, since this one blocks the stack's runtime while it starts.
+        let recorded = std::thread::scope(|scope| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             scope.spawn(move || runtime.block_on(connected())).join().unwrap()
         });
-        // What comes after the answer is not heard.
-        Handlers { http: Handlers::bukti(&heard).http, ..Handlers::bukti(aws) }
+        // Streams, which run after the response, are not recorded.
+        Handlers { http: Handlers::bukti(&recorded).http, ..Handlers::bukti(aws) }
     });
-    let listener = listener.get().unwrap();
+    let proxy = proxy.get().unwrap();
     app.import(&[person(1), person(2), person(3)]);
     let list = app.data.path().join("protected.txt");
     std::fs::write(&list, person(3).nik).unwrap();
     app.bukti_ok(&["protect", list.to_str().unwrap()]);
     let wrong = FeedRow { tanggal_lahir: "1989-01-25".into(), ..person(2) };
-    for (who, asked) in
+    for (case, facts) in
         [("right", person(1)), ("wrong", wrong), ("locked", person(3)), ("unknown", person(4))]
     {
-        let request = app.download_request(&asked);
-        listener.operations();
+        let request = app.download_request(&facts);
+        proxy.operations();
         assert_eq!(app.post(StatusRoute::Download.path(), request).status, 202);
-        // How hard captchas are by failures and by the SMS budget, the captcha that is used up, the
-        // two allowances, and the request.
+        // The captcha's cost by failures and by the SMS budget, the used captcha, the rate limits
+        // of address and network, and the request itself.
         let expected = ["getitem", "getitem", "putitem", "updateitem", "updateitem", "putitem"];
-        assert_eq!(listener.operations(), expected, "{who}");
+        assert_eq!(proxy.operations(), expected, "{case}");
     }
 }
 
@@ -230,13 +228,13 @@ fn only_matching_requests_consume_persons_quota() {
     let answers: Vec<Reply> = (0..6).map(|_| app.request_download(&wrong)).collect();
     let right = app.request_download(&person(1));
     app.wait_until_idle();
-    assert_eq!(links_to(&app, &person(1)).len(), 1, "a stranger with the number has used up nothing");
+    assert_eq!(quick_download_sms(&app, &person(1)).len(), 1, "a stranger's wrong requests consume no quota");
     let again = app.request_download(&person(1));
     app.wait_until_idle();
-    assert_eq!(links_to(&app, &person(1)).len(), 1, "one in five minutes");
+    assert_eq!(quick_download_sms(&app, &person(1)).len(), 1, "one in five minutes");
     let unknown = app.request_download(&person(2));
     for answer in answers.iter().chain([&right, &again]) {
-        assert_eq!((answer.status, &answer.body), (202, &unknown.body), "answered alike");
+        assert_eq!((answer.status, &answer.body), (202, &unknown.body), "the response is the same");
     }
 }
 
@@ -244,13 +242,13 @@ fn only_matching_requests_consume_persons_quota() {
 fn person_gets_three_quick_downloads_daily() {
     let app = TestApp::start();
     app.import(&[person(1)]);
-    let (identity, said) = said(&person(1));
+    let (identity, facts) = identity_and_facts(&person(1));
     let start = Timestamp::now() - SignedDuration::from_mins(55);
     for (minutes, links) in [(0, 1), (4, 1), (5, 2), (10, 3), (15, 3), (50, 3)] {
         let at = start + SignedDuration::from_mins(minutes);
-        app.with_aws(async |aws| Downloads::new(&aws).ask(&identity, &said, at).await.unwrap());
+        app.with_aws(async |aws| Downloads::new(&aws).ask(&identity, &facts, at).await.unwrap());
         app.wait_until_idle();
-        assert_eq!(links_to(&app, &person(1)).len(), links, "after {minutes} minutes");
+        assert_eq!(quick_download_sms(&app, &person(1)).len(), links, "after {minutes} minutes");
     }
 }
 
@@ -268,62 +266,62 @@ fn concurrent_requests_and_duplicate_events_send_one_sms() {
         handlers
     });
     app.import(&[person(1)]);
-    // Solved before, so that the requests race and not the captchas.
-    let requests = at_once((0..50).map(|_| || app.download_request(&person(1))));
-    let answers = at_once(requests.into_iter().map(|asked| {
+    // The captchas are solved first, so that the requests run concurrently.
+    let requests = run_concurrently((0..50).map(|_| || app.download_request(&person(1))));
+    let answers = run_concurrently(requests.into_iter().map(|request| {
         let app = &app;
-        move || app.post(StatusRoute::Download.path(), asked).status
+        move || app.post(StatusRoute::Download.path(), request).status
     }));
     assert!(answers.iter().all(|status| *status == 202), "{answers:?}");
     app.wait_until_idle();
-    assert_eq!(links_to(&app, &person(1)).len(), 1);
-    assert_eq!(app.messages().len(), 2, "first dose and link");
-    assert_eq!(deduplicated_sms(app.url()), 0, "none was sent twice");
+    assert_eq!(quick_download_sms(&app, &person(1)).len(), 1);
+    assert_eq!(app.messages().len(), 2, "the SMS of the first dose and the link");
+    assert_eq!(deduplicated_sms(app.url()), 0, "no SMS was sent twice");
 }
 
 #[test]
 fn refusal_kills_link_and_locks_quick_download() {
     let app = TestApp::start();
     app.import(&[person(1), person(2), person(3), person(4)]);
-    for asked in [person(1), person(2), person(3)] {
-        download_before(&app, &asked);
+    for request in [person(1), person(2), person(3)] {
+        download_ten_minutes_ago(&app, &request);
     }
-    let token = |person: &FeedRow| links_to(&app, person)[0].token().unwrap();
-    let (refused, kept) = (token(&person(1)), token(&person(2)));
+    let token = |person: &FeedRow| quick_download_sms(&app, person)[0].token().unwrap();
+    let (refused, other) = (token(&person(1)), token(&person(2)));
     assert_eq!(refuse(&app, &refused).status, 204);
-    assert_eq!(refuse(&app, &refused).status, 204, "saying it again changes nothing");
+    assert_eq!(refuse(&app, &refused).status, 204, "a refusal is idempotent");
     assert_eq!(open(&app, &refused).code(), "link_dead");
-    assert_eq!(open(&app, &kept).status, 200);
+    assert_eq!(open(&app, &other).status, 200);
     let unknown = refuse(&app, "AAAAAAAAAAAAAAAAAAAAAA");
     assert_eq!((unknown.status, unknown.code()), (410, "link_dead"));
 
-    // The link of a first dose is killed, too; that says nothing of quick download.
+    // The link of a first dose can be refused, too. That does not lock quick download.
     let first_dose = app.messages_to(&person(2).no_hp)[0].token().unwrap();
     assert_eq!(refuse(&app, &first_dose).status, 204);
     assert_eq!(open(&app, &first_dose).code(), "link_dead");
 
-    // Who has a phone that was corrected since does not speak for the person any more.
+    // The owner of a phone that was corrected since cannot refuse for the person any more.
     let old = token(&person(3));
     let corrected =
         FeedRow { no_hp: "0858 7656 1159".into(), sent_at: "2021-02-01T08:00:00+07:00".into(), ..person(3) };
     app.import(std::slice::from_ref(&corrected));
     assert_eq!(refuse(&app, &old).code(), "link_dead");
 
-    let replies = [person(1), person(2), corrected.clone()].map(|asked| app.request_download(&asked));
+    let replies = [person(1), person(2), corrected.clone()].map(|request| app.request_download(&request));
     for reply in &replies {
-        assert_eq!((reply.status, &reply.body), (202, &replies[1].body), "answered alike");
+        assert_eq!((reply.status, &reply.body), (202, &replies[1].body), "the response is the same");
     }
-    catch_up(&app, &person(4));
-    let sent = [person(1), person(2), corrected].map(|person| links_to(&app, &person).len());
-    assert_eq!(sent, [1, 2, 1], "none after the refusal");
+    drain_pipeline(&app, &person(4));
+    let sent = [person(1), person(2), corrected].map(|person| quick_download_sms(&app, &person).len());
+    assert_eq!(sent, [1, 2, 1], "none after a refusal through quick download");
 }
 
 #[test]
 fn locked_link_can_be_refused() {
     let app = TestApp::start();
     app.import(&[person(1), person(2)]);
-    download_before(&app, &person(1));
-    let token = links_to(&app, &person(1))[0].token().unwrap();
+    download_ten_minutes_ago(&app, &person(1));
+    let token = quick_download_sms(&app, &person(1))[0].token().unwrap();
     for _ in 0..5 {
         app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": "2000-01-01"}));
     }
@@ -331,8 +329,8 @@ fn locked_link_can_be_refused() {
     assert_eq!(refuse(&app, &token).status, 204);
     assert_eq!(open(&app, &token).code(), "link_dead");
     assert_eq!(app.request_download(&person(1)).status, 202);
-    catch_up(&app, &person(2));
-    assert_eq!(links_to(&app, &person(1)).len(), 1);
+    drain_pipeline(&app, &person(2));
+    assert_eq!(quick_download_sms(&app, &person(1)).len(), 1);
 }
 
 #[test]
@@ -355,12 +353,12 @@ fn quick_download_reports_field_errors_without_consuming_captcha() {
     let app = TestApp::start();
     let captcha = app.captcha();
     let ask = |changed: Value| {
-        let mut asked = json!({
+        let mut request = json!({
             "name": "Iwan", "nik": "3171012401890001", "birth_date": "1989-01-24",
             "vaccination_date": "2021-01-29", "vaccine": "CoronaVac", "captcha": captcha,
         });
-        asked.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
-        app.post(StatusRoute::Download.path(), asked)
+        request.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+        app.post(StatusRoute::Download.path(), request)
     };
     let errors = |changed: Value| {
         let reply = ask(changed);
@@ -376,9 +374,9 @@ fn quick_download_reports_field_errors_without_consuming_captcha() {
         ),
         ["name missing", "nik invalid", "birth_date invalid", "vaccination_date missing", "vaccine invalid"]
     );
-    assert_eq!(errors(json!({"passport": "A1687353"})), ["passport invalid"], "one number is enough");
+    assert_eq!(errors(json!({"passport": "A1687353"})), ["passport invalid"], "only one number is accepted");
     assert_eq!(ask(json!({"captcha": "bm9uc2Vuc2U="})).code(), "captcha_wrong");
-    assert_eq!(ask(json!({})).status, 202, "a slip of the pen has not cost the captcha");
+    assert_eq!(ask(json!({})).status, 202, "field errors consume no captcha");
     assert_eq!(ask(json!({"nik": "3171012401890002"})).code(), "captcha_reused");
 }
 
@@ -404,14 +402,17 @@ fn protected_people_get_no_quick_download() {
     let list = list.to_str().unwrap();
     assert_eq!(app.bukti_ok(&["protect", list]), "quick downloads are locked for 1\n");
     let (known, other) = (app.request_download(&person(1)), app.request_download(&person(2)));
-    assert_eq!((known.status, &known.body), (202, &other.body), "answered alike");
-    catch_up(&app, &person(3));
-    assert_eq!((links_to(&app, &person(1)).len(), links_to(&app, &person(2)).len()), (0, 1));
+    assert_eq!((known.status, &known.body), (202, &other.body), "the response is the same");
+    drain_pipeline(&app, &person(3));
+    assert_eq!(
+        (quick_download_sms(&app, &person(1)).len(), quick_download_sms(&app, &person(2)).len()),
+        (0, 1)
+    );
 
     let nonsense = app.data.path().join("nonsense.txt");
     std::fs::write(&nonsense, "3171012401890002\nIwan Purnomo\n").unwrap();
-    let said = app.bukti(&["protect", nonsense.to_str().unwrap()]);
-    assert_eq!(said.code, 1);
-    assert!(said.stderr.contains("line 2") && !said.stderr.contains("Iwan"), "{}", said.stderr);
+    let output = app.bukti(&["protect", nonsense.to_str().unwrap()]);
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains("line 2") && !output.stderr.contains("Iwan"), "{}", output.stderr);
     assert_eq!(app.bukti_ok(&["protect", list, "--remove"]), "quick downloads are allowed again for 1\n");
 }

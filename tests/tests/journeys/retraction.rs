@@ -1,4 +1,4 @@
-//! Doses that their facility retracts: the certificate ends, and its holder is told.
+//! Retractions: certificates are revoked, links die, and holders get a notice.
 
 use bukti_domain::FeedRow;
 use bukti_tests::{Reply, TestApp, dose, fhir_bundle, retraction};
@@ -22,21 +22,21 @@ fn open(app: &TestApp, token: &str) -> Reply {
     app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}))
 }
 
-/// Codes of the diagnoses in the status of the man of [`dose`].
+/// The diagnosis codes in the status of the person of [`dose`].
 fn codes(app: &TestApp) -> Vec<String> {
     let status = app.status(NAME, NIK).body;
     let doses = status["doses"].as_array().unwrap().iter();
     doses.map(|dose| dose["diagnosis"]["code"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The account of his phone, with all that it may open.
+/// The account's view of its first person.
 fn account(app: &TestApp, cookie: &str) -> Value {
     let people = app.call("GET", HolderRoute::People.path(), Some(cookie), None).body;
     let id = people["people"][0]["id"].as_str().unwrap();
     app.call("GET", &HolderRoute::Certificates.path_of(id), Some(cookie), None).body
 }
 
-/// The SMS to a phone that tell of a retraction.
+/// The notices of retractions to a phone.
 fn retraction_sms(app: &TestApp, phone: &str) -> Vec<String> {
     let messages = app.messages_to(phone).into_iter();
     messages.filter(|sms| sms.text.contains("menarik")).map(|sms| sms.single_part_text(app)).collect()
@@ -67,7 +67,10 @@ fn retraction_ends_certificate_link_document_and_ticket() {
     let diagnosis = &status["doses"][0]["diagnosis"];
     assert_eq!((&diagnosis["code"], &diagnosis["actor"]), (&json!("dose_retracted"), &json!("facility")));
     assert_eq!(diagnosis["next_steps"][0], "ask_facility");
-    assert_eq!(status["doses"][0]["facility"], "Puskesmas Kebayoran Baru", "who retracted it");
+    assert_eq!(
+        status["doses"][0]["facility"], "Puskesmas Kebayoran Baru",
+        "the status names the facility that retracted the dose"
+    );
 
     let seen = account(&app, &cookie);
     assert_eq!(seen["doses"][0]["diagnosis"]["code"], "dose_retracted");
@@ -77,14 +80,14 @@ fn retraction_ends_certificate_link_document_and_ticket() {
     app.request_download(&dose("E1"));
     app.wait_until_idle();
     let links = app.messages_to(PHONE).iter().filter(|sms| sms.token().is_some()).count();
-    assert_eq!(links, 1, "quick download does not send it any more");
+    assert_eq!(links, 1, "quick download sends no link of a retracted dose");
 
-    let told = retraction_sms(&app, PHONE);
-    assert_eq!(told.len(), 1, "{told:?}");
+    let notices = retraction_sms(&app, PHONE);
+    assert_eq!(notices.len(), 1, "{notices:?}");
     for personal in ["Iwan", "Purnomo", NIK, "COVID", "CoronaVac", "1989"] {
-        assert!(!told[0].contains(personal), "{told:?}");
+        assert!(!notices[0].contains(personal), "{notices:?}");
     }
-    // The same again, also in other words, changes nothing.
+    // Repeated retractions are idempotent, in other spellings as well.
     let again = app.import(&[retraction("E1", SECOND), at(THIRD, retraction("E1", SECOND))]);
     assert_eq!([outcome(&again[&2]).0, outcome(&again[&3]).0], ["duplicate", "duplicate"]);
     let fuller = FeedRow { status: "Batal".into(), ..at("2021-02-03T08:00:00+07:00", dose("E1")) };
@@ -100,8 +103,8 @@ fn retraction_before_the_dose_keeps_it_retracted() {
     assert_eq!(outcome(&report[&2]), ("retracted", ""));
     let late = app.import(&[dose("E1")]);
     assert_eq!(outcome(&late[&2]), ("superseded", ""));
-    assert_eq!(codes(&app), ["dose_retracted"], "the late row says whose it is");
-    assert_eq!(app.messages(), [], "nobody was told of a certificate, so nobody of its end");
+    assert_eq!(codes(&app), ["dose_retracted"], "the late row identifies the person of the dose");
+    assert_eq!(app.messages(), [], "no notice, since there never was a certificate");
     // In one file, in either order.
     let one = FeedRow { nik: "3171012401890002".into(), ..dose("E2") };
     let rows = [at(SECOND, retraction("E2", SECOND)), one];
@@ -126,10 +129,10 @@ fn dose_sent_after_retraction_gets_new_certificate() {
     assert_ne!((&after["id"], &after["qr_text"]), (&before["id"], &before["qr_text"]));
     assert_eq!(open(&app, &first).code(), "link_dead");
     app.bukti_ok(&["trust", "publish"]);
-    let of = |certificate: &Value| verdict(&app, &[certificate["qr_text"].as_str().unwrap()]).1;
-    assert_eq!((&*of(&before), &*of(&after)), ("revoked", "valid"));
+    let verdict_of = |certificate: &Value| verdict(&app, &[certificate["qr_text"].as_str().unwrap()]).1;
+    assert_eq!((&*verdict_of(&before), &*verdict_of(&after)), ("revoked", "valid"));
 
-    // Retracted once more, its holder is told once more.
+    // A second retraction sends a second notice.
     app.import(&[retraction("E1", "2021-02-03T08:00:00+07:00")]);
     assert_eq!(retraction_sms(&app, PHONE).len(), 2);
     assert_eq!(open(&app, &second).code(), "link_dead");
@@ -201,7 +204,7 @@ fn row_with_unknown_status_is_rejected_and_changes_nothing() {
     assert_eq!(outcome(&app.import(&[unknown])[&2]), ("rejected", "status_invalid"));
     assert_eq!(codes(&app), ["certificate_issued"]);
     let completed = FeedRow { status: "Selesai".into(), ..dose("E1") };
-    assert_eq!(outcome(&app.import(&[completed])[&2]).0, "duplicate", "the same as without a status");
+    assert_eq!(outcome(&app.import(&[completed])[&2]).0, "duplicate", "a completed status equals none");
 }
 
 #[test]
@@ -209,9 +212,9 @@ fn helpdesk_shows_retracted_dose_and_its_trail() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.import(&[retraction("E1", SECOND)]);
-    let desk = app.log_in_officer("0811-0000-0001", "Rina", "officer");
-    let asked = json!({"identity": NIK, "why": "Telepon 119"});
-    let found = app.call("POST", HelpdeskRoute::FindPeople.path(), Some(&desk), Some(asked)).body;
+    let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
+    let request = json!({"identity": NIK, "why": "Telepon 119"});
+    let found = app.call("POST", HelpdeskRoute::FindPeople.path(), Some(&officer), Some(request)).body;
     let dose = &found["people"][0]["doses"][0];
     assert_eq!(dose["status"]["diagnosis"]["code"], "dose_retracted");
     assert_eq!(dose["recorded"]["name"], NAME);
@@ -219,6 +222,6 @@ fn helpdesk_shows_retracted_dose_and_its_trail() {
     assert!(trail.iter().any(|entry| entry["detail"] == "retracted"), "{trail:?}");
     assert!(trail.iter().any(|entry| entry["what"] == "revoked"), "{trail:?}");
     let path = HelpdeskRoute::Resend.path_of(dose["id"].as_str().unwrap());
-    let resent = app.call("POST", &path, Some(&desk), Some(json!({"why": "x"})));
+    let resent = app.call("POST", &path, Some(&officer), Some(json!({"why": "x"})));
     assert_eq!(resent.code(), "nothing_to_send");
 }

@@ -1,4 +1,4 @@
-//! Certificates that count no more, and other issuers that do.
+//! Revocation, withdrawal and reinstatement; trust in other issuers; verification without lists.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use bukti_wire::HolderRoute;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::helpdesk::{asking, decide, dose_of, open};
+use crate::helpdesk::{case_request, decide, dose_of, open};
 use crate::keys::verdict;
 
 const PHONE: &str = "082106690743";
@@ -18,24 +18,24 @@ const BORN: &str = "1989-01-24";
 
 /// The UVCI in a QR text.
 fn uvci(app: &TestApp, text: &str) -> String {
-    let said = app.bukti(&["verify", "--json", text]);
-    let answer: Value = serde_json::from_str(&said.stdout).unwrap();
+    let output = app.bukti(&["verify", "--json", text]);
+    let answer: Value = serde_json::from_str(&output.stdout).unwrap();
     answer["payload"]["v"][0]["ci"].as_str().unwrap().to_owned()
 }
 
-fn of(app: &TestApp, text: &str) -> String {
+fn verdict_of(app: &TestApp, text: &str) -> String {
     verdict(app, &[text]).1
 }
 
-/// Exit code, verdict and state of revocation.
+/// Exit code, verdict and revocation state of `bukti verify`.
 fn revocation(app: &TestApp, arguments: &[&str]) -> (i32, Value, Value) {
-    let said = app.bukti(&[&["verify", "--json"], arguments].concat());
-    let answer: Value = serde_json::from_str(&said.stdout).unwrap();
+    let output = app.bukti(&[&["verify", "--json"], arguments].concat());
+    let answer: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(
         answer["revocation_as_of"].is_string(),
         ["checked", "outdated"].contains(&answer["revocation"].as_str().unwrap())
     );
-    (said.code, answer["verdict"].clone(), answer["revocation"].clone())
+    (output.code, answer["verdict"].clone(), answer["revocation"].clone())
 }
 
 fn corrected(row: &FeedRow, sent_at: &str, batch: &str) -> FeedRow {
@@ -48,15 +48,19 @@ fn revoked_certificate_is_hidden_and_fails_verification() {
     app.import(&[dose("E1")]);
     app.bukti_ok(&["trust", "publish"]);
     let text = app.qr_text(PHONE, BORN);
-    assert_eq!(of(&app, &text), "valid");
+    assert_eq!(verdict_of(&app, &text), "valid");
     let uvci = uvci(&app, &text);
 
     let wrong =
         app.bukti(&["revoke", "0123456789ABCDEF", &uvci, "URN:UVCI:01:ID:X", "--reason", "stolen form"]);
-    assert_eq!(wrong.code, 1, "two are not there");
+    assert_eq!(wrong.code, 1, "two certificates do not exist");
     assert!(wrong.stderr.contains("there is no certificate 0123456789ABCDEF"), "{}", wrong.stderr);
-    assert!(wrong.stdout.contains(" revoked\n"), "and the third is revoked: {}", wrong.stdout);
-    assert_eq!(of(&app, &text), "revoked");
+    assert!(
+        wrong.stdout.contains(" revoked\n"),
+        "the third certificate is revoked all the same: {}",
+        wrong.stdout
+    );
+    assert_eq!(verdict_of(&app, &text), "revoked");
 
     let bare = uvci.split(['#', ':']).nth(4).unwrap();
     let grouped: Vec<String> =
@@ -79,7 +83,8 @@ fn revoked_certificate_is_hidden_and_fails_verification() {
     let account = app.call("GET", &path, Some(&cookie), None).body;
     assert_eq!(account["doses"][0]["diagnosis"]["code"], "certificate_revoked");
     assert_eq!((&account["doses"][0]["certificate"], &account["tickets"]), (&Value::Null, &json!([])));
-    // Nor any part of it: neither picture nor text of the QR, nor its id.
+    // The account contains no part of the certificate: neither picture nor text of the QR, nor its
+    // id.
     let account = account.to_string();
     for part in ["HC1:", "<svg", bare, &grouped.join("-")] {
         assert!(!account.contains(part), "{part}: {account}");
@@ -101,15 +106,15 @@ fn correction_supersedes_previous_certificate() {
     ]);
     let last = app.qr_text(PHONE, BORN);
 
-    // The stack publishes by itself, soon after.
+    // The stack publishes revocation lists by itself.
     let deadline = Instant::now() + Duration::from_secs(20);
-    while [&first, &second].iter().any(|text| of(&app, text) != "superseded") {
-        assert!(Instant::now() < deadline, "not published");
+    while [&first, &second].iter().any(|text| verdict_of(&app, text) != "superseded") {
+        assert!(Instant::now() < deadline, "no list was published within 20 s");
         std::thread::sleep(Duration::from_millis(200));
     }
-    assert_eq!(of(&app, &last), "valid");
-    let said = app.bukti(&["revoke", &uvci(&app, &first), "--reason", "late"]);
-    assert_eq!((said.code, said.stderr.contains(" was superseded by ")), (1, true), "{}", said.stderr);
+    assert_eq!(verdict_of(&app, &last), "valid");
+    let output = app.bukti(&["revoke", &uvci(&app, &first), "--reason", "late"]);
+    assert_eq!((output.code, output.stderr.contains(" was superseded by ")), (1, true), "{}", output.stderr);
 }
 
 #[test]
@@ -127,7 +132,7 @@ fn concurrent_revocations_of_one_certificate_count_once() {
     assert_eq!(outs.iter().filter(|out| out.ends_with(" revoked\n")).count(), 1, "{outs:?}");
     let published = app.bukti_ok(&["trust", "publish"]);
     assert!(published.contains("revoked certificates 1,"), "{published}");
-    assert_eq!(of(&app, &text), "revoked");
+    assert_eq!(verdict_of(&app, &text), "revoked");
 }
 
 fn revoke(app: &TestApp, text: &str) -> String {
@@ -137,13 +142,13 @@ fn revoke(app: &TestApp, text: &str) -> String {
     uvci
 }
 
-/// The code of the first dose in the status.
-fn code(app: &TestApp) -> String {
+/// The diagnosis code of the first dose in the status.
+fn diagnosis_code(app: &TestApp) -> String {
     let status = app.status("Iwan Ibrahim Purnomo", "3171012401896246");
     status.body["doses"][0]["diagnosis"]["code"].as_str().unwrap().to_owned()
 }
 
-/// How many SMS with a link were sent, to whichever phone.
+/// The number of SMS with a link, to any phone.
 fn links(app: &TestApp) -> usize {
     app.messages().iter().filter(|message| message.token().is_some()).count()
 }
@@ -170,23 +175,23 @@ fn withdrawn_dose_gets_no_certificate_until_it_is_reinstated() {
         assert_eq!(reasons.contains("dose_withdrawn") && outcome == "held", is_complete, "{day}: {report:?}");
         assert_eq!(links(&app), sent, "{day}");
     }
-    assert_eq!(code(&app), "certificate_revoked");
-    // Another event that reports the same dose does not stand in for it, also where it is retracted
-    // and said again.
+    assert_eq!(diagnosis_code(&app), "certificate_revoked");
+    // Another event that reports the same dose does not replace it, even after the withdrawn event
+    // was retracted and sent again.
     app.import(&[FeedRow { event_id: "E2".into(), ..other_phone.clone() }]);
     app.import(&[retraction("E1", "2021-03-06T08:00:00+07:00")]);
     app.import(&[FeedRow { event_id: "E3".into(), ..other_phone }]);
-    assert_eq!((links(&app), &*code(&app)), (sent, "dose_retracted"));
+    assert_eq!((links(&app), &*diagnosis_code(&app)), (sent, "dose_retracted"));
     app.import(&[FeedRow { sent_at: "2021-03-07T08:00:00+07:00".into(), batch: "B3".into(), ..row }]);
-    assert_eq!((links(&app), &*code(&app)), (sent, "certificate_revoked"));
+    assert_eq!((links(&app), &*diagnosis_code(&app)), (sent, "certificate_revoked"));
 
     let wrong = app.bukti(&["reinstate", "0123456789ABCDEF", &uvci]);
     assert_eq!((wrong.code, wrong.stderr.contains("there is no certificate 0123456789ABCDEF")), (1, true));
     app.wait_until_idle();
-    assert_eq!((links(&app), &*code(&app)), (sent + 1, "certificate_issued"));
+    assert_eq!((links(&app), &*diagnosis_code(&app)), (sent + 1, "certificate_issued"));
     let new = app.qr_text(PHONE, BORN);
     app.bukti_ok(&["trust", "publish"]);
-    assert_eq!((&*of(&app, &new), &*of(&app, &text)), ("valid", "revoked"));
+    assert_eq!((&*verdict_of(&app, &new), &*verdict_of(&app, &text)), ("valid", "revoked"));
     let again = app.bukti(&["reinstate", &uvci]);
     assert_eq!((again.code, again.stderr.contains("is not withdrawn")), (1, true), "{}", again.stderr);
 }
@@ -203,7 +208,7 @@ fn reinstated_retracted_event_passes_dose_to_waiting_event() {
     app.wait_until_idle();
     assert_eq!(links(&app), sent + 1);
     app.bukti_ok(&["trust", "publish"]);
-    assert_eq!(of(&app, &app.qr_text("081200000991", BORN)), "valid");
+    assert_eq!(verdict_of(&app, &app.qr_text("081200000991", BORN)), "valid");
 }
 
 #[test]
@@ -214,15 +219,15 @@ fn revoking_after_retraction_withdraws_dose() {
     app.bukti_ok(&["trust", "publish"]);
     let uvci = uvci(&app, &app.qr_text(PHONE, BORN));
     app.import(&[retraction("E1", "2021-03-01T08:00:00+07:00")]);
-    let said = app.bukti_ok(&["revoke", &uvci, "--reason", "never given"]);
-    assert!(said.contains(" was revoked before; its dose is withdrawn now\n"), "{said}");
+    let output = app.bukti_ok(&["revoke", &uvci, "--reason", "never given"]);
+    assert!(output.contains(" was revoked before; its dose is withdrawn now\n"), "{output}");
     let sent = links(&app);
     app.import(&[FeedRow { sent_at: "2021-03-02T08:00:00+07:00".into(), ..row.clone() }]);
     app.import(&[FeedRow { event_id: "E2".into(), ..row }]);
-    assert_eq!((links(&app), &*code(&app)), (sent, "certificate_revoked"));
+    assert_eq!((links(&app), &*diagnosis_code(&app)), (sent, "certificate_revoked"));
     app.bukti_ok(&["reinstate", &uvci]);
     app.wait_until_idle();
-    assert_eq!((links(&app), &*code(&app)), (sent + 1, "certificate_issued"));
+    assert_eq!((links(&app), &*diagnosis_code(&app)), (sent + 1, "certificate_issued"));
 }
 
 #[test]
@@ -235,15 +240,15 @@ fn revoking_withdraws_current_owner_of_dose() {
     app.import(&[FeedRow { no_hp: "081200000991".into(), ..dose("E2") }]);
     let text = app.qr_text("081200000991", BORN);
     app.bukti_ok(&["trust", "publish"]);
-    assert_eq!(of(&app, &text), "valid", "nobody has revoked anything yet");
+    assert_eq!(verdict_of(&app, &text), "valid", "a retraction withdraws no dose");
     app.bukti_ok(&["revoke", &uvci, "--reason", "never given", "--no-publish"]);
     app.wait_until_idle();
     app.bukti_ok(&["trust", "publish"]);
-    assert_eq!(of(&app, &text), "revoked");
+    assert_eq!(verdict_of(&app, &text), "revoked");
     let sent = links(&app);
     app.bukti_ok(&["reinstate", &uvci]);
     app.wait_until_idle();
-    assert_eq!(links(&app), sent + 1, "the dose is one: it gets one certificate");
+    assert_eq!(links(&app), sent + 1, "the dose gets one certificate");
 }
 
 #[test]
@@ -261,7 +266,7 @@ fn withdrawn_event_blocks_no_other_dose() {
     app.import(&[FeedRow { no_hp: "081200000991".into(), ..other("E2") }]);
     assert_eq!(links(&app), sent + 1);
     app.bukti_ok(&["trust", "publish"]);
-    assert_eq!(of(&app, &app.qr_text("081200000991", BORN)), "valid");
+    assert_eq!(verdict_of(&app, &app.qr_text("081200000991", BORN)), "valid");
 }
 
 #[test]
@@ -271,33 +276,34 @@ fn officers_cannot_correct_withdrawn_dose() {
     app.import(std::slice::from_ref(&dose_row));
     let phone = "0812-0000-0991";
     let person = app.log_in(phone, None);
-    let case = open(&app, &person, asking("phone", &dose("E1")));
+    let case = open(&app, &person, case_request("phone", &dose("E1")));
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "supervisor");
     let dose = dose_of(&app, &officer, &case);
     let uvci = revoke(&app, &app.qr_text(PHONE, BORN));
     let grant = json!({"dose": dose, "facility_word": "dr. Ani"});
     let refused = decide(&app, &officer, &case, "grant", grant.clone());
     assert_eq!((refused.status, refused.code()), (409, "dose_withdrawn"));
-    // Nor is it recorded again as one that is missing.
-    let mut asked = asking("dose_missing", &dose_row);
+    // A case about a missing dose cannot record it again.
+    let mut request = case_request("dose_missing", &dose_row);
     for (field, value) in [
         ("dose_number", &dose_row.dosis_ke),
         ("vaccine", &dose_row.vaksin),
         ("vaccination_date", &dose_row.tanggal_vaksinasi),
         ("facility", &dose_row.nama_faskes),
     ] {
-        asked[field] = json!(value);
+        request[field] = json!(value);
     }
-    let missing = open(&app, &person, asked);
-    let word = json!({"facility_word": "dr. Ani", "batch": "AZ56327B", "facility_code": "P3174020101"});
-    let refused = decide(&app, &officer, &missing, "grant", word);
+    let missing = open(&app, &person, request);
+    let grant_missing =
+        json!({"facility_word": "dr. Ani", "batch": "AZ56327B", "facility_code": "P3174020101"});
+    let refused = decide(&app, &officer, &missing, "grant", grant_missing);
     assert_eq!((refused.status, refused.code()), (409, "dose_withdrawn"), "{}", refused.body);
     app.bukti_ok(&["reinstate", &uvci]);
     app.wait_until_idle();
     assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "granted");
     app.wait_until_idle();
     app.bukti_ok(&["trust", "publish"]);
-    assert_eq!(of(&app, &app.qr_text(phone, BORN)), "valid");
+    assert_eq!(verdict_of(&app, &app.qr_text(phone, BORN)), "valid");
 }
 
 #[test]
@@ -320,8 +326,8 @@ fn revocation_during_corrections_leaves_no_valid_certificate() {
             app.import(&rows.collect::<Vec<_>>());
         };
         scope.spawn(correct);
-        // What was superseded meanwhile is not revoked, and its dose not withdrawn: the next one
-        // is.
+        // Revoking a certificate that was superseded meanwhile fails and names its successor, which
+        // is revoked instead.
         let mut named = uvci.clone();
         while let Some(by) = app
             .bukti(&["revoke", &named, "--reason", "never given"])
@@ -335,7 +341,7 @@ fn revocation_during_corrections_leaves_no_valid_certificate() {
     app.wait_until_idle();
     let after = app.with_aws(async |aws| {
         let (doses, certificates) = (Doses::new(&aws), Certificates::new(&aws));
-        // A recount that read the dose before it was withdrawn.
+        // A reissue based on the dose before its withdrawal fails.
         assert!(!doses.reissue(&before).await.unwrap());
         let after = of_person(&doses).await;
         for id in after.all_certificates(&aws.keys) {
@@ -345,9 +351,9 @@ fn revocation_during_corrections_leaves_no_valid_certificate() {
         after
     });
     assert!(after.withdrawn.is_some());
-    assert_eq!(code(&app), "certificate_revoked");
+    assert_eq!(diagnosis_code(&app), "certificate_revoked");
     app.bukti_ok(&["trust", "publish"]);
-    assert_ne!(of(&app, &text), "valid");
+    assert_ne!(verdict_of(&app, &text), "valid");
 }
 
 #[test]
@@ -357,30 +363,34 @@ fn other_issuer_is_trusted_after_import() {
     other.bukti_ok(&["trust", "publish"]);
     other.import(&[dose("E1")]);
     let text = other.qr_text(PHONE, BORN);
-    assert_eq!(of(&app, &text), "issuer_unknown");
+    assert_eq!(verdict_of(&app, &text), "issuer_unknown");
 
     let list = other.data.path().join("bucket/bukti-public/trust/signers.json");
     let list = list.to_str().unwrap();
     assert!(app.bukti_ok(&["trust", "import", list, "--dry-run"]).starts_with("1 new, 0 changed, 0 known"));
-    assert_eq!(of(&app, &text), "issuer_unknown");
+    assert_eq!(verdict_of(&app, &text), "issuer_unknown");
     app.bukti_ok(&["trust", "import", list]);
-    // Only the other one has lists of what it revoked.
+    // The importing deployment has no revocation lists of the other issuer.
     assert_eq!(revocation(&app, &[&text]), (3, json!("revocation_unknown"), json!("not_covered")));
     assert!(app.bukti_ok(&["trust", "import", list]).starts_with("0 new, 0 changed, 1 known"));
 
     let listed = app.bukti_ok(&["trust", "list"]);
     let kid = listed.split_whitespace().next().unwrap();
     app.bukti_ok(&["trust", "remove", kid]);
-    assert_eq!(of(&app, &text), "issuer_unknown");
+    assert_eq!(verdict_of(&app, &text), "issuer_unknown");
     assert_eq!(app.bukti(&["trust", "remove", kid]).code, 1);
 
     let folder = other.data.path().join("bucket/bukti-public/trust");
     let folder = folder.to_str().unwrap();
-    assert_eq!(verdict(&app, &["--trust", folder, &text]).1, "valid", "by the files in a folder");
-    assert_eq!(verdict(&app, &["--trust", other.url(), &text]).1, "valid", "by another site");
+    assert_eq!(verdict(&app, &["--trust", folder, &text]).1, "valid", "with the trust files in a folder");
+    assert_eq!(
+        verdict(&app, &["--trust", other.url(), &text]).1,
+        "valid",
+        "with the trust files of another site"
+    );
     let did = other.data.path().join("bucket/bukti-public/trust/did.json");
     assert!(app.bukti_ok(&["trust", "import", did.to_str().unwrap()]).starts_with("1 new"));
-    assert_eq!(of(&app, &text), "revocation_unknown");
+    assert_eq!(verdict_of(&app, &text), "revocation_unknown");
 }
 
 #[test]
@@ -399,7 +409,7 @@ fn verify_reports_unknown_revocation() {
         }
     };
     copy();
-    // What was published eight days ago, and nothing since.
+    // An index that was published eight days ago.
     let old = app.with_aws(async |aws| {
         let signer = DocumentSigners::new(&aws).active().await.unwrap();
         let made = Timestamp::now() - SignedDuration::from_hours(24 * 8);
@@ -407,27 +417,31 @@ fn verify_reports_unknown_revocation() {
     });
     std::fs::write(&index, old).unwrap();
     let trust = ["--trust", folder.to_str().unwrap()];
-    let ask = |more: &[&str]| revocation(&app, &[&trust[..], more, &[&text]].concat());
+    let verify = |more: &[&str]| revocation(&app, &[&trust[..], more, &[&text]].concat());
     let unknown = |state: &str| (3, json!("revocation_unknown"), json!(state));
     let checked = || (0, json!("valid"), json!("checked"));
     let at = |days: i64| (Timestamp::now() + SignedDuration::from_hours(24 * days)).to_string();
-    assert_eq!(ask(&[]), unknown("outdated"));
-    assert_eq!(ask(&["--at", &at(-7)]).2, json!("outdated"), "current by that time, but not now");
-    let said = app.bukti(&["verify", trust[0], trust[1], &text]);
-    assert!(said.stdout.contains("revocation   lists too old, as of 2"), "{}", said.stdout);
+    assert_eq!(verify(&[]), unknown("outdated"));
+    assert_eq!(
+        verify(&["--at", &at(-7)]).2,
+        json!("outdated"),
+        "lists have to be current now, not only at the given time"
+    );
+    let output = app.bukti(&["verify", trust[0], trust[1], &text]);
+    assert!(output.stdout.contains("revocation   lists too old, as of 2"), "{}", output.stdout);
     copy();
-    assert_eq!(ask(&[]), checked());
-    assert_eq!(ask(&["--at", &at(8)]), checked());
+    assert_eq!(verify(&[]), checked());
+    assert_eq!(verify(&["--at", &at(8)]), checked());
 
     let old = std::fs::read(&index).unwrap();
     std::fs::remove_file(&index).unwrap();
-    assert_eq!(ask(&[]), unknown("unavailable"));
+    assert_eq!(verify(&[]), unknown("unavailable"));
 
-    // The lists say seconds.
+    // The lists' timestamps are in seconds.
     std::thread::sleep(Duration::from_millis(1_100));
     app.bukti_ok(&["trust", "publish"]);
     copy();
-    assert_eq!(ask(&[]), checked());
+    assert_eq!(verify(&[]), checked());
     std::fs::write(&index, old).unwrap();
-    assert_eq!(ask(&[]), unknown("outdated"), "an older index than one that was seen");
+    assert_eq!(verify(&[]), unknown("outdated"), "an index older than one seen before");
 }

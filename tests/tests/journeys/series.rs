@@ -1,4 +1,4 @@
-//! Dose numbers of a series (`dn`/`sd`) in signed certificates, whatever the order in which the doses arrive.
+//! Dose numbers of a series (`dn`/`sd`) in signed certificates, for doses that arrive in any order.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::keys::verdict;
 
 const PHONE: &str = "0821-0669-0743";
 
-fn given(event: &str, number: u8, vaccine: &str, day: &str) -> FeedRow {
+fn dose_of_series(event: &str, number: u8, vaccine: &str, day: &str) -> FeedRow {
     let sent_at = format!("{day}T09:00:00+07:00");
     let (dosis_ke, vaksin, tanggal_vaksinasi) = (number.to_string(), vaccine.into(), day.into());
     FeedRow { sent_at, dosis_ke, vaksin, tanggal_vaksinasi, ..dose(event) }
@@ -25,16 +25,17 @@ fn certificates_of(app: &TestApp, cookie: &str) -> Vec<Value> {
     account["doses"].as_array().unwrap().iter().map(|dose| dose["certificate"].clone()).collect()
 }
 
-/// `dn/sd` of each certificate of the account, as signed, and what the account shows of it.
+/// Each certificate of the account: signed `dn/sd`, shown number of doses, QR text.
 fn certificates(app: &TestApp, cookie: &str) -> Vec<(String, Value, String)> {
     app.bukti_ok(&["trust", "publish"]);
     certificates_of(app, cookie)
         .into_iter()
         .map(|certificate| {
             let text = certificate["qr_text"].as_str().unwrap();
-            let said = app.bukti(&["verify", "--json", text]);
+            let output = app.bukti(&["verify", "--json", text]);
             let payload: Value =
-                serde_json::from_str::<Value>(&said.stdout).expect(&said.stderr)["payload"]["v"][0].clone();
+                serde_json::from_str::<Value>(&output.stdout).expect(&output.stderr)["payload"]["v"][0]
+                    .clone();
             let signed = format!("{}/{}", payload["dn"], payload["sd"]);
             (signed, certificate["doses_in_series"].clone(), text.to_owned())
         })
@@ -49,9 +50,9 @@ fn numbers(certificates: &[(String, Value, String)]) -> Vec<(&str, &Value)> {
 fn booster_after_one_dose_series_counts_from_that_series() {
     let app = TestApp::start();
     app.import(&[
-        given("J", 1, "Janssen", "2021-08-01"),
-        given("M", 2, "Moderna", "2022-02-01"),
-        given("P", 3, "Pfizer", "2023-02-01"),
+        dose_of_series("J", 1, "Janssen", "2021-08-01"),
+        dose_of_series("M", 2, "Moderna", "2022-02-01"),
+        dose_of_series("P", 3, "Pfizer", "2023-02-01"),
     ]);
     let cookie = app.log_in(PHONE, Some("Iwan"));
     let one = json!(1);
@@ -61,10 +62,10 @@ fn booster_after_one_dose_series_counts_from_that_series() {
 #[test]
 fn two_first_doses_are_not_reissued_endlessly() {
     let app = TestApp::start();
-    app.import(&[given("J", 1, "Janssen", "2021-01-02")]);
-    app.import(&[given("C", 1, "CoronaVac", "2021-03-01")]);
-    // The change of one starts a recount of the other.
-    app.import(&[FeedRow { batch: "ZZ1".into(), ..given("C", 1, "CoronaVac", "2021-03-01") }]);
+    app.import(&[dose_of_series("J", 1, "Janssen", "2021-01-02")]);
+    app.import(&[dose_of_series("C", 1, "CoronaVac", "2021-03-01")]);
+    // The correction of one dose starts a recount of the other.
+    app.import(&[FeedRow { batch: "ZZ1".into(), ..dose_of_series("C", 1, "CoronaVac", "2021-03-01") }]);
     let cookie = app.log_in(PHONE, Some("Iwan"));
     let before = certificates(&app, &cookie);
     assert_eq!(numbers(&before), [("1/1", &json!(1)), ("1/2", &json!(2))]);
@@ -75,29 +76,32 @@ fn two_first_doses_are_not_reissued_endlessly() {
 #[test]
 fn other_persons_row_under_number_changes_no_count() {
     let app = TestApp::start();
-    app.import(&[given("1", 1, "CoronaVac", "2021-02-01"), given("2", 2, "CoronaVac", "2021-03-01")]);
+    app.import(&[
+        dose_of_series("1", 1, "CoronaVac", "2021-02-01"),
+        dose_of_series("2", 2, "CoronaVac", "2021-03-01"),
+    ]);
     let cookie = app.log_in(PHONE, Some("Iwan"));
     let before = certificates(&app, &cookie);
     assert_eq!(numbers(&before), [("1/2", &json!(2)), ("2/2", &json!(2))]);
-    let of_another =
+    let of_other_person =
         |row: FeedRow| FeedRow { nama: "Orang Lain".into(), no_hp: "081200000991".into(), ..row };
-    app.import(&[of_another(given("J", 1, "Janssen", "2021-01-02"))]);
+    app.import(&[of_other_person(dose_of_series("J", 1, "Janssen", "2021-01-02"))]);
     assert_eq!(certificates(&app, &cookie), before);
 }
 
 #[test]
 fn late_first_dose_corrects_later_counts() {
     let app = TestApp::start();
-    app.import(&[given("M", 2, "Moderna", "2022-02-01")]);
+    app.import(&[dose_of_series("M", 2, "Moderna", "2022-02-01")]);
     let cookie = app.log_in(PHONE, Some("Iwan"));
     let before = certificates(&app, &cookie);
     assert_eq!(numbers(&before), [("2/2", &json!(2))]);
     let sms = app.messages().len();
 
-    app.import(&[given("J", 1, "Janssen", "2021-08-01")]);
+    app.import(&[dose_of_series("J", 1, "Janssen", "2021-08-01")]);
     let after = certificates(&app, &cookie);
     assert_eq!(numbers(&after), [("1/1", &json!(1)), ("2/1", &json!(1))]);
-    assert_eq!(app.messages().len(), sms + 1, "of the first dose alone");
+    assert_eq!(app.messages().len(), sms + 1, "only the first dose has an SMS");
     app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&before[0].2]).1, "superseded");
     assert_eq!(verdict(&app, &[&after[1].2]).1, "valid");
@@ -107,9 +111,9 @@ fn late_first_dose_corrects_later_counts() {
 fn mixed_series_of_two_doses_is_counted_as_one_series() {
     let app = TestApp::start();
     app.import(&[
-        given("A", 1, "AstraZeneca", "2021-08-01"),
-        given("P", 2, "Pfizer", "2021-10-01"),
-        given("J", 3, "Janssen", "2022-10-01"),
+        dose_of_series("A", 1, "AstraZeneca", "2021-08-01"),
+        dose_of_series("P", 2, "Pfizer", "2021-10-01"),
+        dose_of_series("J", 3, "Janssen", "2022-10-01"),
     ]);
     let cookie = app.log_in(PHONE, Some("Iwan"));
     let two = json!(2);
@@ -120,28 +124,28 @@ fn mixed_series_of_two_doses_is_counted_as_one_series() {
 fn late_first_dose_of_two_corrects_boosters_of_one_dose_vaccines() {
     let app = TestApp::start();
     let one = json!(1);
-    app.import(&[given("J", 3, "Janssen", "2022-10-01")]);
+    app.import(&[dose_of_series("J", 3, "Janssen", "2022-10-01")]);
     let cookie = app.log_in(PHONE, Some("Iwan"));
     assert_eq!(numbers(&certificates(&app, &cookie)), [("3/1", &one)]);
-    app.import(&[given("P", 2, "Pfizer", "2021-10-01")]);
+    app.import(&[dose_of_series("P", 2, "Pfizer", "2021-10-01")]);
     let (two, before) = (json!(2), certificates(&app, &cookie));
     assert_eq!(numbers(&before), [("2/2", &two), ("3/1", &one)]);
     let sms = app.messages().len();
 
-    app.import(&[given("A", 1, "AstraZeneca", "2021-08-01")]);
+    app.import(&[dose_of_series("A", 1, "AstraZeneca", "2021-08-01")]);
     let after = certificates(&app, &cookie);
     assert_eq!(numbers(&after), [("1/2", &two), ("2/2", &two), ("3/3", &two)]);
-    assert_eq!(app.messages().len(), sms + 1, "of the first dose alone");
+    assert_eq!(app.messages().len(), sms + 1, "only the first dose has an SMS");
     app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&before[1].2]).1, "superseded");
-    assert_eq!(verdict(&app, &[&before[0].2]).1, "valid", "its count was right");
+    assert_eq!(verdict(&app, &[&before[0].2]).1, "valid", "a certificate with the right count stays valid");
 }
 
 #[test]
 fn corrected_or_retracted_first_dose_updates_later_counts() {
     let app = TestApp::start();
-    let first = given("F", 1, "Zifivax", "2021-08-01");
-    app.import(&[first.clone(), given("M", 2, "Moderna", "2022-02-01")]);
+    let first = dose_of_series("F", 1, "Zifivax", "2021-08-01");
+    app.import(&[first.clone(), dose_of_series("M", 2, "Moderna", "2022-02-01")]);
     let cookie = app.log_in(PHONE, Some("Iwan"));
     let (one, two, three) = (json!(1), json!(2), json!(3));
     let shown = || {
@@ -159,19 +163,19 @@ fn corrected_or_retracted_first_dose_updates_later_counts() {
     assert_eq!(shown(), [one.clone(), one]);
     let sms = app.messages_to(PHONE).len();
     app.import(&[FeedRow { status: "entered-in-error".into(), ..later("2022-03-04") }]);
-    assert_eq!(shown(), [Value::Null, two], "no certificate of the first dose");
-    assert_eq!(app.messages_to(PHONE).len(), sms + 1, "of the retraction alone");
+    assert_eq!(shown(), [Value::Null, two], "the first dose has no certificate");
+    assert_eq!(app.messages_to(PHONE).len(), sms + 1, "only the retraction has an SMS");
 }
 
 #[test]
 fn dose_moved_to_other_person_updates_both_counts() {
     let app = TestApp::start();
-    let first = given("J", 1, "Janssen", "2021-08-01");
+    let first = dose_of_series("J", 1, "Janssen", "2021-08-01");
     let right = "3171012401896247";
     app.import(&[
         first.clone(),
-        given("M", 2, "Moderna", "2022-02-01"),
-        FeedRow { nik: right.into(), ..given("N", 2, "Moderna", "2022-02-01") },
+        dose_of_series("M", 2, "Moderna", "2022-02-01"),
+        FeedRow { nik: right.into(), ..dose_of_series("N", 2, "Moderna", "2022-02-01") },
     ]);
     let primary_doses = |nik: &str| {
         let identity = bukti_domain::Identity::Nik(bukti_domain::Nik::parse(nik).unwrap());
@@ -181,7 +185,7 @@ fn dose_moved_to_other_person_updates_both_counts() {
             certificates.map(|it| (it.dose_number, it.primary_doses)).collect::<BTreeMap<_, _>>()
         })
     };
-    // By dose number, whatever the order of the records.
+    // Sorted by dose number.
     let primary_doses = |nik: &str| Vec::from_iter(primary_doses(nik));
     assert_eq!(primary_doses(&first.nik), [(1, Some(1)), (2, Some(1))]);
     assert_eq!(primary_doses(right), [(2, Some(2))]);

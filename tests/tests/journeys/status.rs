@@ -1,4 +1,4 @@
-//! PERIKSA: why there is a certificate or none.
+//! The status of doses: why there is a certificate or none.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -85,34 +85,34 @@ fn accepts_name_variants_and_passports() {
             "{name}"
         );
     }
-    let asked = json!({"name": "jose ximenes", "passport": "a-1687353", "captcha": app.captcha()});
-    assert_eq!(codes(&app.post(StatusRoute::Status.path(), asked).body), [(1, "certificate_issued")]);
+    let request = json!({"name": "jose ximenes", "passport": "a-1687353", "captcha": app.captcha()});
+    assert_eq!(codes(&app.post(StatusRoute::Status.path(), request).body), [(1, "certificate_issued")]);
 }
 
 #[test]
 fn captcha_counts_at_most_once() {
     let app = TestApp::start();
     let captcha = app.captcha();
-    let ask = |captcha: &str| {
+    let request_status = |captcha: &str| {
         app.post(StatusRoute::Status.path(), json!({"name": NAME, "nik": NIK, "captcha": captcha}))
     };
-    assert_eq!(ask("bm9uc2Vuc2U=").code(), "captcha_wrong");
-    assert_eq!(ask(&captcha).status, 200);
-    let again = ask(&captcha);
+    assert_eq!(request_status("bm9uc2Vuc2U=").code(), "captcha_wrong");
+    assert_eq!(request_status(&captcha).status, 200);
+    let again = request_status(&captcha);
     assert_eq!((again.status, again.code()), (422, "captcha_reused"));
-    // Nor does it count once more in other bytes.
+    // The same captcha in another encoding does not count again.
     let json = STANDARD.decode(&captcha).unwrap();
     let mut spaced = json.clone();
     spaced.push(b' ');
-    assert_eq!(ask(&STANDARD.encode(spaced)).code(), "captcha_reused");
+    assert_eq!(request_status(&STANDARD.encode(spaced)).code(), "captcha_reused");
 }
 
 #[test]
 fn concurrent_uses_of_captcha_count_once() {
     let app = TestApp::start();
     let captcha = app.captcha();
-    let asked = json!({"name": NAME, "nik": NIK, "captcha": captcha});
-    let replies = run_1000_times_concurrently(|| app.post(StatusRoute::Status.path(), asked.clone()));
+    let request = json!({"name": NAME, "nik": NIK, "captcha": captcha});
+    let replies = run_1000_times_concurrently(|| app.post(StatusRoute::Status.path(), request.clone()));
     let counted = replies.into_iter().filter(|reply| reply.status == 200).count();
     assert_eq!(counted, 1);
 }
@@ -121,8 +121,8 @@ fn concurrent_uses_of_captcha_count_once() {
 fn status_reports_field_errors_without_consuming_captcha() {
     let app = TestApp::start();
     let captcha = app.captcha();
-    let errors = |asked: Value| {
-        let reply = app.post(StatusRoute::Status.path(), asked);
+    let errors = |request: Value| {
+        let reply = app.post(StatusRoute::Status.path(), request);
         assert_eq!((reply.status, reply.code()), (422, "invalid_input"));
         let errors = reply.body["errors"].as_array().unwrap().clone();
         errors
@@ -139,7 +139,7 @@ fn status_reports_field_errors_without_consuming_captcha() {
         errors(json!({"name": "Iwan", "nik": NIK, "passport": "A123456", "captcha": captcha})),
         ["passport invalid"]
     );
-    // A slip of the pen has not cost the captcha.
+    // Requests with field errors consume no captcha.
     assert_eq!(
         app.post(StatusRoute::Status.path(), json!({"name": NAME, "nik": NIK, "captcha": captcha})).status,
         200

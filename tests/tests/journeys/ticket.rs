@@ -1,4 +1,4 @@
-//! The ticket for the next dose, from the feed to the facility that scans it.
+//! Tickets: when the next dose is due, in the account and in the QR that a facility scans.
 
 use bukti_domain::{FeedRow, TicketText};
 use bukti_paper::Picture;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const PHONE: &str = "0821-0669-0743";
 
-/// A dose of the man of [`dose`].
+/// Another dose of the person of [`dose`].
 fn later(event_id: &str, number: u8, vaccine: &str, day: &str) -> FeedRow {
     FeedRow {
         sent_at: format!("{day}T16:00:00+07:00"),
@@ -20,7 +20,7 @@ fn later(event_id: &str, number: u8, vaccine: &str, day: &str) -> FeedRow {
     }
 }
 
-/// What a phone sees of its first person.
+/// The account's view of its first person.
 fn seen(app: &TestApp, cookie: &str) -> Value {
     let people = app.call("GET", HolderRoute::People.path(), Some(cookie), None).body;
     let person = people["people"][0]["id"].as_str().unwrap();
@@ -47,7 +47,7 @@ fn ticket_qr_names_next_dose() {
     let cookie = app.log_in(PHONE, None);
     let seen = seen(&app, &cookie);
     let tickets = seen["tickets"].as_array().unwrap();
-    assert_eq!(tickets.len(), 2, "none against yellow fever, whose one dose is for life");
+    assert_eq!(tickets.len(), 2, "no ticket for yellow fever, whose single dose is valid for life");
 
     let expected = [
         ("covid-19", "CoronaVac", json!(2), "2021-02-26", date(2021, 2, 26)),
@@ -68,13 +68,13 @@ fn ticket_qr_names_next_dose() {
         let texts: Vec<_> = scanned.iter().map(|qr| &*qr.text).collect();
         assert_eq!(texts, [ticket["text"].as_str().unwrap()]);
         assert!(texts[0].starts_with(&format!("{}/tiket#", app.url())), "{}", texts[0]);
-        let said = TicketText {
+        let expected = TicketText {
             certificate_id: before["id"].as_str().unwrap().replace('-', ""),
             dose_number: 2,
             vaccine: vaccine.to_owned(),
             from: first_day,
         };
-        assert_eq!(TicketText::parse(texts[0]), Some(said), "this, and nothing of the person");
+        assert_eq!(TicketText::parse(texts[0]), Some(expected), "the ticket has no personal data");
     }
 }
 
@@ -90,11 +90,11 @@ fn received_dose_replaces_ticket_with_next() {
     let incomplete = FeedRow { batch: String::new(), ..complete.clone() };
     let report = app.import(&[incomplete]);
     assert_eq!(report[&2].0, "incomplete");
-    assert_eq!(tickets(&app, &cookie), json!([]), "given, though there is no certificate yet");
+    assert_eq!(tickets(&app, &cookie), json!([]), "an incomplete dose counts as given");
 
     let sent_at = "2021-03-01T08:00:00+07:00".to_owned();
     app.import(&[FeedRow { sent_at, ..complete.clone() }]);
-    assert_eq!(tickets(&app, &cookie), json!([[3, "CoronaVac", "2021-05-28"]]), "a booster");
+    assert_eq!(tickets(&app, &cookie), json!([[3, "CoronaVac", "2021-05-28"]]), "the ticket of a booster");
 
     let held = FeedRow { jenis_kelamin: "P".into(), ..later("E3", 3, "Moderna", "2022-02-01") };
     let report = app.import(std::slice::from_ref(&held));

@@ -1,4 +1,4 @@
-//! What strangers' verifiers say: the certificates of 200 people, checked by implementations that are not ours.
+//! Certificates of 200 people, checked by independent verifiers and QR decoders.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use crate::keys::verdict;
 
-/// What a deployment issued for these people.
+/// The certificates of [`people::doses`], with the signer and root that issued them.
 struct Issued {
     signer: String,
     root: String,
@@ -62,10 +62,10 @@ static ISSUED: LazyLock<Issued> = LazyLock::new(|| {
     Issued { signer, root, certificates }
 });
 
-/// A program that verifies: what runs it, and its script.
+/// An independent verifier: an interpreter and its script.
 struct Verifier(PathBuf, PathBuf);
 
-/// The verifiers that are installed; says which are not.
+/// The installed verifiers. If some are missing, reports the running test as skipped.
 fn verifiers() -> Vec<Verifier> {
     let python = std::env::var_os("BUKTI_PYTHON");
     let node = std::env::var_os("BUKTI_NODE_VERIFIER");
@@ -80,20 +80,20 @@ fn verifiers() -> Vec<Verifier> {
 }
 
 impl Verifier {
-    /// Its answer on each text: the payload, or why it is refused.
-    fn ask(&self, texts: &[&str]) -> Vec<Result<Value, String>> {
+    /// Verifies texts. Returns the payload of each, or the reason for its rejection.
+    fn verify(&self, texts: &[&str]) -> Vec<Result<Value, String>> {
         let vectors = root().join("../shared/vectors");
-        let there = |path: &str| Some(vectors.join(path)).filter(|path| path.exists());
-        let asked = json!({
+        let existing = |path: &str| Some(vectors.join(path)).filter(|path| path.exists());
+        let request = json!({
             "signer": ISSUED.signer,
             "root": ISSUED.root,
-            "schema": there("dcc-schema/DCC.combined-schema.json"),
-            "value_sets": there("dcc-valuesets"),
+            "schema": existing("dcc-schema/DCC.combined-schema.json"),
+            "value_sets": existing("dcc-valuesets"),
             "texts": texts,
         });
         let mut verifier =
             Command::new(&self.0).arg(&self.1).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        verifier.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
+        verifier.stdin.take().unwrap().write_all(request.to_string().as_bytes()).unwrap();
         let output = verifier.wait_with_output().unwrap();
         assert!(output.status.success(), "{} failed", self.1.display());
         let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
@@ -112,35 +112,37 @@ fn independent_verifiers_accept_certificates_of_200_people() {
         return;
     }
     let texts: Vec<&str> = ISSUED.certificates.iter().map(|certificate| &*certificate.text).collect();
-    let answers = verifiers.iter().map(|verifier| verifier.ask(&texts)).collect::<Vec<_>>();
+    let answers = verifiers.iter().map(|verifier| verifier.verify(&texts)).collect::<Vec<_>>();
     for (at, certificate) in ISSUED.certificates.iter().enumerate() {
-        for (Verifier(_, script), said) in verifiers.iter().zip(&answers) {
-            assert!(said[at].is_ok(), "{}: {}: {:?}", script.display(), certificate.name, said[at]);
-            assert_eq!(said[at], answers[0][at], "they read the same");
+        for (Verifier(_, script), output) in verifiers.iter().zip(&answers) {
+            assert!(output[at].is_ok(), "{}: {}: {:?}", script.display(), certificate.name, output[at]);
+            assert_eq!(output[at], answers[0][at], "the verifiers read different payloads");
         }
     }
     let payloads: Vec<Value> = answers[0].iter().flatten().cloned().collect();
-    // What was fed in came out.
-    let of_feed = people::doses().into_iter().map(|row| (row.tanggal_lahir, row.tanggal_vaksinasi));
+    // The payloads have the dates of the feed.
+    let dates_of_feed = people::doses().into_iter().map(|row| (row.tanggal_lahir, row.tanggal_vaksinasi));
     let read = |payload: &Value, pointer| payload.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let of_payload = |payload: &Value| {
+    let dates_of_payload = |payload: &Value| {
         let date = read(payload, "/v/0/dt").or(read(payload, "/vx/dv"));
         (read(payload, "/dob").unwrap(), date.unwrap())
     };
-    let mut fed: Vec<_> = of_feed.collect();
-    let mut came: Vec<_> = payloads.iter().map(of_payload).collect();
-    fed.sort();
-    came.sort();
-    assert_eq!(came, fed);
+    let mut expected: Vec<_> = dates_of_feed.collect();
+    let mut actual: Vec<_> = payloads.iter().map(dates_of_payload).collect();
+    expected.sort();
+    actual.sort();
+    assert_eq!(actual, expected);
 
-    // Whoever of the sample feed is called like somebody with the WHO's certificate does not count.
+    // Only names of people with a DCC: a person of the sample feed may have the name of one with an
+    // ICVP.
     let has_dcc = |name: &str| {
         people::NAMES.iter().enumerate().any(|(at, it)| at % 4 != 3 && hygiene::clean(it) == name)
     };
     let named = ISSUED.certificates.iter().zip(&payloads);
-    let hard = named.filter(|(certificate, _)| has_dcc(&certificate.name));
-    let names: BTreeMap<&str, &Value> =
-        hard.filter_map(|(certificate, payload)| Some((&*certificate.name, payload.get("nam")?))).collect();
+    let difficult = named.filter(|(certificate, _)| has_dcc(&certificate.name));
+    let names: BTreeMap<&str, &Value> = difficult
+        .filter_map(|(certificate, payload)| Some((&*certificate.name, payload.get("nam")?)))
+        .collect();
     insta::assert_json_snapshot!("names", names);
 }
 
@@ -148,7 +150,7 @@ fn independent_verifiers_accept_certificates_of_200_people() {
 fn payloads_of_each_kind_match_snapshot() {
     let Some(verifier) = verifiers().into_iter().next() else { return };
     let texts: Vec<&str> = ISSUED.certificates.iter().map(|certificate| &*certificate.text).collect();
-    let payloads: Vec<Value> = verifier.ask(&texts).into_iter().flatten().collect();
+    let payloads: Vec<Value> = verifier.verify(&texts).into_iter().flatten().collect();
     let dose = |product: &str, number: u8| {
         let is = |payload: &&Value| payload["v"][0]["mp"] == product && payload["v"][0]["dn"] == number;
         payloads.iter().find(is)
@@ -167,9 +169,9 @@ fn payloads_of_each_kind_match_snapshot() {
     });
 }
 
-/// A certificate that is good, the same packed again, and three that nobody may accept: one with a letter that is another,
-/// one that says another day, and one that is signed with another key.
-fn good_and_bad(whole: &str) -> [String; 5] {
+/// A valid certificate, the same encoded again, and three invalid ones: with a changed letter, with
+/// another date, and signed with another key.
+fn valid_and_invalid(whole: &str) -> [String; 5] {
     let damaged = {
         let (head, tail) = whole.split_at(whole.len() / 2);
         let other = if tail.starts_with('7') { '8' } else { '7' };
@@ -180,7 +182,7 @@ fn good_and_bad(whole: &str) -> [String; 5] {
         let date = payload.windows(5).position(|bytes| bytes == b"2021-").unwrap();
         payload[date + 3] = b'2';
     });
-    // The same key id: only the signature tells.
+    // The key id stays the same, so that only the signature is wrong.
     let forged = reseal(whole, |message| {
         let key = SigningKey::from_slice(&[7; 32]).unwrap();
         let signature: Signature = key.sign(&message.tbs_data(&[]));
@@ -191,9 +193,9 @@ fn good_and_bad(whole: &str) -> [String; 5] {
 
 #[test]
 fn independent_verifiers_reject_damaged_or_forged_certificates() {
-    let texts = good_and_bad(&ISSUED.certificates[0].text);
+    let texts = valid_and_invalid(&ISSUED.certificates[0].text);
     for verifier in verifiers() {
-        let answers = verifier.ask(&texts.each_ref().map(|text| &**text));
+        let answers = verifier.verify(&texts.each_ref().map(|text| &**text));
         let accepted: Vec<bool> = answers.iter().map(Result::is_ok).collect();
         assert_eq!(accepted, [true, true, false, false, false], "{}: {answers:?}", verifier.1.display());
     }
@@ -204,11 +206,11 @@ fn own_verifier_rejects_damaged_or_forged_certificates() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.bukti_ok(&["trust", "publish"]);
-    let texts = good_and_bad(&app.qr_text("082106690743", "1989-01-24"));
+    let texts = valid_and_invalid(&app.qr_text("082106690743", "1989-01-24"));
     let signer = app.data.path().join("signer.pem");
     let signer = signer.to_str().unwrap();
     app.bukti_ok(&["keys", "export", "-o", signer]);
-    // By the list that was published, and by the signer alone.
+    // With the published trust list, and with the signer alone.
     for (trust, good) in [(&[][..], "valid"), (&["--signer", signer], "revocation_unknown")] {
         let verdicts = texts.each_ref().map(|text| verdict(&app, &[trust, &[text]].concat()).1);
         assert_eq!(verdicts, [good, good, "damaged", "damaged", "damaged"], "{trust:?}");
@@ -218,7 +220,7 @@ fn own_verifier_rejects_damaged_or_forged_certificates() {
 #[test]
 fn two_decoders_read_printed_qr_at_40_mm() {
     let Some(python) = std::env::var_os("BUKTI_PYTHON") else { return drop(verifiers()) };
-    // The shortest, the longest, and others: together more than one version of the QR.
+    // The shortest text, the longest, and others between, so that several QR versions are tested.
     let mut certificates: Vec<&Certificate> = ISSUED.certificates.iter().collect();
     certificates.sort_by_key(|certificate| certificate.text.len());
     let (step, last) = (certificates.len() / 50, certificates.len() - 1);
@@ -239,7 +241,7 @@ fn two_decoders_read_printed_qr_at_40_mm() {
     let scans: Vec<Vec<Value>> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(scans.len(), chosen.len());
     for (certificate, scans) in chosen.iter().zip(&scans) {
-        // The page and the card's front give it more than the 40 mm at which it is read here.
+        // Page and card print the QR larger than the 40 mm at which it is read here.
         let sides: Vec<f64> = scans.iter().map(|scan| scan["side"].as_f64().unwrap()).collect();
         assert!(sides.len() == 2 && sides.iter().all(|side| (44.7..45.7).contains(side)), "{sides:?}");
         for (scan, picture) in scans.iter().flat_map(|scan| [(scan, "scan"), (scan, "photo")]) {
@@ -249,7 +251,7 @@ fn two_decoders_read_printed_qr_at_40_mm() {
     }
 }
 
-/// Opens a text, changes its message, and packs it again.
+/// Decodes a QR text, changes its message, and encodes it again.
 fn reseal(text: &str, change: impl FnOnce(&mut CoseSign1)) -> String {
     let compressed = base45::decode(text.strip_prefix("HC1:").unwrap()).unwrap();
     let mut message = Vec::new();

@@ -20,8 +20,8 @@ use crate::walk::Walk;
 
 /// The whole sample feed where it is asked for and there.
 fn rows() -> Vec<FeedRow> {
-    let asked = std::env::var_os("BUKTI_LEAKS").is_some();
-    match asked.then(sample_feed).flatten() {
+    let request = std::env::var_os("BUKTI_LEAKS").is_some();
+    match request.then(sample_feed).flatten() {
         Some(folder) => {
             let mut feed = csv::Reader::from_path(folder.join("doses-1.csv")).unwrap();
             feed.deserialize().map(|row| row.unwrap()).collect()

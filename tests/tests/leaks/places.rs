@@ -64,8 +64,8 @@ impl<'a> Search<'a> {
         runtime().block_on(search.services(&with_keys(walk)));
         search.files(&walk.stack.data);
         search.look("logs", "log", &std::fs::read(&walk.stack.log).unwrap(), IN_TEXT, &May::default());
-        for (command, said) in &walk.said {
-            search.look("command line", command, said, IN_TEXT, &May::default());
+        for (command, output) in &walk.output {
+            search.look("command line", command, output, IN_TEXT, &May::default());
         }
         for seen in &walk.seen {
             search.answer(seen);
@@ -267,7 +267,7 @@ pub fn plant(walk: &mut Walk) {
     };
     append(&data.join("outbox.jsonl"), "Kuncoro");
     append(&walk.stack.log, "GET /api/Kuncoro%20Wiradinata");
-    walk.said.push(("planted".to_owned(), b"ZX8401177".to_vec()));
+    walk.output.push(("planted".to_owned(), b"ZX8401177".to_vec()));
     let token = walk.needles.first(Kind::SessionToken);
     let link = walk.needles.first(Kind::LinkToken);
     let body = json!({"url": format!("/document?of={link}")}).to_string().into_bytes();

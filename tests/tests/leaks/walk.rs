@@ -104,7 +104,7 @@ pub struct Walk {
     pub stack: Stack,
     pub seen: Vec<Seen>,
     /// What the command line said.
-    pub said: Vec<(String, Vec<u8>)>,
+    pub output: Vec<(String, Vec<u8>)>,
     pub needles: Needles,
 }
 
@@ -152,7 +152,7 @@ impl Walk {
     /// Takes the rows in and walks.
     pub fn through(mut rows: Vec<FeedRow>) -> Self {
         let mut walk =
-            Self { stack: Stack::start(), seen: Vec::new(), said: Vec::new(), needles: Needles::default() };
+            Self { stack: Stack::start(), seen: Vec::new(), output: Vec::new(), needles: Needles::default() };
         let samples: Vec<FeedRow> = rows.iter().step_by(rows.len() / 12 + 1).cloned().collect();
         let people = people();
         rows.extend(people.iter().cloned());
@@ -273,7 +273,7 @@ impl Walk {
         let (file, report) = (folder.path().join(name), folder.path().join("report"));
         std::fs::write(&file, feed).unwrap();
         self.bukti(&["import", "--report", report.to_str().unwrap(), file.to_str().unwrap()]);
-        self.said.push(("import's report".to_owned(), std::fs::read(&report).unwrap_or_default()));
+        self.output.push(("import's report".to_owned(), std::fs::read(&report).unwrap_or_default()));
     }
 
     /// The SMS to a phone, oldest first.
@@ -290,15 +290,15 @@ impl Walk {
     }
 
     fn status(&mut self, name: &str, of: &FeedRow) -> RawResponse {
-        let mut asked = json!({"name": name, "captcha": self.stack.caller.captcha()});
+        let mut request = json!({"name": name, "captcha": self.stack.caller.captcha()});
         let (field, number) = if of.nik.is_empty() { ("passport", &of.paspor) } else { ("nik", &of.nik) };
-        asked[field] = json!(number);
-        self.post(StatusRoute::Status.path(), &asked, &[of])
+        request[field] = json!(number);
+        self.post(StatusRoute::Status.path(), &request, &[of])
     }
 
     fn request_download(&mut self, of: &FeedRow) -> RawResponse {
-        let asked = download_request(of, &self.stack.caller.captcha());
-        self.post(StatusRoute::Download.path(), &asked, &[of])
+        let request = download_request(of, &self.stack.caller.captcha());
+        self.post(StatusRoute::Download.path(), &request, &[of])
     }
 
     fn status_and_download(&mut self, people: &[FeedRow], samples: &[FeedRow]) {
@@ -367,10 +367,10 @@ impl Walk {
         }
         // A captcha that was used.
         let captcha = self.stack.caller.captcha();
-        let asked = json!({"name": other.nama, "nik": other.nik, "captcha": captcha});
-        assert_eq!(self.post(StatusRoute::Status.path(), &asked, &[]).status, 200);
-        assert_eq!(self.post(StatusRoute::Status.path(), &asked, &[]).json()["code"], "captcha_reused");
-        for (path, asked) in [
+        let request = json!({"name": other.nama, "nik": other.nik, "captcha": captcha});
+        assert_eq!(self.post(StatusRoute::Status.path(), &request, &[]).status, 200);
+        assert_eq!(self.post(StatusRoute::Status.path(), &request, &[]).json()["code"], "captcha_reused");
+        for (path, request) in [
             (OtpRoute::Otp.path(), json!({"phone": of.no_hp, "name": of.nama, "captcha": captcha})),
             (OtpRoute::Otp.path(), json!({"phone": "021-5558301", "name": of.nama, "captcha": captcha})),
             (OtpRoute::Otp.path(), json!({"phone": of.nama})),
@@ -380,7 +380,7 @@ impl Walk {
             (HolderRoute::Link.path(), json!({"token": of.nama, "birth_date": "14-03-1971"})),
             (HolderRoute::RefuseLink.path(), json!({"token": of.nama})),
         ] {
-            assert!(self.post(path, &asked, &[]).status >= 400);
+            assert!(self.post(path, &request, &[]).status >= 400);
         }
     }
 
@@ -391,12 +391,13 @@ impl Walk {
         {
             let mut cookie = None;
             for status in [202, 429] {
-                let mut asked = json!({"phone": phone, "captcha": self.stack.caller.captcha()});
+                let mut request = json!({"phone": phone, "captcha": self.stack.caller.captcha()});
                 if let Some(name) = name {
-                    asked["name"] = json!(name);
+                    request["name"] = json!(name);
                 }
-                let asked = asked.to_string();
-                let answer = self.call("POST", OtpRoute::Otp.path(), cookie.as_deref(), asked.as_bytes(), of);
+                let request = request.to_string();
+                let answer =
+                    self.call("POST", OtpRoute::Otp.path(), cookie.as_deref(), request.as_bytes(), of);
                 assert_eq!(answer.status, status);
                 cookie = cookie.or_else(|| self.code_cookie(&answer));
             }
@@ -453,8 +454,8 @@ impl Walk {
 
     fn links(&mut self, people: &[FeedRow]) {
         let open = |walk: &mut Self, token: &str, birth_date: &str, form: &str, of: &FeedRow| {
-            let asked = json!({"token": token, "birth_date": birth_date, "form": form});
-            walk.post(HolderRoute::Link.path(), &asked, &[of])
+            let request = json!({"token": token, "birth_date": birth_date, "form": form});
+            walk.post(HolderRoute::Link.path(), &request, &[of])
         };
         for of in [&people[2], &people[3], &people[6]] {
             let token = self.token(&of.no_hp);
@@ -492,10 +493,10 @@ impl Walk {
         ];
         self.import(&rows, "corrections");
         self.stack.wait_until_idle();
-        let asked = json!({"token": replaced, "birth_date": people[3].tanggal_lahir});
-        assert_eq!(self.post(HolderRoute::Link.path(), &asked, &[&people[3]]).status, 410);
-        let asked = json!({"token": self.token(&rows[0].no_hp), "birth_date": people[3].tanggal_lahir});
-        assert_eq!(self.post(HolderRoute::Link.path(), &asked, &[&people[3]]).status, 200);
+        let request = json!({"token": replaced, "birth_date": people[3].tanggal_lahir});
+        assert_eq!(self.post(HolderRoute::Link.path(), &request, &[&people[3]]).status, 410);
+        let request = json!({"token": self.token(&rows[0].no_hp), "birth_date": people[3].tanggal_lahir});
+        assert_eq!(self.post(HolderRoute::Link.path(), &request, &[&people[3]]).status, 200);
         for row in &rows {
             self.status(&row.nama, row);
         }
@@ -507,8 +508,8 @@ impl Walk {
         let asked = json!({"token": token, "birth_date": of.tanggal_lahir});
         let opened = self.post(HolderRoute::Link.path(), &asked, &[of]).json();
         let id = opened["certificate"]["id"].as_str().unwrap();
-        let said = self.bukti(&["revoke", id, "0123456789ABCDEF", "--reason", "a stolen form"]);
-        assert!(said.contains("revoked"), "{said}");
+        let output = self.bukti(&["revoke", id, "0123456789ABCDEF", "--reason", "a stolen form"]);
+        assert!(output.contains("revoked"), "{output}");
         self.bukti(&["trust", "publish"]);
         self.bukti(&["keys", "list"]);
         assert_eq!(self.post(HolderRoute::Link.path(), &asked, &[of]).status, 410);
@@ -519,17 +520,17 @@ impl Walk {
     }
 
     /// The cookie of a request for a code: a token as that of a session is.
-    fn code_cookie(&mut self, asked: &RawResponse) -> Option<String> {
-        let cookie = asked.header("set-cookie")?.split(';').next()?;
+    fn code_cookie(&mut self, request: &RawResponse) -> Option<String> {
+        let cookie = request.header("set-cookie")?.split(';').next()?;
         self.needles.add(Kind::SessionToken, cookie.split_once('=')?.1);
         Some(cookie.to_owned())
     }
 
     /// Logs in with a phone of nobody's; gives the cookie.
     fn log_in(&mut self, phone: &str) -> String {
-        let asked = json!({"phone": phone, "captcha": self.stack.caller.captcha()});
-        let asked = self.post(OtpRoute::Otp.path(), &asked, &[]);
-        let cookie = self.code_cookie(&asked);
+        let request = json!({"phone": phone, "captcha": self.stack.caller.captcha()});
+        let request = self.post(OtpRoute::Otp.path(), &request, &[]);
+        let cookie = self.code_cookie(&request);
         let code = self.sms(phone).last().unwrap().text.rsplit('#').next().unwrap().trim().to_owned();
         let code = json!({"phone": phone, "code": code}).to_string();
         let opened = self.call("POST", OtpRoute::LogIn.path(), cookie.as_deref(), code.as_bytes(), &[]);
@@ -540,11 +541,11 @@ impl Walk {
 
     /// A wrong phone from the case to the right certificate, and what officers and admins see on the way.
     fn helpdesk(&mut self, of: &FeedRow) {
-        let said =
+        let output =
             self.bukti(&["officer", "add", "0811 5555 0102", "--name", "Petugas", "--role", "supervisor"]);
         // It is told this once, to who adds the officer.
-        self.said.pop();
-        let secret = said.split_once("?secret=").unwrap().1.split('&').next().unwrap().to_owned();
+        self.output.pop();
+        let secret = output.split_once("?secret=").unwrap().1.split('&').next().unwrap().to_owned();
         self.needles.add(Kind::OfficerSecret, &secret);
         let (person, officer) = (self.log_in("0813 5555 0101"), self.log_in("0811 5555 0102"));
         let (person, officer) = (Some(&*person), Some(&*officer));
@@ -556,14 +557,14 @@ impl Walk {
         assert_eq!(shown.status, 200);
 
         let identity = if of.nik.is_empty() { ("passport", &of.paspor) } else { ("nik", &of.nik) };
-        let mut asked =
+        let mut request =
             json!({"correction": "phone", "name": of.nama, "birth_date": of.tanggal_lahir, "note": of.nama});
-        asked[identity.0] = json!(identity.1);
+        request[identity.0] = json!(identity.1);
         let number =
-            send(self, HelpdeskRoute::OpenCase.path(), person, asked.clone()).json()["number"].clone();
+            send(self, HelpdeskRoute::OpenCase.path(), person, request.clone()).json()["number"].clone();
         let number = number.as_str().unwrap();
-        asked["correction"] = json!(of.nama);
-        assert_eq!(send(self, HelpdeskRoute::OpenCase.path(), person, asked).status, 422);
+        request["correction"] = json!(of.nama);
+        assert_eq!(send(self, HelpdeskRoute::OpenCase.path(), person, request).status, 422);
         let slot = json!({"content_type": "image/png", "bytes": 4});
         assert_eq!(send(self, &HelpdeskRoute::Evidence.path_of(number), person, slot).status, 201);
         self.call("GET", HelpdeskRoute::Cases.path(), person, b"", &[of]);
@@ -600,7 +601,7 @@ impl Walk {
     fn sender(&mut self, people: &[FeedRow]) {
         let key = self.bukti(&["key", "add", "--hub", "satudata"]);
         // It is told this once, to who adds it.
-        self.said.pop();
+        self.output.pop();
         let key = key.trim();
         self.needles.add(Kind::ApiKey, key.rsplit_once('_').unwrap().1);
         let authorization = format!("Bearer {key}");
