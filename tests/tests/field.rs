@@ -1,5 +1,5 @@
-//! What the field sends is read right: the sample feed with format characters scattered over it, and the one-row cases of
-//! `../shared/field`, at the level of rows. The journey `field` takes them through the whole system.
+//! Rows of the field, without a stack: the sample feed with format characters inserted, and the
+//! cases of `../shared/field`. The journey `field` sends these cases through the whole system.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -9,8 +9,8 @@ use bukti_tests::{field_cases, sample_feed};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-/// What is neither seen nor heard: zero-width characters, bidi marks and isolates, word joiner, byte order mark, soft hyphen,
-/// variation selectors, control characters.
+/// Invisible characters: zero-width characters, bidirectional controls, word joiner, byte order
+/// mark, soft hyphen, variation selector, control characters.
 const INVISIBLE: [char; 14] = [
     '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{202a}', '\u{202c}', '\u{2066}', '\u{2069}',
     '\u{2060}', '\u{feff}', '\u{ad}', '\u{fe0f}', '\u{1}', '\u{7f}',
@@ -20,8 +20,8 @@ fn rows_of(file: &std::path::Path) -> Vec<FeedRow> {
     csv::Reader::from_path(file).unwrap().deserialize().map(|row| row.unwrap()).collect()
 }
 
-/// What a certificate and an SMS would say of a row.
-fn read(row: &FeedRow) -> String {
+/// The content of the certificate and SMS of a row.
+fn certified_content(row: &FeedRow) -> String {
     let now: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
     let row = row.cleaned();
     let (verdict, reasons) = row.judge(now);
@@ -38,23 +38,24 @@ fn read(row: &FeedRow) -> String {
 fn format_characters_in_sample_feed_have_no_effect() {
     let Some(folder) = sample_feed() else { return };
     let rows = rows_of(&folder.join("doses-1.csv"));
-    let read_before: Vec<String> = rows.iter().map(read).collect();
-    // Where to put which: a few in each case, over all fields of a row.
-    let put = proptest::collection::vec(
+    let expected: Vec<String> = rows.iter().map(certified_content).collect();
+    // A few insertions over all fields of a row: field, position, character.
+    let insertions = proptest::collection::vec(
         (0..COLUMNS.len(), any::<prop::sample::Index>(), 0..INVISIBLE.len()),
         1..12,
     );
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(4000));
     runner
-        .run(&(0..rows.len(), put), |(at, put)| {
+        .run(&(0..rows.len(), insertions), |(at, insertions)| {
             let mut fields = rows[at].fields().map(str::to_owned);
-            for (field, place, character) in put {
+            for (field, position, character) in insertions {
                 let text = &mut fields[field];
-                let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
-                text.insert(places[place.index(places.len())], INVISIBLE[character]);
+                let positions: Vec<usize> =
+                    text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+                text.insert(positions[position.index(positions.len())], INVISIBLE[character]);
             }
             let changed = FeedRow::from_fields(fields.each_ref().map(String::as_str));
-            prop_assert_eq!(read(&changed), &*read_before[at]);
+            prop_assert_eq!(certified_content(&changed), &*expected[at]);
             Ok(())
         })
         .unwrap();

@@ -1,27 +1,28 @@
-//! Searches the project for the terms that `infra/docs/glossary.md` lists as not to use.
+//! Searches the project for the phrases that `infra/docs/glossary.md` lists as terms not to use.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the project fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The files that are searched.
+/// The extensions of the searched files.
 const EXTENSIONS: [&str; 6] = ["md", "mjs", "py", "toml", "yaml", "yml"];
 
-/// Searched although it has no extension.
+/// A searched file without an extension.
 const CI_SCRIPT: &str = ".ci/run";
 
 const GLOSSARY: &str = "infra/docs/glossary.md";
 
-/// Generated or downloaded, and snapshots of texts for citizens, which have rules of their own.
+/// Generated or downloaded files, and snapshots of citizen-facing texts, which have their own
+/// rules.
 const SKIPPED_FOLDERS: [&str; 3] = ["node_modules", "snapshots", "target"];
 
 const SEARCHED_DOT_FOLDERS: [&str; 3] = [".cargo", ".ci", ".github"];
 
-/// A phrase in lower case, and the terms to use instead.
-struct Unwanted {
+/// A phrase in lower case, and its replacements.
+struct UnwantedTerm {
     phrase: String,
-    better: String,
+    replacement: String,
 }
 
 #[test]
@@ -52,24 +53,31 @@ fn finds_phrases_across_lines_and_in_names() {
     assert!(found("We recommend it.", false).is_empty());
     assert!(
         found("The test `works_without_a_net`.", true).is_empty(),
-        "names are checked where they are defined"
+        "Markdown quotes names in code, which are checked where they are defined"
     );
 }
 
-/// The rows of the table of terms not to use. Phrases without backticks are for people only.
-fn unwanted_terms(glossary: &str) -> Vec<Unwanted> {
+/// The rows of the table of terms not to use. The search covers phrases in backticks only.
+fn unwanted_terms(glossary: &str) -> Vec<UnwantedTerm> {
     let (_, table) = glossary.split_once("## Terms not to use").unwrap();
     let rows = table.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
-    rows.flat_map(|(phrases, better)| {
-        let better = better.trim_end_matches([' ', '|']);
+    rows.flat_map(|(phrases, replacement)| {
+        let replacement = replacement.trim_end_matches([' ', '|']);
         let phrases = phrases.split('`').skip(1).step_by(2);
-        phrases.map(move |phrase| Unwanted { phrase: phrase.to_lowercase(), better: better.to_owned() })
+        phrases.map(move |phrase| UnwantedTerm {
+            phrase: phrase.to_lowercase(),
+            replacement: replacement.to_owned(),
+        })
     })
     .collect()
 }
 
-/// Each occurrence with its line, also one that begins on a line and ends on the next.
-fn find<'a>(text: &str, markdown: bool, unwanted: &'a [Unwanted]) -> impl Iterator<Item = String> + use<'a> {
+/// Each occurrence with its line, including those that continue on the next line.
+fn find<'a>(
+    text: &str,
+    markdown: bool,
+    unwanted: &'a [UnwantedTerm],
+) -> impl Iterator<Item = String> + use<'a> {
     let prose = text.lines().map(|line| {
         let line = if markdown { without_code(line) } else { line.to_owned() };
         let line = line.trim().trim_start_matches(['#', '/', '*', '>']).trim_start();
@@ -79,13 +87,15 @@ fn find<'a>(text: &str, markdown: bool, unwanted: &'a [Unwanted]) -> impl Iterat
     (0..lines.len()).flat_map(move |at| {
         let next = lines.get(at + 1).map_or("", String::as_str);
         let (both, end) = (format!("{} {next}", lines[at]), lines[at].len());
-        let used = unwanted.iter().filter(move |term| is_in(&both, &term.phrase, end));
-        used.map(move |Unwanted { phrase, better }| format!("{}: `{phrase}`; write: {better}", at + 1))
+        let used = unwanted.iter().filter(move |term| contains_phrase(&both, &term.phrase, end));
+        used.map(move |UnwantedTerm { phrase, replacement }| {
+            format!("{}: `{phrase}`; write: {replacement}", at + 1)
+        })
     })
 }
 
-/// Whether the phrase is in the text as whole words, and begins before `end`.
-fn is_in(text: &str, phrase: &str, end: usize) -> bool {
+/// Whether the text contains the phrase as whole words, beginning before `end`.
+fn contains_phrase(text: &str, phrase: &str, end: usize) -> bool {
     text.match_indices(phrase).take_while(|(at, _)| *at < end).any(|(at, _)| {
         let before = text[..at].chars().next_back();
         let after = text[at + phrase.len()..].chars().next();

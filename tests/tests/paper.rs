@@ -1,5 +1,5 @@
-//! Every certificate of the sample feed as it is printed, without a stack: each complete row is sealed and printed, and read
-//! off its pages as others read it.
+//! Printed certificates, without a stack: rows of the sample feed are signed, printed as PDF, and
+//! read back from the rendered pages.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -25,14 +25,14 @@ const MM: f32 = 72.0 / 25.4;
 const A4: (f32, f32) = (210.0 * MM, 297.0 * MM);
 /// A bank card (ISO/IEC 7810).
 const ID_1: (f32, f32) = (85.6 * MM, 53.98 * MM);
-/// The side of a QR with its quiet zone, in millimetres.
+/// The side of a printed QR with its quiet zone, in millimetres.
 const QR_SIDE: f32 = 45.2;
 
-/// What a page is to be.
+/// The expected layout of a page.
 #[derive(Clone, Copy)]
 struct Page {
     size: (f32, f32),
-    /// The sides of its QRs with their quiet zones, in millimetres.
+    /// The sides of the QRs with their quiet zones, in millimetres.
     qrs: &'static [f32],
 }
 
@@ -40,7 +40,7 @@ const A4_PAGE: Page = Page { size: A4, qrs: &[QR_SIDE] };
 const FRONT: Page = Page { size: ID_1, qrs: &[QR_SIDE] };
 const BACK: Page = Page { size: ID_1, qrs: &[] };
 
-/// The pages of each form.
+/// The expected pages of a form.
 fn pages(form: Form) -> Vec<Page> {
     match form {
         Form::Complete => vec![A4_PAGE, FRONT, BACK],
@@ -50,12 +50,12 @@ fn pages(form: Form) -> Vec<Page> {
     }
 }
 
-/// The finest modules that cheap phones read, in millimetres.
-const LEAST_MODULE: f32 = 0.40;
-/// So that a certificate loads on a slow net.
-const MOST_BYTES: usize = 25 * 1024;
+/// The smallest QR modules that cheap phones read, in millimetres.
+const MIN_MODULE_MM: f32 = 0.40;
+/// The size limit of a PDF, so that it loads on a slow network.
+const MAX_BYTES: usize = 25 * 1024;
 
-/// A certificate and what it was made from.
+/// A printed certificate, and the row that it was made from.
 struct Printed {
     row: FeedRow,
     dose: CompleteDose,
@@ -75,9 +75,9 @@ static PRINTER: LazyLock<Printer> = LazyLock::new(|| {
     })
 });
 
-/// The certificates of complete rows of the sample feed, also of those that say an event again or
-/// were corrected later, and of people with hard names. Of the feed every fifth; all where
-/// `BUKTI_THOROUGH` is set, as `cargo xtask test --thorough` does.
+/// The certificates of people with difficult names, and of complete rows of the sample feed,
+/// including duplicates and superseded rows. Every fifth row of the feed, or all rows if
+/// `BUKTI_THOROUGH` is set, as by `cargo xtask test --thorough`.
 static PRINTED: LazyLock<Vec<Printed>> = LazyLock::new(|| {
     let began = Instant::now();
     let complete = |row: &FeedRow| row.judge(*NOW).0 == Verdict::Complete;
@@ -94,9 +94,9 @@ static PRINTED: LazyLock<Vec<Printed>> = LazyLock::new(|| {
     let key = NewKey::generate().unwrap();
     let certificate = Root::generate("Bukti", *NOW).unwrap().certify(&key.public_key, *NOW).unwrap();
     let signer = LocalSigner::new(&key.private_pem, &certificate).unwrap();
-    let printed = each(&numbered, |(number, row)| Printed::new(*number, row, &signer));
+    let printed = map_parallel(&numbered, |(number, row)| Printed::new(*number, row, &signer));
     eprintln!(
-        "{} certificates: {names} of hard names, {} of the sample feed, of which {} differ; made in {:.0} s, the largest of \
+        "{} certificates: {names} of difficult names, {} of the sample feed, of which {} differ; made in {:.0} s, the largest of \
          {} bytes",
         rows.len(),
         rows.len() - names,
@@ -128,7 +128,7 @@ impl Printed {
         PRINTER.pdf(&Certificate::of(&self.dose, &self.id, issued_on, &self.text), form).unwrap()
     }
 
-    /// Compares pages and QRs with what they are to be; gives the QRs.
+    /// Checks pages and QRs against the expected layout. Returns the QRs.
     fn scan(&self, pdf: &[u8], form: Form) -> Result<Vec<Qr>, String> {
         let paper = Paper::read(pdf);
         let (sizes, pages) = (paper.sizes(), pages(form));
@@ -146,11 +146,11 @@ impl Printed {
             };
             if qrs.len() != page.qrs.len() || qrs.iter().any(|qr| qr.text != self.text) {
                 let texts: Vec<_> = qrs.iter().map(|qr| &qr.text).collect();
-                return Err(format!("page {number} reads {texts:?} instead of {}", self.text));
+                return Err(format!("page {number} has the QR texts {texts:?} instead of {}", self.text));
             }
             for (qr, side) in qrs.iter().zip(page.qrs) {
                 let designed = side / (qr.modules as f32 + 8.0);
-                if qr.module_mm < LEAST_MODULE || designed < LEAST_MODULE {
+                if qr.module_mm < MIN_MODULE_MM || designed < MIN_MODULE_MM {
                     return Err(format!(
                         "page {number} has modules of {} mm, designed {designed}",
                         qr.module_mm
@@ -168,13 +168,13 @@ impl Printed {
         Ok(all)
     }
 
-    /// What is wrong with the texts.
+    /// Errors in the printed texts: missing or private data, missing glyphs or fonts, size.
     fn misprints(&self) -> Vec<String> {
         let paper = Paper::read(&*self.pdf);
         let texts: Vec<String> = (0..paper.sizes().len()).map(|page| dense(&paper.text(page))).collect();
         let mut wrong = Vec::new();
-        let both = [Locale::Id, Locale::En];
-        let mut expected: Vec<String> = both
+        let locales = [Locale::Id, Locale::En];
+        let mut expected: Vec<String> = locales
             .iter()
             .flat_map(|&locale| {
                 [birth_date(locale, self.dose.birth_date), date(locale, self.dose.vaccination_date)]
@@ -189,19 +189,19 @@ impl Printed {
         let (a4, card) = texts.split_first().unwrap();
         for (place, text) in [("the page", a4), ("the card", &card.concat())] {
             let missing = expected.iter().filter(|expected| !text.contains(&dense(expected)));
-            wrong.extend(missing.map(|missing| format!("{place} lacks {missing}")));
-            // Its groups may stand apart, each with how it is read out.
+            wrong.extend(missing.map(|missing| format!("{place} lacks  {missing}")));
+            // The groups of the id may be printed apart from each other.
             let groups: Vec<_> = self.id.split('-').map(|group| text.find(group)).collect();
             if groups.contains(&None) || !groups.is_sorted() {
-                wrong.push(format!("{place} lacks {}", self.id));
+                wrong.push(format!("{place} lacks  {}", self.id));
             }
             if text.contains(['\u{FFFD}', '…']) {
-                wrong.push(format!("{place} lacks a character or is cut short"));
+                wrong.push(format!("{place} lacks  a character or is cut short"));
             }
         }
 
         let everything = paper.everything().to_uppercase();
-        // Also where spaces or hyphens are within a number.
+        // Without spaces and hyphens, which may be inside a number.
         let shown: String =
             texts.concat().to_uppercase().chars().filter(char::is_ascii_alphanumeric).collect();
         for private in self.private() {
@@ -210,19 +210,19 @@ impl Printed {
             }
         }
         wrong.extend(paper.missing_fonts().into_iter().map(|font| format!("no file of the font {font}")));
-        if self.pdf.len() > MOST_BYTES {
+        if self.pdf.len() > MAX_BYTES {
             wrong.push(format!("{} bytes", self.pdf.len()));
         }
         wrong
     }
 
-    /// What no certificate may show: the identity number and the phone, as written and in digits alone.
+    /// Data that no certificate may show: identity number and phone, as written and as digits only.
     fn private(&self) -> Vec<String> {
         let row = &self.row;
         let mut private: Vec<String> =
             [&row.nik, &row.paspor, &row.no_hp].map(|number| number.trim().to_owned()).into();
         private.extend([&row.nik, &row.paspor].map(|number| number.replace([' ', '-', '.'], "")));
-        // The national number is in every writing: 08…, +62 8…, 62 8….
+        // Every spelling contains the national number: 08…, +62 8…, 62 8….
         let phone = PhoneNumber::parse(&row.no_hp).map(|phone| phone.e164().replace("+62", ""));
         private.extend(phone);
         private.retain(|number| number.chars().filter(char::is_ascii_digit).count() >= 5);
@@ -230,7 +230,7 @@ impl Printed {
     }
 }
 
-/// The opaque id of a certificate: 16 characters that look random.
+/// A pseudo-random id of a certificate, 16 characters.
 fn id(number: u64) -> String {
     let alphabet = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let mut state = number;
@@ -238,22 +238,22 @@ fn id(number: u64) -> String {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         char::from(alphabet[(state >> 59) as usize])
     });
-    // The first ones of two numbers are alike.
+    // The first characters hardly differ between consecutive numbers.
     random.skip(16).take(16).collect()
 }
 
-/// A text without white space, since a line may break anywhere, and composed, as it is printed.
+/// The text in NFC, as it is printed, and without white space, since a line may break anywhere.
 fn dense(text: &str) -> String {
     text.nfc().filter(|character| !character.is_whitespace()).collect()
 }
 
-/// Whether the font has the script of a name. Others are shown in the letters of a passport.
+/// Whether the font has the script of a name. Other names are printed in transliteration.
 fn is_latin(name: &str) -> bool {
     name.chars().all(|character| matches!(character, ..'\u{370}' | '\u{1E00}'..'\u{2200}'))
 }
 
-/// What comes of each item, in order, by as many threads as there are processors.
-fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// Maps items in parallel, one thread per processor. Keeps the order.
+fn map_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let shares = items.chunks(items.len().div_ceil(threads).max(1));
     std::thread::scope(|scope| {
@@ -264,25 +264,26 @@ fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> 
     })
 }
 
-/// Fails where something is wrong, with the first few.
+/// Fails if there are errors, and lists the first 20.
 fn assert_none<'a>(wrong: impl Iterator<Item = (&'a Printed, String)>) {
     let wrong: Vec<String> =
         wrong.map(|(printed, wrong)| format!("{}: {wrong}", printed.row.event_id)).collect();
-    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong[..wrong.len().min(20)].join("\n"));
+    assert!(wrong.is_empty(), "{} errors:\n{}", wrong.len(), wrong[..wrong.len().min(20)].join("\n"));
 }
 
 #[test]
 fn every_printed_qr_is_readable() {
     let certificates = &*PRINTED;
     let began = Instant::now();
-    let found = each(certificates, |printed| printed.scan(&printed.pdf, Form::Complete));
+    let found = map_parallel(certificates, |printed| printed.scan(&printed.pdf, Form::Complete));
     let qrs = || found.iter().flatten().flatten();
-    let mut looks: BTreeMap<u16, usize> = BTreeMap::new();
-    qrs().for_each(|qr| *looks.entry(qr.dpi).or_default() += 1);
+    let mut resolutions: BTreeMap<u16, usize> = BTreeMap::new();
+    qrs().for_each(|qr| *resolutions.entry(qr.dpi).or_default() += 1);
     let least = qrs().map(|qr| qr.module_mm).fold(f32::INFINITY, f32::min);
     let sides: HashSet<usize> = qrs().map(|qr| qr.modules).collect();
     eprintln!(
-        "scanned in {:.0} s; QRs by the dpi that they took: {looks:?}; of {sides:?} modules, the least of {least:.3} mm",
+        "scanned in {:.0} s; QRs by the dpi that they needed: {resolutions:?}; {sides:?} modules wide; \
+         smallest module {least:.3} mm",
         began.elapsed().as_secs_f32(),
     );
     assert_none(certificates.iter().zip(found).filter_map(|(printed, found)| Some((printed, found.err()?))));
@@ -292,7 +293,7 @@ fn every_printed_qr_is_readable() {
 fn certificates_show_dose_but_no_private_numbers() {
     let certificates = &*PRINTED;
     let began = Instant::now();
-    let wrong = each(certificates, Printed::misprints);
+    let wrong = map_parallel(certificates, Printed::misprints);
     eprintln!("read in {:.0} s", began.elapsed().as_secs_f32());
     let each_wrong = |(printed, wrong): (&'static Printed, Vec<String>)| {
         wrong.into_iter().map(move |wrong| (printed, wrong))
@@ -302,14 +303,14 @@ fn certificates_show_dose_but_no_private_numbers() {
 
 #[test]
 fn each_form_has_its_pages_and_scannable_qrs() {
-    // The shortest text, the longest, and others.
+    // The shortest text, the longest, and others between.
     let mut certificates: Vec<&Printed> = PRINTED.iter().collect();
     certificates.sort_by_key(|printed| printed.text.len());
     let step = certificates.len() / 4;
     let last = certificates.len() - 1;
     let chosen: Vec<&Printed> = (0..4).map(|at| at * step).chain([last]).map(|at| certificates[at]).collect();
     let forms = [Form::A4, Form::Card, Form::CardSheet];
-    let wrong = each(&chosen, |printed| {
+    let wrong = map_parallel(&chosen, |printed| {
         forms.map(|form| {
             printed.scan(&printed.print(form), form).err().map(|wrong| format!("{form:?}: {wrong}"))
         })
@@ -339,7 +340,7 @@ fn pdf_checkers_report_no_errors() {
     let certificates = &*PRINTED;
     let began = Instant::now();
     let folder = TempDir::new().unwrap();
-    let wrong = each(certificates, |printed| {
+    let wrong = map_parallel(certificates, |printed| {
         let path = folder.path().join(format!("{}.pdf", printed.id));
         std::fs::write(&path, &printed.pdf).unwrap();
         let output = programs.iter().filter_map(|(program, arguments)| {
@@ -356,11 +357,11 @@ fn pdf_checkers_report_no_errors() {
     assert_none(certificates.iter().zip(wrong).flat_map(each_wrong));
 }
 
-/// What a checker says where it finds an error or warns.
+/// The output of a checker if it reports an error or a warning.
 fn fault(checker: &mut Command, path: &Path) -> Option<String> {
     let output = checker.output().unwrap();
-    // qpdf ends with 3 where it warns; Poppler writes to standard error alone.
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr.clone()].concat()).into_owned();
-    let well = output.status.success() && output.stderr.is_empty();
-    (!well).then(|| format!("{:?} of {}: {said}", output.status.code(), path.display()))
+    // qpdf exits with 3 after warnings; Poppler only writes to standard error.
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr.clone()].concat()).into_owned();
+    let is_clean = output.status.success() && output.stderr.is_empty();
+    (!is_clean).then(|| format!("exit code {:?} for {}: {text}", output.status.code(), path.display()))
 }

@@ -1,8 +1,9 @@
-//! Who asks for what is not theirs cannot tell from answer or time whether it is there.
+//! Timing side channels: neither response nor latency reveals whether a record exists.
 //!
-//! `cargo xtask test --only alike` runs it, since times need a quiet machine. `BUKTI_ALIKE` sets the calls of each kind.
-//! The two kinds of a comparison are called in random order. Their answers must be the same to the byte,
-//! and the 99 % confidence interval of the shift between their times must lie within a millisecond.
+//! `cargo xtask test --only alike` runs this test, since latencies need a quiet machine.
+//! `BUKTI_ALIKE` sets the number of calls of each kind. The two kinds of a comparison are called in
+//! random order. Their responses must be the same byte for byte, and the 99 % confidence interval
+//! of the shift between their latencies must lie within one millisecond.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -24,13 +25,14 @@ use serde_json::{Value, json};
 
 use crate::statistics::{Comparison, Random};
 
-/// Milliseconds by which times may differ.
-const GOAL: f64 = 1.0;
+/// The largest permitted shift between latencies, in milliseconds.
+const LARGEST_SHIFT: f64 = 1.0;
 
-/// How many are called at once where who fails is kept waiting, which is most of the time.
-const PACED: usize = 4;
+/// The number of concurrent calls to routes that pad failed requests. They spend most of their time
+/// waiting.
+const PADDED_CONCURRENCY: usize = 4;
 
-/// What is called.
+/// A request.
 struct Call {
     path: &'static str,
     cookie: Option<String>,
@@ -43,65 +45,72 @@ impl Call {
     }
 }
 
-/// The tables of all comparisons, and what was wrong.
+/// Compares kinds of calls, prints a row for each comparison, and collects failures.
 struct Comparisons {
     random: Random,
     failures: Vec<String>,
 }
 
 impl Comparisons {
-    /// Calls both kinds in random order, so many at once.
-    fn compare(&mut self, app: &TestApp, what: &str, expected: u16, at_once: usize, kinds: [Vec<Call>; 2]) {
+    /// Sends the calls of both kinds in random order, `concurrency` at a time.
+    fn compare(
+        &mut self,
+        app: &TestApp,
+        what: &str,
+        expected: u16,
+        concurrency: usize,
+        kinds: [Vec<Call>; 2],
+    ) {
         app.wait_until_idle();
         let mut calls: Vec<(usize, Call)> = Vec::new();
         for (kind, of_kind) in kinds.into_iter().enumerate() {
             calls.extend(of_kind.into_iter().map(|call| (kind, call)));
         }
         self.random.shuffle(&mut calls);
-        let ask = |(kind, call): &(usize, Call)| {
+        let send = |(kind, call): &(usize, Call)| {
             let began = Instant::now();
             let mut raw = app.caller().call("POST", call.path, call.cookie.as_deref(), call.body.as_bytes());
             let time = i64::try_from(began.elapsed().as_nanos()).unwrap();
             assert_eq!(raw.status, expected, "{what}: {raw:?}");
-            // The token in a cookie is another each time.
+            // The token in a cookie is random.
             for (_, value) in raw.headers.iter_mut().filter(|(name, _)| name == "set-cookie") {
                 *value = value.split('=').next().unwrap_or_default().to_owned();
             }
             (*kind, time, raw)
         };
         let answers: Vec<(usize, i64, RawResponse)> = std::thread::scope(|scope| {
-            let lots = calls.chunks(calls.len().div_ceil(at_once));
+            let chunks = calls.chunks(calls.len().div_ceil(concurrency));
             let threads: Vec<_> =
-                lots.map(|lot| scope.spawn(move || lot.iter().map(ask).collect::<Vec<_>>())).collect();
+                chunks.map(|chunk| scope.spawn(move || chunk.iter().map(send).collect::<Vec<_>>())).collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         let different = answers.iter().filter(|(.., raw)| *raw != answers[0].2).count();
         let times = [0, 1].map(|kind| {
             answers.iter().filter(|answer| answer.0 == kind).map(|answer| answer.1).collect::<Vec<_>>()
         });
-        let seen = Comparison::of(&times[0], &times[1]);
-        let alike = seen.interval.0 > -GOAL && seen.interval.1 < GOAL;
+        let comparison = Comparison::of(&times[0], &times[1]);
+        let is_alike = comparison.interval.0 > -LARGEST_SHIFT && comparison.interval.1 < LARGEST_SHIFT;
         println!(
             "{what:<46}{:>6}{:>9.2}{:>9.2}{:>+9.3}  [{:+.3}, {:+.3}]{:>10.2e}  {}",
             times[0].len(),
-            seen.medians.0,
-            seen.medians.1,
-            seen.shift,
-            seen.interval.0,
-            seen.interval.1,
-            seen.p,
-            if alike { "alike" } else { "NOT ALIKE" }
+            comparison.medians.0,
+            comparison.medians.1,
+            comparison.shift,
+            comparison.interval.0,
+            comparison.interval.1,
+            comparison.p,
+            if is_alike { "alike" } else { "NOT ALIKE" }
         );
         if different > 0 {
-            self.failures.push(format!("{what}: {different} answers are not the same"));
+            self.failures.push(format!("{what}: {different} responses differ"));
         }
-        if !alike {
-            self.failures.push(format!("{what}: times differ by {:?} ms", seen.interval));
+        if !is_alike {
+            self.failures.push(format!("{what}: latencies differ by {:?} ms", comparison.interval));
         }
     }
 }
 
-/// Somebody who is the only one with number and phone.
+/// A person with their own NIK and phone.
 fn person(at: usize) -> FeedRow {
     const NAMES: [&str; 8] = ["Iwan", "Ayu", "Budi", "Siti", "Wahyu", "Dewi", "Agus", "Rina"];
     let (day, month, year) = (1 + at % 28, 1 + at % 12, 50 + at % 50);
@@ -118,16 +127,16 @@ fn person(at: usize) -> FeedRow {
 #[ignore = "takes minutes and a quiet machine: cargo xtask test --only alike"]
 fn existing_and_missing_records_are_indistinguishable() {
     let calls: usize = std::env::var("BUKTI_ALIKE").map_or(2000, |calls| calls.parse().unwrap());
-    // On AWS what follows from a request (notify, issue) is done on other machines.
-    let at_rest = Arc::new(AtomicBool::new(false));
-    let rest = Arc::clone(&at_rest);
+    // Streams are paused, since on AWS they run on other machines than the routes.
+    let is_paused = Arc::new(AtomicBool::new(false));
+    let pauses = Arc::clone(&is_paused);
     let app = TestApp::start_with_handlers(move |aws| {
         let mut handlers = Handlers::bukti(aws);
         for source in &mut handlers.streams {
-            let (works, rest) = (Arc::clone(&source.handler), Arc::clone(&rest));
-            source.handler = Arc::new(move |event| match rest.load(Ordering::Relaxed) {
+            let (handler, pauses) = (Arc::clone(&source.handler), Arc::clone(&pauses));
+            source.handler = Arc::new(move |event| match pauses.load(Ordering::Relaxed) {
                 true => Box::pin(async { Default::default() }),
-                false => works(event),
+                false => handler(event),
             });
         }
         handlers
@@ -137,7 +146,7 @@ fn existing_and_missing_records_are_indistinguishable() {
     random.shuffle(&mut people);
     let (known, unknown) = people.split_at(calls);
     app.import(known);
-    at_rest.store(true, Ordering::Relaxed);
+    is_paused.store(true, Ordering::Relaxed);
     app.with_aws(async |aws: Aws| {
         let sessions = Sessions::new(&aws);
         for row in known {
@@ -157,7 +166,7 @@ fn existing_and_missing_records_are_indistinguishable() {
         Call::new(StatusRoute::Status.path(), &json!({"name": name, "nik": row.nik, "captcha": captcha}))
     };
     let kinds = [known, unknown].map(|rows| rows.iter().map(|row| status(row, "Kartika Rahayu")).collect());
-    all.compare(&app, "status: known number, wrong name / unknown", 200, PACED, kinds);
+    all.compare(&app, "status: known number, wrong name / unknown", 200, PADDED_CONCURRENCY, kinds);
 
     let otp = |row: &FeedRow| {
         let captcha = app.caller().captcha();
@@ -167,59 +176,59 @@ fn existing_and_missing_records_are_indistinguishable() {
     all.compare(&app, "code: phone with dose and account / unknown", 202, 1, kinds);
 
     let wrong = |row: &FeedRow| {
-        let asked = otp(row);
-        let asked = app.caller().call("POST", asked.path, None, asked.body.as_bytes());
-        let cookie = asked.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        let call = otp(row);
+        let requested = app.caller().call("POST", call.path, None, call.body.as_bytes());
+        let cookie = requested.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
         let body = json!({"phone": row.no_hp, "code": "000000"});
         Call { cookie: Some(cookie), ..Call::new(OtpRoute::LogIn.path(), &body) }
     };
     let kinds = [known, unknown].map(|rows| rows.iter().map(wrong).collect());
-    all.compare(&app, "session: wrong code, account / none", 422, PACED, kinds);
+    all.compare(&app, "session: wrong code, account / none", 422, PADDED_CONCURRENCY, kinds);
 
     let download = |row: &FeedRow| {
         let captcha = app.caller().captcha();
-        let asked = json!({"name": row.nama, "nik": row.nik, "birth_date": row.tanggal_lahir,
+        let request = json!({"name": row.nama, "nik": row.nik, "birth_date": row.tanggal_lahir,
             "vaccination_date": row.tanggal_vaksinasi, "vaccine": row.vaksin, "captcha": captcha});
-        Call::new(StatusRoute::Download.path(), &asked)
+        Call::new(StatusRoute::Download.path(), &request)
     };
     let kinds = [known, unknown].map(|rows| rows.iter().map(download).collect());
     all.compare(&app, "quick download: right facts / unknown number", 202, 1, kinds);
 
-    for kind in [Dead::Expired, Dead::Refused, Dead::Replaced, Dead::Revoked] {
+    for kind in [DeadLink::Expired, DeadLink::Refused, DeadLink::Replaced, DeadLink::Revoked] {
         let tokens = app.with_aws(async |aws: Aws| dead_links(&aws, known, kind).await);
         compare_links(&mut all, &app, kind, known, &tokens);
     }
     assert!(all.failures.is_empty(), "{:#?}", all.failures);
 }
 
-/// Why a link is dead.
+/// The reason why a link is dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dead {
+enum DeadLink {
     Expired,
     Refused,
-    /// It went to a phone of before.
+    /// The phone was corrected since.
     Replaced,
-    /// Its certificate is revoked.
+    /// The certificate is revoked.
     Revoked,
 }
 
-async fn dead_links(aws: &Aws, people: &[FeedRow], kind: Dead) -> Vec<Token> {
+async fn dead_links(aws: &Aws, people: &[FeedRow], kind: DeadLink) -> Vec<Token> {
     let (doses, links, certificates) = (Doses::new(aws), Links::new(aws), Certificates::new(aws));
     let now = Timestamp::now();
     let mut tokens = Vec::new();
     for row in people {
         let mut dose = doses.of_event(&aws.keys.event(&row.event_id)).await.unwrap().unwrap();
         let token = Token::generate().unwrap();
-        let made = if kind == Dead::Expired { now - SignedDuration::from_hours(31 * 24) } else { now };
-        if kind == Dead::Replaced {
+        let made = if kind == DeadLink::Expired { now - SignedDuration::from_hours(31 * 24) } else { now };
+        if kind == DeadLink::Replaced {
             dose.phone_version -= 1;
         }
-        if kind == Dead::Revoked {
+        if kind == DeadLink::Revoked {
             let id = dose.certificate_id.as_ref().unwrap();
             certificates.revoke(id, Revocation::Revoked("alike"), now).await.unwrap();
         }
         links.make(&token, &dose, None, made).await.unwrap();
-        if kind == Dead::Refused {
+        if kind == DeadLink::Refused {
             links.refuse(token.secret(), now).await.unwrap();
         }
         tokens.push(token);
@@ -227,7 +236,7 @@ async fn dead_links(aws: &Aws, people: &[FeedRow], kind: Dead) -> Vec<Token> {
     tokens
 }
 
-fn compare_links(all: &mut Comparisons, app: &TestApp, kind: Dead, people: &[FeedRow], tokens: &[Token]) {
+fn compare_links(all: &mut Comparisons, app: &TestApp, kind: DeadLink, people: &[FeedRow], tokens: &[Token]) {
     let open = |row: &FeedRow, token: &Token| {
         Call::new(
             HolderRoute::Link.path(),
@@ -235,7 +244,7 @@ fn compare_links(all: &mut Comparisons, app: &TestApp, kind: Dead, people: &[Fee
         )
     };
     let dead = people.iter().zip(tokens).map(|(row, token)| open(row, token)).collect();
-    let never = people.iter().map(|row| open(row, &Token::generate().unwrap())).collect();
+    let missing = people.iter().map(|row| open(row, &Token::generate().unwrap())).collect();
     let what = format!("link: {kind:?} / never there").to_lowercase();
-    all.compare(app, &what, 410, PACED, [dead, never]);
+    all.compare(app, &what, 410, PADDED_CONCURRENCY, [dead, missing]);
 }

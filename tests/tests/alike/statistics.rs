@@ -1,28 +1,30 @@
-//! Whether two lots of times differ: the Mann-Whitney U test, and by how much by Hodges and Lehmann's estimate.
+//! Statistics of two samples of latencies: the Mann-Whitney U test, and the Hodges-Lehmann estimate
+//! of the shift between them.
 
 /// The standard normal quantile of a two-sided level of 99 %.
 const Z: f64 = 2.575_829;
 
-/// What two lots of times say, in milliseconds.
+/// The comparison of two samples of latencies, in milliseconds.
 #[derive(Debug)]
 pub struct Comparison {
     pub medians: (f64, f64),
-    /// How much longer the first takes: the median of all differences, and the 99 % confidence interval about it.
+    /// The shift of the first sample against the second: the median of all differences.
     pub shift: f64,
+    /// The 99 % confidence interval of the shift.
     pub interval: (f64, f64),
-    /// How likely the lots differ that much by chance (Mann-Whitney U, two-sided).
+    /// The p-value of the two-sided Mann-Whitney U test.
     pub p: f64,
 }
 
 impl Comparison {
-    /// Compares two lots of nanoseconds.
+    /// Compares two samples in nanoseconds.
     pub fn of(one: &[i64], other: &[i64]) -> Self {
         let (m, n) = (one.len() as f64, other.len() as f64);
         let mut differences: Vec<i64> =
             one.iter().flat_map(|one| other.iter().map(move |other| one - other)).collect();
         let count = differences.len();
-        // U is the number of pairs in which the first is longer; equal ones count half. At this resolution there are next to
-        // none, so the variance needs no correction for them.
+        // U is the number of pairs in which the first is longer; ties count half. In nanoseconds
+        // ties are so rare that the variance needs no correction for them.
         let above = differences.iter().filter(|difference| **difference > 0).count() as f64;
         let equal = differences.iter().filter(|difference| **difference == 0).count() as f64;
         let deviation = (m * n * (m + n + 1.0) / 12.0).sqrt();
@@ -44,8 +46,8 @@ fn median(times: &[i64]) -> f64 {
     *times.select_nth_unstable(middle).1 as f64 / 1e6
 }
 
-/// The probability of a normal deviate further out than `z` on either side: Abramowitz and Stegun, 7.1.26 (error below
-/// 1.5e-7).
+/// The two-sided p-value of a standard normal deviate, by Abramowitz and Stegun, 7.1.26 (error
+/// below 1.5e-7).
 fn two_sided(z: f64) -> f64 {
     let x = z / std::f64::consts::SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * x);
@@ -53,7 +55,7 @@ fn two_sided(z: f64) -> f64 {
     factors.iter().fold(0.0, |sum, factor| (sum + factor) * t) * (-x * x).exp()
 }
 
-/// Random numbers that are the same in each run (SplitMix64).
+/// A deterministic random number generator (SplitMix64).
 pub struct Random(pub u64);
 
 impl Random {
@@ -79,12 +81,12 @@ mod tests {
     #[test]
     fn detects_shift_and_reports_none_for_equal_samples() {
         let mut random = Random(7);
-        // Skewed, as times are: some take much longer.
-        let mut lot = |shift: i64| -> Vec<i64> {
+        // Skewed like latencies: a tenth takes much longer.
+        let mut sample = |shift: i64| -> Vec<i64> {
             let mut time = || 3_000_000 + random.below(2_000_000) * (1 + 9 * (random.below(10) / 9));
             (0..1000).map(|_| time() as i64 + shift).collect()
         };
-        let (one, other, later) = (lot(0), lot(0), lot(500_000));
+        let (one, other, later) = (sample(0), sample(0), sample(500_000));
         let same = Comparison::of(&one, &other);
         assert!(same.p > 0.01 && same.interval.0 < 0.0 && same.interval.1 > 0.0, "{same:?}");
         let shifted = Comparison::of(&later, &one);

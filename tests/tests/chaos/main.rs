@@ -1,20 +1,22 @@
-//! Nothing lost, nothing twice: killed over and over, among services that fail, and where two do something at once.
+//! Chaos tests: the stack is killed at random moments, its services fail, and calls race. Nothing
+//! may be lost, and no dose may have two valid certificates.
 //!
-//! `cargo xtask chaos` runs the first two at length: how many rows, how often and with which seed comes by the environment.
+//! `cargo xtask chaos` runs the kill test or the fault injection at length, and sets rows, kills
+//! and seed by environment variables.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod books;
+mod consistency;
 mod faults;
 mod kill;
 mod races;
 
-/// A number of the environment.
-fn request(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).map_or(otherwise, |value| value.parse().unwrap())
+/// The number in an environment variable.
+fn env_number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap())
 }
 
-/// People whose feed has about so many rows.
-fn people(rows: u64) -> u32 {
+/// The number of people whose feed has about this many rows.
+fn people_for_rows(rows: u64) -> u32 {
     u32::try_from(rows * 100 / 155).unwrap().max(1)
 }

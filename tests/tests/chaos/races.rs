@@ -1,4 +1,4 @@
-//! Where two do something at once, and one of them is held up at the worst moment.
+//! Races: one call is blocked at the worst moment while another request changes the same dose.
 
 use std::time::{Duration, Instant};
 
@@ -17,52 +17,52 @@ const OTHER: &str = "0821-0669-0744";
 const BORN: &str = "1989-01-24";
 const LATER: &str = "2021-02-01T08:00:00+07:00";
 
-/// Holds up the first call of a kind until it is let go.
+/// Blocks the first call of a kind until it is released.
 #[derive(Clone)]
-struct Hold {
-    is_held: watch::Sender<bool>,
-    go: watch::Sender<bool>,
+struct CallGate {
+    is_blocked: watch::Sender<bool>,
+    is_released: watch::Sender<bool>,
 }
 
-impl Hold {
-    /// A stack whose functions' calls are held up there.
-    fn start(is: impl Fn(&Call) -> bool + Clone + Send + Sync + 'static) -> (TestApp, Self) {
-        let hold = Self { is_held: watch::Sender::new(false), go: watch::Sender::new(false) };
-        let this = hold.clone();
+impl CallGate {
+    /// Starts a stack whose functions block at the first call that matches.
+    fn start(matches: impl Fn(&Call) -> bool + Clone + Send + Sync + 'static) -> (TestApp, Self) {
+        let gate = Self { is_blocked: watch::Sender::new(false), is_released: watch::Sender::new(false) };
+        let proxy_gate = gate.clone();
         let app = TestApp::start_with_handlers(|aws| {
             let ((), aws) = connect_through(aws, async move |services| {
-                let pass = move |services, call| this.clone().pass(services, call, is.clone());
+                let pass = move |upstream, call| proxy_gate.clone().pass(upstream, call, matches.clone());
                 Ok(((), proxy::start(&services, pass).await?))
             });
             Handlers::bukti(&aws)
         });
-        (app, hold)
+        (app, gate)
     }
 
     async fn pass(
         self,
-        services: Upstream,
+        upstream: Upstream,
         call: Call,
-        is: impl Fn(&Call) -> bool,
+        matches: impl Fn(&Call) -> bool,
     ) -> Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
-        if is(&call) && !self.is_held.send_replace(true) {
-            // The sender lives in self.
-            let _ = self.go.subscribe().wait_for(|go| *go).await;
+        if matches(&call) && !self.is_blocked.send_replace(true) {
+            // The only error is a dropped sender, but `self` holds it.
+            let _ = self.is_released.subscribe().wait_for(|is_released| *is_released).await;
         }
-        services.forward(call).await
+        upstream.forward(call).await
     }
 
-    /// Waits until one is held up.
-    fn wait(&self) {
+    /// Waits until a call is blocked.
+    fn wait_until_blocked(&self) {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while !*self.is_held.borrow() {
-            assert!(Instant::now() < deadline, "nothing came there");
+        while !*self.is_blocked.borrow() {
+            assert!(Instant::now() < deadline, "no matching call arrived within 20 s");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    fn let_go(&self) {
-        self.go.send_replace(true);
+    fn release(&self) {
+        self.is_released.send_replace(true);
     }
 }
 
@@ -70,7 +70,7 @@ fn key(app: &TestApp, hub: &str) -> String {
     app.bukti_ok(&["key", "add", "--hub", hub]).trim().to_owned()
 }
 
-/// Sends a row, and gives its outcome.
+/// Sends a row. Returns its outcome.
 fn send(app: &TestApp, key: &str, row: &FeedRow) -> String {
     let authorization = format!("Bearer {key}");
     let headers = [("authorization", &*authorization), ("content-type", "text/csv")];
@@ -84,7 +84,8 @@ fn is_document(call: &Call) -> bool {
     call.parts.method == Method::PUT && call.parts.uri.path().contains("/certificates/")
 }
 
-fn codes(app: &TestApp) -> Vec<String> {
+/// The problem codes of opening each link that was sent; empty for links that open.
+fn link_codes(app: &TestApp) -> Vec<String> {
     let links = app.messages().into_iter().filter_map(|message| message.token());
     links
         .map(|token| app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN})))
@@ -119,13 +120,13 @@ fn dose_sent_by_two_concurrent_senders_is_issued_once() {
 
 #[test]
 fn dose_corrected_during_printing_has_one_valid_certificate() {
-    let (app, hold) = Hold::start(is_document);
+    let (app, gate) = CallGate::start(is_document);
     let key = key(&app, "hub");
     assert_eq!(send(&app, &key, &dose("E1")), "issued");
-    hold.wait();
+    gate.wait_until_blocked();
     let corrected = FeedRow { sent_at: LATER.into(), nama: "Iwan Ibrahim Purnama".into(), ..dose("E1") };
     assert_eq!(send(&app, &key, &corrected), "issued");
-    hold.let_go();
+    gate.release();
     app.wait_until_idle();
     let messages = app.messages();
     assert_eq!(messages.len(), 1, "{messages:?}");
@@ -140,54 +141,54 @@ fn dose_corrected_during_printing_has_one_valid_certificate() {
 
 #[test]
 fn dose_retracted_during_printing_has_no_valid_certificate() {
-    let (app, hold) = Hold::start(is_document);
+    let (app, gate) = CallGate::start(is_document);
     let key = key(&app, "hub");
     assert_eq!(send(&app, &key, &dose("E1")), "issued");
-    hold.wait();
+    gate.wait_until_blocked();
     assert_eq!(send(&app, &key, &retraction("E1", LATER)), "retracted");
-    // The worker of the retraction may look for the certificate before it is put.
+    // Gives the retraction's worker time to look for the certificate before the document is stored.
     std::thread::sleep(Duration::from_secs(1));
-    hold.let_go();
+    gate.release();
     app.wait_until_idle();
     let status = app.status("Iwan Ibrahim Purnomo", "3171012401896246");
     assert_eq!(status.body["doses"][0]["diagnosis"]["code"], "dose_retracted");
-    assert!(codes(&app).iter().all(|code| code == "link_dead"), "{:?}", app.messages());
-    let told = app.messages_to(PHONE).into_iter().filter(|sms| sms.text.contains("menarik")).count();
-    assert_eq!(told, 1, "{:?}", app.messages());
+    assert!(link_codes(&app).iter().all(|code| code == "link_dead"), "{:?}", app.messages());
+    let notices = app.messages_to(PHONE).into_iter().filter(|sms| sms.text.contains("menarik")).count();
+    assert_eq!(notices, 1, "{:?}", app.messages());
     let lacks = ["deadletters", "list", "--by-table", "--older-than", "0s"];
-    assert_eq!(app.bukti_ok(&lacks), "", "no certificate is left that is not revoked, and no SMS is missing");
+    assert_eq!(app.bukti_ok(&lacks), "", "an unrevoked certificate is left, or an SMS is missing");
     let revoked = app.bukti_ok(&["trust", "publish"]);
     assert!(revoked.contains("revoked certificates 1,"), "{revoked}");
 }
 
 #[test]
 fn dose_retracted_while_sms_is_sent_has_dead_link() {
-    let (app, hold) = Hold::start(Call::is_sns);
+    let (app, gate) = CallGate::start(Call::is_sns);
     let key = key(&app, "hub");
     assert_eq!(send(&app, &key, &dose("E1")), "issued");
-    hold.wait();
+    gate.wait_until_blocked();
     assert_eq!(send(&app, &key, &retraction("E1", LATER)), "retracted");
-    hold.let_go();
+    gate.release();
     app.wait_until_idle();
     let messages = app.messages_to(PHONE);
-    assert_eq!(messages.len(), 2, "the certificate and its end: {messages:?}");
-    assert_eq!(codes(&app), ["link_dead"]);
+    assert_eq!(messages.len(), 2, "the link and the notice of the retraction: {messages:?}");
+    assert_eq!(link_codes(&app), ["link_dead"]);
 }
 
 #[test]
 fn phone_corrected_while_sms_is_sent_kills_old_link() {
-    let (app, hold) = Hold::start(Call::is_sns);
+    let (app, gate) = CallGate::start(Call::is_sns);
     let key = key(&app, "hub");
     assert_eq!(send(&app, &key, &dose("E1")), "issued");
-    hold.wait();
+    gate.wait_until_blocked();
     let corrected = FeedRow { sent_at: LATER.into(), no_hp: OTHER.into(), ..dose("E1") };
     assert_eq!(send(&app, &key, &corrected), "issued");
-    hold.let_go();
+    gate.release();
     app.wait_until_idle();
     assert_eq!((app.messages_to(PHONE).len(), app.messages_to(OTHER).len()), (1, 1));
-    let mut codes = codes(&app);
+    let mut codes = link_codes(&app);
     codes.sort();
-    assert_eq!(codes, ["", "link_dead"], "the stranger's is dead, and the other opens");
+    assert_eq!(codes, ["", "link_dead"], "only the link to the corrected phone opens");
 }
 
 #[test]
@@ -204,12 +205,12 @@ fn certificate_revoked_during_downloads_is_not_served_afterwards() {
                 scope.spawn(|| {
                     let mut opened = 0;
                     loop {
-                        let over = *revoked.borrow();
+                        let is_revoked = *revoked.borrow();
                         let reply = open();
-                        match (reply.status, over) {
+                        match (reply.status, is_revoked) {
                             (200, false) => opened += 1,
-                            (200, true) => panic!("it was revoked before it was asked for"),
-                            _ if over => return opened,
+                            (200, true) => panic!("the certificate opened after its revocation"),
+                            _ if is_revoked => return opened,
                             _ => {}
                         }
                     }
@@ -220,7 +221,7 @@ fn certificate_revoked_during_downloads_is_not_served_afterwards() {
         app.bukti_ok(&["revoke", &id, "--reason", "test", "--no-publish"]);
         revoked.send_replace(true);
         for opener in openers {
-            assert!(opener.join().unwrap() > 0, "nothing was downloaded before");
+            assert!(opener.join().unwrap() > 0, "no download succeeded before the revocation");
         }
     });
     assert_eq!(open().code(), "link_dead");

@@ -1,9 +1,11 @@
-//! The real template with the real functions, deployed by the SAM CLI to an emulated account whose roles are enforced.
+//! The real template with the real functions, deployed by the SAM CLI to an emulated account whose
+//! roles are enforced.
 //!
-//! `cargo xtask test --only deploy` compiles the functions for Lambda and runs it; `BUKTI_SAM` is the folder of the SAM
-//! CLI, `BUKTI_BUILT` what `sam build` made, `BUKTI_PYTHON` the Python that has ministack. What the emulation drops in silence is
-//! held by `tests/deploy/template_test.py` and the journeys on the embedded stack; so is what officers do, since the emulation knows
-//! no table in a statement of PartiQL and refuses the audit.
+//! `cargo xtask test --only deploy` compiles the functions for Lambda and runs it; `BUKTI_SAM` is
+//! the folder of the SAM CLI, `BUKTI_BUILT` what `sam build` made, `BUKTI_PYTHON` the Python that
+//! has ministack. What the emulation drops in silence is held by `tests/deploy/template_test.py`
+//! and the journeys on the embedded stack; so is what officers do, since the emulation knows no
+//! table in a statement of PartiQL and refuses the audit.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -85,7 +87,8 @@ impl Account {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    /// Asks a service by boto3, which comes with the SAM CLI: an expression with `client("SERVICE")`.
+    /// Asks a service by boto3, which comes with the SAM CLI: an expression with
+    /// `client("SERVICE")`.
     fn ask(&self, expression: &str) -> Value {
         let mut python = self.command(self.sam.join("python"));
         python.arg("-c").arg(format!(
@@ -125,8 +128,8 @@ impl Account {
         self.built = built;
     }
 
-    /// What was built, with the version's name as `cargo xtask deploy` puts it in. The account has no TLS, and the buckets refuse
-    /// who comes without, so that is left out.
+    /// What was built, with the version's name as `cargo xtask deploy` puts it in. The account has
+    /// no TLS, and the buckets refuse who comes without, so that is left out.
     fn template(&self, version: &str) -> PathBuf {
         let mut template = std::fs::read_to_string(self.built.join("template.yaml")).unwrap();
         let alias = "    AutoPublishAlias: live\n";
@@ -246,7 +249,8 @@ impl Deployed {
     }
 }
 
-/// The sample feed where it is there, else the people of hard names; a person of our own in any case.
+/// The sample feed where it is there, else the people of hard names; a person of our own in any
+/// case.
 fn feed(folder: &Path) -> (PathBuf, Option<PathBuf>) {
     let file = folder.join("feed.csv");
     let Some(sample) = sample_feed() else {
@@ -312,7 +316,8 @@ fn ours() -> FeedRow {
     FeedRow { nik: "3171012401899042".into(), no_hp: PHONE.into(), ..dose("OURS") }
 }
 
-/// What the emulation leaves out, so that only `template_test.py` holds it. Where this fails, it can be tested for real.
+/// What the emulation leaves out, so that only `template_test.py` holds it. Where this fails, it
+/// can be tested for real.
 fn drops_what_only_the_template_promises(account: &Account, deployed: &Deployed) {
     let table = &deployed.outputs["Table"];
     let dropped = account.ask(&format!(
@@ -334,7 +339,8 @@ fn count(deployed: &Deployed) -> String {
     )
 }
 
-/// The site is uploaded as `cargo xtask deploy` does, and CloudFront answers with it. (Emulated, it does not reach the API.)
+/// The site is uploaded as `cargo xtask deploy` does, and CloudFront answers with it. (Emulated, it
+/// does not reach the API.)
 fn shows_the_site(account: &Account, deployed: &Deployed) {
     let site = account.folder.path().join("site");
     let write = |name: &str, text: &str| {
@@ -458,7 +464,8 @@ fn serves_a_person(account: &Account, deployed: &Deployed) -> String {
     token
 }
 
-/// Each change that people are told of by SMS comes by the table's stream through the filters of its mapping.
+/// Each change that people are told of by SMS comes by the table's stream through the filters of
+/// its mapping.
 fn hears_of_changes(account: &Account, deployed: &Deployed, first: &str) {
     let open = |token: &str, born: &str| {
         deployed.post(HolderRoute::Link.path(), &json!({"token": token, "birth_date": born}))

@@ -1,13 +1,18 @@
-//! Nobody is found where nobody belongs: table, buckets, logs, file names, answers, what the command line says.
+//! Leak test: no personal data where none is allowed, in table, buckets, logs, file names,
+//! responses and the output of the command line.
 //!
-//! `cargo xtask leaks` runs it with the whole sample feed (`BUKTI_LEAKS` is set then); otherwise it takes the people of
-//! [`bukti_tests::people`]. What is sought, and how, says the module `needles`; what may be in an answer, `walk`.
+//! `cargo xtask leaks` runs this test with the whole sample feed, by setting `BUKTI_LEAKS`.
+//! Otherwise it uses people with difficult names. The module `needles` defines what is searched,
+//! `scenario` what a response may contain.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod citizens;
 mod needles;
 mod places;
-mod walk;
+mod scenario;
+mod stack;
+mod staff;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -16,12 +21,12 @@ use bukti_domain::FeedRow;
 use bukti_tests::{people, sample_feed};
 
 use crate::places::Search;
-use crate::walk::Walk;
+use crate::scenario::Scenario;
 
-/// The whole sample feed where it is asked for and there.
+/// The rows of the sample feed if `BUKTI_LEAKS` is set, else of people with difficult names.
 fn rows() -> Vec<FeedRow> {
-    let request = std::env::var_os("BUKTI_LEAKS").is_some();
-    match request.then(sample_feed).flatten() {
+    let is_requested = std::env::var_os("BUKTI_LEAKS").is_some();
+    match is_requested.then(sample_feed).flatten() {
         Some(folder) => {
             let mut feed = csv::Reader::from_path(folder.join("doses-1.csv")).unwrap();
             feed.deserialize().map(|row| row.unwrap()).collect()
@@ -38,32 +43,32 @@ fn no_personal_data_outside_allowed_places() {
         public.extend(format!("{}\n{}\n{}\n", row.nama_faskes, row.vaksin, row.batch).into_bytes());
     }
     println!("{} rows", rows.len());
-    let mut walk = Walk::through(rows);
-    public.extend(walk.public_texts());
-    let log = std::fs::read_to_string(&walk.stack.log).unwrap();
-    assert!(log.contains("a feed was taken in"), "the logs are kept");
+    let mut scenario = Scenario::run(rows);
+    public.extend(scenario.public_texts());
+    let log = std::fs::read_to_string(&scenario.stack.log).unwrap();
+    assert!(log.contains("a feed was taken in"), "the log is empty or misses the import");
 
-    let (searcher, known) = walk.needles.searcher(&public);
-    println!("{} needles are sought, {known} are not, since they stand in public texts", searcher.len());
+    let (searcher, known) = scenario.needles.searcher(&public);
+    println!("{} needles; {known} more are in public texts and not searched", searcher.len());
     let began = Instant::now();
-    let search = Search::everywhere(&searcher, &walk);
+    let search = Search::run(&searcher, &scenario);
     println!("searched in {:.1} s\n", began.elapsed().as_secs_f64());
     search.print();
-    for (place, item, find) in search.findings() {
-        println!("{place}: {item}: {:?} in the form {} at {}", find.needle, find.form, find.at);
+    for (place, item, found) in search.findings() {
+        println!("{place}: {item}: {:?}, {}, at byte {}", found.needle, found.form, found.at);
     }
     let findings = search.findings().count();
-    assert_eq!(findings, 0, "{findings} findings");
+    assert_eq!(findings, 0, "{findings} findings: see the output");
 
-    // The proof that each place is looked at.
-    places::plant(&mut walk);
-    let search = Search::everywhere(&searcher, &walk);
+    // Counter-check: the search finds a needle that is planted in each place.
+    places::plant(&mut scenario);
+    let search = Search::run(&searcher, &scenario);
     let found: BTreeSet<_> = search.findings().map(|(place, ..)| place).collect();
     let missed: Vec<_> = search.places.iter().filter(|place| !found.contains(place.name)).collect();
     assert!(
         missed.is_empty(),
-        "planted and not found: {:?}",
+        "needles were planted and not found in {:?}",
         missed.iter().map(|place| place.name).collect::<Vec<_>>()
     );
-    println!("\nplanted afterwards: {} findings, in each place", search.findings().count());
+    println!("\nafter planting: {} findings, some in each place", search.findings().count());
 }

@@ -1,17 +1,20 @@
-//! What must not be found: the personal data of a feed and the secrets of a walk, in every form in which they might stand
-//! somewhere.
+//! Needles: the personal data and secrets of the scenario, searched in every encoding in which they
+//! might appear.
 //!
-//! The rules:
+//! Rules:
 //!
-//! - Identity numbers, passports, phones, codes, tokens and QR texts as they are. A phone is sought by its national number
-//!   (`8…`), which is the end of `08…`, `62…` and `+62…`, and as it was typed.
-//! - Full names, and each word of a name that has four letters or more, in lower case, in upper case and with a
-//!   capital. A word counts where no letter or digit stands beside it. In bytes that look random (seals, the table's file)
-//!   words of less than seven letters are not sought: they would be there by chance.
-//! - Birth dates in four forms. Those of the days of vaccinations and later are not sought, since they are other dates, too.
-//! - Whatever has eight bytes or more, also in base64 (each of three places in a group), base64url, hexadecimal and
-//!   percent-encoded. One-time codes, too.
-//! - What stands in public texts anyway (API document, texts, vaccines, facilities) is not sought.
+//! - Identity numbers, passports, phones, codes, tokens and QR texts literally. Phones by their
+//!   national number (`8…`), which ends `08…`, `62…` and `+62…`, and as they were typed.
+//! - Full names, and each word of a name with four letters or more, in lower case, upper case and
+//!   title case. A word matches between characters that are neither letters nor digits. In binary
+//!   data (sealed fields, the table's file), words of less than seven letters are not searched:
+//!   they would match by chance.
+//! - Birth dates in four formats. Dates from the first vaccination on are not searched, since they
+//!   are dates of vaccinations as well.
+//! - Values of eight bytes or more, and one-time codes, also in base64 (at each of three positions
+//!   in a group), base64url, hexadecimal and percent-encoded.
+//! - Needles that appear in public texts (API document, locales, vaccines, facilities) are not
+//!   searched.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,12 +23,12 @@ use bukti_domain::{FeedRow, PhoneNumber};
 use bukti_tests::base64_fragments;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The shortest word that is sought in texts.
-pub const IN_TEXT: usize = 4;
-/// And in bytes that look random.
-pub const IN_NOISE: usize = 7;
+/// The shortest word of a name that is searched in texts.
+pub const MIN_WORD_IN_TEXT: usize = 4;
+/// The shortest word of a name that is searched in binary data.
+pub const MIN_WORD_IN_BINARY: usize = 7;
 
-/// What a needle is.
+/// The kind of a needle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     Nik,
@@ -38,40 +41,41 @@ pub enum Kind {
     Code,
     LinkToken,
     SessionToken,
-    /// What an officer's authenticator makes codes of.
+    /// The secret of an officer's authenticator.
     OfficerSecret,
     /// The secret of an API key.
     ApiKey,
     QrText,
 }
 
-/// A needle: what it is, and its value as in the feed (names in lower case).
+/// A needle: its kind, and its value as in the feed (names in lower case).
 pub type Needle = (Kind, String);
 
-/// What must stand beside a find.
+/// A condition on the bytes before and after a match.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Beside {
+enum Boundary {
     Anything,
-    /// No digit behind.
-    NoDigitBehind,
-    /// No digit on either side, no decimal point before: not a part of a number.
+    /// No digit after the match.
+    NoDigitAfter,
+    /// No digit on either side and no decimal point before, so that the match is no part of a
+    /// number.
     NoNumber,
-    /// No letter and no digit on either side.
+    /// Neither letter nor digit on either side.
     NoWord,
 }
 
 struct Pattern {
     needle: usize,
     form: &'static str,
-    beside: Beside,
+    boundary: Boundary,
 }
 
-/// Everything to be found.
+/// All needles.
 #[derive(Default)]
 pub struct Needles {
     all: BTreeSet<Needle>,
-    /// As they stand in a feed, beside the needle's own value.
-    typed: BTreeMap<Needle, BTreeSet<String>>,
+    /// Spellings of the feed that differ from the needle's value.
+    spellings: BTreeMap<Needle, BTreeSet<String>>,
 }
 
 impl Needles {
@@ -80,15 +84,15 @@ impl Needles {
         self.all.insert((kind, value.to_owned()));
     }
 
-    /// One of a kind.
+    /// The first needle of a kind.
     pub fn first(&self, kind: Kind) -> String {
         self.all.iter().find(|needle| needle.0 == kind).unwrap().1.clone()
     }
 
-    /// Adds who is in these rows.
+    /// Adds the people of these rows.
     pub fn add_people(&mut self, rows: &[FeedRow]) {
         let first_dose = rows.iter().map(|row| &*row.tanggal_vaksinasi).filter(|day| day.len() == 10);
-        // A few rows say a wrong day.
+        // Some rows have an implausible day.
         let first_dose = first_dose.filter(|day| *day > "2020-01-01").min().unwrap_or("2020-01-01");
         for row in rows {
             let long =
@@ -106,82 +110,85 @@ impl Needles {
             let phone = PhoneNumber::parse(&row.no_hp);
             let value = phone.as_ref().map(|phone| phone.e164().to_owned()).or_else(|| long(&row.no_hp, 7));
             if let Some(value) = value {
-                self.typed.entry((Kind::Phone, value.clone())).or_default().extend(long(&row.no_hp, 7));
+                self.spellings.entry((Kind::Phone, value.clone())).or_default().extend(long(&row.no_hp, 7));
                 self.add(Kind::Phone, &value);
             }
         }
     }
 
-    /// Makes ready to search, without what stands in these public texts. Says how many are sought and how many not.
+    /// Builds a searcher without the needles that appear in these public texts. Returns the number
+    /// of these as well.
     pub fn searcher(&self, public: &[u8]) -> (Searcher, usize) {
-        let all = Searcher::new(self.all.iter().cloned().collect(), &self.typed);
-        let known: BTreeSet<Needle> = all.find(public, IN_TEXT).into_iter().map(|find| find.needle).collect();
-        let sought = self.all.difference(&known).cloned().collect();
-        (Searcher::new(sought, &self.typed), known.len())
+        let all = Searcher::new(self.all.iter().cloned().collect(), &self.spellings);
+        let known: BTreeSet<Needle> =
+            all.find(public, MIN_WORD_IN_TEXT).into_iter().map(|found| found.needle).collect();
+        let searched = self.all.difference(&known).cloned().collect();
+        (Searcher::new(searched, &self.spellings), known.len())
     }
 }
 
-/// The words of a name that are sought, in lower case.
+/// The words of a name that are searched, in lower case.
 pub fn words(name: &str) -> impl Iterator<Item = String> {
     name.split(|letter: char| !letter.is_alphabetic())
-        .filter(|word| word.chars().count() >= IN_TEXT)
+        .filter(|word| word.chars().count() >= MIN_WORD_IN_TEXT)
         .map(str::to_lowercase)
         .collect::<Vec<_>>()
         .into_iter()
 }
 
-/// Something found.
+/// A needle that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Find {
+pub struct Match {
     pub needle: Needle,
-    /// In which form.
+    /// The encoding.
     pub form: &'static str,
-    /// The byte at which it begins.
+    /// The offset of its first byte.
     pub at: usize,
 }
 
-/// Looks for all needles at once.
+/// Searches for all needles at once.
 pub struct Searcher {
     needles: Vec<Needle>,
-    /// Regardless of case, and to the byte.
+    /// Patterns that ignore case.
     folded: (AhoCorasick, Vec<Pattern>),
+    /// Patterns that respect case.
     exact: (AhoCorasick, Vec<Pattern>),
 }
 
 impl Searcher {
-    fn new(needles: Vec<Needle>, typed: &BTreeMap<Needle, BTreeSet<String>>) -> Self {
+    fn new(needles: Vec<Needle>, spellings: &BTreeMap<Needle, BTreeSet<String>>) -> Self {
         let (mut folded, mut exact) = (Patterns::default(), Patterns::default());
         for (at, needle) in needles.iter().enumerate() {
             let (kind, value) = needle;
-            let mut forms: Vec<(String, Beside)> = match kind {
-                Kind::Nik | Kind::Passport | Kind::Name => vec![(value.clone(), Beside::Anything)],
-                Kind::Word => vec![(value.clone(), Beside::NoWord)],
+            let mut forms: Vec<(String, Boundary)> = match kind {
+                Kind::Nik | Kind::Passport | Kind::Name => vec![(value.clone(), Boundary::Anything)],
+                Kind::Word => vec![(value.clone(), Boundary::NoWord)],
                 Kind::BirthDate => {
                     let (year, month, day) = (&value[..4], &value[5..7], &value[8..]);
                     vec![
-                        (value.clone(), Beside::NoNumber),
-                        (format!("{day}-{month}-{year}"), Beside::NoNumber),
-                        (format!("{day}/{month}/{year}"), Beside::NoNumber),
-                        (format!("{year}{month}{day}"), Beside::NoNumber),
+                        (value.clone(), Boundary::NoNumber),
+                        (format!("{day}-{month}-{year}"), Boundary::NoNumber),
+                        (format!("{day}/{month}/{year}"), Boundary::NoNumber),
+                        (format!("{year}{month}{day}"), Boundary::NoNumber),
                     ]
                 }
                 Kind::Phone => {
                     let national = value.strip_prefix("+62").unwrap_or(value);
-                    vec![(national.to_owned(), Beside::NoDigitBehind)]
+                    vec![(national.to_owned(), Boundary::NoDigitAfter)]
                 }
-                Kind::Code => vec![(value.clone(), Beside::NoNumber)],
+                Kind::Code => vec![(value.clone(), Boundary::NoNumber)],
                 Kind::LinkToken | Kind::SessionToken | Kind::OfficerSecret | Kind::ApiKey => {
-                    vec![(value.clone(), Beside::Anything)]
+                    vec![(value.clone(), Boundary::Anything)]
                 }
-                // A part of it says as much. What is searched may have broken it off.
-                Kind::QrText => vec![(value.chars().skip(40).take(40).collect(), Beside::Anything)],
+                // A part of the text is enough, and is also found where the text was truncated.
+                Kind::QrText => vec![(value.chars().skip(40).take(40).collect(), Boundary::Anything)],
             };
             let secret = matches!(
                 kind,
                 Kind::LinkToken | Kind::SessionToken | Kind::OfficerSecret | Kind::ApiKey | Kind::QrText
             );
-            for typed in typed.get(needle).into_iter().flatten() {
-                forms.push((typed.clone(), Beside::NoDigitBehind));
+            for spellings in spellings.get(needle).into_iter().flatten() {
+                forms.push((spellings.clone(), Boundary::NoDigitAfter));
             }
             let cased = |text: String| match kind {
                 Kind::Name | Kind::Word => BTreeSet::from([title(&text), text.to_uppercase(), text]),
@@ -189,44 +196,44 @@ impl Searcher {
             };
             let forms = forms
                 .into_iter()
-                .flat_map(|(text, beside)| cased(text).into_iter().map(move |text| (text, beside)));
-            for (text, beside) in forms {
-                // Random text has a short word in mixed case now and then.
+                .flat_map(|(text, boundary)| cased(text).into_iter().map(move |text| (text, boundary)));
+            for (text, boundary) in forms {
+                // Random text contains short words in mixed case now and then.
                 let plain = if secret || *kind == Kind::Word { &mut exact } else { &mut folded };
-                plain.add(at, "plain", text.as_bytes(), beside);
+                plain.add(at, "plain", text.as_bytes(), boundary);
                 if text.len() < 8 && *kind != Kind::Code {
                     continue;
                 }
                 let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-                folded.add(at, "hexadecimal", hex.as_bytes(), Beside::Anything);
+                folded.add(at, "hexadecimal", hex.as_bytes(), Boundary::Anything);
                 let percent = utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string();
                 if percent != text {
-                    folded.add(at, "percent", percent.replace("%20", "+").as_bytes(), Beside::Anything);
-                    folded.add(at, "percent", percent.as_bytes(), Beside::Anything);
+                    folded.add(at, "percent", percent.replace("%20", "+").as_bytes(), Boundary::Anything);
+                    folded.add(at, "percent", percent.as_bytes(), Boundary::Anything);
                 }
                 for encoded in base64_fragments(text.as_bytes()) {
-                    exact.add(at, "base64", encoded.as_bytes(), Beside::Anything);
+                    exact.add(at, "base64", encoded.as_bytes(), Boundary::Anything);
                 }
             }
         }
         Self { needles, folded: folded.build(true), exact: exact.build(false) }
     }
 
-    /// How many needles are sought.
+    /// The number of searched needles.
     pub fn len(&self) -> usize {
         self.needles.len()
     }
 
-    /// The needles that are in these bytes, each once. Words of a name only from this length on.
-    pub fn find(&self, bytes: &[u8], shortest_word: usize) -> Vec<Find> {
-        let mut found: HashMap<usize, Find> = HashMap::new();
+    /// The needles in these bytes, each at its first match. Words of names need this length.
+    pub fn find(&self, bytes: &[u8], shortest_word: usize) -> Vec<Match> {
+        let mut found: HashMap<usize, Match> = HashMap::new();
         for (automaton, patterns) in [&self.folded, &self.exact] {
             for hit in automaton.find_overlapping_iter(bytes) {
                 let pattern = &patterns[hit.pattern().as_usize()];
                 let needle = &self.needles[pattern.needle];
                 let too_short = needle.0 == Kind::Word && needle.1.len() < shortest_word;
-                if !too_short && pattern.beside.allows(bytes, hit.start(), hit.end()) {
-                    found.entry(pattern.needle).or_insert_with(|| Find {
+                if !too_short && pattern.boundary.allows(bytes, hit.start(), hit.end()) {
+                    found.entry(pattern.needle).or_insert_with(|| Match {
                         needle: needle.clone(),
                         form: pattern.form,
                         at: hit.start(),
@@ -234,25 +241,25 @@ impl Searcher {
                 }
             }
         }
-        let mut found: Vec<Find> = found.into_values().collect();
-        found.sort_by_key(|find| find.at);
+        let mut found: Vec<Match> = found.into_values().collect();
+        found.sort_by_key(|found| found.at);
         found
     }
 }
 
-impl Beside {
+impl Boundary {
     fn allows(self, bytes: &[u8], start: usize, end: usize) -> bool {
         let before = start.checked_sub(1).and_then(|at| bytes.get(at));
-        let behind = bytes.get(end);
+        let after = bytes.get(end);
         match self {
-            Beside::Anything => true,
-            Beside::NoDigitBehind => behind.is_none_or(|byte| !byte.is_ascii_digit()),
-            Beside::NoNumber => {
+            Boundary::Anything => true,
+            Boundary::NoDigitAfter => after.is_none_or(|byte| !byte.is_ascii_digit()),
+            Boundary::NoNumber => {
                 before.is_none_or(|byte| !byte.is_ascii_digit() && *byte != b'.')
-                    && behind.is_none_or(|byte| !byte.is_ascii_digit())
+                    && after.is_none_or(|byte| !byte.is_ascii_digit())
             }
-            Beside::NoWord => {
-                [before, behind].into_iter().flatten().all(|byte| !byte.is_ascii_alphanumeric())
+            Boundary::NoWord => {
+                [before, after].into_iter().flatten().all(|byte| !byte.is_ascii_alphanumeric())
             }
         }
     }
@@ -265,9 +272,9 @@ struct Patterns {
 }
 
 impl Patterns {
-    fn add(&mut self, needle: usize, form: &'static str, text: &[u8], beside: Beside) {
+    fn add(&mut self, needle: usize, form: &'static str, text: &[u8], boundary: Boundary) {
         self.texts.push(text.to_vec());
-        self.patterns.push(Pattern { needle, form, beside });
+        self.patterns.push(Pattern { needle, form, boundary });
     }
 
     fn build(self, fold: bool) -> (AhoCorasick, Vec<Pattern>) {
@@ -280,7 +287,7 @@ impl Patterns {
     }
 }
 
-/// Each word with a capital letter.
+/// The text in title case.
 fn title(text: &str) -> String {
     let words = text.split(' ').map(|word| {
         let mut letters = word.chars();
@@ -313,7 +320,8 @@ mod tests {
     }
 
     fn kinds(text: &[u8]) -> Vec<Kind> {
-        let mut kinds: Vec<Kind> = searcher().find(text, IN_TEXT).iter().map(|find| find.needle.0).collect();
+        let mut kinds: Vec<Kind> =
+            searcher().find(text, MIN_WORD_IN_TEXT).iter().map(|found| found.needle.0).collect();
         kinds.sort();
         kinds
     }
@@ -355,7 +363,7 @@ mod tests {
             ("402913", Kind::Code),
             ("6sFvCkGdJw2NqTzRbXy0Lm", Kind::LinkToken),
         ] {
-            // Wherever it stands in a group of three bytes.
+            // At each position in a group of three bytes.
             for before in ["", "\u{1}", "ab", "abc"] {
                 let whole = format!("{before}{text}?>~");
                 assert!(kinds(STANDARD_NO_PAD.encode(&whole).as_bytes()).contains(&kind), "{text} in base64");
@@ -383,7 +391,7 @@ mod tests {
         ] {
             assert_eq!(kinds(text.as_bytes()), [], "{text}");
         }
-        assert_eq!(searcher().find(b"\xffkuncoro\x00", 8), [], "a short word among noise");
+        assert_eq!(searcher().find(b"\xffkuncoro\x00", 8), [], "a short word in binary data");
     }
 
     #[test]
@@ -392,6 +400,6 @@ mod tests {
         needles.add_people(&[FeedRow { nama: "Sehat Kuncoro".into(), ..FeedRow::default() }]);
         let (searcher, known) = needles.searcher(b"Salam sehat!");
         assert_eq!((searcher.len(), known), (2, 1));
-        assert!(searcher.find(b"sehat", IN_TEXT).is_empty());
+        assert!(searcher.find(b"sehat", MIN_WORD_IN_TEXT).is_empty());
     }
 }

@@ -1,54 +1,54 @@
-//! Where it is looked, and what may be where.
+//! The searched places, and the personal data that each may hold.
 
-use bukti_records::{CaptchaKey, ItemKey};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bukti_records::{CaptchaKey, ItemKey};
 use bukti_store::Endpoint;
 use bukti_tests::caller::RawResponse;
 use serde_json::{Value, json};
 
-use crate::needles::{Find, IN_NOISE, IN_TEXT, Kind, Needle, Searcher, words};
-use crate::walk::{Seen, Walk};
+use crate::needles::{Kind, MIN_WORD_IN_BINARY, MIN_WORD_IN_TEXT, Match, Needle, Searcher, words};
+use crate::scenario::{RecordedResponse, Scenario};
 
-/// What may be found in a place.
+/// The needles that a place may hold.
 #[derive(Clone, Debug, Default)]
-pub struct May {
-    /// Any of these kinds.
+pub struct Allowed {
+    /// Kinds of which any value is allowed.
     pub kinds: Vec<Kind>,
-    /// These and no others. With a name its words.
-    pub own: BTreeSet<Needle>,
+    /// Single values that are allowed. A name allows its words as well.
+    pub values: BTreeSet<Needle>,
 }
 
-impl May {
-    /// Anything of these kinds.
+impl Allowed {
+    /// Allows any value of these kinds.
     pub fn of_kinds(kinds: &[Kind]) -> Self {
-        Self { kinds: kinds.to_vec(), own: BTreeSet::new() }
+        Self { kinds: kinds.to_vec(), values: BTreeSet::new() }
     }
 
-    fn hold(&self, (kind, value): &Needle) -> bool {
-        let in_own_name = || {
-            let mut names = self.own.iter().filter(|(kind, _)| *kind == Kind::Name);
+    fn permits(&self, (kind, value): &Needle) -> bool {
+        let is_in_allowed_name = || {
+            let mut names = self.values.iter().filter(|(kind, _)| *kind == Kind::Name);
             names.any(|(_, name)| name == value || words(name).any(|word| word == *value))
         };
         self.kinds.contains(kind)
-            || self.own.contains(&(*kind, value.clone()))
-            || (matches!(kind, Kind::Word | Kind::Name) && in_own_name())
+            || self.values.contains(&(*kind, value.clone()))
+            || (matches!(kind, Kind::Word | Kind::Name) && is_in_allowed_name())
     }
 }
 
-/// A line of the table.
+/// A place, with what the search found there; a row of the printed table.
 pub struct Place {
     pub name: &'static str,
     items: usize,
     bytes: usize,
-    /// What was found that may be there.
+    /// The number of needles that were found and are allowed.
     allowed: usize,
-    /// And what may not.
-    pub findings: Vec<(String, Find)>,
+    /// The item and the match of each needle that is not allowed.
+    pub findings: Vec<(String, Match)>,
 }
 
 /// A search through all places.
@@ -58,22 +58,35 @@ pub struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// Looks everywhere, once the stack has come to rest.
-    pub fn everywhere(searcher: &'a Searcher, walk: &Walk) -> Self {
+    /// Searches all places of an idle stack.
+    pub fn run(searcher: &'a Searcher, scenario: &Scenario) -> Self {
         let mut search = Self { searcher, places: Vec::new() };
-        runtime().block_on(search.services(&with_keys(walk)));
-        search.files(&walk.stack.data);
-        search.look("logs", "log", &std::fs::read(&walk.stack.log).unwrap(), IN_TEXT, &May::default());
-        for (command, output) in &walk.output {
-            search.look("command line", command, output, IN_TEXT, &May::default());
+        runtime().block_on(search.services(&stack_info(scenario)));
+        search.files(&scenario.stack.data);
+        search.search(
+            "logs",
+            "log",
+            &std::fs::read(&scenario.stack.log).unwrap(),
+            MIN_WORD_IN_TEXT,
+            &Allowed::default(),
+        );
+        for (command, output) in &scenario.cli_output {
+            search.search("command line", command, output, MIN_WORD_IN_TEXT, &Allowed::default());
         }
-        for seen in &walk.seen {
-            search.answer(seen);
+        for response in &scenario.responses {
+            search.response(response);
         }
         search
     }
 
-    fn look(&mut self, name: &'static str, item: &str, bytes: &[u8], shortest_word: usize, may: &May) {
+    fn search(
+        &mut self,
+        name: &'static str,
+        item: &str,
+        bytes: &[u8],
+        shortest_word: usize,
+        allowed: &Allowed,
+    ) {
         let at = self.places.iter().position(|place| place.name == name).unwrap_or_else(|| {
             self.places.push(Place { name, items: 0, bytes: 0, allowed: 0, findings: Vec::new() });
             self.places.len() - 1
@@ -81,16 +94,16 @@ impl<'a> Search<'a> {
         let place = &mut self.places[at];
         place.items += 1;
         place.bytes += bytes.len();
-        for find in self.searcher.find(bytes, shortest_word) {
-            if may.hold(&find.needle) {
+        for found in self.searcher.find(bytes, shortest_word) {
+            if allowed.permits(&found.needle) {
                 place.allowed += 1;
             } else {
-                place.findings.push((item.to_owned(), find));
+                place.findings.push((item.to_owned(), found));
             }
         }
     }
 
-    /// Table and buckets, by their services.
+    /// Searches table and buckets through their services.
     async fn services(&mut self, stack: &Value) {
         let text = |field: &str| stack[field].as_str().unwrap();
         let (dynamodb, s3) = endpoint(stack).clients().await;
@@ -107,31 +120,39 @@ impl<'a> Search<'a> {
             while let Some(page) = pages.next().await {
                 for object in page.unwrap().contents.unwrap_or_default() {
                     let key = object.key.unwrap_or_default();
-                    self.look("bucket: keys", &key, key.as_bytes(), IN_TEXT, &May::default());
+                    self.search("bucket: keys", &key, key.as_bytes(), MIN_WORD_IN_TEXT, &Allowed::default());
                     let head = s3.head_object().bucket(bucket).key(&key).send().await.unwrap();
                     let head = format!("{head:?}");
-                    self.look("bucket: metadata", &key, head.as_bytes(), IN_TEXT, &May::default());
+                    self.search(
+                        "bucket: metadata",
+                        &key,
+                        head.as_bytes(),
+                        MIN_WORD_IN_TEXT,
+                        &Allowed::default(),
+                    );
                 }
             }
         }
     }
 
     fn attribute(&mut self, name: &str, value: &AttributeValue) {
-        let none = May::default();
-        self.look("table: names", name, name.as_bytes(), IN_TEXT, &none);
+        let none = Allowed::default();
+        self.search("table: names", name, name.as_bytes(), MIN_WORD_IN_TEXT, &none);
         match value {
             AttributeValue::S(text) | AttributeValue::N(text) => {
-                self.look("table: texts", name, text.as_bytes(), IN_TEXT, &none);
+                self.search("table: texts", name, text.as_bytes(), MIN_WORD_IN_TEXT, &none);
             }
-            AttributeValue::B(bytes) => self.look("table: bytes", name, bytes.as_ref(), IN_NOISE, &none),
+            AttributeValue::B(bytes) => {
+                self.search("table: bytes", name, bytes.as_ref(), MIN_WORD_IN_BINARY, &none)
+            }
             AttributeValue::Ss(texts) | AttributeValue::Ns(texts) => {
                 for text in texts {
-                    self.look("table: texts", name, text.as_bytes(), IN_TEXT, &none);
+                    self.search("table: texts", name, text.as_bytes(), MIN_WORD_IN_TEXT, &none);
                 }
             }
             AttributeValue::Bs(all) => {
                 for bytes in all {
-                    self.look("table: bytes", name, bytes.as_ref(), IN_NOISE, &none);
+                    self.search("table: bytes", name, bytes.as_ref(), MIN_WORD_IN_BINARY, &none);
                 }
             }
             AttributeValue::L(all) => all.iter().for_each(|value| self.attribute(name, value)),
@@ -142,59 +163,84 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The data folder: names, and what is in the files.
+    /// Searches the data folder: file names and contents.
     fn files(&mut self, data: &Path) {
-        let none = May::default();
+        let none = Allowed::default();
         for file in files_in(data) {
             let name = file.strip_prefix(data).unwrap().to_str().unwrap();
-            self.look("file names", name, name.as_bytes(), IN_TEXT, &none);
+            self.search("file names", name, name.as_bytes(), MIN_WORD_IN_TEXT, &none);
             let documents = ["bucket/bukti-documents/certificates/", "bucket/bukti-documents/copies/"];
             if documents.iter().any(|folder| name.starts_with(folder)) {
-                // They are the certificates. What their names and metadata say was looked at.
+                // Certificates have personal data by purpose. Their names and metadata are
+                // searched.
                 continue;
             }
             let bytes = std::fs::read(&file).unwrap();
             if name.starts_with("table.sqlite") {
-                self.look("table's file", name, &bytes, IN_NOISE, &none);
+                self.search("table's file", name, &bytes, MIN_WORD_IN_BINARY, &none);
             } else if name == "outbox.jsonl" {
-                let sms = May::of_kinds(&[Kind::Phone, Kind::LinkToken, Kind::Code]);
-                self.look("SMS outbox", name, &bytes, IN_TEXT, &sms);
+                let sms = Allowed::of_kinds(&[Kind::Phone, Kind::LinkToken, Kind::Code]);
+                self.search("SMS outbox", name, &bytes, MIN_WORD_IN_TEXT, &sms);
             } else if name.starts_with("bucket/bukti-public/") {
-                self.look("public bucket", name, &bytes, IN_TEXT, &none);
+                self.search("public bucket", name, &bytes, MIN_WORD_IN_TEXT, &none);
             } else if name.starts_with("bucket/bukti-documents/intake/") {
-                // Of feeds there is none left.
-                self.look("intake: reports", name, &bytes, IN_TEXT, &none);
+                // Processed feeds are deleted, so that only reports are left.
+                self.search("intake: reports", name, &bytes, MIN_WORD_IN_TEXT, &none);
             } else {
-                self.look("other files", name, &bytes, IN_TEXT, &none);
+                self.search("other files", name, &bytes, MIN_WORD_IN_TEXT, &none);
             }
         }
     }
 
-    fn answer(&mut self, seen: &Seen) {
+    fn response(&mut self, response: &RecordedResponse) {
         let headers: Vec<String> =
-            seen.raw.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-        self.look("answers: headers", &seen.what, headers.join("\n").as_bytes(), IN_TEXT, &seen.headers_may);
-        if seen.is_document {
-            self.look("documents", &seen.what, &seen.raw.body, IN_NOISE, &seen.may);
+            response.raw.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        self.search(
+            "answers: headers",
+            &response.what,
+            headers.join("\n").as_bytes(),
+            MIN_WORD_IN_TEXT,
+            &response.allowed_in_headers,
+        );
+        if response.is_document {
+            self.search(
+                "documents",
+                &response.what,
+                &response.raw.body,
+                MIN_WORD_IN_BINARY,
+                &response.allowed,
+            );
             return;
         }
-        self.look("answers: bodies", &seen.what, &seen.raw.body, IN_TEXT, &seen.may);
-        let json = seen.raw.json();
+        self.search(
+            "answers: bodies",
+            &response.what,
+            &response.raw.body,
+            MIN_WORD_IN_TEXT,
+            &response.allowed,
+        );
+        let json = response.raw.json();
         for address in [&json["url"], &json["document"]["url"]] {
             if let Some(address) = address.as_str() {
-                self.look("answers: addresses", &seen.what, address.as_bytes(), IN_TEXT, &May::default());
+                self.search(
+                    "answers: addresses",
+                    &response.what,
+                    address.as_bytes(),
+                    MIN_WORD_IN_TEXT,
+                    &Allowed::default(),
+                );
             }
         }
     }
 
-    /// Everything that was found where it may not be.
-    pub fn findings(&self) -> impl Iterator<Item = (&'static str, &str, &Find)> {
+    /// All matches that are not allowed: place, item, match.
+    pub fn findings(&self) -> impl Iterator<Item = (&'static str, &str, &Match)> {
         self.places
             .iter()
-            .flat_map(|place| place.findings.iter().map(|(item, find)| (place.name, &**item, find)))
+            .flat_map(|place| place.findings.iter().map(|(item, found)| (place.name, &**item, found)))
     }
 
-    /// Prints the table.
+    /// Prints a table of places.
     pub fn print(&self) {
         println!(
             "{:<20}{:>9}{:>14}{:>9}{:>9}{:>10}",
@@ -212,11 +258,12 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Description of the embedded stack, with its access keys.
-fn with_keys(walk: &Walk) -> Value {
-    let mut stack = walk.stack.json("/_stack.json");
+/// The description of the embedded stack, with its access keys.
+fn stack_info(scenario: &Scenario) -> Value {
+    let mut stack = scenario.stack.json("/_stack.json");
     let keys: Value =
-        serde_json::from_slice(&std::fs::read(walk.stack.data.join("access-keys.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(scenario.stack.data.join("access-keys.json")).unwrap())
+            .unwrap();
     for name in ["access_key", "secret_key"] {
         stack[name] = keys[name].clone();
     }
@@ -229,14 +276,14 @@ fn endpoint(stack: &Value) -> Endpoint<'_> {
     Endpoint { url: text("endpoint"), region: text("region"), credentials }
 }
 
-/// Puts something into each place that may not be there, in many forms.
-pub fn plant(walk: &mut Walk) {
-    let stack = with_keys(walk);
+/// Plants a needle that is not allowed in each place, in various encodings.
+pub fn plant(scenario: &mut Scenario) {
+    let stack = stack_info(scenario);
     runtime().block_on(async {
         let (dynamodb, s3) = endpoint(&stack).clients().await;
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let within = AttributeValue::L(vec![AttributeValue::M(
-            // The number of the first of the walk, in base64.
+            // The number of the first person, in base64.
             [("082106699000".to_owned(), text(&STANDARD.encode("is 3171041403718300")))].into(),
         )]);
         let put = dynamodb.put_item().table_name(stack["table"].as_str().unwrap());
@@ -255,7 +302,7 @@ pub fn plant(walk: &mut Walk) {
             .await
             .unwrap();
     });
-    let data = &walk.stack.data;
+    let data = &scenario.stack.data;
     std::fs::write(data.join("628210669900"), "14/03/1971").unwrap();
     std::fs::write(data.join("bucket/bukti-public/list"), "19710314").unwrap();
     std::fs::write(data.join("bucket/bukti-documents/intake/reports/planted.csv"), "2,WALK-0,wiradinata")
@@ -266,23 +313,23 @@ pub fn plant(walk: &mut Walk) {
         std::fs::write(file, content).unwrap();
     };
     append(&data.join("outbox.jsonl"), "Kuncoro");
-    append(&walk.stack.log, "GET /api/Kuncoro%20Wiradinata");
-    walk.output.push(("planted".to_owned(), b"ZX8401177".to_vec()));
-    let token = walk.needles.first(Kind::SessionToken);
-    let link = walk.needles.first(Kind::LinkToken);
+    append(&scenario.stack.log, "GET /api/Kuncoro%20Wiradinata");
+    scenario.cli_output.push(("planted".to_owned(), b"ZX8401177".to_vec()));
+    let token = scenario.needles.first(Kind::SessionToken);
+    let link = scenario.needles.first(Kind::LinkToken);
     let body = json!({"url": format!("/document?of={link}")}).to_string().into_bytes();
     let raw = RawResponse { status: 200, headers: vec![("location".to_owned(), token)], body };
-    let seen = Seen {
+    let response = RecordedResponse {
         what: "planted".to_owned(),
         raw,
         is_document: false,
-        may: May::default(),
-        headers_may: May::default(),
+        allowed: Allowed::default(),
+        allowed_in_headers: Allowed::default(),
     };
-    let document = walk.needles.first(Kind::QrText).into_bytes();
-    let mut of_another = seen.clone();
-    (of_another.is_document, of_another.raw.body) = (true, document);
-    walk.seen.extend([seen, of_another]);
+    let document = scenario.needles.first(Kind::QrText).into_bytes();
+    let mut foreign_document = response.clone();
+    (foreign_document.is_document, foreign_document.raw.body) = (true, document);
+    scenario.responses.extend([response, foreign_document]);
 }
 
 /// The files below a folder.

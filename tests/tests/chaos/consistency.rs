@@ -1,4 +1,4 @@
-//! The table's books: what each dose, certificate and SMS must agree upon once everything is worked off.
+//! Consistency of an idle stack's table: doses, certificates, documents and SMS have to agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,15 +8,16 @@ use bukti_store::Aws;
 use bukti_store::Stored;
 use bukti_tests::expected::{ExpectedRow, count_documents};
 
-/// What is in the table.
+/// Counts of a consistent table.
 #[derive(Debug)]
-pub struct Books {
-    /// Certificates that are good.
-    pub good: usize,
-    /// Certificates that were superseded.
+pub struct Summary {
+    /// Certificates that are neither superseded nor revoked.
+    pub valid: usize,
+    /// Superseded certificates.
     pub superseded: usize,
-    /// Documents in the bucket that no certificate names: made by who then found that another was first, or died.
-    pub left_over: usize,
+    /// Documents in the bucket that no certificate names. A worker leaves one behind when it
+    /// crashes, or when another worker was first to issue.
+    pub orphaned_documents: usize,
 }
 
 fn is_sms(item: &serde_dynamo::Item) -> bool {
@@ -27,9 +28,9 @@ fn is_sms(item: &serde_dynamo::Item) -> bool {
     ItemKind::of(text("pk"), text("sk")) == Some(ItemKind::Sms)
 }
 
-/// Reads the table and compares: each complete dose has its one good certificate, and each certificate its dose and its
-/// document; each SMS that was begun was recorded as sent; there are as many doses as the feed has.
-pub fn balanced(aws: &Aws, data: &Path, expected: &[ExpectedRow]) -> Books {
+/// Checks the table: each issued dose of the feed has one valid certificate, each certificate has
+/// its dose and its document, and each SMS that was begun is recorded as sent.
+pub fn check(aws: &Aws, data: &Path, expected: &[ExpectedRow]) -> Summary {
     let items = scan(aws);
     let (mut doses, mut certificates, mut begun, mut sent) = (Vec::new(), BTreeMap::new(), 0, 0);
     for item in items {
@@ -42,28 +43,31 @@ pub fn balanced(aws: &Aws, data: &Path, expected: &[ExpectedRow]) -> Books {
             sent += usize::from(item.contains_key("sent"));
         }
     }
-    assert_eq!(sent, begun, "SMS that were begun and not recorded as sent");
+    assert_eq!(sent, begun, "some SMS were begun and not recorded as sent");
 
-    let mut good = BTreeSet::new();
+    let mut valid = BTreeSet::new();
     for dose in &doses {
         let Some(id) = &dose.certificate_id else { continue };
         assert!(certificates.contains_key(id), "{} has no certificate", dose.pk.as_str());
         let certificate = &certificates[id];
-        assert!(certificate.revoked_at.is_none(), "the certificate of {} is not good", dose.pk.as_str());
+        assert!(certificate.revoked_at.is_none(), "the certificate of {} is revoked", dose.pk.as_str());
         assert_eq!(certificate.event, dose.pk);
-        assert!(good.insert(id.clone()), "{id} is of two doses");
+        assert!(valid.insert(id.clone()), "{id} belongs to two doses");
     }
     for (id, certificate) in &certificates {
-        assert!(good.contains(id) || certificate.superseded_by.is_some(), "{id} is good and of no dose");
+        assert!(
+            valid.contains(id) || certificate.superseded_by.is_some(),
+            "{id} is valid and belongs to no dose"
+        );
         let document = data.join("bucket/bukti-documents").join(&certificate.document);
         assert!(document.is_file(), "{id} has no document");
     }
     let issued = expected.iter().filter(|row| row.outcome == "issued").count();
-    assert_eq!(good.len(), issued, "certificates that are good");
-    Books {
-        good: good.len(),
-        superseded: certificates.len() - good.len(),
-        left_over: count_documents(data) - certificates.len(),
+    assert_eq!(valid.len(), issued, "valid certificates");
+    Summary {
+        valid: valid.len(),
+        superseded: certificates.len() - valid.len(),
+        orphaned_documents: count_documents(data) - certificates.len(),
     }
 }
 
