@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 const PHONE: &str = "0821-0669-0743";
 const OTHER: &str = "0821-0669-0744";
-const BORN: &str = "1989-01-24";
+const BIRTH_DATE: &str = "1989-01-24";
 const LATER: &str = "2021-02-01T08:00:00+07:00";
 
 /// Blocks the first call of a kind until it is released.
@@ -88,7 +88,7 @@ fn is_document(call: &Call) -> bool {
 fn link_codes(app: &TestApp) -> Vec<String> {
     let links = app.messages().into_iter().filter_map(|message| message.token());
     links
-        .map(|token| app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN})))
+        .map(|token| app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BIRTH_DATE})))
         .map(|reply| reply.code().to_owned())
         .collect()
 }
@@ -130,7 +130,7 @@ fn dose_corrected_during_printing_has_one_valid_certificate() {
     app.wait_until_idle();
     let messages = app.messages();
     assert_eq!(messages.len(), 1, "{messages:?}");
-    let request = json!({"token": messages[0].token(), "birth_date": BORN});
+    let request = json!({"token": messages[0].token(), "birth_date": BIRTH_DATE});
     let opened = app.post(HolderRoute::Link.path(), request);
     assert_eq!(opened.body["certificate"]["name"], "Iwan Ibrahim Purnama");
     app.bukti_ok(&["trust", "publish"]);
@@ -196,7 +196,7 @@ fn certificate_revoked_during_downloads_is_not_served_afterwards() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let token = app.messages()[0].token().unwrap();
-    let open = || app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}));
+    let open = || app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BIRTH_DATE}));
     let id = open().body["certificate"]["id"].as_str().unwrap().to_owned();
     let revoked = watch::Sender::new(false);
     std::thread::scope(|scope| {

@@ -28,7 +28,7 @@ use crate::deployment::Deployed;
 const STACK: &str = "bukti-test";
 const SITE: &str = "https://bukti.example.go.id";
 const PHONE: &str = "0813-5555-0042";
-const BORN: &str = "1989-01-24";
+const BIRTH_DATE: &str = "1989-01-24";
 
 /// The sample feed with its expected results, or people with difficult names if it is missing.
 /// Contains [`own_dose`] in any case.
@@ -233,7 +233,7 @@ fn check_import_and_account(account: &AwsAccount, deployed: &Deployed) -> String
     // The SMS with its link.
     let (text, token) = account.sms_link(PHONE, 0);
     assert!(text.contains(&format!("{SITE}/s/")), "{text}");
-    let opened = deployed.post(HolderRoute::Link.path(), &json!({"token": token, "birth_date": BORN}));
+    let opened = deployed.post(HolderRoute::Link.path(), &json!({"token": token, "birth_date": BIRTH_DATE}));
     assert_eq!(opened.status, 200, "{}", String::from_utf8_lossy(&opened.body));
     assert!(deployed.fetch(&opened.json()["document"]["url"]).starts_with(b"%PDF"));
     // The account.
@@ -263,7 +263,7 @@ fn check_stream_notifications(account: &AwsAccount, deployed: &Deployed, first: 
     for _ in 0..5 {
         assert!(open(&token, "2001-01-01").status >= 400);
     }
-    assert_eq!(open(&token, BORN).json()["code"], "link_locked");
+    assert_eq!(open(&token, BIRTH_DATE).json()["code"], "link_locked");
     wait_for("warning", || account.sms(PHONE).into_iter().find(|text| text.contains("dikunci")));
 
     // A corrected phone.
@@ -274,8 +274,8 @@ fn check_stream_notifications(account: &AwsAccount, deployed: &Deployed, first: 
     std::fs::write(&feed, csv(&[corrected])).unwrap();
     account.bukti(Some(&deployed.outputs), &["import", feed.to_str().unwrap()]);
     let (_, token) = account.sms_link(CORRECTED, 0);
-    assert_eq!(open(&token, BORN).status, 200);
-    assert_eq!(open(first, BORN).json()["code"], "link_dead");
+    assert_eq!(open(&token, BIRTH_DATE).status, 200);
+    assert_eq!(open(first, BIRTH_DATE).json()["code"], "link_dead");
 }
 
 /// Checks that requests without the edge key are rejected.

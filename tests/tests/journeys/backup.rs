@@ -19,7 +19,7 @@ use crate::helpdesk;
 use crate::keys::verdict;
 
 const PHONE: &str = "082106690743";
-const BORN: &str = "1989-01-24";
+const BIRTH_DATE: &str = "1989-01-24";
 
 /// The records of a backup.
 fn records(backup: &Path) -> BTreeSet<String> {
@@ -59,7 +59,7 @@ fn restore_recovers_lost_data_and_sends_no_sms() {
     let mut app = TestApp::start();
     app.import(&[dose("OURS")]);
     let token = app.messages_to(PHONE).pop().unwrap().token().unwrap();
-    let text = app.qr_text(PHONE, BORN);
+    let text = app.qr_text(PHONE, BIRTH_DATE);
     // People who share one phone, which gets at most 20 SMS a day.
     app.import(&people::with_difficult_names().concat());
     // A correction: its certificate supersedes the first.
@@ -92,7 +92,7 @@ fn restore_recovers_lost_data_and_sends_no_sms() {
     assert_eq!(app.messages(), [], "no SMS is sent again");
     // Links, documents, signers and revocations work as before. Sessions are gone.
     assert_eq!(app.call("GET", OtpRoute::Session.path(), Some(&cookie), None).status, 401);
-    let opened = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}));
+    let opened = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BIRTH_DATE}));
     assert_eq!(opened.status, 200, "{opened:?}");
     let (status, pdf) = app.fetch(opened.body["document"]["url"].as_str().unwrap());
     assert!(status == 200 && pdf.starts_with(b"%PDF"));
@@ -169,7 +169,7 @@ fn restore_keeps_withdrawals_made_since_backup() {
     let code = |of: &FeedRow| {
         app.status(&of.nama, &of.nik).body["doses"][0]["diagnosis"]["code"].as_str().unwrap().to_owned()
     };
-    let certificate = open(revoked, BORN).body["certificate"].clone();
+    let certificate = open(revoked, BIRTH_DATE).body["certificate"].clone();
     let backup = app.data.path().join("backup");
     let backup = backup.to_str().unwrap();
     app.bukti_ok(&["backup", backup]);
@@ -194,7 +194,7 @@ fn restore_keeps_withdrawals_made_since_backup() {
     for (of, expected) in
         [(retracted, "link_dead"), (revoked, "link_dead"), (locked, "link_locked"), (refused, "link_dead")]
     {
-        assert_eq!(open(of, BORN).code(), expected, "{}", of.event_id);
+        assert_eq!(open(of, BIRTH_DATE).code(), expected, "{}", of.event_id);
     }
     // The dose of the revoked certificate stays withdrawn as well.
     app.import(&[FeedRow {
@@ -226,7 +226,7 @@ fn restored_duplicate_claims_its_dose_again() {
     app.import(&[retraction(&own.event_id, "2021-03-01T08:00:00+07:00")]);
     let sms = app.messages_to(&hub.no_hp);
     assert_eq!(sms.len(), 1, "the event owns the dose now");
-    let link = json!({"token": sms[0].token().unwrap(), "birth_date": BORN});
+    let link = json!({"token": sms[0].token().unwrap(), "birth_date": BIRTH_DATE});
     assert!(app.post(HolderRoute::Link.path(), link).body["certificate"]["id"].is_string());
 }
 
@@ -280,9 +280,9 @@ fn restore_reopens_no_decided_case() {
 fn restore_keeps_newer_revocations() {
     let app = TestApp::start();
     app.import(&[dose("OURS")]);
-    let text = app.qr_text(PHONE, BORN);
+    let text = app.qr_text(PHONE, BIRTH_DATE);
     let token = app.messages_to(PHONE).pop().unwrap().token().unwrap();
-    let opened = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN})).body;
+    let opened = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BIRTH_DATE})).body;
     let id = opened["certificate"]["id"].as_str().unwrap();
     let (backup, again) = (app.data.path().join("backup"), app.data.path().join("again"));
     app.bukti_ok(&["backup", backup.to_str().unwrap()]);

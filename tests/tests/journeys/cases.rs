@@ -6,7 +6,7 @@ use bukti_wire::{HelpdeskRoute, HolderRoute};
 use serde_json::{Value, json};
 
 use crate::helpdesk::{
-    BORN, NEW_PHONE, OLD_PHONE, PNG, case_request, decide, dose_of, get, open, open_link, post,
+    BIRTH_DATE, NEW_PHONE, OLD_PHONE, PNG, case_request, decide, dose_of, get, open, open_link, post,
     token_of_last, upload_evidence,
 };
 
@@ -22,7 +22,7 @@ fn corrected_phone_revokes_link_and_certificate_of_old_one() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let old_token = token_of_last(&app, OLD_PHONE);
-    let old_qr = app.qr_text(OLD_PHONE, BORN);
+    let old_qr = app.qr_text(OLD_PHONE, BIRTH_DATE);
 
     // Logging in with the new phone proves that it is the person's.
     let person = app.log_in(NEW_PHONE, Some("Iwan"));
@@ -60,7 +60,7 @@ fn corrected_phone_revokes_link_and_certificate_of_old_one() {
     notice.single_part_text(&app);
     // The certificate that the old phone's owner may have stored is no longer valid.
     assert_eq!(verdict_after_publishing(&app, &old_qr), "superseded");
-    assert_eq!(verdict_after_publishing(&app, &app.qr_text(NEW_PHONE, BORN)), "valid");
+    assert_eq!(verdict_after_publishing(&app, &app.qr_text(NEW_PHONE, BIRTH_DATE)), "valid");
 
     // The queue is empty; the person sees the decision and who viewed the record.
     assert_eq!(get(&app, &officer, HelpdeskRoute::Queue.path()), json!({"cases": []}));
@@ -88,7 +88,7 @@ fn name_correction_needs_two_officers_and_reissues_certificate() {
     let app = TestApp::start();
     let misspelt = FeedRow { nama: "Iwan Ibrahim Purnama".into(), ..dose("E1") };
     app.import(&[misspelt]);
-    let old_qr = app.qr_text(OLD_PHONE, BORN);
+    let old_qr = app.qr_text(OLD_PHONE, BIRTH_DATE);
     let person = app.log_in(OLD_PHONE, None);
     let case = open(&app, &person, case_request("name", &dose("E1")));
     upload_evidence(&app, &person, &case);
@@ -100,7 +100,7 @@ fn name_correction_needs_two_officers_and_reissues_certificate() {
     let proposed = decide(&app, &first, &case, "grant", json!({"dose": id}));
     assert_eq!((proposed.status, &proposed.body["state"]), (200, &json!("awaiting_approval")));
     app.wait_until_idle();
-    assert_eq!(app.qr_text(OLD_PHONE, BORN), old_qr, "nothing has changed yet");
+    assert_eq!(app.qr_text(OLD_PHONE, BIRTH_DATE), old_qr, "nothing has changed yet");
     // The proposer may not approve, nor may an officer who is no supervisor.
     assert_eq!(decide(&app, &first, &case, "grant", json!({})).code(), "needs_supervisor");
     assert_eq!(decide(&app, &second, &case, "grant", json!({})).code(), "needs_supervisor");
@@ -157,7 +157,8 @@ fn missing_dose_is_added_and_refusal_gives_reason() {
     app.wait_until_idle();
     let notice = app.messages_to(OLD_PHONE).pop().unwrap().single_part_text(&app);
     assert!(notice.contains(&refused) && notice.contains("belum dapat"), "{notice}");
-    let seen = app.post(HelpdeskRoute::Case.path(), json!({"number": refused, "birth_date": BORN})).body;
+    let seen =
+        app.post(HelpdeskRoute::Case.path(), json!({"number": refused, "birth_date": BIRTH_DATE})).body;
     assert_eq!(
         (&seen["state"], &seen["why"]),
         (&json!("refused"), &json!("Faskes tidak mencatat dosis ini."))
@@ -279,12 +280,12 @@ fn case_lookup_needs_number_and_birth_date() {
     let look_up = |number: &str, born: &str| {
         app.post(HelpdeskRoute::Case.path(), json!({"number": number, "birth_date": born}))
     };
-    assert_eq!(look_up(&case.replace('-', " ").to_lowercase(), BORN).body["state"], "open");
+    assert_eq!(look_up(&case.replace('-', " ").to_lowercase(), BIRTH_DATE).body["state"], "open");
     let wrong = look_up(&case, "1989-01-25");
-    let unknown = look_up("14D2P-F2DBV", BORN);
+    let unknown = look_up("14D2P-F2DBV", BIRTH_DATE);
     assert_eq!((wrong.status, wrong.code()), (404, "not_found"));
     assert_eq!(wrong.body, unknown.body);
-    assert_eq!(look_up("14D2P-F2DBW", BORN).body["errors"][0]["field"], "number");
+    assert_eq!(look_up("14D2P-F2DBW", BIRTH_DATE).body["errors"][0]["field"], "number");
 }
 
 #[test]
@@ -299,7 +300,7 @@ fn failed_case_lookups_lock_their_network_only() {
     };
     // Successful look-ups consume no quota, so that the owner may follow the case at any time.
     for _ in 0..11 {
-        assert_eq!(look_up(0, BORN).status, 200);
+        assert_eq!(look_up(0, BIRTH_DATE).status, 200);
     }
     for network in 1..=6 {
         for _ in 0..10 {
@@ -308,10 +309,10 @@ fn failed_case_lookups_lock_their_network_only() {
         if network == 1 {
             // Further look-ups from a locked network consume nothing of the quota of all networks.
             for _ in 0..10 {
-                assert_eq!(look_up(network, BORN).code(), "not_found");
+                assert_eq!(look_up(network, BIRTH_DATE).code(), "not_found");
             }
         }
-        let other = look_up(0, BORN).status;
+        let other = look_up(0, BIRTH_DATE).status;
         assert_eq!(other, if network < 6 { 200 } else { 404 }, "60 failures a day from all networks");
     }
     let own = app.call("GET", HelpdeskRoute::Cases.path(), Some(&person), None).body;

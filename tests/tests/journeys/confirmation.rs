@@ -13,12 +13,12 @@ use crate::helpdesk::{case_request, decide, dose_of, get, open, post, upload_evi
 
 const PHONE: &str = "0821-0669-0743";
 /// The birth date that a court decided; the NIK encodes 24 January 1989.
-const BORN: &str = "1990-01-24";
+const BIRTH_DATE: &str = "1990-01-24";
 
 /// A dose of the person with the data corrected by law.
 fn held(event: &str, number: &str, day: &str) -> FeedRow {
     FeedRow {
-        tanggal_lahir: BORN.into(),
+        tanggal_lahir: BIRTH_DATE.into(),
         dosis_ke: number.into(),
         tanggal_vaksinasi: day.into(),
         sent_at: format!("{day}T08:41:34+07:00"),
@@ -88,7 +88,10 @@ fn two_officers_confirm_data_and_release_held_doses() {
     let id = dose_of(&app, &proposer, &case);
     let seen = get(&app, &proposer, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!(seen["needs_approval"], true);
-    assert_eq!((&seen["said"]["right"], &seen["doses"][0]["recorded"]["sex"]), (&json!(BORN), &json!("L")));
+    assert_eq!(
+        (&seen["said"]["right"], &seen["doses"][0]["recorded"]["sex"]),
+        (&json!(BIRTH_DATE), &json!("L"))
+    );
 
     // Neither evidence nor the civil registry's word.
     let refused = decide(&app, &proposer, &case, "grant", json!({"dose": id}));
@@ -127,7 +130,7 @@ fn two_officers_confirm_data_and_release_held_doses() {
     }
     let export = app.bukti_ok(&["audit", "export", "--from", &today()]);
     assert!(export.contains("proposed") && export.contains("granted"), "{export}");
-    assert!(!export.contains("3171012401896246") && !export.contains(BORN), "{export}");
+    assert!(!export.contains("3171012401896246") && !export.contains(BIRTH_DATE), "{export}");
 }
 
 #[test]
@@ -168,7 +171,7 @@ fn corrected_row_of_confirmed_person_gets_new_certificate() {
     let first = held("E1", "1", "2021-01-29");
     app.import(std::slice::from_ref(&first));
     let person = confirm(&app);
-    let qr = app.qr_text(PHONE, BORN);
+    let qr = app.qr_text(PHONE, BIRTH_DATE);
     let corrected =
         FeedRow { batch: "AZ99999Z".into(), sent_at: "2021-03-01T08:00:00+07:00".into(), ..first };
     let report = app.import(&[corrected]);
@@ -203,7 +206,7 @@ fn confirmation_case_needs_nik_and_dose_of_person() {
         request.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         post(&app, &person, HelpdeskRoute::OpenCase.path(), request)
     };
-    let passport = request(json!({"passport": "A1687353", "birth_date": BORN}));
+    let passport = request(json!({"passport": "A1687353", "birth_date": BIRTH_DATE}));
     assert_eq!((passport.status, &passport.body["errors"][0]["field"]), (422, &json!("passport")));
     let partial = request(json!({"nik": "3171012401896246", "birth_date": "1990"}));
     assert_eq!((partial.status, &partial.body["errors"][0]["field"]), (422, &json!("birth_date")));
@@ -229,7 +232,7 @@ fn confirmation_case_needs_nik_and_dose_of_person() {
     assert_eq!(seen["proposal"]["confirmed_by"], "Dukcapil Jakarta, Ibu Ani");
     assert_eq!(
         (&seen["proposal"]["row"]["birth_date"], &seen["proposal"]["row"]["sex"]),
-        (&json!(BORN), &json!("L"))
+        (&json!(BIRTH_DATE), &json!("L"))
     );
     let export = app.bukti_ok(&["audit", "export", "--from", &today()]);
     assert!(export.contains("Dukcapil Jakarta, Ibu Ani"), "{export}");

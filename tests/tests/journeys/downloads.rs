@@ -8,7 +8,7 @@ use bukti_wire::HolderRoute;
 use serde_json::{Value, json};
 
 const PHONE: &str = "0821-0669-0743";
-const BORN: &str = "1989-01-24";
+const BIRTH_DATE: &str = "1989-01-24";
 
 /// A4, in millimetres.
 const A4: (f64, f64) = (210.0, 297.0);
@@ -37,7 +37,7 @@ fn document(app: &TestApp, cookie: &str, id: &str, body: Option<Value>) -> Reply
 }
 
 fn open(app: &TestApp, token: &str, form: &str) -> Reply {
-    app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN, "form": form}))
+    app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BIRTH_DATE, "form": form}))
 }
 
 /// Downloads the file of a document.

@@ -12,11 +12,11 @@ use crate::keys::verdict;
 
 const PHONE: &str = "0821-0669-0743";
 const OTHER: &str = "0813-1111-0001";
-const BORN: &str = "1989-01-24";
+const BIRTH_DATE: &str = "1989-01-24";
 const NAME: &str = "Iwan Ibrahim Purnomo";
 const NIK: &str = "3171012401896246";
-const SECOND: &str = "2021-02-01T08:00:00+07:00";
-const THIRD: &str = "2021-02-02T08:00:00+07:00";
+const FEB_1: &str = "2021-02-01T08:00:00+07:00";
+const FEB_2: &str = "2021-02-02T08:00:00+07:00";
 
 fn send(app: &TestApp, key: &str, kind: &str, body: &[u8]) -> Value {
     let authorization = format!("Bearer {key}");
@@ -37,7 +37,7 @@ fn key(app: &TestApp) -> String {
 }
 
 fn open(app: &TestApp, token: &str) -> Reply {
-    app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}))
+    app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BIRTH_DATE}))
 }
 
 fn codes(app: &TestApp) -> Vec<String> {
@@ -81,7 +81,7 @@ fn second_event_of_dose_is_duplicate_of_first() {
     assert_eq!(send(&app, &key, "text/csv", &csv(std::slice::from_ref(&second))), answer);
 
     // A correction of the duplicate changes nothing.
-    let corrected = FeedRow { sent_at: SECOND.into(), nama: "Iwan Purnama".into(), ..second };
+    let corrected = FeedRow { sent_at: FEB_1.into(), nama: "Iwan Purnama".into(), ..second };
     assert_eq!(app.import(&[corrected])[&2], duplicate());
     assert_eq!((documents(&app), app.messages().len()), (1, 1));
 
@@ -198,22 +198,22 @@ fn retracted_owner_passes_dose_to_second_event() {
     // Imported one after the other, since the oldest duplicate becomes the owner.
     app.import(&[FeedRow { no_hp: OTHER.into(), ..dose("E2") }]);
     app.import(&[dose("E3")]);
-    let old = app.qr_text(PHONE, BORN);
-    app.import(&[retraction("E1", SECOND)]);
+    let old = app.qr_text(PHONE, BIRTH_DATE);
+    app.import(&[retraction("E1", FEB_1)]);
     app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&old]).1, "revoked");
-    let new = app.qr_text(OTHER, BORN);
+    let new = app.qr_text(OTHER, BIRTH_DATE);
     assert_eq!(verdict(&app, &[&new]).1, "valid");
     assert_eq!(codes(&app), ["certificate_issued"], "still one dose");
     assert_eq!(app.messages_to(OTHER).len(), 1);
 
     // Then the third event becomes the owner. The first one, sent again, is a duplicate of it.
-    app.import(&[retraction("E2", SECOND)]);
-    assert_eq!(app.import(&[FeedRow { sent_at: THIRD.into(), ..dose("E1") }])[&2], duplicate());
+    app.import(&[retraction("E2", FEB_1)]);
+    assert_eq!(app.import(&[FeedRow { sent_at: FEB_2.into(), ..dose("E1") }])[&2], duplicate());
     app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&new]).1, "revoked");
-    assert_eq!(verdict(&app, &[&app.qr_text(PHONE, BORN)]).1, "valid");
-    app.upload_feed("again.csv", csv(&[FeedRow { sent_at: THIRD.into(), ..dose("E4") }]));
+    assert_eq!(verdict(&app, &[&app.qr_text(PHONE, BIRTH_DATE)]).1, "valid");
+    app.upload_feed("again.csv", csv(&[FeedRow { sent_at: FEB_2.into(), ..dose("E4") }]));
     assert_eq!(duplicate_of(&app, "again")["E4"], "E3");
 }
 
@@ -231,7 +231,7 @@ fn rejected_rows_never_displace_row_that_counts() {
     assert_eq!(app.import(&[FeedRow { no_hp: OTHER.into(), ..dose("E2") }])[&2], duplicate());
     assert_eq!((documents(&app), app.messages_to(OTHER).len()), (1, 0));
     app.bukti_ok(&["trust", "publish"]);
-    assert_eq!(verdict(&app, &[&app.qr_text(PHONE, BORN)]).1, "valid");
+    assert_eq!(verdict(&app, &[&app.qr_text(PHONE, BIRTH_DATE)]).1, "valid");
     assert_eq!(codes(&app), ["certificate_issued"]);
 }
 
@@ -240,16 +240,16 @@ fn owner_corrected_to_other_dose_passes_first_on() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.import(&[FeedRow { no_hp: OTHER.into(), ..dose("E2") }]);
-    let later = FeedRow { tanggal_vaksinasi: "2021-01-27".into(), sent_at: SECOND.into(), ..dose("E1") };
+    let later = FeedRow { tanggal_vaksinasi: "2021-01-27".into(), sent_at: FEB_1.into(), ..dose("E1") };
     assert_eq!(app.import(&[later])[&2], issued());
     assert_eq!(codes(&app), ["certificate_issued", "certificate_issued"], "two doses");
     assert_eq!(app.messages_to(OTHER).len(), 1);
     // Corrected back: the second event owns the dose now, and its certificate supersedes the first.
-    let mine = app.qr_text(PHONE, BORN);
-    assert_eq!(app.import(&[FeedRow { sent_at: THIRD.into(), ..dose("E1") }])[&2], duplicate());
+    let mine = app.qr_text(PHONE, BIRTH_DATE);
+    assert_eq!(app.import(&[FeedRow { sent_at: FEB_2.into(), ..dose("E1") }])[&2], duplicate());
     app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&mine]).1, "superseded");
-    assert_eq!(verdict(&app, &[&app.qr_text(OTHER, BORN)]).1, "valid");
+    assert_eq!(verdict(&app, &[&app.qr_text(OTHER, BIRTH_DATE)]).1, "valid");
     assert_eq!(codes(&app), ["certificate_issued"]);
     let token = app.messages_to(PHONE).iter().rev().find_map(|sms| sms.token()).unwrap();
     assert_eq!(open(&app, &token).code(), "link_dead");
@@ -260,9 +260,9 @@ fn incomplete_owner_passes_dose_to_second_event() {
     for second_comes_first in [true, false] {
         let app = TestApp::start();
         app.import(&[dose("E1")]);
-        let old = app.qr_text(PHONE, BORN);
+        let old = app.qr_text(PHONE, BIRTH_DATE);
         let second = FeedRow { no_hp: OTHER.into(), ..dose("E2") };
-        let incomplete = FeedRow { batch: String::new(), sent_at: SECOND.into(), ..dose("E1") };
+        let incomplete = FeedRow { batch: String::new(), sent_at: FEB_1.into(), ..dose("E1") };
         if second_comes_first {
             assert_eq!(app.import(&[second])[&2], duplicate());
             app.import(&[incomplete]);
@@ -272,8 +272,8 @@ fn incomplete_owner_passes_dose_to_second_event() {
         }
         app.bukti_ok(&["trust", "publish"]);
         assert_eq!(verdict(&app, &[&old]).1, "superseded", "{second_comes_first}");
-        assert_eq!(verdict(&app, &[&app.qr_text(OTHER, BORN)]).1, "valid", "{second_comes_first}");
-        let complete = FeedRow { sent_at: THIRD.into(), ..dose("E1") };
+        assert_eq!(verdict(&app, &[&app.qr_text(OTHER, BIRTH_DATE)]).1, "valid", "{second_comes_first}");
+        let complete = FeedRow { sent_at: FEB_2.into(), ..dose("E1") };
         assert_eq!(app.import(&[complete])[&2], duplicate());
         assert_eq!(codes(&app), ["certificate_issued"]);
     }
@@ -284,11 +284,11 @@ fn duplicate_corrected_to_other_dose_is_issued() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     assert_eq!(app.import(&[dose("E2")])[&2], duplicate());
-    let other = FeedRow { dosis_ke: "2".into(), sent_at: SECOND.into(), ..dose("E2") };
+    let other = FeedRow { dosis_ke: "2".into(), sent_at: FEB_1.into(), ..dose("E2") };
     assert_eq!(app.import(&[other])[&2], issued());
     assert_eq!(codes(&app), ["certificate_issued", "certificate_issued"]);
     // The corrected event no longer waits for the first dose.
-    app.import(&[retraction("E1", SECOND)]);
+    app.import(&[retraction("E1", FEB_1)]);
     assert_eq!(codes(&app), ["dose_retracted", "certificate_issued"]);
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 pub(crate) const OLD_PHONE: &str = "0821-0669-0743";
 pub(crate) const NEW_PHONE: &str = "0813-1111-0001";
-pub(crate) const BORN: &str = "1989-01-24";
+pub(crate) const BIRTH_DATE: &str = "1989-01-24";
 pub(crate) const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a picture of a vaccination card";
 
 pub(crate) fn get(app: &TestApp, cookie: &str, path: &str) -> Value {
@@ -67,7 +67,7 @@ pub(crate) fn dose_of(app: &TestApp, cookie: &str, case: &str) -> String {
 }
 
 pub(crate) fn open_link(app: &TestApp, token: &str) -> Reply {
-    app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}))
+    app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BIRTH_DATE}))
 }
 
 pub(crate) fn token_of_last(app: &TestApp, phone: &str) -> String {

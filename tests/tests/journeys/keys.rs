@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::access::table_service;
 
 const PHONE: &str = "082106690743";
-const BORN: &str = "1989-01-24";
+const BIRTH_DATE: &str = "1989-01-24";
 
 fn signers(app: &TestApp) -> Vec<Value> {
     serde_json::from_str(&app.bukti_ok(&["keys", "list", "--json"])).unwrap()
@@ -48,7 +48,7 @@ fn rotated_signer_signs_and_old_certificates_stay_valid() {
     let app = TestApp::start();
     let first = active(&app);
     app.import(&[dose("E1")]);
-    let old = app.qr_text(PHONE, BORN);
+    let old = app.qr_text(PHONE, BIRTH_DATE);
     let old_signer = app.data.path().join("old.pem");
     app.bukti_ok(&["keys", "export", "-o", old_signer.to_str().unwrap()]);
 
@@ -60,7 +60,7 @@ fn rotated_signer_signs_and_old_certificates_stay_valid() {
     let mut other = dose("E2");
     (other.nik, other.paspor, other.no_hp) = (String::new(), "A1234567".into(), "081200000001".into());
     app.import(&[other]);
-    let new = app.qr_text("081200000001", BORN);
+    let new = app.qr_text("081200000001", BIRTH_DATE);
 
     assert_eq!(verdict(&app, &[&old]), valid());
     assert_eq!(verdict(&app, &[&new]), valid());
@@ -97,7 +97,7 @@ fn concurrent_rotations_leave_one_active_signer() {
     app.wait_until_idle();
     app.import(&[dose("E1")]);
     app.bukti_ok(&["trust", "publish"]);
-    assert_eq!(verdict(&app, &[&app.qr_text(PHONE, BORN)]), valid());
+    assert_eq!(verdict(&app, &[&app.qr_text(PHONE, BIRTH_DATE)]), valid());
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn kms_signer_signs_certificates_and_lists() {
     let (succeeded, _, output) = bukti(&["import", feed.to_str().unwrap()]);
     assert!(succeeded, "{output}");
     let sms = outbox(url).pop().unwrap();
-    let request = serde_json::json!({"token": sms.token(), "birth_date": BORN});
+    let request = serde_json::json!({"token": sms.token(), "birth_date": BIRTH_DATE});
     let opened = call(url, "POST", HolderRoute::Link.path(), None, Some(request));
     let text = opened.body["certificate"]["qr_text"].as_str().unwrap();
     let (succeeded, output, _) = bukti(&["verify", text]);
@@ -357,7 +357,7 @@ fn wrapped_sealing_keys_need_kms() {
         "POST",
         HolderRoute::Link.path(),
         None,
-        Some(json!({"token": sms.token(), "birth_date": BORN})),
+        Some(json!({"token": sms.token(), "birth_date": BIRTH_DATE})),
     );
     assert_eq!(opened.status, 200, "items sealed before the wrapping open");
 }

@@ -8,18 +8,18 @@ use serde_json::{Value, json};
 use crate::keys::verdict;
 
 const PHONE: &str = "0821-0669-0743";
-const BORN: &str = "1989-01-24";
+const BIRTH_DATE: &str = "1989-01-24";
 const NAME: &str = "Iwan Ibrahim Purnomo";
 const NIK: &str = "3171012401896246";
-const SECOND: &str = "2021-02-01T08:00:00+07:00";
-const THIRD: &str = "2021-02-02T08:00:00+07:00";
+const FEB_1: &str = "2021-02-01T08:00:00+07:00";
+const FEB_2: &str = "2021-02-02T08:00:00+07:00";
 
 fn at(sent_at: &str, row: FeedRow) -> FeedRow {
     FeedRow { sent_at: sent_at.into(), ..row }
 }
 
 fn open(app: &TestApp, token: &str) -> Reply {
-    app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}))
+    app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BIRTH_DATE}))
 }
 
 /// The diagnosis codes in the status of the person of [`dose`].
@@ -57,7 +57,7 @@ fn retraction_ends_certificate_link_document_and_ticket() {
     let cookie = app.log_in(PHONE, Some("Iwan"));
     assert_eq!(account(&app, &cookie)["tickets"].as_array().unwrap().len(), 1);
 
-    let report = app.import(&[retraction("E1", SECOND)]);
+    let report = app.import(&[retraction("E1", FEB_1)]);
     assert_eq!(outcome(&report[&2]), ("retracted", ""));
     app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[qr.as_str().unwrap()]).1, "revoked");
@@ -88,7 +88,7 @@ fn retraction_ends_certificate_link_document_and_ticket() {
         assert!(!notices[0].contains(personal), "{notices:?}");
     }
     // Repeated retractions are idempotent, in other spellings as well.
-    let again = app.import(&[retraction("E1", SECOND), at(THIRD, retraction("E1", SECOND))]);
+    let again = app.import(&[retraction("E1", FEB_1), at(FEB_2, retraction("E1", FEB_1))]);
     assert_eq!([outcome(&again[&2]).0, outcome(&again[&3]).0], ["duplicate", "duplicate"]);
     let fuller = FeedRow { status: "Batal".into(), ..at("2021-02-03T08:00:00+07:00", dose("E1")) };
     assert_eq!(outcome(&app.import(&[fuller])[&2]), ("retracted", ""));
@@ -99,7 +99,7 @@ fn retraction_ends_certificate_link_document_and_ticket() {
 #[test]
 fn retraction_before_the_dose_keeps_it_retracted() {
     let app = TestApp::start();
-    let report = app.import(&[retraction("E1", SECOND)]);
+    let report = app.import(&[retraction("E1", FEB_1)]);
     assert_eq!(outcome(&report[&2]), ("retracted", ""));
     let late = app.import(&[dose("E1")]);
     assert_eq!(outcome(&late[&2]), ("superseded", ""));
@@ -107,7 +107,7 @@ fn retraction_before_the_dose_keeps_it_retracted() {
     assert_eq!(app.messages(), [], "no notice, since there never was a certificate");
     // In one file, in either order.
     let one = FeedRow { nik: "3171012401890002".into(), ..dose("E2") };
-    let rows = [at(SECOND, retraction("E2", SECOND)), one];
+    let rows = [at(FEB_1, retraction("E2", FEB_1)), one];
     let report = app.import(&rows);
     assert_eq!([outcome(&report[&2]).0, outcome(&report[&3]).0], ["retracted", "superseded"]);
     assert_eq!(app.messages(), []);
@@ -119,8 +119,8 @@ fn dose_sent_after_retraction_gets_new_certificate() {
     app.import(&[dose("E1")]);
     let first = app.messages_to(PHONE)[0].token().unwrap();
     let before = open(&app, &first).body["certificate"].clone();
-    app.import(&[retraction("E1", SECOND)]);
-    let report = app.import(&[at(THIRD, dose("E1"))]);
+    app.import(&[retraction("E1", FEB_1)]);
+    let report = app.import(&[at(FEB_2, dose("E1"))]);
     assert_eq!(outcome(&report[&2]), ("issued", ""));
     assert_eq!(codes(&app), ["certificate_issued"]);
     let second = app.messages_to(PHONE).iter().rev().find_map(|sms| sms.token()).unwrap();
@@ -141,9 +141,9 @@ fn dose_sent_after_retraction_gets_new_certificate() {
 #[test]
 fn late_retraction_changes_nothing() {
     let app = TestApp::start();
-    app.import(&[at(THIRD, dose("E1"))]);
+    app.import(&[at(FEB_2, dose("E1"))]);
     let token = app.messages_to(PHONE)[0].token().unwrap();
-    let report = app.import(&[retraction("E1", SECOND)]);
+    let report = app.import(&[retraction("E1", FEB_1)]);
     assert_eq!(outcome(&report[&2]), ("superseded", ""));
     assert_eq!(open(&app, &token).status, 200);
     assert_eq!((codes(&app), app.messages().len()), (vec!["certificate_issued".to_owned()], 1));
@@ -153,11 +153,11 @@ fn late_retraction_changes_nothing() {
 fn retraction_of_incomplete_dose_sends_no_sms() {
     let app = TestApp::start();
     app.import(&[FeedRow { batch: String::new(), ..dose("E1") }]);
-    app.import(&[retraction("E1", SECOND)]);
+    app.import(&[retraction("E1", FEB_1)]);
     assert_eq!(codes(&app), ["dose_retracted"]);
     assert_eq!(app.messages(), []);
     let second = FeedRow { dosis_ke: "2".into(), ..dose("E2") };
-    app.import(&[second, retraction("E2", SECOND)]);
+    app.import(&[second, retraction("E2", FEB_1)]);
     assert_eq!(codes(&app), ["dose_retracted", "dose_retracted"]);
 }
 
@@ -166,7 +166,7 @@ fn retraction_of_second_dose_sends_sms() {
     let app = TestApp::start();
     app.import(&[FeedRow { dosis_ke: "2".into(), ..dose("E2") }]);
     assert_eq!(app.messages(), []);
-    app.import(&[retraction("E2", SECOND)]);
+    app.import(&[retraction("E2", FEB_1)]);
     assert_eq!(retraction_sms(&app, PHONE).len(), 1);
     assert_eq!(app.messages().len(), 1);
 }
@@ -175,9 +175,9 @@ fn retraction_of_second_dose_sends_sms() {
 fn incomplete_row_after_retraction_leaves_no_valid_certificate() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    let qr = app.qr_text(PHONE, BORN);
-    let incomplete = FeedRow { batch: String::new(), ..at(THIRD, dose("E1")) };
-    app.import(&[retraction("E1", SECOND), incomplete]);
+    let qr = app.qr_text(PHONE, BIRTH_DATE);
+    let incomplete = FeedRow { batch: String::new(), ..at(FEB_2, dose("E1")) };
+    app.import(&[retraction("E1", FEB_1), incomplete]);
     app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict(&app, &[&qr]).1, "revoked");
     assert_eq!(codes(&app), ["dose_incomplete"]);
@@ -189,7 +189,7 @@ fn fhir_entry_entered_in_error_retracts_its_event() {
     let app = TestApp::start();
     app.upload_feed("first.json", fhir_bundle(&[dose("E1")]));
     assert_eq!(codes(&app), ["certificate_issued"]);
-    let entry = FeedRow { status: "entered-in-error".into(), ..at(SECOND, dose("E1")) };
+    let entry = FeedRow { status: "entered-in-error".into(), ..at(FEB_1, dose("E1")) };
     app.upload_feed("second.json", fhir_bundle(&[entry]));
     assert_eq!(app.job("second").unwrap().totals["retracted"], 1);
     assert_eq!(codes(&app), ["dose_retracted"]);
@@ -200,7 +200,7 @@ fn fhir_entry_entered_in_error_retracts_its_event() {
 fn row_with_unknown_status_is_rejected_and_changes_nothing() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    let unknown = FeedRow { status: "not-done".into(), ..at(SECOND, dose("E1")) };
+    let unknown = FeedRow { status: "not-done".into(), ..at(FEB_1, dose("E1")) };
     assert_eq!(outcome(&app.import(&[unknown])[&2]), ("rejected", "status_invalid"));
     assert_eq!(codes(&app), ["certificate_issued"]);
     let completed = FeedRow { status: "Selesai".into(), ..dose("E1") };
@@ -211,7 +211,7 @@ fn row_with_unknown_status_is_rejected_and_changes_nothing() {
 fn helpdesk_shows_retracted_dose_and_its_trail() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    app.import(&[retraction("E1", SECOND)]);
+    app.import(&[retraction("E1", FEB_1)]);
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let request = json!({"identity": NIK, "why": "Telepon 119"});
     let found = app.call("POST", HelpdeskRoute::FindPeople.path(), Some(&officer), Some(request)).body;

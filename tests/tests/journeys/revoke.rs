@@ -14,7 +14,7 @@ use crate::helpdesk::{case_request, decide, dose_of, open};
 use crate::keys::verdict;
 
 const PHONE: &str = "082106690743";
-const BORN: &str = "1989-01-24";
+const BIRTH_DATE: &str = "1989-01-24";
 
 /// The UVCI in a QR text.
 fn uvci(app: &TestApp, text: &str) -> String {
@@ -47,7 +47,7 @@ fn revoked_certificate_is_hidden_and_fails_verification() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.bukti_ok(&["trust", "publish"]);
-    let text = app.qr_text(PHONE, BORN);
+    let text = app.qr_text(PHONE, BIRTH_DATE);
     assert_eq!(verdict_of(&app, &text), "valid");
     let uvci = uvci(&app, &text);
 
@@ -73,7 +73,7 @@ fn revoked_certificate_is_hidden_and_fails_verification() {
     let status = app.status("Iwan Ibrahim Purnomo", "3171012401896246");
     assert_eq!(status.body["doses"][0]["diagnosis"]["code"], "certificate_revoked");
     let token = app.messages_to(PHONE).pop().unwrap().token().unwrap();
-    let opened = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BORN}));
+    let opened = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BIRTH_DATE}));
     assert_eq!((opened.status, opened.code()), (410, "link_dead"));
     let cookie = app.log_in(PHONE, Some("Iwan"));
     let document = app.call("POST", &HolderRoute::Document.path_of(bare), Some(&cookie), None);
@@ -97,14 +97,14 @@ fn correction_supersedes_previous_certificate() {
     let app = TestApp::start();
     let row = dose("E1");
     app.import(std::slice::from_ref(&row));
-    let first = app.qr_text(PHONE, BORN);
+    let first = app.qr_text(PHONE, BIRTH_DATE);
     app.import(&[corrected(&row, "2021-02-01T08:00:00+07:00", "B2")]);
-    let second = app.qr_text(PHONE, BORN);
+    let second = app.qr_text(PHONE, BIRTH_DATE);
     app.import(&[
         corrected(&row, "2021-02-02T08:00:00+07:00", "B3"),
         corrected(&row, "2021-02-03T08:00:00+07:00", "B4"),
     ]);
-    let last = app.qr_text(PHONE, BORN);
+    let last = app.qr_text(PHONE, BIRTH_DATE);
 
     // The stack publishes revocation lists by itself.
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -122,7 +122,7 @@ fn concurrent_revocations_of_one_certificate_count_once() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.bukti_ok(&["trust", "publish"]);
-    let text = app.qr_text(PHONE, BORN);
+    let text = app.qr_text(PHONE, BIRTH_DATE);
     let uvci = uvci(&app, &text);
     let outs: Vec<String> = std::thread::scope(|scope| {
         let revoke = || app.bukti_ok(&["revoke", &uvci, "--reason", "at once", "--no-publish"]);
@@ -158,7 +158,7 @@ fn withdrawn_dose_gets_no_certificate_until_it_is_reinstated() {
     let app = TestApp::start();
     let row = dose("E1");
     app.import(std::slice::from_ref(&row));
-    let text = app.qr_text(PHONE, BORN);
+    let text = app.qr_text(PHONE, BIRTH_DATE);
     let uvci = revoke(&app, &text);
     let sent = links(&app);
     let other_phone = FeedRow { no_hp: "081200000991".into(), ..row.clone() };
@@ -189,7 +189,7 @@ fn withdrawn_dose_gets_no_certificate_until_it_is_reinstated() {
     assert_eq!((wrong.code, wrong.stderr.contains("there is no certificate 0123456789ABCDEF")), (1, true));
     app.wait_until_idle();
     assert_eq!((links(&app), &*diagnosis_code(&app)), (sent + 1, "certificate_issued"));
-    let new = app.qr_text(PHONE, BORN);
+    let new = app.qr_text(PHONE, BIRTH_DATE);
     app.bukti_ok(&["trust", "publish"]);
     assert_eq!((&*verdict_of(&app, &new), &*verdict_of(&app, &text)), ("valid", "revoked"));
     let again = app.bukti(&["reinstate", &uvci]);
@@ -201,14 +201,14 @@ fn reinstated_retracted_event_passes_dose_to_waiting_event() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.import(&[FeedRow { no_hp: "081200000991".into(), ..dose("E2") }]);
-    let uvci = revoke(&app, &app.qr_text(PHONE, BORN));
+    let uvci = revoke(&app, &app.qr_text(PHONE, BIRTH_DATE));
     app.import(&[retraction("E1", "2021-03-01T08:00:00+07:00")]);
     let sent = links(&app);
     app.bukti_ok(&["reinstate", &uvci]);
     app.wait_until_idle();
     assert_eq!(links(&app), sent + 1);
     app.bukti_ok(&["trust", "publish"]);
-    assert_eq!(verdict_of(&app, &app.qr_text("081200000991", BORN)), "valid");
+    assert_eq!(verdict_of(&app, &app.qr_text("081200000991", BIRTH_DATE)), "valid");
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn revoking_after_retraction_withdraws_dose() {
     let row = dose("E1");
     app.import(std::slice::from_ref(&row));
     app.bukti_ok(&["trust", "publish"]);
-    let uvci = uvci(&app, &app.qr_text(PHONE, BORN));
+    let uvci = uvci(&app, &app.qr_text(PHONE, BIRTH_DATE));
     app.import(&[retraction("E1", "2021-03-01T08:00:00+07:00")]);
     let output = app.bukti_ok(&["revoke", &uvci, "--reason", "never given"]);
     assert!(output.contains(" was revoked before; its dose is withdrawn now\n"), "{output}");
@@ -235,10 +235,10 @@ fn revoking_withdraws_current_owner_of_dose() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.bukti_ok(&["trust", "publish"]);
-    let uvci = uvci(&app, &app.qr_text(PHONE, BORN));
+    let uvci = uvci(&app, &app.qr_text(PHONE, BIRTH_DATE));
     app.import(&[retraction("E1", "2021-03-01T08:00:00+07:00")]);
     app.import(&[FeedRow { no_hp: "081200000991".into(), ..dose("E2") }]);
-    let text = app.qr_text("081200000991", BORN);
+    let text = app.qr_text("081200000991", BIRTH_DATE);
     app.bukti_ok(&["trust", "publish"]);
     assert_eq!(verdict_of(&app, &text), "valid", "a retraction withdraws no dose");
     app.bukti_ok(&["revoke", &uvci, "--reason", "never given", "--no-publish"]);
@@ -255,7 +255,7 @@ fn revoking_withdraws_current_owner_of_dose() {
 fn withdrawn_event_blocks_no_other_dose() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    revoke(&app, &app.qr_text(PHONE, BORN));
+    revoke(&app, &app.qr_text(PHONE, BIRTH_DATE));
     let other = |event: &str| FeedRow {
         tanggal_vaksinasi: "2021-03-01".into(),
         sent_at: "2021-03-02T08:00:00+07:00".into(),
@@ -266,7 +266,7 @@ fn withdrawn_event_blocks_no_other_dose() {
     app.import(&[FeedRow { no_hp: "081200000991".into(), ..other("E2") }]);
     assert_eq!(links(&app), sent + 1);
     app.bukti_ok(&["trust", "publish"]);
-    assert_eq!(verdict_of(&app, &app.qr_text("081200000991", BORN)), "valid");
+    assert_eq!(verdict_of(&app, &app.qr_text("081200000991", BIRTH_DATE)), "valid");
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn officers_cannot_correct_withdrawn_dose() {
     let case = open(&app, &person, case_request("phone", &dose("E1")));
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "supervisor");
     let dose = dose_of(&app, &officer, &case);
-    let uvci = revoke(&app, &app.qr_text(PHONE, BORN));
+    let uvci = revoke(&app, &app.qr_text(PHONE, BIRTH_DATE));
     let grant = json!({"dose": dose, "facility_word": "dr. Ani"});
     let refused = decide(&app, &officer, &case, "grant", grant.clone());
     assert_eq!((refused.status, refused.code()), (409, "dose_withdrawn"));
@@ -303,7 +303,7 @@ fn officers_cannot_correct_withdrawn_dose() {
     assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "granted");
     app.wait_until_idle();
     app.bukti_ok(&["trust", "publish"]);
-    assert_eq!(verdict_of(&app, &app.qr_text(phone, BORN)), "valid");
+    assert_eq!(verdict_of(&app, &app.qr_text(phone, BIRTH_DATE)), "valid");
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn revocation_during_corrections_leaves_no_valid_certificate() {
     let row = dose("E1");
     app.import(std::slice::from_ref(&row));
     app.bukti_ok(&["trust", "publish"]);
-    let text = app.qr_text(PHONE, BORN);
+    let text = app.qr_text(PHONE, BIRTH_DATE);
     let uvci = uvci(&app, &text);
     let of_person = async |doses: &Doses| {
         let identity = Identity::parse("3171012401896246").unwrap();
@@ -362,7 +362,7 @@ fn other_issuer_is_trusted_after_import() {
     app.bukti_ok(&["trust", "publish"]);
     other.bukti_ok(&["trust", "publish"]);
     other.import(&[dose("E1")]);
-    let text = other.qr_text(PHONE, BORN);
+    let text = other.qr_text(PHONE, BIRTH_DATE);
     assert_eq!(verdict_of(&app, &text), "issuer_unknown");
 
     let list = other.data.path().join("bucket/bukti-public/trust/signers.json");
@@ -398,7 +398,7 @@ fn verify_reports_unknown_revocation() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     app.bukti_ok(&["trust", "publish"]);
-    let text = app.qr_text(PHONE, BORN);
+    let text = app.qr_text(PHONE, BIRTH_DATE);
     let published = app.data.path().join("bucket/bukti-public/trust");
     let folder = app.data.path().join("copy");
     let index = folder.join("revocation/index.cose");
