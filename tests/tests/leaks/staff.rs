@@ -32,14 +32,14 @@ impl Scenario {
 
     pub fn revoke(&mut self, subject: &FeedRow) {
         let token = self.token(&subject.no_hp);
-        let asked = json!({"token": token, "birth_date": subject.tanggal_lahir});
-        let opened = self.post(HolderRoute::Link.path(), &asked, &[subject]).json();
+        let link_request = json!({"token": token, "birth_date": subject.tanggal_lahir});
+        let opened = self.post(HolderRoute::Link.path(), &link_request, &[subject]).json();
         let id = opened["certificate"]["id"].as_str().unwrap();
         let output = self.bukti(&["revoke", id, "0123456789ABCDEF", "--reason", "a stolen form"]);
         assert!(output.contains("revoked"), "{output}");
         self.bukti(&["trust", "publish"]);
         self.bukti(&["keys", "list"]);
-        assert_eq!(self.post(HolderRoute::Link.path(), &asked, &[subject]).status, 410);
+        assert_eq!(self.post(HolderRoute::Link.path(), &link_request, &[subject]).status, 410);
         self.status(&subject.nama, subject);
         for path in ["/trust/did.json", "/trust/signers.json", "/trust/revocation/index.json"] {
             self.call("GET", path, None, b"", &[]);
