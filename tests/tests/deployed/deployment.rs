@@ -30,11 +30,11 @@ impl Deployed {
     /// Requests a code and logs in with it. Returns the cookie.
     pub fn log_in(&self, account: &AwsAccount, phone: &str) -> String {
         let captcha = self.caller.captcha();
-        let request = self.post(OtpRoute::Otp.path(), &json!({"phone": phone, "captcha": captcha}));
-        assert_eq!(request.status, 202, "{}", String::from_utf8_lossy(&request.body));
+        let requested = self.post(OtpRoute::Otp.path(), &json!({"phone": phone, "captcha": captcha}));
+        assert_eq!(requested.status, 202, "{}", String::from_utf8_lossy(&requested.body));
         let code = wait_for("code", || account.sms(phone).into_iter().rev().find(|text| text.contains('#')));
         let code = code.rsplit('#').next().unwrap().trim().to_owned();
-        let cookie = request.header("set-cookie").unwrap().split(';').next();
+        let cookie = requested.header("set-cookie").unwrap().split(';').next();
         let code = json!({"phone": phone, "code": code}).to_string();
         let opened = self.caller.call("POST", OtpRoute::LogIn.path(), cookie, code.as_bytes());
         assert_eq!(opened.status, 201, "{}", String::from_utf8_lossy(&opened.body));

@@ -120,14 +120,14 @@ pub(crate) async fn set_counts(aws: &Aws, from: u32, to: u32) {
 fn routes_have_quotas_per_address_and_network() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    let (mut networks, mut request) = (0.., 0);
+    let (mut networks, mut requests) = (0.., 0);
     for (path, allowed, of_address, of_network) in QUOTAS {
         // If the hourly window ends during the run, repeat with another network.
         let answers = networks.by_ref().find_map(|network| {
             let began = hour();
             let mut send = |address: String| {
-                request += 1;
-                post(&app, &address, path, request(&app, path, request)).status
+                requests += 1;
+                post(&app, &address, path, request(&app, path, requests)).status
             };
             let host = |host: u8| format!("36.68.{network}.{host}");
             let mut answers = vec![send(host(1))];

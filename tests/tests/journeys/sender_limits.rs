@@ -8,7 +8,6 @@ use bukti_tests::caller::RawResponse;
 use bukti_tests::{TestApp, csv, dose, dose_for, ndjson, retraction};
 use bukti_wire::OtpRoute;
 use futures::StreamExt;
-use serde_json::json;
 
 use crate::senders::{FACILITY, job, key, row_result, rows, send};
 
@@ -19,12 +18,12 @@ fn sender_rate_limit_spans_its_keys() {
     let others = key(&app, ["--facility", "P3201010102"]);
     let sent = send(&app, &keys[0], "text/csv", &csv(&[dose("E1")])).json();
     // Two windows of a minute may be open during the test, with 120 requests each.
-    let request: Vec<RawResponse> =
+    let responses: Vec<RawResponse> =
         (0..300).map(|at| job(&app, &keys[at % 2], sent["job"].as_str().unwrap())).collect();
     let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
-    request.iter().for_each(|answer| **counts.entry(answer.status).or_default() += 1);
+    responses.iter().for_each(|answer| *counts.entry(answer.status).or_default() += 1);
     assert!(counts[&200] >= 119 && counts[&200] <= 239 && counts[&429] >= 60, "{counts:?}");
-    let full = request.iter().find(|answer| answer.status == 429).unwrap();
+    let full = responses.iter().find(|answer| answer.status == 429).unwrap();
     let wait: u64 = full.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait));
     assert_eq!(job(&app, &others, "missing").status, 404, "other senders have their own limit");

@@ -268,8 +268,8 @@ impl Scenario {
     /// Logs in with a phone that no dose has. Returns the cookie.
     pub fn log_in(&mut self, phone: &str) -> String {
         let request = json!({"phone": phone, "captcha": self.stack.caller.captcha()});
-        let request = self.post(OtpRoute::Otp.path(), &request, &[]);
-        let cookie = self.code_cookie(&request);
+        let requested = self.post(OtpRoute::Otp.path(), &request, &[]);
+        let cookie = self.code_cookie(&requested);
         let code = self.sms(phone).last().unwrap().text.rsplit('#').next().unwrap().trim().to_owned();
         let code = json!({"phone": phone, "code": code}).to_string();
         let opened = self.call("POST", OtpRoute::LogIn.path(), cookie.as_deref(), code.as_bytes(), &[]);
