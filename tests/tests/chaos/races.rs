@@ -153,7 +153,7 @@ fn dose_retracted_during_printing_has_no_valid_certificate() {
     let status = app.status("Iwan Ibrahim Purnomo", "3171012401896246");
     assert_eq!(status.body["doses"][0]["diagnosis"]["code"], "dose_retracted");
     assert!(link_codes(&app).iter().all(|code| code == "link_dead"), "{:?}", app.messages());
-    let notices = app.messages_to(PHONE).into_iter().filter(|sms| sms.text.contains("menarik")).count();
+    let notices = app.messages_to(PHONE).into_iter().filter(|sms| sms.text.contains("membatalkan")).count();
     assert_eq!(notices, 1, "{:?}", app.messages());
     let lacks = ["deadletters", "list", "--by-table", "--older-than", "0s"];
     assert_eq!(app.bukti_ok(&lacks), "", "an unrevoked certificate is left, or an SMS is missing");

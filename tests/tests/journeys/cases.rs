@@ -156,7 +156,7 @@ fn missing_dose_is_added_and_refusal_gives_reason() {
     assert_eq!(decide(&app, &first, &refused, "refuse", why).body["state"], "refused");
     app.wait_until_idle();
     let notice = app.messages_to(OLD_PHONE).pop().unwrap().single_part_text(&app);
-    assert!(notice.contains(&refused) && notice.contains("belum dapat"), "{notice}");
+    assert!(notice.contains(&refused) && notice.contains("tidak disetujui"), "{notice}");
     let seen =
         app.post(HelpdeskRoute::Case.path(), json!({"number": refused, "birth_date": BIRTH_DATE})).body;
     assert_eq!(
@@ -182,7 +182,7 @@ fn person_replies_to_officers_question() {
     assert_eq!(decide(&app, &officer, &case, "ask_back", why).body["state"], "asked_back");
     app.wait_until_idle();
     let notice = app.messages_to(NEW_PHONE).pop().unwrap().single_part_text(&app);
-    assert!(notice.contains(&case) && notice.contains("bertanya"), "{notice}");
+    assert!(notice.contains(&case) && notice.contains("perlu jawaban"), "{notice}");
     let stranger = app.log_in("0813-1111-0009", None);
     assert_eq!(post(&app, &stranger, &path, json!({"text": "Halo"})).code(), "not_found");
     let answered = post(&app, &person, &path, json!({"text": " 29 Januari 2021 "}));

@@ -63,7 +63,7 @@ fn locks_link_after_five_wrong_birth_dates() {
     let text = messages[1].text.replace(app.url(), "https://bukti.example.go.id");
     assert_eq!(
         text,
-        "Tautan sertifikat vaksin Anda dikunci: tgl lahir 5 kali salah. Data Anda aman. Tautan baru: \
+        "Tautan sertifikat vaksin Anda dikunci karena tgl lahir salah 5 kali. Data Anda aman. Tautan baru: \
          https://bukti.example.go.id/unduh Info: 119 ext 9"
     );
     assert!(text.len() <= 160);

@@ -39,7 +39,7 @@ fn account(app: &TestApp, cookie: &str) -> Value {
 /// The notices of retractions to a phone.
 fn retraction_sms(app: &TestApp, phone: &str) -> Vec<String> {
     let messages = app.messages_to(phone).into_iter();
-    messages.filter(|sms| sms.text.contains("menarik")).map(|sms| sms.single_part_text(app)).collect()
+    messages.filter(|sms| sms.text.contains("membatalkan")).map(|sms| sms.single_part_text(app)).collect()
 }
 
 fn outcome(row: &(String, String)) -> (&str, &str) {
