@@ -57,7 +57,7 @@ for (const [at, { size, viewport, locale, variant }] of everyVariant.entries()) 
 
     await periksa(page, t, "siti AMINAH", nik);
     await heading(page, t("home.result"));
-    await page.getByText({ id: "Sertifikat sudah terbit", en: "The certificate is ready" }[locale]).first().waitFor();
+    await page.getByText({ id: "Sertifikat sudah terbit", en: "Certificate ready" }[locale]).first().waitFor();
     assert.match(await page.locator("main").innerText(), { id: /nomor batch/, en: /batch number/ }[locale]);
     await state(page, "status");
 
