@@ -15,7 +15,7 @@ const files = {
   "Kartu (ukuran KTP)": "sertifikat-vaksin-covid-19-dosis-1-kartu.pdf",
   "Lembar cetak 10 kartu": "sertifikat-vaksin-covid-19-dosis-1-lembar-kartu.pdf",
 };
-const wallpaper = "Gambar layar HP";
+const wallpaper = "Gambar layar kunci";
 const copy = "Salin teks QR";
 
 async function everyFormIsDownloaded(page) {
@@ -52,7 +52,7 @@ for (const [size, viewport, at] of [["phone", phone, 1], ["desktop", desktop, 2]
     await fits(page);
 
     await page.getByRole("link", { name: "EN, English" }).click();
-    await page.getByText("Other forms").waitFor();
+    await page.getByText("Other formats").waitFor();
     await state(page, "downloads-account");
   });
 
@@ -119,7 +119,7 @@ journey("copies the text of the QR, which verifies", phone, async (page) => {
   assert.match(text, /^HC1:/);
   await open(page, pages.verify.id);
   await page.getByText("Tempel teks QR").click();
-  await page.getByLabel("Teks QR, mulai dengan HC1:").fill(text);
+  await page.getByLabel("Teks QR, diawali dengan HC1:").fill(text);
   await button(page, "Periksa").click();
   await heading(page, "Berlaku");
 

@@ -37,7 +37,7 @@ for (const [at, [size, viewport]] of Object.entries({ phone, desktop }).entries(
     assert.deepEqual(asked, [], "the data loaded for the certificates are reused");
     await hasFocus(page, "page-heading");
     const main = page.getByRole("main");
-    assert.match(await main.innerText(), /Dosis 2 dari 2\s+sudah bisa sejak 26 Februari 2021[\s\S]*CoronaVac[\s\S]*AZ56327A[\s\S]*29 Januari 2021[\s\S]*Puskesmas Kebayoran Baru/);
+    assert.match(await main.innerText(), /Dosis 2 dari 2\s+sudah bisa diberikan sejak 26 Februari 2021[\s\S]*CoronaVac[\s\S]*AZ56327A[\s\S]*29 Januari 2021[\s\S]*Puskesmas Kebayoran Baru/);
     const qr = page.getByAltText("QR tiket: Dosis 2 dari 2, vaksin CoronaVac");
     assert.ok((await qr.boundingBox()).width >= 200, "a camera can read it");
     await state(page, "history");

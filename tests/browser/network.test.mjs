@@ -22,7 +22,7 @@ for (const [name, file] of Object.entries(files)) {
     await page.goto(url + pages.logIn.id);
     await isReady(page);
     await button(page, "Kirim kode").click();
-    await heading(page, "Ada yang perlu diperbaiki");
+    await heading(page, "Ada isian yang perlu diperbaiki");
     // The loader of chunks logs the failure before the retry.
     faults.splice(0);
   });

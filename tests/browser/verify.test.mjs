@@ -69,7 +69,7 @@ function verifying(name, viewport, walk, { args, ...options } = {}) {
 async function paste(page, text) {
   const next = page.getByRole("button", { name: "Periksa berikutnya" });
   if (await next.isVisible()) await next.click();
-  const field = page.getByLabel("Teks QR, mulai dengan HC1:");
+  const field = page.getByLabel("Teks QR, diawali dengan HC1:");
   if (!(await field.isVisible())) await page.getByText("Tempel teks QR").click();
   await field.fill(text);
   await page.getByRole("button", { name: "Periksa", exact: true }).click();
@@ -278,10 +278,10 @@ verifying("without camera permission, pasting still works", phone, async (page, 
 verifying("works in English by keyboard only", desktop, async (page, wire) => {
   await page.goto(`${wire.at}/en/verify`);
   await heading(page, "Verify a certificate");
-  await tabTo(page, "Choose a picture of a QR");
-  await tabTo(page, "Paste the text of a QR");
+  await tabTo(page, "Choose a QR code image");
+  await tabTo(page, "Paste QR code text");
   await page.keyboard.press("Enter");
-  await tabTo(page, "Text of the QR, which begins with HC1:");
+  await tabTo(page, "QR code text, starting with HC1:");
   await page.keyboard.insertText(certificates.good.qr_text);
   await tabTo(page, "Check");
   await page.keyboard.press("Enter");

@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     /// Names, and words that are the same in both languages.
-    const SAME: [&str; 11] = [
+    const SAME: [&str; 13] = [
         "common.date",
         "common.month_11",
         "common.month_4",
@@ -201,11 +201,85 @@ mod tests {
         "common.month_year",
         "document.spelling",
         "document.wordmark",
+        "site.case.role.supervisor",
+        "site.console.queue.state",
         "site.disease.covid-19",
         "site.disease.polio",
         "site.link.whose",
         "site.unknown.hint",
     ];
+
+    /// Wordings that were replaced, and synonyms of a term that is used everywhere else. They are
+    /// searched for as whole words, in lower case.
+    fn terms_not_to_use(locale: Locale) -> &'static [&'static str] {
+        match locale {
+            Locale::Id => &[
+                "bentuk lain",
+                "bila",
+                "browser",
+                "buang",
+                "bukti",
+                "datang sendiri",
+                "dibenarkan",
+                "digit",
+                "disegel",
+                "ditarik",
+                "email",
+                "hitungan",
+                "kalau",
+                "keadaan",
+                "keadaannya",
+                "keluarkan",
+                "kode qr",
+                "layar hp",
+                "membenarkan",
+                "menarik",
+                "muncul sendiri",
+                "pintu masuk",
+                "sudah mati",
+                "supaya",
+                "tanya balik",
+                "terbit sendiri",
+                "tersandi",
+                "yang benar bagaimana",
+                "yang kami jaga",
+            ],
+            Locale::En => &[
+                "anew",
+                "ask back",
+                "birth date",
+                "by itself",
+                "data are",
+                "does my case stand",
+                "how it stands",
+                "looked at",
+                "nobody",
+                "of the list",
+                "other forms",
+                "phone screen",
+                "possible since",
+                "sms",
+                "somebody",
+                "stands",
+                "these data",
+                "this is not the way in",
+                "tries",
+                "who looked",
+                "whoever",
+            ],
+        }
+    }
+
+    /// Whether the text has the term as whole words.
+    fn has_term(text: &str, term: &str) -> bool {
+        let without_placeholders = text.split('{').map(|part| part.split_once('}').map_or(part, |it| it.1));
+        let text = without_placeholders.collect::<Vec<_>>().join("_").to_lowercase();
+        text.match_indices(term).any(|(at, _)| {
+            let before = text[..at].chars().next_back();
+            let after = text[at + term.len()..].chars().next();
+            !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
+        })
+    }
 
     fn placeholders(text: &str) -> BTreeSet<&str> {
         text.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name).collect()
@@ -240,6 +314,51 @@ mod tests {
         let found: BTreeSet<&str> =
             id.iter().filter(|(key, text)| &en[*key] == *text).map(|(key, _)| &**key).collect();
         assert_eq!(found, BTreeSet::from(SAME), "left: the same in both languages; right: those that may be");
+    }
+
+    #[test]
+    fn terms_not_to_use_are_not_used() {
+        for locale in Locale::ALL {
+            // The wordmark is the product's name.
+            let texts = texts(locale).iter().filter(|(key, _)| *key != "document.wordmark");
+            let found = texts.flat_map(|(key, text)| {
+                let terms = terms_not_to_use(locale).iter().filter(|term| has_term(text, term));
+                terms.map(move |term| format!("{}: {key}: `{term}` in: {text}", locale.tag()))
+            });
+            let found: BTreeSet<String> = found.collect();
+            assert!(found.is_empty(), "use other words: {found:#?}");
+        }
+        assert!(has_term("Terbit sendiri.", "terbit sendiri") && !has_term("{email} terbukti", "email"));
+    }
+
+    #[test]
+    fn each_sms_fits_one_part() {
+        let longest = [
+            ("address", "https://bukti.example.go.id/koreksi"),
+            ("code", "123456"),
+            ("download", "https://bukti.example.go.id/unduh"),
+            ("helpdesk", "119 ext 9"),
+            ("host", "bukti.example.go.id"),
+            ("link", "https://bukti.example.go.id/s/abcdefghijklmnopqrstuv"),
+            ("number", "14D2P-F2DBV"),
+        ];
+        // The part of GSM-7's basic set that is also ASCII.
+        let is_gsm7 = |c: char| c.is_ascii_alphanumeric() || " \n@#!\"%&'()*+,-./:;<=>?_".contains(c);
+        for locale in Locale::ALL {
+            for key in texts(locale).keys().filter(|key| key.starts_with("sms.")) {
+                let sms = fill(locale, key, &longest);
+                let length = sms.chars().count();
+                assert!(length <= 160, "{}: {key} has {length} characters: {sms}", locale.tag());
+                assert!(sms.chars().all(is_gsm7), "{}: {key} needs UCS-2: {sms}", locale.tag());
+                assert!(
+                    !sms.contains('{'),
+                    "{}: {key} has a placeholder without a value: {sms}",
+                    locale.tag()
+                );
+            }
+            let otp = fill(locale, "sms.otp", &longest);
+            assert!(otp.ends_with("\n\n@bukti.example.go.id #123456"), "WebOTP reads the last line: {otp}");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ function Home() {
   return (
     <form id="form" noValidate method="dialog" onSubmit={send}>
       <TextField name="name" label="Nama lengkap" value={name} onInput={setName} autoComplete="name" />
-      <TextField name={passport ? "passport" : "nik"} label={passport ? "Nomor paspor" : "NIK (16 digit)"}
+      <TextField name={passport ? "passport" : "nik"} label={passport ? "Nomor paspor" : "NIK (16 angka)"}
         value={number} onInput={setNumber} inputMode={passport ? "text" : "numeric"} autoComplete="off" />
       <button type="button" className="link" onClick={() => setPassport(!passport)}>
         {passport ? "Punya NIK? Pakai NIK" : "Tidak punya NIK? Pakai paspor"}
