@@ -135,7 +135,7 @@ journey("the wallpaper fits the screen, and its QR verifies", phone, async (page
   await openLink(page, "081200000067");
   const path = await download(page, button(page, wallpaper));
   assert.equal(basename(path), "sertifikat-vaksin-covid-19-dosis-1.png");
-  await page.getByText("Gambar disimpan di HP Anda.").waitFor();
+  await page.getByText("Gambar disimpan di perangkat Anda.").waitFor();
   const png = readFileSync(path);
   const [width, height] = [png.readUInt32BE(16), png.readUInt32BE(20)];
   const screen = await page.evaluate(() => window.screen.height / window.screen.width);

@@ -322,7 +322,7 @@ mod tests {
             // The wordmark is the product's name.
             let texts = texts(locale).iter().filter(|(key, _)| *key != "document.wordmark");
             let found = texts.flat_map(|(key, text)| {
-                let terms = terms_not_to_use(locale).iter().filter(|term| has_term(text, term));
+                let terms = terms_not_to_use(locale).iter().filter(move |term| has_term(text, term));
                 terms.map(move |term| format!("{}: {key}: `{term}` in: {text}", locale.tag()))
             });
             let found: BTreeSet<String> = found.collect();
