@@ -85,7 +85,7 @@ enum Command {
     /// they are reinstated.
     Revoke(revoke::Options),
     /// Makes a dose feed of people who do not exist, to try things on.
-    Sample(sample::Options),
+    Sample(sample::SampleOptions),
     /// Trust and revocation lists.
     #[command(subcommand)]
     Trust(trust::Command),
