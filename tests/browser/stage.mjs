@@ -305,7 +305,7 @@ export function verifyPdf(path) {
   const texts = python("scan.py", [path]).trim().split("\n");
   assert.equal(new Set(texts).size, 1, "page and card have the same QR");
   const exported = (...what) =>
-    execFileSync(BUKTI_CLI, ["keys", "export", ...what, "--endpoint", url], { encoding: "utf8" });
+    execFileSync(BUKTI_CLI, ["signing-key", "export", ...what, "--endpoint", url], { encoding: "utf8" });
   const asked = { signer: exported(), root: exported("--root"), schema: null, value_sets: null, texts };
   const [answer] = JSON.parse(python("hcert.py", [], JSON.stringify(asked)));
   if (answer.refused) throw new Error(answer.refused);

@@ -283,7 +283,7 @@ impl TestApp {
 
     /// The certificates of the stack's signer and root, PEM.
     pub fn signer(&self) -> (String, String) {
-        (self.bukti_ok(&["keys", "export"]), self.bukti_ok(&["keys", "export", "--root"]))
+        (self.bukti_ok(&["signing-key", "export"]), self.bukti_ok(&["signing-key", "export", "--root"]))
     }
 
     /// Fetches a presigned URL. Returns status and body.

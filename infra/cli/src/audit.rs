@@ -1,4 +1,4 @@
-//! `bukti audit`: who looked at whose record or changed it.
+//! `bukti audit`: exports the audit log.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -11,43 +11,42 @@ use clap::Subcommand;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
-use crate::target::{Target, Where};
+use crate::output::{examples, to_seconds};
+use crate::target::{Target, TargetOptions};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Writes the entries of some days as CSV: when, who, what, whose record and which case (by their keys), why.
+    /// Write the entries of some days as CSV
+    ///
+    /// An entry has the time, the officer, the action, the person and the case (by their keys), and
+    /// the reason.
+    #[command(after_help = examples(&["bukti audit export --from 2026-11-01 > audit.csv"]))]
     Export {
-        /// The first day (UTC).
+        /// First day, in UTC
         #[arg(long, value_name = "YYYY-MM-DD")]
         from: Date,
-        /// The last day (UTC), today where none is named.
+        /// Last day, in UTC [default: today]
         #[arg(long, value_name = "YYYY-MM-DD")]
         to: Option<Date>,
     },
 }
 
-/// Does what is asked.
-///
-/// # Errors
-///
-/// Where the Bukti does not answer.
-pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
+pub(crate) async fn run(target: &TargetOptions, command: &Command) -> Result<ExitCode> {
     let Command::Export { from, to } = command;
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let to = to.unwrap_or(today);
     if to < *from {
-        bail!("the last day lies before the first");
+        bail!("the last day is before the first: exchange --from and --to");
     }
-    let aws = Target::find(place).await?.aws().await?;
+    let aws = Target::connect(target).await?.aws().await?;
     let audit = Audit::new(&aws);
     let mut csv = csv::Writer::from_writer(std::io::stdout().lock());
     csv.write_record(["at", "officer", "officer_key", "action", "person", "case", "why"])?;
     let mut day = *from;
     while day <= to {
-        for entry in audit.of_day(day).await.with_context(|| format!("the audit of {day} cannot be read"))? {
-            let at = entry.at.to_string();
+        for entry in audit.of_day(day).await.with_context(|| format!("cannot read the audit log of {day}"))? {
             csv.write_record([
-                &*at,
+                &*to_seconds(entry.at),
                 &*no_formula(&entry.officer_name),
                 entry.officer.as_str(),
                 entry.action.code(),

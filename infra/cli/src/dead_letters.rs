@@ -1,7 +1,8 @@
-//! `bukti deadletters`: what a function could not work off, however often it was tried.
+//! `bukti deadletters`: events that failed after all retries.
 //!
-//! The embedded stack keeps each event. The queue on AWS names places in the stream, which forgets them after a day, and a dose that
-//! is sent again changes nothing. So there the table is asked: which doses should have a certificate or an SMS and have none?
+//! The embedded stack stores such events. On AWS the dead-letter queue only has positions in the
+//! table's stream, which expire after a day, and sending a dose again has no effect on the table. So
+//! there the command searches the table for doses that lack a certificate, a revocation or an SMS.
 
 use std::process::ExitCode;
 
@@ -14,168 +15,182 @@ use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use crate::progress::Progress;
-use crate::say;
-use crate::senders::read_while;
-use crate::target::{Target, Where};
+use crate::api_keys::parse_duration;
+use crate::output::{examples, print, to_seconds};
+use crate::progress::{Count, Progress, Reading};
+use crate::target::{Target, TargetOptions};
 
-/// Doses that are looked after at the same time.
-const AT_ONCE: usize = 32;
+/// Doses that are examined concurrently.
+const CONCURRENCY: usize = 32;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Lists them: of which function, why, and the key of what it is about. Nothing personal is in it.
-    List(Options),
-    /// Has each of them tried again, once what hindered it is mended. What works is gone, what fails again stays.
-    Redrive(Options),
+    /// List the failed events, without personal data
+    ///
+    /// A line has the time, the function, the error, and the key of the item or feed.
+    #[command(after_help = examples(&[
+        "bukti deadletters list",
+        "bukti deadletters list --by-table --older-than 12h",
+    ]))]
+    List(DeadLetterOptions),
+    /// Process the failed events again, once their cause is fixed
+    ///
+    /// Events that succeed are removed. The exit code is 1 if some fail again.
+    #[command(after_help = examples(&["bukti deadletters redrive"]))]
+    Redrive(DeadLetterOptions),
 }
 
 #[derive(Args)]
-pub(crate) struct Options {
-    /// Looks in the table for doses that lack their certificate or SMS, and not in the dead letters. On AWS it always does.
+pub(crate) struct DeadLetterOptions {
+    /// Search the table for doses that lack a certificate, a revocation or an SMS, as always on AWS
     #[arg(long)]
     by_table: bool,
-    /// In the table, doses that came less long ago than this are taken to be under way: 90m, 12h, 7d.
-    #[arg(long, default_value = "1h", value_name = "TIME", value_parser = read_while)]
+    /// Skip doses of the table that are younger than this, such as 90m, 12h or 7d
+    #[arg(long, default_value = "1h", value_name = "TIME", value_parser = parse_duration)]
     older_than: SignedDuration,
 }
 
+/// A dead letter of the embedded stack.
 #[derive(Deserialize)]
 struct DeadLetter {
-    at: String,
+    at: Timestamp,
     consumer: String,
     code: String,
     about: String,
 }
 
+/// The embedded stack's response to a redrive.
 #[derive(Deserialize)]
 struct Redriven {
     done: u64,
     left: u64,
 }
 
-/// Does what is asked. The exit code is 1 where dead letters are left after they were tried again.
-///
-/// # Errors
-///
-/// Where the Bukti does not answer.
-pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
-    let target = Target::find(place).await?;
+pub(crate) async fn run(target: &TargetOptions, command: &Command) -> Result<ExitCode> {
+    let target = Target::connect(target).await?;
     let (Command::List(options) | Command::Redrive(options)) = command;
     if options.by_table || target.site().is_none() {
-        return by_table(&target, command, options.older_than).await;
+        return search_table(&target, command, options.older_than).await;
     }
+    let unreadable = "cannot read the response of the stack: is it of the version of this command?";
     match command {
         Command::List(_) => {
-            let letters = target.ask_stack("/_dead_letters.json").await?;
-            let letters: Vec<DeadLetter> = serde_json::from_slice(&letters).context("that is no list")?;
+            let letters = target.get_from_stack("/_dead_letters.json").await?;
+            let letters: Vec<DeadLetter> = serde_json::from_slice(&letters).context(unreadable)?;
             for DeadLetter { at, consumer, code, about } in &letters {
-                say(&format!("{at}  {consumer:<7} {code:<12} {about}\n"));
+                print(&format!("{}  {consumer:<7} {code:<12} {about}\n", to_seconds(*at)));
             }
-            eprintln!("{} dead letters", letters.len());
+            match letters.len() {
+                0 => eprintln!("No dead letters."),
+                count => {
+                    eprintln!("{count} dead letters. Process them again with `bukti deadletters redrive`.")
+                }
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Redrive(_) => {
-            let redriven = target.tell_stack("/_dead_letters/redrive").await?;
-            let redriven: Redriven = serde_json::from_slice(&redriven).context("that is no answer")?;
-            say(&format!("{} worked off, {} left\n", redriven.done, redriven.left));
+            let redriven = target.post_to_stack("/_dead_letters/redrive").await?;
+            let redriven: Redriven = serde_json::from_slice(&redriven).context(unreadable)?;
+            print(&format!("{} processed, {} left\n", redriven.done, redriven.left));
             Ok(if redriven.left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
 }
 
-/// What a dose lacks.
+/// What a dose lacks, so that a function must have failed.
 #[derive(Clone, Copy)]
-enum Lacks {
+enum Missing {
     Certificate,
     Revocation,
     Sms,
 }
 
-/// What looks after doses.
-struct Looker {
+/// Examines doses.
+struct DoseExaminer {
     doses: Doses,
     certificates: Certificates,
     notifications: Notifications,
     keys: Keys,
 }
 
-impl Looker {
-    /// What a dose lacks that it should have.
-    async fn lacks(&self, dose: &DoseRecord) -> Result<Option<Lacks>> {
-        let Some(id) = &dose.certificate_id else { return self.lacks_after_its_end(dose).await };
+impl DoseExaminer {
+    /// What a dose lacks, if anything.
+    async fn missing(&self, dose: &DoseRecord) -> Result<Option<Missing>> {
+        let Some(id) = &dose.certificate_id else { return self.missing_after_end(dose).await };
         let Some(certificate) = self.certificates.of_id(id).await? else {
-            return Ok(Some(Lacks::Certificate));
+            return Ok(Some(Missing::Certificate));
         };
-        let told =
+        let needs_sms =
             certificate.revoked_at.is_none() && certificate.sms_request.is_some() && dose.phone.is_some();
-        let sent = !told || self.notifications.is_sent(&Occasion::dose(dose)).await?;
-        Ok((!sent).then_some(Lacks::Sms))
+        let is_sent = !needs_sms || self.notifications.is_sent(&Occasion::dose(dose)).await?;
+        Ok((!is_sent).then_some(Missing::Sms))
     }
 
-    /// What a dose lacks whose certificates are void.
-    async fn lacks_after_its_end(&self, dose: &DoseRecord) -> Result<Option<Lacks>> {
+    /// What a dose lacks that no longer has a certificate: revocations, or the SMS about its
+    /// retraction.
+    async fn missing_after_end(&self, dose: &DoseRecord) -> Result<Option<Missing>> {
         let mut was_issued = false;
         for id in dose.void_certificates(&self.keys) {
             let Some(certificate) = self.certificates.of_id(&id).await? else { continue };
             if certificate.revoked_at.is_none() {
-                return Ok(Some(Lacks::Revocation));
+                return Ok(Some(Missing::Revocation));
             }
             was_issued = true;
         }
-        let told = was_issued && dose.verdict == Verdict::Retracted && dose.phone.is_some();
-        let sent = !told || self.notifications.is_sent(&Occasion::retracted(dose)).await?;
-        Ok((!sent).then_some(Lacks::Sms))
+        let needs_sms = was_issued && dose.verdict == Verdict::Retracted && dose.phone.is_some();
+        let is_sent = !needs_sms || self.notifications.is_sent(&Occasion::retracted(dose)).await?;
+        Ok((!is_sent).then_some(Missing::Sms))
     }
 
-    async fn look(&self, dose: DoseRecord, before: Timestamp, again: bool) -> Result<Option<String>> {
+    /// The line about a dose that lacks something, which is redriven if requested. Doses received
+    /// after `before` may still be in progress.
+    async fn examine(&self, dose: DoseRecord, before: Timestamp, redrive: bool) -> Result<Option<String>> {
         if dose.received_at >= before {
             return Ok(None);
         }
-        let Some(lacks) = self.lacks(&dose).await? else { return Ok(None) };
-        if again {
-            match lacks {
-                Lacks::Certificate | Lacks::Revocation => self.doses.redrive(&dose, Timestamp::now()).await?,
-                Lacks::Sms => self.doses.request_sms_again(&dose).await?,
+        let Some(missing) = self.missing(&dose).await? else { return Ok(None) };
+        if redrive {
+            match missing {
+                Missing::Certificate | Missing::Revocation => {
+                    self.doses.redrive(&dose, Timestamp::now()).await?
+                }
+                Missing::Sms => self.doses.request_sms_again(&dose).await?,
             };
         }
-        let (function, lacks) = match lacks {
-            Lacks::Certificate => ("issue", "certificate"),
-            Lacks::Revocation => ("issue", "revocation"),
-            Lacks::Sms => ("notify", "sms"),
+        let (function, missing) = match missing {
+            Missing::Certificate => ("issue", "certificate"),
+            Missing::Revocation => ("issue", "revocation"),
+            Missing::Sms => ("notify", "sms"),
         };
-        Ok(Some(format!("{}  {function:<7} {lacks:<12} {}\n", dose.received_at, ItemKey::dose(&dose.pk))))
+        let (received, key) = (to_seconds(dose.received_at), ItemKey::dose(&dose.pk));
+        Ok(Some(format!("{received}  {function:<7} {missing:<12} {key}\n")))
     }
 }
 
-async fn by_table(target: &Target, command: &Command, older_than: SignedDuration) -> Result<ExitCode> {
-    let again = matches!(command, Command::Redrive(_));
+async fn search_table(target: &Target, command: &Command, older_than: SignedDuration) -> Result<ExitCode> {
+    let redrive = matches!(command, Command::Redrive(_));
     let before = Timestamp::now() - older_than;
     let aws = target.aws().await?;
-    let looker = Looker {
+    let examiner = DoseExaminer {
         doses: Doses::new(&aws),
         certificates: Certificates::new(&aws),
         notifications: Notifications::new(&aws),
         keys: aws.keys.clone(),
     };
-    let looked = target.doses().map_ok(|dose| looker.look(dose, before, again));
-    let mut looked = std::pin::pin!(looked.try_buffer_unordered(AT_ONCE));
+    let examined = target.doses().map_ok(|dose| examiner.examine(dose, before, redrive));
+    let mut examined = std::pin::pin!(examined.try_buffer_unordered(CONCURRENCY));
     let progress = Progress::new();
-    let (mut seen, mut found) = (0u64, 0u64);
-    while let Some(line) = looked.try_next().await? {
-        seen += 1;
+    let (mut read, mut found) = (0u64, 0u64);
+    while let Some(line) = examined.try_next().await? {
+        read += 1;
         if let Some(line) = line {
             found += 1;
-            say(&line);
+            print(&line);
         }
-        progress.show(0, 0, &format!("{found} of {seen} doses"));
+        progress.show(Reading::new("Examining doses", "doses", Count::Done(read)));
     }
-    progress.end();
-    let what = if again {
-        "are brought again to the function that they lack it of"
-    } else {
-        "lack certificate or SMS"
-    };
-    eprintln!("{found} of {seen} doses {what}");
+    progress.finish();
+    let result = if redrive { "are processed again" } else { "lack a certificate, a revocation or an SMS" };
+    eprintln!("{found} of {read} doses {result}");
     Ok(ExitCode::SUCCESS)
 }

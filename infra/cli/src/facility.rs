@@ -1,4 +1,4 @@
-//! `bukti facility report`: what facilities must complete or correct.
+//! `bukti facility report`: the rows that facilities have to complete or correct.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -8,28 +8,29 @@ use bukti_domain::{Reason, Verdict, no_formula};
 use clap::Subcommand;
 use futures::TryStreamExt;
 
-use crate::progress::Progress;
-use crate::target::{Target, Where};
+use crate::output::examples;
+use crate::progress::{Count, Progress, Reading};
+use crate::target::{Target, TargetOptions};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Writes the rows that facilities must complete or correct as CSV, nothing personal in it: facilities find them by the
-    /// event's id.
+    /// Write the rows that facilities have to complete or correct, as CSV
+    ///
+    /// The report contains no personal data: facilities find a row by its event id.
+    #[command(after_help = examples(&[
+        "bukti facility report > report.csv",
+        "bukti facility report --facility 3171010 > report.csv",
+    ]))]
     Report {
-        /// Of this facility only, by its code.
+        /// Write the rows of this facility only
         #[arg(long, value_name = "CODE")]
         facility: Option<String>,
     },
 }
 
-/// Does what is asked.
-///
-/// # Errors
-///
-/// Where the Bukti does not answer.
-pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
+pub(crate) async fn run(target: &TargetOptions, command: &Command) -> Result<ExitCode> {
     let Command::Report { facility } = command;
-    let target = Target::find(place).await?;
+    let target = Target::connect(target).await?;
     let aws = target.aws().await?;
     let mut csv = csv::Writer::from_writer(std::io::stdout().lock());
     csv.write_record([
@@ -44,20 +45,23 @@ pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
     ])?;
     let progress = Progress::new();
     let mut doses = std::pin::pin!(target.doses());
-    let (mut seen, mut told) = (0u64, 0u64);
+    let (mut read, mut reported) = (0u64, 0u64);
     while let Some(dose) = doses.try_next().await? {
-        seen += 1;
-        if dose.duplicate || !is_for_the_facility(dose.verdict, &dose.reasons) {
+        read += 1;
+        progress.show(Reading::new("Reading doses", "doses", Count::Done(read)));
+        if dose.duplicate || !is_for_facility(dose.verdict, &dose.reasons) {
             continue;
         }
-        let row = dose.open(&aws.keys).context("a dose does not open with this Bukti's secrets")?;
+        let row = dose
+            .open(&aws.keys)
+            .context("a dose does not open with the secrets of this deployment: restore its secrets")?;
         if facility.as_deref().is_some_and(|code| code != row.kode_faskes.trim()) {
             continue;
         }
-        // A date that is no day of a vaccination may be somebody's birth date.
-        let is_a_day =
+        // An impossible vaccination date may be somebody's birth date, which is personal.
+        let is_possible =
             row.dose().vaccination_date.is_some() && !dose.reasons.contains(&Reason::VaccinationBeforeBirth);
-        let vaccination_date = if is_a_day { &*row.tanggal_vaksinasi } else { "" };
+        let vaccination_date = if is_possible { &*row.tanggal_vaksinasi } else { "" };
         let reasons: Vec<&str> = dose.reasons.iter().map(|reason| reason.code()).collect();
         let fields = [
             &*row.kode_faskes,
@@ -70,23 +74,22 @@ pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
             &reasons.join(";"),
         ];
         csv.write_record(fields.map(|field| no_formula(field).into_owned()))?;
-        told += 1;
-        progress.show(0, 0, &format!("{told} of {seen} doses"));
+        reported += 1;
     }
-    progress.end();
+    progress.finish();
     csv.flush()?;
     std::io::stdout().flush()?;
-    eprintln!("{told} of {seen} doses are for their facilities to complete or correct");
+    eprintln!("{reported} of {read} doses have to be completed or corrected by their facilities");
     Ok(ExitCode::SUCCESS)
 }
 
-/// What only the facility can bring: what is missing or wrong in the row, also a phone that no SMS reaches.
-fn is_for_the_facility(verdict: Verdict, reasons: &[Reason]) -> bool {
+/// Whether only the facility can correct the row, or provide a phone that SMS reach.
+fn is_for_facility(verdict: Verdict, reasons: &[Reason]) -> bool {
     match verdict {
         Verdict::Incomplete | Verdict::Held => true,
-        // The facility said so itself.
+        // At the facility's own request.
         Verdict::Retracted => false,
-        // Nobody can do anything about it: the booklet stays valid.
+        // Cannot be corrected, and the paper booklet stays valid.
         Verdict::Rejected => reasons != [Reason::VaccinationBeforeIcvp],
         Verdict::Complete => {
             reasons.iter().any(|reason| matches!(reason, Reason::PhoneMissing | Reason::PhoneInvalid))

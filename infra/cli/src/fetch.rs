@@ -1,4 +1,4 @@
-//! Files over HTTP.
+//! Small HTTP requests: to the embedded stack, and for the trust files of a site.
 
 use std::time::Duration;
 
@@ -12,62 +12,62 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::TokioExecutor;
 
-/// How long an embedded stack may take to answer. It is on this machine.
-const LOCAL_PATIENCE: Duration = Duration::from_secs(3);
-/// How long a site may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// No public file is longer.
-const LONGEST: usize = 32 * 1024 * 1024;
+/// The time limit of an embedded stack. It runs on this machine.
+const LOCAL_TIMEOUT: Duration = Duration::from_secs(3);
+/// The time limit of a site.
+const SITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest response in bytes: no public file is longer.
+const MAX_BODY: usize = 32 * 1024 * 1024;
 
-/// What an address on this machine answers; `None` where there is nothing.
-pub(crate) async fn local(address: &str) -> Result<Option<Vec<u8>>> {
-    get(HttpConnector::new(), address, LOCAL_PATIENCE).await
+/// Gets a file of an embedded stack; `None` if there is none.
+pub(crate) async fn get_local(address: &str) -> Result<Option<Vec<u8>>> {
+    get(HttpConnector::new(), address, LOCAL_TIMEOUT).await
 }
 
-/// What an address on this machine answers to a POST with this key, which may take as long as it likes.
-pub(crate) async fn told(address: &str, key: &str) -> Result<Vec<u8>> {
+/// Posts to an embedded stack with this key, without a time limit.
+pub(crate) async fn post(address: &str, key: &str) -> Result<Vec<u8>> {
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     let request = Request::post(address).header("authorization", format!("Bearer {key}"));
-    let answer = client.request(request.body(Empty::new())?).await.context("the connection failed")?;
-    if answer.status().as_u16() != 200 {
-        bail!("the answer is {}", answer.status());
+    let response = client.request(request.body(Empty::new())?).await.context("the connection failed")?;
+    if response.status().as_u16() != 200 {
+        bail!("the response is {}", response.status());
     }
-    read(answer.into_body()).await
+    read(response.into_body()).await
 }
 
-/// What an `http` or `https` address answers; `None` where there is nothing.
-pub(crate) async fn site(address: &str) -> Result<Option<Vec<u8>>> {
+/// Gets a file of a site by its `http` or `https` address; `None` if there is none.
+pub(crate) async fn get_from_site(address: &str) -> Result<Option<Vec<u8>>> {
     if address.starts_with("http://") {
-        return get(HttpConnector::new(), address, PATIENCE).await;
+        return get(HttpConnector::new(), address, SITE_TIMEOUT).await;
     }
     let connector = HttpsConnectorBuilder::new().with_native_roots();
-    let connector = connector.context("the system has no certificates to check sites with")?;
-    get(connector.https_only().enable_http1().build(), address, PATIENCE).await
+    let connector = connector.context("this system has no root certificates: install them to use https")?;
+    get(connector.https_only().enable_http1().build(), address, SITE_TIMEOUT).await
 }
 
 async fn get(
     connector: impl Connect + Clone + Send + Sync + 'static,
     address: &str,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Option<Vec<u8>>> {
-    let address = address.parse().context("that is no address")?;
+    let address = address.parse().context("this is not an address")?;
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
     let fetch = async {
-        let answer = client.get(address).await.context("the connection failed")?;
-        match answer.status().as_u16() {
+        let response = client.get(address).await.context("the connection failed")?;
+        match response.status().as_u16() {
             200 => {}
             404 => return Ok(None),
-            status => bail!("the answer is {status}"),
+            status => bail!("the response is {status}"),
         }
-        Ok(Some(read(answer.into_body()).await?))
+        Ok(Some(read(response.into_body()).await?))
     };
-    tokio::time::timeout(patience, fetch).await.context("it takes too long to answer")?
+    tokio::time::timeout(timeout, fetch).await.context("the response takes too long")?
 }
 
 async fn read(
     body: impl Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
 ) -> Result<Vec<u8>> {
-    let body = Limited::new(body, LONGEST).collect().await;
-    let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?;
+    let body = Limited::new(body, MAX_BODY).collect().await;
+    let body = body.map_err(|error| anyhow::anyhow!("the response broke off: {error}"))?;
     Ok(body.to_bytes().to_vec())
 }

@@ -1,385 +1,156 @@
-//! Taking a file in, and fetching what became of it.
+//! `bukti import` and `bukti report`: import a file of doses, and fetch the report of an import.
+
+mod follow;
+mod preflight;
 
 use std::convert::Infallible;
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
-use bukti_domain::Reason;
-use bukti_intake::{FeedReader, Line};
-use bukti_records::{FeedProblem, JobRecord, JobState};
+use bukti_records::{JobRecord, JobState};
 use bukti_store::Feeds;
-use jiff::Timestamp;
-use tempfile::NamedTempFile;
+use clap::{Args, ValueHint};
 
-use crate::progress::Progress;
-use crate::target::Target;
-use crate::workbook;
+use self::follow::{follow, wait_for_certificates};
+use self::preflight::{check_feed, check_report};
+use crate::output::print;
+use crate::target::{Target, TargetOptions};
 
-/// Between two looks at a job.
-const LOOK: Duration = Duration::from_millis(250);
-/// How long looks may fail before that is told: long enough for a restart.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// After which time without a sign of the intake that is told.
-const SILENCE: Duration = Duration::from_secs(30);
-/// After which time without a step the intake of AWS has given up: it has three tries of a quarter of an hour.
-const GIVEN_UP: Duration = Duration::from_secs(50 * 60);
-/// After which time without a step an embedded stack is asked whether it still has something to do.
-const DOUBTED: Duration = Duration::from_secs(5);
+#[derive(Args)]
+pub(crate) struct ImportOptions {
+    /// File of doses: CSV with a header, NDJSON, FHIR, or a workbook
+    ///
+    /// CSV, NDJSON and FHIR may be compressed with gzip or zstd. Of a workbook the first visible
+    /// sheet is imported.
+    #[arg(value_hint = ValueHint::FilePath)]
+    file: PathBuf,
+    /// Write the report of the rows to this file; `-` is the standard output
+    #[arg(long, value_name = "OUT.csv", value_hint = ValueHint::FilePath)]
+    report: Option<ReportDestination>,
+}
 
-/// Where a report goes.
+#[derive(Args)]
+pub(crate) struct ReportOptions {
+    /// Job, as `bukti import` prints it
+    job: String,
+    /// Write the report to this file; `-` is the standard output
+    #[arg(long, value_name = "OUT.csv", default_value = "-", value_hint = ValueHint::FilePath)]
+    report: ReportDestination,
+}
+
 #[derive(Clone)]
-pub(crate) enum ReportTo {
-    /// The standard output.
-    Output,
-    /// A file.
+enum ReportDestination {
+    StandardOutput,
     File(PathBuf),
 }
 
-impl FromStr for ReportTo {
+impl FromStr for ReportDestination {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(if text == "-" { Self::Output } else { Self::File(text.into()) })
+        Ok(if text == "-" { Self::StandardOutput } else { Self::File(text.into()) })
     }
 }
 
-/// The file that is handed over: the one that was named, or the sheet of a workbook as CSV.
-pub(crate) enum FeedFile {
-    Named(PathBuf),
-    Sheet(NamedTempFile),
-}
+/// Imports a file. The exit code is 1 if the file as a whole is bad, such as one that ends in the
+/// middle of a row.
+pub(crate) async fn import(target: &TargetOptions, options: &ImportOptions) -> Result<ExitCode> {
+    let ImportOptions { file, report } = options;
+    // Before the upload, so that mistakes show at once.
+    report.as_ref().map_or(Ok(()), check_report)?;
+    let feed = check_feed(file)?;
+    let mut target = Target::connect(target).await?;
 
-impl FeedFile {
-    fn path(&self) -> &Path {
-        match self {
-            FeedFile::Named(path) => path,
-            FeedFile::Sheet(file) => file.path(),
-        }
-    }
-}
-
-/// Looks at the files, so that a slip does not show at the end only, and reads a workbook.
-///
-/// # Errors
-///
-/// Where the file cannot be read or is no feed, or the report's folder is not there.
-pub(crate) fn check(file: &Path, report: Option<&ReportTo>) -> Result<FeedFile> {
-    let data = File::open(file)
-        .and_then(|file| file.metadata())
-        .with_context(|| format!("cannot read {}", file.display()))?;
-    if !data.is_file() {
-        bail!("cannot read {}: it is no file", file.display());
-    }
-    report.map_or(Ok(()), check_report)?;
-    let feed = match problem_before_rows(file, file)? {
-        Some(problem) if workbook::is_workbook(&problem.code) => FeedFile::Sheet(workbook::to_csv(file)?),
-        problem => refuse(problem, file).map(|()| FeedFile::Named(file.to_owned()))?,
-    };
-    if let FeedFile::Sheet(sheet) = &feed {
-        refuse(problem_before_rows(sheet.path(), file)?, file)?;
-    }
-    Ok(feed)
-}
-
-fn refuse(problem: Option<FeedProblem>, file: &Path) -> Result<()> {
-    match problem {
-        Some(problem) => {
-            bail!("{}, line {}: {} ({})", file.display(), problem.line, problem.detail, problem.code)
-        }
-        None => Ok(()),
-    }
-}
-
-/// Reads a file as the intake will, up to its first row that can be read: what is wrong with one that has none. Where a file
-/// breaks off after that, its rows before are taken in. `named` is the file as it was named.
-fn problem_before_rows(feed: &Path, named: &Path) -> Result<Option<FeedProblem>> {
-    let mut opened = File::open(feed).with_context(|| format!("cannot read {}", named.display()))?;
-    let (mut reader, mut lines) = (FeedReader::new(Timestamp::now()), Vec::new());
-    let mut first = None;
-    let mut piece = vec![0; 64 * 1024];
-    loop {
-        let length = opened.read(&mut piece).with_context(|| format!("cannot read {}", named.display()))?;
-        let is_end = length == 0;
-        let mut rest = (!is_end).then_some(&piece[..length]);
-        let mut ended = if is_end { reader.finish(&mut lines).err() } else { None };
-        loop {
-            let found = lines.iter().map(|line| unreadable(line).map(|reason| (line.line, reason)));
-            let found: Option<Vec<_>> = found.collect();
-            let Some(found) = found else { return Ok(None) };
-            first = first.or(found.first().copied());
-            lines.clear();
-            let Some(left) = rest.filter(|_| ended.is_none()) else { break };
-            match reader.push(left, &mut lines) {
-                Ok(left) => rest = left,
-                Err(problem) => (rest, ended) = (None, Some(problem)),
-            }
-        }
-        if ended.is_some() {
-            return Ok(ended);
-        }
-        if is_end {
-            // What a FHIR file has is reported entry by entry, also where that is nothing.
-            return Ok(reader.fhir().is_none().then(|| no_rows(first)));
-        }
-    }
-}
-
-/// Why a line cannot be read as a row; `None` where it can, whatever becomes of the row.
-fn unreadable(line: &Line) -> Option<Reason> {
-    let reason = line.row.as_ref().err()?.reason;
-    matches!(reason, Reason::RowMalformed | Reason::NotUtf8).then_some(reason)
-}
-
-/// What is wrong with a file without a row that can be read, by its first line that cannot.
-fn no_rows(first: Option<(u64, Reason)>) -> FeedProblem {
-    let (code, line, detail) = match first {
-        None => ("no_rows", 1, "there is no row below the header"),
-        Some((line, Reason::NotUtf8)) => {
-            (Reason::NotUtf8.code(), line, "no row is UTF-8: save the file as \"CSV UTF-8\" and import that")
-        }
-        Some((line, reason)) => {
-            (reason.code(), line, "no row has as many fields as the header, or is one at all")
-        }
-    };
-    FeedProblem { code: code.to_owned(), line, detail: detail.to_owned() }
-}
-
-fn check_report(report: &ReportTo) -> Result<()> {
-    if let ReportTo::File(report) = report {
-        let folder =
-            report.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !folder.is_dir() {
-            bail!("cannot write {}: there is no folder {}", report.display(), folder.display());
-        }
-        if report.is_dir() {
-            bail!("cannot write {}: it is a folder", report.display());
-        }
-    }
-    Ok(())
-}
-
-/// Imports a file.
-///
-/// # Errors
-///
-/// Where it cannot be handed over, or its end cannot be learned. A file that was taken in but is bad as such is a code.
-pub(crate) async fn import(
-    target: &mut Target,
-    file: &Path,
-    feed: &FeedFile,
-    report: Option<&ReportTo>,
-) -> Result<ExitCode> {
     let job = format!("{:020x}", rand::random::<u128>() >> 48);
     let body = ByteStream::read_from().path(feed.path()).build().await;
     let body = body.with_context(|| format!("cannot read {}", file.display()))?;
     let key = format!("{}{job}", Feeds::DROP);
     target.s3.put_object().bucket(target.bucket()?).key(key).body(body).send().await.map_err(|error| {
         let reason = DisplayErrorContext(&error).to_string();
-        anyhow::anyhow!("{} did not take the file: {reason}", target.name)
+        anyhow::anyhow!("cannot upload the file to {}: {reason}", target.name)
     })?;
     eprintln!("Import of {} is job {job}.", file.display());
-    let again = target.again();
-    unless_interrupted(&job, &again, finish(target, &job, &file.display().to_string(), report)).await
+    let argument = target.endpoint_argument();
+    let name = file.display().to_string();
+    unless_interrupted(&job, &argument, finish(&mut target, &job, &name, report.as_ref())).await
 }
 
-/// Fetches the report of a job, after waiting for its end.
-///
-/// # Errors
-///
-/// Where there is no such job, or its end cannot be learned.
-pub(crate) async fn report(target: &mut Target, job: &str, report: &ReportTo) -> Result<ExitCode> {
+/// Fetches the report of a job, after its end.
+pub(crate) async fn report(target: &TargetOptions, options: &ReportOptions) -> Result<ExitCode> {
+    let ReportOptions { job, report } = options;
     check_report(report)?;
-    let known = target.jobs.get(job).await.with_context(|| format!("cannot ask {}", target.name))?;
-    if known.is_none() {
-        bail!("there is no job {job} with {}: it may be of another Bukti, or not begun yet", target.name);
+    let mut target = Target::connect(target).await?;
+    let record = target.jobs.get(job).await.with_context(|| format!("cannot read job {job}"))?;
+    if record.is_none() {
+        bail!(
+            "there is no job {job} in {}: check the deployment; a job that was just submitted appears within seconds",
+            target.name
+        );
     }
-    let again = target.again();
-    unless_interrupted(job, &again, finish(target, job, &format!("job {job}"), Some(report))).await
+    let argument = target.endpoint_argument();
+    let name = format!("job {job}");
+    unless_interrupted(job, &argument, finish(&mut target, job, &name, Some(report))).await
 }
 
 async fn unless_interrupted(
     job: &str,
-    again: &str,
+    endpoint_argument: &str,
     work: impl Future<Output = Result<ExitCode>>,
 ) -> Result<ExitCode> {
     tokio::select! {
         done = work => done,
         _ = tokio::signal::ctrl_c() => {
-            eprintln!("\nThe import goes on without this command. For its end and its report:");
-            eprintln!("  bukti report {job} --report OUT.csv{again}");
-            // As shells count an end by Ctrl-C.
+            eprintln!("\nThe import continues without this command. To wait for it and fetch its report:");
+            eprintln!("  bukti report {job} --report OUT.csv{endpoint_argument}");
+            // The exit code by which shells report SIGINT.
             Ok(ExitCode::from(130))
         }
     }
 }
 
-async fn finish(target: &mut Target, job: &str, name: &str, to: Option<&ReportTo>) -> Result<ExitCode> {
+/// Waits for the end of a job, and prints its results.
+async fn finish(
+    target: &mut Target,
+    job: &str,
+    name: &str,
+    destination: Option<&ReportDestination>,
+) -> Result<ExitCode> {
     let record = follow(target, job).await?;
-    if let (Some(to), Some(key)) = (to, &record.report) {
+    if let (Some(destination), Some(key)) = (destination, &record.report) {
         let object = target.s3.get_object().bucket(target.bucket()?).key(key).send().await;
-        let object = object.with_context(|| format!("the report of job {job} cannot be fetched"))?;
-        let report = object.body.collect().await.context("the report broke off")?;
-        write(to, &report.into_bytes())?;
+        let object = object.with_context(|| format!("cannot fetch the report of job {job}"))?;
+        let report = object.body.collect().await;
+        let report = report.with_context(|| format!("cannot fetch the report of job {job}"))?;
+        write_report(destination, &report.into_bytes())?;
     }
     let totals = totals(&record);
-    if matches!(to, Some(ReportTo::Output)) {
+    if matches!(destination, Some(ReportDestination::StandardOutput)) {
         eprint!("{totals}")
     } else {
-        print!("{totals}")
+        print(&totals)
     }
-    if to.is_none() {
-        eprintln!("Each row's outcome: bukti report {job}{}", target.again());
+    if destination.is_none() {
+        eprintln!("To see the outcome of each row: bukti report {job}{}", target.endpoint_argument());
     }
     if record.rows > 0 {
-        settle(target).await?;
+        wait_for_certificates(target).await?;
     }
     if let Some(problem) = &record.problem {
-        let whole = if record.rows > 0 { "; the rows before it were taken in" } else { "" };
-        eprintln!("bukti: {name}, line {}: {} ({}){whole}", problem.line, problem.detail, problem.code);
+        let imported = if record.rows > 0 { "; the rows before it were imported" } else { "" };
+        eprintln!("bukti: {name}, line {}: {} ({}){imported}", problem.line, problem.detail, problem.code);
         return Ok(ExitCode::FAILURE);
     }
     if record.state == JobState::Failed {
-        bail!("job {job} failed and does not say why: the logs of the intake may");
+        bail!("job {job} failed for an unknown reason: look at the log of the function `intake`");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows how far a job is until it is over.
-async fn follow(target: &mut Target, job: &str) -> Result<JobRecord> {
-    let progress = Progress::new();
-    let begun = Instant::now();
-    let mut heard = Instant::now();
-    let mut told_silence = false;
-    let (mut stood_at, mut since) = ((0, 0), Instant::now());
-    loop {
-        match target.jobs.get(job).await {
-            Ok(Some(record)) if record.state != JobState::Running => {
-                progress.end();
-                return Ok(record);
-            }
-            Ok(record) => {
-                heard = Instant::now();
-                if record.is_none() && begun.elapsed() > SILENCE && !told_silence {
-                    told_silence = true;
-                    progress
-                        .note("The intake has not begun. On AWS: is the bucket's notification to it set up?");
-                }
-                let record = record.unwrap_or_default();
-                let (done, all) = how_far(&record);
-                if (done, record.bytes_done) != stood_at {
-                    (stood_at, since) = ((done, record.bytes_done), Instant::now());
-                } else if since.elapsed() > DOUBTED && has_given_up(target, since.elapsed()).await {
-                    progress.end();
-                    bail!(
-                        "the intake has given job {job} up: what it could not work off is in the dead letters, and the logs say why. \
-                         The rows until there are kept; the same file can be imported again"
-                    );
-                }
-                progress.show(done, all, &how_long(&record, begun.elapsed()));
-            }
-            Err(_) if heard.elapsed() < PATIENCE => {
-                progress.show(0, 0, "waiting for an answer");
-                target.reconnect().await;
-            }
-            Err(error) => {
-                progress.end();
-                return Err(error).with_context(|| {
-                    let again = target.again();
-                    format!(
-                        "{} no longer answers. What it has of the file it keeps, and it goes on when it runs again; then: \
-                         bukti report {job} --report OUT.csv{again}",
-                        target.name
-                    )
-                });
-            }
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// Whether nothing more comes of a job that has not moved for so long.
-async fn has_given_up(target: &Target, still: Duration) -> bool {
-    match target.backlog().await {
-        Ok(Some(left)) => left == 0,
-        Ok(None) => still > GIVEN_UP,
-        Err(_) => false,
-    }
-}
-
-/// How much of a job is done, of how much: the rows of all parts are kept, and looked up again for the report.
-fn how_far(record: &JobRecord) -> (u64, u64) {
-    let looked_up = match record.parts_all {
-        Some(all) if all > 0 => record.rows * u64::from(record.parts_reported) / u64::from(all),
-        _ => 0,
-    };
-    // Until the file is read to its end, as many rows as there will be by what was read.
-    let rows = match (record.parts_all, record.bytes_done) {
-        (None, done) if done > 0 => record.rows.saturating_mul(record.bytes_total) / done,
-        _ => record.rows,
-    };
-    (record.rows_kept + looked_up, 2 * rows)
-}
-
-/// In words: rows, how many a second, and how long it will take.
-fn how_long(record: &JobRecord, since: Duration) -> String {
-    let (done, all) = how_far(record);
-    let rate = record.rows_kept as f64 / since.as_secs_f64().max(0.1);
-    let mut text = format!("{} rows kept, {rate:.0} a second", record.rows_kept);
-    if done > 0 && since > Duration::from_secs(2) {
-        let left = since.as_secs_f64() / done as f64 * all.saturating_sub(done) as f64;
-        text.push_str(&format!(", {left:.0} s left"));
-    }
-    text
-}
-
-/// Waits until an embedded stack has made the certificates and sent the SMS of what was taken in.
-async fn settle(target: &mut Target) -> Result<()> {
-    let progress = Progress::new();
-    let mut most = 0;
-    let mut heard = Instant::now();
-    loop {
-        match target.backlog().await {
-            Ok(Some(0)) => {
-                progress.end();
-                return Ok(());
-            }
-            Ok(Some(left)) => {
-                heard = Instant::now();
-                // It also grows: a certificate that is made is one more thing to look at.
-                most = most.max(left);
-                progress.show(
-                    most - left,
-                    most,
-                    &format!("making certificates and sending SMS… {left} to do"),
-                );
-            }
-            Ok(None) => {
-                eprintln!("Certificates and SMS follow within minutes.");
-                return Ok(());
-            }
-            Err(_) if heard.elapsed() < PATIENCE => {}
-            Err(error) => {
-                progress.end();
-                return Err(error).with_context(|| {
-                    format!(
-                        "{} no longer answers; certificates and SMS follow when it runs again",
-                        target.name
-                    )
-                });
-            }
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// The outcomes with their numbers, one a line.
+/// The number of rows, and of each outcome, one per line.
 fn totals(record: &JobRecord) -> String {
     let width = record.totals.values().map(|count| count.to_string().len()).max().unwrap_or(0);
     let mut text = format!("{} rows\n", record.rows);
@@ -389,21 +160,22 @@ fn totals(record: &JobRecord) -> String {
     text
 }
 
-/// Writes a report: the file has all of it or is as it was.
-fn write(to: &ReportTo, report: &[u8]) -> Result<()> {
-    match to {
-        ReportTo::Output => {
+/// Writes a report. A file is replaced atomically.
+fn write_report(destination: &ReportDestination, report: &[u8]) -> Result<()> {
+    match destination {
+        ReportDestination::StandardOutput => {
+            use std::io::Write;
             let mut out = std::io::stdout().lock();
-            out.write_all(report).and_then(|()| out.flush()).context("the report cannot be written")
+            out.write_all(report).and_then(|()| out.flush()).context("cannot write the report")
         }
-        ReportTo::File(path) => {
+        ReportDestination::File(path) => {
             let mut part = path.clone().into_os_string();
             part.push(".part");
             let part = PathBuf::from(part);
             std::fs::write(&part, report)
                 .and_then(|()| std::fs::rename(&part, path))
                 .inspect_err(|_| {
-                    // Often not there at all.
+                    // The write may have failed before it created the file.
                     let _ = std::fs::remove_file(&part);
                 })
                 .with_context(|| format!("cannot write {}", path.display()))
@@ -416,29 +188,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_looked_at_first() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("doses.csv");
-        assert!(check(&file, None).err().unwrap().to_string().contains("doses.csv"));
-        assert!(check(folder.path(), None).is_err());
-        std::fs::write(&file, "%PDF-1.7").unwrap();
-        assert!(check(&file, None).err().unwrap().to_string().contains("doses.csv, line 1: this is a PDF"));
-        let header = bukti_domain::feed::COLUMNS.join(",");
-        std::fs::write(&file, format!("{header}\n")).unwrap();
-        assert!(check(&file, None).err().unwrap().to_string().ends_with("(no_rows)"));
-        std::fs::write(&file, format!("{header}\nE1{}\n", ",".repeat(14))).unwrap();
-        check(&file, Some(&ReportTo::File("report.csv".into()))).unwrap();
-        check(&file, Some(&ReportTo::Output)).unwrap();
-        let nowhere = ReportTo::File(folder.path().join("no/report.csv"));
-        assert!(check(&file, Some(&nowhere)).err().unwrap().to_string().contains("no folder"));
-    }
-
-    #[test]
-    fn a_report_replaces_the_old_one_and_leaves_nothing_beside_it() {
+    fn report_replaces_old_one_and_leaves_no_other_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("report.csv");
         std::fs::write(&file, "old").unwrap();
-        write(&ReportTo::File(file.clone()), b"new").unwrap();
+        write_report(&ReportDestination::File(file.clone()), b"new").unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

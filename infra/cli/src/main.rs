@@ -1,105 +1,175 @@
-//! `bukti`: the admin's command line.
+//! `bukti`: the command line of a deployment's admins.
 
+mod api_keys;
 mod audit;
 mod backup;
+mod block_download;
 mod dead_letters;
 mod facility;
 mod fetch;
 mod import;
-mod keys;
 mod officers;
+mod output;
 mod progress;
-mod protect;
 mod revoke;
 mod sample;
-mod senders;
+mod shell;
+mod signing_keys;
 mod target;
 mod trust;
 mod verify;
 mod workbook;
 
-use std::io::Write;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::import::ReportTo;
-use crate::target::{Target, Where};
+use crate::output::examples;
+use crate::target::TargetOptions;
 
-/// Works with a Bukti: the one on this machine, or one on AWS.
+/// Administer a Bukti deployment: an embedded stack on this machine, or one on AWS
 #[derive(Parser)]
-#[command(name = "bukti", version)]
+#[command(
+    name = "bukti",
+    version,
+    after_help = examples(&[
+        "bukti import doses.csv --report report.csv",
+        "bukti verify certificate.txt",
+        "bukti api-key list --endpoint http://127.0.0.1:8080",
+        "bukti signing-key list --aws --table bukti",
+    ])
+)]
 struct Arguments {
     #[command(flatten)]
-    place: Where,
+    target: TargetOptions,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Who looked at whose record or changed it.
-    #[command(subcommand)]
+    /// Manage the API keys of facilities and data hubs
+    #[command(
+        subcommand,
+        alias = "key",
+        after_help = examples(&["bukti api-key create --facility 3171010", "bukti api-key list"])
+    )]
+    ApiKey(api_keys::Command),
+    /// Export the audit log
+    #[command(subcommand, after_help = examples(&["bukti audit export --from 2026-11-01 > audit.csv"]))]
     Audit(audit::Command),
-    /// Keeps all records and documents in a folder, sealed as they are.
+    /// Back up all records and documents, sealed, to a folder
+    ///
+    /// The backup is useless without the secrets of the deployment, which it does not contain.
+    #[command(after_help = examples(&["bukti backup /backups/2026-11-24"]))]
     Backup(backup::BackupOptions),
-    /// Brings the records and documents of a backup back.
-    Restore(backup::RestoreOptions),
-    /// What a function could not work off, however often it was tried.
-    #[command(subcommand, name = "deadletters")]
+    /// Block quick download for people whose data are publicly known
+    #[command(
+        alias = "protect",
+        after_help = examples(&["bukti block-download niks.txt", "bukti block-download --remove niks.txt"])
+    )]
+    BlockDownload(block_download::BlockOptions),
+    /// Print the completion script of a shell
+    #[command(after_help = examples(&[
+        "bukti completions bash > ~/.local/share/bash-completion/completions/bukti",
+        "bukti completions zsh > ~/.zfunc/_bukti",
+        "bukti completions fish > ~/.config/fish/completions/bukti.fish",
+    ]))]
+    Completions(shell::CompletionOptions),
+    /// List events that failed after all retries, or process them again
+    #[command(
+        subcommand,
+        name = "deadletters",
+        after_help = examples(&["bukti deadletters list", "bukti deadletters redrive"])
+    )]
     DeadLetters(dead_letters::Command),
-    /// What facilities must complete or correct.
-    #[command(subcommand)]
+    /// Report the rows that facilities have to complete or correct
+    #[command(subcommand, after_help = examples(&["bukti facility report > report.csv"]))]
     Facility(facility::Command),
-    /// Takes a file of doses in and says what became of its rows.
-    Import {
-        /// The doses: CSV with a header, NDJSON, or a FHIR R4 Bundle; plain, or packed by gzip or zstd.
-        file: PathBuf,
-        /// Where the report of each row is written; `-` is the standard output.
-        #[arg(long, value_name = "OUT.csv")]
-        report: Option<ReportTo>,
-    },
-    /// Fetches the report of an import, after waiting for its end.
-    Report {
-        /// The job, as `bukti import` named it.
-        job: String,
-        /// Where the report is written; `-` is the standard output.
-        #[arg(long, value_name = "OUT.csv", default_value = "-")]
-        report: ReportTo,
-    },
-    /// API keys of facilities and hubs that send doses over HTTP.
-    #[command(subcommand)]
-    Key(senders::Command),
-    /// Secrets, root and document signers.
-    #[command(subcommand)]
-    Keys(keys::Command),
-    /// Officers of the helpdesk.
-    #[command(subcommand)]
+    /// Import a file of doses, and print a summary
+    #[command(after_help = examples(&[
+        "bukti import doses.csv",
+        "bukti import doses.xlsx --report report.csv",
+    ]))]
+    Import(import::ImportOptions),
+    /// Print the manual page, or write the pages of all commands to a folder
+    #[command(after_help = examples(&[
+        "bukti man | man -l -",
+        "bukti man --output ~/.local/share/man/man1",
+    ]))]
+    Man(shell::ManOptions),
+    /// Manage the officers of the helpdesk
+    #[command(
+        subcommand,
+        after_help = examples(&["bukti officer add 08110000001 --name \"Rina\"", "bukti officer list"])
+    )]
     Officer(officers::Command),
-    /// No quick downloads for people whose data are publicly known.
-    Protect(protect::Options),
-    /// Lets doses whose certificates were revoked have new ones.
-    Reinstate(revoke::Named),
-    /// Revokes certificates: verifiers say so once it is published. Their doses get no other until
-    /// they are reinstated.
-    Revoke(revoke::Options),
-    /// Makes a dose feed of people who do not exist, to try things on.
+    /// Let the doses of revoked certificates have new ones
+    ///
+    /// The revoked certificates stay revoked.
+    #[command(after_help = examples(&["bukti reinstate ID", "bukti reinstate --file ids.txt"]))]
+    Reinstate(revoke::CertificateIds),
+    /// Wait for an import, and fetch the report of its rows
+    #[command(after_help = examples(&["bukti report JOB --report report.csv"]))]
+    Report(import::ReportOptions),
+    /// Restore the records and documents of a backup
+    #[command(after_help = examples(&[
+        "bukti restore /backups/2026-11-24",
+        "bukti restore /backups/2026-11-24 --reinstate --without ID",
+    ]))]
+    Restore(backup::RestoreOptions),
+    /// Revoke certificates
+    ///
+    /// Their doses are withdrawn: they get no other certificate until `bukti reinstate`.
+    #[command(after_help = examples(&[
+        "bukti revoke ID --reason \"data of another person\"",
+        "bukti revoke --file ids.txt --reason \"stolen forms\"",
+    ]))]
+    Revoke(revoke::RevokeOptions),
+    /// Generate a feed of made-up people
+    #[command(after_help = examples(&[
+        "bukti sample --people 100 --feed feed.csv",
+        "bukti sample --people 100 --seed 2 --feed feed.csv --expected expected.csv",
+    ]))]
     Sample(sample::SampleOptions),
-    /// Trust and revocation lists.
-    #[command(subcommand)]
+    /// Manage secrets, root and document signers
+    #[command(
+        subcommand,
+        alias = "keys",
+        after_help = examples(&["bukti signing-key list", "bukti signing-key rotate"])
+    )]
+    SigningKey(signing_keys::Command),
+    /// Publish trust and revocation lists, and manage other issuers
+    #[command(
+        subcommand,
+        after_help = examples(&["bukti trust publish", "bukti trust import did.json --dry-run"])
+    )]
     Trust(trust::Command),
-    /// Says whether a certificate is good: exit code 0 where it is, 1 where it is not, 3 where only revocation is unknown.
-    Verify(verify::Options),
-    /// Writes the first sheet of a workbook as CSV to the standard output, for `import`.
+    /// Verify a certificate
+    ///
+    /// The exit code is 0 for valid, 1 for not valid, and 3 for a genuine certificate whose revocation
+    /// is unknown.
+    #[command(after_help = examples(&[
+        "bukti verify certificate.txt",
+        "bukti verify --json --signer signer.pem - < certificate.txt",
+    ]))]
+    Verify(verify::VerifyOptions),
+    /// Write the first sheet of a workbook as CSV to the standard output, for `import`
     #[command(hide = true)]
     Workbook { file: PathBuf },
 }
 
+/// Commands that were renamed, with their old names. Those work for one release.
+const RENAMED: [(&str, &str); 3] =
+    [("key", "api-key"), ("keys", "signing-key"), ("protect", "block-download")];
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    // Wrong usage ends here, with 2.
+    // Exits with code 2 if the usage is wrong.
     let arguments = Arguments::parse();
+    warn_of_old_name(&arguments.command, std::env::args_os());
     match run(arguments).await {
         Ok(code) => code,
         Err(error) => {
@@ -109,39 +179,43 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Writes to the standard output. Whoever reads it may have closed it, which is no fault.
-fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+/// Warns if the command was called by its old name.
+fn warn_of_old_name(command: &Command, mut arguments: impl Iterator<Item = OsString>) {
+    let name = match command {
+        Command::ApiKey(_) => "api-key",
+        Command::SigningKey(_) => "signing-key",
+        Command::BlockDownload(_) => "block-download",
+        _ => return,
+    };
+    if arguments.any(|argument| argument == name) {
+        return;
+    }
+    if let Some((old, new)) = RENAMED.iter().find(|(_, new)| *new == name) {
+        eprintln!("bukti: `bukti {old}` is now `bukti {new}`; the next release removes the old name");
+    }
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let place = &arguments.place;
+    let target = &arguments.target;
     match arguments.command {
-        Command::Audit(command) => audit::run(place, &command).await,
-        Command::Backup(options) => backup::backup(place, &options).await,
-        Command::Restore(options) => backup::restore(place, &options).await,
-        Command::DeadLetters(command) => dead_letters::run(place, &command).await,
-        Command::Facility(command) => facility::run(place, &command).await,
-        Command::Import { file, report } => {
-            // Before anything is asked of anybody.
-            let feed = import::check(&file, report.as_ref())?;
-            let mut target = Target::find(place).await?;
-            import::import(&mut target, &file, &feed, report.as_ref()).await
-        }
-        Command::Report { job, report } => {
-            let mut target = Target::find(place).await?;
-            import::report(&mut target, &job, &report).await
-        }
-        Command::Key(command) => senders::run(place, &command).await,
-        Command::Keys(command) => keys::run(place, command).await,
-        Command::Officer(command) => officers::run(place, &command).await,
-        Command::Protect(options) => protect::run(place, &options).await,
-        Command::Reinstate(certificates) => revoke::reinstate(place, &certificates).await,
-        Command::Revoke(options) => revoke::run(place, &options).await,
+        Command::ApiKey(command) => api_keys::run(target, &command).await,
+        Command::Audit(command) => audit::run(target, &command).await,
+        Command::Backup(options) => backup::backup(target, &options).await,
+        Command::BlockDownload(options) => block_download::run(target, &options).await,
+        Command::Completions(options) => shell::print_completions(&options),
+        Command::DeadLetters(command) => dead_letters::run(target, &command).await,
+        Command::Facility(command) => facility::run(target, &command).await,
+        Command::Import(options) => import::import(target, &options).await,
+        Command::Man(options) => shell::write_manual(&options),
+        Command::Officer(command) => officers::run(target, &command).await,
+        Command::Reinstate(certificates) => revoke::reinstate(target, &certificates).await,
+        Command::Report(options) => import::report(target, &options).await,
+        Command::Restore(options) => backup::restore(target, &options).await,
+        Command::Revoke(options) => revoke::revoke(target, &options).await,
         Command::Sample(options) => sample::run(&options),
-        Command::Trust(command) => trust::run(place, command).await,
-        Command::Verify(options) => verify::run(place, &options).await,
+        Command::SigningKey(command) => signing_keys::run(target, command).await,
+        Command::Trust(command) => trust::run(target, command).await,
+        Command::Verify(options) => verify::run(target, &options).await,
         Command::Workbook { file } => {
             workbook::write_csv(&file, std::io::stdout().lock()).map(|()| ExitCode::SUCCESS)
         }

@@ -1,4 +1,4 @@
-//! `bukti officer`: who may log in to the helpdesk's console.
+//! `bukti officer`: the officers who may log in to the helpdesk.
 
 use std::process::ExitCode;
 
@@ -11,81 +11,86 @@ use jiff::Timestamp;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
-use crate::target::{Target, Where};
+use crate::output::{examples, print, to_seconds};
+use crate::target::{Target, TargetOptions};
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum RoleName {
-    /// Looks, answers, decides.
+    /// Views records, answers and decides cases
     Officer,
-    /// Approves as well what another officer would change of who a certificate is for.
+    /// Also approves changes of who a certificate is for, which another officer proposed
     Supervisor,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Makes the owner of a phone an officer, and shows the secret for their authenticator, once.
+    /// Add an officer, and print the secret for their authenticator app
+    ///
+    /// The secret is printed once, as QR and address. Adding an existing officer replaces it.
+    #[command(after_help = examples(&["bukti officer add 08110000001 --name \"Rina\" --role supervisor"]))]
     Add {
-        /// The phone that they log in with.
+        /// Phone that the officer logs in with
         phone: String,
-        /// Their name, as people whose record they look at see it.
+        /// Name of the officer, as people see it whose records they view
         #[arg(long, value_parser = NonEmptyStringValueParser::new())]
         name: String,
-        /// What they may do.
+        /// Role of the officer
         #[arg(long, value_enum, default_value = "officer")]
         role: RoleName,
     },
-    /// Takes an officer away, from the next request on.
+    /// Remove an officer, with effect from the next request
+    #[command(after_help = examples(&["bukti officer remove 08110000001"]))]
     Remove {
-        /// The phone that they log in with.
+        /// Phone that the officer logs in with
         phone: String,
     },
-    /// Lists the officers.
+    /// List the officers
+    #[command(after_help = examples(&["bukti officer list"]))]
     List,
 }
 
-/// Does what is asked.
-///
-/// # Errors
-///
-/// Where it cannot be done, in a sentence that says why.
-pub(crate) async fn run(place: &Where, command: &Command) -> Result<ExitCode> {
-    let aws = Target::find(place).await?.aws().await?;
+pub(crate) async fn run(target: &TargetOptions, command: &Command) -> Result<ExitCode> {
+    let aws = Target::connect(target).await?.aws().await?;
     let officers = Officers::new(&aws);
     match command {
         Command::Add { phone, name, role } => {
-            let phone = read(phone)?;
+            let phone = parse_phone(phone)?;
             let role = match role {
                 RoleName::Officer => Role::Officer,
                 RoleName::Supervisor => Role::Supervisor,
             };
             let secret = officers.add(&phone, name, role, Timestamp::now()).await?;
-            let issuer = encode(&aws.settings.service_name);
-            let address = format!("otpauth://totp/{issuer}:{}?secret={secret}&issuer={issuer}", encode(name));
-            let qr = QrCode::new(&address).context("the secret does not fit into a QR")?;
-            println!("{}", qr.render::<Dense1x2>().build());
-            println!("{address}");
-            eprintln!("{name} scans this with an authenticator, now: it is not shown again.");
+            let issuer = percent_encode(&aws.settings.service_name);
+            let label = percent_encode(name);
+            let address = format!("otpauth://totp/{issuer}:{label}?secret={secret}&issuer={issuer}");
+            let qr = QrCode::new(&address).context("the name is too long for a QR: shorten it")?;
+            print(&format!("{}\n{address}\n", qr.render::<Dense1x2>().build()));
+            eprintln!("Have {name} scan this with an authenticator app now: it is not shown again.");
         }
         Command::Remove { phone } => {
-            if !officers.remove(&read(phone)?).await? {
-                bail!("the owner of this phone is no officer");
+            if !officers.remove(&parse_phone(phone)?).await? {
+                bail!("no officer has this phone: check the number");
             }
-            println!("removed");
+            print("removed\n");
         }
         Command::List => {
-            for officer in officers.all().await? {
-                println!("{:<10} {}  since {}", officer.role.code(), officer.name, officer.added_at);
+            let officers = officers.all().await?;
+            if officers.is_empty() {
+                eprintln!("No officers. Add one with `bukti officer add`.");
+            }
+            for officer in officers {
+                let added = to_seconds(officer.added_at);
+                print(&format!("{:<10} {}  since {added}\n", officer.role.code(), officer.name));
             }
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(phone: &str) -> Result<PhoneNumber> {
-    PhoneNumber::parse(phone).context("this is no mobile phone number")
+fn parse_phone(phone: &str) -> Result<PhoneNumber> {
+    PhoneNumber::parse(phone).context("this is not a mobile phone number: write it as 0811… or +62811…")
 }
 
-/// A text as a part of an address.
-fn encode(text: &str) -> String {
+fn percent_encode(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

@@ -1,5 +1,4 @@
-//! `bukti revoke` and `bukti reinstate`: certificates that count no more, and doses that may have
-//! one again.
+//! `bukti revoke` and `bukti reinstate`: revoke certificates, and let their doses have new ones.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,49 +6,45 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use bukti_records::{Revocation, parse_certificate_id};
 use bukti_store::{Certificates, ReinstateOutcome, RevokeOutcome};
-use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueHint};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
-use crate::target::{Target, Where};
+use crate::output::print;
+use crate::target::{Target, TargetOptions};
 use crate::trust;
 
-/// Certificates that are worked on at the same time.
-const AT_ONCE: usize = 8;
+/// Certificates that are processed concurrently.
+const CONCURRENCY: usize = 8;
 
-/// The certificates that are meant.
 #[derive(Args)]
-pub(crate) struct Named {
-    /// UVCIs, with or without check character, or certificate ids, with or without hyphens.
+pub(crate) struct CertificateIds {
+    /// UVCIs, with or without check character, or certificate ids, with or without hyphens
     #[arg(value_name = "UVCI|ID")]
     certificates: Vec<String>,
-    /// A file of more of them, one a line.
-    #[arg(long, value_name = "FILE")]
+    /// File with further certificates, one per line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: Option<PathBuf>,
 }
 
 #[derive(Args)]
-pub(crate) struct Options {
+pub(crate) struct RevokeOptions {
     #[command(flatten)]
-    certificates: Named,
-    /// Why, for the record of the certificate. It is not published.
-    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    certificates: CertificateIds,
+    /// Reason, for the record of the certificate; it is not published
+    #[arg(long, value_name = "WHY", value_parser = NonEmptyStringValueParser::new())]
     reason: String,
-    /// Leave the public lists as they are until they are published.
+    /// Leave publication to `bukti trust publish` or the schedule
     #[arg(long)]
     no_publish: bool,
 }
 
-/// Revokes, and says of each certificate what became of it.
-///
-/// # Errors
-///
-/// Where the Bukti does not answer. A certificate that is not there, or was superseded by another,
-/// is a code, after all others were revoked.
-pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
-    let wanted = options.certificates.ids()?;
-    let target = Target::find(place).await?;
+/// Revokes each certificate and prints the result. The exit code is 1 if one is unknown or was
+/// superseded; the others are revoked all the same.
+pub(crate) async fn revoke(target: &TargetOptions, options: &RevokeOptions) -> Result<ExitCode> {
+    let ids = options.certificates.read()?;
+    let target = Target::connect(target).await?;
     if !options.no_publish {
         target.check_can_publish()?;
     }
@@ -57,90 +52,91 @@ pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
     let revoke = async |id: &str| {
         let revocation = Revocation::Withdrawn(&options.reason);
         match certificates.revoke(id, revocation, Timestamp::now()).await? {
-            RevokeOutcome::Now => println!("{id} revoked"),
+            RevokeOutcome::Now => print(&format!("{id} revoked\n")),
             RevokeOutcome::Before(record) => match &record.superseded_by {
                 Some(by) => {
                     eprintln!(
-                        "bukti: {id} was superseded by {by} before: revoke that where its dose is wrong"
+                        "bukti: {id} was superseded by {by} and is not revoked: revoke {by} if its dose is wrong"
                     );
                     return Ok(false);
                 }
-                None => println!("{id} was revoked before"),
+                None => print(&format!("{id} was revoked before\n")),
             },
-            RevokeOutcome::Withdrawn => println!("{id} was revoked before; its dose is withdrawn now"),
-            RevokeOutcome::Unknown => return Ok(unknown(id)),
+            RevokeOutcome::Withdrawn => {
+                print(&format!("{id} was revoked before; its dose is withdrawn now\n"));
+            }
+            RevokeOutcome::Unknown => return Ok(report_unknown(id)),
             RevokeOutcome::CannotBeListed => {
                 eprintln!(
-                    "bukti: {id} was issued by an earlier version, which kept nothing by which it could be listed"
+                    "bukti: {id} was issued by an earlier version, which did not store what the revocation list \
+                     needs, and cannot be revoked"
                 );
                 return Ok(false);
             }
         }
         Ok(true)
     };
-    let all_done = each(&wanted, revoke).await?;
+    let all_done = for_each(&ids, revoke).await?;
     trust::publish_unless(options.no_publish, &target).await?;
     Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Reinstates the doses of revoked certificates, and says of each what became of it.
-///
-/// # Errors
-///
-/// Where the Bukti does not answer. A certificate that is not there, or whose dose is not
-/// withdrawn, is a code, after all others were reinstated.
-pub(crate) async fn reinstate(place: &Where, named: &Named) -> Result<ExitCode> {
-    let wanted = named.ids()?;
-    let target = Target::find(place).await?;
+/// Reinstates the dose of each revoked certificate and prints the result. The exit code is 1 if a
+/// certificate is unknown or its dose is not withdrawn; the others are reinstated all the same.
+pub(crate) async fn reinstate(target: &TargetOptions, certificates: &CertificateIds) -> Result<ExitCode> {
+    let ids = certificates.read()?;
+    let target = Target::connect(target).await?;
     let certificates = Certificates::of_table(target.dynamodb.clone(), target.table());
     let reinstate = async |id: &str| {
         match certificates.reinstate(id).await? {
-            ReinstateOutcome::Now => println!("{id} stays revoked; its dose may have a new certificate"),
+            ReinstateOutcome::Now => {
+                print(&format!("{id} stays revoked; its dose may have a new certificate\n"));
+            }
             ReinstateOutcome::NotWithdrawn => {
                 eprintln!("bukti: the dose of {id} is not withdrawn");
                 return Ok(false);
             }
-            ReinstateOutcome::Unknown => return Ok(unknown(id)),
+            ReinstateOutcome::Unknown => return Ok(report_unknown(id)),
         }
         Ok(true)
     };
-    Ok(if each(&wanted, reinstate).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if for_each(&ids, reinstate).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-impl Named {
-    /// What was written for each.
-    fn ids(&self) -> Result<Vec<String>> {
-        let mut wanted = self.certificates.clone();
+impl CertificateIds {
+    /// The certificates of the arguments and the file, as they are written there.
+    fn read(&self) -> Result<Vec<String>> {
+        let mut ids = self.certificates.clone();
         if let Some(file) = &self.file {
             let text =
                 std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-            wanted.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+            ids.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
         }
-        if wanted.is_empty() {
-            bail!("no certificate is named");
+        if ids.is_empty() {
+            bail!("no certificate is named: name certificates as arguments or with --file");
         }
-        Ok(wanted)
+        Ok(ids)
     }
 }
 
-fn unknown(id: &str) -> bool {
+fn report_unknown(id: &str) -> bool {
     eprintln!("bukti: there is no certificate {id}");
     false
 }
 
-/// Works on each certificate, also where one cannot be worked on; gives whether all were done.
-async fn each(wanted: &[String], work: impl AsyncFn(&str) -> Result<bool>) -> Result<bool> {
-    let work = async |written: &String| match parse_certificate_id(written) {
-        Some(id) => work(&id).await,
+/// Processes all certificates, also after one has failed. Returns whether all succeeded.
+async fn for_each(ids: &[String], process: impl AsyncFn(&str) -> Result<bool>) -> Result<bool> {
+    let process = async |written: &String| match parse_certificate_id(written) {
+        Some(id) => process(&id).await,
         None => {
             eprintln!("bukti: {written} is neither a UVCI of this service nor a certificate id");
             Ok(false)
         }
     };
-    let outcomes = stream::iter(wanted).map(work).buffered(AT_ONCE).collect::<Vec<_>>().await;
+    let results = stream::iter(ids).map(process).buffered(CONCURRENCY).collect::<Vec<_>>().await;
     let mut all_done = true;
-    for outcome in outcomes {
-        all_done &= outcome.context("a certificate was left out: run this again")?;
+    for result in results {
+        all_done &= result.context("some certificates were not processed: run the command again")?;
     }
     Ok(all_done)
 }

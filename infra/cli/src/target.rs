@@ -1,4 +1,4 @@
-//! Which Bukti the commands are for.
+//! The deployment that a command works with: an embedded stack, or one on AWS.
 
 use std::env::VarError;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use bukti_hcert::Root;
 use bukti_records::DoseRecord;
 use bukti_store::{Aws, Endpoint, Jobs, PublicFiles, Secrets, SecretsSource, Settings, Stored, s3_client};
-use clap::Args;
+use clap::{Args, ValueHint};
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -17,13 +17,15 @@ use tempfile::NamedTempFile;
 
 use crate::fetch;
 
-/// Where an embedded stack listens unless it is told otherwise.
-const DEFAULT: &str = "http://127.0.0.1:8080";
-/// The variable that names the Bukti that is meant.
+/// The address of an embedded stack by default.
+const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:8080";
+/// The variable that chooses the deployment.
 const TARGET: &str = "BUKTI_TARGET";
-const TARGETS: &str = "set it to `aws`, to the address of an embedded stack, or not at all";
-/// The variables by which the SDK finds credentials; of profiles in files nobody says whether they
-/// are meant.
+const TARGET_VALUES: &str = "set it to `aws` or to the address of an embedded stack, or unset it";
+const ONLY_EMBEDDED: &str = "only an embedded stack can do this";
+const NO_STACK: &str = "another program answers there";
+/// The variables by which the SDK finds credentials. Profiles in files do not count: many people have
+/// one for other projects.
 const AWS_CREDENTIALS: [&str; 5] = [
     "AWS_PROFILE",
     "AWS_ACCESS_KEY_ID",
@@ -32,75 +34,73 @@ const AWS_CREDENTIALS: [&str; 5] = [
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 ];
 
-/// What the command line says of it.
 #[derive(Args)]
-pub(crate) struct Where {
-    /// The embedded stack at this address, as it printed it. Without this, without --aws and
-    /// without BUKTI_TARGET (`aws` or an address): the one in `.bukti` here or above, then the one
-    /// at http://127.0.0.1:8080, then the one on AWS. Where one of the first two runs and AWS is
-    /// set up as well, one has to be named.
-    #[arg(long, global = true, value_name = "URL")]
+#[command(next_help_heading = "Deployment options")]
+pub(crate) struct TargetOptions {
+    /// Use the embedded stack at this address
+    ///
+    /// Without --endpoint, --aws and BUKTI_TARGET (`aws` or an address), `bukti` looks for the stack
+    /// that `.bukti` in this folder or above names, then for one at http://127.0.0.1:8080, then for
+    /// AWS settings. If it finds both a stack and AWS settings, it stops and asks for a choice.
+    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     endpoint: Option<String>,
-    /// The Bukti on AWS, whatever runs on this machine.
+    /// Use the deployment on AWS, in the account and region of the AWS environment
     #[arg(long, global = true, conflicts_with = "endpoint")]
     aws: bool,
-    /// On AWS: the table. The account and the region are those of the AWS environment.
+    /// Table of the deployment on AWS
     #[arg(long, global = true, env = "BUKTI_TABLE", value_name = "NAME")]
     table: Option<String>,
-    /// On AWS: the bucket.
+    /// Document bucket of the deployment on AWS
     #[arg(long, global = true, env = "BUKTI_BUCKET", value_name = "NAME")]
     bucket: Option<String>,
-    /// On AWS: the bucket of what is public.
+    /// Public bucket of the deployment on AWS
     #[arg(long, global = true, env = "BUKTI_PUBLIC_BUCKET", value_name = "NAME")]
     public_bucket: Option<String>,
-    /// On AWS: the site's address, which stands in what is published.
-    #[arg(long, global = true, env = "BUKTI_SITE_URL", value_name = "URL")]
+    /// Address of the site of the deployment on AWS, which published files contain
+    #[arg(long, global = true, env = "BUKTI_SITE_URL", value_name = "URL", value_hint = ValueHint::Url)]
     site_url: Option<String>,
-    /// On AWS: the name of the secret with the functions' keys, the template's parameter `Secrets`.
+    /// Secret on AWS with the functions' keys, the template's parameter `Secrets`
     #[arg(long, global = true, default_value = "bukti", value_name = "NAME")]
     secrets: String,
-    /// On AWS: the name of the secret with the root, which no function may read.
+    /// Secret on AWS with the root of the signers, which no function may read
     #[arg(long, global = true, default_value = "bukti-root", value_name = "NAME")]
     root_secret: String,
 }
 
-impl Where {
-    /// The secrets' name on AWS.
+impl TargetOptions {
+    /// The name of the functions' secret on AWS.
     pub(crate) fn secrets(&self) -> &str {
         &self.secrets
     }
 
-    /// The root's name on AWS.
+    /// The name of the root's secret on AWS.
     pub(crate) fn root(&self) -> &str {
         &self.root_secret
     }
 
-    /// Whether a table on AWS is named.
     pub(crate) fn names_table(&self) -> bool {
         self.table.is_some()
     }
-}
 
-impl Where {
-    /// The one that is named, so that no other will do.
-    fn named(&self) -> Result<Option<Named>> {
+    /// The choice of the options or the environment. No other deployment is tried then.
+    fn choice(&self) -> Result<Option<Choice>> {
         if let Some(endpoint) = &self.endpoint {
-            return Ok(Some(Named::Embedded(endpoint.clone())));
+            return Ok(Some(Choice::Embedded(endpoint.clone())));
         }
         if self.aws {
-            return Ok(Some(Named::Aws));
+            return Ok(Some(Choice::Aws));
         }
         match std::env::var(TARGET) {
-            Ok(target) if target == "aws" => Ok(Some(Named::Aws)),
-            Ok(target) if target.starts_with("http://") => Ok(Some(Named::Embedded(target))),
+            Ok(target) if target == "aws" => Ok(Some(Choice::Aws)),
+            Ok(target) if target.starts_with("http://") => Ok(Some(Choice::Embedded(target))),
             Ok(target) if target.is_empty() => Ok(None),
             Err(VarError::NotPresent) => Ok(None),
-            Ok(target) => bail!("{TARGET} is {target}: {TARGETS}"),
-            Err(VarError::NotUnicode(_)) => bail!("{TARGET} is not UTF-8: {TARGETS}"),
+            Ok(target) => bail!("{TARGET} is {target}: {TARGET_VALUES}"),
+            Err(VarError::NotUnicode(_)) => bail!("{TARGET} is not UTF-8: {TARGET_VALUES}"),
         }
     }
 
-    /// By what a Bukti on AWS may be meant, where it may.
+    /// The option or variable that suggests a deployment on AWS, if there is one.
     fn aws_setting(&self) -> Option<String> {
         let table = self.table.as_ref().map(|table| format!("the table {table}"));
         let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -108,34 +108,34 @@ impl Where {
     }
 }
 
-/// The Bukti that the command line or the environment names.
-enum Named {
+/// The deployment that the options or the environment choose.
+enum Choice {
     Embedded(String),
     Aws,
 }
 
-/// The Bukti that is meant.
-pub(crate) enum Found {
+/// The result of looking for the deployment.
+pub(crate) enum Detected {
     Embedded(Box<Target>),
-    /// That on AWS, whether or not its table is named.
+    /// One on AWS. Its table may not be named yet.
     Aws,
     Nothing,
 }
 
-/// A Bukti, with clients for its table and buckets.
+/// A deployment, with clients for its table and buckets.
 pub(crate) struct Target {
-    /// How it is called in messages.
+    /// Its name in messages.
     pub(crate) name: String,
     pub(crate) jobs: Jobs,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) s3: aws_sdk_s3::Client,
     settings: Settings,
     root: SecretsSource,
-    /// The address of an embedded stack.
+    /// The address, if it is an embedded stack.
     embedded: Option<String>,
 }
 
-/// What an embedded stack says of itself.
+/// How an embedded stack describes itself in `/_stack.json`.
 #[derive(Deserialize)]
 struct StackInfo {
     endpoint: String,
@@ -149,38 +149,41 @@ struct StackInfo {
     backlog: u64,
 }
 
-/// The keys of an embedded stack, from a file that only its owner can read.
+/// The access keys of an embedded stack, from a file that only its owner can read.
 #[derive(Deserialize)]
 struct AccessKeys {
     access_key: String,
     secret_key: String,
 }
 
-impl Found {
-    /// Looks for the Bukti that is meant.
+impl Detected {
+    /// Looks for the deployment.
     ///
     /// # Errors
     ///
-    /// Where the one that is named does not answer, and where none is named and two may be meant.
-    pub(crate) async fn find(place: &Where) -> Result<Self> {
-        match place.named()? {
-            Some(Named::Embedded(endpoint)) => {
+    /// If the chosen one does not answer, or if none is chosen and there are two.
+    pub(crate) async fn detect(options: &TargetOptions) -> Result<Self> {
+        match options.choice()? {
+            Some(Choice::Embedded(endpoint)) => {
                 let info = stack_info(&endpoint).await.with_context(|| {
-                    format!("no Bukti answers at {endpoint}: compare with the address that it printed, or start it with `cargo xtask up`")
+                    format!(
+                        "no stack answers at {endpoint}: compare the address with the one that the stack \
+                         printed, or start one with `cargo xtask up`"
+                    )
                 })?;
                 return Ok(Self::Embedded(Box::new(Target::embedded(info).await?)));
             }
-            Some(Named::Aws) => return Ok(Self::Aws),
+            Some(Choice::Aws) => return Ok(Self::Aws),
             None => {}
         }
-        let aws_setting = place.aws_setting();
-        let here = std::env::current_dir().unwrap_or_default();
-        for endpoint in announced(&here).into_iter().chain([DEFAULT.to_owned()]) {
+        let aws_setting = options.aws_setting();
+        let folder = std::env::current_dir().unwrap_or_default();
+        for endpoint in announced_endpoint(&folder).into_iter().chain([DEFAULT_ENDPOINT.to_owned()]) {
             let Ok(info) = stack_info(&endpoint).await else { continue };
             if let Some(setting) = aws_setting {
                 bail!(
-                    "a Bukti runs at {endpoint}, and AWS is set up by {setting}: say which one is meant with \
-                     --endpoint {endpoint} or --aws, or set {TARGET} to one of `{endpoint}` and `aws`"
+                    "a stack runs at {endpoint}, and {setting} names a deployment on AWS: choose one with \
+                     --endpoint {endpoint} or --aws, or set {TARGET} to `{endpoint}` or `aws`"
                 );
             }
             return Ok(Self::Embedded(Box::new(Target::embedded(info).await?)));
@@ -190,41 +193,41 @@ impl Found {
 }
 
 impl Target {
-    /// Finds the Bukti that is meant, and says on the standard error which one that is.
-    pub(crate) async fn find(place: &Where) -> Result<Self> {
-        Self::of(Found::find(place).await?, place).await
+    /// Connects to the deployment, and prints on the standard error which one it is.
+    pub(crate) async fn connect(options: &TargetOptions) -> Result<Self> {
+        Self::connect_to(Detected::detect(options).await?, options).await
     }
 
-    /// The Bukti that was found, which is said on the standard error.
-    pub(crate) async fn of(found: Found, place: &Where) -> Result<Self> {
-        let target = match found {
-            Found::Embedded(target) => *target,
-            Found::Aws | Found::Nothing => Self::on_aws(place, &aws_environment().await?).await?,
+    /// Connects to the deployment that was detected, and prints on the standard error which one it is.
+    pub(crate) async fn connect_to(detected: Detected, options: &TargetOptions) -> Result<Self> {
+        let target = match detected {
+            Detected::Embedded(target) => *target,
+            Detected::Aws | Detected::Nothing => Self::on_aws(options, &aws_environment().await?).await?,
         };
-        eprintln!("With {}.", target.name);
+        eprintln!("Using {}.", target.name);
         Ok(target)
     }
 
-    /// The Bukti on AWS that is named.
-    pub(crate) async fn on_aws(place: &Where, config: &SdkConfig) -> Result<Self> {
-        let Some(table) = &place.table else {
+    /// The deployment on AWS that the options name.
+    pub(crate) async fn on_aws(options: &TargetOptions, config: &SdkConfig) -> Result<Self> {
+        let Some(table) = &options.table else {
             bail!(
-                "no Bukti was found: start one with `cargo xtask up`, name one with --endpoint URL, or name the table \
-                 and buckets of one on AWS with --table, --bucket and --public-bucket (or BUKTI_TABLE, BUKTI_BUCKET and \
-                 BUKTI_PUBLIC_BUCKET)"
+                "no deployment found: start a stack with `cargo xtask up`, name one with --endpoint URL, or name the \
+                 table and buckets of one on AWS with --table, --bucket and --public-bucket (or BUKTI_TABLE, \
+                 BUKTI_BUCKET and BUKTI_PUBLIC_BUCKET)"
             );
         };
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         let given = |name: &Option<String>| name.clone().unwrap_or_default();
         let settings = Settings {
             table: table.clone(),
-            bucket: given(&place.bucket),
-            public_bucket: given(&place.public_bucket),
+            bucket: given(&options.bucket),
+            public_bucket: given(&options.public_bucket),
             endpoint: None,
             credentials: None,
-            secrets: SecretsSource::SecretsManager(place.secrets.clone()),
+            secrets: SecretsSource::SecretsManager(options.secrets.clone()),
             region: region.clone(),
-            ..Settings::local(&given(&place.site_url), "", "", PathBuf::new())
+            ..Settings::local(&given(&options.site_url), "", "", PathBuf::new())
         };
         let dynamodb = aws_sdk_dynamodb::Client::new(config);
         Ok(Self {
@@ -233,14 +236,14 @@ impl Target {
             dynamodb,
             s3: s3_client(config),
             settings,
-            root: SecretsSource::SecretsManager(place.root_secret.clone()),
+            root: SecretsSource::SecretsManager(options.root_secret.clone()),
             embedded: None,
         })
     }
 
     async fn embedded(info: StackInfo) -> Result<Self> {
         let keys = SecretsSource::File(info.access_keys);
-        let keys: AccessKeys = read_secret(&keys, "the stack's keys").await?;
+        let keys: AccessKeys = read_secret(&keys, "the stack's access keys").await?;
         let credentials = (&*keys.access_key, &*keys.secret_key);
         let (dynamodb, s3) =
             Endpoint { url: &info.endpoint, region: &info.region, credentials }.clients().await;
@@ -252,7 +255,7 @@ impl Target {
             ..Settings::local(&info.endpoint, &keys.access_key, &keys.secret_key, info.secrets)
         };
         Ok(Self {
-            name: format!("the Bukti at {}", info.endpoint),
+            name: format!("the stack at {}", info.endpoint),
             jobs: Jobs::of_table(dynamodb.clone(), &settings.table),
             dynamodb,
             s3,
@@ -262,28 +265,29 @@ impl Target {
         })
     }
 
-    /// What the embedded stack says at one of its own addresses.
+    /// The response of the embedded stack at this path.
     ///
     /// # Errors
     ///
-    /// Where it does not answer, and on AWS.
-    pub(crate) async fn ask_stack(&self, path: &str) -> Result<Vec<u8>> {
-        let endpoint = self.embedded.as_deref().context("that is on AWS")?;
-        fetch::local(&format!("{endpoint}{path}")).await?.context("an older Bukti answers there")
+    /// If it does not answer, and on AWS.
+    pub(crate) async fn get_from_stack(&self, path: &str) -> Result<Vec<u8>> {
+        let endpoint = self.embedded.as_deref().context(ONLY_EMBEDDED)?;
+        let response = fetch::get_local(&format!("{endpoint}{path}")).await?;
+        response.context("the stack is of an older version: restart it")
     }
 
-    /// Has the embedded stack do something, however long that takes, and gives its answer.
+    /// Posts to the embedded stack, which may take any time, and returns its response.
     ///
     /// # Errors
     ///
-    /// As [`Target::ask_stack`].
-    pub(crate) async fn tell_stack(&self, path: &str) -> Result<Vec<u8>> {
-        let endpoint = self.embedded.as_deref().context("that is on AWS")?;
-        let (_, key) = self.settings.credentials.as_ref().context("that is on AWS")?;
-        fetch::told(&format!("{endpoint}{path}"), key).await
+    /// As [`Target::get_from_stack`].
+    pub(crate) async fn post_to_stack(&self, path: &str) -> Result<Vec<u8>> {
+        let endpoint = self.embedded.as_deref().context(ONLY_EMBEDDED)?;
+        let (_, key) = self.settings.credentials.as_ref().context(ONLY_EMBEDDED)?;
+        fetch::post(&format!("{endpoint}{path}"), key).await
     }
 
-    /// All doses of the table, one after the other.
+    /// All doses of the table, in any order.
     pub(crate) fn doses(&self) -> impl Stream<Item = Result<DoseRecord>> {
         let sort_key = DoseRecord::KIND.sort_key().unwrap_or_default();
         let scan = self.dynamodb.scan().table_name(self.table()).filter_expression("sk = :dose");
@@ -296,53 +300,51 @@ impl Target {
         })
     }
 
-    /// The table's name.
     pub(crate) fn table(&self) -> &str {
         &self.settings.table
     }
 
-    /// The bucket's name.
+    /// The name of the document bucket.
     pub(crate) fn bucket(&self) -> Result<&str> {
-        named(&self.settings.bucket, "the bucket", "--bucket")
+        require_name(&self.settings.bucket, "the bucket", "--bucket")
     }
 
-    /// The public bucket.
     pub(crate) fn public_files(&self) -> Result<PublicFiles> {
-        let name = named(&self.settings.public_bucket, "the public bucket", "--public-bucket")?;
+        let name = require_name(&self.settings.public_bucket, "the public bucket", "--public-bucket")?;
         Ok(PublicFiles::of_bucket(self.s3.clone(), name))
     }
 
-    /// The address of its site, where it is an embedded stack.
+    /// The address of the site, if this is an embedded stack.
     pub(crate) fn site(&self) -> Option<&str> {
         self.embedded.as_deref()
     }
 
-    /// Everything that its functions have, the secrets too: for who may read those.
+    /// Connects as the functions do, for which it reads their secrets.
     pub(crate) async fn aws(&self) -> Result<Aws> {
         Ok(Aws::connect(self.settings.clone()).await?)
     }
 
-    /// Sees to it that [`Target::aws`] can publish.
+    /// Checks that the options needed to publish are set, before a command changes anything.
     pub(crate) fn check_can_publish(&self) -> Result<()> {
         self.public_files()?;
-        named(&self.settings.site_url, "the site's address", "--site-url").map(|_| ())
+        require_name(&self.settings.site_url, "the site's address", "--site-url").map(|_| ())
     }
 
-    /// The root, for who may read it.
+    /// Reads the root, for which no function has the permission.
     pub(crate) async fn root(&self) -> Result<Root> {
         read_secret(&self.root, "the root").await
     }
 
-    /// The functions' secrets, for who may read them.
+    /// Reads the functions' secrets.
     pub(crate) async fn secrets(&self) -> Result<Secrets> {
         read_secret(&self.settings.secrets, "the secrets").await
     }
 
-    /// Writes the functions' secrets, whole or not at all.
-    pub(crate) async fn keep_secrets(&self, secrets: &Secrets) -> Result<()> {
+    /// Replaces the functions' secrets atomically.
+    pub(crate) async fn write_secrets(&self, secrets: &Secrets) -> Result<()> {
         match &self.settings.secrets {
             SecretsSource::File(path) => {
-                // Readable by its owner only.
+                // Temporary files are readable by their owner only.
                 let write = || -> Result<()> {
                     let mut new = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
                     serde_json::to_writer_pretty(&mut new, secrets)?;
@@ -363,44 +365,46 @@ impl Target {
         }
     }
 
-    /// Where the functions' secrets are, as a person looks for them.
-    pub(crate) fn secrets_place(&self) -> String {
-        place_of(&self.settings.secrets)
+    /// The location of the functions' secrets, in words.
+    pub(crate) fn secrets_location(&self) -> String {
+        location_of(&self.settings.secrets)
     }
 
-    /// Where the root is.
-    pub(crate) fn root_place(&self) -> String {
-        place_of(&self.root)
+    /// The location of the root, in words.
+    pub(crate) fn root_location(&self) -> String {
+        location_of(&self.root)
     }
 
-    /// The region.
     pub(crate) fn region(&self) -> &str {
         &self.settings.region
     }
 
-    /// What must be added to a command so that it finds this one again.
-    pub(crate) fn again(&self) -> String {
+    /// The argument, after a space, with which another command uses the same deployment. Empty if
+    /// it finds the deployment without.
+    pub(crate) fn endpoint_argument(&self) -> String {
         match &self.embedded {
-            Some(endpoint) if endpoint != DEFAULT => format!(" --endpoint {endpoint}"),
+            Some(endpoint) if endpoint != DEFAULT_ENDPOINT => format!(" --endpoint {endpoint}"),
             _ => String::new(),
         }
     }
 
-    /// After a call that failed: an embedded stack that was started anew has new keys.
+    /// Reads the settings of an embedded stack again after a failed call: a stack that was restarted has
+    /// new access keys.
     pub(crate) async fn reconnect(&mut self) {
         if let Some(endpoint) = &self.embedded
             && let Ok(info) = stack_info(endpoint).await
-            && let Ok(again) = Self::embedded(info).await
+            && let Ok(reconnected) = Self::embedded(info).await
         {
-            *self = again;
+            *self = reconnected;
         }
     }
 
-    /// How much an embedded stack has still to do; `None` on AWS, where nobody counts it.
+    /// The number of events that an embedded stack has yet to process; `None` on AWS, where it is not
+    /// known.
     ///
     /// # Errors
     ///
-    /// Where the stack no longer answers.
+    /// If the stack no longer answers.
     pub(crate) async fn backlog(&self) -> Result<Option<u64>> {
         match &self.embedded {
             Some(endpoint) => Ok(Some(stack_info(endpoint).await?.backlog)),
@@ -409,75 +413,73 @@ impl Target {
     }
 }
 
-fn named<'a>(name: &'a str, what: &str, flag: &str) -> Result<&'a str> {
+fn require_name<'a>(name: &'a str, what: &str, option: &str) -> Result<&'a str> {
     if name.is_empty() {
-        bail!("{what} is not named: name it with {flag}");
+        bail!("{what} is not set: set it with {option}");
     }
     Ok(name)
 }
 
-fn place_of(source: &SecretsSource) -> String {
+fn location_of(source: &SecretsSource) -> String {
     match source {
         SecretsSource::File(path) => path.display().to_string(),
         SecretsSource::SecretsManager(name) => format!("the secret {name}"),
     }
 }
 
-/// Reads a secret, for who may.
 async fn read_secret<T: DeserializeOwned>(source: &SecretsSource, what: &str) -> Result<T> {
-    let place = place_of(source);
+    let location = location_of(source);
     let text = match source {
         SecretsSource::File(path) => {
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {what} in {place}"))?
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {what} in {location}"))?
         }
         SecretsSource::SecretsManager(name) => {
             let secrets = aws_sdk_secretsmanager::Client::new(&aws_environment().await?);
             let secret = secrets.get_secret_value().secret_id(name).send().await;
             let secret = secret.map_err(|error| error.into_service_error());
-            let secret = secret.with_context(|| format!("cannot read {what} in {place}"))?;
+            let secret = secret.with_context(|| format!("cannot read {what} in {location}"))?;
             secret.secret_string.unwrap_or_default()
         }
     };
-    // What serde says of it could hold part of the key.
-    serde_json::from_str(&text).map_err(|_| anyhow::anyhow!("{what} in {place} is damaged"))
+    // Serde's message could contain a part of the key.
+    serde_json::from_str(&text).map_err(|_| anyhow::anyhow!("{what} in {location} is damaged"))
 }
 
-/// The AWS account that the credentials are of, as a person knows it.
+/// The AWS account of the credentials, in words.
 pub(crate) async fn account(config: &SdkConfig) -> String {
     match aws_sdk_sts::Client::new(config).get_caller_identity().send().await {
         Ok(identity) => format!("account {}", identity.account.unwrap_or_default()),
-        Err(_) => "of an account that AWS does not name: are the credentials right?".to_owned(),
+        Err(_) => "an unknown account (check the credentials)".to_owned(),
     }
 }
 
-/// The AWS environment: credentials and a region.
 pub(crate) async fn aws_environment() -> Result<SdkConfig> {
     let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
     if config.region().is_none() {
-        bail!("no AWS region is set: set AWS_REGION, or a region in the AWS profile");
+        bail!("no AWS region is set: set AWS_REGION, or the region of the AWS profile");
     }
     Ok(config)
 }
 
-/// The addresses that running stacks wrote into their data folders, `.bukti/endpoint` here or above.
-fn announced(here: &Path) -> Option<String> {
-    let files = here.ancestors().map(|folder| folder.join(".bukti/endpoint"));
+/// The address in `.bukti/endpoint` in this folder or the nearest one above. A running stack writes it
+/// to its data folder.
+fn announced_endpoint(folder: &Path) -> Option<String> {
+    let files = folder.ancestors().map(|folder| folder.join(".bukti/endpoint"));
     let read = |file: PathBuf| std::fs::read_to_string(file).ok();
     files.filter_map(read).map(|endpoint| endpoint.trim().to_owned()).find(|endpoint| !endpoint.is_empty())
 }
 
 async fn stack_info(endpoint: &str) -> Result<StackInfo> {
     let address = format!("{}/_stack.json", endpoint.trim_end_matches('/'));
-    let answer = fetch::local(&address).await?.context("something else than Bukti answers there")?;
-    let info: StackInfo =
-        serde_json::from_slice(&answer).context("something else than Bukti answers there")?;
+    let answer = fetch::get_local(&address).await?.context(NO_STACK)?;
+    let info: StackInfo = serde_json::from_slice(&answer).context(NO_STACK)?;
     if port(&info.endpoint) != port(endpoint) {
-        bail!("the Bukti that answers says that it is at {}: name it so", info.endpoint);
+        bail!("the stack there states the address {}: use that", info.endpoint);
     }
     Ok(info)
 }
 
-/// The port of an address: all that tells embedded stacks apart, which listen on loopback only.
+/// The port of an address. It identifies an embedded stack, which listens on loopback only.
 fn port(endpoint: &str) -> Option<u16> {
     let endpoint: http::Uri = endpoint.parse().ok()?;
     endpoint.authority().map(|authority| authority.port_u16().unwrap_or(80))
@@ -488,12 +490,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_announcement_counts() {
+    fn finds_endpoint_in_nearest_folder_above() {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join("a/b");
         std::fs::create_dir_all(&deep).unwrap();
         std::fs::create_dir_all(folder.path().join(".bukti")).unwrap();
         std::fs::write(folder.path().join(".bukti/endpoint"), "http://127.0.0.1:1234\n").unwrap();
-        assert_eq!(announced(&deep).as_deref(), Some("http://127.0.0.1:1234"));
+        assert_eq!(announced_endpoint(&deep).as_deref(), Some("http://127.0.0.1:1234"));
     }
 }

@@ -1,4 +1,4 @@
-//! `bukti trust`: whom verifiers trust.
+//! `bukti trust`: the trust and revocation lists, and the issuers that verifiers accept.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,64 +7,68 @@ use anyhow::{Context, Result, bail};
 use bukti_publish::Publish;
 use bukti_store::{Imported, Issuers};
 use bukti_trust::{ListedSigner, read_issuers};
-use clap::Subcommand;
+use clap::{Subcommand, ValueHint};
 use jiff::Timestamp;
 
-use crate::target::{Target, Where};
+use crate::output::{examples, print, to_day, to_seconds};
+use crate::target::{Target, TargetOptions};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Publishes trust and revocation lists now.
+    /// Publish the trust and revocation lists now instead of on schedule
+    #[command(after_help = examples(&["bukti trust publish"]))]
     Publish,
-    /// Takes other issuers in, whose certificates verifiers then accept.
+    /// Import the signers of other issuers, whose certificates verifiers then accept
+    #[command(after_help = examples(&["bukti trust import did.json --dry-run", "bukti trust import did.json"]))]
     Import {
-        /// A DID document as WHO's GDHCN publishes them, or a list as this service publishes it.
+        /// DID document of WHO's GDHCN, or a trust list as this service publishes it
+        #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
-        /// Only say what would be taken in.
+        /// Print what would be imported, and import nothing
         #[arg(long)]
         dry_run: bool,
-        /// Leave the public lists as they are until they are published.
+        /// Leave publication to `bukti trust publish` or the schedule
         #[arg(long)]
         no_publish: bool,
     },
-    /// Lists the other issuers.
+    /// List the signers of other issuers
+    #[command(after_help = examples(&["bukti trust list"]))]
     List,
-    /// Accepts another issuer no more.
+    /// Remove a signer of another issuer
+    #[command(after_help = examples(&["bukti trust remove KID"]))]
     Remove {
-        /// Its key id, base64, as it is listed.
+        /// Key id in base64, as `bukti trust list` prints it
         kid: String,
-        /// Leave the public lists as they are until they are published.
+        /// Leave publication to `bukti trust publish` or the schedule
         #[arg(long)]
         no_publish: bool,
     },
 }
 
-/// Does what is asked.
-///
-/// # Errors
-///
-/// Where it cannot be done, in a sentence that says why.
-pub(crate) async fn run(place: &Where, command: Command) -> Result<ExitCode> {
+pub(crate) async fn run(target: &TargetOptions, command: Command) -> Result<ExitCode> {
     match command {
         Command::Publish => {
-            let target = Target::find(place).await?;
+            let target = Target::connect(target).await?;
             publish_unless(false, &target).await?;
         }
         Command::Import { file, dry_run, no_publish } => {
-            import(place, &file, dry_run, no_publish).await?;
+            import(target, &file, dry_run, no_publish).await?;
         }
         Command::List => {
-            let target = Target::find(place).await?;
-            for issuer in issuers(&target).all().await.context("the issuers cannot be read")? {
-                let signer = &issuer.signer;
-                println!("{}  {}", signer.kid, describe(signer));
+            let target = Target::connect(target).await?;
+            let issuers = issuers(&target).all().await.context("cannot read the other issuers")?;
+            if issuers.is_empty() {
+                eprintln!("No other issuers. Import one with `bukti trust import`.");
+            }
+            for issuer in issuers {
+                print(&format!("{}  {}\n", issuer.signer.kid, describe(&issuer.signer)));
             }
         }
         Command::Remove { kid, no_publish } => {
-            let target = Target::find(place).await?;
+            let target = Target::connect(target).await?;
             match issuers(&target).remove(&kid).await? {
-                0 => bail!("there is no other issuer with the key id {kid}: `bukti trust list` has them"),
-                removed => println!("{removed} removed"),
+                0 => bail!("no other issuer has the key id {kid}: look it up with `bukti trust list`"),
+                removed => print(&format!("{removed} removed\n")),
             }
             publish_unless(no_publish, &target).await?;
         }
@@ -72,24 +76,27 @@ pub(crate) async fn run(place: &Where, command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Publishes, or says that this is still to be done.
-pub(crate) async fn publish_unless(not: bool, target: &Target) -> Result<()> {
-    if not {
-        eprintln!("Not published yet: `bukti trust publish{}` does that.", target.again());
+/// Publishes the lists, or prints how to do it later.
+pub(crate) async fn publish_unless(no_publish: bool, target: &Target) -> Result<()> {
+    if no_publish {
+        eprintln!("Not published yet: run `bukti trust publish{}`.", target.endpoint_argument());
         return Ok(());
     }
     target.check_can_publish()?;
     let published = Publish::new(&target.aws().await?).publish().await.with_context(|| {
-        format!("the lists were not published: `bukti trust publish{}` tries again", target.again())
+        format!(
+            "the lists were not published: retry with `bukti trust publish{}`",
+            target.endpoint_argument()
+        )
     })?;
-    println!(
-        "Published at {}: signers of our own {}, of others {}, revoked certificates {}, files {}",
-        published.issued_at,
+    print(&format!(
+        "Published at {}: own signers {}, signers of other issuers {}, revoked certificates {}, files {}\n",
+        to_seconds(published.issued_at),
         published.own_signers,
         published.other_signers,
         published.revoked,
         published.files
-    );
+    ));
     Ok(())
 }
 
@@ -101,37 +108,37 @@ fn describe(signer: &ListedSigner) -> String {
     let trusted = signer.trusted();
     let name = trusted.as_ref().and_then(|trusted| trusted.name.clone());
     let ends = trusted.and_then(|trusted| trusted.not_after);
-    let ends = ends.map(|ends| format!("ends {}", ends.to_string().chars().take(10).collect::<String>()));
+    let ends = ends.map(|ends| format!("ends {}", to_day(ends)));
     let parts = [signer.participant.clone(), name, ends];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-async fn import(place: &Where, file: &Path, dry_run: bool, no_publish: bool) -> Result<()> {
+async fn import(target: &TargetOptions, file: &Path, dry_run: bool, no_publish: bool) -> Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let signers =
-        read_issuers(&text).with_context(|| format!("nothing of {} was taken in", file.display()))?;
+        read_issuers(&text).with_context(|| format!("nothing of {} was imported", file.display()))?;
     let now = Timestamp::now();
-    let ended = |signer: &ListedSigner| {
+    let has_ended = |signer: &ListedSigner| {
         signer.trusted().and_then(|trusted| trusted.not_after).is_some_and(|ends| ends <= now)
     };
-    let (ended, signers): (Vec<_>, Vec<_>) = signers.into_iter().partition(ended);
+    let (ended, signers): (Vec<_>, Vec<_>) = signers.into_iter().partition(has_ended);
     for signer in &ended {
-        eprintln!("refused, its certificate has ended: {}  {}", signer.kid, describe(signer));
+        eprintln!("rejected, because its certificate has ended: {}  {}", signer.kid, describe(signer));
     }
-    let target = Target::find(place).await?;
+    let target = Target::connect(target).await?;
     if !dry_run && !no_publish {
         target.check_can_publish()?;
     }
-    let outcomes = issuers(&target).import(&signers, now, dry_run).await?;
-    let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
-    println!(
-        "{} new, {} changed, {} known, {} refused{}",
+    let results = issuers(&target).import(&signers, now, dry_run).await?;
+    let count = |wanted| results.iter().filter(|result| **result == wanted).count();
+    print(&format!(
+        "{} new, {} changed, {} known, {} rejected{}\n",
         count(Imported::New),
         count(Imported::Changed),
         count(Imported::Known),
         ended.len(),
-        if dry_run { "; nothing was taken in" } else { "" }
-    );
+        if dry_run { "; nothing was imported" } else { "" }
+    ));
     if dry_run {
         return Ok(());
     }

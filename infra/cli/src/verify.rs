@@ -1,4 +1,4 @@
-//! `bukti verify`: what a verifier says of a certificate.
+//! `bukti verify`: verifies a certificate.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -11,47 +11,51 @@ use bukti_store::PublicFiles;
 use bukti_trust::{
     Partition, Report, RevocationIndex, RevocationState, Revocations, SignerList, Verdict, judge,
 };
-use clap::Args;
+use clap::{Args, ValueHint};
 use jiff::Timestamp;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use crate::target::{Found, Target, Where};
-use crate::{fetch, say};
+use crate::fetch;
+use crate::output::{BAD, GOOD, UNCERTAIN, paint, print, to_seconds};
+use crate::target::{Detected, Target, TargetOptions};
 
-/// No certificate is longer, in bytes.
-const LONGEST: u64 = 1024 * 1024;
-/// The exit code where the certificate would be valid, but whether it is revoked is not known. 2 is for wrong usage.
+/// The longest certificate in bytes.
+const MAX_CERTIFICATE: u64 = 1024 * 1024;
+/// The exit code of a certificate that is valid unless it is revoked, which is unknown. 2 is the exit
+/// code of wrong usage.
 const REVOCATION_UNKNOWN: u8 = 3;
 
 #[derive(Args)]
-pub(crate) struct Options {
-    /// Trust this signer alone, by its certificate (PEM or DER); may be given several times. Then nothing is fetched, and
-    /// whether the certificate is revoked stays unknown.
-    #[arg(long, value_name = "CERT", value_parser = read_signer)]
+pub(crate) struct VerifyOptions {
+    /// Trust only the signer with this certificate (PEM or DER); can be repeated
+    ///
+    /// Nothing is fetched then, and whether the certificate is revoked stays unknown.
+    #[arg(long, value_name = "CERT", value_parser = read_signer, value_hint = ValueHint::FilePath)]
     signer: Vec<TrustedSigner>,
-    /// Trust whom this site, or this folder with `signers.json` and `revocation/`, names.
-    #[arg(long, value_name = "URL|DIR", conflicts_with = "signer")]
+    /// Trust the signers of this site, or of this folder with `signers.json` and `revocation/`
+    #[arg(long, value_name = "URL|DIR", conflicts_with = "signer", value_hint = ValueHint::DirPath)]
     trust: Option<String>,
-    /// Judge as of this time, such as 2026-11-23T09:00:00Z, instead of now. How old the revocation lists are is judged by
-    /// the clock all the same.
+    /// Judge the certificate as of this time, such as 2026-11-23T09:00:00Z, instead of now
+    ///
+    /// The age of the revocation lists is always judged as of now.
     #[arg(long, value_name = "RFC3339")]
     at: Option<Timestamp>,
-    /// Verdict, steps and payload as JSON.
+    /// Print verdict, steps and payload as JSON
     #[arg(long)]
     json: bool,
-    /// The certificate: its text, which begins with HC1:, a file with the text, or - for the standard input.
-    #[arg(value_name = "TEXT|FILE|-")]
+    /// Text of the certificate, which begins with HC1:, or a file with it; `-` is the standard input
+    #[arg(value_name = "TEXT|FILE|-", value_hint = ValueHint::FilePath)]
     certificate: String,
 }
 
 fn read_signer(path: &str) -> Result<TrustedSigner> {
     let certificate = std::fs::read(path).with_context(|| format!("cannot read {path}"))?;
     TrustedSigner::from_certificate(&certificate)
-        .with_context(|| format!("{path} is no signer's certificate"))
+        .with_context(|| format!("{path} is not the X.509 certificate of a signer"))
 }
 
-/// Whose trust files count.
+/// Where trust and revocation lists come from.
 enum Source {
     Site(String),
     Folder(PathBuf),
@@ -59,10 +63,12 @@ enum Source {
 }
 
 impl Source {
-    /// The file of this path, `trust/…`; `None` where there is none.
+    /// The file at this path, `trust/…`; `None` if there is none.
     async fn get(&self, path: &str) -> Result<Option<Vec<u8>>> {
         match self {
-            Self::Site(address) => fetch::site(&format!("{}/{path}", address.trim_end_matches('/'))).await,
+            Self::Site(address) => {
+                fetch::get_from_site(&format!("{}/{path}", address.trim_end_matches('/'))).await
+            }
             Self::Folder(folder) => {
                 let path = path.strip_prefix("trust/").unwrap_or(path);
                 match std::fs::read(folder.join(path)) {
@@ -75,7 +81,7 @@ impl Source {
         }
     }
 
-    /// What it is called among the sources whose index was seen.
+    /// Its name in [`SeenIndexes`].
     fn name(&self) -> String {
         match self {
             Self::Site(address) => address.trim_end_matches('/').to_owned(),
@@ -87,21 +93,21 @@ impl Source {
     }
 }
 
-/// When the newest index was made that this user has seen, by source. An older one could hide revocations, so nothing is
-/// valid by it.
+/// The creation time of the newest revocation index that this user has seen, for each source. An
+/// older index could hide revocations, so certificates are not valid by it.
 ///
-/// Two commands at once may forget what one of them saw.
+/// Of two commands that run concurrently, one may overwrite what the other has stored.
 struct SeenIndexes {
     file: PathBuf,
     seen: BTreeMap<String, Timestamp>,
 }
 
 impl SeenIndexes {
-    /// Those of this user, in `bukti/revocation-indexes.json` below `XDG_STATE_HOME` or `~/.local/state`.
+    /// Reads the file `bukti/revocation-indexes.json` below `XDG_STATE_HOME` or `~/.local/state`.
     fn of_user() -> Result<Self> {
-        let named = |name| std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
-        let states = named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")));
-        let file = states.context("neither XDG_STATE_HOME nor HOME is set")?;
+        let folder_of = |name| std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        let state = folder_of("XDG_STATE_HOME").or_else(|| Some(folder_of("HOME")?.join(".local/state")));
+        let file = state.context("neither XDG_STATE_HOME nor HOME is set")?;
         let file = file.join("bukti/revocation-indexes.json");
         let seen = match std::fs::read(&file) {
             Ok(bytes) => serde_json::from_slice(&bytes)
@@ -112,12 +118,8 @@ impl SeenIndexes {
         Ok(Self { file, seen })
     }
 
-    /// Notes an index of a source. Gives when the newest of that source was made.
-    ///
-    /// # Errors
-    ///
-    /// Where the note cannot be kept.
-    fn see(&mut self, source: &Source, index: &RevocationIndex) -> Result<Timestamp> {
+    /// Stores an index of a source. Returns the creation time of the newest one of that source.
+    fn record(&mut self, source: &Source, index: &RevocationIndex) -> Result<Timestamp> {
         let name = source.name();
         if let Some(&newest) = self.seen.get(&name)
             && index.issued_at <= newest
@@ -138,28 +140,23 @@ impl SeenIndexes {
     }
 }
 
-/// Whom to trust, and what is revoked.
 struct Trust {
     signers: Vec<TrustedSigner>,
+    /// Where the revocation lists are, and the signers that may sign them.
     revocations: Option<(Source, Vec<TrustedSigner>)>,
 }
 
-/// Judges a certificate.
-///
-/// # Errors
-///
-/// Where the certificate or the list of signers cannot be read.
-pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
+pub(crate) async fn run(target: &TargetOptions, options: &VerifyOptions) -> Result<ExitCode> {
     let text = read(&options.certificate)?;
     let at = options.at.unwrap_or_else(Timestamp::now);
-    let trust = trust(place, options).await?;
+    let trust = trust(target, options).await?;
     let checked = check(&text, &trust.signers, at);
 
     let mut index = None;
     let mut newest = None;
     let mut partitions = Vec::new();
     if let Some((source, own)) = &trust.revocations
-        // Nothing that a list could say changes another verdict.
+        // Without a good signature no list can change the verdict.
         && checked.steps.signature == Some(true)
     {
         index = current_index(source, own).await;
@@ -170,21 +167,21 @@ pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
                     Ok(partition) => partitions.push(partition),
                     Err(error) => eprintln!("{path}: {error}"),
                 },
-                Ok(None) => eprintln!("{path}: there is none"),
+                Ok(None) => eprintln!("{path}: not found"),
                 Err(error) => eprintln!("{path}: {error:#}"),
             }
         }
     }
     let own = trust.revocations.as_ref().map(|(_, own)| &own[..]).unwrap_or_default();
-    // Not `at`: old lists, which hide later revocations, would count as current by an earlier time.
+    // Not `at`: as of an earlier time, old lists, which lack later revocations, would be current.
     let now = Timestamp::now();
     let revocations =
         Revocations { own, index: index.as_ref(), partitions: &partitions, newest_seen: newest, at: now };
     let report = judge(checked, &trust.signers, &revocations);
     if options.json {
-        say(&(serde_json::to_string_pretty(&Answer::of(&report))? + "\n"));
+        print(&(serde_json::to_string_pretty(&VerifyResult::new(&report))? + "\n"));
     } else {
-        say(&in_words(&report, trust.revocations.is_some()));
+        print(&in_words(&report, trust.revocations.is_some()));
     }
     Ok(match report.verdict {
         Verdict::Valid => ExitCode::SUCCESS,
@@ -194,25 +191,27 @@ pub(crate) async fn run(place: &Where, options: &Options) -> Result<ExitCode> {
 }
 
 fn read(certificate: &str) -> Result<String> {
-    let whole = |from: &mut dyn Read| {
+    let read_all = |from: &mut dyn Read| {
         let mut bytes = Vec::new();
-        from.take(LONGEST).read_to_end(&mut bytes).map(|_| String::from_utf8_lossy(&bytes).into_owned())
+        from.take(MAX_CERTIFICATE)
+            .read_to_end(&mut bytes)
+            .map(|_| String::from_utf8_lossy(&bytes).into_owned())
     };
     if certificate == "-" {
-        return whole(&mut std::io::stdin().lock()).context("the standard input cannot be read");
+        return read_all(&mut std::io::stdin().lock()).context("cannot read the standard input");
     }
     if certificate.starts_with("HC1:") {
         return Ok(certificate.to_owned());
     }
     if !Path::new(certificate).is_file() {
-        eprintln!("There is no such file, so this is taken as the certificate's text.");
+        eprintln!("There is no such file, so the argument is read as the text of a certificate.");
         return Ok(certificate.to_owned());
     }
-    let read = std::fs::File::open(certificate).and_then(|mut file| whole(&mut file));
+    let read = std::fs::File::open(certificate).and_then(|mut file| read_all(&mut file));
     read.with_context(|| format!("cannot read {certificate}"))
 }
 
-async fn trust(place: &Where, options: &Options) -> Result<Trust> {
+async fn trust(target: &TargetOptions, options: &VerifyOptions) -> Result<Trust> {
     if !options.signer.is_empty() {
         return Ok(Trust { signers: options.signer.clone(), revocations: None });
     }
@@ -222,67 +221,72 @@ async fn trust(place: &Where, options: &Options) -> Result<Trust> {
         }
         Some(folder) => Source::Folder(folder.into()),
         None => {
-            // All but the signature can be said without a trust list.
-            let found = Found::find(place).await?;
-            if let Found::Nothing = found {
+            // Without a trust list everything but the signature is checked.
+            let detected = Detected::detect(target).await?;
+            if let Detected::Nothing = detected {
                 eprintln!(
-                    "No issuer is known here, as no Bukti was found; name one with --endpoint or --aws, or signers with \
-                     --signer or --trust."
+                    "No deployment found, so no issuer is trusted. Name one with --endpoint or --aws, or trust \
+                     signers with --signer or --trust."
                 );
                 return Ok(Trust { signers: Vec::new(), revocations: None });
             }
-            let target = Target::of(found, place).await?;
+            let target = Target::connect_to(detected, target).await?;
             match target.site() {
                 Some(site) => Source::Site(site.to_owned()),
                 None => Source::Bucket(target.public_files()?, target.name.clone()),
             }
         }
     };
-    let list = source.get("trust/signers.json").await.context("the list of signers cannot be fetched")?;
-    let list = list.context("there is no list of signers: `bukti trust publish` makes one")?;
-    let list = SignerList::read(&list).context("the list of signers is damaged")?;
+    let list = source.get("trust/signers.json").await.context("cannot fetch the trust list")?;
+    let list = list.context("there is no trust list: publish it with `bukti trust publish`")?;
+    let list = SignerList::read(&list)
+        .context("the trust list is damaged: publish it again with `bukti trust publish`")?;
     Ok(Trust { signers: list.trusted(), revocations: Some((source, list.own())) })
 }
 
 async fn current_index(source: &Source, own: &[TrustedSigner]) -> Option<RevocationIndex> {
     let read = async {
-        let bytes = source.get(RevocationIndex::PATH).await?.context("there is none")?;
+        let bytes = source.get(RevocationIndex::PATH).await?.context("not found")?;
         Ok::<_, anyhow::Error>(RevocationIndex::read(&bytes, own)?)
     };
     read.await.inspect_err(|error| eprintln!("{}: {error:#}", RevocationIndex::PATH)).ok()
 }
 
-/// When the newest index of this source was made that this user has seen, this one included. Where no note can be kept of it,
-/// as on a read-only disk, lists count by their age alone.
+/// The creation time of the newest index of this source that this user has seen, including this one.
+/// `None` if it cannot be stored, as on a read-only disk: lists are then judged by their age alone.
 fn newest_seen(source: &Source, index: &RevocationIndex) -> Option<Timestamp> {
     let path = RevocationIndex::PATH;
-    match SeenIndexes::of_user().and_then(|mut seen| seen.see(source, index)) {
+    match SeenIndexes::of_user().and_then(|mut seen| seen.record(source, index)) {
         Ok(newest) => {
             if index.issued_at < newest {
-                eprintln!("{path}: it is of {}, and one of {newest} was seen before", index.issued_at);
+                eprintln!(
+                    "{path}: it was created at {}, and a newer one of {} was seen before",
+                    to_seconds(index.issued_at),
+                    to_seconds(newest)
+                );
             }
             Some(newest)
         }
         Err(error) => {
-            eprintln!("{path}: whether a newer one was seen before is not known: {error:#}");
+            eprintln!("{path}: cannot compare it with those seen before: {error:#}");
             None
         }
     }
 }
 
-/// The answer as JSON.
+/// The result as JSON.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct VerifyResult<'a> {
     verdict: Verdict,
     revocation: RevocationState,
-    /// Of when the oldest of the lists is that were looked at.
+    /// The creation time of the oldest list that was used.
     revocation_as_of: Option<Timestamp>,
     steps: Steps,
     payload: &'a Option<serde_json::Value>,
 }
 
-impl<'a> Answer<'a> {
-    fn of(report: &'a Report) -> Self {
+impl<'a> VerifyResult<'a> {
+    fn new(report: &'a Report) -> Self {
         let Report { verdict, revocation, revocation_as_of, steps, payload, .. } = report;
         Self {
             verdict: *verdict,
@@ -294,19 +298,19 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn in_words(report: &Report, revocation_asked: bool) -> String {
-    let verdict = match report.verdict {
-        Verdict::Valid => "Valid",
-        Verdict::RevocationUnknown => "Genuine, but whether it is revoked is not known",
-        Verdict::Expired => "Expired",
-        Verdict::NotYetValid => "Not valid yet",
-        Verdict::Revoked => "Revoked",
-        Verdict::Superseded => "Superseded by a corrected certificate",
-        Verdict::IssuerUnknown => "Issuer unknown",
-        Verdict::Damaged => "Damaged or forged",
-        Verdict::NotACertificate => "Not a health certificate",
+fn in_words(report: &Report, has_lists: bool) -> String {
+    let (style, verdict) = match report.verdict {
+        Verdict::Valid => (GOOD, "Valid"),
+        Verdict::RevocationUnknown => (UNCERTAIN, "Genuine, but whether it is revoked is not known"),
+        Verdict::Expired => (BAD, "Expired"),
+        Verdict::NotYetValid => (BAD, "Not valid yet"),
+        Verdict::Revoked => (BAD, "Revoked"),
+        Verdict::Superseded => (BAD, "Superseded by a corrected certificate"),
+        Verdict::IssuerUnknown => (BAD, "Issuer unknown"),
+        Verdict::Damaged => (BAD, "Damaged or forged"),
+        Verdict::NotACertificate => (BAD, "Not a health certificate"),
     };
-    let mut text = format!("{verdict}\n");
+    let mut text = format!("{}\n", paint(style, verdict));
     let mut line = |name: &str, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             text.push_str(&format!("  {name:<12} {value}\n"));
@@ -322,16 +326,17 @@ fn in_words(report: &Report, revocation_asked: bool) -> String {
         line("certificate", content.certificate_id.clone());
     }
     line("signed by", report.signer.clone());
-    line("issued", report.issued_at.map(|time| time.to_string()));
-    line("ends", report.expires_at.map(|time| time.to_string()));
-    let revocation = match (revocation_asked, report.revocation) {
-        (false, _) => "not looked at",
-        (true, RevocationState::Checked) => "looked at",
+    line("issued", report.issued_at.map(to_seconds));
+    line("ends", report.expires_at.map(to_seconds));
+    let revocation = match (has_lists, report.revocation) {
+        (false, _) => "not checked",
+        (true, RevocationState::Checked) => "checked",
         (true, RevocationState::Outdated) => "lists too old",
         (true, RevocationState::NotCovered) => "no lists of this issuer",
         (true, RevocationState::Unavailable) => "lists not available",
     };
-    let as_of = report.revocation_as_of.map(|time| format!(", as of {time}")).unwrap_or_default();
+    let as_of =
+        report.revocation_as_of.map(|time| format!(", as of {}", to_seconds(time))).unwrap_or_default();
     line("revocation", report.steps.signature.filter(|it| *it).map(|_| format!("{revocation}{as_of}")));
     let steps = &report.steps;
     for (name, step) in [
@@ -345,12 +350,12 @@ fn in_words(report: &Report, revocation_asked: bool) -> String {
         ("not expired", steps.not_expired),
         ("key usage", steps.key_usage),
     ] {
-        let found = match step {
-            Some(true) => "ok",
-            Some(false) => "failed",
-            None => "-",
+        let result = match step {
+            Some(true) => paint(GOOD, "ok"),
+            Some(false) => paint(BAD, "failed"),
+            None => "-".to_owned(),
         };
-        line(name, Some(found.to_owned()));
+        line(name, Some(result));
     }
     text
 }

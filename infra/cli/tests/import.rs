@@ -148,7 +148,7 @@ async fn of_a_stack_that_runs_and_aws_one_has_to_be_named() {
         assert!(said.contains(&format!("--endpoint {url} or --aws")), "{said}");
         assert!(said.contains(setting.0) || said.contains("the table bukti"), "{said}");
         let (code, said) = run(&["--endpoint", url], &[setting]).await;
-        assert_eq!((code, said.contains(&format!("With the Bukti at {url}."))), (0, true), "{said}");
+        assert_eq!((code, said.contains(&format!("Using the stack at {url}."))), (0, true), "{said}");
         assert_eq!(run(&[], &[setting, ("BUKTI_TARGET", url)]).await.0, 0);
     }
     // That on AWS it is then, and never the stack.

@@ -319,7 +319,7 @@ fn api(project: &Project) -> Result<()> {
     import.args(["import", "--endpoint", &stack.url]).arg(source.join("feed.csv"));
     run::capture(&mut import, "Check the feed and the log of the stack.")?;
     let mut add_key = project.command(project.target.join("debug/bukti"));
-    add_key.args(["key", "add", "--hub", "api", "--endpoint", &stack.url]);
+    add_key.args(["api-key", "create", "--hub", "api", "--endpoint", &stack.url]);
     let key = run::capture(&mut add_key, "Check the log of the stack.")?;
     let mut schemathesis = project.command(bin.join("st"));
     schemathesis.current_dir(&folder).env("PYTHONPATH", &source).env("PYTHONDONTWRITEBYTECODE", "1");

@@ -260,9 +260,9 @@ fn failing_records_become_dead_letters_until_redriven() {
         "{letters:?}"
     );
     let output = app.bukti(&["deadletters", "redrive"]);
-    assert_eq!((output.code, &*output.stdout), (1, "0 worked off, 2 left\n"), "{}", output.stderr);
+    assert_eq!((output.code, &*output.stdout), (1, "0 processed, 2 left\n"), "{}", output.stderr);
     is_fixed.store(true, Ordering::SeqCst);
-    assert_eq!(app.bukti_ok(&["deadletters", "redrive"]), "2 worked off, 0 left\n");
+    assert_eq!(app.bukti_ok(&["deadletters", "redrive"]), "2 processed, 0 left\n");
     app.wait_until_idle();
     assert_eq!(app.messages().len(), 20);
     assert_eq!(app.bukti_ok(&["deadletters", "list"]), "");

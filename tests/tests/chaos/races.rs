@@ -67,7 +67,7 @@ impl CallGate {
 }
 
 fn key(app: &TestApp, hub: &str) -> String {
-    app.bukti_ok(&["key", "add", "--hub", hub]).trim().to_owned()
+    app.bukti_ok(&["api-key", "create", "--hub", hub]).trim().to_owned()
 }
 
 /// Sends a row. Returns its outcome.

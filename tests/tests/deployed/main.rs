@@ -51,11 +51,11 @@ fn feed(folder: &Path) -> (PathBuf, Option<PathBuf>) {
 #[ignore = "needs what sam build makes: cargo xtask test --only deploy"]
 fn stack_deploys_serves_updates_and_keeps_data_on_deletion() {
     let mut account = AwsAccount::open();
-    account.bukti(None, &["keys", "init", "--organisation", "Bukti"]);
+    account.bukti(None, &["signing-key", "init", "--organisation", "Bukti"]);
     let began = Instant::now();
     let deployed = account.deploy("1", &[]);
     println!("deployed in {:.0} s", began.elapsed().as_secs_f32());
-    account.bukti(Some(&deployed.outputs), &["keys", "init"]);
+    account.bukti(Some(&deployed.outputs), &["signing-key", "init"]);
     account.bukti(Some(&deployed.outputs), &["trust", "publish"]);
 
     check_emulation_gaps(&account, &deployed);
@@ -188,7 +188,7 @@ fn check_site(account: &AwsAccount, deployed: &Deployed) {
 
 /// Sends a dose to the API with a hub's key.
 fn check_api_import(account: &AwsAccount, deployed: &Deployed) {
-    let key = account.bukti(Some(&deployed.outputs), &["key", "add", "--hub", "DINKES"]);
+    let key = account.bukti(Some(&deployed.outputs), &["api-key", "create", "--hub", "DINKES"]);
     let authorization = format!("Bearer {}", key.trim());
     let headers = [("authorization", &*authorization), ("content-type", "text/csv")];
     let row =

@@ -200,7 +200,7 @@ fn every_route_gives_each_caller_the_expected_response() {
     let grant = json!({"dose": fixture.dose, "facility_word": "Bidan Tuti"});
     let proposed = decide(&fixture.app, &proposer, &fixture.case, "grant", grant);
     assert_eq!(proposed.body["state"], "awaiting_approval", "{}", proposed.code());
-    let key = |arguments: [&str; 2]| fixture.app.bukti_ok(&["key", "add", arguments[0], arguments[1]]);
+    let key = |arguments: [&str; 2]| fixture.app.bukti_ok(&["api-key", "create", arguments[0], arguments[1]]);
     let (facility, hub) = (key(["--facility", "P9"]), key(["--hub", "satudata"]));
 
     for route in ROUTES {

@@ -42,7 +42,7 @@ fn parameters_too_long_for_a_key_are_not_found() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "supervisor");
-    let key = app.bukti_ok(&["key", "add", "--hub", "satudata"]);
+    let key = app.bukti_ok(&["api-key", "create", "--hub", "satudata"]);
     let authorization = format!("Bearer {}", key.trim());
     let long = "A".repeat(3000);
     for route in ROUTES.iter().filter(|route| route.path.contains('{')) {

@@ -166,7 +166,7 @@ fn held_row_under_victims_number_opens_nothing() {
 fn facility_key_reads_no_records_by_identity_number() {
     let app = TestApp::start();
     app.import(&[dose("E1"), second_dose("E2", ELSEWHERE)]);
-    let key = app.bukti_ok(&["key", "add", "--facility", "P9"]);
+    let key = app.bukti_ok(&["api-key", "create", "--facility", "P9"]);
     let authorization = format!("Bearer {}", key.trim());
     let headers = [("authorization", &*authorization), ("content-type", "text/csv")];
     let row = FeedRow { kode_faskes: "P9".into(), ..strangers_row("X1") };

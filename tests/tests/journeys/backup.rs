@@ -357,23 +357,23 @@ fn restore_readmits_nobody_unasked() {
     let mut app = TestApp::start();
     app.import(&[dose("OURS")]);
     let add = |app: &TestApp, code: &str| {
-        let key = app.bukti_ok(&["key", "add", "--facility", code]);
+        let key = app.bukti_ok(&["api-key", "create", "--facility", code]);
         let from = key.find("bk_").unwrap();
         key[from + 3..from + 11].to_owned()
     };
     let (stolen, good) = (add(&app, "P3174020101"), add(&app, "P3174020102"));
     app.bukti_ok(&["officer", "add", "081200000099", "--name", "Rina"]);
-    app.bukti_ok(&["keys", "rotate"]);
+    app.bukti_ok(&["signing-key", "rotate"]);
     let backup = app.data.path().join("backup");
     let backup = backup.to_str().unwrap();
     app.bukti_ok(&["backup", backup]);
     let ended = |app: &TestApp, id: &str| {
-        let listed = app.bukti_ok(&["key", "list"]);
+        let listed = app.bukti_ok(&["api-key", "list"]);
         listed.lines().find(|line| line.contains(id)).map(|line| line.contains("ended"))
     };
 
     // The table's state of keys is newer than the backup's.
-    app.bukti_ok(&["key", "revoke", &stolen]);
+    app.bukti_ok(&["api-key", "revoke", &stolen]);
     app.bukti_ok(&["restore", backup, "--overwrite", "--reinstate"]);
     assert_eq!((ended(&app, &stolen), ended(&app, &good)), (Some(true), Some(false)));
 

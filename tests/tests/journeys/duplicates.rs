@@ -33,7 +33,7 @@ fn send(app: &TestApp, key: &str, kind: &str, body: &[u8]) -> Value {
 }
 
 fn key(app: &TestApp) -> String {
-    app.bukti_ok(&["key", "add", "--hub", "satudata"]).trim().to_owned()
+    app.bukti_ok(&["api-key", "create", "--hub", "satudata"]).trim().to_owned()
 }
 
 fn open(app: &TestApp, token: &str) -> Reply {
@@ -101,7 +101,8 @@ fn second_event_of_dose_is_duplicate_of_first() {
 fn duplicate_with_invented_name_opens_no_dose() {
     let app = TestApp::start();
     let own = dose("").kode_faskes;
-    let facility_key = |code: &str| app.bukti_ok(&["key", "add", "--facility", code]).trim().to_owned();
+    let facility_key =
+        |code: &str| app.bukti_ok(&["api-key", "create", "--facility", code]).trim().to_owned();
     let (clinic, stranger) = (facility_key(&own), facility_key("P9"));
     let second = |event: &str| FeedRow {
         dosis_ke: "2".into(),

@@ -61,7 +61,7 @@ fn field_rows_have_expected_outcome_sms_and_name() {
 fn field_fhir_resources_are_read_as_intended() {
     let Some(folder) = field_cases() else { return };
     let app = TestApp::start();
-    let key = app.bukti_ok(&["key", "add", "--hub", "satudata"]).trim().to_owned();
+    let key = app.bukti_ok(&["api-key", "create", "--hub", "satudata"]).trim().to_owned();
     let authorization = format!("Bearer {key}");
     let headers = [("authorization", &*authorization), ("content-type", "application/fhir+json")];
     app.bukti_ok(&["trust", "publish"]);

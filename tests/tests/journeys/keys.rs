@@ -21,7 +21,7 @@ const PHONE: &str = "082106690743";
 const BIRTH_DATE: &str = "1989-01-24";
 
 fn signers(app: &TestApp) -> Vec<Value> {
-    serde_json::from_str(&app.bukti_ok(&["keys", "list", "--json"])).unwrap()
+    serde_json::from_str(&app.bukti_ok(&["signing-key", "list", "--json"])).unwrap()
 }
 
 fn active(app: &TestApp) -> String {
@@ -50,9 +50,9 @@ fn rotated_signer_signs_and_old_certificates_stay_valid() {
     app.import(&[dose("E1")]);
     let old = app.qr_text(PHONE, BIRTH_DATE);
     let old_signer = app.data.path().join("old.pem");
-    app.bukti_ok(&["keys", "export", "-o", old_signer.to_str().unwrap()]);
+    app.bukti_ok(&["signing-key", "export", "-o", old_signer.to_str().unwrap()]);
 
-    let output = app.bukti_ok(&["keys", "rotate"]);
+    let output = app.bukti_ok(&["signing-key", "rotate"]);
     assert!(output.contains("Published"), "{output}");
     app.wait_until_idle();
     let second = active(&app);
@@ -72,9 +72,9 @@ fn rotated_signer_signs_and_old_certificates_stay_valid() {
 
     // The active signer cannot be withdrawn. Withdrawing the previous one invalidates everything
     // that it signed.
-    assert_eq!(app.bukti(&["keys", "withdraw", &second, "--yes"]).code, 1);
-    assert_eq!(app.bukti(&["keys", "withdraw", &first]).code, 1, "a withdrawal needs --yes");
-    app.bukti_ok(&["keys", "withdraw", &first, "--yes"]);
+    assert_eq!(app.bukti(&["signing-key", "withdraw", &second, "--yes"]).code, 1);
+    assert_eq!(app.bukti(&["signing-key", "withdraw", &first]).code, 1, "a withdrawal needs --yes");
+    app.bukti_ok(&["signing-key", "withdraw", &first, "--yes"]);
     assert_eq!(verdict(&app, &[&old]), (1, "issuer_unknown".to_owned()));
     assert_eq!(verdict(&app, &[&new]), valid());
     let status = |kid: &str| {
@@ -89,7 +89,7 @@ fn concurrent_rotations_leave_one_active_signer() {
     let app = TestApp::start();
     std::thread::scope(|scope| {
         for _ in 0..20 {
-            scope.spawn(|| app.bukti_ok(&["keys", "rotate", "--no-publish"]));
+            scope.spawn(|| app.bukti_ok(&["signing-key", "rotate", "--no-publish"]));
         }
     });
     active(&app);
@@ -153,12 +153,12 @@ fn private_keys_are_only_in_owner_readable_root() {
     let app = TestApp::start();
     let mut outputs = Vec::new();
     for arguments in [
-        &["keys", "init"][..],
-        &["keys", "rotate"],
-        &["keys", "list"],
-        &["keys", "list", "--json"],
-        &["keys", "export"],
-        &["keys", "export", "--root"],
+        &["signing-key", "init"][..],
+        &["signing-key", "rotate"],
+        &["signing-key", "list"],
+        &["signing-key", "list", "--json"],
+        &["signing-key", "export"],
+        &["signing-key", "export", "--root"],
         &["trust", "publish"],
     ] {
         let output = app.bukti(arguments);
@@ -261,12 +261,12 @@ fn kms_signer_signs_certificates_and_lists() {
     let bukti = |arguments: &[&str]| bukti(&kms_url, url, arguments);
 
     let (succeeded, _, output) =
-        bukti(&["keys", "rotate", "--kms", &create_kms_key(&kms_url, "ECC_NIST_P384", "SIGN_VERIFY")]);
+        bukti(&["signing-key", "rotate", "--kms", &create_kms_key(&kms_url, "ECC_NIST_P384", "SIGN_VERIFY")]);
     assert!(!succeeded && output.contains("ECC_NIST_P256"), "{output}");
     let (succeeded, _, output) =
-        bukti(&["keys", "rotate", "--kms", &create_kms_key(&kms_url, "ECC_NIST_P256", "SIGN_VERIFY")]);
+        bukti(&["signing-key", "rotate", "--kms", &create_kms_key(&kms_url, "ECC_NIST_P256", "SIGN_VERIFY")]);
     assert!(succeeded, "{output}");
-    let (_, listed, _) = bukti(&["keys", "list"]);
+    let (_, listed, _) = bukti(&["signing-key", "list"]);
     assert!(listed.lines().any(|line| line.contains("kms") && line.contains("active")), "{listed}");
 
     let feed = folder.path().join("feed.csv");
@@ -279,15 +279,15 @@ fn kms_signer_signs_certificates_and_lists() {
     let text = opened.body["certificate"]["qr_text"].as_str().unwrap();
     let (succeeded, output, _) = bukti(&["verify", text]);
     assert!(succeeded && output.starts_with("Valid\n"), "{output}");
-    assert!(output.contains("revocation   looked at"), "the revocation list is signed in KMS, too: {output}");
+    assert!(output.contains("revocation   checked"), "the revocation list is signed in KMS, too: {output}");
 }
 
 #[test]
 fn new_sealing_key_seals_after_all_instances_read_it() {
     let mut app = TestApp::start();
     app.import(&[dose("E1")]);
-    let output = app.bukti_ok(&["keys", "rotate-sealing"]);
-    assert!(output.starts_with("Sealing key 2 was made and seals from "), "{output}");
+    let output = app.bukti_ok(&["signing-key", "rotate-sealing"]);
+    assert!(output.starts_with("Created sealing key 2, which is active from "), "{output}");
     let path = app.data.path().join("secrets.json");
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
@@ -337,7 +337,7 @@ fn wrapped_sealing_keys_need_kms() {
     {
         let (_stack, url) = start_stack(&kms_url, folder.path()).unwrap();
         assert!(bukti(&kms_url, &url, &["import", feed.to_str().unwrap()]).0);
-        let (succeeded, _, output) = bukti(&kms_url, &url, &["keys", "rotate-sealing", "--kms", &key]);
+        let (succeeded, _, output) = bukti(&kms_url, &url, &["signing-key", "rotate-sealing", "--kms", &key]);
         assert!(succeeded, "{output}");
     }
     let secrets = std::fs::read(folder.path().join("data/secrets.json")).unwrap();

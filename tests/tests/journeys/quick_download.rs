@@ -205,7 +205,7 @@ fn no_dose_is_read_before_the_response() {
     app.import(&[person(1), person(2), person(3)]);
     let list = app.data.path().join("protected.txt");
     std::fs::write(&list, person(3).nik).unwrap();
-    app.bukti_ok(&["protect", list.to_str().unwrap()]);
+    app.bukti_ok(&["block-download", list.to_str().unwrap()]);
     let wrong = FeedRow { tanggal_lahir: "1989-01-25".into(), ..person(2) };
     for (case, facts) in
         [("right", person(1)), ("wrong", wrong), ("locked", person(3)), ("unknown", person(4))]
@@ -400,7 +400,7 @@ fn protected_people_get_no_quick_download() {
     let list = app.data.path().join("protected.txt");
     std::fs::write(&list, format!("{}\n\n", person(1).nik)).unwrap();
     let list = list.to_str().unwrap();
-    assert_eq!(app.bukti_ok(&["protect", list]), "quick downloads are locked for 1\n");
+    assert_eq!(app.bukti_ok(&["block-download", list]), "quick download is blocked for 1 person\n");
     let (known, other) = (app.request_download(&person(1)), app.request_download(&person(2)));
     assert_eq!((known.status, &known.body), (202, &other.body), "the response is the same");
     drain_pipeline(&app, &person(3));
@@ -411,8 +411,11 @@ fn protected_people_get_no_quick_download() {
 
     let nonsense = app.data.path().join("nonsense.txt");
     std::fs::write(&nonsense, "3171012401890002\nIwan Purnomo\n").unwrap();
-    let output = app.bukti(&["protect", nonsense.to_str().unwrap()]);
+    let output = app.bukti(&["block-download", nonsense.to_str().unwrap()]);
     assert_eq!(output.code, 1);
     assert!(output.stderr.contains("line 2") && !output.stderr.contains("Iwan"), "{}", output.stderr);
-    assert_eq!(app.bukti_ok(&["protect", list, "--remove"]), "quick downloads are allowed again for 1\n");
+    assert_eq!(
+        app.bukti_ok(&["block-download", list, "--remove"]),
+        "quick download is allowed again for 1 person\n"
+    );
 }

@@ -11,7 +11,7 @@ pub(crate) const FHIR: &str = "application/fhir+json";
 
 /// Adds an API key for a sender, `--facility CODE` or `--hub NAME`.
 pub(crate) fn key(app: &TestApp, sender: [&str; 2]) -> String {
-    app.bukti_ok(&["key", "add", sender[0], sender[1]]).trim().to_owned()
+    app.bukti_ok(&["api-key", "create", sender[0], sender[1]]).trim().to_owned()
 }
 
 pub(crate) fn send(app: &TestApp, key: &str, content_type: &str, body: &[u8]) -> RawResponse {
@@ -272,12 +272,12 @@ fn api_keys_overlap_during_rotation_and_end() {
     // Both keys are of the same sender, so this is the same job and its own event.
     assert_eq!(rows(&send(&app, &new, "text/csv", &sent)), [row_result("issued", "")]);
 
-    assert!(app.bukti_ok(&["key", "revoke", &id(&old), "--in", "7d"]).starts_with("ends at 20"));
+    assert!(app.bukti_ok(&["api-key", "revoke", &id(&old), "--in", "7d"]).starts_with("ends at 20"));
     assert_eq!(send(&app, &old, "text/csv", &sent).status, 200, "both keys work during the overlap");
-    assert_eq!(app.bukti_ok(&["key", "revoke", &id(&old)]), "ended\n");
+    assert_eq!(app.bukti_ok(&["api-key", "revoke", &id(&old)]), "ended\n");
     // A key that has ended cannot be given a later end.
-    app.bukti_ok(&["key", "revoke", &id(&old), "--in", "7d"]);
-    let listed = app.bukti_ok(&["key", "list"]);
+    app.bukti_ok(&["api-key", "revoke", &id(&old), "--in", "7d"]);
+    let listed = app.bukti_ok(&["api-key", "list"]);
     let line = |key: &str| listed.lines().find(|line| line.starts_with(&id(key))).unwrap();
     assert!(line(&old).contains(FACILITY) && line(&old).ends_with("ended"), "{listed}");
     assert!(line(&new).contains("last used") && !line(&new).contains("end"), "{listed}");
@@ -302,10 +302,10 @@ fn api_keys_overlap_during_rotation_and_end() {
     assert_eq!(basic.status, 401, "keys need the Bearer scheme");
     assert_eq!(send(&app, &new, "text/csv", &sent).status, 200);
 
-    let output = app.bukti(&["key", "revoke", "AAAAAAAA"]);
+    let output = app.bukti(&["api-key", "revoke", "AAAAAAAA"]);
     assert!(output.code == 1 && output.stderr.contains("no key AAAAAAAA"), "{}", output.stderr);
-    assert_eq!(app.bukti(&["key", "add"]).code, 2);
-    assert_eq!(app.bukti(&["key", "add", "--facility", "A", "--hub", "B"]).code, 2);
+    assert_eq!(app.bukti(&["api-key", "create"]).code, 2);
+    assert_eq!(app.bukti(&["api-key", "create", "--facility", "A", "--hub", "B"]).code, 2);
     app.with_aws(async |aws| {
         let keys = bukti_store::Senders::new(&aws).all().await.unwrap();
         assert!(!format!("{keys:?}").contains(secret), "only the key's hash is stored");

@@ -209,7 +209,7 @@ fn own_verifier_rejects_damaged_or_forged_certificates() {
     let texts = valid_and_invalid(&app.qr_text("082106690743", "1989-01-24"));
     let signer = app.data.path().join("signer.pem");
     let signer = signer.to_str().unwrap();
-    app.bukti_ok(&["keys", "export", "-o", signer]);
+    app.bukti_ok(&["signing-key", "export", "-o", signer]);
     // With the published trust list, and with the signer alone.
     for (trust, good) in [(&[][..], "valid"), (&["--signer", signer], "revocation_unknown")] {
         let verdicts = texts.each_ref().map(|text| verdict(&app, &[trust, &[text]].concat()).1);

@@ -38,7 +38,7 @@ impl Scenario {
         let output = self.bukti(&["revoke", id, "0123456789ABCDEF", "--reason", "a stolen form"]);
         assert!(output.contains("revoked"), "{output}");
         self.bukti(&["trust", "publish"]);
-        self.bukti(&["keys", "list"]);
+        self.bukti(&["signing-key", "list"]);
         assert_eq!(self.post(HolderRoute::Link.path(), &link_request, &[subject]).status, 410);
         self.status(&subject.nama, subject);
         for path in ["/trust/did.json", "/trust/signers.json", "/trust/revocation/index.json"] {
@@ -112,7 +112,7 @@ impl Scenario {
 
     /// A hub that sends valid and invalid doses in every format.
     pub fn sender(&mut self, people: &[FeedRow]) {
-        let key = self.bukti(&["key", "add", "--hub", "satudata"]);
+        let key = self.bukti(&["api-key", "create", "--hub", "satudata"]);
         // The output with the key is meant for the admin.
         self.cli_output.pop();
         let key = key.trim();
@@ -143,7 +143,7 @@ impl Scenario {
         let raw = self.stack.caller.send("GET", &path, &[("authorization", &authorization)], b"");
         assert_eq!(raw.status, 200);
         self.record("GET", &path, raw, &[]);
-        self.bukti(&["key", "list"]);
+        self.bukti(&["api-key", "list"]);
     }
 
     /// Imports of damaged files with personal data.

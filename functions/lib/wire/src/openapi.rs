@@ -13,7 +13,7 @@ pub(crate) struct Senders;
 impl utoipa::Modify for Senders {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
-        let scheme = scheme.description(Some("An API key, as `bukti key add` showed it")).build();
+        let scheme = scheme.description(Some("An API key, as `bukti api-key create` showed it")).build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("api_key", SecurityScheme::Http(scheme));
         for route in ROUTES.iter().filter(|route| route.access == Access::ApiKey) {

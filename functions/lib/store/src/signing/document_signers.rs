@@ -27,7 +27,7 @@ pub enum SigningError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// No signer signs.
-    #[error("the register has no active document signer: `bukti keys init` makes one")]
+    #[error("the register has no active document signer: `bukti signing-key init` makes one")]
     NoSigner,
     /// The key cannot be used.
     #[error(transparent)]

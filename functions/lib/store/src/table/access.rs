@@ -82,11 +82,11 @@ impl Access {
             }
             Self::Officer(officer) => Some(format!("{} {}", officer.role.code(), officer.name)),
             Self::Signer(signer) => {
-                signer.withdrawn_at.is_none().then(|| format!("signer since {}", signer.created_at))
+                signer.withdrawn_at.is_none().then(|| format!("signer since {:.0}", signer.created_at))
             }
             Self::ActiveSigner(_) => None,
             Self::Issuer(issuer) => (issuer.signer.status != SignerStatus::Revoked)
-                .then(|| format!("other issuer{}, imported at {}", name_of(issuer), issuer.imported_at)),
+                .then(|| format!("other issuer{}, imported at {:.0}", name_of(issuer), issuer.imported_at)),
         }
     }
 }
