@@ -1,4 +1,4 @@
-//! The command against a stack of its own.
+//! Imports, reports and the choice of the deployment, against an embedded stack.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -16,7 +16,7 @@ async fn bukti(folder: &Path, arguments: &[&str]) -> Output {
     bukti_with(folder, arguments, &[]).await
 }
 
-/// The command with these variables alone.
+/// Runs the command with these environment variables alone.
 async fn bukti_with(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     tokio::process::Command::new(env!("CARGO_BIN_EXE_bukti"))
         .args(arguments)
@@ -35,13 +35,13 @@ fn texts(output: &Output) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_is_imported_reported_and_worked_off() {
+async fn import_reports_rows_and_waits_for_sms() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join(".bukti");
     let stack = Stack::start(Options { port: 0, data, ..Default::default() }).await.unwrap();
     std::fs::write(folder.path().join("doses.csv"), format!("{HEADER}\n{ROW}\nT-2,broken\n")).unwrap();
 
-    // Without --endpoint: by the file in .bukti.
+    // Without --endpoint, the stack is found by the file in `.bukti`.
     let output = bukti(folder.path(), &["import", "doses.csv", "--report", "report.csv"]).await;
     let (out, err) = texts(&output);
     assert!(output.status.success(), "{err}");
@@ -52,18 +52,18 @@ async fn a_file_is_imported_reported_and_worked_off() {
         report.starts_with("line,event_id,outcome,reasons,duplicate_of\n2,T-1,issued,,\n3,T-2,rejected,"),
         "{report}"
     );
-    // The command waited for it.
+    // The command waited until the SMS was sent.
     assert_eq!(stack.outbox().unwrap().len(), 1);
     assert_eq!(stack.outbox().unwrap()[0].to, "+6282106690743");
 
     let job = err.split("is job ").nth(1).unwrap().split('.').next().unwrap();
-    let again = bukti(folder.path(), &["report", job, "--endpoint", stack.url()]).await;
-    assert_eq!(texts(&again).0, report);
+    let report_again = bukti(folder.path(), &["report", job, "--endpoint", stack.url()]).await;
+    assert_eq!(texts(&report_again).0, report);
     stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_is_said_clearly() {
+async fn unreadable_files_and_wrong_usage_have_clear_messages() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let stack = Stack::start(Options { port: 0, data, ..Default::default() }).await.unwrap();
@@ -82,7 +82,7 @@ async fn what_cannot_be_is_said_clearly() {
     assert_eq!(code, Some(1));
     assert!(err.contains("doses.csv, line 3:"), "{err}");
 
-    // Before a job begins.
+    // These are rejected before the upload.
     let header = HEADER.as_bytes();
     let unreadable = format!("{HEADER}\nT-1,broken\nT-2\n");
     let latin_1 = [header, b"\n", ROW.replace("Iwan", "Ren?").as_bytes()].concat();
@@ -132,7 +132,7 @@ async fn what_cannot_be_is_said_clearly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_stack_that_runs_and_aws_one_has_to_be_named() {
+async fn asks_for_choice_between_stack_and_aws() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join(".bukti");
     let stack = Stack::start(Options { port: 0, data, ..Default::default() }).await.unwrap();
@@ -143,26 +143,26 @@ async fn of_a_stack_that_runs_and_aws_one_has_to_be_named() {
         (output.status.code().unwrap(), texts(&output).1)
     };
     for setting in [("AWS_PROFILE", "prod"), ("AWS_ACCESS_KEY_ID", "AKIA"), ("BUKTI_TABLE", "bukti")] {
-        let (code, said) = run(&[], &[setting]).await;
+        let (code, err) = run(&[], &[setting]).await;
         assert_eq!(code, 1, "{setting:?}");
-        assert!(said.contains(&format!("--endpoint {url} or --aws")), "{said}");
-        assert!(said.contains(setting.0) || said.contains("the table bukti"), "{said}");
-        let (code, said) = run(&["--endpoint", url], &[setting]).await;
-        assert_eq!((code, said.contains(&format!("Using the stack at {url}."))), (0, true), "{said}");
+        assert!(err.contains(&format!("--endpoint {url} or --aws")), "{err}");
+        assert!(err.contains(setting.0) || err.contains("the table bukti"), "{err}");
+        let (code, err) = run(&["--endpoint", url], &[setting]).await;
+        assert_eq!((code, err.contains(&format!("Using the stack at {url}."))), (0, true), "{err}");
         assert_eq!(run(&[], &[setting, ("BUKTI_TARGET", url)]).await.0, 0);
     }
-    // That on AWS it is then, and never the stack.
+    // If AWS is chosen, the stack is never used.
     for (more, target) in [(&["--aws"][..], ""), (&[], "aws")] {
-        let (code, said) = run(more, &[("AWS_REGION", "ap-southeast-3"), ("BUKTI_TARGET", target)]).await;
-        assert_eq!((code, said.contains("name the table")), (1, true), "{said}");
+        let (code, err) = run(more, &[("AWS_REGION", "ap-southeast-3"), ("BUKTI_TARGET", target)]).await;
+        assert_eq!((code, err.contains("name the table")), (1, true), "{err}");
     }
-    let (code, said) = run(&[], &[("BUKTI_TARGET", "production")]).await;
-    assert_eq!((code, said.contains("BUKTI_TARGET is production")), (1, true), "{said}");
+    let (code, err) = run(&[], &[("BUKTI_TARGET", "production")]).await;
+    assert_eq!((code, err.contains("BUKTI_TARGET is production")), (1, true), "{err}");
     assert_eq!(run(&["--aws", "--endpoint", url], &[]).await.0, 2);
-    // What an embedded stack is told goes through no proxy.
+    // Requests to an embedded stack ignore proxy settings.
     for proxy in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
-        let (code, said) = run(&["--endpoint", url], &[(proxy, "http://127.0.0.1:9")]).await;
-        assert_eq!(code, 0, "{proxy}: {said}");
+        let (code, err) = run(&["--endpoint", url], &[(proxy, "http://127.0.0.1:9")]).await;
+        assert_eq!(code, 0, "{proxy}: {err}");
     }
     stack.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Workbooks as the program itself reads them.
+//! Workbooks that could exhaust memory or crash the reader.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -46,7 +46,7 @@ fn workbook_with_cell_at(reference: &str) -> Vec<u8> {
     ])
 }
 
-/// What the program says when this command is run on a workbook.
+/// Runs this command on a workbook.
 fn run(command: &str, workbook: &[u8]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("doses.xlsx");
@@ -61,35 +61,38 @@ fn csv(workbook: &[u8]) -> Vec<u8> {
     written.stdout
 }
 
-/// Why a workbook is not imported.
-fn refusal(workbook: &[u8]) -> String {
-    let refused = run("import", workbook);
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(1), "{said}");
-    assert!(said.starts_with("bukti: cannot read the workbook /") && said.lines().count() == 1, "{said}");
-    said
+/// The message with which a workbook is rejected.
+fn rejection(workbook: &[u8]) -> String {
+    let rejected = run("import", workbook);
+    let message = String::from_utf8(rejected.stderr).unwrap();
+    assert_eq!(rejected.status.code(), Some(1), "{message}");
+    assert!(
+        message.starts_with("bukti: cannot read the workbook /") && message.lines().count() == 1,
+        "{message}"
+    );
+    message
 }
 
 #[test]
-fn refuses_cells_beyond_the_end_of_a_sheet() {
+fn rejects_cells_beyond_the_end_of_a_sheet() {
     assert_eq!(csv(&workbook_with_cell_at("A3")), b"NIK\n\nx\n");
     let last = csv(&workbook_with_cell_at("XFD1048576")).len();
     assert!(last < 2 * 1024 * 1024, "{last}");
     for beyond in ["A1048577", "XFE2", "A4294967295"] {
-        let said = refusal(&workbook_with_cell_at(beyond));
-        assert!(said.contains("beyond XFD1048576"), "{beyond}: {said}");
+        let message = rejection(&workbook_with_cell_at(beyond));
+        assert!(message.contains("beyond XFD1048576"), "{beyond}: {message}");
     }
 }
 
 #[test]
-fn refuses_a_workbook_that_ends_its_reader() {
+fn rejects_workbooks_that_crash_the_reader() {
     for overflow in ["ZZZZZZ99999999999", "A99999999999", "ZZZZZZZZZ2"] {
         let workbook = workbook_with_cell_at(overflow);
-        // Otherwise this shows nothing.
-        assert_ne!(run("workbook", &workbook).status.code(), Some(1), "{overflow} ends the reader");
-        let said = refusal(&workbook);
+        // The workbook must really crash the reader, or the test shows nothing.
+        assert_ne!(run("workbook", &workbook).status.code(), Some(1), "{overflow} does not crash the reader");
+        let message = rejection(&workbook);
         assert!(
-            said.ends_with("doses.xlsx: it is damaged: save its sheet as \"CSV UTF-8\" and import that\n")
+            message.ends_with("doses.xlsx: it is damaged: save its sheet as \"CSV UTF-8\" and import that\n")
         );
     }
 }

@@ -99,7 +99,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn refuses_archives_that_become_too_large() {
+    fn rejects_archives_that_become_too_large() {
         let blanks = vec![b' '; 64 * 1024 * 1024];
         let files = ["a", "b", "c", "d", "e", "f", "g", "h", "i"].map(|name| (name, &*blanks));
         let bomb = archive(&files);

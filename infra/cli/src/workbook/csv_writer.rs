@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_rows_that_are_too_long() {
+    fn rejects_rows_that_are_too_long() {
         let cells: Vec<_> = (0..16_384).map(|at| ((4, at), Data::String("12345".into()))).collect();
         assert!(to_csv(&cells).unwrap_err().to_string().contains("row 5 is longer than 64 KiB"));
     }
