@@ -11,11 +11,12 @@ use base64::engine::general_purpose::STANDARD;
 use bukti_hcert::{CERTIFICATE_VALID_FOR, Root, TrustedSigner};
 use bukti_store::{DocumentSigners, Register, Secrets, SignerRecord, Signers, Withdrawn};
 use bukti_trust::SignerStatus;
+use clap::builder::styling::Style;
 use clap::{Subcommand, ValueHint};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::output::{BAD, GOOD, UNCERTAIN, examples, paint, print, to_day, to_seconds};
+use crate::output::{BAD, GOOD, examples, paint, print, to_day, to_seconds};
 use crate::target::{Detected, Target, TargetOptions, account, aws_environment};
 use crate::trust;
 
@@ -327,7 +328,7 @@ fn table(signers: &[ListedSigner]) -> String {
         let style = match signer.status {
             SignerStatus::Active => GOOD,
             SignerStatus::Revoked => BAD,
-            _ => UNCERTAIN,
+            SignerStatus::Retired => Style::new(),
         };
         // Padded before it is painted, because escape codes count as width.
         let status = paint(style, &format!("{:<7}", signer.status.code()));

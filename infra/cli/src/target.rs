@@ -1,6 +1,8 @@
 //! The deployment that a command works with: an embedded stack, or one on AWS.
 
-use std::env::VarError;
+mod options;
+mod stack;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -9,110 +11,19 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use bukti_hcert::Root;
 use bukti_records::DoseRecord;
 use bukti_store::{Aws, Endpoint, Jobs, PublicFiles, Secrets, SecretsSource, Settings, Stored, s3_client};
-use clap::{Args, ValueHint};
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
 
+pub(crate) use self::options::TargetOptions;
+use self::options::{Choice, TARGET};
+use self::stack::{StackInfo, announced_endpoint, stack_info};
 use crate::fetch;
 
+const ONLY_EMBEDDED: &str = "only an embedded stack can do this";
 /// The address of an embedded stack by default.
 const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:8080";
-/// The variable that chooses the deployment.
-const TARGET: &str = "BUKTI_TARGET";
-const TARGET_VALUES: &str = "set it to `aws` or to the address of an embedded stack, or unset it";
-const ONLY_EMBEDDED: &str = "only an embedded stack can do this";
-const NO_STACK: &str = "another program answers there";
-/// The variables by which the SDK finds credentials. Profiles in files do not count: many people have
-/// one for other projects.
-const AWS_CREDENTIALS: [&str; 5] = [
-    "AWS_PROFILE",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-];
-
-#[derive(Args)]
-#[command(next_help_heading = "Deployment options")]
-pub(crate) struct TargetOptions {
-    /// Use the embedded stack at this address
-    ///
-    /// Without --endpoint, --aws and BUKTI_TARGET (`aws` or an address), `bukti` looks for the stack
-    /// that `.bukti` in this folder or above names, then for one at http://127.0.0.1:8080, then for
-    /// AWS settings. If it finds both a stack and AWS settings, it stops and asks for a choice.
-    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
-    endpoint: Option<String>,
-    /// Use the deployment on AWS, in the account and region of the AWS environment
-    #[arg(long, global = true, conflicts_with = "endpoint")]
-    aws: bool,
-    /// Table of the deployment on AWS
-    #[arg(long, global = true, env = "BUKTI_TABLE", value_name = "NAME")]
-    table: Option<String>,
-    /// Document bucket of the deployment on AWS
-    #[arg(long, global = true, env = "BUKTI_BUCKET", value_name = "NAME")]
-    bucket: Option<String>,
-    /// Public bucket of the deployment on AWS
-    #[arg(long, global = true, env = "BUKTI_PUBLIC_BUCKET", value_name = "NAME")]
-    public_bucket: Option<String>,
-    /// Address of the site of the deployment on AWS, which published files contain
-    #[arg(long, global = true, env = "BUKTI_SITE_URL", value_name = "URL", value_hint = ValueHint::Url)]
-    site_url: Option<String>,
-    /// Secret on AWS with the functions' keys, the template's parameter `Secrets`
-    #[arg(long, global = true, default_value = "bukti", value_name = "NAME")]
-    secrets: String,
-    /// Secret on AWS with the root of the signers, which no function may read
-    #[arg(long, global = true, default_value = "bukti-root", value_name = "NAME")]
-    root_secret: String,
-}
-
-impl TargetOptions {
-    /// The name of the functions' secret on AWS.
-    pub(crate) fn secrets(&self) -> &str {
-        &self.secrets
-    }
-
-    /// The name of the root's secret on AWS.
-    pub(crate) fn root(&self) -> &str {
-        &self.root_secret
-    }
-
-    pub(crate) fn names_table(&self) -> bool {
-        self.table.is_some()
-    }
-
-    /// The choice of the options or the environment. No other deployment is tried then.
-    fn choice(&self) -> Result<Option<Choice>> {
-        if let Some(endpoint) = &self.endpoint {
-            return Ok(Some(Choice::Embedded(endpoint.clone())));
-        }
-        if self.aws {
-            return Ok(Some(Choice::Aws));
-        }
-        match std::env::var(TARGET) {
-            Ok(target) if target == "aws" => Ok(Some(Choice::Aws)),
-            Ok(target) if target.starts_with("http://") => Ok(Some(Choice::Embedded(target))),
-            Ok(target) if target.is_empty() => Ok(None),
-            Err(VarError::NotPresent) => Ok(None),
-            Ok(target) => bail!("{TARGET} is {target}: {TARGET_VALUES}"),
-            Err(VarError::NotUnicode(_)) => bail!("{TARGET} is not UTF-8: {TARGET_VALUES}"),
-        }
-    }
-
-    /// The option or variable that suggests a deployment on AWS, if there is one.
-    fn aws_setting(&self) -> Option<String> {
-        let table = self.table.as_ref().map(|table| format!("the table {table}"));
-        let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        table.or_else(|| AWS_CREDENTIALS.iter().find(is_set).map(|name| (*name).to_owned()))
-    }
-}
-
-/// The deployment that the options or the environment choose.
-enum Choice {
-    Embedded(String),
-    Aws,
-}
 
 /// The result of looking for the deployment.
 pub(crate) enum Detected {
@@ -133,20 +44,6 @@ pub(crate) struct Target {
     root: SecretsSource,
     /// The address, if it is an embedded stack.
     embedded: Option<String>,
-}
-
-/// How an embedded stack describes itself in `/_stack.json`.
-#[derive(Deserialize)]
-struct StackInfo {
-    endpoint: String,
-    table: String,
-    bucket: String,
-    public_bucket: String,
-    secrets: PathBuf,
-    root: PathBuf,
-    region: String,
-    access_keys: PathBuf,
-    backlog: u64,
 }
 
 /// The access keys of an embedded stack, from a file that only its owner can read.
@@ -459,43 +356,4 @@ pub(crate) async fn aws_environment() -> Result<SdkConfig> {
         bail!("no AWS region is set: set AWS_REGION, or the region of the AWS profile");
     }
     Ok(config)
-}
-
-/// The address in `.bukti/endpoint` in this folder or the nearest one above. A running stack writes it
-/// to its data folder.
-fn announced_endpoint(folder: &Path) -> Option<String> {
-    let files = folder.ancestors().map(|folder| folder.join(".bukti/endpoint"));
-    let read = |file: PathBuf| std::fs::read_to_string(file).ok();
-    files.filter_map(read).map(|endpoint| endpoint.trim().to_owned()).find(|endpoint| !endpoint.is_empty())
-}
-
-async fn stack_info(endpoint: &str) -> Result<StackInfo> {
-    let address = format!("{}/_stack.json", endpoint.trim_end_matches('/'));
-    let answer = fetch::get_local(&address).await?.context(NO_STACK)?;
-    let info: StackInfo = serde_json::from_slice(&answer).context(NO_STACK)?;
-    if port(&info.endpoint) != port(endpoint) {
-        bail!("the stack there states the address {}: use that", info.endpoint);
-    }
-    Ok(info)
-}
-
-/// The port of an address. It identifies an embedded stack, which listens on loopback only.
-fn port(endpoint: &str) -> Option<u16> {
-    let endpoint: http::Uri = endpoint.parse().ok()?;
-    endpoint.authority().map(|authority| authority.port_u16().unwrap_or(80))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_endpoint_in_nearest_folder_above() {
-        let folder = tempfile::tempdir().unwrap();
-        let deep = folder.path().join("a/b");
-        std::fs::create_dir_all(&deep).unwrap();
-        std::fs::create_dir_all(folder.path().join(".bukti")).unwrap();
-        std::fs::write(folder.path().join(".bukti/endpoint"), "http://127.0.0.1:1234\n").unwrap();
-        assert_eq!(announced_endpoint(&deep).as_deref(), Some("http://127.0.0.1:1234"));
-    }
 }
