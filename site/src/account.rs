@@ -1,4 +1,4 @@
-//! Who is logged in.
+//! Log-in state of the visitor.
 
 use bukti_wire::{OtpRoute, Session};
 use leptos::prelude::*;
@@ -6,22 +6,21 @@ use leptos::prelude::*;
 use crate::api;
 use crate::browser::{self, Tasks};
 
-/// Says that somebody was logged in here, and nothing more. Without it nobody is asked for at the start, which spares
-/// most visits a request and its 401.
+/// Key in the browser's storage that records that a visitor logged in with this browser, and
+/// nothing about them. Without it the site skips the session request at the start, which would only
+/// return a 401 on most visits.
 const STORED: &str = "bukti.session";
 
-/// Who is logged in.
+/// Whether the visitor is logged in.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Who {
-    /// Not known yet.
+    /// The server has not answered yet.
     Unknown,
-    /// Nobody.
     Nobody,
-    /// Somebody.
     Somebody(Session),
 }
 
-/// Who is logged in, a context of the whole site.
+/// The log-in state, a Leptos context of the whole site.
 #[derive(Clone, Copy)]
 pub struct Account {
     who: RwSignal<Who>,
@@ -29,7 +28,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// Finds out who is logged in and provides it to all below.
+    /// Provides the state as a context, and asks the server for the session if the browser has
+    /// logged in before.
     pub fn provide() -> Self {
         let before = browser::stored(STORED).is_some();
         let who = if before { Who::Unknown } else { Who::Nobody };
@@ -41,38 +41,36 @@ impl Account {
         account
     }
 
-    /// Who is logged in.
     pub fn current() -> Self {
         use_context().unwrap_or_else(|| Self { who: RwSignal::new(Who::Nobody), tasks: Tasks::here() })
     }
 
-    /// Who it is, tracked.
+    /// The log-in state, tracked.
     pub fn get(self) -> Who {
         self.who.get()
     }
 
-    /// Asks the server who it is.
+    /// Loads the session from the server.
     pub fn ask(self) {
         let before = self.who.get_untracked();
         self.tasks.run(Box::pin(async move {
             match api::get::<Session>(OtpRoute::Session.path()).await {
-                // Whoever has logged out meanwhile stays so.
+                // If the state changed while the request was on its way (a log-out), that change
+                // wins.
                 Ok(session) if self.who.get_untracked() == before => self.entered(session),
                 Ok(_) => {}
                 Err(failure) if failure.is_not_logged_in() => self.left(),
-                // Unknown stays unknown: the pages that need to know ask again.
+                // The state stays unknown: pages that need it load the session again.
                 Err(_) => {}
             }
         }));
     }
 
-    /// Somebody has logged in.
     pub fn entered(self, session: Session) {
         browser::store(STORED, Some("1"));
         self.who.set(Who::Somebody(session));
     }
 
-    /// The session has ended.
     pub fn left(self) {
         browser::store(STORED, None);
         self.who.set(Who::Nobody);

@@ -1,4 +1,4 @@
-//! Asking the functions: every request has a time-out, and every failure a sentence for the reader.
+//! HTTP client of the API. Every request has a timeout, and every failure a text for the visitor.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -17,23 +17,21 @@ use wasm_split_helpers::SplitLoaderError;
 use crate::browser;
 
 const TIME_OUT: Duration = Duration::from_secs(15);
-/// A photograph takes its time on a slow net.
+/// Photographs take long to upload on a slow connection.
 const UPLOAD_TIME_OUT: Duration = Duration::from_secs(180);
 
-/// Why there is no answer.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
-    /// The server could not be reached.
     Unreachable,
-    /// No answer came in time.
     TimedOut,
-    /// An answer came that cannot be read.
+    /// The response is not the expected JSON.
     Unreadable,
-    /// The server said what the problem is.
+    /// The server returned an error.
     Problem(Box<Problem>),
 }
 
-/// A part of the site cannot be loaded.
+/// A lazy-loaded chunk of the site could not be loaded.
 impl From<SplitLoaderError> for Failure {
     fn from(_: SplitLoaderError) -> Self {
         Self::Unreachable
@@ -41,7 +39,7 @@ impl From<SplitLoaderError> for Failure {
 }
 
 impl Failure {
-    /// The problem's code, where the server named one.
+    /// The error code, if the server returned one.
     pub fn code(&self) -> Option<ProblemCode> {
         match self {
             Failure::Problem(problem) => Some(problem.code),
@@ -49,17 +47,17 @@ impl Failure {
         }
     }
 
-    /// Whether nobody is logged in.
+    /// Whether the server rejected the request for want of a session.
     pub fn is_not_logged_in(&self) -> bool {
         self.code() == Some(ProblemCode::NotLoggedIn)
     }
 
-    /// What went wrong, in a few words.
+    /// What happened, in a few words.
     pub fn title(&self, locale: Locale) -> String {
         self.words(locale, "title")
     }
 
-    /// How to mend it.
+    /// What to do about it.
     pub fn detail(&self, locale: Locale) -> String {
         let mut detail = self.words(locale, "detail");
         if let Failure::Problem(problem) = self
@@ -87,46 +85,41 @@ impl Failure {
     }
 }
 
-/// Fetches what is at a path.
 pub async fn get<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
     read(&send(Method::GET, path, None).await?)
 }
 
-/// Sends a body to a path and reads what comes back.
+/// Posts JSON and parses the response.
 pub async fn post<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Result<T, Failure> {
     read(&post_unread(path, body).await?)
 }
 
-/// Sends a body to a path. What comes back is for [`read`].
+/// Posts JSON and returns the response unparsed, for callers whose parser is in a chunk that is
+/// still being loaded, and for those that ignore the body.
 pub async fn post_unread(path: &str, body: &impl Serialize) -> Result<String, Failure> {
     let body = serde_json::to_string(body).map_err(|_| Failure::Unreadable)?;
     send(Method::POST, path, Some(body)).await
 }
 
-/// Deletes what is at a path.
 pub async fn delete(path: &str) -> Result<(), Failure> {
     send(Method::DELETE, path, None).await.map(drop)
 }
 
-/// Reads an answer.
-///
-/// # Errors
-///
-/// [`Failure::Unreadable`].
+/// Parses a response; fails with [`Failure::Unreadable`].
 pub fn read<T: DeserializeOwned>(answer: &str) -> Result<T, Failure> {
-    // The browser parses the JSON, which it does anyway and well: a second parser would be downloaded by everybody.
+    // The browser's own parser, because a second one would be part of every visitor's download.
     let value = js_sys::JSON::parse(answer).map_err(|_| Failure::Unreadable)?;
     serde_wasm_bindgen::from_value(value).map_err(|_| Failure::Unreadable)
 }
 
 type Answer<'path> = Pin<Box<dyn Future<Output = Result<String, Failure>> + 'path>>;
 
-/// Boxed, so that there is one of it and not one in the body of every caller.
+/// Boxed, so that the future is compiled once and not into every caller.
 fn send(method: Method, path: &str, body: Option<String>) -> Answer<'_> {
     Box::pin(in_time(TIME_OUT, |signal| fetch(method, path, body, signal)))
 }
 
-/// Puts a file to an address that was given for it.
+/// Uploads a file to a presigned URL.
 pub async fn put_file(address: &str, content_type: &str, file: web_sys::File) -> Result<(), Failure> {
     let put = in_time(UPLOAD_TIME_OUT, async |signal| {
         let request = RequestBuilder::new(address)
@@ -136,7 +129,7 @@ pub async fn put_file(address: &str, content_type: &str, file: web_sys::File) ->
             .abort_signal(Some(&signal))
             .body(JsValue::from(file))?;
         let response = request.send().await?;
-        // It is there: an earlier attempt put it, whose answer was lost.
+        // 412: an earlier attempt has stored the file, but its response was lost.
         let status = if response.status() == 412 { 200 } else { response.status() };
         Ok((status, response.text().await?))
     });
@@ -189,6 +182,6 @@ async fn fetch(
         None => request.build()?,
     };
     let response = request.send().await?;
-    // The body counts for the time-out too.
+    // Reading the body is subject to the timeout, too.
     Ok((response.status(), response.text().await?))
 }

@@ -1,4 +1,4 @@
-//! The frame around the pages, and how it comes onto the screen.
+//! The root component: the frame around every page.
 
 use leptos::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::pages;
 use crate::place::{Address, Place};
 use crate::settings::Settings;
 
-/// Header, page, footer, and on phones the tab bar.
+/// Header, page, footer, and the tab bar, which only phones show.
 #[component]
 pub fn App(
     /// Where the visit begins.
@@ -40,7 +40,7 @@ mod tests {
 
     use bukti_locales::{Locale, texts};
 
-    /// Every `"site.…"` that stands in the source.
+    /// Collects every complete `"site.…"` key in the source files of a folder.
     fn keys_below(folder: &Path, keys: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -65,7 +65,7 @@ mod tests {
         let there = texts(Locale::Id);
         let missing: Vec<_> = keys.iter().filter(|key| !there.contains_key(*key)).collect();
         assert!(missing.is_empty(), "no text: {missing:?}");
-        // Put together from codes, each with a test of its own.
+        // Built at run time from a code; each of these prefixes has a test of its own.
         let composed = [
             "site.help.",
             "site.privacy.",

@@ -1,4 +1,4 @@
-//! What the site asks of the browser beside rendering.
+//! Browser APIs that the site uses beside rendering.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use leptos::task::spawn_local_scoped_with_cancellation;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// Whether there is a browser at all: none where pages are rendered ahead.
+/// Whether the code runs in a browser; `false` while pages are pre-rendered, when no browser API
+/// may be called.
 pub const IS_HERE: bool = cfg!(target_arch = "wasm32");
 
-/// The path of the address.
 pub fn path() -> String {
     window().location().pathname().unwrap_or_default()
 }
 
-/// What stands in the address behind `#`, with it.
+/// The fragment of the URL, with its `#`.
 pub fn fragment() -> String {
     if !IS_HERE {
         return String::new();
@@ -25,14 +25,14 @@ pub fn fragment() -> String {
     window().location().hash().unwrap_or_default()
 }
 
-/// What the page's head says under a name, `<meta name="…" content="…">`.
+/// The content of `<meta name="…" content="…">`.
 #[cfg(target_arch = "wasm32")]
 pub fn meta(name: &str) -> Option<String> {
     let meta = document().query_selector(&format!("meta[name={name}]")).ok()??;
     meta.get_attribute("content")
 }
 
-/// Whether the browser keeps cookies, without which nobody can log in.
+/// Whether the browser accepts cookies, without which nobody can log in.
 pub fn takes_cookies() -> bool {
     if !IS_HERE {
         return true;
@@ -49,15 +49,14 @@ fn storage() -> Option<web_sys::Storage> {
     window().local_storage().ok().flatten()
 }
 
-/// What was stored under a name.
 pub fn stored(name: &str) -> Option<String> {
     storage()?.get_item(name).ok().flatten()
 }
 
-/// Stores a value, or removes it. Never personal data: phones are shared.
+/// Stores a value, or removes it. Never personal data, because phones are shared.
 pub fn store(name: &str, value: Option<&str>) {
     if let Some(storage) = storage() {
-        // Where nothing can be stored, the next visit begins anew.
+        // If the browser refuses, the next visit starts without the value.
         let _ = match value {
             Some(value) => storage.set_item(name, value),
             None => storage.remove_item(name),
@@ -65,19 +64,18 @@ pub fn store(name: &str, value: Option<&str>) {
     }
 }
 
-/// Tells screen readers and translators the page's language.
+/// Sets the `lang` attribute, which screen readers and translators use.
 pub fn set_page_language(tag: &str) {
     if let Some(root) = document().document_element() {
         let _ = root.set_attribute("lang", tag);
     }
 }
 
-/// The page's language as it stands on the page.
 pub fn page_language() -> String {
     document().document_element().and_then(|root| root.get_attribute("lang")).unwrap_or_default()
 }
 
-/// Moves the focus to an element as soon as it is on the page.
+/// Moves the focus to an element in the next task, when the element has been rendered.
 pub fn focus_soon(id: &'static str) {
     if !IS_HERE {
         return;
@@ -94,25 +92,27 @@ pub fn focus_soon(id: &'static str) {
     );
 }
 
-/// Opens an address in this window: a file that is sent as an attachment leaves the page where it is.
+/// Navigates to a URL. If it is served as an attachment, the browser downloads it and the page
+/// stays.
 pub fn open(address: &str) {
     let _ = window().location().assign(address);
 }
 
-/// The part of the page whose end ends its tasks.
+/// Spawns tasks that are cancelled when the component that created the scope is removed.
 ///
-/// Taken where a part is made and not where a task begins: a button may vanish with the very tap that begins a task, as
-/// "try again" does with the failure it stands in, and the task must go on.
+/// A component creates its scope when it is created, not when a task begins: a tap may remove the
+/// button that was tapped, as "try again" does with the notice that contains it, and the task must
+/// outlive the button.
 #[derive(Clone, Copy)]
 pub struct Tasks(StoredValue<Option<WeakOwner>>);
 
 impl Tasks {
-    /// Those of the part that is being made.
+    /// The scope of the component that is being created.
     pub fn here() -> Self {
         Self(StoredValue::new(Owner::current().map(|owner| owner.downgrade())))
     }
 
-    /// Runs a task. It takes a box, so that what runs a task is compiled once and not for every task.
+    /// Spawns a task. Takes a box, so that this function is compiled once and not for every task.
     pub fn run(self, task: Pin<Box<dyn Future<Output = ()>>>) {
         if !IS_HERE {
             return;
@@ -124,12 +124,12 @@ impl Tasks {
     }
 }
 
-/// Runs an effect. It takes a box for the same reason as [`Tasks::run`].
+/// Runs an effect. Takes a box for the same reason as [`TaskScope::spawn`].
 pub fn effect(run: Box<dyn Fn()>) {
     Effect::new(run);
 }
 
-/// Lets the browser do what waits, and goes on after this many milliseconds.
+/// Yields to the browser's event loop for at least this many milliseconds.
 pub async fn pause(milliseconds: i32) {
     let promise = js_sys::Promise::new(&mut |resolve, _reject| {
         let _ = window().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds);
@@ -137,7 +137,7 @@ pub async fn pause(milliseconds: i32) {
     let _ = JsFuture::from(promise).await;
 }
 
-/// Milliseconds since some moment: for measuring.
+/// A monotonic clock in milliseconds, for measuring durations.
 pub fn clock() -> f64 {
     window().performance().map_or(0.0, |performance| performance.now())
 }
@@ -147,14 +147,15 @@ pub fn unix_time() -> i64 {
     (js_sys::Date::now() / 1000.0) as i64
 }
 
-/// An address that holds a picture itself, so that no server is asked for it.
+/// A `data:` URL that contains the picture, so that it needs no request.
 pub fn picture_address(svg: &str) -> String {
     let encoded = js_sys::encode_uri_component(svg);
     format!("data:image/svg+xml,{}", JsValue::from(encoded).as_string().unwrap_or_default())
 }
 
-/// Saves a picture (SVG, of a card's proportions) as a PNG of the screen's size, upright, with the picture where neither
-/// clock nor icons cover it: to be set as the phone's wallpaper. `false` where the browser cannot.
+/// Saves a picture (SVG, with a card's proportions) as a PNG in the size of an upright screen, to
+/// be set as the phone's wallpaper. The picture is in the middle, where neither clock nor icons
+/// cover it. Returns `false` if the browser cannot do this.
 pub async fn save_as_wallpaper(svg: &str, file_name: &str) -> bool {
     draw_wallpaper(svg)
         .await
@@ -168,20 +169,19 @@ pub async fn save_as_wallpaper(svg: &str, file_name: &str) -> bool {
         .is_ok()
 }
 
-/// The least width of a wallpaper, in pixels.
+/// Width in pixels below which a wallpaper is scaled up, so that its QR code is sharp.
 const SHARP: f64 = 1080.0;
 
-/// The PNG's address.
+/// Draws the wallpaper and returns it as a `data:` URL.
 async fn draw_wallpaper(svg: &str) -> Result<String, JsValue> {
     let image = web_sys::HtmlImageElement::new()?;
     image.set_src(&picture_address(svg));
     JsFuture::from(image.decode()).await?;
     let (screen, sharpness) = (window().screen()?, window().device_pixel_ratio());
     let sides = [screen.width()?, screen.height()?].map(|side| f64::from(side) * sharpness);
-    // A laptop's screen lies: then as a phone's would be.
+    // Upright even if the screen is in landscape, as on a laptop.
     let height = sides[0].max(sides[1]);
     let width = sides[0].min(sides[1]).min(height * 9.0 / 16.0);
-    // So that the QR is sharp on any screen.
     let larger = (SHARP / width).max(1.0);
     let (width, height) = ((width * larger).round(), (height * larger).round());
     let canvas: web_sys::HtmlCanvasElement = document().create_element("canvas")?.dyn_into()?;
@@ -197,40 +197,42 @@ async fn draw_wallpaper(svg: &str) -> Result<String, JsValue> {
     canvas.to_data_url()
 }
 
-/// Puts a text on the clipboard. `false` where the browser cannot.
+/// Copies a text to the clipboard. Returns `false` if the browser does not allow it.
 pub async fn copy(text: &str) -> bool {
     let navigator = window().navigator();
-    // Pages that are not secure have none.
+    // Pages without HTTPS have no clipboard.
     js_sys::Reflect::has(&navigator, &"clipboard".into()).unwrap_or(false)
         && JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
 }
 
-/// A moment (RFC 3339, or Unix time in milliseconds) in the browser's own time: the day, the hour, the minute. `None` where it
-/// is none.
+/// Date, hour and minute of a moment (RFC 3339, or Unix time in milliseconds) in the browser's time
+/// zone. `None` if the moment cannot be parsed.
 pub fn local_time(moment: impl Into<JsValue>) -> Option<(jiff::civil::Date, u32, u32)> {
     let local = js_sys::Date::new(&moment.into());
     let part = |value: u32| i8::try_from(value).ok();
     let year = i16::try_from(local.get_full_year()).ok()?;
-    // An invalid date has a month of zero, which together with its day is no date.
+    // JavaScript's "invalid date" has NaN in each part, which arrives here as zero and is rejected
+    // as a day.
     let date = jiff::civil::Date::new(year, part(local.get_month() + 1)?, part(local.get_date())?).ok()?;
     Some((date, local.get_hours(), local.get_minutes()))
 }
 
-/// Today in the browser's own time, where its clock makes sense.
+/// The current date in the browser's time zone. `None` if its clock is unusable.
 pub fn today() -> Option<jiff::civil::Date> {
     let now = js_sys::Date::new_0();
     local_time(String::from(now.to_iso_string())).map(|(date, ..)| date)
 }
 
-/// How many days ago a moment (RFC 3339) is.
+/// Days since a moment (RFC 3339).
 pub fn days_since(moment: &str) -> f64 {
     (js_sys::Date::now() - js_sys::Date::parse(moment)) / 86_400_000.0
 }
 
-/// Lets the page of verifiers open without the net, and waits until that is so. `false` where the browser cannot.
+/// Installs the service worker, which makes `/verify` work offline, and waits until it is active.
+/// Returns `false` if the browser has none.
 pub async fn keep_for_offline() -> bool {
     let navigator = window().navigator();
-    // Private windows and pages that are not secure have none.
+    // Private windows and pages without HTTPS have no service workers.
     if !js_sys::Reflect::has(&navigator, &"serviceWorker".into()).unwrap_or(false) {
         return false;
     }

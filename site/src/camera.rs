@@ -1,30 +1,25 @@
-//! The camera.
+//! Camera access for `/verify`.
 
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{ImageBitmap, MediaStream, MediaStreamConstraints, MediaStreamTrack};
 
-/// Why there is no camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoCamera {
-    /// The visitor or the browser does not allow it.
+    /// The visitor or the browser denied access.
     Refused,
-    /// There is none, or another program has it.
+    /// There is none, or another program uses it.
     Absent,
 }
 
-/// The camera that looks away from the visitor where there are two, until [`close`].
-///
-/// # Errors
-///
-/// [`NoCamera`].
+/// Opens the camera, the rear one if there are several. It stays on until [`close`].
 pub async fn open() -> Result<MediaStream, NoCamera> {
     let wanted = r#"{"facingMode":"environment","width":{"ideal":1280},"height":{"ideal":720}}"#;
     let constraints = MediaStreamConstraints::new();
     constraints.set_video(&js_sys::JSON::parse(wanted).unwrap_or(JsValue::TRUE));
     let devices = window().navigator().media_devices().map_err(|_| NoCamera::Absent)?;
-    // A page that is not secure has no media devices at all.
+    // Pages without HTTPS have no media devices.
     let asked = devices.get_user_media_with_constraints(&constraints).map_err(|_| NoCamera::Absent)?;
     let stream = JsFuture::from(asked).await.map_err(|error| {
         let refused = error.dyn_ref::<js_sys::Error>().is_some_and(|error| error.name() == "NotAllowedError");
@@ -33,12 +28,11 @@ pub async fn open() -> Result<MediaStream, NoCamera> {
     stream.dyn_into().map_err(|_| NoCamera::Absent)
 }
 
-/// Turns the camera off.
 pub fn close(stream: &MediaStream) {
     tracks(stream).for_each(|track| track.stop());
 }
 
-/// Whether the camera has a lamp that can be switched.
+/// Whether the camera has a torch that can be switched.
 pub fn has_torch(stream: &MediaStream) -> bool {
     tracks(stream).any(|track| {
         let get = js_sys::Reflect::get(&track, &"getCapabilities".into()).unwrap_or_default();
@@ -48,11 +42,10 @@ pub fn has_torch(stream: &MediaStream) -> bool {
     })
 }
 
-/// Switches the camera's lamp.
 pub fn set_torch(stream: &MediaStream, on: bool) {
     let wanted = js_sys::JSON::parse(&format!(r#"{{"advanced":[{{"torch":{on}}}]}}"#)).unwrap_or_default();
     for track in tracks(stream) {
-        // A lamp that does not obey stays as it is.
+        // If the device refuses, the torch stays as it is.
         let _ = track.apply_constraints_with_constraints(wanted.unchecked_ref());
     }
 }
@@ -61,7 +54,7 @@ fn tracks(stream: &MediaStream) -> impl Iterator<Item = MediaStreamTrack> {
     stream.get_video_tracks().iter().filter_map(|track| track.dyn_into().ok()).collect::<Vec<_>>().into_iter()
 }
 
-/// What the camera sees now; `None` before its first picture.
+/// Captures the current frame. `None` until the camera has delivered the first.
 pub async fn frame(video: &web_sys::HtmlVideoElement) -> Option<ImageBitmap> {
     const HAVE_CURRENT_DATA: u16 = 2;
     if video.ready_state() < HAVE_CURRENT_DATA {

@@ -1,4 +1,4 @@
-//! The parts that pages share.
+//! Components that several pages use.
 
 mod beginning;
 mod busy_button;

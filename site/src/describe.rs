@@ -1,4 +1,4 @@
-//! From the codes of an answer to the sentences of the screen.
+//! Texts for the codes of API responses.
 
 use bukti_domain::{Actor, CaseState, Mood, NextStep, Reason};
 use bukti_locales::{Locale, fill, text};
@@ -7,19 +7,18 @@ use jiff::civil::Date;
 
 use crate::browser;
 
-/// A moment with minutes, in the reader's own time.
+/// Date, hour and minute.
 pub fn moment(locale: Locale, (date, hour, minute): (Date, u32, u32)) -> String {
     let (hour, minute) = (format!("{hour:02}"), format!("{minute:02}"));
     let date = bukti_locales::date(locale, date);
     fill(locale, "site.moment", &[("date", &date), ("hour", &hour), ("minute", &minute)])
 }
 
-/// A moment in Unix seconds, in the reader's own time.
+/// A moment in Unix seconds, in the reader's time zone.
 pub fn moment_at(locale: Locale, seconds: i64) -> String {
     browser::local_time(seconds as f64 * 1000.0).map(|at| moment(locale, at)).unwrap_or_default()
 }
 
-/// How the state of a case looks.
 pub fn case_mood(state: CaseState) -> Mood {
     match state {
         CaseState::Open | CaseState::AskedBack | CaseState::AwaitingApproval => Mood::Waiting,
@@ -28,8 +27,8 @@ pub fn case_mood(state: CaseState) -> Mood {
     }
 }
 
-/// A person of a family phone: the name, with the end of the identity number and the year of birth where another of them is
-/// called so as well.
+/// A person who shares a phone number with others: the name, and if another one has the same name,
+/// also the end of the identity number and the year of birth.
 pub fn person(locale: Locale, person: &Person, all: &[Person]) -> String {
     let is_namesake =
         |other: &Person| other.id != person.id && other.name.to_lowercase() == person.name.to_lowercase();
@@ -42,12 +41,12 @@ pub fn person(locale: Locale, person: &Person, all: &[Person]) -> String {
     fill(locale, "site.account.namesake", &values)
 }
 
-/// The words of a code that has to do with a case: what it is the code of, and the code.
+/// The text of a code that belongs to cases, for example of a `state` or an `action`.
 pub fn case_code(locale: Locale, what: &str, code: &str) -> String {
     text(locale, &format!("site.case.{what}.{code}")).to_owned()
 }
 
-/// The vaccines to choose from under their diseases, in the order of the catalogue.
+/// The vaccines grouped by disease, in the order of the catalogue.
 pub fn vaccines_by_disease(locale: Locale, vaccines: &Vaccines) -> Vec<(String, Vec<String>)> {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for choice in &vaccines.vaccines {
@@ -60,12 +59,12 @@ pub fn vaccines_by_disease(locale: Locale, vaccines: &Vaccines) -> Vec<(String, 
     groups
 }
 
-/// What is the matter, in a few words.
+/// The diagnosis in a few words.
 pub fn diagnosis_title(locale: Locale, diagnosis: &Diagnosis) -> String {
     text(locale, &format!("diagnosis.{}.title", diagnosis.code.code())).to_owned()
 }
 
-/// What is the matter, why, and how it goes on.
+/// The diagnosis in full: what is wrong, why, and what happens next.
 pub fn diagnosis_text(locale: Locale, diagnosis: &Diagnosis, dose: Option<&DoseStatus>) -> String {
     let or = |value: Option<&String>, key| value.map_or_else(|| text(locale, key).to_owned(), String::clone);
     let facility = or(dose.and_then(|dose| dose.facility.as_ref()), "site.unknown.facility");
@@ -90,7 +89,8 @@ pub fn diagnosis_text(locale: Locale, diagnosis: &Diagnosis, dose: Option<&DoseS
     )
 }
 
-/// The reasons as a list in a sentence. Those about the phone hold no certificate back, so they are left out.
+/// The reasons as a list in a sentence, without those about the phone, which do not prevent a
+/// certificate.
 fn reasons(locale: Locale, reasons: &[Reason]) -> String {
     let about_phone = [Reason::PhoneMissing, Reason::PhoneInvalid, Reason::PhoneCorrected];
     let mut nouns: Vec<&str> = Vec::new();
@@ -112,17 +112,16 @@ fn reasons(locale: Locale, reasons: &[Reason]) -> String {
     }
 }
 
-/// Who must act. `None` where nobody must.
+/// Who has to act. `None` if nobody has to.
 pub fn actor(locale: Locale, actor: Actor) -> Option<String> {
     (actor != Actor::Nobody).then(|| text(locale, &format!("diagnosis.actor.{}", actor.code())).to_owned())
 }
 
-/// The label of a next step.
 pub fn next_step(locale: Locale, step: NextStep) -> String {
     text(locale, &format!("diagnosis.next.{}", step.code())).to_owned()
 }
 
-/// How long it usually takes.
+/// How long the next step usually takes.
 pub fn usual_days(locale: Locale, days: UsualDays) -> String {
     let key = match (days.from, days.to) {
         (0, 0 | 1) => "site.usual_days.next_day",

@@ -1,4 +1,5 @@
-//! What forms have in common: wrong fields, failures, and that a request is sent once.
+//! What all forms share: problems of fields, failed requests, and protection against sending a
+//! request twice.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,7 +14,7 @@ use crate::browser::Tasks;
 use crate::language::Language;
 
 codes! {
-    /// A field that people fill in.
+    /// A field of a form.
     Field,
     /// The id of its element, to which the error summary links.
     id: &'static str {
@@ -29,58 +30,58 @@ codes! {
         Code = "code" => "field-code",
         /// Birth date.
         BirthDate = "birth_date" => "field-birth-date",
-        /// The day of a vaccination.
+        /// Date of a vaccination.
         VaccinationDate = "vaccination_date" => "field-vaccination-date",
-        /// Which vaccine it was.
+        /// Vaccine.
         Vaccine = "vaccine" => "field-vaccine",
-        /// The tick-box.
+        /// Tick-box of the captcha.
         Captcha = "captcha" => "field-captcha",
-        /// What is wrong with a record.
+        /// What is to be corrected.
         Correction = "correction" => "field-correction",
-        /// Which dose it was.
+        /// Number of a dose.
         DoseNumber = "dose_number" => "field-dose-number",
-        /// Where a vaccination was.
+        /// Facility that vaccinated.
         Facility = "facility" => "field-facility",
-        /// What else there is to say.
+        /// Note to the officer.
         Note = "note" => "field-note",
-        /// Pictures that show what is right.
+        /// Pictures and PDFs.
         Evidence = "evidence" => "field-evidence",
-        /// The number of a case.
+        /// Case number.
         CaseNumber = "number" => "field-number",
-        /// The answer to an officer.
+        /// Reply to an officer.
         Reply = "text" => "field-text",
-        /// The code that an officer's authenticator shows.
+        /// Code from an officer's authenticator.
         Authenticator = "authenticator" => "field-authenticator",
         /// Identity number or passport number.
         Identity = "identity" => "field-identity",
-        /// The number of a certificate or of a case.
+        /// Certificate number or case number.
         Certificate = "certificate" => "field-certificate",
-        /// The dose that a decision is about.
+        /// The dose that a decision changes.
         Dose = "dose" => "field-dose",
-        /// The value that is right.
+        /// The corrected value.
         Right = "right" => "field-right",
-        /// Who at the facility confirmed it.
+        /// Who at the facility confirmed the value.
         FacilityWord = "facility_word" => "field-facility-word",
         /// Batch number.
         Batch = "batch" => "field-batch",
-        /// The code of a facility.
+        /// Facility code.
         FacilityCode = "facility_code" => "field-facility-code",
-        /// By what an officer looks for a person.
+        /// What an officer searches by.
         SearchBy = "search_by" => "field-search-by",
-        /// Why an officer does something.
+        /// An officer's reason.
         Why = "why" => "field-why",
-        /// Why an SMS is sent once more.
+        /// An officer's reason for sending an SMS again.
         ResendWhy = "resend_why" => "field-resend-why",
     }
 }
 
 impl Field {
-    /// The id of the message beside it.
+    /// The id of the error message.
     pub fn error_id(self) -> String {
         format!("{}-error", self.id())
     }
 
-    /// The id of the line of help below its label.
+    /// The id of the help below the label.
     pub fn hint_id(self) -> String {
         format!("{}-hint", self.id())
     }
@@ -89,25 +90,21 @@ impl Field {
 /// What is wrong with a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// It is empty.
     Missing,
-    /// It is nothing that it could be.
+    /// It cannot be parsed.
     Invalid,
-    /// It is not the right one; so many tries are left.
+    /// The server rejected the value; with the attempts that are left, if they are limited.
     Refused(Option<u32>),
 }
 
-/// A field and what is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldProblem {
-    /// Which field.
     pub field: Field,
-    /// What is wrong.
     pub wrong: Wrong,
 }
 
 impl FieldProblem {
-    /// The message, the same in the summary and beside the field.
+    /// The error message, the same in the summary and beside the field.
     pub fn message(self, locale: Locale) -> String {
         let name = self.field.code();
         let code = match self.wrong {
@@ -124,7 +121,7 @@ impl FieldProblem {
     }
 }
 
-/// A field that is missing where it is blank, and invalid where it does not parse.
+/// The problem of a field that did not parse: missing if it is blank, else invalid.
 pub fn check<T>(field: Field, typed: &str, parsed: Option<T>) -> Option<FieldProblem> {
     let wrong = match parsed {
         Some(_) => return None,
@@ -134,7 +131,8 @@ pub fn check<T>(field: Field, typed: &str, parsed: Option<T>) -> Option<FieldPro
     Some(FieldProblem { field, wrong })
 }
 
-/// The fields that a problem of the server is about, as far as they are known here.
+/// The problems of fields that a server error is about; empty if it is about none that the site
+/// knows.
 fn field_problems(problem: &Problem) -> Vec<FieldProblem> {
     let one = |field, wrong| vec![FieldProblem { field, wrong }];
     match problem.code {
@@ -157,12 +155,11 @@ fn field_problems(problem: &Problem) -> Vec<FieldProblem> {
     }
 }
 
-/// The state of a form.
+/// State of a form.
 #[derive(Clone, Copy)]
 pub struct Form {
-    /// The fields that are wrong.
     pub problems: RwSignal<Vec<FieldProblem>>,
-    /// Why the last request got no answer.
+    /// Why the last request failed.
     pub failure: RwSignal<Option<Failure>>,
     /// Whether a request is on its way.
     pub busy: RwSignal<bool>,
@@ -170,7 +167,6 @@ pub struct Form {
 }
 
 impl Form {
-    /// A form that nothing was sent from.
     pub fn new() -> Self {
         Self {
             problems: RwSignal::new(Vec::new()),
@@ -180,7 +176,7 @@ impl Form {
         }
     }
 
-    /// The message beside a field.
+    /// The error message of a field.
     pub fn message(self, field: Field) -> Signal<Option<String>> {
         let language = Language::current();
         Signal::derive(move || {
@@ -190,8 +186,9 @@ impl Form {
         })
     }
 
-    /// Sends a request where no field is wrong and no request is on its way; a second tap sends nothing. The task ends
-    /// with the page it belongs to.
+    /// Sends the request unless a field has a problem or another request is on its way, so that a
+    /// double tap sends one request. The task is cancelled with the component that created the
+    /// form.
     pub fn send<R>(self, problems: Vec<FieldProblem>, request: R)
     where
         R: Future<Output = Result<(), Failure>> + 'static,
@@ -199,7 +196,7 @@ impl Form {
         self.send_boxed(problems, Box::pin(request));
     }
 
-    /// Forgets what was wrong.
+    /// Clears problems and failure.
     pub fn clear(self) {
         self.problems.set(Vec::new());
         self.failure.set(None);
@@ -229,7 +226,7 @@ impl Form {
         }));
     }
 
-    /// Shows a failure: at its field where it is about one, else above the form.
+    /// Shows a failure: at the field that it is about, else above the form.
     fn failed(self, failure: Failure) {
         let problems = match &failure {
             Failure::Problem(problem) => field_problems(problem),

@@ -1,12 +1,14 @@
-//! What people type, as they type it.
+//! Parsing and formatting of typed input.
 
 use bukti_domain::{BirthDate, parse_date};
 use jiff::civil::Date;
 
-/// The digits of what was typed, in groups of four, and where the caret stands in them.
+/// Formats a NIK while it is typed: its digits in groups of four, and the new position of the
+/// caret.
 ///
-/// Digits beyond the sixteenth stay, since cutting them off would hide that one was typed twice. A caret between two
-/// groups stands before the space, so that the backspace key takes a digit and not a space that comes back.
+/// Digits beyond the sixteenth are kept, because dropping them would hide that a digit was typed
+/// twice. A caret between two groups is placed before the space, so that Backspace deletes a digit
+/// and not a space that is inserted again.
 pub fn group_nik(typed: &str, caret: usize) -> (String, usize) {
     let is_digit = |character: &char| character.is_ascii_digit();
     let before = typed.chars().take(caret).filter(is_digit).count();
@@ -20,7 +22,7 @@ pub fn group_nik(typed: &str, caret: usize) -> (String, usize) {
     (grouped, before + before.saturating_sub(1) / 4)
 }
 
-/// A date typed in three fields, day, month and year. `None` where there is no such day.
+/// Parses a date from three fields. `None` if there is no such date.
 pub fn date(day: &str, month: &str, year: &str) -> Option<Date> {
     let digits = |text: &str| {
         let text = text.trim();
@@ -30,8 +32,8 @@ pub fn date(day: &str, month: &str, year: &str) -> Option<Date> {
     parse_date(&format!("{year:0>4}-{month:0>2}-{day:0>2}")).filter(|date| date.year() >= 1900)
 }
 
-/// A birth date typed in three fields, of which day and month, or the day, may be empty: a passport may say no more. `None`
-/// where there is no such date.
+/// Parses a birth date from three fields. The day, or day and month, may be empty, since some
+/// passports state no more. `None` if there is no such date.
 pub fn birth_date(day: &str, month: &str, year: &str) -> Option<BirthDate> {
     let day = day.trim();
     if !day.is_empty() {
@@ -42,8 +44,8 @@ pub fn birth_date(day: &str, month: &str, year: &str) -> Option<BirthDate> {
     BirthDate::parse(&written).filter(|born| born.year() >= 1900)
 }
 
-/// The address by which a phone dials a number as people write it: `119 ext. 9` becomes `tel:119,9`, where the comma
-/// waits for the answer before the extension is dialled.
+/// The `tel:` URI of a phone number as people write it: `119 ext. 9` becomes `tel:119,9`. The comma
+/// makes the phone wait for the answer before it dials the extension.
 pub fn phone_address(written: &str) -> String {
     let mut address = String::from("tel:");
     let mut parts = written.split("ext");
@@ -74,9 +76,9 @@ mod tests {
 
     #[test]
     fn the_caret_stays_where_it_was() {
-        // A digit put in at the front.
+        // A digit inserted at the front.
         assert_eq!(group_nik("93171 012", 1), ("9317 1012".into(), 1));
-        // The space taken away by the backspace key: the caret goes before it.
+        // Backspace deleted the space: the caret moves before it.
         assert_eq!(group_nik("31710124", 4), ("3171 0124".into(), 4));
         assert_eq!(group_nik("3171 0124", 6), ("3171 0124".into(), 6));
     }

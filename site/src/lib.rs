@@ -1,15 +1,16 @@
-//! The web site of the citizens, rendered in the browser.
+//! The citizens' web site, rendered in the browser.
 //!
-//! `pages/` has a file or folder for each page, `components/` a folder for each part that pages share, `place` their addresses.
-//! What can be tested without a browser stands apart from both: `proof` (captcha), `input` (what people type), `describe` and
-//! `verdict` (from codes to sentences). Texts are in `functions/lib/locales/texts`. Styles that only one page or component has are
-//! in its folder, what they are built upon in `styles/`, by number: tokens, elements, layout, what many parts share.
-//! `verifier/` is a module of its own, which only the page of verifiers loads.
+//! `pages/` has a file or folder for each page, `components/` a folder for each component that
+//! pages share; `place` is the router. Code that can be tested without a browser is separate:
+//! `proof` (captcha), `input` (typed values), `describe` and `verdict` (texts for codes). Texts are
+//! in `functions/lib/locales/texts`. Styles of a single page or component are in its folder; their
+//! foundations are in `styles/`, in the order of the numbers: tokens, elements, layout, shared
+//! styles. `verifier/` is a separate wasm module that only `/verify` loads.
 //!
-//! The same source is compiled twice: to WebAssembly it is the site ([`start`]), natively it renders each page as it is before
-//! any script has run ([`prerendered`]).
+//! The source is compiled twice: to WebAssembly as the site ([`start`]), and natively as a program
+//! that pre-renders each page ([`prerendered`]).
 
-// The type of a page holds those of all its elements.
+// The type of a page nests the types of all its elements.
 #![recursion_limit = "512"]
 
 mod account;

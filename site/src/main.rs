@@ -1,11 +1,11 @@
-//! In a browser, the site. Natively, a program that renders its pages as they are before any script has run, and prints them
-//! as JSON for the site's build.
+//! In a browser, the site. Natively, a program that pre-renders the pages and prints them as JSON
+//! for `cargo xtask site`.
 
 #[cfg(target_arch = "wasm32")]
 mod browser {
     use wasm_bindgen::prelude::*;
 
-    /// Takes over from the page that was readable before.
+    /// Starts the site in a pre-rendered page.
     #[wasm_bindgen]
     pub async fn start(texts: JsValue) -> Result<(), JsValue> {
         bukti_site::start(texts).await

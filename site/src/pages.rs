@@ -1,7 +1,7 @@
-//! The pages, one for each address.
+//! The pages, one for each URL.
 //!
-//! Home is in the first part of the site, which every visitor loads. The other pages are in parts that are loaded when one of
-//! their pages is opened.
+//! Home is in the main module, which every visitor loads. The other pages are in chunks that are
+//! loaded when one of their pages is opened.
 
 mod account;
 mod case_parts;
@@ -64,7 +64,7 @@ fn reading_pages(page: Page) -> Result<AnyView, Failure> {
     })
 }
 
-/// The name of the part of the site that a page is in, where that is not the first one.
+/// The chunk that contains a page. `None` if the main module does.
 pub fn part(page: &Page) -> Option<&'static str> {
     match page {
         Page::Home | Page::Unknown => None,
@@ -77,11 +77,7 @@ pub fn part(page: &Page) -> Option<&'static str> {
     }
 }
 
-/// Loads the part of the site that a page is in.
-///
-/// # Errors
-///
-/// Where it cannot be loaded now.
+/// Loads the chunk that contains a page.
 #[cfg(target_arch = "wasm32")]
 pub async fn load(page: &Page) -> Result<(), wasm_split_helpers::SplitLoaderError> {
     match part(page) {
@@ -94,7 +90,7 @@ pub async fn load(page: &Page) -> Result<(), wasm_split_helpers::SplitLoaderErro
     }
 }
 
-/// What a page is called, as a key of the locale files.
+/// The text key of a page's title.
 fn title(page: &Page) -> &'static str {
     match page {
         Page::Home => "site.home.title",
@@ -117,7 +113,7 @@ fn title(page: &Page) -> &'static str {
     }
 }
 
-/// What stands on a page. Where its part of the site is still to be loaded, that is said until it is there.
+/// Renders a page, with a loading message until its chunk is loaded.
 pub fn shown(page: Page) -> AnyView {
     let later = |load: fn(Page) -> Loading, page: Page| {
         let title = title(&page);

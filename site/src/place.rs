@@ -1,10 +1,10 @@
-//! The pages, their addresses in each language, and which of them is shown.
+//! The router: pages, their URLs in each language, and which page is shown.
 //!
-//! The language is part of the address: `/bantuan` is Indonesian, `/en/help` the same page in English. So each has a file of
-//! its own that can be read before any script has run.
+//! The language is part of the URL: `/bantuan` is Indonesian, `/en/help` the same page in English.
+//! So each page and language has a pre-rendered file.
 //!
-//! This is the router of the site: addresses without nesting need a signal, a match and two listeners. `leptos_router` can do
-//! much more, and a phone on a slow net would load all of that.
+//! URLs without nesting need only a signal, a match and two listeners. `leptos_router` can do much
+//! more, and every visitor would download all of it.
 
 use bukti_locales::Locale;
 use leptos::ev;
@@ -14,46 +14,44 @@ use wasm_bindgen::{JsCast, JsValue};
 use crate::browser::{self, Tasks};
 use crate::language::Language;
 
-/// A page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Page {
-    /// The status of one's vaccinations.
+    /// The status check.
     Home,
-    /// Logging in.
     LogIn,
-    /// Making an account.
+    /// Creating an account.
     Register,
     /// The certificates of an account.
     Account,
-    /// Its doses, and the tickets for the next ones.
+    /// Doses, and tickets for the next ones.
     History,
-    /// Where its phone is logged in.
+    /// The sessions of the phone number.
     Devices,
-    /// Who looked at its records.
+    /// Which officers viewed the account's records.
     Looks,
-    /// Logging out.
     LogOut,
-    /// A fresh link by SMS, without an account.
+    /// A new link by SMS, without an account.
     Download,
-    /// What is wrong with a record, and what becomes of it.
+    /// Requests for corrections.
     Correction,
     /// The officers' console.
     Helpdesk,
-    /// Every cause and its solution.
+    /// Every cause of a missing certificate and its solution.
     Help,
-    /// What is kept, why, and how long.
+    /// Which data are kept, why, and for how long.
     Privacy,
-    /// Verifying a certificate.
+    /// Verification of a certificate.
     Verify,
-    /// What a ticket's QR says.
+    /// The content of a ticket's QR code.
     Ticket,
     /// The link of an SMS, with its token.
     Link(String),
-    /// Any other.
+    /// Not found.
     Unknown,
 }
 
-/// The last part of a page's address in Indonesian, and in all other languages. An SMS's link and what is unknown are not here.
+/// The last segment of a page's path in Indonesian and in all other languages. SMS links and
+/// unknown paths are not in the table.
 const PATHS: [(Page, [&str; 2]); 15] = [
     (Page::Home, ["", ""]),
     (Page::LogIn, ["masuk", "log-in"]),
@@ -72,7 +70,8 @@ const PATHS: [(Page, [&str; 2]); 15] = [
     (Page::Ticket, ["tiket", "ticket"]),
 ];
 
-/// The pages that get a file each, and whether everybody may come to them. An SMS's link has one for all tokens.
+/// The pages that are pre-rendered, and whether search engines may index them. SMS links share one
+/// file for all tokens.
 #[cfg(not(target_arch = "wasm32"))]
 pub const PRERENDERED: [(Page, bool); 17] = [
     (Page::Home, true),
@@ -94,10 +93,9 @@ pub const PRERENDERED: [(Page, bool); 17] = [
     (Page::Unknown, false),
 ];
 
-/// Stands on every certificate, and leads to the Indonesian page as well.
+/// The path in every certificate's QR code, which leads to the Indonesian page.
 const PRINTED: &str = "verify";
 
-/// Which of a page's parts is that of a language.
 fn last(paths: &[&'static str; 2], locale: Locale) -> &'static str {
     paths[usize::from(locale != Locale::Id)]
 }
@@ -105,14 +103,13 @@ fn last(paths: &[&'static str; 2], locale: Locale) -> &'static str {
 /// A page in a language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// The page.
     pub page: Page,
-    /// The language.
     pub locale: Locale,
 }
 
 impl Page {
-    /// The page that this one is a section of: between sections, what was loaded stays.
+    /// The page whose section this is, or the page itself. Moving between sections keeps the loaded
+    /// data.
     pub fn whole(self) -> Self {
         match self {
             Page::History | Page::Devices | Page::Looks => Page::Account,
@@ -122,7 +119,7 @@ impl Page {
 }
 
 impl Address {
-    /// What is at a path.
+    /// Parses a path.
     pub fn at(path: &str) -> Self {
         let path = path.trim_matches('/');
         let (first, below) = path.split_once('/').unwrap_or((path, ""));
@@ -137,7 +134,7 @@ impl Address {
         Self { page, locale }
     }
 
-    /// Its path. What is unknown has none of its own: that of the home page.
+    /// The path of the page. [`Page::Unknown`] has none, so it returns that of the home page.
     pub fn path(&self) -> String {
         let last = match &self.page {
             Page::Link(token) => format!("s/{token}"),
@@ -153,25 +150,24 @@ impl Address {
         }
     }
 
-    /// The same page in another language.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn in_language(&self, locale: Locale) -> Self {
         Self { page: self.page.clone(), locale }
     }
 }
 
-/// How the browser's history takes a step.
+/// How a navigation changes the browser's history.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// A new place, from which the back button leads here.
+    /// Adds an entry, so that the back button returns to the current page.
     On,
-    /// In the stead of this place, so that the back button leads past it.
+    /// Replaces the current entry, so that the back button skips the current page.
     Instead,
-    /// The history has taken it already.
+    /// Leaves it as it is: the browser has moved already.
     Taken,
 }
 
-/// Where the visitor is, a context of the whole site.
+/// The current page and language, a Leptos context of the whole site.
 #[derive(Clone, Copy)]
 pub struct Place {
     page: RwSignal<Page>,
@@ -180,12 +176,13 @@ pub struct Place {
 }
 
 impl Place {
-    /// Provides it to all below, and follows links and the browser's buttons.
+    /// Provides the router as a context, and handles clicks on links and the back and forward
+    /// buttons.
     pub fn provide(page: Page, language: Language) -> Self {
         let place = Self { page: RwSignal::new(page), language, tasks: Tasks::here() };
         provide_context(place);
         if browser::IS_HERE {
-            // Both listeners stay as long as the site.
+            // Both listeners live as long as the site.
             window_event_listener(ev::popstate, move |_| place.travel(&browser::path(), Step::Taken));
             window_event_listener(ev::click, move |event| {
                 if let Some(path) = followed(&event) {
@@ -197,33 +194,33 @@ impl Place {
         place
     }
 
-    /// Where the visitor is.
     #[expect(clippy::expect_used, reason = "App provides it before it renders anything")]
     pub fn current() -> Self {
         use_context().expect("the place is provided")
     }
 
-    /// The page, tracked.
+    /// The current page, tracked.
     pub fn page(self) -> Page {
         self.page.get()
     }
 
-    /// `page` for `aria-current` where the visitor is on this page, tracked.
+    /// The value of `aria-current`: `page` if this is the current page, tracked.
     pub fn is_current(self, page: &Page) -> Option<&'static str> {
         (*self.page.read() == *page).then_some("page")
     }
 
-    /// The address of a page in the language of the screen, tracked.
+    /// The path of a page in the current language, tracked.
     pub fn to(self, page: Page) -> impl Fn() -> String + Clone + Send + Sync + 'static {
         move || Address { page: page.clone(), locale: self.language.get() }.path()
     }
 
-    /// The address of this page in another language, tracked.
+    /// The path of the current page in another language, tracked.
     pub fn in_language(self, locale: Locale) -> String {
         Address { page: self.page.get(), locale }.path()
     }
 
-    /// Goes to a page in the stead of where the visitor is, so that the back button leads past it.
+    /// Navigates to a page and replaces the current history entry, so that the back button skips
+    /// it.
     pub fn go_instead(self, page: Page) {
         let path = Address { page, locale: self.language.get_untracked() }.path();
         self.travel(&path, Step::Instead);
@@ -239,7 +236,7 @@ impl Place {
             if self.language.load(address.locale).await {
                 self.arrive(address, &path, step);
             } else {
-                // The page at that address has its texts within itself.
+                // The pre-rendered page at that path refers to the texts it needs.
                 browser::open(&path);
             }
         }));
@@ -247,14 +244,14 @@ impl Place {
 
     fn arrive(self, address: Address, path: &str, step: Step) {
         if let Ok(history) = window().history() {
-            // It fails only where a page changes its address a hundred times a second.
+            // Browsers reject this only if it is called about a hundred times per second.
             let _ = match step {
                 Step::On => history.push_state_with_url(&JsValue::NULL, "", Some(path)),
                 Step::Instead => history.replace_state_with_url(&JsValue::NULL, "", Some(path)),
                 Step::Taken => Ok(()),
             };
         }
-        // A page that is shown already stays as it is, with what was typed: also when its language changes.
+        // The same page is not rendered again, so that a change of language keeps what was typed.
         let same = *self.page.read_untracked() == address.page;
         if step == Step::On && !same {
             window().scroll_to_with_x_and_y(0.0, 0.0);
@@ -266,13 +263,13 @@ impl Place {
     }
 }
 
-/// The address of a page in the language of the screen, for links.
+/// The path of a page in the current language, for `href`.
 pub fn to(page: Page) -> impl Fn() -> String + Clone + Send + Sync + 'static {
     Place::current().to(page)
 }
 
-/// The path of a link of this site that was followed by a plain click. Anything else is left to the browser: other
-/// sites, phone and e-mail addresses, new tabs, files, places on the same page.
+/// The path of a link within the site that got a plain click. `None` for links that the browser
+/// must handle: other sites, phone numbers and e-mail, new tabs, files, fragments.
 fn followed(event: &web_sys::MouseEvent) -> Option<String> {
     let plain = event.button() == 0
         && !(event.meta_key() || event.ctrl_key() || event.shift_key() || event.alt_key())

@@ -1,4 +1,4 @@
-//! The pages as they are before any script has run.
+//! Pre-rendering of the pages.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::components::PageTitle;
 use crate::pages;
 use crate::place::{Address, PRERENDERED, Page};
 
-/// What the build of the site needs of it.
+/// Input of the site's build (`cargo xtask site`).
 #[derive(Serialize)]
 pub struct Prerendered {
-    /// The texts that it loads, by language (BCP 47) and key.
+    /// The texts that the site loads, by language (BCP 47) and key.
     pub texts: BTreeMap<&'static str, BTreeMap<String, String>>,
     /// The pages.
     pub pages: Vec<Rendered>,
@@ -24,26 +24,26 @@ pub struct Prerendered {
 /// A page in a language.
 #[derive(Serialize)]
 pub struct Rendered {
-    /// The file below the folder of the site.
+    /// The file, relative to the folder of the site.
     pub file: String,
-    /// Its language (BCP 47).
+    /// The language (BCP 47).
     pub language: &'static str,
-    /// The address of the same page in each language, where everybody may come to it.
+    /// The path of the page in each language; empty if search engines must not index it.
     pub addresses: BTreeMap<&'static str, String>,
-    /// The part of the site, beside the first, that it needs.
+    /// The chunk that the page needs beside the main module.
     pub part: Option<&'static str>,
-    /// What the document is called.
+    /// The title of the document.
     pub title: String,
-    /// What a search engine says of it.
+    /// The description for search engines.
     pub description: &'static str,
-    /// The HTML of its body.
+    /// The HTML of the body.
     pub body: String,
 }
 
-/// The areas of the texts of which the site shows any. Those of paper and SMS stay where they are.
+/// The prefixes of the text keys that the site uses. The texts of documents and SMS are left out.
 const AREAS: [&str; 4] = ["common", "site", "problems", "diagnosis"];
 
-/// Every page in every language, and the texts.
+/// Renders every page in every language, and collects the texts.
 pub fn prerendered() -> Prerendered {
     let of_site = |key: &str| key.split_once('.').is_some_and(|(area, _)| AREAS.contains(&area));
     let texts = Locale::ALL.map(|locale| {
@@ -69,7 +69,7 @@ fn rendered((page, is_public): (Page, bool), locale: Locale) -> Rendered {
     let owner = Owner::new();
     let (title, body) = owner.with(|| {
         let title = PageTitle::provide();
-        // Marks that only hydration needs.
+        // Markers that only hydration needs.
         let body = view! { <App address=address /> }.to_html().replace("<!>", "");
         (title.get(), body)
     });

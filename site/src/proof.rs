@@ -1,7 +1,7 @@
 //! The captcha's proof of work: ALTCHA, version 2, algorithm `SHA-256`.
 //!
-//! Wanted is the counter for which the derived key begins with the challenge's prefix. The work is done in slices, so
-//! that the page, which has the same thread, stays quick under the fingers.
+//! The solution is a counter for which the derived key begins with the challenge's prefix. The
+//! search runs in slices, so that the page, which shares the thread, stays responsive.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,18 +12,17 @@ use sha2::{Digest, Sha256};
 /// A challenge that is being solved.
 pub struct Proof {
     challenge: CaptchaChallenge,
-    /// Salt and nonce; the counter follows them.
+    /// Salt and nonce, to which the counter is appended.
     begin: Vec<u8>,
     counter: u32,
 }
 
-/// What has come of a slice of work.
+/// The outcome of a slice of work.
 pub enum Progress {
-    /// Nothing yet.
     Unsolved,
-    /// The payload of the form: base64 of challenge and solution.
+    /// Base64 of challenge and solution, to be sent with the form.
     Solved(String),
-    /// No counter solves it.
+    /// No counter solves the challenge.
     Hopeless,
 }
 
@@ -41,7 +40,7 @@ struct Solution {
 }
 
 impl Proof {
-    /// Begins with a challenge. `None` where it is of a kind that is not known here.
+    /// `None` if the challenge's algorithm is not supported or its parameters are invalid.
     pub fn new(challenge: CaptchaChallenge) -> Option<Self> {
         let parameters = &challenge.parameters;
         if !parameters.algorithm.eq_ignore_ascii_case("SHA-256") {
@@ -52,7 +51,7 @@ impl Proof {
         Some(Self { challenge, begin, counter: 0 })
     }
 
-    /// Tries the next counters, this many.
+    /// Tries the next counters.
     pub fn work(&mut self, tries: u32) -> Progress {
         let parameters = &self.challenge.parameters;
         for _ in 0..tries {
@@ -74,7 +73,7 @@ impl Proof {
     }
 }
 
-/// SHA-256 of salt, nonce and counter, hashed again until it was hashed `cost` times.
+/// SHA-256 of salt, nonce and counter, then of its own output, `cost` times in total.
 fn derive(begin: &[u8], counter: u32, cost: u32) -> [u8; 32] {
     let mut hash: [u8; 32] =
         Sha256::new().chain_update(begin).chain_update(counter.to_be_bytes()).finalize().into();
@@ -84,7 +83,7 @@ fn derive(begin: &[u8], counter: u32, cost: u32) -> [u8; 32] {
     hash
 }
 
-/// Whether the hexadecimal writing of the key begins with these digits, of which there may be an odd number.
+/// Whether the key's hexadecimal form begins with these digits, whose number may be odd.
 fn begins_with(key: &[u8], digits: &str) -> bool {
     digits.len() <= 2 * key.len()
         && digits

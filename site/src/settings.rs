@@ -1,4 +1,4 @@
-//! How this deployment calls itself and where its helpdesk is reached.
+//! Settings of the deployment: its name, and how to contact its helpdesk.
 
 use bukti_domain::PhoneNumber;
 use bukti_wire::SiteSettings;
@@ -7,20 +7,20 @@ use leptos::prelude::*;
 use crate::api;
 use crate::browser::Tasks;
 
-/// The deployment's settings, a context of the whole site.
+/// The settings, a Leptos context of the whole site.
 #[derive(Clone, Copy)]
 pub struct Settings(RwSignal<SiteSettings>);
 
 impl Settings {
-    /// Provides the defaults to all below and fetches the deployment's own.
+    /// Provides the defaults as a context, then loads the settings of the deployment.
     pub fn provide() -> Self {
         let settings = Self(RwSignal::new(defaults()));
         provide_context(settings);
         Tasks::here().run(Box::pin(async move {
-            // Where they cannot be had, the defaults stay.
+            // If they cannot be loaded, the defaults stay.
             if let Ok(own) = api::get::<SiteSettings>("/settings.json").await {
                 if let Some(countries) = &own.phone_countries {
-                    // The server says so where numbers are refused that the page takes, and the other way round.
+                    // Fails for a malformed list. The server validates every phone number anyway.
                     let _ = PhoneNumber::allow_countries(countries);
                 }
                 settings.0.set(own);
@@ -29,12 +29,11 @@ impl Settings {
         settings
     }
 
-    /// The deployment's settings.
     pub fn current() -> Self {
         use_context().unwrap_or_else(|| Self(RwSignal::new(defaults())))
     }
 
-    /// One of them, tracked.
+    /// A setting, tracked.
     pub fn get(self, which: impl Fn(&SiteSettings) -> &str) -> String {
         self.0.with(|settings| which(settings).to_owned())
     }

@@ -1,5 +1,5 @@
-//! The steps of a form that has several. Each is a place in the browser's history, so that the back
-//! button of a phone leads to the step before, with what was typed, and not away from the form.
+//! The steps of a multi-step form. Each is an entry in the browser's history, so that the back
+//! button shows the previous step, with what was typed, instead of leaving the form.
 
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
@@ -9,11 +9,11 @@ use crate::form::Form;
 
 /// The steps of a form, and which of them is shown.
 pub struct Steps<T: 'static> {
-    /// Its name in the history, by which forms of one page are told apart.
+    /// Prefix of the state in the history, which distinguishes the forms of a page.
     name: &'static str,
     form: Form,
     current: RwSignal<T>,
-    /// Those that were taken, in order.
+    /// The steps up to the latest one, in the order in which they were shown.
     taken: StoredValue<Vec<T>>,
 }
 
@@ -26,7 +26,7 @@ impl<T> Clone for Steps<T> {
 impl<T> Copy for Steps<T> {}
 
 impl<T: Copy + PartialEq + Send + Sync> Steps<T> {
-    /// At the first step of a form.
+    /// Starts with the first step of a form.
     pub fn begin(name: &'static str, form: Form, first: T) -> Self {
         let steps = Self { name, form, current: RwSignal::new(first), taken: StoredValue::new(vec![first]) };
         if browser::IS_HERE {
@@ -36,17 +36,17 @@ impl<T: Copy + PartialEq + Send + Sync> Steps<T> {
         steps
     }
 
-    /// The step that is shown, tracked.
+    /// The current step, tracked.
     pub fn get(self) -> T {
         self.current.get()
     }
 
-    /// The step that is shown.
+    /// The current step, untracked.
     pub fn get_untracked(self) -> T {
         self.current.get_untracked()
     }
 
-    /// Shows a step. Where it is the one before, the history goes back.
+    /// Shows a step. If it is the previous one, goes back in the history.
     pub fn go(self, step: T) {
         let at = self.at();
         let before = self.taken.with_value(|taken| at.checked_sub(1).and_then(|at| taken.get(at).copied()));
@@ -58,19 +58,19 @@ impl<T: Copy + PartialEq + Send + Sync> Steps<T> {
             taken.truncate(at + 1);
             taken.push(step);
         });
-        // It fails only where a page changes its address a hundred times a second.
+        // Browsers reject this only if it is called about a hundred times per second.
         let _ = history.push_state(&JsValue::from(format!("{}{}", self.name, at + 1)), "");
         self.show(step);
     }
 
-    /// Shows a step in the stead of the one that is shown, so that the back button leads past that.
+    /// Replaces the current step, so that the back button skips it.
     pub fn go_instead(self, step: T) {
         let at = self.at();
         self.taken.update_value(|taken| taken[at] = step);
         self.show(step);
     }
 
-    /// Which of the steps that were taken the history stands at.
+    /// The index of the current step, read from the history.
     fn at(self) -> usize {
         let state = window().history().and_then(|history| history.state()).ok();
         let state = state.and_then(|state| state.as_string()).unwrap_or_default();

@@ -1,9 +1,9 @@
-//! How the site takes over from the page that was readable before.
+//! Starts the site in a pre-rendered page.
 //!
-//! That page was rendered from the same source when the site was built, so the two look alike. The new one is made beside the
-//! old one and put in its place in one step, with what was typed meanwhile, the focus, and what was opened. Nothing flashes,
-//! moves or gets lost. Unlike hydration, which needs each node to be where it expects it, this bears what translators and
-//! extensions do to a page.
+//! The site is rendered beside the pre-rendered page and then replaces it in one step, together
+//! with what was typed, ticked and opened in the meantime, and the focus. Both come from the same
+//! source, so nothing flashes or moves. Hydration would need each node where it expects it;
+//! replacement also works after a translator or an extension has changed the page.
 
 use bukti_locales::Texts;
 use leptos::mount::mount_to;
@@ -15,14 +15,15 @@ use crate::browser;
 use crate::pages;
 use crate::place::Address;
 
-/// What can be typed into, ticked or opened.
+/// Elements that can be typed into, ticked or opened.
 const STATEFUL: &str = "input[id], textarea[id], select[id], details[id]";
 
-/// Puts the site in the place of what stood on the page for readers without it. `texts` are those of the page's language.
+/// Renders the site and replaces the pre-rendered page with it. `texts` are those of the page's
+/// language.
 ///
 /// # Errors
 ///
-/// Where the page's part of the site cannot be loaded, or is none of ours.
+/// If the page's chunk cannot be loaded, or the document is not a page of this site.
 pub async fn start(texts: JsValue) -> Result<(), JsValue> {
     let address = Address::at(&browser::path());
     let texts: Texts = serde_wasm_bindgen::from_value(texts)?;
@@ -43,7 +44,7 @@ pub async fn start(texts: JsValue) -> Result<(), JsValue> {
             done.again(&element)?;
         }
     }
-    // What the events have led to comes first.
+    // The handlers of the dispatched events run first.
     browser::pause(0).await;
     if let Some(element) = focused.and_then(|id| document().get_element_by_id(&id)) {
         let options = web_sys::FocusOptions::new();
@@ -51,14 +52,14 @@ pub async fn start(texts: JsValue) -> Result<(), JsValue> {
         element.unchecked_ref::<web_sys::HtmlElement>().focus_with_options(&options)?;
         let caret = done.iter().find(|done| done.id == element.id()).and_then(|done| done.caret);
         if let (Some(caret), Some(field)) = (caret, element.dyn_ref::<web_sys::HtmlInputElement>()) {
-            // Only a field of a kind that has no caret refuses.
+            // Fails only for input types without a caret.
             let _ = field.set_selection_range(caret, caret);
         }
     }
     Ok(())
 }
 
-/// What a visitor has done to an element.
+/// What a visitor has changed in an element.
 struct Done {
     id: String,
     value: Option<String>,
@@ -72,7 +73,7 @@ impl Done {
     fn to(element: &web_sys::Element) -> Self {
         let property = |name: &str| js_sys::Reflect::get(element, &name.into()).unwrap_or_default();
         let kind = property("type").as_string().unwrap_or_default();
-        // A file field takes files and refuses a value.
+        // Setting the value of a file input fails; its files can be set.
         let has_value = !matches!(&*kind, "checkbox" | "radio" | "file");
         Self {
             id: element.id(),
@@ -86,7 +87,8 @@ impl Done {
         }
     }
 
-    /// Does the same to the element in its place. Events tell the site of it, as if it were done now.
+    /// Applies the changes to the element of the same id, and dispatches the events that the site
+    /// listens to.
     fn again(&self, element: &web_sys::Element) -> Result<(), JsValue> {
         let say = |kind| {
             let options = web_sys::EventInit::new();

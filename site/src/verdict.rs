@@ -1,4 +1,4 @@
-//! From a verifier's report to the words of the screen.
+//! Texts and appearance of a verdict.
 
 use bukti_domain::{BirthDate, Mood, parse_date};
 use bukti_hcert::{Content, Kind};
@@ -6,48 +6,44 @@ use bukti_locales::{Locale, text, texts};
 use bukti_trust::{RevocationState, Verdict};
 use serde::Deserialize;
 
-/// What the screen needs of [`bukti_trust::Report`]. Times stay text (RFC 3339), which the browser puts into local time.
+/// The part of [`bukti_trust::Report`] that the page shows. Times are RFC 3339 text, which the
+/// browser converts to local time.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Report {
-    /// The verdict.
     pub verdict: Verdict,
-    /// What the payload says.
+    /// The content of the certificate.
     pub content: Option<Content>,
     /// Who signed it.
     pub signer: Option<String>,
-    /// When it was issued.
     pub issued_at: Option<String>,
-    /// When it ends.
     pub expires_at: Option<String>,
-    /// Whether revocation was looked at.
+    /// Whether revocation was checked.
     pub revocation: RevocationState,
-    /// Of when the oldest of the revocation lists is that were looked at.
+    /// The date of the oldest revocation list that was checked.
     pub revocation_as_of: Option<String>,
 }
 
-/// Lists older than this many days call for a warning.
+/// Age in days above which lists cause a warning.
 pub const OLD: f64 = 3.0;
 
-/// What is said of a certificate.
+/// The verdict that the page shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The verdict.
     Verdict(Verdict),
-    /// It would be valid, but nobody here has revocation lists of its issuer.
+    /// Valid except that there are no revocation lists of its issuer.
     NoListsOfIssuer,
-    /// There is no trust list yet, so no issuer is known.
+    /// No trust list is loaded yet, so no issuer is known.
     NoTrustList,
 }
 
 impl Outcome {
-    /// Every outcome.
     #[cfg(test)]
     fn all() -> impl Iterator<Item = Self> {
         let verdicts = Verdict::ALL.iter().copied().map(Self::Verdict);
         verdicts.chain([Self::NoListsOfIssuer, Self::NoTrustList])
     }
 
-    /// The outcome of a report; `has_signers` is whether the verifier had a trust list.
+    /// `has_signers` says whether the verifier had a trust list.
     pub fn of(report: &Report, has_signers: bool) -> Self {
         match (report.verdict, report.revocation) {
             (Verdict::IssuerUnknown, _) if !has_signers => Self::NoTrustList,
@@ -56,7 +52,7 @@ impl Outcome {
         }
     }
 
-    /// Its name in the locale files.
+    /// The code in text keys.
     fn code(self) -> &'static str {
         match self {
             Self::Verdict(verdict) => verdict.code(),
@@ -75,7 +71,7 @@ impl Outcome {
         text(locale, &format!("site.verdict.{}.text", self.code())).to_owned()
     }
 
-    /// How it looks: good is to be let in, waiting is genuine but does not hold now, wrong is not to be accepted.
+    /// Good: accept. Waiting: genuine, but not valid now or not fully checked. Wrong: reject.
     pub fn mood(self) -> Mood {
         match self {
             Self::Verdict(Verdict::Valid) => Mood::Good,
@@ -90,7 +86,8 @@ impl Outcome {
         }
     }
 
-    /// Whether what the certificate says was signed by an issuer that is trusted. Nothing else is shown as if it were so.
+    /// Whether a trusted issuer signed the content. The content of any other certificate is not
+    /// shown.
     pub fn is_proven(self) -> bool {
         !matches!(
             self,
@@ -100,7 +97,7 @@ impl Outcome {
     }
 }
 
-/// What a certificate says, as rows of a label's key and words.
+/// The content of a certificate, as text keys of labels with values.
 pub fn facts(locale: Locale, content: &Content) -> Vec<(&'static str, String)> {
     let kind = match content.kind {
         Kind::Vaccination => None,
@@ -128,18 +125,18 @@ pub fn facts(locale: Locale, content: &Content) -> Vec<(&'static str, String)> {
     rows.into_iter().filter_map(|(label, words)| Some((label, words.filter(|it| !it.is_empty())?))).collect()
 }
 
-/// A birth date as it is written out; what is none, as it is.
+/// A birth date written out; unchanged if it cannot be parsed.
 fn birth_date(locale: Locale, written: &str) -> String {
     let written_out = BirthDate::parse(written).map(|born| bukti_locales::birth_date(locale, born));
     written_out.unwrap_or_else(|| written.to_owned())
 }
 
-/// A date as it is written out; what is none, as it is.
+/// A date written out; unchanged if it cannot be parsed.
 fn date(locale: Locale, written: &str) -> String {
     parse_date(written).map_or_else(|| written.to_owned(), |date| bukti_locales::date(locale, date))
 }
 
-/// A disease by its code; a code that has no name here as it is.
+/// The name of a disease; the code if the disease is unknown.
 fn disease_name(locale: Locale, code: &str) -> String {
     texts(locale).get(&format!("site.disease.{code}")).map_or_else(|| code.to_owned(), String::clone)
 }

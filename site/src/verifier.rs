@@ -1,4 +1,4 @@
-//! The verifier's worker, as the page sees it: `site/verifier/worker.js` says what it answers.
+//! Client of the verifier's worker (`site/verifier/worker.js`).
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -22,50 +22,50 @@ pub struct Lists {
     pub listed_at: Option<String>,
     /// When the revocation lists were published, RFC 3339.
     pub revocation_at: Option<String>,
-    /// Of when the revocation lists are that are kept whole for when there is no net, RFC 3339.
+    /// When those revocation lists were published that are stored completely for offline use, RFC
+    /// 3339.
     pub kept_at: Option<String>,
-    /// About how many bytes all revocation lists are.
+    /// Approximate size of all revocation lists in bytes.
     pub bytes: f64,
 }
 
-/// A certificate that was verified. Personal: it is shown and then forgotten.
+/// A verified certificate. Personal data: it is shown and then forgotten.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verified {
-    /// What was found.
     pub report: Report,
     /// Whether the verifier had a trust list.
     pub has_signers: bool,
-    /// The whole report as JSON, for experts.
+    /// The complete report as JSON, for experts.
     pub json: String,
 }
 
-/// The worker did not answer as it should.
+/// The worker could not be started, or its request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken;
 
-/// Is told how much of 1 is done.
+/// Called with the progress of a request, from 0 to 1.
 type Progress = Rc<dyn Fn(f64)>;
 
 fn nobody() -> Progress {
     Rc::new(|_| {})
 }
 
-/// How often the worker's script is asked for, each time under another address: a browser may keep
-/// one that failed.
+/// Attempts to load the worker's script, each with a different URL, because a browser may cache a
+/// failed one.
 const ATTEMPTS: u32 = 3;
 /// Longest wait for the worker's script, in milliseconds.
 const PATIENCE: i32 = 10_000;
 
 enum State {
-    /// None yet, or the last one could not be loaded.
+    /// Not started, or the last start failed.
     Absent,
     Starting,
     Running(Worker),
     Ended,
 }
 
-/// The worker. It starts with the first question and ends with [`Verifier::end`], and what it knew of
-/// a certificate with it.
+/// The worker. The first request starts it, and [`Verifier::terminate`] ends it, together with all
+/// that it knew of a certificate.
 #[derive(Clone)]
 pub struct Verifier {
     address: Rc<str>,
@@ -74,7 +74,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// The page's verifier.
+    /// `None` outside of a browser, or if the page does not name the worker's script.
     pub fn new() -> Option<Self> {
         if !browser::IS_HERE {
             return None;
@@ -87,14 +87,13 @@ impl Verifier {
         })
     }
 
-    /// Ends the worker.
     pub fn end(&self) {
         if let State::Running(worker) = self.state.replace(State::Ended) {
             worker.terminate();
         }
     }
 
-    /// The worker, started where there is none.
+    /// Returns the worker, and starts it if there is none.
     async fn worker(&self) -> Result<Worker, Broken> {
         loop {
             match &*self.state.borrow() {
@@ -118,34 +117,34 @@ impl Verifier {
             }
             worker.terminate();
         }
-        // The next question tries again.
+        // The next request starts it again.
         if matches!(*self.state.borrow(), State::Starting) {
             *self.state.borrow_mut() = State::Absent;
         }
         Err(Broken)
     }
 
-    /// The newest lists that can be had.
+    /// Loads the newest lists that are available.
     pub async fn lists(&self) -> Result<Lists, Broken> {
         read(self.ask("lists", &JsValue::UNDEFINED, None, nobody()).await?)
     }
 
-    /// Fetches all revocation lists, for when there is no net; `progress` is told how much of 1 is done.
+    /// Downloads all revocation lists for offline use.
     pub async fn keep(&self, progress: impl Fn(f64) + 'static) -> Result<(), Broken> {
         self.ask("keep", &JsValue::UNDEFINED, None, Rc::new(progress)).await.map(drop)
     }
 
-    /// The text of a QR in a frame of the camera.
+    /// Reads the QR code in a frame of the camera.
     pub async fn read_frame(&self, frame: &ImageBitmap) -> Result<Option<String>, Broken> {
         Ok(self.ask("frame", frame, Some(frame), nobody()).await?.as_string())
     }
 
-    /// The text of a QR in a picture. [`Broken`] also where the file is no picture.
+    /// Reads the QR code in a picture. Also fails if the file is not a picture.
     pub async fn read_picture(&self, file: &File) -> Result<Option<String>, Broken> {
         Ok(self.ask("picture", file, None, nobody()).await?.as_string())
     }
 
-    /// Verifies the text of a QR at the browser's time.
+    /// Verifies the text of a QR code at the browser's current time.
     pub async fn verify(&self, text: &str) -> Result<Verified, Broken> {
         let about = object(&[("text", &text.into()), ("at", &js_sys::Date::now().into())]);
         let answer = self.ask("verify", &about, None, nobody()).await?;
@@ -158,7 +157,8 @@ impl Verifier {
         })
     }
 
-    /// Asks on a port of its own. A `transferred` object leaves the page.
+    /// Sends a request with a message port of its own for the response. A `transferred` object is
+    /// moved to the worker.
     async fn ask(
         &self,
         ask: &str,
@@ -187,8 +187,8 @@ impl Verifier {
     }
 }
 
-/// Waits for the first message of a worker, which its script sends when it runs. `false` where it
-/// cannot be loaded.
+/// Waits for the worker's first message, which its script sends when it runs. Returns `false` if
+/// the script cannot be loaded.
 async fn is_running(worker: &Worker) -> bool {
     let began = js_sys::Promise::new(&mut |resolve, _reject| {
         worker.set_onmessage(Some(&resolve));
@@ -203,7 +203,8 @@ async fn is_running(worker: &Worker) -> bool {
     JsFuture::from(began).await.is_ok_and(|message| !message.is_null())
 }
 
-/// The port of a question. Who asks no more, because the page was left, hears no answer.
+/// The port that receives the response. Dropping it, because the page was left, discards the
+/// response.
 struct Line {
     port: MessagePort,
     heard: Option<Closure<dyn Fn(MessageEvent)>>,
@@ -227,7 +228,7 @@ fn property(of: &JsValue, name: &str) -> JsValue {
 fn object(entries: &[(&str, &JsValue)]) -> JsValue {
     let object = js_sys::Object::new();
     for (name, value) in entries {
-        // A plain object takes any property.
+        // Setting a property of a plain object never fails.
         let _ = js_sys::Reflect::set(&object, &(*name).into(), value);
     }
     object.into()

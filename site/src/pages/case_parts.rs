@@ -1,4 +1,4 @@
-//! What the pages of corrections and of the helpdesk have in common.
+//! Components that the pages for corrections and for officers share.
 
 use bukti_domain::{CaseState, Correction};
 use bukti_wire::CaseMessage;
@@ -8,14 +8,9 @@ use crate::components::{Icon, look};
 use crate::describe;
 use crate::language::{Language, tr};
 
-/// Where a case stands: an icon and words, with what it is about above them.
+/// What a case is about and its state, with an icon.
 #[component]
-pub fn StateLine(
-    /// What is wrong.
-    correction: Correction,
-    /// Where the case stands.
-    state: CaseState,
-) -> impl IntoView {
+pub fn StateLine(correction: Correction, state: CaseState) -> impl IntoView {
     let language = Language::current();
     let (_, sign) = look(describe::case_mood(state));
     let words =
@@ -29,12 +24,9 @@ pub fn StateLine(
     }
 }
 
-/// What officers asked, and what was answered, oldest first. Nothing where nobody wrote.
+/// The questions of officers and the replies, oldest first. Empty if there are none.
 #[component]
-pub fn Messages(
-    /// The messages.
-    messages: Vec<CaseMessage>,
-) -> impl IntoView {
+pub fn Messages(messages: Vec<CaseMessage>) -> impl IntoView {
     let language = Language::current();
     let (officer, applicant) = (tr("site.correction.from_officer"), tr("site.correction.from_applicant"));
     let message = move |message: CaseMessage| {

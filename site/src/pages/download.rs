@@ -1,7 +1,8 @@
-//! `/unduh`: a fresh link by SMS, without an account.
+//! `/unduh`: quick download, a new link by SMS without an account.
 //!
-//! What is asked here can be found out by others, so it never opens a certificate: the link goes to the phone that was
-//! registered with the vaccination, and the answer is the same whether there is one or not.
+//! Others can know the data that this form asks for, so it never opens a certificate. The link goes
+//! to the phone on record, and the response is the same whether a matching dose exists or not,
+//! which prevents enumeration.
 
 use bukti_domain::PersonName;
 use bukti_wire::{DownloadAnswer, DownloadRequest, StatusRoute, Vaccines};
@@ -21,13 +22,11 @@ use crate::steps::Steps;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// Who one is.
     Person,
-    /// Which vaccination it was.
     Vaccination,
-    /// The request is taken.
+    /// The request was sent.
     Asked {
-        /// Minutes until it can be asked again.
+        /// Minutes until another request is possible.
         again_in: u32,
     },
 }
@@ -42,7 +41,7 @@ struct Asking {
     vaccination_date: TypedDate,
     vaccine: RwSignal<String>,
     captcha: Captcha,
-    /// What can be chosen from.
+    /// The vaccines to choose from.
     vaccines: RwSignal<Option<Vaccines>>,
     loading: Form,
 }
@@ -71,7 +70,7 @@ impl Asking {
         });
     }
 
-    /// The next question, once this one is answered.
+    /// Checks the first step, then shows the second.
     fn next(self) {
         let name = self.name.get_untracked();
         let wrong = [
@@ -113,7 +112,7 @@ impl Asking {
     }
 }
 
-/// Who, then which vaccination, then what happens now.
+/// Three steps: person, vaccination, and what happens next.
 #[component]
 pub fn Download() -> impl IntoView {
     let asking = Asking::new();
@@ -138,10 +137,7 @@ pub fn Download() -> impl IntoView {
 
 /// Name, identity, birth date.
 #[component]
-fn PersonStep(
-    /// The form's state.
-    asking: Asking,
-) -> impl IntoView {
+fn PersonStep(asking: Asking) -> impl IntoView {
     let form = asking.form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
@@ -176,12 +172,9 @@ fn PersonStep(
     }
 }
 
-/// Day and vaccine of one vaccination, and the captcha.
+/// Date and vaccine of a vaccination, and the captcha.
 #[component]
-fn VaccinationStep(
-    /// The form's state.
-    asking: Asking,
-) -> impl IntoView {
+fn VaccinationStep(asking: Asking) -> impl IntoView {
     let form = asking.form;
     let language = Language::current();
     let submit = move |event: web_sys::SubmitEvent| {
@@ -222,10 +215,10 @@ fn VaccinationStep(
     }
 }
 
-/// The same words whether the facts were right or not.
+/// The confirmation, which is the same whether the data matched or not.
 #[component]
 fn Asked(
-    /// Minutes until it can be asked again.
+    /// Minutes until another request is possible.
     again_in: u32,
 ) -> impl IntoView {
     let settings = Settings::current();

@@ -1,4 +1,4 @@
-//! `/s/:token`: the link of an SMS.
+//! `/s/:token`: the link of an SMS, which opens one certificate.
 
 use bukti_domain::BirthDate;
 use bukti_wire::{DocumentForm, HolderRoute, LinkAnswer, LinkRefusal, LinkRequest};
@@ -14,15 +14,15 @@ use crate::form::{Field, Form};
 use crate::language::{tr, tr_with};
 use crate::place::Page;
 
-/// A document's address that runs out within so many seconds is not opened any more.
+/// A document URL that expires within this many seconds is not opened any more.
 const MARGIN: i64 = 5;
 
 #[derive(Clone)]
 struct Opened {
     answer: LinkAnswer,
-    /// For the document in another form, or at another address, once this one has expired. Kept nowhere else.
+    /// To request the document in another form, or once its URL has expired. Kept nowhere else.
     birth_date: BirthDate,
-    /// Unix time until which the document's address is good.
+    /// Unix time at which the document's URL expires.
     until: i64,
 }
 
@@ -32,7 +32,7 @@ struct SmsLink {
     token: StoredValue<String>,
     birth_date: TypedDate,
     opened: RwSignal<Option<Opened>>,
-    /// Whether the visitor said that the link was asked for by somebody else.
+    /// Whether the visitor said that somebody else requested the link.
     refused: RwSignal<bool>,
     refusing: Form,
     downloads: Downloads,
@@ -52,8 +52,8 @@ impl SmsLink {
         });
     }
 
-    /// Fetches the document that is wanted: the complete one at the address that came with the certificate, as long as
-    /// that is good.
+    /// Opens the requested document. The complete one has the URL that came with the certificate,
+    /// until that expires.
     fn download(self) {
         self.downloads.form.send(Vec::new(), async move {
             let Some(mut opened) = self.opened.get_untracked() else { return Ok(()) };
@@ -62,7 +62,7 @@ impl SmsLink {
             if !is_complete || opened.until < browser::unix_time() + MARGIN {
                 opened = self.ask(opened.birth_date, form).await?;
                 if is_complete {
-                    // The picture stays as it is, so nothing on the page is drawn anew.
+                    // Untracked: the picture is the same, so nothing is rendered again.
                     self.opened.update_untracked(|it| *it = Some(opened.clone()));
                 }
             }
@@ -71,7 +71,7 @@ impl SmsLink {
         });
     }
 
-    /// Says that somebody else asked for the link, which ends it.
+    /// Reports that somebody else requested the link, which revokes it.
     fn refuse(self) {
         self.refusing.send(Vec::new(), async move {
             let refusal = LinkRefusal { token: self.token.get_value() };
@@ -94,12 +94,9 @@ impl SmsLink {
     }
 }
 
-/// The birth date first, then the certificate.
+/// The form for the birth date, then the certificate.
 #[component]
-pub fn Link(
-    /// The last part of the link's address.
-    token: String,
-) -> impl IntoView {
+pub fn Link(token: String) -> impl IntoView {
     let link = SmsLink {
         form: Form::new(),
         token: StoredValue::new(token),
@@ -126,12 +123,8 @@ pub fn Link(
     }
 }
 
-/// Day, month and year of birth.
 #[component]
-fn BirthDateForm(
-    /// The link.
-    link: SmsLink,
-) -> impl IntoView {
+fn BirthDateForm(link: SmsLink) -> impl IntoView {
     let form = link.form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
@@ -156,12 +149,9 @@ fn BirthDateForm(
     }
 }
 
-/// "This was not me", for who did not ask for the link.
+/// "This was not me", for holders who did not request the link.
 #[component]
-fn Refusal(
-    /// The link.
-    link: SmsLink,
-) -> impl IntoView {
+fn Refusal(link: SmsLink) -> impl IntoView {
     let form = link.refusing;
     let refuse = Callback::new(move |()| link.refuse());
     view! {
@@ -180,7 +170,7 @@ fn Refusal(
     }
 }
 
-/// What has happened once the link was refused.
+/// Confirmation that the link no longer works.
 #[component]
 fn Refused() -> impl IntoView {
     view! {
@@ -190,7 +180,7 @@ fn Refused() -> impl IntoView {
     }
 }
 
-/// Where to go when the link does not help.
+/// Links for visitors whom the SMS link does not help.
 #[component]
 fn OtherWays() -> impl IntoView {
     view! {
@@ -203,14 +193,9 @@ fn OtherWays() -> impl IntoView {
     }
 }
 
-/// The certificate, and how to keep it.
+/// The certificate, and the ways to save it.
 #[component]
-fn OpenedLink(
-    /// The link.
-    link: SmsLink,
-    /// What it opened.
-    opened: Opened,
-) -> impl IntoView {
+fn OpenedLink(link: SmsLink, opened: Opened) -> impl IntoView {
     let certificate = opened.answer.certificate;
     let (n, total) = (certificate.dose_number, certificate.doses_in_series);
     let (name, disease) = (certificate.name.clone(), certificate.disease.name.clone());

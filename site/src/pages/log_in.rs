@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::components::{CodeLogin, Purpose};
 
-/// Logging in with the phone number and a code.
+/// Log-in with a phone number and a one-time code.
 #[component]
 pub fn LogIn() -> impl IntoView {
     view! { <CodeLogin purpose=Purpose::LogIn /> }

@@ -10,7 +10,7 @@ use crate::form::Form;
 use crate::language::tr;
 use crate::place::Page;
 
-/// Ends the session as soon as it is opened, and says so only once the server has done it.
+/// Ends the session when the page is opened, and confirms it only after the server has.
 #[component]
 pub fn LogOut() -> impl IntoView {
     let account = Account::current();

@@ -1,4 +1,4 @@
-//! Any address that is none of the others.
+//! The page for unknown URLs.
 
 use leptos::prelude::*;
 
@@ -6,7 +6,6 @@ use crate::components::{Heading, RowLink, Sign};
 use crate::language::tr;
 use crate::place::Page;
 
-/// Says that there is no such page, and where to go from here.
 #[component]
 pub fn NotFound() -> impl IntoView {
     view! {

@@ -1,11 +1,11 @@
-//! `/privasi`: what is kept, why, and how long.
+//! `/privasi`: which data are kept, why, and for how long.
 
 use leptos::prelude::*;
 
 use crate::components::{Heading, HelpdeskLinks};
 use crate::language::{Language, tr};
 
-/// What is kept, in the order in which somebody meets it.
+/// The data that are kept, in the order in which a visitor encounters them.
 const KEPT: [&str; 12] = [
     "doses",
     "certificates",
@@ -20,10 +20,9 @@ const KEPT: [&str; 12] = [
     "device",
     "logs",
 ];
-/// What people may ask for, and what never happens.
+/// Rights of citizens, and what is never done with their data.
 const RULES: [&str; 4] = ["sealed", "nobody_else", "qr", "rights"];
 
-/// What is kept, why, and how long.
 #[component]
 pub fn Privacy() -> impl IntoView {
     let language = Language::current();

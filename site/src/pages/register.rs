@@ -1,10 +1,10 @@
-//! `/daftar`: making an account.
+//! `/daftar`: creating an account.
 
 use leptos::prelude::*;
 
 use crate::components::{CodeLogin, Purpose};
 
-/// Making an account with a name, a phone number and a code.
+/// Registration with a name, a phone number and a one-time code.
 #[component]
 pub fn Register() -> impl IntoView {
     view! { <CodeLogin purpose=Purpose::Register /> }

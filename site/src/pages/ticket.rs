@@ -1,7 +1,7 @@
-//! `/tiket`: what the QR of a ticket says, for the staff who scan it.
+//! `/tiket`: the content of a ticket's QR code, for the staff who scan it.
 //!
-//! It stands in the address behind `#`, which browsers send to no server. Nothing of it is shown
-//! before its vaccine is found in the catalogue, as anybody can write an address with another text.
+//! The content is in the URL fragment, which browsers do not send to the server. Anyone can write
+//! such a URL, so nothing is shown unless the vaccine is in the catalogue.
 
 use bukti_domain::{TicketText, certificate_id_grouped};
 use bukti_wire::{StatusRoute, Vaccines};
@@ -14,7 +14,6 @@ use crate::form::Form;
 use crate::language::tr;
 use crate::place::Page;
 
-/// The ticket in words.
 #[component]
 pub fn Ticket() -> impl IntoView {
     let shown = match TicketText::parse(&browser::fragment()) {
@@ -35,10 +34,7 @@ pub fn Ticket() -> impl IntoView {
 
 /// The ticket, once its vaccine is found in the catalogue.
 #[component]
-fn CheckedTicket(
-    /// The ticket.
-    ticket: TicketText,
-) -> impl IntoView {
+fn CheckedTicket(ticket: TicketText) -> impl IntoView {
     let (vaccines, loading) = (RwSignal::new(None::<Vaccines>), Form::new());
     let load = move || {
         loading.send(Vec::new(), async move {
@@ -60,12 +56,8 @@ fn CheckedTicket(
     }
 }
 
-/// What the ticket says.
 #[component]
-fn TicketFacts(
-    /// The ticket.
-    ticket: TicketText,
-) -> impl IntoView {
+fn TicketFacts(ticket: TicketText) -> impl IntoView {
     let facts: Facts = Box::new(move |locale| {
         vec![
             ("site.ticket.dose", ticket.dose_number.to_string()),

@@ -1,10 +1,11 @@
-//! Verifies certificates in the browser, in a worker of its own, so that the screen never waits for it.
+//! Verifies certificates in a worker of the browser, so that the page stays responsive.
 //!
-//! Nothing of a certificate leaves the browser. What is fetched is public and the same for everybody: the trust list, the
-//! index of the revocation lists, and of these the partition that a certificate would be in. Its name is the first bits
-//! of a hash, which thousands of certificates share, so it tells nobody which one was verified.
+//! Nothing of a certificate leaves the browser. What is fetched is public: the trust list, the
+//! index of the revocation lists, and the one partition of them that may contain the certificate. A
+//! partition is named by the first bits of a hash, which thousands of certificates share, so the
+//! request does not identify the certificate.
 //!
-//! `main.rs` has what `worker.js` calls; the worker fetches, and hands over what came.
+//! `worker.js` fetches the files and calls the functions in `main.rs`.
 
 mod qr;
 mod verifier;

@@ -1,10 +1,10 @@
-//! What `worker.js` calls.
+//! Bindings for `worker.js`.
 
 use bukti_hcert::Checked;
 use jiff::Timestamp;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// The worker calls what is below by itself.
+/// Empty: the worker calls the functions below.
 fn main() {}
 
 /// [`bukti_verifier::read_qr`].
@@ -13,7 +13,7 @@ pub fn read_qr(rgba: &[u8], width: u32, height: u32) -> Option<String> {
     bukti_verifier::read_qr(rgba, width, height)
 }
 
-/// What was found of a certificate, until the partitions that its verdict needs are there.
+/// A certificate that was checked except for revocation.
 #[wasm_bindgen]
 pub struct Found {
     checked: Checked,
@@ -33,17 +33,17 @@ impl Verifier {
         Self::default()
     }
 
-    /// [`bukti_verifier::Verifier::take_signers`].
+    /// [`bukti_verifier::Verifier::load_signers`].
     pub fn take_signers(&mut self, json: &[u8]) -> bool {
         self.0.take_signers(json)
     }
 
-    /// [`bukti_verifier::Verifier::take_index`].
+    /// [`bukti_verifier::Verifier::load_index`].
     pub fn take_index(&mut self, bytes: &[u8]) -> bool {
         self.0.take_index(bytes)
     }
 
-    /// [`bukti_verifier::Verifier::take_partition`].
+    /// [`bukti_verifier::Verifier::load_partition`].
     pub fn take_partition(&mut self, path: &str, bytes: &[u8]) -> bool {
         self.0.take_partition(path, bytes)
     }
@@ -63,26 +63,26 @@ impl Verifier {
         self.0.index().map(|index| index.all_partitions()).unwrap_or_default()
     }
 
-    /// About how many bytes all partitions are.
+    /// Approximate size of all partitions in bytes.
     pub fn total_bytes(&self) -> f64 {
         self.0.index().map_or(0.0, |index| index.total_bytes() as f64)
     }
 
     /// [`bukti_verifier::Verifier::check`] at a time in milliseconds since 1970.
     pub fn check(&self, text: &str, at: f64) -> Found {
-        // A clock beyond the years that there are in Timestamp is wrong in any case.
+        // A clock outside of the range of `Timestamp` is wrong in any case.
         let at = Timestamp::from_millisecond(at as i64).unwrap_or(Timestamp::UNIX_EPOCH);
         Found { checked: self.0.check(text, at), at }
     }
 
-    /// [`bukti_verifier::Verifier::lacking`].
+    /// [`bukti_verifier::Verifier::missing_partitions`].
     pub fn lacking(&self, found: &Found) -> Vec<String> {
         self.0.lacking(&found.checked)
     }
 
     /// [`bukti_verifier::Verifier::judge`], as JSON.
     pub fn judge(&self, found: Found) -> String {
-        // A report holds nothing that JSON cannot.
+        // Every field of a report serialises.
         serde_json::to_string(&self.0.judge(found.checked, found.at)).unwrap_or_default()
     }
 }

@@ -1,16 +1,18 @@
-//! Finding and reading a QR in a picture.
+//! Detects and decodes a QR code in a picture.
 
 use rxing::common::{BitMatrix, DetectorRXingResult, GlobalHistogramBinarizer, HybridBinarizer};
 use rxing::qrcode::cpp_port::{decoder, detector};
 use rxing::{Binarizer, Luma8Source};
 
-/// The text of the first QR in a picture: `rgba` has four bytes a pixel, row by row from the top, as a canvas gives them.
-/// `None` where there is none, or none that can be read; the caller tries other scales and parts of the picture.
+/// Reads the first QR code in a picture. `rgba` has four bytes per pixel, row by row from the top,
+/// as a canvas returns them. `None` if there is no readable code; the caller then tries other
+/// scales and sections of the picture.
 pub fn read_qr(rgba: &[u8], width: u32, height: u32) -> Option<String> {
-    // Green is most of what the eye calls brightness, and black ink is black in it.
+    // Green contributes most to the brightness, and black ink is black in it.
     let luma: Vec<u8> = rgba.as_chunks::<4>().0.iter().map(|[_, green, _, _]| *green).collect();
     let source = || Luma8Source::new_with_slice(&luma, width, height).ok();
-    // The first looks at the light around each spot and reads in shadow; the second reads smaller modules.
+    // The first binariser adapts to local brightness and reads codes in shadow; the second reads
+    // smaller modules.
     let by_surroundings = HybridBinarizer::new(source()?);
     let read = by_surroundings.get_black_matrix().ok().and_then(read_modules);
     read.or_else(|| {
@@ -34,7 +36,8 @@ mod tests {
 
     use super::*;
 
-    /// As long as that of a one-word name, and of a long one: versions 15 and 17.
+    /// Text lengths of certificates with a one-word name and with a long one: QR versions 15 and
+    /// 17.
     const LENGTHS: [usize; 2] = [537, 700];
 
     fn text(length: usize) -> String {
@@ -47,27 +50,27 @@ mod tests {
         "HC1:".chars().chain(random.take(length - 4)).collect()
     }
 
-    /// How a QR is photographed.
+    /// How a QR code is photographed.
     #[derive(Clone, Copy)]
     struct Photo {
-        /// Pixels of the frame.
+        /// Size of the picture in pixels.
         frame: (usize, usize),
-        /// Pixels of the QR's side, with its quiet zone.
+        /// Side of the QR code in pixels, with its quiet zone.
         side: f64,
-        /// Degrees.
+        /// Rotation in degrees.
         turned: f64,
-        /// How much nearer one edge is than the other.
+        /// Perspective: relative difference in scale between two opposite edges.
         tilted: f64,
-        /// Of 1.
+        /// From 0 to 1.
         contrast: f64,
-        /// Passes of a blur over three pixels, each of 0.8 pixels of standard deviation.
+        /// Passes of a blur over three pixels, each with a standard deviation of 0.8 pixels.
         blurred: usize,
     }
 
     const STRAIGHT: Photo =
         Photo { frame: (1280, 720), side: 427.0, turned: 0.0, tilted: 0.0, contrast: 1.0, blurred: 0 };
 
-    /// Pictures of grey, so that all three colours are the same.
+    /// A greyscale picture, as RGBA.
     fn photograph(text: &str, photo: Photo) -> Vec<u8> {
         let code = QrCode::with_error_correction_level(text, EcLevel::M).unwrap();
         let modules = code.width() as f64;

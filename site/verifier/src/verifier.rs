@@ -1,4 +1,4 @@
-//! What a verifier holds between two certificates.
+//! The lists that certificates are verified with.
 
 use std::collections::HashMap;
 
@@ -6,19 +6,20 @@ use bukti_hcert::{Checked, TrustedSigner, check};
 use bukti_trust::{Partition, Report, RevocationIndex, Revocations, SignerList, judge};
 use jiff::Timestamp;
 
-/// The public lists, as far as they were had. Nothing of a certificate stays in it.
+/// The public lists as far as they are loaded. It holds no data of certificates.
 #[derive(Default)]
 pub struct Verifier {
     listed_at: Option<Timestamp>,
     signers: Vec<TrustedSigner>,
-    /// Those of this deployment: only they sign its revocation lists.
+    /// The signers of this deployment: only they sign its revocation lists.
     own: Vec<TrustedSigner>,
     index: Option<RevocationIndex>,
     partitions: HashMap<String, Partition>,
 }
 
 impl Verifier {
-    /// Takes in `trust/signers.json`. `false` where it cannot be read: then the list stays as it was.
+    /// Loads `trust/signers.json`. Returns `false`, and keeps the current list, if the file cannot
+    /// be parsed.
     pub fn take_signers(&mut self, json: &[u8]) -> bool {
         let Ok(list) = serde_json::from_slice::<SignerList>(json) else { return false };
         (self.signers, self.own) = (list.trusted(), list.own());
@@ -26,9 +27,10 @@ impl Verifier {
         true
     }
 
-    /// Takes in the index of the revocation lists, for which the signers must be there. `false` where it is damaged or not
-    /// signed by one of them, or older than the one that is there, which could hide revocations: then the index stays as
-    /// it was. With a newer one, the partitions are forgotten.
+    /// Loads the index of the revocation lists; the signers must be loaded. Returns `false`, and
+    /// keeps the current index, if the new one is damaged, is not signed by one of them, or is
+    /// older than the current one, which could hide revocations. A newer index discards all
+    /// partitions.
     pub fn take_index(&mut self, bytes: &[u8]) -> bool {
         let Ok(index) = RevocationIndex::read(bytes, &self.own) else { return false };
         if self.index.as_ref().is_some_and(|current| index.issued_at < current.issued_at) {
@@ -41,14 +43,15 @@ impl Verifier {
         true
     }
 
-    /// Takes in the partition of a path. `false` where it is damaged or not signed for this path.
+    /// Loads the partition with this path. Returns `false` if it is damaged or not signed for this
+    /// path.
     pub fn take_partition(&mut self, path: &str, bytes: &[u8]) -> bool {
         let Ok(partition) = Partition::read(path, bytes, &self.own) else { return false };
         self.partitions.insert(path.to_owned(), partition);
         true
     }
 
-    /// When the trust list was published; `None` where there is none yet.
+    /// When the trust list was published; `None` if none is loaded.
     pub fn listed_at(&self) -> Option<Timestamp> {
         self.listed_at
     }
@@ -58,12 +61,12 @@ impl Verifier {
         self.index.as_ref()
     }
 
-    /// Reads the text of a QR at a time.
+    /// Checks the text of a QR code at a time, except for revocation.
     pub fn check(&self, text: &str, at: Timestamp) -> Checked {
         check(text, &self.signers, at)
     }
 
-    /// The paths of the partitions that the verdict needs and that are not there.
+    /// The paths of the partitions that the verdict needs and that are not loaded.
     pub fn lacking(&self, checked: &Checked) -> Vec<String> {
         let mut paths = self.index.as_ref().map_or_else(Vec::new, |index| index.partitions_for(checked));
         paths.retain(|path| !self.partitions.contains_key(path));
@@ -76,7 +79,7 @@ impl Verifier {
         let partitions: Vec<Partition> =
             needed.iter().filter_map(|path| self.partitions.get(path)).cloned().collect();
         let (own, index) = (&self.own[..], self.index.as_ref());
-        // An older index than one that was seen is not taken in.
+        // `load_index` has rejected older indexes.
         let revocations = Revocations { own, index, partitions: &partitions, newest_seen: None, at };
         judge(checked, &self.signers, &revocations)
     }
@@ -93,7 +96,7 @@ mod tests {
         let mut verifier = Verifier::default();
         assert!(verifier.take_signers(br#"{"issued_at":"2026-11-23T03:15:00Z","signers":[]}"#));
         let listed_at = verifier.listed_at();
-        // The page of a site that answers every address.
+        // What a web site returns that has a fallback page for every URL.
         assert!(!verifier.take_signers(b"<!doctype html>"));
         assert_eq!(verifier.listed_at(), listed_at);
         assert!(!verifier.take_index(b"<!doctype html>"));

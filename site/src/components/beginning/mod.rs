@@ -1,11 +1,13 @@
-//! What a page says while its script is on its way, or cannot run.
+//! Status of the start: what a pre-rendered page shows until the site is running, or if it cannot
+//! run.
 
 use leptos::prelude::*;
 
 use crate::components::HelpdeskLine;
 use crate::language::tr;
 
-/// Stands on the pages that are rendered ahead, and goes when the site takes over. `start.js` says how far that is.
+/// Rendered only in pre-rendered pages; the site replaces them as soon as it runs. Style sheet and
+/// `start.js` decide which of the notices is visible.
 #[component]
 pub fn Beginning() -> impl IntoView {
     view! {

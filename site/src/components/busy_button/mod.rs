@@ -1,23 +1,24 @@
-//! A button that sends something.
+//! A button that sends a request.
 
 use leptos::prelude::*;
 
 use crate::language::tr;
 
-/// A button that says so while its request is on its way. It stays in the tab order then, so that the focus is not lost.
+/// Shows another label while its request is on its way. It stays in the tab order
+/// (`aria-disabled`), so that the focus is not lost.
 #[component]
 pub fn BusyButton(
-    /// Its label, a key of the locale files.
+    /// Label; a text key.
     label: &'static str,
-    /// Its label while the request is on its way.
+    /// Label while the request is on its way; a text key.
     busy_label: &'static str,
     /// Whether the request is on its way.
     #[prop(into)]
     busy: Signal<bool>,
-    /// The kind of button: the primary one by default, of which a screen has one.
+    /// CSS classes. The default is the primary button, of which a screen has one.
     #[prop(default = "button primary")]
     class: &'static str,
-    /// What a tap does. Without it the button sends its form.
+    /// Called on a tap. Without it the button submits its form.
     #[prop(optional)]
     on_tap: Option<Callback<()>>,
 ) -> impl IntoView {

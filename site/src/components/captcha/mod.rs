@@ -1,4 +1,5 @@
-//! The captcha: a tick-box, and a proof of work that is solved while one types.
+//! The captcha: a tick-box, and a proof of work that is computed while the visitor fills in the
+//! form.
 
 use bukti_locales::{Locale, text};
 use bukti_wire::{CaptchaChallenge, ProblemCode, StatusRoute};
@@ -12,9 +13,9 @@ use crate::form::{Field, FieldProblem, Form, Wrong};
 use crate::language::{Language, tr};
 use crate::proof::{Progress, Proof};
 
-/// Longest work without letting the browser draw and listen, in milliseconds: less than a frame.
+/// Longest slice of work, in milliseconds: less than a frame, so that the page stays responsive.
 const SLICE: f64 = 10.0;
-/// A solution that runs out within so many seconds is not sent any more.
+/// A solution that expires within this many seconds is not sent any more.
 const MARGIN: i64 = 10;
 
 #[derive(Clone)]
@@ -25,7 +26,7 @@ enum Stage {
     Failed(Failure),
 }
 
-/// The captcha of a form. Each challenge is used once; the next is fetched by itself.
+/// The captcha of a form. A solution can be used once; the next challenge is fetched automatically.
 #[derive(Clone, Copy)]
 pub struct Captcha {
     ticked: RwSignal<bool>,
@@ -34,17 +35,16 @@ pub struct Captcha {
 }
 
 impl Captcha {
-    /// A captcha that nobody has begun with.
     pub fn new() -> Self {
         Self { ticked: RwSignal::new(false), stage: RwSignal::new(Stage::Idle), tasks: Tasks::here() }
     }
 
-    /// Whether there is neither a solution nor anybody who works at one.
+    /// Whether the captcha has no solution and is not computing one.
     pub fn is_idle(self) -> bool {
         matches!(&*self.stage.read_untracked(), Stage::Idle | Stage::Failed(_))
     }
 
-    /// Fetches a challenge and solves it, unless that is done or under way.
+    /// Fetches a challenge and solves it, unless the captcha is solving or has solved one.
     pub fn begin(self) {
         if !self.is_idle() {
             return;
@@ -59,13 +59,13 @@ impl Captcha {
         }));
     }
 
-    /// What is wrong with the tick-box.
+    /// The problem to show if the box is not ticked.
     pub fn check(self) -> Option<FieldProblem> {
         let missing = FieldProblem { field: Field::Captcha, wrong: Wrong::Missing };
         (!self.ticked.get_untracked()).then_some(missing)
     }
 
-    /// Waits for a solution that has not expired, and gives it away: it is good for one request.
+    /// Waits for a solution that has not expired, and takes it, since it is valid for one request.
     async fn solution(self) -> Result<String, Failure> {
         loop {
             match self.stage.get_untracked() {
@@ -85,12 +85,9 @@ impl Captcha {
         }
     }
 
-    /// Sends what a solution is put into, and fetches the next challenge: a solution is good for one request. It is sent
-    /// again where the solution ran out on its way, or the answer to its first use got lost.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure`], also where no challenge can be had.
+    /// Posts a body with a solution, then begins with the next challenge. Sends a second request
+    /// with a new solution if the first one expired on the way, or was used by a request whose
+    /// response was lost.
     pub async fn post<B: Serialize>(self, path: &str, body: impl Fn(String) -> B) -> Result<String, Failure> {
         let answer = match api::post_unread(path, &body(self.solution().await?)).await {
             Err(failure) if is_stale(&failure) => api::post_unread(path, &body(self.solution().await?)).await,
@@ -108,7 +105,7 @@ fn is_stale(failure: &Failure) -> bool {
 async fn solve() -> Result<(String, i64), Failure> {
     let challenge: CaptchaChallenge = api::get(StatusRoute::Captcha.path()).await?;
     let expires_at = challenge.parameters.expires_at;
-    // A dear hash leaves only few tries to a slice, so the number grows from one.
+    // Starts with one attempt per slice and adapts, because the cost of a hash varies by challenge.
     let mut tries = 1;
     let mut proof = Proof::new(challenge).ok_or(Failure::Unreadable)?;
     loop {
@@ -128,14 +125,9 @@ async fn solve() -> Result<(String, i64), Failure> {
     }
 }
 
-/// The tick-box with a word on how far its work is.
+/// The tick-box, and the progress of the proof of work.
 #[component]
-pub fn CaptchaBox(
-    /// The captcha.
-    captcha: Captcha,
-    /// The form it is in.
-    form: Form,
-) -> impl IntoView {
+pub fn CaptchaBox(captcha: Captcha, form: Form) -> impl IntoView {
     let language = Language::current();
     let message = form.message(Field::Captcha);
     let wrong = move || message.read().is_some();

@@ -1,4 +1,4 @@
-//! A certificate as a picture, and the ways to keep it.
+//! A certificate as a picture, and the ways to save it.
 
 use bukti_locales::{Locale, fill, text};
 use bukti_wire::{Certificate, DocumentForm};
@@ -10,49 +10,45 @@ use crate::components::{BusyButton, FactList, Facts, Icon, Sign};
 use crate::form::Form;
 use crate::language::{Language, tr};
 
-/// The forms beside the complete one, and the labels of their buttons.
+/// The document forms beside the complete one, with the text keys of their buttons.
 const OTHER_FORMS: [(DocumentForm, &str); 3] = [
     (DocumentForm::A4, "site.certificate.a4"),
     (DocumentForm::Card, "site.certificate.card"),
     (DocumentForm::CardSheet, "site.certificate.card_sheet"),
 ];
 
-/// The documents that are fetched, one at a time.
+/// Downloads of documents, one at a time.
 #[derive(Clone, Copy)]
 pub struct Downloads {
-    /// What is on its way, and what failed.
+    /// Request and failure of the current download.
     pub form: Form,
-    /// The id of the certificate whose document was asked for last, and in which form.
+    /// Certificate id and document form of the latest request.
     wanted: StoredValue<(String, DocumentForm)>,
 }
 
 impl Downloads {
-    /// Nothing was asked for.
     pub fn new() -> Self {
         Self { form: Form::new(), wanted: StoredValue::default() }
     }
 
-    /// What was asked for last.
     pub fn wanted(self) -> (String, DocumentForm) {
         self.wanted.get_value()
     }
 }
 
-/// A certificate: its picture, which a tap enlarges, the buttons of its forms, the warning beside them, and as text what
-/// the picture shows.
+/// The picture of a certificate (a tap enlarges it), the buttons for its document forms, a warning
+/// against sharing it, and its content as text.
 #[component]
 pub fn CertificateView(
-    /// The certificate.
     certificate: Certificate,
-    /// Where its documents are asked for.
     downloads: Downloads,
-    /// Fetches what is wanted.
+    /// Fetches the requested document.
     fetch: Callback<()>,
 ) -> impl IntoView {
     let language = Language::current();
     let source = StoredValue::new(browser::picture_address(&certificate.picture));
     let certificate = StoredValue::new(certificate);
-    // The same for both pictures: what somebody who does not see it needs from it.
+    // Alternative text for both pictures.
     let described = Signal::derive(move || {
         let locale = language.get();
         certificate.with_value(|it| {
@@ -73,7 +69,7 @@ pub fn CertificateView(
     let dialog = NodeRef::<html::Dialog>::new();
     let enlarge = move |_| {
         if let Some(dialog) = dialog.get_untracked() {
-            // It fails only where the dialog is open already.
+            // Fails only if the dialog is open already.
             let _ = dialog.show_modal();
         }
     };
@@ -186,10 +182,10 @@ pub fn CertificateView(
     }
 }
 
-/// What the picture shows and the printed certificate besides: labels, by their keys, and facts.
+/// The content of the picture and of the printed certificate, as text keys of labels with values.
 fn facts(locale: Locale, certificate: &Certificate) -> Vec<(&'static str, String)> {
     let it = certificate;
-    // Only the WHO's international certificate does not count the doses of a series.
+    // Only WHO's international certificate (ICVP) does not count the doses of a series.
     let kind = if it.doses_in_series.is_none() { "common.title_icvp" } else { "common.title" };
     let day = |date| bukti_locales::date(locale, date);
     vec![

@@ -1,4 +1,4 @@
-//! Logging in, or making an account, with a code that comes by SMS.
+//! Log-in and registration with a one-time code sent by SMS.
 
 use std::time::Duration;
 
@@ -19,38 +19,34 @@ use crate::place::{Page, Place, to};
 use crate::settings::Settings;
 use crate::steps::Steps;
 
-/// What the code is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To log in.
     LogIn,
-    /// To make an account, with a name.
+    /// Create an account with a name.
     Register,
 }
 
 /// A code that was sent.
 #[derive(Clone, Debug)]
 struct Sent {
-    /// To this number, as it was typed.
+    /// The phone number as it was typed.
     phone: String,
-    /// Minutes until it is worth nothing.
+    /// Validity of the code in minutes.
     minutes: u32,
-    /// Unix time from which another can be asked for.
+    /// Unix time from which another code can be requested.
     next_at: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// The phone number.
     Phone,
-    /// The code that came to it.
     Code,
 }
 
 #[derive(Clone, Copy)]
 struct Entrance {
     purpose: Purpose,
-    /// Whether who has logged in stays on the page.
+    /// Whether the form is part of another page, which stays open after the log-in.
     stay: bool,
     account: Account,
     steps: Steps<Step>,
@@ -61,12 +57,11 @@ struct Entrance {
     phone: RwSignal<String>,
     code: RwSignal<String>,
     sent: RwSignal<Option<Sent>>,
-    /// Seconds until another code can be asked for.
+    /// Seconds until another code can be requested.
     wait: RwSignal<i64>,
 }
 
 impl Entrance {
-    /// Asks for a code.
     fn ask(self) {
         let (name, phone) = (self.name.get_untracked(), self.phone.get_untracked());
         let with_name = self.purpose == Purpose::Register;
@@ -88,7 +83,6 @@ impl Entrance {
         });
     }
 
-    /// Logs in with the code.
     fn enter(self) {
         let Some(sent) = self.sent.get_untracked() else { return };
         let typed = self.code.get_untracked();
@@ -102,7 +96,7 @@ impl Entrance {
         });
     }
 
-    /// Does again what failed.
+    /// Repeats the request that failed.
     fn again(self) {
         match self.steps.get_untracked() {
             Step::Phone => self.ask(),
@@ -111,12 +105,11 @@ impl Entrance {
     }
 }
 
-/// Phone number first, then the code, on the same page.
+/// Two steps on one page: phone number, then code.
 #[component]
 pub fn CodeLogin(
-    /// What for.
     purpose: Purpose,
-    /// Whether it is a part of another page, on which who has logged in stays.
+    /// Whether the form is part of another page, which stays open after the log-in.
     #[prop(optional)]
     stay: bool,
 ) -> impl IntoView {
@@ -180,12 +173,9 @@ pub fn CodeLogin(
     }
 }
 
-/// The first step: phone number, and the name for a new account.
+/// The first step: phone number, and a name when registering.
 #[component]
-fn PhoneStep(
-    /// The form's state.
-    entrance: Entrance,
-) -> impl IntoView {
+fn PhoneStep(entrance: Entrance) -> impl IntoView {
     let form = entrance.form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
@@ -214,7 +204,7 @@ fn PhoneStep(
             />
         }
     });
-    // The page that it is a part of says why one logs in, and with which number.
+    // An embedding page explains by itself why to log in and with which number.
     let around = (!entrance.stay).then_some((view! { <p>{help}</p> }, other));
     let (help, other) = around.unzip();
     let no_cookies = (!browser::takes_cookies())
@@ -242,12 +232,9 @@ fn PhoneStep(
     }
 }
 
-/// The second step: the code, another code, and help where none comes.
+/// The second step: the code, a button for another one, and help if no SMS arrives.
 #[component]
-fn CodeStep(
-    /// The form's state.
-    entrance: Entrance,
-) -> impl IntoView {
+fn CodeStep(entrance: Entrance) -> impl IntoView {
     let form = entrance.form;
     let language = Language::current();
     let settings = Settings::current();
@@ -258,11 +245,11 @@ fn CodeStep(
     let sent_to = tr_with("site.code.sent", move |_| {
         let sent = entrance.sent.get();
         let (phone, minutes) = sent.map(|sent| (sent.phone, sent.minutes)).unwrap_or_default();
-        // The number stays on one line.
+        // Non-breaking spaces keep the number on one line.
         vec![("phone", phone.replace(' ', "\u{a0}")), ("n", minutes.to_string())]
     });
     let waiting = Memo::new(move |_| entrance.wait.get() > 0);
-    // A dead code can only be replaced, so there is no waiting for a second one.
+    // A locked or expired code can only be replaced, so another one may be requested at once.
     let dead =
         move || form.failure.read().as_ref().and_then(api::Failure::code) == Some(ProblemCode::CodeDead);
     let resend = move |_| {

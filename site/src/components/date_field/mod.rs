@@ -1,4 +1,4 @@
-//! A date, typed in three fields.
+//! A date input with three fields.
 
 use bukti_domain::BirthDate;
 use jiff::civil::Date;
@@ -8,7 +8,7 @@ use crate::form::{Field, FieldProblem, Form, Wrong};
 use crate::input;
 use crate::language::tr;
 
-/// What is typed of a date.
+/// The typed parts of a date.
 #[derive(Clone, Copy)]
 pub struct TypedDate {
     field: Field,
@@ -16,17 +16,16 @@ pub struct TypedDate {
 }
 
 impl TypedDate {
-    /// Nothing is typed yet.
     pub fn new(field: Field) -> Self {
         Self { field, parts: [(); 3].map(|()| RwSignal::new(String::new())) }
     }
 
-    /// The date, or what is wrong with it.
+    /// Parses the date.
     pub fn check(self) -> Result<Date, FieldProblem> {
         self.read(input::date)
     }
 
-    /// The birth date, which may lack its day and month, or what is wrong with it.
+    /// Parses a birth date, which may lack its day and month.
     pub fn check_birth_date(self) -> Result<BirthDate, FieldProblem> {
         self.read(input::birth_date)
     }
@@ -43,13 +42,11 @@ impl TypedDate {
 /// Day, month and year, each with its label.
 #[component]
 pub fn DateField(
-    /// What is typed.
     date: TypedDate,
-    /// The form it is in.
     form: Form,
-    /// Its label, a key of the locale files.
+    /// Label; a text key.
     label: &'static str,
-    /// A line of help below the label.
+    /// Help below the label; a text key.
     hint: &'static str,
     /// Whether the browser may fill in the visitor's own birthday.
     #[prop(optional)]

@@ -10,7 +10,7 @@ use crate::describe;
 use crate::language::{Language, tr, tr_with};
 use crate::place::{Page, to};
 
-/// The class and the icon of a mood.
+/// CSS class and icon of a state.
 pub fn look(mood: Mood) -> (&'static str, Sign) {
     match mood {
         Mood::Good => ("good", Sign::Good),
@@ -19,27 +19,25 @@ pub fn look(mood: Mood) -> (&'static str, Sign) {
     }
 }
 
-/// A dose as a card: what, when, where, and its diagnosis.
+/// A dose with its diagnosis.
 #[component]
 pub fn DoseCard(
-    /// The dose.
     dose: DoseStatus,
-    /// Leads back to the form, where there is one.
+    /// Leads back to the form; `None` if the page has none.
     #[prop(optional)]
     on_check_input: Option<Callback<()>>,
 ) -> impl IntoView {
     view! { <DiagnosisCard diagnosis=dose.diagnosis.clone() dose=dose on_check_input=on_check_input /> }
 }
 
-/// A diagnosis as a card: what is the matter, why, who must act, how long it takes, what to do next.
+/// A diagnosis: what is wrong and why, who has to act, how long that takes, what to do next.
 #[component]
 pub fn DiagnosisCard(
-    /// The diagnosis.
     diagnosis: Diagnosis,
-    /// The dose it is about, where it is about one.
+    /// The dose that the diagnosis is about, if it is about one.
     #[prop(optional, into)]
     dose: Option<DoseStatus>,
-    /// Leads back to the form, where there is one.
+    /// Leads back to the form; `None` if the page has none.
     #[prop(optional_no_strip)]
     on_check_input: Option<Callback<()>>,
 ) -> impl IntoView {
@@ -95,7 +93,7 @@ pub fn DiagnosisCard(
     }
 }
 
-/// Disease, vaccine, date and facility, each where it is known.
+/// Disease, vaccine, date and facility, as far as they are known.
 fn facts(locale: Locale, dose: &DoseStatus) -> Vec<(&'static str, String)> {
     let disease = dose.disease.as_ref().map(|disease| disease.name.in_language(locale.tag()).to_owned());
     let facts = [
@@ -107,14 +105,13 @@ fn facts(locale: Locale, dose: &DoseStatus) -> Vec<(&'static str, String)> {
     facts.into_iter().filter_map(|(label, fact)| Some((label, fact?))).collect()
 }
 
-/// A next step: a button where something can be done here, else a sentence.
+/// A next step: a button if it can be done on the site, else a sentence.
 #[component]
 fn Step(
-    /// Which step.
     step: NextStep,
-    /// Whether it is the most useful one.
+    /// Whether it is the first, most useful step.
     first: bool,
-    /// Leads back to the form, where there is one.
+    /// Leads back to the form; `None` if the page has none.
     #[prop(optional_no_strip)]
     on_check_input: Option<Callback<()>>,
 ) -> impl IntoView {
@@ -143,7 +140,7 @@ fn Step(
     }
 }
 
-/// The way to the page on which a correction is asked for.
+/// Link to the page for corrections.
 #[component]
 fn CorrectionLink() -> impl IntoView {
     view! {

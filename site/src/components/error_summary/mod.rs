@@ -1,4 +1,4 @@
-//! What is wrong with a form, all in one place.
+//! Error summary of a form.
 
 use leptos::prelude::*;
 
@@ -6,12 +6,9 @@ use crate::browser;
 use crate::form::{FieldProblem, Form};
 use crate::language::{Language, tr};
 
-/// Lists the fields that are wrong above the form and takes the focus; each line leads to its field.
+/// Lists the fields with problems above the form and takes the focus. Each line links to its field.
 #[component]
-pub fn ErrorSummary(
-    /// The form.
-    form: Form,
-) -> impl IntoView {
+pub fn ErrorSummary(form: Form) -> impl IntoView {
     const ID: &str = "error-summary";
     let language = Language::current();
     let title = tr("site.errors.title");

@@ -1,19 +1,15 @@
-//! Facts, each with its label.
+//! A definition list of labels and values.
 
 use bukti_locales::{Locale, text};
 use leptos::prelude::*;
 
 use crate::language::Language;
 
-/// What the facts are in a language: the key of each label, and the fact.
+/// Returns the labels (text keys) and values in a language.
 pub type Facts = Box<dyn Fn(Locale) -> Vec<(&'static str, String)> + Send + Sync>;
 
-/// Labels and facts, one below the other.
 #[component]
-pub fn FactList(
-    /// The facts.
-    facts: Facts,
-) -> impl IntoView {
+pub fn FactList(facts: Facts) -> impl IntoView {
     let language = Language::current();
     let rows = move || {
         let locale = language.get();

@@ -1,4 +1,4 @@
-//! Why there is no answer, and what to do about it.
+//! Notice about a failed request.
 
 use bukti_wire::ProblemCode;
 use leptos::prelude::*;
@@ -8,7 +8,7 @@ use crate::browser;
 use crate::components::{BusyButton, HelpdeskLinks};
 use crate::language::Language;
 
-/// What a failure leaves to be done.
+/// What the visitor can do about a failure.
 fn remedy(failure: &Failure) -> Remedy {
     match failure.code() {
         None
@@ -19,7 +19,7 @@ fn remedy(failure: &Failure) -> Remedy {
             | ProblemCode::CertificateNotReady,
         ) => Remedy::Retry,
         Some(ProblemCode::CodeDead | ProblemCode::NotLoggedIn | ProblemCode::InvalidInput) => Remedy::None,
-        // What officers are told: they are the helpdesk.
+        // Only officers get these, and they are the helpdesk.
         Some(
             ProblemCode::NotAnOfficer
             | ProblemCode::SecondFactorNeeded
@@ -40,17 +40,16 @@ enum Remedy {
     None,
 }
 
-/// Says what went wrong and how to mend it, takes the focus, and offers to try again where that can help. What was typed
-/// stays in the form.
+/// Shows a failure, takes the focus, and offers a retry if one can help. The form keeps what was
+/// typed.
 #[component]
 pub fn FailureNotice(
-    /// The failure, where there is one.
+    /// The failure, if there is one.
     #[prop(into)]
     failure: Signal<Option<Failure>>,
-    /// Whether another try is on its way.
+    /// Whether a retry is on its way.
     #[prop(into)]
     busy: Signal<bool>,
-    /// Tries again.
     retry: Callback<()>,
 ) -> impl IntoView {
     const ID: &str = "failure";

@@ -1,4 +1,4 @@
-//! The bottom of every page.
+//! The footer of every page.
 
 use leptos::prelude::*;
 
@@ -6,7 +6,7 @@ use crate::components::HelpdeskLine;
 use crate::language::tr;
 use crate::place::{Page, to};
 
-/// Where help is, and what the site keeps of what one types.
+/// Contacts of the helpdesk, further links, and a note on privacy.
 #[component]
 pub fn Footer() -> impl IntoView {
     view! {

@@ -1,4 +1,4 @@
-//! The top of every page.
+//! The header of every page.
 
 use leptos::ev;
 use leptos::prelude::*;
@@ -10,7 +10,7 @@ use crate::language::tr;
 use crate::place::{Page, Place, to};
 use crate::settings::Settings;
 
-/// Wordmark, language, and who is logged in.
+/// Wordmark, navigation of wide screens, language switch, and the user menu or the log-in.
 #[component]
 pub fn Header() -> impl IntoView {
     let settings = Settings::current();
@@ -47,18 +47,18 @@ pub fn Header() -> impl IntoView {
     }
 }
 
-/// The mark beside the name, as it stands on the certificates.
+/// The logo, the same as on certificates.
 const MARK: &str =
     r#"<rect class="ground" width="38" height="38" rx="10"/><path class="tick" d="m10 19.5 6.5 6.5 11-13"/>"#;
 
-/// The user's name, and below it the ways to the certificates and out.
+/// The user's name, which opens a menu with the pages of the account.
 #[component]
 fn UserMenu(
-    /// The name given with the account, where there is one.
+    /// The name from registration, if one was given.
     name: Option<String>,
 ) -> impl IntoView {
     let open = RwSignal::new(false);
-    // It closes when one goes elsewhere, by Escape, and by a click beside it.
+    // Navigation, Escape and a click outside close the menu.
     let place = Place::current();
     browser::effect(Box::new(move || {
         place.page();

@@ -7,41 +7,42 @@ use crate::browser;
 use crate::language::Language;
 use crate::settings::Settings;
 
-/// Whether the page that is shown is the first of the visit: then the browser has put the focus where it belongs.
+/// Whether the page is the first of the visit. Its heading does not take the focus, because the
+/// browser has placed it already.
 #[derive(Clone, Copy)]
 pub struct FirstPage(StoredValue<bool>);
 
 impl FirstPage {
-    /// Provides it to all below.
+    /// Provides the flag as a context.
     pub fn provide() {
         provide_context(Self(StoredValue::new(true)));
     }
 }
 
-/// What the document is called, where a page is rendered ahead.
+/// The title of the document while a page is pre-rendered.
 #[derive(Clone, Copy)]
 pub struct PageTitle(StoredValue<String>);
 
 #[cfg(not(target_arch = "wasm32"))]
 impl PageTitle {
-    /// Provides it to all below.
+    /// Provides the title as a context.
     pub fn provide() -> Self {
         let title = Self(StoredValue::new(String::new()));
         provide_context(title);
         title
     }
 
-    /// The title that the page's heading has given.
+    /// The title that the page's heading has set.
     pub fn get(self) -> String {
         self.0.get_value()
     }
 }
 
-/// The `h1` of a page. It names the document and takes the focus when the page comes, so that a screen reader says
-/// where one is.
+/// The `h1` of a page. Sets the document's title, and takes the focus after navigation, so that
+/// screen readers announce the new page.
 #[component]
 pub fn Heading(
-    /// Its words, a key of the locale files.
+    /// Text key.
     #[prop(into)]
     key: Signal<&'static str>,
 ) -> impl IntoView {

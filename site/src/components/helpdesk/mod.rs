@@ -1,4 +1,4 @@
-//! How the helpdesk is reached.
+//! Contacts of the helpdesk.
 
 use leptos::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::input::phone_address;
 use crate::language::{tr, tr_with};
 use crate::settings::Settings;
 
-/// The helpdesk's phone and e-mail as two buttons.
+/// Phone and e-mail of the helpdesk as two buttons.
 #[component]
 pub fn HelpdeskLinks() -> impl IntoView {
     let settings = Settings::current();
@@ -27,7 +27,7 @@ pub fn HelpdeskLinks() -> impl IntoView {
     }
 }
 
-/// The helpdesk's phone and e-mail within a sentence.
+/// Phone and e-mail of the helpdesk within a sentence.
 #[component]
 pub fn HelpdeskLine() -> impl IntoView {
     let settings = Settings::current();

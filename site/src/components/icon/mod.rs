@@ -1,8 +1,7 @@
-//! Icons, drawn with lines on a grid of 24.
+//! Line icons, drawn on a grid of 24 × 24.
 
 use leptos::prelude::*;
 
-/// What an icon shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
     /// A tick in a circle.
@@ -23,13 +22,13 @@ pub enum Sign {
     Home,
     /// A person.
     Person,
-    /// The corners of a frame, and the line that goes over it.
+    /// The corners of a viewfinder with a scan line.
     Scan,
     /// A photograph.
     Picture,
     /// A pencil.
     Pencil,
-    /// An arrow head to the right.
+    /// A chevron to the right.
     Forward,
 }
 
@@ -61,11 +60,8 @@ impl Sign {
     }
 }
 
-/// An icon. Always beside words that say the same, so screen readers skip it.
+/// An icon, hidden from screen readers: it always accompanies a text that says the same.
 #[component]
-pub fn Icon(
-    /// What it shows.
-    sign: Sign,
-) -> impl IntoView {
+pub fn Icon(sign: Sign) -> impl IntoView {
     view! { <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false" inner_html=sign.lines()></svg> }
 }

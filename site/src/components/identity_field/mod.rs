@@ -1,4 +1,4 @@
-//! Who somebody is: the identity number, or a passport.
+//! Input of an identity: NIK or passport number.
 
 use bukti_domain::{BirthDate, Nik, Passport};
 use leptos::prelude::*;
@@ -7,7 +7,7 @@ use crate::components::{TextField, TypedDate};
 use crate::form::{Field, FieldProblem, Form, check};
 use crate::language::tr;
 
-/// What is typed of an identity.
+/// What was typed, and which of the two numbers is shown.
 #[derive(Clone, Copy)]
 pub struct TypedIdentity {
     nik: RwSignal<String>,
@@ -16,7 +16,6 @@ pub struct TypedIdentity {
 }
 
 impl TypedIdentity {
-    /// Nothing is typed yet.
     pub fn new() -> Self {
         Self {
             nik: RwSignal::new(String::new()),
@@ -25,7 +24,7 @@ impl TypedIdentity {
         }
     }
 
-    /// What is wrong with it.
+    /// The problem of the number that is shown.
     pub fn check(self) -> Option<FieldProblem> {
         let (nik, passport) = (self.nik.get_untracked(), self.passport.get_untracked());
         if self.with_passport.get_untracked() {
@@ -35,7 +34,7 @@ impl TypedIdentity {
         }
     }
 
-    /// The birth date typed beside it, which an identity card has to the day and some passports have not.
+    /// Parses the birth date. With a NIK it must be complete; some passports lack day or month.
     pub fn birth_date(self, typed: TypedDate) -> Result<BirthDate, FieldProblem> {
         if self.with_passport.get_untracked() {
             typed.check_birth_date()
@@ -44,7 +43,7 @@ impl TypedIdentity {
         }
     }
 
-    /// The identity number and the passport, of which one is asked for.
+    /// NIK and passport number; the one that is not shown is `None`.
     pub fn typed(self) -> (Option<String>, Option<String>) {
         if self.with_passport.get_untracked() {
             (None, Some(self.passport.get_untracked()))
@@ -54,16 +53,9 @@ impl TypedIdentity {
     }
 }
 
-/// The field of the identity number, and a switch to the passport's.
+/// The input of the NIK, and a switch to the passport number.
 #[component]
-pub fn IdentityField(
-    /// What is typed.
-    identity: TypedIdentity,
-    /// The form it is in.
-    form: Form,
-    /// Called when something is typed.
-    on_typed: Callback<()>,
-) -> impl IntoView {
+pub fn IdentityField(identity: TypedIdentity, form: Form, on_typed: Callback<()>) -> impl IntoView {
     let (to_passport, to_nik) = (tr("site.identity.use_passport"), tr("site.identity.use_nik"));
     let switch = move |_| {
         identity.with_passport.update(|it| *it = !*it);

@@ -1,4 +1,4 @@
-//! The switch between the languages.
+//! The language switch.
 
 use bukti_locales::Locale;
 use leptos::prelude::*;
@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::language::{Language, tr};
 use crate::place::Place;
 
-/// `ID`, `EN`: links to the same page in each language, so they work before any script has run.
+/// Links (`ID`, `EN`) to the same page in each language, which work before any script has run.
 #[component]
 pub fn LanguageSwitch() -> impl IntoView {
     let language = Language::current();

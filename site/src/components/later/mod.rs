@@ -1,4 +1,4 @@
-//! What is in a part of the site that is loaded when it is needed.
+//! A view from a lazy-loaded chunk.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -10,10 +10,10 @@ use crate::browser::{self, Tasks};
 use crate::components::{FailureNotice, Heading};
 use crate::language::tr;
 
-/// A view, once its part of the site is loaded.
+/// Loads a chunk, then renders the view.
 pub type Loading = Pin<Box<dyn Future<Output = Result<AnyView, Failure>>>>;
 
-/// After so many milliseconds the visitor may try again.
+/// Milliseconds after which a retry is offered.
 const PATIENCE: i32 = 20_000;
 
 enum State {
@@ -23,18 +23,17 @@ enum State {
     Failed(Failure),
 }
 
-/// Shows a view of another part of the site. Where that is still to be loaded, it says so until it is there, and where it
-/// cannot be, offers to try again.
+/// Renders the view that `load` returns: at once if its chunk is loaded already, else with a
+/// loading message until then, and with a retry if loading fails.
 #[component]
 pub fn Later(
-    /// Loads it.
     load: Box<dyn Fn() -> Loading + Send + Sync>,
-    /// What the page is called until then, where it is a page: a key of the locale files.
+    /// Heading while the chunk is loading, if the view is a page; a text key.
     #[prop(optional)]
     title: Option<&'static str>,
 ) -> impl IntoView {
     let mut first = load();
-    // What is loaded already is shown at once.
+    // A chunk that is loaded already returns its view on the first poll.
     let first = match first.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(view)) => return view,
         Poll::Ready(Err(_)) => load(),
@@ -44,7 +43,7 @@ pub fn Later(
     let tasks = Tasks::here();
     let run = move |view: Loading| {
         tasks.run(Box::pin(async move { state.set(view.await.map_or_else(State::Failed, State::Loaded)) }));
-        // It is still shown where it comes after all.
+        // If the chunk arrives after the timeout, it is shown all the same.
         tasks.run(Box::pin(async move {
             browser::pause(PATIENCE).await;
             if state.try_with_untracked(|state| matches!(state, State::Loading)) == Some(true) {

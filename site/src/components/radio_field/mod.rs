@@ -1,4 +1,4 @@
-//! A choice of few, all of which are seen.
+//! A choice between a few visible options.
 
 use bukti_locales::Locale;
 use leptos::prelude::*;
@@ -6,35 +6,30 @@ use leptos::prelude::*;
 use crate::form::{Field, Form};
 use crate::language::{Language, tr};
 
-/// One of the choices.
 pub struct Choice {
-    /// What is chosen by it.
     pub value: String,
-    /// Its words in a language.
+    /// The label in a language.
     pub label: Box<dyn Fn(Locale) -> String + Send + Sync>,
-    /// A line of help below them.
+    /// Help below the label.
     pub help: Option<Box<dyn Fn(Locale) -> String + Send + Sync>>,
 }
 
-/// Choices below each other, with their message above them.
+/// Radio buttons below each other, with the error message above them.
 #[component]
 pub fn RadioField(
-    /// Which field.
     field: Field,
-    /// The form it is in.
     form: Form,
-    /// Its label, a key of the locale files.
+    /// Label; a text key.
     label: &'static str,
-    /// The choices.
     choices: Vec<Choice>,
-    /// What is chosen.
+    /// The value of the chosen option.
     value: RwSignal<String>,
 ) -> impl IntoView {
     let language = Language::current();
     let message = form.message(field);
     let wrong = move || message.read().is_some();
     let row = move |(at, choice): (usize, Choice)| {
-        // The first one is where the error summary leads.
+        // The error summary links to the first option.
         let id = if at == 0 { field.id().to_owned() } else { format!("{}-{at}", field.id()) };
         let help_id = choice.help.is_some().then(|| format!("{id}-help"));
         let help = choice.help.map(|help| {

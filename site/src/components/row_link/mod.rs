@@ -1,4 +1,4 @@
-//! A way to another page, as a plain row.
+//! A link to another page, as a row of a list.
 
 use leptos::prelude::*;
 
@@ -6,14 +6,11 @@ use crate::components::{Icon, Sign};
 use crate::language::tr;
 use crate::place::{Page, to};
 
-/// A row that leads to another page.
 #[component]
 pub fn RowLink(
-    /// Where it leads.
     page: Page,
-    /// What it shows before its words.
     sign: Sign,
-    /// Its words, a key of the locale files.
+    /// Label; a text key.
     label: &'static str,
 ) -> impl IntoView {
     view! {

@@ -1,27 +1,24 @@
-//! A choice of many.
+//! A drop-down list.
 
 use leptos::prelude::*;
 
 use crate::form::{Field, Form};
 use crate::language::tr;
 
-/// Choices under a heading: their names, which are their values too.
+/// A heading, and the options below it. An option's label is its value.
 pub type Group = (String, Vec<String>);
 
-/// A labelled list to choose from, grouped, with its message beside it. Nothing is chosen at first.
+/// A labelled, grouped drop-down list with its error message. Nothing is chosen at first.
 #[component]
 pub fn SelectField(
-    /// Which field.
     field: Field,
-    /// The form it is in.
     form: Form,
-    /// Its label, a key of the locale files.
+    /// Label; a text key.
     label: &'static str,
-    /// What stands there while nothing is chosen.
+    /// Label of the empty option; a text key.
     nothing: &'static str,
-    /// The choices.
     groups: Signal<Vec<Group>>,
-    /// What is chosen.
+    /// The chosen option.
     value: RwSignal<String>,
 ) -> impl IntoView {
     let message = form.message(field);

@@ -1,4 +1,4 @@
-//! The bar at the bottom of a phone's screen.
+//! The tab bar at the bottom of a phone's screen.
 
 use leptos::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::components::{Icon, Sign};
 use crate::language::tr;
 use crate::place::{Page, Place, to};
 
-/// Home, verifying, help and account, in reach of the thumb. Wide screens have the same in the header.
+/// Home, verification, help and account. Wide screens have these links in the header.
 #[component]
 pub fn TabBar() -> impl IntoView {
     let account = Account::current();

@@ -1,4 +1,4 @@
-//! A field of several lines.
+//! A multi-line text input.
 
 use bukti_domain::LONGEST_TEXT;
 use leptos::prelude::*;
@@ -6,21 +6,18 @@ use leptos::prelude::*;
 use crate::form::{Field, Form};
 use crate::language::tr;
 
-/// A labelled field of several lines, with a line of help and its message beside it.
+/// A labelled multi-line input with help and error message.
 #[component]
 pub fn TextArea(
-    /// Which field.
     field: Field,
-    /// The form it is in.
     form: Form,
-    /// Its label, a key of the locale files.
+    /// Label; a text key.
     label: &'static str,
-    /// A line of help below the label.
+    /// Help below the label; a text key.
     #[prop(optional)]
     hint: Option<&'static str>,
-    /// What is typed.
     value: RwSignal<String>,
-    /// The most characters that can be typed.
+    /// Maximum length in characters.
     #[prop(default = LONGEST_TEXT)]
     longest: usize,
 ) -> impl IntoView {

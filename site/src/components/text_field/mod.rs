@@ -1,4 +1,4 @@
-//! A field of one line.
+//! A one-line text input.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -7,29 +7,24 @@ use crate::form::{Field, Form};
 use crate::input::group_nik;
 use crate::language::tr;
 
-/// A labelled field with a line of help and its message beside it.
+/// A labelled input with help and error message.
 #[component]
 pub fn TextField(
-    /// Which field.
     field: Field,
-    /// The form it is in.
     form: Form,
-    /// Its label, a key of the locale files.
+    /// Label; a text key.
     label: &'static str,
-    /// A line of help below the label.
+    /// Help below the label; a text key.
     #[prop(optional)]
     hint: Option<&'static str>,
-    /// What is typed.
     value: RwSignal<String>,
-    /// Which keyboard a phone shows.
+    /// The on-screen keyboard.
     #[prop(default = "text")]
     inputmode: &'static str,
-    /// What the browser may fill in (HTML autofill tokens).
+    /// Autofill token (HTML `autocomplete`).
     #[prop(default = "off")]
     autocomplete: &'static str,
-    /// Called when something is typed.
-    #[prop(optional)]
-    on_typed: Option<Callback<()>>,
+    #[prop(optional)] on_typed: Option<Callback<()>>,
 ) -> impl IntoView {
     let message = form.message(field);
     let wrong = move || message.read().is_some();
@@ -48,7 +43,7 @@ pub fn TextField(
             if grouped != text {
                 input.set_value(&grouped);
                 let caret = caret as u32;
-                // Only a field of a kind that has no caret refuses.
+                // Fails only for input types without a caret.
                 let _ = input.set_selection_range(caret, caret);
             }
             value.set(grouped);

@@ -9,12 +9,10 @@ use crate::language::{Language, tr};
 use crate::verdict::{self, Outcome};
 use crate::verifier::Verified;
 
-/// The verdict, what to do, and who and what the certificate is about. The heading takes the focus, so that it is read out.
+/// Shows the verdict, what to do, and what the certificate says. The heading takes the focus, so
+/// that screen readers announce the verdict.
 #[component]
-pub fn VerdictCard(
-    /// What was verified.
-    verified: Verified,
-) -> impl IntoView {
+pub fn VerdictCard(verified: Verified) -> impl IntoView {
     const ID: &str = "verdict";
     let language = Language::current();
     let outcome = Outcome::of(&verified.report, verified.has_signers);
@@ -25,7 +23,7 @@ pub fn VerdictCard(
     let until = report.expires_at.and_then(|at| browser::local_time(&at));
     let issuer = content.as_ref().and_then(|content| content.issuer.as_deref());
     let signer = report.signer.filter(|signer| Some(signer.as_str()) != issuer);
-    // Lists that were kept can be older than what the page has just fetched.
+    // Cached revocation lists can be older than the index that the page has just fetched.
     let old = report.revocation_as_of.is_some_and(|at| browser::days_since(&at) > verdict::OLD);
     let old = old.then(|| view! { <p class="notice waiting">{tr("site.verify.old_lists")}</p> });
     let facts = move |content: bukti_hcert::Content| {

@@ -1,4 +1,4 @@
-//! `/perangkat`: where the phone is logged in, and ending what is not its owner's.
+//! `/perangkat`: the sessions of the phone number, and ending them.
 
 use bukti_locales::{fill, text};
 use bukti_wire::{OpenSession, OpenSessions, OtpRoute, ProblemCode};
@@ -12,7 +12,8 @@ use crate::describe;
 use crate::form::Form;
 use crate::language::{Language, tr, tr_with};
 
-/// Says what has been done, and is where the focus goes then: the button that was pressed is gone.
+/// The id of the status message. It takes the focus after sessions were ended, because the button
+/// that was pressed is gone.
 const NEWS: &str = "devices-news";
 
 #[derive(Clone, Copy)]
@@ -20,18 +21,18 @@ struct Desk {
     shelf: Shelf,
     sessions: RwSignal<Vec<OpenSession>>,
     form: Form,
-    /// Whether some were ended.
+    /// Whether sessions were ended.
     ended: RwSignal<bool>,
 }
 
 impl Desk {
-    /// Loads the sessions, once these are ended.
+    /// Ends these sessions, then loads those that are left.
     fn load(self, end: Vec<String>) {
         self.form.send(Vec::new(), async move {
             for id in &end {
                 match self.shelf.unless_logged_out(api::delete(&OtpRoute::EndSession.path_of(id)).await) {
                     Err(failure) if failure.code() != Some(ProblemCode::NotFound) => return Err(failure),
-                    // It was there no longer.
+                    // Not found: the session had ended already.
                     _ => {}
                 }
             }
@@ -47,12 +48,9 @@ impl Desk {
     }
 }
 
-/// The sessions of the phone, this one first.
+/// The sessions of the phone number, the current one first.
 #[component]
-pub fn Devices(
-    /// The account.
-    shelf: Shelf,
-) -> impl IntoView {
+pub fn Devices(shelf: Shelf) -> impl IntoView {
     let (sessions, ended) = (RwSignal::new(Vec::new()), RwSignal::new(false));
     let desk = Desk { shelf, sessions, form: Form::new(), ended };
     desk.load(Vec::new());
@@ -100,14 +98,9 @@ pub fn Devices(
     }
 }
 
-/// A session: with what, since when, and the way out.
+/// A session: browser and system, when it began and was last used, and a button to end it.
 #[component]
-fn Device(
-    /// What it belongs to.
-    desk: Desk,
-    /// The session.
-    session: OpenSession,
-) -> impl IntoView {
+fn Device(desk: Desk, session: OpenSession) -> impl IntoView {
     let language = Language::current();
     let (browser_name, system) = (session.browser.clone(), session.system.clone());
     let name = move |locale| match (&browser_name, &system) {

@@ -10,14 +10,9 @@ use crate::components::{FactList, Facts, Icon, look};
 use crate::describe;
 use crate::language::{Language, tr, tr_with};
 
-/// The tickets of a person, then the doses, the newest first.
+/// A person's tickets, then the doses, the newest first.
 #[component]
-pub(super) fn History(
-    /// What is shown.
-    shelf: Shelf,
-    /// The person and the doses.
-    certificates: Certificates,
-) -> impl IntoView {
+pub(super) fn History(shelf: Shelf, certificates: Certificates) -> impl IntoView {
     let Certificates { person, mut doses, tickets, .. } = certificates;
     doses.reverse();
     let no_ticket = tickets.is_empty().then(|| view! { <p>{tr("site.history.no_ticket")}</p> });
@@ -31,12 +26,9 @@ pub(super) fn History(
     }
 }
 
-/// What is next, from when, and the QR that a facility scans.
+/// Which dose is due and from when, and the QR code that a facility scans.
 #[component]
-fn TicketCard(
-    /// The ticket.
-    ticket: Ticket,
-) -> impl IntoView {
+fn TicketCard(ticket: Ticket) -> impl IntoView {
     let language = Language::current();
     let (n, total) = (ticket.dose_number, ticket.doses_in_series);
     let is_due = browser::today().is_some_and(|today| today >= ticket.from);
@@ -74,12 +66,8 @@ fn TicketCard(
     }
 }
 
-/// A dose in facts.
 #[component]
-fn DoseFacts(
-    /// The dose.
-    dose: HolderDose,
-) -> impl IntoView {
+fn DoseFacts(dose: HolderDose) -> impl IntoView {
     let language = Language::current();
     let code = dose.status.diagnosis.code;
     let (class, sign) = look(code.mood());

@@ -1,4 +1,4 @@
-//! `/dilihat`: which officers looked at the records of a person, and what they did.
+//! `/dilihat`: which officers viewed a person's records, and what they did.
 
 use bukti_wire::{HelpdeskRoute, Look, Looks as LooksAnswer};
 use leptos::prelude::*;
@@ -19,7 +19,8 @@ struct Desk {
 }
 
 impl Desk {
-    /// Loads the looks at the person that is chosen: also where another one was chosen meanwhile.
+    /// Loads the accesses to the chosen person's records. Repeats if another person was chosen
+    /// while the request was on its way.
     fn load(self) {
         self.looks.set(None);
         self.form.send(Vec::new(), async move {
@@ -36,12 +37,9 @@ impl Desk {
     }
 }
 
-/// The person to choose, then each look at the record, the newest first.
+/// The choice of the person, then each access to the person's records, the newest first.
 #[component]
-pub fn Looks(
-    /// The account.
-    shelf: Shelf,
-) -> impl IntoView {
+pub fn Looks(shelf: Shelf) -> impl IntoView {
     let desk = Desk { shelf, looks: RwSignal::new(None), form: Form::new() };
     browser::effect(Box::new(move || {
         if shelf.chosen.read().is_some() {
@@ -84,12 +82,9 @@ pub fn Looks(
     }
 }
 
-/// A look: when, who, what.
+/// An access: when, by which officer, and what was done.
 #[component]
-fn Entry(
-    /// The look.
-    look: Look,
-) -> impl IntoView {
+fn Entry(look: Look) -> impl IntoView {
     let language = Language::current();
     let (at, officer, action) = (look.at, look.officer, look.action);
     view! {

@@ -1,5 +1,5 @@
-//! `/akun`, `/riwayat`, `/perangkat` and `/dilihat`: certificates, doses and tickets of everyone whose vaccination was
-//! registered with this phone, where it is logged in, and who looked at the records.
+//! `/akun`, `/riwayat`, `/perangkat` and `/dilihat`: certificates, doses and tickets of the people
+//! who are registered with this phone number, its sessions, and who viewed their records.
 
 mod devices;
 mod history;
@@ -26,9 +26,9 @@ use crate::place::{Page, Place, to};
 struct Shelf {
     account: account::Account,
     people: RwSignal<Option<Vec<Person>>>,
-    /// Whether there are more people than these.
+    /// Whether the server has more people than it returned.
     has_more_people: RwSignal<bool>,
-    /// The id of the person that is shown.
+    /// The id of the person whose certificates are shown.
     chosen: RwSignal<Option<String>>,
     certificates: RwSignal<Option<Certificates>>,
     loading: Form,
@@ -36,7 +36,7 @@ struct Shelf {
 }
 
 impl Shelf {
-    /// Loads the people, and the certificates where there is one person only.
+    /// Loads the people, and the certificates if there is only one person.
     fn load(self) {
         self.loading.send(Vec::new(), async move {
             let People { people, more } =
@@ -54,12 +54,12 @@ impl Shelf {
         });
     }
 
-    /// Shows another person.
+    /// Loads the certificates of another person.
     fn choose(self, id: String) {
         self.loading.send(Vec::new(), async move { self.fetch(id).await });
     }
 
-    /// Loads again what failed.
+    /// Repeats the request that failed.
     fn again(self) {
         match self.chosen.get_untracked() {
             Some(id) => self.choose(id),
@@ -76,7 +76,7 @@ impl Shelf {
         Ok(())
     }
 
-    /// Loads the next page of the person that is shown.
+    /// Loads the person's next page of doses.
     fn fetch_next(self) {
         self.loading.send(Vec::new(), async move {
             let shown = self.certificates.get_untracked();
@@ -85,7 +85,7 @@ impl Shelf {
             };
             let path = format!("{}?after={next}", HolderRoute::Certificates.path_of(&shown.person.id));
             let page: Certificates = self.unless_logged_out(api::get(&path).await)?;
-            // Another person may have been chosen meanwhile.
+            // Another person may have been chosen while the request was on its way.
             if self.chosen.get_untracked().as_ref() == Some(&page.person.id) {
                 shown.doses.extend(page.doses);
                 (shown.next, shown.more) = (page.next, page.more);
@@ -95,13 +95,13 @@ impl Shelf {
         });
     }
 
-    /// The heading of what is a person's: the name, and more where others of the phone are called so too.
+    /// A person's name, with further data if another person of the phone has the same name.
     fn name_of(self, person: Person) -> impl Fn() -> String {
         let language = Language::current();
         move || describe::person(language.get(), &person, self.people.read().as_deref().unwrap_or_default())
     }
 
-    /// Fetches the document that is wanted.
+    /// Fetches the requested document.
     fn download(self) {
         self.downloads.form.send(Vec::new(), async move {
             let (id, form) = self.downloads.wanted();
@@ -113,7 +113,7 @@ impl Shelf {
         });
     }
 
-    /// A session that has ended leads to the log-in.
+    /// Updates the log-in state if the session has ended, which leads to the log-in.
     fn unless_logged_out<T>(self, answer: Result<T, Failure>) -> Result<T, Failure> {
         if answer.as_ref().is_err_and(Failure::is_not_logged_in) {
             self.account.left();
@@ -122,7 +122,7 @@ impl Shelf {
     }
 }
 
-/// A menu at the left, the certificates at the right.
+/// A menu on the left, and the section that it selects on the right.
 #[component]
 pub fn Account() -> impl IntoView {
     let account = account::Account::current();
@@ -136,7 +136,8 @@ pub fn Account() -> impl IntoView {
         downloads: Downloads::new(),
     };
     shelf.load();
-    // Who comes here without being known may have a session all the same: then the first answer tells.
+    // A visitor whose log-in state is not stored may have a session all the same. Only a 401, or a
+    // log-out on this page, leads to the log-in.
     let was_here = StoredValue::new(false);
     let place = Place::current();
     browser::effect(Box::new(move || match account.get() {
@@ -148,7 +149,7 @@ pub fn Account() -> impl IntoView {
         }
         _ => was_here.set_value(true),
     }));
-    // The name in the header, where the browser did not know that somebody is logged in.
+    // The session exists although the browser did not know it: the header needs the name.
     browser::effect(Box::new(move || {
         if shelf.people.read().is_some() && account.get() == account::Who::Nobody && !was_here.get_value() {
             account.ask();
@@ -208,18 +209,17 @@ pub fn Account() -> impl IntoView {
     }
 }
 
-/// The people to choose from, then the doses of the one that is chosen.
+/// The choice of the person, then the person's certificates, or doses and tickets.
 #[component]
 fn Contents(
-    /// What is shown.
     shelf: Shelf,
-    /// Whether doses and tickets are shown, and not the certificates.
+    /// Whether to show doses and tickets instead of certificates.
     is_history: bool,
 ) -> impl IntoView {
     let loading = tr("site.loading");
     let failure = Signal::derive(move || {
         let failure = shelf.loading.failure.get();
-        // The log-in comes instead.
+        // The log-in replaces this page.
         failure.filter(|failure| !failure.is_not_logged_in())
     });
     view! {
@@ -264,14 +264,12 @@ fn Contents(
     }
 }
 
-/// The people, where there is more than one.
+/// The choice between several people; empty if there is only one.
 #[component]
 fn Choice(
-    /// What is shown.
     shelf: Shelf,
-    /// The people.
     people: Vec<Person>,
-    /// What they are chosen for, a key of the locale files.
+    /// The heading; a text key.
     #[prop(default = "site.account.choose")]
     question: &'static str,
 ) -> impl IntoView {
@@ -307,12 +305,9 @@ fn Choice(
     .into_any()
 }
 
-/// Why nobody's vaccination is found with this phone, and what to do.
+/// Why no vaccination is found for this phone number, and what to do.
 #[component]
-fn Nobody(
-    /// What is shown.
-    shelf: Shelf,
-) -> impl IntoView {
+fn Nobody(shelf: Shelf) -> impl IntoView {
     let hint = move || match shelf.account.get() {
         account::Who::Somebody(session) => session.phone_hint,
         _ => "…".to_owned(),
@@ -337,14 +332,8 @@ fn Nobody(
     }
 }
 
-/// The doses of a person.
 #[component]
-fn Doses(
-    /// What is shown.
-    shelf: Shelf,
-    /// The person and the doses.
-    certificates: Certificates,
-) -> impl IntoView {
+fn Doses(shelf: Shelf, certificates: Certificates) -> impl IntoView {
     let failure = Signal::derive(move || {
         let failure = shelf.downloads.form.failure.get();
         failure.filter(|failure| !failure.is_not_logged_in())
@@ -359,14 +348,9 @@ fn Doses(
     }
 }
 
-/// A dose: its certificate, or why there is none.
+/// A dose: its certificate, or the diagnosis why there is none.
 #[component]
-fn Dose(
-    /// What is shown.
-    shelf: Shelf,
-    /// The dose.
-    dose: HolderDose,
-) -> impl IntoView {
+fn Dose(shelf: Shelf, dose: HolderDose) -> impl IntoView {
     let language = Language::current();
     let Some(certificate) = dose.certificate else {
         return view! { <DiagnosisCard diagnosis=dose.status.diagnosis.clone() dose=dose.status /> }

@@ -1,4 +1,4 @@
-//! The cases of a phone: where each stands, what officers asked, and the answer to them.
+//! The cases of a phone number: their states, questions of officers, and replies to them.
 
 use bukti_domain::CaseState;
 use bukti_wire::{Case, CaseReply, HelpdeskRoute, ProblemCode};
@@ -14,19 +14,19 @@ use crate::form::{Field, Form, check};
 use crate::language::{Language, tr, tr_with};
 use crate::pages::case_parts::{Messages, StateLine};
 
-/// Says what has been done, and is where the focus goes then.
+/// The id of the status message, which takes the focus after a reply was sent.
 const NEWS: &str = "cases-news";
 
-/// An answer to an officer, of which one is written at a time.
+/// A reply to an officer. Only one is written at a time.
 #[derive(Clone, Copy)]
 struct Reply {
     desk: Desk,
     form: Form,
-    /// The number of the case that it is for.
+    /// The number of the case that the reply is for.
     case: RwSignal<Option<String>>,
     text: RwSignal<String>,
     evidence: Evidence,
-    /// Whether one was sent.
+    /// Whether a reply was sent.
     sent: RwSignal<bool>,
 }
 
@@ -39,7 +39,7 @@ impl Reply {
         browser::focus_soon(Field::Reply.id());
     }
 
-    /// Sends the evidence, and once all of it is there, the answer.
+    /// Uploads the evidence, and if all of it is uploaded, sends the reply.
     fn send(self) {
         let Some(number) = self.case.get_untracked() else { return };
         let text = self.text.get_untracked();
@@ -63,12 +63,9 @@ impl Reply {
     }
 }
 
-/// The cases, the newest first, and the way to another one.
+/// The cases, the newest first, and a button for another one.
 #[component]
-pub fn OwnCases(
-    /// The page's state.
-    desk: Desk,
-) -> impl IntoView {
+pub fn OwnCases(desk: Desk) -> impl IntoView {
     let reply = Reply {
         desk,
         form: Form::new(),
@@ -77,7 +74,7 @@ pub fn OwnCases(
         evidence: Evidence::new(),
         sent: RwSignal::new(false),
     };
-    // The log-in comes instead.
+    // The log-in replaces this page.
     let failure = Signal::derive(move || desk.loading.failure.get().filter(|it| !it.is_not_logged_in()));
     let (loading, sent) = (tr("site.loading"), tr("site.correction.reply.sent"));
     let news = move || match (desk.loading.busy.get(), reply.sent.get()) {
@@ -108,12 +105,11 @@ pub fn OwnCases(
     }
 }
 
-/// A case: where it stands, since when, what was written, and why it was decided so.
+/// A case: its state and since when, the messages, and the reason for the decision.
 #[component]
 pub fn CaseCard(
-    /// The case.
     case: Case,
-    /// What can be done with it.
+    /// Actions on the case.
     #[prop(optional)]
     children: Option<Children>,
 ) -> impl IntoView {
@@ -158,14 +154,9 @@ pub fn CaseCard(
     }
 }
 
-/// The way to the answer, and then its form.
+/// The button that opens the reply form, or the form.
 #[component]
-fn Answer(
-    /// The answer.
-    reply: Reply,
-    /// The case's number.
-    number: String,
-) -> impl IntoView {
+fn Answer(reply: Reply, number: String) -> impl IntoView {
     let number = StoredValue::new(number);
     let is_open = Memo::new(move |_| number.with_value(|number| reply.case.read().as_ref() == Some(number)));
     let label = tr_with("site.correction.reply.begin", move |_| vec![("number", number.get_value())]);
@@ -183,12 +174,8 @@ fn Answer(
     }
 }
 
-/// The answer to an officer's question, with pictures where they help.
 #[component]
-fn AnswerForm(
-    /// The answer.
-    reply: Reply,
-) -> impl IntoView {
+fn AnswerForm(reply: Reply) -> impl IntoView {
     let form = reply.form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();

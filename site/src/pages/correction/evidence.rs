@@ -1,4 +1,5 @@
-//! Pictures that show what is right: chosen, looked at for size and kind, and sent to the address that each gets.
+//! Evidence for a case: files are chosen, checked for type and size, and uploaded to presigned
+//! URLs.
 
 use bukti_domain::{EVIDENCE_TYPES, MOST_EVIDENCE, MOST_EVIDENCE_BYTES};
 use bukti_wire::{EvidenceRequest, EvidenceSlot, HelpdeskRoute};
@@ -11,10 +12,10 @@ use crate::components::{Icon, Sign};
 use crate::form::Field;
 use crate::language::{Language, tr, tr_with};
 
-/// An address that runs out within so many seconds is not used any more.
+/// An upload URL that expires within this many seconds is not used any more.
 const MARGIN: i64 = 30;
 
-/// Why a file is not taken.
+/// Why a file is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refusal {
     Kind,
@@ -23,7 +24,7 @@ enum Refusal {
 }
 
 impl Refusal {
-    /// Its words, a key of the locale files.
+    /// Text key of the message.
     fn key(self) -> &'static str {
         match self {
             Refusal::Kind => "site.correction.evidence.wrong_kind",
@@ -33,7 +34,6 @@ impl Refusal {
     }
 }
 
-/// How far a file has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Chosen,
@@ -48,20 +48,22 @@ struct Piece {
     name: String,
     kind: &'static str,
     way: Way,
-    /// The address that it got, and the Unix time until which that is good: a case gives out only a few.
+    /// The presigned URL, and the Unix time at which it expires. It is reused in a retry, because a
+    /// case gives out only a few.
     slot: Option<(String, i64)>,
 }
 
-/// The files that are chosen.
+/// The chosen files.
 #[derive(Clone, Copy)]
 pub struct Evidence {
     account: Account,
     pieces: RwSignal<Vec<Piece>, LocalStorage>,
-    /// The names of those that were not taken, and why.
+    /// The names of rejected files, and the reasons.
     refused: RwSignal<Vec<(String, Refusal)>>,
 }
 
-/// The kind of a file, by what the browser says of it or else by its name: many browsers do not know HEIC.
+/// The MIME type of a file: the one that the browser reports, or if it reports none, that of the
+/// file's extension. Many browsers do not know HEIC.
 fn kind(said: &str, name: &str) -> Option<&'static str> {
     let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
     let is = |(kind, endings): &&(&'static str, &[&str])| {
@@ -70,7 +72,7 @@ fn kind(said: &str, name: &str) -> Option<&'static str> {
     EVIDENCE_TYPES.iter().find(is).map(|(kind, _)| *kind)
 }
 
-/// What there is against a file, beside this many others.
+/// Returns the file's MIME type if it may be added to this many others.
 fn examine(said: &str, name: &str, bytes: f64, others: usize) -> Result<&'static str, Refusal> {
     let kind = kind(said, name).ok_or(Refusal::Kind)?;
     if !(1.0..=f64::from(MOST_EVIDENCE_BYTES)).contains(&bytes) {
@@ -80,7 +82,6 @@ fn examine(said: &str, name: &str, bytes: f64, others: usize) -> Result<&'static
 }
 
 impl Evidence {
-    /// Nothing is chosen.
     pub fn new() -> Self {
         Self {
             account: Account::current(),
@@ -89,13 +90,12 @@ impl Evidence {
         }
     }
 
-    /// Forgets every file.
     pub fn clear(self) {
         self.pieces.set(Vec::new());
         self.refused.set(Vec::new());
     }
 
-    /// Whether a file could not be sent, tracked.
+    /// Whether an upload failed, tracked.
     pub fn has_failed(self) -> bool {
         self.pieces.with(|pieces| pieces.iter().any(|piece| piece.way == Way::Failed))
     }
@@ -129,7 +129,8 @@ impl Evidence {
         });
     }
 
-    /// Sends each file that was not sent yet, one after the other. Whether all are there then.
+    /// Uploads the files that are not uploaded yet, one after the other. Returns whether all are
+    /// uploaded.
     pub async fn send(self, case: &str) -> bool {
         self.refused.set(Vec::new());
         let mut at = 0;
@@ -139,7 +140,7 @@ impl Evidence {
                 let sent = self.put(at, piece, case).await;
                 self.change(at, |piece| piece.way = if sent.is_ok() { Way::Gone } else { Way::Failed });
                 if sent.is_err_and(|failure| failure.is_not_logged_in()) {
-                    // The log-in comes, and what was chosen stays.
+                    // Shows the log-in. The chosen files are kept.
                     self.account.left();
                 }
             }
@@ -165,12 +166,11 @@ impl Evidence {
     }
 }
 
-/// The button by which files are chosen, what was not taken, and what is chosen.
+/// The button that adds files, the rejected files, and the chosen ones.
 #[component]
 pub fn EvidenceField(
-    /// The files.
     evidence: Evidence,
-    /// Whether they are on their way.
+    /// Whether an upload is in progress.
     #[prop(into)]
     busy: Signal<bool>,
 ) -> impl IntoView {
@@ -182,7 +182,7 @@ pub fn EvidenceField(
         {
             evidence.add(&files);
         }
-        // So that a file that was taken away can be chosen again.
+        // Otherwise choosing a removed file again would not fire an event.
         input.set_value("");
     };
     let wrong = move || !evidence.refused.read().is_empty();
@@ -225,15 +225,9 @@ pub fn EvidenceField(
     }
 }
 
-/// The files that are chosen, and how far each has come.
+/// The chosen files with their upload states.
 #[component]
-pub fn EvidenceList(
-    /// The files.
-    evidence: Evidence,
-    /// Whether they can be taken away.
-    #[prop(optional)]
-    can_remove: bool,
-) -> impl IntoView {
+pub fn EvidenceList(evidence: Evidence, #[prop(optional)] can_remove: bool) -> impl IntoView {
     let language = Language::current();
     let line = move |at: usize, name: String, way: Way, can_remove: bool| {
         let key = match way {
@@ -270,7 +264,7 @@ pub fn EvidenceList(
         let pieces = evidence
             .pieces
             .with(|pieces| pieces.iter().map(|piece| (piece.name.clone(), piece.way)).collect::<Vec<_>>());
-        // While they are on their way, each keeps its place.
+        // Removing a file during an upload would shift the positions of the others.
         let can_remove = can_remove && pieces.iter().all(|(_, way)| *way != Way::Going);
         let numbered = pieces.into_iter().enumerate();
         let lines = numbered.map(|(at, (name, way))| line(at, name, way, can_remove)).collect_view();

@@ -1,4 +1,4 @@
-//! How a case stands, for who has its number and the birth date.
+//! Looking up a case by its number and the birth date, without logging in.
 
 use bukti_domain::CaseNumber;
 use bukti_wire::{Case, CaseQuery, HelpdeskRoute, ProblemCode};
@@ -47,7 +47,7 @@ impl Search {
 /// The form, and below it the case.
 #[component]
 pub fn LookUp(
-    /// Whether it is shown.
+    /// Whether the look-up is shown; the form sets it to `false` to return to the log-in.
     shown: RwSignal<bool>,
 ) -> impl IntoView {
     let search = Search {

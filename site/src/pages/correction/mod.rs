@@ -1,7 +1,7 @@
-//! `/koreksi`: what somebody says is wrong with a record, and what became of it.
+//! `/koreksi`: requests for corrections, and their progress.
 //!
-//! The answer goes to the phone that is logged in with, and for a wrong phone it is the right one: so a code has come to it
-//! before anything is asked for. What is typed is kept in the page only.
+//! A log-in comes first, because replies go to that phone, and if the phone on record is wrong, it
+//! is the correct one. What is typed is kept in the page only.
 
 mod cases;
 mod evidence;
@@ -24,20 +24,20 @@ use crate::form::{Field, FieldProblem, Form, Wrong, check};
 use crate::language::tr;
 use crate::steps::Steps;
 
-/// What is on the screen for who is logged in.
+/// What is shown to a visitor who is logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// The cases that this phone opened.
+    /// The cases of this phone number.
     Cases,
-    /// What is wrong.
+    /// What is to be corrected.
     What,
-    /// Who it is about.
+    /// Whose record it is.
     Person,
-    /// Which dose it is about.
+    /// Which dose it is.
     Dose,
-    /// A note and evidence.
+    /// Evidence and a note.
     Last,
-    /// The case is opened.
+    /// Confirmation that the case was opened.
     Sent,
 }
 
@@ -48,7 +48,7 @@ struct Desk {
     form: Form,
     cases: RwSignal<Option<Vec<Case>>>,
     loading: Form,
-    /// The code of what is wrong.
+    /// The code of what is to be corrected.
     correction: RwSignal<String>,
     name: RwSignal<String>,
     identity: TypedIdentity,
@@ -61,7 +61,7 @@ struct Desk {
     evidence: Evidence,
     vaccines: RwSignal<Option<Vaccines>>,
     loading_vaccines: Form,
-    /// Once there is a case, what is sent again is its evidence.
+    /// The case, once it is opened. Sending again then uploads only its evidence.
     opened: RwSignal<Option<CaseOpened>>,
 }
 
@@ -91,7 +91,7 @@ impl Desk {
         }
     }
 
-    /// Loads the cases. Who has none is asked at once what is wrong.
+    /// Loads the cases. If there are none, shows the first question.
     fn load(self) {
         self.loading.send(Vec::new(), async move {
             let Cases { cases, .. } = self.unless_logged_out(api::get(HelpdeskRoute::Cases.path()).await)?;
@@ -116,7 +116,8 @@ impl Desk {
         });
     }
 
-    /// A session that has ended leads to the log-in. What was typed stays.
+    /// Updates the log-in state if the session has ended, which leads to the log-in. What was typed
+    /// is kept.
     fn unless_logged_out<T>(self, answer: Result<T, Failure>) -> Result<T, Failure> {
         if answer.as_ref().is_err_and(Failure::is_not_logged_in) {
             self.account.left();
@@ -131,7 +132,7 @@ impl Desk {
         }
     }
 
-    /// Begins anew, with nothing of the case before but who one is.
+    /// Starts another case. Only the person's data are kept.
     fn begin(self) {
         self.opened.set(None);
         self.evidence.clear();
@@ -141,7 +142,7 @@ impl Desk {
         self.go(Step::What);
     }
 
-    /// Back to the cases, as they are now.
+    /// Returns to the cases and loads them again.
     fn to_cases(self) {
         self.go(Step::Cases);
         self.load();
@@ -151,23 +152,23 @@ impl Desk {
         Wrongness::of_code(&self.correction.read_untracked())
     }
 
-    /// Whether a dose is asked for.
+    /// Whether the correction is about a dose.
     fn is_about_dose(self) -> bool {
         matches!(self.wrongness(), Some(Wrongness::DoseNumber | Wrongness::DoseMissing))
     }
 
-    /// Whether it is about data that were corrected by law.
+    /// Whether the correction is about identity data that were changed by law.
     fn is_by_law(self) -> bool {
         self.wrongness() == Some(Wrongness::DataCorrectedByLaw)
     }
 
-    /// Goes on where nothing is wrong.
+    /// Shows a step if there are no problems, else the problems.
     fn go_unless(self, wrong: impl IntoIterator<Item = Option<FieldProblem>>, step: Step) {
         let wrong: Vec<_> = wrong.into_iter().flatten().collect();
         if wrong.is_empty() { self.go(step) } else { self.form.problems.set(wrong) }
     }
 
-    /// The question after this one.
+    /// Checks the current step, then shows the next one or sends the request.
     fn next(self) {
         match self.steps.get_untracked() {
             Step::What => {
@@ -192,7 +193,7 @@ impl Desk {
         }
     }
 
-    /// The question before this one.
+    /// Shows the previous step.
     fn back(self) {
         self.go(match self.steps.get_untracked() {
             Step::Last if self.is_about_dose() => Step::Dose,
@@ -217,7 +218,7 @@ impl Desk {
         wrong
     }
 
-    /// What is asked for. `None` where a question is not answered.
+    /// The request for the API. `None` if a step is incomplete.
     fn request(self) -> Option<CaseRequest> {
         let correction = self.wrongness()?;
         let (nik, passport) = self.identity.typed();
@@ -239,7 +240,7 @@ impl Desk {
         })
     }
 
-    /// Opens the case, unless that is done, and sends its evidence.
+    /// Opens the case unless it is open, and uploads its evidence.
     fn send(self) {
         let Some(request) = self.request() else { return self.go(Step::What) };
         self.form.send(Vec::new(), async move {
@@ -248,14 +249,14 @@ impl Desk {
                 None => self.unless_logged_out(api::post(HelpdeskRoute::OpenCase.path(), &request).await)?,
             };
             self.opened.set(Some(opened.clone()));
-            // What cannot be sent now is named on the page that comes.
+            // Failed uploads are listed in the next step.
             self.evidence.send(&opened.number).await;
             self.steps.go(Step::Sent);
             Ok(())
         });
     }
 
-    /// Sends once more what could not be sent.
+    /// Repeats the failed uploads.
     fn send_evidence(self) {
         self.form.send(Vec::new(), async move {
             if let Some(opened) = self.opened.get_untracked() {
@@ -266,7 +267,8 @@ impl Desk {
     }
 }
 
-/// Logging in, or following a case by its number; then the cases of this phone, and the questions for another one.
+/// Log-in, or the look-up of a case by its number; then the cases of this phone number and the form
+/// for another one.
 #[component]
 pub fn Correction() -> impl IntoView {
     let desk = Desk::new();
@@ -280,7 +282,7 @@ pub fn Correction() -> impl IntoView {
             desk.load();
         }
     }));
-    // After the log-in the page is another one.
+    // The log-in changes the content of the page, so the heading takes the focus.
     let before = StoredValue::new(None);
     browser::effect(Box::new(move || {
         if before.try_update_value(|before| before.replace(is_nobody.get())) == Some(Some(true)) {
@@ -309,10 +311,10 @@ pub fn Correction() -> impl IntoView {
     }
 }
 
-/// With which phone one logs in, and the way for who has a number already.
+/// The log-in, and for visitors with a case number the look-up.
 #[component]
 fn LogInFirst(
-    /// Whether a case is looked up instead.
+    /// Whether the look-up is shown instead.
     looks_up: RwSignal<bool>,
 ) -> impl IntoView {
     let look_up = move |_| {
@@ -331,12 +333,9 @@ fn LogInFirst(
     }
 }
 
-/// What who is logged in sees.
+/// The current step.
 #[component]
-fn Inside(
-    /// The page's state.
-    desk: Desk,
-) -> impl IntoView {
+fn Inside(desk: Desk) -> impl IntoView {
     move || match desk.steps.get() {
         Step::Cases => view! { <OwnCases desk=desk /> }.into_any(),
         Step::What => view! { <What desk=desk /> }.into_any(),

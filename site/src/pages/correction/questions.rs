@@ -1,4 +1,4 @@
-//! The questions about what is wrong, one at a time, and what comes after them.
+//! The steps of a request for a correction, and the confirmation.
 
 use bukti_domain::Correction as Wrongness;
 use leptos::prelude::*;
@@ -15,21 +15,20 @@ use crate::language::{Language, tr, tr_with};
 use crate::place::Page;
 use crate::settings::Settings;
 
-/// A question with its form: what is wrong above, the way on and the way back below.
+/// A step's form, with its problems above the fields, and the buttons for the next and the previous
+/// step below them.
 #[component]
 fn Question(
-    /// The page's state.
     desk: Desk,
-    /// The label of the button that leads on, a key of the locale files.
+    /// Label of the button for the next step; a text key.
     #[prop(default = "site.download.next")]
     on: &'static str,
-    /// Its label while a request is on its way.
+    /// Its label while a request is on its way; a text key.
     #[prop(default = "site.download.next")]
     busy: &'static str,
-    /// Whether there is a question or a list before.
+    /// Whether there is a previous step.
     #[prop(default = true)]
     has_back: bool,
-    /// The fields.
     children: Children,
 ) -> impl IntoView {
     let form = desk.form;
@@ -55,12 +54,9 @@ fn Question(
     }
 }
 
-/// What is wrong, of a list.
+/// The choice of what is to be corrected.
 #[component]
-pub fn What(
-    /// The page's state.
-    desk: Desk,
-) -> impl IntoView {
+pub fn What(desk: Desk) -> impl IntoView {
     let choice = |correction: &Wrongness| {
         let code = correction.code();
         Choice {
@@ -83,12 +79,9 @@ pub fn What(
     }
 }
 
-/// Name, identity and birth date, as they are right.
+/// The correct name, identity and birth date.
 #[component]
-pub fn AboutPerson(
-    /// The page's state.
-    desk: Desk,
-) -> impl IntoView {
+pub fn AboutPerson(desk: Desk) -> impl IntoView {
     let form = desk.form;
     let is_by_law = desk.is_by_law();
     let help = if is_by_law { "site.correction.person.law" } else { "site.correction.person.help" };
@@ -114,12 +107,9 @@ pub fn AboutPerson(
     }
 }
 
-/// The number that a dose should have; of a missing one also vaccine, day and place.
+/// The correct number of a dose; for a missing dose also vaccine, date and facility.
 #[component]
-pub fn AboutDose(
-    /// The page's state.
-    desk: Desk,
-) -> impl IntoView {
+pub fn AboutDose(desk: Desk) -> impl IntoView {
     let (form, loading) = (desk.form, desk.loading_vaccines);
     let language = Language::current();
     let groups = Signal::derive(move || {
@@ -173,12 +163,9 @@ pub fn AboutDose(
     }
 }
 
-/// A note and evidence, both of which may be left out.
+/// Evidence and a note, both optional.
 #[component]
-pub fn LastQuestion(
-    /// The page's state.
-    desk: Desk,
-) -> impl IntoView {
+pub fn LastQuestion(desk: Desk) -> impl IntoView {
     let is_by_law = desk.is_by_law();
     let help = if is_by_law { "site.correction.last.law" } else { "site.correction.last.help" };
     view! {
@@ -196,12 +183,9 @@ pub fn LastQuestion(
     }
 }
 
-/// The case's number, what happens next, and the files that could not be sent.
+/// The case number, what happens next, and failed uploads.
 #[component]
-pub fn Sent(
-    /// The page's state.
-    desk: Desk,
-) -> impl IntoView {
+pub fn Sent(desk: Desk) -> impl IntoView {
     let settings = Settings::current();
     let sender = move || settings.get(|settings| &settings.sms_sender);
     let opened = desk.opened.get_untracked();

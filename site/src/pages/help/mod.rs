@@ -7,16 +7,16 @@ use crate::components::{Heading, HelpdeskLinks, RowLink, Sign};
 use crate::language::{Language, tr};
 use crate::place::Page;
 
-/// What people ask beside the diagnoses.
+/// Topics beside the diagnoses.
 const OTHER_TOPICS: [&str; 6] = ["no_code", "link_dead", "wrong_data", "no_phone", "keep", "verify"];
 
-/// The diagnoses that mean no certificate or no SMS, in the order in which a dose meets them.
+/// The codes of all diagnoses that explain a missing certificate or SMS.
 fn causes() -> impl Iterator<Item = &'static str> {
     let codes = DiagnosisCode::ALL.iter().filter(|code| **code != DiagnosisCode::CertificateIssued);
     codes.map(|code| code.code())
 }
 
-/// Every cause with its solution, and the helpdesk.
+/// Every cause with its solution, other topics, and the helpdesk.
 #[component]
 pub fn Help() -> impl IntoView {
     view! {
@@ -41,14 +41,14 @@ pub fn Help() -> impl IntoView {
     }
 }
 
-/// A question that opens to its answer.
+/// A question that expands to its answer.
 #[component]
 fn Topic(
-    /// What links name it by.
+    /// The id, for links to the topic.
     name: &'static str,
-    /// The key of the question.
+    /// The text key of the question.
     title: String,
-    /// The key of the answer.
+    /// The text key of the answer.
     text: String,
 ) -> impl IntoView {
     let language = Language::current();

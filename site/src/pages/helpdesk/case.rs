@@ -1,4 +1,4 @@
-//! One case: what the person says, what is recorded, and what is decided.
+//! One case: what the applicant states, the recorded doses, and the decision.
 
 use bukti_wire::{CaseProposal, HelpdeskRoute, OfficerCase, Said};
 use leptos::prelude::*;
@@ -16,32 +16,29 @@ use crate::form::Form;
 use crate::language::{Language, tr, tr_with};
 use crate::pages::case_parts::{Messages, StateLine};
 
-/// Says what has been done, and is where the focus goes then.
+/// The id of the status message, which takes the focus after a decision.
 pub const NEWS: &str = "case-news";
 
-/// What has become of a decision.
+/// The outcome of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// It is done.
+    /// It is stored.
     Done,
-    /// Somebody else was faster: the case is shown as it is now.
+    /// Another officer has changed the case in the meantime.
     Changed,
 }
 
-/// The case that is open.
+/// State of the open case.
 #[derive(Clone, Copy)]
 pub struct CaseDesk {
-    /// Who is at the console.
     pub access: Access,
     number: RwSignal<String>,
-    /// The case, once it is loaded.
     pub case: RwSignal<Option<OfficerCase>>,
     loading: Form,
     news: RwSignal<Option<News>>,
 }
 
 impl CaseDesk {
-    /// No case is open.
     pub fn new(access: Access) -> Self {
         Self {
             access,
@@ -52,7 +49,6 @@ impl CaseDesk {
         }
     }
 
-    /// Opens a case.
     pub fn open(self, number: String) {
         self.number.set(number);
         self.case.set(None);
@@ -60,12 +56,12 @@ impl CaseDesk {
         self.load();
     }
 
-    /// The path of one of the case's routes.
+    /// The path of a route of this case.
     pub fn path(self, route: HelpdeskRoute) -> String {
         route.path_of(&*self.number.read_untracked())
     }
 
-    /// Shows the case as it is now, and says what has become of the decision.
+    /// Loads the case again and shows the outcome of the decision.
     pub fn reload(self, news: News) {
         self.news.set(Some(news));
         self.load();
@@ -81,12 +77,9 @@ impl CaseDesk {
     }
 }
 
-/// The way back, and the case.
+/// The back button, and the case.
 #[component]
-pub fn CaseRoom(
-    /// The console.
-    console: Console,
-) -> impl IntoView {
+pub fn CaseRoom(console: Console) -> impl IntoView {
     let desk = console.case;
     let (loading, done, changed) =
         (tr("site.loading"), tr("site.console.case.done"), tr("site.console.case.changed"));
@@ -113,14 +106,9 @@ pub fn CaseRoom(
     }
 }
 
-/// The case: where it stands, what is said, evidence, messages, doses, and the decision.
+/// The case: state, statement, evidence, messages, doses, and the decision form.
 #[component]
-fn OpenCase(
-    /// What is open.
-    desk: CaseDesk,
-    /// The case.
-    case: OfficerCase,
-) -> impl IntoView {
+fn OpenCase(desk: CaseDesk, case: OfficerCase) -> impl IntoView {
     let language = Language::current();
     let decision = Decision::new(desk, &case);
     let (summary, said) = (case.case.clone(), case.said.clone());
@@ -165,12 +153,9 @@ fn OpenCase(
     }
 }
 
-/// What the person says, and the note.
+/// The applicant's statement and note.
 #[component]
-fn SaidFacts(
-    /// What is said.
-    said: Said,
-) -> impl IntoView {
+fn SaidFacts(said: Said) -> impl IntoView {
     let note = (!said.note.trim().is_empty()).then(|| said.note.clone());
     let note = note.map(|note| {
         view! {
@@ -204,12 +189,9 @@ fn SaidFacts(
     }
 }
 
-/// The evidence, each piece in a tab of its own.
+/// The evidence; each file opens in a tab of its own.
 #[component]
-fn Pieces(
-    /// The case.
-    case: OfficerCase,
-) -> impl IntoView {
+fn Pieces(case: OfficerCase) -> impl IntoView {
     let none = case.pieces.is_empty().then(|| view! { <p>{tr("site.console.case.no_evidence")}</p> });
     let piece = |(at, piece): (usize, bukti_wire::EvidencePiece)| {
         let kind = piece.content_type;
@@ -233,12 +215,9 @@ fn Pieces(
     }
 }
 
-/// What another officer would do.
+/// The decision that another officer proposes.
 #[component]
-fn Proposal(
-    /// What is proposed.
-    proposal: CaseProposal,
-) -> impl IntoView {
+fn Proposal(proposal: CaseProposal) -> impl IntoView {
     let confirmed_by = proposal.confirmed_by.map(|who| view! { <ConfirmedBy who=who /> });
     let (officer, at) = (proposal.officer, proposal.at);
     let from = tr_with("site.console.case.proposed_by", move |locale| {

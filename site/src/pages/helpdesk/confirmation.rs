@@ -1,4 +1,5 @@
-//! What a case of data corrected by law confirms: what the NIK encodes beside the data, and which doses are issued then.
+//! The confirmation of identity data that were changed by law: what the NIK encodes beside the
+//! data, and how many doses the confirmation releases.
 
 use bukti_domain::{DiagnosisCode, IdentityData, Reason, Sex};
 use bukti_locales::{Locale, fill, text};
@@ -8,12 +9,12 @@ use leptos::prelude::*;
 use super::decision::Decision;
 use crate::language::{Language, tr, tr_with};
 
-/// The data that would be confirmed: those of a dose, with this birth date.
+/// The identity data of a dose, with this birth date instead of the recorded one.
 fn data_of(recorded: &RecordedDose, birth_date: &str) -> Option<IdentityData> {
     IdentityData::parse(&recorded.identity, birth_date, &recorded.sex)
 }
 
-/// How many doses are held for these data, and are issued once they are confirmed.
+/// Counts the held doses that are issued once these data are confirmed.
 fn released(data: &IdentityData, doses: &[OfficerDose]) -> usize {
     let covered = data.covered();
     let is_held = |dose: &&OfficerDose| dose.status.diagnosis.code == DiagnosisCode::DoseHeld;
@@ -21,10 +22,10 @@ fn released(data: &IdentityData, doses: &[OfficerDose]) -> usize {
     doses.iter().filter(is_held).filter(|dose| data_of(dose).is_some_and(|it| covered.contains(&it))).count()
 }
 
-/// The birth date that a NIK encodes, whose century it does not say.
+/// The birth date that a NIK encodes, which is without a century.
 fn encoded_birth_date(locale: Locale, (day, month, year): (i16, i16, i16)) -> String {
     let key = format!("common.month_{month}");
-    // Not every number encodes a month that there is.
+    // Some NIKs encode a month that does not exist.
     let month = if (1..=12).contains(&month) { text(locale, &key).to_owned() } else { month.to_string() };
     let (day, year) = (day.to_string(), format!("{year:02}"));
     fill(locale, "site.console.confirm.encoded_date", &[("day", &day), ("month", &month), ("year", &year)])
@@ -38,7 +39,8 @@ fn sex_name(locale: Locale, sex: Sex) -> String {
     text(locale, key).to_owned()
 }
 
-/// What is compared, what the NIK encodes, what would be confirmed, and whether they differ.
+/// For birth date and sex: text key of the label, the value that the NIK encodes, the value to
+/// confirm, and whether they differ.
 fn rows(locale: Locale, data: &IdentityData) -> [(&'static str, String, String, bool); 2] {
     let differs = data.contradictions();
     let sex = data.sex.map(|sex| sex_name(locale, sex));
@@ -58,14 +60,9 @@ fn rows(locale: Locale, data: &IdentityData) -> [(&'static str, String, String, 
     ]
 }
 
-/// NIK and data side by side, and how many doses a grant issues.
+/// NIK and data side by side, and how many doses the grant releases.
 #[component]
-pub fn Confirmation(
-    /// What the officer fills in.
-    decision: Decision,
-    /// The case.
-    case: OfficerCase,
-) -> impl IntoView {
+pub fn Confirmation(decision: Decision, case: OfficerCase) -> impl IntoView {
     let language = Language::current();
     let case = StoredValue::new(case);
     let data = Memo::new(move |_| {
@@ -122,12 +119,9 @@ pub fn Confirmation(
     }
 }
 
-/// Who confirmed what an officer proposes, where that was written down.
+/// Who confirmed the value that an officer proposes.
 #[component]
-pub fn ConfirmedBy(
-    /// Who.
-    who: String,
-) -> impl IntoView {
+pub fn ConfirmedBy(who: String) -> impl IntoView {
     view! { <p>{tr_with("site.console.case.confirmed_by", move |_| vec![("who", who.clone())])}</p> }
 }
 

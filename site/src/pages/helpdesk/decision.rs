@@ -1,4 +1,4 @@
-//! Granting, asking back, refusing.
+//! The decision on a case: grant, ask back or refuse.
 
 use bukti_domain::{CaseState, Correction, DiagnosisCode, Ruling};
 use bukti_wire::{CaseDecision, HelpdeskRoute, OfficerCase, ProblemCode};
@@ -12,28 +12,28 @@ use crate::components::{BusyButton, Choice, ErrorSummary, FailureNotice, RadioFi
 use crate::form::{Field, FieldProblem, Form, Wrong, check};
 use crate::language::tr;
 
-/// Is chosen where a missing dose is made, and not one that is there moved to the person.
+/// The value of the option that creates a missing dose, instead of assigning a recorded one to the
+/// person.
 const NEW_DOSE: &str = "new";
 
-/// What an officer fills in.
+/// The decision form.
 #[derive(Clone, Copy)]
 pub struct Decision {
     desk: CaseDesk,
     form: Form,
     correction: Correction,
     revision: u32,
-    /// Whether there is something to approve.
+    /// Whether another officer's proposal awaits approval.
     approves: bool,
-    /// Whether something else is proposed than what there is to approve.
+    /// Whether the officer proposes something else instead of approving.
     anew: RwSignal<bool>,
     has_evidence: bool,
-    /// The right value, as the person wrote it.
+    /// The correct value as the applicant wrote it.
     said: StoredValue<String>,
-    /// What is being sent: `grant`, `ask_back` or `refuse`.
+    /// The code of the decision that is being sent.
     doing: RwSignal<&'static str>,
-    /// The id of the dose that is chosen.
+    /// The id of the chosen dose.
     pub dose: RwSignal<String>,
-    /// The right value.
     pub right: RwSignal<String>,
     word: RwSignal<String>,
     batch: RwSignal<String>,
@@ -42,13 +42,13 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Nothing is decided. Where there is one dose only, it is chosen.
+    /// An empty form. If the case has only one dose, that one is chosen.
     pub fn new(desk: CaseDesk, case: &OfficerCase) -> Self {
         let empty = || RwSignal::new(String::new());
         let chosen = match case.doses.as_slice() {
             _ if case.case.correction == Correction::DoseMissing && case.doses.is_empty() => NEW_DOSE,
             [only] if case.case.correction != Correction::DoseMissing => &only.id,
-            // Any of those that are held: usually all have the same data.
+            // Any held dose will do: usually all of them have the same data.
             doses if case.case.correction == Correction::DataCorrectedByLaw => {
                 let held = doses.iter().find(|it| it.status.diagnosis.code == DiagnosisCode::DoseHeld);
                 held.map_or("", |dose| &dose.id)
@@ -74,22 +74,22 @@ impl Decision {
         }
     }
 
-    /// Whether another officer's proposal is approved as it stands, tracked.
+    /// Whether the proposal is approved as it stands, tracked.
     pub fn only_approves(self) -> bool {
         self.approves && !self.anew.get()
     }
 
-    /// Whether a missing dose is made, tracked.
+    /// Whether the grant creates a dose, tracked.
     fn makes_dose(self) -> bool {
         self.correction == Correction::DoseMissing && *self.dose.read() == NEW_DOSE
     }
 
-    /// Whether a dose that is there is moved to the person, tracked.
+    /// Whether the grant corrects a value of a recorded dose.
     fn has_right(self) -> bool {
         self.correction != Correction::DoseMissing
     }
 
-    /// What is wrong where the correction is granted.
+    /// The problems of the fields that a grant needs.
     fn wrong_of_grant(self) -> Vec<FieldProblem> {
         let given = |field: Field, typed: RwSignal<String>| {
             let typed = typed.get_untracked();
@@ -156,14 +156,9 @@ impl Decision {
     }
 }
 
-/// The decision: which dose, what is right, who confirmed it, why; and three buttons.
+/// The form: dose, correct value, who confirmed it, and the reason; and a button for each decision.
 #[component]
-pub fn DecisionForm(
-    /// What is filled in.
-    decision: Decision,
-    /// The case.
-    case: OfficerCase,
-) -> impl IntoView {
+pub fn DecisionForm(decision: Decision, case: OfficerCase) -> impl IntoView {
     let form = decision.form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
@@ -183,7 +178,7 @@ pub fn DecisionForm(
     let shows_fields = Memo::new(move |_| !decision.only_approves());
     let fields =
         move || shows_fields.get().then(|| view! { <GrantFields decision=decision case=case.get_value() /> });
-    // A dose that is made is approved as it stands, or the case is asked back.
+    // A proposal to create a dose can only be approved as it stands, or the case asked back.
     let can_differ = decision.approves && decision.has_right();
     let differ = move || {
         (can_differ && !decision.anew.get()).then(|| {
@@ -216,12 +211,8 @@ pub fn DecisionForm(
     }
 }
 
-/// Grant, ask back, refuse.
 #[component]
-fn Buttons(
-    /// What is filled in.
-    decision: Decision,
-) -> impl IntoView {
+fn Buttons(decision: Decision) -> impl IntoView {
     let busy = move |what: &'static str| {
         Signal::derive(move || decision.form.busy.get() && decision.doing.get() == what)
     };
@@ -255,14 +246,10 @@ fn Buttons(
     }
 }
 
-/// What is filled in to grant: the dose, the right value or what a new dose needs, and who confirmed it.
+/// The fields that a grant needs: the dose, the correct value or the data of a new dose, and who
+/// confirmed it.
 #[component]
-fn GrantFields(
-    /// What is filled in.
-    decision: Decision,
-    /// The case.
-    case: OfficerCase,
-) -> impl IntoView {
+fn GrantFields(decision: Decision, case: OfficerCase) -> impl IntoView {
     let form = decision.form;
     let named = |dose: &bukti_wire::OfficerDose| {
         let (id, dose) = (dose.id.clone(), dose.clone());

@@ -1,4 +1,4 @@
-//! A dose as officers see it: what is recorded, what the citizen sees of it, and what happened to it.
+//! A dose as officers see it: the record, what the citizen sees, and its history.
 
 use bukti_domain::{PhoneNumber, parse_date};
 use bukti_locales::{Locale, text};
@@ -9,7 +9,7 @@ use crate::components::{DiagnosisCard, FactList, Facts};
 use crate::describe;
 use crate::language::{Language, tr, tr_with};
 
-/// The facts of what is recorded, in the order of the paper.
+/// The record, in the order of the paper form.
 fn facts(locale: Locale, recorded: &RecordedDose) -> Vec<(&'static str, String)> {
     let blank = |fact: &str| {
         if fact.trim().is_empty() {
@@ -34,17 +34,13 @@ fn facts(locale: Locale, recorded: &RecordedDose) -> Vec<(&'static str, String)>
     .into()
 }
 
-/// What is recorded as a list of facts.
 #[component]
-pub fn Recorded(
-    /// What is recorded.
-    recorded: RecordedDose,
-) -> impl IntoView {
+pub fn Recorded(recorded: RecordedDose) -> impl IntoView {
     let facts: Facts = Box::new(move |locale| facts(locale, &recorded));
     view! { <FactList facts=facts /> }
 }
 
-/// The words by which officers choose a dose.
+/// The label of a dose in a choice of doses.
 pub fn name_of(locale: Locale, dose: &OfficerDose) -> String {
     let recorded = &dose.recorded;
     bukti_locales::fill(
@@ -54,15 +50,15 @@ pub fn name_of(locale: Locale, dose: &OfficerDose) -> String {
     )
 }
 
-/// A dose: why it may be the person's, what is recorded, its certificate, what the citizen sees, and its trail.
+/// A dose: why it may belong to the person, the record, its certificate, what the citizen sees, and
+/// its history.
 #[component]
 pub fn DoseView(
-    /// The dose.
     dose: OfficerDose,
-    /// What a person says, to be seen beside what is recorded.
+    /// The applicant's statement, to be shown beside the record.
     #[prop(optional)]
     said: Option<Said>,
-    /// What can be done with it.
+    /// Actions on the dose.
     #[prop(optional)]
     children: Option<Children>,
 ) -> impl IntoView {
@@ -104,12 +100,9 @@ pub fn DoseView(
     }
 }
 
-/// What happened to a dose, oldest first.
+/// The history of a dose, oldest first.
 #[component]
-fn Trail(
-    /// What happened.
-    trail: Vec<TrailEntry>,
-) -> impl IntoView {
+fn Trail(trail: Vec<TrailEntry>) -> impl IntoView {
     let language = Language::current();
     let entry = move |TrailEntry { at, what, detail }| {
         let words = move || {
@@ -133,7 +126,7 @@ fn Trail(
     }
 }
 
-/// A field, what is said of it, and what is recorded.
+/// A field of the statement beside that of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pair {
     label: &'static str,
@@ -142,8 +135,8 @@ struct Pair {
     differs: bool,
 }
 
-/// Whether two values mean the same, however they are written. Names are not matched as the server
-/// does it: the tables for that would triple what every visitor loads.
+/// Whether two values have the same meaning in spite of different spelling. Names are not matched
+/// as on the server: its tables would triple the download of every visitor.
 fn alike(label: &str, one: &str, other: &str) -> bool {
     let plain = |text: &str| {
         text.chars().filter(|it| it.is_alphanumeric()).flat_map(char::to_uppercase).collect::<String>()
@@ -156,13 +149,13 @@ fn alike(label: &str, one: &str, other: &str) -> bool {
         "site.console.dose.birth_date" | "site.card.date" => {
             parse_date(one.trim()).is_some() && parse_date(one.trim()) == parse_date(other.trim())
         }
-        // A facility is remembered by its name, and recorded with its code.
+        // Applicants state a facility's name; the record has its code, too.
         "site.card.facility" => plain(other).contains(&plain(one)),
         _ => plain(one) == plain(other),
     }
 }
 
-/// Each field that is said, beside what is recorded.
+/// Each field of the statement beside that of the record.
 fn pairs(said: &Said, recorded: &RecordedDose) -> Vec<Pair> {
     let mut fields = vec![
         ("site.console.dose.identity", said.identity.clone(), &recorded.identity),
@@ -177,7 +170,7 @@ fn pairs(said: &Said, recorded: &RecordedDose) -> Vec<Pair> {
             ("site.card.date", dose.vaccination_date.clone(), &recorded.vaccination_date),
             ("site.card.facility", dose.facility.clone(), &recorded.facility),
         ]),
-        // A single digit can only be the number of a dose.
+        // A single digit can only be a dose number.
         None if said.right.trim().len() == 1 => {
             fields.push(("site.console.dose.number", said.right.clone(), &recorded.dose_number));
         }
@@ -190,14 +183,9 @@ fn pairs(said: &Said, recorded: &RecordedDose) -> Vec<Pair> {
     fields.into_iter().map(pair).collect()
 }
 
-/// What the person says beside what is recorded, field by field; what differs is marked by a word.
+/// The statement beside the record, field by field. A badge marks the fields that differ.
 #[component]
-fn Beside(
-    /// What the person says.
-    said: Said,
-    /// What is recorded.
-    recorded: RecordedDose,
-) -> impl IntoView {
+fn Beside(said: Said, recorded: RecordedDose) -> impl IntoView {
     let language = Language::current();
     let both = StoredValue::new((said, recorded));
     let row = move |pair: Pair, locale: Locale| {

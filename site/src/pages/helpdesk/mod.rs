@@ -1,6 +1,7 @@
-//! `/helpdesk`: the console of the officers.
+//! `/helpdesk`: the officers' console.
 //!
-//! It is one address: whose case or record is on the screen stands neither there nor in what the browser keeps.
+//! It has a single URL: case numbers and personal data get neither into the URL nor into the
+//! browser's history or storage.
 
 mod case;
 mod confirmation;
@@ -26,17 +27,18 @@ use crate::form::{Field, Form, check};
 use crate::language::{Language, tr};
 use crate::place::Page;
 
-/// Who is at the console.
+/// The officer at the console, and the state of the log-in.
 #[derive(Clone, Copy)]
 struct Access {
     account: Account,
     officer: RwSignal<Option<Officer>>,
-    /// Whether the second factor has to be shown.
+    /// Whether the second factor is required.
     needs_factor: RwSignal<bool>,
 }
 
 impl Access {
-    /// Notices where an answer says that nobody is logged in, or the second factor was not shown.
+    /// Updates the log-in state if a response says that the session has ended or that the second
+    /// factor is required.
     fn known<T>(self, answer: Result<T, Failure>) -> Result<T, Failure> {
         match answer.as_ref().err().and_then(Failure::code) {
             Some(ProblemCode::NotLoggedIn) => self.account.left(),
@@ -50,14 +52,12 @@ impl Access {
     }
 }
 
-/// What the console shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
-    /// The cases that somebody has to look at.
+    /// The open cases.
     Queue,
-    /// Looking for a person.
+    /// The search for a person.
     Search,
-    /// One case.
     Case,
 }
 
@@ -66,7 +66,7 @@ struct Console {
     access: Access,
     entering: Form,
     room: RwSignal<Room>,
-    /// From where the case was opened.
+    /// The screen that the case was opened from.
     before: RwSignal<Room>,
     queue: Queue,
     search: Search,
@@ -91,12 +91,12 @@ impl Console {
         }
     }
 
-    /// Asks which officer it is.
+    /// Loads the officer's name and role.
     fn enter(self) {
         self.entering.send(Vec::new(), async move {
             match self.access.known(api::get(HelpdeskRoute::Officer.path()).await) {
                 Ok(officer) => self.welcome(officer),
-                // The form for it comes instead.
+                // The form for the second factor follows.
                 Err(failure) if failure.code() == Some(ProblemCode::SecondFactorNeeded) => {}
                 Err(failure) => return Err(failure),
             }
@@ -119,7 +119,7 @@ impl Console {
         browser::focus_soon("page-heading");
     }
 
-    /// Opens a case, and remembers from where.
+    /// Opens a case, and remembers the current screen for the back button.
     fn open(self, number: String) {
         self.before.set(self.room.get_untracked());
         self.case.open(number);
@@ -127,7 +127,7 @@ impl Console {
     }
 }
 
-/// The log-in with both factors, then the rooms.
+/// The log-in with both factors, then the screens.
 #[component]
 pub fn Helpdesk() -> impl IntoView {
     let console = Console::new();
@@ -170,12 +170,9 @@ pub fn Helpdesk() -> impl IntoView {
     }
 }
 
-/// While it is not known who it is, and for who is no officer.
+/// Shown until the officer is known, and to visitors who are not officers.
 #[component]
-fn Entrance(
-    /// The console.
-    console: Console,
-) -> impl IntoView {
+fn Entrance(console: Console) -> impl IntoView {
     let form = console.entering;
     let failure = Signal::derive(move || form.failure.get().filter(|failure| !failure.is_not_logged_in()));
     let loading = tr("site.loading");
@@ -195,12 +192,9 @@ fn Entrance(
     }
 }
 
-/// The six digits of the authenticator.
+/// The form for the six digits of the authenticator.
 #[component]
-fn Factor(
-    /// The console.
-    console: Console,
-) -> impl IntoView {
+fn Factor(console: Console) -> impl IntoView {
     let (form, code) = (Form::new(), RwSignal::new(String::new()));
     let send = move || {
         let typed = code.get_untracked();
@@ -239,12 +233,9 @@ fn Factor(
     }
 }
 
-/// Who is at the console, the ways to its rooms, and one of them.
+/// The officer, the navigation, and the current screen.
 #[component]
-fn Rooms(
-    /// The console.
-    console: Console,
-) -> impl IntoView {
+fn Rooms(console: Console) -> impl IntoView {
     let language = Language::current();
     let who = move || {
         let officer = console.access.officer.get();

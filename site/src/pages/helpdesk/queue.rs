@@ -1,4 +1,4 @@
-//! The cases that somebody has to look at, the oldest first.
+//! The queue of open cases, oldest first.
 
 use bukti_domain::{CaseState, Correction};
 use bukti_locales::{Locale, fill, text};
@@ -16,21 +16,20 @@ use crate::pages::case_parts::StateLine;
 
 const DAY: i64 = 86_400;
 
-/// What of the queue is loaded, and what of that is shown.
+/// The loaded part of the queue, and its filters.
 #[derive(Clone, Copy)]
 pub struct Queue {
     access: Access,
     form: Form,
     cases: RwSignal<Option<Vec<CaseSummary>>>,
     next: RwSignal<Option<String>>,
-    /// The code of the state that is shown; empty for all.
+    /// Shows only cases in this state; empty for all.
     state: RwSignal<String>,
-    /// The code of the correction that is shown; empty for all.
+    /// Shows only cases about this correction; empty for all.
     correction: RwSignal<String>,
 }
 
 impl Queue {
-    /// Nothing is loaded.
     pub fn new(access: Access) -> Self {
         Self {
             access,
@@ -47,7 +46,7 @@ impl Queue {
         self.fetch(None);
     }
 
-    /// Loads what comes after what is there.
+    /// Loads the next page.
     fn more(self) {
         self.fetch(self.next.get_untracked());
     }
@@ -71,7 +70,7 @@ impl Queue {
         });
     }
 
-    /// The cases that are shown, tracked.
+    /// The cases that pass the filters, tracked.
     fn shown(self) -> Vec<CaseSummary> {
         let (state, correction) = (self.state.get(), self.correction.get());
         let is_wanted = |case: &&CaseSummary| {
@@ -83,12 +82,9 @@ impl Queue {
     }
 }
 
-/// Filters, the cases, and more of them.
+/// Filters, the cases, and a button for more.
 #[component]
-pub fn QueueRoom(
-    /// The console.
-    console: Console,
-) -> impl IntoView {
+pub fn QueueRoom(console: Console) -> impl IntoView {
     let queue = console.queue;
     let (loading, none) = (tr("site.loading"), tr("site.console.queue.none"));
     let shown = Memo::new(move |_| queue.shown());
@@ -110,7 +106,7 @@ pub fn QueueRoom(
             }
         })
     };
-    // Those that are decided are in no queue.
+    // Decided cases are not in the queue.
     let states: Vec<_> = CaseState::ALL.iter().filter(|it| !it.is_decided()).map(|it| it.code()).collect();
     let corrections: Vec<_> = Correction::ALL.iter().map(|it| it.code()).collect();
     let again = Callback::new(move |()| queue.load());
@@ -132,18 +128,16 @@ pub fn QueueRoom(
     }
 }
 
-/// A choice of what is shown.
+/// A drop-down list that filters the queue.
 #[component]
 fn Filter(
-    /// The id of its element.
     id: &'static str,
-    /// Its label, a key of the locale files.
+    /// Label; a text key.
     label: &'static str,
-    /// What it is the code of.
+    /// The kind of codes, for [`describe::case_text`].
     what: &'static str,
-    /// The codes to choose from.
     codes: Vec<&'static str>,
-    /// The one that is chosen; empty for all.
+    /// The chosen code; empty for all.
     value: RwSignal<String>,
 ) -> impl IntoView {
     let language = Language::current();
@@ -166,26 +160,16 @@ fn Filter(
     }
 }
 
-/// Cases as rows, each of which opens one.
+/// A list of cases; a tap opens one.
 #[component]
-pub fn CaseRows(
-    /// The console.
-    console: Console,
-    /// The cases.
-    cases: Vec<CaseSummary>,
-) -> impl IntoView {
+pub fn CaseRows(console: Console, cases: Vec<CaseSummary>) -> impl IntoView {
     let row = move |case: CaseSummary| view! { <CaseRow console=console case=case /> };
     view! { <ul class="case-rows">{cases.into_iter().map(row).collect_view()}</ul> }
 }
 
-/// A case: its number, what it is about, where it stands, and how old it is.
+/// A row: number, subject, state, and age of a case.
 #[component]
-fn CaseRow(
-    /// The console.
-    console: Console,
-    /// The case.
-    case: CaseSummary,
-) -> impl IntoView {
+fn CaseRow(console: Console, case: CaseSummary) -> impl IntoView {
     let (class, _) = look(describe::case_mood(case.state));
     let (language, opened_at) = (Language::current(), case.opened_at);
     let age = move || age(language.get(), opened_at);
@@ -203,7 +187,7 @@ fn CaseRow(
     }
 }
 
-/// How old a case is.
+/// The age of a case in days.
 fn age(locale: Locale, opened_at: i64) -> String {
     match (browser::unix_time() - opened_at).max(0) / DAY {
         0 => text(locale, "site.console.queue.today").to_owned(),
@@ -211,7 +195,7 @@ fn age(locale: Locale, opened_at: i64) -> String {
     }
 }
 
-/// When a case was opened, and how old it is.
+/// When a case was opened, and its age.
 pub fn opened(locale: Locale, opened_at: i64) -> String {
     let (moment, age) = (describe::moment_at(locale, opened_at), age(locale, opened_at));
     fill(locale, "site.console.case.opened", &[("moment", &moment), ("age", &age)])

@@ -1,4 +1,4 @@
-//! Looking for a person, by what a caller reads out.
+//! The search for a person by identity number, phone or certificate number.
 
 use bukti_domain::{BirthDate, CaseNumber, Identity, LONGEST_FIELD, PhoneNumber};
 use bukti_locales::fill;
@@ -15,19 +15,18 @@ use crate::describe;
 use crate::form::{Field, FieldProblem, Form, check};
 use crate::language::{Language, tr};
 
-/// The heading of what was found.
+/// The id of the heading of the results.
 const FOUND: &str = "found";
-/// The longest reason.
 const LONGEST_WHY: usize = LONGEST_FIELD;
 
-/// By what is looked for, as it is chosen.
+/// What can be searched by: value and text key of each option.
 const KINDS: [(&str, &str); 3] = [
     ("identity", "site.console.search.identity"),
     ("phone", "site.console.search.phone"),
     ("certificate", "site.console.search.certificate"),
 ];
 
-/// What is looked for, and what was found.
+/// The search form and its results, and the form that sends an SMS again.
 #[derive(Clone, Copy)]
 pub struct Search {
     access: Access,
@@ -37,15 +36,14 @@ pub struct Search {
     why: RwSignal<String>,
     found: RwSignal<Option<PeopleFound>>,
     resending: Form,
-    /// The id of the dose whose SMS is sent once more.
+    /// The id of the dose whose SMS is sent again.
     resent_dose: RwSignal<Option<String>>,
     resend_why: RwSignal<String>,
-    /// Whether one was sent.
+    /// Whether the SMS was sent again.
     resent: RwSignal<bool>,
 }
 
 impl Search {
-    /// Nothing is looked for.
     pub fn new(access: Access) -> Self {
         Self {
             access,
@@ -61,7 +59,8 @@ impl Search {
         }
     }
 
-    /// The field of what is typed, and its label, tracked.
+    /// The field that the chosen kind of search needs, the text key of its label, and its keyboard,
+    /// tracked.
     fn field(self) -> (Field, &'static str, &'static str) {
         match self.kind.read().as_str() {
             "phone" => (Field::Phone, "site.field.phone.label", "tel"),
@@ -85,7 +84,7 @@ impl Search {
         wrong.into_iter().flatten().collect()
     }
 
-    /// Looks for it. The number of a case opens the case.
+    /// Searches. A case number opens the case instead.
     fn send(self, console: Console) {
         let typed = self.typed.get_untracked();
         let kind = self.kind.get_untracked();
@@ -129,7 +128,7 @@ impl Search {
         browser::focus_soon(Field::ResendWhy.id());
     }
 
-    /// Has the SMS of the dose sent once more.
+    /// Requests that the SMS of the dose be sent again.
     fn resend(self) {
         let Some(dose) = self.resent_dose.get_untracked() else { return };
         let why = self.resend_why.get_untracked();
@@ -144,12 +143,9 @@ impl Search {
     }
 }
 
-/// The form, and below it the people.
+/// The form, and below it the results.
 #[component]
-pub fn SearchRoom(
-    /// The console.
-    console: Console,
-) -> impl IntoView {
+pub fn SearchRoom(console: Console) -> impl IntoView {
     let search = console.search;
     let form = search.form;
     let submit = move |event: web_sys::SubmitEvent| {
@@ -197,7 +193,8 @@ pub fn SearchRoom(
     }
 }
 
-/// The person of a dose, as the account names people. `None` where the identity number cannot be read.
+/// The holder of a dose, in the form that the account uses. `None` if the identity number cannot be
+/// parsed.
 fn holder_of(recorded: &RecordedDose) -> Option<Person> {
     let identity = Identity::parse(&recorded.identity)?;
     Some(Person {
@@ -210,12 +207,7 @@ fn holder_of(recorded: &RecordedDose) -> Option<Person> {
 
 /// The people, each with the doses and the cases.
 #[component]
-fn Found(
-    /// The console.
-    console: Console,
-    /// The people.
-    found: PeopleFound,
-) -> impl IntoView {
+fn Found(console: Console, found: PeopleFound) -> impl IntoView {
     let PeopleFound { people, more } = found;
     let search = console.search;
     let more_of = |more: bool| more.then(|| view! { <p>{tr("site.console.more")}</p> });
@@ -269,14 +261,9 @@ fn Found(
     }
 }
 
-/// The way to the SMS of a dose, and then the form for it.
+/// The button that opens the form for sending an SMS again, then the form, then the confirmation.
 #[component]
-fn Resend(
-    /// The search.
-    search: Search,
-    /// The dose's id.
-    dose: String,
-) -> impl IntoView {
+fn Resend(search: Search, dose: String) -> impl IntoView {
     let dose = StoredValue::new(dose);
     let is_open =
         Memo::new(move |_| dose.with_value(|dose| search.resent_dose.read().as_ref() == Some(dose)));
@@ -297,12 +284,9 @@ fn Resend(
     }
 }
 
-/// Why the SMS is sent once more.
+/// The form for the reason why the SMS is sent again.
 #[component]
-fn ResendForm(
-    /// The search.
-    search: Search,
-) -> impl IntoView {
+fn ResendForm(search: Search) -> impl IntoView {
     let form = search.resending;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();

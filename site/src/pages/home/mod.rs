@@ -1,4 +1,4 @@
-//! `/`: the status of one's vaccinations.
+//! `/`: the status check.
 
 mod outcome;
 
@@ -24,7 +24,7 @@ struct StatusCheck {
     identity: TypedIdentity,
     captcha: Captcha,
     tasks: Tasks,
-    /// As it came: what reads it is loaded while one types.
+    /// The response, unparsed: the chunk that parses it is loaded while the visitor types.
     answer: RwSignal<Option<String>>,
 }
 
@@ -62,7 +62,7 @@ impl StatusCheck {
     }
 }
 
-/// The form, and beside or below it what is known of each dose.
+/// The form, and beside or below it the result.
 #[component]
 pub fn Home() -> impl IntoView {
     let status = StatusCheck::new();
@@ -83,22 +83,19 @@ pub fn Home() -> impl IntoView {
     }
 }
 
-/// Name, identity number, captcha, button.
+/// Name, identity, captcha, button.
 #[component]
-fn StatusForm(
-    /// The form's state.
-    status: StatusCheck,
-) -> impl IntoView {
+fn StatusForm(status: StatusCheck) -> impl IntoView {
     let form = status.form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
         status.send();
     };
-    // The work is done while one types.
+    // Solve the captcha and load the chunk while the visitor types.
     let typed = Callback::new(move |()| {
         if status.captcha.is_idle() {
             status.captcha.begin();
-            // Where it cannot be had now, it is asked for again with the answer.
+            // If this fails, `send` loads the chunk again.
             status.tasks.run(Box::pin(async { outcome::load().await.unwrap_or_default() }));
         }
     });
@@ -126,12 +123,9 @@ fn StatusForm(
     }
 }
 
-/// What is known of each dose, or why nothing is.
+/// A card for each dose, or why there is none.
 #[component]
-fn Outcome(
-    /// The form's state.
-    status: StatusCheck,
-) -> impl IntoView {
+fn Outcome(status: StatusCheck) -> impl IntoView {
     let title = tr("site.home.result");
     let cards = move |answer: String| {
         let load = move || -> Loading { Box::pin(outcome::cards(answer.clone())) };

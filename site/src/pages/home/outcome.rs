@@ -1,4 +1,4 @@
-//! The answer to PERIKSA. A part of the site of its own, which is loaded while one types.
+//! The result of the status check, in a chunk of its own that is loaded while the visitor types.
 
 use bukti_wire::StatusAnswer;
 use leptos::prelude::*;
@@ -10,7 +10,7 @@ use crate::components::{DiagnosisCard, DoseCard};
 use crate::form::Field;
 use crate::language::tr;
 
-/// A card for each dose, or one that says why there is none. `answer` is as it came.
+/// A card for each dose, or one that says why there is none. `answer` is the unparsed response.
 #[wasm_split(outcome, fallible, preload(load))]
 pub fn cards(answer: String) -> Result<AnyView, Failure> {
     let StatusAnswer { doses, none, more } = api::read(&answer)?;

@@ -1,7 +1,7 @@
-//! `/verify`: whether a certificate is valid.
+//! `/verify`: verification of a certificate by camera, picture or pasted text.
 //!
-//! Camera, picture or pasted text; then the verdict. All of it happens in this browser, also without the net, and of a
-//! certificate nothing is sent, stored or put into an address.
+//! It happens in the browser and works offline. Nothing of a certificate is sent, stored or put
+//! into a URL.
 
 use bukti_locales::{fill, text};
 use leptos::html;
@@ -17,12 +17,12 @@ use crate::language::{Language, tr};
 use crate::verdict;
 use crate::verifier::{Broken, Lists, Verified, Verifier};
 
-/// Up to so many bytes, all revocation lists are kept for when there is no net without asking.
+/// Up to this many bytes, all revocation lists are downloaded for offline use without asking.
 const WITHOUT_ASKING: f64 = 1_000_000.0;
-/// Milliseconds between a frame that was looked at and the next: the phone stays cool.
+/// Milliseconds between two frames, which limits the load on the phone.
 const PAUSE: i32 = 60;
 
-/// Why there is nothing to verify.
+/// Why a certificate could not be verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     CameraRefused,
@@ -34,7 +34,7 @@ enum Trouble {
 }
 
 impl Trouble {
-    /// Its words, as keys of the locale files.
+    /// Text keys of title and text.
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::CameraRefused => ("site.verify.camera_refused.title", "site.verify.camera_refused.text"),
@@ -47,24 +47,24 @@ impl Trouble {
     }
 }
 
-/// What the page is at.
+/// State of the page.
 #[derive(Clone, Copy)]
 struct Desk {
     tasks: Tasks,
     verifier: StoredValue<Option<Verifier>, LocalStorage>,
-    /// The camera, from when it is asked for until it is stopped, also while a verdict is looked at.
+    /// The camera stream, until it is stopped; it continues while a verdict is shown.
     camera: RwSignal<Option<MediaStream>, LocalStorage>,
     video: NodeRef<html::Video>,
-    /// Whether the camera's lamp is on; `None` where it has none.
+    /// Whether the torch is on; `None` if the camera has none.
     torch: RwSignal<Option<bool>>,
     busy: RwSignal<bool>,
     text: RwSignal<String>,
     trouble: RwSignal<Option<Trouble>>,
     verified: RwSignal<Option<Verified>>,
     lists: RwSignal<Option<Lists>>,
-    /// How much of 1 of the lists has been kept.
+    /// Progress of the download of the lists, from 0 to 1.
     keeping: RwSignal<Option<f64>>,
-    /// Whether the page itself opens without the net.
+    /// Whether the service worker has stored the page for offline use.
     page_kept: RwSignal<bool>,
 }
 
@@ -84,7 +84,7 @@ impl Desk {
             keeping: RwSignal::new(None),
             page_kept: RwSignal::new(false),
         };
-        // What the page holds of a camera and a certificate ends with it.
+        // Turn the camera off and forget the certificate when the page is left.
         let (verifier, camera) = (desk.verifier, desk.camera);
         on_cleanup(move || {
             if let Some(stream) = camera.try_get_untracked().flatten() {
@@ -120,14 +120,14 @@ impl Desk {
     async fn keep_lists(self) {
         if let Ok(verifier) = self.verifier() {
             self.keeping.set(Some(0.0));
-            // What is missing then shows in the lists.
+            // On failure the lists show what is missing.
             let _ = verifier.keep(move |done| self.keeping.set(Some(done))).await;
             self.keeping.set(None);
             let _ = self.look_at_lists().await;
         }
     }
 
-    /// Runs what a button begins, one at a time.
+    /// Runs an action of a button, one at a time.
     fn begin(self, work: impl Future<Output = Result<(), Trouble>> + 'static) {
         if self.busy.get_untracked() {
             return;
@@ -143,12 +143,11 @@ impl Desk {
     async fn verify(self, text: &str) -> Result<(), Trouble> {
         let verified = async { self.verifier()?.verify(text).await }.await;
         self.verified.set(Some(verified.map_err(|Broken| Trouble::Broken)?));
-        // A verdict stands, whatever becomes of the line below it.
+        // The verdict is valid even if the line about the lists cannot be updated.
         let _ = self.look_at_lists().await;
         Ok(())
     }
 
-    /// Asks for the camera and looks at what it sees.
     fn open_camera(self) {
         self.begin(async move {
             let stream = camera::open().await.map_err(|no| match no {
@@ -176,7 +175,7 @@ impl Desk {
         }
     }
 
-    /// Looks at frame after frame until there is a code, and verifies it.
+    /// Reads frames until one has a QR code, and verifies it.
     async fn scan(self) -> Result<(), Broken> {
         loop {
             browser::pause(PAUSE).await;
@@ -188,13 +187,12 @@ impl Desk {
             if let Some(text) = self.verifier()?.read_frame(&frame).await?
                 && !self.busy.get_untracked()
             {
-                // The verdict takes the place of what the camera sees, with which this task ends.
+                // Rendering the verdict removes the viewfinder, which cancels this task.
                 self.begin(async move { self.verify(&text).await });
             }
         }
     }
 
-    /// Reads the code of a picture.
     fn open_picture(self, file: web_sys::File) {
         self.begin(async move {
             let read = async { self.verifier()?.read_picture(&file).await }.await;
@@ -213,7 +211,7 @@ impl Desk {
         });
     }
 
-    /// Forgets the certificate; an open camera goes on looking.
+    /// Removes the verdict. If the camera is on, scanning continues.
     fn next(self) {
         self.verified.set(None);
         self.text.set(String::new());
@@ -224,7 +222,7 @@ impl Desk {
 
 const STOP: &str = "stop-camera";
 
-/// The ways in, the verdict, and how old the lists are.
+/// The inputs or the verdict, and the age of the lists.
 #[component]
 pub fn Verify() -> impl IntoView {
     let desk = Desk::new();
@@ -275,12 +273,9 @@ pub fn Verify() -> impl IntoView {
     }
 }
 
-/// Says what went wrong and how to go on.
+/// Says what went wrong and what to do.
 #[component]
-fn TroubleNotice(
-    /// What went wrong, where something did.
-    trouble: RwSignal<Option<Trouble>>,
-) -> impl IntoView {
+fn TroubleNotice(trouble: RwSignal<Option<Trouble>>) -> impl IntoView {
     const ID: &str = "trouble";
     let notice = move |trouble: Trouble| {
         browser::focus_soon(ID);
@@ -295,22 +290,19 @@ fn TroubleNotice(
     move || trouble.get().map(notice)
 }
 
-/// The corners of the frame that a code is held into.
+/// The corners of the frame that shows where to hold the code.
 const CORNERS: &str = r#"<path d="M14 30V14h16M70 14h16v16M86 70v16H70M30 86H14V70"/>"#;
 
-/// What the camera sees, with a frame to hold the code into.
+/// The camera preview, with a frame that shows where to hold the code.
 #[component]
-fn Viewfinder(
-    /// The page's state.
-    desk: Desk,
-) -> impl IntoView {
+fn Viewfinder(desk: Desk) -> impl IntoView {
     browser::effect(Box::new(move || {
         let Some(video) = desk.video.get() else { return };
         video.set_src_object(desk.camera.get_untracked().as_ref());
-        // It plays by itself where this is refused.
+        // If this is refused, `autoplay` starts it.
         let _ = video.play();
     }));
-    // Ends with this part of the page.
+    // Cancelled when the viewfinder is removed.
     Tasks::here().run(Box::pin(async move {
         if let Err(Broken) = desk.scan().await {
             desk.trouble.set(Some(Trouble::Broken));
@@ -345,19 +337,16 @@ fn Viewfinder(
     }
 }
 
-/// A picture, or the text of a code.
+/// Verification of a picture or of pasted text.
 #[component]
-fn OtherWays(
-    /// The page's state.
-    desk: Desk,
-) -> impl IntoView {
+fn OtherWays(desk: Desk) -> impl IntoView {
     let chosen = move |event: web_sys::Event| {
         let input = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlInputElement>().ok());
         let Some(input) = input else { return };
         if let Some(file) = input.files().and_then(|files| files.get(0)) {
             desk.open_picture(file);
         }
-        // So that the same picture can be chosen again.
+        // Otherwise choosing the same picture again would not fire an event.
         input.set_value("");
     };
     let submit = move |event: web_sys::SubmitEvent| {
@@ -393,17 +382,14 @@ fn OtherWays(
     }
 }
 
-/// A number as it is written. What writes fractions would be loaded by everybody.
+/// Formats a number without decimals. Formatting of floats would enlarge every visitor's download.
 fn whole_number(number: f64) -> String {
     (number as u32).to_string()
 }
 
-/// How old the lists are, whether they are kept for when there is no net, and what the page sends.
+/// The age of the lists, whether they are available offline, and what the page sends.
 #[component]
-fn ListsLine(
-    /// The page's state.
-    desk: Desk,
-) -> impl IntoView {
+fn ListsLine(desk: Desk) -> impl IntoView {
     let language = Language::current();
     let moment = move |at: Option<&str>| {
         let locale = language.get();
@@ -440,7 +426,8 @@ fn ListsLine(
             return Some(view! { <p role="status">{words}</p> }.into_any());
         }
         let kept = lists.kept_at.as_deref();
-        // They are published many times a day: those of yesterday are worth megabytes, those of an hour ago are not.
+        // The lists change many times a day. Those of yesterday are worth a download of megabytes,
+        // those of an hour ago are not.
         let recent = kept.is_some_and(|kept| browser::days_since(kept) < 1.0);
         if lists.bytes > WITHOUT_ASKING && !recent {
             let megabytes = whole_number((lists.bytes / 1e6).ceil());
