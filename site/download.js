@@ -1,20 +1,20 @@
-/** Longest wait for the next bytes of a file, in milliseconds. */
-const STALL = 10000;
+/** Milliseconds without new bytes after which a download fails. */
+const STALL_TIMEOUT = 10000;
 
 /**
- * Fetches a file whole, and fails where it does not come, breaks off or stalls: a response that is
- * only begun can still hang for minutes.
+ * Fetches a file completely. Fails on an error status, and if the download breaks off or stalls: a
+ * response can hang for minutes after its headers.
  */
-async function download(address, options, stall = STALL) {
-  const aborter = new AbortController();
+async function download(address, options, stallTimeout = STALL_TIMEOUT) {
+  const controller = new AbortController();
   let timer;
-  const watch = () => {
+  const restartTimer = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => aborter.abort(), stall);
+    timer = setTimeout(() => controller.abort(), stallTimeout);
   };
-  watch();
+  restartTimer();
   try {
-    const response = await fetch(address, Object.assign({ signal: aborter.signal }, options));
+    const response = await fetch(address, Object.assign({ signal: controller.signal }, options));
     if (!response.ok) throw Object.assign(new Error(`${address}: status ${response.status}`), { status: response.status });
     const chunks = [];
     const reader = response.body.getReader();
@@ -22,7 +22,7 @@ async function download(address, options, stall = STALL) {
       const { done, value } = await reader.read();
       if (done) break;
       chunks.push(value);
-      watch();
+      restartTimer();
     }
     return new Response(new Blob(chunks), { headers: response.headers });
   } finally {

@@ -1,52 +1,52 @@
-// Loads the site while the page can be read already. A file of its own, since the security policy
-// forbids scripts in the page, and a classic script, so that old browsers run it too and say why
-// the site does not start. The page has it three times: where one does not come, another does.
+// Loads the site while the pre-rendered page can be read. It is a file because the security policy
+// forbids inline scripts, and a classic script so that old browsers run it, too, and can say why the
+// site does not start. The page includes it three times, so that it starts even if one fails to load.
 
 (() => {
   const html = document.documentElement;
   if (html.dataset.start) return;
   html.dataset.start = "loading";
 
-  /** Pauses between the attempts, in milliseconds. */
-  const PAUSES = [1000, 4000];
-  /** Longest wait for a step that has all its files, in milliseconds. */
-  const STEP = 30000;
+  /** Milliseconds between two attempts. */
+  const RETRY_DELAYS = [1000, 4000];
+  /** Timeout, in milliseconds, of a step that needs no more downloads. */
+  const STEP_TIMEOUT = 30000;
 
   {{download}}
   const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
   async function retry(attempt) {
-    for (let number = 0; number < PAUSES.length; number += 1) {
+    for (let number = 0; number < RETRY_DELAYS.length; number += 1) {
       try {
         return await attempt(number);
       } catch (error) {
-        await pause(PAUSES[number]);
+        await pause(RETRY_DELAYS[number]);
       }
     }
-    return attempt(PAUSES.length);
+    return attempt(RETRY_DELAYS.length);
   }
 
   const within = (step) =>
     Promise.race([
       step,
-      pause(STEP).then(() => {
+      pause(STEP_TIMEOUT).then(() => {
         throw new Error("a step of the start timed out");
       }),
     ]);
 
-  // A form that is sent before the site is there is sent once it is.
-  let sent;
-  const submit = (event) => {
+  // A form that is submitted before the site runs is submitted again once it does.
+  let submittedForm;
+  const onSubmit = (event) => {
     event.preventDefault();
     if (html.dataset.start === "failed" || html.dataset.start === "old") {
       return document.querySelector(".beginning").scrollIntoView();
     }
-    sent = event.target.id;
+    submittedForm = event.target.id;
     html.dataset.start = "waiting";
   };
-  document.addEventListener("submit", submit);
+  document.addEventListener("submit", onSubmit);
 
-  // A page that a browser keeps after it was left must not show a certificate to who presses Back.
+  // A page in the back/forward cache must not show a certificate to the next user of the device.
   addEventListener("pagehide", (event) => {
     if (event.persisted) html.dataset.left = "";
   });
@@ -54,7 +54,7 @@
     if (event.persisted) location.reload();
   });
 
-  /** Whether the browser compiles what the site needs: reference types, under the page's security policy. */
+  /** Whether the browser supports reference types in WebAssembly, and the security policy permits it. */
   function canCompile() {
     const module = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 111, 3, 2, 1, 0, 10, 6, 1, 4, 0, 208, 111, 11];
     try {
@@ -64,28 +64,28 @@
     }
   }
 
-  /** The style sheet's last rule, which one that was cut off lacks. */
+  /** Whether the style sheet is complete: a truncated one lacks its last rule. */
   const isStyled = () => getComputedStyle(html).getPropertyValue("--is-whole").trim() === "1";
 
   async function loadStyles() {
     let link = document.querySelector('link[rel="stylesheet"]');
     const address = link.href;
-    const isOver = (link) =>
+    const settled = (link) =>
       new Promise((resolve) => {
         link.addEventListener("load", resolve);
         link.addEventListener("error", resolve);
-        // It may have failed before this script came.
+        // It may have failed before this script ran.
         addEventListener("load", resolve);
       });
     for (let number = 1; ; number += 1) {
-      if (!isStyled() && document.readyState !== "complete") await Promise.race([isOver(link), pause(STALL)]);
-      if (isStyled() || number > PAUSES.length) return;
-      const again = link.cloneNode();
-      again.href = `${address}?${number}`;
-      const loaded = isOver(again);
-      link.replaceWith(again);
-      link = again;
-      await Promise.race([loaded, pause(STALL)]);
+      if (!isStyled() && document.readyState !== "complete") await Promise.race([settled(link), pause(STALL_TIMEOUT)]);
+      if (isStyled() || number > RETRY_DELAYS.length) return;
+      const retryLink = link.cloneNode();
+      retryLink.href = `${address}?${number}`;
+      const loaded = settled(retryLink);
+      link.replaceWith(retryLink);
+      link = retryLink;
+      await Promise.race([loaded, pause(STALL_TIMEOUT)]);
     }
   }
 
@@ -93,18 +93,19 @@
     const files = Array.from(document.querySelectorAll('link[rel="preload"]'), (link) => link.href);
     const texts = document.querySelector(`meta[name="bukti-texts-${html.lang}"]`).content;
     for (let number = 0; ; number += 1) {
-      const fetched = files.map((file) => retry((again) => download(file, number || again ? { cache: "reload" } : {})));
-      const responses = await Promise.all(fetched);
+      const options = (attempt) => (number || attempt ? { cache: "reload" } : {});
+      const downloads = files.map((file) => retry((attempt) => download(file, options(attempt))));
+      const responses = await Promise.all(downloads);
       const response = (address) => responses[files.indexOf(new URL(address, location.href).href)];
       try {
-        // A browser keeps a module that failed, by its address: each attempt has another one.
+        // Browsers cache a module that failed by its URL, so each attempt uses a different one.
         const site = await within(import(number ? `{{js}}?${number}` : "{{js}}"));
         await within(site.default({ module_or_path: response("{{wasm}}") }));
         return await within(site.start(await response(texts).json()));
       } catch (error) {
-        // Firefox takes a file that was cut off for whole: then all are fetched again.
-        if (number === PAUSES.length) throw error;
-        await pause(PAUSES[number]);
+        // Firefox accepts a truncated file as complete, so all files are fetched again.
+        if (number === RETRY_DELAYS.length) throw error;
+        await pause(RETRY_DELAYS[number]);
       }
     }
   }
@@ -124,9 +125,9 @@
       html.dataset.start = "failed";
       throw error;
     }
-    document.removeEventListener("submit", submit);
+    document.removeEventListener("submit", onSubmit);
     html.dataset.start = "done";
-    const form = sent && document.getElementById(sent);
+    const form = submittedForm && document.getElementById(submittedForm);
     const button = form && form.querySelector('[type="submit"]');
     if (button) button.click();
   }

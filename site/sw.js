@@ -1,20 +1,21 @@
-// Lets the page of verifiers open without the net. It keeps public files only: the page as every visitor gets it, and the scripts,
-// styles and settings that belong to it. What the functions answer, the links of SMS and all other pages go by it, as if it were
-// not there. The trust and revocation lists are kept by the verifier (worker.js), which knows whether they are whole.
+// Service worker that makes /verify work offline. It caches public files only: the page, which is
+// the same for every visitor, and its scripts, styles and settings. API responses, SMS links and all
+// other pages bypass it. worker.js caches the trust and revocation lists, because it knows whether
+// they are complete.
 
 const CACHE = "bukti-{{version}}";
 const TRUST = "bukti-trust";
 const FILES = {{files}};
-/** The pages that open without the net, by their paths: the first address stands on every certificate. */
+/** Paths of the pages that work offline, with their files. The first path is in every certificate. */
 const PAGES = { "/verify": "/verifikasi", "/verifikasi": "/verifikasi", "/en/verify": "/en/verify" };
 {{download}}
 
-/** Longest wait for the net where there is a kept file, in milliseconds. */
-const PATIENCE = 3_000;
+/** Milliseconds without new bytes after which a cached file is used. */
+const NETWORK_TIMEOUT = 3_000;
 
 async function install() {
   const cache = await caches.open(CACHE);
-  // What has a hash in its name may come from the browser's own cache.
+  // Files with a hash in their name never change, so the browser's HTTP cache may serve them.
   const request = (path) =>
     new Request(path, { credentials: "omit", cache: path.startsWith("/assets/") ? "default" : "no-cache" });
   await cache.addAll(FILES.map(request));
@@ -27,13 +28,13 @@ async function activate() {
   await self.clients.claim();
 }
 
-const kept = async (path) => (await caches.open(CACHE)).match(path);
+const cachedFile = async (path) => (await caches.open(CACHE)).match(path);
 
-async function fromNet(request, path) {
+async function networkFirst(request, path) {
   try {
-    return await download(request, {}, PATIENCE);
+    return await download(request, {}, NETWORK_TIMEOUT);
   } catch {
-    return (await kept(path)) ?? fetch(request);
+    return (await cachedFile(path)) ?? fetch(request);
   }
 }
 
@@ -45,10 +46,10 @@ self.addEventListener("fetch", (event) => {
   if (request.method !== "GET" || origin !== self.location.origin) return;
   if (request.mode === "navigate") {
     const page = PAGES[pathname.replace(/\/$/, "")];
-    if (page) event.respondWith(fromNet(request, page));
+    if (page) event.respondWith(networkFirst(request, page));
   } else if (pathname.startsWith("/assets/")) {
-    event.respondWith(kept(pathname).then((file) => file ?? fetch(request)));
+    event.respondWith(cachedFile(pathname).then((file) => file ?? fetch(request)));
   } else if (FILES.includes(pathname)) {
-    event.respondWith(fromNet(request, pathname));
+    event.respondWith(networkFirst(request, pathname));
   }
 });

@@ -4,75 +4,78 @@ use bukti_wire::{OtpRoute, Session};
 use leptos::prelude::*;
 
 use crate::api;
-use crate::browser::{self, Tasks};
+use crate::browser::{self, TaskScope};
 
 /// Key in the browser's storage that records that a visitor logged in with this browser, and
 /// nothing about them. Without it the site skips the session request at the start, which would only
 /// return a 401 on most visits.
-const STORED: &str = "bukti.session";
+const STORAGE_KEY: &str = "bukti.session";
 
 /// Whether the visitor is logged in.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Who {
+pub enum LogInState {
     /// The server has not answered yet.
     Unknown,
-    Nobody,
-    Somebody(Session),
+    LoggedOut,
+    LoggedIn(Session),
 }
 
 /// The log-in state, a Leptos context of the whole site.
 #[derive(Clone, Copy)]
 pub struct Account {
-    who: RwSignal<Who>,
-    tasks: Tasks,
+    state: RwSignal<LogInState>,
+    tasks: TaskScope,
 }
 
 impl Account {
     /// Provides the state as a context, and asks the server for the session if the browser has
     /// logged in before.
     pub fn provide() -> Self {
-        let before = browser::stored(STORED).is_some();
-        let who = if before { Who::Unknown } else { Who::Nobody };
-        let account = Self { who: RwSignal::new(who), tasks: Tasks::here() };
+        let has_logged_in = browser::read_storage(STORAGE_KEY).is_some();
+        let state = if has_logged_in { LogInState::Unknown } else { LogInState::LoggedOut };
+        let account = Self { state: RwSignal::new(state), tasks: TaskScope::current() };
         provide_context(account);
-        if before {
-            account.ask();
+        if has_logged_in {
+            account.refresh();
         }
         account
     }
 
     pub fn current() -> Self {
-        use_context().unwrap_or_else(|| Self { who: RwSignal::new(Who::Nobody), tasks: Tasks::here() })
+        use_context().unwrap_or_else(|| Self {
+            state: RwSignal::new(LogInState::LoggedOut),
+            tasks: TaskScope::current(),
+        })
     }
 
     /// The log-in state, tracked.
-    pub fn get(self) -> Who {
-        self.who.get()
+    pub fn get(self) -> LogInState {
+        self.state.get()
     }
 
     /// Loads the session from the server.
-    pub fn ask(self) {
-        let before = self.who.get_untracked();
-        self.tasks.run(Box::pin(async move {
+    pub fn refresh(self) {
+        let before = self.state.get_untracked();
+        self.tasks.spawn(Box::pin(async move {
             match api::get::<Session>(OtpRoute::Session.path()).await {
                 // If the state changed while the request was on its way (a log-out), that change
                 // wins.
-                Ok(session) if self.who.get_untracked() == before => self.entered(session),
+                Ok(session) if self.state.get_untracked() == before => self.set_logged_in(session),
                 Ok(_) => {}
-                Err(failure) if failure.is_not_logged_in() => self.left(),
+                Err(failure) if failure.is_not_logged_in() => self.set_logged_out(),
                 // The state stays unknown: pages that need it load the session again.
                 Err(_) => {}
             }
         }));
     }
 
-    pub fn entered(self, session: Session) {
-        browser::store(STORED, Some("1"));
-        self.who.set(Who::Somebody(session));
+    pub fn set_logged_in(self, session: Session) {
+        browser::write_storage(STORAGE_KEY, Some("1"));
+        self.state.set(LogInState::LoggedIn(session));
     }
 
-    pub fn left(self) {
-        browser::store(STORED, None);
-        self.who.set(Who::Nobody);
+    pub fn set_logged_out(self) {
+        browser::write_storage(STORAGE_KEY, None);
+        self.state.set(LogInState::LoggedOut);
     }
 }

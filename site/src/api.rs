@@ -16,9 +16,9 @@ use wasm_split_helpers::SplitLoaderError;
 
 use crate::browser;
 
-const TIME_OUT: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 /// Photographs take long to upload on a slow connection.
-const UPLOAD_TIME_OUT: Duration = Duration::from_secs(180);
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,12 +54,12 @@ impl Failure {
 
     /// What happened, in a few words.
     pub fn title(&self, locale: Locale) -> String {
-        self.words(locale, "title")
+        self.text(locale, "title")
     }
 
     /// What to do about it.
     pub fn detail(&self, locale: Locale) -> String {
-        let mut detail = self.words(locale, "detail");
+        let mut detail = self.text(locale, "detail");
         if let Failure::Problem(problem) = self
             && let Some(seconds) = problem.retry_after
         {
@@ -74,7 +74,7 @@ impl Failure {
         detail
     }
 
-    fn words(&self, locale: Locale, part: &str) -> String {
+    fn text(&self, locale: Locale, part: &str) -> String {
         let key = match self {
             Failure::Unreachable => format!("site.failure.unreachable.{part}"),
             Failure::TimedOut => format!("site.failure.timed_out.{part}"),
@@ -86,17 +86,17 @@ impl Failure {
 }
 
 pub async fn get<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
-    read(&send(Method::GET, path, None).await?)
+    parse(&send(Method::GET, path, None).await?)
 }
 
 /// Posts JSON and parses the response.
 pub async fn post<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Result<T, Failure> {
-    read(&post_unread(path, body).await?)
+    parse(&post_raw(path, body).await?)
 }
 
 /// Posts JSON and returns the response unparsed, for callers whose parser is in a chunk that is
 /// still being loaded, and for those that ignore the body.
-pub async fn post_unread(path: &str, body: &impl Serialize) -> Result<String, Failure> {
+pub async fn post_raw(path: &str, body: &impl Serialize) -> Result<String, Failure> {
     let body = serde_json::to_string(body).map_err(|_| Failure::Unreadable)?;
     send(Method::POST, path, Some(body)).await
 }
@@ -106,22 +106,22 @@ pub async fn delete(path: &str) -> Result<(), Failure> {
 }
 
 /// Parses a response; fails with [`Failure::Unreadable`].
-pub fn read<T: DeserializeOwned>(answer: &str) -> Result<T, Failure> {
+pub fn parse<T: DeserializeOwned>(response: &str) -> Result<T, Failure> {
     // The browser's own parser, because a second one would be part of every visitor's download.
-    let value = js_sys::JSON::parse(answer).map_err(|_| Failure::Unreadable)?;
+    let value = js_sys::JSON::parse(response).map_err(|_| Failure::Unreadable)?;
     serde_wasm_bindgen::from_value(value).map_err(|_| Failure::Unreadable)
 }
 
-type Answer<'path> = Pin<Box<dyn Future<Output = Result<String, Failure>> + 'path>>;
+type ResponseFuture<'path> = Pin<Box<dyn Future<Output = Result<String, Failure>> + 'path>>;
 
 /// Boxed, so that the future is compiled once and not into every caller.
-fn send(method: Method, path: &str, body: Option<String>) -> Answer<'_> {
-    Box::pin(in_time(TIME_OUT, |signal| fetch(method, path, body, signal)))
+fn send(method: Method, path: &str, body: Option<String>) -> ResponseFuture<'_> {
+    Box::pin(with_timeout(TIMEOUT, |signal| fetch(method, path, body, signal)))
 }
 
 /// Uploads a file to a presigned URL.
 pub async fn put_file(address: &str, content_type: &str, file: web_sys::File) -> Result<(), Failure> {
-    let put = in_time(UPLOAD_TIME_OUT, async |signal| {
+    let upload = with_timeout(UPLOAD_TIMEOUT, async |signal| {
         let request = RequestBuilder::new(address)
             .method(Method::PUT)
             .header("Content-Type", content_type)
@@ -133,37 +133,37 @@ pub async fn put_file(address: &str, content_type: &str, file: web_sys::File) ->
         let status = if response.status() == 412 { 200 } else { response.status() };
         Ok((status, response.text().await?))
     });
-    put.await.map(drop)
+    upload.await.map(drop)
 }
 
-async fn in_time<F>(
-    time_out: Duration,
+async fn with_timeout<F>(
+    timeout: Duration,
     fetch: impl FnOnce(web_sys::AbortSignal) -> F,
 ) -> Result<String, Failure>
 where
     F: Future<Output = Result<(u16, String), gloo_net::Error>>,
 {
-    let aborter = web_sys::AbortController::new().map_err(|_| Failure::Unreachable)?;
-    let signal = aborter.signal();
-    let late = Rc::new(Cell::new(false));
+    let controller = web_sys::AbortController::new().map_err(|_| Failure::Unreachable)?;
+    let signal = controller.signal();
+    let timed_out = Rc::new(Cell::new(false));
     let timer = {
-        let late = Rc::clone(&late);
-        let end = move || {
-            late.set(true);
-            aborter.abort();
+        let timed_out = Rc::clone(&timed_out);
+        let on_timeout = move || {
+            timed_out.set(true);
+            controller.abort();
         };
-        set_timeout_with_handle(end, time_out).ok()
+        set_timeout_with_handle(on_timeout, timeout).ok()
     };
-    let answer = fetch(signal).await;
+    let response = fetch(signal).await;
     if let Some(timer) = timer {
         timer.clear();
     }
-    let (status, answer) =
-        answer.map_err(|_| if late.get() { Failure::TimedOut } else { Failure::Unreachable })?;
+    let (status, body) =
+        response.map_err(|_| if timed_out.get() { Failure::TimedOut } else { Failure::Unreachable })?;
     if (200..300).contains(&status) {
-        return Ok(answer);
+        return Ok(body);
     }
-    Err(read(&answer).map_or(Failure::Unreadable, |problem| Failure::Problem(Box::new(problem))))
+    Err(parse(&body).map_or(Failure::Unreadable, |problem| Failure::Problem(Box::new(problem))))
 }
 
 async fn fetch(

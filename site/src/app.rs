@@ -4,10 +4,10 @@ use leptos::prelude::*;
 
 use crate::account::Account;
 use crate::browser;
-use crate::components::{Beginning, FirstPage, Footer, Header, TabBar};
+use crate::components::{FirstPage, Footer, Header, StartNotice, TabBar};
 use crate::language::Language;
 use crate::pages;
-use crate::place::{Address, Place};
+use crate::place::{Address, Router};
 use crate::settings::Settings;
 
 /// Header, page, footer, and the tab bar, which only phones show.
@@ -20,13 +20,13 @@ pub fn App(
     Settings::provide();
     Account::provide();
     FirstPage::provide();
-    let place = Place::provide(address.page, language);
-    let page = Memo::new(move |_| place.page().whole());
+    let router = Router::provide(address.page, language);
+    let page = Memo::new(move |_| router.page().main_page());
     view! {
         <Header />
         <main id="isi" tabindex="-1">
-            {(!browser::IS_HERE).then(|| view! { <Beginning /> })}
-            {move || pages::shown(page.get())}
+            {(!browser::IS_BROWSER).then(|| view! { <StartNotice /> })}
+            {move || pages::render(page.get())}
         </main>
         <Footer />
         <TabBar />
@@ -38,33 +38,36 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use bukti_locales::{Locale, texts};
+    use bukti_locales::Locale;
 
     /// Collects every complete `"site.…"` key in the source files of a folder.
-    fn keys_below(folder: &Path, keys: &mut Vec<String>) {
+    fn collect_keys(folder: &Path, keys: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                keys_below(&path, keys);
+                collect_keys(&path, keys);
             } else {
                 let source = fs::read_to_string(&path).unwrap();
-                let begins = source.split("\"site.").skip(1);
-                let names = begins.filter_map(|rest| rest.split_once('"')).map(|(name, _)| name);
-                let whole = names
+                let candidates = source.split("\"site.").skip(1);
+                let names = candidates.filter_map(|rest| rest.split_once('"')).map(|(name, _)| name);
+                let complete = names
                     .filter(|name| !name.is_empty() && !name.ends_with('.') && !name.contains(['{', '…']));
-                keys.extend(whole.map(|name| format!("site.{name}")));
+                keys.extend(complete.map(|name| format!("site.{name}")));
             }
         }
     }
 
     #[test]
-    fn every_key_in_the_source_has_its_text_and_no_text_is_idle() {
+    fn every_text_key_exists_and_is_used() {
         let mut keys = Vec::new();
-        keys_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut keys);
+        collect_keys(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut keys);
         assert!(keys.len() > 50);
-        let there = texts(Locale::Id);
-        let missing: Vec<_> = keys.iter().filter(|key| !there.contains_key(*key)).collect();
-        assert!(missing.is_empty(), "no text: {missing:?}");
+        let texts = bukti_locales::texts(Locale::Id);
+        let missing: Vec<_> = keys.iter().filter(|key| !texts.contains_key(*key)).collect();
+        assert!(
+            missing.is_empty(),
+            "keys without a text: {missing:?}; add them to functions/lib/locales/texts"
+        );
         // Built at run time from a code; each of these prefixes has a test of its own.
         let composed = [
             "site.help.",
@@ -75,11 +78,11 @@ mod tests {
             "site.disease.",
             "site.case.",
         ];
-        let idle: Vec<_> = there
+        let unused: Vec<_> = texts
             .keys()
-            .filter(|key| key.starts_with("site.") && !composed.iter().any(|begin| key.starts_with(begin)))
+            .filter(|key| key.starts_with("site.") && !composed.iter().any(|prefix| key.starts_with(prefix)))
             .filter(|key| !keys.contains(key))
             .collect();
-        assert!(idle.is_empty(), "not used: {idle:?}");
+        assert!(unused.is_empty(), "texts that the site does not use: {unused:?}; remove them");
     }
 }

@@ -11,7 +11,7 @@ use wasm_bindgen_futures::JsFuture;
 
 /// Whether the code runs in a browser; `false` while pages are pre-rendered, when no browser API
 /// may be called.
-pub const IS_HERE: bool = cfg!(target_arch = "wasm32");
+pub const IS_BROWSER: bool = cfg!(target_arch = "wasm32");
 
 pub fn path() -> String {
     window().location().pathname().unwrap_or_default()
@@ -19,7 +19,7 @@ pub fn path() -> String {
 
 /// The fragment of the URL, with its `#`.
 pub fn fragment() -> String {
-    if !IS_HERE {
+    if !IS_BROWSER {
         return String::new();
     }
     window().location().hash().unwrap_or_default()
@@ -33,28 +33,28 @@ pub fn meta(name: &str) -> Option<String> {
 }
 
 /// Whether the browser accepts cookies, without which nobody can log in.
-pub fn takes_cookies() -> bool {
-    if !IS_HERE {
+pub fn accepts_cookies() -> bool {
+    if !IS_BROWSER {
         return true;
     }
-    let said = js_sys::Reflect::get(&window().navigator(), &JsValue::from("cookieEnabled"));
-    said.ok().and_then(|said| said.as_bool()).unwrap_or(true)
+    let enabled = js_sys::Reflect::get(&window().navigator(), &JsValue::from("cookieEnabled"));
+    enabled.ok().and_then(|enabled| enabled.as_bool()).unwrap_or(true)
 }
 
 fn storage() -> Option<web_sys::Storage> {
-    if !IS_HERE {
+    if !IS_BROWSER {
         return None;
     }
     // Private windows may forbid it.
     window().local_storage().ok().flatten()
 }
 
-pub fn stored(name: &str) -> Option<String> {
+pub fn read_storage(name: &str) -> Option<String> {
     storage()?.get_item(name).ok().flatten()
 }
 
 /// Stores a value, or removes it. Never personal data, because phones are shared.
-pub fn store(name: &str, value: Option<&str>) {
+pub fn write_storage(name: &str, value: Option<&str>) {
     if let Some(storage) = storage() {
         // If the browser refuses, the next visit starts without the value.
         let _ = match value {
@@ -76,8 +76,8 @@ pub fn page_language() -> String {
 }
 
 /// Moves the focus to an element in the next task, when the element has been rendered.
-pub fn focus_soon(id: &'static str) {
-    if !IS_HERE {
+pub fn focus_after_render(id: &'static str) {
+    if !IS_BROWSER {
         return;
     }
     set_timeout(
@@ -94,7 +94,7 @@ pub fn focus_soon(id: &'static str) {
 
 /// Navigates to a URL. If it is served as an attachment, the browser downloads it and the page
 /// stays.
-pub fn open(address: &str) {
+pub fn open_url(address: &str) {
     let _ = window().location().assign(address);
 }
 
@@ -104,17 +104,17 @@ pub fn open(address: &str) {
 /// button that was tapped, as "try again" does with the notice that contains it, and the task must
 /// outlive the button.
 #[derive(Clone, Copy)]
-pub struct Tasks(StoredValue<Option<WeakOwner>>);
+pub struct TaskScope(StoredValue<Option<WeakOwner>>);
 
-impl Tasks {
+impl TaskScope {
     /// The scope of the component that is being created.
-    pub fn here() -> Self {
+    pub fn current() -> Self {
         Self(StoredValue::new(Owner::current().map(|owner| owner.downgrade())))
     }
 
     /// Spawns a task. Takes a box, so that this function is compiled once and not for every task.
-    pub fn run(self, task: Pin<Box<dyn Future<Output = ()>>>) {
-        if !IS_HERE {
+    pub fn spawn(self, task: Pin<Box<dyn Future<Output = ()>>>) {
+        if !IS_BROWSER {
             return;
         }
         let owner = self.0.try_get_value().flatten().and_then(|owner| owner.upgrade());
@@ -130,7 +130,7 @@ pub fn effect(run: Box<dyn Fn()>) {
 }
 
 /// Yields to the browser's event loop for at least this many milliseconds.
-pub async fn pause(milliseconds: i32) {
+pub async fn sleep(milliseconds: i32) {
     let promise = js_sys::Promise::new(&mut |resolve, _reject| {
         let _ = window().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds);
     });
@@ -138,7 +138,7 @@ pub async fn pause(milliseconds: i32) {
 }
 
 /// A monotonic clock in milliseconds, for measuring durations.
-pub fn clock() -> f64 {
+pub fn monotonic_millis() -> f64 {
     window().performance().map_or(0.0, |performance| performance.now())
 }
 
@@ -148,7 +148,7 @@ pub fn unix_time() -> i64 {
 }
 
 /// A `data:` URL that contains the picture, so that it needs no request.
-pub fn picture_address(svg: &str) -> String {
+pub fn svg_data_url(svg: &str) -> String {
     let encoded = js_sys::encode_uri_component(svg);
     format!("data:image/svg+xml,{}", JsValue::from(encoded).as_string().unwrap_or_default())
 }
@@ -170,20 +170,20 @@ pub async fn save_as_wallpaper(svg: &str, file_name: &str) -> bool {
 }
 
 /// Width in pixels below which a wallpaper is scaled up, so that its QR code is sharp.
-const SHARP: f64 = 1080.0;
+const MIN_WALLPAPER_WIDTH: f64 = 1080.0;
 
 /// Draws the wallpaper and returns it as a `data:` URL.
 async fn draw_wallpaper(svg: &str) -> Result<String, JsValue> {
     let image = web_sys::HtmlImageElement::new()?;
-    image.set_src(&picture_address(svg));
+    image.set_src(&svg_data_url(svg));
     JsFuture::from(image.decode()).await?;
-    let (screen, sharpness) = (window().screen()?, window().device_pixel_ratio());
-    let sides = [screen.width()?, screen.height()?].map(|side| f64::from(side) * sharpness);
+    let (screen, pixel_ratio) = (window().screen()?, window().device_pixel_ratio());
+    let pixels = [screen.width()?, screen.height()?].map(|side| f64::from(side) * pixel_ratio);
     // Upright even if the screen is in landscape, as on a laptop.
-    let height = sides[0].max(sides[1]);
-    let width = sides[0].min(sides[1]).min(height * 9.0 / 16.0);
-    let larger = (SHARP / width).max(1.0);
-    let (width, height) = ((width * larger).round(), (height * larger).round());
+    let height = pixels[0].max(pixels[1]);
+    let width = pixels[0].min(pixels[1]).min(height * 9.0 / 16.0);
+    let scale = (MIN_WALLPAPER_WIDTH / width).max(1.0);
+    let (width, height) = ((width * scale).round(), (height * scale).round());
     let canvas: web_sys::HtmlCanvasElement = document().create_element("canvas")?.dyn_into()?;
     canvas.set_width(width as u32);
     canvas.set_height(height as u32);
@@ -198,7 +198,7 @@ async fn draw_wallpaper(svg: &str) -> Result<String, JsValue> {
 }
 
 /// Copies a text to the clipboard. Returns `false` if the browser does not allow it.
-pub async fn copy(text: &str) -> bool {
+pub async fn copy_to_clipboard(text: &str) -> bool {
     let navigator = window().navigator();
     // Pages without HTTPS have no clipboard.
     js_sys::Reflect::has(&navigator, &"clipboard".into()).unwrap_or(false)
@@ -230,7 +230,7 @@ pub fn days_since(moment: &str) -> f64 {
 
 /// Installs the service worker, which makes `/verify` work offline, and waits until it is active.
 /// Returns `false` if the browser has none.
-pub async fn keep_for_offline() -> bool {
+pub async fn install_service_worker() -> bool {
     let navigator = window().navigator();
     // Private windows and pages without HTTPS have no service workers.
     if !js_sys::Reflect::has(&navigator, &"serviceWorker".into()).unwrap_or(false) {

@@ -6,26 +6,28 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{ImageBitmap, MediaStream, MediaStreamConstraints, MediaStreamTrack};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoCamera {
+pub enum CameraError {
     /// The visitor or the browser denied access.
-    Refused,
+    Denied,
     /// There is none, or another program uses it.
-    Absent,
+    Unavailable,
 }
 
 /// Opens the camera, the rear one if there are several. It stays on until [`close`].
-pub async fn open() -> Result<MediaStream, NoCamera> {
-    let wanted = r#"{"facingMode":"environment","width":{"ideal":1280},"height":{"ideal":720}}"#;
+pub async fn open() -> Result<MediaStream, CameraError> {
+    let constraints_json = r#"{"facingMode":"environment","width":{"ideal":1280},"height":{"ideal":720}}"#;
     let constraints = MediaStreamConstraints::new();
-    constraints.set_video(&js_sys::JSON::parse(wanted).unwrap_or(JsValue::TRUE));
-    let devices = window().navigator().media_devices().map_err(|_| NoCamera::Absent)?;
+    constraints.set_video(&js_sys::JSON::parse(constraints_json).unwrap_or(JsValue::TRUE));
+    let devices = window().navigator().media_devices().map_err(|_| CameraError::Unavailable)?;
     // Pages without HTTPS have no media devices.
-    let asked = devices.get_user_media_with_constraints(&constraints).map_err(|_| NoCamera::Absent)?;
-    let stream = JsFuture::from(asked).await.map_err(|error| {
-        let refused = error.dyn_ref::<js_sys::Error>().is_some_and(|error| error.name() == "NotAllowedError");
-        if refused { NoCamera::Refused } else { NoCamera::Absent }
+    let request =
+        devices.get_user_media_with_constraints(&constraints).map_err(|_| CameraError::Unavailable)?;
+    let stream = JsFuture::from(request).await.map_err(|error| {
+        let is_denied =
+            error.dyn_ref::<js_sys::Error>().is_some_and(|error| error.name() == "NotAllowedError");
+        if is_denied { CameraError::Denied } else { CameraError::Unavailable }
     })?;
-    stream.dyn_into().map_err(|_| NoCamera::Absent)
+    stream.dyn_into().map_err(|_| CameraError::Unavailable)
 }
 
 pub fn close(stream: &MediaStream) {
@@ -43,10 +45,11 @@ pub fn has_torch(stream: &MediaStream) -> bool {
 }
 
 pub fn set_torch(stream: &MediaStream, on: bool) {
-    let wanted = js_sys::JSON::parse(&format!(r#"{{"advanced":[{{"torch":{on}}}]}}"#)).unwrap_or_default();
+    let constraints_json =
+        js_sys::JSON::parse(&format!(r#"{{"advanced":[{{"torch":{on}}}]}}"#)).unwrap_or_default();
     for track in tracks(stream) {
         // If the device refuses, the torch stays as it is.
-        let _ = track.apply_constraints_with_constraints(wanted.unchecked_ref());
+        let _ = track.apply_constraints_with_constraints(constraints_json.unchecked_ref());
     }
 }
 
@@ -55,7 +58,7 @@ fn tracks(stream: &MediaStream) -> impl Iterator<Item = MediaStreamTrack> {
 }
 
 /// Captures the current frame. `None` until the camera has delivered the first.
-pub async fn frame(video: &web_sys::HtmlVideoElement) -> Option<ImageBitmap> {
+pub async fn capture_frame(video: &web_sys::HtmlVideoElement) -> Option<ImageBitmap> {
     const HAVE_CURRENT_DATA: u16 = 2;
     if video.ready_state() < HAVE_CURRENT_DATA {
         return None;

@@ -42,8 +42,8 @@ pub fn person(locale: Locale, person: &Person, all: &[Person]) -> String {
 }
 
 /// The text of a code that belongs to cases, for example of a `state` or an `action`.
-pub fn case_code(locale: Locale, what: &str, code: &str) -> String {
-    text(locale, &format!("site.case.{what}.{code}")).to_owned()
+pub fn case_text(locale: Locale, kind: &str, code: &str) -> String {
+    text(locale, &format!("site.case.{kind}.{code}")).to_owned()
 }
 
 /// The vaccines grouped by disease, in the order of the catalogue.
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_of_one_name_are_told_apart() {
+    fn labels_distinguish_people_of_same_name() {
         let of = |id: &str, name: &str, identity: &str, birth_year| Person {
             id: id.into(),
             name: name.into(),
@@ -159,12 +159,12 @@ mod tests {
         assert_eq!(labels, expected);
     }
 
-    fn wire(verdict: Verdict, reasons: &[Reason]) -> Diagnosis {
+    fn diagnosis_of(verdict: Verdict, reasons: &[Reason]) -> Diagnosis {
         diagnose(verdict, reasons, CertificateFacts::None, None).into()
     }
 
     #[test]
-    fn every_code_has_its_texts() {
+    fn every_code_has_a_text() {
         let mut keys = Vec::new();
         for code in DiagnosisCode::ALL {
             keys.extend(["title", "text"].map(|part| format!("diagnosis.{}.{part}", code.code())));
@@ -177,16 +177,16 @@ mod tests {
         }
         for locale in Locale::ALL {
             let missing: Vec<_> = keys.iter().filter(|key| !texts(locale).contains_key(*key)).collect();
-            assert!(missing.is_empty(), "{}: {missing:?}", locale.tag());
+            assert!(missing.is_empty(), "keys without a text in {}: {missing:?}", locale.tag());
         }
     }
 
     #[test]
-    fn every_code_of_cases_has_its_words() {
+    fn every_case_code_has_a_text() {
         let outcomes =
             [Outcome::Issued, Outcome::Incomplete, Outcome::Held, Outcome::Rejected, Outcome::Retracted];
         let codes =
-            |what: &'static str, codes: Vec<&'static str>| codes.into_iter().map(move |it| (what, it));
+            |kind: &'static str, codes: Vec<&'static str>| codes.into_iter().map(move |it| (kind, it));
         let corrections: Vec<_> = Correction::ALL.iter().map(|it| it.code()).collect();
         let states: Vec<_> = CaseState::ALL.iter().map(|it| it.code()).collect();
         let all = codes("correction", corrections.clone())
@@ -199,22 +199,22 @@ mod tests {
             .chain(codes("outcome", outcomes.map(Outcome::code).to_vec()))
             .chain(codes("role", Role::ALL.iter().map(|it| it.code()).collect()));
         let mut known: Vec<String> = Vec::new();
-        for (what, code) in all {
+        for (kind, code) in all {
             for locale in Locale::ALL {
-                assert!(!case_code(locale, what, code).starts_with("site."), "{what} {code}");
+                assert!(!case_text(locale, kind, code).starts_with("site."), "{kind} {code}");
             }
-            known.push(format!("site.case.{what}.{code}"));
+            known.push(format!("site.case.{kind}.{code}"));
         }
-        let idle: Vec<_> = texts(Locale::Id).keys().filter(|key| key.starts_with("site.case.")).collect();
-        let idle: Vec<_> = idle.into_iter().filter(|key| !known.contains(key)).collect();
-        assert!(idle.is_empty(), "not used: {idle:?}");
+        let unused: Vec<_> = texts(Locale::Id).keys().filter(|key| key.starts_with("site.case.")).collect();
+        let unused: Vec<_> = unused.into_iter().filter(|key| !known.contains(key)).collect();
+        assert!(unused.is_empty(), "texts that no code uses: {unused:?}");
     }
 
     #[test]
-    fn diagnoses_are_filled_in_whole() {
+    fn diagnosis_texts_have_no_empty_placeholders() {
         for locale in Locale::ALL {
             for code in DiagnosisCode::ALL {
-                let mut diagnosis = wire(Verdict::Incomplete, &[]);
+                let mut diagnosis = diagnosis_of(Verdict::Incomplete, &[]);
                 diagnosis.code = *code;
                 let text = diagnosis_text(locale, &diagnosis, None);
                 assert!(!text.contains(['{', '}']) && !text.contains("site."), "{text}");
@@ -224,8 +224,8 @@ mod tests {
     }
 
     #[test]
-    fn reasons_make_a_list() {
-        let diagnosis = wire(Verdict::Incomplete, &[Reason::BatchMissing, Reason::PhoneMissing]);
+    fn joins_reasons_to_a_list() {
+        let diagnosis = diagnosis_of(Verdict::Incomplete, &[Reason::BatchMissing, Reason::PhoneMissing]);
         assert_eq!(reasons(Locale::Id, &diagnosis.reasons), "nomor batch");
         let three = [Reason::BatchMissing, Reason::VaccineMissing, Reason::FacilityMissing];
         assert_eq!(reasons(Locale::Id, &three), "nomor batch, nama vaksin, dan nama fasilitas kesehatan");
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_as_people_say_them() {
+    fn usual_days_are_put_in_plain_words() {
         let days = |from, to| usual_days(Locale::Id, UsualDays { from, to });
         assert_eq!(days(3, 7), "3–7 hari");
         assert_eq!(days(0, 1), "hari ini atau besok");

@@ -10,7 +10,7 @@ use bukti_wire::{Problem, ProblemCode};
 use leptos::prelude::*;
 
 use crate::api::Failure;
-use crate::browser::Tasks;
+use crate::browser::TaskScope;
 use crate::language::Language;
 
 codes! {
@@ -89,33 +89,33 @@ impl Field {
 
 /// What is wrong with a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wrong {
+pub enum ProblemKind {
     Missing,
     /// It cannot be parsed.
     Invalid,
     /// The server rejected the value; with the attempts that are left, if they are limited.
-    Refused(Option<u32>),
+    Rejected(Option<u32>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldProblem {
     pub field: Field,
-    pub wrong: Wrong,
+    pub kind: ProblemKind,
 }
 
 impl FieldProblem {
     /// The error message, the same in the summary and beside the field.
     pub fn message(self, locale: Locale) -> String {
         let name = self.field.code();
-        let code = match self.wrong {
-            Wrong::Missing => "missing",
-            Wrong::Invalid => "invalid",
-            Wrong::Refused(_) => "refused",
+        let code = match self.kind {
+            ProblemKind::Missing => "missing",
+            ProblemKind::Invalid => "invalid",
+            ProblemKind::Rejected(_) => "refused",
         };
         let mut message = text(locale, &format!("site.field.{name}.{code}")).to_owned();
-        if let Wrong::Refused(Some(tries)) = self.wrong {
+        if let ProblemKind::Rejected(Some(attempts)) = self.kind {
             message.push(' ');
-            message.push_str(&fill(locale, "site.field.tries_left", &[("n", &tries.to_string())]));
+            message.push_str(&fill(locale, "site.field.tries_left", &[("n", &attempts.to_string())]));
         }
         message
     }
@@ -123,33 +123,35 @@ impl FieldProblem {
 
 /// The problem of a field that did not parse: missing if it is blank, else invalid.
 pub fn check<T>(field: Field, typed: &str, parsed: Option<T>) -> Option<FieldProblem> {
-    let wrong = match parsed {
+    let kind = match parsed {
         Some(_) => return None,
-        None if typed.trim().is_empty() => Wrong::Missing,
-        None => Wrong::Invalid,
+        None if typed.trim().is_empty() => ProblemKind::Missing,
+        None => ProblemKind::Invalid,
     };
-    Some(FieldProblem { field, wrong })
+    Some(FieldProblem { field, kind })
 }
 
 /// The problems of fields that a server error is about; empty if it is about none that the site
 /// knows.
 fn field_problems(problem: &Problem) -> Vec<FieldProblem> {
-    let one = |field, wrong| vec![FieldProblem { field, wrong }];
+    let problem_of = |field, kind| vec![FieldProblem { field, kind }];
     match problem.code {
-        ProblemCode::CodeWrong => one(Field::Code, Wrong::Refused(problem.tries_left)),
-        ProblemCode::BirthDateWrong => one(Field::BirthDate, Wrong::Refused(problem.tries_left)),
-        ProblemCode::SecondFactorWrong => one(Field::Authenticator, Wrong::Refused(None)),
-        ProblemCode::EvidenceMissing => one(Field::FacilityWord, Wrong::Missing),
+        ProblemCode::CodeWrong => problem_of(Field::Code, ProblemKind::Rejected(problem.tries_left)),
+        ProblemCode::BirthDateWrong => {
+            problem_of(Field::BirthDate, ProblemKind::Rejected(problem.tries_left))
+        }
+        ProblemCode::SecondFactorWrong => problem_of(Field::Authenticator, ProblemKind::Rejected(None)),
+        ProblemCode::EvidenceMissing => problem_of(Field::FacilityWord, ProblemKind::Missing),
         ProblemCode::CaptchaWrong | ProblemCode::CaptchaExpired | ProblemCode::CaptchaReused => {
-            one(Field::Captcha, Wrong::Invalid)
+            problem_of(Field::Captcha, ProblemKind::Invalid)
         }
         ProblemCode::InvalidInput => {
-            let known = problem.errors.iter().filter_map(|error| {
+            let problems = problem.errors.iter().filter_map(|error| {
                 let field = Field::of_code(&error.field)?;
-                let wrong = if error.code == "missing" { Wrong::Missing } else { Wrong::Invalid };
-                Some(FieldProblem { field, wrong })
+                let kind = if error.code == "missing" { ProblemKind::Missing } else { ProblemKind::Invalid };
+                Some(FieldProblem { field, kind })
             });
-            known.collect()
+            problems.collect()
         }
         _ => Vec::new(),
     }
@@ -163,7 +165,7 @@ pub struct Form {
     pub failure: RwSignal<Option<Failure>>,
     /// Whether a request is on its way.
     pub busy: RwSignal<bool>,
-    tasks: Tasks,
+    tasks: TaskScope,
 }
 
 impl Form {
@@ -172,7 +174,7 @@ impl Form {
             problems: RwSignal::new(Vec::new()),
             failure: RwSignal::new(None),
             busy: RwSignal::new(false),
-            tasks: Tasks::here(),
+            tasks: TaskScope::current(),
         }
     }
 
@@ -210,24 +212,24 @@ impl Form {
         if self.busy.get_untracked() {
             return;
         }
-        let wrong = !problems.is_empty();
+        let has_problems = !problems.is_empty();
         self.problems.set(problems);
         self.failure.set(None);
-        if wrong {
+        if has_problems {
             return;
         }
         self.busy.set(true);
-        self.tasks.run(Box::pin(async move {
+        self.tasks.spawn(Box::pin(async move {
             let outcome = request.await;
             self.busy.set(false);
             if let Err(failure) = outcome {
-                self.failed(failure);
+                self.show_failure(failure);
             }
         }));
     }
 
     /// Shows a failure: at the field that it is about, else above the form.
-    fn failed(self, failure: Failure) {
+    fn show_failure(self, failure: Failure) {
         let problems = match &failure {
             Failure::Problem(problem) => field_problems(problem),
             _ => Vec::new(),
@@ -260,41 +262,41 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_stands_at_its_field() {
-        let wrong = |field, wrong| vec![FieldProblem { field, wrong }];
+    fn maps_server_errors_to_fields() {
+        let problems = |field, kind| vec![FieldProblem { field, kind }];
         let code = field_problems(&problem(ProblemCode::CodeWrong));
-        assert_eq!(code, wrong(Field::Code, Wrong::Refused(Some(2))));
+        assert_eq!(code, problems(Field::Code, ProblemKind::Rejected(Some(2))));
         let mut invalid = problem(ProblemCode::InvalidInput);
         for (field, code) in [("nik", "missing"), ("shoe_size", "invalid")] {
             invalid.errors.push(FieldError { field: field.into(), code: code.into() });
         }
-        assert_eq!(field_problems(&invalid), wrong(Field::Nik, Wrong::Missing));
+        assert_eq!(field_problems(&invalid), problems(Field::Nik, ProblemKind::Missing));
         assert!(field_problems(&problem(ProblemCode::LinkDead)).is_empty());
     }
 
     #[test]
-    fn every_field_has_its_messages() {
+    fn every_field_has_error_messages() {
         for locale in Locale::ALL {
             for field in Field::ALL {
-                for wrong in [Wrong::Missing, Wrong::Invalid] {
-                    assert!(!FieldProblem { field: *field, wrong }.message(locale).starts_with("site."));
+                for kind in [ProblemKind::Missing, ProblemKind::Invalid] {
+                    assert!(!FieldProblem { field: *field, kind }.message(locale).starts_with("site."));
                 }
             }
             for field in [Field::Code, Field::BirthDate] {
-                let message = FieldProblem { field, wrong: Wrong::Refused(Some(3)) }.message(locale);
+                let message = FieldProblem { field, kind: ProblemKind::Rejected(Some(3)) }.message(locale);
                 assert!(message.contains('3') && !message.contains("site."), "{message}");
             }
             for field in [Field::Authenticator, Field::CaseNumber] {
-                let message = FieldProblem { field, wrong: Wrong::Refused(None) }.message(locale);
+                let message = FieldProblem { field, kind: ProblemKind::Rejected(None) }.message(locale);
                 assert!(!message.contains("site."), "{message}");
             }
         }
     }
 
     #[test]
-    fn blank_is_missing_and_not_invalid() {
-        assert_eq!(check(Field::Name, " ", None::<()>).map(|it| it.wrong), Some(Wrong::Missing));
-        assert_eq!(check(Field::Name, "-", None::<()>).map(|it| it.wrong), Some(Wrong::Invalid));
+    fn blank_field_is_missing_not_invalid() {
+        assert_eq!(check(Field::Name, " ", None::<()>).map(|it| it.kind), Some(ProblemKind::Missing));
+        assert_eq!(check(Field::Name, "-", None::<()>).map(|it| it.kind), Some(ProblemKind::Invalid));
         assert!(check(Field::Name, "Ayu", Some(())).is_none());
     }
 }

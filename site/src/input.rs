@@ -46,7 +46,7 @@ pub fn birth_date(day: &str, month: &str, year: &str) -> Option<BirthDate> {
 
 /// The `tel:` URI of a phone number as people write it: `119 ext. 9` becomes `tel:119,9`. The comma
 /// makes the phone wait for the answer before it dials the extension.
-pub fn phone_address(written: &str) -> String {
+pub fn tel_uri(written: &str) -> String {
     let mut address = String::from("tel:");
     let mut parts = written.split("ext");
     let keep = |character: &char| character.is_ascii_digit() || *character == '+';
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_nik_is_grouped_while_it_is_typed() {
+    fn groups_nik_while_typing() {
         assert_eq!(group_nik("", 0), (String::new(), 0));
         assert_eq!(group_nik("3171", 4), ("3171".into(), 4));
         assert_eq!(group_nik("31710", 5), ("3171 0".into(), 6));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_caret_stays_where_it_was() {
+    fn keeps_position_of_caret() {
         // A digit inserted at the front.
         assert_eq!(group_nik("93171 012", 1), ("9317 1012".into(), 1));
         // Backspace deleted the space: the caret moves before it.
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_in_three_fields() {
+    fn parses_date_from_three_fields() {
         assert_eq!(date("24", "1", "1989"), Some(civil::date(1989, 1, 24)));
         assert_eq!(date(" 05 ", "02", "2004"), Some(civil::date(2004, 2, 5)));
         assert_eq!(date("30", "2", "1989"), None);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_birth_date_may_lack_its_day_and_month() {
+    fn birth_date_may_lack_day_and_month() {
         let typed = |day, month, year| birth_date(day, month, year).map(|born| born.to_string());
         assert_eq!(typed("24", "1", "1989").as_deref(), Some("1989-01-24"));
         assert_eq!(typed("", "1", " 1989").as_deref(), Some("1989-01"));
@@ -107,9 +107,9 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_dials_the_extension_too() {
-        assert_eq!(phone_address("119 ext. 9"), "tel:119,9");
-        assert_eq!(phone_address("(021) 500-567"), "tel:021500567");
-        assert_eq!(phone_address("+62 21 500567"), "tel:+6221500567");
+    fn tel_uri_includes_extension() {
+        assert_eq!(tel_uri("119 ext. 9"), "tel:119,9");
+        assert_eq!(tel_uri("(021) 500-567"), "tel:021500567");
+        assert_eq!(tel_uri("+62 21 500567"), "tel:+6221500567");
     }
 }

@@ -23,6 +23,8 @@ mod describe;
 mod form;
 mod input;
 mod language;
+#[cfg(target_arch = "wasm32")]
+mod mount;
 mod pages;
 mod place;
 #[cfg(not(target_arch = "wasm32"))]
@@ -30,12 +32,10 @@ mod prerender;
 mod proof;
 mod settings;
 mod steps;
-#[cfg(target_arch = "wasm32")]
-mod takeover;
 mod verdict;
 mod verifier;
 
+#[cfg(target_arch = "wasm32")]
+pub use mount::start;
 #[cfg(not(target_arch = "wasm32"))]
 pub use prerender::{Prerendered, Rendered, prerendered};
-#[cfg(target_arch = "wasm32")]
-pub use takeover::start;

@@ -23,7 +23,7 @@ use leptos::prelude::*;
 use wasm_split_helpers::wasm_split;
 
 use crate::api::Failure;
-use crate::components::{Later, Loading};
+use crate::components::{LazyView, ViewFuture};
 use crate::place::Page;
 
 #[wasm_split(account, fallible, preload(load_account))]
@@ -65,11 +65,11 @@ fn reading_pages(page: Page) -> Result<AnyView, Failure> {
 }
 
 /// The chunk that contains a page. `None` if the main module does.
-pub fn part(page: &Page) -> Option<&'static str> {
+pub fn chunk(page: &Page) -> Option<&'static str> {
     match page {
         Page::Home | Page::Unknown => None,
         Page::LogIn | Page::Register | Page::LogOut => Some("account"),
-        Page::Account | Page::History | Page::Devices | Page::Looks | Page::Link(_) => Some("account"),
+        Page::Account | Page::History | Page::Devices | Page::AccessLog | Page::Link(_) => Some("account"),
         Page::Correction | Page::Helpdesk => Some("cases"),
         Page::Download => Some("download"),
         Page::Verify => Some("verify"),
@@ -79,8 +79,8 @@ pub fn part(page: &Page) -> Option<&'static str> {
 
 /// Loads the chunk that contains a page.
 #[cfg(target_arch = "wasm32")]
-pub async fn load(page: &Page) -> Result<(), wasm_split_helpers::SplitLoaderError> {
-    match part(page) {
+pub async fn load_chunk(page: &Page) -> Result<(), wasm_split_helpers::SplitLoaderError> {
+    match chunk(page) {
         Some("account") => load_account().await,
         Some("cases") => load_cases().await,
         Some("verify") => load_verify().await,
@@ -91,7 +91,7 @@ pub async fn load(page: &Page) -> Result<(), wasm_split_helpers::SplitLoaderErro
 }
 
 /// The text key of a page's title.
-fn title(page: &Page) -> &'static str {
+fn title_key(page: &Page) -> &'static str {
     match page {
         Page::Home => "site.home.title",
         Page::LogIn => "site.login.title",
@@ -99,7 +99,7 @@ fn title(page: &Page) -> &'static str {
         Page::Account => "site.account.title",
         Page::History => "site.history.title",
         Page::Devices => "site.devices.title",
-        Page::Looks => "site.looks.title",
+        Page::AccessLog => "site.looks.title",
         Page::LogOut => "site.logout.title",
         Page::Download => "site.download.title",
         Page::Correction => "site.correction.title",
@@ -114,19 +114,19 @@ fn title(page: &Page) -> &'static str {
 }
 
 /// Renders a page, with a loading message until its chunk is loaded.
-pub fn shown(page: Page) -> AnyView {
-    let later = |load: fn(Page) -> Loading, page: Page| {
-        let title = title(&page);
+pub fn render(page: Page) -> AnyView {
+    let lazy = |load: fn(Page) -> ViewFuture, page: Page| {
+        let title = title_key(&page);
         let load = move || load(page.clone());
-        view! { <Later load=Box::new(load) title=title /> }.into_any()
+        view! { <LazyView load=Box::new(load) title=title /> }.into_any()
     };
     match page {
         Page::Home => view! { <home::Home /> }.into_any(),
         Page::Unknown => view! { <not_found::NotFound /> }.into_any(),
-        Page::Verify => later(|_| Box::pin(verify_page()), page),
-        Page::Download => later(|_| Box::pin(download_page()), page),
-        Page::Correction | Page::Helpdesk => later(|page| Box::pin(case_pages(page)), page),
-        Page::Help | Page::Privacy | Page::Ticket => later(|page| Box::pin(reading_pages(page)), page),
-        page => later(|page| Box::pin(account_pages(page)), page),
+        Page::Verify => lazy(|_| Box::pin(verify_page()), page),
+        Page::Download => lazy(|_| Box::pin(download_page()), page),
+        Page::Correction | Page::Helpdesk => lazy(|page| Box::pin(case_pages(page)), page),
+        Page::Help | Page::Privacy | Page::Ticket => lazy(|page| Box::pin(reading_pages(page)), page),
+        page => lazy(|page| Box::pin(account_pages(page)), page),
     }
 }

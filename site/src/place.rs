@@ -11,7 +11,7 @@ use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::browser::{self, Tasks};
+use crate::browser::{self, TaskScope};
 use crate::language::Language;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum Page {
     /// The sessions of the phone number.
     Devices,
     /// Which officers viewed the account's records.
-    Looks,
+    AccessLog,
     LogOut,
     /// A new link by SMS, without an account.
     Download,
@@ -59,7 +59,7 @@ const PATHS: [(Page, [&str; 2]); 15] = [
     (Page::Account, ["akun", "account"]),
     (Page::History, ["riwayat", "history"]),
     (Page::Devices, ["perangkat", "devices"]),
-    (Page::Looks, ["dilihat", "looks"]),
+    (Page::AccessLog, ["dilihat", "looks"]),
     (Page::LogOut, ["keluar", "log-out"]),
     (Page::Download, ["unduh", "download"]),
     (Page::Correction, ["koreksi", "correction"]),
@@ -80,7 +80,7 @@ pub const PRERENDERED: [(Page, bool); 17] = [
     (Page::Account, false),
     (Page::History, false),
     (Page::Devices, false),
-    (Page::Looks, false),
+    (Page::AccessLog, false),
     (Page::LogOut, false),
     (Page::Download, true),
     (Page::Correction, true),
@@ -94,9 +94,9 @@ pub const PRERENDERED: [(Page, bool); 17] = [
 ];
 
 /// The path in every certificate's QR code, which leads to the Indonesian page.
-const PRINTED: &str = "verify";
+const PRINTED_PATH: &str = "verify";
 
-fn last(paths: &[&'static str; 2], locale: Locale) -> &'static str {
+fn last_segment(paths: &[&'static str; 2], locale: Locale) -> &'static str {
     paths[usize::from(locale != Locale::Id)]
 }
 
@@ -110,9 +110,9 @@ pub struct Address {
 impl Page {
     /// The page whose section this is, or the page itself. Moving between sections keeps the loaded
     /// data.
-    pub fn whole(self) -> Self {
+    pub fn main_page(self) -> Self {
         match self {
-            Page::History | Page::Devices | Page::Looks => Page::Account,
+            Page::History | Page::Devices | Page::AccessLog => Page::Account,
             page => page,
         }
     }
@@ -120,15 +120,16 @@ impl Page {
 
 impl Address {
     /// Parses a path.
-    pub fn at(path: &str) -> Self {
+    pub fn parse(path: &str) -> Self {
         let path = path.trim_matches('/');
-        let (first, below) = path.split_once('/').unwrap_or((path, ""));
-        let named = Locale::ALL.into_iter().find(|it| *it != Locale::default() && it.tag() == first);
-        let (locale, rest) = named.map_or((Locale::default(), path), |locale| (locale, below));
-        let known = PATHS.iter().find(|(_, paths)| last(paths, locale) == rest).map(|(page, _)| page.clone());
+        let (first, after_first) = path.split_once('/').unwrap_or((path, ""));
+        let tagged = Locale::ALL.into_iter().find(|it| *it != Locale::default() && it.tag() == first);
+        let (locale, rest) = tagged.map_or((Locale::default(), path), |locale| (locale, after_first));
+        let known =
+            PATHS.iter().find(|(_, paths)| last_segment(paths, locale) == rest).map(|(page, _)| page.clone());
         let page = known.unwrap_or_else(|| match rest.strip_prefix("s/") {
             Some(token) if !token.contains('/') => Page::Link(token.to_owned()),
-            _ if rest == PRINTED => Page::Verify,
+            _ if rest == PRINTED_PATH => Page::Verify,
             _ => Page::Unknown,
         });
         Self { page, locale }
@@ -136,17 +137,17 @@ impl Address {
 
     /// The path of the page. [`Page::Unknown`] has none, so it returns that of the home page.
     pub fn path(&self) -> String {
-        let last = match &self.page {
+        let segment = match &self.page {
             Page::Link(token) => format!("s/{token}"),
             page => {
                 let known = PATHS.iter().find(|(known, _)| known == page);
-                known.map(|(_, paths)| last(paths, self.locale)).unwrap_or_default().to_owned()
+                known.map(|(_, paths)| last_segment(paths, self.locale)).unwrap_or_default().to_owned()
             }
         };
-        match (self.locale, last.as_str()) {
-            (Locale::Id, _) => format!("/{last}"),
+        match (self.locale, segment.as_str()) {
+            (Locale::Id, _) => format!("/{segment}"),
             (locale, "") => format!("/{}", locale.tag()),
-            (locale, _) => format!("/{}/{last}", locale.tag()),
+            (locale, _) => format!("/{}/{segment}", locale.tag()),
         }
     }
 
@@ -158,40 +159,42 @@ impl Address {
 
 /// How a navigation changes the browser's history.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum HistoryUpdate {
     /// Adds an entry, so that the back button returns to the current page.
-    On,
+    Push,
     /// Replaces the current entry, so that the back button skips the current page.
-    Instead,
+    Replace,
     /// Leaves it as it is: the browser has moved already.
-    Taken,
+    Keep,
 }
 
 /// The current page and language, a Leptos context of the whole site.
 #[derive(Clone, Copy)]
-pub struct Place {
+pub struct Router {
     page: RwSignal<Page>,
     language: Language,
-    tasks: Tasks,
+    tasks: TaskScope,
 }
 
-impl Place {
+impl Router {
     /// Provides the router as a context, and handles clicks on links and the back and forward
     /// buttons.
     pub fn provide(page: Page, language: Language) -> Self {
-        let place = Self { page: RwSignal::new(page), language, tasks: Tasks::here() };
-        provide_context(place);
-        if browser::IS_HERE {
+        let router = Self { page: RwSignal::new(page), language, tasks: TaskScope::current() };
+        provide_context(router);
+        if browser::IS_BROWSER {
             // Both listeners live as long as the site.
-            window_event_listener(ev::popstate, move |_| place.travel(&browser::path(), Step::Taken));
+            window_event_listener(ev::popstate, move |_| {
+                router.navigate(&browser::path(), HistoryUpdate::Keep)
+            });
             window_event_listener(ev::click, move |event| {
-                if let Some(path) = followed(&event) {
+                if let Some(path) = internal_path(&event) {
                     event.prevent_default();
-                    place.travel(&path, Step::On);
+                    router.navigate(&path, HistoryUpdate::Push);
                 }
             });
         }
-        place
+        router
     }
 
     #[expect(clippy::expect_used, reason = "App provides it before it renders anything")]
@@ -210,7 +213,7 @@ impl Place {
     }
 
     /// The path of a page in the current language, tracked.
-    pub fn to(self, page: Page) -> impl Fn() -> String + Clone + Send + Sync + 'static {
+    pub fn path_to(self, page: Page) -> impl Fn() -> String + Clone + Send + Sync + 'static {
         move || Address { page: page.clone(), locale: self.language.get() }.path()
     }
 
@@ -221,66 +224,66 @@ impl Place {
 
     /// Navigates to a page and replaces the current history entry, so that the back button skips
     /// it.
-    pub fn go_instead(self, page: Page) {
+    pub fn replace(self, page: Page) {
         let path = Address { page, locale: self.language.get_untracked() }.path();
-        self.travel(&path, Step::Instead);
+        self.navigate(&path, HistoryUpdate::Replace);
     }
 
-    fn travel(self, path: &str, step: Step) {
-        let address = Address::at(path);
+    fn navigate(self, path: &str, update: HistoryUpdate) {
+        let address = Address::parse(path);
         if address.locale == self.language.get_untracked() {
-            return self.arrive(address, path, step);
+            return self.show(address, path, update);
         }
         let path = path.to_owned();
-        self.tasks.run(Box::pin(async move {
+        self.tasks.spawn(Box::pin(async move {
             if self.language.load(address.locale).await {
-                self.arrive(address, &path, step);
+                self.show(address, &path, update);
             } else {
                 // The pre-rendered page at that path refers to the texts it needs.
-                browser::open(&path);
+                browser::open_url(&path);
             }
         }));
     }
 
-    fn arrive(self, address: Address, path: &str, step: Step) {
+    fn show(self, address: Address, path: &str, update: HistoryUpdate) {
         if let Ok(history) = window().history() {
             // Browsers reject this only if it is called about a hundred times per second.
-            let _ = match step {
-                Step::On => history.push_state_with_url(&JsValue::NULL, "", Some(path)),
-                Step::Instead => history.replace_state_with_url(&JsValue::NULL, "", Some(path)),
-                Step::Taken => Ok(()),
+            let _ = match update {
+                HistoryUpdate::Push => history.push_state_with_url(&JsValue::NULL, "", Some(path)),
+                HistoryUpdate::Replace => history.replace_state_with_url(&JsValue::NULL, "", Some(path)),
+                HistoryUpdate::Keep => Ok(()),
             };
         }
         // The same page is not rendered again, so that a change of language keeps what was typed.
-        let same = *self.page.read_untracked() == address.page;
-        if step == Step::On && !same {
+        let is_current = *self.page.read_untracked() == address.page;
+        if update == HistoryUpdate::Push && !is_current {
             window().scroll_to_with_x_and_y(0.0, 0.0);
         }
         self.language.set(address.locale);
-        if !same {
+        if !is_current {
             self.page.set(address.page);
         }
     }
 }
 
 /// The path of a page in the current language, for `href`.
-pub fn to(page: Page) -> impl Fn() -> String + Clone + Send + Sync + 'static {
-    Place::current().to(page)
+pub fn path_to(page: Page) -> impl Fn() -> String + Clone + Send + Sync + 'static {
+    Router::current().path_to(page)
 }
 
 /// The path of a link within the site that got a plain click. `None` for links that the browser
 /// must handle: other sites, phone numbers and e-mail, new tabs, files, fragments.
-fn followed(event: &web_sys::MouseEvent) -> Option<String> {
-    let plain = event.button() == 0
+fn internal_path(event: &web_sys::MouseEvent) -> Option<String> {
+    let is_plain_click = event.button() == 0
         && !(event.meta_key() || event.ctrl_key() || event.shift_key() || event.alt_key())
         && !event.default_prevented();
     let target: web_sys::Element = event.target()?.dyn_into().ok()?;
     let link: web_sys::HtmlAnchorElement = target.closest("a[href]").ok()??.dyn_into().ok()?;
     let path = link.pathname();
-    let ours = link.origin() == window().location().origin().ok()?;
-    let page =
+    let is_own_site = link.origin() == window().location().origin().ok()?;
+    let is_page =
         link.target().is_empty() && link.hash().is_empty() && link.search().is_empty() && !path.contains('.');
-    (plain && ours && page).then_some(path)
+    (is_plain_click && is_own_site && is_page).then_some(path)
 }
 
 #[cfg(test)]
@@ -288,9 +291,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_have_their_addresses_in_both_languages() {
+    fn parses_paths_in_both_languages() {
         let at = |path: &str| {
-            let address = Address::at(path);
+            let address = Address::parse(path);
             (address.page, address.locale)
         };
         assert_eq!(at("/"), (Page::Home, Locale::Id));
@@ -300,10 +303,10 @@ mod tests {
         assert_eq!(at("/bantuan/"), (Page::Help, Locale::Id));
         assert_eq!(at("/en/help"), (Page::Help, Locale::En));
         assert_eq!(at("/en/helpdesk"), (Page::Helpdesk, Locale::En));
-        assert_eq!(at("/koreksi"), (Page::Correction, Locale::Id), "as the SMS of a case have it");
+        assert_eq!(at("/koreksi"), (Page::Correction, Locale::Id), "the path in SMS about cases");
         assert_eq!(at("/s/abc-_D"), (Page::Link("abc-_D".into()), Locale::Id));
         assert_eq!(at("/en/s/abc"), (Page::Link("abc".into()), Locale::En));
-        assert_eq!(at("/verify"), (Page::Verify, Locale::Id), "as certificates have it");
+        assert_eq!(at("/verify"), (Page::Verify, Locale::Id), "the path in certificates");
         assert_eq!(at("/en/verify"), (Page::Verify, Locale::En));
         for unknown in ["/s/a/b", "/s", "/verify/x", "/help", "/en/bantuan", "/english", "/en/en"] {
             assert_eq!(at(unknown).0, Page::Unknown, "{unknown}");
@@ -311,16 +314,16 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_leads_to_its_page() {
-        assert_eq!(Address::at(bukti_domain::TicketText::PATH).page, Page::Ticket);
+    fn path_of_ticket_qr_opens_ticket_page() {
+        assert_eq!(Address::parse(bukti_domain::TicketText::PATH).page, Page::Ticket);
     }
 
     #[test]
-    fn addresses_lead_back_to_their_pages() {
+    fn paths_parse_back_to_their_addresses() {
         for (page, _) in PATHS.into_iter().chain([(Page::Link("t0k-_en".into()), ["", ""])]) {
             for locale in Locale::ALL {
                 let address = Address { page: page.clone(), locale };
-                assert_eq!(Address::at(&address.path()), address);
+                assert_eq!(Address::parse(&address.path()), address);
             }
         }
         assert_eq!(Address { page: Page::Unknown, locale: Locale::En }.path(), "/en");

@@ -45,9 +45,9 @@ const AREAS: [&str; 4] = ["common", "site", "problems", "diagnosis"];
 
 /// Renders every page in every language, and collects the texts.
 pub fn prerendered() -> Prerendered {
-    let of_site = |key: &str| key.split_once('.').is_some_and(|(area, _)| AREAS.contains(&area));
+    let is_site_key = |key: &str| key.split_once('.').is_some_and(|(area, _)| AREAS.contains(&area));
     let texts = Locale::ALL.map(|locale| {
-        let all = texts(locale).iter().filter(|(key, _)| of_site(key));
+        let all = texts(locale).iter().filter(|(key, _)| is_site_key(key));
         (locale.tag(), all.map(|(key, text)| (key.clone(), text.clone())).collect())
     });
     let pages = Locale::ALL.iter().flat_map(|locale| PRERENDERED.map(|page| rendered(page, *locale)));
@@ -65,7 +65,7 @@ fn rendered((page, is_public): (Page, bool), locale: Locale) -> Rendered {
     };
     let addresses = Locale::ALL.into_iter().filter(|_| is_public);
     let addresses = addresses.map(|locale| (locale.tag(), address.in_language(locale).path())).collect();
-    let part = pages::part(&address.page);
+    let part = pages::chunk(&address.page);
     let owner = Owner::new();
     let (title, body) = owner.with(|| {
         let title = PageTitle::provide();
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_readable_in_their_language() {
+    fn pages_are_rendered_in_their_language() {
         let all = prerendered();
         assert_eq!(all.pages.len(), Locale::ALL.len() * PRERENDERED.len());
         let home = |language| {
@@ -102,12 +102,17 @@ mod tests {
         assert!(id.body.contains(r#"href="/en""#) && en.body.contains(r#"href="/en/help""#), "{}", en.body);
         for page in &all.pages {
             assert!(page.body.contains("<h1") && page.body.contains("</footer>"), "{}", page.file);
-            assert!(!page.body.contains("site."), "a text is missing in {}: {}", page.file, page.body);
+            assert!(
+                !page.body.contains("site."),
+                "{} shows a text key instead of a text: {}",
+                page.file,
+                page.body
+            );
         }
     }
 
     #[test]
-    fn without_a_script_no_form_sends_anything() {
+    fn forms_send_nothing_without_script() {
         for page in prerendered().pages {
             let forms = page.body.matches("<form").count();
             assert_eq!(page.body.matches(r#"method="dialog""#).count(), forms, "{}", page.file);
@@ -115,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_site_loads_no_text_of_paper_and_sms() {
+    fn leaves_out_texts_of_documents_and_sms() {
         let texts = prerendered().texts;
         assert_eq!(texts["id"].len(), texts["en"].len());
         assert!(texts["id"].keys().all(|key| !key.starts_with("sms.") && !key.starts_with("document.")));

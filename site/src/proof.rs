@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 pub struct Proof {
     challenge: CaptchaChallenge,
     /// Salt and nonce, to which the counter is appended.
-    begin: Vec<u8>,
+    prefix: Vec<u8>,
     counter: u32,
 }
 
@@ -23,7 +23,7 @@ pub enum Progress {
     /// Base64 of challenge and solution, to be sent with the form.
     Solved(String),
     /// No counter solves the challenge.
-    Hopeless,
+    Exhausted,
 }
 
 #[derive(Serialize)]
@@ -46,18 +46,18 @@ impl Proof {
         if !parameters.algorithm.eq_ignore_ascii_case("SHA-256") {
             return None;
         }
-        let mut begin = from_hex(&parameters.salt)?;
-        begin.extend(from_hex(&parameters.nonce)?);
-        Some(Self { challenge, begin, counter: 0 })
+        let mut prefix = from_hex(&parameters.salt)?;
+        prefix.extend(from_hex(&parameters.nonce)?);
+        Some(Self { challenge, prefix, counter: 0 })
     }
 
     /// Tries the next counters.
-    pub fn work(&mut self, tries: u32) -> Progress {
+    pub fn search(&mut self, attempts: u32) -> Progress {
         let parameters = &self.challenge.parameters;
-        for _ in 0..tries {
-            let key = derive(&self.begin, self.counter, parameters.cost);
+        for _ in 0..attempts {
+            let key = derive_key(&self.prefix, self.counter, parameters.cost);
             let key = &key[..parameters.key_length.min(key.len())];
-            if begins_with(key, &parameters.key_prefix) {
+            if has_hex_prefix(key, &parameters.key_prefix) {
                 let solution = Solution { counter: self.counter, derived_key: to_hex(key) };
                 let payload = Payload { challenge: &self.challenge, solution };
                 // Strings and numbers always serialise.
@@ -66,7 +66,7 @@ impl Proof {
             }
             match self.counter.checked_add(1) {
                 Some(next) => self.counter = next,
-                None => return Progress::Hopeless,
+                None => return Progress::Exhausted,
             }
         }
         Progress::Unsolved
@@ -74,9 +74,9 @@ impl Proof {
 }
 
 /// SHA-256 of salt, nonce and counter, then of its own output, `cost` times in total.
-fn derive(begin: &[u8], counter: u32, cost: u32) -> [u8; 32] {
+fn derive_key(prefix: &[u8], counter: u32, cost: u32) -> [u8; 32] {
     let mut hash: [u8; 32] =
-        Sha256::new().chain_update(begin).chain_update(counter.to_be_bytes()).finalize().into();
+        Sha256::new().chain_update(prefix).chain_update(counter.to_be_bytes()).finalize().into();
     for _ in 1..cost {
         hash = Sha256::digest(hash).into();
     }
@@ -84,7 +84,7 @@ fn derive(begin: &[u8], counter: u32, cost: u32) -> [u8; 32] {
 }
 
 /// Whether the key's hexadecimal form begins with these digits, whose number may be odd.
-fn begins_with(key: &[u8], digits: &str) -> bool {
+fn has_hex_prefix(key: &[u8], digits: &str) -> bool {
     digits.len() <= 2 * key.len()
         && digits
             .bytes()
@@ -128,18 +128,18 @@ mod tests {
         let wire = serde_json::from_value(serde_json::to_value(challenge).unwrap()).unwrap();
         let mut proof = Proof::new(wire).unwrap();
         loop {
-            match proof.work(slice) {
+            match proof.search(slice) {
                 Progress::Unsolved => {}
                 Progress::Solved(payload) => {
                     return serde_json::from_slice(&STANDARD.decode(payload).unwrap()).unwrap();
                 }
-                Progress::Hopeless => panic!("no counter"),
+                Progress::Exhausted => panic!("no counter solves the challenge"),
             }
         }
     }
 
     #[test]
-    fn altcha_accepts_the_solution() {
+    fn altcha_accepts_solutions() {
         for (cost, prefix) in [(1, "00"), (3, "0a7"), (10, "f"), (0, "")] {
             let payload = solve(&challenge(cost, prefix, None), 7);
             let options = VerifySolutionOptions::new(&payload.challenge, &payload.solution, "secret");
@@ -148,23 +148,23 @@ mod tests {
     }
 
     #[test]
-    fn the_counter_is_the_one_the_server_chose() {
+    fn finds_the_counter_that_the_server_chose() {
         assert_eq!(solve(&challenge(5, "", Some(1234)), 100).solution.counter, 1234);
     }
 
     #[test]
-    fn a_known_vector() {
+    fn derives_key_of_known_vector() {
         // printf '\x01\x02\x03\x04\x00\x00\x00\x05' | sha256sum
-        let key = derive(&[1, 2, 3, 4], 5, 1);
+        let key = derive_key(&[1, 2, 3, 4], 5, 1);
         assert_eq!(to_hex(&key), VECTOR);
-        assert!(begins_with(&key, &VECTOR[..7]));
-        assert!(!begins_with(&key, "0"));
+        assert!(has_hex_prefix(&key, &VECTOR[..7]));
+        assert!(!has_hex_prefix(&key, "0"));
     }
 
     const VECTOR: &str = "75590f0550df72888f1fd18397349d9869b99384dd6dda1ad7941ebcac477724";
 
     #[test]
-    fn another_algorithm_is_not_tried() {
+    fn rejects_other_algorithms() {
         let mut other = challenge(1, "00", None);
         other.parameters.algorithm = "ARGON2ID".into();
         let wire = serde_json::from_value(serde_json::to_value(other).unwrap()).unwrap();

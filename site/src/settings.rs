@@ -5,7 +5,7 @@ use bukti_wire::SiteSettings;
 use leptos::prelude::*;
 
 use crate::api;
-use crate::browser::Tasks;
+use crate::browser::TaskScope;
 
 /// The settings, a Leptos context of the whole site.
 #[derive(Clone, Copy)]
@@ -16,14 +16,14 @@ impl Settings {
     pub fn provide() -> Self {
         let settings = Self(RwSignal::new(defaults()));
         provide_context(settings);
-        Tasks::here().run(Box::pin(async move {
+        TaskScope::current().spawn(Box::pin(async move {
             // If they cannot be loaded, the defaults stay.
-            if let Ok(own) = api::get::<SiteSettings>("/settings.json").await {
-                if let Some(countries) = &own.phone_countries {
+            if let Ok(loaded) = api::get::<SiteSettings>("/settings.json").await {
+                if let Some(countries) = &loaded.phone_countries {
                     // Fails for a malformed list. The server validates every phone number anyway.
                     let _ = PhoneNumber::allow_countries(countries);
                 }
-                settings.0.set(own);
+                settings.0.set(loaded);
             }
         }));
         settings
@@ -34,8 +34,8 @@ impl Settings {
     }
 
     /// A setting, tracked.
-    pub fn get(self, which: impl Fn(&SiteSettings) -> &str) -> String {
-        self.0.with(|settings| which(settings).to_owned())
+    pub fn get(self, select: impl Fn(&SiteSettings) -> &str) -> String {
+        self.0.with(|settings| select(settings).to_owned())
     }
 }
 
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_for_deployments_without_their_own_has_the_defaults() {
+    fn settings_file_has_the_defaults() {
         let file: SiteSettings = serde_json::from_str(include_str!("../public/settings.json")).unwrap();
         assert_eq!(file, defaults());
     }

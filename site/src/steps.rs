@@ -14,7 +14,7 @@ pub struct Steps<T: 'static> {
     form: Form,
     current: RwSignal<T>,
     /// The steps up to the latest one, in the order in which they were shown.
-    taken: StoredValue<Vec<T>>,
+    visited: StoredValue<Vec<T>>,
 }
 
 impl<T> Clone for Steps<T> {
@@ -27,10 +27,11 @@ impl<T> Copy for Steps<T> {}
 
 impl<T: Copy + PartialEq + Send + Sync> Steps<T> {
     /// Starts with the first step of a form.
-    pub fn begin(name: &'static str, form: Form, first: T) -> Self {
-        let steps = Self { name, form, current: RwSignal::new(first), taken: StoredValue::new(vec![first]) };
-        if browser::IS_HERE {
-            let listener = window_event_listener(leptos::ev::popstate, move |_| steps.follow());
+    pub fn new(name: &'static str, form: Form, first: T) -> Self {
+        let steps =
+            Self { name, form, current: RwSignal::new(first), visited: StoredValue::new(vec![first]) };
+        if browser::IS_BROWSER {
+            let listener = window_event_listener(leptos::ev::popstate, move |_| steps.sync_with_history());
             on_cleanup(move || listener.remove());
         }
         steps
@@ -47,48 +48,49 @@ impl<T: Copy + PartialEq + Send + Sync> Steps<T> {
     }
 
     /// Shows a step. If it is the previous one, goes back in the history.
-    pub fn go(self, step: T) {
-        let at = self.at();
-        let before = self.taken.with_value(|taken| at.checked_sub(1).and_then(|at| taken.get(at).copied()));
-        let Ok(history) = window().history() else { return self.show(step) };
-        if before == Some(step) && history.back().is_ok() {
+    pub fn show(self, step: T) {
+        let at = self.position();
+        let previous =
+            self.visited.with_value(|visited| at.checked_sub(1).and_then(|at| visited.get(at).copied()));
+        let Ok(history) = window().history() else { return self.set_current(step) };
+        if previous == Some(step) && history.back().is_ok() {
             return;
         }
-        self.taken.update_value(|taken| {
-            taken.truncate(at + 1);
-            taken.push(step);
+        self.visited.update_value(|visited| {
+            visited.truncate(at + 1);
+            visited.push(step);
         });
         // Browsers reject this only if it is called about a hundred times per second.
         let _ = history.push_state(&JsValue::from(format!("{}{}", self.name, at + 1)), "");
-        self.show(step);
+        self.set_current(step);
     }
 
     /// Replaces the current step, so that the back button skips it.
-    pub fn go_instead(self, step: T) {
-        let at = self.at();
-        self.taken.update_value(|taken| taken[at] = step);
-        self.show(step);
+    pub fn replace(self, step: T) {
+        let at = self.position();
+        self.visited.update_value(|visited| visited[at] = step);
+        self.set_current(step);
     }
 
     /// The index of the current step, read from the history.
-    fn at(self) -> usize {
+    fn position(self) -> usize {
         let state = window().history().and_then(|history| history.state()).ok();
         let state = state.and_then(|state| state.as_string()).unwrap_or_default();
         let at = state.strip_prefix(self.name).and_then(|at| at.parse().ok()).unwrap_or_default();
-        if at < self.taken.with_value(Vec::len) { at } else { 0 }
+        if at < self.visited.with_value(Vec::len) { at } else { 0 }
     }
 
-    fn follow(self) {
-        let at = self.at();
-        let step = self.taken.with_value(|taken| taken[at]);
+    fn sync_with_history(self) {
+        let at = self.position();
+        let step = self.visited.with_value(|visited| visited[at]);
         if step != self.current.get_untracked() {
-            self.show(step);
+            self.set_current(step);
         }
     }
 
-    fn show(self, step: T) {
+    fn set_current(self, step: T) {
         self.form.clear();
         self.current.set(step);
-        browser::focus_soon("page-heading");
+        browser::focus_after_render("page-heading");
     }
 }

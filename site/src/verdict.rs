@@ -24,11 +24,11 @@ pub struct Report {
 }
 
 /// Age in days above which lists cause a warning.
-pub const OLD: f64 = 3.0;
+pub const MAX_LIST_AGE_DAYS: f64 = 3.0;
 
 /// The verdict that the page shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DisplayVerdict {
     Verdict(Verdict),
     /// Valid except that there are no revocation lists of its issuer.
     NoListsOfIssuer,
@@ -36,7 +36,7 @@ pub enum Outcome {
     NoTrustList,
 }
 
-impl Outcome {
+impl DisplayVerdict {
     #[cfg(test)]
     fn all() -> impl Iterator<Item = Self> {
         let verdicts = Verdict::ALL.iter().copied().map(Self::Verdict);
@@ -88,7 +88,7 @@ impl Outcome {
 
     /// Whether a trusted issuer signed the content. The content of any other certificate is not
     /// shown.
-    pub fn is_proven(self) -> bool {
+    pub fn is_authentic(self) -> bool {
         !matches!(
             self,
             Self::Verdict(Verdict::IssuerUnknown | Verdict::Damaged | Verdict::NotACertificate)
@@ -175,10 +175,10 @@ mod tests {
     }
 
     #[test]
-    fn every_outcome_and_disease_has_its_texts() {
+    fn every_verdict_and_disease_has_a_text() {
         for locale in Locale::ALL {
-            for outcome in Outcome::all() {
-                for words in [outcome.title(locale), outcome.text(locale)] {
+            for display in DisplayVerdict::all() {
+                for words in [display.title(locale), display.text(locale)] {
                     assert!(!words.starts_with("site."), "{words}");
                 }
             }
@@ -191,30 +191,31 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_trusted_issuer_signed_is_shown_as_a_fact() {
-        let proven: Vec<_> = Outcome::all().filter(|it| it.is_proven()).map(|it| it.code()).collect();
+    fn only_content_of_trusted_issuers_is_authentic() {
+        let authentic: Vec<_> =
+            DisplayVerdict::all().filter(|it| it.is_authentic()).map(|it| it.code()).collect();
         let genuine = ["valid", "revocation_unknown", "expired", "not_yet_valid", "revoked", "superseded"];
         let expected = [&genuine[..], &["no_lists_of_issuer"]].concat();
-        assert_eq!(proven, expected);
+        assert_eq!(authentic, expected);
     }
 
     #[test]
-    fn valid_is_said_only_where_revocation_was_looked_at() {
+    fn only_valid_verdict_looks_good() {
         let valid = report(Verdict::Valid, RevocationState::Checked);
-        assert_eq!(Outcome::of(&valid, true).mood(), Mood::Good);
+        assert_eq!(DisplayVerdict::of(&valid, true).mood(), Mood::Good);
         let unknown = report(Verdict::RevocationUnknown, RevocationState::Outdated);
-        assert_eq!(Outcome::of(&unknown, true), Outcome::Verdict(Verdict::RevocationUnknown));
+        assert_eq!(DisplayVerdict::of(&unknown, true), DisplayVerdict::Verdict(Verdict::RevocationUnknown));
         let foreign = report(Verdict::RevocationUnknown, RevocationState::NotCovered);
-        assert_eq!(Outcome::of(&foreign, true), Outcome::NoListsOfIssuer);
-        let good = Outcome::all().filter(|it| it.mood() == Mood::Good).count();
-        assert_eq!(good, 1, "nothing else looks like it");
+        assert_eq!(DisplayVerdict::of(&foreign, true), DisplayVerdict::NoListsOfIssuer);
+        let good = DisplayVerdict::all().filter(|it| it.mood() == Mood::Good).count();
+        assert_eq!(good, 1, "only a valid certificate may look good");
         let nobody = report(Verdict::IssuerUnknown, RevocationState::Unavailable);
-        assert_eq!(Outcome::of(&nobody, false), Outcome::NoTrustList);
-        assert_eq!(Outcome::of(&nobody, true), Outcome::Verdict(Verdict::IssuerUnknown));
+        assert_eq!(DisplayVerdict::of(&nobody, false), DisplayVerdict::NoTrustList);
+        assert_eq!(DisplayVerdict::of(&nobody, true), DisplayVerdict::Verdict(Verdict::IssuerUnknown));
     }
 
     #[test]
-    fn facts_are_plain_words() {
+    fn facts_are_written_out() {
         let rows = facts(Locale::Id, &content());
         let row = |key| rows.iter().find(|(label, _)| *label == key).map(|(_, words)| words.as_str());
         assert_eq!(row("site.verify.birth_date"), Some("24 Januari 1989"));
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_report_of_the_verifier_is_understood() {
+    fn deserialises_report_of_verifier() {
         let checked = bukti_hcert::check("HC1:", &[], jiff::Timestamp::UNIX_EPOCH);
         let at = jiff::Timestamp::UNIX_EPOCH;
         let none = bukti_trust::Revocations { own: &[], index: None, partitions: &[], newest_seen: None, at };

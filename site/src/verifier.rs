@@ -41,20 +41,20 @@ pub struct Verified {
 
 /// The worker could not be started, or its request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Broken;
+pub struct WorkerError;
 
 /// Called with the progress of a request, from 0 to 1.
-type Progress = Rc<dyn Fn(f64)>;
+type ProgressCallback = Rc<dyn Fn(f64)>;
 
-fn nobody() -> Progress {
+fn ignore_progress() -> ProgressCallback {
     Rc::new(|_| {})
 }
 
 /// Attempts to load the worker's script, each with a different URL, because a browser may cache a
 /// failed one.
-const ATTEMPTS: u32 = 3;
+const START_ATTEMPTS: u32 = 3;
 /// Longest wait for the worker's script, in milliseconds.
-const PATIENCE: i32 = 10_000;
+const START_TIMEOUT_MS: i32 = 10_000;
 
 enum State {
     /// Not started, or the last start failed.
@@ -76,7 +76,7 @@ pub struct Verifier {
 impl Verifier {
     /// `None` outside of a browser, or if the page does not name the worker's script.
     pub fn new() -> Option<Self> {
-        if !browser::IS_HERE {
+        if !browser::IS_BROWSER {
             return None;
         }
         let meta = document().query_selector("meta[name=bukti-verifier]").ok()??;
@@ -87,30 +87,30 @@ impl Verifier {
         })
     }
 
-    pub fn end(&self) {
+    pub fn terminate(&self) {
         if let State::Running(worker) = self.state.replace(State::Ended) {
             worker.terminate();
         }
     }
 
     /// Returns the worker, and starts it if there is none.
-    async fn worker(&self) -> Result<Worker, Broken> {
+    async fn worker(&self) -> Result<Worker, WorkerError> {
         loop {
             match &*self.state.borrow() {
                 State::Running(worker) => return Ok(worker.clone()),
-                State::Ended => return Err(Broken),
+                State::Ended => return Err(WorkerError),
                 State::Absent => break,
                 State::Starting => {}
             }
-            browser::pause(50).await;
+            browser::sleep(50).await;
         }
         *self.state.borrow_mut() = State::Starting;
-        for _ in 0..ATTEMPTS {
+        for _ in 0..START_ATTEMPTS {
             let attempt = self.attempts.get();
             self.attempts.set(attempt + 1);
             let query = if attempt == 0 { String::new() } else { format!("?{attempt}") };
             let Ok(worker) = Worker::new(&format!("{}{query}", self.address)) else { break };
-            let is_running = is_running(&worker).await;
+            let is_running = wait_until_running(&worker).await;
             if is_running && matches!(*self.state.borrow(), State::Starting) {
                 *self.state.borrow_mut() = State::Running(worker.clone());
                 return Ok(worker);
@@ -121,111 +121,115 @@ impl Verifier {
         if matches!(*self.state.borrow(), State::Starting) {
             *self.state.borrow_mut() = State::Absent;
         }
-        Err(Broken)
+        Err(WorkerError)
     }
 
     /// Loads the newest lists that are available.
-    pub async fn lists(&self) -> Result<Lists, Broken> {
-        read(self.ask("lists", &JsValue::UNDEFINED, None, nobody()).await?)
+    pub async fn lists(&self) -> Result<Lists, WorkerError> {
+        deserialise(self.request("lists", &JsValue::UNDEFINED, None, ignore_progress()).await?)
     }
 
     /// Downloads all revocation lists for offline use.
-    pub async fn keep(&self, progress: impl Fn(f64) + 'static) -> Result<(), Broken> {
-        self.ask("keep", &JsValue::UNDEFINED, None, Rc::new(progress)).await.map(drop)
+    pub async fn download_lists(&self, progress: impl Fn(f64) + 'static) -> Result<(), WorkerError> {
+        self.request("keep", &JsValue::UNDEFINED, None, Rc::new(progress)).await.map(drop)
     }
 
     /// Reads the QR code in a frame of the camera.
-    pub async fn read_frame(&self, frame: &ImageBitmap) -> Result<Option<String>, Broken> {
-        Ok(self.ask("frame", frame, Some(frame), nobody()).await?.as_string())
+    pub async fn read_frame(&self, frame: &ImageBitmap) -> Result<Option<String>, WorkerError> {
+        Ok(self.request("frame", frame, Some(frame), ignore_progress()).await?.as_string())
     }
 
     /// Reads the QR code in a picture. Also fails if the file is not a picture.
-    pub async fn read_picture(&self, file: &File) -> Result<Option<String>, Broken> {
-        Ok(self.ask("picture", file, None, nobody()).await?.as_string())
+    pub async fn read_picture(&self, file: &File) -> Result<Option<String>, WorkerError> {
+        Ok(self.request("picture", file, None, ignore_progress()).await?.as_string())
     }
 
     /// Verifies the text of a QR code at the browser's current time.
-    pub async fn verify(&self, text: &str) -> Result<Verified, Broken> {
-        let about = object(&[("text", &text.into()), ("at", &js_sys::Date::now().into())]);
-        let answer = self.ask("verify", &about, None, nobody()).await?;
-        let report = property(&answer, "report");
+    pub async fn verify(&self, text: &str) -> Result<Verified, WorkerError> {
+        let payload = new_object(&[("text", &text.into()), ("at", &js_sys::Date::now().into())]);
+        let response = self.request("verify", &payload, None, ignore_progress()).await?;
+        let report = get_property(&response, "report");
         let json = js_sys::JSON::stringify_with_replacer_and_space(&report, &JsValue::NULL, &2.into());
         Ok(Verified {
-            report: read(report)?,
-            has_signers: property(&answer, "has_signers").is_truthy(),
+            report: deserialise(report)?,
+            has_signers: get_property(&response, "has_signers").is_truthy(),
             json: json.ok().and_then(|json| json.as_string()).unwrap_or_default(),
         })
     }
 
     /// Sends a request with a message port of its own for the response. A `transferred` object is
     /// moved to the worker.
-    async fn ask(
+    async fn request(
         &self,
-        ask: &str,
-        about: &JsValue,
+        name: &str,
+        payload: &JsValue,
         transferred: Option<&JsValue>,
-        progress: Progress,
-    ) -> Result<JsValue, Broken> {
+        progress: ProgressCallback,
+    ) -> Result<JsValue, WorkerError> {
         let worker = self.worker().await?;
-        let channel = MessageChannel::new().map_err(|_| Broken)?;
-        let mut line = Line { port: channel.port1(), heard: None };
-        let answered = js_sys::Promise::new(&mut |resolve, _reject| {
+        let channel = MessageChannel::new().map_err(|_| WorkerError)?;
+        let mut response_port = ResponsePort { port: channel.port1(), listener: None };
+        let response_promise = js_sys::Promise::new(&mut |resolve, _reject| {
             let progress = Rc::clone(&progress);
-            let heard = move |event: MessageEvent| match property(&event.data(), "progress").as_f64() {
-                Some(done) => progress(done),
+            let listener = move |event: MessageEvent| match get_property(&event.data(), "progress").as_f64() {
+                Some(fraction) => progress(fraction),
                 None => drop(resolve.call1(&JsValue::NULL, &event.data())),
             };
-            let heard = line.heard.insert(Closure::new(heard));
-            line.port.set_onmessage(Some(heard.as_ref().unchecked_ref()));
+            let listener = response_port.listener.insert(Closure::new(listener));
+            response_port.port.set_onmessage(Some(listener.as_ref().unchecked_ref()));
         });
         let mut transfer = js_sys::Array::of1(&channel.port2());
         transfer.extend(transferred.cloned());
-        let message = object(&[("ask", &ask.into()), ("about", about)]);
-        worker.post_message_with_transfer(&message, &transfer).map_err(|_| Broken)?;
-        let answer = JsFuture::from(answered).await.map_err(|_| Broken)?;
-        if property(&answer, "failed").is_truthy() { Err(Broken) } else { Ok(property(&answer, "answer")) }
+        let message = new_object(&[("ask", &name.into()), ("about", payload)]);
+        worker.post_message_with_transfer(&message, &transfer).map_err(|_| WorkerError)?;
+        let response = JsFuture::from(response_promise).await.map_err(|_| WorkerError)?;
+        if get_property(&response, "failed").is_truthy() {
+            Err(WorkerError)
+        } else {
+            Ok(get_property(&response, "answer"))
+        }
     }
 }
 
 /// Waits for the worker's first message, which its script sends when it runs. Returns `false` if
 /// the script cannot be loaded.
-async fn is_running(worker: &Worker) -> bool {
-    let began = js_sys::Promise::new(&mut |resolve, _reject| {
+async fn wait_until_running(worker: &Worker) -> bool {
+    let first_message = js_sys::Promise::new(&mut |resolve, _reject| {
         worker.set_onmessage(Some(&resolve));
         let failed = resolve.bind1(&JsValue::NULL, &JsValue::NULL);
         worker.set_onerror(Some(failed.unchecked_ref()));
         let _ = window().set_timeout_with_callback_and_timeout_and_arguments_1(
             &resolve,
-            PATIENCE,
+            START_TIMEOUT_MS,
             &JsValue::NULL,
         );
     });
-    JsFuture::from(began).await.is_ok_and(|message| !message.is_null())
+    JsFuture::from(first_message).await.is_ok_and(|message| !message.is_null())
 }
 
 /// The port that receives the response. Dropping it, because the page was left, discards the
 /// response.
-struct Line {
+struct ResponsePort {
     port: MessagePort,
-    heard: Option<Closure<dyn Fn(MessageEvent)>>,
+    listener: Option<Closure<dyn Fn(MessageEvent)>>,
 }
 
-impl Drop for Line {
+impl Drop for ResponsePort {
     fn drop(&mut self) {
         self.port.set_onmessage(None);
         self.port.close();
     }
 }
 
-fn read<T: DeserializeOwned>(value: JsValue) -> Result<T, Broken> {
-    serde_wasm_bindgen::from_value(value).map_err(|_| Broken)
+fn deserialise<T: DeserializeOwned>(value: JsValue) -> Result<T, WorkerError> {
+    serde_wasm_bindgen::from_value(value).map_err(|_| WorkerError)
 }
 
-fn property(of: &JsValue, name: &str) -> JsValue {
+fn get_property(of: &JsValue, name: &str) -> JsValue {
     js_sys::Reflect::get(of, &name.into()).unwrap_or(JsValue::UNDEFINED)
 }
 
-fn object(entries: &[(&str, &JsValue)]) -> JsValue {
+fn new_object(entries: &[(&str, &JsValue)]) -> JsValue {
     let object = js_sys::Object::new();
     for (name, value) in entries {
         // Setting a property of a plain object never fails.

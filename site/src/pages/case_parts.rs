@@ -4,7 +4,7 @@ use bukti_domain::{CaseState, Correction};
 use bukti_wire::CaseMessage;
 use leptos::prelude::*;
 
-use crate::components::{Icon, look};
+use crate::components::{Icon, mood_style};
 use crate::describe;
 use crate::language::{Language, tr};
 
@@ -12,11 +12,11 @@ use crate::language::{Language, tr};
 #[component]
 pub fn StateLine(correction: Correction, state: CaseState) -> impl IntoView {
     let language = Language::current();
-    let (_, sign) = look(describe::case_mood(state));
+    let (_, symbol) = mood_style(describe::case_mood(state));
     let words =
-        move |what: &'static str, code: &'static str| move || describe::case_code(language.get(), what, code);
+        move |what: &'static str, code: &'static str| move || describe::case_text(language.get(), what, code);
     view! {
-        <Icon sign=sign />
+        <Icon symbol=symbol />
         <span>
             <span class="dose">{words("correction", correction.code())}</span>
             {words("state", state.code())}

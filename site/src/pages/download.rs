@@ -11,7 +11,7 @@ use leptos::prelude::*;
 use crate::api;
 use crate::components::{
     BusyButton, Captcha, CaptchaBox, DateField, ErrorSummary, FailureNotice, Heading, HelpdeskLinks,
-    IdentityField, RowLink, SelectField, Sign, TextField, TypedDate, TypedIdentity,
+    IdentityField, RowLink, SelectField, Symbol, TextField, TypedDate, TypedIdentity,
 };
 use crate::describe;
 use crate::form::{Field, Form, check};
@@ -25,14 +25,14 @@ enum Step {
     Person,
     Vaccination,
     /// The request was sent.
-    Asked {
+    Requested {
         /// Minutes until another request is possible.
-        again_in: u32,
+        retry_minutes: u32,
     },
 }
 
 #[derive(Clone, Copy)]
-struct Asking {
+struct DownloadForm {
     steps: Steps<Step>,
     form: Form,
     name: RwSignal<String>,
@@ -43,14 +43,14 @@ struct Asking {
     captcha: Captcha,
     /// The vaccines to choose from.
     vaccines: RwSignal<Option<Vaccines>>,
-    loading: Form,
+    loading_vaccines: Form,
 }
 
-impl Asking {
+impl DownloadForm {
     fn new() -> Self {
         let form = Form::new();
         Self {
-            steps: Steps::begin("download", form, Step::Person),
+            steps: Steps::new("download", form, Step::Person),
             form,
             name: RwSignal::new(String::new()),
             identity: TypedIdentity::new(),
@@ -59,54 +59,59 @@ impl Asking {
             vaccine: RwSignal::new(String::new()),
             captcha: Captcha::new(),
             vaccines: RwSignal::new(None),
-            loading: Form::new(),
+            loading_vaccines: Form::new(),
         }
     }
 
-    fn load(self) {
-        self.loading.send(Vec::new(), async move {
+    fn load_vaccines(self) {
+        self.loading_vaccines.send(Vec::new(), async move {
             self.vaccines.set(Some(api::get(StatusRoute::Vaccines.path()).await?));
             Ok(())
         });
     }
 
     /// Checks the first step, then shows the second.
-    fn next(self) {
+    fn show_vaccination_step(self) {
         let name = self.name.get_untracked();
-        let wrong = [
+        let problems = [
             check(Field::Name, &name, PersonName::parse(&name)),
             self.identity.check(),
             self.identity.birth_date(self.birth_date).err(),
         ];
-        let wrong: Vec<_> = wrong.into_iter().flatten().collect();
-        if wrong.is_empty() { self.steps.go(Step::Vaccination) } else { self.form.problems.set(wrong) }
+        let problems: Vec<_> = problems.into_iter().flatten().collect();
+        if problems.is_empty() {
+            self.steps.show(Step::Vaccination)
+        } else {
+            self.form.problems.set(problems)
+        }
     }
 
     fn send(self) {
         let vaccine = self.vaccine.get_untracked();
-        let chosen = (!vaccine.is_empty()).then_some(());
-        let birth = self.identity.birth_date(self.birth_date);
-        let vaccination = self.vaccination_date.check();
-        let wrong = [vaccination.err(), check(Field::Vaccine, &vaccine, chosen), self.captcha.check()];
-        let wrong = wrong.into_iter().flatten().collect();
-        let (Ok(birth), Ok(vaccination)) = (birth, vaccination) else {
-            return self.form.send(wrong, async { Ok(()) });
+        let is_chosen = (!vaccine.is_empty()).then_some(());
+        let birth_date = self.identity.birth_date(self.birth_date);
+        let vaccination_date = self.vaccination_date.check();
+        let problems =
+            [vaccination_date.err(), check(Field::Vaccine, &vaccine, is_chosen), self.captcha.check()];
+        let problems = problems.into_iter().flatten().collect();
+        let (Ok(birth_date), Ok(vaccination_date)) = (birth_date, vaccination_date) else {
+            return self.form.send(problems, async { Ok(()) });
         };
         let (nik, passport) = self.identity.typed();
         let request = DownloadRequest {
             name: self.name.get_untracked(),
             nik,
             passport,
-            birth_date: birth.to_string(),
-            vaccination_date: vaccination.to_string(),
+            birth_date: birth_date.to_string(),
+            vaccination_date: vaccination_date.to_string(),
             vaccine,
             captcha: String::new(),
         };
-        self.form.send(wrong, async move {
-            let with = |captcha| DownloadRequest { captcha, ..request.clone() };
-            let answer: DownloadAnswer =
-                api::read(&self.captcha.post(StatusRoute::Download.path(), with).await?)?;
-            self.steps.go(Step::Asked { again_in: answer.resend_after.div_ceil(60) });
+        self.form.send(problems, async move {
+            let request_with = |captcha| DownloadRequest { captcha, ..request.clone() };
+            let response: DownloadAnswer =
+                api::parse(&self.captcha.post(StatusRoute::Download.path(), request_with).await?)?;
+            self.steps.show(Step::Requested { retry_minutes: response.resend_after.div_ceil(60) });
             Ok(())
         });
     }
@@ -115,21 +120,21 @@ impl Asking {
 /// Three steps: person, vaccination, and what happens next.
 #[component]
 pub fn Download() -> impl IntoView {
-    let asking = Asking::new();
-    asking.load();
-    let step = asking.steps;
+    let state = DownloadForm::new();
+    state.load_vaccines();
+    let step = state.steps;
     let key = Signal::derive(move || match step.get() {
         Step::Person => "site.download.title",
         Step::Vaccination => "site.download.vaccination",
-        Step::Asked { .. } => "site.download.asked.title",
+        Step::Requested { .. } => "site.download.asked.title",
     });
     view! {
         <div class="column">
             <Heading key=key />
             {move || match step.get() {
-                Step::Person => view! { <PersonStep asking=asking /> }.into_any(),
-                Step::Vaccination => view! { <VaccinationStep asking=asking /> }.into_any(),
-                Step::Asked { again_in } => view! { <Asked again_in=again_in /> }.into_any(),
+                Step::Person => view! { <PersonStep state=state /> }.into_any(),
+                Step::Vaccination => view! { <VaccinationStep state=state /> }.into_any(),
+                Step::Requested { retry_minutes } => view! { <Requested retry_minutes=retry_minutes /> }.into_any(),
             }}
         </div>
     }
@@ -137,13 +142,13 @@ pub fn Download() -> impl IntoView {
 
 /// Name, identity, birth date.
 #[component]
-fn PersonStep(asking: Asking) -> impl IntoView {
-    let form = asking.form;
+fn PersonStep(state: DownloadForm) -> impl IntoView {
+    let form = state.form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
-        asking.next();
+        state.show_vaccination_step();
     };
-    let typed = Callback::new(move |()| asking.captcha.begin());
+    let typed = Callback::new(move |()| state.captcha.begin());
     view! {
         <p>{tr("site.download.help")}</p>
         <form id="form" novalidate method="dialog" on:submit=submit>
@@ -152,13 +157,13 @@ fn PersonStep(asking: Asking) -> impl IntoView {
                 field=Field::Name
                 form=form
                 label="site.field.name.label"
-                value=asking.name
+                value=state.name
                 autocomplete="name"
                 on_typed=typed
             />
-            <IdentityField identity=asking.identity form=form on_typed=typed />
+            <IdentityField identity=state.identity form=form on_typed=typed />
             <DateField
-                date=asking.birth_date
+                date=state.birth_date
                 form=form
                 label="site.field.birth_date.label"
                 hint="site.field.birth_date.hint"
@@ -167,33 +172,33 @@ fn PersonStep(asking: Asking) -> impl IntoView {
             <BusyButton label="site.download.next" busy_label="site.download.next" busy=form.busy />
         </form>
         <ul class="rows">
-            <RowLink page=Page::LogIn sign=Sign::Person label="site.download.log_in" />
+            <RowLink page=Page::LogIn symbol=Symbol::Person label="site.download.log_in" />
         </ul>
     }
 }
 
 /// Date and vaccine of a vaccination, and the captcha.
 #[component]
-fn VaccinationStep(asking: Asking) -> impl IntoView {
-    let form = asking.form;
+fn VaccinationStep(state: DownloadForm) -> impl IntoView {
+    let form = state.form;
     let language = Language::current();
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
-        asking.send();
+        state.send();
     };
     let groups = Signal::derive(move || {
-        let vaccines = asking.vaccines.read();
+        let vaccines = state.vaccines.read();
         vaccines.as_ref().map(|all| describe::vaccines_by_disease(language.get(), all)).unwrap_or_default()
     });
-    let retry = Callback::new(move |()| asking.load());
+    let retry = Callback::new(move |()| state.load_vaccines());
     view! {
         <p>{tr("site.download.vaccination_help")}</p>
-        <FailureNotice failure=asking.loading.failure busy=asking.loading.busy retry=retry />
+        <FailureNotice failure=state.loading_vaccines.failure busy=state.loading_vaccines.busy retry=retry />
         <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
-            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| asking.send()) />
+            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| state.send()) />
             <DateField
-                date=asking.vaccination_date
+                date=state.vaccination_date
                 form=form
                 label="site.field.vaccination_date.label"
                 hint="site.field.vaccination_date.hint"
@@ -202,13 +207,13 @@ fn VaccinationStep(asking: Asking) -> impl IntoView {
                 field=Field::Vaccine
                 form=form
                 label="site.field.vaccine.label"
-                nothing="site.field.vaccine.nothing"
+                empty_label="site.field.vaccine.nothing"
                 groups=groups
-                value=asking.vaccine
+                value=state.vaccine
             />
-            <CaptchaBox captcha=asking.captcha form=form />
+            <CaptchaBox captcha=state.captcha form=form />
             <BusyButton label="site.download.send" busy_label="site.download.sending" busy=form.busy />
-            <button type="button" class="button" on:click=move |_| asking.steps.go(Step::Person)>
+            <button type="button" class="button" on:click=move |_| state.steps.show(Step::Person)>
                 {tr("site.download.back")}
             </button>
         </form>
@@ -217,9 +222,9 @@ fn VaccinationStep(asking: Asking) -> impl IntoView {
 
 /// The confirmation, which is the same whether the data matched or not.
 #[component]
-fn Asked(
+fn Requested(
     /// Minutes until another request is possible.
-    again_in: u32,
+    retry_minutes: u32,
 ) -> impl IntoView {
     let settings = Settings::current();
     let sender = move || settings.get(|settings| &settings.sms_sender);
@@ -229,13 +234,13 @@ fn Asked(
         <ul>
             <li>{tr("site.download.nothing.facts")}</li>
             <li>{tr("site.download.nothing.phone")}</li>
-            <li>{tr_with("site.download.nothing.again", move |_| vec![("n", again_in.to_string())])}</li>
+            <li>{tr_with("site.download.nothing.again", move |_| vec![("n", retry_minutes.to_string())])}</li>
         </ul>
         <HelpdeskLinks />
         <ul class="rows">
-            <RowLink page=Page::Correction sign=Sign::Pencil label="site.rows.correction" />
-            <RowLink page=Page::Home sign=Sign::Home label="site.home.title" />
-            <RowLink page=Page::Help sign=Sign::Help label="site.rows.help" />
+            <RowLink page=Page::Correction symbol=Symbol::Pencil label="site.rows.correction" />
+            <RowLink page=Page::Home symbol=Symbol::Home label="site.home.title" />
+            <RowLink page=Page::Help symbol=Symbol::Help label="site.rows.help" />
         </ul>
     }
 }

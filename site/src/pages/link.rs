@@ -8,22 +8,22 @@ use crate::api;
 use crate::browser;
 use crate::components::{
     BusyButton, CertificateView, DateField, Downloads, ErrorSummary, FailureNotice, Heading, HelpdeskLinks,
-    RowLink, Sign, TypedDate,
+    RowLink, Symbol, TypedDate,
 };
 use crate::form::{Field, Form};
 use crate::language::{tr, tr_with};
 use crate::place::Page;
 
 /// A document URL that expires within this many seconds is not opened any more.
-const MARGIN: i64 = 5;
+const EXPIRY_MARGIN_SECONDS: i64 = 5;
 
 #[derive(Clone)]
 struct Opened {
-    answer: LinkAnswer,
+    response: LinkAnswer,
     /// To request the document in another form, or once its URL has expired. Kept nowhere else.
     birth_date: BirthDate,
     /// Unix time at which the document's URL expires.
-    until: i64,
+    expires_at: i64,
 }
 
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ struct SmsLink {
     opened: RwSignal<Option<Opened>>,
     /// Whether the visitor said that somebody else requested the link.
     refused: RwSignal<bool>,
-    refusing: Form,
+    refusal_form: Form,
     downloads: Downloads,
 }
 
@@ -46,8 +46,8 @@ impl SmsLink {
             Err(problem) => return self.form.send(vec![problem], async { Ok(()) }),
         };
         self.form.send(Vec::new(), async move {
-            self.opened.set(Some(self.ask(date, DocumentForm::Complete).await?));
-            browser::focus_soon("page-heading");
+            self.opened.set(Some(self.request(date, DocumentForm::Complete).await?));
+            browser::focus_after_render("page-heading");
             Ok(())
         });
     }
@@ -57,40 +57,40 @@ impl SmsLink {
     fn download(self) {
         self.downloads.form.send(Vec::new(), async move {
             let Some(mut opened) = self.opened.get_untracked() else { return Ok(()) };
-            let (_, form) = self.downloads.wanted();
+            let (_, form) = self.downloads.requested();
             let is_complete = form == DocumentForm::Complete;
-            if !is_complete || opened.until < browser::unix_time() + MARGIN {
-                opened = self.ask(opened.birth_date, form).await?;
+            if !is_complete || opened.expires_at < browser::unix_time() + EXPIRY_MARGIN_SECONDS {
+                opened = self.request(opened.birth_date, form).await?;
                 if is_complete {
                     // Untracked: the picture is the same, so nothing is rendered again.
                     self.opened.update_untracked(|it| *it = Some(opened.clone()));
                 }
             }
-            browser::open(&opened.answer.document.url);
+            browser::open_url(&opened.response.document.url);
             Ok(())
         });
     }
 
     /// Reports that somebody else requested the link, which revokes it.
     fn refuse(self) {
-        self.refusing.send(Vec::new(), async move {
+        self.refusal_form.send(Vec::new(), async move {
             let refusal = LinkRefusal { token: self.token.get_value() };
-            api::post_unread(HolderRoute::RefuseLink.path(), &refusal).await?;
+            api::post_raw(HolderRoute::RefuseLink.path(), &refusal).await?;
             self.refused.set(true);
-            browser::focus_soon("page-heading");
+            browser::focus_after_render("page-heading");
             Ok(())
         });
     }
 
-    async fn ask(self, birth_date: BirthDate, form: DocumentForm) -> Result<Opened, api::Failure> {
+    async fn request(self, birth_date: BirthDate, form: DocumentForm) -> Result<Opened, api::Failure> {
         let request = LinkRequest {
             token: self.token.get_value(),
             birth_date: birth_date.to_string(),
             form: Some(form.code().to_owned()),
         };
-        let answer: LinkAnswer = api::post(HolderRoute::Link.path(), &request).await?;
-        let until = browser::unix_time() + i64::from(answer.document.expires_in);
-        Ok(Opened { answer, birth_date, until })
+        let response: LinkAnswer = api::post(HolderRoute::Link.path(), &request).await?;
+        let expires_at = browser::unix_time() + i64::from(response.document.expires_in);
+        Ok(Opened { response, birth_date, expires_at })
     }
 }
 
@@ -103,7 +103,7 @@ pub fn Link(token: String) -> impl IntoView {
         birth_date: TypedDate::new(Field::BirthDate),
         opened: RwSignal::new(None),
         refused: RwSignal::new(false),
-        refusing: Form::new(),
+        refusal_form: Form::new(),
         downloads: Downloads::new(),
     };
     let key = Signal::derive(move || match link.opened.read().is_some() {
@@ -145,14 +145,14 @@ fn BirthDateForm(link: SmsLink) -> impl IntoView {
             <BusyButton label="site.link.open" busy_label="site.link.opening" busy=form.busy />
         </form>
         <Refusal link=link />
-        <OtherWays />
+        <OtherPages />
     }
 }
 
 /// "This was not me", for holders who did not request the link.
 #[component]
 fn Refusal(link: SmsLink) -> impl IntoView {
-    let form = link.refusing;
+    let form = link.refusal_form;
     let refuse = Callback::new(move |()| link.refuse());
     view! {
         <details id="refusal">
@@ -176,19 +176,19 @@ fn Refused() -> impl IntoView {
     view! {
         <p>{tr("site.link.refused.text")}</p>
         <HelpdeskLinks />
-        <OtherWays />
+        <OtherPages />
     }
 }
 
 /// Links for visitors whom the SMS link does not help.
 #[component]
-fn OtherWays() -> impl IntoView {
+fn OtherPages() -> impl IntoView {
     view! {
         <ul class="rows">
-            <RowLink page=Page::Home sign=Sign::Home label="site.home.title" />
-            <RowLink page=Page::LogIn sign=Sign::Person label="site.link.log_in" />
-            <RowLink page=Page::Correction sign=Sign::Pencil label="site.rows.correction" />
-            <RowLink page=Page::Help sign=Sign::Help label="site.rows.help" />
+            <RowLink page=Page::Home symbol=Symbol::Home label="site.home.title" />
+            <RowLink page=Page::LogIn symbol=Symbol::Person label="site.link.log_in" />
+            <RowLink page=Page::Correction symbol=Symbol::Pencil label="site.rows.correction" />
+            <RowLink page=Page::Help symbol=Symbol::Help label="site.rows.help" />
         </ul>
     }
 }
@@ -196,7 +196,7 @@ fn OtherWays() -> impl IntoView {
 /// The certificate, and the ways to save it.
 #[component]
 fn OpenedLink(link: SmsLink, opened: Opened) -> impl IntoView {
-    let certificate = opened.answer.certificate;
+    let certificate = opened.response.certificate;
     let (n, total) = (certificate.dose_number, certificate.doses_in_series);
     let (name, disease) = (certificate.name.clone(), certificate.disease.name.clone());
     let fetch = Callback::new(move |()| link.download());
@@ -216,6 +216,6 @@ fn OpenedLink(link: SmsLink, opened: Opened) -> impl IntoView {
         <FailureNotice failure=link.downloads.form.failure busy=link.downloads.form.busy retry=fetch />
         <CertificateView certificate=certificate downloads=link.downloads fetch=fetch />
         <p>{tr("site.link.print")}</p>
-        <OtherWays />
+        <OtherPages />
     }
 }

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::components::{Heading, RowLink, Sign};
+use crate::components::{Heading, RowLink, Symbol};
 use crate::language::tr;
 use crate::place::Page;
 
@@ -13,9 +13,9 @@ pub fn NotFound() -> impl IntoView {
             <Heading key="site.not_found.title" />
             <p>{tr("site.not_found.text")}</p>
             <ul class="rows">
-                <RowLink page=Page::Home sign=Sign::Home label="site.home.title" />
-                <RowLink page=Page::Download sign=Sign::Download label="site.rows.download" />
-                <RowLink page=Page::Help sign=Sign::Help label="site.nav.help" />
+                <RowLink page=Page::Home symbol=Symbol::Home label="site.home.title" />
+                <RowLink page=Page::Download symbol=Symbol::Download label="site.rows.download" />
+                <RowLink page=Page::Help symbol=Symbol::Help label="site.nav.help" />
             </ul>
         </div>
     }

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_that_is_kept_has_its_words() {
+    fn every_privacy_entry_has_a_text() {
         for locale in Locale::ALL {
             let kept = KEPT.iter().flat_map(|name| ["title", "why", "how_long"].map(|part| (name, part)));
             let rules = RULES.iter().flat_map(|name| ["title", "text"].map(|part| (name, part)));

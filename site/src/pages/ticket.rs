@@ -9,7 +9,7 @@ use leptos::prelude::*;
 
 use crate::api;
 use crate::browser;
-use crate::components::{FactList, Facts, FailureNotice, Heading, RowLink, Sign};
+use crate::components::{FactList, Facts, FailureNotice, Heading, RowLink, Symbol};
 use crate::form::Form;
 use crate::language::tr;
 use crate::place::Page;
@@ -25,8 +25,8 @@ pub fn Ticket() -> impl IntoView {
             <Heading key="site.ticket.title" />
             {shown}
             <ul class="rows">
-                <RowLink page=Page::Verify sign=Sign::Scan label="site.rows.verify" />
-                <RowLink page=Page::Home sign=Sign::Home label="site.nav.home" />
+                <RowLink page=Page::Verify symbol=Symbol::Scan label="site.rows.verify" />
+                <RowLink page=Page::Home symbol=Symbol::Home label="site.nav.home" />
             </ul>
         </div>
     }

@@ -15,7 +15,7 @@ pub fn read_qr(rgba: &[u8], width: u32, height: u32) -> Option<String> {
 
 /// A certificate that was checked except for revocation.
 #[wasm_bindgen]
-pub struct Found {
+pub struct PendingCheck {
     checked: Checked,
     at: Timestamp,
 }
@@ -34,18 +34,18 @@ impl Verifier {
     }
 
     /// [`bukti_verifier::Verifier::load_signers`].
-    pub fn take_signers(&mut self, json: &[u8]) -> bool {
-        self.0.take_signers(json)
+    pub fn load_signers(&mut self, json: &[u8]) -> bool {
+        self.0.load_signers(json)
     }
 
     /// [`bukti_verifier::Verifier::load_index`].
-    pub fn take_index(&mut self, bytes: &[u8]) -> bool {
-        self.0.take_index(bytes)
+    pub fn load_index(&mut self, bytes: &[u8]) -> bool {
+        self.0.load_index(bytes)
     }
 
     /// [`bukti_verifier::Verifier::load_partition`].
-    pub fn take_partition(&mut self, path: &str, bytes: &[u8]) -> bool {
-        self.0.take_partition(path, bytes)
+    pub fn load_partition(&mut self, path: &str, bytes: &[u8]) -> bool {
+        self.0.load_partition(path, bytes)
     }
 
     /// When the trust list was published, RFC 3339.
@@ -69,20 +69,20 @@ impl Verifier {
     }
 
     /// [`bukti_verifier::Verifier::check`] at a time in milliseconds since 1970.
-    pub fn check(&self, text: &str, at: f64) -> Found {
+    pub fn check(&self, text: &str, at: f64) -> PendingCheck {
         // A clock outside of the range of `Timestamp` is wrong in any case.
         let at = Timestamp::from_millisecond(at as i64).unwrap_or(Timestamp::UNIX_EPOCH);
-        Found { checked: self.0.check(text, at), at }
+        PendingCheck { checked: self.0.check(text, at), at }
     }
 
     /// [`bukti_verifier::Verifier::missing_partitions`].
-    pub fn lacking(&self, found: &Found) -> Vec<String> {
-        self.0.lacking(&found.checked)
+    pub fn missing_partitions(&self, pending: &PendingCheck) -> Vec<String> {
+        self.0.missing_partitions(&pending.checked)
     }
 
     /// [`bukti_verifier::Verifier::judge`], as JSON.
-    pub fn judge(&self, found: Found) -> String {
+    pub fn judge(&self, pending: PendingCheck) -> String {
         // Every field of a report serialises.
-        serde_json::to_string(&self.0.judge(found.checked, found.at)).unwrap_or_default()
+        serde_json::to_string(&self.0.judge(pending.checked, pending.at)).unwrap_or_default()
     }
 }

@@ -13,11 +13,11 @@ pub fn read_qr(rgba: &[u8], width: u32, height: u32) -> Option<String> {
     let source = || Luma8Source::new_with_slice(&luma, width, height).ok();
     // The first binariser adapts to local brightness and reads codes in shadow; the second reads
     // smaller modules.
-    let by_surroundings = HybridBinarizer::new(source()?);
-    let read = by_surroundings.get_black_matrix().ok().and_then(read_modules);
+    let locally_binarised = HybridBinarizer::new(source()?);
+    let read = locally_binarised.get_black_matrix().ok().and_then(read_modules);
     read.or_else(|| {
-        let by_histogram = GlobalHistogramBinarizer::new(source()?);
-        by_histogram.get_black_matrix().ok().and_then(read_modules)
+        let globally_binarised = GlobalHistogramBinarizer::new(source()?);
+        globally_binarised.get_black_matrix().ok().and_then(read_modules)
     })
 }
 
@@ -58,17 +58,17 @@ mod tests {
         /// Side of the QR code in pixels, with its quiet zone.
         side: f64,
         /// Rotation in degrees.
-        turned: f64,
+        rotation: f64,
         /// Perspective: relative difference in scale between two opposite edges.
-        tilted: f64,
+        tilt: f64,
         /// From 0 to 1.
         contrast: f64,
         /// Passes of a blur over three pixels, each with a standard deviation of 0.8 pixels.
-        blurred: usize,
+        blur_passes: usize,
     }
 
-    const STRAIGHT: Photo =
-        Photo { frame: (1280, 720), side: 427.0, turned: 0.0, tilted: 0.0, contrast: 1.0, blurred: 0 };
+    const UPRIGHT: Photo =
+        Photo { frame: (1280, 720), side: 427.0, rotation: 0.0, tilt: 0.0, contrast: 1.0, blur_passes: 0 };
 
     /// A greyscale picture, as RGBA.
     fn photograph(text: &str, photo: Photo) -> Vec<u8> {
@@ -76,13 +76,13 @@ mod tests {
         let modules = code.width() as f64;
         let dark = code.to_colors();
         let whole = modules + 8.0;
-        let (sin, cos) = photo.turned.to_radians().sin_cos();
+        let (sin, cos) = photo.rotation.to_radians().sin_cos();
         let (width, height) = photo.frame;
         let brightness = |x: f64, y: f64| {
             let (x, y) = (x - width as f64 / 2.0, y - height as f64 / 2.0);
             let (u, v) = ((cos * x + sin * y) / photo.side, (cos * y - sin * x) / photo.side);
-            let nearer = 1.0 + photo.tilted * v;
-            let [column, row] = [u, v].map(|it| (it / nearer + 0.5) * whole - 4.0);
+            let scale = 1.0 + photo.tilt * v;
+            let [column, row] = [u, v].map(|it| (it / scale + 0.5) * whole - 4.0);
             let within = |it: f64, margin: f64| (-margin..modules + margin).contains(&it);
             let printed = within(column, 0.0) && within(row, 0.0);
             if printed && dark[row as usize * code.width() + column as usize] == Color::Dark {
@@ -100,7 +100,7 @@ mod tests {
                 within_pixel.map(|(dx, dy)| brightness(x + dx, y + dy)).iter().sum::<f64>() / 4.0
             })
             .collect();
-        for _ in 0..photo.blurred {
+        for _ in 0..photo.blur_passes {
             for step in [1, width] {
                 let sharp = pixels.clone();
                 for at in step..pixels.len() - step {
@@ -121,23 +121,23 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_fills_a_third_of_a_camera_s_frame_is_read_whichever_way_it_is_held() {
-        for turned in [7.0, 45.0, 135.0, 262.0] {
-            assert!(is_read(Photo { turned, ..STRAIGHT }), "{turned} degrees");
+    fn reads_code_at_any_angle() {
+        for rotation in [7.0, 45.0, 135.0, 262.0] {
+            assert!(is_read(Photo { rotation, ..UPRIGHT }), "{rotation} degrees");
         }
     }
 
     #[test]
-    fn a_print_of_40_mm_at_300_dpi_is_read_turned_blurred_and_pale() {
-        let print = Photo { frame: (700, 700), side: 472.0, turned: 7.0, contrast: 0.6, ..STRAIGHT };
-        assert!(is_read(Photo { blurred: 3, ..print }));
-        assert!(is_read(Photo { tilted: 0.2, blurred: 1, ..print }));
+    fn reads_turned_blurred_and_pale_print_of_40_mm() {
+        let print = Photo { frame: (700, 700), side: 472.0, rotation: 7.0, contrast: 0.6, ..UPRIGHT };
+        assert!(is_read(Photo { blur_passes: 3, ..print }));
+        assert!(is_read(Photo { tilt: 0.2, blur_passes: 1, ..print }));
     }
 
     #[test]
-    fn a_picture_without_a_code_reads_as_nothing() {
+    fn picture_without_code_reads_as_none() {
         assert_eq!(read_qr(&[200; 64 * 48 * 4], 64, 48), None);
         assert_eq!(read_qr(&[], 0, 0), None);
-        assert_eq!(read_qr(&[0; 4], 1280, 720), None, "fewer bytes than the size says");
+        assert_eq!(read_qr(&[0; 4], 1280, 720), None, "fewer bytes than the size requires");
     }
 }

@@ -12,7 +12,7 @@ pub struct Verifier {
     listed_at: Option<Timestamp>,
     signers: Vec<TrustedSigner>,
     /// The signers of this deployment: only they sign its revocation lists.
-    own: Vec<TrustedSigner>,
+    own_signers: Vec<TrustedSigner>,
     index: Option<RevocationIndex>,
     partitions: HashMap<String, Partition>,
 }
@@ -20,9 +20,9 @@ pub struct Verifier {
 impl Verifier {
     /// Loads `trust/signers.json`. Returns `false`, and keeps the current list, if the file cannot
     /// be parsed.
-    pub fn take_signers(&mut self, json: &[u8]) -> bool {
+    pub fn load_signers(&mut self, json: &[u8]) -> bool {
         let Ok(list) = serde_json::from_slice::<SignerList>(json) else { return false };
-        (self.signers, self.own) = (list.trusted(), list.own());
+        (self.signers, self.own_signers) = (list.trusted(), list.own());
         self.listed_at = Some(list.issued_at);
         true
     }
@@ -31,8 +31,8 @@ impl Verifier {
     /// keeps the current index, if the new one is damaged, is not signed by one of them, or is
     /// older than the current one, which could hide revocations. A newer index discards all
     /// partitions.
-    pub fn take_index(&mut self, bytes: &[u8]) -> bool {
-        let Ok(index) = RevocationIndex::read(bytes, &self.own) else { return false };
+    pub fn load_index(&mut self, bytes: &[u8]) -> bool {
+        let Ok(index) = RevocationIndex::read(bytes, &self.own_signers) else { return false };
         if self.index.as_ref().is_some_and(|current| index.issued_at < current.issued_at) {
             return false;
         }
@@ -45,8 +45,8 @@ impl Verifier {
 
     /// Loads the partition with this path. Returns `false` if it is damaged or not signed for this
     /// path.
-    pub fn take_partition(&mut self, path: &str, bytes: &[u8]) -> bool {
-        let Ok(partition) = Partition::read(path, bytes, &self.own) else { return false };
+    pub fn load_partition(&mut self, path: &str, bytes: &[u8]) -> bool {
+        let Ok(partition) = Partition::read(path, bytes, &self.own_signers) else { return false };
         self.partitions.insert(path.to_owned(), partition);
         true
     }
@@ -67,7 +67,7 @@ impl Verifier {
     }
 
     /// The paths of the partitions that the verdict needs and that are not loaded.
-    pub fn lacking(&self, checked: &Checked) -> Vec<String> {
+    pub fn missing_partitions(&self, checked: &Checked) -> Vec<String> {
         let mut paths = self.index.as_ref().map_or_else(Vec::new, |index| index.partitions_for(checked));
         paths.retain(|path| !self.partitions.contains_key(path));
         paths
@@ -78,9 +78,10 @@ impl Verifier {
         let needed = self.index.as_ref().map_or_else(Vec::new, |index| index.partitions_for(&checked));
         let partitions: Vec<Partition> =
             needed.iter().filter_map(|path| self.partitions.get(path)).cloned().collect();
-        let (own, index) = (&self.own[..], self.index.as_ref());
+        let (own_signers, index) = (&self.own_signers[..], self.index.as_ref());
         // `load_index` has rejected older indexes.
-        let revocations = Revocations { own, index, partitions: &partitions, newest_seen: None, at };
+        let revocations =
+            Revocations { own: own_signers, index, partitions: &partitions, newest_seen: None, at };
         judge(checked, &self.signers, &revocations)
     }
 }
@@ -92,15 +93,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_read_is_refused_and_leaves_what_was_there() {
+    fn unreadable_files_leave_lists_unchanged() {
         let mut verifier = Verifier::default();
-        assert!(verifier.take_signers(br#"{"issued_at":"2026-11-23T03:15:00Z","signers":[]}"#));
+        assert!(verifier.load_signers(br#"{"issued_at":"2026-11-23T03:15:00Z","signers":[]}"#));
         let listed_at = verifier.listed_at();
         // What a web site returns that has a fallback page for every URL.
-        assert!(!verifier.take_signers(b"<!doctype html>"));
+        assert!(!verifier.load_signers(b"<!doctype html>"));
         assert_eq!(verifier.listed_at(), listed_at);
-        assert!(!verifier.take_index(b"<!doctype html>"));
-        assert!(!verifier.take_partition("trust/revocation/a.cose", b"<!doctype html>"));
+        assert!(!verifier.load_index(b"<!doctype html>"));
+        assert!(!verifier.load_partition("trust/revocation/a.cose", b"<!doctype html>"));
         assert!(verifier.index().is_none());
     }
 
@@ -116,20 +117,20 @@ mod tests {
             let files = runtime.block_on(bukti_trust::revocation_files(vec![], &signer, at)).unwrap();
             files.last().unwrap().bytes.clone()
         };
-        let own = TrustedSigner::from_certificate(&certificate).unwrap();
-        let mut verifier = Verifier { own: vec![own], ..Verifier::default() };
+        let own_signers = TrustedSigner::from_certificate(&certificate).unwrap();
+        let mut verifier = Verifier { own_signers: vec![own_signers], ..Verifier::default() };
         let hour = jiff::SignedDuration::from_hours(1);
-        assert!(verifier.take_index(&index(now)));
-        assert!(!verifier.take_index(&index(now - hour)));
+        assert!(verifier.load_index(&index(now)));
+        assert!(!verifier.load_index(&index(now - hour)));
         assert_eq!(verifier.index().unwrap().issued_at, now);
-        assert!(verifier.take_index(&index(now)) && verifier.take_index(&index(now + hour)));
+        assert!(verifier.load_index(&index(now)) && verifier.load_index(&index(now + hour)));
     }
 
     #[test]
-    fn without_lists_there_is_a_verdict_too() {
+    fn judges_without_lists() {
         let verifier = Verifier::default();
         let found = verifier.check("https://bukti.example.go.id", Timestamp::UNIX_EPOCH);
-        assert!(verifier.lacking(&found).is_empty());
+        assert!(verifier.missing_partitions(&found).is_empty());
         assert_eq!(verifier.judge(found, Timestamp::UNIX_EPOCH).verdict, Verdict::NotACertificate);
     }
 }

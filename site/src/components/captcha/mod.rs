@@ -7,16 +7,16 @@ use leptos::prelude::*;
 use serde::Serialize;
 
 use crate::api::{self, Failure};
-use crate::browser::{self, Tasks};
-use crate::components::{Icon, Sign};
-use crate::form::{Field, FieldProblem, Form, Wrong};
+use crate::browser::{self, TaskScope};
+use crate::components::{Icon, Symbol};
+use crate::form::{Field, FieldProblem, Form, ProblemKind};
 use crate::language::{Language, tr};
 use crate::proof::{Progress, Proof};
 
 /// Longest slice of work, in milliseconds: less than a frame, so that the page stays responsive.
-const SLICE: f64 = 10.0;
+const SLICE_MILLIS: f64 = 10.0;
 /// A solution that expires within this many seconds is not sent any more.
-const MARGIN: i64 = 10;
+const EXPIRY_MARGIN_SECONDS: i64 = 10;
 
 #[derive(Clone)]
 enum Stage {
@@ -31,12 +31,12 @@ enum Stage {
 pub struct Captcha {
     ticked: RwSignal<bool>,
     stage: RwSignal<Stage>,
-    tasks: Tasks,
+    tasks: TaskScope,
 }
 
 impl Captcha {
     pub fn new() -> Self {
-        Self { ticked: RwSignal::new(false), stage: RwSignal::new(Stage::Idle), tasks: Tasks::here() }
+        Self { ticked: RwSignal::new(false), stage: RwSignal::new(Stage::Idle), tasks: TaskScope::current() }
     }
 
     /// Whether the captcha has no solution and is not computing one.
@@ -50,7 +50,7 @@ impl Captcha {
             return;
         }
         self.stage.set(Stage::Working);
-        self.tasks.run(Box::pin(async move {
+        self.tasks.spawn(Box::pin(async move {
             let stage = match solve().await {
                 Ok((payload, expires_at)) => Stage::Solved { payload, expires_at },
                 Err(failure) => Stage::Failed(failure),
@@ -61,7 +61,7 @@ impl Captcha {
 
     /// The problem to show if the box is not ticked.
     pub fn check(self) -> Option<FieldProblem> {
-        let missing = FieldProblem { field: Field::Captcha, wrong: Wrong::Missing };
+        let missing = FieldProblem { field: Field::Captcha, kind: ProblemKind::Missing };
         (!self.ticked.get_untracked()).then_some(missing)
     }
 
@@ -70,10 +70,10 @@ impl Captcha {
         loop {
             match self.stage.get_untracked() {
                 Stage::Idle => self.begin(),
-                Stage::Working => browser::pause(50).await,
+                Stage::Working => browser::sleep(50).await,
                 Stage::Solved { payload, expires_at } => {
                     self.stage.set(Stage::Idle);
-                    if expires_at > browser::unix_time() + MARGIN {
+                    if expires_at > browser::unix_time() + EXPIRY_MARGIN_SECONDS {
                         return Ok(payload);
                     }
                 }
@@ -89,12 +89,12 @@ impl Captcha {
     /// with a new solution if the first one expired on the way, or was used by a request whose
     /// response was lost.
     pub async fn post<B: Serialize>(self, path: &str, body: impl Fn(String) -> B) -> Result<String, Failure> {
-        let answer = match api::post_unread(path, &body(self.solution().await?)).await {
-            Err(failure) if is_stale(&failure) => api::post_unread(path, &body(self.solution().await?)).await,
-            answer => answer,
+        let response = match api::post_raw(path, &body(self.solution().await?)).await {
+            Err(failure) if is_stale(&failure) => api::post_raw(path, &body(self.solution().await?)).await,
+            response => response,
         };
         self.begin();
-        answer
+        response
     }
 }
 
@@ -106,22 +106,22 @@ async fn solve() -> Result<(String, i64), Failure> {
     let challenge: CaptchaChallenge = api::get(StatusRoute::Captcha.path()).await?;
     let expires_at = challenge.parameters.expires_at;
     // Starts with one attempt per slice and adapts, because the cost of a hash varies by challenge.
-    let mut tries = 1;
+    let mut attempts = 1;
     let mut proof = Proof::new(challenge).ok_or(Failure::Unreadable)?;
     loop {
-        let began = browser::clock();
-        match proof.work(tries) {
+        let started = browser::monotonic_millis();
+        match proof.search(attempts) {
             Progress::Solved(payload) => return Ok((payload, expires_at)),
-            Progress::Hopeless => return Err(Failure::Unreadable),
+            Progress::Exhausted => return Err(Failure::Unreadable),
             Progress::Unsolved => {}
         }
-        let took = browser::clock() - began;
-        if took < SLICE / 2.0 {
-            tries *= 2;
-        } else if took > SLICE && tries > 1 {
-            tries /= 2;
+        let elapsed = browser::monotonic_millis() - started;
+        if elapsed < SLICE_MILLIS / 2.0 {
+            attempts *= 2;
+        } else if elapsed > SLICE_MILLIS && attempts > 1 {
+            attempts /= 2;
         }
-        browser::pause(0).await;
+        browser::sleep(0).await;
     }
 }
 
@@ -130,13 +130,13 @@ async fn solve() -> Result<(String, i64), Failure> {
 pub fn CaptchaBox(captcha: Captcha, form: Form) -> impl IntoView {
     let language = Language::current();
     let message = form.message(Field::Captcha);
-    let wrong = move || message.read().is_some();
-    let tick = move |event| {
+    let is_invalid = move || message.read().is_some();
+    let on_tick = move |event| {
         captcha.ticked.set(event_target_checked(&event));
         captcha.begin();
     };
-    let done = move || captcha.ticked.get() && matches!(&*captcha.stage.read(), Stage::Solved { .. });
-    let word = move || {
+    let is_solved = move || captcha.ticked.get() && matches!(&*captcha.stage.read(), Stage::Solved { .. });
+    let status = move || {
         let locale: Locale = language.get();
         if !captcha.ticked.get() {
             return "";
@@ -149,7 +149,7 @@ pub fn CaptchaBox(captcha: Captcha, form: Form) -> impl IntoView {
         }
     };
     view! {
-        <div class="field" class:wrong=wrong>
+        <div class="field" class:wrong=is_invalid>
             {move || {
                 message
                     .get()
@@ -159,15 +159,15 @@ pub fn CaptchaBox(captcha: Captcha, form: Form) -> impl IntoView {
                 <input
                     type="checkbox"
                     id=Field::Captcha.id()
-                    aria-invalid=move || wrong().then_some("true")
-                    aria-describedby=move || wrong().then(|| Field::Captcha.error_id())
+                    aria-invalid=move || is_invalid().then_some("true")
+                    aria-describedby=move || is_invalid().then(|| Field::Captcha.error_id())
                     prop:checked=captcha.ticked
-                    on:change=tick
+                    on:change=on_tick
                 />
                 <label for=Field::Captcha.id()>{tr("site.captcha.label")}</label>
-                <span class="progress" class:good=done role="status">
-                    {move || done().then(|| view! { <Icon sign=Sign::Good /> })}
-                    {word}
+                <span class="progress" class:good=is_solved role="status">
+                    {move || is_solved().then(|| view! { <Icon symbol=Symbol::Good /> })}
+                    {status}
                 </span>
             </div>
         </div>

@@ -6,7 +6,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::browser;
-use crate::components::{BusyButton, FactList, Facts, Icon, Sign};
+use crate::components::{BusyButton, FactList, Facts, Icon, Symbol};
 use crate::form::Form;
 use crate::language::{Language, tr};
 
@@ -23,16 +23,16 @@ pub struct Downloads {
     /// Request and failure of the current download.
     pub form: Form,
     /// Certificate id and document form of the latest request.
-    wanted: StoredValue<(String, DocumentForm)>,
+    requested: StoredValue<(String, DocumentForm)>,
 }
 
 impl Downloads {
     pub fn new() -> Self {
-        Self { form: Form::new(), wanted: StoredValue::default() }
+        Self { form: Form::new(), requested: StoredValue::default() }
     }
 
-    pub fn wanted(self) -> (String, DocumentForm) {
-        self.wanted.get_value()
+    pub fn requested(self) -> (String, DocumentForm) {
+        self.requested.get_value()
     }
 }
 
@@ -46,10 +46,10 @@ pub fn CertificateView(
     fetch: Callback<()>,
 ) -> impl IntoView {
     let language = Language::current();
-    let source = StoredValue::new(browser::picture_address(&certificate.picture));
+    let source = StoredValue::new(browser::svg_data_url(&certificate.picture));
     let certificate = StoredValue::new(certificate);
     // Alternative text for both pictures.
-    let described = Signal::derive(move || {
+    let alt_text = Signal::derive(move || {
         let locale = language.get();
         certificate.with_value(|it| {
             fill(
@@ -82,12 +82,12 @@ pub fn CertificateView(
                        label: &'static str,
                        busy_label: &'static str,
                        class: &'static str| {
-        let is_mine = move |(id, wanted): &(String, DocumentForm)| {
-            *wanted == form && certificate.with_value(|it| it.id == *id)
+        let is_mine = move |(id, requested): &(String, DocumentForm)| {
+            *requested == form && certificate.with_value(|it| it.id == *id)
         };
         let tap = move |()| {
             if !downloads.form.busy.get_untracked() {
-                downloads.wanted.set_value((certificate.with_value(|it| it.id.clone()), form));
+                downloads.requested.set_value((certificate.with_value(|it| it.id.clone()), form));
                 fetch.run(());
             }
         };
@@ -95,18 +95,19 @@ pub fn CertificateView(
             <BusyButton
                 label=label
                 busy_label=busy_label
-                busy=Signal::derive(move || downloads.form.busy.get() && downloads.wanted.with_value(is_mine))
+                busy=Signal::derive(move || downloads.form.busy.get() && downloads.requested.with_value(is_mine))
                 class=class
                 on_tap=Callback::new(tap)
             />
         }
     };
-    let others = OTHER_FORMS.map(|(form, label)| button(form, label, "site.certificate.preparing", "button"));
-    let others = others.into_iter().collect_view();
+    let other_buttons =
+        OTHER_FORMS.map(|(form, label)| button(form, label, "site.certificate.preparing", "button"));
+    let other_buttons = other_buttons.into_iter().collect_view();
     let facts: Facts = Box::new(move |locale| certificate.with_value(|it| facts(locale, it)));
     let copying = Form::new();
     let saving = Form::new();
-    let said = RwSignal::new(String::new());
+    let status_key = RwSignal::new(String::new());
     let save = Callback::new(move |()| {
         saving.send(Vec::new(), async move {
             let (svg, name) = certificate.with_value(|it| {
@@ -115,22 +116,22 @@ pub fn CertificateView(
             });
             let saved = browser::save_as_wallpaper(&svg, &name).await;
             let key = if saved { "site.certificate.saved" } else { "site.certificate.not_saved" };
-            said.set(key.to_owned());
+            status_key.set(key.to_owned());
             Ok(())
         });
     });
     let copy = Callback::new(move |()| {
         copying.send(Vec::new(), async move {
-            let copied = browser::copy(&certificate.with_value(|it| it.qr_text.clone())).await;
+            let copied = browser::copy_to_clipboard(&certificate.with_value(|it| it.qr_text.clone())).await;
             let key = if copied { "site.certificate.copied" } else { "site.certificate.not_copied" };
-            said.set(key.to_owned());
+            status_key.set(key.to_owned());
             Ok(())
         });
     });
     view! {
         <div class="certificate">
             <button type="button" class="picture" on:click=enlarge>
-                <img src=source.get_value() alt=described />
+                <img src=source.get_value() alt=alt_text />
                 <span class="enlarge">{tr("site.certificate.enlarge")}</span>
             </button>
             <div class="buttons">
@@ -145,7 +146,7 @@ pub fn CertificateView(
             <fieldset class="forms">
                 <legend>{tr("site.certificate.forms")}</legend>
                 <div>
-                    {others}
+                    {other_buttons}
                     <BusyButton
                         label="site.certificate.wallpaper"
                         busy_label="site.certificate.preparing"
@@ -161,10 +162,10 @@ pub fn CertificateView(
                         on_tap=copy
                     />
                 </div>
-                <p role="status">{move || text(language.get(), &said.read()).to_owned()}</p>
+                <p role="status">{move || text(language.get(), &status_key.read()).to_owned()}</p>
             </fieldset>
             <p class="warning">
-                <Icon sign=Sign::Wrong />
+                <Icon symbol=Symbol::Wrong />
                 <span>{tr("site.certificate.warning")}</span>
             </p>
             <details>
@@ -172,7 +173,7 @@ pub fn CertificateView(
                 <FactList facts=facts />
             </details>
             <dialog node_ref=dialog class="enlarged" aria-label=tr("site.certificate.enlarged") on:click=close>
-                <img src=source.get_value() alt=described />
+                <img src=source.get_value() alt=alt_text />
                 <p>{tr("site.certificate.bright")}</p>
                 <button type="button" class="button" on:click=close>
                     {tr("site.close")}
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fact_and_form_has_its_words() {
+    fn every_fact_and_form_has_a_text() {
         for locale in Locale::ALL {
             for (key, fact) in facts(locale, &certificate()) {
                 assert_ne!(text(locale, key), key);

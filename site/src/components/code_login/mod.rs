@@ -7,7 +7,7 @@ use bukti_locales::text;
 use bukti_wire::{OtpAnswer, OtpRequest, OtpRoute, ProblemCode, Session, SessionRequest};
 use leptos::prelude::*;
 
-use crate::account::{Account, Who};
+use crate::account::{Account, LogInState};
 use crate::api;
 use crate::browser;
 use crate::components::{
@@ -15,7 +15,7 @@ use crate::components::{
 };
 use crate::form::{Field, Form, check};
 use crate::language::{Language, tr, tr_with};
-use crate::place::{Page, Place, to};
+use crate::place::{Page, Router, path_to};
 use crate::settings::Settings;
 use crate::steps::Steps;
 
@@ -28,13 +28,13 @@ pub enum Purpose {
 
 /// A code that was sent.
 #[derive(Clone, Debug)]
-struct Sent {
+struct SentCode {
     /// The phone number as it was typed.
     phone: String,
     /// Validity of the code in minutes.
-    minutes: u32,
+    valid_minutes: u32,
     /// Unix time from which another code can be requested.
-    next_at: i64,
+    resend_at: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,10 +44,10 @@ enum Step {
 }
 
 #[derive(Clone, Copy)]
-struct Entrance {
+struct LogInForm {
     purpose: Purpose,
     /// Whether the form is part of another page, which stays open after the log-in.
-    stay: bool,
+    is_embedded: bool,
     account: Account,
     steps: Steps<Step>,
     form: Form,
@@ -56,51 +56,55 @@ struct Entrance {
     name: RwSignal<String>,
     phone: RwSignal<String>,
     code: RwSignal<String>,
-    sent: RwSignal<Option<Sent>>,
+    sent: RwSignal<Option<SentCode>>,
     /// Seconds until another code can be requested.
-    wait: RwSignal<i64>,
+    seconds_to_resend: RwSignal<i64>,
 }
 
-impl Entrance {
-    fn ask(self) {
+impl LogInForm {
+    fn request_code(self) {
         let (name, phone) = (self.name.get_untracked(), self.phone.get_untracked());
-        let with_name = self.purpose == Purpose::Register;
-        let wrong_name = with_name.then(|| check(Field::Name, &name, PersonName::parse(&name))).flatten();
-        let wrong_phone = check(Field::Phone, &phone, PhoneNumber::parse(&phone));
-        self.form.send(wrong_name.into_iter().chain(wrong_phone).collect(), async move {
+        let has_name = self.purpose == Purpose::Register;
+        let name_problem = has_name.then(|| check(Field::Name, &name, PersonName::parse(&name))).flatten();
+        let phone_problem = check(Field::Phone, &phone, PhoneNumber::parse(&phone));
+        self.form.send(name_problem.into_iter().chain(phone_problem).collect(), async move {
             let request =
-                |captcha| OtpRequest { phone: phone.clone(), name: with_name.then(|| name.clone()), captcha };
-            let answer: OtpAnswer = api::read(&self.captcha.post(OtpRoute::Otp.path(), request).await?)?;
-            let next_at = browser::unix_time() + i64::from(answer.resend_after);
+                |captcha| OtpRequest { phone: phone.clone(), name: has_name.then(|| name.clone()), captcha };
+            let response: OtpAnswer = api::parse(&self.captcha.post(OtpRoute::Otp.path(), request).await?)?;
+            let resend_at = browser::unix_time() + i64::from(response.resend_after);
             self.code.set(String::new());
-            self.wait.set(i64::from(answer.resend_after));
-            self.sent.set(Some(Sent { phone, minutes: answer.expires_in.div_ceil(60), next_at }));
+            self.seconds_to_resend.set(i64::from(response.resend_after));
+            self.sent.set(Some(SentCode {
+                phone,
+                valid_minutes: response.expires_in.div_ceil(60),
+                resend_at,
+            }));
             if self.steps.get_untracked() == Step::Phone {
-                self.steps.go(Step::Code);
+                self.steps.show(Step::Code);
             }
-            browser::focus_soon(Field::Code.id());
+            browser::focus_after_render(Field::Code.id());
             Ok(())
         });
     }
 
-    fn enter(self) {
+    fn submit_code(self) {
         let Some(sent) = self.sent.get_untracked() else { return };
         let typed = self.code.get_untracked();
         let code: String = typed.chars().filter(char::is_ascii_digit).collect();
-        let wrong = check(Field::Code, &typed, (code.len() == 6).then_some(()));
-        self.form.send(wrong.into_iter().collect(), async move {
+        let problems = check(Field::Code, &typed, (code.len() == 6).then_some(()));
+        self.form.send(problems.into_iter().collect(), async move {
             let request = SessionRequest { phone: sent.phone, code };
             let session: Session = api::post(OtpRoute::LogIn.path(), &request).await?;
-            self.account.entered(session);
+            self.account.set_logged_in(session);
             Ok(())
         });
     }
 
     /// Repeats the request that failed.
-    fn again(self) {
+    fn retry(self) {
         match self.steps.get_untracked() {
-            Step::Phone => self.ask(),
-            Step::Code => self.enter(),
+            Step::Phone => self.request_code(),
+            Step::Code => self.submit_code(),
         }
     }
 }
@@ -111,49 +115,49 @@ pub fn CodeLogin(
     purpose: Purpose,
     /// Whether the form is part of another page, which stays open after the log-in.
     #[prop(optional)]
-    stay: bool,
+    is_embedded: bool,
 ) -> impl IntoView {
     let form = Form::new();
-    let entrance = Entrance {
+    let log_in = LogInForm {
         purpose,
-        stay,
+        is_embedded,
         account: Account::current(),
-        steps: Steps::begin("code", form, Step::Phone),
+        steps: Steps::new("code", form, Step::Phone),
         form,
         captcha: Captcha::new(),
         name: RwSignal::new(String::new()),
         phone: RwSignal::new(String::new()),
         code: RwSignal::new(String::new()),
         sent: RwSignal::new(None),
-        wait: RwSignal::new(0),
+        seconds_to_resend: RwSignal::new(0),
     };
-    let place = Place::current();
+    let router = Router::current();
     browser::effect(Box::new(move || {
-        if let Who::Somebody(_) = entrance.account.get()
-            && !stay
+        if let LogInState::LoggedIn(_) = log_in.account.get()
+            && !is_embedded
         {
-            place.go_instead(Page::Account);
+            router.replace(Page::Account);
         }
     }));
-    let tick = move || {
-        if let Some(sent) = &*entrance.sent.read_untracked() {
-            entrance.wait.set((sent.next_at - browser::unix_time()).max(0));
+    let update_countdown = move || {
+        if let Some(sent) = &*log_in.sent.read_untracked() {
+            log_in.seconds_to_resend.set((sent.resend_at - browser::unix_time()).max(0));
         }
     };
-    if browser::IS_HERE
-        && let Ok(interval) = set_interval_with_handle(tick, Duration::from_secs(1))
+    if browser::IS_BROWSER
+        && let Ok(interval) = set_interval_with_handle(update_countdown, Duration::from_secs(1))
     {
         on_cleanup(move || interval.clear());
     }
-    let code_sent = Memo::new(move |_| entrance.steps.get() == Step::Code);
+    let is_code_sent = Memo::new(move |_| log_in.steps.get() == Step::Code);
     let key = Signal::derive(move || match purpose {
-        _ if code_sent.get() => "site.code.title",
+        _ if is_code_sent.get() => "site.code.title",
         Purpose::LogIn => "site.login.title",
         Purpose::Register => "site.register.title",
     });
-    let title = move || {
+    let heading = move || {
         let language = Language::current();
-        if stay {
+        if is_embedded {
             view! { <h2>{move || text(language.get(), key.get())}</h2> }.into_any()
         } else {
             view! { <Heading key=key /> }.into_any()
@@ -161,12 +165,12 @@ pub fn CodeLogin(
     };
     view! {
         <div class="column">
-            {title()}
+            {heading()}
             {move || {
-                if code_sent.get() {
-                    view! { <CodeStep entrance=entrance /> }.into_any()
+                if is_code_sent.get() {
+                    view! { <CodeStep log_in=log_in /> }.into_any()
                 } else {
-                    view! { <PhoneStep entrance=entrance /> }.into_any()
+                    view! { <PhoneStep log_in=log_in /> }.into_any()
                 }
             }}
         </div>
@@ -175,53 +179,53 @@ pub fn CodeLogin(
 
 /// The first step: phone number, and a name when registering.
 #[component]
-fn PhoneStep(entrance: Entrance) -> impl IntoView {
-    let form = entrance.form;
+fn PhoneStep(log_in: LogInForm) -> impl IntoView {
+    let form = log_in.form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
-        entrance.ask();
+        log_in.request_code();
     };
-    let (help, other) = match entrance.purpose {
+    let (help, other) = match log_in.purpose {
         Purpose::LogIn => (
             tr("site.login.help"),
-            view! { <p>{tr("site.login.no_account")} " " <a href=to(Page::Register)>{tr("site.register.title")}</a></p> }.into_any(),
+            view! { <p>{tr("site.login.no_account")} " " <a href=path_to(Page::Register)>{tr("site.register.title")}</a></p> }.into_any(),
         ),
         Purpose::Register => (
             tr("site.register.help"),
-            view! { <p>{tr("site.register.has_account")} " " <a href=to(Page::LogIn)>{tr("site.login.title")}</a></p> }.into_any(),
+            view! { <p>{tr("site.register.has_account")} " " <a href=path_to(Page::LogIn)>{tr("site.login.title")}</a></p> }.into_any(),
         ),
     };
-    let typed = Callback::new(move |()| entrance.captcha.begin());
-    let name = (entrance.purpose == Purpose::Register).then(|| {
+    let typed = Callback::new(move |()| log_in.captcha.begin());
+    let name = (log_in.purpose == Purpose::Register).then(|| {
         view! {
             <TextField
                 field=Field::Name
                 form=form
                 label="site.field.name.label"
-                value=entrance.name
+                value=log_in.name
                 autocomplete="name"
                 on_typed=typed
             />
         }
     });
     // An embedding page explains by itself why to log in and with which number.
-    let around = (!entrance.stay).then_some((view! { <p>{help}</p> }, other));
-    let (help, other) = around.unzip();
-    let no_cookies = (!browser::takes_cookies())
+    let intro = (!log_in.is_embedded).then_some((view! { <p>{help}</p> }, other));
+    let (help, other) = intro.unzip();
+    let cookie_warning = (!browser::accepts_cookies())
         .then(|| view! { <p class="notice waiting" role="alert">{tr("site.login.no_cookies")}</p> });
     view! {
         {help}
-        {no_cookies}
+        {cookie_warning}
         <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
-            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| entrance.again()) />
+            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| log_in.retry()) />
             {name}
             <TextField
                 field=Field::Phone
                 form=form
                 label="site.field.phone.label"
                 hint="site.field.phone.hint"
-                value=entrance.phone
+                value=log_in.phone
                 inputmode="tel"
                 autocomplete="tel"
                 on_typed=typed
@@ -234,43 +238,43 @@ fn PhoneStep(entrance: Entrance) -> impl IntoView {
 
 /// The second step: the code, a button for another one, and help if no SMS arrives.
 #[component]
-fn CodeStep(entrance: Entrance) -> impl IntoView {
-    let form = entrance.form;
+fn CodeStep(log_in: LogInForm) -> impl IntoView {
+    let form = log_in.form;
     let language = Language::current();
     let settings = Settings::current();
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
-        entrance.enter();
+        log_in.submit_code();
     };
     let sent_to = tr_with("site.code.sent", move |_| {
-        let sent = entrance.sent.get();
-        let (phone, minutes) = sent.map(|sent| (sent.phone, sent.minutes)).unwrap_or_default();
+        let sent = log_in.sent.get();
+        let (phone, valid_minutes) = sent.map(|sent| (sent.phone, sent.valid_minutes)).unwrap_or_default();
         // Non-breaking spaces keep the number on one line.
-        vec![("phone", phone.replace(' ', "\u{a0}")), ("n", minutes.to_string())]
+        vec![("phone", phone.replace(' ', "\u{a0}")), ("n", valid_minutes.to_string())]
     });
-    let waiting = Memo::new(move |_| entrance.wait.get() > 0);
+    let must_wait = Memo::new(move |_| log_in.seconds_to_resend.get() > 0);
     // A locked or expired code can only be replaced, so another one may be requested at once.
-    let dead =
+    let is_code_dead =
         move || form.failure.read().as_ref().and_then(api::Failure::code) == Some(ProblemCode::CodeDead);
     let resend = move |_| {
-        if !waiting.get_untracked() || dead() {
-            entrance.ask();
+        if !must_wait.get_untracked() || is_code_dead() {
+            log_in.request_code();
         }
     };
-    let (again, again_in) = (
+    let (resend_label, resend_in_label) = (
         tr("site.code.resend"),
-        tr_with("site.code.resend_in", move |_| vec![("n", entrance.wait.get().to_string())]),
+        tr_with("site.code.resend_in", move |_| vec![("n", log_in.seconds_to_resend.get().to_string())]),
     );
     view! {
         <p role="status">{sent_to}</p>
         <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
-            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| entrance.again()) />
+            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| log_in.retry()) />
             <TextField
                 field=Field::Code
                 form=form
                 label="site.field.code.label"
-                value=entrance.code
+                value=log_in.code
                 inputmode="numeric"
                 autocomplete="one-time-code"
             />
@@ -279,12 +283,12 @@ fn CodeStep(entrance: Entrance) -> impl IntoView {
                 <button
                     type="button"
                     class="button"
-                    aria-disabled=move || (waiting.get() && !dead()).then_some("true")
+                    aria-disabled=move || (must_wait.get() && !is_code_dead()).then_some("true")
                     on:click=resend
                 >
-                    {move || if waiting.get() && !dead() { again_in() } else { again().to_owned() }}
+                    {move || if must_wait.get() && !is_code_dead() { resend_in_label() } else { resend_label().to_owned() }}
                 </button>
-                <button type="button" class="button" on:click=move |_| entrance.steps.go(Step::Phone)>
+                <button type="button" class="button" on:click=move |_| log_in.steps.show(Step::Phone)>
                     {tr("site.code.change_phone")}
                 </button>
             </div>

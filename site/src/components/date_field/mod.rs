@@ -4,7 +4,7 @@ use bukti_domain::BirthDate;
 use jiff::civil::Date;
 use leptos::prelude::*;
 
-use crate::form::{Field, FieldProblem, Form, Wrong};
+use crate::form::{Field, FieldProblem, Form, ProblemKind};
 use crate::input;
 use crate::language::tr;
 
@@ -33,8 +33,11 @@ impl TypedDate {
     fn read<T>(self, read: impl Fn(&str, &str, &str) -> Option<T>) -> Result<T, FieldProblem> {
         let typed = self.parts.map(|part| part.get_untracked());
         read(&typed[0], &typed[1], &typed[2]).ok_or_else(|| {
-            let empty = typed.iter().all(|part| part.trim().is_empty());
-            FieldProblem { field: self.field, wrong: if empty { Wrong::Missing } else { Wrong::Invalid } }
+            let is_empty = typed.iter().all(|part| part.trim().is_empty());
+            FieldProblem {
+                field: self.field,
+                kind: if is_empty { ProblemKind::Missing } else { ProblemKind::Invalid },
+            }
         })
     }
 }
@@ -54,7 +57,7 @@ pub fn DateField(
 ) -> impl IntoView {
     let field = date.field;
     let message = form.message(field);
-    let wrong = move || message.read().is_some();
+    let is_invalid = move || message.read().is_some();
     let part = move |at: usize, label: &'static str, autofill: &'static str| {
         let value = date.parts[at];
         let id = if at == 0 { field.id().to_owned() } else { format!("{}-{at}", field.id()) };
@@ -67,7 +70,7 @@ pub fn DateField(
                     type="text"
                     inputmode="numeric"
                     autocomplete=if is_birthday { autofill } else { "off" }
-                    aria-invalid=move || wrong().then_some("true")
+                    aria-invalid=move || is_invalid().then_some("true")
                     prop:value=value
                     on:input=move |event| value.set(event_target_value(&event))
                 />
@@ -77,10 +80,10 @@ pub fn DateField(
     view! {
         <fieldset
             class="field"
-            class:wrong=wrong
+            class:wrong=is_invalid
             aria-describedby=move || {
                 let hint = field.hint_id();
-                if wrong() { format!("{hint} {}", field.error_id()) } else { hint }
+                if is_invalid() { format!("{hint} {}", field.error_id()) } else { hint }
             }
         >
             <legend>{tr(label)}</legend>

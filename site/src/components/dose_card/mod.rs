@@ -5,17 +5,17 @@ use bukti_locales::Locale;
 use bukti_wire::{Diagnosis, DoseStatus};
 use leptos::prelude::*;
 
-use crate::components::{FactList, Facts, HelpdeskLine, HelpdeskLinks, Icon, Sign};
+use crate::components::{FactList, Facts, HelpdeskLine, HelpdeskLinks, Icon, Symbol};
 use crate::describe;
 use crate::language::{Language, tr, tr_with};
-use crate::place::{Page, to};
+use crate::place::{Page, path_to};
 
 /// CSS class and icon of a state.
-pub fn look(mood: Mood) -> (&'static str, Sign) {
+pub fn mood_style(mood: Mood) -> (&'static str, Symbol) {
     match mood {
-        Mood::Good => ("good", Sign::Good),
-        Mood::Waiting => ("waiting", Sign::Waiting),
-        Mood::Wrong => ("wrong", Sign::Wrong),
+        Mood::Good => ("good", Symbol::Good),
+        Mood::Waiting => ("waiting", Symbol::Waiting),
+        Mood::Wrong => ("wrong", Symbol::Wrong),
     }
 }
 
@@ -42,7 +42,7 @@ pub fn DiagnosisCard(
     on_check_input: Option<Callback<()>>,
 ) -> impl IntoView {
     let language = Language::current();
-    let (class, sign) = look(diagnosis.code.mood());
+    let (class, symbol) = mood_style(diagnosis.code.mood());
     let number = dose.as_ref().and_then(|dose| dose.dose_number);
     let facts =
         dose.clone().map(|dose| view! { <FactList facts=Box::new(move |locale| facts(locale, &dose)) /> });
@@ -64,7 +64,7 @@ pub fn DiagnosisCard(
     view! {
         <article class="card">
             <h3 class=format!("state {class}")>
-                <Icon sign=sign />
+                <Icon symbol=symbol />
                 <span>
                     {number
                         .map(|n| {
@@ -118,7 +118,7 @@ fn Step(
     let language = Language::current();
     let words = move || describe::next_step(language.get(), step);
     match (step, on_check_input) {
-        (NextStep::LogIn, _) => view! { <a href=to(Page::LogIn) class="button">{words}</a> }.into_any(),
+        (NextStep::LogIn, _) => view! { <a href=path_to(Page::LogIn) class="button">{words}</a> }.into_any(),
         (NextStep::CheckInput, Some(back)) => view! {
             <button type="button" class="button" on:click=move |_| back.run(())>
                 {words}
@@ -144,7 +144,7 @@ fn Step(
 #[component]
 fn CorrectionLink() -> impl IntoView {
     view! {
-        <a href=to(Page::Correction) class="button">
+        <a href=path_to(Page::Correction) class="button">
             {tr("site.rows.correction")}
         </a>
     }

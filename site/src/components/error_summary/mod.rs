@@ -14,18 +14,18 @@ pub fn ErrorSummary(form: Form) -> impl IntoView {
     let title = tr("site.errors.title");
     browser::effect(Box::new(move || {
         if !form.problems.read().is_empty() {
-            browser::focus_soon(ID);
+            browser::focus_after_render(ID);
         }
     }));
     let line = move |problem: FieldProblem| {
         let field = problem.field.id();
-        let go = move |event: web_sys::MouseEvent| {
+        let focus_field = move |event: web_sys::MouseEvent| {
             event.prevent_default();
-            browser::focus_soon(field);
+            browser::focus_after_render(field);
         };
         view! {
             <li>
-                <a href=format!("#{field}") on:click=go>
+                <a href=format!("#{field}") on:click=focus_field>
                     {move || problem.message(language.get())}
                 </a>
             </li>

@@ -56,7 +56,7 @@ pub fn FailureNotice(
     let language = Language::current();
     browser::effect(Box::new(move || {
         if failure.read().is_some() {
-            browser::focus_soon(ID);
+            browser::focus_after_render(ID);
         }
     }));
     let notice = move |failure: Failure| {

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::components::HelpdeskLine;
 use crate::language::tr;
-use crate::place::{Page, to};
+use crate::place::{Page, path_to};
 
 /// Contacts of the helpdesk, further links, and a note on privacy.
 #[component]
@@ -13,8 +13,8 @@ pub fn Footer() -> impl IntoView {
         <footer class="bottom">
             <p>{tr("site.footer.help")} " " <HelpdeskLine /></p>
             <p class="ways">
-                <a href=to(Page::Verify)>{tr("site.rows.verify")}</a>
-                <a href=to(Page::Privacy)>{tr("site.privacy.title")}</a>
+                <a href=path_to(Page::Verify)>{tr("site.rows.verify")}</a>
+                <a href=path_to(Page::Privacy)>{tr("site.privacy.title")}</a>
             </p>
             <p>{tr("site.footer.privacy")}</p>
         </footer>

@@ -3,11 +3,11 @@
 use leptos::ev;
 use leptos::prelude::*;
 
-use crate::account::{Account, Who};
+use crate::account::{Account, LogInState};
 use crate::browser;
 use crate::components::LanguageSwitch;
 use crate::language::tr;
-use crate::place::{Page, Place, to};
+use crate::place::{Page, Router, path_to};
 use crate::settings::Settings;
 
 /// Wordmark, navigation of wide screens, language switch, and the user menu or the log-in.
@@ -15,14 +15,15 @@ use crate::settings::Settings;
 pub fn Header() -> impl IntoView {
     let settings = Settings::current();
     let account = Account::current();
-    let right = move || match account.get() {
-        Who::Nobody => {
-            view! { <a href=to(Page::LogIn) class="button small">{tr("site.nav.log_in")}</a> }.into_any()
+    let account_link = move || match account.get() {
+        LogInState::LoggedOut => {
+            view! { <a href=path_to(Page::LogIn) class="button small">{tr("site.nav.log_in")}</a> }.into_any()
         }
-        Who::Unknown => {
-            view! { <a href=to(Page::Account) class="button small">{tr("site.nav.account")}</a> }.into_any()
+        LogInState::Unknown => {
+            view! { <a href=path_to(Page::Account) class="button small">{tr("site.nav.account")}</a> }
+                .into_any()
         }
-        Who::Somebody(session) => view! { <UserMenu name=session.name /> }.into_any(),
+        LogInState::LoggedIn(session) => view! { <UserMenu name=session.name /> }.into_any(),
     };
     view! {
         <header class="top">
@@ -30,25 +31,25 @@ pub fn Header() -> impl IntoView {
                 {tr("site.skip")}
             </a>
             <div class="bar">
-                <a href=to(Page::Home) class="wordmark">
-                    <svg viewBox="0 0 38 38" aria-hidden="true" focusable="false" inner_html=MARK></svg>
+                <a href=path_to(Page::Home) class="wordmark">
+                    <svg viewBox="0 0 38 38" aria-hidden="true" focusable="false" inner_html=LOGO></svg>
                     <span>{move || settings.get(|settings| &settings.service_name)}</span>
                 </a>
-                <a href=to(Page::Verify) class="wide">
+                <a href=path_to(Page::Verify) class="wide">
                     {tr("site.nav.verify")}
                 </a>
-                <a href=to(Page::Help) class="wide">
+                <a href=path_to(Page::Help) class="wide">
                     {tr("site.nav.help")}
                 </a>
                 <LanguageSwitch />
-                {right}
+                {account_link}
             </div>
         </header>
     }
 }
 
 /// The logo, the same as on certificates.
-const MARK: &str =
+const LOGO: &str =
     r#"<rect class="ground" width="38" height="38" rx="10"/><path class="tick" d="m10 19.5 6.5 6.5 11-13"/>"#;
 
 /// The user's name, which opens a menu with the pages of the account.
@@ -57,54 +58,54 @@ fn UserMenu(
     /// The name from registration, if one was given.
     name: Option<String>,
 ) -> impl IntoView {
-    let open = RwSignal::new(false);
+    let is_open = RwSignal::new(false);
     // Navigation, Escape and a click outside close the menu.
-    let place = Place::current();
+    let router = Router::current();
     browser::effect(Box::new(move || {
-        place.page();
-        open.set(false);
+        router.page();
+        is_open.set(false);
     }));
-    let keys = window_event_listener(ev::keydown, move |event| {
+    let key_listener = window_event_listener(ev::keydown, move |event| {
         if event.key() == "Escape" {
-            open.set(false);
+            is_open.set(false);
         }
     });
-    let clicks = window_event_listener(ev::click, move |_| open.set(false));
+    let click_listener = window_event_listener(ev::click, move |_| is_open.set(false));
     on_cleanup(move || {
-        keys.remove();
-        clicks.remove();
+        key_listener.remove();
+        click_listener.remove();
     });
     let toggle = move |event: web_sys::MouseEvent| {
         event.stop_propagation();
-        open.update(|open| *open = !*open);
+        is_open.update(|open| *open = !*open);
     };
-    let named = name.filter(|name| !name.trim().is_empty());
-    let unnamed = tr("site.nav.account");
+    let name = name.filter(|name| !name.trim().is_empty());
+    let default_label = tr("site.nav.account");
     view! {
         <div class="user">
             <button
                 type="button"
                 class="button small"
-                aria-expanded=move || open.get().to_string()
+                aria-expanded=move || is_open.get().to_string()
                 aria-controls="user-menu"
                 on:click=toggle
             >
                 <span class="name">
-                    {move || named.clone().unwrap_or_else(|| unnamed().to_owned())}
+                    {move || name.clone().unwrap_or_else(|| default_label().to_owned())}
                 </span>
             </button>
-            <ul id="user-menu" hidden=move || !open.get()>
+            <ul id="user-menu" hidden=move || !is_open.get()>
                 <li>
-                    <a href=to(Page::Account)>{tr("site.nav.certificates")}</a>
+                    <a href=path_to(Page::Account)>{tr("site.nav.certificates")}</a>
                 </li>
                 <li>
-                    <a href=to(Page::History)>{tr("site.nav.history")}</a>
+                    <a href=path_to(Page::History)>{tr("site.nav.history")}</a>
                 </li>
                 <li>
-                    <a href=to(Page::Devices)>{tr("site.nav.devices")}</a>
+                    <a href=path_to(Page::Devices)>{tr("site.nav.devices")}</a>
                 </li>
                 <li>
-                    <a href=to(Page::LogOut)>{tr("site.nav.log_out")}</a>
+                    <a href=path_to(Page::LogOut)>{tr("site.nav.log_out")}</a>
                 </li>
             </ul>
         </div>

@@ -52,13 +52,13 @@ pub fn Heading(
     let words = move || text(language.get(), key.get());
     let title = move || format!("{} – {}", words(), settings.get(|settings| &settings.service_name));
     match use_context() {
-        Some(PageTitle(ahead)) => ahead.set_value(untrack(title)),
+        Some(PageTitle(pre_rendered)) => pre_rendered.set_value(untrack(title)),
         None => browser::effect(Box::new(move || document().set_title(&title()))),
     }
     if let Some(FirstPage(first)) = use_context()
         && !first.try_update_value(|first| std::mem::replace(first, false)).unwrap_or(true)
     {
-        browser::focus_soon(ID);
+        browser::focus_after_render(ID);
     }
     view! {
         <h1 id=ID tabindex="-1">

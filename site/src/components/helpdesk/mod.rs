@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use crate::components::{Icon, Sign};
-use crate::input::phone_address;
+use crate::components::{Icon, Symbol};
+use crate::input::tel_uri;
 use crate::language::{tr, tr_with};
 use crate::settings::Settings;
 
@@ -15,12 +15,12 @@ pub fn HelpdeskLinks() -> impl IntoView {
     let email = move || settings.get(|settings| &settings.helpdesk_email);
     view! {
         <div class="buttons">
-            <a class="button" href=move || phone_address(&phone())>
-                <Icon sign=Sign::Phone />
+            <a class="button" href=move || tel_uri(&phone())>
+                <Icon symbol=Symbol::Phone />
                 <span>{tr_with("site.helpdesk.call", move |_| vec![("phone", phone())])}</span>
             </a>
             <a class="button" href=move || format!("mailto:{}", email())>
-                <Icon sign=Sign::Mail />
+                <Icon symbol=Symbol::Mail />
                 <span>{tr("site.helpdesk.write")}</span>
             </a>
         </div>
@@ -35,7 +35,7 @@ pub fn HelpdeskLine() -> impl IntoView {
     let email = move || settings.get(|settings| &settings.helpdesk_email);
     view! {
         <span class="helpdesk">
-            <a href=move || phone_address(&phone())>{phone}</a>
+            <a href=move || tel_uri(&phone())>{phone}</a>
             <a href=move || format!("mailto:{}", email())>{email}</a>
         </span>
     }

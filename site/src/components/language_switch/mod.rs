@@ -4,19 +4,19 @@ use bukti_locales::Locale;
 use leptos::prelude::*;
 
 use crate::language::{Language, tr};
-use crate::place::Place;
+use crate::place::Router;
 
 /// Links (`ID`, `EN`) to the same page in each language, which work before any script has run.
 #[component]
 pub fn LanguageSwitch() -> impl IntoView {
     let language = Language::current();
-    let place = Place::current();
+    let router = Router::current();
     let link = move |locale: Locale| {
         let tag = locale.tag().to_uppercase();
         let label = format!("{tag}, {}", locale.own_name());
         view! {
             <a
-                href=move || place.in_language(locale)
+                href=move || router.in_language(locale)
                 lang=locale.tag()
                 hreflang=locale.tag()
                 aria-label=label

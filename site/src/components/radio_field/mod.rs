@@ -27,7 +27,7 @@ pub fn RadioField(
 ) -> impl IntoView {
     let language = Language::current();
     let message = form.message(field);
-    let wrong = move || message.read().is_some();
+    let is_invalid = move || message.read().is_some();
     let row = move |(at, choice): (usize, Choice)| {
         // The error summary links to the first option.
         let id = if at == 0 { field.id().to_owned() } else { format!("{}-{at}", field.id()) };
@@ -59,8 +59,8 @@ pub fn RadioField(
     view! {
         <fieldset
             class="field options"
-            class:wrong=wrong
-            aria-describedby=move || wrong().then(|| field.error_id())
+            class:wrong=is_invalid
+            aria-describedby=move || is_invalid().then(|| field.error_id())
         >
             <legend>{tr(label)}</legend>
             {move || {

@@ -2,23 +2,23 @@
 
 use leptos::prelude::*;
 
-use crate::components::{Icon, Sign};
+use crate::components::{Icon, Symbol};
 use crate::language::tr;
-use crate::place::{Page, to};
+use crate::place::{Page, path_to};
 
 #[component]
 pub fn RowLink(
     page: Page,
-    sign: Sign,
+    symbol: Symbol,
     /// Label; a text key.
     label: &'static str,
 ) -> impl IntoView {
     view! {
         <li>
-            <a href=to(page)>
-                <Icon sign=sign />
+            <a href=path_to(page)>
+                <Icon symbol=symbol />
                 <span>{tr(label)}</span>
-                <Icon sign=Sign::Forward />
+                <Icon symbol=Symbol::Forward />
             </a>
         </li>
     }

@@ -16,13 +16,13 @@ pub fn SelectField(
     /// Label; a text key.
     label: &'static str,
     /// Label of the empty option; a text key.
-    nothing: &'static str,
+    empty_label: &'static str,
     groups: Signal<Vec<Group>>,
     /// The chosen option.
     value: RwSignal<String>,
 ) -> impl IntoView {
     let message = form.message(field);
-    let wrong = move || message.read().is_some();
+    let is_invalid = move || message.read().is_some();
     let option = move |name: String| {
         let chosen = value.read_untracked() == name;
         view! {
@@ -35,18 +35,18 @@ pub fn SelectField(
         view! { <optgroup label=name>{choices.into_iter().map(option).collect_view()}</optgroup> }
     };
     view! {
-        <div class="field" class:wrong=wrong>
+        <div class="field" class:wrong=is_invalid>
             <label for=field.id()>{tr(label)}</label>
             {move || {
                 message.get().map(|message| view! { <p class="message" id=field.error_id()>{message}</p> })
             }}
             <select
                 id=field.id()
-                aria-invalid=move || wrong().then_some("true")
-                aria-describedby=move || wrong().then(|| field.error_id())
+                aria-invalid=move || is_invalid().then_some("true")
+                aria-describedby=move || is_invalid().then(|| field.error_id())
                 on:change=move |event| value.set(event_target_value(&event))
             >
-                <option value="">{tr(nothing)}</option>
+                <option value="">{tr(empty_label)}</option>
                 {move || groups.get().into_iter().map(group).collect_view()}
             </select>
         </div>

@@ -2,40 +2,41 @@
 
 use leptos::prelude::*;
 
-use crate::account::{Account, Who};
-use crate::components::{Icon, Sign};
+use crate::account::{Account, LogInState};
+use crate::components::{Icon, Symbol};
 use crate::language::tr;
-use crate::place::{Page, Place, to};
+use crate::place::{Page, Router, path_to};
 
 /// Home, verification, help and account. Wide screens have these links in the header.
 #[component]
 pub fn TabBar() -> impl IntoView {
     let account = Account::current();
-    let place = Place::current();
-    let mine = move || match account.get() {
-        Who::Nobody => place.to(Page::LogIn)(),
-        _ => place.to(Page::Account)(),
+    let router = Router::current();
+    let account_path = move || match account.get() {
+        LogInState::LoggedOut => router.path_to(Page::LogIn)(),
+        _ => router.path_to(Page::Account)(),
     };
-    let mine_is_current = move || {
-        let pages = [Page::Account, Page::History, Page::Devices, Page::Looks, Page::LogIn, Page::Register];
-        pages.iter().find_map(|page| place.is_current(page))
+    let is_account_current = move || {
+        let pages =
+            [Page::Account, Page::History, Page::Devices, Page::AccessLog, Page::LogIn, Page::Register];
+        pages.iter().find_map(|page| router.is_current(page))
     };
     view! {
         <nav class="tabs" aria-label=tr("site.nav.main")>
-            <a href=to(Page::Home) aria-current=move || place.is_current(&Page::Home)>
-                <Icon sign=Sign::Home />
+            <a href=path_to(Page::Home) aria-current=move || router.is_current(&Page::Home)>
+                <Icon symbol=Symbol::Home />
                 <span>{tr("site.nav.home")}</span>
             </a>
-            <a href=to(Page::Verify) aria-current=move || place.is_current(&Page::Verify)>
-                <Icon sign=Sign::Scan />
+            <a href=path_to(Page::Verify) aria-current=move || router.is_current(&Page::Verify)>
+                <Icon symbol=Symbol::Scan />
                 <span>{tr("site.nav.verify")}</span>
             </a>
-            <a href=to(Page::Help) aria-current=move || place.is_current(&Page::Help)>
-                <Icon sign=Sign::Help />
+            <a href=path_to(Page::Help) aria-current=move || router.is_current(&Page::Help)>
+                <Icon symbol=Symbol::Help />
                 <span>{tr("site.nav.help")}</span>
             </a>
-            <a href=mine aria-current=mine_is_current>
-                <Icon sign=Sign::Person />
+            <a href=account_path aria-current=is_account_current>
+                <Icon symbol=Symbol::Person />
                 <span>{tr("site.nav.account_tab")}</span>
             </a>
         </nav>

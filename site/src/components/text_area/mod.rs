@@ -22,14 +22,14 @@ pub fn TextArea(
     longest: usize,
 ) -> impl IntoView {
     let message = form.message(field);
-    let wrong = move || message.read().is_some();
+    let is_invalid = move || message.read().is_some();
     let described_by = move || {
-        let error = wrong().then(|| field.error_id());
+        let error = is_invalid().then(|| field.error_id());
         let ids: Vec<String> = hint.map(|_| field.hint_id()).into_iter().chain(error).collect();
         (!ids.is_empty()).then(|| ids.join(" "))
     };
     view! {
-        <div class="field" class:wrong=wrong>
+        <div class="field" class:wrong=is_invalid>
             <label for=field.id()>{tr(label)}</label>
             {hint.map(|hint| view! { <p class="hint" id=field.hint_id()>{tr(hint)}</p> })}
             {move || {
@@ -40,7 +40,7 @@ pub fn TextArea(
                 rows="4"
                 maxlength=longest.to_string()
                 autocomplete="off"
-                aria-invalid=move || wrong().then_some("true")
+                aria-invalid=move || is_invalid().then_some("true")
                 aria-describedby=described_by
                 prop:value=value
                 on:input=move |event| value.set(event_target_value(&event))

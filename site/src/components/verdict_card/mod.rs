@@ -4,9 +4,9 @@ use bukti_domain::Mood;
 use leptos::prelude::*;
 
 use crate::browser;
-use crate::components::{FactList, Facts, Icon, look};
+use crate::components::{FactList, Facts, Icon, mood_style};
 use crate::language::{Language, tr};
-use crate::verdict::{self, Outcome};
+use crate::verdict::{self, DisplayVerdict};
 use crate::verifier::Verified;
 
 /// Shows the verdict, what to do, and what the certificate says. The heading takes the focus, so
@@ -15,17 +15,19 @@ use crate::verifier::Verified;
 pub fn VerdictCard(verified: Verified) -> impl IntoView {
     const ID: &str = "verdict";
     let language = Language::current();
-    let outcome = Outcome::of(&verified.report, verified.has_signers);
-    let (class, sign) = look(outcome.mood());
-    browser::focus_soon(ID);
+    let display = DisplayVerdict::of(&verified.report, verified.has_signers);
+    let (class, symbol) = mood_style(display.mood());
+    browser::focus_after_render(ID);
     let report = verified.report;
-    let content = report.content.filter(|_| outcome.is_proven());
+    let content = report.content.filter(|_| display.is_authentic());
     let until = report.expires_at.and_then(|at| browser::local_time(&at));
     let issuer = content.as_ref().and_then(|content| content.issuer.as_deref());
     let signer = report.signer.filter(|signer| Some(signer.as_str()) != issuer);
     // Cached revocation lists can be older than the index that the page has just fetched.
-    let old = report.revocation_as_of.is_some_and(|at| browser::days_since(&at) > verdict::OLD);
-    let old = old.then(|| view! { <p class="notice waiting">{tr("site.verify.old_lists")}</p> });
+    let is_stale =
+        report.revocation_as_of.is_some_and(|at| browser::days_since(&at) > verdict::MAX_LIST_AGE_DAYS);
+    let stale_notice =
+        is_stale.then(|| view! { <p class="notice waiting">{tr("site.verify.old_lists")}</p> });
     let facts = move |content: bukti_hcert::Content| {
         let facts: Facts = Box::new(move |locale| {
             let mut facts = verdict::facts(locale, &content);
@@ -33,21 +35,21 @@ pub fn VerdictCard(verified: Verified) -> impl IntoView {
             facts.extend(until.map(|(date, ..)| ("site.verify.until", bukti_locales::date(locale, date))));
             facts
         });
-        let compare = || view! { <p><strong>{tr("site.verify.compare")}</strong></p> };
+        let ask_for_id = || view! { <p><strong>{tr("site.verify.compare")}</strong></p> };
         view! {
-            {(outcome.mood() != Mood::Wrong).then(compare)}
+            {(display.mood() != Mood::Wrong).then(ask_for_id)}
             <FactList facts=facts />
         }
     };
     view! {
         <article class="card verdict">
             <h2 id=ID tabindex="-1" class=format!("state {class}")>
-                <Icon sign=sign />
-                <span>{move || outcome.title(language.get())}</span>
+                <Icon symbol=symbol />
+                <span>{move || display.title(language.get())}</span>
             </h2>
             <div class="inside">
-                <p>{move || outcome.text(language.get())}</p>
-                {old}
+                <p>{move || display.text(language.get())}</p>
+                {stale_notice}
                 {content.map(facts)}
                 <details>
                     <summary>{tr("site.verify.details")}</summary>

@@ -4,7 +4,7 @@ use bukti_locales::{fill, text};
 use bukti_wire::{OpenSession, OpenSessions, OtpRoute, ProblemCode};
 use leptos::prelude::*;
 
-use super::Shelf;
+use super::AccountState;
 use crate::api;
 use crate::browser;
 use crate::components::{FactList, Facts, FailureNotice};
@@ -14,34 +14,34 @@ use crate::language::{Language, tr, tr_with};
 
 /// The id of the status message. It takes the focus after sessions were ended, because the button
 /// that was pressed is gone.
-const NEWS: &str = "devices-news";
+const STATUS_ID: &str = "devices-news";
 
 #[derive(Clone, Copy)]
-struct Desk {
-    shelf: Shelf,
+struct SessionsState {
+    account: AccountState,
     sessions: RwSignal<Vec<OpenSession>>,
     form: Form,
     /// Whether sessions were ended.
-    ended: RwSignal<bool>,
+    has_ended: RwSignal<bool>,
 }
 
-impl Desk {
+impl SessionsState {
     /// Ends these sessions, then loads those that are left.
     fn load(self, end: Vec<String>) {
         self.form.send(Vec::new(), async move {
             for id in &end {
-                match self.shelf.unless_logged_out(api::delete(&OtpRoute::EndSession.path_of(id)).await) {
+                match self.account.check_session(api::delete(&OtpRoute::EndSession.path_of(id)).await) {
                     Err(failure) if failure.code() != Some(ProblemCode::NotFound) => return Err(failure),
                     // Not found: the session had ended already.
                     _ => {}
                 }
             }
-            let open = self.shelf.unless_logged_out(api::get(OtpRoute::Sessions.path()).await)?;
-            let OpenSessions { sessions } = open;
+            let response = self.account.check_session(api::get(OtpRoute::Sessions.path()).await)?;
+            let OpenSessions { sessions } = response;
             self.sessions.set(sessions);
             if !end.is_empty() {
-                self.ended.set(true);
-                browser::focus_soon(NEWS);
+                self.has_ended.set(true);
+                browser::focus_after_render(STATUS_ID);
             }
             Ok(())
         });
@@ -50,48 +50,48 @@ impl Desk {
 
 /// The sessions of the phone number, the current one first.
 #[component]
-pub fn Devices(shelf: Shelf) -> impl IntoView {
-    let (sessions, ended) = (RwSignal::new(Vec::new()), RwSignal::new(false));
-    let desk = Desk { shelf, sessions, form: Form::new(), ended };
-    desk.load(Vec::new());
-    let failure = Signal::derive(move || desk.form.failure.get().filter(|it| !it.is_not_logged_in()));
-    let (loading, done) = (tr("site.loading"), tr("site.devices.ended"));
-    let news = move || match (desk.form.busy.get(), desk.ended.get()) {
-        (true, _) => loading(),
-        (false, true) => done(),
+pub fn Devices(account: AccountState) -> impl IntoView {
+    let (sessions, has_ended) = (RwSignal::new(Vec::new()), RwSignal::new(false));
+    let state = SessionsState { account, sessions, form: Form::new(), has_ended };
+    state.load(Vec::new());
+    let failure = Signal::derive(move || state.form.failure.get().filter(|it| !it.is_not_logged_in()));
+    let (loading_text, ended_text) = (tr("site.loading"), tr("site.devices.ended"));
+    let status = move || match (state.form.busy.get(), state.has_ended.get()) {
+        (true, _) => loading_text(),
+        (false, true) => ended_text(),
         (false, false) => "",
     };
     let others = move || {
-        let sessions = desk.sessions.read();
+        let sessions = state.sessions.read();
         let others = sessions.iter().filter(|session| !session.is_current);
         others.map(|session| session.id.clone()).collect::<Vec<_>>()
     };
     let end_others = move || {
         let all = (others().len() > 1).then(|| {
             view! {
-                <button type="button" class="button" on:click=move |_| desk.load(others())>
+                <button type="button" class="button" on:click=move |_| state.load(others())>
                     {tr("site.devices.end_others")}
                 </button>
             }
         });
-        let none = (desk.sessions.read().len() == 1).then(|| view! { <p>{tr("site.devices.only")}</p> });
+        let none = (state.sessions.read().len() == 1).then(|| view! { <p>{tr("site.devices.only")}</p> });
         view! {
             {all}
             {none}
         }
     };
-    let again = Callback::new(move |()| desk.load(Vec::new()));
+    let retry = Callback::new(move |()| state.load(Vec::new()));
     let cards = move || {
-        let (here, others): (Vec<_>, Vec<_>) =
-            desk.sessions.get().into_iter().partition(|session| session.is_current);
-        let all = here.into_iter().chain(others);
-        all.map(|session| view! { <Device desk=desk session=session /> }).collect_view()
+        let (current, others): (Vec<_>, Vec<_>) =
+            state.sessions.get().into_iter().partition(|session| session.is_current);
+        let all = current.into_iter().chain(others);
+        all.map(|session| view! { <Device state=state session=session /> }).collect_view()
     };
     view! {
         <p>{tr("site.devices.help")}</p>
-        <FailureNotice failure=failure busy=desk.form.busy retry=again />
-        <p id=NEWS tabindex="-1" role="status">
-            {news}
+        <FailureNotice failure=failure busy=state.form.busy retry=retry />
+        <p id=STATUS_ID tabindex="-1" role="status">
+            {status}
         </p>
         {cards}
         {end_others}
@@ -100,14 +100,14 @@ pub fn Devices(shelf: Shelf) -> impl IntoView {
 
 /// A session: browser and system, when it began and was last used, and a button to end it.
 #[component]
-fn Device(desk: Desk, session: OpenSession) -> impl IntoView {
+fn Device(state: SessionsState, session: OpenSession) -> impl IntoView {
     let language = Language::current();
     let (browser_name, system) = (session.browser.clone(), session.system.clone());
     let name = move |locale| match (&browser_name, &system) {
         (Some(browser), Some(system)) => {
             fill(locale, "site.devices.on", &[("browser", browser), ("system", system)])
         }
-        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (Some(name), None) | (None, Some(name)) => name.clone(),
         (None, None) => text(locale, "site.devices.unknown").to_owned(),
     };
     let title = {
@@ -122,10 +122,10 @@ fn Device(desk: Desk, session: OpenSession) -> impl IntoView {
             .filter_map(|(label, seconds)| Some((label, describe::moment(locale, at(seconds)?))))
             .collect()
     });
-    let way_out = if session.is_current {
+    let action = if session.is_current {
         view! { <p class="badge good">{tr("site.devices.this")}</p> }.into_any()
     } else {
-        let end = move |_| desk.load(vec![session.id.clone()]);
+        let end = move |_| state.load(vec![session.id.clone()]);
         let label = tr_with("site.devices.end", move |locale| vec![("device", name(locale))]);
         view! {
             <button type="button" class="button" on:click=end>
@@ -139,7 +139,7 @@ fn Device(desk: Desk, session: OpenSession) -> impl IntoView {
             <div class="inside">
                 <h2>{title}</h2>
                 <FactList facts=facts />
-                {way_out}
+                {action}
             </div>
         </article>
     }

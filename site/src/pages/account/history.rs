@@ -4,20 +4,20 @@ use bukti_locales::{Locale, text};
 use bukti_wire::{Certificates, HolderDose, Ticket};
 use leptos::prelude::*;
 
-use super::Shelf;
+use super::AccountState;
 use crate::browser;
-use crate::components::{FactList, Facts, Icon, look};
+use crate::components::{FactList, Facts, Icon, mood_style};
 use crate::describe;
 use crate::language::{Language, tr, tr_with};
 
 /// A person's tickets, then the doses, the newest first.
 #[component]
-pub(super) fn History(shelf: Shelf, certificates: Certificates) -> impl IntoView {
+pub(super) fn History(account: AccountState, certificates: Certificates) -> impl IntoView {
     let Certificates { person, mut doses, tickets, .. } = certificates;
     doses.reverse();
     let no_ticket = tickets.is_empty().then(|| view! { <p>{tr("site.history.no_ticket")}</p> });
     view! {
-        <h2>{shelf.name_of(person)}</h2>
+        <h2>{account.heading_of(person)}</h2>
         <h3 class="part">{tr("site.history.tickets")}</h3>
         {tickets.into_iter().map(|ticket| view! { <TicketCard ticket=ticket /> }).collect_view()}
         {no_ticket}
@@ -37,9 +37,9 @@ fn TicketCard(ticket: Ticket) -> impl IntoView {
         let key = if is_due { "site.history.since" } else { "site.history.from" };
         bukti_locales::fill(language.get(), key, &[("date", &bukti_locales::date(language.get(), from))])
     };
-    let picture = browser::picture_address(&ticket.qr);
+    let picture = browser::svg_data_url(&ticket.qr);
     let (disease, vaccine) = (ticket.disease.name.clone(), ticket.vaccine.clone());
-    let described = tr_with("site.history.qr", move |locale| {
+    let alt_text = tr_with("site.history.qr", move |locale| {
         vec![("dose", bukti_locales::dose(locale, n, total)), ("vaccine", vaccine.clone())]
     });
     let facts: Facts = Box::new(move |locale| {
@@ -56,7 +56,7 @@ fn TicketCard(ticket: Ticket) -> impl IntoView {
                 </span>
             </h4>
             <div class="inside">
-                <img src=picture alt=described width="240" height="240" />
+                <img src=picture alt=alt_text width="240" height="240" />
                 <div>
                     <FactList facts=facts />
                     <p>{tr("site.history.show")}</p>
@@ -70,7 +70,7 @@ fn TicketCard(ticket: Ticket) -> impl IntoView {
 fn DoseFacts(dose: HolderDose) -> impl IntoView {
     let language = Language::current();
     let code = dose.status.diagnosis.code;
-    let (class, sign) = look(code.mood());
+    let (class, symbol) = mood_style(code.mood());
     let diagnosis = StoredValue::new(dose.status.diagnosis.clone());
     let state = move || diagnosis.with_value(|it| describe::diagnosis_title(language.get(), it));
     let number = dose.status.dose_number;
@@ -87,7 +87,7 @@ fn DoseFacts(dose: HolderDose) -> impl IntoView {
                 <h4>{title}</h4>
                 <FactList facts=facts />
                 <p class=format!("badge {class}")>
-                    <Icon sign=sign />
+                    <Icon symbol=symbol />
                     <span>{state}</span>
                 </p>
             </div>

@@ -1,30 +1,30 @@
 //! `/akun`, `/riwayat`, `/perangkat` and `/dilihat`: certificates, doses and tickets of the people
 //! who are registered with this phone number, its sessions, and who viewed their records.
 
+mod access_log;
 mod devices;
 mod history;
-mod looks;
 
 use bukti_wire::{Certificates, Document, DocumentRequest, HolderDose, HolderRoute, People, Person};
 use leptos::prelude::*;
 
+use self::access_log::AccessLog;
 use self::devices::Devices;
 use self::history::History;
-use self::looks::Looks;
 use crate::account;
 use crate::api::{self, Failure};
 use crate::browser;
 use crate::components::{
-    CertificateView, DiagnosisCard, Downloads, FailureNotice, Heading, HelpdeskLinks, Icon, RowLink, Sign,
+    CertificateView, DiagnosisCard, Downloads, FailureNotice, Heading, HelpdeskLinks, Icon, RowLink, Symbol,
 };
 use crate::describe;
 use crate::form::Form;
 use crate::language::{Language, tr, tr_with};
-use crate::place::{Page, Place, to};
+use crate::place::{Page, Router, path_to};
 
 #[derive(Clone, Copy)]
-struct Shelf {
-    account: account::Account,
+struct AccountState {
+    log_in: account::Account,
     people: RwSignal<Option<Vec<Person>>>,
     /// Whether the server has more people than it returned.
     has_more_people: RwSignal<bool>,
@@ -35,12 +35,11 @@ struct Shelf {
     downloads: Downloads,
 }
 
-impl Shelf {
+impl AccountState {
     /// Loads the people, and the certificates if there is only one person.
     fn load(self) {
         self.loading.send(Vec::new(), async move {
-            let People { people, more } =
-                self.unless_logged_out(api::get(HolderRoute::People.path()).await)?;
+            let People { people, more } = self.check_session(api::get(HolderRoute::People.path()).await)?;
             let only = match people.as_slice() {
                 [only] => Some(only.id.clone()),
                 _ => None,
@@ -60,7 +59,7 @@ impl Shelf {
     }
 
     /// Repeats the request that failed.
-    fn again(self) {
+    fn retry(self) {
         match self.chosen.get_untracked() {
             Some(id) => self.choose(id),
             None => self.load(),
@@ -71,20 +70,20 @@ impl Shelf {
         let path = HolderRoute::Certificates.path_of(&id);
         self.chosen.set(Some(id));
         self.certificates.set(None);
-        let certificates = self.unless_logged_out(api::get(&path).await)?;
+        let certificates = self.check_session(api::get(&path).await)?;
         self.certificates.set(Some(certificates));
         Ok(())
     }
 
     /// Loads the person's next page of doses.
-    fn fetch_next(self) {
+    fn load_next_page(self) {
         self.loading.send(Vec::new(), async move {
             let shown = self.certificates.get_untracked();
             let Some((mut shown, next)) = shown.and_then(|shown| shown.next.map(|next| (shown, next))) else {
                 return Ok(());
             };
             let path = format!("{}?after={next}", HolderRoute::Certificates.path_of(&shown.person.id));
-            let page: Certificates = self.unless_logged_out(api::get(&path).await)?;
+            let page: Certificates = self.check_session(api::get(&path).await)?;
             // Another person may have been chosen while the request was on its way.
             if self.chosen.get_untracked().as_ref() == Some(&page.person.id) {
                 shown.doses.extend(page.doses);
@@ -96,7 +95,7 @@ impl Shelf {
     }
 
     /// A person's name, with further data if another person of the phone has the same name.
-    fn name_of(self, person: Person) -> impl Fn() -> String {
+    fn heading_of(self, person: Person) -> impl Fn() -> String {
         let language = Language::current();
         move || describe::person(language.get(), &person, self.people.read().as_deref().unwrap_or_default())
     }
@@ -104,30 +103,30 @@ impl Shelf {
     /// Fetches the requested document.
     fn download(self) {
         self.downloads.form.send(Vec::new(), async move {
-            let (id, form) = self.downloads.wanted();
+            let (id, form) = self.downloads.requested();
             let request = DocumentRequest { form: Some(form.code().to_owned()) };
-            let answer = api::post(&HolderRoute::Document.path_of(&id), &request).await;
-            let document: Document = self.unless_logged_out(answer)?;
-            browser::open(&document.url);
+            let response = api::post(&HolderRoute::Document.path_of(&id), &request).await;
+            let document: Document = self.check_session(response)?;
+            browser::open_url(&document.url);
             Ok(())
         });
     }
 
     /// Updates the log-in state if the session has ended, which leads to the log-in.
-    fn unless_logged_out<T>(self, answer: Result<T, Failure>) -> Result<T, Failure> {
-        if answer.as_ref().is_err_and(Failure::is_not_logged_in) {
-            self.account.left();
+    fn check_session<T>(self, response: Result<T, Failure>) -> Result<T, Failure> {
+        if response.as_ref().is_err_and(Failure::is_not_logged_in) {
+            self.log_in.set_logged_out();
         }
-        answer
+        response
     }
 }
 
 /// A menu on the left, and the section that it selects on the right.
 #[component]
 pub fn Account() -> impl IntoView {
-    let account = account::Account::current();
-    let shelf = Shelf {
-        account,
+    let log_in = account::Account::current();
+    let account = AccountState {
+        log_in,
         people: RwSignal::new(None),
         has_more_people: RwSignal::new(false),
         chosen: RwSignal::new(None),
@@ -135,32 +134,35 @@ pub fn Account() -> impl IntoView {
         loading: Form::new(),
         downloads: Downloads::new(),
     };
-    shelf.load();
+    account.load();
     // A visitor whose log-in state is not stored may have a session all the same. Only a 401, or a
     // log-out on this page, leads to the log-in.
-    let was_here = StoredValue::new(false);
-    let place = Place::current();
-    browser::effect(Box::new(move || match account.get() {
-        account::Who::Nobody => {
-            let refused = shelf.loading.failure.read().as_ref().is_some_and(Failure::is_not_logged_in);
-            if refused || was_here.get_value() {
-                place.go_instead(Page::LogIn);
+    let was_logged_in = StoredValue::new(false);
+    let router = Router::current();
+    browser::effect(Box::new(move || match log_in.get() {
+        account::LogInState::LoggedOut => {
+            let is_rejected = account.loading.failure.read().as_ref().is_some_and(Failure::is_not_logged_in);
+            if is_rejected || was_logged_in.get_value() {
+                router.replace(Page::LogIn);
             }
         }
-        _ => was_here.set_value(true),
+        _ => was_logged_in.set_value(true),
     }));
     // The session exists although the browser did not know it: the header needs the name.
     browser::effect(Box::new(move || {
-        if shelf.people.read().is_some() && account.get() == account::Who::Nobody && !was_here.get_value() {
-            account.ask();
+        if account.people.read().is_some()
+            && log_in.get() == account::LogInState::LoggedOut
+            && !was_logged_in.get_value()
+        {
+            log_in.refresh();
         }
     }));
-    let page = Memo::new(move |_| place.page());
+    let page = Memo::new(move |_| router.page());
     let section = move |page: Page, label: &'static str| {
         let current = page.clone();
         view! {
             <li>
-                <a href=to(page) aria-current=move || place.is_current(&current)>
+                <a href=path_to(page) aria-current=move || router.is_current(&current)>
                     {tr(label)}
                 </a>
             </li>
@@ -174,7 +176,7 @@ pub fn Account() -> impl IntoView {
                     {section(Page::History, "site.nav.history")}
                     {section(Page::Correction, "site.nav.correction")}
                     {section(Page::Devices, "site.nav.devices")}
-                    {section(Page::Looks, "site.nav.looks")}
+                    {section(Page::AccessLog, "site.nav.looks")}
                     {section(Page::LogOut, "site.nav.log_out")}
                 </ul>
             </nav>
@@ -183,23 +185,23 @@ pub fn Account() -> impl IntoView {
                     Page::Devices => {
                         view! {
                             <Heading key="site.devices.title" />
-                            <Devices shelf=shelf />
+                            <Devices account=account />
                         }
                             .into_any()
                     }
-                    Page::Looks => {
+                    Page::AccessLog => {
                         view! {
                             <Heading key="site.looks.title" />
-                            <Looks shelf=shelf />
+                            <AccessLog account=account />
                         }
                             .into_any()
                     }
                     page => {
-                        let is_history = page == Page::History;
-                        let key = if is_history { "site.history.title" } else { "site.account.title" };
+                        let shows_history = page == Page::History;
+                        let key = if shows_history { "site.history.title" } else { "site.account.title" };
                         view! {
                             <Heading key=key />
-                            <Contents shelf=shelf is_history=is_history />
+                            <AccountContent account=account shows_history=shows_history />
                         }
                             .into_any()
                     }
@@ -211,34 +213,34 @@ pub fn Account() -> impl IntoView {
 
 /// The choice of the person, then the person's certificates, or doses and tickets.
 #[component]
-fn Contents(
-    shelf: Shelf,
+fn AccountContent(
+    account: AccountState,
     /// Whether to show doses and tickets instead of certificates.
-    is_history: bool,
+    shows_history: bool,
 ) -> impl IntoView {
-    let loading = tr("site.loading");
+    let loading_text = tr("site.loading");
     let failure = Signal::derive(move || {
-        let failure = shelf.loading.failure.get();
+        let failure = account.loading.failure.get();
         // The log-in replaces this page.
         failure.filter(|failure| !failure.is_not_logged_in())
     });
     view! {
-        <FailureNotice failure=failure busy=shelf.loading.busy retry=Callback::new(move |()| shelf.again()) />
+        <FailureNotice failure=failure busy=account.loading.busy retry=Callback::new(move |()| account.retry()) />
         {move || {
-            shelf
+            account
                 .people
                 .get()
                 .map(|people| {
                     if people.is_empty() {
-                        view! { <Nobody shelf=shelf /> }.into_any()
+                        view! { <NoRecords account=account /> }.into_any()
                     } else {
-                        view! { <Choice shelf=shelf people=people /> }.into_any()
+                        view! { <PersonChoice account=account people=people /> }.into_any()
                     }
                 })
         }}
-        <p role="status">{move || if shelf.loading.busy.get() { loading() } else { "" }}</p>
+        <p role="status">{move || if account.loading.busy.get() { loading_text() } else { "" }}</p>
         {move || {
-            shelf
+            account
                 .certificates
                 .get()
                 .map(|certificates| {
@@ -246,17 +248,17 @@ fn Contents(
                         .next
                         .map(|_| {
                             view! {
-                                <button type="button" class="button" on:click=move |_| shelf.fetch_next()>
+                                <button type="button" class="button" on:click=move |_| account.load_next_page()>
                                     {tr("site.next")}
                                 </button>
                             }
                         });
-                    let more = certificates.more || shelf.has_more_people.get();
+                    let more = certificates.more || account.has_more_people.get();
                     let more = more.then(|| view! { <p>{tr("site.more")}</p> });
-                    let shown = if is_history {
-                        view! { <History shelf=shelf certificates=certificates /> }.into_any()
+                    let shown = if shows_history {
+                        view! { <History account=account certificates=certificates /> }.into_any()
                     } else {
-                        view! { <Doses shelf=shelf certificates=certificates /> }.into_any()
+                        view! { <Doses account=account certificates=certificates /> }.into_any()
                     };
                     (shown, next, more)
                 })
@@ -266,8 +268,8 @@ fn Contents(
 
 /// The choice between several people; empty if there is only one.
 #[component]
-fn Choice(
-    shelf: Shelf,
+fn PersonChoice(
+    account: AccountState,
     people: Vec<Person>,
     /// The heading; a text key.
     #[prop(default = "site.account.choose")]
@@ -283,13 +285,13 @@ fn Choice(
             let (all, shown) = (people.clone(), person.clone());
             let label = move || describe::person(language.get(), &shown, &all);
             let id = StoredValue::new(person.id.clone());
-            let pressed = move || id.with_value(|id| shelf.chosen.read().as_ref() == Some(id)).to_string();
+            let pressed = move || id.with_value(|id| account.chosen.read().as_ref() == Some(id)).to_string();
             view! {
                 <button
                     type="button"
                     class="button"
                     aria-pressed=pressed
-                    on:click=move |_| shelf.choose(id.get_value())
+                    on:click=move |_| account.choose(id.get_value())
                 >
                     {label}
                 </button>
@@ -307,9 +309,9 @@ fn Choice(
 
 /// Why no vaccination is found for this phone number, and what to do.
 #[component]
-fn Nobody(shelf: Shelf) -> impl IntoView {
-    let hint = move || match shelf.account.get() {
-        account::Who::Somebody(session) => session.phone_hint,
+fn NoRecords(account: AccountState) -> impl IntoView {
+    let hint = move || match account.log_in.get() {
+        account::LogInState::LoggedIn(session) => session.phone_hint,
         _ => "…".to_owned(),
     };
     view! {
@@ -323,8 +325,8 @@ fn Nobody(shelf: Shelf) -> impl IntoView {
                     <li>{tr("site.account.empty.status")}</li>
                 </ul>
                 <ul class="rows">
-                    <RowLink page=Page::Home sign=Sign::Home label="site.home.title" />
-                    <RowLink page=Page::Correction sign=Sign::Pencil label="site.rows.correction" />
+                    <RowLink page=Page::Home symbol=Symbol::Home label="site.home.title" />
+                    <RowLink page=Page::Correction symbol=Symbol::Pencil label="site.rows.correction" />
                 </ul>
                 <HelpdeskLinks />
             </div>
@@ -333,24 +335,27 @@ fn Nobody(shelf: Shelf) -> impl IntoView {
 }
 
 #[component]
-fn Doses(shelf: Shelf, certificates: Certificates) -> impl IntoView {
+fn Doses(account: AccountState, certificates: Certificates) -> impl IntoView {
     let failure = Signal::derive(move || {
-        let failure = shelf.downloads.form.failure.get();
+        let failure = account.downloads.form.failure.get();
         failure.filter(|failure| !failure.is_not_logged_in())
     });
-    let again = Callback::new(move |()| shelf.download());
-    let doses =
-        certificates.doses.into_iter().map(|dose| view! { <Dose shelf=shelf dose=dose /> }).collect_view();
+    let retry = Callback::new(move |()| account.download());
+    let doses = certificates
+        .doses
+        .into_iter()
+        .map(|dose| view! { <Dose account=account dose=dose /> })
+        .collect_view();
     view! {
-        <h2>{shelf.name_of(certificates.person)}</h2>
-        <FailureNotice failure=failure busy=shelf.downloads.form.busy retry=again />
+        <h2>{account.heading_of(certificates.person)}</h2>
+        <FailureNotice failure=failure busy=account.downloads.form.busy retry=retry />
         {doses}
     }
 }
 
 /// A dose: its certificate, or the diagnosis why there is none.
 #[component]
-fn Dose(shelf: Shelf, dose: HolderDose) -> impl IntoView {
+fn Dose(account: AccountState, dose: HolderDose) -> impl IntoView {
     let language = Language::current();
     let Some(certificate) = dose.certificate else {
         return view! { <DiagnosisCard diagnosis=dose.status.diagnosis.clone() dose=dose.status /> }
@@ -368,7 +373,7 @@ fn Dose(shelf: Shelf, dose: HolderDose) -> impl IntoView {
     view! {
             <article class="card">
                 <h3 class="state good">
-                    <Icon sign=Sign::Good />
+                    <Icon symbol=Symbol::Good />
                     <span>
     <span class="dose">{move || bukti_locales::dose(language.get(), n, total)}</span>
     {title}
@@ -378,8 +383,8 @@ fn Dose(shelf: Shelf, dose: HolderDose) -> impl IntoView {
                     <p>{disease} {facts} {move || bukti_locales::date(language.get(), date)} {facility}</p>
                     <CertificateView
                         certificate=certificate
-                        downloads=shelf.downloads
-                        fetch=Callback::new(move |()| shelf.download())
+                        downloads=account.downloads
+                        fetch=Callback::new(move |()| account.download())
                     />
                 </div>
             </article>

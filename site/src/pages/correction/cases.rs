@@ -4,30 +4,30 @@ use bukti_domain::CaseState;
 use bukti_wire::{Case, CaseReply, HelpdeskRoute, ProblemCode};
 use leptos::prelude::*;
 
-use super::Desk;
+use super::CorrectionState;
 use super::evidence::{Evidence, EvidenceField};
 use crate::api;
 use crate::browser;
-use crate::components::{BusyButton, ErrorSummary, FactList, Facts, FailureNotice, TextArea, look};
+use crate::components::{BusyButton, ErrorSummary, FactList, Facts, FailureNotice, TextArea, mood_style};
 use crate::describe;
 use crate::form::{Field, Form, check};
 use crate::language::{Language, tr, tr_with};
 use crate::pages::case_parts::{Messages, StateLine};
 
 /// The id of the status message, which takes the focus after a reply was sent.
-const NEWS: &str = "cases-news";
+const STATUS_ID: &str = "cases-news";
 
 /// A reply to an officer. Only one is written at a time.
 #[derive(Clone, Copy)]
 struct Reply {
-    desk: Desk,
+    state: CorrectionState,
     form: Form,
     /// The number of the case that the reply is for.
     case: RwSignal<Option<String>>,
     text: RwSignal<String>,
     evidence: Evidence,
     /// Whether a reply was sent.
-    sent: RwSignal<bool>,
+    has_sent: RwSignal<bool>,
 }
 
 impl Reply {
@@ -36,28 +36,28 @@ impl Reply {
         self.text.set(String::new());
         self.evidence.clear();
         self.case.set(Some(number));
-        browser::focus_soon(Field::Reply.id());
+        browser::focus_after_render(Field::Reply.id());
     }
 
     /// Uploads the evidence, and if all of it is uploaded, sends the reply.
     fn send(self) {
         let Some(number) = self.case.get_untracked() else { return };
         let text = self.text.get_untracked();
-        let wrong = check(Field::Reply, &text, (!text.trim().is_empty()).then_some(()));
-        self.form.send(wrong.into_iter().collect(), async move {
-            if !self.evidence.send(&number).await {
+        let problems = check(Field::Reply, &text, (!text.trim().is_empty()).then_some(()));
+        self.form.send(problems.into_iter().collect(), async move {
+            if !self.evidence.upload(&number).await {
                 return Ok(());
             }
-            let answer = api::post_unread(&HelpdeskRoute::Reply.path_of(&number), &CaseReply { text }).await;
-            let answer = self.desk.unless_logged_out(answer);
-            if answer.as_ref().is_err_and(|failure| failure.code() == Some(ProblemCode::CaseChanged)) {
-                self.desk.load();
+            let response = api::post_raw(&HelpdeskRoute::Reply.path_of(&number), &CaseReply { text }).await;
+            let response = self.state.check_session(response);
+            if response.as_ref().is_err_and(|failure| failure.code() == Some(ProblemCode::CaseChanged)) {
+                self.state.load();
             }
-            answer?;
+            response?;
             self.case.set(None);
-            self.sent.set(true);
-            self.desk.load();
-            browser::focus_soon(NEWS);
+            self.has_sent.set(true);
+            self.state.load();
+            browser::focus_after_render(STATUS_ID);
             Ok(())
         });
     }
@@ -65,41 +65,42 @@ impl Reply {
 
 /// The cases, the newest first, and a button for another one.
 #[component]
-pub fn OwnCases(desk: Desk) -> impl IntoView {
+pub fn OwnCases(state: CorrectionState) -> impl IntoView {
     let reply = Reply {
-        desk,
+        state,
         form: Form::new(),
         case: RwSignal::new(None),
         text: RwSignal::new(String::new()),
         evidence: Evidence::new(),
-        sent: RwSignal::new(false),
+        has_sent: RwSignal::new(false),
     };
     // The log-in replaces this page.
-    let failure = Signal::derive(move || desk.loading.failure.get().filter(|it| !it.is_not_logged_in()));
-    let (loading, sent) = (tr("site.loading"), tr("site.correction.reply.sent"));
-    let news = move || match (desk.loading.busy.get(), reply.sent.get()) {
-        (true, _) => loading(),
-        (false, true) => sent(),
+    let failure = Signal::derive(move || state.loading.failure.get().filter(|it| !it.is_not_logged_in()));
+    let (loading_text, sent_text) = (tr("site.loading"), tr("site.correction.reply.sent"));
+    let status = move || match (state.loading.busy.get(), reply.has_sent.get()) {
+        (true, _) => loading_text(),
+        (false, true) => sent_text(),
         (false, false) => "",
     };
     let card = move |case: Case| {
-        let (number, state) = (case.number.clone(), case.state);
-        let answer = (state == CaseState::AskedBack).then(|| view! { <Answer reply=reply number=number /> });
-        view! { <CaseCard case=case>{answer}</CaseCard> }
+        let (number, case_state) = (case.number.clone(), case.state);
+        let reply_control = (case_state == CaseState::AskedBack)
+            .then(|| view! { <ReplyControl reply=reply number=number /> });
+        view! { <CaseCard case=case>{reply_control}</CaseCard> }
     };
-    let cards = move || desk.cases.get().map(|cases| cases.into_iter().map(card).collect_view());
+    let cards = move || state.cases.get().map(|cases| cases.into_iter().map(card).collect_view());
     view! {
         <p>{tr("site.correction.cases.help")}</p>
-        <button type="button" class="button primary" on:click=move |_| desk.begin()>
+        <button type="button" class="button primary" on:click=move |_| state.begin_case()>
             {tr("site.correction.cases.new")}
         </button>
         <FailureNotice
             failure=failure
-            busy=desk.loading.busy
-            retry=Callback::new(move |()| desk.load())
+            busy=state.loading.busy
+            retry=Callback::new(move |()| state.load())
         />
-        <p id=NEWS tabindex="-1" role="status">
-            {news}
+        <p id=STATUS_ID tabindex="-1" role="status">
+            {status}
         </p>
         {cards}
     }
@@ -114,8 +115,8 @@ pub fn CaseCard(
     children: Option<Children>,
 ) -> impl IntoView {
     let language = Language::current();
-    let (class, _) = look(describe::case_mood(case.state));
-    let (correction, state) = (case.correction, case.state);
+    let (class, _) = mood_style(describe::case_mood(case.state));
+    let (correction, case_state) = (case.correction, case.state);
     let (number, opened_at, changed_at, evidence) =
         (case.number, case.opened_at, case.changed_at, case.evidence);
     let facts: Facts = Box::new(move |locale| {
@@ -129,9 +130,9 @@ pub fn CaseCard(
         }
         facts
     });
-    let found = (case.possible_match && !state.is_decided())
+    let match_notice = (case.possible_match && !case_state.is_decided())
         .then(|| view! { <p>{tr("site.correction.sent.found")}</p> });
-    let why = case.why.map(|why| {
+    let reason = case.why.map(|why| {
         view! {
             <h3>{tr("site.correction.cases.why")}</h3>
             <p class="written">{why}</p>
@@ -140,13 +141,13 @@ pub fn CaseCard(
     view! {
         <article class="card">
             <h2 class=format!("state {class}")>
-                <StateLine correction=correction state=state />
+                <StateLine correction=correction state=case_state />
             </h2>
             <div class="inside">
-                <p>{move || describe::case_code(language.get(), "state_text", state.code())}</p>
+                <p>{move || describe::case_text(language.get(), "state_text", case_state.code())}</p>
                 <FactList facts=facts />
-                {found}
-                {why}
+                {match_notice}
+                {reason}
                 <Messages messages=case.messages />
                 {children.map(|children| children())}
             </div>
@@ -156,18 +157,18 @@ pub fn CaseCard(
 
 /// The button that opens the reply form, or the form.
 #[component]
-fn Answer(reply: Reply, number: String) -> impl IntoView {
+fn ReplyControl(reply: Reply, number: String) -> impl IntoView {
     let number = StoredValue::new(number);
     let is_open = Memo::new(move |_| number.with_value(|number| reply.case.read().as_ref() == Some(number)));
     let label = tr_with("site.correction.reply.begin", move |_| vec![("number", number.get_value())]);
-    let begin = StoredValue::new(label);
+    let begin_label = StoredValue::new(label);
     move || {
         if is_open.get() {
-            return view! { <AnswerForm reply=reply /> }.into_any();
+            return view! { <ReplyForm reply=reply /> }.into_any();
         }
         view! {
             <button type="button" class="button" on:click=move |_| reply.begin(number.get_value())>
-                {begin.get_value()}
+                {begin_label.get_value()}
             </button>
         }
         .into_any()
@@ -175,7 +176,7 @@ fn Answer(reply: Reply, number: String) -> impl IntoView {
 }
 
 #[component]
-fn AnswerForm(reply: Reply) -> impl IntoView {
+fn ReplyForm(reply: Reply) -> impl IntoView {
     let form = reply.form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();

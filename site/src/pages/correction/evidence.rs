@@ -8,46 +8,46 @@ use leptos::prelude::*;
 use crate::account::Account;
 use crate::api::{self, Failure};
 use crate::browser;
-use crate::components::{Icon, Sign};
+use crate::components::{Icon, Symbol};
 use crate::form::Field;
 use crate::language::{Language, tr, tr_with};
 
 /// An upload URL that expires within this many seconds is not used any more.
-const MARGIN: i64 = 30;
+const EXPIRY_MARGIN_SECONDS: i64 = 30;
 
 /// Why a file is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
-    Kind,
+enum FileError {
+    Type,
     Size,
-    Number,
+    Count,
 }
 
-impl Refusal {
+impl FileError {
     /// Text key of the message.
     fn key(self) -> &'static str {
         match self {
-            Refusal::Kind => "site.correction.evidence.wrong_kind",
-            Refusal::Size => "site.correction.evidence.too_large",
-            Refusal::Number => "site.correction.evidence.too_many",
+            FileError::Type => "site.correction.evidence.wrong_kind",
+            FileError::Size => "site.correction.evidence.too_large",
+            FileError::Count => "site.correction.evidence.too_many",
         }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum UploadState {
     Chosen,
-    Going,
-    Gone,
+    Uploading,
+    Uploaded,
     Failed,
 }
 
 #[derive(Clone)]
-struct Piece {
+struct EvidenceFile {
     file: web_sys::File,
     name: String,
-    kind: &'static str,
-    way: Way,
+    content_type: &'static str,
+    state: UploadState,
     /// The presigned URL, and the Unix time at which it expires. It is reused in a retry, because a
     /// case gives out only a few.
     slot: Option<(String, i64)>,
@@ -57,112 +57,124 @@ struct Piece {
 #[derive(Clone, Copy)]
 pub struct Evidence {
     account: Account,
-    pieces: RwSignal<Vec<Piece>, LocalStorage>,
+    items: RwSignal<Vec<EvidenceFile>, LocalStorage>,
     /// The names of rejected files, and the reasons.
-    refused: RwSignal<Vec<(String, Refusal)>>,
+    rejected: RwSignal<Vec<(String, FileError)>>,
 }
 
 /// The MIME type of a file: the one that the browser reports, or if it reports none, that of the
 /// file's extension. Many browsers do not know HEIC.
-fn kind(said: &str, name: &str) -> Option<&'static str> {
-    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
-    let is = |(kind, endings): &&(&'static str, &[&str])| {
-        *kind == said || (said.is_empty() && endings.contains(&ending.as_str()))
+fn content_type(reported: &str, name: &str) -> Option<&'static str> {
+    let extension =
+        name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
+    let is = |(content_type, extensions): &&(&'static str, &[&str])| {
+        *content_type == reported || (reported.is_empty() && extensions.contains(&extension.as_str()))
     };
-    EVIDENCE_TYPES.iter().find(is).map(|(kind, _)| *kind)
+    EVIDENCE_TYPES.iter().find(is).map(|(content_type, _)| *content_type)
 }
 
 /// Returns the file's MIME type if it may be added to this many others.
-fn examine(said: &str, name: &str, bytes: f64, others: usize) -> Result<&'static str, Refusal> {
-    let kind = kind(said, name).ok_or(Refusal::Kind)?;
+fn check_file(reported: &str, name: &str, bytes: f64, others: usize) -> Result<&'static str, FileError> {
+    let content_type = content_type(reported, name).ok_or(FileError::Type)?;
     if !(1.0..=f64::from(MOST_EVIDENCE_BYTES)).contains(&bytes) {
-        return Err(Refusal::Size);
+        return Err(FileError::Size);
     }
-    if others >= MOST_EVIDENCE { Err(Refusal::Number) } else { Ok(kind) }
+    if others >= MOST_EVIDENCE { Err(FileError::Count) } else { Ok(content_type) }
 }
 
 impl Evidence {
     pub fn new() -> Self {
         Self {
             account: Account::current(),
-            pieces: RwSignal::new_local(Vec::new()),
-            refused: RwSignal::new(Vec::new()),
+            items: RwSignal::new_local(Vec::new()),
+            rejected: RwSignal::new(Vec::new()),
         }
     }
 
     pub fn clear(self) {
-        self.pieces.set(Vec::new());
-        self.refused.set(Vec::new());
+        self.items.set(Vec::new());
+        self.rejected.set(Vec::new());
     }
 
     /// Whether an upload failed, tracked.
     pub fn has_failed(self) -> bool {
-        self.pieces.with(|pieces| pieces.iter().any(|piece| piece.way == Way::Failed))
+        self.items.with(|items| items.iter().any(|item| item.state == UploadState::Failed))
     }
 
     fn add(self, files: &web_sys::FileList) {
-        let mut refused = Vec::new();
-        self.pieces.update(|pieces| {
+        let mut rejected = Vec::new();
+        self.items.update(|items| {
             for file in (0..files.length()).filter_map(|at| files.get(at)) {
                 let name = file.name();
-                match examine(&file.type_(), &name, file.size(), pieces.len()) {
-                    Ok(kind) => pieces.push(Piece { file, name, kind, way: Way::Chosen, slot: None }),
-                    Err(refusal) => refused.push((name, refusal)),
+                match check_file(&file.type_(), &name, file.size(), items.len()) {
+                    Ok(content_type) => items.push(EvidenceFile {
+                        file,
+                        name,
+                        content_type,
+                        state: UploadState::Chosen,
+                        slot: None,
+                    }),
+                    Err(error) => rejected.push((name, error)),
                 }
             }
         });
-        self.refused.set(refused);
+        self.rejected.set(rejected);
     }
 
     fn remove(self, at: usize) {
-        self.pieces.update(|pieces| {
-            pieces.remove(at);
+        self.items.update(|items| {
+            items.remove(at);
         });
-        browser::focus_soon(Field::Evidence.id());
+        browser::focus_after_render(Field::Evidence.id());
     }
 
-    fn change(self, at: usize, change: impl FnOnce(&mut Piece)) {
-        self.pieces.update(|pieces| {
-            if let Some(piece) = pieces.get_mut(at) {
-                change(piece);
+    fn update_file(self, at: usize, update: impl FnOnce(&mut EvidenceFile)) {
+        self.items.update(|items| {
+            if let Some(item) = items.get_mut(at) {
+                update(item);
             }
         });
     }
 
     /// Uploads the files that are not uploaded yet, one after the other. Returns whether all are
     /// uploaded.
-    pub async fn send(self, case: &str) -> bool {
-        self.refused.set(Vec::new());
+    pub async fn upload(self, case: &str) -> bool {
+        self.rejected.set(Vec::new());
         let mut at = 0;
-        while let Some(piece) = self.pieces.with_untracked(|pieces| pieces.get(at).cloned()) {
-            if piece.way != Way::Gone {
-                self.change(at, |piece| piece.way = Way::Going);
-                let sent = self.put(at, piece, case).await;
-                self.change(at, |piece| piece.way = if sent.is_ok() { Way::Gone } else { Way::Failed });
-                if sent.is_err_and(|failure| failure.is_not_logged_in()) {
+        while let Some(item) = self.items.with_untracked(|items| items.get(at).cloned()) {
+            if item.state != UploadState::Uploaded {
+                self.update_file(at, |item| item.state = UploadState::Uploading);
+                let uploaded = self.upload_file(at, item, case).await;
+                self.update_file(at, |item| {
+                    item.state = if uploaded.is_ok() { UploadState::Uploaded } else { UploadState::Failed }
+                });
+                if uploaded.is_err_and(|failure| failure.is_not_logged_in()) {
                     // Shows the log-in. The chosen files are kept.
-                    self.account.left();
+                    self.account.set_logged_out();
                 }
             }
             at += 1;
         }
-        self.pieces.with_untracked(|pieces| pieces.iter().all(|piece| piece.way == Way::Gone))
+        self.items.with_untracked(|items| items.iter().all(|item| item.state == UploadState::Uploaded))
     }
 
-    async fn put(self, at: usize, piece: Piece, case: &str) -> Result<(), Failure> {
-        let good = piece.slot.filter(|(_, until)| *until > browser::unix_time() + MARGIN);
-        let address = match good {
+    async fn upload_file(self, at: usize, item: EvidenceFile, case: &str) -> Result<(), Failure> {
+        let valid =
+            item.slot.filter(|(_, expires_at)| *expires_at > browser::unix_time() + EXPIRY_MARGIN_SECONDS);
+        let address = match valid {
             Some((address, _)) => address,
             None => {
-                let request =
-                    EvidenceRequest { content_type: piece.kind.to_owned(), bytes: piece.file.size() as u64 };
+                let request = EvidenceRequest {
+                    content_type: item.content_type.to_owned(),
+                    bytes: item.file.size() as u64,
+                };
                 let slot: EvidenceSlot = api::post(&HelpdeskRoute::Evidence.path_of(case), &request).await?;
-                let until = browser::unix_time() + i64::from(slot.expires_in);
-                self.change(at, |piece| piece.slot = Some((slot.url.clone(), until)));
+                let expires_at = browser::unix_time() + i64::from(slot.expires_in);
+                self.update_file(at, |item| item.slot = Some((slot.url.clone(), expires_at)));
                 slot.url
             }
         };
-        api::put_file(&address, piece.kind, piece.file).await
+        api::put_file(&address, item.content_type, item.file).await
     }
 }
 
@@ -175,7 +187,7 @@ pub fn EvidenceField(
     busy: Signal<bool>,
 ) -> impl IntoView {
     let field = Field::Evidence;
-    let chosen = move |event: web_sys::Event| {
+    let on_chosen = move |event: web_sys::Event| {
         let input: web_sys::HtmlInputElement = event_target(&event);
         if let Some(files) = input.files()
             && !busy.get_untracked()
@@ -185,13 +197,13 @@ pub fn EvidenceField(
         // Otherwise choosing a removed file again would not fire an event.
         input.set_value("");
     };
-    let wrong = move || !evidence.refused.read().is_empty();
-    let refusal = |(name, refusal): (String, Refusal)| {
-        view! { <li>{tr_with(refusal.key(), move |_| vec![("file", name.clone())])}</li> }
+    let is_invalid = move || !evidence.rejected.read().is_empty();
+    let error = |(name, error): (String, FileError)| {
+        view! { <li>{tr_with(error.key(), move |_| vec![("file", name.clone())])}</li> }
     };
-    let refused = move || {
-        wrong().then(|| {
-            let lines = evidence.refused.get().into_iter().map(refusal).collect_view();
+    let rejected = move || {
+        is_invalid().then(|| {
+            let lines = evidence.rejected.get().into_iter().map(error).collect_view();
             view! {
                 <div class="message" id=field.error_id() role="alert">
                     <ul>{lines}</ul>
@@ -200,23 +212,23 @@ pub fn EvidenceField(
         })
     };
     view! {
-        <div class="field pick" class:wrong=wrong>
+        <div class="field pick" class:wrong=is_invalid>
             <p class="label">{tr("site.field.evidence.label")}</p>
             <p class="hint" id=field.hint_id()>
                 {tr("site.field.evidence.hint")}
             </p>
-            {refused}
+            {rejected}
             <div class="buttons">
                 <input
                     id=field.id()
                     type="file"
-                    accept=EVIDENCE_TYPES.map(|(kind, _)| kind).join(",")
+                    accept=EVIDENCE_TYPES.map(|(content_type, _)| content_type).join(",")
                     multiple
                     aria-describedby=field.hint_id()
-                    on:change=chosen
+                    on:change=on_chosen
                 />
                 <label for=field.id() class="button">
-                    <Icon sign=Sign::Picture />
+                    <Icon symbol=Symbol::Picture />
                     <span>{tr("site.correction.evidence.choose")}</span>
                 </label>
             </div>
@@ -229,31 +241,31 @@ pub fn EvidenceField(
 #[component]
 pub fn EvidenceList(evidence: Evidence, #[prop(optional)] can_remove: bool) -> impl IntoView {
     let language = Language::current();
-    let line = move |at: usize, name: String, way: Way, can_remove: bool| {
-        let key = match way {
-            Way::Chosen => "site.correction.evidence.chosen",
-            Way::Going => "site.correction.evidence.going",
-            Way::Gone => "site.correction.evidence.gone",
-            Way::Failed => "site.correction.evidence.failed",
+    let line = move |at: usize, name: String, state: UploadState, can_remove: bool| {
+        let key = match state {
+            UploadState::Chosen => "site.correction.evidence.chosen",
+            UploadState::Uploading => "site.correction.evidence.going",
+            UploadState::Uploaded => "site.correction.evidence.gone",
+            UploadState::Failed => "site.correction.evidence.failed",
         };
-        let sign = match way {
-            Way::Chosen | Way::Going => Sign::Waiting,
-            Way::Gone => Sign::Good,
-            Way::Failed => Sign::Wrong,
+        let symbol = match state {
+            UploadState::Chosen | UploadState::Uploading => Symbol::Waiting,
+            UploadState::Uploaded => Symbol::Good,
+            UploadState::Failed => Symbol::Wrong,
         };
-        let removed = name.clone();
-        let remove = (can_remove && matches!(way, Way::Chosen | Way::Failed)).then(|| {
+        let removed_name = name.clone();
+        let remove = (can_remove && matches!(state, UploadState::Chosen | UploadState::Failed)).then(|| {
             view! {
                 <button type="button" class="link" on:click=move |_| evidence.remove(at)>
-                    {tr_with("site.correction.evidence.remove", move |_| vec![("file", removed.clone())])}
+                    {tr_with("site.correction.evidence.remove", move |_| vec![("file", removed_name.clone())])}
                 </button>
             }
         });
         let words = move || bukti_locales::fill(language.get(), key, &[("file", &name)]);
         view! {
             <li>
-                <span class="file" class:failed=way == Way::Failed>
-                    <Icon sign=sign />
+                <span class="file" class:failed=state == UploadState::Failed>
+                    <Icon symbol=symbol />
                     <span>{words}</span>
                 </span>
                 {remove}
@@ -261,18 +273,18 @@ pub fn EvidenceList(evidence: Evidence, #[prop(optional)] can_remove: bool) -> i
         }
     };
     let lines = move || {
-        let pieces = evidence
-            .pieces
-            .with(|pieces| pieces.iter().map(|piece| (piece.name.clone(), piece.way)).collect::<Vec<_>>());
+        let items = evidence
+            .items
+            .with(|items| items.iter().map(|item| (item.name.clone(), item.state)).collect::<Vec<_>>());
         // Removing a file during an upload would shift the positions of the others.
-        let can_remove = can_remove && pieces.iter().all(|(_, way)| *way != Way::Going);
-        let numbered = pieces.into_iter().enumerate();
-        let lines = numbered.map(|(at, (name, way))| line(at, name, way, can_remove)).collect_view();
+        let can_remove = can_remove && items.iter().all(|(_, state)| *state != UploadState::Uploading);
+        let numbered = items.into_iter().enumerate();
+        let lines = numbered.map(|(at, (name, state))| line(at, name, state, can_remove)).collect_view();
         view! { <ul class="files">{lines}</ul> }
     };
     view! {
         <div role="status">
-            {move || (evidence.pieces.with(Vec::len) > 0).then(lines)}
+            {move || (evidence.items.with(Vec::len) > 0).then(lines)}
         </div>
     }
 }
@@ -282,14 +294,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_looked_at_before_they_are_sent() {
-        assert_eq!(examine("image/jpeg", "kartu.jpg", 240_000.0, 0), Ok("image/jpeg"));
-        assert_eq!(examine("", "IMG_0001.HEIC", 240_000.0, 4), Ok("image/heic"));
-        assert_eq!(examine("application/pdf", "kartu", 1.0, 0), Ok("application/pdf"));
-        assert_eq!(examine("text/html", "kartu.jpg", 240_000.0, 0), Err(Refusal::Kind));
-        assert_eq!(examine("", "kartu", 240_000.0, 0), Err(Refusal::Kind));
-        assert_eq!(examine("image/png", "kartu.png", 5_242_881.0, 0), Err(Refusal::Size));
-        assert_eq!(examine("image/png", "kartu.png", 0.0, 0), Err(Refusal::Size));
-        assert_eq!(examine("image/png", "kartu.png", 5_242_880.0, 5), Err(Refusal::Number));
+    fn checks_type_size_and_number_of_files() {
+        assert_eq!(check_file("image/jpeg", "kartu.jpg", 240_000.0, 0), Ok("image/jpeg"));
+        assert_eq!(check_file("", "IMG_0001.HEIC", 240_000.0, 4), Ok("image/heic"));
+        assert_eq!(check_file("application/pdf", "kartu", 1.0, 0), Ok("application/pdf"));
+        assert_eq!(check_file("text/html", "kartu.jpg", 240_000.0, 0), Err(FileError::Type));
+        assert_eq!(check_file("", "kartu", 240_000.0, 0), Err(FileError::Type));
+        assert_eq!(check_file("image/png", "kartu.png", 5_242_881.0, 0), Err(FileError::Size));
+        assert_eq!(check_file("image/png", "kartu.png", 0.0, 0), Err(FileError::Size));
+        assert_eq!(check_file("image/png", "kartu.png", 5_242_880.0, 5), Err(FileError::Count));
     }
 }

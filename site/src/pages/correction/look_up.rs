@@ -8,34 +8,35 @@ use super::cases::CaseCard;
 use crate::api;
 use crate::browser;
 use crate::components::{BusyButton, DateField, ErrorSummary, FailureNotice, TextField, TypedDate};
-use crate::form::{Field, FieldProblem, Form, Wrong, check};
+use crate::form::{Field, FieldProblem, Form, ProblemKind, check};
 use crate::language::tr;
 
 #[derive(Clone, Copy)]
-struct Search {
+struct CaseLookUp {
     form: Form,
     number: RwSignal<String>,
     birth_date: TypedDate,
     found: RwSignal<Option<Case>>,
 }
 
-impl Search {
+impl CaseLookUp {
     fn send(self) {
         let number = self.number.get_untracked();
         let birth_date = self.birth_date.check_birth_date();
-        let wrong = [check(Field::CaseNumber, &number, CaseNumber::parse(&number)), birth_date.err()];
+        let problems = [check(Field::CaseNumber, &number, CaseNumber::parse(&number)), birth_date.err()];
         let birth_date = birth_date.map(|date| date.to_string()).unwrap_or_default();
-        self.form.send(wrong.into_iter().flatten().collect(), async move {
+        self.form.send(problems.into_iter().flatten().collect(), async move {
             self.found.set(None);
             let query = CaseQuery { number, birth_date };
             match api::post::<Case>(HelpdeskRoute::Case.path(), &query).await {
                 Ok(case) => {
                     self.found.set(Some(case));
-                    browser::focus_soon("case");
+                    browser::focus_after_render("case");
                 }
                 Err(failure) if failure.code() == Some(ProblemCode::NotFound) => {
-                    let refused = FieldProblem { field: Field::CaseNumber, wrong: Wrong::Refused(None) };
-                    self.form.problems.set(vec![refused]);
+                    let unknown =
+                        FieldProblem { field: Field::CaseNumber, kind: ProblemKind::Rejected(None) };
+                    self.form.problems.set(vec![unknown]);
                 }
                 Err(failure) => return Err(failure),
             }
@@ -48,37 +49,37 @@ impl Search {
 #[component]
 pub fn LookUp(
     /// Whether the look-up is shown; the form sets it to `false` to return to the log-in.
-    shown: RwSignal<bool>,
+    is_shown: RwSignal<bool>,
 ) -> impl IntoView {
-    let search = Search {
+    let look_up = CaseLookUp {
         form: Form::new(),
         number: RwSignal::new(String::new()),
         birth_date: TypedDate::new(Field::BirthDate),
         found: RwSignal::new(None),
     };
-    let form = search.form;
+    let form = look_up.form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
-        search.send();
+        look_up.send();
     };
     let back = move |_| {
-        shown.set(false);
-        browser::focus_soon("page-heading");
+        is_shown.set(false);
+        browser::focus_after_render("page-heading");
     };
     view! {
         <p>{tr("site.correction.look_up.help")}</p>
         <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
-            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| search.send()) />
+            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| look_up.send()) />
             <TextField
                 field=Field::CaseNumber
                 form=form
                 label="site.field.number.label"
                 hint="site.field.number.hint"
-                value=search.number
+                value=look_up.number
             />
             <DateField
-                date=search.birth_date
+                date=look_up.birth_date
                 form=form
                 label="site.field.birth_date.label"
                 hint="site.field.birth_date.hint"
@@ -94,7 +95,7 @@ pub fn LookUp(
             </button>
         </form>
         <div id="case" tabindex="-1">
-            {move || search.found.get().map(|case| view! { <CaseCard case=case /> })}
+            {move || look_up.found.get().map(|case| view! { <CaseCard case=case /> })}
         </div>
     }
 }

@@ -8,19 +8,19 @@ mod evidence;
 mod look_up;
 mod questions;
 
-use bukti_domain::{Correction as Wrongness, PersonName, dose_number};
+use bukti_domain::{Correction as CorrectionKind, PersonName, dose_number};
 use bukti_wire::{Case, CaseOpened, CaseRequest, Cases, HelpdeskRoute, StatusRoute, Vaccines};
 use leptos::prelude::*;
 
 use self::cases::OwnCases;
 use self::evidence::Evidence;
 use self::look_up::LookUp;
-use self::questions::{AboutDose, AboutPerson, LastQuestion, Sent, What};
-use crate::account::{Account, Who};
+use self::questions::{CaseOpenedStep, DoseStep, EvidenceStep, KindStep, PersonStep};
+use crate::account::{Account, LogInState};
 use crate::api::{self, Failure};
 use crate::browser;
 use crate::components::{CodeLogin, Heading, Purpose, TypedDate, TypedIdentity};
-use crate::form::{Field, FieldProblem, Form, Wrong, check};
+use crate::form::{Field, FieldProblem, Form, ProblemKind, check};
 use crate::language::tr;
 use crate::steps::Steps;
 
@@ -30,19 +30,19 @@ enum Step {
     /// The cases of this phone number.
     Cases,
     /// What is to be corrected.
-    What,
+    Kind,
     /// Whose record it is.
     Person,
     /// Which dose it is.
     Dose,
     /// Evidence and a note.
-    Last,
+    Evidence,
     /// Confirmation that the case was opened.
-    Sent,
+    Opened,
 }
 
 #[derive(Clone, Copy)]
-struct Desk {
+struct CorrectionState {
     account: Account,
     steps: Steps<Step>,
     form: Form,
@@ -65,25 +65,25 @@ struct Desk {
     opened: RwSignal<Option<CaseOpened>>,
 }
 
-impl Desk {
+impl CorrectionState {
     fn new() -> Self {
-        let empty = || RwSignal::new(String::new());
+        let empty_text = || RwSignal::new(String::new());
         let form = Form::new();
         Self {
             account: Account::current(),
-            steps: Steps::begin("correction", form, Step::Cases),
+            steps: Steps::new("correction", form, Step::Cases),
             form,
             cases: RwSignal::new(None),
             loading: Form::new(),
-            correction: empty(),
-            name: empty(),
+            correction: empty_text(),
+            name: empty_text(),
             identity: TypedIdentity::new(),
             birth_date: TypedDate::new(Field::BirthDate),
-            dose_number: empty(),
-            vaccine: empty(),
+            dose_number: empty_text(),
+            vaccine: empty_text(),
             vaccination_date: TypedDate::new(Field::VaccinationDate),
-            facility: empty(),
-            note: empty(),
+            facility: empty_text(),
+            note: empty_text(),
             evidence: Evidence::new(),
             vaccines: RwSignal::new(None),
             loading_vaccines: Form::new(),
@@ -94,13 +94,13 @@ impl Desk {
     /// Loads the cases. If there are none, shows the first question.
     fn load(self) {
         self.loading.send(Vec::new(), async move {
-            let Cases { cases, .. } = self.unless_logged_out(api::get(HelpdeskRoute::Cases.path()).await)?;
+            let Cases { cases, .. } = self.check_session(api::get(HelpdeskRoute::Cases.path()).await)?;
             if cases.is_empty() && self.steps.get_untracked() == Step::Cases {
-                self.steps.go_instead(Step::What);
+                self.steps.replace(Step::Kind);
             }
             self.cases.set(Some(cases));
-            if untrack(|| self.account.get()) == Who::Unknown {
-                self.account.ask();
+            if untrack(|| self.account.get()) == LogInState::Unknown {
+                self.account.refresh();
             }
             Ok(())
         });
@@ -118,113 +118,116 @@ impl Desk {
 
     /// Updates the log-in state if the session has ended, which leads to the log-in. What was typed
     /// is kept.
-    fn unless_logged_out<T>(self, answer: Result<T, Failure>) -> Result<T, Failure> {
-        if answer.as_ref().is_err_and(Failure::is_not_logged_in) {
-            self.account.left();
+    fn check_session<T>(self, response: Result<T, Failure>) -> Result<T, Failure> {
+        if response.as_ref().is_err_and(Failure::is_not_logged_in) {
+            self.account.set_logged_out();
         }
-        answer
+        response
     }
 
-    fn go(self, step: Step) {
-        self.steps.go(step);
+    fn show_step(self, step: Step) {
+        self.steps.show(step);
         if step == Step::Dose {
             self.load_vaccines();
         }
     }
 
     /// Starts another case. Only the person's data are kept.
-    fn begin(self) {
+    fn begin_case(self) {
         self.opened.set(None);
         self.evidence.clear();
         for typed in [self.correction, self.dose_number, self.vaccine, self.facility, self.note] {
             typed.set(String::new());
         }
-        self.go(Step::What);
+        self.show_step(Step::Kind);
     }
 
     /// Returns to the cases and loads them again.
-    fn to_cases(self) {
-        self.go(Step::Cases);
+    fn show_cases(self) {
+        self.show_step(Step::Cases);
         self.load();
     }
 
-    fn wrongness(self) -> Option<Wrongness> {
-        Wrongness::of_code(&self.correction.read_untracked())
+    fn kind(self) -> Option<CorrectionKind> {
+        CorrectionKind::of_code(&self.correction.read_untracked())
     }
 
     /// Whether the correction is about a dose.
     fn is_about_dose(self) -> bool {
-        matches!(self.wrongness(), Some(Wrongness::DoseNumber | Wrongness::DoseMissing))
+        matches!(self.kind(), Some(CorrectionKind::DoseNumber | CorrectionKind::DoseMissing))
     }
 
     /// Whether the correction is about identity data that were changed by law.
-    fn is_by_law(self) -> bool {
-        self.wrongness() == Some(Wrongness::DataCorrectedByLaw)
+    fn is_changed_by_law(self) -> bool {
+        self.kind() == Some(CorrectionKind::DataCorrectedByLaw)
     }
 
     /// Shows a step if there are no problems, else the problems.
-    fn go_unless(self, wrong: impl IntoIterator<Item = Option<FieldProblem>>, step: Step) {
-        let wrong: Vec<_> = wrong.into_iter().flatten().collect();
-        if wrong.is_empty() { self.go(step) } else { self.form.problems.set(wrong) }
+    fn show_step_unless(self, problems: impl IntoIterator<Item = Option<FieldProblem>>, step: Step) {
+        let problems: Vec<_> = problems.into_iter().flatten().collect();
+        if problems.is_empty() { self.show_step(step) } else { self.form.problems.set(problems) }
     }
 
     /// Checks the current step, then shows the next one or sends the request.
-    fn next(self) {
+    fn advance(self) {
         match self.steps.get_untracked() {
-            Step::What => {
-                let missing = FieldProblem { field: Field::Correction, wrong: Wrong::Missing };
-                self.go_unless([self.wrongness().is_none().then_some(missing)], Step::Person);
+            Step::Kind => {
+                let missing = FieldProblem { field: Field::Correction, kind: ProblemKind::Missing };
+                self.show_step_unless([self.kind().is_none().then_some(missing)], Step::Person);
             }
             Step::Person => {
                 let name = self.name.get_untracked();
                 // Only a NIK encodes birth date and sex.
-                let with_passport = self.is_by_law() && self.identity.typed().1.is_some();
-                let refused = FieldProblem { field: Field::Passport, wrong: Wrong::Invalid };
-                let wrong = [
+                let is_passport = self.is_changed_by_law() && self.identity.typed().1.is_some();
+                let not_a_nik = FieldProblem { field: Field::Passport, kind: ProblemKind::Invalid };
+                let problems = [
                     check(Field::Name, &name, PersonName::parse(&name)),
-                    self.identity.check().or(with_passport.then_some(refused)),
+                    self.identity.check().or(is_passport.then_some(not_a_nik)),
                     self.identity.birth_date(self.birth_date).err(),
                 ];
-                self.go_unless(wrong, if self.is_about_dose() { Step::Dose } else { Step::Last });
+                self.show_step_unless(
+                    problems,
+                    if self.is_about_dose() { Step::Dose } else { Step::Evidence },
+                );
             }
-            Step::Dose => self.go_unless(self.wrong_of_dose(), Step::Last),
-            Step::Last => self.send(),
-            Step::Cases | Step::Sent => {}
+            Step::Dose => self.show_step_unless(self.dose_problems(), Step::Evidence),
+            Step::Evidence => self.send(),
+            Step::Cases | Step::Opened => {}
         }
     }
 
     /// Shows the previous step.
     fn back(self) {
-        self.go(match self.steps.get_untracked() {
-            Step::Last if self.is_about_dose() => Step::Dose,
-            Step::Last | Step::Dose => Step::Person,
-            Step::Person => Step::What,
-            Step::What | Step::Cases | Step::Sent => Step::Cases,
+        self.show_step(match self.steps.get_untracked() {
+            Step::Evidence if self.is_about_dose() => Step::Dose,
+            Step::Evidence | Step::Dose => Step::Person,
+            Step::Person => Step::Kind,
+            Step::Kind | Step::Cases | Step::Opened => Step::Cases,
         });
     }
 
-    fn wrong_of_dose(self) -> Vec<Option<FieldProblem>> {
+    fn dose_problems(self) -> Vec<Option<FieldProblem>> {
         let number = self.dose_number.get_untracked();
         let known = dose_number(number.trim());
-        let mut wrong = vec![check(Field::DoseNumber, &number, known)];
-        if self.wrongness() == Some(Wrongness::DoseMissing) {
+        let mut problems = vec![check(Field::DoseNumber, &number, known)];
+        if self.kind() == Some(CorrectionKind::DoseMissing) {
             let (vaccine, facility) = (self.vaccine.get_untracked(), self.facility.get_untracked());
-            wrong.extend([
+            problems.extend([
                 check(Field::Vaccine, &vaccine, (!vaccine.is_empty()).then_some(())),
                 self.vaccination_date.check().err(),
                 check(Field::Facility, &facility, (!facility.trim().is_empty()).then_some(())),
             ]);
         }
-        wrong
+        problems
     }
 
     /// The request for the API. `None` if a step is incomplete.
     fn request(self) -> Option<CaseRequest> {
-        let correction = self.wrongness()?;
+        let correction = self.kind()?;
         let (nik, passport) = self.identity.typed();
-        let is_missing = correction == Wrongness::DoseMissing;
+        let is_dose_missing = correction == CorrectionKind::DoseMissing;
         let vaccination_date =
-            if is_missing { Some(self.vaccination_date.check().ok()?.to_string()) } else { None };
+            if is_dose_missing { Some(self.vaccination_date.check().ok()?.to_string()) } else { None };
         let note = self.note.get_untracked();
         Some(CaseRequest {
             correction: correction.code().to_owned(),
@@ -233,34 +236,34 @@ impl Desk {
             passport,
             birth_date: self.identity.birth_date(self.birth_date).ok()?.to_string(),
             dose_number: self.is_about_dose().then(|| self.dose_number.get_untracked().trim().to_owned()),
-            vaccine: is_missing.then(|| self.vaccine.get_untracked()),
+            vaccine: is_dose_missing.then(|| self.vaccine.get_untracked()),
             vaccination_date,
-            facility: is_missing.then(|| self.facility.get_untracked()),
+            facility: is_dose_missing.then(|| self.facility.get_untracked()),
             note: (!note.trim().is_empty()).then_some(note),
         })
     }
 
     /// Opens the case unless it is open, and uploads its evidence.
     fn send(self) {
-        let Some(request) = self.request() else { return self.go(Step::What) };
+        let Some(request) = self.request() else { return self.show_step(Step::Kind) };
         self.form.send(Vec::new(), async move {
             let opened = match self.opened.get_untracked() {
                 Some(opened) => opened,
-                None => self.unless_logged_out(api::post(HelpdeskRoute::OpenCase.path(), &request).await)?,
+                None => self.check_session(api::post(HelpdeskRoute::OpenCase.path(), &request).await)?,
             };
             self.opened.set(Some(opened.clone()));
             // Failed uploads are listed in the next step.
-            self.evidence.send(&opened.number).await;
-            self.steps.go(Step::Sent);
+            self.evidence.upload(&opened.number).await;
+            self.steps.show(Step::Opened);
             Ok(())
         });
     }
 
     /// Repeats the failed uploads.
-    fn send_evidence(self) {
+    fn retry_evidence(self) {
         self.form.send(Vec::new(), async move {
             if let Some(opened) = self.opened.get_untracked() {
-                self.evidence.send(&opened.number).await;
+                self.evidence.upload(&opened.number).await;
             }
             Ok(())
         });
@@ -271,41 +274,43 @@ impl Desk {
 /// for another one.
 #[component]
 pub fn Correction() -> impl IntoView {
-    let desk = Desk::new();
-    let account = desk.account;
-    let is_nobody = Memo::new(move |_| account.get() == Who::Nobody);
-    let looks_up = RwSignal::new(false);
+    let state = CorrectionState::new();
+    let account = state.account;
+    let is_logged_out = Memo::new(move |_| account.get() == LogInState::LoggedOut);
+    let shows_look_up = RwSignal::new(false);
     browser::effect(Box::new(move || {
-        if is_nobody.get() {
-            desk.cases.set(None);
-        } else if untrack(|| desk.cases.read().is_none()) {
-            desk.load();
+        if is_logged_out.get() {
+            state.cases.set(None);
+        } else if untrack(|| state.cases.read().is_none()) {
+            state.load();
         }
     }));
     // The log-in changes the content of the page, so the heading takes the focus.
-    let before = StoredValue::new(None);
+    let was_logged_out = StoredValue::new(None);
     browser::effect(Box::new(move || {
-        if before.try_update_value(|before| before.replace(is_nobody.get())) == Some(Some(true)) {
-            browser::focus_soon("page-heading");
+        if was_logged_out.try_update_value(|previous| previous.replace(is_logged_out.get()))
+            == Some(Some(true))
+        {
+            browser::focus_after_render("page-heading");
         }
     }));
-    let key = Signal::derive(move || match desk.steps.get() {
-        _ if is_nobody.get() && looks_up.get() => "site.correction.look_up.title",
-        _ if is_nobody.get() => "site.correction.title",
+    let key = Signal::derive(move || match state.steps.get() {
+        _ if is_logged_out.get() && shows_look_up.get() => "site.correction.look_up.title",
+        _ if is_logged_out.get() => "site.correction.title",
         Step::Cases => "site.correction.title",
-        Step::What => "site.correction.what.title",
+        Step::Kind => "site.correction.what.title",
         Step::Person => "site.correction.person.title",
         Step::Dose => "site.correction.dose.title",
-        Step::Last => "site.correction.last.title",
-        Step::Sent => "site.correction.sent.title",
+        Step::Evidence => "site.correction.last.title",
+        Step::Opened => "site.correction.sent.title",
     });
     view! {
         <div class="column">
             <Heading key=key />
-            {move || match (is_nobody.get(), looks_up.get()) {
-                (true, true) => view! { <LookUp shown=looks_up /> }.into_any(),
-                (true, false) => view! { <LogInFirst looks_up=looks_up /> }.into_any(),
-                (false, _) => view! { <Inside desk=desk /> }.into_any(),
+            {move || match (is_logged_out.get(), shows_look_up.get()) {
+                (true, true) => view! { <LookUp is_shown=shows_look_up /> }.into_any(),
+                (true, false) => view! { <LogInOrLookUp shows_look_up=shows_look_up /> }.into_any(),
+                (false, _) => view! { <CurrentStep state=state /> }.into_any(),
             }}
         </div>
     }
@@ -313,18 +318,18 @@ pub fn Correction() -> impl IntoView {
 
 /// The log-in, and for visitors with a case number the look-up.
 #[component]
-fn LogInFirst(
+fn LogInOrLookUp(
     /// Whether the look-up is shown instead.
-    looks_up: RwSignal<bool>,
+    shows_look_up: RwSignal<bool>,
 ) -> impl IntoView {
     let look_up = move |_| {
-        looks_up.set(true);
-        browser::focus_soon("page-heading");
+        shows_look_up.set(true);
+        browser::focus_after_render("page-heading");
     };
     view! {
         <p>{tr("site.correction.help")}</p>
         <p>{tr("site.correction.log_in")}</p>
-        <CodeLogin purpose=Purpose::LogIn stay=true />
+        <CodeLogin purpose=Purpose::LogIn is_embedded=true />
         <h2>{tr("site.correction.look_up.question")}</h2>
         <p>{tr("site.correction.look_up.offer")}</p>
         <button type="button" class="button" on:click=look_up>
@@ -335,13 +340,13 @@ fn LogInFirst(
 
 /// The current step.
 #[component]
-fn Inside(desk: Desk) -> impl IntoView {
-    move || match desk.steps.get() {
-        Step::Cases => view! { <OwnCases desk=desk /> }.into_any(),
-        Step::What => view! { <What desk=desk /> }.into_any(),
-        Step::Person => view! { <AboutPerson desk=desk /> }.into_any(),
-        Step::Dose => view! { <AboutDose desk=desk /> }.into_any(),
-        Step::Last => view! { <LastQuestion desk=desk /> }.into_any(),
-        Step::Sent => view! { <Sent desk=desk /> }.into_any(),
+fn CurrentStep(state: CorrectionState) -> impl IntoView {
+    move || match state.steps.get() {
+        Step::Cases => view! { <OwnCases state=state /> }.into_any(),
+        Step::Kind => view! { <KindStep state=state /> }.into_any(),
+        Step::Person => view! { <PersonStep state=state /> }.into_any(),
+        Step::Dose => view! { <DoseStep state=state /> }.into_any(),
+        Step::Evidence => view! { <EvidenceStep state=state /> }.into_any(),
+        Step::Opened => view! { <CaseOpenedStep state=state /> }.into_any(),
     }
 }

@@ -1,13 +1,13 @@
 //! The steps of a request for a correction, and the confirmation.
 
-use bukti_domain::Correction as Wrongness;
+use bukti_domain::Correction as CorrectionKind;
 use leptos::prelude::*;
 
-use super::Desk;
+use super::CorrectionState;
 use super::evidence::{EvidenceField, EvidenceList};
 use crate::components::{
     BusyButton, Choice, DateField, ErrorSummary, FailureNotice, HelpdeskLinks, IdentityField, RadioField,
-    RowLink, SelectField, Sign, TextArea, TextField,
+    RowLink, SelectField, Symbol, TextArea, TextField,
 };
 use crate::describe;
 use crate::form::Field;
@@ -18,27 +18,27 @@ use crate::settings::Settings;
 /// A step's form, with its problems above the fields, and the buttons for the next and the previous
 /// step below them.
 #[component]
-fn Question(
-    desk: Desk,
+fn StepForm(
+    state: CorrectionState,
     /// Label of the button for the next step; a text key.
     #[prop(default = "site.download.next")]
-    on: &'static str,
+    next_label: &'static str,
     /// Its label while a request is on its way; a text key.
     #[prop(default = "site.download.next")]
-    busy: &'static str,
+    busy_label: &'static str,
     /// Whether there is a previous step.
     #[prop(default = true)]
     has_back: bool,
     children: Children,
 ) -> impl IntoView {
-    let form = desk.form;
+    let form = state.form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
-        desk.next();
+        state.advance();
     };
     let back = has_back.then(|| {
         view! {
-            <button type="button" class="button" on:click=move |_| desk.back()>
+            <button type="button" class="button" on:click=move |_| state.back()>
                 {tr("site.download.back")}
             </button>
         }
@@ -46,9 +46,9 @@ fn Question(
     view! {
         <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
-            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| desk.next()) />
+            <FailureNotice failure=form.failure busy=form.busy retry=Callback::new(move |()| state.advance()) />
             {children()}
-            <BusyButton label=on busy_label=busy busy=form.busy />
+            <BusyButton label=next_label busy_label=busy_label busy=form.busy />
             {back}
         </form>
     }
@@ -56,83 +56,84 @@ fn Question(
 
 /// The choice of what is to be corrected.
 #[component]
-pub fn What(desk: Desk) -> impl IntoView {
-    let choice = |correction: &Wrongness| {
+pub fn KindStep(state: CorrectionState) -> impl IntoView {
+    let choice = |correction: &CorrectionKind| {
         let code = correction.code();
         Choice {
             value: code.to_owned(),
-            label: Box::new(move |locale| describe::case_code(locale, "correction", code)),
-            help: Some(Box::new(move |locale| describe::case_code(locale, "correction_help", code))),
+            label: Box::new(move |locale| describe::case_text(locale, "correction", code)),
+            help: Some(Box::new(move |locale| describe::case_text(locale, "correction_help", code))),
         }
     };
-    let has_cases = desk.cases.read_untracked().as_ref().is_some_and(|cases| !cases.is_empty());
+    let has_cases = state.cases.read_untracked().as_ref().is_some_and(|cases| !cases.is_empty());
     view! {
-        <Question desk=desk has_back=has_cases>
+        <StepForm state=state has_back=has_cases>
             <RadioField
                 field=Field::Correction
-                form=desk.form
+                form=state.form
                 label="site.field.correction.label"
-                choices=Wrongness::ALL.iter().map(choice).collect()
-                value=desk.correction
+                choices=CorrectionKind::ALL.iter().map(choice).collect()
+                value=state.correction
             />
-        </Question>
+        </StepForm>
     }
 }
 
 /// The correct name, identity and birth date.
 #[component]
-pub fn AboutPerson(desk: Desk) -> impl IntoView {
-    let form = desk.form;
-    let is_by_law = desk.is_by_law();
-    let help = if is_by_law { "site.correction.person.law" } else { "site.correction.person.help" };
+pub fn PersonStep(state: CorrectionState) -> impl IntoView {
+    let form = state.form;
+    let is_changed_by_law = state.is_changed_by_law();
+    let help = if is_changed_by_law { "site.correction.person.law" } else { "site.correction.person.help" };
     view! {
         <p>{tr(help)}</p>
-        <Question desk=desk>
+        <StepForm state=state>
             <TextField
                 field=Field::Name
                 form=form
                 label="site.field.name.label"
-                value=desk.name
+                value=state.name
                 autocomplete="name"
             />
-            <IdentityField identity=desk.identity form=form on_typed=Callback::new(|()| {}) />
+            <IdentityField identity=state.identity form=form on_typed=Callback::new(|()| {}) />
             <DateField
-                date=desk.birth_date
+                date=state.birth_date
                 form=form
                 label="site.field.birth_date.label"
                 hint="site.field.birth_date.hint"
                 is_birthday=true
             />
-        </Question>
+        </StepForm>
     }
 }
 
 /// The correct number of a dose; for a missing dose also vaccine, date and facility.
 #[component]
-pub fn AboutDose(desk: Desk) -> impl IntoView {
-    let (form, loading) = (desk.form, desk.loading_vaccines);
+pub fn DoseStep(state: CorrectionState) -> impl IntoView {
+    let (form, loading) = (state.form, state.loading_vaccines);
     let language = Language::current();
     let groups = Signal::derive(move || {
-        let vaccines = desk.vaccines.read();
+        let vaccines = state.vaccines.read();
         vaccines.as_ref().map(|all| describe::vaccines_by_disease(language.get(), all)).unwrap_or_default()
     });
-    let is_missing = desk.wrongness() == Some(Wrongness::DoseMissing);
-    let help = tr(if is_missing { "site.correction.dose.missing" } else { "site.correction.dose.number" });
-    let retry = Callback::new(move |()| desk.load_vaccines());
-    let notice =
-        is_missing.then(|| view! { <FailureNotice failure=loading.failure busy=loading.busy retry=retry /> });
-    let others = is_missing.then(|| {
+    let is_dose_missing = state.kind() == Some(CorrectionKind::DoseMissing);
+    let help =
+        tr(if is_dose_missing { "site.correction.dose.missing" } else { "site.correction.dose.number" });
+    let retry = Callback::new(move |()| state.load_vaccines());
+    let notice = is_dose_missing
+        .then(|| view! { <FailureNotice failure=loading.failure busy=loading.busy retry=retry /> });
+    let other_fields = is_dose_missing.then(|| {
         view! {
             <SelectField
                 field=Field::Vaccine
                 form=form
                 label="site.field.vaccine.label"
-                nothing="site.field.vaccine.nothing"
+                empty_label="site.field.vaccine.nothing"
                 groups=groups
-                value=desk.vaccine
+                value=state.vaccine
             />
             <DateField
-                date=desk.vaccination_date
+                date=state.vaccination_date
                 form=form
                 label="site.field.vaccination_date.label"
                 hint="site.field.vaccination_date.hint"
@@ -142,57 +143,57 @@ pub fn AboutDose(desk: Desk) -> impl IntoView {
                 form=form
                 label="site.field.facility.label"
                 hint="site.field.facility.hint"
-                value=desk.facility
+                value=state.facility
             />
         }
     });
     view! {
         <p>{help}</p>
         {notice}
-        <Question desk=desk>
+        <StepForm state=state>
             <TextField
                 field=Field::DoseNumber
                 form=form
                 label="site.field.dose_number.label"
                 hint="site.field.dose_number.hint"
-                value=desk.dose_number
+                value=state.dose_number
                 inputmode="numeric"
             />
-            {others}
-        </Question>
+            {other_fields}
+        </StepForm>
     }
 }
 
 /// Evidence and a note, both optional.
 #[component]
-pub fn LastQuestion(desk: Desk) -> impl IntoView {
-    let is_by_law = desk.is_by_law();
-    let help = if is_by_law { "site.correction.last.law" } else { "site.correction.last.help" };
+pub fn EvidenceStep(state: CorrectionState) -> impl IntoView {
+    let is_changed_by_law = state.is_changed_by_law();
+    let help = if is_changed_by_law { "site.correction.last.law" } else { "site.correction.last.help" };
     view! {
         <p>{tr(help)}</p>
-        <Question desk=desk on="site.correction.send" busy="site.correction.sending">
-            <EvidenceField evidence=desk.evidence busy=desk.form.busy />
+        <StepForm state=state next_label="site.correction.send" busy_label="site.correction.sending">
+            <EvidenceField evidence=state.evidence busy=state.form.busy />
             <TextArea
                 field=Field::Note
-                form=desk.form
+                form=state.form
                 label="site.field.note.label"
                 hint="site.field.note.hint"
-                value=desk.note
+                value=state.note
             />
-        </Question>
+        </StepForm>
     }
 }
 
 /// The case number, what happens next, and failed uploads.
 #[component]
-pub fn Sent(desk: Desk) -> impl IntoView {
+pub fn CaseOpenedStep(state: CorrectionState) -> impl IntoView {
     let settings = Settings::current();
     let sender = move || settings.get(|settings| &settings.sms_sender);
-    let opened = desk.opened.get_untracked();
+    let opened = state.opened.get_untracked();
     let possible_match = opened.as_ref().is_some_and(|opened| opened.possible_match);
     let number = opened.map(|opened| opened.number).unwrap_or_default();
-    let evidence = desk.evidence;
-    let again = Callback::new(move |()| desk.send_evidence());
+    let evidence = state.evidence;
+    let retry_upload = Callback::new(move |()| state.retry_evidence());
     let has_failed = Memo::new(move |_| evidence.has_failed());
     let retry = move || {
         has_failed.get().then(|| {
@@ -200,35 +201,36 @@ pub fn Sent(desk: Desk) -> impl IntoView {
                 <BusyButton
                     label="site.correction.evidence.again"
                     busy_label="site.correction.evidence.sending"
-                    busy=desk.form.busy
+                    busy=state.form.busy
                     class="button"
-                    on_tap=again
+                    on_tap=retry_upload
                 />
             }
         })
     };
-    let is_by_law = desk.is_by_law();
-    let granted = if is_by_law { "site.correction.sent.confirmed" } else { "site.correction.sent.granted" };
-    let found =
+    let is_changed_by_law = state.is_changed_by_law();
+    let outcome_key =
+        if is_changed_by_law { "site.correction.sent.confirmed" } else { "site.correction.sent.granted" };
+    let match_notice =
         possible_match.then(|| view! { <p class="notice waiting">{tr("site.correction.sent.found")}</p> });
     view! {
         <p>{tr("site.correction.sent.number")}</p>
         <p class="case-number">{number}</p>
-        {found}
+        {match_notice}
         <EvidenceList evidence=evidence />
         {retry}
         <h2>{tr("site.correction.sent.next")}</h2>
         <ul>
             <li>{tr("site.correction.sent.keep")}</li>
             <li>{tr_with("site.correction.sent.sms", move |_| vec![("sender", sender())])}</li>
-            <li>{tr(granted)}</li>
+            <li>{tr(outcome_key)}</li>
         </ul>
-        <button type="button" class="button" on:click=move |_| desk.to_cases()>
+        <button type="button" class="button" on:click=move |_| state.show_cases()>
             {tr("site.correction.sent.cases")}
         </button>
         <HelpdeskLinks />
         <ul class="rows">
-            <RowLink page=Page::Home sign=Sign::Home label="site.home.title" />
+            <RowLink page=Page::Home symbol=Symbol::Home label="site.home.title" />
         </ul>
     }
 }

@@ -3,7 +3,7 @@
 use bukti_domain::DiagnosisCode;
 use leptos::prelude::*;
 
-use crate::components::{Heading, HelpdeskLinks, RowLink, Sign};
+use crate::components::{Heading, HelpdeskLinks, RowLink, Symbol};
 use crate::language::{Language, tr};
 use crate::place::Page;
 
@@ -32,7 +32,7 @@ pub fn Help() -> impl IntoView {
                 .map(|name| view! { <Topic name title=format!("site.help.{name}.title") text=format!("site.help.{name}.text") /> })
                 .collect_view()}
             <ul class="rows">
-                <RowLink page=Page::Correction sign=Sign::Pencil label="site.rows.correction" />
+                <RowLink page=Page::Correction symbol=Symbol::Pencil label="site.rows.correction" />
             </ul>
             <h2>{tr("site.help.contact")}</h2>
             <p>{tr("site.help.contact_text")}</p>
@@ -52,11 +52,11 @@ fn Topic(
     text: String,
 ) -> impl IntoView {
     let language = Language::current();
-    let say = move |key: &str| bukti_locales::text(language.get(), key).to_owned();
+    let translate = move |key: &str| bukti_locales::text(language.get(), key).to_owned();
     view! {
         <details id=name>
-            <summary>{move || say(&title)}</summary>
-            <p>{move || say(&text)}</p>
+            <summary>{move || translate(&title)}</summary>
+            <p>{move || translate(&text)}</p>
         </details>
     }
 }
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_topic_has_its_texts() {
+    fn every_topic_has_a_text() {
         let of_causes =
             causes().flat_map(|name| ["title", "text"].map(|part| format!("diagnosis.{name}.help_{part}")));
         let others = OTHER_TOPICS

@@ -6,53 +6,53 @@ use leptos::prelude::*;
 use super::confirmation::ConfirmedBy;
 use super::decision::{Decision, DecisionForm};
 use super::dose::{DoseView, Recorded};
-use super::queue::opened;
+use super::queue::opened_text;
 use super::{Access, Console};
 use crate::api;
 use crate::browser;
-use crate::components::{FactList, Facts, FailureNotice, Icon, Sign, look};
+use crate::components::{FactList, Facts, FailureNotice, Icon, Symbol, mood_style};
 use crate::describe;
 use crate::form::Form;
 use crate::language::{Language, tr, tr_with};
 use crate::pages::case_parts::{Messages, StateLine};
 
 /// The id of the status message, which takes the focus after a decision.
-pub const NEWS: &str = "case-news";
+pub const STATUS_ID: &str = "case-news";
 
 /// The outcome of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum DecisionOutcome {
     /// It is stored.
-    Done,
+    Stored,
     /// Another officer has changed the case in the meantime.
-    Changed,
+    Conflict,
 }
 
 /// State of the open case.
 #[derive(Clone, Copy)]
-pub struct CaseDesk {
+pub struct OpenCase {
     pub access: Access,
     number: RwSignal<String>,
     pub case: RwSignal<Option<OfficerCase>>,
     loading: Form,
-    news: RwSignal<Option<News>>,
+    outcome: RwSignal<Option<DecisionOutcome>>,
 }
 
-impl CaseDesk {
+impl OpenCase {
     pub fn new(access: Access) -> Self {
         Self {
             access,
             number: RwSignal::new(String::new()),
             case: RwSignal::new(None),
             loading: Form::new(),
-            news: RwSignal::new(None),
+            outcome: RwSignal::new(None),
         }
     }
 
     pub fn open(self, number: String) {
         self.number.set(number);
         self.case.set(None);
-        self.news.set(None);
+        self.outcome.set(None);
         self.load();
     }
 
@@ -62,15 +62,15 @@ impl CaseDesk {
     }
 
     /// Loads the case again and shows the outcome of the decision.
-    pub fn reload(self, news: News) {
-        self.news.set(Some(news));
+    pub fn reload(self, outcome: DecisionOutcome) {
+        self.outcome.set(Some(outcome));
         self.load();
-        browser::focus_soon(NEWS);
+        browser::focus_after_render(STATUS_ID);
     }
 
     fn load(self) {
         self.loading.send(Vec::new(), async move {
-            let case = self.access.known(api::get(&self.path(HelpdeskRoute::OfficerCase)).await)?;
+            let case = self.access.check(api::get(&self.path(HelpdeskRoute::OfficerCase)).await)?;
             self.case.set(Some(case));
             Ok(())
         });
@@ -79,43 +79,43 @@ impl CaseDesk {
 
 /// The back button, and the case.
 #[component]
-pub fn CaseRoom(console: Console) -> impl IntoView {
-    let desk = console.case;
-    let (loading, done, changed) =
+pub fn CaseScreen(console: Console) -> impl IntoView {
+    let open_case = console.case;
+    let (loading_text, stored_text, conflict_text) =
         (tr("site.loading"), tr("site.console.case.done"), tr("site.console.case.changed"));
-    let news = move || match desk.news.get() {
-        Some(News::Done) => done(),
-        Some(News::Changed) => changed(),
-        None if desk.loading.busy.get() => loading(),
+    let status = move || match open_case.outcome.get() {
+        Some(DecisionOutcome::Stored) => stored_text(),
+        Some(DecisionOutcome::Conflict) => conflict_text(),
+        None if open_case.loading.busy.get() => loading_text(),
         None => "",
     };
-    let back = move |_| console.go(console.before.get_untracked());
+    let back = move |_| console.show_screen(console.previous_screen.get_untracked());
     view! {
         <button type="button" class="button" on:click=back>
             {tr("site.download.back")}
         </button>
         <FailureNotice
-            failure=desk.loading.failure
-            busy=desk.loading.busy
-            retry=Callback::new(move |()| desk.load())
+            failure=open_case.loading.failure
+            busy=open_case.loading.busy
+            retry=Callback::new(move |()| open_case.load())
         />
-        <p id=NEWS tabindex="-1" role="status">
-            {news}
+        <p id=STATUS_ID tabindex="-1" role="status">
+            {status}
         </p>
-        {move || desk.case.get().map(|case| view! { <OpenCase desk=desk case=case /> })}
+        {move || open_case.case.get().map(|case| view! { <CaseView open_case=open_case case=case /> })}
     }
 }
 
 /// The case: state, statement, evidence, messages, doses, and the decision form.
 #[component]
-fn OpenCase(desk: CaseDesk, case: OfficerCase) -> impl IntoView {
+fn CaseView(open_case: OpenCase, case: OfficerCase) -> impl IntoView {
     let language = Language::current();
-    let decision = Decision::new(desk, &case);
+    let decision = Decision::new(open_case, &case);
     let (summary, said) = (case.case.clone(), case.said.clone());
-    let (class, _) = look(describe::case_mood(summary.state));
+    let (class, _) = mood_style(describe::case_mood(summary.state));
     let opened_at = summary.opened_at;
-    let age = move || opened(language.get(), opened_at);
-    let why = summary.why.map(|why| {
+    let age = move || opened_text(language.get(), opened_at);
+    let reason = summary.why.map(|why| {
         view! {
             <h3>{tr("site.correction.cases.why")}</h3>
             <p class="written">{why}</p>
@@ -125,8 +125,8 @@ fn OpenCase(desk: CaseDesk, case: OfficerCase) -> impl IntoView {
         view! { <DoseView dose=dose.clone() said=said.clone() /> }
     });
     let doses = doses.collect_view();
-    let none = case.doses.is_empty().then(|| view! { <p>{tr("site.console.case.no_dose")}</p> });
-    let more = case.more.then(|| view! { <p>{tr("site.console.more")}</p> });
+    let none_notice = case.doses.is_empty().then(|| view! { <p>{tr("site.console.case.no_dose")}</p> });
+    let more_notice = case.more.then(|| view! { <p>{tr("site.console.more")}</p> });
     let proposal = case.proposal.clone().map(|proposal| view! { <Proposal proposal=proposal /> });
     let form =
         (!summary.state.is_decided()).then(|| view! { <DecisionForm decision=decision case=case.clone() /> });
@@ -139,15 +139,15 @@ fn OpenCase(desk: CaseDesk, case: OfficerCase) -> impl IntoView {
                 <p class="case-number">{summary.number}</p>
                 <p>{age}</p>
                 <SaidFacts said=case.said.clone() />
-                <Pieces case=case.clone() />
+                <EvidenceLinks case=case.clone() />
                 <Messages messages=summary.messages />
-                {why}
+                {reason}
             </div>
         </article>
         <h2>{tr("site.console.case.doses")}</h2>
-        {none}
+        {none_notice}
         {doses}
-        {more}
+        {more_notice}
         {proposal}
         {form}
     }
@@ -191,8 +191,8 @@ fn SaidFacts(said: Said) -> impl IntoView {
 
 /// The evidence; each file opens in a tab of its own.
 #[component]
-fn Pieces(case: OfficerCase) -> impl IntoView {
-    let none = case.pieces.is_empty().then(|| view! { <p>{tr("site.console.case.no_evidence")}</p> });
+fn EvidenceLinks(case: OfficerCase) -> impl IntoView {
+    let none_notice = case.pieces.is_empty().then(|| view! { <p>{tr("site.console.case.no_evidence")}</p> });
     let piece = |(at, piece): (usize, bukti_wire::EvidencePiece)| {
         let kind = piece.content_type;
         let label = tr_with("site.console.case.piece", move |_| {
@@ -201,7 +201,7 @@ fn Pieces(case: OfficerCase) -> impl IntoView {
         view! {
             <li>
                 <a href=piece.url target="_blank" rel="noopener noreferrer" class="button">
-                    <Icon sign=Sign::Picture />
+                    <Icon symbol=Symbol::Picture />
                     <span>{label}</span>
                 </a>
             </li>
@@ -210,7 +210,7 @@ fn Pieces(case: OfficerCase) -> impl IntoView {
     let pieces = case.pieces.into_iter().enumerate().map(piece).collect_view();
     view! {
         <h3>{tr("site.console.case.evidence")}</h3>
-        {none}
+        {none_notice}
         <ul class="steps">{pieces}</ul>
     }
 }
@@ -220,14 +220,14 @@ fn Pieces(case: OfficerCase) -> impl IntoView {
 fn Proposal(proposal: CaseProposal) -> impl IntoView {
     let confirmed_by = proposal.confirmed_by.map(|who| view! { <ConfirmedBy who=who /> });
     let (officer, at) = (proposal.officer, proposal.at);
-    let from = tr_with("site.console.case.proposed_by", move |locale| {
+    let proposed_by = tr_with("site.console.case.proposed_by", move |locale| {
         vec![("officer", officer.clone()), ("moment", describe::moment_at(locale, at))]
     });
     view! {
         <article class="card proposal">
             <div class="inside">
                 <h2>{tr("site.console.case.proposal")}</h2>
-                <p>{from}</p>
+                <p>{proposed_by}</p>
                 <p class="written">{proposal.why}</p>
                 {confirmed_by}
                 <Recorded recorded=proposal.row />

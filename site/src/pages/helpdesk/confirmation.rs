@@ -15,7 +15,7 @@ fn data_of(recorded: &RecordedDose, birth_date: &str) -> Option<IdentityData> {
 }
 
 /// Counts the held doses that are issued once these data are confirmed.
-fn released(data: &IdentityData, doses: &[OfficerDose]) -> usize {
+fn count_released(data: &IdentityData, doses: &[OfficerDose]) -> usize {
     let covered = data.covered();
     let is_held = |dose: &&OfficerDose| dose.status.diagnosis.code == DiagnosisCode::DoseHeld;
     let data_of = |dose: &OfficerDose| data_of(&dose.recorded, &dose.recorded.birth_date);
@@ -41,7 +41,7 @@ fn sex_name(locale: Locale, sex: Sex) -> String {
 
 /// For birth date and sex: text key of the label, the value that the NIK encodes, the value to
 /// confirm, and whether they differ.
-fn rows(locale: Locale, data: &IdentityData) -> [(&'static str, String, String, bool); 2] {
+fn comparison_rows(locale: Locale, data: &IdentityData) -> [(&'static str, String, String, bool); 2] {
     let differs = data.contradictions();
     let sex = data.sex.map(|sex| sex_name(locale, sex));
     [
@@ -67,14 +67,17 @@ pub fn Confirmation(decision: Decision, case: OfficerCase) -> impl IntoView {
     let case = StoredValue::new(case);
     let data = Memo::new(move |_| {
         case.with_value(|case| match &case.proposal {
-            Some(proposal) if decision.only_approves() => data_of(&proposal.row, &proposal.row.birth_date),
+            Some(proposal) if decision.approves_proposal() => {
+                data_of(&proposal.row, &proposal.row.birth_date)
+            }
             _ => {
                 let dose = case.doses.iter().find(|dose| dose.id == *decision.dose.read())?;
-                data_of(&dose.recorded, &decision.right.read())
+                data_of(&dose.recorded, &decision.correct_value.read())
             }
         })
     });
-    let row = move |(label, encoded, right, differs): (&str, String, String, bool), locale: Locale| {
+    let row = move |(label, encoded, correct_value, differs): (&str, String, String, bool),
+                    locale: Locale| {
         let words = |key: &str| text(locale, key).to_owned();
         let mark = differs.then(|| {
             view! { <span class="badge waiting">{words("site.console.dose.differs")}</span> }
@@ -88,7 +91,7 @@ pub fn Confirmation(decision: Decision, case: OfficerCase) -> impl IntoView {
                 </dd>
                 <dd>
                     <span class="hint">{words("site.console.confirm.right")}</span>
-                    {right}
+                    {correct_value}
                 </dd>
             </div>
         }
@@ -98,18 +101,18 @@ pub fn Confirmation(decision: Decision, case: OfficerCase) -> impl IntoView {
             return view! { <p>{tr("site.console.confirm.choose")}</p> }.into_any();
         };
         let has_contradiction = !data.contradictions().is_empty();
-        let count = case.with_value(|case| released(&data, &case.doses)).to_string();
-        let effect = move || match has_contradiction {
+        let count = case.with_value(|case| count_released(&data, &case.doses)).to_string();
+        let effect_text = move || match has_contradiction {
             true => fill(language.get(), "site.console.confirm.releases", &[("n", &count)]),
             false => text(language.get(), "site.console.confirm.agrees").to_owned(),
         };
         let rows = move || {
             let locale = language.get();
-            rows(locale, &data).into_iter().map(|it| row(it, locale)).collect_view()
+            comparison_rows(locale, &data).into_iter().map(|it| row(it, locale)).collect_view()
         };
         view! {
             <dl class="beside">{rows}</dl>
-            <p role="status">{effect}</p>
+            <p role="status">{effect_text}</p>
         }
         .into_any()
     };
@@ -175,17 +178,18 @@ mod tests {
             dose("1990-01-25", "L", held),
             dose("1989-01-24", "L", DiagnosisCode::CertificateIssued),
         ];
-        let released = |right: &str| released(&data_of(&doses[0].recorded, right).unwrap(), &doses);
-        assert_eq!(released("1990-01-24"), 2);
-        assert_eq!(released(" 1990-01-25 "), 1);
-        assert_eq!(released("1991-01-24"), 0);
+        let count_released =
+            |right: &str| count_released(&data_of(&doses[0].recorded, right).unwrap(), &doses);
+        assert_eq!(count_released("1990-01-24"), 2);
+        assert_eq!(count_released(" 1990-01-25 "), 1);
+        assert_eq!(count_released("1991-01-24"), 0);
         assert!(data_of(&doses[0].recorded, "1990").is_none());
     }
 
     #[test]
     fn shows_what_the_nik_encodes() {
         let data = data_of(&dose("1990-01-24", "P", DiagnosisCode::DoseHeld).recorded, "1990-01-24").unwrap();
-        let [born, sex] = rows(Locale::En, &data);
+        let [born, sex] = comparison_rows(Locale::En, &data);
         assert_eq!(born.1, "24 January, year ending in 89");
         assert_eq!((&*born.2, born.3), ("24 January 1990", true));
         assert_eq!((&*sex.1, &*sex.2, sex.3), ("male (L)", "female (P)", true));

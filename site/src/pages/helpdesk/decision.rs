@@ -4,12 +4,12 @@ use bukti_domain::{CaseState, Correction, DiagnosisCode, Ruling};
 use bukti_wire::{CaseDecision, HelpdeskRoute, OfficerCase, ProblemCode};
 use leptos::prelude::*;
 
-use super::case::{CaseDesk, News};
+use super::case::{DecisionOutcome, OpenCase};
 use super::confirmation::Confirmation;
-use super::dose::name_of;
+use super::dose::dose_title;
 use crate::api;
 use crate::components::{BusyButton, Choice, ErrorSummary, FailureNotice, RadioField, TextArea, TextField};
-use crate::form::{Field, FieldProblem, Form, Wrong, check};
+use crate::form::{Field, FieldProblem, Form, ProblemKind, check};
 use crate::language::tr;
 
 /// The value of the option that creates a missing dose, instead of assigning a recorded one to the
@@ -19,23 +19,23 @@ const NEW_DOSE: &str = "new";
 /// The decision form.
 #[derive(Clone, Copy)]
 pub struct Decision {
-    desk: CaseDesk,
+    open_case: OpenCase,
     form: Form,
     correction: Correction,
     revision: u32,
     /// Whether another officer's proposal awaits approval.
-    approves: bool,
+    has_proposal: bool,
     /// Whether the officer proposes something else instead of approving.
-    anew: RwSignal<bool>,
+    is_counterproposal: RwSignal<bool>,
     has_evidence: bool,
     /// The correct value as the applicant wrote it.
-    said: StoredValue<String>,
+    stated: StoredValue<String>,
     /// The code of the decision that is being sent.
-    doing: RwSignal<&'static str>,
+    sending: RwSignal<&'static str>,
     /// The id of the chosen dose.
     pub dose: RwSignal<String>,
-    pub right: RwSignal<String>,
-    word: RwSignal<String>,
+    pub correct_value: RwSignal<String>,
+    facility_word: RwSignal<String>,
     batch: RwSignal<String>,
     facility_code: RwSignal<String>,
     why: RwSignal<String>,
@@ -43,9 +43,9 @@ pub struct Decision {
 
 impl Decision {
     /// An empty form. If the case has only one dose, that one is chosen.
-    pub fn new(desk: CaseDesk, case: &OfficerCase) -> Self {
-        let empty = || RwSignal::new(String::new());
-        let chosen = match case.doses.as_slice() {
+    pub fn new(open_case: OpenCase, case: &OfficerCase) -> Self {
+        let empty_text = || RwSignal::new(String::new());
+        let chosen_dose = match case.doses.as_slice() {
             _ if case.case.correction == Correction::DoseMissing && case.doses.is_empty() => NEW_DOSE,
             [only] if case.case.correction != Correction::DoseMissing => &only.id,
             // Any held dose will do: usually all of them have the same data.
@@ -56,98 +56,105 @@ impl Decision {
             _ => "",
         };
         Self {
-            desk,
+            open_case,
             form: Form::new(),
             correction: case.case.correction,
             revision: case.revision,
-            approves: case.proposal.is_some() && case.case.state == CaseState::AwaitingApproval,
-            anew: RwSignal::new(false),
+            has_proposal: case.proposal.is_some() && case.case.state == CaseState::AwaitingApproval,
+            is_counterproposal: RwSignal::new(false),
             has_evidence: !case.pieces.is_empty(),
-            said: StoredValue::new(case.said.right.clone()),
-            doing: RwSignal::new(""),
-            dose: RwSignal::new(chosen.to_owned()),
-            right: RwSignal::new(case.said.right.clone()),
-            word: empty(),
-            batch: empty(),
-            facility_code: empty(),
-            why: empty(),
+            stated: StoredValue::new(case.said.right.clone()),
+            sending: RwSignal::new(""),
+            dose: RwSignal::new(chosen_dose.to_owned()),
+            correct_value: RwSignal::new(case.said.right.clone()),
+            facility_word: empty_text(),
+            batch: empty_text(),
+            facility_code: empty_text(),
+            why: empty_text(),
         }
     }
 
     /// Whether the proposal is approved as it stands, tracked.
-    pub fn only_approves(self) -> bool {
-        self.approves && !self.anew.get()
+    pub fn approves_proposal(self) -> bool {
+        self.has_proposal && !self.is_counterproposal.get()
     }
 
     /// Whether the grant creates a dose, tracked.
-    fn makes_dose(self) -> bool {
+    fn creates_dose(self) -> bool {
         self.correction == Correction::DoseMissing && *self.dose.read() == NEW_DOSE
     }
 
     /// Whether the grant corrects a value of a recorded dose.
-    fn has_right(self) -> bool {
+    fn corrects_value(self) -> bool {
         self.correction != Correction::DoseMissing
     }
 
     /// The problems of the fields that a grant needs.
-    fn wrong_of_grant(self) -> Vec<FieldProblem> {
+    fn grant_problems(self) -> Vec<FieldProblem> {
         let given = |field: Field, typed: RwSignal<String>| {
             let typed = typed.get_untracked();
             check(field, &typed, (!typed.trim().is_empty()).then_some(()))
         };
-        let mut wrong = vec![given(Field::Dose, self.dose)];
-        if self.has_right() {
-            let right = self.right.get_untracked();
-            wrong.push(check(Field::Right, &right, self.correction.is_possible(&right).then_some(())));
+        let mut problems = vec![given(Field::Dose, self.dose)];
+        if self.corrects_value() {
+            let correct_value = self.correct_value.get_untracked();
+            problems.push(check(
+                Field::Right,
+                &correct_value,
+                self.correction.is_possible(&correct_value).then_some(()),
+            ));
         }
-        if untrack(|| self.makes_dose()) {
-            wrong.extend([given(Field::Batch, self.batch), given(Field::FacilityCode, self.facility_code)]);
+        if untrack(|| self.creates_dose()) {
+            problems
+                .extend([given(Field::Batch, self.batch), given(Field::FacilityCode, self.facility_code)]);
         }
         if !self.has_evidence {
-            wrong.push(given(Field::FacilityWord, self.word));
+            problems.push(given(Field::FacilityWord, self.facility_word));
         }
-        wrong.into_iter().flatten().collect()
+        problems.into_iter().flatten().collect()
     }
 
     fn request(self, decision: &'static str) -> CaseDecision {
-        let is_full = decision == Ruling::Grant.code() && !untrack(|| self.only_approves());
-        let makes_dose = untrack(|| self.makes_dose());
+        let is_grant = decision == Ruling::Grant.code() && !untrack(|| self.approves_proposal());
+        let creates_dose = untrack(|| self.creates_dose());
         let given = |typed: RwSignal<String>| {
             let typed = typed.get_untracked().trim().to_owned();
-            (is_full && !typed.is_empty()).then_some(typed)
+            (is_grant && !typed.is_empty()).then_some(typed)
         };
-        let right = self.said.with_value(|said| given(self.right).filter(|right| right != said.trim()));
+        let correct_value = self.stated.with_value(|stated| {
+            given(self.correct_value).filter(|correct_value| correct_value != stated.trim())
+        });
         CaseDecision {
             decision: decision.to_owned(),
             revision: self.revision,
             why: self.why.get_untracked(),
-            dose: given(self.dose).filter(|_| !makes_dose),
-            right: right.filter(|_| self.has_right()),
-            batch: given(self.batch).filter(|_| makes_dose),
-            facility_code: given(self.facility_code).filter(|_| makes_dose),
-            facility_word: given(self.word),
+            dose: given(self.dose).filter(|_| !creates_dose),
+            right: correct_value.filter(|_| self.corrects_value()),
+            batch: given(self.batch).filter(|_| creates_dose),
+            facility_code: given(self.facility_code).filter(|_| creates_dose),
+            facility_word: given(self.facility_word),
         }
     }
 
     fn send(self, decision: &'static str) {
         let why = self.why.get_untracked();
-        let mut wrong = Vec::new();
-        if decision == Ruling::Grant.code() && !untrack(|| self.only_approves()) {
-            wrong = self.wrong_of_grant();
+        let mut problems = Vec::new();
+        if decision == Ruling::Grant.code() && !untrack(|| self.approves_proposal()) {
+            problems = self.grant_problems();
         }
-        wrong.extend(
-            (why.trim().is_empty()).then_some(FieldProblem { field: Field::Why, wrong: Wrong::Missing }),
+        problems.extend(
+            (why.trim().is_empty()).then_some(FieldProblem { field: Field::Why, kind: ProblemKind::Missing }),
         );
         if !self.form.busy.get_untracked() {
-            self.doing.set(decision);
+            self.sending.set(decision);
         }
-        self.form.send(wrong, async move {
-            let path = self.desk.path(HelpdeskRoute::Decide);
-            let answer = api::post_unread(&path, &self.request(decision)).await;
-            match self.desk.access.known(answer) {
-                Ok(_) => self.desk.reload(News::Done),
+        self.form.send(problems, async move {
+            let path = self.open_case.path(HelpdeskRoute::Decide);
+            let response = api::post_raw(&path, &self.request(decision)).await;
+            match self.open_case.access.check(response) {
+                Ok(_) => self.open_case.reload(DecisionOutcome::Stored),
                 Err(failure) if failure.code() == Some(ProblemCode::CaseChanged) => {
-                    self.desk.reload(News::Changed);
+                    self.open_case.reload(DecisionOutcome::Conflict);
                 }
                 Err(failure) => return Err(failure),
             }
@@ -166,7 +173,7 @@ pub fn DecisionForm(decision: Decision, case: OfficerCase) -> impl IntoView {
     };
     let notice = case.needs_approval.then(|| {
         let key = match decision.correction {
-            _ if decision.approves => "site.console.decide.approve_help",
+            _ if decision.has_proposal => "site.console.decide.approve_help",
             Correction::DataCorrectedByLaw => "site.console.decide.confirm_second",
             _ => "site.console.decide.second",
         };
@@ -175,28 +182,28 @@ pub fn DecisionForm(decision: Decision, case: OfficerCase) -> impl IntoView {
     let confirmation = (decision.correction == Correction::DataCorrectedByLaw)
         .then(|| view! { <Confirmation decision=decision case=case.clone() /> });
     let case = StoredValue::new(case);
-    let shows_fields = Memo::new(move |_| !decision.only_approves());
+    let shows_fields = Memo::new(move |_| !decision.approves_proposal());
     let fields =
         move || shows_fields.get().then(|| view! { <GrantFields decision=decision case=case.get_value() /> });
     // A proposal to create a dose can only be approved as it stands, or the case asked back.
-    let can_differ = decision.approves && decision.has_right();
-    let differ = move || {
-        (can_differ && !decision.anew.get()).then(|| {
+    let can_differ = decision.has_proposal && decision.corrects_value();
+    let differ_button = move || {
+        (can_differ && !decision.is_counterproposal.get()).then(|| {
             view! {
-                <button type="button" class="button" on:click=move |_| decision.anew.set(true)>
+                <button type="button" class="button" on:click=move |_| decision.is_counterproposal.set(true)>
                     {tr("site.console.decide.differ")}
                 </button>
             }
         })
     };
-    let again = Callback::new(move |()| decision.send(decision.doing.get_untracked()));
+    let retry = Callback::new(move |()| decision.send(decision.sending.get_untracked()));
     view! {
         <h2>{tr("site.console.decide.title")}</h2>
         {notice}
         {confirmation}
         <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
-            <FailureNotice failure=form.failure busy=form.busy retry=again />
+            <FailureNotice failure=form.failure busy=form.busy retry=retry />
             {fields}
             <TextArea
                 field=Field::Why
@@ -205,25 +212,25 @@ pub fn DecisionForm(decision: Decision, case: OfficerCase) -> impl IntoView {
                 hint="site.console.decide.why"
                 value=decision.why
             />
-            <Buttons decision=decision />
-            {differ}
+            <DecisionButtons decision=decision />
+            {differ_button}
         </form>
     }
 }
 
 #[component]
-fn Buttons(decision: Decision) -> impl IntoView {
-    let busy = move |what: &'static str| {
-        Signal::derive(move || decision.form.busy.get() && decision.doing.get() == what)
+fn DecisionButtons(decision: Decision) -> impl IntoView {
+    let is_busy = move |decision_code: &'static str| {
+        Signal::derive(move || decision.form.busy.get() && decision.sending.get() == decision_code)
     };
-    let send = |what: &'static str| Callback::new(move |()| decision.send(what));
+    let send = |decision_code: &'static str| Callback::new(move |()| decision.send(decision_code));
     let grant = move || {
-        let label = match decision.only_approves() {
+        let label = match decision.approves_proposal() {
             true => "site.console.decide.approve",
             false if decision.correction.needs_approval() => "site.console.decide.propose",
             false => "site.console.decide.grant",
         };
-        view! { <BusyButton label=label busy_label="site.console.decide.sending" busy=busy(Ruling::Grant.code()) /> }
+        view! { <BusyButton label=label busy_label="site.console.decide.sending" busy=is_busy(Ruling::Grant.code()) /> }
     };
     view! {
         <div class="buttons">
@@ -231,14 +238,14 @@ fn Buttons(decision: Decision) -> impl IntoView {
             <BusyButton
                 label="site.console.decide.ask_back"
                 busy_label="site.console.decide.sending"
-                busy=busy(Ruling::AskBack.code())
+                busy=is_busy(Ruling::AskBack.code())
                 class="button"
                 on_tap=send(Ruling::AskBack.code())
             />
             <BusyButton
                 label="site.console.decide.refuse"
                 busy_label="site.console.decide.sending"
-                busy=busy(Ruling::Refuse.code())
+                busy=is_busy(Ruling::Refuse.code())
                 class="button"
                 on_tap=send(Ruling::Refuse.code())
             />
@@ -253,7 +260,7 @@ fn GrantFields(decision: Decision, case: OfficerCase) -> impl IntoView {
     let form = decision.form;
     let named = |dose: &bukti_wire::OfficerDose| {
         let (id, dose) = (dose.id.clone(), dose.clone());
-        Choice { value: id, label: Box::new(move |locale| name_of(locale, &dose)), help: None }
+        Choice { value: id, label: Box::new(move |locale| dose_title(locale, &dose)), help: None }
     };
     let mut choices: Vec<Choice> = case.doses.iter().map(named).collect();
     if decision.correction == Correction::DoseMissing {
@@ -263,24 +270,24 @@ fn GrantFields(decision: Decision, case: OfficerCase) -> impl IntoView {
             help: None,
         });
     }
-    let right = decision.has_right().then(|| {
+    let correct_value = decision.corrects_value().then(|| {
         view! {
             <TextField
                 field=Field::Right
                 form=form
                 label="site.field.right.label"
                 hint="site.field.right.hint"
-                value=decision.right
+                value=decision.correct_value
             />
         }
     });
-    let word_label = match decision.correction {
+    let facility_word_label = match decision.correction {
         Correction::DataCorrectedByLaw => "site.console.confirm.word",
         _ => "site.field.facility_word.label",
     };
-    let makes_dose = Memo::new(move |_| decision.makes_dose());
-    let of_new = move || {
-        makes_dose.get().then(|| {
+    let creates_dose = Memo::new(move |_| decision.creates_dose());
+    let new_dose_fields = move || {
+        creates_dose.get().then(|| {
             view! {
                 <TextField field=Field::Batch form=form label="site.field.batch.label" value=decision.batch />
                 <TextField
@@ -300,14 +307,14 @@ fn GrantFields(decision: Decision, case: OfficerCase) -> impl IntoView {
             choices=choices
             value=decision.dose
         />
-        {right}
-        {of_new}
+        {correct_value}
+        {new_dose_fields}
         <TextField
             field=Field::FacilityWord
             form=form
-            label=word_label
+            label=facility_word_label
             hint="site.field.facility_word.hint"
-            value=decision.word
+            value=decision.facility_word
         />
     }
 }

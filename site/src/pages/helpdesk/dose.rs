@@ -41,7 +41,7 @@ pub fn Recorded(recorded: RecordedDose) -> impl IntoView {
 }
 
 /// The label of a dose in a choice of doses.
-pub fn name_of(locale: Locale, dose: &OfficerDose) -> String {
+pub fn dose_title(locale: Locale, dose: &OfficerDose) -> String {
     let recorded = &dose.recorded;
     bukti_locales::fill(
         locale,
@@ -64,9 +64,9 @@ pub fn DoseView(
 ) -> impl IntoView {
     let language = Language::current();
     let named = dose.clone();
-    let title = move || name_of(language.get(), &named);
+    let title = move || dose_title(language.get(), &named);
     let likeness = |code: &'static str| {
-        view! { <li>{move || describe::case_code(language.get(), "likeness", code)}</li> }
+        view! { <li>{move || describe::case_text(language.get(), "likeness", code)}</li> }
     };
     let likenesses = (!dose.likenesses.is_empty()).then(|| {
         let lines = dose.likenesses.iter().map(|it| likeness(it.code())).collect_view();
@@ -76,7 +76,7 @@ pub fn DoseView(
         }
     });
     let values = match said {
-        Some(said) => view! { <Beside said=said recorded=dose.recorded.clone() /> }.into_any(),
+        Some(said) => view! { <Comparison said=said recorded=dose.recorded.clone() /> }.into_any(),
         None => view! { <Recorded recorded=dose.recorded.clone() /> }.into_any(),
     };
     let certificate = dose.certificate.map(|id| {
@@ -107,8 +107,8 @@ fn Trail(trail: Vec<TrailEntry>) -> impl IntoView {
     let entry = move |TrailEntry { at, what, detail }| {
         let words = move || {
             let locale = language.get();
-            let detail = detail.as_ref().map(|detail| describe::case_code(locale, "outcome", detail));
-            let what = describe::case_code(locale, "trail", what.code());
+            let detail = detail.as_ref().map(|detail| describe::case_text(locale, "outcome", detail));
+            let what = describe::case_text(locale, "trail", what.code());
             detail.map_or(what.clone(), |detail| format!("{what} ({detail})"))
         };
         view! {
@@ -128,7 +128,7 @@ fn Trail(trail: Vec<TrailEntry>) -> impl IntoView {
 
 /// A field of the statement beside that of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Pair {
+struct ComparedField {
     label: &'static str,
     said: String,
     recorded: String,
@@ -137,26 +137,26 @@ struct Pair {
 
 /// Whether two values have the same meaning in spite of different spelling. Names are not matched
 /// as on the server: its tables would triple the download of every visitor.
-fn alike(label: &str, one: &str, other: &str) -> bool {
+fn is_same_value(label: &str, stated: &str, recorded: &str) -> bool {
     let plain = |text: &str| {
         text.chars().filter(|it| it.is_alphanumeric()).flat_map(char::to_uppercase).collect::<String>()
     };
     match label {
         "site.console.dose.phone" => {
             let e164 = |text: &str| PhoneNumber::parse(text).map(|phone| phone.e164().to_owned());
-            e164(one).is_some() && e164(one) == e164(other)
+            e164(stated).is_some() && e164(stated) == e164(recorded)
         }
         "site.console.dose.birth_date" | "site.card.date" => {
-            parse_date(one.trim()).is_some() && parse_date(one.trim()) == parse_date(other.trim())
+            parse_date(stated.trim()).is_some() && parse_date(stated.trim()) == parse_date(recorded.trim())
         }
         // Applicants state a facility's name; the record has its code, too.
-        "site.card.facility" => plain(other).contains(&plain(one)),
-        _ => plain(one) == plain(other),
+        "site.card.facility" => plain(recorded).contains(&plain(stated)),
+        _ => plain(stated) == plain(recorded),
     }
 }
 
 /// Each field of the statement beside that of the record.
-fn pairs(said: &Said, recorded: &RecordedDose) -> Vec<Pair> {
+fn compare_fields(said: &Said, recorded: &RecordedDose) -> Vec<ComparedField> {
     let mut fields = vec![
         ("site.console.dose.identity", said.identity.clone(), &recorded.identity),
         ("site.console.dose.name", said.name.clone(), &recorded.name),
@@ -177,18 +177,18 @@ fn pairs(said: &Said, recorded: &RecordedDose) -> Vec<Pair> {
         None => {}
     }
     let pair = |(label, said, recorded): (&'static str, String, &String)| {
-        let differs = !alike(label, &said, recorded);
-        Pair { label, said, recorded: recorded.clone(), differs }
+        let differs = !is_same_value(label, &said, recorded);
+        ComparedField { label, said, recorded: recorded.clone(), differs }
     };
     fields.into_iter().map(pair).collect()
 }
 
 /// The statement beside the record, field by field. A badge marks the fields that differ.
 #[component]
-fn Beside(said: Said, recorded: RecordedDose) -> impl IntoView {
+fn Comparison(said: Said, recorded: RecordedDose) -> impl IntoView {
     let language = Language::current();
     let both = StoredValue::new((said, recorded));
-    let row = move |pair: Pair, locale: Locale| {
+    let row = move |pair: ComparedField, locale: Locale| {
         let words = |key: &str| text(locale, key).to_owned();
         let or_blank =
             |value: String| if value.trim().is_empty() { words("site.console.dose.blank") } else { value };
@@ -211,18 +211,18 @@ fn Beside(said: Said, recorded: RecordedDose) -> impl IntoView {
     };
     let rows = move || {
         let locale = language.get();
-        let pairs = both.with_value(|(said, recorded)| pairs(said, recorded));
+        let pairs = both.with_value(|(said, recorded)| compare_fields(said, recorded));
         pairs.into_iter().map(|pair| row(pair, locale)).collect_view()
     };
     let others = both.with_value(|(said, recorded)| (said.dose.is_none(), recorded.clone()));
-    let (has_others, recorded) = others;
+    let (has_rest, recorded) = others;
     let rest: Facts = Box::new(move |locale| {
         let said = ["site.console.dose.identity", "site.console.dose.name", "site.console.dose.birth_date"];
         let mut facts = facts(locale, &recorded);
         facts.retain(|(label, _)| !said.contains(label) && *label != "site.console.dose.phone");
         facts
     });
-    let rest = has_others.then(|| view! { <FactList facts=rest /> });
+    let rest = has_rest.then(|| view! { <FactList facts=rest /> });
     view! {
         <dl class="beside">{rows}</dl>
         {rest}
@@ -261,9 +261,13 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_marked() {
+    fn marks_only_fields_that_differ() {
         let differing = |said: &Said| -> Vec<_> {
-            pairs(said, &recorded()).into_iter().filter(|pair| pair.differs).map(|pair| pair.label).collect()
+            compare_fields(said, &recorded())
+                .into_iter()
+                .filter(|pair| pair.differs)
+                .map(|pair| pair.label)
+                .collect()
         };
         assert_eq!(differing(&said()), ["site.console.dose.name"]);
         let right = Said { name: "Iwan Ibrahim Purnama".into(), right: "2".into(), ..said() };

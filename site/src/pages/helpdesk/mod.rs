@@ -13,14 +13,14 @@ mod search;
 use bukti_wire::{HelpdeskRoute, Officer, ProblemCode, SecondFactor};
 use leptos::prelude::*;
 
-use self::case::{CaseDesk, CaseRoom};
-use self::queue::{Queue, QueueRoom};
-use self::search::{Search, SearchRoom};
-use crate::account::{Account, Who};
+use self::case::{CaseScreen, OpenCase};
+use self::queue::{Queue, QueueScreen};
+use self::search::{Search, SearchScreen};
+use crate::account::{Account, LogInState};
 use crate::api::{self, Failure};
 use crate::browser;
 use crate::components::{
-    BusyButton, CodeLogin, ErrorSummary, FailureNotice, Heading, Purpose, RowLink, Sign, TextField,
+    BusyButton, CodeLogin, ErrorSummary, FailureNotice, Heading, Purpose, RowLink, Symbol, TextField,
 };
 use crate::describe;
 use crate::form::{Field, Form, check};
@@ -33,27 +33,27 @@ struct Access {
     account: Account,
     officer: RwSignal<Option<Officer>>,
     /// Whether the second factor is required.
-    needs_factor: RwSignal<bool>,
+    needs_second_factor: RwSignal<bool>,
 }
 
 impl Access {
     /// Updates the log-in state if a response says that the session has ended or that the second
     /// factor is required.
-    fn known<T>(self, answer: Result<T, Failure>) -> Result<T, Failure> {
-        match answer.as_ref().err().and_then(Failure::code) {
-            Some(ProblemCode::NotLoggedIn) => self.account.left(),
+    fn check<T>(self, response: Result<T, Failure>) -> Result<T, Failure> {
+        match response.as_ref().err().and_then(Failure::code) {
+            Some(ProblemCode::NotLoggedIn) => self.account.set_logged_out(),
             Some(ProblemCode::SecondFactorNeeded) => {
                 self.officer.set(None);
-                self.needs_factor.set(true);
+                self.needs_second_factor.set(true);
             }
             _ => {}
         }
-        answer
+        response
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Room {
+enum Screen {
     /// The open cases.
     Queue,
     /// The search for a person.
@@ -64,13 +64,13 @@ enum Room {
 #[derive(Clone, Copy)]
 struct Console {
     access: Access,
-    entering: Form,
-    room: RwSignal<Room>,
+    loading_officer: Form,
+    screen: RwSignal<Screen>,
     /// The screen that the case was opened from.
-    before: RwSignal<Room>,
+    previous_screen: RwSignal<Screen>,
     queue: Queue,
     search: Search,
-    case: CaseDesk,
+    case: OpenCase,
 }
 
 impl Console {
@@ -78,24 +78,24 @@ impl Console {
         let access = Access {
             account: Account::current(),
             officer: RwSignal::new(None),
-            needs_factor: RwSignal::new(false),
+            needs_second_factor: RwSignal::new(false),
         };
         Self {
             access,
-            entering: Form::new(),
-            room: RwSignal::new(Room::Queue),
-            before: RwSignal::new(Room::Queue),
+            loading_officer: Form::new(),
+            screen: RwSignal::new(Screen::Queue),
+            previous_screen: RwSignal::new(Screen::Queue),
             queue: Queue::new(access),
             search: Search::new(access),
-            case: CaseDesk::new(access),
+            case: OpenCase::new(access),
         }
     }
 
     /// Loads the officer's name and role.
-    fn enter(self) {
-        self.entering.send(Vec::new(), async move {
-            match self.access.known(api::get(HelpdeskRoute::Officer.path()).await) {
-                Ok(officer) => self.welcome(officer),
+    fn load_officer(self) {
+        self.loading_officer.send(Vec::new(), async move {
+            match self.access.check(api::get(HelpdeskRoute::Officer.path()).await) {
+                Ok(officer) => self.show_officer(officer),
                 // The form for the second factor follows.
                 Err(failure) if failure.code() == Some(ProblemCode::SecondFactorNeeded) => {}
                 Err(failure) => return Err(failure),
@@ -104,26 +104,26 @@ impl Console {
         });
     }
 
-    fn welcome(self, officer: Officer) {
-        self.access.needs_factor.set(false);
+    fn show_officer(self, officer: Officer) {
+        self.access.needs_second_factor.set(false);
         self.access.officer.set(Some(officer));
         self.queue.load();
-        browser::focus_soon("page-heading");
+        browser::focus_after_render("page-heading");
     }
 
-    fn go(self, room: Room) {
-        if room == Room::Queue {
+    fn show_screen(self, screen: Screen) {
+        if screen == Screen::Queue {
             self.queue.load();
         }
-        self.room.set(room);
-        browser::focus_soon("page-heading");
+        self.screen.set(screen);
+        browser::focus_after_render("page-heading");
     }
 
     /// Opens a case, and remembers the current screen for the back button.
     fn open(self, number: String) {
-        self.before.set(self.room.get_untracked());
+        self.previous_screen.set(self.screen.get_untracked());
         self.case.open(number);
-        self.go(Room::Case);
+        self.show_screen(Screen::Case);
     }
 }
 
@@ -132,38 +132,38 @@ impl Console {
 pub fn Helpdesk() -> impl IntoView {
     let console = Console::new();
     let access = console.access;
-    let is_nobody = Memo::new(move |_| access.account.get() == Who::Nobody);
+    let is_logged_out = Memo::new(move |_| access.account.get() == LogInState::LoggedOut);
     browser::effect(Box::new(move || {
         access.officer.set(None);
-        access.needs_factor.set(false);
-        if !is_nobody.get() {
-            console.enter();
+        access.needs_second_factor.set(false);
+        if !is_logged_out.get() {
+            console.load_officer();
         }
     }));
-    let is_in = Memo::new(move |_| access.officer.read().is_some());
-    let key = Signal::derive(move || match console.room.get() {
-        _ if !is_nobody.get() && access.needs_factor.get() => "site.console.factor.title",
-        _ if !is_in.get() => "site.console.title",
-        Room::Queue => "site.console.queue.title",
-        Room::Search => "site.console.search.title",
-        Room::Case => "site.console.case.title",
+    let has_access = Memo::new(move |_| access.officer.read().is_some());
+    let key = Signal::derive(move || match console.screen.get() {
+        _ if !is_logged_out.get() && access.needs_second_factor.get() => "site.console.factor.title",
+        _ if !has_access.get() => "site.console.title",
+        Screen::Queue => "site.console.queue.title",
+        Screen::Search => "site.console.search.title",
+        Screen::Case => "site.console.case.title",
     });
     view! {
         <div class="column console">
             <Heading key=key />
             {move || {
-                if is_nobody.get() {
+                if is_logged_out.get() {
                     view! {
                         <p>{tr("site.console.help")}</p>
-                        <CodeLogin purpose=Purpose::LogIn stay=true />
+                        <CodeLogin purpose=Purpose::LogIn is_embedded=true />
                     }
                         .into_any()
-                } else if access.needs_factor.get() {
-                    view! { <Factor console=console /> }.into_any()
-                } else if is_in.get() {
-                    view! { <Rooms console=console /> }.into_any()
+                } else if access.needs_second_factor.get() {
+                    view! { <SecondFactorForm console=console /> }.into_any()
+                } else if has_access.get() {
+                    view! { <Screens console=console /> }.into_any()
                 } else {
-                    view! { <Entrance console=console /> }.into_any()
+                    view! { <AccessNotice console=console /> }.into_any()
                 }
             }}
         </div>
@@ -172,37 +172,38 @@ pub fn Helpdesk() -> impl IntoView {
 
 /// Shown until the officer is known, and to visitors who are not officers.
 #[component]
-fn Entrance(console: Console) -> impl IntoView {
-    let form = console.entering;
+fn AccessNotice(console: Console) -> impl IntoView {
+    let form = console.loading_officer;
     let failure = Signal::derive(move || form.failure.get().filter(|failure| !failure.is_not_logged_in()));
     let loading = tr("site.loading");
-    let way_out = move || {
+    let log_out_link = move || {
         failure.read().is_some().then(|| {
             view! {
                 <ul class="rows">
-                    <RowLink page=Page::LogOut sign=Sign::Person label="site.nav.log_out" />
+                    <RowLink page=Page::LogOut symbol=Symbol::Person label="site.nav.log_out" />
                 </ul>
             }
         })
     };
     view! {
-        <FailureNotice failure=failure busy=form.busy retry=Callback::new(move |()| console.enter()) />
+        <FailureNotice failure=failure busy=form.busy retry=Callback::new(move |()| console.load_officer()) />
         <p role="status">{move || if form.busy.get() { loading() } else { "" }}</p>
-        {way_out}
+        {log_out_link}
     }
 }
 
 /// The form for the six digits of the authenticator.
 #[component]
-fn Factor(console: Console) -> impl IntoView {
+fn SecondFactorForm(console: Console) -> impl IntoView {
     let (form, code) = (Form::new(), RwSignal::new(String::new()));
     let send = move || {
         let typed = code.get_untracked();
         let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
-        let wrong = check(Field::Authenticator, &typed, (digits.len() == 6).then_some(()));
-        form.send(wrong.into_iter().collect(), async move {
-            let answer = api::post(HelpdeskRoute::SecondFactor.path(), &SecondFactor { code: digits }).await;
-            console.welcome(console.access.known(answer)?);
+        let problems = check(Field::Authenticator, &typed, (digits.len() == 6).then_some(()));
+        form.send(problems.into_iter().collect(), async move {
+            let response =
+                api::post(HelpdeskRoute::SecondFactor.path(), &SecondFactor { code: digits }).await;
+            console.show_officer(console.access.check(response)?);
             Ok(())
         });
     };
@@ -235,37 +236,37 @@ fn Factor(console: Console) -> impl IntoView {
 
 /// The officer, the navigation, and the current screen.
 #[component]
-fn Rooms(console: Console) -> impl IntoView {
+fn Screens(console: Console) -> impl IntoView {
     let language = Language::current();
-    let who = move || {
+    let officer = move || {
         let officer = console.access.officer.get();
         officer.map(|officer| {
-            let role = describe::case_code(language.get(), "role", &officer.role);
+            let role = describe::case_text(language.get(), "role", &officer.role);
             format!("{} · {role}", officer.name)
         })
     };
-    let way = move |room: Room, label: &'static str| {
+    let screen_button = move |screen: Screen, label: &'static str| {
         view! {
             <button
                 type="button"
                 class="button"
-                aria-pressed=move || (console.room.get() == room).to_string()
-                on:click=move |_| console.go(room)
+                aria-pressed=move || (console.screen.get() == screen).to_string()
+                on:click=move |_| console.show_screen(screen)
             >
                 {tr(label)}
             </button>
         }
     };
     view! {
-        <p class="hint">{who}</p>
+        <p class="hint">{officer}</p>
         <div class="buttons" role="group" aria-label=tr("site.console.rooms")>
-            {way(Room::Queue, "site.console.queue.title")}
-            {way(Room::Search, "site.console.search.title")}
+            {screen_button(Screen::Queue, "site.console.queue.title")}
+            {screen_button(Screen::Search, "site.console.search.title")}
         </div>
-        {move || match console.room.get() {
-            Room::Queue => view! { <QueueRoom console=console /> }.into_any(),
-            Room::Search => view! { <SearchRoom console=console /> }.into_any(),
-            Room::Case => view! { <CaseRoom console=console /> }.into_any(),
+        {move || match console.screen.get() {
+            Screen::Queue => view! { <QueueScreen console=console /> }.into_any(),
+            Screen::Search => view! { <SearchScreen console=console /> }.into_any(),
+            Screen::Case => view! { <CaseScreen console=console /> }.into_any(),
         }}
     }
 }

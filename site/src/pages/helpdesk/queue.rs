@@ -8,13 +8,13 @@ use leptos::prelude::*;
 use super::{Access, Console};
 use crate::api;
 use crate::browser;
-use crate::components::{FailureNotice, look};
+use crate::components::{FailureNotice, mood_style};
 use crate::describe;
 use crate::form::Form;
 use crate::language::{Language, tr};
 use crate::pages::case_parts::StateLine;
 
-const DAY: i64 = 86_400;
+const DAY_SECONDS: i64 = 86_400;
 
 /// The loaded part of the queue, and its filters.
 #[derive(Clone, Copy)]
@@ -47,7 +47,7 @@ impl Queue {
     }
 
     /// Loads the next page.
-    fn more(self) {
+    fn load_next_page(self) {
         self.fetch(self.next.get_untracked());
     }
 
@@ -60,7 +60,7 @@ impl Queue {
                 }
                 None => HelpdeskRoute::Queue.path().to_owned(),
             };
-            let CaseQueue { cases, next } = self.access.known(api::get(&path).await)?;
+            let CaseQueue { cases, next } = self.access.check(api::get(&path).await)?;
             self.cases.update(|all| match all {
                 Some(all) if after.is_some() => all.extend(cases),
                 all => *all = Some(cases),
@@ -71,36 +71,36 @@ impl Queue {
     }
 
     /// The cases that pass the filters, tracked.
-    fn shown(self) -> Vec<CaseSummary> {
+    fn filtered(self) -> Vec<CaseSummary> {
         let (state, correction) = (self.state.get(), self.correction.get());
-        let is_wanted = |case: &&CaseSummary| {
+        let matches_filters = |case: &&CaseSummary| {
             (state.is_empty() || case.state.code() == state)
                 && (correction.is_empty() || case.correction.code() == correction)
         };
         let cases = self.cases.read();
-        cases.iter().flatten().filter(is_wanted).cloned().collect()
+        cases.iter().flatten().filter(matches_filters).cloned().collect()
     }
 }
 
 /// Filters, the cases, and a button for more.
 #[component]
-pub fn QueueRoom(console: Console) -> impl IntoView {
+pub fn QueueScreen(console: Console) -> impl IntoView {
     let queue = console.queue;
-    let (loading, none) = (tr("site.loading"), tr("site.console.queue.none"));
-    let shown = Memo::new(move |_| queue.shown());
-    let news = move || match queue.form.busy.get() {
-        true => loading(),
-        false if queue.cases.read().is_some() && shown.read().is_empty() => none(),
+    let (loading_text, none_text) = (tr("site.loading"), tr("site.console.queue.none"));
+    let shown = Memo::new(move |_| queue.filtered());
+    let status = move || match queue.form.busy.get() {
+        true => loading_text(),
+        false if queue.cases.read().is_some() && shown.read().is_empty() => none_text(),
         false => "",
     };
     let rows = move || {
         let cases = shown.get();
         (!cases.is_empty()).then(|| view! { <CaseRows console=console cases=cases /> })
     };
-    let more = move || {
+    let more_button = move || {
         queue.next.read().is_some().then(|| {
             view! {
-                <button type="button" class="button" on:click=move |_| queue.more()>
+                <button type="button" class="button" on:click=move |_| queue.load_next_page()>
                     {tr("site.console.queue.more")}
                 </button>
             }
@@ -109,22 +109,22 @@ pub fn QueueRoom(console: Console) -> impl IntoView {
     // Decided cases are not in the queue.
     let states: Vec<_> = CaseState::ALL.iter().filter(|it| !it.is_decided()).map(|it| it.code()).collect();
     let corrections: Vec<_> = Correction::ALL.iter().map(|it| it.code()).collect();
-    let again = Callback::new(move |()| queue.load());
+    let retry = Callback::new(move |()| queue.load());
     view! {
         <div class="filters">
-            <Filter id="filter-state" label="site.console.queue.state" what="state" codes=states value=queue.state />
+            <Filter id="filter-state" label="site.console.queue.state" kind="state" codes=states value=queue.state />
             <Filter
                 id="filter-correction"
                 label="site.console.queue.correction"
-                what="correction"
+                kind="correction"
                 codes=corrections
                 value=queue.correction
             />
         </div>
-        <FailureNotice failure=queue.form.failure busy=queue.form.busy retry=again />
-        <p role="status">{news}</p>
+        <FailureNotice failure=queue.form.failure busy=queue.form.busy retry=retry />
+        <p role="status">{status}</p>
         {rows}
-        {more}
+        {more_button}
     }
 }
 
@@ -135,7 +135,7 @@ fn Filter(
     /// Label; a text key.
     label: &'static str,
     /// The kind of codes, for [`describe::case_text`].
-    what: &'static str,
+    kind: &'static str,
     codes: Vec<&'static str>,
     /// The chosen code; empty for all.
     value: RwSignal<String>,
@@ -145,7 +145,7 @@ fn Filter(
         let chosen = *value.read_untracked() == code;
         view! {
             <option value=code selected=chosen>
-                {move || describe::case_code(language.get(), what, code)}
+                {move || describe::case_text(language.get(), kind, code)}
             </option>
         }
     };
@@ -170,9 +170,9 @@ pub fn CaseRows(console: Console, cases: Vec<CaseSummary>) -> impl IntoView {
 /// A row: number, subject, state, and age of a case.
 #[component]
 fn CaseRow(console: Console, case: CaseSummary) -> impl IntoView {
-    let (class, _) = look(describe::case_mood(case.state));
+    let (class, _) = mood_style(describe::case_mood(case.state));
     let (language, opened_at) = (Language::current(), case.opened_at);
-    let age = move || age(language.get(), opened_at);
+    let age = move || age_text(language.get(), opened_at);
     let number = case.number.clone();
     view! {
         <li>
@@ -188,15 +188,15 @@ fn CaseRow(console: Console, case: CaseSummary) -> impl IntoView {
 }
 
 /// The age of a case in days.
-fn age(locale: Locale, opened_at: i64) -> String {
-    match (browser::unix_time() - opened_at).max(0) / DAY {
+fn age_text(locale: Locale, opened_at: i64) -> String {
+    match (browser::unix_time() - opened_at).max(0) / DAY_SECONDS {
         0 => text(locale, "site.console.queue.today").to_owned(),
         days => fill(locale, "site.console.queue.days", &[("n", &days.to_string())]),
     }
 }
 
 /// When a case was opened, and its age.
-pub fn opened(locale: Locale, opened_at: i64) -> String {
-    let (moment, age) = (describe::moment_at(locale, opened_at), age(locale, opened_at));
+pub fn opened_text(locale: Locale, opened_at: i64) -> String {
+    let (moment, age) = (describe::moment_at(locale, opened_at), age_text(locale, opened_at));
     fill(locale, "site.console.case.opened", &[("moment", &moment), ("age", &age)])
 }

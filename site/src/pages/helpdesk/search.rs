@@ -16,11 +16,11 @@ use crate::form::{Field, FieldProblem, Form, check};
 use crate::language::{Language, tr};
 
 /// The id of the heading of the results.
-const FOUND: &str = "found";
-const LONGEST_WHY: usize = LONGEST_FIELD;
+const RESULTS_ID: &str = "found";
+const LONGEST_REASON: usize = LONGEST_FIELD;
 
 /// What can be searched by: value and text key of each option.
-const KINDS: [(&str, &str); 3] = [
+const SEARCH_KINDS: [(&str, &str); 3] = [
     ("identity", "site.console.search.identity"),
     ("phone", "site.console.search.phone"),
     ("certificate", "site.console.search.certificate"),
@@ -35,12 +35,12 @@ pub struct Search {
     typed: RwSignal<String>,
     why: RwSignal<String>,
     found: RwSignal<Option<PeopleFound>>,
-    resending: Form,
+    resend_form: Form,
     /// The id of the dose whose SMS is sent again.
     resent_dose: RwSignal<Option<String>>,
     resend_why: RwSignal<String>,
     /// Whether the SMS was sent again.
-    resent: RwSignal<bool>,
+    has_resent: RwSignal<bool>,
 }
 
 impl Search {
@@ -52,10 +52,10 @@ impl Search {
             typed: RwSignal::new(String::new()),
             why: RwSignal::new(String::new()),
             found: RwSignal::new(None),
-            resending: Form::new(),
+            resend_form: Form::new(),
             resent_dose: RwSignal::new(None),
             resend_why: RwSignal::new(String::new()),
-            resent: RwSignal::new(false),
+            has_resent: RwSignal::new(false),
         }
     }
 
@@ -69,7 +69,7 @@ impl Search {
         }
     }
 
-    fn wrong(self) -> Vec<FieldProblem> {
+    fn problems(self) -> Vec<FieldProblem> {
         let (typed, why) = (self.typed.get_untracked(), self.why.get_untracked());
         let (field, ..) = untrack(|| self.field());
         let is_possible = match field {
@@ -77,67 +77,67 @@ impl Search {
             Field::Identity => Identity::parse(&typed).is_some(),
             _ => !typed.trim().is_empty(),
         };
-        let wrong = [
+        let problems = [
             check(field, &typed, is_possible.then_some(())),
             check(Field::Why, &why, (!why.trim().is_empty()).then_some(())),
         ];
-        wrong.into_iter().flatten().collect()
+        problems.into_iter().flatten().collect()
     }
 
     /// Searches. A case number opens the case instead.
     fn send(self, console: Console) {
         let typed = self.typed.get_untracked();
         let kind = self.kind.get_untracked();
-        let wrong = self.wrong();
-        if wrong.is_empty()
+        let problems = self.problems();
+        if problems.is_empty()
             && kind == "certificate"
             && let Some(number) = CaseNumber::parse(&typed)
         {
             self.form.clear();
             return console.open(number.grouped());
         }
-        self.close_resending();
-        self.form.send(wrong, async move {
+        self.close_resend_form();
+        self.form.send(problems, async move {
             self.found.set(None);
-            let of = |wanted: &str| (kind == wanted).then(|| typed.trim().to_owned());
+            let value_of = |field: &str| (kind == field).then(|| typed.trim().to_owned());
             let query = PersonQuery {
-                identity: of("identity"),
-                phone: of("phone"),
-                certificate: of("certificate"),
+                identity: value_of("identity"),
+                phone: value_of("phone"),
+                certificate: value_of("certificate"),
                 why: self.why.get_untracked(),
             };
-            let answer = api::post(HelpdeskRoute::FindPeople.path(), &query).await;
-            let found = self.access.known(answer)?;
+            let response = api::post(HelpdeskRoute::FindPeople.path(), &query).await;
+            let found = self.access.check(response)?;
             self.found.set(Some(found));
-            browser::focus_soon(FOUND);
+            browser::focus_after_render(RESULTS_ID);
             Ok(())
         });
     }
 
-    fn close_resending(self) {
-        self.resending.clear();
+    fn close_resend_form(self) {
+        self.resend_form.clear();
         self.resent_dose.set(None);
         self.resend_why.set(String::new());
-        self.resent.set(false);
+        self.has_resent.set(false);
     }
 
-    fn begin_resending(self, dose: String) {
-        self.close_resending();
+    fn open_resend_form(self, dose: String) {
+        self.close_resend_form();
         self.form.clear();
         self.resent_dose.set(Some(dose));
-        browser::focus_soon(Field::ResendWhy.id());
+        browser::focus_after_render(Field::ResendWhy.id());
     }
 
     /// Requests that the SMS of the dose be sent again.
     fn resend(self) {
         let Some(dose) = self.resent_dose.get_untracked() else { return };
         let why = self.resend_why.get_untracked();
-        let wrong = check(Field::ResendWhy, &why, (!why.trim().is_empty()).then_some(()));
-        self.resending.send(wrong.into_iter().collect(), async move {
+        let problems = check(Field::ResendWhy, &why, (!why.trim().is_empty()).then_some(()));
+        self.resend_form.send(problems.into_iter().collect(), async move {
             let path = HelpdeskRoute::Resend.path_of(&dose);
-            self.access.known(api::post_unread(&path, &ResendRequest { why }).await)?;
-            self.resent.set(true);
-            browser::focus_soon("resent");
+            self.access.check(api::post_raw(&path, &ResendRequest { why }).await)?;
+            self.has_resent.set(true);
+            browser::focus_after_render("resent");
             Ok(())
         });
     }
@@ -145,14 +145,14 @@ impl Search {
 
 /// The form, and below it the results.
 #[component]
-pub fn SearchRoom(console: Console) -> impl IntoView {
+pub fn SearchScreen(console: Console) -> impl IntoView {
     let search = console.search;
     let form = search.form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
         search.send(console);
     };
-    let choices = KINDS.map(|(value, label)| Choice {
+    let choices = SEARCH_KINDS.map(|(value, label)| Choice {
         value: value.to_owned(),
         label: Box::new(move |locale| bukti_locales::text(locale, label).to_owned()),
         help: None,
@@ -162,11 +162,11 @@ pub fn SearchRoom(console: Console) -> impl IntoView {
         let (field, label, inputmode) = kind.get();
         view! { <TextField field=field form=form label=label value=search.typed inputmode=inputmode /> }
     };
-    let again = Callback::new(move |()| search.send(console));
+    let retry = Callback::new(move |()| search.send(console));
     view! {
         <form id="form" novalidate method="dialog" on:submit=submit>
             <ErrorSummary form=form />
-            <FailureNotice failure=form.failure busy=form.busy retry=again />
+            <FailureNotice failure=form.failure busy=form.busy retry=retry />
             <RadioField
                 field=Field::SearchBy
                 form=form
@@ -181,7 +181,7 @@ pub fn SearchRoom(console: Console) -> impl IntoView {
                 label="site.field.why.label"
                 hint="site.console.search.why"
                 value=search.why
-                longest=LONGEST_WHY
+                longest=LONGEST_REASON
             />
             <BusyButton
                 label="site.console.search.send"
@@ -189,7 +189,7 @@ pub fn SearchRoom(console: Console) -> impl IntoView {
                 busy=form.busy
             />
         </form>
-        {move || search.found.get().map(|found| view! { <Found console=console found=found /> })}
+        {move || search.found.get().map(|found| view! { <SearchResults console=console found=found /> })}
     }
 }
 
@@ -207,15 +207,15 @@ fn holder_of(recorded: &RecordedDose) -> Option<Person> {
 
 /// The people, each with the doses and the cases.
 #[component]
-fn Found(console: Console, found: PeopleFound) -> impl IntoView {
+fn SearchResults(console: Console, found: PeopleFound) -> impl IntoView {
     let PeopleFound { people, more } = found;
     let search = console.search;
-    let more_of = |more: bool| more.then(|| view! { <p>{tr("site.console.more")}</p> });
+    let more_notice = |more: bool| more.then(|| view! { <p>{tr("site.console.more")}</p> });
     let language = Language::current();
     let first_doses = people.iter().filter_map(|person| person.doses.first());
     let holders: Vec<Person> = first_doses.filter_map(|dose| holder_of(&dose.recorded)).collect();
     let holders = StoredValue::new(holders);
-    let none = people.is_empty().then(|| view! { <p>{tr("site.console.search.none")}</p> });
+    let none_notice = people.is_empty().then(|| view! { <p>{tr("site.console.search.none")}</p> });
     let person = move |(at, person): (usize, PersonFound)| {
         let holder = person.doses.first().and_then(|dose| holder_of(&dose.recorded));
         let title = move || {
@@ -232,7 +232,7 @@ fn Found(console: Console, found: PeopleFound) -> impl IntoView {
             let id = dose.id.clone();
             view! {
                 <DoseView dose=dose>
-                    <Resend search=search dose=id />
+                    <ResendControl search=search dose=id />
                 </DoseView>
             }
         });
@@ -247,27 +247,27 @@ fn Found(console: Console, found: PeopleFound) -> impl IntoView {
                 <h3>{title}</h3>
                 {doses.collect_view()}
                 {cases}
-                {more_of(person.more)}
+                {more_notice(person.more)}
             </section>
         }
     };
     view! {
-        <h2 id=FOUND tabindex="-1">
+        <h2 id=RESULTS_ID tabindex="-1">
             {tr("site.console.search.found")}
         </h2>
-        {none}
+        {none_notice}
         {people.into_iter().enumerate().map(person).collect_view()}
-        {more_of(more)}
+        {more_notice(more)}
     }
 }
 
 /// The button that opens the form for sending an SMS again, then the form, then the confirmation.
 #[component]
-fn Resend(search: Search, dose: String) -> impl IntoView {
+fn ResendControl(search: Search, dose: String) -> impl IntoView {
     let dose = StoredValue::new(dose);
     let is_open =
         Memo::new(move |_| dose.with_value(|dose| search.resent_dose.read().as_ref() == Some(dose)));
-    move || match (is_open.get(), search.resent.get()) {
+    move || match (is_open.get(), search.has_resent.get()) {
         (true, true) => view! {
             <p id="resent" tabindex="-1" role="status">
                 {tr("site.console.resend.sent")}
@@ -276,7 +276,7 @@ fn Resend(search: Search, dose: String) -> impl IntoView {
         .into_any(),
         (true, false) => view! { <ResendForm search=search /> }.into_any(),
         (false, _) => view! {
-            <button type="button" class="button" on:click=move |_| search.begin_resending(dose.get_value())>
+            <button type="button" class="button" on:click=move |_| search.open_resend_form(dose.get_value())>
                 {tr("site.console.resend.begin")}
             </button>
         }
@@ -287,7 +287,7 @@ fn Resend(search: Search, dose: String) -> impl IntoView {
 /// The form for the reason why the SMS is sent again.
 #[component]
 fn ResendForm(search: Search) -> impl IntoView {
-    let form = search.resending;
+    let form = search.resend_form;
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
         search.resend();
@@ -302,7 +302,7 @@ fn ResendForm(search: Search) -> impl IntoView {
                 label="site.field.resend_why.label"
                 hint="site.console.search.why"
                 value=search.resend_why
-                longest=LONGEST_WHY
+                longest=LONGEST_REASON
             />
             <BusyButton
                 label="site.console.resend.send"

@@ -6,16 +6,16 @@ use bukti_domain::PersonName;
 use bukti_wire::{StatusRequest, StatusRoute};
 use leptos::prelude::*;
 
-use crate::browser::{self, Tasks};
+use crate::browser::{self, TaskScope};
 use crate::components::{
-    BusyButton, Captcha, CaptchaBox, ErrorSummary, FailureNotice, Heading, IdentityField, Later, Loading,
-    RowLink, Sign, TextField, TypedIdentity,
+    BusyButton, Captcha, CaptchaBox, ErrorSummary, FailureNotice, Heading, IdentityField, LazyView, RowLink,
+    Symbol, TextField, TypedIdentity, ViewFuture,
 };
 use crate::form::{Field, Form, check};
 use crate::language::tr;
 use crate::place::Page;
 
-const RESULT: &str = "result";
+const RESULT_ID: &str = "result";
 
 #[derive(Clone, Copy)]
 struct StatusCheck {
@@ -23,9 +23,9 @@ struct StatusCheck {
     name: RwSignal<String>,
     identity: TypedIdentity,
     captcha: Captcha,
-    tasks: Tasks,
+    tasks: TaskScope,
     /// The response, unparsed: the chunk that parses it is loaded while the visitor types.
-    answer: RwSignal<Option<String>>,
+    response: RwSignal<Option<String>>,
 }
 
 impl StatusCheck {
@@ -35,28 +35,28 @@ impl StatusCheck {
             name: RwSignal::new(String::new()),
             identity: TypedIdentity::new(),
             captcha: Captcha::new(),
-            tasks: Tasks::here(),
-            answer: RwSignal::new(None),
+            tasks: TaskScope::current(),
+            response: RwSignal::new(None),
         }
     }
 
     fn send(self) {
         let name = self.name.get_untracked();
         let (nik, passport) = self.identity.typed();
-        let wrong = [
+        let problems = [
             check(Field::Name, &name, PersonName::parse(&name)),
             self.identity.check(),
             self.captcha.check(),
         ];
         let request = StatusRequest { name, nik, passport, captcha: String::new() };
-        self.form.send(wrong.into_iter().flatten().collect(), async move {
-            let answer = self
+        self.form.send(problems.into_iter().flatten().collect(), async move {
+            let response = self
                 .captcha
                 .post(StatusRoute::Status.path(), |captcha| StatusRequest { captcha, ..request.clone() })
                 .await?;
             outcome::load().await?;
-            self.answer.set(Some(answer));
-            browser::focus_soon(RESULT);
+            self.response.set(Some(response));
+            browser::focus_after_render(RESULT_ID);
             Ok(())
         });
     }
@@ -73,11 +73,11 @@ pub fn Home() -> impl IntoView {
                 <p>{tr("site.home.help")}</p>
                 <StatusForm status=status />
             </div>
-            <Outcome status=status />
+            <StatusResult status=status />
             <ul class="rows">
-                <RowLink page=Page::Download sign=Sign::Download label="site.rows.download" />
-                <RowLink page=Page::Verify sign=Sign::Scan label="site.rows.verify" />
-                <RowLink page=Page::Help sign=Sign::Help label="site.rows.help" />
+                <RowLink page=Page::Download symbol=Symbol::Download label="site.rows.download" />
+                <RowLink page=Page::Verify symbol=Symbol::Scan label="site.rows.verify" />
+                <RowLink page=Page::Help symbol=Symbol::Help label="site.rows.help" />
             </ul>
         </div>
     }
@@ -92,11 +92,11 @@ fn StatusForm(status: StatusCheck) -> impl IntoView {
         status.send();
     };
     // Solve the captcha and load the chunk while the visitor types.
-    let typed = Callback::new(move |()| {
+    let on_typed = Callback::new(move |()| {
         if status.captcha.is_idle() {
             status.captcha.begin();
             // If this fails, `send` loads the chunk again.
-            status.tasks.run(Box::pin(async { outcome::load().await.unwrap_or_default() }));
+            status.tasks.spawn(Box::pin(async { outcome::load().await.unwrap_or_default() }));
         }
     });
     view! {
@@ -109,9 +109,9 @@ fn StatusForm(status: StatusCheck) -> impl IntoView {
                 label="site.field.name.label"
                 value=status.name
                 autocomplete="name"
-                on_typed=typed
+                on_typed=on_typed
             />
-            <IdentityField identity=status.identity form=form on_typed=typed />
+            <IdentityField identity=status.identity form=form on_typed=on_typed />
             <CaptchaBox captcha=status.captcha form=form />
             <BusyButton
                 label="site.check"
@@ -125,18 +125,18 @@ fn StatusForm(status: StatusCheck) -> impl IntoView {
 
 /// A card for each dose, or why there is none.
 #[component]
-fn Outcome(status: StatusCheck) -> impl IntoView {
+fn StatusResult(status: StatusCheck) -> impl IntoView {
     let title = tr("site.home.result");
-    let cards = move |answer: String| {
-        let load = move || -> Loading { Box::pin(outcome::cards(answer.clone())) };
+    let cards = move |response: String| {
+        let load = move || -> ViewFuture { Box::pin(outcome::cards(response.clone())) };
         view! {
-            <section class="outcome" aria-labelledby=RESULT>
-                <h2 id=RESULT tabindex="-1">
+            <section class="outcome" aria-labelledby=RESULT_ID>
+                <h2 id=RESULT_ID tabindex="-1">
                     {title}
                 </h2>
-                <Later load=Box::new(load) />
+                <LazyView load=Box::new(load) />
             </section>
         }
     };
-    move || status.answer.get().map(cards)
+    move || status.response.get().map(cards)
 }

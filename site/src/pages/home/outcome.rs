@@ -12,9 +12,9 @@ use crate::language::tr;
 
 /// A card for each dose, or one that says why there is none. `answer` is the unparsed response.
 #[wasm_split(outcome, fallible, preload(load))]
-pub fn cards(answer: String) -> Result<AnyView, Failure> {
-    let StatusAnswer { doses, none, more } = api::read(&answer)?;
-    let back = Callback::new(move |()| browser::focus_soon(Field::Name.id()));
+pub fn cards(response: String) -> Result<AnyView, Failure> {
+    let StatusAnswer { doses, none, more } = api::parse(&response)?;
+    let back = Callback::new(move |()| browser::focus_after_render(Field::Name.id()));
     let none = none.map(|none| view! { <DiagnosisCard diagnosis=none on_check_input=Some(back) /> });
     let more = more.then(|| view! { <p>{tr("site.more")}</p> });
     let doses =

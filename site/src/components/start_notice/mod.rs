@@ -9,7 +9,7 @@ use crate::language::tr;
 /// Rendered only in pre-rendered pages; the site replaces them as soon as it runs. Style sheet and
 /// `start.js` decide which of the notices is visible.
 #[component]
-pub fn Beginning() -> impl IntoView {
+pub fn StartNotice() -> impl IntoView {
     view! {
         <div class="beginning">
             <p class="starting" role="status">

@@ -6,15 +6,15 @@ use std::task::{Context, Poll, Waker};
 use leptos::prelude::*;
 
 use crate::api::Failure;
-use crate::browser::{self, Tasks};
+use crate::browser::{self, TaskScope};
 use crate::components::{FailureNotice, Heading};
 use crate::language::tr;
 
 /// Loads a chunk, then renders the view.
-pub type Loading = Pin<Box<dyn Future<Output = Result<AnyView, Failure>>>>;
+pub type ViewFuture = Pin<Box<dyn Future<Output = Result<AnyView, Failure>>>>;
 
 /// Milliseconds after which a retry is offered.
-const PATIENCE: i32 = 20_000;
+const RETRY_AFTER_MS: i32 = 20_000;
 
 enum State {
     Loading,
@@ -26,48 +26,48 @@ enum State {
 /// Renders the view that `load` returns: at once if its chunk is loaded already, else with a
 /// loading message until then, and with a retry if loading fails.
 #[component]
-pub fn Later(
-    load: Box<dyn Fn() -> Loading + Send + Sync>,
+pub fn LazyView(
+    load: Box<dyn Fn() -> ViewFuture + Send + Sync>,
     /// Heading while the chunk is loading, if the view is a page; a text key.
     #[prop(optional)]
     title: Option<&'static str>,
 ) -> impl IntoView {
-    let mut first = load();
+    let mut view = load();
     // A chunk that is loaded already returns its view on the first poll.
-    let first = match first.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    let view = match view.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(view)) => return view,
         Poll::Ready(Err(_)) => load(),
-        Poll::Pending => first,
+        Poll::Pending => view,
     };
     let state = RwSignal::new_local(State::Loading);
-    let tasks = Tasks::here();
-    let run = move |view: Loading| {
-        tasks.run(Box::pin(async move { state.set(view.await.map_or_else(State::Failed, State::Loaded)) }));
+    let tasks = TaskScope::current();
+    let start = move |view: ViewFuture| {
+        tasks.spawn(Box::pin(async move { state.set(view.await.map_or_else(State::Failed, State::Loaded)) }));
         // If the chunk arrives after the timeout, it is shown all the same.
-        tasks.run(Box::pin(async move {
-            browser::pause(PATIENCE).await;
+        tasks.spawn(Box::pin(async move {
+            browser::sleep(RETRY_AFTER_MS).await;
             if state.try_with_untracked(|state| matches!(state, State::Loading)) == Some(true) {
                 state.set(State::Failed(Failure::TimedOut));
             }
         }));
     };
-    run(first);
-    let again = Callback::new(move |()| {
+    start(view);
+    let retry = Callback::new(move |()| {
         state.set(State::Loading);
-        run(load());
+        start(load());
     });
     let waiting = tr("site.loading");
     let heading = move || title.map(|title| view! { <Heading key=title /> });
     (move || {
         state.track();
         let is_loading = state.try_with_untracked(|state| matches!(state, State::Loading)) != Some(false);
-        let news =
+        let outcome =
             (!is_loading).then(|| state.try_update_untracked(|it| std::mem::replace(it, State::Shown)));
-        match news.flatten() {
+        match outcome.flatten() {
             Some(State::Loaded(view)) => view,
             Some(State::Failed(failure)) => {
                 let failure = Signal::derive(move || Some(failure.clone()));
-                let notice = view! { <FailureNotice failure=failure busy=false retry=again /> };
+                let notice = view! { <FailureNotice failure=failure busy=false retry=retry /> };
                 view! { <div class="column">{heading()} {notice}</div> }.into_any()
             }
             _ => view! {

@@ -16,7 +16,7 @@ use crate::pages;
 use crate::place::Address;
 
 /// Elements that can be typed into, ticked or opened.
-const STATEFUL: &str = "input[id], textarea[id], select[id], details[id]";
+const STATEFUL_ELEMENTS: &str = "input[id], textarea[id], select[id], details[id]";
 
 /// Renders the site and replaces the pre-rendered page with it. `texts` are those of the page's
 /// language.
@@ -25,32 +25,33 @@ const STATEFUL: &str = "input[id], textarea[id], select[id], details[id]";
 ///
 /// If the page's chunk cannot be loaded, or the document is not a page of this site.
 pub async fn start(texts: JsValue) -> Result<(), JsValue> {
-    let address = Address::at(&browser::path());
+    let address = Address::parse(&browser::path());
     let texts: Texts = serde_wasm_bindgen::from_value(texts)?;
     bukti_locales::provide(address.locale, texts);
-    pages::load(&address.page).await.map_err(|_| JsValue::NULL)?;
+    pages::load_chunk(&address.page).await.map_err(|_| JsValue::NULL)?;
 
-    let old = document().get_element_by_id("app").ok_or(JsValue::NULL)?;
-    let new: web_sys::HtmlElement = document().create_element("div")?.dyn_into()?;
-    new.set_id("app");
-    mount_to(new.clone(), move || view! { <App address=address /> }).forget();
+    let pre_rendered = document().get_element_by_id("app").ok_or(JsValue::NULL)?;
+    let replacement: web_sys::HtmlElement = document().create_element("div")?.dyn_into()?;
+    replacement.set_id("app");
+    mount_to(replacement.clone(), move || view! { <App address=address /> }).forget();
     let focused = document().active_element().map(|element| element.id()).filter(|id| !id.is_empty());
-    let kept = old.query_selector_all(STATEFUL)?;
-    let elements = (0..kept.length()).filter_map(|at| kept.get(at)?.dyn_into::<web_sys::Element>().ok());
-    let done: Vec<Done> = elements.map(|element| Done::to(&element)).collect();
-    old.replace_with_with_node_1(&new)?;
-    for done in &done {
-        if let Some(element) = document().get_element_by_id(&done.id) {
-            done.again(&element)?;
+    let stateful = pre_rendered.query_selector_all(STATEFUL_ELEMENTS)?;
+    let elements =
+        (0..stateful.length()).filter_map(|at| stateful.get(at)?.dyn_into::<web_sys::Element>().ok());
+    let states: Vec<ElementState> = elements.map(|element| ElementState::capture(&element)).collect();
+    pre_rendered.replace_with_with_node_1(&replacement)?;
+    for state in &states {
+        if let Some(element) = document().get_element_by_id(&state.id) {
+            state.restore(&element)?;
         }
     }
     // The handlers of the dispatched events run first.
-    browser::pause(0).await;
+    browser::sleep(0).await;
     if let Some(element) = focused.and_then(|id| document().get_element_by_id(&id)) {
         let options = web_sys::FocusOptions::new();
         options.set_prevent_scroll(true);
         element.unchecked_ref::<web_sys::HtmlElement>().focus_with_options(&options)?;
-        let caret = done.iter().find(|done| done.id == element.id()).and_then(|done| done.caret);
+        let caret = states.iter().find(|state| state.id == element.id()).and_then(|state| state.caret);
         if let (Some(caret), Some(field)) = (caret, element.dyn_ref::<web_sys::HtmlInputElement>()) {
             // Fails only for input types without a caret.
             let _ = field.set_selection_range(caret, caret);
@@ -60,7 +61,7 @@ pub async fn start(texts: JsValue) -> Result<(), JsValue> {
 }
 
 /// What a visitor has changed in an element.
-struct Done {
+struct ElementState {
     id: String,
     value: Option<String>,
     files: Option<JsValue>,
@@ -69,16 +70,16 @@ struct Done {
     caret: Option<u32>,
 }
 
-impl Done {
-    fn to(element: &web_sys::Element) -> Self {
+impl ElementState {
+    fn capture(element: &web_sys::Element) -> Self {
         let property = |name: &str| js_sys::Reflect::get(element, &name.into()).unwrap_or_default();
-        let kind = property("type").as_string().unwrap_or_default();
+        let input_type = property("type").as_string().unwrap_or_default();
         // Setting the value of a file input fails; its files can be set.
-        let has_value = !matches!(&*kind, "checkbox" | "radio" | "file");
+        let has_value = !matches!(&*input_type, "checkbox" | "radio" | "file");
         Self {
             id: element.id(),
             value: property("value").as_string().filter(|value| has_value && !value.is_empty()),
-            files: (kind == "file")
+            files: (input_type == "file")
                 .then(|| property("files"))
                 .filter(|files| files.unchecked_ref::<web_sys::FileList>().length() > 0),
             is_checked: property("checked").is_truthy(),
@@ -89,8 +90,8 @@ impl Done {
 
     /// Applies the changes to the element of the same id, and dispatches the events that the site
     /// listens to.
-    fn again(&self, element: &web_sys::Element) -> Result<(), JsValue> {
-        let say = |kind| {
+    fn restore(&self, element: &web_sys::Element) -> Result<(), JsValue> {
+        let dispatch = |kind| {
             let options = web_sys::EventInit::new();
             options.set_bubbles(true);
             element.dispatch_event(&web_sys::Event::new_with_event_init_dict(kind, &options)?).map(drop)
@@ -100,15 +101,15 @@ impl Done {
         }
         if self.is_checked {
             js_sys::Reflect::set(element, &"checked".into(), &JsValue::TRUE)?;
-            say("change")?;
+            dispatch("change")?;
         }
         if let Some(value) = &self.value {
             js_sys::Reflect::set(element, &"value".into(), &value.into())?;
-            say("input")?;
+            dispatch("input")?;
         }
         if let Some(files) = &self.files {
             js_sys::Reflect::set(element, &"files".into(), files)?;
-            say("change")?;
+            dispatch("change")?;
         }
         Ok(())
     }
