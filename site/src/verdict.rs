@@ -44,7 +44,7 @@ impl DisplayVerdict {
     }
 
     /// `has_signers` says whether the verifier had a trust list.
-    pub fn of(report: &Report, has_signers: bool) -> Self {
+    pub fn from_report(report: &Report, has_signers: bool) -> Self {
         match (report.verdict, report.revocation) {
             (Verdict::IssuerUnknown, _) if !has_signers => Self::NoTrustList,
             (Verdict::RevocationUnknown, RevocationState::NotCovered) => Self::NoListsOfIssuer,
@@ -202,16 +202,22 @@ mod tests {
     #[test]
     fn only_valid_verdict_looks_good() {
         let valid = report(Verdict::Valid, RevocationState::Checked);
-        assert_eq!(DisplayVerdict::of(&valid, true).mood(), Mood::Good);
+        assert_eq!(DisplayVerdict::from_report(&valid, true).mood(), Mood::Good);
         let unknown = report(Verdict::RevocationUnknown, RevocationState::Outdated);
-        assert_eq!(DisplayVerdict::of(&unknown, true), DisplayVerdict::Verdict(Verdict::RevocationUnknown));
+        assert_eq!(
+            DisplayVerdict::from_report(&unknown, true),
+            DisplayVerdict::Verdict(Verdict::RevocationUnknown)
+        );
         let foreign = report(Verdict::RevocationUnknown, RevocationState::NotCovered);
-        assert_eq!(DisplayVerdict::of(&foreign, true), DisplayVerdict::NoListsOfIssuer);
+        assert_eq!(DisplayVerdict::from_report(&foreign, true), DisplayVerdict::NoListsOfIssuer);
         let good = DisplayVerdict::all().filter(|it| it.mood() == Mood::Good).count();
         assert_eq!(good, 1, "only a valid certificate may look good");
         let nobody = report(Verdict::IssuerUnknown, RevocationState::Unavailable);
-        assert_eq!(DisplayVerdict::of(&nobody, false), DisplayVerdict::NoTrustList);
-        assert_eq!(DisplayVerdict::of(&nobody, true), DisplayVerdict::Verdict(Verdict::IssuerUnknown));
+        assert_eq!(DisplayVerdict::from_report(&nobody, false), DisplayVerdict::NoTrustList);
+        assert_eq!(
+            DisplayVerdict::from_report(&nobody, true),
+            DisplayVerdict::Verdict(Verdict::IssuerUnknown)
+        );
     }
 
     #[test]

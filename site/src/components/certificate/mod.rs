@@ -82,7 +82,7 @@ pub fn CertificateView(
                        label: &'static str,
                        busy_label: &'static str,
                        class: &'static str| {
-        let is_mine = move |(id, requested): &(String, DocumentForm)| {
+        let is_requested = move |(id, requested): &(String, DocumentForm)| {
             *requested == form && certificate.with_value(|it| it.id == *id)
         };
         let tap = move |()| {
@@ -95,7 +95,7 @@ pub fn CertificateView(
             <BusyButton
                 label=label
                 busy_label=busy_label
-                busy=Signal::derive(move || downloads.form.busy.get() && downloads.requested.with_value(is_mine))
+                busy=Signal::derive(move || downloads.form.busy.get() && downloads.requested.with_value(is_requested))
                 class=class
                 on_tap=Callback::new(tap)
             />

@@ -15,7 +15,7 @@ use crate::verifier::Verified;
 pub fn VerdictCard(verified: Verified) -> impl IntoView {
     const ID: &str = "verdict";
     let language = Language::current();
-    let display = DisplayVerdict::of(&verified.report, verified.has_signers);
+    let display = DisplayVerdict::from_report(&verified.report, verified.has_signers);
     let (class, symbol) = mood_style(display.mood());
     browser::focus_after_render(ID);
     let report = verified.report;

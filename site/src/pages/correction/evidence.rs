@@ -101,7 +101,7 @@ impl Evidence {
         self.items.with(|items| items.iter().any(|item| item.state == UploadState::Failed))
     }
 
-    fn add(self, files: &web_sys::FileList) {
+    fn add_files(self, files: &web_sys::FileList) {
         let mut rejected = Vec::new();
         self.items.update(|items| {
             for file in (0..files.length()).filter_map(|at| files.get(at)) {
@@ -121,7 +121,7 @@ impl Evidence {
         self.rejected.set(rejected);
     }
 
-    fn remove(self, at: usize) {
+    fn remove_file(self, at: usize) {
         self.items.update(|items| {
             items.remove(at);
         });
@@ -192,7 +192,7 @@ pub fn EvidenceField(
         if let Some(files) = input.files()
             && !busy.get_untracked()
         {
-            evidence.add(&files);
+            evidence.add_files(&files);
         }
         // Otherwise choosing a removed file again would not fire an event.
         input.set_value("");
@@ -256,7 +256,7 @@ pub fn EvidenceList(evidence: Evidence, #[prop(optional)] can_remove: bool) -> i
         let removed_name = name.clone();
         let remove = (can_remove && matches!(state, UploadState::Chosen | UploadState::Failed)).then(|| {
             view! {
-                <button type="button" class="link" on:click=move |_| evidence.remove(at)>
+                <button type="button" class="link" on:click=move |_| evidence.remove_file(at)>
                     {tr_with("site.correction.evidence.remove", move |_| vec![("file", removed_name.clone())])}
                 </button>
             }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::confirmation::ConfirmedBy;
 use super::decision::{Decision, DecisionForm};
-use super::dose::{DoseView, Recorded};
+use super::dose::{DoseView, RecordFacts};
 use super::queue::opened_text;
 use super::{Access, Console};
 use crate::api;
@@ -138,7 +138,7 @@ fn CaseView(open_case: OpenCase, case: OfficerCase) -> impl IntoView {
             <div class="inside">
                 <p class="case-number">{summary.number}</p>
                 <p>{age}</p>
-                <SaidFacts said=case.said.clone() />
+                <StatementFacts said=case.said.clone() />
                 <EvidenceLinks case=case.clone() />
                 <Messages messages=summary.messages />
                 {reason}
@@ -155,7 +155,7 @@ fn CaseView(open_case: OpenCase, case: OfficerCase) -> impl IntoView {
 
 /// The applicant's statement and note.
 #[component]
-fn SaidFacts(said: Said) -> impl IntoView {
+fn StatementFacts(said: Said) -> impl IntoView {
     let note = (!said.note.trim().is_empty()).then(|| said.note.clone());
     let note = note.map(|note| {
         view! {
@@ -230,7 +230,7 @@ fn Proposal(proposal: CaseProposal) -> impl IntoView {
                 <p>{proposed_by}</p>
                 <p class="written">{proposal.why}</p>
                 {confirmed_by}
-                <Recorded recorded=proposal.row />
+                <RecordFacts recorded=proposal.row />
             </div>
         </article>
     }

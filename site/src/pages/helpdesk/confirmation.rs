@@ -10,7 +10,7 @@ use super::decision::Decision;
 use crate::language::{Language, tr, tr_with};
 
 /// The identity data of a dose, with this birth date instead of the recorded one.
-fn data_of(recorded: &RecordedDose, birth_date: &str) -> Option<IdentityData> {
+fn identity_data(recorded: &RecordedDose, birth_date: &str) -> Option<IdentityData> {
     IdentityData::parse(&recorded.identity, birth_date, &recorded.sex)
 }
 
@@ -18,8 +18,12 @@ fn data_of(recorded: &RecordedDose, birth_date: &str) -> Option<IdentityData> {
 fn count_released(data: &IdentityData, doses: &[OfficerDose]) -> usize {
     let covered = data.covered();
     let is_held = |dose: &&OfficerDose| dose.status.diagnosis.code == DiagnosisCode::DoseHeld;
-    let data_of = |dose: &OfficerDose| data_of(&dose.recorded, &dose.recorded.birth_date);
-    doses.iter().filter(is_held).filter(|dose| data_of(dose).is_some_and(|it| covered.contains(&it))).count()
+    let identity_data = |dose: &OfficerDose| identity_data(&dose.recorded, &dose.recorded.birth_date);
+    doses
+        .iter()
+        .filter(is_held)
+        .filter(|dose| identity_data(dose).is_some_and(|it| covered.contains(&it)))
+        .count()
 }
 
 /// The birth date that a NIK encodes, which is without a century.
@@ -68,11 +72,11 @@ pub fn Confirmation(decision: Decision, case: OfficerCase) -> impl IntoView {
     let data = Memo::new(move |_| {
         case.with_value(|case| match &case.proposal {
             Some(proposal) if decision.approves_proposal() => {
-                data_of(&proposal.row, &proposal.row.birth_date)
+                identity_data(&proposal.row, &proposal.row.birth_date)
             }
             _ => {
                 let dose = case.doses.iter().find(|dose| dose.id == *decision.dose.read())?;
-                data_of(&dose.recorded, &decision.correct_value.read())
+                identity_data(&dose.recorded, &decision.correct_value.read())
             }
         })
     });
@@ -179,16 +183,17 @@ mod tests {
             dose("1989-01-24", "L", DiagnosisCode::CertificateIssued),
         ];
         let count_released =
-            |right: &str| count_released(&data_of(&doses[0].recorded, right).unwrap(), &doses);
+            |right: &str| count_released(&identity_data(&doses[0].recorded, right).unwrap(), &doses);
         assert_eq!(count_released("1990-01-24"), 2);
         assert_eq!(count_released(" 1990-01-25 "), 1);
         assert_eq!(count_released("1991-01-24"), 0);
-        assert!(data_of(&doses[0].recorded, "1990").is_none());
+        assert!(identity_data(&doses[0].recorded, "1990").is_none());
     }
 
     #[test]
     fn shows_what_the_nik_encodes() {
-        let data = data_of(&dose("1990-01-24", "P", DiagnosisCode::DoseHeld).recorded, "1990-01-24").unwrap();
+        let data =
+            identity_data(&dose("1990-01-24", "P", DiagnosisCode::DoseHeld).recorded, "1990-01-24").unwrap();
         let [born, sex] = comparison_rows(Locale::En, &data);
         assert_eq!(born.1, "24 January, year ending in 89");
         assert_eq!((&*born.2, born.3), ("24 January 1990", true));

@@ -35,7 +35,7 @@ fn facts(locale: Locale, recorded: &RecordedDose) -> Vec<(&'static str, String)>
 }
 
 #[component]
-pub fn Recorded(recorded: RecordedDose) -> impl IntoView {
+pub fn RecordFacts(recorded: RecordedDose) -> impl IntoView {
     let facts: Facts = Box::new(move |locale| facts(locale, &recorded));
     view! { <FactList facts=facts /> }
 }
@@ -77,7 +77,7 @@ pub fn DoseView(
     });
     let values = match said {
         Some(said) => view! { <Comparison said=said recorded=dose.recorded.clone() /> }.into_any(),
-        None => view! { <Recorded recorded=dose.recorded.clone() /> }.into_any(),
+        None => view! { <RecordFacts recorded=dose.recorded.clone() /> }.into_any(),
     };
     let certificate = dose.certificate.map(|id| {
         view! { <p>{tr_with("site.console.dose.certificate", move |_| vec![("id", id.clone())])}</p> }
