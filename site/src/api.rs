@@ -47,7 +47,7 @@ impl Failure {
         }
     }
 
-    /// Whether the server rejected the request for want of a session.
+    /// Whether the server rejected the request because there is no session.
     pub fn is_not_logged_in(&self) -> bool {
         self.code() == Some(ProblemCode::NotLoggedIn)
     }

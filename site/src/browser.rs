@@ -100,7 +100,7 @@ pub fn open_url(address: &str) {
 
 /// Spawns tasks that are cancelled when the component that created the scope is removed.
 ///
-/// A component creates its scope when it is created, not when a task begins: a tap may remove the
+/// A component takes its scope when it is created, not when a task begins: a tap may remove the
 /// button that was tapped, as "try again" does with the notice that contains it, and the task must
 /// outlive the button.
 #[derive(Clone, Copy)]

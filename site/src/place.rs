@@ -199,7 +199,7 @@ impl Router {
 
     #[expect(clippy::expect_used, reason = "App provides it before it renders anything")]
     pub fn current() -> Self {
-        use_context().expect("the place is provided")
+        use_context().expect("no router in the context: render this component inside App")
     }
 
     /// The current page, tracked.

@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn derives_key_of_known_vector() {
-        // printf '\x01\x02\x03\x04\x00\x00\x00\x05' | sha256sum
+        // Computed with: printf '\x01\x02\x03\x04\x00\x00\x00\x05' | sha256sum
         let key = derive_key(&[1, 2, 3, 4], 5, 1);
         assert_eq!(to_hex(&key), VECTOR);
         assert!(has_hex_prefix(&key, &VECTOR[..7]));

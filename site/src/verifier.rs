@@ -22,8 +22,8 @@ pub struct Lists {
     pub listed_at: Option<String>,
     /// When the revocation lists were published, RFC 3339.
     pub revocation_at: Option<String>,
-    /// When those revocation lists were published that are stored completely for offline use, RFC
-    /// 3339.
+    /// When the revocation lists that are stored completely for offline use were published,
+    /// RFC 3339.
     pub kept_at: Option<String>,
     /// Approximate size of all revocation lists in bytes.
     pub bytes: f64,

@@ -71,7 +71,7 @@ impl SmsLink {
         });
     }
 
-    /// Reports that somebody else requested the link, which revokes it.
+    /// Reports that somebody else requested the link, which invalidates it.
     fn refuse(self) {
         self.refusal_form.send(Vec::new(), async move {
             let refusal = LinkRefusal { token: self.token.get_value() };

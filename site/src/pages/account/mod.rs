@@ -94,7 +94,7 @@ impl AccountState {
         });
     }
 
-    /// A person's name, with further data if another person of the phone has the same name.
+    /// A person's name, with further data if several people of the phone number have it.
     fn heading_of(self, person: Person) -> impl Fn() -> String {
         let language = Language::current();
         move || describe::person(language.get(), &person, self.people.read().as_deref().unwrap_or_default())

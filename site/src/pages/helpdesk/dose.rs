@@ -1,4 +1,4 @@
-//! A dose as officers see it: the record, what the citizen sees, and its history.
+//! A dose as officers see it: the record, what the citizen sees, and what happened to it.
 
 use bukti_domain::{PhoneNumber, parse_date};
 use bukti_locales::{Locale, text};
@@ -51,7 +51,7 @@ pub fn dose_title(locale: Locale, dose: &OfficerDose) -> String {
 }
 
 /// A dose: why it may belong to the person, the record, its certificate, what the citizen sees, and
-/// its history.
+/// what happened to it.
 #[component]
 pub fn DoseView(
     dose: OfficerDose,
@@ -100,7 +100,7 @@ pub fn DoseView(
     }
 }
 
-/// The history of a dose, oldest first.
+/// What happened to a dose, oldest first.
 #[component]
 fn Trail(trail: Vec<TrailEntry>) -> impl IntoView {
     let language = Language::current();

@@ -10,7 +10,7 @@ use crate::components::{DiagnosisCard, DoseCard};
 use crate::form::Field;
 use crate::language::tr;
 
-/// A card for each dose, or one that says why there is none. `answer` is the unparsed response.
+/// A card for each dose, or one that says why there is none. `response` is unparsed.
 #[wasm_split(outcome, fallible, preload(load))]
 pub fn cards(response: String) -> Result<AnyView, Failure> {
     let StatusAnswer { doses, none, more } = api::parse(&response)?;
