@@ -1,4 +1,4 @@
-//! Writes a few certificates into a folder to look at, in every form.
+//! Writes sample certificates in every form into a folder, for a visual check.
 //!
 //! `cargo run --release -p bukti-document --example preview -- /tmp/preview`
 
@@ -11,7 +11,7 @@ use bukti_locales::Locale;
 use jiff::civil::date;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = PathBuf::from(std::env::args().nth(1).ok_or("name a folder to write to")?);
+    let folder = PathBuf::from(std::env::args().nth(1).ok_or("missing argument: the folder to write to")?);
     std::fs::create_dir_all(&folder)?;
     let alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:".as_bytes();
     let base45 = |length: usize| -> String {

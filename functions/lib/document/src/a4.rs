@@ -1,43 +1,43 @@
-//! The certificate on paper: one A4 page, in Indonesian with English beside it.
+//! The layout of the A4 page, in Indonesian and English.
 //!
-//! Folded back in the middle four times, it is A8, 52.5 x 74.25 mm, which fits where bank cards do, with the QR in front:
-//! no fold runs through the QR, and between the rows there is no text on a fold.
+//! Folded in half four times, the page is A8 (52.5 x 74.25 mm) and fits into a wallet with the QR
+//! on the outside. No fold runs through the QR, and in the row of the QR no text lies on a fold.
 
 use bukti_domain::Publisher;
 use bukti_locales::{Locale, fill, text};
 
 use crate::canvas::{Align, Canvas, MM, Role, Slot, Style, Weight};
 use crate::card::QR_SIDE;
+use crate::colours::{BRAND, Colour, GROUND, LINE, QUIET, TEXT, WARNING, WARNING_GROUND};
+use crate::display_text::for_display;
 use crate::field::{Field, Language};
 use crate::font::LEADING;
-use crate::look::{BRAND, Colour, GROUND, LINE, QUIET, TEXT, WARNING, WARNING_GROUND};
-use crate::words::shown;
 
 /// 210 x 297 mm.
 pub(crate) const SIZE: (f32, f32) = (210.0 * MM, 297.0 * MM);
 
-/// The margin at the left and right, and the width between.
+/// The left and right margin, and the width of the text area between them.
 const MARGIN: f32 = 16.0 * MM;
 const MEASURE: f32 = SIZE.0 - 2.0 * MARGIN;
 /// The height of the guilloche band along the upper edge.
 const BAND: f32 = crate::guilloche::HEIGHT;
-/// The folds.
+/// The x and y coordinates of the folds.
 const COLUMNS: [f32; 3] = [SIZE.0 / 4.0, SIZE.0 / 2.0, SIZE.0 * 0.75];
 const ROWS: [f32; 3] = [SIZE.1 / 4.0, SIZE.1 / 2.0, SIZE.1 * 0.75];
-/// The width of the fields left of the QR's panel, and of their labels.
+/// The width of the table left of the QR, and of its label column.
 const FIELDS: f32 = COLUMNS[1] - MARGIN - 12.0;
 const LABELS: f32 = 84.0;
 
-/// Draws the page. `icvp` is for the WHO's International Certificate of Vaccination or Prophylaxis, whose form has words of
-/// its own. Gives where it ends.
+/// Draws the page and returns the y coordinate where its content ends. `icvp` selects the form of
+/// the WHO's International Certificate of Vaccination or Prophylaxis, whose wording is prescribed.
 pub(crate) fn page(canvas: &mut impl Canvas, publisher: &Publisher, icvp: bool) -> f32 {
     let mut page = Page { canvas, publisher };
     page.folds();
-    page.head(icvp);
+    page.header(icvp);
     page.person(icvp);
     page.dose();
-    page.front();
-    page.number();
+    page.folded_front();
+    page.certificate_id();
     page.notes(icvp)
 }
 
@@ -55,7 +55,7 @@ fn bold(size: f32, colour: Colour) -> Style {
 }
 
 impl<C: Canvas> Page<'_, C> {
-    /// Where the page is folded: dashes between the rows and beside the QR's panel, ticks at the edges elsewhere.
+    /// The fold marks: dashed lines where there is no text, ticks at the page's edges elsewhere.
     fn folds(&mut self) {
         let (width, height) = SIZE;
         for y in [ROWS[0], ROWS[1]] {
@@ -73,23 +73,29 @@ impl<C: Canvas> Page<'_, C> {
     }
 
     /// Band, wordmark, issuer, title and day of issue.
-    fn head(&mut self, icvp: bool) {
+    fn header(&mut self, icvp: bool) {
         let right = SIZE.0 - MARGIN;
         self.canvas.band((0.0, 0.0), (SIZE.0, BAND), 1.0);
         self.canvas.mark((MARGIN, 44.0), 24.0);
         let wordmark = bold(21.0, BRAND).locale(Locale::Id);
         self.canvas.text((MARGIN + 32.0, 63.5), wordmark, text(Locale::Id, "document.wordmark"));
         let issuer = regular(11.0, TEXT).locale(Locale::Id).align(Align::Right);
-        self.canvas.fit((right, 47.0), (300.0, 24.0), issuer, 8.0, &shown(&self.publisher.issuer));
+        self.canvas.text_in_box(
+            (right, 47.0),
+            (300.0, 24.0),
+            issuer,
+            8.0,
+            &for_display(&self.publisher.issuer),
+        );
 
         let title = if icvp { "common.title_icvp" } else { "common.title" };
         let id = bold(26.0, TEXT).role(Role::Title).locale(Locale::Id);
         let en = regular(13.0, QUIET).locale(Locale::En);
-        self.canvas.fitted((MARGIN, 112.0), MEASURE - 130.0, id, text(Locale::Id, title));
-        self.canvas.fitted((MARGIN, 131.0), MEASURE - 130.0, en, text(Locale::En, title));
+        self.canvas.text_on_line((MARGIN, 112.0), MEASURE - 130.0, id, text(Locale::Id, title));
+        self.canvas.text_on_line((MARGIN, 131.0), MEASURE - 130.0, en, text(Locale::En, title));
         let at = right - 118.0;
         self.label(at, 100.0, 118.0, "document.issued");
-        self.both(Slot {
+        self.bilingual_value(Slot {
             field: Field::IssuedOn,
             language: Language::Both,
             x: at,
@@ -97,11 +103,11 @@ impl<C: Canvas> Page<'_, C> {
             width: 118.0,
             height: 12.5,
             style: regular(12.5, TEXT),
-            smallest: 6.0,
+            min_size: 6.0,
         });
     }
 
-    /// The name; on the international certificate beside it what its form asks for as well.
+    /// The name; on an international certificate also sex and nationality, which its form requires.
     fn person(&mut self, icvp: bool) {
         let width = if icvp { COLUMNS[1] + 40.0 - MARGIN } else { MEASURE };
         self.label(MARGIN, 151.0, width, "document.name");
@@ -113,7 +119,7 @@ impl<C: Canvas> Page<'_, C> {
             width,
             height: 39.0,
             style: regular(26.0, TEXT).role(Role::Heading),
-            smallest: 9.0,
+            min_size: 9.0,
         };
         self.canvas.slot(name);
         if icvp {
@@ -128,14 +134,15 @@ impl<C: Canvas> Page<'_, C> {
                     width: 80.0,
                     height: 12.0,
                     style,
-                    smallest: 5.0,
+                    min_size: 5.0,
                     ..name
                 });
             }
         }
     }
 
-    /// Identity, dose, and what was given when and where, as a table left of the QR.
+    /// The table left of the QR: identity, birth date, dose, disease, vaccine, date, batch,
+    /// facility.
     fn dose(&mut self) {
         let rows = [
             ("common.identity", Field::Identity),
@@ -163,17 +170,17 @@ impl<C: Canvas> Page<'_, C> {
                 width: FIELDS - LABELS,
                 height: 19.0,
                 style,
-                smallest: 6.0,
+                min_size: 6.0,
             };
             match field {
-                Field::Dose | Field::BirthDate | Field::VaccinationDate => self.both(slot),
+                Field::Dose | Field::BirthDate | Field::VaccinationDate => self.bilingual_value(slot),
                 _ => self.canvas.slot(slot),
             }
         }
     }
 
-    /// What is in front when the page is folded.
-    fn front(&mut self) {
+    /// The part that is on the outside when the page is folded: dose, vaccine and QR.
+    fn folded_front(&mut self) {
         let middle = (COLUMNS[1] + COLUMNS[2]) / 2.0;
         let dose = Slot {
             field: Field::Dose,
@@ -183,19 +190,19 @@ impl<C: Canvas> Page<'_, C> {
             width: QR_SIDE,
             height: 11.0,
             style: bold(11.0, BRAND).align(Align::Middle).locale(Locale::Id),
-            smallest: 6.0,
+            min_size: 6.0,
         };
         self.canvas.slot(dose);
-        let given = regular(8.0, QUIET).align(Align::Middle);
-        let given = Slot {
-            field: Field::Given,
+        let style = regular(8.0, QUIET).align(Align::Middle);
+        let vaccine = Slot {
+            field: Field::DiseaseAndVaccine,
             y: ROWS[0] + 27.0,
             height: 10.0,
-            style: given,
-            smallest: 4.0,
+            style,
+            min_size: 4.0,
             ..dose
         };
-        self.canvas.slot(given);
+        self.canvas.slot(vaccine);
         let y = ROWS[0] + 41.0;
         self.canvas.frame((middle - QR_SIDE / 2.0 - 2.0, y - 2.0), (QR_SIDE + 4.0, QR_SIDE + 4.0), 7.0, LINE);
         self.canvas.qr((middle - QR_SIDE / 2.0, y), QR_SIDE);
@@ -206,8 +213,8 @@ impl<C: Canvas> Page<'_, C> {
         self.canvas.text((middle, y + 11.0), en, text(Locale::En, "document.scan"));
     }
 
-    /// The certificate's number, each group with the words to read it out.
-    fn number(&mut self) {
+    /// The certificate's id, each group with its spelling for reading it out on the phone.
+    fn certificate_id(&mut self) {
         let (x, width) = (COLUMNS[2] + 14.0, SIZE.0 - MARGIN - COLUMNS[2] - 14.0);
         let y = ROWS[0] + 20.0;
         self.label(x, y, width, "common.certificate_id");
@@ -222,7 +229,7 @@ impl<C: Canvas> Page<'_, C> {
                 width,
                 height: 15.0,
                 style,
-                smallest: 6.0,
+                min_size: 6.0,
             };
             self.canvas.slot(slot);
             let style = regular(7.6, QUIET);
@@ -231,42 +238,44 @@ impl<C: Canvas> Page<'_, C> {
                 y: y + 15.5,
                 height: 8.0,
                 style,
-                smallest: 4.0,
+                min_size: 4.0,
                 ..slot
             });
         }
     }
 
-    /// What is the same for everybody, below the folded card.
+    /// The lower half: how to verify, a warning and the helpdesk, the same on all certificates
+    /// except for the statement of an international one. Returns the y coordinate where they end.
     fn notes(&mut self, icvp: bool) -> f32 {
         let gap = if icvp { 8.0 } else { 14.0 };
         let mut y = ROWS[1] + gap + 2.0;
         if icvp {
             y = self.statement(y) + gap;
         }
-        let host = shown(&format!("{}/verify", self.publisher.host));
+        let host = for_display(&format!("{}/verify", self.publisher.host));
         let verify = |locale| fill(locale, "document.verify", &[("address", &*host)]);
         y = self.note(y, GROUND, BRAND, "document.verify_title", verify) + gap;
         let warning = |locale| text(locale, "document.warning").to_owned();
         y = self.note(y, WARNING_GROUND, WARNING, "document.warning_title", warning) + gap;
-        let (phone, email) = (shown(&self.publisher.helpdesk_phone), shown(&self.publisher.helpdesk_email));
+        let (phone, email) =
+            (for_display(&self.publisher.helpdesk_phone), for_display(&self.publisher.helpdesk_email));
         let help = |locale| fill(locale, "document.help", &[("phone", &*phone), ("email", &*email)]);
         let end = self.note(y, GROUND, BRAND, "document.help_title", help);
         for (locale, y) in [(Locale::Id, SIZE.1 - 32.0), (Locale::En, SIZE.1 - 21.0)] {
             let style = regular(8.0, QUIET).locale(locale).align(Align::Middle);
-            self.canvas.fitted((SIZE.0 / 2.0, y), MEASURE, style, text(locale, "document.fold"));
+            self.canvas.text_on_line((SIZE.0 / 2.0, y), MEASURE, style, text(locale, "document.fold"));
         }
         end
     }
 
-    /// The words that the International Health Regulations (annex 6) give the international certificate, and how long it
-    /// is valid.
+    /// The statement that the International Health Regulations (annex 6) prescribe for an
+    /// international certificate, and how long it is valid. Returns the y coordinate where it ends.
     fn statement(&mut self, y: f32) -> f32 {
         let slots = [(Locale::Id, MARGIN, TEXT), (Locale::En, COLUMNS[1] + 8.0, QUIET)];
         let mut end = y;
         for (locale, x, colour) in slots {
             let title = regular(10.5, BRAND).locale(locale).role(Role::Heading);
-            self.canvas.fitted((x, y + 9.0), FIELDS, title, text(locale, "document.icvp_title"));
+            self.canvas.text_on_line((x, y + 9.0), FIELDS, title, text(locale, "document.icvp_title"));
             let slot = Slot {
                 field: Field::Statement,
                 language: Language::One(locale),
@@ -275,7 +284,7 @@ impl<C: Canvas> Page<'_, C> {
                 width: FIELDS,
                 height: 42.0,
                 style: regular(9.0, colour).locale(locale),
-                smallest: 7.0,
+                min_size: 7.0,
             };
             self.canvas.slot(slot);
             let style = regular(9.2, BRAND).locale(locale);
@@ -289,7 +298,8 @@ impl<C: Canvas> Page<'_, C> {
         end
     }
 
-    /// A panel with a title and a text, Indonesian at the left, English at the right of the middle fold.
+    /// A panel with a title and a text, in Indonesian left of the middle fold and in English right
+    /// of it. Returns the y coordinate of its lower edge.
     fn note(
         &mut self,
         y: f32,
@@ -303,14 +313,14 @@ impl<C: Canvas> Page<'_, C> {
             (Locale::Id, MARGIN + 14.0, bold(10.0, colour), regular(9.0, TEXT)),
             (Locale::En, COLUMNS[1] + 8.0, regular(10.0, colour), regular(9.0, QUIET)),
         ];
-        // The panel lies under the text, so its height must be known before.
+        // The panel is drawn before the text that lies over it, so its height is computed first.
         let heights = columns.map(|(locale, _, _, style)| self.canvas.height(width, style, &words(locale)));
         let height = 26.0 + heights[0].max(heights[1]);
         self.canvas.panel((MARGIN, y), (MEASURE, height), 6.0, ground);
         self.canvas.panel((MARGIN, y), (4.0, height), 2.0, colour);
         for (locale, x, heading, style) in columns {
             let heading = heading.locale(locale).role(Role::Heading);
-            self.canvas.fitted((x, y + 16.0), width, heading, text(locale, title));
+            self.canvas.text_on_line((x, y + 16.0), width, heading, text(locale, title));
             self.canvas.paragraph(
                 (x, y + 19.0 + style.size * LEADING),
                 width,
@@ -321,18 +331,18 @@ impl<C: Canvas> Page<'_, C> {
         y + height
     }
 
-    /// A label, below it in English.
+    /// A label in Indonesian, with the English one below it.
     fn label(&mut self, x: f32, y: f32, width: f32, key: &str) {
         for (locale, size, y) in [(Locale::Id, 8.5, y), (Locale::En, 7.0, y + 9.0)] {
-            self.canvas.fitted((x, y), width, regular(size, QUIET).locale(locale), text(locale, key));
+            self.canvas.text_on_line((x, y), width, regular(size, QUIET).locale(locale), text(locale, key));
         }
     }
 
-    /// A value on one line, below it in English.
-    fn both(&mut self, slot: Slot) {
-        let (height, smallest) = (slot.style.size, 6.0);
+    /// A one-line value in Indonesian, with the English one below it.
+    fn bilingual_value(&mut self, slot: Slot) {
+        let (height, min_size) = (slot.style.size, 6.0);
         let style = slot.style.locale(Locale::Id);
-        self.canvas.slot(Slot { language: Language::One(Locale::Id), height, style, smallest, ..slot });
+        self.canvas.slot(Slot { language: Language::One(Locale::Id), height, style, min_size, ..slot });
         let style = regular(8.0, QUIET).locale(Locale::En);
         let y = slot.y + height;
         self.canvas.slot(Slot {
@@ -340,7 +350,7 @@ impl<C: Canvas> Page<'_, C> {
             y,
             height: 8.0,
             style,
-            smallest,
+            min_size,
             ..slot
         });
     }

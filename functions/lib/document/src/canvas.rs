@@ -1,13 +1,13 @@
-//! What a design is drawn on.
+//! The drawing interface that the layouts use: one implementation writes PDF, the other SVG.
 //!
-//! A design is drawn the same for paper and screen, in points from the top left. What it says of the person stands in
-//! slots, so that a canvas may keep all that is the same on every certificate.
+//! Coordinates are in points from the top left. Values of a certificate are drawn as slots rather
+//! than as text, so that the PDF canvas can prepare everything else once as a template.
 
 use bukti_locales::Locale;
 
+use crate::colours::Colour;
 use crate::field::{Field, Language};
 use crate::font::{CAPITALS, Face, Fonts, LEADING};
-use crate::look::Colour;
 
 /// A millimetre, in points.
 pub(crate) const MM: f32 = 72.0 / 25.4;
@@ -18,7 +18,7 @@ pub(crate) enum Weight {
     Bold = 1,
 }
 
-/// Where `x` is on a line.
+/// Which point of a line of text lies at `x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
     Left,
@@ -26,7 +26,7 @@ pub(crate) enum Align {
     Right,
 }
 
-/// What a text is to who has it read aloud.
+/// What a text is to a screen reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Title,
@@ -34,7 +34,7 @@ pub(crate) enum Role {
     Text,
 }
 
-/// How a text looks, and what it is.
+/// The appearance of a text, its role and its language.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
     pub(crate) weight: Weight,
@@ -43,7 +43,7 @@ pub(crate) struct Style {
     pub(crate) colour: Colour,
     pub(crate) align: Align,
     pub(crate) role: Role,
-    /// The language; none for names and numbers.
+    /// `None` for names and numbers.
     pub(crate) locale: Option<Locale>,
 }
 
@@ -65,31 +65,31 @@ impl Style {
     }
 }
 
-/// Room for what a certificate says of its person: as large as fits, on as many lines as fit.
+/// A box for a value of the certificate, which is set as large as fits, on several lines if needed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     pub(crate) field: Field,
     pub(crate) language: Language,
-    /// The left edge, the middle or the right edge, as the style aligns.
+    /// The left edge, the middle or the right edge, according to the style's alignment.
     pub(crate) x: f32,
     /// The upper edge of the first line's capitals.
     pub(crate) y: f32,
     pub(crate) width: f32,
     pub(crate) height: f32,
-    /// With the largest size.
+    /// Its size is the largest allowed.
     pub(crate) style: Style,
-    /// The smallest size. What does not even fit so is cut.
-    pub(crate) smallest: f32,
+    /// The smallest size allowed. A text that does not fit even at this size is cut.
+    pub(crate) min_size: f32,
 }
 
-/// What a design is drawn on.
+/// A page or picture that a layout draws on.
 pub(crate) trait Canvas {
     fn fonts(&self) -> &'static Fonts;
 
-    /// Lines of text, the first one's baseline at `y`.
+    /// Lines of text, the baseline of the first at `y`.
     fn lines(&mut self, at: (f32, f32), style: Style, leading: f32, lines: &[&str]);
 
-    /// What a certificate says of its person.
+    /// A value of the certificate.
     fn slot(&mut self, slot: Slot);
 
     /// A filled rectangle with round corners.
@@ -98,13 +98,13 @@ pub(crate) trait Canvas {
     /// The outline of a rectangle with round corners.
     fn frame(&mut self, at: (f32, f32), size: (f32, f32), radius: f32, line: Colour);
 
-    /// A line through points, with round ends and corners; dashed where dashes have a length.
+    /// A line through points: dashed if `dash` is above 0, else solid with round ends and corners.
     fn stroke(&mut self, points: &[(f32, f32)], line: Colour, thickness: f32, dash: f32);
 
-    /// The QR in a square of `side`, which its white quiet zone belongs to.
+    /// The QR with its white quiet zone, in a square of `side`.
     fn qr(&mut self, at: (f32, f32), side: f32);
 
-    /// A guilloche band over a rectangle, at a scale.
+    /// The guilloche band, at this scale, clipped to a rectangle.
     fn band(&mut self, at: (f32, f32), size: (f32, f32), scale: f32);
 
     fn face(&self, weight: Weight) -> &'static Face {
@@ -114,7 +114,6 @@ pub(crate) trait Canvas {
         }
     }
 
-    /// How wide a text is.
     fn width(&self, style: Style, text: &str) -> f32 {
         self.face(style.weight).width(text) * style.size
     }
@@ -124,27 +123,29 @@ pub(crate) trait Canvas {
         self.lines(at, style, 0.0, &[text]);
     }
 
-    /// A text as large as fits into a rectangle, from the style's size down. `y` is the upper edge of the capitals.
-    fn fit(&mut self, (x, y): (f32, f32), room: (f32, f32), style: Style, smallest: f32, text: &str) {
+    /// A text as large as fits into a rectangle, at most the style's size. `y` is the upper edge of
+    /// the capitals.
+    fn text_in_box(&mut self, (x, y): (f32, f32), area: (f32, f32), style: Style, min_size: f32, text: &str) {
         let face = self.face(style.weight);
-        let fitted = face.fit(&face.drawable(text), room, style.size, smallest);
+        let fitted = face.fit(&face.drawable(text), area, style.size, min_size);
         let lines: Vec<&str> = fitted.lines.iter().map(String::as_str).collect();
         let at = (x, y + CAPITALS * fitted.size);
         self.lines(at, Style { size: fitted.size, ..style }, LEADING * fitted.size, &lines);
     }
 
-    /// One line of text, smaller where it would be wider.
-    fn fitted(&mut self, at: (f32, f32), width: f32, style: Style, text: &str) {
+    /// One line of text, shrunk to `width` if it would be wider.
+    fn text_on_line(&mut self, at: (f32, f32), width: f32, style: Style, text: &str) {
         let size = (width / self.face(style.weight).width(text).max(0.01)).min(style.size);
         self.text(at, Style { size, ..style }, text);
     }
 
-    /// How high a paragraph of this width is.
+    /// The height of a text as a paragraph of this width.
     fn height(&self, width: f32, style: Style, text: &str) -> f32 {
         self.face(style.weight).lines(text, width / style.size).len() as f32 * style.size * LEADING
     }
 
-    /// A text in as many lines as it takes over `width`, the first baseline at `y`. Gives the baseline after the last.
+    /// A text broken into lines of `width`, the first baseline at `y`. Returns the baseline of the
+    /// line that would follow.
     fn paragraph(&mut self, (x, y): (f32, f32), width: f32, style: Style, text: &str) -> f32 {
         let lines = self.face(style.weight).lines(text, width / style.size);
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -153,11 +154,11 @@ pub(crate) trait Canvas {
         y + leading * lines.len() as f32
     }
 
-    /// The product's mark: a tick in a round square of this side.
+    /// Bukti's logo: a tick in a rounded square of this side.
     fn mark(&mut self, (x, y): (f32, f32), side: f32) {
         let unit = side / 24.0;
-        self.panel((x, y), (side, side), 6.0 * unit, crate::look::BRAND);
+        self.panel((x, y), (side, side), 6.0 * unit, crate::colours::BRAND);
         let tick = [(6.5, 12.5), (10.5, 16.5), (17.5, 8.0)].map(|(dx, dy)| (x + dx * unit, y + dy * unit));
-        self.stroke(&tick, crate::look::WHITE, 2.6 * unit, 0.0);
+        self.stroke(&tick, crate::colours::WHITE, 2.6 * unit, 0.0);
     }
 }

@@ -1,4 +1,4 @@
-//! What differs from certificate to certificate.
+//! The values that a certificate shows, as text in one or two languages.
 
 use std::borrow::Cow;
 
@@ -6,45 +6,43 @@ use bukti_domain::{DiseaseName, Sex};
 use bukti_locales::{Locale, birth_date, date, dose, fill, text};
 
 use crate::Certificate;
-use crate::words::{self, shown};
+use crate::display_text::{for_display, spelled_out};
 
-/// Something that a certificate says.
+/// A value that a certificate shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
     Name,
     Identity,
     BirthDate,
-    /// The birth date with the word for it before it.
-    Born,
+    /// The birth date after its label.
+    LabelledBirthDate,
     Sex,
     Nationality,
     Dose,
     Disease,
     Vaccine,
-    /// The disease, then the vaccine.
-    Given,
+    DiseaseAndVaccine,
     Batch,
     VaccinationDate,
     Facility,
     IssuedOn,
-    /// From when the international certificate is valid, where the regulations say so.
+    /// From when an international certificate is valid, if the regulations define it.
     ValidFrom,
-    /// The sentence of the international certificate.
+    /// The statement that an international certificate makes.
     Statement,
-    /// The certificate's id.
     Id,
     /// One group of the id, from 0.
     IdGroup(usize),
-    /// One group of the id as it is read out.
+    /// One group of the id in the spelling alphabet.
     GroupSpelled(usize),
-    /// The whole id as it is read out.
+    /// The whole id in the spelling alphabet.
     IdSpelled,
 }
 
-/// The languages of paper. Where two stand side by side there is no room for another.
+/// The languages of the PDF: side by side, there is room for two only.
 pub(crate) const PRINTED_IN: [Locale; 2] = [Locale::Id, Locale::En];
 
-/// The language of a text, or both.
+/// One language, or both of [`PRINTED_IN`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
     One(Locale),
@@ -52,7 +50,6 @@ pub(crate) enum Language {
 }
 
 impl Language {
-    /// The languages, the first one first.
     pub(crate) fn locales(&self) -> &[Locale] {
         match self {
             Self::One(locale) => std::slice::from_ref(locale),
@@ -60,32 +57,34 @@ impl Language {
         }
     }
 
-    /// What both languages say, once where they say the same.
-    pub(crate) fn say<'t, T: Into<Cow<'t, str>>>(self, words: impl Fn(Locale) -> T) -> Cow<'t, str> {
+    /// The text in one language, or in both as `id / en`; once if both are equal.
+    pub(crate) fn render<'t, T: Into<Cow<'t, str>>>(self, text: impl Fn(Locale) -> T) -> Cow<'t, str> {
         match self {
-            Self::One(locale) => words(locale).into(),
+            Self::One(locale) => text(locale).into(),
             Self::Both => {
-                let (id, en) = (words(Locale::Id).into(), words(Locale::En).into());
+                let (id, en) = (text(Locale::Id).into(), text(Locale::En).into());
                 if id == en { id } else { format!("{id} / {en}").into() }
             }
         }
     }
 
-    /// The words of a key.
+    /// The text of a key of `functions/lib/locales`.
     pub(crate) fn text(self, key: &'static str) -> Cow<'static, str> {
-        self.say(|locale| text(locale, key))
+        self.render(|locale| text(locale, key))
     }
 }
 
 impl Field {
-    /// What a certificate says there; empty where it says nothing.
+    /// The value in a certificate; empty if it has none.
     pub(crate) fn text(self, certificate: &Certificate<'_>, language: Language) -> String {
         match self {
-            Self::Name => shown(certificate.name),
-            Self::Identity => shown(&certificate.identity),
-            Self::BirthDate => language.say(|locale| birth_date(locale, certificate.birth_date)).into_owned(),
-            Self::Born => language
-                .say(|locale| {
+            Self::Name => for_display(certificate.name),
+            Self::Identity => for_display(&certificate.identity),
+            Self::BirthDate => {
+                language.render(|locale| birth_date(locale, certificate.birth_date)).into_owned()
+            }
+            Self::LabelledBirthDate => language
+                .render(|locale| {
                     let day = birth_date(locale, certificate.birth_date);
                     fill(locale, "document.born", &[("date", &day)])
                 })
@@ -100,38 +99,38 @@ impl Field {
             }
             Self::Nationality => certificate.nationality.unwrap_or("–").to_owned(),
             Self::Dose => language
-                .say(|locale| dose(locale, certificate.dose_number, certificate.doses_in_series))
+                .render(|locale| dose(locale, certificate.dose_number, certificate.doses_in_series))
                 .into_owned(),
             Self::Disease => disease(certificate.disease, language),
-            Self::Vaccine => shown(certificate.vaccine),
-            Self::Given => {
-                format!("{} · {}", disease(certificate.disease, language), shown(certificate.vaccine))
+            Self::Vaccine => for_display(certificate.vaccine),
+            Self::DiseaseAndVaccine => {
+                format!("{} · {}", disease(certificate.disease, language), for_display(certificate.vaccine))
             }
-            Self::Batch => shown(certificate.batch),
+            Self::Batch => for_display(certificate.batch),
             Self::VaccinationDate => {
-                language.say(|locale| date(locale, certificate.vaccination_date)).into_owned()
+                language.render(|locale| date(locale, certificate.vaccination_date)).into_owned()
             }
-            Self::Facility => shown(certificate.facility),
-            Self::IssuedOn => language.say(|locale| date(locale, certificate.issued_on)).into_owned(),
+            Self::Facility => for_display(certificate.facility),
+            Self::IssuedOn => language.render(|locale| date(locale, certificate.issued_on)).into_owned(),
             Self::ValidFrom => match certificate.valid_from {
                 Some(from) => language
-                    .say(|locale| fill(locale, "document.valid_from", &[("date", &date(locale, from))]))
+                    .render(|locale| fill(locale, "document.valid_from", &[("date", &date(locale, from))]))
                     .into_owned(),
                 None => String::new(),
             },
             Self::Statement => language
-                .say(|locale| {
+                .render(|locale| {
                     let disease = disease(certificate.disease, Language::One(locale));
                     fill(locale, "document.icvp_statement", &[("disease", &disease)])
                 })
                 .into_owned(),
-            Self::Id => shown(certificate.id),
-            Self::IdGroup(group) => shown(certificate.id.split('-').nth(group).unwrap_or_default()),
+            Self::Id => for_display(certificate.id),
+            Self::IdGroup(group) => for_display(certificate.id.split('-').nth(group).unwrap_or_default()),
             Self::GroupSpelled(group) => {
-                words::spelled(certificate.id.split('-').nth(group).unwrap_or_default())
+                spelled_out(certificate.id.split('-').nth(group).unwrap_or_default())
             }
             Self::IdSpelled => {
-                let groups: Vec<String> = certificate.id.split('-').map(words::spelled).collect();
+                let groups: Vec<String> = certificate.id.split('-').map(spelled_out).collect();
                 groups.join(" · ")
             }
         }
@@ -139,5 +138,5 @@ impl Field {
 }
 
 fn disease(name: &DiseaseName, language: Language) -> String {
-    language.say(|locale| shown(name.in_language(locale.tag()))).into_owned()
+    language.render(|locale| for_display(name.in_language(locale.tag()))).into_owned()
 }

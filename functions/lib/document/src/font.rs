@@ -1,4 +1,4 @@
-//! The fonts of the PDF, and the measuring of text with them.
+//! The fonts of the PDF: measuring, line breaking and subsetting.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,25 +6,25 @@ use std::sync::OnceLock;
 
 use allsorts::binary::read::ReadScope;
 use allsorts::font_data::FontData;
-use allsorts::subset::{CmapTarget, SubsetProfile, subset};
+use allsorts::subset::{CmapTarget, SubsetProfile};
 use bukti_domain::transliterate;
 use printpdf::{FontId, ParsedFont, PdfFont};
 
 use crate::DocumentError;
 
-/// The baseline of a line under the one before, and the upper edge of its capitals over its
-/// baseline, in sizes.
+/// The distance between baselines, as a multiple of the font size.
 pub(crate) const LEADING: f32 = 1.25;
+/// The height of capitals above the baseline, as a multiple of the font size.
 pub(crate) const CAPITALS: f32 = 0.72;
 
-/// What stands for a character that the font lacks: a person sees that something is missing.
+/// Drawn for a character that the font lacks, so that a reader sees that something is missing.
 pub(crate) const REPLACEMENT: char = '\u{FFFD}';
-/// The characters below this, all that the font has beside [`REPLACEMENT`], are looked up in a table.
+/// The length of the tables by character. All characters of the font except [`REPLACEMENT`] are
+/// below it.
 const TABLE_END: usize = 0x2200;
-/// In the table: the font lacks this character.
-const LACKING: u16 = u16::MAX;
+/// The advance width in the table of a character that the font lacks.
+const MISSING: u16 = u16::MAX;
 
-/// Both weights.
 #[derive(Debug)]
 pub(crate) struct Fonts {
     pub(crate) regular: Face,
@@ -34,19 +34,20 @@ pub(crate) struct Fonts {
 /// One weight of the font.
 #[derive(Debug)]
 pub(crate) struct Face {
-    /// What pages call the font. PDF wants six capitals before the name of a subset (ISO 32000-1, 9.6.4), and these are they.
+    /// The font's resource name in pages, and the prefix of its font name: PDF requires six
+    /// capitals before the name of a subset (ISO 32000-1, 9.6.4).
     pub(crate) id: FontId,
     parsed: ParsedFont,
-    /// Advance widths in font units.
+    /// Advance widths in font units, by character.
     advances: Vec<u16>,
-    /// The font's glyphs, 0 where it has none.
+    /// Glyphs by character; 0 if the font has none.
     glyphs: Vec<u16>,
     replacement: u16,
     replacement_advance: u16,
     units_per_em: f32,
 }
 
-/// The fonts, parsed once in the life of the process.
+/// The fonts, parsed once per process.
 pub(crate) fn fonts() -> Result<&'static Fonts, DocumentError> {
     static FONTS: OnceLock<Option<Fonts>> = OnceLock::new();
     FONTS
@@ -73,7 +74,7 @@ impl Face {
             .collect();
         let advance = |glyph| parsed.get_glyph_width(glyph).unwrap_or_default();
         let advances =
-            glyphs.iter().map(|glyph| if *glyph == 0 { LACKING } else { advance(*glyph) }).collect();
+            glyphs.iter().map(|glyph| if *glyph == 0 { MISSING } else { advance(*glyph) }).collect();
         let replacement = parsed.lookup_glyph_index(u32::from(REPLACEMENT))?;
         let replacement_advance = advance(replacement);
         let units_per_em = f32::from(parsed.units_per_em);
@@ -88,25 +89,26 @@ impl Face {
         })
     }
 
-    /// The font as a document takes it, with the glyphs of these letters alone, in the order of [`Face::kept`].
-    pub(crate) fn embedded(&self, letters: &BTreeSet<char>) -> Result<PdfFont, DocumentError> {
-        // The first glyph of a font is what is drawn where there is none.
-        let kept: Vec<u16> = std::iter::once(0).chain(self.kept(letters)).collect();
-        let small = || {
+    /// A subset of the font for embedding, with the glyphs of these letters only, in the order of
+    /// [`Face::glyphs_of`].
+    pub(crate) fn subset(&self, letters: &BTreeSet<char>) -> Result<PdfFont, DocumentError> {
+        // Glyph 0 of a font is drawn for missing characters (`.notdef`).
+        let kept: Vec<u16> = std::iter::once(0).chain(self.glyphs_of(letters)).collect();
+        let font_file = || {
             let font = ReadScope::new(&self.parsed.original_bytes).read::<FontData<'_>>().ok()?;
             let tables = font.table_provider(0).ok()?;
-            subset(&tables, &kept, &SubsetProfile::Pdf, CmapTarget::Unicode).ok()
+            allsorts::subset::subset(&tables, &kept, &SubsetProfile::Pdf, CmapTarget::Unicode).ok()
         };
         let (mut glyphs, mut widths) = (BTreeMap::new(), BTreeMap::new());
         let codes = self.codes(letters);
         for letter in letters {
-            let code = codes.of(*letter);
+            let code = codes.code(*letter);
             glyphs.insert(u32::from(*letter), code);
             let width = kept.get(usize::from(code)).and_then(|glyph| self.parsed.get_glyph_width(*glyph));
             widths.insert(code, width.unwrap_or_default());
         }
         let ParsedFont { font_name, units_per_em, font_metrics, pdf_font_metrics, .. } = &self.parsed;
-        let bytes = small().ok_or(DocumentError::Font)?;
+        let bytes = font_file().ok_or(DocumentError::Font)?;
         let (name, metrics) = (font_name.clone(), font_metrics.clone());
         let mut embedded =
             ParsedFont::with_glyph_data(bytes, 0, name, glyphs, widths, *units_per_em, metrics);
@@ -115,11 +117,11 @@ impl Face {
     }
 
     /// The glyphs of these letters, in the order of the font.
-    fn kept(&self, letters: &BTreeSet<char>) -> BTreeSet<u16> {
+    fn glyphs_of(&self, letters: &BTreeSet<char>) -> BTreeSet<u16> {
         letters.iter().map(|letter| self.glyph(*letter)).collect()
     }
 
-    /// The font's glyph of a character; of [`REPLACEMENT`] where it has none.
+    /// The glyph of a character, or that of [`REPLACEMENT`] if the font lacks it.
     pub(crate) fn glyph(&self, character: char) -> u16 {
         match self.glyphs.get(character as usize) {
             Some(glyph) if *glyph != 0 => *glyph,
@@ -127,9 +129,9 @@ impl Face {
         }
     }
 
-    /// The codes of glyphs in a document whose font has these letters alone: from 1, in the order of the font.
+    /// The codes of the glyphs in the subset of these letters: from 1, in the order of the font.
     pub(crate) fn codes(&self, letters: &BTreeSet<char>) -> Codes {
-        let kept = self.kept(letters);
+        let kept = self.glyphs_of(letters);
         let code = |glyph: u16| kept.iter().position(|kept| *kept == glyph).map_or(0, |at| at as u16 + 1);
         let mut codes = vec![0; TABLE_END];
         for letter in letters {
@@ -141,11 +143,11 @@ impl Face {
     }
 
     fn advance(&self, character: char) -> Option<u16> {
-        self.advances.get(character as usize).copied().filter(|advance| *advance != LACKING)
+        self.advances.get(character as usize).copied().filter(|advance| *advance != MISSING)
     }
 
-    /// A text that the font can draw: words that it cannot are written in the letters of a machine-readable zone (ICAO
-    /// 9303), as in a passport. [`REPLACEMENT`] stands for what has no letters either.
+    /// The text with words that the font cannot draw transliterated as in the machine-readable zone
+    /// of a passport (ICAO 9303). Characters without a transliteration become [`REPLACEMENT`].
     pub(crate) fn drawable<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let can = |text: &str| text.chars().all(|character| self.advance(character).is_some());
         if can(text) {
@@ -157,16 +159,16 @@ impl Face {
             }
             let letters = transliterate(word).replace('<', " ");
             if letters.is_empty() {
-                let shown =
+                let replaced =
                     |character| if self.advance(character).is_some() { character } else { REPLACEMENT };
-                return word.chars().map(shown).collect();
+                return word.chars().map(replaced).collect();
             }
             letters
         });
         Cow::Owned(words.collect::<Vec<_>>().join(" "))
     }
 
-    /// How wide a text is at size 1.
+    /// The width of a text at size 1.
     pub(crate) fn width(&self, text: &str) -> f32 {
         let units: u32 = text
             .chars()
@@ -175,8 +177,8 @@ impl Face {
         units as f32 / self.units_per_em
     }
 
-    /// The lines that a text breaks into at size 1 over a width: between words, inside a word only when it
-    /// alone is too wide.
+    /// Breaks a text, at size 1, into lines of at most `width`: between words, and inside a word
+    /// only if it is wider than a line.
     pub(crate) fn lines(&self, text: &str, width: f32) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         let mut line = String::new();
@@ -210,53 +212,59 @@ impl Face {
         lines
     }
 
-    /// A text made to fit into a rectangle: at the largest size from `largest` down to `smallest` at which its lines
-    /// do; cut with an ellipsis where not even the smallest does.
-    pub(crate) fn fit(&self, text: &str, (width, height): (f32, f32), largest: f32, smallest: f32) -> Fitted {
-        let mut size = largest;
+    /// Fits a text into a rectangle: at the largest size between `max_size` and `min_size` at which
+    /// its lines fit; cut with an ellipsis if it does not fit even at `min_size`.
+    pub(crate) fn fit(
+        &self,
+        text: &str,
+        (width, height): (f32, f32),
+        max_size: f32,
+        min_size: f32,
+    ) -> FittedText {
+        let mut size = max_size;
         loop {
             let mut lines = self.lines(text, width / size);
-            let most = (((height / size - CAPITALS) / LEADING + 0.01) as usize) + 1;
-            if lines.len() <= most {
-                return Fitted { size, lines };
+            let max_lines = (((height / size - CAPITALS) / LEADING + 0.01) as usize) + 1;
+            if lines.len() <= max_lines {
+                return FittedText { size, lines };
             }
-            if size <= smallest {
-                lines.truncate(most);
+            if size <= min_size {
+                lines.truncate(max_lines);
                 if let Some(last) = lines.last_mut() {
                     while !last.is_empty() && (self.width(last) + self.width("…")) * size > width {
                         last.pop();
                     }
                     last.push('…');
                 }
-                return Fitted { size, lines };
+                return FittedText { size, lines };
             }
-            size = (size * 0.96).max(smallest);
+            size = (size * 0.96).max(min_size);
         }
     }
 }
 
-/// The codes of a font's glyphs in a document, see [`Face::codes`].
+/// The codes of a font subset's glyphs, see [`Face::codes`].
 pub(crate) struct Codes {
-    /// By character; 0 where the document's font has none.
+    /// By character; 0 if the subset lacks it.
     codes: Vec<u16>,
     replacement: u16,
 }
 
 impl Codes {
-    /// The code of a letter; of [`REPLACEMENT`] where the document's font has none.
-    pub(crate) fn of(&self, letter: char) -> u16 {
+    /// The code of a letter, or that of [`REPLACEMENT`] if the subset lacks it.
+    pub(crate) fn code(&self, letter: char) -> u16 {
         if self.has(letter) { self.codes[letter as usize] } else { self.replacement }
     }
 
-    /// Whether the document's font has a letter.
+    /// Whether the subset contains a letter.
     pub(crate) fn has(&self, letter: char) -> bool {
         self.codes.get(letter as usize).is_some_and(|code| *code != 0)
     }
 }
 
-/// A text made to fit, see [`Face::fit`].
+/// The result of [`Face::fit`].
 #[derive(Debug, PartialEq)]
-pub(crate) struct Fitted {
+pub(crate) struct FittedText {
     pub(crate) size: f32,
     pub(crate) lines: Vec<String>,
 }
@@ -266,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fonts_have_the_names_of_the_world_in_latin() {
+    fn draws_latin_names_and_transliterates_others() {
         let fonts = fonts().unwrap();
         for face in [&fonts.regular, &fonts.bold] {
             for text in
@@ -280,23 +288,23 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_shrinks_before_it_is_cut() {
+    fn shrinks_long_name_before_cutting_it() {
         let face = &fonts().unwrap().bold;
-        let room = (400.0, 40.0);
-        let fitted = face.fit("SRI", room, 22.0, 9.0);
-        assert_eq!(fitted, Fitted { size: 22.0, lines: vec!["SRI".to_owned()] });
+        let area = (400.0, 40.0);
+        let fitted = face.fit("SRI", area, 22.0, 9.0);
+        assert_eq!(fitted, FittedText { size: 22.0, lines: vec!["SRI".to_owned()] });
         let name = "I GUSTI AYU AGUNG PUTU NGURAH OKA KARTIKA DEWI PRADNYASWARI LAKSMI";
-        let fitted = face.fit(name, room, 22.0, 9.0);
+        let fitted = face.fit(name, area, 22.0, 9.0);
         assert_eq!(fitted.lines.len(), 2);
         assert!(fitted.size < 22.0 && fitted.lines.join(" ") == name, "{fitted:?}");
-        let fitted = face.fit(&"W".repeat(400), room, 22.0, 9.0);
+        let fitted = face.fit(&"W".repeat(400), area, 22.0, 9.0);
         assert_eq!((fitted.lines.len(), fitted.size), (3, 9.0));
         assert!(fitted.lines[2].ends_with('…'));
         assert!(fitted.lines.iter().all(|line| face.width(line) * 9.0 <= 400.0));
     }
 
     #[test]
-    fn nothing_takes_no_lines() {
+    fn empty_text_has_no_lines() {
         assert!(fonts().unwrap().regular.lines("", 10.0).is_empty());
     }
 }

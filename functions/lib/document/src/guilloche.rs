@@ -1,44 +1,43 @@
-//! The guilloche band: fine waves in the manner of a banknote, a little different on each certificate.
+//! The guilloche band: fine waves as on a banknote, slightly different on each certificate.
 //!
-//! Two ribbons of crossing waves lie over each other. The ribbons are the same on all certificates; where they begin, how
-//! far they are stretched and which way they run follows from the certificate's id. It is decoration: what proves a
-//! certificate is its QR, and nothing reads the band.
+//! It consists of two overlapping ribbons of crossing waves. The ribbons are the same on all
+//! certificates; their offset, stretch and direction are derived from the certificate's id. The
+//! band is decoration only: a certificate is proved by its QR, and nothing checks the band.
 
 use std::f32::consts::{PI, TAU};
 
-/// The height that the ribbons are drawn for; their middle is half of it.
+/// The height of the ribbons.
 pub(crate) const HEIGHT: f32 = 27.0;
-/// How far a ribbon runs before it begins anew.
+/// The wavelength of each ribbon.
 const PERIODS: [f32; 2] = [84.0, 118.0];
-/// How far it runs in all: it covers an A4 page at any place and stretch.
-const RUN: f32 = 840.0;
-/// Waves of a ribbon.
+/// The least length of a ribbon: enough to cover an A4 page at any offset and stretch.
+const MIN_LENGTH: f32 = 840.0;
+/// The number of waves of a ribbon.
 const WAVES: usize = 4;
-/// Pieces of Bézier curve in a period: enough that the eye sees a sine.
+/// The number of Bézier segments in a period, enough to look like a sine.
 const PIECES: usize = 6;
 
-/// A curve: where it starts, and cubic Bézier pieces of two control points and an end, all as `(x, y)`.
+/// A curve of cubic Bézier segments: its start, and two control points and an end for each segment.
 #[derive(Debug)]
 pub(crate) struct Curve {
     pub(crate) start: (f32, f32),
     pub(crate) pieces: Vec<[(f32, f32); 3]>,
 }
 
-/// Where a ribbon lies: `x` becomes `stretch * x + shift`.
+/// The transformation of a ribbon's x coordinates: `stretch * x + shift`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Place {
+pub(crate) struct Placement {
     pub(crate) stretch: f32,
     pub(crate) shift: f32,
 }
 
-/// A ribbon: the waves of one period, from `x = 0`, to be repeated.
+/// The waves of one period, from `x = 0`, which are drawn `repeats` times.
 pub(crate) struct Ribbon {
     pub(crate) period: f32,
     pub(crate) repeats: usize,
     pub(crate) waves: Vec<Curve>,
 }
 
-/// Both ribbons.
 pub(crate) fn ribbons() -> [Ribbon; 2] {
     PERIODS.map(|period| Ribbon {
         period,
@@ -48,11 +47,12 @@ pub(crate) fn ribbons() -> [Ribbon; 2] {
 }
 
 fn repeats(period: f32) -> usize {
-    (RUN / period).ceil() as usize
+    (MIN_LENGTH / period).ceil() as usize
 }
 
 fn curve(period: f32, wave: usize) -> Curve {
-    // From +1 to -1 over the waves, so that all cross where the sine is zero: a twisted ribbon.
+    // The factor runs from +1 to -1 over the waves, which all cross where the sine is zero: a
+    // twisted ribbon.
     let amplitude = 0.44 * HEIGHT * (PI * (wave as f32 + 0.5) / WAVES as f32).cos();
     let at = |piece: usize| {
         let angle = TAU * piece as f32 / PIECES as f32;
@@ -71,28 +71,28 @@ fn curve(period: f32, wave: usize) -> Curve {
     Curve { start: (0.0, HEIGHT / 2.0), pieces }
 }
 
-/// How the ribbons lie on the certificate of this id.
-pub(crate) fn places(id: &str) -> [Place; 2] {
+/// The placements of both ribbons on the certificate with this id.
+pub(crate) fn placements(id: &str) -> [Placement; 2] {
     let mut random = Random::new(id);
     PERIODS.map(|period| {
         let stretch = random.between(0.85, 1.2);
         let shift = -random.between(0.0, period * stretch);
         let run = stretch * period * repeats(period) as f32;
         if random.between(0.0, 1.0) < 0.5 {
-            Place { stretch, shift }
+            Placement { stretch, shift }
         } else {
-            Place { stretch: -stretch, shift: shift + run }
+            Placement { stretch: -stretch, shift: shift + run }
         }
     })
 }
 
-/// A number that stays the same for the same text (FNV-1a).
+/// The FNV-1a hash of a text.
 pub(crate) fn fingerprint(text: &str) -> u64 {
     text.bytes()
         .fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3))
 }
 
-/// Numbers that differ with the text and are always the same for it (SplitMix64).
+/// A SplitMix64 generator that is seeded with a text.
 struct Random(u64);
 
 impl Random {
@@ -124,9 +124,9 @@ mod tests {
             }
         }
         for id in ["7KQ2-M4XD-9TRA-6HVC", "7KQ2-M4XD-9TRA-6HVD", "", "x"] {
-            for (ribbon, place) in ribbons().iter().zip(places(id)) {
+            for (ribbon, placement) in ribbons().iter().zip(placements(id)) {
                 let end = ribbon.period * ribbon.repeats as f32;
-                let ends = [place.shift, place.stretch * end + place.shift];
+                let ends = [placement.shift, placement.stretch * end + placement.shift];
                 let (low, high) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
                 assert!(low <= 0.0 && high >= 596.0, "{id}: {low} {high}");
             }
@@ -134,8 +134,8 @@ mod tests {
     }
 
     #[test]
-    fn a_band_is_its_own() {
-        assert_eq!(places("7KQ2-M4XD-9TRA-6HVC"), places("7KQ2-M4XD-9TRA-6HVC"));
-        assert_ne!(places("7KQ2-M4XD-9TRA-6HVC"), places("7KQ2-M4XD-9TRA-6HVD"));
+    fn placements_depend_on_the_id_only() {
+        assert_eq!(placements("7KQ2-M4XD-9TRA-6HVC"), placements("7KQ2-M4XD-9TRA-6HVC"));
+        assert_ne!(placements("7KQ2-M4XD-9TRA-6HVC"), placements("7KQ2-M4XD-9TRA-6HVD"));
     }
 }

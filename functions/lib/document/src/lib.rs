@@ -1,11 +1,11 @@
-//! A certificate as people keep it: a page to print, and a picture for the phone.
+//! Renders a certificate as a PDF for printing and as an SVG picture for the phone.
 //!
-//! Both show the same person, dose and QR, and both are drawn as vectors: text stays text that can be
-//! selected, searched and read aloud, and the QR is sharp at any size.
+//! Both show the same person, dose and QR as vector graphics: text can be selected, searched and
+//! read by screen readers, and the QR is sharp at any size.
 //!
-//! What is shown comes in a [`Certificate`], already masked: no full identity number and no phone of the
-//! person has a field here, so that none can end up on paper by mistake. The words around it are those of
-//! `functions/lib/locales/texts/*/document.json`.
+//! The input is a [`Certificate`] with a masked identity number. It has no field for a full
+//! identity number or for a phone number, so neither can be printed by mistake. The fixed texts are
+//! in `functions/lib/locales/texts/*/document.json`.
 //!
 //! ```
 //! use bukti_document::{Certificate, Form, Printer};
@@ -46,15 +46,15 @@
 mod a4;
 mod canvas;
 mod card;
+mod colours;
+mod display_text;
 mod field;
 mod font;
 mod guilloche;
-mod look;
 mod pdf;
 mod qr;
 mod sheet;
 mod svg;
-mod words;
 
 use std::sync::OnceLock;
 
@@ -68,47 +68,50 @@ use jiff::civil::Date;
 use crate::pdf::Template;
 use crate::qr::Qr;
 
-/// What is printed on a certificate.
+/// The data that is printed on a certificate.
 #[derive(Clone, Debug)]
 pub struct Certificate<'a> {
-    /// The certificate's id, in groups that a person can read out: `7KQ2-M4XD-9TRA-6HVC`.
+    /// The certificate's id, in groups for reading it out: `7KQ2-M4XD-9TRA-6HVC`.
     pub id: &'a str,
-    /// The name as on the identity card, any Unicode.
+    /// The name as on the identity card, in any script.
     pub name: &'a str,
     /// The identity number, masked: `••••••••••••6246`.
     pub identity: String,
     /// The birth date.
     pub birth_date: BirthDate,
-    /// The sex, where it is known.
+    /// The sex, if known.
     pub sex: Option<Sex>,
-    /// The nationality (ISO 3166-1 alpha-3), where it is known.
+    /// The nationality (ISO 3166-1 alpha-3), if known.
     pub nationality: Option<&'a str>,
-    /// Which dose this is, from 1. Beyond [`doses_in_series`](Self::doses_in_series) it is a booster.
+    /// The number of the dose in its series, from 1. Above
+    /// [`doses_in_series`](Self::doses_in_series) it is a booster.
     pub dose_number: u8,
-    /// How many doses the series has, where they are counted.
+    /// The number of doses in the series; `None` if the vaccine's doses are not counted.
     pub doses_in_series: Option<u8>,
-    /// Whether it is the WHO's International Certificate of Vaccination or Prophylaxis, which stands in its title then.
+    /// Whether this is the WHO's International Certificate of Vaccination or Prophylaxis, with its
+    /// title and wording.
     pub icvp: bool,
-    /// What the vaccine protects from.
+    /// The disease that the vaccine protects against.
     pub disease: &'a DiseaseName,
-    /// The vaccine's name as people know it.
+    /// The vaccine's common name.
     pub vaccine: &'a str,
     /// The batch number.
     pub batch: &'a str,
     /// The day of the vaccination.
     pub vaccination_date: Date,
-    /// From which day the certificate is valid for life, where the International Health Regulations (annex 7) say so.
+    /// The day from which the certificate is valid for life, if the International Health
+    /// Regulations (annex 7) define one.
     pub valid_from: Option<Date>,
-    /// Name of the facility.
+    /// The facility's name.
     pub facility: &'a str,
     /// The day of issue.
     pub issued_on: Date,
-    /// The signed text of the QR, `HC1:…`.
+    /// The signed text in the QR, `HC1:…`.
     pub qr_text: &'a str,
 }
 
 impl<'a> Certificate<'a> {
-    /// What is printed of a dose whose certificate has this id (in groups) and QR text and was issued on this day.
+    /// The data of a dose's certificate. `id` is in groups.
     pub fn of(dose: &'a CompleteDose, id: &'a str, issued_on: Date, qr_text: &'a str) -> Self {
         let after = disease(&dose.vaccine.disease).and_then(|disease| disease.valid_for_life_after_days);
         let valid_from =
@@ -135,64 +138,67 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// Prints the certificates of a deployment. What they have in common is prepared once, so keep it.
+/// Renders the certificates of a deployment. It prepares each form's template once, so reuse it.
 pub struct Printer {
     publisher: Publisher,
-    /// By form, each for usual and for international certificates; prepared when first asked for.
+    /// By form, then national or international; prepared on first use.
     templates: [[OnceLock<Template>; 2]; Form::ALL.len()],
 }
 
 impl Printer {
-    /// A printer for what this publisher issues.
+    /// A printer of this publisher's certificates.
     pub fn new(publisher: Publisher) -> Self {
         Self { publisher, templates: Default::default() }
     }
 
-    /// A certificate as a PDF, in Indonesian with English beside it.
+    /// A certificate as a PDF, in Indonesian and English.
     ///
-    /// The same certificate always gives the same bytes. Words with letters that the embedded font lacks (it has Latin in
-    /// all its extensions, so Vietnamese too) stand there in the letters of a machine-readable zone, as in a passport. A
-    /// name with letters that are rare in Indonesia takes some milliseconds, since its fonts are its own.
+    /// The same certificate always gives the same bytes. The embedded font has Latin with all its
+    /// extensions, including Vietnamese; words in other scripts are transliterated as in the
+    /// machine-readable zone of a passport. A name with letters that are rare in Indonesia takes
+    /// some milliseconds longer, since the fonts are subset again.
     ///
     /// # Errors
     ///
     /// [`DocumentError::QrTextTooLong`] if the QR text is longer than 3391 alphanumeric characters;
-    /// [`DocumentError::Font`] and [`DocumentError::Write`] do not happen with the fonts that are built in.
+    /// [`DocumentError::Font`] and [`DocumentError::Write`] do not happen with the built-in fonts.
     pub fn pdf(&self, certificate: &Certificate<'_>, form: Form) -> Result<Vec<u8>, DocumentError> {
-        let qr = Qr::new(certificate.qr_text)?;
-        let kept = &self.templates[form as usize][usize::from(certificate.icvp)];
-        let template = match kept.get() {
+        let qr = Qr::of_certificate(certificate.qr_text)?;
+        let cached = &self.templates[form as usize][usize::from(certificate.icvp)];
+        let template = match cached.get() {
             Some(template) => template,
-            // Of two that prepare it at once one is kept; both are the same.
+            // Two threads may prepare it at the same time; both results are equal, and one is kept.
             None => {
                 let template = Template::new(form, &self.publisher, certificate.icvp, &Default::default())?;
-                kept.get_or_init(|| template)
+                cached.get_or_init(|| template)
             }
         };
         let texts = template.texts(certificate);
-        let lacks = template.lacks(&texts);
-        if lacks.iter().all(|letters| letters.is_empty()) {
+        let missing = template.missing_letters(&texts);
+        if missing.iter().all(|letters| letters.is_empty()) {
             return template.fill(certificate, &qr, &texts);
         }
-        Template::new(form, &self.publisher, certificate.icvp, &lacks)?.fill(certificate, &qr, &texts)
+        Template::new(form, &self.publisher, certificate.icvp, &missing)?.fill(certificate, &qr, &texts)
     }
 
-    /// A certificate as a picture for the screen: the front of the card as an SVG document, in one language.
+    /// The front of the card as an SVG document for screens, in one language.
     ///
-    /// It has no script, no style sheet and no reference to anything outside, so that it can be put into a page
-    /// as it is, and it names itself to a screen reader.
+    /// It has no scripts, style sheets or external references, so it can be embedded in a page as
+    /// it is. It has a title and a description for screen readers.
     ///
     /// # Errors
     ///
-    /// As [`pdf`](Self::pdf).
+    /// The same as for [`pdf`](Self::pdf).
     pub fn picture(&self, certificate: &Certificate<'_>, locale: Locale) -> Result<String, DocumentError> {
         svg::picture(certificate, &self.publisher, locale)
     }
 }
 
-/// The QR of a text of words, such as a ticket's address, as an SVG document: black on white in its quiet zone, nothing else.
+/// The QR of a plain text, such as a ticket's URL, as an SVG document: black on white, with its
+/// quiet zone.
 ///
-/// It can be put into a page as it is, at any size. It has no name of its own: whoever shows it says what it is.
+/// It can be embedded in a page as it is, at any size. It has no title for screen readers; the page
+/// must add one.
 ///
 /// ```
 /// assert!(bukti_document::qr_picture("https://bukti.example.go.id/tiket#")?.starts_with("<svg"));
@@ -206,17 +212,17 @@ pub fn qr_picture(text: &str) -> Result<String, DocumentError> {
     svg::qr(text)
 }
 
-/// Why a document could not be made.
+/// An error in rendering a document.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
-    /// No QR of level M holds this text.
-    #[error("the QR text is too long")]
+    /// The text does not fit into a QR of level M.
+    #[error("QR text is too long for a QR code of level M; shorten it")]
     QrTextTooLong,
-    /// A font that is built into the program cannot be read: the program was built wrong.
-    #[error("the built-in font cannot be read")]
+    /// A built-in font cannot be parsed.
+    #[error("cannot parse a built-in font; rebuild the program with intact files in `fonts`")]
     Font,
-    /// The document could not be put together or written out.
-    #[error("the document could not be written")]
+    /// The document could not be assembled or serialised.
+    #[error("cannot write the document")]
     Write,
 }
 

@@ -1,14 +1,15 @@
-//! The certificate as a PDF.
+//! Writes a certificate as a PDF.
 
 mod draft;
-mod printed;
+mod render;
 mod stream;
 mod template;
 mod update;
 
 pub(crate) use template::Template;
 
-/// What differs from certificate to certificate and is drawn from more than one page: the QR as an image, in a square of one
-/// point, and the guilloche as a form (ISO 32000-1, 8.9 and 8.10).
+/// The resource names of the QR, an image in a square of one point, and of the guilloche, a form
+/// XObject (ISO 32000-1, 8.9 and 8.10). Both differ between certificates and are drawn on several
+/// pages.
 const QR: &str = "Qr";
 const BAND: &str = "Band";

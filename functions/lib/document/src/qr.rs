@@ -1,4 +1,4 @@
-//! A QR: from its text to its modules.
+//! Encodes a text as a QR.
 
 use qrcode::bits::encode_auto;
 use qrcode::canvas::{Canvas, MaskPattern};
@@ -6,11 +6,11 @@ use qrcode::{Color, EcLevel, ec};
 
 use crate::DocumentError;
 
-/// The white margin that the standard asks for around a QR, in modules (ISO/IEC 18004, 4.3.8).
+/// The white margin that the standard requires around a QR, in modules (ISO/IEC 18004, 4.3.8).
 pub(crate) const QUIET_ZONE: usize = 4;
 
-/// The pixels of a module's side, see [`Qr::filtered_pixels`]. At 0.5 mm a module that is 400 dpi,
-/// so that no edge is soft.
+/// Pixels per side of a module, see [`Qr::filtered_pixels`]. With modules of 0.5 mm this is 400
+/// dpi, enough for sharp edges.
 pub(crate) const PIXELS: usize = 8;
 
 /// The modules of a QR, without the quiet zone.
@@ -20,36 +20,36 @@ pub(crate) struct Qr {
     dark: Vec<bool>,
 }
 
-/// Dark modules beside each other in one row.
+/// Adjacent dark modules of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// Column of the first module.
+    /// The column of the first module.
     pub(crate) x: usize,
-    /// Row, from the top.
+    /// The row, from the top.
     pub(crate) y: usize,
-    /// Number of modules.
+    /// The number of modules.
     pub(crate) length: usize,
 }
 
 impl Qr {
     /// The smallest QR of error correction level M that holds the text of a certificate.
     ///
-    /// Level M because cheap phones failed on the finer modules of level Q. The text is base45, so the
-    /// segments come out alphanumeric.
-    pub(crate) fn new(text: &str) -> Result<Self, DocumentError> {
+    /// Level M, because cheap phones failed to scan the smaller modules of level Q. The text is
+    /// base45, so it is encoded in alphanumeric segments.
+    pub(crate) fn of_certificate(text: &str) -> Result<Self, DocumentError> {
         let mut canvas = Self::unmasked(text)?;
-        // The standard would have us draw all eight masks and keep the best, which takes forty times as long.
-        // The text is compressed and signed, so it is as good as random, and so is what any mask makes of it;
-        // a reader takes whichever the QR names. The checkerboard also breaks up the regular padding at the
-        // end.
+        // The standard wants all eight masks tried and the best kept, which takes forty times as
+        // long. The text is compressed and signed, hence practically random, and stays so under any
+        // mask; readers accept whichever mask the QR names. The checkerboard also breaks up the
+        // regular padding at the end.
         canvas.apply_mask(MaskPattern::Checkerboard);
-        Ok(Self::of(canvas))
+        Ok(Self::from_canvas(canvas))
     }
 
-    /// The smallest QR of error correction level M that holds a text of words, which can come out in patterns: it gets the
-    /// best of the eight masks.
-    pub(crate) fn of_words(text: &str) -> Result<Self, DocumentError> {
-        Ok(Self::of(Self::unmasked(text)?.apply_best_mask()))
+    /// The smallest QR of error correction level M that holds a plain text. Plain text can produce
+    /// large uniform areas, so the best of the eight masks is used.
+    pub(crate) fn of_plain_text(text: &str) -> Result<Self, DocumentError> {
+        Ok(Self::from_canvas(Self::unmasked(text)?.apply_best_mask()))
     }
 
     fn unmasked(text: &str) -> Result<Canvas, DocumentError> {
@@ -63,20 +63,22 @@ impl Qr {
         Ok(canvas)
     }
 
-    fn of(canvas: Canvas) -> Self {
+    fn from_canvas(canvas: Canvas) -> Self {
         let dark: Vec<bool> = canvas.into_colors().into_iter().map(|colour| colour == Color::Dark).collect();
         Self { width: dark.len().isqrt(), dark }
     }
 
-    /// Modules on a side with the quiet zone.
+    /// The modules per side, including the quiet zone.
     pub(crate) fn width_with_quiet_zone(&self) -> usize {
         self.width + 2 * QUIET_ZONE
     }
 
-    /// The pixels with the quiet zone, a bit each, 1 for white: a module is [`PIXELS`] wide and high, so a byte is a module.
+    /// The pixels with the quiet zone, one bit each, 1 for white. A module is [`PIXELS`] = 8 wide,
+    /// so it is one byte in a row.
     ///
-    /// Each row has a filter of PNG before it (12.4 of <https://www.w3.org/TR/png-3/>): a row of
-    /// modules is written once and then repeated by differences of zero, which compresses to half.
+    /// Each row starts with its PNG filter type (section 9.2 of <https://www.w3.org/TR/png-3/>).
+    /// The first row of pixels of a module row is written in full, the others as zero differences
+    /// from the row above, which halves the compressed size.
     pub(crate) fn filtered_pixels(&self) -> Vec<u8> {
         const NONE: u8 = 0;
         const UP: u8 = 2;
@@ -98,7 +100,8 @@ impl Qr {
         pixels
     }
 
-    /// The dark runs, row by row from the top left: half as many shapes as single modules.
+    /// The runs of dark modules, row by row from the top left: half as many shapes as single
+    /// modules.
     pub(crate) fn runs(&self) -> impl Iterator<Item = Run> + '_ {
         self.dark.chunks(self.width.max(1)).enumerate().flat_map(|(y, row)| {
             let mut x = 0;
@@ -122,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn the_versions_are_those_that_were_measured() {
-        assert_eq!(Qr::new(&text(537)).unwrap().width, 77, "version 15");
-        assert_eq!(Qr::new(&text(700)).unwrap().width, 85, "version 17");
+    fn certificate_texts_give_the_measured_versions() {
+        assert_eq!(Qr::of_certificate(&text(537)).unwrap().width, 77, "version 15");
+        assert_eq!(Qr::of_certificate(&text(700)).unwrap().width, 85, "version 17");
     }
 
     #[test]
-    fn runs_cover_exactly_the_dark_modules() {
-        let qr = Qr::new(&text(537)).unwrap();
+    fn runs_cover_only_the_dark_modules() {
+        let qr = Qr::of_certificate(&text(537)).unwrap();
         let mut dark = vec![false; qr.width * qr.width];
         for run in qr.runs() {
             for x in run.x..run.x + run.length {
@@ -140,8 +143,8 @@ mod tests {
     }
 
     #[test]
-    fn pixels_show_the_modules_in_their_quiet_zone() {
-        let qr = Qr::new(&text(537)).unwrap();
+    fn pixels_match_modules_and_quiet_zone() {
+        let qr = Qr::of_certificate(&text(537)).unwrap();
         let (side, pixels) = (qr.width_with_quiet_zone(), qr.filtered_pixels());
         assert_eq!(pixels.len(), (side + 1) * side * PIXELS);
         for (y, row) in pixels.chunks(side + 1).enumerate() {
@@ -160,8 +163,8 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_no_qr_holds_is_an_error() {
-        assert!(matches!(Qr::new(&text(3392)), Err(DocumentError::QrTextTooLong)));
-        assert!(Qr::new(&text(3391)).is_ok(), "the most that version 40 holds at level M");
+    fn rejects_text_longer_than_the_largest_qr() {
+        assert!(matches!(Qr::of_certificate(&text(3392)), Err(DocumentError::QrTextTooLong)));
+        assert!(Qr::of_certificate(&text(3391)).is_ok(), "the capacity of version 40 at level M");
     }
 }

@@ -1,34 +1,36 @@
-//! The print sheet: ten cards on A4.
+//! The layout of the print sheet: ten cards on A4, in five rows of two.
 //!
-//! Five rows of two. Between the columns both cards have their whole bleed. Between the rows there is room for one bleed,
-//! which two cards share: every other row stands on its head, so that edges of the same colours meet.
+//! Between the columns, each card has its full bleed. Between the rows there is room for only one
+//! bleed, which two cards share: every other row is rotated by 180°, so that adjacent edges have
+//! the same colours.
 
 use crate::a4;
 use crate::canvas::{Canvas, MM};
 use crate::card::{BLEED, SIZE};
-use crate::look::BLACK;
+use crate::colours::BLACK;
 
 const COLUMNS: usize = 2;
 const ROWS: usize = 5;
-/// From a card to the next.
+/// The gaps between columns and between rows.
 const GAPS: (f32, f32) = (2.0 * BLEED, BLEED);
-/// From the paper's edge to the first card.
+/// The position of the first card.
 const LEFT: f32 = (a4::SIZE.0 - COLUMNS as f32 * SIZE.0 - (COLUMNS - 1) as f32 * GAPS.0) / 2.0;
 const TOP: f32 = (a4::SIZE.1 - ROWS as f32 * SIZE.1 - (ROWS - 1) as f32 * GAPS.1) / 2.0;
-/// The longest crop mark, and from a mark to the paper's edge.
+/// The maximum length of a crop mark, and the minimum distance between a mark and the paper's edge.
 const MARK: f32 = 5.0 * MM;
 const EDGE: f32 = 0.5 * MM;
 
-/// Draws the sheet. `place` puts a card with its upper left corner at a point, or turned by half with its lower right there.
-/// The backs are mirrored, so that each comes behind its front when the sheet is turned over its long edge; all cards of a
-/// sheet are the same, so that nothing else changes.
-pub(crate) fn draw<C: Canvas>(canvas: &mut C, mut place: impl FnMut(&mut C, (f32, f32), bool)) {
+/// Draws one side of the sheet. `draw_card` draws a card into the rectangle whose upper left corner
+/// is at a point, rotated by 180° if the flag is set. Front and back have the same layout: it is
+/// symmetric and all cards of a sheet are equal, so that each back lies behind a front when the
+/// sheet is printed with duplex along the long edge.
+pub(crate) fn draw<C: Canvas>(canvas: &mut C, mut draw_card: impl FnMut(&mut C, (f32, f32), bool)) {
     let column = |at: usize| LEFT + at as f32 * (SIZE.0 + GAPS.0);
     let row = |at: usize| TOP + at as f32 * (SIZE.1 + GAPS.1);
-    // Each row's bleed lies over that of the row before, of the same colours.
+    // Each row's bleed covers that of the previous row, which has the same colours.
     for at in 0..ROWS {
         for column in (0..COLUMNS).map(column) {
-            place(canvas, (column, row(at)), at % 2 == 1);
+            draw_card(canvas, (column, row(at)), at % 2 == 1);
         }
     }
     let mut line = |from: (f32, f32), to: (f32, f32)| canvas.stroke(&[from, to], BLACK, 0.25, 0.0);

@@ -1,4 +1,4 @@
-//! What is shown on a phone's screen, as SVG: the front of the card, and the QR of a ticket.
+//! SVG pictures for phone screens: the front of the card, and the QR of a ticket.
 
 use std::fmt::{self, Write};
 
@@ -6,20 +6,20 @@ use bukti_domain::Publisher;
 use bukti_locales::{Locale, fill, text};
 
 use crate::canvas::{Align, Canvas, Slot, Style, Weight};
+use crate::colours::{BLACK, Colour, GROUND, LINE, WAVES, WHITE};
+use crate::display_text::for_display;
 use crate::field::{Field, Language};
 use crate::font::{CAPITALS, Fonts, LEADING, fonts};
-use crate::look::{BLACK, Colour, GROUND, LINE, WAVES, WHITE};
 use crate::qr::{PIXELS, QUIET_ZONE, Qr};
-use crate::words::shown;
 use crate::{Certificate, DocumentError, card, guilloche};
 
 /// The corners of a bank card (ISO/IEC 7810): 3.18 mm.
 const CORNER: f32 = 9.0;
-/// The share of its room that a line may take before its length is fixed: the widest of the phones' fonts
-/// runs a fifth wider than the one that we measure with.
-const LOOSE: f32 = 0.8;
+/// The share of the available width above which a line's length is fixed with `textLength`: the
+/// widest system font of phones runs a fifth wider than the font that we measure with.
+const MAX_FLEXIBLE_SHARE: f32 = 0.8;
 
-/// The picture as an SVG document.
+/// The front of the card as an SVG document.
 pub(crate) fn picture(
     certificate: &Certificate<'_>,
     publisher: &Publisher,
@@ -27,23 +27,23 @@ pub(crate) fn picture(
 ) -> Result<String, DocumentError> {
     let mut svg = Svg {
         out: String::with_capacity(24 * 1024),
-        written: Ok(()),
+        result: Ok(()),
         fonts: fonts()?,
         certificate,
-        qr: Qr::new(certificate.qr_text)?,
-        // Ids are shared by everything on the page that the picture is put into.
-        key: format!("bukti-{:016x}", guilloche::fingerprint(certificate.id)),
+        qr: Qr::of_certificate(certificate.qr_text)?,
+        // Element ids must be unique in the page that embeds the picture.
+        id_prefix: format!("bukti-{:016x}", guilloche::fingerprint(certificate.id)),
     };
     svg.open(publisher, locale);
     card::front(&mut svg, publisher, certificate.icvp, Language::One(locale));
     svg.close();
-    svg.written.map_err(|_| DocumentError::Write)?;
+    svg.result.map_err(|_| DocumentError::Write)?;
     Ok(svg.out)
 }
 
-/// A QR alone, in its quiet zone, as an SVG document.
+/// A QR with its quiet zone as an SVG document.
 pub(crate) fn qr(text: &str) -> Result<String, DocumentError> {
-    let qr = Qr::of_words(text)?;
+    let qr = Qr::of_plain_text(text)?;
     let side = qr.width_with_quiet_zone();
     Ok(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" width=\"{size}\" height=\"{size}\">\
@@ -54,22 +54,22 @@ pub(crate) fn qr(text: &str) -> Result<String, DocumentError> {
     ))
 }
 
-/// A canvas that writes an SVG. What fails is kept for the end.
+/// A canvas that writes an SVG. The first error is kept and returned at the end.
 struct Svg<'c> {
     out: String,
-    written: fmt::Result,
-    /// To measure with, and only that: the picture uses the phone's font, which has any script.
+    result: fmt::Result,
+    /// For measuring only: the picture uses the phone's system font, which supports other scripts.
     fonts: &'static Fonts,
     certificate: &'c Certificate<'c>,
     qr: Qr,
-    key: String,
+    id_prefix: String,
 }
 
-/// Writes, unless something failed before.
-macro_rules! put {
+/// Writes to the SVG, unless an earlier write failed.
+macro_rules! write_svg {
     ($svg:expr, $($format:tt)*) => {
-        if $svg.written.is_ok() {
-            $svg.written = write!($svg.out, $($format)*);
+        if $svg.result.is_ok() {
+            $svg.result = write!($svg.out, $($format)*);
         }
     };
 }
@@ -86,12 +86,12 @@ impl Svg<'_> {
                 ("disease", &of(Field::Disease)),
                 ("date", &of(Field::VaccinationDate)),
                 ("identity", &of(Field::Identity)),
-                ("issuer", &shown(&publisher.issuer)),
+                ("issuer", &for_display(&publisher.issuer)),
             ],
         );
         let title = if self.certificate.icvp { "common.title_icvp" } else { "common.title" };
-        let (name, key, (width, height)) = (of(Field::Name), &self.key, card::SIZE);
-        put!(
+        let (name, key, (width, height)) = (of(Field::Name), &self.id_prefix, card::SIZE);
+        write_svg!(
             self,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.2} {height:.2}\" width=\"856\" \
              height=\"540\" role=\"img\" lang=\"{tag}\" xml:lang=\"{tag}\" \
@@ -111,31 +111,31 @@ impl Svg<'_> {
 
     fn close(&mut self) {
         let (width, height) = card::SIZE;
-        put!(self, "</g>");
+        write_svg!(self, "</g>");
         self.frame((0.3, 0.3), (width - 0.6, height - 0.6), CORNER - 0.3, LINE);
-        put!(self, "</svg>\n");
+        write_svg!(self, "</svg>\n");
     }
 
-    /// A line of text in a room of this width.
-    fn line(&mut self, (x, y): (f32, f32), style: Style, room: f32, line: &str) {
+    /// A line of text with this much width available.
+    fn line(&mut self, (x, y): (f32, f32), style: Style, available: f32, line: &str) {
         let weight = if style.weight == Weight::Bold { " font-weight=\"700\"" } else { "" };
         let anchor = match style.align {
             Align::Left => "",
             Align::Middle => " text-anchor=\"middle\"",
             Align::Right => " text-anchor=\"end\"",
         };
-        put!(
+        write_svg!(
             self,
             "<text x=\"{x:.2}\" y=\"{y:.2}\" font-size=\"{:.2}\" fill=\"{}\"{weight}{anchor}",
             style.size,
             style.colour
         );
         let length = self.width(style, line);
-        if length > LOOSE * room {
-            // Else the end of the line might run into the QR, with fonts that we do not know.
-            put!(self, " textLength=\"{length:.1}\" lengthAdjust=\"spacingAndGlyphs\"");
+        if length > MAX_FLEXIBLE_SHARE * available {
+            // With an unknown, wider font the line could otherwise run into the QR.
+            write_svg!(self, " textLength=\"{length:.1}\" lengthAdjust=\"spacingAndGlyphs\"");
         }
-        put!(self, ">{}</text>", Escaped(line));
+        write_svg!(self, ">{}</text>", Escaped(line));
     }
 }
 
@@ -146,15 +146,15 @@ impl Canvas for Svg<'_> {
 
     fn lines(&mut self, (x, y): (f32, f32), style: Style, leading: f32, lines: &[&str]) {
         for (at, line) in lines.iter().enumerate() {
-            // Nobody says how much room these have, so they are as wide as with our font.
+            // The available width is unknown, so the length is always fixed.
             self.line((x, y + at as f32 * leading), style, 0.0, line);
         }
     }
 
     fn slot(&mut self, slot: Slot) {
         let text = slot.field.text(self.certificate, slot.language);
-        let room = (slot.width, slot.height);
-        let fitted = self.face(slot.style.weight).fit(&text, room, slot.style.size, slot.smallest);
+        let area = (slot.width, slot.height);
+        let fitted = self.face(slot.style.weight).fit(&text, area, slot.style.size, slot.min_size);
         let style = Style { size: fitted.size, ..slot.style };
         let mut y = slot.y + CAPITALS * fitted.size;
         for line in &fitted.lines {
@@ -164,7 +164,7 @@ impl Canvas for Svg<'_> {
     }
 
     fn panel(&mut self, (x, y): (f32, f32), (width, height): (f32, f32), radius: f32, fill: Colour) {
-        put!(
+        write_svg!(
             self,
             "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" rx=\"{radius:.2}\" \
              fill=\"{fill}\"/>"
@@ -172,7 +172,7 @@ impl Canvas for Svg<'_> {
     }
 
     fn frame(&mut self, (x, y): (f32, f32), (width, height): (f32, f32), radius: f32, line: Colour) {
-        put!(
+        write_svg!(
             self,
             "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" rx=\"{radius:.2}\" \
              fill=\"none\" stroke=\"{line}\" stroke-width=\"0.6\"/>"
@@ -180,20 +180,20 @@ impl Canvas for Svg<'_> {
     }
 
     fn stroke(&mut self, points: &[(f32, f32)], line: Colour, thickness: f32, dash: f32) {
-        put!(self, "<path d=\"");
+        write_svg!(self, "<path d=\"");
         for (at, (x, y)) in points.iter().enumerate() {
-            put!(self, "{}{x:.2} {y:.2}", if at == 0 { 'M' } else { 'L' });
+            write_svg!(self, "{}{x:.2} {y:.2}", if at == 0 { 'M' } else { 'L' });
         }
-        put!(self, "\" fill=\"none\" stroke=\"{line}\" stroke-width=\"{thickness:.2}\"");
+        write_svg!(self, "\" fill=\"none\" stroke=\"{line}\" stroke-width=\"{thickness:.2}\"");
         if dash > 0.0 {
-            put!(self, " stroke-dasharray=\"{dash}\"");
+            write_svg!(self, " stroke-dasharray=\"{dash}\"");
         }
-        put!(self, " stroke-linecap=\"round\" stroke-linejoin=\"round\"/>");
+        write_svg!(self, " stroke-linecap=\"round\" stroke-linejoin=\"round\"/>");
     }
 
     fn qr(&mut self, (x, y): (f32, f32), side: f32) {
         let scale = side / self.qr.width_with_quiet_zone() as f32;
-        put!(
+        write_svg!(
             self,
             "<path transform=\"translate({x:.2} {y:.2}) scale({scale:.5})\" stroke=\"{BLACK}\" \
              shape-rendering=\"crispEdges\" d=\"{}\"/>",
@@ -203,37 +203,43 @@ impl Canvas for Svg<'_> {
 
     fn band(&mut self, (x, y): (f32, f32), (width, height): (f32, f32), scale: f32) {
         let right = (width / scale).ceil();
-        put!(
+        write_svg!(
             self,
             "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" fill=\"{GROUND}\"/>\
              <g transform=\"translate({x:.2} {y:.2}) scale({scale:.4})\" fill=\"none\" stroke-width=\"0.45\">"
         );
-        for (ribbon, place) in guilloche::ribbons().iter().zip(guilloche::places(self.certificate.id)) {
-            put!(self, "<g transform=\"matrix({:.4} 0 0 1 {:.2} 0)\">", place.stretch, place.shift);
+        for (ribbon, placement) in guilloche::ribbons().iter().zip(guilloche::placements(self.certificate.id))
+        {
+            write_svg!(
+                self,
+                "<g transform=\"matrix({:.4} 0 0 1 {:.2} 0)\">",
+                placement.stretch,
+                placement.shift
+            );
             for (curve, colour) in ribbon.waves.iter().zip(WAVES.iter().cycle()) {
-                put!(self, "<path stroke=\"{colour}\" d=\"");
-                // No more than is seen.
-                let seen = |x: f32| (0.0..right).contains(&(place.stretch * x + place.shift));
+                write_svg!(self, "<path stroke=\"{colour}\" d=\"");
+                // Only the visible part is written.
+                let visible = |x: f32| (0.0..right).contains(&(placement.stretch * x + placement.shift));
                 let starts = (0..ribbon.repeats).map(|repeat| ribbon.period * repeat as f32);
                 let mut drawing = false;
-                for start in starts.filter(|start| seen(*start) || seen(start + ribbon.period)) {
+                for start in starts.filter(|start| visible(*start) || visible(start + ribbon.period)) {
                     if !std::mem::replace(&mut drawing, true) {
-                        put!(self, "M{:.1} {:.1}C", start + curve.start.0, curve.start.1);
+                        write_svg!(self, "M{:.1} {:.1}C", start + curve.start.0, curve.start.1);
                     }
                     for (x, y) in curve.pieces.iter().flatten() {
-                        put!(self, "{:.0} {y:.1} ", start + x);
+                        write_svg!(self, "{:.0} {y:.1} ", start + x);
                     }
                 }
-                put!(self, "\"/>");
+                write_svg!(self, "\"/>");
             }
-            put!(self, "</g>");
+            write_svg!(self, "</g>");
         }
-        put!(self, "</g>");
+        write_svg!(self, "</g>");
     }
 }
 
-/// The dark modules of a QR as a path of strokes one module thick, in modules from the corner of the quiet zone: fewer
-/// letters than rectangles.
+/// The dark modules of a QR as a path of strokes one module wide, which is shorter than rectangles.
+/// The unit is a module, and the origin is the corner of the quiet zone.
 struct Strokes<'a>(&'a Qr);
 
 impl fmt::Display for Strokes<'_> {
@@ -253,7 +259,7 @@ impl fmt::Display for Strokes<'_> {
     }
 }
 
-/// A text as XML writes it.
+/// A text with the special characters of XML escaped.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {

@@ -1,4 +1,4 @@
-//! Both documents as others see them: rasterised, scanned, searched, parsed.
+//! Checks PDF and SVG with independent tools: rasterises, scans, extracts text and parses.
 
 use bukti_document::{Certificate, DocumentError, Form, Printer, qr_picture};
 use bukti_domain::{DiseaseName, Publisher, Sex, disease};
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 const BASE45: &[u8; 45] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
 
-/// A text such as a signed certificate has, of this many characters.
+/// A pseudo-random text of this length in the alphabet of signed certificates.
 fn qr_text(length: usize, seed: u32) -> String {
     let mut state = seed;
     let random = std::iter::repeat_with(|| {
@@ -75,7 +75,7 @@ fn extracted(pdf: &[u8]) -> String {
 }
 
 #[test]
-fn the_qr_of_the_page_scans() {
+fn qr_on_page_scans() {
     for (index, name) in HARD_NAMES.iter().enumerate() {
         let text = qr_text(if index % 2 == 0 { 537 } else { 700 }, index as u32);
         let pdf = pdf(&certificate(name, &text)).expect("a PDF");
@@ -84,11 +84,11 @@ fn the_qr_of_the_page_scans() {
 }
 
 #[test]
-fn the_text_of_the_page_can_be_copied() {
+fn page_text_can_be_copied_in_reading_order() {
     let text = qr_text(537, 1);
     for name in HARD_NAMES {
         let extracted = extracted(&pdf(&certificate(name, &text)).expect("a PDF"));
-        // A name may stand on two lines.
+        // A name may be broken into two lines.
         let words: String = extracted.split_whitespace().collect::<Vec<_>>().join(" ");
         for expected in [
             name,
@@ -114,7 +114,7 @@ fn the_text_of_the_page_can_be_copied() {
 }
 
 #[test]
-fn what_stands_on_page_and_card() {
+fn page_and_card_texts_match_snapshots() {
     let text = qr_text(537, 1);
     for (at, name) in HARD_NAMES.into_iter().enumerate() {
         let paper = Paper::read(pdf(&certificate(name, &text)).expect("a PDF"));
@@ -124,7 +124,7 @@ fn what_stands_on_page_and_card() {
 }
 
 #[test]
-fn the_document_is_small_and_the_same_each_time() {
+fn document_is_small_and_reproducible() {
     let (usual, long) = (qr_text(537, 3), qr_text(700, 3));
     for (name, text, most) in [("Siti Rahayu", &usual, 24_000), (HARD_NAMES[3], &long, 25_000)] {
         let certificate = certificate(name, text);
@@ -135,13 +135,13 @@ fn the_document_is_small_and_the_same_each_time() {
 }
 
 #[test]
-fn the_page_says_what_it_is_but_not_whose() {
+fn metadata_has_title_and_language_but_no_name() {
     let text = qr_text(537, 1);
     let bytes = pdf(&certificate("Siti Rahayu", &text)).expect("a PDF");
     let document = lopdf::Document::load_mem(&bytes).expect("a PDF");
     let catalog = document.catalog().expect("a catalog");
     assert_eq!(catalog.get(b"Lang").and_then(|lang| lang.as_str()).expect("a language"), b"id");
-    assert!(!catalog.has(b"OutputIntents"), "no colour profile of a printing press");
+    assert!(!catalog.has(b"OutputIntents"), "no output intent for a printing press");
     let info = document.trailer.get(b"Info").and_then(|info| info.as_reference()).expect("an info");
     let info = document.get_dictionary(info).expect("an info");
     let title = info.get(b"Title").and_then(lopdf::decode_text_string).expect("a title");
@@ -150,7 +150,7 @@ fn the_page_says_what_it_is_but_not_whose() {
 }
 
 #[test]
-fn a_name_that_the_font_lacks_is_written_as_in_a_passport() {
+fn transliterates_name_in_script_that_font_lacks() {
     let text = qr_text(537, 1);
     for (name, written) in [
         ("محمد الأمين", "MXHMD ALXAEMYN"),
@@ -160,12 +160,12 @@ fn a_name_that_the_font_lacks_is_written_as_in_a_passport() {
         let words = extracted(&pdf(&certificate(name, &text)).expect("a PDF"));
         assert!(words.contains(written) && !words.contains('\u{FFFD}'), "{words}");
         let svg = picture(&certificate(name, &text), Locale::Id).expect("a picture");
-        assert!(svg_texts(&svg).join(" ").contains(name), "the phone has the script");
+        assert!(svg_texts(&svg).join(" ").contains(name), "the picture keeps the original script");
     }
 }
 
 #[test]
-fn each_form_has_its_pages_of_its_size() {
+fn each_form_has_expected_page_sizes_and_qrs() {
     let text = qr_text(537, 2);
     let (a4, card) = ((595.28, 841.89), (242.65, 153.01));
     for (form, sizes, qrs) in [
@@ -191,7 +191,7 @@ fn each_form_has_its_pages_of_its_size() {
 }
 
 #[test]
-fn what_is_read_aloud_is_all_the_text_in_its_order() {
+fn structure_tree_lists_all_content_in_order() {
     let text = qr_text(537, 1);
     let bytes = pdf(&certificate("Siti Rahayu", &text)).expect("a PDF");
     let document = lopdf::Document::load_mem(&bytes).expect("a PDF");
@@ -209,8 +209,8 @@ fn what_is_read_aloud_is_all_the_text_in_its_order() {
     assert_eq!(elements.iter().filter(|(name, _)| name == "H1").count(), 2, "page and card");
     let figures: Vec<_> = elements.iter().filter(|(name, _)| name == "Figure").collect();
     assert_eq!(figures.len(), 2);
-    assert!(figures.iter().all(|(_, figure)| figure.has(b"Alt")), "a QR says what it is");
-    // Each piece of content is in the structure, once and in order.
+    assert!(figures.iter().all(|(_, figure)| figure.has(b"Alt")), "each QR has an alternative text");
+    // Each marked content is in the structure tree once, in order.
     for (page, id) in document.get_pages() {
         let content = document.get_page_content(id);
         let content = String::from_utf8_lossy(&content).into_owned();
@@ -227,14 +227,14 @@ fn what_is_read_aloud_is_all_the_text_in_its_order() {
 }
 
 #[test]
-fn a_text_that_no_qr_holds_is_refused() {
+fn rejects_text_longer_than_the_largest_qr() {
     let text = qr_text(4000, 1);
     let certificate = certificate("Sri", &text);
     assert!(matches!(pdf(&certificate), Err(DocumentError::QrTextTooLong)));
     assert!(matches!(picture(&certificate, Locale::Id), Err(DocumentError::QrTextTooLong)));
 }
 
-/// The texts in an SVG, a line each.
+/// The text elements of an SVG.
 fn svg_texts(svg: &str) -> Vec<String> {
     let document = roxmltree::Document::parse(svg).expect("well-formed XML");
     document
@@ -245,7 +245,7 @@ fn svg_texts(svg: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_picture_shows_what_the_design_asks_for() {
+fn picture_shows_dose_and_is_self_contained() {
     let text = qr_text(537, 1);
     for (locale, dose, day) in
         [(Locale::Id, "Dosis 1 dari 2", "29 Januari 2021"), (Locale::En, "Dose 1 of 2", "29 January 2021")]
@@ -271,7 +271,7 @@ fn the_picture_shows_what_the_design_asks_for() {
 }
 
 #[test]
-fn an_international_certificate_names_itself_and_the_disease() {
+fn international_certificate_has_prescribed_title_and_statement() {
     let text = qr_text(537, 1);
     let certificate = Certificate {
         doses_in_series: None,
@@ -287,7 +287,7 @@ fn an_international_certificate_names_itself_and_the_disease() {
         "International Certificate of Vaccination or Prophylaxis",
         "Demam kuning / Yellow fever",
         "Stamaril",
-        // The words of the form (IHR, annex 6).
+        // The wording of the form (IHR, annex 6).
         "This is to certify that the person named above has on the date indicated been vaccinated or received \
          prophylaxis against Yellow fever in accordance with the International Health Regulations.",
         "approved by the World Health Organization",
@@ -311,7 +311,7 @@ fn an_international_certificate_names_itself_and_the_disease() {
 }
 
 #[test]
-fn the_qr_of_the_picture_scans() {
+fn qr_in_picture_scans() {
     for length in [537, 700] {
         let text = qr_text(length, 5);
         let svg = picture(&certificate("Sri", &text), Locale::Id).expect("a picture");
@@ -321,7 +321,7 @@ fn the_qr_of_the_picture_scans() {
 }
 
 #[test]
-fn a_qr_alone_scans_and_stands_in_its_quiet_zone() {
+fn qr_picture_scans_and_has_quiet_zone() {
     for vaccine in ["CoronaVac", "bOPV~20~28Bio~20Farma~29", &"~20".repeat(600), ""] {
         let text = format!("https://bukti.example.go.id/tiket#7KQ2M4XD9TRA6HVC.2.{vaccine}.20210226");
         let svg = qr_picture(&text).expect("a picture");
@@ -339,12 +339,12 @@ fn a_qr_alone_scans_and_stands_in_its_quiet_zone() {
         assert_eq!(of(1, "stroke"), Some("#000000"));
         assert!(of(1, "d").is_some_and(|path| path.starts_with("M4 4.5h7")), "the first finder pattern");
     }
-    assert!(qr_picture(&"a".repeat(2331)).is_ok(), "the most that version 40 holds at level M");
+    assert!(qr_picture(&"a".repeat(2331)).is_ok(), "the capacity of version 40 at level M");
     assert!(matches!(qr_picture(&"a".repeat(2332)), Err(DocumentError::QrTextTooLong)));
 }
 
 #[test]
-fn texts_from_outside_do_not_become_markup() {
+fn escapes_markup_in_texts_of_senders() {
     let text = qr_text(537, 1);
     let name = "</text><script>alert(1)</script> \"O'Brien\" & Søn";
     let certificate = Certificate { vaccine: "<b>&amp;</b>", ..certificate(name, &text) };
@@ -359,7 +359,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_text_makes_a_document(
+    fn any_text_gives_valid_pdf_and_svg(
         name in "\\PC{0,80}|[\\s\\S]{0,40}",
         facility in any::<String>(),
         dose in any::<u8>(),

@@ -1,16 +1,15 @@
-//! A page as printpdf takes it, in pieces: between two of them stands what differs from certificate
-//! to certificate.
+//! A canvas that records a page as printpdf operations, split at the slots for values.
 
 use bukti_locales::Locale;
 use printpdf::{DictItem, Op, PdfFontHandle, Pt, TextItem, TextMatrix};
 
 use super::stream::operator;
 use crate::canvas::{Align, Canvas, Role, Slot, Style};
+use crate::colours::{Colour, GROUND, WAVES};
 use crate::font::{Fonts, fonts};
 use crate::guilloche::{self, Ribbon};
-use crate::look::{Colour, GROUND, WAVES};
 
-/// What of a page has a place in the document's structure.
+/// A part of a page that is in the document's structure tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Element {
     pub(super) role: ElementRole,
@@ -19,24 +18,25 @@ pub(super) struct Element {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ElementRole {
-    Words(Role),
-    /// The QR, in these bounds: left, bottom, right, top.
+    Text(Role),
+    /// The QR with its bounds: left, bottom, right, top.
     Qr([f32; 4]),
 }
 
-/// A page while it is drawn. Readers and screen readers take the texts in the order in which they are drawn.
+/// A page that is being drawn. Copied text and screen readers follow the order in which texts are
+/// drawn.
 pub(super) struct Draft {
     fonts: &'static Fonts,
     height: f32,
-    /// What is drawn before, between and after the slots.
+    /// The operations before, between and after the slots.
     pub(super) pieces: Vec<Vec<Op>>,
     pub(super) slots: Vec<Slot>,
     pub(super) elements: Vec<Element>,
-    /// The words on it, for the fonts to have their letters, regular and bold.
-    pub(super) words: [String; 2],
+    /// The fixed texts, regular and bold, whose letters the fonts must contain.
+    pub(super) texts: [String; 2],
     in_artifact: bool,
-    /// The colour that is set.
-    filled: Option<Colour>,
+    /// The current fill colour.
+    fill: Option<Colour>,
 }
 
 impl Draft {
@@ -47,33 +47,33 @@ impl Draft {
             pieces: vec![Vec::new()],
             slots: Vec::new(),
             elements: Vec::new(),
-            words: Default::default(),
+            texts: Default::default(),
             in_artifact: false,
-            filled: None,
+            fill: None,
         })
     }
 
-    /// Ends what is open.
+    /// Ends an open artifact.
     pub(super) fn finish(&mut self) {
         if std::mem::take(&mut self.in_artifact) {
             self.push([Op::EndMarkedContent]);
         }
     }
 
-    /// What follows is decoration, which readers pass over.
-    fn artifact(&mut self) {
+    /// Marks what follows as decoration, which screen readers skip.
+    fn begin_artifact(&mut self) {
         if !std::mem::replace(&mut self.in_artifact, true) {
             self.push([Op::BeginMarkedContent { tag: "Artifact".to_owned() }]);
         }
     }
 
-    fn element(&mut self, element: Element) {
+    fn begin_element(&mut self, element: Element) {
         self.finish();
         let id = i64::try_from(self.elements.len()).unwrap_or_default();
         let properties = DictItem::Dict { map: [("MCID".to_owned(), DictItem::Int(id))].into() };
         let tag = element.tag().to_owned();
         self.elements.push(element);
-        // As an operator of its own, since printpdf's own for it wants layers.
+        // Written as an unknown operator, since printpdf's own operation for BDC requires layers.
         self.push([Op::Unknown {
             key: "BDC".to_owned(),
             value: vec![DictItem::Name(tag.into_bytes()), properties],
@@ -91,7 +91,7 @@ impl Draft {
     }
 
     fn rounded_rectangle(&mut self, (x, y): (f32, f32), (width, height): (f32, f32), radius: f32) {
-        // How far the control points of a Bézier quarter circle lie from its corner.
+        // The distance of the control points of a Bézier quarter circle from its corner.
         let bend = radius * 0.4477;
         let (left, right, top, bottom) = (x, x + width, self.height - y, self.height - y - height);
         if radius == 0.0 {
@@ -109,20 +109,20 @@ impl Draft {
         self.operator("h", &[]);
     }
 
-    fn fill_colour(&mut self, colour: Colour) {
-        if self.filled.replace(colour) == Some(colour) {
+    fn set_fill_colour(&mut self, colour: Colour) {
+        if self.fill.replace(colour) == Some(colour) {
             return;
         }
         self.operator("rg", &colour.parts());
     }
 
-    fn line_colour(&mut self, colour: Colour, thickness: f32) {
+    fn set_line(&mut self, colour: Colour, thickness: f32) {
         self.operator("RG", &colour.parts());
         self.operator("w", &[thickness]);
     }
 
-    /// A form that is drawn into a place: `x` and `y` become `scale * x + at`.
-    pub(super) fn form(&mut self, name: &str, (x, y): (f32, f32), scale: (f32, f32)) {
+    /// Draws a form XObject, scaled and then moved to `(x, y)`.
+    pub(super) fn draw_form(&mut self, name: &str, (x, y): (f32, f32), scale: (f32, f32)) {
         self.operator("q", &[]);
         self.operator("cm", &[scale.0, 0.0, 0.0, scale.1, x, y]);
         self.push([Op::Unknown {
@@ -132,18 +132,20 @@ impl Draft {
         self.operator("Q", &[]);
     }
 
-    /// A card of a print sheet, its upper left corner at a point; or turned by half, its lower right corner there.
-    pub(super) fn card(&mut self, name: &str, (x, y): (f32, f32), turned: bool) {
-        self.artifact();
+    /// Draws a card of a print sheet into the rectangle whose upper left corner is at a point,
+    /// rotated by 180° if `rotated`.
+    pub(super) fn draw_card(&mut self, name: &str, (x, y): (f32, f32), rotated: bool) {
+        self.begin_artifact();
         let (width, height) = crate::card::SIZE;
-        if turned {
-            self.form(name, (x + width, self.height - y), (-1.0, -1.0));
+        if rotated {
+            self.draw_form(name, (x + width, self.height - y), (-1.0, -1.0));
         } else {
-            self.form(name, (x, self.height - y - height), (1.0, 1.0));
+            self.draw_form(name, (x, self.height - y - height), (1.0, 1.0));
         }
     }
 
-    // The library's own paths take many operators for a rectangle and know no forms.
+    /// Writes an operator directly: printpdf's own paths need many operators for a rectangle, and
+    /// it has no form XObjects.
     pub(super) fn operator(&mut self, operator: &str, numbers: &[f32]) {
         let value = numbers.iter().map(|number| DictItem::Real(rounded(*number))).collect();
         self.push([Op::Unknown { key: operator.to_owned(), value }]);
@@ -154,9 +156,9 @@ impl Element {
     /// The standard structure type (ISO 32000-1, 14.8.4).
     pub(super) fn tag(&self) -> &'static str {
         match self.role {
-            ElementRole::Words(Role::Title) => "H1",
-            ElementRole::Words(Role::Heading) => "H2",
-            ElementRole::Words(Role::Text) => "P",
+            ElementRole::Text(Role::Title) => "H1",
+            ElementRole::Text(Role::Heading) => "H2",
+            ElementRole::Text(Role::Text) => "P",
             ElementRole::Qr(_) => "Figure",
         }
     }
@@ -169,11 +171,11 @@ impl Canvas for Draft {
 
     fn lines(&mut self, (x, y): (f32, f32), style: Style, leading: f32, lines: &[&str]) {
         let face = self.face(style.weight);
-        self.element(Element { role: ElementRole::Words(style.role), locale: style.locale });
-        self.fill_colour(style.colour);
+        self.begin_element(Element { role: ElementRole::Text(style.role), locale: style.locale });
+        self.set_fill_colour(style.colour);
         for (at, line) in lines.iter().enumerate() {
             let text = face.drawable(line);
-            self.words[style.weight as usize].push_str(&text);
+            self.texts[style.weight as usize].push_str(&text);
             let x = match style.align {
                 Align::Left => x,
                 Align::Middle => x - self.width(style, &text) / 2.0,
@@ -192,31 +194,31 @@ impl Canvas for Draft {
     }
 
     fn slot(&mut self, slot: Slot) {
-        self.element(Element { role: ElementRole::Words(slot.style.role), locale: slot.style.locale });
-        self.fill_colour(slot.style.colour);
+        self.begin_element(Element { role: ElementRole::Text(slot.style.role), locale: slot.style.locale });
+        self.set_fill_colour(slot.style.colour);
         self.slots.push(slot);
         self.pieces.push(Vec::new());
         self.end_element();
     }
 
     fn panel(&mut self, at: (f32, f32), size: (f32, f32), radius: f32, fill: Colour) {
-        self.artifact();
-        self.fill_colour(fill);
+        self.begin_artifact();
+        self.set_fill_colour(fill);
         self.rounded_rectangle(at, size, radius);
         self.operator("f", &[]);
     }
 
     fn frame(&mut self, at: (f32, f32), size: (f32, f32), radius: f32, line: Colour) {
-        self.artifact();
-        self.line_colour(line, 0.75);
+        self.begin_artifact();
+        self.set_line(line, 0.75);
         self.rounded_rectangle(at, size, radius);
         self.operator("S", &[]);
     }
 
     fn stroke(&mut self, points: &[(f32, f32)], line: Colour, thickness: f32, dash: f32) {
-        self.artifact();
+        self.begin_artifact();
         self.operator("q", &[]);
-        self.line_colour(line, thickness);
+        self.set_line(line, thickness);
         if dash > 0.0 {
             let dashes = DictItem::Array(vec![DictItem::Real(dash)]);
             self.push([Op::Unknown { key: "d".to_owned(), value: vec![dashes, DictItem::Int(0)] }]);
@@ -234,42 +236,43 @@ impl Canvas for Draft {
     fn qr(&mut self, (x, y): (f32, f32), side: f32) {
         let bottom = self.height - y - side;
         let bounds = [x, bottom, x + side, bottom + side].map(rounded);
-        self.element(Element { role: ElementRole::Qr(bounds), locale: Some(Locale::Id) });
-        self.form(super::QR, (x, bottom), (side, side));
+        self.begin_element(Element { role: ElementRole::Qr(bounds), locale: Some(Locale::Id) });
+        self.draw_form(super::QR, (x, bottom), (side, side));
         self.end_element();
     }
 
     fn band(&mut self, (x, y): (f32, f32), (width, height): (f32, f32), scale: f32) {
-        self.artifact();
+        self.begin_artifact();
         let bottom = self.height - y - height;
         self.operator("q", &[]);
         self.operator("re", &[x, bottom, width, height]);
         self.operator("W", &[]);
-        self.fill_colour(GROUND);
+        self.set_fill_colour(GROUND);
         self.operator("f", &[]);
-        self.form(super::BAND, (x, bottom + height - guilloche::HEIGHT * scale), (scale, scale));
+        self.draw_form(super::BAND, (x, bottom + height - guilloche::HEIGHT * scale), (scale, scale));
         self.operator("Q", &[]);
-        self.filled = None;
+        self.fill = None;
     }
 }
 
-/// One period of a ribbon as a stream. To a tenth of a point: a hair's breadth, and shorter in the file.
+/// One period of a ribbon as a content stream. Coordinates are rounded to a tenth of a point, which
+/// is not visible and keeps the file small.
 pub(super) fn waves(ribbon: &Ribbon) -> Vec<u8> {
     let mut out = Vec::new();
     operator(&mut out, "w", &[0.45]);
-    let short = |(x, y): (f32, f32)| [x, y].map(|number| (number * 10.0).round() / 10.0);
+    let rounded = |(x, y): (f32, f32)| [x, y].map(|number| (number * 10.0).round() / 10.0);
     for (curve, colour) in ribbon.waves.iter().zip(WAVES.iter().cycle()) {
         operator(&mut out, "RG", &colour.parts());
-        operator(&mut out, "m", &short(curve.start));
+        operator(&mut out, "m", &rounded(curve.start));
         for piece in &curve.pieces {
-            operator(&mut out, "c", &piece.map(short).concat());
+            operator(&mut out, "c", &piece.map(rounded).concat());
         }
         operator(&mut out, "S", &[]);
     }
     out
 }
 
-/// To a hundredth of a point, which is far finer than any printer, so that the file does not carry idle digits.
+/// Rounds to a hundredth of a point, finer than any printer resolves, to keep the file small.
 fn rounded(number: f32) -> f32 {
     (number * 100.0).round() / 100.0
 }

@@ -1,4 +1,4 @@
-//! The bytes of a PDF: numbers, strings, compressed streams.
+//! Serialises parts of a PDF: numbers, strings and compressed streams.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,54 +8,55 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 
 use crate::DocumentError;
 
-/// A piece of a stream, compressed.
+/// A compressed piece of a stream.
 pub(super) struct Piece {
     plain: Vec<u8>,
-    /// Deflate blocks (RFC 1951) that end on a byte and refer to nothing before them, so that pieces can follow each other.
+    /// Deflate blocks (RFC 1951) that end on a byte boundary and do not refer to earlier data, so
+    /// that pieces can be concatenated.
     deflated: Vec<u8>,
 }
 
 impl Piece {
-    /// A piece that is the same for every certificate: compressed once, and well.
+    /// A piece of a template, which is compressed once, hence at the highest level.
     pub(super) fn new(plain: &[u8]) -> Result<Self, DocumentError> {
-        Self::of_level(plain.to_vec(), 9)
+        Self::with_level(plain.to_vec(), 9)
     }
 
     /// A piece that is compressed at a level, see [`compressed`].
-    pub(super) fn of_level(plain: Vec<u8>, level: u32) -> Result<Self, DocumentError> {
+    pub(super) fn with_level(plain: Vec<u8>, level: u32) -> Result<Self, DocumentError> {
         let deflated = deflated(&plain, level, Header::None, FlushCompress::Sync)?;
         Ok(Self { plain, deflated })
     }
 }
 
-/// A stream (RFC 1950) while it is put together from pieces.
-pub(super) struct Zlib {
+/// Concatenates pieces into a zlib stream (RFC 1950).
+pub(super) struct ZlibWriter {
     bytes: Vec<u8>,
     checksum: Adler32,
 }
 
-impl Zlib {
+impl ZlibWriter {
     pub(super) fn new() -> Self {
         let mut bytes = Vec::with_capacity(8 * 1024);
-        // Deflate with a window of 32 KB.
+        // The zlib header: deflate with a window of 32 KB.
         bytes.extend([0x78, 0x9C]);
         Self { bytes, checksum: Adler32::new() }
     }
 
-    pub(super) fn piece(&mut self, piece: &Piece) {
+    pub(super) fn append(&mut self, piece: &Piece) {
         self.bytes.extend(&piece.deflated);
         self.checksum.write_slice(&piece.plain);
     }
 
     pub(super) fn finish(mut self) -> Vec<u8> {
-        // An empty block that is the last.
+        // An empty stored block with the final flag.
         self.bytes.extend([1, 0, 0, 0xFF, 0xFF]);
         self.bytes.extend(self.checksum.checksum().to_be_bytes());
         self.bytes
     }
 }
 
-/// Compresses a stream (RFC 1950), `level` from 1, quick, to 9.
+/// Compresses into a zlib stream (RFC 1950), at a `level` from 1 (fastest) to 9 (smallest).
 pub(super) fn compressed(plain: &[u8], level: u32) -> Result<Vec<u8>, DocumentError> {
     deflated(plain, level, Header::Zlib, FlushCompress::Finish)
 }
@@ -73,18 +74,19 @@ fn deflated(
     flush: FlushCompress,
 ) -> Result<Vec<u8>, DocumentError> {
     thread_local! {
-        /// Each takes a quarter of a megabyte, which costs more to get than a certificate's streams to compress.
-        static USED: RefCell<HashMap<(u32, Header), Compress>> = RefCell::default();
+        /// Reused, since a compressor has a quarter of a megabyte of state, and allocating it takes
+        /// longer than compressing a certificate's streams.
+        static COMPRESSORS: RefCell<HashMap<(u32, Header), Compress>> = RefCell::default();
     }
-    USED.with_borrow_mut(|used| {
+    COMPRESSORS.with_borrow_mut(|compressors| {
         let new = || Compress::new(Compression::new(level), header == Header::Zlib);
-        let compress = used.entry((level, header)).or_insert_with(new);
+        let compress = compressors.entry((level, header)).or_insert_with(new);
         compress.reset();
-        compress_by(compress, plain, flush)
+        compress_all(compress, plain, flush)
     })
 }
 
-fn compress_by(
+fn compress_all(
     compress: &mut Compress,
     plain: &[u8],
     flush: FlushCompress,
@@ -94,7 +96,7 @@ fn compress_by(
         let done = compress.total_in() as usize;
         let status =
             compress.compress_vec(&plain[done..], &mut bytes, flush).map_err(|_| DocumentError::Write)?;
-        // Whatever has room left over was written to its end.
+        // If capacity is left, everything was written.
         if status == Status::StreamEnd || bytes.len() < bytes.capacity() {
             return Ok(bytes);
         }
@@ -102,7 +104,7 @@ fn compress_by(
     }
 }
 
-/// An operator after its operands.
+/// Writes operands and their operator.
 pub(super) fn operator(out: &mut Vec<u8>, operator: &str, numbers: &[f32]) {
     for number in numbers {
         decimal(out, *number);
@@ -112,7 +114,7 @@ pub(super) fn operator(out: &mut Vec<u8>, operator: &str, numbers: &[f32]) {
     out.push(b'\n');
 }
 
-/// A number with at most three decimals.
+/// Writes a number with at most three decimals.
 pub(super) fn decimal(out: &mut Vec<u8>, number: f32) {
     let thousandths = (f64::from(number) * 1000.0).round() as i64;
     if thousandths < 0 {
@@ -132,7 +134,7 @@ pub(super) fn decimal(out: &mut Vec<u8>, number: f32) {
     }
 }
 
-/// A whole number in decimal digits.
+/// Writes an integer, without the allocation of formatting.
 pub(super) fn integer(out: &mut Vec<u8>, number: usize) {
     let mut digits = [0; 20];
     let mut at = digits.len();
@@ -148,13 +150,13 @@ pub(super) fn integer(out: &mut Vec<u8>, number: usize) {
     out.extend(&digits[at..]);
 }
 
-/// Bytes as a literal string (ISO 32000-1, 7.3.4.2).
+/// Writes bytes as a literal string (ISO 32000-1, 7.3.4.2).
 pub(super) fn literal(out: &mut Vec<u8>, bytes: impl IntoIterator<Item = u8>) {
     out.push(b'(');
     for byte in bytes {
         match byte {
             b'(' | b')' | b'\\' => out.extend([b'\\', byte]),
-            // Read as a line feed where it stands alone.
+            // Readers take an unescaped carriage return for a line feed.
             b'\r' => out.extend(b"\\r"),
             _ => out.push(byte),
         }
@@ -162,7 +164,7 @@ pub(super) fn literal(out: &mut Vec<u8>, bytes: impl IntoIterator<Item = u8>) {
     out.push(b')');
 }
 
-/// A text outside of the pages, such as the title (ISO 32000-1, 7.9.2.2).
+/// Writes a text string, for text outside the pages such as the title (ISO 32000-1, 7.9.2.2).
 pub(super) fn text_string(out: &mut Vec<u8>, text: &str) {
     if text.is_ascii() {
         literal(out, text.bytes());
@@ -185,22 +187,22 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_of_pieces_inflates_to_them() {
-        // What hardly compresses needs more room than was thought.
+    fn concatenated_pieces_inflate_to_their_data() {
+        // Noise hardly compresses and exceeds the initial capacity.
         let noise: Vec<u8> = (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        let mut zlib = Zlib::new();
+        let mut zlib = ZlibWriter::new();
         let pieces = [&b"abcabcabcabc"[..], b"", b"abcabc", &noise, b"abc"];
         for (at, plain) in pieces.iter().enumerate() {
             let level = if at % 2 == 0 { 9 } else { 2 };
-            zlib.piece(&Piece::of_level(plain.to_vec(), level).unwrap());
+            zlib.append(&Piece::with_level(plain.to_vec(), level).unwrap());
         }
         assert_eq!(inflated(&zlib.finish()), pieces.concat());
     }
 
     #[test]
-    fn what_is_compressed_inflates_again() {
+    fn compressed_data_inflates_to_the_original() {
         let long = vec![b'x'; 200_000];
-        // What hardly compresses needs more room than was thought.
+        // Noise hardly compresses and exceeds the initial capacity.
         let noise: Vec<u8> = (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         for plain in [&long[..], &noise, b""] {
             for level in [1, 2, 9] {
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_short() {
+    fn writes_numbers_with_up_to_three_decimals() {
         let written = |number| {
             let mut out = Vec::new();
             decimal(&mut out, number);
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_are_escaped() {
+    fn escapes_strings() {
         let mut out = Vec::new();
         literal(&mut out, *b"a(b)\\\r\n");
         assert_eq!(out, b"(a\\(b\\)\\\\\\r\n)");

@@ -1,9 +1,9 @@
-//! What all certificates of a form have in common, prepared once.
+//! The template of a form: everything that all its certificates have in common, prepared once.
 //!
-//! printpdf writes the pages with all that is fixed, and subsets and embeds the fonts; lopdf holds
-//! and writes the document. What differs from certificate to certificate is appended for each, as
-//! an incremental update: the contents of the pages with the text of the slots, the QR, how the
-//! guilloche lies, the document's information.
+//! printpdf writes the fixed content of the pages and subsets and embeds the fonts; lopdf assembles
+//! and writes the document. Each certificate is then the template with an incremental update: the
+//! page contents with the slots filled, the QR, the placement of the guilloche, and the document
+//! information.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -13,78 +13,79 @@ use bukti_locales::{Locale, text};
 use lopdf::{Dictionary, Document, Object, ObjectId, Stream, dictionary};
 
 use super::draft::{Draft, ElementRole, waves};
-use super::printed::{Printed, print};
-use super::stream::{Piece, Zlib, compressed, literal, operator, text_string};
+use super::render::{RenderedPieces, render_pieces};
+use super::stream::{Piece, ZlibWriter, compressed, literal, operator, text_string};
 use super::update::{Base, Update};
 use super::{BAND, QR};
 use crate::canvas::{Align, Slot, Weight};
+use crate::display_text::for_display;
 use crate::field::{Language, PRINTED_IN};
 use crate::font::{CAPITALS, Codes, Face, Fonts, LEADING, REPLACEMENT, fonts};
 use crate::qr::{PIXELS, Qr};
-use crate::words::shown;
 use crate::{Certificate, DocumentError, Form, a4, card, guilloche, sheet};
 
-/// The letters that the regular font has beside those of the fixed words. A certificate with others gets a template of its
-/// own.
+/// The letters that the regular font has in addition to those of the fixed texts. A certificate
+/// with other letters gets its own template.
 const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,-'\"&/()·•…\u{FFFD}";
 
-/// The same for the bold font, in which only doses are written.
+/// The same for the bold font, which is used only for doses.
 const BOLD_LETTERS: &str = "0123456789 /…\u{FFFD}";
 const DOSES: [&str; 3] = ["common.dose", "common.dose_booster", "common.dose_uncounted"];
 
-/// How well texts are compressed, and the QR, whose rows of zeros are quick to compress: further
-/// levels take longer than they are worth.
-const LEVEL: u32 = 2;
+/// The compression levels of texts and of the QR, whose many zeros compress fast. Higher levels
+/// cost more time than the bytes that they save are worth.
+const TEXT_LEVEL: u32 = 2;
 const QR_LEVEL: u32 = 4;
 
-/// The language of what does not name another.
+/// The document's default language.
 const LANGUAGE: Locale = Locale::Id;
 
-/// Wide enough for every ribbon: left, bottom, right, top.
+/// A bounding box that contains every ribbon: left, bottom, right, top.
 const RIBBON_BOX: [f32; 4] = [-9.0, -9.0, 999.0, 99.0];
 
-/// The cards of a print sheet, as forms.
+/// The names of the form XObjects of a print sheet's cards.
 const CARDS: [&str; 2] = ["Front", "Back"];
 
-/// A form of certificates, all but what differs.
+/// A form of the certificate with its slots unfilled.
 pub(crate) struct Template {
     fonts: &'static Fonts,
-    /// The codes of the glyphs that its fonts have, regular and bold.
+    /// The glyph codes of the embedded fonts, regular and bold.
     codes: [Codes; 2],
     base: Base,
     contents: Vec<Content>,
     qr: u32,
     band: u32,
     information: u32,
-    /// What the dictionary of the band says beside the length.
+    /// The band's stream dictionary without its length.
     band_dictionary: String,
     catalog: u32,
     title: &'static str,
     author: String,
 }
 
-/// A page's stream, or a card's on a print sheet.
+/// The content stream of a page, or of a card on a print sheet.
 struct Content {
     object: u32,
-    /// What its dictionary says beside the length.
+    /// The stream dictionary without its length.
     dictionary: String,
     height: f32,
-    /// Before the first slot, between them, after the last.
+    /// The piece before the first slot.
     first: Piece,
     between: Vec<Vec<u8>>,
+    /// The piece after the last slot.
     last: Piece,
     slots: Vec<Slot>,
 }
 
-/// A drawn page, or a card that sheets are made of.
-struct Drawn {
+/// A drawn page, or a card of a print sheet.
+struct DrawnPage {
     draft: Draft,
     size: (f32, f32),
-    /// The form's name where it is no page.
+    /// The name of the form XObject, if it is a card of a print sheet.
     form: Option<&'static str>,
 }
 
-impl Drawn {
+impl DrawnPage {
     fn new(
         size: (f32, f32),
         form: Option<&'static str>,
@@ -97,18 +98,18 @@ impl Drawn {
     }
 }
 
-fn draw(form: Form, publisher: &Publisher, icvp: bool) -> Result<Vec<Drawn>, DocumentError> {
+fn draw(form: Form, publisher: &Publisher, icvp: bool) -> Result<Vec<DrawnPage>, DocumentError> {
     let page = || {
-        Drawn::new(a4::SIZE, None, |draft| {
+        DrawnPage::new(a4::SIZE, None, |draft| {
             a4::page(draft, publisher, icvp);
         })
     };
     let front =
-        |form| Drawn::new(card::SIZE, form, |draft| card::front(draft, publisher, icvp, Language::Both));
-    let back = |form| Drawn::new(card::SIZE, form, |draft| card::back(draft, publisher, Language::Both));
+        |form| DrawnPage::new(card::SIZE, form, |draft| card::front(draft, publisher, icvp, Language::Both));
+    let back = |form| DrawnPage::new(card::SIZE, form, |draft| card::back(draft, publisher, Language::Both));
     let sheet = |side| {
-        Drawn::new(a4::SIZE, None, |draft| {
-            sheet::draw(draft, |draft, at, turned| draft.card(CARDS[side], at, turned));
+        DrawnPage::new(a4::SIZE, None, |draft| {
+            sheet::draw(draft, |draft, at, rotated| draft.draw_card(CARDS[side], at, rotated));
         })
     };
     Ok(match form {
@@ -120,7 +121,8 @@ fn draw(form: Form, publisher: &Publisher, icvp: bool) -> Result<Vec<Drawn>, Doc
 }
 
 impl Template {
-    /// Prepares a form. `more` are letters that its fonts must have beside the usual ones.
+    /// Prepares a form. `more` are letters that its fonts must have in addition to the usual ones,
+    /// regular and bold.
     pub(crate) fn new(
         form: Form,
         publisher: &Publisher,
@@ -132,17 +134,18 @@ impl Template {
         let mut letters = [LETTERS, BOLD_LETTERS].map(|letters| letters.chars().collect::<BTreeSet<char>>());
         for (at, letters) in letters.iter_mut().enumerate() {
             letters.extend(more[at].iter());
-            letters.extend(drawn.iter().flat_map(|drawn| drawn.draft.words[at].chars()));
+            letters.extend(drawn.iter().flat_map(|drawn| drawn.draft.texts[at].chars()));
         }
         for (key, locale) in DOSES.iter().flat_map(|key| PRINTED_IN.map(|locale| (key, locale))) {
             letters[1].extend(text(locale, key).chars());
         }
         let codes = [fonts.regular.codes(&letters[0]), fonts.bold.codes(&letters[1])];
         let pieces = drawn.iter_mut().flat_map(|drawn| std::mem::take(&mut drawn.draft.pieces)).collect();
-        let Printed { streams, mut document, fonts: used } = print(fonts, &letters, &codes, pieces)?;
+        let RenderedPieces { streams, mut document, fonts: used } =
+            render_pieces(fonts, &letters, &codes, pieces)?;
         let mut streams = streams.into_iter();
 
-        // What each certificate has of its own.
+        // The objects that each certificate's update contains.
         let first = document.max_id + 1;
         let [qr, band, information] = [(); 3].map(|()| document.new_object_id());
         let objects: Vec<_> = drawn.iter().map(|_| document.new_object_id()).collect();
@@ -150,9 +153,9 @@ impl Template {
 
         let ribbons = guilloche::ribbons().map(|ribbon| {
             let period = document.add_object(form_object(Dictionary::new(), waves(&ribbon)));
-            let again = format!("/R Do 1 0 0 1 {} 0 cm\n", ribbon.period).repeat(ribbon.repeats);
+            let repeated = format!("/R Do 1 0 0 1 {} 0 cm\n", ribbon.period).repeat(ribbon.repeats);
             let resources = dictionary! { "XObject" => dictionary! { "R" => period } };
-            document.add_object(form_object(resources, again.into_bytes()))
+            document.add_object(form_object(resources, repeated.into_bytes()))
         });
         let [(first_ribbon, _), (second_ribbon, _)] = ribbons;
         let [left, bottom, right, top] = RIBBON_BOX;
@@ -220,10 +223,10 @@ impl Template {
             "Lang" => Object::string_literal(LANGUAGE.tag()),
             "ViewerPreferences" => dictionary! { "DisplayDocTitle" => true },
         };
-        // The cards of a sheet would be read ten times over.
+        // Without structure, since screen readers would read the same card ten times.
         if form != Form::CardSheet {
             catalog.set("MarkInfo", dictionary! { "Marked" => true });
-            catalog.set("StructTreeRoot", structure(&mut document, &drawn, &pages));
+            catalog.set("StructTreeRoot", add_structure(&mut document, &drawn, &pages));
         }
         *document.catalog_mut()? = catalog;
         let (catalog, _) = document.trailer.get(b"Root")?.as_reference()?;
@@ -240,11 +243,11 @@ impl Template {
             band_dictionary,
             catalog,
             title,
-            author: shown(&publisher.issuer),
+            author: for_display(&publisher.issuer),
         })
     }
 
-    /// What a certificate says in each slot, in order.
+    /// The certificate's values for the slots, in order.
     pub(crate) fn texts(&self, certificate: &Certificate<'_>) -> Vec<String> {
         let slots = self.contents.iter().flat_map(|content| &content.slots);
         let text = |slot: &Slot| {
@@ -257,34 +260,34 @@ impl Template {
         slots.map(text).collect()
     }
 
-    /// The letters of these texts that the fonts of this template lack, regular and bold.
-    pub(crate) fn lacks(&self, texts: &[String]) -> [BTreeSet<char>; 2] {
+    /// The letters of these texts that the template's fonts lack, regular and bold.
+    pub(crate) fn missing_letters(&self, texts: &[String]) -> [BTreeSet<char>; 2] {
         let slots = self.contents.iter().flat_map(|content| &content.slots);
-        let mut lacks = [BTreeSet::new(), BTreeSet::new()];
+        let mut missing = [BTreeSet::new(), BTreeSet::new()];
         for (slot, text) in slots.zip(texts) {
             let weight = slot.style.weight as usize;
-            let lacking = |letter: &char| !self.codes[weight].has(*letter) && *letter != REPLACEMENT;
-            lacks[weight].extend(text.chars().filter(lacking));
+            let is_missing = |letter: &char| !self.codes[weight].has(*letter) && *letter != REPLACEMENT;
+            missing[weight].extend(text.chars().filter(is_missing));
         }
-        lacks
+        missing
     }
 
-    /// The document of a certificate, with these texts in the slots.
+    /// The certificate's PDF, with these texts in the slots.
     pub(crate) fn fill(
         &self,
         certificate: &Certificate<'_>,
         qr: &Qr,
         texts: &[String],
     ) -> Result<Vec<u8>, DocumentError> {
-        let mut update = Update::of(&self.base);
+        let mut update = Update::new(&self.base);
         let mut texts = texts.iter();
         for content in &self.contents {
-            let stream = self.stream(content, &mut texts)?;
+            let stream = self.content_stream(content, &mut texts)?;
             update.stream(content.object, content.dictionary.as_bytes(), &stream);
         }
 
-        // Pixels compress far better and faster than as many rectangles. The filters work on bytes, and
-        // a module is a byte wide.
+        // An image compresses far better and faster than the QR as rectangles. `Columns` counts
+        // bytes here: the predictor works on bytes, and a module is one byte wide.
         let modules = qr.width_with_quiet_zone();
         let side = modules * PIXELS;
         let dictionary = format!(
@@ -294,43 +297,45 @@ impl Template {
         update.stream(self.qr, dictionary.as_bytes(), &compressed(&qr.filtered_pixels(), QR_LEVEL)?);
 
         let mut ribbons = Vec::new();
-        for (at, place) in guilloche::places(certificate.id).iter().enumerate() {
+        for (at, placement) in guilloche::placements(certificate.id).iter().enumerate() {
             operator(&mut ribbons, "q", &[]);
-            operator(&mut ribbons, "cm", &[place.stretch, 0.0, 0.0, 1.0, place.shift, 0.0]);
+            operator(&mut ribbons, "cm", &[placement.stretch, 0.0, 0.0, 1.0, placement.shift, 0.0]);
             ribbons.extend(format!("/R{at} Do Q\n").as_bytes());
         }
         update.stream(self.band, self.band_dictionary.as_bytes(), &ribbons);
 
         update.object(self.information, &self.information(certificate));
-        // The same certificate always has the same id, so that the same bytes come out each time.
+        // The id is derived from the certificate, so that the same certificate always gives the
+        // same bytes.
         let id = [certificate.qr_text, certificate.id].map(|text| guilloche::fingerprint(text).to_be_bytes());
         Ok(update.finish(self.catalog, self.information, &id.concat()))
     }
 
-    fn stream<'t>(
+    fn content_stream<'t>(
         &self,
         content: &Content,
         texts: &mut impl Iterator<Item = &'t String>,
     ) -> Result<Vec<u8>, DocumentError> {
         let mut plain = Vec::with_capacity(8 * 1024);
         let mut between = content.between.iter();
-        // The slots first, since no text may be taken after the last: it is the next page's.
+        // The slots come first in the zip: the other way round, it would take a text of the next
+        // page before it ends.
         for (slot, text) in content.slots.iter().zip(texts) {
             plain.push(b'\n');
-            self.write(&mut plain, slot, content.height, text);
+            self.write_slot(&mut plain, slot, content.height, text);
             plain.extend(between.next().into_iter().flatten());
         }
-        let mut zlib = Zlib::new();
-        zlib.piece(&content.first);
-        zlib.piece(&Piece::of_level(plain, LEVEL)?);
-        zlib.piece(&content.last);
+        let mut zlib = ZlibWriter::new();
+        zlib.append(&content.first);
+        zlib.append(&Piece::with_level(plain, TEXT_LEVEL)?);
+        zlib.append(&content.last);
         Ok(zlib.finish())
     }
 
-    /// Writes what stands in a slot.
-    fn write(&self, out: &mut Vec<u8>, slot: &Slot, page: f32, text: &str) {
+    /// Writes the text of a slot.
+    fn write_slot(&self, out: &mut Vec<u8>, slot: &Slot, page: f32, text: &str) {
         let face = self.face(slot.style.weight);
-        let fitted = face.fit(text, (slot.width, slot.height), slot.style.size, slot.smallest);
+        let fitted = face.fit(text, (slot.width, slot.height), slot.style.size, slot.min_size);
         let codes = &self.codes[slot.style.weight as usize];
         let mut y = page - slot.y - CAPITALS * fitted.size;
         for line in &fitted.lines {
@@ -345,16 +350,17 @@ impl Template {
             operator(out, "Tf", &[fitted.size]);
             out.extend(b"1 0 0 1 ");
             operator(out, "Tm", &[x, y]);
-            literal(out, line.chars().flat_map(|letter| codes.of(letter).to_be_bytes()));
+            literal(out, line.chars().flat_map(|letter| codes.code(letter).to_be_bytes()));
             out.extend(b"Tj ET\n");
             y -= LEADING * fitted.size;
         }
     }
 
-    /// Title, issuer and day of issue. The person's name stays out of it: it shows up in file lists and search indexes.
+    /// The document information: title, issuer and day of issue. The person's name is not in it,
+    /// since file lists and search indexes show it.
     fn information(&self, certificate: &Certificate<'_>) -> Vec<u8> {
         let mut out = b"<</Title".to_vec();
-        text_string(&mut out, &format!("{} {}", text(Locale::Id, self.title), shown(certificate.id)));
+        text_string(&mut out, &format!("{} {}", text(Locale::Id, self.title), for_display(certificate.id)));
         out.extend(b"/Subject");
         text_string(&mut out, text(Locale::En, self.title));
         out.extend(b"/Author");
@@ -381,7 +387,7 @@ impl Template {
     }
 }
 
-/// A form that a ribbon is drawn by.
+/// A form XObject for drawing a ribbon.
 fn form_object(resources: Dictionary, content: Vec<u8>) -> Stream {
     let bounds = rectangle(RIBBON_BOX);
     let mut dictionary = dictionary! { "Subtype" => "Form", "BBox" => bounds };
@@ -391,14 +397,13 @@ fn form_object(resources: Dictionary, content: Vec<u8>) -> Stream {
     Stream::new(dictionary, content)
 }
 
-/// Left, bottom, right, top.
+/// A rectangle from left, bottom, right and top, rounded to a thousandth of a point.
 fn rectangle(bounds: [f32; 4]) -> Vec<Object> {
-    // To a thousandth of a point.
     bounds.map(|bound| Object::Real((bound * 1000.0).round() / 1000.0)).into()
 }
 
-/// The structure by which the pages are read aloud (ISO 32000-1, 14.7). Gives its root.
-fn structure(document: &mut Document, drawn: &[Drawn], pages: &[ObjectId]) -> ObjectId {
+/// Adds the structure tree for screen readers (ISO 32000-1, 14.7) and returns its root.
+fn add_structure(document: &mut Document, drawn: &[DrawnPage], pages: &[ObjectId]) -> ObjectId {
     let (root, whole) = (document.new_object_id(), document.new_object_id());
     let (mut all, mut by_page) = (Vec::new(), Vec::new());
     for (at, (drawn, page)) in drawn.iter().zip(pages).enumerate() {

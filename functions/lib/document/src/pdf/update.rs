@@ -1,5 +1,5 @@
-//! An incremental update (ISO 32000-1, 7.5.6): objects that are written behind a complete PDF,
-//! whose bytes stay as they are.
+//! Incremental updates (ISO 32000-1, 7.5.6): objects that are appended to a complete PDF, whose
+//! bytes do not change.
 
 use std::ops::Range;
 
@@ -8,19 +8,19 @@ use lopdf::{Document, SaveOptions};
 use super::stream::{integer, literal};
 use crate::DocumentError;
 
-/// A PDF to which updates are appended. It refers to objects that only they have.
+/// A PDF to which updates are appended. It refers to objects that only the updates contain.
 pub(super) struct Base {
     bytes: Vec<u8>,
-    /// Where its cross-references are.
+    /// The offset of its cross-reference stream.
     xref: usize,
-    /// How many object numbers it uses, with 0.
+    /// The number of object numbers in use, including 0.
     size: u32,
-    /// The numbers that updates give to their objects; the last is that of their cross-references.
+    /// The object numbers of an update; the last is that of its cross-reference stream.
     numbers: Range<u32>,
 }
 
 impl Base {
-    /// Writes a document, in which these numbers are free.
+    /// Writes a document in which these object numbers are unused.
     pub(super) fn new(mut document: Document, numbers: Range<u32>) -> Result<Self, DocumentError> {
         document.version = "1.7".to_owned();
         document.compress();
@@ -32,7 +32,7 @@ impl Base {
             .build();
         let mut bytes = Vec::new();
         document.save_with_options(&mut bytes, options).map_err(|_| DocumentError::Write)?;
-        // The last line but one says where the cross-references are (7.5.5).
+        // The last line but one is the offset of the cross-reference stream (7.5.5).
         let mut lines = bytes.rsplit(|byte| *byte == b'\n').skip(1);
         let xref = lines.next().and_then(|line| std::str::from_utf8(line).ok()?.parse().ok());
         let xref = xref.ok_or(DocumentError::Write)?;
@@ -40,16 +40,16 @@ impl Base {
     }
 }
 
-/// An update while it is written.
+/// An update that is being written.
 pub(super) struct Update<'b> {
     base: &'b Base,
     out: Vec<u8>,
-    /// Where each object is.
+    /// The offsets of the objects, in the order of [`Base::numbers`].
     offsets: Vec<u32>,
 }
 
 impl<'b> Update<'b> {
-    pub(super) fn of(base: &'b Base) -> Self {
+    pub(super) fn new(base: &'b Base) -> Self {
         let mut out = Vec::with_capacity(base.bytes.len() + 16 * 1024);
         out.extend(&base.bytes);
         out.push(b'\n');
@@ -59,7 +59,7 @@ impl<'b> Update<'b> {
     fn begin(&mut self, number: u32) {
         let at = number.checked_sub(self.base.numbers.start);
         if let Some(offset) = at.and_then(|at| self.offsets.get_mut(at as usize)) {
-            // A document is far shorter than 4 GB.
+            // The cast is lossless: a document is far shorter than 4 GB.
             *offset = self.out.len() as u32;
         }
         integer(&mut self.out, number as usize);
@@ -83,7 +83,7 @@ impl<'b> Update<'b> {
         self.out.extend(b"\nendstream\nendobj\n");
     }
 
-    /// Ends it with the cross-references (7.5.8). `id` is the same for the same document.
+    /// Appends the cross-reference stream (7.5.8). `id` is the file identifier.
     pub(super) fn finish(mut self, catalog: u32, information: u32, id: &[u8]) -> Vec<u8> {
         let Base { xref, size, numbers, .. } = self.base;
         let start = self.out.len();

@@ -1,4 +1,4 @@
-//! What printpdf makes of the pages: their streams, and the fonts that they use.
+//! Runs printpdf over the pages: returns their content streams and the embedded fonts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,34 +8,34 @@ use printpdf::{DictItem, Mm, Op, PdfDocument, PdfFontHandle, PdfPage, PdfSaveOpt
 use crate::DocumentError;
 use crate::font::{Codes, Face, Fonts};
 
-pub(super) struct Printed {
-    /// The streams of the pieces, in order.
+pub(super) struct RenderedPieces {
+    /// The content streams of the pieces, in order.
     pub(super) streams: Vec<Vec<u8>>,
-    /// The fonts with all that belongs to them, and a catalog that names nothing else.
+    /// A document that contains only the fonts and the objects that they refer to.
     pub(super) document: Document,
-    /// The fonts by the names that the streams call them.
+    /// The fonts by their resource names.
     pub(super) fonts: Dictionary,
 }
 
-/// Has pieces of pages written, and fonts that have these letters, regular and bold.
-pub(super) fn print(
+/// Writes the pieces of pages, and embeds fonts with these letters, regular and bold.
+pub(super) fn render_pieces(
     fonts: &Fonts,
     letters: &[BTreeSet<char>; 2],
     codes: &[Codes; 2],
     pieces: Vec<Vec<Op>>,
-) -> Result<Printed, DocumentError> {
+) -> Result<RenderedPieces, DocumentError> {
     let faces = [&fonts.regular, &fonts.bold];
     let mut printed = PdfDocument::new("");
     for (face, letters) in faces.iter().zip(letters) {
-        printed.resources.fonts.map.insert(face.id.clone(), face.embedded(letters)?);
+        printed.resources.fonts.map.insert(face.id.clone(), face.subset(letters)?);
     }
-    // Each piece is a page of its own, so that printpdf writes a stream for each. It describes only
-    // the letters that it has seen, hence a last page with all of them.
-    let pieces = pieces.into_iter().map(|piece| shortened(piece, &faces, codes));
+    // Each piece becomes a page, so that printpdf writes a stream for each. printpdf writes widths
+    // only for letters that it has seen, so a last page contains all of them.
+    let pieces = pieces.into_iter().map(|piece| with_literal_strings(piece, &faces, codes));
     for operations in pieces.chain([specimen(&faces, letters)]) {
         printed.pages.push(PdfPage::new(Mm(0.0), Mm(0.0), operations));
     }
-    // `secure` would leave out the drawing operators that the library has no type for; all of them are ours.
+    // `secure` drops operators that printpdf has no type for; ours are safe.
     let options = PdfSaveOptions { secure: false, ..PdfSaveOptions::default() };
     let mut document = printed.to_lopdf_document(&options, &mut Vec::new());
 
@@ -50,13 +50,13 @@ pub(super) fn print(
         let map = font.get(b"ToUnicode")?.as_reference()?;
         document.set_object(map, Stream::new(Dictionary::new(), to_unicode(letters, codes)));
     }
-    // Nothing but the fonts is kept.
+    // Only the fonts are kept.
     *document.catalog_mut()? = dictionary! { "Font" => used };
     document.trailer = dictionary! { "Root" => document.trailer.get(b"Root")?.clone() };
     document.prune_objects();
     document.renumber_objects();
     let fonts = document.catalog()?.get(b"Font")?.as_dict()?.clone();
-    Ok(Printed { streams, document, fonts })
+    Ok(RenderedPieces { streams, document, fonts })
 }
 
 /// A page with all letters of the fonts.
@@ -72,37 +72,37 @@ fn specimen(faces: &[&Face; 2], letters: &[BTreeSet<char>; 2]) -> Vec<Op> {
     lines.collect()
 }
 
-/// The same piece with texts as literal strings, which are half as long as the hexadecimal ones of
-/// printpdf.
-fn shortened(piece: Vec<Op>, faces: &[&Face; 2], codes: &[Codes; 2]) -> Vec<Op> {
-    let mut chosen = &codes[0];
-    let shorten = |operation| match operation {
+/// The piece with texts as literal strings, which are half as long as printpdf's hexadecimal ones.
+fn with_literal_strings(piece: Vec<Op>, faces: &[&Face; 2], codes: &[Codes; 2]) -> Vec<Op> {
+    let mut current = &codes[0];
+    let convert = |operation| match operation {
         Op::SetFont { font: PdfFontHandle::External(id), size } => {
-            chosen = if id == faces[1].id { &codes[1] } else { &codes[0] };
+            current = if id == faces[1].id { &codes[1] } else { &codes[0] };
             Op::SetFont { font: PdfFontHandle::External(id), size }
         }
         Op::ShowText { items } => {
             let texts = items.iter().map(|item| if let TextItem::Text(text) = item { text } else { "" });
             let letters = texts.flat_map(str::chars);
-            let data = letters.flat_map(|letter| chosen.of(letter).to_be_bytes()).collect();
+            let data = letters.flat_map(|letter| current.code(letter).to_be_bytes()).collect();
             Op::Unknown { key: "Tj".to_owned(), value: vec![DictItem::String { data, literal: true }] }
         }
         other => other,
     };
-    piece.into_iter().map(shorten).collect()
+    piece.into_iter().map(convert).collect()
 }
 
-/// What characters the codes of a font mean (ISO 32000-1, 9.10.3), by ranges where printpdf names each code: half as long.
+/// A font's ToUnicode map, from codes to characters (ISO 32000-1, 9.10.3). It uses ranges, which
+/// halves the size of printpdf's map of single codes.
 fn to_unicode(letters: &BTreeSet<char>, codes: &Codes) -> Vec<u8> {
     // In reverse, so that where letters are drawn alike the code means the plain one, a space and
     // no other blank.
     let meanings: BTreeMap<u16, char> =
-        letters.iter().rev().map(|letter| (codes.of(*letter), *letter)).collect();
+        letters.iter().rev().map(|letter| (codes.code(*letter), *letter)).collect();
     let mut ranges: Vec<(u16, u16, u32)> = Vec::new();
     for (code, letter) in meanings {
         let letter = u32::from(letter);
         match ranges.last_mut() {
-            // A range may not go on into another high byte.
+            // Within a range, the high byte must not change.
             Some((first, last, from))
                 if *last + 1 == code
                     && *from + u32::from(code - *first) == letter
@@ -119,10 +119,10 @@ fn to_unicode(letters: &BTreeSet<char>, codes: &Codes) -> Vec<u8> {
                    /CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n\
                    1 begincodespacerange\n<0000> <FFFF>\nendcodespacerange\n"
         .to_owned();
-    // At most a hundred stand together.
-    for some in ranges.chunks(100) {
-        map += &format!("{} beginbfrange\n", some.len());
-        for (first, last, from) in some {
+    // A section holds at most 100 ranges.
+    for section in ranges.chunks(100) {
+        map += &format!("{} beginbfrange\n", section.len());
+        for (first, last, from) in section {
             map += &format!("<{first:04X}> <{last:04X}> <{from:04X}>\n");
         }
         map += "endbfrange\n";
