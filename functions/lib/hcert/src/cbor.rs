@@ -1,4 +1,4 @@
-//! CBOR as it stands in certificates (RFC 8949).
+//! Helpers for the CBOR of certificates (RFC 8949).
 
 use ciborium::Value;
 
@@ -10,21 +10,22 @@ pub(crate) fn map(entries: Vec<(&str, Value)>) -> Value {
     Value::Map(entries.into_iter().map(|(key, value)| (text(key), value)).collect())
 }
 
-/// Reads one CBOR item that takes all of the bytes. `None` for anything else, also where it is nested too deeply.
+/// Parses bytes that are one CBOR item. `None` if they are not, if bytes follow it, or if it is
+/// nested too deeply.
 pub(crate) fn read(bytes: &[u8]) -> Option<Value> {
     let mut rest = bytes;
     let value = ciborium::from_reader(&mut rest).ok()?;
     rest.is_empty().then_some(value)
 }
 
-/// The value of an integer key of a map.
+/// The value under an integer key of a map.
 pub(crate) fn claim(map: &Value, key: i64) -> Option<&Value> {
     let entries = map.as_map()?;
     entries.iter().find(|(known, _)| *known == Value::Integer(key.into())).map(|(_, value)| value)
 }
 
-/// The same as JSON: tags fall away, bytes become hexadecimal digits, keys become text. `None` where a number or a key
-/// has no such form.
+/// Converts to JSON: drops tags, and turns bytes into hexadecimal digits and integer keys into
+/// text. `None` if a number or a key cannot be converted.
 pub(crate) fn to_json(value: &Value) -> Option<serde_json::Value> {
     use serde_json::Value as Json;
     Some(match value {
@@ -56,7 +57,7 @@ pub(crate) fn to_json(value: &Value) -> Option<serde_json::Value> {
     })
 }
 
-/// Bytes in hexadecimal, lower case.
+/// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

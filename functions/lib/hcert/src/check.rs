@@ -1,4 +1,5 @@
-//! From QR text to what it says and whether that holds: the same steps on servers, the command line and in the browser.
+//! Decodes and verifies the text of a QR, in the same steps on servers, the command line and in the
+//! browser.
 //!
 //! ```text
 //! "HC1:…" ─prefix─► base45 ─► zlib ─► COSE_Sign1 ─► CWT claims (CBOR) ─► payload (schema)
@@ -16,77 +17,78 @@ use sha2::{Digest, Sha256};
 
 use crate::{Content, Kind, TrustedSigner, cbor, dcc, icvp};
 
-/// Claims of a CWT (RFC 8392) and the one of HCERT.
+/// Keys of the claims: those of a CWT (RFC 8392), and `hcert`.
 pub(crate) const ISSUER: i64 = 1;
 pub(crate) const EXPIRES_AT: i64 = 4;
 pub(crate) const ISSUED_AT: i64 = 6;
 pub(crate) const HCERT: i64 = -260;
 
-/// What each step found, in the order in which they are taken; `None` after the first that failed.
+/// The results of the steps in their order: passed, failed, or `None` if an earlier step failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Steps {
-    /// The text begins with `HC1:`.
+    /// The text starts with `HC1:`.
     pub prefix: Option<bool>,
-    /// What follows is base45 (RFC 9285).
+    /// The rest is base45 (RFC 9285).
     pub base45: Option<bool>,
-    /// Its bytes are one whole zlib stream (RFC 1950).
+    /// The decoded bytes are one complete zlib stream (RFC 1950).
     pub zlib: Option<bool>,
-    /// Inflated, they are a COSE_Sign1 (RFC 9052).
+    /// The inflated bytes are a COSE_Sign1 (RFC 9052).
     pub cose: Option<bool>,
-    /// Its payload is a CWT (RFC 8392) with the HCERT claim, which holds a map.
+    /// The payload is a CWT (RFC 8392) with a map in the `hcert` claim.
     pub cbor: Option<bool>,
-    /// The claim holds a payload of a known kind, as its schema has it.
+    /// The claim contains a payload of a known kind that conforms to its schema.
     pub schema: Option<bool>,
-    /// The signature is of a trusted signer whose certificate was valid at `iat`.
+    /// The signature is from a trusted signer whose certificate was valid at `iat`.
     pub signature: Option<bool>,
-    /// The time is not before `iat`, before `exp`, and not after the signer's certificate.
+    /// The time of the check is between `iat` and `exp`, and not after the end of the signer's
+    /// certificate.
     pub not_expired: Option<bool>,
-    /// The signer may sign certificates of this kind.
+    /// The signer's certificate allows it to sign certificates of this kind.
     pub key_usage: Option<bool>,
 }
 
-/// Why the signature does not hold.
+/// Why the signature was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignatureFault {
-    /// No trusted signer has this key id, or none whose certificate was valid at `iat`.
+    /// No trusted signer has this key id and a certificate that was valid at `iat`.
     SignerUnknown,
-    /// A trusted signer has this key id but did not sign this.
+    /// A trusted signer has this key id, but the signature does not match its key.
     Wrong,
 }
 
-/// Where the time is, seen from the certificate.
+/// The position of the time of the check relative to the certificate's validity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Timing {
     /// Before `iat`.
     Before,
-    /// Within.
+    /// From `iat` until before `exp`.
     Within,
-    /// At or after `exp`, or after the signer's certificate.
+    /// At or after `exp`, or after the end of the signer's certificate.
     After,
 }
 
-/// What identifies a certificate in revocation lists, 16 bytes each: the kinds of the eHealth Network's revocation
-/// lists (DCC Revocation, 1.0).
+/// The hashes that identify a certificate in revocation lists, cut to 16 bytes, of the three kinds
+/// that the eHealth Network defines (DCC Revocation, 1.0).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationHashes {
-    /// SHA-256 of the UVCI; `None` where the payload has none.
+    /// SHA-256 of the UVCI; `None` if the payload has none.
     pub uci: Option<[u8; 16]>,
     /// SHA-256 of the country of issuance (alpha-2) and the UVCI.
     pub country_code_uci: Option<[u8; 16]>,
-    /// SHA-256 of the signature; of ES256 of its first half, `r`, alone.
+    /// SHA-256 of the signature; for ES256 only of its first half, `r`.
     pub signature: [u8; 16],
 }
 
-/// What was found.
+/// The result of [`check`].
 #[derive(Clone, Debug, Default)]
 pub struct Checked {
-    /// Step by step.
+    /// The result of each step.
     pub steps: Steps,
-    /// The payload, also where it is not as the schema has it.
+    /// The payload, even if it does not conform to its schema.
     pub payload: Option<serde_json::Value>,
-    /// What the payload says.
+    /// The interpreted payload.
     pub content: Option<Content>,
     /// The issuer's country, claim `iss`.
     pub issuer: Option<String>,
@@ -94,56 +96,58 @@ pub struct Checked {
     pub issued_at: Option<Timestamp>,
     /// Claim `exp`.
     pub expires_at: Option<Timestamp>,
-    /// The key id, by which the signer is found.
+    /// The key id of the signer.
     pub kid: Option<Vec<u8>>,
     /// Why [`Steps::signature`] failed.
     pub signature_fault: Option<SignatureFault>,
-    /// Where the time is, once the signature holds.
+    /// The position of the time of the check, if the signature is valid.
     pub timing: Option<Timing>,
-    /// The place of the signer among those that were given, once the signature holds.
+    /// The index of the signer in the list passed to [`check`], if the signature is valid.
     pub signer: Option<usize>,
-    /// For revocation lists, once the message is read.
+    /// The hashes for revocation lists, if the step `cbor` passed.
     pub hashes: Option<RevocationHashes>,
 }
 
-/// The longest text that is looked at, in bytes. The largest QR holds 4296 characters.
-const LONGEST_TEXT: usize = 16 * 1024;
-/// The most bytes that a text may inflate to. Real ones have 300 to 1000.
-const LONGEST_MESSAGE: u64 = 64 * 1024;
+/// The maximum length of a text, in bytes. The largest QR holds 4296 characters.
+const MAX_TEXT: usize = 16 * 1024;
+/// The maximum length of the inflated message, in bytes, as a defence against decompression bombs.
+/// Real messages have 300 to 1000 bytes.
+const MAX_MESSAGE: u64 = 64 * 1024;
 
-/// Tags of a COSE_Sign1 and of a CWT around it.
+/// The CBOR tags of a COSE_Sign1 and of a CWT that contains one.
 const COSE_SIGN1_TAG: u64 = 18;
 const CWT_TAG: u64 = 61;
 
-/// Reads a QR text and checks it against the signers that are trusted, at a time. White space around the text does not
-/// count. Never panics, and takes no more than a few hundred kilobytes whatever the text is.
+/// Decodes the text of a QR and verifies it against trusted signers, at the time `at`. Ignores
+/// white space around the text. Never panics, and uses at most a few hundred kilobytes of memory
+/// for any text.
 pub fn check(text: &str, signers: &[TrustedSigner], at: Timestamp) -> Checked {
     let mut checked = Checked::default();
-    // Each step ends the rest where it fails.
-    let _ = steps(&mut checked, text.trim(), signers, at);
+    // `None` means that a step failed, which `checked` records.
+    let _ = run_steps(&mut checked, text.trim(), signers, at);
     checked
 }
 
-/// Notes what a step found, and ends the steps where that is nothing.
-fn found<T>(step: &mut Option<bool>, what: Option<T>) -> Option<T> {
-    *step = Some(what.is_some());
-    what
+/// Records whether a step passed, and returns its value for `?`.
+fn record<T>(step: &mut Option<bool>, value: Option<T>) -> Option<T> {
+    *step = Some(value.is_some());
+    value
 }
 
-fn holds(step: &mut Option<bool>, what: bool) -> Option<()> {
-    found(step, what.then_some(()))
+fn record_flag(step: &mut Option<bool>, passed: bool) -> Option<()> {
+    record(step, passed.then_some(()))
 }
 
-fn steps(checked: &mut Checked, text: &str, signers: &[TrustedSigner], at: Timestamp) -> Option<()> {
+fn run_steps(checked: &mut Checked, text: &str, signers: &[TrustedSigner], at: Timestamp) -> Option<()> {
     let steps = &mut checked.steps;
-    let encoded = found(&mut steps.prefix, text.strip_prefix("HC1:"))?;
-    let short = Some(encoded).filter(|encoded| encoded.len() <= LONGEST_TEXT);
-    let compressed = found(&mut steps.base45, short.and_then(|encoded| base45::decode(encoded).ok()))?;
-    let message = found(&mut steps.zlib, inflate(&compressed))?;
-    let message = found(&mut steps.cose, Message::read(&message))?;
+    let encoded = record(&mut steps.prefix, text.strip_prefix("HC1:"))?;
+    let short = Some(encoded).filter(|encoded| encoded.len() <= MAX_TEXT);
+    let compressed = record(&mut steps.base45, short.and_then(|encoded| base45::decode(encoded).ok()))?;
+    let message = record(&mut steps.zlib, inflate(&compressed))?;
+    let message = record(&mut steps.cose, Message::read(&message))?;
     checked.kid.clone_from(&message.kid);
 
-    let claims = found(&mut steps.cbor, Claims::read(&message.payload))?;
+    let claims = record(&mut steps.cbor, Claims::read(&message.payload))?;
     checked.hashes = Some(RevocationHashes { uci: None, country_code_uci: None, signature: message.hash() });
     checked.issuer = claims.issuer;
     checked.issued_at = claims.issued_at;
@@ -155,19 +159,19 @@ fn steps(checked: &mut Checked, text: &str, signers: &[TrustedSigner], at: Times
         _ => None,
     };
     checked.payload = Some(claims.payload);
-    let content = found(&mut steps.schema, content)?;
+    let content = record(&mut steps.schema, content)?;
     if let (Some(hashes), Some(uci)) = (&mut checked.hashes, &content.certificate_id) {
         hashes.uci = Some(hash16(&[uci.as_bytes()]));
-        // The country of issuance: the issuer's in the claims, the vaccination's where there is none.
+        // The country of issuance is the claim `iss`; without one, the country of the vaccination.
         let country = checked.issuer.as_ref().or(content.country.as_ref());
         hashes.country_code_uci = country.map(|country| hash16(&[country.as_bytes(), uci.as_bytes()]));
     }
     let kind = content.kind;
     checked.content = Some(content);
 
-    // `iat` and `exp` must lie within the validity of the signer's certificate (Electronic Health Certificates, volume 1,
-    // 3.3): who took an ended signer's key must not sign, and nobody before their time. Several signers may share a key id:
-    // each is tried.
+    // `iat` and `exp` must lie within the validity of the signer's certificate (Electronic Health
+    // Certificates, volume 1, 3.3), so that a stolen key is useless after its certificate ended.
+    // Several signers may share a key id, so each is tried.
     let issued_at = checked.issued_at.unwrap_or(at);
     let with_kid =
         |signer: &&TrustedSigner| message.kid.as_ref() == Some(&signer.kid) && signer.is_valid_at(issued_at);
@@ -179,7 +183,7 @@ fn steps(checked: &mut Checked, text: &str, signers: &[TrustedSigner], at: Times
         checked.signature_fault =
             Some(if known { SignatureFault::Wrong } else { SignatureFault::SignerUnknown });
     }
-    let signer = found(&mut steps.signature, signer)?;
+    let signer = record(&mut steps.signature, signer)?;
     checked.signer = Some(signer);
 
     let timing = if checked.issued_at.is_some_and(|issued| at < issued) {
@@ -192,39 +196,40 @@ fn steps(checked: &mut Checked, text: &str, signers: &[TrustedSigner], at: Times
         Timing::Within
     };
     checked.timing = Some(timing);
-    holds(&mut steps.not_expired, timing == Timing::Within)?;
+    record_flag(&mut steps.not_expired, timing == Timing::Within)?;
 
     let usages = signers.get(signer)?.usages;
-    let may = match kind {
+    let allowed = match kind {
         Kind::Vaccination | Kind::Icvp => usages.vaccination,
         Kind::Test => usages.test,
         Kind::Recovery => usages.recovery,
     };
-    holds(&mut steps.key_usage, may)
+    record_flag(&mut steps.key_usage, allowed)
 }
 
-/// One whole zlib stream: nothing missing, nothing after it, its checksum right.
+/// Inflates a zlib stream that is complete, has a valid checksum and no bytes after it.
 fn inflate(compressed: &[u8]) -> Option<Vec<u8>> {
     let mut zlib = ZlibDecoder::new(compressed);
     let mut message = Vec::new();
-    let read = zlib.by_ref().take(LONGEST_MESSAGE + 1).read_to_end(&mut message).ok()?;
-    let whole = read as u64 <= LONGEST_MESSAGE && zlib.total_in() == compressed.len() as u64;
-    whole.then_some(message)
+    let read = zlib.by_ref().take(MAX_MESSAGE + 1).read_to_end(&mut message).ok()?;
+    let complete = read as u64 <= MAX_MESSAGE && zlib.total_in() == compressed.len() as u64;
+    complete.then_some(message)
 }
 
-/// A COSE_Sign1 that is read, its signature not yet checked.
+/// A parsed COSE_Sign1, before its signature is verified.
 struct Message {
     algorithm: i64,
     kid: Option<Vec<u8>>,
     payload: Vec<u8>,
-    /// What the signature is of.
+    /// The bytes that are signed, the `Sig_structure`.
     signed: Vec<u8>,
     signature: Vec<u8>,
 }
 
 impl Message {
-    /// Issuers write the tag of a COSE_Sign1, none, or that of a CWT around it, and put algorithm and key id into either
-    /// header; the protected one counts where both have it.
+    /// Accepts the variants that issuers write: the tag of a COSE_Sign1, no tag, or the tag of a
+    /// CWT around it, and algorithm and key id in either header. The protected header takes
+    /// precedence.
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut value = cbor::read(bytes)?;
         for tag in [CWT_TAG, COSE_SIGN1_TAG] {
@@ -253,14 +258,14 @@ impl Message {
     }
 }
 
-/// The claims of a CWT that count here.
+/// The claims of a CWT that are used here.
 struct Claims {
     issuer: Option<String>,
     issued_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
-    /// Which kind of payload the claim `hcert` holds; `None` where it is not known here.
+    /// The key of the payload in the claim `hcert`; `None` if no key is known.
     kind: Option<i64>,
-    /// That payload, or else all of the claim.
+    /// The payload of this kind, or the whole claim.
     payload: serde_json::Value,
 }
 
@@ -274,11 +279,12 @@ impl Claims {
             None => None,
             Some(issuer) => Some(issuer.as_text()?.to_owned()),
         };
-        // A time that is there must be one: a certificate with an unreadable end must not count for ever.
+        // A time that cannot be parsed is an error: otherwise, a certificate with a malformed `exp`
+        // would never expire.
         let time = |key| match cbor::claim(&claims, key) {
             None => Some(None),
             Some(Value::Integer(seconds)) => Timestamp::new(i64::try_from(*seconds).ok()?, 0).ok().map(Some),
-            // Some issuers write a float.
+            // Some issuers write floats.
             Some(Value::Float(seconds)) if seconds.is_finite() => {
                 Timestamp::new(*seconds as i64, 0).ok().map(Some)
             }
@@ -304,8 +310,8 @@ fn hash16(parts: &[&[u8]]) -> [u8; 16] {
     hash
 }
 
-/// The hash of an ES256 signature for revocation lists: of `r`, its first half, alone, since of one `r` there are two
-/// signatures that hold.
+/// The hash of an ES256 signature for revocation lists. It covers only the first half, `r`, since a
+/// second valid signature with the same `r` can be derived from the first.
 pub(crate) fn signature_hash(signature: &[u8]) -> [u8; 16] {
     hash16(&[&signature[..signature.len() / 2]])
 }

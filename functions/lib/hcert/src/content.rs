@@ -1,8 +1,8 @@
-//! What a payload says, whichever its kind: for a screen.
+//! The content of a payload of any kind, for display.
 
 use serde::{Deserialize, Serialize};
 
-/// What a certificate is about.
+/// The kind of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -12,35 +12,36 @@ pub enum Kind {
     Test,
     /// A recovery (DCC, group `r`).
     Recovery,
-    /// A vaccination of the WHO's International Certificate of Vaccination or Prophylaxis.
+    /// A vaccination on the WHO's International Certificate of Vaccination or Prophylaxis.
     Icvp,
 }
 
-/// Who and what. Personal.
+/// The person and the vaccination, test or recovery. Personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
-    /// What it is about.
+    /// The kind of certificate.
     pub kind: Kind,
-    /// The name for people to read; the zone's letters where there is no other.
+    /// The name as written, or its transliteration (ICAO 9303) if the payload has only that.
     pub name: String,
     /// Birth date: `YYYY-MM-DD`, `YYYY-MM`, `YYYY`, or empty.
     pub birth_date: String,
-    /// The vaccine by the name in our catalogue, else its code; `None` for tests and recoveries.
+    /// The vaccine's name in our catalogue, or else its code; `None` for tests and recoveries.
     pub vaccine: Option<String>,
-    /// The disease by its code in our catalogue (`covid-19`), else the code of the payload; `None` where unknown.
+    /// The disease's code in our catalogue (`covid-19`), or else the payload's code; `None` if
+    /// unknown.
     pub disease: Option<String>,
     /// Date of the vaccination, of the sample, or of the first positive result, `YYYY-MM-DD`.
     pub date: String,
-    /// Which dose, and of how many.
+    /// The number of the dose, and the number of doses in the series.
     pub dose: Option<(u64, u64)>,
     /// The batch.
     pub batch: Option<String>,
-    /// Country of the vaccination or test, as the payload has it.
+    /// The country of the vaccination or test, as in the payload.
     pub country: Option<String>,
-    /// Who issued it.
+    /// The name of the issuer.
     pub issuer: Option<String>,
     /// The certificate's identifier (UVCI).
     pub certificate_id: Option<String>,
-    /// Of tests: whether the disease was detected.
+    /// For tests, whether the disease was detected.
     pub detected: Option<bool>,
 }

@@ -1,4 +1,4 @@
-//! The payload of COVID-19: EU Digital COVID Certificate, JSON schema 1.3.3.
+//! The payload for COVID-19: EU Digital COVID Certificate (DCC), JSON schema 1.3.3.
 
 use bukti_domain::{CertifiedName, disease, disease_of_dcc, transliterate, vaccine_of_dcc};
 use ciborium::Value;
@@ -8,18 +8,19 @@ use crate::cbor::{map, text};
 use crate::json::{date, longer_than, text_of};
 use crate::{Content, Kind, Vaccination};
 
-/// The key of the claim `hcert`.
+/// The payload's key in the claim `hcert`.
 pub(crate) const CLAIM: i64 = 1;
 
-/// The longest text of a name or issuer, in characters.
-const LONGEST: usize = 80;
+/// The maximum length of a name or issuer, in characters.
+const MAX_LENGTH: usize = 80;
 
 /// COVID-19, SNOMED CT.
 const COVID_19: &str = "840539006";
 /// The result "detected" of a test, SNOMED CT.
 const DETECTED: &str = "260373001";
 
-/// The payload of a vaccination, with the vaccine's codes.
+/// The payload of a vaccination, with the codes of vaccine (`vp`), product (`mp`) and manufacturer
+/// (`ma`).
 pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str, mp: &str, ma: &str) -> Value {
     let dose = vaccination.dose;
     let number = dose.dose_number;
@@ -44,18 +45,18 @@ pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str, mp: &str, ma: &st
     ])
 }
 
-/// As much of a name as the schema allows.
+/// A name cut to the length that the schema allows.
 pub(crate) fn shorten(name: &str) -> String {
-    let short: String = name.chars().take(LONGEST).collect();
+    let short: String = name.chars().take(MAX_LENGTH).collect();
     short.trim_end().to_owned()
 }
 
-/// The name in both writings. Of a name of one word there is only the family name.
+/// The name as written and transliterated. A name of one word is a family name only.
 fn name(full: &CertifiedName) -> Value {
     let (given, family) = (full.given(), full.family());
     let zone = |name: &str| {
-        let zone: String = transliterate(name).chars().take(LONGEST).collect();
-        // Nothing that a zone has letters for: ICAO 9303 writes X for what it cannot write.
+        let zone: String = transliterate(name).chars().take(MAX_LENGTH).collect();
+        // A name without any character that can be transliterated becomes X, as in ICAO 9303.
         if zone.is_empty() { "X".to_owned() } else { zone.trim_end_matches('<').to_owned() }
     };
     let mut entries = vec![("fn", text(shorten(family))), ("fnt", text(zone(family)))];
@@ -66,10 +67,11 @@ fn name(full: &CertifiedName) -> Value {
     map(entries)
 }
 
-/// What a payload says; `None` where it is not as the schema has it: with a vaccination, a test or a recovery, one.
+/// Interprets a payload; `None` if it does not conform to the schema, which requires one
+/// vaccination, test or recovery.
 ///
-/// Of the schema's formats dates count, which must be days that there are; times of tests are seen in more forms than
-/// RFC 3339's.
+/// Of the schema's formats, only dates are checked: they must exist in the calendar. Times of tests
+/// are not, since issuers also write other forms than that of RFC 3339.
 pub(crate) fn content(payload: &Json) -> Option<Content> {
     let version = text_of(payload, "ver")?;
     let mut numbers = version.split('.');
@@ -82,16 +84,16 @@ pub(crate) fn content(payload: &Json) -> Option<Content> {
     let name = read_name(payload.get("nam")?)?;
 
     let groups = [("v", Kind::Vaccination), ("t", Kind::Test), ("r", Kind::Recovery)];
-    let mut there = groups.iter().filter_map(|(key, kind)| Some((*kind, payload.get(key)?)));
-    let (kind, entries) = there.next()?;
-    if there.next().is_some() {
+    let mut present = groups.iter().filter_map(|(key, kind)| Some((*kind, payload.get(key)?)));
+    let (kind, entries) = present.next()?;
+    if present.next().is_some() {
         return None;
     }
     let [entry] = entries.as_array()?.as_slice() else { return None };
 
     let code = |key| text_of(entry, key);
-    let short = |key| code(key).filter(|text| !longer_than(text, LONGEST));
-    // Optional fields too must be texts where they are there.
+    let short = |key| code(key).filter(|text| !longer_than(text, MAX_LENGTH));
+    // Optional fields must be texts if present.
     let optional = |key| match entry.get(key) {
         None => Some(None),
         Some(_) => short(key).map(Some),
@@ -143,13 +145,13 @@ pub(crate) fn content(payload: &Json) -> Option<Content> {
     Some(content)
 }
 
-/// A positive integer, also where it was written as a float.
+/// A positive integer, which may be written as a float.
 fn count(value: &Json) -> Option<u64> {
     let whole = || value.as_f64().filter(|number| number.fract() == 0.0 && *number < 1e9).map(|it| it as u64);
     value.as_u64().or_else(whole).filter(|count| *count >= 1)
 }
 
-/// `YYYY-MM-DD`, `YYYY-MM`, `YYYY` of the years 1900 to 2099, or empty.
+/// Whether it is `YYYY-MM-DD`, `YYYY-MM` or `YYYY` with a year from 1900 to 2099, or empty.
 fn is_birth_date(date: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let mut parts = date.split('-');
@@ -159,13 +161,13 @@ fn is_birth_date(date: &str) -> bool {
     date.is_empty() || in_range && rest.len() <= 2 && rest.iter().all(|part| part.len() == 2 && digits(part))
 }
 
-/// The name for people; the zone's letters where there is no other.
+/// The name as written; each part that is missing is replaced by its transliteration.
 fn read_name(name: &Json) -> Option<String> {
     name.as_object()?;
     let mut read = [None; 4];
     for (found, key) in read.iter_mut().zip(["gn", "fn", "gnt", "fnt"]) {
         if name.get(key).is_some() {
-            let text = text_of(name, key).filter(|text| !longer_than(text, LONGEST))?;
+            let text = text_of(name, key).filter(|text| !longer_than(text, MAX_LENGTH))?;
             let is_zone = text.bytes().all(|byte| byte == b'<' || byte.is_ascii_uppercase());
             *found = Some(text).filter(|_| is_zone || !key.ends_with('t'));
             (*found)?;
@@ -194,12 +196,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_one_word_has_a_family_name_only() {
+    fn one_word_name_is_a_family_name() {
         assert_eq!(names("Ayu"), [("fn".into(), "Ayu".into()), ("fnt".into(), "AYU".into())]);
     }
 
     #[test]
-    fn the_last_word_stands_for_the_family_name() {
+    fn last_word_is_the_family_name() {
         let expected =
             [("fn", "Purnomo"), ("fnt", "PURNOMO"), ("gn", "Iwan Ibrahim"), ("gnt", "IWAN<IBRAHIM")];
         assert_eq!(names("Iwan Ibrahim Purnomo"), expected.map(|(key, value)| (key.into(), value.into())));

@@ -1,12 +1,13 @@
-//! The payload of other vaccinations: the WHO's digital International Certificate of Vaccination or Prophylaxis.
+//! The payload for other diseases: the WHO's digital International Certificate of Vaccination or
+//! Prophylaxis (ICVP).
 //!
-//! Three layouts are in use. The first is ours; a verifier reads all of them.
+//! Three layouts are in use. We write the first and read all of them.
 //!
 //! | layout | person | vaccination |
 //! |---|---|---|
 //! | 2026-04 | `n dob s nt id dt gn` | object `vx`: `vp dv cn is bo`; `v` is the template's version |
 //! | 0.3.0 | `n dob s ntl nid ndt gn` | array `v` of one: `vp dt cn is bo vls vle` |
-//! | before | as 0.3.0 | object `v`: `vp dt cn is bo vls vle`, also `dn tg ma mp mid` |
+//! | older | as 0.3.0 | object `v`: `vp dt cn is bo vls vle`, also `dn tg ma mp mid` |
 
 use bukti_domain::{BirthDate, Sex, disease_of_icvp, vaccine_of_icvp};
 use ciborium::Value;
@@ -16,22 +17,23 @@ use crate::cbor::{map, text};
 use crate::json::{date, longer_than, text_of};
 use crate::{Content, Kind, Vaccination, dcc};
 
-/// The key of the claim `hcert`.
+/// The payload's key in the claim `hcert`.
 pub(crate) const CLAIM: i64 = -6;
 
 /// The version of the template that the payload follows.
 const TEMPLATE: &str = "1.0.0";
 
-/// The longest text that is accepted, in characters, as in a feed. The standard sets no limit.
-const LONGEST: usize = 300;
+/// The maximum length of a text, in characters: the same as in a feed, since the standard sets no
+/// limit.
+const MAX_LENGTH: usize = 300;
 
-/// The payload of a vaccination, with the product's id in the WHO's catalogue.
+/// The payload of a vaccination, with the product's id in the WHO's catalogue (`vp`).
 ///
-/// Disease and manufacturer follow from the product and are not in it. The identity number is left out.
+/// It omits disease and manufacturer, which follow from the product, and the identity number.
 pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str) -> Value {
     let dose = vaccination.dose;
     let mut person = vec![
-        // As long as in a DCC at most, so that the QR stays as easy to scan.
+        // The length limit of a DCC keeps the QR as easy to scan.
         ("n", text(dcc::shorten(dose.name.text()))),
         ("dob", text(dose.birth_date.to_string())),
         // The codes of FHIR's administrative gender.
@@ -60,17 +62,17 @@ pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str) -> Value {
     map(person)
 }
 
-/// What a payload says; `None` where it has none of the layouts.
+/// Interprets a payload; `None` if it has none of the layouts.
 pub(crate) fn content(payload: &Json) -> Option<Content> {
     let filled = |object, key| {
-        text_of(object, key).filter(|text| !text.trim().is_empty() && !longer_than(text, LONGEST))
+        text_of(object, key).filter(|text| !text.trim().is_empty() && !longer_than(text, MAX_LENGTH))
     };
     let name = filled(payload, "n")?.to_owned();
     let birth_date = text_of(payload, "dob").filter(|date| BirthDate::parse(date).is_some())?.to_owned();
 
     let (entry, day) = if let Some(entry) = payload.get("vx") {
         filled(payload, "v")?;
-        // The product and the batch are needed, and who answers for it.
+        // Product and batch are required, and the clinician (`cn`) or the issuer (`is`).
         filled(entry, "vp")?;
         filled(entry, "bo")?;
         filled(entry, "cn").or(filled(entry, "is"))?;

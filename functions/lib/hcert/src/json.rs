@@ -1,19 +1,18 @@
-//! Fields of a payload as JSON.
+//! Reads fields of a JSON payload.
 
 use jiff::civil::Date;
 use serde_json::Value;
 
-/// The text of a field; `None` where there is none or where it is no text.
+/// The text of a field; `None` if it is missing or not a text.
 pub(crate) fn text_of<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.get(key)?.as_str()
 }
 
-/// Whether a text has more characters than that.
 pub(crate) fn longer_than(text: &str, characters: usize) -> bool {
     text.chars().nth(characters).is_some()
 }
 
-/// The day of a date or of a date with a time, `YYYY-MM-DD`; `None` where it is no day that there is.
+/// The date part, `YYYY-MM-DD`, of a date or a date with time; `None` if the date does not exist.
 pub(crate) fn date(text: &str) -> Option<&str> {
     let (day, time) = text.split_at_checked(10)?;
     let whole = time.is_empty() || time.starts_with('T');

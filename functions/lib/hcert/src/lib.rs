@@ -4,12 +4,14 @@
 //! DCC payload ─CBOR─► CWT claims ─COSE_Sign1 (ES256)─► zlib ─► base45 ─► "HC1:…"
 //! ```
 //!
-//! The payload of COVID-19 vaccinations is the EU Digital COVID Certificate (DCC), schema 1.3; that of others the WHO's
-//! International Certificate of Vaccination or Prophylaxis (ICVP). The identity number is never in it.
+//! The payload is the EU Digital COVID Certificate (DCC), schema 1.3, for vaccinations against
+//! COVID-19, and the WHO's International Certificate of Vaccination or Prophylaxis (ICVP) for all
+//! others. It never contains the identity number.
 //!
-//! [`seal`] goes this way on servers; [`check`] goes it back, everywhere.
+//! [`seal`] encodes and signs, on servers only; [`check`] decodes and verifies, on servers and in
+//! the browser.
 
-#![cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "sealing is for servers only"))]
+#![cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "only servers seal"))]
 
 mod cbor;
 mod check;
@@ -28,7 +30,7 @@ pub use trusted::{PublicKey, TrustedSigner, UnreadableSigner, Usages};
 pub use uvci::{uvci, uvci_check_character};
 pub use vaccination::Vaccination;
 
-// Signing is for servers only: the browser verifies.
+// Only servers sign; the browser verifies.
 #[cfg(not(target_arch = "wasm32"))]
 mod root;
 #[cfg(not(target_arch = "wasm32"))]

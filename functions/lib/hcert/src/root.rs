@@ -1,4 +1,5 @@
-//! The root of a deployment (the eHealth Network's and ICAO's CSCA): certifies document signers.
+//! The root key of a deployment, which certifies document signers (the CSCA of the eHealth Network
+//! and ICAO).
 
 use aws_lc_rs::rand;
 use jiff::civil::Date;
@@ -18,16 +19,17 @@ use x509_cert::der::Decode;
 use crate::trusted::pem_to_der;
 use crate::{CERTIFICATE_VALID_FOR, SignError};
 
-/// Years that a root is valid.
+/// The validity of a root, in years.
 const ROOT_YEARS: i16 = 10;
-/// How long a document signer signs: at most three years.
+/// How long a document signer signs certificates.
 const SIGNS_FOR: SignedDuration = SignedDuration::from_hours(3 * 365 * 24);
-/// Extended key usage: may sign vaccinations (eHealth Network, Digital Green Certificates volume 1, annex; RFC 5280).
+/// The extended key usage (RFC 5280) for signing vaccinations (eHealth Network, Digital Green
+/// Certificates volume 1, annex).
 const VACCINATIONS: &[u64] = &[1, 3, 6, 1, 4, 1, 1847, 2021, 1, 2];
-/// Subject key identifier (RFC 5280, 4.2.1.2).
+/// The extension subject key identifier (RFC 5280, 4.2.1.2).
 const SUBJECT_KEY_IDENTIFIER: &[u64] = &[2, 5, 29, 14];
 
-/// Key and certificate of a root, P-256. Secret: has no `Debug`.
+/// A root's P-256 key and certificate. Secret, hence without `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Root {
     /// PKCS #8 in PEM.
@@ -36,7 +38,7 @@ pub struct Root {
     certificate: String,
 }
 
-/// The public key of a signer that is to be certified.
+/// The public key of a signer, as an uncompressed point.
 struct SignerKey(Vec<u8>);
 
 impl PublicKeyData for SignerKey {
@@ -50,12 +52,12 @@ impl PublicKeyData for SignerKey {
 }
 
 impl Root {
-    /// A new root in the name of this organisation, valid for ten years from today. It certifies signers only, no other
-    /// certifiers.
+    /// Generates a root in the name of this organisation, valid for ten years from yesterday. It
+    /// can certify signers but no intermediate authorities.
     ///
     /// # Errors
     ///
-    /// [`SignError::CannotMake`] where no randomness is to be had.
+    /// [`SignError::CannotMake`] if the random number generator fails.
     pub fn generate(organisation: &str, now: Timestamp) -> Result<Self, SignError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(cannot_make)?;
         let mut params = params(organisation, "Health certificate root", now, ROOT_YEARS.years())?;
@@ -65,11 +67,11 @@ impl Root {
         Ok(Self { key: key.serialize_pem(), certificate: certificate.pem() })
     }
 
-    /// A root of before: its key as PKCS #8 and its certificate, both PEM.
+    /// Reads an existing root: its PKCS #8 key and its certificate, both in PEM.
     ///
     /// # Errors
     ///
-    /// [`SignError::UnreadableKey`].
+    /// [`SignError::UnreadableKey`] if the key or the certificate cannot be parsed.
     pub fn from_pem(key: String, certificate: String) -> Result<Self, SignError> {
         let root = Self { key, certificate };
         root.issuer()?;
@@ -81,15 +83,16 @@ impl Root {
         &self.certificate
     }
 
-    /// A document signer's certificate for a P-256 public key (subject public key info, DER), whoever holds its private
-    /// key. DER.
+    /// Issues a document signer's certificate, in DER, for a P-256 public key (subject public key
+    /// info in DER). The private key is not needed and can stay in a KMS.
     ///
-    /// It is valid from today until three years and the time that certificates are valid, in which it signs and then
-    /// only verifies.
+    /// It is valid for the three years in which the signer signs, and for [`CERTIFICATE_VALID_FOR`]
+    /// after them, so that the last certificates can be verified until they expire.
     ///
     /// # Errors
     ///
-    /// [`SignError`].
+    /// [`SignError::UnreadableKey`] if the public key is not a P-256 key; [`SignError::CannotMake`]
+    /// if the random number generator fails.
     pub fn certify(&self, public_key: &[u8], now: Timestamp) -> Result<Vec<u8>, SignError> {
         let public_key =
             VerifyingKey::from_public_key_der(public_key).map_err(|_| SignError::UnreadableKey)?;
@@ -101,7 +104,7 @@ impl Root {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(VACCINATIONS.to_vec())];
         params.use_authority_key_identifier_extension = true;
         let identifier = params.key_identifier(&public_key);
-        // An octet string of at most 127 bytes: tag, length, content.
+        // A DER octet string of at most 127 bytes: tag, length, content.
         let mut octets = vec![4, u8::try_from(identifier.len()).map_err(cannot_make)?];
         octets.extend(identifier);
         params.custom_extensions = vec![CustomExtension::from_oid_content(SUBJECT_KEY_IDENTIFIER, octets)];
@@ -109,7 +112,7 @@ impl Root {
         Ok(certificate.der().to_vec())
     }
 
-    /// The root as it signs, and its organisation.
+    /// The root as rcgen's issuer, and its organisation.
     fn issuer(&self) -> Result<(Issuer<'static, KeyPair>, String), SignError> {
         let key = KeyPair::from_pem(&self.key).map_err(|_| SignError::UnreadableKey)?;
         let der = pem_to_der(&self.certificate).ok_or(SignError::UnreadableKey)?;
@@ -138,8 +141,9 @@ fn distinguished_name(organisation: &str, name: &str) -> DistinguishedName {
     subject
 }
 
-/// What root and signer have in common: the name, a random serial number, and the time, which begins one day back, so
-/// that a verifier whose clock is behind takes today's certificates.
+/// The parameters that root and signer have in common: name, random serial number and validity. The
+/// validity begins one day earlier, so that verifiers whose clocks are behind accept certificates
+/// of today.
 fn params(
     organisation: &str,
     name: &str,
@@ -149,7 +153,7 @@ fn params(
     let from = Offset::UTC.to_datetime(now).date().saturating_sub(1.day());
     let mut serial = [0; 16];
     rand::fill(&mut serial).map_err(cannot_make)?;
-    // A positive number (RFC 5280, 4.1.2.2).
+    // The serial number must be positive (RFC 5280, 4.1.2.2).
     serial[0] = serial[0] & 0x7f | 0x40;
     let mut params = CertificateParams::default();
     params.serial_number = Some(SerialNumber::from_slice(&serial));
@@ -177,11 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn a_signer_is_certified_by_the_root_for_vaccinations_and_five_years() {
+    fn root_certifies_signer_for_vaccinations_and_five_years() {
         let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
-        let made = Root::generate("Kementerian Kesehatan", now).unwrap();
-        // As it comes back from its file.
-        let root: Root = serde_json::from_str(&serde_json::to_string(&made).unwrap()).unwrap();
+        let generated = Root::generate("Kementerian Kesehatan", now).unwrap();
+        // The root must survive being stored as JSON.
+        let root: Root = serde_json::from_str(&serde_json::to_string(&generated).unwrap()).unwrap();
         let key = NewKey::generate().unwrap();
         let der = root.certify(&key.public_key, now).unwrap();
         assert_ne!(der, root.certify(&key.public_key, now).unwrap(), "serial numbers are random");
@@ -213,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn only_keys_of_p256_are_certified() {
+    fn rejects_keys_that_are_not_p256() {
         let now = Timestamp::UNIX_EPOCH;
         let root = Root::generate("Bukti", now).unwrap();
         assert!(matches!(root.certify(b"no key", now), Err(SignError::UnreadableKey)));

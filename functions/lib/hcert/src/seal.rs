@@ -1,4 +1,4 @@
-//! From payload to QR text.
+//! Encodes and signs a vaccination as the text of a QR.
 
 use std::io::Write;
 
@@ -16,31 +16,32 @@ use crate::{SignError, Signer, Vaccination, dcc, icvp};
 pub struct Sealed {
     /// The text of the QR: `HC1:` and base45.
     pub text: String,
-    /// When it ends.
+    /// When the certificate expires.
     pub expires_at: Timestamp,
-    /// The key id of its signer.
+    /// The key id of the signer.
     pub kid: [u8; 8],
-    /// By which revocation lists name it: [`RevocationHashes::signature`](crate::RevocationHashes::signature).
+    /// Identifies the certificate in revocation lists:
+    /// [`RevocationHashes::signature`](crate::RevocationHashes::signature).
     pub signature_hash: [u8; 16],
 }
 
-/// Why a certificate could not be sealed.
+/// An error in sealing a certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum HcertError {
     /// The signer failed.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// The payload could not be written.
-    #[error("the payload could not be encoded")]
+    /// The payload could not be encoded.
+    #[error("cannot encode the certificate's payload")]
     Encode,
 }
 
-/// A COSE_Sign1 (RFC 9052) of this payload, by ES256, with the signer's key id in its protected header. `external` is signed
-/// with it but not in it.
+/// Signs a payload as COSE_Sign1 (RFC 9052) with ES256 and the signer's key id in the protected
+/// header. `external` is additional data that is signed but not contained in the message.
 ///
 /// # Errors
 ///
-/// [`SignError`]; it may be tried again.
+/// The signer's [`SignError`]; a retry may succeed.
 pub async fn cose_sign1(
     payload: Vec<u8>,
     external: &[u8],
@@ -53,11 +54,12 @@ pub async fn cose_sign1(
     Ok(message)
 }
 
-/// Signs a vaccination. It is valid from `now` until `expires_at`, but never longer than the signer.
+/// Encodes and signs a vaccination. The certificate is valid from `now` until `expires_at`, but at
+/// most until the signer's certificate ends.
 ///
 /// # Errors
 ///
-/// [`HcertError`]; a failed signature may be tried again.
+/// [`HcertError::Sign`] if the signer fails, for which a retry may succeed.
 pub async fn seal(
     vaccination: &Vaccination<'_>,
     signer: &impl Signer,
@@ -89,7 +91,7 @@ pub async fn seal(
     })
 }
 
-/// The claim `hcert`: a map of the payload's kind, which depends on the vaccine, to the payload.
+/// The claim `hcert`: a map from the payload's kind, which depends on the vaccine, to the payload.
 fn payload(vaccination: &Vaccination<'_>) -> Value {
     let (kind, payload) = match &vaccination.dose.vaccine.codes {
         Codes::Dcc { vp, mp, ma } => (dcc::CLAIM, dcc::payload(vaccination, vp, mp, ma)),
@@ -107,7 +109,7 @@ mod tests {
     use crate::{LocalSigner, NewKey, Root, uvci};
 
     #[tokio::test]
-    async fn what_is_sealed_can_be_read_and_its_signature_holds() {
+    async fn sealed_certificate_decodes_and_verifies() {
         let now: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
         let key = NewKey::generate().unwrap();
         let certificate = Root::generate("Bukti", now).unwrap().certify(&key.public_key, now).unwrap();
@@ -135,7 +137,7 @@ mod tests {
         let far = "2099-01-01T00:00:00Z".parse().unwrap();
         let sealed = seal(&vaccination, &signer, now, far).await.unwrap();
 
-        assert_eq!(sealed.expires_at, signer.not_after(), "never longer than the signer");
+        assert_eq!(sealed.expires_at, signer.not_after(), "a certificate must not outlive its signer");
         let compressed = base45::decode(sealed.text.strip_prefix("HC1:").unwrap()).unwrap();
         let mut message = Vec::new();
         std::io::Read::read_to_end(&mut flate2::read::ZlibDecoder::new(&compressed[..]), &mut message)
@@ -145,8 +147,8 @@ mod tests {
         let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key_raw());
         message.verify_signature(&[], |signature, data| public.verify(data, signature)).unwrap();
         let claims = Value::from_slice(message.payload.as_ref().unwrap()).unwrap();
-        let shown = format!("{claims:?}");
-        assert!(shown.contains("Purnomo") && shown.contains("URN:UVCI:01:ID:ABC123#"));
-        assert!(!shown.contains("3171012401896246"), "the identity number is never in it");
+        let claims = format!("{claims:?}");
+        assert!(claims.contains("Purnomo") && claims.contains("URN:UVCI:01:ID:ABC123#"));
+        assert!(!claims.contains("3171012401896246"), "the identity number must not be in a certificate");
     }
 }

@@ -1,4 +1,4 @@
-//! Who signs: the document signer's key and certificate.
+//! Document signers: keys that sign certificates, each with a certificate from the root.
 
 use std::future::Future;
 
@@ -14,28 +14,29 @@ pub trait Signer: Send + Sync {
     /// The key id: the first 8 bytes of the SHA-256 of the signer certificate's DER.
     fn kid(&self) -> [u8; 8];
 
-    /// When the signer certificate ends. No certificate signed with it may be valid longer.
+    /// When the signer's certificate ends. No certificate that it signs may be valid longer.
     fn not_after(&self) -> Timestamp;
 
-    /// The ES256 signature of a message, `r` and `s` of 32 bytes each.
+    /// Signs a message with ES256; returns `r` and `s` of 32 bytes each.
     fn sign(&self, message: &[u8]) -> impl Future<Output = Result<Vec<u8>, SignError>> + Send;
 }
 
-/// Why there is no signature or no signer.
+/// An error in creating a signer or in signing.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    /// The key or certificate cannot be read.
-    #[error("the signer's key or certificate cannot be read")]
+    /// The key or certificate cannot be parsed, or they do not belong together.
+    #[error("the signer's key or certificate cannot be read; check that it is the right file or secret")]
     UnreadableKey,
-    /// The key or certificate cannot be made.
-    #[error("the signer's key or certificate cannot be made")]
+    /// The key or certificate cannot be generated.
+    #[error("cannot generate the signer's key or certificate; try again")]
     CannotMake,
-    /// The signature failed.
-    #[error("signing failed")]
+    /// The signing operation failed.
+    #[error("signing failed; try again")]
     Failed,
 }
 
-/// How long a certificate is valid. A document signer signs no more when less than that is left to it.
+/// The validity of a certificate. A document signer stops signing when its own certificate is valid
+/// for less than this.
 pub const CERTIFICATE_VALID_FOR: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
 
 /// A new P-256 key.
@@ -47,18 +48,18 @@ pub struct NewKey {
 }
 
 impl NewKey {
-    /// Makes a key.
+    /// Generates a key.
     ///
     /// # Errors
     ///
-    /// [`SignError::CannotMake`] where no randomness is to be had.
+    /// [`SignError::CannotMake`] if the random number generator fails.
     pub fn generate() -> Result<Self, SignError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|_| SignError::CannotMake)?;
         Ok(Self { private_pem: key.serialize_pem(), public_key: key.subject_public_key_info() })
     }
 }
 
-/// Signs with a key in memory.
+/// A signer whose key is in memory.
 pub struct LocalSigner {
     key: EcdsaKeyPair,
     kid: [u8; 8],
@@ -71,7 +72,8 @@ impl LocalSigner {
     ///
     /// # Errors
     ///
-    /// [`SignError::UnreadableKey`] also where the certificate is of another key.
+    /// [`SignError::UnreadableKey`] if either cannot be parsed or the certificate belongs to
+    /// another key.
     pub fn new(private_pem: &str, certificate: &[u8]) -> Result<Self, SignError> {
         let pair = KeyPair::from_pem(private_pem).map_err(|_| SignError::UnreadableKey)?;
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pair.serialized_der())
@@ -86,11 +88,11 @@ impl LocalSigner {
     }
 }
 
-/// What every signer says of its certificate.
+/// The key id and the end of validity of a signer's certificate.
 ///
 /// # Errors
 ///
-/// [`SignError::UnreadableKey`] where it has no end or no key id of 8 bytes.
+/// [`SignError::UnreadableKey`] if it has no end, or if its key id does not have 8 bytes.
 pub fn kid_and_end(certificate: &TrustedSigner) -> Result<([u8; 8], Timestamp), SignError> {
     let kid = certificate.kid.as_slice().try_into().map_err(|_| SignError::UnreadableKey)?;
     Ok((kid, certificate.not_after.ok_or(SignError::UnreadableKey)?))

@@ -1,4 +1,4 @@
-//! The public half of a signer, as a verifier holds it.
+//! Signers as a verifier knows them: public key, allowed usages and validity.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::ExtendedKeyUsage;
 
-/// What a signer may sign, from its certificate's extended key usage.
+/// The kinds of certificates that a signer may sign, from its extended key usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usages {
     /// Tests.
@@ -22,11 +22,11 @@ pub struct Usages {
 }
 
 impl Usages {
-    /// A signer whose certificate names none of these may sign all of them.
+    /// The usages of a signer whose certificate restricts none.
     const ALL: Self = Self { test: true, vaccination: true, recovery: true };
 
-    /// The eHealth Network's object identifiers end in 1, 2 and 3 (Technical Specifications for EU DCC, volume 5); the
-    /// form with a 0 in it stands in certificates of the first weeks.
+    /// The eHealth Network's object identifiers end in 1, 2 and 3 (Technical Specifications for EU
+    /// DCC, volume 5). Certificates of the first weeks have a variant with an additional 0.
     fn of(usage: &ExtendedKeyUsage) -> Self {
         let names = |last: u8| {
             usage.0.iter().any(|oid| {
@@ -40,7 +40,7 @@ impl Usages {
     }
 }
 
-/// A public key that signatures are checked with.
+/// A public key for verifying signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicKey {
     /// For ES256.
@@ -61,7 +61,7 @@ impl PublicKey {
     ///
     /// # Errors
     ///
-    /// [`UnreadableSigner`].
+    /// [`UnreadableSigner`] if the key cannot be encoded.
     pub fn to_der(&self) -> Result<Vec<u8>, UnreadableSigner> {
         let document = match self {
             Self::P256(key) => key.to_public_key_der(),
@@ -70,7 +70,7 @@ impl PublicKey {
         Ok(document.map_err(|_| UnreadableSigner)?.into_vec())
     }
 
-    /// Whether a signature of a COSE algorithm (RFC 9053: ES256 is -7, PS256 is -37) holds.
+    /// Whether a signature is valid under a COSE algorithm (RFC 9053: ES256 is -7, PS256 is -37).
     pub(crate) fn verifies(&self, algorithm: i64, message: &[u8], signature: &[u8]) -> bool {
         match (self, algorithm) {
             (Self::P256(key), -7) => p256::ecdsa::Signature::from_slice(signature)
@@ -83,34 +83,35 @@ impl PublicKey {
     }
 }
 
-/// A key or certificate that cannot be read.
+/// A key or certificate that cannot be parsed.
 #[derive(Debug, thiserror::Error)]
-#[error("the signer's key or certificate cannot be read")]
+#[error("the signer's key or certificate cannot be read; it must be an X.509 certificate or a public key")]
 pub struct UnreadableSigner;
 
 /// A signer that a verifier trusts.
 #[derive(Clone, Debug)]
 pub struct TrustedSigner {
-    /// The key id: the first 8 bytes of the SHA-256 of the certificate's DER, or as the trust list names it.
+    /// The key id: from the trust list, or else the first 8 bytes of the SHA-256 of the
+    /// certificate's DER.
     pub kid: Vec<u8>,
-    /// The key.
+    /// The public key.
     pub key: PublicKey,
-    /// Who it is: the subject's organisation and country, where there is a certificate.
+    /// The organisation and country of the certificate's subject; `None` without a certificate.
     pub name: Option<String>,
-    /// What it may sign.
+    /// The kinds of certificates that it may sign.
     pub usages: Usages,
-    /// When its certificate begins.
+    /// When its certificate becomes valid.
     pub not_before: Option<Timestamp>,
     /// When its certificate ends.
     pub not_after: Option<Timestamp>,
 }
 
 impl TrustedSigner {
-    /// From an X.509 certificate, PEM or DER.
+    /// Reads an X.509 certificate in PEM or DER.
     ///
     /// # Errors
     ///
-    /// [`UnreadableSigner`] also where the key is neither P-256 nor RSA.
+    /// [`UnreadableSigner`] if it cannot be parsed, or if the key is neither P-256 nor RSA.
     pub fn from_certificate(pem_or_der: &[u8]) -> Result<Self, UnreadableSigner> {
         let der = match std::str::from_utf8(pem_or_der) {
             Ok(text) => pem_to_der(text).ok_or(UnreadableSigner)?,
@@ -146,11 +147,12 @@ impl TrustedSigner {
         })
     }
 
-    /// From a subject public key info (RFC 5280) in DER, under the key id of a trust list.
+    /// A signer without a certificate: a key id of a trust list, and a subject public key info (RFC
+    /// 5280) in DER.
     ///
     /// # Errors
     ///
-    /// [`UnreadableSigner`].
+    /// [`UnreadableSigner`] if the key is neither P-256 nor RSA.
     pub fn from_public_key(kid: &[u8], spki: &[u8]) -> Result<Self, UnreadableSigner> {
         Ok(Self {
             kid: kid.to_vec(),
@@ -162,20 +164,19 @@ impl TrustedSigner {
         })
     }
 
-    /// Whether its certificate counts at this time. A key without a certificate always does.
+    /// Whether its certificate is valid at this time; always true without a certificate.
     pub(crate) fn is_valid_at(&self, time: Timestamp) -> bool {
         self.not_before.is_none_or(|begin| begin <= time) && self.not_after.is_none_or(|end| time <= end)
     }
 
-    /// Whether this signer made the signature of a COSE_Sign1 by this algorithm.
-    ///
+    /// Whether the signature of a COSE_Sign1 is valid for this signer's key under this algorithm.
     /// `signed` is the `Sig_structure` of RFC 9052.
     pub fn verifies(&self, algorithm: i64, signed: &[u8], signature: &[u8]) -> bool {
         self.key.verifies(algorithm, signed, signature)
     }
 }
 
-/// The bytes of the first PEM block, or of base64 alone; `None` where there are none.
+/// Decodes the first PEM block, or bare base64; `None` if there is neither.
 pub(crate) fn pem_to_der(pem: &str) -> Option<Vec<u8>> {
     let body: String = pem
         .lines()

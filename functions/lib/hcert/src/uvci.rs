@@ -2,7 +2,7 @@
 
 const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/:";
 
-/// The UVCI of an opaque id of `A-Z` and `0-9`, issued by Indonesia, with its check character:
+/// The UVCI, with its check character, for an opaque id of `A-Z` and `0-9` issued by Indonesia:
 /// `URN:UVCI:01:ID:<opaque>#<check>`.
 pub fn uvci(opaque: &str) -> String {
     let mut text = format!("URN:UVCI:01:ID:{opaque}");
@@ -13,8 +13,8 @@ pub fn uvci(opaque: &str) -> String {
     text
 }
 
-/// The check character of a UVCI: Luhn mod N over `A-Z0-9/:` (UVCI specification, annex 2). `None` where the text has
-/// another character.
+/// The check character of a UVCI: Luhn mod N over `A-Z0-9/:` (UVCI specification, annex 2). `None`
+/// if the text contains another character.
 ///
 /// ```
 /// use bukti_hcert::uvci_check_character;

@@ -1,12 +1,12 @@
-//! What is sealed: one dose.
+//! The input of a certificate: one dose.
 
 use bukti_domain::feed::CompleteDose;
 
-/// A vaccination as the certificate says it.
+/// The data that a certificate states.
 pub struct Vaccination<'a> {
     /// The dose.
     pub dose: &'a CompleteDose,
-    /// Who issues the certificate, at most 80 characters.
+    /// The name of the issuer; cut to 80 characters in the certificate.
     pub issuer: &'a str,
     /// The certificate's UVCI.
     pub uvci: &'a str,

@@ -1,4 +1,4 @@
-//! Certificates as other issuers may write them.
+//! Builds signed certificates in the variants that other issuers write.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use ciborium::Value;
 
 use crate::wait;
 
-/// A QR text with these claims and headers, signed.
+/// The claims, headers and CBOR tags of a certificate that is to be signed.
 pub struct Envelope {
     pub claims: Value,
     pub protected: Vec<(i64, Value)>,

@@ -1,6 +1,6 @@
-//! What is sealed is read again, what issuers do otherwise too, and nothing else.
+//! Tests of [`check`]: our own certificates, variants of other issuers, and invalid input.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+#![expect(clippy::unwrap_used, reason = "a panic is the failure message of a test")]
 
 mod envelope;
 mod vectors;
@@ -20,7 +20,7 @@ fn now() -> Timestamp {
     "2026-11-01T08:00:00Z".parse().unwrap()
 }
 
-/// A signer and what a verifier holds of it.
+/// A signer, and the same signer as verifiers know it.
 fn signer() -> (LocalSigner, TrustedSigner) {
     let key = NewKey::generate().unwrap();
     let root = Root::generate("Kementerian Kesehatan", now()).unwrap();
@@ -59,7 +59,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-const ALL_HOLD: Steps = Steps {
+const ALL_PASSED: Steps = Steps {
     prefix: Some(true),
     base45: Some(true),
     zlib: Some(true),
@@ -72,11 +72,11 @@ const ALL_HOLD: Steps = Steps {
 };
 
 #[test]
-fn a_certificate_of_ours_holds_and_says_what_the_dose_was() {
+fn own_dcc_passes_and_states_the_dose() {
     let (signer, trusted) = signer();
     let text = sealed(&signer, "Dr. Anna-Lena Müller", "Moderna");
     let checked = check(&format!("\n {text} "), &[trusted], now());
-    assert_eq!(checked.steps, ALL_HOLD);
+    assert_eq!(checked.steps, ALL_PASSED);
     let content = checked.content.unwrap();
     assert_eq!((content.kind, &*content.name), (Kind::Vaccination, "Anna-Lena Müller"));
     assert_eq!(content.birth_date, "1989-01-24");
@@ -92,14 +92,17 @@ fn a_certificate_of_ours_holds_and_says_what_the_dose_was() {
             uvci_check_character("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC").unwrap()
         })
     );
-    assert!(!payload.to_string().contains("3171012401896246"), "the identity number is never in it");
+    assert!(
+        !payload.to_string().contains("3171012401896246"),
+        "the identity number must not be in a certificate"
+    );
 }
 
 #[test]
-fn a_vaccination_against_polio_is_an_icvp() {
+fn polio_vaccination_is_an_icvp() {
     let (signer, trusted) = signer();
     let checked = check(&sealed(&signer, "Ayu", "bOPV Bio Farma"), &[trusted], now());
-    assert_eq!(checked.steps, ALL_HOLD);
+    assert_eq!(checked.steps, ALL_PASSED);
     let expected = serde_json::json!({
         "n": "Ayu", "dob": "1989-01-24", "s": "male", "nt": "IDN",
         "vx": {
@@ -122,7 +125,7 @@ fn icvp() -> serde_json::Value {
 }
 
 #[test]
-fn all_three_layouts_of_an_icvp_are_read() {
+fn reads_all_three_icvp_layouts() {
     let (signer, trusted) = signer();
     let vaccination = serde_json::json!({
         "vp": "YellowFeverProductd2c75a15ed309658b3968519ddb31690", "dt": "2025-10-20", "bo": "17", "is": "KEMKES",
@@ -143,7 +146,7 @@ fn all_three_layouts_of_an_icvp_are_read() {
     ] {
         let text = Envelope::around(-6, &payload, &signer).text(&signer);
         let checked = check(&text, std::slice::from_ref(&trusted), now());
-        assert_eq!(checked.steps, ALL_HOLD, "{payload}");
+        assert_eq!(checked.steps, ALL_PASSED, "{payload}");
         let content = checked.content.unwrap();
         assert_eq!((&*content.name, &*content.date), ("Ayu", date));
         assert_eq!(content.disease.as_deref(), Some(disease));
@@ -152,7 +155,7 @@ fn all_three_layouts_of_an_icvp_are_read() {
 }
 
 #[test]
-fn an_icvp_that_lacks_what_it_needs_is_not_as_its_schema_has_it() {
+fn icvp_without_required_field_fails_schema() {
     let (signer, _) = signer();
     for (field, of_vaccination) in
         [("n", false), ("dob", false), ("v", false), ("vp", true), ("dv", true), ("cn", true), ("bo", true)]
@@ -166,34 +169,32 @@ fn an_icvp_that_lacks_what_it_needs_is_not_as_its_schema_has_it() {
 }
 
 #[test]
-fn what_other_issuers_do_otherwise_is_read_too() {
+fn accepts_variants_of_other_issuers() {
     let (signer, trusted) = signer();
     let trusted = [trusted];
     let envelope = || Envelope::around(-6, &icvp(), &signer);
-    let holds = |envelope: Envelope, what: &str| {
+    let passes = |envelope: Envelope, variant: &str| {
         let checked = check(&envelope.text(&signer), &trusted, now());
-        assert_eq!(checked.steps, ALL_HOLD, "{what}");
+        assert_eq!(checked.steps, ALL_PASSED, "{variant}");
         checked
     };
-    holds(Envelope { tags: vec![], ..envelope() }, "no tag");
-    holds(Envelope { tags: vec![18, 61], ..envelope() }, "a CWT's tag around the other");
+    passes(Envelope { tags: vec![], ..envelope() }, "no tag");
+    passes(Envelope { tags: vec![18, 61], ..envelope() }, "the tag of a CWT around that of a COSE_Sign1");
     let kid = || (4, Value::Bytes(signer.kid().to_vec()));
     let foreign = || (4, Value::Bytes(b"other".to_vec()));
     let algorithm = || (1, integer(-7));
-    holds(
+    passes(
         Envelope { protected: vec![algorithm()], unprotected: vec![kid()], ..envelope() },
         "an unprotected key id",
     );
-    holds(
+    passes(
         Envelope { protected: vec![], unprotected: vec![algorithm(), kid()], ..envelope() },
-        "nothing protected",
+        "algorithm and key id unprotected",
     );
-    holds(Envelope { unprotected: vec![foreign()], ..envelope() }, "the protected key id counts");
+    passes(Envelope { unprotected: vec![foreign()], ..envelope() }, "a protected key id takes precedence");
     let early = now() - 24.hours();
-    let checked = holds(
-        envelope().with_claim(6, Value::Float(early.as_second() as f64 + 0.25)),
-        "a time of issue that is a float",
-    );
+    let checked =
+        passes(envelope().with_claim(6, Value::Float(early.as_second() as f64 + 0.25)), "`iat` as a float");
     assert_eq!(checked.issued_at, Some(early));
 
     let unprotected_only =
@@ -203,20 +204,20 @@ fn what_other_issuers_do_otherwise_is_read_too() {
 }
 
 #[test]
-fn of_several_signers_with_one_key_id_each_is_tried() {
+fn tries_each_signer_with_the_same_key_id() {
     let (signer, trusted) = signer();
     let (_, other) = self::signer();
     let namesake = TrustedSigner { kid: trusted.kid.clone(), ..other };
     let text = sealed(&signer, "Ayu", "Moderna");
     let checked = check(&text, &[namesake.clone(), trusted], now());
-    assert_eq!((checked.steps, checked.signer), (ALL_HOLD, Some(1)));
+    assert_eq!((checked.steps, checked.signer), (ALL_PASSED, Some(1)));
     let checked = check(&text, &[namesake], now());
     assert_eq!(checked.signature_fault, Some(SignatureFault::Wrong));
     assert_eq!(checked.steps.not_expired, None);
 }
 
 #[test]
-fn signer_counts_only_within_its_certificates_validity() {
+fn rejects_certificates_issued_outside_signer_validity() {
     let (signer, trusted) = signer();
     let text = sealed(&signer, "Ayu", "Moderna");
     let issued = now();
@@ -225,21 +226,21 @@ fn signer_counts_only_within_its_certificates_validity() {
             TrustedSigner { not_before: Some(not_before), not_after: Some(not_after), ..trusted.clone() };
         check(&text, &[signer], at)
     };
-    assert_eq!(checked(issued, issued, issued).steps, ALL_HOLD);
+    assert_eq!(checked(issued, issued, issued).steps, ALL_PASSED);
     let early = checked(issued - 2.hours(), issued - 1.second(), issued);
     let late = checked(issued + 1.second(), issued + 2.hours(), issued + 1.hour());
     for outside in [early, late] {
         assert_eq!(outside.steps.signature, Some(false));
         assert_eq!(outside.signature_fault, Some(SignatureFault::SignerUnknown));
     }
-    // The certificate says a later end than its signer's.
+    // The certificate expires later than its signer's certificate.
     let ended = checked(issued, issued + 1.hour(), issued + 1.hour() + 1.second());
     assert_eq!((ended.timing, ended.steps.not_expired), (Some(Timing::After), Some(false)));
-    assert_eq!(checked(issued, issued + 1.hour(), issued + 1.hour()).steps, ALL_HOLD);
+    assert_eq!(checked(issued, issued + 1.hour(), issued + 1.hour()).steps, ALL_PASSED);
 }
 
 #[test]
-fn the_time_is_looked_at_once_the_signature_holds() {
+fn checks_time_only_after_valid_signature() {
     let (signer, trusted) = signer();
     let text = sealed(&signer, "Ayu", "Moderna");
     let trusted = [trusted];
@@ -257,7 +258,7 @@ fn the_time_is_looked_at_once_the_signature_holds() {
 }
 
 #[test]
-fn a_signer_of_vaccinations_may_sign_nothing_else() {
+fn vaccination_signer_must_not_sign_recoveries() {
     let (signer, trusted) = signer();
     let recovery = serde_json::json!({
         "ver": "1.3.3", "nam": {"fnt": "AYU"}, "dob": "1989",
@@ -265,12 +266,12 @@ fn a_signer_of_vaccinations_may_sign_nothing_else() {
                "ci": "URN:UVCI:01:ID:A"}],
     });
     let checked = check(&Envelope::around(1, &recovery, &signer).text(&signer), &[trusted], now());
-    assert_eq!(checked.steps, Steps { key_usage: Some(false), ..ALL_HOLD });
+    assert_eq!(checked.steps, Steps { key_usage: Some(false), ..ALL_PASSED });
     assert_eq!(checked.content.unwrap().kind, Kind::Recovery);
 }
 
 #[test]
-fn a_text_that_was_changed_anywhere_holds_no_more() {
+fn any_changed_or_missing_character_fails_the_check() {
     let (signer, trusted) = signer();
     let text = sealed(&signer, "Ayu", "Moderna");
     let trusted = [trusted];
@@ -278,34 +279,34 @@ fn a_text_that_was_changed_anywhere_holds_no_more() {
         let mut changed = text.clone().into_bytes();
         changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
         let steps = check(std::str::from_utf8(&changed).unwrap(), &trusted, now()).steps;
-        assert_ne!(steps, ALL_HOLD, "character {at}");
+        assert_ne!(steps, ALL_PASSED, "character {at}");
     }
     for at in 0..text.len() {
-        assert_ne!(check(&text[..at], &trusted, now()).steps, ALL_HOLD, "cut at {at}");
+        assert_ne!(check(&text[..at], &trusted, now()).steps, ALL_PASSED, "cut at {at}");
     }
 }
 
 #[test]
-fn compression_must_be_one_whole_stream() {
+fn requires_one_complete_zlib_stream() {
     let (signer, _) = signer();
     let message = Envelope::around(-6, &icvp(), &signer).message(&signer);
-    let whole = compressed(&message);
+    let complete = compressed(&message);
     let zlib = |bytes: &[u8]| check(&format!("HC1:{}", base45::encode(bytes)), &[], now()).steps.zlib;
-    assert_eq!(zlib(&whole), Some(true));
+    assert_eq!(zlib(&complete), Some(true));
     for cut in [1, 4, 5, 20] {
-        assert_eq!(zlib(&whole[..whole.len() - cut]), Some(false), "{cut} bytes less");
+        assert_eq!(zlib(&complete[..complete.len() - cut]), Some(false), "{cut} bytes missing");
     }
-    assert_eq!(zlib(&[&whole[..], b"x"].concat()), Some(false), "a byte more");
-    let mut damaged = whole;
+    assert_eq!(zlib(&[&complete[..], b"x"].concat()), Some(false), "an additional byte");
+    let mut damaged = complete;
     *damaged.last_mut().unwrap() ^= 1;
-    assert_eq!(zlib(&damaged), Some(false), "another checksum");
+    assert_eq!(zlib(&damaged), Some(false), "a wrong checksum");
     assert_eq!(zlib(&message), Some(false), "not compressed");
-    assert_eq!(zlib(&compressed(&vec![0; 5_000_000])), Some(false), "far larger than it looks");
+    assert_eq!(zlib(&compressed(&vec![0; 5_000_000])), Some(false), "a decompression bomb");
     assert_eq!(check(&text_of(&[&message[..], b"x"].concat()), &[], now()).steps.cose, Some(false));
 }
 
 #[test]
-fn other_texts_are_no_certificates() {
+fn rejects_texts_that_are_no_certificates() {
     for text in ["", " ", "HC1", "hc1:6BF", "HC2:6BF", "https://bukti.example.go.id/s/abc", "WIFI:S:x;;"] {
         let Checked { steps, .. } = check(text, &[], now());
         assert_eq!(steps, Steps { prefix: Some(false), ..Steps::default() }, "{text}");
@@ -314,7 +315,7 @@ fn other_texts_are_no_certificates() {
     assert_eq!(check("HC1:äöü", &[], now()).steps.base45, Some(false));
 }
 
-/// Whether a text that is empty stands anywhere in it.
+/// Whether a JSON value contains an empty text.
 fn has_empty_text(value: &serde_json::Value) -> bool {
     match value {
         serde_json::Value::String(text) => text.is_empty(),
@@ -326,31 +327,31 @@ fn has_empty_text(value: &serde_json::Value) -> bool {
 
 proptest::proptest! {
     #[test]
-    fn any_name_gives_a_payload_as_the_schema_has_it(name in "(\\PC{1,100}|[ \\p{L}'.-]{1,250})") {
+    fn any_name_gives_a_valid_payload(name in "(\\PC{1,100}|[ \\p{L}'.-]{1,250})") {
         if bukti_domain::PersonName::parse(&name).is_some() {
             let (signer, trusted) = signer();
             for vaccine in ["Moderna", "bOPV"] {
                 let checked = check(&sealed(&signer, &name, vaccine), std::slice::from_ref(&trusted), now());
-                proptest::prop_assert_eq!(checked.steps, ALL_HOLD);
+                proptest::prop_assert_eq!(checked.steps, ALL_PASSED);
                 proptest::prop_assert!(!has_empty_text(&checked.payload.unwrap()));
             }
         }
     }
 
     #[test]
-    fn no_text_panics(text in "(HC1:)?\\PC{0,200}") {
+    fn arbitrary_text_does_not_panic(text in "(HC1:)?\\PC{0,200}") {
         check(&text, &[], now());
     }
 
     #[test]
-    fn no_bytes_in_an_envelope_panic(message in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+    fn arbitrary_message_does_not_panic(message in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
         let checked = check(&text_of(&message), &[], now());
         proptest::prop_assert_eq!(checked.steps.zlib, Some(true));
         proptest::prop_assert_ne!(checked.steps.signature, Some(true));
     }
 
     #[test]
-    fn no_claims_panic(payload in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+    fn arbitrary_claims_do_not_panic(payload in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
         let parts = vec![Value::Bytes(vec![]), map(vec![(1, integer(-7))]), Value::Bytes(payload), Value::Bytes(vec![0; 64])];
         let checked = check(&text_of(&bytes(&Value::Array(parts))), &[], now());
         proptest::prop_assert_eq!(checked.steps.cose, Some(true));

@@ -1,4 +1,5 @@
-//! The test data of the formats' own authors, read from `../shared/vectors` beside the project where they are there.
+//! Runs the official test vectors of the formats. They are read from `../shared/vectors` beside the
+//! project, if it exists.
 
 use std::fs;
 use std::io::Write;
@@ -11,11 +12,12 @@ use serde_json::Value;
 
 use crate::envelope::Envelope;
 
-/// The JSON files of a folder of the vectors; none, and a word about it, where the vectors are not there.
+/// The JSON files of a folder of the vectors. Reports the test as skipped if the folder does not
+/// exist.
 fn vectors(folder: &str) -> Vec<(PathBuf, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/vectors").join(folder);
     let Ok(files) = fs::read_dir(&folder) else {
-        left_out(&format!("{} is not there", folder.display()));
+        report_skipped(&format!("{} does not exist", folder.display()));
         return Vec::new();
     };
     let files = files.map(|file| file.unwrap().path());
@@ -23,13 +25,14 @@ fn vectors(folder: &str) -> Vec<(PathBuf, Value)> {
     json.map(|path| (path.clone(), serde_json::from_slice(&fs::read(&path).unwrap()).unwrap())).collect()
 }
 
-/// Says that a test is left out, also in the list that `cargo xtask test` shows at its end.
-fn left_out(why: &str) {
-    let said = format!("{}: {why}\n", std::thread::current().name().unwrap_or("a test"));
-    eprint!("left out: {said}");
+/// Prints that a test is skipped, and adds it to the list that `cargo xtask test` prints at its
+/// end.
+fn report_skipped(reason: &str) {
+    let message = format!("{}: {reason}\n", std::thread::current().name().unwrap_or("a test"));
+    eprint!("skipped: {message}");
     if let Some(list) = std::env::var_os("BUKTI_LEFT_OUT") {
         let mut list = fs::OpenOptions::new().create(true).append(true).open(list).unwrap();
-        list.write_all(said.as_bytes()).unwrap();
+        list.write_all(message.as_bytes()).unwrap();
     }
 }
 
@@ -46,7 +49,7 @@ fn steps_of(vector: &Value) -> (Steps, Option<Value>) {
     (checked.steps, checked.payload)
 }
 
-/// What a picture holds; `None` where no QR can be read.
+/// The text of the QR in a picture; `None` if it cannot be decoded.
 fn scan(png: &[u8]) -> Option<String> {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
     decoder.set_transformations(png::Transformations::EXPAND);
@@ -63,7 +66,7 @@ fn scan(png: &[u8]) -> Option<String> {
 }
 
 #[test]
-fn every_vector_gives_what_it_expects() {
+fn dcc_vectors_give_expected_results() {
     let mut expectations = 0;
     for (path, vector) in vectors("dcc-common") {
         let (steps, payload) = steps_of(&vector);
@@ -84,13 +87,14 @@ fn every_vector_gives_what_it_expects() {
                         let text = scan(&STANDARD.decode(picture).unwrap());
                         Some(text.as_deref() == vector["PREFIX"].as_str())
                     }
-                    // No picture, nothing to decode.
+                    // The vector has no picture.
                     None => continue,
                 },
                 other => unreachable!("{other}"),
             };
             assert_eq!(found.unwrap_or(false), expected, "{}: {name}, {steps:?}", path.display());
-            // What is said to be wrong is the step that fails, not one before it.
+            // The step that the vector expects to fail must be the one that failed, not an earlier
+            // one.
             if !expected && path.file_stem() != Some("CBO2".as_ref()) && name != "EXPECTEDPICTUREDECODE" {
                 assert!(
                     name == "EXPECTEDDECODE" || found == Some(false),
@@ -105,7 +109,7 @@ fn every_vector_gives_what_it_expects() {
 }
 
 #[test]
-fn the_schema_s_own_tests_and_examples_are_judged_as_they_say() {
+fn dcc_schema_tests_and_examples_validate_as_expected() {
     for (folder, valid) in [
         ("dcc-schema/test/valid", true),
         ("dcc-schema/test/invalid", false),
@@ -118,7 +122,7 @@ fn the_schema_s_own_tests_and_examples_are_judged_as_they_say() {
     }
 }
 
-/// Whether a DCC payload passes the step `schema`, put into an envelope as issuers do.
+/// Whether a signed DCC payload passes the step `schema`.
 fn is_valid(payload: &Value) -> bool {
     let (signer, _) = crate::signer();
     let text = Envelope::around(1, payload, &signer).text(&signer);
