@@ -1,4 +1,4 @@
-//! Signers as DID documents: ours for others, others' for us.
+//! Exports our signers as a DID document, and imports signers of other issuers.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -8,28 +8,29 @@ use serde_json::{Value, json};
 
 use crate::{ListedSigner, SignerList, SignerSource, SignerStatus};
 
-/// Why a file of issuers cannot be taken in.
+/// Why a file of signers cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// It is neither a DID document nor a plain list.
-    #[error("this is neither a DID document nor a list of signers: {0}")]
+    /// The file is neither a DID document nor a plain list.
+    #[error("the file is neither a DID document nor a list of signers: {0}")]
     Unknown(String),
-    /// One of its keys cannot be read.
-    #[error("key {at} of the file ({kid}) cannot be read")]
+    /// A key of the file cannot be parsed.
+    #[error("key {at} of the file ({kid}) cannot be read; nothing was imported: correct or remove the key")]
     Key {
-        /// Its place in the file, from 1.
+        /// The key's position in the file, from 1.
         at: usize,
-        /// Its key id as the file has it.
+        /// The key id as in the file.
         kid: String,
     },
 }
 
-/// Our signers as a DID document of the method `web`, each key a `JsonWebKey2020`, as WHO's GDHCN publishes them.
+/// Our signers as a DID document of the method `web` with keys of the type `JsonWebKey2020`, the
+/// format of the WHO's GDHCN.
 ///
-/// `host` is the site's host: the document is at `https://HOST/trust/did.json`, so its id is `did:web:HOST:trust`. Signers
-/// that are revoked or of others are left out.
+/// `host` is the site's host: the document is published at `https://HOST/trust/did.json`, so its id
+/// is `did:web:HOST:trust`. Revoked and imported signers are omitted.
 pub fn did_document(host: &str, signers: &[ListedSigner]) -> Value {
-    // A port's colon would be a separator in the id.
+    // Colons separate the parts of the id, so the one before a port is escaped.
     let id = format!("did:web:{}:trust", host.replace(':', "%3A"));
     let ours = signers.iter().filter(|signer| signer.source == SignerSource::Own);
     let ours = ours.filter(|signer| signer.status != SignerStatus::Revoked);
@@ -62,7 +63,7 @@ pub fn did_document(host: &str, signers: &[ListedSigner]) -> Value {
 fn jwk(key: &PublicKey) -> Option<Value> {
     match key {
         PublicKey::P256(key) => {
-            // Uncompressed: 4, x and y of 32 bytes each (SEC 1).
+            // An uncompressed point: 4, then x and y of 32 bytes each (SEC 1).
             let point = key.to_sec1_point(false);
             let (x, y) = point.as_bytes().get(1..)?.split_at_checked(32)?;
             Some(json!({
@@ -70,12 +71,12 @@ fn jwk(key: &PublicKey) -> Option<Value> {
                 "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
             }))
         }
-        // Our signers have P-256 keys.
+        // Not needed: our signers have P-256 keys.
         PublicKey::Rsa(_) => None,
     }
 }
 
-/// Only what base64 has beside letters and digits.
+/// Escapes the characters of base64 that are not letters or digits.
 fn percent_encode(base64: &str) -> String {
     base64.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
 }
@@ -85,7 +86,7 @@ fn percent_decode(fragment: &str) -> String {
     upper.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")
 }
 
-/// What is read of a DID document.
+/// The parts of a DID document that are used.
 #[derive(Deserialize)]
 struct DidDocument {
     id: String,
@@ -112,17 +113,17 @@ struct Jwk {
     e: Option<String>,
 }
 
-/// Reads the signers of other issuers from a GDHCN DID document or from a plain list (`signers.json`, or an array of
-/// `{kid, certificate, status}`).
+/// Parses signers of other issuers from a GDHCN DID document or from a plain list (`signers.json`,
+/// or an array of `{kid, certificate, status}`).
 ///
 /// # Errors
 ///
-/// [`ImportError`]: nothing of a file is taken in where one of its keys cannot be read.
+/// [`ImportError`]. A single key that cannot be read fails the whole file.
 pub fn read_issuers(text: &str) -> Result<Vec<ListedSigner>, ImportError> {
     let unknown = |error: serde_json::Error| ImportError::Unknown(error.to_string());
     let value: Value = serde_json::from_str(text).map_err(unknown)?;
     if value.get("verificationMethod").is_some() {
-        return of_did_document(serde_json::from_value(value).map_err(unknown)?);
+        return from_did_document(serde_json::from_value(value).map_err(unknown)?);
     }
     let signers: Vec<ListedSigner> = if value.is_array() {
         serde_json::from_value(value).map_err(unknown)?
@@ -133,17 +134,17 @@ pub fn read_issuers(text: &str) -> Result<Vec<ListedSigner>, ImportError> {
         if signer.trusted().is_none() {
             return Err(ImportError::Key { at: at + 1, kid: signer.kid });
         }
-        // Whatever the file calls its own: here they are another's.
+        // `own` in the file means the signers of its publisher.
         Ok(ListedSigner { source: SignerSource::Imported, ..signer })
     });
     listed.collect()
 }
 
-fn of_did_document(document: DidDocument) -> Result<Vec<ListedSigner>, ImportError> {
+fn from_did_document(document: DidDocument) -> Result<Vec<ListedSigner>, ImportError> {
     let participant = participant(&document.id);
     let mut signers = Vec::new();
     for (at, method) in document.methods.into_iter().enumerate() {
-        // A reference to a key that stands elsewhere in the document.
+        // A reference to a key elsewhere in the document.
         if method.is_string() {
             continue;
         }
@@ -154,28 +155,29 @@ fn of_did_document(document: DidDocument) -> Result<Vec<ListedSigner>, ImportErr
             key.jwk.kid.clone().unwrap_or_else(|| {
                 percent_decode(key.id.rsplit_once('#').map_or("", |(_, fragment)| fragment))
             });
-        let signer = of_key(&key.jwk, &kid, participant.clone());
+        let signer = signer_of_jwk(&key.jwk, &kid, participant.clone());
         let readable = signer.filter(|signer| signer.trusted().is_some());
         signers.push(readable.ok_or_else(|| unreadable(&kid))?);
     }
     Ok(signers)
 }
 
-/// The participant that a document of the GDHCN is of: `did:web:tng-cdn.who.int:v2:trustlist:-:IDN:DSC` is Indonesia's.
+/// The participant that a GDHCN document belongs to: `IDN` for
+/// `did:web:tng-cdn.who.int:v2:trustlist:-:IDN:DSC`.
 fn participant(did: &str) -> Option<String> {
     let code = |part: &&str| part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_uppercase());
-    // The kind of key, `DSC` or `SCA`, has three letters too.
+    // The kind of key, `DSC` or `SCA`, also has three letters.
     did.split(':').skip(3).find(|part| code(part) && !["DSC", "SCA"].contains(part)).map(str::to_owned)
 }
 
-fn of_key(jwk: &Jwk, kid: &str, participant: Option<String>) -> Option<ListedSigner> {
+fn signer_of_jwk(jwk: &Jwk, kid: &str, participant: Option<String>) -> Option<ListedSigner> {
     let certificate = jwk.x5c.first().map(|der| der.split_whitespace().collect::<String>());
     let public_key = match &certificate {
         Some(_) => None,
         None => Some(STANDARD.encode(spki(jwk)?)),
     };
-    // Key ids are base64 of either alphabet, with or without padding. Where there is none, it follows from the
-    // certificate.
+    // Key ids are in either alphabet of base64, with or without padding. A missing one is computed
+    // from the certificate.
     let kid = kid.replace('-', "+").replace('_', "/");
     let kid = STANDARD_NO_PAD.decode(kid.trim_end_matches('=')).ok().filter(|kid| !kid.is_empty());
     let kid = match (kid, &certificate) {
@@ -193,9 +195,9 @@ fn of_key(jwk: &Jwk, kid: &str, participant: Option<String>) -> Option<ListedSig
     })
 }
 
-/// Subject public key info (RFC 5280, 5480, 8017) of a JSON Web Key, DER.
+/// Converts a JSON Web Key to a subject public key info (RFC 5280, 5480, 8017) in DER.
 fn spki(jwk: &Jwk) -> Option<Vec<u8>> {
-    // Leading zeros occur in coordinates, and are left out of others.
+    // Issuers differ in whether they write the leading zeros of a number.
     let number = |text: &Option<String>| {
         let bytes = URL_SAFE_NO_PAD.decode(text.as_ref()?.trim_end_matches('=')).ok()?;
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();

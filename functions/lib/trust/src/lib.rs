@@ -1,13 +1,14 @@
-//! Whom a verifier trusts and what is revoked: static files that anybody may fetch, and the verdict that follows.
+//! Trust lists and revocation lists, which are public static files, and the verdict on a
+//! certificate.
 //!
-//! | file | what it is |
+//! | file | content |
 //! |---|---|
-//! | `trust/did.json` | our signers as a DID document, as WHO's GDHCN lists them |
-//! | `trust/signers.json` | [`SignerList`]: our signers and those of other issuers that we accept |
-//! | `trust/revocation/index.cose` | [`RevocationIndex`]: which lists there are, and when they were made; signed |
-//! | `trust/revocation/KID/KIND/BITS/PREFIX.cose` | [`Partition`]: the revoked certificates whose hash begins so; signed |
+//! | `trust/did.json` | our signers as a DID document in the format of the WHO's GDHCN |
+//! | `trust/signers.json` | [`SignerList`]: our signers and the imported ones of other issuers |
+//! | `trust/revocation/index.cose` | [`RevocationIndex`]: all revocation lists and their time; signed |
+//! | `trust/revocation/KID/KIND/BITS/PREFIX.cose` | [`Partition`]: revoked certificates whose hash starts with PREFIX; signed |
 
-#![cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "publishing is for servers only"))]
+#![cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "only servers publish"))]
 
 mod issuers;
 mod revocation;

@@ -1,16 +1,17 @@
 //! Revocation lists: signed static files, partitioned by the first bits of the hash.
 //!
-//! A verifier fetches the index and of each list the one partition that a certificate would be in. The partition's name
-//! is all that the server learns: the first bits of a hash, the same for thousands of certificates.
+//! A verifier fetches the index, and from each list the one partition that can contain the
+//! certificate. The server learns only the name of the partition, that is the first bits of a hash,
+//! which thousands of certificates share.
 //!
 //! Each file is a COSE_Sign1 (ES256) of a CBOR map:
 //!
 //! | key | index | partition |
 //! |---|---|---|
 //! | 1 | issued at, Unix seconds | the same |
-//! | 2 | array of lists: `[kid, kind, bits, count]` | its path, which it must be fetched from |
-//! | 3 | | hashes of revoked certificates, 16 bytes each, sorted |
-//! | 4 | | hashes of superseded ones, the same |
+//! | 2 | array of lists: `[kid, kind, bits, count]` | the path that it must be fetched from |
+//! | 3 | | sorted hashes of revoked certificates, 16 bytes each |
+//! | 4 | | sorted hashes of superseded certificates, 16 bytes each |
 
 use bukti_domain::codes;
 use bukti_hcert::{Checked, RevocationHashes, TrustedSigner, hex};
@@ -18,10 +19,11 @@ use ciborium::Value;
 use coset::{CborSerializable, CoseSign1, RegisteredLabelWithPrivate, TaggedCborSerializable};
 use jiff::Timestamp;
 
-/// How many hashes a partition has at most on average: 8 KiB. With three kinds of lists a check stays under 50 KB.
-const PARTITION: u64 = 512;
-/// No list has more partitions than this many bits name, about a million.
-const MOST_BITS: u8 = 20;
+/// The maximum average number of hashes in a partition, which is 8 KiB. With three kinds of lists,
+/// a check then fetches less than 50 KB.
+const PARTITION_HASHES: u64 = 512;
+/// The maximum number of bits in the name of a partition: about a million partitions.
+const MAX_BITS: u8 = 20;
 
 const ISSUED_AT: i64 = 1;
 const LISTS: i64 = 2;
@@ -30,14 +32,14 @@ const REVOKED: i64 = 3;
 const SUPERSEDED: i64 = 4;
 
 codes! {
-    /// Which hash of a certificate a list names, see [`bukti_hcert::RevocationHashes`]. The codes are those of the eHealth
-    /// Network's specification.
+    /// The kind of hash that a list contains, see [`bukti_hcert::RevocationHashes`]. The codes are
+    /// those of the eHealth Network's specification.
     HashKind {
-        /// The UVCI's.
+        /// The hash of the UVCI.
         Uci = "UCI",
-        /// The country's and UVCI's.
+        /// The hash of country and UVCI.
         CountryCodeUci = "COUNTRYCODEUCI",
-        /// The signature's.
+        /// The hash of the signature.
         Signature = "SIGNATURE",
     }
 }
@@ -53,64 +55,64 @@ impl HashKind {
 }
 
 codes! {
-    /// Why a certificate counts no more.
+    /// Why a certificate is on a revocation list.
     RevokedReason {
-        /// Revoked.
+        /// It was revoked.
         Revoked = "revoked",
-        /// A corrected certificate has taken its place.
+        /// A corrected certificate replaced it.
         Superseded = "superseded",
     }
 }
 
-/// A revoked certificate.
+/// An entry of a revocation list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revoked {
     /// The key id of its signer.
     pub kid: [u8; 8],
-    /// Which hash it is.
+    /// The kind of hash.
     pub kind: HashKind,
     /// The hash.
     pub hash: [u8; 16],
-    /// Why.
+    /// Why it is on the list.
     pub reason: RevokedReason,
 }
 
-/// A file to be published.
+/// A file for publication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicFile {
-    /// Its path on the site, without a slash at its begin: `trust/revocation/index.cose`.
+    /// The path on the site, without a leading slash: `trust/revocation/index.cose`.
     pub path: String,
-    /// What it holds.
+    /// The content.
     pub bytes: Vec<u8>,
 }
 
-/// Why a file of a revocation list does not count.
+/// Why a file of a revocation list was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RevocationError {
-    /// It is not in the form of one.
-    #[error("the revocation list is damaged")]
+    /// The file cannot be parsed, or belongs to another path.
+    #[error("the revocation list is damaged; fetch it again")]
     Damaged,
-    /// It is not signed by a signer of the deployment.
-    #[error("the revocation list is not signed by a signer that is trusted for it")]
+    /// No signer of the deployment signed the file.
+    #[error("the revocation list is not signed by a signer that is trusted for it; update the trust list")]
     NotTrusted,
 }
 
-/// A list of the index: all revoked certificates of one signer by one kind of hash.
+/// An entry of the index: the list of all revoked certificates of one signer, by one kind of hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexedList {
     /// The signer's key id.
     pub kid: Vec<u8>,
-    /// Which hash.
+    /// The kind of hash.
     pub kind: HashKind,
-    /// How many leading bits of the hash choose the partition.
+    /// The number of leading bits of the hash that select the partition.
     pub bits: u8,
-    /// How many certificates are on it.
+    /// The number of certificates on the list.
     pub count: u64,
 }
 
 impl IndexedList {
-    /// The path of the partition that has this number. It names the number of bits, so that the partitions of a list
-    /// that has grown are other files than those that somebody may still have.
+    /// The path of a partition. It contains the number of bits, so that the partitions of a list
+    /// that has grown have other paths than those in caches.
     fn path(&self, number: u32) -> String {
         let kid = hex(&self.kid);
         let (kind, bits) = (self.kind.code(), self.bits);
@@ -127,50 +129,51 @@ fn first_bits(hash: &[u8; 16], bits: u8) -> u32 {
     first.checked_shr(32 - u32::from(bits)).unwrap_or(0)
 }
 
-/// Which lists there are.
+/// The index of all revocation lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationIndex {
-    /// When the lists were made.
+    /// When the lists were published.
     pub issued_at: Timestamp,
     /// The lists.
     pub lists: Vec<IndexedList>,
 }
 
 impl RevocationIndex {
-    /// Where it is published.
+    /// The path at which it is published.
     pub const PATH: &str = "trust/revocation/index.cose";
 
-    /// Reads the index, where one of these signers signed it.
+    /// Parses the index, if one of these signers signed it.
     ///
     /// # Errors
     ///
     /// [`RevocationError`].
     pub fn read(bytes: &[u8], signers: &[TrustedSigner]) -> Result<Self, RevocationError> {
-        let content = open(bytes, signers)?;
-        Self::of(&content).ok_or(RevocationError::Damaged)
+        let content = verified_content(bytes, signers)?;
+        Self::from_content(&content).ok_or(RevocationError::Damaged)
     }
 
-    fn of(content: &Value) -> Option<Self> {
+    fn from_content(content: &Value) -> Option<Self> {
         let lists = entry(content, LISTS)?.as_array()?.iter().map(|list| {
             let [kid, kind, bits, count] = list.as_array()?.as_slice() else { return None };
             Some(IndexedList {
                 kid: kid.as_bytes()?.clone(),
                 kind: HashKind::of_code(kind.as_text()?)?,
-                bits: u8::try_from(bits.as_integer()?).ok().filter(|bits| *bits <= MOST_BITS)?,
+                bits: u8::try_from(bits.as_integer()?).ok().filter(|bits| *bits <= MAX_BITS)?,
                 count: u64::try_from(count.as_integer()?).ok()?,
             })
         });
         Some(Self { issued_at: issued_at(content)?, lists: lists.collect::<Option<_>>()? })
     }
 
-    /// The paths of the partitions that a certificate would be in, were it revoked. None where no list is of its signer.
+    /// The paths of the partitions that contain a certificate if it is revoked. Empty if its signer
+    /// has no lists.
     pub fn partitions_for(&self, checked: &Checked) -> Vec<String> {
         let (Some(kid), Some(hashes)) = (&checked.kid, &checked.hashes) else { return Vec::new() };
         let lists = self.lists.iter().filter(|list| list.kid == *kid);
         lists.filter_map(|list| Some(list.path_of(&list.kind.of(hashes)?))).collect()
     }
 
-    /// The paths of all partitions: to keep for when there is no net.
+    /// The paths of all partitions, for verifiers that keep them for offline use.
     pub fn all_partitions(&self) -> Vec<String> {
         let partitions = |list| {
             let list: &IndexedList = list;
@@ -179,40 +182,43 @@ impl RevocationIndex {
         self.lists.iter().flat_map(partitions).collect()
     }
 
-    /// About how many bytes all partitions are.
+    /// The estimated size of all partitions.
     pub fn total_bytes(&self) -> u64 {
         let bytes = |list: &IndexedList| list.count.saturating_mul(16).saturating_add(ENVELOPE << list.bits);
         self.lists.iter().map(bytes).fold(0, u64::saturating_add)
     }
 }
 
-/// About how many bytes a partition has beside its hashes.
+/// The approximate size of a partition without hashes, in bytes.
 const ENVELOPE: u64 = 180;
 
-/// Part of a list: the certificates whose hash begins with the same bits.
+/// A part of a list: the certificates whose hashes start with the same bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
-    /// The path that it is for.
+    /// The path that it was signed for.
     pub path: String,
-    /// When it was made.
+    /// When it was published.
     pub issued_at: Timestamp,
     revoked: Vec<u8>,
     superseded: Vec<u8>,
 }
 
 impl Partition {
-    /// Reads a partition, where one of these signers signed it for this path.
+    /// Parses a partition, if one of these signers signed it for this path.
     ///
     /// # Errors
     ///
     /// [`RevocationError`].
     pub fn read(path: &str, bytes: &[u8], signers: &[TrustedSigner]) -> Result<Self, RevocationError> {
-        let content = open(bytes, signers)?;
-        // One that is for another path was put into the place of the one that was asked for.
-        Self::of(&content).filter(|partition| partition.path == path).ok_or(RevocationError::Damaged)
+        let content = verified_content(bytes, signers)?;
+        // The path is checked so that a server cannot substitute another partition, for example an
+        // empty one.
+        Self::from_content(&content)
+            .filter(|partition| partition.path == path)
+            .ok_or(RevocationError::Damaged)
     }
 
-    fn of(content: &Value) -> Option<Self> {
+    fn from_content(content: &Value) -> Option<Self> {
         let hashes = |key| {
             let bytes = entry(content, key)?.as_bytes()?;
             (bytes.len() % 16 == 0).then(|| bytes.clone())
@@ -225,16 +231,16 @@ impl Partition {
         })
     }
 
-    /// Why the certificate counts no more; `None` where it is not on the list.
+    /// Why the certificate is on the list; `None` if it is not.
     pub fn reason(&self, checked: &Checked) -> Option<RevokedReason> {
         let hashes = checked.hashes.as_ref()?;
-        // A hash of one kind is on lists of another by a chance of 1 in 2^128 only.
+        // All kinds of hashes are compared: a collision between kinds has a probability of 2^-128.
         let wanted: Vec<_> = HashKind::ALL.iter().filter_map(|kind| kind.of(hashes)).collect();
-        let on = |list: &[u8]| list.chunks_exact(16).any(|hash| wanted.iter().any(|it| it == hash));
-        if on(&self.revoked) {
+        let contains = |list: &[u8]| list.chunks_exact(16).any(|hash| wanted.iter().any(|it| it == hash));
+        if contains(&self.revoked) {
             Some(RevokedReason::Revoked)
         } else {
-            on(&self.superseded).then_some(RevokedReason::Superseded)
+            contains(&self.superseded).then_some(RevokedReason::Superseded)
         }
     }
 }
@@ -248,8 +254,8 @@ fn issued_at(content: &Value) -> Option<Timestamp> {
     Timestamp::new(i64::try_from(entry(content, ISSUED_AT)?.as_integer()?).ok()?, 0).ok()
 }
 
-/// What a signed file holds, where one of these signers signed it.
-fn open(bytes: &[u8], signers: &[TrustedSigner]) -> Result<Value, RevocationError> {
+/// The content of a signed file, if one of these signers signed it.
+fn verified_content(bytes: &[u8], signers: &[TrustedSigner]) -> Result<Value, RevocationError> {
     let message = CoseSign1::from_tagged_slice(bytes).map_err(|_| RevocationError::Damaged)?;
     let header = &message.protected.header;
     let Some(RegisteredLabelWithPrivate::Assigned(algorithm)) = &header.alg else {
@@ -266,14 +272,16 @@ fn open(bytes: &[u8], signers: &[TrustedSigner]) -> Result<Value, RevocationErro
     Value::from_slice(&payload).map_err(|_| RevocationError::Damaged)
 }
 
-/// Signed with each file (COSE's external data), so that no file counts as a certificate and no certificate as a file.
+/// External data that is signed with each file, so that neither a list can pass for a certificate
+/// nor a certificate for a list.
 const CONTEXT: &[u8] = b"bukti revocation list 1";
 
-/// The index and all partitions, signed. Partitions that would be empty are there too, so that a missing one is a fault.
+/// Signs the index and all partitions. Empty partitions are included, so that a missing file is
+/// always an error.
 ///
 /// # Errors
 ///
-/// Where signing fails.
+/// The signer's error.
 #[cfg(not(target_arch = "wasm32"))]
 pub async fn revocation_files(
     mut revoked: Vec<Revoked>,
@@ -281,7 +289,7 @@ pub async fn revocation_files(
     now: Timestamp,
 ) -> Result<Vec<PublicFile>, bukti_hcert::SignError> {
     let integer = |number: i64| Value::Integer(number.into());
-    // Sorted, the certificates of one list and of one partition stand together.
+    // Sorting groups the certificates by list and by partition.
     revoked.sort_unstable();
     revoked.dedup();
     let mut files = Vec::new();
@@ -291,18 +299,18 @@ pub async fn revocation_files(
         let list = IndexedList {
             kid: first.kid.to_vec(),
             kind: first.kind,
-            bits: bits_for(on_list.len() as u64),
+            bits: bits_for_count(on_list.len() as u64),
             count: on_list.len() as u64,
         };
         let mut rest = on_list;
         for number in 0..1_u32 << list.bits {
             let split = rest.partition_point(|it| first_bits(&it.hash, list.bits) <= number);
-            let (inside, after) = rest.split_at(split);
+            let (in_partition, after) = rest.split_at(split);
             rest = after;
             let path = list.path(number);
             let hashes = |reason| {
-                let these = inside.iter().filter(|it| it.reason == reason);
-                Value::Bytes(these.flat_map(|it| it.hash).collect())
+                let matching = in_partition.iter().filter(|it| it.reason == reason);
+                Value::Bytes(matching.flat_map(|it| it.hash).collect())
             };
             let content = Value::Map(vec![
                 (integer(ISSUED_AT), integer(now.as_second())),
@@ -310,7 +318,7 @@ pub async fn revocation_files(
                 (integer(REVOKED), hashes(RevokedReason::Revoked)),
                 (integer(SUPERSEDED), hashes(RevokedReason::Superseded)),
             ]);
-            files.push(PublicFile { bytes: close(content, signer).await?, path });
+            files.push(PublicFile { bytes: signed(content, signer).await?, path });
         }
         lists.push(Value::Array(vec![
             Value::Bytes(list.kid),
@@ -323,18 +331,21 @@ pub async fn revocation_files(
         (integer(ISSUED_AT), integer(now.as_second())),
         (integer(LISTS), Value::Array(lists)),
     ]);
-    let bytes = close(index, signer).await?;
+    let bytes = signed(index, signer).await?;
     files.push(PublicFile { path: RevocationIndex::PATH.to_owned(), bytes });
     Ok(files)
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-fn bits_for(count: u64) -> u8 {
-    (0..MOST_BITS).find(|bits| count >> bits <= PARTITION).unwrap_or(MOST_BITS)
+fn bits_for_count(count: u64) -> u8 {
+    (0..MAX_BITS).find(|bits| count >> bits <= PARTITION_HASHES).unwrap_or(MAX_BITS)
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-async fn close(content: Value, signer: &impl bukti_hcert::Signer) -> Result<Vec<u8>, bukti_hcert::SignError> {
+async fn signed(
+    content: Value,
+    signer: &impl bukti_hcert::Signer,
+) -> Result<Vec<u8>, bukti_hcert::SignError> {
     use bukti_hcert::SignError;
 
     let content = content.to_vec().map_err(|_| SignError::Failed)?;

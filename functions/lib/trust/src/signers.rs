@@ -1,4 +1,4 @@
-//! `trust/signers.json`: the plain list of signers.
+//! The trust list, `trust/signers.json`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,44 +8,44 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 codes! {
-    /// Whether a signer still signs.
+    /// The status of a signer.
     SignerStatus {
-        /// New certificates are signed with it.
+        /// It signs new certificates.
         Active = "active",
-        /// It signs no more, but what it signed holds until its certificate ends.
+        /// It no longer signs, but its certificates stay valid until they expire.
         Retired = "retired",
-        /// Its key is no longer trusted, and nothing that it signed.
+        /// Its key is no longer trusted; everything that it signed is invalid.
         Revoked = "revoked",
     }
 }
 
 codes! {
-    /// Whose signer it is.
+    /// The origin of a signer.
     SignerSource {
-        /// Of this deployment.
+        /// A signer of this deployment.
         Own = "own",
-        /// Of another issuer, taken in by `bukti trust import`.
+        /// A signer of another issuer, imported by `bukti trust import`.
         Imported = "imported",
     }
 }
 
-/// A signer of the list.
+/// An entry of the trust list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListedSigner {
     /// The key id, base64.
     pub kid: String,
-    /// The X.509 certificate, DER in base64; `None` where a trust list gave a bare key.
+    /// The X.509 certificate, DER in base64; `None` if the imported list contained only a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
-    /// Where there is no certificate: the subject public key info, DER in base64.
+    /// The subject public key info, DER in base64, if there is no certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
-    /// Whether it still signs.
+    /// The status.
     pub status: SignerStatus,
-    /// Whose it is.
+    /// The origin.
     #[serde(default = "imported")]
     pub source: SignerSource,
-    /// Of a country's participant of a trust network: its code there, such as `IDN`.
+    /// The code of the participant in the trust network that the signer belongs to, such as `IDN`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub participant: Option<String>,
 }
@@ -54,7 +54,7 @@ fn imported() -> SignerSource {
     SignerSource::Imported
 }
 
-/// The list as it is published.
+/// The trust list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignerList {
     /// When it was published.
@@ -64,13 +64,14 @@ pub struct SignerList {
 }
 
 impl ListedSigner {
-    /// The signer as a verifier holds it; `None` where it cannot be read.
+    /// The signer for verification; `None` if its certificate or key cannot be parsed.
     pub fn trusted(&self) -> Option<TrustedSigner> {
         let kid = STANDARD.decode(&self.kid).ok()?;
         match (&self.certificate, &self.public_key) {
             (Some(certificate), _) => {
                 let signer = TrustedSigner::from_certificate(&STANDARD.decode(certificate).ok()?).ok()?;
-                // The list's key id counts: some lists name keys otherwise than by the certificate's hash.
+                // The list's key id takes precedence, since some lists do not use the hash of the
+                // certificate.
                 Some(TrustedSigner { kid, ..signer })
             }
             (None, Some(key)) => TrustedSigner::from_public_key(&kid, &STANDARD.decode(key).ok()?).ok(),
@@ -80,27 +81,27 @@ impl ListedSigner {
 }
 
 impl SignerList {
-    /// Reads the list as it is published.
+    /// Parses the list from its JSON.
     ///
     /// # Errors
     ///
-    /// Where it is not in the form of one.
+    /// The parser's error if it is not JSON of this form.
     pub fn read(json: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(json)
     }
 
-    /// The signers that are trusted: all that are not revoked and can be read.
+    /// The trusted signers: all that are not revoked and can be parsed.
     pub fn trusted(&self) -> Vec<TrustedSigner> {
-        self.of(|_| true)
+        self.trusted_where(|_| true)
     }
 
-    /// Our own signers alone: only they sign our revocation lists.
+    /// Our own trusted signers, the only ones that may sign our revocation lists.
     pub fn own(&self) -> Vec<TrustedSigner> {
-        self.of(|signer| signer.source == SignerSource::Own)
+        self.trusted_where(|signer| signer.source == SignerSource::Own)
     }
 
-    fn of(&self, which: impl Fn(&ListedSigner) -> bool) -> Vec<TrustedSigner> {
+    fn trusted_where(&self, predicate: impl Fn(&ListedSigner) -> bool) -> Vec<TrustedSigner> {
         let signers = self.signers.iter().filter(|signer| signer.status != SignerStatus::Revoked);
-        signers.filter(|signer| which(signer)).filter_map(ListedSigner::trusted).collect()
+        signers.filter(|signer| predicate(signer)).filter_map(ListedSigner::trusted).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The verdict on a certificate.
+//! The verdict on a certificate, from the check of its signature and from revocation lists.
 
 use bukti_domain::codes;
 use bukti_hcert::{Checked, Content, SignatureFault, Steps, Timing, TrustedSigner};
@@ -8,86 +8,89 @@ use serde::{Deserialize, Serialize};
 use crate::{Partition, RevocationIndex, RevokedReason};
 
 codes! {
-    /// What a verifier says.
+    /// The result of verifying a text.
     Verdict {
-        /// Signed by a trusted issuer, in its time, not revoked.
+        /// Signed by a trusted issuer, neither expired nor revoked.
         Valid = "valid",
-        /// Signed by a trusted issuer, in its time, but whether it is revoked is not known: see [`RevocationState`].
+        /// Signed by a trusted issuer and not expired, but revocation could not be checked: see
+        /// [`RevocationState`].
         RevocationUnknown = "revocation_unknown",
-        /// Its time is over.
+        /// The certificate has expired.
         Expired = "expired",
-        /// Its time has not begun.
+        /// The certificate's validity has not begun.
         NotYetValid = "not_yet_valid",
-        /// Revoked.
+        /// The certificate was revoked.
         Revoked = "revoked",
-        /// A corrected certificate has taken its place.
+        /// A corrected certificate replaced this one.
         Superseded = "superseded",
         /// The issuer is not trusted, or may not sign certificates of this kind.
         IssuerUnknown = "issuer_unknown",
-        /// A health certificate whose data or signature are not whole: misread, damaged or forged.
+        /// A health certificate whose data or signature are invalid: misread, damaged or forged.
         Damaged = "damaged",
-        /// Something else than a health certificate.
+        /// Not a health certificate.
         NotACertificate = "not_a_certificate",
     }
 }
 
 codes! {
-    /// Whether revocation was looked at.
+    /// Whether revocation could be checked.
     RevocationState {
-        /// The lists were looked at, or there is none of the signer, which is one of this deployment.
+        /// The lists were checked. One of our own signers without lists counts as checked.
         Checked = "checked",
-        /// The lists were looked at, but they are older than [`LISTS_COUNT_FOR`], or than lists that were seen before.
+        /// The lists were checked, but they are older than [`LISTS_COUNT_FOR`], or older than lists
+        /// that were seen before.
         Outdated = "outdated",
-        /// The signer is of another issuer, whose lists nobody has here.
+        /// The signer belongs to another issuer, whose lists are not available.
         NotCovered = "not_covered",
-        /// The lists could not be had, or the signature does not hold.
+        /// The lists could not be fetched, or the signature is not valid.
         Unavailable = "unavailable",
     }
 }
 
-/// How long revocation lists count after they were made. A deployment makes new ones several times an hour; a verifier
-/// without a net may go on for a week, as long as a stolen or restored copy of old lists may hide a revocation.
+/// The maximum age of revocation lists. A deployment publishes new ones several times an hour. A
+/// verifier can work offline for a week; for the same time, a replayed copy of old lists can hide a
+/// revocation.
 pub const LISTS_COUNT_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// What a verifier knows of revocation.
+/// A verifier's data on revocation.
 #[derive(Clone, Copy, Debug)]
 pub struct Revocations<'a> {
-    /// The signers of the deployment whose lists these are.
+    /// The signers of the deployment that published the lists.
     pub own: &'a [TrustedSigner],
-    /// The index; `None` where it could not be had.
+    /// The index; `None` if it could not be fetched.
     pub index: Option<&'a RevocationIndex>,
-    /// The partitions that the certificate may be in, as far as they could be had.
+    /// The partitions that may contain the certificate, as far as they could be fetched.
     pub partitions: &'a [Partition],
-    /// When the newest index was made that was seen before, as far as that is known.
+    /// The publication time of the newest index that this verifier has seen, if it keeps it.
     pub newest_seen: Option<Timestamp>,
-    /// The time by which the age of the lists is judged.
+    /// The time of the check, for the age of the lists.
     pub at: Timestamp,
 }
 
-/// The verdict and what it is about. Personal.
+/// The verdict and its details. Personal data.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// The verdict.
     pub verdict: Verdict,
-    /// What each step found.
+    /// The result of each step of the check.
     pub steps: Steps,
     /// The payload.
     pub payload: Option<serde_json::Value>,
-    /// What the payload says.
+    /// The interpreted payload.
     pub content: Option<Content>,
-    /// Who signed it.
+    /// The name of the signer.
     pub signer: Option<String>,
-    /// When it was issued.
+    /// When the certificate was issued.
     pub issued_at: Option<Timestamp>,
-    /// When it ends.
+    /// When the certificate expires.
     pub expires_at: Option<Timestamp>,
-    /// Whether revocation was looked at.
+    /// Whether revocation could be checked.
     pub revocation: RevocationState,
-    /// When the oldest of the revocation lists was made that were looked at.
+    /// The publication time of the oldest revocation list that was checked.
     pub revocation_as_of: Option<Timestamp>,
 }
 
-/// The verdict that follows from what was found with these signers.
+/// The verdict on a certificate that was checked against these signers.
 pub fn judge(checked: Checked, signers: &[TrustedSigner], revocations: &Revocations<'_>) -> Report {
     let signer = checked.signer.and_then(|at| signers.get(at));
     let (revocation, as_of) = match signer {
@@ -108,38 +111,40 @@ pub fn judge(checked: Checked, signers: &[TrustedSigner], revocations: &Revocati
     }
 }
 
-/// Whether revocation was looked at, and of when the lists are.
+/// Whether revocation could be checked, and the publication time of the lists.
 fn revocation(
     checked: &Checked,
     signer: &TrustedSigner,
     revocations: &Revocations<'_>,
 ) -> (RevocationState, Option<Timestamp>) {
     let Some(index) = revocations.index else { return (RevocationState::Unavailable, None) };
-    // A key id is what the list of signers calls it: another's may be that of one of ours.
-    let namesake = revocations.own.iter().find(|own| own.kid == signer.kid);
-    let covered = match namesake {
+    // Key ids are not unique: an imported signer may have that of one of ours, so the keys are
+    // compared.
+    let same_kid = revocations.own.iter().find(|own| own.kid == signer.kid);
+    let covered = match same_kid {
         Some(own) => own.key == signer.key,
         None => index.lists.iter().any(|list| list.kid == signer.kid),
     };
     if !covered {
         return (RevocationState::NotCovered, None);
     }
-    let Some(made) = looked_at(index, revocations.partitions, checked) else {
+    let Some(published) = oldest_list(index, revocations.partitions, checked) else {
         return (RevocationState::Unavailable, None);
     };
-    let outdated = revocations.at.duration_since(made) > LISTS_COUNT_FOR
+    let outdated = revocations.at.duration_since(published) > LISTS_COUNT_FOR
         || revocations.newest_seen.is_some_and(|newest| index.issued_at < newest);
-    (if outdated { RevocationState::Outdated } else { RevocationState::Checked }, Some(made))
+    (if outdated { RevocationState::Outdated } else { RevocationState::Checked }, Some(published))
 }
 
-/// When the oldest of the lists was made that the certificate would be on; `None` where one of them is lacking. A partition
-/// that was kept may be older than the index.
-fn looked_at(index: &RevocationIndex, partitions: &[Partition], checked: &Checked) -> Option<Timestamp> {
-    let made = |path: &String| Some(partitions.iter().find(|partition| partition.path == *path)?.issued_at);
+/// The publication time of the oldest list that could contain the certificate; `None` if one of
+/// them is missing. A cached partition may be older than the index.
+fn oldest_list(index: &RevocationIndex, partitions: &[Partition], checked: &Checked) -> Option<Timestamp> {
+    let published =
+        |path: &String| Some(partitions.iter().find(|partition| partition.path == *path)?.issued_at);
     index
         .partitions_for(checked)
         .iter()
-        .try_fold(index.issued_at, |oldest, path| Some(oldest.min(made(path)?)))
+        .try_fold(index.issued_at, |oldest, path| Some(oldest.min(published(path)?)))
 }
 
 fn verdict(checked: &Checked, reason: Option<RevokedReason>, revocation: RevocationState) -> Verdict {
@@ -153,7 +158,7 @@ fn verdict(checked: &Checked, reason: Option<RevokedReason>, revocation: Revocat
     if steps.signature != Some(true) {
         return Verdict::Damaged;
     }
-    // That it was revoked counts more than that its time is over.
+    // Revocation takes precedence over expiry.
     match (reason, checked.timing) {
         (Some(RevokedReason::Revoked), _) => Verdict::Revoked,
         (Some(RevokedReason::Superseded), _) => Verdict::Superseded,

@@ -1,6 +1,6 @@
-//! Whom a verifier trusts and what is revoked, from files that were published.
+//! Verdicts from published trust lists and revocation lists, and the import of signers.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+#![expect(clippy::unwrap_used, reason = "a panic is the failure message of a test")]
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -24,7 +24,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// A signer and how the list names it.
+/// A signer and its entry in the trust list.
 fn signer() -> (LocalSigner, ListedSigner) {
     let key = NewKey::generate().unwrap();
     let certificate = Root::generate("Bukti", now()).unwrap().certify(&key.public_key, now()).unwrap();
@@ -40,7 +40,7 @@ fn signer() -> (LocalSigner, ListedSigner) {
     (signer, listed)
 }
 
-/// A certificate: its text, and as what revocation lists name it.
+/// The text of a certificate, and its entry in a revocation list.
 fn certificate(signer: &LocalSigner) -> (String, Revoked) {
     let row = FeedRow {
         event_id: "E1".into(),
@@ -63,7 +63,8 @@ fn certificate(signer: &LocalSigner) -> (String, Revoked) {
     (sealed.text, Revoked { kid, kind: HashKind::Signature, hash, reason: RevokedReason::Revoked })
 }
 
-/// What a verifier does with published files: the index, then only the partitions that the certificate may be in.
+/// Verifies a text as a verifier does: fetches the index, then only the partitions that may contain
+/// the certificate.
 fn verify(text: &str, signers: &SignerList, files: &[PublicFile], at: Timestamp) -> Report {
     let fetch = |path: &str| files.iter().find(|file| file.path == path).map(|file| &*file.bytes);
     let (trusted, own) = (signers.trusted(), signers.own());
@@ -82,7 +83,7 @@ fn list(signers: Vec<ListedSigner>) -> SignerList {
     SignerList::read(&serde_json::to_vec(&list).unwrap()).unwrap()
 }
 
-/// Many revoked certificates of a signer, none of which is there.
+/// Entries for other certificates of a signer, with pseudo-random hashes.
 fn others(signer: &LocalSigner, count: u64) -> Vec<Revoked> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = || {
@@ -109,7 +110,7 @@ fn others(signer: &LocalSigner, count: u64) -> Vec<Revoked> {
 }
 
 #[test]
-fn every_verdict_has_its_cause() {
+fn gives_the_verdict_for_each_cause() {
     let (signer, listed) = signer();
     let (text, revoked) = certificate(&signer);
     let ours = list(vec![listed.clone()]);
@@ -122,7 +123,11 @@ fn every_verdict_has_its_cause() {
     let withdrawn = list(vec![ListedSigner { status: SignerStatus::Revoked, ..listed.clone() }]);
     assert_eq!(verdict(&text, &withdrawn, now()), Verdict::IssuerUnknown);
     let retired = list(vec![ListedSigner { status: SignerStatus::Retired, ..listed }]);
-    assert_eq!(verdict(&text, &retired, now()), Verdict::Valid, "what a retired signer signed holds");
+    assert_eq!(
+        verdict(&text, &retired, now()),
+        Verdict::Valid,
+        "certificates of a retired signer stay valid"
+    );
     assert_eq!(verdict("Bukti", &ours, now()), Verdict::NotACertificate);
     assert_eq!(verdict(&text[..text.len() - 6], &ours, now()), Verdict::Damaged);
 
@@ -137,7 +142,7 @@ fn every_verdict_has_its_cause() {
 }
 
 #[test]
-fn a_report_says_whether_revocation_was_looked_at() {
+fn report_states_whether_revocation_was_checked() {
     let (signer, listed) = signer();
     let (text, revoked) = certificate(&signer);
     let ours = list(vec![listed]);
@@ -147,14 +152,14 @@ fn a_report_says_whether_revocation_was_looked_at() {
     assert_eq!(state(&files[1..]), RevocationState::Unavailable, "without its partition");
     assert_eq!(state(&[]), RevocationState::Unavailable, "without the index");
     let unlisted = wait(revocation_files(vec![Revoked { kid: [0; 8], ..revoked }], &signer, now())).unwrap();
-    assert_eq!(state(&unlisted), RevocationState::Checked, "no list is of its signer");
+    assert_eq!(state(&unlisted), RevocationState::Checked, "its signer has no list");
 
-    // The index is of today, the partition was kept from yesterday.
+    // The index is today's, the partition is a cached one of yesterday.
     let yesterday = now() - 24.hours();
-    let mut kept = wait(revocation_files(others(&signer, 3), &signer, yesterday)).unwrap();
+    let mut cached = wait(revocation_files(others(&signer, 3), &signer, yesterday)).unwrap();
     assert_eq!(verify(&text, &ours, &files, now()).revocation_as_of, Some(now()));
-    kept[1] = files[1].clone();
-    assert_eq!(verify(&text, &ours, &kept, now()).revocation_as_of, Some(yesterday));
+    cached[1] = files[1].clone();
+    assert_eq!(verify(&text, &ours, &cached, now()).revocation_as_of, Some(yesterday));
 }
 
 #[test]
@@ -173,16 +178,17 @@ fn revocation_is_unknown_without_current_lists_of_the_issuer() {
     assert_eq!(found(&ours, &files, late), (Verdict::RevocationUnknown, RevocationState::Outdated));
     assert_eq!(found(&ours, &[], now()), (Verdict::RevocationUnknown, RevocationState::Unavailable));
 
-    // Another's certificate, with lists that are ours, also where it has the key id of one of ours.
+    // A certificate of another issuer is not covered by our lists, even if its key id equals one of
+    // ours.
     let (home, home_listed) = self::signer();
     let files = wait(revocation_files(others(&home, 3), &home, now())).unwrap();
     let imported = ListedSigner { source: SignerSource::Imported, ..listed };
-    let namesake = ListedSigner { kid: home_listed.kid.clone(), ..imported.clone() };
+    let same_kid = ListedSigner { kid: home_listed.kid.clone(), ..imported.clone() };
     let foreign = (Verdict::RevocationUnknown, RevocationState::NotCovered);
     assert_eq!(found(&list(vec![home_listed.clone(), imported.clone()]), &files, now()), foreign);
-    let both = list(vec![home_listed, namesake]);
+    let both = list(vec![home_listed, same_kid]);
     let mut checked = check(&text, &both.trusted(), now());
-    // As if it had been signed with that key id.
+    // Simulates a certificate signed under that key id.
     checked.kid = Some(home.kid().to_vec());
     checked.signer = Some(1);
     let index = RevocationIndex::read(&files.last().unwrap().bytes, &both.own()).unwrap();
@@ -192,7 +198,7 @@ fn revocation_is_unknown_without_current_lists_of_the_issuer() {
 }
 
 #[test]
-fn of_a_million_revoked_one_check_fetches_less_than_50_kb() {
+fn check_fetches_under_50_kb_of_million_revoked() {
     let (signer, listed) = signer();
     let (text, revoked) = certificate(&signer);
     let mut all = others(&signer, 999_999);
@@ -213,17 +219,17 @@ fn of_a_million_revoked_one_check_fetches_less_than_50_kb() {
     assert_eq!(verify(&text, &ours, &files, now()).verdict, Verdict::Revoked);
     assert_eq!(verify(&certificate(&signer).0, &ours, &files, now()).verdict, Verdict::Valid);
 
-    // Every one of them is found again, where its hash leads to.
+    // The totals in the index match the published files.
     let total: u64 = index.lists.iter().map(|list| list.count).sum();
     assert_eq!(total, 1_000_000);
     let published: usize = files.iter().map(|file| file.bytes.len()).sum();
-    let told = index.total_bytes() as usize;
-    assert!(told.abs_diff(published) < published / 20, "told {told}, published {published}");
+    let estimated = index.total_bytes() as usize;
+    assert!(estimated.abs_diff(published) < published / 20, "estimated {estimated}, published {published}");
     assert_eq!(index.all_partitions().len(), files.len() - 1);
 }
 
 #[test]
-fn a_list_counts_only_as_it_was_signed_and_where_it_was_put() {
+fn rejects_changed_moved_or_foreign_revocation_lists() {
     let (signer, listed) = signer();
     let (foreign, foreign_listed) = self::signer();
     let own = list(vec![listed.clone()]).own();
@@ -236,17 +242,17 @@ fn a_list_counts_only_as_it_was_signed_and_where_it_was_put() {
         changed[at] ^= 1;
         assert!(Partition::read(&one.path, &changed, &own).is_err(), "byte {at}");
     }
-    // An issuer that was imported vouches for certificates of its own, not for what of ours is revoked.
+    // An imported signer is trusted for its own certificates, not for our revocation lists.
     let imported = ListedSigner { source: SignerSource::Imported, ..foreign_listed };
     let both = list(vec![listed, imported]);
     let forged = wait(revocation_files(vec![], &foreign, now())).unwrap();
     assert_eq!(RevocationIndex::read(&forged[0].bytes, &both.own()), Err(RevocationError::NotTrusted));
-    // A certificate is no list, and a list no certificate.
+    // A certificate must not pass for a list.
     assert_eq!(RevocationIndex::read(certificate(&signer).0.as_bytes(), &own), Err(RevocationError::Damaged));
 }
 
 #[test]
-fn others_read_our_did_document_and_we_theirs() {
+fn exported_did_document_can_be_imported() {
     let (signer, listed) = signer();
     let (text, _) = certificate(&signer);
     let withdrawn = ListedSigner { status: SignerStatus::Revoked, ..self::signer().1 };
@@ -259,7 +265,7 @@ fn others_read_our_did_document_and_we_theirs() {
     assert_eq!(checked.steps.signature, Some(true));
 }
 
-/// A document of the GDHCN with one key, as these fields of it say.
+/// A GDHCN document with one key, whose id and fields are given.
 fn gdhcn(id: &str, mut jwk: Value) -> String {
     jwk["kty"] = json!("EC");
     json!({
@@ -282,8 +288,8 @@ fn coordinates(signer: &TrustedSigner) -> (Vec<u8>, Vec<u8>) {
 }
 
 #[test]
-fn keys_without_certificates_and_with_odd_coordinates_are_taken_in() {
-    // A key whose x begins with a zero, which some write and some leave out.
+fn imports_bare_keys_with_or_without_leading_zeros() {
+    // A key whose x starts with a zero byte, which some issuers write and others omit.
     let (signer, listed) = std::iter::repeat_with(signer)
         .find(|(_, listed)| coordinates(&listed.trusted().unwrap()).0[0] == 0)
         .unwrap();
@@ -306,21 +312,21 @@ fn keys_without_certificates_and_with_odd_coordinates_are_taken_in() {
 }
 
 #[test]
-fn a_plain_list_may_be_an_array() {
+fn imports_plain_list_and_plain_array() {
     let (_, listed) = signer();
     let array = json!([{"kid": listed.kid, "certificate": listed.certificate, "status": "active"}]);
     let [imported] = &read_issuers(&array.to_string()).unwrap()[..] else { unreachable!() };
     assert_eq!((&imported.kid, imported.source), (&listed.kid, SignerSource::Imported));
-    let again = json!({"issued_at": "2026-01-01T00:00:00Z", "signers": [listed]});
-    assert_eq!(read_issuers(&again.to_string()).unwrap()[0].source, SignerSource::Imported);
+    let object = json!({"issued_at": "2026-01-01T00:00:00Z", "signers": [listed]});
+    assert_eq!(read_issuers(&object.to_string()).unwrap()[0].source, SignerSource::Imported);
 }
 
 #[test]
-fn a_file_with_a_key_that_cannot_be_read_is_refused_as_a_whole() {
+fn one_unreadable_key_fails_the_whole_import() {
     let (_, listed) = signer();
     let two = json!([listed, {"kid": "AAAAAAAAAAA=", "certificate": "AAAA", "status": "active"}]);
-    let refused = read_issuers(&two.to_string()).unwrap_err();
-    assert!(matches!(&refused, ImportError::Key { at: 2, kid } if kid == "AAAAAAAAAAA="), "{refused}");
+    let error = read_issuers(&two.to_string()).unwrap_err();
+    assert!(matches!(&error, ImportError::Key { at: 2, kid } if kid == "AAAAAAAAAAA="), "{error}");
     for jwk in [
         json!({"crv": "P-256"}),
         json!({"x": "AQ", "y": "AQ"}),
@@ -328,8 +334,8 @@ fn a_file_with_a_key_that_cannot_be_read_is_refused_as_a_whole() {
         json!({"x": URL_SAFE_NO_PAD.encode([1; 33]), "y": "AQ"}),
         json!({"x5c": ["AAAA"]}),
     ] {
-        let refused = read_issuers(&gdhcn("AAAAAAAAAAA%3D", jwk.clone())).unwrap_err();
-        assert!(matches!(refused, ImportError::Key { at: 2, .. }), "{jwk}");
+        let error = read_issuers(&gdhcn("AAAAAAAAAAA%3D", jwk.clone())).unwrap_err();
+        assert!(matches!(error, ImportError::Key { at: 2, .. }), "{jwk}");
     }
     for text in ["", "{}", "[1]", "null", "HC1:"] {
         assert!(matches!(read_issuers(text), Err(ImportError::Unknown(_))), "{text}");
@@ -337,7 +343,7 @@ fn a_file_with_a_key_that_cannot_be_read_is_refused_as_a_whole() {
 }
 
 #[test]
-fn what_was_not_read_is_not_on_any_list() {
+fn unreadable_certificate_has_no_partitions() {
     let (signer, listed) = signer();
     let own = list(vec![listed]).own();
     let files = wait(revocation_files(others(&signer, 10), &signer, now())).unwrap();
@@ -348,7 +354,7 @@ fn what_was_not_read_is_not_on_any_list() {
 
 proptest::proptest! {
     #[test]
-    fn no_file_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200), text in "\\PC{0,100}") {
+    fn arbitrary_files_do_not_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200), text in "\\PC{0,100}") {
         proptest::prop_assert!(RevocationIndex::read(&bytes, &[]).is_err());
         proptest::prop_assert!(Partition::read("trust", &bytes, &[]).is_err());
         proptest::prop_assert!(SignerList::read(&bytes).is_err());
@@ -357,7 +363,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn an_index_that_counts_without_end_has_a_size_all_the_same() {
+fn total_size_saturates_for_huge_counts() {
     let list = IndexedList { kid: vec![1; 8], kind: HashKind::Uci, bits: 20, count: u64::MAX };
     let index = RevocationIndex { issued_at: Timestamp::UNIX_EPOCH, lists: vec![list.clone(), list] };
     assert_eq!(index.total_bytes(), u64::MAX);
