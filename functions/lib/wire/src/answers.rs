@@ -1,4 +1,4 @@
-//! What the functions answer.
+//! Responses to citizens, and the site's settings.
 
 use bukti_domain::{Actor, BirthDate, DiagnosisCode, DiseaseName, NextStep, Reason, Vaccine, iso_date};
 use jiff::civil::Date;
@@ -8,27 +8,27 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaptchaChallenge {
-    /// What is to be solved.
+    /// The problem to solve.
     pub parameters: CaptchaParameters,
-    /// HMAC of the parameters, hexadecimal.
+    /// The HMAC of the parameters, hexadecimal.
     pub signature: String,
 }
 
-/// The counter is to be found for which the derived key begins with `keyPrefix`. The key is SHA-256 of salt, nonce and
-/// the counter (32 bits, big endian), hashed again until it was hashed `cost` times.
+/// The problem: find the counter for which the derived key starts with `keyPrefix`. The key is the
+/// SHA-256 of salt, nonce and counter (32 bits, big endian), iterated `cost` times.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaptchaParameters {
     /// `SHA-256`.
     pub algorithm: String,
-    /// How many times it is hashed.
+    /// The number of hash iterations.
     pub cost: u32,
-    /// Unix time in seconds after which no solution counts.
+    /// The Unix time in seconds after which solutions are rejected.
     pub expires_at: i64,
-    /// Length of the derived key in bytes.
+    /// The length of the derived key in bytes.
     pub key_length: usize,
-    /// What the derived key must begin with, hexadecimal.
+    /// The required prefix of the derived key, hexadecimal.
     pub key_prefix: String,
     /// 16 random bytes, hexadecimal.
     pub nonce: String,
@@ -36,17 +36,17 @@ pub struct CaptchaParameters {
     pub salt: String,
 }
 
-/// The status of a person's doses. Somebody who does not match name and number gets the same answer as for a number that
-/// nobody knows: no dose, and the diagnosis `dose_not_received`.
+/// The status of a person's doses. A name that does not match the number gets the same response as
+/// an unknown number: no doses, and the diagnosis `dose_not_received`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StatusAnswer {
-    /// The doses by day.
+    /// The doses by date.
     pub doses: Vec<DoseStatus>,
-    /// Why there is none, where there is none.
+    /// Why there are no doses, if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub none: Option<Diagnosis>,
-    /// Whether there are more doses under the number than are looked at.
+    /// Whether the number has more doses than the response can contain.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
 }
@@ -55,9 +55,9 @@ pub struct StatusAnswer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DoseStatus {
-    /// Which dose, from 1.
+    /// The number of the dose in its series, from 1.
     pub dose_number: Option<u8>,
-    /// What the vaccine protects from.
+    /// The disease that the vaccine protects against.
     pub disease: Option<Disease>,
     /// The vaccine's name.
     pub vaccine: Option<String>,
@@ -67,24 +67,24 @@ pub struct DoseStatus {
     pub vaccination_date: Option<Date>,
     /// The facility's name.
     pub facility: Option<String>,
-    /// State, cause, who must act, next steps.
+    /// The state and its cause, who has to act, and the next steps.
     pub diagnosis: Diagnosis,
-    /// The day of issue, where there is a certificate.
+    /// The day of issue, if there is a certificate.
     #[serde(with = "iso_date::option")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Date))]
     pub issued_on: Option<Date>,
-    /// The last two digits of the phone registered with the vaccination, where it is usable.
+    /// The last two digits of the phone registered with the vaccination, if it can receive SMS.
     pub phone_hint: Option<String>,
 }
 
-/// What a vaccine protects from.
+/// A disease that a vaccine protects against.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Disease {
-    /// Its code.
+    /// The code.
     #[cfg_attr(feature = "openapi", schema(example = "yellow-fever"))]
     pub code: String,
-    /// Its name in each language.
+    /// The name in each language.
     #[cfg_attr(feature = "openapi", schema(value_type = Object, example = json!({"id": "Demam kuning", "en": "Yellow fever"})))]
     pub name: DiseaseName,
 }
@@ -95,33 +95,34 @@ impl From<&Vaccine> for Disease {
     }
 }
 
-/// What is the matter, who must act, what to do next: codes, whose texts are in the locale files.
+/// Why a dose has no certificate, who has to act, and what to do next, as codes whose texts are in
+/// the locale files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Diagnosis {
-    /// What is the matter.
+    /// The state of the dose.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "dose_incomplete"))]
     pub code: DiagnosisCode,
-    /// The fields or contradictions it is about.
+    /// The fields or contradictions that cause it.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>, example = json!(["batch_missing"])))]
     pub reasons: Vec<Reason>,
-    /// Who must act.
+    /// Who has to act.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "facility"))]
     pub actor: Actor,
     /// What to do next, the most useful first.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>, example = json!(["wait", "ask_facility"])))]
     pub next_steps: Vec<NextStep>,
-    /// How many days it usually takes, from and to.
+    /// How long it usually takes.
     pub usual_days: Option<UsualDays>,
 }
 
-/// A usual delay in days.
+/// A range of days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UsualDays {
-    /// From.
+    /// The least number of days.
     pub from: u8,
-    /// To.
+    /// The greatest number of days.
     pub to: u8,
 }
 
@@ -137,7 +138,7 @@ impl From<bukti_domain::Diagnosis> for Diagnosis {
     }
 }
 
-/// The vaccines that there are certificates for.
+/// The vaccines that certificates are issued for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Vaccines {
@@ -145,14 +146,14 @@ pub struct Vaccines {
     pub vaccines: Vec<VaccineChoice>,
 }
 
-/// A vaccine to choose.
+/// A vaccine in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VaccineChoice {
-    /// Its name.
+    /// The name.
     #[cfg_attr(feature = "openapi", schema(example = "CoronaVac"))]
     pub name: String,
-    /// What it protects from.
+    /// The disease that it protects against.
     pub disease: Disease,
 }
 
@@ -162,85 +163,86 @@ impl From<&Vaccine> for VaccineChoice {
     }
 }
 
-/// The request was taken. If its facts are right, and a phone is registered with the vaccination, a link is on its way
-/// there. The answer is the same where they are not.
+/// The request was accepted. If its data are right and a phone is registered with the vaccination,
+/// a link is sent there. The response is the same if they are not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DownloadAnswer {
-    /// Seconds until a link can be asked for again with this number.
+    /// Seconds until another link can be requested with this number.
     #[cfg_attr(feature = "openapi", schema(example = 300))]
     pub resend_after: u32,
 }
 
-/// A code is on its way. The answer is the same whether the phone has an account or not.
+/// A code is being sent. The response is the same whether the phone has an account or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OtpAnswer {
-    /// Seconds until the code is worth nothing.
+    /// Seconds until the code expires.
     pub expires_in: u32,
-    /// Seconds until another code can be asked for.
+    /// Seconds until another code can be requested.
     pub resend_after: u32,
 }
 
-/// Who is logged in.
+/// The account that is logged in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Session {
-    /// The name given when the account was made, where one was.
+    /// The name that was given when the account was created, if any.
     pub name: Option<String>,
-    /// The last two digits of the phone logged in with.
+    /// The last two digits of the account's phone.
     pub phone_hint: String,
 }
 
-/// The sessions that are open for a phone, the last used first.
+/// The open sessions of a phone, the most recently used first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OpenSessions {
-    /// One for each browser that is logged in.
+    /// The sessions, one for each browser that is logged in.
     pub sessions: Vec<OpenSession>,
 }
 
-/// A session that is open for a phone.
+/// An open session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OpenSession {
-    /// By which it can be ended.
+    /// The id, for ending the session.
     pub id: String,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     pub is_current: bool,
-    /// The browser's family, such as `Chrome`, where it is known.
+    /// The browser's family, such as `Chrome`, if known.
     pub browser: Option<String>,
-    /// The operating system, such as `Android`, where it is known.
+    /// The operating system, such as `Android`, if known.
     pub system: Option<String>,
     /// When it was opened, Unix time in seconds.
     pub since: i64,
-    /// When it was last used, Unix time in seconds, to the minute.
+    /// When it was last used, Unix time in seconds, accurate to the minute.
     pub last_used: i64,
 }
 
-/// The people whose vaccination was registered with the phone logged in with.
+/// The people whose vaccinations were registered with the account's phone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct People {
-    /// By name.
+    /// The people, sorted by name.
     pub people: Vec<Person>,
-    /// Whether there are more doses with this phone than are looked at.
+    /// Whether the phone has more doses than were searched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
 }
 
-/// A person of the family phone.
+/// A person whose vaccination was registered with the phone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Person {
-    /// An opaque id, good for the paths of this API.
+    /// An opaque id, for paths of this API.
     pub id: String,
-    /// The name as the certificate has it.
+    /// The name as on the certificate.
     pub name: String,
-    /// The identity number with all but its last characters hidden: people of one name are told apart by it.
+    /// The identity number, masked except for its last characters, to distinguish people with the
+    /// same name.
     #[cfg_attr(feature = "openapi", schema(example = "••••••••••••6246"))]
     pub identity: String,
-    /// The year of birth, where it is known.
+    /// The year of birth, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub birth_year: Option<i16>,
 }
@@ -249,16 +251,17 @@ pub struct Person {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Certificates {
-    /// Whose.
+    /// The person.
     pub person: Person,
-    /// The doses by day, twenty at most.
+    /// The doses by date, at most twenty per page.
     pub doses: Vec<HolderDose>,
-    /// The tickets for the next doses, one for a disease at most, by the day from which they are good. With the first page.
+    /// The tickets for the next doses, at most one per disease, by the first day on which the dose
+    /// may be given. Only on the first page.
     pub tickets: Vec<Ticket>,
-    /// Where the next page begins, for `after`, if there is one.
+    /// The value of `after` for the next page, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u32>,
-    /// Whether there are more doses under the number than all pages have.
+    /// Whether the number has more doses than all pages contain.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
 }
@@ -267,12 +270,12 @@ pub struct Certificates {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HolderDose {
-    /// What anybody with name and number sees.
+    /// The status, as in the response of `/api/status`.
     #[serde(flatten)]
     pub status: DoseStatus,
-    /// Its batch number.
+    /// The batch number.
     pub batch: Option<String>,
-    /// Its certificate, where there is one that this phone may open.
+    /// The certificate, if there is one that this phone may open.
     pub certificate: Option<Certificate>,
 }
 
@@ -280,7 +283,7 @@ pub struct HolderDose {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Certificate {
-    /// Its id, in groups that a person can read out.
+    /// The id, in groups for reading it out.
     #[cfg_attr(feature = "openapi", schema(example = "7KQ2-M4XD-9TRA-6HVC"))]
     pub id: String,
     /// The name on it.
@@ -288,14 +291,15 @@ pub struct Certificate {
     /// The identity number, masked.
     #[cfg_attr(feature = "openapi", schema(example = "••••••••••••6246"))]
     pub identity: String,
-    /// The birth date: `YYYY-MM-DD`, or `YYYY-MM` or `YYYY` where the passport says no more.
+    /// The birth date: `YYYY-MM-DD`, or `YYYY-MM` or `YYYY` if the passport has only that.
     #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = r"^\d{4}(-\d{2}){0,2}$", example = "1989-01-24"))]
     pub birth_date: BirthDate,
-    /// Which dose, from 1.
+    /// The number of the dose in its series, from 1.
     pub dose_number: u8,
-    /// How many doses the series has, where the certificate counts them: an international one (ICVP) does not.
+    /// The number of doses in the series; `None` on international certificates (ICVP), which do not
+    /// count them.
     pub doses_in_series: Option<u8>,
-    /// What the vaccine protects from.
+    /// The disease that the vaccine protects against.
     pub disease: Disease,
     /// The vaccine's name.
     pub vaccine: String,
@@ -307,78 +311,80 @@ pub struct Certificate {
     pub batch: String,
     /// The facility's name.
     pub facility: String,
-    /// Who issued it.
+    /// The name of the issuer.
     pub issuer: String,
     /// The day of issue.
     #[serde(with = "iso_date")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date))]
     pub issued_on: Date,
-    /// The certificate as a picture: an SVG document.
+    /// The front of the card, as an SVG document.
     pub picture: String,
-    /// The signed text of its QR, `HC1:…`.
+    /// The signed text in the QR, `HC1:…`.
     pub qr_text: String,
 }
 
-/// A ticket for the next dose, where the certificate of the dose before is one that this phone may open.
+/// A ticket for the next dose. It exists if this phone may open the certificate of the previous
+/// dose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Ticket {
-    /// What the vaccine protects from.
+    /// The disease that the vaccine protects against.
     pub disease: Disease,
-    /// The vaccine's name: that of the dose before.
+    /// The vaccine's name, the same as of the previous dose.
     pub vaccine: String,
-    /// Which dose it will be, from 2. Above the doses of the series it is a booster.
+    /// The number of the next dose, from 2. Above `doses_in_series` it is a booster.
     pub dose_number: u8,
-    /// How many doses the series has, where its certificate counts them.
+    /// The number of doses in the series; `None` if the certificate does not count them.
     pub doses_in_series: Option<u8>,
-    /// The first day on which the dose may be given, which may be long past.
+    /// The first day on which the dose may be given; it may be in the past.
     #[serde(with = "iso_date")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date))]
     pub from: Date,
-    /// The text of its QR, an address on the site: see `bukti_domain::TicketText`. Nothing in it is personal.
+    /// The text in the QR, a URL on the site without personal data: see `bukti_domain::TicketText`.
     #[cfg_attr(
         feature = "openapi",
         schema(example = "https://bukti.example.go.id/tiket#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226")
     )]
     pub text: String,
-    /// The QR as a picture: an SVG document, black on white in its quiet zone.
+    /// The QR as an SVG document, black on white with its quiet zone.
     pub qr: String,
 }
 
-/// Where a document can be fetched, for a short time.
+/// A short-lived URL of a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Document {
-    /// A presigned address. Whoever has it can fetch the document until it expires.
+    /// A presigned URL. Anyone who has it can fetch the document until it expires.
     pub url: String,
-    /// Seconds until it expires.
+    /// Seconds until the URL expires.
     pub expires_in: u32,
-    /// The name that the file gets.
+    /// The file name for saving it.
     pub file_name: String,
 }
 
-/// What an SMS's link opens, once the birth date was right.
+/// The certificate that the link of an SMS opens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkAnswer {
     /// The certificate.
     pub certificate: Certificate,
-    /// Its document, in the form that was asked for.
+    /// Its document, in the requested form.
     pub document: Document,
 }
 
-/// How this deployment calls itself: the static file `/settings.json` of the site.
+/// The public settings of the deployment: the static file `/settings.json` of the site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteSettings {
     /// The service's public name.
     pub service_name: String,
-    /// Who the SMS come from.
+    /// The sender of the SMS.
     pub sms_sender: String,
     /// The helpdesk's phone.
     pub helpdesk_phone: String,
     /// The helpdesk's e-mail address.
     pub helpdesk_email: String,
-    /// The countries beside Indonesia whose phones get SMS: `+60,+65`.
+    /// The calling codes of other countries whose phones receive SMS, in addition to Indonesia's:
+    /// `+60,+65`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_countries: Option<String>,
 }

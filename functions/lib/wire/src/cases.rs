@@ -1,19 +1,20 @@
-//! Corrections and the helpdesk: what people ask for, what officers see and decide.
+//! Corrections and the helpdesk: requests and responses of citizens and officers.
 
 use bukti_domain::{CaseState, Correction, Likeness, codes};
 use serde::{Deserialize, Serialize};
 
 use crate::DoseStatus;
 
-// ---- what people ask for ------------------------------------------------------------------------------------------
+// ---- citizens -----------------------------------------------------------------------------------
 
-/// Says what is wrong with a record. Exactly one of `nik` and `passport`. The phone that is logged in with is where the
-/// answer goes, and for a wrong phone it is the right one.
+/// Opens a case about an error in a record, with either `nik` or `passport`. Replies go to the
+/// phone that is logged in; for the correction `phone`, it is also the correct phone.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseRequest {
-    /// `phone`, `name`, `birth_date`, `identity`, `dose_number`, `dose_missing` or `data_corrected_by_law`.
+    /// `phone`, `name`, `birth_date`, `identity`, `dose_number`, `dose_missing` or
+    /// `data_corrected_by_law`.
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "name"))]
     pub correction: String,
     /// Full name as on the identity card.
@@ -30,7 +31,8 @@ pub struct CaseRequest {
     /// The birth date as on the identity card, `YYYY-MM-DD`.
     #[cfg_attr(feature = "openapi", schema(max_length = 10, example = "1982-06-25"))]
     pub birth_date: String,
-    /// Which dose, where it is about one: 1 to 9. For `dose_number` the right one, for `dose_missing` the one that is not there.
+    /// A dose number from 1 to 9: for `dose_number` the correct number, for `dose_missing` the
+    /// number of the missing dose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 2, example = "2"))]
     pub dose_number: Option<String>,
@@ -46,24 +48,24 @@ pub struct CaseRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 300))]
     pub facility: Option<String>,
-    /// What else there is to say.
+    /// Further remarks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
     pub note: Option<String>,
 }
 
-/// A case was opened.
+/// The response to opening a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseOpened {
-    /// Its number, in two groups, the last character checking the others.
+    /// The case's number, in two groups; the last character is a check character.
     #[cfg_attr(feature = "openapi", schema(example = "14D2P-F2DBV"))]
     pub number: String,
-    /// Whether something was found that may be the person's. The helpdesk checks.
+    /// Whether records were found that may be the person's. The helpdesk checks them.
     pub possible_match: bool,
 }
 
-/// Asks for an address at which evidence can be put.
+/// A request for a URL for uploading evidence.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -71,64 +73,64 @@ pub struct EvidenceRequest {
     /// `image/jpeg`, `image/png`, `image/heic` or `application/pdf`.
     #[cfg_attr(feature = "openapi", schema(max_length = 60, example = "image/jpeg"))]
     pub content_type: String,
-    /// Its length in bytes, at most 5,242,880.
+    /// The length in bytes, at most 5,242,880.
     #[cfg_attr(feature = "openapi", schema(example = 240000))]
     pub bytes: u64,
 }
 
-/// Where one piece of evidence can be put once, by `PUT` with just this type and length and the header `If-None-Match: *`.
-/// Where the bytes are not of the type, it is no evidence.
+/// A URL for one upload of a piece of evidence, by `PUT` with the requested type and length and the
+/// header `If-None-Match: *`. A file whose bytes do not match the type is discarded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EvidenceSlot {
-    /// A presigned address.
+    /// A presigned URL.
     pub url: String,
-    /// Seconds until it expires.
+    /// Seconds until the URL expires.
     pub expires_in: u32,
 }
 
-/// Asks how a case stands. Whoever has its number and the birth date sees it.
+/// A request for the state of a case. The case's number and the birth date suffice to see it.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseQuery {
-    /// The case's number, as people write it down.
+    /// The case's number, in any notation.
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "14D2P-F2DBV"))]
     pub number: String,
-    /// The birth date that was given when it was opened, `YYYY-MM-DD`.
+    /// The birth date that was given when the case was opened, `YYYY-MM-DD`.
     #[cfg_attr(feature = "openapi", schema(max_length = 10, example = "1982-06-25"))]
     pub birth_date: String,
 }
 
-/// Answers what an officer asked.
+/// A reply to an officer's question.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseReply {
-    /// The answer.
+    /// The reply.
     #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
     pub text: String,
 }
 
-/// The cases that this phone opened, newest first.
+/// The cases that were opened from this phone, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cases {
     /// The cases.
     pub cases: Vec<Case>,
-    /// Whether there are more than these.
+    /// Whether there are more cases than these.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
 }
 
-/// A case as who opened it sees it.
+/// A case as the citizen sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Case {
-    /// Its number, in two groups.
+    /// The number, in two groups.
     #[cfg_attr(feature = "openapi", schema(example = "14D2P-F2DBV"))]
     pub number: String,
-    /// What is wrong.
+    /// The error in the record.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "name"))]
     pub correction: Correction,
     /// `open`, `asked_back`, `awaiting_approval`, `granted` or `refused`.
@@ -138,13 +140,13 @@ pub struct Case {
     pub opened_at: i64,
     /// When it last changed, Unix seconds.
     pub changed_at: i64,
-    /// Whether something was found that may be the person's.
+    /// Whether records were found that may be the person's.
     pub possible_match: bool,
-    /// How many pieces of evidence it has.
+    /// The number of pieces of evidence.
     pub evidence: u32,
-    /// What officers asked, and what was answered, oldest first.
+    /// The officers' questions and the citizen's replies, oldest first.
     pub messages: Vec<CaseMessage>,
-    /// Why it was granted or refused.
+    /// Why the case was granted or refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -153,43 +155,43 @@ pub struct Case {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseMessage {
-    /// When, Unix seconds.
+    /// The time of the message, Unix seconds.
     pub at: i64,
     /// Whether an officer wrote it.
     pub from_officer: bool,
-    /// What.
+    /// The text.
     pub text: String,
 }
 
-/// Who looked at a person's record or changed it, newest first.
+/// The entries of the audit log about a person's record, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Looks {
-    /// Each look.
+    /// The entries.
     pub looks: Vec<Look>,
 }
 
-/// A look at a record, or a change of it.
+/// An entry of the audit log: a view or a change of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Look {
-    /// When, Unix seconds.
+    /// The time, Unix seconds.
     pub at: i64,
-    /// Who.
+    /// The officer's name.
     pub officer: String,
-    /// What, as a code.
+    /// The action, as a code.
     #[cfg_attr(feature = "openapi", schema(example = "looked_at"))]
     pub action: String,
 }
 
-// ---- what officers see and decide ---------------------------------------------------------------------------------
+// ---- officers -----------------------------------------------------------------------------------
 
 /// The second factor of an officer.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SecondFactor {
-    /// The six digits that the authenticator shows.
+    /// The six digits from the authenticator app.
     #[cfg_attr(feature = "openapi", schema(max_length = 12, example = "123456"))]
     pub code: String,
 }
@@ -204,34 +206,34 @@ pub struct Officer {
     pub role: String,
 }
 
-/// Cases that somebody has to look at, oldest first.
+/// The cases that wait for an officer, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseQueue {
     /// The cases.
     pub cases: Vec<CaseSummary>,
-    /// By what the next page is asked for, where there is one.
+    /// The value of `after` for the next page, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// A case in a list of officers.
+/// A case in a list for officers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseSummary {
-    /// Its number, in two groups.
+    /// The number, in two groups.
     pub number: String,
-    /// What is wrong.
+    /// The error in the record.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "name"))]
     pub correction: Correction,
-    /// Where it stands.
+    /// The state.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "open"))]
     pub state: CaseState,
     /// When it was opened, Unix seconds.
     pub opened_at: i64,
 }
 
-/// Looks for a person. Exactly one of the numbers.
+/// A search for a person, by one of the numbers.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -248,7 +250,7 @@ pub struct PersonQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 60))]
     pub certificate: Option<String>,
-    /// Why, for the audit.
+    /// The reason for the search, for the audit log.
     #[cfg_attr(feature = "openapi", schema(max_length = 300))]
     pub why: String,
 }
@@ -257,18 +259,18 @@ pub struct PersonQuery {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PeopleFound {
-    /// Each with the doses recorded under the same number.
+    /// The people, each with the doses recorded under the same number.
     pub people: Vec<PersonFound>,
     /// Whether there are more people than these.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
 }
 
-/// A person with what is recorded.
+/// A person with recorded doses and cases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PersonFound {
-    /// The doses by day, of all people a hundred at most.
+    /// The doses by date; at most a hundred for all people together.
     pub doses: Vec<OfficerDose>,
     /// The cases, newest first.
     pub cases: Vec<CaseSummary>,
@@ -281,26 +283,28 @@ pub struct PersonFound {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OfficerDose {
-    /// Its id, for decisions.
+    /// The id, for decisions.
     pub id: String,
-    /// What was written of it.
+    /// The data as recorded.
     pub recorded: RecordedDose,
-    /// What the citizen sees of it.
+    /// The status as the citizen sees it.
     pub status: DoseStatus,
-    /// Its certificate's id, in groups, where there is one.
+    /// The id of its certificate, in groups, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
-    /// The id of the dose whose certificate counts, where both events report the same dose. The citizen sees only that one.
+    /// If two events report the same dose, the id of the one that has the certificate. The citizen
+    /// sees only that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<String>,
-    /// What happened to it, oldest first.
+    /// The dose's events in the service, oldest first.
     pub trail: Vec<TrailEntry>,
-    /// Why it may be the person's though it is not recorded so, or may be recorded wrongly. A guess.
+    /// Heuristic hints that the dose is the person's although it is recorded differently, or that
+    /// it is recorded wrongly.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>, example = json!(["nik_digit"])))]
     pub likenesses: Vec<Likeness>,
 }
 
-/// What was written of a dose, as it was written.
+/// The data of a dose, as its sender wrote them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecordedDose {
@@ -320,44 +324,45 @@ pub struct RecordedDose {
     pub vaccine: String,
     /// Batch.
     pub batch: String,
-    /// Day.
+    /// Day of the vaccination.
     pub vaccination_date: String,
-    /// Facility, its code and name.
+    /// Code and name of the facility.
     pub facility: String,
 }
 
 codes! {
-    /// What happens to a dose.
+    /// The kind of an entry in a dose's trail.
     TrailStep {
-        /// A row of it was kept.
+        /// A row of the dose was stored.
         Received = "received",
-        /// The helpdesk corrected it.
+        /// The helpdesk corrected the dose.
         Corrected = "corrected",
         /// A certificate was issued.
         Issued = "issued",
-        /// A later certificate took its place.
+        /// A later certificate replaced the certificate.
         Superseded = "superseded",
         /// The certificate was revoked.
         Revoked = "revoked",
         /// The SMS service accepted the SMS.
         SmsAccepted = "sms_accepted",
-        /// An SMS was begun.
+        /// An SMS is being sent.
         SmsPending = "sms_pending",
         /// The link of the SMS was opened.
         LinkOpened = "link_opened",
     }
 }
 
-/// Something that happened to a dose.
+/// An entry in a dose's trail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TrailEntry {
-    /// When, Unix seconds.
+    /// The time, Unix seconds.
     pub at: i64,
-    /// `received`, `corrected`, `issued`, `superseded`, `revoked`, `sms_accepted`, `sms_pending` or `link_opened`.
+    /// `received`, `corrected`, `issued`, `superseded`, `revoked`, `sms_accepted`, `sms_pending` or
+    /// `link_opened`.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "issued"))]
     pub what: TrailStep,
-    /// More of it, as a code: the verdict of a row.
+    /// Details as a code: the result of a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -366,28 +371,28 @@ pub struct TrailEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OfficerCase {
-    /// What who opened it sees.
+    /// The case as the citizen sees it.
     #[serde(flatten)]
     pub case: Case,
-    /// Which write of it this is: a decision names it, so that of two one counts.
+    /// The revision of the case. A decision must name it (optimistic lock).
     pub revision: u32,
-    /// What the person says.
+    /// The citizen's statement.
     pub said: Said,
-    /// The evidence that was put.
+    /// The uploaded evidence.
     pub pieces: Vec<EvidencePiece>,
-    /// What another officer would do.
+    /// The decision that another officer proposes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposal: Option<CaseProposal>,
-    /// Whether a second person must decide as well.
+    /// Whether a second officer must approve the decision.
     pub needs_approval: bool,
-    /// The doses under the number that was written, and others that may be the person's.
+    /// The doses under the stated number, and others that may be the person's.
     pub doses: Vec<OfficerDose>,
     /// Whether there are more doses under the number than these.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
 }
 
-/// What a person says of themselves and of what is wrong.
+/// A citizen's statement about the person and the error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Said {
@@ -397,26 +402,26 @@ pub struct Said {
     pub name: String,
     /// Birth date, `YYYY-MM-DD`.
     pub birth_date: String,
-    /// The phone that asked. A code came to it.
+    /// The phone that opened the case, verified by a one-time code.
     pub phone: String,
-    /// The right value; empty for a missing dose.
+    /// The correct value; empty for a missing dose.
     pub right: String,
-    /// The dose that is not there.
+    /// The missing dose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dose: Option<SaidDose>,
-    /// What else.
+    /// Further remarks.
     pub note: String,
 }
 
-/// A dose as a person remembers it.
+/// A dose as the citizen states it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SaidDose {
-    /// Which one.
+    /// The number of the dose in its series.
     pub dose_number: u8,
     /// The vaccine.
     pub vaccine: String,
-    /// The day, `YYYY-MM-DD`.
+    /// The day of the vaccination, `YYYY-MM-DD`.
     pub vaccination_date: String,
     /// The facility.
     pub facility: String,
@@ -426,55 +431,56 @@ pub struct SaidDose {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EvidencePiece {
-    /// A presigned address, good for some minutes.
+    /// A presigned URL, valid for some minutes.
     pub url: String,
-    /// Its media type.
+    /// The media type.
     pub content_type: String,
 }
 
-/// What an officer would do, for another to decide.
+/// A decision that an officer proposes and another officer has to approve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseProposal {
-    /// Who.
+    /// The name of the officer who proposes it.
     pub officer: String,
-    /// When, Unix seconds.
+    /// The time of the proposal, Unix seconds.
     pub at: i64,
-    /// Why.
+    /// The reason.
     pub why: String,
-    /// Who at a facility or the civil registry confirmed it, where it was written down.
+    /// The person at the facility or the civil registry who confirmed the data, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_by: Option<String>,
-    /// The id of the dose that would be rewritten; none where one is made.
+    /// The id of the dose to correct; `None` if a dose is added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dose: Option<String>,
-    /// What it would say.
+    /// The proposed data.
     pub row: RecordedDose,
 }
 
-/// An officer decides, or asks back.
+/// An officer's decision on a case, or a question to the citizen.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseDecision {
-    /// `grant`, `refuse` or `ask_back`. A grant of what another officer proposes approves it.
+    /// `grant`, `refuse` or `ask_back`. `grant` on another officer's proposal approves it.
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "grant"))]
     pub decision: String,
-    /// The revision that the officer saw.
+    /// The revision of the case that the officer saw.
     pub revision: u32,
-    /// Why, or what is asked. The person reads it.
+    /// The reason or the question, which the citizen reads.
     #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
     pub why: String,
-    /// For `grant`: the id of the dose that is corrected; none where a missing one is made. For `data_corrected_by_law` a dose
-    /// of the person with the right sex: its data with the right birth date are confirmed.
+    /// For `grant`: the id of the dose to correct; omitted to add a missing one. For
+    /// `data_corrected_by_law`, a dose of the person with the correct sex: its data with the
+    /// correct birth date are confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 60))]
     pub dose: Option<String>,
-    /// For `grant`: the right value, where it is not just what the person wrote.
+    /// For `grant`: the correct value, if it differs from the citizen's statement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 300))]
     pub right: Option<String>,
-    /// For `grant` of a missing dose: its batch number, as the facility says.
+    /// For `grant` of a missing dose: the batch number, from the facility.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 60))]
     pub batch: Option<String>,
@@ -482,19 +488,19 @@ pub struct CaseDecision {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 60))]
     pub facility_code: Option<String>,
-    /// For `grant`: who at the facility confirmed it, or for `data_corrected_by_law` who at the civil registry (Dukcapil).
-    /// Without it, there must be evidence.
+    /// For `grant`: the person at the facility who confirmed it, or for `data_corrected_by_law` at
+    /// the civil registry (Dukcapil). Required if there is no evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 300))]
     pub facility_word: Option<String>,
 }
 
-/// Asks for an SMS to be sent once more.
+/// A request to send an SMS again.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ResendRequest {
-    /// Why, for the audit.
+    /// The reason, for the audit log.
     #[cfg_attr(feature = "openapi", schema(max_length = 300))]
     pub why: String,
 }

@@ -1,93 +1,98 @@
-//! What senders of doses are answered.
+//! Responses to senders of doses.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What became of doses that were sent.
+/// The result of a request with doses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DosesAnswer {
-    /// The job, for `/api/intake/jobs/{job}`. It follows from what was sent: the same sent again is the same job.
+    /// The id of the job, for `/api/intake/jobs/{job}`. It is derived from the content: the same
+    /// content sent again is the same job.
     pub job: String,
-    /// What became of each row, in their order.
+    /// The result of each row, in their order.
     pub rows: Vec<RowAnswer>,
-    /// Rows by outcome.
+    /// The number of rows by result.
     pub totals: BTreeMap<String, u64>,
 }
 
-/// What became of a row.
+/// The result of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RowAnswer {
-    /// The line on which it begins, from 1; of a Bundle, which entry it is.
+    /// The line on which the row begins, from 1; in a Bundle, the number of the entry.
     pub line: u64,
-    /// The id of the event that it names, at most its first 300 characters.
+    /// The row's event id, cut to 300 characters.
     pub event_id: String,
     /// `issued`, `incomplete`, `held`, `rejected`, `duplicate`, `superseded` or `retracted`.
     #[cfg_attr(feature = "openapi", schema(example = "issued"))]
     pub outcome: String,
-    /// Why, as stable codes.
+    /// The reasons for the result, as stable codes.
     pub reasons: Vec<String>,
-    /// The id of the event that already reported this dose, where the reasons have `dose_duplicate`.
+    /// The id of the event that already reported this dose, if the reasons contain
+    /// `dose_duplicate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<String>,
 }
 
-/// How a job of the intake stands.
+/// The state of an import job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobAnswer {
-    /// The job.
+    /// The id of the job.
     pub job: String,
-    /// `running`, `done`, or `failed`: the file as such is bad, and what was whole of it was taken in.
+    /// `running`, `done`, or `failed`: the file is broken, and only the rows before the error were
+    /// imported.
     #[cfg_attr(feature = "openapi", schema(example = "done"))]
     pub state: String,
-    /// Rows that are read.
+    /// The number of rows that were read.
     pub rows: u64,
-    /// Rows that are kept, or can only be reported back.
+    /// The number of rows that were processed: stored, or rejected.
     pub rows_kept: u64,
-    /// Rows by outcome, once it is done.
+    /// The number of rows by result, once the job is done.
     pub totals: BTreeMap<String, u64>,
-    /// What is wrong with the file as such.
+    /// The error in the file as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<JobProblem>,
-    /// An address of the report (CSV: `line,event_id,outcome,reasons,duplicate_of`), good for five minutes, once it is done.
+    /// A URL of the report (CSV: `line,event_id,outcome,reasons,duplicate_of`), valid for five
+    /// minutes, once the job is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
-    /// Parts whose rows are kept, while it is running, at most 100 of them.
+    /// The processed parts while the job is running, at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<JobPart>,
-    /// Where there are more parts: what to ask for `after`.
+    /// The value of `after` for the next page of parts, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u32>,
 }
 
-/// What is wrong with a file as such.
+/// An error in a file as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobProblem {
-    /// A stable code. The file breaks off or is damaged: `broken_off`, `row_too_long`, `compression_broken`,
-    /// `compressed_too_much`. It is a table, but no feed: `empty`, `header_wrong`, `not_utf8`. It is another file:
-    /// `excel_workbook`, `opendocument_sheet`, `office_document`, `pdf`, `picture`, `html_page`, `xml_document`, `archive`,
-    /// `sqlite_database`, `json_array`, `binary_file`. Others are of FHIR.
+    /// A stable code. Truncated or damaged files: `broken_off`, `row_too_long`,
+    /// `compression_broken`, `compressed_too_much`. Tables that are not feeds: `empty`,
+    /// `header_wrong`, `not_utf8`. Files of another type: `excel_workbook`, `opendocument_sheet`,
+    /// `office_document`, `pdf`, `picture`, `html_page`, `xml_document`, `archive`,
+    /// `sqlite_database`, `json_array`, `binary_file`. Other codes are those of FHIR.
     pub code: String,
     /// The line of the file, from 1.
     pub line: u64,
-    /// What is wrong and what to do, in English.
+    /// The error and what to do about it, in English.
     pub detail: String,
 }
 
-/// A part of a job that is running: some of its rows.
+/// A part of a running job: some of its rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobPart {
-    /// Which one, from 1.
+    /// The number of the part, from 1.
     pub part: u32,
-    /// Rows that it has.
+    /// The number of rows.
     pub rows: u64,
-    /// Rows by outcome, as far as it is known: a later row may supersede one.
+    /// The number of rows by result. Preliminary: a later row may supersede one of them.
     pub totals: BTreeMap<String, u64>,
-    /// An address of its report (CSV without a header), good for five minutes.
+    /// A URL of the part's report (CSV without a header), valid for five minutes.
     pub report: String,
 }

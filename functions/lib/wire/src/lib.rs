@@ -1,7 +1,7 @@
-//! What goes over the wire: requests, answers and problems of the HTTP API, and its routes.
+//! The HTTP API: requests, responses, problems and routes.
 //!
-//! Functions and site share these types, so that drift between them is a compile error. With the feature `openapi` the
-//! same types make the API document.
+//! Functions and site share these types, so that drift between them is a compile error. With the
+//! feature `openapi`, the API document is generated from the same types.
 
 mod answers;
 mod cases;

@@ -1,4 +1,4 @@
-//! The API document, made from the types and the routes.
+//! The OpenAPI document, generated from the types and the routes.
 
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -7,13 +7,14 @@ use utoipa::openapi::{Content, RefOr, SecurityRequirement};
 use crate::routes::operations::Api;
 use crate::{Access, ROUTES, SenderRoute};
 
-/// How senders of doses say who they are, and that who sends FHIR is answered so.
+/// Adds what `utoipa`'s attributes cannot express for the routes of senders: the API key, and FHIR
+/// responses to FHIR requests.
 pub(crate) struct Senders;
 
 impl utoipa::Modify for Senders {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
-        let scheme = scheme.description(Some("An API key, as `bukti api-key create` showed it")).build();
+        let scheme = scheme.description(Some("An API key, from `bukti api-key create`")).build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("api_key", SecurityScheme::Http(scheme));
         for route in ROUTES.iter().filter(|route| route.access == Access::ApiKey) {
@@ -34,7 +35,7 @@ impl utoipa::Modify for Senders {
     }
 }
 
-/// The id of an operation, from the name of its route: `LogIn` becomes `log_in`.
+/// Derives the id of an operation from the name of its route: `LogIn` becomes `log_in`.
 pub(crate) fn snake_case(name: &str) -> String {
     let mut id = String::with_capacity(name.len() + 4);
     for letter in name.chars() {
@@ -46,9 +47,9 @@ pub(crate) fn snake_case(name: &str) -> String {
     id
 }
 
-/// The document of `/api/openapi.json`, OpenAPI 3.1.
+/// The OpenAPI 3.1 document that `/api/openapi.json` serves.
 pub fn openapi_json() -> String {
-    // Serialising plain maps and strings does not fail.
+    // Maps and strings always serialise, so the default is never used.
     Api::openapi().to_pretty_json().unwrap_or_default()
 }
 
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_document_is_what_callers_rely_on() {
+    fn api_document_matches_snapshot() {
         insta::assert_snapshot!("openapi", openapi_json());
     }
 }

@@ -1,8 +1,8 @@
-//! What a caller sends.
+//! Requests of citizens: status, quick download, log-in, links, documents.
 
 use serde::{Deserialize, Serialize};
 
-/// Asks for the status of a person's doses. Exactly one of `nik` and `passport`.
+/// A request for the status of a person's doses, with either `nik` or `passport`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -18,13 +18,14 @@ pub struct StatusRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 30))]
     pub passport: Option<String>,
-    /// The solved captcha: base64 of the JSON `{"challenge": …, "solution": …}`, as ALTCHA's widgets send it.
+    /// The solved captcha: base64 of the JSON `{"challenge": …, "solution": …}`, as ALTCHA's
+    /// widgets send it.
     #[cfg_attr(feature = "openapi", schema(max_length = 4000))]
     pub captcha: String,
 }
 
-/// Asks for a link to the certificate of one dose, by SMS to the phone that is registered with it. Exactly one of `nik` and
-/// `passport`.
+/// A request to send a link to the certificate of one dose, by SMS to the phone that is registered
+/// with the dose. It has either `nik` or `passport`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -46,7 +47,7 @@ pub struct DownloadRequest {
     /// The day of the vaccination, `YYYY-MM-DD`.
     #[cfg_attr(feature = "openapi", schema(max_length = 10, example = "2021-01-29"))]
     pub vaccination_date: String,
-    /// The vaccine: a name of `/api/vaccines`, or another that the catalogue knows it by.
+    /// The vaccine: a name from `/api/vaccines`, or another name in the catalogue.
     #[cfg_attr(feature = "openapi", schema(max_length = 300, example = "CoronaVac"))]
     pub vaccine: String,
     /// The solved captcha, as for `/api/status`.
@@ -54,12 +55,12 @@ pub struct DownloadRequest {
     pub captcha: String,
 }
 
-/// Asks for a one-time code by SMS, to log in or, with a name, to make an account.
+/// A request for a one-time code by SMS, to log in or, with a name, to create an account.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OtpRequest {
-    /// Mobile phone number, as people write it.
+    /// Mobile phone number in any common notation.
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "0812 3456 7890"))]
     pub phone: String,
     /// Full name, for a new account.
@@ -71,7 +72,7 @@ pub struct OtpRequest {
     pub captcha: String,
 }
 
-/// Opens a session with the code that came by SMS.
+/// Opens a session with the code from the SMS.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -89,34 +90,35 @@ pub struct SessionRequest {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkRequest {
-    /// The last part of the link's address.
+    /// The last segment of the link's URL.
     #[cfg_attr(feature = "openapi", schema(max_length = 64))]
     pub token: String,
     /// The birth date of the person whose certificate it is, `YYYY-MM-DD`.
     #[cfg_attr(feature = "openapi", schema(max_length = 10, example = "1989-01-24"))]
     pub birth_date: String,
-    /// The form of the document, `complete` where none is named.
+    /// The form of the document; `complete` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "card"))]
     pub form: Option<String>,
 }
 
-/// "This was not me": kills the link of an SMS. Where quick download made it, no more links are sent that way for the person.
+/// "This was not me": disables the link of an SMS. If quick download created the link, quick
+/// download is blocked for the person.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkRefusal {
-    /// The last part of the link's address.
+    /// The last segment of the link's URL.
     #[cfg_attr(feature = "openapi", schema(max_length = 64))]
     pub token: String,
 }
 
-/// Asks for a certificate's document. The body may be left out.
+/// A request for a certificate's document. The body is optional.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DocumentRequest {
-    /// `complete` (the A4 page and the card, also where no form is named), `a4`, `card` or `card-sheet`.
+    /// `complete` (the A4 page and the card; the default), `a4`, `card` or `card-sheet`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "card"))]
     pub form: Option<String>,
