@@ -1,4 +1,4 @@
-//! What people ask for, and how they see what became of it.
+//! Routes of citizens: opening, viewing and answering cases, and the audit log of their records.
 
 use bukti_domain::{
     Asking, BirthDate, CaseNumber, Correction, EVIDENCE_TYPES, Identity, MOST_EVIDENCE_BYTES, PersonName,
@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use lambda_http::Request;
 
 use crate::view::case_view;
-use crate::{Helpdesk, written};
+use crate::{Helpdesk, free_text};
 
 impl Helpdesk {
     pub(crate) async fn open_case(
@@ -25,27 +25,27 @@ impl Helpdesk {
         caller: &Caller,
         now: Timestamp,
     ) -> FailureResult {
-        let asked: CaseRequest = read_json(request)?;
+        let body: CaseRequest = read_json(request)?;
         let mut errors = Vec::new();
-        let correction = field("correction", &asked.correction, Correction::of_code, &mut errors);
-        let name = field("name", &asked.name, PersonName::parse, &mut errors);
-        let identity = identity_field(asked.nik.as_deref(), asked.passport.as_deref(), &mut errors);
-        let birth_date = field("birth_date", &asked.birth_date, BirthDate::parse, &mut errors);
-        let note = match asked.note.as_deref().map(str::trim) {
+        let correction = field("correction", &body.correction, Correction::of_code, &mut errors);
+        let name = field("name", &body.name, PersonName::parse, &mut errors);
+        let identity = identity_field(body.nik.as_deref(), body.passport.as_deref(), &mut errors);
+        let birth_date = field("birth_date", &body.birth_date, BirthDate::parse, &mut errors);
+        let note = match body.note.as_deref().map(str::trim) {
             None | Some("") => Some(String::new()),
-            Some(note) => field("note", note, written, &mut errors),
+            Some(note) => field("note", note, free_text, &mut errors),
         };
         if correction == Some(Correction::DataCorrectedByLaw) {
-            // Only a NIK encodes such data, and they are a full date.
+            // Only a NIK encodes the data that can contradict it, and it encodes a full birth date.
             if matches!(identity, Some(Identity::Passport(_))) {
                 errors.push(FieldError::invalid("passport"));
             } else if birth_date.is_some_and(|birth_date| birth_date.to_day().is_none()) {
                 errors.push(FieldError::invalid("birth_date"));
             }
         }
-        let about = correction.and_then(|correction| about(correction, &asked, &mut errors));
+        let details = correction.and_then(|correction| details(correction, &body, &mut errors));
         let (Some(correction), Some(name), Some(identity), Some(birth_date), Some(note), Some((right, dose))) =
-            (correction, name, identity, birth_date, note, about)
+            (correction, name, identity, birth_date, note, details)
         else {
             return Err(Failure::fields(errors));
         };
@@ -55,14 +55,14 @@ impl Helpdesk {
         self.guard.allow(caller, &Allowance::CASES, now).await?;
 
         let phone = PhoneNumber::parse(&login.account.phone).ok_or_else(|| {
-            // A session of a Bukti of before does not have it.
+            // Sessions of earlier versions do not contain the phone.
             Failure::new(ProblemCode::NotLoggedIn)
         })?;
         let right = match correction {
             Correction::Phone => phone.e164().to_owned(),
             Correction::Name => name.as_written().to_owned(),
             Correction::BirthDate | Correction::DataCorrectedByLaw => birth_date.to_string(),
-            Correction::Identity => asked.nik.or(asked.passport).unwrap_or_default().trim().to_owned(),
+            Correction::Identity => body.nik.or(body.passport).unwrap_or_default().trim().to_owned(),
             Correction::DoseNumber | Correction::DoseMissing => right,
         };
         let asking =
@@ -76,7 +76,7 @@ impl Helpdesk {
             right,
             dose,
             note,
-            possible_match: self.records.finds_alike(login, &asking).await?,
+            possible_match: self.records.has_similar_dose(login, &asking).await?,
             evidence: Vec::new(),
             messages: Vec::new(),
             proposal: None,
@@ -96,12 +96,13 @@ impl Helpdesk {
         Ok(json(200, &CasesAnswer { cases: views.collect::<Result<_, Failure>>()?, more }))
     }
 
-    /// How a case stands, for who has its number and the birth date. Who has one of them is answered as who has none.
+    /// A case, by its number and the birth date. The response is the same for a wrong number and a
+    /// wrong birth date.
     pub(crate) async fn look_up(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
-        let asked: CaseQuery = read_json(request)?;
+        let body: CaseQuery = read_json(request)?;
         let mut errors = Vec::new();
-        let number = field("number", &asked.number, CaseNumber::parse, &mut errors);
-        let birth_date = field("birth_date", &asked.birth_date, BirthDate::parse, &mut errors);
+        let number = field("number", &body.number, CaseNumber::parse, &mut errors);
+        let birth_date = field("birth_date", &body.birth_date, BirthDate::parse, &mut errors);
         let (Some(number), Some(birth_date)) = (number, birth_date) else {
             return Err(Failure::fields(errors));
         };
@@ -118,17 +119,17 @@ impl Helpdesk {
         number: &str,
         now: Timestamp,
     ) -> FailureResult {
-        let asked: EvidenceRequest = read_json(request)?;
+        let body: EvidenceRequest = read_json(request)?;
         let mut errors = Vec::new();
         let known =
             |given: &str| EVIDENCE_TYPES.into_iter().map(|(known, _)| known).find(|known| *known == given);
-        let content_type = field("content_type", &asked.content_type, known, &mut errors);
-        let fits = (1..=u64::from(MOST_EVIDENCE_BYTES)).contains(&asked.bytes);
+        let content_type = field("content_type", &body.content_type, known, &mut errors);
+        let fits = (1..=u64::from(MOST_EVIDENCE_BYTES)).contains(&body.bytes);
         if !fits {
             errors.push(FieldError::invalid("bytes"));
         }
         let Some(content_type) = content_type.filter(|_| fits) else { return Err(Failure::fields(errors)) };
-        let url = self.records.expect_evidence(login, number, (content_type, asked.bytes), now).await?;
+        let url = self.records.expect_evidence(login, number, (content_type, body.bytes), now).await?;
         Ok(json(201, &EvidenceSlot { url, expires_in: bukti_store::Documents::EXPIRES_IN }))
     }
 
@@ -139,16 +140,16 @@ impl Helpdesk {
         number: &str,
         now: Timestamp,
     ) -> FailureResult {
-        let asked: CaseReply = read_json(request)?;
+        let body: CaseReply = read_json(request)?;
         let mut errors = Vec::new();
-        let text = field("text", &asked.text, written, &mut errors);
+        let text = field("text", &body.text, free_text, &mut errors);
         let text = text.ok_or_else(|| Failure::fields(errors))?;
-        self.stepped(self.records.reply(login, number, &text, now).await?)
+        self.step_response(self.records.reply(login, number, &text, now).await?)
     }
 
-    /// Who looked at the record of a person of this phone.
-    pub(crate) async fn looks(&self, login: &Login, person: &str) -> FailureResult {
-        let entries = self.records.looks(login, &PersonKey::of_id(person)).await?;
+    /// The audit log's entries about a person of this phone.
+    pub(crate) async fn audit_entries(&self, login: &Login, person: &str) -> FailureResult {
+        let entries = self.records.audit_entries(login, &PersonKey::of_id(person)).await?;
         let look = |entry: bukti_store::Entry| Look {
             at: entry.at.as_second(),
             officer: entry.officer_name,
@@ -158,23 +159,24 @@ impl Helpdesk {
     }
 }
 
-/// The right value and the dose that are said of a correction, beside who the person is. `None` where something is wrong.
-fn about(
+/// Parses the fields that depend on the kind of correction: the correct value and the missing dose.
+/// `None` after errors.
+fn details(
     correction: Correction,
-    asked: &CaseRequest,
+    body: &CaseRequest,
     errors: &mut Vec<FieldError>,
 ) -> Option<(String, Option<MissingDose>)> {
     let given = |field: &Option<String>| field.clone().unwrap_or_default();
     match correction {
         Correction::DoseNumber => {
-            let number = field("dose_number", &given(&asked.dose_number), dose_number, errors)?;
+            let number = field("dose_number", &given(&body.dose_number), dose_number, errors)?;
             Some((number.to_string(), None))
         }
         Correction::DoseMissing => {
-            let number = field("dose_number", &given(&asked.dose_number), dose_number, errors);
-            let vaccine = field("vaccine", &given(&asked.vaccine), vaccine_named, errors);
-            let date = field("vaccination_date", &given(&asked.vaccination_date), parse_date, errors);
-            let facility = field("facility", &given(&asked.facility), written, errors);
+            let number = field("dose_number", &given(&body.dose_number), dose_number, errors);
+            let vaccine = field("vaccine", &given(&body.vaccine), vaccine_named, errors);
+            let date = field("vaccination_date", &given(&body.vaccination_date), parse_date, errors);
+            let facility = field("facility", &given(&body.facility), free_text, errors);
             let dose = MissingDose {
                 dose_number: number?,
                 vaccine: vaccine?.name.clone(),

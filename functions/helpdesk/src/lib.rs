@@ -1,4 +1,5 @@
-//! HTTP function `helpdesk`: what people say is wrong with their records, and the officers who put it right.
+//! HTTP function `helpdesk`: citizens' cases about errors in their records, and the officers who
+//! correct them.
 //!
 //! ```text
 //!  citizen, logged in ──► case ──► queue ──► officer, with a second factor ──► granted
@@ -6,9 +7,11 @@
 //!        └───────────────── SMS ◄── notify ◄─────┴── table ◄── case and dose ◄────┘
 //! ```
 //!
-//! A phone is moved by nobody who just knows facts: the new one is the phone that is logged in with, so a code came to it,
-//! and an officer grants it with evidence or a facility's word only; to any other a supervisor has to move it as well. The
-//! owner of the old one is told. Nobody decides a case of their own or of their own phone.
+//! Knowing a person's data is not enough to take over the person's records with another phone. The
+//! new phone is the one that is logged in, which is verified by a one-time code; an officer needs
+//! evidence or a confirmation by the facility; any other new phone also needs a supervisor's
+//! approval; and the old phone is notified. Officers cannot decide their own cases or cases of
+//! their own phone.
 
 mod citizen;
 mod officer;
@@ -21,7 +24,7 @@ use bukti_wire::HelpdeskRoute;
 use jiff::Timestamp;
 use lambda_http::Request;
 
-/// The function with what it may do.
+/// The function `helpdesk`.
 #[derive(Clone)]
 pub struct Helpdesk {
     aws: Aws,
@@ -45,13 +48,13 @@ impl Helpdesk {
         }
     }
 
-    /// Answers a request.
+    /// Handles a request.
     pub async fn handle(&self, request: Request) -> Answer {
-        let answer = async |route, caller: &Caller, now| self.answer(&request, route, caller, now).await;
-        self.guard.serve(&request, answer).await
+        let dispatch = async |route, caller: &Caller, now| self.dispatch(&request, route, caller, now).await;
+        self.guard.serve(&request, dispatch).await
     }
 
-    async fn answer(
+    async fn dispatch(
         &self,
         request: &Request,
         route: HelpdeskRoute,
@@ -68,14 +71,14 @@ impl Helpdesk {
             Route::Cases => self.own_cases(&login().await?).await,
             Route::Evidence => self.expect_evidence(request, &login().await?, parameter, now).await,
             Route::Reply => self.reply(request, &login().await?, parameter, now).await,
-            Route::Looks => self.looks(&login().await?, parameter).await,
+            Route::Looks => self.audit_entries(&login().await?, parameter).await,
             Route::SecondFactor => self.second_factor(request, &login().await?, now).await,
             Route::Officer => {
                 let officer = officer().await?;
                 Ok(view::officer(&officer))
             }
             Route::Queue => self.queue(request, &officer().await?).await,
-            Route::OfficerCase => self.look_at_case(&officer().await?, parameter, now).await,
+            Route::OfficerCase => self.view_case(&officer().await?, parameter, now).await,
             Route::Decide => self.decide(request, &officer().await?, parameter, now).await,
             Route::FindPeople => self.find_people(request, &officer().await?, now).await,
             Route::Resend => self.resend(request, &officer().await?, parameter, now).await,
@@ -83,8 +86,8 @@ impl Helpdesk {
     }
 }
 
-/// A text that somebody wrote: tidied, not empty, not too long.
-fn written(text: &str) -> Option<String> {
+/// Parses a free text: trimmed, not empty, not too long.
+fn free_text(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty() && text.chars().count() <= LONGEST_TEXT).then(|| text.to_owned())
 }

@@ -1,4 +1,5 @@
-//! What officers see and decide. Each look and each change is in the audit before it is shown or done.
+//! Routes of officers: viewing and deciding cases, searching people, resending SMS. Each view and
+//! each change is written to the audit log before it is returned or made.
 
 use bukti_domain::{
     Asking, CaseState, Correction, FeedRow, Identity, Likeness, PhoneNumber, Role, Ruling,
@@ -21,16 +22,17 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
 
 use crate::view::{case_view, recorded, said, summary};
-use crate::{Helpdesk, view, written};
+use crate::{Helpdesk, free_text, view};
 
-/// Cases of a page of the queue.
+/// The number of cases on a page of the queue.
 const PAGE: usize = 25;
-/// Letters of whoever confirmed something, at least: "dr. Ani" has five.
-const LEAST_LETTERS: usize = 5;
-/// Doses of one answer: the trail of each takes some reads of the table.
-const MOST_SHOWN: usize = 100;
+/// The minimum number of letters in the name of the person who confirmed the data: "dr. Ani" has
+/// five.
+const MIN_NAME_LETTERS: usize = 5;
+/// The maximum number of doses in a response: the trail of each takes several reads of the table.
+const MAX_DOSES: usize = 100;
 
-/// SMS with the link of one dose that officers send once more.
+/// The limit of SMS that officers resend for one dose.
 const RESENDS: Rate = Rate { name: "resends of a dose", window: SignedDuration::from_hours(24), most: 3 };
 
 impl Helpdesk {
@@ -40,9 +42,9 @@ impl Helpdesk {
         login: &Login,
         now: Timestamp,
     ) -> FailureResult {
-        let asked: SecondFactor = read_json(request)?;
+        let body: SecondFactor = read_json(request)?;
         let mut errors = Vec::new();
-        let code = field("code", &asked.code, six_digits, &mut errors);
+        let code = field("code", &body.code, six_digits, &mut errors);
         let code = code.ok_or_else(|| Failure::fields(errors))?;
         let token = TokenCookie::session(&self.aws.settings).token(request).unwrap_or_default();
         let officer = self.records.verify_second_factor(login, token, &code, now).await?;
@@ -60,16 +62,16 @@ impl Helpdesk {
         Ok(json(200, &CaseQueue { cases, next }))
     }
 
-    pub(crate) async fn look_at_case(
+    pub(crate) async fn view_case(
         &self,
         officer: &OfficerSession,
         number: &str,
         now: Timestamp,
     ) -> FailureResult {
-        let (case, file, records) = self.records.look_at_case(officer, number, now).await?;
+        let (case, file, records) = self.records.view_case(officer, number, now).await?;
         let pieces = self.records.evidence(officer, &file).await?;
         let proposal = match &file.proposal {
-            Some(proposal) => self.proposed(officer, &case, proposal, now).await?,
+            Some(proposal) => self.proposal_view(officer, &case, proposal, now).await?,
             None => None,
         };
         let (doses, more) = self.doses_for(&case, &file, &records, officer, now).await?;
@@ -88,8 +90,8 @@ impl Helpdesk {
         ))
     }
 
-    /// What another officer would do to the dose as it is now.
-    async fn proposed(
+    /// Another officer's proposal, applied to the dose as it is now.
+    async fn proposal_view(
         &self,
         officer: &OfficerSession,
         case: &CaseRecord,
@@ -99,7 +101,7 @@ impl Helpdesk {
         let Some(change) = &proposal.change else { return Ok(None) };
         let row = match change.event() {
             Some(event) => {
-                let dose = self.records.look_at_proposed_dose(officer, case, event, now).await?;
+                let dose = self.records.view_proposed_dose(officer, case, event, now).await?;
                 Some(dose.open(&self.aws.keys)?)
             }
             None => None,
@@ -114,8 +116,8 @@ impl Helpdesk {
         }))
     }
 
-    /// The doses under the number that was written, and whether there are more of these; and others with the same name and
-    /// birth date. The audit has whose.
+    /// The doses under the stated number, whether there are more of them, and similar doses under
+    /// other numbers. Similar doses are written to the audit log of their persons.
     async fn doses_for(
         &self,
         case: &CaseRecord,
@@ -125,39 +127,39 @@ impl Helpdesk {
         now: Timestamp,
     ) -> Result<(Vec<OfficerDose>, bool), Failure> {
         let Some(asking) = file.asking() else { return Ok((Vec::new(), false)) };
-        let (mut doses, more) = self.officer_doses(officer, records, Some(&asking), MOST_SHOWN).await?;
-        for records in self.records.look_at_similar_doses(officer, case, &asking, now).await? {
+        let (mut doses, more) = self.officer_doses(officer, records, Some(&asking), MAX_DOSES).await?;
+        for records in self.records.view_similar_doses(officer, case, &asking, now).await? {
             doses.extend(self.officer_doses(officer, &records, Some(&asking), 1).await?.0);
         }
         Ok((doses, more))
     }
 
-    /// The doses as officers see them, at most `most`, and whether there are more.
+    /// At most `limit` doses as officers see them, and whether there are more.
     async fn officer_doses(
         &self,
         officer: &OfficerSession,
         records: &PersonRecords,
         asking: Option<&Asking>,
-        most: usize,
+        limit: usize,
     ) -> Result<(Vec<OfficerDose>, bool), Failure> {
         let mut by_day = doses_by_day(records, &self.aws.keys)?;
-        let more = keep_first(records, &mut by_day, most) || records.more;
+        let more = keep_first(records, &mut by_day, limit) || records.more;
         let read: Vec<_> = by_day.iter().map(|(_, dose)| dose.clone()).collect();
-        let twice = doses_counted_twice(&read);
+        let counted_twice = doses_counted_twice(&read);
         let mut doses = Vec::with_capacity(by_day.len());
         for (at, (record, dose)) in by_day.into_iter().enumerate() {
             let mut found = asking.map(|asking| likenesses(asking, &dose)).unwrap_or_default();
-            if twice.contains(&at) {
+            if counted_twice.contains(&at) {
                 found.push(Likeness::DoseNumber);
             }
             let certificate = records.certificate_of(record);
             let owner = records.owner_of(record);
-            // Of a duplicate the certificate is that of the event that owns the dose.
-            let shown = owner.map_or(certificate, |owner| records.certificate_of(owner));
+            // A duplicate has the certificate of the event that owns the dose.
+            let owner_certificate = owner.map_or(certificate, |owner| records.certificate_of(owner));
             doses.push(OfficerDose {
                 id: dose_id(&record.pk),
                 recorded: recorded(&record.open(&self.aws.keys)?),
-                status: dose_status(record, &dose, shown, None),
+                status: dose_status(record, &dose, owner_certificate, None),
                 duplicate_of: owner.map(|owner| dose_id(&owner.pk)),
                 certificate: certificate.map(|it| certificate_id_grouped(it.certificate_id())),
                 trail: self.trail(officer, record, records).await?,
@@ -167,7 +169,7 @@ impl Helpdesk {
         Ok((doses, more))
     }
 
-    /// What happened to a dose, oldest first.
+    /// The trail of a dose, oldest entry first.
     async fn trail(
         &self,
         officer: &OfficerSession,
@@ -216,16 +218,16 @@ impl Helpdesk {
         officer: &OfficerSession,
         now: Timestamp,
     ) -> FailureResult {
-        let asked: PersonQuery = read_json(request)?;
+        let body: PersonQuery = read_json(request)?;
         let mut errors = Vec::new();
-        let why = field("why", &asked.why, written, &mut errors);
-        let people = match (&asked.identity, &asked.phone, &asked.certificate) {
+        let why = field("why", &body.why, free_text, &mut errors);
+        let people = match (&body.identity, &body.phone, &body.certificate) {
             (Some(identity), None, None) => {
                 let identity = field("identity", identity, Identity::parse, &mut errors);
                 identity.map(|identity| (vec![self.aws.keys.person(&identity)], false))
             }
             (None, Some(phone), None) => match field("phone", phone, PhoneNumber::parse, &mut errors) {
-                Some(phone) => Some(self.records.people_of(officer, &phone).await?),
+                Some(phone) => Some(self.records.people_of_phone(officer, &phone).await?),
                 None => None,
             },
             (None, None, Some(certificate)) => {
@@ -240,12 +242,13 @@ impl Helpdesk {
             _ => field("identity", "", Identity::parse, &mut errors).map(|_| (Vec::new(), false)),
         };
         let (Some(why), Some((people, more))) = (why, people) else { return Err(Failure::fields(errors)) };
-        let (mut found, mut room) = (Vec::new(), MOST_SHOWN);
+        let (mut found, mut remaining) = (Vec::new(), MAX_DOSES);
         for person in self.records.search(officer, people, &why, now).await? {
             let cases = person.cases.iter().map(|case| Ok(summary(case, &case.file(&self.aws.keys)?)));
             let cases: Vec<CaseSummary> = cases.collect::<Result<_, StoreError>>()?;
-            let (doses, has_more_doses) = self.officer_doses(officer, &person.records, None, room).await?;
-            room -= doses.len();
+            let (doses, has_more_doses) =
+                self.officer_doses(officer, &person.records, None, remaining).await?;
+            remaining -= doses.len();
             found.push(PersonFound { doses, cases, more: has_more_doses || person.has_more_cases });
         }
         Ok(json(200, &PeopleFound { people: found, more }))
@@ -258,40 +261,41 @@ impl Helpdesk {
         number: &str,
         now: Timestamp,
     ) -> FailureResult {
-        let asked: CaseDecision = read_json(request)?;
+        let body: CaseDecision = read_json(request)?;
         let mut errors = Vec::new();
-        let why = field("why", &asked.why, written, &mut errors);
-        let decision = field("decision", &asked.decision, Ruling::of_code, &mut errors);
+        let why = field("why", &body.why, free_text, &mut errors);
+        let decision = field("decision", &body.decision, Ruling::of_code, &mut errors);
         let (Some(why), Some(decision)) = (why, decision) else { return Err(Failure::fields(errors)) };
         let case = self.records.case_to_decide(officer, number).await?;
-        if case.revision != asked.revision || case.state.is_decided() {
+        if case.revision != body.revision || case.state.is_decided() {
             return Err(Failure::new(ProblemCode::CaseChanged));
         }
         match decision {
             Ruling::AskBack => {
-                self.stepped(self.records.decision(officer, (&case, None), &why, now).ask_back().await?)
+                self.step_response(self.records.decision(officer, (&case, None), &why, now).ask_back().await?)
             }
             Ruling::Refuse => {
-                self.stepped(self.records.decision(officer, (&case, None), &why, now).refuse().await?)
+                self.step_response(self.records.decision(officer, (&case, None), &why, now).refuse().await?)
             }
-            Ruling::Grant => self.grant(&asked, officer, &case, &why, now).await,
+            Ruling::Grant => self.grant(&body, officer, &case, &why, now).await,
         }
     }
 
     async fn grant(
         &self,
-        asked: &CaseDecision,
+        body: &CaseDecision,
         officer: &OfficerSession,
         case: &CaseRecord,
         why: &str,
         now: Timestamp,
     ) -> FailureResult {
         let file = case.file(&self.aws.keys)?;
-        // What another proposes is approved as it stands, or proposed anew.
+        // A proposal is approved if the request changes nothing; otherwise the request is a new
+        // proposal.
         let proposal = file.proposal.as_ref().filter(|_| case.state == CaseState::AwaitingApproval);
-        let anew = [&asked.right, &asked.dose, &asked.batch, &asked.facility_code, &asked.facility_word];
+        let changes = [&body.right, &body.dose, &body.batch, &body.facility_code, &body.facility_word];
         if let Some(proposal) = proposal
-            && anew.iter().all(|given| given.is_none())
+            && changes.iter().all(|given| given.is_none())
         {
             if officer.role != Role::Supervisor || officer.id == proposal.officer {
                 return Err(Failure::new(ProblemCode::NeedsSupervisor));
@@ -305,23 +309,23 @@ impl Helpdesk {
             let dose = dose.as_ref();
             let decision = self.records.decision(officer, (case, dose), why, now);
             let reasons = (why, proposal.confirmed_by.as_deref());
-            return self.stepped(match case.correction {
+            return self.step_response(match case.correction {
                 Correction::DataCorrectedByLaw => decision.confirm().await?,
                 _ => decision.grant(change, reasons).await?,
             });
         }
 
-        let confirmed_by = match asked.facility_word.as_deref().map(str::trim) {
+        let confirmed_by = match body.facility_word.as_deref().map(str::trim) {
             None | Some("") => None,
-            Some(word) => Some(who(word).ok_or_else(|| Failure::fields(invalid("facility_word")))?),
+            Some(text) => Some(confirmer(text).ok_or_else(|| Failure::fields(invalid("facility_word")))?),
         };
         if confirmed_by.is_none() && !self.records.has_evidence(officer, &file).await? {
             return Err(Failure::new(ProblemCode::EvidenceMissing));
         }
-        // The audit has who confirmed it as well: it stands for the evidence.
+        // The audit log also has the person who confirmed the data, since this replaces evidence.
         let audited = confirmed_by.as_ref().map(|by| format!("{why} [{by}]"));
         let audited = audited.as_deref().unwrap_or(why);
-        let (dose, change) = match (case.correction, &file.dose, &asked.dose) {
+        let (dose, change) = match (case.correction, &file.dose, &body.dose) {
             (Correction::DoseMissing, Some(missing), None) => {
                 let given = |field: &Option<String>| field.clone().unwrap_or_default();
                 let is_nik = matches!(Identity::parse(&file.identity), Some(Identity::Nik(_)));
@@ -335,9 +339,9 @@ impl Helpdesk {
                     no_hp: file.phone.clone(),
                     dosis_ke: missing.dose_number.to_string(),
                     vaksin: missing.vaccine.clone(),
-                    batch: given(&asked.batch),
+                    batch: given(&body.batch),
                     tanggal_vaksinasi: missing.vaccination_date.to_string(),
-                    kode_faskes: given(&asked.facility_code),
+                    kode_faskes: given(&body.facility_code),
                     nama_faskes: missing.facility.clone(),
                     ..FeedRow::default()
                 };
@@ -345,9 +349,9 @@ impl Helpdesk {
             }
             (correction, _, Some(dose)) => {
                 let record = self.dose_of_id(officer, dose).await?;
-                let right = asked.right.as_deref().unwrap_or(&file.right);
+                let right = body.right.as_deref().unwrap_or(&file.right);
                 let row = record.open(&self.aws.keys)?;
-                // A missing dose that is there under another number is moved to the person.
+                // A missing dose that exists under another number is moved to the person's number.
                 let (correction, right) = match correction {
                     Correction::DoseMissing => (Correction::Identity, &*file.identity),
                     correction => (correction, right),
@@ -361,7 +365,7 @@ impl Helpdesk {
         let dose = dose.as_ref();
         let reasons = (why, confirmed_by.as_deref());
         let decision = self.records.decision(officer, (case, dose), audited, now);
-        self.stepped(if change.needs_approval(&file) {
+        self.step_response(if change.needs_approval(&file) {
             decision.propose(change, reasons).await?
         } else {
             decision.grant(&change, reasons).await?
@@ -375,7 +379,7 @@ impl Helpdesk {
         self.records.dose_to_decide(officer, &EventKey::of_id(id)).await
     }
 
-    /// Has the link sent once more to the phone on record.
+    /// Sends the link again to the phone on record.
     pub(crate) async fn resend(
         &self,
         request: &Request,
@@ -383,9 +387,9 @@ impl Helpdesk {
         dose: &str,
         now: Timestamp,
     ) -> FailureResult {
-        let asked: ResendRequest = read_json(request)?;
+        let body: ResendRequest = read_json(request)?;
         let mut errors = Vec::new();
-        let why = field("why", &asked.why, written, &mut errors).ok_or_else(|| Failure::fields(errors))?;
+        let why = field("why", &body.why, free_text, &mut errors).ok_or_else(|| Failure::fields(errors))?;
         let record = self.dose_of_id(officer, dose).await?;
         let nothing = || Failure::new(ProblemCode::NothingToSend);
         if record.phone.is_none() || self.records.certificate_of(officer, &record).await?.is_none() {
@@ -395,7 +399,8 @@ impl Helpdesk {
         if let Taken::Full { wait } = self.rates.take(&RESENDS, record.pk.as_str(), now).await? {
             return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait));
         }
-        // Taken here: the link that the person has must not end where no other can be sent.
+        // The SMS budget is charged here rather than when sending: resending invalidates the
+        // person's current link, which must not happen if no SMS can be sent.
         let spent = match self.sms.allow(Cause::Helpdesk, &phone, now).await {
             Ok(spent) => spent,
             Err(SmsError::Uncounted(error)) => return Err(error.into()),
@@ -411,8 +416,8 @@ impl Helpdesk {
         Ok(accepted())
     }
 
-    /// What a step came to, as an answer.
-    pub(crate) fn stepped(&self, step: Step) -> FailureResult {
+    /// The response to a step of a case.
+    pub(crate) fn step_response(&self, step: Step) -> FailureResult {
         match step {
             Step::Done(case) => Ok(json(200, &case_view(&case, &case.file(&self.aws.keys)?))),
             Step::Overtaken => Err(Failure::new(ProblemCode::CaseChanged)),
@@ -429,10 +434,10 @@ fn invalid(field: &str) -> Vec<bukti_wire::FieldError> {
     vec![bukti_wire::FieldError::invalid(field)]
 }
 
-/// Who confirmed something, as an officer writes it: a name or a position, which has some letters.
-fn who(text: &str) -> Option<String> {
+/// Parses the name or position of the person who confirmed the data, which must have some letters.
+fn confirmer(text: &str) -> Option<String> {
     let letters = text.chars().filter(|character| character.is_alphabetic()).count();
-    written(text).filter(|_| letters >= LEAST_LETTERS)
+    free_text(text).filter(|_| letters >= MIN_NAME_LETTERS)
 }
 
 fn dose_id(event: &EventKey) -> String {

@@ -1,11 +1,11 @@
-//! How cases and doses are shown.
+//! Views of cases and doses for responses.
 
 use bukti_domain::{CaseNumber, FeedRow};
 use bukti_records::{CaseFile, CaseRecord, Officer};
 use bukti_runtime::{Answer, json};
 use bukti_wire::{Case, CaseMessage, CaseSummary, RecordedDose, Said, SaidDose};
 
-/// A case as who opened it sees it.
+/// A case as the citizen sees it.
 pub(crate) fn case_view(case: &CaseRecord, file: &CaseFile) -> Case {
     let message = |message: &bukti_records::Message| CaseMessage {
         at: message.at.as_second(),
@@ -38,7 +38,7 @@ fn grouped(file: &CaseFile) -> String {
     CaseNumber::parse(&file.number).map(|number| number.grouped()).unwrap_or_default()
 }
 
-/// What a person says, as officers see it.
+/// The citizen's statement, for officers.
 pub(crate) fn said(file: &CaseFile) -> Said {
     Said {
         identity: file.identity.clone(),
@@ -56,7 +56,7 @@ pub(crate) fn said(file: &CaseFile) -> Said {
     }
 }
 
-/// What a row says, as it was written.
+/// The data of a row as recorded.
 pub(crate) fn recorded(row: &FeedRow) -> RecordedDose {
     let identity = if row.nik.trim().is_empty() { &row.paspor } else { &row.nik };
     RecordedDose {

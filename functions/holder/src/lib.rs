@@ -1,4 +1,4 @@
-//! HTTP function `holder`: the people of a phone, their certificates, and the links of the SMS.
+//! HTTP function `holder`: the people of a phone, their certificates, and the links of SMS.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use bukti_wire::{
 use jiff::Timestamp;
 use lambda_http::Request;
 
-/// Doses of one answer: the picture of a certificate has some 25 KB.
+/// The maximum number of doses in a response: the picture of each certificate has about 25 KB.
 const PAGE: usize = 20;
 
-/// The function with what it may do.
+/// The function `holder`.
 #[derive(Clone)]
 pub struct Holder {
     aws: Aws,
@@ -45,13 +45,13 @@ impl Holder {
         }
     }
 
-    /// Answers a request.
+    /// Handles a request.
     pub async fn handle(&self, request: Request) -> Answer {
-        let answer = async |route, caller: &Caller, now| self.answer(&request, route, caller, now).await;
-        self.guard.serve(&request, answer).await
+        let dispatch = async |route, caller: &Caller, now| self.dispatch(&request, route, caller, now).await;
+        self.guard.serve(&request, dispatch).await
     }
 
-    async fn answer(
+    async fn dispatch(
         &self,
         request: &Request,
         route: HolderRoute,
@@ -63,8 +63,8 @@ impl Holder {
         match route {
             HolderRoute::Link => {
                 let opened = self.open_link(request, caller, now).await;
-                let answer = opened.as_ref().map_or_else(|failure| failure.code().code(), |_| "opened");
-                self.aws.metrics.count(Counter::Links, answer);
+                let result = opened.as_ref().map_or_else(|failure| failure.code().code(), |_| "opened");
+                self.aws.metrics.count(Counter::Links, result);
                 opened
             }
             HolderRoute::RefuseLink => self.refuse_link(request, caller, now).await,
@@ -74,18 +74,18 @@ impl Holder {
             }
             HolderRoute::Document => {
                 let login = login().await?;
-                let asked: DocumentRequest = read_optional_json(request)?;
+                let body: DocumentRequest = read_optional_json(request)?;
                 let mut errors = Vec::new();
-                let form = document_form(asked.form.as_deref(), &mut errors);
+                let form = document_form(body.form.as_deref(), &mut errors);
                 let form = form.ok_or_else(|| Failure::fields(errors))?;
                 self.document_of(&login, &parameter.replace('-', ""), form).await
             }
         }
     }
 
-    /// The person of a dose that was registered with the phone logged in with, with their index key.
+    /// The person of a dose that is registered with the caller's phone, with the index key.
     fn person_of(&self, record: &DoseRecord) -> Result<Option<(PersonKey, Person)>, Failure> {
-        // Of events that report the same dose, the owner's phone counts.
+        // For a duplicate, the phone of the event that owns the dose counts.
         if record.duplicate {
             return Ok(None);
         }
@@ -122,11 +122,11 @@ impl Holder {
         let after = field("after", &after, page_start, &mut errors);
         let after = after.ok_or_else(|| Failure::fields(errors))? as usize;
         let records = self.records.of_person(login, person).await?;
-        let mut shown = None;
+        let mut found = None;
         for record in records.registered() {
-            shown = shown.or(self.person_of(record)?);
+            found = found.or(self.person_of(record)?);
         }
-        let (_, shown) = shown.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
+        let (_, person) = found.ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
         let page = after..after.saturating_add(PAGE);
         let (mut doses, mut received) = (Vec::new(), Vec::new());
         let distinct = records.distinct_doses_by_day(&self.aws.keys)?;
@@ -157,7 +157,7 @@ impl Holder {
         }
         let next_doses = if after == 0 { next_doses(&received) } else { Vec::new() };
         let tickets = next_doses.iter().map(|next| self.ticket(next)).collect::<Result<_, _>>()?;
-        Ok(json(200, &CertificatesAnswer { person: shown, doses, tickets, next, more: records.more() }))
+        Ok(json(200, &CertificatesAnswer { person, doses, tickets, next, more: records.more() }))
     }
 
     fn ticket(&self, next: &NextDose<'_>) -> Result<Ticket, Failure> {
@@ -168,7 +168,7 @@ impl Holder {
             dose_number: next.dose_number,
             doses_in_series: next.vaccine.counted_series(),
             from: next.from,
-            qr: qr_picture(&text).map_err(cannot_print)?,
+            qr: qr_picture(&text).map_err(rendering_failure)?,
             text,
         })
     }
@@ -179,23 +179,23 @@ impl Holder {
     }
 
     async fn open_link(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
-        let asked: LinkRequest = read_json(request)?;
+        let body: LinkRequest = read_json(request)?;
         let mut errors = Vec::new();
-        let birth_date = field("birth_date", &asked.birth_date, BirthDate::parse, &mut errors);
-        let form = document_form(asked.form.as_deref(), &mut errors);
+        let birth_date = field("birth_date", &body.birth_date, BirthDate::parse, &mut errors);
+        let form = document_form(body.form.as_deref(), &mut errors);
         let (Some(birth_date), Some(form)) = (birth_date, form) else { return Err(Failure::fields(errors)) };
 
         let (certificate, dose) =
-            self.records.open_link(&self.guard, caller, (&asked.token, birth_date), now).await?;
+            self.records.open_link(&self.guard, caller, (&body.token, birth_date), now).await?;
         let view = self.view(&certificate, &dose, locale(request))?;
         let document = self.document(&certificate, &dose, form).await?;
         Ok(json(200, &LinkAnswer { certificate: view, document }))
     }
 
-    /// "This was not me": the token alone shows that the SMS came to whoever says so.
+    /// Handles "This was not me". The token is sufficient proof that the caller received the SMS.
     async fn refuse_link(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
-        let asked: LinkRefusal = read_json(request)?;
-        self.records.refuse_link(&self.guard, caller, &asked.token, now).await?;
+        let body: LinkRefusal = read_json(request)?;
+        self.records.refuse_link(&self.guard, caller, &body.token, now).await?;
         Ok(no_content())
     }
 
@@ -207,28 +207,28 @@ impl Holder {
     ) -> Result<bukti_wire::Certificate, Failure> {
         let qr_text = certificate.qr_text(&self.aws.keys)?;
         let id = certificate_id_grouped(certificate.certificate_id());
-        let shown = bukti_document::Certificate::of(dose, &id, issued_on(certificate), &qr_text);
-        let picture = self.printer.picture(&shown, locale).map_err(cannot_print)?;
+        let printed = bukti_document::Certificate::of(dose, &id, issued_on(certificate), &qr_text);
+        let picture = self.printer.picture(&printed, locale).map_err(rendering_failure)?;
         Ok(bukti_wire::Certificate {
-            name: shown.name.to_owned(),
-            identity: shown.identity.clone(),
-            birth_date: shown.birth_date,
-            dose_number: shown.dose_number,
-            doses_in_series: shown.doses_in_series,
+            name: printed.name.to_owned(),
+            identity: printed.identity.clone(),
+            birth_date: printed.birth_date,
+            dose_number: printed.dose_number,
+            doses_in_series: printed.doses_in_series,
             disease: dose.vaccine.into(),
-            vaccine: shown.vaccine.to_owned(),
-            vaccination_date: shown.vaccination_date,
-            batch: shown.batch.to_owned(),
-            facility: shown.facility.to_owned(),
+            vaccine: printed.vaccine.to_owned(),
+            vaccination_date: printed.vaccination_date,
+            batch: printed.batch.to_owned(),
+            facility: printed.facility.to_owned(),
             issuer: self.aws.settings.issuer.clone(),
-            issued_on: shown.issued_on,
+            issued_on: printed.issued_on,
             picture,
             id,
             qr_text,
         })
     }
 
-    /// Where a certificate can be fetched in this form.
+    /// A presigned URL of a certificate in this form.
     async fn document(
         &self,
         certificate: &HolderCertificate,
@@ -243,26 +243,27 @@ impl Holder {
         );
         let qr_text = certificate.qr_text(&self.aws.keys)?;
         let id = certificate_id_grouped(certificate.certificate_id());
-        let shown = bukti_document::Certificate::of(dose, &id, issued_on(certificate), &qr_text);
+        let printed = bukti_document::Certificate::of(dose, &id, issued_on(certificate), &qr_text);
         let url = if form == DocumentForm::Complete {
-            // Kept since it was issued.
-            self.records.document_address(certificate, &file_name).await?
+            // This form was stored when the certificate was issued.
+            self.records.document_url(certificate, &file_name).await?
         } else {
-            let copy = self.printer.pdf(&shown, form).map_err(cannot_print)?;
-            self.records.hand_out(certificate, (form, copy), &file_name).await?
+            let copy = self.printer.pdf(&printed, form).map_err(rendering_failure)?;
+            self.records.store_copy(certificate, (form, copy), &file_name).await?
         };
         Ok(Document { url, expires_in: Documents::EXPIRES_IN, file_name })
     }
 }
 
-fn cannot_print(error: DocumentError) -> Failure {
-    tracing::error!(error = %error, "a certificate or ticket cannot be printed");
+fn rendering_failure(error: DocumentError) -> Failure {
+    tracing::error!(error = %error, "cannot render a certificate or ticket");
     Failure::new(ProblemCode::Internal)
 }
 
-/// The form that is asked for, or notes that there is none such.
-fn document_form(asked: Option<&str>, errors: &mut Vec<FieldError>) -> Option<DocumentForm> {
-    match asked {
+/// Parses the requested form of the document, or adds an error. The default is the complete
+/// document.
+fn document_form(code: Option<&str>, errors: &mut Vec<FieldError>) -> Option<DocumentForm> {
+    match code {
         Some(code) => field("form", code, DocumentForm::of_code, errors),
         None => Some(DocumentForm::default()),
     }

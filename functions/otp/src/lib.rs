@@ -18,12 +18,12 @@ use jiff::Timestamp;
 use lambda_http::Request;
 use lambda_http::http::header::USER_AGENT;
 
-/// Requests for a code are answered a multiple of this after they came: the time would tell whether
-/// an SMS was sent, and so whether somebody else asks for codes. Longer than the SMS service takes,
-/// nearly always.
+/// The responses to requests for a code are padded to a multiple of this, so that timing does not
+/// reveal whether an SMS was sent, and so whether somebody else requests codes for the phone.
+/// Nearly always longer than the SMS service takes.
 const PACE: Duration = Duration::from_millis(300);
 
-/// The function with what it may do.
+/// The function `otp`.
 #[derive(Clone)]
 pub struct Otp {
     aws: Aws,
@@ -49,13 +49,13 @@ impl Otp {
         }
     }
 
-    /// Answers a request.
+    /// Handles a request.
     pub async fn handle(&self, request: Request) -> Answer {
-        let answer = async |route, caller: &Caller, now| self.answer(&request, route, caller, now).await;
-        self.guard.serve(&request, answer).await
+        let dispatch = async |route, caller: &Caller, now| self.dispatch(&request, route, caller, now).await;
+        self.guard.serve(&request, dispatch).await
     }
 
-    async fn answer(
+    async fn dispatch(
         &self,
         request: &Request,
         route: OtpRoute,
@@ -73,7 +73,7 @@ impl Otp {
             }
             OtpRoute::EndSession => {
                 let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
-                // Somebody else's session and nobody's are answered alike.
+                // The response is the same for somebody else's session and an unknown one.
                 let ended = self.sessions.end(login.phone(), &caller.parameter).await?;
                 ended.then(no_content).ok_or_else(|| Failure::new(ProblemCode::NotFound))
             }
@@ -86,13 +86,13 @@ impl Otp {
     }
 
     async fn send_code(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
-        let asked: OtpRequest = read_json(request)?;
+        let body: OtpRequest = read_json(request)?;
         let mut errors = Vec::new();
-        let phone = field("phone", &asked.phone, PhoneNumber::parse, &mut errors);
-        let name = asked.name.map(|name| field("name", &name, PersonName::parse, &mut errors));
+        let phone = field("phone", &body.phone, PhoneNumber::parse, &mut errors);
+        let name = body.name.map(|name| field("name", &name, PersonName::parse, &mut errors));
         let Some(phone) = phone.filter(|_| errors.is_empty()) else { return Err(Failure::fields(errors)) };
         let name = name.flatten();
-        let level = self.guard.admit(caller, &asked.captcha, &Allowance::CODES, now).await?;
+        let level = self.guard.admit(caller, &body.captcha, &Allowance::CODES, now).await?;
 
         let settings = &self.aws.settings;
         let (code_cookie, device_cookie) = (TokenCookie::code(settings), TokenCookie::device(settings));
@@ -110,7 +110,8 @@ impl Otp {
             SendDecision::Withhold(kept) => {
                 tracing::warn!("a one-time code was withheld");
                 self.aws.metrics.count(Counter::Sms, "withheld");
-                // Where the day's SMS are spent, that is the answer for every phone.
+                // If the SMS budget is spent, all phones get that response; a withheld code must
+                // not be an exception.
                 let left = if kept.is_known_device { Ok(()) } else { self.sms.check_left(now).await };
                 (kept, left)
             }
@@ -120,7 +121,7 @@ impl Otp {
             }
         };
         if let Err(error) = sent {
-            tracing::error!(error = %error, "a one-time code was not sent");
+            tracing::error!(error = %error, "a one-time code could not be sent");
             self.otps.not_sent(&kept, now).await?;
             return Err(match error {
                 SmsError::BudgetSpent { wait } => Failure::new(ProblemCode::SmsBudgetSpent).retry_after(wait),
@@ -130,12 +131,13 @@ impl Otp {
         let answer = OtpAnswer { expires_in: Otps::EXPIRES_IN, resend_after: Otps::RESEND_AFTER };
         let mut answer = json(202, &answer);
         code_cookie.set(&mut answer, &kept.token);
-        // With an SMS and without one.
-        self.guard.pace(caller, PACE).await;
+        // Also if no SMS was sent.
+        self.guard.pad(caller, PACE).await;
         Ok(answer)
     }
 
-    /// Sends the code of a request, or withholds it.
+    /// Sends the code of a request, or withholds it if the phone's share of the SMS budget is
+    /// spent.
     async fn send(
         &self,
         phone: &PhoneNumber,
@@ -162,7 +164,8 @@ impl Otp {
         Ok(sent)
     }
 
-    /// Whose share of the day's SMS a code is sent from. The same is looked up for every phone.
+    /// The share of the SMS budget that pays for a code. The look-ups are the same for all phones,
+    /// so that timing reveals nothing about them.
     async fn payer<'caller>(
         &self,
         phone: &PhoneNumber,
@@ -182,10 +185,10 @@ impl Otp {
     }
 
     async fn log_in(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
-        let asked: SessionRequest = read_json(request)?;
+        let body: SessionRequest = read_json(request)?;
         let mut errors = Vec::new();
-        let phone = field("phone", &asked.phone, PhoneNumber::parse, &mut errors);
-        let code = field("code", &asked.code, six_digits, &mut errors);
+        let phone = field("phone", &body.phone, PhoneNumber::parse, &mut errors);
+        let code = field("code", &body.code, six_digits, &mut errors);
         let (Some(phone), Some(code)) = (phone, code) else { return Err(Failure::fields(errors)) };
 
         let settings = &self.aws.settings;
@@ -193,7 +196,8 @@ impl Otp {
         let token = code_cookie.token(request).unwrap_or_default();
         match self.otps.try_code(token, &phone, &code, now).await? {
             CodeTry::Dead => Err(self.guard.unknown_token(caller, ProblemCode::CodeDead, now).await),
-            // A request that is known has cost a captcha and allows five tries: it needs no other limit.
+            // A known request has cost a captcha and allows five attempts, so no other limit is
+            // needed.
             CodeTry::Wrong { tries_left: 0 } => Err(Failure::new(ProblemCode::CodeDead)),
             CodeTry::Wrong { tries_left } => Err(Failure::new(ProblemCode::CodeWrong).tries_left(tries_left)),
             CodeTry::Right { name } => {
@@ -215,7 +219,7 @@ impl Otp {
             self.sessions.end_by_token(token).await?;
         }
         let mut answer = no_content();
-        // The device as well: it may be shared, and who logs out leaves nothing behind.
+        // The device's cookie too: on a shared device, nothing may remain after the log-out.
         for cookie in [cookie, TokenCookie::device(settings), TokenCookie::code(settings)] {
             cookie.clear(&mut answer);
         }
@@ -238,8 +242,8 @@ fn open_session(session: OpenSession, login: &Login) -> bukti_wire::OpenSession 
     }
 }
 
-/// What a browser says it is, in words that people know. Each claims to be those before it, too, so the last that is
-/// found counts.
+/// The browser and operating system from `User-Agent`, by their common names. Each browser also
+/// names the ones before it in the list, so the last match counts.
 fn device(request: &Request) -> Device {
     const BROWSERS: [(&str, &str); 8] = [
         ("Safari/", "Safari"),
@@ -273,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_are_named_as_people_name_them() {
+    fn names_browser_and_system_from_user_agent() {
         let of = |agent: &str| {
             let request = lambda_http::http::Request::builder().header(USER_AGENT, agent);
             let Device { browser, system } = device(&request.body(Body::Empty).unwrap());

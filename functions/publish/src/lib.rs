@@ -1,14 +1,15 @@
-//! Event function `publish`: trust and revocation lists as static files that anybody may fetch.
+//! Event function `publish`: publishes trust lists and revocation lists as public static files.
 //!
 //! ```text
-//! register of signers ──┐
-//! other issuers ────────┼──► did.json, signers.json, partitions ──► index ──► partitions that no index names removed
+//! own signers ──────────┐
+//! imported signers ─────┼──► did.json, signers.json, partitions ──► index ──► delete old partitions
 //! revoked certificates ─┘
 //! ```
 //!
-//! Everything is written anew each time, also where nothing has changed: a verifier judges lists by their age. The index
-//! comes after the partitions that it names. An old partition stays for an hour, since a verifier may still hold the index
-//! that named it.
+//! All files are written each time, even if nothing has changed, since verifiers reject lists that
+//! are too old. The index is written after the partitions that it names. Partitions that the new
+//! index does not name are deleted after an hour, since a verifier may still have the previous
+//! index.
 
 use std::collections::HashSet;
 
@@ -21,46 +22,46 @@ use bukti_trust::{PublicFile, RevocationIndex, SignerList, did_document, revocat
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
-/// Where revocation lists are.
+/// The folder of the revocation lists.
 const LISTS: &str = "trust/revocation/";
-/// Files that are written at the same time.
+/// The number of files that are written concurrently.
 const WRITERS: usize = 16;
-/// How long a partition stays after the last index that named it.
-const OLD_AFTER: SignedDuration = SignedDuration::from_hours(1);
+/// How long a partition is kept after the last index that named it.
+const OLD_PARTITIONS_KEPT_FOR: SignedDuration = SignedDuration::from_hours(1);
 
-/// Why nothing, or not all, was published.
+/// Why the lists were not published, or only in part.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// Table or bucket did not answer.
+    /// A request to the table or the bucket failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There is no signer to sign the lists.
+    /// There is no active signer for the lists.
     #[error(transparent)]
     Signing(#[from] SigningError),
     /// A list could not be signed.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// A file could not be written as JSON.
-    #[error("a list cannot be written: {0}")]
+    /// A list could not be serialised as JSON.
+    #[error("cannot serialise a list: {0}")]
     Json(#[from] serde_json::Error),
 }
 
-/// What was published.
+/// A summary of what was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// Signers of this deployment.
+    /// The number of signers of this deployment.
     pub own_signers: usize,
-    /// Signers of other issuers.
+    /// The number of imported signers.
     pub other_signers: usize,
-    /// Revoked and superseded certificates.
+    /// The number of revoked and superseded certificates.
     pub revoked: usize,
-    /// Files.
+    /// The number of files.
     pub files: usize,
-    /// The time that stands in them.
+    /// The publication time in the lists.
     pub issued_at: Timestamp,
 }
 
-/// The function with what it may do.
+/// The function `publish`.
 #[derive(Clone)]
 pub struct Publish {
     aws: Aws,
@@ -88,22 +89,23 @@ impl Publish {
         }
     }
 
-    /// Publishes what is known now, when it is its turn.
+    /// Publishes the current lists. Concurrent calls run one after the other.
     ///
     /// # Errors
     ///
-    /// [`PublishError`]; it can be tried again, and what was published before stays whole.
+    /// [`PublishError`]; a retry is safe, and the files published before stay consistent.
     pub async fn publish(&self) -> Result<Published, PublishError> {
         self.aws.keep_up().await;
-        // The time is that of the turn, too: later lists say a later one.
+        // The time is taken within the turn, so that later lists have a later time.
         self.publishing.in_turn(async { self.publish_now(Timestamp::now()).await }).await?
     }
 
     async fn publish_now(&self, now: Timestamp) -> Result<Published, PublishError> {
         let own = self.signers.register().await?.listed();
         let others: Vec<_> = self.issuers.all().await?.into_iter().map(|issuer| issuer.signer).collect();
+        // Later revocations are published in the next turn.
         let revoked = self.revocations.all(now).await?;
-        // What is revoked since is read with the next turn.
+        // Drops the cached signer, since the register may have changed.
         self.signing.forget();
         let signer = self.signing.active().await?;
 
@@ -128,7 +130,7 @@ impl Publish {
             files.into_iter().partition(|file| file.path == RevocationIndex::PATH);
         self.write(others).await?;
         self.write(index).await?;
-        for path in self.files.written_before(LISTS, now - OLD_AFTER).await? {
+        for path in self.files.written_before(LISTS, now - OLD_PARTITIONS_KEPT_FOR).await? {
             if !named.contains(&path) {
                 self.files.remove(&path).await?;
             }
@@ -148,7 +150,7 @@ impl Publish {
     }
 }
 
-/// Host and port of the site, as they stand in its `did:web` address.
+/// The host and port of the site, for its `did:web` id.
 fn host(settings: &Settings) -> String {
     let address = settings.site_url.split_once("://").map_or(&*settings.site_url, |(_, rest)| rest);
     address.split('/').next().unwrap_or(address).to_owned()

@@ -9,7 +9,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 async fn main() -> Result<(), Error> {
     start_logs();
     let publish = Publish::new(&Aws::connect(Settings::from_env()?).await?);
-    // The schedule's event says nothing that is needed.
+    // The content of the schedule's event is not needed.
     run(service_fn(|_: LambdaEvent<serde_json::Value>| async {
         publish.publish().await.map(|_| ()).map_err(Error::from)
     }))

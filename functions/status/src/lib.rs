@@ -1,5 +1,5 @@
-//! HTTP function `status`: what is answered without an account. The captcha, the status of a person's doses, requests for
-//! quick downloads, the vaccines, the API document.
+//! HTTP function `status`: services without an account. Captcha, status of a person's doses,
+//! requests for quick downloads, vaccines, API document.
 
 use bukti_domain::{BirthDate, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
 use bukti_records::DownloadFacts;
@@ -14,10 +14,10 @@ use bukti_wire::{
 use jiff::Timestamp;
 use lambda_http::{Body, Request};
 
-/// How long the list of vaccines may be kept, in seconds.
-const VACCINES_KEPT: u32 = 3600;
+/// How long the list of vaccines may be cached, in seconds.
+const VACCINES_MAX_AGE: u32 = 3600;
 
-/// The function with what it may do.
+/// The function `status`.
 #[derive(Clone)]
 pub struct Status {
     aws: Aws,
@@ -37,13 +37,13 @@ impl Status {
         }
     }
 
-    /// Answers a request.
+    /// Handles a request.
     pub async fn handle(&self, request: Request) -> Answer {
-        let answer = async |route, caller: &Caller, now| self.answer(&request, route, caller, now).await;
-        self.guard.serve(&request, answer).await
+        let dispatch = async |route, caller: &Caller, now| self.dispatch(&request, route, caller, now).await;
+        self.guard.serve(&request, dispatch).await
     }
 
-    async fn answer(
+    async fn dispatch(
         &self,
         request: &Request,
         route: StatusRoute,
@@ -56,7 +56,7 @@ impl Status {
             StatusRoute::Download => self.download(request, caller, now).await,
             StatusRoute::Vaccines => {
                 let vaccines = vaccines().iter().map(Into::into).collect();
-                Ok(public_json(&Vaccines { vaccines }, VACCINES_KEPT))
+                Ok(public_json(&Vaccines { vaccines }, VACCINES_MAX_AGE))
             }
             StatusRoute::Openapi => {
                 let mut answer = json(200, &());
@@ -66,23 +66,23 @@ impl Status {
         }
     }
 
-    /// A captcha. A browser that has just asked for a one-time code may ask for another, which
-    /// takes a harder one: which phone it is for, and whether anybody else asks, makes no
-    /// difference.
+    /// A captcha. It is harder for a browser that has just requested a one-time code and may
+    /// request another. The level must not depend on the phone or on other browsers' requests for
+    /// it, which it would reveal.
     async fn captcha(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
-        let has_asked = TokenCookie::code(&self.aws.settings).token(request).is_some();
-        let least = if has_asked { Level::HARD } else { Level::default() };
-        Ok(json(200, &self.guard.challenge(caller, least, now).await?))
+        let has_requested_code = TokenCookie::code(&self.aws.settings).token(request).is_some();
+        let min_level = if has_requested_code { Level::HARD } else { Level::default() };
+        Ok(json(200, &self.guard.challenge(caller, min_level, now).await?))
     }
 
     async fn status(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
-        let asked: StatusRequest = read_json(request)?;
+        let body: StatusRequest = read_json(request)?;
         let mut errors = Vec::new();
-        let name = field("name", &asked.name, PersonName::parse, &mut errors);
-        let identity = identity_field(asked.nik.as_deref(), asked.passport.as_deref(), &mut errors);
+        let name = field("name", &body.name, PersonName::parse, &mut errors);
+        let identity = identity_field(body.nik.as_deref(), body.passport.as_deref(), &mut errors);
         let (Some(name), Some(identity)) = (name, identity) else { return Err(Failure::fields(errors)) };
-        // The fields come before the captcha: a slip of the pen should not cost a solved one.
-        self.guard.admit(caller, &asked.captcha, &Allowance::LOOKS, now).await?;
+        // After the fields, so that a typing error does not spend a solved captcha.
+        self.guard.admit(caller, &body.captcha, &Allowance::STATUS, now).await?;
 
         let (doses, more) = self.records.of_name(&name, &identity).await?;
         let none = doses.is_empty().then(|| diagnosis::not_received().into());
@@ -90,27 +90,28 @@ impl Status {
             self.aws.metrics.count(Counter::Looks, diagnosis.code.code());
         }
         if doses.is_empty() {
-            self.guard.failed(caller, now).await?;
+            self.guard.record_failure(caller, now).await?;
         }
         Ok(json(200, &StatusAnswer { doses, none, more }))
     }
 
-    /// Takes a request for a link by SMS. All who ask are answered alike, and for all of them the same is done: whether the
-    /// facts are right is looked at later, elsewhere.
+    /// Stores a request for a link by SMS. Response and processing are the same for all requests,
+    /// so that neither content nor timing reveals anything; the function `notify` checks the data
+    /// later.
     async fn download(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
-        let asked: DownloadRequest = read_json(request)?;
+        let body: DownloadRequest = read_json(request)?;
         let mut errors = Vec::new();
-        let name = field("name", &asked.name, PersonName::parse, &mut errors);
-        let identity = identity_field(asked.nik.as_deref(), asked.passport.as_deref(), &mut errors);
-        let birth_date = field("birth_date", &asked.birth_date, BirthDate::parse, &mut errors);
-        let vaccination_date = field("vaccination_date", &asked.vaccination_date, parse_date, &mut errors);
-        let vaccine = field("vaccine", &asked.vaccine, vaccine_named, &mut errors);
+        let name = field("name", &body.name, PersonName::parse, &mut errors);
+        let identity = identity_field(body.nik.as_deref(), body.passport.as_deref(), &mut errors);
+        let birth_date = field("birth_date", &body.birth_date, BirthDate::parse, &mut errors);
+        let vaccination_date = field("vaccination_date", &body.vaccination_date, parse_date, &mut errors);
+        let vaccine = field("vaccine", &body.vaccine, vaccine_named, &mut errors);
         let (Some(name), Some(identity), Some(birth_date), Some(vaccination_date), Some(vaccine)) =
             (name, identity, birth_date, vaccination_date, vaccine)
         else {
             return Err(Failure::fields(errors));
         };
-        self.guard.admit(caller, &asked.captcha, &Allowance::DOWNLOADS, now).await?;
+        self.guard.admit(caller, &body.captcha, &Allowance::DOWNLOADS, now).await?;
 
         let (name, vaccine) = (name.as_written().to_owned(), vaccine.name.clone());
         let facts = DownloadFacts { name, birth_date, vaccination_date, vaccine };

@@ -1,6 +1,5 @@
-//! What the HTTP functions share: reading requests, who asks and how much they may, answering with
-//! answers or problems, the session cookie, which records a caller may reach, and how a dose is
-//! shown.
+//! The shared parts of the HTTP functions: requests, client addresses, rate limits, responses,
+//! cookies, access control for records, and views of doses.
 
 mod address;
 mod answer;

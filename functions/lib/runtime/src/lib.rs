@@ -1,5 +1,5 @@
-//! What every function needs: logs, batches of the table's stream, and for the HTTP functions what
-//! is in [`http`].
+//! The shared runtime of the functions: logs, batches of the table's stream, and [`http`] for the
+//! HTTP functions.
 
 pub mod http;
 mod logs;

@@ -1,29 +1,29 @@
-//! Logs of a function.
+//! Logging of the functions.
 
-/// The target of the log lines that follow one event from its rows to its SMS, by
+/// The target of the log lines that trace a dose from its rows to its SMS, by the trace id
 /// [`DoseRecord::trace`](bukti_records::DoseRecord::trace).
 pub const WAY: &str = "way";
 
-/// Starts the logs of a function: JSON lines on AWS, text elsewhere, the level by `RUST_LOG`
+/// Starts logging: JSON lines on AWS, text elsewhere. `RUST_LOG` sets the levels
 /// (`warn,bukti=debug`).
 pub fn start_logs() {
     use std::io::IsTerminal;
 
     use tracing_subscriber::filter::Targets;
     use tracing_subscriber::prelude::*;
-    // Not an EnvFilter: it brings a machine for regular expressions, half a megabyte in each
-    // function.
+    // Not an EnvFilter: its regular expressions add half a megabyte to each function.
     let on_aws = std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_some();
-    let asked = std::env::var("RUST_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok());
-    let usual = || {
-        let usual =
+    let configured = std::env::var("RUST_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok());
+    let default = || {
+        let default =
             Targets::new().with_default(tracing::Level::WARN).with_target("bukti", tracing::Level::INFO);
-        // The way of each dose, some lines for each: in a terminal only for who asks for it.
-        if on_aws { usual.with_target(WAY, tracing::Level::INFO) } else { usual }
+        // Traces are several lines per dose, so a terminal shows them only if `RUST_LOG` enables
+        // them.
+        if on_aws { default.with_target(WAY, tracing::Level::INFO) } else { default }
     };
-    let logs = tracing_subscriber::registry().with(asked.unwrap_or_else(usual));
+    let logs = tracing_subscriber::registry().with(configured.unwrap_or_else(default));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    // A second start (several functions in one test process) is no fault.
+    // A second call, by another function in the same test process, is ignored.
     let _ = if on_aws {
         logs.with(lines.json().without_time()).try_init()
     } else {

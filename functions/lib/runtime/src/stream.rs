@@ -1,4 +1,4 @@
-//! Batches of the table's stream.
+//! Processes batches of the table's stream.
 
 use std::error::Error;
 
@@ -7,23 +7,24 @@ use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventR
 use bukti_store::Aws;
 use futures::{StreamExt, stream};
 
-/// Records of a batch that are worked on at the same time.
-const AT_ONCE: usize = 4;
+/// The number of records of a batch that are processed concurrently.
+const CONCURRENCY: usize = 4;
 
-/// Works on every record of a batch: begins each, looks at once at what all of them need to see,
-/// and ends each. The answer names the records that failed and must come again
-/// (`ReportBatchItemFailures`); the others are done.
-pub async fn each_record<Begun, Seen, E: Error>(
+/// Processes each record of a batch in two steps, with one read for the whole batch in between:
+/// `begin` for each record, `read` for what all of them need, `finish` for each record. The
+/// response is a partial batch failure (`ReportBatchItemFailures`): it names the failed records,
+/// which the event source retries.
+pub async fn each_record<Begun, Shared, E: Error>(
     aws: &Aws,
     event: Event,
     begin: impl AsyncFn(EventRecord) -> Result<Begun, E>,
-    look: impl AsyncFn(&[Begun]) -> Result<Seen, E>,
-    end: impl AsyncFn(Begun, &Seen) -> Result<(), E>,
+    read: impl AsyncFn(&[Begun]) -> Result<Shared, E>,
+    finish: impl AsyncFn(Begun, &Shared) -> Result<(), E>,
 ) -> DynamoDbEventResponse {
     aws.keep_up().await;
     let mut response = DynamoDbEventResponse::default();
     let mut failed = |number: String, error: &E| {
-        tracing::warn!(sequence_number = %number, %error, "a stream record failed");
+        tracing::warn!(sequence_number = %number, %error, "a stream record failed; it will be retried");
         let mut failure = DynamoDbBatchItemFailure::default();
         failure.item_identifier = Some(number);
         response.batch_item_failures.push(failure);
@@ -34,7 +35,7 @@ pub async fn each_record<Begun, Seen, E: Error>(
             let number = record.change.sequence_number.clone().unwrap_or_default();
             (number, begin(record).await)
         })
-        .buffered(AT_ONCE);
+        .buffered(CONCURRENCY);
     while let Some((number, result)) = results.next().await {
         match result {
             Ok(record) => {
@@ -44,23 +45,23 @@ pub async fn each_record<Begun, Seen, E: Error>(
             Err(error) => failed(number, &error),
         }
     }
-    let together = look(&begun).await;
+    let shared = read(&begun).await;
     let mut results = stream::iter(numbers.into_iter().zip(begun))
         .map(|(number, record)| async {
-            let ended = async {
-                match &together {
-                    Ok(seen) => end(record, seen).await,
-                    // One of them may be what cannot be seen: each alone, so that the others are
-                    // done.
+            let finished = async {
+                match &shared {
+                    Ok(shared) => finish(record, shared).await,
+                    // A single record can make the shared read fail. Reading for each record alone
+                    // lets the others succeed.
                     Err(_) => {
-                        let seen = look(std::slice::from_ref(&record)).await?;
-                        end(record, &seen).await
+                        let shared = read(std::slice::from_ref(&record)).await?;
+                        finish(record, &shared).await
                     }
                 }
             };
-            (number, ended.await)
+            (number, finished.await)
         })
-        .buffered(AT_ONCE);
+        .buffered(CONCURRENCY);
     while let Some((number, result)) = results.next().await {
         if let Err(error) = result {
             failed(number, &error);

@@ -1,4 +1,4 @@
-//! Where a request comes from.
+//! The client address of a request.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,41 +9,44 @@ use lambda_http::{Request, RequestExt};
 
 use crate::Failure;
 
-/// The header by which the content delivery network shows that it is one.
+/// The header with the secret by which the content delivery network authenticates.
 const EDGE: &str = "x-bukti-edge";
-/// The header in which it says who asks.
+/// The header with the client IP, set by the content delivery network.
 const VIEWER: &str = "x-bukti-viewer";
 
-/// Whom limits count: what one subscriber has, and the network around. Personal: for keyed hashes only.
+/// The client address, as the subjects of rate limits: the subscriber's host and its network.
+/// Personal data: store it only as keyed hashes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    /// An IPv4 address, or the 64 bits of IPv6 that one subscriber gets.
+    /// An IPv4 address, or the /64 prefix that one IPv6 subscriber gets.
     pub host: String,
-    /// The first 24 bits of IPv4, or 48 of IPv6.
+    /// The /24 network of IPv4, or the /48 network of IPv6.
     pub network: String,
-    /// Whether the subscriber of the network has many addresses to choose from (IPv6).
-    pub is_chosen: bool,
+    /// Whether it is IPv6. The subscriber of a /48 network can choose among many hosts.
+    pub is_ipv6: bool,
 }
 
 impl Address {
-    /// The caller's address. What a header says is believed of the content delivery network alone, all others are who they
-    /// connect as.
+    /// The caller's address. The header with the client IP is trusted only from the content
+    /// delivery network, so that callers cannot spoof their address; for others it is the address
+    /// of the connection.
     ///
     /// # Errors
     ///
-    /// `misdirected` where others are not answered.
+    /// `misdirected` if the deployment accepts requests only from the content delivery network.
     pub fn of(request: &Request, aws: &Aws) -> Result<Self, Failure> {
         let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let by_edge = header(EDGE).filter(|key| aws.is_edge_key(key));
-        if by_edge.is_none() && aws.settings.edge_only {
+        let from_edge = header(EDGE).filter(|key| aws.is_edge_key(key));
+        if from_edge.is_none() && aws.settings.edge_only {
             return Err(Failure::new(ProblemCode::Misdirected));
         }
-        Ok(Self::of_viewer(request, by_edge.is_some()))
+        Ok(Self::of_viewer(request, from_edge.is_some()))
     }
 
-    /// Who the edge says it is, where the request comes from the edge; else who connects.
-    fn of_viewer(request: &Request, by_edge: bool) -> Self {
-        let viewer = request.headers().get(VIEWER).filter(|_| by_edge);
+    /// The client IP in the header if the request comes from the content delivery network;
+    /// otherwise the address of the connection.
+    fn of_viewer(request: &Request, from_edge: bool) -> Self {
+        let viewer = request.headers().get(VIEWER).filter(|_| from_edge);
         let viewer = viewer.and_then(|value| value.to_str().ok());
         let connected = match request.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
@@ -57,7 +60,7 @@ impl Address {
         match ip.to_canonical() {
             IpAddr::V4(ip) => {
                 let [a, b, c, _] = ip.octets();
-                Self { host: ip.to_string(), network: format!("{a}.{b}.{c}.0/24"), is_chosen: false }
+                Self { host: ip.to_string(), network: format!("{a}.{b}.{c}.0/24"), is_ipv6: false }
             }
             IpAddr::V6(ip) => {
                 let [a, b, c, d, ..] = ip.segments();
@@ -65,7 +68,7 @@ impl Address {
                 Self {
                     host: format!("{}/64", prefix(d)),
                     network: format!("{}/48", prefix(0)),
-                    is_chosen: true,
+                    is_ipv6: true,
                 }
             }
         }
@@ -80,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_of_others_than_the_edge_say_nothing() {
+    fn ignores_client_ip_header_unless_from_edge() {
         let mut context = ApiGatewayV2httpRequestContext::default();
         context.http.source_ip = Some("36.68.1.2".to_owned());
         let mut request = Request::default().with_request_context(RequestContext::ApiGatewayV2(context));
@@ -94,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscriber_and_the_network_around() {
+    fn derives_host_and_network_from_ip() {
         let of = |ip: &str| {
             let Address { host, network, .. } = Address::from_ip(ip.parse().unwrap());
             (host, network)

@@ -1,4 +1,4 @@
-//! Answers and problems.
+//! Responses, and failures as problem responses.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-/// An answer as it goes to the caller.
+/// A response to the caller.
 pub type Answer = Response<Body>;
 
-/// What a handler comes to.
+/// The result of a handler.
 pub type FailureResult = Result<Answer, Failure>;
 
-/// Why there is no answer: a problem before it has its texts.
+/// A failed request: a problem before its texts are filled in.
 #[derive(Debug)]
 pub struct Failure {
     code: ProblemCode,
@@ -27,28 +27,29 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Its code.
+    /// The problem's code.
     pub fn code(&self) -> ProblemCode {
         self.code
     }
 
-    /// A problem of this code.
+    /// A failure with this code.
     pub fn new(code: ProblemCode) -> Self {
         Self { code, errors: Vec::new(), explanation: String::new(), tries_left: None, retry_after: None }
     }
 
-    /// Fields that are wrong.
+    /// `invalid_input` with these fields.
     pub fn fields(errors: Vec<FieldError>) -> Self {
         Self::of_fields(ProblemCode::InvalidInput, errors)
     }
 
-    /// A problem of this code, of these fields.
+    /// A failure with this code and these fields.
     pub fn of_fields(code: ProblemCode, errors: Vec<FieldError>) -> Self {
         Self { errors, ..Self::new(code) }
     }
 
-    /// Whether it says that something is not there, not the caller's, or wrongly guessed.
-    pub(crate) fn is_failed_try(&self) -> bool {
+    /// Whether the caller may be guessing: something does not exist, is not the caller's, or was
+    /// wrong.
+    pub(crate) fn is_failed_attempt(&self) -> bool {
         use ProblemCode as Code;
         matches!(
             self.code,
@@ -65,18 +66,19 @@ impl Failure {
         )
     }
 
-    /// Explains the case in English, after the text of the code in the caller's language: for senders' developers.
+    /// Adds an explanation in English, for the developers of senders. It follows the code's text in
+    /// the caller's language.
     #[must_use]
     pub fn explained(self, explanation: String) -> Self {
         Self { explanation, ..self }
     }
 
-    /// Says how many tries are left.
+    /// Sets the number of attempts left.
     pub fn tries_left(self, tries: u32) -> Self {
         Self { tries_left: Some(tries), ..self }
     }
 
-    /// Says when to come again, in seconds.
+    /// Sets the seconds after which the caller may retry.
     pub fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
     }
@@ -84,8 +86,8 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        // The one place where a failure of the store is logged. What it says holds no personal data.
-        tracing::error!(error = %error, "the store failed");
+        // The only place where store errors are logged. Their messages contain no personal data.
+        tracing::error!(error = %error, "a request to the store failed");
         if error.retryable() {
             Self::new(ProblemCode::Unavailable).retry_after(2)
         } else {
@@ -96,7 +98,7 @@ impl From<StoreError> for Failure {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        tracing::error!(error = %error, "a record does not open");
+        tracing::error!(error = %error, "a record cannot be decrypted");
         Self::new(ProblemCode::Internal)
     }
 }
@@ -112,18 +114,19 @@ fn answer(status: u16, content_type: &'static str, body: Vec<u8>) -> Answer {
     answer
 }
 
-/// The media type of an answer.
+/// The media type of a response.
 pub fn media_type(answer: &Answer) -> Option<&str> {
     answer.headers().get(CONTENT_TYPE)?.to_str().ok()
 }
 
-/// An answer with a JSON body.
+/// A response with a JSON body.
 pub fn json<T: Serialize>(status: u16, body: &T) -> Answer {
-    // The wire types are structs of strings and numbers: serialising them does not fail.
+    // The API types are structs of strings and numbers, which always serialise.
     answer(status, "application/json", serde_json::to_vec(body).unwrap_or_default())
 }
 
-/// An answer with a JSON body that is the same for everybody, and may be kept for so many seconds.
+/// A response with a JSON body that is the same for all callers and can be cached for `max_age`
+/// seconds.
 pub fn public_json<T: Serialize>(body: &T, max_age: u32) -> Answer {
     let mut answer = json(200, body);
     if let Ok(value) = HeaderValue::from_str(&format!("public, max-age={max_age}")) {
@@ -132,7 +135,7 @@ pub fn public_json<T: Serialize>(body: &T, max_age: u32) -> Answer {
     answer
 }
 
-/// An answer without a body.
+/// A response without a body.
 pub fn no_content() -> Answer {
     let mut answer = answer(204, "application/json", Vec::new());
     *answer.body_mut() = Body::Empty;
@@ -140,17 +143,19 @@ pub fn no_content() -> Answer {
     answer
 }
 
-/// An answer without a body: it will be done.
+/// A response without a body to a request that is processed later.
 pub fn accepted() -> Answer {
     let mut answer = no_content();
     *answer.status_mut() = lambda_http::http::StatusCode::ACCEPTED;
     answer
 }
 
-/// How long a handler may take: less than the functions have, so that its caller still gets an answer.
+/// The time limit of a handler: less than the functions' timeout, so that the caller still gets a
+/// response.
 const TIME_LIMIT: Duration = Duration::from_secs(12);
 
-/// Turns what a handler comes to into an answer, a failure into a problem in the caller's language.
+/// Runs a handler and returns its response. A failure or a timeout becomes a problem in the
+/// caller's language.
 pub async fn respond(aws: &Aws, handler: impl Future<Output = FailureResult>, locale: Locale) -> Answer {
     aws.keep_up().await;
     answer_within(TIME_LIMIT, handler, locale).await
@@ -165,18 +170,18 @@ async fn answer_within(
         Ok(Ok(answer)) => return answer,
         Ok(Err(failure)) => failure,
         Err(_) => {
-            tracing::error!("a handler did not come to an end");
+            tracing::error!("a handler exceeded its time limit");
             Failure::new(ProblemCode::Unavailable).retry_after(2)
         }
     };
     let code = failure.code.code();
-    let say = |part: &str| text(locale, &format!("problems.{code}.{part}")).to_owned();
+    let problem_text = |part: &str| text(locale, &format!("problems.{code}.{part}")).to_owned();
     let problem = Problem {
         kind: format!("urn:bukti:problem:{code}"),
         status: failure.code.status(),
         code: failure.code,
-        title: say("title"),
-        detail: format!("{} {}", say("detail"), failure.explanation).trim_end().to_owned(),
+        title: problem_text("title"),
+        detail: format!("{} {}", problem_text("detail"), failure.explanation).trim_end().to_owned(),
         errors: failure.errors,
         tries_left: failure.tries_left,
         retry_after: failure.retry_after,
@@ -194,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_gets_an_answer_before_the_function_is_ended() {
+    fn slow_handler_gets_503_before_function_timeout() {
         let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../infra/template.yaml");
         let template = std::fs::read_to_string(template).unwrap();
         let (_, globals) = template.split_once("\nGlobals:\n").unwrap();

@@ -1,4 +1,5 @@
-//! The captcha: a proof of work after the ALTCHA protocol, version 2. No third party sees the citizens.
+//! The captcha: a proof of work with the ALTCHA protocol, version 2, which needs no third party
+//! that would see the citizens.
 
 use altcha::{CreateChallengeOptions, Payload, VerifySolutionOptions, create_challenge, verify_solution};
 use base64::Engine;
@@ -8,42 +9,42 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::Failure;
 
-/// How long a challenge can be solved.
+/// How long a challenge is valid.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 
-/// Hashes for one try of the solver, at the lowest level. Each level doubles them.
+/// The hashes per attempt of the solver, at the lowest level. Each level doubles them.
 const COST: u32 = 10;
 
-/// What a derived key must begin with: 12 bits, so 4,096 tries on average. Times the cost, about 41,000 hashes: well under
-/// a second on a cheap phone, and a cost to who asks for a million people.
+/// The required prefix of a derived key: 12 bits, hence 4,096 attempts on average. Times the cost,
+/// that is about 41,000 hashes: well under a second on a cheap phone, but expensive for a million
+/// requests.
 const KEY_PREFIX: &str = "000";
 
-/// How hard a challenge is.
+/// The difficulty of a challenge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level(u32);
 
 impl Level {
-    /// What a browser solves that asks for a second one-time code: eight times the work of the
-    /// first, some seconds on a cheap phone. It opens an allowance of its own, see
-    /// `bukti_store::Otps`.
+    /// The level for a second one-time code: eight times the work of the first, some seconds on a
+    /// cheap phone. Requests at this level have a quota of their own, see `bukti_store::Otps`.
     pub const HARD: Self = Self(3);
 
-    /// The level after so many failures from one address within an hour: the first five are free,
-    /// then each doubling of them is one more. The highest, after 20, makes about 330,000 hashes:
-    /// some seconds on a cheap phone. No more, since thousands of people share an address, and one
-    /// of them must not keep the others out.
-    pub(crate) fn after(failures: u32) -> Self {
+    /// The level after this many failures of one address within an hour: it rises at 5, 10 and 20
+    /// failures. The highest level means about 330,000 hashes, some seconds on a cheap phone. It is
+    /// not higher because thousands of people may share an address, and one of them must not lock
+    /// out the others.
+    pub(crate) fn after_failures(failures: u32) -> Self {
         Self((failures / 5).checked_ilog2().map_or(0, |log| log + 1).min(3))
     }
 
-    /// The level where so many percent of the day's SMS are spent: each further tenth from a fifth
-    /// on doubles the cost, so that whoever has all of strangers' SMS sent pays for it more and
-    /// more.
-    pub(crate) fn harder_by(self, percent_spent: u32) -> Self {
+    /// The level raised by how much of the day's SMS budget is spent: from 20 % on, each 10 %
+    /// doubles the work, up to 16 times, so that exhausting the budget becomes more and more
+    /// expensive.
+    pub(crate) fn raised_for_budget(self, percent_spent: u32) -> Self {
         Self((self.0 + (percent_spent / 10).saturating_sub(1).min(4)).min(6))
     }
 
-    pub(crate) fn one_less(self) -> Self {
+    pub(crate) fn one_lower(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
 
@@ -51,27 +52,27 @@ impl Level {
         COST << self.0
     }
 
-    /// The level of a challenge of ours.
+    /// The level of a challenge with this cost.
     fn of_cost(cost: u32) -> Self {
         Self((cost / COST).checked_ilog2().unwrap_or(0))
     }
 }
 
-/// A challenge that was solved.
+/// A solved challenge.
 pub struct Solved {
-    /// What makes it this challenge and no other.
+    /// The challenge's signature, which identifies it.
     pub signature: String,
-    /// When it ends.
+    /// When the challenge expires.
     pub expires_at: Timestamp,
-    /// How hard it was.
+    /// The difficulty.
     pub level: Level,
 }
 
-/// A new challenge.
+/// Creates a challenge.
 ///
 /// # Errors
 ///
-/// `unavailable` where no challenge can be made.
+/// `unavailable` if no random numbers are available.
 pub(crate) fn challenge(key: &str, level: Level, now: Timestamp) -> Result<CaptchaChallenge, Failure> {
     let challenge = create_challenge(CreateChallengeOptions {
         algorithm: "SHA-256".to_owned(),
@@ -82,14 +83,14 @@ pub(crate) fn challenge(key: &str, level: Level, now: Timestamp) -> Result<Captc
         ..CreateChallengeOptions::default()
     })
     .map_err(|_| Failure::new(ProblemCode::Unavailable))?;
-    // The wire type is ALTCHA's, field by field; a test holds them together.
+    // The API type has the fields of ALTCHA's type; a test checks this.
     serde_json::to_value(challenge)
         .and_then(serde_json::from_value)
         .map_err(|_| Failure::new(ProblemCode::Internal))
 }
 
-/// Checks a solution: that the challenge is ours, has not ended, and is solved. Whether it was used before is for the
-/// caller to decide.
+/// Checks that a challenge is ours, has not expired, and is solved. The caller must check that it
+/// was not used before.
 ///
 /// # Errors
 ///
@@ -106,7 +107,8 @@ pub fn verify(solution: &str, key: &str) -> Result<Solved, Failure> {
     let level = Level::of_cost(payload.challenge.parameters.cost);
     let expires_at = payload.challenge.parameters.expires_at.and_then(|at| Timestamp::from_second(at).ok());
     match (result.verified, payload.challenge.signature, expires_at) {
-        // Hexadecimal in either case means the same challenge.
+        // Normalised, so that a challenge cannot be used again with its signature in the other
+        // case.
         (true, Some(signature), Some(expires_at)) => {
             Ok(Solved { signature: signature.to_ascii_lowercase(), expires_at, level })
         }
@@ -131,8 +133,8 @@ mod tests {
     }
 
     #[test]
-    fn a_solved_challenge_counts_and_a_changed_one_does_not() {
-        let payload = solve(&challenge("key", Level::after(0), Timestamp::now()).unwrap());
+    fn accepts_solved_challenge_and_rejects_changed_one() {
+        let payload = solve(&challenge("key", Level::after_failures(0), Timestamp::now()).unwrap());
         let solved = verify(&encode(&payload), "key").unwrap_or_else(|_| unreachable!());
         assert!(verify(&encode(&payload), "another key").is_err());
 
@@ -148,37 +150,42 @@ mod tests {
 
         let mut upper = payload.clone();
         upper.challenge.signature = upper.challenge.signature.map(|signature| signature.to_uppercase());
-        if let Ok(again) = verify(&encode(&upper), "key") {
-            assert_eq!(again.signature, solved.signature, "the same challenge in other letters is the same");
+        if let Ok(upper) = verify(&encode(&upper), "key") {
+            assert_eq!(
+                upper.signature, solved.signature,
+                "the case of the signature makes no other challenge"
+            );
         }
     }
 
     #[test]
-    fn an_old_challenge_has_expired() {
+    fn rejects_expired_challenge() {
         let long_ago = Timestamp::now() - LIFETIME - SignedDuration::from_secs(1);
-        let payload = solve(&challenge("key", Level::after(0), long_ago).unwrap());
+        let payload = solve(&challenge("key", Level::after_failures(0), long_ago).unwrap());
         let failure = verify(&encode(&payload), "key").err().unwrap();
         assert!(format!("{failure:?}").contains("CaptchaExpired"));
     }
 
     #[test]
-    fn failures_make_it_harder() {
-        let levels = [0, 4, 5, 9, 10, 20, 40, 80, 160, u32::MAX].map(|failures| Level::after(failures).0);
+    fn failures_raise_captcha_level() {
+        let levels =
+            [0, 4, 5, 9, 10, 20, 40, 80, 160, u32::MAX].map(|failures| Level::after_failures(failures).0);
         assert_eq!(levels, [0, 0, 1, 1, 2, 3, 3, 3, 3, 3]);
-        let hard = challenge("key", Level::after(10), Timestamp::now()).unwrap();
-        assert_eq!(Level::of_cost(hard.parameters.cost), Level::after(10));
-        assert_eq!(Level::after(0).one_less(), Level::after(0));
+        let hard = challenge("key", Level::after_failures(10), Timestamp::now()).unwrap();
+        assert_eq!(Level::of_cost(hard.parameters.cost), Level::after_failures(10));
+        assert_eq!(Level::after_failures(0).one_lower(), Level::after_failures(0));
     }
 
     #[test]
-    fn spending_of_the_sms_budget_makes_it_harder() {
-        let levels = [0, 19, 20, 30, 40, 50, 60, 100, u32::MAX].map(|spent| Level(0).harder_by(spent).0);
+    fn spent_sms_budget_raises_captcha_level() {
+        let levels =
+            [0, 19, 20, 30, 40, 50, 60, 100, u32::MAX].map(|spent| Level(0).raised_for_budget(spent).0);
         assert_eq!(levels, [0, 0, 1, 2, 3, 4, 4, 4, 4]);
-        assert_eq!(Level(3).harder_by(100), Level(6));
+        assert_eq!(Level(3).raised_for_budget(100), Level(6));
     }
 
     #[test]
-    fn nonsense_is_wrong() {
+    fn rejects_malformed_solutions() {
         for text in ["", "x", "e30=", "////"] {
             assert!(verify(text, "key").is_err(), "{text}");
         }

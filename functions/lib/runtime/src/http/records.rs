@@ -1,20 +1,21 @@
-//! The records of people, and who may read and change them.
+//! Access control for the records of people.
 //!
-//! The functions that answer people hold [`Records`] instead of the capabilities behind it: clippy
-//! forbids them to make those (`functions/.clippy.toml`). Each method takes what proves that the
-//! caller may do it, and gives only what that caller may see:
+//! The HTTP functions use [`Records`] instead of the store's capabilities behind it, which clippy
+//! forbids them to create (`functions/.clippy.toml`). Each method takes a proof of the caller's
+//! permission, and returns only what that caller may see:
 //!
-//! | proof | who has it |
+//! | proof | caller |
 //! |---|---|
 //! | [`Login`] | the owner of a phone, logged in |
 //! | [`OfficerSession`] | an officer, logged in, with the second factor |
-//! | token and birth date | who received a link |
-//! | name and identity number | anybody who knows both |
-//! | case number and birth date | who opened a case, without an account |
+//! | token and birth date | the recipient of a link |
+//! | name and identity number | anyone who knows both |
+//! | case number and birth date | the person who opened a case, without an account |
 //!
-//! [`Login`] and [`OfficerSession`] have private fields: only a session in the table makes them.
+//! [`Login`] and [`OfficerSession`] have private fields, so they can only come from a session in
+//! the table.
 
-#![expect(clippy::disallowed_methods, reason = "here it is checked who may read and change records")]
+#![expect(clippy::disallowed_methods, reason = "this module is the access control for records")]
 
 mod cases;
 mod officer;
@@ -39,7 +40,7 @@ pub use officer::{FoundPerson, OfficerDecision, OfficerSession};
 use super::view::distinct_doses_by_day;
 use crate::{Allowance, Caller, Failure, Guard, dose_status, doses_by_day};
 
-/// Reads and changes the records of people, for callers who may.
+/// Reads and changes the records of people on behalf of callers with permission.
 #[derive(Clone)]
 pub struct Records {
     aws: Aws,
@@ -57,13 +58,13 @@ pub struct Records {
     sessions: Sessions,
 }
 
-/// A certificate that the caller may see in full: that of its dose as it is now, not revoked, and
-/// the caller is logged in with the phone of the dose or has opened its link.
+/// A certificate that the caller may see in full: it is the current one of its dose and not
+/// revoked, and the caller is logged in with the phone of the dose or has opened its link.
 pub struct HolderCertificate(CertificateRecord);
 
 impl HolderCertificate {
-    /// `None` where a certificate is not that of its dose as it is now, or is revoked.
-    fn of(certificate: CertificateRecord, dose: &DoseRecord) -> Option<Self> {
+    /// `None` if the certificate is not the current one of its dose, or is revoked.
+    fn new(certificate: CertificateRecord, dose: &DoseRecord) -> Option<Self> {
         let is_current = dose.certificate_id.as_deref() == Some(certificate.certificate_id());
         (is_current && certificate.revoked_at.is_none()).then_some(Self(certificate))
     }
@@ -97,8 +98,8 @@ impl Records {
         }
     }
 
-    /// Whether a dose is registered with a phone. For no answer: it decides from whose share of the
-    /// day's SMS a code is sent.
+    /// Whether a dose is registered with a phone. Needs no proof, so the result must not reach the
+    /// caller: it only selects the share of the SMS budget that pays for a code.
     ///
     /// # Errors
     ///
@@ -121,33 +122,35 @@ impl Records {
         let records = self.doses.of_person(identity).await?;
         let mut doses = Vec::new();
         let is_named = |dose: &Dose| dose.name.as_ref().is_some_and(|registered| registered.matches(name));
-        // Another event that reports the same dose may spell the name as it was typed: by claim,
-        // and by the facility whose key sent it.
+        // Two events can report the same dose (they have the same claim) with different spellings
+        // of the name. This set has the claims for which an event has the given spelling, with the
+        // facility that sent the event.
         let mut named: BTreeSet<(&DoseKey, Option<&str>)> = BTreeSet::new();
         for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
             let claim = record.claim.as_ref().filter(|_| is_named(&dose));
             named.extend(claim.map(|claim| (claim, record.facility.as_deref())));
         }
-        // The spelling counts where a hub sent it, or the sender of the dose itself. A claim has no
-        // name in it: any other facility could open a stranger's dose under an invented one.
+        // The other spelling is accepted only from a hub or from the sender of the dose itself. A
+        // claim does not include the name, so any other facility could make a stranger's dose
+        // visible under an invented name.
         let is_spelled = |record: &DoseRecord| {
             let senders = [None, record.facility.as_deref()];
             let claim = record.claim.as_ref();
             claim.is_some_and(|claim| senders.iter().any(|sender| named.contains(&(claim, *sender))))
         };
         for (record, dose) in distinct_doses_by_day(&records, &self.aws.keys)? {
-            // Doses under this number with another name are another person's, or a mistyped number:
-            // not shown.
+            // Doses under this number with another name belong to another person, or their number
+            // was mistyped. They are not shown.
             if is_named(&dose) || is_spelled(record) {
                 doses.push(dose_status(record, &dose, records.certificate_of(record), None));
             }
         }
-        // Whoever does not know the name learns nothing of the number.
+        // Without a matching name, the response must not reveal that the number has doses.
         let more = records.more && !doses.is_empty();
         Ok((doses, more))
     }
 
-    /// The doses that are registered with the phone logged in with, and whether there are more.
+    /// The doses that are registered with the caller's phone, and whether there are more.
     ///
     /// # Errors
     ///
@@ -156,25 +159,26 @@ impl Records {
         Ok(self.doses.of_phone_key(login.phone()).await?)
     }
 
-    /// The records of a person (the index key) that the phone logged in with may see.
+    /// The records of a person, by index key, that the caller's phone may see.
     ///
     /// # Errors
     ///
-    /// `not_found` where no dose of the person is registered with the phone: somebody else's person
-    /// and nobody's are answered alike.
+    /// `not_found` if no dose of the person is registered with the phone; the response is the same
+    /// as for an unknown person.
     pub async fn of_person(&self, login: &Login, person: &PersonKey) -> Result<OwnRecords, Failure> {
         let all = self.doses.of_person_key(person, Some(login.phone())).await?;
         if all.doses.iter().all(|record| record.phone.as_ref() != Some(login.phone())) {
             return Err(Failure::new(ProblemCode::NotFound));
         }
-        OwnRecords::of_phone(all, login.phone(), &self.aws.keys)
+        OwnRecords::visible_to(all, login.phone(), &self.aws.keys)
     }
 
-    /// A certificate whose dose is registered with the phone logged in with.
+    /// A certificate whose dose is registered with the caller's phone.
     ///
     /// # Errors
     ///
-    /// `not_found`: another's, a revoked one and none are answered alike.
+    /// `not_found`, with the same response for an unknown, a revoked and somebody else's
+    /// certificate.
     pub async fn certificate(
         &self,
         login: &Login,
@@ -184,17 +188,17 @@ impl Records {
         let certificate = self.certificates.of_id(id).await?.ok_or_else(missing)?;
         let record = self.doses.of_event(&certificate.event).await?.ok_or_else(missing)?;
         let own = record.phone.as_ref() == Some(login.phone());
-        let certificate = HolderCertificate::of(certificate, &record).filter(|_| own).ok_or_else(missing)?;
+        let certificate = HolderCertificate::new(certificate, &record).filter(|_| own).ok_or_else(missing)?;
         let dose = record.dose(&self.aws.keys)?.complete().ok_or_else(missing)?;
         let dose = dose.in_series_of(certificate.primary_doses);
         Ok((certificate, dose))
     }
 
-    /// Opens a link of an SMS with the birth date of its dose.
+    /// Opens the link of an SMS with the birth date of its dose.
     ///
     /// # Errors
     ///
-    /// `birth_date_wrong` with the tries that are left, `link_locked`, `link_dead`,
+    /// `birth_date_wrong` with the number of attempts left, `link_locked`, `link_dead`,
     /// `certificate_not_ready`, `too_many_requests`.
     pub async fn open_link(
         &self,
@@ -211,7 +215,7 @@ impl Records {
         };
         let record = self.doses.of_event(&link.event).await?.ok_or_else(dead)?;
         if record.phone_version != link.phone_version {
-            // The phone was corrected: this link went to another number.
+            // The phone was corrected since: this link was sent to another number.
             return Err(dead());
         }
         let dose = record.dose(&self.aws.keys)?;
@@ -227,20 +231,20 @@ impl Records {
         if !self.links.opened(&link, now).await? {
             return Err(dead());
         }
-        // Wrong birth dates are limited for each link. Right ones give their try back, so only now:
-        // who is refused here has lost none.
+        // The rate limit comes last: wrong birth dates are limited per link, and a correct one has
+        // returned its attempt, so a caller who is rejected here has lost no attempt.
         guard.allow(caller, &Allowance::LINKS, now).await?;
 
         let not_ready = || Failure::new(ProblemCode::CertificateNotReady).retry_after(60);
         let id = record.certificate_id.clone().ok_or_else(not_ready)?;
         let certificate = self.certificates.of_id(&id).await?.ok_or_else(not_ready)?;
-        let certificate = HolderCertificate::of(certificate, &record).ok_or_else(dead)?;
+        let certificate = HolderCertificate::new(certificate, &record).ok_or_else(dead)?;
         let dose = dose.complete().ok_or_else(not_ready)?.in_series_of(certificate.primary_doses);
         Ok((certificate, dose))
     }
 
-    /// Ends a link whose SMS came to somebody else, and locks quick downloads of the person it was
-    /// sent for.
+    /// Disables a link whose SMS reached somebody else, and blocks quick downloads for the person
+    /// that it was sent for.
     ///
     /// # Errors
     ///
@@ -258,7 +262,8 @@ impl Records {
         };
         let record = self.doses.of_event(&link.event).await?.ok_or_else(dead)?;
         if record.phone_version != link.phone_version {
-            // The phone was corrected: whoever has the other number does not speak for the person.
+            // The phone was corrected since: the owner of the old number must not block the
+            // person's downloads.
             return Err(dead());
         }
         if let Some(person) = &link.download_of {
@@ -267,13 +272,13 @@ impl Records {
         Ok(())
     }
 
-    /// An address of the PDF that is kept since a certificate was issued, good for
+    /// A presigned URL of the PDF that was stored when the certificate was issued, valid for
     /// [`Documents::EXPIRES_IN`] seconds.
     ///
     /// # Errors
     ///
     /// `unavailable`.
-    pub async fn document_address(
+    pub async fn document_url(
         &self,
         certificate: &HolderCertificate,
         file_name: &str,
@@ -281,13 +286,13 @@ impl Records {
         Ok(self.documents.address(&certificate.document, file_name).await?)
     }
 
-    /// Keeps a copy of a certificate in this form for a while, and gives its address as
-    /// [`Records::document_address`] does.
+    /// Stores a copy of a certificate in this form temporarily, and returns a presigned URL as
+    /// [`Records::document_url`] does.
     ///
     /// # Errors
     ///
     /// `unavailable`.
-    pub async fn hand_out(
+    pub async fn store_copy(
         &self,
         certificate: &HolderCertificate,
         (form, copy): (DocumentForm, Vec<u8>),
@@ -295,43 +300,44 @@ impl Records {
     ) -> Result<String, Failure> {
         let qr_text = certificate.qr_text(&self.aws.keys)?;
         let name = self.aws.keys.document_name(certificate.certificate_id(), &qr_text);
-        // The same bytes whenever it is asked for, so one that is there already may be written
-        // over.
+        // The name is derived from the content, which is reproducible, so overwriting an existing
+        // copy is harmless.
         let name = format!("{name}-{}.pdf", form.code());
         Ok(self.copies.hand_out(&name, copy, file_name).await?)
     }
 }
 
-/// What the owner of a phone may see of the records under one identity number: the doses registered
+/// The records under one identity number that the owner of a phone may see: the doses registered
 /// with that phone, and others with the name and birth date of one of them.
 ///
-/// The number alone opens nothing. It follows a rule and can be guessed, so a row of another person
-/// may carry it by mistake, or to read what is recorded under it.
+/// A dose with the same number is not enough. Identity numbers can be guessed, so a row with this
+/// phone and number may be a mistake, or an attempt to read the records of the number.
 #[derive(Debug)]
 pub struct OwnRecords {
-    /// The doses that they may see.
+    /// The visible doses.
     records: PersonRecords,
     /// The index key of the phone.
     phone: PhoneKey,
-    /// By name and birth date, the keys of the doses by which they see others.
+    /// The keys of name and birth date that make other doses visible.
     names: BTreeSet<NameKey>,
-    /// Whether these are all doses under the number.
-    is_all: bool,
+    /// Whether all doses under the number are visible.
+    is_complete: bool,
 }
 
 impl OwnRecords {
-    /// Of all records under a number, those that the owner of a phone (its index key) may see.
-    fn of_phone(records: PersonRecords, phone: &PhoneKey, keys: &Keys) -> Result<Self, Failure> {
+    /// Filters all records under a number to those that the owner of a phone, by index key, may
+    /// see.
+    fn visible_to(records: PersonRecords, phone: &PhoneKey, keys: &Keys) -> Result<Self, Failure> {
         let is_own = |record: &DoseRecord| record.phone.as_ref() == Some(phone);
-        // What is held or rejected may be anybody's. Of events that report the same dose, the
-        // owner's phone counts.
-        let opens = |record: &DoseRecord| {
+        // Held and rejected rows may belong to anyone. For a duplicate, the phone of the event that
+        // owns the dose counts.
+        let grants_access = |record: &DoseRecord| {
             is_own(record)
                 && !record.duplicate
                 && matches!(record.verdict, Verdict::Complete | Verdict::Incomplete)
         };
         let (mut known, mut names) = (Vec::new(), BTreeSet::new());
-        for record in records.doses.iter().filter(|record| opens(record)) {
+        for record in records.doses.iter().filter(|record| grants_access(record)) {
             let dose = record.dose(keys)?;
             known.extend(dose.name.zip(dose.birth_date));
             names.extend(record.alike.clone());
@@ -343,9 +349,9 @@ impl OwnRecords {
                 doses.push(record);
             }
         }
-        let is_all = doses.len() == number_of_doses && !records.more;
+        let is_complete = doses.len() == number_of_doses && !records.more;
         let records = PersonRecords { doses, ..records };
-        Ok(Self { records, phone: phone.clone(), names, is_all })
+        Ok(Self { records, phone: phone.clone(), names, is_complete })
     }
 
     /// Whether there are more doses under the number than were read.
@@ -362,11 +368,11 @@ impl OwnRecords {
         record.phone.as_ref() == Some(&self.phone)
     }
 
-    /// The doses, each once, by the day of the vaccination.
+    /// The doses without duplicates, by the day of the vaccination.
     ///
     /// # Errors
     ///
-    /// `internal` where a record does not open.
+    /// `internal` if a record cannot be decrypted.
     pub fn distinct_doses_by_day(&self, keys: &Keys) -> Result<Vec<(&DoseRecord, Dose)>, Failure> {
         distinct_doses_by_day(&self.records, keys)
     }
@@ -377,22 +383,22 @@ impl OwnRecords {
         dose_status(record, dose, certificate, Some(self.is_registered(record)))
     }
 
-    /// The certificate of a dose, where the dose is registered with the phone.
+    /// The certificate of a dose, if the dose is registered with the phone.
     pub fn certificate(&self, record: &DoseRecord) -> Option<HolderCertificate> {
         let certificate = self.records.certificate_of(record).filter(|_| self.is_registered(record))?;
-        HolderCertificate::of(certificate.clone(), record)
+        HolderCertificate::new(certificate.clone(), record)
     }
 
-    /// Whether they may see that an officer looked at doses with these keys of name and birth date.
-    /// Where somebody else is recorded under the number, the entries about that person alone are
-    /// not theirs.
-    pub fn may_see_look(&self, names: &[NameKey]) -> bool {
-        let is_own = self.is_all || names.iter().any(|name| self.names.contains(name));
+    /// Whether the owner may see an entry of the audit log about doses with these keys of name and
+    /// birth date. If another person is recorded under the same number, entries about that person
+    /// only are not visible.
+    pub fn may_see_audit_entry(&self, names: &[NameKey]) -> bool {
+        let is_own = self.is_complete || names.iter().any(|name| self.names.contains(name));
         is_own && !self.names.is_empty()
     }
 }
 
-/// Whether a dose is of one of these people.
+/// Whether a dose belongs to one of these people.
 fn is_of(dose: &Dose, people: &[(PersonName, BirthDate)]) -> bool {
     people.iter().any(|(name, birth_date)| dose.is_of(name, *birth_date))
 }

@@ -1,4 +1,4 @@
-//! Reading requests.
+//! Parses and validates requests.
 
 use std::borrow::Cow;
 
@@ -15,30 +15,30 @@ use tokio::time::Instant;
 
 use crate::{Address, Failure};
 
-/// The longest headers that a request has, names and values together, in bytes: API Gateway's own limit.
-const LONGEST_HEADERS: usize = 10 * 1024;
+/// The maximum size of the headers, names and values together, in bytes: the limit of API Gateway.
+const MAX_HEADERS: usize = 10 * 1024;
 
-/// The longest body that any request has, in bytes.
-const LONGEST_BODY: usize = 16 * 1024;
+/// The maximum size of a JSON body, in bytes.
+const MAX_BODY: usize = 16 * 1024;
 
-/// The longest value of a request that becomes part of a key, in bytes. DynamoDB refuses sort keys
-/// of more than 1,024 bytes, and keys have a prefix. The longest names that there are, those of
-/// jobs, are those of files.
-const LONGEST_IN_KEY: usize = 1000;
+/// The maximum length of a value that becomes part of a table key, in bytes. DynamoDB rejects sort
+/// keys of more than 1,024 bytes, and keys have a prefix. The longest values are the names of jobs,
+/// which contain those of files.
+const MAX_IN_KEY: usize = 1000;
 
-/// A request that one of a function's routes takes.
+/// The caller of a route.
 pub struct Caller {
-    /// The value of the path's parameter; empty where the route has none.
+    /// The value of the path's parameter; empty if the route has none.
     pub parameter: String,
-    /// Where it comes from.
+    /// The client address.
     pub address: Address,
-    /// When it came.
-    pub began: Instant,
+    /// When the request was received.
+    pub received_at: Instant,
 }
 
 impl Caller {
-    /// Finds the route of a request among those of a function. Requests that change something are refused where a browser says that they come from
-    /// another site.
+    /// Finds the route of a request among those of a function. Requests other than GET are rejected
+    /// if the browser's headers show that they come from another site (CSRF).
     ///
     /// # Errors
     ///
@@ -54,13 +54,13 @@ impl Caller {
             .ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
         let header_bytes =
             request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
-        if header_bytes > LONGEST_HEADERS {
+        if header_bytes > MAX_HEADERS {
             return Err(Failure::new(ProblemCode::HeadersTooLarge));
         }
         if request.method() != Method::GET && !is_own_origin(request, &aws.settings) {
             return Err(Failure::new(ProblemCode::ForeignOrigin));
         }
-        Ok((route, Self { parameter, address, began: Instant::now() }))
+        Ok((route, Self { parameter, address, received_at: Instant::now() }))
     }
 }
 
@@ -70,30 +70,31 @@ fn is_own_origin(request: &Request, settings: &Settings) -> bool {
         return false;
     }
     let Some(origin) = header(ORIGIN.as_str()) else {
-        // No browser, or the same site: browsers send it with every request that changes something elsewhere.
+        // Not a browser, or the same site: browsers send `Origin` with all other requests than GET
+        // to another site.
         return true;
     };
     let authority = origin.split_once("://").map(|(_, authority)| authority);
     origin == settings.site_url || (authority.is_some() && authority == header(HOST.as_str()))
 }
 
-/// Whether a value of a request can be part of a key of the table: it is neither empty nor too
-/// long. The table refuses others, which would be an error of the service, not of its caller.
+/// Whether a value of a request can be part of a table key: neither empty nor too long. Without
+/// this check, the table would reject it, and the caller would get a 500 for their own error.
 pub fn fits_key(value: &str) -> bool {
-    (1..=LONGEST_IN_KEY).contains(&value.len())
+    (1..=MAX_IN_KEY).contains(&value.len())
 }
 
-/// The value of a parameter of the query.
+/// The value of a query parameter.
 pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
     request.query_string_parameters().first(name).map(str::to_owned)
 }
 
-/// The number after which a page begins: 31 bits, as the API document has it.
+/// Parses the offset of a page: 31 bits, as in the API document.
 pub fn page_start(written: &str) -> Option<u32> {
     written.parse().ok().filter(|number| i32::try_from(*number).is_ok())
 }
 
-/// The caller's language.
+/// The caller's language, from `Accept-Language`.
 pub fn locale(request: &Request) -> Locale {
     let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     Locale::from_tag(header.unwrap_or_default())
@@ -108,11 +109,11 @@ pub fn read_json<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
     parse(body(request))
 }
 
-/// Reads the JSON body, where there is one.
+/// Reads the JSON body, or returns the default if there is none.
 ///
 /// # Errors
 ///
-/// As [`read_json`].
+/// The same as for [`read_json`].
 pub fn read_optional_json<T: DeserializeOwned + Default>(request: &Request) -> Result<T, Failure> {
     match body(request) {
         [] => Ok(T::default()),
@@ -120,7 +121,7 @@ pub fn read_optional_json<T: DeserializeOwned + Default>(request: &Request) -> R
     }
 }
 
-/// The body as it came.
+/// The raw body.
 pub fn body(request: &Request) -> &[u8] {
     match request.body() {
         Body::Text(text) => text.as_bytes(),
@@ -130,7 +131,7 @@ pub fn body(request: &Request) -> &[u8] {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    if body.len() > LONGEST_BODY {
+    if body.len() > MAX_BODY {
         return Err(Failure::new(ProblemCode::BodyTooLarge));
     }
     let invalid = |_| Failure::new(ProblemCode::InvalidJson);
@@ -139,7 +140,8 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_json::from_value(value).map_err(invalid)
 }
 
-/// Text hygiene for every text of a request: what is invisible, or pasted from elsewhere, makes no difference.
+/// Normalises every text of a request: removes invisible characters and other traces of copy and
+/// paste.
 fn clean_texts(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -153,7 +155,7 @@ fn clean_texts(value: &mut Value) {
     }
 }
 
-/// Reads a field, or notes that it is missing or invalid.
+/// Parses a field, or adds an error that it is missing or invalid.
 pub fn field<T>(
     name: &str,
     written: &str,
@@ -168,7 +170,8 @@ pub fn field<T>(
     parsed
 }
 
-/// Reads the number by which a person is known, or notes what is wrong with it.
+/// Parses the identity number, or adds an error. Exactly one of NIK and passport number must be
+/// given.
 pub fn identity_field(
     nik: Option<&str>,
     passport: Option<&str>,
@@ -192,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn page_numbers_have_31_bits() {
+    fn page_offsets_have_31_bits() {
         assert_eq!(["0", "2147483647"].map(page_start), [Some(0), Some(2_147_483_647)]);
         assert_eq!(["", "-1", "1.5", "2147483648", "537302809159"].map(page_start), [None; 5]);
     }
@@ -206,9 +209,9 @@ mod tests {
     }
 
     #[test]
-    fn values_fit_a_key_up_to_a_length() {
+    fn key_values_have_a_maximum_length() {
         assert_eq!(
-            [0, 1, LONGEST_IN_KEY, LONGEST_IN_KEY + 1].map(|length| fits_key(&"A".repeat(length))),
+            [0, 1, MAX_IN_KEY, MAX_IN_KEY + 1].map(|length| fits_key(&"A".repeat(length))),
             [false, true, true, false]
         );
     }

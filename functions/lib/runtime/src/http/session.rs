@@ -1,5 +1,5 @@
-//! Cookies that hold a token: the session, the request for a one-time code, a device that has
-//! logged in before.
+//! Cookies with a token: for the session, for the request of a one-time code, and for a device that
+//! has logged in before.
 
 use bukti_records::Token;
 use bukti_store::{Login, Otps, Sessions, Settings};
@@ -11,39 +11,38 @@ use lambda_http::http::header::{COOKIE, SET_COOKIE};
 
 use crate::{Answer, Failure};
 
-/// Reads and sets a cookie that holds a token.
+/// A cookie that contains a token.
 pub struct TokenCookie {
     name: &'static str,
     secure: bool,
-    /// Seconds that a browser keeps it; without them it is kept until the browser closes.
+    /// The lifetime in seconds; without it the browser keeps the cookie until it is closed.
     max_age: Option<u32>,
 }
 
 impl TokenCookie {
-    /// The cookie by which a session is known. The session behind it ends by itself.
+    /// The cookie of a session. It has no lifetime, since the session itself expires.
     pub fn session(settings: &Settings) -> Self {
         Self::new(settings, ["bukti", "__Host-bukti"], None)
     }
 
-    /// The cookie by which a request for a one-time code is known: only with it can the code be
-    /// tried.
+    /// The cookie of a request for a one-time code. A code is accepted only together with it.
     pub fn code(settings: &Settings) -> Self {
         Self::new(settings, ["bukti-code", "__Host-bukti-code"], Some(Otps::EXPIRES_IN))
     }
 
-    /// The cookie by which a device that has logged in before is known. It opens nothing, see
-    /// [`Otps`].
+    /// The cookie of a device that has logged in before. It does not authenticate, see [`Otps`].
     pub fn device(settings: &Settings) -> Self {
         Self::new(settings, ["bukti-device", "__Host-bukti-device"], Some(Otps::DEVICE_KEPT))
     }
 
-    /// Over TLS a cookie demands TLS and this host (`__Host-`), elsewhere browsers would drop it.
+    /// Over TLS, the cookie is `Secure` and bound to this host (`__Host-`). Without TLS, browsers
+    /// would reject such a cookie.
     fn new(settings: &Settings, [plain, secure]: [&'static str; 2], max_age: Option<u32>) -> Self {
         let is_https = settings.is_https();
         Self { name: if is_https { secure } else { plain }, secure: is_https, max_age }
     }
 
-    /// The token that a request brings.
+    /// The token in a request.
     pub fn token<'request>(&self, request: &'request Request) -> Option<&'request str> {
         request
             .headers()
@@ -60,7 +59,7 @@ impl TokenCookie {
         self.put(answer, token.secret(), self.max_age);
     }
 
-    /// Takes the cookie away.
+    /// Removes the cookie from the browser.
     pub fn clear(&self, answer: &mut Answer) {
         self.put(answer, "", Some(0));
     }
@@ -69,7 +68,7 @@ impl TokenCookie {
         let secure = if self.secure { "; Secure" } else { "" };
         let max_age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
         let cookie = format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{max_age}", self.name);
-        // A token is base64url: it always makes a header.
+        // A token is base64url, so the value is always a valid header.
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             answer.headers_mut().append(SET_COOKIE, cookie);
         }
@@ -80,7 +79,7 @@ impl TokenCookie {
 ///
 /// # Errors
 ///
-/// `not_logged_in` where there is none that is good.
+/// `not_logged_in` if there is no valid session.
 pub async fn require_login(
     request: &Request,
     sessions: &Sessions,
@@ -98,7 +97,7 @@ mod tests {
     use crate::no_content;
 
     #[test]
-    fn over_tls_the_cookie_demands_tls_and_this_host() {
+    fn cookie_is_secure_and_host_bound_over_tls() {
         for (site, expected) in [
             (
                 "https://bukti.example.go.id",

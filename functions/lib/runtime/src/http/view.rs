@@ -1,4 +1,4 @@
-//! How doses are shown.
+//! Views of doses for responses.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,17 @@ use jiff::civil::Date;
 
 use crate::Failure;
 
-/// The day of issue, in western Indonesia.
+/// The day of issue, in the time zone of western Indonesia.
 pub fn issued_on(certificate: &CertificateRecord) -> Date {
     INDONESIA_WEST.to_datetime(certificate.issued_at).date()
 }
 
-/// What the doses of a person say, by the day of the vaccination; at the end those whose day cannot be read.
+/// The decrypted doses of a person by the day of the vaccination; those without a valid day are
+/// last.
 ///
 /// # Errors
 ///
-/// `internal` where a record does not open.
+/// `internal` if a record cannot be decrypted.
 pub fn doses_by_day<'a>(
     records: &'a PersonRecords,
     keys: &Keys,
@@ -31,24 +32,25 @@ pub fn doses_by_day<'a>(
     Ok(doses)
 }
 
-/// Leaves at most `most` of these doses: those that come first in the records. Whether there were more.
-pub fn keep_first(records: &PersonRecords, doses: &mut Vec<(&DoseRecord, Dose)>, most: usize) -> bool {
-    let more = doses.len() > most;
+/// Truncates the doses to those that are first in the records, at most `limit`. Returns whether
+/// there were more.
+pub fn keep_first(records: &PersonRecords, doses: &mut Vec<(&DoseRecord, Dose)>, limit: usize) -> bool {
+    let more = doses.len() > limit;
     if more {
         let kept: BTreeSet<&EventKey> = doses.iter().map(|(record, _)| &record.pk).collect();
         let first = records.doses.iter().map(|record| &record.pk).filter(|event| kept.contains(event));
-        let first: BTreeSet<&EventKey> = first.take(most).collect();
+        let first: BTreeSet<&EventKey> = first.take(limit).collect();
         doses.retain(|(record, _)| first.contains(&record.pk));
     }
     more
 }
 
-/// The doses of a person as citizens see them, each once: without duplicates, and without retracted events whose dose another
-/// event reports completely.
+/// The doses of a person as citizens see them: without duplicates, and without retracted events
+/// whose dose is reported by another, complete event.
 ///
 /// # Errors
 ///
-/// `internal` where a record does not open.
+/// `internal` if a record cannot be decrypted.
 pub(crate) fn distinct_doses_by_day<'a>(
     records: &'a PersonRecords,
     keys: &Keys,
@@ -60,19 +62,20 @@ pub(crate) fn distinct_doses_by_day<'a>(
             && one_dose.vaccination_date == other_dose.vaccination_date
             && one_dose.vaccine.map(|it| &it.name) == other_dose.vaccine.map(|it| &it.name)
     };
-    let counts = |record: &DoseRecord| record.verdict == Verdict::Complete && !record.duplicate;
+    let is_valid = |record: &DoseRecord| record.verdict == Verdict::Complete && !record.duplicate;
     let is_covered = |dose: &(&DoseRecord, Dose)| {
         dose.0.duplicate
             || dose.0.verdict == Verdict::Retracted
-                && all.iter().any(|other| counts(other.0) && is_same(dose, other))
+                && all.iter().any(|other| is_valid(other.0) && is_same(dose, other))
     };
     let covered: Vec<bool> = all.iter().map(is_covered).collect();
     Ok(all.into_iter().zip(covered).filter(|(_, covered)| !covered).map(|(dose, _)| dose).collect())
 }
 
-/// A dose and the state of its certificate, as anybody sees it who knows name and number.
+/// A dose and the state of its certificate, as shown to anyone who knows name and number.
 ///
-/// `same_phone` is whether the registered phone is the one logged in with; `None` where nobody is logged in.
+/// `same_phone` is whether the dose is registered with the phone that is logged in; `None` without
+/// a log-in.
 pub fn dose_status(
     record: &DoseRecord,
     dose: &Dose,

@@ -1,4 +1,4 @@
-//! The cases of citizens, and who looked at their records.
+//! The cases of citizens, and the audit log of their records.
 
 use bukti_domain::{Asking, BirthDate, CaseNumber, Likeness, likenesses};
 use bukti_records::{CaseFile, CaseRecord, NewCase, PersonKey, Step};
@@ -10,8 +10,8 @@ use super::Records;
 use crate::Failure;
 
 impl Records {
-    /// Opens a case of the phone logged in with. Where it has opened too many, the seconds until it
-    /// may open another.
+    /// Opens a case for the caller's phone. If it has opened too many, the inner error is the
+    /// number of seconds until it may open another.
     ///
     /// # Errors
     ///
@@ -25,14 +25,14 @@ impl Records {
         Ok(self.cases.open(login.phone(), new, now).await?)
     }
 
-    /// Whether there is a dose that may be the person's though it is not recorded so. Only where a
-    /// number or a phone is nearly that of the record: by name and birth date alone a stranger
-    /// would learn that somebody is vaccinated. The helpdesk sees those as well.
+    /// Whether a dose may be the person's although it is recorded differently. Only doses whose
+    /// number or phone is nearly that of the request count: a match on name and birth date alone
+    /// would reveal to a stranger that somebody is vaccinated. The helpdesk sees those as well.
     ///
     /// # Errors
     ///
     /// `unavailable`, `internal`.
-    pub async fn finds_alike(&self, _: &Login, asking: &Asking) -> Result<bool, Failure> {
+    pub async fn has_similar_dose(&self, _: &Login, asking: &Asking) -> Result<bool, Failure> {
         for record in self.doses.alike(&asking.name, asking.birth_date).await? {
             let likenesses = likenesses(asking, &record.dose(&self.aws.keys)?);
             if likenesses.iter().any(|it| matches!(it, Likeness::NikDigit | Likeness::PhoneDigit)) {
@@ -42,7 +42,7 @@ impl Records {
         Ok(false)
     }
 
-    /// The cases that the phone logged in with opened, and whether there are more.
+    /// The cases that the caller's phone opened, and whether there are more.
     ///
     /// # Errors
     ///
@@ -51,12 +51,12 @@ impl Records {
         Ok(self.cases.of_applicant(login.phone()).await?)
     }
 
-    /// The case of a number, for who knows the birth date as well. Wrong looks from a client
+    /// A case, for callers who know its number and the birth date. Failed look-ups from a client
     /// network are limited.
     ///
     /// # Errors
     ///
-    /// `not_found`: who has one of them is answered as who has none.
+    /// `not_found`, with the same response for a wrong number and a wrong birth date.
     pub async fn look_up_case(
         &self,
         (number, birth_date): (&CaseNumber, BirthDate),
@@ -76,7 +76,7 @@ impl Records {
         Ok((case, file))
     }
 
-    /// An address at which evidence for a case of the phone logged in with can be put.
+    /// A presigned URL for uploading evidence for a case of the caller's phone.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Records {
         Ok(self.evidence.slot(&evidence).await?)
     }
 
-    /// Answers what an officer asked in a case of the phone logged in with.
+    /// Replies to an officer's question in a case of the caller's phone.
     ///
     /// # Errors
     ///
@@ -110,19 +110,20 @@ impl Records {
         Ok(self.cases.answer(&case, text, now).await?)
     }
 
-    /// Who looked at the record of a person (the index key) of the phone logged in with.
+    /// The audit log's entries about a person, by index key, of the caller's phone.
     ///
     /// # Errors
     ///
-    /// `not_found` as [`Records::of_person`].
-    pub async fn looks(&self, login: &Login, person: &PersonKey) -> Result<Vec<Entry>, Failure> {
+    /// `not_found` as for [`Records::of_person`].
+    pub async fn audit_entries(&self, login: &Login, person: &PersonKey) -> Result<Vec<Entry>, Failure> {
         let own = self.of_person(login, person).await?;
         let mut entries = self.audit.of_person_key(person).await?;
-        entries.retain(|entry| own.may_see_look(&entry.names));
+        entries.retain(|entry| own.may_see_audit_entry(&entry.names));
         Ok(entries)
     }
 
-    /// The case of a number, where this phone opened it. Another's and nobody's are answered alike.
+    /// A case that the caller's phone opened. The response is the same for another phone's case and
+    /// an unknown one.
     async fn own_case(&self, login: &Login, number: &str) -> Result<CaseRecord, Failure> {
         let case = self.case(number).await?;
         if case.applicant == *login.phone() { Ok(case) } else { Err(Failure::new(ProblemCode::NotFound)) }

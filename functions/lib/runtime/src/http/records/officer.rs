@@ -1,5 +1,5 @@
-//! What officers read and change. Each look and each change is in the audit before it is shown or
-//! done.
+//! Access of officers to records and cases. Each view and each change is written to the audit log
+//! before it is returned or made.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -16,10 +16,11 @@ use jiff::Timestamp;
 use super::Records;
 use crate::Failure;
 
-/// People of one phone that are shown: a clinic may have typed its own number for everybody.
-const MOST_PEOPLE: usize = 20;
+/// The maximum number of people shown for one phone: a clinic may have entered its own number for
+/// all patients.
+const MAX_PEOPLE: usize = 20;
 
-/// An officer in a session in which the second factor was verified that they have now.
+/// An officer whose session has verified the officer's current second factor.
 pub struct OfficerSession(Officer);
 
 impl Deref for OfficerSession {
@@ -32,16 +33,17 @@ impl Deref for OfficerSession {
 
 /// The records and cases of a person, for an officer.
 pub struct FoundPerson {
-    /// Doses and certificates.
+    /// The doses and certificates.
     pub records: PersonRecords,
-    /// Cases.
+    /// The cases.
     pub cases: Vec<CaseRecord>,
     /// Whether there are more cases.
     pub has_more_cases: bool,
 }
 
-/// What an officer is about to do in a case, to a dose. Each step is in the audit, with the reason,
-/// before it is done. Where it turns out that it cannot be done, the audit has that as well.
+/// An officer's decision on a case and its dose, before it is made. Each step is written to the
+/// audit log, with the reason, before it is done. If it then cannot be done, the log gets an entry
+/// about that as well.
 pub struct OfficerDecision<'a> {
     records: &'a Records,
     officer: &'a OfficerSession,
@@ -52,8 +54,8 @@ pub struct OfficerDecision<'a> {
 }
 
 impl Records {
-    /// The officer of a session in which the second factor was shown that they have now. Whoever
-    /// was removed is none from then on.
+    /// The officer of a session that has verified the officer's current second factor. Removing an
+    /// officer takes effect immediately.
     ///
     /// # Errors
     ///
@@ -67,13 +69,13 @@ impl Records {
         Ok(OfficerSession(officer))
     }
 
-    /// Judges a code of the second factor, and makes the session of this token an officer's where
-    /// it is right.
+    /// Checks a code of the second factor and, if it is right, makes the session of this token an
+    /// officer's session.
     ///
     /// # Errors
     ///
-    /// `not_an_officer`, `second_factor_wrong`, `too_many_requests`, `not_logged_in` where the
-    /// session has ended.
+    /// `not_an_officer`, `second_factor_wrong`, `too_many_requests`, `not_logged_in` if the session
+    /// has ended.
     pub async fn verify_second_factor(
         &self,
         login: &Login,
@@ -100,7 +102,7 @@ impl Records {
         Ok(OfficerSession(officer))
     }
 
-    /// Cases of the queue after a position, at most so many; and the position after them, where
+    /// At most `limit` cases of the queue after a position, and the position of the last one if
     /// there may be more.
     ///
     /// # Errors
@@ -110,14 +112,14 @@ impl Records {
         &self,
         _: &OfficerSession,
         after: Option<&str>,
-        most: usize,
+        limit: usize,
     ) -> Result<(Vec<CaseRecord>, Option<String>), Failure> {
-        let queued = self.cases.queue(after, most).await?;
+        let queued = self.cases.queue(after, limit).await?;
         let next =
-            (queued.len() == most).then(|| queued.last().map(|last| last.position().to_owned())).flatten();
+            (queued.len() == limit).then(|| queued.last().map(|last| last.position().to_owned())).flatten();
         let mut cases = Vec::with_capacity(queued.len());
         for queued in queued {
-            // One that was decided in between is no longer there to be looked at.
+            // A case that was decided in between may be gone.
             cases.extend(self.cases.of_key(&queued.case).await?);
         }
         Ok((cases, next))
@@ -132,12 +134,12 @@ impl Records {
         self.case(number).await
     }
 
-    /// A case and the records of its person, as an officer sees them.
+    /// A case and the records of its person. Writes to the audit log.
     ///
     /// # Errors
     ///
     /// `not_found`.
-    pub async fn look_at_case(
+    pub async fn view_case(
         &self,
         officer: &OfficerSession,
         number: &str,
@@ -152,19 +154,20 @@ impl Records {
         Ok((case, file, records))
     }
 
-    /// Doses under other numbers that may be the person's of a case. The audit has whose.
+    /// Doses under other numbers that may belong to the person of a case. Writes to the audit log
+    /// of each person.
     ///
     /// # Errors
     ///
     /// `unavailable`, `internal`.
-    pub async fn look_at_similar_doses(
+    pub async fn view_similar_doses(
         &self,
         officer: &OfficerSession,
         case: &CaseRecord,
         asking: &Asking,
         now: Timestamp,
     ) -> Result<Vec<PersonRecords>, Failure> {
-        let mut alike = Vec::new();
+        let mut similar = Vec::new();
         for record in self.doses.alike(&asking.name, asking.birth_date).await? {
             let found = likenesses(asking, &record.dose(&self.aws.keys)?);
             if record.person.as_ref() == Some(&case.person) || found.is_empty() {
@@ -177,18 +180,18 @@ impl Records {
                 Some(id) => self.certificates.of_id(id).await?.into_iter().collect(),
                 None => Vec::new(),
             };
-            alike.push(PersonRecords { doses: vec![record], certificates, more: false });
+            similar.push(PersonRecords { doses: vec![record], certificates, more: false });
         }
-        Ok(alike)
+        Ok(similar)
     }
 
-    /// The dose of an event's key that another officer would correct in a case. The audit has
-    /// whose, where it is recorded under another number than the case is about.
+    /// The dose, by event key, that another officer proposes to correct in a case. Writes to the
+    /// audit log if the dose is recorded under another number than the case's.
     ///
     /// # Errors
     ///
     /// `not_found`.
-    pub async fn look_at_proposed_dose(
+    pub async fn view_proposed_dose(
         &self,
         officer: &OfficerSession,
         case: &CaseRecord,
@@ -204,7 +207,7 @@ impl Records {
         Ok(dose)
     }
 
-    /// Addresses of the evidence of a case.
+    /// Presigned URLs of the evidence of a case.
     ///
     /// # Errors
     ///
@@ -219,7 +222,7 @@ impl Records {
         Ok(pieces)
     }
 
-    /// Whether there is evidence of a case.
+    /// Whether evidence was uploaded for a case.
     ///
     /// # Errors
     ///
@@ -233,7 +236,7 @@ impl Records {
         Ok(false)
     }
 
-    /// The dose of an event's key, for a [decision](Records::decision) or to
+    /// The dose of an event key, for a [decision](Records::decision) or to
     /// [resend](Records::resend) its link.
     ///
     /// # Errors
@@ -243,7 +246,7 @@ impl Records {
         self.doses.of_event(event).await?.ok_or_else(|| Failure::new(ProblemCode::NotFound))
     }
 
-    /// The SMS of a dose, each with when its link was opened.
+    /// The SMS of a dose, each with the time at which its link was opened.
     ///
     /// # Errors
     ///
@@ -264,13 +267,13 @@ impl Records {
         Ok(all)
     }
 
-    /// The people of a phone, by index key, those whose doses are first; and whether there are
-    /// more.
+    /// The index keys of the first people of a phone, in the order of their doses, and whether
+    /// there are more.
     ///
     /// # Errors
     ///
     /// `unavailable`.
-    pub async fn people_of(
+    pub async fn people_of_phone(
         &self,
         _: &OfficerSession,
         phone: &PhoneNumber,
@@ -281,7 +284,7 @@ impl Records {
             if people.contains(&person) {
                 continue;
             }
-            if people.len() == MOST_PEOPLE {
+            if people.len() == MAX_PEOPLE {
                 more = true;
                 break;
             }
@@ -290,7 +293,7 @@ impl Records {
         Ok((people, more))
     }
 
-    /// The person of a certificate, by index key.
+    /// The index key of a certificate's person.
     ///
     /// # Errors
     ///
@@ -303,8 +306,8 @@ impl Records {
         Ok(self.certificates.of_id(id).await?.and_then(|it| it.person))
     }
 
-    /// The records and cases of people (by index key) of whom there are any. The audit has the
-    /// search and each look.
+    /// The records and cases of people, by index key, leaving out people without any. Writes the
+    /// search and each person found to the audit log.
     ///
     /// # Errors
     ///
@@ -332,7 +335,7 @@ impl Records {
         Ok(found)
     }
 
-    /// The certificate of a dose as it is now, where it is not revoked.
+    /// The current certificate of a dose, if it is not revoked.
     ///
     /// # Errors
     ///
@@ -346,8 +349,8 @@ impl Records {
         Ok(self.certificates.of_id(id).await?.filter(|it| it.revoked_at.is_none()))
     }
 
-    /// Has the link of a dose sent once more to the phone on record; `false` where the dose has
-    /// changed meanwhile.
+    /// Requests that the link of a dose is sent again to the phone on record; `false` if the dose
+    /// has changed in the meantime.
     ///
     /// # Errors
     ///
@@ -362,14 +365,14 @@ impl Records {
         let (person, names) = (dose.person.as_ref(), names_of(None, [dose]));
         let about = About { person, case: None, names: &names, why };
         self.audit.write(officer, Action::Resent, about, now).await?;
-        let is_sent = self.doses.resend(dose).await?;
-        if !is_sent {
+        let is_requested = self.doses.resend(dose).await?;
+        if !is_requested {
             self.audit.write(officer, Action::NotDone, about, now).await?;
         }
-        Ok(is_sent)
+        Ok(is_requested)
     }
 
-    /// A decision in a case, on a dose, for this reason.
+    /// Prepares a decision on a case and a dose, with its reason.
     pub fn decision<'a>(
         &'a self,
         officer: &'a OfficerSession,
@@ -382,7 +385,7 @@ impl Records {
 }
 
 impl OfficerDecision<'_> {
-    /// Asks the person back: the reason is the question.
+    /// Asks the citizen a question, which is the decision's reason.
     ///
     /// # Errors
     ///
@@ -390,7 +393,7 @@ impl OfficerDecision<'_> {
     pub async fn ask_back(self) -> Result<Step, Failure> {
         let Self { records, officer, case, reason, now, .. } = self;
         self.audit(Action::AskedBack, reason).await?;
-        self.done(records.cases.ask_back(case, officer, reason, now).await?).await
+        self.audit_result(records.cases.ask_back(case, officer, reason, now).await?).await
     }
 
     /// Refuses the case.
@@ -401,11 +404,11 @@ impl OfficerDecision<'_> {
     pub async fn refuse(self) -> Result<Step, Failure> {
         let Self { records, officer, case, reason, now, .. } = self;
         self.audit(Action::Refused, reason).await?;
-        self.done(records.cases.refuse(case, officer, reason, now).await?).await
+        self.audit_result(records.cases.refuse(case, officer, reason, now).await?).await
     }
 
-    /// Keeps the change as a proposal, for another officer to decide; with why, and who confirmed
-    /// it, as the case keeps them.
+    /// Stores the change as a proposal for another officer's approval. `reasons` are the reason and
+    /// the person who confirmed the data, as stored in the case.
     ///
     /// # Errors
     ///
@@ -413,11 +416,11 @@ impl OfficerDecision<'_> {
     pub async fn propose(self, change: Change, reasons: (&str, Option<&str>)) -> Result<Step, Failure> {
         let Self { records, officer, case, dose, reason, now } = self;
         self.audit(Action::Proposed, reason).await?;
-        self.done(records.cases.propose(case, officer, dose, change, reasons, now).await?).await
+        self.audit_result(records.cases.propose(case, officer, dose, change, reasons, now).await?).await
     }
 
-    /// Grants the case: the change is applied to the dose; with why, and who confirmed it, as the
-    /// case keeps them.
+    /// Grants the case and applies the change to the dose. `reasons` are the reason and the person
+    /// who confirmed the data, as stored in the case.
     ///
     /// # Errors
     ///
@@ -425,7 +428,7 @@ impl OfficerDecision<'_> {
     pub async fn grant(self, change: &Change, reasons: (&str, Option<&str>)) -> Result<Step, Failure> {
         let Self { records, officer, case, dose, reason, now } = self;
         self.audit(Action::Granted, reason).await?;
-        self.done(records.cases.grant(case, officer, dose, change, reasons, now).await?).await
+        self.audit_result(records.cases.grant(case, officer, dose, change, reasons, now).await?).await
     }
 
     /// Confirms the data that another officer proposed.
@@ -436,19 +439,19 @@ impl OfficerDecision<'_> {
     pub async fn confirm(self) -> Result<Step, Failure> {
         let Self { records, officer, case, dose, reason, now } = self;
         self.audit(Action::Granted, reason).await?;
-        self.done(records.cases.confirm(case, officer, dose, reason, now).await?).await
+        self.audit_result(records.cases.confirm(case, officer, dose, reason, now).await?).await
     }
 
-    /// A step that the audit has already; where it was not done, the audit has that as well.
-    async fn done(&self, step: Step) -> Result<Step, Failure> {
+    /// Adds to the audit log that the step, which is in the log already, was not done, if so.
+    async fn audit_result(&self, step: Step) -> Result<Step, Failure> {
         if !matches!(step, Step::Done(_)) {
             self.audit(Action::NotDone, "").await?;
         }
         Ok(step)
     }
 
-    /// Writes to the audit. It names the person whose record that is, and where the dose is
-    /// recorded under another number than the case is about, the person of the case as well.
+    /// Writes to the audit log of the case's person, and of the dose's person if the dose is
+    /// recorded under another number.
     async fn audit(&self, action: Action, why: &str) -> Result<(), Failure> {
         let (keys, case) = (&self.records.aws.keys, self.case);
         let names = names_of(case.file(keys)?.alike(keys), self.dose);
@@ -462,7 +465,7 @@ impl OfficerDecision<'_> {
     }
 }
 
-/// The keys of name and birth date that the audit has of a look: of the case, and of doses.
+/// The keys of name and birth date, of the case and of doses, for an entry of the audit log.
 fn names_of<'a>(case: Option<NameKey>, doses: impl IntoIterator<Item = &'a DoseRecord>) -> Vec<NameKey> {
     let doses = doses.into_iter().filter_map(|dose| dose.alike.clone());
     case.into_iter().chain(doses).collect::<BTreeSet<_>>().into_iter().collect()
