@@ -1,4 +1,4 @@
-// A browser with an empty cache; CHROMIUM is its program.
+// Starts a browser with an empty cache. CHROMIUM is the path of the browser.
 
 import puppeteer from "puppeteer-core";
 

@@ -1,5 +1,5 @@
-// Lighthouse with a phone's settings: `node lighthouse.mjs SITE REPORTS PATH…` prints a line of JSON
-// for each path, in order, and writes the full reports to the folder REPORTS.
+// Runs Lighthouse with its mobile settings: `node lighthouse.mjs SITE REPORTS PATH…` prints a line of
+// JSON for each path, in order, and writes the full reports to the folder REPORTS.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,13 +10,13 @@ import { launch } from "./browser.mjs";
 
 const [, , site, reports, ...paths] = process.argv;
 
-/** From this score on, Lighthouse shows an audit as passed. */
+/** Lighthouse shows an audit with at least this score as passed. */
 const PASSED = 0.9;
 
 /** Audits that do not apply or are informative have no score. */
 const failed = ({ score, scoreDisplayMode }) => scoreDisplayMode === "error" || (score !== null && score < PASSED);
 
-/** Visits a path in a new browser. */
+/** Runs Lighthouse on a path in a new browser. */
 async function visit(path) {
   const browser = await launch();
   try {
@@ -29,12 +29,12 @@ async function visit(path) {
 
 for (const [run, path] of paths.entries()) {
   let { lhr, report } = await visit(path);
-  // Occasionally Chromium's trace lacks its beginning, and there is no measurement.
+  // Occasionally the start is missing from Chromium's trace, and Lighthouse cannot measure: retry once.
   if (lhr.runtimeError?.code === "NO_NAVSTART") ({ lhr, report } = await visit(path));
   if (lhr.runtimeError) throw new Error(`${path}: ${lhr.runtimeError.message}`);
   writeFileSync(join(reports, `${run + 1}${path.replaceAll("/", "-")}.html`), report);
   const categories = Object.values(lhr.categories);
-  const places = (id) =>
+  const weights = (id) =>
     categories.flatMap((it) => it.auditRefs.filter((audit) => audit.id === id).map(({ weight }) => [it.id, weight]));
   const metric = (id) => lhr.audits[id].numericValue;
   console.log(JSON.stringify({
@@ -47,7 +47,7 @@ for (const [run, path] of paths.entries()) {
     tbt: metric("total-blocking-time"),
     cls: metric("cumulative-layout-shift"),
     failed: Object.values(lhr.audits)
-      .filter((audit) => failed(audit) && places(audit.id).length)
-      .map(({ id, title }) => ({ id, title, places: places(id) })),
+      .filter((audit) => failed(audit) && weights(audit.id).length)
+      .map(({ id, title }) => ({ id, title, places: weights(id) })),
   }));
 }

@@ -1,120 +1,121 @@
-// What pages load: `node visit.mjs SITE` prints a line of JSON for each visit. Each visit has its own
-// context, so nothing is cached. All pages except the two home pages are opened by a link from there,
-// and only what the link loads counts.
+// Measures what pages load: `node visit.mjs SITE` prints a line of JSON for each visit. Each visit has
+// its own browser context, so nothing is cached. All pages except the two home pages are opened by a
+// link from a home page, and only what the link loads is counted.
 
 import { launch } from "./browser.mjs";
 
 const [, , site] = process.argv;
-const FURTHER = {
+const LINKED_PAGES = {
   "/": ["/masuk", "/akun", "/verifikasi", "/bantuan", "/en"],
   "/en": ["/en/log-in", "/en/account", "/en/verify", "/en/help", "/"],
 };
-/** A visit has ended after this time without traffic, in milliseconds. The icon loads late. */
-const SILENCE = 2_000;
+/** A visit ends after this time without traffic, in milliseconds. Long, since the icon loads late. */
+const IDLE_MS = 2_000;
 
-const pause = (ms) => new Promise((soon) => setTimeout(soon, ms));
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The traffic of the page, its workers and the service worker: each has its own session. */
-class Wire {
+/** Records the traffic of the page, its workers and the service worker. Each has its own session. */
+class Traffic {
   #files = new Map();
-  #heard = 0;
+  #lastEvent = 0;
 
-  constructor(own) {
-    own.connection().on("sessionattached", (session) => {
-      const on = (name, hear) =>
+  constructor(browserSession) {
+    browserSession.connection().on("sessionattached", (session) => {
+      const on = (name, handle) =>
         session.on(`Network.${name}`, (event) => {
           const file = this.#files.get(event.requestId);
-          // Page and worker both report the script of a worker.
-          if (!file || (file.teller ?? session) !== session) return;
-          this.#heard = performance.now();
-          hear(event, file);
+          // A worker's script is reported by both page and worker: only the first session counts.
+          if (!file || (file.session ?? session) !== session) return;
+          this.#lastEvent = performance.now();
+          handle(event, file);
         });
       session.on("Network.requestWillBeSent", ({ requestId, request, type }) => {
-        // Chromium's own pages are reported here as well.
+        // Chromium's internal pages are reported here as well.
         if (!request.url.startsWith(site) || this.#files.has(requestId)) return;
-        this.#heard = performance.now();
+        this.#lastEvent = performance.now();
         const name = request.url.slice(site.length);
         this.#files.set(requestId, { name, type, priority: request.initialPriority, raw: 0 });
       });
       on("responseReceived", ({ response }, file) => {
         const { protocol, fromDiskCache, fromServiceWorker, encodedDataLength } = response;
         const headers = new Headers(response.headers);
-        // Responses from a service worker were transferred in its session.
+        // The transfer of a service worker's response is recorded in the service worker's session.
         const cached = fromDiskCache || fromServiceWorker;
         const encoding = headers.get("content-encoding");
-        Object.assign(file, { teller: session, cached, protocol, encoding, headers: encodedDataLength });
-        // Until it is complete, which is not reported for the script of a service worker.
+        Object.assign(file, { session, cached, protocol, encoding, headers: encodedDataLength });
+        // Preliminary, until `loadingFinished`, which is not sent for the script of a service worker.
         file.wire = response.status === 304 ? 0 : Number(headers.get("content-length"));
       });
       on("dataReceived", ({ dataLength }, file) => (file.raw += dataLength));
       on("loadingFailed", ({ requestId }) => this.#files.delete(requestId));
       on("loadingFinished", ({ encodedDataLength }, file) => {
         const body = encodedDataLength - file.headers;
-        // For the script of a worker, Chromium counts the headers only.
+        // For the script of a worker, Chromium reports only the size of the headers.
         if (body || file.type !== "Script") file.wire = body;
       });
-      // Sent before puppeteer resumes the first request of the session.
+      // This must be sent before puppeteer resumes the session, or the first request would be missed.
       session.send("Network.enable").catch(() => {});
     });
-    // Puppeteer detaches from service workers at once.
-    own.on("sessionattached", (session) => session.send("Runtime.runIfWaitingForDebugger").catch(() => {}));
+    // Puppeteer detaches from service workers immediately, so they must be resumed here.
+    browserSession.on("sessionattached", (session) => session.send("Runtime.runIfWaitingForDebugger").catch(() => {}));
   }
 
-  /** Attaches to service workers as well. */
+  /** Records the traffic of a browser, including its service workers. */
   static async of(browser) {
-    const own = await browser.target().createCDPSession();
-    const wire = new Wire(own);
+    const browserSession = await browser.target().createCDPSession();
+    const traffic = new Traffic(browserSession);
     const filter = [{ type: "service_worker" }];
-    await own.send("Target.setAutoAttach", { autoAttach: true, waitForDebuggerOnStart: true, flatten: true, filter });
-    return wire;
+    const attach = { autoAttach: true, waitForDebuggerOnStart: true, flatten: true, filter };
+    await browserSession.send("Target.setAutoAttach", attach);
+    return traffic;
   }
 
-  /** Waits until there is no more traffic, and returns what was loaded. */
+  /** Waits until there is no more traffic, and returns the files that were loaded. */
   async all() {
-    this.#heard = performance.now();
-    while (performance.now() - this.#heard < SILENCE) await pause(50);
+    this.#lastEvent = performance.now();
+    while (performance.now() - this.#lastEvent < IDLE_MS) await sleep(50);
     const files = [...this.#files.values()].filter((file) => !file.cached);
     this.#files.clear();
-    return Promise.all(files.map(({ teller, cached, ...file }) => (teller ? file : answered(file))));
+    return Promise.all(files.map(({ session, cached, ...file }) => (session ? file : withResponse(file))));
   }
 }
 
-/** Chromium does not always report the response with a service worker's script, so fetch it. */
-async function answered(file) {
-  const asked = { method: "HEAD", headers: { "accept-encoding": "br" } };
-  const { headers } = await fetch(site + file.name, asked);
+/** Requests the size of a file whose response was not reported, as happens with a service worker's script. */
+async function withResponse(file) {
+  const options = { method: "HEAD", headers: { "accept-encoding": "br" } };
+  const { headers } = await fetch(site + file.name, options);
   const [encoding, wire] = [headers.get("content-encoding"), Number(headers.get("content-length"))];
   return { ...file, protocol: "", encoding, headers: 0, wire };
 }
 
 const browser = await launch();
 try {
-  const wire = await Wire.of(browser);
-  const say = (visit) => console.log(JSON.stringify(visit));
+  const traffic = await Traffic.of(browser);
+  const print = (visit) => console.log(JSON.stringify(visit));
 
-  /** Opens a home page in a new context, and continues from there. */
-  const visit = async (home, further) => {
+  /** Opens a home page in a new context and returns the files that it loads, or that `action` on it loads. */
+  const visit = async (home, action) => {
     const context = await browser.createBrowserContext();
     const page = await context.newPage();
-    const faults = [];
-    page.on("pageerror", (error) => faults.push(error));
+    const errors = [];
+    page.on("pageerror", (error) => errors.push(error));
     await page.evaluateOnNewDocument(() =>
       document.addEventListener("DOMContentLoaded", () => (window.readable = document.getElementById("app"))),
     );
     await page.goto(site + home);
-    const first = await wire.all();
+    const first = await traffic.all();
     if (!(await page.evaluate(() => window.readable && document.getElementById("app") !== window.readable))) {
-      faults.push("the site has not taken over");
+      errors.push("the site's code has not replaced the pre-rendered page");
     }
-    await further?.(page);
-    const files = further ? await wire.all() : first;
+    await action?.(page);
+    const files = action ? await traffic.all() : first;
     await context.close();
-    if (faults.length) throw new Error(`${home}: ${faults.join("; ")}`);
+    if (errors.length) throw new Error(`${home}: ${errors.join("; ")}`);
     return files;
   };
 
-  for (const [home, pages] of Object.entries(FURTHER)) {
-    say({ page: home, files: await visit(home) });
+  for (const [home, pages] of Object.entries(LINKED_PAGES)) {
+    print({ page: home, files: await visit(home) });
     for (const page of pages) {
       const follow = (path) => {
         const link = Object.assign(document.createElement("a"), { href: path });
@@ -122,10 +123,10 @@ try {
         link.click();
         link.remove();
       };
-      say({ page, from: home, files: await visit(home, (tab) => tab.evaluate(follow, page)) });
+      print({ page, from: home, files: await visit(home, (tab) => tab.evaluate(follow, page)) });
     }
   }
-  say({ page: "the first letter typed", from: "/", files: await visit("/", (tab) => tab.type("#field-name", "S")) });
+  print({ page: "the first letter typed", from: "/", files: await visit("/", (tab) => tab.type("#field-name", "S")) });
 } finally {
   await browser.close();
 }

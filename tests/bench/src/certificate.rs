@@ -1,4 +1,4 @@
-//! From a complete dose to its signed and printed certificate.
+//! Measures Bukti's certificates, from a complete dose to the signed PDF.
 
 use std::fs;
 use std::path::Path;
@@ -12,14 +12,11 @@ use futures::executor::block_on;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::paper::{Paper, Papers};
+use crate::peer_input::{PeerInput, Printout};
 use crate::people::{Person, people, people_beyond_latin_1};
 use crate::timing::{Row, measure};
 
-/// Measures Bukti, and writes for the peers what they are to print.
-///
-/// # Errors
-/// When a certificate cannot be made or a file not be written.
+/// Measures Bukti, and writes the peers' input to `people.json`.
 pub fn bench(folder: &Path, rounds: usize) -> Result<()> {
     let people = people()?;
     let publisher = Publisher {
@@ -32,66 +29,66 @@ pub fn bench(folder: &Path, rounds: usize) -> Result<()> {
     let key = NewKey::generate()?;
     let signer_certificate = Root::generate(&publisher.issuer, now)?.certify(&key.public_key, now)?;
 
-    let began = Instant::now();
+    let started = Instant::now();
     let signer = LocalSigner::new(&key.private_pem, &signer_certificate)?;
-    let signer_took = began.elapsed();
-    let began = Instant::now();
+    let signer_took = started.elapsed();
+    let started = Instant::now();
     let printer = Printer::new(publisher.clone());
-    let printer_took = began.elapsed();
-    let office = Office { signer, printer, issuer: &publisher.issuer, now };
-    let began = Instant::now();
-    let sample = office.certificate(people.first().context("there is nobody")?)?;
-    let first_took = began.elapsed();
+    let printer_took = started.elapsed();
+    let issuing = Issuing { signer, printer, issuer: &publisher.issuer, now };
+    let started = Instant::now();
+    let sample = issuing.certificate(people.first().context("the list of people is empty")?)?;
+    let first_took = started.elapsed();
     fs::write(folder.join("bukti.pdf"), sample)?;
 
-    let whole =
-        |people: &[Person], round: usize| Ok(Some(office.certificate(&people[round % people.len()])?.len()));
+    let certificate =
+        |people: &[Person], round: usize| Ok(Some(issuing.certificate(&people[round % people.len()])?.len()));
     let made = "signed; QR, A4 page, card; font embedded";
-    measure("Bukti", made, rounds, |round| whole(&people, round))?.print()?;
+    measure("Bukti", made, rounds, |round| certificate(&people, round))?.print()?;
 
     measure("  sealed", "CBOR, ES256, zlib, base45", rounds, |round| {
-        office.seal(&people[round % people.len()])?;
+        issuing.seal(&people[round % people.len()])?;
         Ok(None)
     })?
     .print()?;
-    let texts = people.iter().map(|person| office.seal(person)).collect::<Result<Vec<_>>>()?;
+    let texts = people.iter().map(|person| issuing.seal(person)).collect::<Result<Vec<_>>>()?;
     measure("  printed", "QR, A4 page, card; font embedded", rounds, |round| {
         let at = round % people.len();
-        Ok(Some(office.print(&people[at], &texts[at])?.len()))
+        Ok(Some(issuing.print(&people[at], &texts[at])?.len()))
     })?
     .print()?;
     let others = people_beyond_latin_1()?;
-    let sample = office.certificate(others.first().context("there is nobody")?)?;
+    let sample = issuing.certificate(others.first().context("the list of people is empty")?)?;
     fs::write(folder.join("bukti-nguyen.pdf"), sample)?;
-    let beyond = "as above, of Nguyễn Thị Hoa and such";
-    measure("  rarer letters", beyond, rounds, |round| whole(&others, round))?.print()?;
+    let rare_letters = "as above, for names like Nguyễn Thị Hoa";
+    measure("  rarer letters", rare_letters, rounds, |round| certificate(&others, round))?.print()?;
     Row::once("  once", "signer read", signer_took).print()?;
-    Row::once("  once", "printer made", printer_took).print()?;
+    Row::once("  once", "printer created", printer_took).print()?;
     Row::once("  once", "first certificate", first_took).print()?;
 
-    let papers = people.iter().zip(&texts).map(|(person, text)| {
+    let printouts = people.iter().zip(&texts).map(|(person, text)| {
         let id = grouped(&person.id);
-        Paper::of(&Certificate::of(&person.dose, &id, office.today(), text), &publisher)
+        Printout::new(&Certificate::of(&person.dose, &id, issuing.today(), text), &publisher)
     });
-    let papers = serde_json::to_vec(&Papers::of(papers.collect()))?;
-    fs::write(folder.join("people.json"), papers)?;
+    let input = serde_json::to_vec(&PeerInput::new(printouts.collect()))?;
+    fs::write(folder.join("people.json"), input)?;
     Ok(())
 }
 
-/// What certificates are made with.
-struct Office<'a> {
+/// The signer, printer and settings for issuing certificates.
+struct Issuing<'a> {
     signer: LocalSigner,
     printer: Printer,
     issuer: &'a str,
     now: Timestamp,
 }
 
-impl Office<'_> {
+impl Issuing<'_> {
     fn today(&self) -> Date {
         INDONESIA_WEST.to_datetime(self.now).date()
     }
 
-    /// The whole way, as the function `issue` goes it.
+    /// Seals and prints a certificate, as the function `issue` does.
     fn certificate(&self, person: &Person) -> Result<Vec<u8>> {
         let text = self.seal(person)?;
         self.print(person, &text)
@@ -100,8 +97,8 @@ impl Office<'_> {
     fn seal(&self, person: &Person) -> Result<String> {
         let uvci = uvci(&person.id);
         let vaccination = Vaccination { dose: &person.dose, issuer: self.issuer, uvci: &uvci };
-        let ends = self.now + CERTIFICATE_VALID_FOR;
-        Ok(block_on(seal(&vaccination, &self.signer, self.now, ends))?.text)
+        let expires_at = self.now + CERTIFICATE_VALID_FOR;
+        Ok(block_on(seal(&vaccination, &self.signer, self.now, expires_at))?.text)
     }
 
     fn print(&self, person: &Person, qr_text: &str) -> Result<Vec<u8>> {
@@ -111,7 +108,7 @@ impl Office<'_> {
     }
 }
 
-/// An id as it is printed. The function's own is in the package that speaks to AWS.
+/// A certificate's id in groups, as it is printed.
 fn grouped(id: &str) -> String {
     let groups = id.as_bytes().chunks(4).filter_map(|group| std::str::from_utf8(group).ok());
     groups.collect::<Vec<_>>().join("-")

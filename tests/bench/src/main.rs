@@ -1,11 +1,11 @@
-//! Measures what Bukti does. `cargo xtask bench` runs it beside others that do the like, and prints the table.
+//! Benchmarks of Bukti. `cargo xtask bench` runs them and their peers, and prints a table.
 //!
-//! Each run, and each of the peers in `peers/`, measures inside its own process and prints a line of JSON for each
-//! row of the table, see [`timing::Row`].
+//! Each benchmark, and each of the peers in `peers/`, measures inside its own process and prints a
+//! line of JSON for each row of the table, see [`timing::Row`].
 
 mod certificate;
 mod naive;
-mod paper;
+mod peer_input;
 mod people;
 mod timing;
 
@@ -23,18 +23,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// From a complete dose to its signed and printed certificate.
+    /// Bukti's certificates, from a complete dose to the signed PDF.
     Certificate(Run),
     /// The same page with printpdf and qrcode, used as their READMEs show.
     CertificateNaive(Run),
 }
 
-/// What each run is told, as each peer is: `PROGRAM FOLDER ROUNDS`.
+/// The arguments of each benchmark and of each peer: `PROGRAM FOLDER ROUNDS`.
 #[derive(Args)]
 struct Run {
-    /// Where `people.json` lies and a sample of what is measured goes.
+    /// The folder of `people.json`, to which a sample of the output is written.
     folder: PathBuf,
-    /// How many times it is measured.
+    /// The number of measured rounds.
     rounds: usize,
 }
 

@@ -1,4 +1,5 @@
-//! printpdf and qrcode, used as their READMEs show: one A4 page, the fonts read and embedded anew for each.
+//! A baseline of printpdf and qrcode, used as their READMEs show: one A4 page, with fonts parsed
+//! and embedded for each certificate.
 
 use std::fs;
 use std::path::Path;
@@ -10,39 +11,36 @@ use printpdf::{
 };
 use qrcode::QrCode;
 
-use crate::paper::{A4, Line, Paper, Papers, Square};
+use crate::peer_input::{A4, Line, PeerInput, Printout, Square};
 use crate::timing::measure;
 
 const REGULAR: &[u8] = include_bytes!("../../../functions/lib/document/fonts/NotoSans-Regular.ttf");
 const BOLD: &[u8] = include_bytes!("../../../functions/lib/document/fonts/NotoSans-Bold.ttf");
 
-/// Measures it.
-///
-/// # Errors
-/// When `people.json` cannot be read or a page not be made.
+/// Measures the baseline on the people of `people.json`.
 pub fn bench(folder: &Path, rounds: usize) -> Result<()> {
     let file = folder.join("people.json");
     let file = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let papers: Papers = serde_json::from_slice(&file)?;
-    let first = papers.people.first().context("there is nobody")?;
-    fs::write(folder.join("printpdf.pdf"), page(first, &papers.a4_qr)?)?;
+    let input: PeerInput = serde_json::from_slice(&file)?;
+    let first = input.people.first().context("the list of people is empty")?;
+    fs::write(folder.join("printpdf.pdf"), page(first, &input.a4_qr)?)?;
     let what = "unsigned; QR, A4 page; font embedded";
     measure("printpdf + qrcode", what, rounds, |round| {
-        let paper = &papers.people[round % papers.people.len()];
-        Ok(Some(page(paper, &papers.a4_qr)?.len()))
+        let printout = &input.people[round % input.people.len()];
+        Ok(Some(page(printout, &input.a4_qr)?.len()))
     })?
     .print()
 }
 
-fn page(paper: &Paper, place: &Square) -> Result<Vec<u8>> {
+fn page(printout: &Printout, place: &Square) -> Result<Vec<u8>> {
     let mut document = PdfDocument::new("Sertifikat Vaksinasi");
     let mut warnings = Vec::new();
-    let mut font = |bytes| ParsedFont::from_bytes(bytes, 0, &mut warnings).context("the font cannot be read");
+    let mut font = |bytes| ParsedFont::from_bytes(bytes, 0, &mut warnings).context("cannot parse the font");
     let (regular, bold) = (font(REGULAR)?, font(BOLD)?);
     let (regular, bold) = (document.add_font(&regular), document.add_font(&bold));
 
     let mut contents = vec![Op::SetFillColor { col: Color::Rgb(Rgb::new(0.0, 0.0, 0.0, None)) }];
-    let code = QrCode::new(paper.qr.as_bytes())?;
+    let code = QrCode::new(printout.qr.as_bytes())?;
     let quiet_zone = 4.0;
     let module = place.side / (code.width() as f32 + 2.0 * quiet_zone);
     for (y, row) in code.to_colors().chunks(code.width()).enumerate() {
@@ -61,7 +59,7 @@ fn page(paper: &Paper, place: &Square) -> Result<Vec<u8>> {
             }
         }
     }
-    for Line { x, y, size, bold: is_bold, text } in &paper.a4 {
+    for Line { x, y, size, bold: is_bold, text } in &printout.a4 {
         let font = if *is_bold { &bold } else { &regular };
         contents.extend([
             Op::StartTextSection,

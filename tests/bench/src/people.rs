@@ -1,10 +1,10 @@
-//! Made-up people and their doses, the same in each run.
+//! Synthetic people and their doses, the same in each run.
 
 use anyhow::{Context, Result};
 use bukti_domain::FeedRow;
 use bukti_domain::feed::CompleteDose;
 
-/// Enough that no size of name or QR is met only once, few enough that all are met many times.
+/// Enough for all lengths of names and QRs, few enough that each person is measured many times.
 const PEOPLE: usize = 300;
 
 const GIVEN: [&str; 24] = [
@@ -97,7 +97,8 @@ const PLACES: [&str; 14] = [
     "Sungai Raya",
     "Tebet",
 ];
-/// Most are against COVID-19, as in the feeds; the last get the international certificate.
+/// Mostly vaccines against COVID-19, as in the feeds; the last one gets an international
+/// certificate.
 const VACCINES: [&str; 8] = [
     "CoronaVac",
     "AstraZeneca",
@@ -108,7 +109,7 @@ const VACCINES: [&str; 8] = [
     "IndoVac",
     "bOPV (Bio Farma)",
 ];
-/// Each has a letter that ISO 8859-1 lacks.
+/// Names with at least one letter that ISO 8859-1 lacks.
 const NAMES_BEYOND_LATIN_1: [&str; 6] = [
     "Nguyễn Thị Hoa",
     "Trần Văn Đức",
@@ -118,53 +119,47 @@ const NAMES_BEYOND_LATIN_1: [&str; 6] = [
     "Đặng Thuỳ Trâm",
 ];
 
-/// A dose and the id of its certificate.
+/// A person's dose and the id of its certificate.
 pub struct Person {
-    /// Its certificate's id, 16 characters.
+    /// The certificate's id, 16 characters.
     pub id: String,
-    /// What the feed says of it.
+    /// The dose.
     pub dose: CompleteDose,
 }
 
-/// A few hundred people, with names in ASCII.
-///
-/// # Errors
-/// When a row that is made here is not complete.
+/// [`PEOPLE`] people with names in ASCII.
 pub fn people() -> Result<Vec<Person>> {
-    let mut dice = Dice(1);
+    let mut random = Random(1);
     (0..PEOPLE)
         .map(|_| {
-            let name = dice.name();
-            person(&mut dice, &name)
+            let name = random.name();
+            person(&mut random, &name)
         })
         .collect()
 }
 
-/// As many people, with names that need more letters than ISO 8859-1 has.
-///
-/// # Errors
-/// As [`people`].
+/// [`PEOPLE`] people with names beyond ISO 8859-1.
 pub fn people_beyond_latin_1() -> Result<Vec<Person>> {
-    let mut dice = Dice(1);
-    (0..PEOPLE).map(|at| person(&mut dice, NAMES_BEYOND_LATIN_1[at % NAMES_BEYOND_LATIN_1.len()])).collect()
+    let mut random = Random(1);
+    (0..PEOPLE).map(|at| person(&mut random, NAMES_BEYOND_LATIN_1[at % NAMES_BEYOND_LATIN_1.len()])).collect()
 }
 
-fn person(dice: &mut Dice, name: &str) -> Result<Person> {
-    let (year, month, day) = (1940 + dice.below(70), 1 + dice.below(12), 1 + dice.below(28));
-    let woman = dice.below(2) == 1;
+fn person(random: &mut Random, name: &str) -> Result<Person> {
+    let (year, month, day) = (1940 + random.below(70), 1 + random.below(12), 1 + random.below(28));
+    let woman = random.below(2) == 1;
     let nik = format!(
         "{:06}{:02}{month:02}{:02}{:04}",
-        317_101 + dice.below(9),
+        317_101 + random.below(9),
         if woman { day + 40 } else { day },
         year % 100,
-        1 + dice.below(9_998)
+        1 + random.below(9_998)
     );
-    let vaccine = dice.of(&VACCINES);
-    // The international certificate is digital from September 2025 on.
-    let year_given = if vaccine.starts_with("bOPV") { 2026 } else { 2021 + dice.below(2) };
-    let given = format!("{year_given}-{:02}-{:02}", 1 + dice.below(9), 1 + dice.below(28));
-    let facility = format!("{} {}", dice.of(&FACILITIES), dice.of(&PLACES));
-    let id = dice.letters("ABCDEFGHJKMNPQRSTVWXYZ23456789", 16);
+    let vaccine = random.of(&VACCINES);
+    // International certificates are digital since September 2025.
+    let year_given = if vaccine.starts_with("bOPV") { 2026 } else { 2021 + random.below(2) };
+    let given = format!("{year_given}-{:02}-{:02}", 1 + random.below(9), 1 + random.below(28));
+    let facility = format!("{} {}", random.of(&FACILITIES), random.of(&PLACES));
+    let id = random.letters("ABCDEFGHJKMNPQRSTVWXYZ23456789", 16);
     let row = FeedRow::from_fields([
         &format!("BENCH-{id}"),
         "2026-10-01T08:00:00+07:00",
@@ -174,30 +169,30 @@ fn person(dice: &mut Dice, name: &str) -> Result<Person> {
         &format!("{year}-{month:02}-{day:02}"),
         if woman { "P" } else { "L" },
         "",
-        &(1 + dice.below(3)).to_string(),
+        &(1 + random.below(3)).to_string(),
         vaccine,
-        &batch(dice),
+        &batch(random),
         &given,
-        &format!("P{:010}", 3_171_000_000_u64 + dice.below(999_999) as u64),
+        &format!("P{:010}", 3_171_000_000_u64 + random.below(999_999) as u64),
         &facility,
         "",
     ]);
-    Ok(Person { id, dose: row.dose().complete().context("a made-up row is not complete")? })
+    Ok(Person { id, dose: row.dose().complete().context("a synthetic row is not complete")? })
 }
 
-/// Makers write batches in many ways.
-fn batch(dice: &mut Dice) -> String {
-    match dice.below(3) {
-        0 => format!("{}{}", dice.letters("ABCDEFGHKLMNPRSTUVWXYZ", 2), 1_000 + dice.below(9_000)),
-        1 => format!("20210{}{:04}", 1 + dice.below(9), dice.below(10_000)),
-        _ => format!("{}-{}", dice.letters("ABCFJKSTUV", 5), dice.letters("0123456789", 3)),
+/// A batch number in one of the formats that manufacturers use.
+fn batch(random: &mut Random) -> String {
+    match random.below(3) {
+        0 => format!("{}{}", random.letters("ABCDEFGHKLMNPRSTUVWXYZ", 2), 1_000 + random.below(9_000)),
+        1 => format!("20210{}{:04}", 1 + random.below(9), random.below(10_000)),
+        _ => format!("{}-{}", random.letters("ABCFJKSTUV", 5), random.letters("0123456789", 3)),
     }
 }
 
-/// Numbers that look random and are the same each time (Steele and others' SplitMix64).
-struct Dice(u64);
+/// A SplitMix64 generator with a fixed seed.
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
@@ -214,7 +209,7 @@ impl Dice {
         (0..count).map(|_| char::from(alphabet.as_bytes()[self.below(alphabet.len())])).collect()
     }
 
-    /// From one word, as many Indonesians have, to six.
+    /// A name of one word, as is common in Indonesia, to four parts.
     fn name(&mut self) -> String {
         let mut words = vec![self.of(&GIVEN)];
         let more = [0, 1, 1, 1, 2, 2, 3];

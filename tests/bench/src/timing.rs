@@ -1,4 +1,4 @@
-//! How long something takes.
+//! Measures times and sizes, and prints them as rows of JSON.
 
 use std::time::{Duration, Instant};
 
@@ -8,34 +8,35 @@ use serde::Serialize;
 /// A row of the table.
 #[derive(Serialize)]
 pub struct Row<'a> {
-    /// Whose work it is; indented where it is a part of the row above.
+    /// The measured program; indented if the row is a part of the one above.
     pub who: &'a str,
-    /// What is done, in few words.
+    /// The measured work, in a few words.
     pub what: &'a str,
-    /// Milliseconds, half of the rounds took less.
+    /// The median time, in milliseconds.
     pub median_ms: f64,
-    /// Milliseconds, 99 of 100 rounds took less.
+    /// The 99th percentile of the times, in milliseconds.
     pub p99_ms: Option<f64>,
-    /// Bytes of what was made, half of them are smaller.
+    /// The median size of the output, in bytes.
     pub bytes: Option<usize>,
-    /// Bytes of the largest.
+    /// The largest size of the output, in bytes.
     pub largest: Option<usize>,
 }
 
 impl Row<'_> {
-    /// What is done once only.
+    /// A row for work that is done once per process.
     pub fn once<'a>(who: &'a str, what: &'a str, took: Duration) -> Row<'a> {
         Row { who, what, median_ms: milliseconds(took), p99_ms: None, bytes: None, largest: None }
     }
 
-    /// Prints it for who started this program.
+    /// Prints the row for `cargo xtask bench`.
     pub fn print(&self) -> Result<()> {
         println!("{}", serde_json::to_string(self)?);
         Ok(())
     }
 }
 
-/// Measures `make`, which is told the number of the round and gives the size of what it made, if that matters.
+/// Measures `make`, which gets the number of the round and returns the size of its output, if it
+/// has one.
 pub fn measure<'a>(
     who: &'a str,
     what: &'a str,
@@ -48,9 +49,9 @@ pub fn measure<'a>(
     let mut times = Vec::with_capacity(rounds);
     let mut sizes = Vec::with_capacity(rounds);
     for round in 0..rounds {
-        let began = Instant::now();
+        let started = Instant::now();
         let size = make(round)?;
-        times.push(began.elapsed());
+        times.push(started.elapsed());
         sizes.extend(size);
     }
     times.sort_unstable();
@@ -66,7 +67,7 @@ pub fn measure<'a>(
     })
 }
 
-/// Rounds before the measured ones. The peers do as many.
+/// The number of rounds before the measured ones, the same as in the peers.
 fn warm_up(rounds: usize) -> usize {
     (rounds / 3).max(10)
 }

@@ -1,4 +1,5 @@
-//! What the fuzz targets have in common: a signer, and the envelopes that bring arbitrary bytes past the first steps.
+//! Shared code of the fuzz targets: a signer, and envelopes with which arbitrary bytes pass the
+//! first steps of a check.
 
 use std::io::Write;
 use std::sync::LazyLock;
@@ -15,33 +16,33 @@ use p256::ecdsa::signature::Signer;
 const KID: [u8; 8] = *b"fuzzfuzz";
 
 static KEY: LazyLock<SigningKey> =
-    LazyLock::new(|| SigningKey::from_slice(&[7; 32]).expect("it is in range"));
+    LazyLock::new(|| SigningKey::from_slice(&[7; 32]).expect("the constant is in range"));
 
-/// The one signer that is trusted.
+/// The only trusted signer.
 pub static SIGNERS: LazyLock<Vec<TrustedSigner>> = LazyLock::new(|| {
-    let spki = PublicKey::P256(*KEY.verifying_key()).to_der().expect("a key has a form");
-    vec![TrustedSigner::from_public_key(&KID, &spki).expect("it was just written")]
+    let spki = PublicKey::P256(*KEY.verifying_key()).to_der().expect("a P-256 key encodes");
+    vec![TrustedSigner::from_public_key(&KID, &spki).expect("the key was just encoded")]
 });
 
-/// A COSE_Sign1 of a payload by that signer.
+/// Signs a payload as COSE_Sign1 by that signer. `context` is external data.
 pub fn signed(payload: &[u8], context: &[u8]) -> Vec<u8> {
     let protected = HeaderBuilder::new().algorithm(iana::Algorithm::ES256).key_id(KID.to_vec()).build();
     let mut message = CoseSign1Builder::new().protected(protected).payload(payload.to_vec()).build();
     let signature: p256::ecdsa::Signature = KEY.sign(&message.tbs_data(context));
     message.signature = signature.to_bytes().to_vec();
-    message.to_tagged_vec().expect("it encodes")
+    message.to_tagged_vec().expect("a COSE_Sign1 encodes")
 }
 
-/// The QR text around bytes that should be a COSE_Sign1.
+/// Encodes bytes, in place of a COSE_Sign1, as the text of a QR.
 pub fn hc1(message: &[u8]) -> String {
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
-    zlib.write_all(message).expect("memory takes it");
-    format!("HC1:{}", base45::encode(&zlib.finish().expect("memory takes it")))
+    zlib.write_all(message).expect("writing to memory succeeds");
+    format!("HC1:{}", base45::encode(&zlib.finish().expect("writing to memory succeeds")))
 }
 
-/// Checks and judges a text, and asks for what holds of any answer.
+/// Checks and judges a text, and asserts that the steps end at the first that fails.
 pub fn check_and_judge(text: &str) -> Checked {
-    let now = Timestamp::new(1_795_000_000, 0).expect("it is in range");
+    let now = Timestamp::new(1_795_000_000, 0).expect("the constant is in range");
     let checked = check(text, &SIGNERS, now);
     let steps = &checked.steps;
     let order = [
@@ -55,10 +56,10 @@ pub fn check_and_judge(text: &str) -> Checked {
         steps.not_expired,
         steps.key_usage,
     ];
-    let taken = order.iter().take_while(|step| **step == Some(true)).count();
-    let mut rest = order.iter().skip(taken);
-    assert!(matches!(rest.next(), None | Some(Some(false))), "a step was left out: {steps:?}");
-    assert!(rest.all(Option::is_none), "steps went on after one that failed: {steps:?}");
+    let passed = order.iter().take_while(|step| **step == Some(true)).count();
+    let mut rest = order.iter().skip(passed);
+    assert!(matches!(rest.next(), None | Some(Some(false))), "a step was skipped: {steps:?}");
+    assert!(rest.all(Option::is_none), "a step was run after a failed one: {steps:?}");
     let revocations = Revocations { own: &SIGNERS, index: None, partitions: &[], newest_seen: None, at: now };
     judge(checked.clone(), &SIGNERS, &revocations);
     checked

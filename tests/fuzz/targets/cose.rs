@@ -1,4 +1,4 @@
-//! Any bytes as the COSE_Sign1 of an otherwise whole QR text.
+//! Arbitrary bytes as the COSE_Sign1 of a QR text.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|message: &[u8]| {

@@ -1,19 +1,19 @@
-//! Any lines as what people write of themselves: numbers, phones, names, dates, vaccines. What was read is read again as the
-//! same.
+//! Arbitrary lines as personal data: identity numbers, phones, names, dates, vaccines. A parsed
+//! value must survive a round trip.
 #![no_main]
 
 use bukti_domain::{
     Identity, Nik, Passport, PersonName, PhoneNumber, parse_date, transliterate, vaccine_named,
 };
 
-fn identity(identity: Identity) {
+fn check_identity(identity: Identity) {
     let tagged = identity.tagged();
-    let (kind, number) = tagged.split_once(':').expect("the kind comes first");
-    let again = match kind {
+    let (kind, number) = tagged.split_once(':').expect("a tagged identity has a colon");
+    let parsed_again = match kind {
         "nik" => Nik::parse(number).map(Identity::Nik),
         _ => Passport::parse(number).map(Identity::Passport),
     };
-    assert_eq!(again.as_ref(), Some(&identity));
+    assert_eq!(parsed_again.as_ref(), Some(&identity));
     let masked = identity.masked();
     assert_eq!(masked.chars().count(), number.chars().count());
     assert!(masked.chars().filter(|character| *character != '•').count() <= 4);
@@ -27,10 +27,10 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
         if let Some(nik) = Nik::parse(line) {
             nik.sex();
             date.map(|date| nik.agrees_on_birth_date(date));
-            identity(Identity::Nik(nik));
+            check_identity(Identity::Nik(nik));
         }
         if let Some(passport) = Passport::parse(line) {
-            identity(Identity::Passport(passport));
+            check_identity(Identity::Passport(passport));
         }
         if let Some(phone) = PhoneNumber::parse(line) {
             assert_eq!(PhoneNumber::parse(phone.e164()), Some(phone.clone()));

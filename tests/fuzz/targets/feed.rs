@@ -1,4 +1,5 @@
-//! Any bytes as a feed, in pieces of any length: the same rows and the same problem, and every row is judged.
+//! Arbitrary bytes as a feed. The rows and the problem must not depend on the size of the pieces
+//! that are read, and every row must be judged without a panic.
 #![no_main]
 
 use bukti_domain::feed::COLUMNS;
@@ -20,17 +21,18 @@ fn read(file: &[u8], piece: usize) -> (Vec<Line>, Option<FeedProblem>) {
 }
 
 libfuzzer_sys::fuzz_target!(|content: &[u8]| {
-    let headed = [COLUMNS.join(",").as_bytes(), b"\n", content].concat();
-    for file in [content, &headed] {
+    let with_header = [COLUMNS.join(",").as_bytes(), b"\n", content].concat();
+    for file in [content, &with_header] {
         let whole = read(file, file.len().max(1));
         let piece = usize::from(*content.first().unwrap_or(&0)) + 1;
-        // How much a damaged file gives before that shows depends on the pieces.
+        // Except for compressed files: how many rows a damaged one yields before the error depends
+        // on the pieces.
         let in_pieces = read(file, piece);
-        let packed = file.starts_with(&[0x1f, 0x8b]) || file.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
-        assert!(packed || in_pieces == whole, "in pieces of {piece}");
+        let is_compressed = file.starts_with(&[0x1f, 0x8b]) || file.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
+        assert!(is_compressed || in_pieces == whole, "different result with pieces of {piece} bytes");
         let (lines, _) = whole;
         assert!(lines.is_sorted_by_key(|line| line.line));
-        let now = Timestamp::new(1_795_000_000, 0).expect("it is in range");
+        let now = Timestamp::new(1_795_000_000, 0).expect("the constant is in range");
         for row in lines.iter().filter_map(|line| line.row.as_ref().ok()) {
             let (verdict, reasons) = row.judge(now);
             verdict.outcome().code();

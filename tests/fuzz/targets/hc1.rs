@@ -1,4 +1,4 @@
-//! Any text as the text of a QR.
+//! Arbitrary text as the text of a QR.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|text: &str| {

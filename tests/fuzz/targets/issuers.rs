@@ -1,4 +1,4 @@
-//! Any text as the trust list of another issuer, and as ours.
+//! Arbitrary text as the trust list of another issuer, and as our own.
 #![no_main]
 
 use bukti_trust::{SignerList, did_document, read_issuers};

@@ -1,5 +1,6 @@
-//! Any request as the gateway hands it on (a first line with method, path and query, then headers, an empty line, the body),
-//! up to its route, language, session and body. A refusal is a problem that says why.
+//! Arbitrary requests in the format of API Gateway's event, up to route, language, session and
+//! body. A rejected request must get a complete problem response. The input is a line with method,
+//! path and query, then headers, an empty line, and the body.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -15,24 +16,25 @@ use lambda_http::{Body, Request, RequestExt};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
-/// A deployment on this machine and one with an address of its own. Nothing here asks its services.
+/// A local deployment and one with a public URL. Their services are never called.
 static DEPLOYMENTS: LazyLock<(Runtime, [Aws; 2])> = LazyLock::new(|| {
-    let runtime = Builder::new_current_thread().enable_all().build().expect("there is a runtime");
+    let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime starts");
     let secrets = std::env::temp_dir().join(format!("bukti-fuzz-{}.json", std::process::id()));
-    let generated = Secrets::generate().expect("there are random bytes");
-    std::fs::write(&secrets, serde_json::to_vec(&generated).expect("they are JSON"))
-        .expect("a file is written");
+    let generated = Secrets::generate().expect("random numbers are available");
+    std::fs::write(&secrets, serde_json::to_vec(&generated).expect("secrets serialise"))
+        .expect("the temporary folder is writable");
     let local = Settings::local("http://127.0.0.1:8080", "key", "secret", secrets.clone());
     let site = Settings { site_url: "https://bukti.example".to_owned(), ..local.clone() };
-    let deployments =
-        [local, site].map(|settings| runtime.block_on(Aws::connect(settings)).expect("it reads its secrets"));
-    std::fs::remove_file(secrets).expect("it was read");
+    let deployments = [local, site]
+        .map(|settings| runtime.block_on(Aws::connect(settings)).expect("the secrets are readable"));
+    std::fs::remove_file(secrets).expect("the secrets' file can be removed");
     (runtime, deployments)
 });
 
-/// What the gateway lets nobody else say: it finds its API by the host, and writes over the protocol. `lambda_http` 1.3 panics
-/// where they make no URL.
-fn set_by_gateway(name: &HeaderName, value: &str) -> bool {
+/// Whether a header has a value that the gateway lets through: it routes by the host, and
+/// overwrites the protocol. Others must be excluded here, since `lambda_http` 1.3 panics if they do
+/// not form a URL.
+fn is_possible_header(name: &HeaderName, value: &str) -> bool {
     let is_word = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_lowercase());
     match name.as_str() {
         "host" => value == "127.0.0.1:8080" || value.split('.').all(is_word),
@@ -41,7 +43,8 @@ fn set_by_gateway(name: &HeaderName, value: &str) -> bool {
     }
 }
 
-/// The request of the gateway's payload; `None` where no gateway would take it.
+/// Parses the input into the gateway's event and the request; `None` if the gateway would reject
+/// it.
 fn request(content: &[u8]) -> Option<Request> {
     let end = content.windows(2).position(|two| two == b"\n\n").unwrap_or(content.len());
     let (head, body) = (&content[..end], content.get(end + 2..).unwrap_or_default());
@@ -60,7 +63,7 @@ fn request(content: &[u8]) -> Option<Request> {
         let colon = line.iter().position(|byte| *byte == b':')?;
         let name = HeaderName::from_bytes(&line[..colon]).ok()?;
         let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?;
-        if !set_by_gateway(&name, value.to_str().unwrap_or_default()) {
+        if !is_possible_header(&name, value.to_str().unwrap_or_default()) {
             return None;
         }
         if name == COOKIE {
@@ -73,7 +76,7 @@ fn request(content: &[u8]) -> Option<Request> {
     Some(LambdaRequest::ApiGatewayV2(payload).into())
 }
 
-/// The value of the path's parameter, where the request is one to this function.
+/// The value of the path's parameter, if the request is for this function.
 fn parameter<R: FunctionRoute>(request: &Request, aws: &Aws) -> Result<String, Failure> {
     let (route, caller) = Caller::of::<R>(request, aws)?;
     assert_eq!(route.route().parameter().is_some(), !caller.parameter.is_empty());
@@ -102,8 +105,11 @@ libfuzzer_sys::fuzz_target!(|content: &[u8]| {
             };
             let answer = runtime.block_on(respond(aws, handler, locale));
             if answer.status() != 200 {
-                let Body::Text(text) = answer.body() else { unreachable!("a problem is text") };
-                let problem: Problem = serde_json::from_str(text).expect("a problem is one");
+                let Body::Text(text) = answer.body() else {
+                    unreachable!("a problem response has a text body")
+                };
+                let problem: Problem =
+                    serde_json::from_str(text).expect("a failed request gets a problem response");
                 assert!(problem.status == answer.status().as_u16() && (400..500).contains(&problem.status));
                 assert!(!problem.title.is_empty() && !problem.detail.is_empty());
             }

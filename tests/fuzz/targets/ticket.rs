@@ -1,4 +1,5 @@
-//! Any text as a ticket and as the id of a certificate. What was read is written as it was.
+//! Arbitrary text as a ticket and as the id of a certificate. A parsed ticket must survive a round
+//! trip.
 #![no_main]
 
 use bukti_domain::{TicketText, certificate_id_grouped, is_certificate_id};

@@ -1,4 +1,4 @@
-//! What a file holds, whether a page shows it or not.
+//! Extracts everything that a PDF contains, whether a page shows it or not.
 
 use lopdf::content::Content;
 use lopdf::{Dictionary, Object, Stream, decode_text_string};
@@ -6,8 +6,9 @@ use lopdf::{Dictionary, Object, Stream, decode_text_string};
 use crate::Paper;
 
 impl Paper {
-    /// All that the file holds, decompressed: its bytes, every string and name as bytes and as text, every stream, and the
-    /// text of all pages. Bytes that are no text stand for the character of that number.
+    /// The whole content of the file for searching: its bytes, every string and name as bytes and
+    /// as text, every stream decompressed, and the text of all pages. Bytes are converted as ISO
+    /// 8859-1.
     pub fn everything(&self) -> String {
         let mut all = String::new();
         push(&mut all, &self.bytes);
@@ -22,21 +23,22 @@ impl Paper {
         all
     }
 
-    /// The fonts that the file names without holding them.
+    /// The fonts that the file uses without embedding them.
     pub fn missing_fonts(&self) -> Vec<String> {
         let dictionaries = self.objects.objects.values().filter_map(|object| object.as_dict().ok());
         let fonts = dictionaries.filter(|dictionary| dictionary.has_type(b"Font"));
         let missing = fonts.filter(|font| {
-            // Of a composite font the descendants are judged, and type 3 is drawn by the file itself.
+            // A composite font (type 0) is checked through its descendants, and a type 3 font
+            // consists of drawing operators.
             let kind = font.get(b"Subtype").and_then(Object::as_name).unwrap_or_default();
             let descriptor = font.get_deref(b"FontDescriptor", &self.objects).and_then(Object::as_dict);
-            let held = descriptor.is_ok_and(|descriptor| {
+            let is_embedded = descriptor.is_ok_and(|descriptor| {
                 [&b"FontFile"[..], b"FontFile2", b"FontFile3"].iter().any(|key| {
                     let file = descriptor.get_deref(key, &self.objects).and_then(Object::as_stream);
                     file.is_ok_and(|file| !file.content.is_empty())
                 })
             });
-            !held && kind != b"Type0" && kind != b"Type3"
+            !is_embedded && kind != b"Type0" && kind != b"Type3"
         });
         missing.map(|font| format!("{font:?}")).collect()
     }
@@ -73,7 +75,7 @@ fn stream(all: &mut String, found: &Stream) {
     }
 }
 
-/// The strings between the operators of a page or a form, which may say what is not drawn.
+/// The operands of a page's or form's operators, which can contain text that is not drawn.
 fn operations(all: &mut String, content: &[u8]) {
     for operation in Content::decode(content).unwrap().operations {
         operation.operands.iter().for_each(|operand| walk(all, operand));
@@ -92,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_no_page_shows_is_found_too() {
+    fn everything_includes_hidden_content() {
         let mut document = Document::with_version("1.7");
         let hidden = b"/Span <</ActualText <FEFF0041006E0064>>> BDC EMC";
         let mut content = Stream::new(Dictionary::new(), hidden.repeat(20));

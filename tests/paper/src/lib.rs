@@ -1,14 +1,10 @@
-//! Reads a printed certificate as others do: rasterises its pages, scans their QRs, copies their text, and looks through
-//! everything that the file holds.
+//! Reads printed certificates in tests, independently of the code that writes them: rasterises
+//! pages, scans their QRs, extracts their text, and searches the whole file.
 //!
-//! Pages are rasterised by hayro and scanned by rxing's port of zxing-cpp, which is what the page `/verify` does with a
-//! picture. It has no mercy: whatever it cannot read fails the test.
+//! Pages are rasterised by hayro and scanned by rxing's port of zxing-cpp, which the page `/verify`
+//! uses as well. Unreadable input panics, so that it fails the test.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    reason = "a page that cannot be read fails the test"
-)]
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "unreadable input fails the test")]
 
 mod everything;
 mod picture;
@@ -21,10 +17,10 @@ use lopdf::Document;
 
 pub use picture::{Picture, Qr};
 
-/// Points of PDF in an inch.
+/// Points of PDF per inch.
 const INCH: f32 = 72.0;
 
-/// A PDF that has been read.
+/// A parsed PDF.
 pub struct Paper {
     bytes: Vec<u8>,
     pages: Pdf,
@@ -32,7 +28,7 @@ pub struct Paper {
 }
 
 impl Paper {
-    /// Reads a PDF.
+    /// Parses a PDF.
     pub fn read(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         let pages = Pdf::new(bytes.clone()).unwrap();
@@ -40,12 +36,12 @@ impl Paper {
         Self { bytes, pages, objects }
     }
 
-    /// Width and height of each page as a screen shows it, in points.
+    /// The width and height of each page, in points.
     pub fn sizes(&self) -> Vec<(f32, f32)> {
         self.pages.pages().iter().map(|page| page.render_dimensions()).collect()
     }
 
-    /// A page, counted from 0, as a scanner sees it.
+    /// Rasterises a page, counted from 0.
     pub fn picture(&self, page: usize, dpi: u16) -> Picture {
         let scale = f32::from(dpi) / INCH;
         let pixels = hayro::render(
@@ -61,8 +57,9 @@ impl Paper {
         Picture::new(pixels.width().into(), pixels.data().iter().map(grey).collect(), dpi)
     }
 
-    /// The QRs on a page, counted from 0. A decoder fails now and then at one resolution, so it looks at
-    /// 150, 200 and 300 dpi until it finds as many as there are to be, as a phone does that comes nearer.
+    /// The QRs on a page, counted from 0. The decoder occasionally fails at one resolution, so 150,
+    /// 200 and 300 dpi are tried until the expected number is found, like a phone that is moved
+    /// closer.
     pub fn scan(&self, page: usize, expected: usize) -> Vec<Qr> {
         let mut best = Vec::new();
         for dpi in [150, 200, 300] {
@@ -89,12 +86,12 @@ impl Paper {
         self.objects.extract_text(&[u32::try_from(page + 1).unwrap()]).unwrap()
     }
 
-    /// The PDF as lopdf has it.
+    /// The PDF's objects.
     pub fn objects(&self) -> &Document {
         &self.objects
     }
 
-    /// The file itself.
+    /// The bytes of the file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -1,4 +1,4 @@
-//! Finding and reading QRs in a picture.
+//! Finds and decodes QRs in pictures.
 
 use std::collections::HashSet;
 use std::f32::consts::SQRT_2;
@@ -8,7 +8,7 @@ use rxing::common::{BitMatrix, DetectorRXingResult, GlobalHistogramBinarizer, Hy
 use rxing::qrcode::cpp_port::{decoder, detector};
 use rxing::{Binarizer, Luma8Source};
 
-/// A picture in shades of grey.
+/// A greyscale picture.
 pub struct Picture {
     width: usize,
     grey: Vec<u8>,
@@ -18,29 +18,31 @@ pub struct Picture {
 /// A QR in a picture.
 #[derive(Clone, Debug)]
 pub struct Qr {
-    /// Its text.
+    /// The text.
     pub text: String,
-    /// Modules on a side, without the quiet zone.
+    /// The number of modules per side, without the quiet zone.
     pub modules: usize,
-    /// The side of a module as measured in the picture, in millimetres.
+    /// The measured side of a module, in millimetres.
     pub module_mm: f32,
     /// The resolution of the picture, in dots per inch.
     pub dpi: u16,
 }
 
 impl Picture {
-    /// A picture from its shades, row by row from the top, and its resolution in dots per inch.
+    /// A picture from its grey values, row by row from the top, and its resolution in dots per
+    /// inch.
     pub fn new(width: usize, grey: Vec<u8>, dpi: u16) -> Self {
         Self { width, grey, dpi }
     }
 
-    /// The QR of a picture of ours (an SVG), without what is around it but with as much margin as it has at the left: 4 pixels
-    /// a module, at 300 dpi.
+    /// Rasterises only the QR of an SVG that `bukti-document` wrote, with 4 pixels per module at
+    /// 300 dpi. The margin on all sides is that at the left.
     pub fn of_qr_in(svg: &str) -> Self {
         let document = roxmltree::Document::parse(svg).unwrap();
         let path = document.descendants().find(|node| node.attribute("shape-rendering").is_some()).unwrap();
         let path = path.attribute("d").unwrap();
-        // The path knows three things, all in modules: go to a row's middle, skip light ones, draw dark ones.
+        // The path has three commands, in units of modules: M goes to the middle of a row, m skips
+        // light modules, and h draws dark ones.
         let (mut x, mut y, mut dark) = (0, 0, HashSet::new());
         for (command, numbers) in path.matches(['M', 'm', 'h']).zip(path.split(['M', 'm', 'h']).skip(1)) {
             let numbers: Vec<f32> = numbers.split(' ').map(|number| number.parse().unwrap()).collect();
@@ -60,23 +62,25 @@ impl Picture {
         Self::new(side * 4, shades.collect(), 300)
     }
 
-    /// The QRs that can be read, and lie flat: none of a picture taken aslant.
+    /// The QRs that can be decoded, without those that are distorted by perspective.
     pub fn qrs(&self) -> Vec<Qr> {
         let height = self.grey.len() / self.width.max(1);
         let (Ok(width), Ok(height)) = (u32::try_from(self.width), u32::try_from(height)) else {
             return Vec::new();
         };
         let source = || Luma8Source::new_with_slice(&self.grey, width, height).unwrap();
-        // The first looks at the light around each spot and reads in shadow; the second reads smaller modules.
-        let by_surroundings = HybridBinarizer::new(source());
-        let by_histogram = GlobalHistogramBinarizer::new(source());
-        let first = by_surroundings.get_black_matrix().map(|modules| self.read(modules)).unwrap_or_default();
-        let second = || by_histogram.get_black_matrix().map(|modules| self.read(modules)).unwrap_or_default();
+        // The hybrid binarizer uses local thresholds and copes with shadows; the global one reads
+        // smaller modules.
+        let hybrid = HybridBinarizer::new(source());
+        let global = GlobalHistogramBinarizer::new(source());
+        let first = hybrid.get_black_matrix().map(|modules| self.read(modules)).unwrap_or_default();
+        let second = || global.get_black_matrix().map(|modules| self.read(modules)).unwrap_or_default();
         if first.is_empty() { second() } else { first }
     }
 
     fn read(&self, picture: &BitMatrix) -> Vec<Qr> {
-        // Looks at every third row: the fewer that it takes by itself pass over the corners of a QR on a whole page.
+        // `true` makes it search every third row: with the default step it misses finder patterns
+        // of a QR on a whole page.
         let mut patterns = detector::FindFinderPatterns(picture, true, 0);
         let mut used: Vec<ConcentricPattern> = Vec::new();
         let mut qrs = Vec::new();
@@ -92,11 +96,12 @@ impl Picture {
                 continue;
             }
             let modules = found.getBits().width() as usize;
-            // Finder patterns have their middle three and a half modules from the edge.
-            let apart = |a: ConcentricPattern, b: ConcentricPattern| (a.p.x - b.p.x).hypot(a.p.y - b.p.y);
-            let sides = [apart(corners.tl, corners.tr), apart(corners.tl, corners.bl)];
-            let by_diagonal = apart(corners.tr, corners.bl) / SQRT_2;
-            // Error correction reads a text also from a corner that is none: there is nothing to be measured then.
+            // The centre of a finder pattern is 3.5 modules from the edge.
+            let distance = |a: ConcentricPattern, b: ConcentricPattern| (a.p.x - b.p.x).hypot(a.p.y - b.p.y);
+            let sides = [distance(corners.tl, corners.tr), distance(corners.tl, corners.bl)];
+            let by_diagonal = distance(corners.tr, corners.bl) / SQRT_2;
+            // Error correction can decode a text even if a corner is misdetected, but then the
+            // module size is wrong.
             if sides.iter().any(|side| (side / by_diagonal - 1.0).abs() > 0.02) {
                 continue;
             }

@@ -1,6 +1,6 @@
 // The certificate with pdfkit and qrcode. `light` is the minimum that shows the texts: one page in a
-// font that every reader has. `same` does Bukti's work except the signature: page and card, with the
-// same font embedded, from the folder FONTS.
+// standard font of PDF. `same` does Bukti's work except the signature: page and card, with the same
+// embedded font, from the folder FONTS.
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";

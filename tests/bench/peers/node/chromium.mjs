@@ -1,4 +1,5 @@
-// The certificate as a web page, printed by headless Chromium. CHROMIUM is the browser, started once.
+// The certificate as a web page, printed by headless Chromium, which is started once. CHROMIUM is the
+// path of the browser.
 
 import puppeteer from "puppeteer-core";
 import QRCode from "qrcode";

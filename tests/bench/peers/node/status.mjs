@@ -1,5 +1,5 @@
-// The status request as a function in Node with AWS SDK v3: the checks, calls and responses of
-// `functions/status` without its texts. Lambda's own runtime for Node does more than the loop here.
+// The status request as a Node function with AWS SDK v3: the checks, calls and responses of
+// `functions/status`, without its texts. Lambda's own Node runtime does more than the loop here.
 
 import { createDecipheriv, createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -20,7 +20,7 @@ const sealingKeys = new Map(secrets.sealing_keys.map(({ id, key }) => [id, Buffe
 const table = new DynamoDBClient({});
 
 const HOUR = 3600;
-const LOOKS = 1000;
+const STATUS_REQUESTS = 1000;
 
 const sha256 = (data) => createHash("sha256").update(data).digest();
 const keyed = (prefix, purpose, value) =>
@@ -28,18 +28,18 @@ const keyed = (prefix, purpose, value) =>
 const window = () => Math.floor(Date.now() / 1000 / HOUR);
 const rate = (name, address) => keyed("RATE#", "rate", `${name}\u001f${window()}\u001f${address}`);
 
-class Refused extends Error {
+class RequestError extends Error {
   constructor(status, code) {
     super(code);
     Object.assign(this, { status, code });
   }
 }
 
-/** Whether an ALTCHA proof of work has our signature, has not expired, and is solved. */
-function solved(captcha) {
+/** Checks that an ALTCHA proof of work has our signature, has not expired, and is solved. */
+function verifyCaptcha(captcha) {
   const { challenge, solution } = JSON.parse(Buffer.from(captcha, "base64"));
   const { parameters, signature } = challenge;
-  if (parameters.expiresAt < Date.now() / 1000) throw new Refused(400, "captcha_expired");
+  if (parameters.expiresAt < Date.now() / 1000) throw new RequestError(400, "captcha_expired");
   const sorted = JSON.stringify(Object.fromEntries(Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1))));
   const expected = createHmac("sha256", secrets.captcha_key).update(sorted).digest();
   const given = Buffer.from(signature, "hex");
@@ -49,21 +49,21 @@ function solved(captcha) {
   for (let round = 0; round < Math.max(parameters.cost, 1); round++) derived = sha256(derived);
   const hex = derived.subarray(0, parameters.keyLength).toString("hex");
   const right = given.length === expected.length && timingSafeEqual(given, expected);
-  if (!right || hex !== solution.derivedKey || !hex.startsWith(parameters.keyPrefix)) throw new Refused(400, "captcha_wrong");
+  if (!right || hex !== solution.derivedKey || !hex.startsWith(parameters.keyPrefix)) throw new RequestError(400, "captcha_wrong");
   return { signature: signature.toLowerCase(), expiresAt: parameters.expiresAt };
 }
 
-async function conditionally(command, code, status) {
+async function sendConditional(command, code, status) {
   try {
     return await table.send(command);
   } catch (error) {
-    if (error instanceof ConditionalCheckFailedException) throw new Refused(status, code);
+    if (error instanceof ConditionalCheckFailedException) throw new RequestError(status, code);
     throw error;
   }
 }
 
 async function admit(captcha, address) {
-  const { signature, expiresAt } = solved(captcha);
+  const { signature, expiresAt } = verifyCaptcha(captcha);
   await table.send(
     new GetItemCommand({ TableName, Key: { pk: { S: rate("failures", address) }, sk: { S: "RATE" } }, ConsistentRead: true }),
   );
@@ -75,12 +75,12 @@ async function admit(captcha, address) {
     ExpressionAttributeValues: {
       ":zero": { N: "0" },
       ":one": { N: "1" },
-      ":most": { N: `${LOOKS}` },
+      ":most": { N: `${STATUS_REQUESTS}` },
       ":ends": { N: `${(window() + 1) * HOUR}` },
     },
     ReturnValues: "ALL_NEW",
   });
-  await conditionally(allowance, "too_many_requests", 429);
+  await sendConditional(allowance, "too_many_requests", 429);
   const used = new PutItemCommand({
     TableName,
     Item: {
@@ -90,11 +90,11 @@ async function admit(captcha, address) {
     },
     ConditionExpression: "attribute_not_exists(pk)",
   });
-  await conditionally(used, "captcha_reused", 400);
+  await sendConditional(used, "captcha_reused", 400);
 }
 
-/** The row of a dose: AES-256-GCM, with the item's key as associated data. */
-function open(item) {
+/** Decrypts the row of a dose: AES-256-GCM, with the item's key as associated data. */
+function openRow(item) {
   const sealed = Buffer.from(item.row.B);
   const decipher = createDecipheriv("aes-256-gcm", sealingKeys.get(sealed[1]), sealed.subarray(2, 14));
   decipher.setAAD(Buffer.from(`${item.pk.S} DOSE row`));
@@ -102,10 +102,10 @@ function open(item) {
   return JSON.parse(Buffer.concat([decipher.update(sealed.subarray(14, -16)), decipher.final()]));
 }
 
-const plain = (name) => name.normalize("NFKD").toUpperCase().replace(/[^A-Z]+/g, " ").trim();
+const normalised = (name) => name.normalize("NFKD").toUpperCase().replace(/[^A-Z]+/g, " ").trim();
 
 async function status({ name, nik, captcha }, address) {
-  if (!/^\d{16}$/.test(nik ?? "") || !plain(name ?? "")) throw new Refused(400, "invalid_fields");
+  if (!/^\d{16}$/.test(nik ?? "") || !normalised(name ?? "")) throw new RequestError(400, "invalid_fields");
   await admit(captcha, address);
   const found = await table.send(
     new QueryCommand({
@@ -122,8 +122,8 @@ async function status({ name, nik, captcha }, address) {
   );
   const certificates = new Map(found.Items.filter((item) => item.sk.S === "CERTIFICATE").map((item) => [item.pk.S.slice("CERTIFICATE#".length), item]));
   const doses = found.Items.filter((item) => item.sk.S === "DOSE")
-    .map((item) => ({ item, row: open(item) }))
-    .filter(({ row }) => plain(row.nama) === plain(name))
+    .map((item) => ({ item, row: openRow(item) }))
+    .filter(({ row }) => normalised(row.nama) === normalised(name))
     .sort((a, b) => (a.row.tanggal_vaksinasi < b.row.tanggal_vaksinasi ? -1 : 1))
     .map(({ item, row }) => {
       const certificate = certificates.get(item.certificate_id?.S);
@@ -144,7 +144,7 @@ async function handle(event) {
     const answer = await status(JSON.parse(event.body), event.requestContext.http.sourceIp);
     return { statusCode: 200, headers: { "content-type": "application/json" }, body: JSON.stringify(answer) };
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!(error instanceof RequestError)) throw error;
     return { statusCode: error.status, headers: {}, body: JSON.stringify({ code: error.code }) };
   }
 }

@@ -1,4 +1,5 @@
-// Measures like ../../src/timing.rs, with the arguments of bukti-bench: `node SCRIPT FOLDER ROUNDS`.
+// Measures in the same way as ../../src/timing.rs, with the arguments of bukti-bench:
+// `node SCRIPT FOLDER ROUNDS`.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +7,7 @@ import { join } from "node:path";
 const [, , folder, rounds] = process.argv;
 export const papers = JSON.parse(readFileSync(join(folder, "people.json"), "utf8"));
 
-/** Measures `make`, which returns a PDF, and prints the row. Keeps the first PDF under `name`. */
+/** Measures `make`, which returns a PDF, and prints the row. Saves the first PDF as `name`. */
 export async function measure(name, who, what, make) {
   const { people } = papers;
   writeFileSync(join(folder, name), await make(people[0]));
@@ -15,9 +16,9 @@ export async function measure(name, who, what, make) {
   const times = [];
   const sizes = [];
   for (let round = 0; round < count; round++) {
-    const began = performance.now();
+    const started = performance.now();
     const pdf = await make(people[round % people.length]);
-    times.push(performance.now() - began);
+    times.push(performance.now() - started);
     sizes.push(pdf.length);
   }
   times.sort((a, b) => a - b);

@@ -1,6 +1,7 @@
-"""The certificate with segno and reportlab: one page in a font that every reader has.
+"""The certificate with segno and reportlab: one page in a standard font of PDF.
 
-Measures like ../../src/timing.rs, with the arguments of bukti-bench: `python certificate.py FOLDER ROUNDS`.
+Measures in the same way as ../../src/timing.rs, with the arguments of bukti-bench:
+`python certificate.py FOLDER ROUNDS`.
 """
 
 import io
@@ -49,14 +50,14 @@ def pdf(paper):
 
 
 (folder / "python.pdf").write_bytes(pdf(people[0]))
-for turn in range(max(rounds // 3, 10)):
-    pdf(people[turn % len(people)])
+for round_number in range(max(rounds // 3, 10)):
+    pdf(people[round_number % len(people)])
 times, sizes = [], []
-for turn in range(rounds):
-    began = time.perf_counter()
-    made = pdf(people[turn % len(people)])
-    times.append((time.perf_counter() - began) * 1000)
-    sizes.append(len(made))
+for round_number in range(rounds):
+    started = time.perf_counter()
+    content = pdf(people[round_number % len(people)])
+    times.append((time.perf_counter() - started) * 1000)
+    sizes.append(len(content))
 times.sort()
 sizes.sort()
 row = {

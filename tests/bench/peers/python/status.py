@@ -1,6 +1,6 @@
-"""The status request as a function in Python with boto3: the checks, calls and responses of `functions/status`.
+"""The status request as a Python function with boto3: the checks, calls and responses of `functions/status`.
 
-It lacks the texts. Lambda's own runtime for Python does more than the loop here.
+It has none of the texts. Lambda's own Python runtime does more than the loop here.
 """
 
 import base64
@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 HOUR = 3600
-LOOKS = 1000
+STATUS_REQUESTS = 1000
 
 with open(os.environ["BUKTI_SECRETS"].removeprefix("file:")) as file:
     secrets = json.load(file)
@@ -38,7 +38,7 @@ sealing_keys = {key["id"]: AESGCM(decoded(key["key"])) for key in secrets["seali
 table = boto3.client("dynamodb")
 
 
-class Refused(Exception):
+class RequestError(Exception):
     def __init__(self, status, code):
         super().__init__(code)
         self.status, self.code = status, code
@@ -57,12 +57,12 @@ def rate(name, address):
     return {"pk": {"S": keyed("RATE#", "rate", f"{name}\x1f{window()}\x1f{address}")}, "sk": {"S": "RATE"}}
 
 
-def solved(captcha):
-    """Whether an ALTCHA proof of work has our signature, has not expired, and is solved."""
+def verify_captcha(captcha):
+    """Checks that an ALTCHA proof of work has our signature, has not expired, and is solved."""
     payload = json.loads(base64.b64decode(captcha))
     parameters, signature = payload["challenge"]["parameters"], payload["challenge"]["signature"]
     if parameters["expiresAt"] < time.time():
-        raise Refused(400, "captcha_expired")
+        raise RequestError(400, "captcha_expired")
     plain = json.dumps(parameters, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     expected = hmac.digest(secrets["captcha_key"].encode(), plain.encode(), "sha256")
     derived = bytes.fromhex(parameters["salt"]) + bytes.fromhex(parameters["nonce"])
@@ -72,23 +72,23 @@ def solved(captcha):
     derived = derived[: parameters["keyLength"]].hex()
     right = hmac.compare_digest(bytes.fromhex(signature), expected)
     if not right or derived != payload["solution"]["derivedKey"] or not derived.startswith(parameters["keyPrefix"]):
-        raise Refused(400, "captcha_wrong")
+        raise RequestError(400, "captcha_wrong")
     return signature.lower(), parameters["expiresAt"]
 
 
-def conditionally(call, code, status, **arguments):
+def call_conditional(call, code, status, **arguments):
     try:
         return call(TableName=TABLE, **arguments)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-            raise Refused(status, code) from error
+            raise RequestError(status, code) from error
         raise
 
 
 def admit(captcha, address):
-    signature, expires_at = solved(captcha)
+    signature, expires_at = verify_captcha(captcha)
     table.get_item(TableName=TABLE, Key=rate("failures", address), ConsistentRead=True)
-    conditionally(
+    call_conditional(
         table.update_item,
         "too_many_requests",
         429,
@@ -98,12 +98,12 @@ def admit(captcha, address):
         ExpressionAttributeValues={
             ":zero": {"N": "0"},
             ":one": {"N": "1"},
-            ":most": {"N": str(LOOKS)},
+            ":most": {"N": str(STATUS_REQUESTS)},
             ":ends": {"N": str((window() + 1) * HOUR)},
         },
         ReturnValues="ALL_NEW",
     )
-    conditionally(
+    call_conditional(
         table.put_item,
         "captcha_reused",
         400,
@@ -116,18 +116,18 @@ def admit(captcha, address):
     )
 
 
-def opened(item):
-    """The row of a dose: AES-256-GCM, with the item's key as associated data."""
+def open_row(item):
+    """Decrypts the row of a dose: AES-256-GCM, with the item's key as associated data."""
     sealed = item["row"]["B"]
     key = sealing_keys[sealed[1]]
     return json.loads(key.decrypt(sealed[2:14], sealed[14:], f"{item['pk']['S']} DOSE row".encode()))
 
 
-def plain(name):
+def normalised(name):
     return re.sub("[^A-Z]+", " ", unicodedata.normalize("NFKD", name).upper()).strip()
 
 
-def said(item, row, certificates):
+def dose_view(item, row, certificates):
     certificate = certificates.get(item.get("certificate_id", {}).get("S"))
     if certificate is None:
         code = item["verdict"]["S"]
@@ -142,11 +142,11 @@ def said(item, row, certificates):
     }
 
 
-def status(asked, address):
-    name, nik = asked.get("name") or "", asked.get("nik") or ""
-    if not re.fullmatch(r"\d{16}", nik) or not plain(name):
-        raise Refused(400, "invalid_fields")
-    admit(asked["captcha"], address)
+def status(body, address):
+    name, nik = body.get("name") or "", body.get("nik") or ""
+    if not re.fullmatch(r"\d{16}", nik) or not normalised(name):
+        raise RequestError(400, "invalid_fields")
+    admit(body["captcha"], address)
     items = table.query(
         TableName=TABLE,
         IndexName="by_person",
@@ -159,16 +159,16 @@ def status(asked, address):
         },
     )["Items"]
     certificates = {item["pk"]["S"].removeprefix("CERTIFICATE#"): item for item in items if item["sk"]["S"] == "CERTIFICATE"}
-    doses = [(item, opened(item)) for item in items if item["sk"]["S"] == "DOSE"]
+    doses = [(item, open_row(item)) for item in items if item["sk"]["S"] == "DOSE"]
     doses.sort(key=lambda dose: dose[1]["tanggal_vaksinasi"])
-    return {"doses": [said(item, row, certificates) for item, row in doses if plain(row["nama"]) == plain(name)]}
+    return {"doses": [dose_view(item, row, certificates) for item, row in doses if normalised(row["nama"]) == normalised(name)]}
 
 
 def handle(event):
     try:
         answer = status(json.loads(event["body"]), event["requestContext"]["http"]["sourceIp"])
         return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": json.dumps(answer)}
-    except Refused as error:
+    except RequestError as error:
         return {"statusCode": error.status, "headers": {}, "body": json.dumps({"code": error.code})}
 
 

@@ -1,5 +1,5 @@
-// The form of the home page in React, with the same HTML. It lacks the rest of Bukti's first visit:
-// texts in two languages, the checks of name and NIK, the captcha's proof of work, the other routes.
+// The form of the home page in React, with the same HTML. It omits the rest of Bukti's home page:
+// texts in two languages, validation of name and NIK, the captcha's proof of work, the other routes.
 
 import { useState } from "react";
 import { createRoot } from "react-dom/client";

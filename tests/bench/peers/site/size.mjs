@@ -1,4 +1,4 @@
-// Builds the form for production and prints its size in bytes.
+// Builds the form for production and prints its size in bytes, raw and compressed.
 
 import { brotliCompressSync } from "node:zlib";
 

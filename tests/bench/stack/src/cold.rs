@@ -1,7 +1,9 @@
-//! How soon a function that nobody has called for a while answers: its process is started, and asked as AWS Lambda does.
+//! Cold starts: the time from the start of a function's process to its first response.
 //!
-//! All are asked for the same by the same runtime API (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>) and look in the same table. The
-//! API is our own few routes: what there is as a crate brings a second TLS and a second HTTP client into the workspace.
+//! All functions get the same requests through Lambda's runtime API
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>) and read the same table. The
+//! runtime API is implemented here, since the existing crate would add a second TLS library and a
+//! second HTTP client to the workspace.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -24,29 +26,30 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 
-/// How often each is started, by turns, and how often it is then asked once more.
+/// The number of cold starts of each function. The functions alternate.
 const STARTS: usize = 20;
+/// The number of warm requests after each start.
 const WARM: usize = 50;
-/// An answer that takes longer does not come.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The timeout of a response.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// From the start of the process to its first answer at most so many milliseconds …
+/// The goal for a cold start, in milliseconds.
 const GOAL_MS: f64 = 25.0;
-/// … and Node at least so many times as long, …
+/// The goal for Node's time divided by Bukti's.
 const GOAL_RATIO: f64 = 10.0;
-/// … with so many megabytes of memory …
+/// The goal for the peak memory, in megabytes.
 const GOAL_MEMORY_MB: f64 = 32.0;
-/// … and of each zip at most.
+/// The goal for the largest zip file, in megabytes.
 const GOAL_ZIP_MB: f64 = 4.0;
 
-/// What is measured.
+/// A function to measure.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Function {
-    /// What it is called in the table.
+    /// The name in the printed table.
     name: String,
-    /// Its program with arguments.
+    /// The program with its arguments.
     command: Vec<String>,
-    /// How large the largest zip of its service is, in megabytes, where all that it needs is in there.
+    /// The size of the largest zip file of the service, in megabytes, if it is self-contained.
     zip_mb: Option<f64>,
 }
 
@@ -58,67 +61,74 @@ impl std::str::FromStr for Function {
     }
 }
 
-/// What its lives came to.
+/// The measurements of a function.
 #[derive(Default)]
-struct Outcome {
-    /// Milliseconds from the start of the process to its first answer, and for those after it.
+struct Measurements {
+    /// The times from the start of the process to the first response, in milliseconds.
     cold: Vec<f64>,
+    /// The times of the other responses, in milliseconds.
     warm: Vec<f64>,
-    /// The most memory, in megabytes.
+    /// The peak memory, in megabytes.
     memory_mb: f64,
 }
 
-/// Starts each of the functions again and again, on the stack at this address, whose data are here and which has taken this
-/// feed in. The first is Bukti's, the second is the one that it is compared with.
+/// Starts each of the functions repeatedly, on the stack at this URL with this data folder, which
+/// has imported the feed. The first function is Bukti's, the second is the peer for the ratio.
 ///
 /// # Errors
 ///
-/// Where one does not answer as the others do.
+/// If a function fails, or if its response differs from the others'.
 pub fn bench(url: &str, data: &Path, feed: &Path, functions: &[Function]) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let caller = Caller::new(url, data);
     let stack = caller.call("GET", "/_stack.json", None, b"").json();
-    let keys = std::fs::read(data.join("access-keys.json")).context("the stack's keys cannot be read")?;
+    let keys = std::fs::read(data.join("access-keys.json"))
+        .context("cannot read the stack's keys; is this the folder of its data?")?;
     let variables = variables(url, &stack, &serde_json::from_slice(&keys)?);
     let people = crate::load::people(feed)?;
     let people: Vec<&FeedRow> =
         people.iter().filter(|person| has_certificates(&caller, person)).take(STARTS).collect();
-    ensure!(people.len() == STARTS, "too few in the feed have certificates");
+    ensure!(
+        people.len() == STARTS,
+        "fewer than {STARTS} people of the feed have certificates; import a larger feed"
+    );
     let mut events = people.iter().cycle().enumerate().map(|(at, person)| event(&caller, at, person));
-    let mut outcomes: Vec<Outcome> = functions.iter().map(|_| Outcome::default()).collect();
+    let mut measurements: Vec<Measurements> = functions.iter().map(|_| Measurements::default()).collect();
     for person in &people {
-        let mut said: Option<Value> = None;
-        // The same person is looked at by all, each with a captcha of their own.
-        for (function, outcome) in functions.iter().zip(&mut outcomes) {
-            let first = event(&caller, outcome.cold.len(), person);
+        let mut expected: Option<Value> = None;
+        // All functions get the same person, each with a new captcha.
+        for (function, measured) in functions.iter().zip(&mut measurements) {
+            let first = event(&caller, measured.cold.len(), person);
             let events: Vec<Value> = std::iter::once(first).chain(events.by_ref().take(WARM)).collect();
-            let answer = runtime.block_on(live(function, &variables, events, outcome));
-            let answer = answer.with_context(|| format!("{} does not answer", function.name))?;
-            let before = said.get_or_insert_with(|| answer.clone());
-            ensure!(*before == answer, "{} answers {answer}, the first {before}", function.name);
+            let response = runtime.block_on(run_process(function, &variables, events, measured));
+            let response = response.with_context(|| format!("{} failed", function.name))?;
+            let expected = expected.get_or_insert_with(|| response.clone());
+            ensure!(*expected == response, "{} responded {response}; expected {expected}", function.name);
         }
     }
-    print(functions, &mut outcomes)
+    print(functions, &mut measurements)
 }
 
-/// Whether a person has doses, and certificates of all of them: what else is said of a dose is decided by Bukti's own rules.
+/// Whether a person has doses, all of them with certificates. The peers do not implement the
+/// diagnoses of other doses.
 fn has_certificates(caller: &Caller, person: &FeedRow) -> bool {
-    let asked = json!({"name": person.nama, "nik": person.nik, "captcha": caller.captcha()});
-    let answer = caller.post(StatusRoute::Status.path(), &asked).json();
-    let doses = answer["doses"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let request = json!({"name": person.nama, "nik": person.nik, "captcha": caller.captcha()});
+    let response = caller.post(StatusRoute::Status.path(), &request).json();
+    let doses = response["doses"].as_array().map(Vec::as_slice).unwrap_or_default();
     !doses.is_empty() && doses.iter().all(|dose| dose["diagnosis"]["code"] == "certificate_issued")
 }
 
-/// What stands in an answer that all must say alike. Words and codes for vaccines and diagnoses are Bukti's own.
-fn essence(answer: &Value) -> Value {
-    let doses = answer["doses"].as_array().into_iter().flatten();
-    let essence = doses.map(|dose| {
+/// The fields of a response that must be equal for all functions. The peers do not implement the
+/// others.
+fn comparable_fields(response: &Value) -> Value {
+    let doses = response["doses"].as_array().into_iter().flatten();
+    let fields = doses.map(|dose| {
         json!([dose["dose_number"], dose["vaccination_date"], dose["facility"], dose["diagnosis"]["code"]])
     });
-    essence.collect()
+    fields.collect()
 }
 
-/// What the functions find in their environment, on AWS by the template.
+/// The environment variables of the functions, which on AWS the template sets.
 fn variables(url: &str, stack: &Value, keys: &Value) -> HashMap<&'static str, String> {
     let text = |name: &str| stack[name].as_str().unwrap_or_default().to_owned();
     let key = |name: &str| keys[name].as_str().unwrap_or_default().to_owned();
@@ -136,7 +146,7 @@ fn variables(url: &str, stack: &Value, keys: &Value) -> HashMap<&'static str, St
     ])
 }
 
-/// A look at the status of a person, as the API gateway hands it on (payload format 2.0).
+/// A status request in the format of API Gateway's event (payload format 2.0).
 fn event(caller: &Caller, at: usize, person: &FeedRow) -> Value {
     let [.., a, b, c] = at.to_be_bytes();
     let path = StatusRoute::Status.path();
@@ -164,25 +174,26 @@ fn event(caller: &Caller, at: usize, person: &FeedRow) -> Value {
     })
 }
 
-/// One life of a function's process. Gives the essence of its first answer.
-async fn live(
+/// Runs a function's process once: sends the events, records the times, and returns the comparable
+/// fields of the first response.
+async fn run_process(
     function: &Function,
     variables: &HashMap<&'static str, String>,
     events: Vec<Value>,
-    outcome: &mut Outcome,
+    measured: &mut Measurements,
 ) -> Result<Value> {
-    let (ask, asked) = mpsc::channel::<Value>(1);
-    let (answer, mut answers) = mpsc::channel::<Result<Value>>(1);
+    let (event_sender, pending_events) = mpsc::channel::<Value>(1);
+    let (response_sender, mut responses) = mpsc::channel::<Result<Value>>(1);
     let api = Router::new()
-        .route("/2018-06-01/runtime/invocation/next", get(next))
-        .route("/2018-06-01/runtime/invocation/{id}/{what}", post(ended))
-        .route("/2018-06-01/runtime/init/error", post(not_started))
-        .with_state(Arc::new(Api { asked: Mutex::new(asked), answer }));
+        .route("/2018-06-01/runtime/invocation/next", get(next_invocation))
+        .route("/2018-06-01/runtime/invocation/{id}/{kind}", post(invocation_ended))
+        .route("/2018-06-01/runtime/init/error", post(init_failed))
+        .with_state(Arc::new(RuntimeApi { pending_events: Mutex::new(pending_events), response_sender }));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     let server = tokio::spawn(axum::serve(listener, api).into_future());
 
-    let (program, arguments) = function.command.split_first().context("a function has no program")?;
+    let (program, arguments) = function.command.split_first().context("a function has an empty command")?;
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(variables).kill_on_drop(true);
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -192,45 +203,46 @@ async fn live(
     command.env("AWS_LAMBDA_LOG_GROUP_NAME", "bench").stdin(Stdio::null());
     command.stdout(Stdio::null());
     let mut first = None;
-    let mut began = Instant::now();
+    let mut started = Instant::now();
     let process = command.spawn().with_context(|| format!("cannot start {program}"))?;
     for event in events {
         if first.is_some() {
-            began = Instant::now();
+            started = Instant::now();
         }
-        ask.send(event).await?;
-        let answer = tokio::time::timeout(PATIENCE, answers.recv()).await?.context("nothing comes")??;
-        let ms = began.elapsed().as_secs_f64() * 1000.0;
-        ensure!(answer["statusCode"] == 200, "it says {answer}");
+        event_sender.send(event).await?;
+        let response = tokio::time::timeout(TIMEOUT, responses.recv()).await?.context("no response")??;
+        let ms = started.elapsed().as_secs_f64() * 1000.0;
+        ensure!(response["statusCode"] == 200, "unexpected response: {response}");
         if first.is_none() {
-            outcome.cold.push(ms);
-            first = Some(essence(&serde_json::from_str(answer["body"].as_str().unwrap_or_default())?));
+            measured.cold.push(ms);
+            let body = serde_json::from_str(response["body"].as_str().unwrap_or_default())?;
+            first = Some(comparable_fields(&body));
         } else {
-            outcome.warm.push(ms);
+            measured.warm.push(ms);
         }
     }
-    outcome.memory_mb = outcome.memory_mb.max(most_memory_mb(&process)?);
+    measured.memory_mb = measured.memory_mb.max(peak_memory_mb(&process)?);
     drop(process);
     server.abort();
-    first.context("nothing was asked")
+    first.context("no requests were sent")
 }
 
-/// The most memory that a process has had (proc(5), `VmHWM`), in megabytes.
-fn most_memory_mb(process: &Child) -> Result<f64> {
+/// The peak memory of a process (`VmHWM` of proc(5)), in megabytes.
+fn peak_memory_mb(process: &Child) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id().unwrap_or_default()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
     let kb: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kb / 1024.0)
 }
 
-/// The runtime API of one process.
-struct Api {
-    asked: Mutex<mpsc::Receiver<Value>>,
-    answer: mpsc::Sender<Result<Value>>,
+/// The state of the runtime API of one process.
+struct RuntimeApi {
+    pending_events: Mutex<mpsc::Receiver<Value>>,
+    response_sender: mpsc::Sender<Result<Value>>,
 }
 
-async fn next(State(api): State<Arc<Api>>) -> Response {
-    let Some(event) = api.asked.lock().await.recv().await else {
+async fn next_invocation(State(api): State<Arc<RuntimeApi>>) -> Response {
+    let Some(event) = api.pending_events.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
     let headers = [
@@ -242,54 +254,57 @@ async fn next(State(api): State<Arc<Api>>) -> Response {
     (headers, event.to_string()).into_response()
 }
 
-async fn ended(
-    State(api): State<Arc<Api>>,
-    Segment((_, what)): Segment<(String, String)>,
+async fn invocation_ended(
+    State(api): State<Arc<RuntimeApi>>,
+    Segment((_, kind)): Segment<(String, String)>,
     body: String,
 ) -> StatusCode {
-    let answer = match what.as_str() {
-        "response" => serde_json::from_str(&body).context("an answer that is no JSON"),
-        _ => Err(anyhow::anyhow!("it fails: {body}")),
+    let response = match kind.as_str() {
+        "response" => serde_json::from_str(&body).context("the response is not JSON"),
+        _ => Err(anyhow::anyhow!("the invocation failed: {body}")),
     };
-    let _ = api.answer.send(answer).await;
+    let _ = api.response_sender.send(response).await;
     StatusCode::ACCEPTED
 }
 
-async fn not_started(State(api): State<Arc<Api>>, body: String) -> StatusCode {
-    let _ = api.answer.send(Err(anyhow::anyhow!("it does not start: {body}"))).await;
+async fn init_failed(State(api): State<Arc<RuntimeApi>>, body: String) -> StatusCode {
+    let _ = api.response_sender.send(Err(anyhow::anyhow!("the function did not start: {body}"))).await;
     StatusCode::ACCEPTED
 }
 
-fn print(functions: &[Function], outcomes: &mut [Outcome]) -> Result<()> {
-    println!("{STARTS} starts each, by turns, and {WARM} more looks after each; all in the same table\n");
+fn print(functions: &[Function], measurements: &mut [Measurements]) -> Result<()> {
+    println!(
+        "{STARTS} alternating cold starts each, with {WARM} warm requests after each; all on the same table\n"
+    );
     println!(
         "{:<28} {:>9} {:>9} {:>9} {:>10} {:>8}",
         "function", "cold ms", "worst ms", "warm ms", "memory MB", "zips MB"
     );
     let mut cold = Vec::new();
-    for (function, outcome) in functions.iter().zip(outcomes.iter_mut()) {
-        let (median, worst) = (middle(&mut outcome.cold), outcome.cold.last().copied().unwrap_or_default());
+    for (function, measured) in functions.iter().zip(measurements.iter_mut()) {
+        let (cold_median, worst) =
+            (median(&mut measured.cold), measured.cold.last().copied().unwrap_or_default());
         let zip = function.zip_mb.map(|zip| format!("{zip:.2}")).unwrap_or_default();
         println!(
-            "{:<28} {median:>9.1} {worst:>9.1} {:>9.2} {:>10.1} {zip:>8}",
+            "{:<28} {cold_median:>9.1} {worst:>9.1} {:>9.2} {:>10.1} {zip:>8}",
             function.name,
-            middle(&mut outcome.warm),
-            outcome.memory_mb
+            median(&mut measured.warm),
+            measured.memory_mb
         );
-        cold.push(median);
+        cold.push(cold_median);
     }
     let ([bukti, node, ..], Some(first), Some(zip_mb)) =
-        (&cold[..], outcomes.first(), functions.first().and_then(|function| function.zip_mb))
+        (&cold[..], measurements.first(), functions.first().and_then(|function| function.zip_mb))
     else {
-        anyhow::bail!("there is nothing to compare with")
+        anyhow::bail!("two functions and the zip size of the first are needed for the comparison")
     };
-    let reached = |is: bool| if is { "reached" } else { "missed" };
+    let goal = |reached: bool| if reached { "reached" } else { "missed" };
     println!(
-        "\n{GOAL_MS} ms: {}; {GOAL_RATIO} times Node: {}; {GOAL_MEMORY_MB} MB of memory: {}; {GOAL_ZIP_MB} MB of each zip: {}",
-        reached(*bukti <= GOAL_MS),
-        reached(node / bukti >= GOAL_RATIO),
-        reached(first.memory_mb <= GOAL_MEMORY_MB),
-        reached(zip_mb <= GOAL_ZIP_MB)
+        "\ngoals: {GOAL_MS} ms: {}; Node takes {GOAL_RATIO} times as long: {}; {GOAL_MEMORY_MB} MB of memory: {}; {GOAL_ZIP_MB} MB per zip: {}",
+        goal(*bukti <= GOAL_MS),
+        goal(node / bukti >= GOAL_RATIO),
+        goal(first.memory_mb <= GOAL_MEMORY_MB),
+        goal(zip_mb <= GOAL_ZIP_MB)
     );
     println!(
         "cold_ms={bukti:.1} node_ms={node:.1} ratio={:.1} rss_mb={:.1} zip_mb={zip_mb:.2}",
@@ -299,8 +314,8 @@ fn print(functions: &[Function], outcomes: &mut [Outcome]) -> Result<()> {
     Ok(())
 }
 
-/// The median, and the times in order.
-fn middle(times: &mut [f64]) -> f64 {
+/// Sorts the times and returns the median.
+fn median(times: &mut [f64]) -> f64 {
     times.sort_unstable_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! The functions as Lambda runs them: each alone on a thread, one piece of work at a time, so that what it computes can be
-//! told from what it waits for and from what others do.
+//! Runs the functions as Lambda does: each on a thread of its own and one invocation at a time, so
+//! that its CPU time can be separated from its waiting time and from other functions.
 
 use std::collections::BTreeMap;
 use std::ops::Sub;
@@ -23,19 +23,19 @@ use futures::future::{BoxFuture, LocalBoxFuture};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 
-use crate::meter::{Asked, Latencies, Meter};
+use crate::meter::{Latencies, Meter, Usage};
 
-/// What a function has done.
+/// The work that a function has done.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
-    /// How often it ran.
+    /// The number of invocations.
     pub runs: u64,
-    /// How long it ran.
-    pub ran: Duration,
-    /// How long of that it computed.
-    pub computed: Duration,
-    /// What it asked the services for.
-    pub asked: Asked,
+    /// The duration of all invocations.
+    pub duration: Duration,
+    /// The CPU time of all invocations.
+    pub cpu: Duration,
+    /// The billable calls to services.
+    pub usage: Usage,
 }
 
 impl Sub for Work {
@@ -44,17 +44,17 @@ impl Sub for Work {
     fn sub(self, before: Self) -> Self {
         Self {
             runs: self.runs - before.runs,
-            ran: self.ran.saturating_sub(before.ran),
-            computed: self.computed.saturating_sub(before.computed),
-            asked: self.asked - before.asked,
+            duration: self.duration.saturating_sub(before.duration),
+            cpu: self.cpu.saturating_sub(before.cpu),
+            usage: self.usage - before.usage,
         }
     }
 }
 
-type Call = Box<dyn for<'a> FnOnce(&'a Deployed) -> LocalBoxFuture<'a, ()> + Send>;
+type Call = Box<dyn for<'a> FnOnce(&'a AllFunctions) -> LocalBoxFuture<'a, ()> + Send>;
 
-/// All of them, with clients of their own.
-struct Deployed {
+/// One instance of each function, with clients of their own.
+struct AllFunctions {
     status: Status,
     otp: Otp,
     holder: Holder,
@@ -66,7 +66,7 @@ struct Deployed {
     senders: Senders,
 }
 
-/// A function on its thread.
+/// A thread that runs one function.
 #[derive(Clone)]
 struct Worker {
     calls: mpsc::Sender<Call>,
@@ -76,20 +76,22 @@ struct Worker {
 
 impl Worker {
     fn start(settings: &Settings, latencies: Latencies) -> Result<Self> {
-        let (calls, todo) = mpsc::channel::<Call>();
+        let (calls, queue) = mpsc::channel::<Call>();
         let work = Arc::<Mutex<Work>>::default();
-        let (noted, settings) = (Arc::clone(&work), settings.clone());
+        let (recorded, settings) = (Arc::clone(&work), settings.clone());
         let (ready, started) = mpsc::channel();
-        // The meter has threads of its own: what it does is not the function's work.
-        let between = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let services = settings.endpoint.clone().context("the embedded stack has an address")?;
-        let meter = Arc::new(between.block_on(Meter::open(&services, latencies))?);
+        // The meter runs on a thread of its own, so that its CPU time is not the function's.
+        let meter_runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let services =
+            settings.endpoint.clone().context("the settings have no endpoint of an embedded stack")?;
+        let meter = Arc::new(meter_runtime.block_on(Meter::open(&services, latencies))?);
         let url = meter.url.clone();
         std::thread::spawn(move || {
-            let _between = between;
+            let _meter_runtime = meter_runtime;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let aws = runtime.block_on(Aws::connect(Settings { endpoint: Some(url), ..settings }))?;
-            let deployed = Deployed {
+            let functions = AllFunctions {
                 status: Status::new(&aws),
                 otp: Otp::new(&aws),
                 holder: Holder::new(&aws),
@@ -101,63 +103,63 @@ impl Worker {
                 senders: Senders::new(&aws),
             };
             let _ = ready.send(());
-            for call in todo {
-                let (began, computed) = (Instant::now(), computed());
-                runtime.block_on(call(&deployed));
-                let mut work = noted.lock().unwrap_or_else(PoisonError::into_inner);
+            for call in queue {
+                let (started, cpu_before) = (Instant::now(), thread_cpu_time());
+                runtime.block_on(call(&functions));
+                let mut work = recorded.lock().unwrap_or_else(PoisonError::into_inner);
                 work.runs += 1;
-                work.ran += began.elapsed();
-                work.computed += self::computed() - computed;
+                work.duration += started.elapsed();
+                work.cpu += thread_cpu_time() - cpu_before;
             }
             anyhow::Ok(())
         });
-        started.recv().context("a function did not start")?;
+        started.recv().context("a function's thread did not start")?;
         Ok(Self { calls, work, meter })
     }
 
     fn call<T: Send + 'static>(
         &self,
-        function: impl for<'a> FnOnce(&'a Deployed) -> LocalBoxFuture<'a, T> + Send + 'static,
+        function: impl for<'a> FnOnce(&'a AllFunctions) -> LocalBoxFuture<'a, T> + Send + 'static,
     ) -> BoxFuture<'static, T> {
-        let (answer, answered) = oneshot::channel();
-        let call: Call = Box::new(move |deployed| {
+        let (result_sender, result) = oneshot::channel();
+        let call: Call = Box::new(move |functions| {
             Box::pin(async move {
-                let _ = answer.send(function(deployed).await);
+                let _ = result_sender.send(function(functions).await);
             })
         });
         let sent = self.calls.send(call);
         Box::pin(async move {
-            match (sent, answered.await) {
+            match (sent, result.await) {
                 (Ok(()), Ok(value)) => value,
-                // Its thread has ended: nothing more comes.
+                // The thread has ended, because the benchmark is over.
                 _ => std::future::pending().await,
             }
         })
     }
 }
 
-/// How long this thread has computed.
-fn computed() -> Duration {
+/// The CPU time of this thread.
+fn thread_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// The functions by their names in the template.
+/// The functions, by their names in the template.
 #[derive(Clone)]
 pub struct Functions(Arc<BTreeMap<&'static str, Worker>>);
 
 impl Functions {
-    /// Starts them for the stack with these settings.
+    /// Starts the functions for the stack with these settings.
     pub fn start(settings: &Settings, latencies: Latencies) -> Result<Self> {
         let names = ["Intake", "Issue", "Notify", "Status", "Otp", "Holder", "Helpdesk", "Publish", "Sender"];
         let workers = names.into_iter().map(|name| Ok((name, Worker::start(settings, latencies)?)));
         Ok(Self(Arc::new(workers.collect::<Result<_>>()?)))
     }
 
-    /// What each has done until now.
+    /// The work of each function so far.
     pub fn work(&self) -> BTreeMap<&'static str, Work> {
         let work = |worker: &Worker| Work {
-            asked: worker.meter.asked(),
+            usage: worker.meter.usage(),
             ..*worker.work.lock().unwrap_or_else(PoisonError::into_inner)
         };
         self.0.iter().map(|(name, worker)| (*name, work(worker))).collect()
@@ -167,7 +169,7 @@ impl Functions {
         self.0[name].clone()
     }
 
-    /// As the stack calls them.
+    /// The handlers that the embedded stack calls.
     pub fn handlers(&self) -> Handlers {
         let all = self.clone();
         let (intake, publish) = (self.worker("Intake"), self.worker("Publish"));

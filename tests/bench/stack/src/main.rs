@@ -1,4 +1,5 @@
-//! Measures the whole of Bukti on the embedded stack. `cargo xtask bench` builds and runs it.
+//! Benchmarks of the whole system on the embedded stack: cold starts, cost and load. `cargo xtask
+//! bench` builds and runs them.
 
 mod cold;
 mod cost;
@@ -20,36 +21,36 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// From the start of a function's process to its first answer.
+    /// Cold starts: the time from the start of a function's process to its first response.
     Cold {
-        /// The address of the stack that they look in.
+        /// The URL of a running stack.
         url: String,
         /// The folder of its data.
         data: PathBuf,
-        /// The feed that it has taken in.
+        /// The feed that it has imported.
         feed: PathBuf,
-        /// The functions as JSON: `name`, `command`, `zip_mb`. Bukti's first, then whom it is compared with.
+        /// The functions as JSON: `name`, `command`, `zip_mb`. Bukti's first, then its peers.
         functions: Vec<cold::Function>,
     },
-    /// What AWS takes for a million people.
+    /// The cost on AWS for a million people.
     Cost {
-        /// The prices, as `tests/bench/prices.json`.
+        /// The prices, in the format of `tests/bench/prices.json`.
         prices: PathBuf,
-        /// The template, for the memory of each function.
+        /// The CloudFormation template, for the memory of each function.
         template: PathBuf,
-        /// How many people are measured.
+        /// The number of people that are simulated.
         #[arg(long, default_value_t = 300)]
         people: usize,
     },
-    /// Answers a second of a stack that runs.
+    /// Load: the throughput of a running stack, in responses per second.
     Status {
-        /// Its address.
+        /// The URL of the stack.
         url: String,
         /// The folder of its data.
         data: PathBuf,
-        /// The feed that it has taken in.
+        /// The feed that it has imported.
         feed: PathBuf,
-        /// How long each is asked for.
+        /// The duration of each measurement.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },

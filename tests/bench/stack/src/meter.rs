@@ -1,4 +1,4 @@
-//! Between a function and the services: counts what is asked for, and answers as late as AWS does.
+//! A proxy between a function and the services that counts billable calls and adds AWS's latencies.
 
 use std::error::Error;
 use std::ops::Sub;
@@ -11,20 +11,20 @@ use bukti_tests::proxy::{self, Call, Upstream};
 use bytes::Bytes;
 use serde_json::Value;
 
-/// What a function asked for.
+/// The billable calls of a function.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Asked {
-    /// Write units of DynamoDB, those of indexes with them.
+pub struct Usage {
+    /// DynamoDB write units, including those of indexes.
     pub writes: f64,
-    /// Read units of DynamoDB.
+    /// DynamoDB read units.
     pub reads: f64,
-    /// Calls of S3 that cost as PUT does: PUT, LIST.
+    /// S3 calls that cost the same as PUT: PUT and LIST.
     pub puts: f64,
-    /// Other calls of S3. DELETE costs nothing.
+    /// Other S3 calls, except DELETE, which is free.
     pub gets: f64,
 }
 
-impl Sub for Asked {
+impl Sub for Usage {
     type Output = Self;
 
     fn sub(self, before: Self) -> Self {
@@ -37,7 +37,7 @@ impl Sub for Asked {
     }
 }
 
-/// How late each service answers.
+/// The latency that is added to the calls of each service.
 #[derive(Clone, Copy)]
 pub struct Latencies {
     pub dynamodb: Duration,
@@ -45,76 +45,77 @@ pub struct Latencies {
     pub sns: Duration,
 }
 
-/// A way to the services that is metered.
+/// A metering proxy.
 pub struct Meter {
-    /// The address for the SDKs.
+    /// The endpoint for the SDKs.
     pub url: String,
-    asked: Arc<Mutex<Asked>>,
+    usage: Arc<Mutex<Usage>>,
 }
 
 impl Meter {
-    /// A way to the services at this address, in the runtime of the caller.
+    /// Starts a proxy to the services at this address, in the runtime of the caller.
     pub async fn open(services: &str, latencies: Latencies) -> Result<Self> {
-        let asked = Arc::<Mutex<Asked>>::default();
-        let counted = Arc::clone(&asked);
+        let usage = Arc::<Mutex<Usage>>::default();
+        let counted = Arc::clone(&usage);
         let url = proxy::start(services, move |services, call| {
             let counted = Arc::clone(&counted);
-            async move { pass(&services, call, latencies, &counted).await }
+            async move { forward(&services, call, latencies, &counted).await }
         })
         .await?;
-        Ok(Self { url, asked })
+        Ok(Self { url, usage })
     }
 
-    /// What was asked for until now.
-    pub fn asked(&self) -> Asked {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The usage so far.
+    pub fn usage(&self) -> Usage {
+        *self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn pass(
+async fn forward(
     services: &Upstream,
     mut call: Call,
     latencies: Latencies,
-    asked: &Mutex<Asked>,
+    usage: &Mutex<Usage>,
 ) -> std::result::Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
     let (operation, is_sns, method) = (call.operation(), call.is_sns(), call.parts.method.clone());
     if operation.is_some() {
-        let mut asks: Value = serde_json::from_slice(&call.body)?;
-        asks["ReturnConsumedCapacity"] = "TOTAL".into();
-        call.body = serde_json::to_vec(&asks)?.into();
+        let mut request: Value = serde_json::from_slice(&call.body)?;
+        request["ReturnConsumedCapacity"] = "TOTAL".into();
+        call.body = serde_json::to_vec(&request)?.into();
         call.parts.headers.insert(header::CONTENT_LENGTH, call.body.len().into());
     }
-    let lists = call.parts.uri.query().is_some_and(|query| query.contains("list-type="));
-    let answer = services.forward(call).await?;
-    let late = {
-        let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_list = call.parts.uri.query().is_some_and(|query| query.contains("list-type="));
+    let response = services.forward(call).await?;
+    let latency = {
+        let mut usage = usage.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(operation) = &operation {
-            let said: Value = serde_json::from_slice(answer.body())?;
-            let (reads, writes) = units(operation, &said["ConsumedCapacity"]);
-            asked.reads += reads;
-            asked.writes += writes;
-            // A write whose condition does not hold costs as one that is done, and says nothing of it.
-            if !answer.status().is_success() && said["ConsumedCapacity"].is_null() {
-                asked.writes += 1.0;
+            let body: Value = serde_json::from_slice(response.body())?;
+            let (reads, writes) = units(operation, &body["ConsumedCapacity"]);
+            usage.reads += reads;
+            usage.writes += writes;
+            // A conditional write that fails costs the same as one that succeeds, but reports no
+            // capacity.
+            if !response.status().is_success() && body["ConsumedCapacity"].is_null() {
+                usage.writes += 1.0;
             }
             latencies.dynamodb
         } else if is_sns {
             latencies.sns
         } else {
             match method.as_str() {
-                "PUT" | "POST" => asked.puts += 1.0,
-                "GET" if lists => asked.puts += 1.0,
+                "PUT" | "POST" => usage.puts += 1.0,
+                "GET" if is_list => usage.puts += 1.0,
                 "DELETE" => {}
-                _ => asked.gets += 1.0,
+                _ => usage.gets += 1.0,
             }
             latencies.s3
         }
     };
-    tokio::time::sleep(late).await;
-    Ok(answer)
+    tokio::time::sleep(latency).await;
+    Ok(response)
 }
 
-/// The read and write units that an answer of DynamoDB names: of one table, or of several in a list.
+/// The read and write units in a response of DynamoDB, for one table or for a list of tables.
 fn units(operation: &str, consumed: &Value) -> (f64, f64) {
     if let Value::Array(all) = consumed {
         return all.iter().map(|one| units(operation, one)).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));

@@ -1,6 +1,6 @@
-//! What the peers print: the same texts and QR as Bukti, each line with its place.
+//! The peers' input: the same texts and QRs as Bukti prints, with the position of each line.
 //!
-//! That is generous to them: they need not break a text into lines, nor draw Bukti's ornaments.
+//! This favours the peers: they need not break text into lines nor draw Bukti's decoration.
 
 use bukti_document::Certificate;
 use bukti_domain::Publisher;
@@ -14,22 +14,22 @@ const CARD: (f32, f32) = (242.65, 153.01);
 /// The left margin of the A4 page.
 const MARGIN: f32 = 56.0;
 
-/// All that the peers are told.
+/// The content of `people.json`.
 #[derive(Serialize, Deserialize)]
-pub struct Papers {
+pub struct PeerInput {
     /// Width and height of the A4 page, in points.
     pub a4: (f32, f32),
-    /// The same of the card.
+    /// Width and height of the card, in points.
     pub card: (f32, f32),
-    /// The place of the QR, quiet zone included, on the A4 page.
+    /// The QR with its quiet zone on the A4 page.
     pub a4_qr: Square,
-    /// The same on the card's front.
+    /// The QR with its quiet zone on the card's front.
     pub card_qr: Square,
-    /// A certificate for each person.
-    pub people: Vec<Paper>,
+    /// The printout of each person.
+    pub people: Vec<Printout>,
 }
 
-/// A place for a QR, in points from the top left.
+/// The position of a QR, in points from the top left.
 #[derive(Serialize, Deserialize)]
 pub struct Square {
     /// From the left.
@@ -40,9 +40,9 @@ pub struct Square {
     pub side: f32,
 }
 
-/// What is printed for a person.
+/// The texts of a person's certificate.
 #[derive(Serialize, Deserialize)]
-pub struct Paper {
+pub struct Printout {
     /// The text of the QR.
     pub qr: String,
     /// The lines of the A4 page.
@@ -56,21 +56,21 @@ pub struct Paper {
 /// A line of text.
 #[derive(Serialize, Deserialize)]
 pub struct Line {
-    /// Where it begins, in points from the left.
+    /// The start, in points from the left.
     pub x: f32,
-    /// Its baseline, in points from the top.
+    /// The baseline, in points from the top.
     pub y: f32,
-    /// Its size in points.
+    /// The font size in points.
     pub size: f32,
     /// Whether it is bold.
     pub bold: bool,
-    /// What it says.
+    /// The text.
     pub text: String,
 }
 
-impl Papers {
-    /// What is printed for these people.
-    pub fn of(people: Vec<Paper>) -> Self {
+impl PeerInput {
+    /// The input for these printouts.
+    pub fn new(people: Vec<Printout>) -> Self {
         Self {
             a4: A4,
             card: CARD,
@@ -81,9 +81,9 @@ impl Papers {
     }
 }
 
-impl Paper {
-    /// What is printed of a certificate.
-    pub fn of(certificate: &Certificate<'_>, publisher: &Publisher) -> Self {
+impl Printout {
+    /// The texts of a certificate.
+    pub fn new(certificate: &Certificate<'_>, publisher: &Publisher) -> Self {
         Self {
             qr: certificate.qr_text.to_owned(),
             a4: a4(certificate, publisher),
@@ -233,7 +233,8 @@ impl Page {
         y
     }
 
-    /// A text in as many lines as it takes over `measure`. Returns the baseline after the last.
+    /// A text broken into lines of width `measure`. Returns the baseline of the line that would
+    /// follow.
     fn paragraph(&mut self, x: f32, y: f32, size: f32, bold: bool, measure: f32, text: &str) -> f32 {
         let mut y = y;
         let mut line = String::new();
@@ -253,7 +254,7 @@ impl Page {
     }
 }
 
-/// About how wide a text is: each font has its own widths.
+/// The approximate width of a text, since the peers use different fonts.
 fn width(text: &str, size: f32) -> f32 {
     text.chars().count() as f32 * size * 0.53
 }
