@@ -66,9 +66,9 @@ impl Status {
         }
     }
 
-    /// A captcha. It is harder for a browser that has just requested a one-time code and may
-    /// request another. The level must not depend on the phone or on other browsers' requests for
-    /// it, which it would reveal.
+    /// A captcha. It is harder for a browser that has just requested a one-time code and may request
+    /// another. The level must not depend on the phone or on requests from other browsers, since it
+    /// would reveal them.
     async fn captcha(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let has_requested_code = TokenCookie::code(&self.aws.settings).token(request).is_some();
         let min_level = if has_requested_code { Level::HARD } else { Level::default() };

@@ -38,10 +38,10 @@ impl Qr {
     /// base45, so it is encoded in alphanumeric segments.
     pub(crate) fn of_certificate(text: &str) -> Result<Self, DocumentError> {
         let mut canvas = Self::unmasked(text)?;
-        // The standard wants all eight masks tried and the best kept, which takes forty times as
-        // long. The text is compressed and signed, hence practically random, and stays so under any
-        // mask; readers accept whichever mask the QR names. The checkerboard also breaks up the
-        // regular padding at the end.
+        // The standard requires all eight masks to be tried and the best kept, which takes forty
+        // times as long. The text is compressed and signed, hence practically random, and stays so
+        // under any mask; readers accept whichever mask the QR names. The checkerboard also breaks
+        // up the regular padding at the end.
         canvas.apply_mask(MaskPattern::Checkerboard);
         Ok(Self::from_canvas(canvas))
     }

@@ -94,8 +94,8 @@ fn with_literal_strings(piece: Vec<Op>, faces: &[&Face; 2], codes: &[Codes; 2]) 
 /// A font's ToUnicode map, from codes to characters (ISO 32000-1, 9.10.3). It uses ranges, which
 /// halves the size of printpdf's map of single codes.
 fn to_unicode(letters: &BTreeSet<char>, codes: &Codes) -> Vec<u8> {
-    // In reverse, so that where letters are drawn alike the code means the plain one, a space and
-    // no other blank.
+    // Reversed, so that if several letters share a glyph, its code maps to the plain one, a space
+    // and no other blank.
     let meanings: BTreeMap<u16, char> =
         letters.iter().rev().map(|letter| (codes.code(*letter), *letter)).collect();
     let mut ranges: Vec<(u16, u16, u32)> = Vec::new();
