@@ -146,8 +146,8 @@ impl Otp {
         locale: Locale,
         now: Timestamp,
     ) -> Result<Result<(), SmsError>, Failure> {
-        let (host, service) = (self.aws.settings.site_host(), &*self.aws.settings.service_name);
-        let text = fill(locale, "sms.otp", &[("code", &kept.code), ("service", service), ("host", host)]);
+        let host = self.aws.settings.site_host();
+        let text = fill(locale, "sms.otp", &[("code", &kept.code), ("host", host)]);
         let payer = self.payer(phone, kept.is_known_device, caller).await?;
         let spent = match self.sms.spend(payer, phone, now).await {
             Ok(spent) => spent,
