@@ -1,4 +1,4 @@
-//! Birth dates, which not everybody knows to the day.
+//! Birth dates, which are not always known to the day.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::parse_date;
 
-/// A birth date as an identity document has it: to the day, or the month or the year alone.
+/// A birth date as an identity document has it: a day, or only a month or a year.
 ///
-/// Some passports carry no day or month of birth. The EU Digital COVID Certificate (`dob`, JSON schema 1.3.x) and the
-/// WHO's ICVP write such dates as `1989-01` and `1989` (ISO 8601, reduced precision), and so do feeds, FHIR and this type's
-/// text form.
+/// Some passports have no day or month of birth. The EU Digital COVID Certificate (`dob`, JSON
+/// schema 1.3.x) and the WHO's ICVP write such dates as `1989-01` and `1989` (ISO 8601, reduced
+/// precision), and so do feeds, FHIR and the text form of this type.
 ///
 /// ```
 /// use bukti_domain::BirthDate;
@@ -21,7 +21,7 @@ use crate::parse_date;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BirthDate {
-    /// The first day that it can be.
+    /// The first possible day.
     first: Date,
     precision: Precision,
 }
@@ -34,7 +34,8 @@ enum Precision {
 }
 
 impl BirthDate {
-    /// Reads `YYYY-MM-DD`, `YYYY-MM` or `YYYY`. `None` for anything else, and where there is no such day or month.
+    /// Parses `YYYY-MM-DD`, `YYYY-MM` or `YYYY`. `None` for anything else, and for a day or month
+    /// that does not exist.
     pub fn parse(text: &str) -> Option<Self> {
         let (first, precision) = match text.len() {
             4 => (parse_date(&format!("{text}-01-01")), Precision::Year),
@@ -44,12 +45,12 @@ impl BirthDate {
         Some(Self { first: first?, precision })
     }
 
-    /// The date, where it is known to the day.
+    /// The date, if it is known to the day.
     pub fn to_day(self) -> Option<Date> {
         (self.precision == Precision::Day).then_some(self.first)
     }
 
-    /// The first day that it can be.
+    /// The first possible day.
     pub fn first_day(self) -> Date {
         self.first
     }
@@ -59,13 +60,14 @@ impl BirthDate {
         self.first.year()
     }
 
-    /// The month, 1 to 12, where it is known.
+    /// The month, 1 to 12, if it is known.
     pub fn month(self) -> Option<i8> {
         (self.precision >= Precision::Month).then(|| self.first.month())
     }
 
-    /// Whether somebody who gives this date knows all that is on record. They may give more, since people know their birthday
-    /// even where their passport does not.
+    /// Whether a given date agrees with this one, which is on record, and is at least as precise.
+    /// It may be more precise, since people know their birthday even if their passport does not
+    /// have it.
     pub fn is_matched_by(self, given: BirthDate) -> bool {
         let month = self.month().is_none_or(|month| given.month() == Some(month));
         let day = self.to_day().is_none_or(|day| given.to_day() == Some(day));
@@ -79,7 +81,7 @@ impl From<Date> for BirthDate {
     }
 }
 
-/// As it is parsed. Personal: for documents, sealed fields and keyed hashes.
+/// In the form that `parse` accepts. Personal: for documents, sealed fields and keyed hashes only.
 impl fmt::Display for BirthDate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month) = (self.year(), self.first.month());
@@ -106,7 +108,7 @@ impl Serialize for BirthDate {
 impl<'de> Deserialize<'de> for BirthDate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        // The text is not in the error: it is personal.
+        // The error does not contain the text, which is personal.
         Self::parse(&text)
             .ok_or_else(|| serde::de::Error::custom("not a birth date, YYYY-MM-DD, YYYY-MM or YYYY"))
     }
@@ -116,15 +118,15 @@ impl<'de> Deserialize<'de> for BirthDate {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> BirthDate {
+    fn parse(text: &str) -> BirthDate {
         BirthDate::parse(text).unwrap()
     }
 
     #[test]
-    fn reads_three_precisions_and_writes_them_back() {
+    fn round_trips_three_precisions() {
         for text in ["1989-01-24", "1989-01", "1989", "2004-02-29"] {
-            assert_eq!(read(text).to_string(), text);
-            assert_eq!(serde_json::to_string(&read(text)).unwrap(), format!("\"{text}\""));
+            assert_eq!(parse(text).to_string(), text);
+            assert_eq!(serde_json::to_string(&parse(text)).unwrap(), format!("\"{text}\""));
         }
         for text in
             ["", "89", "1989-13", "1989-1", "1989-02-30", "1989-00", "19890124", "1989-01-24T00:00", "198é"]
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn is_matched_by_what_is_as_precise_or_more() {
+    fn matches_dates_of_same_or_higher_precision() {
         for (known, given, matched) in [
             ("1989", "1989", true),
             ("1989", "1989-01-24", true),
@@ -145,12 +147,12 @@ mod tests {
             ("1989", "1990-01-24", false),
             ("1989-01", "1989-02-24", false),
         ] {
-            assert_eq!(read(known).is_matched_by(read(given)), matched, "{known} {given}");
+            assert_eq!(parse(known).is_matched_by(parse(given)), matched, "{known} {given}");
         }
     }
 
     #[test]
     fn debug_masks_the_date() {
-        assert_eq!(format!("{:?}", read("1989-01-24")), "BirthDate(…)");
+        assert_eq!(format!("{:?}", parse("1989-01-24")), "BirthDate(…)");
     }
 }

@@ -1,15 +1,15 @@
-//! Bounds that functions, site, readers of feeds and tests share.
+//! Limits that the functions, the site, the readers of feeds and the tests share.
 
-/// The highest number that a dose has.
+/// The highest dose number.
 pub const MOST_DOSES: u8 = 9;
 
-/// The longest field that a row of a feed or a record may have, in characters. Far above any real one.
+/// The longest field of a row or a record, in characters. Well above any real one.
 pub const LONGEST_FIELD: usize = 300;
 
-/// The longest text that people and officers write, in characters.
+/// The longest message of an applicant or officer, in characters.
 pub const LONGEST_TEXT: usize = 1000;
 
-/// The media types of evidence, with the endings of file names.
+/// The accepted media types of evidence, each with its file extensions.
 pub const EVIDENCE_TYPES: [(&str, &[&str]); 4] = [
     ("image/jpeg", &["jpg", "jpeg"]),
     ("image/png", &["png"]),
@@ -17,13 +17,13 @@ pub const EVIDENCE_TYPES: [(&str, &[&str]); 4] = [
     ("application/pdf", &["pdf"]),
 ];
 
-/// The most bytes of a piece of evidence.
+/// The maximum size of a piece of evidence, in bytes.
 pub const MOST_EVIDENCE_BYTES: u32 = 5 * 1024 * 1024;
 
-/// The most pieces of evidence of a case.
+/// The maximum number of pieces of evidence of a case.
 pub const MOST_EVIDENCE: usize = 5;
 
-/// Reads a dose number.
+/// Parses a dose number, 1 to [`MOST_DOSES`].
 ///
 /// ```
 /// use bukti_domain::dose_number;
@@ -33,7 +33,8 @@ pub fn dose_number(text: &str) -> Option<u8> {
     text.parse().ok().filter(|number| (1..=MOST_DOSES).contains(number))
 }
 
-/// Reads a code of six digits, from an SMS or an authenticator. People type it in groups.
+/// Parses a six-digit code of an SMS or an authenticator. Spaces and hyphens are dropped, since
+/// people type codes in groups.
 ///
 /// ```
 /// use bukti_domain::six_digits;

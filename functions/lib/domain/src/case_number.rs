@@ -1,27 +1,29 @@
-//! The number of a helpdesk case.
+//! Numbers of helpdesk cases.
 
 use crate::READABLE;
 
-/// The number of a case: ten letters and digits that are read out over the phone, the last of which checks the others.
+/// The number of a case, for reading out over the phone: nine characters of [`READABLE`] (45 bits)
+/// and a check character.
 ///
-/// Nine of [`READABLE`] (45 bits), then a check character: Luhn mod N with N = 32 (ISO/IEC 7812-1, annex B, for another
-/// base), which finds every letter that is wrong and nearly all neighbours that are swapped.
+/// The check character is Luhn mod N with N = 32 (ISO/IEC 7812-1, annex B, in another base). It
+/// detects every single wrong character, and nearly all swaps of neighbours.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CaseNumber(String);
 
-/// Letters without the check character.
-const RANDOM: usize = 9;
+/// The number of characters before the check character.
+const PAYLOAD_LEN: usize = 9;
 
 impl CaseNumber {
-    /// The number of these bits, of which the lowest 45 count.
+    /// The number with the lowest 45 of these bits.
     pub fn of_bits(bits: u64) -> Self {
-        let letters: Vec<u8> = (0..RANDOM).rev().map(|at| (bits >> (at * 5) & 31) as u8).collect();
-        let check = check_of(&letters);
-        Self(letters.into_iter().chain([check]).map(|code| char::from(READABLE[usize::from(code)])).collect())
+        let payload: Vec<u8> = (0..PAYLOAD_LEN).rev().map(|at| (bits >> (at * 5) & 31) as u8).collect();
+        let check = check_digit(&payload);
+        Self(payload.into_iter().chain([check]).map(|code| char::from(READABLE[usize::from(code)])).collect())
     }
 
-    /// Reads a number as people write it down: any case, with or without hyphen and spaces, O for 0, I or L for 1. `None`
-    /// where it is none, or the check character says that a letter is wrong.
+    /// Parses a number as people write it down: in any case, with or without hyphens and spaces,
+    /// with O for 0 and I or L for 1. `None` if it has another length or other characters, or its
+    /// check character does not match.
     ///
     /// ```
     /// use bukti_domain::CaseNumber;
@@ -31,7 +33,7 @@ impl CaseNumber {
     /// assert_eq!(CaseNumber::parse("14D2P-F2DBW"), None);
     /// ```
     pub fn parse(text: &str) -> Option<Self> {
-        let mut codes = Vec::with_capacity(RANDOM + 1);
+        let mut codes = Vec::with_capacity(PAYLOAD_LEN + 1);
         for character in text.chars().filter(|character| !matches!(character, '-' | ' ' | '\u{a0}')) {
             let letter = match character.to_ascii_uppercase() {
                 'O' => '0',
@@ -40,29 +42,30 @@ impl CaseNumber {
             };
             let code = READABLE.iter().position(|known| char::from(*known) == letter)?;
             codes.push(code as u8);
-            if codes.len() > RANDOM + 1 {
+            if codes.len() > PAYLOAD_LEN + 1 {
                 return None;
             }
         }
-        let (check, letters) = codes.split_last()?;
-        (letters.len() == RANDOM && check_of(letters) == *check)
+        let (check, payload) = codes.split_last()?;
+        (payload.len() == PAYLOAD_LEN && check_digit(payload) == *check)
             .then(|| Self(codes.iter().map(|code| char::from(READABLE[usize::from(*code)])).collect()))
     }
 
-    /// The ten characters. What the number opens needs the birth date as well.
+    /// The ten characters, ungrouped. Not a secret by itself: a case is opened by number and birth
+    /// date.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// In two groups of five, as people read it out.
+    /// The number in two groups of five, for reading it out.
     pub fn grouped(&self) -> String {
         let (first, second) = self.0.split_at(5);
         format!("{first}-{second}")
     }
 }
 
-fn check_of(letters: &[u8]) -> u8 {
-    let sum: u32 = letters
+fn check_digit(payload: &[u8]) -> u8 {
+    let sum: u32 = payload
         .iter()
         .rev()
         .enumerate()
@@ -80,14 +83,14 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_read_out_is_read_back(bits in 0u64..1 << 45) {
+        fn numbers_parse_back(bits in 0u64..1 << 45) {
             let number = CaseNumber::of_bits(bits);
             proptest::prop_assert_eq!(CaseNumber::parse(&number.grouped().to_lowercase()), Some(number.clone()));
             proptest::prop_assert_eq!(CaseNumber::parse(number.as_str()), Some(number));
         }
 
         #[test]
-        fn a_wrong_letter_is_found(bits in 0u64..1 << 45, at in 0usize..10, by in 1usize..32) {
+        fn rejects_number_with_one_wrong_character(bits in 0u64..1 << 45, at in 0usize..10, by in 1usize..32) {
             let mut wrong = CaseNumber::of_bits(bits).0.into_bytes();
             let code = READABLE.iter().position(|known| *known == wrong[at]).unwrap();
             wrong[at] = READABLE[(code + by) % 32];
@@ -95,7 +98,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in "\\PC{0,14}") {
+        fn parsing_never_panics(text in "\\PC{0,14}") {
             let _ = CaseNumber::parse(&text);
         }
     }

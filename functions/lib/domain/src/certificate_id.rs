@@ -1,9 +1,10 @@
-//! The id of a certificate.
+//! Certificate ids.
 
-/// The letters of ids that people read out: Crockford's base 32, no I, L, O, U.
+/// The alphabet of ids that people read out: Crockford's base 32, without I, L, O and U.
 pub const READABLE: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// Whether this is the id of a certificate, as it is kept: 16 [`READABLE`] letters, no hyphens.
+/// Whether a text is a certificate id in its stored form: 16 characters of [`READABLE`], no
+/// hyphens.
 ///
 /// ```
 /// assert!(bukti_domain::is_certificate_id("7KQ2M4XD9TRA6HVC"));
@@ -13,7 +14,7 @@ pub fn is_certificate_id(text: &str) -> bool {
     text.len() == 16 && text.bytes().all(|byte| READABLE.contains(&byte))
 }
 
-/// A certificate id in groups of four, as people read it out.
+/// A certificate id in groups of four, for reading it out.
 ///
 /// ```
 /// assert_eq!(bukti_domain::certificate_id_grouped("7KQ2M4XD9TRA6HVC"), "7KQ2-M4XD-9TRA-6HVC");

@@ -1,16 +1,16 @@
-//! Enums whose values have stable codes, which answers, reports, stored items and the keys of texts have in common.
+//! Enums with stable codes, which responses, reports, stored items and the keys of texts share.
 
 #[doc(hidden)]
 pub use serde;
 
-/// Whether all of these codes differ.
+/// Whether no code occurs more than once.
 #[doc(hidden)]
 pub const fn are_distinct(codes: &[&str]) -> bool {
     let mut at = 0;
     while at < codes.len() {
         let mut other = at + 1;
         while other < codes.len() {
-            if is_same(codes[at].as_bytes(), codes[other].as_bytes()) {
+            if are_equal(codes[at].as_bytes(), codes[other].as_bytes()) {
                 return false;
             }
             other += 1;
@@ -20,7 +20,8 @@ pub const fn are_distinct(codes: &[&str]) -> bool {
     true
 }
 
-const fn is_same(one: &[u8], other: &[u8]) -> bool {
+/// Compares byte by byte, since `==` on slices is not `const`.
+const fn are_equal(one: &[u8], other: &[u8]) -> bool {
     let mut at = 0;
     while at < one.len() && at < other.len() && one[at] == other[at] {
         at += 1;
@@ -28,9 +29,9 @@ const fn is_same(one: &[u8], other: &[u8]) -> bool {
     at == one.len() && at == other.len()
 }
 
-/// Declares an enum whose values have stable codes: `ALL`, `code`, `of_code`, and serde by code. Two values with the same code do
-/// not compile. With a column, each value has
-/// something else as well, after its code.
+/// Declares an enum with stable codes: `ALL`, `code`, `of_code`, and serde by code. Two variants
+/// with the same code do not compile. With a column, each variant has another constant after its
+/// code, and the enum a method of the column's name.
 ///
 /// ```
 /// bukti_domain::codes! {
@@ -56,7 +57,7 @@ macro_rules! codes {
         const _: () = assert!($crate::codes::are_distinct(&[$($code),*]), "two values have the same code");
 
         impl $name {
-            /// Every value.
+            /// All values, in the order of their declaration.
             pub const ALL: &[$name] = &[$($name::$variant),*];
 
             /// The stable code.
@@ -64,7 +65,7 @@ macro_rules! codes {
                 match self { $($name::$variant => $code),* }
             }
 
-            /// The value of a code.
+            /// The value with a code. `None` if the code is unknown.
             pub fn of_code(code: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.code() == code)
             }

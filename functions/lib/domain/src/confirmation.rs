@@ -1,13 +1,13 @@
-//! Confirmed identities: people whose NIK rightly disagrees with their birth date or sex.
+//! Confirmed identity data: those that legitimately contradict the NIK.
 //!
-//! A NIK stays for life in Indonesia, also where the birth date or the sex that it encodes was corrected by law
-//! (PP 40/2019). A row with the corrected data contradicts its NIK and is held, although it is right. Once two
-//! officers have confirmed the data of such a person, every row with exactly these data counts as if there were no
-//! contradiction:
+//! A NIK is assigned for life in Indonesia, and stays the same when the birth date or the sex that
+//! it encodes is corrected by law (PP 40/2019). A row with the corrected data contradicts its NIK
+//! and is held, although it is correct. Once two officers have confirmed the data of such a person,
+//! every row with exactly these data is judged without regard to the contradiction:
 //!
 //! ```text
 //! row ── judge ──► held ──┬─ data not confirmed ──► held
-//!                         └─ data confirmed ──────► complete or incomplete, as the rest of the row says
+//!                         └─ data confirmed ──────► complete or incomplete, by the rest of the row
 //! ```
 
 use jiff::civil::Date;
@@ -15,30 +15,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Dose, Identity, Nik, Reason, Sex, Verdict, parse_date};
 
-/// The data of a person that a NIK encodes as well, as a row or an officer states them.
+/// A NIK with the data that it encodes, as a row or an officer states them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityData {
     /// The identity number.
     pub nik: Nik,
     /// The birth date.
     pub birth_date: Date,
-    /// The sex, where it was registered.
+    /// The sex, if it was registered.
     pub sex: Option<Sex>,
 }
 
 impl IdentityData {
-    /// The identity data of a dose. `None` where it has no readable NIK, or no birth date that is a full date.
+    /// The identity data of a dose. `None` if it has no valid NIK, or no full birth date.
     pub fn of(dose: &Dose) -> Option<Self> {
         let Some(Identity::Nik(nik)) = &dose.identity else { return None };
         Some(Self { nik: nik.clone(), birth_date: dose.birth_date?.to_day()?, sex: dose.sex })
     }
 
-    /// Identity data as a row writes them. `None` where NIK or birth date cannot be read.
+    /// Parses identity data as a row has them. `None` if the NIK or the birth date is invalid.
     pub fn parse(nik: &str, birth_date: &str, sex: &str) -> Option<Self> {
         Some(Self { nik: Nik::parse(nik)?, birth_date: parse_date(birth_date.trim())?, sex: Sex::parse(sex) })
     }
 
-    /// What the NIK encodes differently.
+    /// The contradictions between the NIK and the data.
     pub fn contradictions(&self) -> Vec<Reason> {
         let mut found = Vec::new();
         if !self.nik.agrees_on_birth_date(self.birth_date) {
@@ -50,16 +50,17 @@ impl IdentityData {
         found
     }
 
-    /// The data of the rows that a confirmation of these data covers: the same NIK and birth date, and the same sex or
-    /// none. Where no sex was registered, it is the one that the NIK encodes.
+    /// The identity data of the rows that a confirmation of these data covers: the same NIK and
+    /// birth date, with the same sex or none. If no sex was registered, it is the one that the NIK
+    /// encodes.
     ///
-    /// Nothing else is covered: another birth date under the same NIK is still a contradiction.
+    /// Nothing else is covered: a different birth date under the same NIK remains a contradiction.
     pub fn covered(&self) -> [Self; 2] {
         let with = |sex| Self { sex, ..self.clone() };
         [with(Some(self.sex.unwrap_or(self.nik.sex()))), with(None)]
     }
 
-    /// The data as an unambiguous text for a keyed digest. Personal.
+    /// The data as an unambiguous text, for a keyed digest. Personal.
     pub fn content(&self) -> String {
         let sex = match self.sex {
             Some(Sex::Male) => "L",
@@ -70,7 +71,8 @@ impl IdentityData {
     }
 }
 
-/// What a held row becomes once its data are confirmed. Nothing in it is personal.
+/// The verdict that a held row gets once its identity data are confirmed. Contains no personal
+/// data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldIdentity {
     /// Keyed digest of the row's [`IdentityData`].
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_data_as_rows_write_them() {
+    fn parses_data_of_rows() {
         let (nik, born) = ("3171012401896246", date(1990, 1, 24));
         for (sex, expected) in [("L", Some(Sex::Male)), (" p ", Some(Sex::Female)), ("", None), ("X", None)] {
             assert_eq!(IdentityData::parse(nik, "1990-01-24", sex), Some(data(born, expected)), "{sex}");

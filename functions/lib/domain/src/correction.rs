@@ -1,16 +1,18 @@
-//! Corrections: what a person says is wrong with the record, what of it fits which dose, and what becomes of it.
+//! Corrections that a person can request, the doses that they may apply to, and the states of a
+//! case.
 //!
 //! ```text
-//!            ┌────── asked_back ◄─┐
-//!            ▼  answer            │
-//!  asked ► open ──────────────────┼──► refused
-//!            │                    │
-//!            ├─ phone that asked, dose number ───► granted ──► the dose is rewritten ──► certificate, SMS
-//!            └─ who the person is, another phone ──► awaiting_approval ── a supervisor, not the proposer ──► granted or refused
+//!               ┌───── asked_back ◄─┐
+//!               ▼  answer           │ question
+//!  request ──► open ────────────────┴──────────────────► refused
+//!               │
+//!               ├─ dose number, applicant's own phone ──► granted ──► dose rewritten ──► certificate, SMS
+//!               └─ identity data, another phone ──► awaiting_approval ──► granted or refused by a supervisor
+//!                                                                          other than the proposer
 //! ```
 //!
-//! Data that were corrected by law rewrite no dose: they are confirmed, and all doses that were held for them are issued
-//! ([`IdentityData`](crate::IdentityData)).
+//! Data that were corrected by law do not change a dose: they are confirmed, and all doses that
+//! were held because of them are issued ([`IdentityData`](crate::IdentityData)).
 
 use crate::{
     BirthDate, Dose, FeedRow, Identity, LONGEST_FIELD, PersonName, PhoneNumber, dose_number, parse_date,
@@ -19,73 +21,75 @@ use crate::{
 codes! {
     /// What is wrong with a record.
     Correction {
-        /// The phone that the SMS goes to is another's, or there is none.
+        /// The phone on record is missing or belongs to somebody else.
         Phone = "phone",
         /// The name is misspelt.
         Name = "name",
-        /// The birth date.
+        /// The birth date is wrong.
         BirthDate = "birth_date",
-        /// The number of the identity card or passport.
+        /// The number of the identity card or passport is wrong.
         Identity = "identity",
-        /// Which dose it was.
+        /// The dose number is wrong.
         DoseNumber = "dose_number",
-        /// A dose is not there at all.
+        /// A dose is missing.
         DoseMissing = "dose_missing",
-        /// Birth date or sex were corrected by law and differ from those that the NIK encodes, so doses are held. No row
-        /// is changed: the data are confirmed.
+        /// Birth date or sex were corrected by law and differ from those that the NIK encodes, so
+        /// doses are held. The data are confirmed; no row is changed.
         DataCorrectedByLaw = "data_corrected_by_law",
     }
 }
 
 impl Correction {
-    /// Whether it always changes who a certificate is for, or makes one: then a second person decides as well. A phone needs
-    /// one where it is not the one that asked.
+    /// Whether a supervisor always has to approve the correction: it changes the holder of a
+    /// certificate, or leads to a new one. A phone needs approval only if it is not the applicant's
+    /// own.
     pub fn needs_approval(self) -> bool {
         !matches!(self, Correction::Phone | Correction::DoseNumber)
     }
 
-    /// Whether the right value, as it was written, can be right.
-    pub fn is_possible(self, right: &str) -> bool {
-        let right = right.trim();
+    /// Whether a value, as it was typed, is valid for the field to correct.
+    pub fn is_possible(self, value: &str) -> bool {
+        let value = value.trim();
         match self {
-            Correction::Phone => PhoneNumber::parse(right).is_some(),
-            Correction::Name => PersonName::parse(right).is_some() && right.chars().count() <= LONGEST_FIELD,
-            Correction::BirthDate => BirthDate::parse(right).is_some(),
-            Correction::DataCorrectedByLaw => parse_date(right).is_some(),
-            Correction::Identity => Identity::parse(right).is_some(),
-            Correction::DoseNumber => dose_number(right).is_some(),
-            Correction::DoseMissing => right.is_empty(),
+            Correction::Phone => PhoneNumber::parse(value).is_some(),
+            Correction::Name => PersonName::parse(value).is_some() && value.chars().count() <= LONGEST_FIELD,
+            Correction::BirthDate => BirthDate::parse(value).is_some(),
+            Correction::DataCorrectedByLaw => parse_date(value).is_some(),
+            Correction::Identity => Identity::parse(value).is_some(),
+            Correction::DoseNumber => dose_number(value).is_some(),
+            Correction::DoseMissing => value.is_empty(),
         }
     }
 
-    /// Puts the right value into a row. `None` where it cannot be right.
-    pub fn corrected(self, row: &FeedRow, right: &str) -> Option<FeedRow> {
+    /// The row with the corrected value. `None` if the value is invalid, or the correction does not
+    /// concern a field.
+    pub fn corrected(self, row: &FeedRow, value: &str) -> Option<FeedRow> {
         let mut row = row.clone();
-        if !self.is_possible(right) {
+        if !self.is_possible(value) {
             return None;
         }
-        let right = right.trim().to_owned();
+        let value = value.trim().to_owned();
         match self {
-            Correction::Phone => row.no_hp = right,
-            Correction::Name => row.nama = right,
-            Correction::BirthDate | Correction::DataCorrectedByLaw => row.tanggal_lahir = right,
-            Correction::Identity => match Identity::parse(&right)? {
+            Correction::Phone => row.no_hp = value,
+            Correction::Name => row.nama = value,
+            Correction::BirthDate | Correction::DataCorrectedByLaw => row.tanggal_lahir = value,
+            Correction::Identity => match Identity::parse(&value)? {
                 Identity::Nik(nik) => (row.nik, row.paspor) = (nik.digits().to_owned(), String::new()),
-                Identity::Passport(_) => (row.nik, row.paspor) = (String::new(), right),
+                Identity::Passport(_) => (row.nik, row.paspor) = (String::new(), value),
             },
-            Correction::DoseNumber => row.dosis_ke = right,
+            Correction::DoseNumber => row.dosis_ke = value,
             Correction::DoseMissing => return None,
         }
         Some(row)
     }
 
-    /// What a row says of whom it is about, and where this is wrong. Once any of it changes, a correction that was proposed
-    /// for the row is overtaken.
+    /// The identity data of a row, and the value to correct. Once any of these change, a correction
+    /// that was proposed for the row is outdated.
     pub fn basis(self, row: &FeedRow) -> [&str; 6] {
         [&row.nik, &row.paspor, &row.nama, &row.tanggal_lahir, &row.jenis_kelamin, self.recorded(row)]
     }
 
-    /// What a row says where this is wrong.
+    /// The value to correct, as the row has it.
     pub fn recorded(self, row: &FeedRow) -> &str {
         match self {
             Correction::Phone => &row.no_hp,
@@ -100,15 +104,15 @@ impl Correction {
 }
 
 codes! {
-    /// Where a case stands.
+    /// The state of a case.
     CaseState {
-        /// An officer has to look at it.
+        /// An officer has to review it.
         Open = "open",
-        /// The person has to answer.
+        /// The applicant has to answer a question.
         AskedBack = "asked_back",
-        /// An officer would grant it; a supervisor has to look at it.
+        /// An officer proposes to grant it; a supervisor has to review it.
         AwaitingApproval = "awaiting_approval",
-        /// Done: the record is right.
+        /// Granted: the record is corrected.
         Granted = "granted",
         /// Refused, with a reason.
         Refused = "refused",
@@ -116,54 +120,58 @@ codes! {
 }
 
 impl CaseState {
-    /// Whether nothing more becomes of it.
+    /// Whether the state is final.
     pub fn is_decided(self) -> bool {
         matches!(self, CaseState::Granted | CaseState::Refused)
     }
 }
 
 codes! {
-    /// What an officer decides of a case.
+    /// An officer's decision on a case.
     Ruling {
-        /// The record is put right; what another officer proposes is approved.
+        /// Correct the record, or approve what another officer proposes.
         Grant = "grant",
-        /// It stays as it is.
+        /// Leave the record as it is.
         Refuse = "refuse",
-        /// The person has to answer something first.
+        /// Ask the applicant a question first.
         AskBack = "ask_back",
     }
 }
 
 codes! {
-    /// Why a dose may be a person's though it is not recorded as theirs, or may be recorded wrongly. A guess: for officers.
+    /// A sign that a dose belongs to a person under whom it is not recorded, or is recorded
+    /// wrongly. A hint for officers, not a proof.
     Likeness {
-        /// Name and birth date are the same, one digit of the NIK is another, or two neighbours are swapped.
+        /// Name and birth date match; the NIKs differ by one digit or two swapped neighbouring
+        /// digits.
         NikDigit = "nik_digit",
-        /// Name and birth date are the same; one is under a NIK, the other under a passport.
+        /// Name and birth date match; one is recorded under a NIK, the other under a passport.
         NikAndPassport = "nik_and_passport",
-        /// Name and birth date are the same, the numbers are not alike.
+        /// Name and birth date match; the numbers differ in more than one digit.
         NameAndBirthDate = "name_and_birth_date",
-        /// The phone is the one asked with, but for one digit or two swapped neighbours.
+        /// The phones differ by one digit or two swapped neighbouring digits.
         PhoneDigit = "phone_digit",
-        /// A later dose of the same vaccine is recorded with the same number as an earlier one.
+        /// A later dose against the same disease is recorded with the same number as an earlier
+        /// one.
         DoseNumber = "dose_number",
     }
 }
 
-/// What a person says of themselves.
+/// An applicant's data, as they state them.
 #[derive(Clone, Debug)]
 pub struct Asking {
-    /// The number by which they looked for themselves.
+    /// The identity or passport number.
     pub identity: Identity,
-    /// Their name.
+    /// The name.
     pub name: PersonName,
-    /// Their birth date.
+    /// The birth date.
     pub birth_date: BirthDate,
-    /// Their phone, where it is known.
+    /// The phone, if it is known.
     pub phone: Option<PhoneNumber>,
 }
 
-/// How this dose may be that person's. None where it has nothing of theirs, or is recorded as theirs altogether.
+/// The signs that a dose belongs to an applicant. Empty if nothing matches, or if the dose is
+/// recorded under exactly the applicant's data.
 pub fn likenesses(asking: &Asking, dose: &Dose) -> Vec<Likeness> {
     let mut found = Vec::new();
     let same_name = dose.name.as_ref().is_some_and(|name| name.matches(&asking.name));
@@ -174,7 +182,7 @@ pub fn likenesses(asking: &Asking, dose: &Dose) -> Vec<Likeness> {
         && *identity != asking.identity
     {
         found.push(match (identity, &asking.identity) {
-            (Identity::Nik(one), Identity::Nik(other)) if is_one_slip(one.digits(), other.digits()) => {
+            (Identity::Nik(one), Identity::Nik(other)) if differ_by_typo(one.digits(), other.digits()) => {
                 Likeness::NikDigit
             }
             (Identity::Nik(_), Identity::Passport(_)) | (Identity::Passport(_), Identity::Nik(_)) => {
@@ -185,16 +193,17 @@ pub fn likenesses(asking: &Asking, dose: &Dose) -> Vec<Likeness> {
     }
     if let (Some(one), Some(other)) = (&dose.phone, &asking.phone)
         && (same_person || dose.identity.as_ref() == Some(&asking.identity))
-        && is_one_slip(one.e164(), other.e164())
+        && differ_by_typo(one.e164(), other.e164())
     {
         found.push(Likeness::PhoneDigit);
     }
     found
 }
 
-/// Of the doses of one person: those that may be recorded with the number of an earlier one.
+/// The indexes of a person's doses that have the same number as an earlier dose against the same
+/// disease.
 pub fn doses_counted_twice(doses: &[Dose]) -> Vec<usize> {
-    let earlier = |dose: &Dose, other: &Dose| {
+    let repeats_number = |dose: &Dose, other: &Dose| {
         let alike = dose.dose_number.is_some()
             && dose.dose_number == other.dose_number
             && dose.vaccine.is_some()
@@ -202,12 +211,13 @@ pub fn doses_counted_twice(doses: &[Dose]) -> Vec<usize> {
         alike
             && matches!((dose.vaccination_date, other.vaccination_date), (Some(day), Some(before)) if before < day)
     };
-    let counted_twice = |dose: &Dose| doses.iter().any(|other| earlier(dose, other));
+    let counted_twice = |dose: &Dose| doses.iter().any(|other| repeats_number(dose, other));
     (0..doses.len()).filter(|at| counted_twice(&doses[*at])).collect()
 }
 
-/// Whether two numbers of one length differ by one digit, or by two neighbours that are swapped.
-fn is_one_slip(one: &str, other: &str) -> bool {
+/// Whether two numbers of the same length differ by one digit, or by two swapped neighbouring
+/// digits.
+fn differ_by_typo(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     if one.len() != other.len() {
         return false;
@@ -247,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dose_under_another_number_may_be_the_same_persons() {
+    fn finds_doses_recorded_under_similar_data() {
         let dose = row().dose();
         for (identity, phone, expected) in [
             ("3171012401896246", "081234567890", &[][..]),
@@ -266,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_dose_may_be_recorded_as_the_first() {
+    fn finds_second_dose_numbered_as_first() {
         let second = FeedRow { tanggal_vaksinasi: "2021-02-26".into(), ..row() };
         let third = FeedRow {
             tanggal_vaksinasi: "2022-02-26".into(),
@@ -280,8 +290,8 @@ mod tests {
     }
 
     #[test]
-    fn the_right_value_is_put_in_its_place() {
-        for (correction, right, changed) in [
+    fn corrects_field_with_valid_value_only() {
+        for (correction, value, changed) in [
             (Correction::Phone, "0813 1111 2222", FeedRow { no_hp: "0813 1111 2222".into(), ..row() }),
             (Correction::Name, " Iwan I. Purnomo", FeedRow { nama: "Iwan I. Purnomo".into(), ..row() }),
             (Correction::BirthDate, "1989-01-25", FeedRow { tanggal_lahir: "1989-01-25".into(), ..row() }),
@@ -297,9 +307,9 @@ mod tests {
             ),
             (Correction::DoseNumber, "2", FeedRow { dosis_ke: "2".into(), ..row() }),
         ] {
-            assert!(correction.corrected(&row(), right) == Some(changed), "{correction:?} {right}");
+            assert!(correction.corrected(&row(), value) == Some(changed), "{correction:?} {value}");
         }
-        for (correction, wrong) in [
+        for (correction, invalid) in [
             (Correction::Phone, "021 555"),
             (Correction::Name, "..."),
             (Correction::BirthDate, "24-01-1989"),
@@ -308,7 +318,7 @@ mod tests {
             (Correction::DoseMissing, ""),
             (Correction::DataCorrectedByLaw, "1990"),
         ] {
-            assert!(correction.corrected(&row(), wrong).is_none(), "{correction:?} {wrong}");
+            assert!(correction.corrected(&row(), invalid).is_none(), "{correction:?} {invalid}");
         }
         for correction in Correction::ALL {
             assert_eq!(Correction::of_code(correction.code()), Some(*correction));

@@ -1,21 +1,22 @@
-//! Dates as feeds and forms write them.
+//! Parsing of dates and times as feeds and forms write them.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 
-/// Western Indonesian time (WIB), UTC+7: the offset in which "today" is meant where nothing else says so.
+/// Western Indonesian time (WIB), UTC+7: the offset of "today" if nothing more precise is known.
 pub const INDONESIA_WEST: Offset = Offset::constant(7);
 
 /// Central Indonesian time (WITA), UTC+8.
 pub(crate) const INDONESIA_CENTRAL: Offset = Offset::constant(8);
 
-/// Eastern Indonesian time (WIT), UTC+9: where the day begins first.
+/// Eastern Indonesian time (WIT), UTC+9, where the day begins first.
 pub const INDONESIA_EAST: Offset = Offset::constant(9);
 
-/// The moment of an RFC 3339 or ISO 8601 time with an offset (`Z`, `+07`, `+0700`, `+07:00`), also
-/// with an RFC 9557 zone behind it (`+07:00[Asia/Jakarta]`). Without an offset the zone decides,
-/// where it is one of Indonesia's. `None` for anything else: a local time alone is no moment.
+/// Parses an RFC 3339 or ISO 8601 time with an offset (`Z`, `+07`, `+0700`, `+07:00`), which may be
+/// followed by an RFC 9557 zone (`+07:00[Asia/Jakarta]`). A time with one of Indonesia's zones
+/// needs no offset. `None` for anything else, also for a local time without offset and zone, which
+/// does not identify an instant.
 ///
 /// ```
 /// use bukti_domain::parse_moment;
@@ -41,7 +42,8 @@ pub fn parse_moment(text: &str) -> Option<Timestamp> {
     offset.to_timestamp(local.parse::<DateTime>().ok()?).ok()
 }
 
-/// A calendar date written `YYYY-MM-DD` (ISO 8601, extended form) and nothing else. `None` where there is no such day.
+/// Parses a calendar date written `YYYY-MM-DD` (ISO 8601, extended form). `None` for any other
+/// form, and for a day that does not exist.
 ///
 /// ```
 /// assert!(bukti_domain::parse_date("2021-02-28").is_some());
@@ -61,29 +63,29 @@ pub fn parse_date(text: &str) -> Option<Date> {
     Date::new(text[..4].parse().ok()?, text[5..7].parse().ok()?, text[8..].parse().ok()?).ok()
 }
 
-/// How dates go over the wire: `YYYY-MM-DD`, for serde's `with`.
+/// Dates in JSON, as `YYYY-MM-DD`, for serde's `with` attribute.
 ///
-/// The same as jiff's own form. But jiff reads every form of a moment that there is, and says what is wrong with it, which
-/// would be a seventh of what a phone loads to open the site.
+/// The format is the same as jiff's own. jiff's parser accepts every form of a time and has
+/// detailed errors, and would be a seventh of the code that a phone loads to open the site.
 pub mod iso_date {
     use jiff::civil::Date;
     use serde::de::{Deserializer, Error, Unexpected};
     use serde::{Deserialize, Serializer};
 
-    /// Writes a date.
+    /// Serialises a date.
     ///
     /// # Errors
     ///
-    /// Those of the serializer.
+    /// The serialiser's.
     pub fn serialize<S: Serializer>(date: &Date, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(date)
     }
 
-    /// Reads a date.
+    /// Deserialises a date.
     ///
     /// # Errors
     ///
-    /// Where it is none, and those of the deserializer.
+    /// The deserialiser's, also if the text is not a date.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
         read(&String::deserialize(deserializer)?)
     }
@@ -92,17 +94,17 @@ pub mod iso_date {
         super::parse_date(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &"a date, YYYY-MM-DD"))
     }
 
-    /// The same for a date that may be absent.
+    /// The same for an optional date.
     pub mod option {
         use jiff::civil::Date;
         use serde::de::Deserializer;
         use serde::{Deserialize, Serializer};
 
-        /// Writes a date, or nothing.
+        /// Serialises a date, or null.
         ///
         /// # Errors
         ///
-        /// Those of the serializer.
+        /// The serialiser's.
         pub fn serialize<S: Serializer>(date: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
             match date {
                 Some(date) => super::serialize(date, serializer),
@@ -110,11 +112,11 @@ pub mod iso_date {
             }
         }
 
-        /// Reads a date, or nothing.
+        /// Deserialises a date, or null.
         ///
         /// # Errors
         ///
-        /// Where it is none, and those of the deserializer.
+        /// The deserialiser's, also if the text is not a date.
         pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
             Option::<String>::deserialize(deserializer)?.map(|text| super::read(&text)).transpose()
         }
@@ -129,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_every_form_of_an_offset() {
+    fn parses_times_with_offset_or_indonesian_zone() {
         let moment: Timestamp = "2026-11-19T23:05:00Z".parse().unwrap();
         for text in [
             "2026-11-19T23:05:00Z",
@@ -162,13 +164,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_day_is_read_as_it_is_written(year in 1i16..=9999, day in 1i16..=365) {
+        fn written_dates_parse_back(year in 1i16..=9999, day in 1i16..=365) {
             let written = date(year, 1, 1).with().day_of_year(day).build().unwrap();
             prop_assert_eq!(parse_date(&written.to_string()), Some(written));
         }
 
         #[test]
-        fn nothing_else_is_a_date(text in "[0-9+ -]{8,12}") {
+        fn only_canonical_dates_parse(text in "[0-9+ -]{8,12}") {
             if let Some(read) = parse_date(&text) {
                 prop_assert_eq!(read.to_string(), text);
             }

@@ -1,5 +1,5 @@
-//! Why there is a certificate or none, who must act, and what to do next: one state machine for the citizen's status,
-//! the helpdesk and the reports.
+//! The diagnosis of a dose: why there is a certificate or none, who has to act, and what to do
+//! next. The citizen's status page, the helpdesk and the reports share this state machine.
 //!
 //! ```text
 //!                     ┌─ rejected row ──► dose_rejected      (facility sends it again)
@@ -16,61 +16,62 @@
 
 use crate::{Reason, Verdict};
 
-/// How a state looks: each has its icon and its colours beside its words.
+/// The severity of a state, which determines its icon and colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
-    /// All is well.
+    /// Nothing to do.
     Good,
-    /// Something is under way or missing.
+    /// Something is pending or missing.
     Waiting,
-    /// Something must be put right.
+    /// Something has to be corrected.
     Wrong,
 }
 
 codes! {
-    /// What is the matter with a dose's certificate, in the order in which the help has it.
+    /// The state of a dose and its certificate, in the order of the help page.
     DiagnosisCode,
-    /// How it looks.
+    /// The severity of the state.
     mood: Mood {
         /// No dose has been received for this person.
         DoseNotReceived = "dose_not_received" => Mood::Waiting,
-        /// A dose was received but something is missing.
+        /// A dose was received without data that a certificate needs.
         DoseIncomplete = "dose_incomplete" => Mood::Waiting,
-        /// The data contradict each other.
+        /// The data of the dose contradict each other.
         DoseHeld = "dose_held" => Mood::Wrong,
-        /// A dose was received that cannot be kept: its facility must send it again.
+        /// The row that reports the dose was rejected; the facility has to send it again.
         DoseRejected = "dose_rejected" => Mood::Wrong,
-        /// Its facility has retracted it: it was entered in error.
+        /// The facility has retracted the dose: it was entered in error.
         DoseRetracted = "dose_retracted" => Mood::Wrong,
-        /// A dose was received that was given before its certificate was digital: it stands in the yellow booklet.
+        /// The dose was given before international certificates were digital; the yellow booklet
+        /// stays valid.
         DoseBeforeIcvp = "dose_before_icvp" => Mood::Waiting,
-        /// Received and complete, the certificate is being made.
+        /// The dose is complete and its certificate is being issued.
         CertificateBeingMade = "certificate_being_made" => Mood::Waiting,
-        /// Issued; the SMS went to the registered phone.
+        /// The certificate was issued and an SMS sent to the phone on record.
         CertificateIssued = "certificate_issued" => Mood::Good,
-        /// Issued, but no phone was registered with the vaccination.
+        /// The certificate was issued, but there is no phone on record.
         CertificateIssuedPhoneMissing = "certificate_issued_phone_missing" => Mood::Waiting,
-        /// Issued, but the registered phone is no mobile number.
+        /// The certificate was issued, but the phone on record is not a mobile number.
         CertificateIssuedPhoneInvalid = "certificate_issued_phone_invalid" => Mood::Waiting,
-        /// Issued, but the registered phone is another than the one logged in with.
+        /// The certificate was issued, but the phone on record is not the one that is logged in.
         CertificateIssuedPhoneDifferent = "certificate_issued_phone_different" => Mood::Waiting,
-        /// A corrected certificate has taken its place.
+        /// The certificate was replaced by a corrected one.
         CertificateSuperseded = "certificate_superseded" => Mood::Waiting,
-        /// Revoked.
+        /// The certificate was revoked.
         CertificateRevoked = "certificate_revoked" => Mood::Wrong,
     }
 }
 
 codes! {
-    /// Who must act.
+    /// Who has to act.
     Actor {
-        /// Nobody: all is done.
+        /// Nobody: there is nothing to do.
         Nobody = "nobody",
-        /// The service itself: wait.
+        /// The service itself.
         Service = "service",
         /// The facility that vaccinated.
         Facility = "facility",
-        /// The person.
+        /// The vaccinated person.
         Citizen = "citizen",
         /// The helpdesk.
         Helpdesk = "helpdesk",
@@ -78,52 +79,52 @@ codes! {
 }
 
 codes! {
-    /// What the person can do next, the most useful first.
+    /// What the person can do next.
     NextStep {
         /// Open the link of the SMS.
         OpenLink = "open_link",
-        /// Log in with the registered phone.
+        /// Log in with the phone on record.
         LogIn = "log_in",
-        /// Check the name and number typed.
+        /// Check the name and number that were typed.
         CheckInput = "check_input",
         /// Wait.
         Wait = "wait",
         /// Ask the facility.
         AskFacility = "ask_facility",
-        /// Open a case with evidence, where birth date or sex were corrected by law.
+        /// Open a case with evidence that birth date or sex were corrected by law.
         ConfirmData = "confirm_data",
         /// Call or write to the helpdesk.
         ContactHelpdesk = "contact_helpdesk",
     }
 }
 
-/// What is known of the certificate of a dose.
+/// The state of a dose's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateFacts {
-    /// There is none for the dose as it is now.
+    /// There is no certificate of the dose in its current version.
     None,
-    /// There is one for the dose as it is now.
+    /// There is a certificate of the dose in its current version.
     Issued,
-    /// It was revoked.
+    /// The certificate was revoked.
     Revoked,
 }
 
-/// The state of a dose in codes; the texts are in the locale files.
+/// The diagnosis of a dose, in codes; their texts are in the locale files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// What is the matter.
+    /// The state.
     pub code: DiagnosisCode,
-    /// The fields or contradictions it is about.
+    /// The reasons of the state: missing or contradictory fields.
     pub reasons: Vec<Reason>,
-    /// Who must act.
+    /// Who has to act.
     pub actor: Actor,
-    /// What the person can do, the most useful first.
+    /// What the person can do, the most useful step first.
     pub next_steps: &'static [NextStep],
-    /// How long it usually takes, in days, from and to.
+    /// How long it usually takes until the state changes, in days: minimum and maximum.
     pub usual_days: Option<(u8, u8)>,
 }
 
-/// The diagnosis of a person of whom nothing was received.
+/// The diagnosis of a person without any dose.
 pub fn not_received() -> Diagnosis {
     Diagnosis {
         code: DiagnosisCode::DoseNotReceived,
@@ -134,9 +135,10 @@ pub fn not_received() -> Diagnosis {
     }
 }
 
-/// The diagnosis of a dose whose current row was judged so, with this certificate.
+/// The diagnosis of a dose, from the verdict on its current row and the state of its certificate.
 ///
-/// `same_phone` is whether the registered phone is the one logged in with; `None` where nobody is logged in.
+/// `same_phone` says whether the phone on record is the one that is logged in; `None` if no phone
+/// is logged in.
 pub fn diagnose(
     verdict: Verdict,
     reasons: &[Reason],
@@ -195,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_state_has_its_own_code_and_a_next_step() {
+    fn each_state_has_code_and_next_step() {
         let issued = CertificateFacts::Issued;
         let cases = [
             (diagnose(Verdict::Rejected, &[], CertificateFacts::None, None), "dose_rejected"),

@@ -1,19 +1,19 @@
-//! The forms in which a certificate can be had, all of them PDFs.
+//! Formats of certificate documents.
 
 codes! {
-    /// A form in which a certificate can be had.
+    /// The format of a certificate document. All of them are PDFs.
     #[derive(Default)]
     DocumentForm,
-    /// What it adds to the name of the file, in Indonesian.
+    /// The suffix of the file name, in Indonesian.
     file_suffix: &'static str {
-        /// The A4 page, then front and back of the card.
+        /// The A4 page, followed by the front and back of the card.
         #[default]
         Complete = "complete" => "",
         /// The A4 page.
         A4 = "a4" => "-a4",
-        /// Front and back of the card, ID-1.
+        /// The front and back of the card, in ID-1 size.
         Card = "card" => "-kartu",
-        /// Ten cards on A4 with crop marks, fronts and backs.
+        /// Ten cards on A4 with crop marks: a page of fronts and a page of backs.
         CardSheet = "card-sheet" => "-lembar-kartu",
     }
 }

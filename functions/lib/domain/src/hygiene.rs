@@ -1,13 +1,14 @@
-//! Text hygiene: what senders, spreadsheets and keyboards leave in a text is removed once, where the text comes in.
+//! Text hygiene: removes the artefacts of senders, spreadsheets and keyboards where a text enters
+//! the system.
 //!
-//! | function | used at |
+//! | function | applied to |
 //! |---|---|
 //! | [`clean`] | names in a feed |
 //! | [`clean_message`] | every text of a request body |
-//! | [`clean_code`] | numbers, dates and codes: digits and letters of other widths and scripts become ASCII |
-//! | [`is_placeholder`] | fields of a feed: `null`, `-`, `tidak ada` and the like stand for nothing |
+//! | [`clean_code`] | numbers, dates and codes: full-width characters and digits of other scripts become ASCII |
+//! | [`is_placeholder`] | fields of a feed: `null`, `-`, `tidak ada` and the like mean an empty field |
 //!
-//! All of them are idempotent, and ASCII text without artefacts is returned as it is.
+//! The `clean` functions are idempotent, and return ASCII text without artefacts unchanged.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,13 +18,14 @@ use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// Texts that stand for an empty field, in lower case. `machine` ones are written by programs (a database's null, a
-/// spreadsheet's error value); `typed` ones by people at a facility.
+/// Placeholders for an empty field, in lower case. Those under `machine` are written by programs (a
+/// database's null, a spreadsheet's error value), those under `typed` by people at a facility.
 const PLACEHOLDERS: &str = include_str!("../placeholders.json");
 
-/// A text without what is invisible or an artefact: composed (NFC), without control and format characters (zero-width
-/// characters, bidi marks and isolates, word joiner, byte order mark, soft hyphen), every space and line break as a
-/// space, every dash as a hyphen, without a spreadsheet's leading apostrophe or `="…"`, and trimmed.
+/// Removes invisible characters and artefacts from a text. The result is composed (NFC) and
+/// trimmed; it has no control and format characters (zero-width characters, bidi marks and
+/// isolates, word joiner, byte order mark, soft hyphen); every white space and line break is a
+/// space, and every dash a hyphen. A spreadsheet's leading apostrophe or `="…"` is removed.
 ///
 /// ```
 /// use bukti_domain::hygiene::clean;
@@ -43,8 +45,8 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(rest.to_owned())
 }
 
-/// Like [`clean`], but line breaks stay and nothing counts as an artefact of a spreadsheet: for
-/// texts that people write to people.
+/// Like [`clean`], but keeps line breaks, and whatever looks like an artefact of a spreadsheet: for
+/// texts that people write to each other.
 pub fn clean_message(text: &str) -> Cow<'_, str> {
     if is_plain(text) { Cow::Borrowed(text) } else { Cow::Owned(visible(text, true)) }
 }
@@ -65,22 +67,23 @@ pub fn clean_code(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean(&ascii).into_owned())
 }
 
-/// Who writes a placeholder.
+/// The origin of a placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placeholder {
-    /// A program: nothing was entered.
+    /// A program wrote it for a field that was left empty.
     Machine,
-    /// A person: there was nothing to enter.
+    /// A person typed it, having nothing to enter.
     Typed,
 }
 
-/// Whether a cleaned text is nothing but zeros (`0`, `000`, `0.0`), which stand for an empty field where zero is not a value.
+/// Whether a cleaned text consists of zeros (`0`, `000`, `0.0`), which mean an empty field unless
+/// zero is a value.
 pub fn is_zero(text: &str) -> bool {
     text.contains('0') && text.chars().all(|character| matches!(character, '0' | '.' | ','))
 }
 
-/// Whether a cleaned text stands for an empty field, and who writes such a one. The list is the data file
-/// `placeholders.json`.
+/// The origin of a cleaned text that is a placeholder for an empty field; `None` for any other
+/// text. The placeholders are listed in the data file `placeholders.json`.
 ///
 /// ```
 /// use bukti_domain::hygiene::{Placeholder, is_placeholder};
@@ -92,10 +95,11 @@ pub fn is_placeholder(text: &str) -> Option<Placeholder> {
     placeholders().get(&text.to_lowercase()).copied()
 }
 
-/// The digits before the `.0` (or `,0`) that a spreadsheet or a data frame writes behind a whole number that it took for a
-/// float; `None` where the text is no such number.
+/// The integer part of a number with `.0` or `,0`, as spreadsheets and data frames write whole
+/// numbers that they store as floats. `None` for any other text.
 ///
-/// A float has 15 to 17 significant digits: right for a phone, but a NIK of 16 digits may have changed.
+/// A float has 15 to 17 significant digits: enough for a phone, but a NIK of 16 digits may have
+/// been rounded.
 pub fn integer_of_float(text: &str) -> Option<&str> {
     let (whole, fraction) = text.split_once(['.', ','])?;
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -112,14 +116,15 @@ fn placeholders() -> &'static HashMap<String, Placeholder> {
 
     static PARSED: OnceLock<HashMap<String, Placeholder>> = OnceLock::new();
     PARSED.get_or_init(|| {
-        // A test reads the file, so one that does not parse does not get this far.
+        // A test parses the file, so that this default is never used.
         let File { machine, typed } = serde_json::from_str(PLACEHOLDERS).unwrap_or_default();
         let machine = machine.into_iter().map(|text| (text, Placeholder::Machine));
         machine.chain(typed.into_iter().map(|text| (text, Placeholder::Typed))).collect()
     })
 }
 
-/// Whether cleaning changes nothing: printable ASCII that begins and ends with something visible, and not with an artefact.
+/// Whether cleaning changes nothing: the text is printable ASCII without outer spaces and
+/// artefacts.
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ')
@@ -137,11 +142,11 @@ fn visible(text: &str, keep_line_breaks: bool) -> String {
             _ => character,
         })
     };
-    // What stood between a letter and its mark is gone only now, so composing comes last.
+    // Composed last, since an invisible character may have separated a letter from its mark.
     text.chars().filter_map(visible).nfc().collect()
 }
 
-/// The text within an artefact of a spreadsheet; `None` where there is none.
+/// The text inside the outermost artefact of a spreadsheet; `None` if there is none.
 fn without_artefact(text: &str) -> Option<&str> {
     if let Some(rest) = text.strip_prefix('\'') {
         return Some(rest);
@@ -150,7 +155,8 @@ fn without_artefact(text: &str) -> Option<&str> {
     text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
 }
 
-/// Control and format characters, and what else looks like nothing: fillers, variation selectors, noncharacters.
+/// Whether a character is invisible: control and format characters, fillers, variation selectors,
+/// noncharacters.
 pub fn is_invisible(character: char) -> bool {
     matches!(character.general_category(), GeneralCategory::Control | GeneralCategory::Format)
         || matches!(character,
@@ -160,15 +166,15 @@ pub fn is_invisible(character: char) -> bool {
 
 fn is_dash(character: char) -> bool {
     character.general_category() == GeneralCategory::DashPunctuation
-        // The hyphen bullet and the minus sign are not among them, and are used for one.
+        // The hyphen bullet and the minus sign are in other categories, but used as hyphens.
         || matches!(character, '\u{2043}' | '\u{2212}')
 }
 
-/// The ASCII character that a full-width form or a decimal digit stands for; others as they are.
+/// Maps full-width forms and decimal digits of any script to ASCII; other characters stay.
 fn to_ascii(character: char) -> char {
     match character {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(character) - 0xff01 + 0x21).unwrap_or(character),
-        // The apostrophe of a phone's keyboard.
+        // Phone keyboards type these as apostrophes.
         '\u{2018}' | '\u{2019}' => '\'',
         _ if character.is_ascii() || character.general_category() != GeneralCategory::DecimalNumber => {
             character
@@ -177,8 +183,9 @@ fn to_ascii(character: char) -> char {
     }
 }
 
-/// The value of a decimal digit of any script. Unicode has them in runs of ten from zero to nine
-/// (Unicode Standard, section 4.6), so how many come before it tells which it is.
+/// The ASCII digit of the same value as a decimal digit of any script. Unicode encodes them in
+/// contiguous runs from zero to nine (Unicode Standard, section 4.6), so that the number of digits
+/// before it is its value.
 fn ascii_digit(digit: char) -> char {
     let is_decimal = |code: &u32| {
         char::from_u32(*code).is_some_and(|it| it.general_category() == GeneralCategory::DecimalNumber)
@@ -208,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_space_and_dash_as_the_usual_one() {
+    fn normalises_spaces_and_dashes() {
         for (text, cleaned) in [
             ("Siti\u{a0}Aminah", "Siti Aminah"),
             ("Siti\u{3000}Aminah\u{2009}", "Siti Aminah"),
@@ -222,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn undoes_spreadsheet_artefacts() {
+    fn removes_spreadsheet_artefacts() {
         for (text, cleaned) in [
             ("'081234567890", "081234567890"),
             ("=\"081234567890\"", "081234567890"),
@@ -243,14 +250,14 @@ mod tests {
     }
 
     #[test]
-    fn composes_after_removing() {
+    fn composes_after_removing_invisible_characters() {
         assert_eq!(clean("Nguye\u{302}\u{303}n"), "Nguyễn");
         assert_eq!(clean("Mu\u{200b}\u{308}ller"), "Müller");
         assert_eq!(clean("\u{212b}"), "\u{c5}");
     }
 
     #[test]
-    fn reads_digits_of_all_scripts_and_widths() {
+    fn converts_digits_of_other_scripts_and_widths() {
         for (text, cleaned) in [
             ("０８１２", "0812"),
             ("٠٨١٢", "0812"),
@@ -266,19 +273,19 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_decimal_digits_of_every_living_script() {
+    fn converts_every_decimal_digit_of_basic_plane() {
         let digits =
             ('\u{80}'..='\u{ffff}').filter(|it| it.general_category() == GeneralCategory::DecimalNumber);
-        let is_read = |digit: &char| {
+        let is_converted = |digit: &char| {
             let known = deunicode::deunicode_char(*digit).and_then(|known| known.parse::<char>().ok());
             to_ascii(*digit).is_ascii_digit() && known.is_none_or(|known| to_ascii(*digit) == known)
         };
-        let unread: Vec<char> = digits.filter(|digit| !is_read(digit)).collect();
-        assert_eq!(unread, []);
+        let unconverted: Vec<char> = digits.filter(|digit| !is_converted(digit)).collect();
+        assert_eq!(unconverted, []);
     }
 
     #[test]
-    fn knows_placeholders() {
+    fn recognises_placeholders_and_zeros() {
         for text in ["null", "N/A", "NaN", "None", "#N/A", "\\N", "UNKNOWN"] {
             assert_eq!(is_placeholder(text), Some(Placeholder::Machine), "{text}");
         }
@@ -310,7 +317,7 @@ mod tests {
         }
 
         #[test]
-        fn ascii_text_stays_as_it_is(text in "[!#-&(-<>-~][ -~]{0,20}[!-~]") {
+        fn plain_ascii_stays_unchanged(text in "[!#-&(-<>-~][ -~]{0,20}[!-~]") {
             proptest::prop_assert_eq!(clean(&text), &*text);
             proptest::prop_assert!(matches!(clean(&text), Cow::Borrowed(_)));
         }

@@ -1,4 +1,4 @@
-//! Who a person is to the service: the number of an identity card or of a passport.
+//! Numbers that identify a person: the NIK of an identity card, or a passport number.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub enum Sex {
 }
 
 impl Sex {
-    /// Reads `L` or `P`, as feeds write them. `None` for anything else.
+    /// Parses `L` or `P`, as feeds write them. `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         match text.trim() {
             "L" | "l" => Some(Sex::Male),
@@ -30,15 +30,16 @@ impl Sex {
 
 /// A NIK (Nomor Induk Kependudukan): the 16 digits of an Indonesian identity card.
 ///
-/// Region 6 digits; then day, month and year of birth, 2 digits each, the day plus 40 for a woman; then a serial of 4
-/// digits. The century of the year is not in it. The digits are not checked against a birth date here: a number that
-/// contradicts one is a number all the same, and [`Nik::agrees_on_birth_date`] tells.
+/// It consists of a region (6 digits), the day, month and year of birth (2 digits each; 40 is added
+/// to the day for a woman), and a serial number (4 digits). The century of the year is not encoded.
+/// Parsing does not compare the digits with a birth date, since a NIK that contradicts one is still
+/// a NIK; see [`Nik::agrees_on_birth_date`].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Nik([u8; 16]);
 
 impl Nik {
-    /// Reads 16 digits, with or without spaces, dots or hyphens between them. `None` otherwise, and for a float (`….0`): of
-    /// so many digits it has lost some, and nobody knows which.
+    /// Parses 16 digits, with or without spaces, dots or hyphens between them. `None` otherwise,
+    /// and for a float (`….0`), which cannot hold 16 digits without rounding errors.
     ///
     /// ```
     /// use bukti_domain::Nik;
@@ -70,26 +71,26 @@ impl Nik {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    fn pair(&self, at: usize) -> i16 {
+    fn two_digits(&self, at: usize) -> i16 {
         i16::from(self.0[at] - b'0') * 10 + i16::from(self.0[at + 1] - b'0')
     }
 
-    /// Whether day, month and two-digit year in the number are those of this date.
+    /// Whether the number encodes this date's day, month and two-digit year.
     pub fn agrees_on_birth_date(&self, birth_date: Date) -> bool {
         let (day, month, year) = (birth_date.day(), birth_date.month(), birth_date.year());
         self.encoded_birth_date() == (i16::from(day), i16::from(month), year.rem_euclid(100))
     }
 
-    /// Day, month and two-digit year of birth as the number encodes them, without the 40 of a woman's day. Not every number
-    /// encodes a date that there is.
+    /// The day, month and two-digit year of birth that the number encodes; the 40 of a woman's day
+    /// is subtracted. Not every number encodes a date that exists.
     pub fn encoded_birth_date(&self) -> (i16, i16, i16) {
-        let day = self.pair(6);
-        (if day > 40 { day - 40 } else { day }, self.pair(8), self.pair(10))
+        let day = self.two_digits(6);
+        (if day > 40 { day - 40 } else { day }, self.two_digits(8), self.two_digits(10))
     }
 
-    /// The sex that the number says.
+    /// The sex that the number encodes.
     pub fn sex(&self) -> Sex {
-        if self.pair(6) > 40 { Sex::Female } else { Sex::Male }
+        if self.two_digits(6) > 40 { Sex::Female } else { Sex::Male }
     }
 }
 
@@ -99,20 +100,21 @@ impl fmt::Debug for Nik {
     }
 }
 
-/// A passport number: 5 to 20 letters and digits (ICAO 9303 part 4 has 9; longer ones exist), upper case.
+/// A passport number: 5 to 20 letters and digits in upper case. ICAO 9303 part 4 allows 9
+/// characters, but longer numbers exist.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Passport(String);
 
 impl Passport {
-    /// Reads a passport number in any case, with spaces or hyphens. `None` where it has no digit,
-    /// another character, another length, or more than 12 digits and nothing else.
+    /// Parses a passport number in any case, with spaces or hyphens. `None` if it has no digit,
+    /// another character, another length, or consists of more than 12 digits.
     pub fn parse(text: &str) -> Option<Self> {
         let number: String = hygiene::clean_code(text)
             .chars()
             .filter(|character| !matches!(character, ' ' | '-'))
             .map(|character| character.to_ascii_uppercase())
             .collect();
-        // Digits alone that are as many as a NIK's, or nearly, are one in the wrong field.
+        // Digits alone in about the number of a NIK's are a NIK in the wrong field.
         let longest = if number.bytes().all(|byte| byte.is_ascii_digit()) { 12 } else { 20 };
         let valid = (5..=longest).contains(&number.len())
             && number.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -127,22 +129,23 @@ impl fmt::Debug for Passport {
     }
 }
 
-/// The number by which a person is known here.
+/// The number that identifies a person.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {
-    /// Of an Indonesian identity card.
+    /// An Indonesian identity card's.
     Nik(Nik),
-    /// Of a foreigner's passport.
+    /// A foreign passport's.
     Passport(Passport),
 }
 
 impl Identity {
-    /// Reads a NIK or a passport number.
+    /// Parses a NIK or a passport number.
     pub fn parse(text: &str) -> Option<Self> {
         Nik::parse(text).map(Identity::Nik).or_else(|| Passport::parse(text).map(Identity::Passport))
     }
 
-    /// The number with its kind before it, `nik:…` or `passport:…`. Personal: for keyed hashes only.
+    /// The number with its kind as a prefix, `nik:…` or `passport:…`. Personal: for keyed hashes
+    /// only.
     pub fn tagged(&self) -> String {
         match self {
             Identity::Nik(nik) => format!("nik:{}", nik.digits()),
@@ -158,7 +161,8 @@ impl Identity {
         }
     }
 
-    /// The number with all but its last four characters hidden (three of a short passport number), as it is printed.
+    /// The number as it is printed: only its last four characters are shown (three of a number of
+    /// less than eight).
     ///
     /// ```
     /// use bukti_domain::{Identity, Nik};
@@ -180,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_nik_tells_birth_date_and_sex() {
+    fn nik_encodes_birth_date_and_sex() {
         let man = Nik::parse("3171012401896246").unwrap();
         assert!(man.agrees_on_birth_date(date(1989, 1, 24)));
         assert!(!man.agrees_on_birth_date(date(1989, 1, 25)));
@@ -192,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_a_nik_as_the_field_writes_it() {
+    fn parses_nik_with_spreadsheet_artefacts_but_no_float() {
         for text in [
             "'3171012401896246",
             "=\"3171012401896246\"",
@@ -209,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_never_show_in_debug() {
+    fn debug_hides_numbers() {
         let identity = Identity::Nik(Nik::parse("3171012401896246").unwrap());
         assert!(!format!("{identity:?}").contains("3171"));
         let passport = Identity::Passport(Passport::parse("a 1687353").unwrap());
@@ -219,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_of_a_card_or_of_a_passport() {
+    fn parses_nik_or_passport_number() {
         assert!(matches!(Identity::parse("3171 0124 0189 6246"), Some(Identity::Nik(_))));
         for passport in ["A1687353", "567892341"] {
             assert!(matches!(Identity::parse(passport), Some(Identity::Passport(_))), "{passport}");
@@ -231,7 +235,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_panics(text in "\\PC{0,24}") {
+        fn parsing_never_panics(text in "\\PC{0,24}") {
             let _ = (Nik::parse(&text), Passport::parse(&text));
         }
     }

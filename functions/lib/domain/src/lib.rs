@@ -1,19 +1,23 @@
-//! What a dose, a person and a certificate are, and how a row of a feed is judged.
+//! Domain types and rules: doses, persons, certificates, and the verdict on a row of a feed.
 //!
-//! Pure and small: no AWS, no HTTP, no clock (time is passed in), so that it builds for wasm32 as well. The way
-//! through it is the way of the data:
+//! The crate has no AWS, no HTTP and no clock (time is a parameter), so that it also builds for
+//! wasm32. Its modules, in the order in which data pass through them:
 //!
-//! 1. [`feed`]: a [`FeedRow`] as a facility sent it is judged: rejected, held, incomplete or complete.
-//! 2. [`event`]: the rows of one vaccination event, in any order and any number of times, make one [`History`],
-//!    and the history says which row counts and what each line of a report says.
-//! 3. [`diagnosis`]: a dose and its certificate make one [`Diagnosis`]: what the state is, why, who must act, and
-//!    what to do next. Citizen, helpdesk and reports all read this one state machine.
-//! 4. [`ticket`]: the doses of a person make the tickets for their next ones.
-//! 5. [`correction`]: what a person says is wrong, what of it fits which dose, and what becomes of it.
-//! 6. [`IdentityData`]: data that rightly contradict their NIK, and which held rows their confirmation covers.
+//! 1. [`feed`]: judges a [`FeedRow`] as it was sent: complete, incomplete, held, rejected or a
+//!    retraction.
+//! 2. [`event`]: collects the rows of one vaccination event, in any order and with repetitions, in
+//!    a [`History`], which determines the row that counts and the result of each row.
+//! 3. [`diagnosis`]: derives from a dose and its certificate a [`Diagnosis`]: the state, the
+//!    reasons, who has to act, and what to do next. The citizen's pages, the helpdesk and the
+//!    reports share this state machine.
+//! 4. [`ticket`]: derives the tickets for the next doses from a person's doses.
+//! 5. [`correction`]: the corrections that a person can request, the doses that they may apply to,
+//!    and the states of a case.
+//! 6. [`IdentityData`]: identity data that legitimately contradict a NIK, and the held rows that a
+//!    confirmation covers.
 //!
-//! Types that exist are valid ([`Nik`], [`PhoneNumber`], …): parse, don't validate. Personal types mask themselves in
-//! `Debug` and have no `Display`.
+//! Types are valid by construction ([`Nik`], [`PhoneNumber`], …): parse, don't validate. Personal
+//! types mask themselves in `Debug`; those that have a `Display` say what it is for.
 
 #[macro_use]
 pub mod codes;

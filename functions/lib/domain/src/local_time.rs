@@ -1,4 +1,4 @@
-//! Local time at a facility.
+//! The offset of local time at a facility, by the province in its code.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -7,25 +7,26 @@ use jiff::tz::Offset;
 
 use crate::date::{INDONESIA_CENTRAL, INDONESIA_EAST, INDONESIA_WEST};
 
-/// Provinces in which WIB is the time: Sumatra, Java, West and Central Kalimantan.
+/// Provinces in the zone WIB: Sumatra, Java, West and Central Kalimantan. Provinces are the first
+/// two digits of codes of the Ministry of Home Affairs, which NIKs also begin with.
 const WEST: [&str; 18] = [
     "11", "12", "13", "14", "15", "16", "17", "18", "19", "21", "31", "32", "33", "34", "35", "36", "61",
     "62",
 ];
 
-/// Provinces in which WITA is the time, by the first two digits of their codes (Ministry of Home Affairs, the same as in a
-/// NIK): Bali, Nusa Tenggara, South, East and North Kalimantan, Sulawesi.
+/// Provinces in the zone WITA: Bali, Nusa Tenggara, South, East and North Kalimantan, Sulawesi.
 const CENTRAL: [&str; 12] = ["51", "52", "53", "63", "64", "65", "71", "72", "73", "74", "75", "76"];
 
-/// Provinces in which WIT is the time: the Moluccas and Papua. The Ministry of Home Affairs and Statistics Indonesia (BPS, up to
-/// 97) count the provinces of Papua differently; the time is the same in all.
+/// Provinces in the zone WIT: the Moluccas and Papua. The Ministry of Home Affairs and Statistics
+/// Indonesia (BPS, up to 97) number the provinces of Papua differently, but all are in this zone.
 const EAST: [&str; 9] = ["81", "82", "91", "92", "93", "94", "95", "96", "97"];
 
-/// The offset of facilities whose code names none of these provinces, where a deployment sets one.
+/// The deployment's offset of facilities whose code has no known province.
 static DEFAULT: OnceLock<Offset> = OnceLock::new();
 
-/// Sets the offset of facilities whose code names no province with a time of its own, for the whole process and before it is
-/// first used. Without it that is western Indonesian time (WIB).
+/// Sets the offset of facilities whose code is not in central or eastern Indonesia, for the whole
+/// process. To be called before the offset is first used; without it, the offset is that of western
+/// Indonesian time (WIB).
 ///
 /// ```
 /// assert!(bukti_domain::set_default_offset("+07:00").is_ok());
@@ -34,7 +35,8 @@ static DEFAULT: OnceLock<Offset> = OnceLock::new();
 ///
 /// # Errors
 ///
-/// [`OffsetError`] where it is not written `+HH:MM` or `-HH:MM`, or another one is set already.
+/// [`OffsetError`] if the offset is not written as `+HH:MM` or `-HH:MM`, or a different one was set
+/// before.
 pub fn set_default_offset(written: &str) -> Result<(), OffsetError> {
     let offset = parse_offset(written).ok_or(OffsetError)?;
     if *DEFAULT.get_or_init(|| offset) == offset { Ok(()) } else { Err(OffsetError) }
@@ -56,21 +58,24 @@ fn parse_offset(written: &str) -> Option<Offset> {
     Offset::from_seconds(sign * (hours * 60 + minutes) * 60).ok().filter(|_| is_offset)
 }
 
-/// The default offset cannot be set.
+/// A default offset that cannot be set: it is malformed, or differs from the one that was set
+/// before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OffsetError;
 
 impl fmt::Display for OffsetError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an offset is written as `+07:00` and stays the same while the process runs")
+        formatter.write_str(
+            "not an offset from UTC, or different from the one that was set before; write it as `+07:00`",
+        )
     }
 }
 
 impl std::error::Error for OffsetError {}
 
-/// The offset of local time from UTC at a facility, by its code in the national register: at most one letter, then the digits of
-/// its region, of which the first two are the province (`P3174020101`). The deployment's default where the code names no
-/// province with a time of its own.
+/// The offset of local time from UTC at a facility, by its code in the national register: at most
+/// one letter, then the digits of its region, which begin with the province (`P3174020101`). The
+/// deployment's default, unless the province is in central or eastern Indonesia.
 ///
 /// ```
 /// use bukti_domain::facility_offset;
@@ -85,8 +90,9 @@ pub fn facility_offset(code: &str) -> Offset {
     }
 }
 
-/// The offset of local time at a facility, like [`facility_offset`], for a time that was written with this offset: where
-/// the code names no province, a written offset of one of Indonesia's zones is the facility's.
+/// The offset of local time at a facility, like [`facility_offset`], for a time that was written
+/// with an offset. If the code has no known province, and the written offset is that of an
+/// Indonesian zone, that offset applies.
 ///
 /// ```
 /// use bukti_domain::{INDONESIA_EAST, facility_offset, occurrence_offset};
@@ -102,12 +108,12 @@ pub fn occurrence_offset(code: &str, written: Option<Offset>) -> Offset {
         .unwrap_or_else(|| facility_offset(code))
 }
 
-/// The first two digits of the region in a facility's code.
+/// The province in a facility's code: the first two digits of its region.
 fn province(code: &str) -> Option<&str> {
     let code = code.trim();
     let region = code.strip_prefix(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(code);
     let digits = region.bytes().take_while(u8::is_ascii_digit).count();
-    // A number as short as this is no region's.
+    // Shorter numbers are not regions.
     region.get(..2).filter(|_| digits >= 4)
 }
 
@@ -116,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offset_follows_the_province() {
+    fn offset_depends_on_province() {
         for (code, hours) in [
             ("P3174020101", 7),
             ("3578011", 7),
@@ -140,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_offsets_of_settings() {
+    fn parses_offsets_of_settings() {
         for (written, seconds) in [
             ("+07:00", Some(7 * 3600)),
             ("+08:00", Some(8 * 3600)),

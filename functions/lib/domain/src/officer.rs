@@ -1,39 +1,40 @@
-//! Officers: what they may do, and what the audit says that they did.
+//! Roles of officers, and the actions that the audit log records.
 
 codes! {
-    /// What an officer may do.
+    /// The role of an officer.
     Role {
-        /// Looks, answers, decides.
+        /// Views records, answers applicants, decides cases.
         Officer = "officer",
-        /// Approves as well what another officer would change of who a certificate is for.
+        /// An officer who may also approve what another officer proposed.
         Supervisor = "supervisor",
     }
 }
 
 codes! {
-    /// What was done.
+    /// An officer's action, as the audit log records it.
     Action {
         /// Logged in with both factors.
         LoggedIn = "logged_in",
-        /// Showed a wrong code of the second factor.
+        /// Entered a wrong code of the second factor.
         SecondFactorWrong = "second_factor_wrong",
-        /// Looked for a person.
+        /// Searched for a person.
         Searched = "searched",
-        /// Looked at a person's record.
+        /// Viewed a person's record.
         LookedAt = "looked_at",
-        /// Looked at a case.
+        /// Viewed a case.
         LookedAtCase = "looked_at_case",
-        /// Asked the person back.
+        /// Asked the applicant a question.
         AskedBack = "asked_back",
-        /// Would grant a correction; another decides.
+        /// Proposed to grant a correction that a supervisor has to approve.
         Proposed = "proposed",
         /// Granted a correction.
         Granted = "granted",
-        /// Refused one.
+        /// Refused a correction.
         Refused = "refused",
-        /// Had the SMS sent anew.
+        /// Requested that the SMS be sent again.
         Resent = "resent",
-        /// What was last written was not done: another was faster, or it could not be.
+        /// The action of the entry before was not carried out: the data had changed meanwhile, or
+        /// it failed. Entries are written before the action.
         NotDone = "not_done",
     }
 }

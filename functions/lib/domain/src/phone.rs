@@ -1,24 +1,29 @@
-//! Phone numbers as clinics type them.
+//! Parsing of phone numbers as clinics type them.
 
 use std::fmt;
 use std::sync::OnceLock;
 
 use crate::hygiene;
 
-/// A number that gets SMS. Only Indonesian mobile numbers do, since SMS fraud sends to costly countries, and those of
-/// countries that the deployment names ([`PhoneNumber::allow_countries`]).
+/// A number that SMS are sent to: an Indonesian mobile number, or a number of a country that the
+/// deployment allows ([`PhoneNumber::allow_countries`]). Others are not accepted, since toll fraud
+/// has SMS sent to countries where they are expensive.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PhoneNumber(String);
 
 impl PhoneNumber {
-    /// Reads a mobile number as people write it: `0812…`, `812…`, `62812…`, `+62 812-…`, `(0812) …`.
+    /// Parses a mobile number as people write it: `0812…`, `812…`, `62812…`, `+62 812-…`,
+    /// `(0812) …`.
     ///
-    /// The national number begins with 8 and has 9 to 12 digits (Indonesia's numbering plan for mobile services).
-    /// `None` for anything else: landlines, countries that are not allowed, words, too few or too many digits, and two numbers
-    /// in one field: digits are never joined over a slash, a comma or anything else than a space, a hyphen, a dot or
-    /// parentheses, and not where one group of them is a number by itself. A number of another country begins with `+` or
-    /// `00` and its country's code, and has 8 to 15 digits with it (ITU-T E.164). A trailing `.0` is a spreadsheet's and left
-    /// out.
+    /// The national number begins with 8 and has 9 to 12 digits (Indonesia's numbering plan for
+    /// mobile services). A number of another country begins with `+` or `00` and the country code,
+    /// and has 8 to 15 digits including that code (ITU-T E.164). A trailing `.0`, which
+    /// spreadsheets add, is dropped.
+    ///
+    /// `None` for anything else: landlines, countries that are not allowed, words, too few or too
+    /// many digits, and a field with two numbers. So that the digits of two numbers are never
+    /// joined, groups of digits may be separated only by spaces, hyphens, dots and parentheses, and
+    /// no group may be a complete number.
     ///
     /// ```
     /// use bukti_domain::PhoneNumber;
@@ -29,11 +34,13 @@ impl PhoneNumber {
         Self::parse_with(text, COUNTRIES.get().map_or(&[], Vec::as_slice))
     }
 
-    /// Allows numbers of other countries from now on, by their codes: `+60,+65`. Before the first number is read.
+    /// Allows numbers of other countries by their codes, `+60,+65`, for the whole process. To be
+    /// called before the first number is parsed.
     ///
     /// # Errors
     ///
-    /// [`CountriesError`] where it is no list of codes, or others are allowed already.
+    /// [`CountriesError`] if this is not a list of country codes, or a different list was set
+    /// before.
     pub fn allow_countries(codes: &str) -> Result<(), CountriesError> {
         let code = |code: &str| {
             let digits = code.trim().strip_prefix('+')?;
@@ -50,7 +57,7 @@ impl PhoneNumber {
     fn parse_with(text: &str, countries: &[String]) -> Option<Self> {
         let text = hygiene::clean_code(text);
         let text = hygiene::integer_of_float(&text).unwrap_or(&text);
-        // "(+62) 812…" is common too.
+        // "(+62) 812…" is common.
         let international = text.starts_with('+') || text.starts_with("(+");
         let written = if international { text.replacen('+', "", 1) } else { text.to_owned() };
         if !written.chars().all(|character| character.is_ascii_digit() || SEPARATORS.contains(&character)) {
@@ -73,7 +80,7 @@ impl PhoneNumber {
         } else {
             digits.strip_prefix("62").or_else(|| digits.strip_prefix('0')).unwrap_or(&digits)
         };
-        // "+62 (0)812…" and "62 0812…" are common too.
+        // "+62 (0)812…" and "62 0812…" are common.
         let national = national.strip_prefix('0').unwrap_or(national);
         let is_whole = |group: &str| {
             let national = group.strip_prefix("62").or(group.strip_prefix('0')).unwrap_or(group);
@@ -89,18 +96,18 @@ impl PhoneNumber {
         &self.0
     }
 
-    /// The last two digits: enough for its owner to see that it is another number, too little for anyone to call it.
+    /// The last two digits: enough for the owner to recognise the number, too few to call it.
     pub fn hint(&self) -> &str {
         &self.0[self.0.len() - 2..]
     }
 }
 
-/// Whether these digits are an Indonesian mobile number without its leading zero.
+/// Whether the digits are an Indonesian mobile number without its leading zero.
 fn is_national(digits: &str) -> bool {
     digits.starts_with('8') && (9..=12).contains(&digits.len())
 }
 
-/// Digits that are written together, with what is written before them.
+/// A run of digits, with the separator before it.
 struct Group<'a> {
     separator: &'a str,
     digits: &'a str,
@@ -121,12 +128,14 @@ fn digits_of(groups: &[Group<'_>]) -> String {
     groups.iter().map(|group| group.digits).collect()
 }
 
-/// Whether groups of digits were written as one number. Otherwise the field has two numbers, or a number and an extension,
-/// and the number that their digits make together is a stranger's:
+/// Whether the groups of digits are one number. If the field has two numbers, or a number and an
+/// extension, their digits joined together would be the number of a stranger. They are one number
+/// if both hold:
 ///
-/// - no group is a whole number by itself, unless it is the last and only a country's code is before it;
-/// - what is a whole number is not continued after another separator than its own (`0812-345-678 90`),
-///   by one digit, or by two unless the groups before are regular (`0812 345 678 90`, `0812 34 56 78 90`).
+/// - no group is a complete number, except the last one after nothing but a country code;
+/// - groups that are a complete number are continued only after the same separator (not
+///   `0812-345-678 90`), and by at least three digits, or by two if the groups before are regular
+///   (`0812 345 678 90`, `0812 34 56 78 90`).
 fn is_one_number(
     groups: &[Group<'_>],
     is_whole: impl Fn(&str) -> bool,
@@ -139,39 +148,44 @@ fn is_one_number(
         let stands_alone =
             is_whole(group.digits) && !(after.is_empty() && (before.is_empty() || is_code(&joined)));
         let code = before.first().is_some_and(|first| is_code(first.digits));
-        let mut own = before.iter().skip(if code { 2 } else { 1 }).map(|group| group.separator);
-        let is_rest = match group.digits.len() {
+        let mut separators = before.iter().skip(if code { 2 } else { 1 }).map(|group| group.separator);
+        let may_continue = match group.digits.len() {
             1 => false,
             2 => is_regular(if code { &before[1..] } else { before }),
             _ => true,
         };
-        let continues = !is_whole(&joined) || (is_rest && own.any(|separator| separator == group.separator));
+        let continues =
+            !is_whole(&joined) || (may_continue && separators.any(|separator| separator == group.separator));
         !stands_alone && continues
     })
 }
 
-/// Whether these groups are the beginning of a number in regular groups, of which the last may have two digits: all have
-/// three or four digits, or all but the first two.
+/// Whether the groups begin a number in regular groups, whose last one may have two digits: all
+/// have three or four digits, or all but the first have two.
 fn is_regular(groups: &[Group<'_>]) -> bool {
-    let are = |groups: &[Group<'_>], lengths: std::ops::RangeInclusive<usize>| {
+    let have_lengths = |groups: &[Group<'_>], lengths: std::ops::RangeInclusive<usize>| {
         groups.len() > 1 && groups.iter().all(|group| lengths.contains(&group.digits.len()))
     };
-    digits_of(groups).len() <= 10 && (are(groups, 3..=4) || groups.len() > 2 && are(&groups[1..], 2..=2))
+    let is_in_pairs = || groups.len() > 2 && have_lengths(&groups[1..], 2..=2);
+    digits_of(groups).len() <= 10 && (have_lengths(groups, 3..=4) || is_in_pairs())
 }
 
-/// What people write between the digits of one number.
+/// The characters that may separate the digits of one number.
 const SEPARATORS: [char; 5] = [' ', '-', '.', '(', ')'];
 
-/// The codes of other countries that are allowed, without `+`.
+/// The codes of the other countries that are allowed, without `+`.
 static COUNTRIES: OnceLock<Vec<String>> = OnceLock::new();
 
-/// The countries cannot be allowed.
+/// A list of countries that cannot be allowed: it is malformed, or differs from the list that was
+/// set before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountriesError;
 
 impl fmt::Display for CountriesError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("countries are a list of codes such as `+60,+65`, and the same all the time")
+        formatter.write_str(
+            "not a list of country codes, or different from the list that was set before; write it as `+60,+65`",
+        )
     }
 }
 
@@ -188,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ways_people_write_one_number() {
+    fn parses_spellings_of_one_number() {
         for text in [
             "081234567890",
             "81234567890",
@@ -223,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mobile_number() {
+    fn rejects_texts_other_than_one_mobile_number() {
         for text in [
             "",
             "-",
@@ -265,12 +279,12 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_other_countries_are_read_where_they_are_allowed() {
+    fn parses_foreign_numbers_of_allowed_countries_only() {
         let countries = ["60".to_owned(), "65".to_owned()];
-        let read = |text| PhoneNumber::parse_with(text, &countries).map(|phone| phone.0);
-        assert_eq!(read("+60 12-345 6789").as_deref(), Some("+60123456789"));
-        assert_eq!(read("0065 8123 4567").as_deref(), Some("+6581234567"));
-        assert_eq!(read("0812 3456 7890").as_deref(), Some("+6281234567890"));
+        let parse = |text| PhoneNumber::parse_with(text, &countries).map(|phone| phone.0);
+        assert_eq!(parse("+60 12-345 6789").as_deref(), Some("+60123456789"));
+        assert_eq!(parse("0065 8123 4567").as_deref(), Some("+6581234567"));
+        assert_eq!(parse("0812 3456 7890").as_deref(), Some("+6281234567890"));
         for text in [
             "+1 202 555 0100",
             "+60 12",
@@ -279,7 +293,7 @@ mod tests {
             "+6581234567 22",
             "+65 81234567/8",
         ] {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(PhoneNumber::parse("+60 12-345 6789"), None);
         for codes in ["", "60", "+", "+0", "+1234", "+60,", "+6a"] {
@@ -288,23 +302,22 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// What is typed as two numbers, or as a number and something behind it, is nobody's.
         #[test]
         fn digits_of_two_numbers_are_never_joined(
             one in "(0|62|\\+62 ?|)8[0-9]{2}-?[0-9]{3}-?[0-9]{3,6}",
             between in "( ?[-/,;|&+] ?| |  |\\.|\n|\t|[.]0/| atau |\\(|\u{2009}|\u{2f})",
             other in "((0|62|\\+62|)8[0-9]{8,11}|[0-9]{1,6})",
         ) {
-            // A number with `.0` or `,0` behind it is a float.
+            // `.0` or `,0` after a number is a spreadsheet's float.
             let is_float = matches!(&*between, "." | ",") && other.bytes().all(|digit| digit == b'0');
-            // `one` is grouped by hyphens alone.
+            // `one` has only hyphens as separators, so a hyphen may continue it.
             if PhoneNumber::parse(&one).is_some() && !between.starts_with('-') && !is_float {
                 proptest::prop_assert_eq!(PhoneNumber::parse(&format!("{one}{between}{other}")), None);
             }
         }
 
         #[test]
-        fn what_is_read_reads_again_as_itself(text in "[+0-9 ()-]{0,20}") {
+        fn e164_parses_back(text in "[+0-9 ()-]{0,20}") {
             if let Some(phone) = PhoneNumber::parse(&text) {
                 let again = PhoneNumber::parse(phone.e164());
                 proptest::prop_assert_eq!(again, Some(phone));
@@ -312,7 +325,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in "\\PC{0,24}") {
+        fn parsing_never_panics(text in "\\PC{0,24}") {
             if let Some(phone) = PhoneNumber::parse(&text) {
                 proptest::prop_assert_eq!(phone.hint().len(), 2);
             }

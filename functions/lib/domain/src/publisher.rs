@@ -1,11 +1,11 @@
-//! Who stands behind the certificates.
+//! The publisher of the certificates of a deployment.
 
-/// What a deployment prints on every certificate: whose it is, where it is checked, whom to ask.
+/// The issuer, site and helpdesk that a deployment prints on every certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publisher {
-    /// Who issues the certificates.
+    /// The name of the issuer.
     pub issuer: String,
-    /// The site's host, `bukti.example.go.id`. Certificates are checked on its page `/verify`.
+    /// The site's host, `bukti.example.go.id`. Its page `/verify` checks certificates.
     pub host: String,
     /// The helpdesk's phone.
     pub helpdesk_phone: String,

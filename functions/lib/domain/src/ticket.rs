@@ -1,11 +1,12 @@
-//! The ticket for the next dose: which dose of which vaccine a person may get next, from which day, and the text of the QR
-//! that says so to a facility.
+//! Tickets for next doses: which dose of which vaccine is due from which day, and the text of the
+//! QR that shows it to a facility.
 //!
-//! A ticket is kept nowhere. It follows from the doses that have been received ([`next_doses`]), so it changes when they do.
-//! Its text ([`TicketText`]) says nothing of the person. It names the certificate of the dose before by its opaque id, which
-//! the certificate shows too, so that a facility can lay the two side by side. It is not signed: it only reminds.
-//! Anybody can write such a text, so a page shows nothing of one whose vaccine the catalogue does not
-//! have ([`TicketText::is_for_one_of`]).
+//! Tickets are not stored. They are derived from the doses that have been received
+//! ([`next_doses`]), and change with them. The text of a ticket ([`TicketText`]) contains no data
+//! of the person. It has the opaque id of the previous dose's certificate, which is printed on the
+//! certificate too, so that a facility can compare the two. It is not signed, since it is only a
+//! reminder. As anybody can write such a text, a page shows nothing of one whose vaccine is not in
+//! the catalogue ([`TicketText::is_for_one_of`]).
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,41 +17,43 @@ use jiff::civil::Date;
 use crate::bounds::MOST_DOSES;
 use crate::{Vaccine, is_certificate_id};
 
-/// A dose that was received, whatever became of it: what could be read of it.
+/// A dose that was received, in any state. Fields that are missing or invalid are `None`.
 #[derive(Clone, Copy, Debug)]
 pub struct ReceivedDose<'a> {
-    /// Which dose, 1 to 9.
+    /// The dose number, 1 to 9.
     pub dose_number: Option<u8>,
-    /// With what.
+    /// The vaccine.
     pub vaccine: Option<&'static Vaccine>,
-    /// When.
+    /// The day of the vaccination.
     pub vaccination_date: Option<Date>,
-    /// The id of its certificate (16 characters, no hyphens), where there is a good one that the asker may open.
+    /// The id of its certificate (16 characters, no hyphens), if there is a valid one that the
+    /// viewer may open.
     pub certificate_id: Option<&'a str>,
 }
 
-/// The dose that is next against a disease.
+/// The next dose against a disease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextDose<'a> {
-    /// The id of the certificate of the dose before it.
+    /// The id of the previous dose's certificate.
     pub certificate_id: &'a str,
-    /// Which dose it will be, from 2.
+    /// The number of the next dose, 2 or higher.
     pub dose_number: u8,
-    /// With what: the vaccine of the dose before.
+    /// The vaccine, which is that of the previous dose.
     pub vaccine: &'static Vaccine,
-    /// The first day on which it may be given.
+    /// The first day on which the dose may be given.
     pub from: Date,
 }
 
-/// What is next of one person's doses, all that were received of them in any order: for each disease at most one, by the
-/// day from which it may be given.
+/// The next doses of a person, from all their received doses in any order: at most one for each
+/// disease, sorted by the day from which it may be given.
 ///
-/// It follows the dose with the highest number that has a certificate, as its vaccine's schedule in the catalogue has it.
-/// There is none where the schedule ends, and none where the next dose may have been given already: what was received of
-/// it may still be incomplete, held, or registered with another phone.
+/// The next dose follows the dose with the highest number that has a certificate, by the schedule
+/// of its vaccine in the catalogue. There is none at the end of the schedule, and none if it may
+/// already have been given: a received dose may be the next one although it is incomplete, held, or
+/// recorded with another phone.
 pub fn next_doses<'a>(doses: &[ReceivedDose<'a>]) -> Vec<NextDose<'a>> {
-    let mut latest: BTreeMap<&str, Certified<'a>> = BTreeMap::new();
-    for dose in doses.iter().filter_map(Certified::of) {
+    let mut latest: BTreeMap<&str, CertifiedDose<'a>> = BTreeMap::new();
+    for dose in doses.iter().filter_map(CertifiedDose::from_received) {
         let kept = latest.entry(&dose.vaccine.disease).or_insert(dose);
         if dose.order() > kept.order() {
             *kept = dose;
@@ -58,24 +61,24 @@ pub fn next_doses<'a>(doses: &[ReceivedDose<'a>]) -> Vec<NextDose<'a>> {
     }
     let mut next: Vec<_> = latest
         .values()
-        .filter(|latest| !doses.iter().any(|dose| latest.may_be_before(dose)))
-        .filter_map(Certified::next)
+        .filter(|latest| !doses.iter().any(|dose| latest.may_precede(dose)))
+        .filter_map(CertifiedDose::next)
         .collect();
     next.sort_by_key(|dose| dose.from);
     next
 }
 
-/// A dose that has its certificate, so nothing of it is missing.
+/// A received dose with a certificate, and therefore without missing fields.
 #[derive(Clone, Copy)]
-struct Certified<'a> {
+struct CertifiedDose<'a> {
     dose_number: u8,
     vaccine: &'static Vaccine,
     vaccination_date: Date,
     certificate_id: &'a str,
 }
 
-impl<'a> Certified<'a> {
-    fn of(dose: &ReceivedDose<'a>) -> Option<Self> {
+impl<'a> CertifiedDose<'a> {
+    fn from_received(dose: &ReceivedDose<'a>) -> Option<Self> {
         Some(Self {
             dose_number: dose.dose_number?,
             vaccine: dose.vaccine?,
@@ -84,16 +87,18 @@ impl<'a> Certified<'a> {
         })
     }
 
-    /// By number; of one dose that two facilities reported the later day counts.
+    /// Sorts by number. Of a dose that two facilities reported, the one with the later day sorts
+    /// last.
     fn order(&self) -> (u8, Date, &'a str) {
         (self.dose_number, self.vaccination_date, self.certificate_id)
     }
 
-    /// Whether a dose may have been given after this one, against the same disease, by all that is known of it.
-    fn may_be_before(&self, dose: &ReceivedDose<'_>) -> bool {
+    /// Whether a dose may be a later one against the same disease. A missing field does not rule it
+    /// out.
+    fn may_precede(&self, dose: &ReceivedDose<'_>) -> bool {
         let same_disease = dose.vaccine.is_none_or(|vaccine| vaccine.disease == self.vaccine.disease);
         let higher = dose.dose_number.is_none_or(|number| number > self.dose_number);
-        // The number says it, whatever the day, where it is known to be of this disease.
+        // If the disease and the number are known, the number decides, and the day does not matter.
         let numbered = dose.vaccine.is_some() && dose.dose_number.is_some();
         let not_earlier = dose.vaccination_date.is_none_or(|day| day >= self.vaccination_date);
         same_disease && higher && (numbered || not_earlier)
@@ -111,7 +116,7 @@ impl<'a> Certified<'a> {
 }
 
 impl NextDose<'_> {
-    /// What the QR says of it.
+    /// The content of the QR.
     pub fn text(&self) -> TicketText {
         TicketText {
             certificate_id: self.certificate_id.to_owned(),
@@ -122,19 +127,21 @@ impl NextDose<'_> {
     }
 }
 
-/// What the QR of a ticket says: an address of the site, whose fragment no browser sends to anybody.
+/// The content of a ticket's QR: a URL of the site, whose fragment browsers do not send to the
+/// server.
 ///
 /// ```text
 /// https://bukti.example.go.id/tiket#7KQ2M4XD9TRA6HVC.2.bOPV~20~28Bio~20Farma~29.20251226
 ///                                   │                │ │                        └ the first day, YYYYMMDD
 ///                                   │                │ └ the vaccine
-///                                   │                └ which dose it will be, 2 to 9
-///                                   └ the certificate of the dose before: 16 characters
+///                                   │                └ the dose number, 2 to 9
+///                                   └ the certificate of the previous dose: 16 characters
 /// ```
 ///
-/// Of the vaccine's name ASCII letters, digits and hyphens stand for themselves, every other byte of its UTF-8 as `~` and two
-/// hexadecimal digits in capitals: no percent sign, which messengers and scanners like to write otherwise. There is one text
-/// for a ticket, and nothing else is read.
+/// In the vaccine's name, ASCII letters, digits and hyphens are literal. Every other byte of its
+/// UTF-8 is written as `~` and two upper-case hexadecimal digits; percent-encoding is avoided,
+/// since messengers and scanners tend to decode or encode it again. The text of a ticket is
+/// canonical, and only that form parses.
 ///
 /// ```
 /// use bukti_domain::TicketText;
@@ -144,9 +151,9 @@ impl NextDose<'_> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TicketText {
-    /// The id of the certificate of the dose before, without hyphens.
+    /// The id of the previous dose's certificate, without hyphens.
     pub certificate_id: String,
-    /// Which dose it is for, 2 to 9.
+    /// The number of the next dose, 2 to 9.
     pub dose_number: u8,
     /// The vaccine's name in the catalogue of the deployment.
     pub vaccine: String,
@@ -155,27 +162,27 @@ pub struct TicketText {
 }
 
 impl TicketText {
-    /// The path of the site's page that shows a ticket.
+    /// The path of the page that shows a ticket.
     pub const PATH: &str = "/tiket";
 
-    /// The address on the site of this address (`https://…`, no slash at the end).
+    /// The URL of the ticket on a site (`https://…`, without a slash at the end).
     pub fn address(&self, site_url: &str) -> String {
         format!("{site_url}{}#{}", Self::PATH, self.fragment())
     }
 
-    /// Whether its vaccine is one of these names, those of the deployment's catalogue.
+    /// Whether its vaccine is among these names, which are those of the deployment's catalogue.
     pub fn is_for_one_of<'a>(&self, vaccines: impl IntoIterator<Item = &'a str>) -> bool {
         vaccines.into_iter().any(|name| name == self.vaccine)
     }
 
-    /// What stands behind the `#`.
+    /// The part after the `#`.
     fn fragment(&self) -> String {
         let (id, dose, vaccine, from) =
-            (&self.certificate_id, self.dose_number, written(&self.vaccine), self.from);
+            (&self.certificate_id, self.dose_number, encode(&self.vaccine), self.from);
         format!("{id}.{dose}.{vaccine}.{:04}{:02}{:02}", from.year(), from.month(), from.day())
     }
 
-    /// Reads an address, whichever site it is of, or only its fragment with the `#`, as a page finds it in
+    /// Parses a ticket's URL, of any site, or only its fragment with the `#`, as in
     /// `location.hash`. `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let (address, fragment) = text.split_once('#')?;
@@ -190,19 +197,20 @@ impl TicketText {
         let [id, dose, vaccine, from] = [parts.next()?, parts.next()?, parts.next()?, parts.next()?];
         let number = |digits: std::ops::Range<usize>| from.get(digits)?.parse().ok();
         let year = from.get(0..4)?.parse().ok()?;
-        let read = Self {
+        let ticket = Self {
             certificate_id: is_certificate_id(id).then(|| id.to_owned())?,
             dose_number: dose.parse().ok().filter(|dose| (2..=MOST_DOSES).contains(dose))?,
-            vaccine: read(vaccine)?,
+            vaccine: decode(vaccine)?,
             from: Date::new(year, number(4..6)?, number(6..8)?).ok()?,
         };
-        // What numbers and hexadecimal digits allow beyond that (signs, small letters, more parts) is no ticket.
-        (read.fragment() == fragment).then_some(read)
+        // Parsing numbers is more lenient (signs, lower-case hexadecimal digits, further parts):
+        // only the canonical form is accepted.
+        (ticket.fragment() == fragment).then_some(ticket)
     }
 }
 
-/// A vaccine's name as it stands in a fragment.
-fn written(name: &str) -> String {
+/// Encodes a vaccine's name for a fragment.
+fn encode(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'-' {
@@ -215,8 +223,8 @@ fn written(name: &str) -> String {
     text
 }
 
-/// The name that was written so.
-fn read(text: &str) -> Option<String> {
+/// Decodes a vaccine's name from a fragment.
+fn decode(text: &str) -> Option<String> {
     let mut pieces = text.split('~');
     let mut name = pieces.next()?.as_bytes().to_vec();
     for piece in pieces {
@@ -251,7 +259,7 @@ mod tests {
         ReceivedDose { certificate_id: Some(ID), ..received(number, vaccine, day) }
     }
 
-    /// Number, vaccine and day of what is next.
+    /// The number, vaccine and first day of each next dose.
     fn next(doses: &[ReceivedDose<'static>]) -> Vec<(u8, &'static str, Date)> {
         next_doses(doses).iter().map(|next| (next.dose_number, &*next.vaccine.name, next.from)).collect()
     }
@@ -259,7 +267,7 @@ mod tests {
     const DAY: Date = date(2021, 1, 29);
 
     #[test]
-    fn the_schedule_of_the_last_vaccine_says_when() {
+    fn next_dose_follows_schedule_of_last_vaccine() {
         assert_eq!(next(&[]), []);
         assert_eq!(next(&[certified(1, "CoronaVac", DAY)]), [(2, "CoronaVac", date(2021, 2, 26))]);
         let second = certified(2, "AstraZeneca", date(2021, 3, 1));
@@ -274,11 +282,11 @@ mod tests {
         {
             assert_eq!(next(&[certified(number, vaccine, DAY)]), [], "{number} {vaccine}: the schedule ends");
         }
-        assert_eq!(next(&[certified(1, "CoronaVac", Date::MAX)]), [], "no calendar has that day");
+        assert_eq!(next(&[certified(1, "CoronaVac", Date::MAX)]), [], "the day is out of range");
     }
 
     #[test]
-    fn each_disease_has_its_own_by_day() {
+    fn sorts_next_doses_of_diseases_by_day() {
         let doses = [
             certified(1, "bOPV", date(2025, 10, 30)),
             certified(1, "Pfizer", DAY),
@@ -291,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn no_ticket_for_a_dose_that_was_given_already() {
+    fn no_ticket_if_next_dose_may_have_been_given() {
         let first = certified(1, "CoronaVac", DAY);
         let ticket = [(2, "CoronaVac", date(2021, 2, 26))];
         let later = received(2, "Moderna", date(2021, 2, 26));
@@ -317,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_dose_that_was_reported_twice_the_later_day_counts() {
+    fn later_day_counts_for_dose_reported_by_two_facilities() {
         let (one, other) = (certified(1, "CoronaVac", DAY), certified(1, "CoronaVac", date(2021, 2, 1)));
         let other = ReceivedDose { certificate_id: Some(OTHER), ..other };
         for doses in [[one, other], [other, one]] {
@@ -327,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_written_without_what_addresses_give_a_meaning_to() {
+    fn encodes_special_characters_of_vaccine_names() {
         let text = |vaccine: &str| {
             let next = next_doses(&[certified(1, vaccine, date(2025, 11, 28))])[0];
             let text = next.text();
@@ -343,21 +351,21 @@ mod tests {
     }
 
     #[test]
-    fn ticket_of_an_unknown_vaccine_is_not_of_the_catalogue() {
+    fn ticket_of_unknown_vaccine_is_not_shown() {
         let is_shown = |fragment: &str| {
             let names = crate::vaccines().iter().map(|vaccine| &*vaccine.name);
             TicketText::parse(fragment).unwrap().is_for_one_of(names)
         };
         assert!(is_shown("#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226"));
         assert!(is_shown("#7KQ2M4XD9TRA6HVC.2.bOPV~20~28Bio~20Farma~29.20251226"));
-        // A ticket has the name as the catalogue writes it, and no alias.
+        // Aliases and other spellings do not count.
         for other in ["coronavac", "bOPV", "Hubungi~200811-2345", "CoronaVac~20"] {
             assert!(!is_shown(&format!("#7KQ2M4XD9TRA6HVC.2.{other}.20210226")), "{other}");
         }
     }
 
     #[test]
-    fn what_is_no_ticket_is_not_read() {
+    fn rejects_texts_other_than_canonical_tickets() {
         let good = "https://h/tiket#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226";
         assert!(TicketText::parse(good).is_some());
         assert!(TicketText::parse("#7KQ2M4XD9TRA6HVC.2.CoronaVac.20210226").is_some(), "location.hash");
@@ -429,10 +437,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_says_its_ticket_in_letters_that_every_address_bears(ticket in ticket()) {
+        fn text_parses_back_and_needs_no_url_encoding(ticket in ticket()) {
             let address = ticket.address("https://bukti.example.go.id:8443");
             let (_, fragment) = address.split_once('#').unwrap();
-            // RFC 3986, 2.3: what is never encoded.
+            // RFC 3986, section 2.3: characters that need no encoding.
             let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
             prop_assert!(fragment.bytes().all(unreserved), "{}", fragment);
             prop_assert_eq!(TicketText::parse(&format!("#{fragment}")), Some(ticket.clone()));
@@ -440,28 +448,28 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_read_is_written_the_same_way(
+        fn mutated_text_parses_only_if_canonical(
             ticket in ticket(),
             at in any::<prop::sample::Index>(),
-            put in "[.~#0-9A-F+ é-]{0,2}",
+            replacement in "[.~#0-9A-F+ é-]{0,2}",
         ) {
             let mut text: Vec<char> = format!("#{}", ticket.fragment()).chars().collect();
             let at = at.index(text.len());
-            text.splice(at..=at, put.chars());
+            text.splice(at..=at, replacement.chars());
             let text: String = text.into_iter().collect();
-            if let Some(read) = TicketText::parse(&text) {
-                prop_assert_eq!(format!("#{}", read.fragment()), text);
+            if let Some(parsed) = TicketText::parse(&text) {
+                prop_assert_eq!(format!("#{}", parsed.fragment()), text);
             }
         }
 
         #[test]
-        fn a_ticket_follows_the_last_dose_of_its_disease_and_no_order_matters(
+        fn ticket_follows_last_dose_of_disease_in_any_order(
             doses in prop::collection::vec(dose(), 0..8).prop_shuffle(),
         ) {
             let next = next_doses(&doses);
-            let mut turned = doses.clone();
-            turned.reverse();
-            prop_assert_eq!(&next_doses(&turned), &next);
+            let mut reversed = doses.clone();
+            reversed.reverse();
+            prop_assert_eq!(&next_doses(&reversed), &next);
             for ticket in &next {
                 let disease = |vaccine: Option<&'static Vaccine>| vaccine.map(|vaccine| &*vaccine.disease);
                 let same = |other: &&ReceivedDose| disease(other.vaccine) == Some(&ticket.vaccine.disease);

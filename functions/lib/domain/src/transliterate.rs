@@ -1,14 +1,14 @@
-//! Names in the letters of a machine-readable zone.
+//! Transliteration of names for machine-readable zones.
 
 use unicode_normalization::char::is_combining_mark;
 
 use crate::hygiene::is_invisible;
 
-/// Transliterates a name after ICAO 9303 part 3 (8th edition), section 6: upper case letters, `<` for what separates
-/// words, apostrophes left out.
+/// Transliterates a name according to ICAO 9303 part 3 (8th edition), section 6: into upper-case
+/// letters, with `<` between words and without apostrophes.
 ///
-/// Latin, Cyrillic and Arabic letters follow the tables of section 6 A, B and C; letters of other scripts are romanised. The
-/// result is empty where nothing of the name has a letter.
+/// Latin, Cyrillic and Arabic letters follow the tables of section 6 A, B and C; letters of other
+/// scripts are romanised. The result is empty if the name has no letter.
 ///
 /// ```
 /// use bukti_domain::transliterate;
@@ -17,14 +17,14 @@ use crate::hygiene::is_invisible;
 /// ```
 pub fn transliterate(name: &str) -> String {
     let mut zone = String::with_capacity(name.len());
-    // Where in it the last letter begins.
+    // The start of the last letter's transliteration.
     let mut last = 0;
-    // Decomposed writings ("u" with a combining diaeresis) mean the same letters as composed ones.
+    // Decomposed letters ("u" with a combining diaeresis) are transliterated like composed ones.
     let mut characters = name.chars().peekable();
     while let Some(character) = characters.next() {
         if character == SHADDA {
             let letter = zone[last..].to_owned();
-            // A separator is not doubled.
+            // A shadda after a separator must not double it.
             zone.push_str(letter.trim_matches('<'));
             continue;
         }
@@ -51,11 +51,12 @@ pub fn transliterate(name: &str) -> String {
     zone
 }
 
-/// The Arabic sign that doubles a letter.
+/// The Arabic mark that doubles a letter.
 const SHADDA: char = '\u{651}';
 
-/// What belongs to the letter before it and is no letter in a zone: combining marks of any script that are not read as a
-/// vowel (a virama, a nukta), joiners and other format characters, the stretching of Arabic letters.
+/// Whether a character modifies the letter before it, and is dropped: a combining mark of any
+/// script that is not a vowel (such as a virama or nukta), a joiner or other format character, and
+/// the Arabic tatweel.
 fn is_mark(character: char) -> bool {
     character == '\u{640}'
         || is_invisible(character)
@@ -63,7 +64,7 @@ fn is_mark(character: char) -> bool {
         || matches!(character, '\u{64b}'..='\u{65f}' | '\u{670}')
 }
 
-/// The pairs of letter and combining mark that the table writes with more than the letter alone.
+/// The letters with a combining mark that table A transliterates to two letters.
 fn composed(letter: char, mark: Option<char>) -> Option<&'static str> {
     match (letter.to_ascii_uppercase(), mark?) {
         ('A', '\u{308}') => Some("AE"),
@@ -74,7 +75,7 @@ fn composed(letter: char, mark: Option<char>) -> Option<&'static str> {
     }
 }
 
-/// Section 6 A: the letters that are written otherwise than without their marks.
+/// Table of section 6 A, restricted to letters that do not simply lose their mark.
 fn latin(character: char) -> Option<&'static str> {
     Some(match character {
         'Ä' | 'ä' | 'Æ' | 'æ' => "AE",
@@ -92,7 +93,7 @@ fn latin(character: char) -> Option<&'static str> {
     })
 }
 
-/// Section 6 B. Where languages differ, the column of most of them counts.
+/// Table of section 6 B. Letters that depend on the language follow the majority.
 fn cyrillic(character: char) -> Option<&'static str> {
     let mut upper = character.to_uppercase();
     Some(match upper.next()? {
@@ -128,7 +129,7 @@ fn cyrillic(character: char) -> Option<&'static str> {
         'Щ' => "SHCH",
         'Ъ' | 'Є' => "IE",
         'Ы' => "Y",
-        // The soft sign is left out.
+        // The soft sign is dropped.
         'Ь' => "",
         'Ю' => "IU",
         'Я' => "IA",
@@ -137,7 +138,7 @@ fn cyrillic(character: char) -> Option<&'static str> {
     })
 }
 
-/// Section 6 C. `X` begins letters that have no Latin one of their own.
+/// Table of section 6 C. `X` is the prefix of letters without a Latin equivalent.
 fn arabic(character: char, next: Option<char>) -> Option<&'static str> {
     Some(match character {
         'ء' => "XE",
@@ -148,7 +149,7 @@ fn arabic(character: char, next: Option<char>) -> Option<&'static str> {
         'ئ' => "XI",
         'ا' => "A",
         'ب' => "B",
-        // At the end of a word it is heard otherwise than within.
+        // Teh marbuta is transliterated differently at the end of a word.
         'ة' if next.is_none_or(|next| !next.is_alphabetic()) => "XAH",
         'ة' => "XTA",
         'ت' => "T",
@@ -202,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_the_region() {
+    fn transliterates_names_of_the_region() {
         for (name, zone) in [
             ("Nguyễn Thị Hoa", "NGUYEN<THI<HOA"),
             ("José Ximenes", "JOSE<XIMENES"),
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn names_in_other_scripts() {
+    fn transliterates_names_in_other_scripts() {
         for (name, zone) in [
             // The example of section 6 C.
             ("أبو بكر محمد بن زكريا الرازي", "XAEBW<BKR<MXHMD<BN<ZKRYA<ALRAZY"),
@@ -228,7 +229,7 @@ mod tests {
             ("Игорь", "IGOR"),
             ("Þórdís Æsa Øster", "THORDIS<AESA<OESTER"),
             ("Łukasz Żółć", "LUKASZ<ZOLC"),
-            // No filler within a word: joiners, virama, nukta, tone marks.
+            // Joiners, viramas, nuktas and tone marks do not become separators.
             ("क्\u{200d}षमा शर्मा", "KSSMAA<SHRMAA"),
             ("می\u{200c}نا", "MXYANA"),
             ("สมชาย ใจดี", "SMCHAAY<AICCHDII"),
@@ -240,7 +241,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_becomes_a_zone(text in "\\PC{0,60}") {
+        fn result_has_only_letters_and_single_separators(text in "\\PC{0,60}") {
             let zone = transliterate(&text);
             proptest::prop_assert!(zone.bytes().all(|byte| byte == b'<' || byte.is_ascii_uppercase()));
             proptest::prop_assert!(!zone.contains("<<"));
