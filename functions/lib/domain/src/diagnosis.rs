@@ -4,8 +4,8 @@
 //! ```text
 //!                     ┌─ rejected row ──► dose_rejected      (facility sends it again)
 //!                     ├─ before ICVP ───► dose_before_icvp   (nobody: the booklet stays valid)
-//!                     ├─ retraction ────► dose_retracted     (facility, where the retraction is wrong)
-//!   nothing received ─┤─ contradiction ─► dose_held          (facility; helpdesk where corrected by law)
+//!                     ├─ retraction ────► dose_retracted     (facility, if the retraction is wrong)
+//!   nothing received ─┤─ contradiction ─► dose_held          (facility; helpdesk if corrected by law)
 //!   dose_not_received └─ field missing ─► dose_incomplete    (facility completes it)
 //!                          complete
 //!                             │

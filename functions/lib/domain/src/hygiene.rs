@@ -67,6 +67,12 @@ pub fn clean_code(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean(&ascii).into_owned())
 }
 
+/// Prefixes a text with an apostrophe if a spreadsheet would run it as a formula.
+pub fn no_formula(text: &str) -> Cow<'_, str> {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
 /// The origin of a placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placeholder {

@@ -60,8 +60,9 @@ pub use correction::{Asking, CaseState, Correction, Likeness, Ruling, doses_coun
 pub use date::{INDONESIA_EAST, INDONESIA_WEST, iso_date, parse_date, parse_moment};
 pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, Mood, NextStep, diagnose};
 pub use event::{History, Origin, Version};
-pub use feed::{Dose, FeedRow, Outcome, Reason, RowStatus, Verdict, no_formula};
+pub use feed::{Dose, FeedRow, Outcome, Reason, RowStatus, Verdict};
 pub use form::DocumentForm;
+pub use hygiene::no_formula;
 pub use identity::{Identity, Nik, Passport, Sex};
 pub use local_time::{OffsetError, facility_offset, occurrence_offset, set_default_offset};
 pub use name::{CertifiedName, PersonName};

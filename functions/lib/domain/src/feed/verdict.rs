@@ -1,0 +1,138 @@
+//! The codes of verdicts on rows, of their reasons, and of the row results in reports.
+
+use serde::{Deserialize, Serialize};
+
+codes! {
+    /// The result of a row, as reports have it.
+    Outcome {
+        /// The dose is complete: its certificate is issued.
+        Issued = "issued",
+        /// Stored; a later row of the event has to add what is missing.
+        Incomplete = "incomplete",
+        /// Stored, but no certificate is issued: the data contradict each other, or an admin
+        /// withdrew the dose.
+        Held = "held",
+        /// Not accepted as a dose.
+        Rejected = "rejected",
+        /// Repeats a row of its event, or reports a dose that another event owns.
+        Duplicate = "duplicate",
+        /// Replaced by a later row of its event.
+        Superseded = "superseded",
+        /// Retracts its event; the certificate is revoked.
+        Retracted = "retracted",
+    }
+}
+
+/// The verdict on a row by itself, without the other rows of its event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The row has all data of a certificate.
+    Complete,
+    /// The row lacks data that a later row can add.
+    Incomplete,
+    /// The data of the row contradict each other.
+    Held,
+    /// The row is not accepted as a dose.
+    Rejected,
+    /// The row retracts its event.
+    Retracted,
+}
+
+impl Verdict {
+    /// The result of a row with this verdict, if it is the current one of its event.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Verdict::Complete => Outcome::Issued,
+            Verdict::Incomplete => Outcome::Incomplete,
+            Verdict::Held => Outcome::Held,
+            Verdict::Rejected => Outcome::Rejected,
+            Verdict::Retracted => Outcome::Retracted,
+        }
+    }
+}
+
+codes! {
+    /// The reason of a verdict or row result: a stable code of reports and responses.
+    Reason {
+        /// The row has more or fewer columns than the header, or is malformed JSON.
+        RowMalformed = "row_malformed",
+        /// The row is not UTF-8.
+        NotUtf8 = "not_utf8",
+        /// The status says that the vaccination was not given (FHIR).
+        NotCompleted = "not_completed",
+        /// The entry is a request other than to store a vaccination, such as to delete one (FHIR).
+        RequestUnsupported = "request_unsupported",
+        /// Less than a full dose was given (FHIR `isSubpotent`).
+        Subpotent = "subpotent",
+        /// An unknown extension changes the meaning of the resource (FHIR `modifierExtension`).
+        ModifierUnknown = "modifier_unknown",
+        /// Another row of the transaction was rejected, so that none was stored (FHIR).
+        TransactionRefused = "transaction_refused",
+        /// The status names neither a vaccination nor a retraction.
+        StatusInvalid = "status_invalid",
+        /// The row does not identify the vaccinated person (FHIR).
+        PatientMissing = "patient_missing",
+        /// The row is of another facility than its sender.
+        FacilityOfAnother = "facility_of_another",
+        /// Another sender reported the event first; only that sender or a hub may correct it.
+        EventOfAnother = "event_of_another",
+        /// The sender has used up its daily quota of doses for this person. The row is held, and
+        /// counts once it is sent again on another day, or by a hub.
+        TooManyDoses = "too_many_doses",
+        /// There is no event id.
+        EventIdMissing = "event_id_missing",
+        /// The time of sending is not an RFC 3339 time.
+        SentAtInvalid = "sent_at_invalid",
+        /// The time of sending is in the future, so that rows sent until then could not correct
+        /// this one.
+        SentAtInFuture = "sent_at_in_future",
+        /// A field is too long.
+        FieldTooLong = "field_too_long",
+        /// There is neither a NIK nor a passport number.
+        IdentityMissing = "identity_missing",
+        /// The NIK does not have 16 digits.
+        NikMalformed = "nik_malformed",
+        /// The passport number is malformed.
+        PassportMalformed = "passport_malformed",
+        /// There is no name.
+        NameMissing = "name_missing",
+        /// The birth date is not a date, is in the future, or before 1900.
+        BirthDateInvalid = "birth_date_invalid",
+        /// The sex is neither `L` nor `P`.
+        SexInvalid = "sex_invalid",
+        /// The dose number is not a number from 1 to 9.
+        DoseNumberInvalid = "dose_number_invalid",
+        /// The vaccine is not in the catalogue.
+        VaccineUnknown = "vaccine_unknown",
+        /// The vaccination date is not a date.
+        VaccinationDateInvalid = "vaccination_date_invalid",
+        /// The vaccination is later than the day of sending.
+        VaccinationDateInFuture = "vaccination_date_in_future",
+        /// The vaccination is before the day from which the WHO's international certificate is
+        /// digital.
+        VaccinationBeforeIcvp = "vaccination_before_icvp",
+        /// The vaccination is before the birth date.
+        VaccinationBeforeBirth = "vaccination_before_birth",
+        /// The NIK encodes a different birth date.
+        NikBirthDateMismatch = "nik_birth_date_mismatch",
+        /// The NIK encodes the other sex.
+        NikSexMismatch = "nik_sex_mismatch",
+        /// There is no batch number.
+        BatchMissing = "batch_missing",
+        /// There is no vaccine.
+        VaccineMissing = "vaccine_missing",
+        /// There is no facility.
+        FacilityMissing = "facility_missing",
+        /// There is no phone, so no SMS can be sent.
+        PhoneMissing = "phone_missing",
+        /// The phone is not a mobile number that SMS are sent to.
+        PhoneInvalid = "phone_invalid",
+        /// The row replaced an earlier phone number.
+        PhoneCorrected = "phone_corrected",
+        /// Another event owns the dose and has its certificate.
+        DoseDuplicate = "dose_duplicate",
+        /// An admin withdrew the dose and has not reinstated it, so no certificate is issued.
+        DoseWithdrawn = "dose_withdrawn",
+    }
+}
