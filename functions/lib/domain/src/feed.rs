@@ -106,13 +106,6 @@ pub const OPTIONAL_COLUMNS: [&str; 1] = ["status"];
 /// FHIR's name of [`RowStatus::EnteredInError`].
 pub const ENTERED_IN_ERROR: &str = "entered-in-error";
 
-/// A text of a table that spreadsheets open: with an apostrophe before it where they would take it
-/// for a formula.
-pub fn no_formula(text: &str) -> Cow<'_, str> {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if is_formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
-}
-
 fn is_too_long(field: &str) -> bool {
     field.chars().nth(LONGEST_FIELD).is_some()
 }
