@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{BUILT_IN, Codes, Disease, DiseaseName, Vaccine, normalized};
+use super::{BUILT_IN, Codes, Disease, Vaccine, normalized};
 use crate::bounds::MOST_DOSES;
 
 /// An invalid file of a catalogue: the entry and the field that are wrong, and what is allowed.
