@@ -71,9 +71,9 @@ impl PersonName {
     ///
     /// For the holder of a NIK, titles in front of the name and degrees after it are left out, but
     /// only if they are certain: they are in the lists, and have a dot or are separated by a comma.
-    /// A name of several words always keeps at least two. For the holder of a passport, only words
-    /// without a letter are left out. In a name such as `SMITH, JOHN`, with nothing after the comma
-    /// that may be a degree, the family name comes first.
+    /// Apart from degrees after a comma, a name of several words keeps at least two. For the holder
+    /// of a passport, only words without a letter are left out. In a name such as `SMITH, JOHN`,
+    /// with nothing after the comma that may be a degree, the family name comes first.
     ///
     /// ```
     /// use bukti_domain::{Identity, PersonName};
