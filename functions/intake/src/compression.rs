@@ -1,5 +1,5 @@
-//! Unpacks what gzip (RFC 1952) or zstd (RFC 8878) packed, a little at a time, so that a small file that becomes a huge one
-//! takes no more memory than another.
+//! Streaming decompression of gzip (RFC 1952) and zstd (RFC 8878) in bounded steps, so that
+//! decompression bombs take no more memory than other files.
 
 use std::io::{self, Write};
 
@@ -12,61 +12,63 @@ use crate::line::problem;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// Plain text that is handed on at once.
+/// The maximum number of bytes of output per step of plain text and zstd.
 const STEP: usize = 64 * 1024;
-/// Packed bytes that gzip is given at once: they become a thousand times as many at most. What they become is read at once, and
-/// a row of three bytes takes more than a hundred times as many when it is read.
+/// The maximum number of bytes of gzip input per step. Gzip expands them up to a thousandfold, and
+/// the rows of a step are all in memory, where a row of three bytes takes more than a hundred times
+/// as many.
 const GZIP_STEP: usize = 64;
-/// The largest window of a zstd file, as a power of two: 8 MiB, what every decoder must take (RFC 8878, 3.1.1.1.2).
+/// The maximum window of a zstd file, as a power of two: 8 MiB, which RFC 8878 (3.1.1.1.2)
+/// recommends every decoder to support.
 const WINDOW_LOG: u32 = 23;
 
-/// A file of rows becomes ten to twenty times as long. One that becomes far longer is made to keep us busy.
-const MOST_TIMES: u64 = 100;
-/// Of so little no harm comes, however often it says the same.
-const HARMLESS: u64 = 16 * 1024 * 1024;
+/// The maximum compression ratio. Feeds have 10 to 20; a file far above it is a decompression bomb.
+const MAX_RATIO: u64 = 100;
+/// The number of bytes of output below which any ratio is accepted.
+const MIN_CHECKED_LEN: u64 = 16 * 1024 * 1024;
 
-/// Why a file cannot be unpacked.
-pub(crate) enum Broken {
-    /// The packed data are damaged, or broke off.
+/// Why a file cannot be decompressed.
+pub(crate) enum DecompressionError {
+    /// The compressed data are damaged or truncated.
     Damaged,
-    /// It becomes too long.
-    TooMuch,
+    /// The ratio is above [`MAX_RATIO`].
+    RatioTooHigh,
 }
 
-impl Broken {
+impl DecompressionError {
     pub(crate) fn on_line(self, line: u64) -> FeedProblem {
         match self {
-            Broken::Damaged => {
+            DecompressionError::Damaged => {
                 let detail =
-                    "the compressed file is damaged, broke off here, or needs a window of more than 8 MiB";
+                    "the compressed file is damaged, truncated here, or needs a window of more than 8 MiB";
                 problem("compression_broken", line, detail)
             }
-            Broken::TooMuch => problem(
+            DecompressionError::RatioTooHigh => problem(
                 "compressed_too_much",
                 line,
-                "the file becomes more than 100 times as long when it is unpacked",
+                "the file becomes more than 100 times as long when it is decompressed; send it uncompressed",
             ),
         }
     }
 }
 
-/// Unpacks a file.
+/// Decompresses a file; plain files are returned unchanged.
 #[derive(Default)]
-pub(crate) struct Unpacker {
+pub(crate) struct Decompressor {
     kind: Kind,
-    taken: u64,
-    given: u64,
+    input_len: u64,
+    output_len: u64,
 }
 
 enum Kind {
-    /// Not known yet: the first bytes.
+    /// Too few bytes to detect the kind; all of them.
     Unknown(Vec<u8>),
     Plain,
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     Zstd {
         decoder: Box<Decoder<'static>>,
         buffer: Vec<u8>,
-        in_a_frame: bool,
+        is_in_frame: bool,
     },
 }
 
@@ -76,73 +78,75 @@ impl Default for Kind {
     }
 }
 
-impl Unpacker {
-    /// Takes what it can of a piece, appends what it becomes, and gives the rest: `None` where nothing is left to be done.
+impl Decompressor {
+    /// Decompresses a bounded amount of a piece, and appends the output. Returns the rest of the
+    /// piece, with which the caller calls again, or `None` if nothing is left to do.
     pub(crate) fn step<'a>(
         &mut self,
         piece: &'a [u8],
         text: &mut Vec<u8>,
-    ) -> Result<Option<&'a [u8]>, Broken> {
-        if let Kind::Unknown(begun) = &mut self.kind {
-            let (first, rest) = piece.split_at((ZSTD.len() - begun.len()).min(piece.len()));
-            begun.extend_from_slice(first);
-            if begun.len() < ZSTD.len() {
+    ) -> Result<Option<&'a [u8]>, DecompressionError> {
+        if let Kind::Unknown(start) = &mut self.kind {
+            let (first, rest) = piece.split_at((ZSTD.len() - start.len()).min(piece.len()));
+            start.extend_from_slice(first);
+            if start.len() < ZSTD.len() {
                 return Ok(None);
             }
-            self.begin(text)?;
+            self.detect(text)?;
             return Ok(Some(rest));
         }
         let before = text.len();
-        let rest = self.kind.step(piece, text).map_err(|_| Broken::Damaged)?;
+        let rest = self.kind.step(piece, text).map_err(|_| DecompressionError::Damaged)?;
         self.count(piece.len() - rest.map_or(0, <[u8]>::len), text.len() - before)?;
         Ok(rest)
     }
 
-    /// Says that the file is at its end, and appends what is left.
-    pub(crate) fn finish(&mut self, text: &mut Vec<u8>) -> Result<(), Broken> {
+    /// Ends the file, and appends the remaining output.
+    pub(crate) fn finish(&mut self, text: &mut Vec<u8>) -> Result<(), DecompressionError> {
         if matches!(self.kind, Kind::Unknown(_)) {
-            self.begin(text)?;
+            self.detect(text)?;
         }
         match &mut self.kind {
             Kind::Gzip(decoder) => {
-                let ended = decoder.try_finish();
+                let finished = decoder.try_finish();
                 text.append(decoder.get_mut());
-                ended.map_err(|_| Broken::Damaged)
+                finished.map_err(|_| DecompressionError::Damaged)
             }
-            Kind::Zstd { in_a_frame: true, .. } => Err(Broken::Damaged),
+            Kind::Zstd { is_in_frame: true, .. } => Err(DecompressionError::Damaged),
             Kind::Zstd { .. } | Kind::Plain | Kind::Unknown(_) => Ok(()),
         }
     }
 
-    /// Decides what the file is by its first bytes, and takes those.
-    fn begin(&mut self, text: &mut Vec<u8>) -> Result<(), Broken> {
-        let Kind::Unknown(begun) = std::mem::take(&mut self.kind) else { return Ok(()) };
-        self.kind = if begun == ZSTD {
-            let mut decoder = Decoder::new().map_err(|_| Broken::Damaged)?;
-            decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG)).map_err(|_| Broken::Damaged)?;
-            Kind::Zstd { decoder: Box::new(decoder), buffer: vec![0; STEP], in_a_frame: true }
-        } else if begun.starts_with(&GZIP) {
+    /// Detects the kind of the file by its first bytes, and decompresses these.
+    fn detect(&mut self, text: &mut Vec<u8>) -> Result<(), DecompressionError> {
+        let Kind::Unknown(start) = std::mem::take(&mut self.kind) else { return Ok(()) };
+        self.kind = if start == ZSTD {
+            let window = DParameter::WindowLogMax(WINDOW_LOG);
+            let mut decoder = Decoder::new().map_err(|_| DecompressionError::Damaged)?;
+            decoder.set_parameter(window).map_err(|_| DecompressionError::Damaged)?;
+            Kind::Zstd { decoder: Box::new(decoder), buffer: vec![0; STEP], is_in_frame: true }
+        } else if start.starts_with(&GZIP) {
             Kind::Gzip(Box::new(MultiGzDecoder::new(Vec::new())))
         } else {
             Kind::Plain
         };
-        let mut rest = Some(&*begun);
+        let mut rest = Some(&*start);
         while let Some(piece) = rest {
-            rest = self.kind.step(piece, text).map_err(|_| Broken::Damaged)?;
+            rest = self.kind.step(piece, text).map_err(|_| DecompressionError::Damaged)?;
         }
-        self.count(begun.len(), text.len())
+        self.count(start.len(), text.len())
     }
 
-    /// How many bytes the file has become so far.
-    pub(crate) fn unpacked(&self) -> u64 {
-        self.given
+    /// The number of bytes of output so far.
+    pub(crate) fn output_len(&self) -> u64 {
+        self.output_len
     }
 
-    fn count(&mut self, taken: usize, given: usize) -> Result<(), Broken> {
-        self.taken += taken as u64;
-        self.given += given as u64;
-        let too_much = self.given > HARMLESS && self.given / MOST_TIMES > self.taken;
-        if too_much { Err(Broken::TooMuch) } else { Ok(()) }
+    fn count(&mut self, input_len: usize, output_len: usize) -> Result<(), DecompressionError> {
+        self.input_len += input_len as u64;
+        self.output_len += output_len as u64;
+        let is_bomb = self.output_len > MIN_CHECKED_LEN && self.output_len / MAX_RATIO > self.input_len;
+        if is_bomb { Err(DecompressionError::RatioTooHigh) } else { Ok(()) }
     }
 }
 
@@ -162,14 +166,14 @@ impl Kind {
                 written?;
                 (rest, false)
             }
-            Kind::Zstd { decoder, buffer, in_a_frame } => {
+            Kind::Zstd { decoder, buffer, is_in_frame } => {
                 let mut input = InBuffer::around(piece);
                 let mut output = OutBuffer::around(&mut **buffer);
                 let wanted = decoder.run(&mut input, &mut output)?;
                 let (used, given) = (input.pos(), output.pos());
-                // Nothing was done at a frame's end: the next frame has not begun.
+                // A step without input and output at the end of a frame begins no new frame.
                 if used > 0 || given > 0 {
-                    *in_a_frame = wanted != 0;
+                    *is_in_frame = wanted != 0;
                 }
                 text.extend_from_slice(&buffer[..given]);
                 (&piece[used..], given == buffer.len())
@@ -182,7 +186,7 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::{FeedReader, told, told_by_all_pieces};
+    use crate::feed::{FeedReader, read_in_pieces, read_summaries};
 
     const HEADER: &str = "event_id,sent_at,nik,paspor,nama,tanggal_lahir,jenis_kelamin,no_hp,dosis_ke,vaksin,batch,tanggal_vaksinasi,kode_faskes,nama_faskes\n";
 
@@ -199,52 +203,52 @@ mod tests {
 
     fn zstd(data: &[u8]) -> Vec<u8> {
         let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
-        // As the program zstd does.
+        // As the command `zstd` does.
         encoder.include_checksum(true).unwrap();
         encoder.write_all(data).unwrap();
         encoder.finish().unwrap()
     }
 
     #[test]
-    fn packed_files_say_the_same() {
+    fn compressed_files_give_same_rows() {
         let feed = feed(300);
-        let plain = told(&feed, feed.len());
+        let plain = read_in_pieces(&feed, feed.len());
         assert_eq!(plain.0.len(), 300);
         let (first, second) = feed.split_at(feed.len() / 2);
         for packed in [
             gzip(&feed),
             zstd(&feed),
-            // Members, and frames, one after the other.
+            // Several gzip members, and several zstd frames.
             [gzip(first), gzip(second)].concat(),
             [zstd(first), zstd(second)].concat(),
         ] {
-            assert_eq!(told_by_all_pieces(&packed), plain);
+            assert_eq!(read_summaries(&packed), plain);
         }
     }
 
     #[test]
-    fn what_broke_off_keeps_the_rows_before() {
+    fn truncated_or_damaged_files_keep_earlier_rows() {
         let feed = feed(20_000);
         for packed in [gzip(&feed), zstd(&feed)] {
             for length in [packed.len() - 1, packed.len() / 2, 12] {
-                let (lines, problem) = told(&packed[..length], 1000);
+                let (lines, problem) = read_in_pieces(&packed[..length], 1000);
                 assert_eq!(problem.unwrap().code, "compression_broken", "{length} of {}", packed.len());
                 assert!(lines.len() >= if length > packed.len() / 3 { 1000 } else { 0 }, "{}", lines.len());
             }
             let mut damaged = packed.clone();
             let middle = damaged.len() / 2;
             damaged[middle] ^= 0xff;
-            let code = told(&damaged, 1000).1.unwrap().code;
+            let code = read_in_pieces(&damaged, 1000).1.unwrap().code;
             assert!(["compression_broken", "row_too_long"].contains(&&*code), "{code}");
             let appended = [&*packed, b"event_id"].concat();
-            assert_eq!(told(&appended, 1000).1.unwrap().code, "compression_broken");
+            assert_eq!(read_in_pieces(&appended, 1000).1.unwrap().code, "compression_broken");
         }
     }
 
     #[test]
-    fn a_bomb_ends_early_and_takes_no_memory() {
+    fn rejects_decompression_bombs_in_bounded_memory() {
         let row = "E,,,,,,,,,,,,,P\n".repeat(64 * 1024);
-        // 32 MiB of rows, and of one row.
+        // 32 MiB of short rows, and of a single row.
         for (block, code) in [(row.as_bytes(), "compressed_too_much"), (&[b'0'; 1024 * 1024], "row_too_long")]
         {
             let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());

@@ -1,34 +1,39 @@
-//! Reads a feed as it comes, in constant memory: CSV, NDJSON or FHIR; plain, or packed by gzip or zstd; in UTF-8, or in UTF-16
-//! with a byte order mark.
+//! The push parser of feeds: CSV, NDJSON or FHIR, plain or compressed by gzip or zstd, in UTF-8, or
+//! in UTF-16 with a byte order mark.
 //!
 //! ```text
-//! pieces of the file ──► unpacked ──► decoded ──► csv │ ndjson │ fhir ──► cleaned lines
+//! pieces of the file ──► decompressed ──► decoded ──► csv │ ndjson │ fhir ──► cleaned lines
 //! ```
 //!
-//! What a file is, its first bytes say: file names are often wrong.
+//! CSV and NDJSON take constant memory; a FHIR file is read as a whole, up to 16 MiB. The format is
+//! detected by the first bytes, since file names and media types are often wrong.
 
-use std::borrow::Cow;
+mod encoding;
+mod other_files;
 
 use bukti_domain::feed::COLUMNS;
 use bukti_domain::{FeedRow, Reason, Verdict, hygiene};
 use bukti_records::FeedProblem;
-use encoding_rs::DecoderResult;
 use jiff::Timestamp;
 
-use crate::compression::Unpacker;
+use crate::compression::Decompressor;
 use crate::csv::CsvReader;
 use crate::fhir::{FhirKind, FhirReader};
 use crate::line::{LONGEST_ROW, Line, Unreadable, problem};
 use crate::ndjson::NdjsonReader;
 
-/// After so many bytes it shows what a file is that is no feed.
-const TELLING: usize = 4 * 1024;
+use self::encoding::Encoding;
+use self::other_files::other_file;
 
-/// Reads rows out of the pieces of a file. A push parser, so that it does not care where the pieces come from.
+/// The number of bytes that suffice to recognise files that are not feeds.
+const DETECTION_BYTES: usize = 4 * 1024;
+
+/// Reads rows from the pieces of a file. A push parser, so that it works with any source of pieces,
+/// sync or async.
 #[derive(Default)]
 pub struct FeedReader {
-    unpacker: Unpacker,
-    /// What was unpacked last, and is to be read.
+    decompressor: Decompressor,
+    /// Decompressed bytes that are not yet read.
     text: Vec<u8>,
     encoding: Encoding,
     format: Format,
@@ -36,7 +41,7 @@ pub struct FeedReader {
 }
 
 enum Format {
-    /// Not known yet: the text so far.
+    /// The format is not detected yet; the text so far.
     Unknown(Vec<u8>),
     Csv(Box<CsvReader>),
     Ndjson(NdjsonReader),
@@ -50,17 +55,18 @@ impl Default for Format {
 }
 
 impl FeedReader {
-    /// A reader of a file that was received then: when its rows were sent, where nothing in them says it (FHIR).
+    /// A reader for a file that was received at this time, which is the `sent_at` of FHIR rows that
+    /// have none.
     pub fn new(received_at: Timestamp) -> Self {
         Self { received_at: Some(received_at), ..Self::default() }
     }
 
-    /// How many bytes the file has become so far, unpacked.
-    pub fn unpacked(&self) -> u64 {
-        self.unpacker.unpacked()
+    /// The number of bytes of the file so far, decompressed.
+    pub fn decompressed_len(&self) -> u64 {
+        self.decompressor.output_len()
     }
 
-    /// What a FHIR file is, once it was read; `None` of other files.
+    /// The kind of a FHIR file, after the file has ended; `None` for other files.
     pub fn fhir(&self) -> Option<FhirKind> {
         match &self.format {
             Format::Fhir(reader) => reader.kind(),
@@ -68,37 +74,38 @@ impl FeedReader {
         }
     }
 
-    /// Takes what it can of the next piece of the file, appends the rows that this completes, and gives the rest: `None` where
-    /// the piece is used up. A packed file becomes many times as long, so a rest may also be empty.
+    /// Reads a bounded amount of the next piece of the file, and appends the rows that it
+    /// completes. Returns the rest of the piece, with which the caller calls again, or `None` if
+    /// the piece is consumed. The rest may be empty while decompressed output is pending.
     ///
     /// # Errors
     ///
-    /// What is wrong with the file as such. The rows before stay good.
+    /// What is wrong with the file as a whole. Rows that were appended stay valid.
     pub fn push<'a>(
         &mut self,
         piece: &'a [u8],
         lines: &mut Vec<Line>,
     ) -> Result<Option<&'a [u8]>, FeedProblem> {
         let before = lines.len();
-        let unpacked = self.unpacker.step(piece, &mut self.text);
-        let read = self.read(lines, false);
+        let rest = self.decompressor.step(piece, &mut self.text);
+        let read = self.read_text(lines, false);
         clean(&mut lines[before..]);
         read?;
-        unpacked.map_err(|broken| broken.on_line(self.format.line()))
+        rest.map_err(|error| error.on_line(self.format.line()))
     }
 
-    /// Says that the file is at its end.
+    /// Ends the file, and appends its last rows.
     ///
     /// # Errors
     ///
-    /// The file is empty, or broke off.
+    /// The file is empty, truncated, or a FHIR file that cannot be read.
     pub fn finish(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         let before = lines.len();
         let read = self.read_end(lines);
         clean(&mut lines[before..]);
         if self.fhir() == Some(FhirKind::Transaction) {
             let now = self.received_at.unwrap_or_else(Timestamp::now);
-            refuse_as_a_whole(lines, |row| match row.judge(now) {
+            reject_as_a_whole(lines, |row| match row.judge(now) {
                 (Verdict::Rejected, reasons) => reasons.first().copied(),
                 _ => None,
             });
@@ -107,159 +114,28 @@ impl FeedReader {
     }
 
     fn read_end(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
-        let unpacked = self.unpacker.finish(&mut self.text);
-        self.read(lines, true)?;
-        unpacked.map_err(|broken| broken.on_line(self.format.line()))?;
+        let decompressed = self.decompressor.finish(&mut self.text);
+        self.read_text(lines, true)?;
+        decompressed.map_err(|error| error.on_line(self.format.line()))?;
         self.format.finish(lines, self.received_at)
     }
 
-    /// Reads what was unpacked.
-    fn read(&mut self, lines: &mut Vec<Line>, is_last: bool) -> Result<(), FeedProblem> {
+    /// Decodes and parses the decompressed bytes.
+    fn read_text(&mut self, lines: &mut Vec<Line>, is_last: bool) -> Result<(), FeedProblem> {
         let text = std::mem::take(&mut self.text);
         let decoded = self.encoding.decode(&text, is_last);
         let read = self.format.push(&decoded, lines, self.received_at);
         drop(decoded);
-        // Its room is used again.
+        // Reuses the allocation.
         self.text = text;
         self.text.clear();
         read
     }
 }
 
-/// How a file's text is encoded, by its byte order mark.
-#[derive(Default)]
-enum Encoding {
-    /// Not known yet: the first byte.
-    #[default]
-    Unknown,
-    Begun(u8),
-    Utf8,
-    Utf16(Box<encoding_rs::Decoder>),
-}
-
-impl Encoding {
-    /// The next bytes as UTF-8. Bytes that began without a mark are left as they are: the readers check each row. So that they
-    /// also refuse a row with broken UTF-16, and not the file, what cannot be decoded becomes a byte that UTF-8 never has.
-    fn decode<'a>(&mut self, bytes: &'a [u8], is_last: bool) -> Cow<'a, [u8]> {
-        let mut bytes = Cow::Borrowed(bytes);
-        if let Encoding::Begun(first) = self {
-            bytes = Cow::Owned([&[*first], &*bytes].concat());
-            *self = Encoding::Unknown;
-        }
-        if matches!(self, Encoding::Unknown) {
-            *self = match &*bytes {
-                [0xff, 0xfe, ..] => {
-                    Encoding::Utf16(Box::new(encoding_rs::UTF_16LE.new_decoder_with_bom_removal()))
-                }
-                [0xfe, 0xff, ..] => {
-                    Encoding::Utf16(Box::new(encoding_rs::UTF_16BE.new_decoder_with_bom_removal()))
-                }
-                [first @ (0xff | 0xfe)] if !is_last => {
-                    *self = Encoding::Begun(*first);
-                    return Cow::Borrowed(&[]);
-                }
-                [] => return bytes,
-                _ => Encoding::Utf8,
-            };
-        }
-        let Encoding::Utf16(decoder) = self else { return bytes };
-        let (mut rest, mut text) = (&*bytes, Vec::with_capacity(bytes.len() * 2));
-        loop {
-            let begun = text.len();
-            text.resize(
-                begun + decoder.max_utf8_buffer_length_without_replacement(rest.len()).unwrap_or(64),
-                0,
-            );
-            let (result, read, written) =
-                decoder.decode_to_utf8_without_replacement(rest, &mut text[begun..], is_last);
-            text.truncate(begun + written);
-            rest = &rest[read..];
-            match result {
-                DecoderResult::InputEmpty => return Cow::Owned(text),
-                DecoderResult::OutputFull => {}
-                DecoderResult::Malformed(..) => text.push(0xff),
-            }
-        }
-    }
-}
-
-/// What a file is that is no feed, by its first bytes: a stable code, and what to do.
-///
-/// The codes are listed in the API's document (`JobProblem`) and in the README.
-fn no_feed(begun: &[u8]) -> Option<(&'static str, &'static str)> {
-    const EXCEL_WORKBOOK: &str = "excel_workbook";
-    const OFFICE_DOCUMENT: (&str, &str) =
-        ("office_document", "this is a document (Word, RTF or the like): send the table itself, as CSV");
-    const HTML_PAGE: (&str, &str) =
-        ("html_page", "this is an HTML page, as Excel and some systems export: save it as CSV in UTF-8");
-    let has = |part: &[u8]| begun.windows(part.len()).any(|found| found.eq_ignore_ascii_case(part));
-    Some(match begun {
-        [b'P', b'K', 3, 4, ..] if has(b"opendocument.spreadsheet") => (
-            "opendocument_sheet",
-            "this is an OpenDocument sheet: `bukti import` reads it, elsewhere save it as CSV in UTF-8",
-        ),
-        [b'P', b'K', 3, 4, ..] if has(b"word/") || has(b"ppt/") || has(b"opendocument.") => OFFICE_DOCUMENT,
-        [b'P', b'K', 3, 4, ..] if has(b"xl/") || has(b"[Content_Types].xml") => (
-            EXCEL_WORKBOOK,
-            "this is an Excel workbook: `bukti import` reads it, elsewhere save its sheet as \"CSV UTF-8\"",
-        ),
-        // What kind of Office file it is stands anywhere in it; most that are sent as feeds are workbooks.
-        [0xd0, 0xcf, 0x11, 0xe0, ..] => (
-            EXCEL_WORKBOOK,
-            "this is an Excel workbook (.xls), one with a password, or another Office file of that kind: `bukti import` reads \
-             workbooks without a password, elsewhere save the sheet as \"CSV UTF-8\"",
-        ),
-        [b'P', b'K', 3 | 5 | 7, 4 | 6 | 8, ..]
-        | [b'7', b'z', 0xbc, 0xaf, ..]
-        | [b'R', b'a', b'r', b'!', ..]
-        | [0xfd, b'7', b'z', b'X', b'Z', ..]
-        | [b'B', b'Z', b'h', b'1'..=b'9', ..] => (
-            "archive",
-            "this is an archive (zip, 7z, rar, xz, bzip2): send the file in it, plain or packed by gzip",
-        ),
-        [b'%', b'P', b'D', b'F', ..] => {
-            ("pdf", "this is a PDF: send the table that it was made from, as CSV")
-        }
-        [0x89, b'P', b'N', b'G', ..]
-        | [0xff, 0xd8, 0xff, ..]
-        | [b'G', b'I', b'F', b'8', ..]
-        | [b'I', b'I', b'*', 0, ..]
-        | [b'M', b'M', 0, b'*', ..]
-        | [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..]
-        | [_, _, _, _, b'f', b't', b'y', b'p', ..] => {
-            ("picture", "this is a picture: send the table itself, as CSV")
-        }
-        [b'{', b'\\', b'r', b't', b'f', ..] => OFFICE_DOCUMENT,
-        [b'S', b'Q', b'L', b'i', b't', b'e', ..] => {
-            ("sqlite_database", "this is an SQLite database: export the table as CSV")
-        }
-        [b'<', ..] if has(b"<html") || has(b"<!doctype html") || has(b"<table") => HTML_PAGE,
-        [b'M' | b'm', ..] if begun.len() > 13 && begun[..13].eq_ignore_ascii_case(b"MIME-Version:") => {
-            HTML_PAGE
-        }
-        [b'<', ..] => ("xml_document", "this is XML: send CSV, NDJSON or FHIR JSON"),
-        [b'[', ..] => ("json_array", "this is a JSON array: send its objects one on each line (NDJSON)"),
-        _ => return no_text(&begun[..begun.len().min(64)]),
-    })
-}
-
-/// What bytes are that no text begins with.
-fn no_text(begun: &[u8]) -> Option<(&'static str, &'static str)> {
-    let zeros_at = |odd: usize| begun.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
-    let (even, odd) = (zeros_at(0), zeros_at(1));
-    match even + odd {
-        0 => None,
-        // Letters of the header take the other half of each unit.
-        zeros if zeros >= 4 && (even == 0 || odd == 0) => Some((
-            Reason::NotUtf8.code(),
-            "this looks like UTF-16 without a byte order mark: save it as \"CSV UTF-8\"",
-        )),
-        _ => Some(("binary_file", "this is no text file: send the table as CSV in UTF-8")),
-    }
-}
-
-/// Of a transaction no row is kept where one of them cannot be. `rejection` says why a row that was read cannot.
-pub(crate) fn refuse_as_a_whole(lines: &mut [Line], rejection: impl Fn(&FeedRow) -> Option<Reason>) {
+/// Rejects all rows of a transaction if one of them is unreadable, or `rejection` gives a reason to
+/// reject it.
+pub(crate) fn reject_as_a_whole(lines: &mut [Line], rejection: impl Fn(&FeedRow) -> Option<Reason>) {
     let reason = |line: &Line| match &line.row {
         Ok(row) => rejection(row),
         Err(unreadable) => Some(unreadable.reason),
@@ -270,13 +146,12 @@ pub(crate) fn refuse_as_a_whole(lines: &mut [Line], rejection: impl Fn(&FeedRow)
     for line in lines {
         let reason = reason(line).unwrap_or(Reason::TransactionRefused);
         if let Ok(row) = &line.row {
-            let event_id = row.event_id.chars().take(100).collect();
-            line.row = Err(Unreadable { event_id, reason });
+            line.row = Err(Unreadable::new(&row.event_id, reason));
         }
     }
 }
 
-/// Text hygiene for every row, whichever format it came in.
+/// Applies text hygiene to rows of any format.
 fn clean(lines: &mut [Line]) {
     for line in lines {
         match &mut line.row {
@@ -294,12 +169,12 @@ impl Format {
         received_at: Option<Timestamp>,
     ) -> Result<(), FeedProblem> {
         match self {
-            Format::Unknown(begun) => {
-                begun.extend_from_slice(text);
-                let Some(format) = Self::of(begun, false, received_at)? else { return Ok(()) };
-                let begun = std::mem::take(begun);
+            Format::Unknown(start) => {
+                start.extend_from_slice(text);
+                let Some(format) = Self::detect(start, false, received_at)? else { return Ok(()) };
+                let start = std::mem::take(start);
                 *self = format;
-                self.push(&begun, lines, received_at)
+                self.push(&start, lines, received_at)
             }
             Format::Csv(reader) => reader.push(text, lines),
             Format::Ndjson(reader) => reader.push(text, lines),
@@ -308,11 +183,12 @@ impl Format {
     }
 
     fn finish(&mut self, lines: &mut Vec<Line>, received_at: Option<Timestamp>) -> Result<(), FeedProblem> {
-        if let Format::Unknown(begun) = self {
-            let format = Self::of(begun, true, received_at)?.unwrap_or_else(|| Format::Csv(Box::default()));
-            let begun = std::mem::take(begun);
+        if let Format::Unknown(start) = self {
+            let format =
+                Self::detect(start, true, received_at)?.unwrap_or_else(|| Format::Csv(Box::default()));
+            let start = std::mem::take(start);
             *self = format;
-            self.push(&begun, lines, received_at)?;
+            self.push(&start, lines, received_at)?;
         }
         match self {
             Format::Unknown(_) => Ok(()),
@@ -322,30 +198,34 @@ impl Format {
         }
     }
 
-    /// The format of a file that begins so; `None` where more must be seen. JSON is a Bundle unless its first line
-    /// has the name of a column, and none of a resource.
-    fn of(begun: &[u8], is_all: bool, received_at: Option<Timestamp>) -> Result<Option<Self>, FeedProblem> {
-        let text = begun.strip_prefix("\u{feff}".as_bytes()).unwrap_or(begun).trim_ascii_start();
-        // What is in a file of another kind shows within its first bytes.
-        if begun.len() < TELLING && !is_all {
+    /// Detects the format by the start of a file, which `is_whole_file` if nothing follows; `None`
+    /// if more bytes are needed. JSON is FHIR unless its first line has the name of a column and no
+    /// `resourceType`.
+    fn detect(
+        start: &[u8],
+        is_whole_file: bool,
+        received_at: Option<Timestamp>,
+    ) -> Result<Option<Self>, FeedProblem> {
+        let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start).trim_ascii_start();
+        if start.len() < DETECTION_BYTES && !is_whole_file {
             return Ok(None);
         }
-        if let Some((code, detail)) = no_feed(text) {
+        if let Some((code, detail)) = other_file(text) {
             return Err(problem(code, 1, detail));
         }
         match text.first() {
-            None if begun.len() < LONGEST_ROW => return Ok(None),
+            None if start.len() < LONGEST_ROW => return Ok(None),
             Some(b'{') => {}
             _ => return Ok(Some(Format::Csv(Box::default()))),
         }
         let end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-        if end.is_none() && !is_all && text.len() < LONGEST_ROW {
+        if end.is_none() && !is_whole_file && text.len() < LONGEST_ROW {
             return Ok(None);
         }
-        let first = text[..end.unwrap_or(text.len())].trim_ascii_end();
+        let first_line = text[..end.unwrap_or(text.len())].trim_ascii_end();
         let has = |name: &str| {
             let name = format!("\"{name}\"");
-            first.windows(name.len()).any(|part| part == name.as_bytes())
+            first_line.windows(name.len()).any(|part| part == name.as_bytes())
         };
         Ok(Some(if has("resourceType") || !COLUMNS.iter().any(|column| has(column)) {
             Format::Fhir(FhirReader::new(received_at))
@@ -354,7 +234,7 @@ impl Format {
         }))
     }
 
-    /// The line that the next byte is on.
+    /// The line of the next byte.
     fn line(&self) -> u64 {
         match self {
             Format::Unknown(_) => 1,
@@ -365,12 +245,13 @@ impl Format {
     }
 }
 
-/// What a reader makes of a file in pieces of some length, in short.
+/// Reads a file in pieces of this length. Returns a summary of each line: its number, and event id
+/// and facility of its row, or why that is unreadable.
 #[cfg(test)]
-pub(crate) fn told(file: &[u8], piece: usize) -> (Vec<(u64, String)>, Option<FeedProblem>) {
+pub(crate) fn read_in_pieces(file: &[u8], piece_len: usize) -> (Vec<(u64, String)>, Option<FeedProblem>) {
     let mut reader = FeedReader::default();
     let mut lines = Vec::new();
-    let pushed = file.chunks(piece).try_for_each(|piece| {
+    let pushed = file.chunks(piece_len).try_for_each(|piece| {
         let mut rest = Some(piece);
         while let Some(piece) = rest {
             rest = reader.push(piece, &mut lines)?;
@@ -378,20 +259,21 @@ pub(crate) fn told(file: &[u8], piece: usize) -> (Vec<(u64, String)>, Option<Fee
         Ok(())
     });
     let result = pushed.and_then(|()| reader.finish(&mut lines));
-    let told = lines.into_iter().map(|line| match line.row {
+    let summaries = lines.into_iter().map(|line| match line.row {
         Ok(row) => (line.line, format!("{} {}", row.event_id, row.nama_faskes)),
         Err(unreadable) => (line.line, format!("{} {:?}", unreadable.event_id, unreadable.reason)),
     });
-    (told.collect(), result.err())
+    (summaries.collect(), result.err())
 }
 
-/// The same, however the file is cut into pieces.
+/// Reads a file as [`read_in_pieces`] does, and checks that the result does not depend on their
+/// length.
 #[cfg(test)]
-pub(crate) fn told_by_all_pieces(file: &[u8]) -> (Vec<(u64, String)>, Option<FeedProblem>) {
-    let whole = told(file, file.len().max(1));
-    let pieces: &[usize] = if file.len() < 10_000 { &[1, 2, 7, 64] } else { &[1000, 4096] };
-    for &piece in pieces {
-        assert_eq!(told(file, piece), whole, "in pieces of {piece}");
+pub(crate) fn read_summaries(file: &[u8]) -> (Vec<(u64, String)>, Option<FeedProblem>) {
+    let whole = read_in_pieces(file, file.len().max(1));
+    let lengths: &[usize] = if file.len() < 10_000 { &[1, 2, 7, 64] } else { &[1000, 4096] };
+    for &length in lengths {
+        assert_eq!(read_in_pieces(file, length), whole, "in pieces of {length} bytes");
     }
     whole
 }
@@ -401,13 +283,13 @@ mod tests {
     use super::*;
 
     fn code(file: &[u8]) -> Option<String> {
-        told_by_all_pieces(file).1.map(|problem| problem.code)
+        read_summaries(file).1.map(|problem| problem.code)
     }
 
     #[test]
-    fn a_file_is_what_it_begins_with() {
+    fn detects_format_by_first_bytes() {
         let row = r#"{"event_id":"A","nama_faskes":"P"}"#;
-        let rows = |text: &str| told_by_all_pieces(text.as_bytes()).0;
+        let rows = |text: &str| read_summaries(text.as_bytes()).0;
         let one = vec![(1, "A P".to_owned())];
         assert_eq!(rows(row), one, "one row without a line break");
         assert_eq!(rows(&format!("\u{feff}{row}\r\n")), one, "a byte order mark");
@@ -426,7 +308,7 @@ mod tests {
             units().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
             units().flat_map(u16::to_be_bytes).collect(),
         ] {
-            assert_eq!(told_by_all_pieces(&bytes), (vec![(2, "A P".to_owned())], None));
+            assert_eq!(read_summaries(&bytes), (vec![(2, "A P".to_owned())], None));
             assert_eq!(code(&bytes[2..]).as_deref(), Some("not_utf8"), "without a mark");
             let odd = &bytes[..bytes.len() - 1];
             assert_eq!(code(odd).as_deref(), Some("broken_off"), "cut within a character");
@@ -434,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_rows_of_broken_utf_16_alone() {
+    fn rejects_only_rows_with_broken_utf_16() {
         let row = |id: &str| format!("{id}{}P\r\n", "\t".repeat(13)).encode_utf16().collect::<Vec<u16>>();
         let header: Vec<u16> = format!("\u{feff}{}\r\n", COLUMNS[..14].join("\t")).encode_utf16().collect();
         for broken in [&[0xd800][..], &[0xdc00], &[0xdc00, 0xd800], &[0xd83d, 0x41]] {
@@ -443,17 +325,17 @@ mod tests {
                 units.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<u8>>(),
                 units.iter().flat_map(|unit| unit.to_be_bytes()).collect(),
             ] {
-                let (lines, problem) = told_by_all_pieces(&bytes);
+                let (lines, problem) = read_summaries(&bytes);
                 assert_eq!(problem, None);
                 let lines: Vec<(u64, &str)> =
-                    lines.iter().map(|(line, told)| (*line, told.split(' ').next_back().unwrap())).collect();
+                    lines.iter().map(|(line, text)| (*line, text.split(' ').next_back().unwrap())).collect();
                 assert_eq!(lines, [(2, "P"), (3, "NotUtf8"), (4, "P")], "{broken:x?}");
             }
         }
     }
 
     #[test]
-    fn names_files_that_are_no_feed() {
+    fn names_files_that_are_not_feeds() {
         for (file, expected) in [
             (&b"PK\x03\x04....[Content_Types].xml....xl/workbook.xml"[..], "excel_workbook"),
             (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "excel_workbook"),
@@ -481,24 +363,24 @@ mod tests {
             (b"\r\n<HTML><body><table>", "html_page"),
             (b"<?xml version=\"1.0\"?><Bundle/>", "xml_document"),
         ] {
-            let (lines, problem) = told_by_all_pieces(file);
+            let (lines, problem) = read_summaries(file);
             assert_eq!((lines.len(), problem.map(|it| it.code).as_deref()), (0, Some(expected)));
         }
     }
 
     proptest::proptest! {
         #[test]
-        fn no_file_panics(
-            begins in proptest::sample::select(vec![
+        fn reading_never_panics(
+            start in proptest::sample::select(vec![
                 b"".as_slice(), b"{", b"{\"event_id\":\"A\"}\n", b"{\"resourceType\":", b"\x1f\x8b\x08\0", b"\x28\xb5\x2f\xfd",
             ]),
             file in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
         ) {
-            let file = [begins, &file].concat();
-            let whole = told(&file, file.len().max(1));
-            // How much a damaged file gives before that shows depends on the pieces.
-            if begins.is_ascii() && !begins.starts_with(b"\x1f") {
-                proptest::prop_assert_eq!(told(&file, 3), whole);
+            let file = [start, &file].concat();
+            let whole = read_in_pieces(&file, file.len().max(1));
+            // The rows before the damage of a compressed file depend on the pieces.
+            if start.is_ascii() && !start.starts_with(b"\x1f") {
+                proptest::prop_assert_eq!(read_in_pieces(&file, 3), whole);
             }
         }
     }

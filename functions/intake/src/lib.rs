@@ -1,16 +1,20 @@
-//! Event function `intake`: a dropped dose feed is read, judged and kept, row by row.
+//! Event function `intake`: imports dropped dose feeds, row by row.
 //!
 //! ```text
-//!               ┌─ one part ──────────────────────────────────────────┐
-//! feed ──cut──► parts ──► rows kept (conditional writes), reported ──►│ all kept ──► reported ──► report, feed removed
-//!               └─ another, side by side ─────────────────────────────┘
+//! feed ──split──► parts ──import, in parallel──► provisional reports
+//!                                   │ all parts are imported
+//!                                   ▼
+//!                            final reports ──join──► the job's report; the feed is removed
 //! ```
 //!
-//! Each arrow between two of these is an event of the bucket ([`Feeds`]) and can come again at any point: the same rows, the same
-//! report. A part is of so few rows that it is worked off in seconds. A feed of one part takes no detour.
+//! Each step is started by an event of the bucket ([`Feeds`]). Delivery is at least once, so every
+//! step is idempotent: rows are stored by conditional writes, and the splitting continues at its
+//! checkpoint. A part has so few rows that it is imported in seconds. A feed of one part is
+//! imported by the step that reads it.
 //!
-//! What became of a row is known for good when all rows are kept: a later one may supersede it. It is therefore looked up again
-//! then, and is a function of file and table alone, however often the job was interrupted and in whatever order its rows went in.
+//! Row results are final only when all rows are stored, since a later row may supersede an earlier
+//! one. They are therefore looked up again then. They depend on the file and the table alone: not
+//! on interruptions, nor on the order in which the rows were stored.
 
 mod compression;
 mod csv;
@@ -31,28 +35,29 @@ pub use crate::csv::feed_column;
 pub use crate::feed::FeedReader;
 pub use crate::fhir::FhirKind;
 pub use crate::line::{Line, Unreadable};
-pub use crate::rows::{Rows, Source, Told, report, totals};
+pub use crate::rows::{RowImporter, RowResult, Source, report, totals};
 
-/// Rows of a part. Few enough to be kept in seconds, enough for what is counted once a part to cost little.
-const PART: usize = 2000;
-/// How long the rows of a part are together, in bytes, unless it is of one row.
-const LONGEST_PART: usize = 4 * 1024 * 1024;
+/// The maximum number of rows of a part: few enough to be imported in seconds, enough to make the
+/// costs per part negligible.
+const MAX_PART_ROWS: usize = 2000;
+/// The maximum length of all rows of a part, in bytes. A single longer row is a part of its own.
+const MAX_PART_BYTES: usize = 4 * 1024 * 1024;
 
-/// Why an event must come again.
+/// Why an event could not be processed. It has to be delivered again.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// The store did not answer.
+    /// A call of the store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The feed broke off while it was being fetched.
-    #[error("a feed could not be fetched: {0}")]
+    /// The download of the feed failed.
+    #[error("the feed could not be downloaded; the event is retried: {0}")]
     Fetch(String),
 }
 
-/// The function with what it may do.
+/// The function `intake` with its clients.
 #[derive(Clone)]
 pub struct Intake {
-    rows: Rows,
+    rows: RowImporter,
     feeds: Feeds,
     jobs: Jobs,
     aws: Aws,
@@ -61,99 +66,109 @@ pub struct Intake {
 impl Intake {
     /// The function of a deployment.
     pub fn new(aws: &Aws) -> Self {
-        Self { rows: Rows::new(aws), feeds: Feeds::new(aws), jobs: Jobs::new(aws), aws: aws.clone() }
+        Self { rows: RowImporter::new(aws), feeds: Feeds::new(aws), jobs: Jobs::new(aws), aws: aws.clone() }
     }
 
-    /// Works off what an event names.
+    /// Processes the objects that an event names.
     ///
     /// # Errors
     ///
-    /// [`IntakeError`]; the event can come again, what was done is not done twice.
+    /// [`IntakeError`]; then the same event is to be delivered again, which continues the work.
     pub async fn handle(&self, event: S3Event) -> Result<(), IntakeError> {
         self.aws.keep_up().await;
         for record in event.records {
             let object = record.s3.object;
             let Some(key) = object.url_decoded_key.or(object.key) else { continue };
             match Feeds::dropped(&key) {
-                Some(Dropped::Feed(job)) => self.cut(job, &key).await?,
-                Some(Dropped::Part(job, part)) => self.keep(job, part).await?,
-                Some(Dropped::Kept(job, part)) => self.report(job, part).await?,
-                None => tracing::warn!("an object that is no feed was dropped"),
+                Some(Dropped::Feed(job)) => self.split_feed(job, &key).await?,
+                Some(Dropped::Part(job, part)) => self.import_part(job, part).await?,
+                Some(Dropped::Kept(job, part)) => self.report_part(job, part).await?,
+                None => tracing::warn!("ignored an object that is not a feed"),
             }
         }
         self.aws.tell_metrics();
         Ok(())
     }
 
-    /// Reads a feed and cuts it into parts, from where that broke off.
-    async fn cut(&self, job: &str, key: &str) -> Result<(), IntakeError> {
+    /// Splits a feed into parts, from the job's checkpoint on.
+    async fn split_feed(&self, job: &str, key: &str) -> Result<(), IntakeError> {
         let Some(feed) = self.feeds.open(key).await? else { return Ok(()) };
-        let begun = |feed: &Feed| JobRecord {
+        let new_record = |feed: &Feed| JobRecord {
             source: key.to_owned(),
             etag: feed.etag.clone(),
             bytes_total: feed.length,
             updated_at: Timestamp::now(),
             ..JobRecord::default()
         };
-        let (mut job, mut record) = (job.to_owned(), self.jobs.begin(job, begun(&feed)).await?);
+        let (mut job, mut record) = (job.to_owned(), self.jobs.begin(job, new_record(&feed)).await?);
         if record.etag != feed.etag {
-            // Another file of the same name is another job.
+            // Another file with the same name gets a job of its own.
             let etag = feed.etag.chars().filter(char::is_ascii_alphanumeric).take(12);
             job = format!("{job}-{}", etag.collect::<String>());
-            record = self.jobs.begin(&job, begun(&feed)).await?;
+            record = self.jobs.begin(&job, new_record(&feed)).await?;
         }
         if record.state == JobState::Running && record.parts_all.is_none() {
-            let mut cutter = Cutter { intake: self, job: &job, record, part: 0, rows: 0, unreadable: None };
-            let problem = cutter.read(feed).await?;
-            let Cutter { part, rows, unreadable, .. } = cutter;
-            self.jobs.cut_ended(&job, part, rows, problem.or(unreadable).as_ref()).await?;
+            let mut splitter =
+                Splitter { intake: self, job: &job, record, part: 0, rows: 0, encoding_problem: None };
+            let problem = splitter.split(feed).await?;
+            let Splitter { part, rows, encoding_problem, .. } = splitter;
+            self.jobs.cut_ended(&job, part, rows, problem.or(encoding_problem).as_ref()).await?;
         }
-        self.go_on(&job, true).await
+        self.advance(&job, true).await
     }
 
-    /// Keeps the rows of a part.
-    async fn keep(&self, job: &str, part: u32) -> Result<(), IntakeError> {
-        // Where there is none, its job is over.
+    /// Imports the rows of a part.
+    async fn import_part(&self, job: &str, part: u32) -> Result<(), IntakeError> {
+        // The part is missing if its job has ended meanwhile.
         if let Some(rows) = self.feeds.part(job, part).await? {
-            self.keep_lines(job, part, &part::read(&rows)?, false).await?;
+            self.import_lines(job, part, &part::read(&rows)?, false).await?;
         }
-        self.go_on(job, true).await
+        self.advance(job, true).await
     }
 
-    /// Keeps the rows of a part, and reports what became of them: for good where these are `all` rows of the job.
-    async fn keep_lines(&self, job: &str, part: u32, lines: &[Line], all: bool) -> Result<(), IntakeError> {
-        let told = self.rows.keep(dropped(job), lines).await?;
-        self.feeds.keep_part_report(job, part, report(&told)).await?;
-        let record = PartRecord { rows: lines.len() as u64, totals: totals(&told), reported: all };
+    /// Imports the rows of a part and reports their results, which are `final_results` if the job
+    /// has no other rows.
+    async fn import_lines(
+        &self,
+        job: &str,
+        part: u32,
+        lines: &[Line],
+        final_results: bool,
+    ) -> Result<(), IntakeError> {
+        let results = self.rows.import(file_source(job), lines).await?;
+        self.feeds.keep_part_report(job, part, report(&results)).await?;
+        let record =
+            PartRecord { rows: lines.len() as u64, totals: totals(&results), reported: final_results };
         Ok(self.jobs.part_kept(job, part, &record).await?)
     }
 
-    /// Reports the rows of a part for good, after all of the job are kept.
-    async fn report(&self, job: &str, part: u32) -> Result<(), IntakeError> {
+    /// Reports the final results of a part's rows, after all rows of the job are stored.
+    async fn report_part(&self, job: &str, part: u32) -> Result<(), IntakeError> {
         if let Some(rows) = self.feeds.part(job, part).await? {
             let lines = part::read(&rows)?;
-            let told = self.rows.look_up(dropped(job), &lines).await?;
-            self.feeds.keep_part_report(job, part, report(&told)).await?;
-            let record = PartRecord { rows: lines.len() as u64, totals: totals(&told), reported: true };
+            let results = self.rows.look_up_results(file_source(job), &lines).await?;
+            self.feeds.keep_part_report(job, part, report(&results)).await?;
+            let record = PartRecord { rows: lines.len() as u64, totals: totals(&results), reported: true };
             self.jobs.part_reported(job, part, &record).await?;
         }
-        self.go_on(job, false).await
+        self.advance(job, false).await
     }
 
-    /// Does what comes next for a job, where it is time for it. `ask`: has the parts reported, where all are kept.
-    async fn go_on(&self, job: &str, ask: bool) -> Result<(), IntakeError> {
+    /// Starts the next step of a job, if all parts have completed the current one. With
+    /// `start_reports` that is also the step that reports the final results of each part.
+    async fn advance(&self, job: &str, start_reports: bool) -> Result<(), IntakeError> {
         let Some(mut record) = self.jobs.get(job).await? else { return Ok(()) };
-        let all = record.parts_all.unwrap_or_default();
+        let parts_all = record.parts_all.unwrap_or_default();
         if record.state == JobState::Running {
-            if record.is_kept() && ask && !record.is_reported() {
+            if record.is_kept() && start_reports && !record.is_reported() {
                 let parts = self.jobs.parts(job).await?;
-                let waiting = parts.iter().filter(|(_, record)| !record.reported).map(|(part, _)| *part);
-                self.feeds.say_kept(job, waiting).await?;
+                let unreported = parts.iter().filter(|(_, record)| !record.reported).map(|(part, _)| *part);
+                self.feeds.say_kept(job, unreported).await?;
             }
             if !record.is_reported() {
                 return Ok(());
             }
-            self.feeds.keep_report(job, all).await?;
+            self.feeds.keep_report(job, parts_all).await?;
             for part in self.jobs.parts(job).await?.into_values() {
                 for (outcome, count) in part.totals {
                     *record.totals.entry(outcome).or_default() += count;
@@ -165,98 +180,102 @@ impl Intake {
             self.jobs.end(job, &record).await?;
             tracing::info!(job, rows = record.rows, state = ?record.state, "a feed was taken in");
         }
-        Ok(self.feeds.remove(&record.source, &record.etag, job, all).await?)
+        Ok(self.feeds.remove(&record.source, &record.etag, job, parts_all).await?)
     }
 }
 
-/// Cuts a feed into parts, the same ones whenever it is read.
-struct Cutter<'a> {
+/// Splits a feed into parts. Deterministic: a file is split at the same rows whenever it is read.
+struct Splitter<'a> {
     intake: &'a Intake,
     job: &'a str,
     record: JobRecord,
-    /// Parts and rows so far.
+    /// The number of the last part.
     part: u32,
+    /// The number of rows in all parts so far.
     rows: u64,
-    unreadable: Option<FeedProblem>,
+    /// The first row that is not UTF-8.
+    encoding_problem: Option<FeedProblem>,
 }
 
-impl Cutter<'_> {
-    /// Reads a feed to its end; what is wrong with it as such.
-    async fn read(&mut self, mut feed: Feed) -> Result<Option<FeedProblem>, IntakeError> {
+impl Splitter<'_> {
+    /// Splits a feed to its end. Returns what is wrong with the file as a whole.
+    async fn split(&mut self, mut feed: Feed) -> Result<Option<FeedProblem>, IntakeError> {
         let (mut reader, mut lines) =
             (feed.received_at.map_or_else(FeedReader::default, FeedReader::new), Vec::new());
-        let mut done = 0;
+        let mut bytes_read = 0;
         let problem = 'read: loop {
             let piece = feed.body.try_next().await.map_err(|error| IntakeError::Fetch(error.to_string()))?;
             let Some(piece) = piece else { break reader.finish(&mut lines).err() };
-            done += piece.len() as u64;
+            bytes_read += piece.len() as u64;
             let mut rest = Some(&*piece);
             while let Some(piece) = rest {
                 match reader.push(piece, &mut lines) {
                     Ok(left) => rest = left,
                     Err(problem) => break 'read Some(problem),
                 }
-                self.full_parts(&mut lines, done).await?;
+                self.store_full_parts(&mut lines, bytes_read).await?;
             }
         };
-        self.full_parts(&mut lines, done).await?;
+        self.store_full_parts(&mut lines, bytes_read).await?;
         if self.part > 0 {
-            self.put(lines, done).await?;
+            self.store_part(lines, bytes_read).await?;
         } else if !lines.is_empty() {
-            self.count(&lines);
-            self.intake.keep_lines(self.job, self.part, &lines, true).await?;
+            self.count_part(&lines);
+            self.intake.import_lines(self.job, self.part, &lines, true).await?;
         }
         Ok(problem)
     }
 
-    /// Puts the parts that are full and not the last, which is kept at once where it is the only one.
-    async fn full_parts(&mut self, lines: &mut Vec<Line>, done: u64) -> Result<(), IntakeError> {
+    /// Stores the parts that are full and removes them from `lines`. The rest may be the only part,
+    /// which is imported directly.
+    async fn store_full_parts(&mut self, lines: &mut Vec<Line>, bytes_read: u64) -> Result<(), IntakeError> {
         while let Some(end) = part_end(lines) {
             let later = lines.split_off(end);
-            self.put(std::mem::replace(lines, later), done).await?;
+            self.store_part(std::mem::replace(lines, later), bytes_read).await?;
         }
         Ok(())
     }
 
-    async fn put(&mut self, lines: Vec<Line>, done: u64) -> Result<(), IntakeError> {
-        self.count(&lines);
-        // Those before were put when it was read before.
+    async fn store_part(&mut self, lines: Vec<Line>, bytes_read: u64) -> Result<(), IntakeError> {
+        self.count_part(&lines);
+        // Parts up to the checkpoint were stored by an earlier attempt.
         if self.part > self.record.parts_cut {
             self.intake.feeds.keep_part(self.job, self.part, part::write(&lines)?).await?;
-            (self.record.parts_cut, self.record.rows, self.record.bytes_done) = (self.part, self.rows, done);
+            (self.record.parts_cut, self.record.rows) = (self.part, self.rows);
+            self.record.bytes_done = bytes_read;
             self.record.updated_at = Timestamp::now();
             self.intake.jobs.cut(self.job, &self.record).await?;
         }
         Ok(())
     }
 
-    fn count(&mut self, lines: &[Line]) {
+    fn count_part(&mut self, lines: &[Line]) {
         self.part += 1;
         self.rows += lines.len() as u64;
-        self.unreadable = self.unreadable.take().or_else(|| first_unreadable(lines));
+        self.encoding_problem = self.encoding_problem.take().or_else(|| encoding_problem(lines));
     }
 }
 
-/// Where the first part of these lines ends; `None` where nothing says that it is full yet.
+/// The number of lines in the first part; `None` if there may be room for more.
 fn part_end(lines: &[Line]) -> Option<usize> {
     let mut length = 0;
     let is_full = |(at, line): &(usize, &Line)| {
         length += line.row.as_ref().map_or(0, |row| row.fields().iter().map(|field| field.len()).sum());
-        *at == PART || (*at > 0 && length > LONGEST_PART)
+        *at == MAX_PART_ROWS || (*at > 0 && length > MAX_PART_BYTES)
     };
     lines.iter().enumerate().find(is_full).map(|(end, _)| end)
 }
 
-/// What is dropped is a hub's.
-fn dropped(job: &str) -> Source<'_> {
+/// The source of a dropped file, whose rows have the permissions of a hub.
+fn file_source(job: &str) -> Source<'_> {
     Source { job, sender: None }
 }
 
-/// A file with a row that is not UTF-8 is taken in all the same, and told about.
-fn first_unreadable(lines: &[Line]) -> Option<FeedProblem> {
-    let line = lines
-        .iter()
-        .find(|line| matches!(&line.row, Err(unreadable) if unreadable.reason == Reason::NotUtf8))?;
+/// The problem to report for a file with rows that are not UTF-8. Its other rows are imported.
+fn encoding_problem(lines: &[Line]) -> Option<FeedProblem> {
+    let is_not_utf8 =
+        |line: &&Line| matches!(&line.row, Err(unreadable) if unreadable.reason == Reason::NotUtf8);
+    let line = lines.iter().find(is_not_utf8)?;
     Some(FeedProblem {
         code: Reason::NotUtf8.code().to_owned(),
         line: line.line,
@@ -273,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn part_ends_at_its_most_rows_or_bytes() {
+    fn part_ends_at_max_rows_or_bytes() {
         let lines = |length: usize, count: usize| -> Vec<Line> {
             let line = |line| {
                 let row = FeedRow { nama: "x".repeat(length), ..FeedRow::default() };
@@ -281,15 +300,15 @@ mod tests {
             };
             (1..=count as u64).map(line).collect()
         };
-        assert_eq!(part_end(&lines(100, PART)), None);
-        assert_eq!(part_end(&lines(100, PART + 1)), Some(PART));
+        assert_eq!(part_end(&lines(100, MAX_PART_ROWS)), None);
+        assert_eq!(part_end(&lines(100, MAX_PART_ROWS + 1)), Some(MAX_PART_ROWS));
         assert_eq!(part_end(&lines(64 * 1024, 64)), None);
         assert_eq!(part_end(&lines(64 * 1024, 65)), Some(64));
-        assert_eq!(part_end(&lines(LONGEST_PART + 1, 2)), Some(1));
+        assert_eq!(part_end(&lines(MAX_PART_BYTES + 1, 2)), Some(1));
     }
 
     #[test]
-    fn a_part_keeps_its_lines() {
+    fn parts_round_trip() {
         let lines = [
             Line { line: 7, row: Ok(FeedRow { event_id: "A".to_owned(), ..FeedRow::default() }) },
             Line {

@@ -1,4 +1,4 @@
-//! NDJSON feeds: a JSON object on each line, with the columns of a feed as its names.
+//! NDJSON feeds: a JSON object on each line, with the columns of a feed as keys.
 
 use std::fmt;
 
@@ -9,45 +9,46 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::line::{LONGEST_ROW, Line, Unreadable, problem};
 
-/// Columns whose numbers are short enough to be whole in a float: `1.0` is a number there, as in a CSV, and `1.5` is none.
-const MAY_BE_FLOAT: [&str; 2] = ["dosis_ke", "no_hp"];
+/// Columns whose numbers may be written as floats, such as `1.0`: they are short enough to be
+/// exact. The judgement rejects fractions.
+const FLOAT_COLUMNS: [&str; 2] = ["dosis_ke", "no_hp"];
 
-/// Reads lines out of the pieces of a file.
+/// A push parser of NDJSON feeds.
 #[derive(Default)]
 pub(crate) struct NdjsonReader {
-    /// The line under way.
-    begun: Vec<u8>,
-    /// The lines that are ended.
-    ended: u64,
+    /// The beginning of the current line.
+    current: Vec<u8>,
+    /// The number of complete lines.
+    complete: u64,
 }
 
 impl NdjsonReader {
     pub(crate) fn line(&self) -> u64 {
-        self.ended + 1
+        self.complete + 1
     }
 
-    /// Takes the next piece of the file and appends the rows that it completes.
+    /// Reads the next piece of the file, and appends the rows that it completes.
     ///
     /// # Errors
     ///
-    /// A line is longer than any row.
+    /// A line is longer than [`LONGEST_ROW`].
     pub(crate) fn push(&mut self, mut piece: &[u8], lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
             self.add(&piece[..end])?;
-            lines.extend(self.row());
-            self.ended += 1;
+            lines.extend(self.take_row());
+            self.complete += 1;
             piece = &piece[end + 1..];
         }
         self.add(piece)
     }
 
-    /// Says that the file is at its end.
+    /// Ends the file, and appends its last row.
     ///
     /// # Errors
     ///
-    /// The file broke off in the middle of its last row.
+    /// The file is truncated: its last line is not a row.
     pub(crate) fn finish(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
-        match self.row() {
+        match self.take_row() {
             Some(Line { row: Err(_), line }) => {
                 Err(problem("broken_off", line, "the file ends in the middle of a row"))
             }
@@ -59,43 +60,43 @@ impl NdjsonReader {
     }
 
     fn add(&mut self, part: &[u8]) -> Result<(), FeedProblem> {
-        if self.begun.len() + part.len() > LONGEST_ROW {
+        if self.current.len() + part.len() > LONGEST_ROW {
             return Err(problem("row_too_long", self.line(), "a row is longer than 64 KiB"));
         }
-        self.begun.extend_from_slice(part);
+        self.current.extend_from_slice(part);
         Ok(())
     }
 
-    /// The row of the line under way, which is at its end; `None` where it is blank.
-    fn row(&mut self) -> Option<Line> {
+    /// The row of the current line, which is complete; `None` if it is blank.
+    fn take_row(&mut self) -> Option<Line> {
         let line = self.line();
-        let text = if line == 1 { self.begun.strip_prefix("\u{feff}".as_bytes()) } else { None };
-        let text = text.unwrap_or(&self.begun).trim_ascii();
-        let row = (!text.is_empty()).then(|| Line { line, row: read(text) });
-        self.begun.clear();
+        let text = if line == 1 { self.current.strip_prefix("\u{feff}".as_bytes()) } else { None };
+        let text = text.unwrap_or(&self.current).trim_ascii();
+        let row = (!text.is_empty()).then(|| Line { line, row: parse_row(text) });
+        self.current.clear();
         row
     }
 }
 
-fn read(text: &[u8]) -> Result<FeedRow, Unreadable> {
+fn parse_row(text: &[u8]) -> Result<FeedRow, Unreadable> {
     let Ok(text) = std::str::from_utf8(text) else {
-        return Err(Unreadable { event_id: String::new(), reason: Reason::NotUtf8 });
+        return Err(Unreadable::new("", Reason::NotUtf8));
     };
-    let malformed = |event_id| Unreadable { event_id, reason: Reason::RowMalformed };
     match serde_json::from_str::<Row>(text) {
-        Ok(Row { fields, malformed: false }) => {
+        Ok(Row { fields, is_malformed: false }) => {
             Ok(FeedRow::from_fields(fields.each_ref().map(String::as_str)))
         }
-        Ok(Row { fields: [event_id, ..], .. }) => Err(malformed(event_id.chars().take(100).collect())),
-        Err(_) => Err(malformed(String::new())),
+        Ok(Row { fields: [event_id, ..], .. }) => Err(Unreadable::new(&event_id, Reason::RowMalformed)),
+        Err(_) => Err(Unreadable::new("", Reason::RowMalformed)),
     }
 }
 
-/// The fields of a row, in the order of [`COLUMNS`].
 struct Row {
+    /// In the order of [`COLUMNS`].
     fields: [String; COLUMNS.len()],
-    /// It has a name that no feed has, a name twice, or something else than a text or a number under one.
-    malformed: bool,
+    /// Whether the object has an unknown key, a key twice, or a value that is neither a string, a
+    /// number nor null.
+    is_malformed: bool,
 }
 
 impl<'de> Deserialize<'de> for Row {
@@ -110,25 +111,25 @@ impl<'de> Deserialize<'de> for Row {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
-                let mut row = Row { fields: Default::default(), malformed: false };
+                let mut row = Row { fields: Default::default(), is_malformed: false };
                 let mut seen = [false; COLUMNS.len()];
                 while let Some(name) = map.next_key::<String>()? {
                     let value: serde_json::Value = map.next_value()?;
                     let Some(at) = COLUMNS.iter().position(|column| *column == name) else {
-                        row.malformed = true;
+                        row.is_malformed = true;
                         continue;
                     };
-                    row.malformed |= std::mem::replace(&mut seen[at], true);
+                    row.is_malformed |= std::mem::replace(&mut seen[at], true);
                     match value {
                         serde_json::Value::String(text) => row.fields[at] = text,
-                        // Of other columns a float may have lost digits.
+                        // In other columns a float may have lost digits.
                         serde_json::Value::Number(number)
-                            if !number.is_f64() || MAY_BE_FLOAT.contains(&&*name) =>
+                            if !number.is_f64() || FLOAT_COLUMNS.contains(&&*name) =>
                         {
                             row.fields[at] = number.to_string();
                         }
                         serde_json::Value::Null => {}
-                        _ => row.malformed = true,
+                        _ => row.is_malformed = true,
                     }
                 }
                 Ok(row)
@@ -141,10 +142,10 @@ impl<'de> Deserialize<'de> for Row {
 
 #[cfg(test)]
 mod tests {
-    use crate::feed::told_by_all_pieces;
+    use crate::feed::read_summaries;
 
     #[test]
-    fn rows_keep_their_lines_and_bad_ones_do_not_stop_the_others() {
+    fn numbers_rows_by_line_and_skips_bad_ones() {
         let file = [
             r#"{"event_id":"A","nama_faskes":"P","dosis_ke":1,"paspor":null}"#,
             "",
@@ -158,7 +159,7 @@ mod tests {
             "  {\"event_id\":\"J\"}\r",
         ]
         .join("\n");
-        let (lines, problem) = told_by_all_pieces(file.as_bytes());
+        let (lines, problem) = read_summaries(file.as_bytes());
         assert_eq!(problem, None);
         let expected = [
             (1, "A P"),
@@ -175,16 +176,16 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_not_utf8_or_never_ends_is_told() {
+    fn reports_rows_not_utf8_truncated_or_too_long() {
         let file =
             [b"{\"event_id\":\"A\"}\n{\"event_id\":\"\xff\"}\n".as_slice(), b"{\"event_id\":\"C"].concat();
-        let (lines, problem) = told_by_all_pieces(&file);
+        let (lines, problem) = read_summaries(&file);
         assert_eq!(lines.iter().map(|(_, text)| &**text).collect::<Vec<_>>(), ["A ", " NotUtf8"]);
         let problem = problem.unwrap();
         assert_eq!((&*problem.code, problem.line), ("broken_off", 3));
 
         let long = format!("{{\"event_id\":\"A\"}}\n{{\"nama\":\"{}", "x".repeat(100_000));
-        let problem = told_by_all_pieces(long.as_bytes()).1.unwrap();
+        let problem = read_summaries(long.as_bytes()).1.unwrap();
         assert_eq!((&*problem.code, problem.line), ("row_too_long", 2));
     }
 }

@@ -1,21 +1,21 @@
-//! A part of a feed, as it is put aside: a JSON object for each row.
+//! The format of stored parts: a JSON object for each row.
 
 use bukti_store::StoreError;
 
 use crate::Line;
 
-/// The form in which a part is put aside.
+/// Serialises a part.
 pub(crate) fn write(lines: &[Line]) -> Result<Vec<u8>, StoreError> {
     let mut part = Vec::new();
     for line in lines {
         serde_json::to_writer(&mut part, line)
-            .map_err(|_| StoreError::Corrupt("a part cannot be written"))?;
+            .map_err(|_| StoreError::Corrupt("a part of a feed cannot be serialised"))?;
         part.push(b'\n');
     }
     Ok(part)
 }
 
-/// Reads a part.
+/// Parses a part.
 pub(crate) fn read(part: &[u8]) -> Result<Vec<Line>, StoreError> {
     let lines = serde_json::Deserializer::from_slice(part).into_iter();
     lines.collect::<Result<_, _>>().map_err(|_| StoreError::Corrupt("a part of a feed"))

@@ -1,4 +1,4 @@
-//! Rows on their way into the table, and what became of them.
+//! The import of rows into the table, and their results.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -12,29 +12,29 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use crate::Line;
-use crate::feed::refuse_as_a_whole;
+use crate::feed::reject_as_a_whole;
 
-/// Rows that are written at the same time.
-const WRITERS: usize = 16;
-/// Events that are asked for at once: the most that DynamoDB answers.
-const LOOKED_UP: usize = 100;
-/// Such questions at the same time.
-const QUESTIONS: usize = 4;
+/// The maximum number of events that are written concurrently.
+const CONCURRENT_WRITES: usize = 16;
+/// The number of events in a lookup: the maximum of DynamoDB's BatchGetItem.
+const LOOKUP_BATCH: usize = 100;
+/// The maximum number of concurrent lookups.
+const CONCURRENT_LOOKUPS: usize = 4;
 
-/// How a row that the table did not take is retried, after the retries of the SDK: the wait doubles
-/// from half a second to 16 s, with jitter on top. After that the caller has to retry.
+/// The backoff for throttled writes, after the retries of the SDK: the wait doubles from 0.5 s to
+/// 16 s, plus jitter. After the last attempt the whole event is retried.
 const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(500))
     .with_max_delay(Duration::from_secs(16))
     .with_max_times(6)
     .with_jitter();
 
-/// Where rows come from: a job, and who sent it; `None` is who drops files.
+/// The origin of rows: their job and sender.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
-    /// The job.
+    /// The job that imports the rows.
     pub job: &'a str,
-    /// Who sent it.
+    /// The sender; `None` for dropped files, whose rows have the permissions of a hub.
     pub sender: Option<&'a Sender>,
 }
 
@@ -47,31 +47,30 @@ impl Source<'_> {
         self.sender.and_then(Sender::facility)
     }
 
-    /// Whether the row is of another facility than the one that sends it.
+    /// Whether the row was sent by a facility, but is of another one.
     fn is_of_another_facility(&self, row: &FeedRow) -> bool {
         let written = row.kode_faskes.trim();
         self.facility().is_some_and(|facility| !written.is_empty() && written != facility)
     }
 }
 
-/// What became of a row.
+/// The result of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// Its line, as in [`Line`].
+pub struct RowResult {
+    /// The line of the row, as in [`Line`].
     pub line: u64,
-    /// The event that it names, or what stands in its place; of a longer id the first
-    /// [`LONGEST_FIELD`] characters.
+    /// The event id, truncated to [`LONGEST_FIELD`] characters.
     pub event_id: String,
-    /// What became of it.
+    /// What the import did with the row.
     pub outcome: Outcome,
-    /// Why.
+    /// The reasons for the outcome.
     pub reasons: Vec<Reason>,
-    /// The event that already reported this dose, where the row is of a duplicate.
+    /// The event that owns the dose, if this row's event is a duplicate of it.
     pub duplicate_of: Option<String>,
 }
 
-impl Told {
-    fn csv(&self) -> String {
+impl RowResult {
+    fn csv_line(&self) -> String {
         let reasons: Vec<&str> = self.reasons.iter().map(|reason| reason.code()).collect();
         let (id, reasons) = (csv_field(&self.event_id), reasons.join(";"));
         let duplicate_of = csv_field(self.duplicate_of.as_deref().unwrap_or_default());
@@ -79,48 +78,48 @@ impl Told {
     }
 }
 
-/// What became of rows, as lines of a report: CSV (RFC 4180) without a header.
-pub fn report(told: &[Told]) -> String {
-    told.iter().map(Told::csv).collect()
+/// Row results as the lines of a report: CSV (RFC 4180) without a header.
+pub fn report(results: &[RowResult]) -> String {
+    results.iter().map(RowResult::csv_line).collect()
 }
 
-/// How many rows there are of each outcome.
-pub fn totals(told: &[Told]) -> BTreeMap<String, u64> {
+/// The number of rows with each outcome, by its code.
+pub fn totals(results: &[RowResult]) -> BTreeMap<String, u64> {
     let mut totals = BTreeMap::new();
-    for row in told {
-        *totals.entry(row.outcome.code().to_owned()).or_default() += 1;
+    for result in results {
+        *totals.entry(result.outcome.code().to_owned()).or_default() += 1;
     }
     totals
 }
 
-/// What is known of an event after its rows were kept.
-struct Known {
+/// The stored state of an event, as far as row results depend on it.
+struct EventState {
     history: History,
-    /// The claim of the dose, where another event owns it.
+    /// The key of the dose, if another event owns it.
     duplicate_of: Option<DoseKey>,
     is_withdrawn: bool,
-    /// Another sender said it first.
-    is_anothers: bool,
+    /// Whether another sender reported the event first.
+    is_foreign: bool,
 }
 
-/// What is known of events by their keys, and which events own the claims of duplicates.
-struct KnownEvents {
-    events: HashMap<EventKey, Known>,
+/// The states of events, and the ids of the events that own the doses of duplicates.
+struct EventStates {
+    events: HashMap<EventKey, EventState>,
     owners: HashMap<DoseKey, String>,
 }
 
-/// Keeps rows, and says what became of them.
+/// Imports rows into the table.
 #[derive(Clone)]
-pub struct Rows {
+pub struct RowImporter {
     doses: Doses,
     senders: Senders,
     keys: Keys,
     metrics: Metrics,
 }
 
-impl Rows {
-    /// The rows of a deployment.
-    #[expect(clippy::disallowed_methods, reason = "writes what senders say, shows nobody a dose")]
+impl RowImporter {
+    /// The importer of a deployment.
+    #[expect(clippy::disallowed_methods, reason = "stores what senders report, shows no dose to anyone")]
     pub fn new(aws: &Aws) -> Self {
         Self {
             doses: Doses::new(aws),
@@ -130,13 +129,13 @@ impl Rows {
         }
     }
 
-    /// Keeps every row that can be kept, and says what became of each, as far as that is known from the rows that came until
-    /// now.
+    /// Stores every row that is not rejected. Returns the results of all rows, which rows that are
+    /// stored later may change.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; some rows may then be kept, and all can be sent again.
-    pub async fn keep(&self, source: Source<'_>, lines: &[Line]) -> Result<Vec<Told>, StoreError> {
+    /// [`StoreError`]; some rows may be stored then. Importing all of them again is safe.
+    pub async fn import(&self, source: Source<'_>, lines: &[Line]) -> Result<Vec<RowResult>, StoreError> {
         let now = Timestamp::now();
         let incoming: Vec<Incoming> = lines
             .iter()
@@ -149,148 +148,154 @@ impl Rows {
                 })
             })
             .collect();
-        let known = match source.sender {
+        let stored = match source.sender {
             Some(_) => self.doses.of_events(incoming.iter().map(Incoming::event)).await?,
             None => HashMap::new(),
         };
-        // In the order of the events' first rows: of several events that report one dose, the first
-        // gets it.
-        let (mut places, mut by_event) = (HashMap::new(), Vec::<Vec<Incoming>>::new());
+        // Grouped by event, in the order of the events' first rows, since of several events that
+        // report the same dose the first should own it.
+        let (mut positions, mut by_event) = (HashMap::new(), Vec::<Vec<Incoming>>::new());
         for incoming in incoming {
-            let place = *places.entry(incoming.event().clone()).or_insert(by_event.len());
-            match by_event.get_mut(place) {
+            let position = *positions.entry(incoming.event().clone()).or_insert(by_event.len());
+            match by_event.get_mut(position) {
                 Some(rows) => rows.push(incoming),
                 None => by_event.push(vec![incoming]),
             }
         }
-        let known = &known;
-        let mut kept: HashMap<EventKey, Known> = HashMap::new();
-        let mut writing = stream::iter(by_event)
+        let stored = &stored;
+        let mut events: HashMap<EventKey, EventState> = HashMap::new();
+        let mut writes = stream::iter(by_event)
             .map(|rows| {
-                let known = rows.first().and_then(|row| known.get(row.event()));
-                self.keep_event(source, rows, known, now)
+                let stored = rows.first().and_then(|row| stored.get(row.event()));
+                self.store_event(source, rows, stored, now)
             })
-            .buffer_unordered(WRITERS);
-        while let Some(record) = writing.try_next().await? {
+            .buffer_unordered(CONCURRENT_WRITES);
+        while let Some(record) = writes.try_next().await? {
             let Some(record) = record else { continue };
-            let is_anothers = record.is_anothers(source.facility());
+            let is_foreign = record.is_anothers(source.facility());
             let DoseRecord { pk, history, claim, duplicate, withdrawn, .. } = record;
             let (duplicate_of, is_withdrawn) = (claim.filter(|_| duplicate), withdrawn.is_some());
-            kept.insert(pk, Known { history, duplicate_of, is_withdrawn, is_anothers });
+            events.insert(pk, EventState { history, duplicate_of, is_withdrawn, is_foreign });
         }
-        let told = self.told(source, lines, &self.known(kept).await?);
-        for row in &told {
-            self.metrics.count(Counter::Rows, row.outcome.code());
+        let results = self.results(source, lines, &self.with_owners(events).await?);
+        for result in &results {
+            self.metrics.count(Counter::Rows, result.outcome.code());
         }
-        Ok(told)
+        Ok(results)
     }
 
-    /// Refuses a FHIR transaction as a whole where one of its rows is not the sender's: it is of another facility, or of an event
-    /// that another sender said first. What a row is by itself was judged when it was read.
+    /// Rejects a FHIR transaction as a whole if the sender may not send one of its rows: it is of
+    /// another facility, or of an event that another sender reported first. The reader has already
+    /// judged the rows by themselves.
     ///
-    /// An event that another sender says first between this and [`Rows::keep`] is still refused alone.
+    /// This is not atomic with [`RowImporter::import`]: if another sender reports an event of the
+    /// transaction in between, only the rows of that event are rejected.
     ///
     /// # Errors
     ///
-    /// [`StoreError`].
-    pub async fn refuse_transaction(&self, source: Source<'_>, lines: &mut [Line]) -> Result<(), StoreError> {
+    /// [`StoreError`]; nothing is changed then.
+    pub async fn check_transaction(&self, source: Source<'_>, lines: &mut [Line]) -> Result<(), StoreError> {
         let Some(facility) = source.facility() else { return Ok(()) };
         let key = |row: &FeedRow| self.keys.event(row.event_id.trim());
         let events: Vec<EventKey> = lines.iter().filter_map(|line| line.row.as_ref().ok()).map(key).collect();
-        let known = self.doses.of_events(&events).await?;
-        refuse_as_a_whole(lines, |row| {
-            let is_anothers =
-                |row: &FeedRow| known.get(&key(row)).is_some_and(|dose| dose.is_anothers(Some(facility)));
+        let stored = self.doses.of_events(&events).await?;
+        reject_as_a_whole(lines, |row| {
+            let is_foreign =
+                |row: &FeedRow| stored.get(&key(row)).is_some_and(|dose| dose.is_anothers(Some(facility)));
             if source.is_of_another_facility(row) {
                 Some(Reason::FacilityOfAnother)
             } else {
-                is_anothers(row).then_some(Reason::EventOfAnother)
+                is_foreign(row).then_some(Reason::EventOfAnother)
             }
         });
         Ok(())
     }
 
-    /// Keeps the rows of one event, one after the other: side by side they would refuse each other's
-    /// writes. Gives the record after the last.
+    /// Stores the rows of one event, one after the other: concurrent writes would fail each other's
+    /// conditions. Returns the record after the last row.
     ///
-    /// Rows whose sender has reported too many doses of their person today are held. An event counts
-    /// once, however many rows it has here. Files are dropped by who may change everything.
-    async fn keep_event(
+    /// A row is held if its sender exceeded the quota of doses per person and day. An event takes
+    /// one dose of the quota of each person that it names. Dropped files have no quota.
+    async fn store_event(
         &self,
         source: Source<'_>,
         rows: Vec<Incoming>,
-        known: Option<&DoseRecord>,
+        stored: Option<&DoseRecord>,
         now: Timestamp,
     ) -> Result<Option<DoseRecord>, StoreError> {
-        let (mut kept, mut counted) = (None::<DoseRecord>, HashMap::new());
+        let (mut latest, mut quotas) = (None::<DoseRecord>, HashMap::new());
         for incoming in rows {
-            let is_known = known.is_some_and(|record| incoming.is_dose_of(record));
-            let is_within = match (source.sender, incoming.dosed_person()) {
-                (Some(sender), Some(person)) if !is_known => match counted.get(person) {
-                    Some(is_within) => *is_within,
+            let is_known = stored.is_some_and(|record| incoming.is_dose_of(record));
+            let is_within_quota = match (source.sender, incoming.dosed_person()) {
+                (Some(sender), Some(person)) if !is_known => match quotas.get(person) {
+                    Some(is_within_quota) => *is_within_quota,
                     None => {
-                        let is_within = self.senders.take_dose(sender, person, now).await?;
-                        counted.insert(person.clone(), is_within);
-                        is_within
+                        let is_within_quota = self.senders.take_dose(sender, person, now).await?;
+                        quotas.insert(person.clone(), is_within_quota);
+                        is_within_quota
                     }
                 },
                 _ => true,
             };
-            let incoming = if is_within { incoming } else { incoming.held(Reason::TooManyDoses) };
-            let record = self.keep_row(kept.as_ref().or(known), &incoming).await?;
+            let incoming = if is_within_quota { incoming } else { incoming.held(Reason::TooManyDoses) };
+            let record = self.store_row(latest.as_ref().or(stored), &incoming).await?;
             tracing::info!(target: WAY, trace = record.trace(), revision = record.revision, "a row was kept");
-            kept = Some(record);
+            latest = Some(record);
         }
-        Ok(kept)
+        Ok(latest)
     }
 
-    /// Stores a row, with retries: a table scales with its load, but not at once, and many parts
-    /// may arrive together.
-    async fn keep_row(
+    /// Stores a row, with retries: the table scales out with a delay, and many parts may be
+    /// imported at the same time.
+    async fn store_row(
         &self,
-        known: Option<&DoseRecord>,
+        stored: Option<&DoseRecord>,
         incoming: &Incoming,
     ) -> Result<DoseRecord, StoreError> {
-        (|| self.doses.keep(known, incoming)).retry(BACKOFF).when(StoreError::retryable).await
+        (|| self.doses.keep(stored, incoming)).retry(BACKOFF).when(StoreError::retryable).await
     }
 
-    /// Says what became of rows that are kept, as far as that is known now.
+    /// Looks up the results of rows of a dropped file that were imported earlier.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn look_up(&self, source: Source<'_>, lines: &[Line]) -> Result<Vec<Told>, StoreError> {
+    pub async fn look_up_results(
+        &self,
+        source: Source<'_>,
+        lines: &[Line],
+    ) -> Result<Vec<RowResult>, StoreError> {
         let rows = lines.iter().filter_map(|line| line.row.as_ref().ok());
         let events: Vec<EventKey> = rows.map(|row| self.keys.event(&row.event_id)).collect();
-        let reported: Vec<_> = stream::iter(events.chunks(LOOKED_UP))
+        let reported: Vec<_> = stream::iter(events.chunks(LOOKUP_BATCH))
             .map(|events| self.doses.reported(events))
-            .buffer_unordered(QUESTIONS)
+            .buffer_unordered(CONCURRENT_LOOKUPS)
             .try_collect()
             .await?;
-        let known = reported.into_iter().flatten().map(|reported| {
+        let events = reported.into_iter().flatten().map(|reported| {
             let Reported { pk, history, claim, duplicate, withdrawn } = reported;
             let (duplicate_of, is_withdrawn) = (claim.filter(|_| duplicate), withdrawn.is_some());
-            // What is dropped is a hub's, who may correct everything.
-            (pk, Known { history, duplicate_of, is_withdrawn, is_anothers: false })
+            // Dropped files may correct the events of every sender, as hubs may.
+            (pk, EventState { history, duplicate_of, is_withdrawn, is_foreign: false })
         });
-        Ok(self.told(source, lines, &self.known(known.collect()).await?))
+        Ok(self.results(source, lines, &self.with_owners(events.collect()).await?))
     }
 
-    /// Looks up which events own the claims of duplicates.
-    async fn known(&self, events: HashMap<EventKey, Known>) -> Result<KnownEvents, StoreError> {
-        let claims = events.values().filter_map(|known| known.duplicate_of.as_ref());
+    /// Looks up which events own the doses of duplicates.
+    async fn with_owners(&self, events: HashMap<EventKey, EventState>) -> Result<EventStates, StoreError> {
+        let claims = events.values().filter_map(|event| event.duplicate_of.as_ref());
         let owners = self.doses.owning_events(claims).await?;
-        Ok(KnownEvents { events, owners })
+        Ok(EventStates { events, owners })
     }
 
-    fn told(&self, source: Source<'_>, lines: &[Line], known: &KnownEvents) -> Vec<Told> {
-        lines.iter().map(|line| self.told_of(source, line, known)).collect()
+    fn results(&self, source: Source<'_>, lines: &[Line], states: &EventStates) -> Vec<RowResult> {
+        lines.iter().map(|line| self.result(source, line, states)).collect()
     }
 
-    fn told_of(&self, source: Source<'_>, line: &Line, known: &KnownEvents) -> Told {
+    fn result(&self, source: Source<'_>, line: &Line, states: &EventStates) -> RowResult {
         let rejected = |event_id: &str, reasons| {
-            let (event_id, outcome) = (shortened(event_id), Outcome::Rejected);
-            Told { line: line.line, event_id, outcome, reasons, duplicate_of: None }
+            let (event_id, outcome) = (truncated(event_id), Outcome::Rejected);
+            RowResult { line: line.line, event_id, outcome, reasons, duplicate_of: None }
         };
         let row = match &line.row {
             Ok(row) => row,
@@ -300,8 +305,8 @@ impl Rows {
         if source.is_of_another_facility(row) {
             return rejected(event_id, vec![Reason::FacilityOfAnother]);
         }
-        match (row.sent(), known.events.get(&self.keys.event(event_id))) {
-            (Some(_), Some(event)) if event.is_anothers => rejected(event_id, vec![Reason::EventOfAnother]),
+        match (row.sent(), states.events.get(&self.keys.event(event_id))) {
+            (Some(_), Some(event)) if event.is_foreign => rejected(event_id, vec![Reason::EventOfAnother]),
             (Some(sent_at), Some(event)) => {
                 let digest = self.keys.row_digest(row);
                 let origin = source.origin(line.line);
@@ -310,27 +315,27 @@ impl Rows {
                 if let (Outcome::Issued, Some(claim)) = (outcome, &event.duplicate_of) {
                     outcome = Outcome::Duplicate;
                     reasons.push(Reason::DoseDuplicate);
-                    duplicate_of = known.owners.get(claim).cloned();
+                    duplicate_of = states.owners.get(claim).cloned();
                 } else if outcome == Outcome::Issued && event.is_withdrawn {
                     outcome = Outcome::Held;
                     reasons.push(Reason::DoseWithdrawn);
                 }
-                Told { line: line.line, event_id: shortened(event_id), outcome, reasons, duplicate_of }
+                RowResult { line: line.line, event_id: truncated(event_id), outcome, reasons, duplicate_of }
             }
-            // Nothing by which it could be kept.
+            // Without an event id or a time it was not stored.
             _ => rejected(event_id, row.judge(Timestamp::now()).1),
         }
     }
 }
 
-/// An event id for an answer or a report: that of a rejected row may have 64 KiB, and a thousand of
-/// these would not fit into the 6 MB that a Lambda function may answer. Other rows have shorter
-/// ones.
-fn shortened(event_id: &str) -> String {
+/// An event id for a response or report. The id of a rejected row may have 64 KiB, and a thousand
+/// of these would not fit into the 6 MB of a Lambda function's response.
+fn truncated(event_id: &str) -> String {
     event_id.chars().take(LONGEST_FIELD).collect()
 }
 
-/// A field of a CSV file, quoted where it must be, and never one that a spreadsheet takes for a formula.
+/// A field of a CSV file, quoted if necessary, and defused if a spreadsheet would run it as a
+/// formula.
 fn csv_field(text: &str) -> String {
     let text = no_formula(text);
     if text.contains([',', '"', '\n', '\r']) {
@@ -345,7 +350,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_runs_nothing_in_a_spreadsheet() {
+    fn csv_fields_are_quoted_and_never_formulas() {
         for (written, expected) in [
             ("PCARE-1", "PCARE-1"),
             ("=HYPERLINK(1)", "'=HYPERLINK(1)"),

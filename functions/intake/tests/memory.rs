@@ -1,6 +1,7 @@
-//! The peak memory of the readers. It has one test, since the peak is that of the process.
+//! Measures the peak memory of the readers. The file has one test, since the peak is that of the
+//! process.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+#![expect(clippy::unwrap_used, reason = "a panic is the failure message of a test")]
 
 use std::io::Write;
 use std::process::Command;
@@ -9,39 +10,41 @@ use bukti_intake::{FeedReader, Line};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// The most memory of the process at any time, in KiB.
-const MOST_KIB: u64 = 64 * 1024;
+/// The maximum memory of the process at any time, in KiB.
+const MAX_PEAK_KIB: u64 = 64 * 1024;
 
-/// Names the case that a process reads.
+/// The environment variable with the name of the case that the process reads.
 const CASE: &str = "BUKTI_MEMORY_CASE";
-/// The longest body of a request, in bytes.
+/// The maximum length of a request body, in bytes.
 const LONGEST_BODY: usize = 1024 * 1024;
-/// A little less than the longest FHIR file, in bytes: the longest text that is kept before it is read.
+/// A little less than the maximum length of a FHIR file, in bytes. Other formats are not buffered.
 const LONGEST_FILE: usize = 16 * 1024 * 1024 - 1024;
 
 const COLUMNS: &str = "event_id,sent_at,nik,paspor,nama,tanggal_lahir,jenis_kelamin,no_hp,dosis_ke,vaksin,batch,tanggal_vaksinasi,kode_faskes,nama_faskes\n";
 
-/// The peak memory of this process, in KiB; `None` where the system has no `/proc`.
-fn peak() -> Option<u64> {
+/// The peak memory of this process, in KiB; `None` if the system has no `/proc`.
+fn peak_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
-/// Packs a text by gzip: one that is repeated up to this length, between two others. The whole is never in memory.
-fn packed(before: &str, repeated: &str, after: &str, length: usize) -> Vec<u8> {
+/// Compresses a text of this length with gzip: `before`, then `repeated` as often as it fits, then
+/// `after`. Streaming, so that the text does not count towards the peak.
+fn gzipped(before: &str, repeated: &str, after: &str, length: usize) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(before.as_bytes()).unwrap();
-    let at_once = (64 * 1024 / repeated.len()).max(1);
-    let block = repeated.repeat(at_once);
+    let per_block = (64 * 1024 / repeated.len()).max(1);
+    let block = repeated.repeat(per_block);
     let count = (length - before.len() - after.len()) / repeated.len();
-    (0..count / at_once).for_each(|_| encoder.write_all(block.as_bytes()).unwrap());
-    (0..count % at_once).for_each(|_| encoder.write_all(repeated.as_bytes()).unwrap());
+    (0..count / per_block).for_each(|_| encoder.write_all(block.as_bytes()).unwrap());
+    (0..count % per_block).for_each(|_| encoder.write_all(repeated.as_bytes()).unwrap());
     encoder.write_all(after.as_bytes()).unwrap();
     encoder.finish().unwrap()
 }
 
-/// Rows of facilities with long names, each another one. They have digits enough not to be packed to less than a hundredth.
+/// Compressed rows, each of another facility with a long name. Random digits keep the compression
+/// ratio below the limit of 100.
 fn facilities() -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(COLUMNS.as_bytes()).unwrap();
@@ -58,7 +61,7 @@ fn facilities() -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// The code of what is wrong with a file, and how many rows were read.
+/// Reads a file. Returns the code of its problem, and the number of rows.
 fn read(file: &[u8]) -> (Option<String>, usize) {
     let (mut reader, mut lines) = (FeedReader::default(), Vec::<Line>::new());
     let (mut rest, mut rows) = (Some(file), 0);
@@ -70,8 +73,8 @@ fn read(file: &[u8]) -> (Option<String>, usize) {
         rows += lines.len();
         lines.clear();
     }
-    let ended = reader.finish(&mut lines);
-    (ended.err().map(|problem| problem.code), rows + lines.len())
+    let finished = reader.finish(&mut lines);
+    (finished.err().map(|problem| problem.code), rows + lines.len())
 }
 
 #[test]
@@ -88,22 +91,22 @@ fn reads_any_body_of_1_mib_within_64_mib() {
     };
     let resource = "{\"resourceType\":\"Patient\",\"identifier\":[{},{},{}]}\n";
     let long = "0".repeat(60_000);
-    let file = |before: &str, repeated: &str, after: &str| packed(before, repeated, after, LONGEST_FILE);
-    let rows = |before: &str, repeated: &str| packed(before, repeated, "", 2 * LONGEST_BODY);
+    let file = |before: &str, repeated: &str, after: &str| gzipped(before, repeated, after, LONGEST_FILE);
+    let rows = |before: &str, repeated: &str| gzipped(before, repeated, "", 2 * LONGEST_BODY);
     let first = "{\"event_id\":\"A\"}\n";
     let too_large = Some("bundle_too_large");
     let cases = [
         ("identifiers", file(&format!("{entries}{identifiers}"), "{},", "{}]}}]}"), None),
         ("identifiers of many", file(entries, &full_patient, "{}]}"), too_large),
-        ("patients", packed(entries, small_patient, "{}]}", small_patient.len() * 9_990), None),
+        ("patients", gzipped(entries, small_patient, "{}]}", small_patient.len() * 9_990), None),
         ("a list as a number", file(&format!("{entries}{dose_number}"), "1,", "1]}]}}]}"), None),
-        ("a long name", packed(&named(60_000), immunization, "{}]}", LONGEST_BODY), too_large),
-        ("a longer name", packed(&named(LONGEST_BODY), immunization, "{}]}", LONGEST_BODY * 3 / 2), None),
+        ("a long name", gzipped(&named(60_000), immunization, "{}]}", LONGEST_BODY), too_large),
+        ("a longer name", gzipped(&named(LONGEST_BODY), immunization, "{}]}", LONGEST_BODY * 3 / 2), None),
         ("entries", file(entries, "{},", "{}]}"), too_large),
         ("a text", file(r#"{"resourceType":"Bundle","timestamp":""#, "0", r#"","entry":[]}"#), None),
         ("lists in lists", file(r#"{"resourceType":"Bundle","entry":"#, "[", ""), Some("nested_too_deeply")),
         ("resources", file("", resource, ""), too_large),
-        ("a text without end", packed(r#"{"resourceType":""#, "0", "", 4 * LONGEST_FILE), too_large),
+        ("a text without end", gzipped(r#"{"resourceType":""#, "0", "", 4 * LONGEST_FILE), too_large),
         ("empty rows", rows(first, "{}\n"), None),
         ("long rows", rows(first, &format!("{{\"nama\":\"{long}\"}}\n")), None),
         ("lists", rows(first, &format!("{{\"nama\":[{}1]}}\n", "1,".repeat(30_000))), None),
@@ -111,27 +114,27 @@ fn reads_any_body_of_1_mib_within_64_mib() {
         ("long records", rows(COLUMNS, &format!("E,,,,,,,,,,,,,{long}\n")), None),
         ("facilities", facilities(), None),
         ("fields", file(COLUMNS, ",", ""), Some("row_too_long")),
-        ("columns", packed("", ",a", "\n", 30_000), Some("header_wrong")),
+        ("columns", gzipped("", ",a", "\n", 30_000), Some("header_wrong")),
         ("a header", file("", "a", "\n"), Some("row_too_long")),
     ];
-    // Each in a process of its own: an allocator keeps what was used before.
+    // Each case runs in a process of its own, since the allocator keeps freed memory.
     let Ok(case) = std::env::var(CASE) else {
-        for (what, ..) in cases {
+        for (name, ..) in cases {
             let mut child = Command::new(std::env::current_exe().unwrap());
-            child.args(["reads_any_body_of_1_mib_within_64_mib", "--exact", "--nocapture"]).env(CASE, what);
-            assert!(child.status().unwrap().success(), "{what}");
+            child.args(["reads_any_body_of_1_mib_within_64_mib", "--exact", "--nocapture"]).env(CASE, name);
+            assert!(child.status().unwrap().success(), "{name}");
         }
         return;
     };
-    for (what, file, problem) in cases.into_iter().filter(|(what, ..)| *what == case) {
-        assert!(file.len() <= LONGEST_BODY, "{what}: {} bytes", file.len());
-        let before = peak();
+    for (name, file, problem) in cases.into_iter().filter(|(name, ..)| *name == case) {
+        assert!(file.len() <= LONGEST_BODY, "{name}: {} bytes", file.len());
+        let before = peak_kib();
         let (found, rows) = read(&file);
-        let after = peak();
-        let told =
-            format!("{what}: {} bytes, {rows} rows, {before:?} to {after:?} KiB, {found:?}", file.len());
-        println!("{told}");
-        assert_eq!(found.as_deref(), problem, "{told}");
-        assert!(after.is_none_or(|peak| peak < MOST_KIB), "{told}");
+        let after = peak_kib();
+        let summary =
+            format!("{name}: {} bytes, {rows} rows, {before:?} to {after:?} KiB, {found:?}", file.len());
+        println!("{summary}");
+        assert_eq!(found.as_deref(), problem, "{summary}");
+        assert!(after.is_none_or(|peak| peak < MAX_PEAK_KIB), "{summary}");
     }
 }

@@ -1,4 +1,4 @@
-//! Which of several names, identifiers and phones is the one that counts now.
+//! The selection of the current name, identifier and phone number from lists.
 
 use std::cmp::Ordering;
 
@@ -6,10 +6,10 @@ use bukti_domain::{PersonName, PhoneNumber, hygiene};
 
 use super::resource::{ContactPoint, HumanName, Identifier, Patient, Period};
 
-/// Whether an entry of a FHIR list counted on this day (`YYYY-MM-DD`): not used formerly (`old`),
-/// and the day is in its period.
+/// Whether a list element was current on this day (`YYYY-MM-DD`): its use is not `old`, and its
+/// period includes the day.
 fn is_current(usage: Option<&str>, period: Option<&Period>, on: &str) -> bool {
-    // A period may begin and end in a month or a year: so much of the day is compared.
+    // The bounds of a period may be months or years, so only that much of the day is compared.
     let compared = |bound: &str| {
         let precision = bound.len().min(10);
         bound.get(..precision).zip(on.get(..precision)).map(|(bound, on)| bound.cmp(on))
@@ -20,7 +20,7 @@ fn is_current(usage: Option<&str>, period: Option<&Period>, on: &str) -> bool {
     usage != Some("old") && has_begun && !has_ended
 }
 
-/// The value of the identifier that counts: official before usual before others.
+/// The value of the current identifier: official before usual before others before temporary.
 pub(super) fn identifier<'a>(all: impl IntoIterator<Item = &'a Identifier>, on: &str) -> Option<String> {
     let rank = |it: &Identifier| match it.usage.as_deref() {
         Some("official") => 0,
@@ -38,10 +38,11 @@ fn is_filled(text: &str) -> bool {
 }
 
 impl HumanName {
-    /// The name as a person writes it: its text, else given names and family name. Empty where it has no name.
+    /// The name in one string: its text, else given names and family name; empty if it has neither.
     ///
-    /// A passport holder's family name of several words goes in front with a comma, since the last word alone would be
-    /// signed as the family name otherwise. A comma of the sender's own does not separate it.
+    /// A passport holder's family name of several words is put first with a comma (`De la Cruz,
+    /// Maria`), since the last word alone would be signed as the family name otherwise. Commas
+    /// within the parts are removed then.
     fn written(&self, is_passport: bool) -> String {
         let text = self.text.as_deref().map(hygiene::clean).filter(|text| PersonName::parse(text).is_some());
         let given = self.given.iter().flatten().map(String::as_str);
@@ -67,8 +68,8 @@ impl HumanName {
 }
 
 impl Patient {
-    /// The name that counts: official before usual before others. A maiden name is a former one, and counts where there is no
-    /// other. An anonymous one stands for a name that is not to be known, and never counts.
+    /// The current name: official before usual before others. A maiden name is a former one, and
+    /// comes last. An anonymous one is a pseudonym, and is never used.
     pub(super) fn current_name(&self, on: &str, is_passport: bool) -> String {
         let rank = |it: &HumanName| match it.usage.as_deref() {
             Some("official") => 0,
@@ -87,7 +88,8 @@ impl Patient {
         named.min_by_key(|(rank, _)| *rank).map(|(_, name)| name).unwrap_or_default()
     }
 
-    /// As a feed writes it. What is neither is left as it is; `other` and `unknown` say nothing.
+    /// The sex as a feed writes it; empty for `other` and `unknown`. Any other value is returned
+    /// unchanged, and rejected by the judgement.
     pub(super) fn sex(&self) -> String {
         match self.gender.as_deref().unwrap_or_default() {
             "male" => "L".to_owned(),
@@ -97,8 +99,9 @@ impl Patient {
         }
     }
 
-    /// The phone that counts: the mobile one, where it is a mobile number; else the first that is one; each by `rank`, and
-    /// those at work behind others, since an SMS is personal.
+    /// The current phone number: with the use `mobile` before others, if it is a valid mobile
+    /// number; then by `rank`. Numbers at work come last, since an SMS is personal. If none is
+    /// valid, one is returned all the same, so that it is reported as invalid.
     pub(super) fn current_phone(&self, on: &str) -> String {
         let is_phone = |it: &&ContactPoint| match it.system.as_deref() {
             Some(system) => matches!(system, "phone" | "sms"),
@@ -117,16 +120,16 @@ impl Patient {
         phones.sort_by_key(|it| (is_used(it, "temp"), is_used(it, "work"), rank(it)));
         let written = |it: &&ContactPoint| it.value.as_deref().map(number_of_uri).unwrap_or_default();
         let is_mobile = |it: &&&ContactPoint| is_used(it, "mobile");
-        let reachable = || phones.iter().filter(|it| PhoneNumber::parse(&written(it)).is_some());
-        let reached = reachable().find(is_mobile).or_else(|| reachable().next());
-        // Of those that are none, the one to report.
-        let mobile = || phones.iter().find(is_mobile);
-        reached.or_else(mobile).or(phones.first()).map(written).unwrap_or_default()
+        let valid = || phones.iter().filter(|it| PhoneNumber::parse(&written(it)).is_some());
+        let preferred = valid().find(is_mobile).or_else(|| valid().next());
+        let invalid_mobile = || phones.iter().find(is_mobile);
+        preferred.or_else(invalid_mobile).or(phones.first()).map(written).unwrap_or_default()
     }
 }
 
-/// The number of a `tel:` or `sms:` URI (RFC 3966, RFC 5724); another text as it is. A local number is of the country that
-/// `phone-context` names. An extension stays, since a number with one gets no SMS.
+/// The number in a `tel:` or `sms:` URI (RFC 3966, RFC 5724); any other text unchanged. A local
+/// number gets the country code in `phone-context`. An extension is kept, so that the number is
+/// invalid: it cannot receive SMS.
 fn number_of_uri(value: &str) -> String {
     let value = value.trim();
     let scheme = ["tel:", "sms:"]

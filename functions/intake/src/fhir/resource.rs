@@ -1,4 +1,4 @@
-//! The parts of FHIR resources that a dose is read from, R4 and R5. What a sender writes otherwise is ignored.
+//! The fields of FHIR resources (R4 and R5) that rows are made of. Other fields are ignored.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,10 +9,11 @@ use serde_json::value::RawValue;
 
 use crate::line::LONGEST_ROW;
 
-/// The most elements of a list in a resource. Each may be looked up.
+/// The maximum number of elements of a list in a resource. It bounds the lookups per resource.
 const LONGEST_LIST: usize = 64;
 
-/// Reads a list. FHIR forbids `null` in its place, but senders that are written by hand leave lists out so.
+/// Reads a list, or `null` as an empty one. FHIR forbids `null` there, but hand-written senders use
+/// it.
 fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     struct List<T>(PhantomData<T>);
 
@@ -42,20 +43,21 @@ fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Resu
     deserializer.deserialize_any(List(PhantomData))
 }
 
-/// A resource by its type. What it holds is parsed once its type is known, so that nothing is buffered.
+/// A resource by its type. The fields are parsed in a second pass, after the type is known; an
+/// untagged enum would buffer them.
 pub(super) enum Resource<'a> {
     Immunization(Box<Immunization<'a>>),
     Patient(Box<Patient>),
     /// A Location or an Organization.
     Place(&'static str, Place),
     Medication(Box<Medication>),
-    /// Another resource: whether it has a `modifierExtension`.
+    /// Any other resource, and whether it has a `modifierExtension`.
     Other(bool),
 }
 
 impl<'a> Resource<'a> {
-    /// Reads a resource. `None` where it is no resource, or not as FHIR has it, or a Bundle, whose entries would be lost, or
-    /// longer than any row or list is.
+    /// Parses a resource. `None` if it is malformed, too long, has too long a list, or is a Bundle,
+    /// whose entries would be lost.
     pub(super) fn read(resource: &'a RawValue) -> Option<Self> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -81,7 +83,7 @@ impl<'a> Resource<'a> {
         }
     }
 
-    /// Whether an extension changes what it means.
+    /// Whether a `modifierExtension` changes the meaning of the resource.
     pub(super) fn has_modifier(&self) -> bool {
         match self {
             Resource::Immunization(immunization) => immunization.has_modifier(),
@@ -92,7 +94,7 @@ impl<'a> Resource<'a> {
         }
     }
 
-    /// How many names, identifiers, phones and codes it has, where another resource may refer to it.
+    /// The number of names, identifiers, phones and codes of a resource that others can refer to.
     pub(super) fn items(&self) -> usize {
         let codes = |concept: &Option<Concept>| concept.as_ref().map_or(0, |it| it.coding.len());
         let of_identifiers = |all: &[Identifier]| all.iter().map(|it| 1 + codes(&it.kind)).sum::<usize>();
@@ -107,7 +109,7 @@ impl<'a> Resource<'a> {
         }
     }
 
-    /// Its `meta`, where another resource may refer to it.
+    /// The `meta` of a resource that others can refer to.
     pub(super) fn meta(&self) -> Option<&Meta> {
         match self {
             Resource::Patient(patient) => patient.meta.as_ref(),
@@ -117,7 +119,7 @@ impl<'a> Resource<'a> {
         }
     }
 
-    /// `Patient/123`: what others of the same Bundle or server call it.
+    /// The relative reference to a resource that others can refer to, such as `Patient/123`.
     pub(super) fn relative(&self) -> Option<String> {
         let (kind, id) = match self {
             Resource::Patient(patient) => ("Patient", &patient.id),
@@ -140,7 +142,7 @@ pub(super) struct Immunization<'a> {
     pub identifier: Vec<Identifier>,
     pub status: Option<String>,
     pub vaccine_code: Option<Concept>,
-    /// R5: the product, where `vaccineCode` may name a kind of vaccine only.
+    /// R5: the product, if `vaccineCode` names only a kind of vaccine.
     pub administered_product: Option<CodeableReference>,
     pub patient: Option<Reference>,
     pub occurrence_date_time: Option<String>,
@@ -158,13 +160,14 @@ pub(super) struct Immunization<'a> {
 }
 
 impl Immunization<'_> {
-    /// Where it was given, as far as the resource says: `location`, then the `performer`s.
+    /// The references that may name the facility: `location`, then the `performer`s.
     pub(super) fn places(&self) -> impl Iterator<Item = &Reference> {
         let performers = self.performer.iter().filter_map(|performer| performer.actor.as_ref());
         self.location.iter().chain(performers)
     }
 
-    /// Whether an extension changes what it means, or what a part of it that is read means.
+    /// Whether a `modifierExtension` changes the meaning of the Immunization or of a used part of
+    /// it.
     pub(super) fn has_modifier(&self) -> bool {
         !self.modifier_extension.is_empty()
             || self.performer.iter().any(|performer| !performer.modifier_extension.is_empty())
@@ -232,8 +235,8 @@ pub(super) struct Performer {
     modifier_extension: Vec<IgnoredAny>,
 }
 
-/// R4 has `doseNumberPositiveInt` or `doseNumberString`, R5 `doseNumber`, a text, which becomes a concept after it. Senders
-/// write each as a number or a text.
+/// R4 has `doseNumberPositiveInt` or `doseNumberString`, R5 `doseNumber`, a string, and later
+/// releases make that a concept. Senders write each of them as a number or a string.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Protocol {
@@ -255,7 +258,7 @@ enum DoseNumber {
 }
 
 impl Protocol {
-    /// Whether it is about the disease of this code, in whatever system.
+    /// Whether the protocol targets the disease with this code, of any system.
     pub(super) fn targets(&self, code: &str) -> bool {
         let mut codings = self.target_disease.iter().flat_map(|disease| &disease.coding);
         codings.any(|coding| coding.code.as_deref().map(str::trim) == Some(code))
@@ -335,7 +338,7 @@ pub(super) struct Place {
     modifier_extension: Vec<IgnoredAny>,
 }
 
-/// A product that was given.
+/// An administered product.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Medication {

@@ -1,0 +1,47 @@
+//! A limit for the nesting of JSON, checked before parsing: the parser has no limit for values that
+//! it skips, such as raw values and unknown fields.
+
+/// The maximum depth of objects and lists: the limit of `serde_json` for values that it does parse.
+const MAX_DEPTH: usize = 128;
+
+/// Tracks the depth of JSON that arrives in pieces.
+#[derive(Default)]
+pub(super) struct NestingLimit {
+    depth: usize,
+    in_string: bool,
+    is_escaped: bool,
+    /// Whether a value has begun.
+    has_value: bool,
+    /// Whether the first value was complete at the end of its line. Then the file is Bulk Data, and
+    /// the depth is counted per line.
+    is_lines: bool,
+}
+
+impl NestingLimit {
+    /// Whether every byte of the next piece is within the limit.
+    pub(super) fn accepts(&mut self, piece: &[u8]) -> bool {
+        piece.iter().all(|byte| {
+            match byte {
+                // A JSON string has no line break, so a string that is still open is malformed. It
+                // must not extend to the next line.
+                b'\n' => {
+                    (self.in_string, self.is_escaped) = (false, false);
+                    self.is_lines |= self.has_value && self.depth == 0;
+                    if self.is_lines {
+                        self.depth = 0;
+                    }
+                }
+                _ if self.is_escaped => self.is_escaped = false,
+                b'\\' if self.in_string => self.is_escaped = true,
+                b'"' => self.in_string = !self.in_string,
+                b'{' | b'[' if !self.in_string => {
+                    self.has_value = true;
+                    self.depth += 1;
+                }
+                b'}' | b']' if !self.in_string => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
+            self.depth <= MAX_DEPTH
+        })
+    }
+}
