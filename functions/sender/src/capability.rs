@@ -1,4 +1,4 @@
-//! What the FHIR intake can do, as FHIR says it: a CapabilityStatement (R4).
+//! FHIR's description of the import: a CapabilityStatement (R4).
 
 use bukti_runtime::{Answer, public_json};
 use lambda_http::http::HeaderValue;
@@ -9,12 +9,12 @@ use crate::outcome::FHIR;
 /// How long a CapabilityStatement may be cached, in seconds.
 const MAX_AGE: u32 = 3600;
 
-/// The CapabilityStatement of a deployment at this address.
+/// The CapabilityStatement of the deployment at a URL.
 pub(crate) fn statement(site_url: &str) -> Answer {
     let statement = json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
-        // Of this statement: when it was last changed.
+        // The date of the last change of this statement.
         "date": "2026-11-27",
         "kind": "instance",
         "software": {"name": "Bukti", "version": env!("CARGO_PKG_VERSION")},

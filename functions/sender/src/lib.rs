@@ -1,12 +1,13 @@
-//! HTTP function `sender`: doses that facilities and hubs send with their API keys.
+//! HTTP function `sender`: imports the doses that facilities and hubs send with their API keys.
 //!
-//! What is sent is a job whose name follows from sender and content. Whoever gets no answer sends the same again, and gets the
-//! answer of the first time.
+//! Requests are idempotent: each is a job whose name is derived from the sender and the content,
+//! and rows that repeat their event change nothing. A sender that did not receive a response can
+//! safely retry.
 
 mod capability;
 mod outcome;
 
-use bukti_intake::{FeedReader, FhirKind, Line, Rows, Source, Told, report, totals};
+use bukti_intake::{FeedReader, FhirKind, Line, RowImporter, RowResult, Source, report, totals};
 use bukti_records::{FeedProblem, JobRecord, JobState, Sender};
 use bukti_runtime::{Answer, Caller, Failure, FailureResult, Guard, body, json, page_start, query_parameter};
 use bukti_store::{Aws, Counter, Feeds, Jobs, Metrics};
@@ -17,20 +18,20 @@ use jiff::Timestamp;
 use lambda_http::Request;
 use lambda_http::http::header::{AUTHORIZATION, CONTENT_TYPE};
 
-/// The longest body, in bytes, as it is sent.
-const LONGEST_BODY: usize = 1024 * 1024;
-/// How long a body may become when it is unpacked, in bytes.
-const LONGEST_UNPACKED: u64 = 8 * 1024 * 1024;
-/// The most rows of a request: so many are kept in a second or two.
-const MOST_ROWS: usize = 1_000;
-/// Parts of a job that one answer tells of.
-const MOST_PARTS: usize = 100;
+/// The maximum length of a body as it is sent, in bytes.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// The maximum length of a body once it is decompressed, in bytes.
+const MAX_DECOMPRESSED_BYTES: u64 = 8 * 1024 * 1024;
+/// The maximum number of rows of a request, which are imported in one or two seconds.
+const MAX_ROWS: usize = 1_000;
+/// The maximum number of a job's parts in one response.
+const MAX_PARTS: usize = 100;
 
-/// The function with what it may do.
+/// The function `sender` with its clients.
 #[derive(Clone)]
 pub struct Senders {
     senders: bukti_store::Senders,
-    rows: Rows,
+    rows: RowImporter,
     feeds: Feeds,
     jobs: Jobs,
     guard: Guard,
@@ -43,7 +44,7 @@ impl Senders {
     pub fn new(aws: &Aws) -> Self {
         Self {
             senders: bukti_store::Senders::new(aws),
-            rows: Rows::new(aws),
+            rows: RowImporter::new(aws),
             feeds: Feeds::new(aws),
             jobs: Jobs::new(aws),
             guard: Guard::new(aws),
@@ -52,12 +53,12 @@ impl Senders {
         }
     }
 
-    /// Answers a request. Whoever sends FHIR is answered in FHIR, also where it is XML, which is not read.
+    /// Responds to a request. The response to FHIR is in FHIR, also to XML, which is not supported.
     pub async fn handle(&self, request: Request) -> Answer {
         let answer = async |route, caller: &Caller, now| self.answer(&request, route, caller, now).await;
         let answer = self.guard.serve(&request, answer).await;
-        let answers_fhir = is_fhir(&request) || is_xml(&request, body(&request));
-        if answers_fhir { outcome::of_problem(answer) } else { answer }
+        let expects_fhir = is_fhir(&request) || is_xml(&request, body(&request));
+        if expects_fhir { outcome::from_problem(answer) } else { answer }
     }
 
     async fn answer(
@@ -69,7 +70,9 @@ impl Senders {
     ) -> FailureResult {
         match route {
             SenderRoute::Metadata => Ok(capability::statement(&self.site_url)),
-            SenderRoute::SendDoses => self.take_in(request, &self.sender(request, now).await?, now).await,
+            SenderRoute::SendDoses => {
+                self.import_doses(request, &self.sender(request, now).await?, now).await
+            }
             SenderRoute::Job => {
                 let sender = self.sender(request, now).await?;
                 let after = query_parameter(request, "after").unwrap_or_default();
@@ -80,7 +83,7 @@ impl Senders {
         }
     }
 
-    /// The sender of the request's API key, who has something left of the rate limit.
+    /// Authenticates the sender by the API key, and takes the request from its rate limit.
     async fn sender(&self, request: &Request, now: Timestamp) -> Result<Sender, Failure> {
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let key = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().trim();
@@ -92,73 +95,78 @@ impl Senders {
         }
     }
 
-    async fn take_in(&self, request: &Request, sender: &Sender, now: Timestamp) -> FailureResult {
-        let sent = body(request);
-        if sent.len() > LONGEST_BODY {
+    /// Imports the rows of a request, and responds with their results.
+    async fn import_doses(&self, request: &Request, sender: &Sender, now: Timestamp) -> FailureResult {
+        let content = body(request);
+        if content.len() > MAX_BODY_BYTES {
             return Err(Failure::new(ProblemCode::BodyTooLarge));
         }
-        if is_xml(request, sent) {
+        if is_xml(request, content) {
             return Err(Failure::new(ProblemCode::UnsupportedMediaType));
         }
-        let job = self.senders.job(sender, sent);
-        // The same again was received when it first was: where nothing else says when its rows were sent, they stay the same.
+        let job = self.senders.job(sender, content);
+        // A retry keeps the time of the first attempt, since rows without a time of their own get
+        // it as theirs, and would otherwise be newer rows instead of repetitions.
         let received_at = self.jobs.get(&job).await?.map_or(now, |job| job.updated_at);
         let mut reader = FeedReader::new(received_at);
-        let mut lines = match read(&mut reader, sent) {
+        let mut lines = match read(&mut reader, content) {
             Ok(lines) => lines,
-            // FHIR has room for what is wrong in words.
-            Err(Unread::Problem(problem)) if is_fhir(request) => {
+            // An OperationOutcome has a field for the details.
+            Err(ReadError::Problem(problem)) if is_fhir(request) => {
                 self.metrics.count(Counter::Problems, ProblemCode::FeedUnreadable.code());
-                return Ok(outcome::of_feed_problem(&problem));
+                return Ok(outcome::from_feed_problem(&problem));
             }
-            Err(Unread::Problem(problem)) => return Err(unreadable(problem)),
-            Err(Unread::TooManyRows) => return Err(Failure::new(ProblemCode::TooManyRows)),
-            Err(Unread::TooLarge) => return Err(Failure::new(ProblemCode::BodyTooLarge)),
+            Err(ReadError::Problem(problem)) => return Err(unreadable(problem)),
+            Err(ReadError::TooManyRows) => return Err(Failure::new(ProblemCode::TooManyRows)),
+            Err(ReadError::TooLarge) => return Err(Failure::new(ProblemCode::BodyTooLarge)),
         };
-        let begun = JobRecord {
+        let new_record = JobRecord {
             sender: Some(sender.clone()),
-            bytes_total: sent.len() as u64,
+            bytes_total: content.len() as u64,
             updated_at: received_at,
             ..JobRecord::default()
         };
         if reader.fhir().is_some() {
-            // Before any row is kept: a retry after an interruption then finds when it was received.
-            self.jobs.begin(&job, begun.clone()).await?;
+            // Stored before any row, so that a retry after an interruption finds the time of the
+            // first attempt.
+            self.jobs.begin(&job, new_record.clone()).await?;
         }
         let source = Source { job: &job, sender: Some(sender) };
         if reader.fhir() == Some(FhirKind::Transaction) {
-            self.rows.refuse_transaction(source, &mut lines).await?;
+            self.rows.check_transaction(source, &mut lines).await?;
         }
-        let told = self.rows.keep(source, &lines).await?;
+        let results = self.rows.import(source, &lines).await?;
 
-        let (rows, totals) = (told.len() as u64, totals(&told));
-        self.feeds.keep_whole_report(&job, &report(&told)).await?;
+        let (rows, totals) = (results.len() as u64, totals(&results));
+        self.feeds.keep_whole_report(&job, &report(&results)).await?;
         let record = JobRecord {
             state: JobState::Done,
-            bytes_done: sent.len() as u64,
+            bytes_done: content.len() as u64,
             rows,
             rows_kept: rows,
             totals: totals.clone(),
             report: Some(Feeds::report_key(&job)),
-            ..begun
+            ..new_record
         };
         self.jobs.end(&job, &record).await?;
         tracing::info!(job, rows, sender = sender.kind(), "doses were sent");
         if is_fhir(request) {
-            return Ok(outcome::of_rows(&told, reader.fhir()));
+            return Ok(outcome::from_results(&results, reader.fhir()));
         }
-        let rows = told.into_iter().map(row_answer).collect();
+        let rows = results.into_iter().map(row_answer).collect();
         Ok(json(200, &DosesAnswer { job, rows, totals }))
     }
 
+    /// The state of a job, with the parts after a number while it is running.
     async fn job(&self, job: &str, after: u32, sender: &Sender) -> FailureResult {
         let record = self.jobs.get(job).await?;
-        // Another's is answered as nobody's.
-        let is_theirs = |record: &JobRecord| match sender {
+        // The response to a job of another sender is that to an unknown job, to prevent
+        // enumeration.
+        let may_view = |record: &JobRecord| match sender {
             Sender::Hub(_) => true,
             Sender::Facility(_) => record.sender.as_ref() == Some(sender),
         };
-        let record = record.filter(is_theirs).ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
+        let record = record.filter(may_view).ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
         let report = match record.report {
             Some(_) => Some(self.feeds.report_address(job, None).await?),
             None => None,
@@ -166,7 +174,7 @@ impl Senders {
         let (mut parts, mut next) = (Vec::new(), None);
         if record.state == JobState::Running {
             for (part, kept) in self.jobs.parts(job).await?.into_iter().filter(|(part, _)| *part > after) {
-                if parts.len() == MOST_PARTS {
+                if parts.len() == MAX_PARTS {
                     next = Some(part - 1);
                     break;
                 }
@@ -192,28 +200,28 @@ impl Senders {
     }
 }
 
-/// Why nothing of what was sent is kept.
-enum Unread {
+/// Why a body is rejected as a whole.
+enum ReadError {
     Problem(FeedProblem),
     TooManyRows,
     TooLarge,
 }
 
-/// Reads what was sent to its end, before anything of it is kept.
-fn read(reader: &mut FeedReader, sent: &[u8]) -> Result<Vec<Line>, Unread> {
+/// Reads all rows of a body, so that none is stored if the body is rejected.
+fn read(reader: &mut FeedReader, content: &[u8]) -> Result<Vec<Line>, ReadError> {
     let mut lines = Vec::new();
-    let mut rest = Some(sent);
+    let mut rest = Some(content);
     while let Some(piece) = rest {
-        rest = reader.push(piece, &mut lines).map_err(Unread::Problem)?;
-        if lines.len() > MOST_ROWS {
-            return Err(Unread::TooManyRows);
+        rest = reader.push(piece, &mut lines).map_err(ReadError::Problem)?;
+        if lines.len() > MAX_ROWS {
+            return Err(ReadError::TooManyRows);
         }
-        if reader.unpacked() > LONGEST_UNPACKED {
-            return Err(Unread::TooLarge);
+        if reader.decompressed_len() > MAX_DECOMPRESSED_BYTES {
+            return Err(ReadError::TooLarge);
         }
     }
-    reader.finish(&mut lines).map_err(Unread::Problem)?;
-    if lines.len() > MOST_ROWS { Err(Unread::TooManyRows) } else { Ok(lines) }
+    reader.finish(&mut lines).map_err(ReadError::Problem)?;
+    if lines.len() > MAX_ROWS { Err(ReadError::TooManyRows) } else { Ok(lines) }
 }
 
 fn unreadable(problem: FeedProblem) -> Failure {
@@ -226,31 +234,32 @@ fn invalid(field: &str) -> Failure {
     Failure::fields(vec![FieldError::invalid(field)])
 }
 
-fn row_answer(told: Told) -> RowAnswer {
+fn row_answer(result: RowResult) -> RowAnswer {
     RowAnswer {
-        line: told.line,
-        event_id: told.event_id,
-        outcome: told.outcome.code().to_owned(),
-        reasons: told.reasons.iter().map(|reason| reason.code().to_owned()).collect(),
-        duplicate_of: told.duplicate_of,
+        line: result.line,
+        event_id: result.event_id,
+        outcome: result.outcome.code().to_owned(),
+        reasons: result.reasons.iter().map(|reason| reason.code().to_owned()).collect(),
+        duplicate_of: result.duplicate_of,
     }
 }
 
-/// Whether a request says that it brings FHIR, also in a form that is not read (R4, 2.1.0.6: `application/fhir+json`).
+/// Whether the media type of a request is FHIR (`application/fhir+json`; R4, section 2.1.0.6), also
+/// in a format that is not supported.
 fn is_fhir(request: &Request) -> bool {
     media_type(request).starts_with("application/fhir+")
 }
 
-/// Whether a request brings XML, as FHIR may be written. What is sent as a table is told apart by the reader: some systems export
-/// HTML under the name of CSV.
-fn is_xml(request: &Request, sent: &[u8]) -> bool {
+/// Whether a request is XML, which is a format of FHIR. A body that is declared to be a table is
+/// left to the reader of feeds, which names the problem: some systems export HTML as `.csv`.
+fn is_xml(request: &Request, content: &[u8]) -> bool {
     let media_type = media_type(request);
     let is_table = matches!(&*media_type, "text/csv" | "application/x-ndjson");
-    let begins = sent.strip_prefix("\u{feff}".as_bytes()).unwrap_or(sent).trim_ascii_start();
-    media_type.ends_with("/xml") || media_type.ends_with("+xml") || (!is_table && begins.starts_with(b"<"))
+    let text = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(content).trim_ascii_start();
+    media_type.ends_with("/xml") || media_type.ends_with("+xml") || (!is_table && text.starts_with(b"<"))
 }
 
-/// The media type of a request's body, in lower case and without its parameters.
+/// The media type of a request's body, in lower case and without parameters.
 fn media_type(request: &Request) -> String {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()

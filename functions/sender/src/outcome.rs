@@ -1,8 +1,9 @@
-//! Answers in FHIR (HL7; the same in R4 and R5): an OperationOutcome, with an issue for each row. `details` has the codes,
-//! `diagnostics` a sentence in English, and no array is empty, which FHIR forbids.
+//! Responses in FHIR (HL7; the same in R4 and R5): an OperationOutcome, with an issue for each row.
+//! `details` has the codes, and `diagnostics` a sentence in English. Empty arrays are omitted,
+//! since FHIR forbids them.
 
 use bukti_domain::{Outcome, Reason};
-use bukti_intake::{FhirKind, Told};
+use bukti_intake::{FhirKind, RowResult};
 use bukti_locales::{Locale, text};
 use bukti_records::FeedProblem;
 use bukti_runtime::{Answer, media_type};
@@ -12,11 +13,11 @@ use serde::Serialize;
 
 /// The media type of FHIR's JSON.
 pub(crate) const FHIR: &str = "application/fhir+json";
-/// The system of our outcomes and reasons.
+/// The code system of outcomes and reasons.
 const OUTCOMES: &str = "urn:bukti:outcome";
-/// The system of our problems' codes.
+/// The code system of problems.
 const PROBLEMS: &str = "urn:bukti:problem";
-/// The code of a FHIR file with more bytes or entries than one may have.
+/// The problem of a FHIR file with too many bytes or entries.
 const TOO_LARGE: &str = "bundle_too_large";
 
 #[derive(Serialize)]
@@ -68,56 +69,58 @@ impl Concept {
     }
 }
 
-/// What became of each row. A transaction of which nothing was kept is a failure as a whole (R4, 3.1.0.11.1).
-pub(crate) fn of_rows(rows: &[Told], kind: Option<FhirKind>) -> Answer {
-    let mut issues: Vec<Issue> = rows.iter().map(|told| issue(told, kind)).collect();
-    let is_refused = kind == Some(FhirKind::Transaction)
-        && !rows.is_empty()
-        && rows.iter().all(|told| told.outcome == Outcome::Rejected);
+/// The response with the results of rows. A transaction with rejected rows only fails as a whole
+/// (R4, section 3.1.0.11.1).
+pub(crate) fn from_results(results: &[RowResult], kind: Option<FhirKind>) -> Answer {
+    let mut issues: Vec<Issue> = results.iter().map(|result| issue(result, kind)).collect();
+    let is_rejected = kind == Some(FhirKind::Transaction)
+        && !results.is_empty()
+        && results.iter().all(|result| result.outcome == Outcome::Rejected);
     if issues.is_empty() {
         issues.push(Issue {
             severity: "information",
             code: "informational",
             details: Concept { coding: Vec::new(), text: String::new() },
-            diagnostics: "Nothing was to be done: there is no Immunization in it.".to_owned(),
+            diagnostics: "There is no Immunization, so nothing was imported.".to_owned(),
             expression: Vec::new(),
         });
     }
-    render(bukti_runtime::json(if is_refused { 422 } else { 200 }, &outcome(issues)))
+    with_media_type(bukti_runtime::json(if is_rejected { 422 } else { 200 }, &outcome(issues)))
 }
 
-/// An answer that is a problem, as an OperationOutcome of the same status; another as it is.
-pub(crate) fn of_problem(answer: Answer) -> Answer {
+/// Converts a problem to an OperationOutcome with the same status. Other responses stay.
+pub(crate) fn from_problem(answer: Answer) -> Answer {
     if media_type(&answer) != Some("application/problem+json") {
         return answer;
     }
     let Body::Text(body) = answer.body() else { return answer };
     let Ok(problem) = serde_json::from_str::<Problem>(body) else { return answer };
-    // The title is in the caller's language, `diagnostics` in English, as everywhere in FHIR.
-    let whole = Issue {
+    // The title is in the caller's language; `diagnostics` are in English, as in all FHIR
+    // responses.
+    let main_issue = Issue {
         severity: "error",
         code: issue_type(problem.code),
         details: Concept { coding: vec![Coding::problem(problem.code.code())], text: problem.title },
         diagnostics: text(Locale::En, &format!("problems.{}.detail", problem.code.code())).to_owned(),
         expression: Vec::new(),
     };
-    let places = problem.errors.into_iter().map(|error| Issue {
+    let field_issues = problem.errors.into_iter().map(|error| Issue {
         severity: "error",
         code: "structure",
         diagnostics: format!("{}: {}", error.field, error.code),
         details: Concept { coding: vec![Coding::problem(&error.code)], text: String::new() },
         expression: Vec::new(),
     });
-    let issues = std::iter::once(whole).chain(places).collect();
-    let mut told = render(bukti_runtime::json(problem.status, &outcome(issues)));
+    let issues = std::iter::once(main_issue).chain(field_issues).collect();
+    let mut converted = with_media_type(bukti_runtime::json(problem.status, &outcome(issues)));
     if let Some(wait) = answer.headers().get("retry-after") {
-        told.headers_mut().insert("retry-after", wait.clone());
+        converted.headers_mut().insert("retry-after", wait.clone());
     }
-    told
+    converted
 }
 
-/// What is wrong with a file as such, of which nothing was kept.
-pub(crate) fn of_feed_problem(problem: &FeedProblem) -> Answer {
+/// The response to a file that is rejected as a whole.
+pub(crate) fn from_feed_problem(problem: &FeedProblem) -> Answer {
     let code = ProblemCode::FeedUnreadable;
     let issue = Issue {
         severity: "error",
@@ -129,54 +132,56 @@ pub(crate) fn of_feed_problem(problem: &FeedProblem) -> Answer {
         diagnostics: format!("Line {}: {}.", problem.line, problem.detail),
         expression: Vec::new(),
     };
-    render(bukti_runtime::json(code.status(), &outcome(vec![issue])))
+    with_media_type(bukti_runtime::json(code.status(), &outcome(vec![issue])))
 }
 
 fn outcome(issue: Vec<Issue>) -> OperationOutcome {
     OperationOutcome { resource_type: "OperationOutcome", issue }
 }
 
-fn render(mut answer: Answer) -> Answer {
+fn with_media_type(mut answer: Answer) -> Answer {
     answer.headers_mut().insert("content-type", lambda_http::http::HeaderValue::from_static(FHIR));
     answer
 }
 
-fn issue(told: &Told, kind: Option<FhirKind>) -> Issue {
-    let (severity, code) = match told.outcome {
+/// The issue that reports the result of a row.
+fn issue(result: &RowResult, kind: Option<FhirKind>) -> Issue {
+    let (severity, code) = match result.outcome {
         Outcome::Issued | Outcome::Superseded | Outcome::Retracted => ("information", "informational"),
         Outcome::Duplicate => ("information", "duplicate"),
         Outcome::Incomplete => ("warning", "incomplete"),
         Outcome::Held => ("warning", "business-rule"),
         Outcome::Rejected => ("error", "invalid"),
     };
-    let reasons = told.reasons.iter().map(|reason| reason.code());
-    let codes = std::iter::once(told.outcome.code()).chain(reasons);
+    let reasons = result.reasons.iter().map(|reason| reason.code());
+    let codes = std::iter::once(result.outcome.code()).chain(reasons);
     Issue {
         severity,
         code,
         details: Concept { coding: codes.map(Coding::outcome).collect(), text: String::new() },
-        diagnostics: sentence(told, kind),
+        diagnostics: sentence(result, kind),
         expression: match kind {
             Some(FhirKind::Bundle | FhirKind::Transaction) => {
-                vec![format!("Bundle.entry[{}].resource", told.line.saturating_sub(1))]
+                vec![format!("Bundle.entry[{}].resource", result.line.saturating_sub(1))]
             }
             Some(FhirKind::Resource) => vec!["Immunization".to_owned()],
-            // A line has no FHIRPath; the sentence names it.
+            // A line has no FHIRPath; `diagnostics` names it.
             Some(FhirKind::Lines) | None => Vec::new(),
         },
     }
 }
 
-/// What became of a row, for people to read: `Event PCARE-1: rejected. Look at: NIK (must have 16 digits).`
-fn sentence(told: &Told, kind: Option<FhirKind>) -> String {
+/// The result of a row in English:
+/// `Event PCARE-1: rejected, nothing was kept. Check: NIK (must have 16 digits).`
+fn sentence(result: &RowResult, kind: Option<FhirKind>) -> String {
     let place = match kind {
-        Some(FhirKind::Lines) | None => format!("Line {}, event {}", told.line, told.event_id),
-        _ => format!("Event {}", told.event_id),
+        Some(FhirKind::Lines) | None => format!("Line {}, event {}", result.line, result.event_id),
+        _ => format!("Event {}", result.event_id),
     };
-    let outcome = match told.outcome {
+    let outcome = match result.outcome {
         Outcome::Issued => "complete, the certificate is being issued",
         Outcome::Incomplete => "kept, but incomplete",
-        Outcome::Held if told.reasons.contains(&Reason::DoseWithdrawn) => {
+        Outcome::Held if result.reasons.contains(&Reason::DoseWithdrawn) => {
             "kept, but no certificate is issued"
         }
         Outcome::Held => "held, since its data contradict each other",
@@ -186,8 +191,8 @@ fn sentence(told: &Told, kind: Option<FhirKind>) -> String {
         Outcome::Retracted => "retracted, a certificate of it is revoked",
     };
     let reason = |code: &str| text(Locale::En, &format!("diagnosis.reason.{code}")).to_owned();
-    let reasons: Vec<String> = told.reasons.iter().map(|it| reason(it.code())).collect();
-    if let Some(other) = &told.duplicate_of {
+    let reasons: Vec<String> = result.reasons.iter().map(|it| reason(it.code())).collect();
+    if let Some(other) = &result.duplicate_of {
         return format!("{place}: a duplicate, event {other} reports the same dose.");
     }
     if reasons.is_empty() {
@@ -196,7 +201,7 @@ fn sentence(told: &Told, kind: Option<FhirKind>) -> String {
     format!("{place}: {outcome}. Check: {}.", reasons.join("; "))
 }
 
-/// FHIR's issue type (R4, value set `issue-type`) of a problem.
+/// The issue type of a problem (R4, value set `issue-type`).
 fn issue_type(code: ProblemCode) -> &'static str {
     match code {
         ProblemCode::ApiKeyWrong => "login",
