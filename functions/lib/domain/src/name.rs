@@ -133,8 +133,8 @@ impl PersonName {
     /// Splits the name at its commas into names and degrees, without words that have no letter.
     ///
     /// `is_degree` gets the words of the first segment and those of a later one. If the second
-    /// segment is a degree, so are all after it; otherwise the segments after the last one that is
-    /// not a degree.
+    /// segment is a degree, all segments after the first count as degrees; otherwise only those
+    /// after the last one that is not a degree.
     fn parts(&self, is_degree: impl Fn(&[&str], &[&str]) -> bool) -> Parts<'_> {
         let mut names: Vec<Vec<&str>> = self
             .0
