@@ -31,7 +31,7 @@ pub use captcha::{Captcha, CaptchaBox};
 pub use certificate::{CertificateView, Downloads};
 pub use code_login::{CodeLogin, Purpose};
 pub use date_field::{DateField, TypedDate};
-pub use dose_card::{DiagnosisCard, DoseCard, mood_style};
+pub use dose_card::{DiagnosisCard, DoseCard, tone_style};
 pub use error_summary::ErrorSummary;
 pub use fact_list::{FactList, Facts};
 pub use failure_notice::FailureNotice;

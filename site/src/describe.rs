@@ -1,6 +1,6 @@
 //! Texts for the codes of API responses.
 
-use bukti_domain::{Actor, CaseState, Mood, NextStep, Reason};
+use bukti_domain::{Actor, CaseState, NextStep, Reason, Tone};
 use bukti_locales::{Locale, fill, text};
 use bukti_wire::{Diagnosis, DoseStatus, Person, UsualDays, Vaccines};
 use jiff::civil::Date;
@@ -19,11 +19,11 @@ pub fn moment_at(locale: Locale, seconds: i64) -> String {
     browser::local_time(seconds as f64 * 1000.0).map(|at| moment(locale, at)).unwrap_or_default()
 }
 
-pub fn case_mood(state: CaseState) -> Mood {
+pub fn case_tone(state: CaseState) -> Tone {
     match state {
-        CaseState::Open | CaseState::AskedBack | CaseState::AwaitingApproval => Mood::Waiting,
-        CaseState::Granted => Mood::Good,
-        CaseState::Refused => Mood::Wrong,
+        CaseState::Open | CaseState::AskedBack | CaseState::AwaitingApproval => Tone::Waiting,
+        CaseState::Granted => Tone::Good,
+        CaseState::Refused => Tone::Wrong,
     }
 }
 

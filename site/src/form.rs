@@ -147,7 +147,7 @@ fn field_problems(problem: &Problem) -> Vec<FieldProblem> {
         }
         ProblemCode::InvalidInput => {
             let problems = problem.errors.iter().filter_map(|error| {
-                let field = Field::of_code(&error.field)?;
+                let field = Field::from_code(&error.field)?;
                 let kind = if error.code == "missing" { ProblemKind::Missing } else { ProblemKind::Invalid };
                 Some(FieldProblem { field, kind })
             });

@@ -1,6 +1,6 @@
 //! Texts and appearance of a verdict.
 
-use bukti_domain::{BirthDate, Mood, parse_date};
+use bukti_domain::{BirthDate, Tone, parse_date};
 use bukti_hcert::{Content, Kind};
 use bukti_locales::{Locale, text, texts};
 use bukti_trust::{RevocationState, Verdict};
@@ -72,17 +72,17 @@ impl DisplayVerdict {
     }
 
     /// Good: accept. Waiting: genuine, but not valid now or not fully checked. Wrong: reject.
-    pub fn mood(self) -> Mood {
+    pub fn tone(self) -> Tone {
         match self {
-            Self::Verdict(Verdict::Valid) => Mood::Good,
+            Self::Verdict(Verdict::Valid) => Tone::Good,
             Self::Verdict(
                 Verdict::Expired | Verdict::NotYetValid | Verdict::Superseded | Verdict::RevocationUnknown,
             )
             | Self::NoListsOfIssuer
-            | Self::NoTrustList => Mood::Waiting,
+            | Self::NoTrustList => Tone::Waiting,
             Self::Verdict(
                 Verdict::Revoked | Verdict::IssuerUnknown | Verdict::Damaged | Verdict::NotACertificate,
-            ) => Mood::Wrong,
+            ) => Tone::Wrong,
         }
     }
 
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn only_valid_verdict_looks_good() {
         let valid = report(Verdict::Valid, RevocationState::Checked);
-        assert_eq!(DisplayVerdict::from_report(&valid, true).mood(), Mood::Good);
+        assert_eq!(DisplayVerdict::from_report(&valid, true).tone(), Tone::Good);
         let unknown = report(Verdict::RevocationUnknown, RevocationState::Outdated);
         assert_eq!(
             DisplayVerdict::from_report(&unknown, true),
@@ -210,7 +210,7 @@ mod tests {
         );
         let foreign = report(Verdict::RevocationUnknown, RevocationState::NotCovered);
         assert_eq!(DisplayVerdict::from_report(&foreign, true), DisplayVerdict::NoListsOfIssuer);
-        let good = DisplayVerdict::all().filter(|it| it.mood() == Mood::Good).count();
+        let good = DisplayVerdict::all().filter(|it| it.tone() == Tone::Good).count();
         assert_eq!(good, 1, "only a valid certificate may look good");
         let nobody = report(Verdict::IssuerUnknown, RevocationState::Unavailable);
         assert_eq!(DisplayVerdict::from_report(&nobody, false), DisplayVerdict::NoTrustList);

@@ -30,12 +30,12 @@ fn shared_folder(name: &str) -> Option<PathBuf> {
 }
 
 /// Reports the running test as skipped. `cargo xtask test` lists skipped tests at its end, from the
-/// file that `BUKTI_LEFT_OUT` names.
+/// file that `BUKTI_SKIPPED` names.
 pub fn report_skipped(reason: &str) {
     let test = std::thread::current();
     let line = format!("{}: {reason}\n", test.name().unwrap_or("a test"));
     eprint!("skipped: {line}");
-    append_line("BUKTI_LEFT_OUT", &line);
+    append_line("BUKTI_SKIPPED", &line);
 }
 
 /// Appends a line to the file that this environment variable names, if it is set.

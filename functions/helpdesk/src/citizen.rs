@@ -1,7 +1,7 @@
 //! Routes of citizens: opening, viewing and answering cases, and the audit log of their records.
 
 use bukti_domain::{
-    Asking, BirthDate, CaseNumber, Correction, EVIDENCE_TYPES, Identity, MOST_EVIDENCE_BYTES, PersonName,
+    Asking, BirthDate, CaseNumber, Correction, EVIDENCE_TYPES, Identity, MAX_EVIDENCE_BYTES, PersonName,
     PhoneNumber, dose_number, parse_date, vaccine_named,
 };
 use bukti_records::{CaseFile, MissingDose, NewCase, PersonKey};
@@ -27,7 +27,7 @@ impl Helpdesk {
     ) -> FailureResult {
         let body: CaseRequest = read_json(request)?;
         let mut errors = Vec::new();
-        let correction = field("correction", &body.correction, Correction::of_code, &mut errors);
+        let correction = field("correction", &body.correction, Correction::from_code, &mut errors);
         let name = field("name", &body.name, PersonName::parse, &mut errors);
         let identity = identity_field(body.nik.as_deref(), body.passport.as_deref(), &mut errors);
         let birth_date = field("birth_date", &body.birth_date, BirthDate::parse, &mut errors);
@@ -124,7 +124,7 @@ impl Helpdesk {
         let known =
             |given: &str| EVIDENCE_TYPES.into_iter().map(|(known, _)| known).find(|known| *known == given);
         let content_type = field("content_type", &body.content_type, known, &mut errors);
-        let fits = (1..=u64::from(MOST_EVIDENCE_BYTES)).contains(&body.bytes);
+        let fits = (1..=u64::from(MAX_EVIDENCE_BYTES)).contains(&body.bytes);
         if !fits {
             errors.push(FieldError::invalid("bytes"));
         }

@@ -3,7 +3,7 @@
 
 use bukti_domain::{
     Asking, CaseState, Correction, FeedRow, Identity, Likeness, PhoneNumber, Role, Ruling,
-    certificate_id_grouped, doses_counted_twice, likenesses, six_digits,
+    certificate_id_grouped, doses_with_repeated_number, likenesses, six_digits,
 };
 use bukti_records::{
     CaseFile, CaseKey, CaseRecord, Change, DoseRecord, EventKey, PersonRecords, Proposal, Rate, Step,
@@ -145,7 +145,7 @@ impl Helpdesk {
         let mut by_day = doses_by_day(records, &self.aws.keys)?;
         let more = keep_first(records, &mut by_day, limit) || records.more;
         let read: Vec<_> = by_day.iter().map(|(_, dose)| dose.clone()).collect();
-        let counted_twice = doses_counted_twice(&read);
+        let counted_twice = doses_with_repeated_number(&read);
         let mut doses = Vec::with_capacity(by_day.len());
         for (at, (record, dose)) in by_day.into_iter().enumerate() {
             let mut found = asking.map(|asking| likenesses(asking, &dose)).unwrap_or_default();
@@ -264,7 +264,7 @@ impl Helpdesk {
         let body: CaseDecision = read_json(request)?;
         let mut errors = Vec::new();
         let why = field("why", &body.why, free_text, &mut errors);
-        let decision = field("decision", &body.decision, Ruling::of_code, &mut errors);
+        let decision = field("decision", &body.decision, Ruling::from_code, &mut errors);
         let (Some(why), Some(decision)) = (why, decision) else { return Err(Failure::fields(errors)) };
         let case = self.records.case_to_decide(officer, number).await?;
         if case.revision != body.revision || case.state.is_decided() {

@@ -3,7 +3,7 @@
 use bukti_domain::{CaseNumber, FeedRow};
 use bukti_records::{CaseFile, CaseRecord, Officer};
 use bukti_runtime::{Answer, json};
-use bukti_wire::{Case, CaseMessage, CaseSummary, RecordedDose, Said, SaidDose};
+use bukti_wire::{Case, CaseMessage, CaseSummary, RecordedDose, Said, StatedDose};
 
 /// A case as the citizen sees it.
 pub(crate) fn case_view(case: &CaseRecord, file: &CaseFile) -> Case {
@@ -46,7 +46,7 @@ pub(crate) fn said(file: &CaseFile) -> Said {
         birth_date: file.birth_date.to_string(),
         phone: file.phone.clone(),
         right: file.right.clone(),
-        dose: file.dose.as_ref().map(|dose| SaidDose {
+        dose: file.dose.as_ref().map(|dose| StatedDose {
             dose_number: dose.dose_number,
             vaccine: dose.vaccine.clone(),
             vaccination_date: dose.vaccination_date.to_string(),

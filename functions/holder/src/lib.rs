@@ -264,7 +264,7 @@ fn rendering_failure(error: DocumentError) -> Failure {
 /// document.
 fn document_form(code: Option<&str>, errors: &mut Vec<FieldError>) -> Option<DocumentForm> {
     match code {
-        Some(code) => field("form", code, DocumentForm::of_code, errors),
+        Some(code) => field("form", code, DocumentForm::from_code, errors),
         None => Some(DocumentForm::default()),
     }
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use bukti_domain::{FeedRow, History, LONGEST_FIELD, Origin, Outcome, Reason, no_formula};
+use bukti_domain::{FeedRow, History, MAX_FIELD_CHARS, Origin, Outcome, Reason, escape_formula};
 use bukti_records::{DoseKey, DoseRecord, EventKey, Incoming, Keys, Reported, Sender};
-use bukti_runtime::WAY;
+use bukti_runtime::TRACE_TARGET;
 use bukti_store::{Aws, Counter, Doses, Metrics, Senders, StoreError};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -59,7 +59,7 @@ impl Source<'_> {
 pub struct RowResult {
     /// The line of the row, as in [`Line`].
     pub line: u64,
-    /// The event id, truncated to [`LONGEST_FIELD`] characters.
+    /// The event id, truncated to [`MAX_FIELD_CHARS`] characters.
     pub event_id: String,
     /// What the import did with the row.
     pub outcome: Outcome,
@@ -239,7 +239,7 @@ impl RowImporter {
             };
             let incoming = if is_within_quota { incoming } else { incoming.held(Reason::TooManyDoses) };
             let record = self.store_row(latest.as_ref().or(stored), &incoming).await?;
-            tracing::info!(target: WAY, trace = record.trace(), revision = record.revision, "a row was kept");
+            tracing::info!(target: TRACE_TARGET, trace = record.trace(), revision = record.revision, "a row was kept");
             latest = Some(record);
         }
         Ok(latest)
@@ -331,13 +331,13 @@ impl RowImporter {
 /// An event id for a response or report. The id of a rejected row may have 64 KiB, and a thousand
 /// of these would not fit into the 6 MB of a Lambda function's response.
 fn truncated(event_id: &str) -> String {
-    event_id.chars().take(LONGEST_FIELD).collect()
+    event_id.chars().take(MAX_FIELD_CHARS).collect()
 }
 
 /// A field of a CSV file, quoted if necessary, and defused if a spreadsheet would run it as a
 /// formula.
 fn csv_field(text: &str) -> String {
-    let text = no_formula(text);
+    let text = escape_formula(text);
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

@@ -61,7 +61,7 @@ use bukti_records::keys::signers_and_confirmations_filter;
 use bukti_records::{
     CertificateRecord, ConfirmationRecord, DoseRecord, EventKey, ItemKind, OpenError, PersonKey, Revocation,
 };
-use bukti_runtime::{WAY, each_record};
+use bukti_runtime::{TRACE_TARGET, process_batch};
 use bukti_store::{
     Aws, Certificates, Claims, Counter, DocumentSigners, Documents, Doses, RevokeOutcome, SeriesMarks,
     Signers, SigningError, StoreError, Stored,
@@ -161,7 +161,7 @@ impl Issue {
     /// Issues what a batch of the table's stream brings. The answer names the records that must come again.
     pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
         let now = Timestamp::now();
-        each_record(
+        process_batch(
             &self.aws,
             event,
             async |record| self.record(record, now).await,
@@ -395,7 +395,7 @@ impl Issue {
         .in_series_of(dose.primary_doses);
         if self.certificates.issue(&certificate).await? {
             self.aws.metrics.count(Counter::Certificates, "issued");
-            tracing::info!(target: WAY, trace = record.trace(), "a certificate was issued");
+            tracing::info!(target: TRACE_TARGET, trace = record.trace(), "a certificate was issued");
         } else {
             // Another has issued it in the meantime, with another signature: its document counts.
             self.documents.remove(&document).await?;

@@ -25,7 +25,7 @@ use bukti_records::{
     CaseRecord, CertificateRecord, DoseRecord, DownloadFacts, DownloadRecord, EventKey, LinkRecord, Occasion,
     OpenError, PersonKey, SmsKind, SmsRequest,
 };
-use bukti_runtime::each_record;
+use bukti_runtime::process_batch;
 use bukti_store::{
     Aws, Cause, Certificates, Doses, Downloads, Links, Notifications, Sms, SmsError, StoreError, Stored,
 };
@@ -129,7 +129,7 @@ impl Notify {
     /// Sends the SMS that a batch of the table's stream requests. The response names the records to
     /// retry.
     pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
-        each_record(
+        process_batch(
             &self.aws,
             event,
             async |record| Ok(Requested::of(record)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bukti_domain::PhoneNumber;
 use bukti_locales::{Locale, fill};
 use bukti_records::{DoseRecord, Occasion, PersonKey, SmsKind, Token};
-use bukti_runtime::WAY;
+use bukti_runtime::TRACE_TARGET;
 use bukti_store::{Cause, Claim, Notifications, Payer, SmsError, Spent};
 use jiff::Timestamp;
 
@@ -38,8 +38,9 @@ impl Notify {
             let link = format!("{}/s/{}", self.aws.settings.site_url, token.secret());
             Ok(self.text(kind, &[("link", &link)]))
         });
-        sent.await
-            .inspect(|()| tracing::info!(target: WAY, trace = dose.trace(), "an SMS with a link is sent"))
+        sent.await.inspect(
+            |()| tracing::info!(target: TRACE_TARGET, trace = dose.trace(), "an SMS with a link is sent"),
+        )
     }
 
     /// Consumes the limits of an SMS's cause, and the day's budget where somebody requested it.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use bukti_domain::no_formula;
+use bukti_domain::escape_formula;
 use bukti_records::{CaseKey, PersonKey};
 use bukti_store::Audit;
 use clap::Subcommand;
@@ -47,12 +47,12 @@ pub(crate) async fn run(target: &TargetOptions, command: &Command) -> Result<Exi
         for entry in audit.of_day(day).await.with_context(|| format!("cannot read the audit log of {day}"))? {
             csv.write_record([
                 &*to_seconds(entry.at),
-                &*no_formula(&entry.officer_name),
+                &*escape_formula(&entry.officer_name),
                 entry.officer.as_str(),
                 entry.action.code(),
                 entry.person.as_ref().map_or("", PersonKey::as_str),
                 entry.case.as_ref().map_or("", CaseKey::as_str),
-                &*no_formula(&entry.why),
+                &*escape_formula(&entry.why),
             ])?;
         }
         day = day.checked_add(1.day())?;

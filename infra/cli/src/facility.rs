@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use bukti_domain::{Reason, Verdict, no_formula};
+use bukti_domain::{Reason, Verdict, escape_formula};
 use clap::Subcommand;
 use futures::TryStreamExt;
 
@@ -73,7 +73,7 @@ pub(crate) async fn run(target: &TargetOptions, command: &Command) -> Result<Exi
             dose.verdict.outcome().code(),
             &reasons.join(";"),
         ];
-        csv.write_record(fields.map(|field| no_formula(field).into_owned()))?;
+        csv.write_record(fields.map(|field| escape_formula(field).into_owned()))?;
         reported += 1;
     }
     progress.finish();

@@ -33,7 +33,7 @@ pub struct Handlers {
     /// The function that publishes trust and revocation lists.
     pub publish: PublishHandler,
     /// Notified when published data change, so that `publish` is invoked soon.
-    pub to_publish: Arc<Notify>,
+    pub publish_trigger: Arc<Notify>,
     /// The functions that are invoked for records of the stream.
     pub streams: Vec<StreamSource>,
 }
@@ -47,8 +47,8 @@ impl Handlers {
         let (intake, issue, notify) =
             (Arc::new(Intake::new(aws)), Arc::new(Issue::new(aws)), Arc::new(bukti_notify::Notify::new(aws)));
         let publish = Arc::new(Publish::new(aws));
-        let to_publish = Arc::new(Notify::new());
-        let changed = Arc::clone(&to_publish);
+        let publish_trigger = Arc::new(Notify::new());
+        let changed = Arc::clone(&publish_trigger);
         Self {
             http: Arc::new(move |function, request| {
                 let (status, otp) = (Arc::clone(&status), Arc::clone(&otp));
@@ -72,7 +72,7 @@ impl Handlers {
                 let publish = Arc::clone(&publish);
                 on_own_thread(move || async move { publish.publish().await.map(|_| ()).map_err(message) })
             }),
-            to_publish,
+            publish_trigger,
             streams: vec![
                 StreamSource {
                     name: "issue",

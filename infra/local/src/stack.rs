@@ -200,7 +200,7 @@ impl Stack {
                 };
                 workers.push(tokio::spawn(consumer.run(stopped.clone())));
             }
-            let schedule = publish_schedule::run(handlers.publish, handlers.to_publish, stopped.clone());
+            let schedule = publish_schedule::run(handlers.publish, handlers.publish_trigger, stopped.clone());
             workers.push(tokio::spawn(schedule));
             workers.push(tokio::spawn(expire_objects(Arc::clone(&dispatcher), stopped.clone())));
             let flusher = DiskFlusher {

@@ -136,7 +136,7 @@ impl Stage {
                 // Journeys wait for their stack half of the time.
                 let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
                 tests.env("RUST_TEST_THREADS", (2 * cores).to_string());
-                tests.env("BUKTI_LEFT_OUT", project.target.join("left-out.txt"));
+                tests.env("BUKTI_SKIPPED", project.target.join("left-out.txt"));
                 tests.env("BUKTI_TIMES", project.target.join("times.txt")).env("BUKTI_IS_BUILT", "1");
                 tests.env("BUKTI_NODE_VERIFIER", node_verifier(project)?);
                 tests.env("BUKTI_QPDF", qpdf(project)?).env("BUKTI_PDFINFO", pdfinfo(project)?);

@@ -4,7 +4,7 @@ use bukti_domain::{CaseState, Correction};
 use bukti_wire::CaseMessage;
 use leptos::prelude::*;
 
-use crate::components::{Icon, mood_style};
+use crate::components::{Icon, tone_style};
 use crate::describe;
 use crate::language::{Language, tr};
 
@@ -12,7 +12,7 @@ use crate::language::{Language, tr};
 #[component]
 pub fn StateLine(correction: Correction, state: CaseState) -> impl IntoView {
     let language = Language::current();
-    let (_, symbol) = mood_style(describe::case_mood(state));
+    let (_, symbol) = tone_style(describe::case_tone(state));
     let words =
         move |what: &'static str, code: &'static str| move || describe::case_text(language.get(), what, code);
     view! {

@@ -4,7 +4,7 @@
 pub const MOST_DOSES: u8 = 9;
 
 /// The longest field of a row or a record, in characters. Well above any real one.
-pub const LONGEST_FIELD: usize = 300;
+pub const MAX_FIELD_CHARS: usize = 300;
 
 /// The longest message of an applicant or officer, in characters.
 pub const LONGEST_TEXT: usize = 1000;
@@ -18,10 +18,10 @@ pub const EVIDENCE_TYPES: [(&str, &[&str]); 4] = [
 ];
 
 /// The maximum size of a piece of evidence, in bytes.
-pub const MOST_EVIDENCE_BYTES: u32 = 5 * 1024 * 1024;
+pub const MAX_EVIDENCE_BYTES: u32 = 5 * 1024 * 1024;
 
 /// The maximum number of pieces of evidence of a case.
-pub const MOST_EVIDENCE: usize = 5;
+pub const MAX_EVIDENCE_COUNT: usize = 5;
 
 /// Parses a dose number, 1 to [`MOST_DOSES`].
 ///

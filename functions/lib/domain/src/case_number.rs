@@ -1,8 +1,8 @@
 //! Numbers of helpdesk cases.
 
-use crate::READABLE;
+use crate::CROCKFORD_ALPHABET;
 
-/// The number of a case, for reading out over the phone: nine characters of [`READABLE`] (45 bits)
+/// The number of a case, for reading out over the phone: nine characters of [`CROCKFORD_ALPHABET`] (45 bits)
 /// and a check character.
 ///
 /// The check character is Luhn mod N with N = 32 (ISO/IEC 7812-1, annex B, in another base). It
@@ -18,7 +18,13 @@ impl CaseNumber {
     pub fn of_bits(bits: u64) -> Self {
         let payload: Vec<u8> = (0..PAYLOAD_LEN).rev().map(|at| (bits >> (at * 5) & 31) as u8).collect();
         let check = check_digit(&payload);
-        Self(payload.into_iter().chain([check]).map(|code| char::from(READABLE[usize::from(code)])).collect())
+        Self(
+            payload
+                .into_iter()
+                .chain([check])
+                .map(|code| char::from(CROCKFORD_ALPHABET[usize::from(code)]))
+                .collect(),
+        )
     }
 
     /// Parses a number as people write it down: in any case, with or without hyphens and spaces,
@@ -40,15 +46,16 @@ impl CaseNumber {
                 'I' | 'L' => '1',
                 other => other,
             };
-            let code = READABLE.iter().position(|known| char::from(*known) == letter)?;
+            let code = CROCKFORD_ALPHABET.iter().position(|known| char::from(*known) == letter)?;
             codes.push(code as u8);
             if codes.len() > PAYLOAD_LEN + 1 {
                 return None;
             }
         }
         let (check, payload) = codes.split_last()?;
-        (payload.len() == PAYLOAD_LEN && check_digit(payload) == *check)
-            .then(|| Self(codes.iter().map(|code| char::from(READABLE[usize::from(*code)])).collect()))
+        (payload.len() == PAYLOAD_LEN && check_digit(payload) == *check).then(|| {
+            Self(codes.iter().map(|code| char::from(CROCKFORD_ALPHABET[usize::from(*code)])).collect())
+        })
     }
 
     /// The ten characters, ungrouped. Not a secret by itself: a case is opened by number and birth
@@ -92,8 +99,8 @@ mod tests {
         #[test]
         fn rejects_number_with_one_wrong_character(bits in 0u64..1 << 45, at in 0usize..10, by in 1usize..32) {
             let mut wrong = CaseNumber::of_bits(bits).0.into_bytes();
-            let code = READABLE.iter().position(|known| *known == wrong[at]).unwrap();
-            wrong[at] = READABLE[(code + by) % 32];
+            let code = CROCKFORD_ALPHABET.iter().position(|known| *known == wrong[at]).unwrap();
+            wrong[at] = CROCKFORD_ALPHABET[(code + by) % 32];
             proptest::prop_assert_eq!(CaseNumber::parse(std::str::from_utf8(&wrong).unwrap()), None);
         }
 

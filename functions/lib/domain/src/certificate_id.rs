@@ -1,9 +1,9 @@
 //! Certificate ids.
 
 /// The alphabet of ids that people read out: Crockford's base 32, without I, L, O and U.
-pub const READABLE: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+pub const CROCKFORD_ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// Whether a text is a certificate id in its stored form: 16 characters of [`READABLE`], no
+/// Whether a text is a certificate id in its stored form: 16 characters of [`CROCKFORD_ALPHABET`], no
 /// hyphens.
 ///
 /// ```
@@ -11,7 +11,7 @@ pub const READABLE: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// assert!(!bukti_domain::is_certificate_id("7KQ2-M4XD-9TRA-6HVC"));
 /// ```
 pub fn is_certificate_id(text: &str) -> bool {
-    text.len() == 16 && text.bytes().all(|byte| READABLE.contains(&byte))
+    text.len() == 16 && text.bytes().all(|byte| CROCKFORD_ALPHABET.contains(&byte))
 }
 
 /// A certificate id in groups of four, for reading it out.

@@ -29,7 +29,7 @@ const fn are_equal(one: &[u8], other: &[u8]) -> bool {
     at == one.len() && at == other.len()
 }
 
-/// Declares an enum with stable codes: `ALL`, `code`, `of_code`, and serde by code. Two variants
+/// Declares an enum with stable codes: `ALL`, `code`, `from_code`, and serde by code. Two variants
 /// with the same code do not compile. With a column, each variant has another constant after its
 /// code, and the enum a method of the column's name.
 ///
@@ -45,7 +45,7 @@ const fn are_equal(one: &[u8], other: &[u8]) -> bool {
 ///     }
 /// }
 /// assert_eq!((Side::Back.code(), Side::Back.page()), ("back", 2));
-/// assert_eq!((Side::of_code("front"), Side::of_code("edge")), (Some(Side::Front), None));
+/// assert_eq!((Side::from_code("front"), Side::from_code("edge")), (Some(Side::Front), None));
 /// ```
 #[macro_export]
 macro_rules! codes {
@@ -66,7 +66,7 @@ macro_rules! codes {
             }
 
             /// The value with a code. `None` if the code is unknown.
-            pub fn of_code(code: &str) -> Option<Self> {
+            pub fn from_code(code: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.code() == code)
             }
         }
@@ -81,7 +81,7 @@ macro_rules! codes {
             fn deserialize<D: $crate::codes::serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                 let code = <std::borrow::Cow<'de, str> as $crate::codes::serde::Deserialize>::deserialize(from)?;
                 let unknown = || <D::Error as $crate::codes::serde::de::Error>::custom("unknown code");
-                Self::of_code(&code).ok_or_else(unknown)
+                Self::from_code(&code).ok_or_else(unknown)
             }
         }
     };

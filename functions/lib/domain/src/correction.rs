@@ -15,7 +15,7 @@
 //! were held because of them are issued ([`IdentityData`](crate::IdentityData)).
 
 use crate::{
-    BirthDate, Dose, FeedRow, Identity, LONGEST_FIELD, PersonName, PhoneNumber, dose_number, parse_date,
+    BirthDate, Dose, FeedRow, Identity, MAX_FIELD_CHARS, PersonName, PhoneNumber, dose_number, parse_date,
 };
 
 codes! {
@@ -52,7 +52,9 @@ impl Correction {
         let value = value.trim();
         match self {
             Correction::Phone => PhoneNumber::parse(value).is_some(),
-            Correction::Name => PersonName::parse(value).is_some() && value.chars().count() <= LONGEST_FIELD,
+            Correction::Name => {
+                PersonName::parse(value).is_some() && value.chars().count() <= MAX_FIELD_CHARS
+            }
             Correction::BirthDate => BirthDate::parse(value).is_some(),
             Correction::DataCorrectedByLaw => parse_date(value).is_some(),
             Correction::Identity => Identity::parse(value).is_some(),
@@ -202,7 +204,7 @@ pub fn likenesses(asking: &Asking, dose: &Dose) -> Vec<Likeness> {
 
 /// The indexes of a person's doses that have the same number as an earlier dose against the same
 /// disease.
-pub fn doses_counted_twice(doses: &[Dose]) -> Vec<usize> {
+pub fn doses_with_repeated_number(doses: &[Dose]) -> Vec<usize> {
     let repeats_number = |dose: &Dose, other: &Dose| {
         let alike = dose.dose_number.is_some()
             && dose.dose_number == other.dose_number
@@ -285,8 +287,8 @@ mod tests {
             ..row()
         };
         let doses = [second, row(), third].map(|row| row.dose());
-        assert_eq!(doses_counted_twice(&doses), [0]);
-        assert!(doses_counted_twice(&[row().dose()]).is_empty());
+        assert_eq!(doses_with_repeated_number(&doses), [0]);
+        assert!(doses_with_repeated_number(&[row().dose()]).is_empty());
     }
 
     #[test]
@@ -321,7 +323,7 @@ mod tests {
             assert!(correction.corrected(&row(), invalid).is_none(), "{correction:?} {invalid}");
         }
         for correction in Correction::ALL {
-            assert_eq!(Correction::of_code(correction.code()), Some(*correction));
+            assert_eq!(Correction::from_code(correction.code()), Some(*correction));
         }
         assert_eq!(Correction::Identity.recorded(&row()), "3171012401896246");
     }

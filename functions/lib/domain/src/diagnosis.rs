@@ -18,7 +18,7 @@ use crate::{Reason, Verdict};
 
 /// The severity of a state, which determines its icon and colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
+pub enum Tone {
     /// Nothing to do.
     Good,
     /// Something is pending or missing.
@@ -31,34 +31,34 @@ codes! {
     /// The state of a dose and its certificate, in the order of the help page.
     DiagnosisCode,
     /// The severity of the state.
-    mood: Mood {
+    tone: Tone {
         /// No dose has been received for this person.
-        DoseNotReceived = "dose_not_received" => Mood::Waiting,
+        DoseNotReceived = "dose_not_received" => Tone::Waiting,
         /// A dose was received without data that a certificate needs.
-        DoseIncomplete = "dose_incomplete" => Mood::Waiting,
+        DoseIncomplete = "dose_incomplete" => Tone::Waiting,
         /// The data of the dose contradict each other.
-        DoseHeld = "dose_held" => Mood::Wrong,
+        DoseHeld = "dose_held" => Tone::Wrong,
         /// The row that reports the dose was rejected; the facility has to send it again.
-        DoseRejected = "dose_rejected" => Mood::Wrong,
+        DoseRejected = "dose_rejected" => Tone::Wrong,
         /// The facility has retracted the dose: it was entered in error.
-        DoseRetracted = "dose_retracted" => Mood::Wrong,
+        DoseRetracted = "dose_retracted" => Tone::Wrong,
         /// The dose was given before international certificates were digital; the yellow booklet
         /// stays valid.
-        DoseBeforeIcvp = "dose_before_icvp" => Mood::Waiting,
+        DoseBeforeIcvp = "dose_before_icvp" => Tone::Waiting,
         /// The dose is complete and its certificate is being issued.
-        CertificateBeingMade = "certificate_being_made" => Mood::Waiting,
+        CertificateBeingMade = "certificate_being_made" => Tone::Waiting,
         /// The certificate was issued and an SMS sent to the phone on record.
-        CertificateIssued = "certificate_issued" => Mood::Good,
+        CertificateIssued = "certificate_issued" => Tone::Good,
         /// The certificate was issued, but there is no phone on record.
-        CertificateIssuedPhoneMissing = "certificate_issued_phone_missing" => Mood::Waiting,
+        CertificateIssuedPhoneMissing = "certificate_issued_phone_missing" => Tone::Waiting,
         /// The certificate was issued, but the phone on record is not a mobile number.
-        CertificateIssuedPhoneInvalid = "certificate_issued_phone_invalid" => Mood::Waiting,
+        CertificateIssuedPhoneInvalid = "certificate_issued_phone_invalid" => Tone::Waiting,
         /// The certificate was issued, but the phone on record is not the one that is logged in.
-        CertificateIssuedPhoneDifferent = "certificate_issued_phone_different" => Mood::Waiting,
+        CertificateIssuedPhoneDifferent = "certificate_issued_phone_different" => Tone::Waiting,
         /// The certificate was replaced by a corrected one.
-        CertificateSuperseded = "certificate_superseded" => Mood::Waiting,
+        CertificateSuperseded = "certificate_superseded" => Tone::Waiting,
         /// The certificate was revoked.
-        CertificateRevoked = "certificate_revoked" => Mood::Wrong,
+        CertificateRevoked = "certificate_revoked" => Tone::Wrong,
     }
 }
 

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::bounds::LONGEST_FIELD;
+use crate::bounds::MAX_FIELD_CHARS;
 use crate::hygiene::{self, Placeholder};
 use crate::parse_moment;
 
@@ -107,7 +107,7 @@ pub const OPTIONAL_COLUMNS: [&str; 1] = ["status"];
 pub const ENTERED_IN_ERROR: &str = "entered-in-error";
 
 fn is_too_long(field: &str) -> bool {
-    field.chars().nth(LONGEST_FIELD).is_some()
+    field.chars().nth(MAX_FIELD_CHARS).is_some()
 }
 
 fn non_empty(field: &str) -> Option<&str> {
@@ -232,7 +232,7 @@ impl FeedRow {
         RowStatus::parse(&self.status) == Some(RowStatus::EnteredInError)
     }
 
-    /// The row with each field emptied that is longer than [`LONGEST_FIELD`].
+    /// The row with each field emptied that is longer than [`MAX_FIELD_CHARS`].
     #[must_use]
     pub fn without_long_fields(&self) -> Self {
         Self::from_fields(self.fields().map(|field| if is_too_long(field) { "" } else { field }))

@@ -68,7 +68,7 @@ pub fn clean_code(text: &str) -> Cow<'_, str> {
 }
 
 /// Prefixes a text with an apostrophe if a spreadsheet would run it as a formula.
-pub fn no_formula(text: &str) -> Cow<'_, str> {
+pub fn escape_formula(text: &str) -> Cow<'_, str> {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }

@@ -46,23 +46,25 @@ mod transliterate;
 
 pub use birth_date::BirthDate;
 pub use bounds::{
-    EVIDENCE_TYPES, LONGEST_FIELD, LONGEST_TEXT, MOST_DOSES, MOST_EVIDENCE, MOST_EVIDENCE_BYTES, dose_number,
-    six_digits,
+    EVIDENCE_TYPES, LONGEST_TEXT, MAX_EVIDENCE_BYTES, MAX_EVIDENCE_COUNT, MAX_FIELD_CHARS, MOST_DOSES,
+    dose_number, six_digits,
 };
 pub use case_number::CaseNumber;
 pub use catalogue::{
     CatalogueError, Codes, Disease, DiseaseName, Vaccine, disease, disease_of_dcc, disease_of_icvp,
     extend_catalogue, is_vaccine_kind, vaccine_named, vaccine_of_dcc, vaccine_of_icvp, vaccines,
 };
-pub use certificate_id::{READABLE, certificate_id_grouped, is_certificate_id};
+pub use certificate_id::{CROCKFORD_ALPHABET, certificate_id_grouped, is_certificate_id};
 pub use confirmation::{HeldIdentity, IdentityData};
-pub use correction::{Asking, CaseState, Correction, Likeness, Ruling, doses_counted_twice, likenesses};
+pub use correction::{
+    Asking, CaseState, Correction, Likeness, Ruling, doses_with_repeated_number, likenesses,
+};
 pub use date::{INDONESIA_EAST, INDONESIA_WEST, iso_date, parse_date, parse_moment};
-pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, Mood, NextStep, diagnose};
+pub use diagnosis::{Actor, CertificateFacts, Diagnosis, DiagnosisCode, NextStep, Tone, diagnose};
 pub use event::{History, Origin, Version};
 pub use feed::{Dose, FeedRow, Outcome, Reason, RowStatus, Verdict};
 pub use form::DocumentForm;
-pub use hygiene::no_formula;
+pub use hygiene::escape_formula;
 pub use identity::{Identity, Nik, Passport, Sex};
 pub use local_time::{OffsetError, facility_offset, occurrence_offset, set_default_offset};
 pub use name::{CertifiedName, PersonName};

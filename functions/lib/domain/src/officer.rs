@@ -20,9 +20,9 @@ codes! {
         /// Searched for a person.
         Searched = "searched",
         /// Viewed a person's record.
-        LookedAt = "looked_at",
+        RecordViewed = "looked_at",
         /// Viewed a case.
-        LookedAtCase = "looked_at_case",
+        CaseViewed = "looked_at_case",
         /// Asked the applicant a question.
         AskedBack = "asked_back",
         /// Proposed to grant a correction that a supervisor has to approve.
@@ -35,6 +35,6 @@ codes! {
         Resent = "resent",
         /// The action of the entry before was not carried out: the data had changed meanwhile, or
         /// it failed. Entries are written before the action.
-        NotDone = "not_done",
+        ActionFailed = "not_done",
     }
 }

@@ -43,4 +43,4 @@ pub use root::Root;
 #[cfg(not(target_arch = "wasm32"))]
 pub use seal::{HcertError, Sealed, cose_sign1, seal};
 #[cfg(not(target_arch = "wasm32"))]
-pub use signer::{CERTIFICATE_VALID_FOR, LocalSigner, NewKey, SignError, Signer, kid_and_end};
+pub use signer::{CERTIFICATE_VALID_FOR, LocalSigner, NewKey, SignError, Signer, kid_and_not_after};

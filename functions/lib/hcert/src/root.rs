@@ -57,7 +57,7 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// [`SignError::CannotMake`] if the random number generator fails.
+    /// [`SignError::GenerationFailed`] if the random number generator fails.
     pub fn generate(organisation: &str, now: Timestamp) -> Result<Self, SignError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(cannot_make)?;
         let mut params = params(organisation, "Health certificate root", now, ROOT_YEARS.years())?;
@@ -91,7 +91,7 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// [`SignError::UnreadableKey`] if the public key is not a P-256 key; [`SignError::CannotMake`]
+    /// [`SignError::UnreadableKey`] if the public key is not a P-256 key; [`SignError::GenerationFailed`]
     /// if the random number generator fails.
     pub fn certify(&self, public_key: &[u8], now: Timestamp) -> Result<Vec<u8>, SignError> {
         let public_key =
@@ -130,7 +130,7 @@ impl Root {
 }
 
 fn cannot_make<E>(_: E) -> SignError {
-    SignError::CannotMake
+    SignError::GenerationFailed
 }
 
 fn distinguished_name(organisation: &str, name: &str) -> DistinguishedName {

@@ -29,7 +29,7 @@ pub enum SignError {
     UnreadableKey,
     /// The key or certificate cannot be generated.
     #[error("cannot generate the signer's key or certificate; try again")]
-    CannotMake,
+    GenerationFailed,
     /// The signing operation failed.
     #[error("signing failed; try again")]
     Failed,
@@ -52,9 +52,9 @@ impl NewKey {
     ///
     /// # Errors
     ///
-    /// [`SignError::CannotMake`] if the random number generator fails.
+    /// [`SignError::GenerationFailed`] if the random number generator fails.
     pub fn generate() -> Result<Self, SignError> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|_| SignError::CannotMake)?;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|_| SignError::GenerationFailed)?;
         Ok(Self { private_pem: key.serialize_pem(), public_key: key.subject_public_key_info() })
     }
 }
@@ -83,7 +83,7 @@ impl LocalSigner {
         if public_key != pair.subject_public_key_info() {
             return Err(SignError::UnreadableKey);
         }
-        let (kid, not_after) = kid_and_end(&trusted)?;
+        let (kid, not_after) = kid_and_not_after(&trusted)?;
         Ok(Self { key, kid, not_after, random: SystemRandom::new() })
     }
 }
@@ -93,7 +93,7 @@ impl LocalSigner {
 /// # Errors
 ///
 /// [`SignError::UnreadableKey`] if it has no end, or if its key id does not have 8 bytes.
-pub fn kid_and_end(certificate: &TrustedSigner) -> Result<([u8; 8], Timestamp), SignError> {
+pub fn kid_and_not_after(certificate: &TrustedSigner) -> Result<([u8; 8], Timestamp), SignError> {
     let kid = certificate.kid.as_slice().try_into().map_err(|_| SignError::UnreadableKey)?;
     Ok((kid, certificate.not_after.ok_or(SignError::UnreadableKey)?))
 }

@@ -6,5 +6,5 @@ mod logs;
 mod stream;
 
 pub use http::*;
-pub use logs::{WAY, start_logs};
-pub use stream::each_record;
+pub use logs::{TRACE_TARGET, start_logs};
+pub use stream::process_batch;

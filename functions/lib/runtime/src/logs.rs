@@ -2,7 +2,7 @@
 
 /// The target of the log lines that trace a dose from its rows to its SMS, by the trace id
 /// [`DoseRecord::trace`](bukti_records::DoseRecord::trace).
-pub const WAY: &str = "way";
+pub const TRACE_TARGET: &str = "way";
 
 /// Starts logging: JSON lines on AWS, text elsewhere. `RUST_LOG` sets the levels
 /// (`warn,bukti=debug`).
@@ -19,7 +19,7 @@ pub fn start_logs() {
             Targets::new().with_default(tracing::Level::WARN).with_target("bukti", tracing::Level::INFO);
         // Traces are several lines per dose, so a terminal shows them only if `RUST_LOG` enables
         // them.
-        if on_aws { default.with_target(WAY, tracing::Level::INFO) } else { default }
+        if on_aws { default.with_target(TRACE_TARGET, tracing::Level::INFO) } else { default }
     };
     let logs = tracing_subscriber::registry().with(configured.unwrap_or_else(default));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);

@@ -14,7 +14,7 @@ const CONCURRENCY: usize = 4;
 /// `begin` for each record, `read` for what all of them need, `finish` for each record. The
 /// response is a partial batch failure (`ReportBatchItemFailures`): it names the failed records,
 /// which the event source retries.
-pub async fn each_record<Begun, Shared, E: Error>(
+pub async fn process_batch<Begun, Shared, E: Error>(
     aws: &Aws,
     event: Event,
     begin: impl AsyncFn(EventRecord) -> Result<Begun, E>,

@@ -22,4 +22,4 @@ pub use revocation::{
     HashKind, IndexedList, Partition, PublicFile, RevocationError, RevocationIndex, Revoked, RevokedReason,
 };
 pub use signers::{ListedSigner, SignerList, SignerSource, SignerStatus};
-pub use verdict::{LISTS_COUNT_FOR, Report, RevocationState, Revocations, Verdict, judge};
+pub use verdict::{MAX_LIST_AGE, Report, RevocationState, Revocations, Verdict, judge};

@@ -157,7 +157,7 @@ impl RevocationIndex {
             let [kid, kind, bits, count] = list.as_array()?.as_slice() else { return None };
             Some(IndexedList {
                 kid: kid.as_bytes()?.clone(),
-                kind: HashKind::of_code(kind.as_text()?)?,
+                kind: HashKind::from_code(kind.as_text()?)?,
                 bits: u8::try_from(bits.as_integer()?).ok().filter(|bits| *bits <= MAX_BITS)?,
                 count: u64::try_from(count.as_integer()?).ok()?,
             })

@@ -37,7 +37,7 @@ codes! {
     RevocationState {
         /// The lists were checked. One of our own signers without lists counts as checked.
         Checked = "checked",
-        /// The lists were checked, but they are older than [`LISTS_COUNT_FOR`], or older than lists
+        /// The lists were checked, but they are older than [`MAX_LIST_AGE`], or older than lists
         /// that were seen before.
         Outdated = "outdated",
         /// The signer belongs to another issuer, whose lists are not available.
@@ -50,7 +50,7 @@ codes! {
 /// The maximum age of revocation lists. A deployment publishes new ones several times an hour. A
 /// verifier can work offline for a week; for the same time, a replayed copy of old lists can hide a
 /// revocation.
-pub const LISTS_COUNT_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub const MAX_LIST_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A verifier's data on revocation.
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +131,7 @@ fn revocation(
     let Some(published) = oldest_list(index, revocations.partitions, checked) else {
         return (RevocationState::Unavailable, None);
     };
-    let outdated = revocations.at.duration_since(published) > LISTS_COUNT_FOR
+    let outdated = revocations.at.duration_since(published) > MAX_LIST_AGE
         || revocations.newest_seen.is_some_and(|newest| index.issued_at < newest);
     (if outdated { RevocationState::Outdated } else { RevocationState::Checked }, Some(published))
 }

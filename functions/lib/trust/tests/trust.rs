@@ -9,7 +9,7 @@ use bukti_hcert::{
     Checked, LocalSigner, NewKey, Root, Signer, TrustedSigner, Vaccination, check, seal, uvci,
 };
 use bukti_trust::{
-    HashKind, ImportError, IndexedList, LISTS_COUNT_FOR, ListedSigner, Partition, PublicFile, Report,
+    HashKind, ImportError, IndexedList, ListedSigner, MAX_LIST_AGE, Partition, PublicFile, Report,
     RevocationError, RevocationIndex, RevocationState, Revocations, Revoked, RevokedReason, SignerList,
     SignerSource, SignerStatus, Verdict, did_document, judge, read_issuers, revocation_files,
 };
@@ -172,7 +172,7 @@ fn revocation_is_unknown_without_current_lists_of_the_issuer() {
         let report = verify(&text, signers, files, at);
         (report.verdict, report.revocation)
     };
-    let last = now() + LISTS_COUNT_FOR;
+    let last = now() + MAX_LIST_AGE;
     assert_eq!(found(&ours, &files, last), (Verdict::Valid, RevocationState::Checked));
     let late = last + 1.second();
     assert_eq!(found(&ours, &files, late), (Verdict::RevocationUnknown, RevocationState::Outdated));

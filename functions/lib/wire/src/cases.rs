@@ -408,7 +408,7 @@ pub struct Said {
     pub right: String,
     /// The missing dose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dose: Option<SaidDose>,
+    pub dose: Option<StatedDose>,
     /// Further remarks.
     pub note: String,
 }
@@ -416,7 +416,7 @@ pub struct Said {
 /// A dose as the citizen states it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct SaidDose {
+pub struct StatedDose {
     /// The number of the dose in its series.
     pub dose_number: u8,
     /// The vaccine.

@@ -60,7 +60,7 @@ impl Recorder {
                 Box::pin(async { Ok(()) })
             }),
             publish: Arc::new(|| Box::pin(async { Ok(()) })),
-            to_publish: Arc::default(),
+            publish_trigger: Arc::default(),
             streams: vec![StreamSource {
                 name: "test",
                 filter: Filter::of(&["{}"]),

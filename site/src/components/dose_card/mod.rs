@@ -1,6 +1,6 @@
 //! A dose, the state of its certificate, and what to do next.
 
-use bukti_domain::{Mood, NextStep};
+use bukti_domain::{NextStep, Tone};
 use bukti_locales::Locale;
 use bukti_wire::{Diagnosis, DoseStatus};
 use leptos::prelude::*;
@@ -11,11 +11,11 @@ use crate::language::{Language, tr, tr_with};
 use crate::place::{Page, path_to};
 
 /// CSS class and icon of a state.
-pub fn mood_style(mood: Mood) -> (&'static str, Symbol) {
-    match mood {
-        Mood::Good => ("good", Symbol::Good),
-        Mood::Waiting => ("waiting", Symbol::Waiting),
-        Mood::Wrong => ("wrong", Symbol::Wrong),
+pub fn tone_style(tone: Tone) -> (&'static str, Symbol) {
+    match tone {
+        Tone::Good => ("good", Symbol::Good),
+        Tone::Waiting => ("waiting", Symbol::Waiting),
+        Tone::Wrong => ("wrong", Symbol::Wrong),
     }
 }
 
@@ -42,7 +42,7 @@ pub fn DiagnosisCard(
     on_check_input: Option<Callback<()>>,
 ) -> impl IntoView {
     let language = Language::current();
-    let (class, symbol) = mood_style(diagnosis.code.mood());
+    let (class, symbol) = tone_style(diagnosis.code.tone());
     let number = dose.as_ref().and_then(|dose| dose.dose_number);
     let facts =
         dose.clone().map(|dose| view! { <FactList facts=Box::new(move |locale| facts(locale, &dose)) /> });

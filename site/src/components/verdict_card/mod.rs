@@ -1,10 +1,10 @@
 //! The verdict on a certificate.
 
-use bukti_domain::Mood;
+use bukti_domain::Tone;
 use leptos::prelude::*;
 
 use crate::browser;
-use crate::components::{FactList, Facts, Icon, mood_style};
+use crate::components::{FactList, Facts, Icon, tone_style};
 use crate::language::{Language, tr};
 use crate::verdict::{self, DisplayVerdict};
 use crate::verifier::Verified;
@@ -16,7 +16,7 @@ pub fn VerdictCard(verified: Verified) -> impl IntoView {
     const ID: &str = "verdict";
     let language = Language::current();
     let display = DisplayVerdict::from_report(&verified.report, verified.has_signers);
-    let (class, symbol) = mood_style(display.mood());
+    let (class, symbol) = tone_style(display.tone());
     browser::focus_after_render(ID);
     let report = verified.report;
     let content = report.content.filter(|_| display.is_authentic());
@@ -37,7 +37,7 @@ pub fn VerdictCard(verified: Verified) -> impl IntoView {
         });
         let ask_for_id = || view! { <p><strong>{tr("site.verify.compare")}</strong></p> };
         view! {
-            {(display.mood() != Mood::Wrong).then(ask_for_id)}
+            {(display.tone() != Tone::Wrong).then(ask_for_id)}
             <FactList facts=facts />
         }
     };

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::AccountState;
 use crate::browser;
-use crate::components::{FactList, Facts, Icon, mood_style};
+use crate::components::{FactList, Facts, Icon, tone_style};
 use crate::describe;
 use crate::language::{Language, tr, tr_with};
 
@@ -70,7 +70,7 @@ fn TicketCard(ticket: Ticket) -> impl IntoView {
 fn DoseFacts(dose: HolderDose) -> impl IntoView {
     let language = Language::current();
     let code = dose.status.diagnosis.code;
-    let (class, symbol) = mood_style(code.mood());
+    let (class, symbol) = tone_style(code.tone());
     let diagnosis = StoredValue::new(dose.status.diagnosis.clone());
     let state = move || diagnosis.with_value(|it| describe::diagnosis_title(language.get(), it));
     let number = dose.status.dose_number;

@@ -8,7 +8,7 @@ use super::CorrectionState;
 use super::evidence::{Evidence, EvidenceField};
 use crate::api;
 use crate::browser;
-use crate::components::{BusyButton, ErrorSummary, FactList, Facts, FailureNotice, TextArea, mood_style};
+use crate::components::{BusyButton, ErrorSummary, FactList, Facts, FailureNotice, TextArea, tone_style};
 use crate::describe;
 use crate::form::{Field, Form, check};
 use crate::language::{Language, tr, tr_with};
@@ -115,7 +115,7 @@ pub fn CaseCard(
     children: Option<Children>,
 ) -> impl IntoView {
     let language = Language::current();
-    let (class, _) = mood_style(describe::case_mood(case.state));
+    let (class, _) = tone_style(describe::case_tone(case.state));
     let (correction, case_state) = (case.correction, case.state);
     let (number, opened_at, changed_at, evidence) =
         (case.number, case.opened_at, case.changed_at, case.evidence);

@@ -1,7 +1,7 @@
 //! Evidence for a case: files are chosen, checked for type and size, and uploaded to presigned
 //! URLs.
 
-use bukti_domain::{EVIDENCE_TYPES, MOST_EVIDENCE, MOST_EVIDENCE_BYTES};
+use bukti_domain::{EVIDENCE_TYPES, MAX_EVIDENCE_BYTES, MAX_EVIDENCE_COUNT};
 use bukti_wire::{EvidenceRequest, EvidenceSlot, HelpdeskRoute};
 use leptos::prelude::*;
 
@@ -76,10 +76,10 @@ fn content_type(reported: &str, name: &str) -> Option<&'static str> {
 /// Returns the file's MIME type if it may be added to this many others.
 fn check_file(reported: &str, name: &str, bytes: f64, others: usize) -> Result<&'static str, FileError> {
     let content_type = content_type(reported, name).ok_or(FileError::Type)?;
-    if !(1.0..=f64::from(MOST_EVIDENCE_BYTES)).contains(&bytes) {
+    if !(1.0..=f64::from(MAX_EVIDENCE_BYTES)).contains(&bytes) {
         return Err(FileError::Size);
     }
-    if others >= MOST_EVIDENCE { Err(FileError::Count) } else { Ok(content_type) }
+    if others >= MAX_EVIDENCE_COUNT { Err(FileError::Count) } else { Ok(content_type) }
 }
 
 impl Evidence {

@@ -149,7 +149,7 @@ impl CorrectionState {
     }
 
     fn kind(self) -> Option<CorrectionKind> {
-        CorrectionKind::of_code(&self.correction.read_untracked())
+        CorrectionKind::from_code(&self.correction.read_untracked())
     }
 
     /// Whether the correction is about a dose.

@@ -10,7 +10,7 @@ use super::queue::opened_text;
 use super::{Access, Console};
 use crate::api;
 use crate::browser;
-use crate::components::{FactList, Facts, FailureNotice, Icon, Symbol, mood_style};
+use crate::components::{FactList, Facts, FailureNotice, Icon, Symbol, tone_style};
 use crate::describe;
 use crate::form::Form;
 use crate::language::{Language, tr, tr_with};
@@ -112,7 +112,7 @@ fn CaseView(open_case: OpenCase, case: OfficerCase) -> impl IntoView {
     let language = Language::current();
     let decision = Decision::new(open_case, &case);
     let (summary, said) = (case.case.clone(), case.said.clone());
-    let (class, _) = mood_style(describe::case_mood(summary.state));
+    let (class, _) = tone_style(describe::case_tone(summary.state));
     let opened_at = summary.opened_at;
     let age = move || opened_text(language.get(), opened_at);
     let reason = summary.why.map(|why| {

@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(differing(&said()), ["site.console.dose.name"]);
         let right = Said { name: "Iwan Ibrahim Purnama".into(), right: "2".into(), ..said() };
         assert_eq!(differing(&right), ["site.console.dose.number"]);
-        let dose = bukti_wire::SaidDose {
+        let dose = bukti_wire::StatedDose {
             dose_number: 1,
             vaccine: "CoronaVac".into(),
             vaccination_date: "2021-01-30".into(),

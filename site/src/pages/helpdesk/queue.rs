@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use super::{Access, Console};
 use crate::api;
 use crate::browser;
-use crate::components::{FailureNotice, mood_style};
+use crate::components::{FailureNotice, tone_style};
 use crate::describe;
 use crate::form::Form;
 use crate::language::{Language, tr};
@@ -170,7 +170,7 @@ pub fn CaseRows(console: Console, cases: Vec<CaseSummary>) -> impl IntoView {
 /// A row: number, subject, state, and age of a case.
 #[component]
 fn CaseRow(console: Console, case: CaseSummary) -> impl IntoView {
-    let (class, _) = mood_style(describe::case_mood(case.state));
+    let (class, _) = tone_style(describe::case_tone(case.state));
     let (language, opened_at) = (Language::current(), case.opened_at);
     let age = move || age_text(language.get(), opened_at);
     let number = case.number.clone();

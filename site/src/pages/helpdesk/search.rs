@@ -1,6 +1,6 @@
 //! The search for a person by identity number, phone or certificate number.
 
-use bukti_domain::{BirthDate, CaseNumber, Identity, LONGEST_FIELD, PhoneNumber};
+use bukti_domain::{BirthDate, CaseNumber, Identity, MAX_FIELD_CHARS, PhoneNumber};
 use bukti_locales::fill;
 use bukti_wire::{HelpdeskRoute, PeopleFound, Person, PersonFound, PersonQuery, RecordedDose, ResendRequest};
 use leptos::prelude::*;
@@ -17,7 +17,7 @@ use crate::language::{Language, tr};
 
 /// The id of the heading of the results.
 const RESULTS_ID: &str = "found";
-const LONGEST_REASON: usize = LONGEST_FIELD;
+const LONGEST_REASON: usize = MAX_FIELD_CHARS;
 
 /// What can be searched by: value and text key of each option.
 const SEARCH_KINDS: [(&str, &str); 3] = [

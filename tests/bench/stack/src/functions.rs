@@ -194,7 +194,7 @@ impl Functions {
                     })
                 })
             }),
-            to_publish: Arc::default(),
+            publish_trigger: Arc::default(),
             streams: vec![
                 StreamSource {
                     name: "issue",

@@ -30,7 +30,7 @@ fn vectors(folder: &str) -> Vec<(PathBuf, Value)> {
 fn report_skipped(reason: &str) {
     let message = format!("{}: {reason}\n", std::thread::current().name().unwrap_or("a test"));
     eprint!("skipped: {message}");
-    if let Some(list) = std::env::var_os("BUKTI_LEFT_OUT") {
+    if let Some(list) = std::env::var_os("BUKTI_SKIPPED") {
         let mut list = fs::OpenOptions::new().create(true).append(true).open(list).unwrap();
         list.write_all(message.as_bytes()).unwrap();
     }

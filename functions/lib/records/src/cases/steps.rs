@@ -1,6 +1,6 @@
 //! The steps of a case: who may take which, and what the case is then.
 
-use bukti_domain::{CaseState, Correction, FeedRow, Identity, IdentityData, MOST_EVIDENCE, likenesses};
+use bukti_domain::{CaseState, Correction, FeedRow, Identity, IdentityData, MAX_EVIDENCE_COUNT, likenesses};
 use jiff::Timestamp;
 
 use super::{CaseFile, CaseRecord, Change, Decision, Evidence, Message, Proposal};
@@ -45,7 +45,7 @@ impl CaseRecord {
         now: Timestamp,
     ) -> Result<Option<Self>, Corrupt> {
         let mut file = self.file(keys)?;
-        if self.state.is_decided() || file.evidence.len() >= MOST_EVIDENCE {
+        if self.state.is_decided() || file.evidence.len() >= MAX_EVIDENCE_COUNT {
             return Ok(None);
         }
         file.evidence.push(evidence);

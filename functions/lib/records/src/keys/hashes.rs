@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{
-    BirthDate, CaseNumber, FeedRow, Identity, IdentityData, PersonName, PhoneNumber, READABLE,
+    BirthDate, CROCKFORD_ALPHABET, CaseNumber, FeedRow, Identity, IdentityData, PersonName, PhoneNumber,
 };
 
 use super::{
@@ -103,7 +103,7 @@ impl Keys {
     pub fn certificate_id(&self, event: &EventKey, version: u32) -> String {
         let tag = self.mac("certificate", &format!("{} {version}", event.as_str()));
         let bits = tag.as_ref()[..10].iter().fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
-        (0..16).rev().map(|at| char::from(READABLE[(bits >> (at * 5)) as usize & 31])).collect()
+        (0..16).rev().map(|at| char::from(CROCKFORD_ALPHABET[(bits >> (at * 5)) as usize & 31])).collect()
     }
 
     /// The name of a certificate's document, by its QR text too: two signatures of one certificate
@@ -192,7 +192,7 @@ pub(crate) mod tests {
         assert_eq!(id, keys.certificate_id(&event, 1));
         assert_ne!(id, keys.certificate_id(&event, 2));
         assert_eq!(id.len(), 16);
-        assert!(id.bytes().all(|byte| READABLE.contains(&byte)));
+        assert!(id.bytes().all(|byte| CROCKFORD_ALPHABET.contains(&byte)));
     }
 
     #[test]

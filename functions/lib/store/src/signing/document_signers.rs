@@ -8,7 +8,9 @@ use aws_lc_rs::rand;
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
-use bukti_hcert::{LocalSigner, NewKey, PublicKey, Root, SignError, Signer, TrustedSigner, kid_and_end};
+use bukti_hcert::{
+    LocalSigner, NewKey, PublicKey, Root, SignError, Signer, TrustedSigner, kid_and_not_after,
+};
 use bukti_records::Keys;
 use jiff::Timestamp;
 use p256::ecdsa::Signature;
@@ -154,7 +156,7 @@ impl DocumentSigners {
             return Ok(DocumentSigner::Local(LocalSigner::new(&private_pem, record.certificate())?));
         }
         let key = record.kms_key.clone().ok_or(SignError::UnreadableKey)?;
-        let (kid, not_after) = kid_and_end(&certificate(record)?)?;
+        let (kid, not_after) = kid_and_not_after(&certificate(record)?)?;
         Ok(DocumentSigner::Kms(KmsSigner { client: kms_client(&self.region).await, key, kid, not_after }))
     }
 
@@ -196,7 +198,7 @@ impl DocumentSigners {
         let record = SignerRecord::kms(key, root.certify(public_key.as_ref(), now)?, now)?;
 
         let mut challenge = [0; 32];
-        rand::fill(&mut challenge).map_err(|_| SignError::CannotMake)?;
+        rand::fill(&mut challenge).map_err(|_| SignError::GenerationFailed)?;
         let signature = self.open(&record).await?.sign(&challenge).await?;
         let holds = match (certificate(&record)?.key, Signature::from_slice(&signature)) {
             (PublicKey::P256(key), Ok(signature)) => key.verify(&challenge, &signature).is_ok(),

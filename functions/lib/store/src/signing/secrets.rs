@@ -80,7 +80,7 @@ impl SealingKey {
 pub enum SecretsError {
     /// New ones cannot be made.
     #[error("no keys can be made: the system has no randomness")]
-    CannotMake,
+    GenerationFailed,
     /// They cannot be fetched.
     #[error("the secrets cannot be read: {0}")]
     Unreadable(String),
@@ -100,7 +100,7 @@ impl Secrets {
     ///
     /// # Errors
     ///
-    /// [`SecretsError::CannotMake`].
+    /// [`SecretsError::GenerationFailed`].
     pub fn generate() -> Result<Self, SecretsError> {
         Ok(Self {
             index_key: random_key()?,
@@ -150,7 +150,7 @@ impl Secrets {
     ///
     /// # Errors
     ///
-    /// [`SecretsError::CannotMake`], [`SecretsError::TooMany`].
+    /// [`SecretsError::GenerationFailed`], [`SecretsError::TooMany`].
     pub fn rotate_sealing(&mut self, now: Timestamp) -> Result<(u8, Timestamp), SecretsError> {
         let last = self.sealing_keys.iter().map(|key| key.id).max().unwrap_or(0);
         let id = last.checked_add(1).ok_or(SecretsError::TooMany)?;
@@ -162,6 +162,6 @@ impl Secrets {
 
 fn random_key() -> Result<String, SecretsError> {
     let mut bytes = [0; 32];
-    rand::fill(&mut bytes).map_err(|_| SecretsError::CannotMake)?;
+    rand::fill(&mut bytes).map_err(|_| SecretsError::GenerationFailed)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }

@@ -4,7 +4,7 @@ use aws_lambda_events::event::dynamodb::EventRecord;
 use aws_sdk_dynamodb::Client;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bukti_hcert::{SignError, TrustedSigner, hex, kid_and_end};
+use bukti_hcert::{SignError, TrustedSigner, hex, kid_and_not_after};
 use bukti_records::{ItemKey, ItemKind, Keys, OpenError, Partition};
 use bukti_trust::{ListedSigner, SignerSource, SignerStatus};
 use jiff::Timestamp;
@@ -52,7 +52,7 @@ impl SignerRecord {
         now: Timestamp,
     ) -> Result<Self, SignError> {
         let mut record = Self::of_certificate(certificate, now)?;
-        let sealed = keys.seal(&record.item_key(), &private_pem, now).ok_or(SignError::CannotMake)?;
+        let sealed = keys.seal(&record.item_key(), &private_pem, now).ok_or(SignError::GenerationFailed)?;
         record.sealed_key = Some(ByteBuf::from(sealed));
         Ok(record)
     }
@@ -68,7 +68,7 @@ impl SignerRecord {
 
     fn of_certificate(certificate: Vec<u8>, now: Timestamp) -> Result<Self, SignError> {
         let trusted = TrustedSigner::from_certificate(&certificate).map_err(|_| SignError::UnreadableKey)?;
-        let (kid, _) = kid_and_end(&trusted)?;
+        let (kid, _) = kid_and_not_after(&trusted)?;
         Ok(Self {
             kid: hex(&kid),
             certificate: ByteBuf::from(certificate),

@@ -150,7 +150,7 @@ impl Records {
         let records = self.doses.of_person_key(&case.person, Some(&case.applicant)).await?;
         let names = names_of(file.alike(&self.aws.keys), &records.doses);
         let about = About { person: Some(&case.person), case: Some(&case.pk), names: &names, why: "" };
-        self.audit.write(officer, Action::LookedAtCase, about, now).await?;
+        self.audit.write(officer, Action::CaseViewed, about, now).await?;
         Ok((case, file, records))
     }
 
@@ -175,7 +175,7 @@ impl Records {
             }
             let (person, names) = (record.person.as_ref(), names_of(None, [&record]));
             let about = About { person, case: Some(&case.pk), names: &names, why: "" };
-            self.audit.write(officer, Action::LookedAt, about, now).await?;
+            self.audit.write(officer, Action::RecordViewed, about, now).await?;
             let certificates = match &record.certificate_id {
                 Some(id) => self.certificates.of_id(id).await?.into_iter().collect(),
                 None => Vec::new(),
@@ -202,7 +202,7 @@ impl Records {
         if let Some(person) = dose.person.as_ref().filter(|person| **person != case.person) {
             let names = names_of(None, [&dose]);
             let about = About { person: Some(person), case: Some(&case.pk), names: &names, why: "" };
-            self.audit.write(officer, Action::LookedAt, about, now).await?;
+            self.audit.write(officer, Action::RecordViewed, about, now).await?;
         }
         Ok(dose)
     }
@@ -329,7 +329,7 @@ impl Records {
             }
             let names = names_of(None, &records.doses);
             let about = About { person: Some(&person), case: None, names: &names, why };
-            self.audit.write(officer, Action::LookedAt, about, now).await?;
+            self.audit.write(officer, Action::RecordViewed, about, now).await?;
             found.push(FoundPerson { records, cases, has_more_cases });
         }
         Ok(found)
@@ -367,7 +367,7 @@ impl Records {
         self.audit.write(officer, Action::Resent, about, now).await?;
         let is_requested = self.doses.resend(dose).await?;
         if !is_requested {
-            self.audit.write(officer, Action::NotDone, about, now).await?;
+            self.audit.write(officer, Action::ActionFailed, about, now).await?;
         }
         Ok(is_requested)
     }
@@ -445,7 +445,7 @@ impl OfficerDecision<'_> {
     /// Adds to the audit log that the step, which is in the log already, was not done, if so.
     async fn audit_result(&self, step: Step) -> Result<Step, Failure> {
         if !matches!(step, Step::Done(_)) {
-            self.audit(Action::NotDone, "").await?;
+            self.audit(Action::ActionFailed, "").await?;
         }
         Ok(step)
     }
