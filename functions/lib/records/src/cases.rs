@@ -1,4 +1,4 @@
-//! The helpdesk's cases: what people say is wrong, and how it is put right.
+//! The helpdesk's cases: citizens' requests for corrections, and the steps that decide them.
 //!
 //! ```text
 //! open ──ask back──► asked back ──answer──► open
@@ -7,9 +7,10 @@
 //! any that is not decided ──refuse──► refused; ──grant──► granted
 //! ```
 //!
-//! Each step of a case is one transaction on its revision: of two officers at one case one decides,
-//! the other is told. A granted correction rewrites the dose in the same transaction; certificate,
-//! revocation and SMS follow by the table's stream, as they do where a facility corrects a dose.
+//! Each step of a case is one transaction with an optimistic lock on its revision: if two officers
+//! decide a case at the same time, one succeeds and the other gets [`Step::Overtaken`]. A granted
+//! correction rewrites the dose in the same transaction. Certificate, revocation and SMS follow from
+//! the table's stream, as they do when a facility corrects a dose.
 
 mod change;
 mod file;

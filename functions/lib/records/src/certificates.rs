@@ -1,5 +1,4 @@
-//! Certificates and their states: issued, revoked or superseded. What a revoked one leaves on the
-//! public list.
+//! Certificates, their states (issued, revoked or superseded), and entries of the revocation list.
 
 use bukti_domain::is_certificate_id;
 use bukti_hcert::{Sealed, uvci};
@@ -10,7 +9,7 @@ use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::{CertificateKey, DoseKey, DoseRecord, EventKey, ItemKey, Keys, OpenError, PersonKey, SmsRequest};
 
-/// A certificate as it is kept. Its QR text, which has name and birth date in it, is sealed.
+/// The stored record of a certificate. Its QR text, which contains name and birth date, is sealed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CertificateRecord {
     /// The certificate's key.
@@ -20,36 +19,36 @@ pub struct CertificateRecord {
     /// The person's index key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<PersonKey>,
-    /// Which dose.
+    /// The number of the dose.
     pub dose_number: u8,
-    /// The claim of the dose that it shows.
+    /// The key of the claim of the dose that it shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<DoseKey>,
-    /// The doses of the first series that it belongs to; none where a Bukti of before issued it,
-    /// which took the vaccine's.
+    /// The number of doses of the primary series that it shows; `None` if an earlier version issued
+    /// it, which used the vaccine's usual number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary_doses: Option<u8>,
     /// Its UVCI.
     pub uvci: String,
     /// When it was issued.
     pub issued_at: Timestamp,
-    /// When it ends.
+    /// When it expires.
     pub valid_until: Timestamp,
-    /// Where its PDF is in the bucket.
+    /// The key of its PDF in the bucket.
     pub document: String,
-    /// What its signature is known by in public. None where a Bukti of before issued it.
+    /// Signer and signature hash, for the revocation list; `None` if an earlier version issued it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     signed: Option<Signed>,
     /// When it was revoked or superseded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
-    /// Why it was revoked, in the words of who did. For the trail; never published.
+    /// The reason for the revocation, as entered. For the audit; never published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_reason: Option<String>,
     /// The request for the SMS with a link to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms_request: Option<SmsRequest>,
-    /// The id of the corrected certificate that has taken its place.
+    /// The id of the certificate that supersedes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<String>,
     qr_text: ByteBuf,
@@ -62,31 +61,32 @@ struct Signed {
     hash: ByteArray<16>,
 }
 
-/// Why a certificate counts no more.
+/// Why a certificate is revoked.
 #[derive(Clone, Copy)]
 pub enum Revocation<'a> {
-    /// Its dose no longer has a certificate, for this reason.
+    /// The dose no longer has a certificate, for this reason.
     Revoked(&'a str),
-    /// An admin revokes it, for this reason, and withdraws its dose: until the dose is reinstated,
-    /// no certificate of it is issued.
+    /// An admin revokes it, for this reason, and withdraws its dose: no certificate of the dose is
+    /// issued until it is reinstated.
     Withdrawn(&'a str),
-    /// The corrected certificate of this id takes its place.
+    /// The certificate with this id supersedes it.
     Superseded(&'a str),
 }
 
-fn qr_place(certificate: &CertificateKey) -> String {
+fn qr_text_aad(certificate: &CertificateKey) -> String {
     ItemKey::certificate(certificate).field("qr_text")
 }
 
-/// The certificate id in what people write: the id with or without hyphens, or the UVCI with or
-/// without its check character, which must be right where it is there.
+/// Parses a certificate id as people enter it: the id with or without hyphens, or the UVCI. If the
+/// UVCI has a check character, that must be correct.
 ///
 /// ```
-/// use bukti_records::parse_certificate_id; assert_eq!(parse_certificate_id(" 7kq2-m4xd-9tra-6hvc
-/// ").as_deref(), Some("7KQ2M4XD9TRA6HVC"));
-/// assert_eq!(parse_certificate_id("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC").as_deref(),
-/// Some("7KQ2M4XD9TRA6HVC")); assert_eq!(parse_certificate_id("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC#!"),
-/// None);
+/// use bukti_records::parse_certificate_id;
+///
+/// let id = Some("7KQ2M4XD9TRA6HVC".to_owned());
+/// assert_eq!(parse_certificate_id(" 7kq2-m4xd-9tra-6hvc "), id);
+/// assert_eq!(parse_certificate_id("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC"), id);
+/// assert_eq!(parse_certificate_id("URN:UVCI:01:ID:7KQ2M4XD9TRA6HVC#!"), None);
 /// ```
 pub fn parse_certificate_id(text: &str) -> Option<String> {
     let text = text.trim().to_ascii_uppercase();
@@ -105,8 +105,8 @@ pub fn parse_certificate_id(text: &str) -> Option<String> {
 }
 
 impl CertificateRecord {
-    /// The record of a certificate for the dose as it is now; `None` where the dose has none coming
-    /// or sealing fails.
+    /// The record of a certificate for the dose's current revision; `None` if the dose is not to
+    /// have a certificate, or sealing fails.
     pub fn new(
         dose: &DoseRecord,
         dose_number: u8,
@@ -117,7 +117,7 @@ impl CertificateRecord {
         keys: &Keys,
     ) -> Option<Self> {
         let pk = CertificateKey::of_id(dose.certificate_id.as_ref()?);
-        let qr_text = keys.seal(&qr_place(&pk), &sealed.text, issued_at)?;
+        let qr_text = keys.seal(&qr_text_aad(&pk), &sealed.text, issued_at)?;
         Some(Self {
             pk,
             event: dose.pk.clone(),
@@ -141,27 +141,27 @@ impl CertificateRecord {
         })
     }
 
-    /// The same, of a dose in a first series of so many doses.
+    /// Sets the number of doses of the primary series.
     #[must_use]
     pub fn in_series_of(self, primary_doses: u8) -> Self {
         Self { primary_doses: Some(primary_doses), ..self }
     }
 
-    /// Its id, 16 characters.
+    /// The certificate id, 16 characters.
     pub fn certificate_id(&self) -> &str {
         self.pk.id()
     }
 
-    /// The signed text of its QR.
+    /// The signed text of its QR code.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] where its seal does not open.
+    /// [`OpenError`] if the sealed field cannot be opened.
     pub fn qr_text(&self, keys: &Keys) -> Result<String, OpenError> {
-        keys.open(&qr_place(&self.pk), &self.qr_text)
+        keys.open(&qr_text_aad(&self.pk), &self.qr_text)
     }
 
-    /// What revoking it comes to, by its record as it is.
+    /// Decides how to revoke it, without changing the record.
     pub fn revoke(&self, revocation: Revocation<'_>, now: Timestamp) -> RevokeDecision {
         if self.revoked_at.is_some() {
             return RevokeDecision::Before;
@@ -180,9 +180,9 @@ impl CertificateRecord {
         })
     }
 
-    /// Its dose after it is revoked: withdrawn, where an admin does so. `None` where the dose stays
-    /// as it is: it is withdrawn already, or the certificate was superseded, and the dose may be
-    /// right now.
+    /// The dose after this certificate is revoked: withdrawn, if an admin revokes it. `None` if the
+    /// dose does not change: it is already withdrawn, or the certificate was superseded, so that the
+    /// dose may have been corrected since.
     pub fn withdrawn_dose(
         &self,
         dose: &DoseRecord,
@@ -194,42 +194,42 @@ impl CertificateRecord {
     }
 }
 
-/// What revoking a certificate comes to.
+/// How a certificate is to be revoked.
 #[derive(Debug)]
 pub enum RevokeDecision {
-    /// It was revoked or superseded before.
+    /// It was already revoked or superseded.
     Before,
-    /// A Bukti of before issued it, which kept no signature by which it could be listed.
+    /// An earlier version issued it and stored no signature hash, which the revocation list needs.
     CannotBeListed,
-    /// It says so itself, and it is on the list that is published: both or neither.
+    /// Mark the certificate as revoked and write this record, in one transaction.
     List(RevocationRecord),
 }
 
-/// A certificate that counts no more. Neither the person nor why an admin revoked it.
+/// The stored record of a revoked or superseded certificate, from which the public list is made. It
+/// contains neither the person nor an admin's reason.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RevocationRecord {
     /// The signer's key id.
     pub kid: ByteArray<8>,
     /// What is hashed.
     pub kind: HashKind,
-    /// The hash by which it is listed.
+    /// The hash on the list.
     pub digest: ByteArray<16>,
-    /// Why it counts no more.
+    /// Whether it was revoked or superseded.
     pub reason: RevokedReason,
-    /// Since when.
+    /// When it was revoked or superseded.
     pub revoked_at: Timestamp,
-    /// When the certificate ends, in Unix seconds: an expired one need not be listed.
+    /// When the certificate expires, in Unix seconds. An expired one need not be listed.
     pub expires_at: i64,
 }
 
 impl RevocationRecord {
-    /// The key of its item, with the certificate of this id.
+    /// The key of its item. The record does not contain the certificate id.
     pub fn key(&self, certificate_id: &str) -> ItemKey {
         ItemKey::revocation(self.digest[0], certificate_id)
     }
 
-    /// The entry of the public lists; `None` where the certificate has ended: it need not be
-    /// listed.
+    /// The entry of the public list; `None` if the certificate has expired.
     pub fn listed(&self, now: Timestamp) -> Option<Revoked> {
         (self.expires_at > now.as_second()).then_some(Revoked {
             kid: self.kid.into_array(),

@@ -1,9 +1,9 @@
-//! Claims: of several events that report the same dose, one has its certificate.
+//! Claims, which deduplicate doses: of several events that report one dose, one gets a certificate.
 //!
 //! A facility and the hub may report one dose under two event ids. Events report the same dose
-//! where person, vaccination date, vaccine and dose number are the same. The key of a claim is a
-//! keyed hash of these four; the claim names the event that owns the dose, and those that wait for
-//! it, oldest first.
+//! if person, vaccination date, vaccine and dose number are the same. The key of a claim is a
+//! keyed hash of these four; the claim names the event that owns the dose, and the duplicates that
+//! wait for it, oldest first.
 //!
 //! ```text
 //! event A   dose written ── claim put: A owns it ── issue confirms it ─► certificate
@@ -11,12 +11,12 @@
 //! event A   retracted, or moved to another claim ─► B owns it ─► certificate of B
 //! ```
 //!
-//! - The first event to put the claim owns it. The owner's phone counts; corrections of a duplicate
-//!   change nothing but the duplicate itself.
-//! - An event writes its dose before its claim. So whoever finds a claim whose owner does not hold
-//!   it can take it over at once: the owner would find that out when it claims it again. `issue`
-//!   asks for each dose whether it owns its claim before it makes a certificate, and claims it
-//!   where a process died in between.
+//! - The first event to put the claim owns it. SMS go to the phone of the owner; a correction of a
+//!   duplicate changes the duplicate only.
+//! - An event writes its dose before its claim. So a claim whose owner does not hold it can be taken
+//!   over at once: the owner detects that when it claims it again. Before `issue` makes a
+//!   certificate, it checks that the event owns its claim, and acquires the claim if a process died
+//!   in between.
 //! - Everything but the first claim is a transaction on the records involved, so that no dose is
 //!   ever without an event that owns it or waits for it. A transaction for the first claim too
 //!   would cost twice the write units.
@@ -32,16 +32,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Corrupt, DoseKey, DoseRecord, EventKey, Keys};
 
-/// How many events wait for one claim at most. An event beyond them is a duplicate too, but does
-/// not become the owner.
-const MOST_WAITING: usize = 100;
+/// The maximum number of events that wait for one claim. Further events are duplicates too, but
+/// cannot become the owner.
+const MAX_WAITING: usize = 100;
 
-/// A claim as it is kept. Nothing in it is personal.
+/// The stored record of a claim. It contains no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimRecord {
     /// The claim's key.
     pub pk: DoseKey,
-    /// Which write this is, from 1: the condition of the next.
+    /// The number of writes, from 1; the optimistic lock of the next write.
     pub revision: u32,
     /// The key of the event that owns the dose.
     pub owner: EventKey,
@@ -50,32 +50,32 @@ pub struct ClaimRecord {
     pub waiting: Vec<EventKey>,
 }
 
-/// What releasing a claim comes to, by the records as they are.
+/// How an event releases a claim.
 #[derive(Debug, PartialEq)]
 pub enum Release {
-    /// The event holds the claim or waits for it, or it was released before.
+    /// No change: the event is still entitled to the claim, or was never part of it.
     Nothing,
-    /// The event waits no more: the claim without it.
+    /// Write this claim, from which the waiting event is removed.
     Leave(ClaimRecord),
-    /// The event owned the claim: it is [handed over](ClaimRecord::handed_over).
+    /// The event owns the claim, which has to be [handed over](ClaimRecord::handed_over).
     HandOver,
 }
 
-/// How a claim goes from its owner to another event: what is written, all or nothing.
+/// The records that one transaction writes to transfer a claim from its owner to another event.
 #[derive(Debug)]
 pub struct Handover {
-    /// The claim's next revision; `None` where nobody else reports the dose, and the claim is
+    /// The claim's next revision; `None` if no other event reports the dose, so that the claim is
     /// deleted.
     pub claim: Option<ClaimRecord>,
-    /// The successor's next revision, where a duplicate becomes the owner.
+    /// The successor's next revision, if a duplicate becomes the owner.
     pub promoted: Option<DoseRecord>,
-    /// The former owner's next revision, where it lost a claim that it still owned. It is else
-    /// required to be as it was read.
+    /// The former owner's next revision, if it loses a claim that it still owned. If `None`, the
+    /// transaction requires that the owner's record has not changed.
     pub evicted: Option<DoseRecord>,
 }
 
 impl ClaimRecord {
-    /// The claim that no event owned before.
+    /// A new claim with this owner.
     pub fn first(claim: &DoseKey, owner: &EventKey) -> Self {
         Self { pk: claim.clone(), revision: 1, owner: owner.clone(), waiting: Vec::new() }
     }
@@ -84,44 +84,46 @@ impl ClaimRecord {
         Self { pk: self.pk.clone(), revision: self.revision + 1, owner: owner.clone(), waiting }
     }
 
-    /// Whether an event waits for it.
+    /// Whether the event waits for the claim.
     pub fn is_waiting(&self, event: &EventKey) -> bool {
         self.waiting.contains(event)
     }
 
-    /// The claim after an event became a duplicate: it waits at the end, or as before. `None` where
-    /// too many wait; the claim is then required to be as it was read.
+    /// The claim with the event, a new duplicate, at the end of the waiting events unless it already
+    /// waits. `None` if too many wait; the transaction then requires that the claim has not changed.
     pub fn with_waiting(&self, event: &EventKey) -> Option<Self> {
-        // Where it waits already, the claim is written all the same, so that a release that would
-        // take the event off the list at this moment fails.
+        // Raise the revision even if the event already waits, so that a concurrent release, which
+        // would remove the event, fails.
         if self.is_waiting(event) {
             return Some(self.next(&self.owner, self.waiting.clone()));
         }
         let waiting = || self.waiting.iter().cloned().chain([event.clone()]).collect();
-        (self.waiting.len() < MOST_WAITING).then(|| self.next(&self.owner, waiting()))
+        (self.waiting.len() < MAX_WAITING).then(|| self.next(&self.owner, waiting()))
     }
 
-    /// What it comes to where an event, which is this dose now, gives up its claim.
+    /// Decides how the event, whose current record is `dose`, releases the claim.
     pub fn release(&self, event: &EventKey, dose: Option<&DoseRecord>) -> Release {
-        let is = |is: fn(&DoseRecord, &DoseKey) -> bool| dose.is_some_and(|dose| is(dose, &self.pk));
+        let dose_satisfies =
+            |condition: fn(&DoseRecord, &DoseKey) -> bool| dose.is_some_and(|dose| condition(dose, &self.pk));
         if self.owner == *event {
-            return if is(DoseRecord::keeps) { Release::Nothing } else { Release::HandOver };
+            return if dose_satisfies(DoseRecord::keeps) { Release::Nothing } else { Release::HandOver };
         }
-        if is(DoseRecord::waits_for) || !self.is_waiting(event) {
+        if dose_satisfies(DoseRecord::waits_for) || !self.is_waiting(event) {
             return Release::Nothing;
         }
         let waiting = self.waiting.iter().filter(|waiting| *waiting != event).cloned().collect();
         Release::Leave(self.next(&self.owner, waiting))
     }
 
-    /// How it goes from its owner, which is this dose now, to the successor, the oldest duplicate
-    /// that still waits, given with the others that wait; else to the event that asks for it, which
-    /// reports the dose too and waits for nothing yet; else to nobody. `None` where the owner keeps
-    /// it: its certificate may come back as long as nobody else has the dose.
+    /// Transfers the claim from its owner, whose current record is `owner`, to the first of: the
+    /// `successor`, which is the oldest duplicate that still waits, with the other waiting events;
+    /// the event `asking` for the claim, which reports the same dose and does not wait yet; no
+    /// event. `None` if the owner keeps the claim: as long as no other event has the dose, its
+    /// certificate may become valid again.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`] where the successor's seal does not open.
+    /// [`Corrupt`] if the successor's row cannot be opened or is incomplete.
     pub fn handed_over(
         &self,
         owner: Option<&DoseRecord>,
@@ -143,8 +145,8 @@ impl ClaimRecord {
         Ok(Some(Handover { claim, promoted, evicted }))
     }
 
-    /// The next revision of its owner, where that is another event than the one that is withdrawn
-    /// (at this time) or reinstated: the owner is so as well. `None` where it is already.
+    /// The next revision of the claim's owner when another event of the dose is withdrawn (at this
+    /// time) or reinstated (`None`): the same applies to the owner. `None` if it already does.
     pub fn withdrawn_owner(&self, owner: &DoseRecord, withdrawn_at: Option<Timestamp>) -> Option<DoseRecord> {
         match withdrawn_at {
             Some(at) if owner.withdrawn.is_none() => Some(owner.withdrawn(Some(&self.pk), at)),
@@ -153,8 +155,8 @@ impl ClaimRecord {
         }
     }
 
-    /// Whether its owner is withdrawn with it, so that no other event gets a certificate of the
-    /// dose.
+    /// Whether the owner was withdrawn and keeps the claim, so that no other event gets a
+    /// certificate of the dose.
     pub fn is_withdrawn_with(&self, owner: &DoseRecord) -> bool {
         owner.withdrawn.is_some() && owner.keeps(&self.pk)
     }
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn claim_is_released_by_what_its_event_is_now() {
+    fn record_of_event_decides_release() {
         let keys = keys();
         let (owner, other) = (dose("E1", "B1", &keys), dose("E2", "B1", &keys));
         let duplicate = other.demoted(&owner);
@@ -218,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn claim_goes_to_the_oldest_duplicate_then_to_who_asks() {
+    fn hands_claim_to_oldest_duplicate_then_asking_event() {
         let keys = keys();
         let (owner, other, third) =
             (dose("E1", "B1", &keys), dose("E2", "B1", &keys), dose("E3", "B1", &keys));
@@ -227,7 +229,7 @@ mod tests {
         let duplicate = other.demoted(&owner);
 
         let kept = claim.handed_over(Some(&incomplete), None, None, &keys).unwrap();
-        assert!(kept.is_none(), "its certificate may come back");
+        assert!(kept.is_none(), "its certificate may become valid again");
 
         let waiting = vec![third.pk.clone()];
         let successor = Some((&duplicate, waiting.clone()));
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn hundred_events_wait_for_a_claim() {
+    fn at_most_hundred_events_wait_for_claim() {
         let mut claim = ClaimRecord::first(&DoseKey::of_id("1"), &EventKey::of_id("0"));
         for event in 1..=100 {
             claim = claim.with_waiting(&EventKey::of_id(&event.to_string())).unwrap();
@@ -257,7 +259,7 @@ mod tests {
         assert_eq!(
             claim.with_waiting(&EventKey::of_id("7")).unwrap().waiting,
             claim.waiting,
-            "it waits already"
+            "it already waits"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! Confirmed identities: data of a person that rightly contradict their NIK, confirmed by two
-//! officers.
+//! Confirmations by two officers that a person's identity data, which contradict the NIK, are
+//! correct.
 
 use bukti_domain::IdentityData;
 use jiff::Timestamp;
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Keys, PersonKey};
 
-/// A confirmation as it is kept. Nothing in it is personal: the digests are keyed.
+/// The stored record of a confirmation. It contains no personal data: the digests are keyed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConfirmationRecord {
     /// The person's index key.
     pub pk: PersonKey,
-    /// Digests of the identity data that it covers: NIK, birth date and sex.
+    /// Keyed digests of the covered identity data: NIK, birth date and sex.
     pub covered: Vec<String>,
     /// When it was granted.
     pub confirmed_at: Timestamp,
 }
 
 impl ConfirmationRecord {
-    /// The record by which a case confirms these data of a person.
+    /// Creates the record that confirms these data of a person.
     pub fn new(person: &PersonKey, data: &IdentityData, now: Timestamp, keys: &Keys) -> Self {
         Self {
             pk: person.clone(),

@@ -1,8 +1,8 @@
-//! Doses: all that was said of one vaccination event, and which row of it counts.
+//! Doses: the history of one vaccination event, its current state, and the transitions.
 //!
-//! An event is recorded once, whoever reports it. Each row is added to its history; the row with
-//! the latest time of sending counts. What a transition returns is the next revision, which the
-//! store writes where the record has not changed since it was read.
+//! An event has one record, whichever sender reports it. Each row is added to its history; the row
+//! with the latest `sent_at` that is not rejected counts. A transition returns the next revision,
+//! which the store writes if the record has not changed since it was read.
 
 mod correction;
 mod history;

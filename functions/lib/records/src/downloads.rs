@@ -1,4 +1,4 @@
-//! Quick download: what is asked for without an account, and which requests get a link.
+//! Quick download: requests for a link without an account, and the rate limit that applies to them.
 
 use bukti_domain::{BirthDate, Dose, PersonName};
 use jiff::civil::Date;
@@ -9,19 +9,18 @@ use serde_bytes::ByteBuf;
 use crate::limit::{Count, DAY, Limit};
 use crate::{Corrupt, DownloadKey, ItemKey, Keys, OpenError, PersonKey, SmsKind, SmsRequest};
 
-/// Of the requests for one person whose facts fit.
+/// Limits the requests for one person whose facts match a dose.
 const LIMIT: Limit =
     Limit { pause: SignedDuration::from_secs(DownloadRecord::RESEND_AFTER as i64), per_day: 3 };
 
-/// How long a request is worth an SMS. Somebody who gets one later does not know any more what it
-/// is about.
+/// How long after a request its SMS may still be sent. A later SMS would confuse its receiver.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
-/// What somebody says of one dose of a person, beside the person's number. Personal: for sealed
-/// fields only.
+/// The details of one dose that a requester enters beside the identity number, as proof of knowing
+/// them. Personal data: store them in sealed fields only.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct DownloadFacts {
-    /// The name, as it was written.
+    /// The name, as entered.
     pub name: String,
     /// The birth date.
     pub birth_date: BirthDate,
@@ -32,7 +31,7 @@ pub struct DownloadFacts {
 }
 
 impl DownloadFacts {
-    /// Whether all of them are what is known of this dose.
+    /// Whether all facts match the recorded dose. A value that the dose lacks matches nothing.
     pub fn fit(&self, dose: &Dose) -> bool {
         let said = PersonName::parse(&self.name);
         let same_name = said.zip(dose.name.as_ref()).is_some_and(|(said, known)| known.matches(&said));
@@ -43,31 +42,31 @@ impl DownloadFacts {
     }
 }
 
-/// The last request for a person, as it is kept. What is personal is in `facts`, sealed.
+/// The stored record of a person's last request. Personal data are in the sealed field `facts`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DownloadRecord {
     /// Its key.
     pub pk: DownloadKey,
-    /// When it was sent, Unix milliseconds: which of the person's requests it is.
+    /// When it was sent, in Unix milliseconds; distinguishes the requests for one person.
     pub sent_at: i64,
-    /// What was said, until it was compared.
+    /// The sealed facts, until they have been compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     facts: Option<ByteBuf>,
-    /// The request for an SMS, until the facts were compared.
+    /// The request for an SMS, until the facts have been compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms_request: Option<SmsRequest>,
     expires_at: i64,
 }
 
 impl DownloadRecord {
-    /// How long until a person gets another link, in seconds.
+    /// The minimum interval between two links for one person, in seconds.
     pub const RESEND_AFTER: u32 = 5 * 60;
 
-    /// A request for this person.
+    /// Creates a request for this person.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`] where it cannot be sealed.
+    /// [`Corrupt`] if the facts cannot be sealed.
     pub fn new(
         person: &PersonKey,
         facts: &DownloadFacts,
@@ -75,15 +74,16 @@ impl DownloadRecord {
         now: Timestamp,
     ) -> Result<Self, Corrupt> {
         let pk = DownloadKey::of(person);
-        let facts = keys.seal(&facts_place(&pk), facts, now).map(ByteBuf::from);
+        let facts = keys.seal(&facts_aad(&pk), facts, now).map(ByteBuf::from);
         let facts = Some(facts.ok_or(Corrupt("a request cannot be sealed"))?);
         let sent_at = now.as_millisecond();
         let sms_request = Some(SmsRequest { kind: SmsKind::Download, number: sent_at });
         Ok(Self { pk, sent_at, facts, sms_request, expires_at: (now + DAY).as_second() })
     }
 
-    /// Whether it gets a link where its facts fit, by the last request of the person that did: one
-    /// in five minutes and three a day, by when they were sent. The same request is admitted again.
+    /// Applies the rate limit to this request, whose facts match a dose: one link in five minutes
+    /// and three a day per person, by the time of sending. `last` is the person's last admitted
+    /// request. Idempotent: a request that was admitted is [`Admission::Before`].
     pub fn admission(&self, last: Option<&AdmittedRecord>) -> Admission {
         if last.is_some_and(|last| last.count.sent_at == self.sent_at) {
             return Admission::Before;
@@ -95,12 +95,12 @@ impl DownloadRecord {
         }
     }
 
-    /// The index key of the person that it is for, whether there is one or not.
+    /// The index key of the requested person, who need not have any record.
     pub fn person(&self) -> PersonKey {
         self.pk.person()
     }
 
-    /// When it ends: from then on it gets no SMS.
+    /// The time from which on no SMS is sent for it.
     pub fn ends(&self) -> Timestamp {
         self.time() + LIFETIME
     }
@@ -109,38 +109,38 @@ impl DownloadRecord {
         Timestamp::from_millisecond(self.sent_at).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// What was said; `None` once it was compared.
+    /// The facts; `None` once they have been compared.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] where its seal does not open.
+    /// [`OpenError`] if the sealed field cannot be opened.
     pub fn facts(&self, keys: &Keys) -> Result<Option<DownloadFacts>, OpenError> {
-        self.facts.as_ref().map(|sealed| keys.open(&facts_place(&self.pk), sealed)).transpose()
+        self.facts.as_ref().map(|sealed| keys.open(&facts_aad(&self.pk), sealed)).transpose()
     }
 }
 
-/// The last request for a person whose facts fit.
+/// The last request for a person that was admitted, since its facts matched a dose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdmittedRecord {
     #[serde(flatten)]
-    /// How many there were.
+    /// The admitted requests of the current day.
     pub count: Count,
-    /// When it ends, Unix seconds.
+    /// When the record expires, in Unix seconds.
     pub expires_at: i64,
 }
 
-/// Whether a request gets a link.
+/// Whether a request gets a link under the rate limit.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It was admitted before.
+    /// This request was admitted before.
     Before,
-    /// It is, and the limit is counted by this record.
+    /// It is admitted; writing this record counts it towards the limit.
     New(AdmittedRecord),
-    /// No more are admitted now.
+    /// The rate limit is reached.
     Refused,
 }
 
-fn facts_place(download: &DownloadKey) -> String {
+fn facts_aad(download: &DownloadKey) -> String {
     ItemKey::download(download).field("facts")
 }
 
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn all_facts_must_fit() {
+    fn facts_match_only_if_all_do() {
         let row = FeedRow {
             nama: "Dr. Iwan Purnomo".to_owned(),
             tanggal_lahir: "1989-01-24".to_owned(),
@@ -175,19 +175,19 @@ mod tests {
         assert!(!DownloadFacts { birth_date: date(1989, 1, 25).into(), ..facts() }.fit(&dose));
         assert!(!DownloadFacts { vaccination_date: date(2021, 1, 28), ..facts() }.fit(&dose));
         assert!(!DownloadFacts { vaccine: "Moderna".to_owned(), ..facts() }.fit(&dose));
-        // What is not known of a dose fits nothing.
+        // A value that the dose lacks matches nothing.
         assert!(!facts().fit(&FeedRow::default().dose()));
     }
 
     #[test]
-    fn a_request_goes_through_json_and_its_facts_open() {
+    fn request_survives_json_and_its_facts_open() {
         let keys = crate::keys::tests::keys();
         let now = Timestamp::from_millisecond(1_700_000_000_123).unwrap();
         let record = DownloadRecord::new(&PersonKey::of_id("1"), &facts(), &keys, now).unwrap();
         let json = serde_json::to_value(&record).unwrap();
         assert!(!json.to_string().contains("iwan"));
-        assert_eq!(json["sent_at"], 1_700_000_000_123_i64, "conditions are on attributes of the item itself");
-        assert_eq!(json.get("person"), None, "the index of persons does not list it");
+        assert_eq!(json["sent_at"], 1_700_000_000_123_i64, "conditional writes need it as an attribute");
+        assert_eq!(json.get("person"), None, "else the index of persons would list it");
         let read: DownloadRecord = serde_json::from_value(json).unwrap();
         assert_eq!((read.sent_at, read.person()), (record.sent_at, PersonKey::of_id("1")));
         assert_eq!(read.facts(&keys).unwrap().unwrap().name, "iwan purnomo");
@@ -208,7 +208,7 @@ mod tests {
         {
             let is_admitted = match request(minutes).admission(last.as_ref()) {
                 Admission::New(record) => {
-                    assert_eq!(request(minutes).admission(Some(&record)), Admission::Before, "again");
+                    assert_eq!(request(minutes).admission(Some(&record)), Admission::Before, "retry");
                     last = Some(record);
                     true
                 }

@@ -1,4 +1,4 @@
-//! Jobs of the intake: how far a dropped feed is, and what became of what was sent over HTTP.
+//! Import jobs: progress and results of a feed in the bucket or a request over HTTP.
 
 use std::collections::BTreeMap;
 
@@ -9,69 +9,69 @@ use serde::{Deserialize, Serialize};
 use crate::Sender;
 
 codes! {
-    /// Where a job stands.
+    /// The state of a job.
     #[derive(Default)]
     JobState {
-        /// Under way.
+        /// The import is in progress.
         #[default]
         Running = "running",
-        /// The whole file was taken in.
+        /// The whole file was imported.
         Done = "done",
-        /// The file as such is bad. What was whole of it was taken in.
+        /// The file itself is damaged; the rows before the damage were imported.
         Failed = "failed",
     }
 }
 
-/// What is wrong with a file as such.
+/// A defect of a file itself, not of its rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedProblem {
-    /// A stable code: `not_utf8`, `header_wrong`, `broken_off`, `row_too_long`, `empty`; of packed
-    /// files `compression_broken`,
-    /// `compressed_too_much`; of FHIR `json_malformed`, `not_a_bundle`, `bundle_too_large`.
+    /// A stable code: `not_utf8`, `header_wrong`, `broken_off`, `row_too_long`, `empty`; of
+    /// compressed files `compression_broken`, `compressed_too_much`; of FHIR `json_malformed`,
+    /// `not_a_bundle`, `bundle_too_large`.
     pub code: String,
     /// The line of the file, from 1.
     pub line: u64,
-    /// What it is about, in English, without data of persons.
+    /// A description in English, without personal data.
     pub detail: String,
 }
 
-/// A job as it is kept.
+/// The stored record of a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct JobRecord {
-    /// Where it stands.
+    /// The state.
     pub state: JobState,
-    /// The key of what was dropped.
+    /// The key of the imported object in the bucket.
     pub source: String,
-    /// Who sent it; `None` where it was dropped.
+    /// The sender of a request over HTTP; `None` for a feed that was put into the bucket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender: Option<Sender>,
-    /// Its entity tag.
+    /// The entity tag of the object.
     pub etag: String,
-    /// Bytes of the file.
+    /// The length of the file in bytes.
     pub bytes_total: u64,
-    /// Bytes that are read.
+    /// The number of bytes read so far.
     pub bytes_done: u64,
-    /// Rows that are read.
+    /// The number of rows read so far.
     #[serde(rename = "rows_read")]
     pub rows: u64,
-    /// Rows that are kept, or can only be reported back.
+    /// The number of rows that are stored or, where they cannot be stored, in the report.
     pub rows_kept: u64,
-    /// Parts that the rows so far are in.
+    /// The number of parts that the rows read so far form.
     pub parts_cut: u32,
-    /// Parts that there are, once the file is read to its end.
+    /// The total number of parts, once the file has been read to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts_all: Option<u32>,
-    /// Parts whose rows are kept.
+    /// The number of parts whose rows are stored.
     pub parts_kept: u32,
-    /// Parts that are reported for good.
+    /// The number of parts whose results are final.
     pub parts_reported: u32,
-    /// Rows by outcome, once it is done.
+    /// The number of rows by result, once the job is done.
     pub totals: BTreeMap<String, u64>,
-    /// What is wrong with the file as such.
+    /// The defect of the file itself, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<FeedProblem>,
-    /// Where the report is in the bucket, once it is there.
+    /// The key of the report in the bucket, once it exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
     /// When it was last written.
@@ -79,24 +79,24 @@ pub struct JobRecord {
 }
 
 impl JobRecord {
-    /// Whether the rows of all parts are kept.
+    /// Whether the rows of all parts are stored.
     pub fn is_kept(&self) -> bool {
         self.parts_all.is_some_and(|all| self.parts_kept >= all)
     }
 
-    /// Whether all parts are reported for good.
+    /// Whether the results of all parts are final.
     pub fn is_reported(&self) -> bool {
         self.parts_all.is_some_and(|all| self.parts_reported >= all)
     }
 }
 
-/// A part of a job as it is kept.
+/// The stored record of a part of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartRecord {
-    /// Rows that it has.
+    /// The number of rows of the part.
     pub rows: u64,
-    /// Rows by outcome, as far as it is known.
+    /// The number of rows by result, as far as it is known.
     pub totals: BTreeMap<String, u64>,
-    /// Whether that is so for good: the rows of all other parts were kept when it was looked up.
+    /// Whether the results are final: they were determined after the rows of all parts were stored.
     pub reported: bool,
 }

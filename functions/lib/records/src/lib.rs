@@ -1,12 +1,11 @@
-//! The table's records and their transitions: what is kept of a dose, a certificate, a case, and
-//! what becomes of it.
+//! The table's records (doses, certificates, cases and others) and their state transitions.
 //!
 //! Everything here is pure: no I/O, no clock, no AWS. Time is passed in. The store reads a record,
-//! asks it for the decision, and writes the next revision by a conditional write or a transaction;
-//! where another was faster, it reads and asks again. So each transition can be tested without a
-//! store.
+//! computes the next revision with a method of the record, and writes it by a conditional write or a
+//! transaction; if the condition fails, it reads the record and computes again. So each transition
+//! can be tested without a store.
 //!
-//! The keys of the table's items are made in [`keys`].
+//! The module [`keys`] builds and parses the keys of the table's items.
 
 mod cases;
 mod certificates;
@@ -54,8 +53,8 @@ pub use senders::{ApiKey, Sender};
 pub use sms::{SmsKind, SmsRequest};
 pub use token::Token;
 
-/// A record that is not of the form that this version writes, or whose personal fields cannot be
-/// sealed or opened.
+/// A record whose format this version cannot read, or whose personal fields cannot be sealed or
+/// opened.
 #[derive(Debug, thiserror::Error)]
 #[error("a record cannot be read: {0}")]
 pub struct Corrupt(pub &'static str);

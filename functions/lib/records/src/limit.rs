@@ -1,32 +1,32 @@
-//! How often something may be asked for, decided by what was counted.
+//! Rate limits with a minimum interval and a daily maximum, decided from a stored count.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// What `per_day` counts in, from the first on.
+/// The length of the window that `per_day` applies to, which begins with its first request.
 pub const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// How often something may be asked for.
+/// A rate limit.
 pub(crate) struct Limit {
-    /// How long after one the next may come.
+    /// The minimum interval between two requests.
     pub(crate) pause: SignedDuration,
-    /// How many may come in a day.
+    /// The maximum number of requests in a day.
     pub(crate) per_day: u32,
 }
 
-/// How often it was asked for: a part of the record that is written for it.
+/// The count of requests, stored in the record of the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
-    /// When the last one was sent, Unix milliseconds: the condition of the next.
+    /// When the last request was sent, in Unix milliseconds; the optimistic lock of the next write.
     pub sent_at: i64,
-    /// Since when `sent` counts, Unix seconds.
+    /// When the window of `sent` began, in Unix seconds.
     pub day_began: i64,
-    /// How many were sent since then.
+    /// The number of requests since then.
     pub sent: u32,
 }
 
 impl Limit {
-    /// The count with one more; where there is no room, when there will be.
+    /// The count after one more request, or, if that exceeds the limit, the time of the next one.
     pub(crate) fn one_more(&self, known: Option<Count>, now: Timestamp) -> Result<Count, Timestamp> {
         let mut count = Count { sent_at: now.as_millisecond(), day_began: now.as_second(), sent: 1 };
         if let Some(known) = known {
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_waits_for_the_pause_and_the_fourth_for_the_day() {
+    fn limits_requests_per_interval_and_day() {
         let first = LIMIT.one_more(None, at(0, 0)).unwrap();
         assert_eq!(LIMIT.one_more(Some(first), at(0, 4)), Err(at(0, 5)));
         let second = LIMIT.one_more(Some(first), at(0, 5)).unwrap();

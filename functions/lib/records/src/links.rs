@@ -1,51 +1,50 @@
-//! Links of the SMS: how long they live, and what a try to open one comes to.
+//! Links in SMS: their lifetime, and the lockout after wrong birth dates.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{DoseRecord, EventKey, Keys, LinkKey, PersonKey, SmsKind, SmsRequest, Token};
 
-/// How long a link lives.
+/// How long a link is valid.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// A link as it is kept, under the hash of its token.
+/// The stored record of a link, under the hash of its token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LinkRecord {
-    /// Its key.
+    /// The link's key.
     pub pk: LinkKey,
     /// The key of the event whose certificate it opens.
     pub event: EventKey,
-    /// The version of the dose's phone that it was sent to. It is dead once the dose has another.
+    /// The version of the dose's phone that it was sent to. It is invalid once the dose has another.
     pub phone_version: u32,
-    /// How many wrong birth dates it still bears.
+    /// The number of wrong birth dates that are left before it is locked. A correct one resets it.
     pub tries_left: u32,
-    /// The index key of the person for whom it was asked by quick download; none in the SMS after a
-    /// first dose. Not named
-    /// `person`, which is what the index of persons lists.
+    /// The index key of the person whose quick download requested it; `None` for other links. Not
+    /// named `person`: the index of persons lists all items with that attribute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub download_of: Option<PersonKey>,
     /// When it was locked, after too many wrong birth dates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked_at: Option<Timestamp>,
-    /// The request for the SMS to its owner, since it was locked.
+    /// The request for the SMS to the phone that received the link, once it is locked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms_request: Option<SmsRequest>,
     /// When it was first opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Timestamp>,
-    /// When its receiver said "this was not me". It is dead since.
+    /// When its receiver answered "this was not me", which makes it invalid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_at: Option<Timestamp>,
-    /// When it ends, Unix seconds.
+    /// When it expires, in Unix seconds.
     pub expires_at: i64,
 }
 
 impl LinkRecord {
-    /// How many wrong birth dates a link bears.
+    /// The number of wrong birth dates in a row that lock a link.
     pub const TRIES: u32 = 5;
 
-    /// A link for the phone that the dose has now. `download_of` is the index key of the person for
-    /// whom it was asked by quick download.
+    /// A link for the dose's current phone. `download_of` is the index key of the person whose quick
+    /// download requested it.
     pub fn new(token: &Token, dose: &DoseRecord, download_of: Option<&PersonKey>, now: Timestamp) -> Self {
         Self {
             pk: Keys::link(token.secret()),
@@ -61,12 +60,12 @@ impl LinkRecord {
         }
     }
 
-    /// The request for the SMS that a link is locked at this time.
+    /// The request for the SMS about a link that is locked at this time.
     pub fn locked_sms(now: Timestamp) -> SmsRequest {
         SmsRequest { kind: SmsKind::LinkLocked, number: now.as_millisecond() }
     }
 
-    /// What a try comes to that could not be counted: it was tried too often, or it is dead.
+    /// The outcome of an attempt that could not be counted: the link is locked or invalid.
     pub fn uncounted(known: Option<Self>, now: Timestamp) -> LinkTry {
         match known {
             Some(link) if link.refused_at.is_none() && link.expires_at > now.as_second() => LinkTry::Locked,
@@ -75,14 +74,14 @@ impl LinkRecord {
     }
 }
 
-/// What a try to open a link came to.
+/// The outcome of an attempt to open a link.
 #[derive(Debug)]
 pub enum LinkTry {
-    /// The try counts: the birth date may now be compared.
+    /// The attempt was counted; the birth date may now be compared.
     Counted(LinkRecord),
-    /// Tried too often.
+    /// No attempts are left.
     Locked,
-    /// Unknown, expired or refused.
+    /// The link is unknown, expired or refused.
     Dead,
 }
 
@@ -91,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uncounted_try_is_locked_or_dead() {
+    fn uncounted_attempt_is_locked_or_dead() {
         let now = Timestamp::from_second(1_000).unwrap();
         let link = LinkRecord {
             pk: Keys::link("token"),

@@ -1,10 +1,13 @@
-//! Which SMS were sent, so that none is sent twice.
+//! Records of sent SMS, with which duplicate requests are recognised.
 //!
 //! ```text
 //!  (none) ──claim──► sending, leased ──sent──► sent
 //!                      │      ▲
-//!                      └──────┘ lease over: its process died; whoever comes next claims it
+//!                      └──────┘ lease expired: its process died; the next attempt takes it over
 //! ```
+//!
+//! A process that dies between the call of the SMS service and the write of [`Sent`] leaves an SMS
+//! that the next attempt sends again.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,20 +15,21 @@ use serde_bytes::ByteBuf;
 
 use crate::{CaseRecord, DoseRecord, DownloadRecord, ItemKey, LinkKey, LinkRecord};
 
-/// How long after a request has ended its claim is kept. Streams keep what they bring for a day.
-const CLAIM_KEPT: SignedDuration = SignedDuration::from_hours(48);
+/// How long the claim is stored after its request has ended. It has to outlast the retention of the
+/// table's stream, 24 hours.
+const CLAIM_RETENTION: SignedDuration = SignedDuration::from_hours(48);
 
-/// What an SMS is sent for. For each of them one goes out at most.
+/// The reason for an SMS. Requests for the same occasion are duplicates.
 #[derive(Clone, Debug)]
 pub struct Occasion {
     /// The key of its record.
     pub key: ItemKey,
-    /// When its record ends, Unix seconds.
+    /// When its record expires, in Unix seconds; `None` for never.
     pub expires_at: Option<i64>,
 }
 
 impl Occasion {
-    /// A dose with the phone that it has now.
+    /// The certificate of a dose, to its current phone.
     pub fn dose(dose: &DoseRecord) -> Self {
         Self { key: ItemKey::dose_sms(&dose.pk, dose.phone_version), expires_at: None }
     }
@@ -34,82 +38,82 @@ impl Occasion {
     pub fn download(request: &DownloadRecord) -> Self {
         Self {
             key: ItemKey::download_sms(&request.pk, request.sent_at),
-            // Well after the stream can bring the request for the last time.
-            expires_at: Some((request.ends() + CLAIM_KEPT).as_second()),
+            // After the last possible delivery of the request by the stream.
+            expires_at: Some((request.ends() + CLAIM_RETENTION).as_second()),
         }
     }
 
-    /// The notice to the phone of a dose that the helpdesk replaces by another.
+    /// The notice to the previous phone of a dose whose phone the helpdesk corrected.
     pub fn replaced(before: &DoseRecord) -> Self {
         Self { key: ItemKey::replaced_sms(&before.pk, before.phone_version), expires_at: None }
     }
 
-    /// The holder of a certificate whose dose was retracted.
+    /// The notice to the holder of a certificate whose dose was retracted.
     pub fn retracted(dose: &DoseRecord) -> Self {
         Self { key: ItemKey::retracted_sms(&dose.pk, dose.void_version), expires_at: None }
     }
 
-    /// A step of a case that the person is told of.
+    /// A step of a case that the applicant has to know.
     pub fn case(case: &CaseRecord) -> Self {
         Self { key: ItemKey::case_sms(&case.pk, case.revision), expires_at: None }
     }
 
-    /// A link that was locked.
+    /// The notice that a link was locked.
     pub fn locked(link: &LinkRecord) -> Self {
         Self { key: ItemKey::locked_sms(&link.pk), expires_at: Some(link.expires_at) }
     }
 
-    /// The message's name, the same at each try.
+    /// The name of the message, the same for each attempt.
     pub fn name(&self) -> String {
         self.key.to_string()
     }
 }
 
-/// An SMS that is sent, or was.
+/// The stored record of an SMS that is being sent, or was.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NotificationRecord {
-    /// Until when the sender has it, Unix milliseconds.
+    /// When the lease expires, in Unix milliseconds.
     pub lease_until: i64,
-    /// When somebody began to send it.
+    /// When the first attempt began.
     pub claimed_at: Timestamp,
     /// The token of its link, sealed, until it is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<ByteBuf>,
-    /// When the SMS service accepted it, and under which id.
+    /// The confirmation by the SMS service, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Sent>,
+    /// When the record expires, in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    /// When the record ends, Unix seconds.
     pub expires_at: Option<i64>,
 }
 
-/// That the SMS service accepted it.
+/// The SMS service's confirmation that it accepted an SMS.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sent {
-    /// When.
+    /// When the service accepted it.
     pub at: Timestamp,
-    /// The SMS service's id of it.
+    /// The service's id of the message.
     pub message_id: String,
-    /// The key of its link, whether or not there is one.
+    /// The key that a link with the SMS's token has, even if the SMS contains no link.
     pub link: Option<LinkKey>,
 }
 
-/// What a claim comes to where another claimed the SMS before.
+/// The outcome of claiming an SMS that was claimed before.
 #[derive(Debug)]
 pub enum Claimed {
-    /// It was sent.
+    /// The SMS was sent.
     Sent,
-    /// The claim is the caller's own: the answer to its write was lost.
+    /// The stored claim is the caller's own: the response to its write was lost.
     Own,
-    /// Another is sending it now.
+    /// Another process has the lease.
     Leased,
-    /// The lease is over, so whoever had it died: this record takes it over.
+    /// The lease has expired, since its process died. Writing this record takes it over.
     TakenOver(NotificationRecord),
 }
 
 impl NotificationRecord {
-    /// How long one sender has for one SMS, in seconds. Longer than the time-outs of all calls that
-    /// it makes.
+    /// The duration of the lease in seconds. Longer than the sum of the time-outs of all calls that
+    /// sending an SMS makes.
     pub const LEASE_SECONDS: i64 = 20;
 
     /// The first claim, with the sealed token of its link.
@@ -118,12 +122,12 @@ impl NotificationRecord {
         Self { lease_until, claimed_at: now, token, sent: None, expires_at: occasion.expires_at }
     }
 
-    /// What this first claim comes to where the SMS was claimed before.
+    /// Decides the outcome of this first claim, given the stored claim.
     pub fn claimed(&self, known: &Self, now: Timestamp) -> Claimed {
         if known.sent.is_some() {
             return Claimed::Sent;
         }
-        // Sealed with another nonce each time: no other's is the same.
+        // Each sealed token has its own nonce, so only a claim of the same process can be equal.
         if known.token == self.token {
             return Claimed::Own;
         }
@@ -139,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn claim_is_taken_over_once_its_lease_is_over() {
+    fn takes_over_claim_after_lease_expires() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let occasion = Occasion { key: ItemKey::dose_sms(&crate::EventKey::of_id("1"), 1), expires_at: None };
         let claim = |token: u8, second| {

@@ -5,18 +5,18 @@ use jiff::Timestamp;
 
 use crate::PhoneKey;
 
-/// An officer, for whom a phone is known by its index key.
+/// An officer of the helpdesk.
 #[derive(Clone, Debug)]
 pub struct Officer {
-    /// Which one: by it the audit names them.
+    /// The index key of the officer's phone, which the audit log uses as the officer's id.
     pub id: PhoneKey,
-    /// The name, as an admin wrote it.
+    /// The name, as an admin entered it.
     pub name: String,
-    /// What they may do.
+    /// The role, which decides the permissions.
     pub role: Role,
-    /// Since when.
+    /// When the officer was added.
     pub added_at: Timestamp,
-    /// Which second factor this is, at random. Sessions are an officer's while they name it, so
-    /// that none outlives a removal or a second factor that is set anew.
+    /// The random id of the current second factor. A session is valid only while it names this id,
+    /// so that none outlives the officer's removal or the replacement of the second factor.
     pub enrolment: String,
 }

@@ -1,21 +1,20 @@
-//! Fixed windows in which something is counted.
+//! Fixed-window rate limits.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// So much of something in a window of time. Windows follow each other, the first began with the
-/// year 1970.
+/// A fixed-window rate limit. The first window began at the Unix epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
-    /// What is counted.
+    /// The name of the limit.
     pub name: &'static str,
-    /// How long a window is.
+    /// The length of a window.
     pub window: SignedDuration,
-    /// How many fit into it.
+    /// The maximum count per window.
     pub most: u32,
 }
 
 impl Rate {
-    /// The window that a moment is in: which one it is, and when it ends.
+    /// The number of the window that contains this time, and when it ends.
     pub fn window_at(&self, now: Timestamp) -> (i64, Timestamp) {
         let length = self.window.as_secs().max(1);
         let window = now.as_second().div_euclid(length);
@@ -23,7 +22,7 @@ impl Rate {
         (window, Timestamp::from_second(ends).unwrap_or(Timestamp::MAX))
     }
 
-    /// Seconds until the next window begins.
+    /// The number of seconds, at least one, until the next window begins.
     pub fn wait(&self, now: Timestamp) -> u32 {
         let (_, ends) = self.window_at(now);
         u32::try_from((ends.as_second() - now.as_second()).max(1)).unwrap_or(u32::MAX)
@@ -35,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_ends_where_the_next_begins() {
+    fn window_ends_where_next_begins() {
         let rate = Rate { name: "test", window: SignedDuration::from_hours(1), most: 1 };
         let at = |second| Timestamp::from_second(second).unwrap();
         assert_eq!(rate.window_at(at(3_599)), (0, at(3_600)));

@@ -1,4 +1,4 @@
-//! Sealed fields: personal data of an item, AES-256-GCM.
+//! Sealed fields: personal data of an item, encrypted with AES-256-GCM.
 
 use std::sync::{PoisonError, RwLockReadGuard};
 
@@ -10,16 +10,16 @@ use serde::de::DeserializeOwned;
 
 use crate::Keys;
 
-/// The first byte of a sealed field: the form below.
-const FORM: u8 = 1;
+/// The first byte of a sealed field: the version of the layout that [`Keys::seal`] describes.
+const FORMAT: u8 = 1;
 
 /// A sealed field that cannot be opened: damaged, moved from another item, or sealed with a key
-/// that is gone.
+/// that no longer exists.
 #[derive(Debug, thiserror::Error)]
 #[error("a sealed field cannot be opened")]
 pub struct OpenError;
 
-/// A key that seals fields, ready for use.
+/// A sealing key.
 pub struct Sealing {
     id: u8,
     key: LessSafeKey,
@@ -27,8 +27,8 @@ pub struct Sealing {
 }
 
 impl Sealing {
-    /// The key of this id, 32 bytes, which seals from this Unix second on. `None` where it has
-    /// another length.
+    /// The 32-byte key with this id, which opens at once and seals from this Unix second on, when
+    /// all processes have it. `None` if the key has another length.
     pub fn new(id: u8, bytes: &[u8], seals_from: i64) -> Option<Self> {
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, bytes).ok()?);
         Some(Self { id, key, seals_from })
@@ -36,7 +36,7 @@ impl Sealing {
 }
 
 impl Keys {
-    /// Takes these sealing keys instead of those that it has.
+    /// Replaces the sealing keys, after a key rotation.
     pub fn replace_sealing(&self, sealing: Vec<Sealing>) {
         *self.0.sealing.write().unwrap_or_else(PoisonError::into_inner) = sealing;
     }
@@ -45,15 +45,15 @@ impl Keys {
         self.0.sealing.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Seals a value for one item of the table: AES-256-GCM, the item's key as associated data, so
-    /// that a field moved to another item does not open. Layout: form (1 byte), key id (1), nonce
+    /// Seals a value for one field of an item. `item` names the field and is the associated data, so
+    /// that a field moved to another item does not open. Layout: format (1 byte), key id (1), nonce
     /// (12), ciphertext and tag.
     pub fn seal<T: Serialize>(&self, item: &str, value: &T, now: Timestamp) -> Option<Vec<u8>> {
         self.seal_bytes(item, serde_json::to_vec(value).ok()?, now)
     }
 
-    /// Seals what is no field of the table, such as a document of a backup, for the place that
-    /// `item` names.
+    /// Seals bytes that are no field of an item, such as a document in a backup, with `item` as
+    /// associated data.
     pub fn seal_bytes(&self, item: &str, mut data: Vec<u8>, now: Timestamp) -> Option<Vec<u8>> {
         let now = now.as_second();
         let sealing = self.sealing();
@@ -63,28 +63,20 @@ impl Keys {
         let nonce_used = Nonce::assume_unique_for_key(nonce);
         key.seal_in_place_append_tag(nonce_used, Aad::from(item.as_bytes()), &mut data).ok()?;
         let mut sealed = Vec::with_capacity(2 + NONCE_LEN + data.len());
-        sealed.extend([FORM, *id]);
+        sealed.extend([FORMAT, *id]);
         sealed.extend(nonce);
         sealed.extend(data);
         Some(sealed)
     }
 
-    /// Opens what [`Keys::seal`] sealed for the same item.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError`].
+    /// Opens a field that [`Keys::seal`] sealed for the same `item`.
     pub fn open<T: DeserializeOwned>(&self, item: &str, sealed: &[u8]) -> Result<T, OpenError> {
         serde_json::from_slice(&self.open_bytes(item, sealed)?).map_err(|_| OpenError)
     }
 
-    /// Opens what [`Keys::seal_bytes`] sealed for this place.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError`].
+    /// Opens bytes that [`Keys::seal_bytes`] sealed with the same `item`.
     pub fn open_bytes(&self, item: &str, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
-        let [FORM, id, rest @ ..] = sealed else { return Err(OpenError) };
+        let [FORMAT, id, rest @ ..] = sealed else { return Err(OpenError) };
         let sealing = self.sealing();
         let Sealing { key, .. } = sealing.iter().find(|key| key.id == *id).ok_or(OpenError)?;
         let (nonce, data) = rest.split_first_chunk::<NONCE_LEN>().ok_or(OpenError)?;
@@ -101,7 +93,7 @@ mod tests {
     use super::*;
 
     const BEFORE: Timestamp = Timestamp::UNIX_EPOCH;
-    /// Places that fields are sealed for.
+    /// Names of items, as associated data.
     const ONE: &str = "one item";
     const OTHER: &str = "another item";
 
@@ -110,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_opens_at_once_and_seals_once_all_have_it() {
+    fn new_key_opens_at_once_and_seals_later() {
         let sealing = |seals_from: &[i64]| {
             let keys = seals_from.iter().zip(1..);
             keys.map(|(from, id)| Sealing::new(id, &[id; 32], *from).unwrap()).collect::<Vec<_>>()
@@ -133,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_field_opens_in_its_item_only() {
+    fn sealed_field_opens_in_its_item_only() {
         let keys = keys();
         let sealed = keys.seal(ONE, &"Iwan", BEFORE).unwrap();
         assert_eq!(keys.open::<String>(ONE, &sealed).unwrap(), "Iwan");

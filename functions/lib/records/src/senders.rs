@@ -1,17 +1,17 @@
-//! Who sends doses over HTTP.
+//! Senders of doses, and their API keys.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Who sends doses.
+/// A sender of doses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sender {
-    /// A facility, by its code in the national register. It sends its own doses, and corrects what
-    /// it sent itself.
+    /// A facility, by its code in the national register. It sends its own doses, and corrects only
+    /// what it sent itself.
     Facility(String),
-    /// A hub, by a name that the admin gives it. It sends and corrects the doses of all. Who drops
-    /// files is one.
+    /// A data hub, by a name that the admin gives it. It sends and corrects the doses of all
+    /// facilities. Feeds that are put into the bucket come from a hub too.
     Hub(String),
 }
 
@@ -23,7 +23,7 @@ impl Sender {
         }
     }
 
-    /// The facility's code; `None` of a hub.
+    /// The facility's code; `None` for a hub.
     pub fn facility(&self) -> Option<&str> {
         match self {
             Sender::Facility(code) => Some(code),
@@ -31,7 +31,7 @@ impl Sender {
         }
     }
 
-    /// What it is: `facility` or `hub`.
+    /// The kind of sender: `facility` or `hub`.
     pub fn kind(&self) -> &'static str {
         match self {
             Sender::Facility(_) => "facility",
@@ -39,7 +39,7 @@ impl Sender {
         }
     }
 
-    /// The same in one text, for keyed hashes.
+    /// Kind and name in one text, for keyed hashes.
     pub fn tagged(&self) -> String {
         format!("{} {}", self.kind(), self.name())
     }
@@ -48,25 +48,25 @@ impl Sender {
 /// An API key, without its secret.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ApiKey {
-    /// Its id.
+    /// The key's id.
     #[serde(rename = "sk")]
     pub id: String,
-    /// Whose it is.
+    /// The sender that it identifies.
     pub sender: Sender,
-    /// Since when.
+    /// When it was added.
     pub added_at: Timestamp,
-    /// From when on it is good for nothing, where that is known.
+    /// When it expires, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<Timestamp>,
-    /// When it was last used, to the hour.
+    /// When it was last used, with the precision of an hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_at: Option<Timestamp>,
-    /// Hash of its secret.
+    /// The hash of the secret.
     pub hash: String,
 }
 
 impl ApiKey {
-    /// Whether it is good for nothing any more.
+    /// Whether it has expired.
     pub fn has_ended(&self, now: Timestamp) -> bool {
         self.ends_at.is_some_and(|ends| ends <= now)
     }

@@ -1,14 +1,14 @@
 //! The SMS outbox: requests for SMS.
 //!
-//! Who decides that a person gets an SMS writes the request into the item that the decision changes,
-//! so both are one write. `notify` reads the table's stream and sends what is requested. A request
-//! is new where it differs from that of the item's previous image.
+//! A write that has to cause an SMS puts the request into the item that it changes, so that change
+//! and request are one write. `notify` reads the table's stream and sends the requested SMS. A
+//! request is new if it differs from that in the item's previous image.
 
 use serde::{Deserialize, Serialize};
 
 bukti_domain::codes! {
     /// What an SMS is about.
-    SmsKind, /// The key of its text.
+    SmsKind, /// The key of its text in the locales.
     text: &'static str {
         /// The certificate of a first dose is ready.
         FirstDose = "first_dose" => "sms.first_dose",
@@ -56,12 +56,12 @@ impl SmsRequest {
     /// The attribute's name in all items.
     pub const ATTRIBUTE: &str = "sms_request";
 
-    /// A request by the write of this revision of an item.
+    /// A request made by the write of this revision of an item.
     pub fn of_revision(kind: SmsKind, revision: u32) -> Self {
         Self { kind, number: revision.into() }
     }
 
-    /// The pattern of a stream filter that lets items with a request through.
+    /// The pattern of a stream filter that passes items with a request.
     pub fn filter() -> String {
         format!(
             r#"{{"dynamodb": {{"NewImage": {{"{}": {{"M": {{"kind": {{"S": [{{"exists": true}}]}}}}}}}}}}}}"#,

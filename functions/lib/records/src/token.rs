@@ -1,30 +1,30 @@
-//! Random tokens: of links, sessions, one-time codes and devices.
+//! Random tokens of links, sessions, requests for one-time codes, and devices.
 
 use aws_lc_rs::rand;
 use serde::{Deserialize, Serialize};
 
-/// A random token, 131 bits: 22 letters and digits. No other character, since phones end a link in
-/// an SMS before a hyphen or underscore that stands last.
+/// A random token of 131 bits: 22 letters and digits. It has no other characters, since phones do
+/// not recognise a trailing hyphen or underscore as part of a link in an SMS.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Token(String);
 
 impl Token {
-    /// A new token. `None` where the system has no randomness.
+    /// A new token. `None` if the system's random number generator fails.
     pub fn generate() -> Option<Self> {
         const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         let mut text = String::with_capacity(22);
         while text.len() < 22 {
             let mut bytes = [0; 32];
             rand::fill(&mut bytes).ok()?;
-            // Six bits choose among 64: the two that are no letter are thrown away, so that all
-            // letters are as likely.
+            // Rejection sampling: six bits have 64 values, of which two are discarded, so that all
+            // letters are equally likely.
             let letters = bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte & 63)));
             text.extend(letters.take(22 - text.len()).map(|letter| char::from(*letter)));
         }
         Some(Self(text))
     }
 
-    /// A token of ours that a browser brought.
+    /// A token from a request, not validated.
     pub fn brought(text: &str) -> Self {
         Self(text.to_owned())
     }
@@ -54,7 +54,7 @@ mod tests {
             }
         }
         assert_eq!(letters.len(), 62);
-        // 355 of each on average. In ten million runs one is as far from it by chance.
+        // 355 of each on average. The bounds are exceeded by chance in one of ten million runs.
         assert!(letters.values().all(|count| (240..=470).contains(count)), "{letters:?}");
     }
 }

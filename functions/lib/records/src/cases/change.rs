@@ -1,4 +1,4 @@
-//! The change that a correction makes.
+//! The change to a dose that a correction makes.
 
 use bukti_domain::{Correction, FeedRow, PhoneNumber};
 use serde::{Deserialize, Serialize};
@@ -11,23 +11,23 @@ use crate::EventKey;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// One value of a dose that is there.
+    /// Corrects one value of a recorded dose.
     Correct {
         /// The key of its event.
         event: EventKey,
-        /// Which value.
+        /// The value to correct.
         correction: Correction,
-        /// The right value, as it was written.
+        /// The right value, as entered.
         right: String,
-        /// What the dose said when this was asked for, see [`Correction::basis`].
+        /// The dose's values at the time of the proposal, see [`Correction::basis`].
         basis: Vec<String>,
     },
-    /// A missing dose, with this row.
+    /// Adds a missing dose with this row.
     Make(Box<FeedRow>),
 }
 
 impl Change {
-    /// The change of a dose that says this. `None` where the value cannot be right.
+    /// Corrects a value of the dose with this row. `None` if the new value is invalid.
     pub fn correcting(event: &EventKey, correction: Correction, row: &FeedRow, right: &str) -> Option<Self> {
         correction.corrected(row, right)?;
         Some(Self::Correct {
@@ -38,7 +38,7 @@ impl Change {
         })
     }
 
-    /// The key of the event whose dose is corrected; none where one is made.
+    /// The key of the event whose dose is corrected; `None` for a missing dose.
     pub fn event(&self) -> Option<&EventKey> {
         match self {
             Change::Correct { event, .. } => Some(event),
@@ -67,8 +67,8 @@ impl Change {
         }
     }
 
-    /// Whether the dose is no longer what it was when this was asked for.
-    pub(super) fn is_overtaken(&self, row: Option<&FeedRow>) -> bool {
+    /// Whether the dose has changed since the proposal, so that the change must not be applied.
+    pub(super) fn is_stale(&self, row: Option<&FeedRow>) -> bool {
         match (self, row) {
             (Change::Correct { correction, basis, .. }, Some(row)) => *basis != correction.basis(row),
             (Change::Correct { .. }, None) => true,

@@ -1,4 +1,4 @@
-//! What a case says.
+//! The content of a case.
 
 use bukti_domain::{Asking, BirthDate, Identity, PersonName, PhoneNumber};
 use jiff::Timestamp;
@@ -8,56 +8,56 @@ use serde::{Deserialize, Serialize};
 use super::Change;
 use crate::{Keys, NameKey, Officer, PhoneKey};
 
-/// What a case says. Personal: for sealed fields only.
+/// The content of a case. Personal data: store it in a sealed field only.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CaseFile {
-    /// Its number.
+    /// The case number.
     pub number: String,
-    /// NIK or passport number, as it was written.
+    /// NIK or passport number, as entered.
     pub identity: String,
-    /// The name, as it was written.
+    /// The name, as entered.
     pub name: String,
     /// The birth date.
     pub birth_date: BirthDate,
-    /// The phone that asked, E.164: a code came to it.
+    /// The phone that opened the case, E.164; verified by a one-time code.
     pub phone: String,
-    /// The right value, as it was written; empty for a missing dose.
+    /// The right value, as entered; empty for a missing dose.
     pub right: String,
-    /// The missing dose, as the person says it was.
+    /// The missing dose, as the applicant describes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dose: Option<MissingDose>,
-    /// What else the person says.
+    /// The applicant's further remarks.
     pub note: String,
-    /// Whether something like it was found when it was opened.
+    /// Whether a possibly matching dose was found when the case was opened.
     pub possible_match: bool,
-    /// Pictures of cards and the like.
+    /// Uploaded pictures and PDFs, such as of vaccination cards.
     #[serde(default)]
     pub evidence: Vec<Evidence>,
-    /// What officers asked, and what the person answered.
+    /// The officers' questions and the applicant's answers.
     #[serde(default)]
     pub messages: Vec<Message>,
-    /// What an officer would do, until another decides.
+    /// The correction that an officer proposed, until another officer decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposal: Option<Proposal>,
-    /// What was decided.
+    /// The decision, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
 }
 
-/// A dose that the record does not have.
+/// A dose that is missing from the records, as the applicant describes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MissingDose {
-    /// Which one it was.
+    /// The number of the dose.
     pub dose_number: u8,
     /// The vaccine's name.
     pub vaccine: String,
-    /// The day.
+    /// The day of the vaccination.
     pub vaccination_date: Date,
     /// The facility's name.
     pub facility: String,
 }
 
-/// A piece of evidence.
+/// An uploaded piece of evidence.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Evidence {
     /// Its key in the bucket.
@@ -71,53 +71,53 @@ pub struct Evidence {
 /// A message of a case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Message {
-    /// When.
+    /// When it was sent.
     pub at: Timestamp,
-    /// Whether an officer wrote it.
+    /// Whether an officer wrote it, not the applicant.
     pub from_officer: bool,
-    /// What.
+    /// The message.
     pub text: String,
 }
 
-/// A correction that waits for a second person.
+/// A correction that waits for approval by a second officer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Proposal {
-    /// The officer's id: it must be another who approves.
+    /// The id of the proposing officer, who must not approve it.
     pub officer: PhoneKey,
     /// The officer's name.
     pub officer_name: String,
-    /// When.
+    /// When it was proposed.
     pub at: Timestamp,
-    /// Why.
+    /// The officer's reason.
     pub why: String,
-    /// Who at a facility or the civil registry confirmed it, where evidence is missing or beside
-    /// it.
+    /// Who at a facility or the civil registry confirmed it, instead of evidence or in addition
+    /// to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_by: Option<String>,
-    /// What would change; none in what a Bukti of before kept, which has to be proposed anew.
+    /// The proposed change; `None` in records of earlier versions, which have to be proposed again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
 }
 
-/// What was decided.
+/// The decision on a case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Decision {
     /// Whether it was granted.
     pub granted: bool,
     /// The officer's name.
     pub officer_name: String,
-    /// When.
+    /// When it was decided.
     pub at: Timestamp,
-    /// Why, for the person to read.
+    /// The reason, which the applicant reads.
     pub why: String,
-    /// Who at a facility or the civil registry confirmed it, where evidence is missing or beside
-    /// it.
+    /// Who at a facility or the civil registry confirmed it, instead of evidence or in addition
+    /// to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_by: Option<String>,
 }
 
 impl Decision {
-    /// A decision of this officer, with the reason and who confirmed it.
+    /// The decision of this officer; the pair is the reason and [`confirmed_by`](Self::confirmed_by).
     pub(super) fn of(
         officer: &Officer,
         granted: bool,
@@ -135,7 +135,7 @@ impl Decision {
 }
 
 impl CaseFile {
-    /// What the person says of themselves, where it can be read.
+    /// The applicant's statements about the person; `None` if number or name is invalid.
     pub fn asking(&self) -> Option<Asking> {
         Some(Asking {
             identity: Identity::parse(&self.identity)?,
@@ -145,12 +145,12 @@ impl CaseFile {
         })
     }
 
-    /// The key of the name and birth date that were written, where the name can be read.
+    /// The index key of name and birth date; `None` if the name is invalid.
     pub fn alike(&self, keys: &Keys) -> Option<NameKey> {
         PersonName::parse(&self.name).map(|name| keys.alike(&name, self.birth_date))
     }
 
-    /// The phone that asked.
+    /// The phone that opened the case.
     pub fn phone(&self) -> Option<PhoneNumber> {
         PhoneNumber::parse(&self.phone)
     }

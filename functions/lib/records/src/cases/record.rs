@@ -1,4 +1,4 @@
-//! The record of a case, and its entry in the queue.
+//! The stored record of a case, and its entry in the helpdesk's queue.
 
 use bukti_domain::{CaseNumber, CaseState, Correction};
 use jiff::Timestamp;
@@ -8,22 +8,21 @@ use serde_bytes::ByteBuf;
 use super::CaseFile;
 use crate::{CaseKey, Corrupt, EventKey, ItemKey, Keys, OpenError, PersonKey, PhoneKey, SmsKind, SmsRequest};
 
-/// A case as it is kept. What is personal is in its file, sealed.
+/// The stored record of a case. Personal data are in the sealed field `file`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CaseRecord {
     /// Its key.
     pub pk: CaseKey,
-    /// Which write this is, from 1: the condition of the next.
+    /// The number of writes, from 1; the optimistic lock of the next write.
     pub revision: u32,
-    /// What is wrong.
+    /// The kind of correction that is requested.
     pub correction: Correction,
-    /// Where it stands.
+    /// The state of the case.
     pub state: CaseState,
-    /// The index key of the person that it is about, as the number was written: whether there is
-    /// one or not.
+    /// The index key of the person with the entered number, who need not have any record.
     pub person: PersonKey,
-    /// The index key of the phone that asked. Not named `phone`, which is what the index of phones
-    /// lists.
+    /// The index key of the phone that opened the case. Not named `phone`: the index of phones
+    /// lists all items with that attribute.
     pub applicant: PhoneKey,
     /// The key of the event whose dose was corrected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,31 +37,31 @@ pub struct CaseRecord {
     pub(super) file: ByteBuf,
 }
 
-/// What is asked for.
+/// The data of a case that is to be opened.
 #[derive(Clone, Debug)]
 pub struct NewCase {
-    /// What is wrong.
+    /// The kind of correction that is requested.
     pub correction: Correction,
     /// The person's index key.
     pub person: PersonKey,
-    /// What the case says; its number is made.
+    /// The content; [`CaseRecord::new`] sets its number.
     pub file: CaseFile,
 }
 
-/// A case of the queue.
+/// An entry of the helpdesk's queue.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Queued {
     sk: String,
-    /// Its key.
+    /// The key of the case.
     pub case: CaseKey,
 }
 
 impl CaseRecord {
-    /// The case that a phone (its index key) opens, with this random number.
+    /// Opens a case for a phone (its index key) under this random number.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`] where its file cannot be sealed.
+    /// [`Corrupt`] if the file cannot be sealed.
     pub fn new(
         applicant: &PhoneKey,
         new: NewCase,
@@ -87,17 +86,17 @@ impl CaseRecord {
         })
     }
 
-    /// What it says.
+    /// The content of the case.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] where its seal does not open.
+    /// [`OpenError`] if the sealed field cannot be opened.
     pub fn file(&self, keys: &Keys) -> Result<CaseFile, OpenError> {
-        keys.open(&file_place(&self.pk), &self.file)
+        keys.open(&file_aad(&self.pk), &self.file)
     }
 
-    /// The case with another file: its next revision. Where the state changes to one that the
-    /// citizen has to know, an SMS is requested.
+    /// The next revision, with this state and file. Requests an SMS if the state changes to one
+    /// that the citizen has to know.
     pub(super) fn next(
         &self,
         state: CaseState,
@@ -117,7 +116,7 @@ impl CaseRecord {
         })
     }
 
-    /// Its entry in the queue of cases that somebody has to look at.
+    /// Its entry in the queue of cases that wait for an officer.
     pub fn queued(&self) -> Queued {
         let key = ItemKey::queued(&self.pk, self.created_at);
         Queued { sk: key.sk().to_owned(), case: self.pk.clone() }
@@ -125,13 +124,13 @@ impl CaseRecord {
 }
 
 impl Queued {
-    /// Where it stands in the queue, oldest first.
+    /// The position in the queue, oldest first.
     pub fn position(&self) -> &str {
         &self.sk
     }
 }
 
-/// The SMS about a change to this state.
+/// The SMS that announces a change to this state.
 fn sms_about(state: CaseState) -> Option<SmsKind> {
     match state {
         CaseState::AskedBack => Some(SmsKind::CaseAskedBack),
@@ -141,11 +140,11 @@ fn sms_about(state: CaseState) -> Option<SmsKind> {
     }
 }
 
-fn file_place(case: &CaseKey) -> String {
+fn file_aad(case: &CaseKey) -> String {
     ItemKey::case(case).field("file")
 }
 
 fn seal(pk: &CaseKey, file: &CaseFile, keys: &Keys, now: Timestamp) -> Result<ByteBuf, Corrupt> {
-    let sealed = keys.seal(&file_place(pk), file, now).map(ByteBuf::from);
+    let sealed = keys.seal(&file_aad(pk), file, now).map(ByteBuf::from);
     sealed.ok_or(Corrupt("a case cannot be sealed"))
 }

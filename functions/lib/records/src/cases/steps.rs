@@ -1,4 +1,4 @@
-//! The steps of a case: who may take which, and what the case is then.
+//! The steps of a case: who may take which, and the case that results.
 
 use bukti_domain::{CaseState, Correction, FeedRow, Identity, IdentityData, MAX_EVIDENCE_COUNT, likenesses};
 use jiff::Timestamp;
@@ -6,38 +6,38 @@ use jiff::Timestamp;
 use super::{CaseFile, CaseRecord, Change, Decision, Evidence, Message, Proposal};
 use crate::{Corrupt, DoseRecord, EventKey, Keys, Officer};
 
-/// The most messages that a case has: an item of the table has a size limit.
-const MOST_MESSAGES: usize = 40;
+/// The maximum number of messages of a case, since DynamoDB limits the size of an item.
+const MAX_MESSAGES: usize = 40;
 
-/// What a step of a case came to.
+/// The outcome of a step of a case.
 #[derive(Debug)]
 pub enum Step {
-    /// It was done; the case as it is now.
+    /// The step was taken; the resulting case.
     Done(Box<CaseRecord>),
-    /// Another was faster: the case, or the dose, is not what it was.
+    /// The case or the dose has changed meanwhile, or the state of the case forbids the step.
     Overtaken,
-    /// What was proposed no longer fits the dose, which was corrected meanwhile.
+    /// The dose was corrected after the proposal, which therefore no longer applies.
     ProposalOvertaken,
-    /// The case, or the dose that it is about, is the officer's own.
+    /// The officer opened the case, or the dose is registered with the officer's phone.
     OwnCase,
-    /// The dose is not of the person that the case is about.
+    /// The dose belongs to another person than the one that the case is about.
     ForeignDose,
     /// An admin withdrew the dose.
     Withdrawn,
-    /// The record would contradict itself, or no dose could be made of it.
+    /// The resulting dose would be invalid or contradict itself.
     Contradiction,
 }
 
-/// What a step makes, or the step that says why it cannot be taken.
+/// The result of a step, or the [`Step`] that says why it cannot be taken.
 pub type Decided<T> = Result<Result<T, Step>, Corrupt>;
 
 impl CaseRecord {
-    /// The case with a piece of evidence that is about to be uploaded under this key. `None` where
-    /// it has as many as it may, or is decided.
+    /// The case with a piece of evidence whose upload is about to start. `None` if the case has the
+    /// maximum number of pieces or is decided.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`].
+    /// [`Corrupt`] if the file cannot be opened or sealed.
     pub fn expecting(
         &self,
         evidence: Evidence,
@@ -52,11 +52,11 @@ impl CaseRecord {
         self.next(self.state, &file, keys, now).map(Some)
     }
 
-    /// The case with the person's answer to what an officer asked: it is open again.
+    /// The case, open again, with the applicant's answer to an officer's question.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`].
+    /// [`Corrupt`] if the file cannot be opened or sealed.
     pub fn answered(&self, text: &str, keys: &Keys, now: Timestamp) -> Decided<Self> {
         if self.state != CaseState::AskedBack {
             return Ok(Err(Step::Overtaken));
@@ -64,13 +64,13 @@ impl CaseRecord {
         self.with_message(CaseState::Open, false, text, keys, now)
     }
 
-    /// The case of which an officer asks the person back.
+    /// The case with an officer's question to the applicant.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`].
+    /// [`Corrupt`] if the file cannot be opened or sealed.
     pub fn asked_back(&self, officer: &Officer, text: &str, keys: &Keys, now: Timestamp) -> Decided<Self> {
-        match self.refused_to(officer) {
+        match self.rejection_for(officer) {
             Some(step) => Ok(Err(step)),
             None => self.with_message(CaseState::AskedBack, true, text, keys, now),
         }
@@ -85,7 +85,7 @@ impl CaseRecord {
         now: Timestamp,
     ) -> Decided<Self> {
         let mut file = self.file(keys)?;
-        if file.messages.len() >= MOST_MESSAGES {
+        if file.messages.len() >= MAX_MESSAGES {
             return Ok(Err(Step::Overtaken));
         }
         file.messages.push(Message { at: now, from_officer, text: text.to_owned() });
@@ -97,9 +97,9 @@ impl CaseRecord {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`].
+    /// [`Corrupt`] if the file cannot be opened or sealed.
     pub fn refused(&self, officer: &Officer, why: &str, keys: &Keys, now: Timestamp) -> Decided<Self> {
-        if let Some(step) = self.refused_to(officer) {
+        if let Some(step) = self.rejection_for(officer) {
             return Ok(Err(step));
         }
         let mut file = self.file(keys)?;
@@ -107,12 +107,12 @@ impl CaseRecord {
         self.next(CaseState::Refused, &file, keys, now).map(Ok)
     }
 
-    /// The case with what an officer would do, for another to decide. That the officer
-    /// [may](Self::changed) was decided.
+    /// The case with an officer's proposal, which another officer has to approve. The caller has
+    /// checked with [`changed`](Self::changed) that the officer may propose it.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`].
+    /// [`Corrupt`] if the file cannot be opened or sealed.
     pub fn proposed(
         &self,
         officer: &Officer,
@@ -133,12 +133,12 @@ impl CaseRecord {
         self.next(CaseState::AwaitingApproval, &file, keys, now)
     }
 
-    /// The case that is granted, about the dose of this event. That the officer
-    /// [may](Self::changed) was decided.
+    /// The granted case, with the event of the corrected dose. The caller has checked with
+    /// [`changed`](Self::changed) that the officer may grant it.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`].
+    /// [`Corrupt`] if the file cannot be opened or sealed.
     pub fn granted(
         &self,
         officer: &Officer,
@@ -152,14 +152,14 @@ impl CaseRecord {
         Self { event, ..self.clone() }.next(CaseState::Granted, &file, keys, now)
     }
 
-    /// What another officer proposed for it, where there is such a proposal.
+    /// The pending proposal, if another officer made it.
     pub fn proposal_of_another<'a>(&self, officer: &Officer, file: &'a CaseFile) -> Option<&'a Proposal> {
         let proposal = file.proposal.as_ref().filter(|proposal| proposal.officer != officer.id);
         proposal.filter(|_| self.state == CaseState::AwaitingApproval)
     }
 
-    /// Why an officer cannot decide it, where it is so.
-    fn refused_to(&self, officer: &Officer) -> Option<Step> {
+    /// The reason why this officer may not decide the case; `None` if the officer may.
+    fn rejection_for(&self, officer: &Officer) -> Option<Step> {
         if self.state.is_decided() {
             Some(Step::Overtaken)
         } else if self.applicant == officer.id {
@@ -169,13 +169,13 @@ impl CaseRecord {
         }
     }
 
-    /// The row that a change makes of a dose as it is now, where this officer may make it in this
-    /// case; else the step that says why not. All corrections of doses, proposed and granted, go
-    /// through here.
+    /// The row that results from applying a change to the dose, or the [`Step`] that says why this
+    /// officer may not make the change in this case. Every proposed or granted correction of a dose
+    /// is checked here.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`].
+    /// [`Corrupt`] if the dose or the file cannot be opened.
     pub fn changed(
         &self,
         officer: &Officer,
@@ -183,24 +183,24 @@ impl CaseRecord {
         change: &Change,
         keys: &Keys,
     ) -> Decided<FeedRow> {
-        if let Some(step) = self.refused_to(officer) {
+        if let Some(step) = self.rejection_for(officer) {
             return Ok(Err(step));
         }
         let row = dose.map(|dose| dose.open(keys)).transpose()?;
         if let (Some(dose), Some(row)) = (dose, &row)
-            && !self.is_about(change, dose, row, keys)?
+            && !self.covers_dose(change, dose, row, keys)?
         {
             return Ok(Err(Step::ForeignDose));
         }
         if dose.is_some_and(|dose| dose.withdrawn.is_some()) {
             return Ok(Err(Step::Withdrawn));
         }
-        if change.is_overtaken(row.as_ref()) {
+        if change.is_stale(row.as_ref()) {
             return Ok(Err(Step::ProposalOvertaken));
         }
         let Some(changed) = change.applied(row.as_ref()) else { return Ok(Err(Step::Contradiction)) };
-        // The phone before the change and after it: officers neither give away nor take what comes
-        // to their own.
+        // Check the phone before the change and after it: officers must neither move a dose away
+        // from their own phone nor to it.
         let after = changed.dose().phone.map(|phone| keys.phone(&phone));
         let phones = [dose.and_then(|dose| dose.phone.as_ref()), after.as_ref()];
         if phones.into_iter().flatten().any(|phone| *phone == officer.id) {
@@ -209,10 +209,10 @@ impl CaseRecord {
         Ok(Ok(changed))
     }
 
-    /// Whether a dose is of the person that the case is about. It may be recorded under another
-    /// number only where the number is what is corrected, which a supervisor approves, and name and
-    /// birth date are the person's.
-    fn is_about(
+    /// Whether a dose belongs to the person that the case is about. It may be recorded under another
+    /// number only if the number is to be corrected, which a supervisor approves, and name and birth
+    /// date resemble the person's.
+    fn covers_dose(
         &self,
         change: &Change,
         dose: &DoseRecord,
@@ -227,8 +227,8 @@ impl CaseRecord {
         Ok(corrects_number && asking.is_some_and(|asking| !likenesses(&asking, &row.dose()).is_empty()))
     }
 
-    /// The identity data that a row states, where they are of the case's person and contradict the
-    /// NIK.
+    /// The identity data of a row that belong to the case's person and contradict the NIK; `None`
+    /// if there is nothing to confirm.
     pub fn data_to_confirm(&self, row: &FeedRow, keys: &Keys) -> Option<IdentityData> {
         let data = IdentityData::of(&row.dose()).filter(|data| !data.contradictions().is_empty())?;
         (keys.person(&Identity::Nik(data.nik.clone())) == self.person).then_some(data)

@@ -56,7 +56,7 @@ fn case(keys: &Keys) -> CaseRecord {
     CaseRecord::new(&applicant(), new, &CaseNumber::of_bits(1), keys, NOW).unwrap()
 }
 
-/// The code of what a step came to: the case's next state, or why it cannot be taken.
+/// The outcome of a step: the next state of the case, or the name of the rejection.
 fn outcome(decided: Decided<CaseRecord>, before: &CaseRecord) -> Result<CaseState, &'static str> {
     match decided.unwrap() {
         Ok(next) => {
@@ -80,11 +80,11 @@ fn name(step: &Step) -> &'static str {
 }
 
 #[test]
-fn steps_of_a_case_by_its_state() {
+fn state_decides_which_steps_are_possible() {
     use CaseState::{AskedBack, AwaitingApproval, Granted, Open, Refused};
     let keys = keys();
     let overtaken = Err("overtaken");
-    // The state; then what answering, asking back and refusing come to.
+    // The state, then the outcomes of answering, asking back and refusing.
     for (state, answered, asked_back, refused) in [
         (Open, overtaken, Ok(AskedBack), Ok(Refused)),
         (AskedBack, Ok(Open), Ok(AskedBack), Ok(Refused)),
@@ -104,7 +104,7 @@ fn steps_of_a_case_by_its_state() {
 }
 
 #[test]
-fn changes_are_made_to_the_own_dose_as_it_is() {
+fn changes_apply_only_to_unchanged_dose_of_person() {
     let keys = keys();
     let case = case(&keys);
     let record = dose(row(NIK, "Iwan"), &keys);
@@ -151,14 +151,14 @@ fn proposal_is_decided_by_another_officer() {
     assert!(proposed.proposal_of_another(&joko, &file).is_some());
     let asked_back = proposed.asked_back(&joko, "x", &keys, NOW).unwrap().unwrap();
     let file = asked_back.file(&keys).unwrap();
-    assert!(asked_back.proposal_of_another(&joko, &file).is_none(), "it is to be proposed anew");
+    assert!(asked_back.proposal_of_another(&joko, &file).is_none(), "it has to be proposed again");
     let granted = proposed.granted(&joko, Some(EventKey::of_id("1")), ("why", None), &keys, NOW).unwrap();
     assert_eq!((granted.state, granted.event.as_ref()), (CaseState::Granted, Some(&EventKey::of_id("1"))));
     assert!(granted.file(&keys).unwrap().decision.unwrap().granted);
 }
 
 #[test]
-fn case_takes_five_pieces_of_evidence_and_forty_messages() {
+fn case_accepts_five_pieces_of_evidence_and_forty_messages() {
     let keys = keys();
     let evidence = || Evidence { key: String::new(), content_type: String::new(), bytes: 1 };
     let mut case = case(&keys);

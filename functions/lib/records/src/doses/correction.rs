@@ -1,4 +1,4 @@
-//! What the helpdesk makes of a dose.
+//! Corrections of a dose by the helpdesk.
 
 use bukti_domain::{FeedRow, IdentityData, Origin, Verdict};
 use jiff::{SignedDuration, Timestamp};
@@ -6,12 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::{DoseRecord, Incoming};
 use crate::{Corrupt, DoseKey, Keys, PhoneKey, SmsKind};
 
-/// A dose as a correction leaves it.
+/// A dose after a correction.
 pub struct Rewrite(DoseRecord);
 
 impl Rewrite {
-    /// Whether the dose is not worse than before the correction. What was incomplete may stay so:
-    /// the facility completes it.
+    /// Whether the dose is not worse than before the correction. An incomplete dose may stay
+    /// incomplete, until the facility completes it.
     pub fn is_no_worse_than(&self, before: Option<&DoseRecord>) -> bool {
         match self.0.verdict {
             Verdict::Complete => true,
@@ -25,19 +25,21 @@ impl Rewrite {
         &self.0
     }
 
-    /// The key of the claim of the dose that is then reported.
+    /// The key of the claim of the corrected dose.
     pub fn claim(&self) -> Option<&DoseKey> {
         self.0.claim.as_ref()
     }
 }
 
 impl DoseRecord {
-    /// The dose after a correction that counts from now on; its links are dead, its certificate is
-    /// made anew, and its phone is told. `None` where nothing would change.
+    /// The dose after a correction to this row. Its links become invalid, it gets a new certificate,
+    /// and an SMS to its phone is requested. `covered` are the digests of the person's confirmed
+    /// identity data. `None` if the correction changes nothing, or the dose is retracted or a
+    /// duplicate.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`] where the row cannot be sealed.
+    /// [`Corrupt`] if the row cannot be sealed.
     pub fn rewritten(
         record: Option<&DoseRecord>,
         row: FeedRow,
@@ -46,14 +48,13 @@ impl DoseRecord {
         covered: &[String],
         keys: &Keys,
     ) -> Result<Option<Rewrite>, Corrupt> {
-        // After all that was said before, whatever the senders' clocks say.
+        // Later than all known rows, even if a sender's clock is fast.
         let latest = record.and_then(|record| record.history.current()).map(|current| current.sent_at);
         let sent_at = latest.map_or(now, |latest| now.max(latest + SignedDuration::from_secs(1)));
         let row = FeedRow { sent_at: sent_at.to_string(), ..row };
         let Some(incoming) = Incoming::judge(row, origin, now, keys) else { return Ok(None) };
         let incoming = incoming.confirmed(covered, keys).unwrap_or(incoming);
-        // A retraction is the facility's to take back, and a duplicate has no certificate that
-        // could be corrected.
+        // Only the facility may undo a retraction, and a duplicate has no certificate to correct.
         if record.is_some_and(|record| record.verdict == Verdict::Retracted) {
             return Ok(None);
         }
@@ -62,7 +63,7 @@ impl DoseRecord {
             return Ok(None);
         }
         if let Some(record) = record {
-            // Also where the certificate shows the same as before: somebody else may hold it.
+            // Even if the certificate's content stays the same: a stranger may have the old one.
             if next.certificate_id.is_some() && next.certificate_version == record.certificate_version {
                 next.raise_certificate_version();
                 next.certificate_id = next.latest_certificate(keys);
@@ -74,7 +75,7 @@ impl DoseRecord {
         Ok(Some(Rewrite(next)))
     }
 
-    /// The dose whose link is sent once more: links that were sent before are dead.
+    /// The dose with its link requested again. Earlier links become invalid.
     #[must_use]
     pub fn resent(&self) -> Self {
         let mut next =
@@ -83,12 +84,12 @@ impl DoseRecord {
         next
     }
 
-    /// Whether the dose is a first one that is held, was registered with this phone (its index
-    /// key), and is issued once these data are confirmed.
+    /// Whether this is a held first dose with this phone (its index key), for which a certificate
+    /// is issued once these data are confirmed.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`] where the seal does not open.
+    /// [`Corrupt`] if the row cannot be opened.
     pub fn is_first_to_issue(
         &self,
         data: &IdentityData,

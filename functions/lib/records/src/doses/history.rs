@@ -1,19 +1,19 @@
-//! What a row, or a confirmation of identity data, makes of a dose.
+//! Transitions of a dose: a new row, or a confirmation of identity data.
 
 use bukti_domain::{History, Verdict, Version};
 use serde_bytes::ByteBuf;
 
-use super::record::row_place;
+use super::record::row_aad;
 use super::{DoseRecord, Incoming};
 use crate::{Corrupt, Keys, SmsKind};
 
 impl DoseRecord {
-    /// The record after a row came; `None` where nothing changes, since the row is known, or from
-    /// who may not correct the event.
+    /// The record after a row arrived. `None` if nothing changes, since the row is a duplicate or
+    /// its sender may not correct the event.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`] where the row cannot be sealed.
+    /// [`Corrupt`] if the row cannot be sealed.
     pub fn after(
         record: Option<&DoseRecord>,
         incoming: &Incoming,
@@ -40,7 +40,7 @@ impl DoseRecord {
             next.show(incoming, keys)?;
         }
         if counts || record.is_none() {
-            next.judge_anew(record, incoming, keys);
+            next.apply_verdict(record, incoming, keys);
         }
         if record.is_some_and(|record| record.phone != next.phone) {
             next.raise_phone_version();
@@ -49,7 +49,7 @@ impl DoseRecord {
         Ok(Some(next))
     }
 
-    /// The record of an event of which nothing was known.
+    /// The first revision of an event's record.
     fn new(incoming: &Incoming, history: History) -> Self {
         Self {
             pk: incoming.event.clone(),
@@ -79,17 +79,17 @@ impl DoseRecord {
         }
     }
 
-    /// Whether the history has a row of this origin.
+    /// Whether the history has a row with the origin of this one.
     pub fn has_row_of(&self, incoming: &Incoming) -> bool {
         self.history.versions().iter().any(|version| version.origin == incoming.version.origin)
     }
 
-    /// The dose with these confirmations applied, given by the digests of the identity data that
-    /// they cover; `None` where they change nothing.
+    /// The dose after confirmations were applied, given by the digests of the identity data that
+    /// they cover. `None` if they change nothing.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`] where the seal does not open.
+    /// [`Corrupt`] if the row cannot be opened.
     pub fn confirmed(&self, covered: &[String], keys: &Keys) -> Result<Option<Self>, Corrupt> {
         let mut history = self.history.clone();
         let mut incoming = None;
@@ -98,23 +98,23 @@ impl DoseRecord {
             incoming = Incoming::judge(row, current.origin.clone(), self.received_at, keys)
                 .and_then(|incoming| incoming.confirmed(covered, keys));
         }
-        // The row that counts, also where it was kept before held rows had a digest; then earlier
-        // rows, for reports.
+        // First the row that counts, even if an earlier version stored it without the digest of held
+        // rows; then the earlier rows, whose results appear in reports.
         let counts = incoming.as_ref().is_some_and(|incoming| history.add(incoming.version.clone()));
         if !history.confirm(covered) && !counts {
             return Ok(None);
         }
         let mut next = Self { history, revision: self.revision + 1, ..self.clone() };
         if let Some(incoming) = incoming.filter(|_| counts) {
-            next.judge_anew(Some(self), &incoming, keys);
+            next.apply_verdict(Some(self), &incoming, keys);
         }
         next.request_sms_after(Some(self));
         Ok(Some(next))
     }
 
-    /// Takes the data of a row, and the keys by which the person is found.
+    /// Takes the data of a row, and the index keys of its person and phone.
     fn show(&mut self, incoming: &Incoming, keys: &Keys) -> Result<(), Corrupt> {
-        let sealed = keys.seal(&row_place(&self.pk), &incoming.row, incoming.received_at);
+        let sealed = keys.seal(&row_aad(&self.pk), &incoming.row, incoming.received_at);
         self.row = ByteBuf::from(sealed.ok_or(Corrupt("a dose cannot be sealed"))?);
         self.person.clone_from(&incoming.person);
         self.phone.clone_from(&incoming.phone);
@@ -123,9 +123,8 @@ impl DoseRecord {
         Ok(())
     }
 
-    /// Takes the verdict of the row that counts, and what follows for the certificate and the
-    /// claim.
-    fn judge_anew(&mut self, record: Option<&DoseRecord>, incoming: &Incoming, keys: &Keys) {
+    /// Takes the verdict of the row that counts, and updates certificate and claim accordingly.
+    fn apply_verdict(&mut self, record: Option<&DoseRecord>, incoming: &Incoming, keys: &Keys) {
         self.verdict = incoming.version.verdict;
         self.reasons.clone_from(&incoming.version.reasons);
         if record.is_some() {
@@ -159,7 +158,7 @@ impl DoseRecord {
         }
     }
 
-    /// Voids all certificates of the dose and its links: where it is complete again, it gets a new
+    /// Makes all certificates and links of the dose void. When it is complete again, it gets a new
     /// certificate.
     pub(super) fn end_certificates(&mut self) {
         self.void_version = self.certificate_version;
@@ -167,18 +166,19 @@ impl DoseRecord {
         self.raise_phone_version();
     }
 
-    /// Has the dose get a new certificate, unless it is withdrawn: then it keeps the revoked one.
+    /// Moves to the next certificate version, so that a new certificate is issued. A withdrawn dose
+    /// keeps the version of its revoked certificate.
     pub(super) fn raise_certificate_version(&mut self) {
         if self.withdrawn.is_none() {
             self.certificate_version += 1;
         }
     }
 
-    /// Ends the links of the dose, and permits another SMS.
+    /// Moves to the next phone version: links become invalid, and another SMS may be sent.
     pub(super) fn raise_phone_version(&mut self) {
         self.phone_version += 1;
-        // The helpdesk paid for one SMS when it had the link sent again. The next one is charged
-        // to the phone's quota, as that of a first dose.
+        // The SMS that the helpdesk requested is exempt from the phone's quota. The next one is
+        // charged to it, like that of a first dose.
         if let Some(request) = &mut self.sms_request
             && request.kind == SmsKind::Resent
         {

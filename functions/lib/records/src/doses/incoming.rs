@@ -1,4 +1,4 @@
-//! A row on its way into the table.
+//! Received rows, judged but not yet stored.
 
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{Dose, FeedRow, HeldIdentity, IdentityData, Origin, Reason, Verdict, Version};
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::DoseRecord;
 use crate::{DoseKey, EventKey, Keys, NameKey, PersonKey, PhoneKey, Sender};
 
-/// A row on its way into the table.
+/// A received row with its verdict, index keys and claim, before it is stored.
 #[derive(Clone)]
 pub struct Incoming {
     pub(super) row: FeedRow,
@@ -24,8 +24,8 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Judges a row that came now, from `origin`. `None` where the row names no event or no time,
-    /// by which it could be kept: then it can only be reported back.
+    /// Judges a row that is received now from `origin`. `None` if the row lacks the event id or a
+    /// valid `sent_at`, so that it cannot be stored and appears in the report only.
     pub fn judge(row: FeedRow, origin: Origin, now: Timestamp, keys: &Keys) -> Option<Self> {
         let sent_at = row.sent()?;
         if row.event_id.trim().is_empty() {
@@ -68,7 +68,7 @@ impl Incoming {
         Some(incoming.with_certificate(dose, keys))
     }
 
-    /// The same with what its certificate shows and which dose that is, where the row is complete.
+    /// Sets the digest of the certificate's content and the claim, if the row is complete.
     fn with_certificate(self, dose: Dose, keys: &Keys) -> Self {
         let complete = dose.complete().filter(|_| self.version.verdict == Verdict::Complete);
         let Some(dose) = complete else { return self };
@@ -79,8 +79,8 @@ impl Incoming {
         }
     }
 
-    /// The same where it is held and confirmations cover its data, given by their digests: then it
-    /// counts as the rest of it says. `None` where no confirmation changes it.
+    /// The row with the verdict that it has apart from the contradictory identity data, if
+    /// confirmations, given by their digests, cover these. `None` if none does.
     pub fn confirmed(&self, covered: &[String], keys: &Keys) -> Option<Self> {
         let held = self.version.held.as_ref().filter(|held| covered.contains(&held.digest))?;
         let version =
@@ -88,21 +88,21 @@ impl Incoming {
         Some(Self { version, ..self.clone() }.with_certificate(self.row.dose(), keys))
     }
 
-    /// The same, held for this reason: no confirmation of identity data releases it.
+    /// The row, held for this reason. No confirmation of identity data releases it.
     pub fn held(self, reason: Reason) -> Self {
         let version = Version { verdict: Verdict::Held, reasons: vec![reason], held: None, ..self.version };
         Self { version, certificate_digest: String::new(), claim: None, ..self }
     }
 
-    /// The index key of the person of whom the row reports a dose that was given.
+    /// The index key of the person to whom the dose was given; `None` if the row reports no dose.
     pub fn dosed_person(&self) -> Option<&PersonKey> {
         let is_dose = matches!(self.version.verdict, Verdict::Complete | Verdict::Incomplete);
         self.person.as_ref().filter(|_| is_dose)
     }
 
-    /// Whether the row repeats or corrects a dose that its person has by this record of its event.
-    /// A dose that is another person's, or that is none yet, such as a rejected one or one that is
-    /// held over its sender's quota, is a further dose of the person.
+    /// Whether the row repeats or corrects a dose that this record of its event already counts for
+    /// the row's person. If the recorded dose belongs to another person, or does not count yet
+    /// (rejected, or held since its sender exceeded a quota), the row is a further dose.
     pub fn is_dose_of(&self, record: &DoseRecord) -> bool {
         let is_dose = |verdict| matches!(verdict, Verdict::Complete | Verdict::Incomplete);
         let is_repeated = |known: &Version| {
@@ -114,8 +114,8 @@ impl Incoming {
             || (is_dose(record.verdict) && record.person == self.person)
     }
 
-    /// The index key of the person, where the row is held and confirmations of the person's data
-    /// may release it.
+    /// The index key of the person, if the row is held and a confirmation of the person's identity
+    /// data may release it.
     pub fn held_person(&self) -> Option<&PersonKey> {
         self.person.as_ref().filter(|_| self.version.held.is_some())
     }
@@ -125,14 +125,14 @@ impl Incoming {
         &self.event
     }
 
-    /// The same, from this sender.
+    /// Sets the sender.
     #[must_use]
     pub fn of(self, sender: &Sender) -> Self {
         Self { facility: sender.facility().map(str::to_owned), ..self }
     }
 }
 
-/// Keyed digest of the fields that a certificate shows.
+/// The keyed digest of the fields that a certificate shows.
 pub(super) fn certificate_digest(dose: &CompleteDose, keys: &Keys) -> String {
     let fields = [
         &*dose.identity.tagged(),

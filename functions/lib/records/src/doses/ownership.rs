@@ -1,4 +1,4 @@
-//! Of several events that report the same dose, one owns its claim: what becomes of the others.
+//! Transitions of doses that several events report, of which one owns the claim.
 
 use bukti_domain::Verdict;
 
@@ -20,8 +20,8 @@ impl DoseRecord {
         next
     }
 
-    /// The dose, now neither complete nor a duplicate, after its claim went to the event with this
-    /// certificate.
+    /// The dose, which is neither complete nor a duplicate, after it lost its claim to the event
+    /// with this certificate.
     pub fn evicted(&self, certificate_id: Option<String>) -> Self {
         let mut next =
             Self { revision: self.revision + 1, claim: None, superseded_by: certificate_id, ..self.clone() };
@@ -29,9 +29,13 @@ impl DoseRecord {
         next
     }
 
-    /// The dose, which is complete, with a new certificate: a duplicate that became the owner of
-    /// its claim, a dose that was reinstated, or one whose certificate says what is no longer right
-    /// of other doses.
+    /// The dose, which is complete, with a new certificate version. For a duplicate that became the
+    /// owner of its claim, a reinstated dose, or one whose certificate shows outdated data about the
+    /// series.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`] if the row cannot be opened or is incomplete.
     pub fn reissued(&self, keys: &Keys) -> Result<Self, Corrupt> {
         let dose = self.dose(keys).map_err(|_| Corrupt("dose"))?.complete();
         let dose = dose.ok_or(Corrupt("dose"))?;
@@ -52,8 +56,8 @@ impl DoseRecord {
         self.is_owner_of(claim) && self.verdict == Verdict::Complete
     }
 
-    /// Whether no other event gets this claim: the event [holds](Self::holds) it, or was withdrawn
-    /// with it.
+    /// Whether no other event can get this claim: the event [holds](Self::holds) it, or was
+    /// withdrawn while it had it.
     pub fn keeps(&self, claim: &DoseKey) -> bool {
         match &self.withdrawn {
             Some(withdrawal) => withdrawal.claims.contains(claim),
@@ -61,7 +65,7 @@ impl DoseRecord {
         }
     }
 
-    /// Whether the event owns this claim, also while its dose is not complete.
+    /// Whether the event owns this claim, even if its dose is not complete.
     pub fn is_owner_of(&self, claim: &DoseKey) -> bool {
         self.claim.as_ref() == Some(claim) && !self.duplicate
     }
@@ -71,8 +75,8 @@ impl DoseRecord {
         self.claim.as_ref() == Some(claim) && self.duplicate && self.verdict == Verdict::Complete
     }
 
-    /// Whether this record, written over that one, owns a claim that it did not own: then the claim
-    /// is to be acquired.
+    /// Whether this revision holds a claim that the previous one did not own, so that the claim has
+    /// to be acquired.
     pub fn gains_claim(&self, before: Option<&DoseRecord>) -> bool {
         self.claim
             .as_ref()

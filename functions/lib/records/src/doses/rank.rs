@@ -1,18 +1,19 @@
-//! Which doses an answer has, where there are more than it can have.
+//! The selection of doses for a response that cannot contain all.
 
 use jiff::Timestamp;
 
 use super::DoseRecord;
 
-/// Where a dose comes among those of a person or a phone, least first: those that count before
-/// those that are held, rejected or retracted, of each those of the phone that asks, then what was
-/// recorded first, which no later row of a stranger goes before.
+/// The rank of a dose among those of a person or a phone; the least comes first. First come complete
+/// and incomplete doses of owners, then all others; within each, first those of the requesting
+/// phone; then the one that was recorded first. So rows that a stranger adds later cannot displace a
+/// person's own doses.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank(bool, bool, u8, Timestamp, String);
 
 impl Rank {
-    /// The rank of the dose of this event's key, from attributes of its record: thousands may be
-    /// ranked, and histories and rows are read only of those that are kept.
+    /// The rank of the dose with this event key, from attributes of its record. Thousands may have
+    /// to be ranked; histories and rows are then read only for those that are selected.
     pub fn new(
         event: &str,
         verdict: &str,
@@ -33,7 +34,7 @@ impl Rank {
 }
 
 impl DoseRecord {
-    /// When the first row came that counted.
+    /// When the first row that counted was received.
     pub fn first_received_at(&self) -> Timestamp {
         self.first_received_at.unwrap_or(self.received_at)
     }

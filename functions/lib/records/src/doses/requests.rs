@@ -1,4 +1,4 @@
-//! When a dose requests an SMS.
+//! Requests for SMS about a dose.
 
 use bukti_domain::Verdict;
 
@@ -6,19 +6,19 @@ use super::DoseRecord;
 use crate::{SmsKind, SmsRequest};
 
 impl DoseRecord {
-    /// The kind of the SMS with a link to the certificate; `None` where the dose has no such SMS,
-    /// since it is no first dose and the helpdesk did not correct it.
+    /// The kind of the SMS with a link to the certificate; `None` if the dose has no such SMS, since
+    /// it is no first dose and the helpdesk has neither corrected it nor resent its link.
     pub fn certificate_sms(&self) -> Option<SmsKind> {
         let requested = self.sms_request.map(|request| request.kind);
         let first = (self.dose_number == Some(1)).then_some(SmsKind::FirstDose);
         requested.filter(|kind| kind.has_certificate_link()).or(first)
     }
 
-    /// Requests the SMS that a row or a confirmation brings, after it was applied to `before`.
+    /// Requests the SMS, if any, that follows from applying a row or a confirmation to `before`.
     ///
-    /// A new dose requests none: `issue` does with the certificate. The same holds for a new
-    /// certificate, but not where the certificate was issued while the dose had none to show: `notify`
-    /// may have read the dose then and sent nothing.
+    /// A new dose or a new certificate requests none here: `issue` writes the request with the
+    /// certificate. If `before` had no certificate, a request is made here nevertheless, since
+    /// `notify` may have processed that of the certificate while the dose had none, and sent nothing.
     pub(super) fn request_sms_after(&mut self, before: Option<&Self>) {
         let Some(before) = before else { return };
         let has_new_phone = self.phone_version != before.phone_version;
@@ -34,13 +34,13 @@ impl DoseRecord {
         }
     }
 
-    /// Requests an SMS by the write of this revision.
+    /// Requests an SMS with the write of this revision.
     pub(super) fn request_sms(&mut self, kind: SmsKind) {
         self.sms_request = Some(SmsRequest::of_revision(kind, self.revision));
     }
 
-    /// The dose with its SMS requested once more; `None` where it has none. An SMS that was sent
-    /// is not sent again.
+    /// The dose with its SMS requested again; `None` if it has none. An SMS that was sent is not
+    /// sent again.
     #[must_use]
     pub fn with_sms_requested_again(&self) -> Option<Self> {
         let kind = match self.verdict {

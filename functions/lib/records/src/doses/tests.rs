@@ -24,7 +24,7 @@ fn row(sent_at: &str, phone: &str, batch: &str) -> FeedRow {
     ])
 }
 
-fn keep(record: Option<DoseRecord>, row: FeedRow, keys: &Keys) -> Option<DoseRecord> {
+fn receive(record: Option<DoseRecord>, row: FeedRow, keys: &Keys) -> Option<DoseRecord> {
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     let origin = Origin { job: "job".to_owned(), line: 2 };
     let incoming = Incoming::judge(row, origin, now, keys).unwrap();
@@ -32,39 +32,39 @@ fn keep(record: Option<DoseRecord>, row: FeedRow, keys: &Keys) -> Option<DoseRec
 }
 
 #[test]
-fn a_corrected_phone_keeps_the_certificate_and_kills_the_link() {
+fn corrected_phone_keeps_certificate_and_invalidates_link() {
     let keys = keys();
-    let first = keep(None, row("2021-01-29T10:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
+    let first = receive(None, row("2021-01-29T10:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
     assert_eq!((first.certificate_version, first.phone_version), (1, 1));
     let second =
-        keep(Some(first.clone()), row("2021-01-30T10:00:00+07:00", "081234567891", "B1"), &keys).unwrap();
+        receive(Some(first.clone()), row("2021-01-30T10:00:00+07:00", "081234567891", "B1"), &keys).unwrap();
     assert_eq!((second.certificate_version, second.phone_version), (1, 2));
     assert_eq!(second.certificate_id, first.certificate_id);
-    let third = keep(Some(second), row("2021-01-31T10:00:00+07:00", "081234567891", "B2"), &keys).unwrap();
+    let third = receive(Some(second), row("2021-01-31T10:00:00+07:00", "081234567891", "B2"), &keys).unwrap();
     assert_eq!((third.certificate_version, third.phone_version), (2, 2));
     assert_ne!(third.certificate_id, first.certificate_id);
 }
 
 #[test]
-fn a_row_that_comes_late_changes_the_history_only() {
+fn older_row_changes_history_only() {
     let keys = keys();
-    let newer = keep(None, row("2021-01-30T10:00:00+07:00", "081234567891", "B1"), &keys).unwrap();
+    let newer = receive(None, row("2021-01-30T10:00:00+07:00", "081234567891", "B1"), &keys).unwrap();
     let late =
-        keep(Some(newer.clone()), row("2021-01-29T10:00:00+07:00", "081234567890", ""), &keys).unwrap();
+        receive(Some(newer.clone()), row("2021-01-29T10:00:00+07:00", "081234567890", ""), &keys).unwrap();
     assert_eq!(late.verdict, Verdict::Complete);
     assert_eq!((late.certificate_id, late.phone), (newer.certificate_id, newer.phone));
     assert_ne!(late.history, newer.history);
 }
 
 #[test]
-fn the_same_row_again_changes_nothing() {
+fn duplicate_row_changes_nothing() {
     let keys = keys();
-    let first = keep(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
-    assert!(keep(Some(first), row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).is_none());
+    let first = receive(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
+    assert!(receive(Some(first), row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).is_none());
 }
 
 #[test]
-fn own_dose_is_kept_before_a_flood() {
+fn own_doses_rank_before_strangers_rows() {
     let at = |at: &str| at.parse().unwrap();
     let ranked = |verdict: &str, is_duplicate, is_own, first: &str| {
         Rank::new("event", verdict, is_duplicate, is_own, at(first))
@@ -84,9 +84,9 @@ fn own_dose_is_kept_before_a_flood() {
     ];
     assert!(expected.is_sorted_by(|one, next| one < next));
     let keys = keys();
-    let first = keep(None, row("2021-01-29T10:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
+    let first = receive(None, row("2021-01-29T10:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
     let corrected = row("2021-01-30T10:00:00+07:00", "081234567890", "B2");
-    let corrected = keep(Some(first.clone()), corrected, &keys).unwrap();
+    let corrected = receive(Some(first.clone()), corrected, &keys).unwrap();
     assert_eq!(corrected.first_received_at(), first.received_at);
 }
 
@@ -100,49 +100,49 @@ fn retraction(sent_at: &str) -> FeedRow {
 }
 
 #[test]
-fn retraction_keeps_the_person_and_ends_the_certificate() {
+fn retraction_keeps_person_and_voids_certificate() {
     let keys = keys();
-    let first = keep(None, row("2021-01-29T10:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
-    let retracted = keep(Some(first.clone()), retraction("2021-01-30T10:00:00+07:00"), &keys).unwrap();
+    let first = receive(None, row("2021-01-29T10:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
+    let retracted = receive(Some(first.clone()), retraction("2021-01-30T10:00:00+07:00"), &keys).unwrap();
     assert_eq!((retracted.verdict, retracted.certificate_id.clone()), (Verdict::Retracted, None));
     assert_eq!((&retracted.person, &retracted.phone), (&first.person, &first.phone));
     assert_eq!(retracted.open(&keys).unwrap().nama, "Iwan");
     assert_eq!((retracted.phone_version, retracted.claim.clone()), (2, None));
     assert_eq!(retracted.void_certificates(&keys), [first.certificate_id.clone().unwrap()]);
     let again = row("2021-01-31T10:00:00+07:00", "081234567890", "B1");
-    let again = keep(Some(retracted), again, &keys).unwrap();
+    let again = receive(Some(retracted), again, &keys).unwrap();
     assert_eq!((again.certificate_version, again.verdict), (2, Verdict::Complete));
     assert_ne!(again.certificate_id, first.certificate_id);
     assert_eq!(again.claim, first.claim);
 }
 
 #[test]
-fn late_row_of_a_retracted_event_says_whose_it_is() {
+fn older_row_identifies_person_of_retracted_event() {
     let keys = keys();
-    let retracted = keep(None, retraction("2021-02-01T10:00:00+07:00"), &keys).unwrap();
+    let retracted = receive(None, retraction("2021-02-01T10:00:00+07:00"), &keys).unwrap();
     assert_eq!((retracted.person.as_ref(), retracted.phone.as_ref()), (None, None));
     let second = row("2021-01-30T10:00:00+07:00", "081234567891", "B1");
     let first = row("2021-01-29T10:00:00+07:00", "081234567890", "B1");
-    let known = keep(Some(retracted), second, &keys).unwrap();
+    let known = receive(Some(retracted), second, &keys).unwrap();
     assert_eq!((known.verdict, known.certificate_id.clone()), (Verdict::Retracted, None));
     assert!(known.person.is_some());
-    let later = keep(Some(known.clone()), first, &keys).unwrap();
+    let later = receive(Some(known.clone()), first, &keys).unwrap();
     assert_eq!(later.phone, known.phone, "the latest row counts");
 }
 
 #[test]
 fn duplicate_has_no_certificate_until_it_is_promoted() {
     let keys = keys();
-    let owner = keep(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
+    let owner = receive(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
     let other = FeedRow { event_id: "E2".to_owned(), ..row("2021-01-29T10:00:00+07:00", "", "B2") };
-    let other = keep(None, other, &keys).unwrap();
-    assert_eq!(owner.claim, other.claim, "the batch is not part of it");
+    let other = receive(None, other, &keys).unwrap();
+    assert_eq!(owner.claim, other.claim, "the batch is not part of the claim's key");
     let claim = owner.claim.clone().unwrap();
     let demoted = other.demoted(&owner);
     assert!(demoted.waits_for(&claim) && !demoted.holds(&claim) && demoted.certificate_id.is_none());
     assert_eq!(demoted.superseded_by, owner.certificate_id);
     let corrected = FeedRow { event_id: "E2".to_owned(), ..row("2021-01-30T10:00:00+07:00", "", "B3") };
-    let corrected = keep(Some(demoted), corrected, &keys).unwrap();
+    let corrected = receive(Some(demoted), corrected, &keys).unwrap();
     assert!(corrected.waits_for(&claim) && corrected.certificate_id.is_none());
     let promoted = corrected.reissued(&keys).unwrap();
     assert!(promoted.holds(&claim) && promoted.superseded_by.is_none());
@@ -151,18 +151,18 @@ fn duplicate_has_no_certificate_until_it_is_promoted() {
 }
 
 #[test]
-fn incomplete_row_keeps_the_claim_until_it_is_taken() {
+fn incomplete_dose_keeps_claim_until_evicted() {
     let keys = keys();
-    let first = keep(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
+    let first = receive(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
     let claim = first.claim.clone().unwrap();
-    let lapsed = keep(Some(first.clone()), row("2021-01-30T10:00:00+07:00", "", ""), &keys).unwrap();
+    let lapsed = receive(Some(first.clone()), row("2021-01-30T10:00:00+07:00", "", ""), &keys).unwrap();
     assert!(lapsed.is_owner_of(&claim) && !lapsed.holds(&claim));
     let whole = row("2021-01-31T10:00:00+07:00", "", "B1");
-    let back = keep(Some(lapsed.clone()), whole.clone(), &keys).unwrap();
+    let back = receive(Some(lapsed.clone()), whole.clone(), &keys).unwrap();
     assert_eq!(back.certificate_id, first.certificate_id);
     let evicted = lapsed.evicted(Some("OTHER".to_owned()));
     assert_eq!(evicted.void_certificates(&keys), [first.certificate_id.clone().unwrap()]);
-    let back = keep(Some(evicted), whole, &keys).unwrap();
+    let back = receive(Some(evicted), whole, &keys).unwrap();
     assert_ne!(back.certificate_id, first.certificate_id);
 }
 
@@ -184,17 +184,17 @@ fn covered_by(row: &FeedRow, keys: &Keys) -> Vec<String> {
 fn confirmation_gives_held_dose_a_certificate() {
     let keys = keys();
     let row = held_row("2021-01-29T10:00:00+07:00", "B1");
-    let held = keep(None, row.clone(), &keys).unwrap();
+    let held = receive(None, row.clone(), &keys).unwrap();
     assert_eq!((held.verdict, &held.certificate_id), (Verdict::Held, &None));
     let covered = covered_by(&row, &keys);
     let issued = held.confirmed(&covered, &keys).unwrap().unwrap();
     assert_eq!((issued.verdict, issued.reasons.len(), issued.revision), (Verdict::Complete, 0, 2));
     assert_eq!(issued.certificate_id, Some(keys.certificate_id(&held.pk, 1)));
-    assert!(issued.confirmed(&covered, &keys).unwrap().is_none(), "applied twice, it changes nothing");
-    assert!(keep(Some(issued.clone()), row, &keys).is_none(), "the same row again is not held again");
+    assert!(issued.confirmed(&covered, &keys).unwrap().is_none(), "confirmations are idempotent");
+    assert!(receive(Some(issued.clone()), row, &keys).is_none(), "a duplicate row is not held again");
     // A corrected row of the event gets its own certificate.
     let corrected = held_row("2021-01-30T10:00:00+07:00", "B2");
-    let held = keep(Some(issued), corrected, &keys).unwrap();
+    let held = receive(Some(issued), corrected, &keys).unwrap();
     assert_eq!(held.verdict, Verdict::Held);
     let issued = held.confirmed(&covered, &keys).unwrap().unwrap();
     assert_eq!((issued.verdict, issued.certificate_version), (Verdict::Complete, 2));
@@ -210,11 +210,11 @@ fn confirmation_leaves_other_and_incomplete_doses_without_certificate() {
         FeedRow { jenis_kelamin: "L".into(), ..held_row(sent, "B1") },
         FeedRow { nik: "3171012401896247".into(), ..held_row(sent, "B1") },
     ] {
-        let held = keep(None, other, &keys).unwrap();
+        let held = receive(None, other, &keys).unwrap();
         assert_eq!(held.verdict, Verdict::Held);
         assert!(held.confirmed(&covered, &keys).unwrap().is_none());
     }
-    let incomplete = keep(None, held_row(sent, ""), &keys).unwrap();
+    let incomplete = receive(None, held_row(sent, ""), &keys).unwrap();
     let incomplete = incomplete.confirmed(&covered, &keys).unwrap().unwrap();
     assert_eq!(incomplete.verdict, Verdict::Incomplete);
     assert_eq!((incomplete.reasons, incomplete.certificate_id), (vec![Reason::BatchMissing], None));
@@ -224,7 +224,7 @@ fn confirmation_leaves_other_and_incomplete_doses_without_certificate() {
 fn confirmation_applies_to_records_from_before_digests() {
     let keys = keys();
     let row = held_row("2021-01-29T10:00:00+07:00", "B1");
-    let held = keep(None, row.clone(), &keys).unwrap();
+    let held = receive(None, row.clone(), &keys).unwrap();
     let mut record = serde_json::to_value(&held).unwrap();
     assert!(record["history"][0].as_object_mut().unwrap().remove("held").is_some());
     let old: DoseRecord = serde_json::from_value(record).unwrap();
@@ -233,20 +233,20 @@ fn confirmation_applies_to_records_from_before_digests() {
 }
 
 #[test]
-fn a_record_goes_through_json_and_its_row_opens() {
+fn record_survives_json_and_its_row_opens() {
     let keys = keys();
-    let record = keep(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
+    let record = receive(None, row("2021-01-29T10:00:00+07:00", "", "B1"), &keys).unwrap();
     let json = serde_json::to_string(&record).unwrap();
     assert!(!json.contains("Iwan"));
     let read: DoseRecord = serde_json::from_str(&json).unwrap();
     assert_eq!(read.open(&keys).unwrap().nama, "Iwan");
 }
 
-/// What happens to a dose, in the tables below.
+/// A transition of a dose, in the tables below.
 #[derive(Clone, Copy, Debug)]
-enum Happens {
-    /// A row of this day of 2021 with this phone's last digit and batch; without a batch it is
-    /// incomplete.
+enum Transition {
+    /// A row of this day of February 2021, with this last digit of the phone number and this batch;
+    /// without a batch it is incomplete.
     Row(u8, u8, &'static str),
     /// A row of this day whose identity data contradict the NIK.
     Held(u8),
@@ -254,7 +254,7 @@ enum Happens {
     Retracted(u8),
     /// The confirmation of the held row's identity data.
     Confirmed,
-    /// The claim went to another event.
+    /// Another event took the claim.
     Evicted,
     /// Another event turned out to own the claim.
     Demoted,
@@ -264,44 +264,46 @@ enum Happens {
     Withdrawn,
     /// An admin reinstated it.
     Reinstated,
-    /// The helpdesk had its link sent once more.
+    /// The helpdesk resent its link.
     Resent,
 }
 
-fn happens(record: Option<DoseRecord>, step: Happens, keys: &Keys) -> Option<DoseRecord> {
+fn apply_transition(record: Option<DoseRecord>, step: Transition, keys: &Keys) -> Option<DoseRecord> {
     let day = |day: u8| format!("2021-02-{day:02}T10:00:00+07:00");
     let known = || record.clone().unwrap();
     match step {
-        Happens::Row(sent, phone, batch) => {
-            keep(record, row(&day(sent), &format!("08123456789{phone}"), batch), keys)
+        Transition::Row(sent, phone, batch) => {
+            receive(record, row(&day(sent), &format!("08123456789{phone}"), batch), keys)
         }
-        Happens::Held(sent) => keep(record, held_row(&day(sent), "B1"), keys),
-        Happens::Retracted(sent) => keep(record, retraction(&day(sent)), keys),
-        Happens::Confirmed => known().confirmed(&covered_by(&held_row(&day(1), "B1"), keys), keys).unwrap(),
-        Happens::Evicted => Some(known().evicted(None)),
-        Happens::Demoted => Some(known().demoted(&known())),
-        Happens::Promoted => Some(known().reissued(keys).unwrap()),
-        Happens::Withdrawn => {
+        Transition::Held(sent) => receive(record, held_row(&day(sent), "B1"), keys),
+        Transition::Retracted(sent) => receive(record, retraction(&day(sent)), keys),
+        Transition::Confirmed => {
+            known().confirmed(&covered_by(&held_row(&day(1), "B1"), keys), keys).unwrap()
+        }
+        Transition::Evicted => Some(known().evicted(None)),
+        Transition::Demoted => Some(known().demoted(&known())),
+        Transition::Promoted => Some(known().reissued(keys).unwrap()),
+        Transition::Withdrawn => {
             let at = "2026-01-01T00:00:00Z".parse().unwrap();
             Some(known().withdrawn(known().claim.as_ref(), at))
         }
-        Happens::Reinstated => Some(known().reinstated()),
-        Happens::Resent => Some(known().resent()),
+        Transition::Reinstated => Some(known().reinstated()),
+        Transition::Resent => Some(known().resent()),
     }
 }
 
-/// Verdict, whether there is a certificate, its version, up to which it is void, phone version.
+/// Verdict, whether there is a certificate, certificate version, void version, phone version.
 type State = (Verdict, bool, u32, u32, u32);
 
 #[test]
-fn transitions_of_a_dose() {
-    use Happens::{
+fn transitions_update_verdict_and_versions() {
+    use Transition::{
         Confirmed, Demoted, Evicted, Held, Promoted, Reinstated, Resent, Retracted, Row, Withdrawn,
     };
     use Verdict::{Complete, Incomplete, Retracted as IsRetracted};
     let keys = keys();
     let first = Row(1, 0, "B1");
-    let table: &[(&[Happens], State)] = &[
+    let table: &[(&[Transition], State)] = &[
         (&[first], (Complete, true, 1, 0, 1)),
         (&[first, Row(2, 0, "B1")], (Complete, true, 1, 0, 1)),
         (&[first, Row(2, 0, "B2")], (Complete, true, 2, 0, 1)),
@@ -330,7 +332,9 @@ fn transitions_of_a_dose() {
     for (steps, expected) in table {
         let mut record = None;
         for step in *steps {
-            record = Some(happens(record, *step, &keys).expect("it changes the record"));
+            record = Some(
+                apply_transition(record, *step, &keys).expect("the transition should change the record"),
+            );
         }
         let record = record.unwrap();
         let is = (
@@ -347,22 +351,22 @@ fn transitions_of_a_dose() {
 }
 
 /// The kind of the SMS that the last step of a dose requests.
-fn requested_by(steps: &[Happens], keys: &Keys) -> Option<SmsKind> {
+fn requested_by(steps: &[Transition], keys: &Keys) -> Option<SmsKind> {
     let (mut before, mut record) = (None, None);
     for step in steps {
         before = record.clone();
-        record = happens(record, *step, keys);
+        record = apply_transition(record, *step, keys);
     }
     let requests = [before, record].map(|record| record.and_then(|record| record.sms_request));
     requests[1].filter(|request| requests[0] != Some(*request)).map(|request| request.kind)
 }
 
 #[test]
-fn changes_of_a_dose_request_sms() {
-    use Happens::{Demoted, Reinstated, Resent, Retracted, Row, Withdrawn};
+fn transitions_request_expected_sms() {
+    use Transition::{Demoted, Reinstated, Resent, Retracted, Row, Withdrawn};
     let keys = keys();
     let first = Row(1, 0, "B1");
-    let table: &[(&[Happens], Option<SmsKind>)] = &[
+    let table: &[(&[Transition], Option<SmsKind>)] = &[
         (&[first], None),
         (&[first, Row(2, 0, "B2")], None),
         (&[first, Row(2, 1, "B1")], Some(SmsKind::FirstDose)),
@@ -387,7 +391,7 @@ fn changes_of_a_dose_request_sms() {
 #[test]
 fn sms_is_requested_again_until_it_is_sent() {
     let keys = keys();
-    let first = keep(None, row("2021-01-29T10:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
+    let first = receive(None, row("2021-01-29T10:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
     let again = first.with_sms_requested_again().unwrap();
     assert_eq!((again.revision, again.phone_version), (2, 1));
     assert_eq!(again.sms_request, Some(SmsRequest::of_revision(SmsKind::FirstDose, 2)));
@@ -398,8 +402,8 @@ fn sms_is_requested_again_until_it_is_sent() {
 fn new_phone_after_resending_is_charged_as_first_dose() {
     let keys = keys();
     let mut record = None;
-    for step in [Happens::Row(1, 0, "B1"), Happens::Resent, Happens::Demoted] {
-        record = happens(record, step, &keys);
+    for step in [Transition::Row(1, 0, "B1"), Transition::Resent, Transition::Demoted] {
+        record = apply_transition(record, step, &keys);
     }
     assert_eq!(record.unwrap().certificate_sms(), Some(SmsKind::FirstDose));
 }
@@ -430,9 +434,9 @@ fn facility_corrects_its_own_events_only() {
 }
 
 #[test]
-fn correction_counts_whatever_the_clock_of_the_sender_says() {
+fn correction_counts_despite_fast_sender_clock() {
     let keys = keys();
-    let known = keep(None, row("2026-01-01T20:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
+    let known = receive(None, row("2026-01-01T20:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     let rewritten = |record: &DoseRecord, batch| {
         let row = row("2021-01-01T10:00:00+07:00", "081234567890", batch);
@@ -449,6 +453,6 @@ fn correction_counts_whatever_the_clock_of_the_sender_says() {
         !incomplete.is_no_worse_than(Some(&known)) && incomplete.is_no_worse_than(Some(incomplete.record()))
     );
     assert!(rewritten(&known.demoted(&known), "B2").is_none(), "a duplicate has no certificate");
-    let retracted = keep(Some(known), retraction("2026-01-01T23:00:00+07:00"), &keys).unwrap();
-    assert!(rewritten(&retracted, "B2").is_none(), "its facility takes a retraction back");
+    let retracted = receive(Some(known), retraction("2026-01-01T23:00:00+07:00"), &keys).unwrap();
+    assert!(rewritten(&retracted, "B2").is_none(), "only its facility may undo a retraction");
 }

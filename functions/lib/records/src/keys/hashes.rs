@@ -1,4 +1,4 @@
-//! Keyed hashes (HMAC-SHA-256): what makes the table show nobody.
+//! Keyed hashes (HMAC-SHA-256), with which the table's keys reveal no personal data.
 
 use std::fmt;
 use std::sync::{Arc, RwLock};
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::sealing::Sealing;
 
-/// The keys in use.
+/// The keys for hashing and sealing.
 #[derive(Clone)]
 pub struct Keys(pub(crate) Arc<Inner>);
 
@@ -27,14 +27,14 @@ pub(crate) struct Inner {
 }
 
 impl Keys {
-    /// The key of keyed hashes, at least 32 bytes, and those that seal. `None` where it is shorter.
+    /// The key of keyed hashes, at least 32 bytes, and the sealing keys. `None` if it is shorter.
     pub fn new(index: &[u8], sealing: Vec<Sealing>) -> Option<Self> {
         let index = (index.len() >= 32).then(|| hmac::Key::new(hmac::HMAC_SHA256, index))?;
         Some(Self(Arc::new(Inner { index, sealing: RwLock::new(sealing) })))
     }
 
     fn mac(&self, purpose: &str, value: &str) -> hmac::Tag {
-        // The purpose cannot run into the value: it has no such separator.
+        // The separator, which no purpose contains, makes the input unambiguous.
         hmac::sign(&self.0.index, format!("{purpose}\u{1f}{value}").as_bytes())
     }
 
@@ -62,12 +62,13 @@ impl Keys {
         CaseKey::of_id(&self.hash("case", number.as_str()))
     }
 
-    /// What is the same for all doses with this name and birth date, whatever their numbers.
+    /// The index key of a name and birth date, which doses with different identity numbers may
+    /// share.
     pub fn alike(&self, name: &PersonName, birth_date: BirthDate) -> NameKey {
         NameKey::of_id(&self.hash("name and birth date", &format!("{birth_date}\u{1f}{}", name.match_key())))
     }
 
-    /// A digest of identity data, by which a held row is matched with a confirmation.
+    /// The digest of identity data, with which a held row is matched with a confirmation.
     pub fn identity_data(&self, data: &IdentityData) -> String {
         self.hash("identity data", &data.content())
     }
@@ -81,55 +82,56 @@ impl Keys {
         DoseKey::of_id(&self.hash("dose", &fields.join("\u{1f}")))
     }
 
-    /// Random bytes. `None` where the system has no randomness.
+    /// Random bytes. `None` if the system's random number generator fails.
     pub fn random<const N: usize>() -> Option<[u8; N]> {
         let mut bytes = [0; N];
         rand::fill(&mut bytes).ok()?;
         Some(bytes)
     }
 
-    /// A digest of what a row says.
+    /// The digest of a row's content.
     pub fn row_digest(&self, row: &FeedRow) -> String {
         self.hash("row", &row.content())
     }
 
-    /// A digest of the fields that a certificate shows.
+    /// The digest of the fields that a certificate shows.
     pub fn certificate_digest(&self, fields: &str) -> String {
         self.hash("certificate content", fields)
     }
 
-    /// The id of a certificate: 80 bits that follow from event and version, so that making it again
-    /// gives the same.
+    /// The id of a certificate: 80 bits derived from event and version, so that a retry results in
+    /// the same id.
     pub fn certificate_id(&self, event: &EventKey, version: u32) -> String {
         let tag = self.mac("certificate", &format!("{} {version}", event.as_str()));
         let bits = tag.as_ref()[..10].iter().fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
         (0..16).rev().map(|at| char::from(CROCKFORD_ALPHABET[(bits >> (at * 5)) as usize & 31])).collect()
     }
 
-    /// The name of a certificate's document, by its QR text too: two signatures of one certificate
-    /// are two documents.
+    /// The name of a certificate's document. It depends on the QR text too, so that two signatures of
+    /// one certificate have different documents.
     pub fn document_name(&self, certificate_id: &str, qr_text: &str) -> String {
         format!("{certificate_id}-{}", self.hash("document", qr_text))
     }
 
-    /// The job of what a sender sent over HTTP: it follows from both.
+    /// The id of the job of a request over HTTP, derived from sender and body, so that a retry gets
+    /// the same job.
     pub fn job(&self, sender: &str, sent: &[u8]) -> String {
         let sent = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, sent));
         format!("api-{}", self.hash("job", &format!("{sender}\u{1f}{sent}")))
     }
 
-    /// The key of what somebody had of something in a window of time.
+    /// The key of the counter of a rate limit, for a subject and a window.
     pub fn rate(&self, name: &str, subject: &str, window: i64) -> RateKey {
         RateKey::of_id(&self.hash("rate", &format!("{name}\u{1f}{window}\u{1f}{subject}")))
     }
 
-    /// What is stored of a one-time code.
+    /// The stored hash of a one-time code.
     pub fn code(&self, phone: &str, code: &str) -> String {
         self.hash("code", &format!("{phone} {code}"))
     }
 
-    /// The key of a link with this token. Of tokens no key is needed: they have more bits than
-    /// anybody can try.
+    /// The key of the link with this token. The hash of a token needs no secret key, since a token
+    /// has too many bits for a brute-force search.
     pub fn link(token: &str) -> LinkKey {
         LinkKey::of_id(&Self::token(token))
     }
@@ -149,12 +151,12 @@ impl Keys {
         CaptchaKey::of_id(&Self::token(signature))
     }
 
-    /// What is stored of a token.
+    /// The stored hash of a token.
     pub fn token(token: &str) -> String {
         URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, token.as_bytes()))
     }
 
-    /// Whether two hashes are the same, in constant time.
+    /// Compares two hashes in constant time.
     pub fn same(one: &str, other: &str) -> bool {
         constant_time::verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
     }
@@ -185,7 +187,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn certificate_ids_are_readable_and_repeatable() {
+    fn certificate_ids_are_readable_and_deterministic() {
         let keys = keys();
         let event = EventKey::of_id("1");
         let id = keys.certificate_id(&event, 1);
@@ -196,7 +198,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn of_a_token_its_hash_is_kept() {
+    fn hashes_token_with_sha_256() {
         // The example of FIPS 180.
         assert_eq!(Keys::token("abc"), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
     }

@@ -29,18 +29,18 @@ pub(super) const LISTED_SESSION: &str = "SESSION#";
 pub(super) const SMS: &str = "SMS#";
 const SMS_ABOUT_LOCK: &str = "SMS";
 
-/// What an item is.
+/// The kind of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemKind {
     /// An account.
     Account,
-    /// Which signer signs.
+    /// The name of the active signer.
     ActiveSigner,
-    /// The last request for a quick download that fitted.
+    /// The last admitted request for a quick download.
     Admitted,
     /// An API key.
     ApiKey,
-    /// An entry of the audit.
+    /// An entry of the audit log.
     AuditEntry,
     /// A used captcha.
     Captcha,
@@ -60,17 +60,17 @@ pub enum ItemKind {
     Download,
     /// A signer of another issuer.
     Issuer,
-    /// A job.
+    /// An import job.
     Job,
-    /// Who publishes at the moment.
+    /// The lease of the process that publishes.
     Lease,
-    /// A link of an SMS.
+    /// A link in an SMS.
     Link,
     /// A case in the list of its phone.
     ListedCase,
     /// A session in the list of its phone.
     ListedSession,
-    /// That quick download is locked for a person.
+    /// The lock of the quick download of a person.
     Lock,
     /// An officer.
     Officer,
@@ -78,13 +78,13 @@ pub enum ItemKind {
     Otp,
     /// A part of a job.
     Part,
-    /// A case that somebody has to look at.
+    /// A case that waits for an officer.
     Queued,
-    /// How much a caller had of something.
+    /// A counter of a rate limit.
     Rate,
     /// A revoked certificate.
     Revocation,
-    /// The mark of a person.
+    /// The mark of a person with a dose whose series does not have two doses.
     Series,
     /// A session.
     Session,
@@ -95,7 +95,7 @@ pub enum ItemKind {
 }
 
 impl ItemKind {
-    /// What an item with these keys is; `None` where it is none of ours.
+    /// The kind of the item with these keys; `None` if no kind has such keys.
     pub fn of(pk: &str, sk: &str) -> Option<Self> {
         match pk {
             HELPDESK_OFFICERS => return Some(Self::Officer),
@@ -126,7 +126,7 @@ impl ItemKind {
             Self::Series,
             Self::Session,
         ];
-        let by_beginning = [
+        let by_prefix = [
             (CONFIRMATION, Self::Confirmation),
             (DEVICE, Self::Device),
             (LISTED_CASE, Self::ListedCase),
@@ -134,21 +134,20 @@ impl ItemKind {
             (PART, Self::Part),
             (SMS, Self::Sms),
         ];
-        let is_one = by_sort_key.into_iter().find(|kind| kind.sort_key() == Some(sk));
-        is_one
+        let exact = by_sort_key.into_iter().find(|kind| kind.sort_key() == Some(sk));
+        exact
             .or_else(|| {
-                by_beginning.into_iter().find(|(begins, _)| sk.starts_with(begins)).map(|(_, kind)| kind)
+                by_prefix.into_iter().find(|(prefix, _)| sk.starts_with(prefix)).map(|(_, kind)| kind)
             })
             .or_else(|| (sk == SMS_ABOUT_LOCK).then_some(Self::Sms))
     }
 
-    /// What a filter of the stream says of the keys of such items, where their sort key is the same
-    /// for all.
+    /// The part of a stream filter that selects items of this kind, whose sort key must be constant.
     pub fn filter(self) -> String {
         format!(r#""Keys": {{"sk": {{"S": ["{}"]}}}}"#, self.sort_key().unwrap_or_default())
     }
 
-    /// The sort key of items of this kind, where it is the same for all.
+    /// The sort key of all items of this kind; `None` if it is not constant.
     pub const fn sort_key(self) -> Option<&'static str> {
         Some(match self {
             Self::Account => "ACCOUNT",
@@ -189,7 +188,7 @@ impl ItemKey {
         Self::new(pk, kind.sort_key().unwrap_or_default())
     }
 
-    /// The key with these texts; `None` where no item of ours has it.
+    /// The key with these parts; `None` if no kind of item has such a key.
     pub fn parse(pk: &str, sk: &str) -> Option<Self> {
         ItemKind::of(pk, sk).map(|_| Self::new(pk, sk))
     }
@@ -204,12 +203,12 @@ impl ItemKey {
         &self.sk
     }
 
-    /// What a sealed field of the item is bound to, so that it opens in no other place.
+    /// The associated data of a sealed field, which binds it to its item and name.
     pub fn field(&self, name: &str) -> String {
         format!("{self} {name}")
     }
 
-    /// A dose, all that was said of one event.
+    /// A dose, with the history of its event.
     pub fn dose(event: &EventKey) -> Self {
         Self::of_kind(event.as_str(), ItemKind::Dose)
     }
@@ -219,23 +218,23 @@ impl ItemKey {
         Self::new(event.as_str(), format!("{SMS}{phone_version:05}"))
     }
 
-    /// The SMS to the phone of one version that another replaces it.
+    /// The SMS to the phone of one version about its replacement.
     pub fn replaced_sms(event: &EventKey, phone_version: u32) -> Self {
         Self::new(event.as_str(), format!("{SMS}{phone_version:05}#OLD"))
     }
 
-    /// The SMS that the certificates up to a version are void.
+    /// The SMS about the retraction of the certificates up to a version.
     pub fn retracted_sms(event: &EventKey, void_version: u32) -> Self {
         Self::new(event.as_str(), format!("{SMS}{void_version:05}#RETRACTED"))
     }
 
-    /// Which event owns a dose that several report.
+    /// The claim on a dose that several events may report.
     pub fn claim(dose: &DoseKey) -> Self {
         Self::of_kind(dose.as_str(), ItemKind::Claim)
     }
 
-    /// The mark of a person with a dose whose series is not of two doses. Not in the person's own
-    /// partition: `issue` is called for whatever changes there.
+    /// The mark of a person with a dose whose series does not have two doses. Not in the person's
+    /// own partition, since all changes there invoke `issue`.
     pub fn series(person: &PersonKey) -> Self {
         Self::of_kind(format!("{SERIES}{}", person.id()), ItemKind::Series)
     }
@@ -245,12 +244,12 @@ impl ItemKey {
         Self::of_kind(certificate.as_str(), ItemKind::Certificate)
     }
 
-    /// A link of an SMS.
+    /// A link in an SMS.
     pub fn link(link: &LinkKey) -> Self {
         Self::of_kind(link.as_str(), ItemKind::Link)
     }
 
-    /// The SMS that a link was locked.
+    /// The SMS about a locked link.
     pub fn locked_sms(link: &LinkKey) -> Self {
         Self::new(link.as_str(), SMS_ABOUT_LOCK)
     }
@@ -260,17 +259,17 @@ impl ItemKey {
         Self::of_kind(download.as_str(), ItemKind::Download)
     }
 
-    /// The last request that fitted.
+    /// The last admitted request for a person's quick download.
     pub fn admitted(download: &DownloadKey) -> Self {
         Self::of_kind(download.as_str(), ItemKind::Admitted)
     }
 
-    /// That quick download is locked for the person.
+    /// The lock of a person's quick download.
     pub fn lock(download: &DownloadKey) -> Self {
         Self::of_kind(download.as_str(), ItemKind::Lock)
     }
 
-    /// The SMS of a request, by when that was sent, in Unix milliseconds.
+    /// The SMS of a request for a quick download, sent at this time in Unix milliseconds.
     pub fn download_sms(download: &DownloadKey, sent_at: i64) -> Self {
         Self::new(download.as_str(), format!("{SMS}{sent_at}"))
     }
@@ -285,8 +284,8 @@ impl ItemKey {
         Self::new(case.as_str(), format!("{SMS}{revision:05}"))
     }
 
-    /// A case that somebody has to look at, by when it was opened. All are in one partition, which
-    /// a thousand cases a second fit into.
+    /// A case that waits for an officer, ordered by when it was opened. All are in one partition,
+    /// which allows a thousand writes per second.
     pub fn queued(case: &CaseKey, created_at: Timestamp) -> Self {
         Self::new(HELPDESK_QUEUE, format!("{:013} {}", created_at.as_millisecond(), case.as_str()))
     }
@@ -296,12 +295,12 @@ impl ItemKey {
         Self::new(person.as_str(), format!("{CONFIRMATION}{}", case.as_str()))
     }
 
-    /// An officer, by phone. All are in one partition: there are some hundreds.
+    /// An officer, by phone. All are in one partition, since there are only some hundreds.
     pub fn officer(phone: &PhoneKey) -> Self {
         Self::new(HELPDESK_OFFICERS, phone.as_str())
     }
 
-    /// An entry of the audit, by the day (UTC) and what orders it within.
+    /// An entry of the audit log, by the day (UTC) and a text that orders it within the day.
     pub fn audit_entry(day: Date, order: &str) -> Self {
         Self::new(format!("{AUDIT}{day}"), order)
     }
@@ -341,12 +340,12 @@ impl ItemKey {
         Self::of_kind(captcha.as_str(), ItemKind::Captcha)
     }
 
-    /// How much a caller had of something.
+    /// A counter of a rate limit.
     pub fn rate(rate: &RateKey) -> Self {
         Self::of_kind(rate.as_str(), ItemKind::Rate)
     }
 
-    /// A job of the intake, by its id.
+    /// An import job, by its id.
     pub fn job(job: &str) -> Self {
         Self::of_kind(format!("{JOB}{job}"), ItemKind::Job)
     }
@@ -361,35 +360,35 @@ impl ItemKey {
         sk.strip_prefix(PART)?.parse().ok()
     }
 
-    /// An API key, by its id. All are in one partition: there are some thousands, and a key is read
-    /// once a request, not once a dose.
+    /// An API key, by its id. All are in one partition, since there are only some thousands, and a
+    /// key is read per request, not per dose.
     pub fn api_key(id: &str) -> Self {
         Self::new(SENDERS, id)
     }
 
-    /// A revoked certificate, in the partition of the first byte of its hash: 256, so that neither
-    /// writing nor reading many goes to one place.
+    /// A revoked certificate, in one of 256 partitions by the first byte of its hash, so that reads
+    /// and writes of many revocations are distributed.
     pub fn revocation(first: u8, certificate_id: &str) -> Self {
         Self::new(format!("{REVOKED}{first:02x}"), certificate_id)
     }
 
-    /// A document signer, by its key id. All are in one partition: one read brings the register as
-    /// a whole.
+    /// A document signer, by its key id. All are in one partition, so that one query reads the whole
+    /// register.
     pub fn signer(kid: &str) -> Self {
         Self::new(TRUST_SIGNERS, kid)
     }
 
-    /// Which signer signs. There is no other place that says so, and so never two.
+    /// The name of the active signer, stored in this item only, so that there are never two.
     pub fn active_signer() -> Self {
         Self::new(TRUST_SIGNERS, ACTIVE)
     }
 
-    /// A signer of another issuer, by key id and digest of the key.
+    /// A signer of another issuer, by an id of key id and digest of the key.
     pub fn issuer(id: &str) -> Self {
         Self::new(TRUST_ISSUERS, id)
     }
 
-    /// Who publishes at the moment.
+    /// The lease of the process that publishes.
     pub fn lease() -> Self {
         Self::of_kind(TRUST_PUBLISHING, ItemKind::Lease)
     }
@@ -401,7 +400,7 @@ impl std::fmt::Display for ItemKey {
     }
 }
 
-/// The partition key of what belongs to a phone's account.
+/// The partition key of the items of a phone's account.
 pub(super) fn account(phone: &PhoneKey) -> String {
     format!("{ACCOUNT}{}", phone.as_str())
 }
@@ -411,7 +410,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_key_is_of_its_kind() {
+    fn kind_follows_from_key() {
         let (event, person, phone) = (EventKey::of_id("1"), PersonKey::of_id("1"), PhoneKey::of_id("1"));
         let (case, link, login) = (CaseKey::of_id("1"), LinkKey::of_id("1"), LoginKey::of_id("1"));
         let download = DownloadKey::of(&person);
@@ -458,10 +457,9 @@ mod tests {
         assert_eq!(ItemKind::of("EVENT#1", "ELSE"), None);
     }
 
-    /// By the beginning of a partition key roles allow and deny; none may be the beginning of
-    /// another's.
+    /// IAM policies allow and deny access by prefixes of the partition key.
     #[test]
-    fn no_prefix_is_the_beginning_of_another() {
+    fn no_prefix_begins_with_another() {
         let prefixes = [
             ACCOUNT,
             AUDIT,
@@ -505,13 +503,13 @@ mod tests {
             .map(|key| key.trim().trim_matches('"'))
             .collect();
         let trust = format!("{}#*", TRUST_SIGNERS.split('#').next().unwrap());
-        let beginnings =
+        let prefixes =
             [AUDIT, REVOKED, CaptchaKey::PREFIX, DoseKey::PREFIX, DownloadKey::PREFIX, RateKey::PREFIX];
         for key in &named {
             let is_known = *key == trust
                 || *key == TRUST_PUBLISHING
-                || key.strip_suffix('*').is_some_and(|key| beginnings.contains(&key));
-            assert!(is_known, "the template names keys {key}, which no item has");
+                || key.strip_suffix('*').is_some_and(|key| prefixes.contains(&key));
+            assert!(is_known, "infra/template.yaml has a condition on keys {key}, which no item has");
         }
         assert!(named.len() >= 8, "{named:?}");
     }

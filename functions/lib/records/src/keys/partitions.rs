@@ -1,4 +1,4 @@
-//! Items that are read together: partitions, ranges of an index, and filters of the stream.
+//! Keys of several items: partitions, ranges of an index, and stream filters.
 
 use jiff::civil::Date;
 
@@ -8,12 +8,12 @@ use super::items::{
 };
 use super::{CaseKey, CertificateKey, EventKey, LoginKey, PersonKey, PhoneKey};
 
-/// Items of one partition that are read together: all, or those whose sort keys begin alike.
+/// The items of one partition, all or those with a common prefix of the sort key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
     /// The partition key.
     pub pk: String,
-    /// What the sort keys begin with; empty for all.
+    /// The prefix of the sort keys; empty for all items.
     pub begins: &'static str,
 }
 
@@ -23,12 +23,12 @@ impl Partition {
         Self { pk: event.as_str().to_owned(), begins: SMS }
     }
 
-    /// The cases of a phone.
+    /// The list of a phone's cases.
     pub fn cases(phone: &PhoneKey) -> Self {
         Self { pk: account(phone), begins: LISTED_CASE }
     }
 
-    /// The sessions of a phone.
+    /// The list of a phone's sessions.
     pub fn sessions(phone: &PhoneKey) -> Self {
         Self { pk: account(phone), begins: LISTED_SESSION }
     }
@@ -48,17 +48,17 @@ impl Partition {
         Self { pk: format!("{JOB}{job}"), begins: PART }
     }
 
-    /// The audit of a day (UTC).
+    /// The audit log of a day (UTC).
     pub fn audit(day: Date) -> Self {
         Self { pk: format!("{AUDIT}{day}"), begins: "" }
     }
 
-    /// The revoked certificates whose hash begins with this byte.
+    /// The revoked certificates whose hashes begin with this byte.
     pub fn revocations(first: u8) -> Self {
         Self { pk: format!("{REVOKED}{first:02x}"), begins: "" }
     }
 
-    /// The cases that somebody has to look at, oldest first.
+    /// The cases that wait for an officer, oldest first.
     pub fn queue() -> Self {
         Self { pk: HELPDESK_QUEUE.to_owned(), begins: "" }
     }
@@ -84,8 +84,8 @@ impl Partition {
     }
 }
 
-/// The items of one kind in an index, whose partition keys begin alike: an index lists several
-/// kinds under one person.
+/// The items of one kind in an index that lists several kinds per person, selected by the prefix of
+/// their partition keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyRange(&'static str);
 
@@ -96,27 +96,28 @@ impl KeyRange {
     pub const CERTIFICATES: Self = Self(CertificateKey::PREFIX);
     /// Cases.
     pub const CASES: Self = Self(CaseKey::PREFIX);
-    /// Entries of the audit.
+    /// Entries of the audit log.
     pub const AUDIT: Self = Self(AUDIT);
 
-    /// The first partition key that there may be.
+    /// A lower bound of the partition keys.
     pub const fn first(self) -> &'static str {
         self.0
     }
 
-    /// A text after the last one: keys have no `~`.
+    /// An upper bound of the partition keys, which do not contain `~`.
     pub fn last(self) -> String {
         format!("{}~", self.0)
     }
 }
 
-/// What filters of the stream say of the keys of the register of signers and of confirmed
-/// identities.
+/// The part of a stream filter that selects the register of signers and confirmed identities by
+/// their keys.
 pub fn signers_and_confirmations_filter() -> String {
     format!(r#""Keys": {{"pk": {{"S": ["{TRUST_SIGNERS}", {{"prefix": "{}"}}]}}}}"#, PersonKey::PREFIX)
 }
 
-/// What filters of the stream say of the keys of what is published: revocations and other issuers.
+/// The parts of stream filters that select published items, which are revocations and other issuers,
+/// by their keys.
 pub fn published_filters() -> [String; 2] {
     [
         format!(r#""Keys": {{"pk": {{"S": [{{"prefix": "{REVOKED}"}}]}}}}"#),

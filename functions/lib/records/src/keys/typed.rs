@@ -1,4 +1,4 @@
-//! Typed keys: which kind of thing a key names is in its type, not in its text.
+//! Typed keys: a type for each kind of item, so that keys cannot be confused.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,25 +10,25 @@ macro_rules! keys {
         pub struct $name(String);
 
         impl $name {
-            /// What the text of each such key begins with.
+            /// The prefix of all keys of this type.
             pub(crate) const PREFIX: &str = $prefix;
 
-            /// The key with this text; `None` where it is of another kind.
+            /// Parses a whole key; `None` if it has another prefix.
             pub fn parse(text: &str) -> Option<Self> {
                 text.starts_with(Self::PREFIX).then(|| Self(text.to_owned()))
             }
 
-            /// The key with this id, as [`id`](Self::id) gave it.
+            /// The key with this id, which is the text without the prefix.
             pub fn of_id(id: &str) -> Self {
                 Self(format!("{}{id}", Self::PREFIX))
             }
 
-            /// What is behind the prefix, for addresses and logs.
+            /// The text without the prefix, for URLs and logs.
             pub fn id(&self) -> &str {
                 self.0.strip_prefix(Self::PREFIX).unwrap_or(&self.0)
             }
 
-            /// The whole key, as items and indexes have it.
+            /// The whole key, as stored in items and indexes.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -43,16 +43,16 @@ keys! {
     PersonKey = "PERSON#";
     /// A phone, by its keyed hash. Indexed as `phone`.
     PhoneKey = "PHONE#";
-    /// A dose, whichever events report it: person, day, vaccine and number, hashed. The partition
-    /// of the claim on it.
+    /// A dose, whichever events report it, by the keyed hash of person, day, vaccine and dose
+    /// number. The partition of the claim on it.
     DoseKey = "DOSE#";
-    /// What is the same for all doses with one name and birth date, hashed. Indexed as `alike`.
+    /// A name and birth date, by their keyed hash. Indexed as `alike`.
     NameKey = "NAME#";
     /// A case, by the keyed hash of its number.
     CaseKey = "CASE#";
     /// A certificate, by its id.
     CertificateKey = "CERTIFICATE#";
-    /// A link of an SMS, by the hash of its token.
+    /// A link in an SMS, by the hash of its token.
     LinkKey = "LINK#";
     /// A request for a one-time code, or a device that has logged in, by the hash of its token.
     LoginKey = "LOGIN#";
@@ -60,7 +60,7 @@ keys! {
     SessionKey = "SESSION#";
     /// A used captcha, by the hash of its signature.
     CaptchaKey = "CAPTCHA#";
-    /// What a caller had of something in a window of time, hashed.
+    /// A counter of a rate limit, by the keyed hash of limit, window and subject.
     RateKey = "RATE#";
     /// The quick downloads of a person, by the person's key.
     DownloadKey = "DOWNLOAD#";
