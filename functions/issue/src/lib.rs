@@ -4,20 +4,21 @@
 //! dose ──► payload ──► signature ──► QR text ──► PDF in the bucket ──► certificate record (conditional write)
 //! ```
 //!
-//! A certificate's id follows from its event and version, so that the same dose never gets two. The document is kept
-//! before the record: a record always has its document. Of two at the same moment one record is written, and the
-//! document of the other is taken away.
+//! A certificate's id follows from its event and version, so that the same dose never gets two. The
+//! document is kept before the record: a record always has its document. Of two at the same moment
+//! one record is written, and the document of the other is taken away.
 //!
 //! # Confirmed identities
 //!
-//! A confirmation of a person's data turns their held doses into complete ones, each of which then comes here as any other.
-//! A held dose that comes here is matched with the confirmations as well: one whose intake ended before it could do that.
+//! A confirmation of a person's data turns their held doses into complete ones, each of which then
+//! comes here as any other. A held dose that comes here is matched with the confirmations as well:
+//! one whose intake ended before it could do that.
 //!
 //! # Corrections
 //!
-//! A corrected dose gets a new version and with it a new certificate; those of earlier versions are superseded, which
-//! puts them on the revocation list. Each side writes first and looks then, so that in whatever order versions are worked
-//! on, by however many workers, no two stay valid:
+//! A corrected dose gets a new version and with it a new certificate; those of earlier versions are
+//! superseded, which puts them on the revocation list. Each side writes first and looks then, so
+//! that in whatever order versions are worked on, by however many workers, no two stay valid:
 //!
 //! ```text
 //! intake     dose v1 ────────── dose v2
@@ -25,19 +26,22 @@
 //! worker B          └────────────┴ put cert 2 ┴ look for cert 1: it is there ─► supersede 1
 //! ```
 //!
-//! The dose is at v2 before anybody puts certificate 2. Where B looks for certificate 1 before A has put it, A looks at the
-//! dose later than that and finds v2; otherwise B finds certificate 1. Where both find out, one counts. A record that
-//! comes again, after an end in between too, goes all the way again.
+//! The dose is at v2 before anybody puts certificate 2. Where B looks for certificate 1 before A
+//! has put it, A looks at the dose later than that and finds v2; otherwise B finds certificate 1.
+//! Where both find out, one counts. A record that comes again, after an end in between too, goes
+//! all the way again.
 //!
 //! # Retractions and duplicates
 //!
-//! A retracted dose has no certificate id, and all certificates of its versions are revoked. The order is the same: the
-//! dose is retracted before the worker of the retraction looks for its certificates, and a worker that puts one looks at
-//! the dose afterwards. Whichever looks last finds the other, so no certificate stays valid.
+//! A retracted dose has no certificate id, and all certificates of its versions are revoked. The
+//! order is the same: the dose is retracted before the worker of the retraction looks for its
+//! certificates, and a worker that puts one looks at the dose afterwards. Whichever looks last
+//! finds the other, so no certificate stays valid.
 //!
-//! Of several events that report the same dose, the one that owns the [claim](bukti_store::Claims) gets the certificate:
-//! that is confirmed before each issue. An event that gave up its claim releases it here, which makes the next event its
-//! owner; certificates that it had are superseded by that of the other event.
+//! Of several events that report the same dose, the one that owns the [claim](bukti_store::Claims)
+//! gets the certificate: that is confirmed before each issue. An event that gave up its claim
+//! releases it here, which makes the next event its owner; certificates that it had are superseded
+//! by that of the other event.
 //!
 //! # Withdrawn doses
 //!
@@ -49,11 +53,13 @@
 //!
 //! # Dose numbers
 //!
-//! A certificate says how many doses its series has (`sd`), which follows from the person's first dose of the disease
-//! ([`primary_doses`]). Where that arrives, is corrected or retracted after others were issued, those whose count is no longer right are
-//! reissued, without another SMS. Each side puts its certificate first and looks at the other doses then, so that the later one finds the
-//! earlier. To look costs a query of the person's doses. The first dose of a two-dose vaccine, the common case, is spared that:
-//! it changes the count of doses of other series alone, and those [mark](SeriesMarks) their person before they look.
+//! A certificate says how many doses its series has (`sd`), which follows from the person's first
+//! dose of the disease ([`primary_doses`]). Where that arrives, is corrected or retracted after
+//! others were issued, those whose count is no longer right are reissued, without another SMS. Each
+//! side puts its certificate first and looks at the other doses then, so that the later one finds
+//! the earlier. To look costs a query of the person's doses. The first dose of a two-dose vaccine,
+//! the common case, is spared that: it changes the count of doses of other series alone, and those
+//! [mark](SeriesMarks) their person before they look.
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
@@ -77,9 +83,10 @@ use bukti_hcert::{CERTIFICATE_VALID_FOR, HcertError, Vaccination, seal, uvci};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 
-/// The records of the stream that it is called for, as the template has them: doses that have or are to get a certificate, the
-/// register of signers with the confirmations of persons, doses that may give up a claim, doses whose certificates are void,
-/// and doses that are held. AWS takes five patterns.
+/// The records of the stream that it is called for, as the template has them: doses that have or
+/// are to get a certificate, the register of signers with the confirmations of persons, doses that
+/// may give up a claim, doses whose certificates are void, and doses that are held. AWS takes five
+/// patterns.
 pub fn patterns() -> Vec<String> {
     let dose = |image: &str| format!(r#"{{"dynamodb": {{{}, {image}}}}}"#, ItemKind::Dose.filter());
     vec![
@@ -91,7 +98,8 @@ pub fn patterns() -> Vec<String> {
     ]
 }
 
-/// Why the certificates of a retracted dose are revoked, in the trail of the helpdesk and in `bukti revoke`.
+/// Why the certificates of a retracted dose are revoked, in the trail of the helpdesk and in `bukti
+/// revoke`.
 const RETRACTED: &str = "retracted by its facility";
 /// And why those of a dose that an admin withdrew meanwhile.
 const WITHDRAWN: &str = "withdrawn with another certificate of the dose";
@@ -130,7 +138,8 @@ pub struct Issue {
 /// A dose whose certificates may have to be issued, superseded or revoked.
 struct Change {
     dose: DoseRecord,
-    /// The index key of the person that the dose had before, where its identity number was corrected.
+    /// The index key of the person that the dose had before, where its identity number was
+    /// corrected.
     previous_person: Option<PersonKey>,
 }
 
@@ -158,7 +167,8 @@ impl Issue {
         }
     }
 
-    /// Issues what a batch of the table's stream brings. The answer names the records that must come again.
+    /// Issues what a batch of the table's stream brings. The answer names the records that must
+    /// come again.
     pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
         let now = Timestamp::now();
         process_batch(
@@ -182,8 +192,8 @@ impl Issue {
         .await
     }
 
-    /// Issues the certificate that a record of the stream asks for, if it does. Gives the dose where certificates of it may have
-    /// to be revoked or superseded.
+    /// Issues the certificate that a record of the stream asks for, if it does. Gives the dose
+    /// where certificates of it may have to be revoked or superseded.
     async fn record(&self, record: EventRecord, now: Timestamp) -> Result<Option<Change>, IssueError> {
         if Signers::changed_by(&record) {
             self.signers.forget();
@@ -219,7 +229,8 @@ impl Issue {
         let Some(id) = &dose.certificate_id else {
             return Ok((dose.void_version > 0).then_some(Change { dose, previous_person }));
         };
-        // Of a new dose it would be a look for nothing, but where the record comes again, and then one is issued in vain.
+        // Of a new dose it would be a look for nothing, but where the record comes again, and then
+        // one is issued in vain.
         let may_be_issued = dose.withdrawn.is_none();
         if may_be_issued && (before.is_none() || self.certificates.of_id(id).await?.is_none()) {
             let confirmed = self.claims.confirm(dose.clone()).await?;
@@ -243,9 +254,9 @@ impl Issue {
         Ok(())
     }
 
-    /// Leaves one certificate of the event valid, or none where they are void, whichever others were issued before or are
-    /// issued meanwhile, and the count of doses right on those of the same series. What was `seen`, was so after this
-    /// certificate was put.
+    /// Leaves one certificate of the event valid, or none where they are void, whichever others
+    /// were issued before or are issued meanwhile, and the count of doses right on those of the
+    /// same series. What was `seen`, was so after this certificate was put.
     async fn settle(&self, change: &Change, seen: &Seen, now: Timestamp) -> Result<(), IssueError> {
         let (keys, dose) = (&self.aws.keys, &change.dose);
         let latest = seen.doses.get(&dose.pk).unwrap_or(dose);
@@ -274,9 +285,10 @@ impl Issue {
         Ok(())
     }
 
-    /// Requests the SMS about a retraction once more where the dose was retracted before this certificate was put: when
-    /// `notify` read the request, there may have been no certificate yet. Before the certificate is revoked, so that both
-    /// are done again if the process dies in between.
+    /// Requests the SMS about a retraction once more where the dose was retracted before this
+    /// certificate was put: when `notify` read the request, there may have been no certificate yet.
+    /// Before the certificate is revoked, so that both are done again if the process dies in
+    /// between.
     async fn announce_retraction(&self, dose: &DoseRecord, latest: &DoseRecord) -> Result<(), IssueError> {
         let Some(id) = &dose.certificate_id else { return Ok(()) };
         let certificate = self.certificates.of_id(id).await?;
@@ -304,8 +316,8 @@ impl Issue {
         Ok(())
     }
 
-    /// Whether certificates of other doses may say a wrong count since this one was issued, corrected or retracted. Not where
-    /// a first dose of two is new, unless its person is marked.
+    /// Whether certificates of other doses may say a wrong count since this one was issued,
+    /// corrected or retracted. Not where a first dose of two is new, unless its person is marked.
     fn may_change_counts(&self, record: &DoseRecord, seen: &Seen) -> Result<bool, IssueError> {
         let is_new = record.certificate_id.is_some() && record.certificate_version == 1;
         let vaccine = record.dose(&self.aws.keys)?.vaccine;
@@ -404,12 +416,12 @@ impl Issue {
     }
 }
 
-/// How many doses the first series has that a dose belongs to, of all doses under its number; `None`
-/// where its own vaccine says it, as for each first dose.
+/// How many doses the first series has that a dose belongs to, of all doses under its number;
+/// `None` where its own vaccine says it, as for each first dose.
 ///
-/// Certificates are issued and recounted by this alone: if two rules differed, each would replace the
-/// other's certificate for ever. The number alone makes no dose the same person's, or a row under
-/// somebody's number would supersede their certificates.
+/// Certificates are issued and recounted by this alone: if two rules differed, each would replace
+/// the other's certificate for ever. The number alone makes no dose the same person's, or a row
+/// under somebody's number would supersede their certificates.
 fn counted_primary_doses<'a>(dose: &Dose, all: impl IntoIterator<Item = &'a Dose>) -> Option<u8> {
     let vaccine = dose.vaccine.filter(|vaccine| vaccine.counted_series().is_some())?;
     if dose.dose_number == Some(1) {

@@ -9,8 +9,8 @@
 //!
 //! Each step of a case is one transaction with an optimistic lock on its revision: if two officers
 //! decide a case at the same time, one succeeds and the other gets [`Step::Overtaken`]. A granted
-//! correction rewrites the dose in the same transaction. Certificate, revocation and SMS follow from
-//! the table's stream, as they do when a facility corrects a dose.
+//! correction rewrites the dose in the same transaction. Certificate, revocation and SMS follow
+//! from the table's stream, as they do when a facility corrects a dose.
 
 mod change;
 mod file;

@@ -181,8 +181,8 @@ impl CertificateRecord {
     }
 
     /// The dose after this certificate is revoked: withdrawn, if an admin revokes it. `None` if the
-    /// dose does not change: it is already withdrawn, or the certificate was superseded, so that the
-    /// dose may have been corrected since.
+    /// dose does not change: it is already withdrawn, or the certificate was superseded, so that
+    /// the dose may have been corrected since.
     pub fn withdrawn_dose(
         &self,
         dose: &DoseRecord,

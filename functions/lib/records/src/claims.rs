@@ -13,16 +13,16 @@
 //!
 //! - The first event to put the claim owns it. SMS go to the phone of the owner; a correction of a
 //!   duplicate changes the duplicate only.
-//! - An event writes its dose before its claim. So a claim whose owner does not hold it can be taken
-//!   over at once: the owner detects that when it claims it again. Before `issue` makes a
+//! - An event writes its dose before its claim. So a claim whose owner does not hold it can be
+//!   taken over at once: the owner detects that when it claims it again. Before `issue` makes a
 //!   certificate, it checks that the event owns its claim, and acquires the claim if a process died
 //!   in between.
 //! - Everything but the first claim is a transaction on the records involved, so that no dose is
 //!   ever without an event that owns it or waits for it. A transaction for the first claim too
 //!   would cost twice the write units.
-//! - An owner whose later row is incomplete or contradictory keeps its claim, since its certificate
-//!   may come back, until another event reports the dose: then the certificate is superseded by
-//!   that of the other event.
+//! - An owner whose later row is incomplete or contradictory keeps its claim until another event
+//!   reports the dose, since its certificate may become valid again. Then the other event's
+//!   certificate supersedes it.
 //! - An event that an admin withdrew keeps the claim of the dose until it is reinstated, even where
 //!   it is retracted: no other event that reports the dose gets a certificate instead. It gets no
 //!   other claim.
@@ -89,8 +89,9 @@ impl ClaimRecord {
         self.waiting.contains(event)
     }
 
-    /// The claim with the event, a new duplicate, at the end of the waiting events unless it already
-    /// waits. `None` if too many wait; the transaction then requires that the claim has not changed.
+    /// The claim with the event, a new duplicate, at the end of the waiting events unless it
+    /// already waits. `None` if too many wait; the transaction then requires that the claim has not
+    /// changed.
     pub fn with_waiting(&self, event: &EventKey) -> Option<Self> {
         // Raise the revision even if the event already waits, so that a concurrent release, which
         // would remove the event, fails.

@@ -15,7 +15,8 @@ pub struct LinkRecord {
     pub pk: LinkKey,
     /// The key of the event whose certificate it opens.
     pub event: EventKey,
-    /// The version of the dose's phone that it was sent to. It is invalid once the dose has another.
+    /// The version of the dose's phone that it was sent to. It is invalid once the dose has
+    /// another.
     pub phone_version: u32,
     /// The number of wrong birth dates that are left before it is locked. A correct one resets it.
     pub tries_left: u32,
@@ -43,8 +44,8 @@ impl LinkRecord {
     /// The number of wrong birth dates in a row that lock a link.
     pub const TRIES: u32 = 5;
 
-    /// A link for the dose's current phone. `download_of` is the index key of the person whose quick
-    /// download requested it.
+    /// A link for the dose's current phone. `download_of` is the index key of the person whose
+    /// quick download requested it.
     pub fn new(token: &Token, dose: &DoseRecord, download_of: Option<&PersonKey>, now: Timestamp) -> Self {
         Self {
             pk: Keys::link(token.secret()),

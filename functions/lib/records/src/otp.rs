@@ -83,6 +83,7 @@ pub enum CodeTry {
         /// The number of attempts that are left.
         tries_left: u32,
     },
-    /// There is no valid code: none was requested, or it expired, was used, or has no attempts left.
+    /// There is no valid code: none was requested, or it expired, was used, or has no attempts
+    /// left.
     Dead,
 }

@@ -45,9 +45,9 @@ impl Keys {
         self.0.sealing.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Seals a value for one field of an item. `item` names the field and is the associated data, so
-    /// that a field moved to another item does not open. Layout: format (1 byte), key id (1), nonce
-    /// (12), ciphertext and tag.
+    /// Seals a value for one field of an item. `item` names the field and is the associated data,
+    /// so that a field moved to another item does not open. Layout: format (1 byte), key id (1),
+    /// nonce (12), ciphertext and tag.
     pub fn seal<T: Serialize>(&self, item: &str, value: &T, now: Timestamp) -> Option<Vec<u8>> {
         self.seal_bytes(item, serde_json::to_vec(value).ok()?, now)
     }

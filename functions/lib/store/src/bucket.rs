@@ -1,4 +1,4 @@
-//! The bucket: documents and their copies, feeds, evidence, and what is published.
+//! The buckets: documents and their copies, feeds, evidence, and published files.
 
 pub(crate) mod documents;
 pub(crate) mod feeds;
@@ -12,7 +12,7 @@ use aws_sdk_s3::primitives::ByteStream;
 
 use crate::{Aws, StoreError};
 
-/// How long a presigned address is good.
+/// How long a presigned URL is valid.
 pub(crate) const PRESIGNED_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// The bucket.
@@ -39,7 +39,8 @@ impl Bucket {
         Ok(())
     }
 
-    /// An address of what has this type, see [`Documents::address`](crate::Documents::address).
+    /// A presigned URL of an object, served with this type, see
+    /// [`Documents::address`](crate::Documents::address).
     pub(crate) async fn address(
         &self,
         key: &str,
@@ -62,5 +63,5 @@ impl Bucket {
 }
 
 pub(crate) fn presigning() -> Result<PresigningConfig, StoreError> {
-    PresigningConfig::expires_in(PRESIGNED_FOR).map_err(|_| StoreError::Corrupt("a presigned address"))
+    PresigningConfig::expires_in(PRESIGNED_FOR).map_err(|_| StoreError::Corrupt("a presigned URL"))
 }

@@ -1,4 +1,4 @@
-//! The clients, made once per process.
+//! The SDK clients, created once per process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +21,10 @@ pub struct Aws {
     pub settings: Arc<Settings>,
     /// The keys of hashes and sealed fields.
     pub keys: Keys,
-    /// What happens, counted.
+    /// The counters.
     pub metrics: Metrics,
     pub(crate) secrets: Arc<Secrets>,
-    /// When the secrets were read last.
+    /// When the secrets were last read.
     read_at: Arc<Mutex<Timestamp>>,
     config: SdkConfig,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
@@ -32,7 +32,7 @@ pub struct Aws {
     pub(crate) sns: aws_sdk_sns::Client,
 }
 
-/// Where an embedded stack or an emulated account is, and with which keys it is called.
+/// The endpoint of an embedded stack or emulated account, with the credentials for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoint<'a> {
     /// The address of all services.
@@ -44,60 +44,61 @@ pub struct Endpoint<'a> {
 }
 
 impl<'a> Endpoint<'a> {
-    /// That of a deployment; `None` where it is AWS itself.
+    /// The endpoint of a deployment; `None` for AWS itself.
     pub fn of(settings: &'a Settings) -> Option<Self> {
         let (access_key, secret_key) = settings.credentials.as_ref()?;
         let url = settings.endpoint.as_deref()?;
         Some(Self { url, region: &settings.region, credentials: (access_key, secret_key) })
     }
 
-    /// Clients of table and bucket, for programs that have no secrets.
+    /// Clients of table and bucket, for programs that do not have the secrets.
     pub async fn clients(self) -> (aws_sdk_dynamodb::Client, aws_sdk_s3::Client) {
         let config = sdk_config(Some(self.url), self.region, Some(self.credentials), None).await;
         (aws_sdk_dynamodb::Client::new(&config), s3_client(&config))
     }
 }
 
-/// For so long secrets are taken as they were read. A third of what a new sealing key waits before it seals.
-const FRESH: SignedDuration = SignedDuration::from_mins(SEALS_AFTER.as_mins() / 3);
+/// The maximum age of the secrets. A third of the delay before a new sealing key seals.
+const MAX_SECRETS_AGE: SignedDuration = SignedDuration::from_mins(SEALS_AFTER.as_mins() / 3);
 
 /// Why a process cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The secrets cannot be had.
+    /// The secrets are unavailable.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
-    /// The countries whose phones get SMS cannot be used.
-    #[error("BUKTI_PHONE_COUNTRIES cannot be used: {0}")]
+    /// The setting of countries whose phones get SMS is invalid.
+    #[error("BUKTI_PHONE_COUNTRIES is invalid: {0}")]
     Countries(#[from] CountriesError),
-    /// The offset of local time cannot be used.
-    #[error("BUKTI_UTC_OFFSET cannot be used: {0}")]
+    /// The offset of local time is invalid.
+    #[error("BUKTI_UTC_OFFSET is invalid: {0}")]
     UtcOffset(#[from] OffsetError),
-    /// The deployment's own vaccines cannot be used.
-    #[error("the vaccines of {from} cannot be used: {reason}")]
+    /// The deployment's own vaccines are invalid.
+    #[error("the vaccines in {from} are invalid: {reason}")]
     Vaccines {
         /// The file or the variable.
         from: String,
-        /// Which entry is wrong, or why the file cannot be read.
+        /// The invalid entry, or why the file cannot be read.
         reason: String,
     },
 }
 
 impl Aws {
-    /// Makes the clients, reads the secrets, and applies the deployment's countries, local time and own vaccines.
+    /// Creates the clients, reads the secrets, and applies the deployment's countries, local time
+    /// and own vaccines.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] where the secrets cannot be read, or countries, local time or vaccines not be used.
+    /// [`ConnectError`] if the secrets cannot be read, or a setting is invalid.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
         Self::connect_with(settings, None).await
     }
 
-    /// As [`Aws::connect`], by a client of one's own instead of the net.
+    /// Like [`Aws::connect`], with this HTTP client instead of the default one.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As for [`Aws::connect`].
     pub async fn connect_by(settings: Settings, client: SharedHttpClient) -> Result<Self, ConnectError> {
         Self::connect_with(settings, Some(client)).await
     }
@@ -117,7 +118,8 @@ impl Aws {
         let secrets = read_secrets(&settings.secrets, &config).await?;
         let keys = secrets.keys(&settings.region).await?;
         let mut sns = aws_sdk_sns::config::Builder::from(&config)
-            // Longer than for the others: a try that is given up too early may be an SMS that goes out twice.
+            // Longer than for the other services: an attempt that is abandoned too early may result
+            // in a duplicate SMS.
             .timeout_config(timeouts(Duration::from_secs(12), Duration::from_secs(14)));
         if let Some(region) = &settings.sms_region {
             sns = sns.region(aws_sdk_sns::config::Region::new(region.clone()));
@@ -135,32 +137,36 @@ impl Aws {
         })
     }
 
-    /// Tells CloudWatch what was counted, where that is on AWS. Functions do so after each piece of work.
+    /// Publishes the counters to CloudWatch if the deployment is on AWS. Functions call it after
+    /// each invocation.
     pub fn tell_metrics(&self) {
         if self.settings.endpoint.is_none() {
             self.metrics.tell(&self.settings.table);
         }
     }
 
-    /// Reads the sealing keys again where that is a while ago, so that a new one is known before it seals. Functions do so
-    /// before each piece of work: a process of AWS Lambda stands still in between.
+    /// Reads the sealing keys again if they are too old, so that a new key is known before it
+    /// seals. Functions call it before each invocation, since AWS Lambda freezes processes in
+    /// between.
     pub async fn keep_up(&self) {
-        // One reads, the others go on meanwhile.
+        // One caller reads them; concurrent ones continue with the known keys.
         let Ok(mut read_at) = self.read_at.try_lock() else { return };
         let now = Timestamp::now();
-        if now < *read_at + FRESH {
+        if now < *read_at + MAX_SECRETS_AGE {
             return;
         }
-        let kept = match read_secrets(&self.settings.secrets, &self.config).await {
+        let refreshed = match read_secrets(&self.settings.secrets, &self.config).await {
             Ok(secrets) => {
                 secrets.sealing(&self.settings.region).await.map(|keys| self.keys.replace_sealing(keys))
             }
             Err(error) => Err(error),
         };
-        match kept {
+        match refreshed {
             Ok(()) => *read_at = now,
-            // The next piece of work tries again.
-            Err(error) => tracing::error!(error = %error, "the secrets cannot be read again"),
+            // The next invocation retries.
+            Err(error) => {
+                tracing::error!(error = %error, "the secrets cannot be refreshed; the known ones stay in use")
+            }
         }
     }
 
@@ -168,12 +174,12 @@ impl Aws {
         crate::table::Table { client: self.dynamodb.clone(), name: self.settings.table.clone() }
     }
 
-    /// Whether this is the key by which the content delivery network is known.
+    /// Whether this is the key with which the content delivery network authenticates itself.
     pub fn is_edge_key(&self, key: &str) -> bool {
         !self.secrets.edge_key.is_empty() && Keys::same(key, &self.secrets.edge_key)
     }
 
-    /// The key of the captcha's signature. Secret.
+    /// The key with which captchas are signed. Secret.
     pub fn captcha_key(&self) -> &str {
         &self.secrets.captcha_key
     }
@@ -210,7 +216,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_process_knows_a_new_sealing_key_before_it_seals() {
-        assert!(FRESH + FRESH <= SEALS_AFTER && FRESH.is_positive(), "{FRESH:?}");
+    fn processes_read_new_sealing_key_before_it_seals() {
+        assert!(
+            MAX_SECRETS_AGE + MAX_SECRETS_AGE <= SEALS_AFTER && MAX_SECRETS_AGE.is_positive(),
+            "{MAX_SECRETS_AGE:?}"
+        );
     }
 }

@@ -1,20 +1,20 @@
-//! Capabilities over AWS: table, bucket, SMS, signing.
+//! Access to AWS services, one small type per capability: table, bucket, SMS, signing.
 //!
-//! One small type per capability ([`Doses`], [`Certificates`], [`Links`], …). A function holds just
-//! those that it needs, which are then also the permissions of its role. All of them speak the AWS
-//! SDKs: to AWS, to an emulated account, or to the embedded stack, by the endpoint of the
-//! [`Settings`].
+//! A function has only the capabilities ([`Doses`], [`Certificates`], [`Links`], …) that it needs,
+//! and its role only the permissions for these. All of them use the AWS SDKs: against AWS, an
+//! emulated account or the embedded stack, by the endpoint of the [`Settings`].
 //!
-//! Functions that answer people reach records of people through `bukti_runtime::Records`, which
-//! checks who may; `functions/.clippy.toml` forbids them to make these capabilities themselves.
+//! Functions that citizens or officers call access personal records through
+//! `bukti_runtime::Records`, which checks the permissions. `functions/.clippy.toml` forbids them to
+//! create the capabilities themselves.
 //!
-//! What a record is after a step is decided by [`bukti_records`]; the capabilities read, ask it,
-//! and write where the record has not changed since. Writes that decide something are conditional.
-//! Short-lived items carry `expires_at` (the table's TTL attribute, Unix seconds) and are checked
-//! for expiry on read as well. The items are listed in [`bukti_records::keys`].
+//! [`bukti_records`] computes the next revision of a record. The capabilities read the record and
+//! write the next revision if the record has not changed since, by a conditional write. Short-lived
+//! items have `expires_at` (the table's TTL attribute, Unix seconds), and reads check for expiry as
+//! well. [`bukti_records::keys`] lists the items.
 //!
-//! Settings and metrics are here, with the clients, since capabilities use them: this crate depends
-//! on no other that needs AWS.
+//! Settings and metrics are in this crate too, since the capabilities use them, and this crate
+//! depends on no other one that needs AWS.
 
 mod bucket;
 mod clients;

@@ -1,6 +1,6 @@
-//! What happens along the way of the data, counted: `/_metrics` of the embedded stack shows it, CloudWatch gets it on AWS.
+//! Counters and latencies, which `/_metrics` of the embedded stack and CloudWatch show.
 //!
-//! Labels are codes that the program knows, so nothing personal can be in them.
+//! Labels are codes that the program defines, so they cannot contain personal data.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -12,44 +12,44 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 codes! {
-    /// What is counted, in the order of the data's way.
+    /// The counters, in the order of the pipeline.
     Counter,
-    /// What its label says.
+    /// The name of its label.
     label: &'static str {
-        /// Rows that came, by what they were judged to be.
+        /// Imported rows, by result.
         Rows = "rows" => "outcome",
-        /// Certificates, by what became of them: `issued`, `superseded`.
+        /// Certificates, by state: `issued`, `superseded`, `revoked`.
         Certificates = "certificates" => "state",
-        /// SMS, by the service's word: `accepted`, `failed`; `withheld` where a limit is reached.
+        /// SMS, by the service's response: `accepted`, `failed`; `withheld` if a limit is reached.
         Sms = "sms" => "result",
-        /// Links of SMS that somebody tried, by the answer: `opened` or a problem's code.
+        /// Attempts with links in SMS, by response: `opened` or a problem's code.
         Links = "links" => "answer",
-        /// Doses that a look at the status showed, by their diagnosis.
+        /// Doses that requests for the status showed, by diagnosis.
         Looks = "looks" => "diagnosis",
         /// Requests, by function.
         Requests = "requests" => "function",
-        /// Requests that could not be answered as asked, by the problem's code.
+        /// Requests that failed, by the problem's code.
         Problems = "problems" => "code",
     }
 }
 
-/// What was counted since the start. Clones share it.
+/// The counts since the process started, shared by clones.
 #[derive(Clone, Default)]
 pub struct Metrics(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
     counts: BTreeMap<(Counter, &'static str), u64>,
-    /// Time that requests took, by function.
+    /// The total latency of requests, by function.
     took: BTreeMap<&'static str, Duration>,
-    /// How much of the counts CloudWatch has.
-    told: BTreeMap<(Counter, &'static str), u64>,
-    /// The times of requests, in milliseconds, that CloudWatch has not.
-    untold: BTreeMap<&'static str, Vec<f64>>,
+    /// The counts that were published to CloudWatch.
+    published: BTreeMap<(Counter, &'static str), u64>,
+    /// The latencies in milliseconds that have not been published yet, by function.
+    unpublished: BTreeMap<&'static str, Vec<f64>>,
 }
 
-/// CloudWatch takes so many values in a line.
-const VALUES: usize = 100;
+/// CloudWatch's limit of values per line.
+const MAX_VALUES: usize = 100;
 
 impl Metrics {
     /// Counts one.
@@ -57,46 +57,48 @@ impl Metrics {
         *self.inner().counts.entry((counter, label)).or_default() += 1;
     }
 
-    /// Counts a request to a function, which took so long.
+    /// Counts a request to a function, and records its latency.
     pub fn request(&self, function: &'static str, took: Duration) {
         let mut inner = self.inner();
         *inner.counts.entry((Counter::Requests, function)).or_default() += 1;
         *inner.took.entry(function).or_default() += took;
-        let untold = inner.untold.entry(function).or_default();
-        // Where nobody is told there is no end of them.
-        if untold.len() < VALUES {
-            untold.push((took.as_secs_f64() * 1e5).round() / 100.0);
+        let unpublished = inner.unpublished.entry(function).or_default();
+        // Without publishing, the list would grow without limit.
+        if unpublished.len() < MAX_VALUES {
+            unpublished.push((took.as_secs_f64() * 1e5).round() / 100.0);
         }
     }
 
-    /// How many there are of each.
+    /// The current counts.
     pub fn counts(&self) -> BTreeMap<(Counter, &'static str), u64> {
         self.inner().counts.clone()
     }
 
-    /// The time that requests took, by function.
+    /// The total latency of requests, by function.
     pub fn took(&self) -> BTreeMap<&'static str, Duration> {
         self.inner().took.clone()
     }
 
-    /// Writes what was counted since the last time to the standard output, where CloudWatch takes it from.
+    /// Writes the counts since the last call to the standard output, from which CloudWatch reads
+    /// them.
     pub(crate) fn tell(&self, deployment: &str) {
         let lines = self.embedded(deployment, Timestamp::now());
-        // Where nobody reads the output there is nobody to tell.
+        // An error means that the output is closed, so that metrics cannot be published.
         let _ = std::io::stdout().lock().write_all(lines.as_bytes());
     }
 
-    /// CloudWatch's embedded metric format, a line each; with how long they took where they are requests.
+    /// The counts in CloudWatch's embedded metric format, one per line; requests with their
+    /// latencies.
     fn embedded(&self, deployment: &str, now: Timestamp) -> String {
         let mut inner = self.inner();
-        let Inner { counts, told, untold, .. } = &mut *inner;
+        let Inner { counts, published, unpublished, .. } = &mut *inner;
         let mut lines = String::new();
         for (key @ (counter, label), count) in counts.iter() {
-            let told = told.entry(*key).or_default();
-            let new = *count - std::mem::replace(told, *count);
+            let published = published.entry(*key).or_default();
+            let new = *count - std::mem::replace(published, *count);
             if new > 0 {
                 let mut metrics = vec![json!({"Name": counter.code(), "Unit": "Count"})];
-                let took = if *counter == Counter::Requests { untold.remove(label) } else { None };
+                let took = if *counter == Counter::Requests { unpublished.remove(label) } else { None };
                 if took.is_some() {
                     metrics.push(json!({"Name": "latency", "Unit": "Milliseconds"}));
                 }
@@ -130,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cloudwatch_gets_each_count_once() {
+    fn publishes_only_new_counts() {
         let metrics = Metrics::default();
         metrics.count(Counter::Rows, "issued");
         metrics.count(Counter::Rows, "issued");

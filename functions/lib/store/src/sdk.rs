@@ -11,20 +11,20 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 
-/// A client of KMS. The embedded stack has none, so endpoint and credentials are those of the
-/// environment: `AWS_ENDPOINT_URL_KMS` leads elsewhere than to AWS.
+/// A client of KMS. The embedded stack has no KMS, so endpoint and credentials come from the
+/// environment: `AWS_ENDPOINT_URL_KMS` replaces AWS's endpoint.
 pub(crate) async fn kms_client(region: &str) -> aws_sdk_kms::Client {
     aws_sdk_kms::Client::new(&sdk_config(None, region, None, None).await)
 }
 
-/// A client of S3. An endpoint that is not AWS's own has no host per bucket.
+/// A client of S3. Endpoints other than AWS's do not have a host per bucket.
 pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
     let path_style = config.endpoint_url().is_some();
     let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
     aws_sdk_s3::Client::from_conf(config)
 }
 
-/// How long a connection may take to be made.
+/// The time-out for establishing a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
@@ -35,8 +35,8 @@ pub(crate) fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig 
         .build()
 }
 
-/// The configuration of all clients of a deployment. Endpoint and credentials are those of the
-/// environment where none are given.
+/// The configuration of all clients of a deployment. Endpoint and credentials come from the
+/// environment unless they are given.
 pub(crate) async fn sdk_config(
     endpoint: Option<&str>,
     region: &str,
@@ -59,9 +59,9 @@ pub(crate) async fn sdk_config(
     loader.load().await
 }
 
-/// An HTTP client that ignores `HTTP_PROXY` and the like, by which AWS is reached. A proxy in
-/// between would see identity numbers and names in clear text, as calls of an embedded stack are
-/// not encrypted.
+/// An HTTP client that ignores the proxy of the environment (`HTTP_PROXY`), which is meant for AWS.
+/// Calls to an embedded stack are not encrypted, so a proxy would see identity numbers and names in
+/// clear text.
 fn unproxied_client() -> SharedHttpClient {
     let connector = Connector::builder()
         .proxy_config(ProxyConfig::disabled())

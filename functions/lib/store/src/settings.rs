@@ -1,10 +1,10 @@
-//! What a deployment sets.
+//! The settings of a deployment.
 
 use std::path::PathBuf;
 
 use bukti_domain::Publisher;
 
-/// Where the secrets are.
+/// The location of the secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretsSource {
     /// A JSON file that only its owner can read.
@@ -13,7 +13,8 @@ pub enum SecretsSource {
     SecretsManager(String),
 }
 
-/// The settings of a deployment. On AWS they come from the environment of the functions, which the template sets.
+/// The settings of a deployment. On AWS, the template sets them as environment variables of the
+/// functions.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The table's name (`BUKTI_TABLE`).
@@ -26,43 +27,45 @@ pub struct Settings {
     pub endpoint: Option<String>,
     /// The region (`AWS_REGION`).
     pub region: String,
-    /// Access key and secret key, where they are not AWS's default chain.
+    /// Access key and secret key; `None` for AWS's default provider chain.
     pub credentials: Option<(String, String)>,
-    /// Where the secrets are (`BUKTI_SECRETS`): `secretsmanager:NAME` or `file:PATH`.
+    /// The location of the secrets (`BUKTI_SECRETS`): `secretsmanager:NAME` or `file:PATH`.
     pub secrets: SecretsSource,
     /// The address of the site, without a slash at its end (`BUKTI_SITE_URL`).
     pub site_url: String,
-    /// Whether only requests are answered that come by way of the content delivery network (`BUKTI_EDGE_ONLY`: `true`).
+    /// Whether requests that bypass the content delivery network are rejected (`BUKTI_EDGE_ONLY`:
+    /// `true`).
     pub edge_only: bool,
     /// The service's public name (`BUKTI_SERVICE_NAME`).
     pub service_name: String,
-    /// Who issues the certificates (`BUKTI_ISSUER`), at most 80 characters.
+    /// The name of the issuer in certificates (`BUKTI_ISSUER`), at most 80 characters.
     pub issuer: String,
     /// The sender of the SMS (`BUKTI_SMS_SENDER`).
     pub sms_sender: String,
-    /// The region that SMS are sent from, where it is another (`BUKTI_SMS_REGION`).
+    /// The region that SMS are sent from, if it is another one (`BUKTI_SMS_REGION`).
     pub sms_region: Option<String>,
-    /// How many SMS are sent a day to who asks for one (`BUKTI_SMS_PER_DAY`): codes, quick
-    /// downloads. Those after a first dose do not count: no stranger can ask for them. Strangers
-    /// get at most 60 % of them, see [`crate::Payer`].
+    /// The daily budget of requested SMS (`BUKTI_SMS_PER_DAY`), such as codes and quick downloads.
+    /// SMS after a first dose do not count, since no stranger can request them. Strangers may spend
+    /// at most 60 %, see [`crate::Payer`].
     pub sms_per_day: u32,
     /// The countries beside Indonesia whose phones get SMS (`BUKTI_PHONE_COUNTRIES`): `+60,+65`.
     pub phone_countries: Option<String>,
-    /// The offset of local time from UTC at facilities whose code names no Indonesian province with a time of its own
-    /// (`BUKTI_UTC_OFFSET`): `+08:00`. Without it western Indonesian time.
+    /// The offset of local time from UTC (`BUKTI_UTC_OFFSET`), such as `+08:00`, for facilities
+    /// whose code does not name an Indonesian province with its own time zone. The default is
+    /// western Indonesian time.
     pub utc_offset: Option<String>,
     /// The helpdesk's phone (`BUKTI_HELPDESK_PHONE`).
     pub helpdesk_phone: String,
     /// The helpdesk's e-mail address (`BUKTI_HELPDESK_EMAIL`).
     pub helpdesk_email: String,
-    /// The deployment's own vaccines (`BUKTI_VACCINES`): `file:PATH`, or the JSON itself in the form of
-    /// `functions/lib/domain/vaccines.json`.
+    /// The deployment's own vaccines (`BUKTI_VACCINES`): `file:PATH`, or the JSON itself in the
+    /// form of `functions/lib/domain/vaccines.json`.
     pub vaccines: Option<String>,
 }
 
-/// A setting that is missing or wrong, by the name of its variable.
+/// A setting that is missing or invalid, by the name of its variable.
 #[derive(Debug, thiserror::Error)]
-#[error("the environment variable {0} is missing or wrong")]
+#[error("the environment variable {0} is missing or invalid; set it and restart")]
 pub struct SettingsError(pub &'static str);
 
 impl Settings {
@@ -70,7 +73,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`SettingsError`] names the first variable that is missing or wrong.
+    /// [`SettingsError`] names the first variable that is missing or invalid.
     pub fn from_env() -> Result<Self, SettingsError> {
         let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let need = |name: &'static str| get(name).ok_or(SettingsError(name));
@@ -137,13 +140,13 @@ impl Settings {
         }
     }
 
-    /// The site's host, as it stands in the last line of a one-time code's SMS.
+    /// The site's host name, which the last line of an SMS with a one-time code contains.
     pub fn site_host(&self) -> &str {
         let host = self.site_url.split_once("://").map_or(&*self.site_url, |(_, host)| host);
         host.split(['/', ':']).next().unwrap_or(host)
     }
 
-    /// Who stands behind the certificates.
+    /// The publisher of the certificates.
     pub fn publisher(&self) -> Publisher {
         Publisher {
             issuer: self.issuer.clone(),
@@ -153,7 +156,7 @@ impl Settings {
         }
     }
 
-    /// Whether the site is served over TLS, so that cookies can demand it.
+    /// Whether the site is served over TLS, so that cookies can have the attribute `Secure`.
     pub fn is_https(&self) -> bool {
         self.site_url.starts_with("https://")
     }

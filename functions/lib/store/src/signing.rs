@@ -1,5 +1,4 @@
-//! Keys and who signs: keyed hashes and sealed fields, document signers, signers of other issuers,
-//! secrets.
+//! Signing and secrets: document signers, signers of other issuers, and the deployment's secrets.
 
 pub(crate) mod document_signers;
 pub(crate) mod issuers;

@@ -1,4 +1,4 @@
-//! SMS by SNS.
+//! SMS through Amazon SNS, and the limits on how many are sent.
 
 pub(crate) mod notifications;
 
@@ -11,56 +11,57 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{Aws, Counter, Metrics, Rates, StoreError, Taken};
 
-/// Why an SMS was not sent. Says nothing of number or text.
+/// Why an SMS was not sent. Contains neither number nor text.
 #[derive(Debug, thiserror::Error)]
 pub enum SmsError {
-    /// The service did not take it.
-    #[error("the SMS service did not take the message: {0}")]
+    /// The SMS service rejected the message, or its response was lost.
+    #[error("the SMS service did not accept the message: {0}")]
     NotTaken(String),
-    /// As many SMS as anybody may have sent were sent today.
-    #[error("no more SMS may be sent today")]
+    /// The day's budget is spent.
+    #[error("the day's SMS budget is spent; retry tomorrow")]
     BudgetSpent {
-        /// Seconds until some may be.
+        /// Seconds until the budget is renewed.
         wait: u32,
     },
-    /// No more are sent of the share that this one belongs to. Whoever asked is not told: the
-    /// answer would say to whom the phone belongs, or that others ask.
-    #[error("no more SMS of this share may be sent today")]
+    /// A limit that is not the requester's own is reached. The requester must not learn this: the
+    /// response would reveal whose phone it is, or that others request SMS for it.
+    #[error("a limit of SMS is reached; the SMS was not sent")]
     Withheld,
-    /// They cannot be counted, so none is sent.
+    /// The counters are unavailable, so no SMS is sent.
     #[error(transparent)]
     Uncounted(#[from] StoreError),
 }
 
-/// Where so much of the day's budget is spent, somebody should look.
+/// Shares of the day's budget, in percent, at which an alarm is raised.
 const ALARMS_AT_PERCENT: [u32; 2] = [50, 80];
 
-/// For whom an SMS is that somebody asked for. Each share of the day's budget ends higher than the
-/// one before: who has the lower share to spend leaves the rest to the others.
+/// The kind of phone and requester that an SMS is charged to. Each kind may spend the day's budget
+/// up to its own share, and the shares increase: exhausting a lower share leaves the rest to the
+/// others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payer<'a> {
-    /// A phone of which nothing is known, for a requester in this network.
+    /// A phone without records, and a requester in this network.
     Stranger {
         /// The client's network.
         network: &'a str,
     },
-    /// A phone on record: with a dose, or of an officer. An account alone is none: anybody opens one
-    /// by a code.
+    /// A phone on record, which has a dose or belongs to an officer. An account does not suffice,
+    /// since anyone can open one with a code.
     OnRecord {
-        /// The client's network, where a client waits for the SMS.
+        /// The client's network; `None` if no client requested the SMS.
         network: Option<&'a str>,
     },
     /// A device that has logged in with the phone before.
     KnownDevice,
-    /// An officer's device that has.
+    /// An officer's device that has logged in with the phone before.
     Officer,
 }
 
-/// Up to how much of the day's budget is spent for phones without a known device, in percent.
+/// The share of the day's budget, in percent, for phones without a known device.
 const ON_RECORD_SHARE: u32 = 90;
 
 impl<'a> Payer<'a> {
-    /// Up to how much of the day's budget is theirs to spend, in percent.
+    /// The share of the day's budget, in percent, up to which this payer may spend.
     fn share(self) -> u32 {
         match self {
             Payer::Stranger { .. } => 60,
@@ -70,23 +71,25 @@ impl<'a> Payer<'a> {
         }
     }
 
-    /// Whether it is the requester's to know that there is no SMS left. That of a phone would tell
-    /// whether it is on record.
+    /// Whether the requester may learn that the budget is spent. For other payers the response
+    /// would reveal whether the phone is on record.
     fn is_requesters(self) -> bool {
         matches!(self, Payer::KnownDevice | Payer::Officer)
     }
 
-    /// Of what else one is taken: name, percent of the day's budget, of whom. Each kind of payer has
-    /// counters of its own, so that none spends the part of another.
+    /// The further limits that an SMS counts towards: name, percent of the day's budget, and
+    /// subject. Each kind of payer has its own counters, so that none exhausts those of another.
     ///
-    /// Nearly every number of the country is on record, so these have parts as well: larger, since
-    /// whole cities of them share the networks of mobile operators, and small enough that it takes
-    /// 18 networks or 30 blocks to spend their share. Known devices have no part by network, where
-    /// others could spend it: the codes of a phone bound them.
+    /// Phones on record are limited too, since nearly every number of the country is on record.
+    /// Their limits are higher, since whole cities share the networks of mobile operators, but low
+    /// enough that an attacker needs 18 networks or 30 blocks of numbers to spend their share.
+    /// Known devices have no limit per network, which strangers in the network could exhaust; the
+    /// codes of a phone limit them.
     fn parts(self, to: &'a PhoneNumber) -> Vec<(&'static str, u32, &'a str)> {
         let number = to.e164();
         let block = number.get(..number.len().saturating_sub(4)).unwrap_or(number);
-        // Codes of countries have up to three digits; those that are longer share a part.
+        // Country codes have up to three digits, and numbers that share the first two digits share
+        // a limit.
         let country = number.get(..3).filter(|code| *code != "+62");
         let (network, parts) = match self {
             Payer::Stranger { network } => (
@@ -117,35 +120,36 @@ impl<'a> Payer<'a> {
     }
 }
 
-/// What brings an SMS with a link or a notice. Each has limits of its own, so that whoever has many
-/// sent of one kind keeps none of the others from a phone.
+/// The cause of an SMS with a link or a notice. Each has its own limits, so that many SMS of one
+/// kind do not block those of another.
 #[derive(Clone, Copy, Debug)]
 pub enum Cause<'a> {
-    /// A dose, which this facility reported with its own key; none where a hub did.
+    /// A dose. `facility` reported it with its own API key; `None` if a hub did.
     Dose {
         /// The facility's code.
         facility: Option<&'a str>,
     },
-    /// Somebody asked for it, or tried a link too often.
+    /// A citizen's request, or too many attempts with a link.
     Request,
-    /// The helpdesk changed or sends something.
+    /// A correction or a resent link by the helpdesk.
     Helpdesk,
-    /// What the owner of the phone has to know: it was replaced, a link was locked, a certificate
-    /// retracted. Nothing else takes of these limits, so that nobody silences the notice of what
-    /// they did by having other SMS sent.
+    /// A security notice to the owner of the phone: it was replaced, a link was locked, a
+    /// certificate was retracted. Its limits are separate, so that an attacker cannot suppress the
+    /// notice by causing other SMS.
     Security {
-        /// The code of the facility that retracted the dose, where it reported it itself.
+        /// The code of the facility that retracted a dose that it had reported with its own API
+        /// key.
         facility: Option<&'a str>,
     },
 }
 
 impl<'a> Cause<'a> {
-    /// Of what one is taken: name, number a day, of whom.
+    /// The limits that an SMS counts towards: name, number per day, and subject.
     fn limits(self, to: &'a PhoneNumber) -> Vec<(&'static str, u32, &'a str)> {
         let phone = to.e164();
         match self {
-            // A phone may be that of a large family. A facility vaccinates some thousands of people
-            // in a day, a country a million.
+            // A large family may share a phone. A facility vaccinates some thousands of people a
+            // day, a country a million.
             Cause::Dose { facility } => vec![
                 ("sms of doses to a phone", 20, phone),
                 match facility {
@@ -170,15 +174,15 @@ fn daily(name: &'static str, most: u32) -> Rate {
     Rate { name, window: SignedDuration::from_hours(24), most }
 }
 
-/// How many SMS a part has at least.
-const FEWEST: u32 = 20;
+/// The minimum of a limit that is a percentage of the budget.
+const MIN_LIMIT: u32 = 20;
 
-/// SMS that were taken from budgets and limits, and of whom: to be given back where none is sent.
+/// The counters that an SMS was charged to, so that it can be refunded if it is not sent.
 #[derive(Debug, Default)]
 pub struct Spent(Vec<(Rate, String)>);
 
 impl Spent {
-    /// This and what was taken besides.
+    /// Combines the counters of two charges.
     #[must_use]
     pub fn and(mut self, other: Spent) -> Self {
         self.0.extend(other.0);
@@ -186,13 +190,13 @@ impl Spent {
     }
 }
 
-/// The first of several limits that has none left.
-struct Full<'a> {
+/// The first of several limits that is reached.
+struct ReachedLimit<'a> {
     name: &'static str,
     subject: &'a str,
 }
 
-/// The day's budget of SMS that somebody asks for.
+/// The daily budget of requested SMS.
 #[derive(Clone)]
 pub struct SmsBudget {
     rates: Rates,
@@ -206,33 +210,29 @@ impl SmsBudget {
         Self { rates: Rates::new(aws), day }
     }
 
-    /// How much of it is spent today, in percent.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The percentage of the budget that is spent today.
     pub async fn percent_spent(&self, now: Timestamp) -> Result<u32, StoreError> {
         let spent = u64::from(self.rates.taken(&self.day, "", now).await?);
         Ok(u32::try_from(spent * 100 / u64::from(self.day.most.max(1))).unwrap_or(u32::MAX))
     }
 
-    /// So many percent of it.
+    /// This percentage of the budget.
     fn part(&self, percent: u32) -> u32 {
         let part = (u64::from(self.day.most) * u64::from(percent)).div_ceil(100);
         u32::try_from(part).unwrap_or(u32::MAX)
     }
 
-    /// Takes one of each of these, or of none where one has none left.
+    /// Charges one SMS to each of these limits, or to none if one is reached.
     async fn take_each<'a>(
         &self,
         limits: Vec<(Rate, &'a str)>,
         now: Timestamp,
-    ) -> Result<Result<Spent, Full<'a>>, StoreError> {
+    ) -> Result<Result<Spent, ReachedLimit<'a>>, StoreError> {
         let mut spent = Spent::default();
         for (rate, subject) in limits {
             if let Taken::Full { .. } = self.rates.take(&rate, subject, now).await? {
                 self.give_back(&spent, now).await?;
-                return Ok(Err(Full { name: rate.name, subject }));
+                return Ok(Err(ReachedLimit { name: rate.name, subject }));
             }
             spent.0.push((rate, subject.to_owned()));
         }
@@ -263,9 +263,8 @@ impl Sms {
         Self { client, sender, budget: SmsBudget::new(aws), metrics: aws.metrics.clone() }
     }
 
-    /// Takes one SMS from the day's budget, for one that somebody asked for: SMS fraud has them
-    /// sent by the thousand. What is logged here as an error with `alarm` is for somebody to be
-    /// called.
+    /// Charges a requested SMS to the day's budget and the payer's limits. This bounds SMS fraud,
+    /// which triggers thousands of SMS. Log lines with the field `alarm` raise an alarm.
     ///
     /// # Errors
     ///
@@ -279,7 +278,8 @@ impl Sms {
     }
 
     async fn take(&self, payer: Payer<'_>, to: &PhoneNumber, now: Timestamp) -> Result<Spent, SmsError> {
-        // Before any part is taken: whether a part is spent differs by whether the phone is on record.
+        // Check this before the payer's limits, whose state differs by whether the phone is on
+        // record.
         if !payer.is_requesters() {
             self.check_left(now).await?;
         }
@@ -289,12 +289,12 @@ impl Sms {
             false => SmsError::Withheld,
         };
         let parts = payer.parts(to).into_iter().map(|(name, percent, subject)| {
-            (Rate { name, most: budget.part(percent).max(FEWEST), ..budget.day }, subject)
+            (Rate { name, most: budget.part(percent).max(MIN_LIMIT), ..budget.day }, subject)
         });
         let mut spent = match budget.take_each(parts.collect(), now).await? {
             Ok(spent) => spent,
-            Err(Full { name, .. }) => {
-                tracing::warn!(part = name, "a part of the day's SMS is spent");
+            Err(ReachedLimit { name, .. }) => {
+                tracing::warn!(part = name, "a limit of SMS is reached; the SMS is not sent");
                 return Err(refused(budget.day.wait(now)));
             }
         };
@@ -302,20 +302,28 @@ impl Sms {
         match budget.rates.take(&day, "", now).await? {
             Taken::Now(count) => {
                 if ALARMS_AT_PERCENT.iter().any(|percent| budget.part(*percent) == count) {
-                    tracing::error!(alarm = "sms_budget", spent = count, "much of the day's SMS is spent");
+                    tracing::error!(
+                        alarm = "sms_budget",
+                        spent = count,
+                        "a large share of the day's SMS budget is spent"
+                    );
                 }
                 spent.0.push((day, String::new()));
                 Ok(spent)
             }
             Taken::Full { wait } => {
-                tracing::error!(alarm = "sms_budget", "a share of the day's SMS is spent: none is sent");
+                tracing::error!(
+                    alarm = "sms_budget",
+                    "a share of the day's SMS budget is spent; the SMS is not sent"
+                );
                 budget.give_back(&spent, now).await?;
                 Err(refused(wait))
             }
         }
     }
 
-    /// Whether any SMS is left today for phones without a known device, the same for all of them.
+    /// Checks that the share of phones without a known device is not spent. The result is the same
+    /// for all of them.
     ///
     /// # Errors
     ///
@@ -325,12 +333,15 @@ impl Sms {
         if budget.rates.taken(day, "", now).await? < budget.part(ON_RECORD_SHARE) {
             return Ok(());
         }
-        tracing::error!(alarm = "sms_budget", "a share of the day's SMS is spent: none is sent");
+        tracing::error!(
+            alarm = "sms_budget",
+            "a share of the day's SMS budget is spent; the SMS is not sent"
+        );
         Err(SmsError::BudgetSpent { wait: day.wait(now) })
     }
 
-    /// Takes one of the SMS that a phone gets in a day for this cause, and that the doses of one
-    /// sender bring.
+    /// Charges an SMS to the daily limits of its cause: those of the phone and, for doses, of the
+    /// sender.
     ///
     /// # Errors
     ///
@@ -338,36 +349,36 @@ impl Sms {
     pub async fn allow(&self, cause: Cause<'_>, to: &PhoneNumber, now: Timestamp) -> Result<Spent, SmsError> {
         let limits = cause.limits(to).into_iter();
         let limits = limits.map(|(name, most, subject)| (daily(name, most), subject)).collect();
-        let Full { name, subject } = match self.budget.take_each(limits, now).await? {
+        let ReachedLimit { name, subject } = match self.budget.take_each(limits, now).await? {
             Ok(spent) => return Ok(spent),
-            Err(full) => full,
+            Err(reached) => reached,
         };
-        // A phone that many doses are registered with is nothing to be called for. That its owner is
-        // not told of what was changed is.
+        // Many doses with one phone need no alarm, but a suppressed security notice does.
         if subject == to.e164() && !matches!(cause, Cause::Security { .. }) {
-            tracing::warn!(limit = name, "a limit of SMS is reached: none is sent");
+            tracing::warn!(limit = name, "a limit of SMS is reached; the SMS is not sent");
         } else {
-            tracing::error!(alarm = "sms_budget", limit = name, "a limit of SMS is reached: none is sent");
+            tracing::error!(
+                alarm = "sms_budget",
+                limit = name,
+                "a limit of SMS is reached; the SMS is not sent"
+            );
         }
         self.metrics.count(Counter::Sms, "withheld");
         Err(SmsError::Withheld)
     }
 
-    /// Gives back what [`Sms::spend`] and [`Sms::allow`] took, for an SMS that was not sent.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Refunds what [`Sms::spend`] and [`Sms::allow`] charged for an SMS that was not sent.
     pub async fn give_back(&self, spent: &Spent, now: Timestamp) -> Result<(), StoreError> {
         self.budget.give_back(spent, now).await
     }
 
-    /// Sends a text and returns the id that the service gave it. A message that may be sent again after a crash has a
-    /// `name`: SNS passes the attribute over, the embedded stack leaves out a second message of the same name.
+    /// Sends a text and returns the service's message id. A message that may be sent again after a
+    /// crash has a `name`, its deduplication id: SNS ignores the attribute, but the embedded stack
+    /// drops a second message with the same name.
     ///
     /// # Errors
     ///
-    /// [`SmsError::NotTaken`]; the message may have been taken all the same where the answer was lost.
+    /// [`SmsError::NotTaken`]; if the response was lost, the message may have been accepted.
     pub async fn send(&self, to: &PhoneNumber, text: &str, name: Option<&str>) -> Result<String, SmsError> {
         let attribute = |value: &str| {
             MessageAttributeValue::builder()
@@ -390,7 +401,7 @@ impl Sms {
             .await;
         self.metrics.count(Counter::Sms, if answer.is_ok() { "accepted" } else { "failed" });
         let answer = answer.map_err(|error| {
-            SmsError::NotTaken(error.into_service_error().code().unwrap_or("no answer").to_owned())
+            SmsError::NotTaken(error.into_service_error().code().unwrap_or("no response").to_owned())
         })?;
         Ok(answer.message_id.unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-//! The one table: keys, errors, and what conditional writes come back with.
+//! The DynamoDB table: reads, queries, conditional writes and errors.
 
 pub(crate) mod access;
 pub(crate) mod accounts;
@@ -36,11 +36,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// How often a write is tried again when another came between.
-pub(crate) const RACES: usize = 50;
+/// The maximum number of attempts of a conditional write that conflicts with concurrent writes.
+pub(crate) const MAX_RACES: usize = 50;
 
-/// The most pages (1 MiB each) that one query for an answer reads.
-const MOST_PAGES: usize = 50;
+/// The maximum number of pages (1 MiB each) that one query reads.
+const MAX_PAGES: usize = 50;
 
 /// The condition of an optimistic lock; its value is [`revision_value`].
 const AT_REVISION: &str = "revision = :revision";
@@ -51,13 +51,13 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 /// Why a record could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The service did not answer, or refused for now: worth another try.
-    #[error("the store did not answer: {0}")]
+    /// The service did not respond, or rejected the request temporarily: retry.
+    #[error("the store is unavailable; retry later: {0}")]
     Unavailable(String),
-    /// The service says that the request itself is invalid: it would be again.
-    #[error("the store refused an invalid request: {0}")]
+    /// The service rejected the request as invalid: a retry would fail too.
+    #[error("the store rejected an invalid request: {0}")]
     Invalid(String),
-    /// A record is not of the form that this version writes, or its sealed part does not open.
+    /// This version cannot read the format of a record, or a sealed field cannot be opened.
     #[error("a record cannot be read: {0}")]
     Corrupt(&'static str),
 }
@@ -75,7 +75,7 @@ impl From<OpenError> for StoreError {
 }
 
 impl StoreError {
-    /// Whether the same call may go through later.
+    /// Whether the same call may succeed later.
     pub fn retryable(&self) -> bool {
         match self {
             StoreError::Unavailable(_) => true,
@@ -83,8 +83,8 @@ impl StoreError {
         }
     }
 
-    /// An error of the SDK. What it says holds codes and request ids, never the values that were
-    /// sent.
+    /// Converts an error of the SDK. Its text contains codes and request ids, never the values that
+    /// were sent.
     pub(crate) fn from_sdk<E, R>(error: SdkError<E, R>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -98,19 +98,19 @@ impl StoreError {
     }
 }
 
-/// The items of a query that has a cap.
+/// The items of a query with a limit.
 #[derive(Default)]
 pub(crate) struct Capped {
     pub(crate) items: Vec<Item>,
-    /// Whether there are more than these.
+    /// Whether items were left out.
     pub(crate) more: bool,
 }
 
-/// What a conditional write came to.
+/// The outcome of a conditional write.
 pub(crate) enum Written {
-    /// It was written.
+    /// The item was written.
     Done,
-    /// The condition did not hold; the item as it is, where there is one.
+    /// The condition did not hold; the stored item, if there is one.
     Refused(Option<Item>),
 }
 
@@ -129,7 +129,7 @@ pub(crate) fn n(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// A record as an item, its key with it.
+/// Serialises a record to an item with this key.
 pub(crate) fn to_item<T: Serialize>(at: &ItemKey, record: &T) -> Result<Item, StoreError> {
     let mut item: Item =
         serde_dynamo::to_item(record).map_err(|_| StoreError::Corrupt("a record cannot be written"))?;
@@ -137,12 +137,12 @@ pub(crate) fn to_item<T: Serialize>(at: &ItemKey, record: &T) -> Result<Item, St
     Ok(item)
 }
 
-/// A value as an attribute.
+/// Serialises a value to an attribute.
 pub(crate) fn to_value<T: Serialize>(value: &T) -> Result<AttributeValue, StoreError> {
     serde_dynamo::to_attribute_value(value).map_err(|_| StoreError::Corrupt("a value cannot be written"))
 }
 
-/// A record of an item.
+/// Deserialises a record from an item. `what` names the record in the error.
 pub(crate) fn from_item<T: DeserializeOwned>(item: Item, what: &'static str) -> Result<T, StoreError> {
     serde_dynamo::from_item(item).map_err(|_| StoreError::Corrupt(what))
 }
@@ -152,22 +152,23 @@ fn revision_value(revision: u32) -> [(&'static str, AttributeValue); 1] {
 }
 
 fn named(values: &[(&str, AttributeValue)]) -> Option<Item> {
-    // DynamoDB takes no empty map.
+    // DynamoDB rejects an empty map.
     let values: Item = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     Some(values).filter(|values| !values.is_empty())
 }
 
-/// A record that is an item of its own kind.
+/// A record that has an item kind of its own.
 pub trait Stored: DeserializeOwned {
-    /// What its item is.
+    /// The kind of its item.
     const KIND: ItemKind;
 
-    /// Whether an item is such a record.
+    /// Whether an item is of this kind.
     fn is_image(image: &serde_dynamo::Item) -> bool {
         kind_of(image) == Some(Self::KIND)
     }
 
-    /// A record from an item of the table's stream; `None` where the item is of another kind.
+    /// Deserialises a record from an image of the table's stream; `None` if the item is of another
+    /// kind.
     fn from_image(image: serde_dynamo::Item) -> Option<Self> {
         if Self::is_image(&image) { serde_dynamo::from_item(image).ok() } else { None }
     }
@@ -190,7 +191,7 @@ stored! {
     LinkRecord: Link,
 }
 
-/// What an item of the table's stream, or of a backup, is.
+/// The kind of an item from the table's stream or a backup.
 pub(crate) fn kind_of(image: &serde_dynamo::Item) -> Option<ItemKind> {
     let text = |name: &str| match image.get(name) {
         Some(serde_dynamo::AttributeValue::S(text)) => Some(text.as_str()),
@@ -199,7 +200,7 @@ pub(crate) fn kind_of(image: &serde_dynamo::Item) -> Option<ItemKind> {
     ItemKind::of(text("pk")?, text("sk")?)
 }
 
-/// What the item is that a record of the table's stream is about.
+/// The kind of the item that a record of the table's stream is about.
 pub(crate) fn kind_of_record(record: &EventRecord) -> Option<ItemKind> {
     kind_of(&record.change.keys)
 }
@@ -223,19 +224,20 @@ impl Table {
         Ok(answer.item)
     }
 
-    /// Those of these items that there are, in no order; of each all attributes or only some.
+    /// The existing items with these keys, in no particular order, with all or only these
+    /// attributes.
     pub(crate) async fn get_all(
         &self,
         mut keys: Vec<Item>,
         attributes: Option<&str>,
     ) -> Result<Vec<Item>, StoreError> {
-        /// What a call may ask for.
-        const AT_ONCE: usize = 100;
+        /// The limit of BatchGetItem.
+        const MAX_KEYS: usize = 100;
         let mut found = Vec::with_capacity(keys.len());
         while !keys.is_empty() {
-            let asked = keys.split_off(keys.len().saturating_sub(AT_ONCE));
+            let batch = keys.split_off(keys.len().saturating_sub(MAX_KEYS));
             let request = KeysAndAttributes::builder()
-                .set_keys(Some(asked))
+                .set_keys(Some(batch))
                 .consistent_read(true)
                 .set_projection_expression(attributes.map(str::to_owned))
                 .build()
@@ -243,21 +245,21 @@ impl Table {
             let request = self.client.batch_get_item().request_items(&self.name, request);
             let answer = request.send().await.map_err(StoreError::from_sdk)?;
             found.extend(answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
-            // What did not fit into one answer is asked for again.
+            // Request again what did not fit into one response.
             let rest = answer.unprocessed_keys.unwrap_or_default().remove(&self.name);
             keys.extend(rest.map(|rest| rest.keys).unwrap_or_default());
         }
         Ok(found)
     }
 
-    /// Puts an item, whatever was there.
+    /// Puts an item unconditionally.
     pub(crate) async fn put(&self, item: Item) -> Result<(), StoreError> {
         let request = self.client.put_item().table_name(&self.name).set_item(Some(item));
         request.send().await.map_err(StoreError::from_sdk)?;
         Ok(())
     }
 
-    /// Puts an item where the condition holds. Values of the condition come by name (`:rev`).
+    /// Puts an item if the condition holds. `values` are the condition's values by name (`:rev`).
     pub(crate) async fn put_if(
         &self,
         item: Item,
@@ -292,8 +294,8 @@ impl Table {
         self.put_if(item, AT_REVISION, &revision_value(revision)).await
     }
 
-    /// Updates an item where the condition holds; the item as it is afterwards, `None` where the
-    /// condition does not hold.
+    /// Updates an item if the condition holds; returns the updated item, or `None` if the condition
+    /// does not hold.
     pub(crate) async fn update_if(
         &self,
         at: &ItemKey,
@@ -322,8 +324,8 @@ impl Table {
         }
     }
 
-    /// Counts a try down, where one is left and the time in the attribute `ends` is not over; the
-    /// item as it is then.
+    /// Decrements the attempts that are left, if there are any and the time in the attribute `ends`
+    /// has not passed; returns the updated item.
     pub(crate) async fn count_down(
         &self,
         at: &ItemKey,
@@ -346,14 +348,14 @@ impl Table {
         Ok(())
     }
 
-    /// All items of a partition, as they are now. Only where they are bounded when they are
-    /// written, or where nobody but an admin or an officer adds them.
+    /// All items of a partition, strongly consistent. Only for partitions whose size is bounded on
+    /// write, or to which only admins or officers add items.
     pub(crate) async fn partition(&self, partition: &Partition) -> Result<Vec<Item>, StoreError> {
         let pages = self.items_of(partition).into_paginator().items().send();
         pages.try_collect().await.map_err(StoreError::from_sdk)
     }
 
-    /// The first items of a partition, as they are now: at most `most`.
+    /// The first `most` items of a partition, strongly consistent.
     pub(crate) async fn partition_first(
         &self,
         partition: &Partition,
@@ -373,7 +375,7 @@ impl Table {
             .expression_attribute_values(":begins", s(*begins))
     }
 
-    /// At most so many items of a partition whose sort key is greater than this, in order.
+    /// The first `most` items of a partition with a sort key greater than `after`.
     pub(crate) async fn partition_after(
         &self,
         partition: &Partition,
@@ -392,7 +394,7 @@ impl Table {
         Ok(request.send().await.map_err(StoreError::from_sdk)?.items.unwrap_or_default())
     }
 
-    /// The first items of an index whose hash key has this value, so many at most.
+    /// The first `most` items of an index whose hash key has this value.
     pub(crate) async fn query_first(
         &self,
         index: &str,
@@ -412,8 +414,8 @@ impl Table {
         Ok(answer.items.unwrap_or_default())
     }
 
-    /// A query of the items of an index whose hash key has this value, and whose partition key in
-    /// the table lies in this range.
+    /// A query for the items of an index whose hash key has this value, and whose partition key in
+    /// the table is in this range.
     pub(crate) fn query(
         &self,
         index: &str,
@@ -432,9 +434,9 @@ impl Table {
     }
 }
 
-/// The first items of a query: at most `most`.
+/// The first `most` items of a query.
 pub(crate) async fn first_of(query: QueryFluentBuilder, most: usize) -> Result<Capped, StoreError> {
-    // One more tells that there are more.
+    // Read one more, to see whether there are more.
     let page = i32::try_from(most).unwrap_or(i32::MAX).saturating_add(1);
     let mut pages = query.limit(page).into_paginator().items().send();
     let mut found = Capped::default();
@@ -449,9 +451,9 @@ pub(crate) async fn first_of(query: QueryFluentBuilder, most: usize) -> Result<C
     Ok(found)
 }
 
-/// Of the items of a query, those with the least ranks: at most `most`, in the order of their
-/// ranks. An item without a rank is none of them. The query reads at most [`MOST_PAGES`], and holds
-/// about twice as many items as it gives.
+/// The `most` items of a query with the least ranks, in the order of their ranks. Items without a
+/// rank are left out. Reads at most [`MAX_PAGES`], and holds about twice as many items as it
+/// returns.
 pub(crate) async fn least_of<R: Ord>(
     query: QueryFluentBuilder,
     most: usize,
@@ -461,7 +463,7 @@ pub(crate) async fn least_of<R: Ord>(
     let (mut ranked, mut more): (Vec<(R, Item)>, bool) = (Vec::new(), false);
     let mut read = 0;
     while let Some(page) = pages.next().await {
-        if read == MOST_PAGES {
+        if read == MAX_PAGES {
             more = true;
             break;
         }

@@ -117,7 +117,8 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// The decision of this officer; the pair is the reason and [`confirmed_by`](Self::confirmed_by).
+    /// The decision of this officer; the pair is the reason and
+    /// [`confirmed_by`](Self::confirmed_by).
     pub(super) fn of(
         officer: &Officer,
         granted: bool,

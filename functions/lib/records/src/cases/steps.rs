@@ -209,9 +209,9 @@ impl CaseRecord {
         Ok(Ok(changed))
     }
 
-    /// Whether a dose belongs to the person that the case is about. It may be recorded under another
-    /// number only if the number is to be corrected, which a supervisor approves, and name and birth
-    /// date resemble the person's.
+    /// Whether a dose belongs to the person that the case is about. It may be recorded under
+    /// another number only if the number is to be corrected, which a supervisor approves, and name
+    /// and birth date resemble the person's.
     fn covers_dose(
         &self,
         change: &Change,

@@ -32,10 +32,10 @@ impl Rewrite {
 }
 
 impl DoseRecord {
-    /// The dose after a correction to this row. Its links become invalid, it gets a new certificate,
-    /// and an SMS to its phone is requested. `covered` are the digests of the person's confirmed
-    /// identity data. `None` if the correction changes nothing, or the dose is retracted or a
-    /// duplicate.
+    /// The dose after a correction to this row. Its links become invalid, it gets a new
+    /// certificate, and an SMS to its phone is requested. `covered` are the digests of the person's
+    /// confirmed identity data. `None` if the correction changes nothing, or the dose is retracted
+    /// or a duplicate.
     ///
     /// # Errors
     ///

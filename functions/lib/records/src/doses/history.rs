@@ -98,8 +98,8 @@ impl DoseRecord {
             incoming = Incoming::judge(row, current.origin.clone(), self.received_at, keys)
                 .and_then(|incoming| incoming.confirmed(covered, keys));
         }
-        // First the row that counts, even if an earlier version stored it without the digest of held
-        // rows; then the earlier rows, whose results appear in reports.
+        // First the row that counts, even if an earlier version stored it without the digest of
+        // held rows; then the earlier rows, whose results appear in reports.
         let counts = incoming.as_ref().is_some_and(|incoming| history.add(incoming.version.clone()));
         if !history.confirm(covered) && !counts {
             return Ok(None);

@@ -30,8 +30,8 @@ impl DoseRecord {
     }
 
     /// The dose, which is complete, with a new certificate version. For a duplicate that became the
-    /// owner of its claim, a reinstated dose, or one whose certificate shows outdated data about the
-    /// series.
+    /// owner of its claim, a reinstated dose, or one whose certificate shows outdated data about
+    /// the series.
     ///
     /// # Errors
     ///

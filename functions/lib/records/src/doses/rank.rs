@@ -4,10 +4,10 @@ use jiff::Timestamp;
 
 use super::DoseRecord;
 
-/// The rank of a dose among those of a person or a phone; the least comes first. First come complete
-/// and incomplete doses of owners, then all others; within each, first those of the requesting
-/// phone; then the one that was recorded first. So rows that a stranger adds later cannot displace a
-/// person's own doses.
+/// The rank of a dose among those of a person or a phone; the least comes first. First come
+/// complete and incomplete doses of owners, then all others; within each, first those of the
+/// requesting phone; then the one that was recorded first. So rows that a stranger adds later
+/// cannot displace a person's own doses.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank(bool, bool, u8, Timestamp, String);
 

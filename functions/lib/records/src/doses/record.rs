@@ -40,8 +40,8 @@ pub struct DoseRecord {
     pub certificate_version: u32,
     /// The keyed digest of the content of that version.
     pub certificate_digest: String,
-    /// The key of the claim on the dose. An event that was complete keeps it while a later row makes
-    /// it incomplete or contradictory, until another event needs it.
+    /// The key of the claim on the dose. An event that was complete keeps it while a later row
+    /// makes it incomplete or contradictory, until another event needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<DoseKey>,
     /// Whether another event owns the claim, so that this one has no certificate.
@@ -65,8 +65,8 @@ pub struct DoseRecord {
     /// When the first row that counted was received, if that was an earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) first_received_at: Option<Timestamp>,
-    /// The facility that first reported the event with its own API key: only it and hubs may correct
-    /// the event.
+    /// The facility that first reported the event with its own API key: only it and hubs may
+    /// correct the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facility: Option<String>,
     /// The index key of name and birth date, by which the helpdesk finds doses under a mistyped

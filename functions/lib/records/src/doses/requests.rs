@@ -6,8 +6,8 @@ use super::DoseRecord;
 use crate::{SmsKind, SmsRequest};
 
 impl DoseRecord {
-    /// The kind of the SMS with a link to the certificate; `None` if the dose has no such SMS, since
-    /// it is no first dose and the helpdesk has neither corrected it nor resent its link.
+    /// The kind of the SMS with a link to the certificate; `None` if the dose has no such SMS,
+    /// since it is no first dose and the helpdesk has neither corrected it nor resent its link.
     pub fn certificate_sms(&self) -> Option<SmsKind> {
         let requested = self.sms_request.map(|request| request.kind);
         let first = (self.dose_number == Some(1)).then_some(SmsKind::FirstDose);
@@ -18,7 +18,8 @@ impl DoseRecord {
     ///
     /// A new dose or a new certificate requests none here: `issue` writes the request with the
     /// certificate. If `before` had no certificate, a request is made here nevertheless, since
-    /// `notify` may have processed that of the certificate while the dose had none, and sent nothing.
+    /// `notify` may have processed that of the certificate while the dose had none, and sent
+    /// nothing.
     pub(super) fn request_sms_after(&mut self, before: Option<&Self>) {
         let Some(before) = before else { return };
         let has_new_phone = self.phone_version != before.phone_version;

@@ -107,8 +107,8 @@ impl Keys {
         (0..16).rev().map(|at| char::from(CROCKFORD_ALPHABET[(bits >> (at * 5)) as usize & 31])).collect()
     }
 
-    /// The name of a certificate's document. It depends on the QR text too, so that two signatures of
-    /// one certificate have different documents.
+    /// The name of a certificate's document. It depends on the QR text too, so that two signatures
+    /// of one certificate have different documents.
     pub fn document_name(&self, certificate_id: &str, qr_text: &str) -> String {
         format!("{certificate_id}-{}", self.hash("document", qr_text))
     }

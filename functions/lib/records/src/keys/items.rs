@@ -142,7 +142,8 @@ impl ItemKind {
             .or_else(|| (sk == SMS_ABOUT_LOCK).then_some(Self::Sms))
     }
 
-    /// The part of a stream filter that selects items of this kind, whose sort key must be constant.
+    /// The part of a stream filter that selects items of this kind, whose sort key must be
+    /// constant.
     pub fn filter(self) -> String {
         format!(r#""Keys": {{"sk": {{"S": ["{}"]}}}}"#, self.sort_key().unwrap_or_default())
     }
@@ -372,8 +373,8 @@ impl ItemKey {
         Self::new(format!("{REVOKED}{first:02x}"), certificate_id)
     }
 
-    /// A document signer, by its key id. All are in one partition, so that one query reads the whole
-    /// register.
+    /// A document signer, by its key id. All are in one partition, so that one query reads the
+    /// whole register.
     pub fn signer(kid: &str) -> Self {
         Self::new(TRUST_SIGNERS, kid)
     }

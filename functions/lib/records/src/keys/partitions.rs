@@ -116,8 +116,8 @@ pub fn signers_and_confirmations_filter() -> String {
     format!(r#""Keys": {{"pk": {{"S": ["{TRUST_SIGNERS}", {{"prefix": "{}"}}]}}}}"#, PersonKey::PREFIX)
 }
 
-/// The parts of stream filters that select published items, which are revocations and other issuers,
-/// by their keys.
+/// The parts of stream filters that select published items, which are revocations and other
+/// issuers, by their keys.
 pub fn published_filters() -> [String; 2] {
     [
         format!(r#""Keys": {{"pk": {{"S": [{{"prefix": "{REVOKED}"}}]}}}}"#),

@@ -1,4 +1,4 @@
-//! The bucket: documents, their copies, evidence.
+//! Certificates' PDFs, printed copies, and evidence in the bucket.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::{Aws, StoreError};
 
 const PDF: &str = "application/pdf";
 
-/// Keeps the certificates' PDFs and hands out short-lived addresses of them.
+/// Stores the certificates' PDFs, and creates short-lived URLs for them.
 #[derive(Clone)]
 pub struct Documents(Bucket);
 
 impl Documents {
-    /// Where documents lie in the bucket.
+    /// The prefix of documents in the bucket.
     pub const FOLDER: &str = "certificates/";
-    /// How long an address is good, in seconds.
+    /// How long a URL is valid, in seconds.
     pub const EXPIRES_IN: u32 = PRESIGNED_FOR.as_secs() as u32;
 
     /// The documents of a deployment.
@@ -24,7 +24,7 @@ impl Documents {
         Self(Bucket::new(aws))
     }
 
-    /// Keeps a PDF.
+    /// Stores a PDF.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl Documents {
         self.0.put(key, PDF, pdf).await
     }
 
-    /// Takes a PDF away.
+    /// Deletes a PDF.
     ///
     /// # Errors
     ///
@@ -42,24 +42,24 @@ impl Documents {
         self.0.remove(key).await
     }
 
-    /// An address at which a PDF can be fetched for five minutes, as a file of this name.
+    /// A URL from which a PDF can be downloaded for five minutes, with this file name.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] where no credentials are to be had.
+    /// [`StoreError::Unavailable`] if no credentials are available.
     pub async fn address(&self, key: &str, file_name: &str) -> Result<String, StoreError> {
         self.0.address(key, PDF, file_name).await
     }
 }
 
-/// Hands out what is printed when somebody asks for it. The bucket takes it away by itself.
+/// Stores PDFs that are printed on request. The bucket's life cycle deletes them.
 #[derive(Clone)]
 pub struct Copies(Bucket);
 
 impl Copies {
-    /// Where copies lie in the bucket.
+    /// The prefix of copies in the bucket.
     pub const FOLDER: &str = "copies/";
-    /// How long they lie there at least.
+    /// The minimum time before copies are deleted.
     pub const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// The copies of a deployment.
@@ -67,8 +67,8 @@ impl Copies {
         Self(Bucket::new(aws))
     }
 
-    /// Keeps a copy under this name below [`FOLDER`](Self::FOLDER), and gives an address as
-    /// [`Documents::address`] does.
+    /// Stores a copy under this name below [`FOLDER`](Self::FOLDER), and returns a URL like
+    /// [`Documents::address`].
     ///
     /// # Errors
     ///
@@ -80,12 +80,12 @@ impl Copies {
     }
 }
 
-/// Hands out addresses at which evidence is put, and at which officers see it. The bucket takes it away by itself.
+/// Creates URLs at which evidence is uploaded and viewed. The bucket's life cycle deletes it.
 #[derive(Clone)]
 pub struct EvidenceStore(Bucket);
 
 impl EvidenceStore {
-    /// How long evidence is kept.
+    /// How long evidence is stored.
     pub const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
     /// The evidence of a deployment.
@@ -93,12 +93,13 @@ impl EvidenceStore {
         Self(Bucket::new(aws))
     }
 
-    /// An address at which this piece, of just this type and length, can be put for five minutes, once. All of it is signed:
-    /// S3 takes nothing else, and nothing over what is there.
+    /// A URL at which this piece of evidence can be uploaded for five minutes. Key, type and length
+    /// are signed, so S3 rejects other content types and lengths, and does not overwrite an
+    /// existing object.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] where no credentials are to be had.
+    /// [`StoreError::Unavailable`] if no credentials are available.
     pub async fn slot(&self, evidence: &Evidence) -> Result<String, StoreError> {
         let request = self
             .0
@@ -115,7 +116,8 @@ impl EvidenceStore {
         Ok(request.uri().to_owned())
     }
 
-    /// An address at which this piece can be seen for five minutes; `None` where it was not put, or is not of its type.
+    /// A URL at which this piece can be viewed for five minutes; `None` if it was not uploaded, or
+    /// is not of its declared type.
     ///
     /// # Errors
     ///
@@ -129,15 +131,17 @@ impl EvidenceStore {
             Err(error) => return Err(StoreError::from_sdk(error)),
         }
         let request = self.0.client.get_object().bucket(&self.0.name).key(&evidence.key);
-        let begins = request.clone().range(format!("bytes=0-{}", SIGNATURE - 1));
-        let begins = begins.send().await.map_err(StoreError::from_sdk)?.body.collect().await;
-        let begins = begins.map_err(|_| StoreError::Unavailable("evidence breaks off".to_owned()))?;
-        if !is_of_type(&evidence.content_type, &begins.into_bytes()) {
+        let first_bytes = request.clone().range(format!("bytes=0-{}", SIGNATURE - 1));
+        let first_bytes = first_bytes.send().await.map_err(StoreError::from_sdk)?.body.collect().await;
+        let first_bytes = first_bytes.map_err(|_| {
+            StoreError::Unavailable("the download of the evidence was interrupted".to_owned())
+        })?;
+        if !is_of_type(&evidence.content_type, &first_bytes.into_bytes()) {
             return Ok(None);
         }
         let request = request
             .response_content_type(&evidence.content_type)
-            // Never shown as a page of the site, whatever is in it.
+            // Always a download, so that the browser never renders the content.
             .response_content_disposition("attachment; filename=\"bukti-pendukung\"")
             .response_cache_control("private, no-store")
             .presigned(presigning()?)
@@ -147,13 +151,13 @@ impl EvidenceStore {
     }
 }
 
-/// The bytes at the beginning of a file that tell its type.
+/// The number of bytes at the beginning of a file that identify its type.
 const SIGNATURE: usize = 12;
 
-/// Whether a file that begins so is of this media type of evidence. Whoever puts it signs the type but not the bytes: an SVG or
-/// a page would run scripts where an officer opens it.
+/// Whether a file with these first bytes has this media type of evidence. The upload URL fixes the
+/// type but not the content: an SVG or an HTML page would run scripts when an officer opens it.
 fn is_of_type(content_type: &str, begins: &[u8]) -> bool {
-    // Of the brands of HEIF (ISO/IEC 23008-12) those that phones write.
+    // The brands of HEIF (ISO/IEC 23008-12) that phones write.
     const BRANDS: [&[u8]; 7] = [b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"];
     match content_type {
         "image/jpeg" => begins.starts_with(b"\xff\xd8\xff"),
@@ -172,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn evidence_is_known_by_its_first_bytes() {
+    fn first_bytes_identify_type_of_evidence() {
         let files: [(&str, &[u8]); 4] = [
             ("image/jpeg", b"\xff\xd8\xff\xe0\x00\x10JFIF"),
             ("image/png", b"\x89PNG\r\n\x1a\n"),

@@ -1,14 +1,15 @@
-//! Dropped feeds, the parts that they are cut into, and their reports.
+//! Feeds in the bucket, the parts that they are divided into, and their reports.
 //!
 //! ```text
-//! intake/feeds/<job>[.csv …]          what was dropped
-//! intake/feeds/.parts/<job>/00001     some of its rows
-//! intake/feeds/.kept/<job>/00001      a sign: all parts are kept, and this one can be reported for good
-//! intake/reports/<job>/00001.csv      what became of the rows of a part, as far as it is known
-//! intake/reports/<job>.csv            what became of all rows
+//! intake/feeds/<job>[.csv …]          a feed
+//! intake/feeds/.parts/<job>/00001     a part: some of its rows
+//! intake/feeds/.kept/<job>/00001      a marker: all parts are stored; finalise this one
+//! intake/reports/<job>/00001.csv      the results of the rows of a part, as far as known
+//! intake/reports/<job>.csv            the results of all rows
 //! ```
 //!
-//! Each object below `intake/feeds/` is an event for the intake, so the parts of a feed are worked off side by side.
+//! Each object below `intake/feeds/` is an event for the intake, so that the parts of a feed are
+//! processed concurrently.
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
@@ -18,46 +19,48 @@ use jiff::Timestamp;
 use crate::bucket::Bucket;
 use crate::{Aws, StoreError};
 
-/// Where parts and signs lie below [`Feeds::DROP`]: no job is called so, since its name ends at the first dot.
+/// The folders of parts and markers below [`Feeds::DROP`]. They cannot be confused with a job,
+/// whose name ends at the first dot.
 const PARTS: &str = ".parts";
 const KEPT: &str = ".kept";
 /// The first line of a report.
 const HEADER: &str = "line,event_id,outcome,reasons,duplicate_of\n";
 const CSV: &str = "text/csv; charset=utf-8";
-/// A report of at least so many bytes is put in pieces. S3 wants 5 MiB of each but the last.
-const PIECE: usize = 8 * 1024 * 1024;
-/// Objects that are removed at the same time.
-const AT_ONCE: usize = 16;
+/// The minimum size of the pieces of a multipart upload. S3 requires 5 MiB, except for the last
+/// piece.
+const PIECE_SIZE: usize = 8 * 1024 * 1024;
+/// The number of objects that are written or deleted concurrently.
+const CONCURRENT_CALLS: usize = 16;
 
-/// What an object below [`Feeds::DROP`] is.
+/// The kind of an object below [`Feeds::DROP`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped<'a> {
-    /// A feed, of this job.
+    /// The feed of this job.
     Feed(&'a str),
-    /// A part of a job's feed, from 1.
+    /// A part of a job's feed, numbered from 1.
     Part(&'a str, u32),
-    /// The sign that all parts of a job are kept, for one of them.
+    /// The marker, for one part, that all parts of the job are stored.
     Kept(&'a str, u32),
 }
 
 /// A feed that is being read.
 pub struct Feed {
-    /// What is in it.
+    /// The content.
     pub body: ByteStream,
     /// Its length in bytes.
     pub length: u64,
-    /// By which it is told from another file that is put in its place.
+    /// The entity tag, which distinguishes it from a file that replaces it.
     pub etag: String,
-    /// When it was dropped.
+    /// When it was uploaded.
     pub received_at: Option<Timestamp>,
 }
 
-/// Reads dropped feeds, keeps their parts and reports.
+/// Reads feeds, and stores their parts and reports.
 #[derive(Clone)]
 pub struct Feeds(Bucket);
 
 impl Feeds {
-    /// Where feeds are dropped.
+    /// The prefix of feeds in the bucket.
     pub const DROP: &str = "intake/feeds/";
 
     /// The feeds of a deployment.
@@ -65,7 +68,7 @@ impl Feeds {
         Self(Bucket::new(aws))
     }
 
-    /// What the object of this key is; `None` where it is nothing that the intake knows.
+    /// The kind of the object with this key; `None` if the intake does not know it.
     pub fn dropped(key: &str) -> Option<Dropped<'_>> {
         let name = key.strip_prefix(Self::DROP)?;
         let mut steps = name.split('/');
@@ -83,7 +86,7 @@ impl Feeds {
         }
     }
 
-    /// Where the report of a job is.
+    /// The key of the report of a job.
     pub fn report_key(job: &str) -> String {
         format!("intake/reports/{job}.csv")
     }
@@ -100,7 +103,7 @@ impl Feeds {
         format!("intake/reports/{job}/{part:05}.csv")
     }
 
-    /// A feed; `None` where there is none (any more).
+    /// A feed; `None` if it does not exist (any more).
     ///
     /// # Errors
     ///
@@ -118,7 +121,7 @@ impl Feeds {
         }
     }
 
-    /// A part of a feed; `None` where there is none (any more).
+    /// A part of a feed; `None` if it does not exist (any more).
     ///
     /// # Errors
     ///
@@ -133,7 +136,7 @@ impl Feeds {
         Ok(Some(bytes.to_vec()))
     }
 
-    /// Keeps a part of a feed, which has it worked off.
+    /// Stores a part of a feed, which triggers its import.
     ///
     /// # Errors
     ///
@@ -142,7 +145,8 @@ impl Feeds {
         self.0.put(&Self::part_key(job, part), "application/x-ndjson", rows).await
     }
 
-    /// Says of these parts that all of the job are kept, which has them reported.
+    /// Writes markers for these parts that all parts of the job are stored, which trigger their
+    /// final reports.
     ///
     /// # Errors
     ///
@@ -151,10 +155,10 @@ impl Feeds {
         let signs = parts.map(|part| async move {
             self.0.put(&Self::kept_key(job, part), "text/plain", Vec::new()).await
         });
-        stream::iter(signs).buffer_unordered(AT_ONCE).try_collect().await
+        stream::iter(signs).buffer_unordered(CONCURRENT_CALLS).try_collect().await
     }
 
-    /// Keeps what became of the rows of a part: lines of CSV without a header.
+    /// Stores the results of the rows of a part: lines of CSV without a header.
     ///
     /// # Errors
     ///
@@ -163,7 +167,7 @@ impl Feeds {
         self.0.put(&Self::part_report_key(job, part), CSV, report.into_bytes()).await
     }
 
-    /// Puts the reports of all parts together to that of the job, a piece at a time.
+    /// Concatenates the reports of all parts to that of the job, in a multipart upload.
     ///
     /// # Errors
     ///
@@ -175,7 +179,7 @@ impl Feeds {
         for part in 1..=parts {
             let report = self.read(&Self::part_report_key(job, part)).await?;
             piece.extend(report.ok_or(StoreError::Corrupt("a part's report is missing"))?);
-            if piece.len() >= PIECE {
+            if piece.len() >= PIECE_SIZE {
                 let upload = match &mut upload {
                     Some(upload) => upload,
                     none => none.insert(Upload::begin(&self.0, &key).await?),
@@ -194,7 +198,7 @@ impl Feeds {
         }
     }
 
-    /// Keeps what became of the rows of a job that has no parts: lines of CSV without a header.
+    /// Stores the results of the rows of a job without parts: lines of CSV without a header.
     ///
     /// # Errors
     ///
@@ -203,11 +207,12 @@ impl Feeds {
         self.0.put(&Self::report_key(job), CSV, [HEADER, report].concat().into_bytes()).await
     }
 
-    /// An address at which the report of a job, or of one of its parts, can be fetched for five minutes.
+    /// A URL from which the report of a job, or of one of its parts, can be downloaded for five
+    /// minutes.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] where no credentials are to be had.
+    /// [`StoreError::Unavailable`] if no credentials are available.
     pub async fn report_address(&self, job: &str, part: Option<u32>) -> Result<String, StoreError> {
         let (key, name) = match part {
             None => (Self::report_key(job), format!("{job}.csv")),
@@ -216,20 +221,22 @@ impl Feeds {
         self.0.address(&key, CSV, &name).await
     }
 
-    /// Takes a feed away that is worked off, and its parts: the rows are in the table, sealed, and these are not.
+    /// Deletes an imported feed and its parts, which are not encrypted with the sealing keys as the
+    /// rows in the table are.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`].
     pub async fn remove(&self, source: &str, etag: &str, job: &str, parts: u32) -> Result<(), StoreError> {
-        // One part alone was not kept apart.
-        let apart = if parts > 1 { parts } else { 0 };
-        let keys = (1..=apart)
+        // A single part is not stored separately.
+        let separate = if parts > 1 { parts } else { 0 };
+        let keys = (1..=separate)
             .flat_map(|part| [Self::part_key(job, part), Self::kept_key(job, part)])
             .chain((1..=parts).map(|part| Self::part_report_key(job, part)));
         let removed = keys.map(|key| async move { self.0.remove(&key).await });
-        stream::iter(removed).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-        // Last, so that whoever comes for it again finds what was left; and not what was dropped in its place.
+        stream::iter(removed).buffer_unordered(CONCURRENT_CALLS).try_collect::<()>().await?;
+        // Delete the feed last, so that a retry finds what is left to delete; but not a file that
+        // has replaced it.
         match self.0.client.head_object().bucket(&self.0.name).key(source).send().await {
             Ok(object) if object.e_tag.as_deref().unwrap_or_default() == etag => self.0.remove(source).await,
             Ok(_) => Ok(()),
@@ -239,7 +246,7 @@ impl Feeds {
     }
 }
 
-/// An object that is put in pieces.
+/// A multipart upload.
 struct Upload<'a> {
     bucket: &'a Bucket,
     key: &'a str,
@@ -280,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_say_what_an_object_is() {
+    fn key_decides_kind_of_object() {
         for (key, expected) in [
             ("intake/feeds/a.csv.gz", Some(Dropped::Feed("a"))),
             ("intake/feeds/a", Some(Dropped::Feed("a"))),

@@ -1,4 +1,4 @@
-//! The public bucket of trust and revocation lists, and whose turn it is to write it.
+//! The public bucket of trust and revocation lists, and the lease for writing it.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -13,16 +13,16 @@ use serde::Serialize;
 use crate::table::{Table, Written, kind_of_record, n, s, to_item};
 use crate::{Aws, StoreError};
 
-/// How long a turn is good without a sign of life.
+/// The duration of the lease, unless it is renewed.
 const LEASE: SignedDuration = SignedDuration::from_secs(30);
-/// How often the one whose turn it is gives a sign of life.
-const RENEW: Duration = Duration::from_secs(10);
-/// Between two looks at whether it is free.
-const LOOK: Duration = Duration::from_millis(200);
-/// How long a turn is waited for.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How often the holder renews the lease.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
+/// The interval between two attempts to acquire the lease.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// How long to wait for the lease.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Whether what is public changes by this record of the table's stream.
+/// Whether this record of the table's stream changes the published files.
 pub fn concerns_publishing(record: &EventRecord) -> bool {
     matches!(
         kind_of_record(record),
@@ -37,26 +37,27 @@ struct Lease {
     held_until: i64,
 }
 
-/// Lets one publish at a time.
+/// The lease that lets one process publish at a time.
 ///
-/// Who publishes reads what is to be published within its turn. So the last one to write has read everything that was
-/// there before, and a slow one never puts older lists over newer ones.
+/// A process reads the data to publish while it holds the lease. So the last writer has read all
+/// earlier changes, and a slow one does not overwrite newer lists.
 #[derive(Clone)]
 pub struct Publishing {
     table: Table,
 }
 
 impl Publishing {
-    /// The turns of a deployment.
+    /// The lease of a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }
 
-    /// Does the work when it is its turn.
+    /// Runs `work` while holding the lease.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], also where the turn does not come within three minutes.
+    /// [`StoreError`]; [`StoreError::Unavailable`] if the lease is not acquired within three
+    /// minutes.
     pub async fn in_turn<T>(&self, work: impl Future<Output = T>) -> Result<T, StoreError> {
         let holder = Token::generate().ok_or(StoreError::Corrupt("no randomness"))?;
         let holder = holder.secret();
@@ -65,12 +66,12 @@ impl Publishing {
             done = work => done,
             never = self.renew(holder) => match never {},
         };
-        // Whoever comes next otherwise waits for the lease to end.
+        // Release the lease, so that the next process need not wait for it to expire.
         let mine = [(":me", s(holder)), (":now", n(0))];
         let freed =
             self.table.update_if(&ItemKey::lease(), "SET held_until = :now", "holder = :me", &mine).await;
         if let Err(error) = freed {
-            tracing::warn!(%error, "the turn to publish was not given back");
+            tracing::warn!(%error, "the lease for publishing was not released; it expires within 30 seconds");
         }
         Ok(done)
     }
@@ -85,22 +86,24 @@ impl Publishing {
             if let Written::Done = self.table.put_if(to_item(&ItemKey::lease(), &lease)?, free, &now).await? {
                 return Ok(());
             }
-            if begun.elapsed() > PATIENCE {
-                return Err(StoreError::Unavailable("somebody else publishes all the time".to_owned()));
+            if begun.elapsed() > WAIT_TIMEOUT {
+                return Err(StoreError::Unavailable(
+                    "the lease for publishing stays taken; retry later".to_owned(),
+                ));
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
     async fn renew(&self, holder: &str) -> Infallible {
         let lease = ItemKey::lease();
         loop {
-            tokio::time::sleep(RENEW).await;
+            tokio::time::sleep(RENEWAL_INTERVAL).await;
             let until = n((Timestamp::now() + LEASE).as_second());
             let values = [(":me", s(holder)), (":until", until)];
             let renewed = self.table.update_if(&lease, "SET held_until = :until", "holder = :me", &values);
             if let Err(error) = renewed.await {
-                tracing::warn!(%error, "the turn to publish was not renewed");
+                tracing::warn!(%error, "the lease for publishing was not renewed");
             }
         }
     }
@@ -114,7 +117,7 @@ pub struct PublicFiles {
 }
 
 impl PublicFiles {
-    /// How long anybody may keep a file without asking again.
+    /// How long clients may cache a file.
     pub const CACHE_CONTROL: &str = "public, max-age=300";
 
     /// The public bucket of a deployment.
@@ -122,12 +125,12 @@ impl PublicFiles {
         Self::of_bucket(aws.s3.clone(), &aws.settings.public_bucket)
     }
 
-    /// A public bucket by its name, for the command line, which has no secrets.
+    /// The public bucket with this name, for the command line, which does not have the secrets.
     pub fn of_bucket(client: Client, bucket: impl Into<String>) -> Self {
         Self { client, bucket: bucket.into() }
     }
 
-    /// The media type of a public file, by the ending of its path.
+    /// The media type of a public file, by its extension.
     pub fn content_type(path: &str) -> &'static str {
         match path.rsplit('/').next() {
             Some("did.json") => "application/did+json",
@@ -137,7 +140,7 @@ impl PublicFiles {
         }
     }
 
-    /// Puts a file.
+    /// Writes a file.
     ///
     /// # Errors
     ///
@@ -149,7 +152,7 @@ impl PublicFiles {
         Ok(())
     }
 
-    /// The content of a file; `None` where there is none.
+    /// The content of a file; `None` if it does not exist.
     ///
     /// # Errors
     ///
@@ -166,7 +169,7 @@ impl PublicFiles {
         }
     }
 
-    /// The paths under a prefix that were last written before this time.
+    /// The paths of files under a prefix that were last written before this time.
     ///
     /// # Errors
     ///
@@ -184,7 +187,7 @@ impl PublicFiles {
         Ok(paths)
     }
 
-    /// Takes a file away.
+    /// Deletes a file.
     ///
     /// # Errors
     ///

@@ -19,8 +19,8 @@ use p256::ecdsa::signature::Verifier;
 use crate::sdk::kms_client;
 use crate::{Aws, SignerRecord, Signers, StoreError};
 
-/// How old what is known of the register may be.
-const KEPT_FOR: Duration = Duration::from_secs(60);
+/// The maximum age of the cached signer.
+const MAX_AGE: Duration = Duration::from_secs(60);
 
 /// Why there is no signer to sign with.
 #[derive(Debug, thiserror::Error)]
@@ -28,22 +28,22 @@ pub enum SigningError {
     /// The register cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// No signer signs.
-    #[error("the register has no active document signer: `bukti signing-key init` makes one")]
+    /// The register has no active signer.
+    #[error("no active document signer; run `bukti signing-key init`")]
     NoSigner,
     /// The key cannot be used.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// AWS KMS refuses, or its key is none that can sign certificates.
+    /// AWS KMS rejected the request, or its key cannot sign certificates.
     #[error("the key in AWS KMS cannot be used: {0}")]
     Kms(String),
 }
 
-/// Signs, wherever its key is.
+/// A document signer, wherever its key is stored.
 pub enum DocumentSigner {
-    /// With a key in memory.
+    /// A signer with its key in memory.
     Local(LocalSigner),
-    /// With a key that never leaves AWS KMS.
+    /// A signer whose key never leaves AWS KMS.
     Kms(KmsSigner),
 }
 
@@ -90,17 +90,17 @@ impl KmsSigner {
             .send()
             .await
             .map_err(|error| {
-                tracing::warn!(code = error.code().unwrap_or("no answer"), "AWS KMS did not sign");
+                tracing::warn!(code = error.code().unwrap_or("no response"), "AWS KMS did not sign");
                 SignError::Failed
             })?;
-        // KMS answers in DER (RFC 3279); COSE has r and s alone.
+        // KMS returns DER (RFC 3279); COSE needs the concatenation of r and s.
         let signature = answer.signature.unwrap_or_else(|| Blob::new([]));
         let signature = Signature::from_der(signature.as_ref()).map_err(|_| SignError::Failed)?;
         Ok(signature.to_bytes().to_vec())
     }
 }
 
-/// Makes signers, and signs with the active one.
+/// Creates signers, and signs with the active one.
 #[derive(Clone)]
 pub struct DocumentSigners {
     signers: Signers,
@@ -109,7 +109,7 @@ pub struct DocumentSigners {
     known: Arc<Mutex<Option<Known>>>,
 }
 
-/// A signer that was opened, and when the register was read for it.
+/// An opened signer, and when the register was read for it.
 #[derive(Clone)]
 struct Known {
     read_at: Instant,
@@ -127,14 +127,10 @@ impl DocumentSigners {
         }
     }
 
-    /// The signer that signs now, as the register had it at most a minute ago.
-    ///
-    /// # Errors
-    ///
-    /// [`SigningError`].
+    /// The active signer, according to the register of at most a minute ago.
     pub async fn active(&self) -> Result<Arc<DocumentSigner>, SigningError> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known.filter(|known| known.read_at.elapsed() < KEPT_FOR) {
+        if let Some(known) = known.filter(|known| known.read_at.elapsed() < MAX_AGE) {
             return Ok(known.signer);
         }
         let read_at = Instant::now();
@@ -145,7 +141,8 @@ impl DocumentSigners {
         Ok(signer)
     }
 
-    /// Reads the register again at the next signature: it has changed.
+    /// Clears the cached signer after the register has changed, so that the next signature reads it
+    /// again.
     pub fn forget(&self) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -160,7 +157,7 @@ impl DocumentSigners {
         Ok(DocumentSigner::Kms(KmsSigner { client: kms_client(&self.region).await, key, kid, not_after }))
     }
 
-    /// A new signer with a key of its own, certified by the root. It signs once it is
+    /// Creates a signer with a new key, certified by the root. It signs once it is
     /// [activated](Signers::activate).
     ///
     /// # Errors
@@ -172,12 +169,8 @@ impl DocumentSigners {
         Ok(SignerRecord::local(&key.private_pem, certificate, &self.keys, now)?)
     }
 
-    /// A new signer with a key of AWS KMS (`ECC_NIST_P256`, `SIGN_VERIFY`), certified by the root. That the key signs, and
-    /// is the one that is certified, is tried.
-    ///
-    /// # Errors
-    ///
-    /// [`SigningError`].
+    /// Creates a signer with a key of AWS KMS (`ECC_NIST_P256`, `SIGN_VERIFY`), certified by the
+    /// root. A test signature verifies that KMS signs with the certified key.
     pub async fn make_kms(
         &self,
         root: &Root,
@@ -188,11 +181,11 @@ impl DocumentSigners {
         let answer = kms.get_public_key().key_id(key).send().await;
         let answer = answer.map_err(|error| {
             let said = [error.code(), error.message()].into_iter().flatten().collect::<Vec<_>>().join(": ");
-            SigningError::Kms(if said.is_empty() { "AWS KMS does not answer".to_owned() } else { said })
+            SigningError::Kms(if said.is_empty() { "AWS KMS did not respond".to_owned() } else { said })
         })?;
         if answer.key_spec != Some(KeySpec::EccNistP256) || answer.key_usage != Some(KeyUsageType::SignVerify)
         {
-            return Err(SigningError::Kms("it must be ECC_NIST_P256 for SIGN_VERIFY".to_owned()));
+            return Err(SigningError::Kms("its type must be ECC_NIST_P256 for SIGN_VERIFY".to_owned()));
         }
         let public_key = answer.public_key.unwrap_or_else(|| Blob::new([]));
         let record = SignerRecord::kms(key, root.certify(public_key.as_ref(), now)?, now)?;

@@ -1,4 +1,4 @@
-//! Other issuers whose certificates are accepted: taken in from their trust lists.
+//! Other issuers whose certificates are accepted, imported from their trust lists.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::Client;
@@ -11,28 +11,28 @@ use serde::{Deserialize, Serialize};
 use crate::table::{Table, from_item, to_item};
 use crate::{Aws, StoreError};
 
-/// A signer of another issuer as it is kept.
+/// The stored record of a signer of another issuer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IssuerRecord {
     sk: String,
-    /// The signer as its list has it.
+    /// The signer, as in the trust list.
     pub signer: ListedSigner,
-    /// When it was taken in.
+    /// When it was imported.
     pub imported_at: Timestamp,
 }
 
-/// What became of an issuer that was to be taken in.
+/// The outcome of importing a signer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Imported {
-    /// It was not known.
+    /// The signer is new.
     New,
-    /// It was known, and its list now says otherwise of it.
+    /// The signer was known, and its entry in the list has changed.
     Changed,
-    /// It was known as it is.
+    /// The signer was known and has not changed.
     Known,
 }
 
-/// Reads and keeps other issuers.
+/// Reads and stores signers of other issuers.
 #[derive(Clone)]
 pub struct Issuers {
     table: Table,
@@ -44,27 +44,19 @@ impl Issuers {
         Self { table: aws.table() }
     }
 
-    /// Those of a table, for the command line, which has no secrets.
+    /// The issuers in a table, for the command line, which does not have the secrets.
     pub fn of_table(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table { client, name: table.into() } }
     }
 
-    /// All of them.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// All signers of other issuers.
     pub async fn all(&self) -> Result<Vec<IssuerRecord>, StoreError> {
         let items = self.table.partition(&Partition::issuers()).await?;
         items.into_iter().map(|item| from_item(item, "issuer")).collect()
     }
 
-    /// What keeping these signers comes to, one for each; they are kept unless it is only to be told. Several keys may
-    /// share a key id.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Imports these signers, and returns the outcome for each. With `only_tell`, nothing is
+    /// written. Several keys may share a key id.
     pub async fn import(
         &self,
         signers: &[ListedSigner],
@@ -88,11 +80,8 @@ impl Issuers {
         Ok(outcomes)
     }
 
-    /// Accepts the signers of this key id (base64, as their list has it) no more; how many there were.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Removes the signers with this key id (base64, as in the trust list), and returns their
+    /// number.
     pub async fn remove(&self, kid: &str) -> Result<usize, StoreError> {
         let mut removed = 0;
         for record in self.all().await?.iter().filter(|record| record.signer.kid == kid) {
@@ -103,7 +92,7 @@ impl Issuers {
     }
 }
 
-/// By key id and key.
+/// The sort key: key id and digest of the key.
 fn sort_key(signer: &ListedSigner) -> String {
     let key = signer.trusted().and_then(|trusted| trusted.key.to_der().ok()).unwrap_or_default();
     format!("{}#{}", signer.kid, hex(digest(&SHA256, &key).as_ref()))

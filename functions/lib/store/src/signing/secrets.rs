@@ -1,4 +1,4 @@
-//! The secrets of a deployment: made once, kept in a file or in AWS Secrets Manager.
+//! The secrets of a deployment, stored in a file or in AWS Secrets Manager.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,21 @@ use bukti_records::{Keys, Sealing};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Everything secret that the functions need. Whom signers are certified by ([`bukti_hcert::Root`]) is kept apart, where no
-/// function can read it, and the signers' keys are in the table, sealed. Has no `Debug`, so that it gets into no log.
+/// All secrets that the functions need. The root that certifies signers ([`bukti_hcert::Root`]) is
+/// stored elsewhere, where no function can read it, and the signers' private keys are in the table,
+/// sealed. Does not implement `Debug`, so that secrets do not get into logs.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Secrets {
-    /// Of the keyed hashes: 32 random bytes, base64url. Changing it loses every record.
+    /// The key of keyed hashes: 32 random bytes, base64url. If it changes, no record is found any
+    /// more.
     pub index_key: String,
-    /// Of the sealed fields. All of them open; of those whose time to seal has come, the last one seals.
+    /// The keys of sealed fields. All of them can open fields; the last one whose `seals_from` has
+    /// passed seals.
     pub sealing_keys: Vec<SealingKey>,
-    /// Of the captcha's signature.
+    /// The key with which captchas are signed.
     pub captcha_key: String,
-    /// By which the site's content delivery network is known: what it says of a caller's address is believed. Empty where
-    /// there is none before the functions.
+    /// The key with which the content delivery network authenticates itself, so that the client IP
+    /// that it forwards is trusted. Empty if there is no such network.
     #[serde(default)]
     pub edge_key: String,
 }
@@ -30,28 +33,29 @@ pub struct Secrets {
 /// A key that seals fields.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SealingKey {
-    /// Its id, which stands in each sealed field.
+    /// The key's id, which each sealed field contains.
     pub id: u8,
-    /// 32 random bytes, base64url; or `kms:` and what AWS KMS wrapped them as, base64.
+    /// 32 random bytes, base64url; or `kms:` and the ciphertext of AWS KMS, base64.
     pub key: String,
-    /// From when on it seals, Unix seconds. By then every process must have read it.
+    /// When it begins to seal, in Unix seconds. By then every process must have read it.
     #[serde(default)]
     pub seals_from: i64,
 }
 
-/// What stands before a key that is wrapped.
+/// The prefix of a wrapped key.
 const WRAPPED: &str = "kms:";
 
-/// How long after it is made a new sealing key begins to seal. Each process reads the secrets again after a third of it.
+/// The delay before a new sealing key begins to seal. Each process reads the secrets again after a
+/// third of it.
 pub(crate) const SEALS_AFTER: SignedDuration = SignedDuration::from_mins(30);
 
-/// What a wrapped key is bound to: KMS unwraps it for nothing else.
+/// The encryption context of a wrapped key, without which KMS does not unwrap it.
 fn context(id: u8) -> HashMap<String, String> {
     HashMap::from([("bukti".to_owned(), format!("sealing key {id}"))])
 }
 
 impl SealingKey {
-    /// This key, wrapped by a key of AWS KMS (its id or ARN).
+    /// Wraps the key with a key of AWS KMS (its id or ARN).
     async fn wrap(self, kms: &aws_sdk_kms::Client, kms_key: &str) -> Result<Self, SecretsError> {
         let plain = URL_SAFE_NO_PAD.decode(&self.key).map_err(|_| SecretsError::Malformed)?;
         let wrapped = kms.encrypt().key_id(kms_key).plaintext(Blob::new(plain));
@@ -61,7 +65,7 @@ impl SealingKey {
         Ok(Self { key: format!("{WRAPPED}{}", STANDARD.encode(wrapped)), ..self })
     }
 
-    /// The 32 bytes.
+    /// The 32 bytes, unwrapped if necessary.
     pub(crate) async fn bytes(&self, region: &str) -> Result<Vec<u8>, SecretsError> {
         let Some(wrapped) = self.key.strip_prefix(WRAPPED) else {
             return URL_SAFE_NO_PAD.decode(&self.key).map_err(|_| SecretsError::Malformed);
@@ -75,28 +79,28 @@ impl SealingKey {
     }
 }
 
-/// Why there are no secrets.
+/// Why the secrets are unavailable.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
-    /// New ones cannot be made.
-    #[error("no keys can be made: the system has no randomness")]
+    /// New keys cannot be generated.
+    #[error("keys cannot be generated: the system's random number generator failed")]
     GenerationFailed,
-    /// They cannot be fetched.
+    /// The secrets cannot be read.
     #[error("the secrets cannot be read: {0}")]
     Unreadable(String),
-    /// AWS KMS wraps or unwraps no key.
-    #[error("AWS KMS refuses a sealing key: {0}")]
+    /// AWS KMS rejected the request to wrap or unwrap a key.
+    #[error("AWS KMS did not wrap or unwrap a sealing key: {0}")]
     Kms(String),
-    /// There is no id left for another sealing key.
-    #[error("there were 255 sealing keys")]
+    /// All ids of sealing keys are used.
+    #[error("all 255 ids of sealing keys are used")]
     TooMany,
-    /// They are not of the expected form.
-    #[error("the secrets are damaged")]
+    /// The secrets do not have the expected format.
+    #[error("the secrets are malformed")]
     Malformed,
 }
 
 impl Secrets {
-    /// New secrets.
+    /// Generates new secrets.
     ///
     /// # Errors
     ///
@@ -114,13 +118,13 @@ impl Secrets {
     ///
     /// # Errors
     ///
-    /// [`SecretsError`] where one is malformed, or cannot be unwrapped.
+    /// [`SecretsError`] if a key is malformed or cannot be unwrapped.
     pub(crate) async fn keys(&self, region: &str) -> Result<Keys, SecretsError> {
         let index = URL_SAFE_NO_PAD.decode(&self.index_key).map_err(|_| SecretsError::Malformed)?;
         Keys::new(&index, self.sealing(region).await?).ok_or(SecretsError::Malformed)
     }
 
-    /// The sealing keys, of which one seals now.
+    /// The sealing keys, of which at least one may seal now.
     pub(crate) async fn sealing(&self, region: &str) -> Result<Vec<Sealing>, SecretsError> {
         let mut sealing = Vec::new();
         for key in &self.sealing_keys {
@@ -132,7 +136,7 @@ impl Secrets {
         if none_seals { Err(SecretsError::Malformed) } else { Ok(sealing) }
     }
 
-    /// Wraps all sealing keys that are not by this key of AWS KMS (its id or ARN).
+    /// Wraps all sealing keys that are not yet wrapped, with this key of AWS KMS (its id or ARN).
     ///
     /// # Errors
     ///
@@ -145,8 +149,8 @@ impl Secrets {
         Ok(())
     }
 
-    /// Adds a sealing key, which begins to seal once every process has read it. What older ones sealed opens as before.
-    /// Returns its id and when it begins.
+    /// Adds a sealing key, which begins to seal once every process has read it. Fields that older
+    /// keys sealed can still be opened. Returns the id and when the key begins to seal.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! The register of document signers: who signs, who signed, and the private keys, sealed or in AWS KMS.
+//! The register of document signers: their certificates, states, and private keys, sealed or in AWS
+//! KMS.
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use aws_sdk_dynamodb::Client;
@@ -11,25 +12,25 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::table::{RACES, Table, from_item, kind_of_record, s, to_item};
+use crate::table::{MAX_RACES, Table, from_item, kind_of_record, s, to_item};
 use crate::{Aws, StoreError};
 
-/// A signer as it is kept.
+/// The stored record of a signer.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SignerRecord {
-    /// Its key id, hexadecimal.
+    /// The key id, hexadecimal.
     #[serde(rename = "sk")]
     pub kid: String,
     certificate: ByteBuf,
-    /// When it was taken into the register.
+    /// When it was added to the register.
     pub created_at: Timestamp,
-    /// When its key was found to be compromised: nothing that it signed counts.
+    /// When it was withdrawn, since its key was compromised: everything that it signed is invalid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn_at: Option<Timestamp>,
     /// PKCS #8 in PEM, sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sealed_key: Option<ByteBuf>,
-    /// Where the private key never leaves AWS KMS: the key's id or ARN.
+    /// The id or ARN of the private key in AWS KMS, if it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key: Option<String>,
 }
@@ -40,11 +41,12 @@ pub(crate) struct ActiveRecord {
 }
 
 impl SignerRecord {
-    /// A signer whose private key (PKCS #8 in PEM) is sealed here; its certificate is DER.
+    /// Creates a signer whose private key (PKCS #8 in PEM) is sealed in the record; the certificate
+    /// is DER.
     ///
     /// # Errors
     ///
-    /// [`SignError`] where the certificate cannot be read or sealing fails.
+    /// [`SignError`] if the certificate cannot be read or sealing fails.
     pub fn local(
         private_pem: &str,
         certificate: Vec<u8>,
@@ -52,12 +54,12 @@ impl SignerRecord {
         now: Timestamp,
     ) -> Result<Self, SignError> {
         let mut record = Self::of_certificate(certificate, now)?;
-        let sealed = keys.seal(&record.item_key(), &private_pem, now).ok_or(SignError::GenerationFailed)?;
+        let sealed = keys.seal(&record.key_aad(), &private_pem, now).ok_or(SignError::GenerationFailed)?;
         record.sealed_key = Some(ByteBuf::from(sealed));
         Ok(record)
     }
 
-    /// A signer whose private key is this one of AWS KMS; its certificate is DER.
+    /// Creates a signer whose private key is this one in AWS KMS; the certificate is DER.
     ///
     /// # Errors
     ///
@@ -79,22 +81,22 @@ impl SignerRecord {
         })
     }
 
-    fn item_key(&self) -> String {
+    fn key_aad(&self) -> String {
         ItemKey::signer(&self.kid).field("sealed_key")
     }
 
-    /// The X.509 certificate, DER. Public.
+    /// The X.509 certificate, DER.
     pub fn certificate(&self) -> &[u8] {
         &self.certificate
     }
 
-    /// The private key, PKCS #8 in PEM; `None` where it is in AWS KMS.
+    /// The private key, PKCS #8 in PEM; `None` if it is in AWS KMS.
     pub(crate) fn private_pem(&self, keys: &Keys) -> Option<Result<String, OpenError>> {
-        self.sealed_key.as_ref().map(|sealed| keys.open(&self.item_key(), sealed))
+        self.sealed_key.as_ref().map(|sealed| keys.open(&self.key_aad(), sealed))
     }
 }
 
-/// The register at one moment.
+/// The content of the register.
 pub struct Register {
     active: Option<String>,
     /// The signers, oldest first.
@@ -108,12 +110,12 @@ impl Register {
         self.signers.iter().find(|signer| signer.kid == *active)
     }
 
-    /// The signer of this key id, hexadecimal.
+    /// The signer with this key id, hexadecimal.
     pub fn of_kid(&self, kid: &str) -> Option<&SignerRecord> {
         self.signers.iter().find(|signer| signer.kid.eq_ignore_ascii_case(kid))
     }
 
-    /// What a signer may still do.
+    /// The status of a signer.
     pub fn status(&self, signer: &SignerRecord) -> SignerStatus {
         if signer.withdrawn_at.is_some() {
             SignerStatus::Revoked
@@ -124,7 +126,7 @@ impl Register {
         }
     }
 
-    /// The signers as trust lists name them.
+    /// The signers as entries of the trust list.
     pub fn listed(&self) -> Vec<ListedSigner> {
         let listed = |signer: &SignerRecord| {
             let certificate = TrustedSigner::from_certificate(signer.certificate()).ok()?;
@@ -141,20 +143,20 @@ impl Register {
     }
 }
 
-/// What became of a withdrawal.
+/// The outcome of a withdrawal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Withdrawn {
-    /// The signer counts no more.
+    /// The signer is now withdrawn.
     Now,
-    /// It was withdrawn before.
+    /// It was already withdrawn.
     Before,
-    /// It signs: another must take its place first.
+    /// It is the active signer: activate another one first.
     StillSigns,
-    /// There is none of this key id.
+    /// There is no signer with this key id.
     Unknown,
 }
 
-/// The register. Reading it needs no secret.
+/// The register in the table. Reading it needs no secret.
 #[derive(Clone)]
 pub struct Signers {
     table: Table,
@@ -166,21 +168,17 @@ impl Signers {
         Self { table: aws.table() }
     }
 
-    /// The register in a table, for the command line, which has no secrets.
+    /// The register in a table, for the command line, which does not have the secrets.
     pub fn of_table(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table { client, name: table.into() } }
     }
 
-    /// Whether a record of the table's stream says that the register has changed.
+    /// Whether a record of the table's stream is a change of the register.
     pub fn changed_by(record: &EventRecord) -> bool {
         matches!(kind_of_record(record), Some(ItemKind::Signer | ItemKind::ActiveSigner))
     }
 
-    /// All signers.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Reads the register.
     pub async fn register(&self) -> Result<Register, StoreError> {
         let mut register = Register { active: None, signers: Vec::new() };
         for item in self.table.partition(&Partition::signers()).await? {
@@ -196,14 +194,10 @@ impl Signers {
         Ok(register)
     }
 
-    /// Lets a new signer sign from now on; the one that signed until now is retired by that. Of several at the same
-    /// moment one signs in the end, and all are in the register.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Adds a signer and makes it the active one, which retires the previous one. Of concurrent
+    /// activations, the last one stays active, and all signers are in the register.
     pub async fn activate(&self, signer: &SignerRecord) -> Result<(), StoreError> {
-        for _ in 0..RACES {
+        for _ in 0..MAX_RACES {
             let active = self.table.get(&ItemKey::active_signer()).await?;
             let active = active.map(|item| from_item::<ActiveRecord>(item, "active signer")).transpose()?;
             if self.replace(active.map(|active| active.kid), signer).await? {
@@ -213,11 +207,7 @@ impl Signers {
         Err(StoreError::Unavailable("too many rotations at once".to_owned()))
     }
 
-    /// Lets the first signer sign; `false` where one signs already.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Adds the first signer and makes it the active one; `false` if one is already active.
     pub async fn activate_first(&self, signer: &SignerRecord) -> Result<bool, StoreError> {
         self.replace(None, signer).await
     }
@@ -233,11 +223,7 @@ impl Signers {
         self.table.transact(vec![new, pointer]).await
     }
 
-    /// Withdraws a signer whose key is compromised: nothing that it signed counts any more.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Withdraws a signer whose key is compromised: everything that it signed becomes invalid.
     pub async fn withdraw(&self, kid: &str, now: Timestamp) -> Result<Withdrawn, StoreError> {
         let kid = kid.to_ascii_lowercase();
         let withdrawing = self.table.updating(

@@ -1,8 +1,8 @@
-//! Which SMS were sent, so that none is sent twice.
+//! Records of sent SMS, with which duplicates are avoided.
 //!
-//! An SMS can go out twice only where a process dies between the SMS service's answer and the record of it. The claim keeps
-//! the link's token, so that whoever goes on says the same again, under the same name, by which an SMS service that can
-//! will leave the second out.
+//! An SMS is sent twice only if a process dies after the SMS service accepted it and before that is
+//! recorded. The claim stores the link's token, so that the next attempt sends the same text under
+//! the same name, with which an SMS service may deduplicate it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use bukti_records::{Claimed, EventKey, Keys, LinkKey, NotificationRecord, Occasion, Partition, Sent, Token};
@@ -12,36 +12,36 @@ use serde_bytes::ByteBuf;
 use crate::table::{Table, Written, from_item, n, to_item};
 use crate::{Aws, StoreError};
 
-/// The most SMS of a dose that are read.
-const MOST_SMS: usize = 100;
+/// The maximum number of SMS that are read for a dose.
+const MAX_SMS: usize = 100;
 
-/// What became of a claim.
+/// The outcome of claiming an SMS.
 pub enum Claim {
-    /// It is the caller's to send, with this token in its link.
+    /// The caller has the lease and sends the SMS, with this token in its link.
     Ours {
-        /// Of whoever claimed it first.
+        /// The token of the first claim.
         token: Token,
-        /// The message's name, the same at each try.
+        /// The name of the message, the same for each attempt.
         name: String,
     },
-    /// It was sent.
+    /// The SMS was sent.
     Sent,
-    /// Another is sending it now, or died while sending: come again later.
+    /// Another process has the lease, or died while sending: retry later.
     Theirs,
 }
 
-/// An SMS about a dose, as the helpdesk sees it.
+/// An SMS about a dose, for the helpdesk.
 #[derive(Clone, Debug)]
 pub struct DoseSms {
-    /// When somebody began to send it.
+    /// When the first attempt began.
     pub begun_at: Timestamp,
-    /// When the SMS service took it; none where it has not.
+    /// When the SMS service accepted it; `None` if it has not.
     pub accepted_at: Option<Timestamp>,
     /// The key of its link.
     pub link: Option<LinkKey>,
 }
 
-/// Claims and records the SMS that go out once.
+/// Claims SMS, and records which were sent.
 #[derive(Clone)]
 pub struct Notifications {
     table: Table,
@@ -49,7 +49,7 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// How long a claim holds, in seconds. After so long its process is taken to have died.
+    /// The duration of a lease in seconds, after which its process is assumed to have died.
     pub const LEASE_SECONDS: i64 = NotificationRecord::LEASE_SECONDS;
 
     /// The notifications of a deployment.
@@ -58,10 +58,6 @@ impl Notifications {
     }
 
     /// Claims the SMS of an occasion.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
     pub async fn claim(&self, occasion: &Occasion, now: Timestamp) -> Result<Claim, StoreError> {
         let name = occasion.name();
         let token = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
@@ -89,10 +85,6 @@ impl Notifications {
     }
 
     /// Records that the SMS was accepted by the SMS service.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
     pub async fn sent(
         &self,
         occasion: &Occasion,
@@ -108,11 +100,8 @@ impl Notifications {
         Ok(())
     }
 
-    /// Gives a claim back after the SMS service refused, so that the next try need not wait for the lease to end.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Releases a claim after the SMS service rejected the SMS, so that the next attempt need not
+    /// wait for the lease to expire.
     pub async fn give_back(&self, occasion: &Occasion) -> Result<(), StoreError> {
         let (update, condition) =
             ("SET lease_until = :zero", "attribute_exists(pk) AND attribute_not_exists(sent)");
@@ -121,24 +110,16 @@ impl Notifications {
     }
 
     /// Whether the SMS of an occasion was sent.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
     pub async fn is_sent(&self, occasion: &Occasion) -> Result<bool, StoreError> {
         let item = self.table.get(&occasion.key).await?;
         let record = item.map(|item| from_item::<NotificationRecord>(item, "notification")).transpose()?;
         Ok(record.is_some_and(|record| record.sent.is_some()))
     }
 
-    /// The SMS to the phones that a dose had, oldest first; at most a hundred.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The SMS to the current and earlier phones of a dose, oldest first; at most a hundred.
     pub async fn of_dose(&self, event: &EventKey) -> Result<Vec<DoseSms>, StoreError> {
         let mut all = Vec::new();
-        for item in self.table.partition_first(&Partition::sms(event), MOST_SMS).await?.items {
+        for item in self.table.partition_first(&Partition::sms(event), MAX_SMS).await?.items {
             let record: NotificationRecord = from_item(item, "notification")?;
             all.push(DoseSms {
                 begun_at: record.claimed_at,

@@ -1,7 +1,7 @@
-//! What a backup gives access by: API keys, officers, document signers and other issuers.
+//! Items of a backup that grant access: API keys, officers, document signers and other issuers.
 //!
-//! A backup does not have what was withdrawn after it was made. Whoever restores it has to know
-//! whom it lets in again.
+//! Restoring a backup restores access that was withdrawn after the backup was made. The command
+//! line shows these items, so that the admin can check them.
 
 use bukti_records::{ApiKey, ItemKind, Officer};
 use bukti_trust::SignerStatus;
@@ -12,7 +12,7 @@ use crate::signing::signers::ActiveRecord;
 use crate::table::kind_of;
 use crate::{IssuerRecord, Officers, SignerRecord, StoreError};
 
-/// An item that gives access.
+/// An item that grants access.
 #[derive(Clone)]
 pub enum Access {
     /// An API key.
@@ -21,29 +21,29 @@ pub enum Access {
     Officer(Officer),
     /// A document signer.
     Signer(Box<SignerRecord>),
-    /// Which signer signs, by its key id.
+    /// The active signer, by its key id.
     ActiveSigner(String),
     /// A signer of another issuer, whose certificates are accepted.
     Issuer(Box<IssuerRecord>),
 }
 
 impl Access {
-    /// Whether an item is one that gives access.
+    /// Whether an item grants access.
     pub fn is_given_by(item: &Item) -> bool {
         use ItemKind::{ActiveSigner, ApiKey, Issuer, Officer, Signer};
         matches!(kind_of(item), Some(ActiveSigner | ApiKey | Issuer | Officer | Signer))
     }
 
-    /// Whether an item is one of the register of document signers.
+    /// Whether an item belongs to the register of document signers.
     pub fn is_of_own_signers(item: &Item) -> bool {
         matches!(kind_of(item), Some(ItemKind::Signer | ItemKind::ActiveSigner))
     }
 
-    /// The access that an item gives.
+    /// The access that an item grants.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Corrupt`] also where the item gives none.
+    /// [`StoreError::Corrupt`] if the item cannot be read or grants no access.
     pub fn of_image(image: Item, officers: &Officers) -> Result<Self, StoreError> {
         let access = match kind_of(&image) {
             Some(ItemKind::ApiKey) => serde_dynamo::from_item(image).ok().map(Self::ApiKey),
@@ -73,7 +73,7 @@ impl Access {
         }
     }
 
-    /// Who or what is let in, in words for an admin; `None` where it is withdrawn, or said by another item.
+    /// A description for an admin; `None` if the access is withdrawn or another item describes it.
     pub fn in_words(&self, now: Timestamp) -> Option<String> {
         match self {
             Self::ApiKey(key) => {
@@ -91,7 +91,7 @@ impl Access {
     }
 }
 
-/// The name in the certificate of an issuer's signer, after a space; nothing where it has none.
+/// The name in the certificate of an issuer's signer, after a space; empty if it has none.
 fn name_of(issuer: &IssuerRecord) -> String {
     let name = issuer.signer.trusted().and_then(|trusted| trusted.name);
     name.map_or(String::new(), |name| format!(" {name}"))

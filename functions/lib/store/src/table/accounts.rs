@@ -9,57 +9,59 @@ use serde_bytes::ByteBuf;
 use crate::table::{Table, from_item, n, s, to_item};
 use crate::{Aws, StoreError};
 
-/// The most sessions of a phone that are read: ten codes a day open them, and they end after half a day.
-const MOST_SESSIONS: usize = 100;
+/// The maximum number of sessions of a phone that are read: at most ten codes a day open them, and
+/// they expire after half a day.
+const MAX_SESSIONS: usize = 100;
 
-/// A session ends when it was not used for so long.
-const IDLE: SignedDuration = SignedDuration::from_mins(30);
-/// And after so long in any case.
-const LONGEST: SignedDuration = SignedDuration::from_hours(12);
-/// A use is recorded when the last record of one is older than this: not every request costs a write.
+/// The idle time after which a session expires.
+const IDLE_TIMEOUT: SignedDuration = SignedDuration::from_mins(30);
+/// The maximum duration of a session.
+const MAX_DURATION: SignedDuration = SignedDuration::from_hours(12);
+/// The minimum interval between two writes of a session's last use, so that not every request costs
+/// a write.
 const TOUCH_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
-/// What is known of who logged in.
+/// The account of the person who logged in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// The name given when the account was made, where one was.
+    /// The name given when the account was created, if any.
     pub name: Option<String>,
     /// The last two digits of the phone.
     pub phone_hint: String,
-    /// The phone, E.164; empty in what a Bukti of before kept.
+    /// The phone, E.164; empty in records of earlier versions.
     #[serde(default)]
     pub phone: String,
 }
 
-/// What somebody logged in with, as the owner of the phone is shown it.
+/// The device of a log-in, which the owner of the phone is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
-    /// The browser's family; none where it is not known.
+    /// The browser's family; `None` if unknown.
     pub browser: Option<String>,
-    /// The operating system; none where it is not known.
+    /// The operating system; `None` if unknown.
     pub system: Option<String>,
 }
 
-/// A session of a phone, for its owner.
+/// A session of a phone, as its owner sees it.
 #[derive(Clone, Debug)]
 pub struct OpenSession {
-    /// By which it can be ended. It opens nothing.
+    /// The id, with which it can be ended but not used.
     pub id: String,
-    /// What it was opened with.
+    /// The device that opened it.
     pub device: Device,
     /// When it was opened.
     pub created_at: Timestamp,
-    /// When it was last used, to the minute.
+    /// When it was last used, with the precision of a minute.
     pub used_at: Timestamp,
 }
 
-/// A session that is good. Only [`Sessions::find`] makes one: it proves who is logged in.
+/// A valid session. Only [`Sessions::find`] creates one, so that it proves who is logged in.
 #[derive(Clone, Debug)]
 pub struct Login {
     /// The session's id.
     pub session: String,
     phone: PhoneKey,
-    /// Who it is.
+    /// The account.
     pub account: Account,
     second_factor: Option<String>,
 }
@@ -70,7 +72,8 @@ impl Login {
         &self.phone
     }
 
-    /// The [enrolment](bukti_records::Officer::enrolment) whose second factor an officer has shown in it.
+    /// The [enrolment](bukti_records::Officer::enrolment) whose second factor was verified in the
+    /// session.
     pub fn second_factor(&self) -> Option<&str> {
         self.second_factor.as_deref()
     }
@@ -85,12 +88,12 @@ struct AccountRecord {
 #[derive(Debug, Serialize, Deserialize)]
 struct SessionRecord {
     id: String,
-    /// Not named `phone`, which is what the index of phones lists: doses only.
+    /// Not named `phone`: the index of phones lists all items with that attribute.
     phone_key: PhoneKey,
     account: ByteBuf,
     created_at: Timestamp,
     used_at: i64,
-    /// Of an officer's session: the enrolment whose second factor was verified.
+    /// In an officer's session, the enrolment whose second factor was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     second_factor: Option<String>,
     expires_at: i64,
@@ -101,8 +104,8 @@ impl SessionRecord {
         Timestamp::from_second(self.used_at).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    fn is_good(&self, now: Timestamp) -> bool {
-        self.expires_at > now.as_second() && self.used_at() + IDLE > now
+    fn is_valid(&self, now: Timestamp) -> bool {
+        self.expires_at > now.as_second() && self.used_at() + IDLE_TIMEOUT > now
     }
 }
 
@@ -117,7 +120,7 @@ struct ListedRecord {
     expires_at: i64,
 }
 
-/// Opens, finds, lists and ends sessions, and keeps the accounts behind them.
+/// Opens, finds, lists and ends sessions, and stores accounts.
 #[derive(Clone)]
 pub struct Sessions {
     table: Table,
@@ -130,12 +133,8 @@ impl Sessions {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Opens a session for a phone whose code was right. A name given makes the account or renames it: the phone's owner
-    /// has just shown who they are. Without one, the account stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Opens a session for a phone after a correct code. A name creates or renames the account,
+    /// since the phone's owner has just been verified. Without a name, the account does not change.
     pub async fn open(
         &self,
         phone: &PhoneNumber,
@@ -159,7 +158,7 @@ impl Sessions {
                     account: self.seal(&key.field("account"), &account, now)?,
                     created_at: known.map_or(now, |known| known.created_at),
                 };
-                // Whoever writes last has shown the phone last: no condition is needed.
+                // No condition is needed: the caller of the last write verified the phone last.
                 self.table.put(to_item(&key, &record)?).await?;
                 account
             }
@@ -169,7 +168,7 @@ impl Sessions {
         let (token, id) = (random()?, random()?.secret().to_owned());
         let session = Keys::session(token.secret());
         let (key, listed_key) = (ItemKey::session(&session), ItemKey::listed_session(&phone_key, &id));
-        let expires_at = (now + LONGEST).as_second();
+        let expires_at = (now + MAX_DURATION).as_second();
         let listed = ListedRecord {
             session,
             device: self.seal(&listed_key.field("device"), device, now)?,
@@ -191,7 +190,7 @@ impl Sessions {
             self.table.putting(to_item(&listed_key, &listed)?, is_new, &[])?,
         ];
         if !self.table.transact(both).await? {
-            return Err(StoreError::Corrupt("a random token is there already"));
+            return Err(StoreError::Corrupt("a random token already exists"));
         }
         Ok((token, account))
     }
@@ -203,19 +202,15 @@ impl Sessions {
             .ok_or(StoreError::Corrupt("an account or a device cannot be sealed"))
     }
 
-    /// The session of a token, if it is good.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The session with this token, if it is valid.
     pub async fn find(&self, token: &str, now: Timestamp) -> Result<Option<Login>, StoreError> {
         let session = Keys::session(token);
-        let Some(record) = self.record(&session).await?.filter(|record| record.is_good(now)) else {
+        let Some(record) = self.record(&session).await?.filter(|record| record.is_valid(now)) else {
             return Ok(None);
         };
         if record.used_at() + TOUCH_AFTER <= now {
             let values = [(":now", n(now.as_second()))];
-            // Not for a session that was ended in between.
+            // Do not recreate a session that was ended concurrently.
             self.table
                 .update_if(&ItemKey::session(&session), "SET used_at = :now", "attribute_exists(pk)", &values)
                 .await?;
@@ -232,12 +227,8 @@ impl Sessions {
         }))
     }
 
-    /// Records in the session of this token that the second factor of an enrolment was verified;
-    /// `false` where the session has ended.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Records in the session with this token that the second factor of an enrolment was verified;
+    /// `false` if the session has ended.
     pub async fn second_factor(&self, token: &str, enrolment: &str) -> Result<bool, StoreError> {
         let (session, values) = (Keys::session(token), [(":enrolment", s(enrolment))]);
         let update = "SET second_factor = :enrolment";
@@ -252,21 +243,17 @@ impl Sessions {
         self.table.get(&ItemKey::session(session)).await?.map(|item| from_item(item, "session")).transpose()
     }
 
-    /// The sessions of a phone (its index key) that are good, the last used first.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The valid sessions of a phone (its index key), the last used first.
     pub async fn of_phone_key(
         &self,
         phone: &PhoneKey,
         now: Timestamp,
     ) -> Result<Vec<OpenSession>, StoreError> {
         let mut sessions = Vec::new();
-        for item in self.table.partition_first(&Partition::sessions(phone), MOST_SESSIONS).await?.items {
+        for item in self.table.partition_first(&Partition::sessions(phone), MAX_SESSIONS).await?.items {
             let listed: ListedRecord = from_item(item, "session in the list")?;
             let record = self.record(&listed.session).await?;
-            let Some(record) = record.filter(|record| record.is_good(now)) else { continue };
+            let Some(record) = record.filter(|record| record.is_valid(now)) else { continue };
             let device =
                 self.keys.open(&ItemKey::listed_session(phone, &listed.id).field("device"), &listed.device);
             let device = device.map_err(|_| StoreError::Corrupt("session in the list"))?;
@@ -277,26 +264,18 @@ impl Sessions {
         Ok(sessions)
     }
 
-    /// Ends a session of a phone (its index key); `false` where it has none of this id.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Ends a session of a phone (its index key); `false` if it has none with this id.
     pub async fn end(&self, phone: &PhoneKey, id: &str) -> Result<bool, StoreError> {
         let key = ItemKey::listed_session(phone, id);
         let Some(item) = self.table.get(&key).await? else { return Ok(false) };
         let listed: ListedRecord = from_item(item, "session in the list")?;
-        // The session first: whatever breaks off here, it has ended.
+        // Delete the session first, so that it has ended even if the process dies in between.
         self.table.delete(&ItemKey::session(&listed.session)).await?;
         self.table.delete(&key).await?;
         Ok(true)
     }
 
-    /// Ends the session of a token, where there is one.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Ends the session with this token, if there is one.
     pub async fn end_by_token(&self, token: &str) -> Result<(), StoreError> {
         let session = Keys::session(token);
         let Some(record) = self.record(&session).await? else { return Ok(()) };

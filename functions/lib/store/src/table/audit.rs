@@ -1,8 +1,8 @@
-//! The audit: who looked at whose record or changed it, when and why.
+//! The audit log: who viewed or changed whose record, when and why.
 //!
-//! An entry is written before what it tells of is done or shown: whatever breaks off, nothing happens that it does not have.
-//! Entries are inserted by PartiQL, which never writes over one that is there; on AWS no function's role may do anything else
-//! to them.
+//! An entry is written before the action that it records, so that no action lacks an entry even if
+//! the process dies. Entries are inserted with PartiQL, whose `INSERT` never overwrites an item; on
+//! AWS the roles of the functions permit no other writes of entries.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,30 +19,31 @@ use serde_bytes::ByteBuf;
 use crate::table::{Item, Table, from_item, least_of, to_item};
 use crate::{Aws, StoreError};
 
-/// Number of entries that this process has written: it orders entries with the same timestamp.
+/// The number of entries that this process has written, which orders entries with the same
+/// timestamp.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
-/// The most entries about a person that are read.
-const MOST_ENTRIES: usize = 1_000;
+/// The maximum number of entries about a person that are read.
+const MAX_ENTRIES: usize = 1_000;
 
-/// An entry.
+/// An entry of the audit log.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// When.
+    /// When the action was taken.
     pub at: Timestamp,
-    /// Which officer, by id and name.
+    /// The officer's id.
     pub officer: PhoneKey,
     /// The officer's name.
     pub officer_name: String,
-    /// What.
+    /// The action.
     pub action: Action,
-    /// Whose record, by the person's index key; none where it is nobody's.
+    /// The index key of the person whose record it concerns, if any.
     pub person: Option<PersonKey>,
-    /// Which case, by its key.
+    /// The key of the case, if any.
     pub case: Option<CaseKey>,
-    /// Whose doses were seen or changed: their keys by name and birth date.
+    /// The index keys of names and birth dates whose doses were viewed or changed.
     pub names: Vec<NameKey>,
-    /// Why, in the officer's words.
+    /// The reason, in the officer's words.
     pub why: String,
 }
 
@@ -52,12 +53,13 @@ struct EntryRecord {
     at: Timestamp,
     officer: PhoneKey,
     action: Action,
-    /// Lists it in the index of persons.
+    /// This attribute puts the entry into the index of persons.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     person: Option<PersonKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     case: Option<CaseKey>,
-    /// Two people may be recorded under one number, and each sees the looks at their own doses only.
+    /// Two people may be recorded under one number, and each may see only the access to their own
+    /// doses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     names: Vec<NameKey>,
     words: ByteBuf,
@@ -69,20 +71,20 @@ struct Words {
     why: String,
 }
 
-/// What an entry is about.
+/// The subject of an entry.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct About<'a> {
     /// The person's index key.
     pub person: Option<&'a PersonKey>,
     /// The case's key.
     pub case: Option<&'a CaseKey>,
-    /// Whose doses are seen or changed: their keys by name and birth date.
+    /// The index keys of names and birth dates whose doses are viewed or changed.
     pub names: &'a [NameKey],
-    /// Why, in the officer's words.
+    /// The reason, in the officer's words.
     pub why: &'a str,
 }
 
-/// Writes and reads the audit.
+/// Writes and reads the audit log.
 #[derive(Clone)]
 pub struct Audit {
     table: Table,
@@ -90,16 +92,16 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// The audit of a deployment.
+    /// The audit log of a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Writes an entry. What it tells of may be done once this returns.
+    /// Writes an entry. The action may be taken only after this has succeeded.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]: then it must not be done.
+    /// [`StoreError`]: the action must not be taken.
     pub async fn write(
         &self,
         officer: &Officer,
@@ -109,7 +111,7 @@ impl Audit {
     ) -> Result<(), StoreError> {
         let random = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
         let day = day_of(now);
-        // A request writes its entries one after the other, at one time.
+        // A request writes all its entries with the same time, in sequence.
         let order = WRITTEN.fetch_add(1, Ordering::Relaxed);
         let order = format!("{:013} {order:010} {}", now.as_millisecond(), random.secret());
         let key = ItemKey::audit_entry(day, &order);
@@ -122,7 +124,7 @@ impl Audit {
             person: about.person.cloned(),
             case: about.case.cloned(),
             names: about.names.to_vec(),
-            words: words.ok_or(StoreError::Corrupt("an entry of the audit cannot be sealed"))?,
+            words: words.ok_or(StoreError::Corrupt("an audit entry cannot be sealed"))?,
             sk: order,
         };
         self.insert(to_item(&key, &record)?).await
@@ -135,7 +137,8 @@ impl Audit {
         let request = self.table.client.execute_statement().statement(statement);
         match request.set_parameters(Some(values)).send().await {
             Ok(_) => Ok(()),
-            // Its key is random, so it is this one: the SDK has sent it twice, since an answer was lost.
+            // The key is random, so the existing item is this entry: the SDK sent it again after a
+            // lost response.
             Err(error)
                 if error.as_service_error().is_some_and(|error| error.is_duplicate_item_exception()) =>
             {
@@ -146,24 +149,16 @@ impl Audit {
     }
 
     /// The entries of a day (UTC), oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
     pub async fn of_day(&self, day: Date) -> Result<Vec<Entry>, StoreError> {
         let items = self.table.partition(&Partition::audit(day)).await?.into_iter();
         items.map(|item| self.open(from_item(item, "entry of the audit")?)).collect()
     }
 
-    /// The entries about a person, newest first; at most the newest thousand.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The newest thousand entries about a person, newest first.
     pub async fn of_person_key(&self, person: &PersonKey) -> Result<Vec<Entry>, StoreError> {
         let query = self.table.query("by_person", ("person", person.as_str()), KeyRange::AUDIT);
         let newest = |item: &Item| Some(std::cmp::Reverse(item.get("sk")?.as_s().ok()?.clone()));
-        let found = least_of(query.scan_index_forward(false), MOST_ENTRIES, newest).await?;
+        let found = least_of(query.scan_index_forward(false), MAX_ENTRIES, newest).await?;
         let records = found.items.into_iter().map(|item| from_item(item, "entry of the audit"));
         records.map(|record| self.open(record?)).collect()
     }
@@ -186,7 +181,8 @@ impl Audit {
     }
 }
 
-/// The day (UTC) whose partition has what was at this time, so that a span of time is read without the rest.
+/// The day (UTC) of this time. Each day has a partition, so that a period can be read without the
+/// rest.
 fn day_of(at: Timestamp) -> Date {
     at.to_zoned(jiff::tz::TimeZone::UTC).date()
 }

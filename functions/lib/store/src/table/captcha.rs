@@ -1,4 +1,4 @@
-//! Used captchas: a solution counts once.
+//! Used captchas, so that a solution is accepted at most once.
 
 use bukti_records::{ItemKey, Keys};
 use jiff::Timestamp;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::table::{Table, Written, to_item};
 use crate::{Aws, StoreError};
 
-/// Remembers the solutions that were used.
+/// Records which challenges were used.
 #[derive(Clone)]
 pub struct UsedCaptchas {
     table: Table,
@@ -24,12 +24,8 @@ impl UsedCaptchas {
         Self { table: aws.table() }
     }
 
-    /// Uses the challenge of this signature, which no longer counts from `expires_at` on. Of uses at the same moment, one
-    /// is let through: `true`.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Marks the challenge with this signature, which expires at `expires_at`, as used. `true` for
+    /// one caller at most, even of concurrent ones.
     pub async fn use_once(&self, signature: &str, expires_at: Timestamp) -> Result<bool, StoreError> {
         let record = UsedRecord { expires_at: expires_at.as_second() };
         let item = to_item(&ItemKey::captcha(&Keys::captcha(signature)), &record)?;

@@ -1,5 +1,4 @@
-//! The helpdesk's cases: opens, finds and decides them. What a step makes of a case is decided by
-//! [`CaseRecord`].
+//! The helpdesk's cases. [`CaseRecord`] computes the result of a step; this module writes it.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use bukti_domain::{CaseNumber, Correction, FeedRow, Origin};
@@ -15,23 +14,23 @@ use super::confirmations::Confirmations;
 use crate::table::{Item, Table, from_item, least_of, to_item};
 use crate::{Aws, Doses, Rates, StoreError, Taken};
 
-/// The most cases of a phone or of a person that are read for an answer.
-const MOST_CASES: usize = 100;
+/// The maximum number of cases of a phone or person that are read.
+const MAX_CASES: usize = 100;
 
-/// Cases that one phone may open in a day.
+/// The number of cases that one phone may open in a day.
 const PER_DAY: Rate = Rate { name: "cases", window: SignedDuration::from_hours(24), most: 5 };
 
-/// Wrong birth dates that one client network may give for a case in a day. Per network, so that a
-/// stranger who has the number does not lock the look-up for everybody.
-const WRONG_LOOKS_OF_NETWORK: Rate =
+/// The number of wrong birth dates per case and day from one client network. Per network, so that a
+/// stranger who knows the case number cannot lock the look-up for others.
+const WRONG_LOOK_UPS_OF_NETWORK: Rate =
     Rate { name: "wrong looks at a case from a network", window: SignedDuration::from_hours(24), most: 10 };
 
-/// Wrong birth dates for a case in a day, from all networks: many networks together guess no birth
-/// date either.
-const WRONG_LOOKS: Rate =
+/// The number of wrong birth dates per case and day from all networks, so that many networks
+/// together cannot guess the birth date either.
+const WRONG_LOOK_UPS: Rate =
     Rate { name: "wrong looks at a case", window: SignedDuration::from_hours(24), most: 60 };
 
-/// A case in the list of the phone that opened it.
+/// An entry in the list of cases of the phone that opened them.
 #[derive(Debug, Serialize, Deserialize)]
 struct Listed {
     case: CaseKey,
@@ -48,7 +47,7 @@ pub struct Cases {
 }
 
 impl Cases {
-    /// Where evidence lies in the bucket.
+    /// The prefix of evidence in the bucket.
     pub const EVIDENCE: &str = "evidence/";
 
     /// The cases of a deployment.
@@ -63,12 +62,8 @@ impl Cases {
         }
     }
 
-    /// Opens a case for a phone (its index key); the seconds until it may open another where it
-    /// opened many today.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Opens a case for a phone (its index key). If the phone opened too many cases today, returns
+    /// the seconds until it may open another.
     pub async fn open(
         &self,
         applicant: &PhoneKey,
@@ -90,26 +85,23 @@ impl Cases {
             self.table.putting(to_item(&ItemKey::listed_case(applicant, pk), &listed)?, is_new, &[])?,
         ];
         if !self.table.transact(all).await? {
-            return Err(StoreError::Unavailable("a random case number is there already".to_owned()));
+            return Err(StoreError::Unavailable("a random case number already exists; retry".to_owned()));
         }
         Ok(Ok(number))
     }
 
-    /// Counts a look at a case from a client network as a wrong one, whether there is such a case
-    /// or not; `false` where there were too many in the day. Counted before the birth date is
-    /// judged, so that concurrent guesses are bounded too.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Counts a look-up of a case from a client network as a wrong one, whether or not the case
+    /// exists; `false` if a limit is reached. Call it before comparing the birth date, so that
+    /// concurrent guesses are limited too.
     pub async fn take_look(
         &self,
         number: &CaseNumber,
         network: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        // The network first: one that has spent its own share takes nothing of the others'.
-        for (rate, subject) in Self::looks_of(number, network) {
+        // The limit of the network first: a network that has reached it must not count towards the
+        // other limit.
+        for (rate, subject) in Self::look_up_limits(number, network) {
             if let Taken::Full { .. } = self.rates.take(&rate, &subject, now).await? {
                 return Ok(false);
             }
@@ -117,55 +109,39 @@ impl Cases {
         Ok(true)
     }
 
-    /// Gives back what [`Cases::take_look`] took: the birth date was right.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Refunds [`Cases::take_look`] after a correct birth date.
     pub async fn give_back_look(
         &self,
         number: &CaseNumber,
         network: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        for (rate, subject) in Self::looks_of(number, network) {
+        for (rate, subject) in Self::look_up_limits(number, network) {
             self.rates.give_back(&rate, &subject, now).await?;
         }
         Ok(())
     }
 
-    fn looks_of(number: &CaseNumber, network: &str) -> [(Rate, String); 2] {
+    fn look_up_limits(number: &CaseNumber, network: &str) -> [(Rate, String); 2] {
         let number = number.as_str();
-        [(WRONG_LOOKS_OF_NETWORK, format!("{number} {network}")), (WRONG_LOOKS, number.to_owned())]
+        [(WRONG_LOOK_UPS_OF_NETWORK, format!("{number} {network}")), (WRONG_LOOK_UPS, number.to_owned())]
     }
 
-    /// The case of a number.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The case with this number.
     pub async fn of_number(&self, number: &CaseNumber) -> Result<Option<CaseRecord>, StoreError> {
         self.of_key(&self.keys.case(number)).await
     }
 
-    /// The case of a key.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The case with this key.
     pub async fn of_key(&self, case: &CaseKey) -> Result<Option<CaseRecord>, StoreError> {
         self.table.get(&ItemKey::case(case)).await?.map(|item| from_item(item, "case")).transpose()
     }
 
     /// The cases that a phone (its index key) opened, newest first; at most a hundred, and whether
-    /// there are more.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// cases were left out.
     pub async fn of_applicant(&self, applicant: &PhoneKey) -> Result<(Vec<CaseRecord>, bool), StoreError> {
         let mut cases = Vec::new();
-        let listed = self.table.partition_first(&Partition::cases(applicant), MOST_CASES).await?;
+        let listed = self.table.partition_first(&Partition::cases(applicant), MAX_CASES).await?;
         for item in listed.items {
             let listed: Listed = from_item(item, "case in the list")?;
             cases.extend(self.of_key(&listed.case).await?);
@@ -174,40 +150,28 @@ impl Cases {
         Ok((cases, listed.more))
     }
 
-    /// The cases about a person (its index key), newest first; at most the newest hundred, and
-    /// whether there are more.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The cases about a person (their index key), newest first; at most the newest hundred, and
+    /// whether cases were left out.
     pub async fn of_person_key(&self, person: &PersonKey) -> Result<(Vec<CaseRecord>, bool), StoreError> {
         let query = self.table.query("by_person", ("person", person.as_str()), KeyRange::CASES);
         let newest = |item: &Item| {
             let at = item.get("created_at")?.as_s().ok()?;
             Some(std::cmp::Reverse(at.parse::<Timestamp>().ok()?))
         };
-        let found = least_of(query, MOST_CASES, newest).await?;
+        let found = least_of(query, MAX_CASES, newest).await?;
         let cases = found.items.into_iter().map(|item| from_item(item, "case"));
         Ok((cases.collect::<Result<_, _>>()?, found.more))
     }
 
-    /// The cases that somebody has to look at, oldest first: at most `most`, after this one where
-    /// one is named.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The first `most` cases that wait for an officer, oldest first, after the queue position
+    /// `after`.
     pub async fn queue(&self, after: Option<&str>, most: usize) -> Result<Vec<Queued>, StoreError> {
         let items = self.table.partition_after(&Partition::queue(), after.unwrap_or(" "), most).await?;
         items.into_iter().map(|item| from_item(item, "case of the queue")).collect()
     }
 
-    /// Notes a piece of evidence that is about to be uploaded. `None` where the case has as many as
-    /// it may, is decided, or has changed meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Records a piece of evidence whose upload is about to start. `None` if the case has the
+    /// maximum number of pieces, is decided, or has changed meanwhile.
     pub async fn expect_evidence(
         &self,
         case: &CaseRecord,
@@ -226,20 +190,12 @@ impl Cases {
         Ok(self.write(case, &next, Vec::new()).await?.then_some(evidence))
     }
 
-    /// The person's answer to what an officer asked: the case is open again.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Adds the applicant's answer to an officer's question, and opens the case again.
     pub async fn answer(&self, case: &CaseRecord, text: &str, now: Timestamp) -> Result<Step, StoreError> {
         self.step(case, case.answered(text, &self.keys, now)?, Vec::new()).await
     }
 
-    /// Asks the person back.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Asks the applicant a question.
     pub async fn ask_back(
         &self,
         case: &CaseRecord,
@@ -251,10 +207,6 @@ impl Cases {
     }
 
     /// Refuses a case.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
     pub async fn refuse(
         &self,
         case: &CaseRecord,
@@ -265,11 +217,7 @@ impl Cases {
         self.step(case, case.refused(officer, why, &self.keys, now)?, Vec::new()).await
     }
 
-    /// Notes what an officer would do, for another to decide.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Records an officer's proposal, which another officer has to approve.
     pub async fn propose(
         &self,
         case: &CaseRecord,
@@ -294,13 +242,9 @@ impl Cases {
         self.step(case, Ok(next), Vec::new()).await
     }
 
-    /// Grants a case that rewrites a dose, all or nothing: this change is applied to the dose as it
-    /// is now, its links are dead, and whoever reads the table's stream makes the certificate and
-    /// sends the SMS. [`Step::Overtaken`] where the dose has another revision by then.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Grants a case and applies the change to the dose, in one transaction. The dose's links
+    /// become invalid; readers of the table's stream make the certificate and send the SMS.
+    /// [`Step::Overtaken`] if the dose has changed meanwhile.
     pub async fn grant(
         &self,
         case: &CaseRecord,
@@ -323,15 +267,11 @@ impl Cases {
         self.step(case, Ok(next), vec![writing]).await
     }
 
-    /// Confirms what another officer proposed for data that were corrected by law: from now on the
-    /// person's rows with these data are not held. Case and confirmation are written together;
-    /// whoever reads the table's stream issues the doses that are held.
+    /// Approves another officer's proposal for data that were corrected by law: rows of the person
+    /// with these data are no longer held. Case and confirmation are written in one transaction;
+    /// `issue`, which reads the table's stream, then issues the held doses.
     ///
-    /// [`Step::Overtaken`] where there is no proposal of another officer.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// [`Step::Overtaken`] if there is no proposal of another officer.
     pub async fn confirm(
         &self,
         case: &CaseRecord,
@@ -349,15 +289,15 @@ impl Cases {
         };
         let Some(data) = case.data_to_confirm(&row, &self.keys) else { return Ok(Step::Contradiction) };
         let record = ConfirmationRecord::new(&case.person, &data, now, &self.keys);
-        // Its SMS tells of the decision as well.
+        // The SMS about the certificate announces the decision as well.
         let first = self.doses.first_dose_to_issue(&case.person, &data, &case.applicant).await?;
         let reasons = (why, proposal.confirmed_by.as_deref());
         let next = case.granted(officer, first.map(|dose| dose.pk), reasons, &self.keys, now)?;
         self.step(case, Ok(next), vec![self.confirmations.writing(&record, &case.pk)?]).await
     }
 
-    /// The dose after the correction; else the step that says why it cannot be made: the dose would
-    /// be worse than before, or it would be one that an admin has withdrawn.
+    /// The dose after the correction, or the [`Step`] that rejects it: the dose would be worse than
+    /// before, or would be one that an admin has withdrawn.
     async fn rewrite(
         &self,
         case: &CaseRecord,
@@ -380,7 +320,7 @@ impl Cases {
         Ok(Ok(rewrite))
     }
 
-    /// Writes the next revision, where the step can be taken.
+    /// Writes the next revision, unless the step is rejected.
     async fn step(
         &self,
         case: &CaseRecord,
@@ -395,8 +335,8 @@ impl Cases {
         Ok(if done { Step::Done(Box::new(next)) } else { Step::Overtaken })
     }
 
-    /// Writes the next revision and what belongs to it, out of the queue where it is decided: all
-    /// or nothing.
+    /// Writes the next revision with `more` in one transaction, which also removes a decided case
+    /// from the queue; `false` if a condition does not hold.
     async fn write(
         &self,
         case: &CaseRecord,

@@ -1,4 +1,4 @@
-//! Certificates: issued once, by a conditional write.
+//! Certificates: issued by a conditional write, revoked in a transaction.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::TransactWriteItem;
@@ -8,40 +8,40 @@ use bukti_records::{
 use jiff::Timestamp;
 
 use super::{claims, doses};
-use crate::table::{RACES, Table, Written, from_item, s, to_item};
+use crate::table::{MAX_RACES, Table, Written, from_item, s, to_item};
 use crate::{Aws, StoreError};
 
 fn key_of(certificate_id: &str) -> ItemKey {
     ItemKey::certificate(&CertificateKey::of_id(certificate_id))
 }
 
-/// What became of a reinstatement.
+/// The outcome of a reinstatement.
 #[derive(Clone, Copy, Debug)]
 pub enum ReinstateOutcome {
-    /// Its dose can get a certificate again.
+    /// The dose is reinstated.
     Now,
-    /// Its dose is not withdrawn.
+    /// The dose is not withdrawn.
     NotWithdrawn,
     /// There is no such certificate.
     Unknown,
 }
 
-/// What became of a revocation.
+/// The outcome of a revocation.
 #[derive(Debug)]
 pub enum RevokeOutcome {
-    /// It counts no more from now on.
+    /// The certificate is now revoked.
     Now,
-    /// It was revoked or superseded before, as its record says.
+    /// It was already revoked or superseded; its record.
     Before(Box<CertificateRecord>),
-    /// It was revoked before, and its dose is withdrawn from now on.
+    /// It was already revoked; the dose is now withdrawn.
     Withdrawn,
     /// There is no such certificate.
     Unknown,
-    /// A Bukti of before issued it, which kept no signature by which it could be listed.
+    /// An earlier version issued it and stored no signature hash, which the revocation list needs.
     CannotBeListed,
 }
 
-/// Reads and issues certificates.
+/// Reads, issues and revokes certificates.
 #[derive(Clone)]
 pub struct Certificates {
     table: Table,
@@ -53,28 +53,20 @@ impl Certificates {
         Self { table: aws.table() }
     }
 
-    /// Those of a table, for the command line, which has no secrets.
+    /// The certificates of a table, for the command line, which does not have the secrets.
     pub fn of_table(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table { client, name: table.into() } }
     }
 
-    /// The certificate of this id.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The certificate with this id.
     pub async fn of_id(&self, certificate_id: &str) -> Result<Option<CertificateRecord>, StoreError> {
         let item = self.table.get(&key_of(certificate_id)).await?;
         item.map(|item| from_item(item, "certificate")).transpose()
     }
 
-    /// Keeps a certificate, unless there is one of its id. `false` where there was: then that one
-    /// counts. Where the answer to the write was lost and the SDK wrote again, what was there is
-    /// this one itself.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Stores a certificate, unless one with its id exists. `false` if another one exists, which
+    /// stays valid. `true` if the existing one is this record itself, written by an earlier attempt
+    /// of the SDK whose response was lost.
     pub async fn issue(&self, record: &CertificateRecord) -> Result<bool, StoreError> {
         let item = to_item(&ItemKey::certificate(&record.pk), record)?;
         match self.table.put_if(item, "attribute_not_exists(pk)", &[]).await? {
@@ -83,25 +75,21 @@ impl Certificates {
                 Ok(from_item::<CertificateRecord>(item, "certificate")?.document == record.document)
             }
             Written::Refused(None) => {
-                let counts = self.of_id(record.certificate_id()).await?;
-                Ok(counts.is_some_and(|counts| counts.document == record.document))
+                let stored = self.of_id(record.certificate_id()).await?;
+                Ok(stored.is_some_and(|stored| stored.document == record.document))
             }
         }
     }
 
-    /// Revokes a certificate: it says so itself, and it is on the list that is published, both or
-    /// neither. Of several at the same moment one counts.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Revokes a certificate: marks it and writes the entry of the revocation list, in one
+    /// transaction. Of concurrent revocations one succeeds.
     pub async fn revoke(
         &self,
         certificate_id: &str,
         revocation: Revocation<'_>,
         now: Timestamp,
     ) -> Result<RevokeOutcome, StoreError> {
-        for _ in 0..RACES {
+        for _ in 0..MAX_RACES {
             let Some(certificate) = self.of_id(certificate_id).await? else {
                 return Ok(RevokeOutcome::Unknown);
             };
@@ -119,21 +107,16 @@ impl Certificates {
             if self.table.transact(writes.into_iter().chain(withdrawing).collect()).await? {
                 return Ok(outcome);
             }
-            // Another has revoked it in the meantime, as its record says now, or its dose has
-            // changed.
+            // The certificate was revoked concurrently, or its dose has changed.
         }
         Err(StoreError::Unavailable("too many writers of one certificate".to_owned()))
     }
 
-    /// Reinstates the dose that was withdrawn with a certificate. Where the dose is complete,
-    /// `issue` issues a new certificate; the old one stays revoked, since verifiers may have kept
-    /// that it is.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Reinstates the dose that was withdrawn with a certificate. If the dose is complete, `issue`
+    /// issues a new certificate. The old one stays revoked, since verifiers may have cached the
+    /// revocation.
     pub async fn reinstate(&self, certificate_id: &str) -> Result<ReinstateOutcome, StoreError> {
-        for _ in 0..RACES {
+        for _ in 0..MAX_RACES {
             let Some(certificate) = self.of_id(certificate_id).await? else {
                 return Ok(ReinstateOutcome::Unknown);
             };
@@ -148,8 +131,7 @@ impl Certificates {
         Err(StoreError::Unavailable("too many writers of one dose".to_owned()))
     }
 
-    /// The writes by which a certificate says that it is revoked, and is on the list that is
-    /// published.
+    /// The writes that mark a certificate as revoked and put it on the revocation list.
     fn listing(
         &self,
         certificate: &CertificateRecord,
@@ -170,7 +152,7 @@ impl Certificates {
         Ok([marking, self.table.putting(listed, "attribute_not_exists(pk)", &[])?])
     }
 
-    /// The writes that withdraw the dose of a certificate; none where it stays as it is.
+    /// The writes that withdraw the dose of a certificate; none if the dose does not change.
     async fn withdrawing(
         &self,
         certificate: &CertificateRecord,
@@ -189,8 +171,7 @@ impl Certificates {
         }
     }
 
-    /// The writes of a dose that is withdrawn or reinstated, and of the claims that it keeps while
-    /// it is withdrawn.
+    /// The writes that withdraw or reinstate a dose, with those for the claims that it keeps.
     async fn writing(
         &self,
         dose: &DoseRecord,

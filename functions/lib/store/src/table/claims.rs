@@ -1,4 +1,4 @@
-//! Which event owns a dose: acquires, confirms and releases [claims](ClaimRecord).
+//! Acquires, confirms and releases [claims](ClaimRecord), which decide which event owns a dose.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,11 +7,11 @@ use bukti_records::{ClaimRecord, DoseKey, DoseRecord, EventKey, ItemKey, Keys, R
 use jiff::Timestamp;
 
 use super::doses;
-use crate::table::{RACES, Table, Written, from_item, key, to_item};
+use crate::table::{MAX_RACES, Table, Written, from_item, key, to_item};
 use crate::{Aws, StoreError};
 
-/// The writes by which an event that is withdrawn or reinstated keeps a claim: it owns the claim
-/// from then on, or where another event does, that one is withdrawn or reinstated as well.
+/// The writes for a claim of an event that is withdrawn or reinstated: the event takes the claim if
+/// it does not exist; if another event owns it, that one is withdrawn or reinstated as well.
 pub(crate) async fn withdrawing(
     table: &Table,
     claim: &DoseKey,
@@ -32,7 +32,7 @@ pub(crate) async fn withdrawing(
     Ok(writes)
 }
 
-/// Whether an event that is withdrawn keeps this claim, so that no other gets a certificate of the
+/// Whether a withdrawn event keeps this claim, so that no other event gets a certificate of the
 /// dose.
 pub(crate) async fn is_withdrawn(table: &Table, claim: &DoseKey) -> Result<bool, StoreError> {
     let Some(known) = of_key(table, claim).await? else { return Ok(false) };
@@ -49,7 +49,7 @@ async fn of_key(table: &Table, claim: &DoseKey) -> Result<Option<ClaimRecord>, S
     table.get(&ItemKey::claim(claim)).await?.map(|item| from_item(item, "claim")).transpose()
 }
 
-/// Decides which event owns a dose.
+/// Acquires and releases claims.
 #[derive(Clone)]
 pub struct Claims {
     table: Table,
@@ -62,17 +62,18 @@ impl Claims {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Claims the dose of an event that is complete; gives its record as it is then: the owner, or
-    /// a duplicate.
+    /// Acquires the claim of a complete dose; returns the current record, which is the owner's or a
+    /// duplicate's.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; `issue` then claims the dose.
+    /// [`StoreError`]; `issue` acquires the claim later.
     pub async fn acquire(&self, dose: DoseRecord) -> Result<DoseRecord, StoreError> {
         let mut dose = dose;
-        for _ in 0..RACES {
+        for _ in 0..MAX_RACES {
             let Some(claim) = dose.claim.clone().filter(|claim| dose.holds(claim)) else { return Ok(dose) };
-            // It gets no certificate, so it keeps no further dose from another event.
+            // A withdrawn dose gets no certificate, so it must not take further claims from other
+            // events.
             if dose.withdrawn.is_some() {
                 return Ok(dose);
             }
@@ -100,12 +101,9 @@ impl Claims {
         Err(StoreError::Unavailable("too many writers of one claim".to_owned()))
     }
 
-    /// Whether an event owns the claim of its dose, so that it may have a certificate: gives its
-    /// record as it is then. Costs a read where the claim is there.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Ensures that the claim of a dose is decided before a certificate is issued: acquires it
+    /// unless the event already owns it. Returns the current record. Costs one read if the event
+    /// owns it.
     pub async fn confirm(&self, dose: DoseRecord) -> Result<DoseRecord, StoreError> {
         let Some(claim) = dose.claim.as_ref().filter(|claim| dose.holds(claim)) else { return Ok(dose) };
         match of_key(&self.table, claim).await? {
@@ -114,25 +112,21 @@ impl Claims {
         }
     }
 
-    /// Gives up the claim of an event that does not hold it any more, or waits for it no more: the
-    /// oldest duplicate becomes the owner. Does nothing where the event holds the claim, or where
-    /// it was given up before.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Releases the claim of an event that no longer holds it or waits for it: the oldest duplicate
+    /// becomes the owner. Idempotent; does nothing if the event holds the claim.
     pub async fn release(&self, claim: &DoseKey, event: &EventKey) -> Result<(), StoreError> {
         self.release_for(claim, event, None).await
     }
 
-    /// [`Claims::release`], where `asking` is an event that reports the dose too, and waits for nothing yet.
+    /// [`Claims::release`] for the event `asking`, which reports the same dose and does not wait
+    /// yet.
     async fn release_for(
         &self,
         claim: &DoseKey,
         event: &EventKey,
         asking: Option<&DoseRecord>,
     ) -> Result<(), StoreError> {
-        for _ in 0..RACES {
+        for _ in 0..MAX_RACES {
             let Some(known) = of_key(&self.table, claim).await? else { return Ok(()) };
             let dose = doses::of_event(&self.table, event).await?;
             let is_done = match known.release(event, dose.as_ref()) {
@@ -151,7 +145,7 @@ impl Claims {
         Err(StoreError::Unavailable("too many writers of one claim".to_owned()))
     }
 
-    /// Hands over the claim of its owner, this event; `false` where a record was changed meanwhile.
+    /// Hands over the claim of its owner, this event; `false` if a record was changed concurrently.
     async fn hand_over(
         &self,
         known: &ClaimRecord,
@@ -190,7 +184,7 @@ impl Claims {
         items.into_iter().map(owner).collect()
     }
 
-    /// The oldest duplicate that still waits and is not withdrawn, and the others that wait.
+    /// The oldest duplicate that still waits and is not withdrawn, and the other waiting events.
     async fn successor(
         &self,
         claim: &ClaimRecord,
@@ -212,7 +206,7 @@ impl Claims {
         Ok(None)
     }
 
-    /// Makes an event a duplicate; `false` where claim or dose were changed meanwhile.
+    /// Makes an event a duplicate; `false` if claim or dose were changed concurrently.
     async fn demote(
         &self,
         claim: &ClaimRecord,

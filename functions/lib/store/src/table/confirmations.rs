@@ -1,16 +1,17 @@
-//! Confirmed identities: data of a person that rightly contradict their NIK, confirmed by two officers.
+//! Confirmations by two officers that a person's identity data, which contradict the NIK, are
+//! correct.
 //!
-//! Granting a case of data corrected by law writes the confirmation and the case in one transaction.
-//! Its size does not depend on how many doses are held: each of those follows by an idempotent
-//! conditional write.
+//! Granting a case of data corrected by law writes the confirmation and the case in one
+//! transaction. Its size does not depend on the number of held doses, which are updated afterwards,
+//! each by an idempotent conditional write:
 //!
-//! - `issue` receives the confirmation from the table's stream and applies it to all held doses of the
-//!   person. The stream retries until that has succeeded.
-//! - Intake reads the confirmations before it keeps a held row. Where a confirmation is written between
-//!   this read and the write of the dose, `issue` finds it: it reads the confirmations again for each
-//!   held dose that the stream brings.
+//! - `issue` receives the confirmation from the table's stream and applies it to all held doses of
+//!   the person. The stream retries until that has succeeded.
+//! - Intake reads the confirmations before it stores a held row. If a confirmation is written
+//!   between this read and the write of the dose, `issue` finds it, since it reads the
+//!   confirmations for each held dose that the stream delivers.
 //!
-//! Who proposed and who approved it is in the case and in the audit.
+//! The case and the audit log record who proposed and who approved it.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use bukti_records::{CaseKey, ConfirmationRecord, ItemKey, Partition, PersonKey};
@@ -29,7 +30,7 @@ impl Confirmations {
         Self { table: aws.table() }
     }
 
-    /// The digests of all identity data of a person that are confirmed, as they are now.
+    /// The digests of all confirmed identity data of a person. Strongly consistent.
     pub(crate) async fn covered(&self, person: &PersonKey) -> Result<Vec<String>, StoreError> {
         let items = self.table.partition(&Partition::confirmations(person)).await?;
         let mut covered = Vec::new();
@@ -39,7 +40,7 @@ impl Confirmations {
         Ok(covered)
     }
 
-    /// Part of a transaction: writes the confirmation that a case is granted by.
+    /// Part of a transaction: writes the confirmation by a granted case.
     pub(crate) fn writing(
         &self,
         record: &ConfirmationRecord,

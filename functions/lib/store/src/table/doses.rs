@@ -1,4 +1,4 @@
-//! Doses: keeps rows in the history of their events, and reads them.
+//! Doses: adds rows to the history of their events, applies corrections, and reads doses.
 
 mod lookup;
 
@@ -11,15 +11,15 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 
 use crate::table::confirmations::Confirmations;
-use crate::table::{RACES, Table, Written, from_item, n, s, to_item};
+use crate::table::{MAX_RACES, Table, Written, from_item, n, s, to_item};
 use crate::{Aws, Claims, StoreError};
 
-/// The dose of an event's key.
+/// The dose with this event key.
 pub(crate) async fn of_event(table: &Table, event: &EventKey) -> Result<Option<DoseRecord>, StoreError> {
     table.get(&ItemKey::dose(event)).await?.map(|item| from_item(item, "dose")).transpose()
 }
 
-/// Part of a transaction: writes the next revision of a dose, where it was not changed meanwhile.
+/// Part of a transaction: writes the next revision of a dose, if it was not changed meanwhile.
 pub(crate) fn replacing(
     table: &Table,
     record: &DoseRecord,
@@ -28,7 +28,7 @@ pub(crate) fn replacing(
     table.putting_at(record.revision, to_item(&ItemKey::dose(&next.pk), next)?)
 }
 
-/// Reads and keeps doses.
+/// Reads and writes doses.
 #[derive(Clone)]
 pub struct Doses {
     table: Table,
@@ -48,21 +48,21 @@ impl Doses {
         }
     }
 
-    /// Keeps a row, and gives the record of its event. When this returns, the row is in the table,
-    /// once, whoever else writes the same event; but where [another](DoseRecord::is_anothers) said
-    /// the event, it is not.
+    /// Adds a row to its event and returns the event's record. After this returns, the history
+    /// contains the row, without duplicates, whichever concurrent writes there were; except if
+    /// [another sender](DoseRecord::is_anothers) first reported the event.
     ///
-    /// The first row of an event costs one write, and where it is complete another for its
-    /// [claim](crate::Claims). `known` is the event's record as far as the caller knows it. The
-    /// condition fails where there is another by now, and its answer brings the record that the row
-    /// is then added to.
+    /// The first row of an event costs one write, and a complete one another for its
+    /// [claim](crate::Claims). `known` is the event's record as far as the caller knows it. If it
+    /// has changed, the conditional write fails and returns the current record, to which the row is
+    /// then added.
     ///
-    /// A row that is held costs a read of the person's confirmations. One that is granted after
-    /// this read is applied by whoever reads the table's stream.
+    /// A held row costs a read of the person's confirmations. A confirmation that is granted after
+    /// this read is applied by `issue`, which reads the table's stream.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; the row may then be kept or not, and can be sent again.
+    /// [`StoreError`]; the row may or may not be stored. Retrying is safe.
     pub async fn keep(
         &self,
         known: Option<&DoseRecord>,
@@ -73,19 +73,20 @@ impl Doses {
             None => Vec::new(),
         };
         let confirmed = incoming.confirmed(&covered, &self.keys);
-        self.keep_judged(known.cloned(), confirmed.as_ref().unwrap_or(incoming)).await
+        self.add_row(known.cloned(), confirmed.as_ref().unwrap_or(incoming)).await
     }
 
-    /// Keeps a row that is judged with the person's confirmations.
-    async fn keep_judged(
+    /// Adds a row to which the person's confirmations were applied.
+    async fn add_row(
         &self,
         mut known: Option<DoseRecord>,
         incoming: &Incoming,
     ) -> Result<DoseRecord, StoreError> {
-        for _ in 0..RACES {
+        for _ in 0..MAX_RACES {
             let Some(next) = DoseRecord::after(known.as_ref(), incoming, &self.keys)? else {
                 let known = known.ok_or(StoreError::Corrupt("dose"))?;
-                // The same line of the same job again: the process may have died before the claim.
+                // A retry of the same line of the same job: the process may have died before the
+                // claim.
                 return if known.has_row_of(incoming) { self.claims.confirm(known).await } else { Ok(known) };
             };
             let item = to_item(&ItemKey::dose(&next.pk), &next)?;
@@ -105,11 +106,11 @@ impl Doses {
         Err(StoreError::Unavailable("too many writers of one event".to_owned()))
     }
 
-    /// Issues a dose that is held, where the person's data are confirmed.
+    /// Completes a held dose if the person's data are confirmed, so that it gets a certificate.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; it can be called again.
+    /// [`StoreError`]; retrying is safe.
     pub async fn confirm_held(&self, record: DoseRecord) -> Result<(), StoreError> {
         match &record.person {
             Some(person) if record.verdict == Verdict::Held => {
@@ -120,12 +121,12 @@ impl Doses {
         }
     }
 
-    /// Issues all doses of a person that are held for data that are confirmed. Each dose is a write
-    /// of its own: after an error, calling it again does the rest.
+    /// Completes all held doses of a person whose data are confirmed. Each dose is a write of its
+    /// own; a retry after an error continues with the rest.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; some doses may be issued then.
+    /// [`StoreError`]; some doses may have been completed.
     pub async fn confirm_all_held(&self, person: &PersonKey) -> Result<(), StoreError> {
         let covered = self.confirmations.covered(person).await?;
         let mut doses = pin!(self.each_of_person(person));
@@ -135,12 +136,8 @@ impl Doses {
         Ok(())
     }
 
-    /// A first dose of a person that is held, was registered with this phone (its index key), and
-    /// is issued once these data are confirmed.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// A held first dose of a person, with this phone (its index key), for which a certificate is
+    /// issued once these data are confirmed.
     pub(crate) async fn first_dose_to_issue(
         &self,
         person: &PersonKey,
@@ -156,17 +153,17 @@ impl Doses {
         Ok(None)
     }
 
-    /// Applies confirmations to a dose, whoever else writes it meanwhile.
+    /// Applies confirmations to a dose, despite concurrent writes.
     async fn confirm(&self, record: DoseRecord, covered: &[String]) -> Result<(), StoreError> {
         let mut record = record;
         if covered.is_empty() {
             return Ok(());
         }
-        for _ in 0..RACES {
+        for _ in 0..MAX_RACES {
             let Some(next) = record.confirmed(covered, &self.keys)? else { return Ok(()) };
             let item = to_item(&ItemKey::dose(&next.pk), &next)?;
             record = match self.table.put_at(record.revision, item).await? {
-                // The claim is acquired before a certificate is issued.
+                // `issue` acquires the claim before it issues a certificate.
                 Written::Done => return Ok(()),
                 Written::Refused(Some(item)) => from_item(item, "dose")?,
                 Written::Refused(None) => match self.of_event(&next.pk).await? {
@@ -178,8 +175,7 @@ impl Doses {
         Err(StoreError::Unavailable("too many writers of one event".to_owned()))
     }
 
-    /// The dose after a correction by the helpdesk, which counts from now on: its links are dead,
-    /// its certificate is made anew, and its phone is told. `None` where nothing would change.
+    /// The dose after a correction by the helpdesk, see [`DoseRecord::rewritten`].
     pub(crate) async fn rewritten(
         &self,
         record: Option<&DoseRecord>,
@@ -195,8 +191,8 @@ impl Doses {
         Ok(DoseRecord::rewritten(record, row, origin, now, &covered, &self.keys)?)
     }
 
-    /// Part of a transaction: writes a dose as a correction leaves it, where it is what it was.
-    /// With the event's key.
+    /// Part of a transaction: writes a corrected dose, if it was not changed meanwhile. Returns the
+    /// event's key too.
     pub(crate) fn writing(
         &self,
         record: Option<&DoseRecord>,
@@ -211,29 +207,21 @@ impl Doses {
         Ok((next.pk.clone(), writing))
     }
 
-    /// Has the link to a dose's certificate sent once more, by whoever reads the table's stream;
-    /// links that were sent before are dead, so the caller has taken the SMS from the phone's
-    /// allowance before. `false` where the dose has changed meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Requests that `notify` resends the link to a dose's certificate; earlier links become
+    /// invalid. The caller has charged the SMS to the phone's quota. `false` if the dose was
+    /// changed concurrently.
     pub async fn resend(&self, record: &DoseRecord) -> Result<bool, StoreError> {
         self.replace(record, &record.resent()).await
     }
 
-    /// Writes the next revision of a dose; `false` where it was changed concurrently.
+    /// Writes the next revision of a dose; `false` if it was changed concurrently.
     async fn replace(&self, record: &DoseRecord, next: &DoseRecord) -> Result<bool, StoreError> {
         let written = self.table.put_at(record.revision, to_item(&ItemKey::dose(&next.pk), next)?).await?;
         Ok(matches!(written, Written::Done))
     }
 
-    /// Requests the SMS of a dose once more; it is sent unless it was sent before. `false` where the
-    /// dose was changed concurrently.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Requests the SMS of a dose again; it is sent unless it was sent before. `false` if the dose
+    /// was changed concurrently.
     pub async fn request_sms_again(&self, record: &DoseRecord) -> Result<bool, StoreError> {
         match record.with_sms_requested_again() {
             Some(next) => self.replace(record, &next).await,
@@ -241,12 +229,8 @@ impl Doses {
         }
     }
 
-    /// Has `issue` process a dose again, by a change that creates a stream record. `false` where the
-    /// dose was changed concurrently, which creates one too.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Triggers that `issue` processes a dose again, by a change that creates a stream record.
+    /// `false` if the dose was changed concurrently, which creates one too.
     pub async fn redrive(&self, record: &DoseRecord, now: Timestamp) -> Result<bool, StoreError> {
         let values = [(":now", s(now.to_string())), (":revision", n(record.revision))];
         let update = "SET again_at = :now";
@@ -257,22 +241,14 @@ impl Doses {
             .is_some())
     }
 
-    /// Has the certificate of a dose that is complete issued anew: since what it says of other
-    /// doses is no longer right, where its holder is not told again, or since the dose was
-    /// reinstated. `false` where the dose has changed meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Moves a complete dose to a new certificate version, since its certificate shows outdated
+    /// data about other doses (no SMS is sent then), or since the dose was reinstated. `false` if
+    /// the dose was changed concurrently.
     pub async fn reissue(&self, record: &DoseRecord) -> Result<bool, StoreError> {
         self.replace(record, &record.reissued(&self.keys)?).await
     }
 
-    /// The dose of an event's key.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The dose with this event key.
     pub async fn of_event(&self, event: &EventKey) -> Result<Option<DoseRecord>, StoreError> {
         of_event(&self.table, event).await
     }

@@ -1,9 +1,9 @@
-//! Quick download: who asked for a link to a certificate without an account, and for whom that is locked.
+//! Requests for quick downloads, and locks of the quick download for a person.
 //!
-//! Whoever asks is answered before anybody looks whether the facts are right: a request is one
-//! write, the same for every number. Who reads the table's stream compares the facts, and sends the
-//! link to the registered phone. Only there requests are counted, those that fit: whoever knows a
-//! number alone uses up nothing of its owner's.
+//! The response does not depend on whether the facts are correct: a request is one write, the same
+//! for every number. The reader of the table's stream compares the facts, and sends the link to the
+//! phone on record. It counts only requests whose facts match, so that a stranger who knows only a
+//! number cannot exhaust its owner's quota.
 
 use bukti_domain::Identity;
 use bukti_records::{
@@ -18,7 +18,7 @@ fn lock_of(person: &PersonKey) -> ItemKey {
     ItemKey::lock(&DownloadKey::of(person))
 }
 
-/// Keeps requests for quick downloads, and for whom that is locked.
+/// Stores requests and locks.
 #[derive(Clone)]
 pub struct Downloads {
     table: Table,
@@ -26,7 +26,7 @@ pub struct Downloads {
 }
 
 impl Downloads {
-    /// How long until a person gets another link, in seconds.
+    /// The minimum interval between two links for one person, in seconds.
     pub const RESEND_AFTER: u32 = DownloadRecord::RESEND_AFTER;
 
     /// The quick downloads of a deployment.
@@ -34,12 +34,8 @@ impl Downloads {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Keeps a request. Nothing of it depends on whether anybody has this number. Whoever reads the
-    /// table's stream gets each request, also one that another has replaced since.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Stores a request. Its effects do not depend on whether the number has records. The table's
+    /// stream contains each request, even one that a later request replaced.
     pub async fn ask(
         &self,
         identity: &Identity,
@@ -50,12 +46,8 @@ impl Downloads {
         self.table.put(to_item(&ItemKey::download(&record.pk), &record)?).await
     }
 
-    /// Decides whether a request whose facts fit gets a link: one in five minutes and three a day
-    /// for a person, by when they were sent. The same request is admitted again.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Applies the rate limit to a request whose facts match: one link in five minutes and three a
+    /// day per person, by the time of sending. Idempotent: an admitted request is admitted again.
     pub async fn admit(&self, request: &DownloadRecord) -> Result<bool, StoreError> {
         let last = self.table.get(&ItemKey::admitted(&request.pk)).await?;
         let last: Option<AdmittedRecord> =
@@ -65,7 +57,7 @@ impl Downloads {
             Admission::Refused => return Ok(false),
             Admission::New(record) => to_item(&ItemKey::admitted(&request.pk), &record)?,
         };
-        // Of those who come at the same moment, one is let through.
+        // The conditional write admits one of several concurrent requests.
         let written = match last {
             None => self.table.put_if(admitted, "attribute_not_exists(pk)", &[]).await?,
             Some(last) => {
@@ -76,11 +68,7 @@ impl Downloads {
         Ok(matches!(written, Written::Done))
     }
 
-    /// Forgets what was said in a request, unless another has come since.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Removes the facts of a request, unless a later request has replaced it.
     pub async fn forget(&self, request: &DownloadRecord) -> Result<(), StoreError> {
         let values = [(":sent_at", n(request.sent_at))];
         self.table
@@ -94,12 +82,8 @@ impl Downloads {
         Ok(())
     }
 
-    /// Locks quick download for the person of this index key: requests are taken as before, and get no SMS. Only
-    /// somebody who has spoken with the person unlocks it.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Locks the quick download of the person with this index key: requests are accepted as before,
+    /// but no SMS is sent. Only an officer who has spoken with the person unlocks it.
     pub async fn lock(&self, person: &PersonKey, now: Timestamp) -> Result<(), StoreError> {
         let values = [(":now", s(now.to_string()))];
         let (update, condition) = ("SET locked_at = :now", "attribute_not_exists(pk)");
@@ -107,22 +91,14 @@ impl Downloads {
         Ok(())
     }
 
-    /// Unlocks quick download for the person of this index key; `false` where it was not locked.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Unlocks the quick download of the person with this index key; `false` if it was not locked.
     pub async fn unlock(&self, person: &PersonKey) -> Result<bool, StoreError> {
         let was_locked = self.is_locked(person).await?;
         self.table.delete(&lock_of(person)).await?;
         Ok(was_locked)
     }
 
-    /// Whether quick download is locked for the person of this index key.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Whether the quick download of the person with this index key is locked.
     pub async fn is_locked(&self, person: &PersonKey) -> Result<bool, StoreError> {
         Ok(self.table.get(&lock_of(person)).await?.is_some())
     }

@@ -1,7 +1,7 @@
-//! Jobs of the intake: how far a dropped feed is, and what became of what was sent over HTTP.
+//! Import jobs: progress and results of a feed in the bucket or a request over HTTP.
 //!
-//! A part counts in the same transaction that says that it is kept or reported, so it counts once, however often its event
-//! comes.
+//! The transaction that marks a part as stored or reported also updates the job's counters, so that
+//! a duplicate event does not count a part twice.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use bukti_records::{FeedProblem, ItemKey, JobRecord, PartRecord, Partition};
 use crate::table::{Table, Written, from_item, n, s, to_item};
 use crate::{Aws, StoreError};
 
-/// Keeps and reads jobs.
+/// Stores and reads jobs.
 #[derive(Clone)]
 pub struct Jobs {
     table: Table,
@@ -24,25 +24,17 @@ impl Jobs {
         Self { table: aws.table() }
     }
 
-    /// The jobs of a table, for the command line, which has no secrets.
+    /// The jobs of a table, for the command line, which does not have the secrets.
     pub fn of_table(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table { client, name: table.into() } }
     }
 
-    /// The job of this id.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The job with this id.
     pub async fn get(&self, job: &str) -> Result<Option<JobRecord>, StoreError> {
         self.table.get(&ItemKey::job(job)).await?.map(|item| from_item(item, "job")).transpose()
     }
 
-    /// The job of this id, begun where it is not yet.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Creates a job, unless it exists; returns the stored one.
     pub async fn begin(&self, job: &str, record: JobRecord) -> Result<JobRecord, StoreError> {
         let item = to_item(&ItemKey::job(job), &record)?;
         match self.table.put_if(item, "attribute_not_exists(pk)", &[]).await? {
@@ -52,11 +44,7 @@ impl Jobs {
         }
     }
 
-    /// Says how far the file is read.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Records how much of the file has been read.
     pub async fn cut(&self, job: &str, record: &JobRecord) -> Result<(), StoreError> {
         let values = [
             (":parts", n(record.parts_cut)),
@@ -68,11 +56,8 @@ impl Jobs {
         self.update(job, update, &values).await
     }
 
-    /// Says that the file is read to its end, of how many parts it is, and what is wrong with it as such.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Records that the file has been read to its end, the number of its parts, and a defect of the
+    /// file.
     pub async fn cut_ended(
         &self,
         job: &str,
@@ -103,11 +88,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Says that the rows of a part are kept; nothing where that was said.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Records that the rows of a part are stored. Idempotent.
     pub async fn part_kept(&self, job: &str, part: u32, record: &PartRecord) -> Result<(), StoreError> {
         let update = "ADD parts_kept :one, rows_kept :rows, parts_reported :reported";
         let values = [(":one", n(1)), (":rows", n(record.rows)), (":reported", n(u8::from(record.reported)))];
@@ -123,11 +104,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Says that a part is reported for good; nothing where that was said.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Records that the results of a part are final. Idempotent.
     pub async fn part_reported(&self, job: &str, part: u32, record: &PartRecord) -> Result<(), StoreError> {
         let item = to_item(&ItemKey::part(job, part), record)?;
         let items = vec![
@@ -143,11 +120,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// The parts of a job that are kept, by number.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The stored parts of a job, by number.
     pub async fn parts(&self, job: &str) -> Result<BTreeMap<u32, PartRecord>, StoreError> {
         let mut parts = BTreeMap::new();
         for item in self.table.partition(&Partition::parts(job)).await? {
@@ -157,11 +130,7 @@ impl Jobs {
         Ok(parts)
     }
 
-    /// Says that a job is over. Whoever says so says the same.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Records the end of a job. Unconditional, since concurrent callers write the same record.
     pub async fn end(&self, job: &str, record: &JobRecord) -> Result<(), StoreError> {
         self.table.put(to_item(&ItemKey::job(job), record)?).await
     }

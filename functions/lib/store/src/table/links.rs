@@ -1,4 +1,4 @@
-//! The links of the SMS: a token that opens one certificate, for who knows the birth date.
+//! Links in SMS: a token that, together with the birth date, opens one certificate.
 
 use bukti_records::{DoseRecord, ItemKey, Keys, LinkKey, LinkRecord, LinkTry, PersonKey, Token};
 use jiff::Timestamp;
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::table::{Table, from_item, n, s, to_item, to_value};
 use crate::{Aws, StoreError};
 
-/// Makes and opens links.
+/// Creates, opens and locks links.
 #[derive(Clone)]
 pub struct Links {
     table: Table,
@@ -18,12 +18,8 @@ impl Links {
         Self { table: aws.table() }
     }
 
-    /// Keeps a link for the phone that the dose has now, unless it is there already. `download_of` is the index key of the
-    /// person for whom it was asked by quick download.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Stores a link for the dose's current phone, unless it exists. `download_of` is the index key
+    /// of the person whose quick download requested it.
     pub async fn make(
         &self,
         token: &Token,
@@ -38,12 +34,8 @@ impl Links {
         Ok(())
     }
 
-    /// Counts a try. Only what this lets through may compare a birth date, so however many come at once, no more than
-    /// five wrong ones are ever compared.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Counts an attempt. The birth date may be compared only after [`LinkTry::Counted`], so that
+    /// concurrent attempts cannot exceed five wrong birth dates.
     pub async fn count_try(&self, token: &str, now: Timestamp) -> Result<LinkTry, StoreError> {
         let key = Keys::link(token);
         let counted = self.table.count_down(&ItemKey::link(&key), "expires_at", now).await?;
@@ -53,11 +45,8 @@ impl Links {
         Ok(LinkRecord::uncounted(self.of_key(&key).await?, now))
     }
 
-    /// Records that the last attempt failed, and requests the SMS to the link's owner, once.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Locks a link after its last attempt failed, and requests the SMS to the phone that received
+    /// it. Idempotent.
     pub async fn lock(&self, link: &LinkRecord, now: Timestamp) -> Result<(), StoreError> {
         let condition =
             "tries_left = :zero AND attribute_not_exists(locked_at) AND attribute_not_exists(refused_at)";
@@ -68,12 +57,8 @@ impl Links {
         Ok(())
     }
 
-    /// Gives the tries back after a right birth date: only wrong ones in a row lock. `false` where the link was refused
-    /// since the try was counted.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Restores the attempts after a correct birth date, so that only wrong ones in a row lock the
+    /// link. `false` if the link was refused after the attempt was counted.
     pub async fn opened(&self, link: &LinkRecord, now: Timestamp) -> Result<bool, StoreError> {
         let condition = "attribute_exists(pk) AND attribute_not_exists(refused_at)";
         let update = "SET tries_left = :all, opened_at = if_not_exists(opened_at, :now)";
@@ -81,21 +66,13 @@ impl Links {
         Ok(self.table.update_if(&ItemKey::link(&link.pk), update, condition, &values).await?.is_some())
     }
 
-    /// The link of a key, as [`Notifications::of_dose`](crate::Notifications::of_dose) names it.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The link with this key, see [`Notifications::of_dose`](crate::Notifications::of_dose).
     pub async fn of_key(&self, link: &LinkKey) -> Result<Option<LinkRecord>, StoreError> {
         self.table.get(&ItemKey::link(link)).await?.map(|item| from_item(item, "link")).transpose()
     }
 
-    /// Kills a link whose receiver says "this was not me", also one that is locked. Saying it again changes nothing. `None`
-    /// where it is unknown or expired.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Invalidates a link whose receiver answered "this was not me", even if it is locked.
+    /// Idempotent. `None` if the link is unknown or expired.
     pub async fn refuse(&self, token: &str, now: Timestamp) -> Result<Option<LinkRecord>, StoreError> {
         let values = [(":zero", n(0)), (":at", s(now.to_string())), (":now", n(now.as_second()))];
         let update = "SET tries_left = :zero, refused_at = if_not_exists(refused_at, :at)";

@@ -1,4 +1,4 @@
-//! The helpdesk's officers: who they are, and the second factor that they log in with.
+//! The helpdesk's officers, and their second factor (TOTP).
 
 use bukti_domain::{PhoneNumber, Role};
 use bukti_records::{ItemKey, Keys, Officer, Partition, PhoneKey, Rate, Token};
@@ -10,19 +10,21 @@ use totp_rs::{Algorithm, TOTP};
 use crate::table::{Table, from_item, n, to_item};
 use crate::{Aws, Rates, StoreError, Taken};
 
-/// Bytes of the secret that codes are made of: what RFC 4226 recommends.
-const SECRET: usize = 20;
+/// The length in bytes of the secret of the second factor, as RFC 4226 recommends.
+const SECRET_BYTES: usize = 20;
 
-/// A code is good for so many seconds (RFC 6238) …
+/// The time step of codes in seconds (RFC 6238).
 const STEP: u64 = 30;
-/// … and for so many steps before and after, since phones' clocks go wrong.
+/// The number of accepted steps before and after the current one, since phones' clocks are
+/// inaccurate.
 const SKEW: i64 = 1;
 
-/// Codes that are tried for an officer, right or wrong. Whoever has the phone still has a million codes to guess.
+/// The number of attempts, right or wrong, per officer. An attacker who has the officer's phone
+/// number still has to guess one of a million codes.
 const TRIES: Rate = Rate { name: "second factor", window: jiff::SignedDuration::from_mins(15), most: 5 };
 
-/// The same in a day: an officer whose sessions all end by themselves logs in less often. A second factor that is set anew
-/// is counted anew.
+/// The number of attempts per officer and day, more than an officer needs whose sessions all
+/// expire. A new second factor has its own counter.
 const TRIES_A_DAY: Rate =
     Rate { name: "second factor, a day", window: jiff::SignedDuration::from_hours(24), most: 40 };
 
@@ -30,10 +32,11 @@ const TRIES_A_DAY: Rate =
 struct OfficerRecord {
     sk: PhoneKey,
     role: Role,
-    /// Empty in what a Bukti of before kept.
+    /// Empty in records of earlier versions.
     #[serde(default)]
     enrolment: String,
-    /// The step of the last code that counted: none of this step or before counts again.
+    /// The step of the last accepted code. Codes of this or an earlier step are rejected, against
+    /// replay.
     last_step: i64,
     added_at: Timestamp,
     about: ByteBuf,
@@ -45,16 +48,16 @@ struct About {
     secret: ByteBuf,
 }
 
-/// What a try with a code of the second factor came to.
+/// The outcome of an attempt with a code of the second factor.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FactorTry {
-    /// It is right, for the first time.
+    /// The code was correct and is now used up.
     Right,
-    /// It is wrong, or was used before.
+    /// The code was wrong or already used.
     Wrong,
-    /// Tried too often.
+    /// Too many attempts.
     Full {
-        /// Seconds until it can be tried again.
+        /// The number of seconds until the next attempt.
         wait: u32,
     },
 }
@@ -73,12 +76,9 @@ impl Officers {
         Self { table: aws.table(), keys: aws.keys.clone(), rates: Rates::new(aws) }
     }
 
-    /// Makes the owner of a phone an officer, or gives one another role, name and second factor. Gives the secret of the
-    /// second factor, base32 (RFC 4648, no padding), for an authenticator: it is told this once.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Adds an officer, or replaces role, name and second factor of one. Returns the secret of the
+    /// second factor for an authenticator, base32 (RFC 4648, without padding), which cannot be read
+    /// later.
     pub async fn add(
         &self,
         phone: &PhoneNumber,
@@ -88,10 +88,10 @@ impl Officers {
     ) -> Result<String, StoreError> {
         let sk = self.keys.phone(phone);
         let secret =
-            Keys::random::<SECRET>().ok_or_else(|| StoreError::Unavailable("no randomness".into()))?;
+            Keys::random::<SECRET_BYTES>().ok_or_else(|| StoreError::Unavailable("no randomness".into()))?;
         let totp = totp(secret.to_vec());
         let about = About { name: name.to_owned(), secret: ByteBuf::from(secret) };
-        let about = self.keys.seal(&about_place(&sk), &about, now).map(ByteBuf::from);
+        let about = self.keys.seal(&about_aad(&sk), &about, now).map(ByteBuf::from);
         let about = about.ok_or(StoreError::Corrupt("an officer cannot be sealed"))?;
         let enrolment = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".into()))?;
         let enrolment = enrolment.secret().to_owned();
@@ -100,11 +100,8 @@ impl Officers {
         Ok(totp.get_secret_base32())
     }
 
-    /// Takes an officer away; `false` where the phone is none's. Their sessions are a citizen's from now on.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Removes an officer; `false` if the phone belongs to none. Open sessions become those of a
+    /// citizen.
     pub async fn remove(&self, phone: &PhoneNumber) -> Result<bool, StoreError> {
         let sk = self.keys.phone(phone);
         let known = self.table.get(&ItemKey::officer(&sk)).await?.is_some();
@@ -113,36 +110,26 @@ impl Officers {
     }
 
     /// All officers.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
     pub async fn all(&self) -> Result<Vec<Officer>, StoreError> {
         let items = self.table.partition(&Partition::officers()).await?;
         items.into_iter().map(|item| Ok(self.open(from_item(item, "officer")?)?.0)).collect()
     }
 
-    /// An officer from an item of a backup; `None` where it cannot be read or does not open.
+    /// Reads an officer from an item of a backup; `None` if the item cannot be read or opened.
     pub(crate) fn of_image(&self, image: serde_dynamo::Item) -> Option<Officer> {
         Some(self.open(serde_dynamo::from_item(image).ok()?).ok()?.0)
     }
 
     /// The officer whose phone has this index key.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
     pub async fn of_phone_key(&self, phone: &PhoneKey) -> Result<Option<Officer>, StoreError> {
         let Some(record) = self.record(phone).await? else { return Ok(None) };
         Ok(Some(self.open(record)?.0))
     }
 
-    /// Judges a code of the second factor (RFC 6238: SHA-1, six digits, 30 seconds, one step of tolerance). Tries are counted
-    /// before the code is compared, and a right one is used up: however many come at once, five are judged and one counts.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Checks a code of the second factor (RFC 6238: SHA-1, six digits, 30 seconds, one step of
+    /// tolerance). An attempt is counted before the code is compared, and a correct code is used up
+    /// by a conditional write: of concurrent attempts at most five are compared and at most one
+    /// succeeds.
     pub async fn try_code(
         &self,
         phone: &PhoneKey,
@@ -176,7 +163,7 @@ impl Officers {
     fn open(&self, record: OfficerRecord) -> Result<(Officer, Vec<u8>), StoreError> {
         let about: About = self
             .keys
-            .open(&about_place(&record.sk), &record.about)
+            .open(&about_aad(&record.sk), &record.about)
             .map_err(|_| StoreError::Corrupt("officer"))?;
         let officer = Officer {
             id: record.sk,
@@ -189,7 +176,7 @@ impl Officers {
     }
 }
 
-fn about_place(officer: &PhoneKey) -> String {
+fn about_aad(officer: &PhoneKey) -> String {
     ItemKey::officer(officer).field("about")
 }
 
@@ -202,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_those_of_the_standard() {
+    fn codes_match_rfc_6238_test_vectors() {
         // RFC 6238, appendix B: the last six of its eight digits.
         let totp = totp(b"12345678901234567890".to_vec());
         for (at, code) in [(59, "287082"), (1_111_111_109, "081804"), (20_000_000_000, "353130")] {

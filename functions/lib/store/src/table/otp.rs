@@ -1,23 +1,23 @@
-//! One-time codes: six digits, five minutes, five tries, one use.
+//! One-time codes: six digits, valid for five minutes, five attempts and one use.
 //!
-//! A code belongs to the request that it was sent for, which is known by a random token in the
-//! requester's cookie. It can be tried with that token only, so nobody uses up the tries of
-//! another's code, or learns from an answer that there is one.
+//! A code belongs to the request that it was sent for, which is identified by a random token in the
+//! requester's cookie. An attempt needs that token, so that nobody can use up the attempts of
+//! another requester's code, or learn from a response that there is one.
 //!
-//! A phone has several allowances of codes, so that whoever spends one of them does not keep its
-//! owner out:
+//! A phone has several daily quotas of codes, so that a stranger who exhausts one of them does not
+//! lock out the owner:
 //!
-//! | allowance | of | for |
+//! | quota | per | for |
 //! |---|---|---|
-//! | [`OPEN`] | the phone | everybody |
-//! | [`PROVEN`] | the phone | who solved a harder captcha, as a browser does that asks for a second code |
-//! | [`OF_NETWORK`] | the phone and a client network | bounds what one network takes of the two above |
-//! | [`OF_DEVICE`] | the phone and a device | a device that has logged in with the phone before; nothing of the above is taken |
-//! | [`OF_DEVICES`] | the phone | bounds what all such devices take together |
+//! | [`OPEN`] | the phone | all requesters |
+//! | [`PROVEN`] | the phone | requesters who solved a harder captcha, as browsers do for a second code |
+//! | [`OF_NETWORK`] | the phone and a client network | limits what one network consumes of the two above |
+//! | [`OF_DEVICE`] | the phone and a device | a device that has logged in with the phone before; exempt from the quotas above |
+//! | [`OF_DEVICES`] | the phone | limits what all such devices consume together |
 //!
-//! Where the allowance of somebody else than the requester is spent, the request is answered as
-//! always and no code is sent: the answer would tell that somebody is logging in. The pause between
-//! two codes is the requester's own, and is told.
+//! If a quota is exhausted that is not the requester's own, the response is the same as always but
+//! no code is sent: otherwise it would reveal that others are logging in. The minimum interval
+//! between two codes is the requester's own, and is reported.
 
 use aws_lc_rs::rand;
 use bukti_domain::PhoneNumber;
@@ -32,21 +32,21 @@ const fn daily(name: &'static str, most: u32) -> Rate {
     Rate { name, window: DAY, most }
 }
 
-/// Codes that anybody can have sent to a phone. With [`PROVEN`] they bound how often a stranger
-/// guesses: 50 tries a day of a million numbers.
+/// Codes that anyone can request for a phone. With [`PROVEN`] they limit a stranger's guesses to 50
+/// a day of a million codes.
 const OPEN: Rate = daily("codes of a phone", 5);
-/// Further codes of a phone for those who solved a harder captcha.
+/// Further codes for a phone, for requesters who solved a harder captcha.
 const PROVEN: Rate = daily("codes of a phone for a harder captcha", 5);
-/// Codes of a phone that one client network asks for, also those that were not sent. A household
-/// shares a network.
+/// Codes that one client network requests for a phone, including those that were not sent. A
+/// household shares a network.
 const OF_NETWORK: Rate = daily("codes of a phone from a network", 4);
-/// Codes of a phone that a device asks for which has logged in with it.
+/// Codes that a device requests for a phone with which it has logged in before.
 const OF_DEVICE: Rate = daily("codes of a phone from a known device", 5);
-/// Codes of a phone that all such devices ask for. Whoever can log in once can register any number
-/// of devices.
+/// Codes that all such devices request for a phone. A person who can log in once can register any
+/// number of devices.
 const OF_DEVICES: Rate = daily("codes of a phone from all known devices", 10);
 
-/// Who asks for a code.
+/// The requester of a code.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Requester<'a> {
     /// The token of the last request from this browser.
@@ -63,29 +63,29 @@ pub struct Requester<'a> {
 pub enum SendDecision {
     /// Send this code.
     Send(Request),
-    /// Send none, and answer as if one was sent: an allowance is spent that is not the requester's
+    /// Send none, but respond as if one was sent: a quota is exhausted that is not the requester's
     /// alone.
     Withhold(Request),
-    /// Too soon after the requester's last one.
+    /// Too soon after the requester's last code.
     Wait {
-        /// Seconds until another can be sent.
+        /// The number of seconds until another can be requested.
         seconds: u32,
     },
 }
 
-/// A request for a code that was kept.
+/// A stored request for a code.
 pub struct Request {
     /// The six digits. Secret.
     pub code: String,
-    /// By which the requester is known: for the cookie. Secret.
+    /// The token that identifies the requester, for the cookie. Secret.
     pub token: Token,
-    /// Whether it comes from a device that has logged in with the phone.
+    /// Whether the device has logged in with the phone before.
     pub is_known_device: bool,
-    /// What was taken for it, and of whom.
+    /// The quotas that were charged, with their subjects.
     taken: Vec<(&'static Rate, String)>,
 }
 
-/// Makes and tries one-time codes.
+/// Creates and checks one-time codes.
 #[derive(Clone)]
 pub struct Otps {
     table: Table,
@@ -94,11 +94,11 @@ pub struct Otps {
 }
 
 impl Otps {
-    /// How long a code lives, in seconds.
+    /// How long a code is valid, in seconds.
     pub const EXPIRES_IN: u32 = OtpRecord::LIFETIME.as_secs() as u32;
-    /// How long until a requester can have another sent, in seconds.
+    /// The minimum interval between two requests for a code, in seconds.
     pub const RESEND_AFTER: u32 = OtpRecord::PAUSE.as_secs() as u32;
-    /// How long a device is known after it has logged in, in seconds.
+    /// How long a device is known after a log-in, in seconds.
     pub const DEVICE_KEPT: u32 = 90 * 24 * 60 * 60;
 
     /// The one-time codes of a deployment.
@@ -106,12 +106,8 @@ impl Otps {
         Self { table: aws.table(), keys: aws.keys.clone(), rates: Rates::new(aws) }
     }
 
-    /// Keeps a request for a code, and decides whether the code may be sent. Of requests with one
-    /// token at the same moment, one is let through.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Stores a request for a code, and decides whether the code may be sent. Of concurrent
+    /// requests with one token, one succeeds.
     pub async fn request(
         &self,
         phone: &PhoneNumber,
@@ -134,16 +130,16 @@ impl Otps {
         let token = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
         let key = ItemKey::otp(&Keys::login(token.secret()));
         let name = name.and_then(|name| self.keys.seal(&key.field("name"), &name, now)).map(ByteBuf::from);
-        // A code that is not sent must not be guessed either: requests without an SMS have no limit.
-        let kept = self.keys.code(phone.e164(), if may_send { &code } else { token.secret() });
-        let record = OtpRecord::new(phone_key, kept, name, now);
+        // A code that is not sent must not be guessable: requests without an SMS are not limited.
+        let hash = self.keys.code(phone.e164(), if may_send { &code } else { token.secret() });
+        let record = OtpRecord::new(phone_key, hash, name, now);
         self.table.put(to_item(&key, &record)?).await?;
         let request = Request { code, token, is_known_device, taken };
         Ok(if may_send { SendDecision::Send(request) } else { SendDecision::Withhold(request) })
     }
 
-    /// Ends the pause after the requester's last request for this phone; where it is not over, the
-    /// seconds until it is.
+    /// Starts the next interval between the requester's codes for this phone; if the current one
+    /// has not passed, returns the seconds until it has.
     async fn pause(
         &self,
         token: Option<&str>,
@@ -161,8 +157,8 @@ impl Otps {
         Ok((!begun).then_some(seconds))
     }
 
-    /// Takes a code of the first allowance that has one left: whether there was one, and what was
-    /// taken.
+    /// Charges the first quota that is not exhausted. Returns whether there was one, and what was
+    /// charged.
     async fn take(
         &self,
         phone_key: &PhoneKey,
@@ -196,11 +192,7 @@ impl Otps {
         Ok((false, taken))
     }
 
-    /// Forgets a request whose code could not be sent, and gives back what was taken for it.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Deletes a request whose code could not be sent, and refunds its quotas.
     pub async fn not_sent(&self, request: &Request, now: Timestamp) -> Result<(), StoreError> {
         for (rate, subject) in &request.taken {
             self.rates.give_back(rate, subject, now).await?;
@@ -208,11 +200,8 @@ impl Otps {
         self.table.delete(&ItemKey::otp(&Keys::login(request.token.secret()))).await
     }
 
-    /// Replaces the code of a request whose SMS was withheld after all by one that no digits are.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Replaces the code of a request, whose SMS was withheld after all, by one that no six digits
+    /// match.
     pub async fn withhold(&self, token: &str, phone: &PhoneNumber) -> Result<(), StoreError> {
         let values = [(":code", s(self.keys.code(phone.e164(), token)))];
         let condition = "attribute_exists(pk)";
@@ -222,13 +211,9 @@ impl Otps {
         Ok(())
     }
 
-    /// Tries the code of the request with this token. A try is counted before it is judged, so
-    /// however many come at once, no more than five are judged; and of right ones at the same
-    /// moment, one wins.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Checks a code for the request with this token. An attempt is counted before the code is
+    /// compared, so that of concurrent attempts at most five are compared; a conditional write lets
+    /// at most one correct attempt succeed.
     pub async fn try_code(
         &self,
         token: &str,
@@ -240,7 +225,7 @@ impl Otps {
         let counted = self.table.count_down(&key, "code_ends", now).await?;
         let Some(item) = counted else { return Ok(CodeTry::Dead) };
         let record: OtpRecord = from_item(item, "one-time code")?;
-        // What is kept of a code depends on the phone as well.
+        // The hash of a code depends on the phone as well.
         let tried = self.keys.code(phone.e164(), code);
         if !record.is_right(&tried) {
             return Ok(CodeTry::Wrong { tries_left: record.tries_left });
@@ -261,12 +246,8 @@ impl Otps {
         Ok(CodeTry::Right { name })
     }
 
-    /// Remembers that a phone has logged in with a device; gives the device's token. One that is
-    /// none of ours is replaced: whoever put it there knows it.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Records that a phone has logged in with a device; returns the device's token. An unknown
+    /// token is replaced, since an attacker may have planted it.
     pub async fn remember(
         &self,
         device: Option<&str>,
@@ -298,15 +279,16 @@ impl Otps {
     }
 }
 
-/// Six digits, each number as likely as any other.
+/// Six random digits, uniformly distributed.
 fn new_code() -> Result<String, StoreError> {
-    // The largest multiple of a million below 2^32: numbers above would make small codes likelier.
-    const FAIR: u32 = u32::MAX - u32::MAX % 1_000_000;
+    // The largest multiple of a million below 2^32. Larger numbers are rejected: they would make
+    // small codes more likely.
+    const LIMIT: u32 = u32::MAX - u32::MAX % 1_000_000;
     loop {
         let mut bytes = [0; 4];
         rand::fill(&mut bytes).map_err(|_| StoreError::Unavailable("no randomness".to_owned()))?;
         let number = u32::from_le_bytes(bytes);
-        if number < FAIR {
+        if number < LIMIT {
             return Ok(format!("{:06}", number % 1_000_000));
         }
     }

@@ -1,4 +1,4 @@
-//! How much of something a caller may have in a while, counted in the table: the same for all instances of a function.
+//! Fixed-window rate limiting, counted in DynamoDB so that it holds across function instances.
 
 use bukti_records::{ItemKey, Keys, Rate};
 use jiff::Timestamp;
@@ -6,19 +6,19 @@ use jiff::Timestamp;
 use crate::table::{Item, Table, n};
 use crate::{Aws, StoreError};
 
-/// What became of taking one.
+/// The outcome of consuming one unit of a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It was there: so many are taken now.
+    /// A unit was consumed; the number of units that are consumed now.
     Now(u32),
-    /// The window is full.
+    /// The quota of the window is exhausted.
     Full {
-        /// Seconds until the next begins.
+        /// The number of seconds until the next window begins.
         wait: u32,
     },
 }
 
-/// Counts.
+/// The counters of rate limits.
 #[derive(Clone)]
 pub struct Rates {
     table: Table,
@@ -26,16 +26,12 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The counts of a deployment.
+    /// The rate limits of a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Takes one for this subject. However many come at once, no more are let through than fit.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Atomically consumes one unit of the subject's quota.
     pub async fn take(&self, rate: &Rate, subject: &str, now: Timestamp) -> Result<Taken, StoreError> {
         let (window, ends) = rate.window_at(now);
         let update = "SET taken = if_not_exists(taken, :zero) + :one, expires_at = :ends";
@@ -49,12 +45,8 @@ impl Rates {
         })
     }
 
-    /// Gives one back that was taken in the window that this moment is in, where nothing came of
-    /// it.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Refunds one unit that was consumed in the window that contains `now`, for a request that had
+    /// no effect.
     pub async fn give_back(&self, rate: &Rate, subject: &str, now: Timestamp) -> Result<(), StoreError> {
         let (window, _) = rate.window_at(now);
         let key = ItemKey::rate(&self.keys.rate(rate.name, subject, window));
@@ -63,11 +55,7 @@ impl Rates {
         Ok(())
     }
 
-    /// How many were taken in the window that this moment is in.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The number of units that are consumed in the window that contains `now`.
     pub async fn taken(&self, rate: &Rate, subject: &str, now: Timestamp) -> Result<u32, StoreError> {
         let (window, _) = rate.window_at(now);
         let item = self.table.get(&ItemKey::rate(&self.keys.rate(rate.name, subject, window))).await?;

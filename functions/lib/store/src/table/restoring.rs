@@ -1,13 +1,13 @@
-//! Which items of a backup may be restored over those of a table.
+//! Restoring items of a backup into a table.
 //!
-//! A backup is older than the table. What was withdrawn since must not come back with it:
+//! A backup is older than the table, so it must not restore what was withdrawn since:
 //!
 //! | item of the backup | restored |
 //! |---|---|
-//! | session, one-time code, known device, lease of who publishes | never; backups leave it out |
+//! | session, one-time code, known device, lease of the process that publishes | never; backups leave it out |
 //! | dose | over the table's, unless that was withdrawn since; a duplicate that its claim no longer lists claims the dose again |
 //! | case in the queue | unless the table's case is decided |
-//! | any other | where the table has none |
+//! | any other | if the table has none |
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -18,15 +18,15 @@ use super::claims;
 use crate::StoreError;
 use crate::table::{Item, Table, Written, from_item, kind_of, n, s};
 
-/// Counters of a dose, with the names of their values in a condition. Whenever one is raised, what
-/// belongs to the earlier value ends: links to a phone, or a certificate.
+/// The version counters of a dose, with the names of their values in a condition. An increase
+/// invalidates what belongs to the earlier version: links to a phone, or a certificate.
 const VERSIONS: [(&str, &str); 3] = [
     ("phone_version", ":phone_version"),
     ("certificate_version", ":certificate_version"),
     ("void_version", ":void_version"),
 ];
 
-/// Of a dose: whether another event owns its claim. Written only where it is so.
+/// The attribute of duplicates, which other doses do not have.
 const DUPLICATE: &str = "duplicate";
 
 /// Restores items of a backup, in [`Restoring::PASSES`] passes.
@@ -36,32 +36,29 @@ pub struct Restoring {
 }
 
 impl Restoring {
-    /// How many passes over a backup restore it.
+    /// The number of passes over a backup that restore it.
     pub const PASSES: usize = 3;
 
-    /// Restores into a table, for the command line.
+    /// Restores items into a table, for the command line.
     pub fn of_table(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table { client, name: table.into() } }
     }
 
-    /// Whether backups leave an item out, because it is short-lived and can be ended at any moment.
+    /// Whether backups leave an item out, since it is short-lived and can be ended at any time.
     pub fn leaves_out(item: &serde_dynamo::Item) -> bool {
         use ItemKind::{Device, Lease, ListedSession, Otp, Session};
         matches!(kind_of(item), Some(Device | Lease | ListedSession | Otp | Session))
     }
 
-    /// The pass of a restore in which an item is restored: doses come after what belongs to them,
-    /// and duplicates after the doses that own their claims, which `issue` would take for lost.
+    /// The pass in which an item is restored: doses come after the items that belong to them, and
+    /// duplicates after the doses that own their claims. Otherwise `issue` would consider these
+    /// items lost.
     pub fn pass(item: &serde_dynamo::Item) -> usize {
         let is_dose = kind_of(item) == Some(ItemKind::Dose);
         usize::from(is_dose) + usize::from(is_dose && item.contains_key(DUPLICATE))
     }
 
-    /// Whether the table has an item of this key.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Whether the table has an item with this key.
     pub async fn has(&self, item: &serde_dynamo::Item) -> Result<bool, StoreError> {
         let item = Item::from(item.clone());
         match ItemKey::parse(text(&item, "pk"), text(&item, "sk")) {
@@ -70,12 +67,7 @@ impl Restoring {
         }
     }
 
-    /// Restores an item by a conditional write. `false` where the table has a different item and
-    /// keeps it.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Restores an item by a conditional write. `false` if the table keeps a different item.
     pub async fn put(&self, item: serde_dynamo::Item) -> Result<bool, StoreError> {
         let (kind, item) = (kind_of(&item), Item::from(item));
         match kind {
@@ -95,15 +87,16 @@ impl Restoring {
             && let Claiming { pk, claim: Some(claim) } = from_item(dose.clone(), "dose")?
             && !claims::is_waiting(&self.table, &claim, &pk).await?
         {
-            // Nothing would ever make it the owner. Without the attribute it counts as complete and
-            // without a certificate, so that `issue` claims the dose for it again.
+            // The claim does not list the duplicate, so it would never become the owner. Without
+            // the attribute it counts as complete and without a certificate, so that `issue`
+            // acquires the claim again.
             dose.remove(DUPLICATE);
         }
         let (condition, values) = not_withdrawn_since(&dose);
         self.put_if(dose, &condition, &values).await
     }
 
-    /// Puts an item. `false` where the table has a different one, for which the condition does not
+    /// Puts an item. `false` if the table has a different one for which the condition does not
     /// hold.
     async fn put_if(
         &self,
@@ -117,8 +110,8 @@ impl Restoring {
         })
     }
 
-    /// Whether the table says of the case of this entry that it is decided. Read before the write:
-    /// a needless entry of the queue decides nothing.
+    /// Whether the case of this entry is decided according to the table. A race with the write is
+    /// harmless: a superfluous entry of the queue decides nothing.
     async fn is_decided(&self, item: &Item) -> Result<bool, StoreError> {
         let queued: Queued = from_item(item.clone(), "case of the queue")?;
         let case = self.table.get(&ItemKey::case(&queued.case)).await?;
@@ -127,7 +120,7 @@ impl Restoring {
     }
 }
 
-/// The condition by which a dose of a backup is put over the table's.
+/// The condition under which a dose of a backup replaces the table's.
 fn not_withdrawn_since(dose: &Item) -> (String, Vec<(&'static str, AttributeValue)>) {
     let mut conditions = vec![
         "(attribute_not_exists(verdict) OR verdict <> :retracted)".to_owned(),
@@ -136,7 +129,7 @@ fn not_withdrawn_since(dose: &Item) -> (String, Vec<(&'static str, AttributeValu
     let mut values = vec![(":retracted", s("retracted"))];
     for (version, value) in VERSIONS {
         conditions.push(format!("(attribute_not_exists({version}) OR {version} <= {value})"));
-        // Not written while it is zero.
+        // The attribute is missing while it is zero.
         values.push((value, dose.get(version).cloned().unwrap_or_else(|| n(0))));
     }
     (conditions.join(" AND "), values)
@@ -153,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doses_come_after_what_belongs_to_them_and_duplicates_last() {
+    fn restores_doses_after_other_items_and_duplicates_last() {
         let item = |key: &ItemKey, more: &[(&str, AttributeValue)]| {
             let text = |text: &str| AttributeValue::S(text.to_owned());
             let keys = [("pk", text(key.pk())), ("sk", text(key.sk()))];

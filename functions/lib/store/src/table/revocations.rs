@@ -1,4 +1,4 @@
-//! Certificates that count no more, for the public lists.
+//! Revoked and superseded certificates, for the public lists.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use crate::table::{Table, from_item, s};
 use crate::{Aws, StoreError};
 
-/// Partitions that are read at the same time.
-const AT_ONCE: usize = 8;
+/// The number of partitions that are read concurrently.
+const CONCURRENT_QUERIES: usize = 8;
 
-/// Reads what is revoked.
+/// Reads the revocations.
 #[derive(Clone)]
 pub struct Revocations {
     table: Table,
@@ -25,21 +25,17 @@ impl Revocations {
         Self { table: aws.table() }
     }
 
-    /// All certificates that are revoked and have not ended. A million are about 30 MB.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// All revoked certificates that have not expired. A million take about 30 MB.
     pub async fn all(&self, now: Timestamp) -> Result<Vec<Revoked>, StoreError> {
         let partitions = stream::iter(0..=u8::MAX).map(|first| self.of_partition(first, now));
-        partitions.buffer_unordered(AT_ONCE).try_concat().await
+        partitions.buffer_unordered(CONCURRENT_QUERIES).try_concat().await
     }
 
     async fn of_partition(&self, first: u8, now: Timestamp) -> Result<Vec<Revoked>, StoreError> {
         let mut found = Vec::new();
         let mut from: Option<HashMap<_, _>> = None;
         loop {
-            // Page by page, since an item takes many times the memory of what is kept of it.
+            // Page by page, since an item takes many times the memory of its entry.
             let request = self.table.client.query().table_name(&self.table.name).consistent_read(true);
             let request = request.key_condition_expression("pk = :pk");
             let request = request.expression_attribute_values(":pk", s(Partition::revocations(first).pk));
@@ -47,7 +43,7 @@ impl Revocations {
                 request.set_exclusive_start_key(from.take()).send().await.map_err(StoreError::from_sdk)?;
             for item in page.items.unwrap_or_default() {
                 let record: RevocationRecord = from_item(item, "revocation")?;
-                // The table's TTL takes ended ones away within days.
+                // The table's TTL deletes expired ones within days.
                 found.extend(record.listed(now));
             }
             from = page.last_evaluated_key;

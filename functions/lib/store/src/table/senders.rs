@@ -1,7 +1,8 @@
-//! Who sends doses over HTTP, and the API keys by which they are known.
+//! Senders of doses over HTTP, their API keys and rate limits.
 //!
-//! A key is `bk_` and two parts: an id, by which it is found and which anybody may see, and a secret, of which the table has the
-//! hash. A sender may have several, so that a new one is in use before the old one ends.
+//! An API key is `bk_` and two parts: a public id, by which it is found, and a secret, of which the
+//! table has the hash. A sender may have several keys, so that a new one can be in use before the
+//! old one expires.
 
 use bukti_records::{ApiKey, ItemKey, Keys, Partition, PersonKey, Rate, Sender, Token};
 use jiff::{SignedDuration, Timestamp};
@@ -9,25 +10,25 @@ use jiff::{SignedDuration, Timestamp};
 use crate::table::{Table, Written, from_item, s, to_item};
 use crate::{Aws, Rates, StoreError, Taken};
 
-/// What every key begins with, so that one that got into a text is found there.
+/// The prefix of all keys, so that secret scanners find leaked ones.
 const PREFIX: &str = "bk_";
-/// Letters and digits of a key's id.
-const ID: usize = 8;
+/// The length of a key's id.
+const ID_LENGTH: usize = 8;
 
-/// When a key was last used is written at most so often.
-const NOTED: SignedDuration = SignedDuration::from_mins(60);
+/// The minimum interval between two writes of a key's last use.
+const LAST_USE_INTERVAL: SignedDuration = SignedDuration::from_mins(60);
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
-/// Requests of a facility, all its keys together.
+/// The limit of requests of a facility, for all its keys together.
 const OF_FACILITY: Rate = Rate { name: "requests of a facility", window: MINUTE, most: 120 };
-/// Requests of a hub.
+/// The limit of requests of a hub.
 const OF_HUB: Rate = Rate { name: "requests of a hub", window: MINUTE, most: 3_000 };
 
-/// Doses of one person that a sender reports: nobody is vaccinated so often in a day.
+/// The limit of doses that a sender reports for one person, more than a person gets in a day.
 const OF_PERSON: Rate =
     Rate { name: "doses of a person from a sender", window: SignedDuration::from_hours(24), most: 20 };
 
-/// Adds, finds, counts and ends API keys.
+/// Adds, finds and ends API keys, and applies rate limits to senders.
 #[derive(Clone)]
 pub struct Senders {
     table: Table,
@@ -41,38 +42,29 @@ impl Senders {
         Self { table: aws.table(), keys: aws.keys.clone(), rates: Rates::new(aws) }
     }
 
-    /// Adds a key of a sender. Gives the key, which is told this once.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Adds a key for a sender. Returns the key, whose secret cannot be read later.
     pub async fn add(&self, sender: Sender, now: Timestamp) -> Result<String, StoreError> {
         let random = || Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".into()));
-        let (id, secret) = (random()?.secret()[..ID].to_owned(), random()?);
+        let (id, secret) = (random()?.secret()[..ID_LENGTH].to_owned(), random()?);
         let hash = Keys::token(secret.secret());
         let key = ApiKey { id, sender, added_at: now, ends_at: None, used_at: None, hash };
         let item = to_item(&ItemKey::api_key(&key.id), &key)?;
         match self.table.put_if(item, "attribute_not_exists(pk)", &[]).await? {
             Written::Done => Ok(format!("{PREFIX}{}_{}", key.id, secret.secret())),
-            Written::Refused(_) => Err(StoreError::Unavailable("the id is taken".into())),
+            Written::Refused(_) => {
+                Err(StoreError::Unavailable("a random API key id already exists; retry".into()))
+            }
         }
     }
 
-    /// All keys, also those that have ended.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// All keys, including expired ones.
     pub async fn all(&self) -> Result<Vec<ApiKey>, StoreError> {
         let items = self.table.partition(&Partition::api_keys()).await?;
         items.into_iter().map(|item| from_item(item, "API key")).collect()
     }
 
-    /// Ends a key at this moment; `false` where there is none of this id. One that ends earlier stays so.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Sets the expiry of a key to this time, unless it expires earlier; `false` if there is no key
+    /// with this id.
     pub async fn end(&self, id: &str, at: Timestamp) -> Result<bool, StoreError> {
         let Some(known) = self.find(id).await? else { return Ok(false) };
         let at = known.ends_at.map_or(at, |ends| ends.min(at)).to_string();
@@ -84,19 +76,15 @@ impl Senders {
         Ok(ended.is_some())
     }
 
-    /// Whose key this is; `None` where it is nobody's, or has ended.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The sender of a key; `None` if the key is unknown or has expired.
     pub async fn of_key(&self, key: &str, now: Timestamp) -> Result<Option<Sender>, StoreError> {
         let parts = key.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
-        let Some((id, secret)) = parts.filter(|(id, _)| id.len() == ID) else { return Ok(None) };
+        let Some((id, secret)) = parts.filter(|(id, _)| id.len() == ID_LENGTH) else { return Ok(None) };
         let Some(known) = self.find(id).await? else { return Ok(None) };
         if !Keys::same(&known.hash, &Keys::token(secret)) || known.has_ended(now) {
             return Ok(None);
         }
-        if known.used_at.is_none_or(|used| used + NOTED <= now) {
+        if known.used_at.is_none_or(|used| used + LAST_USE_INTERVAL <= now) {
             let values = [(":now", s(now.to_string()))];
             self.table
                 .update_if(&ItemKey::api_key(id), "SET used_at = :now", "attribute_exists(pk)", &values)
@@ -105,11 +93,8 @@ impl Senders {
         Ok(Some(known.sender))
     }
 
-    /// Takes one request of a sender; where there is none left, the seconds until there is.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Consumes one request of a sender's quota; if it is exhausted, returns the seconds until it
+    /// is renewed.
     pub async fn take(&self, sender: &Sender, now: Timestamp) -> Result<Option<u32>, StoreError> {
         let rate = match sender {
             Sender::Facility(_) => &OF_FACILITY,
@@ -121,12 +106,8 @@ impl Senders {
         })
     }
 
-    /// Takes one of the doses of a person (its index key) that a sender may report in a day;
-    /// `false` where there is none left.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Consumes one dose of a sender's daily quota for a person (their index key); `false` if it is
+    /// exhausted.
     pub async fn take_dose(
         &self,
         sender: &Sender,
@@ -137,7 +118,7 @@ impl Senders {
         Ok(matches!(self.rates.take(&OF_PERSON, &subject, now).await?, Taken::Now(_)))
     }
 
-    /// The job of what a sender sent. The same sent again is the same job, so that it is answered the same.
+    /// The id of the job of a sender's request. A retry of the request gets the same job.
     pub fn job(&self, sender: &Sender, sent: &[u8]) -> String {
         self.keys.job(&sender.tagged(), sent)
     }

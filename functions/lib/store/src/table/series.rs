@@ -1,8 +1,9 @@
-//! Marks of people with a dose of a vaccine whose series is not of two doses.
+//! Marks of people with a dose of a vaccine whose series does not have two doses.
 //!
-//! What such a dose says of its series depends on the person's first dose, which may arrive later. That of a two-dose vaccine,
-//! the common case, would otherwise have to query all doses of its person to know that there is none to correct; the mark
-//! is read with one key, and together for a whole batch.
+//! The series that the certificate of such a dose shows depends on the person's first dose, which
+//! may arrive later. Without the mark, each first dose of a two-dose vaccine, the common case,
+//! would cost a query for all doses of the person to find certificates to correct. The mark is read
+//! by its key, together for a whole batch.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -23,20 +24,12 @@ impl SeriesMarks {
         Self { table: aws.table() }
     }
 
-    /// Marks the person with this index key. Idempotent; a mark stays.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Marks the person with this index key. Idempotent. Marks are never removed.
     pub async fn set(&self, person: &PersonKey) -> Result<(), StoreError> {
         self.table.put(key(&ItemKey::series(person))).await
     }
 
-    /// Those of these people, by their index keys, who are marked. Strongly consistent.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The marked ones of these people, by their index keys. Strongly consistent.
     pub async fn of<'a>(
         &self,
         people: impl IntoIterator<Item = &'a PersonKey>,

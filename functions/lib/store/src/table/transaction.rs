@@ -1,16 +1,16 @@
-//! Transactions: their parts, and writing all or nothing.
+//! Transactions.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use bukti_records::ItemKey;
 
-use super::{AT_REVISION, Item, RACES, StoreError, Table, key, named, revision_value};
+use super::{AT_REVISION, Item, MAX_RACES, StoreError, Table, key, named, revision_value};
 
-const INCOMPLETE: StoreError = StoreError::Corrupt("a transaction lacks something");
+const INCOMPLETE: StoreError = StoreError::Corrupt("part of a transaction");
 
 impl Table {
-    /// Part of a transaction: puts an item where the condition holds.
+    /// Part of a transaction: puts an item if the condition holds.
     pub(crate) fn putting(
         &self,
         item: Item,
@@ -22,7 +22,7 @@ impl Table {
         Ok(TransactWriteItem::builder().put(put.map_err(|_| INCOMPLETE)?).build())
     }
 
-    /// Part of a transaction: takes an item away, if it is there.
+    /// Part of a transaction: deletes an item, if it exists.
     pub(crate) fn deleting(&self, at: &ItemKey) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder().table_name(&self.name).set_key(Some(key(at))).build();
         Ok(TransactWriteItem::builder().delete(delete.map_err(|_| INCOMPLETE)?).build())
@@ -41,12 +41,12 @@ impl Table {
         self.putting(item, AT_REVISION, &revision_value(revision))
     }
 
-    /// Part of a transaction: leaves an item as it is, but requires it to be at this revision.
+    /// Part of a transaction: requires an item to be at this revision, without changing it.
     pub(crate) fn checking_at(&self, revision: u32, at: &ItemKey) -> Result<TransactWriteItem, StoreError> {
         self.checking(at, AT_REVISION, &revision_value(revision))
     }
 
-    /// Part of a transaction: updates an item where the condition holds.
+    /// Part of a transaction: updates an item if the condition holds.
     pub(crate) fn updating(
         &self,
         at: &ItemKey,
@@ -60,7 +60,7 @@ impl Table {
         Ok(TransactWriteItem::builder().update(item.map_err(|_| INCOMPLETE)?).build())
     }
 
-    /// Part of a transaction: a condition on an item that is left as it is.
+    /// Part of a transaction: requires a condition on an item, without changing it.
     pub(crate) fn checking(
         &self,
         at: &ItemKey,
@@ -73,10 +73,10 @@ impl Table {
         Ok(TransactWriteItem::builder().condition_check(check.map_err(|_| INCOMPLETE)?).build())
     }
 
-    /// Writes all or nothing; `false` where a condition does not hold.
+    /// Writes a transaction; `false` if a condition does not hold. Retries after a conflict.
     pub(crate) async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
         use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-        for race in 0..RACES {
+        for race in 0..MAX_RACES {
             let request = self.client.transact_write_items().set_transact_items(Some(items.clone()));
             let Err(error) = request.send().await else { return Ok(true) };
             let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
@@ -95,7 +95,7 @@ impl Table {
             if !codes.contains(&"TransactionConflict") {
                 return Err(StoreError::from_sdk(error));
             }
-            // Another transaction is at one of the items: it is over within milliseconds.
+            // A concurrent transaction on one of the items ends within milliseconds.
             tokio::time::sleep(Duration::from_millis(2 * race as u64)).await;
         }
         Err(StoreError::Unavailable("TransactionConflict".to_owned()))

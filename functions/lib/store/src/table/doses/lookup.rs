@@ -1,4 +1,4 @@
-//! Looks doses up: of many events, of a person, of a phone, of a name.
+//! Look-ups of doses by events, person, phone or name.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -16,16 +16,17 @@ use super::Doses;
 use crate::StoreError;
 use crate::table::{Item, first_of, from_item, key, least_of};
 
-/// The most doses of a person that are read for an answer, far more than anybody gets.
-const MOST_DOSES: usize = 200;
-/// The most certificates of these doses, also superseded ones.
-const MOST_CERTIFICATES: usize = 1_000;
-/// The most doses of a phone that are read: a clinic may have typed its own number for everybody.
-const MOST_DOSES_OF_PHONE: usize = 500;
+/// The maximum number of doses of a person that are read, far more than a person gets.
+const MAX_DOSES: usize = 200;
+/// The maximum number of certificates of these doses, including superseded ones.
+const MAX_CERTIFICATES: usize = 1_000;
+/// The maximum number of doses of a phone that are read: a clinic may have entered its own number
+/// for all people.
+const MAX_DOSES_OF_PHONE: usize = 500;
 
-/// Doses of one name and birth date that are looked at: many people are called Siti and born on the
-/// first of January.
-const MOST_ALIKE: usize = 20;
+/// The maximum number of doses of one name and birth date that are read: many people are called
+/// Siti and born on the first of January.
+const MAX_ALIKE: usize = 20;
 
 /// Whether an item of an index is a dose.
 fn is_dose(item: &Item) -> bool {
@@ -34,7 +35,7 @@ fn is_dose(item: &Item) -> bool {
     kind == Some(ItemKind::Dose)
 }
 
-/// The [`Rank`] of a dose, for who asks with this phone (its index key); `None` where the item is
+/// The [`Rank`] of a dose, for a requester with this phone (its index key); `None` if the item is
 /// no dose.
 fn rank(item: &Item, phone: Option<&PhoneKey>) -> Option<Rank> {
     let text = |name: &str| item.get(name)?.as_s().ok().map(String::as_str);
@@ -45,18 +46,14 @@ fn rank(item: &Item, phone: Option<&PhoneKey>) -> Option<Rank> {
     is_dose(item).then_some(rank)
 }
 
-/// The table's keys of the doses of these events, each once.
+/// The table's keys of the doses of these events, without duplicates.
 fn table_keys<'a>(events: impl IntoIterator<Item = &'a EventKey>) -> Vec<Item> {
     let events: BTreeSet<&EventKey> = events.into_iter().collect();
     events.into_iter().map(|event| key(&ItemKey::dose(event))).collect()
 }
 
 impl Doses {
-    /// The doses with this name and birth date, whatever number they are under; at most twenty.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The doses with this name and birth date, under any identity number; at most twenty.
     pub async fn alike(
         &self,
         name: &PersonName,
@@ -69,18 +66,14 @@ impl Doses {
         let alike = self.keys.alike(name, birth_date);
         let query = self.table.query("by_alike", ("alike", alike.as_str()), KeyRange::EVENTS);
         let mut doses = Vec::new();
-        for item in first_of(query, MOST_ALIKE).await?.items {
+        for item in first_of(query, MAX_ALIKE).await?.items {
             let found: Found = from_item(item, "dose in the index")?;
             doses.extend(self.of_event(&found.pk).await?);
         }
         Ok(doses)
     }
 
-    /// The doses of many events, by the event's key.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The doses of many events, by event key.
     pub async fn of_events<'a>(
         &self,
         events: impl IntoIterator<Item = &'a EventKey>,
@@ -90,11 +83,7 @@ impl Doses {
         items.into_iter().map(dose).collect()
     }
 
-    /// What reports need to know of many events.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The attributes of many events that reports need.
     pub async fn reported<'a>(
         &self,
         events: impl IntoIterator<Item = &'a EventKey>,
@@ -104,11 +93,7 @@ impl Doses {
         items.into_iter().map(|item| from_item(item, "dose")).collect()
     }
 
-    /// The ids of the events that own these claims, as their rows name them, by claim.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The ids (as in the rows) of the events that own these claims, by claim.
     pub async fn owning_events<'a>(
         &self,
         claims: impl IntoIterator<Item = &'a DoseKey>,
@@ -125,30 +110,22 @@ impl Doses {
         Ok(ids)
     }
 
-    /// Doses and certificates of the person with this identity number, with a cap as in
+    /// The doses and certificates of the person with this identity number, limited as in
     /// [`Doses::of_person_key`].
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
     pub async fn of_person(&self, identity: &Identity) -> Result<PersonRecords, StoreError> {
         self.of_person_key(&self.keys.person(identity), None).await
     }
 
-    /// Doses and certificates of the person with this index key: of more than 200 doses those that
-    /// are first by [`Rank`], for who asks with this phone (its index key). Whoever has an API key
-    /// may send any number of them.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The doses and certificates of the person with this index key. Of more than 200 doses, those
+    /// that come first by [`Rank`] for a requester with this phone (its index key): a sender with
+    /// an API key may report any number of them.
     pub async fn of_person_key(
         &self,
         person: &PersonKey,
         phone: Option<&PhoneKey>,
     ) -> Result<PersonRecords, StoreError> {
         let query = |range| self.table.query("by_person", ("person", person.as_str()), range);
-        let found = least_of(query(KeyRange::EVENTS), MOST_DOSES, |item| rank(item, phone)).await?;
+        let found = least_of(query(KeyRange::EVENTS), MAX_DOSES, |item| rank(item, phone)).await?;
         let doses = found.items.into_iter().map(|item| from_item(item, "dose"));
         let doses: Vec<DoseRecord> = doses.collect::<Result<_, _>>()?;
         let events: HashSet<&str> = doses.iter().map(|dose| dose.pk.as_str()).collect();
@@ -160,14 +137,14 @@ impl Doses {
             let is_current = current.contains(text("pk")?.as_str());
             events.contains(&**text("event")?).then_some(!is_current)
         };
-        let certificates = least_of(query(KeyRange::CERTIFICATES), MOST_CERTIFICATES, of_these).await?.items;
+        let certificates = least_of(query(KeyRange::CERTIFICATES), MAX_CERTIFICATES, of_these).await?.items;
         let certificates = certificates.into_iter().map(|item| from_item(item, "certificate"));
         let certificates = certificates.collect::<Result<_, _>>()?;
         Ok(PersonRecords { doses, certificates, more: found.more })
     }
 
-    /// All doses of the person with this index key, in no order, read page by page: for functions
-    /// that must leave none out.
+    /// All doses of the person with this index key, in no particular order, read page by page. For
+    /// functions that must not leave any out.
     pub fn each_of_person(
         &self,
         person: &PersonKey,
@@ -189,14 +166,11 @@ impl Doses {
         })
     }
 
-    /// Whether a dose is registered with this phone (its index key). Rows that are held, rejected
-    /// or retracted do not count. One request for every phone, so that its time tells little.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// Whether a dose is registered with this phone (its index key). Held, rejected and retracted
+    /// rows do not count. One request for every phone, which keeps the timing side channel small.
     pub async fn has_phone_key(&self, phone: &PhoneKey) -> Result<bool, StoreError> {
-        // A large family. Of a number that was typed for many people, any of them will do.
+        // Enough for a large family. Of a number that was entered for many people, any of their
+        // doses will do.
         const MOST: i32 = 20;
         for item in self.table.query_first("by_phone", ("phone", phone.as_str()), MOST).await? {
             let dose: DoseRecord = from_item(item, "dose")?;
@@ -207,15 +181,11 @@ impl Doses {
         Ok(false)
     }
 
-    /// The doses that were registered with this phone, by its index key, and whether there are
-    /// more: of more than 500 those that are first by [`Rank`].
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
+    /// The doses that are registered with this phone (its index key), and whether doses were left
+    /// out: of more than 500, those that come first by [`Rank`].
     pub async fn of_phone_key(&self, phone: &PhoneKey) -> Result<(Vec<DoseRecord>, bool), StoreError> {
         let query = self.table.query("by_phone", ("phone", phone.as_str()), KeyRange::EVENTS);
-        let found = least_of(query, MOST_DOSES_OF_PHONE, |item| rank(item, None)).await?;
+        let found = least_of(query, MAX_DOSES_OF_PHONE, |item| rank(item, None)).await?;
         let doses = found.items.into_iter().map(|item| from_item(item, "dose"));
         Ok((doses.collect::<Result<_, _>>()?, found.more))
     }
@@ -230,7 +200,7 @@ mod tests {
     use crate::table::to_item;
 
     #[test]
-    fn rank_is_read_from_the_attributes_of_a_dose() {
+    fn reads_rank_from_attributes_of_dose() {
         let keys = Keys::new(&[0; 32], vec![Sealing::new(1, &[0; 32], 0).unwrap()]).unwrap();
         let row = FeedRow {
             event_id: "E1".to_owned(),
@@ -249,6 +219,6 @@ mod tests {
         assert_eq!(rank(&item, dose.phone.as_ref()), expected(true));
         assert_eq!(rank(&item, None), expected(false));
         let sms = to_item(&ItemKey::dose_sms(&dose.pk, 1), &dose).unwrap();
-        assert_eq!(rank(&sms, None), None, "it is no dose");
+        assert_eq!(rank(&sms, None), None, "an SMS is no dose");
     }
 }
