@@ -1,65 +1,68 @@
-//! Event function `issue`: each complete dose becomes a signed certificate and its document.
+//! Event function `issue`: creates a signed certificate and its document for each complete dose.
 //!
 //! ```text
 //! dose ──► payload ──► signature ──► QR text ──► PDF in the bucket ──► certificate record (conditional write)
 //! ```
 //!
-//! A certificate's id follows from its event and version, so that the same dose never gets two. The
-//! document is kept before the record: a record always has its document. Of two at the same moment
-//! one record is written, and the document of the other is taken away.
+//! A certificate's id is derived from event and version, so that a retry for the same dose results
+//! in the same id. The document is stored before the record, so that a record always has its
+//! document. Of two concurrent workers one writes the record, and the other deletes its document.
 //!
 //! # Confirmed identities
 //!
-//! A confirmation of a person's data turns their held doses into complete ones, each of which then
-//! comes here as any other. A held dose that comes here is matched with the confirmations as well:
-//! one whose intake ended before it could do that.
+//! A confirmation of a person's data makes their held doses complete. These writes arrive here
+//! through the table's stream, like those of any complete dose. A held dose that arrives here is
+//! matched with the confirmations as well, in case one was written after the intake had read them
+//! and before it stored the dose.
 //!
 //! # Corrections
 //!
-//! A corrected dose gets a new version and with it a new certificate; those of earlier versions are
-//! superseded, which puts them on the revocation list. Each side writes first and looks then, so
-//! that in whatever order versions are worked on, by however many workers, no two stay valid:
+//! A corrected dose gets a new version and with it a new certificate. Those of earlier versions are
+//! superseded, which puts them on the revocation list. Each worker writes its certificate first and
+//! reads the other records afterwards, so that no two certificates stay valid, in whatever order
+//! and by however many workers the versions are processed:
 //!
 //! ```text
 //! intake     dose v1 ────────── dose v2
-//! worker A          ┌ put cert 1 ┐          ┌ look at the dose: it is at v2 ─► supersede 1
-//! worker B          └────────────┴ put cert 2 ┴ look for cert 1: it is there ─► supersede 1
+//! worker A          ┌ put cert 1 ┐          ┌ read the dose: it is at v2 ─► supersede 1
+//! worker B          └────────────┴ put cert 2 ┴ read cert 1: it exists ─► supersede 1
 //! ```
 //!
-//! The dose is at v2 before anybody puts certificate 2. Where B looks for certificate 1 before A
-//! has put it, A looks at the dose later than that and finds v2; otherwise B finds certificate 1.
-//! Where both find out, one counts. A record that comes again, after an end in between too, goes
-//! all the way again.
+//! The dose is at v2 before any worker puts certificate 2. If B reads certificate 1 before A has
+//! put it, A reads the dose later than that and finds v2; otherwise B finds certificate 1. If both
+//! find out, one supersedes it and the other's attempt has no effect. Processing is idempotent: a
+//! retried record repeats all steps, even if the process died in between.
 //!
 //! # Retractions and duplicates
 //!
-//! A retracted dose has no certificate id, and all certificates of its versions are revoked. The
-//! order is the same: the dose is retracted before the worker of the retraction looks for its
-//! certificates, and a worker that puts one looks at the dose afterwards. Whichever looks last
-//! finds the other, so no certificate stays valid.
+//! A retracted dose has no certificate id, and the certificates of all its versions are revoked.
+//! The order is the same: the dose is retracted before the worker of the retraction reads its
+//! certificates, and a worker that puts one reads the dose afterwards. The last of them finds the
+//! other's write, so that no certificate stays valid.
 //!
 //! Of several events that report the same dose, the one that owns the [claim](bukti_store::Claims)
-//! gets the certificate: that is confirmed before each issue. An event that gave up its claim
-//! releases it here, which makes the next event its owner; certificates that it had are superseded
-//! by that of the other event.
+//! gets the certificate, which is confirmed before each issue. A claim that an event no longer
+//! holds is released here, which makes the oldest duplicate its owner. The new owner's certificate
+//! supersedes those of the event.
 //!
 //! # Withdrawn doses
 //!
-//! Where an admin revokes a certificate, its dose is withdrawn in the same transaction, which
-//! raises the dose's revision: rows and corrections that were read before are refused and read it
-//! again. No certificate of a withdrawn dose is issued, and one that was being issued at that
-//! moment is revoked by whoever put it, or by the worker of the withdrawal, as with retractions. A
-//! dose that is reinstated has lost the id of its certificate, and gets that of a new one here.
+//! When an admin revokes a certificate, its dose is withdrawn in the same transaction, which raises
+//! the dose's revision. So concurrent writes of rows and corrections fail, and are retried with the
+//! withdrawn dose. No certificate of a withdrawn dose is issued. One that was being issued at that
+//! time is revoked by the worker that put it or by the worker of the withdrawal, as with
+//! retractions. A reinstated dose has no certificate id, and gets the id of a new certificate here.
 //!
 //! # Dose numbers
 //!
-//! A certificate says how many doses its series has (`sd`), which follows from the person's first
-//! dose of the disease ([`primary_doses`]). Where that arrives, is corrected or retracted after
-//! others were issued, those whose count is no longer right are reissued, without another SMS. Each
-//! side puts its certificate first and looks at the other doses then, so that the later one finds
-//! the earlier. To look costs a query of the person's doses. The first dose of a two-dose vaccine,
-//! the common case, is spared that: it changes the count of doses of other series alone, and those
-//! [mark](SeriesMarks) their person before they look.
+//! A certificate shows the number of doses of its series (`sd`), which follows from the person's
+//! first dose against the disease ([`primary_doses`]). If that dose arrives, is corrected or is
+//! retracted after other certificates were issued, those with an outdated number are reissued,
+//! without another SMS. Each worker puts its certificate first and reads the person's other doses
+//! afterwards, so that the later one finds the earlier. This costs a query of the person's doses.
+//! The first dose of a two-dose vaccine, the common case, does not need it: it changes only the
+//! number of doses of other series, and these doses [mark](SeriesMarks) their person before they
+//! read the others.
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
@@ -83,9 +86,9 @@ use bukti_hcert::{CERTIFICATE_VALID_FOR, HcertError, Vaccination, seal, uvci};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 
-/// The records of the stream that it is called for, as the template has them: doses that have or
-/// are to get a certificate, the register of signers with the confirmations of persons, doses that
-/// may give up a claim, doses whose certificates are void, and doses that are held. AWS takes five
+/// The patterns of the stream records that invoke the function, as in the template: doses that have
+/// or are to get a certificate, the register of signers with the confirmations of persons, doses
+/// that may release a claim, doses whose certificates are void, and held doses. AWS allows five
 /// patterns.
 pub fn patterns() -> Vec<String> {
     let dose = |image: &str| format!(r#"{{"dynamodb": {{{}, {image}}}}}"#, ItemKind::Dose.filter());
@@ -98,10 +101,10 @@ pub fn patterns() -> Vec<String> {
     ]
 }
 
-/// Why the certificates of a retracted dose are revoked, in the trail of the helpdesk and in `bukti
-/// revoke`.
+/// The reason for revoking the certificates of a retracted dose, which the helpdesk's audit log and
+/// `bukti revoke` show.
 const RETRACTED: &str = "retracted by its facility";
-/// And why those of a dose that an admin withdrew meanwhile.
+/// The reason for revoking further certificates of a withdrawn dose.
 const WITHDRAWN: &str = "withdrawn with another certificate of the dose";
 
 #[derive(Debug, thiserror::Error)]
@@ -116,13 +119,13 @@ enum IssueError {
     Seal(#[from] HcertError),
     #[error(transparent)]
     Document(#[from] DocumentError),
-    #[error("a dose that is complete lacks something")]
+    #[error("a complete dose lacks a value that its certificate needs")]
     Incomplete,
-    #[error("a dose was changed meanwhile; the record is retried")]
+    #[error("a dose was changed concurrently; the record is retried")]
     Changed,
 }
 
-/// The function with what it may do.
+/// The function with its capabilities.
 #[derive(Clone)]
 pub struct Issue {
     aws: Aws,
@@ -138,16 +141,15 @@ pub struct Issue {
 /// A dose whose certificates may have to be issued, superseded or revoked.
 struct Change {
     dose: DoseRecord,
-    /// The index key of the person that the dose had before, where its identity number was
-    /// corrected.
+    /// The index key of the dose's previous person, if its identity number was corrected.
     previous_person: Option<PersonKey>,
 }
 
-/// What a batch needs to see after its certificates were put.
-struct Seen {
-    /// The doses as they are now, by event.
+/// The records that a batch reads after it has put its certificates.
+struct CurrentState {
+    /// The current doses, by event.
     doses: HashMap<EventKey, DoseRecord>,
-    /// The people with a dose whose series is not of two doses.
+    /// The people with a dose whose series does not have two doses.
     marked: HashSet<PersonKey>,
 }
 
@@ -167,8 +169,8 @@ impl Issue {
         }
     }
 
-    /// Issues what a batch of the table's stream brings. The answer names the records that must
-    /// come again.
+    /// Processes a batch of the table's stream. The response names the records that have to be
+    /// retried.
     pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
         let now = Timestamp::now();
         process_batch(
@@ -182,25 +184,25 @@ impl Issue {
                     self.doses.of_events(doses().map(|dose| &dose.pk)),
                     self.series_marks.of(first.filter_map(|dose| dose.person.as_ref())),
                 )?;
-                Ok(Seen { doses, marked })
+                Ok(CurrentState { doses, marked })
             },
-            async |change, seen| match change {
-                Some(change) => self.settle(&change, seen, now).await,
+            async |change, current_state| match change {
+                Some(change) => self.settle(&change, current_state, now).await,
                 None => Ok(()),
             },
         )
         .await
     }
 
-    /// Issues the certificate that a record of the stream asks for, if it does. Gives the dose
-    /// where certificates of it may have to be revoked or superseded.
+    /// Issues the certificate that a record of the stream requires, if any. Returns the dose if
+    /// certificates of it may have to be revoked or superseded.
     async fn record(&self, record: EventRecord, now: Timestamp) -> Result<Option<Change>, IssueError> {
         if Signers::changed_by(&record) {
             self.signers.forget();
             return Ok(None);
         }
         if let Some(confirmation) = ConfirmationRecord::from_image(record.change.new_image.clone()) {
-            // The writes of the doses lead here again.
+            // The writes of the doses invoke this function again.
             self.doses.confirm_all_held(&confirmation.pk).await?;
             return Ok(None);
         }
@@ -211,7 +213,7 @@ impl Issue {
         }
         self.release(before.as_ref(), &dose).await?;
         if dose.lacks_certificate_id() {
-            // Where the dose has changed meanwhile, its change leads here again.
+            // If the dose has changed concurrently, that change invokes this function again.
             self.doses.reissue(&dose).await?;
             return Ok(None);
         }
@@ -229,8 +231,8 @@ impl Issue {
         let Some(id) = &dose.certificate_id else {
             return Ok((dose.void_version > 0).then_some(Change { dose, previous_person }));
         };
-        // Of a new dose it would be a look for nothing, but where the record comes again, and then
-        // one is issued in vain.
+        // Do not read the certificate of a new dose, which does not have one unless the record is
+        // retried. Then issuing it again has no effect.
         let may_be_issued = dose.withdrawn.is_none();
         if may_be_issued && (before.is_none() || self.certificates.of_id(id).await?.is_none()) {
             let confirmed = self.claims.confirm(dose.clone()).await?;
@@ -241,8 +243,8 @@ impl Issue {
         Ok(Some(Change { dose, previous_person }))
     }
 
-    /// Releases the claims that an event had before, by itself or as it was withdrawn, and does not
-    /// hold now.
+    /// Releases the claims that an event had before, its own or those that it kept while withdrawn,
+    /// and no longer holds.
     async fn release(&self, before: Option<&DoseRecord>, dose: &DoseRecord) -> Result<(), IssueError> {
         let Some(before) = before else { return Ok(()) };
         let withdrawn_with = before.withdrawn.iter().flat_map(|withdrawal| &withdrawal.claims);
@@ -254,12 +256,17 @@ impl Issue {
         Ok(())
     }
 
-    /// Leaves one certificate of the event valid, or none where they are void, whichever others
-    /// were issued before or are issued meanwhile, and the count of doses right on those of the
-    /// same series. What was `seen`, was so after this certificate was put.
-    async fn settle(&self, change: &Change, seen: &Seen, now: Timestamp) -> Result<(), IssueError> {
+    /// Revokes or supersedes all certificates of the event but the current one, or all if they are
+    /// void, whichever others are issued concurrently, and corrects the number of doses on those of
+    /// the same series. `current_state` was read after this certificate was put.
+    async fn settle(
+        &self,
+        change: &Change,
+        current_state: &CurrentState,
+        now: Timestamp,
+    ) -> Result<(), IssueError> {
         let (keys, dose) = (&self.aws.keys, &change.dose);
-        let latest = seen.doses.get(&dose.pk).unwrap_or(dose);
+        let latest = current_state.doses.get(&dose.pk).unwrap_or(dose);
         if latest.verdict == Verdict::Retracted && dose.verdict != Verdict::Retracted {
             self.announce_retraction(dose, latest).await?;
         }
@@ -277,7 +284,7 @@ impl Issue {
         let mut superseded = dose.all_certificates(keys);
         superseded.retain(|id| *id != current);
         self.revoke(superseded, Revocation::Superseded(&current), now).await?;
-        if self.may_change_counts(dose, seen)? {
+        if self.may_change_counts(dose, current_state)? {
             for person in dose.person.iter().chain(&change.previous_person) {
                 self.recount(person).await?;
             }
@@ -285,9 +292,9 @@ impl Issue {
         Ok(())
     }
 
-    /// Requests the SMS about a retraction once more where the dose was retracted before this
-    /// certificate was put: when `notify` read the request, there may have been no certificate yet.
-    /// Before the certificate is revoked, so that both are done again if the process dies in
+    /// Requests the SMS about a retraction again if the dose was retracted before this certificate
+    /// was put: when `notify` processed the request, there may have been no certificate yet. Called
+    /// before the certificate is revoked, so that a retry repeats both if the process dies in
     /// between.
     async fn announce_retraction(&self, dose: &DoseRecord, latest: &DoseRecord) -> Result<(), IssueError> {
         let Some(id) = &dose.certificate_id else { return Ok(()) };
@@ -316,19 +323,24 @@ impl Issue {
         Ok(())
     }
 
-    /// Whether certificates of other doses may say a wrong count since this one was issued,
-    /// corrected or retracted. Not where a first dose of two is new, unless its person is marked.
-    fn may_change_counts(&self, record: &DoseRecord, seen: &Seen) -> Result<bool, IssueError> {
+    /// Whether certificates of other doses may show a wrong number of doses since this one was
+    /// issued, corrected or retracted. Not if this is a new first dose of a two-dose vaccine,
+    /// unless its person is marked.
+    fn may_change_counts(
+        &self,
+        record: &DoseRecord,
+        current_state: &CurrentState,
+    ) -> Result<bool, IssueError> {
         let is_new = record.certificate_id.is_some() && record.certificate_version == 1;
         let vaccine = record.dose(&self.aws.keys)?.vaccine;
         let Some(vaccine) = vaccine.filter(|vaccine| vaccine.counted_series().is_some()) else {
             return Ok(!is_new);
         };
         let is_common = is_new && record.dose_number == Some(1) && vaccine.primary_doses == 2;
-        Ok(!is_common || record.person.as_ref().is_some_and(|person| seen.marked.contains(person)))
+        Ok(!is_common || record.person.as_ref().is_some_and(|person| current_state.marked.contains(person)))
     }
 
-    /// The doses of a person that count in a series, with what each says.
+    /// The doses of a person that count in a series, with their parsed rows.
     async fn counted_doses(&self, person: &PersonKey) -> Result<Vec<(DoseRecord, Dose)>, IssueError> {
         let mut counted = Vec::new();
         let mut doses = pin!(self.doses.each_of_person(person));
@@ -341,7 +353,8 @@ impl Issue {
         Ok(counted)
     }
 
-    /// What [`counted_primary_doses`] says of a dose that is to be issued.
+    /// The result of [`counted_primary_doses`] for a dose whose certificate is to be issued. Marks
+    /// its person if necessary.
     async fn primary_doses(&self, record: &DoseRecord, dose: &Dose) -> Result<Option<u8>, IssueError> {
         let vaccine = dose.vaccine.filter(|vaccine| vaccine.counted_series().is_some());
         let Some((person, vaccine)) = record.person.as_ref().zip(vaccine) else { return Ok(None) };
@@ -355,7 +368,7 @@ impl Issue {
         Ok(counted_primary_doses(dose, counted.iter().map(|(_, dose)| dose)))
     }
 
-    /// Has the certificates of a person issued anew whose count of doses is not right any more.
+    /// Reissues the certificates of a person that show an outdated number of doses.
     async fn recount(&self, person: &PersonKey) -> Result<(), IssueError> {
         let counted = self.counted_doses(person).await?;
         for (record, dose) in &counted {
@@ -368,7 +381,8 @@ impl Issue {
             let Some(certificate) = self.certificates.of_id(id).await? else { continue };
             let said = certificate.primary_doses.unwrap_or(vaccine.primary_doses);
             let is_wrong = said != right && certificate.revoked_at.is_none();
-            // Its change may be one that leads nowhere here, such as of its phone.
+            // The concurrent change may be irrelevant here, such as a new phone, so the record has
+            // to be retried.
             if is_wrong && !self.doses.reissue(record).await? {
                 return Err(IssueError::Changed);
             }
@@ -409,19 +423,20 @@ impl Issue {
             self.aws.metrics.count(Counter::Certificates, "issued");
             tracing::info!(target: TRACE_TARGET, trace = record.trace(), "a certificate was issued");
         } else {
-            // Another has issued it in the meantime, with another signature: its document counts.
+            // Another worker has issued it with another signature, whose document is the valid one.
             self.documents.remove(&document).await?;
         }
         Ok(())
     }
 }
 
-/// How many doses the first series has that a dose belongs to, of all doses under its number;
-/// `None` where its own vaccine says it, as for each first dose.
+/// The number of doses of the primary series that a dose belongs to, given all doses under its
+/// identity number. `None` if its own vaccine determines it, as for each first dose.
 ///
-/// Certificates are issued and recounted by this alone: if two rules differed, each would replace
-/// the other's certificate for ever. The number alone makes no dose the same person's, or a row
-/// under somebody's number would supersede their certificates.
+/// This is the only rule for issuing and recounting: if there were two that differed, each would
+/// replace the other's certificates endlessly. Doses under the same number belong to the same
+/// person only if name and birth date match; otherwise a row under a stranger's number would
+/// supersede their certificates.
 fn counted_primary_doses<'a>(dose: &Dose, all: impl IntoIterator<Item = &'a Dose>) -> Option<u8> {
     let vaccine = dose.vaccine.filter(|vaccine| vaccine.counted_series().is_some())?;
     if dose.dose_number == Some(1) {
@@ -451,7 +466,7 @@ mod tests {
         row.dose()
     }
 
-    /// Doses of one person: first series of one, two and three doses, on two days.
+    /// Doses of one person: primary series of one, two and three doses, on two days.
     fn all_doses() -> Vec<Dose> {
         let mut all = Vec::new();
         for vaccine in ["CoronaVac", "Moderna", "Janssen", "Zifivax"] {
@@ -464,10 +479,10 @@ mod tests {
         all
     }
 
-    /// Otherwise two recounts that read the doses in another order would each replace the other's
+    /// Otherwise recounts that read the doses in different orders would replace each other's
     /// certificates.
     #[test]
-    fn count_of_a_series_depends_on_no_order() {
+    fn number_of_doses_is_independent_of_order() {
         let all = all_doses();
         for one in &all {
             for two in &all {
@@ -491,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn first_dose_of_somebody_else_under_the_number_tells_nothing() {
+    fn strangers_first_dose_does_not_affect_series() {
         let owner = dose("Iwan Purnomo", 1, "Janssen", "2021-02-01");
         let stranger = dose("Budi Santoso", 3, "Moderna", "2022-02-01");
         let of_both = [&owner, &stranger];
