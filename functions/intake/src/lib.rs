@@ -75,7 +75,7 @@ impl Intake {
     ///
     /// [`IntakeError`]; then the same event is to be delivered again, which continues the work.
     pub async fn handle(&self, event: S3Event) -> Result<(), IntakeError> {
-        self.aws.keep_up().await;
+        self.aws.refresh_secrets().await;
         for record in event.records {
             let object = record.s3.object;
             let Some(key) = object.url_decoded_key.or(object.key) else { continue };
@@ -86,7 +86,7 @@ impl Intake {
                 None => tracing::warn!("ignored an object that is not a feed"),
             }
         }
-        self.aws.tell_metrics();
+        self.aws.publish_metrics();
         Ok(())
     }
 
@@ -163,7 +163,7 @@ impl Intake {
             if record.is_kept() && start_reports && !record.is_reported() {
                 let parts = self.jobs.parts(job).await?;
                 let unreported = parts.iter().filter(|(_, record)| !record.reported).map(|(part, _)| *part);
-                self.feeds.say_kept(job, unreported).await?;
+                self.feeds.write_stored_markers(job, unreported).await?;
             }
             if !record.is_reported() {
                 return Ok(());

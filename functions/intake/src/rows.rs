@@ -172,7 +172,7 @@ impl RowImporter {
             .buffer_unordered(CONCURRENT_WRITES);
         while let Some(record) = writes.try_next().await? {
             let Some(record) = record else { continue };
-            let is_foreign = record.is_anothers(source.facility());
+            let is_foreign = record.belongs_to_other_sender(source.facility());
             let DoseRecord { pk, history, claim, duplicate, withdrawn, .. } = record;
             let (duplicate_of, is_withdrawn) = (claim.filter(|_| duplicate), withdrawn.is_some());
             events.insert(pk, EventState { history, duplicate_of, is_withdrawn, is_foreign });
@@ -200,8 +200,9 @@ impl RowImporter {
         let events: Vec<EventKey> = lines.iter().filter_map(|line| line.row.as_ref().ok()).map(key).collect();
         let stored = self.doses.of_events(&events).await?;
         reject_as_a_whole(lines, |row| {
-            let is_foreign =
-                |row: &FeedRow| stored.get(&key(row)).is_some_and(|dose| dose.is_anothers(Some(facility)));
+            let is_foreign = |row: &FeedRow| {
+                stored.get(&key(row)).is_some_and(|dose| dose.belongs_to_other_sender(Some(facility)))
+            };
             if source.is_of_another_facility(row) {
                 Some(Reason::FacilityOfAnother)
             } else {

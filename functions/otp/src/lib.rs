@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bukti_domain::{PersonName, PhoneNumber, six_digits};
 use bukti_locales::{Locale, fill};
-use bukti_records::CodeTry;
+use bukti_records::CodeAttempt;
 use bukti_runtime::{
     Allowance, Answer, Caller, Failure, FailureResult, Guard, Level, Records, TokenCookie, field, json,
     locale, no_content, read_json, require_login,
@@ -122,7 +122,7 @@ impl Otp {
         };
         if let Err(error) = sent {
             tracing::error!(error = %error, "a one-time code could not be sent");
-            self.otps.not_sent(&kept, now).await?;
+            self.otps.discard(&kept, now).await?;
             return Err(match error {
                 SmsError::BudgetSpent { wait } => Failure::new(ProblemCode::SmsBudgetSpent).retry_after(wait),
                 _ => Failure::new(ProblemCode::Unavailable).retry_after(2),
@@ -195,12 +195,14 @@ impl Otp {
         let (code_cookie, device_cookie) = (TokenCookie::code(settings), TokenCookie::device(settings));
         let token = code_cookie.token(request).unwrap_or_default();
         match self.otps.try_code(token, &phone, &code, now).await? {
-            CodeTry::Dead => Err(self.guard.unknown_token(caller, ProblemCode::CodeDead, now).await),
+            CodeAttempt::Dead => Err(self.guard.unknown_token(caller, ProblemCode::CodeDead, now).await),
             // A known request has cost a captcha and allows five attempts, so no other limit is
             // needed.
-            CodeTry::Wrong { tries_left: 0 } => Err(Failure::new(ProblemCode::CodeDead)),
-            CodeTry::Wrong { tries_left } => Err(Failure::new(ProblemCode::CodeWrong).tries_left(tries_left)),
-            CodeTry::Right { name } => {
+            CodeAttempt::Wrong { tries_left: 0 } => Err(Failure::new(ProblemCode::CodeDead)),
+            CodeAttempt::Wrong { tries_left } => {
+                Err(Failure::new(ProblemCode::CodeWrong).tries_left(tries_left))
+            }
+            CodeAttempt::Right { name } => {
                 let known = self.otps.remember(device_cookie.token(request), &phone, now).await?;
                 let (token, account) = self.sessions.open(&phone, name, &device(request), now).await?;
                 let mut answer = json(201, &session(account));

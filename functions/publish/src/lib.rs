@@ -95,9 +95,9 @@ impl Publish {
     ///
     /// [`PublishError`]; a retry is safe, and the files published before stay consistent.
     pub async fn publish(&self) -> Result<Published, PublishError> {
-        self.aws.keep_up().await;
+        self.aws.refresh_secrets().await;
         // The time is taken within the turn, so that later lists have a later time.
-        self.publishing.in_turn(async { self.publish_now(Timestamp::now()).await }).await?
+        self.publishing.with_lease(async { self.publish_now(Timestamp::now()).await }).await?
     }
 
     async fn publish_now(&self, now: Timestamp) -> Result<Published, PublishError> {

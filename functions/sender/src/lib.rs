@@ -168,7 +168,7 @@ impl Senders {
         };
         let record = record.filter(may_view).ok_or_else(|| Failure::new(ProblemCode::NotFound))?;
         let report = match record.report {
-            Some(_) => Some(self.feeds.report_address(job, None).await?),
+            Some(_) => Some(self.feeds.report_url(job, None).await?),
             None => None,
         };
         let (mut parts, mut next) = (Vec::new(), None);
@@ -178,7 +178,7 @@ impl Senders {
                     next = Some(part - 1);
                     break;
                 }
-                let report = self.feeds.report_address(job, Some(part)).await?;
+                let report = self.feeds.report_url(job, Some(part)).await?;
                 parts.push(JobPart { part, rows: kept.rows, totals: kept.totals, report });
             }
         }

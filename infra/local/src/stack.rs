@@ -173,7 +173,7 @@ impl Stack {
             provisioner.create_missing_table().await?;
             provisioner.create_missing_buckets().await?;
             let connector = InProcessConnector::new(Arc::downgrade(&dispatcher), closed.clone());
-            let aws = Aws::connect_by(settings, SharedHttpClient::new(connector)).await?;
+            let aws = Aws::connect_with_client(settings, SharedHttpClient::new(connector)).await?;
             ensure_signer(&folder, &aws).await.context("cannot create the first signer")?;
             let handlers = handlers(&aws);
             let feeds = FeedSource::new(

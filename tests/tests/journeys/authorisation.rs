@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bukti_domain::{CaseNumber, FeedRow, PhoneNumber};
-use bukti_store::{Cases, FactorTry, Officers};
+use bukti_store::{Cases, FactorAttempt, Officers};
 use bukti_tests::{TestApp, authenticator_code, csv, dose, dose_for, today};
 use bukti_wire::{HelpdeskRoute, HolderRoute, SenderRoute};
 use jiff::{SignedDuration, Timestamp};
@@ -470,14 +470,14 @@ fn wrong_authenticator_codes_are_audited_and_lock_until_tomorrow() {
         for quarter in 0..8 {
             for number in 0..5 {
                 let tried = officers.try_code(&key, "x", at(quarter)).await.unwrap();
-                assert_eq!(tried, FactorTry::Wrong, "quarter {quarter}, attempt {number}");
+                assert_eq!(tried, FactorAttempt::Wrong, "quarter {quarter}, attempt {number}");
             }
             let tried = officers.try_code(&key, "x", at(quarter)).await.unwrap();
-            assert!(matches!(tried, FactorTry::Full { wait } if wait <= 15 * 60), "{tried:?}");
+            assert!(matches!(tried, FactorAttempt::Full { wait } if wait <= 15 * 60), "{tried:?}");
         }
         let tried = officers.try_code(&key, "x", at(8)).await.unwrap();
-        assert!(matches!(tried, FactorTry::Full { wait } if wait == 22 * 60 * 60), "{tried:?}");
-        assert_eq!(officers.try_code(&key, "x", at(96)).await.unwrap(), FactorTry::Wrong, "the next day");
+        assert!(matches!(tried, FactorAttempt::Full { wait } if wait == 22 * 60 * 60), "{tried:?}");
+        assert_eq!(officers.try_code(&key, "x", at(96)).await.unwrap(), FactorAttempt::Wrong, "the next day");
     });
 }
 

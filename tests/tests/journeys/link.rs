@@ -1,7 +1,7 @@
 //! Links: the SMS of a first dose, wrong birth dates, corrections.
 
 use bukti_paper::Paper;
-use bukti_records::LinkTry;
+use bukti_records::LinkAttempt;
 use bukti_store::Links;
 use bukti_tests::{TestApp, dose, run_1000_times_concurrently};
 use bukti_wire::HolderRoute;
@@ -85,7 +85,7 @@ fn corrected_phone_gets_no_notice_of_old_link() {
     app.with_aws(async |aws| {
         let (links, now) = (Links::new(&aws), Timestamp::now());
         let tried = links.count_try(&token, now).await.unwrap();
-        let LinkTry::Counted(link) = tried else { unreachable!("{tried:?}") };
+        let LinkAttempt::Counted(link) = tried else { unreachable!("{tried:?}") };
         assert_eq!(link.tries_left, 0);
         links.lock(&link, now).await.unwrap();
     });

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use bukti_domain::PhoneNumber;
-use bukti_records::{CodeTry, ItemKey, Keys};
+use bukti_records::{CodeAttempt, ItemKey, Keys};
 use bukti_store::{Aws, Otps, Request, Requester, SendDecision};
 use bukti_tests::{TestApp, run_1000_times_concurrently, solve};
 use bukti_wire::{HelpdeskRoute, OtpRoute, StatusRoute};
@@ -85,8 +85,8 @@ fn code_expires_after_five_minutes() {
         let otps = Otps::new(&aws);
         let start = this_second();
         for (phone, after, expected) in [
-            (PHONE, SignedDuration::from_secs(5 * 60 - 1), CodeTry::Right { name: None }),
-            ("0812 3456 7890", SignedDuration::from_secs(5 * 60), CodeTry::Dead),
+            (PHONE, SignedDuration::from_secs(5 * 60 - 1), CodeAttempt::Right { name: None }),
+            ("0812 3456 7890", SignedDuration::from_secs(5 * 60), CodeAttempt::Dead),
         ] {
             let phone = PhoneNumber::parse(phone).unwrap();
             let Request { code, token, .. } =
@@ -195,7 +195,7 @@ fn known_devices_of_a_phone_share_a_quota() {
         // All from one network, which gets at most four codes of the phone for unknown devices.
         let known = |device: usize| Requester { device: Some(devices[device].secret()), ..stranger("net") };
         let refused = request_code(&otps, &phone, known(0), now).await.unwrap();
-        otps.not_sent(&refused, now).await.unwrap();
+        otps.discard(&refused, now).await.unwrap();
         let all = (0..20)
             .flat_map(|device| [device; 5])
             .map(|device| request_code(&otps, &phone, known(device), now));
@@ -214,12 +214,12 @@ fn withheld_code_cannot_be_guessed() {
         let decision = otps.request(&phone, None, stranger("net"), now).await.unwrap();
         let SendDecision::Withhold(Request { code, token, .. }) = decision else { panic!() };
         let tried = otps.try_code(token.secret(), &phone, &code, now).await.unwrap();
-        assert!(matches!(tried, CodeTry::Wrong { .. }), "{tried:?}");
+        assert!(matches!(tried, CodeAttempt::Wrong { .. }), "{tried:?}");
         // A code that the SMS budget withheld cannot be guessed either.
         let Request { code, token, .. } = request_code(&otps, &phone, stranger("other"), now).await.unwrap();
         otps.withhold(token.secret(), &phone).await.unwrap();
         let tried = otps.try_code(token.secret(), &phone, &code, now).await.unwrap();
-        assert!(matches!(tried, CodeTry::Wrong { .. }), "{tried:?}");
+        assert!(matches!(tried, CodeAttempt::Wrong { .. }), "{tried:?}");
     });
 }
 
@@ -341,9 +341,9 @@ fn code_rejected_by_sms_service_returns_quota() {
         let (otps, phone) = (Otps::new(&aws), PhoneNumber::parse(PHONE).unwrap());
         for _ in 0..10 {
             let request = request_code(&otps, &phone, stranger("net"), Timestamp::now()).await.unwrap();
-            otps.not_sent(&request, Timestamp::now()).await.unwrap();
+            otps.discard(&request, Timestamp::now()).await.unwrap();
             let tried = otps.try_code(request.token.secret(), &phone, &request.code, Timestamp::now()).await;
-            assert_eq!(tried.unwrap(), CodeTry::Dead);
+            assert_eq!(tried.unwrap(), CodeAttempt::Dead);
         }
     });
 }

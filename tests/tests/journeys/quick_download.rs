@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use bukti_domain::{FeedRow, Identity, Nik, parse_date};
 use bukti_local::Handlers;
-use bukti_records::{DownloadFacts, LinkTry};
+use bukti_records::{DownloadFacts, LinkAttempt};
 use bukti_store::{Aws, Downloads, Links, Settings};
 use bukti_tests::{Message, Reply, TestApp, deduplicated_sms, dose};
 use bukti_wire::{HolderRoute, StatusRoute};
@@ -340,7 +340,7 @@ fn refusal_during_opening_wins() {
     let token = app.messages()[0].token().unwrap();
     let opened = app.with_aws(async |aws| {
         let (links, now) = (Links::new(&aws), Timestamp::now());
-        let LinkTry::Counted(link) = links.count_try(&token, now).await.unwrap() else { return None };
+        let LinkAttempt::Counted(link) = links.count_try(&token, now).await.unwrap() else { return None };
         links.refuse(&token, now).await.unwrap();
         Some(links.opened(&link, jiff::Timestamp::now()).await.unwrap())
     });

@@ -43,10 +43,10 @@ pub use keys::{
     LinkKey, LoginKey, NameKey, Partition, PersonKey, PhoneKey, RateKey, SessionKey,
 };
 pub use limit::{Count, DAY};
-pub use links::{LinkRecord, LinkTry};
+pub use links::{LinkAttempt, LinkRecord};
 pub use notifications::{Claimed, NotificationRecord, Occasion, Sent};
 pub use officers::Officer;
-pub use otp::{CodeTry, DeviceRecord, OtpRecord};
+pub use otp::{CodeAttempt, DeviceRecord, OtpRecord};
 pub use rates::Rate;
 pub use sealing::{OpenError, Sealing};
 pub use senders::{ApiKey, Sender};

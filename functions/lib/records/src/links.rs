@@ -67,17 +67,19 @@ impl LinkRecord {
     }
 
     /// The outcome of an attempt that could not be counted: the link is locked or invalid.
-    pub fn uncounted(known: Option<Self>, now: Timestamp) -> LinkTry {
+    pub fn uncounted(known: Option<Self>, now: Timestamp) -> LinkAttempt {
         match known {
-            Some(link) if link.refused_at.is_none() && link.expires_at > now.as_second() => LinkTry::Locked,
-            _ => LinkTry::Dead,
+            Some(link) if link.refused_at.is_none() && link.expires_at > now.as_second() => {
+                LinkAttempt::Locked
+            }
+            _ => LinkAttempt::Dead,
         }
     }
 }
 
 /// The outcome of an attempt to open a link.
 #[derive(Debug)]
-pub enum LinkTry {
+pub enum LinkAttempt {
     /// The attempt was counted; the birth date may now be compared.
     Counted(LinkRecord),
     /// No attempts are left.
@@ -105,8 +107,8 @@ mod tests {
             refused_at: None,
             expires_at: 1_001,
         };
-        let dead = |link: Option<LinkRecord>| matches!(LinkRecord::uncounted(link, now), LinkTry::Dead);
-        assert!(matches!(LinkRecord::uncounted(Some(link.clone()), now), LinkTry::Locked));
+        let dead = |link: Option<LinkRecord>| matches!(LinkRecord::uncounted(link, now), LinkAttempt::Dead);
+        assert!(matches!(LinkRecord::uncounted(Some(link.clone()), now), LinkAttempt::Locked));
         assert!(dead(Some(LinkRecord { expires_at: 1_000, ..link.clone() })), "expired");
         assert!(dead(Some(LinkRecord { refused_at: Some(now), ..link })), "refused");
         assert!(dead(None), "unknown");

@@ -52,7 +52,7 @@ impl OtpRecord {
 
     /// Whether the entered code, given by its keyed hash, is correct. Compares in constant time.
     pub fn is_right(&self, tried: &str) -> bool {
-        Keys::same(tried, &self.code)
+        Keys::is_equal(tried, &self.code)
     }
 }
 
@@ -72,7 +72,7 @@ impl DeviceRecord {
 
 /// The outcome of an attempt with a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CodeTry {
+pub enum CodeAttempt {
     /// The code was correct and is now used up.
     Right {
         /// The name given for a new account.

@@ -25,7 +25,7 @@ impl Token {
     }
 
     /// A token from a request, not validated.
-    pub fn brought(text: &str) -> Self {
+    pub fn from_request(text: &str) -> Self {
         Self(text.to_owned())
     }
 

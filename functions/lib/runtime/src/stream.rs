@@ -21,7 +21,7 @@ pub async fn process_batch<Begun, Shared, E: Error>(
     read: impl AsyncFn(&[Begun]) -> Result<Shared, E>,
     finish: impl AsyncFn(Begun, &Shared) -> Result<(), E>,
 ) -> DynamoDbEventResponse {
-    aws.keep_up().await;
+    aws.refresh_secrets().await;
     let mut response = DynamoDbEventResponse::default();
     let mut failed = |number: String, error: &E| {
         tracing::warn!(sequence_number = %number, %error, "a stream record failed; it will be retried");
@@ -67,6 +67,6 @@ pub async fn process_batch<Begun, Shared, E: Error>(
             failed(number, &error);
         }
     }
-    aws.tell_metrics();
+    aws.publish_metrics();
     response
 }

@@ -99,7 +99,10 @@ impl Aws {
     /// # Errors
     ///
     /// As for [`Aws::connect`].
-    pub async fn connect_by(settings: Settings, client: SharedHttpClient) -> Result<Self, ConnectError> {
+    pub async fn connect_with_client(
+        settings: Settings,
+        client: SharedHttpClient,
+    ) -> Result<Self, ConnectError> {
         Self::connect_with(settings, Some(client)).await
     }
 
@@ -139,7 +142,7 @@ impl Aws {
 
     /// Publishes the counters to CloudWatch if the deployment is on AWS. Functions call it after
     /// each invocation.
-    pub fn tell_metrics(&self) {
+    pub fn publish_metrics(&self) {
         if self.settings.endpoint.is_none() {
             self.metrics.tell(&self.settings.table);
         }
@@ -148,7 +151,7 @@ impl Aws {
     /// Reads the sealing keys again if they are too old, so that a new key is known before it
     /// seals. Functions call it before each invocation, since AWS Lambda freezes processes in
     /// between.
-    pub async fn keep_up(&self) {
+    pub async fn refresh_secrets(&self) {
         // One caller reads them; concurrent ones continue with the known keys.
         let Ok(mut read_at) = self.read_at.try_lock() else { return };
         let now = Timestamp::now();
@@ -176,7 +179,7 @@ impl Aws {
 
     /// Whether this is the key with which the content delivery network authenticates itself.
     pub fn is_edge_key(&self, key: &str) -> bool {
-        !self.secrets.edge_key.is_empty() && Keys::same(key, &self.secrets.edge_key)
+        !self.secrets.edge_key.is_empty() && Keys::is_equal(key, &self.secrets.edge_key)
     }
 
     /// The key with which captchas are signed. Secret.

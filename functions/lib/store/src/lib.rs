@@ -49,7 +49,7 @@ pub use table::doses::Doses;
 pub use table::downloads::Downloads;
 pub use table::jobs::Jobs;
 pub use table::links::Links;
-pub use table::officers::{FactorTry, Officers};
+pub use table::officers::{FactorAttempt, Officers};
 pub use table::otp::{Otps, Request, Requester, SendDecision};
 pub use table::rates::{Rates, Taken};
 pub use table::restoring::Restoring;

@@ -19,7 +19,7 @@ impl DoseRecord {
         incoming: &Incoming,
         keys: &Keys,
     ) -> Result<Option<Self>, Corrupt> {
-        if record.is_some_and(|record| record.is_anothers(incoming.facility.as_deref())) {
+        if record.is_some_and(|record| record.belongs_to_other_sender(incoming.facility.as_deref())) {
             return Ok(None);
         }
         let mut history = record.map(|record| record.history.clone()).unwrap_or_default();

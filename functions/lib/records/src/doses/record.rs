@@ -102,7 +102,7 @@ impl DoseRecord {
 
     /// Whether this facility may not correct the event, since another sender first reported it.
     /// `None` stands for a hub, which may.
-    pub fn is_anothers(&self, facility: Option<&str>) -> bool {
+    pub fn belongs_to_other_sender(&self, facility: Option<&str>) -> bool {
         facility.is_some() && self.facility.as_deref() != facility
     }
 

@@ -157,7 +157,7 @@ impl Keys {
     }
 
     /// Compares two hashes in constant time.
-    pub fn same(one: &str, other: &str) -> bool {
+    pub fn is_equal(one: &str, other: &str) -> bool {
         constant_time::verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
     }
 }

@@ -157,7 +157,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(12);
 /// Runs a handler and returns its response. A failure or a timeout becomes a problem in the
 /// caller's language.
 pub async fn respond(aws: &Aws, handler: impl Future<Output = FailureResult>, locale: Locale) -> Answer {
-    aws.keep_up().await;
+    aws.refresh_secrets().await;
     answer_within(TIME_LIMIT, handler, locale).await
 }
 

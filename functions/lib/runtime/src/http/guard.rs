@@ -117,7 +117,7 @@ impl Guard {
         let started = Instant::now();
         let answer = respond(&self.aws, handler, locale(request)).await;
         self.aws.metrics.request(R::FUNCTION.name(), started.elapsed());
-        self.aws.tell_metrics();
+        self.aws.publish_metrics();
         answer
     }
 

@@ -26,7 +26,7 @@ use std::ops::Deref;
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{BirthDate, Dose, Identity, PersonName, PhoneNumber, Verdict};
 use bukti_records::{
-    CertificateRecord, DoseKey, DoseRecord, Keys, LinkTry, NameKey, PersonKey, PersonRecords, PhoneKey,
+    CertificateRecord, DoseKey, DoseRecord, Keys, LinkAttempt, NameKey, PersonKey, PersonRecords, PhoneKey,
 };
 use bukti_store::{
     Audit, Aws, Cases, Certificates, Copies, Documents, Doses, Downloads, EvidenceStore, Links, Login,
@@ -209,9 +209,9 @@ impl Records {
     ) -> Result<(HolderCertificate, CompleteDose), Failure> {
         let dead = || Failure::new(ProblemCode::LinkDead);
         let link = match self.links.count_try(token, now).await? {
-            LinkTry::Counted(link) => link,
-            LinkTry::Locked => return Err(Failure::new(ProblemCode::LinkLocked)),
-            LinkTry::Dead => return Err(guard.unknown_token(caller, ProblemCode::LinkDead, now).await),
+            LinkAttempt::Counted(link) => link,
+            LinkAttempt::Locked => return Err(Failure::new(ProblemCode::LinkLocked)),
+            LinkAttempt::Dead => return Err(guard.unknown_token(caller, ProblemCode::LinkDead, now).await),
         };
         let record = self.doses.of_event(&link.event).await?.ok_or_else(dead)?;
         if record.phone_version != link.phone_version {
@@ -303,7 +303,7 @@ impl Records {
         // The name is derived from the content, which is reproducible, so overwriting an existing
         // copy is harmless.
         let name = format!("{name}-{}.pdf", form.code());
-        Ok(self.copies.hand_out(&name, copy, file_name).await?)
+        Ok(self.copies.store_and_presign(&name, copy, file_name).await?)
     }
 }
 

@@ -73,7 +73,12 @@ impl Copies {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`].
-    pub async fn hand_out(&self, name: &str, copy: Vec<u8>, file_name: &str) -> Result<String, StoreError> {
+    pub async fn store_and_presign(
+        &self,
+        name: &str,
+        copy: Vec<u8>,
+        file_name: &str,
+    ) -> Result<String, StoreError> {
         let key = format!("{}{name}", Self::FOLDER);
         self.0.put(&key, PDF, copy).await?;
         self.0.address(&key, PDF, file_name).await

@@ -151,7 +151,11 @@ impl Feeds {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`].
-    pub async fn say_kept(&self, job: &str, parts: impl Iterator<Item = u32>) -> Result<(), StoreError> {
+    pub async fn write_stored_markers(
+        &self,
+        job: &str,
+        parts: impl Iterator<Item = u32>,
+    ) -> Result<(), StoreError> {
         let signs = parts.map(|part| async move {
             self.0.put(&Self::kept_key(job, part), "text/plain", Vec::new()).await
         });
@@ -213,7 +217,7 @@ impl Feeds {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if no credentials are available.
-    pub async fn report_address(&self, job: &str, part: Option<u32>) -> Result<String, StoreError> {
+    pub async fn report_url(&self, job: &str, part: Option<u32>) -> Result<String, StoreError> {
         let (key, name) = match part {
             None => (Self::report_key(job), format!("{job}.csv")),
             Some(part) => (Self::part_report_key(job, part), format!("{job}-{part:05}.csv")),

@@ -58,7 +58,7 @@ impl Publishing {
     ///
     /// [`StoreError`]; [`StoreError::Unavailable`] if the lease is not acquired within three
     /// minutes.
-    pub async fn in_turn<T>(&self, work: impl Future<Output = T>) -> Result<T, StoreError> {
+    pub async fn with_lease<T>(&self, work: impl Future<Output = T>) -> Result<T, StoreError> {
         let holder = Token::generate().ok_or(StoreError::Corrupt("no randomness"))?;
         let holder = holder.secret();
         self.take(holder).await?;

@@ -93,7 +93,7 @@ impl Cases {
     /// Counts a look-up of a case from a client network as a wrong one, whether or not the case
     /// exists; `false` if a limit is reached. Call it before comparing the birth date, so that
     /// concurrent guesses are limited too.
-    pub async fn take_look(
+    pub async fn count_look_up(
         &self,
         number: &CaseNumber,
         network: &str,
@@ -109,8 +109,8 @@ impl Cases {
         Ok(true)
     }
 
-    /// Refunds [`Cases::take_look`] after a correct birth date.
-    pub async fn give_back_look(
+    /// Refunds [`Cases::count_look_up`] after a correct birth date.
+    pub async fn refund_look_up(
         &self,
         number: &CaseNumber,
         network: &str,

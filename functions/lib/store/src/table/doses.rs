@@ -50,7 +50,7 @@ impl Doses {
 
     /// Adds a row to its event and returns the event's record. After this returns, the history
     /// contains the row, without duplicates, whichever concurrent writes there were; except if
-    /// [another sender](DoseRecord::is_anothers) first reported the event.
+    /// [another sender](DoseRecord::belongs_to_other_sender) first reported the event.
     ///
     /// The first row of an event costs one write, and a complete one another for its
     /// [claim](crate::Claims). `known` is the event's record as far as the caller knows it. If it

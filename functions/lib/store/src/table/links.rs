@@ -1,6 +1,6 @@
 //! Links in SMS: a token that, together with the birth date, opens one certificate.
 
-use bukti_records::{DoseRecord, ItemKey, Keys, LinkKey, LinkRecord, LinkTry, PersonKey, Token};
+use bukti_records::{DoseRecord, ItemKey, Keys, LinkAttempt, LinkKey, LinkRecord, PersonKey, Token};
 use jiff::Timestamp;
 
 use crate::table::{Table, from_item, n, s, to_item, to_value};
@@ -34,13 +34,13 @@ impl Links {
         Ok(())
     }
 
-    /// Counts an attempt. The birth date may be compared only after [`LinkTry::Counted`], so that
+    /// Counts an attempt. The birth date may be compared only after [`LinkAttempt::Counted`], so that
     /// concurrent attempts cannot exceed five wrong birth dates.
-    pub async fn count_try(&self, token: &str, now: Timestamp) -> Result<LinkTry, StoreError> {
+    pub async fn count_try(&self, token: &str, now: Timestamp) -> Result<LinkAttempt, StoreError> {
         let key = Keys::link(token);
         let counted = self.table.count_down(&ItemKey::link(&key), "expires_at", now).await?;
         if let Some(item) = counted {
-            return Ok(LinkTry::Counted(from_item(item, "link")?));
+            return Ok(LinkAttempt::Counted(from_item(item, "link")?));
         }
         Ok(LinkRecord::uncounted(self.of_key(&key).await?, now))
     }

@@ -50,7 +50,7 @@ struct About {
 
 /// The outcome of an attempt with a code of the second factor.
 #[derive(Debug, PartialEq, Eq)]
-pub enum FactorTry {
+pub enum FactorAttempt {
     /// The code was correct and is now used up.
     Right,
     /// The code was wrong or already used.
@@ -135,25 +135,25 @@ impl Officers {
         phone: &PhoneKey,
         code: &str,
         now: Timestamp,
-    ) -> Result<FactorTry, StoreError> {
-        let Some(record) = self.record(phone).await? else { return Ok(FactorTry::Wrong) };
+    ) -> Result<FactorAttempt, StoreError> {
+        let Some(record) = self.record(phone).await? else { return Ok(FactorAttempt::Wrong) };
         if let Taken::Full { wait } = self.rates.take(&TRIES, phone.as_str(), now).await? {
-            return Ok(FactorTry::Full { wait });
+            return Ok(FactorAttempt::Full { wait });
         }
         let subject = format!("{} {}", phone.as_str(), record.enrolment);
         if let Taken::Full { wait } = self.rates.take(&TRIES_A_DAY, &subject, now).await? {
-            return Ok(FactorTry::Full { wait });
+            return Ok(FactorAttempt::Full { wait });
         }
         let totp = totp(self.open(record)?.1);
         let step_now = now.as_second() / STEP as i64;
         let found = (step_now - SKEW..=step_now + SKEW)
-            .find(|step| Keys::same(&totp.generate(step.unsigned_abs() * STEP), code));
-        let Some(step) = found else { return Ok(FactorTry::Wrong) };
+            .find(|step| Keys::is_equal(&totp.generate(step.unsigned_abs() * STEP), code));
+        let Some(step) = found else { return Ok(FactorAttempt::Wrong) };
         let values = [(":step", n(step))];
         let update = "SET last_step = :step";
         let used =
             self.table.update_if(&ItemKey::officer(phone), update, "last_step < :step", &values).await?;
-        Ok(if used.is_some() { FactorTry::Right } else { FactorTry::Wrong })
+        Ok(if used.is_some() { FactorAttempt::Right } else { FactorAttempt::Wrong })
     }
 
     async fn record(&self, phone: &PhoneKey) -> Result<Option<OfficerRecord>, StoreError> {

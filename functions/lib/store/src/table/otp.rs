@@ -21,7 +21,9 @@
 
 use aws_lc_rs::rand;
 use bukti_domain::PhoneNumber;
-use bukti_records::{CodeTry, DAY, DeviceRecord, ItemKey, Keys, OtpRecord, Partition, PhoneKey, Rate, Token};
+use bukti_records::{
+    CodeAttempt, DAY, DeviceRecord, ItemKey, Keys, OtpRecord, Partition, PhoneKey, Rate, Token,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_bytes::ByteBuf;
 
@@ -193,7 +195,7 @@ impl Otps {
     }
 
     /// Deletes a request whose code could not be sent, and refunds its quotas.
-    pub async fn not_sent(&self, request: &Request, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn discard(&self, request: &Request, now: Timestamp) -> Result<(), StoreError> {
         for (rate, subject) in &request.taken {
             self.rates.give_back(rate, subject, now).await?;
         }
@@ -220,15 +222,15 @@ impl Otps {
         phone: &PhoneNumber,
         code: &str,
         now: Timestamp,
-    ) -> Result<CodeTry, StoreError> {
+    ) -> Result<CodeAttempt, StoreError> {
         let key = ItemKey::otp(&Keys::login(token));
         let counted = self.table.count_down(&key, "code_ends", now).await?;
-        let Some(item) = counted else { return Ok(CodeTry::Dead) };
+        let Some(item) = counted else { return Ok(CodeAttempt::Dead) };
         let record: OtpRecord = from_item(item, "one-time code")?;
         // The hash of a code depends on the phone as well.
         let tried = self.keys.code(phone.e164(), code);
         if !record.is_right(&tried) {
-            return Ok(CodeTry::Wrong { tries_left: record.tries_left });
+            return Ok(CodeAttempt::Wrong { tries_left: record.tries_left });
         }
         let used = self
             .table
@@ -240,10 +242,10 @@ impl Otps {
             )
             .await?;
         if used.is_none() {
-            return Ok(CodeTry::Dead);
+            return Ok(CodeAttempt::Dead);
         }
         let name = record.name.and_then(|sealed| self.keys.open(&key.field("name"), &sealed).ok());
-        Ok(CodeTry::Right { name })
+        Ok(CodeAttempt::Right { name })
     }
 
     /// Records that a phone has logged in with a device; returns the device's token. An unknown
@@ -262,7 +264,7 @@ impl Otps {
             None => false,
         };
         let token = match device.filter(|_| known) {
-            Some(device) => Token::brought(device),
+            Some(device) => Token::from_request(device),
             None => Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?,
         };
         let expires_at = (now + SignedDuration::from_secs(i64::from(Self::DEVICE_KEPT))).as_second();

@@ -81,7 +81,7 @@ impl Senders {
         let parts = key.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
         let Some((id, secret)) = parts.filter(|(id, _)| id.len() == ID_LENGTH) else { return Ok(None) };
         let Some(known) = self.find(id).await? else { return Ok(None) };
-        if !Keys::same(&known.hash, &Keys::token(secret)) || known.has_ended(now) {
+        if !Keys::is_equal(&known.hash, &Keys::token(secret)) || known.has_ended(now) {
             return Ok(None);
         }
         if known.used_at.is_none_or(|used| used + LAST_USE_INTERVAL <= now) {

@@ -64,7 +64,7 @@ impl Records {
         now: Timestamp,
     ) -> Result<(CaseRecord, CaseFile), Failure> {
         let missing = || Failure::new(ProblemCode::NotFound);
-        if !self.cases.take_look(number, network, now).await? {
+        if !self.cases.count_look_up(number, network, now).await? {
             return Err(missing());
         }
         let case = self.cases.of_number(number).await?.ok_or_else(missing)?;
@@ -72,7 +72,7 @@ impl Records {
         if !file.birth_date.is_matched_by(birth_date) {
             return Err(missing());
         }
-        self.cases.give_back_look(number, network, now).await?;
+        self.cases.refund_look_up(number, network, now).await?;
         Ok((case, file))
     }
 

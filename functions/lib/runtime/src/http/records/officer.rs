@@ -9,7 +9,7 @@ use bukti_records::{
     CaseFile, CaseRecord, CertificateRecord, Change, DoseRecord, EventKey, NameKey, Officer, PersonKey,
     PersonRecords, Step,
 };
-use bukti_store::{About, DoseSms, FactorTry, Login};
+use bukti_store::{About, DoseSms, FactorAttempt, Login};
 use bukti_wire::{EvidencePiece, ProblemCode};
 use jiff::Timestamp;
 
@@ -86,12 +86,12 @@ impl Records {
         let officer = self.officers.of_phone_key(login.phone()).await?;
         let officer = officer.ok_or_else(|| Failure::new(ProblemCode::NotAnOfficer))?;
         match self.officers.try_code(login.phone(), code, now).await? {
-            FactorTry::Right => {}
-            FactorTry::Wrong => {
+            FactorAttempt::Right => {}
+            FactorAttempt::Wrong => {
                 self.audit.write(&officer, Action::SecondFactorWrong, About::default(), now).await?;
                 return Err(Failure::new(ProblemCode::SecondFactorWrong));
             }
-            FactorTry::Full { wait } => {
+            FactorAttempt::Full { wait } => {
                 return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait));
             }
         }
