@@ -8,8 +8,8 @@ use bukti_records::{CaseFile, MissingDose, NewCase, PersonKey};
 use bukti_runtime::{Allowance, Caller, Failure, FailureResult, field, identity_field, json, read_json};
 use bukti_store::Login;
 use bukti_wire::{
-    CaseOpened, CaseQuery, CaseReply, CaseRequest, Cases as CasesAnswer, EvidenceRequest, EvidenceSlot,
-    FieldError, Look, Looks, ProblemCode,
+    AccessLog, AccessLogEntry, CaseOpened, CaseQuery, CaseReply, CaseRequest, Cases as CasesAnswer,
+    EvidenceRequest, EvidenceSlot, FieldError, ProblemCode,
 };
 use jiff::Timestamp;
 use lambda_http::Request;
@@ -150,12 +150,12 @@ impl Helpdesk {
     /// The audit log's entries about a person of this phone.
     pub(crate) async fn audit_entries(&self, login: &Login, person: &str) -> FailureResult {
         let entries = self.records.audit_entries(login, &PersonKey::of_id(person)).await?;
-        let look = |entry: bukti_store::Entry| Look {
+        let look = |entry: bukti_store::Entry| AccessLogEntry {
             at: entry.at.as_second(),
             officer: entry.officer_name,
             action: entry.action.code().to_owned(),
         };
-        Ok(json(200, &Looks { looks: entries.into_iter().map(look).collect() }))
+        Ok(json(200, &AccessLog { looks: entries.into_iter().map(look).collect() }))
     }
 }
 

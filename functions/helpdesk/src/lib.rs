@@ -71,7 +71,7 @@ impl Helpdesk {
             Route::Cases => self.own_cases(&login().await?).await,
             Route::Evidence => self.expect_evidence(request, &login().await?, parameter, now).await,
             Route::Reply => self.reply(request, &login().await?, parameter, now).await,
-            Route::Looks => self.audit_entries(&login().await?, parameter).await,
+            Route::AccessLog => self.audit_entries(&login().await?, parameter).await,
             Route::SecondFactor => self.second_factor(request, &login().await?, now).await,
             Route::Officer => {
                 let officer = officer().await?;

@@ -3,7 +3,7 @@
 use bukti_domain::{CaseNumber, FeedRow};
 use bukti_records::{CaseFile, CaseRecord, Officer};
 use bukti_runtime::{Answer, json};
-use bukti_wire::{Case, CaseMessage, CaseSummary, RecordedDose, Said, StatedDose};
+use bukti_wire::{ApplicantStatement, Case, CaseMessage, CaseSummary, RecordedDose, StatedDose};
 
 /// A case as the citizen sees it.
 pub(crate) fn case_view(case: &CaseRecord, file: &CaseFile) -> Case {
@@ -39,8 +39,8 @@ fn grouped(file: &CaseFile) -> String {
 }
 
 /// The citizen's statement, for officers.
-pub(crate) fn said(file: &CaseFile) -> Said {
-    Said {
+pub(crate) fn said(file: &CaseFile) -> ApplicantStatement {
+    ApplicantStatement {
         identity: file.identity.clone(),
         name: file.name.clone(),
         birth_date: file.birth_date.to_string(),

@@ -89,7 +89,7 @@ const EXPECTED: [(Route, Expected); 32] = [
     (HelpdeskRoute::Evidence.route(), owner_only(201, "")),
     // No officer has asked a question that the owner could reply to.
     (HelpdeskRoute::Reply.route(), owner_only(409, "case_changed")),
-    (HelpdeskRoute::Looks.route(), owner_only(200, "")),
+    (HelpdeskRoute::AccessLog.route(), owner_only(200, "")),
     (HelpdeskRoute::SecondFactor.route(), Expected::All(422, "second_factor_wrong")),
     (HelpdeskRoute::Officer.route(), Expected::All(200, "")),
     (HelpdeskRoute::Queue.route(), Expected::All(200, "")),

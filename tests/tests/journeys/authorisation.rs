@@ -48,7 +48,7 @@ fn person_and_hints(app: &TestApp, cookie: &str) -> (String, Vec<String>) {
 }
 
 fn actions(app: &TestApp, cookie: &str, person: &str) -> Vec<String> {
-    let looks = get(app, cookie, &HelpdeskRoute::Looks.path_of(person));
+    let looks = get(app, cookie, &HelpdeskRoute::AccessLog.path_of(person));
     let action = |look: &Value| look["action"].as_str().unwrap().to_owned();
     looks["looks"].as_array().unwrap().iter().map(action).collect()
 }

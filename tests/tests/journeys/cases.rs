@@ -71,7 +71,7 @@ fn corrected_phone_revokes_link_and_certificate_of_old_one() {
     );
     let people = get(&app, &person, HolderRoute::People.path());
     let id = people["people"][0]["id"].as_str().unwrap();
-    let looks = get(&app, &person, &HelpdeskRoute::Looks.path_of(id));
+    let looks = get(&app, &person, &HelpdeskRoute::AccessLog.path_of(id));
     assert_eq!(looks["looks"][0]["action"], "granted");
     assert_eq!(looks["looks"][0]["officer"], "Rina");
     let export = app.bukti_ok(&["audit", "export", "--from", &today()]);

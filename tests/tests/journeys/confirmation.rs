@@ -119,7 +119,7 @@ fn two_officers_confirm_data_and_release_held_doses() {
     // The audit has every step, without personal data, and the person sees who viewed the record.
     let people = get(&app, &person, HolderRoute::People.path());
     let id = people["people"][0]["id"].as_str().unwrap();
-    let looks = get(&app, &person, &HelpdeskRoute::Looks.path_of(id));
+    let looks = get(&app, &person, &HelpdeskRoute::AccessLog.path_of(id));
     let looks: Vec<_> =
         looks["looks"].as_array().unwrap().iter().map(|it| (&it["officer"], &it["action"])).collect();
     for expected in

@@ -104,7 +104,7 @@ impl Scenario {
         self.stack.wait_until_idle();
         let people = self.call("GET", HolderRoute::People.path(), person, b"", &[subject]).json();
         let id = people["people"][0]["id"].as_str().unwrap().to_owned();
-        assert_eq!(self.call("GET", &HelpdeskRoute::Looks.path_of(&id), person, b"", &[]).status, 200);
+        assert_eq!(self.call("GET", &HelpdeskRoute::AccessLog.path_of(&id), person, b"", &[]).status, 200);
         self.bukti(&["officer", "list"]);
         self.bukti(&["audit", "export", "--from", &bukti_tests::today()]);
         self.bukti(&["facility", "report"]);

@@ -166,15 +166,15 @@ pub struct CaseMessage {
 /// The entries of the audit log about a person's record, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Looks {
+pub struct AccessLog {
     /// The entries.
-    pub looks: Vec<Look>,
+    pub looks: Vec<AccessLogEntry>,
 }
 
 /// An entry of the audit log: a view or a change of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Look {
+pub struct AccessLogEntry {
     /// The time, Unix seconds.
     pub at: i64,
     /// The officer's name.
@@ -377,7 +377,7 @@ pub struct OfficerCase {
     /// The revision of the case. A decision must name it (optimistic lock).
     pub revision: u32,
     /// The citizen's statement.
-    pub said: Said,
+    pub said: ApplicantStatement,
     /// The uploaded evidence.
     pub pieces: Vec<EvidencePiece>,
     /// The decision that another officer proposes.
@@ -395,7 +395,7 @@ pub struct OfficerCase {
 /// A citizen's statement about the person and the error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Said {
+pub struct ApplicantStatement {
     /// NIK or passport number.
     pub identity: String,
     /// Name.

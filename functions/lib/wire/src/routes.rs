@@ -288,10 +288,10 @@ routes! {
             "Reply to an officer's question",
             body CaseReply, params (("case" = String, Path, description = "Number of a case")),
             responses (status = 200, body = Case), problems [400, 401, 403, 404, 409, 413, 422];
-        Looks: get "/api/people/{person}/looks", Session, "people",
+        AccessLog: get "/api/people/{person}/looks", Session, "people",
             "Who viewed or changed a person's record",
             params (("person" = String, Path, description = "Id of a person from `/api/people`")),
-            responses (status = 200, body = Looks), problems [401, 404];
+            responses (status = 200, body = AccessLog), problems [401, 404];
         SecondFactor: post "/api/helpdesk/second-factor", AppointedPhone, "helpdesk",
             "Pass the second factor of an officer, in a session of the officer's phone",
             body SecondFactor,

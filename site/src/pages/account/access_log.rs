@@ -1,6 +1,6 @@
 //! `/dilihat`: which officers viewed a person's records, and what they did.
 
-use bukti_wire::{HelpdeskRoute, Look, Looks as LooksAnswer};
+use bukti_wire::{AccessLog as AccessLogResponse, AccessLogEntry, HelpdeskRoute};
 use leptos::prelude::*;
 
 use super::{AccountState, NoRecords, PersonChoice};
@@ -14,7 +14,7 @@ use crate::language::{Language, tr};
 #[derive(Clone, Copy)]
 struct AccessLogState {
     account: AccountState,
-    accesses: RwSignal<Option<Vec<Look>>>,
+    accesses: RwSignal<Option<Vec<AccessLogEntry>>>,
     form: Form,
 }
 
@@ -25,8 +25,8 @@ impl AccessLogState {
         self.accesses.set(None);
         self.form.send(Vec::new(), async move {
             while let Some(id) = self.account.chosen.get_untracked() {
-                let response = api::get(&HelpdeskRoute::Looks.path_of(&id)).await;
-                let LooksAnswer { looks } = self.account.check_session(response)?;
+                let response = api::get(&HelpdeskRoute::AccessLog.path_of(&id)).await;
+                let AccessLogResponse { looks } = self.account.check_session(response)?;
                 if self.account.chosen.get_untracked().as_ref() == Some(&id) {
                     self.accesses.set(Some(looks));
                     break;
@@ -67,7 +67,7 @@ pub fn AccessLog(account: AccountState) -> impl IntoView {
             view! { <PersonChoice account=account people=people question="site.looks.choose" /> }.into_any()
         }
     };
-    let list = move |accesses: Vec<Look>| {
+    let list = move |accesses: Vec<AccessLogEntry>| {
         (!accesses.is_empty()).then(|| {
             let entries =
                 accesses.into_iter().map(|access| view! { <AccessEntry access=access /> }).collect_view();
@@ -85,7 +85,7 @@ pub fn AccessLog(account: AccountState) -> impl IntoView {
 
 /// An access: when, by which officer, and what was done.
 #[component]
-fn AccessEntry(access: Look) -> impl IntoView {
+fn AccessEntry(access: AccessLogEntry) -> impl IntoView {
     let language = Language::current();
     let (at, officer, action) = (access.at, access.officer, access.action);
     view! {

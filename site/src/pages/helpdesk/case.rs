@@ -1,6 +1,6 @@
 //! One case: what the applicant states, the recorded doses, and the decision.
 
-use bukti_wire::{CaseProposal, HelpdeskRoute, OfficerCase, Said};
+use bukti_wire::{ApplicantStatement, CaseProposal, HelpdeskRoute, OfficerCase};
 use leptos::prelude::*;
 
 use super::confirmation::ConfirmedBy;
@@ -155,7 +155,7 @@ fn CaseView(open_case: OpenCase, case: OfficerCase) -> impl IntoView {
 
 /// The applicant's statement and note.
 #[component]
-fn StatementFacts(said: Said) -> impl IntoView {
+fn StatementFacts(said: ApplicantStatement) -> impl IntoView {
     let note = (!said.note.trim().is_empty()).then(|| said.note.clone());
     let note = note.map(|note| {
         view! {

@@ -2,7 +2,7 @@
 
 use bukti_domain::{PhoneNumber, parse_date};
 use bukti_locales::{Locale, text};
-use bukti_wire::{OfficerDose, RecordedDose, Said, TrailEntry};
+use bukti_wire::{ApplicantStatement, OfficerDose, RecordedDose, TrailEntry};
 use leptos::prelude::*;
 
 use crate::components::{DiagnosisCard, FactList, Facts};
@@ -57,7 +57,7 @@ pub fn DoseView(
     dose: OfficerDose,
     /// The applicant's statement, to be shown beside the record.
     #[prop(optional)]
-    said: Option<Said>,
+    said: Option<ApplicantStatement>,
     /// Actions on the dose.
     #[prop(optional)]
     children: Option<Children>,
@@ -156,7 +156,7 @@ fn is_same_value(label: &str, stated: &str, recorded: &str) -> bool {
 }
 
 /// Each field of the statement beside that of the record.
-fn compare_fields(said: &Said, recorded: &RecordedDose) -> Vec<ComparedField> {
+fn compare_fields(said: &ApplicantStatement, recorded: &RecordedDose) -> Vec<ComparedField> {
     let mut fields = vec![
         ("site.console.dose.identity", said.identity.clone(), &recorded.identity),
         ("site.console.dose.name", said.name.clone(), &recorded.name),
@@ -185,7 +185,7 @@ fn compare_fields(said: &Said, recorded: &RecordedDose) -> Vec<ComparedField> {
 
 /// The statement beside the record, field by field. A badge marks the fields that differ.
 #[component]
-fn Comparison(said: Said, recorded: RecordedDose) -> impl IntoView {
+fn Comparison(said: ApplicantStatement, recorded: RecordedDose) -> impl IntoView {
     let language = Language::current();
     let both = StoredValue::new((said, recorded));
     let row = move |pair: ComparedField, locale: Locale| {
@@ -248,8 +248,8 @@ mod tests {
         }
     }
 
-    fn said() -> Said {
-        Said {
+    fn said() -> ApplicantStatement {
+        ApplicantStatement {
             identity: "3171 0124 0189 6246".into(),
             name: "IWAN IBRAHIM PURNOMO".into(),
             birth_date: "1989-01-24".into(),
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn marks_only_fields_that_differ() {
-        let differing = |said: &Said| -> Vec<_> {
+        let differing = |said: &ApplicantStatement| -> Vec<_> {
             compare_fields(said, &recorded())
                 .into_iter()
                 .filter(|pair| pair.differs)
@@ -270,7 +270,7 @@ mod tests {
                 .collect()
         };
         assert_eq!(differing(&said()), ["site.console.dose.name"]);
-        let right = Said { name: "Iwan Ibrahim Purnama".into(), right: "2".into(), ..said() };
+        let right = ApplicantStatement { name: "Iwan Ibrahim Purnama".into(), right: "2".into(), ..said() };
         assert_eq!(differing(&right), ["site.console.dose.number"]);
         let dose = bukti_wire::StatedDose {
             dose_number: 1,
@@ -278,8 +278,12 @@ mod tests {
             vaccination_date: "2021-01-30".into(),
             facility: "puskesmas kebayoran baru".into(),
         };
-        let missing =
-            Said { name: "Iwan Ibrahim Purnama".into(), right: "".into(), dose: Some(dose), ..said() };
+        let missing = ApplicantStatement {
+            name: "Iwan Ibrahim Purnama".into(),
+            right: "".into(),
+            dose: Some(dose),
+            ..said()
+        };
         assert_eq!(differing(&missing), ["site.card.date"]);
     }
 }
