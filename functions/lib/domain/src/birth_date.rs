@@ -7,11 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::parse_date;
 
-/// A birth date as an identity document has it: a day, or only a month or a year.
+/// A birth date as an identity document states it: a full date, a year and month, or only a year.
 ///
 /// Some passports have no day or month of birth. The EU Digital COVID Certificate (`dob`, JSON
 /// schema 1.3.x) and the WHO's ICVP write such dates as `1989-01` and `1989` (ISO 8601, reduced
-/// precision), and so do feeds, FHIR and the text form of this type.
+/// precision). Feeds, FHIR and the text form of this type do the same.
 ///
 /// ```
 /// use bukti_domain::BirthDate;
@@ -21,7 +21,7 @@ use crate::parse_date;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BirthDate {
-    /// The first possible day.
+    /// The earliest possible day of birth.
     first: Date,
     precision: Precision,
 }
@@ -34,8 +34,8 @@ enum Precision {
 }
 
 impl BirthDate {
-    /// Parses `YYYY-MM-DD`, `YYYY-MM` or `YYYY`. `None` for anything else, and for a day or month
-    /// that does not exist.
+    /// Parses `YYYY-MM-DD`, `YYYY-MM` or `YYYY`. Returns `None` for any other format, and for a day
+    /// or month that does not exist.
     pub fn parse(text: &str) -> Option<Self> {
         let (first, precision) = match text.len() {
             4 => (parse_date(&format!("{text}-01-01")), Precision::Year),
@@ -45,29 +45,29 @@ impl BirthDate {
         Some(Self { first: first?, precision })
     }
 
-    /// The date, if it is known to the day.
+    /// The full date; `None` if the day is unknown.
     pub fn to_day(self) -> Option<Date> {
         (self.precision == Precision::Day).then_some(self.first)
     }
 
-    /// The first possible day.
+    /// The earliest possible day of birth: for `1989-01`, 1 January 1989.
     pub fn first_day(self) -> Date {
         self.first
     }
 
-    /// The year.
+    /// The year of birth, which is always known.
     pub fn year(self) -> i16 {
         self.first.year()
     }
 
-    /// The month, 1 to 12, if it is known.
+    /// The month of birth, 1 to 12; `None` if only the year is known.
     pub fn month(self) -> Option<i8> {
         (self.precision >= Precision::Month).then(|| self.first.month())
     }
 
-    /// Whether a given date agrees with this one, which is on record, and is at least as precise.
-    /// It may be more precise, since people know their birthday even if their passport does not
-    /// have it.
+    /// Whether a date that a person entered matches this date on record. The entered date must be
+    /// at least as precise. It may be more precise, since people know their birthday even if their
+    /// passport omits it.
     pub fn is_matched_by(self, given: BirthDate) -> bool {
         let month = self.month().is_none_or(|month| given.month() == Some(month));
         let day = self.to_day().is_none_or(|day| given.to_day() == Some(day));
@@ -81,7 +81,8 @@ impl From<Date> for BirthDate {
     }
 }
 
-/// In the form that `parse` accepts. Personal: for documents, sealed fields and keyed hashes only.
+/// Formats the date as [`BirthDate::parse`] accepts it. Personal data: use it only in documents,
+/// sealed fields and keyed hashes.
 impl fmt::Display for BirthDate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month) = (self.year(), self.first.month());
@@ -108,7 +109,7 @@ impl Serialize for BirthDate {
 impl<'de> Deserialize<'de> for BirthDate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        // The error does not contain the text, which is personal.
+        // The error omits the text, which is personal data.
         Self::parse(&text)
             .ok_or_else(|| serde::de::Error::custom("not a birth date, YYYY-MM-DD, YYYY-MM or YYYY"))
     }

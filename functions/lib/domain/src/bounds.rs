@@ -1,15 +1,15 @@
-//! Limits that the functions, the site, the readers of feeds and the tests share.
+//! Limits that the functions, the site, the feed readers and the tests share.
 
-/// The highest dose number.
+/// The highest dose number, boosters included.
 pub const MOST_DOSES: u8 = 9;
 
-/// The longest field of a row or a record, in characters. Well above any real one.
+/// The maximum length of a field of a row or record, in characters. No real value comes close.
 pub const MAX_FIELD_CHARS: usize = 300;
 
-/// The longest message of an applicant or officer, in characters.
+/// The maximum length of a message from an applicant or officer, in characters.
 pub const LONGEST_TEXT: usize = 1000;
 
-/// The accepted media types of evidence, each with its file extensions.
+/// The accepted media types of evidence, each with its file name extensions.
 pub const EVIDENCE_TYPES: [(&str, &[&str]); 4] = [
     ("image/jpeg", &["jpg", "jpeg"]),
     ("image/png", &["png"]),
@@ -17,13 +17,13 @@ pub const EVIDENCE_TYPES: [(&str, &[&str]); 4] = [
     ("application/pdf", &["pdf"]),
 ];
 
-/// The maximum size of a piece of evidence, in bytes.
+/// The maximum size of one evidence file, in bytes.
 pub const MAX_EVIDENCE_BYTES: u32 = 5 * 1024 * 1024;
 
-/// The maximum number of pieces of evidence of a case.
+/// The maximum number of evidence files per case.
 pub const MAX_EVIDENCE_COUNT: usize = 5;
 
-/// Parses a dose number, 1 to [`MOST_DOSES`].
+/// Parses a dose number from 1 to [`MOST_DOSES`]. Returns `None` for anything else.
 ///
 /// ```
 /// use bukti_domain::dose_number;
@@ -33,8 +33,8 @@ pub fn dose_number(text: &str) -> Option<u8> {
     text.parse().ok().filter(|number| (1..=MOST_DOSES).contains(number))
 }
 
-/// Parses a six-digit code of an SMS or an authenticator. Spaces and hyphens are dropped, since
-/// people type codes in groups.
+/// Parses a six-digit code from an SMS or an authenticator app. Spaces and hyphens are ignored,
+/// since people type codes in groups.
 ///
 /// ```
 /// use bukti_domain::six_digits;

@@ -2,11 +2,12 @@
 
 use crate::CROCKFORD_ALPHABET;
 
-/// The number of a case, for reading out over the phone: nine characters of [`CROCKFORD_ALPHABET`] (45 bits)
-/// and a check character.
+/// A case number, designed to be read out over the phone: nine characters of [`CROCKFORD_ALPHABET`]
+/// (45 bits) and a check character.
 ///
-/// The check character is Luhn mod N with N = 32 (ISO/IEC 7812-1, annex B, in another base). It
-/// detects every single wrong character, and nearly all swaps of neighbours.
+/// The check character follows the Luhn mod N algorithm with N = 32 (ISO/IEC 7812-1, annex B, in
+/// another base). It detects every single wrong character and almost every swap of adjacent
+/// characters.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CaseNumber(String);
 
@@ -14,7 +15,7 @@ pub struct CaseNumber(String);
 const PAYLOAD_LEN: usize = 9;
 
 impl CaseNumber {
-    /// The number with the lowest 45 of these bits.
+    /// Creates a case number from the lowest 45 bits of `bits`.
     pub fn of_bits(bits: u64) -> Self {
         let payload: Vec<u8> = (0..PAYLOAD_LEN).rev().map(|at| (bits >> (at * 5) & 31) as u8).collect();
         let check = check_digit(&payload);
@@ -27,9 +28,9 @@ impl CaseNumber {
         )
     }
 
-    /// Parses a number as people write it down: in any case, with or without hyphens and spaces,
-    /// with O for 0 and I or L for 1. `None` if it has another length or other characters, or its
-    /// check character does not match.
+    /// Parses a case number as people write it: in upper or lower case, with or without hyphens and
+    /// spaces, with O for 0, and with I or L for 1. Returns `None` if the length, a character or
+    /// the check character is wrong.
     ///
     /// ```
     /// use bukti_domain::CaseNumber;
@@ -58,13 +59,13 @@ impl CaseNumber {
         })
     }
 
-    /// The ten characters, ungrouped. Not a secret by itself: a case is opened by number and birth
-    /// date.
+    /// The ten characters without a hyphen. The number alone is not a secret: opening a case also
+    /// takes the birth date.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The number in two groups of five, for reading it out.
+    /// The number in two groups of five characters (`14D2P-F2DBV`), for reading it out.
     pub fn grouped(&self) -> String {
         let (first, second) = self.0.split_at(5);
         format!("{first}-{second}")

@@ -1,8 +1,8 @@
 //! The catalogue of diseases and vaccines.
 //!
-//! It is a data file, `vaccines.json`: an object with the lists `diseases` and `vaccines`. A
-//! deployment can extend it by a file of the same format ([`extend_catalogue`]), in which an entry
-//! replaces the one with the same code or name:
+//! The catalogue is a data file, `vaccines.json`: an object with the arrays `diseases` and
+//! `vaccines`. A deployment can extend it with a file of the same format ([`extend_catalogue`]). An
+//! entry of that file replaces the existing entry with the same code or name:
 //!
 //! ```
 //! bukti_domain::extend_catalogue(r#"{
@@ -25,57 +25,59 @@ use file::Catalogue;
 
 pub use file::CatalogueError;
 
-/// The catalogue that every deployment has. WHO product ids are those of the list of prequalified
-/// vaccines (SMART Product Dataset for Prequalified Vaccines 0.2.0, 2025-07-01). If a product has
-/// one id for each pack size, the catalogue has one of them.
+/// The catalogue that every deployment starts with. WHO product ids come from the list of
+/// prequalified vaccines (SMART Product Dataset for Prequalified Vaccines 0.2.0, 2025-07-01). If a
+/// product has a separate id for each pack size, the catalogue contains one of them.
 ///
-/// Codes of FHIR senders are aliases. The prefixes are `cvx:` (CDC), `icd11:` (WHO's ICD-11 MMS,
-/// extension codes) and `sct:` (SNOMED CT, Canadian and Belgian extension), with codes as the WHO's
-/// DDCC maps them, and `kfa:` and `atc:`, for codes that a deployment adds. Only codes of a product
-/// are aliases: a code of a kind of vaccine (ATC J07BN01, SNOMED CT 1119349007) does not determine
-/// the product.
+/// The aliases include the codes that FHIR senders use. Codes with the prefixes `cvx:` (CDC),
+/// `icd11:` (WHO's ICD-11 MMS, extension codes) and `sct:` (SNOMED CT, Canadian and Belgian
+/// extensions) follow the mappings in the WHO's DDCC. The prefixes `kfa:` and `atc:` are for codes
+/// that a deployment adds. Only the code of a specific product is an alias: the code of a kind of
+/// vaccine (ATC J07BN01, SNOMED CT 1119349007) does not determine the product.
 ///
-/// Intervals are the minimum numbers of days until the next dose. Their sources:
-/// - First series against COVID-19: the shortest interval of the WHO's interim recommendations
-///   (SAGE, 2021). Exceptions: CoronaVac has the four weeks of the Ministry of Health; IndoVac,
-///   Sputnik-V and Zifivax, for which there is no recommendation of the WHO, have the interval of
-///   their authorisation by BPOM.
-/// - Boosters against COVID-19: the Ministry of Health's circulars for adults, three months after
-///   the first series (2022-02-25) and six after the first booster (HK.02.02/C/380/2023). Sputnik-V
-///   is in none of their combinations.
+/// An interval is the minimum number of days until the next dose. The sources are:
+/// - First series against COVID-19: the shortest interval in the WHO's interim recommendations
+///   (SAGE, 2021). There are exceptions: CoronaVac has the Ministry of Health's interval of four
+///   weeks. The WHO has no recommendation for IndoVac, Sputnik-V and Zifivax; their intervals come
+///   from their authorisation by BPOM.
+/// - Boosters against COVID-19: the Ministry of Health's circulars for adults, which require three
+///   months after the first series (2022-02-25) and six months after the first booster
+///   (HK.02.02/C/380/2023). None of their combinations includes Sputnik-V.
 /// - First series against polio: four weeks (WHO position paper of June 2022, and the national
 ///   schedule).
 ///
-/// Single-dose vaccines against yellow fever and meningococci have no interval: the country of
-/// destination decides when they are due again.
+/// Single-dose vaccines against yellow fever and meningococcal disease have no interval: the
+/// country of destination decides when the next dose is due.
 const BUILT_IN: &str = include_str!("../vaccines.json");
 
-/// The first day of vaccination for which the WHO's International Certificate of Vaccination or
-/// Prophylaxis has a digital form (as of 2026-04-16). Earlier vaccinations are in the yellow
-/// booklet, which stays valid.
+/// The first vaccination day for which the WHO's International Certificate of Vaccination or
+/// Prophylaxis exists in digital form (as of 2026-04-16). Earlier vaccinations are recorded in the
+/// yellow booklet, which remains valid.
 pub(crate) const ICVP_FROM: Date = jiff::civil::date(2025, 9, 19);
 
-/// A disease that can be vaccinated against.
+/// A disease against which people can be vaccinated.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Disease {
     /// Code in the catalogue: lower-case letters, digits and hyphens.
     pub code: String,
-    /// Display name.
+    /// Display name in each language of the service.
     pub name: DiseaseName,
-    /// Code in the EU Digital COVID Certificate (`tg`, SNOMED CT), if it has one.
+    /// SNOMED CT code in the EU Digital COVID Certificate (`tg`); `None` if that certificate does
+    /// not cover the disease.
     #[serde(default)]
     pub dcc_target: Option<String>,
-    /// Codes of FHIR senders, with their prefix, that mean a kind of vaccine against the disease
-    /// instead of a product.
+    /// Codes from FHIR senders, with their prefixes, that denote a kind of vaccine against the
+    /// disease rather than a product.
     #[serde(default)]
     pub vaccine_kinds: Vec<String>,
-    /// Prefixes of the WHO's product ids of vaccines against the disease. They let a verifier
+    /// Prefixes of the WHO's product ids for vaccines against the disease. A verifier uses them to
     /// determine the disease of a product that is not in the catalogue.
     #[serde(default)]
     pub icvp_products: Vec<String>,
-    /// The number of days after the vaccination from which an international certificate is valid
-    /// for life, if annex 7 of the International Health Regulations has such a rule.
+    /// The number of days after vaccination from which an international certificate is valid for
+    /// life; `None` if annex 7 of the International Health Regulations has no such rule for the
+    /// disease.
     #[serde(default)]
     pub valid_for_life_after_days: Option<u8>,
 }
@@ -84,14 +86,14 @@ pub struct Disease {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiseaseName {
-    /// In Indonesian.
+    /// The Indonesian name.
     pub id: String,
-    /// In English.
+    /// The English name.
     pub en: String,
 }
 
 impl DiseaseName {
-    /// The name in the language of a BCP 47 tag, `id` or `en`; in Indonesian for any other.
+    /// The name in the language of a BCP 47 tag: English for `en`, Indonesian for any other tag.
     pub fn in_language(&self, tag: &str) -> &str {
         if tag == "en" { &self.en } else { &self.id }
     }
@@ -100,39 +102,39 @@ impl DiseaseName {
 /// A vaccine for which certificates can be issued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vaccine {
-    /// Name, as feeds have it and pages show it.
+    /// The name that feeds use and pages show.
     pub name: String,
-    /// Other names, and codes of FHIR senders.
+    /// Other names, and codes that FHIR senders use.
     pub aliases: Vec<String>,
-    /// Code of the disease in the catalogue.
+    /// The disease's code in the catalogue.
     pub disease: String,
-    /// Name of the disease.
+    /// The disease's display name.
     pub disease_name: DiseaseName,
-    /// Number of doses of the first series; later ones are boosters.
+    /// The number of doses in the first series; later doses are boosters.
     pub primary_doses: u8,
-    /// For each dose of the first series after the first, the minimum number of days since the
-    /// previous one. Empty if that is not known.
+    /// For each dose after the first in the first series, the minimum number of days since the
+    /// previous dose. Empty if the intervals are unknown.
     pub next_dose_after_days: Vec<u16>,
-    /// For each customary booster, the minimum number of days since the previous dose.
+    /// For each recommended booster, the minimum number of days since the previous dose.
     pub booster_after_days: Vec<u16>,
-    /// Type of certificate, and codes of the vaccine in it.
+    /// The type of certificate, and the vaccine's codes in it.
     pub codes: Codes,
 }
 
-/// The codes of a vaccine in its type of certificate.
+/// The codes that identify a vaccine in its type of certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Codes {
-    /// Codes of the EU Digital COVID Certificate, from its value sets (2022-11). IndoVac and
-    /// Zifivax are not in the value sets, which are open; their codes are defined here.
+    /// Codes in the EU Digital COVID Certificate, from its value sets (2022-11). IndoVac and
+    /// Zifivax are missing from these extensible value sets; their codes are defined here.
     Dcc {
-        /// Vaccine or prophylaxis, SNOMED CT.
+        /// Vaccine or prophylaxis, as a SNOMED CT code.
         vp: String,
         /// Medicinal product.
         mp: String,
         /// Marketing authorisation holder or manufacturer.
         ma: String,
     },
-    /// Code of the WHO's International Certificate of Vaccination or Prophylaxis.
+    /// Code in the WHO's International Certificate of Vaccination or Prophylaxis.
     Icvp {
         /// Product id in the WHO's catalogue of prequalified vaccines.
         vp: String,
@@ -140,9 +142,9 @@ pub enum Codes {
 }
 
 impl Vaccine {
-    /// The number of doses of the first series, if the certificate states it. An international
-    /// certificate does not: it is about one dose, and the country of destination decides how many
-    /// a traveller needs.
+    /// The number of doses in the first series; `None` if the certificate does not state it. An
+    /// international certificate covers a single dose, and the country of destination decides how
+    /// many doses a traveller needs.
     pub fn counted_series(&self) -> Option<u8> {
         match self.codes {
             Codes::Dcc { .. } => Some(self.primary_doses),
@@ -150,8 +152,8 @@ impl Vaccine {
         }
     }
 
-    /// The minimum number of days between a dose and the next one; `None` if there is no next one,
-    /// or the interval is not known.
+    /// The minimum number of days between the dose with this number and the next one; `None` if
+    /// there is no next dose or the interval is unknown.
     ///
     /// ```
     /// let vaccine = bukti_domain::vaccine_named("CoronaVac").unwrap();
@@ -165,20 +167,20 @@ impl Vaccine {
         days.copied()
     }
 
-    /// Whether its certificate is the WHO's International Certificate of Vaccination or
-    /// Prophylaxis.
+    /// Whether the vaccine is certified by the WHO's International Certificate of Vaccination or
+    /// Prophylaxis, rather than the EU Digital COVID Certificate.
     pub fn is_icvp(&self) -> bool {
         matches!(self.codes, Codes::Icvp { .. })
     }
 }
 
-/// All vaccines.
+/// All vaccines in the catalogue, including those that the deployment added.
 pub fn vaccines() -> &'static [Vaccine] {
     &catalogue().vaccines
 }
 
-/// The vaccine with a name or alias, ignoring case, spaces and punctuation. `None` if it is not in
-/// the catalogue.
+/// Finds a vaccine by name or alias, ignoring case, spaces and punctuation. Returns `None` if it is
+/// not in the catalogue.
 ///
 /// ```
 /// assert_eq!(bukti_domain::vaccine_named("sputnik v").unwrap().name, "Sputnik-V");
@@ -189,25 +191,25 @@ pub fn vaccine_named(name: &str) -> Option<&'static Vaccine> {
     catalogue.by_name.get(&normalized(name)).and_then(|at| catalogue.vaccines.get(*at))
 }
 
-/// The vaccine with a code of the EU Digital COVID Certificate (`mp`, medicinal product).
+/// Finds a vaccine by its code in the EU Digital COVID Certificate (`mp`, medicinal product).
 pub fn vaccine_of_dcc(mp: &str) -> Option<&'static Vaccine> {
     let is = |vaccine: &&Vaccine| matches!(&vaccine.codes, Codes::Dcc { mp: known, .. } if known == mp);
     catalogue().vaccines.iter().find(is)
 }
 
-/// The vaccine with a product id of the WHO's catalogue (`vp`), ignoring case.
+/// Finds a vaccine by its product id in the WHO's catalogue (`vp`), ignoring case.
 pub fn vaccine_of_icvp(vp: &str) -> Option<&'static Vaccine> {
     let is = |vaccine: &&Vaccine| matches!(&vaccine.codes, Codes::Icvp { vp: known } if known.eq_ignore_ascii_case(vp));
     catalogue().vaccines.iter().find(is)
 }
 
-/// Whether a code of a FHIR sender, with its prefix (`cvx:213`), means a kind of vaccine instead of
-/// a product.
+/// Whether a code from a FHIR sender, with its prefix (`cvx:213`), denotes a kind of vaccine rather
+/// than a product.
 pub fn is_vaccine_kind(alias: &str) -> bool {
     catalogue().diseases.iter().any(|disease| disease.vaccine_kinds.iter().any(|kind| kind == alias))
 }
 
-/// The disease with a code of the catalogue.
+/// Finds a disease by its code in the catalogue.
 ///
 /// ```
 /// assert_eq!(bukti_domain::disease("yellow-fever").unwrap().name.id, "Demam kuning");
@@ -216,13 +218,13 @@ pub fn disease(code: &str) -> Option<&'static Disease> {
     catalogue().diseases.iter().find(|disease| disease.code == code)
 }
 
-/// The disease with a code of the EU Digital COVID Certificate (`tg`).
+/// Finds a disease by its code in the EU Digital COVID Certificate (`tg`).
 pub fn disease_of_dcc(tg: &str) -> Option<&'static Disease> {
     catalogue().diseases.iter().find(|disease| disease.dcc_target.as_deref() == Some(tg))
 }
 
-/// The disease of a product of the WHO's catalogue (`vp`), even if that product is not in this
-/// catalogue.
+/// Finds the disease for a product in the WHO's catalogue (`vp`), even if this catalogue does not
+/// contain the product.
 pub fn disease_of_icvp(vp: &str) -> Option<&'static Disease> {
     if let Some(vaccine) = vaccine_of_icvp(vp) {
         return disease(&vaccine.disease);
@@ -232,13 +234,13 @@ pub fn disease_of_icvp(vp: &str) -> Option<&'static Disease> {
     catalogue().diseases.iter().find(|disease| disease.icvp_products.iter().any(is_prefix))
 }
 
-/// Adds a deployment's own diseases and vaccines to the catalogue. To be called before the
-/// catalogue is first used; repeating the call with the same file has no effect.
+/// Adds a deployment's own diseases and vaccines to the catalogue. Call it before the catalogue is
+/// first used. Calling it again with the same file has no effect.
 ///
 /// # Errors
 ///
-/// [`CatalogueError`] if the file is invalid, or the catalogue is already in use without it.
-/// Nothing is added then.
+/// Returns [`CatalogueError`] if the file is invalid, or if the catalogue is already in use without
+/// it. The catalogue is then unchanged.
 pub fn extend_catalogue(json: &str) -> Result<(), CatalogueError> {
     let extended = Catalogue::built_in()?.extended(json)?;
     match CATALOGUE.set(extended) {
@@ -250,11 +252,11 @@ pub fn extend_catalogue(json: &str) -> Result<(), CatalogueError> {
 static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
 
 fn catalogue() -> &'static Catalogue {
-    // A test parses the built-in file, so that the default is never used.
+    // A test parses the built-in file, so the default is never used.
     CATALOGUE.get_or_init(|| Catalogue::built_in().unwrap_or_default())
 }
 
-/// A name in lower case, without spaces and punctuation.
+/// Converts a name to lower case and removes spaces and punctuation.
 fn normalized(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
@@ -284,7 +286,7 @@ mod tests {
     fn finds_disease_of_unknown_who_products() {
         let bopv = "PolioVaccineOralOPVBivalProductdecf3a77facc0b8f1443db5f7a806857";
         assert_eq!(vaccine_of_icvp(&bopv.to_lowercase()).unwrap().name, "bOPV (Bio Farma)");
-        // Products of Bharat Biotech and Sinovac, which are not in the catalogue.
+        // Products of Bharat Biotech and Sinovac that are not in the catalogue.
         for other in ["PolioVaccineOralOPVBivalProduct16e8839", "poliovaccineinactivatedsproduct2050"] {
             assert!(vaccine_of_icvp(other).is_none());
             assert_eq!(disease_of_icvp(other).unwrap().code, "polio");

@@ -1,10 +1,10 @@
-//! Certificate ids.
+//! The format of certificate ids.
 
-/// The alphabet of ids that people read out: Crockford's base 32, without I, L, O and U.
+/// The alphabet of ids that people read out: Crockford's base 32, which omits I, L, O and U.
 pub const CROCKFORD_ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// Whether a text is a certificate id in its stored form: 16 characters of [`CROCKFORD_ALPHABET`], no
-/// hyphens.
+/// Whether a text is a certificate id as it is stored: 16 characters of [`CROCKFORD_ALPHABET`],
+/// without hyphens.
 ///
 /// ```
 /// assert!(bukti_domain::is_certificate_id("7KQ2M4XD9TRA6HVC"));
@@ -14,7 +14,7 @@ pub fn is_certificate_id(text: &str) -> bool {
     text.len() == 16 && text.bytes().all(|byte| CROCKFORD_ALPHABET.contains(&byte))
 }
 
-/// A certificate id in groups of four, for reading it out.
+/// Formats a certificate id in groups of four characters, for reading it out.
 ///
 /// ```
 /// assert_eq!(bukti_domain::certificate_id_grouped("7KQ2M4XD9TRA6HVC"), "7KQ2-M4XD-9TRA-6HVC");

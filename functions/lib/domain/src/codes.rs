@@ -1,9 +1,9 @@
-//! Enums with stable codes, which responses, reports, stored items and the keys of texts share.
+//! Enums with stable codes, which responses, reports, stored items and text keys share.
 
 #[doc(hidden)]
 pub use serde;
 
-/// Whether no code occurs more than once.
+/// Whether all codes are different.
 #[doc(hidden)]
 pub const fn are_distinct(codes: &[&str]) -> bool {
     let mut at = 0;
@@ -29,9 +29,10 @@ const fn are_equal(one: &[u8], other: &[u8]) -> bool {
     at == one.len() && at == other.len()
 }
 
-/// Declares an enum with stable codes: `ALL`, `code`, `from_code`, and serde by code. Two variants
-/// with the same code do not compile. With a column, each variant has another constant after its
-/// code, and the enum a method of the column's name.
+/// Declares an enum with stable codes. Generates `ALL`, `code`, `from_code`, and serde
+/// implementations that use the codes. Duplicate codes are a compile error. If a column is
+/// declared, each variant has a constant after its code, and the method with the column's name
+/// returns it.
 ///
 /// ```
 /// bukti_domain::codes! {
@@ -57,15 +58,15 @@ macro_rules! codes {
         const _: () = assert!($crate::codes::are_distinct(&[$($code),*]), "two values have the same code");
 
         impl $name {
-            /// All values, in the order of their declaration.
+            /// All values, in the order of declaration.
             pub const ALL: &[$name] = &[$($name::$variant),*];
 
-            /// The stable code.
+            /// The stable code of this value.
             pub fn code(self) -> &'static str {
                 match self { $($name::$variant => $code),* }
             }
 
-            /// The value with a code. `None` if the code is unknown.
+            /// Finds the value with a code. Returns `None` if the code is unknown.
             pub fn from_code(code: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.code() == code)
             }

@@ -1,9 +1,9 @@
-//! Confirmed identity data: those that legitimately contradict the NIK.
+//! Confirmed identity data: data that legitimately contradict the NIK.
 //!
-//! A NIK is assigned for life in Indonesia, and stays the same when the birth date or the sex that
-//! it encodes is corrected by law (PP 40/2019). A row with the corrected data contradicts its NIK
-//! and is held, although it is correct. Once two officers have confirmed the data of such a person,
-//! every row with exactly these data is judged without regard to the contradiction:
+//! A NIK is assigned for life. It stays the same if the birth date or sex that it encodes is
+//! corrected by law (PP 40/2019). A row with the corrected data contradicts the NIK and is held,
+//! although the data are correct. Once two officers have confirmed the person's data, every row
+//! with exactly these data is judged without regard to the contradiction:
 //!
 //! ```text
 //! row ── judge ──► held ──┬─ data not confirmed ──► held
@@ -15,30 +15,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Dose, Identity, Nik, Reason, Sex, Verdict, parse_date};
 
-/// A NIK with the data that it encodes, as a row or an officer states them.
+/// A NIK with a birth date and sex, as a row or an officer states them. They may contradict the
+/// NIK.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityData {
     /// The identity number.
     pub nik: Nik,
-    /// The birth date.
+    /// The stated birth date.
     pub birth_date: Date,
-    /// The sex, if it was registered.
+    /// The stated sex; `None` if it was not registered.
     pub sex: Option<Sex>,
 }
 
 impl IdentityData {
-    /// The identity data of a dose. `None` if it has no valid NIK, or no full birth date.
+    /// Extracts the identity data of a dose. Returns `None` if the dose has no valid NIK or no full
+    /// birth date.
     pub fn of(dose: &Dose) -> Option<Self> {
         let Some(Identity::Nik(nik)) = &dose.identity else { return None };
         Some(Self { nik: nik.clone(), birth_date: dose.birth_date?.to_day()?, sex: dose.sex })
     }
 
-    /// Parses identity data as a row has them. `None` if the NIK or the birth date is invalid.
+    /// Parses identity data from the fields of a row. Returns `None` if the NIK or the birth date
+    /// is invalid.
     pub fn parse(nik: &str, birth_date: &str, sex: &str) -> Option<Self> {
         Some(Self { nik: Nik::parse(nik)?, birth_date: parse_date(birth_date.trim())?, sex: Sex::parse(sex) })
     }
 
-    /// The contradictions between the NIK and the data.
+    /// The contradictions between the NIK and the other data; empty if there are none.
     pub fn contradictions(&self) -> Vec<Reason> {
         let mut found = Vec::new();
         if !self.nik.agrees_on_birth_date(self.birth_date) {
@@ -50,9 +53,9 @@ impl IdentityData {
         found
     }
 
-    /// The identity data of the rows that a confirmation of these data covers: the same NIK and
-    /// birth date, with the same sex or none. If no sex was registered, it is the one that the NIK
-    /// encodes.
+    /// The identity data of all rows that a confirmation of these data covers: rows with the same
+    /// NIK and birth date, and either the same sex or no sex. If these data state no sex, the sex
+    /// that the NIK encodes takes its place.
     ///
     /// Nothing else is covered: a different birth date under the same NIK remains a contradiction.
     pub fn covered(&self) -> [Self; 2] {
@@ -60,7 +63,7 @@ impl IdentityData {
         [with(Some(self.sex.unwrap_or(self.nik.sex()))), with(None)]
     }
 
-    /// The data as an unambiguous text, for a keyed digest. Personal.
+    /// Formats the data as unambiguous text for a keyed digest. The text is personal data.
     pub fn content(&self) -> String {
         let sex = match self.sex {
             Some(Sex::Male) => "L",
@@ -71,15 +74,15 @@ impl IdentityData {
     }
 }
 
-/// The verdict that a held row gets once its identity data are confirmed. Contains no personal
+/// The verdict that a held row gets once its identity data are confirmed. It contains no personal
 /// data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldIdentity {
     /// Keyed digest of the row's [`IdentityData`].
     pub digest: String,
-    /// The verdict on the rest of the row.
+    /// The verdict on the row without regard to the contradiction.
     pub verdict: Verdict,
-    /// The reasons of that verdict.
+    /// The reasons for that verdict.
     pub reasons: Vec<Reason>,
 }
 
@@ -89,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// A man born on 24 January 1989, by his NIK.
+    /// A man whose NIK encodes the birth date 24 January 1989.
     fn data(birth_date: Date, sex: Option<Sex>) -> IdentityData {
         IdentityData { nik: Nik::parse("3171012401896246").unwrap(), birth_date, sex }
     }

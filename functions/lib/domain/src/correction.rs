@@ -1,4 +1,4 @@
-//! Corrections that a person can request, the doses that they may apply to, and the states of a
+//! Corrections that a person can request, the doses that they may concern, and the states of a
 //! case.
 //!
 //! ```text
@@ -11,8 +11,8 @@
 //!                                                                          other than the proposer
 //! ```
 //!
-//! Data that were corrected by law do not change a dose: they are confirmed, and all doses that
-//! were held because of them are issued ([`IdentityData`](crate::IdentityData)).
+//! Data that were corrected by law do not change a dose. Officers confirm them, and certificates
+//! are issued for all doses that were held because of them ([`IdentityData`](crate::IdentityData)).
 
 use crate::{
     BirthDate, Dose, FeedRow, Identity, MAX_FIELD_CHARS, PersonName, PhoneNumber, dose_number, parse_date,
@@ -33,21 +33,21 @@ codes! {
         DoseNumber = "dose_number",
         /// A dose is missing.
         DoseMissing = "dose_missing",
-        /// Birth date or sex were corrected by law and differ from those that the NIK encodes, so
-        /// doses are held. The data are confirmed; no row is changed.
+        /// The birth date or sex was corrected by law and differs from the one that the NIK
+        /// encodes, so doses are held. The data are confirmed; no row is changed.
         DataCorrectedByLaw = "data_corrected_by_law",
     }
 }
 
 impl Correction {
-    /// Whether a supervisor always has to approve the correction: it changes the holder of a
-    /// certificate, or leads to a new one. A phone needs approval only if it is not the applicant's
-    /// own.
+    /// Whether a supervisor must always approve the correction, because it changes the holder of a
+    /// certificate or leads to an additional one. A new phone number needs approval only if it is
+    /// not the applicant's own.
     pub fn needs_approval(self) -> bool {
         !matches!(self, Correction::Phone | Correction::DoseNumber)
     }
 
-    /// Whether a value, as it was typed, is valid for the field to correct.
+    /// Whether a value, as it was typed, is valid for this correction.
     pub fn is_possible(self, value: &str) -> bool {
         let value = value.trim();
         match self {
@@ -63,8 +63,8 @@ impl Correction {
         }
     }
 
-    /// The row with the corrected value. `None` if the value is invalid, or the correction does not
-    /// concern a field.
+    /// Returns the row with the corrected value. `None` if the value is invalid, or if the
+    /// correction does not concern a field.
     pub fn corrected(self, row: &FeedRow, value: &str) -> Option<FeedRow> {
         let mut row = row.clone();
         if !self.is_possible(value) {
@@ -85,13 +85,13 @@ impl Correction {
         Some(row)
     }
 
-    /// The identity data of a row, and the value to correct. Once any of these change, a correction
-    /// that was proposed for the row is outdated.
+    /// The fields on which a proposed correction depends: the row's identity data and the value to
+    /// correct. If any of them changes, the proposal is outdated.
     pub fn basis(self, row: &FeedRow) -> [&str; 6] {
         [&row.nik, &row.paspor, &row.nama, &row.tanggal_lahir, &row.jenis_kelamin, self.recorded(row)]
     }
 
-    /// The value to correct, as the row has it.
+    /// The current value of the field to correct; empty if a whole dose is missing.
     pub fn recorded(self, row: &FeedRow) -> &str {
         match self {
             Correction::Phone => &row.no_hp,
@@ -108,21 +108,21 @@ impl Correction {
 codes! {
     /// The state of a case.
     CaseState {
-        /// An officer has to review it.
+        /// An officer has to review the case.
         Open = "open",
         /// The applicant has to answer a question.
         AskedBack = "asked_back",
-        /// An officer proposes to grant it; a supervisor has to review it.
+        /// An officer proposes to grant the request; a supervisor has to review it.
         AwaitingApproval = "awaiting_approval",
-        /// Granted: the record is corrected.
+        /// The request was granted and the record corrected.
         Granted = "granted",
-        /// Refused, with a reason.
+        /// The request was refused, with a reason.
         Refused = "refused",
     }
 }
 
 impl CaseState {
-    /// Whether the state is final.
+    /// Whether the case is granted or refused. Neither state changes again.
     pub fn is_decided(self) -> bool {
         matches!(self, CaseState::Granted | CaseState::Refused)
     }
@@ -131,7 +131,7 @@ impl CaseState {
 codes! {
     /// An officer's decision on a case.
     Ruling {
-        /// Correct the record, or approve what another officer proposes.
+        /// Correct the record, or approve another officer's proposal.
         Grant = "grant",
         /// Leave the record as it is.
         Refuse = "refuse",
@@ -141,34 +141,34 @@ codes! {
 }
 
 codes! {
-    /// A sign that a dose belongs to a person under whom it is not recorded, or is recorded
-    /// wrongly. A hint for officers, not a proof.
+    /// A sign that a dose belongs to a person under whom it is not recorded, or that it is recorded
+    /// wrongly. It is a hint for officers, not proof.
     Likeness {
-        /// Name and birth date match; the NIKs differ by one digit or two swapped neighbouring
+        /// The name and birth date match; the NIKs differ in one digit or in two swapped adjacent
         /// digits.
         NikDigit = "nik_digit",
-        /// Name and birth date match; one is recorded under a NIK, the other under a passport.
+        /// The name and birth date match; one record has a NIK, the other a passport number.
         NikAndPassport = "nik_and_passport",
-        /// Name and birth date match; the numbers differ in more than one digit.
+        /// The name and birth date match; the identity numbers differ by more than a typing error,
+        /// or are both passport numbers.
         NameAndBirthDate = "name_and_birth_date",
-        /// The phones differ by one digit or two swapped neighbouring digits.
+        /// The phone numbers differ in one digit or in two swapped adjacent digits.
         PhoneDigit = "phone_digit",
-        /// A later dose against the same disease is recorded with the same number as an earlier
-        /// one.
+        /// A dose has the same number as an earlier dose against the same disease.
         DoseNumber = "dose_number",
     }
 }
 
-/// An applicant's data, as they state them.
+/// The data that an applicant states about themselves.
 #[derive(Clone, Debug)]
 pub struct Asking {
-    /// The identity or passport number.
+    /// The applicant's NIK or passport number.
     pub identity: Identity,
-    /// The name.
+    /// The applicant's name.
     pub name: PersonName,
-    /// The birth date.
+    /// The applicant's birth date.
     pub birth_date: BirthDate,
-    /// The phone, if it is known.
+    /// The applicant's phone number, if it is known.
     pub phone: Option<PhoneNumber>,
 }
 
@@ -202,8 +202,8 @@ pub fn likenesses(asking: &Asking, dose: &Dose) -> Vec<Likeness> {
     found
 }
 
-/// The indexes of a person's doses that have the same number as an earlier dose against the same
-/// disease.
+/// The indexes of those of a person's doses that have the same number as an earlier dose against
+/// the same disease.
 pub fn doses_with_repeated_number(doses: &[Dose]) -> Vec<usize> {
     let repeats_number = |dose: &Dose, other: &Dose| {
         let alike = dose.dose_number.is_some()
@@ -217,8 +217,7 @@ pub fn doses_with_repeated_number(doses: &[Dose]) -> Vec<usize> {
     (0..doses.len()).filter(|at| counted_twice(&doses[*at])).collect()
 }
 
-/// Whether two numbers of the same length differ by one digit, or by two swapped neighbouring
-/// digits.
+/// Whether two numbers of the same length differ in one digit or in two swapped adjacent digits.
 fn differ_by_typo(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     if one.len() != other.len() {

@@ -1,22 +1,23 @@
-//! Parsing of dates and times as feeds and forms write them.
+//! Parsing of the dates and times in feeds and forms.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 
-/// Western Indonesian time (WIB), UTC+7: the offset of "today" if nothing more precise is known.
+/// Western Indonesian time (WIB), UTC+7. It determines the current day if no more precise offset is
+/// known.
 pub const INDONESIA_WEST: Offset = Offset::constant(7);
 
 /// Central Indonesian time (WITA), UTC+8.
 pub(crate) const INDONESIA_CENTRAL: Offset = Offset::constant(8);
 
-/// Eastern Indonesian time (WIT), UTC+9, where the day begins first.
+/// Eastern Indonesian time (WIT), UTC+9, the Indonesian zone in which each day begins first.
 pub const INDONESIA_EAST: Offset = Offset::constant(9);
 
-/// Parses an RFC 3339 or ISO 8601 time with an offset (`Z`, `+07`, `+0700`, `+07:00`), which may be
-/// followed by an RFC 9557 zone (`+07:00[Asia/Jakarta]`). A time with one of Indonesia's zones
-/// needs no offset. `None` for anything else, also for a local time without offset and zone, which
-/// does not identify an instant.
+/// Parses an RFC 3339 or ISO 8601 time with an offset (`Z`, `+07`, `+0700`, `+07:00`). An RFC 9557
+/// time zone may follow (`+07:00[Asia/Jakarta]`); if it is an Indonesian zone, the offset may be
+/// omitted. Returns `None` for anything else, including a local time without an offset or zone,
+/// which does not identify an instant.
 ///
 /// ```
 /// use bukti_domain::parse_moment;
@@ -42,8 +43,8 @@ pub fn parse_moment(text: &str) -> Option<Timestamp> {
     offset.to_timestamp(local.parse::<DateTime>().ok()?).ok()
 }
 
-/// Parses a calendar date written `YYYY-MM-DD` (ISO 8601, extended form). `None` for any other
-/// form, and for a day that does not exist.
+/// Parses a calendar date in the format `YYYY-MM-DD` (ISO 8601, extended format). Returns `None`
+/// for any other format, and for a day that does not exist.
 ///
 /// ```
 /// assert!(bukti_domain::parse_date("2021-02-28").is_some());
@@ -63,29 +64,30 @@ pub fn parse_date(text: &str) -> Option<Date> {
     Date::new(text[..4].parse().ok()?, text[5..7].parse().ok()?, text[8..].parse().ok()?).ok()
 }
 
-/// Dates in JSON, as `YYYY-MM-DD`, for serde's `with` attribute.
+/// Serialises dates as `YYYY-MM-DD`. For serde's `with` attribute.
 ///
-/// The format is the same as jiff's own. jiff's parser accepts every form of a time and has
-/// detailed errors, and would be a seventh of the code that a phone loads to open the site.
+/// The format is the same as jiff's own. jiff's implementation is not used because its parser
+/// accepts every time format and reports detailed errors: it would be a seventh of the code that a
+/// phone loads to open the site.
 pub mod iso_date {
     use jiff::civil::Date;
     use serde::de::{Deserializer, Error, Unexpected};
     use serde::{Deserialize, Serializer};
 
-    /// Serialises a date.
+    /// Serialises a date as `YYYY-MM-DD`.
     ///
     /// # Errors
     ///
-    /// The serialiser's.
+    /// Returns the serialiser's errors.
     pub fn serialize<S: Serializer>(date: &Date, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(date)
     }
 
-    /// Deserialises a date.
+    /// Deserialises a date from `YYYY-MM-DD`.
     ///
     /// # Errors
     ///
-    /// The deserialiser's, also if the text is not a date.
+    /// Returns the deserialiser's errors, and an error if the text is not a date.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
         read(&String::deserialize(deserializer)?)
     }
@@ -94,17 +96,17 @@ pub mod iso_date {
         super::parse_date(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &"a date, YYYY-MM-DD"))
     }
 
-    /// The same for an optional date.
+    /// Serialises optional dates as `YYYY-MM-DD` or null.
     pub mod option {
         use jiff::civil::Date;
         use serde::de::Deserializer;
         use serde::{Deserialize, Serializer};
 
-        /// Serialises a date, or null.
+        /// Serialises a date, or null for `None`.
         ///
         /// # Errors
         ///
-        /// The serialiser's.
+        /// Returns the serialiser's errors.
         pub fn serialize<S: Serializer>(date: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
             match date {
                 Some(date) => super::serialize(date, serializer),
@@ -112,11 +114,11 @@ pub mod iso_date {
             }
         }
 
-        /// Deserialises a date, or null.
+        /// Deserialises a date, or `None` from null.
         ///
         /// # Errors
         ///
-        /// The deserialiser's, also if the text is not a date.
+        /// Returns the deserialiser's errors, and an error if the text is not a date.
         pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
             Option::<String>::deserialize(deserializer)?.map(|text| super::read(&text)).transpose()
         }

@@ -1,5 +1,5 @@
-//! The diagnosis of a dose: why there is a certificate or none, who has to act, and what to do
-//! next. The citizen's status page, the helpdesk and the reports share this state machine.
+//! The diagnosis of a dose: why it does or does not have a certificate, who has to act, and what to
+//! do next. The citizen's status page, the helpdesk and the reports share this state machine.
 //!
 //! ```text
 //!                     ┌─ rejected row ──► dose_rejected      (facility sends it again)
@@ -63,9 +63,9 @@ codes! {
 }
 
 codes! {
-    /// Who has to act.
+    /// The party that has to act.
     Actor {
-        /// Nobody: there is nothing to do.
+        /// Nobody, since there is nothing to do.
         Nobody = "nobody",
         /// The service itself.
         Service = "service",
@@ -81,17 +81,17 @@ codes! {
 codes! {
     /// What the person can do next.
     NextStep {
-        /// Open the link of the SMS.
+        /// Open the link in the SMS.
         OpenLink = "open_link",
         /// Log in with the phone on record.
         LogIn = "log_in",
-        /// Check the name and number that were typed.
+        /// Check the name and number that were entered.
         CheckInput = "check_input",
-        /// Wait.
+        /// Wait until the state changes.
         Wait = "wait",
-        /// Ask the facility.
+        /// Ask the facility that vaccinated.
         AskFacility = "ask_facility",
-        /// Open a case with evidence that birth date or sex were corrected by law.
+        /// Open a case with evidence that the birth date or sex was corrected by law.
         ConfirmData = "confirm_data",
         /// Call or write to the helpdesk.
         ContactHelpdesk = "contact_helpdesk",
@@ -101,30 +101,31 @@ codes! {
 /// The state of a dose's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateFacts {
-    /// There is no certificate of the dose in its current version.
+    /// The current version of the dose has no certificate.
     None,
-    /// There is a certificate of the dose in its current version.
+    /// The current version of the dose has a certificate.
     Issued,
     /// The certificate was revoked.
     Revoked,
 }
 
-/// The diagnosis of a dose, in codes; their texts are in the locale files.
+/// The diagnosis of a dose, as codes. The locale files contain the texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// The state.
+    /// The state of the dose and its certificate.
     pub code: DiagnosisCode,
-    /// The reasons of the state: missing or contradictory fields.
+    /// The reasons for the state, such as missing or contradictory fields.
     pub reasons: Vec<Reason>,
-    /// Who has to act.
+    /// The party that has to act.
     pub actor: Actor,
-    /// What the person can do, the most useful step first.
+    /// What the person can do, with the most useful step first.
     pub next_steps: &'static [NextStep],
-    /// How long it usually takes until the state changes, in days: minimum and maximum.
+    /// The minimum and maximum number of days that it usually takes until the state changes; `None`
+    /// if there is no estimate.
     pub usual_days: Option<(u8, u8)>,
 }
 
-/// The diagnosis of a person without any dose.
+/// The diagnosis for a person of whom no dose has been received.
 pub fn not_received() -> Diagnosis {
     Diagnosis {
         code: DiagnosisCode::DoseNotReceived,
@@ -135,10 +136,10 @@ pub fn not_received() -> Diagnosis {
     }
 }
 
-/// The diagnosis of a dose, from the verdict on its current row and the state of its certificate.
+/// Diagnoses a dose from the verdict on its current row and the state of its certificate.
 ///
-/// `same_phone` says whether the phone on record is the one that is logged in; `None` if no phone
-/// is logged in.
+/// `same_phone` says whether the phone on record is the phone that is logged in. It is `None` if no
+/// phone is logged in.
 pub fn diagnose(
     verdict: Verdict,
     reasons: &[Reason],

@@ -1,7 +1,8 @@
-//! The history of a vaccination event: its rows, independent of the order in which they arrive.
+//! The history of a vaccination event: its rows, regardless of the order in which they arrive.
 //!
-//! Senders repeat and correct events, and files may overtake each other. A [`History`] is ordered
-//! by the time of sending, so that the same set of rows results in the same state:
+//! Senders repeat and correct events, and a later file may arrive before an earlier one. A
+//! [`History`] is ordered by the time of sending, so that the same set of rows always results in
+//! the same state:
 //!
 //! ```text
 //!   sent_at ──────────────────────────────────────────────►
@@ -10,88 +11,91 @@
 //!   (batch_missing)       (issued)           (its own reasons)
 //! ```
 //!
-//! The latest row that is not rejected is the current one. A rejected row supersedes nothing. If
-//! the current row is a retraction, the data to show are those of the latest row before it that
-//! reports a vaccination ([`History::shown`]).
+//! The current row is the latest one that is not rejected. A rejected row supersedes nothing. If
+//! the current row is a retraction, the event is shown with the data of the latest row that reports
+//! a vaccination ([`History::shown`]).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{HeldIdentity, Outcome, Reason, Verdict};
 
-/// The maximum number of rows in a history, since an item of the table has a size limit, and no
-/// event needs more corrections. Rejected rows are dropped first, then the oldest ones, but never
-/// the current row or the one that is shown.
+/// The maximum number of rows in a history. Items of the table have a size limit, and no event
+/// needs more corrections. Rejected rows are dropped first, then the oldest rows, but never the
+/// current row or the row that is shown.
 const MAX_VERSIONS: usize = 32;
 
-/// A row of an event, reduced to keyed digests and the verdict, and thus without personal data.
+/// A row of an event, reduced to keyed digests and a verdict. It contains no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
-    /// When the row was sent.
+    /// The time of sending.
     pub sent_at: Timestamp,
     /// Keyed digest of the row's content.
     pub digest: String,
-    /// The verdict on the row by itself; once its identity data are confirmed, the one without the
-    /// contradiction.
+    /// The verdict on the row by itself. Once the row's identity data are confirmed, the verdict
+    /// disregards the contradiction.
     pub verdict: Verdict,
-    /// The reasons of the verdict.
+    /// The reasons for the verdict.
     pub reasons: Vec<Reason>,
-    /// For a row that contradicts its NIK, the verdict once its identity data are confirmed.
+    /// For a row that contradicts its NIK, the verdict that it gets once its identity data are
+    /// confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldIdentity>,
-    /// Keyed hash of the phone number, if it is valid.
+    /// Keyed hash of the phone number; `None` if the row has no valid one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
-    /// Where the row was first imported from. It distinguishes the original from its repetitions.
+    /// The position from which the row was first imported. It distinguishes the original from its
+    /// repetitions.
     pub origin: Origin,
 }
 
 /// The position of a row: a line of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// The job.
+    /// The id of the job.
     pub job: String,
-    /// The line in the job's file, from 1.
+    /// The line in the job's file, counted from 1.
     pub line: u64,
 }
 
 impl Version {
-    /// The sort key: the time of sending, then retractions last. Senders stamp whole files with one
-    /// time, and among rows of the same time a retraction has to count, so that no erroneous
-    /// certificate stays valid.
+    /// The sort key: the time of sending, with retractions last. Senders stamp whole files with a
+    /// single time. Among rows with the same time, the retraction must prevail, so that no
+    /// erroneous certificate stays valid.
     fn order(&self) -> (Timestamp, bool, &str) {
         (self.sent_at, self.verdict == Verdict::Retracted, &self.digest)
     }
 
-    /// Whether the row is held only because its sender's daily quota of doses for the person was
-    /// used up.
+    /// Whether the row is held only because its sender had used up its daily quota of doses for the
+    /// person.
     fn is_over_quota(&self) -> bool {
         self.reasons == [Reason::TooManyDoses]
     }
 }
 
-/// All rows of an event.
+/// The rows of an event, in the order of sending.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct History(Vec<Version>);
 
 impl History {
-    /// Adds a row. Returns whether the history has changed.
+    /// Adds a row. Returns whether the history changed.
     pub fn add(&mut self, version: Version) -> bool {
         match self.0.binary_search_by(|known| known.order().cmp(&version.order())) {
-            // A repetition that is no longer rejected, for example since its vaccine was added to
+            // A repetition that is no longer rejected, for example because its vaccine was added to
             // the catalogue.
             Ok(at) if self.0[at].verdict == Verdict::Rejected && version.verdict != Verdict::Rejected => {
                 self.0[at] = version;
                 true
             }
-            // Held over its sender's quota, and repeated on another day or by a hub.
+            // The row was held because of its sender's quota, and is repeated on another day or by
+            // a hub.
             Ok(at) if self.0[at].is_over_quota() && !version.is_over_quota() => {
                 self.0[at] = version;
                 true
             }
-            // A repetition of a held row whose data have been confirmed meanwhile, or that was
-            // stored before held rows had a digest of their identity data.
+            // A repetition of a held row. Either its data have been confirmed since, or the row was
+            // stored before held rows included a digest of their identity data.
             Ok(at)
                 if self.0[at].verdict == Verdict::Held
                     && version.held.is_some()
@@ -102,8 +106,8 @@ impl History {
                 true
             }
             Ok(at) => {
-                // Lines of a job are imported concurrently. The first line is the original,
-                // whichever is imported first.
+                // Lines of a job are imported concurrently. The lowest line number is the original,
+                // whichever line is imported first.
                 let known = &mut self.0[at].origin;
                 let earlier = known.job == version.origin.job && version.origin.line < known.line;
                 if earlier {
@@ -121,8 +125,9 @@ impl History {
         }
     }
 
-    /// The row to drop, if there are too many. A dropped row would never count later, whichever
-    /// rows follow, so that the result does not depend on their order.
+    /// The row to drop if there are more than [`MAX_VERSIONS`]. A dropped row would never become
+    /// the current one, whichever rows follow, so the result does not depend on the order of
+    /// arrival.
     fn version_to_drop(&self) -> Option<usize> {
         let kept = [self.current(), self.shown()].map(|kept| kept.map(Version::order));
         let all = self.0.iter().enumerate().filter(|_| self.0.len() > MAX_VERSIONS);
@@ -132,12 +137,12 @@ impl History {
         dropped.map(|(at, _)| at)
     }
 
-    /// Applies confirmations of identity data, given as the keyed digests that they cover: each
-    /// held row with one of these digests gets its verdict without the contradiction. Returns
-    /// whether the history has changed.
+    /// Applies confirmations of identity data. Each held row whose digest is among `digests`, the
+    /// keyed digests that the confirmations cover, gets its verdict without the contradiction.
+    /// Returns whether the history changed.
     ///
-    /// Rows that are added later are not confirmed by this. The import has to apply confirmations
-    /// to them, and the history is then the same whichever comes first.
+    /// This does not confirm rows that are added later. The import must apply confirmations to
+    /// those rows; the history is then the same regardless of which comes first.
     pub fn confirm(&mut self, digests: &[String]) -> bool {
         let mut has_changed = false;
         for version in self.0.iter_mut().filter(|version| version.verdict == Verdict::Held) {
@@ -154,15 +159,16 @@ impl History {
         &self.0
     }
 
-    /// The current row: the latest that is not rejected, otherwise the latest. Of consecutive
-    /// repetitions, the first is the current one.
+    /// The current row: the latest row that is not rejected, or the latest row if all are rejected.
+    /// Among consecutive repetitions, the first is the current row.
     pub fn current(&self) -> Option<&Version> {
         self.effective().last().or(self.0.last())
     }
 
-    /// The row whose data describe the dose: the current one, unless it is a retraction, which need
-    /// not have data of the person. Then it is the latest row that reports the vaccination,
-    /// preferably one that is not rejected; the retraction itself only if there is no other row.
+    /// The row whose data describe the dose. This is the current row, unless it is a retraction,
+    /// which may lack the person's data. In that case it is the latest row that reports the
+    /// vaccination, preferably one that is not rejected. If there is no other row, it is the
+    /// retraction itself.
     pub fn shown(&self) -> Option<&Version> {
         let current = self.current()?;
         if current.verdict != Verdict::Retracted {
@@ -174,14 +180,13 @@ impl History {
             .or(Some(current))
     }
 
-    /// The rows that are not rejected, in the order of sending, without repetitions.
+    /// The rows that are not rejected, in the order of sending, without consecutive repetitions.
     fn effective(&self) -> impl DoubleEndedIterator<Item = &Version> {
         let mut effective: Vec<&Version> = Vec::with_capacity(self.0.len());
         for version in self.0.iter().filter(|version| version.verdict != Verdict::Rejected) {
             match effective.last_mut() {
                 Some(last) if last.digest == version.digest => {
-                    // The repetition of a row that was over its sender's quota counts instead of
-                    // it.
+                    // The repetition of a row that exceeded its sender's quota replaces that row.
                     if last.is_over_quota() {
                         *last = version;
                     }
@@ -192,10 +197,12 @@ impl History {
         effective.into_iter()
     }
 
-    /// The result of the row with this time and digest at `origin`.
+    /// Returns the result and reasons to report for a row, which is identified by its time of
+    /// sending, its digest, and the position from which it was imported.
     ///
-    /// It depends on the set of rows only, not on their order or on interruptions of the job. A row
-    /// that is no longer in the history was dropped as one of too many, and is superseded.
+    /// The result depends only on the set of rows, not on their order or on interruptions of the
+    /// job. A row that is no longer in the history was dropped because there were too many, and
+    /// counts as superseded.
     pub fn report(&self, sent_at: Timestamp, digest: &str, origin: &Origin) -> (Outcome, Vec<Reason>) {
         let is_reported = |known: &&Version| (known.sent_at, &*known.digest) == (sent_at, digest);
         let Some(version) = self.0.iter().rev().find(is_reported) else {
@@ -212,7 +219,7 @@ impl History {
         }
         let effective: Vec<&Version> = self.effective().collect();
         let Some(at) = effective.iter().position(|known| known.order() == version.order()) else {
-            // Repeats the row before it.
+            // The row repeats the preceding one.
             return (Outcome::Duplicate, reasons);
         };
         if at + 1 < effective.len() {
@@ -225,7 +232,7 @@ impl History {
         (version.verdict.outcome(), reasons)
     }
 
-    /// Whether the last row has a different valid phone than the rows before it.
+    /// Whether the last row has a valid phone number that differs from the previous valid one.
     fn has_new_phone(effective: &[&Version]) -> bool {
         let Some((last, earlier)) = effective.split_last() else { return false };
         let before = earlier.iter().rev().find_map(|version| version.phone.as_ref());

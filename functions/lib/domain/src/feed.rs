@@ -2,7 +2,7 @@
 //!
 //! - This file: [`FeedRow`], its columns and its text hygiene.
 //! - `dose.rs`: [`Dose`], the parsed fields of a row, and [`CompleteDose`].
-//! - `judgement.rs`: [`FeedRow::judge`], which gives a [`Verdict`] with its reasons.
+//! - `judgement.rs`: [`FeedRow::judge`], which returns a [`Verdict`] and its reasons.
 //! - `verdict.rs`: the codes of verdicts, reasons and row results.
 
 mod dose;
@@ -21,34 +21,35 @@ use crate::parse_moment;
 pub use dose::{CompleteDose, Dose, Facility, primary_doses};
 pub use verdict::{Outcome, Reason, Verdict};
 
-/// A row as its sender wrote it, without a verdict. Serialises under the column names of feeds.
+/// A row as its sender wrote it, before it is judged. Serialised keys are the column names of
+/// feeds.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedRow {
-    /// Sender's id of the vaccination event.
+    /// The sender's id for the vaccination event.
     pub event_id: String,
-    /// When the row was sent, RFC 3339. The latest row of an event counts.
+    /// The time of sending, RFC 3339. The latest row of an event counts.
     pub sent_at: String,
-    /// NIK, the national identity number of 16 digits, or empty.
+    /// The NIK, Indonesia's 16-digit identity number, or empty.
     pub nik: String,
     /// Passport number of a person without a NIK, or empty.
     pub paspor: String,
-    /// Name as on the identity document.
+    /// Name as it appears on the identity document.
     pub nama: String,
-    /// Birth date, `YYYY-MM-DD`; of a person without a NIK also `YYYY-MM` or `YYYY`.
+    /// Birth date, `YYYY-MM-DD`. For a person without a NIK, `YYYY-MM` or `YYYY` are also accepted.
     pub tanggal_lahir: String,
     /// Sex, `L` (male) or `P` (female), or empty.
     pub jenis_kelamin: String,
-    /// Phone number as typed at the facility.
+    /// Phone number as it was typed at the facility.
     pub no_hp: String,
     /// Dose number, 1 to 9.
     pub dosis_ke: String,
-    /// Vaccine: a name or alias of the catalogue.
+    /// Vaccine: a name or alias from the catalogue.
     pub vaksin: String,
     /// Batch number.
     pub batch: String,
     /// Day of the vaccination, `YYYY-MM-DD`.
     pub tanggal_vaksinasi: String,
-    /// Code of the facility.
+    /// Code of the facility in the national register.
     pub kode_faskes: String,
     /// Name of the facility.
     pub nama_faskes: String,
@@ -63,13 +64,14 @@ pub struct FeedRow {
 pub enum RowStatus {
     /// The vaccination was given.
     Completed,
-    /// The event was entered in error, and is retracted.
+    /// The event was entered in error and is retracted.
     EnteredInError,
 }
 
 impl RowStatus {
-    /// Parses a status in FHIR's spelling or in the words of the national hub, in any case. `None`
-    /// for any other word, since a row with an unknown status must not count as a vaccination.
+    /// Parses a status in FHIR's spelling or in the national hub's terms, ignoring case. Returns
+    /// `None` for any other word, since a row with an unknown status must not count as a
+    /// vaccination.
     pub fn parse(text: &str) -> Option<Self> {
         match &*text.trim().to_ascii_lowercase() {
             "" | "completed" | "selesai" => Some(Self::Completed),
@@ -103,7 +105,7 @@ pub const COLUMNS: [&str; 15] = [
 /// The columns that a feed may omit.
 pub const OPTIONAL_COLUMNS: [&str; 1] = ["status"];
 
-/// FHIR's name of [`RowStatus::EnteredInError`].
+/// FHIR's code for [`RowStatus::EnteredInError`].
 pub const ENTERED_IN_ERROR: &str = "entered-in-error";
 
 fn is_too_long(field: &str) -> bool {
@@ -116,7 +118,7 @@ fn non_empty(field: &str) -> Option<&str> {
 }
 
 impl FeedRow {
-    /// The fields in the order of [`COLUMNS`]. Personal.
+    /// The fields in the order of [`COLUMNS`]. They are personal data.
     pub fn fields(&self) -> [&str; COLUMNS.len()] {
         [
             &self.event_id,
@@ -137,7 +139,7 @@ impl FeedRow {
         ]
     }
 
-    /// A row from its fields in the order of [`COLUMNS`].
+    /// Creates a row from its fields in the order of [`COLUMNS`].
     pub fn from_fields(fields: [&str; COLUMNS.len()]) -> Self {
         let [
             event_id,
@@ -175,12 +177,12 @@ impl FeedRow {
         }
     }
 
-    /// The row after text hygiene ([`hygiene`]), as readers of feeds return it. Placeholders become
-    /// empty fields, except that
+    /// The row after text hygiene ([`hygiene`]), as feed readers return it. Placeholders become
+    /// empty fields, with three exceptions:
     ///
-    /// - names stay, since a name can be spelt like a placeholder;
-    /// - a typed placeholder for a phone (`-`, `tidak ada`) stays, and is reported as invalid;
-    /// - zero stays an event id, and an (invalid) dose number.
+    /// - Names are kept, since a name can be spelt like a placeholder.
+    /// - A typed placeholder for a phone number (`-`, `tidak ada`) is kept and reported as invalid.
+    /// - Zero is kept as an event id and as an (invalid) dose number.
     #[must_use]
     pub fn cleaned(&self) -> Self {
         let written = self.fields();
@@ -193,8 +195,8 @@ impl FeedRow {
             let is_empty = match COLUMNS[at] {
                 "nama" => false,
                 "no_hp" => placeholder == Some(Placeholder::Machine),
-                // "0" can be an event's id. As a dose number it is invalid, while an empty one is
-                // valid for an international certificate.
+                // "0" can be an event id. As a dose number it is invalid, whereas an empty dose
+                // number is valid for an international certificate.
                 "event_id" | "dosis_ke" => placeholder.is_some(),
                 _ => placeholder.is_some() || hygiene::is_zero(&field),
             };
@@ -203,18 +205,18 @@ impl FeedRow {
         Self::from_fields(fields.each_ref().map(|field| &**field))
     }
 
-    /// When the row was sent; `None` if the time is invalid or has no offset ([`parse_moment`]).
+    /// The time of sending; `None` if it is invalid or has no offset ([`parse_moment`]).
     pub fn sent(&self) -> Option<Timestamp> {
         parse_moment(&self.sent_at)
     }
 
-    /// The content of the row as an unambiguous text, for a keyed digest. It does not include the
-    /// time of sending, so that a repetition of the row has the same content. Personal.
+    /// The row's content as unambiguous text for a keyed digest. The time of sending is excluded,
+    /// so that a repetition of the row has the same content. The text is personal data.
     pub fn content(&self) -> String {
         let [event_id, _sent_at, content @ .., status] = self.fields();
         let mut text = event_id.trim().to_owned();
-        // The status "completed" is left out, so that rows of feeds with and without the column
-        // have the same digest.
+        // The status "completed" is omitted, so that a row has the same digest whether or not its
+        // feed has the column.
         let status = match RowStatus::parse(status) {
             Some(RowStatus::Completed) => None,
             Some(RowStatus::EnteredInError) => Some(ENTERED_IN_ERROR),
@@ -232,7 +234,7 @@ impl FeedRow {
         RowStatus::parse(&self.status) == Some(RowStatus::EnteredInError)
     }
 
-    /// The row with each field emptied that is longer than [`MAX_FIELD_CHARS`].
+    /// Returns the row with every field emptied that exceeds [`MAX_FIELD_CHARS`].
     #[must_use]
     pub fn without_long_fields(&self) -> Self {
         Self::from_fields(self.fields().map(|field| if is_too_long(field) { "" } else { field }))

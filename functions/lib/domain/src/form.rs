@@ -1,10 +1,10 @@
 //! Formats of certificate documents.
 
 codes! {
-    /// The format of a certificate document. All of them are PDFs.
+    /// The format of a certificate document. Every format is a PDF.
     #[derive(Default)]
     DocumentForm,
-    /// The suffix of the file name, in Indonesian.
+    /// The Indonesian suffix of the file name; empty for the complete document.
     file_suffix: &'static str {
         /// The A4 page, followed by the front and back of the card.
         #[default]
@@ -13,7 +13,7 @@ codes! {
         A4 = "a4" => "-a4",
         /// The front and back of the card, in ID-1 size.
         Card = "card" => "-kartu",
-        /// Ten cards on A4 with crop marks: a page of fronts and a page of backs.
+        /// Ten cards on A4 with crop marks: one page of fronts and one page of backs.
         CardSheet = "card-sheet" => "-lembar-kartu",
     }
 }

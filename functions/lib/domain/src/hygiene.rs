@@ -1,5 +1,5 @@
-//! Text hygiene: removes the artefacts of senders, spreadsheets and keyboards where a text enters
-//! the system.
+//! Text hygiene: removes artefacts of senders, spreadsheets and keyboards when text enters the
+//! system.
 //!
 //! | function | applied to |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | [`clean_code`] | numbers, dates and codes: full-width characters and digits of other scripts become ASCII |
 //! | [`is_placeholder`] | fields of a feed: `null`, `-`, `tidak ada` and the like mean an empty field |
 //!
-//! The `clean` functions are idempotent, and return ASCII text without artefacts unchanged.
+//! The `clean` functions are idempotent. They return ASCII text without artefacts unchanged.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,14 +18,14 @@ use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// Placeholders for an empty field, in lower case. Those under `machine` are written by programs (a
-/// database's null, a spreadsheet's error value), those under `typed` by people at a facility.
+/// Placeholders for an empty field, in lower case. Programs write the placeholders under `machine`
+/// (a database's null, a spreadsheet's error value); people at a facility type those under `typed`.
 const PLACEHOLDERS: &str = include_str!("../placeholders.json");
 
 /// Removes invisible characters and artefacts from a text. The result is composed (NFC) and
-/// trimmed; it has no control and format characters (zero-width characters, bidi marks and
-/// isolates, word joiner, byte order mark, soft hyphen); every white space and line break is a
-/// space, and every dash a hyphen. A spreadsheet's leading apostrophe or `="…"` is removed.
+/// trimmed. Control and format characters are removed (zero-width characters, bidi marks and
+/// isolates, word joiner, byte order mark, soft hyphen). White space and line breaks become spaces,
+/// and dashes become hyphens. A spreadsheet's leading apostrophe or `="…"` is removed.
 ///
 /// ```
 /// use bukti_domain::hygiene::clean;
@@ -38,21 +38,21 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     }
     let visible = visible(text, false);
     let mut rest = visible.trim();
-    // Artefacts nest: an apostrophe before `="…"`, quotes within it.
+    // Artefacts can be nested: an apostrophe before `="…"`, or quotes inside it.
     while let Some(inner) = without_artefact(rest) {
         rest = inner.trim();
     }
     Cow::Owned(rest.to_owned())
 }
 
-/// Like [`clean`], but keeps line breaks, and whatever looks like an artefact of a spreadsheet: for
-/// texts that people write to each other.
+/// Like [`clean`], but keeps line breaks and text that looks like a spreadsheet artefact. For texts
+/// that people write to each other.
 pub fn clean_message(text: &str) -> Cow<'_, str> {
     if is_plain(text) { Cow::Borrowed(text) } else { Cow::Owned(visible(text, true)) }
 }
 
 /// Like [`clean`], but for numbers, dates and codes: full-width forms and the decimal digits of all
-/// scripts become ASCII.
+/// scripts are converted to ASCII, too.
 ///
 /// ```
 /// assert_eq!(bukti_domain::hygiene::clean_code("\u{ff10}\u{ff18}1\u{661}"), "0811");
@@ -63,11 +63,11 @@ pub fn clean_code(text: &str) -> Cow<'_, str> {
         return cleaned;
     }
     let ascii: String = cleaned.chars().map(to_ascii).collect();
-    // Full-width quotes and equals signs become artefacts only once they are ASCII.
+    // Full-width quotes and equals signs become artefacts only after conversion to ASCII.
     Cow::Owned(clean(&ascii).into_owned())
 }
 
-/// Prefixes a text with an apostrophe if a spreadsheet would run it as a formula.
+/// Prefixes a text with an apostrophe if a spreadsheet would evaluate it as a formula.
 pub fn escape_formula(text: &str) -> Cow<'_, str> {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
@@ -76,20 +76,20 @@ pub fn escape_formula(text: &str) -> Cow<'_, str> {
 /// The origin of a placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placeholder {
-    /// A program wrote it for a field that was left empty.
+    /// A program wrote it because the field was left empty.
     Machine,
-    /// A person typed it, having nothing to enter.
+    /// A person typed it because there was nothing to enter.
     Typed,
 }
 
-/// Whether a cleaned text consists of zeros (`0`, `000`, `0.0`), which mean an empty field unless
-/// zero is a value.
+/// Whether a cleaned text consists of zeros (`0`, `000`, `0.0`). Such a text means an empty field,
+/// unless zero is a valid value of the field.
 pub fn is_zero(text: &str) -> bool {
     text.contains('0') && text.chars().all(|character| matches!(character, '0' | '.' | ','))
 }
 
-/// The origin of a cleaned text that is a placeholder for an empty field; `None` for any other
-/// text. The placeholders are listed in the data file `placeholders.json`.
+/// The origin of a placeholder for an empty field, given a cleaned text. Returns `None` if the text
+/// is not listed in the data file `placeholders.json`.
 ///
 /// ```
 /// use bukti_domain::hygiene::{Placeholder, is_placeholder};
@@ -101,11 +101,11 @@ pub fn is_placeholder(text: &str) -> Option<Placeholder> {
     placeholders().get(&text.to_lowercase()).copied()
 }
 
-/// The integer part of a number with `.0` or `,0`, as spreadsheets and data frames write whole
-/// numbers that they store as floats. `None` for any other text.
+/// The integer part of a number that ends in `.0` or `,0`. Spreadsheets and data frames write whole
+/// numbers like this if they store them as floats. Returns `None` for any other text.
 ///
-/// A float has 15 to 17 significant digits: enough for a phone, but a NIK of 16 digits may have
-/// been rounded.
+/// A float has 15 to 17 significant digits. That is enough for a phone number, but a 16-digit NIK
+/// may have been rounded.
 pub fn integer_of_float(text: &str) -> Option<&str> {
     let (whole, fraction) = text.split_once(['.', ','])?;
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -122,15 +122,15 @@ fn placeholders() -> &'static HashMap<String, Placeholder> {
 
     static PARSED: OnceLock<HashMap<String, Placeholder>> = OnceLock::new();
     PARSED.get_or_init(|| {
-        // A test parses the file, so that this default is never used.
+        // A test parses the file, so this default is never used.
         let File { machine, typed } = serde_json::from_str(PLACEHOLDERS).unwrap_or_default();
         let machine = machine.into_iter().map(|text| (text, Placeholder::Machine));
         machine.chain(typed.into_iter().map(|text| (text, Placeholder::Typed))).collect()
     })
 }
 
-/// Whether cleaning changes nothing: the text is printable ASCII without outer spaces and
-/// artefacts.
+/// Whether cleaning changes nothing: the text is printable ASCII without leading or trailing spaces
+/// and without artefacts.
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ')
@@ -148,11 +148,12 @@ fn visible(text: &str, keep_line_breaks: bool) -> String {
             _ => character,
         })
     };
-    // Composed last, since an invisible character may have separated a letter from its mark.
+    // Composition comes last, since an invisible character may have separated a letter from its
+    // combining mark.
     text.chars().filter_map(visible).nfc().collect()
 }
 
-/// The text inside the outermost artefact of a spreadsheet; `None` if there is none.
+/// The text inside the outermost spreadsheet artefact; `None` if there is none.
 fn without_artefact(text: &str) -> Option<&str> {
     if let Some(rest) = text.strip_prefix('\'') {
         return Some(rest);
@@ -161,8 +162,8 @@ fn without_artefact(text: &str) -> Option<&str> {
     text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
 }
 
-/// Whether a character is invisible: control and format characters, fillers, variation selectors,
-/// noncharacters.
+/// Whether a character is invisible: a control or format character, a filler, a variation selector
+/// or a noncharacter.
 pub fn is_invisible(character: char) -> bool {
     matches!(character.general_category(), GeneralCategory::Control | GeneralCategory::Format)
         || matches!(character,
@@ -172,15 +173,16 @@ pub fn is_invisible(character: char) -> bool {
 
 fn is_dash(character: char) -> bool {
     character.general_category() == GeneralCategory::DashPunctuation
-        // The hyphen bullet and the minus sign are in other categories, but used as hyphens.
+        // The hyphen bullet and the minus sign are in other categories but are used as hyphens.
         || matches!(character, '\u{2043}' | '\u{2212}')
 }
 
-/// Maps full-width forms and decimal digits of any script to ASCII; other characters stay.
+/// Maps full-width forms and decimal digits of any script to ASCII. Leaves other characters
+/// unchanged.
 fn to_ascii(character: char) -> char {
     match character {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(character) - 0xff01 + 0x21).unwrap_or(character),
-        // Phone keyboards type these as apostrophes.
+        // Phone keyboards insert these as apostrophes.
         '\u{2018}' | '\u{2019}' => '\'',
         _ if character.is_ascii() || character.general_category() != GeneralCategory::DecimalNumber => {
             character
@@ -189,9 +191,9 @@ fn to_ascii(character: char) -> char {
     }
 }
 
-/// The ASCII digit of the same value as a decimal digit of any script. Unicode encodes them in
-/// contiguous runs from zero to nine (Unicode Standard, section 4.6), so that the number of digits
-/// before it is its value.
+/// The ASCII digit with the same value as a decimal digit of any script. Unicode encodes decimal
+/// digits in contiguous runs from zero to nine (Unicode Standard, section 4.6), so the number of
+/// digits that precede a digit, modulo ten, is its value.
 fn ascii_digit(digit: char) -> char {
     let is_decimal = |code: &u32| {
         char::from_u32(*code).is_some_and(|it| it.general_category() == GeneralCategory::DecimalNumber)

@@ -1,4 +1,4 @@
-//! Numbers that identify a person: the NIK of an identity card, or a passport number.
+//! Numbers that identify a person: the NIK from an identity card, or a passport number.
 
 use std::fmt;
 
@@ -7,18 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::hygiene;
 
-/// Sex as registered, `L` (laki-laki) or `P` (perempuan) in Indonesian feeds.
+/// Sex as registered: `L` (laki-laki) or `P` (perempuan) in Indonesian feeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sex {
-    /// `L`.
+    /// Male, `L` in feeds.
     Male,
-    /// `P`.
+    /// Female, `P` in feeds.
     Female,
 }
 
 impl Sex {
-    /// Parses `L` or `P`, as feeds write them. `None` for anything else.
+    /// Parses `L` or `P`, as feeds write it, in upper or lower case. Returns `None` for anything
+    /// else.
     pub fn parse(text: &str) -> Option<Self> {
         match text.trim() {
             "L" | "l" => Some(Sex::Male),
@@ -31,15 +32,16 @@ impl Sex {
 /// A NIK (Nomor Induk Kependudukan): the 16 digits of an Indonesian identity card.
 ///
 /// It consists of a region (6 digits), the day, month and year of birth (2 digits each; 40 is added
-/// to the day for a woman), and a serial number (4 digits). The century of the year is not encoded.
-/// Parsing does not compare the digits with a birth date, since a NIK that contradicts one is still
-/// a NIK; see [`Nik::agrees_on_birth_date`].
+/// to a woman's day), and a serial number (4 digits). It does not encode the century. Parsing does
+/// not compare the digits with a birth date, since a NIK that contradicts one is still a NIK; see
+/// [`Nik::agrees_on_birth_date`].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Nik([u8; 16]);
 
 impl Nik {
-    /// Parses 16 digits, with or without spaces, dots or hyphens between them. `None` otherwise,
-    /// and for a float (`….0`), which cannot hold 16 digits without rounding errors.
+    /// Parses 16 digits, with or without spaces, dots or hyphens between them. Returns `None` for
+    /// anything else, including a float (`….0`), which cannot hold 16 digits without rounding
+    /// errors.
     ///
     /// ```
     /// use bukti_domain::Nik;
@@ -66,7 +68,7 @@ impl Nik {
         (count == 16).then_some(Self(digits))
     }
 
-    /// The 16 digits. Personal: for keyed hashes and sealed fields only.
+    /// The 16 digits. Personal data: use them only in keyed hashes and sealed fields.
     pub fn digits(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
@@ -75,20 +77,20 @@ impl Nik {
         i16::from(self.0[at] - b'0') * 10 + i16::from(self.0[at + 1] - b'0')
     }
 
-    /// Whether the number encodes this date's day, month and two-digit year.
+    /// Whether the NIK encodes the day, month and two-digit year of this date.
     pub fn agrees_on_birth_date(&self, birth_date: Date) -> bool {
         let (day, month, year) = (birth_date.day(), birth_date.month(), birth_date.year());
         self.encoded_birth_date() == (i16::from(day), i16::from(month), year.rem_euclid(100))
     }
 
-    /// The day, month and two-digit year of birth that the number encodes; the 40 of a woman's day
-    /// is subtracted. Not every number encodes a date that exists.
+    /// The day, month and two-digit year of birth that the NIK encodes. The 40 in a woman's day is
+    /// subtracted. Not every NIK encodes an existing date.
     pub fn encoded_birth_date(&self) -> (i16, i16, i16) {
         let day = self.two_digits(6);
         (if day > 40 { day - 40 } else { day }, self.two_digits(8), self.two_digits(10))
     }
 
-    /// The sex that the number encodes.
+    /// The sex that the NIK encodes.
     pub fn sex(&self) -> Sex {
         if self.two_digits(6) > 40 { Sex::Female } else { Sex::Male }
     }
@@ -106,15 +108,16 @@ impl fmt::Debug for Nik {
 pub struct Passport(String);
 
 impl Passport {
-    /// Parses a passport number in any case, with spaces or hyphens. `None` if it has no digit,
-    /// another character, another length, or consists of more than 12 digits.
+    /// Parses a passport number in upper or lower case, with or without spaces and hyphens. Returns
+    /// `None` if it has no digit, contains another character, has the wrong length, or consists of
+    /// more than 12 digits.
     pub fn parse(text: &str) -> Option<Self> {
         let number: String = hygiene::clean_code(text)
             .chars()
             .filter(|character| !matches!(character, ' ' | '-'))
             .map(|character| character.to_ascii_uppercase())
             .collect();
-        // Digits alone in about the number of a NIK's are a NIK in the wrong field.
+        // A long number without letters is a NIK in the wrong field.
         let longest = if number.bytes().all(|byte| byte.is_ascii_digit()) { 12 } else { 20 };
         let valid = (5..=longest).contains(&number.len())
             && number.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -132,20 +135,20 @@ impl fmt::Debug for Passport {
 /// The number that identifies a person.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {
-    /// An Indonesian identity card's.
+    /// The NIK from an Indonesian identity card.
     Nik(Nik),
-    /// A foreign passport's.
+    /// The number of a foreign passport.
     Passport(Passport),
 }
 
 impl Identity {
-    /// Parses a NIK or a passport number.
+    /// Parses a NIK or, if the text is not a NIK, a passport number.
     pub fn parse(text: &str) -> Option<Self> {
         Nik::parse(text).map(Identity::Nik).or_else(|| Passport::parse(text).map(Identity::Passport))
     }
 
-    /// The number with its kind as a prefix, `nik:…` or `passport:…`. Personal: for keyed hashes
-    /// only.
+    /// The number with its kind as a prefix, `nik:…` or `passport:…`. Personal data: use it only in
+    /// keyed hashes.
     pub fn tagged(&self) -> String {
         match self {
             Identity::Nik(nik) => format!("nik:{}", nik.digits()),
@@ -153,7 +156,7 @@ impl Identity {
         }
     }
 
-    /// The number. Personal: for sealed fields and officers only.
+    /// The number without a prefix. Personal data: use it only in sealed fields and for officers.
     pub fn number(&self) -> &str {
         match self {
             Identity::Nik(nik) => nik.digits(),
@@ -161,8 +164,8 @@ impl Identity {
         }
     }
 
-    /// The number as it is printed: only its last four characters are shown (three of a number of
-    /// less than eight).
+    /// The number as it is printed. Only the last four characters are visible, or the last three if
+    /// the number has fewer than eight.
     ///
     /// ```
     /// use bukti_domain::{Identity, Nik};

@@ -1,23 +1,23 @@
 //! Domain types and rules: doses, persons, certificates, and the verdict on a row of a feed.
 //!
-//! The crate has no AWS, no HTTP and no clock (time is a parameter), so that it also builds for
-//! wasm32. Its modules, in the order in which data pass through them:
+//! The crate uses no AWS, no HTTP and no clock (time is a parameter), so that it also builds for
+//! wasm32. These are its modules, in the order in which data pass through them:
 //!
-//! 1. [`feed`]: judges a [`FeedRow`] as it was sent: complete, incomplete, held, rejected or a
-//!    retraction.
-//! 2. [`event`]: collects the rows of one vaccination event, in any order and with repetitions, in
-//!    a [`History`], which determines the row that counts and the result of each row.
-//! 3. [`diagnosis`]: derives from a dose and its certificate a [`Diagnosis`]: the state, the
+//! 1. [`feed`]: judges a [`FeedRow`] to be complete, incomplete, held, rejected or a retraction.
+//! 2. [`event`]: collects the rows of one vaccination event in a [`History`], in any order and with
+//!    repetitions. The history determines the current row and the result of each row.
+//! 3. [`diagnosis`]: derives a [`Diagnosis`] from a dose and its certificate: the state, the
 //!    reasons, who has to act, and what to do next. The citizen's pages, the helpdesk and the
 //!    reports share this state machine.
-//! 4. [`ticket`]: derives the tickets for the next doses from a person's doses.
-//! 5. [`correction`]: the corrections that a person can request, the doses that they may apply to,
-//!    and the states of a case.
+//! 4. [`ticket`]: derives tickets for the next doses from a person's doses.
+//! 5. [`correction`]: defines the corrections that a person can request, the doses that they may
+//!    concern, and the states of a case.
 //! 6. [`IdentityData`]: identity data that legitimately contradict a NIK, and the held rows that a
-//!    confirmation covers.
+//!    confirmation of these data covers.
 //!
-//! Types are valid by construction ([`Nik`], [`PhoneNumber`], …): parse, don't validate. Personal
-//! types mask themselves in `Debug`; those that have a `Display` say what it is for.
+//! Types are valid by construction ([`Nik`], [`PhoneNumber`], …): parse, don't validate. Types with
+//! personal data mask themselves in `Debug`. If such a type implements `Display`, its documentation
+//! says what for.
 
 #[macro_use]
 pub mod codes;

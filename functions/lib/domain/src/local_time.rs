@@ -1,4 +1,4 @@
-//! The offset of local time at a facility, by the province in its code.
+//! The offset of local time at a facility, determined by the province in the facility's code.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -7,26 +7,27 @@ use jiff::tz::Offset;
 
 use crate::date::{INDONESIA_CENTRAL, INDONESIA_EAST, INDONESIA_WEST};
 
-/// Provinces in the zone WIB: Sumatra, Java, West and Central Kalimantan. Provinces are the first
-/// two digits of codes of the Ministry of Home Affairs, which NIKs also begin with.
+/// Provinces in the WIB zone: Sumatra, Java, West and Central Kalimantan. The first two digits of
+/// the Ministry of Home Affairs' region codes denote the province. NIKs begin with the same codes.
 const WEST: [&str; 18] = [
     "11", "12", "13", "14", "15", "16", "17", "18", "19", "21", "31", "32", "33", "34", "35", "36", "61",
     "62",
 ];
 
-/// Provinces in the zone WITA: Bali, Nusa Tenggara, South, East and North Kalimantan, Sulawesi.
+/// Provinces in the WITA zone: Bali, Nusa Tenggara, South, East and North Kalimantan, Sulawesi.
 const CENTRAL: [&str; 12] = ["51", "52", "53", "63", "64", "65", "71", "72", "73", "74", "75", "76"];
 
-/// Provinces in the zone WIT: the Moluccas and Papua. The Ministry of Home Affairs and Statistics
-/// Indonesia (BPS, up to 97) number the provinces of Papua differently, but all are in this zone.
+/// Provinces in the WIT zone: the Moluccas and Papua. The Ministry of Home Affairs and Statistics
+/// Indonesia (BPS, up to 97) number the provinces of Papua differently, but all of them are in this
+/// zone.
 const EAST: [&str; 9] = ["81", "82", "91", "92", "93", "94", "95", "96", "97"];
 
-/// The deployment's offset of facilities whose code has no known province.
+/// The deployment's offset for facilities outside central and eastern Indonesia.
 static DEFAULT: OnceLock<Offset> = OnceLock::new();
 
-/// Sets the offset of facilities whose code is not in central or eastern Indonesia, for the whole
-/// process. To be called before the offset is first used; without it, the offset is that of western
-/// Indonesian time (WIB).
+/// Sets the offset for facilities whose code is not in central or eastern Indonesia. It applies to
+/// the whole process. Call it before the offset is first used. Without this call, the offset is
+/// western Indonesian time (WIB).
 ///
 /// ```
 /// assert!(bukti_domain::set_default_offset("+07:00").is_ok());
@@ -35,8 +36,8 @@ static DEFAULT: OnceLock<Offset> = OnceLock::new();
 ///
 /// # Errors
 ///
-/// [`OffsetError`] if the offset is not written as `+HH:MM` or `-HH:MM`, or a different one was set
-/// before.
+/// Returns [`OffsetError`] if the offset does not have the format `+HH:MM` or `-HH:MM`, or if a
+/// different offset has already been set.
 pub fn set_default_offset(written: &str) -> Result<(), OffsetError> {
     let offset = parse_offset(written).ok_or(OffsetError)?;
     if *DEFAULT.get_or_init(|| offset) == offset { Ok(()) } else { Err(OffsetError) }
@@ -58,8 +59,7 @@ fn parse_offset(written: &str) -> Option<Offset> {
     Offset::from_seconds(sign * (hours * 60 + minutes) * 60).ok().filter(|_| is_offset)
 }
 
-/// A default offset that cannot be set: it is malformed, or differs from the one that was set
-/// before.
+/// The default offset cannot be set: it is malformed, or a different offset has already been set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OffsetError;
 
@@ -73,9 +73,9 @@ impl fmt::Display for OffsetError {
 
 impl std::error::Error for OffsetError {}
 
-/// The offset of local time from UTC at a facility, by its code in the national register: at most
-/// one letter, then the digits of its region, which begin with the province (`P3174020101`). The
-/// deployment's default, unless the province is in central or eastern Indonesia.
+/// The offset of local time from UTC at a facility. The facility's code in the national register is
+/// an optional letter and the digits of its region, which begin with the province (`P3174020101`).
+/// Returns the deployment's default, unless the province is in central or eastern Indonesia.
 ///
 /// ```
 /// use bukti_domain::facility_offset;
@@ -90,9 +90,9 @@ pub fn facility_offset(code: &str) -> Offset {
     }
 }
 
-/// The offset of local time at a facility, like [`facility_offset`], for a time that was written
-/// with an offset. If the code has no known province, and the written offset is that of an
-/// Indonesian zone, that offset applies.
+/// The offset of local time at a facility, for a time that was written with an offset. The written
+/// offset applies if it belongs to an Indonesian zone and the code has no known province. Otherwise
+/// the result is the same as for [`facility_offset`].
 ///
 /// ```
 /// use bukti_domain::{INDONESIA_EAST, facility_offset, occurrence_offset};
@@ -113,7 +113,7 @@ fn province(code: &str) -> Option<&str> {
     let code = code.trim();
     let region = code.strip_prefix(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(code);
     let digits = region.bytes().take_while(u8::is_ascii_digit).count();
-    // Shorter numbers are not regions.
+    // Codes with fewer digits do not contain a region.
     region.get(..2).filter(|_| digits >= 4)
 }
 

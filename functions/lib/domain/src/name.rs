@@ -1,10 +1,10 @@
-//! Names of persons: parsing, the form that certificates sign, and comparison.
+//! Personal names: parsing, the form that certificates sign, and comparison.
 //!
-//! Signing and comparison have different rules, which must not be mixed up:
+//! Signing and comparison follow different rules, which must not be mixed up:
 //!
-//! - The *signed* form ([`PersonName::certified`]) is strict: the words of the identity document in
-//!   their order. A border officer compares it with a passport, so a missing word is worse than a
-//!   superfluous title.
+//! - The *signed* form ([`PersonName::certified`]) is strict: it has the words of the identity
+//!   document in their original order. A border officer compares it with a passport, so a missing
+//!   word is worse than a superfluous title.
 //! - The *comparison* ([`PersonName::matches`]) is lenient: people type their names without titles
 //!   and diacritics.
 
@@ -19,15 +19,15 @@ use titles::{
 
 use crate::{Identity, hygiene};
 
-/// A person's name as on the identity document: any Unicode with at least one letter, in words
-/// separated by single spaces.
+/// A person's name as it appears on the identity document: Unicode text with at least one letter,
+/// in words separated by single spaces.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PersonName(String);
 
-/// A name as a certificate shows and signs it. Personal.
+/// A name as a certificate shows and signs it. It is personal data.
 ///
-/// Indonesian names have no family name. As in Indonesian passports, the last word is used as one,
-/// also if it is the only word.
+/// Indonesian names have no family name. As in Indonesian passports, the last word is used instead,
+/// even if it is the only word.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CertifiedName {
     text: String,
@@ -41,20 +41,21 @@ impl CertifiedName {
         &self.text
     }
 
-    /// The family name, or the words that are used as one. Never empty.
+    /// The family name, or the words that are used instead. Never empty.
     pub fn family(&self) -> &str {
         &self.family
     }
 
-    /// The given names; empty for a name of one word.
+    /// The given names; empty if all words belong to the family name.
     pub fn given(&self) -> &str {
         &self.given
     }
 }
 
 impl PersonName {
-    /// Parses a name. `None` if it has no letter, or is a placeholder that cannot be a name
-    /// (`#N/A`, `tidak ada`). A placeholder of letters only can be a name (`Nan`, `Null`).
+    /// Parses a name. Returns `None` if it has no letter, or if it is a placeholder that cannot be
+    /// a name (`#N/A`, `tidak ada`). A placeholder that consists only of letters can be a name
+    /// (`Nan`, `Null`).
     pub fn parse(text: &str) -> Option<Self> {
         let name = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let is_placeholder =
@@ -62,18 +63,19 @@ impl PersonName {
         (has_letter(&name) && !is_placeholder).then_some(Self(name))
     }
 
-    /// The name as it was written. Personal: for documents and sealed fields only.
+    /// The name as it was written. Personal data: use it only in documents and sealed fields.
     pub fn as_written(&self) -> &str {
         &self.0
     }
 
-    /// The name as a certificate of a person with this identity signs it.
+    /// The name as a certificate signs it for a person with this identity.
     ///
-    /// For the holder of a NIK, titles in front of the name and degrees after it are left out, but
-    /// only if they are certain: they are in the lists, and have a dot or are separated by a comma.
-    /// Apart from degrees after a comma, a name of several words keeps at least two. For the holder
-    /// of a passport, only words without a letter are left out. In a name such as `SMITH, JOHN`,
-    /// with nothing after the comma that may be a degree, the family name comes first.
+    /// For the holder of a NIK, titles before the name and degrees after it are omitted, but only
+    /// if they are certain: they are in the lists, and have a dot or are separated by a comma.
+    /// Unless the words after the first two are degrees behind a comma, a name of several words
+    /// keeps at least two of them. For the holder of a passport, only words without a letter are
+    /// omitted. In a name such as `SMITH, JOHN`, in which nothing after the comma may be a degree,
+    /// the family name comes first.
     ///
     /// ```
     /// use bukti_domain::{Identity, PersonName};
@@ -89,7 +91,7 @@ impl PersonName {
                 (true, true) => is_degree_segment(segment),
                 (true, false) => is_degree_segment(segment) || segment.iter().all(|word| may_be_degree(word)),
                 (false, true) => false,
-                // Names in passports have no dots, so a word with a dot was added.
+                // Names in passports have no dots, so a word with a dot is not from the passport.
                 (false, false) => {
                     segment.iter().all(|word| is_suffix(word) || has_dot(word) && are_degrees(&[word]))
                 }
@@ -119,7 +121,7 @@ impl PersonName {
             [family, given @ ..] if !given.is_empty() => (join(&given.concat()), family.clone()),
             _ => {
                 let words = names.concat();
-                // A suffix, or a degree that had to stay, is not a family name by itself.
+                // A suffix, or a degree that had to be kept, is not a family name by itself.
                 let is_appended = |word: &str| is_suffix(word) || is_nik && has_dot(word) && is_degree(word);
                 let last = words.iter().rposition(|word| !is_appended(word)).unwrap_or(0);
                 (join(&words[..last]), words[last..].to_vec())
@@ -130,11 +132,11 @@ impl PersonName {
         CertifiedName { text, family: join(&family), given }
     }
 
-    /// Splits the name at its commas into names and degrees, without words that have no letter.
+    /// Splits the name at its commas into names and degrees, and drops words that have no letter.
     ///
-    /// `is_degree` gets the words of the first segment and those of a later one. If the second
-    /// segment is a degree, all segments after the first count as degrees; otherwise only those
-    /// after the last one that is not a degree.
+    /// `is_degree` receives the words of the first segment and the words of a later one. If the
+    /// second segment is a degree, all segments after the first count as degrees. Otherwise only
+    /// the segments after the last one that is not a degree count.
     fn parts(&self, is_degree: impl Fn(&[&str], &[&str]) -> bool) -> Parts<'_> {
         let mut names: Vec<Vec<&str>> = self
             .0
@@ -153,7 +155,7 @@ impl PersonName {
         Parts { names, degrees }
     }
 
-    /// Whether two spellings mean the same name, ignoring case, spaces, punctuation, diacritics,
+    /// Whether two spellings denote the same name, ignoring case, spaces, punctuation, diacritics,
     /// titles, degrees, and abbreviations of Muhammad.
     ///
     /// ```
@@ -167,13 +169,13 @@ impl PersonName {
     }
 
     /// The normalised name, which is the same for all spellings that [match](Self::matches).
-    /// Personal: for keyed hashes only.
+    /// Personal data: use it only in keyed hashes.
     pub fn match_key(&self) -> String {
         let parts = self.parts(|first, segment| {
             is_degree_segment(segment) || first.len() > 1 && segment.iter().all(|word| is_suffix(word))
         });
         let mut names = parts.names;
-        // A family name before a comma is moved after the given names.
+        // A family name that precedes a comma is moved after the given names.
         if names.len() > 1 {
             names.rotate_left(1);
         }
@@ -192,8 +194,8 @@ impl PersonName {
                 .filter(char::is_ascii_alphanumeric)
                 .map(|character| character.to_ascii_uppercase())
                 .collect();
-            // The single letter M is Muhammad as the first word only; later it is the initial of
-            // any name.
+            // The single letter M stands for Muhammad only as the first word. Elsewhere it is an
+            // initial.
             if (at == 0 && normalized == "M") || MUHAMMAD.contains(&normalized.as_str()) {
                 key.push_str("MUHAMMAD");
             } else {
@@ -204,17 +206,17 @@ impl PersonName {
     }
 }
 
-/// The segments of a name between commas, each as its words.
+/// The comma-separated segments of a name, each as a list of words.
 struct Parts<'a> {
-    /// The segments of the name itself, which are several if the family name is before a comma.
+    /// The segments of the name itself. There are several if the family name precedes a comma.
     /// Never empty.
     names: Vec<Vec<&'a str>>,
-    /// The segments of degrees.
+    /// The segments that consist of degrees.
     degrees: Vec<Vec<&'a str>>,
 }
 
 /// Shortens digraphs that stand for letters with diacritics, so that `Müller`, `Mueller` and
-/// `Muller` are equal.
+/// `Muller` match.
 fn without_expansions(word: &str) -> String {
     word.replace("AE", "A").replace("OE", "O").replace("UE", "U").replace("AA", "A")
 }

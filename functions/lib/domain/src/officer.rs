@@ -3,9 +3,9 @@
 codes! {
     /// The role of an officer.
     Role {
-        /// Views records, answers applicants, decides cases.
+        /// Views records, answers applicants and decides cases.
         Officer = "officer",
-        /// An officer who may also approve what another officer proposed.
+        /// An officer who may also approve other officers' proposals.
         Supervisor = "supervisor",
     }
 }
@@ -15,7 +15,7 @@ codes! {
     Action {
         /// Logged in with both factors.
         LoggedIn = "logged_in",
-        /// Entered a wrong code of the second factor.
+        /// Entered a wrong second-factor code.
         SecondFactorWrong = "second_factor_wrong",
         /// Searched for a person.
         Searched = "searched",
@@ -25,7 +25,7 @@ codes! {
         CaseViewed = "looked_at_case",
         /// Asked the applicant a question.
         AskedBack = "asked_back",
-        /// Proposed to grant a correction that a supervisor has to approve.
+        /// Proposed to grant a correction that needs a supervisor's approval.
         Proposed = "proposed",
         /// Granted a correction.
         Granted = "granted",
@@ -33,8 +33,8 @@ codes! {
         Refused = "refused",
         /// Requested that the SMS be sent again.
         Resent = "resent",
-        /// The action of the entry before was not carried out: the data had changed meanwhile, or
-        /// it failed. Entries are written before the action.
+        /// The action in the preceding entry was not carried out: either the data had changed in
+        /// the meantime, or the action failed. Entries are written before the action.
         ActionFailed = "not_done",
     }
 }

@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 
 use crate::hygiene;
 
-/// A number that SMS are sent to: an Indonesian mobile number, or a number of a country that the
-/// deployment allows ([`PhoneNumber::allow_countries`]). Others are not accepted, since toll fraud
-/// has SMS sent to countries where they are expensive.
+/// A number to which SMS are sent: an Indonesian mobile number, or a number from a country that the
+/// deployment allows ([`PhoneNumber::allow_countries`]). Other numbers are not accepted, since toll
+/// fraud exploits SMS to expensive countries.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PhoneNumber(String);
 
@@ -16,14 +16,14 @@ impl PhoneNumber {
     /// `(0812) …`.
     ///
     /// The national number begins with 8 and has 9 to 12 digits (Indonesia's numbering plan for
-    /// mobile services). A number of another country begins with `+` or `00` and the country code,
-    /// and has 8 to 15 digits including that code (ITU-T E.164). A trailing `.0`, which
-    /// spreadsheets add, is dropped.
+    /// mobile services). A number from another country begins with `+` or `00` and the country
+    /// code, and has 8 to 15 digits including the country code (ITU-T E.164). A trailing `.0`,
+    /// which spreadsheets add, is dropped.
     ///
-    /// `None` for anything else: landlines, countries that are not allowed, words, too few or too
-    /// many digits, and a field with two numbers. So that the digits of two numbers are never
-    /// joined, groups of digits may be separated only by spaces, hyphens, dots and parentheses, and
-    /// no group may be a complete number.
+    /// Returns `None` for anything else: landlines, countries that are not allowed, words, too few
+    /// or too many digits, and fields with two numbers. To avoid joining the digits of two numbers,
+    /// only spaces, hyphens, dots and parentheses may separate groups of digits, and no group may
+    /// be a complete number.
     ///
     /// ```
     /// use bukti_domain::PhoneNumber;
@@ -34,13 +34,13 @@ impl PhoneNumber {
         Self::parse_with(text, COUNTRIES.get().map_or(&[], Vec::as_slice))
     }
 
-    /// Allows numbers of other countries by their codes, `+60,+65`, for the whole process. To be
-    /// called before the first number is parsed.
+    /// Allows numbers from other countries, given as country codes (`+60,+65`), for the whole
+    /// process. Call it before the first number is parsed.
     ///
     /// # Errors
     ///
-    /// [`CountriesError`] if this is not a list of country codes, or a different list was set
-    /// before.
+    /// Returns [`CountriesError`] if `codes` is not a list of country codes, or if a different list
+    /// has already been set.
     pub fn allow_countries(codes: &str) -> Result<(), CountriesError> {
         let code = |code: &str| {
             let digits = code.trim().strip_prefix('+')?;
@@ -57,7 +57,7 @@ impl PhoneNumber {
     fn parse_with(text: &str, countries: &[String]) -> Option<Self> {
         let text = hygiene::clean_code(text);
         let text = hygiene::integer_of_float(&text).unwrap_or(&text);
-        // "(+62) 812…" is common.
+        // People often write "(+62) 812…".
         let international = text.starts_with('+') || text.starts_with("(+");
         let written = if international { text.replacen('+', "", 1) } else { text.to_owned() };
         if !written.chars().all(|character| character.is_ascii_digit() || SEPARATORS.contains(&character)) {
@@ -80,7 +80,7 @@ impl PhoneNumber {
         } else {
             digits.strip_prefix("62").or_else(|| digits.strip_prefix('0')).unwrap_or(&digits)
         };
-        // "+62 (0)812…" and "62 0812…" are common.
+        // People often write "+62 (0)812…" or "62 0812…".
         let national = national.strip_prefix('0').unwrap_or(national);
         let is_whole = |group: &str| {
             let national = group.strip_prefix("62").or(group.strip_prefix('0')).unwrap_or(group);
@@ -91,7 +91,8 @@ impl PhoneNumber {
             .then(|| Self(format!("+62{national}")))
     }
 
-    /// The number in E.164: `+62812…`. Personal: for sending, keyed hashes and sealed fields only.
+    /// The number in E.164 format, `+62812…`. Personal data: use it only for sending, and in keyed
+    /// hashes and sealed fields.
     pub fn e164(&self) -> &str {
         &self.0
     }
@@ -102,12 +103,12 @@ impl PhoneNumber {
     }
 }
 
-/// Whether the digits are an Indonesian mobile number without its leading zero.
+/// Whether the digits are an Indonesian mobile number without the leading zero.
 fn is_national(digits: &str) -> bool {
     digits.starts_with('8') && (9..=12).contains(&digits.len())
 }
 
-/// A run of digits, with the separator before it.
+/// A run of digits and the separator before it.
 struct Group<'a> {
     separator: &'a str,
     digits: &'a str,
@@ -128,14 +129,14 @@ fn digits_of(groups: &[Group<'_>]) -> String {
     groups.iter().map(|group| group.digits).collect()
 }
 
-/// Whether the groups of digits are one number. If the field has two numbers, or a number and an
-/// extension, their digits joined together would be the number of a stranger. They are one number
-/// if both hold:
+/// Whether the groups of digits form a single number. If the field contains two numbers, or a
+/// number and an extension, joining their digits would produce a stranger's number. The groups form
+/// a single number if both of these conditions hold:
 ///
-/// - no group is a complete number, except the last one after nothing but a country code;
-/// - groups that are a complete number are continued only after the same separator (not
-///   `0812-345-678 90`), and by at least three digits, or by two if the groups before are regular
-///   (`0812 345 678 90`, `0812 34 56 78 90`).
+/// - No group is a complete number, except the last group if at most a country code precedes it.
+/// - If the preceding groups form a complete number, a group may continue it only after the same
+///   separator (not `0812-345-678 90`), and only with at least three digits, or with two if the
+///   preceding groups are regular (`0812 345 678 90`, `0812 34 56 78 90`).
 fn is_one_number(
     groups: &[Group<'_>],
     is_whole: impl Fn(&str) -> bool,
@@ -160,8 +161,8 @@ fn is_one_number(
     })
 }
 
-/// Whether the groups begin a number in regular groups, whose last one may have two digits: all
-/// have three or four digits, or all but the first have two.
+/// Whether the groups are the beginning of a regularly grouped number, in which the last group may
+/// have two digits: all groups have three or four digits, or all but the first have two.
 fn is_regular(groups: &[Group<'_>]) -> bool {
     let have_lengths = |groups: &[Group<'_>], lengths: std::ops::RangeInclusive<usize>| {
         groups.len() > 1 && groups.iter().all(|group| lengths.contains(&group.digits.len()))
@@ -170,14 +171,14 @@ fn is_regular(groups: &[Group<'_>]) -> bool {
     digits_of(groups).len() <= 10 && (have_lengths(groups, 3..=4) || is_in_pairs())
 }
 
-/// The characters that may separate the digits of one number.
+/// The characters that may separate the digits of a number.
 const SEPARATORS: [char; 5] = [' ', '-', '.', '(', ')'];
 
-/// The codes of the other countries that are allowed, without `+`.
+/// The codes of the other allowed countries, without `+`.
 static COUNTRIES: OnceLock<Vec<String>> = OnceLock::new();
 
-/// A list of countries that cannot be allowed: it is malformed, or differs from the list that was
-/// set before.
+/// The list of allowed countries cannot be set: it is malformed, or a different list has already
+/// been set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountriesError;
 
@@ -308,9 +309,9 @@ mod tests {
             between in "( ?[-/,;|&+] ?| |  |\\.|\n|\t|[.]0/| atau |\\(|\u{2009}|\u{2f})",
             other in "((0|62|\\+62|)8[0-9]{8,11}|[0-9]{1,6})",
         ) {
-            // `.0` or `,0` after a number is a spreadsheet's float.
+            // A spreadsheet that stores a number as a float appends `.0` or `,0`.
             let is_float = matches!(&*between, "." | ",") && other.bytes().all(|digit| digit == b'0');
-            // `one` has only hyphens as separators, so a hyphen may continue it.
+            // `one` contains only hyphens as separators, so another hyphen may follow.
             if PhoneNumber::parse(&one).is_some() && !between.starts_with('-') && !is_float {
                 proptest::prop_assert_eq!(PhoneNumber::parse(&format!("{one}{between}{other}")), None);
             }

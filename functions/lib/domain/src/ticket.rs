@@ -1,12 +1,12 @@
 //! Tickets for next doses: which dose of which vaccine is due from which day, and the text of the
-//! QR that shows it to a facility.
+//! QR code that shows this to a facility.
 //!
-//! Tickets are not stored. They are derived from the doses that have been received
-//! ([`next_doses`]), and change with them. The text of a ticket ([`TicketText`]) contains no data
-//! of the person. It has the opaque id of the previous dose's certificate, which is printed on the
-//! certificate too, so that a facility can compare the two. It is not signed, since it is only a
-//! reminder. As anybody can write such a text, a page shows nothing of one whose vaccine is not in
-//! the catalogue ([`TicketText::is_for_one_of`]).
+//! Tickets are not stored; [`next_doses`] derives them from the doses that have been received. The
+//! text of a ticket ([`TicketText`]) contains no personal data. It contains the opaque id of the
+//! previous dose's certificate, which is also printed on the certificate, so that a facility can
+//! compare the two. The text is not signed, since a ticket is only a reminder. Because anybody can
+//! write such a text, pages show nothing if its vaccine is not in the catalogue
+//! ([`TicketText::is_for_one_of`]).
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -22,12 +22,12 @@ use crate::{Vaccine, is_certificate_id};
 pub struct ReceivedDose<'a> {
     /// The dose number, 1 to 9.
     pub dose_number: Option<u8>,
-    /// The vaccine.
+    /// The vaccine's entry in the catalogue.
     pub vaccine: Option<&'static Vaccine>,
     /// The day of the vaccination.
     pub vaccination_date: Option<Date>,
-    /// The id of its certificate (16 characters, no hyphens), if there is a valid one that the
-    /// viewer may open.
+    /// The id of the dose's certificate (16 characters, no hyphens); `None` if there is no valid
+    /// certificate that the viewer may open.
     pub certificate_id: Option<&'a str>,
 }
 
@@ -38,19 +38,19 @@ pub struct NextDose<'a> {
     pub certificate_id: &'a str,
     /// The number of the next dose, 2 or higher.
     pub dose_number: u8,
-    /// The vaccine, which is that of the previous dose.
+    /// The vaccine, which is the same as for the previous dose.
     pub vaccine: &'static Vaccine,
     /// The first day on which the dose may be given.
     pub from: Date,
 }
 
-/// The next doses of a person, from all their received doses in any order: at most one for each
-/// disease, sorted by the day from which it may be given.
+/// A person's next doses, derived from all their received doses in any order: at most one per
+/// disease, sorted by the first day on which the dose may be given.
 ///
-/// The next dose follows the dose with the highest number that has a certificate, by the schedule
-/// of its vaccine in the catalogue. There is none at the end of the schedule, and none if it may
-/// already have been given: a received dose may be the next one although it is incomplete, held, or
-/// recorded with another phone.
+/// The next dose follows the dose with the highest number among those with a certificate, according
+/// to its vaccine's schedule in the catalogue. There is no next dose at the end of the schedule, or
+/// if it may already have been given: a received dose may be the next one even if it is incomplete,
+/// held, or recorded with another phone number.
 pub fn next_doses<'a>(doses: &[ReceivedDose<'a>]) -> Vec<NextDose<'a>> {
     let mut latest: BTreeMap<&str, CertifiedDose<'a>> = BTreeMap::new();
     for dose in doses.iter().filter_map(CertifiedDose::from_received) {
@@ -68,7 +68,7 @@ pub fn next_doses<'a>(doses: &[ReceivedDose<'a>]) -> Vec<NextDose<'a>> {
     next
 }
 
-/// A received dose with a certificate, and therefore without missing fields.
+/// A received dose with a certificate. None of its fields are missing.
 #[derive(Clone, Copy)]
 struct CertifiedDose<'a> {
     dose_number: u8,
@@ -87,18 +87,18 @@ impl<'a> CertifiedDose<'a> {
         })
     }
 
-    /// Sorts by number. Of a dose that two facilities reported, the one with the later day sorts
-    /// last.
+    /// Sorts by dose number. If two facilities reported the dose, the report with the later day
+    /// sorts last.
     fn order(&self) -> (u8, Date, &'a str) {
         (self.dose_number, self.vaccination_date, self.certificate_id)
     }
 
-    /// Whether a dose may be a later one against the same disease. A missing field does not rule it
-    /// out.
+    /// Whether `dose` may be a later dose against the same disease. A missing field does not rule
+    /// this out.
     fn may_precede(&self, dose: &ReceivedDose<'_>) -> bool {
         let same_disease = dose.vaccine.is_none_or(|vaccine| vaccine.disease == self.vaccine.disease);
         let higher = dose.dose_number.is_none_or(|number| number > self.dose_number);
-        // If the disease and the number are known, the number decides, and the day does not matter.
+        // If the disease and the number are known, the number decides, and the day is ignored.
         let numbered = dose.vaccine.is_some() && dose.dose_number.is_some();
         let not_earlier = dose.vaccination_date.is_none_or(|day| day >= self.vaccination_date);
         same_disease && higher && (numbered || not_earlier)
@@ -116,7 +116,7 @@ impl<'a> CertifiedDose<'a> {
 }
 
 impl NextDose<'_> {
-    /// The content of the QR.
+    /// The content of the QR code.
     pub fn text(&self) -> TicketText {
         TicketText {
             certificate_id: self.certificate_id.to_owned(),
@@ -127,7 +127,7 @@ impl NextDose<'_> {
     }
 }
 
-/// The content of a ticket's QR: a URL of the site, whose fragment browsers do not send to the
+/// The content of a ticket's QR code: a URL of the site. Browsers do not send its fragment to the
 /// server.
 ///
 /// ```text
@@ -138,10 +138,10 @@ impl NextDose<'_> {
 ///                                   └ the certificate of the previous dose: 16 characters
 /// ```
 ///
-/// In the vaccine's name, ASCII letters, digits and hyphens are literal. Every other byte of its
-/// UTF-8 is written as `~` and two upper-case hexadecimal digits; percent-encoding is avoided,
-/// since messengers and scanners tend to decode or encode it again. The text of a ticket is
-/// canonical, and only that form parses.
+/// In the vaccine's name, ASCII letters, digits and hyphens are literal. Every other UTF-8 byte is
+/// written as `~` and two upper-case hexadecimal digits. Percent-encoding is avoided, since
+/// messengers and scanners tend to decode it or encode it again. The text of a ticket is canonical;
+/// no other form parses.
 ///
 /// ```
 /// use bukti_domain::TicketText;
@@ -155,7 +155,7 @@ pub struct TicketText {
     pub certificate_id: String,
     /// The number of the next dose, 2 to 9.
     pub dose_number: u8,
-    /// The vaccine's name in the catalogue of the deployment.
+    /// The vaccine's name in the deployment's catalogue.
     pub vaccine: String,
     /// The first day on which the dose may be given.
     pub from: Date,
@@ -165,25 +165,26 @@ impl TicketText {
     /// The path of the page that shows a ticket.
     pub const PATH: &str = "/tiket";
 
-    /// The URL of the ticket on a site (`https://…`, without a slash at the end).
+    /// The URL of the ticket on a site; `site_url` is `https://…` without a trailing slash.
     pub fn address(&self, site_url: &str) -> String {
         format!("{site_url}{}#{}", Self::PATH, self.fragment())
     }
 
-    /// Whether its vaccine is among these names, which are those of the deployment's catalogue.
+    /// Whether the vaccine is one of these names, which the caller takes from the deployment's
+    /// catalogue.
     pub fn is_for_one_of<'a>(&self, vaccines: impl IntoIterator<Item = &'a str>) -> bool {
         vaccines.into_iter().any(|name| name == self.vaccine)
     }
 
-    /// The part after the `#`.
+    /// The part of the URL after the `#`.
     fn fragment(&self) -> String {
         let (id, dose, vaccine, from) =
             (&self.certificate_id, self.dose_number, encode(&self.vaccine), self.from);
         format!("{id}.{dose}.{vaccine}.{:04}{:02}{:02}", from.year(), from.month(), from.day())
     }
 
-    /// Parses a ticket's URL, of any site, or only its fragment with the `#`, as in
-    /// `location.hash`. `None` for anything else.
+    /// Parses a ticket's URL on any site, or only the fragment with the `#`, as in `location.hash`.
+    /// Returns `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let (address, fragment) = text.split_once('#')?;
         if !address.is_empty() {
@@ -203,27 +204,27 @@ impl TicketText {
             vaccine: decode(vaccine)?,
             from: Date::new(year, number(4..6)?, number(6..8)?).ok()?,
         };
-        // Parsing numbers is more lenient (signs, lower-case hexadecimal digits, further parts):
-        // only the canonical form is accepted.
+        // The parsers above are more lenient: they accept signs, lower-case hexadecimal digits and
+        // further parts. Only the canonical form is a ticket.
         (ticket.fragment() == fragment).then_some(ticket)
     }
 }
 
-/// Encodes a vaccine's name for a fragment.
+/// Encodes a vaccine's name for the fragment of the URL.
 fn encode(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'-' {
             text.push(char::from(byte));
         } else {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(text, "~{byte:02X}");
         }
     }
     text
 }
 
-/// Decodes a vaccine's name from a fragment.
+/// Decodes a vaccine's name from the fragment; `None` if it is malformed or empty.
 fn decode(text: &str) -> Option<String> {
     let mut pieces = text.split('~');
     let mut name = pieces.next()?.as_bytes().to_vec();

@@ -7,7 +7,7 @@ use crate::hygiene::is_invisible;
 /// Transliterates a name according to ICAO 9303 part 3 (8th edition), section 6: into upper-case
 /// letters, with `<` between words and without apostrophes.
 ///
-/// Latin, Cyrillic and Arabic letters follow the tables of section 6 A, B and C; letters of other
+/// Latin, Cyrillic and Arabic letters follow the tables in section 6 A, B and C; letters of other
 /// scripts are romanised. The result is empty if the name has no letter.
 ///
 /// ```
@@ -17,14 +17,14 @@ use crate::hygiene::is_invisible;
 /// ```
 pub fn transliterate(name: &str) -> String {
     let mut zone = String::with_capacity(name.len());
-    // The start of the last letter's transliteration.
+    // The index in `zone` at which the last letter's transliteration starts.
     let mut last = 0;
-    // Decomposed letters ("u" with a combining diaeresis) are transliterated like composed ones.
+    // Decomposed letters ("u" with a combining diaeresis) are transliterated like composed letters.
     let mut characters = name.chars().peekable();
     while let Some(character) = characters.next() {
         if character == SHADDA {
             let letter = zone[last..].to_owned();
-            // A shadda after a separator must not double it.
+            // If a shadda follows a separator, the separator must not be doubled.
             zone.push_str(letter.trim_matches('<'));
             continue;
         }
@@ -54,9 +54,9 @@ pub fn transliterate(name: &str) -> String {
 /// The Arabic mark that doubles a letter.
 const SHADDA: char = '\u{651}';
 
-/// Whether a character modifies the letter before it, and is dropped: a combining mark of any
-/// script that is not a vowel (such as a virama or nukta), a joiner or other format character, and
-/// the Arabic tatweel.
+/// Whether a character only modifies the preceding letter and is therefore dropped: a combining
+/// mark of any script that is not a vowel (such as a virama or nukta), a joiner or other format
+/// character, or the Arabic tatweel.
 fn is_mark(character: char) -> bool {
     character == '\u{640}'
         || is_invisible(character)
@@ -75,7 +75,7 @@ fn composed(letter: char, mark: Option<char>) -> Option<&'static str> {
     }
 }
 
-/// Table of section 6 A, restricted to letters that do not simply lose their mark.
+/// The table in section 6 A, restricted to letters that do more than lose their mark.
 fn latin(character: char) -> Option<&'static str> {
     Some(match character {
         'Ä' | 'ä' | 'Æ' | 'æ' => "AE",
@@ -93,7 +93,8 @@ fn latin(character: char) -> Option<&'static str> {
     })
 }
 
-/// Table of section 6 B. Letters that depend on the language follow the majority.
+/// The table in section 6 B. If a transliteration depends on the language, the most common one
+/// applies.
 fn cyrillic(character: char) -> Option<&'static str> {
     let mut upper = character.to_uppercase();
     Some(match upper.next()? {
@@ -138,7 +139,7 @@ fn cyrillic(character: char) -> Option<&'static str> {
     })
 }
 
-/// Table of section 6 C. `X` is the prefix of letters without a Latin equivalent.
+/// The table in section 6 C. Letters without a Latin equivalent have the prefix `X`.
 fn arabic(character: char, next: Option<char>) -> Option<&'static str> {
     Some(match character {
         'ء' => "XE",
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn transliterates_names_in_other_scripts() {
         for (name, zone) in [
-            // The example of section 6 C.
+            // The example in section 6 C.
             ("أبو بكر محمد بن زكريا الرازي", "XAEBW<BKR<MXHMD<BN<ZKRYA<ALRAZY"),
             ("مُحَمَّد", "MXHMMD"),
             ("فاطمة الزهراء", "FAXTTMXAH<ALZHRAXE"),

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{BUILT_IN, Codes, Disease, Vaccine, normalized};
 use crate::bounds::MOST_DOSES;
 
-/// An invalid file of a catalogue: the entry and the field that are wrong, and what is allowed.
+/// An invalid catalogue file. The message names the entry and the field, and says what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueError(String);
 
@@ -31,16 +31,16 @@ impl fmt::Display for CatalogueError {
 
 impl std::error::Error for CatalogueError {}
 
-/// The diseases and vaccines, with an index of the vaccines' names.
+/// The diseases and vaccines, with an index of vaccine names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Catalogue {
     pub(super) diseases: Vec<Disease>,
     pub(super) vaccines: Vec<Vaccine>,
-    /// The index in `vaccines` of each normalised name and alias.
+    /// Maps each normalised name and alias to the vaccine's index in `vaccines`.
     pub(super) by_name: HashMap<String, usize>,
 }
 
-/// A catalogue file. Its entries are parsed one by one, so that an error can name the entry.
+/// A catalogue file. Its entries are parsed one at a time, so that an error can name the entry.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -85,8 +85,8 @@ impl Catalogue {
         Self::default().extended(BUILT_IN)
     }
 
-    /// This catalogue with the entries of a file added. An entry replaces the one with the same
-    /// code or name.
+    /// Adds the entries of a file to this catalogue. An entry replaces the existing entry with the
+    /// same code or name.
     pub(super) fn extended(mut self, json: &str) -> Result<Self, CatalogueError> {
         let file: File = serde_json::from_str(json).map_err(|error| {
             CatalogueError(format!("the file is not a JSON object with `diseases` and `vaccines`: {error}"))
@@ -178,7 +178,7 @@ impl Catalogue {
         })
     }
 
-    /// Builds the index of names, and checks that no two vaccines have the same name or product.
+    /// Builds the index of names, and checks that no two vaccines share a name or a product.
     fn index(mut self) -> Result<Self, CatalogueError> {
         self.by_name.clear();
         let mut by_product = HashMap::new();
@@ -209,7 +209,8 @@ impl Catalogue {
     }
 }
 
-/// The name of an entry in errors: its position, from 1, and its code or name if it has one.
+/// Identifies an entry in error messages: its position, counted from 1, and its code or name if it
+/// has one.
 struct Label(String);
 
 fn label(list: &str, at: usize, entry: &Value, key: &str) -> Label {

@@ -120,7 +120,7 @@ fn retraction_counts_by_time_of_sending() {
     use Outcome::{Duplicate, Issued, Retracted, Superseded};
     assert_eq!(outcomes(&[complete(1, "a"), retraction(2)]), [Superseded, Retracted]);
     assert_eq!(outcomes(&[retraction(2), complete(1, "a")]), [Retracted, Superseded]);
-    // The same content sent after the retraction reports the dose again.
+    // A row with the same content, sent after the retraction, reports the dose again.
     let again = [complete(1, "a"), retraction(2), complete(3, "a")];
     assert_eq!(outcomes(&again), [Superseded, Superseded, Issued]);
     assert_eq!(outcomes(&[complete(3, "a"), retraction(2)]), [Issued, Superseded]);
@@ -172,7 +172,7 @@ fn rejected_row_counts_when_repetition_is_accepted() {
     assert_eq!(outcome(&history, &again), Outcome::Issued);
 }
 
-/// A held row that is complete, without a phone, once these data are confirmed.
+/// A held row that becomes complete, without a phone number, once these data are confirmed.
 fn held(sent_at: i64, digest: &str, data: &str) -> Version {
     let held = HeldIdentity {
         digest: data.to_owned(),

@@ -12,9 +12,9 @@ use crate::{
 /// The facility that vaccinated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facility {
-    /// Code in the national register.
+    /// Code in the national register, or the name if the row has no code.
     pub code: String,
-    /// Name.
+    /// Name of the facility, or the code if the row has no name.
     pub name: String,
 }
 
@@ -25,15 +25,15 @@ pub struct Dose {
     pub identity: Option<Identity>,
     /// The person's name.
     pub name: Option<PersonName>,
-    /// The person's birth date; a full date for a person with a NIK.
+    /// The person's birth date; always a full date for a person with a NIK.
     pub birth_date: Option<BirthDate>,
     /// The person's sex, if it was registered.
     pub sex: Option<Sex>,
-    /// The phone that SMS are sent to.
+    /// The phone number for SMS.
     pub phone: Option<PhoneNumber>,
     /// The dose number, 1 to 9.
     pub dose_number: Option<u8>,
-    /// The vaccine.
+    /// The vaccine's entry in the catalogue.
     pub vaccine: Option<&'static Vaccine>,
     /// The batch number.
     pub batch: Option<String>,
@@ -43,21 +43,21 @@ pub struct Dose {
     pub facility: Option<Facility>,
 }
 
-/// A dose with all data of a certificate, from a row that is
+/// A dose with all data that a certificate needs, from a row whose verdict is
 /// [`Verdict::Complete`](super::Verdict::Complete).
 #[derive(Clone, Debug)]
 pub struct CompleteDose {
     /// The person's NIK or passport number.
     pub identity: Identity,
-    /// The person's name as it is signed.
+    /// The person's name as the certificate signs it.
     pub name: CertifiedName,
-    /// The person's birth date; a full date for a person with a NIK.
+    /// The person's birth date; always a full date for a person with a NIK.
     pub birth_date: BirthDate,
     /// The person's sex, if it was registered.
     pub sex: Option<Sex>,
     /// The dose number, 1 to 9.
     pub dose_number: u8,
-    /// The vaccine.
+    /// The vaccine's entry in the catalogue.
     pub vaccine: &'static Vaccine,
     /// The batch number.
     pub batch: String,
@@ -65,15 +65,15 @@ pub struct CompleteDose {
     pub vaccination_date: Date,
     /// The facility that vaccinated.
     pub facility: Facility,
-    /// The number of doses of the first series: that of the vaccine of the person's first dose if
-    /// that is known, otherwise that of this vaccine.
+    /// The number of doses in the first series. The vaccine of the person's first dose determines
+    /// it if that dose is known, otherwise this dose's vaccine.
     pub primary_doses: u8,
 }
 
 impl Dose {
-    /// Whether the dose is of a person with this name and birth date. An equal NIK or passport
-    /// number is not enough evidence: numbers are mistyped, and a NIK follows a rule and can be
-    /// guessed.
+    /// Whether the dose belongs to a person with this name and birth date. A matching NIK or
+    /// passport number alone is not enough evidence: numbers are mistyped, and a NIK follows a
+    /// pattern and can be guessed.
     pub fn is_of(&self, name: &PersonName, birth_date: BirthDate) -> bool {
         self.name.as_ref().is_some_and(|own| own.matches(name))
             && self.birth_date.is_some_and(|own| own.is_matched_by(birth_date))
@@ -81,27 +81,27 @@ impl Dose {
 }
 
 impl CompleteDose {
-    /// The dose with the number of doses of the first series; `None` if the first dose is not
-    /// known.
+    /// Sets the number of doses in the first series. If it is `None` because the first dose is
+    /// unknown, this dose's vaccine determines the number.
     #[must_use]
     pub fn in_series_of(self, primary_doses: Option<u8>) -> Self {
         Self { primary_doses: primary_doses.unwrap_or(self.vaccine.primary_doses), ..self }
     }
 
-    /// The total number of doses in the series (DCC `sd`): that of the first series; for a booster
-    /// the dose's own number, or 1 if the first series has one dose, as in the DCC's examples
-    /// (`3 of 3 Moderna`, `2 of 1 Janssen`).
+    /// The total number of doses in the series (DCC `sd`). This is the length of the first series.
+    /// For a booster it is the dose's own number, or 1 if the first series has one dose, as in the
+    /// DCC's examples (`3 of 3 Moderna`, `2 of 1 Janssen`).
     pub fn doses_in_series(&self) -> u8 {
         if self.primary_doses == 1 { 1 } else { self.primary_doses.max(self.dose_number) }
     }
 
-    /// The number of doses of the first series, if the certificate states it: an international
-    /// certificate is about one dose.
+    /// The number of doses in the first series; `None` for an international certificate, which
+    /// covers a single dose.
     pub fn counted_series(&self) -> Option<u8> {
         self.vaccine.counted_series().map(|_| self.primary_doses)
     }
 
-    /// The sex as it was registered, otherwise as the NIK encodes it.
+    /// The registered sex; if there is none, the sex that the NIK encodes.
     pub fn known_sex(&self) -> Option<Sex> {
         self.sex.or(match &self.identity {
             Identity::Nik(nik) => Some(nik.sex()),
@@ -110,19 +110,20 @@ impl CompleteDose {
     }
 
     /// The nationality (ISO 3166-1 alpha-3), if it is known. A person with a passport number
-    /// instead of a NIK is a foreigner, whose country feeds do not have.
+    /// instead of a NIK is a foreigner, and feeds do not state which country issued the passport.
     pub fn nationality(&self) -> Option<&'static str> {
         matches!(self.identity, Identity::Nik(_)).then_some("IDN")
     }
 }
 
 impl Dose {
-    /// The person's name as it is signed.
+    /// The person's name as a certificate signs it.
     pub fn certified_name(&self) -> Option<CertifiedName> {
         self.name.as_ref().map(|name| name.certified(self.identity.as_ref()))
     }
 
-    /// The dose as a complete one; `None` if a field is missing.
+    /// Converts the dose to a complete one. Returns `None` if a field that a certificate needs is
+    /// missing.
     pub fn complete(self) -> Option<CompleteDose> {
         Some(CompleteDose {
             name: self.certified_name()?,
@@ -139,22 +140,23 @@ impl Dose {
     }
 }
 
-/// The number of doses of a person's first series against a disease: that of the vaccine of the
-/// first dose, whichever vaccines follow (the EU's rule for mixed series). `None` if the first dose
-/// is not known.
+/// The number of doses in a person's first series against a disease. The vaccine of the first dose
+/// determines it, whichever vaccines follow (the EU's rule for mixed series). Returns `None` if the
+/// first dose is unknown.
 ///
-/// The caller leaves out held, incomplete and retracted doses.
+/// The caller must exclude held, incomplete and retracted doses.
 pub fn primary_doses<'a>(doses: impl IntoIterator<Item = &'a Dose>, disease: &str) -> Option<u8> {
     let of_disease = |dose: &&Dose| dose.vaccine.is_some_and(|vaccine| vaccine.disease == disease);
     let first = doses.into_iter().filter(|dose| dose.dose_number == Some(1)).filter(of_disease);
-    // The vaccine's name breaks ties of the day, so that the result does not depend on the order.
+    // The vaccine's name breaks ties between doses of the same day, so that the result does not
+    // depend on the order of the doses.
     let first =
         first.min_by_key(|dose| (dose.vaccination_date, dose.vaccine.map(|vaccine| &vaccine.name)))?;
     first.vaccine.map(|vaccine| vaccine.primary_doses)
 }
 
 impl FeedRow {
-    /// The dose that the row reports.
+    /// Parses the fields of the row into a dose.
     pub fn dose(&self) -> Dose {
         let facility = match (non_empty(&self.kode_faskes), non_empty(&self.nama_faskes)) {
             (Some(code), Some(name)) => Some(Facility { code: code.to_owned(), name: name.to_owned() }),
@@ -168,7 +170,7 @@ impl FeedRow {
             None => Passport::parse(&self.paspor).map(Identity::Passport),
         };
         let vaccine = vaccine_named(&self.vaksin);
-        // Of a person with a NIK, a partial date is not accepted: identity cards have a full one.
+        // A person with a NIK needs a full date, since identity cards show one.
         let is_precise = |date: &BirthDate| date.to_day().is_some() || non_empty(&self.nik).is_none();
         Dose {
             identity,
@@ -178,7 +180,7 @@ impl FeedRow {
             phone: PhoneNumber::parse(&self.no_hp),
             dose_number: match non_empty(&self.dosis_ke) {
                 Some(number) => dose_number(hygiene::integer_of_float(number).unwrap_or(number)),
-                // An international certificate does not state the number.
+                // An international certificate does not state the dose number.
                 None => vaccine.filter(|vaccine| vaccine.is_icvp()).map(|_| 1),
             },
             vaccine,

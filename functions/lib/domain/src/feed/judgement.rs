@@ -7,13 +7,14 @@ use super::{Dose, Reason, Verdict};
 use crate::catalogue::ICVP_FROM;
 use crate::{INDONESIA_EAST, IdentityData, Vaccine};
 
-/// How far a sender's clock may be ahead of ours.
+/// The maximum time by which a sender's clock may be ahead of ours.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_hours(24);
 
 impl FeedRow {
-    /// The verdict on the row and its reasons. `now` is the upper bound of the time of sending.
+    /// Returns the verdict on the row and its reasons. A row must not be sent later than `now`,
+    /// apart from clock skew.
     ///
-    /// A complete row may have reasons too: they say why no SMS can be sent.
+    /// A complete row can have reasons, too: they say why no SMS can be sent.
     pub fn judge(&self, now: Timestamp) -> (Verdict, Vec<Reason>) {
         let dose = self.dose();
         let rejected = self.rejections(&dose, now);
@@ -31,8 +32,8 @@ impl FeedRow {
         self.judge_completeness(&dose)
     }
 
-    /// The verdict on a held row once its [`IdentityData`] are confirmed: the one that it would
-    /// have without the contradiction.
+    /// The verdict on a held row once its [`IdentityData`] are confirmed: the contradiction is
+    /// ignored.
     pub fn judge_confirmed(&self) -> (Verdict, Vec<Reason>) {
         self.judge_completeness(&self.dose())
     }
@@ -61,7 +62,7 @@ impl FeedRow {
         (Verdict::Complete, unreachable)
     }
 
-    /// The reasons to reject the row; empty if there is none.
+    /// The reasons to reject the row; empty if there are none.
     fn rejections(&self, dose: &Dose, now: Timestamp) -> Vec<Reason> {
         let mut reasons = Vec::new();
         if non_empty(&self.event_id).is_none() {
@@ -72,7 +73,7 @@ impl FeedRow {
             Some(sent) if sent > now + CLOCK_SKEW => reasons.push(Reason::SentAtInFuture),
             Some(_) => {}
         }
-        // A retraction needs its event id only. Its other fields are emptied if they are too long
+        // A retraction needs only its event id. Its other fields are emptied if they are too long
         // (`without_long_fields`).
         let checked = if self.is_retraction() { 1 } else { COLUMNS.len() };
         if self.fields().iter().take(checked).any(|field| is_too_long(field)) {
@@ -80,7 +81,7 @@ impl FeedRow {
         }
         match RowStatus::parse(&self.status) {
             Some(RowStatus::Completed) => {}
-            // A retraction needs none of the fields below.
+            // A retraction needs none of the fields that are checked below.
             Some(RowStatus::EnteredInError) => return reasons,
             None => reasons.push(Reason::StatusInvalid),
         }
@@ -94,8 +95,8 @@ impl FeedRow {
         if dose.name.is_none() {
             reasons.push(Reason::NameMissing);
         }
-        // The latest date anywhere in Indonesia at the time of sending, since hubs write that time
-        // in UTC: in Papua it may already be the next day.
+        // The latest date anywhere in Indonesia at the time of sending. Hubs write that time in
+        // UTC, and in Papua it may already be the next day.
         let sent_on = self.sent().map(|sent| INDONESIA_EAST.to_datetime(sent).date());
         if !dose
             .birth_date
@@ -204,10 +205,10 @@ mod tests {
     fn vaccination_day_must_have_begun_somewhere_in_indonesia() {
         use Reason::VaccinationDateInFuture;
         for (sent_at, day, reasons) in [
-            // 00:30 in Jakarta is still the day before in UTC.
+            // 00:30 in Jakarta is still the previous day in UTC.
             ("2021-01-30T00:30:00+07:00", "2021-01-30", vec![]),
             ("2021-01-29T23:05:00Z", "2021-01-30", vec![]),
-            // After midnight in Papua, before midnight in Jakarta.
+            // After midnight in Papua, but before midnight in Jakarta.
             ("2021-01-29T15:05:00Z", "2021-01-30", vec![]),
             ("2021-01-29T22:05:00+0700", "2021-01-30", vec![]),
             ("2021-01-29T14:55:00Z", "2021-01-30", vec![VaccinationDateInFuture]),
@@ -232,7 +233,7 @@ mod tests {
             ("P1000001", "1899", vec![BirthDateInvalid]),
             ("P1000001", "1989-13", vec![BirthDateInvalid]),
             ("P1000001", "89", vec![BirthDateInvalid]),
-            // With a NIK, the date must be full.
+            // The birth date of a person with a NIK must be a full date.
             ("", "1989", vec![BirthDateInvalid]),
             ("", "1989-01", vec![BirthDateInvalid]),
         ] {
@@ -287,7 +288,7 @@ mod tests {
         }
     }
 
-    /// Changes a row to a dose against polio.
+    /// Turns a row into a dose against polio.
     fn set_polio(row: &mut FeedRow, day: &str) {
         (row.vaksin, row.sent_at) = ("bOPV".into(), "2025-12-01T08:00:00+07:00".into());
         row.tanggal_vaksinasi = day.into();
@@ -302,7 +303,7 @@ mod tests {
             judged(|row| set_polio(row, "1989-01-23")),
             (Verdict::Rejected, vec![Reason::VaccinationBeforeBirth])
         );
-        // A booster of a person with a name of one word and without a sex.
+        // A booster for a person with a one-word name and no registered sex.
         let booster = |row: &mut FeedRow| {
             set_polio(row, "2025-11-03");
             (row.dosis_ke, row.nama, row.jenis_kelamin) = ("5".into(), "Ayu".into(), String::new());
@@ -316,7 +317,7 @@ mod tests {
         };
         assert_eq!(uncounted(""), (Verdict::Complete, vec![]), "its certificate has no dose number");
         assert_eq!(uncounted("x"), (Verdict::Rejected, vec![Reason::DoseNumberInvalid]));
-        // The number may be missing, but must not be wrong.
+        // The dose number may be missing, but must not be invalid.
         for (number, reasons) in [
             ("", vec![]),
             ("-", vec![]),

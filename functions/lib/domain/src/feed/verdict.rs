@@ -1,13 +1,13 @@
-//! The codes of verdicts on rows, of their reasons, and of the row results in reports.
+//! Codes of verdicts on rows, of the reasons for them, and of row results in reports.
 
 use serde::{Deserialize, Serialize};
 
 codes! {
-    /// The result of a row, as reports have it.
+    /// The result of a row, as reports state it.
     Outcome {
-        /// The dose is complete: its certificate is issued.
+        /// The dose is complete, and its certificate is issued.
         Issued = "issued",
-        /// Stored; a later row of the event has to add what is missing.
+        /// Stored, but a later row of the event has to add missing data.
         Incomplete = "incomplete",
         /// Stored, but no certificate is issued: the data contradict each other, or an admin
         /// withdrew the dose.
@@ -18,7 +18,7 @@ codes! {
         Duplicate = "duplicate",
         /// Replaced by a later row of its event.
         Superseded = "superseded",
-        /// Retracts its event; the certificate is revoked.
+        /// Retracts its event, whose certificate is revoked.
         Retracted = "retracted",
     }
 }
@@ -27,7 +27,7 @@ codes! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The row has all data of a certificate.
+    /// The row has all data that a certificate needs.
     Complete,
     /// The row lacks data that a later row can add.
     Incomplete,
@@ -40,7 +40,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The result of a row with this verdict, if it is the current one of its event.
+    /// The result of a row with this verdict, provided that it is the current row of its event.
     pub fn outcome(self) -> Outcome {
         match self {
             Verdict::Complete => Outcome::Issued,
@@ -53,7 +53,7 @@ impl Verdict {
 }
 
 codes! {
-    /// The reason of a verdict or row result: a stable code of reports and responses.
+    /// The reason for a verdict or row result: a stable code in reports and responses.
     Reason {
         /// The row has more or fewer columns than the header, or is malformed JSON.
         RowMalformed = "row_malformed",
@@ -61,33 +61,34 @@ codes! {
         NotUtf8 = "not_utf8",
         /// The status says that the vaccination was not given (FHIR).
         NotCompleted = "not_completed",
-        /// The entry is a request other than to store a vaccination, such as to delete one (FHIR).
+        /// The entry requests something other than storing a vaccination, such as deleting one
+        /// (FHIR).
         RequestUnsupported = "request_unsupported",
         /// Less than a full dose was given (FHIR `isSubpotent`).
         Subpotent = "subpotent",
         /// An unknown extension changes the meaning of the resource (FHIR `modifierExtension`).
         ModifierUnknown = "modifier_unknown",
-        /// Another row of the transaction was rejected, so that none was stored (FHIR).
+        /// Another row of the transaction was rejected, so no row was stored (FHIR).
         TransactionRefused = "transaction_refused",
-        /// The status names neither a vaccination nor a retraction.
+        /// The status denotes neither a vaccination nor a retraction.
         StatusInvalid = "status_invalid",
         /// The row does not identify the vaccinated person (FHIR).
         PatientMissing = "patient_missing",
-        /// The row is of another facility than its sender.
+        /// A facility sent a row that belongs to another facility.
         FacilityOfAnother = "facility_of_another",
         /// Another sender reported the event first; only that sender or a hub may correct it.
         EventOfAnother = "event_of_another",
         /// The sender has used up its daily quota of doses for this person. The row is held, and
-        /// counts once it is sent again on another day, or by a hub.
+        /// counts once it is sent again on another day or by a hub.
         TooManyDoses = "too_many_doses",
         /// There is no event id.
         EventIdMissing = "event_id_missing",
         /// The time of sending is not an RFC 3339 time.
         SentAtInvalid = "sent_at_invalid",
-        /// The time of sending is in the future, so that rows sent until then could not correct
-        /// this one.
+        /// The time of sending is in the future. Rows sent before that time could not correct this
+        /// one.
         SentAtInFuture = "sent_at_in_future",
-        /// A field is too long.
+        /// A field exceeds the maximum length.
         FieldTooLong = "field_too_long",
         /// There is neither a NIK nor a passport number.
         IdentityMissing = "identity_missing",
@@ -97,7 +98,7 @@ codes! {
         PassportMalformed = "passport_malformed",
         /// There is no name.
         NameMissing = "name_missing",
-        /// The birth date is not a date, is in the future, or before 1900.
+        /// The birth date is not a date, is in the future, or is before 1900.
         BirthDateInvalid = "birth_date_invalid",
         /// The sex is neither `L` nor `P`.
         SexInvalid = "sex_invalid",
@@ -105,14 +106,14 @@ codes! {
         DoseNumberInvalid = "dose_number_invalid",
         /// The vaccine is not in the catalogue.
         VaccineUnknown = "vaccine_unknown",
-        /// The vaccination date is not a date.
+        /// The vaccination date is missing or is not a date.
         VaccinationDateInvalid = "vaccination_date_invalid",
-        /// The vaccination is later than the day of sending.
+        /// The vaccination date is later than the day of sending.
         VaccinationDateInFuture = "vaccination_date_in_future",
-        /// The vaccination is before the day from which the WHO's international certificate is
+        /// The vaccination date is before the day from which the WHO's international certificate is
         /// digital.
         VaccinationBeforeIcvp = "vaccination_before_icvp",
-        /// The vaccination is before the birth date.
+        /// The vaccination date is before the birth date.
         VaccinationBeforeBirth = "vaccination_before_birth",
         /// The NIK encodes a different birth date.
         NikBirthDateMismatch = "nik_birth_date_mismatch",
@@ -126,7 +127,7 @@ codes! {
         FacilityMissing = "facility_missing",
         /// There is no phone, so no SMS can be sent.
         PhoneMissing = "phone_missing",
-        /// The phone is not a mobile number that SMS are sent to.
+        /// The phone number is not one to which SMS are sent.
         PhoneInvalid = "phone_invalid",
         /// The row replaced an earlier phone number.
         PhoneCorrected = "phone_corrected",

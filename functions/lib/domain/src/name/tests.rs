@@ -48,7 +48,7 @@ fn does_not_match_different_names() {
     }
 }
 
-/// The text, family name and given names that are signed.
+/// The signed text, family name and given names.
 fn certified(text: &str, number: &str) -> (String, String, String) {
     let identity = Identity::parse(number).unwrap();
     let name = PersonName::parse(text).unwrap().certified(Some(&identity));
@@ -72,21 +72,21 @@ fn omits_certain_titles_of_nik_holders() {
         ("Budi Santoso, dr., Sp.A", "Budi Santoso", "Santoso", "Budi"),
         ("Budi Santoso, SE", "Budi Santoso", "Santoso", "Budi"),
         ("Budi, S.H.", "Budi", "Budi", ""),
-        // Words of the name: not dotted, not after a comma.
+        // Ordinary words of the name: they have no dot and do not follow a comma.
         ("An Nisa Putri", "An Nisa Putri", "Putri", "An Nisa"),
         ("Sri Se", "Sri Se", "Se", "Sri"),
         ("Raden Ajeng Kartini", "Raden Ajeng Kartini", "Kartini", "Raden Ajeng"),
         ("Dr Soetomo Ma", "Dr Soetomo Ma", "Ma", "Dr Soetomo"),
-        // At least two words stay.
+        // At least two words are kept.
         ("dr. Budi", "dr. Budi", "Budi", "dr."),
         ("Budi S.Pd.", "Budi S.Pd.", "Budi S.Pd.", ""),
         ("Dr. H. Ayu", "H. Ayu", "Ayu", "H."),
-        // Words that are not in the lists stay.
+        // Words that are not in the lists are kept.
         ("M. Ilham Akbar S.", "M. Ilham Akbar S.", "S.", "M. Ilham Akbar"),
         ("St. Aisyah binti Abdullah", "St. Aisyah binti Abdullah", "Abdullah", "St. Aisyah binti"),
         ("Budi Santoso, S.Xyz", "Budi Santoso, S.Xyz", "Santoso S.Xyz", "Budi"),
         ("SMITH, JOHN", "SMITH, JOHN", "SMITH", "JOHN"),
-        // After a comma with two words before it, a possible degree is not a given name.
+        // After a comma that follows at least two words, a possible degree is not a given name.
         ("Budi Santoso, CHt", "Budi Santoso, CHt", "Santoso CHt", "Budi"),
         ("dr. Budi Santoso, Jr.", "Budi Santoso, Jr.", "Santoso Jr.", "Budi"),
         ("Budi Santoso Jr.", "Budi Santoso Jr.", "Santoso Jr.", "Budi"),

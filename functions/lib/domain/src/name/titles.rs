@@ -1,13 +1,13 @@
-//! Titles, degrees and suffixes of names: lists, and the classification of words.
+//! Titles, degrees and suffixes in names: the lists, and functions that classify words.
 
-/// Titles in front of a name (academic, religious, noble), without punctuation.
+/// Titles before a name (academic, religious, noble), without punctuation.
 const TITLES: &[&str] = &[
     "PROF", "DR", "DRA", "DRS", "DRG", "DRH", "IR", "H", "HJ", "KH", "KYAI", "USTADZ", "USTAZ", "HAJI",
     "HAJJAH", "APT", "NS", "BPK", "BAPAK", "IBU", "SDR", "SDRI", "TN", "NY", "NN", "AN", "R", "RA", "RR",
     "RM", "RADEN",
 ];
 
-/// Degrees after a name, without punctuation. Those of specialists (`Sp.PD`) are in
+/// Degrees after a name, without punctuation. Degrees of medical specialists (`Sp.PD`) are in
 /// [`SPECIALTIES`].
 const DEGREES: &[&str] = &[
     "SPD", "SPDI", "SE", "SEI", "SH", "SHI", "ST", "STP", "SKOM", "SSI", "SSOS", "SIP", "SIKOM", "SKM",
@@ -23,7 +23,7 @@ const DEGREES: &[&str] = &[
     "IPM", "IPU",
 ];
 
-/// Specialties of doctors and nurses, which follow `Sp` (`SpPD`, `Sp.OG(K)`), without punctuation.
+/// Specialties of doctors and nurses that follow `Sp` (`SpPD`, `Sp.OG(K)`), without punctuation.
 const SPECIALTIES: &[&str] = &[
     "A", "AK", "AN", "AND", "AKP", "B", "BA", "BM", "BMM", "BP", "BPRE", "BS", "BTKV", "DLP", "DV", "DVE",
     "EM", "F", "FK", "GK", "JP", "KEPAN", "KEPJ", "KEPKOM", "KEPMAT", "KEPMB", "KFR", "KG", "KGA", "KJ",
@@ -31,15 +31,15 @@ const SPECIALTIES: &[&str] = &[
     "PARK", "PD", "PERIO", "PK", "PM", "PROS", "RAD", "RKG", "RM", "S", "THT", "THTBKL", "THTKL", "U",
 ];
 
-/// Suffixes after a name that are signed with the family name, without punctuation. The list has no
-/// suffix that is also a given name, since `TAN, MA` and `WANG, S.H.` are full names of passport
+/// Suffixes after a name that are signed with the family name, without punctuation. No suffix in
+/// the list is also a given name, since `TAN, MA` and `WANG, S.H.` are full names of passport
 /// holders.
 const SUFFIXES: &[&str] = &["JR", "SR", "II", "III", "IV", "MBA", "MPH", "MSC", "BSC", "PHD"];
 
-/// The maximum number of words that one degree is written in (`Sp. OG (K)`, `A. Md. Keb.`).
+/// The maximum number of words in one degree (`Sp. OG (K)`, `A. Md. Keb.`).
 const MAX_DEGREE_WORDS: usize = 3;
 
-/// The spellings of Muhammad. Clinics abbreviate it if a form has little room.
+/// The spellings of Muhammad. Clinics abbreviate the name if a form has little space.
 pub(super) const MUHAMMAD: &[&str] = &[
     "MUH",
     "MOH",
@@ -66,7 +66,7 @@ pub(super) const MUHAMMAD: &[&str] = &[
     "MUKHAMMAD",
 ];
 
-/// A word in upper case, without punctuation.
+/// Converts a word to upper case and removes punctuation.
 fn normalized(word: &str) -> String {
     word.chars().filter(|character| character.is_alphanumeric()).collect::<String>().to_uppercase()
 }
@@ -87,8 +87,9 @@ pub(super) fn has_letter(word: &str) -> bool {
     word.contains(char::is_alphabetic)
 }
 
-/// Removes titles that precede a word without a space (`Dr.Budi`, `dr.H.Ahmad`). A single letter is
-/// a title only if a whole word follows (`H.Ahmad`); otherwise it is an initial (`H.B.Jassin`).
+/// Removes titles that are joined to a word without a space (`Dr.Budi`, `dr.H.Ahmad`). A single
+/// letter is a title only if a whole word follows (`H.Ahmad`); otherwise it is an initial
+/// (`H.B.Jassin`).
 pub(super) fn without_attached_titles(mut word: &str) -> &str {
     let is_word = |text: &str| text.chars().filter(|it| it.is_alphabetic()).count() > 1;
     let without_first_title = |word| {
@@ -100,7 +101,7 @@ pub(super) fn without_attached_titles(mut word: &str) -> &str {
             (is_title(title) && is_followed).then_some(rest)
         })
     };
-    // Bounded, since nobody has more titles than that.
+    // Nobody has more than six titles.
     for _ in 0..6 {
         let Some(rest) = without_first_title(word) else { break };
         word = rest;
@@ -108,12 +109,12 @@ pub(super) fn without_attached_titles(mut word: &str) -> &str {
     word
 }
 
-/// Whether a word is a degree of the lists.
+/// Whether a word is a degree from the lists, or begins with `Sp.`.
 pub(super) fn is_degree(word: &str) -> bool {
     let normalized = normalized(word);
     let is_specialty = |specialty: &str| {
         SPECIALTIES.contains(&specialty)
-            // With the field of a consultant: `Sp.OG(K)`, `Sp.PD-KGEH`.
+            // A consultant's degree includes the field: `Sp.OG(K)`, `Sp.PD-KGEH`.
             || specialty.len() < 8
                 && specialty
                     .match_indices('K')
@@ -124,10 +125,11 @@ pub(super) fn is_degree(word: &str) -> bool {
         || normalized.strip_prefix("SP").is_some_and(is_specialty)
 }
 
-/// Whether the words after a comma are degrees, each of one or several words (`S. Pd`, `S.Kep Ns`).
-/// Titles with a dot count as degrees there (`…, dr., Sp.A`).
+/// Whether the words after a comma are degrees, each of which may consist of several words
+/// (`S. Pd`, `S.Kep Ns`). Titles with a dot also count as degrees (`…, dr., Sp.A`).
 pub(super) fn are_degrees(words: &[&str]) -> bool {
-    // Dynamic programming from the last word: whether the words from an index on are degrees.
+    // Dynamic programming from the last word: each entry says whether all words from its index on
+    // are degrees.
     let mut are_degrees_from = vec![false; words.len()];
     are_degrees_from.push(true);
     for start in (0..words.len()).rev() {
@@ -141,13 +143,14 @@ pub(super) fn are_degrees(words: &[&str]) -> bool {
     are_degrees_from[0]
 }
 
-/// Whether the words after a comma are degrees of the lists, or look like one (`S.Xyz`).
+/// Whether the words after a comma are degrees from the lists, or look like degrees (`S.Xyz`).
 pub(super) fn is_degree_segment(words: &[&str]) -> bool {
     are_degrees(words) || words.iter().all(|word| are_degrees(&[word]) || looks_like_degree(word))
 }
 
-/// Whether a word may be a degree if it is after a comma with at least two words before it: it is
-/// in a list, has a dot, or is a short abbreviation (`CHt`, `CRMP`, but not `Ana`).
+/// Whether a word may be a degree, given that it follows a comma with at least two words before it.
+/// It may be one if it is in a list, has a dot, or is a short abbreviation (`CHt`, `CRMP`, but not
+/// `Ana`).
 pub(super) fn may_be_degree(word: &str) -> bool {
     let is_vowel = |letter: char| "AEIOUYaeiouy".contains(letter);
     let is_abbreviation = word.chars().skip(1).any(char::is_uppercase) || !word.contains(is_vowel);
@@ -155,7 +158,7 @@ pub(super) fn may_be_degree(word: &str) -> bool {
     has_dot(word) || are_degrees(&[word]) || is_suffix(word) || is_short && is_abbreviation
 }
 
-/// Whether a word that is not in the lists looks like a degree (`S.Xyz`), and not like initials
+/// Whether a word that is not in the lists looks like a degree (`S.Xyz`) rather than initials
 /// (`J.`, `J.R.`).
 fn looks_like_degree(word: &str) -> bool {
     let mut pieces = word.split('.').filter(|piece| !piece.is_empty());
