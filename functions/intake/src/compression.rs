@@ -1,5 +1,5 @@
-//! Streaming decompression of gzip (RFC 1952) and zstd (RFC 8878) in bounded steps, so that
-//! decompression bombs take no more memory than other files.
+//! Streaming decompression of gzip (RFC 1952) and zstd (RFC 8878) in bounded steps, so that a
+//! decompression bomb takes no more memory than any other file.
 
 use std::io::{self, Write};
 
@@ -12,26 +12,27 @@ use crate::line::problem;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// The maximum number of bytes of output per step of plain text and zstd.
+/// The maximum output of a step for plain text and zstd, in bytes.
 const STEP: usize = 64 * 1024;
-/// The maximum number of bytes of gzip input per step. Gzip expands them up to a thousandfold, and
-/// the rows of a step are all in memory, where a row of three bytes takes more than a hundred times
-/// as many.
+/// The maximum gzip input of a step, in bytes. Gzip can expand its input a thousandfold, and all
+/// rows of a step are in memory, where a row of three bytes takes up more than a hundred times as
+/// many.
 const GZIP_STEP: usize = 64;
 /// The maximum window of a zstd file, as a power of two: 8 MiB, which RFC 8878 (3.1.1.1.2)
-/// recommends every decoder to support.
+/// recommends that every decoder support.
 const WINDOW_LOG: u32 = 23;
 
-/// The maximum compression ratio. Feeds have 10 to 20; a file far above it is a decompression bomb.
+/// The maximum compression ratio. Feeds reach 10 to 20; a file with a far higher ratio is a
+/// decompression bomb.
 const MAX_RATIO: u64 = 100;
-/// The number of bytes of output below which any ratio is accepted.
+/// The output length up to which any ratio is accepted, in bytes.
 const MIN_CHECKED_LEN: u64 = 16 * 1024 * 1024;
 
-/// Why a file cannot be decompressed.
+/// The reason why a file cannot be decompressed.
 pub(crate) enum DecompressionError {
     /// The compressed data are damaged or truncated.
     Damaged,
-    /// The ratio is above [`MAX_RATIO`].
+    /// The compression ratio exceeds [`MAX_RATIO`].
     RatioTooHigh,
 }
 
@@ -52,7 +53,7 @@ impl DecompressionError {
     }
 }
 
-/// Decompresses a file; plain files are returned unchanged.
+/// Decompresses a file. Plain files pass through unchanged.
 #[derive(Default)]
 pub(crate) struct Decompressor {
     kind: Kind,
@@ -61,7 +62,7 @@ pub(crate) struct Decompressor {
 }
 
 enum Kind {
-    /// Too few bytes to detect the kind; all of them.
+    /// All bytes so far, which are too few to detect the kind.
     Unknown(Vec<u8>),
     Plain,
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
@@ -79,8 +80,9 @@ impl Default for Kind {
 }
 
 impl Decompressor {
-    /// Decompresses a bounded amount of a piece, and appends the output. Returns the rest of the
-    /// piece, with which the caller calls again, or `None` if nothing is left to do.
+    /// Decompresses a bounded amount of a chunk and appends the output to `text`. Returns the rest
+    /// of the chunk, for which the caller must call again, or `None` if the chunk is fully
+    /// processed.
     pub(crate) fn step<'a>(
         &mut self,
         piece: &'a [u8],
@@ -101,7 +103,7 @@ impl Decompressor {
         Ok(rest)
     }
 
-    /// Ends the file, and appends the remaining output.
+    /// Ends the file and appends the remaining output to `text`.
     pub(crate) fn finish(&mut self, text: &mut Vec<u8>) -> Result<(), DecompressionError> {
         if matches!(self.kind, Kind::Unknown(_)) {
             self.detect(text)?;
@@ -117,7 +119,7 @@ impl Decompressor {
         }
     }
 
-    /// Detects the kind of the file by its first bytes, and decompresses these.
+    /// Detects the kind of the file by its first bytes and decompresses those bytes.
     fn detect(&mut self, text: &mut Vec<u8>) -> Result<(), DecompressionError> {
         let Kind::Unknown(start) = std::mem::take(&mut self.kind) else { return Ok(()) };
         self.kind = if start == ZSTD {
@@ -171,7 +173,8 @@ impl Kind {
                 let mut output = OutBuffer::around(&mut **buffer);
                 let wanted = decoder.run(&mut input, &mut output)?;
                 let (used, given) = (input.pos(), output.pos());
-                // A step without input and output at the end of a frame begins no new frame.
+                // At the end of a frame, a step without input and output does not begin a new
+                // frame.
                 if used > 0 || given > 0 {
                     *is_in_frame = wanted != 0;
                 }
@@ -203,7 +206,7 @@ mod tests {
 
     fn zstd(data: &[u8]) -> Vec<u8> {
         let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
-        // As the command `zstd` does.
+        // The `zstd` command does the same.
         encoder.include_checksum(true).unwrap();
         encoder.write_all(data).unwrap();
         encoder.finish().unwrap()
@@ -218,7 +221,7 @@ mod tests {
         for packed in [
             gzip(&feed),
             zstd(&feed),
-            // Several gzip members, and several zstd frames.
+            // Multiple gzip members, and multiple zstd frames.
             [gzip(first), gzip(second)].concat(),
             [zstd(first), zstd(second)].concat(),
         ] {
@@ -248,7 +251,7 @@ mod tests {
     #[test]
     fn rejects_decompression_bombs_in_bounded_memory() {
         let row = "E,,,,,,,,,,,,,P\n".repeat(64 * 1024);
-        // 32 MiB of short rows, and of a single row.
+        // 32 MiB of short rows, and 32 MiB of a single row.
         for (block, code) in [(row.as_bytes(), "compressed_too_much"), (&[b'0'; 1024 * 1024], "row_too_long")]
         {
             let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());

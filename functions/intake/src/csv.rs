@@ -1,5 +1,5 @@
-//! CSV feeds (RFC 4180) in UTF-8 with a header row, also in the variants of spreadsheets: with
-//! semicolons, tabs or bars as delimiters, `sep=;` on the first line, and empty columns and rows.
+//! CSV feeds (RFC 4180) in UTF-8 with a header row. Spreadsheet variants are supported: semicolons,
+//! tabs or bars as delimiters, `sep=;` on the first line, and empty columns and rows.
 
 mod header;
 
@@ -18,23 +18,23 @@ use self::header::{Header, column_positions, delimiter_of, header_of};
 /// The supported delimiters, in order of preference.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// The maximum number of fields of a row: as many as a spreadsheet has columns.
+/// The maximum number of fields in a row: the number of columns in a spreadsheet.
 const MAX_FIELDS: usize = 16 * 1024;
 
 /// The maximum number of remembered facilities.
 const MAX_FACILITIES: usize = 10_000;
-/// The maximum length of code and name of a remembered facility, in bytes.
+/// The maximum combined length of the code and name of a remembered facility, in bytes.
 const LONGEST_FACILITY: usize = 256;
 
 /// Bytes that programs append to files: NUL, and the end-of-file character of DOS.
 const FILL: [u8; 2] = [0, 0x1a];
 
-/// The maximum number of rejected lines for one record that a misplaced quote made of several rows,
-/// none of which is shorter than 64 bytes.
+/// The maximum number of lines to reject for a record in which a misplaced quote joined several
+/// rows. No row is shorter than 64 bytes.
 const MAX_JOINED_LINES: u64 = LONGEST_ROW as u64 / 64;
 
-/// Columns that are empty in many complete rows. A row that lacks only these at its end is padded
-/// with empty fields; a row that lacks any other column is truncated.
+/// Columns that are empty in many complete rows. If a row lacks only these columns at its end, it
+/// is padded with empty fields; if it lacks any other column, it is truncated.
 const OFTEN_EMPTY: [&str; 3] = ["paspor", "jenis_kelamin", "no_hp"];
 
 /// The quoting state at the next byte.
@@ -43,13 +43,13 @@ enum Quoting {
     FieldStart,
     Unquoted,
     Quoted,
-    /// After a quote in a quoted field, which closes the field unless another quote follows.
+    /// After a quote in a quoted field. It closes the field unless another quote follows.
     Closing,
 }
 
 /// A push parser of CSV feeds.
 pub(crate) struct CsvReader {
-    /// The file up to its header; `None` after the header is complete and the delimiter is known.
+    /// The file up to its header; `None` once the header is complete and the delimiter known.
     head: Option<Vec<u8>>,
     csv: csv_core::Reader,
     delimiter: u8,
@@ -64,15 +64,15 @@ pub(crate) struct CsvReader {
     line: u64,
     /// The line on which the current record began.
     record_line: Option<u64>,
-    /// The number of quotes in the current record. If it is odd at the end of the file, that is
-    /// truncated within a quoted field.
+    /// The number of quotes in the current record. If it is odd at the end of the file, the file is
+    /// truncated inside a quoted field.
     quotes: usize,
     ended_by_newline: bool,
-    /// The position in this file of each column of [`COLUMNS`].
+    /// For each column of [`COLUMNS`], its position in this file.
     positions: Option<[Option<usize>; COLUMNS.len()]>,
     columns: usize,
-    /// The names of facilities by code. The last row is truncated if its facility's name is a
-    /// proper prefix of the known one.
+    /// Facility names by code. The last row is truncated if the name of its facility is a proper
+    /// prefix of the known name.
     facilities: HashMap<String, String>,
 }
 
@@ -104,11 +104,12 @@ impl CsvReader {
         self.line
     }
 
-    /// Reads the next piece of the file, and appends the rows that it completes.
+    /// Reads the next chunk of the file and appends the rows that it completes.
     ///
     /// # Errors
     ///
-    /// What is wrong with the file as a whole. Rows that were appended stay valid.
+    /// Returns the problem if the file as a whole is invalid. Rows that were already appended stay
+    /// valid.
     pub(crate) fn push(&mut self, piece: &[u8], lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         let Some(mut head) = self.head.take() else { return self.read(piece, lines) };
         head.extend_from_slice(piece);
@@ -119,14 +120,14 @@ impl CsvReader {
         Ok(())
     }
 
-    /// Detects the delimiter by the header, and reads the file so far.
+    /// Detects the delimiter from the header and reads the file so far.
     fn begin(&mut self, head: &[u8], lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         let header = header_of(head).unwrap_or(Header { start: 0, end: head.len(), delimiter: None });
         let text = &head[header.start..header.end];
         let delimiter = header.delimiter.unwrap_or_else(|| delimiter_of(text));
         self.csv = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
         self.delimiter = delimiter;
-        // A line `sep=;` is skipped, but counted.
+        // A `sep=;` line is skipped, but its line is counted.
         self.line += head[..header.start].iter().filter(|byte| **byte == b'\n').count() as u64;
         self.read(&head[header.start..], lines)
     }
@@ -142,11 +143,11 @@ impl CsvReader {
         Ok(())
     }
 
-    /// Ends the file, and appends its last row.
+    /// Ends the file and appends its last row.
     ///
     /// # Errors
     ///
-    /// The file has no header, or is truncated within its last row.
+    /// Returns a problem if the file has no header, or is truncated within its last row.
     pub(crate) fn finish(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         if let Some(head) = self.head.take() {
             self.begin(&head, lines)?;
@@ -158,12 +159,12 @@ impl CsvReader {
                 return Err(truncated("the file ends inside a quoted field"));
             }
             let is_misquoted = self.is_misquoted;
-            // The parser takes an empty piece as the end of the file, and returns the last record.
+            // The parser treats an empty chunk as the end of the file and returns the last record.
             while self.record_line.is_some() {
                 self.step(&[], lines)?;
             }
             let is_truncated = match lines.get(before..).and_then(<[Line]>::last) {
-                // A row with a status is complete, since that is the last column.
+                // A row with a status is complete, since the status is the last column.
                 Some(Line { row: Ok(row), .. }) => {
                     !self.ended_by_newline && row.status.is_empty() && self.has_truncated_facility(row)
                 }
@@ -183,8 +184,8 @@ impl CsvReader {
         Ok(())
     }
 
-    /// Runs the parser over a piece, at most to the end of a record. Returns the number of bytes
-    /// that it used.
+    /// Runs the parser over a chunk, up to the end of a record at most. Returns the number of bytes
+    /// consumed.
     fn step(&mut self, piece: &[u8], lines: &mut Vec<Line>) -> Result<usize, FeedProblem> {
         let (result, used, written, fields_ended) =
             self.csv.read_record(piece, &mut self.fields[self.fields_len..], &mut self.ends[self.ends_len..]);
@@ -209,8 +210,8 @@ impl CsvReader {
             }
             ReadRecordResult::Record => {
                 let record_line = self.record_line.take().unwrap_or(self.line);
-                // The parser consumes the line break with the record; an empty piece is the end of
-                // the file.
+                // The parser consumes the line break together with the record. An empty chunk means
+                // the end of the file.
                 let at_line_break = !piece.is_empty();
                 let line = self.record(record_line, at_line_break)?;
                 let has_row = self.positions.is_some() && line.is_some();
@@ -225,7 +226,7 @@ impl CsvReader {
         Ok(used)
     }
 
-    /// Tracks lines, quotes, and the quoting state, which the parser does not expose.
+    /// Tracks line numbers, quotes and the quoting state, which the parser does not expose.
     fn track(&mut self, used: &[u8]) {
         for byte in used {
             if self.record_line.is_none() && !matches!(byte, b'\n' | b'\r') {
@@ -252,8 +253,8 @@ impl CsvReader {
         }
     }
 
-    /// Rejects every line of the last record, which has text after a closing quote. Its opening
-    /// quote may have been a part of the text; then the field joined the end of one row and the
+    /// Rejects every line of the last record, which has text after a closing quote. The opening
+    /// quote may have been part of the text. In that case the field joined the end of one row, the
     /// beginning of another, and everything in between.
     fn reject_joined_lines(&self, record_line: u64, is_line_counted: bool, lines: &mut Vec<Line>) {
         let event_id = match lines.pop().map(|line| line.row) {
@@ -269,8 +270,8 @@ impl CsvReader {
         }));
     }
 
-    /// The row of the record that the parser has just completed, at a line break or at the end of
-    /// the file; `None` for the header and blank records.
+    /// Converts the record that the parser has just completed to a row. `at_line_break` is false at
+    /// the end of the file. Returns `None` for the header and for blank records.
     fn record(&mut self, record_line: u64, at_line_break: bool) -> Result<Option<Line>, FeedProblem> {
         let mut start = 0;
         let mut fields = Vec::with_capacity(self.ends_len);
@@ -278,8 +279,9 @@ impl CsvReader {
             fields.push(&self.fields[start..*end]);
             start = *end;
         }
-        // Spreadsheets save rows and columns that were cleared. Before the header the delimiter is
-        // not known, so a record of any delimiters is blank.
+        // Spreadsheets also save rows and columns that were cleared. The delimiter is unknown until
+        // the header is read, so a record that consists only of delimiters, whichever they are, is
+        // blank.
         let is_blank = |byte: &u8| {
             byte.is_ascii_whitespace()
                 || FILL.contains(byte)
@@ -299,8 +301,8 @@ impl CsvReader {
         if filled <= self.columns {
             fields.truncate(self.columns);
         }
-        // Spreadsheets omit empty fields at the end of a row. At the end of the file such a row
-        // cannot be told from a truncated one.
+        // Spreadsheets omit empty fields at the end of a row. At the end of the file, such a row is
+        // indistinguishable from a truncated one.
         let may_be_omitted = |at: usize| {
             let column = positions.iter().position(|position| *position == Some(at));
             column.is_some_and(|column| {

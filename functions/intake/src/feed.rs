@@ -1,12 +1,12 @@
-//! The push parser of feeds: CSV, NDJSON or FHIR, plain or compressed by gzip or zstd, in UTF-8, or
-//! in UTF-16 with a byte order mark.
+//! The push parser for feeds: CSV, NDJSON or FHIR, plain or compressed with gzip or zstd, in UTF-8,
+//! or in UTF-16 with a byte order mark.
 //!
 //! ```text
 //! pieces of the file ──► decompressed ──► decoded ──► csv │ ndjson │ fhir ──► cleaned lines
 //! ```
 //!
 //! CSV and NDJSON take constant memory; a FHIR file is read as a whole, up to 16 MiB. The format is
-//! detected by the first bytes, since file names and media types are often wrong.
+//! detected from the first bytes, since file names and media types are often wrong.
 
 mod encoding;
 mod other_files;
@@ -25,15 +25,15 @@ use crate::ndjson::NdjsonReader;
 use self::encoding::Encoding;
 use self::other_files::other_file;
 
-/// The number of bytes that suffice to recognise files that are not feeds.
+/// The number of bytes needed to recognise a file that is not a feed.
 const DETECTION_BYTES: usize = 4 * 1024;
 
-/// Reads rows from the pieces of a file. A push parser, so that it works with any source of pieces,
-/// sync or async.
+/// Reads rows from a file that arrives in chunks. It is a push parser, so that it works with any
+/// source of chunks, sync or async.
 #[derive(Default)]
 pub struct FeedReader {
     decompressor: Decompressor,
-    /// Decompressed bytes that are not yet read.
+    /// Decompressed bytes that have not been read yet.
     text: Vec<u8>,
     encoding: Encoding,
     format: Format,
@@ -41,7 +41,7 @@ pub struct FeedReader {
 }
 
 enum Format {
-    /// The format is not detected yet; the text so far.
+    /// The text so far, from which the format cannot be detected yet.
     Unknown(Vec<u8>),
     Csv(Box<CsvReader>),
     Ndjson(NdjsonReader),
@@ -55,18 +55,18 @@ impl Default for Format {
 }
 
 impl FeedReader {
-    /// A reader for a file that was received at this time, which is the `sent_at` of FHIR rows that
-    /// have none.
+    /// Creates a reader for a file that was received at this time. It becomes the `sent_at` of FHIR
+    /// rows that state no time.
     pub fn new(received_at: Timestamp) -> Self {
         Self { received_at: Some(received_at), ..Self::default() }
     }
 
-    /// The number of bytes of the file so far, decompressed.
+    /// The number of bytes read so far, after decompression.
     pub fn decompressed_len(&self) -> u64 {
         self.decompressor.output_len()
     }
 
-    /// The kind of a FHIR file, after the file has ended; `None` for other files.
+    /// The kind of a FHIR file, known once the file has ended; `None` for other files.
     pub fn fhir(&self) -> Option<FhirKind> {
         match &self.format {
             Format::Fhir(reader) => reader.kind(),
@@ -74,13 +74,14 @@ impl FeedReader {
         }
     }
 
-    /// Reads a bounded amount of the next piece of the file, and appends the rows that it
-    /// completes. Returns the rest of the piece, with which the caller calls again, or `None` if
-    /// the piece is consumed. The rest may be empty while decompressed output is pending.
+    /// Reads a bounded amount of the next chunk of the file and appends the rows that it completes.
+    /// Returns the rest of the chunk, for which the caller must call again, or `None` if the chunk
+    /// is fully processed. The rest may be empty while decompressed output is pending.
     ///
     /// # Errors
     ///
-    /// What is wrong with the file as a whole. Rows that were appended stay valid.
+    /// Returns the problem if the file as a whole is invalid. Rows that were already appended stay
+    /// valid.
     pub fn push<'a>(
         &mut self,
         piece: &'a [u8],
@@ -94,11 +95,11 @@ impl FeedReader {
         rest.map_err(|error| error.on_line(self.format.line()))
     }
 
-    /// Ends the file, and appends its last rows.
+    /// Ends the file and appends its last rows.
     ///
     /// # Errors
     ///
-    /// The file is empty, truncated, or a FHIR file that cannot be read.
+    /// Returns a problem if the file is empty or truncated, or is a FHIR file that cannot be read.
     pub fn finish(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         let before = lines.len();
         let read = self.read_end(lines);
@@ -126,15 +127,15 @@ impl FeedReader {
         let decoded = self.encoding.decode(&text, is_last);
         let read = self.format.push(&decoded, lines, self.received_at);
         drop(decoded);
-        // Reuses the allocation.
+        // The allocation is reused.
         self.text = text;
         self.text.clear();
         read
     }
 }
 
-/// Rejects all rows of a transaction if one of them is unreadable, or `rejection` gives a reason to
-/// reject it.
+/// Rejects all rows of a transaction if one of them is unreadable, or if `rejection` returns a
+/// reason to reject one.
 pub(crate) fn reject_as_a_whole(lines: &mut [Line], rejection: impl Fn(&FeedRow) -> Option<Reason>) {
     let reason = |line: &Line| match &line.row {
         Ok(row) => rejection(row),
@@ -151,7 +152,7 @@ pub(crate) fn reject_as_a_whole(lines: &mut [Line], rejection: impl Fn(&FeedRow)
     }
 }
 
-/// Applies text hygiene to rows of any format.
+/// Applies text hygiene to rows, whichever format they were read from.
 fn clean(lines: &mut [Line]) {
     for line in lines {
         match &mut line.row {
@@ -198,9 +199,9 @@ impl Format {
         }
     }
 
-    /// Detects the format by the start of a file, which `is_whole_file` if nothing follows; `None`
-    /// if more bytes are needed. JSON is FHIR unless its first line has the name of a column and no
-    /// `resourceType`.
+    /// Detects the format from the start of a file; `is_whole_file` says that nothing follows.
+    /// Returns `None` if more bytes are needed. JSON is FHIR unless its first line contains the
+    /// name of a column and no `resourceType`.
     fn detect(
         start: &[u8],
         is_whole_file: bool,
@@ -245,8 +246,8 @@ impl Format {
     }
 }
 
-/// Reads a file in pieces of this length. Returns a summary of each line: its number, and event id
-/// and facility of its row, or why that is unreadable.
+/// Reads a file in chunks of this length. Returns a summary of each line: its number, and either
+/// the event id and facility of its row or the reason why the row is unreadable.
 #[cfg(test)]
 pub(crate) fn read_in_pieces(file: &[u8], piece_len: usize) -> (Vec<(u64, String)>, Option<FeedProblem>) {
     let mut reader = FeedReader::default();
@@ -266,8 +267,8 @@ pub(crate) fn read_in_pieces(file: &[u8], piece_len: usize) -> (Vec<(u64, String
     (summaries.collect(), result.err())
 }
 
-/// Reads a file as [`read_in_pieces`] does, and checks that the result does not depend on their
-/// length.
+/// Reads a file as [`read_in_pieces`] does, and checks that the result does not depend on the
+/// length of the chunks.
 #[cfg(test)]
 pub(crate) fn read_summaries(file: &[u8]) -> (Vec<(u64, String)>, Option<FeedProblem>) {
     let whole = read_in_pieces(file, file.len().max(1));
@@ -378,7 +379,7 @@ mod tests {
         ) {
             let file = [start, &file].concat();
             let whole = read_in_pieces(&file, file.len().max(1));
-            // The rows before the damage of a compressed file depend on the pieces.
+            // The rows before the damage in a compressed file depend on the length of the chunks.
             if start.is_ascii() && !start.starts_with(b"\x1f") {
                 proptest::prop_assert_eq!(read_in_pieces(&file, 3), whole);
             }

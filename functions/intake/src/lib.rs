@@ -7,14 +7,14 @@
 //!                            final reports ──join──► the job's report; the feed is removed
 //! ```
 //!
-//! Each step is started by an event of the bucket ([`Feeds`]). Delivery is at least once, so every
-//! step is idempotent: rows are stored by conditional writes, and the splitting continues at its
-//! checkpoint. A part has so few rows that it is imported in seconds. A feed of one part is
-//! imported by the step that reads it.
+//! An event of the bucket ([`Feeds`]) starts each step. Delivery is at least once, so every step is
+//! idempotent: rows are stored with conditional writes, and splitting resumes at its checkpoint. A
+//! part is small enough to be imported in seconds. If a feed has only one part, the step that reads
+//! it also imports it.
 //!
 //! Row results are final only when all rows are stored, since a later row may supersede an earlier
-//! one. They are therefore looked up again then. They depend on the file and the table alone: not
-//! on interruptions, nor on the order in which the rows were stored.
+//! one. They are therefore looked up again at the end. They depend only on the file and the table,
+//! not on interruptions or on the order in which the rows were stored.
 
 mod compression;
 mod csv;
@@ -37,16 +37,17 @@ pub use crate::fhir::FhirKind;
 pub use crate::line::{Line, Unreadable};
 pub use crate::rows::{RowImporter, RowResult, Source, report, totals};
 
-/// The maximum number of rows of a part: few enough to be imported in seconds, enough to make the
-/// costs per part negligible.
+/// The maximum number of rows in a part: small enough to import in seconds, large enough to make
+/// the cost per part negligible.
 const MAX_PART_ROWS: usize = 2000;
-/// The maximum length of all rows of a part, in bytes. A single longer row is a part of its own.
+/// The maximum length of all rows of a part, in bytes. A single row that exceeds it is a part of
+/// its own.
 const MAX_PART_BYTES: usize = 4 * 1024 * 1024;
 
-/// Why an event could not be processed. It has to be delivered again.
+/// The reason why an event could not be processed. The event has to be delivered again.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// A call of the store failed.
+    /// A call to the store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The download of the feed failed.
@@ -54,7 +55,7 @@ pub enum IntakeError {
     Fetch(String),
 }
 
-/// The function `intake` with its clients.
+/// The function `intake` and its clients.
 #[derive(Clone)]
 pub struct Intake {
     rows: RowImporter,
@@ -64,16 +65,17 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// The function of a deployment.
+    /// Creates the function for a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self { rows: RowImporter::new(aws), feeds: Feeds::new(aws), jobs: Jobs::new(aws), aws: aws.clone() }
     }
 
-    /// Processes the objects that an event names.
+    /// Processes the objects to which an event refers.
     ///
     /// # Errors
     ///
-    /// [`IntakeError`]; then the same event is to be delivered again, which continues the work.
+    /// Returns [`IntakeError`] if the event must be delivered again. The work then continues from
+    /// the checkpoint.
     pub async fn handle(&self, event: S3Event) -> Result<(), IntakeError> {
         self.aws.refresh_secrets().await;
         for record in event.records {
@@ -90,7 +92,7 @@ impl Intake {
         Ok(())
     }
 
-    /// Splits a feed into parts, from the job's checkpoint on.
+    /// Splits a feed into parts, starting from the job's checkpoint.
     async fn split_feed(&self, job: &str, key: &str) -> Result<(), IntakeError> {
         let Some(feed) = self.feeds.open(key).await? else { return Ok(()) };
         let new_record = |feed: &Feed| JobRecord {
@@ -102,7 +104,7 @@ impl Intake {
         };
         let (mut job, mut record) = (job.to_owned(), self.jobs.begin(job, new_record(&feed)).await?);
         if record.etag != feed.etag {
-            // Another file with the same name gets a job of its own.
+            // A different file with the same name gets its own job.
             let etag = feed.etag.chars().filter(char::is_ascii_alphanumeric).take(12);
             job = format!("{job}-{}", etag.collect::<String>());
             record = self.jobs.begin(&job, new_record(&feed)).await?;
@@ -119,15 +121,15 @@ impl Intake {
 
     /// Imports the rows of a part.
     async fn import_part(&self, job: &str, part: u32) -> Result<(), IntakeError> {
-        // The part is missing if its job has ended meanwhile.
+        // The part is missing if its job has already ended.
         if let Some(rows) = self.feeds.part(job, part).await? {
             self.import_lines(job, part, &part::read(&rows)?, false).await?;
         }
         self.advance(job, true).await
     }
 
-    /// Imports the rows of a part and reports their results, which are `final_results` if the job
-    /// has no other rows.
+    /// Imports the rows of a part and reports their results. If `final_results` is set, the job has
+    /// no other rows, and the results are final.
     async fn import_lines(
         &self,
         job: &str,
@@ -142,7 +144,7 @@ impl Intake {
         Ok(self.jobs.part_kept(job, part, &record).await?)
     }
 
-    /// Reports the final results of a part's rows, after all rows of the job are stored.
+    /// Reports the final results of a part's rows, once all rows of the job are stored.
     async fn report_part(&self, job: &str, part: u32) -> Result<(), IntakeError> {
         if let Some(rows) = self.feeds.part(job, part).await? {
             let lines = part::read(&rows)?;
@@ -154,8 +156,8 @@ impl Intake {
         self.advance(job, false).await
     }
 
-    /// Starts the next step of a job, if all parts have completed the current one. With
-    /// `start_reports` that is also the step that reports the final results of each part.
+    /// Starts the next step of a job if all parts have completed the current step. If
+    /// `start_reports` is set, this includes the step that reports the final results of each part.
     async fn advance(&self, job: &str, start_reports: bool) -> Result<(), IntakeError> {
         let Some(mut record) = self.jobs.get(job).await? else { return Ok(()) };
         let parts_all = record.parts_all.unwrap_or_default();
@@ -184,7 +186,7 @@ impl Intake {
     }
 }
 
-/// Splits a feed into parts. Deterministic: a file is split at the same rows whenever it is read.
+/// Splits a feed into parts. The split is deterministic: a file is always split at the same rows.
 struct Splitter<'a> {
     intake: &'a Intake,
     job: &'a str,
@@ -193,12 +195,12 @@ struct Splitter<'a> {
     part: u32,
     /// The number of rows in all parts so far.
     rows: u64,
-    /// The first row that is not UTF-8.
+    /// The first row that is not UTF-8, as a problem to report.
     encoding_problem: Option<FeedProblem>,
 }
 
 impl Splitter<'_> {
-    /// Splits a feed to its end. Returns what is wrong with the file as a whole.
+    /// Splits a feed up to its end. Returns the problem if the file as a whole is invalid.
     async fn split(&mut self, mut feed: Feed) -> Result<Option<FeedProblem>, IntakeError> {
         let (mut reader, mut lines) =
             (feed.received_at.map_or_else(FeedReader::default, FeedReader::new), Vec::new());
@@ -226,8 +228,8 @@ impl Splitter<'_> {
         Ok(problem)
     }
 
-    /// Stores the parts that are full and removes them from `lines`. The rest may be the only part,
-    /// which is imported directly.
+    /// Stores the full parts and removes their lines from `lines`. The remaining lines may be the
+    /// only part, which is imported directly.
     async fn store_full_parts(&mut self, lines: &mut Vec<Line>, bytes_read: u64) -> Result<(), IntakeError> {
         while let Some(end) = part_end(lines) {
             let later = lines.split_off(end);
@@ -238,7 +240,7 @@ impl Splitter<'_> {
 
     async fn store_part(&mut self, lines: Vec<Line>, bytes_read: u64) -> Result<(), IntakeError> {
         self.count_part(&lines);
-        // Parts up to the checkpoint were stored by an earlier attempt.
+        // An earlier attempt stored the parts up to the checkpoint.
         if self.part > self.record.parts_cut {
             self.intake.feeds.keep_part(self.job, self.part, part::write(&lines)?).await?;
             (self.record.parts_cut, self.record.rows) = (self.part, self.rows);
@@ -256,7 +258,7 @@ impl Splitter<'_> {
     }
 }
 
-/// The number of lines in the first part; `None` if there may be room for more.
+/// The number of lines in the first part; `None` if the part may have room for more.
 fn part_end(lines: &[Line]) -> Option<usize> {
     let mut length = 0;
     let is_full = |(at, line): &(usize, &Line)| {
@@ -266,12 +268,12 @@ fn part_end(lines: &[Line]) -> Option<usize> {
     lines.iter().enumerate().find(is_full).map(|(end, _)| end)
 }
 
-/// The source of a dropped file, whose rows have the permissions of a hub.
+/// The source of a dropped file. Its rows have the permissions of a hub.
 fn file_source(job: &str) -> Source<'_> {
     Source { job, sender: None }
 }
 
-/// The problem to report for a file with rows that are not UTF-8. Its other rows are imported.
+/// The problem to report if some rows of a file are not UTF-8. The other rows are imported.
 fn encoding_problem(lines: &[Line]) -> Option<FeedProblem> {
     let is_not_utf8 =
         |line: &&Line| matches!(&line.row, Err(unreadable) if unreadable.reason == Reason::NotUtf8);

@@ -1,4 +1,4 @@
-//! NDJSON feeds: a JSON object on each line, with the columns of a feed as keys.
+//! NDJSON feeds: one JSON object per line, with the columns of a feed as keys.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::line::{LONGEST_ROW, Line, Unreadable, problem};
 
-/// Columns whose numbers may be written as floats, such as `1.0`: they are short enough to be
-/// exact. The judgement rejects fractions.
+/// Columns in which numbers may be written as floats, such as `1.0`: their numbers are short enough
+/// for a float to be exact. The judgement rejects fractions.
 const FLOAT_COLUMNS: [&str; 2] = ["dosis_ke", "no_hp"];
 
 /// A push parser of NDJSON feeds.
@@ -27,11 +27,11 @@ impl NdjsonReader {
         self.complete + 1
     }
 
-    /// Reads the next piece of the file, and appends the rows that it completes.
+    /// Reads the next chunk of the file and appends the rows that it completes.
     ///
     /// # Errors
     ///
-    /// A line is longer than [`LONGEST_ROW`].
+    /// Returns a problem if a line is longer than [`LONGEST_ROW`].
     pub(crate) fn push(&mut self, mut piece: &[u8], lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
             self.add(&piece[..end])?;
@@ -42,11 +42,11 @@ impl NdjsonReader {
         self.add(piece)
     }
 
-    /// Ends the file, and appends its last row.
+    /// Ends the file and appends its last row.
     ///
     /// # Errors
     ///
-    /// The file is truncated: its last line is not a row.
+    /// Returns a problem if the file is truncated, that is, if its last line is not a valid row.
     pub(crate) fn finish(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         match self.take_row() {
             Some(Line { row: Err(_), line }) => {
@@ -67,7 +67,7 @@ impl NdjsonReader {
         Ok(())
     }
 
-    /// The row of the current line, which is complete; `None` if it is blank.
+    /// Parses the current line, which is complete. Returns `None` if the line is blank.
     fn take_row(&mut self) -> Option<Line> {
         let line = self.line();
         let text = if line == 1 { self.current.strip_prefix("\u{feff}".as_bytes()) } else { None };
@@ -92,10 +92,10 @@ fn parse_row(text: &[u8]) -> Result<FeedRow, Unreadable> {
 }
 
 struct Row {
-    /// In the order of [`COLUMNS`].
+    /// The fields in the order of [`COLUMNS`].
     fields: [String; COLUMNS.len()],
-    /// Whether the object has an unknown key, a key twice, or a value that is neither a string, a
-    /// number nor null.
+    /// Whether the object has an unknown or duplicate key, or a value that is not a string, number
+    /// or null.
     is_malformed: bool,
 }
 
@@ -122,7 +122,7 @@ impl<'de> Deserialize<'de> for Row {
                     row.is_malformed |= std::mem::replace(&mut seen[at], true);
                     match value {
                         serde_json::Value::String(text) => row.fields[at] = text,
-                        // In other columns a float may have lost digits.
+                        // In other columns, a float may have lost digits.
                         serde_json::Value::Number(number)
                             if !number.is_f64() || FLOAT_COLUMNS.contains(&&*name) =>
                         {

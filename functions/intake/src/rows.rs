@@ -1,4 +1,4 @@
-//! The import of rows into the table, and their results.
+//! Import of rows into the table, and the row results.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -16,25 +16,25 @@ use crate::feed::reject_as_a_whole;
 
 /// The maximum number of events that are written concurrently.
 const CONCURRENT_WRITES: usize = 16;
-/// The number of events in a lookup: the maximum of DynamoDB's BatchGetItem.
+/// The number of events per lookup, which is the maximum of DynamoDB's BatchGetItem.
 const LOOKUP_BATCH: usize = 100;
 /// The maximum number of concurrent lookups.
 const CONCURRENT_LOOKUPS: usize = 4;
 
-/// The backoff for throttled writes, after the retries of the SDK: the wait doubles from 0.5 s to
-/// 16 s, plus jitter. After the last attempt the whole event is retried.
+/// The backoff for throttled writes, after the SDK's own retries: the delay doubles from 0.5 s to
+/// 16 s, plus jitter. After the last attempt, the whole event is retried.
 const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(500))
     .with_max_delay(Duration::from_secs(16))
     .with_max_times(6)
     .with_jitter();
 
-/// The origin of rows: their job and sender.
+/// The job and sender of imported rows.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     /// The job that imports the rows.
     pub job: &'a str,
-    /// The sender; `None` for dropped files, whose rows have the permissions of a hub.
+    /// The sender; `None` for a dropped file, whose rows have the permissions of a hub.
     pub sender: Option<&'a Sender>,
 }
 
@@ -47,7 +47,7 @@ impl Source<'_> {
         self.sender.and_then(Sender::facility)
     }
 
-    /// Whether the row was sent by a facility, but is of another one.
+    /// Whether a facility sent this row although it belongs to another facility.
     fn is_of_another_facility(&self, row: &FeedRow) -> bool {
         let written = row.kode_faskes.trim();
         self.facility().is_some_and(|facility| !written.is_empty() && written != facility)
@@ -57,7 +57,7 @@ impl Source<'_> {
 /// The result of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowResult {
-    /// The line of the row, as in [`Line`].
+    /// The line number of the row, as in [`Line`].
     pub line: u64,
     /// The event id, truncated to [`MAX_FIELD_CHARS`] characters.
     pub event_id: String,
@@ -65,7 +65,7 @@ pub struct RowResult {
     pub outcome: Outcome,
     /// The reasons for the outcome.
     pub reasons: Vec<Reason>,
-    /// The event that owns the dose, if this row's event is a duplicate of it.
+    /// The id of the event that owns the dose; `None` if this row's event is not a duplicate.
     pub duplicate_of: Option<String>,
 }
 
@@ -78,12 +78,12 @@ impl RowResult {
     }
 }
 
-/// Row results as the lines of a report: CSV (RFC 4180) without a header.
+/// Formats row results as lines of a report: CSV (RFC 4180) without a header.
 pub fn report(results: &[RowResult]) -> String {
     results.iter().map(RowResult::csv_line).collect()
 }
 
-/// The number of rows with each outcome, by its code.
+/// Counts the rows by the code of their outcome.
 pub fn totals(results: &[RowResult]) -> BTreeMap<String, u64> {
     let mut totals = BTreeMap::new();
     for result in results {
@@ -92,23 +92,23 @@ pub fn totals(results: &[RowResult]) -> BTreeMap<String, u64> {
     totals
 }
 
-/// The stored state of an event, as far as row results depend on it.
+/// The part of an event's stored state on which row results depend.
 struct EventState {
     history: History,
-    /// The key of the dose, if another event owns it.
+    /// The key of the dose if another event owns it.
     duplicate_of: Option<DoseKey>,
     is_withdrawn: bool,
     /// Whether another sender reported the event first.
     is_foreign: bool,
 }
 
-/// The states of events, and the ids of the events that own the doses of duplicates.
+/// The states of events, and for duplicates the ids of the events that own their doses.
 struct EventStates {
     events: HashMap<EventKey, EventState>,
     owners: HashMap<DoseKey, String>,
 }
 
-/// Imports rows into the table.
+/// Imports rows into the table and determines their results.
 #[derive(Clone)]
 pub struct RowImporter {
     doses: Doses,
@@ -118,7 +118,7 @@ pub struct RowImporter {
 }
 
 impl RowImporter {
-    /// The importer of a deployment.
+    /// Creates the importer for a deployment.
     #[expect(clippy::disallowed_methods, reason = "stores what senders report, shows no dose to anyone")]
     pub fn new(aws: &Aws) -> Self {
         Self {
@@ -129,12 +129,13 @@ impl RowImporter {
         }
     }
 
-    /// Stores every row that is not rejected. Returns the results of all rows, which rows that are
-    /// stored later may change.
+    /// Stores every row that is not rejected. Returns the results of all rows. Rows that are stored
+    /// later may change these results.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; some rows may be stored then. Importing all of them again is safe.
+    /// Returns [`StoreError`] if a call to the store failed. Some rows may already be stored;
+    /// importing all of them again is safe.
     pub async fn import(&self, source: Source<'_>, lines: &[Line]) -> Result<Vec<RowResult>, StoreError> {
         let now = Timestamp::now();
         let incoming: Vec<Incoming> = lines
@@ -152,8 +153,8 @@ impl RowImporter {
             Some(_) => self.doses.of_events(incoming.iter().map(Incoming::event)).await?,
             None => HashMap::new(),
         };
-        // Grouped by event, in the order of the events' first rows, since of several events that
-        // report the same dose the first should own it.
+        // Rows are grouped by event, and events are ordered by their first rows: if several events
+        // report the same dose, the first should own it.
         let (mut positions, mut by_event) = (HashMap::new(), Vec::<Vec<Incoming>>::new());
         for incoming in incoming {
             let position = *positions.entry(incoming.event().clone()).or_insert(by_event.len());
@@ -184,16 +185,16 @@ impl RowImporter {
         Ok(results)
     }
 
-    /// Rejects a FHIR transaction as a whole if the sender may not send one of its rows: it is of
-    /// another facility, or of an event that another sender reported first. The reader has already
-    /// judged the rows by themselves.
+    /// Rejects a FHIR transaction as a whole if the sender may not send one of its rows, because
+    /// the row belongs to another facility or because another sender reported the event first. The
+    /// reader has already judged each row by itself.
     ///
-    /// This is not atomic with [`RowImporter::import`]: if another sender reports an event of the
-    /// transaction in between, only the rows of that event are rejected.
+    /// The check is not atomic with [`RowImporter::import`]. If another sender reports one of the
+    /// events in between, only the rows of that event are rejected.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; nothing is changed then.
+    /// Returns [`StoreError`] if a call to the store failed. The lines are then unchanged.
     pub async fn check_transaction(&self, source: Source<'_>, lines: &mut [Line]) -> Result<(), StoreError> {
         let Some(facility) = source.facility() else { return Ok(()) };
         let key = |row: &FeedRow| self.keys.event(row.event_id.trim());
@@ -212,11 +213,11 @@ impl RowImporter {
         Ok(())
     }
 
-    /// Stores the rows of one event, one after the other: concurrent writes would fail each other's
+    /// Stores the rows of one event sequentially, since concurrent writes would fail each other's
     /// conditions. Returns the record after the last row.
     ///
-    /// A row is held if its sender exceeded the quota of doses per person and day. An event takes
-    /// one dose of the quota of each person that it names. Dropped files have no quota.
+    /// A row is held if its sender has exceeded its daily quota of doses for the person. An event
+    /// uses up one dose of the quota for each person that it names. Dropped files have no quota.
     async fn store_event(
         &self,
         source: Source<'_>,
@@ -256,11 +257,11 @@ impl RowImporter {
         (|| self.doses.keep(stored, incoming)).retry(BACKOFF).when(StoreError::retryable).await
     }
 
-    /// Looks up the results of rows of a dropped file that were imported earlier.
+    /// Looks up the results of rows from a dropped file that has already been imported.
     ///
     /// # Errors
     ///
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if a lookup failed.
     pub async fn look_up_results(
         &self,
         source: Source<'_>,
@@ -276,13 +277,13 @@ impl RowImporter {
         let events = reported.into_iter().flatten().map(|reported| {
             let Reported { pk, history, claim, duplicate, withdrawn } = reported;
             let (duplicate_of, is_withdrawn) = (claim.filter(|_| duplicate), withdrawn.is_some());
-            // Dropped files may correct the events of every sender, as hubs may.
+            // Dropped files may correct events of any sender, as hubs may.
             (pk, EventState { history, duplicate_of, is_withdrawn, is_foreign: false })
         });
         Ok(self.results(source, lines, &self.with_owners(events.collect()).await?))
     }
 
-    /// Looks up which events own the doses of duplicates.
+    /// Looks up the events that own the doses of duplicates.
     async fn with_owners(&self, events: HashMap<EventKey, EventState>) -> Result<EventStates, StoreError> {
         let claims = events.values().filter_map(|event| event.duplicate_of.as_ref());
         let owners = self.doses.owning_events(claims).await?;
@@ -323,20 +324,20 @@ impl RowImporter {
                 }
                 RowResult { line: line.line, event_id: truncated(event_id), outcome, reasons, duplicate_of }
             }
-            // Without an event id or a time it was not stored.
+            // A row without an event id or a valid time was not stored.
             _ => rejected(event_id, row.judge(Timestamp::now()).1),
         }
     }
 }
 
-/// An event id for a response or report. The id of a rejected row may have 64 KiB, and a thousand
-/// of these would not fit into the 6 MB of a Lambda function's response.
+/// Truncates an event id for a response or report. The id of a rejected row may have 64 KiB, and a
+/// thousand such ids would exceed the 6 MB limit of a Lambda response.
 fn truncated(event_id: &str) -> String {
     event_id.chars().take(MAX_FIELD_CHARS).collect()
 }
 
-/// A field of a CSV file, quoted if necessary, and defused if a spreadsheet would run it as a
-/// formula.
+/// Formats a CSV field. It is quoted if necessary, and escaped if a spreadsheet would evaluate it
+/// as a formula.
 fn csv_field(text: &str) -> String {
     let text = escape_formula(text);
     if text.contains([',', '"', '\n', '\r']) {

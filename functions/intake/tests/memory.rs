@@ -1,5 +1,5 @@
-//! Measures the peak memory of the readers. The file has one test, since the peak is that of the
-//! process.
+//! Measures the peak memory of the readers. There is only one test in this file, since the peak is
+//! measured for the whole process.
 
 #![expect(clippy::unwrap_used, reason = "a panic is the failure message of a test")]
 
@@ -10,14 +10,14 @@ use bukti_intake::{FeedReader, Line};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// The maximum memory of the process at any time, in KiB.
+/// The maximum peak memory of the process, in KiB.
 const MAX_PEAK_KIB: u64 = 64 * 1024;
 
-/// The environment variable with the name of the case that the process reads.
+/// The environment variable that names the case for the child process to read.
 const CASE: &str = "BUKTI_MEMORY_CASE";
 /// The maximum length of a request body, in bytes.
 const LONGEST_BODY: usize = 1024 * 1024;
-/// A little less than the maximum length of a FHIR file, in bytes. Other formats are not buffered.
+/// Slightly less than the maximum length of a FHIR file, in bytes. Other formats are not buffered.
 const LONGEST_FILE: usize = 16 * 1024 * 1024 - 1024;
 
 const COLUMNS: &str = "event_id,sent_at,nik,paspor,nama,tanggal_lahir,jenis_kelamin,no_hp,dosis_ke,vaksin,batch,tanggal_vaksinasi,kode_faskes,nama_faskes\n";
@@ -30,7 +30,7 @@ fn peak_kib() -> Option<u64> {
 }
 
 /// Compresses a text of this length with gzip: `before`, then `repeated` as often as it fits, then
-/// `after`. Streaming, so that the text does not count towards the peak.
+/// `after`. The text is streamed, so that it does not count towards the peak.
 fn gzipped(before: &str, repeated: &str, after: &str, length: usize) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(before.as_bytes()).unwrap();
@@ -43,8 +43,8 @@ fn gzipped(before: &str, repeated: &str, after: &str, length: usize) -> Vec<u8> 
     encoder.finish().unwrap()
 }
 
-/// Compressed rows, each of another facility with a long name. Random digits keep the compression
-/// ratio below the limit of 100.
+/// Compressed rows, each from a different facility with a long name. Random digits keep the
+/// compression ratio below the limit of 100.
 fn facilities() -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(COLUMNS.as_bytes()).unwrap();
@@ -61,7 +61,7 @@ fn facilities() -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Reads a file. Returns the code of its problem, and the number of rows.
+/// Reads a file. Returns the code of its problem and the number of rows.
 fn read(file: &[u8]) -> (Option<String>, usize) {
     let (mut reader, mut lines) = (FeedReader::default(), Vec::<Line>::new());
     let (mut rest, mut rows) = (Some(file), 0);
@@ -117,7 +117,7 @@ fn reads_any_body_of_1_mib_within_64_mib() {
         ("columns", gzipped("", ",a", "\n", 30_000), Some("header_wrong")),
         ("a header", file("", "a", "\n"), Some("row_too_long")),
     ];
-    // Each case runs in a process of its own, since the allocator keeps freed memory.
+    // Each case runs in its own process, since the allocator keeps freed memory.
     let Ok(case) = std::env::var(CASE) else {
         for (name, ..) in cases {
             let mut child = Command::new(std::env::current_exe().unwrap());

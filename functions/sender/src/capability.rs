@@ -1,4 +1,4 @@
-//! FHIR's description of the import: a CapabilityStatement (R4).
+//! A description of the import in FHIR: a CapabilityStatement (R4).
 
 use bukti_runtime::{Answer, public_json};
 use lambda_http::http::HeaderValue;
@@ -6,15 +6,15 @@ use serde_json::json;
 
 use crate::outcome::FHIR;
 
-/// How long a CapabilityStatement may be cached, in seconds.
+/// The number of seconds for which a CapabilityStatement may be cached.
 const MAX_AGE: u32 = 3600;
 
-/// The CapabilityStatement of the deployment at a URL.
+/// Responds with the CapabilityStatement of the deployment at `site_url`.
 pub(crate) fn statement(site_url: &str) -> Answer {
     let statement = json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
-        // The date of the last change of this statement.
+        // The date on which this statement last changed.
         "date": "2026-11-27",
         "kind": "instance",
         "software": {"name": "Bukti", "version": env!("CARGO_PKG_VERSION")},

@@ -1,8 +1,8 @@
 //! HTTP function `sender`: imports the doses that facilities and hubs send with their API keys.
 //!
 //! Requests are idempotent: each is a job whose name is derived from the sender and the content,
-//! and rows that repeat their event change nothing. A sender that did not receive a response can
-//! safely retry.
+//! and a row that repeats its event changes nothing. A sender that receives no response can safely
+//! retry.
 
 mod capability;
 mod outcome;
@@ -18,16 +18,16 @@ use jiff::Timestamp;
 use lambda_http::Request;
 use lambda_http::http::header::{AUTHORIZATION, CONTENT_TYPE};
 
-/// The maximum length of a body as it is sent, in bytes.
+/// The maximum length of a request body before decompression, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// The maximum length of a body once it is decompressed, in bytes.
+/// The maximum length of a request body after decompression, in bytes.
 const MAX_DECOMPRESSED_BYTES: u64 = 8 * 1024 * 1024;
-/// The maximum number of rows of a request, which are imported in one or two seconds.
+/// The maximum number of rows in a request. They are imported in one or two seconds.
 const MAX_ROWS: usize = 1_000;
-/// The maximum number of a job's parts in one response.
+/// The maximum number of job parts in one response.
 const MAX_PARTS: usize = 100;
 
-/// The function `sender` with its clients.
+/// The function `sender` and its clients.
 #[derive(Clone)]
 pub struct Senders {
     senders: bukti_store::Senders,
@@ -40,7 +40,7 @@ pub struct Senders {
 }
 
 impl Senders {
-    /// The function of a deployment.
+    /// Creates the function for a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self {
             senders: bukti_store::Senders::new(aws),
@@ -53,7 +53,8 @@ impl Senders {
         }
     }
 
-    /// Responds to a request. The response to FHIR is in FHIR, also to XML, which is not supported.
+    /// Responds to a request. A FHIR request gets a FHIR response, and so does an XML request,
+    /// although XML is not supported.
     pub async fn handle(&self, request: Request) -> Answer {
         let answer = async |route, caller: &Caller, now| self.answer(&request, route, caller, now).await;
         let answer = self.guard.serve(&request, answer).await;
@@ -83,7 +84,7 @@ impl Senders {
         }
     }
 
-    /// Authenticates the sender by the API key, and takes the request from its rate limit.
+    /// Authenticates the sender by its API key and counts the request against its rate limit.
     async fn sender(&self, request: &Request, now: Timestamp) -> Result<Sender, Failure> {
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let key = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().trim();
@@ -95,7 +96,7 @@ impl Senders {
         }
     }
 
-    /// Imports the rows of a request, and responds with their results.
+    /// Imports the rows of a request and responds with their results.
     async fn import_doses(&self, request: &Request, sender: &Sender, now: Timestamp) -> FailureResult {
         let content = body(request);
         if content.len() > MAX_BODY_BYTES {
@@ -105,13 +106,13 @@ impl Senders {
             return Err(Failure::new(ProblemCode::UnsupportedMediaType));
         }
         let job = self.senders.job(sender, content);
-        // A retry keeps the time of the first attempt, since rows without a time of their own get
-        // it as theirs, and would otherwise be newer rows instead of repetitions.
+        // A retry keeps the time of the first attempt. Rows that state no time get this time; with
+        // a later one, they would count as newer rows instead of repetitions.
         let received_at = self.jobs.get(&job).await?.map_or(now, |job| job.updated_at);
         let mut reader = FeedReader::new(received_at);
         let mut lines = match read(&mut reader, content) {
             Ok(lines) => lines,
-            // An OperationOutcome has a field for the details.
+            // An OperationOutcome can contain the details.
             Err(ReadError::Problem(problem)) if is_fhir(request) => {
                 self.metrics.count(Counter::Problems, ProblemCode::FeedUnreadable.code());
                 return Ok(outcome::from_feed_problem(&problem));
@@ -127,8 +128,8 @@ impl Senders {
             ..JobRecord::default()
         };
         if reader.fhir().is_some() {
-            // Stored before any row, so that a retry after an interruption finds the time of the
-            // first attempt.
+            // The job is stored before any row, so that a retry after an interruption finds the
+            // time of the first attempt.
             self.jobs.begin(&job, new_record.clone()).await?;
         }
         let source = Source { job: &job, sender: Some(sender) };
@@ -157,11 +158,11 @@ impl Senders {
         Ok(json(200, &DosesAnswer { job, rows, totals }))
     }
 
-    /// The state of a job, with the parts after a number while it is running.
+    /// Responds with the state of a job. While the job is running, this includes its parts with a
+    /// number higher than `after`.
     async fn job(&self, job: &str, after: u32, sender: &Sender) -> FailureResult {
         let record = self.jobs.get(job).await?;
-        // The response to a job of another sender is that to an unknown job, to prevent
-        // enumeration.
+        // A job of another sender gets the same response as an unknown job, to prevent enumeration.
         let may_view = |record: &JobRecord| match sender {
             Sender::Hub(_) => true,
             Sender::Facility(_) => record.sender.as_ref() == Some(sender),
@@ -200,14 +201,14 @@ impl Senders {
     }
 }
 
-/// Why a body is rejected as a whole.
+/// The reason why a body is rejected as a whole.
 enum ReadError {
     Problem(FeedProblem),
     TooManyRows,
     TooLarge,
 }
 
-/// Reads all rows of a body, so that none is stored if the body is rejected.
+/// Reads all rows of a body first, so that no row is stored if the body is rejected.
 fn read(reader: &mut FeedReader, content: &[u8]) -> Result<Vec<Line>, ReadError> {
     let mut lines = Vec::new();
     let mut rest = Some(content);
@@ -244,14 +245,14 @@ fn row_answer(result: RowResult) -> RowAnswer {
     }
 }
 
-/// Whether the media type of a request is FHIR (`application/fhir+json`; R4, section 2.1.0.6), also
-/// in a format that is not supported.
+/// Whether the media type of a request is FHIR (`application/fhir+json`; R4, section 2.1.0.6). This
+/// includes FHIR formats that are not supported.
 fn is_fhir(request: &Request) -> bool {
     media_type(request).starts_with("application/fhir+")
 }
 
-/// Whether a request is XML, which is a format of FHIR. A body that is declared to be a table is
-/// left to the reader of feeds, which names the problem: some systems export HTML as `.csv`.
+/// Whether a request is XML, which is a FHIR format. A body that is declared to be a table is left
+/// to the feed reader, which reports the specific problem: some systems export HTML as `.csv`.
 fn is_xml(request: &Request, content: &[u8]) -> bool {
     let media_type = media_type(request);
     let is_table = matches!(&*media_type, "text/csv" | "application/x-ndjson");
@@ -259,7 +260,7 @@ fn is_xml(request: &Request, content: &[u8]) -> bool {
     media_type.ends_with("/xml") || media_type.ends_with("+xml") || (!is_table && text.starts_with(b"<"))
 }
 
-/// The media type of a request's body, in lower case and without parameters.
+/// The media type of the request body, in lower case and without parameters.
 fn media_type(request: &Request) -> String {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()

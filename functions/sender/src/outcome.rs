@@ -1,5 +1,5 @@
-//! Responses in FHIR (HL7; the same in R4 and R5): an OperationOutcome, with an issue for each row.
-//! `details` has the codes, and `diagnostics` a sentence in English. Empty arrays are omitted,
+//! FHIR responses (HL7; the same in R4 and R5): an OperationOutcome with one issue per row.
+//! `details` contains the codes, and `diagnostics` an English sentence. Empty arrays are omitted,
 //! since FHIR forbids them.
 
 use bukti_domain::{Outcome, Reason};
@@ -11,13 +11,13 @@ use bukti_wire::{Problem, ProblemCode};
 use lambda_http::Body;
 use serde::Serialize;
 
-/// The media type of FHIR's JSON.
+/// The media type of FHIR in JSON.
 pub(crate) const FHIR: &str = "application/fhir+json";
 /// The code system of outcomes and reasons.
 const OUTCOMES: &str = "urn:bukti:outcome";
 /// The code system of problems.
 const PROBLEMS: &str = "urn:bukti:problem";
-/// The problem of a FHIR file with too many bytes or entries.
+/// The code of the problem that a FHIR file has too many bytes or entries.
 const TOO_LARGE: &str = "bundle_too_large";
 
 #[derive(Serialize)]
@@ -69,8 +69,8 @@ impl Concept {
     }
 }
 
-/// The response with the results of rows. A transaction with rejected rows only fails as a whole
-/// (R4, section 3.1.0.11.1).
+/// Responds with the results of rows. A transaction fails as a whole if all of its rows are
+/// rejected (R4, section 3.1.0.11.1).
 pub(crate) fn from_results(results: &[RowResult], kind: Option<FhirKind>) -> Answer {
     let mut issues: Vec<Issue> = results.iter().map(|result| issue(result, kind)).collect();
     let is_rejected = kind == Some(FhirKind::Transaction)
@@ -88,15 +88,15 @@ pub(crate) fn from_results(results: &[RowResult], kind: Option<FhirKind>) -> Ans
     with_media_type(bukti_runtime::json(if is_rejected { 422 } else { 200 }, &outcome(issues)))
 }
 
-/// Converts a problem to an OperationOutcome with the same status. Other responses stay.
+/// Converts a problem response to an OperationOutcome with the same status. Other responses are
+/// returned unchanged.
 pub(crate) fn from_problem(answer: Answer) -> Answer {
     if media_type(&answer) != Some("application/problem+json") {
         return answer;
     }
     let Body::Text(body) = answer.body() else { return answer };
     let Ok(problem) = serde_json::from_str::<Problem>(body) else { return answer };
-    // The title is in the caller's language; `diagnostics` are in English, as in all FHIR
-    // responses.
+    // The title is in the caller's language. `diagnostics` is in English, as in all FHIR responses.
     let main_issue = Issue {
         severity: "error",
         code: issue_type(problem.code),
@@ -119,7 +119,7 @@ pub(crate) fn from_problem(answer: Answer) -> Answer {
     converted
 }
 
-/// The response to a file that is rejected as a whole.
+/// Responds to a file that is rejected as a whole.
 pub(crate) fn from_feed_problem(problem: &FeedProblem) -> Answer {
     let code = ProblemCode::FeedUnreadable;
     let issue = Issue {
@@ -144,7 +144,7 @@ fn with_media_type(mut answer: Answer) -> Answer {
     answer
 }
 
-/// The issue that reports the result of a row.
+/// Creates the issue that reports the result of a row.
 fn issue(result: &RowResult, kind: Option<FhirKind>) -> Issue {
     let (severity, code) = match result.outcome {
         Outcome::Issued | Outcome::Superseded | Outcome::Retracted => ("information", "informational"),
@@ -165,13 +165,13 @@ fn issue(result: &RowResult, kind: Option<FhirKind>) -> Issue {
                 vec![format!("Bundle.entry[{}].resource", result.line.saturating_sub(1))]
             }
             Some(FhirKind::Resource) => vec!["Immunization".to_owned()],
-            // A line has no FHIRPath; `diagnostics` names it.
+            // A line has no FHIRPath; `diagnostics` states its number.
             Some(FhirKind::Lines) | None => Vec::new(),
         },
     }
 }
 
-/// The result of a row in English:
+/// Describes the result of a row in English:
 /// `Event PCARE-1: rejected, nothing was kept. Check: NIK (must have 16 digits).`
 fn sentence(result: &RowResult, kind: Option<FhirKind>) -> String {
     let place = match kind {
@@ -201,7 +201,7 @@ fn sentence(result: &RowResult, kind: Option<FhirKind>) -> String {
     format!("{place}: {outcome}. Check: {}.", reasons.join("; "))
 }
 
-/// The issue type of a problem (R4, value set `issue-type`).
+/// Maps a problem code to an issue type (R4, value set `issue-type`).
 fn issue_type(code: ProblemCode) -> &'static str {
     match code {
         ProblemCode::ApiKeyWrong => "login",

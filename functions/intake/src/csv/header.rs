@@ -1,4 +1,4 @@
-//! The header row: its place in the file, the delimiter, and the order of the columns.
+//! The header row: its position in the file, the delimiter, and the order of the columns.
 
 use bukti_domain::feed::{COLUMNS, OPTIONAL_COLUMNS};
 use bukti_domain::hygiene;
@@ -7,18 +7,18 @@ use bukti_records::FeedProblem;
 use super::DELIMITERS;
 use crate::line::problem;
 
-/// The maximum number of unknown columns that an error names.
+/// The maximum number of unknown columns that an error message lists.
 const MAX_NAMED_COLUMNS: usize = 20;
 
-/// The position of the header in a file, and the delimiter if a line `sep=;` precedes it.
+/// The position of the header in a file, and the delimiter if a `sep=;` line precedes the header.
 pub(super) struct Header {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) delimiter: Option<u8>,
 }
 
-/// Finds the header: the first line with a letter or digit, except for a line `sep=;`. `None` if it
-/// is not complete.
+/// Finds the header: the first line that contains a letter or digit and is not a `sep=;` line.
+/// Returns `None` if the header is incomplete.
 pub(super) fn header_of(head: &[u8]) -> Option<Header> {
     let mut start = 0;
     let mut delimiter = None;
@@ -28,7 +28,7 @@ pub(super) fn header_of(head: &[u8]) -> Option<Header> {
         let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
         let line = line.strip_prefix(b"\"").unwrap_or(line);
         if delimiter.is_none() && line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"sep=") {
-            // A tab has been trimmed.
+            // If the delimiter is a tab, it has been trimmed.
             delimiter = Some(line.get(4).copied().filter(|byte| *byte != b'"').unwrap_or(b'\t'));
         } else if line.iter().any(u8::is_ascii_alphanumeric) {
             return Some(Header { start, end, delimiter });
@@ -37,7 +37,8 @@ pub(super) fn header_of(head: &[u8]) -> Option<Header> {
     }
 }
 
-/// The end of the line that begins at `start`: the first line break outside quotes.
+/// The end of the line that begins at `start`: the first line break outside quotes; `None` if there
+/// is none yet.
 fn end_of_line(text: &[u8], start: usize) -> Option<usize> {
     let mut quoted = false;
     text.iter().enumerate().skip(start).find_map(|(at, byte)| {
@@ -46,34 +47,34 @@ fn end_of_line(text: &[u8], start: usize) -> Option<usize> {
     })
 }
 
-/// The delimiter that separates the most known columns of a header.
+/// The delimiter that splits a header into the most known columns.
 pub(super) fn delimiter_of(header: &[u8]) -> u8 {
     let columns = |delimiter: u8| {
         let names = header.split(|byte| *byte == delimiter).map(column_name);
         names.filter(|name| COLUMNS.contains(&&**name)).count()
     };
-    // `max_by_key` returns the last maximum; reversed, ties go to the first delimiter.
+    // `max_by_key` returns the last maximum. Because of `rev`, a tie goes to the first delimiter.
     DELIMITERS.into_iter().rev().max_by_key(|delimiter| columns(*delimiter)).unwrap_or(b',')
 }
 
-/// The column of a feed with this name in a header, without regard to case, and with spaces or
-/// hyphens for underscores; `None` if feeds have no such column.
+/// Finds the feed column with this name in a header. Case is ignored, and spaces and hyphens count
+/// as underscores. Returns `None` if feeds have no such column.
 pub fn feed_column(header: &str) -> Option<&'static str> {
     let name = column_name(header.as_bytes());
     COLUMNS.into_iter().find(|column| *column == name)
 }
 
-/// The normalised name of a column.
+/// Normalises the name of a column.
 fn column_name(written: &[u8]) -> String {
     let written = String::from_utf8_lossy(written);
     hygiene::clean_code(&written).to_lowercase().replace([' ', '-'], "_")
 }
 
-/// The position in the header of each column of [`COLUMNS`].
+/// For each column of [`COLUMNS`], its position in the header.
 ///
 /// # Errors
 ///
-/// A column is missing, is there twice, or is unknown.
+/// Returns a problem if a column is missing, duplicated or unknown.
 pub(super) fn column_positions(
     fields: &[&[u8]],
     line: u64,

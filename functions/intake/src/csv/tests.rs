@@ -85,7 +85,7 @@ fn reads_variants_of_spreadsheets() {
         let file = format!("\u{feff}{sep}\r\n{file}\r\n");
         assert_eq!(read_summaries(file.as_bytes()), (expected([3, 4]), None), "{sep:?}");
     }
-    // Empty columns and rows at the end and in between, and a header as people write it.
+    // Empty columns and rows at the end and in the middle, and a header with spaces and mixed case.
     let padded = plain.replace("\r\n", ";;;\r\n").replace(',', ";");
     let padded = padded.replacen("\r\n", "\r\n;;;;;;;\r\n", 2);
     assert_eq!(read_summaries(format!(";;\r\n{padded};;\r\n;;;\r\n \r\n").as_bytes()).0, expected([4, 6]));
@@ -97,7 +97,7 @@ fn reads_variants_of_spreadsheets() {
     assert_eq!(read_summaries(more.as_bytes()).0[1], (3, "B RowMalformed".to_owned()));
 }
 
-/// A file with these columns at the end of its rows.
+/// Builds a file in which these columns come last.
 fn ordered(columns: &[&str], rows: &[&str]) -> Vec<u8> {
     let rest = HEADER.split(',').filter(|column| !columns.contains(column));
     let header: Vec<&str> = rest.chain(columns.iter().copied()).collect();
@@ -114,7 +114,7 @@ fn pads_rows_with_omitted_trailing_fields() {
         (&["no_hp", "status"], "A,t,,,Ayu,d,P,1,V,B,d,F,P", "B,t,,,Ayu,d,P,1,V,B,d,F,P,,"),
     ] {
         assert_eq!(read_summaries(&ordered(last, &[row, whole])), (expected("A P"), None), "{last:?}");
-        // The last row of the file may be truncated.
+        // The last row of a file may be truncated.
         let truncated = read_summaries(&ordered(last, &[whole, row]));
         assert_eq!((truncated.0.len(), truncated.1.unwrap().code), (1, "broken_off".to_owned()), "{last:?}");
     }

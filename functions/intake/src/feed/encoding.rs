@@ -4,23 +4,23 @@ use std::borrow::Cow;
 
 use encoding_rs::DecoderResult;
 
-/// The encoding of a file, detected by its byte order mark.
+/// The encoding of a file, detected from its byte order mark.
 #[derive(Default)]
 pub(super) enum Encoding {
-    /// No byte has been read.
+    /// No bytes have been read.
     #[default]
     Unknown,
-    /// The first byte of what may be a byte order mark of UTF-16.
+    /// The first byte of a possible UTF-16 byte order mark.
     HalfMark(u8),
-    /// UTF-8, or an unknown encoding without a byte order mark.
+    /// UTF-8, or an unknown encoding, without a UTF-16 byte order mark.
     Utf8,
     Utf16(Box<encoding_rs::Decoder>),
 }
 
 impl Encoding {
-    /// Decodes the next bytes to UTF-8. A file without a byte order mark of UTF-16 is returned
-    /// unchanged, since the readers check each row. Malformed UTF-16 becomes a byte that UTF-8
-    /// never has, so that the readers reject its row and not the file.
+    /// Decodes the next bytes to UTF-8. Without a UTF-16 byte order mark, they are returned
+    /// unchanged, since the readers check each row. Malformed UTF-16 becomes a byte that never
+    /// occurs in UTF-8, so that the readers reject the row rather than the file.
     pub(super) fn decode<'a>(&mut self, bytes: &'a [u8], is_last: bool) -> Cow<'a, [u8]> {
         let mut bytes = Cow::Borrowed(bytes);
         if let Encoding::HalfMark(first) = self {

@@ -2,8 +2,8 @@
 
 use bukti_domain::Reason;
 
-/// Recognises a file that is not a feed by its first bytes. Returns a stable code, and what the
-/// sender should do.
+/// Recognises a file that is not a feed by its first bytes. Returns a stable code and an
+/// instruction for the sender.
 ///
 /// The codes are listed in the OpenAPI document (`JobProblem`) and in the README.
 pub(super) fn other_file(start: &[u8]) -> Option<(&'static str, &'static str)> {
@@ -23,8 +23,8 @@ pub(super) fn other_file(start: &[u8]) -> Option<(&'static str, &'static str)> {
             EXCEL_WORKBOOK,
             "this is an Excel workbook: `bukti import` reads it, elsewhere save its sheet as \"CSV UTF-8\"",
         ),
-        // The kind of an OLE file is not in its first bytes. Most that are sent as feeds are
-        // workbooks.
+        // The first bytes of an OLE file do not show its kind. Most OLE files that are sent as
+        // feeds are workbooks.
         [0xd0, 0xcf, 0x11, 0xe0, ..] => (
             EXCEL_WORKBOOK,
             "this is an Excel workbook (.xls), one with a password, or another Office file of that kind: `bukti import` reads \
@@ -64,13 +64,14 @@ pub(super) fn other_file(start: &[u8]) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// Recognises a file by zero bytes, which neither CSV nor JSON has: UTF-16, or a binary file.
+/// Recognises UTF-16 or a binary file by its zero bytes, which occur neither in CSV nor in JSON.
 fn binary_file(start: &[u8]) -> Option<(&'static str, &'static str)> {
     let zeros_at = |odd: usize| start.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
     let (even, odd) = (zeros_at(0), zeros_at(1));
     match even + odd {
         0 => None,
-        // In UTF-16 one byte of each ASCII character is zero, always on the same side.
+        // In UTF-16, one byte of each ASCII character is zero: always the first, or always the
+        // second.
         zeros if zeros >= 4 && (even == 0 || odd == 0) => Some((
             Reason::NotUtf8.code(),
             "this looks like UTF-16 without a byte order mark: save it as \"CSV UTF-8\"",

@@ -1,4 +1,4 @@
-//! The selection of the current name, identifier and phone number from lists.
+//! Selection of the current name, identifier and phone number from FHIR lists.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use super::resource::{ContactPoint, HumanName, Identifier, Patient, Period};
 /// Whether a list element was current on this day (`YYYY-MM-DD`): its use is not `old`, and its
 /// period includes the day.
 fn is_current(usage: Option<&str>, period: Option<&Period>, on: &str) -> bool {
-    // The bounds of a period may be months or years, so only that much of the day is compared.
+    // The bounds of a period may be months or years; the day is compared at the same precision.
     let compared = |bound: &str| {
         let precision = bound.len().min(10);
         bound.get(..precision).zip(on.get(..precision)).map(|(bound, on)| bound.cmp(on))
@@ -20,7 +20,8 @@ fn is_current(usage: Option<&str>, period: Option<&Period>, on: &str) -> bool {
     usage != Some("old") && has_begun && !has_ended
 }
 
-/// The value of the current identifier: official before usual before others before temporary.
+/// The value of the current identifier. Official identifiers take precedence over usual ones, then
+/// others, then temporary ones.
 pub(super) fn identifier<'a>(all: impl IntoIterator<Item = &'a Identifier>, on: &str) -> Option<String> {
     let rank = |it: &Identifier| match it.usage.as_deref() {
         Some("official") => 0,
@@ -38,11 +39,12 @@ fn is_filled(text: &str) -> bool {
 }
 
 impl HumanName {
-    /// The name in one string: its text, else given names and family name; empty if it has neither.
+    /// The name as one string: its `text`, or else its given and family names. Empty if it has
+    /// neither.
     ///
-    /// A passport holder's family name of several words is put first with a comma (`De la Cruz,
-    /// Maria`), since the last word alone would be signed as the family name otherwise. Commas
-    /// within the parts are removed then.
+    /// If a passport holder's family name consists of several words, it comes first and is followed
+    /// by a comma (`De la Cruz, Maria`). Otherwise only the last word would be signed as the family
+    /// name. Commas inside the parts are then removed.
     fn written(&self, is_passport: bool) -> String {
         let text = self.text.as_deref().map(hygiene::clean).filter(|text| PersonName::parse(text).is_some());
         let given = self.given.iter().flatten().map(String::as_str);
@@ -68,8 +70,8 @@ impl HumanName {
 }
 
 impl Patient {
-    /// The current name: official before usual before others. A maiden name is a former one, and
-    /// comes last. An anonymous one is a pseudonym, and is never used.
+    /// The current name. Official names take precedence over usual ones, then others. A maiden name
+    /// is a former name, and comes last. An anonymous name is a pseudonym, and is never used.
     pub(super) fn current_name(&self, on: &str, is_passport: bool) -> String {
         let rank = |it: &HumanName| match it.usage.as_deref() {
             Some("official") => 0,
@@ -89,7 +91,7 @@ impl Patient {
     }
 
     /// The sex as a feed writes it; empty for `other` and `unknown`. Any other value is returned
-    /// unchanged, and rejected by the judgement.
+    /// unchanged; the judgement rejects it.
     pub(super) fn sex(&self) -> String {
         match self.gender.as_deref().unwrap_or_default() {
             "male" => "L".to_owned(),
@@ -99,9 +101,9 @@ impl Patient {
         }
     }
 
-    /// The current phone number: with the use `mobile` before others, if it is a valid mobile
-    /// number; then by `rank`. Numbers at work come last, since an SMS is personal. If none is
-    /// valid, one is returned all the same, so that it is reported as invalid.
+    /// The current phone number. Valid numbers with the use `mobile` take precedence, then other
+    /// valid numbers by `rank`. Work numbers rank lower, since an SMS is personal, and temporary
+    /// numbers lowest. If no number is valid, an invalid one is returned, so that it is reported.
     pub(super) fn current_phone(&self, on: &str) -> String {
         let is_phone = |it: &&ContactPoint| match it.system.as_deref() {
             Some(system) => matches!(system, "phone" | "sms"),
@@ -127,9 +129,9 @@ impl Patient {
     }
 }
 
-/// The number in a `tel:` or `sms:` URI (RFC 3966, RFC 5724); any other text unchanged. A local
-/// number gets the country code in `phone-context`. An extension is kept, so that the number is
-/// invalid: it cannot receive SMS.
+/// The number in a `tel:` or `sms:` URI (RFC 3966, RFC 5724). Any other text is returned unchanged.
+/// A local number gets the country code from `phone-context`. An extension is kept, which makes the
+/// number invalid: it cannot receive SMS.
 fn number_of_uri(value: &str) -> String {
     let value = value.trim();
     let scheme = ["tel:", "sms:"]

@@ -14,18 +14,18 @@ use super::resource::Resource;
 use super::{FhirKind, MAX_ENTRIES, not_fhir, too_large};
 use crate::line::{Line, Unreadable, problem};
 
-/// The maximum length of all rows of a file, in bytes: many Immunizations may refer to one Patient
-/// with a long name.
+/// The maximum total length of all rows of a file, in bytes. Rows can be longer than the file,
+/// since many Immunizations may refer to one Patient with a long name.
 const MAX_ROW_BYTES: usize = 8 * 1024 * 1024;
 
-/// The maximum length of a Bundle's `timestamp`, in bytes. A longer one is ignored.
+/// The maximum length of a Bundle's `timestamp`, in bytes. A longer timestamp is ignored.
 const LONGEST_TIMESTAMP: usize = 100;
 
 #[derive(Deserialize)]
 pub(super) struct Bundle<'a> {
     #[serde(rename = "type")]
     kind: Option<String>,
-    /// Parsed after its length is checked.
+    /// Parsed after its length has been checked.
     #[serde(borrow)]
     timestamp: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "entries")]
@@ -37,7 +37,7 @@ pub(super) struct Bundle<'a> {
 pub(super) struct Entry<'a> {
     #[serde(rename = "fullUrl")]
     pub full_url: Option<String>,
-    /// Parsed by itself, so that an invalid resource does not invalidate the Bundle.
+    /// Parsed separately, so that an invalid resource does not invalidate the Bundle.
     #[serde(borrow)]
     pub resource: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -47,13 +47,13 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// The entry of a resource without a Bundle, on this line.
+    /// Creates an entry for a resource without a Bundle, on this line.
     fn of_line(line: u64, resource: Option<&'a RawValue>) -> Self {
         Self { full_url: None, resource, request: None, line }
     }
 
-    /// The id of the Immunization that the entry requests to delete or patch, which Bundles of the
-    /// types `batch`, `transaction` and `history` can do.
+    /// The id of the Immunization that the entry requests to delete or patch. Bundles of the types
+    /// `batch`, `transaction` and `history` can contain such requests.
     fn deleted_or_patched(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct Request {
@@ -65,16 +65,16 @@ impl<'a> Entry<'a> {
         matches!(&*request.method, "DELETE" | "PATCH").then(|| id.trim_start_matches('/').to_owned())
     }
 
-    /// The event id in `fullUrl`: the id of the resource if the URL ends with it, so that it is the
-    /// same as without a Bundle; else the URL.
+    /// The event id from `fullUrl`. If the URL ends with the id of the resource, that id is used,
+    /// so that the event id is the same as without a Bundle. Otherwise the event id is the URL.
     pub(super) fn event_id(&self) -> Option<&str> {
         let address = without_version(self.full_url.as_deref()?);
         Some(split_address(address).1.strip_prefix("Immunization/").unwrap_or(address))
     }
 }
 
-/// Reads the entries up to the first above the limit, so that a small file does not become a large
-/// list.
+/// Reads one entry more than the limit and skips the rest, so that a small file does not become a
+/// long list.
 fn entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Entry<'de>>, D::Error> {
     struct Entries;
 
@@ -118,7 +118,7 @@ impl<'a> Bundle<'a> {
     }
 }
 
-/// A FHIR file of any kind, as a list of entries.
+/// A FHIR file of any kind, represented as a list of entries.
 pub(super) struct File<'a> {
     pub kind: FhirKind,
     /// The `timestamp` of a Bundle.
@@ -127,19 +127,19 @@ pub(super) struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    /// A file with a single resource.
+    /// Creates a file with a single resource.
     pub(super) fn of_resource(text: &'a str) -> Result<Self, FeedProblem> {
         let resource = serde_json::from_str(text).map_err(|error| not_fhir(error.line() as u64))?;
         let entries = vec![Entry::of_line(1, Some(resource))];
         Ok(Self { kind: FhirKind::Resource, timestamp: None, entries })
     }
 
-    /// A file of Bulk Data.
+    /// Parses a file of Bulk Data.
     ///
     /// # Errors
     ///
-    /// The first line is malformed, or the last one is truncated. Other malformed lines become
-    /// entries without a resource.
+    /// Returns a problem if the first line is malformed or the last line is truncated. Other
+    /// malformed lines become entries without a resource.
     pub(super) fn of_lines(text: &'a str) -> Result<Self, FeedProblem> {
         let mut entries = Vec::new();
         let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
@@ -159,8 +159,8 @@ impl<'a> File<'a> {
         Ok(Self { kind: FhirKind::Lines, timestamp: None, entries })
     }
 
-    /// The rows of the file: one for each Immunization, and a rejected one for each entry that
-    /// cannot be read.
+    /// The rows of the file: one row for each Immunization, and one rejected row for each entry
+    /// that cannot be read.
     pub(super) fn rows(&self, received_at: Option<Timestamp>) -> Result<Vec<Line>, FeedProblem> {
         let referables = Referables::of(&self.entries)?;
         let mut rows = Vec::new();
@@ -172,7 +172,7 @@ impl<'a> File<'a> {
                     self.row(entry, &immunization, &referables, received_at)
                 }
                 (None, Some(Some(_))) => continue,
-                // An entry without a resource: a search, or a request about another resource.
+                // An entry without a resource is a search, or a request about another resource.
                 (None, None) if self.kind != FhirKind::Lines => continue,
                 (None, None | Some(None)) => Err(Unreadable::new("", Reason::RowMalformed)),
             };

@@ -2,34 +2,46 @@
 //! SATUSEHAT, the Ministry of Health's platform, and other systems write them.
 //!
 //! A file is a Bundle, a single Immunization with its contained resources, or Bulk Data NDJSON with
-//! a resource on each line. Of a Bundle of the type `transaction` all rows are stored or none.
+//! one resource per line. All rows of a Bundle of the type `transaction` are stored, or none.
 //!
-//! | column | of the Immunization, its Patient or its Location |
-//! |---|---|
-//! | `event_id` | `identifier`, the official one before others, else `id`, else the id in `fullUrl`, else `fullUrl` |
-//! | `sent_at` | `meta.lastUpdated`, else the Bundle's `timestamp`, else the time when the file was received |
-//! | `nik`, `paspor` | the Patient's current identifiers of the systems `…/id/nik` and `…/id/paspor` |
-//! | `nama` | the Patient's current `name`: its `text`, else `given` and `family`; never one with the use `anonymous` |
-//! | `tanggal_lahir`, `jenis_kelamin` | the Patient's `birthDate` and `gender` |
-//! | `no_hp` | the Patient's current `telecom` of the system `phone` or `sms`, a mobile one before others |
-//! | `dosis_ke` | `doseNumberPositiveInt`, `doseNumberString` or `doseNumber` of `protocolApplied`; of several protocols the one with the vaccine's `targetDisease` |
-//! | `vaksin` | `vaccineCode`, else R5's `administeredProduct`: a code in the catalogue, else a name or text; unknown if they name several vaccines, or the text names another product than the code |
-//! | `batch` | `lotNumber` |
-//! | `tanggal_vaksinasi` | the day of `occurrenceDateTime` in the time zone of the facility's province, else with the written offset, if that is one of Indonesia's |
-//! | `kode_faskes`, `nama_faskes` | `location`, else the `performer`'s organization: identifier and name |
-//! | `status` | `entered-in-error`, which retracts the event |
+//! The columns of a row come from the Immunization, its Patient and its Location:
 //!
-//! The `system` of the Immunization's `identifier` is not a part of the event id, so that the id is
-//! the same in every format of a feed. A hub must therefore send values that are unique across
-//! systems. A retraction has the same `identifier` as the event that it retracts; one with the `id`
-//! alone names another event.
+//! - `event_id`: the Immunization's `identifier`, with official identifiers before others; else its
+//!   `id`, else the id in `fullUrl`, else `fullUrl`
+//! - `sent_at`: `meta.lastUpdated`, else the Bundle's `timestamp`, else the time at which the file
+//!   was received
+//! - `nik`, `paspor`: the Patient's current identifiers with the systems `…/id/nik` and
+//!   `…/id/paspor`
+//! - `nama`: the Patient's current `name`: its `text`, else `given` and `family`. Names with the
+//!   use `anonymous` are ignored.
+//! - `tanggal_lahir`, `jenis_kelamin`: the Patient's `birthDate` and `gender`
+//! - `no_hp`: the Patient's current `telecom` with the system `phone` or `sms`, with mobile numbers
+//!   before others
+//! - `dosis_ke`: `doseNumberPositiveInt`, `doseNumberString` or `doseNumber` of `protocolApplied`.
+//!   If there are several protocols, the one with the vaccine's `targetDisease` applies.
+//! - `vaksin`: `vaccineCode`, else R5's `administeredProduct`: a code in the catalogue, else a name
+//!   or text. The vaccine is unknown if they name several vaccines, or if the text names a
+//!   different product from the code.
+//! - `batch`: `lotNumber`
+//! - `tanggal_vaksinasi`: the day of `occurrenceDateTime` in the time zone of the facility's
+//!   province. If the province is unknown, the written offset applies, provided that it is an
+//!   Indonesian one.
+//! - `kode_faskes`, `nama_faskes`: identifier and name of the `location`, else of the `performer`'s
+//!   Organization
+//! - `status`: `entered-in-error`, which retracts the event
 //!
-//! List elements with the use `old`, or whose period does not include the day on which the row was
-//! sent, are ignored. `isSubpotent` and every `modifierExtension` change the meaning of an
-//! Immunization. They reject the row if they are in the Immunization, in a contained resource, or
-//! in the Patient, Location or Organization that it refers to.
+//! The `system` of the Immunization's `identifier` is not part of the event id, so that the id is
+//! the same in every feed format. A hub must therefore send values that are unique across systems.
+//! A retraction must have the same `identifier` as the event that it retracts; a retraction with
+//! only the `id` refers to a different event.
 //!
-//! Requests to delete or patch an Immunization are rejected: an event is retracted by its status.
+//! List elements are ignored if their use is `old`, or if their period does not include the day on
+//! which the row was sent. `isSubpotent` and every `modifierExtension` change the meaning of an
+//! Immunization. The row is rejected if they occur in the Immunization, in a contained resource, or
+//! in the Patient, Location or Organization to which it refers.
+//!
+//! Requests to delete or patch an Immunization are rejected, since only its status can retract an
+//! event.
 
 mod current;
 mod file;
@@ -50,26 +62,26 @@ use self::file::{Bundle, File};
 use self::nesting::NestingLimit;
 use crate::line::{Line, problem};
 
-/// The maximum length of a file, in bytes. It is read as a whole, since a resource may be anywhere
-/// in it.
+/// The maximum length of a file, in bytes. The whole file is kept in memory, since a referenced
+/// resource may be anywhere in it.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
-/// The maximum number of entries of a Bundle, and of lines of Bulk Data.
+/// The maximum number of entries in a Bundle, or of lines in Bulk Data.
 const MAX_ENTRIES: usize = 10_000;
 
 /// The kind of a FHIR file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FhirKind {
-    /// A Bundle; [`Line::line`] is the number of an entry.
+    /// A Bundle. [`Line::line`] is the number of the entry.
     Bundle,
-    /// A Bundle of which all rows are stored or none.
+    /// A Bundle whose rows are either all stored or all rejected.
     Transaction,
     /// A single resource.
     Resource,
-    /// Bulk Data NDJSON; [`Line::line`] is the number of a line.
+    /// Bulk Data NDJSON. [`Line::line`] is the line number.
     Lines,
 }
 
-/// Collects the pieces of a FHIR file, and reads it at its end.
+/// Collects the chunks of a FHIR file and parses them when the file ends.
 #[derive(Default)]
 pub(crate) struct FhirReader {
     text: Vec<u8>,
@@ -79,12 +91,12 @@ pub(crate) struct FhirReader {
 }
 
 impl FhirReader {
-    /// A reader for a file that was received at this time.
+    /// Creates a reader for a file that was received at this time.
     pub(crate) fn new(received_at: Option<Timestamp>) -> Self {
         Self { received_at, ..Self::default() }
     }
 
-    /// The kind of the file, after it has ended.
+    /// The kind of the file, known once it has ended.
     pub(crate) fn kind(&self) -> Option<FhirKind> {
         self.kind
     }
@@ -93,11 +105,11 @@ impl FhirReader {
         self.text.iter().filter(|byte| **byte == b'\n').count() as u64 + 1
     }
 
-    /// Collects the next piece of the file.
+    /// Collects the next chunk of the file.
     ///
     /// # Errors
     ///
-    /// The file is too large, or nested too deeply.
+    /// Returns a problem if the file is too large or too deeply nested.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), FeedProblem> {
         if self.text.len() + piece.len() > MAX_BYTES {
             return Err(too_large());
@@ -110,11 +122,12 @@ impl FhirReader {
         Ok(())
     }
 
-    /// Ends the file, and appends a row for each Immunization.
+    /// Ends the file and appends a row for each Immunization.
     ///
     /// # Errors
     ///
-    /// The file is malformed or too large, or is not a Bundle and has no Immunization.
+    /// Returns a problem if the file is malformed, is too large, or contains no Immunization and is
+    /// not a Bundle.
     pub(crate) fn finish(&mut self, lines: &mut Vec<Line>) -> Result<(), FeedProblem> {
         let bytes = std::mem::take(&mut self.text);
         let text = std::str::from_utf8(&bytes).map_err(|error| {
@@ -129,7 +142,7 @@ impl FhirReader {
                 bundle.file()
             }
             Ok(_) => File::of_resource(text)?,
-            // Another value follows the first: Bulk Data.
+            // A second value follows the first, so the file is Bulk Data.
             Err(error) if error.is_syntax() && begins_with_json_value(text) => File::of_lines(text)?,
             Err(error) => {
                 let line = error.line() as u64;

@@ -1,10 +1,10 @@
-//! A limit for the nesting of JSON, checked before parsing: the parser has no limit for values that
-//! it skips, such as raw values and unknown fields.
+//! A limit on the nesting of JSON, checked before parsing. The parser does not limit values that it
+//! skips, such as raw values and unknown fields.
 
-/// The maximum depth of objects and lists: the limit of `serde_json` for values that it does parse.
+/// The maximum depth of objects and arrays, which equals `serde_json`'s limit for parsed values.
 const MAX_DEPTH: usize = 128;
 
-/// Tracks the depth of JSON that arrives in pieces.
+/// Tracks the depth of JSON that arrives in chunks.
 #[derive(Default)]
 pub(super) struct NestingLimit {
     depth: usize,
@@ -12,18 +12,18 @@ pub(super) struct NestingLimit {
     is_escaped: bool,
     /// Whether a value has begun.
     has_value: bool,
-    /// Whether the first value was complete at the end of its line. Then the file is Bulk Data, and
-    /// the depth is counted per line.
+    /// Whether the first value was complete at the end of its line. If so, the file is Bulk Data,
+    /// and the depth is counted per line.
     is_lines: bool,
 }
 
 impl NestingLimit {
-    /// Whether every byte of the next piece is within the limit.
+    /// Whether every byte of the next chunk is within the limit.
     pub(super) fn accepts(&mut self, piece: &[u8]) -> bool {
         piece.iter().all(|byte| {
             match byte {
-                // A JSON string has no line break, so a string that is still open is malformed. It
-                // must not extend to the next line.
+                // A JSON string cannot contain a line break. A string that is still open here is
+                // malformed, and must not extend to the next line.
                 b'\n' => {
                     (self.in_string, self.is_escaped) = (false, false);
                     self.is_lines |= self.has_value && self.depth == 0;

@@ -11,12 +11,12 @@ use super::file::Entry;
 use super::resource::{Identifier, Reference, Resource};
 use super::too_large;
 
-/// The maximum number of names, identifiers, phones and codes in all resources that others can
-/// refer to. These are in memory while the file is read, and there take many times the bytes of a
-/// `{}` in the file.
+/// The maximum number of names, identifiers, phone numbers and codes in all resources that can be
+/// referred to. They are kept in memory while the file is read, and take up many times as many
+/// bytes as a `{}` in the file.
 const MAX_ITEMS: usize = 100_000;
 
-/// The resources of a file that others can refer to, with indexes.
+/// The resources of a file that can be referred to, with indexes.
 #[derive(Default)]
 pub(super) struct Referables<'a> {
     resources: Vec<Referable<'a>>,
@@ -25,7 +25,7 @@ pub(super) struct Referables<'a> {
     by_identifier: HashMap<(String, String), usize>,
 }
 
-/// A resource that others can refer to.
+/// A resource that other resources can refer to.
 struct Referable<'a> {
     address: Option<Cow<'a, str>>,
     version: Option<String>,
@@ -38,7 +38,7 @@ impl<'a> Referables<'a> {
     ///
     /// # Errors
     ///
-    /// They have more than [`MAX_ITEMS`] items.
+    /// Returns a problem if the resources have more than [`MAX_ITEMS`] items.
     pub(super) fn of(entries: &'a [Entry<'a>]) -> Result<Self, FeedProblem> {
         let mut referables = Self::default();
         let mut items = 0;
@@ -81,7 +81,8 @@ impl<'a> Referables<'a> {
     }
 
     /// Resolves a reference by FHIR's rules: to a contained resource, by address, by type and id on
-    /// the server of the entry `from`, or by identifier. `None` if it is missing or ambiguous.
+    /// the server of the entry `from`, or by identifier. Returns `None` if the resource is missing
+    /// or the reference ambiguous.
     pub(super) fn find<'r>(
         &'r self,
         reference: &Reference,
@@ -91,7 +92,7 @@ impl<'a> Referables<'a> {
         let at = |at: &usize| self.resources.get(*at);
         if let Some((name, version)) = reference.reference.as_deref().map(split_version) {
             if let Some(id) = name.strip_prefix('#') {
-                // Some senders include the `#` of the reference in the id.
+                // Some senders include the reference's `#` in the id.
                 let has_id = |it: &&Resource<'_>| {
                     let name = it.relative();
                     name.as_deref()
@@ -106,8 +107,8 @@ impl<'a> Referables<'a> {
             let (server, relative) = split_address(name);
             let base = server.or_else(|| split_address(from.full_url.as_deref()?).0);
             if let Some(all) = self.by_type_and_id.get(relative) {
-                // The same type and id on another server is another resource. Without a server on
-                // one side they are taken as the same.
+                // The same type and id on another server denote a different resource. If the server
+                // of either side is unknown, the servers are assumed to be the same.
                 let is_same_server = |it: &&Referable<'_>| {
                     let server = it.address.as_deref().and_then(|address| split_address(address).0);
                     server.is_none() || base.is_none() || server == base
@@ -123,8 +124,8 @@ impl<'a> Referables<'a> {
     }
 }
 
-/// Selects from the candidates of a reference: the version that it names, else the latest version
-/// of the resource. `None` if the candidates may be different resources.
+/// Selects one of the resources that a reference may denote: the version that it names, or else the
+/// latest version. Returns `None` if the candidates may be different resources.
 fn select_version<'r, 'a>(all: Vec<&'r Referable<'a>>, version: Option<&str>) -> Option<&'r Resource<'a>> {
     if version.is_some()
         && let [named] = all.iter().filter(|it| it.version.as_deref() == version).collect::<Vec<_>>()[..]
@@ -139,13 +140,13 @@ fn select_version<'r, 'a>(all: Vec<&'r Referable<'a>>, version: Option<&str>) ->
     all.iter().max_by_key(|it| it.updated_at).map(|it| &it.resource)
 }
 
-/// An address in the form for comparisons: UUIDs (RFC 9562) are case-insensitive.
+/// Normalises an address for comparison: UUIDs (RFC 9562) are case-insensitive.
 fn normal_address(address: &str) -> Cow<'_, str> {
     let is_uuid = address.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("urn:uuid:"));
     if is_uuid { Cow::Owned(address.to_ascii_lowercase()) } else { Cow::Borrowed(address) }
 }
 
-/// Splits an address into its server and the relative part, such as `Patient/1`. A relative
+/// Splits an address into the server and the relative part, such as `Patient/1`. A relative
 /// reference has no server.
 pub(super) fn split_address(address: &str) -> (Option<&str>, &str) {
     if !address.starts_with("http://") && !address.starts_with("https://") {
@@ -158,8 +159,8 @@ pub(super) fn split_address(address: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// The identifier in a reference: that of a logical one, or in the search of a conditional one
-/// (`Patient?identifier=system|value`).
+/// The identifier of a logical reference, or the identifier that a conditional reference searches
+/// for (`Patient?identifier=system|value`).
 pub(super) fn logical_identifier(reference: &Reference) -> Option<Identifier> {
     if let Some(identifier) = &reference.identifier {
         return Some(identifier.clone());
@@ -172,7 +173,7 @@ pub(super) fn logical_identifier(reference: &Reference) -> Option<Identifier> {
     Some(Identifier { usage: None, kind: None, system, value, period: None })
 }
 
-/// An address without its version (`…/_history/3`).
+/// Removes the version (`…/_history/3`) from an address.
 pub(super) fn without_version(reference: &str) -> &str {
     split_version(reference).0
 }

@@ -1,4 +1,4 @@
-//! The fields of FHIR resources (R4 and R5) that rows are made of. Other fields are ignored.
+//! The fields of FHIR resources (R4 and R5) from which rows are built. Other fields are ignored.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,11 +9,11 @@ use serde_json::value::RawValue;
 
 use crate::line::LONGEST_ROW;
 
-/// The maximum number of elements of a list in a resource. It bounds the lookups per resource.
+/// The maximum number of elements of an array in a resource. It limits the lookups per resource.
 const LONGEST_LIST: usize = 64;
 
-/// Reads a list, or `null` as an empty one. FHIR forbids `null` there, but hand-written senders use
-/// it.
+/// Deserialises an array, or `null` as an empty array. FHIR forbids `null` here, but the software
+/// of some senders writes it.
 fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     struct List<T>(PhantomData<T>);
 
@@ -43,21 +43,21 @@ fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Resu
     deserializer.deserialize_any(List(PhantomData))
 }
 
-/// A resource by its type. The fields are parsed in a second pass, after the type is known; an
-/// untagged enum would buffer them.
+/// A resource by type. The fields are parsed in a second pass, once the type is known; an untagged
+/// enum would buffer them.
 pub(super) enum Resource<'a> {
     Immunization(Box<Immunization<'a>>),
     Patient(Box<Patient>),
     /// A Location or an Organization.
     Place(&'static str, Place),
     Medication(Box<Medication>),
-    /// Any other resource, and whether it has a `modifierExtension`.
+    /// Any other resource. The value says whether it has a `modifierExtension`.
     Other(bool),
 }
 
 impl<'a> Resource<'a> {
-    /// Parses a resource. `None` if it is malformed, too long, has too long a list, or is a Bundle,
-    /// whose entries would be lost.
+    /// Parses a resource. Returns `None` if it is malformed, is too long, or has an array that is
+    /// too long. A Bundle is also `None`, since its entries would be lost.
     pub(super) fn read(resource: &'a RawValue) -> Option<Self> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -94,7 +94,8 @@ impl<'a> Resource<'a> {
         }
     }
 
-    /// The number of names, identifiers, phones and codes of a resource that others can refer to.
+    /// The number of names, identifiers, phone numbers and codes in the resource; 0 if others
+    /// cannot refer to it.
     pub(super) fn items(&self) -> usize {
         let codes = |concept: &Option<Concept>| concept.as_ref().map_or(0, |it| it.coding.len());
         let of_identifiers = |all: &[Identifier]| all.iter().map(|it| 1 + codes(&it.kind)).sum::<usize>();
@@ -109,7 +110,7 @@ impl<'a> Resource<'a> {
         }
     }
 
-    /// The `meta` of a resource that others can refer to.
+    /// The `meta` of the resource; `None` if others cannot refer to it.
     pub(super) fn meta(&self) -> Option<&Meta> {
         match self {
             Resource::Patient(patient) => patient.meta.as_ref(),
@@ -119,7 +120,8 @@ impl<'a> Resource<'a> {
         }
     }
 
-    /// The relative reference to a resource that others can refer to, such as `Patient/123`.
+    /// The relative reference to the resource, such as `Patient/123`; `None` if others cannot refer
+    /// to it.
     pub(super) fn relative(&self) -> Option<String> {
         let (kind, id) = match self {
             Resource::Patient(patient) => ("Patient", &patient.id),
@@ -142,7 +144,7 @@ pub(super) struct Immunization<'a> {
     pub identifier: Vec<Identifier>,
     pub status: Option<String>,
     pub vaccine_code: Option<Concept>,
-    /// R5: the product, if `vaccineCode` names only a kind of vaccine.
+    /// R5: the product, if `vaccineCode` denotes only a kind of vaccine.
     pub administered_product: Option<CodeableReference>,
     pub patient: Option<Reference>,
     pub occurrence_date_time: Option<String>,
@@ -160,14 +162,14 @@ pub(super) struct Immunization<'a> {
 }
 
 impl Immunization<'_> {
-    /// The references that may name the facility: `location`, then the `performer`s.
+    /// The references that may denote the facility: `location`, then the `performer`s.
     pub(super) fn places(&self) -> impl Iterator<Item = &Reference> {
         let performers = self.performer.iter().filter_map(|performer| performer.actor.as_ref());
         self.location.iter().chain(performers)
     }
 
-    /// Whether a `modifierExtension` changes the meaning of the Immunization or of a used part of
-    /// it.
+    /// Whether a `modifierExtension` changes the meaning of the Immunization, or of a part from
+    /// which the row is built.
     pub(super) fn has_modifier(&self) -> bool {
         !self.modifier_extension.is_empty()
             || self.performer.iter().any(|performer| !performer.modifier_extension.is_empty())
@@ -220,7 +222,7 @@ pub(super) struct Reference {
     pub display: Option<String>,
 }
 
-/// R5: a concept, or a reference to a resource that has one.
+/// R5: a concept, or a reference to a resource that contains a concept.
 #[derive(Deserialize)]
 pub(super) struct CodeableReference {
     pub concept: Option<Concept>,
@@ -235,8 +237,9 @@ pub(super) struct Performer {
     modifier_extension: Vec<IgnoredAny>,
 }
 
-/// R4 has `doseNumberPositiveInt` or `doseNumberString`, R5 `doseNumber`, a string, and later
-/// releases make that a concept. Senders write each of them as a number or a string.
+/// A protocol with its dose number. R4 has `doseNumberPositiveInt` or `doseNumberString`; R5 has
+/// `doseNumber`, which is a string and becomes a concept in later releases. Senders write each of
+/// these fields as a number or a string.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Protocol {
@@ -258,13 +261,13 @@ enum DoseNumber {
 }
 
 impl Protocol {
-    /// Whether the protocol targets the disease with this code, of any system.
+    /// Whether the protocol targets the disease with this code, regardless of the code system.
     pub(super) fn targets(&self, code: &str) -> bool {
         let mut codings = self.target_disease.iter().flat_map(|disease| &disease.coding);
         codings.any(|coding| coding.code.as_deref().map(str::trim) == Some(code))
     }
 
-    /// The dose number as it is written.
+    /// The dose number as the sender wrote it.
     pub(super) fn number(&self) -> Option<String> {
         let written = [&self.dose_number_positive_int, &self.dose_number_string, &self.dose_number];
         written.into_iter().flatten().find_map(DoseNumber::written)
@@ -338,7 +341,7 @@ pub(super) struct Place {
     modifier_extension: Vec<IgnoredAny>,
 }
 
-/// An administered product.
+/// A product that was administered.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Medication {

@@ -1,4 +1,4 @@
-//! The mapping of an Immunization, with the resources that it refers to, to a row.
+//! Mapping of an Immunization, and the resources to which it refers, to a row.
 
 use bukti_domain::feed::ENTERED_IN_ERROR;
 use bukti_domain::{
@@ -14,11 +14,12 @@ use super::vaccine::vaccine;
 use crate::line::Unreadable;
 
 impl File<'_> {
-    /// The row of an Immunization.
+    /// Maps an Immunization to a row.
     ///
     /// # Errors
     ///
-    /// The Immunization reports no dose, its meaning is changed, or its patient is missing.
+    /// Returns [`Unreadable`] if the Immunization reports no dose, if a modifier changes its
+    /// meaning, or if its patient is missing.
     pub(super) fn row(
         &self,
         entry: &Entry<'_>,
@@ -99,14 +100,16 @@ impl File<'_> {
     }
 }
 
-/// The day on which a row was sent, in western Indonesia; `sent_at` itself if it is not a time.
+/// The day on which a row was sent, in western Indonesian time; `sent_at` itself if it is not a
+/// valid time.
 fn sent_on(sent_at: &str) -> String {
     let day = |moment| INDONESIA_WEST.to_datetime(moment).date().to_string();
     parse_moment(sent_at).map_or_else(|| sent_at.to_owned(), day)
 }
 
 /// The day of a FHIR `dateTime` at the facility; the text itself if it has no time or is invalid.
-/// The offset `Z` does not say where the facility is, since systems write every time so.
+/// The offset `Z` says nothing about the facility's location, since many systems write all times in
+/// UTC.
 fn local_day(occurrence: &str, facility: &str) -> String {
     match parse_moment(occurrence) {
         Some(moment) => {
@@ -118,7 +121,8 @@ fn local_day(occurrence: &str, facility: &str) -> String {
     }
 }
 
-/// The dose number of the protocols for the vaccine's disease; of all protocols if none names it.
+/// The dose number from the protocols for the vaccine's disease, or from all protocols if none
+/// names the disease.
 fn dose_number(protocols: &[Protocol], vaccine: &str) -> String {
     let target = vaccine_named(vaccine).and_then(|vaccine| disease(&vaccine.disease)?.dcc_target.as_deref());
     let of_disease: Vec<&Protocol> =
@@ -128,7 +132,7 @@ fn dose_number(protocols: &[Protocol], vaccine: &str) -> String {
     relevant.find_map(Protocol::number).unwrap_or_default()
 }
 
-/// Code and name of a facility, empty if unknown.
+/// The code and name of a facility; each is empty if unknown.
 fn facility(reference: &Reference, found: Option<&Resource<'_>>, on: &str) -> (String, String) {
     let place = match found {
         Some(Resource::Place(_, place)) => Some(place),
@@ -136,11 +140,11 @@ fn facility(reference: &Reference, found: Option<&Resource<'_>>, on: &str) -> (S
     };
     let code = place.and_then(|place| identifier(&place.identifier, on));
     let code = code.or_else(|| reference.identifier.as_ref()?.value.clone());
-    // On SATUSEHAT the id of an Organization is its code.
+    // On SATUSEHAT, the id of an Organization is the code of the facility.
     let written = reference.reference.as_deref().map(|written| split_address(without_version(written)).1);
     let code = code.or_else(|| written?.strip_prefix("Organization/").map(str::to_owned));
     let name = place.and_then(|place| place.name.clone());
-    // The display of a Practitioner is a person's name.
+    // The display text of a Practitioner is a person's name.
     let is_place = !written.is_some_and(|it| it.starts_with("Practitioner"));
     let name = name.or_else(|| reference.display.clone().filter(|_| is_place));
     (code.unwrap_or_default(), name.unwrap_or_default())

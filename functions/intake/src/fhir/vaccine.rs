@@ -1,4 +1,4 @@
-//! The vaccine of an Immunization: its name in the catalogue.
+//! Mapping of an Immunization's vaccine to its name in the catalogue.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use bukti_domain::{Vaccine, is_vaccine_kind, vaccine_named, vaccine_of_dcc, vacc
 use super::identifier::without_scheme;
 use super::resource::{Coding, Concept, Immunization, Reference, Resource};
 
-/// Systems of vaccine codes without their scheme, and the prefix of their codes among the aliases
-/// of the catalogue.
+/// Systems of vaccine codes, without their scheme, and the prefix that their codes have in the
+/// catalogue's aliases.
 const VACCINE_SYSTEMS: [(&str, &str); 9] = [
     ("sys-ids.kemkes.go.id/kfa", "kfa"),
     ("hl7.org/fhir/sid/cvx", "cvx"),
@@ -21,10 +21,11 @@ const VACCINE_SYSTEMS: [(&str, &str); 9] = [
     ("id.who.int/icd11/mms", "icd11"),
 ];
 
-/// The vaccine's name in the catalogue. If the vaccine is unknown or ambiguous: its text, or the
-/// code or the names that contradict the text; none of these is a name in the catalogue.
+/// The vaccine's name in the catalogue. For an unknown vaccine, its text or code. For an ambiguous
+/// one, the code that contradicts the text, or all of the names. Texts and codes that are returned
+/// instead of a name are never names in the catalogue.
 ///
-/// R5 names the product in `administeredProduct` if `vaccineCode` names only a kind of vaccine.
+/// In R5, `administeredProduct` names the product if `vaccineCode` denotes only a kind of vaccine.
 pub(super) fn vaccine<'r>(
     immunization: &'r Immunization<'_>,
     find: impl Fn(&Reference) -> Option<&'r Resource<'r>>,
@@ -44,7 +45,7 @@ pub(super) fn vaccine<'r>(
     let by_text: BTreeSet<&str> = texts.filter_map(vaccine_named).map(|it| &*it.name).collect();
     let named: Vec<&str> = by_code.union(&by_text).copied().collect();
     match named[..] {
-        // Known by a text alone: a code of another product contradicts it.
+        // Only the text identifies the vaccine. The code of another product contradicts it.
         [one] if by_code.is_empty() => {
             let other = codings().find(|coding| coding.is_of_other_product(one));
             other.and_then(|coding| coding.code.clone()).unwrap_or_else(|| one.to_owned())
@@ -56,22 +57,23 @@ pub(super) fn vaccine<'r>(
 }
 
 impl Coding {
-    /// The code as an alias of the catalogue, with the prefix of its system.
+    /// The code as an alias in the catalogue, with the prefix of its system.
     fn alias(&self) -> Option<String> {
         let (system, code) = (without_scheme(self.system.as_deref()?), self.code.as_deref()?.trim());
         let (_, prefix) = VACCINE_SYSTEMS.iter().find(|(known, _)| *known == system)?;
         (!code.is_empty()).then(|| format!("{prefix}:{code}"))
     }
 
-    /// The vaccine with this code.
+    /// The vaccine in the catalogue that has this code.
     fn vaccine(&self) -> Option<&'static Vaccine> {
         let code = self.code.as_deref()?.trim();
         let by_alias = self.alias().and_then(|alias| vaccine_named(&alias));
         by_alias.or_else(|| vaccine_of_dcc(code)).or_else(|| vaccine_of_icvp(code))
     }
 
-    /// Whether the code contradicts the vaccine of this name: the catalogue has a code of the same
-    /// system for the vaccine, and this one is unknown and not that of a kind of vaccine.
+    /// Whether the code contradicts the vaccine with this name. It does if the catalogue has a code
+    /// of the same system for that vaccine, and this code is unknown and does not denote a kind of
+    /// vaccine.
     fn is_of_other_product(&self, name: &str) -> bool {
         let Some(alias) = self.alias().filter(|alias| !is_vaccine_kind(alias)) else { return false };
         let system = alias.split_once(':').map_or("", |(system, _)| system);
@@ -82,7 +84,7 @@ impl Coding {
 }
 
 impl Concept {
-    /// The text for people to read, else a display or code.
+    /// The human-readable text, or else a display text or code.
     fn written(&self) -> Option<String> {
         let codes = self.coding.iter().flat_map(|coding| [&coding.display, &coding.code]);
         let mut texts = [&self.text].into_iter().chain(codes).flatten();

@@ -55,7 +55,7 @@ impl IdentityData {
 
     /// The identity data of all rows that a confirmation of these data covers: rows with the same
     /// NIK and birth date, and either the same sex or no sex. If these data state no sex, the sex
-    /// that the NIK encodes takes its place.
+    /// that the NIK encodes is used.
     ///
     /// Nothing else is covered: a different birth date under the same NIK remains a contradiction.
     pub fn covered(&self) -> [Self; 2] {

@@ -137,9 +137,9 @@ impl History {
         dropped.map(|(at, _)| at)
     }
 
-    /// Applies confirmations of identity data. Each held row whose digest is among `digests`, the
-    /// keyed digests that the confirmations cover, gets its verdict without the contradiction.
-    /// Returns whether the history changed.
+    /// Applies confirmations of identity data. `digests` are the keyed digests of the identity data
+    /// that the confirmations cover. Each held row with one of these digests gets its verdict
+    /// without the contradiction. Returns whether the history changed.
     ///
     /// This does not confirm rows that are added later. The import must apply confirmations to
     /// those rows; the history is then the same regardless of which comes first.

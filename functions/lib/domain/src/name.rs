@@ -71,11 +71,10 @@ impl PersonName {
     /// The name as a certificate signs it for a person with this identity.
     ///
     /// For the holder of a NIK, titles before the name and degrees after it are omitted, but only
-    /// if they are certain: they are in the lists, and have a dot or are separated by a comma.
-    /// Unless the words after the first two are degrees behind a comma, a name of several words
-    /// keeps at least two of them. For the holder of a passport, only words without a letter are
-    /// omitted. In a name such as `SMITH, JOHN`, in which nothing after the comma may be a degree,
-    /// the family name comes first.
+    /// if they are certain: they are in the lists, and have a dot or are separated by a comma. A
+    /// name of several words keeps at least two, not counting degrees after a comma. For the holder
+    /// of a passport, only words without a letter are omitted. In a name such as `SMITH, JOHN`, in
+    /// which nothing after the comma may be a degree, the family name comes first.
     ///
     /// ```
     /// use bukti_domain::{Identity, PersonName};

@@ -134,9 +134,9 @@ fn digits_of(groups: &[Group<'_>]) -> String {
 /// a single number if both of these conditions hold:
 ///
 /// - No group is a complete number, except the last group if at most a country code precedes it.
-/// - If the preceding groups form a complete number, a group may continue it only after the same
-///   separator (not `0812-345-678 90`), and only with at least three digits, or with two if the
-///   preceding groups are regular (`0812 345 678 90`, `0812 34 56 78 90`).
+/// - If the preceding groups form a complete number, a group may continue it only after a separator
+///   that already occurs between them (not `0812-345-678 90`), and only with at least three digits,
+///   or with two if the preceding groups are regular (`0812 345 678 90`, `0812 34 56 78 90`).
 fn is_one_number(
     groups: &[Group<'_>],
     is_whole: impl Fn(&str) -> bool,

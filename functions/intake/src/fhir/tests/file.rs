@@ -1,4 +1,4 @@
-//! Tests of the forms of files, of requests and transactions, and of limits.
+//! Tests of file forms, requests, transactions and limits.
 
 use bukti_domain::Reason;
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ fn accepts_all_rows_of_transaction_or_none() {
         assert_eq!(read_as("transaction", &bad), (rejected, true));
         assert_eq!(read_as("batch", &bad).0[0], None, "the other rows of a batch are accepted");
     }
-    // An incomplete row does not fail the transaction: a later row can complete it.
+    // An incomplete row does not make the transaction fail, since a later row can complete it.
     assert_eq!(read_as("transaction", &with(second, json!({"lotNumber": null}))).0, [None, None]);
 }
 

@@ -1,4 +1,4 @@
-//! Shared resources for the tests, and the tests of the mapping to rows.
+//! Resources that the tests share, and tests of the mapping to rows.
 
 mod file;
 mod person;
@@ -58,7 +58,7 @@ fn location() -> Value {
     json!({"resourceType": "Location", "id": "l", "name": "Puskesmas Kebayoran Baru", "identifier": [{"value": "P3174020101"}]})
 }
 
-/// A resource with these fields changed; `null` removes a field.
+/// Changes fields of a resource; `null` removes a field.
 fn with(mut resource: Value, fields: Value) -> Value {
     for (name, value) in fields.as_object().unwrap() {
         match value {
@@ -91,7 +91,7 @@ fn rows(resources: &[Value]) -> Vec<Line> {
     read(&bundle(resources).to_string()).0
 }
 
-/// The row of an Immunization with its Patient and Location.
+/// Maps an Immunization with its Patient and the default Location to a row.
 fn row(immunization: Value, patient: Value) -> FeedRow {
     rows(&[immunization, patient, location()]).remove(0).row.unwrap()
 }
@@ -159,7 +159,7 @@ fn event_id_is_same_with_and_without_bundle() {
         assert_eq!(event(&bundle(std::slice::from_ref(&alone))), expected);
         let entry = |url: &str, resource: &Value| json!({"resourceType": "Bundle", "entry": [{"fullUrl": url, "resource": resource}]});
         assert_eq!(event(&entry("urn:uuid:7", &alone)), expected);
-        // The id of the resource is only in its address.
+        // Only the address contains the id of the resource.
         let without_id = with(alone, json!({"id": null}));
         for url in ["https://fhir.example.go.id/r4/Immunization/i", "http://hub/Immunization/i/_history/2"] {
             assert_eq!(event(&entry(url, &without_id)), expected, "{url}");
@@ -207,7 +207,7 @@ fn rejects_resources_with_changed_meaning() {
     }
     let lines = rows(&[immunization(), patient(), with(location(), json!({"modifierExtension": modifier}))]);
     assert_eq!(reasons(&lines), [Some(Reason::ModifierUnknown)]);
-    // Resources that the Immunization does not refer to do not change its meaning.
+    // Resources to which the Immunization does not refer leave its meaning unchanged.
     let lines = rows(&[
         immunization(),
         patient(),

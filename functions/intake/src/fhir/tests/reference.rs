@@ -80,7 +80,8 @@ fn resolves_versions_of_one_resource() {
     ] {
         assert_eq!(read(reference, url.clone(), &versions).as_deref(), expected, "{reference}");
     }
-    // Without an address they may be of two servers, unless the reference names the version.
+    // Without an address, the versions may come from two servers, unless the reference names one of
+    // them.
     assert_eq!(read("Patient/p/_history/2", Value::Null, &versions).as_deref(), Some("Kedua"));
     assert_eq!(read("Patient/p", Value::Null, &versions), None);
     let again = version("2", "2021-01-02T00:00:00Z", "Lain");

@@ -152,12 +152,13 @@ fn finds_vaccines_by_code_name_or_text() {
         (json!({"coding": [{"system": "http://id.who.int/icd11/mms", "code": "XM6QV1"}]}), "Janssen"),
         (json!({"coding": [{"system": "http://snomed.info/sct", "code": "28581000087106"}]}), "Pfizer"),
         (json!({"coding": [{"system": "http://www.whocc.no/atc", "code": "J07BN01"}]}), "J07BN01"),
-        // A name does not override the code of another product, but refines that of a kind.
+        // A name does not override the code of another product, but it refines the code of a kind
+        // of vaccine.
         (json!({"coding": [{"system": cvx, "code": "229", "display": "Moderna"}]}), "229"),
         (json!({"coding": [{"system": cvx, "code": "229"}], "text": "Moderna"}), "229"),
         (json!({"coding": [{"system": "http://snomed.info/sct", "code": "1", "display": "Moderna"}]}), "1"),
         (json!({"coding": [{"system": cvx, "code": "213"}], "text": "Moderna"}), "Moderna"),
-        // The catalogue has no code of this system for these products, so the name counts.
+        // The catalogue has no code in this system for these products, so the name counts.
         (json!({"coding": [{"system": cvx, "code": "136"}], "text": "Menveo"}), "Menveo"),
         (
             json!({"coding": [{"system": "http://snomed.info/sct", "code": "29061000087103"}], "text": "Janssen"}),
@@ -167,7 +168,7 @@ fn finds_vaccines_by_code_name_or_text() {
             json!({"coding": [{"system": "http://sys-ids.kemkes.go.id/kfa", "code": "93001019", "display": "Sinovac"}]}),
             "CoronaVac",
         ),
-        // Several vaccines are ambiguous.
+        // Two or more different vaccines are ambiguous.
         (
             json!({"coding": [{"system": cvx, "code": "207"}, {"system": cvx, "code": "208"}]}),
             "Moderna / Pfizer",
@@ -178,7 +179,7 @@ fn finds_vaccines_by_code_name_or_text() {
             json!({"coding": [{"system": cvx, "code": "208", "display": "Comirnaty"}], "text": "Pfizer"}),
             "Pfizer",
         ),
-        // Codes of kinds of vaccine alone.
+        // Only the code of a kind of vaccine is known.
         (json!({"coding": [{"system": cvx, "code": "213"}]}), "213"),
         (json!({"coding": [{"system": "http://snomed.info/sct", "code": "1119349007"}]}), "1119349007"),
     ] {
