@@ -14,9 +14,8 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// The maximum output of a step for plain text and zstd, in bytes.
 const STEP: usize = 64 * 1024;
-/// The maximum gzip input of a step, in bytes. Gzip can expand its input a thousandfold, and all
-/// rows of a step are in memory, where a row of three bytes takes up more than a hundred times as
-/// many.
+/// The maximum gzip input of a step, in bytes. Gzip can expand its input a thousandfold. All rows
+/// of a step are held in memory, and a three-byte row takes up more than 300 bytes there.
 const GZIP_STEP: usize = 64;
 /// The maximum window of a zstd file, as a power of two: 8 MiB, which RFC 8878 (3.1.1.1.2)
 /// recommends that every decoder support.
@@ -139,7 +138,7 @@ impl Decompressor {
         self.count(start.len(), text.len())
     }
 
-    /// The number of bytes of output so far.
+    /// The total length of the output so far, in bytes.
     pub(crate) fn output_len(&self) -> u64 {
         self.output_len
     }

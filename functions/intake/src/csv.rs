@@ -34,7 +34,7 @@ const FILL: [u8; 2] = [0, 0x1a];
 const MAX_JOINED_LINES: u64 = LONGEST_ROW as u64 / 64;
 
 /// Columns that are empty in many complete rows. If a row lacks only these columns at its end, it
-/// is padded with empty fields; if it lacks any other column, it is truncated.
+/// is padded with empty fields; if it lacks any other column, it counts as truncated.
 const OFTEN_EMPTY: [&str; 3] = ["paspor", "jenis_kelamin", "no_hp"];
 
 /// The quoting state at the next byte.
@@ -43,11 +43,11 @@ enum Quoting {
     FieldStart,
     Unquoted,
     Quoted,
-    /// After a quote in a quoted field. It closes the field unless another quote follows.
+    /// After a quote in a quoted field. The quote closes the field unless another quote follows.
     Closing,
 }
 
-/// A push parser of CSV feeds.
+/// A push parser for CSV feeds.
 pub(crate) struct CsvReader {
     /// The file up to its header; `None` once the header is complete and the delimiter known.
     head: Option<Vec<u8>>,
@@ -60,9 +60,9 @@ pub(crate) struct CsvReader {
     ends: Vec<usize>,
     fields_len: usize,
     ends_len: usize,
-    /// The line of the next byte.
+    /// The line number of the next byte.
     line: u64,
-    /// The line on which the current record began.
+    /// The number of the line on which the current record began.
     record_line: Option<u64>,
     /// The number of quotes in the current record. If it is odd at the end of the file, the file is
     /// truncated inside a quoted field.
@@ -254,8 +254,8 @@ impl CsvReader {
     }
 
     /// Rejects every line of the last record, which has text after a closing quote. The opening
-    /// quote may have been part of the text. In that case the field joined the end of one row, the
-    /// beginning of another, and everything in between.
+    /// quote may have been part of the text. In that case, the field contains the end of one row,
+    /// the beginning of another, and everything in between.
     fn reject_joined_lines(&self, record_line: u64, is_line_counted: bool, lines: &mut Vec<Line>) {
         let event_id = match lines.pop().map(|line| line.row) {
             Some(Ok(row)) => row.event_id,

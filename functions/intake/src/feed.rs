@@ -2,7 +2,7 @@
 //! or in UTF-16 with a byte order mark.
 //!
 //! ```text
-//! pieces of the file ──► decompressed ──► decoded ──► csv │ ndjson │ fhir ──► cleaned lines
+//! chunks of the file ──► decompressed ──► decoded ──► csv │ ndjson │ fhir ──► cleaned lines
 //! ```
 //!
 //! CSV and NDJSON take constant memory; a FHIR file is read as a whole, up to 16 MiB. The format is
@@ -55,8 +55,8 @@ impl Default for Format {
 }
 
 impl FeedReader {
-    /// Creates a reader for a file that was received at this time. It becomes the `sent_at` of FHIR
-    /// rows that state no time.
+    /// Creates a reader for a file that was received at this time. The time becomes the `sent_at`
+    /// of FHIR rows that state none.
     pub fn new(received_at: Timestamp) -> Self {
         Self { received_at: Some(received_at), ..Self::default() }
     }
@@ -235,7 +235,7 @@ impl Format {
         }))
     }
 
-    /// The line of the next byte.
+    /// The line number of the next byte.
     fn line(&self) -> u64 {
         match self {
             Format::Unknown(_) => 1,

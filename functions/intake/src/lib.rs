@@ -1,4 +1,4 @@
-//! Event function `intake`: imports dropped dose feeds, row by row.
+//! Event function `intake`: imports, row by row, the dose feeds that are dropped into the bucket.
 //!
 //! ```text
 //! feed ──split──► parts ──import, in parallel──► provisional reports
@@ -40,8 +40,7 @@ pub use crate::rows::{RowImporter, RowResult, Source, report, totals};
 /// The maximum number of rows in a part: small enough to import in seconds, large enough to make
 /// the cost per part negligible.
 const MAX_PART_ROWS: usize = 2000;
-/// The maximum length of all rows of a part, in bytes. A single row that exceeds it is a part of
-/// its own.
+/// The maximum length of all rows of a part, in bytes. A longer row forms a part of its own.
 const MAX_PART_BYTES: usize = 4 * 1024 * 1024;
 
 /// The reason why an event could not be processed. The event has to be delivered again.
@@ -119,7 +118,7 @@ impl Intake {
         self.advance(&job, true).await
     }
 
-    /// Imports the rows of a part.
+    /// Imports the rows of a stored part, then starts the next step of the job if possible.
     async fn import_part(&self, job: &str, part: u32) -> Result<(), IntakeError> {
         // The part is missing if its job has already ended.
         if let Some(rows) = self.feeds.part(job, part).await? {
@@ -191,7 +190,7 @@ struct Splitter<'a> {
     intake: &'a Intake,
     job: &'a str,
     record: JobRecord,
-    /// The number of the last part.
+    /// The number of the latest part.
     part: u32,
     /// The number of rows in all parts so far.
     rows: u64,

@@ -13,12 +13,12 @@ use crate::line::{LONGEST_ROW, Line, Unreadable, problem};
 /// for a float to be exact. The judgement rejects fractions.
 const FLOAT_COLUMNS: [&str; 2] = ["dosis_ke", "no_hp"];
 
-/// A push parser of NDJSON feeds.
+/// A push parser for NDJSON feeds.
 #[derive(Default)]
 pub(crate) struct NdjsonReader {
-    /// The beginning of the current line.
+    /// The bytes of the current line that have been read so far.
     current: Vec<u8>,
-    /// The number of complete lines.
+    /// The number of lines that have been completed.
     complete: u64,
 }
 

@@ -54,7 +54,7 @@ impl Source<'_> {
     }
 }
 
-/// The result of a row.
+/// The result of a row, as responses and reports state it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowResult {
     /// The line number of the row, as in [`Line`].
@@ -330,8 +330,8 @@ impl RowImporter {
     }
 }
 
-/// Truncates an event id for a response or report. The id of a rejected row may have 64 KiB, and a
-/// thousand such ids would exceed the 6 MB limit of a Lambda response.
+/// Truncates an event id for a response or report. The id of a rejected row may be 64 KiB long, and
+/// a thousand such ids would exceed the 6 MB limit of a Lambda response.
 fn truncated(event_id: &str) -> String {
     event_id.chars().take(MAX_FIELD_CHARS).collect()
 }

@@ -13,11 +13,11 @@ use serde::Serialize;
 
 /// The media type of FHIR in JSON.
 pub(crate) const FHIR: &str = "application/fhir+json";
-/// The code system of outcomes and reasons.
+/// The code system for outcomes and reasons.
 const OUTCOMES: &str = "urn:bukti:outcome";
-/// The code system of problems.
+/// The code system for problems.
 const PROBLEMS: &str = "urn:bukti:problem";
-/// The code of the problem that a FHIR file has too many bytes or entries.
+/// The problem code for a FHIR file with too many bytes or entries.
 const TOO_LARGE: &str = "bundle_too_large";
 
 #[derive(Serialize)]

@@ -43,8 +43,8 @@ impl HumanName {
     /// neither.
     ///
     /// If a passport holder's family name consists of several words, it comes first and is followed
-    /// by a comma (`De la Cruz, Maria`). Otherwise only the last word would be signed as the family
-    /// name. Commas inside the parts are then removed.
+    /// by a comma (`De la Cruz, Maria`); commas within the parts are removed. Otherwise, only the
+    /// last word would be signed as the family name.
     fn written(&self, is_passport: bool) -> String {
         let text = self.text.as_deref().map(hygiene::clean).filter(|text| PersonName::parse(text).is_some());
         let given = self.given.iter().flatten().map(String::as_str);

@@ -1,4 +1,4 @@
-//! The forms of a FHIR file: a Bundle, a single resource, or Bulk Data.
+//! The kinds of FHIR files: a Bundle, a single resource, or Bulk Data.
 
 use std::fmt;
 
@@ -121,7 +121,7 @@ impl<'a> Bundle<'a> {
 /// A FHIR file of any kind, represented as a list of entries.
 pub(super) struct File<'a> {
     pub kind: FhirKind,
-    /// The `timestamp` of a Bundle.
+    /// The `timestamp` of a Bundle; `None` for other kinds of files.
     pub timestamp: Option<String>,
     pub entries: Vec<Entry<'a>>,
 }

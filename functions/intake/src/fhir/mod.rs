@@ -1,5 +1,5 @@
-//! FHIR feeds (HL7 FHIR R4 and R5): Immunizations with the resources that they refer to, as
-//! SATUSEHAT, the Ministry of Health's platform, and other systems write them.
+//! FHIR feeds (HL7 FHIR R4 and R5): Immunizations and the resources to which they refer, as written
+//! by SATUSEHAT (the Ministry of Health's platform) and other systems.
 //!
 //! A file is a Bundle, a single Immunization with its contained resources, or Bulk Data NDJSON with
 //! one resource per line. All rows of a Bundle of the type `transaction` are stored, or none.
@@ -68,7 +68,7 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// The maximum number of entries in a Bundle, or of lines in Bulk Data.
 const MAX_ENTRIES: usize = 10_000;
 
-/// The kind of a FHIR file.
+/// The kind of a FHIR file, which determines what [`Line::line`] counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FhirKind {
     /// A Bundle. [`Line::line`] is the number of the entry.

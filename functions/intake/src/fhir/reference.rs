@@ -12,8 +12,8 @@ use super::resource::{Identifier, Reference, Resource};
 use super::too_large;
 
 /// The maximum number of names, identifiers, phone numbers and codes in all resources that can be
-/// referred to. They are kept in memory while the file is read, and take up many times as many
-/// bytes as a `{}` in the file.
+/// referred to. They are kept in memory while the file is read, and each takes up many times the
+/// two bytes of a `{}` in the file.
 const MAX_ITEMS: usize = 100_000;
 
 /// The resources of a file that can be referred to, with indexes.

@@ -83,7 +83,7 @@ impl<'a> Resource<'a> {
         }
     }
 
-    /// Whether a `modifierExtension` changes the meaning of the resource.
+    /// Whether the resource contains a `modifierExtension`, which changes its meaning.
     pub(super) fn has_modifier(&self) -> bool {
         match self {
             Resource::Immunization(immunization) => immunization.has_modifier(),

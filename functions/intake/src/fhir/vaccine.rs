@@ -21,9 +21,9 @@ const VACCINE_SYSTEMS: [(&str, &str); 9] = [
     ("id.who.int/icd11/mms", "icd11"),
 ];
 
-/// The vaccine's name in the catalogue. For an unknown vaccine, its text or code. For an ambiguous
-/// one, the code that contradicts the text, or all of the names. Texts and codes that are returned
-/// instead of a name are never names in the catalogue.
+/// The vaccine's name in the catalogue. For an unknown vaccine, the result is its text or code. For
+/// an ambiguous one, it is the code that contradicts the text, or all of the names. In both cases
+/// the result is not a name in the catalogue.
 ///
 /// In R5, `administeredProduct` names the product if `vaccineCode` denotes only a kind of vaccine.
 pub(super) fn vaccine<'r>(

@@ -3,7 +3,7 @@
 /// The highest dose number, boosters included.
 pub const MOST_DOSES: u8 = 9;
 
-/// The maximum length of a field of a row or record, in characters. No real value comes close.
+/// The maximum length of a field of a row or record, in characters. Real values are far shorter.
 pub const MAX_FIELD_CHARS: usize = 300;
 
 /// The maximum length of a message from an applicant or officer, in characters.

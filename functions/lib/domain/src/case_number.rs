@@ -1,12 +1,12 @@
-//! Numbers of helpdesk cases.
+//! Helpdesk case numbers.
 
 use crate::CROCKFORD_ALPHABET;
 
 /// A case number, designed to be read out over the phone: nine characters of [`CROCKFORD_ALPHABET`]
 /// (45 bits) and a check character.
 ///
-/// The check character follows the Luhn mod N algorithm with N = 32 (ISO/IEC 7812-1, annex B, in
-/// another base). It detects every single wrong character and almost every swap of adjacent
+/// The check character follows the Luhn mod N algorithm with N = 32 (ISO/IEC 7812-1, annex B,
+/// adapted to base 32). It detects every single wrong character and almost every swap of adjacent
 /// characters.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CaseNumber(String);

@@ -31,8 +31,8 @@ const fn are_equal(one: &[u8], other: &[u8]) -> bool {
 
 /// Declares an enum with stable codes. Generates `ALL`, `code`, `from_code`, and serde
 /// implementations that use the codes. Duplicate codes are a compile error. If a column is
-/// declared, each variant has a constant after its code, and the method with the column's name
-/// returns it.
+/// declared, each variant has a constant after its code, and a method with the column's name
+/// returns the constant.
 ///
 /// ```
 /// bukti_domain::codes! {

@@ -19,7 +19,7 @@ use crate::{Dose, Identity, Nik, Reason, Sex, Verdict, parse_date};
 /// NIK.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityData {
-    /// The identity number.
+    /// The NIK as stated, which may contradict the other fields.
     pub nik: Nik,
     /// The stated birth date.
     pub birth_date: Date,

@@ -122,7 +122,7 @@ codes! {
 }
 
 impl CaseState {
-    /// Whether the case is granted or refused. Neither state changes again.
+    /// Whether the case is granted or refused. Both states are final.
     pub fn is_decided(self) -> bool {
         matches!(self, CaseState::Granted | CaseState::Refused)
     }
@@ -141,8 +141,8 @@ codes! {
 }
 
 codes! {
-    /// A sign that a dose belongs to a person under whom it is not recorded, or that it is recorded
-    /// wrongly. It is a hint for officers, not proof.
+    /// A sign that a dose belongs to a person although it is recorded under other data, or that it
+    /// is recorded wrongly. It is a hint for officers, not proof.
     Likeness {
         /// The name and birth date match; the NIKs differ in one digit or in two swapped adjacent
         /// digits.
@@ -159,7 +159,7 @@ codes! {
     }
 }
 
-/// The data that an applicant states about themselves.
+/// An applicant's personal data, as the applicant states them.
 #[derive(Clone, Debug)]
 pub struct Asking {
     /// The applicant's NIK or passport number.
@@ -202,8 +202,8 @@ pub fn likenesses(asking: &Asking, dose: &Dose) -> Vec<Likeness> {
     found
 }
 
-/// The indexes of those of a person's doses that have the same number as an earlier dose against
-/// the same disease.
+/// The indexes of those doses of a person that have the same number as an earlier dose against the
+/// same disease.
 pub fn doses_with_repeated_number(doses: &[Dose]) -> Vec<usize> {
     let repeats_number = |dose: &Dose, other: &Dose| {
         let alike = dose.dose_number.is_some()

@@ -11,7 +11,7 @@ pub const INDONESIA_WEST: Offset = Offset::constant(7);
 /// Central Indonesian time (WITA), UTC+8.
 pub(crate) const INDONESIA_CENTRAL: Offset = Offset::constant(8);
 
-/// Eastern Indonesian time (WIT), UTC+9, the Indonesian zone in which each day begins first.
+/// Eastern Indonesian time (WIT), UTC+9. Each day begins first in this zone.
 pub const INDONESIA_EAST: Offset = Offset::constant(9);
 
 /// Parses an RFC 3339 or ISO 8601 time with an offset (`Z`, `+07`, `+0700`, `+07:00`). An RFC 9557
@@ -64,7 +64,7 @@ pub fn parse_date(text: &str) -> Option<Date> {
     Date::new(text[..4].parse().ok()?, text[5..7].parse().ok()?, text[8..].parse().ok()?).ok()
 }
 
-/// Serialises dates as `YYYY-MM-DD`. For serde's `with` attribute.
+/// Serde support for dates in JSON as `YYYY-MM-DD`, for use in the `with` attribute.
 ///
 /// The format is the same as jiff's own. jiff's implementation is not used because its parser
 /// accepts every time format and reports detailed errors: it would be a seventh of the code that a
@@ -96,7 +96,7 @@ pub mod iso_date {
         super::parse_date(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &"a date, YYYY-MM-DD"))
     }
 
-    /// Serialises optional dates as `YYYY-MM-DD` or null.
+    /// Serde support for optional dates, as `YYYY-MM-DD` or null.
     pub mod option {
         use jiff::civil::Date;
         use serde::de::Deserializer;

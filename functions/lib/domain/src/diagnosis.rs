@@ -19,7 +19,7 @@ use crate::{Reason, Verdict};
 /// The severity of a state, which determines its icon and colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// Nothing to do.
+    /// Nothing needs to be done.
     Good,
     /// Something is pending or missing.
     Waiting,
@@ -40,7 +40,7 @@ codes! {
         DoseHeld = "dose_held" => Tone::Wrong,
         /// The row that reports the dose was rejected; the facility has to send it again.
         DoseRejected = "dose_rejected" => Tone::Wrong,
-        /// The facility has retracted the dose: it was entered in error.
+        /// The facility has retracted the dose, which was entered in error.
         DoseRetracted = "dose_retracted" => Tone::Wrong,
         /// The dose was given before international certificates were digital; the yellow booklet
         /// stays valid.
@@ -53,7 +53,7 @@ codes! {
         CertificateIssuedPhoneMissing = "certificate_issued_phone_missing" => Tone::Waiting,
         /// The certificate was issued, but the phone on record is not a mobile number.
         CertificateIssuedPhoneInvalid = "certificate_issued_phone_invalid" => Tone::Waiting,
-        /// The certificate was issued, but the phone on record is not the one that is logged in.
+        /// The certificate was issued, but the phone that is logged in is not the phone on record.
         CertificateIssuedPhoneDifferent = "certificate_issued_phone_different" => Tone::Waiting,
         /// The certificate was replaced by a corrected one.
         CertificateSuperseded = "certificate_superseded" => Tone::Waiting,
@@ -69,7 +69,7 @@ codes! {
         Nobody = "nobody",
         /// The service itself.
         Service = "service",
-        /// The facility that vaccinated.
+        /// The facility that gave the dose.
         Facility = "facility",
         /// The vaccinated person.
         Citizen = "citizen",
@@ -89,7 +89,7 @@ codes! {
         CheckInput = "check_input",
         /// Wait until the state changes.
         Wait = "wait",
-        /// Ask the facility that vaccinated.
+        /// Ask the facility that gave the dose.
         AskFacility = "ask_facility",
         /// Open a case with evidence that the birth date or sex was corrected by law.
         ConfirmData = "confirm_data",
@@ -125,7 +125,7 @@ pub struct Diagnosis {
     pub usual_days: Option<(u8, u8)>,
 }
 
-/// The diagnosis for a person of whom no dose has been received.
+/// The diagnosis for a person for whom no dose has been received.
 pub fn not_received() -> Diagnosis {
     Diagnosis {
         code: DiagnosisCode::DoseNotReceived,

@@ -49,7 +49,7 @@ pub struct Version {
     pub origin: Origin,
 }
 
-/// The position of a row: a line of a job.
+/// The position of a row: its job and line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The id of the job.
@@ -88,8 +88,8 @@ impl History {
                 self.0[at] = version;
                 true
             }
-            // The row was held because of its sender's quota, and is repeated on another day or by
-            // a hub.
+            // A repetition, on another day or by a hub, of a row that was held because of its
+            // sender's quota.
             Ok(at) if self.0[at].is_over_quota() && !version.is_over_quota() => {
                 self.0[at] = version;
                 true
@@ -106,8 +106,8 @@ impl History {
                 true
             }
             Ok(at) => {
-                // Lines of a job are imported concurrently. The lowest line number is the original,
-                // whichever line is imported first.
+                // Lines of a job are imported concurrently. The line with the lowest number is the
+                // original, whichever line is imported first.
                 let known = &mut self.0[at].origin;
                 let earlier = known.job == version.origin.job && version.origin.line < known.line;
                 if earlier {
@@ -186,7 +186,7 @@ impl History {
         for version in self.0.iter().filter(|version| version.verdict != Verdict::Rejected) {
             match effective.last_mut() {
                 Some(last) if last.digest == version.digest => {
-                    // The repetition of a row that exceeded its sender's quota replaces that row.
+                    // A repetition replaces a row that exceeded its sender's quota.
                     if last.is_over_quota() {
                         *last = version;
                     }
@@ -201,7 +201,7 @@ impl History {
     /// sending, its digest, and the position from which it was imported.
     ///
     /// The result depends only on the set of rows, not on their order or on interruptions of the
-    /// job. A row that is no longer in the history was dropped because there were too many, and
+    /// job. A row that is no longer in the history was dropped because the history was full, and
     /// counts as superseded.
     pub fn report(&self, sent_at: Timestamp, digest: &str, origin: &Origin) -> (Outcome, Vec<Reason>) {
         let is_reported = |known: &&Version| (known.sent_at, &*known.digest) == (sent_at, digest);

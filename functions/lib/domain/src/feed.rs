@@ -21,8 +21,8 @@ use crate::parse_moment;
 pub use dose::{CompleteDose, Dose, Facility, primary_doses};
 pub use verdict::{Outcome, Reason, Verdict};
 
-/// A row as its sender wrote it, before it is judged. Serialised keys are the column names of
-/// feeds.
+/// A row as its sender wrote it, before it is judged. It is serialised with the column names of
+/// feeds as keys.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedRow {
     /// The sender's id for the vaccination event.
@@ -35,7 +35,7 @@ pub struct FeedRow {
     pub paspor: String,
     /// Name as it appears on the identity document.
     pub nama: String,
-    /// Birth date, `YYYY-MM-DD`. For a person without a NIK, `YYYY-MM` or `YYYY` are also accepted.
+    /// Birth date, `YYYY-MM-DD`. For a person without a NIK, `YYYY-MM` and `YYYY` are also valid.
     pub tanggal_lahir: String,
     /// Sex, `L` (male) or `P` (female), or empty.
     pub jenis_kelamin: String,
@@ -234,7 +234,7 @@ impl FeedRow {
         RowStatus::parse(&self.status) == Some(RowStatus::EnteredInError)
     }
 
-    /// Returns the row with every field emptied that exceeds [`MAX_FIELD_CHARS`].
+    /// Returns a copy of the row in which every field longer than [`MAX_FIELD_CHARS`] is empty.
     #[must_use]
     pub fn without_long_fields(&self) -> Self {
         Self::from_fields(self.fields().map(|field| if is_too_long(field) { "" } else { field }))

@@ -1,12 +1,12 @@
 //! Text hygiene: removes artefacts of senders, spreadsheets and keyboards when text enters the
 //! system.
 //!
-//! | function | applied to |
-//! |---|---|
-//! | [`clean`] | names in a feed |
-//! | [`clean_message`] | every text of a request body |
-//! | [`clean_code`] | numbers, dates and codes: full-width characters and digits of other scripts become ASCII |
-//! | [`is_placeholder`] | fields of a feed: `null`, `-`, `tidak ada` and the like mean an empty field |
+//! - [`clean`] is applied to the names in a feed.
+//! - [`clean_message`] is applied to every text in a request body.
+//! - [`clean_code`] is applied to numbers, dates and codes. It converts full-width characters and
+//!   digits of other scripts to ASCII.
+//! - [`is_placeholder`] is applied to the fields of a feed, where `null`, `-`, `tidak ada` and
+//!   similar texts mean an empty field.
 //!
 //! The `clean` functions are idempotent. They return ASCII text without artefacts unchanged.
 
@@ -45,8 +45,8 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(rest.to_owned())
 }
 
-/// Like [`clean`], but keeps line breaks and text that looks like a spreadsheet artefact. For texts
-/// that people write to each other.
+/// Like [`clean`], but keeps line breaks and text that looks like a spreadsheet artefact. It is
+/// meant for texts that people write to each other.
 pub fn clean_message(text: &str) -> Cow<'_, str> {
     if is_plain(text) { Cow::Borrowed(text) } else { Cow::Owned(visible(text, true)) }
 }
@@ -73,7 +73,7 @@ pub fn escape_formula(text: &str) -> Cow<'_, str> {
     if formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
-/// The origin of a placeholder.
+/// The origin of a placeholder: a program or a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placeholder {
     /// A program wrote it because the field was left empty.

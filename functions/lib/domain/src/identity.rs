@@ -83,8 +83,8 @@ impl Nik {
         self.encoded_birth_date() == (i16::from(day), i16::from(month), year.rem_euclid(100))
     }
 
-    /// The day, month and two-digit year of birth that the NIK encodes. The 40 in a woman's day is
-    /// subtracted. Not every NIK encodes an existing date.
+    /// The day, month and two-digit year of birth that the NIK encodes, without the 40 that is
+    /// added to a woman's day. Not every NIK encodes an existing date.
     pub fn encoded_birth_date(&self) -> (i16, i16, i16) {
         let day = self.two_digits(6);
         (if day > 40 { day - 40 } else { day }, self.two_digits(8), self.two_digits(10))
@@ -117,7 +117,7 @@ impl Passport {
             .filter(|character| !matches!(character, ' ' | '-'))
             .map(|character| character.to_ascii_uppercase())
             .collect();
-        // A long number without letters is a NIK in the wrong field.
+        // A long number without letters is assumed to be a NIK in the wrong field.
         let longest = if number.bytes().all(|byte| byte.is_ascii_digit()) { 12 } else { 20 };
         let valid = (5..=longest).contains(&number.len())
             && number.bytes().all(|byte| byte.is_ascii_alphanumeric())

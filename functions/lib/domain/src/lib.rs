@@ -1,4 +1,4 @@
-//! Domain types and rules: doses, persons, certificates, and the verdict on a row of a feed.
+//! Domain types and rules: doses, persons, certificates, and verdicts on the rows of a feed.
 //!
 //! The crate uses no AWS, no HTTP and no clock (time is a parameter), so that it also builds for
 //! wasm32. These are its modules, in the order in which data pass through them:
@@ -17,7 +17,7 @@
 //!
 //! Types are valid by construction ([`Nik`], [`PhoneNumber`], …): parse, don't validate. Types with
 //! personal data mask themselves in `Debug`. If such a type implements `Display`, its documentation
-//! says what for.
+//! states the permitted uses.
 
 #[macro_use]
 pub mod codes;

@@ -73,9 +73,10 @@ impl fmt::Display for OffsetError {
 
 impl std::error::Error for OffsetError {}
 
-/// The offset of local time from UTC at a facility. The facility's code in the national register is
-/// an optional letter and the digits of its region, which begin with the province (`P3174020101`).
-/// Returns the deployment's default, unless the province is in central or eastern Indonesia.
+/// The offset of local time from UTC at a facility. The facility's code in the national register
+/// consists of an optional letter and the digits of its region, which begin with the province
+/// (`P3174020101`). Returns the deployment's default, unless the province is in central or eastern
+/// Indonesia.
 ///
 /// ```
 /// use bukti_domain::facility_offset;

@@ -26,8 +26,8 @@ pub struct PersonName(String);
 
 /// A name as a certificate shows and signs it. It is personal data.
 ///
-/// Indonesian names have no family name. As in Indonesian passports, the last word is used instead,
-/// even if it is the only word.
+/// Indonesian names have no family name. As in Indonesian passports, the last word serves as the
+/// family name, even if it is the only word.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CertifiedName {
     text: String,
@@ -41,7 +41,7 @@ impl CertifiedName {
         &self.text
     }
 
-    /// The family name, or the words that are used instead. Never empty.
+    /// The family name, or the words that serve as one. Never empty.
     pub fn family(&self) -> &str {
         &self.family
     }
@@ -134,8 +134,8 @@ impl PersonName {
     /// Splits the name at its commas into names and degrees, and drops words that have no letter.
     ///
     /// `is_degree` receives the words of the first segment and the words of a later one. If the
-    /// second segment is a degree, all segments after the first count as degrees. Otherwise only
-    /// the segments after the last one that is not a degree count.
+    /// second segment is a degree, all segments after the first count as degrees. Otherwise, only
+    /// the segments that follow the last non-degree count as degrees.
     fn parts(&self, is_degree: impl Fn(&[&str], &[&str]) -> bool) -> Parts<'_> {
         let mut names: Vec<Vec<&str>> = self
             .0

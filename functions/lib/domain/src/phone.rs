@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 
 use crate::hygiene;
 
-/// A number to which SMS are sent: an Indonesian mobile number, or a number from a country that the
-/// deployment allows ([`PhoneNumber::allow_countries`]). Other numbers are not accepted, since toll
-/// fraud exploits SMS to expensive countries.
+/// A phone number to which SMS messages are sent: an Indonesian mobile number, or a number from a
+/// country that the deployment allows ([`PhoneNumber::allow_countries`]). Other numbers are not
+/// accepted, since toll fraud exploits SMS to expensive countries.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PhoneNumber(String);
 

@@ -3,7 +3,7 @@
 /// The issuer, site and helpdesk that a deployment prints on every certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publisher {
-    /// The name of the issuer.
+    /// The name of the authority that issues the certificates.
     pub issuer: String,
     /// The site's host name, such as `bukti.example.go.id`. Its page `/verify` checks certificates.
     pub host: String,

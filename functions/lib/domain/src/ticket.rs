@@ -17,21 +17,21 @@ use jiff::civil::Date;
 use crate::bounds::MOST_DOSES;
 use crate::{Vaccine, is_certificate_id};
 
-/// A dose that was received, in any state. Fields that are missing or invalid are `None`.
+/// A dose that was received, in any state. A missing or invalid field is `None`.
 #[derive(Clone, Copy, Debug)]
 pub struct ReceivedDose<'a> {
     /// The dose number, 1 to 9.
     pub dose_number: Option<u8>,
     /// The vaccine's entry in the catalogue.
     pub vaccine: Option<&'static Vaccine>,
-    /// The day of the vaccination.
+    /// The day on which the dose was given.
     pub vaccination_date: Option<Date>,
     /// The id of the dose's certificate (16 characters, no hyphens); `None` if there is no valid
     /// certificate that the viewer may open.
     pub certificate_id: Option<&'a str>,
 }
 
-/// The next dose against a disease.
+/// The next dose that a person is due to receive against a disease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextDose<'a> {
     /// The id of the previous dose's certificate.
@@ -141,7 +141,7 @@ impl NextDose<'_> {
 /// In the vaccine's name, ASCII letters, digits and hyphens are literal. Every other UTF-8 byte is
 /// written as `~` and two upper-case hexadecimal digits. Percent-encoding is avoided, since
 /// messengers and scanners tend to decode it or encode it again. The text of a ticket is canonical;
-/// no other form parses.
+/// no other form is accepted.
 ///
 /// ```
 /// use bukti_domain::TicketText;

@@ -51,7 +51,7 @@ pub fn transliterate(name: &str) -> String {
     zone
 }
 
-/// The Arabic mark that doubles a letter.
+/// The Arabic mark that doubles the preceding letter.
 const SHADDA: char = '\u{651}';
 
 /// Whether a character only modifies the preceding letter and is therefore dropped: a combining
@@ -64,7 +64,8 @@ fn is_mark(character: char) -> bool {
         || matches!(character, '\u{64b}'..='\u{65f}' | '\u{670}')
 }
 
-/// The letters with a combining mark that table A transliterates to two letters.
+/// The two letters to which table A transliterates a letter with this combining mark; `None` if the
+/// table has no such pair.
 fn composed(letter: char, mark: Option<char>) -> Option<&'static str> {
     match (letter.to_ascii_uppercase(), mark?) {
         ('A', '\u{308}') => Some("AE"),
@@ -75,7 +76,7 @@ fn composed(letter: char, mark: Option<char>) -> Option<&'static str> {
     }
 }
 
-/// The table in section 6 A, restricted to letters that do more than lose their mark.
+/// The table in section 6 A, without the letters that merely lose their mark.
 fn latin(character: char) -> Option<&'static str> {
     Some(match character {
         'Ä' | 'ä' | 'Æ' | 'æ' => "AE",

@@ -9,7 +9,7 @@ use crate::{
     parse_date, vaccine_named,
 };
 
-/// The facility that vaccinated.
+/// The facility that gave the dose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facility {
     /// Code in the national register, or the name if the row has no code.
@@ -18,7 +18,7 @@ pub struct Facility {
     pub name: String,
 }
 
-/// A dose as a row reports it. Fields that are missing or invalid are `None`.
+/// A dose as a row reports it. A missing or invalid field is `None`.
 #[derive(Clone, Debug)]
 pub struct Dose {
     /// The person's NIK or passport number.
@@ -29,17 +29,17 @@ pub struct Dose {
     pub birth_date: Option<BirthDate>,
     /// The person's sex, if it was registered.
     pub sex: Option<Sex>,
-    /// The phone number for SMS.
+    /// The phone number to which SMS messages are sent.
     pub phone: Option<PhoneNumber>,
     /// The dose number, 1 to 9.
     pub dose_number: Option<u8>,
     /// The vaccine's entry in the catalogue.
     pub vaccine: Option<&'static Vaccine>,
-    /// The batch number.
+    /// The vaccine's batch number.
     pub batch: Option<String>,
-    /// The day of the vaccination.
+    /// The day on which the dose was given.
     pub vaccination_date: Option<Date>,
-    /// The facility that vaccinated.
+    /// The facility that gave the dose.
     pub facility: Option<Facility>,
 }
 
@@ -59,14 +59,14 @@ pub struct CompleteDose {
     pub dose_number: u8,
     /// The vaccine's entry in the catalogue.
     pub vaccine: &'static Vaccine,
-    /// The batch number.
+    /// The vaccine's batch number.
     pub batch: String,
-    /// The day of the vaccination.
+    /// The day on which the dose was given.
     pub vaccination_date: Date,
-    /// The facility that vaccinated.
+    /// The facility that gave the dose.
     pub facility: Facility,
-    /// The number of doses in the first series. The vaccine of the person's first dose determines
-    /// it if that dose is known, otherwise this dose's vaccine.
+    /// The number of doses in the first series. It is determined by the vaccine of the person's
+    /// first dose if that dose is known, otherwise by this dose's vaccine.
     pub primary_doses: u8,
 }
 
@@ -81,8 +81,8 @@ impl Dose {
 }
 
 impl CompleteDose {
-    /// Sets the number of doses in the first series. If it is `None` because the first dose is
-    /// unknown, this dose's vaccine determines the number.
+    /// Sets the number of doses in the first series. `None` means that the first dose is unknown;
+    /// this dose's vaccine then determines the number.
     #[must_use]
     pub fn in_series_of(self, primary_doses: Option<u8>) -> Self {
         Self { primary_doses: primary_doses.unwrap_or(self.vaccine.primary_doses), ..self }
@@ -232,7 +232,7 @@ mod tests {
             (&["Zifivax", "Zifivax", "Zifivax", "Moderna"], &["1/3", "2/3", "3/3", "4/4"]),
             (&["Zifivax", "CoronaVac"], &["1/3", "2/3"]),
             (&["CoronaVac", "Zifivax"], &["1/2", "2/2"]),
-            // The first dose is not known.
+            // The first dose is unknown.
             (&["?", "Moderna"], &["2/2"]),
             (&["?", "Janssen"], &["2/1"]),
             (&["?", "?", "Pfizer"], &["3/3"]),

@@ -1,4 +1,4 @@
-//! The verdict on a row by itself, without the other rows of its event.
+//! The verdict on a single row, regardless of the other rows of its event.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,8 +11,8 @@ use crate::{INDONESIA_EAST, IdentityData, Vaccine};
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_hours(24);
 
 impl FeedRow {
-    /// Returns the verdict on the row and its reasons. A row must not be sent later than `now`,
-    /// apart from clock skew.
+    /// Returns the verdict on the row and its reasons. A row is rejected if its time of sending is
+    /// after `now` by more than the allowed clock skew.
     ///
     /// A complete row can have reasons, too: they say why no SMS can be sent.
     pub fn judge(&self, now: Timestamp) -> (Verdict, Vec<Reason>) {

@@ -23,7 +23,7 @@ codes! {
     }
 }
 
-/// The verdict on a row by itself, without the other rows of its event.
+/// The verdict on a single row, regardless of the other rows of its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -81,7 +81,7 @@ codes! {
         /// The sender has used up its daily quota of doses for this person. The row is held, and
         /// counts once it is sent again on another day or by a hub.
         TooManyDoses = "too_many_doses",
-        /// There is no event id.
+        /// The event id is missing.
         EventIdMissing = "event_id_missing",
         /// The time of sending is not an RFC 3339 time.
         SentAtInvalid = "sent_at_invalid",
@@ -90,13 +90,13 @@ codes! {
         SentAtInFuture = "sent_at_in_future",
         /// A field exceeds the maximum length.
         FieldTooLong = "field_too_long",
-        /// There is neither a NIK nor a passport number.
+        /// Both the NIK and the passport number are missing.
         IdentityMissing = "identity_missing",
         /// The NIK does not have 16 digits.
         NikMalformed = "nik_malformed",
         /// The passport number is malformed.
         PassportMalformed = "passport_malformed",
-        /// There is no name.
+        /// The name is missing: the field is empty, is a placeholder, or has no letter.
         NameMissing = "name_missing",
         /// The birth date is not a date, is in the future, or is before 1900.
         BirthDateInvalid = "birth_date_invalid",
@@ -117,17 +117,17 @@ codes! {
         VaccinationBeforeBirth = "vaccination_before_birth",
         /// The NIK encodes a different birth date.
         NikBirthDateMismatch = "nik_birth_date_mismatch",
-        /// The NIK encodes the other sex.
+        /// The NIK encodes a different sex.
         NikSexMismatch = "nik_sex_mismatch",
-        /// There is no batch number.
+        /// The batch number is missing.
         BatchMissing = "batch_missing",
-        /// There is no vaccine.
+        /// The vaccine is missing.
         VaccineMissing = "vaccine_missing",
-        /// There is no facility.
+        /// The facility is missing.
         FacilityMissing = "facility_missing",
-        /// There is no phone, so no SMS can be sent.
+        /// The phone number is missing, so no SMS can be sent.
         PhoneMissing = "phone_missing",
-        /// The phone number is not one to which SMS are sent.
+        /// The phone number cannot receive SMS messages from this deployment.
         PhoneInvalid = "phone_invalid",
         /// The row replaced an earlier phone number.
         PhoneCorrected = "phone_corrected",
