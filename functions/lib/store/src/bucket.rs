@@ -1,4 +1,4 @@
-//! The buckets: documents and their copies, feeds, evidence, and published files.
+//! The S3 buckets: PDFs and printed copies, feeds, evidence, and published files.
 
 pub(crate) mod documents;
 pub(crate) mod feeds;
@@ -15,7 +15,7 @@ use crate::{Aws, StoreError};
 /// How long a presigned URL is valid.
 pub(crate) const PRESIGNED_FOR: Duration = Duration::from_secs(5 * 60);
 
-/// The bucket.
+/// The deployment's private bucket.
 #[derive(Clone)]
 pub(crate) struct Bucket {
     pub(crate) client: Client,
@@ -39,7 +39,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// A presigned URL of an object, served with this type, see
+    /// Presigns a URL that downloads an object with the given media type and file name, see
     /// [`Documents::address`](crate::Documents::address).
     pub(crate) async fn address(
         &self,

@@ -1,4 +1,4 @@
-//! The SDK clients, created once per process.
+//! The AWS SDK clients, which each process creates at its start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use crate::sdk::{s3_client, sdk_config, timeouts};
 use crate::signing::secrets::SEALS_AFTER;
 use crate::{Metrics, Secrets, SecretsError, SecretsSource, Settings};
 
-/// Clients, keys and settings of a deployment.
+/// The SDK clients, keys and settings of a deployment.
 #[derive(Clone)]
 pub struct Aws {
-    /// The settings.
+    /// The settings that the clients were created with.
     pub settings: Arc<Settings>,
-    /// The keys of hashes and sealed fields.
+    /// The keys for keyed hashes and sealed fields.
     pub keys: Keys,
-    /// The counters.
+    /// The metrics of this process.
     pub metrics: Metrics,
     pub(crate) secrets: Arc<Secrets>,
     /// When the secrets were last read.
@@ -32,51 +32,51 @@ pub struct Aws {
     pub(crate) sns: aws_sdk_sns::Client,
 }
 
-/// The endpoint of an embedded stack or emulated account, with the credentials for it.
+/// The endpoint of an embedded stack or an emulated AWS account, with its credentials.
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoint<'a> {
-    /// The address of all services.
+    /// The URL that serves all AWS services.
     pub url: &'a str,
-    /// The region to sign for.
+    /// The region for which requests are signed.
     pub region: &'a str,
-    /// Access key and secret key.
+    /// The access key and the secret key.
     pub credentials: (&'a str, &'a str),
 }
 
 impl<'a> Endpoint<'a> {
-    /// The endpoint of a deployment; `None` for AWS itself.
+    /// The endpoint in these settings; `None` if they have none, so that the SDK uses AWS itself.
     pub fn of(settings: &'a Settings) -> Option<Self> {
         let (access_key, secret_key) = settings.credentials.as_ref()?;
         let url = settings.endpoint.as_deref()?;
         Some(Self { url, region: &settings.region, credentials: (access_key, secret_key) })
     }
 
-    /// Clients of table and bucket, for programs that do not have the secrets.
+    /// Creates DynamoDB and S3 clients. For programs that do not have the secrets.
     pub async fn clients(self) -> (aws_sdk_dynamodb::Client, aws_sdk_s3::Client) {
         let config = sdk_config(Some(self.url), self.region, Some(self.credentials), None).await;
         (aws_sdk_dynamodb::Client::new(&config), s3_client(&config))
     }
 }
 
-/// The maximum age of the secrets. A third of the delay before a new sealing key seals.
+/// The maximum age of the secrets: a third of the delay before a new sealing key is used to seal.
 const MAX_SECRETS_AGE: SignedDuration = SignedDuration::from_mins(SEALS_AFTER.as_mins() / 3);
 
-/// Why a process cannot start.
+/// Why a process cannot connect.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The secrets are unavailable.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
-    /// The setting of countries whose phones get SMS is invalid.
+    /// The list of countries whose phones get SMS is invalid.
     #[error("BUKTI_PHONE_COUNTRIES is invalid: {0}")]
     Countries(#[from] CountriesError),
-    /// The offset of local time is invalid.
+    /// The offset of local time from UTC is invalid.
     #[error("BUKTI_UTC_OFFSET is invalid: {0}")]
     UtcOffset(#[from] OffsetError),
-    /// The deployment's own vaccines are invalid.
+    /// The deployment's vaccine catalogue is invalid.
     #[error("the vaccines in {from} are invalid: {reason}")]
     Vaccines {
-        /// The file or the variable.
+        /// The file or the environment variable that contains the catalogue.
         from: String,
         /// The invalid entry, or why the file cannot be read.
         reason: String,
@@ -84,8 +84,8 @@ pub enum ConnectError {
 }
 
 impl Aws {
-    /// Creates the clients, reads the secrets, and applies the deployment's countries, local time
-    /// and own vaccines.
+    /// Creates the clients, reads the secrets, and applies the settings for phone countries, local
+    /// time and additional vaccines.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Aws {
         Self::connect_with(settings, None).await
     }
 
-    /// Like [`Aws::connect`], with this HTTP client instead of the default one.
+    /// Like [`Aws::connect`], but with the given HTTP client instead of the default one.
     ///
     /// # Errors
     ///
@@ -121,8 +121,8 @@ impl Aws {
         let secrets = read_secrets(&settings.secrets, &config).await?;
         let keys = secrets.keys(&settings.region).await?;
         let mut sns = aws_sdk_sns::config::Builder::from(&config)
-            // Longer than for the other services: an attempt that is abandoned too early may result
-            // in a duplicate SMS.
+            // Longer than for the other services: giving up on an attempt too early may result in a
+            // duplicate SMS.
             .timeout_config(timeouts(Duration::from_secs(12), Duration::from_secs(14)));
         if let Some(region) = &settings.sms_region {
             sns = sns.region(aws_sdk_sns::config::Region::new(region.clone()));
@@ -140,19 +140,19 @@ impl Aws {
         })
     }
 
-    /// Publishes the counters to CloudWatch if the deployment is on AWS. Functions call it after
-    /// each invocation.
+    /// Publishes the counters to CloudWatch if the deployment runs on AWS. Functions call this
+    /// after each invocation.
     pub fn publish_metrics(&self) {
         if self.settings.endpoint.is_none() {
             self.metrics.tell(&self.settings.table);
         }
     }
 
-    /// Reads the sealing keys again if they are too old, so that a new key is known before it
-    /// seals. Functions call it before each invocation, since AWS Lambda freezes processes in
-    /// between.
+    /// Reads the sealing keys again if they are too old, so that every process knows a new key
+    /// before it is used to seal. Functions call this before each invocation, because AWS Lambda
+    /// freezes processes between invocations, which stops timers.
     pub async fn refresh_secrets(&self) {
-        // One caller reads them; concurrent ones continue with the known keys.
+        // One caller reads the secrets; concurrent callers continue with the keys that they have.
         let Ok(mut read_at) = self.read_at.try_lock() else { return };
         let now = Timestamp::now();
         if now < *read_at + MAX_SECRETS_AGE {
@@ -178,11 +178,12 @@ impl Aws {
     }
 
     /// Whether this is the key with which the content delivery network authenticates itself.
+    /// Compares in constant time; always `false` if the deployment has no such key.
     pub fn is_edge_key(&self, key: &str) -> bool {
         !self.secrets.edge_key.is_empty() && Keys::is_equal(key, &self.secrets.edge_key)
     }
 
-    /// The key with which captchas are signed. Secret.
+    /// The key that signs captchas. Secret.
     pub fn captcha_key(&self) -> &str {
         &self.secrets.captcha_key
     }

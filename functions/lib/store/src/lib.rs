@@ -1,20 +1,22 @@
-//! Access to AWS services, one small type per capability: table, bucket, SMS, signing.
+//! Access to AWS services, with one small type per capability: table, bucket, SMS, signing.
 //!
 //! A function has only the capabilities ([`Doses`], [`Certificates`], [`Links`], …) that it needs,
-//! and its role only the permissions for these. All of them use the AWS SDKs: against AWS, an
-//! emulated account or the embedded stack, by the endpoint of the [`Settings`].
+//! and its role grants only the permissions for these. All capabilities use the AWS SDKs. The
+//! endpoint in the [`Settings`] determines whether they call AWS, an emulated account or the
+//! embedded stack.
 //!
 //! Functions that citizens or officers call access personal records through
-//! `bukti_runtime::Records`, which checks the permissions. `functions/.clippy.toml` forbids them to
-//! create the capabilities themselves.
+//! `bukti_runtime::Records`, which checks permissions. `functions/.clippy.toml` forbids these
+//! functions to create capabilities themselves.
 //!
 //! [`bukti_records`] computes the next revision of a record. The capabilities read the record and
-//! write the next revision if the record has not changed since, by a conditional write. Short-lived
-//! items have `expires_at` (the table's TTL attribute, Unix seconds), and reads check for expiry as
-//! well. [`bukti_records::keys`] lists the items.
+//! write the next revision with a conditional write, which fails if the record has changed since it
+//! was read. Short-lived items have the attribute `expires_at` (the table's TTL, in seconds since
+//! the Unix epoch). Reads check for expiry too, because DynamoDB deletes expired items late.
+//! [`bukti_records::keys`] lists the items.
 //!
-//! Settings and metrics are in this crate too, since the capabilities use them, and this crate
-//! depends on no other one that needs AWS.
+//! Settings and metrics belong to this crate because the capabilities use them, and because this
+//! crate depends on no other crate that needs AWS.
 
 mod bucket;
 mod clients;

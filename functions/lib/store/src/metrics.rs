@@ -1,6 +1,6 @@
-//! Counters and latencies, which `/_metrics` of the embedded stack and CloudWatch show.
+//! Counters and latencies, shown at `/_metrics` of the embedded stack and in CloudWatch.
 //!
-//! Labels are codes that the program defines, so they cannot contain personal data.
+//! Labels are codes that are defined in the program, so they cannot contain personal data.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -12,28 +12,29 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 codes! {
-    /// The counters, in the order of the pipeline.
+    /// A counter. The variants are in the order of the pipeline.
     Counter,
-    /// The name of its label.
+    /// The name of the counter's label.
     label: &'static str {
-        /// Imported rows, by result.
+        /// Imported rows, by row result.
         Rows = "rows" => "outcome",
         /// Certificates, by state: `issued`, `superseded`, `revoked`.
         Certificates = "certificates" => "state",
-        /// SMS, by the service's response: `accepted`, `failed`; `withheld` if a limit is reached.
+        /// SMS, by result: `accepted` or `failed` by the SMS service; `withheld` if a limit is
+        /// reached.
         Sms = "sms" => "result",
-        /// Attempts with links in SMS, by response: `opened` or a problem's code.
+        /// Attempts to open a link from an SMS: `opened`, or the code of the problem.
         Links = "links" => "answer",
-        /// Doses that requests for the status showed, by diagnosis.
+        /// Doses shown on the status page, by diagnosis.
         Looks = "looks" => "diagnosis",
         /// Requests, by function.
         Requests = "requests" => "function",
-        /// Requests that failed, by the problem's code.
+        /// Failed requests, by the code of the problem.
         Problems = "problems" => "code",
     }
 }
 
-/// The counts since the process started, shared by clones.
+/// The counts since the process started. Clones share them.
 #[derive(Clone, Default)]
 pub struct Metrics(Arc<Mutex<Inner>>);
 
@@ -42,17 +43,17 @@ struct Inner {
     counts: BTreeMap<(Counter, &'static str), u64>,
     /// The total latency of requests, by function.
     took: BTreeMap<&'static str, Duration>,
-    /// The counts that were published to CloudWatch.
+    /// The counts that have already been published to CloudWatch.
     published: BTreeMap<(Counter, &'static str), u64>,
     /// The latencies in milliseconds that have not been published yet, by function.
     unpublished: BTreeMap<&'static str, Vec<f64>>,
 }
 
-/// CloudWatch's limit of values per line.
+/// The maximum number of values that CloudWatch accepts per metric and line.
 const MAX_VALUES: usize = 100;
 
 impl Metrics {
-    /// Counts one.
+    /// Increments a counter by one.
     pub fn count(&self, counter: Counter, label: &'static str) {
         *self.inner().counts.entry((counter, label)).or_default() += 1;
     }
@@ -63,32 +64,32 @@ impl Metrics {
         *inner.counts.entry((Counter::Requests, function)).or_default() += 1;
         *inner.took.entry(function).or_default() += took;
         let unpublished = inner.unpublished.entry(function).or_default();
-        // Without publishing, the list would grow without limit.
+        // If nothing is published, the list would otherwise grow without limit.
         if unpublished.len() < MAX_VALUES {
             unpublished.push((took.as_secs_f64() * 1e5).round() / 100.0);
         }
     }
 
-    /// The current counts.
+    /// A copy of all counts since the process started.
     pub fn counts(&self) -> BTreeMap<(Counter, &'static str), u64> {
         self.inner().counts.clone()
     }
 
-    /// The total latency of requests, by function.
+    /// The total latency of requests since the process started, by function.
     pub fn took(&self) -> BTreeMap<&'static str, Duration> {
         self.inner().took.clone()
     }
 
-    /// Writes the counts since the last call to the standard output, from which CloudWatch reads
+    /// Writes the changes since the last call to the standard output, from which CloudWatch reads
     /// them.
     pub(crate) fn tell(&self, deployment: &str) {
         let lines = self.embedded(deployment, Timestamp::now());
-        // An error means that the output is closed, so that metrics cannot be published.
+        // An error means that the output is closed; then the metrics cannot be published.
         let _ = std::io::stdout().lock().write_all(lines.as_bytes());
     }
 
-    /// The counts in CloudWatch's embedded metric format, one per line; requests with their
-    /// latencies.
+    /// Formats the changes since the last call in CloudWatch's embedded metric format: one count
+    /// per line, and for requests their latencies.
     fn embedded(&self, deployment: &str, now: Timestamp) -> String {
         let mut inner = self.inner();
         let Inner { counts, published, unpublished, .. } = &mut *inner;

@@ -1,4 +1,4 @@
-//! The configuration of the SDKs, and clients of single services.
+//! The configuration that all SDK clients share, and clients with a special configuration.
 
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 
-/// A client of KMS. The embedded stack has no KMS, so endpoint and credentials come from the
-/// environment: `AWS_ENDPOINT_URL_KMS` replaces AWS's endpoint.
+/// Creates a KMS client. The embedded stack has no KMS, so the endpoint and the credentials come
+/// from the environment: `AWS_ENDPOINT_URL_KMS` replaces the endpoint of AWS.
 pub(crate) async fn kms_client(region: &str) -> aws_sdk_kms::Client {
     aws_sdk_kms::Client::new(&sdk_config(None, region, None, None).await)
 }
 
-/// A client of S3. Endpoints other than AWS's do not have a host per bucket.
+/// Creates an S3 client. It uses path-style URLs for endpoints other than AWS, because these have
+/// no host name per bucket.
 pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
     let path_style = config.endpoint_url().is_some();
     let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
@@ -35,8 +36,8 @@ pub(crate) fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig 
         .build()
 }
 
-/// The configuration of all clients of a deployment. Endpoint and credentials come from the
-/// environment unless they are given.
+/// The configuration of all clients of a deployment. If `endpoint` or `credentials` are `None`,
+/// they come from the environment.
 pub(crate) async fn sdk_config(
     endpoint: Option<&str>,
     region: &str,
@@ -59,16 +60,16 @@ pub(crate) async fn sdk_config(
     loader.load().await
 }
 
-/// An HTTP client that ignores the proxy of the environment (`HTTP_PROXY`), which is meant for AWS.
-/// Calls to an embedded stack are not encrypted, so a proxy would see identity numbers and names in
-/// clear text.
+/// Creates an HTTP client that ignores the environment's proxy (`HTTP_PROXY`), which is meant for
+/// AWS. Calls to an embedded stack are not encrypted, so a proxy would see identity numbers and
+/// names in clear text.
 fn unproxied_client() -> SharedHttpClient {
     let connector = Connector::builder()
         .proxy_config(ProxyConfig::disabled())
         .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .build();
-    // One connector with one pool of connections for all clients and attempts.
+    // One connector, and so one connection pool, for all clients and attempts.
     let connector = SharedHttpConnector::new(connector);
     http_client_fn(move |_, _| connector.clone())
 }

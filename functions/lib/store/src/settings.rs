@@ -1,15 +1,15 @@
-//! The settings of a deployment.
+//! The settings of a deployment, read from environment variables.
 
 use std::path::PathBuf;
 
 use bukti_domain::Publisher;
 
-/// The location of the secrets.
+/// Where the secrets are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretsSource {
     /// A JSON file that only its owner can read.
     File(PathBuf),
-    /// The ARN or name of a secret of AWS Secrets Manager.
+    /// The ARN or the name of a secret in AWS Secrets Manager.
     SecretsManager(String),
 }
 
@@ -17,63 +17,64 @@ pub enum SecretsSource {
 /// functions.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The table's name (`BUKTI_TABLE`).
+    /// The name of the DynamoDB table (`BUKTI_TABLE`).
     pub table: String,
-    /// The bucket of documents and feeds (`BUKTI_BUCKET`).
+    /// The name of the bucket of documents and feeds (`BUKTI_BUCKET`).
     pub bucket: String,
-    /// The bucket of the public trust and revocation lists (`BUKTI_PUBLIC_BUCKET`).
+    /// The name of the bucket of public trust and revocation lists (`BUKTI_PUBLIC_BUCKET`).
     pub public_bucket: String,
-    /// Another endpoint than AWS's own, for all services (`AWS_ENDPOINT_URL`).
+    /// The endpoint that replaces AWS for all services (`AWS_ENDPOINT_URL`).
     pub endpoint: Option<String>,
-    /// The region (`AWS_REGION`).
+    /// The AWS region (`AWS_REGION`).
     pub region: String,
-    /// Access key and secret key; `None` for AWS's default provider chain.
+    /// The access key and the secret key; `None` to use the default provider chain of AWS.
     pub credentials: Option<(String, String)>,
-    /// The location of the secrets (`BUKTI_SECRETS`): `secretsmanager:NAME` or `file:PATH`.
+    /// Where the secrets are stored (`BUKTI_SECRETS`): `secretsmanager:NAME` or `file:PATH`.
     pub secrets: SecretsSource,
-    /// The address of the site, without a slash at its end (`BUKTI_SITE_URL`).
+    /// The URL of the site, without a trailing slash (`BUKTI_SITE_URL`).
     pub site_url: String,
-    /// Whether requests that bypass the content delivery network are rejected (`BUKTI_EDGE_ONLY`:
+    /// Whether to reject requests that bypass the content delivery network (`BUKTI_EDGE_ONLY`:
     /// `true`).
     pub edge_only: bool,
-    /// The service's public name (`BUKTI_SERVICE_NAME`).
+    /// The public name of the service (`BUKTI_SERVICE_NAME`).
     pub service_name: String,
     /// The name of the issuer in certificates (`BUKTI_ISSUER`), at most 80 characters.
     pub issuer: String,
-    /// The sender of the SMS (`BUKTI_SMS_SENDER`).
+    /// The sender id of SMS (`BUKTI_SMS_SENDER`).
     pub sms_sender: String,
-    /// The region that SMS are sent from, if it is another one (`BUKTI_SMS_REGION`).
+    /// The region from which SMS are sent, if it is not `region` (`BUKTI_SMS_REGION`).
     pub sms_region: Option<String>,
-    /// The daily budget of requested SMS (`BUKTI_SMS_PER_DAY`), such as codes and quick downloads.
-    /// SMS after a first dose do not count, since no stranger can request them. Strangers may spend
-    /// at most 60 %, see [`crate::Payer`].
+    /// The daily budget of requested SMS, such as one-time codes and quick downloads
+    /// (`BUKTI_SMS_PER_DAY`). SMS about a first dose do not count, because a stranger cannot
+    /// request them. Strangers can spend at most 60 % of the budget, see [`crate::Payer`].
     pub sms_per_day: u32,
-    /// The countries beside Indonesia whose phones get SMS (`BUKTI_PHONE_COUNTRIES`): `+60,+65`.
+    /// The countries besides Indonesia whose phones get SMS (`BUKTI_PHONE_COUNTRIES`), such as
+    /// `+60,+65`.
     pub phone_countries: Option<String>,
-    /// The offset of local time from UTC (`BUKTI_UTC_OFFSET`), such as `+08:00`, for facilities
-    /// whose code does not name an Indonesian province with its own time zone. The default is
-    /// western Indonesian time.
+    /// The offset of local time from UTC, such as `+08:00` (`BUKTI_UTC_OFFSET`). It applies to
+    /// facilities whose code does not identify an Indonesian province with a different time zone.
+    /// The default is Western Indonesian Time.
     pub utc_offset: Option<String>,
-    /// The helpdesk's phone (`BUKTI_HELPDESK_PHONE`).
+    /// The helpdesk's phone number (`BUKTI_HELPDESK_PHONE`).
     pub helpdesk_phone: String,
     /// The helpdesk's e-mail address (`BUKTI_HELPDESK_EMAIL`).
     pub helpdesk_email: String,
-    /// The deployment's own vaccines (`BUKTI_VACCINES`): `file:PATH`, or the JSON itself in the
-    /// form of `functions/lib/domain/vaccines.json`.
+    /// Additional vaccines of the deployment (`BUKTI_VACCINES`): `file:PATH`, or JSON in the format
+    /// of `functions/lib/domain/vaccines.json`.
     pub vaccines: Option<String>,
 }
 
-/// A setting that is missing or invalid, by the name of its variable.
+/// The name of an environment variable that is missing or invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("the environment variable {0} is missing or invalid; set it and restart")]
 pub struct SettingsError(pub &'static str);
 
 impl Settings {
-    /// Reads the settings from the environment.
+    /// Reads the settings from the environment variables.
     ///
     /// # Errors
     ///
-    /// [`SettingsError`] names the first variable that is missing or invalid.
+    /// [`SettingsError`] with the first variable that is missing or invalid.
     pub fn from_env() -> Result<Self, SettingsError> {
         let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let need = |name: &'static str| get(name).ok_or(SettingsError(name));
@@ -114,7 +115,7 @@ impl Settings {
         })
     }
 
-    /// The settings of the embedded stack at this address.
+    /// The settings of an embedded stack that listens at `endpoint`.
     pub fn local(endpoint: &str, access_key: &str, secret_key: &str, secrets: PathBuf) -> Self {
         let defaults = Defaults::default();
         Self {
@@ -140,13 +141,13 @@ impl Settings {
         }
     }
 
-    /// The site's host name, which the last line of an SMS with a one-time code contains.
+    /// The host name of the site, which the last line of an SMS with a one-time code contains.
     pub fn site_host(&self) -> &str {
         let host = self.site_url.split_once("://").map_or(&*self.site_url, |(_, host)| host);
         host.split(['/', ':']).next().unwrap_or(host)
     }
 
-    /// The publisher of the certificates.
+    /// The issuer, host and helpdesk contacts that certificates and printed copies show.
     pub fn publisher(&self) -> Publisher {
         Publisher {
             issuer: self.issuer.clone(),

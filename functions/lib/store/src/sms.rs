@@ -1,4 +1,4 @@
-//! SMS through Amazon SNS, and the limits on how many are sent.
+//! Sends SMS through Amazon SNS, and limits how many are sent.
 
 pub(crate) mod notifications;
 
@@ -11,20 +11,20 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{Aws, Counter, Metrics, Rates, StoreError, Taken};
 
-/// Why an SMS was not sent. Contains neither number nor text.
+/// Why an SMS was not sent. Contains neither the phone number nor the text.
 #[derive(Debug, thiserror::Error)]
 pub enum SmsError {
     /// The SMS service rejected the message, or its response was lost.
     #[error("the SMS service did not accept the message: {0}")]
     NotTaken(String),
-    /// The day's budget is spent.
+    /// The daily budget is spent, and the requester may know it.
     #[error("the day's SMS budget is spent; retry tomorrow")]
     BudgetSpent {
         /// Seconds until the budget is renewed.
         wait: u32,
     },
-    /// A limit that is not the requester's own is reached. The requester must not learn this: the
-    /// response would reveal whose phone it is, or that others request SMS for it.
+    /// A limit is reached that the requester must not learn about: the response would reveal whose
+    /// phone it is, or that others request SMS for it.
     #[error("a limit of SMS is reached; the SMS was not sent")]
     Withheld,
     /// The counters are unavailable, so no SMS is sent.
@@ -32,21 +32,21 @@ pub enum SmsError {
     Uncounted(#[from] StoreError),
 }
 
-/// Shares of the day's budget, in percent, at which an alarm is raised.
+/// The spent percentages of the daily budget at which an alarm is raised.
 const ALARMS_AT_PERCENT: [u32; 2] = [50, 80];
 
-/// The kind of phone and requester that an SMS is charged to. Each kind may spend the day's budget
-/// up to its own share, and the shares increase: exhausting a lower share leaves the rest to the
-/// others.
+/// Who an SMS is charged to, by the kind of phone and requester. Each kind can spend the daily
+/// budget up to its own share. The shares increase, so that exhausting a lower share leaves the
+/// rest of the budget to the other kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payer<'a> {
-    /// A phone without records, and a requester in this network.
+    /// A requester whose phone has no records.
     Stranger {
         /// The client's network.
         network: &'a str,
     },
-    /// A phone on record, which has a dose or belongs to an officer. An account does not suffice,
-    /// since anyone can open one with a code.
+    /// A phone on record, which means that it has a dose or belongs to an officer. An account does
+    /// not suffice, because anyone who receives a code can open one.
     OnRecord {
         /// The client's network; `None` if no client requested the SMS.
         network: Option<&'a str>,
@@ -57,11 +57,11 @@ pub enum Payer<'a> {
     Officer,
 }
 
-/// The share of the day's budget, in percent, for phones without a known device.
+/// The share of phones on record without a known device, in percent of the daily budget.
 const ON_RECORD_SHARE: u32 = 90;
 
 impl<'a> Payer<'a> {
-    /// The share of the day's budget, in percent, up to which this payer may spend.
+    /// The percentage of the daily budget up to which this payer can spend.
     fn share(self) -> u32 {
         match self {
             Payer::Stranger { .. } => 60,
@@ -71,25 +71,25 @@ impl<'a> Payer<'a> {
         }
     }
 
-    /// Whether the requester may learn that the budget is spent. For other payers the response
+    /// Whether the requester may learn that the budget is spent. For other payers, the response
     /// would reveal whether the phone is on record.
     fn is_requesters(self) -> bool {
         matches!(self, Payer::KnownDevice | Payer::Officer)
     }
 
-    /// The further limits that an SMS counts towards: name, percent of the day's budget, and
-    /// subject. Each kind of payer has its own counters, so that none exhausts those of another.
+    /// The further limits of an SMS: name, percentage of the daily budget, and subject. Each kind
+    /// of payer has its own counters, so that no kind exhausts the limits of another.
     ///
-    /// Phones on record are limited too, since nearly every number of the country is on record.
-    /// Their limits are higher, since whole cities share the networks of mobile operators, but low
-    /// enough that an attacker needs 18 networks or 30 blocks of numbers to spend their share.
-    /// Known devices have no limit per network, which strangers in the network could exhaust; the
-    /// codes of a phone limit them.
+    /// Phones on record are limited too, because nearly every phone number of the country is on
+    /// record. Their limits are higher, because whole cities share the networks of mobile
+    /// operators, but an attacker still needs 18 networks or 30 blocks of numbers to spend their
+    /// share. Known devices have no limit per network, because strangers in the same network could
+    /// exhaust it; they are limited by the quota of codes per phone.
     fn parts(self, to: &'a PhoneNumber) -> Vec<(&'static str, u32, &'a str)> {
         let number = to.e164();
         let block = number.get(..number.len().saturating_sub(4)).unwrap_or(number);
-        // Country codes have up to three digits, and numbers that share the first two digits share
-        // a limit.
+        // Country codes have up to three digits. Countries whose codes begin with the same two
+        // digits share a limit.
         let country = number.get(..3).filter(|code| *code != "+62");
         let (network, parts) = match self {
             Payer::Stranger { network } => (
@@ -120,20 +120,21 @@ impl<'a> Payer<'a> {
     }
 }
 
-/// The cause of an SMS with a link or a notice. Each has its own limits, so that many SMS of one
-/// kind do not block those of another.
+/// The cause of an SMS with a link or a notice. Each cause has its own limits, so that many SMS for
+/// one cause do not block SMS for another.
 #[derive(Clone, Copy, Debug)]
 pub enum Cause<'a> {
-    /// A dose. `facility` reported it with its own API key; `None` if a hub did.
+    /// A dose was reported.
     Dose {
-        /// The facility's code.
+        /// The code of the facility that reported the dose with its own API key; `None` if a hub
+        /// did.
         facility: Option<&'a str>,
     },
-    /// A citizen's request, or too many attempts with a link.
+    /// A citizen requested a link, or a link had too many failed attempts.
     Request,
-    /// A correction or a resent link by the helpdesk.
+    /// The helpdesk made a correction or resent a link.
     Helpdesk,
-    /// A security notice to the owner of the phone: it was replaced, a link was locked, a
+    /// A security notice to the owner of the phone: the phone was replaced, a link was locked, or a
     /// certificate was retracted. Its limits are separate, so that an attacker cannot suppress the
     /// notice by causing other SMS.
     Security {
@@ -144,11 +145,11 @@ pub enum Cause<'a> {
 }
 
 impl<'a> Cause<'a> {
-    /// The limits that an SMS counts towards: name, number per day, and subject.
+    /// The limits of an SMS for this cause: name, number of SMS per day, and subject.
     fn limits(self, to: &'a PhoneNumber) -> Vec<(&'static str, u32, &'a str)> {
         let phone = to.e164();
         match self {
-            // A large family may share a phone. A facility vaccinates some thousands of people a
+            // A large family may share a phone. A facility vaccinates several thousand people a
             // day, a country a million.
             Cause::Dose { facility } => vec![
                 ("sms of doses to a phone", 20, phone),
@@ -177,12 +178,12 @@ fn daily(name: &'static str, most: u32) -> Rate {
 /// The minimum of a limit that is a percentage of the budget.
 const MIN_LIMIT: u32 = 20;
 
-/// The counters that an SMS was charged to, so that it can be refunded if it is not sent.
+/// The counters to which an SMS was charged, so that they can be refunded if it is not sent.
 #[derive(Debug, Default)]
 pub struct Spent(Vec<(Rate, String)>);
 
 impl Spent {
-    /// Combines the counters of two charges.
+    /// Combines the counters of two charges for one SMS.
     #[must_use]
     pub fn and(mut self, other: Spent) -> Self {
         self.0.extend(other.0);
@@ -190,13 +191,13 @@ impl Spent {
     }
 }
 
-/// The first of several limits that is reached.
+/// The first of several limits that has been reached.
 struct ReachedLimit<'a> {
     name: &'static str,
     subject: &'a str,
 }
 
-/// The daily budget of requested SMS.
+/// The daily budget of requested SMS, with its counters.
 #[derive(Clone)]
 pub struct SmsBudget {
     rates: Rates,
@@ -204,25 +205,25 @@ pub struct SmsBudget {
 }
 
 impl SmsBudget {
-    /// The budget of a deployment.
+    /// Uses the budget in the deployment's settings.
     pub fn new(aws: &Aws) -> Self {
         let day = daily("sms", aws.settings.sms_per_day);
         Self { rates: Rates::new(aws), day }
     }
 
-    /// The percentage of the budget that is spent today.
+    /// How much of the budget has been spent today, in percent.
     pub async fn percent_spent(&self, now: Timestamp) -> Result<u32, StoreError> {
         let spent = u64::from(self.rates.taken(&self.day, "", now).await?);
         Ok(u32::try_from(spent * 100 / u64::from(self.day.most.max(1))).unwrap_or(u32::MAX))
     }
 
-    /// This percentage of the budget.
+    /// The number of SMS in this percentage of the budget, rounded up.
     fn part(&self, percent: u32) -> u32 {
         let part = (u64::from(self.day.most) * u64::from(percent)).div_ceil(100);
         u32::try_from(part).unwrap_or(u32::MAX)
     }
 
-    /// Charges one SMS to each of these limits, or to none if one is reached.
+    /// Charges one SMS to each of these limits; charges none of them if one is reached.
     async fn take_each<'a>(
         &self,
         limits: Vec<(Rate, &'a str)>,
@@ -247,7 +248,7 @@ impl SmsBudget {
     }
 }
 
-/// Sends SMS.
+/// Sends SMS within the limits.
 #[derive(Clone)]
 pub struct Sms {
     client: Client,
@@ -257,18 +258,19 @@ pub struct Sms {
 }
 
 impl Sms {
-    /// The SMS of a deployment.
+    /// Uses the deployment's SNS client, sender id and budget.
     pub fn new(aws: &Aws) -> Self {
         let (client, sender) = (aws.sns.clone(), aws.settings.sms_sender.clone());
         Self { client, sender, budget: SmsBudget::new(aws), metrics: aws.metrics.clone() }
     }
 
-    /// Charges a requested SMS to the day's budget and the payer's limits. This bounds SMS fraud,
-    /// which triggers thousands of SMS. Log lines with the field `alarm` raise an alarm.
+    /// Charges a requested SMS to the daily budget and to the payer's limits, which bounds the cost
+    /// of SMS pumping fraud. Log lines with the field `alarm` raise an alarm.
     ///
     /// # Errors
     ///
-    /// [`SmsError::BudgetSpent`], [`SmsError::Withheld`], [`SmsError::Uncounted`].
+    /// [`SmsError::BudgetSpent`] or [`SmsError::Withheld`] if a limit is reached;
+    /// [`SmsError::Uncounted`] if the counters are unavailable.
     pub async fn spend(&self, payer: Payer<'_>, to: &PhoneNumber, now: Timestamp) -> Result<Spent, SmsError> {
         let spent = self.take(payer, to, now).await;
         if let Err(SmsError::BudgetSpent { .. } | SmsError::Withheld) = spent {
@@ -278,8 +280,8 @@ impl Sms {
     }
 
     async fn take(&self, payer: Payer<'_>, to: &PhoneNumber, now: Timestamp) -> Result<Spent, SmsError> {
-        // Check this before the payer's limits, whose state differs by whether the phone is on
-        // record.
+        // Check the budget before the payer's limits, whose state depends on whether the phone is
+        // on record.
         if !payer.is_requesters() {
             self.check_left(now).await?;
         }
@@ -322,12 +324,13 @@ impl Sms {
         }
     }
 
-    /// Checks that the share of phones without a known device is not spent. The result is the same
-    /// for all of them.
+    /// Checks that the share of phones without a known device is not exhausted. The result does not
+    /// depend on the phone.
     ///
     /// # Errors
     ///
-    /// [`SmsError::BudgetSpent`], [`SmsError::Uncounted`].
+    /// [`SmsError::BudgetSpent`] if the share is exhausted; [`SmsError::Uncounted`] if the counters
+    /// are unavailable.
     pub async fn check_left(&self, now: Timestamp) -> Result<(), SmsError> {
         let (budget, day) = (&self.budget, &self.budget.day);
         if budget.rates.taken(day, "", now).await? < budget.part(ON_RECORD_SHARE) {
@@ -340,12 +343,13 @@ impl Sms {
         Err(SmsError::BudgetSpent { wait: day.wait(now) })
     }
 
-    /// Charges an SMS to the daily limits of its cause: those of the phone and, for doses, of the
-    /// sender.
+    /// Charges an SMS to the daily limits of its cause: the phone's limit and, for doses, also the
+    /// sender's.
     ///
     /// # Errors
     ///
-    /// [`SmsError::Withheld`], [`SmsError::Uncounted`].
+    /// [`SmsError::Withheld`] if a limit is reached; [`SmsError::Uncounted`] if the counters are
+    /// unavailable.
     pub async fn allow(&self, cause: Cause<'_>, to: &PhoneNumber, now: Timestamp) -> Result<Spent, SmsError> {
         let limits = cause.limits(to).into_iter();
         let limits = limits.map(|(name, most, subject)| (daily(name, most), subject)).collect();
@@ -353,7 +357,7 @@ impl Sms {
             Ok(spent) => return Ok(spent),
             Err(reached) => reached,
         };
-        // Many doses with one phone need no alarm, but a suppressed security notice does.
+        // Many doses with the same phone need no alarm, but a suppressed security notice does.
         if subject == to.e164() && !matches!(cause, Cause::Security { .. }) {
             tracing::warn!(limit = name, "a limit of SMS is reached; the SMS is not sent");
         } else {
@@ -367,18 +371,19 @@ impl Sms {
         Err(SmsError::Withheld)
     }
 
-    /// Refunds what [`Sms::spend`] and [`Sms::allow`] charged for an SMS that was not sent.
+    /// Refunds the charges of [`Sms::spend`] and [`Sms::allow`] for an SMS that was not sent.
     pub async fn give_back(&self, spent: &Spent, now: Timestamp) -> Result<(), StoreError> {
         self.budget.give_back(spent, now).await
     }
 
-    /// Sends a text and returns the service's message id. A message that may be sent again after a
-    /// crash has a `name`, its deduplication id: SNS ignores the attribute, but the embedded stack
-    /// drops a second message with the same name.
+    /// Sends a text, and returns the message id of the SMS service. `name` is the idempotency key
+    /// of a message that may be sent again after a crash: SNS ignores it, but the embedded stack
+    /// drops a second message with the same key.
     ///
     /// # Errors
     ///
-    /// [`SmsError::NotTaken`]; if the response was lost, the message may have been accepted.
+    /// [`SmsError::NotTaken`] if the SMS service rejected the message or its response was lost. In
+    /// the latter case the service may still send the message.
     pub async fn send(&self, to: &PhoneNumber, text: &str, name: Option<&str>) -> Result<String, SmsError> {
         let attribute = |value: &str| {
             MessageAttributeValue::builder()

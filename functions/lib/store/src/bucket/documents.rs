@@ -1,4 +1,4 @@
-//! Certificates' PDFs, printed copies, and evidence in the bucket.
+//! Certificate PDFs, printed copies, and evidence in the bucket.
 
 use std::time::Duration;
 
@@ -9,70 +9,71 @@ use crate::{Aws, StoreError};
 
 const PDF: &str = "application/pdf";
 
-/// Stores the certificates' PDFs, and creates short-lived URLs for them.
+/// Stores certificate PDFs, and creates short-lived download URLs for them.
 #[derive(Clone)]
 pub struct Documents(Bucket);
 
 impl Documents {
-    /// The prefix of documents in the bucket.
+    /// The key prefix of certificate PDFs in the bucket.
     pub const FOLDER: &str = "certificates/";
-    /// How long a URL is valid, in seconds.
+    /// How long a download URL is valid, in seconds.
     pub const EXPIRES_IN: u32 = PRESIGNED_FOR.as_secs() as u32;
 
-    /// The documents of a deployment.
+    /// Uses the deployment's private bucket.
     pub fn new(aws: &Aws) -> Self {
         Self(Bucket::new(aws))
     }
 
-    /// Stores a PDF.
+    /// Stores a PDF under the given key, and overwrites an existing object.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn keep(&self, key: &str, pdf: Vec<u8>) -> Result<(), StoreError> {
         self.0.put(key, PDF, pdf).await
     }
 
-    /// Deletes a PDF.
+    /// Deletes a PDF. Succeeds if the PDF does not exist.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
         self.0.remove(key).await
     }
 
-    /// A URL from which a PDF can be downloaded for five minutes, with this file name.
+    /// Presigns a URL that downloads the PDF under the given file name and is valid for five
+    /// minutes. Does not check whether the PDF exists.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if no credentials are available.
+    /// [`StoreError::Unavailable`] if no AWS credentials are available.
     pub async fn address(&self, key: &str, file_name: &str) -> Result<String, StoreError> {
         self.0.address(key, PDF, file_name).await
     }
 }
 
-/// Stores PDFs that are printed on request. The bucket's life cycle deletes them.
+/// Stores PDFs that are generated on request. A lifecycle rule of the bucket deletes them.
 #[derive(Clone)]
 pub struct Copies(Bucket);
 
 impl Copies {
-    /// The prefix of copies in the bucket.
+    /// The key prefix of copies in the bucket.
     pub const FOLDER: &str = "copies/";
-    /// The minimum time before copies are deleted.
+    /// The minimum time before the lifecycle rule deletes a copy.
     pub const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-    /// The copies of a deployment.
+    /// Uses the deployment's private bucket.
     pub fn new(aws: &Aws) -> Self {
         Self(Bucket::new(aws))
     }
 
-    /// Stores a copy under this name below [`FOLDER`](Self::FOLDER), and returns a URL like
+    /// Stores a copy as `name` below [`FOLDER`](Self::FOLDER), and presigns its download URL, like
     /// [`Documents::address`].
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn store_and_presign(
         &self,
         name: &str,
@@ -85,26 +86,27 @@ impl Copies {
     }
 }
 
-/// Creates URLs at which evidence is uploaded and viewed. The bucket's life cycle deletes it.
+/// Creates upload and download URLs for evidence. A lifecycle rule of the bucket deletes the
+/// evidence.
 #[derive(Clone)]
 pub struct EvidenceStore(Bucket);
 
 impl EvidenceStore {
-    /// How long evidence is stored.
+    /// How long evidence is stored before the lifecycle rule deletes it.
     pub const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-    /// The evidence of a deployment.
+    /// Uses the deployment's private bucket.
     pub fn new(aws: &Aws) -> Self {
         Self(Bucket::new(aws))
     }
 
-    /// A URL at which this piece of evidence can be uploaded for five minutes. Key, type and length
-    /// are signed, so S3 rejects other content types and lengths, and does not overwrite an
+    /// Presigns a URL that uploads this file and is valid for five minutes. The key, media type and
+    /// length are signed: S3 rejects other media types and lengths, and does not overwrite an
     /// existing object.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if no credentials are available.
+    /// [`StoreError::Unavailable`] if no AWS credentials are available.
     pub async fn slot(&self, evidence: &Evidence) -> Result<String, StoreError> {
         let request = self
             .0
@@ -121,12 +123,12 @@ impl EvidenceStore {
         Ok(request.uri().to_owned())
     }
 
-    /// A URL at which this piece can be viewed for five minutes; `None` if it was not uploaded, or
-    /// is not of its declared type.
+    /// Presigns a URL that downloads this file and is valid for five minutes; `None` if the file
+    /// was not uploaded, or its content does not match its declared media type.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn address(&self, evidence: &Evidence) -> Result<Option<String>, StoreError> {
         match self.0.client.head_object().bucket(&self.0.name).key(&evidence.key).send().await {
             Ok(_) => {}
@@ -146,7 +148,7 @@ impl EvidenceStore {
         }
         let request = request
             .response_content_type(&evidence.content_type)
-            // Always a download, so that the browser never renders the content.
+            // Force a download, so that the browser never renders the content.
             .response_content_disposition("attachment; filename=\"bukti-pendukung\"")
             .response_cache_control("private, no-store")
             .presigned(presigning()?)
@@ -156,13 +158,13 @@ impl EvidenceStore {
     }
 }
 
-/// The number of bytes at the beginning of a file that identify its type.
+/// The number of bytes at the beginning of a file that suffice to identify its media type.
 const SIGNATURE: usize = 12;
 
-/// Whether a file with these first bytes has this media type of evidence. The upload URL fixes the
-/// type but not the content: an SVG or an HTML page would run scripts when an officer opens it.
+/// Whether a file that begins with these bytes has the given media type. The upload URL fixes only
+/// the declared type: an uploaded SVG or HTML page would run scripts when an officer opens it.
 fn is_of_type(content_type: &str, begins: &[u8]) -> bool {
-    // The brands of HEIF (ISO/IEC 23008-12) that phones write.
+    // The HEIF brands (ISO/IEC 23008-12) that phones write.
     const BRANDS: [&[u8]; 7] = [b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"];
     match content_type {
         "image/jpeg" => begins.starts_with(b"\xff\xd8\xff"),

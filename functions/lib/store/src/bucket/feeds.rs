@@ -1,15 +1,15 @@
-//! Feeds in the bucket, the parts that they are divided into, and their reports.
+//! Feeds in the bucket, the parts into which they are divided, and their reports.
 //!
 //! ```text
 //! intake/feeds/<job>[.csv …]          a feed
-//! intake/feeds/.parts/<job>/00001     a part: some of its rows
-//! intake/feeds/.kept/<job>/00001      a marker: all parts are stored; finalise this one
-//! intake/reports/<job>/00001.csv      the results of the rows of a part, as far as known
-//! intake/reports/<job>.csv            the results of all rows
+//! intake/feeds/.parts/<job>/00001     a part: a section of the feed's rows
+//! intake/feeds/.kept/<job>/00001      a marker: all parts are stored; finalise this part's report
+//! intake/reports/<job>/00001.csv      the row results of a part, possibly not final yet
+//! intake/reports/<job>.csv            the row results of the whole feed
 //! ```
 //!
-//! Each object below `intake/feeds/` is an event for the intake, so that the parts of a feed are
-//! processed concurrently.
+//! Each object below `intake/feeds/` triggers the intake, so that the parts of a feed are processed
+//! concurrently.
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
@@ -20,38 +20,39 @@ use crate::bucket::Bucket;
 use crate::{Aws, StoreError};
 
 /// The folders of parts and markers below [`Feeds::DROP`]. They cannot be confused with a job,
-/// whose name ends at the first dot.
+/// because the name of a job contains no dot.
 const PARTS: &str = ".parts";
 const KEPT: &str = ".kept";
-/// The first line of a report.
+/// The header line of a report.
 const HEADER: &str = "line,event_id,outcome,reasons,duplicate_of\n";
 const CSV: &str = "text/csv; charset=utf-8";
-/// The minimum size of the pieces of a multipart upload. S3 requires 5 MiB, except for the last
-/// piece.
+/// The minimum size of a part of a multipart upload. S3 requires at least 5 MiB for all parts but
+/// the last.
 const PIECE_SIZE: usize = 8 * 1024 * 1024;
-/// The number of objects that are written or deleted concurrently.
+/// The maximum number of objects that are written or deleted concurrently.
 const CONCURRENT_CALLS: usize = 16;
 
-/// The kind of an object below [`Feeds::DROP`].
+/// An object below [`Feeds::DROP`], classified by its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped<'a> {
-    /// The feed of this job.
+    /// A feed, with its job id.
     Feed(&'a str),
-    /// A part of a job's feed, numbered from 1.
+    /// A part of a feed: its job id and its number, from 1.
     Part(&'a str, u32),
-    /// The marker, for one part, that all parts of the job are stored.
+    /// A marker that all parts of the feed are stored: the job id, and the part whose report is to
+    /// be finalised.
     Kept(&'a str, u32),
 }
 
-/// A feed that is being read.
+/// A feed whose content can be streamed.
 pub struct Feed {
-    /// The content.
+    /// The content, which has not been read yet.
     pub body: ByteStream,
-    /// Its length in bytes.
+    /// The length in bytes, before decompression.
     pub length: u64,
-    /// The entity tag, which distinguishes it from a file that replaces it.
+    /// The entity tag, which changes if another file replaces the feed.
     pub etag: String,
-    /// When it was uploaded.
+    /// When the feed was uploaded; `None` if S3 returned no valid time.
     pub received_at: Option<Timestamp>,
 }
 
@@ -60,15 +61,15 @@ pub struct Feed {
 pub struct Feeds(Bucket);
 
 impl Feeds {
-    /// The prefix of feeds in the bucket.
+    /// The key prefix of feeds in the bucket.
     pub const DROP: &str = "intake/feeds/";
 
-    /// The feeds of a deployment.
+    /// Uses the deployment's private bucket.
     pub fn new(aws: &Aws) -> Self {
         Self(Bucket::new(aws))
     }
 
-    /// The kind of the object with this key; `None` if the intake does not know it.
+    /// Classifies the object with this key; `None` if the key has none of the formats above.
     pub fn dropped(key: &str) -> Option<Dropped<'_>> {
         let name = key.strip_prefix(Self::DROP)?;
         let mut steps = name.split('/');
@@ -86,7 +87,7 @@ impl Feeds {
         }
     }
 
-    /// The key of the report of a job.
+    /// The key of the report of a whole job.
     pub fn report_key(job: &str) -> String {
         format!("intake/reports/{job}.csv")
     }
@@ -103,11 +104,11 @@ impl Feeds {
         format!("intake/reports/{job}/{part:05}.csv")
     }
 
-    /// A feed; `None` if it does not exist (any more).
+    /// Opens a feed; `None` if it does not exist, or was deleted after its import.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn open(&self, key: &str) -> Result<Option<Feed>, StoreError> {
         match self.0.client.get_object().bucket(&self.0.name).key(key).send().await {
             Ok(object) => {
@@ -121,11 +122,11 @@ impl Feeds {
         }
     }
 
-    /// A part of a feed; `None` if it does not exist (any more).
+    /// Reads a part of a feed; `None` if it does not exist, or was deleted after the import.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn part(&self, job: &str, part: u32) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(&Self::part_key(job, part)).await
     }
@@ -140,17 +141,17 @@ impl Feeds {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn keep_part(&self, job: &str, part: u32, rows: Vec<u8>) -> Result<(), StoreError> {
         self.0.put(&Self::part_key(job, part), "application/x-ndjson", rows).await
     }
 
-    /// Writes markers for these parts that all parts of the job are stored, which trigger their
-    /// final reports.
+    /// Writes one marker for each of these parts. Each marker triggers the final report of its
+    /// part; write them only after all parts of the job are stored.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn write_stored_markers(
         &self,
         job: &str,
@@ -162,20 +163,20 @@ impl Feeds {
         stream::iter(signs).buffer_unordered(CONCURRENT_CALLS).try_collect().await
     }
 
-    /// Stores the results of the rows of a part: lines of CSV without a header.
+    /// Stores the row results of a part, as CSV lines without a header.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn keep_part_report(&self, job: &str, part: u32, report: String) -> Result<(), StoreError> {
         self.0.put(&Self::part_report_key(job, part), CSV, report.into_bytes()).await
     }
 
-    /// Concatenates the reports of all parts to that of the job, in a multipart upload.
+    /// Concatenates the reports of all parts into the report of the job, using a multipart upload.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn keep_report(&self, job: &str, parts: u32) -> Result<(), StoreError> {
         let key = Self::report_key(job);
         let mut piece = HEADER.as_bytes().to_vec();
@@ -202,21 +203,21 @@ impl Feeds {
         }
     }
 
-    /// Stores the results of the rows of a job without parts: lines of CSV without a header.
+    /// Stores the row results of a job that has no parts, as CSV lines without a header.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn keep_whole_report(&self, job: &str, report: &str) -> Result<(), StoreError> {
         self.0.put(&Self::report_key(job), CSV, [HEADER, report].concat().into_bytes()).await
     }
 
-    /// A URL from which the report of a job, or of one of its parts, can be downloaded for five
-    /// minutes.
+    /// Presigns a URL that downloads the report of a job, or of one of its parts, and is valid for
+    /// five minutes.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if no credentials are available.
+    /// [`StoreError::Unavailable`] if no AWS credentials are available.
     pub async fn report_url(&self, job: &str, part: Option<u32>) -> Result<String, StoreError> {
         let (key, name) = match part {
             None => (Self::report_key(job), format!("{job}.csv")),
@@ -225,22 +226,22 @@ impl Feeds {
         self.0.address(&key, CSV, &name).await
     }
 
-    /// Deletes an imported feed and its parts, which are not encrypted with the sealing keys as the
-    /// rows in the table are.
+    /// Deletes an imported feed, its parts, and their reports. Unlike the rows in the table, these
+    /// are not encrypted with the sealing keys.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn remove(&self, source: &str, etag: &str, job: &str, parts: u32) -> Result<(), StoreError> {
-        // A single part is not stored separately.
+        // The only part of a job is not stored separately.
         let separate = if parts > 1 { parts } else { 0 };
         let keys = (1..=separate)
             .flat_map(|part| [Self::part_key(job, part), Self::kept_key(job, part)])
             .chain((1..=parts).map(|part| Self::part_report_key(job, part)));
         let removed = keys.map(|key| async move { self.0.remove(&key).await });
         stream::iter(removed).buffer_unordered(CONCURRENT_CALLS).try_collect::<()>().await?;
-        // Delete the feed last, so that a retry finds what is left to delete; but not a file that
-        // has replaced it.
+        // Delete the feed last, so that a retry can continue if this attempt fails. Do not delete a
+        // file that has replaced the feed.
         match self.0.client.head_object().bucket(&self.0.name).key(source).send().await {
             Ok(object) if object.e_tag.as_deref().unwrap_or_default() == etag => self.0.remove(source).await,
             Ok(_) => Ok(()),
@@ -250,7 +251,7 @@ impl Feeds {
     }
 }
 
-/// A multipart upload.
+/// A multipart upload in progress.
 struct Upload<'a> {
     bucket: &'a Bucket,
     key: &'a str,

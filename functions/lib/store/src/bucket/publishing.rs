@@ -1,4 +1,4 @@
-//! The public bucket of trust and revocation lists, and the lease for writing it.
+//! The public bucket of trust lists and revocation lists, and the lease that a writer needs.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -13,16 +13,16 @@ use serde::Serialize;
 use crate::table::{Table, Written, kind_of_record, n, s, to_item};
 use crate::{Aws, StoreError};
 
-/// The duration of the lease, unless it is renewed.
+/// The duration of the lease, unless its holder renews it.
 const LEASE: SignedDuration = SignedDuration::from_secs(30);
 /// How often the holder renews the lease.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 /// The interval between two attempts to acquire the lease.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-/// How long to wait for the lease.
+/// How long to wait for the lease before giving up.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Whether this record of the table's stream changes the published files.
+/// Whether this stream record changes data that the published files contain.
 pub fn concerns_publishing(record: &EventRecord) -> bool {
     matches!(
         kind_of_record(record),
@@ -33,21 +33,21 @@ pub fn concerns_publishing(record: &EventRecord) -> bool {
 #[derive(Serialize)]
 struct Lease {
     holder: String,
-    /// Unix seconds.
+    /// Seconds since the Unix epoch.
     held_until: i64,
 }
 
-/// The lease that lets one process publish at a time.
+/// The lease that lets only one process publish at a time.
 ///
-/// A process reads the data to publish while it holds the lease. So the last writer has read all
-/// earlier changes, and a slow one does not overwrite newer lists.
+/// A process reads the data to be published while it holds the lease. So the last writer has read
+/// all earlier changes, and a slow writer does not overwrite newer lists.
 #[derive(Clone)]
 pub struct Publishing {
     table: Table,
 }
 
 impl Publishing {
-    /// The lease of a deployment.
+    /// Uses the lease in the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }
@@ -56,8 +56,8 @@ impl Publishing {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; [`StoreError::Unavailable`] if the lease is not acquired within three
-    /// minutes.
+    /// [`StoreError::Unavailable`] if the lease cannot be acquired within three minutes; any
+    /// [`StoreError`] of the table.
     pub async fn with_lease<T>(&self, work: impl Future<Output = T>) -> Result<T, StoreError> {
         let holder = Token::generate().ok_or(StoreError::Corrupt("no randomness"))?;
         let holder = holder.secret();
@@ -66,7 +66,7 @@ impl Publishing {
             done = work => done,
             never = self.renew(holder) => match never {},
         };
-        // Release the lease, so that the next process need not wait for it to expire.
+        // Release the lease, so that the next process does not have to wait until it expires.
         let mine = [(":me", s(holder)), (":now", n(0))];
         let freed =
             self.table.update_if(&ItemKey::lease(), "SET held_until = :now", "holder = :me", &mine).await;
@@ -117,20 +117,21 @@ pub struct PublicFiles {
 }
 
 impl PublicFiles {
-    /// How long clients may cache a file.
+    /// The `Cache-Control` header of every file: clients may cache it for five minutes.
     pub const CACHE_CONTROL: &str = "public, max-age=300";
 
-    /// The public bucket of a deployment.
+    /// Uses the deployment's public bucket.
     pub fn new(aws: &Aws) -> Self {
         Self::of_bucket(aws.s3.clone(), &aws.settings.public_bucket)
     }
 
-    /// The public bucket with this name, for the command line, which does not have the secrets.
+    /// Uses the public bucket with this name. For the command line, which does not have the
+    /// secrets.
     pub fn of_bucket(client: Client, bucket: impl Into<String>) -> Self {
         Self { client, bucket: bucket.into() }
     }
 
-    /// The media type of a public file, by its extension.
+    /// The media type of a public file, derived from its name.
     pub fn content_type(path: &str) -> &'static str {
         match path.rsplit('/').next() {
             Some("did.json") => "application/did+json",
@@ -140,11 +141,11 @@ impl PublicFiles {
         }
     }
 
-    /// Writes a file.
+    /// Writes a file, and replaces an existing one.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
         let request = self.client.put_object().bucket(&self.bucket).key(path);
         let request = request.content_type(Self::content_type(path)).cache_control(Self::CACHE_CONTROL);
@@ -152,11 +153,11 @@ impl PublicFiles {
         Ok(())
     }
 
-    /// The content of a file; `None` if it does not exist.
+    /// Reads a file; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn get(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
         match self.client.get_object().bucket(&self.bucket).key(path).send().await {
             Ok(object) => {
@@ -169,11 +170,11 @@ impl PublicFiles {
         }
     }
 
-    /// The paths of files under a prefix that were last written before this time.
+    /// The paths of all files below `prefix` that were last written before `time`.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn written_before(&self, prefix: &str, time: Timestamp) -> Result<Vec<String>, StoreError> {
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
         let mut pages = request.into_paginator().send();
@@ -187,11 +188,11 @@ impl PublicFiles {
         Ok(paths)
     }
 
-    /// Deletes a file.
+    /// Deletes a file. Succeeds if the file does not exist.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`] if S3 cannot be reached or returns an error.
     pub async fn remove(&self, path: &str) -> Result<(), StoreError> {
         let request = self.client.delete_object().bucket(&self.bucket).key(path);
         request.send().await.map_err(StoreError::from_sdk)?;

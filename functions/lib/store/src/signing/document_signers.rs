@@ -1,4 +1,4 @@
-//! Signing with the active document signer, whose key is sealed in the table or in AWS KMS.
+//! Signs with the active document signer, whose key is sealed in the table or stored in AWS KMS.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,28 +22,28 @@ use crate::{Aws, SignerRecord, Signers, StoreError};
 /// The maximum age of the cached signer.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
-/// Why there is no signer to sign with.
+/// Why no signer is available.
 #[derive(Debug, thiserror::Error)]
 pub enum SigningError {
-    /// The register cannot be read.
+    /// The register of signers cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The register has no active signer.
     #[error("no active document signer; run `bukti signing-key init`")]
     NoSigner,
-    /// The key cannot be used.
+    /// The signer's key cannot be used.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// AWS KMS rejected the request, or its key cannot sign certificates.
+    /// AWS KMS rejected the request, or the KMS key cannot sign certificates.
     #[error("the key in AWS KMS cannot be used: {0}")]
     Kms(String),
 }
 
-/// A document signer, wherever its key is stored.
+/// A document signer, which signs with a local key or through AWS KMS.
 pub enum DocumentSigner {
-    /// A signer with its key in memory.
+    /// A signer whose private key is in memory.
     Local(LocalSigner),
-    /// A signer whose key never leaves AWS KMS.
+    /// A signer whose private key never leaves AWS KMS.
     Kms(KmsSigner),
 }
 
@@ -70,7 +70,7 @@ impl Signer for DocumentSigner {
     }
 }
 
-/// A document signer in AWS KMS.
+/// A document signer that calls AWS KMS for each signature.
 pub struct KmsSigner {
     client: aws_sdk_kms::Client,
     key: String,
@@ -93,14 +93,14 @@ impl KmsSigner {
                 tracing::warn!(code = error.code().unwrap_or("no response"), "AWS KMS did not sign");
                 SignError::Failed
             })?;
-        // KMS returns DER (RFC 3279); COSE needs the concatenation of r and s.
+        // KMS returns a DER signature (RFC 3279); COSE needs the concatenation of r and s.
         let signature = answer.signature.unwrap_or_else(|| Blob::new([]));
         let signature = Signature::from_der(signature.as_ref()).map_err(|_| SignError::Failed)?;
         Ok(signature.to_bytes().to_vec())
     }
 }
 
-/// Creates signers, and signs with the active one.
+/// Creates document signers, and signs with the active one.
 #[derive(Clone)]
 pub struct DocumentSigners {
     signers: Signers,
@@ -109,7 +109,7 @@ pub struct DocumentSigners {
     known: Arc<Mutex<Option<Known>>>,
 }
 
-/// An opened signer, and when the register was read for it.
+/// A cached signer, and when the register was read for it.
 #[derive(Clone)]
 struct Known {
     read_at: Instant,
@@ -117,7 +117,7 @@ struct Known {
 }
 
 impl DocumentSigners {
-    /// The signers of a deployment.
+    /// Uses the register in the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self {
             signers: Signers::new(aws),
@@ -127,7 +127,8 @@ impl DocumentSigners {
         }
     }
 
-    /// The active signer, according to the register of at most a minute ago.
+    /// The active signer. Cached for a minute, so a change of the register may take this long to
+    /// have an effect here.
     pub async fn active(&self) -> Result<Arc<DocumentSigner>, SigningError> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = known.filter(|known| known.read_at.elapsed() < MAX_AGE) {
@@ -141,8 +142,8 @@ impl DocumentSigners {
         Ok(signer)
     }
 
-    /// Clears the cached signer after the register has changed, so that the next signature reads it
-    /// again.
+    /// Clears the cached signer, so that the next signature reads the register. Call this after the
+    /// register has changed.
     pub fn forget(&self) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -157,20 +158,20 @@ impl DocumentSigners {
         Ok(DocumentSigner::Kms(KmsSigner { client: kms_client(&self.region).await, key, kid, not_after }))
     }
 
-    /// Creates a signer with a new key, certified by the root. It signs once it is
-    /// [activated](Signers::activate).
+    /// Creates a signer with a new key, which the root certifies. The signer is not stored and does
+    /// not sign until it is [activated](Signers::activate).
     ///
     /// # Errors
     ///
-    /// [`SigningError::Sign`].
+    /// [`SigningError::Sign`] if the key cannot be generated, certified or sealed.
     pub fn make_local(&self, root: &Root, now: Timestamp) -> Result<SignerRecord, SigningError> {
         let key = NewKey::generate()?;
         let certificate = root.certify(&key.public_key, now)?;
         Ok(SignerRecord::local(&key.private_pem, certificate, &self.keys, now)?)
     }
 
-    /// Creates a signer with a key of AWS KMS (`ECC_NIST_P256`, `SIGN_VERIFY`), certified by the
-    /// root. A test signature verifies that KMS signs with the certified key.
+    /// Creates a signer for a key in AWS KMS (`ECC_NIST_P256`, `SIGN_VERIFY`), certified by the
+    /// root. Makes a test signature to verify that KMS signs with the certified key.
     pub async fn make_kms(
         &self,
         root: &Root,

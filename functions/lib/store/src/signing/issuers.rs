@@ -1,4 +1,4 @@
-//! Other issuers whose certificates are accepted, imported from their trust lists.
+//! Other issuers whose certificates are accepted. Their signers are imported from trust lists.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::Client;
@@ -15,48 +15,48 @@ use crate::{Aws, StoreError};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IssuerRecord {
     sk: String,
-    /// The signer, as in the trust list.
+    /// The signer, as its issuer's trust list describes it.
     pub signer: ListedSigner,
     /// When it was imported.
     pub imported_at: Timestamp,
 }
 
-/// The outcome of importing a signer.
+/// The outcome of importing one signer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Imported {
-    /// The signer is new.
+    /// The signer was not stored before.
     New,
-    /// The signer was known, and its entry in the list has changed.
+    /// The signer was stored, but its entry in the trust list has changed.
     Changed,
-    /// The signer was known and has not changed.
+    /// The signer was stored, and its entry has not changed.
     Known,
 }
 
-/// Reads and stores signers of other issuers.
+/// Reads, imports and removes signers of other issuers.
 #[derive(Clone)]
 pub struct Issuers {
     table: Table,
 }
 
 impl Issuers {
-    /// The issuers that a deployment accepts.
+    /// Uses the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }
 
-    /// The issuers in a table, for the command line, which does not have the secrets.
+    /// Uses the table with this name. For the command line, which does not have the secrets.
     pub fn of_table(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table { client, name: table.into() } }
     }
 
-    /// All signers of other issuers.
+    /// All stored signers of other issuers.
     pub async fn all(&self) -> Result<Vec<IssuerRecord>, StoreError> {
         let items = self.table.partition(&Partition::issuers()).await?;
         items.into_iter().map(|item| from_item(item, "issuer")).collect()
     }
 
-    /// Imports these signers, and returns the outcome for each. With `only_tell`, nothing is
-    /// written. Several keys may share a key id.
+    /// Imports signers and returns an outcome for each of them. With `only_tell`, nothing is
+    /// written. Several keys may have the same key id.
     pub async fn import(
         &self,
         signers: &[ListedSigner],
@@ -80,8 +80,8 @@ impl Issuers {
         Ok(outcomes)
     }
 
-    /// Removes the signers with this key id (base64, as in the trust list), and returns their
-    /// number.
+    /// Removes all signers with this key id (base64, as in the trust list), and returns how many
+    /// were removed.
     pub async fn remove(&self, kid: &str) -> Result<usize, StoreError> {
         let mut removed = 0;
         for record in self.all().await?.iter().filter(|record| record.signer.kid == kid) {
@@ -92,7 +92,7 @@ impl Issuers {
     }
 }
 
-/// The sort key: key id and digest of the key.
+/// The sort key of a signer: its key id and the digest of its public key.
 fn sort_key(signer: &ListedSigner) -> String {
     let key = signer.trusted().and_then(|trusted| trusted.key.to_der().ok()).unwrap_or_default();
     format!("{}#{}", signer.kid, hex(digest(&SHA256, &key).as_ref()))

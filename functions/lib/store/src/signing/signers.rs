@@ -1,5 +1,5 @@
-//! The register of document signers: their certificates, states, and private keys, sealed or in AWS
-//! KMS.
+//! The register of document signers: their certificates, their states, and their private keys,
+//! which are sealed in the table or stored in AWS KMS.
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use aws_sdk_dynamodb::Client;
@@ -15,22 +15,23 @@ use serde_bytes::ByteBuf;
 use crate::table::{MAX_RACES, Table, from_item, kind_of_record, s, to_item};
 use crate::{Aws, StoreError};
 
-/// The stored record of a signer.
+/// The stored record of a document signer.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SignerRecord {
-    /// The key id, hexadecimal.
+    /// The key id, in hexadecimal.
     #[serde(rename = "sk")]
     pub kid: String,
     certificate: ByteBuf,
-    /// When it was added to the register.
+    /// When the signer was added to the register.
     pub created_at: Timestamp,
-    /// When it was withdrawn, since its key was compromised: everything that it signed is invalid.
+    /// When the signer was withdrawn because its key was compromised: everything that it signed is
+    /// invalid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn_at: Option<Timestamp>,
-    /// PKCS #8 in PEM, sealed.
+    /// The private key (PKCS #8 in PEM), sealed; `None` if it is in AWS KMS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sealed_key: Option<ByteBuf>,
-    /// The id or ARN of the private key in AWS KMS, if it is there.
+    /// The id or ARN of the private key in AWS KMS; `None` if the key is sealed in this record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key: Option<String>,
 }
@@ -41,7 +42,7 @@ pub(crate) struct ActiveRecord {
 }
 
 impl SignerRecord {
-    /// Creates a signer whose private key (PKCS #8 in PEM) is sealed in the record; the certificate
+    /// Creates a signer whose private key (PKCS #8 in PEM) is sealed in the record. `certificate`
     /// is DER.
     ///
     /// # Errors
@@ -59,11 +60,12 @@ impl SignerRecord {
         Ok(record)
     }
 
-    /// Creates a signer whose private key is this one in AWS KMS; the certificate is DER.
+    /// Creates a signer whose private key is stored in AWS KMS under the id or ARN `key`.
+    /// `certificate` is DER.
     ///
     /// # Errors
     ///
-    /// [`SignError::UnreadableKey`].
+    /// [`SignError::UnreadableKey`] if the certificate cannot be read.
     pub fn kms(key: &str, certificate: Vec<u8>, now: Timestamp) -> Result<Self, SignError> {
         Ok(Self { kms_key: Some(key.to_owned()), ..Self::of_certificate(certificate, now)? })
     }
@@ -85,37 +87,37 @@ impl SignerRecord {
         ItemKey::signer(&self.kid).field("sealed_key")
     }
 
-    /// The X.509 certificate, DER.
+    /// The X.509 certificate, in DER.
     pub fn certificate(&self) -> &[u8] {
         &self.certificate
     }
 
-    /// The private key, PKCS #8 in PEM; `None` if it is in AWS KMS.
+    /// Opens the private key (PKCS #8 in PEM); `None` if it is in AWS KMS.
     pub(crate) fn private_pem(&self, keys: &Keys) -> Option<Result<String, OpenError>> {
         self.sealed_key.as_ref().map(|sealed| keys.open(&self.key_aad(), sealed))
     }
 }
 
-/// The content of the register.
+/// The content of the register at the time when it was read.
 pub struct Register {
     active: Option<String>,
-    /// The signers, oldest first.
+    /// All signers, including retired and withdrawn ones, oldest first.
     pub signers: Vec<SignerRecord>,
 }
 
 impl Register {
-    /// The signer that signs new certificates.
+    /// The signer of new certificates; `None` if none was activated.
     pub fn active(&self) -> Option<&SignerRecord> {
         let active = self.active.as_ref()?;
         self.signers.iter().find(|signer| signer.kid == *active)
     }
 
-    /// The signer with this key id, hexadecimal.
+    /// The signer with this key id, in hexadecimal of either case.
     pub fn of_kid(&self, kid: &str) -> Option<&SignerRecord> {
         self.signers.iter().find(|signer| signer.kid.eq_ignore_ascii_case(kid))
     }
 
-    /// The status of a signer.
+    /// Whether a signer is active, retired or revoked. A withdrawn signer is revoked.
     pub fn status(&self, signer: &SignerRecord) -> SignerStatus {
         if signer.withdrawn_at.is_some() {
             SignerStatus::Revoked
@@ -143,42 +145,42 @@ impl Register {
     }
 }
 
-/// The outcome of a withdrawal.
+/// The outcome of withdrawing a signer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Withdrawn {
     /// The signer is now withdrawn.
     Now,
-    /// It was already withdrawn.
+    /// The signer was already withdrawn.
     Before,
-    /// It is the active signer: activate another one first.
+    /// The signer is the active one, which cannot be withdrawn: activate another one first.
     StillSigns,
-    /// There is no signer with this key id.
+    /// The register has no signer with this key id.
     Unknown,
 }
 
-/// The register in the table. Reading it needs no secret.
+/// Access to the register in the table. Reading it needs no secret.
 #[derive(Clone)]
 pub struct Signers {
     table: Table,
 }
 
 impl Signers {
-    /// The register of a deployment.
+    /// Uses the register in the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }
 
-    /// The register in a table, for the command line, which does not have the secrets.
+    /// Uses the table with this name. For the command line, which does not have the secrets.
     pub fn of_table(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table { client, name: table.into() } }
     }
 
-    /// Whether a record of the table's stream is a change of the register.
+    /// Whether this stream record changes the register.
     pub fn changed_by(record: &EventRecord) -> bool {
         matches!(kind_of_record(record), Some(ItemKind::Signer | ItemKind::ActiveSigner))
     }
 
-    /// Reads the register.
+    /// Reads the whole register, strongly consistent.
     pub async fn register(&self) -> Result<Register, StoreError> {
         let mut register = Register { active: None, signers: Vec::new() };
         for item in self.table.partition(&Partition::signers()).await? {
@@ -194,8 +196,9 @@ impl Signers {
         Ok(register)
     }
 
-    /// Adds a signer and makes it the active one, which retires the previous one. Of concurrent
-    /// activations, the last one stays active, and all signers are in the register.
+    /// Adds a signer and makes it the active one, which retires the previously active signer. After
+    /// concurrent activations, all of their signers are in the register, and the last one is
+    /// active.
     pub async fn activate(&self, signer: &SignerRecord) -> Result<(), StoreError> {
         for _ in 0..MAX_RACES {
             let active = self.table.get(&ItemKey::active_signer()).await?;
@@ -207,7 +210,7 @@ impl Signers {
         Err(StoreError::Unavailable("too many rotations at once".to_owned()))
     }
 
-    /// Adds the first signer and makes it the active one; `false` if one is already active.
+    /// Adds the first signer and makes it the active one; `false` if a signer is already active.
     pub async fn activate_first(&self, signer: &SignerRecord) -> Result<bool, StoreError> {
         self.replace(None, signer).await
     }
@@ -223,7 +226,7 @@ impl Signers {
         self.table.transact(vec![new, pointer]).await
     }
 
-    /// Withdraws a signer whose key is compromised: everything that it signed becomes invalid.
+    /// Withdraws a signer whose key was compromised: everything that it signed becomes invalid.
     pub async fn withdraw(&self, kid: &str, now: Timestamp) -> Result<Withdrawn, StoreError> {
         let kid = kid.to_ascii_lowercase();
         let withdrawing = self.table.updating(

@@ -1,8 +1,8 @@
-//! Records of sent SMS, with which duplicates are avoided.
+//! Records of sent SMS, which prevent duplicates.
 //!
-//! An SMS is sent twice only if a process dies after the SMS service accepted it and before that is
-//! recorded. The claim stores the link's token, so that the next attempt sends the same text under
-//! the same name, with which an SMS service may deduplicate it.
+//! An SMS is sent twice only if a process dies after the SMS service accepts it and before this is
+//! recorded. The claim stores the link's token, so that the next attempt sends an identical text
+//! with an identical idempotency key, by which an SMS service may deduplicate it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use bukti_records::{Claimed, EventKey, Keys, LinkKey, NotificationRecord, Occasion, Partition, Sent, Token};
@@ -17,31 +17,31 @@ const MAX_SMS: usize = 100;
 
 /// The outcome of claiming an SMS.
 pub enum Claim {
-    /// The caller has the lease and sends the SMS, with this token in its link.
+    /// The caller has the lease, and has to send the SMS with this token in its link.
     Ours {
-        /// The token of the first claim.
+        /// The token that the first claim generated.
         token: Token,
-        /// The name of the message, the same for each attempt.
+        /// The idempotency key of the message.
         name: String,
     },
-    /// The SMS was sent.
+    /// The SMS has already been sent.
     Sent,
-    /// Another process has the lease, or died while sending: retry later.
+    /// Another process has the lease, and may have died while sending: retry later.
     Theirs,
 }
 
-/// An SMS about a dose, for the helpdesk.
+/// An SMS about a dose, as the helpdesk sees it.
 #[derive(Clone, Debug)]
 pub struct DoseSms {
-    /// When the first attempt began.
+    /// When the first attempt to send it began.
     pub begun_at: Timestamp,
     /// When the SMS service accepted it; `None` if it has not.
     pub accepted_at: Option<Timestamp>,
-    /// The key of its link.
+    /// The key of the link in the SMS; `None` until the SMS is accepted.
     pub link: Option<LinkKey>,
 }
 
-/// Claims SMS, and records which were sent.
+/// Claims SMS, and records which SMS were sent.
 #[derive(Clone)]
 pub struct Notifications {
     table: Table,
@@ -49,15 +49,16 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// The duration of a lease in seconds, after which its process is assumed to have died.
+    /// The duration of a lease in seconds. A process that has not recorded the SMS by then is
+    /// assumed to have died.
     pub const LEASE_SECONDS: i64 = NotificationRecord::LEASE_SECONDS;
 
-    /// The notifications of a deployment.
+    /// Uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Claims the SMS of an occasion.
+    /// Claims the SMS of an occasion, so that only one process sends it.
     pub async fn claim(&self, occasion: &Occasion, now: Timestamp) -> Result<Claim, StoreError> {
         let name = occasion.name();
         let token = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
@@ -84,7 +85,7 @@ impl Notifications {
         }
     }
 
-    /// Records that the SMS was accepted by the SMS service.
+    /// Records that the SMS service has accepted the SMS.
     pub async fn sent(
         &self,
         occasion: &Occasion,
@@ -100,8 +101,8 @@ impl Notifications {
         Ok(())
     }
 
-    /// Releases a claim after the SMS service rejected the SMS, so that the next attempt need not
-    /// wait for the lease to expire.
+    /// Releases the claim after the SMS service rejected the SMS, so that the next attempt does not
+    /// have to wait until the lease expires.
     pub async fn give_back(&self, occasion: &Occasion) -> Result<(), StoreError> {
         let (update, condition) =
             ("SET lease_until = :zero", "attribute_exists(pk) AND attribute_not_exists(sent)");
@@ -116,7 +117,7 @@ impl Notifications {
         Ok(record.is_some_and(|record| record.sent.is_some()))
     }
 
-    /// The SMS to the current and earlier phones of a dose, oldest first; at most a hundred.
+    /// The SMS to the current and all earlier phones of a dose, oldest first; at most one hundred.
     pub async fn of_dose(&self, event: &EventKey) -> Result<Vec<DoseSms>, StoreError> {
         let mut all = Vec::new();
         for item in self.table.partition_first(&Partition::sms(event), MAX_SMS).await?.items {
